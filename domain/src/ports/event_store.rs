@@ -1,0 +1,194 @@
+//! The append-only log.
+//!
+//! Promises every engine keeps, and the conformance suite proves:
+//!
+//! * **Acknowledged is durable.** `append` returns `Ok` only after the events are committed and flushed.
+//! * **One writer a stream.** The expected version is checked atomically with the append; it is the only fence.
+//! * **Dense order.** Positions are 1, 2, 3 … without holes and equal to commit order: who has read up to
+//!   position `n` can never later find an event at or below `n`.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::envelope::{NewEvent, Position, Recorded, StreamId, Version};
+
+/// The most events one append may carry.
+pub const MAX_APPEND_EVENTS: usize = 512;
+
+/// What the caller believes about the stream it appends to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// The stream does not exist yet.
+    NoStream,
+    /// The stream's newest event has this version. `Exact(Version::NONE)` equals `NoStream`.
+    Exact(Version),
+    /// Append after whatever is there.
+    Any,
+}
+
+impl Expected {
+    /// Whether a stream at `current` satisfies the expectation.
+    #[must_use]
+    pub fn allows(self, current: Version) -> bool {
+        match self {
+            Expected::Any => true,
+            Expected::NoStream => current == Version::NONE,
+            Expected::Exact(version) => current == version,
+        }
+    }
+}
+
+/// Where an append came to stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Position of the first event of the append.
+    pub first_position: Position,
+    /// Position of the last event of the append.
+    pub last_position: Position,
+    /// Version of the stream after the append.
+    pub version: Version,
+    /// True when these very events were already stored and nothing was written now.
+    pub repeated: bool,
+}
+
+/// Why an append did not succeed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AppendError {
+    /// The expectation does not hold, or only a part of the events is already stored. Nothing was written.
+    #[error("stream {stream} is at version {current}, not as expected ({expected:?})")]
+    Conflict {
+        /// The stream.
+        stream: StreamId,
+        /// What the caller expected.
+        expected: Expected,
+        /// What the store holds.
+        current: Version,
+    },
+    /// The append is empty, too large, or repeats an id inside itself. Nothing was written.
+    #[error("the append was refused: {0}")]
+    Refused(&'static str),
+    /// The queue is full. Nothing was written; try again after the given time.
+    #[error("the event store is overloaded, try again in {retry_after:?}")]
+    Overloaded {
+        /// A sensible pause before the next try.
+        retry_after: Duration,
+    },
+    /// The store cannot be reached or written (disk full, connection lost). Nothing was written.
+    #[error("the event store is unavailable: {0}")]
+    Unavailable(String),
+    /// The connection broke during the commit: the events may or may not be stored.
+    /// Appending the same events again with the same expectation gives the answer.
+    #[error("the outcome of the append is unknown: {0}")]
+    Unknown(String),
+}
+
+/// Why a read did not succeed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReadError {
+    /// The store cannot be reached.
+    #[error("the event store is unavailable: {0}")]
+    Unavailable(String),
+    /// What is stored cannot be an event: the log is damaged.
+    #[error("the log is damaged at position {position}: {detail}")]
+    Damaged {
+        /// Where.
+        position: Position,
+        /// How it was noticed.
+        detail: String,
+    },
+}
+
+/// Which way to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Oldest first.
+    Forwards,
+    /// Newest first.
+    Backwards,
+}
+
+/// The log.
+#[async_trait]
+pub trait EventStore: fmt::Debug + Send + Sync {
+    /// Appends all of `events` to `stream`, or none.
+    ///
+    /// Idempotent by event id: when all of them already stand in the stream, next to each other and in this
+    /// order, and (for an expectation other than `Any`) right after the expected version, the answer is that
+    /// of the first time with `repeated` set, however much was appended since. When only some are stored, or elsewhere,
+    /// it is a [`AppendError::Conflict`].
+    async fn append(
+        &self,
+        stream: &StreamId,
+        expected: Expected,
+        events: Vec<NewEvent>,
+    ) -> Result<Appended, AppendError>;
+
+    /// Up to `limit` events of one stream. Forwards: those after version `from`; backwards: those before
+    /// `from`, or from the end when `from` is `Version::NONE`. An unknown stream is empty.
+    async fn read_stream(
+        &self,
+        stream: &StreamId,
+        from: Version,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, ReadError>;
+
+    /// Up to `limit` events of the log, oldest first, after position `after`.
+    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError>;
+
+    /// Position of the newest committed event; [`Position::START`] on an empty log.
+    async fn head(&self) -> Result<Position, ReadError>;
+
+    /// Returns once the head is past `after`, or after a pause of the engine's choosing (at most one second):
+    /// a hint to read again, never a fact.
+    async fn wait_past(&self, after: Position);
+
+    /// Name of the engine, for logs and metrics: `memory`, `sqlite`, `postgres`.
+    fn engine(&self) -> &'static str;
+}
+
+/// Follows the log from a position: first what is stored, then what is appended, without gap or repeat.
+#[derive(Debug)]
+pub struct Subscription {
+    store: Arc<dyn EventStore>,
+    after: Position,
+    page: usize,
+}
+
+impl Subscription {
+    /// Starts after `after`, delivering at most `page` events at a time.
+    #[must_use]
+    pub fn new(store: Arc<dyn EventStore>, after: Position, page: usize) -> Self {
+        Self { store, after, page }
+    }
+
+    /// The last position delivered.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.after
+    }
+
+    /// The next events, at least one. Waits for them if there are none yet. Cancel-safe.
+    ///
+    /// # Errors
+    /// As reads do; the subscription stays where it was, so calling again resumes it. A hole in the positions
+    /// is [`ReadError::Damaged`].
+    pub async fn next(&mut self) -> Result<Vec<Recorded>, ReadError> {
+        loop {
+            let events = self.store.read_all(self.after, self.page).await?;
+            let Some(last) = events.last() else {
+                self.store.wait_past(self.after).await;
+                continue;
+            };
+            if last.position.0 - self.after.0 != events.len() as u64 {
+                let detail = format!("{} events up to {}", events.len(), last.position);
+                return Err(ReadError::Damaged { position: self.after.plus(1), detail });
+            }
+            self.after = last.position;
+            return Ok(events);
+        }
+    }
+}
