@@ -249,7 +249,15 @@ mod tests {
         let stream = StreamId::new("ivr_session", id);
         let parsed: StreamId = stream.as_str().parse().unwrap();
         assert_eq!((parsed.category(), parsed.id()), ("ivr_session", id));
-        for bad in ["", "call", "call-", "call-7", "Call-00000000-0000-0000-0000-000000000007", "-x", "call-+15550100"] {
+        for bad in [
+            "",
+            "call",
+            "call-",
+            "call-7",
+            "Call-00000000-0000-0000-0000-000000000007",
+            "-x",
+            "call-+15550100",
+        ] {
             assert!(bad.parse::<StreamId>().is_err(), "{bad}");
         }
     }

@@ -3,6 +3,10 @@
 //! This crate refuses to know I/O, clocks, randomness and async runtimes: what a rule needs arrives in its
 //! command, and what should happen in the world leaves as data.
 
+pub mod call;
 pub mod envelope;
 pub mod ids;
+pub mod money;
+pub mod personal;
+pub mod phone;
 pub mod ports;

@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod event_store;
 pub mod ids;
+pub mod telephony;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
