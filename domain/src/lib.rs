@@ -3,10 +3,17 @@
 //! This crate refuses to know I/O, clocks, randomness and async runtimes: what a rule needs arrives in its
 //! command, and what should happen in the world leaves as data.
 
+pub mod aggregate;
+pub mod api_key;
 pub mod call;
+pub mod carrier_event;
+pub mod client;
 pub mod envelope;
 pub mod ids;
+pub mod leg;
 pub mod money;
+pub mod number;
 pub mod personal;
 pub mod phone;
 pub mod ports;
+pub mod wire;

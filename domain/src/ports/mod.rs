@@ -5,7 +5,14 @@
 pub mod clock;
 pub mod event_store;
 pub mod ids;
+pub mod lease;
 pub mod telephony;
+pub mod work;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+
+/// A store of views or work cannot be reached or written.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the store is unavailable: {0}")]
+pub struct StoreUnavailable(pub String);

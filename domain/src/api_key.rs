@@ -1,0 +1,81 @@
+//! An API key: what a program signs in with. Only its SHA-256 is ever stored.
+
+use chrono::serde::ts_microseconds as micros;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::aggregate::Aggregate;
+use crate::envelope::Time;
+use crate::wire::events;
+
+events! {
+    /// A fact of a key's life.
+    pub enum ApiKeyEvent {
+        /// The key exists.
+        Created(ApiKeyCreated) = "api_key.created" v 1,
+    }
+}
+
+/// See [`ApiKeyEvent::Created`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApiKeyCreated {
+    /// 1 to 200 characters.
+    pub name: String,
+    /// The first 10 characters of the key, to recognise it by.
+    pub key_prefix: String,
+    /// SHA-256 of the key, 32 bytes.
+    pub key_hash: ByteBuf,
+    /// What it may do: `calls:read`, …, or `*`.
+    pub scopes: Vec<String>,
+    /// When.
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
+/// What may be asked of a key.
+#[derive(Debug, Clone)]
+pub enum ApiKeyCommand {
+    /// Create it.
+    Create(ApiKeyCreated),
+}
+
+/// Why a key does not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApiKeyRefusal {
+    /// The stream is already a key.
+    #[error("the API key exists already")]
+    Exists,
+    /// The name is empty or too long.
+    #[error("an API key's name has 1 to 200 characters")]
+    Name,
+}
+
+/// A key, as its rules see it.
+#[derive(Debug, Clone, Default)]
+pub struct ApiKey {
+    created: bool,
+}
+
+impl Aggregate for ApiKey {
+    const CATEGORY: &'static str = crate::ids::ApiKeyId::CATEGORY;
+    type Command = ApiKeyCommand;
+    type Event = ApiKeyEvent;
+    type Refusal = ApiKeyRefusal;
+
+    fn decide(&self, command: &ApiKeyCommand) -> Result<Vec<ApiKeyEvent>, ApiKeyRefusal> {
+        let ApiKeyCommand::Create(key) = command;
+        if self.created {
+            return Err(ApiKeyRefusal::Exists);
+        }
+        if key.name.trim().is_empty() || key.name.chars().count() > 200 {
+            return Err(ApiKeyRefusal::Name);
+        }
+        Ok(vec![key.clone().into()])
+    }
+
+    fn evolve(&mut self, event: &ApiKeyEvent) {
+        match event {
+            ApiKeyEvent::Created(_) => self.created = true,
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! What follows from a command, given where the call stands.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::command::{
+    CallCommand, CallRefusal, MAX_DTMF_DIGITS, MAX_DURATION_MS, MAX_METADATA_BYTES, MAX_METADATA_KEYS,
+    MAX_SPEECH_CHARS, Outcome, Queue, RING_TIMEOUT_MS, Timer,
+};
+use super::event::{
+    CallEvent, CallMetadata, CommandAccepted, CommandFailed, DialAccepted, DialPostponed, DialStarted,
+    DialUnknown, DtmfRequested, Ended, HangUpRequested, MetadataChanged, Queued, SpeechRequested,
+    TransferFailed, TransferRequested,
+};
+use super::state::{Call, DialState, Effect, Order};
+use super::terms::{CommandKind, EndReason, EndedBy, Fault};
+use crate::envelope::Time;
+
+type Decision = Result<Vec<CallEvent>, CallRefusal>;
+
+impl Call {
+    pub(super) fn decide_on(&self, command: &CallCommand) -> Decision {
+        match command {
+            CallCommand::Report { report, role, routing } => Ok(self.take_report(report, *role, *routing)),
+            CallCommand::Queue(queue) => self.queue(queue),
+            _ if !self.exists() => Err(CallRefusal::Unknown),
+            CallCommand::HangUp { id, reason, by, now } => self.hang_up(*id, *reason, *by, *now),
+            CallCommand::Say { id, text, now } => self.say(*id, text, *now),
+            CallCommand::Transfer { id, to, now } => self.transfer(*id, to, *now),
+            CallCommand::SendDtmf { id, digits, now } => self.send_dtmf(*id, digits, *now),
+            CallCommand::SetMetadata { id, metadata, now } => self.set_metadata(*id, metadata, *now),
+            CallCommand::StartDial { effect_id, now } => self.start_dial(*effect_id, *now),
+            CallCommand::PostponeDial { effect_id, now } => {
+                self.sent_dial(*effect_id)?;
+                Ok(vec![DialPostponed { effect_id: *effect_id, at: *now }.into()])
+            }
+            CallCommand::LoseDial { effect_id, now } => {
+                self.sent_dial(*effect_id)?;
+                Ok(vec![DialUnknown { effect_id: *effect_id, at: *now }.into()])
+            }
+            CallCommand::AcceptDial { effect_id, provider, leg, now } => {
+                self.open_dial(*effect_id)?;
+                let (effect_id, provider, leg) = (*effect_id, provider.clone(), leg.clone());
+                Ok(vec![DialAccepted { effect_id, provider, leg, at: *now }.into()])
+            }
+            CallCommand::FailDial { effect_id, reason, fault, code, now } => {
+                self.open_dial(*effect_id)?;
+                Ok(vec![self.failed_dial(*reason, *fault, code, *now).into()])
+            }
+            CallCommand::Settle { effect_id, outcome, attempts, now } => {
+                self.settle(*effect_id, outcome, *attempts, *now)
+            }
+            CallCommand::TimerFired { timer, now } => Ok(self.timer_fired(*timer, *now)),
+            CallCommand::LegVanished { .. } if self.is_over() => Ok(vec![]),
+            CallCommand::LegVanished { now } => Ok(vec![self.vanished(*now).into()]),
+        }
+    }
+
+    fn queue(&self, queue: &Queue) -> Decision {
+        if self.exists() {
+            // the same request again is no news
+            let same = self.order.as_ref().is_some_and(|order| order.dial_id == queue.id);
+            return if same { Ok(vec![]) } else { Err(CallRefusal::Exists) };
+        }
+        let mut faults = metadata_faults(&queue.metadata);
+        if !queue.to.is_dialable() {
+            faults.insert("to", "must be a number in E.164 like +12025550123, or a SIP URI");
+        }
+        if queue.from.as_ref().is_some_and(|from| !from.is_dialable()) {
+            faults.insert("from", "must be a number in E.164 like +12025550123, or a SIP URI");
+        }
+        if !MAX_DURATION_MS.contains(&queue.max_duration_ms) {
+            faults.insert("max_duration_ms", "must be 60000 to 14400000");
+        }
+        if !RING_TIMEOUT_MS.contains(&queue.ring_timeout_ms) {
+            faults.insert("ring_timeout_ms", "must be 5000 to 600000");
+        }
+        if !faults.is_empty() {
+            return Err(CallRefusal::Invalid(faults));
+        }
+        Ok(vec![
+            Queued {
+                command_id: queue.id,
+                to: queue.to.clone().into(),
+                from: queue.from.clone().map(Into::into),
+                agent_id: queue.agent_id,
+                menu_id: queue.menu_id,
+                metadata: queue.metadata.clone().into(),
+                max_duration_ms: queue.max_duration_ms,
+                ring_timeout_ms: queue.ring_timeout_ms,
+                record: queue.record,
+                at: queue.now,
+            }
+            .into(),
+        ])
+    }
+
+    fn hang_up(&self, id: Uuid, reason: EndReason, by: EndedBy, now: Time) -> Decision {
+        if self.is_over() || self.hang_up.is_some() || self.handled.contains(&id) {
+            return Ok(vec![]); // what was asked for is so, or on its way
+        }
+        if self.dial == Some(DialState::Waiting) {
+            return Ok(vec![
+                Ended {
+                    reason: EndReason::Cancelled,
+                    ended_by: by,
+                    fault: Fault::None,
+                    connected: false,
+                    provider_code: None,
+                    sip_code: None,
+                    at: now,
+                }
+                .into(),
+            ]);
+        }
+        Ok(vec![HangUpRequested { effect_id: id, reason, by, at: now }.into()])
+    }
+
+    fn say(&self, id: Uuid, text: &str, now: Time) -> Decision {
+        if self.handled.contains(&id) {
+            return Ok(vec![]);
+        }
+        if text.trim().is_empty() || text.chars().count() > MAX_SPEECH_CHARS {
+            return Err(invalid("text", "must have 1 to 3000 characters"));
+        }
+        self.must_be_talking("say")?;
+        Ok(vec![
+            SpeechRequested { effect_id: id, seq: self.lines + 1, text: text.to_owned().into(), at: now }
+                .into(),
+        ])
+    }
+
+    fn transfer(&self, id: Uuid, to: &crate::phone::Party, now: Time) -> Decision {
+        if self.handled.contains(&id) {
+            return Ok(vec![]);
+        }
+        if !to.is_dialable() {
+            return Err(invalid("to", "must be a number in E.164 like +12025550123, or a SIP URI"));
+        }
+        self.must_be_talking("transfer")?;
+        if self.transfer.is_some() {
+            return Err(CallRefusal::TransferUnderWay);
+        }
+        Ok(vec![TransferRequested { effect_id: id, to: to.clone().into(), at: now }.into()])
+    }
+
+    fn send_dtmf(&self, id: Uuid, digits: &str, now: Time) -> Decision {
+        if self.handled.contains(&id) {
+            return Ok(vec![]);
+        }
+        let keys = digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#' | b'w' | b'W'));
+        if !keys || digits.is_empty() || digits.len() > MAX_DTMF_DIGITS {
+            return Err(invalid("digits", "must be 1 to 64 of 0-9 A-D * # w W"));
+        }
+        self.must_be_talking("dtmf")?;
+        Ok(vec![
+            DtmfRequested { effect_id: id, seq: self.lines + 1, digits: digits.to_owned().into(), at: now }
+                .into(),
+        ])
+    }
+
+    fn set_metadata(&self, id: Uuid, metadata: &CallMetadata, now: Time) -> Decision {
+        if self.handled.contains(&id) {
+            return Ok(vec![]);
+        }
+        let faults = metadata_faults(metadata);
+        if !faults.is_empty() {
+            return Err(CallRefusal::Invalid(faults));
+        }
+        Ok(vec![MetadataChanged { command_id: id, metadata: metadata.clone().into(), at: now }.into()])
+    }
+
+    fn start_dial(&self, effect_id: Uuid, now: Time) -> Decision {
+        match (&self.order, self.dial) {
+            _ if self.is_over() || !self.pending.contains_key(&effect_id) => Err(CallRefusal::Settled),
+            (Some(order), Some(DialState::Waiting)) => {
+                let ring_until = now + order.ring_timeout + Duration::from_secs(10);
+                Ok(vec![DialStarted { effect_id, at: now, ring_until }.into()])
+            }
+            // started before, and the node died before it knew the answer: never dial again blindly
+            (_, Some(DialState::Sent)) => Ok(vec![DialUnknown { effect_id, at: now }.into()]),
+            _ => Err(CallRefusal::Settled),
+        }
+    }
+
+    fn sent_dial(&self, effect_id: Uuid) -> Result<(), CallRefusal> {
+        match self.dial {
+            Some(DialState::Sent) if !self.is_over() && self.pending.contains_key(&effect_id) => Ok(()),
+            _ => Err(CallRefusal::Settled),
+        }
+    }
+
+    fn open_dial(&self, effect_id: Uuid) -> Result<&Order, CallRefusal> {
+        let order = self.order.as_deref().filter(|order| order.dial_id == effect_id);
+        match self.dial {
+            Some(DialState::Waiting | DialState::Sent | DialState::Lost) if !self.is_over() => {
+                order.ok_or(CallRefusal::Settled)
+            }
+            _ => Err(CallRefusal::Settled),
+        }
+    }
+
+    fn failed_dial(&self, reason: EndReason, fault: Fault, code: &str, now: Time) -> Ended {
+        // a hang-up that was waiting for the leg is what the client wanted
+        let (reason, ended_by, fault) = match self.hang_up {
+            Some((EndReason::ApiHangup, by)) => (EndReason::Cancelled, by, Fault::None),
+            _ => (reason, if fault == Fault::Provider { EndedBy::Provider } else { EndedBy::System }, fault),
+        };
+        let provider_code = Some(code.to_owned());
+        Ended { reason, ended_by, fault, connected: false, provider_code, sip_code: None, at: now }
+    }
+
+    fn settle(&self, effect_id: Uuid, outcome: &Outcome, attempts: u32, now: Time) -> Decision {
+        let Some(effect) = self.pending.get(&effect_id) else {
+            return Ok(vec![]);
+        };
+        let command = effect.kind();
+        match outcome {
+            Outcome::Accepted => Ok(vec![CommandAccepted { effect_id, command, attempts, at: now }.into()]),
+            Outcome::Failed { code, gone } => {
+                let (code, gone) = (code.clone(), *gone);
+                let mut facts: Vec<CallEvent> = vec![
+                    CommandFailed { effect_id, command, code: code.clone(), gone, attempts, at: now }.into(),
+                ];
+                match command {
+                    CommandKind::Transfer => {
+                        facts.push(TransferFailed { provider_code: code, at: now }.into());
+                    }
+                    // without a way to end or take the call it is out of our hands
+                    CommandKind::HangUp | CommandKind::Reject | CommandKind::Answer if !gone => {
+                        facts.push(self.out_of_hand(code, now).into());
+                    }
+                    _ => {}
+                }
+                Ok(facts)
+            }
+        }
+    }
+
+    fn out_of_hand(&self, code: String, now: Time) -> Ended {
+        Ended {
+            reason: EndReason::ProviderError,
+            ended_by: EndedBy::Provider,
+            fault: Fault::Provider,
+            connected: self.answered_at.is_some(),
+            provider_code: Some(code),
+            sip_code: None,
+            at: now,
+        }
+    }
+
+    fn timer_fired(&self, timer: Timer, now: Time) -> Vec<CallEvent> {
+        let reason = match timer {
+            Timer::Ring if self.answered_at.is_none() => EndReason::NoAnswer,
+            Timer::MaxDuration => EndReason::MaxDuration,
+            Timer::Ring => return vec![],
+        };
+        if self.is_over() || self.hang_up.is_some() {
+            return vec![];
+        }
+        let basis = self
+            .leg
+            .as_ref()
+            .map_or_else(Uuid::nil, |leg| crate::ids::LegId::of(&self.provider, &leg.leg_id).0);
+        let basis = self.order.as_ref().map_or(basis, |order| order.dial_id);
+        let effect_id = crate::ids::derive(basis, timer.as_str());
+        vec![HangUpRequested { effect_id, reason, by: EndedBy::System, at: now }.into()]
+    }
+
+    fn must_be_talking(&self, command: &'static str) -> Result<(), CallRefusal> {
+        if self.is_over() || self.answered_at.is_none() || self.hang_up.is_some() {
+            return Err(CallRefusal::WrongStatus { status: self.status(), command });
+        }
+        Ok(())
+    }
+
+    pub(super) fn effect(&self, effect_id: Uuid) -> Option<&Effect> {
+        self.pending.get(&effect_id)
+    }
+}
+
+fn invalid(field: &'static str, detail: &'static str) -> CallRefusal {
+    CallRefusal::Invalid(BTreeMap::from([(field, detail)]))
+}
+
+fn metadata_faults(metadata: &CallMetadata) -> BTreeMap<&'static str, &'static str> {
+    let bytes = serde_json::to_vec(metadata).map_or(usize::MAX, |json| json.len());
+    let keys = metadata.keys().all(|key| !key.is_empty() && key.chars().count() <= 64);
+    if metadata.len() > MAX_METADATA_KEYS || bytes > MAX_METADATA_BYTES || !keys {
+        BTreeMap::from([("metadata", "must have at most 50 keys of 1 to 64 characters and 16 KiB as JSON")])
+    } else {
+        BTreeMap::new()
+    }
+}

@@ -1,0 +1,53 @@
+//! What the carrier is to be asked, built from where the call stands.
+
+use uuid::Uuid;
+
+use super::report::{LegRole, LegTag};
+use super::state::{Call, Effect};
+use crate::ids::{CallId, ClientId};
+use crate::ports::telephony::{Dial, LegAction, LegCommand};
+
+/// A pending effect, ready to be performed.
+#[derive(Debug, Clone)]
+pub enum Outgoing {
+    /// Place the call.
+    Dial(Box<Dial>),
+    /// Do something on its leg.
+    Leg(Box<LegCommand>),
+    /// The carrier has not told us the leg yet: try again shortly.
+    NoLegYet,
+}
+
+impl Call {
+    /// The command to the carrier that `effect_id` stands for; nothing when it is settled.
+    #[must_use]
+    pub fn outgoing(&self, effect_id: Uuid, call: CallId, client: ClientId) -> Option<Outgoing> {
+        let tag = LegTag { client, call, role: LegRole::Main };
+        let action = match self.effect(effect_id)? {
+            Effect::Dial => {
+                let order = self.order.as_ref()?;
+                return Some(Outgoing::Dial(Box::new(Dial {
+                    command_id: effect_id,
+                    tag,
+                    to: order.to.clone(),
+                    from: order.from.clone(),
+                    ring_timeout: order.ring_timeout,
+                    max_duration: self.max_duration,
+                    record: order.record,
+                })));
+            }
+            Effect::Answer => LegAction::Answer,
+            Effect::Reject => LegAction::Reject,
+            Effect::HangUp => LegAction::HangUp,
+            Effect::Speak(text) => LegAction::Speak { text: text.clone() },
+            Effect::Transfer(to) => LegAction::Transfer { to: to.clone(), from: self.called.clone() },
+            Effect::SendDtmf(digits) => LegAction::SendDtmf { digits: digits.clone() },
+            Effect::StartRecording(format) => LegAction::StartRecording { format: *format },
+        };
+        let Some(control_id) = self.control_id() else {
+            return Some(Outgoing::NoLegYet);
+        };
+        let control_id = control_id.to_owned();
+        Some(Outgoing::Leg(Box::new(LegCommand { command_id: effect_id, control_id, tag, action })))
+    }
+}

@@ -1,0 +1,142 @@
+//! What the world should do next, given a fact. Effects are data; somebody else performs them.
+
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use super::command::Timer;
+use super::event::CallEvent;
+use super::terms::CommandKind;
+use crate::envelope::Time;
+use crate::ids::derive;
+
+/// How long a webhook about the end of a leg may take before we ask the carrier.
+const END_GRACE: TimeDelta = TimeDelta::seconds(30);
+/// The same, once the carrier itself said that the leg is gone.
+const GONE_GRACE: TimeDelta = TimeDelta::seconds(10);
+/// How long a lost dial may take to show up by itself.
+const DIAL_GRACE: TimeDelta = TimeDelta::seconds(2);
+
+/// Work the outbox does for a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Work {
+    /// A command to the carrier; the call knows its content.
+    Command(CommandKind),
+    /// Look for a lost dial at the carrier.
+    Reconcile,
+    /// Ask the carrier whether the leg still lives.
+    CheckLeg,
+}
+
+impl Work {
+    /// The name as stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Work::Command(kind) => kind.as_str(),
+            Work::Reconcile => "reconcile",
+            Work::CheckLeg => "check_leg",
+        }
+    }
+
+    /// Whether it must wait for earlier work of the same call. Ending a call, and looking after it, must not.
+    #[must_use]
+    pub const fn is_ordered(self) -> bool {
+        !matches!(
+            self,
+            Work::Reconcile | Work::CheckLeg | Work::Command(CommandKind::HangUp | CommandKind::Reject)
+        )
+    }
+
+    /// Reads a stored name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "reconcile" => Some(Work::Reconcile),
+            "check_leg" => Some(Work::CheckLeg),
+            _ => name.parse().ok().map(Work::Command),
+        }
+    }
+}
+
+/// A change to what is to be done for a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reaction {
+    /// Do this, not before `due`.
+    Do {
+        /// Names it, the same on every reading of the log.
+        effect_id: Uuid,
+        /// What.
+        work: Work,
+        /// Not before.
+        due: Time,
+    },
+    /// It is done, or pointless.
+    Done {
+        /// Which.
+        effect_id: Uuid,
+    },
+    /// Wake the call at that time; replaces a timer of the same kind.
+    Arm {
+        /// Which.
+        timer: Timer,
+        /// When.
+        due: Time,
+    },
+    /// Do not.
+    Disarm {
+        /// Which.
+        timer: Timer,
+    },
+    /// Nothing more is to be done for the call.
+    Close,
+}
+
+/// What follows from a fact.
+#[must_use]
+pub fn react(event: &CallEvent) -> Vec<Reaction> {
+    let command = |effect_id, kind, at| vec![Reaction::Do { effect_id, work: Work::Command(kind), due: at }];
+    match event {
+        CallEvent::Queued(e) => command(e.command_id, CommandKind::Dial, e.at),
+        CallEvent::AnswerRequested(e) => command(e.effect_id, CommandKind::Answer, e.at),
+        CallEvent::RejectRequested(e) => command(e.effect_id, CommandKind::Reject, e.at),
+        CallEvent::HangUpRequested(e) => command(e.effect_id, CommandKind::HangUp, e.at),
+        CallEvent::SpeechRequested(e) => command(e.effect_id, CommandKind::Speak, e.at),
+        CallEvent::TransferRequested(e) => command(e.effect_id, CommandKind::Transfer, e.at),
+        CallEvent::DtmfRequested(e) => command(e.effect_id, CommandKind::SendDtmf, e.at),
+        CallEvent::RecordingRequested(e) => command(e.effect_id, CommandKind::StartRecording, e.at),
+        CallEvent::Received(e) => vec![Reaction::Arm { timer: Timer::Ring, due: e.ring_until }],
+        CallEvent::DialStarted(e) => vec![Reaction::Arm { timer: Timer::Ring, due: e.ring_until }],
+        CallEvent::DialPostponed(_) => vec![Reaction::Disarm { timer: Timer::Ring }],
+        CallEvent::DialUnknown(e) => vec![
+            Reaction::Done { effect_id: e.effect_id },
+            Reaction::Do {
+                effect_id: derive(e.effect_id, "reconcile"),
+                work: Work::Reconcile,
+                due: e.at + DIAL_GRACE,
+            },
+        ],
+        CallEvent::DialAccepted(e) => vec![
+            Reaction::Done { effect_id: e.effect_id },
+            Reaction::Done { effect_id: derive(e.effect_id, "reconcile") },
+        ],
+        CallEvent::Answered(e) => vec![
+            Reaction::Disarm { timer: Timer::Ring },
+            Reaction::Arm { timer: Timer::MaxDuration, due: e.ends_by },
+        ],
+        CallEvent::CommandAccepted(e) => {
+            let ends = matches!(e.command, CommandKind::HangUp | CommandKind::Reject);
+            settled(e.effect_id, ends.then_some(e.at + END_GRACE))
+        }
+        CallEvent::CommandFailed(e) => settled(e.effect_id, e.gone.then_some(e.at + GONE_GRACE)),
+        CallEvent::Ended(_) => vec![Reaction::Close],
+        _ => vec![],
+    }
+}
+
+fn settled(effect_id: Uuid, check_at: Option<Time>) -> Vec<Reaction> {
+    let mut reactions = vec![Reaction::Done { effect_id }];
+    if let Some(due) = check_at {
+        reactions.push(Reaction::Do { effect_id: derive(effect_id, "check"), work: Work::CheckLeg, due });
+    }
+    reactions
+}

@@ -1,0 +1,262 @@
+//! A call as its rules see it, folded from its events.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::event::{CallEvent, Ended};
+use super::report::LegRef;
+use super::terms::{
+    AnsweredBy, CommandKind, Direction, EndReason, EndedBy, Fault, RecordingFormat, RecordingStatus, Status,
+};
+use crate::envelope::Time;
+use crate::ids::CarrierEventId;
+use crate::number::Route;
+use crate::personal::Personal;
+use crate::phone::Party;
+
+/// A command to the carrier that is not settled yet.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Effect {
+    Dial,
+    Answer,
+    Reject,
+    HangUp,
+    Speak(Personal<String>),
+    Transfer(Personal<Party>),
+    SendDtmf(Personal<String>),
+    StartRecording(RecordingFormat),
+}
+
+impl Effect {
+    pub(super) const fn kind(&self) -> CommandKind {
+        match self {
+            Effect::Dial => CommandKind::Dial,
+            Effect::Answer => CommandKind::Answer,
+            Effect::Reject => CommandKind::Reject,
+            Effect::HangUp => CommandKind::HangUp,
+            Effect::Speak(_) => CommandKind::Speak,
+            Effect::Transfer(_) => CommandKind::Transfer,
+            Effect::SendDtmf(_) => CommandKind::SendDtmf,
+            Effect::StartRecording(_) => CommandKind::StartRecording,
+        }
+    }
+}
+
+/// What a client asked for when it queued the call.
+#[derive(Debug, Clone)]
+pub(super) struct Order {
+    pub(super) dial_id: Uuid,
+    pub(super) to: Personal<Party>,
+    pub(super) from: Option<Personal<Party>>,
+    pub(super) ring_timeout: Duration,
+    pub(super) record: bool,
+}
+
+/// Where a dial stands towards the carrier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DialState {
+    Waiting,
+    Sent,
+    Lost,
+    Accepted,
+}
+
+/// How far a transfer has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transfer {
+    Requested,
+    Connected,
+}
+
+/// A call, as its rules see it. Empty until its first event.
+#[derive(Debug, Clone, Default)]
+pub struct Call {
+    pub(super) direction: Option<Direction>,
+    pub(super) provider: String,
+    pub(super) order: Option<Box<Order>>,
+    pub(super) dial: Option<DialState>,
+    pub(super) dial_started_at: Option<Time>,
+    pub(super) max_duration: Duration,
+    pub(super) route: Option<Route>,
+    pub(super) called: Option<Personal<Party>>,
+    pub(super) leg: Option<LegRef>,
+    pub(super) ringing: bool,
+    pub(super) answered_at: Option<Time>,
+    pub(super) answered_by: Option<AnsweredBy>,
+    pub(super) hang_up: Option<(EndReason, EndedBy)>,
+    pub(super) rejected: bool,
+    pub(super) transfer: Option<Transfer>,
+    pub(super) recording: Option<RecordingStatus>,
+    pub(super) ended: Option<Box<Ended>>,
+    pub(super) lines: u32,
+    pub(super) pending: BTreeMap<Uuid, Effect>,
+    pub(super) handled: BTreeSet<Uuid>,
+    pub(super) seen: BTreeSet<Uuid>,
+}
+
+impl Call {
+    /// Whether the call has any history.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.direction.is_some()
+    }
+
+    /// Where the call stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        if let Some(ended) = &self.ended {
+            return terminal_status(ended, self.answered_at.is_some());
+        }
+        match self.dial {
+            _ if self.answered_at.is_some() => Status::InProgress,
+            _ if self.ringing => Status::Ringing,
+            Some(DialState::Waiting) => Status::Queued,
+            Some(DialState::Lost) => Status::DialUnknown,
+            Some(DialState::Sent | DialState::Accepted) | None => Status::Dialing,
+        }
+    }
+
+    /// Whether nothing but late news can come.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// What the carrier calls the leg commands go to, once known.
+    #[must_use]
+    pub fn control_id(&self) -> Option<&str> {
+        let leg = self.leg.as_ref()?;
+        Some(leg.control_id.as_deref().unwrap_or(&leg.leg_id))
+    }
+
+    /// The latest moment at which a lost dial can still turn up at the carrier.
+    #[must_use]
+    pub fn dial_deadline(&self) -> Option<Time> {
+        let ring_timeout = self.order.as_ref()?.ring_timeout;
+        Some(self.dial_started_at? + ring_timeout + Duration::from_secs(30))
+    }
+
+    pub(super) fn has_seen(&self, provider: &str, event_id: &str) -> bool {
+        self.seen.contains(&CarrierEventId::of(provider, event_id).0)
+    }
+
+    pub(super) fn apply(&mut self, event: &CallEvent) {
+        match event {
+            CallEvent::CarrierEventReceived(receipt) => {
+                self.seen.insert(CarrierEventId::of(&receipt.provider, &receipt.event_id).0);
+            }
+            CallEvent::Received(received) => {
+                self.direction = Some(received.direction);
+                self.provider.clone_from(&received.provider);
+                self.leg = Some(received.leg.clone());
+                self.route = received.route;
+                self.called.clone_from(&received.to);
+                self.ringing = true;
+                self.max_duration = super::DEFAULT_MAX_DURATION;
+            }
+            CallEvent::Queued(queued) => {
+                self.direction = Some(Direction::Outbound);
+                self.dial = Some(DialState::Waiting);
+                self.max_duration = Duration::from_millis(queued.max_duration_ms);
+                self.order = Some(Box::new(Order {
+                    dial_id: queued.command_id,
+                    to: queued.to.clone(),
+                    from: queued.from.clone(),
+                    ring_timeout: Duration::from_millis(queued.ring_timeout_ms),
+                    record: queued.record,
+                }));
+                self.request(queued.command_id, Effect::Dial);
+            }
+            CallEvent::DialStarted(started) => {
+                self.dial = Some(DialState::Sent);
+                self.dial_started_at = Some(started.at);
+            }
+            CallEvent::DialPostponed(_) => self.dial = Some(DialState::Waiting),
+            CallEvent::DialUnknown(unknown) => {
+                self.dial = Some(DialState::Lost);
+                self.pending.remove(&unknown.effect_id);
+            }
+            CallEvent::DialAccepted(accepted) => {
+                self.dial = Some(DialState::Accepted);
+                self.provider.clone_from(&accepted.provider);
+                self.leg = Some(accepted.leg.clone());
+                self.pending.remove(&accepted.effect_id);
+            }
+            CallEvent::Ringing(_) => self.ringing = true,
+            CallEvent::Answered(answered) => {
+                self.answered_at = Some(answered.at);
+                if self.order.as_ref().is_some_and(|order| order.record) && self.recording.is_none() {
+                    self.recording = Some(RecordingStatus::Recording);
+                }
+            }
+            CallEvent::AnswererDetected(detected) => self.answered_by = Some(detected.answered_by),
+            CallEvent::AnswerRequested(request) => self.request(request.effect_id, Effect::Answer),
+            CallEvent::RejectRequested(request) => {
+                self.rejected = true;
+                self.request(request.effect_id, Effect::Reject);
+            }
+            CallEvent::HangUpRequested(request) => {
+                self.hang_up = Some((request.reason, request.by));
+                self.request(request.effect_id, Effect::HangUp);
+            }
+            CallEvent::SpeechRequested(request) => {
+                self.lines = request.seq;
+                self.request(request.effect_id, Effect::Speak(request.text.clone()));
+            }
+            CallEvent::TransferRequested(request) => {
+                self.transfer = Some(Transfer::Requested);
+                self.request(request.effect_id, Effect::Transfer(request.to.clone()));
+            }
+            CallEvent::TransferConnected(_) => self.transfer = Some(Transfer::Connected),
+            CallEvent::TransferFailed(_) => self.transfer = None,
+            CallEvent::DtmfRequested(request) => {
+                self.lines = request.seq;
+                self.request(request.effect_id, Effect::SendDtmf(request.digits.clone()));
+            }
+            CallEvent::DtmfReceived(received) => self.lines = received.seq,
+            CallEvent::LineTranscribed(line) => self.lines = line.seq,
+            CallEvent::RecordingRequested(request) => {
+                self.recording = Some(RecordingStatus::Recording);
+                self.request(request.effect_id, Effect::StartRecording(request.format));
+            }
+            CallEvent::RecordingSaved(_) => self.recording = Some(RecordingStatus::Available),
+            CallEvent::RecordingFailed(_) => self.recording = Some(RecordingStatus::Failed),
+            CallEvent::CommandAccepted(accepted) => {
+                self.pending.remove(&accepted.effect_id);
+            }
+            CallEvent::CommandFailed(failed) => {
+                self.pending.remove(&failed.effect_id);
+                if failed.command == CommandKind::StartRecording {
+                    self.recording = Some(RecordingStatus::Failed);
+                }
+            }
+            CallEvent::MetadataChanged(changed) => {
+                self.handled.insert(changed.command_id);
+            }
+            CallEvent::Ended(ended) => {
+                self.ended = Some(Box::new(ended.clone()));
+                self.pending.clear();
+            }
+            CallEvent::SpeechEnded(_) | CallEvent::DigitsGathered(_) | CallEvent::CostRecorded(_) => {}
+        }
+    }
+
+    fn request(&mut self, effect_id: Uuid, effect: Effect) {
+        self.handled.insert(effect_id);
+        if self.ended.is_none() {
+            self.pending.insert(effect_id, effect);
+        }
+    }
+}
+
+/// Where a call stands once it is over: `failed` if it never connected or a fault broke it.
+#[must_use]
+pub fn terminal_status(ended: &Ended, answered: bool) -> Status {
+    match ended.fault {
+        Fault::Provider | Fault::Platform => Status::Failed,
+        Fault::None | Fault::CallerConfig if ended.connected || answered => Status::Ended,
+        Fault::None | Fault::CallerConfig => Status::Failed,
+    }
+}

@@ -1,0 +1,1 @@
+//! The rules of a call, told as given, when, then.

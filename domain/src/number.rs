@@ -1,0 +1,154 @@
+//! A phone number of a client's, and where the calls to it go.
+
+use chrono::serde::ts_microseconds as micros;
+use serde::{Deserialize, Serialize};
+
+use crate::aggregate::Aggregate;
+use crate::envelope::Time;
+use crate::ids::{AgentId, MenuId};
+use crate::personal::Personal;
+use crate::phone::E164;
+use crate::wire::events;
+
+/// Where a call to a number goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Route {
+    /// To an IVR menu.
+    IvrMenu {
+        /// Which.
+        id: MenuId,
+    },
+    /// To an agent; the client's default agent when none is named.
+    Agent {
+        /// Which.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<AgentId>,
+    },
+    /// Nowhere: the call is refused.
+    Reject,
+}
+
+events! {
+    /// A fact of a number's life.
+    pub enum NumberEvent {
+        /// The client took the number into use.
+        Added(NumberAdded) = "number.added" v 1,
+        /// Its calls go elsewhere.
+        Rerouted(NumberRerouted) = "number.rerouted" v 1,
+        /// The client gave it up.
+        Removed(NumberRemoved) = "number.removed" v 1,
+    }
+}
+
+/// See [`NumberEvent::Added`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NumberAdded {
+    /// The number. A client's own line is not a person's, yet it is kept like one.
+    pub number: Personal<E164>,
+    /// Where its calls go.
+    pub route: Route,
+    /// When.
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
+/// See [`NumberEvent::Rerouted`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NumberRerouted {
+    /// Where its calls go now.
+    pub route: Route,
+    /// When.
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
+/// See [`NumberEvent::Removed`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NumberRemoved {
+    /// When.
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
+/// What may be asked of a number.
+#[derive(Debug, Clone)]
+pub enum NumberCommand {
+    /// Take it into use.
+    Add {
+        /// The number.
+        number: E164,
+        /// Where its calls go.
+        route: Route,
+        /// Now.
+        now: Time,
+    },
+    /// Send its calls elsewhere.
+    Reroute {
+        /// Where.
+        route: Route,
+        /// Now.
+        now: Time,
+    },
+    /// Give it up.
+    Remove {
+        /// Now.
+        now: Time,
+    },
+}
+
+/// Why a number does not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NumberRefusal {
+    /// There is no such number, or not any more.
+    #[error("the number does not exist")]
+    Unknown,
+    /// The stream is already a number.
+    #[error("the number exists already")]
+    Exists,
+}
+
+/// A number, as its rules see it.
+#[derive(Debug, Clone, Default)]
+pub struct Number {
+    route: Option<Route>,
+    removed: bool,
+}
+
+impl Number {
+    fn live(&self) -> Result<Route, NumberRefusal> {
+        self.route.filter(|_| !self.removed).ok_or(NumberRefusal::Unknown)
+    }
+}
+
+impl Aggregate for Number {
+    const CATEGORY: &'static str = crate::ids::NumberId::CATEGORY;
+    type Command = NumberCommand;
+    type Event = NumberEvent;
+    type Refusal = NumberRefusal;
+
+    fn decide(&self, command: &NumberCommand) -> Result<Vec<NumberEvent>, NumberRefusal> {
+        match command {
+            NumberCommand::Add { .. } if self.route.is_some() => Err(NumberRefusal::Exists),
+            NumberCommand::Add { number, route, now } => {
+                Ok(vec![NumberAdded { number: number.clone().into(), route: *route, at: *now }.into()])
+            }
+            NumberCommand::Reroute { route, .. } if self.live()? == *route => Ok(vec![]),
+            NumberCommand::Reroute { route, now } => {
+                Ok(vec![NumberRerouted { route: *route, at: *now }.into()])
+            }
+            NumberCommand::Remove { now } => {
+                self.live()?;
+                Ok(vec![NumberRemoved { at: *now }.into()])
+            }
+        }
+    }
+
+    fn evolve(&mut self, event: &NumberEvent) {
+        match event {
+            NumberEvent::Added(added) => self.route = Some(added.route),
+            NumberEvent::Rerouted(rerouted) => self.route = Some(rerouted.route),
+            NumberEvent::Removed(_) => self.removed = true,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What is still to be done: the outbox of effects and the durable timers, both derived from the log.
+//!
+//! Rows appear and vanish only in the transaction that moves the checkpoint over the events that caused them,
+//! so nothing is done twice with different ids and nothing is forgotten. The store may even be lost: read again
+//! from the start of the log, every settled effect removes itself.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::StoreUnavailable;
+use super::lease::Lease;
+use crate::call::{Timer, Work};
+use crate::envelope::{Position, Time};
+use crate::ids::{CallId, ClientId};
+
+/// Where a piece of work came from; it goes into the metadata of what follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// The event that asked for it.
+    pub event_id: Uuid,
+    /// Its correlation.
+    pub correlation_id: Uuid,
+    /// Its trace.
+    pub traceparent: Option<String>,
+}
+
+/// An effect to perform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkItem {
+    /// Names it, the same on every attempt.
+    pub effect_id: Uuid,
+    /// For which call.
+    pub call: CallId,
+    /// Whose call it is.
+    pub client: ClientId,
+    /// What.
+    pub work: Work,
+    /// Not before.
+    pub due: Time,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// Position of the event that asked for it.
+    pub position: Position,
+    /// Where it came from.
+    pub cause: Cause,
+}
+
+/// A timer that is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimerItem {
+    /// Of which call.
+    pub call: CallId,
+    /// Whose call it is.
+    pub client: ClientId,
+    /// Which.
+    pub timer: Timer,
+    /// When it fires.
+    pub due: Time,
+    /// Where it came from.
+    pub cause: Cause,
+}
+
+/// A change that follows from an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkChange {
+    /// Add an effect; one with this id that is there already stays as it is.
+    Do(WorkItem),
+    /// Remove an effect.
+    Done(Uuid),
+    /// Set a timer, in place of one of the same call and kind.
+    Arm(TimerItem),
+    /// Remove a timer.
+    Disarm(CallId, Timer),
+    /// Remove everything of a call.
+    Close(CallId),
+}
+
+/// Why a commit did not take place.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkError {
+    /// Another node owns the job now, or moved the checkpoint: stop.
+    #[error("the job was taken over by another node")]
+    Deposed,
+    /// The store cannot be reached.
+    #[error(transparent)]
+    Unavailable(#[from] StoreUnavailable),
+}
+
+/// How much is waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WorkStats {
+    /// Effects not settled.
+    pub effects: u64,
+    /// When the longest overdue effect was due.
+    pub oldest_due: Option<Time>,
+    /// Timers set.
+    pub timers: u64,
+}
+
+/// The outbox and the timers.
+#[async_trait]
+pub trait WorkStore: fmt::Debug + Send + Sync {
+    /// Position up to which the log has been turned into work.
+    async fn checkpoint(&self) -> Result<Position, StoreUnavailable>;
+
+    /// Applies `changes` in order and moves the checkpoint from `expected` to `to`, all in one transaction,
+    /// if `lease` still holds and the checkpoint is still at `expected`.
+    async fn commit(
+        &self,
+        lease: &Lease,
+        expected: Position,
+        to: Position,
+        changes: &[WorkChange],
+    ) -> Result<(), WorkError>;
+
+    /// Up to `limit` effects due at `now`, longest due first. One that [must keep its order](Work::is_ordered)
+    /// waits while an earlier one of the same call does.
+    async fn due_effects(&self, now: Time, limit: usize) -> Result<Vec<WorkItem>, StoreUnavailable>;
+
+    /// Puts an effect off after a failed attempt. `error` holds no personal data.
+    async fn postpone(
+        &self,
+        effect_id: Uuid,
+        due: Time,
+        attempts: u32,
+        error: &str,
+    ) -> Result<(), StoreUnavailable>;
+
+    /// Removes an effect whose outcome is in the log, or that turned out pointless.
+    async fn finish(&self, effect_id: Uuid) -> Result<(), StoreUnavailable>;
+
+    /// Up to `limit` timers due at `now`, longest due first.
+    async fn due_timers(&self, now: Time, limit: usize) -> Result<Vec<TimerItem>, StoreUnavailable>;
+
+    /// Removes a timer that fired, unless it was set anew for another time.
+    async fn fired(&self, timer: &TimerItem) -> Result<(), StoreUnavailable>;
+
+    /// When the next effect or timer is due.
+    async fn next_due(&self) -> Result<Option<Time>, StoreUnavailable>;
+
+    /// How much is waiting at `now`.
+    async fn stats(&self, now: Time) -> Result<WorkStats, StoreUnavailable>;
+}
