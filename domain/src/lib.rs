@@ -6,3 +6,6 @@
 pub mod envelope;
 pub mod ids;
 pub mod ports;
+
+#[cfg(any(test, feature = "conformance"))]
+pub mod testing;
