@@ -1,1 +1,9 @@
-//! adapters
+//! Technologies behind the ports of Voxledger: a folder a port, a file a technology.
+
+pub mod clock;
+pub mod database;
+pub mod event_store;
+pub mod ids;
+
+#[cfg(feature = "testing")]
+pub mod testing;
