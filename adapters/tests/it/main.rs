@@ -1,0 +1,3 @@
+//! Every adapter against its port, one test binary.
+
+mod telnyx;
