@@ -1,3 +1,4 @@
-//! Every conformance suite against every adapter of its port.
+//! Every adapter against its port, one test binary.
 
 mod event_store;
+mod telnyx;
