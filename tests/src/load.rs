@@ -65,8 +65,7 @@ impl Load {
             stream.set_nodelay(true)?;
             tasks.spawn(one_connection(stream, self.clone(), next.clone(), begun));
         }
-        let mut report =
-            Report { ok: 0, failed: 0, elapsed: Duration::ZERO, latency: Histogram::new(3)? };
+        let mut report = Report { ok: 0, failed: 0, elapsed: Duration::ZERO, latency: Histogram::new(3)? };
         while let Some(done) = tasks.join_next().await {
             let (ok, failed, latency) = done??;
             report.ok += ok;

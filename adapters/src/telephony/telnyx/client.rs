@@ -10,7 +10,9 @@ use domain::call::terms::RecordingFormat;
 use domain::personal::Personal;
 use domain::phone::Party;
 use domain::ports::clock::Clock;
-use domain::ports::telephony::{CarrierError, Dial, LegAction, LegCommand, LegState, Telephony};
+use domain::ports::telephony::{
+    CarrierError, Dial, LegAction, LegCommand, LegState, RefusedBecause, Telephony,
+};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
@@ -408,7 +410,7 @@ async fn read(mut response: Response) -> Result<Vec<u8>, CarrierError> {
 fn transport(error: &reqwest::Error) -> CarrierError {
     if error.is_builder() {
         let title = "the request cannot be written".to_owned();
-        CarrierError::Refused { status: 0, code: "request".to_owned(), title }
+        CarrierError::Refused { because: RefusedBecause::Other, status: 0, code: "request".to_owned(), title }
     } else if error.is_connect() {
         CarrierError::Unavailable { reason: "no connection to the carrier".to_owned(), retry_after: None }
     } else if error.is_timeout() {
@@ -432,6 +434,7 @@ fn unreadable() -> CarrierError {
 
 fn no_caller_id() -> CarrierError {
     CarrierError::Refused {
+        because: RefusedBecause::Settings,
         status: StatusCode::UNPROCESSABLE_ENTITY.as_u16(),
         code: "no_caller_id".to_owned(),
         title: "name a number to call from, or configure the node's default caller id".to_owned(),
@@ -440,6 +443,7 @@ fn no_caller_id() -> CarrierError {
 
 fn reveal<T>(value: &Personal<T>) -> Result<&T, CarrierError> {
     value.reveal().ok_or_else(|| CarrierError::Refused {
+        because: RefusedBecause::Other,
         status: StatusCode::UNPROCESSABLE_ENTITY.as_u16(),
         code: "erased".to_owned(),
         title: "the personal data of the command was erased".to_owned(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use domain::envelope::Time;
-use domain::ports::telephony::CarrierError;
+use domain::ports::telephony::{CarrierError, RefusedBecause};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
@@ -46,11 +46,22 @@ pub(super) fn rejection(status: StatusCode, headers: &HeaderMap, body: &[u8], no
             "90018" | "90015" => CarrierError::Gone { code },
             "90034" => CarrierError::NotReady { code },
             _ => CarrierError::Refused {
+                because: because(status, &code),
                 status,
                 code: if code.is_empty() { "none".to_owned() } else { code },
                 title,
             },
         },
+    }
+}
+
+/// What a refusal means, by the codes Telnyx documents for voice.
+fn because(status: u16, code: &str) -> RefusedBecause {
+    match (status, code) {
+        (_, "10038" | "10039" | "90041" | "90042" | "90043") => RefusedBecause::Limit,
+        (401 | 403, _) | (_, "10004" | "10015") => RefusedBecause::Settings,
+        (_, "10016") => RefusedBecause::BadNumber,
+        _ => RefusedBecause::Other,
     }
 }
 
@@ -103,9 +114,17 @@ mod tests {
         for status in [408, 500, 502, 503, 504] {
             assert!(matches!(answer(status, "10007"), CarrierError::Unknown { .. }), "{status}");
         }
-        for (status, code) in [(400, "10015"), (401, "10009"), (403, "10010"), (404, "10005"), (422, "90041")]
-        {
-            let refused = CarrierError::Refused { status, code: code.to_owned(), title: "T".to_owned() };
+        for (status, code, because) in [
+            (400, "10015", RefusedBecause::Settings),
+            (401, "10009", RefusedBecause::Settings),
+            (403, "10010", RefusedBecause::Settings),
+            (404, "10005", RefusedBecause::Other),
+            (422, "10016", RefusedBecause::BadNumber),
+            (403, "10039", RefusedBecause::Limit),
+            (422, "90041", RefusedBecause::Limit),
+        ] {
+            let refused =
+                CarrierError::Refused { because, status, code: code.to_owned(), title: "T".to_owned() };
             assert_eq!(answer(status, code), refused);
         }
         assert!(
