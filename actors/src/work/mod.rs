@@ -10,6 +10,7 @@ mod timers;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::envelope::Time;
 use domain::ids::{CallId, ClientId};
 use domain::ports::lease::{Lease, Leases};
 use domain::ports::telephony::Telephony;
@@ -57,6 +58,16 @@ pub struct Workbench {
     pub store: Arc<dyn WorkStore>,
     /// Who owns the job.
     pub leases: Arc<dyn Leases>,
+}
+
+impl Workbench {
+    /// Until when a worker that has done all it saw may sleep: the next thing due, at most `longest` from now.
+    /// What is overdue already is in progress, or was tried just now.
+    async fn sleep_limit(&self, longest: Duration) -> Time {
+        let next = self.store.next_due().await.ok().flatten();
+        let now = self.runtime.clock.now();
+        next.filter(|&due| due > now).map_or(now + longest, |due| due.min(now + longest))
+    }
 }
 
 /// Does the work until `stop`, whenever this node owns the job. Returns once what was begun is finished.

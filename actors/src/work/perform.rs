@@ -77,10 +77,7 @@ pub(super) async fn perform(
                 news.notify_waiters();
             });
         }
-        let next = bench.store.next_due().await.ok().flatten();
-        let longest = clock.now() + LONGEST_SLEEP;
-        // what is overdue is in progress, or was just seen
-        let until = next.filter(|&due| due > clock.now()).map_or(longest, |due| due.min(longest));
+        let until = bench.sleep_limit(LONGEST_SLEEP).await;
         tokio::select! {
             () = mine.cancelled() => {}
             () = woken => {}

@@ -31,10 +31,11 @@ pub(super) async fn fire(bench: &Workbench, news: &Notify, mine: &CancellationTo
         if fired_all {
             continue;
         }
+        let until = bench.sleep_limit(LONGEST_SLEEP).await;
         tokio::select! {
             () = mine.cancelled() => {}
             () = woken => {}
-            () = clock.sleep_until(clock.now() + LONGEST_SLEEP) => {}
+            () = clock.sleep_until(until) => {}
         }
     }
 }
