@@ -61,12 +61,11 @@ pub struct Workbench {
 }
 
 impl Workbench {
-    /// Until when a worker that has done all it saw may sleep: the next thing due, at most `longest` from now.
-    /// What is overdue already is in progress, or was tried just now.
-    async fn sleep_limit(&self, longest: Duration) -> Time {
+    /// Until when a worker that has seen all that was due at `seen` may sleep: the next thing due, at most
+    /// `longest` from then. What was due before is in progress, or was tried just now.
+    async fn sleep_limit(&self, seen: Time, longest: Duration) -> Time {
         let next = self.store.next_due().await.ok().flatten();
-        let now = self.runtime.clock.now();
-        next.filter(|&due| due > now).map_or(now + longest, |due| due.min(now + longest))
+        next.filter(|&due| due > seen).map_or(seen + longest, |due| due.min(seen + longest))
     }
 }
 
