@@ -16,6 +16,8 @@ pub mod number;
 pub mod personal;
 pub mod phone;
 pub mod ports;
+#[cfg(any(test, feature = "conformance"))]
+pub mod testing;
 pub mod wire;
 
 #[cfg(any(test, feature = "conformance"))]
