@@ -1,3 +1,4 @@
 //! Every adapter against its port, one test binary.
 
+#[cfg(test)]
 mod telnyx;
