@@ -1,1 +1,10 @@
-//! adapters
+//! Technologies behind the ports of Voxledger: a folder a port, a file a technology.
+
+pub mod clock;
+pub mod database;
+pub mod event_store;
+pub mod ids;
+pub mod telephony;
+
+#[cfg(feature = "testing")]
+pub mod testing;

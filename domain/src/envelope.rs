@@ -98,14 +98,8 @@ impl FromStr for StreamId {
     type Err = BadStreamId;
 
     fn from_str(name: &str) -> Result<Self, BadStreamId> {
-        let (category, id) = name.split_once('-').ok_or(BadStreamId)?;
-        let lower = !category.is_empty() && category.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-        match Uuid::try_parse(id) {
-            Ok(uuid) if lower && id.len() == 36 && uuid.hyphenated().to_string() == id => {
-                Ok(Self { name: name.to_owned(), category_len: category.len() })
-            }
-            _ => Err(BadStreamId),
-        }
+        let category_len = category_len(name)?;
+        Ok(Self { name: name.to_owned(), category_len })
     }
 }
 
@@ -113,7 +107,21 @@ impl TryFrom<String> for StreamId {
     type Error = BadStreamId;
 
     fn try_from(name: String) -> Result<Self, BadStreamId> {
-        name.parse()
+        let category_len = category_len(&name)?;
+        Ok(Self { name, category_len })
+    }
+}
+
+/// Checks a whole stream name and answers where its category ends. On the path of every event read, hence
+/// without an allocation.
+fn category_len(name: &str) -> Result<usize, BadStreamId> {
+    let (category, id) = name.split_once('-').ok_or(BadStreamId)?;
+    let lower = !category.is_empty() && category.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let uuid = Uuid::try_parse(id).map_err(|_| BadStreamId)?;
+    if lower && uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == id {
+        Ok(category.len())
+    } else {
+        Err(BadStreamId)
     }
 }
 

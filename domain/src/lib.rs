@@ -17,3 +17,6 @@ pub mod personal;
 pub mod phone;
 pub mod ports;
 pub mod wire;
+
+#[cfg(any(test, feature = "conformance"))]
+pub mod testing;

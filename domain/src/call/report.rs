@@ -1,5 +1,7 @@
 //! What a carrier reports about a call, in our own terms: one webhook, whoever sent it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::terms::{AnsweredBy, Direction, RecordingFormat, SpeechOutcome, TranscriptTrack};
@@ -48,8 +50,8 @@ pub struct LegTag {
     pub role: LegRole,
 }
 
-/// One webhook of a carrier about a leg.
-#[derive(Debug, Clone, PartialEq)]
+/// One webhook of a carrier about a leg. `Debug` leaves the body out: it names parties and holds what was said.
+#[derive(Clone, PartialEq)]
 pub struct CarrierReport {
     /// `telnyx`, ….
     pub provider: String,
@@ -71,6 +73,20 @@ pub struct CarrierReport {
     pub fact: CarrierFact,
     /// The webhook's body as received.
     pub raw: Vec<u8>,
+}
+
+impl fmt::Debug for CarrierReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CarrierReport")
+            .field("provider", &self.provider)
+            .field("event_id", &self.event_id)
+            .field("event_type", &self.event_type)
+            .field("occurred_at", &self.occurred_at)
+            .field("leg", &self.leg)
+            .field("tag", &self.tag)
+            .field("fact", &self.fact)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What happened on a leg.

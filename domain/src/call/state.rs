@@ -138,6 +138,13 @@ impl Call {
         Some(self.dial_started_at? + ring_timeout + Duration::from_secs(30))
     }
 
+    /// The dial whose answer was lost, while it is being looked for.
+    #[must_use]
+    pub fn lost_dial(&self) -> Option<Uuid> {
+        let order = self.order.as_ref().filter(|_| self.dial == Some(DialState::Lost) && !self.is_over())?;
+        Some(order.dial_id)
+    }
+
     pub(super) fn has_seen(&self, provider: &str, event_id: &str) -> bool {
         self.seen.contains(&CarrierEventId::of(provider, event_id).0)
     }

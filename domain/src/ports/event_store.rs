@@ -18,6 +18,13 @@ use crate::envelope::{NewEvent, Position, Recorded, StreamId, Version};
 /// The most events one append may carry.
 pub const MAX_APPEND_EVENTS: usize = 512;
 
+/// The most bytes of payload one append may carry in all (8 MiB).
+pub const MAX_APPEND_BYTES: usize = 8 << 20;
+
+/// A page of a read ends early once its payloads and metadata reach this many bytes (16 MiB), so that no
+/// reader's memory depends on what is stored.
+pub const MAX_PAGE_BYTES: usize = 16 << 20;
+
 /// What the caller believes about the stream it appends to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
@@ -67,7 +74,8 @@ pub enum AppendError {
         /// What the store holds.
         current: Version,
     },
-    /// The append is empty, too large, or repeats an id inside itself. Nothing was written.
+    /// The append is empty, too large, repeats an id inside itself, or one of its events is malformed.
+    /// Nothing was written.
     #[error("the append was refused: {0}")]
     Refused(&'static str),
     /// The queue is full. Nothing was written; try again after the given time.
@@ -119,6 +127,8 @@ pub trait EventStore: fmt::Debug + Send + Sync {
     /// order, and (for an expectation other than `Any`) right after the expected version, the answer is that
     /// of the first time with `repeated` set, however much was appended since. When only some are stored, or elsewhere,
     /// it is a [`AppendError::Conflict`].
+    ///
+    /// Dropping the future does not take the append back: it may still be written.
     async fn append(
         &self,
         stream: &StreamId,
@@ -128,6 +138,8 @@ pub trait EventStore: fmt::Debug + Send + Sync {
 
     /// Up to `limit` events of one stream. Forwards: those after version `from`; backwards: those before
     /// `from`, or from the end when `from` is `Version::NONE`. An unknown stream is empty.
+    ///
+    /// A page may be shorter than `limit` (see [`MAX_PAGE_BYTES`]); only an empty one means there are no more.
     async fn read_stream(
         &self,
         stream: &StreamId,
@@ -137,6 +149,8 @@ pub trait EventStore: fmt::Debug + Send + Sync {
     ) -> Result<Vec<Recorded>, ReadError>;
 
     /// Up to `limit` events of the log, oldest first, after position `after`.
+    ///
+    /// A page may be shorter than `limit` (see [`MAX_PAGE_BYTES`]); only an empty one means there are no more.
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError>;
 
     /// Position of the newest committed event; [`Position::START`] on an empty log.

@@ -91,9 +91,11 @@ pub enum CarrierError {
         /// The carrier's code.
         code: String,
     },
-    /// Refused for good: bad number, no permission, channel limit.
+    /// Refused for good.
     #[error("the carrier refused: {code} {title}")]
     Refused {
+        /// What it means.
+        because: RefusedBecause,
         /// HTTP status.
         status: u16,
         /// The carrier's code.
@@ -118,6 +120,19 @@ pub enum CarrierError {
     /// No credentials for the carrier are configured.
     #[error("no carrier is configured: set VOXLEDGER_TELNYX_API_KEY and VOXLEDGER_TELNYX_CONNECTION_ID")]
     NotConfigured,
+}
+
+/// Why a carrier refuses for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusedBecause {
+    /// The number cannot be called.
+    BadNumber,
+    /// Too many calls at once.
+    Limit,
+    /// Credentials, permissions or the application's settings.
+    Settings,
+    /// Anything else.
+    Other,
 }
 
 /// Whether a leg still lives at the carrier.

@@ -4,6 +4,10 @@
 //! still read. The type and the schema number stand beside the payload in the envelope. When a shape changes
 //! its meaning, it gets the next schema number and a `From` the one before; stored bytes are never rewritten.
 
+mod readable;
+
+pub use readable::readable;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

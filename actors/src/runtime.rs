@@ -1,0 +1,38 @@
+//! What every component here needs around it.
+
+use std::sync::Arc;
+
+use domain::ports::clock::Clock;
+use domain::ports::event_store::EventStore;
+use domain::ports::ids::Ids;
+
+/// How trace context gets into events and out of them again. Telemetry is chosen at the edge; without it both
+/// do nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct TraceHooks {
+    /// The W3C `traceparent` of the current span, if it is being traced.
+    pub current: fn() -> Option<String>,
+    /// Makes a span a child of the given `traceparent`.
+    pub adopt: fn(&tracing::Span, &str),
+}
+
+impl Default for TraceHooks {
+    fn default() -> Self {
+        Self { current: || None, adopt: |_, _| {} }
+    }
+}
+
+/// The log, the time, new ids and who we are.
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    /// The log.
+    pub store: Arc<dyn EventStore>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// New ids.
+    pub ids: Arc<dyn Ids>,
+    /// This incarnation of the node; changes with every start.
+    pub node: Arc<str>,
+    /// Trace context.
+    pub trace: TraceHooks,
+}

@@ -1,0 +1,256 @@
+//! Load, decide, append, evolve: the life of one stream, without actix.
+
+use std::time::Duration;
+
+use domain::aggregate::Aggregate;
+use domain::envelope::{NewEvent, Position, Recorded, StreamId, Version};
+use domain::ids::ClientId;
+use domain::ports::event_store::{AppendError, Direction, Expected, ReadError};
+use domain::wire::{DecodeError, DomainEvent};
+use uuid::Uuid;
+
+use crate::context::CommandContext;
+use crate::runtime::Runtime;
+
+/// How often a command is decided again because somebody else appended in between.
+const MAX_DECISIONS: u32 = 5;
+const PAGE: usize = 512;
+
+/// What a command led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// Position of the last event it wrote; `None` when it was no news.
+    pub position: Option<Position>,
+    /// Version of the stream afterwards.
+    pub version: Version,
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CommandError<R: std::error::Error + 'static> {
+    /// The rules are against it.
+    #[error("the command was refused")]
+    Refused(#[source] R),
+    /// No such stream for this tenant.
+    #[error("it does not exist")]
+    OtherClient,
+    /// The stream is not at the version the command was meant for.
+    #[error("it is at version {current}")]
+    VersionMismatch {
+        /// Where it is.
+        current: Version,
+    },
+    /// The log takes no more just now; nothing was written.
+    #[error("the log is overloaded")]
+    Overloaded {
+        /// A sensible pause before the next try.
+        retry_after: Duration,
+    },
+    /// The log cannot be reached, or its answer was lost.
+    #[error("the log cannot be reached: {0}")]
+    Unavailable(String),
+    /// Others kept writing to the stream.
+    #[error("the stream is too busy, try again")]
+    Contended,
+    /// What is stored cannot be read.
+    #[error("the stream cannot be read")]
+    Unreadable(#[source] DecodeError),
+    /// The actor died twice over the command.
+    #[error("the actor failed")]
+    Crashed,
+}
+
+impl<R: std::error::Error> From<ReadError> for CommandError<R> {
+    fn from(error: ReadError) -> Self {
+        CommandError::Unavailable(error.to_string())
+    }
+}
+
+/// A stream's state in memory, with the means to change it.
+#[derive(Debug)]
+pub struct Session<A: Aggregate> {
+    runtime: Runtime,
+    stream: StreamId,
+    client: Option<ClientId>,
+    state: A,
+    version: Version,
+    loaded: bool,
+}
+
+impl<A: Aggregate> Session<A> {
+    /// A session on a stream; nothing is read yet.
+    #[must_use]
+    pub fn new(runtime: Runtime, stream: StreamId) -> Self {
+        Self { runtime, stream, client: None, state: A::default(), version: Version::NONE, loaded: false }
+    }
+
+    /// The state as last known.
+    #[must_use]
+    pub fn state(&self) -> &A {
+        &self.state
+    }
+
+    /// The version as last known.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Whose stream it is, once it exists.
+    #[must_use]
+    pub fn client(&self) -> Option<ClientId> {
+        self.client
+    }
+
+    /// The runtime it works in.
+    #[must_use]
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Reads the stream if it was never read.
+    ///
+    /// # Errors
+    /// When the log cannot be reached or read.
+    pub async fn ensure_loaded(&mut self) -> Result<(), CommandError<A::Refusal>> {
+        if self.loaded { Ok(()) } else { self.refresh().await }
+    }
+
+    /// Reads what was appended since, by whomever.
+    ///
+    /// # Errors
+    /// When the log cannot be reached or read.
+    pub async fn refresh(&mut self) -> Result<(), CommandError<A::Refusal>> {
+        loop {
+            let page =
+                self.runtime.store.read_stream(&self.stream, self.version, Direction::Forwards, PAGE).await?;
+            for recorded in &page {
+                self.take(recorded)?;
+            }
+            if page.len() < PAGE {
+                self.loaded = true;
+                return Ok(());
+            }
+        }
+    }
+
+    fn take(&mut self, recorded: &Recorded) -> Result<(), CommandError<A::Refusal>> {
+        let event = A::Event::decode(&recorded.event_type, recorded.schema, &recorded.payload)
+            .map_err(CommandError::Unreadable)?;
+        self.state.evolve(&event);
+        self.version = recorded.version;
+        self.client = Some(recorded.client_id);
+        Ok(())
+    }
+
+    /// Carries a command out. `only_at` makes it conditional on the stream's version.
+    ///
+    /// A refusal is only ever given on the newest state; a conflict decides the command anew, never resends the
+    /// events of the losing decision.
+    ///
+    /// # Errors
+    /// See [`CommandError`]; unless it is `Unavailable`, nothing was written.
+    pub async fn execute(
+        &mut self,
+        command: &A::Command,
+        context: &CommandContext,
+        only_at: Option<Version>,
+    ) -> Result<Receipt, CommandError<A::Refusal>> {
+        let mut fresh = !self.loaded;
+        self.ensure_loaded().await?;
+        for _ in 0..MAX_DECISIONS {
+            if self.client.is_some_and(|owner| owner != context.client) {
+                return Err(CommandError::OtherClient);
+            }
+            if let Some(wanted) = only_at.filter(|&wanted| wanted != self.version) {
+                if fresh || wanted < self.version {
+                    return Err(CommandError::VersionMismatch { current: self.version });
+                }
+                self.refresh().await?;
+                fresh = true;
+                continue;
+            }
+            let facts = match self.state.decide(command) {
+                Ok(facts) if facts.is_empty() => {
+                    return Ok(Receipt { position: None, version: self.version });
+                }
+                Ok(facts) => facts,
+                Err(refusal) if fresh => return Err(CommandError::Refused(refusal)),
+                Err(_) => {
+                    self.refresh().await?;
+                    fresh = true;
+                    continue;
+                }
+            };
+            let events = self.envelopes(&facts, context);
+            let first_id = events.first().map(|event| event.id);
+            match self.runtime.store.append(&self.stream, Expected::Exact(self.version), events).await {
+                Ok(appended) => {
+                    for fact in &facts {
+                        self.state.evolve(fact);
+                    }
+                    self.version = appended.version;
+                    self.client = Some(context.client);
+                    return Ok(Receipt { position: Some(appended.last_position), version: self.version });
+                }
+                Err(AppendError::Conflict { .. }) => {
+                    self.refresh().await?;
+                    fresh = true;
+                }
+                Err(AppendError::Unknown(detail)) => {
+                    // the log is the only one who knows: look, and decide again if it was not written
+                    let before = self.version;
+                    self.loaded = false;
+                    self.refresh()
+                        .await
+                        .map_err(|_: CommandError<A::Refusal>| CommandError::Unavailable(detail))?;
+                    if let Some(position) = self.position_of(first_id, before, facts.len()).await? {
+                        return Ok(Receipt { position: Some(position), version: self.version });
+                    }
+                    fresh = true;
+                }
+                Err(AppendError::Overloaded { retry_after }) => {
+                    return Err(CommandError::Overloaded { retry_after });
+                }
+                Err(error @ (AppendError::Unavailable(_) | AppendError::Refused(_))) => {
+                    return Err(CommandError::Unavailable(error.to_string()));
+                }
+            }
+        }
+        Err(CommandError::Contended)
+    }
+
+    async fn position_of(
+        &self,
+        first_id: Option<Uuid>,
+        before: Version,
+        count: usize,
+    ) -> Result<Option<Position>, CommandError<A::Refusal>> {
+        let tail = self.runtime.store.read_stream(&self.stream, before, Direction::Forwards, PAGE).await?;
+        let at = tail.iter().position(|event| Some(event.id) == first_id);
+        Ok(at.and_then(|at| tail.get(at + count - 1)).map(|event| event.position))
+    }
+
+    fn envelopes(&self, facts: &[A::Event], context: &CommandContext) -> Vec<NewEvent> {
+        let now = self.runtime.clock.now();
+        let trace = (self.runtime.trace.current)();
+        let mut first = None;
+        facts
+            .iter()
+            .map(|fact| {
+                let id = self.runtime.ids.next();
+                let causation = first.or(context.causation_id);
+                first = first.or(Some(id));
+                NewEvent {
+                    id,
+                    event_type: fact.event_type().to_owned(),
+                    schema: fact.schema(),
+                    client_id: context.client,
+                    payload: fact.encode(),
+                    metadata: context.metadata(&self.runtime.node, causation, trace.clone()),
+                    recorded_at: now,
+                }
+            })
+            .collect()
+    }
+}

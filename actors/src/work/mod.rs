@@ -1,0 +1,93 @@
+//! From facts to deeds: the process manager that reads the log and keeps the outbox and the timers, and the
+//! workers that perform them. One node owns all of it at a time, under a lease.
+
+mod follow;
+mod ownership;
+mod perform;
+mod retry;
+mod timers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::ids::{CallId, ClientId};
+use domain::ports::lease::{Lease, Leases};
+use domain::ports::telephony::Telephony;
+use domain::ports::work::WorkStore;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use ownership::{Ownership, while_owner};
+
+use crate::call::Calls;
+use crate::carrier::CarrierInbox;
+use crate::runtime::Runtime;
+
+/// The lease of the process manager, its outbox and its timers.
+pub const JOB: &str = "work";
+
+/// How work is done.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkOptions {
+    /// Effects performed at the same time.
+    pub concurrency: usize,
+    /// How long the lease runs without being renewed: the longest a dead owner is missed.
+    pub lease_ttl: Duration,
+}
+
+impl Default for WorkOptions {
+    fn default() -> Self {
+        Self { concurrency: 64, lease_ttl: Duration::from_secs(5) }
+    }
+}
+
+/// What the workers work with.
+#[derive(Debug, Clone)]
+pub struct Workbench {
+    /// The log, the time, who we are.
+    pub runtime: Runtime,
+    /// Live calls.
+    pub calls: Calls,
+    /// Where legs of placed calls are bound.
+    pub inbox: CarrierInbox,
+    /// The carrier.
+    pub telephony: Arc<dyn Telephony>,
+    /// The outbox and the timers.
+    pub store: Arc<dyn WorkStore>,
+    /// Who owns the job.
+    pub leases: Arc<dyn Leases>,
+}
+
+/// Does the work until `stop`, whenever this node owns the job. Returns once what was begun is finished.
+pub async fn run(bench: Workbench, options: WorkOptions, stop: CancellationToken) {
+    let ownership = Ownership {
+        leases: bench.leases.clone(),
+        clock: bench.runtime.clock.clone(),
+        owner: bench.runtime.node.clone(),
+        ttl: options.lease_ttl,
+    };
+    let bench = Arc::new(bench);
+    while_owner(&ownership, JOB, &stop, |lease, mine| {
+        let bench = bench.clone();
+        async move { work(&bench, options, &lease, &mine).await }
+    })
+    .await;
+}
+
+async fn work(bench: &Arc<Workbench>, options: WorkOptions, lease: &Lease, mine: &CancellationToken) {
+    let news = Arc::new(Notify::new());
+    let tasks = TaskTracker::new();
+    tokio::join!(
+        follow::follow(bench, lease, &news, mine),
+        perform::perform(bench, options.concurrency, &news, &tasks, mine),
+        timers::fire(bench, &news, mine),
+    );
+    tasks.close();
+    tasks.wait().await;
+}
+
+/// The tag a call's main leg carries.
+fn main_tag(call: CallId, client: ClientId) -> domain::call::report::LegTag {
+    domain::call::report::LegTag { client, call, role: domain::call::report::LegRole::Main }
+}

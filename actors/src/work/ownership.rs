@@ -1,0 +1,86 @@
+//! Doing a job only while this node holds its lease.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::ports::clock::Clock;
+use domain::ports::lease::{Lease, Leases};
+use tokio_util::sync::CancellationToken;
+
+/// With what a lease is taken.
+#[derive(Debug, Clone)]
+pub struct Ownership {
+    /// Where leases are kept.
+    pub leases: Arc<dyn Leases>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// This incarnation of the node.
+    pub owner: Arc<str>,
+    /// How long a lease runs without being renewed.
+    pub ttl: Duration,
+}
+
+impl Ownership {
+    async fn pause(&self, part: u32, stop: &CancellationToken) {
+        let until = self.clock.now() + self.ttl / part;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.clock.sleep_until(until) => {}
+        }
+    }
+}
+
+/// Runs `job` whenever this node owns it, until `stop`. The token handed to the job is cancelled when the lease
+/// is lost or the node stops; the job returns soon after. A job that returns by itself is begun anew.
+pub async fn while_owner<F, Fut>(ownership: &Ownership, job: &str, stop: &CancellationToken, mut body: F)
+where
+    F: FnMut(Lease, CancellationToken) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    while !stop.is_cancelled() {
+        match ownership.leases.acquire(job, &ownership.owner, ownership.ttl).await {
+            Ok(Some(lease)) => {
+                tracing::info!(job, epoch = lease.epoch, "job taken over");
+                let mine = stop.child_token();
+                tokio::join!(
+                    async {
+                        body(lease.clone(), mine.clone()).await;
+                        mine.cancel();
+                    },
+                    keep(ownership, &lease, &mine),
+                );
+                if let Err(error) = ownership.leases.release(&lease).await {
+                    tracing::warn!(job, %error, "lease not released; it will expire");
+                }
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(job, %error, "lease not to be had"),
+        }
+        ownership.pause(4, stop).await;
+    }
+}
+
+/// Renews the lease until `mine` is cancelled; cancels it when the lease is lost or could not be renewed in time.
+async fn keep(ownership: &Ownership, lease: &Lease, mine: &CancellationToken) {
+    let mut good_until = ownership.clock.now() + ownership.ttl;
+    loop {
+        ownership.pause(3, mine).await;
+        if mine.is_cancelled() {
+            return;
+        }
+        let asked_at = ownership.clock.now();
+        match ownership.leases.renew(lease, ownership.ttl).await {
+            Ok(true) => good_until = asked_at + ownership.ttl,
+            Ok(false) => {
+                tracing::warn!(job = lease.job, "lease lost to another node");
+                return mine.cancel();
+            }
+            Err(error) => {
+                tracing::warn!(job = lease.job, %error, "lease not renewed");
+                if ownership.clock.now() >= good_until {
+                    return mine.cancel();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The outbox: performs effects, each until it is settled in the log.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use domain::call::terms::{CommandKind, EndReason, Fault};
+use domain::call::{CallCommand, CallRefusal, Outcome, Outgoing, Work};
+use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, RefusedBecause};
+use domain::ports::work::WorkItem;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::retry::{Next, after_failure, backoff};
+use super::{Workbench, main_tag};
+use crate::context::CommandContext;
+use crate::session::{CommandError, Receipt};
+
+const BATCH: usize = 128;
+/// Never sleeps longer, in case a notice was missed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// How long to wait for the carrier to name the leg of a call.
+const NO_LEG_PAUSE: Duration = Duration::from_millis(500);
+const CHECK_PAUSE: Duration = Duration::from_secs(30);
+/// After this many answers "still alive" (ten minutes) a leg is left to its other timers.
+const MAX_CHECKS: u32 = 20;
+
+type CallError = CommandError<CallRefusal>;
+
+/// What to do with an effect after an attempt.
+enum After {
+    /// Its outcome is in the log, or it was pointless.
+    Finish,
+    /// Try again.
+    Postpone { pause: Duration, why: String },
+}
+
+impl After {
+    fn postpone(pause: Duration, why: &dyn std::fmt::Display) -> Self {
+        After::Postpone { pause, why: why.to_string() }
+    }
+}
+
+/// Performs what is due until the job is lost; what was begun is finished in `tasks`.
+pub(super) async fn perform(
+    bench: &Arc<Workbench>,
+    concurrency: usize,
+    news: &Arc<Notify>,
+    tasks: &TaskTracker,
+    mine: &CancellationToken,
+) {
+    let permits = Arc::new(Semaphore::new(concurrency));
+    let begun: Arc<Mutex<HashSet<Uuid>>> = Arc::default();
+    let clock = &bench.runtime.clock;
+    while !mine.is_cancelled() {
+        let woken = news.notified();
+        let limit = BATCH + begun.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let due = bench.store.due_effects(clock.now(), limit).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the outbox cannot be read");
+            Vec::new()
+        });
+        for item in due {
+            if !begun.lock().unwrap_or_else(PoisonError::into_inner).insert(item.effect_id) {
+                continue;
+            }
+            let Ok(permit) = permits.clone().acquire_owned().await else { return };
+            let (bench, begun, news) = (bench.clone(), begun.clone(), news.clone());
+            tasks.spawn(async move {
+                let effect_id = item.effect_id;
+                perform_one(&bench, item).await;
+                begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&effect_id);
+                drop(permit);
+                // the next effect of the same call may have waited for this one
+                news.notify_waiters();
+            });
+        }
+        let next = bench.store.next_due().await.ok().flatten();
+        let longest = clock.now() + LONGEST_SLEEP;
+        // what is overdue is in progress, or was just seen
+        let until = next.filter(|&due| due > clock.now()).map_or(longest, |due| due.min(longest));
+        tokio::select! {
+            () = mine.cancelled() => {}
+            () = woken => {}
+            () = clock.sleep_until(until) => {}
+        }
+    }
+}
+
+async fn perform_one(bench: &Workbench, item: WorkItem) {
+    let span = tracing::info_span!(
+        "effect.perform",
+        effect.kind = item.work.as_str(),
+        effect.id = %item.effect_id,
+        call.id = %item.call,
+        attempt = item.attempts + 1
+    );
+    if let Some(traceparent) = &item.cause.traceparent {
+        (bench.runtime.trace.adopt)(&span, traceparent);
+    }
+    async {
+        let errand = Errand { bench, item: &item };
+        let after = errand.run().await.unwrap_or_else(|error| After::postpone(NO_LEG_PAUSE, &error));
+        let (outcome, kept) = match after {
+            After::Finish => ("finished", bench.store.finish(item.effect_id).await),
+            After::Postpone { pause, why } => {
+                tracing::info!(why, pause_ms = pause.as_millis() as u64, "effect put off");
+                let due = bench.runtime.clock.now() + pause;
+                ("postponed", bench.store.postpone(item.effect_id, due, item.attempts + 1, &why).await)
+            }
+        };
+        metrics::counter!(
+            "voxledger_effect_attempts_total", "kind" => item.work.as_str(), "outcome" => outcome
+        )
+        .increment(1);
+        if let Err(error) = kept {
+            tracing::warn!(%error, "the outbox cannot be written; the effect will be looked at again");
+        }
+    }
+    .instrument(span)
+    .await;
+}
+
+/// One attempt at one effect.
+struct Errand<'a> {
+    bench: &'a Workbench,
+    item: &'a WorkItem,
+}
+
+impl Errand<'_> {
+    async fn run(&self) -> Result<After, CallError> {
+        match self.item.work {
+            Work::Command(CommandKind::Dial) => self.dial().await,
+            Work::Command(_) => self.command().await,
+            Work::Reconcile => self.reconcile().await,
+            Work::CheckLeg => self.check_leg().await,
+        }
+    }
+
+    async fn tell(&self, command: CallCommand) -> Result<Receipt, CallError> {
+        let mut context = CommandContext::following("outbox", self.item.client, &self.item.cause);
+        context.command_id = Some(self.item.effect_id);
+        self.bench.calls.execute(self.item.call, command, context, None).await
+    }
+
+    /// Tells the call; that it does not want to hear it any more is fine.
+    async fn tell_if_open(&self, command: CallCommand) -> Result<After, CallError> {
+        match self.tell(command).await {
+            Ok(_) | Err(CommandError::Refused(_)) => Ok(After::Finish),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn attempts(&self) -> u32 {
+        self.item.attempts + 1
+    }
+
+    async fn dial(&self) -> Result<After, CallError> {
+        let (effect_id, now) = (self.item.effect_id, self.bench.runtime.clock.now());
+        match self.tell(CallCommand::StartDial { effect_id, now }).await {
+            Ok(_) => {}
+            Err(CommandError::Refused(_)) => return Ok(After::Finish),
+            Err(error) => return Err(error),
+        }
+        // nothing is left to do when a dial that was started before turned out to be lost
+        match self.bench.calls.prepare(self.item.call, effect_id).await? {
+            Some(Outgoing::Dial(dial)) => self.place(&dial).await,
+            _ => Ok(After::Finish),
+        }
+    }
+
+    async fn place(&self, dial: &Dial) -> Result<After, CallError> {
+        let effect_id = self.item.effect_id;
+        let answer = self.bench.telephony.dial(dial).await;
+        let now = self.bench.runtime.clock.now();
+        let fail = |reason, fault, code: &str| CallCommand::FailDial {
+            effect_id,
+            reason,
+            fault,
+            code: code.to_owned(),
+            now,
+        };
+        match answer {
+            Ok(leg) => {
+                let provider = self.bench.telephony.provider();
+                self.bench.inbox.bind_own(provider, &leg, self.item.call, self.item.client).await?;
+                let provider = provider.to_owned();
+                self.tell_if_open(CallCommand::AcceptDial { effect_id, provider, leg, now }).await
+            }
+            Err(CarrierError::Unknown { .. }) => {
+                self.tell_if_open(CallCommand::LoseDial { effect_id, now }).await
+            }
+            Err(error @ CarrierError::Unavailable { .. }) => {
+                match after_failure(&error, self.item.work, self.attempts(), effect_id) {
+                    Next::Retry(pause) => {
+                        self.tell_if_open(CallCommand::PostponeDial { effect_id, now }).await?;
+                        Ok(After::postpone(pause, &error))
+                    }
+                    _ => {
+                        let lost = fail(EndReason::ProviderError, Fault::Provider, "unreachable");
+                        self.tell_if_open(lost).await
+                    }
+                }
+            }
+            Err(CarrierError::Refused { because, code, .. }) => {
+                let (reason, fault) = refusal(because);
+                self.tell_if_open(fail(reason, fault, &code)).await
+            }
+            Err(CarrierError::Gone { code } | CarrierError::NotReady { code }) => {
+                self.tell_if_open(fail(EndReason::ProviderError, Fault::Provider, &code)).await
+            }
+            Err(CarrierError::NotConfigured) => {
+                let command = fail(EndReason::ProviderError, Fault::CallerConfig, "not_configured");
+                self.tell_if_open(command).await
+            }
+        }
+    }
+
+    async fn command(&self) -> Result<After, CallError> {
+        let command = match self.bench.calls.prepare(self.item.call, self.item.effect_id).await? {
+            None | Some(Outgoing::Dial(_)) => return Ok(After::Finish),
+            Some(Outgoing::NoLegYet) => {
+                return Ok(After::postpone(NO_LEG_PAUSE, &"the leg is not known yet"));
+            }
+            Some(Outgoing::Leg(command)) => command,
+        };
+        match self.bench.telephony.command(&command).await {
+            Ok(()) => self.settle(Outcome::Accepted).await,
+            Err(error) => match after_failure(&error, self.item.work, self.attempts(), self.item.effect_id) {
+                Next::Retry(pause) => Ok(After::postpone(pause, &error)),
+                Next::GiveUp { code, gone } => self.settle(Outcome::Failed { code, gone }).await,
+                Next::AskLeg => self.ask_leg(&command).await,
+            },
+        }
+    }
+
+    /// The answer was lost too often to know whether the carrier still ignores a repeat.
+    async fn ask_leg(&self, command: &LegCommand) -> Result<After, CallError> {
+        let repeatable = matches!(
+            self.item.work,
+            Work::Command(CommandKind::Answer | CommandKind::HangUp | CommandKind::Reject)
+        );
+        match self.bench.telephony.leg_state(&command.control_id).await {
+            Ok(LegState::Gone) => {
+                self.settle(Outcome::Failed { code: "leg_gone".to_owned(), gone: true }).await
+            }
+            Ok(LegState::Alive) if repeatable => {
+                Ok(After::postpone(backoff(self.attempts(), self.item.effect_id), &"answer lost, leg alive"))
+            }
+            Ok(LegState::Alive) => {
+                self.settle(Outcome::Failed { code: "answer_lost".to_owned(), gone: false }).await
+            }
+            Err(error) => Ok(After::postpone(backoff(self.attempts(), self.item.effect_id), &error)),
+        }
+    }
+
+    async fn settle(&self, outcome: Outcome) -> Result<After, CallError> {
+        let (effect_id, now) = (self.item.effect_id, self.bench.runtime.clock.now());
+        self.tell_if_open(CallCommand::Settle { effect_id, outcome, attempts: self.attempts(), now }).await
+    }
+
+    async fn reconcile(&self) -> Result<After, CallError> {
+        let call = self.bench.calls.inspect(self.item.call).await?;
+        let Some(effect_id) = call.lost_dial() else { return Ok(After::Finish) };
+        let tag = main_tag(self.item.call, self.item.client);
+        let found = self.bench.telephony.find_leg(&tag).await;
+        let now = self.bench.runtime.clock.now();
+        let too_late = call.dial_deadline().is_none_or(|deadline| now > deadline);
+        match found {
+            Ok(Some(leg)) => {
+                let provider = self.bench.telephony.provider();
+                self.bench.inbox.bind_own(provider, &leg, self.item.call, self.item.client).await?;
+                let provider = provider.to_owned();
+                self.tell_if_open(CallCommand::AcceptDial { effect_id, provider, leg, now }).await
+            }
+            Ok(None) | Err(CarrierError::NotConfigured) if too_late => {
+                self.tell_if_open(CallCommand::FailDial {
+                    effect_id,
+                    reason: EndReason::DialTimeout,
+                    fault: Fault::Provider,
+                    code: "dial_lost".to_owned(),
+                    now,
+                })
+                .await
+            }
+            Ok(None) => Ok(After::postpone(backoff(self.attempts(), effect_id), &"not at the carrier yet")),
+            Err(error) => Ok(After::postpone(backoff(self.attempts(), effect_id), &error)),
+        }
+    }
+
+    async fn check_leg(&self) -> Result<After, CallError> {
+        let call = self.bench.calls.inspect(self.item.call).await?;
+        let Some(control_id) = call.control_id().filter(|_| !call.is_over()) else {
+            return Ok(After::Finish);
+        };
+        match self.bench.telephony.leg_state(control_id).await {
+            Ok(LegState::Gone) => {
+                self.tell_if_open(CallCommand::LegVanished { now: self.bench.runtime.clock.now() }).await
+            }
+            Ok(LegState::Alive) if self.attempts() >= MAX_CHECKS => Ok(After::Finish),
+            Ok(LegState::Alive) => Ok(After::postpone(CHECK_PAUSE, &"the leg is alive")),
+            Err(CarrierError::NotConfigured) => Ok(After::Finish),
+            Err(error) => Ok(After::postpone(CHECK_PAUSE, &error)),
+        }
+    }
+}
+
+fn refusal(because: RefusedBecause) -> (EndReason, Fault) {
+    match because {
+        RefusedBecause::BadNumber => (EndReason::InvalidNumber, Fault::CallerConfig),
+        RefusedBecause::Limit => (EndReason::ConcurrencyLimit, Fault::CallerConfig),
+        RefusedBecause::Settings => (EndReason::ProviderError, Fault::CallerConfig),
+        RefusedBecause::Other => (EndReason::ProviderError, Fault::Provider),
+    }
+}

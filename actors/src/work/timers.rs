@@ -1,0 +1,60 @@
+//! Durable timers: they fire once, late rather than never.
+
+use std::time::Duration;
+
+use domain::call::CallCommand;
+use domain::ports::work::TimerItem;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::Workbench;
+use crate::context::CommandContext;
+use crate::session::CommandError;
+
+const BATCH: usize = 256;
+/// Never sleeps longer, in case a notice was missed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// Fires what is due until the job is lost.
+pub(super) async fn fire(bench: &Workbench, news: &Notify, mine: &CancellationToken) {
+    let clock = &bench.runtime.clock;
+    while !mine.is_cancelled() {
+        let woken = news.notified();
+        let due = bench.store.due_timers(clock.now(), BATCH).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "timers cannot be read");
+            Vec::new()
+        });
+        let mut fired_all = due.len() == BATCH;
+        for timer in &due {
+            fired_all &= fire_one(bench, timer).await;
+        }
+        if fired_all {
+            continue;
+        }
+        tokio::select! {
+            () = mine.cancelled() => {}
+            () = woken => {}
+            () = clock.sleep_until(clock.now() + LONGEST_SLEEP) => {}
+        }
+    }
+}
+
+/// A refusal is an answer too; a log that cannot be reached is not: the timer stays and fires again.
+async fn fire_one(bench: &Workbench, timer: &TimerItem) -> bool {
+    let context = CommandContext::following("timer", timer.client, &timer.cause);
+    let command = CallCommand::TimerFired { timer: timer.timer, now: bench.runtime.clock.now() };
+    match bench.calls.execute(timer.call, command, context, None).await {
+        Ok(_) | Err(CommandError::Refused(_)) => {}
+        Err(error) => {
+            tracing::warn!(call.id = %timer.call, timer = timer.timer.as_str(), %error, "timer fires again later");
+            return false;
+        }
+    }
+    match bench.store.fired(timer).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(%error, "timer not removed, it will fire again");
+            false
+        }
+    }
+}

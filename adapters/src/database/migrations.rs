@@ -1,0 +1,254 @@
+//! Schema migrations, embedded in the binary.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
+use sqlx::{ConnectOptions, Connection, SqlSafeStr};
+
+use super::address::Database;
+
+/// Which tables: each part has migrations, and a table that counts them, of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The event log. It cannot be rebuilt from anything.
+    Log,
+    /// The read models. They can be rebuilt from the log.
+    Views,
+}
+
+/// Why the schema could not be changed or looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    /// The database could not be reached.
+    #[error("cannot reach the database")]
+    Database(#[from] sqlx::Error),
+    /// A migration failed, or what is applied differs from what this build holds.
+    #[error("cannot migrate the database")]
+    Migration(#[from] MigrateError),
+    /// Going down would destroy the log.
+    #[error(
+        "the log holds {events} events; going down would destroy them, so move the database away instead"
+    )]
+    LogNotEmpty {
+        /// How many.
+        events: i64,
+    },
+}
+
+/// A migration this build holds, and whether it is applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationStatus {
+    /// Its number.
+    pub version: i64,
+    /// What it is about.
+    pub description: String,
+    /// Whether the database has it.
+    pub applied: bool,
+}
+
+/// The migrations of one folder, by number and name.
+macro_rules! migrations {
+    ($folder:literal: $($version:literal $name:literal),* $(,)?) => {
+        vec![$(
+            migration!($folder, $version, $name, ".up.sql", MigrationType::ReversibleUp),
+            migration!($folder, $version, $name, ".down.sql", MigrationType::ReversibleDown),
+        )*]
+    };
+}
+
+macro_rules! migration {
+    ($folder:literal, $version:literal, $name:literal, $suffix:literal, $kind:expr) => {
+        Migration::new(
+            $version,
+            $name.split_once('_').map_or($name, |(_, description)| description).replace('_', " ").into(),
+            $kind,
+            include_str!(concat!("../../../migrations/", $folder, "/", $name, $suffix)).into_sql_str(),
+            false,
+        )
+    };
+}
+
+impl Part {
+    fn sqlite(self) -> Migrator {
+        self.migrator(match self {
+            Part::Log => migrations!["sqlite/log": 1 "0001_events"],
+            Part::Views => Vec::new(),
+        })
+    }
+
+    fn postgres(self) -> Migrator {
+        self.migrator(match self {
+            Part::Log => migrations!["postgres/log": 1 "0001_events"],
+            Part::Views => Vec::new(),
+        })
+    }
+
+    fn migrator(self, migrations: Vec<Migration>) -> Migrator {
+        let mut migrator = Migrator::with_migrations(migrations);
+        migrator.dangerous_set_table_name(self.table());
+        migrator
+    }
+
+    /// The table that remembers what is applied.
+    fn table(self) -> &'static str {
+        match self {
+            Part::Log => "_voxledger_log_migrations",
+            Part::Views => "_voxledger_views_migrations",
+        }
+    }
+}
+
+/// Applies what is missing.
+///
+/// # Errors
+/// When the database cannot be reached, a migration fails, or the schema is newer than this build.
+pub async fn migrate_up(database: &Database, part: Part) -> Result<(), MigrationError> {
+    match database {
+        Database::Sqlite(path) => migrate_sqlite(path, part).await,
+        Database::Postgres(url) => migrate_postgres(url.options()?, part).await,
+    }
+}
+
+/// Takes back the newest `steps` migrations.
+///
+/// # Errors
+/// As [`migrate_up`]; [`MigrationError::LogNotEmpty`] when the part is a log with events.
+pub async fn migrate_down(database: &Database, part: Part, steps: usize) -> Result<(), MigrationError> {
+    match database {
+        Database::Sqlite(path) => {
+            let mut connection = sqlite(path).connect().await?;
+            down(&mut connection, part, &part.sqlite(), steps, count_events_sqlite).await?;
+            connection.close().await?;
+        }
+        Database::Postgres(url) => {
+            let mut connection = url.options()?.connect().await?;
+            down(&mut connection, part, &part.postgres(), steps, count_events_postgres).await?;
+            connection.close().await?;
+        }
+    }
+    Ok(())
+}
+
+/// What this build holds, oldest first, and what of it is applied.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn migration_status(
+    database: &Database,
+    part: Part,
+) -> Result<Vec<MigrationStatus>, MigrationError> {
+    match database {
+        Database::Sqlite(path) => status(&mut sqlite(path).connect().await?, part, &part.sqlite()).await,
+        Database::Postgres(url) => status(&mut url.options()?.connect().await?, part, &part.postgres()).await,
+    }
+}
+
+/// Applies what is missing in the file at `path`, creating it if need be.
+///
+/// # Errors
+/// As [`migrate_up`].
+pub async fn migrate_sqlite(path: &Path, part: Part) -> Result<(), MigrationError> {
+    let mut connection = sqlite(path).connect().await?;
+    part.sqlite().run_direct(None, &mut connection, false).await?;
+    Ok(connection.close().await?)
+}
+
+/// Applies what is missing on a server. Several nodes may try at once: they take turns.
+///
+/// # Errors
+/// As [`migrate_up`].
+pub async fn migrate_postgres(options: PgConnectOptions, part: Part) -> Result<(), MigrationError> {
+    let mut connection = options.connect().await?;
+    part.postgres().run_direct(None, &mut connection, false).await?;
+    Ok(connection.close().await?)
+}
+
+fn sqlite(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .busy_timeout(Duration::from_secs(5))
+}
+
+async fn count_events_sqlite(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(connection).await
+}
+
+async fn count_events_postgres(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(connection).await
+}
+
+async fn applied<C: Migrate>(connection: &mut C, part: Part) -> Result<Vec<i64>, MigrationError> {
+    connection.ensure_migrations_table(part.table()).await?;
+    let applied = connection.list_applied_migrations(part.table()).await?;
+    Ok(applied.iter().map(|migration| migration.version).collect())
+}
+
+async fn down<C: Migrate>(
+    connection: &mut C,
+    part: Part,
+    migrator: &Migrator,
+    steps: usize,
+    count_events: impl AsyncFn(&mut C) -> Result<i64, sqlx::Error>,
+) -> Result<(), MigrationError> {
+    connection.lock().await?;
+    let mut applied = applied(connection, part).await?;
+    applied.sort_unstable();
+    if part == Part::Log && !applied.is_empty() && steps > 0 {
+        let events = count_events(connection).await?;
+        if events > 0 {
+            connection.unlock().await?;
+            return Err(MigrationError::LogNotEmpty { events });
+        }
+    }
+    for version in applied.iter().rev().take(steps) {
+        let downs = migrator.iter().filter(|migration| migration.migration_type.is_down_migration());
+        if let Some(migration) = downs.into_iter().find(|migration| migration.version == *version) {
+            connection.revert(part.table(), migration).await?;
+        }
+    }
+    connection.unlock().await?;
+    Ok(())
+}
+
+async fn status<C: Migrate>(
+    connection: &mut C,
+    part: Part,
+    migrator: &Migrator,
+) -> Result<Vec<MigrationStatus>, MigrationError> {
+    let applied = applied(connection, part).await?;
+    let ups = migrator.iter().filter(|migration| migration.migration_type.is_up_migration());
+    let status = |migration: &Migration| MigrationStatus {
+        version: migration.version,
+        description: migration.description.to_string(),
+        applied: applied.contains(&migration.version),
+    };
+    Ok(ups.map(status).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_file_of_a_folder_is_embedded_and_both_dialects_have_the_same() {
+        for (part, folder) in [(Part::Log, "log"), (Part::Views, "views")] {
+            for (dialect, migrator) in [("sqlite", part.sqlite()), ("postgres", part.postgres())] {
+                let folder =
+                    Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(dialect).join(folder);
+                let files = std::fs::read_dir(&folder).map_or(0, |files| files.count());
+                assert_eq!(migrator.iter().count(), files, "{}", folder.display());
+            }
+            let names = |migrator: Migrator| {
+                migrator.iter().map(|m| (m.version, m.description.to_string())).collect::<BTreeSet<_>>()
+            };
+            assert_eq!(names(part.sqlite()), names(part.postgres()));
+        }
+    }
+}

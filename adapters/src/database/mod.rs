@@ -1,0 +1,11 @@
+//! Databases: their addresses and their schema. The log and the views have migrations of their own, so both may
+//! live in one PostgreSQL database.
+
+mod address;
+mod migrations;
+
+pub use address::{BadAddress, Database, SecretUrl};
+pub use migrations::{
+    MigrationError, MigrationStatus, Part, migrate_down, migrate_postgres, migrate_sqlite, migrate_up,
+    migration_status,
+};

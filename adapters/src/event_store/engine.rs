@@ -1,0 +1,125 @@
+//! Chooses an engine by its address.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use domain::ports::event_store::EventStore;
+
+use super::{OpenError, PostgresEventStore, SqliteEventStore, SqliteSettings};
+use crate::database::Database;
+
+/// Where the log is: `sqlite:PATH`, `postgres://…`, `kurrentdb://…` or `esdb://…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A database whose `events` table is the log.
+    Database(Database),
+}
+
+impl FromStr for Target {
+    type Err = OpenError;
+
+    fn from_str(address: &str) -> Result<Self, OpenError> {
+        let scheme = address.split_once(':').map_or("", |(scheme, _)| scheme);
+        let scheme = scheme.strip_suffix("+discover").unwrap_or(scheme);
+        if matches!(scheme, "kurrentdb" | "kurrent" | "kdb" | "esdb") {
+            let text =
+                "this build has no KurrentDB engine; use sqlite:PATH or postgres://… for the event store";
+            return Err(OpenError::Target(text.to_owned()));
+        }
+        address.parse().map(Self::Database).map_err(|error| OpenError::Target(format!("{error}")))
+    }
+}
+
+impl Target {
+    /// The embedded log at `path`.
+    #[must_use]
+    pub fn sqlite(path: impl Into<PathBuf>) -> Self {
+        Self::Database(Database::Sqlite(path.into()))
+    }
+}
+
+/// An open log of either engine.
+#[derive(Debug, Clone)]
+pub enum EventLog {
+    /// One file.
+    Sqlite(Arc<SqliteEventStore>),
+    /// A server.
+    Postgres(Arc<PostgresEventStore>),
+}
+
+impl EventLog {
+    /// Opens the log for writing and brings its schema up to date.
+    ///
+    /// # Errors
+    /// As the engine's own `open`.
+    pub async fn open(target: &Target) -> Result<Self, OpenError> {
+        match target {
+            Target::Database(Database::Sqlite(path)) => {
+                let store = SqliteEventStore::open(path, &SqliteSettings::default()).await?;
+                Ok(Self::Sqlite(Arc::new(store)))
+            }
+            Target::Database(Database::Postgres(url)) => {
+                Ok(Self::Postgres(Arc::new(PostgresEventStore::open(url).await?)))
+            }
+        }
+    }
+
+    /// Opens the log for reading only, beside a node that writes it. The schema is left as it is.
+    ///
+    /// # Errors
+    /// As the engine's own `open_read_only`.
+    pub async fn open_read_only(target: &Target) -> Result<Self, OpenError> {
+        match target {
+            Target::Database(Database::Sqlite(path)) => {
+                Ok(Self::Sqlite(Arc::new(SqliteEventStore::open_read_only(path).await?)))
+            }
+            Target::Database(Database::Postgres(url)) => {
+                Ok(Self::Postgres(Arc::new(PostgresEventStore::open_read_only(url).await?)))
+            }
+        }
+    }
+
+    /// The log as its port.
+    #[must_use]
+    pub fn store(&self) -> Arc<dyn EventStore> {
+        match self {
+            Self::Sqlite(store) => Arc::clone(store) as Arc<dyn EventStore>,
+            Self::Postgres(store) => Arc::clone(store) as Arc<dyn EventStore>,
+        }
+    }
+
+    /// Writes what is queued, then lets go of the store.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(store) => store.close().await,
+            Self::Postgres(store) => store.close().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_names_its_engine() {
+        assert_eq!("sqlite:data/events.db".parse::<Target>().unwrap(), Target::sqlite("data/events.db"));
+        assert_eq!("sqlite:///var/events.db".parse::<Target>().unwrap(), Target::sqlite("/var/events.db"));
+        let postgres = "postgres://voxledger:secret@db/log".parse::<Target>().unwrap();
+        assert!(matches!(postgres, Target::Database(Database::Postgres(_))));
+        assert!(!format!("{postgres:?}").contains("secret"));
+    }
+
+    #[test]
+    fn an_engine_that_is_not_built_in_says_so() {
+        for address in ["kurrentdb://localhost:2113", "esdb+discover://cluster", "esdb://localhost"] {
+            let error = address.parse::<Target>().unwrap_err().to_string();
+            assert!(error.contains("no KurrentDB engine"), "{error}");
+        }
+        for address in ["", "mysql://x", "events.db", "sqlite:", "sqlite::memory:"] {
+            let error = address.parse::<Target>().unwrap_err().to_string();
+            assert!(error.contains("sqlite:PATH"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Decides, append by append, what becomes of a batch. Pure: what stands in the log arrives as data.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::envelope::{Position, Recorded, StreamId, Version};
+use domain::ports::event_store::Expected;
+use uuid::Uuid;
+
+use super::versions::Versions;
+
+/// One append, as it is judged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claim<'a> {
+    pub(super) stream: &'a StreamId,
+    pub(super) expected: Expected,
+    pub(super) events: &'a [Recorded],
+}
+
+/// Where a stored event stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) stream: StreamId,
+    pub(super) version: Version,
+    pub(super) position: Position,
+}
+
+/// What the store has said about streams and ids: the truth as of the moment it was asked.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    /// Every stream that was asked for, also those without events.
+    pub(super) versions: HashMap<StreamId, Version>,
+    /// The asked ids that are stored.
+    pub(super) places: HashMap<Uuid, Place>,
+    /// Every id that was asked for.
+    pub(super) asked: HashSet<Uuid>,
+}
+
+impl Standing {
+    pub(super) fn merge(&mut self, newer: Standing) {
+        self.versions.extend(newer.versions);
+        self.places.extend(newer.places);
+        self.asked.extend(newer.asked);
+    }
+}
+
+/// Where an event of a verdict stands: in the log, or in the batch about to be committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spot {
+    Stored(Position),
+    /// The number of a row of the batch, from 0.
+    Row(usize),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Its events become the rows from `row` on, the first with this version.
+    Write { row: usize, first_version: Version },
+    /// It is already stored, or about to be by another append of the batch.
+    Repeat { first: Spot, last: Spot, version: Version },
+    /// It loses against the stream as it stands.
+    Conflict { current: Version },
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Judgement {
+    /// One verdict a claim, in order.
+    Verdicts(Vec<Verdict>),
+    /// Ask the store about these first, then judge again.
+    Ask { streams: Vec<StreamId>, ids: Vec<Uuid> },
+}
+
+/// What the batch itself has changed so far.
+#[derive(Default)]
+struct Pending<'a> {
+    versions: HashMap<&'a StreamId, Version>,
+    ids: HashMap<Uuid, (&'a StreamId, Version, usize)>,
+    rows: usize,
+}
+
+/// Judges the claims in order, each as if those before it were already written.
+///
+/// A claim that memory (`recent`) allows is written without asking; the store's constraints catch a wrong
+/// guess, and then everything is looked up and judged again. Refusals and repeats are only ever told from
+/// `truth`.
+pub(super) fn judge(claims: &[Claim<'_>], recent: &Versions, truth: &Standing) -> Judgement {
+    let mut pending = Pending::default();
+    let mut verdicts = Vec::with_capacity(claims.len());
+    let (mut streams, mut ids) = (HashSet::new(), Vec::new());
+    for claim in claims {
+        if let Some(first_version) = guess(claim, recent, truth, &pending) {
+            verdicts.push(pending.write(claim, first_version));
+            continue;
+        }
+        let known = truth.versions.get(claim.stream);
+        let asked = claim.events.iter().all(|event| truth.asked.contains(&event.id));
+        let Some(stored) = known.filter(|_| asked) else {
+            streams.insert(claim.stream);
+            ids.extend(claim.events.iter().map(|event| event.id));
+            continue;
+        };
+        let current = pending.versions.get(claim.stream).unwrap_or(stored);
+        verdicts.push(decide(claim, *current, truth, &mut pending));
+    }
+    if streams.is_empty() {
+        Judgement::Verdicts(verdicts)
+    } else {
+        Judgement::Ask { streams: streams.into_iter().cloned().collect(), ids }
+    }
+}
+
+/// The version of the claim's first event, if it may be written as far as anyone here knows.
+fn guess(claim: &Claim<'_>, recent: &Versions, truth: &Standing, pending: &Pending<'_>) -> Option<Version> {
+    let fresh = matches!(claim.expected, Expected::NoStream | Expected::Exact(Version::NONE));
+    let current = (pending.versions.get(claim.stream).copied())
+        .or_else(|| truth.versions.get(claim.stream).copied())
+        .or_else(|| recent.get(claim.stream))
+        .or_else(|| fresh.then_some(Version::NONE))?;
+    let seen = |id: &Uuid| truth.places.contains_key(id) || pending.ids.contains_key(id);
+    let allowed = claim.expected.allows(current) && !claim.events.iter().any(|event| seen(&event.id));
+    allowed.then_some(Version(current.0 + 1))
+}
+
+/// Judges with everything known.
+fn decide<'a>(claim: &Claim<'a>, current: Version, truth: &Standing, pending: &mut Pending<'a>) -> Verdict {
+    let found: Vec<_> = claim.events.iter().filter_map(|event| pending.find(event.id, truth)).collect();
+    if found.is_empty() && claim.expected.allows(current) {
+        return pending.write(claim, Version(current.0 + 1));
+    }
+    let conflict = Verdict::Conflict { current };
+    let (Some(&(_, before, first)), Some(&(_, version, last))) = (found.first(), found.last()) else {
+        return conflict;
+    };
+    let whole = found.len() == claim.events.len();
+    let in_order = found
+        .iter()
+        .zip(before.0..)
+        .all(|(&(stream, version, _), n)| stream == claim.stream && version.0 == n);
+    let where_expected = match claim.expected {
+        Expected::Any => true,
+        Expected::NoStream => before == Version(1),
+        Expected::Exact(expected) => before.0 == expected.0 + 1,
+    };
+    if whole && in_order && where_expected { Verdict::Repeat { first, last, version } } else { conflict }
+}
+
+impl<'a> Pending<'a> {
+    fn write(&mut self, claim: &Claim<'a>, first_version: Version) -> Verdict {
+        let row = self.rows;
+        for (n, event) in claim.events.iter().enumerate() {
+            self.ids.insert(event.id, (claim.stream, Version(first_version.0 + n as u64), row + n));
+        }
+        self.rows += claim.events.len();
+        self.versions.insert(claim.stream, Version(first_version.0 + claim.events.len() as u64 - 1));
+        Verdict::Write { row, first_version }
+    }
+
+    fn find<'b>(&self, id: Uuid, truth: &'b Standing) -> Option<(&'b StreamId, Version, Spot)>
+    where
+        'a: 'b,
+    {
+        if let Some(place) = truth.places.get(&id) {
+            return Some((&place.stream, place.version, Spot::Stored(place.position)));
+        }
+        self.ids.get(&id).map(|&(stream, version, row)| (stream, version, Spot::Row(row)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::ids::ClientId;
+
+    use super::*;
+
+    fn stream(n: u128) -> StreamId {
+        StreamId::new("call", Uuid::from_u128(n))
+    }
+
+    fn events(ids: &[u128]) -> Vec<Recorded> {
+        let event = |id: &u128| Recorded {
+            position: Position::START,
+            stream: stream(1),
+            version: Version::NONE,
+            id: Uuid::from_u128(*id),
+            event_type: "call.noted".to_owned(),
+            schema: 1,
+            client_id: ClientId(Uuid::nil()),
+            payload: Vec::new(),
+            metadata: Vec::new(),
+            recorded_at: Default::default(),
+        };
+        ids.iter().map(event).collect()
+    }
+
+    #[test]
+    fn what_memory_allows_is_written_without_asking() {
+        let (new, known, other) = (stream(1), stream(2), stream(3));
+        let mut recent = Versions::default();
+        recent.set(&known, Version(5));
+        let events = [events(&[1, 2]), events(&[3]), events(&[4]), events(&[5])];
+        let exactly = |n| Expected::Exact(Version(n));
+        let claims = [
+            Claim { stream: &new, expected: Expected::NoStream, events: &events[0] },
+            Claim { stream: &known, expected: exactly(5), events: &events[1] },
+            Claim { stream: &new, expected: exactly(2), events: &events[2] },
+        ];
+        let wanted = [(0, 1), (2, 6), (3, 3)]
+            .map(|(row, first)| Verdict::Write { row, first_version: Version(first) })
+            .to_vec();
+        assert_eq!(judge(&claims, &recent, &Standing::default()), Judgement::Verdicts(wanted));
+
+        let unknown = [Claim { stream: &other, expected: exactly(1), events: &events[3] }];
+        let ask = Judgement::Ask { streams: vec![other.clone()], ids: vec![Uuid::from_u128(5)] };
+        assert_eq!(judge(&unknown, &recent, &Standing::default()), ask);
+    }
+
+    #[test]
+    fn a_refusal_is_never_told_from_memory() {
+        let known = stream(1);
+        let mut recent = Versions::default();
+        recent.set(&known, Version(5));
+        let events = events(&[1]);
+        let claims = [Claim { stream: &known, expected: Expected::Exact(Version(7)), events: &events }];
+        assert!(matches!(judge(&claims, &recent, &Standing::default()), Judgement::Ask { .. }));
+
+        let mut truth = Standing::default();
+        truth.asked.insert(Uuid::from_u128(1));
+        truth.versions.insert(known.clone(), Version(7));
+        let written = Verdict::Write { row: 0, first_version: Version(8) };
+        assert_eq!(judge(&claims, &recent, &truth), Judgement::Verdicts(vec![written]));
+        truth.versions.insert(known.clone(), Version(8));
+        let lost = Verdict::Conflict { current: Version(8) };
+        assert_eq!(judge(&claims, &recent, &truth), Judgement::Verdicts(vec![lost]));
+    }
+}

@@ -1,0 +1,166 @@
+//! The log in memory: for tests and demonstrations. It forgets everything with the process.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::envelope::{NewEvent, Position, Recorded, StreamId, Version};
+use domain::ports::event_store::{
+    AppendError, Appended, Direction, EventStore, Expected, MAX_PAGE_BYTES, ReadError,
+};
+use uuid::Uuid;
+
+use super::judge::{Place, Standing};
+use super::tail::{SharedTail, Tail, weight};
+use super::writer::{Backend, Fault, Row, Writer};
+
+/// A log in memory, behind the same writer as the durable engines.
+#[derive(Debug)]
+pub struct MemoryEventStore {
+    log: Arc<RwLock<Log>>,
+    tail: SharedTail,
+    writer: Writer,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    events: Vec<Recorded>,
+    /// Indices into `events`, by stream.
+    streams: HashMap<StreamId, Vec<usize>>,
+    /// Indices into `events`, by id.
+    ids: HashMap<Uuid, usize>,
+}
+
+impl MemoryEventStore {
+    /// An empty log. Its writer runs on the current tokio runtime.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::start(Writer::start)
+    }
+
+    /// An empty log that stumbles as `faults` says.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn with_faults(faults: domain::ports::conformance::event_store::Faults) -> Self {
+        Self::start(|backend, tail| Writer::start(super::stumbling::Stumbling::new(backend, faults), tail))
+    }
+
+    fn start(writer: impl FnOnce(Memory, SharedTail) -> Writer) -> Self {
+        let log = Arc::<RwLock<Log>>::default();
+        let tail = Arc::new(Tail::new(Position::START));
+        let writer = writer(Memory(Arc::clone(&log)), Arc::clone(&tail));
+        Self { log, tail, writer }
+    }
+
+    fn page<'a>(&self, events: impl Iterator<Item = &'a Recorded>, limit: usize) -> Vec<Recorded> {
+        let mut bytes = 0;
+        let page = events.take(limit).take_while(|event| {
+            let first = bytes == 0;
+            bytes += weight(event);
+            first || bytes <= MAX_PAGE_BYTES
+        });
+        page.cloned().collect()
+    }
+}
+
+impl Default for MemoryEventStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl EventStore for MemoryEventStore {
+    async fn append(
+        &self,
+        stream: &StreamId,
+        expected: Expected,
+        events: Vec<NewEvent>,
+    ) -> Result<Appended, AppendError> {
+        self.writer.append(stream, expected, events).await
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &StreamId,
+        from: Version,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, ReadError> {
+        let log = self.log.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(indices) = log.streams.get(stream) else { return Ok(Vec::new()) };
+        let from = usize::try_from(from.0).unwrap_or(usize::MAX).min(indices.len() + 1);
+        let event = |index: &usize| &log.events[*index];
+        Ok(match (direction, from) {
+            (Direction::Forwards, from) => self.page(indices.iter().skip(from).map(event), limit),
+            (Direction::Backwards, 0) => self.page(indices.iter().rev().map(event), limit),
+            (Direction::Backwards, from) => self.page(indices[..from - 1].iter().rev().map(event), limit),
+        })
+    }
+
+    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
+        let log = self.log.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(self.page(log.events.iter().skip(usize::try_from(after.0).unwrap_or(usize::MAX)), limit))
+    }
+
+    async fn head(&self) -> Result<Position, ReadError> {
+        let log = self.log.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(Position(log.events.len() as u64))
+    }
+
+    async fn wait_past(&self, after: Position) {
+        self.tail.wait_past(after, Duration::from_secs(1)).await;
+    }
+
+    fn engine(&self) -> &'static str {
+        Memory::ENGINE
+    }
+}
+
+struct Memory(Arc<RwLock<Log>>);
+
+#[async_trait]
+impl Backend for Memory {
+    const ENGINE: &'static str = "memory";
+
+    async fn look_up(&mut self, streams: &[StreamId], ids: &[Uuid]) -> Result<Standing, Fault> {
+        let log = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let version = |stream: &StreamId| Version(log.streams.get(stream).map_or(0, Vec::len) as u64);
+        let place = |index: &usize| {
+            let Recorded { stream, version, position, .. } = &log.events[*index];
+            Place { stream: stream.clone(), version: *version, position: *position }
+        };
+        Ok(Standing {
+            versions: streams.iter().map(|stream| (stream.clone(), version(stream))).collect(),
+            places: ids.iter().filter_map(|id| Some((*id, place(log.ids.get(id)?)))).collect(),
+            asked: ids.iter().copied().collect(),
+        })
+    }
+
+    async fn commit(&mut self, rows: &[Row<'_>]) -> Result<Position, Fault> {
+        let mut log = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut next = HashMap::new();
+        for row in rows {
+            let length = log.streams.get(&row.event.stream).map_or(0, Vec::len) as u64;
+            let next = next.entry(&row.event.stream).or_insert(length + 1);
+            if log.ids.contains_key(&row.event.id) || row.version != Version(*next) {
+                return Err(Fault::Clash);
+            }
+            *next += 1;
+        }
+        let first = log.events.len();
+        for (index, row) in (first..).zip(rows) {
+            let position = Position(index as u64 + 1);
+            log.streams.entry(row.event.stream.clone()).or_default().push(index);
+            log.ids.insert(row.event.id, index);
+            log.events.push(Recorded { position, version: row.version, ..row.event.clone() });
+        }
+        Ok(Position(first as u64 + 1))
+    }
+
+    async fn close(self) {}
+}

@@ -1,0 +1,50 @@
+//! Engines of the event store port.
+//!
+//! All engines share one writer (`writer`): a bounded queue, one task, and group commit without a timer. It
+//! judges each append of a batch by itself (`judge`) and leaves to the engine only three things: looking up
+//! what stands, committing a batch, and reading.
+
+mod engine;
+mod judge;
+mod memory;
+mod postgres;
+mod sqlite;
+mod tail;
+mod versions;
+mod writer;
+
+#[cfg(feature = "testing")]
+mod stumbling;
+
+pub use engine::{EventLog, Target};
+pub use memory::MemoryEventStore;
+pub use postgres::PostgresEventStore;
+pub use sqlite::{SqliteEventStore, SqliteSettings};
+
+/// Why an event store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The address names no engine of this build.
+    #[error("{0}")]
+    Target(String),
+    /// Another process writes this log.
+    #[error("{0} is already open for writing in another process; stop it, or read only")]
+    InUse(std::path::PathBuf),
+    /// The library or server is not one this build can trust with a log.
+    #[error("{0}")]
+    Version(String),
+    /// The files could not be created or locked.
+    #[error("cannot use {path}")]
+    File {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The database could not be reached or opened.
+    #[error("cannot open the event log")]
+    Database(#[from] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("cannot bring the schema of the event log up to date")]
+    Schema(#[from] crate::database::MigrationError),
+}

@@ -1,0 +1,225 @@
+//! The embedded log: one SQLite file, one writer, no server.
+
+mod backend;
+mod lock;
+mod rows;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::envelope::{NewEvent, Position, Recorded, StreamId, Version};
+use domain::ports::event_store::{AppendError, Appended, Direction, EventStore, Expected, ReadError};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+use self::backend::Sqlite;
+use self::lock::WriteLock;
+use super::OpenError;
+use super::tail::{SharedTail, Tail};
+use super::writer::{Backend, Writer, read_only, unreadable};
+use crate::database::{Part, migrate_sqlite};
+
+/// Connections that read, besides the one that writes.
+const READERS: u32 = 4;
+/// How long a statement waits for a lock another process holds.
+const BUSY: Duration = Duration::from_secs(5);
+/// How often a reader without a writer beside it looks for news.
+const POLL: Duration = Duration::from_millis(200);
+/// The oldest library without the WAL-reset corruption bug (<https://www.sqlite.org/wal.html#walresetbug>).
+const OLDEST_LIBRARY: (u32, u32, u32) = (3, 51, 3);
+
+/// What an operator may set.
+#[derive(Debug, Clone, Default)]
+pub struct SqliteSettings {
+    /// The most bytes the file may grow to; appends beyond answer `Unavailable`. None: as the disk allows.
+    pub max_bytes: Option<u64>,
+}
+
+/// The log in one SQLite file.
+///
+/// Durable: WAL with `synchronous=FULL`, so that each commit is flushed. A lock file beside the database keeps a
+/// second process from writing; reading it meanwhile, with this type or any SQLite tool, is welcome.
+#[derive(Debug)]
+pub struct SqliteEventStore {
+    reads: SqlitePool,
+    tail: SharedTail,
+    writer: Option<Writer>,
+}
+
+impl SqliteEventStore {
+    /// Opens the log at `path` for writing, creating it and bringing its schema up to date as needed. The writer
+    /// runs on the current tokio runtime.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`] when another process writes it; others when it cannot be opened.
+    pub async fn open(path: &Path, settings: &SqliteSettings) -> Result<Self, OpenError> {
+        Self::start(path, settings, Writer::start).await
+    }
+
+    /// Opens a log that stumbles as `faults` says.
+    ///
+    /// # Errors
+    /// As [`SqliteEventStore::open`].
+    #[cfg(feature = "testing")]
+    pub async fn open_with_faults(
+        path: &Path,
+        faults: domain::ports::conformance::event_store::Faults,
+    ) -> Result<Self, OpenError> {
+        let start = |backend, tail| Writer::start(super::stumbling::Stumbling::new(backend, faults), tail);
+        Self::start(path, &SqliteSettings::default(), start).await
+    }
+
+    async fn start(
+        path: &Path,
+        settings: &SqliteSettings,
+        writer: impl FnOnce(Sqlite, SharedTail) -> Writer,
+    ) -> Result<Self, OpenError> {
+        let lock = WriteLock::take(path)?;
+        migrate_sqlite(path, Part::Log).await?;
+        let options = options(path).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
+        let backend = Sqlite::open(options, settings, lock).await?;
+        let tail = Arc::new(Tail::new(backend.head()));
+        let reads = readers(path).await?;
+        let writer = writer(backend, Arc::clone(&tail));
+        Ok(Self { reads, tail, writer: Some(writer) })
+    }
+
+    /// Opens an existing log for reading only, also while another process writes it. Appends are refused as
+    /// `Unavailable`.
+    ///
+    /// # Errors
+    /// When there is no log at `path`, or it cannot be read.
+    pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
+        let reads = readers(path).await?;
+        Ok(Self { reads, tail: Arc::new(Tail::new(Position::START)), writer: None })
+    }
+
+    /// Writes what is queued, then closes the file and lets go of the lock.
+    pub async fn close(&self) {
+        if let Some(writer) = &self.writer {
+            writer.close().await;
+        }
+        self.reads.close().await;
+    }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    use sqlx::ConnectOptions;
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY)
+        .pragma("temp_store", "memory")
+        // fewer hand-overs between the connection's thread and ours
+        .row_buffer_size(512)
+        .disable_statement_logging()
+}
+
+async fn readers(path: &Path) -> Result<SqlitePool, OpenError> {
+    let reads = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(BUSY)
+        .test_before_acquire(false)
+        .connect_with(options(path).read_only(true))
+        .await?;
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&reads).await?;
+    check_library(&version)?;
+    Ok(reads)
+}
+
+fn check_library(version: &str) -> Result<(), OpenError> {
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    let found = (next(), next(), next());
+    if found >= OLDEST_LIBRARY {
+        return Ok(());
+    }
+    let (major, minor, patch) = OLDEST_LIBRARY;
+    Err(OpenError::Version(format!(
+        "SQLite {version} can corrupt a log; build with {major}.{minor}.{patch} or newer"
+    )))
+}
+
+#[async_trait]
+impl EventStore for SqliteEventStore {
+    async fn append(
+        &self,
+        stream: &StreamId,
+        expected: Expected,
+        events: Vec<NewEvent>,
+    ) -> Result<Appended, AppendError> {
+        match &self.writer {
+            Some(writer) => writer.append(stream, expected, events).await,
+            None => Err(read_only()),
+        }
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &StreamId,
+        from: Version,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, ReadError> {
+        rows::read_stream(&self.reads, stream, from, direction, limit).await
+    }
+
+    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
+        if self.writer.is_some() {
+            if after >= self.tail.head() {
+                return Ok(Vec::new());
+            }
+            if let Some(page) = self.tail.read(after, limit) {
+                return Ok(page);
+            }
+        }
+        rows::read_all(&self.reads, after, limit).await
+    }
+
+    async fn head(&self) -> Result<Position, ReadError> {
+        if self.writer.is_some() {
+            return Ok(self.tail.head());
+        }
+        let head: i64 = sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM events")
+            .fetch_one(&self.reads)
+            .await
+            .map_err(|error| unreadable(&error))?;
+        Ok(Position(head.unsigned_abs()))
+    }
+
+    async fn wait_past(&self, after: Position) {
+        if self.writer.is_some() {
+            self.tail.wait_past(after, Duration::from_secs(1)).await;
+        } else {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    fn engine(&self) -> &'static str {
+        Sqlite::ENGINE
+    }
+}
+
+/// The file that goes with the database at `path`, `suffix` added to its name.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_that_can_corrupt_a_log_is_refused() {
+        for bad in ["3.51.2", "3.50.9", "3.7.0", "2.99.99", "", "x"] {
+            assert!(check_library(bad).is_err(), "{bad}");
+        }
+        for good in ["3.51.3", "3.52.0", "4.0.0", "3.51.10"] {
+            assert!(check_library(good).is_ok(), "{good}");
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Writing events into SQLite: a whole batch is one command to the connection's thread.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::envelope::{Position, StreamId, Version};
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection};
+use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Executor, Row as _};
+use uuid::Uuid;
+
+use super::super::judge::{Place, Standing};
+use super::super::writer::{Backend, Fault, Row};
+use super::lock::WriteLock;
+use super::{OpenError, SqliteSettings};
+
+/// Pages of 4 KiB in the WAL before a commit also moves them into the database: 32 MiB. Few, large checkpoints
+/// cost fewer flushes than many small ones.
+const CHECKPOINT_PAGES: &str = "8192";
+/// The WAL is cut back to this many bytes once a checkpoint has emptied it.
+const WAL_KEPT: &str = "134217728";
+/// Page cache of the writing connection, in KiB (negative by SQLite's convention).
+const CACHE: &str = "-65536";
+/// Rows of the prepared inserts. A batch takes the smallest that fits; rows left unbound are NULL and dropped.
+const SIZES: [usize; 10] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+const COLUMNS: usize = 10;
+
+#[derive(Debug)]
+pub(super) struct Sqlite {
+    options: SqliteConnectOptions,
+    max_bytes: Option<u64>,
+    /// None after a failure that leaves the connection in doubt; opened again for the next command.
+    connection: Option<SqliteConnection>,
+    /// None when a failure leaves it in doubt; asked again before the next commit.
+    head: Option<u64>,
+    inserts: Vec<(usize, Arc<str>)>,
+    _lock: WriteLock,
+}
+
+impl Sqlite {
+    pub(super) async fn open(
+        options: SqliteConnectOptions,
+        settings: &SqliteSettings,
+        lock: WriteLock,
+    ) -> Result<Self, OpenError> {
+        let options = options
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            .pragma("journal_size_limit", WAL_KEPT)
+            .pragma("cache_size", CACHE);
+        let inserts = SIZES.iter().map(|&size| (size, insert(size))).collect();
+        let max_bytes = settings.max_bytes;
+        let mut sqlite = Self { options, max_bytes, connection: None, head: None, inserts, _lock: lock };
+        let mut connection = sqlite.connect().await?;
+        sqlite.head = Some(head(&mut connection).await?);
+        sqlite.connection = Some(connection);
+        Ok(sqlite)
+    }
+
+    /// The newest position when it was opened.
+    pub(super) fn head(&self) -> Position {
+        Position(self.head.unwrap_or(0))
+    }
+
+    async fn connect(&self) -> Result<SqliteConnection, sqlx::Error> {
+        let mut connection = self.options.connect().await?;
+        if let Some(bytes) = self.max_bytes {
+            let page: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut connection).await?;
+            let pages = bytes / page.unsigned_abs().max(1);
+            connection.execute(AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"))).await?;
+        }
+        Ok(connection)
+    }
+
+    async fn connection(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        Ok(self.connection.insert(connection))
+    }
+
+    async fn write(&mut self, rows: &[Row<'_>]) -> Result<u64, sqlx::Error> {
+        let known = self.head.take();
+        let fitting = self.inserts.iter().find(|(size, _)| *size >= rows.len());
+        let sql = fitting.map_or_else(|| insert(rows.len()), |(_, sql)| Arc::clone(sql));
+        let connection = self.connection().await?;
+        let head = match known {
+            Some(head) => head,
+            None => head(connection).await?,
+        };
+        let arguments = bind(rows, head).map_err(sqlx::Error::Encode)?;
+        sqlx::query_with(AssertSqlSafe(sql), arguments).execute(connection).await?;
+        self.head = Some(head + rows.len() as u64);
+        Ok(head + 1)
+    }
+
+    /// After a failed batch: takes its transaction back, or else the whole connection.
+    async fn take_back(&mut self) {
+        if let Some(mut connection) = self.connection.take()
+            // outside of a transaction this fails, which is fine: then there is nothing to take back
+            && (connection.execute("ROLLBACK").await.is_ok() || connection.execute("SELECT 1").await.is_ok())
+        {
+            self.connection = Some(connection);
+        }
+    }
+}
+
+async fn head(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    let head: i64 =
+        sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM events").fetch_one(connection).await?;
+    Ok(head.unsigned_abs())
+}
+
+/// A transaction that inserts up to `size` rows, as one text: the connection's thread runs it in one go.
+fn insert(size: usize) -> Arc<str> {
+    let row = format!("({})", ["?"; COLUMNS].join(","));
+    let rows = vec![row; size].join(",");
+    let mut sql = String::from(
+        "BEGIN IMMEDIATE; INSERT INTO events (position, stream, version, id, type, schema, client_id, payload, \
+         metadata, recorded_at) ",
+    );
+    // writing to a String cannot fail
+    let _ = write!(sql, "SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL; COMMIT");
+    sql.into()
+}
+
+fn bind(rows: &[Row<'_>], head: u64) -> Result<SqliteArguments, sqlx::error::BoxDynError> {
+    let mut arguments = SqliteArguments::default();
+    arguments.reserve(rows.len() * COLUMNS, 0);
+    let mut text = Uuid::encode_buffer();
+    for (row, position) in rows.iter().zip(head + 1..) {
+        let event = row.event;
+        arguments.add(i64::try_from(position)?)?;
+        arguments.add(event.stream.as_str())?;
+        arguments.add(i64::try_from(row.version.0)?)?;
+        arguments.add(&*event.id.hyphenated().encode_lower(&mut text))?;
+        arguments.add(event.event_type.as_str())?;
+        arguments.add(i64::from(event.schema))?;
+        arguments.add(&*event.client_id.0.hyphenated().encode_lower(&mut text))?;
+        arguments.add(event.payload.as_slice())?;
+        arguments.add(std::str::from_utf8(&event.metadata)?)?;
+        arguments.add(event.recorded_at.timestamp_micros())?;
+    }
+    Ok(arguments)
+}
+
+/// What a failed command says about the rows.
+fn fault(error: &sqlx::Error) -> Fault {
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    let Some(code) = code else {
+        // the thread of the connection is gone, or the command never reached it
+        return Fault::Unknown(error.to_string());
+    };
+    match (code, code & 0xff) {
+        // SQLITE_CONSTRAINT_PRIMARYKEY, _UNIQUE, _ROWID
+        (1555 | 2067 | 2579, _) => Fault::Clash,
+        // an I/O error may strike after the commit record was written but before it was known to be flushed
+        (_, 10) => Fault::Unknown(error.to_string()),
+        _ => Fault::NotWritten(error.to_string()),
+    }
+}
+
+#[async_trait]
+impl Backend for Sqlite {
+    const ENGINE: &'static str = "sqlite";
+
+    async fn look_up(&mut self, streams: &[StreamId], ids: &[Uuid]) -> Result<Standing, Fault> {
+        let mut standing = Standing { asked: ids.iter().copied().collect(), ..Standing::default() };
+        let looked_up = async {
+            let connection = self.connection().await?;
+            if !streams.is_empty() {
+                let rows = sqlx::query(
+                    "SELECT value, (SELECT coalesce(max(version), 0) FROM events WHERE stream = value) FROM json_each(?)",
+                )
+                .bind(sqlx::types::Json(streams))
+                .fetch_all(&mut *connection)
+                .await?;
+                for row in rows {
+                    let stream = parse::<StreamId>(row.try_get(0)?)?;
+                    standing.versions.insert(stream, Version(row.try_get::<i64, _>(1)?.unsigned_abs()));
+                }
+            }
+            if !ids.is_empty() {
+                let rows = sqlx::query(
+                    "SELECT id, stream, version, position FROM events WHERE id IN (SELECT value FROM json_each(?))",
+                )
+                .bind(sqlx::types::Json(ids))
+                .fetch_all(connection)
+                .await?;
+                let mut places = HashMap::with_capacity(rows.len());
+                for row in rows {
+                    let place = Place {
+                        stream: parse(row.try_get(1)?)?,
+                        version: Version(row.try_get::<i64, _>(2)?.unsigned_abs()),
+                        position: Position(row.try_get::<i64, _>(3)?.unsigned_abs()),
+                    };
+                    places.insert(parse::<Uuid>(row.try_get(0)?)?, place);
+                }
+                standing.places = places;
+            }
+            Ok::<_, sqlx::Error>(())
+        };
+        match looked_up.await {
+            Ok(()) => Ok(standing),
+            Err(error) => {
+                self.connection = None;
+                Err(Fault::NotWritten(error.to_string()))
+            }
+        }
+    }
+
+    async fn commit(&mut self, rows: &[Row<'_>]) -> Result<Position, Fault> {
+        match self.write(rows).await {
+            Ok(first) => Ok(Position(first)),
+            Err(error) => {
+                let fault = fault(&error);
+                match fault {
+                    Fault::Unknown(_) => self.connection = None,
+                    Fault::Clash | Fault::NotWritten(_) => self.take_back().await,
+                }
+                Err(fault)
+            }
+        }
+    }
+
+    async fn close(self) {
+        if let Some(connection) = self.connection
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "the event log was not closed cleanly; it recovers when opened again");
+        }
+    }
+}
+
+fn parse<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    text: &str,
+) -> Result<T, sqlx::Error> {
+    text.parse().map_err(|error: T::Err| sqlx::Error::Decode(error.into()))
+}

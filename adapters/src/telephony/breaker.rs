@@ -1,0 +1,305 @@
+//! A circuit breaker: leaves a target alone for a while that failed several times in a row.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::call::report::{LegRef, LegTag};
+use domain::envelope::Time;
+use domain::ports::clock::Clock;
+use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telephony};
+
+/// When to open and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct BreakerConfig {
+    /// Failures in a row that open it; at least 1.
+    pub failures: u32,
+    /// How long it stays open before one call is let through to try.
+    pub open_for: Duration,
+}
+
+impl Default for BreakerConfig {
+    fn default() -> Self {
+        Self { failures: 5, open_for: Duration::from_secs(10) }
+    }
+}
+
+/// What a breaker lets through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakerState {
+    /// Everything.
+    Closed,
+    /// Nothing.
+    Open,
+    /// One call, whose outcome decides.
+    HalfOpen,
+}
+
+/// The breaker itself, without a clock: whoever asks says what time it is.
+#[derive(Debug)]
+pub struct Breaker {
+    config: BreakerConfig,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Inner {
+    Closed { failures: u32 },
+    Open { until: Time },
+    Trying,
+}
+
+/// Leave to call the target once. Dropped without an outcome (the caller went away) it counts as a failure while the
+/// breaker is half open, and not at all otherwise.
+#[derive(Debug)]
+pub struct Permit<'a> {
+    breaker: &'a Breaker,
+    trial: bool,
+    asked_at: Time,
+    told: bool,
+}
+
+impl Breaker {
+    /// A closed breaker.
+    #[must_use]
+    pub fn new(config: BreakerConfig) -> Self {
+        Self { config, inner: Mutex::new(Inner::Closed { failures: 0 }) }
+    }
+
+    /// What it lets through at `now`.
+    #[must_use]
+    pub fn state(&self, now: Time) -> BreakerState {
+        match *self.lock() {
+            Inner::Closed { .. } => BreakerState::Closed,
+            Inner::Open { until } if now < until => BreakerState::Open,
+            Inner::Open { .. } | Inner::Trying => BreakerState::HalfOpen,
+        }
+    }
+
+    /// Asks for leave to call the target.
+    ///
+    /// # Errors
+    /// How long to wait before asking again.
+    pub fn admit(&self, now: Time) -> Result<Permit<'_>, Duration> {
+        let mut inner = self.lock();
+        let trial = match *inner {
+            Inner::Closed { .. } => false,
+            Inner::Open { until } if now < until => return Err((until - now).to_std().unwrap_or_default()),
+            Inner::Open { .. } => {
+                *inner = Inner::Trying;
+                true
+            }
+            Inner::Trying => return Err(self.config.open_for),
+        };
+        Ok(Permit { breaker: self, trial, asked_at: now, told: false })
+    }
+
+    fn settle(&self, trial: bool, success: bool, now: Time) {
+        let until = now + self.config.open_for;
+        let mut inner = self.lock();
+        *inner = match (*inner, trial, success) {
+            (Inner::Trying, true, true) | (Inner::Closed { .. }, _, true) => Inner::Closed { failures: 0 },
+            (Inner::Trying, true, false) => Inner::Open { until },
+            (Inner::Closed { failures }, _, false) if failures + 1 >= self.config.failures => {
+                Inner::Open { until }
+            }
+            (Inner::Closed { failures }, _, false) => Inner::Closed { failures: failures + 1 },
+            // a call from before it opened comes back late: says nothing of now
+            (other, _, _) => other,
+        };
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Permit<'_> {
+    /// The target answered, whatever it answered.
+    pub fn success(mut self, now: Time) {
+        self.told = true;
+        self.breaker.settle(self.trial, true, now);
+    }
+
+    /// The target did not answer, or answered that it is broken.
+    pub fn failure(mut self, now: Time) {
+        self.told = true;
+        self.breaker.settle(self.trial, false, now);
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        if !self.told && self.trial {
+            self.breaker.settle(true, false, self.asked_at);
+        }
+    }
+}
+
+/// A carrier behind a breaker: while it is open, commands fail at once as [`CarrierError::Unavailable`].
+pub struct Guarded<T> {
+    carrier: T,
+    breaker: Breaker,
+    clock: Arc<dyn Clock>,
+}
+
+impl<T: fmt::Debug> fmt::Debug for Guarded<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guarded")
+            .field("carrier", &self.carrier)
+            .field("breaker", &self.breaker)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Telephony> Guarded<T> {
+    /// Puts `carrier` behind a closed breaker.
+    pub fn new(carrier: T, config: BreakerConfig, clock: Arc<dyn Clock>) -> Self {
+        Self { carrier, breaker: Breaker::new(config), clock }
+    }
+
+    /// What the breaker lets through now.
+    pub fn state(&self) -> BreakerState {
+        self.breaker.state(self.clock.now())
+    }
+
+    async fn guard<A>(&self, call: impl Future<Output = Result<A, CarrierError>>) -> Result<A, CarrierError> {
+        let permit = self.breaker.admit(self.clock.now()).map_err(|wait| CarrierError::Unavailable {
+            reason: "the carrier failed several times in a row and is left alone for a while".to_owned(),
+            retry_after: Some(wait),
+        })?;
+        let answer = call.await;
+        let now = self.clock.now();
+        if answer.as_ref().is_err_and(is_fault) {
+            permit.failure(now)
+        } else {
+            permit.success(now)
+        }
+        answer
+    }
+}
+
+/// Whether an answer says that the target is broken. One that names a wait (429) comes from a target that is not.
+fn is_fault(error: &CarrierError) -> bool {
+    matches!(error, CarrierError::Unknown { .. } | CarrierError::Unavailable { retry_after: None, .. })
+}
+
+#[async_trait]
+impl<T: Telephony> Telephony for Guarded<T> {
+    fn provider(&self) -> &'static str {
+        self.carrier.provider()
+    }
+
+    async fn dial(&self, dial: &Dial) -> Result<LegRef, CarrierError> {
+        self.guard(self.carrier.dial(dial)).await
+    }
+
+    async fn command(&self, command: &LegCommand) -> Result<(), CarrierError> {
+        self.guard(self.carrier.command(command)).await
+    }
+
+    async fn leg_state(&self, control_id: &str) -> Result<LegState, CarrierError> {
+        self.guard(self.carrier.leg_state(control_id)).await
+    }
+
+    async fn find_leg(&self, tag: &LegTag) -> Result<Option<LegRef>, CarrierError> {
+        self.guard(self.carrier.find_leg(tag)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    const CONFIG: BreakerConfig = BreakerConfig { failures: 3, open_for: Duration::from_secs(10) };
+
+    fn at(second: i64) -> Time {
+        DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
+    }
+
+    fn opened() -> Breaker {
+        let breaker = Breaker::new(CONFIG);
+        for _ in 0..3 {
+            breaker.admit(at(0)).unwrap().failure(at(0));
+        }
+        breaker
+    }
+
+    #[test]
+    fn it_opens_after_failures_in_a_row_and_not_before() {
+        let breaker = Breaker::new(CONFIG);
+        for outcome in [false, false, true, false, false] {
+            let permit = breaker.admit(at(0)).unwrap();
+            if outcome {
+                permit.success(at(0))
+            } else {
+                permit.failure(at(0))
+            }
+            assert_eq!(breaker.state(at(0)), BreakerState::Closed);
+        }
+        breaker.admit(at(0)).unwrap().failure(at(0));
+        assert_eq!(breaker.state(at(0)), BreakerState::Open);
+    }
+
+    #[test]
+    fn open_it_lets_nothing_through_and_says_for_how_long() {
+        let breaker = opened();
+        assert_eq!(breaker.admit(at(4)).unwrap_err(), Duration::from_secs(6));
+        assert_eq!(breaker.state(at(9)), BreakerState::Open);
+    }
+
+    #[test]
+    fn half_open_it_lets_one_through_whose_outcome_decides() {
+        for (success, after) in [(true, BreakerState::Closed), (false, BreakerState::Open)] {
+            let breaker = opened();
+            let permit = breaker.admit(at(10)).unwrap();
+            assert_eq!(breaker.state(at(10)), BreakerState::HalfOpen);
+            assert!(breaker.admit(at(10)).is_err(), "a second one has to wait");
+            if success {
+                permit.success(at(11))
+            } else {
+                permit.failure(at(11))
+            }
+            assert_eq!(breaker.state(at(11)), after);
+        }
+    }
+
+    #[test]
+    fn a_trial_nobody_waited_for_does_not_block_it_for_ever() {
+        let breaker = opened();
+        drop(breaker.admit(at(10)).unwrap());
+        assert_eq!(breaker.state(at(12)), BreakerState::Open);
+        assert!(breaker.admit(at(20)).is_ok());
+    }
+
+    #[test]
+    fn a_late_answer_from_before_it_opened_does_not_close_it() {
+        let breaker = Breaker::new(CONFIG);
+        let slow = breaker.admit(at(0)).unwrap();
+        for _ in 0..3 {
+            breaker.admit(at(0)).unwrap().failure(at(0));
+        }
+        slow.success(at(1));
+        assert_eq!(breaker.state(at(1)), BreakerState::Open);
+    }
+
+    #[test]
+    fn only_a_target_that_does_not_answer_is_at_fault() {
+        let unavailable = |retry_after| CarrierError::Unavailable { reason: String::new(), retry_after };
+        let code = || "1".to_owned();
+        for (error, fault) in [
+            (CarrierError::Unknown { reason: String::new() }, true),
+            (unavailable(None), true),
+            (unavailable(Some(Duration::from_secs(1))), false),
+            (CarrierError::Gone { code: code() }, false),
+            (CarrierError::NotReady { code: code() }, false),
+            (CarrierError::Refused { status: 401, code: code(), title: String::new() }, false),
+            (CarrierError::NotConfigured, false),
+        ] {
+            assert_eq!(is_fault(&error), fault, "{error:?}");
+        }
+    }
+}

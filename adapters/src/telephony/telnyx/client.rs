@@ -1,0 +1,456 @@
+//! Commands to Telnyx over HTTPS: one attempt each, every wait bounded.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::call::report::{LegRef, LegRole, LegTag};
+use domain::call::terms::RecordingFormat;
+use domain::personal::Personal;
+use domain::phone::Party;
+use domain::ports::clock::Clock;
+use domain::ports::telephony::{
+    CarrierError, Dial, LegAction, LegCommand, LegState, RefusedBecause, Telephony,
+};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::PROVIDER;
+use super::client_state::{decode_client_state, encode_client_state};
+use super::rejection::rejection;
+
+/// Answers to commands are a few hundred bytes, a full page of active calls below 200 KiB.
+const MAX_ANSWER: usize = 512 * 1024;
+/// Calls on a page of active calls: the most Telnyx gives.
+const PAGE_SIZE: &str = "250";
+/// Pages of active calls looked through for a leg: 10,000 calls at once.
+const MAX_PAGES: usize = 40;
+/// RFC 3986 §3.3: everything that is not unreserved, which also covers the `:` and `/` of a control id.
+const SEGMENT: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'&')
+    .add(b'+')
+    .add(b'/')
+    .add(b':')
+    .add(b';')
+    .add(b'<')
+    .add(b'=')
+    .add(b'>')
+    .add(b'?')
+    .add(b'@')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// A Telnyx API key. `Debug` hides it.
+#[derive(Clone)]
+pub struct ApiKey(String);
+
+impl ApiKey {
+    /// Takes the key as the portal shows it.
+    #[must_use]
+    pub fn new(key: impl Into<String>) -> Self {
+        Self(key.into())
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(…)")
+    }
+}
+
+/// How to reach Telnyx, and the defaults of what is asked there.
+#[derive(Debug, Clone)]
+pub struct TelnyxConfig {
+    /// Without a slash at the end.
+    pub api_base: String,
+    /// Sent as a bearer token.
+    pub api_key: ApiKey,
+    /// The Call Control application that places calls.
+    pub connection_id: String,
+    /// As whom to call where the dial does not say.
+    pub caller_id: Option<Party>,
+    /// A voice of Telnyx, `<provider>.<model>.<voice>`.
+    pub voice: String,
+    /// Encoding of recordings begun by a dial.
+    pub recording_format: RecordingFormat,
+    /// Whether answered calls are transcribed by the carrier, which it charges for.
+    pub transcribe: bool,
+    /// Mode of answering machine detection on dials, for example `premium`; off if none.
+    pub machine_detection: Option<String>,
+    /// For the connection, TLS included.
+    pub connect_timeout: Duration,
+    /// For a whole command, the connection included.
+    pub timeout: Duration,
+}
+
+impl TelnyxConfig {
+    /// Telnyx itself, with the defaults of a voice application.
+    #[must_use]
+    pub fn new(api_key: ApiKey, connection_id: impl Into<String>) -> Self {
+        Self {
+            api_base: "https://api.telnyx.com/v2".to_owned(),
+            api_key,
+            connection_id: connection_id.into(),
+            caller_id: None,
+            voice: "Telnyx.KokoroTTS.af".to_owned(),
+            recording_format: RecordingFormat::Mp3,
+            transcribe: false,
+            machine_detection: None,
+            connect_timeout: Duration::from_secs(3),
+            timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The settings cannot work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadTelnyxConfig {
+    /// The base is not an `http` or `https` address.
+    #[error("telnyx api base is not an http(s) address, like https://api.telnyx.com/v2")]
+    Base,
+    /// A line break or the like in the key.
+    #[error("telnyx api key has characters that cannot be sent in a header; copy it again")]
+    Key,
+    /// TLS could not be set up.
+    #[error("http client cannot be made: {0}")]
+    Client(String),
+}
+
+/// Telnyx as a carrier.
+pub struct TelnyxClient {
+    http: Client,
+    base: String,
+    config: TelnyxConfig,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for TelnyxClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TelnyxClient").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl TelnyxClient {
+    /// Makes a client; connects to nothing yet.
+    ///
+    /// # Errors
+    /// [`BadTelnyxConfig`] says which setting is wrong.
+    pub fn new(config: TelnyxConfig, clock: Arc<dyn Clock>) -> Result<Self, BadTelnyxConfig> {
+        let base = config.api_base.trim_end_matches('/').to_owned();
+        let url = Url::parse(&base).map_err(|_| BadTelnyxConfig::Base)?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() || url.query().is_some() {
+            return Err(BadTelnyxConfig::Base);
+        }
+        let bearer = format!("Bearer {}", config.api_key.0);
+        let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| BadTelnyxConfig::Key)?;
+        bearer.set_sensitive(true);
+        let http = Client::builder()
+            .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
+            .user_agent(concat!("voxledger/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(config.connect_timeout)
+            .timeout(config.timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| BadTelnyxConfig::Client(error.to_string()))?;
+        Ok(Self { http, base, config, clock })
+    }
+
+    fn url(&self, path: &[&str]) -> String {
+        let mut url = self.base.clone();
+        for segment in path {
+            url.push('/');
+            url.extend(utf8_percent_encode(segment, SEGMENT));
+        }
+        url
+    }
+
+    async fn post(&self, path: &[&str], body: &Value) -> Result<Response, CarrierError> {
+        let request = self.http.post(self.url(path)).header(CONTENT_TYPE, "application/json");
+        self.send(request.body(body.to_string())).await
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, CarrierError> {
+        let response = request.send().await.map_err(|error| transport(&error))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let (status, headers) = (response.status(), response.headers().clone());
+        // a body that breaks off takes its error code with it, but the status stands
+        let body = read(response).await.unwrap_or_default();
+        Err(rejection(status, &headers, &body, self.clock.now()))
+    }
+
+    fn recording(&self, body: &mut Value) {
+        body["record"] = json!("record-from-answer");
+        body["record_channels"] = json!("dual");
+        body["record_format"] = json!(self.config.recording_format.as_str());
+    }
+
+    fn dial_body(&self, dial: &Dial) -> Result<Value, CarrierError> {
+        let from = match &dial.from {
+            Some(from) => reveal(from)?,
+            None => self.config.caller_id.as_ref().ok_or_else(no_caller_id)?,
+        };
+        let mut body = json!({
+            "connection_id": self.config.connection_id,
+            "to": reveal(&dial.to)?.as_str(),
+            "from": from.as_str(),
+            "timeout_secs": seconds(dial.ring_timeout).clamp(5, 600),
+            "time_limit_secs": seconds(dial.max_duration).clamp(60, 14_400),
+            "client_state": encode_client_state(&dial.tag),
+            "command_id": dial.command_id,
+        });
+        if dial.record {
+            self.recording(&mut body);
+        }
+        if self.config.transcribe {
+            body["transcription"] = json!(true);
+        }
+        if let Some(mode) = &self.config.machine_detection {
+            body["answering_machine_detection"] = json!(mode);
+        }
+        Ok(body)
+    }
+
+    fn action(&self, command: &LegCommand) -> Result<(&'static str, Value), CarrierError> {
+        let mut body = json!({
+            "client_state": encode_client_state(&command.tag),
+            "command_id": command.command_id,
+        });
+        let name = match &command.action {
+            LegAction::Answer => {
+                if self.config.transcribe {
+                    body["transcription"] = json!(true);
+                }
+                "answer"
+            }
+            LegAction::Reject => {
+                body["cause"] = json!("CALL_REJECTED");
+                "reject"
+            }
+            LegAction::HangUp => "hangup",
+            LegAction::Speak { text } => {
+                body["payload"] = json!(reveal(text)?);
+                body["voice"] = json!(self.config.voice);
+                "speak"
+            }
+            LegAction::Transfer { to, from } => {
+                let target = LegTag { role: LegRole::TransferTarget, ..command.tag };
+                body["to"] = json!(reveal(to)?.as_str());
+                body["target_leg_client_state"] = json!(encode_client_state(&target));
+                if let Some(from) = from {
+                    body["from"] = json!(reveal(from)?.as_str());
+                }
+                "transfer"
+            }
+            LegAction::SendDtmf { digits } => {
+                body["digits"] = json!(reveal(digits)?);
+                "send_dtmf"
+            }
+            LegAction::StartRecording { format } => {
+                body["format"] = json!(format.as_str());
+                body["channels"] = json!("dual");
+                "record_start"
+            }
+        };
+        Ok((name, body))
+    }
+
+    async fn active_calls(&self, after: Option<&str>) -> Result<Page, CarrierError> {
+        let mut request =
+            self.http.get(self.url(&["connections", &self.config.connection_id, "active_calls"]));
+        request = request.query(&[("page[limit]", PAGE_SIZE)]);
+        if let Some(after) = after {
+            request = request.query(&[("page[after]", after)]);
+        }
+        let response = self.send(request).await.map_err(harmless)?;
+        let body = read(response).await.map_err(harmless)?;
+        serde_json::from_slice(&body).map_err(|_| unreadable()).map_err(harmless)
+    }
+}
+
+#[async_trait]
+impl Telephony for TelnyxClient {
+    fn provider(&self) -> &'static str {
+        PROVIDER
+    }
+
+    async fn dial(&self, dial: &Dial) -> Result<LegRef, CarrierError> {
+        let response = self.post(&["calls"], &self.dial_body(dial)?).await?;
+        // 2xx without readable names: placed, and only the webhooks will say as what
+        let placed: Placed = serde_json::from_slice(&read(response).await?).map_err(|_| unreadable())?;
+        placed.data.leg(Some(&self.config.connection_id)).ok_or_else(unreadable)
+    }
+
+    async fn command(&self, command: &LegCommand) -> Result<(), CarrierError> {
+        let (name, body) = self.action(command)?;
+        // the status is the whole answer: 2xx is "accepted", and the outcome comes by webhook
+        let response = self.post(&["calls", &command.control_id, "actions", name], &body).await?;
+        let _ = read(response).await; // to its end, so that the connection can be used again
+        Ok(())
+    }
+
+    async fn leg_state(&self, control_id: &str) -> Result<LegState, CarrierError> {
+        let response = match self.send(self.http.get(self.url(&["calls", control_id]))).await {
+            Ok(response) => response,
+            // ten minutes after its end Telnyx no longer knows a call
+            Err(CarrierError::Gone { .. } | CarrierError::Refused { status: 404, .. }) => {
+                return Ok(LegState::Gone);
+            }
+            Err(error) => return Err(harmless(error)),
+        };
+        let body = read(response).await.map_err(harmless)?;
+        let leg: Placed = serde_json::from_slice(&body).map_err(|_| harmless(unreadable()))?;
+        Ok(if leg.data.is_alive { LegState::Alive } else { LegState::Gone })
+    }
+
+    async fn find_leg(&self, tag: &LegTag) -> Result<Option<LegRef>, CarrierError> {
+        let mut after: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let page = self.active_calls(after.as_deref()).await?;
+            if page.data.is_empty() {
+                return Ok(None);
+            }
+            let ours = |leg: &&LegBody| {
+                leg.client_state.as_deref().and_then(decode_client_state).as_ref() == Some(tag)
+            };
+            if let Some(leg) = page.data.iter().find(ours) {
+                return Ok(leg.leg(Some(&self.config.connection_id)));
+            }
+            let next = page.meta.and_then(|meta| meta.cursors).and_then(|cursors| cursors.after);
+            if next.is_none() || next == after {
+                return Ok(None);
+            }
+            after = next;
+        }
+        // "not found" would be a lie that costs a second call
+        Err(CarrierError::Unavailable {
+            reason: "too many active calls to look through".to_owned(),
+            retry_after: None,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Placed {
+    data: LegBody,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    data: Vec<LegBody>,
+    #[serde(default)]
+    meta: Option<Meta>,
+}
+
+#[derive(Deserialize)]
+struct Meta {
+    #[serde(default)]
+    cursors: Option<Cursors>,
+}
+
+#[derive(Deserialize)]
+struct Cursors {
+    #[serde(default)]
+    after: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct LegBody {
+    #[serde(default)]
+    call_control_id: Option<String>,
+    #[serde(default)]
+    call_leg_id: Option<String>,
+    #[serde(default)]
+    call_session_id: Option<String>,
+    #[serde(default)]
+    client_state: Option<String>,
+    #[serde(default)]
+    is_alive: bool,
+}
+
+impl LegBody {
+    fn leg(&self, connection_id: Option<&str>) -> Option<LegRef> {
+        Some(LegRef {
+            control_id: self.call_control_id.clone(),
+            leg_id: self.call_leg_id.clone().or_else(|| self.call_control_id.clone())?,
+            session_id: self.call_session_id.clone(),
+            connection_id: connection_id.map(str::to_owned),
+        })
+    }
+}
+
+/// Reads at most [`MAX_ANSWER`] bytes.
+async fn read(mut response: Response) -> Result<Vec<u8>, CarrierError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| transport(&error))? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(unreadable());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// A request that met no connection was certainly not done; after that nothing is certain.
+fn transport(error: &reqwest::Error) -> CarrierError {
+    if error.is_builder() {
+        let title = "the request cannot be written".to_owned();
+        CarrierError::Refused { because: RefusedBecause::Other, status: 0, code: "request".to_owned(), title }
+    } else if error.is_connect() {
+        CarrierError::Unavailable { reason: "no connection to the carrier".to_owned(), retry_after: None }
+    } else if error.is_timeout() {
+        CarrierError::Unknown { reason: "no answer in time".to_owned() }
+    } else {
+        CarrierError::Unknown { reason: "the connection broke".to_owned() }
+    }
+}
+
+/// A read changes nothing, so a lost answer is no riddle: it may simply be asked for again.
+fn harmless(error: CarrierError) -> CarrierError {
+    match error {
+        CarrierError::Unknown { reason } => CarrierError::Unavailable { reason, retry_after: None },
+        other => other,
+    }
+}
+
+fn unreadable() -> CarrierError {
+    CarrierError::Unknown { reason: "the carrier's answer cannot be read".to_owned() }
+}
+
+fn no_caller_id() -> CarrierError {
+    CarrierError::Refused {
+        because: RefusedBecause::Settings,
+        status: StatusCode::UNPROCESSABLE_ENTITY.as_u16(),
+        code: "no_caller_id".to_owned(),
+        title: "name a number to call from, or configure the node's default caller id".to_owned(),
+    }
+}
+
+fn reveal<T>(value: &Personal<T>) -> Result<&T, CarrierError> {
+    value.reveal().ok_or_else(|| CarrierError::Refused {
+        because: RefusedBecause::Other,
+        status: StatusCode::UNPROCESSABLE_ENTITY.as_u16(),
+        code: "erased".to_owned(),
+        title: "the personal data of the command was erased".to_owned(),
+    })
+}
+
+/// Whole seconds, rounded up: a limit is not to come early.
+fn seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}

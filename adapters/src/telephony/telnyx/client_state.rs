@@ -1,0 +1,108 @@
+//! `client_state`: our tag on a leg, which Telnyx echoes in every later webhook of that leg.
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use domain::call::report::{LegRole, LegTag};
+use domain::ids::{CallId, ClientId};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Takes base64 with and without padding: the value went through a third party.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Longer than anything we ever send: what is above it is not ours and not worth decoding.
+const MAX_LEN: usize = 1024;
+
+/// Short names: the text travels with every webhook. `v` also tells our own state from a stranger's.
+#[derive(Serialize, Deserialize)]
+struct State {
+    v: u8,
+    #[serde(with = "uuid::serde::simple")]
+    client: Uuid,
+    #[serde(with = "uuid::serde::simple")]
+    call: Uuid,
+    leg: Leg,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Leg {
+    #[serde(rename = "main")]
+    Main,
+    #[serde(rename = "target")]
+    Target,
+}
+
+/// Writes a tag as `client_state`: base64 of JSON, about 150 characters.
+#[must_use]
+pub fn encode_client_state(tag: &LegTag) -> String {
+    let leg = match tag.role {
+        LegRole::Main => Leg::Main,
+        LegRole::TransferTarget => Leg::Target,
+    };
+    let state = State { v: 1, client: tag.client.0, call: tag.call.0, leg };
+    // a struct of plain fields always serialises
+    STANDARD.encode(serde_json::to_vec(&state).unwrap_or_default())
+}
+
+/// Reads a tag back; anything that is not ours is `None`.
+#[must_use]
+pub fn decode_client_state(text: &str) -> Option<LegTag> {
+    if text.len() > MAX_LEN {
+        return None;
+    }
+    let json = LENIENT.decode(text).ok()?;
+    let state: State = serde_json::from_slice(&json).ok().filter(|state: &State| state.v == 1)?;
+    let role = match state.leg {
+        Leg::Main => LegRole::Main,
+        Leg::Target => LegRole::TransferTarget,
+    };
+    Some(LegTag { client: ClientId(state.client), call: CallId(state.call), role })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tag(role: LegRole) -> LegTag {
+        LegTag { client: ClientId(Uuid::max()), call: CallId(Uuid::from_u128(7)), role }
+    }
+
+    #[test]
+    fn a_tag_survives_the_way_through_the_carrier_and_stays_small() {
+        for role in [LegRole::Main, LegRole::TransferTarget] {
+            let text = encode_client_state(&tag(role));
+            assert!(text.len() < 200, "{} characters", text.len());
+            assert_eq!(decode_client_state(&text), Some(tag(role)));
+            assert_eq!(decode_client_state(text.trim_end_matches('=')), Some(tag(role)));
+        }
+    }
+
+    #[test]
+    fn the_state_of_a_stranger_is_not_a_tag() {
+        let ours = encode_client_state(&tag(LegRole::Main));
+        let json = String::from_utf8(STANDARD.decode(&ours).unwrap()).unwrap();
+        let version_2 = STANDARD.encode(json.replace("\"v\":1", "\"v\":2"));
+        let other_role = STANDARD.encode(json.replace("main", "boss"));
+        let bad_id = STANDARD.encode(json.replace("ffff", "gggg"));
+        for foreign in [
+            "",
+            "eyJ2IjoxfQ==",
+            "aGF2ZSBhIG5pY2UgZGF5ID1d",
+            "not base64",
+            &json,
+            &version_2,
+            &other_role,
+            &bad_id,
+        ] {
+            assert_eq!(decode_client_state(foreign), None, "{foreign}");
+        }
+        assert_eq!(decode_client_state(&"A".repeat(4096)), None);
+        let extended = STANDARD.encode(json.replace("\"v\":1", "\"v\":1,\"new\":[]"));
+        assert_eq!(decode_client_state(&extended), Some(tag(LegRole::Main)), "later fields are tolerated");
+    }
+}

@@ -1,0 +1,4 @@
+//! The event store suites, and what is particular to each engine.
+
+mod memory;
+mod sqlite;

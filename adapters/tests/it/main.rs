@@ -1,0 +1,6 @@
+//! Every adapter against its port, one test binary.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
+
+mod event_store;
+mod telnyx;

@@ -1,0 +1,127 @@
+//! A client of the REST API, as a customer would write it.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+/// The owner key nodes under test are started with; its checksum is right.
+pub const TEST_KEY: &str = "vx_PLACEHOLDER";
+
+/// A REST client with a key.
+#[derive(Debug, Clone)]
+pub struct Api {
+    http: reqwest::Client,
+    base: String,
+    key: Option<String>,
+}
+
+/// An answer: status, headers, body as JSON (`null` if it is not).
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers.
+    pub headers: reqwest::header::HeaderMap,
+    /// Body.
+    pub body: Value,
+}
+
+impl Answer {
+    /// The `data` of a success.
+    ///
+    /// # Errors
+    /// When it is none; the message shows the answer.
+    pub fn data(self) -> Result<Value> {
+        if !(200..300).contains(&self.status) {
+            bail!("answered {}: {}", self.status, self.body);
+        }
+        self.body.get("data").cloned().context("no data")
+    }
+
+    /// A header as text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+impl Api {
+    /// A client of the node at `base`, with the test owner's key.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be built.
+    pub fn new(base: &str) -> Result<Self> {
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
+        Ok(Self { http, base: base.to_owned(), key: Some(TEST_KEY.to_owned()) })
+    }
+
+    /// The same without credentials, or with others.
+    #[must_use]
+    pub fn with_key(&self, key: Option<&str>) -> Self {
+        Self { key: key.map(str::to_owned), ..self.clone() }
+    }
+
+    /// Sends a request; `path` begins with `/`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Vec<u8>>,
+    ) -> Result<Answer> {
+        let mut request = self.http.request(method.parse()?, format!("{}{path}", self.base));
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let bytes = response.bytes().await?;
+        let body = serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+        Ok(Answer { status, headers, body })
+    }
+
+    /// GET.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn get(&self, path: &str) -> Result<Answer> {
+        self.send("GET", path, &[], None).await
+    }
+
+    /// POST of JSON.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn post(&self, path: &str, body: Value) -> Result<Answer> {
+        self.send("POST", path, &[], Some(body.to_string().into_bytes())).await
+    }
+
+    /// Every page of a list, as one.
+    ///
+    /// # Errors
+    /// When a page is no success.
+    pub async fn list_all(&self, path: &str) -> Result<Vec<Value>> {
+        let (mut items, mut cursor) = (Vec::new(), String::new());
+        let joint = if path.contains('?') { '&' } else { '?' };
+        loop {
+            let answer = self.get(&format!("{path}{joint}limit=200{cursor}")).await?;
+            let meta = answer.body["meta"].clone();
+            items.extend(answer.data()?.as_array().context("not a list")?.iter().cloned());
+            if meta["has_more"] != true {
+                return Ok(items);
+            }
+            cursor = format!("&cursor={}", meta["next_cursor"].as_str().context("no cursor")?);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The real binary as a child process: started, killed, started again on the same folder.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+/// How long a node may take to say that it listens, also on a slow machine.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Settings of a node under test. The folder outlives the process, so that it can be started again.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// `VOXLEDGER_…` variables without the prefix.
+    pub env: BTreeMap<String, String>,
+}
+
+impl ServerOptions {
+    /// A node on embedded stores in `data_dir`, on a free port.
+    #[must_use]
+    pub fn embedded(data_dir: &Path) -> Self {
+        let env = [
+            ("BIND", "127.0.0.1:0".to_owned()),
+            ("DATA_DIR", data_dir.display().to_string()),
+            ("BOOTSTRAP_KEY", crate::client::TEST_KEY.to_owned()),
+            ("TELNYX_PUBLIC_KEY", crate::webhook::public_key()),
+            ("LOG", "warn".to_owned()),
+            ("LOG_FORMAT", "json".to_owned()),
+        ];
+        Self { env: env.map(|(name, value)| (name.to_owned(), value)).into() }
+    }
+
+    /// The same node with both stores in PostgreSQL.
+    #[must_use]
+    pub fn postgres(data_dir: &Path, url: &str) -> Self {
+        Self::embedded(data_dir).set("EVENT_STORE", url).set("READ_MODELS", url)
+    }
+
+    /// One more setting.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+}
+
+/// A running node. Killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    /// `http://127.0.0.1:PORT`.
+    pub base: String,
+    /// From the start of the process until it listened.
+    pub started_in: Duration,
+}
+
+/// The binary under test: `VOXLEDGER_BIN`, or the one beside this test's own.
+///
+/// # Errors
+/// When it was not built.
+pub fn binary() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("VOXLEDGER_BIN") {
+        return Ok(path.into());
+    }
+    let own = std::env::current_exe()?;
+    let folders = own.ancestors().skip(1).take(3);
+    let found = folders.map(|folder| folder.join("voxledger")).find(|path| path.is_file());
+    found.context(
+        "no voxledger binary beside the tests: build it with `cargo build -p api`, or run ./tests/run",
+    )
+}
+
+impl Server {
+    /// Starts `voxledger serve` and waits until it listens.
+    ///
+    /// # Errors
+    /// When it ends or stays silent; the message holds what it printed.
+    pub fn start(options: &ServerOptions) -> Result<Self> {
+        let begun = Instant::now();
+        let mut command = Command::new(binary()?);
+        command.arg("serve").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.envs(options.env.iter().map(|(name, value)| (format!("VOXLEDGER_{name}"), value)));
+        let mut child = command.spawn().context("start voxledger")?;
+        let (lines, printed) = mpsc::channel();
+        for pipe in [
+            child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn std::io::Read + Send>),
+            child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn std::io::Read + Send>),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            let lines = lines.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                    if std::env::var_os("SHOW_SERVER").is_some() {
+                        eprintln!("server: {line}");
+                    }
+                    // after the start nobody listens any more, and the pipe must still be drained
+                    let _ = lines.send(line);
+                }
+            });
+        }
+        drop(lines);
+        let mut said = String::new();
+        while let Ok(line) = printed.recv_timeout(START_LIMIT.saturating_sub(begun.elapsed())) {
+            if let Some((_, base)) = line.split_once("listening on ") {
+                let base = base.split(['"', ' ']).next().unwrap_or(base).to_owned();
+                return Ok(Self { child, base, started_in: begun.elapsed() });
+            }
+            said.push_str(&line);
+            said.push('\n');
+        }
+        let _ = child.kill();
+        let status = child.wait()?;
+        bail!("voxledger did not start ({status}):\n{said}")
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Host and port.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+
+    /// Resident memory in bytes, from the kernel.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
+        let kib: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
+        Ok(kib * 1024)
+    }
+
+    /// `kill -9`.
+    ///
+    /// # Errors
+    /// When the process cannot be waited for.
+    pub fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// `kill -TERM`, and its exit status.
+    ///
+    /// # Errors
+    /// When it does not end within 30 s.
+    pub fn terminate(mut self) -> Result<ExitStatus> {
+        Command::new("kill").arg(self.pid().to_string()).status()?;
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(30) {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            std::thread::yield_now();
+        }
+        bail!("voxledger did not stop within 30 s of SIGTERM")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
