@@ -25,8 +25,11 @@ const STEP_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Statements {
     dialect: Dialect,
-    made: Mutex<HashMap<(&'static str, &'static str, usize), Arc<str>>>,
+    made: Mutex<HashMap<Purpose, Arc<str>>>,
 }
+
+/// Which table, what for, for how many rows.
+type Purpose = (&'static str, &'static str, usize);
 
 impl Statements {
     pub(super) fn new(dialect: Dialect) -> Self {

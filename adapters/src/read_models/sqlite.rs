@@ -47,7 +47,7 @@ impl SqlViews {
 
 #[derive(Debug, Clone)]
 pub(super) struct Sqlite {
-    options: SqliteConnectOptions,
+    options: Arc<SqliteConnectOptions>,
     writer: Arc<tokio::sync::Mutex<Writer>>,
     readers: Arc<Readers>,
 }
@@ -103,7 +103,7 @@ impl Sqlite {
         let permits = Arc::new(Semaphore::new(READERS));
         let readers = Arc::new(Readers { options: reading, idle, permits });
         let writer = Arc::new(tokio::sync::Mutex::new(Writer { connection, unfinished: false }));
-        Ok(Self { options, writer, readers })
+        Ok(Self { options: Arc::new(options), writer, readers })
     }
 
     pub(super) async fn begin(&self) -> Result<SqliteTx, sqlx::Error> {
