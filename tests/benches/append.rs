@@ -12,8 +12,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use adapters::event_store::{SqliteEventStore, SqliteSettings};
+use adapters::event_store::{PostgresEventStore, SqliteEventStore, SqliteSettings};
 use adapters::ids::RandomIds;
+use adapters::testing::postgres::Cluster;
 use domain::envelope::{Actor, Metadata, NewEvent, Position, StreamId, Time, Version};
 use domain::ids::ClientId;
 use domain::ports::event_store::{EventStore, Expected};
@@ -28,6 +29,21 @@ const LENGTH: Duration = Duration::from_secs(3);
 const EVENTS_A_STREAM: u64 = 25;
 const PAGE: usize = 1_000;
 
+/// What the database alone does: one row a transaction, one after the other.
+macro_rules! one_row_commits {
+    ($connection:expr, $insert:literal) => {
+        let mut latencies = Histogram::new(3).unwrap();
+        let started = Instant::now();
+        while started.elapsed() < LENGTH {
+            let asked = Instant::now();
+            sqlx::query($insert).bind([0x5a_u8; 400].as_slice()).execute($connection).await.unwrap();
+            latencies.record(asked.elapsed().as_micros() as u64).unwrap();
+        }
+        let rate = latencies.len() as f64 / started.elapsed().as_secs_f64();
+        report("limit: one-row commits", vec![(rate, latencies)]);
+    };
+}
+
 fn main() {
     let wanted: Vec<_> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let wants = |engine: &str| wanted.is_empty() || wanted.iter().any(|name| name == engine);
@@ -36,6 +52,9 @@ fn main() {
         if wants("sqlite") {
             sqlite().await;
         }
+        if wants("postgres") {
+            postgres().await;
+        }
     });
 }
 
@@ -43,12 +62,49 @@ async fn sqlite() {
     let folder = tempfile::tempdir().unwrap();
     println!("sqlite, 400-byte payloads, {RUNS} runs of {LENGTH:?}, median run shown (all runs in brackets)");
     flushes(folder.path());
-    one_row_commits(&folder.path().join("raw.db")).await;
+    let mut connection = SqliteConnectOptions::new()
+        .filename(folder.path().join("raw.db"))
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .disable_statement_logging()
+        .connect()
+        .await
+        .unwrap();
+    sqlx::query("CREATE TABLE rows (n INTEGER PRIMARY KEY, bytes BLOB)")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    one_row_commits!(&mut connection, "INSERT INTO rows (bytes) VALUES (?)");
+    connection.close().await.unwrap();
     let path = folder.path().join("events.db");
     let store = Arc::new(SqliteEventStore::open(&path, &SqliteSettings::default()).await.unwrap());
     appends(Arc::clone(&store) as Arc<dyn EventStore>).await;
     store.close().await;
     let cold = SqliteEventStore::open_read_only(&path).await.unwrap();
+    reads(&cold).await;
+}
+
+async fn postgres() {
+    let cluster = Cluster::start();
+    let folder = tempfile::tempdir().unwrap();
+    println!(
+        "postgres, 400-byte payloads, {RUNS} runs of {LENGTH:?}, median run shown (all runs in brackets)"
+    );
+    flushes(folder.path());
+    let mut connection =
+        cluster.database().await.options().unwrap().disable_statement_logging().connect().await.unwrap();
+    sqlx::query("CREATE TABLE rows (n bigserial PRIMARY KEY, bytes bytea)")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    one_row_commits!(&mut connection, "INSERT INTO rows (bytes) VALUES ($1)");
+    connection.close().await.unwrap();
+    let url = cluster.database().await;
+    let store = Arc::new(PostgresEventStore::open(&url).await.unwrap());
+    appends(Arc::clone(&store) as Arc<dyn EventStore>).await;
+    store.close().await;
+    let cold = PostgresEventStore::open_read_only(&url).await.unwrap();
     reads(&cold).await;
 }
 
@@ -147,34 +203,6 @@ fn flushes(folder: &Path) {
     }
     let rate = latencies.len() as f64 / started.elapsed().as_secs_f64();
     report("limit: file flushes", vec![(rate, latencies)]);
-}
-
-/// What SQLite alone does: one row a transaction, one after the other.
-async fn one_row_commits(path: &Path) {
-    let mut connection = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .disable_statement_logging()
-        .connect()
-        .await
-        .unwrap();
-    sqlx::query("CREATE TABLE rows (n INTEGER PRIMARY KEY, bytes BLOB)")
-        .execute(&mut connection)
-        .await
-        .unwrap();
-    let mut latencies = Histogram::new(3).unwrap();
-    let started = Instant::now();
-    while started.elapsed() < LENGTH {
-        let asked = Instant::now();
-        let insert = sqlx::query("INSERT INTO rows (bytes) VALUES (?)").bind([0x5a; 400].as_slice());
-        insert.execute(&mut connection).await.unwrap();
-        latencies.record(asked.elapsed().as_micros() as u64).unwrap();
-    }
-    let rate = latencies.len() as f64 / started.elapsed().as_secs_f64();
-    report("limit: one-row commits", vec![(rate, latencies)]);
-    connection.close().await.unwrap();
 }
 
 fn report(name: &str, mut runs: Vec<(f64, Histogram<u64>)>) {

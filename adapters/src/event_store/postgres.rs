@@ -1,46 +1,194 @@
-//! The log in PostgreSQL: not written yet, opening it says so.
-use super::OpenError;
-use crate::database::SecretUrl;
+//! The log in PostgreSQL, for a server and for several nodes at once.
+//!
+//! Appends of all nodes commit one after the other: each batch bumps the single row of `log_head` and keeps it
+//! locked until its commit, so positions are dense and equal to commit order, and a reader that saw one has
+//! seen all before it. What a node remembers of stream versions may be old; the uniqueness of
+//! `(stream, version)` and of `id` catches that, and the batch is judged again on what is really there. No
+//! other lock is taken, and none outlives its transaction, so a transaction pooler may stand in between (one
+//! that knows prepared statements, as PgBouncer does from 1.21).
+
+mod backend;
+mod follow;
+mod rows;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_trait::async_trait;
-use domain::envelope::*;
-use domain::ports::event_store::*;
-/// Not written yet.
+use domain::envelope::{NewEvent, Position, Recorded, StreamId, Version};
+use domain::ports::event_store::{AppendError, Appended, Direction, EventStore, Expected, ReadError};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection};
+use tokio::task::JoinSet;
+
+use self::backend::Postgres;
+use super::OpenError;
+use super::tail::{SharedTail, Tail};
+use super::writer::{Backend, Writer, read_only};
+use crate::database::{Part, SecretUrl, migrate_postgres};
+
+/// Connections that read, besides the one that writes and the one that listens.
+const READERS: u32 = 8;
+/// How long reaching the server may take.
+const CONNECT: Duration = Duration::from_secs(2);
+/// How long the server may take over one statement.
+const STATEMENT: Duration = Duration::from_secs(10);
+/// A connection idle for longer is asked whether it still lives before it is used.
+const TRUSTED: Duration = Duration::from_secs(1);
+/// A reader looks again after this long even if nobody told it of news.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The oldest server this is tested with, as `server_version_num`.
+const OLDEST_SERVER: i32 = 130_000;
+
+/// The log in the table `events` of a PostgreSQL database.
 #[derive(Debug)]
-pub struct PostgresEventStore;
-impl PostgresEventStore {
-    /// Not written yet.
-    pub async fn open(_: &SecretUrl) -> Result<Self, OpenError> {
-        Err(OpenError::Target("later".into()))
-    }
-    /// Not written yet.
-    pub async fn open_read_only(_: &SecretUrl) -> Result<Self, OpenError> {
-        Err(OpenError::Target("later".into()))
-    }
-    /// Not written yet.
-    pub async fn close(&self) {}
+pub struct PostgresEventStore {
+    reads: PgPool,
+    tail: SharedTail,
+    writer: Option<Writer>,
+    /// Ends with the store.
+    _tasks: JoinSet<()>,
 }
+
+impl PostgresEventStore {
+    /// Opens the log for writing and brings its schema up to date. Any number of nodes may do so. The writer and
+    /// the follower of other nodes run on the current tokio runtime.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, is too old, or its schema is newer than this build.
+    pub async fn open(url: &SecretUrl) -> Result<Self, OpenError> {
+        Self::start(url, Writer::start).await
+    }
+
+    /// Opens a log that stumbles as `faults` says.
+    ///
+    /// # Errors
+    /// As [`PostgresEventStore::open`].
+    #[cfg(feature = "testing")]
+    pub async fn open_with_faults(
+        url: &SecretUrl,
+        faults: domain::ports::conformance::event_store::Faults,
+    ) -> Result<Self, OpenError> {
+        let start = |backend, tail| Writer::start(super::stumbling::Stumbling::new(backend, faults), tail);
+        Self::start(url, start).await
+    }
+
+    async fn start(
+        url: &SecretUrl,
+        writer: impl FnOnce(Postgres, SharedTail) -> Writer,
+    ) -> Result<Self, OpenError> {
+        let options = options(url)?;
+        migrate_postgres(options.clone(), Part::Log).await?;
+        let mut store = Self::reader(options.clone()).await?;
+        store.writer = Some(writer(Postgres::new(options), Arc::clone(&store.tail)));
+        store._tasks.spawn(follow::tell(store.reads.clone(), Arc::clone(&store.tail)));
+        Ok(store)
+    }
+
+    /// Opens an existing log for reading only. Appends are refused as `Unavailable`.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, is too old, or holds no log.
+    pub async fn open_read_only(url: &SecretUrl) -> Result<Self, OpenError> {
+        Self::reader(options(url)?).await
+    }
+
+    async fn reader(options: PgConnectOptions) -> Result<Self, OpenError> {
+        let reads = PgPoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(CONNECT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, connection_is| {
+                Box::pin(async move {
+                    if connection_is.idle_for > TRUSTED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .connect_with(options.clone())
+            .await?;
+        check_server(&reads).await?;
+        let tail = Arc::new(Tail::new(rows::head(&reads).await?));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(follow::hear(options, reads.clone(), Arc::clone(&tail)));
+        Ok(Self { reads, tail, writer: None, _tasks: tasks })
+    }
+
+    /// Writes what is queued, then closes the connections.
+    pub async fn close(&self) {
+        if let Some(writer) = &self.writer {
+            writer.close().await;
+        }
+        self.reads.close().await;
+    }
+}
+
+fn options(url: &SecretUrl) -> Result<PgConnectOptions, sqlx::Error> {
+    Ok(url.options()?.application_name("voxledger").disable_statement_logging())
+}
+
+async fn check_server(reads: &PgPool) -> Result<(), OpenError> {
+    let ask = "SELECT current_setting('server_version_num')::int, current_setting('fsync')::bool";
+    let (version, flushes): (i32, bool) = sqlx::query_as(ask).fetch_one(reads).await?;
+    if version < OLDEST_SERVER {
+        let text = format!("PostgreSQL {} is too old for the event log; use 13 or newer", version / 10_000);
+        return Err(OpenError::Version(text));
+    }
+    if !flushes {
+        tracing::warn!("PostgreSQL runs with fsync=off: a power cut can lose acknowledged events");
+    }
+    Ok(())
+}
+
+/// A read, ended when the server takes too long over it.
+async fn timely<T>(read: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
+    let late = |_| Err(ReadError::Unavailable("the server did not answer in time".to_owned()));
+    tokio::time::timeout(STATEMENT, read).await.unwrap_or_else(late)
+}
+
 #[async_trait]
 impl EventStore for PostgresEventStore {
-    async fn append(&self, _: &StreamId, _: Expected, _: Vec<NewEvent>) -> Result<Appended, AppendError> {
-        Err(AppendError::Refused(""))
+    async fn append(
+        &self,
+        stream: &StreamId,
+        expected: Expected,
+        events: Vec<NewEvent>,
+    ) -> Result<Appended, AppendError> {
+        match &self.writer {
+            Some(writer) => writer.append(stream, expected, events).await,
+            None => Err(read_only()),
+        }
     }
+
     async fn read_stream(
         &self,
-        _: &StreamId,
-        _: Version,
-        _: Direction,
-        _: usize,
+        stream: &StreamId,
+        from: Version,
+        direction: Direction,
+        limit: usize,
     ) -> Result<Vec<Recorded>, ReadError> {
-        Ok(vec![])
+        timely(rows::read_stream(&self.reads, stream, from, direction, limit)).await
     }
-    async fn read_all(&self, _: Position, _: usize) -> Result<Vec<Recorded>, ReadError> {
-        Ok(vec![])
+
+    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
+        match self.tail.read(after, limit) {
+            Some(page) => Ok(page),
+            None => timely(rows::read_all(&self.reads, after, limit)).await,
+        }
     }
+
     async fn head(&self) -> Result<Position, ReadError> {
-        Ok(Position(0))
+        timely(async { rows::head(&self.reads).await.map_err(|error| super::writer::unreadable(&error)) })
+            .await
     }
-    async fn wait_past(&self, _: Position) {}
+
+    async fn wait_past(&self, after: Position) {
+        self.tail.wait_past(after, PAUSE).await;
+    }
+
     fn engine(&self) -> &'static str {
-        "postgres"
+        Postgres::ENGINE
     }
 }

@@ -25,7 +25,7 @@ use crate::database::{Part, migrate_sqlite};
 /// Connections that read, besides the one that writes.
 const READERS: u32 = 4;
 /// How long a statement waits for a lock another process holds.
-const BUSY: Duration = Duration::from_secs(5);
+const BUSY: Duration = Duration::from_secs(2);
 /// How often a reader without a writer beside it looks for news.
 const POLL: Duration = Duration::from_millis(200);
 /// The oldest library without the WAL-reset corruption bug (<https://www.sqlite.org/wal.html#walresetbug>).

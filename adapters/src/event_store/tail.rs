@@ -18,6 +18,7 @@ const MAX_BYTES: usize = 16 << 20;
 pub(super) struct Tail {
     ring: RwLock<Ring>,
     head: watch::Sender<Position>,
+    written: watch::Sender<Position>,
 }
 
 /// Neighbouring events, oldest first: never a hole between two of them.
@@ -29,7 +30,7 @@ struct Ring {
 
 impl Tail {
     pub(super) fn new(head: Position) -> Self {
-        Self { ring: RwLock::default(), head: watch::Sender::new(head) }
+        Self { ring: RwLock::default(), head: watch::Sender::new(head), written: watch::Sender::new(head) }
     }
 
     /// Takes in events just committed. Where another node's events lie between them and what is kept, the
@@ -49,6 +50,7 @@ impl Tail {
         }
         drop(ring);
         self.saw(last);
+        self.written.send_replace(last);
     }
 
     /// Notes that the log reaches `head`, and wakes those who wait for it.
@@ -80,6 +82,11 @@ impl Tail {
             first || bytes <= MAX_PAGE_BYTES
         });
         Some(page.cloned().collect())
+    }
+
+    /// The newest position this process wrote.
+    pub(super) fn watch_written(&self) -> watch::Receiver<Position> {
+        self.written.subscribe()
     }
 
     /// Returns once the head is past `after`, or after `pause`.

@@ -1,0 +1,232 @@
+//! A throwaway PostgreSQL server: started in a temporary folder, durable like a real one, and gone afterwards
+//! even if the test process is killed.
+//!
+//! Needs the server's programs: from `pg_config --bindir`, or the newest of `/usr/lib/postgresql/*/bin`.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test without its server fails at once")]
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
+use tempfile::TempDir;
+
+use crate::database::SecretUrl;
+
+/// How long the server may take to start, stop or recover.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Stops the server and removes its folder once its standard input ends: when the cluster is dropped, or when
+/// the process that made it dies in whatever way. A process group of its own keeps it alive through Ctrl-C.
+const WATCHDOG: &str = r#"
+trap '' INT TERM HUP
+cat > /dev/null
+pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null)
+if [ -n "$pid" ]; then
+    kill -QUIT "$pid" 2>/dev/null
+    for _ in $(seq 500); do kill -0 "$pid" 2>/dev/null || break; sleep 0.02; done
+fi
+rm -rf "$1"
+"#;
+
+/// A PostgreSQL server of the test's own, on a free port of 127.0.0.1.
+#[derive(Debug)]
+pub struct Cluster {
+    folder: PathBuf,
+    programs: PathBuf,
+    /// The user to run as, when we are root: PostgreSQL refuses to run as root.
+    user: Option<&'static str>,
+    port: u16,
+    databases: AtomicU32,
+    watchdog: Child,
+}
+
+impl Cluster {
+    /// The one server the tests of this binary share.
+    ///
+    /// # Panics
+    /// When PostgreSQL is not installed or does not start.
+    pub fn shared() -> &'static Cluster {
+        static SHARED: OnceLock<Cluster> = OnceLock::new();
+        SHARED.get_or_init(Cluster::start)
+    }
+
+    /// A server that nobody else uses, for tests that stop or kill it.
+    ///
+    /// # Panics
+    /// As [`Cluster::shared`].
+    #[must_use]
+    pub fn start() -> Self {
+        let folder = TempDir::with_prefix("voxledger-postgres-").expect("a temporary folder").keep();
+        let user = (owner(&folder) == 0).then_some("postgres");
+        if let Some(user) = user {
+            run(Command::new("chown").args([user, &folder.to_string_lossy()]));
+        }
+        let watchdog = Command::new("sh")
+            .args(["-c", WATCHDOG, "watchdog", &folder.to_string_lossy()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .expect("a shell");
+        let cluster = Cluster {
+            port: free_port(),
+            folder,
+            programs: programs(),
+            user,
+            databases: AtomicU32::new(0),
+            watchdog,
+        };
+        run(cluster.command("initdb").args([
+            "--username=voxledger",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--no-locale",
+        ]));
+        cluster.resume();
+        cluster
+    }
+
+    /// A fresh, empty database.
+    ///
+    /// # Panics
+    /// When the server cannot be reached.
+    pub async fn database(&self) -> SecretUrl {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        let mut connection = self.options("postgres").connect().await.expect("the server is up");
+        connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.expect("a new database");
+        connection.close().await.expect("a clean goodbye");
+        self.url(&name)
+    }
+
+    /// Stops the server in good order; clients are told so and sent away.
+    pub fn stop(&self) {
+        run(self.command("pg_ctl").args(["stop", "-w", "-m", "fast"]));
+    }
+
+    /// Kills every process of the server at once, as a power cut would.
+    ///
+    /// # Panics
+    /// When the server is not running.
+    pub fn kill(&self) {
+        let pid = self.pid().expect("the server is running");
+        let children = Command::new("ps").args(["-o", "pid=", "--ppid", &pid]).output().expect("ps");
+        let children = String::from_utf8_lossy(&children.stdout).into_owned();
+        let all: Vec<_> = std::iter::once(pid.as_str()).chain(children.split_whitespace()).collect();
+        // a child may have ended by itself meanwhile
+        let _ = Command::new("kill").arg("-KILL").args(&all).output();
+        let deadline = Instant::now() + PATIENCE;
+        while all.iter().any(|pid| alive(pid)) {
+            assert!(Instant::now() < deadline, "the server survives being killed");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Starts the server after [`Cluster::stop`] or [`Cluster::kill`], and returns once it takes connections.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn resume(&self) {
+        let settings = format!(
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories={} -c max_connections=300 -c fsync=on",
+            self.port,
+            self.folder.display()
+        );
+        let log = self.folder.join("log");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut start = self.command("pg_ctl");
+            start.args(["start", "-w", "-s", "-t", "60", "-o", &settings, "-l"]).arg(&log);
+            // the server inherits these, and must not hold the test's own output open
+            start.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            if start.status().expect("pg_ctl").success() {
+                return;
+            }
+            // after a kill the kernel may still be letting go of the old server's memory
+            let text = fs::read_to_string(&log).unwrap_or_default();
+            assert!(Instant::now() < deadline, "the server does not start: {text}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn url(&self, database: &str) -> SecretUrl {
+        let url = format!("postgres://voxledger@127.0.0.1:{}/{database}", self.port);
+        url.parse().expect("a URL made here is well formed")
+    }
+
+    fn options(&self, database: &str) -> PgConnectOptions {
+        self.url(database).options().expect("a URL made here is well formed")
+    }
+
+    fn pid(&self) -> Option<String> {
+        let file = fs::read_to_string(self.folder.join("data/postmaster.pid")).ok()?;
+        file.lines().next().map(str::to_owned)
+    }
+
+    /// One of the server's programs, as the server's user, on the server's data.
+    fn command(&self, program: &str) -> Command {
+        let program = self.programs.join(program);
+        let mut command = match self.user {
+            Some(user) => {
+                let mut command = Command::new("setpriv");
+                command.args(["--reuid", user, "--regid", user, "--clear-groups", "--"]).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        command.current_dir(&self.folder).env("PGDATA", self.folder.join("data")).env_remove("PGHOST");
+        command
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        drop(self.watchdog.stdin.take());
+        // it has done its work, or has been killed; either way there is nothing left to do here
+        let _ = self.watchdog.wait();
+    }
+}
+
+fn owner(path: &Path) -> u32 {
+    fs::metadata(path).map_or(u32::MAX, |metadata| metadata.uid())
+}
+
+fn alive(pid: &str) -> bool {
+    // a killed process whose parent has not looked yet is dead all the same
+    let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    status.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+}
+
+/// A port nobody uses now. Somebody might take it before the server does; then the start fails and says so.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a bound address").port()
+}
+
+fn programs() -> PathBuf {
+    let told = Command::new("pg_config").arg("--bindir").output();
+    let told =
+        told.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())).unwrap_or_default();
+    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut found: Vec<_> = installed.map(|version| version.path().join("bin")).collect();
+    // numbers of one width sort as text; 9.x is long gone
+    found.sort();
+    found.push(told);
+    let usable = found.into_iter().rev().find(|folder| folder.join("initdb").exists());
+    usable.expect("PostgreSQL's server programs; install the package `postgresql`")
+}
+
+fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
