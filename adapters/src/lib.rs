@@ -4,6 +4,7 @@ pub mod clock;
 pub mod database;
 pub mod event_store;
 pub mod ids;
+pub mod read_models;
 pub mod telephony;
 
 #[cfg(feature = "testing")]

@@ -1,1 +1,35 @@
-//! projections
+//! The read models of Voxledger: what the REST API reads, derived from the log and from nothing else.
+//!
+//! A [`View`](view::View) turns events into rows by a pure function; the [`runner`] feeds it, remembers how far
+//! it has come, and rebuilds it without downtime. Where rows are kept is behind the traits in [`store`], and
+//! what can be asked of them behind one small `…Queries` trait a view.
+
+pub mod api_keys;
+pub mod calls;
+pub mod clients;
+pub mod edge;
+pub mod numbers;
+pub mod page;
+pub mod runner;
+pub mod store;
+pub mod transcripts;
+pub mod view;
+
+/// Everything that can be asked of the views.
+pub trait Queries:
+    calls::CallQueries
+    + transcripts::TranscriptQueries
+    + numbers::NumberQueries
+    + clients::ClientQueries
+    + api_keys::ApiKeyQueries
+{
+}
+
+impl<T> Queries for T where
+    T: calls::CallQueries
+        + transcripts::TranscriptQueries
+        + numbers::NumberQueries
+        + clients::ClientQueries
+        + api_keys::ApiKeyQueries
+{
+}

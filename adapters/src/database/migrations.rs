@@ -75,14 +75,14 @@ impl Part {
     fn sqlite(self) -> Migrator {
         self.migrator(match self {
             Part::Log => migrations!["sqlite/log": 1 "0001_events"],
-            Part::Views => Vec::new(),
+            Part::Views => migrations!["sqlite/views": 1 "0001_views"],
         })
     }
 
     fn postgres(self) -> Migrator {
         self.migrator(match self {
             Part::Log => migrations!["postgres/log": 1 "0001_events"],
-            Part::Views => Vec::new(),
+            Part::Views => migrations!["postgres/views": 1 "0001_views"],
         })
     }
 

@@ -1,0 +1,96 @@
+//! API keys.
+
+use async_trait::async_trait;
+use domain::ids::{ApiKeyId, ClientId};
+use domain::ports::StoreUnavailable;
+use projections::api_keys::{ApiKeyEntry, ApiKeyQueries, ApiKeyRow, ApiKeyView, KeyHash};
+use projections::page::{Page, PageRequest, Stored};
+use uuid::Uuid;
+
+use super::db::{SqlViews, unavailable};
+use super::list::Select;
+use super::sql::{Kind, SqlRow, Value, parsed};
+use super::table::{Column, Table, changing, fixed, key};
+
+impl Table for ApiKeyRow {
+    const NAME: &'static str = "api_keys";
+    const COLUMNS: &'static [Column] = &[
+        key("id", Kind::Uuid),
+        fixed("client_id", Kind::Uuid),
+        fixed("created_at", Kind::Time),
+        changing("position", Kind::Int),
+        changing("version", Kind::Int),
+        changing("key_hash", Kind::Bytes),
+        changing("doc", Kind::Text),
+    ];
+
+    fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
+        Ok(vec![
+            Value::Uuid(self.view.id.0),
+            Value::Uuid(self.client.0),
+            Value::Time(self.view.created_at),
+            Value::position(self.position),
+            Value::count(self.view.version),
+            Value::Bytes(&self.hash.0),
+            Value::Text(serde_json::to_string(&self.view)?.into()),
+        ])
+    }
+
+    fn key_values(id: &Uuid) -> Vec<Value<'static>> {
+        vec![Value::Uuid(*id)]
+    }
+
+    fn read(row: &SqlRow) -> Result<Self, sqlx::Error> {
+        let view: ApiKeyView = parsed(serde_json::from_str(&row.text(6)?))?;
+        let (client, position) = (ClientId(row.uuid(1)?), row.position(3)?);
+        Ok(ApiKeyRow { client, position, hash: hash(row, 5)?, view })
+    }
+}
+
+fn hash(row: &SqlRow, column: usize) -> Result<KeyHash, sqlx::Error> {
+    let bytes = row.bytes(column)?;
+    parsed(bytes.as_slice().try_into()).map(KeyHash)
+}
+
+fn entry(row: &SqlRow) -> Result<ApiKeyEntry, sqlx::Error> {
+    let ApiKeyView { id, name, scopes, .. } = parsed(serde_json::from_str(&row.text(2)?))?;
+    Ok(ApiKeyEntry { id, client: ClientId(row.uuid(0)?), hash: hash(row, 1)?, scopes, name })
+}
+
+const GET: &str = "SELECT version, doc FROM api_keys WHERE generation = \
+    (SELECT generation FROM projections WHERE name = 'api_keys') AND id = $1 AND client_id = $2";
+const BY_HASH: &str = "SELECT client_id, key_hash, doc FROM api_keys WHERE generation = \
+    (SELECT generation FROM projections WHERE name = 'api_keys') AND key_hash = $1";
+const DIRECTORY: &str = "SELECT client_id, key_hash, doc FROM api_keys WHERE generation = \
+    (SELECT generation FROM projections WHERE name = 'api_keys') AND id > $1 ORDER BY id LIMIT $2";
+
+#[async_trait]
+impl ApiKeyQueries for SqlViews {
+    async fn api_key(&self, client: ClientId, id: ApiKeyId) -> Result<Option<Stored>, StoreUnavailable> {
+        self.stored(GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
+    }
+
+    async fn api_keys(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable> {
+        Select::from("api_keys", "api_keys")
+            .and("client_id = ?", Value::Uuid(client.0))
+            .page(self, page)
+            .await
+    }
+
+    async fn api_key_by_hash(&self, hash: &KeyHash) -> Result<Option<ApiKeyEntry>, StoreUnavailable> {
+        let row = self.row(BY_HASH, [Value::Bytes(&hash.0)]).await?;
+        row.as_ref().map(entry).transpose().map_err(|error| unavailable(&error))
+    }
+
+    async fn api_key_directory(
+        &self,
+        after: Option<ApiKeyId>,
+        limit: u32,
+    ) -> Result<Vec<ApiKeyEntry>, StoreUnavailable> {
+        let after = after.map_or(Uuid::nil(), |id| id.0);
+        let values = vec![Value::Uuid(after), Value::Int(i64::from(limit))];
+        let rows = self.rows(DIRECTORY.to_owned(), values).await?;
+        let entries: Result<Vec<_>, _> = rows.iter().map(entry).collect();
+        entries.map_err(|error| unavailable(&error))
+    }
+}

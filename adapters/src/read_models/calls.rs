@@ -1,0 +1,181 @@
+//! Calls.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use domain::call::CallMetadata;
+use domain::ids::{CallId, ClientId};
+use domain::ports::StoreUnavailable;
+use projections::calls::{CallFilter, CallQueries, CallRow, CallView, Dial, RecordingView};
+use projections::page::{Page, PageRequest, Stored};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::db::{SqlViews, unavailable};
+use super::list::Select;
+use super::sql::{Dialect, Kind, SqlRow, Value, parsed};
+use super::table::{Column, Table, changing, fixed, key};
+
+/// What the next event needs to know and nobody is shown.
+#[derive(Serialize, Deserialize)]
+struct Fold {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dial: Option<Dial>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    record: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    connected: bool,
+}
+
+impl Table for CallRow {
+    const NAME: &'static str = "calls";
+    const COLUMNS: &'static [Column] = &[
+        key("id", Kind::Uuid),
+        fixed("client_id", Kind::Uuid),
+        fixed("created_at", Kind::Time),
+        fixed("direction", Kind::Text),
+        fixed("from_party", Kind::Text),
+        fixed("to_party", Kind::Text),
+        fixed("agent_id", Kind::Uuid),
+        changing("position", Kind::Int),
+        changing("version", Kind::Int),
+        changing("status", Kind::Text),
+        changing("end_reason", Kind::Text),
+        changing("tags", Kind::Json),
+        changing("doc", Kind::Text),
+        changing("recording", Kind::Text),
+        changing("fold", Kind::Text),
+    ];
+
+    fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
+        let view = &self.view;
+        let fold = Fold { dial: self.dial, record: self.record, connected: self.connected };
+        Ok(vec![
+            Value::Uuid(view.id.0),
+            Value::Uuid(self.client.0),
+            Value::Time(view.created_at),
+            Value::text(view.direction.as_str()),
+            party(view.from.as_deref()),
+            party(view.to.as_deref()),
+            Value::uuid_option(view.agent_id.map(|id| id.0)),
+            Value::position(self.position),
+            Value::count(view.version),
+            Value::text(view.status.as_str()),
+            Value::text_option(view.end_reason.map(|reason| reason.as_str())),
+            Value::Text(tags(&view.metadata)?),
+            Value::Text(serde_json::to_string(view)?.into()),
+            Value::Text(serde_json::to_string(&self.recording)?.into()),
+            Value::Text(serde_json::to_string(&fold)?.into()),
+        ])
+    }
+
+    fn key_values(id: &Uuid) -> Vec<Value<'static>> {
+        vec![Value::Uuid(*id)]
+    }
+
+    fn read(row: &SqlRow) -> Result<Self, sqlx::Error> {
+        let view: CallView = parsed(serde_json::from_str(&row.text(12)?))?;
+        let recording: RecordingView = parsed(serde_json::from_str(&row.text(13)?))?;
+        let fold: Fold = parsed(serde_json::from_str(&row.text(14)?))?;
+        Ok(CallRow {
+            client: ClientId(row.uuid(1)?),
+            position: row.position(7)?,
+            view,
+            recording,
+            dial: fold.dial,
+            record: fold.record,
+            connected: fold.connected,
+        })
+    }
+}
+
+/// PostgreSQL keeps no NUL in texts. In what is searched by it becomes U+FFFD; in what is shown JSON escapes it.
+fn clean(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
+}
+
+fn party(party: Option<&str>) -> Value<'_> {
+    party.map_or(Value::Null(Kind::Text), |party| Value::Text(clean(party)))
+}
+
+/// The metadata with every value as text, so that both databases compare it alike.
+fn tags(metadata: &CallMetadata) -> Result<Cow<'static, str>, serde_json::Error> {
+    if metadata.is_empty() {
+        return Ok("{}".into());
+    }
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => clean(text).into_owned(),
+        other => other.to_string(),
+    };
+    let tags: BTreeMap<_, _> = metadata.iter().map(|(key, value)| (clean(key), text(value))).collect();
+    serde_json::to_string(&tags).map(Cow::from)
+}
+
+const GET: &str = "SELECT version, doc FROM calls WHERE generation = \
+                   (SELECT generation FROM projections WHERE name = 'calls') AND id = $1 AND client_id = $2";
+const RECORDING: &str = "SELECT recording FROM calls WHERE generation = \
+                         (SELECT generation FROM projections WHERE name = 'calls') AND id = $1 AND client_id = $2";
+
+#[async_trait]
+impl CallQueries for SqlViews {
+    async fn call(&self, client: ClientId, id: CallId) -> Result<Option<Stored>, StoreUnavailable> {
+        self.stored(GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
+    }
+
+    async fn calls(
+        &self,
+        client: ClientId,
+        filter: &CallFilter,
+        page: &PageRequest,
+    ) -> Result<Page, StoreUnavailable> {
+        let mut select = Select::from("calls", "calls").and("client_id = ?", Value::Uuid(client.0));
+        any_of(&mut select, "status", filter.status.iter().map(|status| status.as_str()));
+        if let Some(direction) = filter.direction {
+            select.push("direction = ?", [Value::text(direction.as_str())]);
+        }
+        if let Some(from) = &filter.from {
+            select.push("from_party = ?", [Value::Text(clean(from))]);
+        }
+        if let Some(to) = &filter.to {
+            select.push("to_party = ?", [Value::Text(clean(to))]);
+        }
+        if let Some(agent) = filter.agent_id {
+            select.push("agent_id = ?", [Value::Uuid(agent.0)]);
+        }
+        any_of(&mut select, "end_reason", filter.end_reason.iter().map(|reason| reason.as_str()));
+        if let Some(after) = filter.created_after {
+            select.push("created_at > ?", [Value::Time(after)]);
+        }
+        if let Some(before) = filter.created_before {
+            select.push("created_at < ?", [Value::Time(before)]);
+        }
+        for (name, value) in &filter.metadata {
+            let (name, value) = (clean(name), clean(value));
+            match self.db.dialect() {
+                // not `->>`: it would take a name that begins with a dollar sign for a path
+                Dialect::Sqlite => select.push(
+                    "EXISTS (SELECT 1 FROM json_each(tags) AS tag WHERE tag.key = ? AND tag.value = ?)",
+                    [Value::Text(name), Value::Text(value)],
+                ),
+                Dialect::Postgres => select.push(
+                    "tags <> '{}'::jsonb AND tags @> jsonb_build_object(?::text, ?::text)",
+                    [Value::Text(name), Value::Text(value)],
+                ),
+            }
+        }
+        select.page(self, page).await
+    }
+
+    async fn recording(&self, client: ClientId, id: CallId) -> Result<Option<String>, StoreUnavailable> {
+        let row = self.row(RECORDING, [Value::Uuid(id.0), Value::Uuid(client.0)]).await?;
+        row.map(|row| row.text(0)).transpose().map_err(|error| unavailable(&error))
+    }
+}
+
+fn any_of<'v>(select: &mut Select<'v>, column: &str, words: impl Iterator<Item = &'v str>) {
+    let words: Vec<_> = words.map(Value::text).collect();
+    if !words.is_empty() {
+        select.push(&format!("{column} IN ({})", vec!["?"; words.len()].join(", ")), words);
+    }
+}

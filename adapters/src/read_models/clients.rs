@@ -1,0 +1,57 @@
+//! Clients.
+
+use async_trait::async_trait;
+use domain::ids::ClientId;
+use domain::ports::StoreUnavailable;
+use projections::clients::{ClientQueries, ClientRow, ClientView};
+use projections::page::{Page, PageRequest, Stored};
+use uuid::Uuid;
+
+use super::db::SqlViews;
+use super::list::Select;
+use super::sql::{Kind, SqlRow, Value, parsed};
+use super::table::{Column, Table, changing, fixed, key};
+
+impl Table for ClientRow {
+    const NAME: &'static str = "clients";
+    const COLUMNS: &'static [Column] = &[
+        key("id", Kind::Uuid),
+        fixed("created_at", Kind::Time),
+        changing("position", Kind::Int),
+        changing("version", Kind::Int),
+        changing("doc", Kind::Text),
+    ];
+
+    fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
+        Ok(vec![
+            Value::Uuid(self.view.id.0),
+            Value::Time(self.view.created_at),
+            Value::position(self.position),
+            Value::count(self.view.version),
+            Value::Text(serde_json::to_string(&self.view)?.into()),
+        ])
+    }
+
+    fn key_values(id: &Uuid) -> Vec<Value<'static>> {
+        vec![Value::Uuid(*id)]
+    }
+
+    fn read(row: &SqlRow) -> Result<Self, sqlx::Error> {
+        let view: ClientView = parsed(serde_json::from_str(&row.text(4)?))?;
+        Ok(ClientRow { position: row.position(2)?, view })
+    }
+}
+
+const GET: &str = "SELECT version, doc FROM clients WHERE generation = \
+                   (SELECT generation FROM projections WHERE name = 'clients') AND id = $1";
+
+#[async_trait]
+impl ClientQueries for SqlViews {
+    async fn client(&self, id: ClientId) -> Result<Option<Stored>, StoreUnavailable> {
+        self.stored(GET, [Value::Uuid(id.0)]).await
+    }
+
+    async fn clients(&self, page: &PageRequest) -> Result<Page, StoreUnavailable> {
+        Select::from("clients", "clients").page(self, page).await
+    }
+}

@@ -1,0 +1,129 @@
+//! Lists by `created_at` and id, a page at a time.
+
+use domain::ports::StoreUnavailable;
+use projections::page::{Cursor, Order, Page, PageRequest, Stored};
+
+use super::db::{SqlViews, args, made, unavailable};
+use super::sql::Value;
+
+/// A query of one table's active rows, being put together. The parts are fixed texts; what a client says goes
+/// into placeholders.
+pub(super) struct Select<'v> {
+    table: &'static str,
+    projection: &'static str,
+    conditions: String,
+    values: Vec<Value<'v>>,
+}
+
+impl<'v> Select<'v> {
+    pub(super) fn from(table: &'static str, projection: &'static str) -> Self {
+        Self { table, projection, conditions: String::new(), values: Vec::new() }
+    }
+
+    /// Adds a condition in which `?` stands for the value.
+    pub(super) fn and(mut self, condition: &str, value: Value<'v>) -> Self {
+        self.push(condition, [value]);
+        self
+    }
+
+    /// Adds a condition in which each `?` stands for one of the values, in order.
+    pub(super) fn push(&mut self, condition: &str, values: impl IntoIterator<Item = Value<'v>>) {
+        self.conditions.push_str(" AND ");
+        let mut values = values.into_iter();
+        for part in condition.split_inclusive('?') {
+            match part.strip_suffix('?') {
+                Some(text) => {
+                    self.values.extend(values.next());
+                    self.conditions.push_str(text);
+                    self.conditions.push_str(&format!("${}", self.values.len()));
+                }
+                None => self.conditions.push_str(part),
+            }
+        }
+    }
+
+    fn text(&self, what: &str, tail: &str) -> String {
+        let Self { table, projection, conditions, .. } = self;
+        format!(
+            "SELECT {what} FROM {table} WHERE generation = \
+             (SELECT generation FROM projections WHERE name = '{projection}'){conditions}{tail}"
+        )
+    }
+
+    /// A page of the rows, newest or oldest first.
+    pub(super) async fn page(
+        mut self,
+        views: &SqlViews,
+        page: &PageRequest,
+    ) -> Result<Page, StoreUnavailable> {
+        let total = if page.with_total { Some(self.total(views).await?) } else { None };
+        let (beyond, order) = match page.order {
+            Order::Asc => (">", "ASC"),
+            Order::Desc => ("<", "DESC"),
+        };
+        if let Some(after) = page.after {
+            let condition = format!("(created_at, id) {beyond} (?, ?)");
+            self.push(&condition, [Value::Time(after.created_at), Value::Uuid(after.id)]);
+        }
+        let limit = page.capped_limit();
+        // one more than wanted tells whether there is another page
+        let tail = format!(" ORDER BY created_at {order}, id {order} LIMIT {}", limit + 1);
+        let sql = self.text("id, created_at, doc", &tail);
+        let rows = views.rows(sql, self.values).await?;
+        let mut items = Vec::with_capacity(rows.len().min(limit));
+        let mut next = None;
+        for (at, row) in rows.iter().enumerate() {
+            if at == limit {
+                break;
+            }
+            if at + 1 == limit && rows.len() > limit {
+                let (created_at, id) = (row.time(1), row.uuid(0));
+                let created_at = created_at.map_err(|error| unavailable(&error))?;
+                next = Some(Cursor { created_at, id: id.map_err(|error| unavailable(&error))? });
+            }
+            items.push(row.text(2).map_err(|error| unavailable(&error))?);
+        }
+        Ok(Page { items, next, total })
+    }
+
+    async fn total(&self, views: &SqlViews) -> Result<u64, StoreUnavailable> {
+        let sql = self.text("count(*)", "");
+        let rows = views.rows(sql, self.values.clone()).await?;
+        rows.first().map_or(Ok(0), |row| row.count(0)).map_err(|error| unavailable(&error))
+    }
+}
+
+impl SqlViews {
+    /// All rows of a query made at run time.
+    pub(super) async fn rows(
+        &self,
+        sql: String,
+        values: Vec<Value<'_>>,
+    ) -> Result<Vec<super::sql::SqlRow>, StoreUnavailable> {
+        let bound = args(self.db.dialect(), values).map_err(|error| unavailable(&error))?;
+        self.db.query(made(sql), bound).await
+    }
+
+    /// The row a fixed query finds, if it finds one.
+    pub(super) async fn row(
+        &self,
+        sql: &'static str,
+        values: impl IntoIterator<Item = Value<'_>>,
+    ) -> Result<Option<super::sql::SqlRow>, StoreUnavailable> {
+        use sqlx::SqlSafeStr;
+        let bound = args(self.db.dialect(), values).map_err(|error| unavailable(&error))?;
+        self.db.query_one(sql.into_sql_str(), bound).await
+    }
+
+    /// A resource by a fixed query of its version and its document.
+    pub(super) async fn stored(
+        &self,
+        sql: &'static str,
+        values: impl IntoIterator<Item = Value<'_>>,
+    ) -> Result<Option<Stored>, StoreUnavailable> {
+        let Some(row) = self.row(sql, values).await? else { return Ok(None) };
+        let version = row.count(0).map_err(|error| unavailable(&error))?;
+        let json = row.text(1).map_err(|error| unavailable(&error))?;
+        Ok(Some(Stored { version: domain::envelope::Version(version), json }))
+    }
+}

@@ -1,0 +1,35 @@
+//! Views, leases and work in SQLite or PostgreSQL: one implementation, [`SqlViews`].
+//!
+//! The SQL is the same for both wherever the dialects agree; `sql` hides how values are bound and read, `db` how
+//! connections are held, `table` how rows of any view are written, loaded and compared.
+
+mod api_keys;
+mod calls;
+mod checkpoints;
+mod clients;
+mod db;
+mod leases;
+mod list;
+mod numbers;
+mod postgres;
+mod rows;
+mod sql;
+mod sqlite;
+mod table;
+mod transcripts;
+mod work;
+mod work_changes;
+
+pub use self::db::SqlViews;
+pub use self::postgres::PostgresSettings;
+
+/// Why the views could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenViewsError {
+    /// The database could not be reached or opened.
+    #[error("cannot open the read models")]
+    Database(#[from] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("cannot bring the schema of the read models up to date")]
+    Schema(#[from] crate::database::MigrationError),
+}

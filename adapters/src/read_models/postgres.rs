@@ -1,0 +1,82 @@
+//! The server of the views: a pool for the work, another for queries, so that neither starves the other.
+//!
+//! A commit of the work does not wait for its flush (`synchronous_commit = off`): a crash of the server may take
+//! the last ones back, rows and checkpoint together, and the log brings them again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use super::OpenViewsError;
+use super::db::{Db, SqlViews};
+use super::rows::Statements;
+use super::sql::Dialect;
+use crate::database::{Part, migrate_postgres};
+
+/// How long to wait for a connection before saying that the store is unavailable.
+const ACQUIRE: Duration = Duration::from_secs(3);
+/// A transaction of the work. Settings hold for the transaction only: it works behind a pooler.
+const BEGIN: &str = "BEGIN; SET LOCAL synchronous_commit = off; SET LOCAL statement_timeout = '60s'; \
+                     SET LOCAL idle_in_transaction_session_timeout = '60s'";
+
+/// How many connections the views take.
+#[derive(Debug, Clone, Copy)]
+pub struct PostgresSettings {
+    /// For projections, leases and work.
+    pub workers: u32,
+    /// For queries of the API.
+    pub readers: u32,
+}
+
+impl Default for PostgresSettings {
+    fn default() -> Self {
+        Self { workers: 4, readers: 8 }
+    }
+}
+
+impl SqlViews {
+    /// Opens the views on a server and brings their schema up to date as needed. Several nodes may do so.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or the schema not be changed.
+    pub async fn open_postgres(
+        options: PgConnectOptions,
+        settings: PostgresSettings,
+    ) -> Result<Self, OpenViewsError> {
+        let options = options.disable_statement_logging().application_name("voxledger-views");
+        migrate_postgres(options.clone(), Part::Views).await?;
+        let pool = |connections| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(ACQUIRE)
+                .idle_timeout(Duration::from_secs(300))
+        };
+        let workers = pool(settings.workers).connect_with(options.clone()).await?;
+        let readers = pool(settings.readers).connect_with(options).await?;
+        let db = Db::Postgres(Postgres { workers, readers });
+        Ok(Self { db, statements: Arc::new(Statements::new(Dialect::Postgres)) })
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Postgres {
+    workers: PgPool,
+    readers: PgPool,
+}
+
+impl Postgres {
+    pub(super) async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, sqlx::Error> {
+        self.workers.begin_with(BEGIN).await
+    }
+
+    pub(super) async fn worker(&self) -> Result<PoolConnection<sqlx::Postgres>, sqlx::Error> {
+        self.workers.acquire().await
+    }
+
+    pub(super) async fn reader(&self) -> Result<PoolConnection<sqlx::Postgres>, sqlx::Error> {
+        self.readers.acquire().await
+    }
+}

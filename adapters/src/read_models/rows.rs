@@ -1,0 +1,339 @@
+//! Writing, loading, comparing and hashing the rows of any view.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use domain::envelope::Position;
+use domain::ports::StoreUnavailable;
+use projections::store::{Checkpoint, CommitError, Comparison, Digest, Generation, Mode, Step, ViewRows};
+use sha2::{Digest as _, Sha256};
+
+use super::db::{SqlViews, Tx, args, limited, made, unavailable};
+use super::sql::{Args, Dialect, Value, cast};
+use super::table::{Role, Table};
+
+/// The most rows one statement writes or loads; smaller numbers are made of powers of two, so that few different
+/// statements are prepared.
+const BULK: usize = 64;
+/// Rows hashed at a time.
+const DIGEST_PAGE: i64 = 2_000;
+/// The longest a step of a projection may take.
+const STEP_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Texts of bulk statements, made once.
+#[derive(Debug)]
+pub(super) struct Statements {
+    dialect: Dialect,
+    made: Mutex<HashMap<Purpose, Arc<str>>>,
+}
+
+/// Which table, what for, for how many rows.
+type Purpose = (&'static str, &'static str, usize);
+
+impl Statements {
+    pub(super) fn new(dialect: Dialect) -> Self {
+        Self { dialect, made: Mutex::default() }
+    }
+
+    fn get(
+        &self,
+        table: &'static str,
+        purpose: &'static str,
+        rows: usize,
+        make: impl FnOnce(Dialect) -> String,
+    ) -> Arc<str> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.entry((table, purpose, rows)).or_insert_with(|| make(self.dialect).into()).clone()
+    }
+}
+
+/// Numbers of rows that make up `rows`: as many full ones as there are, then powers of two.
+fn portions(mut rows: usize) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        if rows == 0 {
+            return None;
+        }
+        let portion = if rows >= BULK { BULK } else { 1 << rows.ilog2() };
+        rows -= portion;
+        Some(portion)
+    })
+}
+
+fn names<R: Table>(prefix: &str) -> String {
+    let names: Vec<_> = R::COLUMNS.iter().map(|column| format!("{prefix}{}", column.name)).collect();
+    names.join(", ")
+}
+
+fn keys<R: Table>() -> impl Iterator<Item = &'static str> {
+    R::COLUMNS.iter().filter(|column| column.role == Role::Key).map(|column| column.name)
+}
+
+/// Placeholders by number in PostgreSQL. SQLite looks numbers up one by one, so there they go unnumbered.
+pub(super) fn placeholder(dialect: Dialect, number: usize) -> String {
+    match dialect {
+        Dialect::Sqlite => "?".to_owned(),
+        Dialect::Postgres => format!("${number}"),
+    }
+}
+
+fn upsert<R: Table>(dialect: Dialect, rows: usize) -> String {
+    let width = R::COLUMNS.len() + 1;
+    let row = |row: usize| {
+        let mut values = vec![placeholder(dialect, row * width + 1)];
+        values.extend(R::COLUMNS.iter().enumerate().map(|(at, column)| {
+            format!("{}{}", placeholder(dialect, row * width + at + 2), cast(dialect, column.kind))
+        }));
+        format!("({})", values.join(", "))
+    };
+    let values: Vec<_> = (0..rows).map(row).collect();
+    let changing = R::COLUMNS.iter().filter(|column| column.role == Role::Changing);
+    let set: Vec<_> = changing.map(|column| format!("{0} = excluded.{0}", column.name)).collect();
+    format!(
+        "INSERT INTO {} (generation, {}) VALUES {} ON CONFLICT (generation, {}) DO UPDATE SET {}",
+        R::NAME,
+        names::<R>(""),
+        values.join(", "),
+        keys::<R>().collect::<Vec<_>>().join(", "),
+        set.join(", "),
+    )
+}
+
+fn select_by_keys<R: Table>(dialect: Dialect, rows: usize) -> String {
+    let width = keys::<R>().count();
+    let row = |row: usize| {
+        let values: Vec<_> = (0..width).map(|at| placeholder(dialect, row * width + at + 2)).collect();
+        format!("({})", values.join(", "))
+    };
+    format!(
+        "SELECT {} FROM {} WHERE generation = {} AND ({}) IN (VALUES {})",
+        names::<R>(""),
+        R::NAME,
+        placeholder(dialect, 1),
+        keys::<R>().collect::<Vec<_>>().join(", "),
+        (0..rows).map(row).collect::<Vec<_>>().join(", "),
+    )
+}
+
+/// Moves the checkpoint if everything stands as the step says. PostgreSQL also holds the view's row, so that no
+/// switch to another generation can come between this look at it and our commit.
+fn advance(dialect: Dialect, mode: Mode) -> String {
+    let lock = if dialect == Dialect::Postgres { " FOR SHARE" } else { "" };
+    let active = match mode {
+        Mode::Live => format!(
+            " AND EXISTS (SELECT 1 FROM (SELECT generation FROM projections WHERE name = $2 AND generation = $3\
+             {lock}) AS active)"
+        ),
+        Mode::Rebuild | Mode::RebuildAndSwitch => String::new(),
+    };
+    format!(
+        "UPDATE projection_generations SET position = $1 WHERE projection = $2 AND generation = $3 \
+         AND position = $4 AND EXISTS (SELECT 1 FROM leases WHERE job = $5 AND owner = $6 AND epoch = $7){active}"
+    )
+}
+
+impl SqlViews {
+    async fn advance(&self, tx: &mut Tx, step: &Step) -> Result<bool, sqlx::Error> {
+        let sql = match step.mode {
+            Mode::Live => self.statements.get("", "advance", 0, |dialect| advance(dialect, Mode::Live)),
+            mode => self.statements.get("", "advance rebuild", 0, |dialect| advance(dialect, mode)),
+        };
+        let values = [
+            Value::position(step.to),
+            Value::text(step.projection),
+            Value::Int(step.generation.0),
+            Value::position(step.expected),
+            Value::text(&step.lease.job),
+            Value::text(&step.lease.owner),
+            Value::Int(step.lease.epoch),
+        ];
+        Ok(tx.execute(made(sql), args(self.db.dialect(), values)?).await? == 1)
+    }
+
+    async fn upsert<R: Table>(
+        &self,
+        tx: &mut Tx,
+        generation: Generation,
+        rows: &[&R],
+    ) -> Result<(), sqlx::Error> {
+        let mut rest = rows;
+        for portion in portions(rows.len()) {
+            let (now, later) = rest.split_at(portion);
+            rest = later;
+            let sql =
+                self.statements.get(R::NAME, "upsert", portion, |dialect| upsert::<R>(dialect, portion));
+            let mut args = Args::new(self.db.dialect());
+            args.reserve(portion * (R::COLUMNS.len() + 1));
+            for row in now {
+                args.push(Value::Int(generation.0))?;
+                let values = row.values().map_err(|error| sqlx::Error::Encode(error.into()))?;
+                for value in values {
+                    args.push(value)?;
+                }
+            }
+            tx.execute(made(sql), args).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the step's generation the active one, unless the active one has come further.
+    async fn switch(&self, tx: &mut Tx, step: &Step) -> Result<bool, sqlx::Error> {
+        let dialect = self.db.dialect();
+        if dialect == Dialect::Postgres {
+            // waits for a commit to the active rows that is under way, and holds off the next
+            let lock = "SELECT generation FROM projections WHERE name = $1 FOR UPDATE";
+            tx.query(made(lock), args(dialect, [Value::text(step.projection)])?).await?;
+        }
+        let sql = "UPDATE projections SET generation = $2, stalled_position = NULL, stalled_type = NULL, \
+                   stalled_reason = NULL WHERE name = $1 AND generation <> $2 AND $3 >= \
+                   (SELECT g.position FROM projection_generations g \
+                    WHERE g.projection = $1 AND g.generation = projections.generation)";
+        let values = [Value::text(step.projection), Value::Int(step.generation.0), Value::position(step.to)];
+        Ok(tx.execute(made(sql), args(dialect, values)?).await? == 1)
+    }
+
+    async fn step<R: Table>(&self, step: &Step, rows: &[&R]) -> Result<Option<bool>, sqlx::Error> {
+        let mut tx = self.db.begin().await?;
+        if !self.advance(&mut tx, step).await? {
+            return Ok(None);
+        }
+        self.upsert(&mut tx, step.generation, rows).await?;
+        let switched = step.mode == Mode::RebuildAndSwitch && self.switch(&mut tx, step).await?;
+        tx.commit().await?;
+        Ok(Some(switched))
+    }
+
+    async fn digest_page<R: Table>(
+        &self,
+        generation: Generation,
+        after: Option<&R::Key>,
+        digest: &mut Digest,
+    ) -> Result<Option<R::Key>, StoreUnavailable> {
+        let dialect = self.db.dialect();
+        let keys: Vec<_> = keys::<R>().collect();
+        let mut values = vec![Value::Int(generation.0), Value::Int(DIGEST_PAGE)];
+        let beyond = after.map_or_else(String::new, |after| {
+            values.extend(R::key_values(after));
+            let marks: Vec<_> = (0..keys.len()).map(|at| format!("${}", at + 3)).collect();
+            format!(" AND ({}) > ({})", keys.join(", "), marks.join(", "))
+        });
+        let sql = format!(
+            "SELECT {} FROM {} WHERE generation = $1{beyond} ORDER BY {} LIMIT $2",
+            names::<R>(""),
+            R::NAME,
+            keys.join(", ")
+        );
+        let bound = args(dialect, values).map_err(|error| unavailable(&error))?;
+        let rows = self.db.survey(made(sql), bound).await?;
+        let mut last = None;
+        for row in &rows {
+            let mut hash = Sha256::new();
+            for (at, column) in R::COLUMNS.iter().enumerate() {
+                row.hash(at, column.kind, &mut hash).map_err(|error| unavailable(&error))?;
+            }
+            let mut sum = [0; 16];
+            sum.copy_from_slice(&hash.finalize()[..16]);
+            digest.sum = digest.sum.wrapping_add(u128::from_be_bytes(sum));
+            digest.rows += 1;
+        }
+        if let Some(row) = rows.last() {
+            last = Some(R::read(row).map_err(|error| unavailable(&error))?.key());
+        }
+        Ok(last)
+    }
+}
+
+#[async_trait]
+impl<R: Table> ViewRows<R> for SqlViews {
+    async fn load(&self, generation: Generation, wanted: &[R::Key]) -> Result<Vec<R>, StoreUnavailable> {
+        let mut found = Vec::with_capacity(wanted.len());
+        let mut rest = wanted;
+        for portion in portions(wanted.len()) {
+            let (now, later) = rest.split_at(portion);
+            rest = later;
+            let make = |dialect| select_by_keys::<R>(dialect, portion);
+            let sql = self.statements.get(R::NAME, "load", portion, make);
+            let values = std::iter::once(Value::Int(generation.0)).chain(now.iter().flat_map(R::key_values));
+            let bound = args(self.db.dialect(), values).map_err(|error| unavailable(&error))?;
+            for row in self.db.query(made(sql), bound).await? {
+                found.push(R::read(&row).map_err(|error| unavailable(&error))?);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn commit(&self, step: &Step, rows: &[&R]) -> Result<bool, CommitError> {
+        match limited(STEP_LIMIT, self.step(step, rows)).await? {
+            Some(switched) => Ok(switched),
+            None => Err(CommitError::Deposed),
+        }
+    }
+
+    async fn compare(&self, active: Checkpoint, other: Checkpoint) -> Result<Comparison, StoreUnavailable> {
+        let same_key: Vec<_> = keys::<R>().map(|key| format!("a.{key} = b.{key}")).collect();
+        let same_key = same_key.join(" AND ");
+        let different: Vec<_> = R::COLUMNS
+            .iter()
+            .filter(|column| column.role != Role::Key)
+            .map(|column| format!("a.{0} IS DISTINCT FROM b.{0}", column.name))
+            .collect();
+        let table = R::NAME;
+        let only = |mine: &str, theirs: &str| {
+            format!(
+                "(SELECT count(*) FROM {table} a WHERE a.generation = {mine} AND a.position <= $3 AND NOT EXISTS \
+                 (SELECT 1 FROM {table} b WHERE b.generation = {theirs} AND {same_key}))"
+            )
+        };
+        let sql = format!(
+            "SELECT (SELECT count(*) FROM {table} a JOIN {table} b ON b.generation = $2 AND {same_key} \
+             WHERE a.generation = $1 AND a.position <= $3 AND b.position <= $3 AND ({})), {}, {}",
+            different.join(" OR "),
+            only("$1", "$2"),
+            only("$2", "$1"),
+        );
+        // what one of them has beyond the other's last event cannot be compared
+        let common: Position = active.position.min(other.position);
+        let values =
+            [Value::Int(active.generation.0), Value::Int(other.generation.0), Value::position(common)];
+        let bound = self.db.args(values).map_err(|error| unavailable(&error))?;
+        let rows = self.db.survey(made(sql), bound).await?;
+        let Some(row) = rows.first() else { return Ok(Comparison::default()) };
+        let count = |column| row.count(column).map_err(|error| unavailable(&error));
+        Ok(Comparison { differing: count(0)?, missing: count(1)?, extra: count(2)? })
+    }
+
+    async fn digest(&self, generation: Generation) -> Result<Digest, StoreUnavailable> {
+        let mut digest = Digest::default();
+        let mut after = self.digest_page::<R>(generation, None, &mut digest).await?;
+        while let Some(key) = after {
+            after = self.digest_page::<R>(generation, Some(&key), &mut digest).await?;
+        }
+        Ok(digest)
+    }
+
+    async fn discard(&self, generation: Generation, limit: u32) -> Result<u64, StoreUnavailable> {
+        let table = R::NAME;
+        let keys = keys::<R>().collect::<Vec<_>>().join(", ");
+        let sql = format!(
+            "DELETE FROM {table} WHERE generation = $1 AND ({keys}) IN \
+             (SELECT {keys} FROM {table} WHERE generation = $1 ORDER BY {keys} LIMIT $2)"
+        );
+        let values = [Value::Int(generation.0), Value::Int(i64::from(limit))];
+        let bound = self.db.args(values).map_err(|error| unavailable(&error))?;
+        self.db.execute(made(sql), bound).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_of_rows_is_made_of_few_sizes() {
+        for rows in [0, 1, 5, 63, 64, 65, 200] {
+            let portions: Vec<_> = portions(rows).collect();
+            assert_eq!(portions.iter().sum::<usize>(), rows);
+            assert!(portions.iter().all(|portion| portion.is_power_of_two() && *portion <= BULK));
+        }
+    }
+}

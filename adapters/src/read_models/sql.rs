@@ -1,0 +1,252 @@
+//! Values and rows of either database, so that everything above writes its SQL once.
+
+use std::borrow::Cow;
+
+use domain::envelope::{Position, Time};
+use sha2::{Digest as _, Sha256};
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::types::chrono::{DateTime, Utc};
+use sqlx::{Arguments as _, ColumnIndex, Decode, Row as _, Type};
+use uuid::Uuid;
+
+/// What a column holds. Times are microseconds in SQLite and `timestamptz` in PostgreSQL; JSON is text in SQLite
+/// and `jsonb` in PostgreSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Uuid,
+    Int,
+    Bool,
+    Text,
+    Time,
+    Json,
+    Bytes,
+}
+
+/// A value to bind.
+#[derive(Debug, Clone)]
+pub(super) enum Value<'v> {
+    Null(Kind),
+    Uuid(Uuid),
+    Int(i64),
+    Bool(bool),
+    Text(Cow<'v, str>),
+    Time(Time),
+    Bytes(&'v [u8]),
+}
+
+impl<'v> Value<'v> {
+    pub(super) fn text(text: &'v str) -> Self {
+        Value::Text(Cow::Borrowed(text))
+    }
+
+    pub(super) fn text_option(text: Option<&'v str>) -> Self {
+        text.map_or(Value::Null(Kind::Text), Value::text)
+    }
+
+    pub(super) fn uuid_option(id: Option<Uuid>) -> Self {
+        id.map_or(Value::Null(Kind::Uuid), Value::Uuid)
+    }
+
+    /// Positions and versions stay far below 2^63.
+    pub(super) fn count(count: u64) -> Self {
+        Value::Int(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
+    pub(super) fn position(position: Position) -> Self {
+        Self::count(position.0)
+    }
+}
+
+/// Which database speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// The values of a statement, in the order of its placeholders.
+#[derive(Debug)]
+pub(super) enum Args {
+    Sqlite(SqliteArguments),
+    Postgres(PgArguments),
+}
+
+impl Args {
+    pub(super) fn new(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Sqlite => Args::Sqlite(SqliteArguments::default()),
+            Dialect::Postgres => Args::Postgres(PgArguments::default()),
+        }
+    }
+
+    pub(super) fn reserve(&mut self, more: usize) {
+        match self {
+            Args::Sqlite(args) => args.reserve(more, 0),
+            Args::Postgres(args) => args.reserve(more, more * 16),
+        }
+    }
+
+    pub(super) fn push(&mut self, value: Value<'_>) -> Result<(), sqlx::Error> {
+        match self {
+            Args::Sqlite(args) => push_sqlite(args, value),
+            Args::Postgres(args) => push_postgres(args, value),
+        }
+        .map_err(sqlx::Error::Encode)
+    }
+}
+
+fn push_sqlite(args: &mut SqliteArguments, value: Value<'_>) -> Result<(), BoxDynError> {
+    match value {
+        Value::Null(_) => args.add(None::<i64>),
+        Value::Uuid(id) => args.add(id),
+        Value::Int(int) => args.add(int),
+        Value::Bool(bool) => args.add(bool),
+        Value::Text(Cow::Owned(text)) => args.add(text),
+        Value::Text(Cow::Borrowed(text)) => args.add(text),
+        Value::Time(time) => args.add(time.timestamp_micros()),
+        Value::Bytes(bytes) => args.add(bytes),
+    }
+}
+
+fn push_postgres(args: &mut PgArguments, value: Value<'_>) -> Result<(), BoxDynError> {
+    match value {
+        Value::Null(Kind::Uuid) => args.add(None::<Uuid>),
+        Value::Null(Kind::Int) => args.add(None::<i64>),
+        Value::Null(Kind::Bool) => args.add(None::<bool>),
+        Value::Null(Kind::Text | Kind::Json) => args.add(None::<String>),
+        Value::Null(Kind::Time) => args.add(None::<DateTime<Utc>>),
+        Value::Null(Kind::Bytes) => args.add(None::<Vec<u8>>),
+        Value::Uuid(id) => args.add(id),
+        Value::Int(int) => args.add(int),
+        Value::Bool(bool) => args.add(bool),
+        Value::Text(text) => args.add(text),
+        Value::Time(time) => args.add(time),
+        Value::Bytes(bytes) => args.add(bytes),
+    }
+}
+
+/// What a placeholder must say besides its number.
+pub(super) const fn cast(dialect: Dialect, kind: Kind) -> &'static str {
+    match (dialect, kind) {
+        (Dialect::Postgres, Kind::Json) => "::jsonb",
+        _ => "",
+    }
+}
+
+/// A row of an answer. Columns go by their number, from 0.
+#[derive(Debug)]
+pub(super) enum SqlRow {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+impl SqlRow {
+    fn get<'r, T>(&'r self, column: usize) -> Result<T, sqlx::Error>
+    where
+        T: Decode<'r, sqlx::Sqlite> + Type<sqlx::Sqlite> + Decode<'r, sqlx::Postgres> + Type<sqlx::Postgres>,
+        usize: ColumnIndex<SqliteRow> + ColumnIndex<PgRow>,
+    {
+        match self {
+            SqlRow::Sqlite(row) => row.try_get(column),
+            SqlRow::Postgres(row) => row.try_get(column),
+        }
+    }
+
+    pub(super) fn uuid(&self, column: usize) -> Result<Uuid, sqlx::Error> {
+        self.get(column)
+    }
+
+    pub(super) fn int(&self, column: usize) -> Result<i64, sqlx::Error> {
+        self.get(column)
+    }
+
+    pub(super) fn count(&self, column: usize) -> Result<u64, sqlx::Error> {
+        Ok(u64::try_from(self.int(column)?).unwrap_or(0))
+    }
+
+    pub(super) fn position(&self, column: usize) -> Result<Position, sqlx::Error> {
+        self.count(column).map(Position)
+    }
+
+    pub(super) fn bool(&self, column: usize) -> Result<bool, sqlx::Error> {
+        self.get(column)
+    }
+
+    pub(super) fn text(&self, column: usize) -> Result<String, sqlx::Error> {
+        self.get(column)
+    }
+
+    pub(super) fn text_option(&self, column: usize) -> Result<Option<String>, sqlx::Error> {
+        self.get(column)
+    }
+
+    pub(super) fn int_option(&self, column: usize) -> Result<Option<i64>, sqlx::Error> {
+        self.get(column)
+    }
+
+    pub(super) fn bytes(&self, column: usize) -> Result<Vec<u8>, sqlx::Error> {
+        self.get(column)
+    }
+
+    pub(super) fn time(&self, column: usize) -> Result<Time, sqlx::Error> {
+        match self {
+            SqlRow::Sqlite(row) => micros(row.try_get(column)?),
+            SqlRow::Postgres(row) => row.try_get(column),
+        }
+    }
+
+    pub(super) fn time_option(&self, column: usize) -> Result<Option<Time>, sqlx::Error> {
+        match self {
+            SqlRow::Sqlite(row) => row.try_get::<Option<i64>, _>(column)?.map(micros).transpose(),
+            SqlRow::Postgres(row) => row.try_get(column),
+        }
+    }
+
+    /// Adds a column to a hash, with its length, so that no two rows look alike by accident.
+    pub(super) fn hash(&self, column: usize, kind: Kind, hash: &mut Sha256) -> Result<(), sqlx::Error> {
+        let bytes = match kind {
+            Kind::Uuid => self.get::<Option<Uuid>>(column)?.map(|id| id.as_bytes().to_vec()),
+            Kind::Int => self.get::<Option<i64>>(column)?.map(|int| int.to_be_bytes().to_vec()),
+            Kind::Bool => self.get::<Option<bool>>(column)?.map(|bool| vec![u8::from(bool)]),
+            Kind::Time => {
+                self.time_option(column)?.map(|time| time.timestamp_micros().to_be_bytes().to_vec())
+            }
+            Kind::Text => self.text_option(column)?.map(String::into_bytes),
+            Kind::Json => self.json(column)?.map(String::into_bytes),
+            Kind::Bytes => self.get(column)?,
+        };
+        match bytes {
+            None => hash.update([0]),
+            Some(bytes) => {
+                hash.update([1]);
+                hash.update((bytes.len() as u64).to_be_bytes());
+                hash.update(&bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// JSON as text; PostgreSQL's own form of it in PostgreSQL.
+    fn json(&self, column: usize) -> Result<Option<String>, sqlx::Error> {
+        match self {
+            SqlRow::Sqlite(row) => row.try_get(column),
+            SqlRow::Postgres(row) => {
+                let value: Option<sqlx::types::JsonValue> = row.try_get(column)?;
+                Ok(value.map(|value| value.to_string()))
+            }
+        }
+    }
+}
+
+fn micros(micros: i64) -> Result<Time, sqlx::Error> {
+    Time::from_timestamp_micros(micros).ok_or_else(|| sqlx::Error::Decode("a time out of range".into()))
+}
+
+/// Reads a stored word, id or document.
+pub(super) fn parsed<T, E: std::error::Error + Send + Sync + 'static>(
+    result: Result<T, E>,
+) -> Result<T, sqlx::Error> {
+    result.map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}

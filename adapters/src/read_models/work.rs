@@ -1,0 +1,264 @@
+//! The outbox and the timers.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::call::{Timer, Work};
+use domain::envelope::{Position, Time};
+use domain::ids::{CallId, ClientId};
+use domain::ports::StoreUnavailable;
+use domain::ports::lease::Lease;
+use domain::ports::work::{Cause, TimerItem, WorkChange, WorkError, WorkItem, WorkStats, WorkStore};
+use sqlx::SqlSafeStr;
+use uuid::Uuid;
+
+use super::db::{SqlViews, Tx, args, limited, made, unavailable};
+use super::rows::placeholder;
+use super::sql::{Dialect, SqlRow, Value};
+use super::work_changes::Net;
+
+/// The longest a commit may take.
+const LIMIT: Duration = Duration::from_secs(30);
+/// The most rows one statement writes or removes.
+const BULK: usize = 64;
+
+const ADVANCE: &str = "UPDATE work_checkpoint SET position = $1 WHERE position = $2 \
+    AND EXISTS (SELECT 1 FROM leases WHERE job = $3 AND owner = $4 AND epoch = $5)";
+/// An ordered effect is free once no earlier ordered one of its call is there.
+const FREE: &str = "(NOT o.ordered OR NOT EXISTS (SELECT 1 FROM outbox e WHERE e.call_id = o.call_id AND e.ordered \
+    AND (e.position < o.position OR (e.position = o.position AND e.effect_id < o.effect_id))))";
+const POSTPONE: &str = "UPDATE outbox SET due = $2, attempts = $3, last_error = $4 WHERE effect_id = $1";
+const FINISH: &str = "DELETE FROM outbox WHERE effect_id = $1";
+const DUE_TIMERS: &str = "SELECT call_id, timer, client_id, due, event_id, correlation_id, traceparent \
+    FROM timers WHERE due <= $1 ORDER BY due, call_id, timer LIMIT $2";
+const FIRED: &str = "DELETE FROM timers WHERE call_id = $1 AND timer = $2 AND due = $3";
+
+/// `VALUES` of so many rows of so many columns.
+fn rows(dialect: Dialect, count: usize, columns: usize) -> String {
+    let row = |row: usize| {
+        let values: Vec<_> = (1..=columns).map(|at| placeholder(dialect, row * columns + at)).collect();
+        format!("({})", values.join(", "))
+    };
+    (0..count).map(row).collect::<Vec<_>>().join(", ")
+}
+
+fn effect_values(item: &WorkItem) -> [Value<'_>; 11] {
+    [
+        Value::Uuid(item.effect_id),
+        Value::Uuid(item.call.0),
+        Value::Uuid(item.client.0),
+        Value::text(item.work.as_str()),
+        Value::Bool(item.work.is_ordered()),
+        Value::Time(item.due),
+        Value::Int(i64::from(item.attempts)),
+        Value::position(item.position),
+        Value::Uuid(item.cause.event_id),
+        Value::Uuid(item.cause.correlation_id),
+        Value::text_option(item.cause.traceparent.as_deref()),
+    ]
+}
+
+fn timer_values(item: &TimerItem) -> [Value<'_>; 7] {
+    [
+        Value::Uuid(item.call.0),
+        Value::text(item.timer.as_str()),
+        Value::Uuid(item.client.0),
+        Value::Time(item.due),
+        Value::Uuid(item.cause.event_id),
+        Value::Uuid(item.cause.correlation_id),
+        Value::text_option(item.cause.traceparent.as_deref()),
+    ]
+}
+
+fn cause(row: &SqlRow, from: usize) -> Result<Cause, sqlx::Error> {
+    Ok(Cause {
+        event_id: row.uuid(from)?,
+        correlation_id: row.uuid(from + 1)?,
+        traceparent: row.text_option(from + 2)?,
+    })
+}
+
+fn unknown(word: &str) -> sqlx::Error {
+    sqlx::Error::Decode(format!("{word:?} is no work this version knows").into())
+}
+
+fn effect(row: &SqlRow) -> Result<WorkItem, sqlx::Error> {
+    let work = row.text(3)?;
+    Ok(WorkItem {
+        effect_id: row.uuid(0)?,
+        call: CallId(row.uuid(1)?),
+        client: ClientId(row.uuid(2)?),
+        work: Work::from_name(&work).ok_or_else(|| unknown(&work))?,
+        due: row.time(4)?,
+        attempts: u32::try_from(row.int(5)?).unwrap_or(u32::MAX),
+        position: row.position(6)?,
+        cause: cause(row, 7)?,
+    })
+}
+
+fn timer(row: &SqlRow) -> Result<TimerItem, sqlx::Error> {
+    let timer = row.text(1)?;
+    Ok(TimerItem {
+        call: CallId(row.uuid(0)?),
+        timer: Timer::from_name(&timer).ok_or_else(|| unknown(&timer))?,
+        client: ClientId(row.uuid(2)?),
+        due: row.time(3)?,
+        cause: cause(row, 4)?,
+    })
+}
+
+impl SqlViews {
+    /// Runs a statement for portions of `items`: `sql` makes its text for a number of rows.
+    async fn in_bulk<'v, T, const N: usize>(
+        &self,
+        tx: &mut Tx,
+        items: &[T],
+        sql: impl Fn(&str) -> String,
+        values: impl Fn(&T) -> [Value<'v>; N],
+    ) -> Result<(), sqlx::Error> {
+        for portion in items.chunks(BULK) {
+            let dialect = self.db.dialect();
+            let text = sql(&rows(dialect, portion.len(), N));
+            let bound = args(dialect, portion.iter().flat_map(&values))?;
+            tx.execute(made(text), bound).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply(&self, tx: &mut Tx, net: &Net<'_>) -> Result<(), sqlx::Error> {
+        let closed: Vec<_> = net.closed.iter().copied().collect();
+        let one = |id: &Uuid| [Value::Uuid(*id)];
+        self.in_bulk(tx, &closed, |rows| format!("DELETE FROM outbox WHERE call_id IN (VALUES {rows})"), one)
+            .await?;
+        self.in_bulk(tx, &closed, |rows| format!("DELETE FROM timers WHERE call_id IN (VALUES {rows})"), one)
+            .await?;
+        let done: Vec<_> = net.done.iter().copied().collect();
+        self.in_bulk(tx, &done, |rows| format!("DELETE FROM outbox WHERE effect_id IN (VALUES {rows})"), one)
+            .await?;
+        let disarmed: Vec<_> = net.disarmed.iter().copied().collect();
+        let sql = |rows: &str| format!("DELETE FROM timers WHERE (call_id, timer) IN (VALUES {rows})");
+        self.in_bulk(tx, &disarmed, sql, |(call, timer)| [Value::Uuid(*call), Value::text(timer)]).await?;
+        let effects: Vec<_> = net.effects.values().copied().collect();
+        let sql = |rows: &str| {
+            format!(
+                "INSERT INTO outbox (effect_id, call_id, client_id, work, ordered, due, attempts, position, \
+                 event_id, correlation_id, traceparent) VALUES {rows} ON CONFLICT (effect_id) DO NOTHING"
+            )
+        };
+        self.in_bulk(tx, &effects, sql, |item| effect_values(item)).await?;
+        let timers: Vec<_> = net.timers.values().copied().collect();
+        let sql = |rows: &str| {
+            format!(
+                "INSERT INTO timers (call_id, timer, client_id, due, event_id, correlation_id, traceparent) \
+                 VALUES {rows} ON CONFLICT (call_id, timer) DO UPDATE SET due = excluded.due, \
+                 event_id = excluded.event_id, correlation_id = excluded.correlation_id, \
+                 traceparent = excluded.traceparent"
+            )
+        };
+        self.in_bulk(tx, &timers, sql, |item| timer_values(item)).await
+    }
+
+    async fn read_all<T>(
+        &self,
+        sql: String,
+        values: Vec<Value<'_>>,
+        read: impl Fn(&SqlRow) -> Result<T, sqlx::Error>,
+    ) -> Result<Vec<T>, StoreUnavailable> {
+        let rows = self.rows(sql, values).await?;
+        let items: Result<Vec<_>, _> = rows.iter().map(read).collect();
+        items.map_err(|error| unavailable(&error))
+    }
+}
+
+#[async_trait]
+impl WorkStore for SqlViews {
+    async fn checkpoint(&self) -> Result<Position, StoreUnavailable> {
+        let row = self.row("SELECT position FROM work_checkpoint", []).await?;
+        row.map_or(Ok(Position::START), |row| row.position(0)).map_err(|error| unavailable(&error))
+    }
+
+    async fn commit(
+        &self,
+        lease: &Lease,
+        expected: Position,
+        to: Position,
+        changes: &[WorkChange],
+    ) -> Result<(), WorkError> {
+        let net = Net::of(changes);
+        let committed = limited(LIMIT, async {
+            let mut tx = self.db.begin().await?;
+            let values = [
+                Value::position(to),
+                Value::position(expected),
+                Value::text(&lease.job),
+                Value::text(&lease.owner),
+                Value::Int(lease.epoch),
+            ];
+            if tx.execute(ADVANCE.into_sql_str(), args(self.db.dialect(), values)?).await? != 1 {
+                return Ok(false);
+            }
+            self.apply(&mut tx, &net).await?;
+            tx.commit().await?;
+            Ok(true)
+        })
+        .await?;
+        if committed { Ok(()) } else { Err(WorkError::Deposed) }
+    }
+
+    async fn due_effects(&self, now: Time, limit: usize) -> Result<Vec<WorkItem>, StoreUnavailable> {
+        let sql = format!(
+            "SELECT o.effect_id, o.call_id, o.client_id, o.work, o.due, o.attempts, o.position, o.event_id, \
+             o.correlation_id, o.traceparent FROM outbox o WHERE o.due <= $1 AND {FREE} \
+             ORDER BY o.due, o.position, o.effect_id LIMIT $2"
+        );
+        self.read_all(sql, vec![Value::Time(now), Value::count(limit as u64)], effect).await
+    }
+
+    async fn postpone(
+        &self,
+        effect_id: Uuid,
+        due: Time,
+        attempts: u32,
+        error: &str,
+    ) -> Result<(), StoreUnavailable> {
+        let values = vec![
+            Value::Uuid(effect_id),
+            Value::Time(due),
+            Value::Int(i64::from(attempts)),
+            Value::Text(error.replace('\0', "\u{fffd}").into()),
+        ];
+        self.change(POSTPONE, values).await.map(drop)
+    }
+
+    async fn finish(&self, effect_id: Uuid) -> Result<(), StoreUnavailable> {
+        self.change(FINISH, vec![Value::Uuid(effect_id)]).await.map(drop)
+    }
+
+    async fn due_timers(&self, now: Time, limit: usize) -> Result<Vec<TimerItem>, StoreUnavailable> {
+        self.read_all(DUE_TIMERS.to_owned(), vec![Value::Time(now), Value::count(limit as u64)], timer).await
+    }
+
+    async fn fired(&self, timer: &TimerItem) -> Result<(), StoreUnavailable> {
+        let values =
+            vec![Value::Uuid(timer.call.0), Value::text(timer.timer.as_str()), Value::Time(timer.due)];
+        self.change(FIRED, values).await.map(drop)
+    }
+
+    async fn next_due(&self) -> Result<Option<Time>, StoreUnavailable> {
+        let effects = format!("SELECT o.due FROM outbox o WHERE {FREE} ORDER BY o.due LIMIT 1");
+        let timers = "SELECT due FROM timers ORDER BY due LIMIT 1".to_owned();
+        let effect = self.read_all(effects, Vec::new(), |row| row.time(0)).await?;
+        let timer = self.read_all(timers, Vec::new(), |row| row.time(0)).await?;
+        Ok(effect.into_iter().chain(timer).min())
+    }
+
+    async fn stats(&self, now: Time) -> Result<WorkStats, StoreUnavailable> {
+        let sql = "SELECT (SELECT count(*) FROM outbox), (SELECT min(due) FROM outbox WHERE due <= $1), \
+                   (SELECT count(*) FROM timers)";
+        let stats = |row: &SqlRow| {
+            Ok(WorkStats { effects: row.count(0)?, oldest_due: row.time_option(1)?, timers: row.count(2)? })
+        };
+        let found = self.read_all(sql.to_owned(), vec![Value::Time(now)], stats).await?;
+        Ok(found.into_iter().next().unwrap_or_default())
+    }
+}

@@ -1,0 +1,62 @@
+//! What a batch of changes comes down to, so that it can be written in a few statements.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::call::Timer;
+use domain::ids::CallId;
+use domain::ports::work::{TimerItem, WorkChange, WorkItem};
+use uuid::Uuid;
+
+/// Equal to the changes in their order: first everything in the removing fields goes, then everything in the
+/// adding ones comes.
+#[derive(Debug, Default)]
+pub(super) struct Net<'c> {
+    /// Calls of which nothing is left.
+    pub(super) closed: BTreeSet<Uuid>,
+    /// Effects to remove.
+    pub(super) done: BTreeSet<Uuid>,
+    /// Timers to remove.
+    pub(super) disarmed: BTreeSet<(Uuid, &'static str)>,
+    /// Effects to add unless they are there.
+    pub(super) effects: BTreeMap<Uuid, &'c WorkItem>,
+    /// Timers to set, in place of those that are there.
+    pub(super) timers: BTreeMap<(Uuid, &'static str), &'c TimerItem>,
+}
+
+impl<'c> Net<'c> {
+    pub(super) fn of(changes: &'c [WorkChange]) -> Self {
+        let mut net = Self::default();
+        for change in changes {
+            net.take(change);
+        }
+        net
+    }
+
+    fn take(&mut self, change: &'c WorkChange) {
+        match change {
+            WorkChange::Do(item) => {
+                self.effects.entry(item.effect_id).or_insert(item);
+            }
+            WorkChange::Done(effect_id) => {
+                self.effects.remove(effect_id);
+                self.done.insert(*effect_id);
+            }
+            WorkChange::Arm(item) => {
+                self.timers.insert(timer_key(item.call, item.timer), item);
+            }
+            WorkChange::Disarm(call, timer) => {
+                self.timers.remove(&timer_key(*call, *timer));
+                self.disarmed.insert(timer_key(*call, *timer));
+            }
+            WorkChange::Close(call) => {
+                self.effects.retain(|_, item| item.call != *call);
+                self.timers.retain(|_, item| item.call != *call);
+                self.closed.insert(call.0);
+            }
+        }
+    }
+}
+
+fn timer_key(call: CallId, timer: Timer) -> (Uuid, &'static str) {
+    (call.0, timer.as_str())
+}

@@ -1,0 +1,12 @@
+DROP TABLE work_checkpoint;
+DROP TABLE timers;
+DROP TABLE outbox;
+DROP TABLE api_keys;
+DROP TABLE clients;
+DROP TABLE numbers;
+DROP TABLE transcript_lines;
+DROP TABLE calls;
+DROP TABLE leases;
+DROP TABLE projection_skips;
+DROP TABLE projection_generations;
+DROP TABLE projections;

@@ -1,0 +1,309 @@
+//! From facts to the resource. The projection and time travel share it, so they cannot differ.
+
+use domain::aggregate::Aggregate;
+use domain::call::report::LegRef;
+use domain::call::terms::{CommandKind, Direction, Fault, RecordingStatus, Status};
+use domain::call::{Call, CallEvent, CallMetadata, Ended, terminal_status};
+use domain::envelope::{Position, Recorded, Time};
+use domain::ids::{AgentId, CallId, ClientId};
+use domain::number::Route;
+use domain::personal::Personal;
+use domain::phone::Party;
+use domain::wire::{DecodeError, DomainEvent};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::recording::RecordingView;
+use super::view::CallView;
+use crate::view::{At, Row, View};
+
+/// How far a dial has come; it decides on `queued`, `dialing` and `dial_unknown`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dial {
+    /// Not sent yet.
+    Waiting,
+    /// Sent.
+    Sent,
+    /// Sent, the answer lost.
+    Lost,
+    /// The carrier has it.
+    Accepted,
+}
+
+/// A call's row: what is shown, and what is needed to go on from it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallRow {
+    /// Whose call it is.
+    pub client: ClientId,
+    /// The last event that touched it.
+    pub position: Position,
+    /// What is shown.
+    pub view: CallView,
+    /// Its recording.
+    pub recording: RecordingView,
+    /// How far the dial has come; nothing for a call we did not place.
+    pub dial: Option<Dial>,
+    /// Whether it is to be recorded from the answer on.
+    pub record: bool,
+    /// Whether the end itself showed that the call had connected.
+    pub connected: bool,
+}
+
+impl Row for CallRow {
+    type Key = Uuid;
+
+    fn key(&self) -> Uuid {
+        self.view.id.0
+    }
+}
+
+/// What an event means to a call's row.
+#[derive(Debug)]
+pub enum CallFact {
+    /// Only the version moves.
+    Touched,
+    /// A fact of its life.
+    Event(Box<CallEvent>),
+}
+
+/// The view of calls.
+#[derive(Debug)]
+pub struct Calls;
+
+impl View for Calls {
+    const NAME: &'static str = "calls";
+    const FOLDS: bool = true;
+    type Row = CallRow;
+    type Fact = CallFact;
+
+    fn read(event: &Recorded) -> Result<Option<(Uuid, CallFact)>, DecodeError> {
+        if event.stream.category() != Call::CATEGORY {
+            return Ok(None);
+        }
+        Ok(Some((event.stream.id(), read_fact(event)?)))
+    }
+
+    fn apply(row: &mut Option<CallRow>, at: &At, fact: CallFact) {
+        if let CallFact::Event(event) = fact {
+            match (row.as_mut(), &*event) {
+                (None, event) => *row = CallRow::begin(at, event),
+                (Some(row), event) => row.apply(event),
+            }
+        }
+        if let Some(row) = row {
+            row.position = at.position;
+            row.view.version = at.version.0;
+        }
+    }
+}
+
+/// Events of other types change nothing but the version. Not decoding them matters: the carrier's webhooks, in
+/// full, are among them. A type this version does not know is taken for one of these: it is not for a view to
+/// stop at what a newer version wrote.
+fn read_fact(event: &Recorded) -> Result<CallFact, DecodeError> {
+    match event.event_type.as_str() {
+        "call.received"
+        | "call.queued"
+        | "call.dial_started"
+        | "call.dial_postponed"
+        | "call.dial_unknown"
+        | "call.dial_accepted"
+        | "call.ringing"
+        | "call.answered"
+        | "call.answerer_detected"
+        | "call.recording_requested"
+        | "call.recording_saved"
+        | "call.recording_failed"
+        | "call.command_failed"
+        | "call.cost_recorded"
+        | "call.metadata_changed"
+        | "call.ended" => CallEvent::decode(&event.event_type, event.schema, &event.payload)
+            .map(Box::new)
+            .map(CallFact::Event),
+        _ => Ok(CallFact::Touched),
+    }
+}
+
+/// The call as it was after the last of `events`, which are those of its stream from the first one on. `None`
+/// when they do not make a call yet. For time travel: hand in only the events up to the wanted moment.
+///
+/// # Errors
+/// When an event cannot be read.
+pub fn replay<'a>(events: impl IntoIterator<Item = &'a Recorded>) -> Result<Option<CallRow>, DecodeError> {
+    let mut row = None;
+    for event in events {
+        if let Some((_, fact)) = Calls::read(event)? {
+            Calls::apply(&mut row, &At::from(event), fact);
+        }
+    }
+    Ok(row)
+}
+
+impl CallRow {
+    /// The row a call begins with; nothing for an event that does not begin one.
+    fn begin(at: &At, event: &CallEvent) -> Option<Self> {
+        match event {
+            CallEvent::Received(received) => {
+                let mut row = Self::empty(at, received.direction, received.at);
+                row.view.from = reveal(received.from.as_ref());
+                row.view.to = reveal(received.to.as_ref());
+                row.view.agent_id = received.route.and_then(agent_of);
+                row.view.status = Status::Ringing;
+                row.view.ringing_at = Some(received.at);
+                row.take_leg(&received.provider, &received.leg);
+                Some(row)
+            }
+            CallEvent::Queued(queued) => {
+                let mut row = Self::empty(at, Direction::Outbound, queued.at);
+                row.view.from = reveal(queued.from.as_ref());
+                row.view.to = reveal(Some(&queued.to));
+                row.view.agent_id = queued.agent_id;
+                row.view.metadata = queued.metadata.reveal().cloned().unwrap_or_default();
+                row.dial = Some(Dial::Waiting);
+                row.record = queued.record;
+                row.view.status = Status::Queued;
+                Some(row)
+            }
+            _ => None,
+        }
+    }
+
+    fn empty(at: &At, direction: Direction, created_at: Time) -> Self {
+        let view = CallView {
+            id: CallId(at.id),
+            direction,
+            status: Status::Dialing,
+            from: None,
+            to: None,
+            agent_id: None,
+            ivr_session_id: None,
+            conversation_id: None,
+            provider: None,
+            provider_call_id: None,
+            created_at,
+            ringing_at: None,
+            answered_at: None,
+            ended_at: None,
+            duration_ms: None,
+            end_reason: None,
+            ended_by: None,
+            fault: None,
+            provider_code: None,
+            sip_code: None,
+            answered_by: None,
+            recording_status: RecordingStatus::None,
+            cost: None,
+            metadata: CallMetadata::new(),
+            version: 0,
+        };
+        Self {
+            client: at.client,
+            position: at.position,
+            view,
+            recording: RecordingView::default(),
+            dial: None,
+            record: false,
+            connected: false,
+        }
+    }
+
+    fn apply(&mut self, event: &CallEvent) {
+        let view = &mut self.view;
+        match event {
+            CallEvent::DialStarted(_) => self.dial = Some(Dial::Sent),
+            CallEvent::DialPostponed(_) => self.dial = Some(Dial::Waiting),
+            CallEvent::DialUnknown(_) => self.dial = Some(Dial::Lost),
+            CallEvent::DialAccepted(accepted) => {
+                self.dial = Some(Dial::Accepted);
+                self.take_leg(&accepted.provider, &accepted.leg);
+            }
+            CallEvent::Ringing(ringing) => view.ringing_at = view.ringing_at.or(Some(ringing.at)),
+            CallEvent::Answered(answered) => {
+                view.answered_at = Some(answered.at);
+                if self.record && view.recording_status == RecordingStatus::None {
+                    self.recording_is(RecordingStatus::Recording);
+                }
+            }
+            CallEvent::AnswererDetected(detected) => view.answered_by = Some(detected.answered_by),
+            CallEvent::RecordingRequested(_) => self.recording_is(RecordingStatus::Recording),
+            CallEvent::RecordingSaved(recording) => {
+                self.recording = RecordingView::saved(recording);
+                view.recording_status = RecordingStatus::Available;
+            }
+            CallEvent::RecordingFailed(_) => self.recording_is(RecordingStatus::Failed),
+            CallEvent::CommandFailed(failed) if failed.command == CommandKind::StartRecording => {
+                self.recording_is(RecordingStatus::Failed);
+            }
+            CallEvent::CostRecorded(recorded) => view.cost = Some(recorded.cost.clone()),
+            CallEvent::MetadataChanged(changed) => {
+                view.metadata = changed.metadata.reveal().cloned().unwrap_or_default();
+            }
+            CallEvent::Ended(ended) => self.end(ended),
+            _ => {}
+        }
+        self.view.status = self.status();
+        self.view.duration_ms = self.duration_ms();
+    }
+
+    fn end(&mut self, ended: &Ended) {
+        self.connected = ended.connected;
+        self.view.ended_at = Some(ended.at);
+        self.view.end_reason = Some(ended.reason);
+        self.view.ended_by = Some(ended.ended_by);
+        self.view.fault = Some(ended.fault);
+        self.view.provider_code.clone_from(&ended.provider_code);
+        self.view.sip_code = ended.sip_code;
+    }
+
+    /// As [`Call::status`] has it.
+    fn status(&self) -> Status {
+        let view = &self.view;
+        if let Some(at) = view.ended_at {
+            let ended = Ended {
+                reason: view.end_reason.unwrap_or(domain::call::terms::EndReason::Unknown),
+                ended_by: view.ended_by.unwrap_or(domain::call::terms::EndedBy::Unknown),
+                fault: view.fault.unwrap_or(Fault::None),
+                connected: self.connected,
+                provider_code: None,
+                sip_code: None,
+                at,
+            };
+            return terminal_status(&ended, view.answered_at.is_some());
+        }
+        match self.dial {
+            _ if view.answered_at.is_some() => Status::InProgress,
+            _ if view.ringing_at.is_some() => Status::Ringing,
+            Some(Dial::Waiting) => Status::Queued,
+            Some(Dial::Lost) => Status::DialUnknown,
+            Some(Dial::Sent | Dial::Accepted) | None => Status::Dialing,
+        }
+    }
+
+    fn duration_ms(&self) -> Option<u64> {
+        let lasted = self.view.ended_at? - self.view.answered_at?;
+        // the carrier's clock and ours may disagree; a call never lasted less than nothing
+        Some(u64::try_from(lasted.num_milliseconds()).unwrap_or(0))
+    }
+
+    fn recording_is(&mut self, status: RecordingStatus) {
+        self.view.recording_status = status;
+        self.recording.status = status;
+    }
+
+    fn take_leg(&mut self, provider: &str, leg: &LegRef) {
+        self.view.provider = Some(provider.to_owned());
+        self.view.provider_call_id = Some(leg.control_id.as_ref().unwrap_or(&leg.leg_id).clone());
+    }
+}
+
+fn reveal(party: Option<&Personal<Party>>) -> Option<String> {
+    party.and_then(|party| party.reveal()).map(|party| party.as_str().to_owned())
+}
+
+fn agent_of(route: Route) -> Option<AgentId> {
+    match route {
+        Route::Agent { id } => id,
+        Route::IvrMenu { .. } | Route::Reject => None,
+    }
+}

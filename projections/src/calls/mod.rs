@@ -1,0 +1,12 @@
+//! Calls, as REST clients read them.
+
+mod fold;
+mod queries;
+mod recording;
+mod schema;
+mod view;
+
+pub use fold::{CallFact, CallRow, Calls, Dial, replay};
+pub use queries::{CallFilter, CallQueries};
+pub use recording::RecordingView;
+pub use view::{CallView, MoneyView};

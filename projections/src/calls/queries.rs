@@ -1,0 +1,57 @@
+//! What can be asked.
+
+use async_trait::async_trait;
+use domain::call::terms::{Direction, EndReason, Status};
+use domain::envelope::Time;
+use domain::ids::{AgentId, CallId, ClientId};
+use domain::ports::StoreUnavailable;
+
+use crate::page::{Page, PageRequest, Stored};
+
+/// Which calls are wanted; all conditions hold at once.
+#[derive(Clone, Default)]
+pub struct CallFilter {
+    /// One of these, any if empty.
+    pub status: Vec<Status>,
+    /// Who began it.
+    pub direction: Option<Direction>,
+    /// The calling party, exactly.
+    pub from: Option<String>,
+    /// The called party, exactly.
+    pub to: Option<String>,
+    /// Who is to talk.
+    pub agent_id: Option<AgentId>,
+    /// One of these, any if empty.
+    pub end_reason: Vec<EndReason>,
+    /// Made after this moment.
+    pub created_after: Option<Time>,
+    /// Made before this moment.
+    pub created_before: Option<Time>,
+    /// Entries of the metadata, each with this value; a value that is no text is compared by its JSON.
+    pub metadata: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for CallFilter {
+    // numbers and metadata are personal
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CallFilter").finish_non_exhaustive()
+    }
+}
+
+/// Reads of calls. None of them ever answers with another client's call.
+#[async_trait]
+pub trait CallQueries: Send + Sync {
+    /// One [call](super::CallView), as JSON.
+    async fn call(&self, client: ClientId, id: CallId) -> Result<Option<Stored>, StoreUnavailable>;
+
+    /// A page of [calls](super::CallView), by `created_at` and id.
+    async fn calls(
+        &self,
+        client: ClientId,
+        filter: &CallFilter,
+        page: &PageRequest,
+    ) -> Result<Page, StoreUnavailable>;
+
+    /// The [recording](super::RecordingView) of a call, as JSON; `None` for an unknown call.
+    async fn recording(&self, client: ClientId, id: CallId) -> Result<Option<String>, StoreUnavailable>;
+}

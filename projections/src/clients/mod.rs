@@ -1,0 +1,87 @@
+//! Clients, the tenants of the node.
+
+use async_trait::async_trait;
+use domain::aggregate::Aggregate;
+use domain::client::{Client, ClientEvent};
+use domain::envelope::{Position, Recorded, Time};
+use domain::ids::ClientId;
+use domain::ports::StoreUnavailable;
+use domain::wire::{DecodeError, DomainEvent};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::numbers::knows;
+use crate::page::{Page, PageRequest, Stored};
+use crate::view::{At, Row, View};
+
+/// A client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Client)]
+pub struct ClientView {
+    /// TypeID `cli_…`.
+    #[serde(with = "crate::edge::type_id")]
+    #[schema(value_type = String)]
+    pub id: ClientId,
+    /// The company's name.
+    pub name: String,
+    /// When it was made.
+    #[serde(with = "crate::edge::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Time,
+    /// Version of its stream; its `ETag`.
+    pub version: u64,
+}
+
+/// A client's row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClientRow {
+    /// The last event that touched it.
+    pub position: Position,
+    /// What is shown.
+    pub view: ClientView,
+}
+
+impl Row for ClientRow {
+    type Key = Uuid;
+
+    fn key(&self) -> Uuid {
+        self.view.id.0
+    }
+}
+
+/// The view of clients.
+#[derive(Debug)]
+pub struct Clients;
+
+impl View for Clients {
+    const NAME: &'static str = "clients";
+    const FOLDS: bool = true;
+    type Row = ClientRow;
+    type Fact = ClientEvent;
+
+    fn read(event: &Recorded) -> Result<Option<(Uuid, ClientEvent)>, DecodeError> {
+        if event.stream.category() != Client::CATEGORY || !knows::<ClientEvent>(&event.event_type) {
+            return Ok(None);
+        }
+        let fact = ClientEvent::decode(&event.event_type, event.schema, &event.payload)?;
+        Ok(Some((event.stream.id(), fact)))
+    }
+
+    fn apply(row: &mut Option<ClientRow>, at: &At, fact: ClientEvent) {
+        let ClientEvent::Created(created) = fact;
+        let id = ClientId(at.id);
+        let view = ClientView { id, name: created.name, created_at: created.at, version: at.version.0 };
+        *row = Some(ClientRow { position: at.position, view });
+    }
+}
+
+/// Reads of clients.
+#[async_trait]
+pub trait ClientQueries: Send + Sync {
+    /// One [client](ClientView), as JSON.
+    async fn client(&self, id: ClientId) -> Result<Option<Stored>, StoreUnavailable>;
+
+    /// A page of all [clients](ClientView), by `created_at` and id: for the operator of the platform only.
+    async fn clients(&self, page: &PageRequest) -> Result<Page, StoreUnavailable>;
+}

@@ -1,0 +1,189 @@
+//! Phone numbers and where their calls go.
+
+use async_trait::async_trait;
+use domain::aggregate::Aggregate;
+use domain::envelope::{Position, Recorded, Time};
+use domain::ids::{AgentId, ClientId, MenuId, NumberId};
+use domain::number::{Number, NumberEvent, Route};
+use domain::phone::E164;
+use domain::ports::StoreUnavailable;
+use domain::wire::{DecodeError, DomainEvent};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::page::{Page, PageRequest, Stored};
+use crate::view::{At, Row, View};
+
+/// A phone number. Every field is always present; what is not known is `null`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Number)]
+pub struct NumberView {
+    /// TypeID `num_…`.
+    #[serde(with = "crate::edge::type_id")]
+    #[schema(value_type = String)]
+    pub id: NumberId,
+    /// E.164; `null` once erased.
+    #[schema(value_type = Option<String>, required, example = "+12025550123")]
+    pub number: Option<E164>,
+    /// Where inbound calls go.
+    pub route: RouteView,
+    /// When it was taken into use.
+    #[serde(with = "crate::edge::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Time,
+    /// When it last changed.
+    #[serde(with = "crate::edge::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Time,
+    /// Version of its stream; its `ETag`.
+    pub version: u64,
+}
+
+/// Where the calls to a number go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[schema(as = Route)]
+pub enum RouteView {
+    /// To an IVR menu.
+    IvrMenu {
+        /// TypeID `ivrm_…`.
+        #[serde(with = "crate::edge::type_id")]
+        #[schema(value_type = String)]
+        id: MenuId,
+    },
+    /// To an agent.
+    Agent {
+        /// TypeID `agt_…`; `null` is the client's default agent.
+        #[serde(with = "crate::edge::type_id_option", default)]
+        #[schema(value_type = Option<String>)]
+        id: Option<AgentId>,
+    },
+    /// Nowhere: calls are refused.
+    Reject,
+}
+
+impl From<Route> for RouteView {
+    fn from(route: Route) -> Self {
+        match route {
+            Route::IvrMenu { id } => Self::IvrMenu { id },
+            Route::Agent { id } => Self::Agent { id },
+            Route::Reject => Self::Reject,
+        }
+    }
+}
+
+impl From<RouteView> for Route {
+    fn from(route: RouteView) -> Self {
+        match route {
+            RouteView::IvrMenu { id } => Self::IvrMenu { id },
+            RouteView::Agent { id } => Self::Agent { id },
+            RouteView::Reject => Self::Reject,
+        }
+    }
+}
+
+/// A number's row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NumberRow {
+    /// Whose it is.
+    pub client: ClientId,
+    /// The last event that touched it.
+    pub position: Position,
+    /// Given up: kept without the number, and shown to nobody.
+    pub removed: bool,
+    /// What is shown.
+    pub view: NumberView,
+}
+
+impl Row for NumberRow {
+    type Key = Uuid;
+
+    fn key(&self) -> Uuid {
+        self.view.id.0
+    }
+}
+
+/// The view of numbers.
+#[derive(Debug)]
+pub struct Numbers;
+
+impl View for Numbers {
+    const NAME: &'static str = "numbers";
+    const FOLDS: bool = true;
+    type Row = NumberRow;
+    type Fact = NumberEvent;
+
+    fn read(event: &Recorded) -> Result<Option<(Uuid, NumberEvent)>, DecodeError> {
+        if event.stream.category() != Number::CATEGORY || !knows::<NumberEvent>(&event.event_type) {
+            return Ok(None);
+        }
+        let fact = NumberEvent::decode(&event.event_type, event.schema, &event.payload)?;
+        Ok(Some((event.stream.id(), fact)))
+    }
+
+    fn apply(row: &mut Option<NumberRow>, at: &At, fact: NumberEvent) {
+        match (row.as_mut(), fact) {
+            (None, NumberEvent::Added(added)) => {
+                let view = NumberView {
+                    id: NumberId(at.id),
+                    number: added.number.into_inner(),
+                    route: added.route.into(),
+                    created_at: added.at,
+                    updated_at: added.at,
+                    version: 0,
+                };
+                *row = Some(NumberRow { client: at.client, position: at.position, removed: false, view });
+            }
+            (Some(row), NumberEvent::Rerouted(rerouted)) => {
+                row.view.route = rerouted.route.into();
+                row.view.updated_at = rerouted.at;
+            }
+            (Some(row), NumberEvent::Removed(removed)) => {
+                row.removed = true;
+                row.view.number = None;
+                row.view.updated_at = removed.at;
+            }
+            (Some(_), NumberEvent::Added(_)) | (None, _) => {}
+        }
+        if let Some(row) = row {
+            row.position = at.position;
+            row.view.version = at.version.0;
+        }
+    }
+}
+
+/// Whether this version knows the type at all; what a newer one added is not for a view to stop at.
+pub(crate) fn knows<E: DomainEvent>(event_type: &str) -> bool {
+    E::TYPES.iter().any(|(known, _)| *known == event_type)
+}
+
+/// A number as a router needs it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NumberEntry {
+    /// Which.
+    pub id: NumberId,
+    /// Whose.
+    pub client: ClientId,
+    /// The number.
+    pub number: E164,
+    /// Where its calls go.
+    pub route: Route,
+}
+
+/// Reads of numbers.
+#[async_trait]
+pub trait NumberQueries: Send + Sync {
+    /// One [number](NumberView) of the client's, as JSON.
+    async fn number(&self, client: ClientId, id: NumberId) -> Result<Option<Stored>, StoreUnavailable>;
+
+    /// A page of the client's [numbers](NumberView), by `created_at` and id.
+    async fn numbers(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable>;
+
+    /// Up to `limit` numbers of all clients, by id, after `after`: to fill a directory in memory.
+    async fn number_directory(
+        &self,
+        after: Option<NumberId>,
+        limit: u32,
+    ) -> Result<Vec<NumberEntry>, StoreUnavailable>;
+}

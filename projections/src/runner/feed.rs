@@ -1,0 +1,121 @@
+//! Reads and decodes ahead, while the pages before are being written.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::envelope::{Position, Recorded, Time};
+use domain::ports::event_store::{EventStore, ReadError, Subscription};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::backoff::Backoff;
+use crate::store::Stall;
+use crate::view::{At, Row, View};
+
+/// What a page of the log means to a view.
+pub(super) struct Piece<V: View> {
+    /// The last event of it.
+    pub(super) to: Position,
+    /// When that was recorded.
+    pub(super) recorded_at: Time,
+    /// What concerns the view, in order.
+    pub(super) facts: Vec<(<V::Row as Row>::Key, At, V::Fact)>,
+    /// Why it ends here: nothing more will come.
+    pub(super) stall: Option<(Stall, Time)>,
+}
+
+/// A task that reads pages and hands on what they mean.
+pub(super) struct Feed<V: View> {
+    pieces: mpsc::Receiver<Result<Piece<V>, String>>,
+    task: JoinHandle<()>,
+}
+
+impl<V: View> Feed<V> {
+    /// Starts reading after `after`, passing over `skips`.
+    pub(super) fn start(
+        log: Arc<dyn EventStore>,
+        after: Position,
+        page: usize,
+        skips: HashSet<Position>,
+        backoff: Duration,
+    ) -> Self {
+        let (sender, pieces) = mpsc::channel(2);
+        let task = tokio::spawn(async move {
+            let mut subscription = Subscription::new(log, after, page);
+            let mut backoff = Backoff::new(backoff);
+            loop {
+                let piece = match subscription.next().await {
+                    Ok(events) => {
+                        backoff.reset();
+                        Ok(piece::<V>(&events, &skips))
+                    }
+                    Err(ReadError::Damaged { position, detail }) => Ok(damaged(position, detail)),
+                    Err(ReadError::Unavailable(reason)) => Err(reason),
+                };
+                let (failed, over) =
+                    (piece.is_err(), piece.as_ref().is_ok_and(|piece| piece.stall.is_some()));
+                if sender.send(piece).await.is_err() || over {
+                    return;
+                }
+                if failed {
+                    backoff.pause().await;
+                }
+            }
+        });
+        Self { pieces, task }
+    }
+
+    /// The next piece; an error when the log could not be read just now, which it goes on trying. `None` after
+    /// a stall. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Option<Result<Piece<V>, String>> {
+        self.pieces.recv().await
+    }
+
+    /// The next piece if it is there already.
+    pub(super) fn ready(&mut self) -> Option<Result<Piece<V>, String>> {
+        self.pieces.try_recv().ok()
+    }
+}
+
+impl<V: View> Drop for Feed<V> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Reads events up to the first that matters and cannot be read.
+pub(super) fn piece<V: View>(events: &[Recorded], skips: &HashSet<Position>) -> Piece<V> {
+    let mut facts = Vec::new();
+    let mut last: Option<&Recorded> = None;
+    let mut stall = None;
+    for event in events {
+        if !skips.contains(&event.position) {
+            match V::read(event) {
+                Ok(Some((key, fact))) => facts.push((key, At::from(event), fact)),
+                Ok(None) => {}
+                Err(error) => {
+                    let (position, event_type) = (event.position, event.event_type.clone());
+                    stall =
+                        Some((Stall { position, event_type, reason: error.to_string() }, event.recorded_at));
+                    break;
+                }
+            }
+        }
+        last = Some(event);
+    }
+    let to = last.map_or(Position::START, |event| event.position);
+    let recorded_at = last.map(|event| event.recorded_at).unwrap_or_default();
+    Piece { to, recorded_at, facts, stall }
+}
+
+fn damaged<V: View>(position: Position, detail: String) -> Piece<V> {
+    let stall =
+        Stall { position, event_type: String::new(), reason: format!("the log is damaged: {detail}") };
+    Piece {
+        to: Position::START,
+        recorded_at: Time::default(),
+        facts: vec![],
+        stall: Some((stall, Time::default())),
+    }
+}

@@ -1,0 +1,344 @@
+//! The life of one projection on one node.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use domain::envelope::{Position, Time};
+use domain::ports::lease::Lease;
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
+
+use super::backoff::Backoff;
+use super::feed::{Feed, Piece};
+use super::handle::Deps;
+use super::progress::Progress;
+use super::report;
+use super::rows::Rows;
+use super::settings::Settings;
+use crate::store::{Checkpoint, CommitError, Mode, Stall, Step, ViewRows};
+use crate::view::View;
+
+/// Why work on the stored checkpoint came to an end.
+enum Exit {
+    /// The node stops.
+    Stop,
+    /// Somebody else moved on: look again at who may work, and from where.
+    Deposed,
+    /// The store of views failed.
+    Failed(String),
+    /// An event cannot be passed.
+    Stalled(Stall, Time),
+}
+
+pub(super) struct Follower<V: View> {
+    pub(super) deps: Deps,
+    pub(super) rows: Arc<dyn ViewRows<V::Row>>,
+    pub(super) settings: Settings,
+    pub(super) progress: Progress,
+    pub(super) stop: watch::Receiver<bool>,
+    /// An operator did something about a stall.
+    pub(super) nudge: Arc<Notify>,
+}
+
+impl<V: View> Follower<V> {
+    /// Works until told to stop.
+    pub(super) async fn run(mut self) {
+        let mut backoff = Backoff::new(self.settings.backoff);
+        while !*self.stop.borrow() {
+            let Some(lease) = self.acquire(&mut backoff).await else { return };
+            let exit = self.work(&lease, &mut backoff).await;
+            match exit {
+                Exit::Stop => self.release(&lease).await,
+                Exit::Deposed => {
+                    tracing::info!(projection = V::NAME, "projection was moved on elsewhere, looking again");
+                    backoff.reset();
+                }
+                Exit::Failed(reason) => {
+                    tracing::warn!(projection = V::NAME, reason, "projection waits for the store of views");
+                    self.pause(&mut backoff).await;
+                }
+                Exit::Stalled(stall, since) => self.stand_still(&lease, stall, since).await,
+            }
+        }
+        self.progress.elsewhere(V::NAME);
+    }
+
+    fn job() -> String {
+        format!("projection:{}", V::NAME)
+    }
+
+    /// The lease; `None` when told to stop first.
+    async fn acquire(&mut self, backoff: &mut Backoff) -> Option<Lease> {
+        let job = Self::job();
+        loop {
+            match self.deps.views.acquire(&job, &self.deps.owner, self.settings.lease_ttl).await {
+                Ok(Some(lease)) => return Some(lease),
+                Ok(None) => {
+                    self.progress.elsewhere(V::NAME);
+                    backoff.reset();
+                    let retry = self.settings.lease_retry;
+                    self.or_stop(sleep(retry)).await;
+                }
+                Err(_) => self.pause(backoff).await,
+            }
+            if *self.stop.borrow() {
+                self.progress.elsewhere(V::NAME);
+                return None;
+            }
+        }
+    }
+
+    async fn release(&self, lease: &Lease) {
+        self.progress.elsewhere(V::NAME);
+        if let Err(error) = self.deps.views.release(lease).await {
+            tracing::warn!(projection = V::NAME, %error, "lease not given up, it will expire");
+        }
+    }
+
+    async fn pause(&mut self, backoff: &mut Backoff) {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            () = backoff.pause() => {}
+            () = stopped(&mut stop) => {}
+        }
+    }
+
+    async fn or_stop(&mut self, wait: impl Future<Output = ()>) {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            () = wait => {}
+            () = stopped(&mut stop) => {}
+        }
+    }
+
+    /// Follows the log from the stored checkpoint.
+    async fn work(&mut self, lease: &Lease, backoff: &mut Backoff) -> Exit {
+        let views = &self.deps.views;
+        let skips = match views.skips(V::NAME).await {
+            Ok(skips) => skips.into_iter().collect(),
+            Err(error) => return Exit::Failed(error.to_string()),
+        };
+        let checkpoint = match views.checkpoint(V::NAME).await {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => return Exit::Failed(error.to_string()),
+        };
+        if let Err(error) = views.set_stall(V::NAME, None).await {
+            return Exit::Failed(error.to_string());
+        }
+        report::stalled(V::NAME, false);
+        self.progress.here(V::NAME, checkpoint.position, false);
+        backoff.reset();
+        Shift::new(self, lease, checkpoint, skips).run().await
+    }
+
+    /// Holds the lease and shows why nothing moves, until an operator's skip or another owner.
+    async fn stand_still(&mut self, lease: &Lease, stall: Stall, since: Time) {
+        tracing::error!(
+            projection = V::NAME,
+            position = stall.position.0,
+            event_type = stall.event_type,
+            reason = stall.reason,
+            "projection stands still: fix the cause and restart, or skip the event"
+        );
+        report::stalled(V::NAME, true);
+        let before = Position(stall.position.0.saturating_sub(1));
+        self.progress.here(V::NAME, before, true);
+        let mut noted = false;
+        let mut renewed = Instant::now();
+        while !*self.stop.borrow() {
+            let views = &self.deps.views;
+            // until it is stored, again and again: an operator elsewhere must see it
+            noted = noted || views.set_stall(V::NAME, Some(&stall)).await.is_ok();
+            if views.skips(V::NAME).await.is_ok_and(|skips| skips.contains(&stall.position)) {
+                return;
+            }
+            if renewed.elapsed() >= self.settings.lease_ttl / 3 {
+                match views.renew(lease, self.settings.lease_ttl).await {
+                    Ok(true) => renewed = Instant::now(),
+                    Ok(false) => return,
+                    Err(_) => {}
+                }
+            }
+            if let Ok(head) = self.deps.log.head().await {
+                report::lag(V::NAME, before, head, Some(since), self.deps.clock.now());
+            }
+            let wait = self.settings.report.min(self.settings.lease_ttl / 3);
+            let nudge = self.nudge.clone();
+            self.or_stop(async move {
+                tokio::select! {
+                    () = nudge.notified() => {}
+                    () = sleep(wait) => {}
+                }
+            })
+            .await;
+        }
+        self.release(lease).await;
+    }
+}
+
+/// Returns once the runner is told to stop, or is gone.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// A stretch of undisturbed work.
+struct Shift<'a, V: View> {
+    follower: &'a Follower<V>,
+    lease: &'a Lease,
+    rows: Rows<V>,
+    feed: Feed<V>,
+    /// As stored.
+    stored: Checkpoint,
+    /// The last event looked at; ahead of `stored` while nothing concerns the view.
+    seen: Position,
+    seen_recorded_at: Time,
+    seen_since: Instant,
+    renewed: Instant,
+    reported: Instant,
+}
+
+impl<'a, V: View> Shift<'a, V> {
+    fn new(
+        follower: &'a Follower<V>,
+        lease: &'a Lease,
+        stored: Checkpoint,
+        skips: HashSet<Position>,
+    ) -> Self {
+        let settings = &follower.settings;
+        let log = follower.deps.log.clone();
+        let feed = Feed::start(log, stored.position, settings.page, skips, settings.backoff);
+        let now = Instant::now();
+        Self {
+            follower,
+            lease,
+            rows: Rows::new(follower.rows.clone(), stored.generation),
+            feed,
+            stored,
+            seen: stored.position,
+            seen_recorded_at: Time::default(),
+            seen_since: now,
+            renewed: now,
+            reported: now,
+        }
+    }
+
+    async fn run(mut self) -> Exit {
+        let mut stop = self.follower.stop.clone();
+        loop {
+            let wait = self.until_housekeeping();
+            let piece = tokio::select! {
+                biased;
+                () = stopped(&mut stop) => {
+                    // what the store of views does not hear now it will read again
+                    let _ = self.store_checkpoint().await;
+                    return Exit::Stop;
+                }
+                piece = self.feed.next() => Some(piece),
+                () = sleep(wait) => None,
+            };
+            let outcome = match piece {
+                None => Ok(()),
+                Some(None) => Err(Exit::Failed("the reader of the log is gone".to_owned())),
+                Some(Some(Err(reason))) => {
+                    tracing::warn!(projection = V::NAME, reason, "projection waits for the log");
+                    Ok(())
+                }
+                Some(Some(Ok(piece))) => self.take(piece).await,
+            };
+            if let Err(exit) = outcome {
+                return exit;
+            }
+            if let Err(exit) = self.keep_house().await {
+                return exit;
+            }
+        }
+    }
+
+    /// Applies a piece, and whatever else is ready, in one transaction.
+    async fn take(&mut self, mut piece: Piece<V>) -> Result<(), Exit> {
+        let mut pages = 1;
+        while piece.stall.is_none() && pages < self.follower.settings.pages_per_commit {
+            let Some(Ok(next)) = self.feed.ready() else { break };
+            pages += 1;
+            piece.facts.extend(next.facts);
+            piece.stall = next.stall;
+            if next.to > piece.to {
+                (piece.to, piece.recorded_at) = (next.to, next.recorded_at);
+            }
+        }
+        if piece.to > self.seen {
+            if self.seen == self.stored.position {
+                self.seen_since = Instant::now();
+            }
+            (self.seen, self.seen_recorded_at) = (piece.to, piece.recorded_at);
+        }
+        if !piece.facts.is_empty() {
+            self.commit(piece.facts).await?;
+        }
+        self.follower.progress.here(V::NAME, self.seen, false);
+        match piece.stall {
+            Some((stall, since)) => {
+                self.store_checkpoint().await?;
+                Err(Exit::Stalled(stall, since))
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn commit(&mut self, facts: Vec<super::rows::Addressed<V>>) -> Result<(), Exit> {
+        let step = Step {
+            projection: V::NAME,
+            generation: self.stored.generation,
+            expected: self.stored.position,
+            to: self.seen,
+            lease: self.lease.clone(),
+            mode: Mode::Live,
+        };
+        match self.rows.commit(&step, facts).await {
+            Ok(_) => {
+                self.stored.position = self.seen;
+                Ok(())
+            }
+            Err(CommitError::Deposed) => Err(Exit::Deposed),
+            Err(CommitError::Unavailable(error)) => Err(Exit::Failed(error.to_string())),
+        }
+    }
+
+    async fn store_checkpoint(&mut self) -> Result<(), Exit> {
+        if self.seen > self.stored.position { self.commit(Vec::new()).await } else { Ok(()) }
+    }
+
+    fn until_housekeeping(&self) -> std::time::Duration {
+        let settings = &self.follower.settings;
+        let renewal = (settings.lease_ttl / 3).saturating_sub(self.renewed.elapsed());
+        let report = settings.report.saturating_sub(self.reported.elapsed());
+        let mut wait = renewal.min(report);
+        if self.seen > self.stored.position {
+            wait = wait.min(settings.idle_checkpoint.saturating_sub(self.seen_since.elapsed()));
+        }
+        wait
+    }
+
+    async fn keep_house(&mut self) -> Result<(), Exit> {
+        let settings = &self.follower.settings;
+        if self.seen > self.stored.position && self.seen_since.elapsed() >= settings.idle_checkpoint {
+            self.store_checkpoint().await?;
+        }
+        if self.renewed.elapsed() >= settings.lease_ttl / 3 {
+            match self.follower.deps.views.renew(self.lease, settings.lease_ttl).await {
+                Ok(true) => self.renewed = Instant::now(),
+                Ok(false) => return Err(Exit::Deposed),
+                Err(error) => return Err(Exit::Failed(error.to_string())),
+            }
+        }
+        if self.reported.elapsed() >= settings.report {
+            self.reported = Instant::now();
+            if let Ok(head) = self.follower.deps.log.head().await {
+                let now = self.follower.deps.clock.now();
+                report::lag(V::NAME, self.seen, head, Some(self.seen_recorded_at), now);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+//! Starting and stopping.
+
+use std::sync::Arc;
+
+use domain::envelope::Position;
+use domain::ports::StoreUnavailable;
+use domain::ports::clock::Clock;
+use domain::ports::event_store::EventStore;
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::follower::Follower;
+use super::progress::Progress;
+use super::settings::Settings;
+use crate::api_keys::ApiKeys;
+use crate::calls::Calls;
+use crate::clients::Clients;
+use crate::numbers::Numbers;
+use crate::store::{ViewRows, ViewStore};
+use crate::transcripts::Transcripts;
+use crate::view::View;
+
+const NAMES: [&str; 5] = [Calls::NAME, Transcripts::NAME, Numbers::NAME, Clients::NAME, ApiKeys::NAME];
+
+/// The names of all projections.
+#[must_use]
+pub fn projection_names() -> &'static [&'static str] {
+    &NAMES
+}
+
+/// What the runner works with.
+#[derive(Debug, Clone)]
+pub struct Deps {
+    /// Where events come from.
+    pub log: Arc<dyn EventStore>,
+    /// Where rows go.
+    pub views: Arc<dyn ViewStore>,
+    /// Tells how old a waiting event is.
+    pub clock: Arc<dyn Clock>,
+    /// The node incarnation; unique, or two nodes take each other for one.
+    pub owner: String,
+}
+
+/// The running projections. Dropping it stops them at once; [`Runner::stop`] lets them finish their commit.
+#[derive(Debug)]
+pub struct Runner {
+    progress: Progress,
+    stop: watch::Sender<bool>,
+    nudge: Arc<Notify>,
+    views: Arc<dyn ViewStore>,
+    followers: JoinSet<()>,
+    poller: JoinHandle<()>,
+}
+
+/// Starts every projection. To be called inside a tokio runtime.
+#[must_use]
+pub fn start(deps: Deps, settings: Settings) -> Runner {
+    let progress = Progress::new(&NAMES);
+    let (stop, stopped) = watch::channel(false);
+    let nudge = Arc::new(Notify::new());
+    let mut followers = JoinSet::new();
+    let mut crew = Crew { deps: &deps, settings: &settings, progress: &progress, stopped, nudge: &nudge };
+    crew.follow::<Calls>(&mut followers, deps.views.clone());
+    crew.follow::<Transcripts>(&mut followers, deps.views.clone());
+    crew.follow::<Numbers>(&mut followers, deps.views.clone());
+    crew.follow::<Clients>(&mut followers, deps.views.clone());
+    crew.follow::<ApiKeys>(&mut followers, deps.views.clone());
+    let poller = tokio::spawn(progress.clone().watch_others(deps.views.clone(), settings));
+    Runner { progress, stop, nudge, views: deps.views, followers, poller }
+}
+
+struct Crew<'a> {
+    deps: &'a Deps,
+    settings: &'a Settings,
+    progress: &'a Progress,
+    stopped: watch::Receiver<bool>,
+    nudge: &'a Arc<Notify>,
+}
+
+impl Crew<'_> {
+    fn follow<V: View>(&mut self, followers: &mut JoinSet<()>, rows: Arc<dyn ViewRows<V::Row>>) {
+        let follower = Follower::<V> {
+            deps: self.deps.clone(),
+            rows,
+            settings: self.settings.clone(),
+            progress: self.progress.clone(),
+            stop: self.stopped.clone(),
+            nudge: self.nudge.clone(),
+        };
+        followers.spawn(follower.run());
+    }
+}
+
+impl Runner {
+    /// How far the views have come.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    /// Lets a projection pass over an event, wherever it runs; here at once.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn skip(&self, projection: &str, position: Position) -> Result<(), StoreUnavailable> {
+        self.views.skip(projection, position).await?;
+        self.nudge.notify_waiters();
+        Ok(())
+    }
+
+    /// Finishes the commits under way, gives up the leases and returns.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while let Some(finished) = self.followers.join_next().await {
+            if let Err(error) = finished {
+                tracing::error!(%error, "a projection ended abnormally");
+            }
+        }
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.poller.abort();
+    }
+}

@@ -1,0 +1,24 @@
+//! Keeps the views up with the log.
+//!
+//! Each view has a task of its own on every node; a lease lets one of them work. It follows the log from the
+//! stored checkpoint and commits rows and checkpoint together, so that every event counts exactly once whatever
+//! dies in between. What it cannot read it stops at, and says so; what it cannot reach it waits for.
+//!
+//! Waiting here (for a lease, for a store to come back) is real time, not the `Clock`'s: it is about machines,
+//! not about calls. The clock only tells how far behind a view is.
+
+mod backoff;
+mod cache;
+mod feed;
+mod follower;
+mod handle;
+mod progress;
+mod rebuild;
+mod report;
+mod rows;
+mod settings;
+
+pub use handle::{Deps, Runner, projection_names, start};
+pub use progress::Progress;
+pub use rebuild::{RebuildError, RebuildProgress, RebuildReport, rebuild};
+pub use settings::Settings;

@@ -1,0 +1,262 @@
+//! Rebuilding a view beside itself.
+//!
+//! The next generation of rows is filled from the start of the log while queries read the active one and the
+//! live projection goes on with it. When the new rows have caught up they are compared with the old, then made
+//! active in the transaction of a last step that leaves them no less far than the old. The live projection
+//! notices at its next commit and goes on with the new rows. The old ones are removed piece by piece.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use domain::envelope::Position;
+use domain::ports::StoreUnavailable;
+use domain::ports::event_store::ReadError;
+use domain::ports::lease::Lease;
+
+use super::feed::Feed;
+use super::handle::Deps;
+use super::rows::Rows;
+use super::settings::Settings;
+use crate::api_keys::ApiKeys;
+use crate::calls::Calls;
+use crate::clients::Clients;
+use crate::numbers::Numbers;
+use crate::store::{Checkpoint, CommitError, Comparison, Generation, Mode, Stall, Step, ViewRows};
+use crate::transcripts::Transcripts;
+use crate::view::View;
+
+/// Rows removed in one transaction.
+const DISCARD: u32 = 5_000;
+/// A rebuild is close enough to compare and switch when this many events are missing.
+const CLOSE: u64 = 10_000;
+/// How often the switch is tried before giving up on a log that outruns the rebuild.
+const SWITCH_TRIES: u32 = 1_000;
+
+/// Why a view was not rebuilt. The active rows are untouched.
+#[derive(Debug, thiserror::Error)]
+pub enum RebuildError {
+    /// There is no such view.
+    #[error("there is no projection {0:?}; see `projections list`")]
+    Unknown(String),
+    /// Somebody is at it already.
+    #[error("another rebuild of this projection is under way")]
+    Busy,
+    /// The lease was lost, or the rows were moved by somebody else.
+    #[error("the rebuild was taken over; start it again")]
+    Deposed,
+    /// An event cannot be read.
+    #[error("event {} ({}) cannot be read: {}; skip it, or run a version that knows it", .0.position, .0.event_type, .0.reason)]
+    Stalled(Stall),
+    /// The live projection kept ahead.
+    #[error("the log grows faster than it is read; try again at a quieter time")]
+    Outrun,
+    /// The store of views failed.
+    #[error(transparent)]
+    Views(#[from] StoreUnavailable),
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] ReadError),
+}
+
+impl From<CommitError> for RebuildError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Deposed => RebuildError::Deposed,
+            CommitError::Unavailable(error) => RebuildError::Views(error),
+        }
+    }
+}
+
+/// How far a rebuild has come.
+#[derive(Debug, Clone, Copy)]
+pub struct RebuildProgress {
+    /// The last event applied.
+    pub position: Position,
+    /// The newest event known when it began.
+    pub head: Position,
+}
+
+/// What a rebuild did.
+#[derive(Debug, Clone)]
+pub struct RebuildReport {
+    /// Which view.
+    pub projection: String,
+    /// The rows that are active now.
+    pub generation: Generation,
+    /// Events read.
+    pub events: u64,
+    /// How long reading and applying them took.
+    pub applying: Duration,
+    /// How the old rows differed from the new ones.
+    pub difference: Comparison,
+    /// Old rows removed.
+    pub discarded: u64,
+}
+
+/// Rebuilds a view while it is in use. `watch` is told how far it is, about once a transaction.
+///
+/// # Errors
+/// [`RebuildError`]; the active rows are then as they were, and what was built is removed by the next try.
+pub async fn rebuild(
+    deps: &Deps,
+    settings: &Settings,
+    projection: &str,
+    watch: &mut (dyn FnMut(RebuildProgress) + Send),
+) -> Result<RebuildReport, RebuildError> {
+    let rows = deps.views.clone();
+    match projection {
+        Calls::NAME => rebuild_view::<Calls>(deps, rows, settings, watch).await,
+        Transcripts::NAME => rebuild_view::<Transcripts>(deps, rows, settings, watch).await,
+        Numbers::NAME => rebuild_view::<Numbers>(deps, rows, settings, watch).await,
+        Clients::NAME => rebuild_view::<Clients>(deps, rows, settings, watch).await,
+        ApiKeys::NAME => rebuild_view::<ApiKeys>(deps, rows, settings, watch).await,
+        other => Err(RebuildError::Unknown(other.to_owned())),
+    }
+}
+
+async fn rebuild_view<V: View>(
+    deps: &Deps,
+    rows: Arc<dyn ViewRows<V::Row>>,
+    settings: &Settings,
+    watch: &mut (dyn FnMut(RebuildProgress) + Send),
+) -> Result<RebuildReport, RebuildError> {
+    // a second rebuild of the same node takes over, and the first ends as deposed
+    let job = format!("rebuild:{}", V::NAME);
+    let views = &deps.views;
+    let lease = views.acquire(&job, &deps.owner, settings.lease_ttl).await?.ok_or(RebuildError::Busy)?;
+    let mut rebuild = Rebuild::<V>::begin(deps, rows, settings, lease).await?;
+    let result = rebuild.run(watch).await;
+    // whatever came of it, the next try need not wait for the lease to expire
+    let _ = views.release(&rebuild.lease).await;
+    result
+}
+
+struct Rebuild<'a, V: View> {
+    deps: &'a Deps,
+    settings: &'a Settings,
+    store: Arc<dyn ViewRows<V::Row>>,
+    rows: Rows<V>,
+    feed: Feed<V>,
+    at: Checkpoint,
+    lease: Lease,
+    renewed: Instant,
+}
+
+impl<'a, V: View> Rebuild<'a, V> {
+    async fn begin(
+        deps: &'a Deps,
+        store: Arc<dyn ViewRows<V::Row>>,
+        settings: &'a Settings,
+        lease: Lease,
+    ) -> Result<Self, RebuildError> {
+        discard_inactive::<V>(deps, &store).await?;
+        let at = deps.views.add_generation(V::NAME).await?;
+        let skips: HashSet<_> = deps.views.skips(V::NAME).await?.into_iter().collect();
+        let feed = Feed::start(deps.log.clone(), at.position, settings.page, skips, settings.backoff);
+        let rows = Rows::new(store.clone(), at.generation);
+        Ok(Self { deps, settings, store, rows, feed, at, lease, renewed: Instant::now() })
+    }
+
+    async fn run(
+        &mut self,
+        watch: &mut (dyn FnMut(RebuildProgress) + Send),
+    ) -> Result<RebuildReport, RebuildError> {
+        let started = Instant::now();
+        let active = self.deps.views.checkpoint(V::NAME).await?;
+        let mut head = self.deps.log.head().await?;
+        while self.at.position < head {
+            self.step(Mode::Rebuild).await?;
+            watch(RebuildProgress { position: self.at.position, head });
+            if self.at.position >= head {
+                let newest = self.deps.log.head().await?;
+                // a few more come while the last ones are applied; those are for the switch
+                head = if newest.0 - head.0 > CLOSE { newest } else { head };
+            }
+        }
+        let (applying, events) = (started.elapsed(), self.at.position.0);
+        let active = Checkpoint { position: self.deps.views.checkpoint(V::NAME).await?.position, ..active };
+        let difference = self.store.compare(active, self.at).await?;
+        self.switch().await?;
+        let discarded = discard_inactive::<V>(self.deps, &self.store).await?;
+        let (projection, generation) = (V::NAME.to_owned(), self.at.generation);
+        Ok(RebuildReport { projection, generation, events, applying, difference, discarded })
+    }
+
+    /// Catches up with whatever came meanwhile, until the new rows are active.
+    async fn switch(&mut self) -> Result<(), RebuildError> {
+        for _ in 0..SWITCH_TRIES {
+            let behind = self.deps.log.head().await? > self.at.position;
+            let done = if behind {
+                self.step(Mode::RebuildAndSwitch).await?
+            } else {
+                self.commit(self.at.position, Vec::new(), Mode::RebuildAndSwitch).await?
+            };
+            if done {
+                return Ok(());
+            }
+        }
+        Err(RebuildError::Outrun)
+    }
+
+    /// Applies the pages that are ready, at least one.
+    async fn step(&mut self, mode: Mode) -> Result<bool, RebuildError> {
+        let (mut facts, mut to) = (Vec::new(), self.at.position);
+        let mut pages = 0;
+        while pages < self.settings.pages_per_commit {
+            let piece = if pages == 0 { self.feed.next().await } else { self.feed.ready() };
+            let Some(piece) = piece else { break };
+            let piece = piece.map_err(ReadError::Unavailable)?;
+            pages += 1;
+            if let Some((stall, _)) = piece.stall {
+                return Err(RebuildError::Stalled(stall));
+            }
+            to = to.max(piece.to);
+            facts.extend(piece.facts);
+        }
+        self.commit(to, facts, mode).await
+    }
+
+    async fn commit(
+        &mut self,
+        to: Position,
+        facts: Vec<super::rows::Addressed<V>>,
+        mode: Mode,
+    ) -> Result<bool, RebuildError> {
+        if self.renewed.elapsed() >= self.settings.lease_ttl / 3 {
+            if !self.deps.views.renew(&self.lease, self.settings.lease_ttl).await? {
+                return Err(RebuildError::Deposed);
+            }
+            self.renewed = Instant::now();
+        }
+        let (generation, expected) = (self.at.generation, self.at.position);
+        let lease = self.lease.clone();
+        let step = Step { projection: V::NAME, generation, expected, to, lease, mode };
+        let switched = self.rows.commit(&step, facts).await?;
+        self.at.position = to;
+        Ok(switched)
+    }
+}
+
+/// Removes every generation but the active one.
+async fn discard_inactive<V: View>(
+    deps: &Deps,
+    store: &Arc<dyn ViewRows<V::Row>>,
+) -> Result<u64, RebuildError> {
+    // asking for the checkpoint makes sure that there is an active generation
+    deps.views.checkpoint(V::NAME).await?;
+    let mut discarded = 0;
+    for inactive in deps.views.generations(V::NAME).await?.into_iter().skip(1) {
+        loop {
+            let removed = store.discard(inactive.generation, DISCARD).await?;
+            discarded += removed;
+            if removed < u64::from(DISCARD) {
+                break;
+            }
+            // those who write live rows go first
+            tokio::task::yield_now().await;
+        }
+        deps.views.forget_generation(V::NAME, inactive.generation).await?;
+    }
+    Ok(discarded)
+}

@@ -1,0 +1,36 @@
+//! How the runner paces itself.
+
+use std::time::Duration;
+
+/// How the runner paces itself. The defaults suit production.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Events read at a time.
+    pub page: usize,
+    /// At most so many pages go into one transaction, when that many are waiting.
+    pub pages_per_commit: usize,
+    /// How long a lease lasts unless renewed; renewed at a third of it.
+    pub lease_ttl: Duration,
+    /// How often a node that does not hold a lease tries for it.
+    pub lease_retry: Duration,
+    /// How long a checkpoint may trail in the store while no event concerns the view.
+    pub idle_checkpoint: Duration,
+    /// How often the lag is measured, and a stalled projection looks for an operator's word.
+    pub report: Duration,
+    /// The first pause after the store failed; doubled on every failure in a row, up to 5 seconds.
+    pub backoff: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            page: 2_000,
+            pages_per_commit: 5,
+            lease_ttl: Duration::from_secs(5),
+            lease_retry: Duration::from_secs(1),
+            idle_checkpoint: Duration::from_millis(25),
+            report: Duration::from_secs(1),
+            backoff: Duration::from_millis(100),
+        }
+    }
+}

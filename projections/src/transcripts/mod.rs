@@ -1,0 +1,165 @@
+//! What was said and keyed in calls, line by line.
+
+use async_trait::async_trait;
+use domain::aggregate::Aggregate;
+use domain::call::terms::{LineKind, Speaker};
+use domain::call::{Call, CallEvent};
+use domain::envelope::{Position, Recorded, Time};
+use domain::ids::{CallId, ClientId};
+use domain::personal::Personal;
+use domain::ports::StoreUnavailable;
+use domain::wire::{DecodeError, DomainEvent};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::page::{MAX_PAGE, Order};
+use crate::view::{At, Row, View};
+
+/// A line of a call's transcript. Every field is always present; what is not known is `null`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = TranscriptLine)]
+pub struct LineView {
+    /// Its number in the call, from 1.
+    pub seq: u32,
+    /// `caller`, `agent` or `system`.
+    #[schema(value_type = String, example = "agent")]
+    pub role: Speaker,
+    /// `utterance`, `dtmf`, `tool_call` or `tool_result`.
+    #[schema(value_type = String, example = "utterance")]
+    pub kind: LineKind,
+    /// The words or keys; `null` once erased.
+    #[schema(required)]
+    pub text: Option<String>,
+    /// From the answer, in milliseconds, where the carrier says it.
+    #[schema(required)]
+    pub start_ms: Option<u64>,
+    /// From the answer, in milliseconds, where the carrier says it.
+    #[schema(required)]
+    pub end_ms: Option<u64>,
+    /// 0 to 1.
+    #[schema(required)]
+    pub confidence: Option<f64>,
+    /// When it was said, heard, or asked to be said.
+    #[serde(with = "crate::edge::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Time,
+}
+
+/// A line's row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LineRow {
+    /// Of which call.
+    pub call: CallId,
+    /// Whose call it is.
+    pub client: ClientId,
+    /// The event it comes from.
+    pub position: Position,
+    /// What is shown.
+    pub view: LineView,
+}
+
+impl Row for LineRow {
+    type Key = (Uuid, u32);
+
+    fn key(&self) -> (Uuid, u32) {
+        (self.call.0, self.view.seq)
+    }
+}
+
+/// The view of transcripts.
+#[derive(Debug)]
+pub struct Transcripts;
+
+impl View for Transcripts {
+    const NAME: &'static str = "transcripts";
+    const FOLDS: bool = false;
+    type Row = LineRow;
+    type Fact = LineView;
+
+    fn read(event: &Recorded) -> Result<Option<((Uuid, u32), LineView)>, DecodeError> {
+        if event.stream.category() != Call::CATEGORY {
+            return Ok(None);
+        }
+        match event.event_type.as_str() {
+            "call.speech_requested"
+            | "call.line_transcribed"
+            | "call.dtmf_received"
+            | "call.dtmf_requested" => {}
+            _ => return Ok(None),
+        }
+        let line = line(&CallEvent::decode(&event.event_type, event.schema, &event.payload)?);
+        Ok(line.map(|line| ((event.stream.id(), line.seq), line)))
+    }
+
+    fn apply(row: &mut Option<LineRow>, at: &At, view: LineView) {
+        *row = Some(LineRow { call: CallId(at.id), client: at.client, position: at.position, view });
+    }
+}
+
+fn line(event: &CallEvent) -> Option<LineView> {
+    let line = |seq, role, kind, text: Option<String>, at| LineView {
+        seq,
+        role,
+        kind,
+        text,
+        start_ms: None,
+        end_ms: None,
+        confidence: None,
+        at,
+    };
+    let plain = |text: &Personal<String>| text.reveal().cloned();
+    Some(match event {
+        CallEvent::SpeechRequested(e) => {
+            line(e.seq, Speaker::Agent, LineKind::Utterance, plain(&e.text), e.at)
+        }
+        CallEvent::LineTranscribed(e) => LineView {
+            confidence: e.confidence_permille.map(|permille| f64::from(permille) / 1000.0),
+            ..line(e.seq, e.speaker, LineKind::Utterance, plain(&e.text), e.at)
+        },
+        CallEvent::DtmfReceived(e) => {
+            line(e.seq, Speaker::Caller, LineKind::Dtmf, e.digit.reveal().map(char::to_string), e.at)
+        }
+        CallEvent::DtmfRequested(e) => line(e.seq, Speaker::Agent, LineKind::Dtmf, plain(&e.digits), e.at),
+        _ => return None,
+    })
+}
+
+/// Which lines of a transcript are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinePage {
+    /// At most so many; taken as 1 to [`MAX_PAGE`].
+    pub limit: u32,
+    /// Beyond which line, in the wanted order.
+    pub after: Option<u32>,
+    /// Which way; a transcript is read oldest first unless somebody says otherwise.
+    pub order: Order,
+}
+
+impl Default for LinePage {
+    fn default() -> Self {
+        Self { limit: MAX_PAGE, after: None, order: Order::Asc }
+    }
+}
+
+/// A page of a transcript.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lines {
+    /// The [lines](LineView), each finished JSON.
+    pub items: Vec<String>,
+    /// What to go on after; nothing on the last page.
+    pub next: Option<u32>,
+}
+
+/// Reads of transcripts. None of them ever answers with another client's lines.
+#[async_trait]
+pub trait TranscriptQueries: Send + Sync {
+    /// A page of a call's transcript. An unknown call has no lines: ask
+    /// [`CallQueries`](crate::calls::CallQueries) whether it exists.
+    async fn transcript(
+        &self,
+        client: ClientId,
+        call: CallId,
+        page: LinePage,
+    ) -> Result<Lines, StoreUnavailable>;
+}

@@ -1,0 +1,70 @@
+//! What a view is: rows, and a pure function from facts to rows.
+
+use std::fmt;
+use std::hash::Hash;
+
+use domain::envelope::{Position, Recorded, Time, Version};
+use domain::ids::ClientId;
+use domain::wire::DecodeError;
+use uuid::Uuid;
+
+/// Where a fact stands: what the envelope says besides the payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At {
+    /// The id in the stream's name.
+    pub id: Uuid,
+    /// The tenant.
+    pub client: ClientId,
+    /// In the log.
+    pub position: Position,
+    /// In its stream.
+    pub version: Version,
+    /// When it was recorded.
+    pub recorded_at: Time,
+}
+
+impl From<&Recorded> for At {
+    fn from(event: &Recorded) -> Self {
+        Self {
+            id: event.stream.id(),
+            client: event.client_id,
+            position: event.position,
+            version: event.version,
+            recorded_at: event.recorded_at,
+        }
+    }
+}
+
+/// A row of a view. Equal facts make equal rows, to the byte.
+pub trait Row: Clone + fmt::Debug + Send + Sync + 'static {
+    /// What it is found by.
+    type Key: Copy + Eq + Ord + Hash + fmt::Debug + Send + Sync + 'static;
+
+    /// What it is found by.
+    fn key(&self) -> Self::Key;
+}
+
+/// A read model.
+///
+/// Nothing here calls out or reads a clock: the same events always make the same rows. A row is made from the
+/// facts of one stream only.
+pub trait View: Send + Sync + 'static {
+    /// Its name: `calls`.
+    const NAME: &'static str;
+    /// Whether a row is made from several facts, so that it must be known before the next one is applied.
+    const FOLDS: bool;
+    /// A row.
+    type Row: Row;
+    /// What an event means to this view.
+    type Fact: Send + Sync + 'static;
+
+    /// Reads what an event means to this view, and to which row; `None` when it means nothing.
+    ///
+    /// # Errors
+    /// When the event matters and cannot be read. The runner stops there and shows it.
+    #[expect(clippy::type_complexity, reason = "a pair, given a name nowhere else")]
+    fn read(event: &Recorded) -> Result<Option<(<Self::Row as Row>::Key, Self::Fact)>, DecodeError>;
+
+    /// Applies a fact to its row, which may not exist yet.
+    fn apply(row: &mut Option<Self::Row>, at: &At, fact: Self::Fact);
+}
