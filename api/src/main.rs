@@ -1,1 +1,2 @@
+//! The `voxledger` binary.
 fn main() {}
