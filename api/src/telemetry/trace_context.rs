@@ -3,10 +3,24 @@
 //! Events and work carry a `traceparent` as text, so that one trace crosses actors, restarts and nodes. The
 //! crates inside know only `tracing`; these functions are handed to them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
 use opentelemetry::{Context, trace};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+static EXPORTING: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn set_exporting(on: bool) {
+    EXPORTING.store(on, Ordering::Relaxed);
+}
+
+/// Whether this process exports traces. What is only for them may be left out when it does not.
+#[must_use]
+pub fn is_exporting() -> bool {
+    EXPORTING.load(Ordering::Relaxed)
+}
 
 /// The trace context of the current span; `None` when no tracer is set up.
 #[must_use]
@@ -55,7 +69,28 @@ fn parse(text: &str) -> Option<SpanContext> {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry::trace::TracerProvider as _;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
     use super::*;
+
+    #[test]
+    fn a_span_continues_the_trace_it_was_given() {
+        let provider = SdkTracerProvider::builder().build();
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let span = tracing::info_span!("step");
+            set_parent(&span, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+            let here = span.in_scope(current_traceparent).unwrap();
+            assert!(
+                here.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-") && here.ends_with("-01"),
+                "{here}"
+            );
+            assert!(!here.contains("00f067aa0ba902b7") && is_traceparent(&here), "{here}");
+        });
+        assert_eq!(current_traceparent(), None);
+    }
 
     #[test]
     fn a_trace_context_is_read_as_the_specification_says() {

@@ -17,6 +17,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderValue};
 use domain::ports::ids::Ids;
 use pin_project_lite::pin_project;
+use tracing::field::Empty;
 use tracing::{Span, debug, error, info, info_span, warn};
 
 use super::request_id::{REQUEST_ID, request_id};
@@ -97,12 +98,13 @@ where
         let method = method_label(request.method());
         let span = info_span!(
             "http.request",
-            otel.kind = "server",
-            otel.name = tracing::field::Empty,
             request.id = &*id,
-            http.request.method = method,
-            http.route = tracing::field::Empty,
-            http.response.status_code = tracing::field::Empty,
+            otel.kind = "server",
+            otel.name = Empty,
+            otel.status_code = Empty,
+            http.request.method = Empty,
+            http.route = Empty,
+            http.response.status_code = Empty,
         );
         if let Some(traceparent) = &traceparent {
             trace_context::set_parent(&span, traceparent);
@@ -191,10 +193,14 @@ impl Seen {
         let took = self.started.elapsed();
         self.meters.record(route, self.method, status, took);
         let (method, code, micros) = (self.method, status.as_u16(), took.as_micros() as u64);
-        if !self.span.is_disabled() {
+        if trace_context::is_exporting() {
+            self.span.record("http.request.method", method);
             self.span.record("http.route", route);
             self.span.record("http.response.status_code", code);
-            self.span.record("otel.name", format_args!("{method} {route}"));
+            self.span.record("otel.name", format!("{method} {route}"));
+            if status.is_server_error() {
+                self.span.record("otel.status_code", "ERROR");
+            }
         }
         let error = problem.map(|problem| problem.code().as_str());
         let cause = problem.and_then(ApiError::causes);
