@@ -7,18 +7,22 @@
 pub mod auth;
 pub mod context;
 pub mod cursor;
+pub mod docs;
 pub mod edge_id;
 pub mod envelope;
+pub mod envelope_schema;
 pub mod etag;
 pub mod json_body;
 pub mod middleware;
 pub mod query;
 pub mod raw_body;
+pub mod system;
 
 pub use context::RequestContext;
 pub use cursor::Cursor;
 pub use edge_id::{EdgeId, PathId};
 pub use envelope::Answer;
+pub use envelope_schema::{Enveloped, Listed};
 pub use etag::IfMatch;
 pub use json_body::{JsonBody, json_fault};
 pub use query::{Order, Paging, Query};

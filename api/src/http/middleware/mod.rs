@@ -9,3 +9,6 @@ mod route_meters;
 
 pub use edge::Edge;
 pub use request_id::REQUEST_ID;
+
+#[cfg(test)]
+mod tests;
