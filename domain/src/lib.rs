@@ -19,6 +19,3 @@ pub mod ports;
 #[cfg(any(test, feature = "conformance"))]
 pub mod testing;
 pub mod wire;
-
-#[cfg(any(test, feature = "conformance"))]
-pub mod testing;
