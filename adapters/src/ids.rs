@@ -12,6 +12,15 @@ impl Ids for RandomIds {
     fn next(&self) -> Uuid {
         Uuid::now_v7()
     }
+
+    fn secret(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        match getrandom::fill(&mut bytes) {
+            Ok(()) => bytes,
+            // a machine without randomness must not hand out keys
+            Err(_) => std::process::abort(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -6,5 +6,6 @@
 pub mod cli;
 pub mod config;
 pub mod http;
+pub mod node;
 pub mod problem;
 pub mod telemetry;

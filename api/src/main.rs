@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use api::cli::{Cli, Command, openapi};
+use api::cli::{Cli, Command, openapi, serve};
 use clap::Parser as _;
 
 fn main() -> ExitCode {
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Serve(args) => serve::run(&args),
         Command::Openapi => openapi::run(),
         other => anyhow::bail!("`{}` is not part of this build yet", other.name()),
     }

@@ -17,7 +17,8 @@ pub mod view;
 
 /// Everything that can be asked of the views.
 pub trait Queries:
-    calls::CallQueries
+    std::fmt::Debug
+    + calls::CallQueries
     + transcripts::TranscriptQueries
     + numbers::NumberQueries
     + clients::ClientQueries
@@ -26,7 +27,8 @@ pub trait Queries:
 }
 
 impl<T> Queries for T where
-    T: calls::CallQueries
+    T: std::fmt::Debug
+        + calls::CallQueries
         + transcripts::TranscriptQueries
         + numbers::NumberQueries
         + clients::ClientQueries

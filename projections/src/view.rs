@@ -68,3 +68,20 @@ pub trait View: Send + Sync + 'static {
     /// Applies a fact to its row, which may not exist yet.
     fn apply(row: &mut Option<Self::Row>, at: &At, fact: Self::Fact);
 }
+
+/// A row as it was after the last of `events`, which are those of its stream from the first one on. `None` when
+/// they do not make a row. For time travel: hand in only the events up to the wanted moment.
+///
+/// # Errors
+/// When an event cannot be read.
+pub fn replay<'a, V: View>(
+    events: impl IntoIterator<Item = &'a Recorded>,
+) -> Result<Option<V::Row>, DecodeError> {
+    let mut row = None;
+    for event in events {
+        if let Some((_, fact)) = V::read(event)? {
+            V::apply(&mut row, &At::from(event), fact);
+        }
+    }
+    Ok(row)
+}

@@ -1,9 +1,12 @@
 //! `voxledger serve`: the node.
 
+use actix::System;
 use clap::Args;
 
 use super::config_args::StoreArgs;
 use crate::config::{Config, ConfigError};
+use crate::node::{Bootstrapped, Edges, Node, hold_data_dir, until_told_to_stop};
+use crate::telemetry::Telemetry;
 
 /// Flags of `serve`.
 #[derive(Debug, Clone, Default, Args)]
@@ -24,4 +27,45 @@ impl ServeArgs {
     pub fn config(&self) -> Result<Config, ConfigError> {
         self.stores.load(&[("bind", self.bind.as_ref())])
     }
+}
+
+/// Runs the node until it is told to stop.
+///
+/// # Errors
+/// When it cannot start.
+pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    let config = args.config()?;
+    let _data_dir = hold_data_dir(&config.storage.data_dir)?;
+    let telemetry = Telemetry::start(&config.telemetry)?;
+    System::with_tokio_rt(runtime).block_on(async {
+        let edges = Edges::connect(&config).await?;
+        let node = Node::start(&config, edges, telemetry.meters()).await?;
+        announce(&node);
+        until_told_to_stop().await?;
+        tracing::info!("stopping");
+        // a second signal cuts the farewell short
+        tokio::select! {
+            () = node.stop() => Ok(()),
+            again = until_told_to_stop() => again,
+        }
+    })
+}
+
+/// The runtime of stores, views and effects. Requests and actors have threads of their own.
+fn runtime() -> tokio::runtime::Runtime {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("voxledger: cannot start threads: {error}");
+            std::process::exit(1)
+        }
+    }
+}
+
+/// Says where the node listens, and shows a new owner key: once, and never to a log.
+pub(super) fn announce(node: &Node) {
+    if let Bootstrapped::WithNewKey(key) = &node.bootstrapped {
+        println!("owner API key of client `default`, shown only now: {}", key.reveal());
+    }
+    println!("listening on http://{}", node.address);
 }

@@ -15,6 +15,8 @@ section! {
         api_base: HttpUrl = "telnyx.api_base", "https://api.telnyx.com/v2";
         /// The Call Control application that outbound calls belong to.
         connection_id: Option<String> = "telnyx.connection_id", "";
+        /// The number outbound calls come from when the client names none, in E.164.
+        caller_id: Option<String> = "telnyx.caller_id", "";
     }
 }
 

@@ -17,6 +17,7 @@ pub mod middleware;
 pub mod query;
 pub mod raw_body;
 pub mod system;
+pub mod v1;
 
 pub use context::RequestContext;
 pub use cursor::Cursor;

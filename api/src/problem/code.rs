@@ -68,6 +68,12 @@ codes! {
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
     /// The resource is not in a state for it.
     Conflict = "conflict", CONFLICT, "Conflict with the current state";
+    /// Not possible where the call stands.
+    CallWrongStatus = "call_wrong_status", CONFLICT, "Not possible in the call's status";
+    /// The call is being handed over already.
+    TransferUnderWay = "transfer_under_way", CONFLICT, "A transfer is under way";
+    /// Somebody has the number.
+    NumberTaken = "number_taken", CONFLICT, "The number is in use";
     /// The same idempotency key with another request.
     IdempotencyKeyReused = "idempotency_key_reused", CONFLICT, "Idempotency key reused";
     /// The first request with this idempotency key is still under way.
@@ -84,6 +90,8 @@ codes! {
     InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Internal error";
     /// More work than the node takes at once.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The node is overloaded";
+    /// No carrier is set up on this node.
+    CarrierNotConfigured = "carrier_not_configured", SERVICE_UNAVAILABLE, "No carrier is configured";
     /// Something the node needs is not there.
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Temporarily unavailable";
 }

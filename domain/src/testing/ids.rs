@@ -24,6 +24,12 @@ impl Ids for SequentialIds {
     fn next(&self) -> Uuid {
         sequential(self.last.fetch_add(1, Ordering::Relaxed) + 1)
     }
+
+    fn secret(&self) -> [u8; 32] {
+        let mut bytes = [7; 32];
+        bytes[..16].copy_from_slice(self.next().as_bytes());
+        bytes
+    }
 }
 
 /// The `n`th id of [`SequentialIds`].

@@ -125,21 +125,6 @@ fn read_fact(event: &Recorded) -> Result<CallFact, DecodeError> {
     }
 }
 
-/// The call as it was after the last of `events`, which are those of its stream from the first one on. `None`
-/// when they do not make a call yet. For time travel: hand in only the events up to the wanted moment.
-///
-/// # Errors
-/// When an event cannot be read.
-pub fn replay<'a>(events: impl IntoIterator<Item = &'a Recorded>) -> Result<Option<CallRow>, DecodeError> {
-    let mut row = None;
-    for event in events {
-        if let Some((_, fact)) = Calls::read(event)? {
-            Calls::apply(&mut row, &At::from(event), fact);
-        }
-    }
-    Ok(row)
-}
-
 impl CallRow {
     /// The row a call begins with; nothing for an event that does not begin one.
     fn begin(at: &At, event: &CallEvent) -> Option<Self> {

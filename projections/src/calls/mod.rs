@@ -6,7 +6,7 @@ mod recording;
 mod schema;
 mod view;
 
-pub use fold::{CallFact, CallRow, Calls, Dial, replay};
+pub use fold::{CallFact, CallRow, Calls, Dial};
 pub use queries::{CallFilter, CallQueries};
 pub use recording::RecordingView;
 pub use view::{CallView, MoneyView};

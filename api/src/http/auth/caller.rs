@@ -90,7 +90,9 @@ mod tests {
     use domain::ids::{ApiKeyId, ClientId};
     use uuid::Uuid;
 
-    use super::super::directory::{KeyDirectory, KeyHash};
+    use projections::api_keys::KeyHash;
+
+    use super::super::directory::KeyDirectory;
     use super::super::permissions::{CallsRead, CallsWrite};
     use super::super::plain_key::PlainKey;
     use super::super::scope::{Anything, Scopes};

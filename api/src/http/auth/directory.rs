@@ -6,17 +6,9 @@ use std::sync::Arc;
 use domain::envelope::Actor;
 use domain::ids::{ApiKeyId, ClientId};
 
+use projections::api_keys::KeyHash;
+
 use super::scope::Scopes;
-
-/// SHA-256 of a key in plain text.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct KeyHash(pub [u8; 32]);
-
-impl fmt::Debug for KeyHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<key hash>")
-    }
-}
 
 /// Who a key belongs to and what it may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,6 +9,7 @@ mod plain_key;
 mod scope;
 
 pub use caller::Caller;
-pub use directory::{KeyDirectory, KeyHash, Keys, Principal};
+pub use directory::{KeyDirectory, Keys, Principal};
 pub use plain_key::{MalformedKey, PlainKey};
+pub use projections::api_keys::KeyHash;
 pub use scope::{Anything, Permission, Scope, Scopes, UnknownScope, permissions};

@@ -6,8 +6,8 @@
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::directory::KeyHash;
 use crate::config::Secret;
+use projections::api_keys::KeyHash;
 
 const PREFIX: &str = "vx_";
 const BODY: usize = 43;

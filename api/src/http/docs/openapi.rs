@@ -4,7 +4,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, Secur
 use utoipa::{Modify, OpenApi};
 
 use crate::http::envelope_schema::{ListMeta, Meta};
-use crate::http::system;
+use crate::http::{system, v1};
 use crate::problem::{FieldError, Problem};
 
 #[derive(OpenApi)]
@@ -55,6 +55,7 @@ impl Modify for Security {
 #[must_use]
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Base::openapi();
+    document.merge(v1::openapi());
     document.merge(system::openapi());
     document
 }

@@ -1,0 +1,84 @@
+//! Placing a call.
+
+use actix_web::{post, web};
+use domain::call::{CallCommand, CallMetadata, DEFAULT_MAX_DURATION, DEFAULT_RING_TIMEOUT, Queue};
+use domain::ids::{AgentId, CallId, MenuId};
+use domain::phone::Party;
+use projections::calls::CallView;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::answer::command;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::CallsWrite;
+use crate::http::{Answer, EdgeId, Enveloped, JsonBody, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Fields, Problem};
+
+/// A call to place.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewCall {
+    /// Whom to call: a number in E.164, or a SIP URI.
+    #[schema(example = "+12025550123")]
+    to: String,
+    /// As whom; the node's default if none.
+    #[schema(example = "+12025550188")]
+    from: Option<String>,
+    /// Who is to talk.
+    #[schema(value_type = Option<String>)]
+    agent_id: Option<EdgeId<AgentId>>,
+    /// Which menu is to be played.
+    #[schema(value_type = Option<String>)]
+    ivr_menu_id: Option<EdgeId<MenuId>>,
+    /// Your own data: at most 50 keys of 1 to 64 characters, 16 KiB as JSON.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    metadata: CallMetadata,
+    /// From the answer, 60000 to 14400000; 4 hours by default.
+    max_duration_ms: Option<u64>,
+    /// From the dial, 5000 to 600000; 30 seconds by default.
+    ring_timeout_ms: Option<u64>,
+    /// Whether to record from the answer on.
+    #[serde(default)]
+    record: bool,
+}
+
+/// Place a call.
+///
+/// It is queued at once and dialled behind the answer; follow it by its id.
+#[utoipa::path(post, path = "/api/v1/calls", tag = "calls", operation_id = "createCall", request_body = NewCall,
+    responses((status = 201, description = "Queued", body = Enveloped<CallView>), Problem))]
+#[post("/calls")]
+pub(crate) async fn create_call(
+    caller: Caller<CallsWrite>,
+    body: JsonBody<NewCall>,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let new = body.value;
+    let mut fields = Fields::default();
+    if new.agent_id.is_some() {
+        fields.fault("agent_id", "unknown", "there is no such agent");
+    }
+    if new.ivr_menu_id.is_some() {
+        fields.fault("ivr_menu_id", "unknown", "there is no such menu");
+    }
+    fields.finish()?;
+    let ids = &backend.runtime.ids;
+    let id = CallId(ids.next());
+    let queue = Queue {
+        id: ids.next(),
+        to: Party::new(&new.to),
+        from: new.from.as_deref().map(Party::new),
+        agent_id: None,
+        menu_id: None,
+        metadata: new.metadata,
+        max_duration_ms: new.max_duration_ms.unwrap_or(DEFAULT_MAX_DURATION.as_millis() as u64),
+        ring_timeout_ms: new.ring_timeout_ms.unwrap_or(DEFAULT_RING_TIMEOUT.as_millis() as u64),
+        record: new.record,
+        now: backend.runtime.clock.now(),
+    };
+    let answer = command(&backend, &caller, &request, id, None, CallCommand::Queue(Box::new(queue))).await?;
+    Ok(answer.created().location(&format!("/api/v1/calls/{id}")))
+}

@@ -1,0 +1,41 @@
+//! Send keys on a call.
+
+use actix_web::{post, web};
+use domain::call::CallCommand;
+use domain::ids::CallId;
+use projections::calls::CallView;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::answer::command;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::CallsWrite;
+use crate::http::{Answer, Enveloped, JsonBody, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Send keys on a call.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Dtmf {
+    /// 1 to 64 of `0-9 A-D * #`; `w` is a pause of half a second, `W` of a second.
+    #[schema(example = "1ww23#")]
+    digits: String,
+}
+
+/// Send keys on a call.
+#[utoipa::path(post, path = "/api/v1/calls/{id}/dtmf", tag = "calls", operation_id = "sendDtmf",
+    params(("id" = String, Path, description = "The call")), request_body = Dtmf,
+    responses((status = 202, description = "Accepted", body = Enveloped<CallView>), Problem))]
+#[post("/calls/{id}/dtmf")]
+pub(crate) async fn send_dtmf(
+    caller: Caller<CallsWrite>,
+    PathId(id): PathId<CallId>,
+    body: JsonBody<Dtmf>,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let (command_id, now) = (backend.runtime.ids.next(), backend.runtime.clock.now());
+    let asked = CallCommand::SendDtmf { id: command_id, digits: body.value.digits, now };
+    Ok(command(&backend, &caller, &request, id, None, asked).await?.accepted())
+}

@@ -1,0 +1,30 @@
+//! A call's history.
+
+use actix_web::{get, web};
+use domain::ids::CallId;
+
+use super::super::history::{self, HistoryEvent};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::CallsRead;
+use crate::http::{Answer, Listed, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List a call's events.
+///
+/// Its own history, oldest first.
+#[utoipa::path(get, path = "/api/v1/calls/{id}/events", tag = "calls", operation_id = "listCallEvents",
+    params(("id" = String, Path, description = "The call"),
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("order" = Option<String>, Query, description = "asc (default) or desc")),
+    responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
+#[get("/calls/{id}/events")]
+pub(crate) async fn list_call_events(
+    caller: Caller<CallsRead>,
+    PathId(id): PathId<CallId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    history::page(&*backend.runtime.store, caller.client, &id.stream(), "call", query).await
+}

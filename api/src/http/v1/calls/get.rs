@@ -1,0 +1,38 @@
+//! One call, now or as it was.
+
+use actix_web::{get, web};
+use domain::ids::CallId;
+use projections::calls::CallView;
+
+use super::super::history::moment;
+use super::answer::as_of;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::CallsRead;
+use crate::http::{Answer, Enveloped, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Get a call.
+///
+/// With `at` or `version`, the call as it was.
+#[utoipa::path(get, path = "/api/v1/calls/{id}", tag = "calls", operation_id = "getCall",
+    params(("id" = String, Path, description = "The call"),
+        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
+        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    responses((status = 200, description = "The call", body = Enveloped<CallView>), Problem))]
+#[get("/calls/{id}")]
+pub(crate) async fn get_call(
+    caller: Caller<CallsRead>,
+    PathId(id): PathId<CallId>,
+    mut query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let moment = moment(&mut query);
+    query.finish()?;
+    if let Some(moment) = moment {
+        return as_of(&backend, &caller, id, moment).await;
+    }
+    let stored = backend.views.call(caller.client, id).await.map_err(ApiError::unavailable)?;
+    let stored = stored.ok_or_else(|| ApiError::not_found("call"))?;
+    Ok(Answer::json(stored.json).etag(stored.version))
+}

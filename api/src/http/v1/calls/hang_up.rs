@@ -1,0 +1,36 @@
+//! Ending a call.
+
+use actix_web::{post, web};
+use domain::call::CallCommand;
+use domain::call::terms::{EndReason, EndedBy};
+use domain::ids::CallId;
+use projections::calls::CallView;
+
+use super::answer::command;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::CallsWrite;
+use crate::http::{Answer, Enveloped, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Hang up a call.
+///
+/// One that is over, or about to be, stays as it is.
+#[utoipa::path(post, path = "/api/v1/calls/{id}/hangup", tag = "calls", operation_id = "hangUpCall",
+    params(("id" = String, Path, description = "The call")),
+    responses((status = 202, description = "Accepted", body = Enveloped<CallView>), Problem))]
+#[post("/calls/{id}/hangup")]
+pub(crate) async fn hang_up_call(
+    caller: Caller<CallsWrite>,
+    PathId(id): PathId<CallId>,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let asked = CallCommand::HangUp {
+        id: backend.runtime.ids.next(),
+        reason: EndReason::ApiHangup,
+        by: EndedBy::Operator,
+        now: backend.runtime.clock.now(),
+    };
+    Ok(command(&backend, &caller, &request, id, None, asked).await?.accepted())
+}

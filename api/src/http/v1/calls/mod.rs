@@ -1,0 +1,15 @@
+//! Calls, an endpoint a file.
+
+mod answer;
+pub mod create;
+pub mod dtmf;
+pub mod events;
+pub mod get;
+pub mod hang_up;
+pub mod list;
+pub mod patch;
+pub mod recording;
+pub mod say;
+pub mod stream;
+pub mod transcript;
+pub mod transfer;

@@ -1,0 +1,46 @@
+//! Changing a call's own data.
+
+use actix_web::{patch, web};
+use domain::call::{CallCommand, CallMetadata};
+use domain::ids::CallId;
+use projections::calls::CallView;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::answer::command;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::CallsWrite;
+use crate::http::{Answer, Enveloped, IfMatch, JsonBody, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// What of a call can be changed.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CallPatch {
+    /// Your own data, in place of what was there: at most 50 keys of 1 to 64 characters, 16 KiB as JSON.
+    #[schema(value_type = Object)]
+    metadata: CallMetadata,
+}
+
+/// Change a call's metadata.
+#[utoipa::path(patch, path = "/api/v1/calls/{id}", tag = "calls", operation_id = "patchCall",
+    params(("id" = String, Path, description = "The call"), ("If-Match" = Option<String>, Header, description = "Only if the call is at this version")),
+    request_body = CallPatch,
+    responses((status = 200, description = "Changed", body = Enveloped<CallView>), Problem))]
+#[patch("/calls/{id}")]
+pub(crate) async fn patch_call(
+    caller: Caller<CallsWrite>,
+    PathId(id): PathId<CallId>,
+    if_match: IfMatch,
+    body: JsonBody<CallPatch>,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let asked = CallCommand::SetMetadata {
+        id: backend.runtime.ids.next(),
+        metadata: body.value.metadata,
+        now: backend.runtime.clock.now(),
+    };
+    command(&backend, &caller, &request, id, Some(&if_match), asked).await
+}

@@ -1,0 +1,27 @@
+//! A call's recording.
+
+use actix_web::{get, web};
+use domain::ids::CallId;
+use projections::calls::RecordingView;
+
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::CallsRead;
+use crate::http::{Answer, Enveloped, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Get a call's recording.
+#[utoipa::path(get, path = "/api/v1/calls/{id}/recording", tag = "calls", operation_id = "getRecording",
+    params(("id" = String, Path, description = "The call")),
+    responses((status = 200, description = "Where it stands", body = Enveloped<RecordingView>), Problem))]
+#[get("/calls/{id}/recording")]
+pub(crate) async fn get_recording(
+    caller: Caller<CallsRead>,
+    PathId(id): PathId<CallId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    query.finish()?;
+    let recording = backend.views.recording(caller.client, id).await.map_err(ApiError::unavailable)?;
+    recording.map(Answer::json).ok_or_else(|| ApiError::not_found("call"))
+}

@@ -1,0 +1,41 @@
+//! Have a text spoken on a call.
+
+use actix_web::{post, web};
+use domain::call::CallCommand;
+use domain::ids::CallId;
+use projections::calls::CallView;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::answer::command;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::CallsWrite;
+use crate::http::{Answer, Enveloped, JsonBody, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Have a text spoken on a call.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Say {
+    /// 1 to 3000 characters.
+    #[schema(example = "One moment please.")]
+    text: String,
+}
+
+/// Have a text spoken on a call.
+#[utoipa::path(post, path = "/api/v1/calls/{id}/say", tag = "calls", operation_id = "sayOnCall",
+    params(("id" = String, Path, description = "The call")), request_body = Say,
+    responses((status = 202, description = "Accepted", body = Enveloped<CallView>), Problem))]
+#[post("/calls/{id}/say")]
+pub(crate) async fn say_on_call(
+    caller: Caller<CallsWrite>,
+    PathId(id): PathId<CallId>,
+    body: JsonBody<Say>,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let (command_id, now) = (backend.runtime.ids.next(), backend.runtime.clock.now());
+    let asked = CallCommand::Say { id: command_id, text: body.value.text, now };
+    Ok(command(&backend, &caller, &request, id, None, asked).await?.accepted())
+}

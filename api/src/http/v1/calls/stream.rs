@@ -1,0 +1,109 @@
+//! A call's history, live.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse, get};
+use domain::envelope::{Recorded, Version};
+use domain::ids::CallId;
+use domain::ports::event_store::Direction;
+use futures::Stream;
+
+use super::super::history::HistoryEvent;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::CallsRead;
+use crate::http::{PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+const PAGE: usize = 100;
+/// A comment now and then keeps proxies from closing an idle stream.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A busy log must not make every stream read all the time.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Follow a call's events.
+///
+/// Server-sent events: first what happened so far, then what happens. The event's id is its version in the
+/// call's history; `Last-Event-ID` resumes after it.
+#[utoipa::path(get, path = "/api/v1/calls/{id}/stream", tag = "calls", operation_id = "streamCallEvents",
+    params(("id" = String, Path, description = "The call"),
+        ("Last-Event-ID" = Option<u64>, Header, description = "Resume after this event")),
+    responses((status = 200, description = "Events", body = String, content_type = "text/event-stream"), Problem))]
+#[get("/calls/{id}/stream")]
+pub(crate) async fn stream_call_events(
+    caller: Caller<CallsRead>,
+    PathId(id): PathId<CallId>,
+    query: Query,
+    http: HttpRequest,
+    backend: web::Data<Backend>,
+) -> Result<HttpResponse, ApiError> {
+    query.finish()?;
+    let resume = http.headers().get("Last-Event-ID").and_then(|value| value.to_str().ok()?.parse().ok());
+    let first = backend.runtime.store.read_stream(&id.stream(), Version::NONE, Direction::Forwards, 1).await;
+    let first = first.map_err(ApiError::unavailable)?;
+    if first.first().map(|event| event.client_id) != Some(caller.client) {
+        return Err(ApiError::not_found("call"));
+    }
+    let follower =
+        Follower { backend, call: id, after: Version(resume.unwrap_or(0)), ready: VecDeque::new() };
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "text/event-stream"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .streaming(follower.into_stream()))
+}
+
+struct Follower {
+    backend: web::Data<Backend>,
+    call: CallId,
+    after: Version,
+    ready: VecDeque<Recorded>,
+}
+
+impl Follower {
+    fn into_stream(self) -> impl Stream<Item = Result<Bytes, ApiError>> {
+        futures::stream::unfold(self, |mut follower| async move {
+            let chunk = follower.next().await?;
+            Some((chunk, follower))
+        })
+    }
+
+    /// The next event, or a comment when nothing happens for a while; nothing when the node stops.
+    async fn next(&mut self) -> Option<Result<Bytes, ApiError>> {
+        let stop = self.backend.stop.clone();
+        let keep_alive = tokio::time::sleep(KEEP_ALIVE);
+        tokio::pin!(keep_alive);
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                self.after = event.version;
+                return Some(frame(&event));
+            }
+            let store = &self.backend.runtime.store;
+            let seen = store.head().await.unwrap_or_default();
+            match store.read_stream(&self.call.stream(), self.after, Direction::Forwards, PAGE).await {
+                Ok(events) if !events.is_empty() => {
+                    self.ready.extend(events);
+                    continue;
+                }
+                Ok(_) => {}
+                Err(error) => return Some(Err(ApiError::unavailable(error))),
+            }
+            let news = async {
+                tokio::time::sleep(SHORTEST_PAUSE).await;
+                store.wait_past(seen).await;
+            };
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                () = &mut keep_alive => return Some(Ok(Bytes::from_static(b": nothing new\n\n"))),
+                () = news => {}
+            }
+        }
+    }
+}
+
+fn frame(event: &Recorded) -> Result<Bytes, ApiError> {
+    let data = serde_json::to_string(&HistoryEvent::of(event)?).map_err(ApiError::internal)?;
+    Ok(Bytes::from(format!("id: {}\nevent: {}\ndata: {data}\n\n", event.version, event.event_type)))
+}

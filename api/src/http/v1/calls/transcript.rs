@@ -1,0 +1,42 @@
+//! What was said and pressed.
+
+use actix_web::{get, web};
+use domain::ids::CallId;
+use projections::transcripts::{LinePage, LineView};
+
+use super::super::paging::order;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::CallsRead;
+use crate::http::{Answer, Cursor, Listed, Order, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Get a call's transcript.
+///
+/// Oldest line first unless asked otherwise.
+#[utoipa::path(get, path = "/api/v1/calls/{id}/transcript", tag = "calls", operation_id = "getTranscript",
+    params(("id" = String, Path, description = "The call"),
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("order" = Option<String>, Query, description = "asc or desc")),
+    responses((status = 200, description = "A page of lines", body = Listed<LineView>), Problem))]
+#[get("/calls/{id}/transcript")]
+pub(crate) async fn get_transcript(
+    caller: Caller<CallsRead>,
+    PathId(id): PathId<CallId>,
+    mut query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let wanted = query.take::<Order>("order").unwrap_or(Order::Ascending);
+    let paging = query.paging();
+    query.finish()?;
+    let after = paging.cursor.map(|cursor| cursor.read::<u32>()).transpose()?;
+    let page = LinePage { limit: paging.limit as u32, after, order: order(wanted) };
+    let lines = backend.views.transcript(caller.client, id, page).await.map_err(ApiError::unavailable)?;
+    if lines.items.is_empty() && after.is_none() {
+        let call = backend.views.call(caller.client, id).await.map_err(ApiError::unavailable)?;
+        call.ok_or_else(|| ApiError::not_found("call"))?;
+    }
+    let next = lines.next.map(|seq| Cursor::after(&seq)).transpose()?;
+    Ok(Answer::json_list(&lines.items, next))
+}

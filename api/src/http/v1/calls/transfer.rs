@@ -1,0 +1,42 @@
+//! Hand a call to another party.
+
+use actix_web::{post, web};
+use domain::call::CallCommand;
+use domain::ids::CallId;
+use domain::phone::Party;
+use projections::calls::CallView;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::answer::command;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::CallsWrite;
+use crate::http::{Answer, Enveloped, JsonBody, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Hand a call to another party.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Transfer {
+    /// A number in E.164, or a SIP URI.
+    #[schema(example = "+12025550155")]
+    to: String,
+}
+
+/// Hand a call to another party.
+#[utoipa::path(post, path = "/api/v1/calls/{id}/transfer", tag = "calls", operation_id = "transferCall",
+    params(("id" = String, Path, description = "The call")), request_body = Transfer,
+    responses((status = 202, description = "Accepted", body = Enveloped<CallView>), Problem))]
+#[post("/calls/{id}/transfer")]
+pub(crate) async fn transfer_call(
+    caller: Caller<CallsWrite>,
+    PathId(id): PathId<CallId>,
+    body: JsonBody<Transfer>,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let (command_id, now) = (backend.runtime.ids.next(), backend.runtime.clock.now());
+    let asked = CallCommand::Transfer { id: command_id, to: Party::new(&body.value.to), now };
+    Ok(command(&backend, &caller, &request, id, None, asked).await?.accepted())
+}

@@ -1,0 +1,80 @@
+//! From a request to a command's context, and from a refusal to a problem.
+
+use std::error::Error as StdError;
+
+use actors::CommandContext;
+use actors::session::CommandError;
+use domain::call::CallRefusal;
+use domain::number::NumberRefusal;
+use uuid::Uuid;
+
+use crate::http::RequestContext;
+use crate::http::auth::Principal;
+use crate::problem::{ApiError, Code, FieldError};
+
+/// The circumstances of a command that came in by REST.
+pub(super) fn context(caller: &Principal, request: &RequestContext, correlation: Uuid) -> CommandContext {
+    CommandContext {
+        client: caller.client,
+        correlation_id: correlation,
+        causation_id: None,
+        actor: caller.actor(),
+        request_id: Some(request.request_id().to_string()),
+        traceparent: request.traceparent(),
+        command_id: None,
+    }
+}
+
+/// What a refusal by a resource's rules means to a client.
+pub(super) trait AsProblem: StdError + Send + Sync + 'static {
+    /// The word for the resource, as in "no such call".
+    const KIND: &'static str;
+
+    fn as_problem(&self) -> ApiError;
+}
+
+impl AsProblem for CallRefusal {
+    const KIND: &'static str = "call";
+
+    fn as_problem(&self) -> ApiError {
+        match self {
+            CallRefusal::Unknown => ApiError::not_found(Self::KIND),
+            CallRefusal::Invalid(faults) => {
+                let field = |(field, detail): (&&str, &&str)| FieldError {
+                    field: (*field).to_owned(),
+                    code: "invalid".to_owned(),
+                    detail: (*detail).to_owned(),
+                };
+                ApiError::invalid_fields(faults.iter().map(field).collect())
+            }
+            CallRefusal::WrongStatus { .. } => ApiError::new(Code::CallWrongStatus, self.to_string()),
+            CallRefusal::TransferUnderWay => ApiError::new(Code::TransferUnderWay, self.to_string()),
+            CallRefusal::Exists | CallRefusal::Settled => ApiError::conflict(self.to_string()),
+        }
+    }
+}
+
+impl AsProblem for NumberRefusal {
+    const KIND: &'static str = "number";
+
+    fn as_problem(&self) -> ApiError {
+        match self {
+            NumberRefusal::Unknown => ApiError::not_found(Self::KIND),
+            NumberRefusal::Exists => ApiError::conflict(self.to_string()),
+        }
+    }
+}
+
+/// What a command that was not carried out means to a client.
+pub(super) fn problem<R: AsProblem>(error: CommandError<R>) -> ApiError {
+    match error {
+        CommandError::Refused(refusal) => refusal.as_problem(),
+        CommandError::OtherClient => ApiError::not_found(R::KIND),
+        CommandError::VersionMismatch { current } => ApiError::precondition_failed(current.0),
+        CommandError::Overloaded { retry_after } => ApiError::overloaded(retry_after),
+        error @ (CommandError::Unavailable(_) | CommandError::Contended | CommandError::Crashed) => {
+            ApiError::unavailable(error)
+        }
+        error @ CommandError::Unreadable(_) => ApiError::internal(error),
+    }
+}

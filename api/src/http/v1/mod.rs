@@ -1,0 +1,11 @@
+//! The endpoints under `/api/v1`, a folder a resource.
+
+pub mod calls;
+mod commands;
+mod history;
+pub mod numbers;
+mod paging;
+mod routes;
+pub mod webhooks;
+
+pub use routes::{configure, openapi};

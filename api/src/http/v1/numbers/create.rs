@@ -1,0 +1,56 @@
+//! Taking a number into use.
+
+use actix_web::{post, web};
+use domain::ids::NumberId;
+use domain::number::NumberCommand;
+use domain::phone::E164;
+use projections::numbers::NumberView;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::answer::{execute, written};
+use super::route::RouteBody;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::NumbersWrite;
+use crate::http::{Answer, Enveloped, JsonBody, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Code, Problem};
+
+/// A number to take into use.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewNumber {
+    /// In E.164.
+    #[schema(example = "+12025550188")]
+    number: String,
+    /// Where its calls go.
+    route: RouteBody,
+}
+
+/// Take a number into use.
+#[utoipa::path(post, path = "/api/v1/numbers", tag = "numbers", operation_id = "createNumber",
+    request_body = NewNumber,
+    responses((status = 201, description = "In use", body = Enveloped<NumberView>), Problem))]
+#[post("/numbers")]
+pub(crate) async fn create_number(
+    caller: Caller<NumbersWrite>,
+    body: JsonBody<NewNumber>,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let NewNumber { number, route } = body.value;
+    let number: E164 = number.parse().map_err(|error: domain::phone::BadNumber| {
+        ApiError::invalid("number", "invalid", error.to_string())
+    })?;
+    let route = route.check()?;
+    let _one_at_a_time = backend.new_numbers.lock().await;
+    if backend.is_taken(&number) {
+        return Err(ApiError::new(Code::NumberTaken, "the number is in use already"));
+    }
+    let id = NumberId(backend.runtime.ids.next());
+    let now = backend.runtime.clock.now();
+    let add = NumberCommand::Add { number, route, now };
+    let receipt = execute(&backend, &caller, &request, id, None, &add).await?;
+    let answer = written(&backend, &caller, id, receipt).await?;
+    Ok(answer.created().location(&format!("/api/v1/numbers/{id}")))
+}

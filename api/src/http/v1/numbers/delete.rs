@@ -1,0 +1,32 @@
+//! Giving a number up.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, delete, web};
+use domain::ids::NumberId;
+use domain::number::NumberCommand;
+
+use super::answer::execute;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::NumbersWrite;
+use crate::http::{IfMatch, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Give a number up.
+///
+/// Calls to it are refused from then on. Its history stays.
+#[utoipa::path(delete, path = "/api/v1/numbers/{id}", tag = "numbers", operation_id = "deleteNumber",
+    params(("id" = String, Path, description = "The number"), ("If-Match" = Option<String>, Header, description = "Only if the number is at this version")),
+    responses((status = 204, description = "Given up"), Problem))]
+#[delete("/numbers/{id}")]
+pub(crate) async fn delete_number(
+    caller: Caller<NumbersWrite>,
+    PathId(id): PathId<NumberId>,
+    if_match: IfMatch,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<HttpResponse, ApiError> {
+    let remove = NumberCommand::Remove { now: backend.runtime.clock.now() };
+    execute(&backend, &caller, &request, id, Some(&if_match), &remove).await?;
+    Ok(HttpResponse::build(StatusCode::NO_CONTENT).finish())
+}

@@ -1,0 +1,30 @@
+//! A number's history.
+
+use actix_web::{get, web};
+use domain::ids::NumberId;
+
+use super::super::history::{self, HistoryEvent};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::NumbersRead;
+use crate::http::{Answer, Listed, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List a number's events.
+///
+/// Its own history, oldest first.
+#[utoipa::path(get, path = "/api/v1/numbers/{id}/events", tag = "numbers", operation_id = "listNumberEvents",
+    params(("id" = String, Path, description = "The number"),
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("order" = Option<String>, Query, description = "asc (default) or desc")),
+    responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
+#[get("/numbers/{id}/events")]
+pub(crate) async fn list_number_events(
+    caller: Caller<NumbersRead>,
+    PathId(id): PathId<NumberId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    history::page(&*backend.runtime.store, caller.client, &id.stream(), "number", query).await
+}

@@ -1,0 +1,38 @@
+//! One number, now or as it was.
+
+use actix_web::{get, web};
+use domain::ids::NumberId;
+use projections::numbers::NumberView;
+
+use super::super::history::moment;
+use super::answer::as_of;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::NumbersRead;
+use crate::http::{Answer, Enveloped, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Get a number.
+///
+/// With `at` or `version`, the number as it was.
+#[utoipa::path(get, path = "/api/v1/numbers/{id}", tag = "numbers", operation_id = "getNumber",
+    params(("id" = String, Path, description = "The number"),
+        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
+        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    responses((status = 200, description = "The number", body = Enveloped<NumberView>), Problem))]
+#[get("/numbers/{id}")]
+pub(crate) async fn get_number(
+    caller: Caller<NumbersRead>,
+    PathId(id): PathId<NumberId>,
+    mut query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let moment = moment(&mut query);
+    query.finish()?;
+    if let Some(moment) = moment {
+        return as_of(&backend, &caller, id, moment).await;
+    }
+    let stored = backend.views.number(caller.client, id).await.map_err(ApiError::unavailable)?;
+    let stored = stored.ok_or_else(|| ApiError::not_found("number"))?;
+    Ok(Answer::json(stored.json).etag(stored.version))
+}

@@ -1,0 +1,50 @@
+//! Where a number's calls go, as a client writes it.
+
+use domain::ids::{AgentId, MenuId};
+use domain::number::Route;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::http::EdgeId;
+use crate::problem::{ApiError, Fields};
+
+/// Where a number's calls go.
+#[derive(Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum RouteBody {
+    /// To an IVR menu.
+    IvrMenu {
+        /// Which.
+        #[schema(value_type = String)]
+        id: EdgeId<MenuId>,
+    },
+    /// To an agent; your default agent when none is named.
+    Agent {
+        /// Which.
+        #[serde(default)]
+        #[schema(value_type = Option<String>)]
+        id: Option<EdgeId<AgentId>>,
+    },
+    /// Nowhere: the call is refused.
+    Reject {},
+}
+
+impl RouteBody {
+    /// The route, if what it names exists.
+    ///
+    /// # Errors
+    /// 422 when it does not.
+    pub(super) fn check(self) -> Result<Route, ApiError> {
+        let mut fields = Fields::default();
+        match self {
+            Self::IvrMenu { id } => fields.fault("route.id", "unknown", format!("there is no menu {id}")),
+            Self::Agent { id: Some(id) } => {
+                fields.fault("route.id", "unknown", format!("there is no agent {id}"));
+            }
+            Self::Agent { id: None } => return Ok(Route::Agent { id: None }),
+            Self::Reject {} => return Ok(Route::Reject),
+        }
+        fields.finish()?;
+        Ok(Route::Reject)
+    }
+}

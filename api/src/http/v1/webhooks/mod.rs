@@ -1,0 +1,3 @@
+//! Webhooks from carriers. They carry no API key: their signature is their credential.
+
+pub mod telnyx;

@@ -1,0 +1,91 @@
+//! Webhooks from Telnyx.
+
+use std::time::Instant;
+
+use actix_web::{HttpRequest, HttpResponse, post, web};
+use actors::carrier::Unattached;
+use adapters::telephony::telnyx::{
+    BadWebhook, Ingress, PROVIDER, SIGNATURE_HEADER, SignatureError, SignedParts, TIMESTAMP_HEADER, parse,
+};
+
+use super::super::commands::problem;
+use crate::http::{RawBody, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Code, Problem};
+
+/// Take a webhook from Telnyx.
+///
+/// 200 once it is durable, or known already; Telnyx sends it again otherwise.
+#[utoipa::path(post, path = "/api/v1/webhooks/telnyx", tag = "carriers", operation_id = "takeTelnyxWebhook",
+    security(()), request_body(content = Object, description = "A Telnyx API v2 event, byte for byte as signed"),
+    params(("telnyx-signature-ed25519" = String, Header, description = "Base64 of the signature"),
+        ("telnyx-timestamp" = String, Header, description = "Unix seconds")),
+    responses((status = 200, description = "Durable"), Problem))]
+#[post("/webhooks/telnyx")]
+pub(crate) async fn take_telnyx_webhook(
+    http: HttpRequest,
+    RawBody(body): RawBody,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<HttpResponse, ApiError> {
+    let begun = Instant::now();
+    let taken = take(&http, &body, &request, &backend).await;
+    let outcome = match &taken {
+        Ok(true) => "taken",
+        Ok(false) => "repeated",
+        Err(error) => error.code().as_str(),
+    };
+    metrics::counter!("voxledger_carrier_ingress_total", "provider" => PROVIDER, "outcome" => outcome)
+        .increment(1);
+    metrics::histogram!("voxledger_carrier_ingress_seconds", "provider" => PROVIDER).record(begun.elapsed());
+    taken.map(|_| HttpResponse::Ok().finish())
+}
+
+/// Whether it was new.
+async fn take(
+    http: &HttpRequest,
+    body: &[u8],
+    request: &RequestContext,
+    backend: &Backend,
+) -> Result<bool, ApiError> {
+    let now = backend.runtime.clock.now();
+    let verifier = backend.telnyx.as_ref().ok_or_else(|| {
+        ApiError::new(Code::CarrierNotConfigured, "set VOXLEDGER_TELNYX_PUBLIC_KEY to take Telnyx webhooks")
+    })?;
+    let header = |name: &str| http.headers().get(name).map(|value| value.as_bytes());
+    let parts =
+        SignedParts { signature: header(SIGNATURE_HEADER), timestamp: header(TIMESTAMP_HEADER), body };
+    verifier.verify(&parts, now).map_err(unsigned)?;
+    match parse(body, now).map_err(unreadable)? {
+        Ingress::Report(report) => {
+            let request_id = Some(request.request_id().to_string());
+            let receipt = backend.inbox.take(*report, request_id).await.map_err(problem)?;
+            Ok(receipt.position.is_some())
+        }
+        Ingress::NoLeg { event_id, event_type, occurred_at, raw } => {
+            let provider = PROVIDER.to_owned();
+            let webhook = Unattached { provider, event_id, event_type, occurred_at, raw };
+            backend.inbox.keep(webhook).await.map_err(problem)
+        }
+    }
+}
+
+fn unsigned(error: SignatureError) -> ApiError {
+    match error {
+        SignatureError::MissingHeader(_) => ApiError::signature_missing(),
+        SignatureError::Stale(_) | SignatureError::Future(_) => ApiError::signature_stale(),
+        SignatureError::BadTimestamp
+        | SignatureError::MalformedSignature
+        | SignatureError::WrongSignature => ApiError::signature_invalid(),
+    }
+    .because(error)
+}
+
+fn unreadable(error: BadWebhook) -> ApiError {
+    match &error {
+        BadWebhook::NotJson { line, column } => {
+            ApiError::malformed_json(&format!("line {line}, column {column}"))
+        }
+        BadWebhook::Version1 | BadWebhook::Missing(_) => ApiError::malformed_request(error.to_string()),
+    }
+}

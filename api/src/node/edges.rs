@@ -1,0 +1,107 @@
+//! What the node stands on: the log, the views, the carrier, the time.
+
+use std::fs;
+use std::sync::Arc;
+
+use adapters::clock::SystemClock;
+use adapters::database::Database;
+use adapters::event_store::{EventLog, Target};
+use adapters::ids::RandomIds;
+use adapters::read_models::{PostgresSettings, SqlViews};
+use adapters::telephony::breaker::{BreakerConfig, Guarded};
+use adapters::telephony::telnyx::{ApiKey, TelnyxClient, TelnyxConfig};
+use anyhow::Context as _;
+use domain::ports::clock::Clock;
+use domain::ports::ids::Ids;
+use domain::ports::telephony::Telephony;
+
+use super::lifecycle::NoCarrier;
+use crate::config::{Config, EventStoreUrl, ReadModelsUrl};
+
+/// The edges of a node. After they are chosen nothing differs between one and another.
+#[derive(Debug)]
+pub struct Edges {
+    /// The log.
+    pub log: EventLog,
+    /// The views, the leases and the work.
+    pub views: SqlViews,
+    /// The carrier.
+    pub telephony: Arc<dyn Telephony>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// New ids.
+    pub ids: Arc<dyn Ids>,
+}
+
+impl Edges {
+    /// Opens what the configuration names.
+    ///
+    /// # Errors
+    /// When a store cannot be opened or a setting is unusable.
+    pub async fn connect(config: &Config) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let telephony = telephony(config, &clock)?;
+        let log = open_log(config, false).await?;
+        let views = open_views(config).await?;
+        Ok(Self { log, views, telephony, clock, ids: Arc::new(RandomIds) })
+    }
+}
+
+/// Opens the log.
+///
+/// # Errors
+/// When it cannot be opened.
+pub(crate) async fn open_log(config: &Config, read_only: bool) -> anyhow::Result<EventLog> {
+    let target: Target = match config.storage.event_store() {
+        EventStoreUrl::Sqlite(path) => {
+            make_room_for(&path)?;
+            Target::sqlite(path)
+        }
+        EventStoreUrl::Postgres(url) | EventStoreUrl::Kurrent(url) => url.reveal().parse()?,
+    };
+    let opened =
+        if read_only { EventLog::open_read_only(&target).await } else { EventLog::open(&target).await };
+    opened.context("cannot open the event store")
+}
+
+/// Opens the views.
+///
+/// # Errors
+/// When they cannot be opened.
+pub(crate) async fn open_views(config: &Config) -> anyhow::Result<SqlViews> {
+    let opened = match config.storage.read_models() {
+        ReadModelsUrl::Sqlite(path) => {
+            make_room_for(&path)?;
+            SqlViews::open_sqlite(&path).await
+        }
+        ReadModelsUrl::Postgres(url) => {
+            let Database::Postgres(url) = url.reveal().parse()? else {
+                anyhow::bail!("the read models need a postgres:// address");
+            };
+            SqlViews::open_postgres(url.options()?, PostgresSettings::default()).await
+        }
+    };
+    opened.context("cannot open the read models")
+}
+
+fn make_room_for(file: &std::path::Path) -> anyhow::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder {
+        Some(folder) => fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create the folder {}", folder.display())),
+        None => Ok(()),
+    }
+}
+
+fn telephony(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Telephony>> {
+    let telnyx = &config.telnyx;
+    let (Some(key), Some(connection)) = (&telnyx.api_key, &telnyx.connection_id) else {
+        return Ok(Arc::new(NoCarrier));
+    };
+    let mut settings = TelnyxConfig::new(ApiKey::new(key.reveal()), connection);
+    settings.api_base = telnyx.api_base.as_str().to_owned();
+    settings.timeout = config.actors.carrier_timeout;
+    settings.caller_id = telnyx.caller_id.as_deref().map(domain::phone::Party::new);
+    let client = TelnyxClient::new(settings, clock.clone()).context("telnyx settings cannot be used")?;
+    Ok(Arc::new(Guarded::new(client, BreakerConfig::default(), clock.clone())))
+}

@@ -1,0 +1,70 @@
+//! Beginning and end of a node's process.
+
+use std::fs::{self, File, OpenOptions};
+use std::path::Path;
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use domain::call::report::{LegRef, LegTag};
+use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telephony};
+use fs4::fs_std::FileExt as _;
+
+/// Takes the data folder for this process, for as long as the file is kept: the embedded views grant leases at
+/// once because nobody else can be working.
+///
+/// # Errors
+/// When another process has it, or it cannot be created.
+pub fn hold_data_dir(folder: &Path) -> anyhow::Result<File> {
+    fs::create_dir_all(folder)
+        .with_context(|| format!("cannot create the data folder {}", folder.display()))?;
+    let path = folder.join("node.lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+    let free = file.try_lock_exclusive().with_context(|| format!("cannot lock {}", path.display()))?;
+    anyhow::ensure!(
+        free,
+        "another node uses the data folder {}; stop it, or set VOXLEDGER_DATA_DIR to another folder",
+        folder.display()
+    );
+    Ok(file)
+}
+
+/// Returns when the process is asked to stop, by SIGTERM or SIGINT.
+///
+/// # Errors
+/// When signals cannot be heard.
+pub async fn until_told_to_stop() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    tokio::select! {
+        done = tokio::signal::ctrl_c() => done.context("cannot listen for SIGINT"),
+        _ = term.recv() => Ok(()),
+    }
+}
+
+/// The carrier of a node without credentials: webhooks are taken, commands fail with a word about the settings.
+#[derive(Debug)]
+pub(super) struct NoCarrier;
+
+#[async_trait]
+impl Telephony for NoCarrier {
+    fn provider(&self) -> &'static str {
+        "none"
+    }
+
+    async fn dial(&self, _: &Dial) -> Result<LegRef, CarrierError> {
+        Err(CarrierError::NotConfigured)
+    }
+
+    async fn command(&self, _: &LegCommand) -> Result<(), CarrierError> {
+        Err(CarrierError::NotConfigured)
+    }
+
+    async fn leg_state(&self, _: &str) -> Result<LegState, CarrierError> {
+        Err(CarrierError::NotConfigured)
+    }
+
+    async fn find_leg(&self, _: &LegTag) -> Result<Option<LegRef>, CarrierError> {
+        Err(CarrierError::NotConfigured)
+    }
+}

@@ -1,0 +1,255 @@
+//! Wiring, top to bottom.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App, HttpServer, web};
+use actors::call::{Calls, CallsOptions};
+use actors::carrier::CarrierInbox;
+use actors::work::{WorkOptions, Workbench};
+use actors::{Runtime, TraceHooks};
+use adapters::event_store::EventLog;
+use adapters::telephony::telnyx::WebhookVerifier;
+use anyhow::Context as _;
+use domain::envelope::Position;
+use domain::phone::E164;
+use domain::ports::work::WorkStore;
+use projections::Queries;
+use projections::runner::{self, Progress, Runner};
+use projections::store::ViewStore;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::bootstrap::{Bootstrapped, DEFAULT_CLIENT, bootstrap};
+use super::directories::Directories;
+use super::edges::Edges;
+use super::readiness;
+use crate::config::Config;
+use crate::http::auth::Keys;
+use crate::http::middleware::Edge;
+use crate::http::system::Readiness;
+use crate::http::{BodyLimit, docs, system, v1};
+use crate::telemetry::{Meters, trace_context};
+
+/// What the handlers of the API work with.
+#[derive(Debug, Clone)]
+pub struct Backend {
+    /// The log, the time, new ids.
+    pub runtime: Runtime,
+    /// Live calls.
+    pub calls: Calls,
+    /// Where carriers' webhooks go.
+    pub inbox: CarrierInbox,
+    /// What is read.
+    pub views: Arc<dyn Queries>,
+    /// How long a write waits for the views.
+    pub read_your_writes: Duration,
+    /// Checks Telnyx' signatures; without a key no webhook is taken.
+    pub telnyx: Option<Arc<WebhookVerifier>>,
+    /// Ends with the node: streams to clients end with it.
+    pub stop: CancellationToken,
+    /// Held while a number is taken into use, so that nobody else takes it.
+    pub new_numbers: Arc<Mutex<()>>,
+    progress: Progress,
+    directories: Directories,
+}
+
+impl Backend {
+    /// Waits, for a bounded time, until what was written at `position` can be read.
+    pub async fn caught_up(&self, position: Position) -> bool {
+        let views = self.progress.wait_for(position, self.read_your_writes);
+        let known = tokio::time::timeout(self.read_your_writes, self.directories.wait_for(position));
+        let (views, known) = tokio::join!(views, known);
+        views && known.is_ok()
+    }
+
+    /// Whether a number is in use, by whomever.
+    #[must_use]
+    pub fn is_taken(&self, number: &E164) -> bool {
+        self.directories.numbers.find(number).is_some()
+    }
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Node {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What the start found on the log.
+    pub bootstrapped: Bootstrapped,
+    log: EventLog,
+    views: Arc<dyn ViewStore>,
+    runner: Runner,
+    stop: CancellationToken,
+    server: ServerHandle,
+    tasks: Vec<JoinHandle<()>>,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl Node {
+    /// Starts everything; returns once requests are served.
+    ///
+    /// # Errors
+    /// When a store cannot be used or the address is taken.
+    pub async fn start(config: &Config, edges: Edges, meters: Meters) -> anyhow::Result<Self> {
+        let stop = CancellationToken::new();
+        let (log, views) = (edges.log, Arc::new(edges.views));
+        let runtime = Runtime {
+            store: log.store(),
+            clock: edges.clock,
+            node: edges.ids.next().to_string().into(),
+            ids: edges.ids,
+            trace: TraceHooks {
+                current: trace_context::current_traceparent,
+                adopt: trace_context::set_parent,
+            },
+        };
+        let bootstrapped = bootstrap(&runtime, config.keys.bootstrap_key.as_ref()).await?;
+
+        let (view_store, queries): (Arc<dyn ViewStore>, Arc<dyn Queries>) = (views.clone(), views.clone());
+        let deps = runner::Deps {
+            log: runtime.store.clone(),
+            views: view_store.clone(),
+            clock: runtime.clock.clone(),
+            owner: runtime.node.to_string(),
+        };
+        let known = all_views_hold(&*view_store).await?;
+        let directories = Directories::load(&*queries, known).await?;
+        let runner = runner::start(deps, runner::Settings::default());
+
+        let options = CallsOptions { idle_after: config.actors.idle, ..CallsOptions::default() };
+        let calls = Calls::start(runtime.clone(), options, stop.clone());
+        let inbox =
+            CarrierInbox::new(runtime.clone(), calls.clone(), directories.numbers.clone(), DEFAULT_CLIENT);
+        let work: Arc<dyn WorkStore> = views.clone();
+        let bench = Workbench {
+            runtime: runtime.clone(),
+            calls: calls.clone(),
+            inbox: inbox.clone(),
+            telephony: edges.telephony,
+            store: work.clone(),
+            leases: views,
+        };
+        let effects = WorkOptions { concurrency: config.actors.effects.get(), ..WorkOptions::default() };
+        let tasks = vec![
+            tokio::spawn(directories.clone().follow(runtime.clone(), known, stop.clone())),
+            tokio::spawn(actors::work::run(bench, effects, stop.clone())),
+        ];
+
+        let telnyx = config.telnyx.public_key.as_deref().map(WebhookVerifier::from_base64).transpose();
+        let readiness = Readiness::new(vec![
+            Box::new(readiness::Log(runtime.store.clone())),
+            Box::new(readiness::Views { log: runtime.store.clone(), views: view_store.clone() }),
+            Box::new(readiness::Outbox { work, clock: runtime.clock.clone() }),
+        ]);
+        // what the bootstrap wrote must be known before the first request asks with that key
+        let head = runtime.store.head().await.context("cannot read the log")?;
+        directories.wait_for(head).await;
+        let backend = Backend {
+            runtime,
+            calls,
+            inbox,
+            views: queries,
+            read_your_writes: config.http.read_your_writes,
+            telnyx: telnyx.context("telnyx.public_key (VOXLEDGER_TELNYX_PUBLIC_KEY)")?.map(Arc::new),
+            stop: stop.clone(),
+            new_numbers: Arc::default(),
+            progress: runner.progress(),
+            directories: directories.clone(),
+        };
+        let keys = Keys(directories.keys);
+        let (address, server) = serve(config, backend, keys, readiness, meters)?;
+        let handle = server.handle();
+        let serving = tokio::spawn(server);
+        Ok(Self {
+            address,
+            bootstrapped,
+            log,
+            views: view_store,
+            runner,
+            stop,
+            server: handle,
+            tasks,
+            serving,
+        })
+    }
+
+    /// The views, for commands that look at them while the node runs.
+    #[must_use]
+    pub fn views(&self) -> Arc<dyn ViewStore> {
+        self.views.clone()
+    }
+
+    /// Stops in order: no new requests, those under way finished, effects under way settled, views and log
+    /// closed.
+    pub async fn stop(self) {
+        // streams to clients would hold the server up for ever
+        self.stop.cancel();
+        self.server.stop(true).await;
+        if let Ok(Err(error)) = self.serving.await {
+            tracing::error!(%error, "the server ended with an error");
+        }
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a component ended abnormally");
+            }
+        }
+        self.runner.stop().await;
+        self.log.close().await;
+    }
+}
+
+/// The newest position every active view has reached.
+async fn all_views_hold(views: &dyn ViewStore) -> anyhow::Result<Position> {
+    let statuses = views.statuses().await?;
+    let known = |name: &&str| statuses.iter().any(|status| status.name == **name);
+    if !runner::projection_names().iter().all(|name| known(name)) {
+        return Ok(Position::START);
+    }
+    Ok(statuses.iter().map(|status| status.position).min().unwrap_or_default())
+}
+
+fn serve(
+    config: &Config,
+    backend: Backend,
+    keys: Keys,
+    readiness: Readiness,
+    meters: Meters,
+) -> anyhow::Result<(SocketAddr, Server)> {
+    let listener = std::net::TcpListener::bind(config.http.bind)
+        .with_context(|| format!("cannot listen on {}", config.http.bind))?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let document = docs::document();
+    let unmatched = web::Data::new(docs::Unmatched::of(&document));
+    let edge = Edge::new(backend.runtime.ids.clone(), config.http.public_url(address));
+    let limit = BodyLimit(config.http.body_limit.get());
+    let (backend, keys) = (web::Data::new(backend), web::Data::new(keys));
+    let (readiness, meters) = (web::Data::new(readiness), web::Data::new(meters));
+    let mut server = HttpServer::new(move || {
+        App::new()
+            .wrap(edge.clone())
+            .app_data(backend.clone())
+            .app_data(keys.clone())
+            .app_data(readiness.clone())
+            .app_data(meters.clone())
+            .app_data(unmatched.clone())
+            .app_data(limit)
+            .configure(v1::configure)
+            .configure(system::configure)
+            .configure(|routes| docs::configure(routes, document.clone()))
+            .default_service(web::to(docs::unmatched))
+    })
+    .disable_signals()
+    .keep_alive(config.http.keep_alive)
+    .client_request_timeout(config.http.request_timeout)
+    .max_connections(config.http.max_connections.get())
+    .shutdown_timeout(config.http.shutdown_grace.as_secs());
+    if let Some(workers) = config.http.workers {
+        server = server.workers(workers.get());
+    }
+    Ok((address, server.listen(listener)?.run()))
+}
