@@ -60,7 +60,9 @@ fn main() {
 
 async fn sqlite() {
     let folder = tempfile::tempdir().unwrap();
-    println!("sqlite, 400-byte payloads, {RUNS} runs of {LENGTH:?}, median run shown (all runs in brackets)");
+    println!(
+        "sqlite, 400-byte payloads, {RUNS} runs of {LENGTH:?}, median run shown (all runs in brackets, in order)"
+    );
     flushes(folder.path());
     let mut connection = SqliteConnectOptions::new()
         .filename(folder.path().join("raw.db"))
@@ -89,7 +91,7 @@ async fn postgres() {
     let cluster = Cluster::start();
     let folder = tempfile::tempdir().unwrap();
     println!(
-        "postgres, 400-byte payloads, {RUNS} runs of {LENGTH:?}, median run shown (all runs in brackets)"
+        "postgres, 400-byte payloads, {RUNS} runs of {LENGTH:?}, median run shown (all runs in brackets, in order)"
     );
     flushes(folder.path());
     let mut connection =
@@ -206,8 +208,8 @@ fn flushes(folder: &Path) {
 }
 
 fn report(name: &str, mut runs: Vec<(f64, Histogram<u64>)>) {
-    runs.sort_by(|a, b| a.0.total_cmp(&b.0));
     let rates: Vec<_> = runs.iter().map(|run| run.0).collect();
+    runs.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (rate, latencies) = &runs[runs.len() / 2];
     let [p50, p99, max] =
         [0.5, 0.99, 1.0].map(|quantile| latencies.value_at_quantile(quantile) as f64 / 1_000.0);

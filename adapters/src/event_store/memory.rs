@@ -11,9 +11,10 @@ use domain::ports::event_store::{
 };
 use uuid::Uuid;
 
+use super::backend::{Backend, Fault, Row};
 use super::judge::{Place, Standing};
 use super::tail::{SharedTail, Tail, weight};
-use super::writer::{Backend, Fault, Row, Writer};
+use super::writer::Writer;
 
 /// A log in memory, behind the same writer as the durable engines.
 #[derive(Debug)]

@@ -4,10 +4,12 @@
 //! judges each append of a batch by itself (`judge`) and leaves to the engine only three things: looking up
 //! what stands, committing a batch, and reading.
 
+mod backend;
 mod engine;
 mod judge;
 mod memory;
 mod postgres;
+mod prepare;
 mod sqlite;
 mod tail;
 mod versions;

@@ -7,9 +7,9 @@
 //! other lock is taken, and none outlives its transaction, so a transaction pooler may stand in between (one
 //! that knows prepared statements, as PgBouncer does from 1.21).
 
-mod backend;
 mod follow;
-mod rows;
+mod read;
+mod write;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -22,10 +22,11 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 use tokio::task::JoinSet;
 
-use self::backend::Postgres;
+use self::write::Postgres;
 use super::OpenError;
+use super::backend::{Backend as _, read_only, unreadable};
 use super::tail::{SharedTail, Tail};
-use super::writer::{Backend, Writer, read_only};
+use super::writer::Writer;
 use crate::database::{Part, SecretUrl, migrate_postgres};
 
 /// Connections that read, besides the one that writes and the one that listens.
@@ -110,7 +111,7 @@ impl PostgresEventStore {
             .connect_with(options.clone())
             .await?;
         check_server(&reads).await?;
-        let tail = Arc::new(Tail::new(rows::head(&reads).await?));
+        let tail = Arc::new(Tail::new(read::head(&reads).await?));
         let mut tasks = JoinSet::new();
         tasks.spawn(follow::hear(options, reads.clone(), Arc::clone(&tail)));
         Ok(Self { reads, tail, writer: None, _tasks: tasks })
@@ -169,19 +170,18 @@ impl EventStore for PostgresEventStore {
         direction: Direction,
         limit: usize,
     ) -> Result<Vec<Recorded>, ReadError> {
-        timely(rows::read_stream(&self.reads, stream, from, direction, limit)).await
+        timely(read::read_stream(&self.reads, stream, from, direction, limit)).await
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
         match self.tail.read(after, limit) {
             Some(page) => Ok(page),
-            None => timely(rows::read_all(&self.reads, after, limit)).await,
+            None => timely(read::read_all(&self.reads, after, limit)).await,
         }
     }
 
     async fn head(&self) -> Result<Position, ReadError> {
-        timely(async { rows::head(&self.reads).await.map_err(|error| super::writer::unreadable(&error)) })
-            .await
+        timely(async { read::head(&self.reads).await.map_err(|error| unreadable(&error)) }).await
     }
 
     async fn wait_past(&self, after: Position) {

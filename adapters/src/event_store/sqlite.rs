@@ -1,10 +1,10 @@
 //! The embedded log: one SQLite file, one writer, no server.
 
-mod backend;
 mod lock;
-mod rows;
+mod read;
+mod write;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +15,12 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
-use self::backend::Sqlite;
 use self::lock::WriteLock;
+use self::write::Sqlite;
 use super::OpenError;
+use super::backend::{Backend as _, read_only, unreadable};
 use super::tail::{SharedTail, Tail};
-use super::writer::{Backend, Writer, read_only, unreadable};
+use super::writer::Writer;
 use crate::database::{Part, migrate_sqlite};
 
 /// Connections that read, besides the one that writes.
@@ -163,7 +164,7 @@ impl EventStore for SqliteEventStore {
         direction: Direction,
         limit: usize,
     ) -> Result<Vec<Recorded>, ReadError> {
-        rows::read_stream(&self.reads, stream, from, direction, limit).await
+        read::read_stream(&self.reads, stream, from, direction, limit).await
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
@@ -175,7 +176,7 @@ impl EventStore for SqliteEventStore {
                 return Ok(page);
             }
         }
-        rows::read_all(&self.reads, after, limit).await
+        read::read_all(&self.reads, after, limit).await
     }
 
     async fn head(&self) -> Result<Position, ReadError> {
@@ -200,13 +201,6 @@ impl EventStore for SqliteEventStore {
     fn engine(&self) -> &'static str {
         Sqlite::ENGINE
     }
-}
-
-/// The file that goes with the database at `path`, `suffix` added to its name.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 #[cfg(test)]

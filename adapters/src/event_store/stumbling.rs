@@ -5,8 +5,8 @@ use domain::envelope::{Position, StreamId};
 use domain::ports::conformance::event_store::{Fate, Faults};
 use uuid::Uuid;
 
+use super::backend::{Backend, Fault, Row};
 use super::judge::Standing;
-use super::writer::{Backend, Fault, Row};
 
 #[derive(Debug)]
 pub(super) struct Stumbling<B> {

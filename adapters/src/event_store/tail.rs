@@ -24,7 +24,7 @@ pub(super) struct Tail {
 /// Neighbouring events, oldest first: never a hole between two of them.
 #[derive(Debug, Default)]
 struct Ring {
-    events: VecDeque<Recorded>,
+    events: VecDeque<Arc<Recorded>>,
     bytes: usize,
 }
 
@@ -43,7 +43,7 @@ impl Tail {
                 *ring = Ring::default();
             }
             ring.bytes += weight(&event);
-            ring.events.push_back(event);
+            ring.events.push_back(Arc::new(event));
             while ring.events.len() > MAX_EVENTS || (ring.bytes > MAX_BYTES && ring.events.len() > 1) {
                 ring.bytes -= ring.events.pop_front().map_or(0, |oldest| weight(&oldest));
             }
@@ -69,19 +69,23 @@ impl Tail {
 
     /// Events after `after`, if the first of them is kept here.
     pub(super) fn read(&self, after: Position, limit: usize) -> Option<Vec<Recorded>> {
-        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
-        let oldest = ring.events.front()?.position;
-        let skip = usize::try_from(after.plus(1).0.checked_sub(oldest.0)?).ok()?;
-        if skip >= ring.events.len() {
-            return None;
-        }
-        let mut bytes = 0;
-        let page = ring.events.range(skip..).take(limit).take_while(|event| {
-            let first = bytes == 0;
-            bytes += weight(event);
-            first || bytes <= MAX_PAGE_BYTES
-        });
-        Some(page.cloned().collect())
+        let page: Vec<_> = {
+            let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+            let oldest = ring.events.front()?.position;
+            let skip = usize::try_from(after.plus(1).0.checked_sub(oldest.0)?).ok()?;
+            if skip >= ring.events.len() {
+                return None;
+            }
+            let mut bytes = 0;
+            let page = ring.events.range(skip..).take(limit).take_while(|event| {
+                let first = bytes == 0;
+                bytes += weight(event);
+                first || bytes <= MAX_PAGE_BYTES
+            });
+            page.cloned().collect()
+        };
+        // the bytes are copied after the lock is let go: the writer must not wait for a reader
+        Some(page.iter().map(|event| Recorded::clone(event)).collect())
     }
 
     /// The newest position this process wrote.

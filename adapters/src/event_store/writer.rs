@@ -7,15 +7,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use domain::envelope::{MAX_PAYLOAD_BYTES, NewEvent, Position, Recorded, StreamId, Time, Version};
-use domain::ports::event_store::{
-    AppendError, Appended, Expected, MAX_APPEND_BYTES, MAX_APPEND_EVENTS, ReadError,
-};
+use domain::envelope::{NewEvent, Position, Recorded, StreamId, Version};
+use domain::ports::event_store::{AppendError, Appended, Expected};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use uuid::Uuid;
 
+use super::backend::{Backend, Fault, Row};
 use super::judge::{Claim, Judgement, Spot, Standing, Verdict, judge};
+use super::prepare::prepare;
 use super::tail::{SharedTail, weight};
 use super::versions::Versions;
 
@@ -33,41 +32,6 @@ const RETRY_AFTER: Duration = Duration::from_millis(250);
 const MAX_CLASHES: usize = 8;
 /// How long the outcome of a broken commit is looked for before the callers are told it is unknown.
 const SETTLE: Duration = Duration::from_secs(3);
-
-/// What the writer needs of an engine. Only the writer task calls it, one call at a time.
-#[async_trait]
-pub(super) trait Backend: Send + 'static {
-    /// Name for logs and metrics.
-    const ENGINE: &'static str;
-
-    /// What is committed now about these streams and ids.
-    async fn look_up(&mut self, streams: &[StreamId], ids: &[Uuid]) -> Result<Standing, Fault>;
-
-    /// Writes the rows as one transaction, flushed to disk, numbered from the head of the log on. Returns the
-    /// first position.
-    async fn commit(&mut self, rows: &[Row<'_>]) -> Result<Position, Fault>;
-
-    /// Lets go of the store after the last commit.
-    async fn close(self);
-}
-
-/// An event about to be written, and the version it gets.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Row<'a> {
-    pub(super) event: &'a Recorded,
-    pub(super) version: Version,
-}
-
-/// Why an engine did not do what it was asked.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// A version, an id or a position is already taken. Nothing was written.
-    Clash,
-    /// The store cannot be reached or written. Nothing was written.
-    NotWritten(String),
-    /// The store broke off: written or not.
-    Unknown(String),
-}
 
 /// The callers' end of the queue.
 #[derive(Debug, Clone)]
@@ -135,67 +99,6 @@ impl Writer {
             let _ = closed.await;
         }
     }
-}
-
-/// Checks an append and gives its events the form in which they are stored. Runs in the caller's task, so the
-/// writer need not.
-fn prepare(stream: &StreamId, events: Vec<NewEvent>) -> Result<Vec<Recorded>, AppendError> {
-    let refused = |why| Err(AppendError::Refused(why));
-    if events.is_empty() {
-        return refused("it has no event");
-    }
-    if events.len() > MAX_APPEND_EVENTS {
-        return refused("it has more than 512 events");
-    }
-    let mut ids = HashSet::with_capacity(events.len());
-    let mut bytes = 0;
-    let mut prepared = Vec::with_capacity(events.len());
-    for event in events {
-        if !ids.insert(event.id) {
-            return refused("two of its events have the same id");
-        }
-        if event.payload.len() > MAX_PAYLOAD_BYTES {
-            return refused("a payload is larger than 1 MiB");
-        }
-        bytes += event.payload.len();
-        if bytes > MAX_APPEND_BYTES {
-            return refused("its payloads are larger than 8 MiB in all");
-        }
-        if !is_event_type(&event.event_type) {
-            return refused("an event type is not 1 to 100 lower-case letters, digits, dots and underscores");
-        }
-        let Some(recorded_at) = to_the_microsecond(event.recorded_at) else {
-            return refused("a time lies outside of the years 1970 to 9999");
-        };
-        let Ok(metadata) = serde_json::to_vec(&event.metadata) else {
-            return refused("its metadata cannot be written as JSON");
-        };
-        prepared.push(Recorded {
-            position: Position::START,
-            stream: stream.clone(),
-            version: Version::NONE,
-            id: event.id,
-            event_type: event.event_type,
-            schema: event.schema,
-            client_id: event.client_id,
-            payload: event.payload,
-            metadata,
-            recorded_at,
-        });
-    }
-    Ok(prepared)
-}
-
-fn is_event_type(name: &str) -> bool {
-    let allowed =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_');
-    (1..=100).contains(&name.len()) && name.bytes().all(allowed)
-}
-
-fn to_the_microsecond(time: Time) -> Option<Time> {
-    const END_OF_9999: i64 = 253_402_300_800_000_000;
-    let micros = time.timestamp_micros();
-    (0..END_OF_9999).contains(&micros).then(|| Time::from_timestamp_micros(micros)).flatten()
 }
 
 struct Task<B> {
@@ -481,14 +384,4 @@ fn fail_after_write(batch: Vec<Request>, verdicts: &[Verdict], error: &AppendErr
         };
         request.answer(Err(error));
     }
-}
-
-/// The answer of an engine that was opened for reading only.
-pub(super) fn read_only() -> AppendError {
-    AppendError::Unavailable("it is open for reading only".to_owned())
-}
-
-/// A database's refusal as the port tells it.
-pub(super) fn unreadable(error: &sqlx::Error) -> ReadError {
-    ReadError::Unavailable(error.to_string())
 }

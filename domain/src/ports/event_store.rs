@@ -78,7 +78,8 @@ pub enum AppendError {
     /// Nothing was written.
     #[error("the append was refused: {0}")]
     Refused(&'static str),
-    /// The queue is full. Nothing was written; try again after the given time.
+    /// The queue is full, or other nodes keep writing the same streams first. Nothing was written; try again
+    /// after the given time.
     #[error("the event store is overloaded, try again in {retry_after:?}")]
     Overloaded {
         /// A sensible pause before the next try.

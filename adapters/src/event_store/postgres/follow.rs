@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use tokio::time::{Instant, timeout};
 
 use super::super::tail::SharedTail;
-use super::{CONNECT, rows};
+use super::{CONNECT, read};
 
 const CHANNEL: &str = "voxledger_log";
 /// Notifications are sent at most this often: under load one speaks for many appends. Committing one takes a
@@ -45,14 +45,16 @@ pub(super) async fn hear(options: PgConnectOptions, pool: PgPool, tail: SharedTa
         }
         let known = tail.head();
         let poll = if moved.elapsed() < ACTIVE_FOR { POLL_ACTIVE } else { POLL_IDLE };
-        match timeout(poll, notification(&mut listener)).await {
-            Ok(Some(head)) => tail.saw(head),
-            // silence, or a connection that was lost: look for ourselves
-            Ok(None) | Err(_) => {
-                if let Ok(Ok(head)) = timeout(CONNECT, rows::head(&pool)).await {
-                    tail.saw(head);
-                }
-            }
+        let told = timeout(poll, notification(&mut listener)).await;
+        if let Ok(None) = told {
+            // the connection was lost; a server that keeps dropping it is not to be pestered
+            tokio::time::sleep(TELL_EVERY).await;
+        }
+        // whatever was told, and even if nothing was: the table says how far the log really is
+        if !matches!(told, Ok(Some(head)) if head <= known)
+            && let Ok(Ok(head)) = timeout(CONNECT, read::head(&pool)).await
+        {
+            tail.saw(head);
         }
         if tail.head() > known {
             moved = Instant::now();
@@ -68,12 +70,11 @@ async fn listen(options: PgConnectOptions) -> Result<PgListener, sqlx::Error> {
     Ok(listener)
 }
 
-/// The head as told by the next notification. None at once when the connection is lost; without a connection
-/// it never comes.
+/// The head as told by the next notification. None when the connection is lost; without one it never comes.
 async fn notification(listener: &mut Option<PgListener>) -> Option<Position> {
     let Some(open) = listener else { return std::future::pending().await };
     match open.try_recv().await {
-        Ok(Some(notification)) => notification.payload().parse().ok().map(Position),
+        Ok(Some(notification)) => Some(Position(notification.payload().parse().unwrap_or(u64::MAX))),
         Ok(None) | Err(_) => {
             *listener = None;
             None

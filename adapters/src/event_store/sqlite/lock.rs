@@ -1,9 +1,9 @@
 //! One writing process a log.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{OpenError, beside};
+use super::OpenError;
 
 /// Held while this process may write the log. The operating system lets go of it when the process ends,
 /// however it ends.
@@ -20,9 +20,10 @@ impl WriteLock {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(at(folder))?;
         }
-        // one database under two names (a symbolic link) is still one database
-        let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let lock = beside(&path, ".lock");
+        let path = true_name(path);
+        let mut lock = path.clone().into_os_string();
+        lock.push(".lock");
+        let lock = PathBuf::from(lock);
         let file =
             OpenOptions::new().create(true).truncate(false).write(true).open(&lock).map_err(at(&lock))?;
         match file.try_lock() {
@@ -31,4 +32,11 @@ impl WriteLock {
             Err(TryLockError::Error(source)) => Err(OpenError::File { path: lock, source }),
         }
     }
+}
+
+/// One database under two names, through a symbolic link, is still one database.
+fn true_name(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let in_folder = || Some(folder.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(in_folder).unwrap_or_else(|| path.to_owned())
 }

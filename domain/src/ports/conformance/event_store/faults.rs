@@ -45,7 +45,7 @@ impl Drop for Held<'_> {
 }
 
 impl Faults {
-    /// Holds every commit open, with its events written but not yet visible, until the answer is dropped.
+    /// Holds every commit back until what this returns is dropped.
     #[must_use]
     pub fn hold_commits(&self) -> Held<'_> {
         self.0.held.send_replace(true);

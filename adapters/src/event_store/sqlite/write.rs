@@ -10,16 +10,16 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection};
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Executor, Row as _};
 use uuid::Uuid;
 
+use super::super::backend::{Backend, Fault, Row};
 use super::super::judge::{Place, Standing};
-use super::super::writer::{Backend, Fault, Row};
 use super::lock::WriteLock;
 use super::{OpenError, SqliteSettings};
 
-/// Pages of 4 KiB in the WAL before a commit also moves them into the database: 32 MiB. Few, large checkpoints
-/// cost fewer flushes than many small ones.
-const CHECKPOINT_PAGES: &str = "8192";
-/// The WAL is cut back to this many bytes once a checkpoint has emptied it.
-const WAL_KEPT: &str = "134217728";
+/// Pages of 4 KiB in the WAL before a commit also moves them into the database: 16 MiB. Few, large checkpoints
+/// cost fewer flushes than many small ones, but the commit that makes one waits for it.
+const CHECKPOINT_PAGES: &str = "4096";
+/// The WAL, where a long read made it grow, is cut back to this many bytes once it is empty (64 MiB).
+const WAL_KEPT: &str = "67108864";
 /// Page cache of the writing connection, in KiB (negative by SQLite's convention).
 const CACHE: &str = "-65536";
 /// Rows of the prepared inserts. A batch takes the smallest that fits; rows left unbound are NULL and dropped.

@@ -11,8 +11,8 @@ use sqlx::{ConnectOptions, Connection, Row as _};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::super::backend::{Backend, Fault, Row};
 use super::super::judge::{Place, Standing};
-use super::super::writer::{Backend, Fault, Row};
 use super::{CONNECT, STATEMENT, TRUSTED};
 
 /// Draws as many positions as there are rows and inserts them. The lock on `log_head` is held from here to the

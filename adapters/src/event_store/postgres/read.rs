@@ -8,8 +8,8 @@ use sqlx::Row;
 use sqlx::postgres::{PgArguments, PgPool, PgRow, Postgres};
 use sqlx::query::Query;
 
+use super::super::backend::unreadable;
 use super::super::tail::weight;
-use super::super::writer::unreadable;
 
 macro_rules! select {
     ($rest:literal) => {

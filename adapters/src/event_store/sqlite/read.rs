@@ -8,8 +8,8 @@ use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{Row, Sqlite};
 use uuid::Uuid;
 
+use super::super::backend::unreadable;
 use super::super::tail::weight;
-use super::super::writer::unreadable;
 
 macro_rules! select {
     ($rest:literal) => {
