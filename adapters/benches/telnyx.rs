@@ -9,32 +9,16 @@ use std::time::{Duration, Instant};
 
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use adapters::clock::SystemClock;
 use adapters::telephony::fake_telnyx::{CallScript, FakeConfig, FakeTelnyx, fictional_number};
-use adapters::telephony::telnyx::{SIGNATURE_HEADER, SignedParts, Signer, TIMESTAMP_HEADER, WebhookVerifier, parse};
-use async_trait::async_trait;
-use chrono::{DateTime, Utc};
-use domain::envelope::Time;
+use adapters::telephony::telnyx::{
+    SIGNATURE_HEADER, SignedParts, Signer, TIMESTAMP_HEADER, WebhookVerifier, parse,
+};
+use chrono::DateTime;
 use domain::ports::clock::Clock;
 
 const HANGUP: &str = r#"{"data":{"record_type":"event","event_type":"call.hangup","id":"e2a1f6d4-6f1a-4f36-8f0e-6f2f3a4b5c6d","occurred_at":"2026-01-15T10:21:02.400000Z","payload":{"call_control_id":"v3:ExAmPlE_0a1b2c3d4e5f-aaaa","call_leg_id":"0c9f1c52-f1f6-11f0-9a11-02420a0f0001","call_session_id":"0c9f0b10-f1f6-11f0-8b22-02420a0f0001","connection_id":"1900000000000000001","client_state":"eyJ2IjoxfQ==","from":"+12025550123","to":"+12025550188","start_time":"2026-01-15T10:20:30.123456Z","end_time":"2026-01-15T10:21:02.400000Z","hangup_cause":"normal_clearing","hangup_source":"caller","sip_hangup_cause":"200","call_quality_stats":{"inbound":{"jitter_max_variance":"1.20","jitter_packet_count":"0","mos":"4.50","packet_count":"1480","skip_packet_count":"3"},"outbound":{"packet_count":"900","skip_packet_count":"0"}}}},"meta":{"attempt":1,"delivered_to":"https://voice.example.test/hooks/telnyx"}}"#;
 const CALLS: u64 = 20_000;
-
-#[derive(Debug)]
-struct WallClock;
-
-#[async_trait]
-impl Clock for WallClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-    fn now(&self) -> Time {
-        Utc::now()
-    }
-
-    async fn sleep_until(&self, at: Time) {
-        if let Ok(wait) = (at - self.now()).to_std() {
-            tokio::time::sleep(wait).await;
-        }
-    }
-}
 
 fn each(name: &str, rounds: u32, mut work: impl FnMut()) {
     let mut best = Duration::MAX;
@@ -53,8 +37,9 @@ struct Server {
 
 async fn take(request: HttpRequest, server: Data<Server>, body: Bytes) -> HttpResponse {
     let header = |name| request.headers().get(name).map(|value| value.as_bytes());
-    let parts = SignedParts { signature: header(SIGNATURE_HEADER), timestamp: header(TIMESTAMP_HEADER), body: &body };
-    let now = WallClock.now();
+    let parts =
+        SignedParts { signature: header(SIGNATURE_HEADER), timestamp: header(TIMESTAMP_HEADER), body: &body };
+    let now = SystemClock.now();
     if server.verifier.verify(&parts, now).is_ok() && parse(&body, now).is_ok() {
         server.taken.fetch_add(1, Ordering::Relaxed);
         return HttpResponse::Ok().finish();
@@ -62,22 +47,23 @@ async fn take(request: HttpRequest, server: Data<Server>, body: Bytes) -> HttpRe
     HttpResponse::Unauthorized().finish()
 }
 
-async fn push() -> anyhow_free::Result {
+async fn push() -> Outcome {
     let seed = [7; 32];
     let verifier = WebhookVerifier::from_base64(&Signer::from_seed(&seed).public_key_base64())?;
     let server = Data::new(Server { verifier, taken: AtomicU64::new(0) });
     let data = server.clone();
-    let http = HttpServer::new(move || App::new().app_data(data.clone()).route("/hook", web::post().to(take)))
-        .workers(1)
-        .disable_signals()
-        .bind(("127.0.0.1", 0))?;
+    let http =
+        HttpServer::new(move || App::new().app_data(data.clone()).route("/hook", web::post().to(take)))
+            .workers(1)
+            .disable_signals()
+            .bind(("127.0.0.1", 0))?;
     let url = format!("http://{}/hook", http.addrs()[0]);
     tokio::spawn(http.run());
 
     let mut config = FakeConfig::new(url);
     config.signing_seed = seed;
     config.ledger_capacity = 1000;
-    let fake = FakeTelnyx::start(config, Arc::new(WallClock)).await?;
+    let fake = FakeTelnyx::start(config, Arc::new(SystemClock)).await?;
     let begin = Instant::now();
     for index in 0..CALLS {
         let script = CallScript::new(fictional_number(index), "+12025550100").gives_up_after(Duration::ZERO);
@@ -88,17 +74,18 @@ async fn push() -> anyhow_free::Result {
     let ledger = fake.shutdown().await;
     println!("{:<40} {:>10.0} /s", "webhooks sent, checked and read", taken as f64 / spent.as_secs_f64());
     for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
-        println!("  latency {name:<30} {:>10.2?}", Duration::from_micros(ledger.latency.value_at_quantile(quantile)));
+        println!(
+            "  latency {name:<30} {:>10.2?}",
+            Duration::from_micros(ledger.latency.value_at_quantile(quantile))
+        );
     }
     assert_eq!(taken, ledger.totals.webhooks);
     Ok(())
 }
 
-mod anyhow_free {
-    pub type Result = std::result::Result<(), Box<dyn std::error::Error>>;
-}
+type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-fn main() -> anyhow_free::Result {
+fn main() -> Outcome {
     let signer = Signer::from_seed(&[7; 32]);
     let verifier = WebhookVerifier::from_base64(&signer.public_key_base64())?;
     let now = DateTime::from_timestamp(1_768_000_000, 0).unwrap_or_default();
@@ -109,7 +96,9 @@ fn main() -> anyhow_free::Result {
         timestamp: Some(timestamp.as_bytes()),
         body: HANGUP.as_bytes(),
     };
-    each("signature of a webhook checked", 2_000, || assert_eq!(black_box(verifier.verify(&parts, now)), Ok(())));
+    each("signature of a webhook checked", 2_000, || {
+        assert_eq!(black_box(verifier.verify(&parts, now)), Ok(()))
+    });
     each("webhook signed", 2_000, || drop(black_box(signer.sign(&timestamp, HANGUP.as_bytes()))));
     each("webhook read (1.1 kB)", 20_000, || drop(black_box(parse(HANGUP.as_bytes(), now))));
     // two threads, as on the two cores the numbers in the documentation are from
