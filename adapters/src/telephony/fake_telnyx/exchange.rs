@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use domain::envelope::Time;
 use domain::ports::clock::Clock;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::answers::Answer;
 use super::chance::{Dice, Names};
@@ -199,7 +199,9 @@ impl Exchange {
         }
         self.courier.lock().totals.calls += 1;
         let (done, ended) = oneshot::channel();
-        tokio::spawn(Performance::new(self.clone(), leg.clone(), new.part, inputs, done).run(new.begin));
+        tokio::spawn(
+            Performance::new(self.clone(), leg.clone(), new.part, inputs, done).run(new.begin, new.place),
+        );
         (leg, ended)
     }
 
@@ -326,6 +328,7 @@ impl Exchange {
             webhook_url: placing.extras.webhook_url.clone(),
             part: Part::Callee { script: self.callee(&placing.to), placing, partner: None },
             begin: Some(begin),
+            place: None,
         });
         *leg_id = Some(leg.leg_id.clone());
         let manner = manner(&mut dials.dice, &mischief, &leg, false);
@@ -385,6 +388,8 @@ pub(super) struct NewLeg {
     pub part: Part,
     /// Nothing happens on the leg before this resolves.
     pub begin: Option<oneshot::Receiver<()>>,
+    /// Its place among the calls that may be under way at once.
+    pub place: Option<OwnedSemaphorePermit>,
 }
 
 struct Verdict {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use actix_web::dev::ServerHandle;
 use bytes::Bytes;
 use domain::ports::clock::Clock;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::config::FakeConfig;
 use super::courier::Courier;
@@ -61,7 +61,7 @@ pub enum RawHeaders {
     Exactly(Vec<(String, String)>),
 }
 
-/// An inbound call under way.
+/// An inbound call under way. It goes on without its handle.
 #[derive(Debug)]
 pub struct CallHandle {
     /// The carrier's name of the leg that commands use.
@@ -69,7 +69,6 @@ pub struct CallHandle {
     /// The leg.
     pub leg_id: String,
     ended: oneshot::Receiver<CallRecord>,
-    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl CallHandle {
@@ -127,13 +126,9 @@ impl FakeTelnyx {
             webhook_url: None,
             part: Part::Caller(script),
             begin: None,
+            place: permit.ok(),
         });
-        CallHandle {
-            control_id: leg.control_id.clone(),
-            leg_id: leg.leg_id.to_string(),
-            ended,
-            _place: permit.ok(),
-        }
+        CallHandle { control_id: leg.control_id.clone(), leg_id: leg.leg_id.to_string(), ended }
     }
 
     /// How whoever is called behaves, unless [`FakeTelnyx::set_callee`] says otherwise of them.

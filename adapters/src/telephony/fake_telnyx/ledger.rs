@@ -48,7 +48,7 @@ pub struct CallRecord {
     pub ended_at: Time,
     /// The carrier's word for why.
     pub hangup_cause: &'static str,
-    /// What the server should make of it.
+    /// What the server should make of it. For a transfer's leg it says nothing of the call that was transferred.
     pub expected: Expected,
     /// What the other end waited for in vain.
     pub unmet: Vec<&'static str>,

@@ -22,7 +22,7 @@ use super::exchange::{Exchange, Manner, Reply};
 use super::leg::Phase;
 
 /// How long an answer waits for a webhook that is to come first.
-const WEBHOOK_FIRST: Duration = Duration::from_millis(250);
+const WEBHOOK_FIRST: Duration = Duration::from_secs(2);
 /// Telnyx lists 20 calls a page, at most 250.
 const PAGE: (usize, usize) = (20, 250);
 /// A tenth of a second of silence: what every recording of the fake holds.

@@ -11,6 +11,7 @@ use domain::call::terms::{Direction, EndReason, Status};
 use domain::ids::derive;
 use domain::personal::Personal;
 use domain::ports::telephony::{CarrierError, LegAction, LegCommand, Telephony};
+use futures::FutureExt;
 use uuid::Uuid;
 
 use super::world::{World, client, order, repeats, speak, tag};
@@ -58,11 +59,15 @@ async fn a_caller_may_give_up_before_the_answer() {
 
 #[actix_web::test]
 async fn a_server_that_does_nothing_is_waited_for_and_reported() {
-    let world = World::with(|config| config.patience = Duration::from_millis(50)).await;
+    let mut world = World::with(|config| config.patience = Duration::from_secs(3600)).await;
     let call = world.fake.place_call(CallScript::new(CALLER, OURS)).await;
+    world.next("call.initiated").await;
+    world.clock.advance(TimeDelta::hours(2));
     assert_eq!(call.ended().await.unwrap().unmet, ["the call was never answered"]);
     let call = world.fake.place_call(CallScript::new(CALLER, OURS).then(Step::Stay)).await;
     world.client.command(&order(1, &call.control_id, LegAction::Answer)).await.unwrap();
+    world.next("call.answered").await;
+    world.clock.advance(TimeDelta::hours(2));
     assert_eq!(call.ended().await.unwrap().unmet, ["the server never ended the call"]);
     world.stop().await;
 }
@@ -231,4 +236,15 @@ async fn two_runs_with_one_seed_differ_in_names_only() {
     assert_ne!(first, second);
     world.stop().await;
     other.stop().await;
+}
+
+#[actix_web::test]
+async fn no_more_calls_are_under_way_than_allowed() {
+    let world = World::with(|config| config.max_calls = 1).await;
+    let script = || CallScript::new(CALLER, OURS);
+    let first = world.fake.place_call(script()).await.control_id; // goes on without its handle
+    assert!(world.fake.place_call(script()).now_or_never().is_none());
+    world.client.command(&order(1, &first, LegAction::HangUp)).await.unwrap();
+    world.fake.place_call(script()).await;
+    assert_eq!(world.stop().await.totals.calls, 2);
 }

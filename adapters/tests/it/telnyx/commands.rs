@@ -265,7 +265,7 @@ async fn a_command_that_can_never_work_is_refused_without_a_word_about_whom() {
 
 #[actix_web::test]
 async fn a_repeated_command_id_does_nothing_for_a_minute() {
-    let mut world = World::start().await;
+    let mut world = World::with(|config| config.patience = Duration::from_secs(3600)).await;
     let call = world.fake.place_call(CallScript::new(CALLER, OURS)).await;
     let id = call.control_id.clone();
     for _ in 0..2 {

@@ -25,15 +25,14 @@ fn named<'a>(heard: &'a [Heard], event_type: &'a str) -> impl Iterator<Item = &'
 
 #[actix_web::test]
 async fn a_failed_webhook_is_tried_again_as_the_same_event_and_elsewhere_after_two_failures() {
-    let mut world = World::answering([503, 429], |config| {
+    let mut world = World::answering([503, 429, 500, 408, 500, 502, 503], |config| {
+        config.attempts = 8;
         config.failover_url = Some(config.webhook_url.replace("/telnyx", "/failover"));
     })
     .await;
     world.fake.place_call(abandoned()).await.ended().await.unwrap();
     let heard = world.rest();
-    let first: Vec<_> = named(&heard, "call.initiated").chain(named(&heard, "call.hangup")).collect();
-    let retried: Vec<_> = heard.iter().filter(|heard| heard.body["meta"]["attempt"] != 1).collect();
-    assert!(!retried.is_empty() && first.len() > 2);
+    assert!(heard.iter().any(|heard| heard.path.ends_with("/failover")), "7 failures of 3 events");
     for (id, count) in repeats(&heard) {
         let attempts: Vec<_> = heard.iter().filter(|heard| heard.event_id() == id).collect();
         for (index, attempt) in attempts.iter().enumerate() {
@@ -43,8 +42,8 @@ async fn a_failed_webhook_is_tried_again_as_the_same_event_and_elsewhere_after_t
         }
     }
     let ledger = world.stop().await;
-    assert_eq!((ledger.totals.attempts, ledger.totals.given_up), (ledger.totals.webhooks + 2, 0));
-    assert_eq!(ledger.webhooks.iter().filter(|hook| hook.status == Some(503)).count(), 1);
+    assert_eq!((ledger.totals.attempts, ledger.totals.given_up), (ledger.totals.webhooks + 7, 0));
+    assert_eq!(ledger.webhooks.iter().filter(|hook| hook.status == Some(503)).count(), 2);
 }
 
 #[actix_web::test]
@@ -57,8 +56,8 @@ async fn a_refused_webhook_is_not_tried_again_and_an_unanswered_one_is() {
     let world = World::answering([0], |config| config.webhook_timeout = Duration::from_millis(100)).await;
     world.fake.place_call(abandoned()).await.ended().await.unwrap();
     let ledger = world.stop().await;
-    assert_eq!(ledger.totals.attempts, ledger.totals.webhooks + 1);
-    assert_eq!(ledger.webhooks.iter().filter(|hook| hook.status.is_none()).count(), 1);
+    assert_eq!(ledger.totals.accepted, ledger.totals.webhooks, "each was taken once, in the end");
+    assert!(ledger.webhooks.iter().any(|hook| hook.status.is_none()));
 }
 
 #[actix_web::test]
@@ -101,10 +100,12 @@ async fn a_shuffled_webhook_is_overtaken() {
 #[actix_web::test]
 async fn a_webhook_can_outrun_the_answer_to_its_command() {
     let mut world = World::with(|config| config.mischief.webhook_first = 1.0).await;
-    let call = world.fake.place_call(CallScript::new(CALLER, OURS)).await;
-    world.next("call.initiated").await;
-    world.client.command(&order(1, &call.control_id, LegAction::Answer)).await.unwrap();
-    assert_eq!(named(&world.rest(), "call.answered").count(), 1, "it was there before the answer");
+    for id in 0..20 {
+        let call = world.fake.place_call(CallScript::new(CALLER, OURS)).await;
+        world.next_of(&call.leg_id, "call.initiated").await;
+        world.client.command(&order(id, &call.control_id, LegAction::Answer)).await.unwrap();
+        assert_eq!(named(&world.rest(), "call.answered").count(), 1, "it was there before the answer");
+    }
     world.stop().await;
 }
 

@@ -8,13 +8,14 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use adapters::clock::SystemClock;
 use adapters::telephony::fake_telnyx::{FakeConfig, FakeTelnyx};
 use adapters::telephony::telnyx::{
     ApiKey, Ingress, SIGNATURE_HEADER, SignedParts, TIMESTAMP_HEADER, TelnyxClient, TelnyxConfig,
     WebhookVerifier, parse,
 };
 use async_trait::async_trait;
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use domain::call::report::{CarrierReport, LegRole, LegTag};
 use domain::envelope::Time;
 use domain::ids::{CallId, ClientId};
@@ -22,31 +23,41 @@ use domain::personal::Personal;
 use domain::phone::Party;
 use domain::ports::clock::Clock;
 use domain::ports::telephony::{Dial, LegAction, LegCommand};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-/// The machine's clock, which can be put forward.
-#[derive(Debug, Default)]
+/// The machine's clock, which can be put forward; whoever sleeps on it notices.
+#[derive(Debug)]
 pub struct TestClock {
-    ahead: Mutex<TimeDelta>,
+    ahead: watch::Sender<TimeDelta>,
+}
+
+impl Default for TestClock {
+    fn default() -> Self {
+        Self { ahead: watch::Sender::new(TimeDelta::zero()) }
+    }
 }
 
 impl TestClock {
     pub fn advance(&self, by: TimeDelta) {
-        *self.ahead.lock().unwrap() += by;
+        self.ahead.send_modify(|ahead| *ahead += by);
     }
 }
 
 #[async_trait]
 impl Clock for TestClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     fn now(&self) -> Time {
-        Utc::now() + *self.ahead.lock().unwrap()
+        SystemClock.now() + *self.ahead.borrow()
     }
 
     async fn sleep_until(&self, at: Time) {
-        if let Ok(wait) = (at - self.now()).to_std() {
-            tokio::time::sleep(wait).await;
+        let mut moved = self.ahead.subscribe();
+        while self.now() < at {
+            let ahead = *moved.borrow_and_update();
+            tokio::select! {
+                () = SystemClock.sleep_until(at - ahead) => {}
+                _ = moved.changed() => {}
+            }
         }
     }
 }

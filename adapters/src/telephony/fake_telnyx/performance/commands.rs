@@ -102,6 +102,7 @@ impl Performance {
                 partner: Some(self.leg.clone()),
             },
             begin: None,
+            place: None,
         });
         self.partner = Some(leg);
     }

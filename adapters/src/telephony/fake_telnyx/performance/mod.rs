@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::envelope::Time;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::chance::Dice;
 use super::ending::Ending;
@@ -121,7 +121,7 @@ impl Performance {
         }
     }
 
-    pub async fn run(mut self, begin: Option<oneshot::Receiver<()>>) {
+    pub async fn run(mut self, begin: Option<oneshot::Receiver<()>>, place: Option<OwnedSemaphorePermit>) {
         let mut closing = self.exchange.closing();
         if let Some(begin) = begin {
             let _ = begin.await; // dropped: the answer is on its way
@@ -141,6 +141,7 @@ impl Performance {
             }
         }
         self.wind_up().await;
+        drop(place);
     }
 
     fn now(&self) -> Time {
