@@ -1,5 +1,5 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
 use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
@@ -7,10 +7,6 @@ use actix_web::test::{TestRequest, init_service, read_body_json};
 use actix_web::{App, web};
 use domain::ports::ids::Ids;
 use serde_json::Value;
-use tracing::field::{Field, Visit};
-use tracing_subscriber::Layer;
-use tracing_subscriber::layer::{Context, SubscriberExt as _};
-use tracing_subscriber::registry::LookupSpan;
 use uuid::Uuid;
 
 use super::{Edge, REQUEST_ID};
@@ -40,15 +36,6 @@ async fn send(request: TestRequest) -> (StatusCode, String, Value) {
         .route("/ok/{id}", web::get().to(async || Answer::data("fine")))
         .route("/bad", web::post().to(async |_: JsonBody<Nothing>| Answer::data("")))
         .route("/lost", web::get().to(async || Err::<Answer, _>(ApiError::not_found("call"))))
-        .route(
-            "/talk",
-            web::get().to(async || {
-                tracing::info!("before");
-                tokio::task::yield_now().await;
-                tracing::info!("after");
-                Answer::data("")
-            }),
-        )
         .route("/boom", web::get().to(boom))
         .route(
             "/context",
@@ -147,48 +134,4 @@ fn requests_are_counted_by_route_and_never_by_path() {
     };
     assert!(text.contains(&counted("/ok/{id}", 200, 3)), "{text}");
     assert!(text.contains(&counted("unmatched", 404, 1)) && !text.contains("15550100"), "{text}");
-}
-
-/// Keeps the `request.id` of the span each event stands in.
-#[derive(Clone, Default)]
-struct SeenIds(Arc<Mutex<Vec<Option<String>>>>);
-
-struct RequestId(Option<String>);
-
-impl Visit for RequestId {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "request.id" {
-            self.0 = Some(value.to_owned());
-        }
-    }
-
-    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
-}
-
-impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for SeenIds {
-    fn on_new_span(&self, fields: &tracing::span::Attributes<'_>, id: &tracing::Id, context: Context<'_, S>) {
-        let mut found = RequestId(None);
-        fields.record(&mut found);
-        if let Some(span) = context.span(id) {
-            span.extensions_mut().insert(found);
-        }
-    }
-
-    fn on_event(&self, event: &tracing::Event<'_>, context: Context<'_, S>) {
-        let span = context.event_span(event);
-        let id = span.and_then(|span| span.extensions().get::<RequestId>().and_then(|id| id.0.clone()));
-        self.0.lock().unwrap().push(id);
-    }
-}
-
-#[test]
-fn every_line_of_a_request_carries_its_id() {
-    let seen = SeenIds::default();
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(seen.clone()), || {
-        actix_web::rt::System::new().block_on(async {
-            send(get("/talk").insert_header((REQUEST_ID, "r-7"))).await;
-        });
-    });
-    // two of the handler's and the access log's
-    assert_eq!(*seen.0.lock().unwrap(), vec![Some("r-7".to_owned()); 3]);
 }
