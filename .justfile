@@ -13,7 +13,7 @@ test *arguments:
 
 # licences, advisories and sources of dependencies
 deny:
-    cargo deny --all-features check --config .deny.toml
+    cargo deny --all-features --config .deny.toml check
 
 # how fast it is, on this machine
 bench *arguments:
