@@ -16,6 +16,8 @@ const PREFIX: &str = "VOXLEDGER_";
 const FILE_VARIABLE: &str = "VOXLEDGER_CONFIG";
 /// Variables of the test suite, which the programs it starts inherit.
 const TEST_PREFIX: &str = "VOXLEDGER_TEST_";
+/// Which binary the test suite runs.
+const BINARY_VARIABLE: &str = "VOXLEDGER_BIN";
 
 /// What is to be merged: file < environment < flags.
 #[derive(Clone, Default)]
@@ -130,7 +132,8 @@ impl Given {
                     self.values.insert((*key).to_owned(), (value.clone(), name.clone()));
                 }
                 Some(_) => {}
-                None if name == FILE_VARIABLE || name.starts_with(TEST_PREFIX) => {}
+                None if name == FILE_VARIABLE || name == BINARY_VARIABLE || name.starts_with(TEST_PREFIX) => {
+                }
                 None => {
                     let nearest = nearest(name, known.keys().map(String::as_str)).map(str::to_owned);
                     return Err(ConfigError::UnknownVariable { name: name.clone(), nearest });

@@ -118,6 +118,7 @@ fn unknown_field(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::error::PayloadError;
     use actix_web::test::TestRequest;
     use serde::Deserialize;
 
@@ -188,13 +189,17 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_body_that_understates_its_length_is_stopped_all_the_same() {
-        let (request, mut payload) = TestRequest::post()
-            .insert_header(("content-type", "application/json"))
-            .app_data(BodyLimit(9))
-            .set_payload(r#"{"to":"x"}"#)
-            .to_http_parts();
-        let error = JsonBody::<Dial>::from_request(&request, &mut payload).await.unwrap_err();
-        assert_eq!(error.code(), Code::PayloadTooLarge);
+    async fn a_body_that_says_nothing_of_its_length_is_stopped_at_the_limit() {
+        let chunks = ["{\"to\"", ":\"x\"}"].map(Bytes::from);
+        for (limit, read) in [(10, Ok("x".to_owned())), (9, Err(Code::PayloadTooLarge))] {
+            let (request, _) = TestRequest::post()
+                .insert_header(("content-type", "application/json"))
+                .app_data(BodyLimit(limit))
+                .to_http_parts();
+            let stream = futures::stream::iter(chunks.clone().map(Ok::<_, PayloadError>));
+            let mut payload: Payload = Payload::Stream { payload: Box::pin(stream) };
+            let body = JsonBody::<Dial>::from_request(&request, &mut payload).await;
+            assert_eq!(body.map(|body| body.value.to).map_err(|error| error.code()), read);
+        }
     }
 }
