@@ -10,6 +10,8 @@
 //! which writes what is missing and never touches bytes that are there. If this test says that the bytes of an
 //! event changed, give the event its next schema number and a `From` the shape before: the log holds the old bytes.
 
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "golden/msgpack.rs"]
 mod msgpack;
 #[path = "golden/specimens.rs"]
