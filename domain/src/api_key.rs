@@ -79,3 +79,36 @@ impl Aggregate for ApiKey {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::calls::at;
+    use crate::testing::scenario::scenario;
+
+    fn key(name: &str) -> ApiKeyCreated {
+        ApiKeyCreated {
+            name: name.to_owned(),
+            key_prefix: "vx_AbCdEfG".to_owned(),
+            key_hash: ByteBuf::from([7; 32]),
+            scopes: vec!["calls:read".to_owned()],
+            at: at(1),
+        }
+    }
+
+    #[test]
+    fn a_key_is_created_once() {
+        let there = scenario::<ApiKey>().when(ApiKeyCommand::Create(key("office")));
+        let there = there.then([key("office").into()]).and();
+        there.when(ApiKeyCommand::Create(key("another"))).then_refused(ApiKeyRefusal::Exists);
+    }
+
+    #[test]
+    fn a_key_has_a_name_of_1_to_200_characters() {
+        for bad in ["", " \t", &"é".repeat(201)] {
+            scenario::<ApiKey>().when(ApiKeyCommand::Create(key(bad))).then_refused(ApiKeyRefusal::Name);
+        }
+        let longest = key(&"é".repeat(200));
+        scenario::<ApiKey>().when(ApiKeyCommand::Create(longest)).then_types(["api_key.created"]);
+    }
+}

@@ -77,3 +77,31 @@ impl Aggregate for Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::calls::at;
+    use crate::testing::scenario::scenario;
+
+    fn create(name: &str) -> ClientCommand {
+        ClientCommand::Create { name: name.to_owned(), now: at(1) }
+    }
+
+    #[test]
+    fn a_client_is_created_once() {
+        let created = ClientCreated { name: "Example Travel".to_owned(), at: at(1) };
+        let there = scenario::<Client>().when(create("Example Travel")).then([created.into()]).and();
+        there.when(create("Another")).then_refused(ClientRefusal::Exists);
+    }
+
+    #[test]
+    fn a_client_has_a_name_of_1_to_200_characters() {
+        for bad in ["", " \t", &"é".repeat(201)] {
+            scenario::<Client>().when(create(bad)).then_refused(ClientRefusal::Name);
+        }
+        for good in ["x", &"é".repeat(200)] {
+            scenario::<Client>().when(create(good)).then_types(["client.created"]);
+        }
+    }
+}

@@ -43,3 +43,36 @@ impl LegId {
         Self(Uuid::new_v5(&NAMESPACE, format!("{provider}\n{leg_id}").as_bytes()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::CarrierEventId;
+
+    /// Streams are named by these ids: another derivation would lose every leg and every webhook there is.
+    #[test]
+    fn ids_of_legs_and_webhooks_never_change() {
+        let of = |id: Uuid| id.to_string();
+        assert_eq!(
+            of(LegId::of("telnyx", "0c9f1c52-f1f6-11f0-9a11-02420a0f0001").0),
+            "1aa062ea-ff07-55e0-9a90-fd2a55454da7"
+        );
+        assert_eq!(
+            of(CarrierEventId::of("telnyx", "5b0f8c1e-2f7a-4f0a-9c55-0d9f3b6a7e10").0),
+            "d507bda1-1b7f-5e73-8b51-99b01885a540"
+        );
+        assert_eq!(
+            of(crate::ids::derive(Uuid::from_u128(7), "reconcile")),
+            "d6e2614a-2b45-5b0a-9389-cbc5644bebff"
+        );
+    }
+
+    #[test]
+    fn legs_of_two_carriers_differ_even_under_one_name() {
+        assert_ne!(LegId::of("telnyx", "leg"), LegId::of("another", "leg"));
+        assert_ne!(LegId::of("a", "b\nc").stream(), LegId::of("a", "bc").stream());
+        assert_eq!(LegId::of("telnyx", "leg"), LegId::of("telnyx", "leg"));
+        // a leg and an event of the same name are two streams
+        assert_ne!(LegId::of("telnyx", "x").0, CarrierEventId::of("telnyx", "x").0);
+    }
+}

@@ -152,3 +152,65 @@ impl Aggregate for Number {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::calls::{AGENT, MENU, OUR_NUMBER, at};
+    use crate::testing::scenario::scenario;
+
+    fn number() -> E164 {
+        OUR_NUMBER.parse().unwrap()
+    }
+
+    fn add(route: Route, seconds: i64) -> NumberCommand {
+        NumberCommand::Add { number: number(), route, now: at(seconds) }
+    }
+
+    fn reroute(route: Route, seconds: i64) -> NumberCommand {
+        NumberCommand::Reroute { route, now: at(seconds) }
+    }
+
+    fn remove(seconds: i64) -> NumberCommand {
+        NumberCommand::Remove { now: at(seconds) }
+    }
+
+    #[test]
+    fn a_number_is_added_once() {
+        let added = NumberAdded { number: number().into(), route: MENU, at: at(1) };
+        let there = scenario::<Number>().when(add(MENU, 1)).then([added.into()]).and();
+        there.clone().when(add(MENU, 2)).then_refused(NumberRefusal::Exists);
+        there.after([remove(2)]).when(add(AGENT, 3)).then_refused(NumberRefusal::Exists);
+    }
+
+    #[test]
+    fn a_number_is_rerouted_when_its_route_really_changes() {
+        let there = scenario::<Number>().after([add(MENU, 1)]);
+        there.clone().when(reroute(MENU, 2)).then_nothing();
+        let rerouted = there.when(reroute(Route::Reject, 2));
+        let rerouted = rerouted.then([NumberRerouted { route: Route::Reject, at: at(2) }.into()]).and();
+        rerouted.clone().when(reroute(Route::Reject, 3)).then_nothing();
+        rerouted.when(reroute(MENU, 3)).then([NumberRerouted { route: MENU, at: at(3) }.into()]);
+    }
+
+    #[test]
+    fn a_number_that_is_gone_or_never_was_does_nothing() {
+        let gone = scenario::<Number>().after([add(MENU, 1)]);
+        let gone = gone.when(remove(2)).then([NumberRemoved { at: at(2) }.into()]).and();
+        for nothing in [scenario::<Number>(), gone] {
+            nothing.clone().when(reroute(AGENT, 3)).then_refused(NumberRefusal::Unknown);
+            nothing.clone().when(reroute(MENU, 3)).then_refused(NumberRefusal::Unknown);
+            nothing.when(remove(3)).then_refused(NumberRefusal::Unknown);
+        }
+    }
+
+    #[test]
+    fn a_route_reads_as_the_edge_writes_it() {
+        let read = |json: &str| serde_json::from_str::<Route>(json).ok();
+        assert_eq!(read(r#"{"type":"agent"}"#), Some(AGENT));
+        assert_eq!(read(r#"{"type":"reject"}"#), Some(Route::Reject));
+        assert_eq!(serde_json::to_string(&AGENT).unwrap(), r#"{"type":"agent"}"#);
+        assert_eq!(read(&serde_json::to_string(&MENU).unwrap()), Some(MENU));
+        assert_eq!((read(r#"{"type":"ivr_menu"}"#), read(r#"{"type":"queue"}"#)), (None, None));
+    }
+}

@@ -2,6 +2,47 @@
 //!
 //! [`CallCommand`] → `decide` → [`CallEvent`]s → `evolve` → [`Call`]; [`react`] turns each fact into the work
 //! that is to be done in the world.
+//!
+//! # The life of a call
+//!
+//! ```text
+//!  outbound  call.queued                                                     inbound  call.received
+//!                │                                                                        │
+//!                ▼            dial_postponed                                              │
+//!            ┌────────┐ ◀───────────────────────┐                                         │
+//!            │ queued │                         │                                         │
+//!            └────────┘ ── dial_started ──▶ ┌─────────┐                                   │
+//!                │                          │ dialing │                                   │
+//!                │       ┌─ dial_unknown ── └─────────┘                                   │
+//!                │       ▼                      │ dial_accepted, ringing                  │
+//!                │  ┌──────────────┐            ▼                                         ▼
+//!                │  │ dial_unknown │ ────▶ ┌─────────┐ ◀──────────────────────────────────┘
+//!                │  └──────────────┘       │ ringing │   answer_requested or reject_requested
+//!                │       │                 └─────────┘
+//!                │       │                      │ answered
+//!                │       │                      ▼
+//!                │       │               ┌─────────────┐  speech, keys, lines, recordings,
+//!                │       │               │ in_progress │  transfer_requested → _connected or _failed
+//!                │       │               └─────────────┘
+//!                ▼       ▼                      ▼
+//!            ┌──────────────────── call.ended ─────────────────────┐
+//!            │ failed: never connected,     │ ended: it connected  │  still to come: recording_saved,
+//!            │ or broken by a fault         │                      │  cost_recorded, late lines, answered
+//!            └──────────────────────────────┴──────────────────────┘
+//! ```
+//!
+//! - Any webhook may be the first, come twice, or come after the end. It is always recorded
+//!   (`call.carrier_event_received`), and what it tells is the same in whatever order: `call.received` begins the
+//!   call, `call.leg_identified` adds what the first webhook lacked. One thing alone depends on the order: a
+//!   transfer whose bridge is told after the end does not change the end's reason.
+//! - Nothing leaves a terminal status. An `answered` told after the end only shows that the call had connected,
+//!   which can turn `failed` into `ended`.
+//! - `hangup_requested` changes no status: the call goes on until the carrier says that it is over. A queued call,
+//!   or one whose dial was put off, is over at once.
+//! - Between two `dial_started` always stands `dial_postponed`. After `dial_unknown` the carrier is asked, never
+//!   dialled.
+//! - Every `…_requested` fact is a command to the carrier under one id, pending until `command_accepted`,
+//!   `command_failed` or the end. A failed command ends the call only where it leaves no way to take or end it.
 
 mod command;
 mod decide;

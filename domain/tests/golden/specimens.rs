@@ -1,0 +1,255 @@
+//! One fixed, fully populated value of every event type: what its newest golden file holds.
+//!
+//! A value here never changes once its file is released. When a payload gains an optional field, the specimen
+//! keeps the field empty if it is left out of the bytes then; otherwise the shape needs its next schema number.
+
+use domain::api_key::{ApiKeyCreated, ApiKeyEvent};
+use domain::call::report::{LegRef, LegRole};
+use domain::call::terms::{
+    AnsweredBy, CommandKind, Direction, EndReason, EndedBy, Fault, RecordingFormat, Speaker, SpeechOutcome,
+};
+use domain::call::*;
+use domain::carrier_event::{CarrierInboxEvent, InboxReceived};
+use domain::client::{ClientCreated, ClientEvent};
+use domain::envelope::Time;
+use domain::ids::{AgentId, CallId, ClientId, MenuId, NumberId};
+use domain::leg::{LegBound, LegEvent};
+use domain::money::Money;
+use domain::number::{NumberAdded, NumberEvent, NumberRemoved, NumberRerouted, Route};
+use domain::phone::Party;
+use serde_bytes::ByteBuf;
+use uuid::Uuid;
+
+fn id(n: u128) -> Uuid {
+    Uuid::from_u128(0x0193_8f6a_2b7c_7d1e_8a00_0000_0000_0000 | n)
+}
+
+fn at(micros: i64) -> Time {
+    Time::from_timestamp_micros(1_768_472_430_123_456 + micros).unwrap()
+}
+
+fn party(text: &str) -> domain::personal::Personal<Party> {
+    Party::new(text).into()
+}
+
+fn leg() -> LegRef {
+    LegRef {
+        control_id: Some("v3:ExAmPlE_0a1b2c3d4e5f-aaaa".to_owned()),
+        leg_id: "0c9f1c52-f1f6-11f0-9a11-02420a0f0001".to_owned(),
+        session_id: Some("0c9f0b10-f1f6-11f0-8b22-02420a0f0001".to_owned()),
+        connection_id: Some("1900000000000000001".to_owned()),
+    }
+}
+
+fn metadata() -> CallMetadata {
+    let value = serde_json::json!({ "id": 7, "rush": true, "tags": ["a", null], "weight": 1.5, "far": -1 });
+    [("order".to_owned(), value), ("note".to_owned(), "Grüße".into())].into()
+}
+
+/// Of a call.
+pub fn call() -> Vec<CallEvent> {
+    vec![
+        CarrierEventReceived {
+            provider: "telnyx".to_owned(),
+            event_id: "5b0f8c1e-2f7a-4f0a-9c55-0d9f3b6a7e10".to_owned(),
+            event_type: "call.initiated".to_owned(),
+            occurred_at: at(0),
+            disposition: Disposition::Applied,
+            leg_role: LegRole::Main,
+            raw: ByteBuf::from(br#"{"data":{"record_type":"event"}}"#.to_vec()).into(),
+        }
+        .into(),
+        Received {
+            provider: "telnyx".to_owned(),
+            leg: leg(),
+            direction: Direction::Inbound,
+            from: Some(party("+12025550123")),
+            to: Some(party("+12025550188")),
+            number_id: Some(NumberId(id(1))),
+            route: Some(Route::IvrMenu { id: MenuId(id(2)) }),
+            at: at(1),
+            ring_until: at(60_000_001),
+        }
+        .into(),
+        LegIdentified {
+            leg: leg(),
+            direction: Direction::Inbound,
+            from: Some(party("sip:desk@pbx.example.test")),
+            to: Some(party("+12025550188")),
+            number_id: Some(NumberId(id(1))),
+            route: Some(Route::Agent { id: Some(AgentId(id(3))) }),
+            appeared_at: Some(at(1)),
+            at: at(2),
+        }
+        .into(),
+        Queued {
+            command_id: id(4),
+            to: party("+12025550123"),
+            from: Some(party("+12025550188")),
+            agent_id: Some(AgentId(id(3))),
+            menu_id: Some(MenuId(id(2))),
+            metadata: metadata().into(),
+            max_duration_ms: 3_600_000,
+            ring_timeout_ms: 30_000,
+            record: true,
+            at: at(3),
+        }
+        .into(),
+        DialStarted { effect_id: id(4), at: at(4), ring_until: at(40_000_004) }.into(),
+        DialPostponed { effect_id: id(4), at: at(5) }.into(),
+        DialUnknown { effect_id: id(4), at: at(6) }.into(),
+        DialAccepted { effect_id: id(4), provider: "telnyx".to_owned(), leg: leg(), at: at(7) }.into(),
+        Ringing { at: at(8) }.into(),
+        Answered { at: at(9), ends_by: at(3_600_000_009) }.into(),
+        AnswererDetected { answered_by: AnsweredBy::Machine, at: at(10) }.into(),
+        EffectRequested { effect_id: id(5), at: at(11) }.into(),
+        RejectRequested { effect_id: id(6), cause: RejectCause::UnknownNumber, at: at(12) }.into(),
+        HangUpRequested { effect_id: id(7), reason: EndReason::ApiHangup, by: EndedBy::Operator, at: at(13) }
+            .into(),
+        SpeechRequested {
+            effect_id: id(8),
+            seq: 1,
+            text: "One moment, please.".to_owned().into(),
+            at: at(14),
+        }
+        .into(),
+        SpeechEnded { outcome: SpeechOutcome::CallHangup, at: at(15) }.into(),
+        TransferRequested { effect_id: id(9), to: party("+12025550155"), at: at(16) }.into(),
+        TransferConnected { at: at(17) }.into(),
+        TransferFailed { provider_code: "user_busy".to_owned(), at: at(18) }.into(),
+        DtmfRequested { effect_id: id(10), seq: 2, digits: "1ww23#".to_owned().into(), at: at(19) }.into(),
+        DtmfReceived { seq: 3, digit: '4'.into(), at: at(20) }.into(),
+        DigitsGathered { digits: "42".to_owned().into(), status: "valid".to_owned(), at: at(21) }.into(),
+        LineTranscribed {
+            seq: 4,
+            speaker: Speaker::Caller,
+            text: "two tickets please".to_owned().into(),
+            confidence_permille: Some(940),
+            at: at(22),
+        }
+        .into(),
+        RecordingRequested { effect_id: id(11), format: RecordingFormat::Wav, at: at(23) }.into(),
+        RecordingAvailable {
+            recording_id: Some("9f0d6a0e-1111-4222-8333-944455566677".to_owned()),
+            url: Some("https://storage.example.test/rec.mp3?sig=x".to_owned().into()),
+            url_expires_at: Some(at(600_000_024)),
+            format: Some(RecordingFormat::Mp3),
+            duration_ms: Some(30_000),
+            at: at(24),
+        }
+        .into(),
+        RecordingLost { reason: "Internal server error".to_owned(), at: at(25) }.into(),
+        CommandAccepted { effect_id: id(8), command: CommandKind::Speak, attempts: 2, at: at(26) }.into(),
+        CommandFailed {
+            effect_id: id(9),
+            command: CommandKind::Transfer,
+            code: "90018".to_owned(),
+            gone: true,
+            attempts: 3,
+            at: at(27),
+        }
+        .into(),
+        CostRecorded {
+            cost: Money { amount_micros: 14_400, currency: "USD".to_owned() },
+            leg_id: leg().leg_id,
+            at: at(28),
+        }
+        .into(),
+        MetadataChanged { command_id: id(12), metadata: metadata().into(), at: at(29) }.into(),
+        Ended {
+            reason: EndReason::CallerHangup,
+            ended_by: EndedBy::Caller,
+            fault: Fault::None,
+            connected: true,
+            provider_code: Some("normal_clearing".to_owned()),
+            sip_code: Some(200),
+            at: at(30),
+        }
+        .into(),
+    ]
+}
+
+/// Of a call, with everything left out that may be.
+pub fn sparse_call() -> Vec<CallEvent> {
+    let leg = LegRef { control_id: None, session_id: None, connection_id: None, ..leg() };
+    let full = call().into_iter();
+    let sparse = full.map(|event| match event {
+        CallEvent::Received(full) => {
+            Received { leg: leg.clone(), from: None, to: None, number_id: None, route: None, ..full }.into()
+        }
+        CallEvent::LegIdentified(full) => LegIdentified {
+            leg: leg.clone(),
+            from: None,
+            to: None,
+            number_id: None,
+            route: None,
+            appeared_at: None,
+            ..full
+        }
+        .into(),
+        CallEvent::Queued(full) => Queued { from: None, agent_id: None, menu_id: None, ..full }.into(),
+        CallEvent::LineTranscribed(full) => LineTranscribed { confidence_permille: None, ..full }.into(),
+        CallEvent::RecordingSaved(full) => RecordingAvailable {
+            recording_id: None,
+            url: None,
+            url_expires_at: None,
+            format: None,
+            duration_ms: None,
+            ..full
+        }
+        .into(),
+        CallEvent::Ended(full) => Ended { provider_code: None, sip_code: None, ..full }.into(),
+        other => other,
+    });
+    sparse.collect()
+}
+
+/// Of a number.
+pub fn number() -> Vec<NumberEvent> {
+    let number = "+12025550188".parse::<domain::phone::E164>().unwrap();
+    vec![
+        NumberAdded { number: number.into(), route: Route::Agent { id: Some(AgentId(id(3))) }, at: at(0) }
+            .into(),
+        NumberRerouted { route: Route::IvrMenu { id: MenuId(id(2)) }, at: at(1) }.into(),
+        NumberRemoved { at: at(2) }.into(),
+    ]
+}
+
+/// Of a client.
+pub fn client() -> Vec<ClientEvent> {
+    vec![ClientCreated { name: "Example Travel".to_owned(), at: at(0) }.into()]
+}
+
+/// Of an API key.
+pub fn api_key() -> Vec<ApiKeyEvent> {
+    vec![
+        ApiKeyCreated {
+            name: "back office".to_owned(),
+            key_prefix: "vx_AbCdEfG".to_owned(),
+            key_hash: ByteBuf::from((0..32).collect::<Vec<u8>>()),
+            scopes: vec!["calls:read".to_owned(), "calls:write".to_owned()],
+            at: at(0),
+        }
+        .into(),
+    ]
+}
+
+/// Of a carrier's leg.
+pub fn leg_bound() -> Vec<LegEvent> {
+    let role = LegRole::TransferTarget;
+    vec![LegBound { call: CallId(id(13)), client: ClientId(id(14)), role, at: at(0) }.into()]
+}
+
+/// Of a webhook that belongs to no call.
+pub fn carrier_event() -> Vec<CarrierInboxEvent> {
+    vec![
+        InboxReceived {
+            provider: "telnyx".to_owned(),
+            event_id: "c0ffee00-2f7a-4f0a-9c55-0d9f3b6a7e10".to_owned(),
+            event_type: "conference.created".to_owned(),
+            occurred_at: at(0),
+            raw: ByteBuf::from(vec![0xff, 0x00, 0x7b]).into(),
+        }
+        .into(),
+    ]
+}
