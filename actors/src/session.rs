@@ -13,7 +13,7 @@ use crate::context::CommandContext;
 use crate::runtime::Runtime;
 
 /// How often a command is decided again because somebody else appended in between.
-const MAX_DECISIONS: u32 = 5;
+const MAX_DECISIONS: u32 = 10;
 const PAGE: usize = 512;
 
 /// What a command led to.
@@ -158,7 +158,7 @@ impl<A: Aggregate> Session<A> {
     ) -> Result<Receipt, CommandError<A::Refusal>> {
         let mut fresh = !self.loaded;
         self.ensure_loaded().await?;
-        for _ in 0..MAX_DECISIONS {
+        for attempt in 0..MAX_DECISIONS {
             if self.client.is_some_and(|owner| owner != context.client) {
                 return Err(CommandError::OtherClient);
             }
@@ -194,6 +194,7 @@ impl<A: Aggregate> Session<A> {
                     return Ok(Receipt { position: Some(appended.last_position), version: self.version });
                 }
                 Err(AppendError::Conflict { .. }) => {
+                    self.step_aside(attempt, first_id).await;
                     self.refresh().await?;
                     fresh = true;
                 }
@@ -218,6 +219,14 @@ impl<A: Aggregate> Session<A> {
             }
         }
         Err(CommandError::Contended)
+    }
+
+    /// Two nodes that keep losing to each other part ways: up to a millisecond the second time, doubling.
+    async fn step_aside(&self, attempt: u32, spread: Option<Uuid>) {
+        let spread = spread.map_or(0, |id| u64::from(id.as_bytes()[15]));
+        if attempt > 0 {
+            tokio::time::sleep(Duration::from_micros((4 * spread) << attempt.min(6))).await;
+        }
     }
 
     async fn position_of(

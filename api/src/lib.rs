@@ -1,1 +1,10 @@
-//! api
+//! Voxledger's edge and composition root: REST, authentication, OpenAPI, command line, configuration, telemetry.
+//!
+//! This crate knows every other one and holds the wiring. It decides nothing about calls: handlers translate
+//! between HTTP and commands, and the rules live in `domain`.
+
+pub mod cli;
+pub mod config;
+pub mod http;
+pub mod problem;
+pub mod telemetry;

@@ -16,7 +16,6 @@ pub mod number;
 pub mod personal;
 pub mod phone;
 pub mod ports;
-pub mod wire;
-
 #[cfg(any(test, feature = "conformance"))]
 pub mod testing;
+pub mod wire;

@@ -27,7 +27,7 @@ const MAX_SENDS: u32 = 3;
 /// How live calls are kept.
 #[derive(Debug, Clone, Copy)]
 pub struct CallsOptions {
-    /// Threads that run actors; 0 runs them where they are started.
+    /// Threads that run actors, at least one.
     pub arbiters: usize,
     /// An actor without a message for this long is rested.
     pub idle_after: Duration,
@@ -88,10 +88,8 @@ impl Registry {
         }
         let incarnation = self.incarnations.fetch_add(1, Ordering::Relaxed);
         let actor = CallActor::new(id, incarnation, self.clone(), self.runtime.clone());
-        let addr = match self.arbiters.get(incarnation as usize % self.arbiters.len().max(1)) {
-            Some(arbiter) => CallActor::start_in_arbiter(arbiter, move |_| actor),
-            None => actor.start(),
-        };
+        let arbiter = &self.arbiters[incarnation as usize % self.arbiters.len()];
+        let addr = CallActor::start_in_arbiter(arbiter, move |_| actor);
         if shard.insert(id, Live { incarnation, addr: addr.clone() }).is_none() {
             self.count(self.live.fetch_add(1, Ordering::Relaxed) + 1);
         } else {
@@ -135,7 +133,7 @@ impl Calls {
     /// Starts the registry, and a task that rests idle actors until `stop`. Call it inside an actix system.
     #[must_use]
     pub fn start(runtime: Runtime, options: CallsOptions, stop: CancellationToken) -> Self {
-        let arbiters = (0..options.arbiters).map(|_| Arbiter::new().handle()).collect();
+        let arbiters = (0..options.arbiters.max(1)).map(|_| Arbiter::new().handle()).collect();
         let registry = Arc::new(Registry {
             runtime,
             options,

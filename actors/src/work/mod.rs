@@ -10,6 +10,7 @@ mod timers;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::envelope::Time;
 use domain::ids::{CallId, ClientId};
 use domain::ports::lease::{Lease, Leases};
 use domain::ports::telephony::Telephony;
@@ -57,6 +58,15 @@ pub struct Workbench {
     pub store: Arc<dyn WorkStore>,
     /// Who owns the job.
     pub leases: Arc<dyn Leases>,
+}
+
+impl Workbench {
+    /// Until when a worker that has seen all that was due at `seen` may sleep: the next thing due, at most
+    /// `longest` from then. What was due before is in progress, or was tried just now.
+    async fn sleep_limit(&self, seen: Time, longest: Duration) -> Time {
+        let next = self.store.next_due().await.ok().flatten();
+        next.filter(|&due| due > seen).map_or(seen + longest, |due| due.min(seen + longest))
+    }
 }
 
 /// Does the work until `stop`, whenever this node owns the job. Returns once what was begun is finished.

@@ -58,7 +58,8 @@ pub(super) async fn perform(
     while !mine.is_cancelled() {
         let woken = news.notified();
         let limit = BATCH + begun.lock().unwrap_or_else(PoisonError::into_inner).len();
-        let due = bench.store.due_effects(clock.now(), limit).await.unwrap_or_else(|error| {
+        let seen = clock.now();
+        let due = bench.store.due_effects(seen, limit).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the outbox cannot be read");
             Vec::new()
         });
@@ -77,10 +78,7 @@ pub(super) async fn perform(
                 news.notify_waiters();
             });
         }
-        let next = bench.store.next_due().await.ok().flatten();
-        let longest = clock.now() + LONGEST_SLEEP;
-        // what is overdue is in progress, or was just seen
-        let until = next.filter(|&due| due > clock.now()).map_or(longest, |due| due.min(longest));
+        let until = bench.sleep_limit(seen, LONGEST_SLEEP).await;
         tokio::select! {
             () = mine.cancelled() => {}
             () = woken => {}

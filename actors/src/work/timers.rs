@@ -20,7 +20,8 @@ pub(super) async fn fire(bench: &Workbench, news: &Notify, mine: &CancellationTo
     let clock = &bench.runtime.clock;
     while !mine.is_cancelled() {
         let woken = news.notified();
-        let due = bench.store.due_timers(clock.now(), BATCH).await.unwrap_or_else(|error| {
+        let seen = clock.now();
+        let due = bench.store.due_timers(seen, BATCH).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "timers cannot be read");
             Vec::new()
         });
@@ -31,10 +32,11 @@ pub(super) async fn fire(bench: &Workbench, news: &Notify, mine: &CancellationTo
         if fired_all {
             continue;
         }
+        let until = bench.sleep_limit(seen, LONGEST_SLEEP).await;
         tokio::select! {
             () = mine.cancelled() => {}
             () = woken => {}
-            () = clock.sleep_until(clock.now() + LONGEST_SLEEP) => {}
+            () = clock.sleep_until(until) => {}
         }
     }
 }

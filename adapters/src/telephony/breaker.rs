@@ -296,7 +296,15 @@ mod tests {
             (unavailable(Some(Duration::from_secs(1))), false),
             (CarrierError::Gone { code: code() }, false),
             (CarrierError::NotReady { code: code() }, false),
-            (CarrierError::Refused { status: 401, code: code(), title: String::new() }, false),
+            (
+                CarrierError::Refused {
+                    because: domain::ports::telephony::RefusedBecause::Settings,
+                    status: 401,
+                    code: code(),
+                    title: String::new(),
+                },
+                false,
+            ),
             (CarrierError::NotConfigured, false),
         ] {
             assert_eq!(is_fault(&error), fault, "{error:?}");

@@ -14,9 +14,10 @@ use super::event::{
     DialUnknown, DtmfRequested, Ended, HangUpRequested, MetadataChanged, Queued, SpeechRequested,
     TransferFailed, TransferRequested,
 };
-use super::state::{Call, DialState, Effect, Order};
-use super::terms::{CommandKind, EndReason, EndedBy, Fault};
+use super::state::{Call, DialState, Effect, Order, Transfer};
+use super::terms::{CommandKind, Direction, EndReason, EndedBy, Fault};
 use crate::envelope::Time;
+use crate::ids::derive;
 
 type Decision = Result<Vec<CallEvent>, CallRefusal>;
 
@@ -34,7 +35,10 @@ impl Call {
             CallCommand::StartDial { effect_id, now } => self.start_dial(*effect_id, *now),
             CallCommand::PostponeDial { effect_id, now } => {
                 self.sent_dial(*effect_id)?;
-                Ok(vec![DialPostponed { effect_id: *effect_id, at: *now }.into()])
+                let postponed = DialPostponed { effect_id: *effect_id, at: *now }.into();
+                // nothing reached the carrier, so a hang-up that waited for the leg has nothing to wait for
+                let withdrawn = self.hang_up.map(|(reason, by)| Call::never_placed(reason, by, *now).into());
+                Ok(std::iter::once(postponed).chain(withdrawn).collect())
             }
             CallCommand::LoseDial { effect_id, now } => {
                 self.sent_dial(*effect_id)?;
@@ -53,7 +57,7 @@ impl Call {
                 self.settle(*effect_id, outcome, *attempts, *now)
             }
             CallCommand::TimerFired { timer, now } => Ok(self.timer_fired(*timer, *now)),
-            CallCommand::LegVanished { .. } if self.is_over() => Ok(vec![]),
+            CallCommand::LegVanished { .. } if self.is_over() || self.leg.is_none() => Ok(vec![]),
             CallCommand::LegVanished { now } => Ok(vec![self.vanished(*now).into()]),
         }
     }
@@ -102,18 +106,7 @@ impl Call {
             return Ok(vec![]); // what was asked for is so, or on its way
         }
         if self.dial == Some(DialState::Waiting) {
-            return Ok(vec![
-                Ended {
-                    reason: EndReason::Cancelled,
-                    ended_by: by,
-                    fault: Fault::None,
-                    connected: false,
-                    provider_code: None,
-                    sip_code: None,
-                    at: now,
-                }
-                .into(),
-            ]);
+            return Ok(vec![Call::never_placed(reason, by, now).into()]);
         }
         Ok(vec![HangUpRequested { effect_id: id, reason, by, at: now }.into()])
     }
@@ -206,7 +199,7 @@ impl Call {
         // a hang-up that was waiting for the leg is what the client wanted
         let (reason, ended_by, fault) = match self.hang_up {
             Some((EndReason::ApiHangup, by)) => (EndReason::Cancelled, by, Fault::None),
-            _ => (reason, if fault == Fault::Provider { EndedBy::Provider } else { EndedBy::System }, fault),
+            _ => (reason, refused_by(reason, fault), fault),
         };
         let provider_code = Some(code.to_owned());
         Ended { reason, ended_by, fault, connected: false, provider_code, sip_code: None, at: now }
@@ -218,6 +211,11 @@ impl Call {
         };
         let command = effect.kind();
         match outcome {
+            // a dial is answered by `AcceptDial`, `LoseDial` and `FailDial`, which know more
+            Outcome::Accepted if command == CommandKind::Dial => Ok(vec![]),
+            Outcome::Failed { code, .. } if command == CommandKind::Dial => {
+                Ok(vec![self.failed_dial(EndReason::ProviderError, Fault::Provider, code, now).into()])
+            }
             Outcome::Accepted => Ok(vec![CommandAccepted { effect_id, command, attempts, at: now }.into()]),
             Outcome::Failed { code, gone } => {
                 let (code, gone) = (code.clone(), *gone);
@@ -225,7 +223,8 @@ impl Call {
                     CommandFailed { effect_id, command, code: code.clone(), gone, attempts, at: now }.into(),
                 ];
                 match command {
-                    CommandKind::Transfer => {
+                    // whose answer was lost may have been carried out all the same
+                    CommandKind::Transfer if self.transfer == Some(Transfer::Requested) => {
                         facts.push(TransferFailed { provider_code: code, at: now }.into());
                     }
                     // without a way to end or take the call it is out of our hands
@@ -252,20 +251,21 @@ impl Call {
     }
 
     fn timer_fired(&self, timer: Timer, now: Time) -> Vec<CallEvent> {
+        // a call that waits to be dialled does not ring, and a leg somebody else placed is not ours to give up
+        let rings = self.answered_at.is_none()
+            && self.dial != Some(DialState::Waiting)
+            && (self.order.is_some() || self.direction == Some(Direction::Inbound));
         let reason = match timer {
-            Timer::Ring if self.answered_at.is_none() => EndReason::NoAnswer,
-            Timer::MaxDuration => EndReason::MaxDuration,
-            Timer::Ring => return vec![],
+            Timer::Ring if rings => EndReason::NoAnswer,
+            Timer::MaxDuration if self.answered_at.is_some() => EndReason::MaxDuration,
+            Timer::Ring | Timer::MaxDuration => return vec![],
         };
         if self.is_over() || self.hang_up.is_some() {
             return vec![];
         }
-        let basis = self
-            .leg
-            .as_ref()
-            .map_or_else(Uuid::nil, |leg| crate::ids::LegId::of(&self.provider, &leg.leg_id).0);
-        let basis = self.order.as_ref().map_or(basis, |order| order.dial_id);
-        let effect_id = crate::ids::derive(basis, timer.as_str());
+        let name = timer.as_str();
+        let effect_id =
+            self.order.as_ref().map_or_else(|| self.effect_of_leg(name), |order| derive(order.dial_id, name));
         vec![HangUpRequested { effect_id, reason, by: EndedBy::System, at: now }.into()]
     }
 
@@ -278,6 +278,15 @@ impl Call {
 
     pub(super) fn effect(&self, effect_id: Uuid) -> Option<&Effect> {
         self.pending.get(&effect_id)
+    }
+}
+
+/// Who is behind a dial that came to nothing.
+fn refused_by(reason: EndReason, fault: Fault) -> EndedBy {
+    match reason {
+        EndReason::InvalidNumber | EndReason::ConcurrencyLimit | EndReason::Rejected => EndedBy::Provider,
+        _ if fault == Fault::Provider => EndedBy::Provider,
+        _ => EndedBy::System,
     }
 }
 

@@ -8,15 +8,17 @@ use crate::envelope::Time;
 
 impl Call {
     /// Reads the carrier's words in the light of what we asked for.
-    pub(super) fn ending(&self, hang_up: &HangUp, direction: Direction, at: Time) -> Ended {
-        let connected = self.answered_at.is_some()
-            || matches!(hang_up.cause, HangUpCause::Normal | HangUpCause::TimeLimit);
-        let (reason, ended_by) = self.reason_and_side(hang_up, direction);
+    ///
+    /// Whether the call was answered is no part of it: the webhook about that may still be on its way.
+    pub(super) fn ending(&self, hang_up: &HangUp, at: Time) -> Ended {
+        let cause = meaning(hang_up);
+        let conversation_ended = matches!(cause, HangUpCause::Normal | HangUpCause::TimeLimit);
+        let (reason, ended_by) = self.reason_and_side(cause, hang_up);
         Ended {
             reason,
             ended_by,
             fault: fault_of(reason),
-            connected,
+            connected: self.answered_at.is_some() || (conversation_ended && !self.rejected),
             provider_code: Some(hang_up.provider_code.clone()),
             sip_code: hang_up.sip_code,
             at,
@@ -26,8 +28,9 @@ impl Call {
     /// The end of a call whose leg is gone without a word.
     pub(super) fn vanished(&self, at: Time) -> Ended {
         let (reason, ended_by) = match self.hang_up {
-            Some((reason, by)) => (reason, by),
+            Some((reason, by)) => (withdrawn(reason, self.answered_at.is_none()), by),
             None if self.rejected => (EndReason::Rejected, EndedBy::System),
+            None if self.transfer == Some(Transfer::Connected) => (EndReason::Transferred, EndedBy::Unknown),
             None => (EndReason::Unknown, EndedBy::Unknown),
         };
         Ended {
@@ -41,48 +44,76 @@ impl Call {
         }
     }
 
-    fn reason_and_side(&self, hang_up: &HangUp, direction: Direction) -> (EndReason, EndedBy) {
-        let remote = matches!(
-            (hang_up.source, direction),
-            (HangUpSource::Caller, Direction::Inbound) | (HangUpSource::Callee, Direction::Outbound)
-        );
-        match hang_up.cause {
-            // whatever the carrier calls it, a leg that ends after we asked for it ended because we asked
-            HangUpCause::Normal | HangUpCause::Cancelled | HangUpCause::Unspecified
-                if self.hang_up.is_some() =>
-            {
-                let (reason, by) = self.hang_up.unwrap_or((EndReason::Unknown, EndedBy::Unknown));
-                match (hang_up.cause, reason) {
-                    (HangUpCause::Cancelled, EndReason::ApiHangup) => (EndReason::Cancelled, by),
-                    _ => (reason, by),
+    /// The end of a call that was never placed: nobody has heard of it.
+    pub(super) fn never_placed(reason: EndReason, ended_by: EndedBy, at: Time) -> Ended {
+        let reason = withdrawn(reason, true);
+        let fault = fault_of(reason);
+        Ended { reason, ended_by, fault, connected: false, provider_code: None, sip_code: None, at }
+    }
+
+    fn reason_and_side(&self, cause: HangUpCause, hang_up: &HangUp) -> (EndReason, EndedBy) {
+        let inbound = self.direction == Some(Direction::Inbound);
+        let far_side = if inbound { HangUpSource::Caller } else { HangUpSource::Callee };
+        // whatever the carrier calls it, a leg that ends after we asked for it ended because we asked
+        if let Some((reason, by)) = self.hang_up {
+            match cause {
+                HangUpCause::Normal | HangUpCause::Unspecified => return (reason, by),
+                HangUpCause::Cancelled => return (withdrawn(reason, true), by),
+                HangUpCause::Rejected if inbound => return (withdrawn(reason, true), by),
+                _ => {}
+            }
+        }
+        let refusals =
+            [HangUpCause::Rejected, HangUpCause::Busy, HangUpCause::Normal, HangUpCause::Unspecified];
+        if self.rejected && refusals.contains(&cause) {
+            return (EndReason::Rejected, EndedBy::System);
+        }
+        let called_side = if inbound { EndedBy::System } else { EndedBy::Caller };
+        match cause {
+            HangUpCause::Normal => {
+                let by = if hang_up.source == far_side { EndedBy::Caller } else { EndedBy::Unknown };
+                match (self.transfer, by) {
+                    (Some(Transfer::Connected), _) => (EndReason::Transferred, by),
+                    (_, EndedBy::Caller) => (EndReason::CallerHangup, by),
+                    _ => (EndReason::Unknown, by),
                 }
             }
-            HangUpCause::Normal if self.transfer == Some(Transfer::Connected) => {
-                (EndReason::Transferred, EndedBy::Unknown)
-            }
-            HangUpCause::Normal if remote => (EndReason::CallerHangup, EndedBy::Caller),
-            HangUpCause::Normal => (EndReason::Unknown, EndedBy::Unknown),
-            HangUpCause::Cancelled if direction == Direction::Inbound => {
-                (EndReason::Cancelled, EndedBy::Caller)
-            }
+            HangUpCause::Cancelled if inbound => (EndReason::Cancelled, EndedBy::Caller),
             HangUpCause::Cancelled => (EndReason::Cancelled, EndedBy::Unknown),
-            HangUpCause::Busy => (EndReason::Busy, EndedBy::Caller),
+            HangUpCause::Busy => (EndReason::Busy, called_side),
             HangUpCause::NoAnswer => (EndReason::NoAnswer, EndedBy::System),
             HangUpCause::TimeLimit => (EndReason::MaxDuration, EndedBy::System),
-            HangUpCause::Rejected if hang_up.sip_code.is_some_and(|code| (500..600).contains(&code)) => {
-                (EndReason::ProviderError, EndedBy::Provider)
-            }
-            HangUpCause::Rejected if direction == Direction::Inbound => {
-                (EndReason::Rejected, EndedBy::System)
-            }
-            HangUpCause::Rejected => (EndReason::Rejected, EndedBy::Caller),
             HangUpCause::NotFound => (EndReason::InvalidNumber, EndedBy::Provider),
-            HangUpCause::Unspecified if hang_up.sip_code.is_some_and(|code| code >= 500) => {
-                (EndReason::ProviderError, EndedBy::Provider)
-            }
-            HangUpCause::Unspecified => (EndReason::Unknown, EndedBy::Unknown),
+            HangUpCause::Rejected => match hang_up.sip_code {
+                Some(500..=599) => (EndReason::ProviderError, EndedBy::Provider),
+                // not the called person but a network on the way says these
+                Some(401 | 403 | 407) => (EndReason::Rejected, EndedBy::Provider),
+                _ => (EndReason::Rejected, called_side),
+            },
+            HangUpCause::Unspecified => match hang_up.sip_code {
+                Some(500..=599) => (EndReason::ProviderError, EndedBy::Provider),
+                _ => (EndReason::Unknown, EndedBy::Unknown),
+            },
         }
     }
+}
+
+/// The cause, refined by the SIP status where the carrier's own word leaves it open (RFC 3261 §21; 607 is RFC
+/// 8197, 608 is RFC 8688).
+fn meaning(hang_up: &HangUp) -> HangUpCause {
+    match (hang_up.cause, hang_up.sip_code) {
+        (HangUpCause::Normal | HangUpCause::Unspecified, Some(487)) => HangUpCause::Cancelled,
+        (HangUpCause::Unspecified, Some(404 | 410 | 484 | 604)) => HangUpCause::NotFound,
+        (HangUpCause::Unspecified, Some(486 | 600)) => HangUpCause::Busy,
+        (HangUpCause::Unspecified, Some(408 | 480)) => HangUpCause::NoAnswer,
+        (HangUpCause::Unspecified, Some(401 | 403 | 407 | 603 | 607 | 608)) => HangUpCause::Rejected,
+        (cause, _) => cause,
+    }
+}
+
+/// A hang-up over REST takes a call back if it never connected, and ends it otherwise.
+fn withdrawn(reason: EndReason, never_connected: bool) -> EndReason {
+    if reason == EndReason::ApiHangup && never_connected { EndReason::Cancelled } else { reason }
 }
 
 /// Whose fault an end for this reason is.

@@ -29,6 +29,8 @@ events! {
         CarrierEventReceived(CarrierEventReceived) = "call.carrier_event_received" v 1,
         /// The carrier told of a leg we did not place.
         Received(Received) = "call.received" v 1,
+        /// The carrier told more of a leg than we knew: who its parties are, where it goes, what it is called.
+        LegIdentified(LegIdentified) = "call.leg_identified" v 1,
         /// A client asked for a call.
         Queued(Queued) = "call.queued" v 1,
         /// The carrier is about to be asked to dial. Stands before every such request.
@@ -145,6 +147,29 @@ pub struct Received {
     pub ring_until: Time,
 }
 
+/// See [`CallEvent::LegIdentified`]. All that is known by now, not only what is new.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LegIdentified {
+    /// The carrier's names of the leg.
+    pub leg: LegRef,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// The calling party, if known.
+    pub from: Option<Personal<Party>>,
+    /// The called party, if known.
+    pub to: Option<Personal<Party>>,
+    /// The number that was called, if it is one of ours.
+    pub number_id: Option<NumberId>,
+    /// Where the number sends its calls; nothing for a number that is not ours.
+    pub route: Option<Route>,
+    /// When a leg we did not place appeared; earlier than [`Received::at`] if webhooks overtook each other.
+    #[serde(with = "micros_option", default)]
+    pub appeared_at: Option<Time>,
+    /// When we were told.
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
 /// See [`CallEvent::Queued`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Queued {
@@ -232,7 +257,7 @@ pub struct Answered {
     /// When.
     #[serde(with = "micros")]
     pub at: Time,
-    /// When the call has lasted long enough.
+    /// When the call has lasted long enough; no later than its end, should that be known already.
     #[serde(with = "micros")]
     pub ends_by: Time,
 }
@@ -477,8 +502,10 @@ pub struct CommandFailed {
 /// See [`CallEvent::CostRecorded`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CostRecorded {
-    /// The carrier's charge, all parts together.
+    /// The carrier's charges so far: all parts of all legs together.
     pub cost: Money,
+    /// The leg whose charge was added.
+    pub leg_id: String,
     /// When.
     #[serde(with = "micros")]
     pub at: Time,

@@ -7,6 +7,7 @@ mod command;
 mod decide;
 mod ending;
 mod event;
+mod identify;
 mod outgoing;
 mod react;
 pub mod report;

@@ -40,7 +40,7 @@ impl Call {
             Effect::Reject => LegAction::Reject,
             Effect::HangUp => LegAction::HangUp,
             Effect::Speak(text) => LegAction::Speak { text: text.clone() },
-            Effect::Transfer(to) => LegAction::Transfer { to: to.clone(), from: self.called.clone() },
+            Effect::Transfer(to) => LegAction::Transfer { to: to.clone(), from: self.own_party().cloned() },
             Effect::SendDtmf(digits) => LegAction::SendDtmf { digits: digits.clone() },
             Effect::StartRecording(format) => LegAction::StartRecording { format: *format },
         };

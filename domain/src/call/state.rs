@@ -11,7 +11,8 @@ use super::terms::{
     AnsweredBy, CommandKind, Direction, EndReason, EndedBy, Fault, RecordingFormat, RecordingStatus, Status,
 };
 use crate::envelope::Time;
-use crate::ids::CarrierEventId;
+use crate::ids::{CarrierEventId, LegId, NumberId, derive};
+use crate::money::Money;
 use crate::number::Route;
 use crate::personal::Personal;
 use crate::phone::Party;
@@ -45,7 +46,7 @@ impl Effect {
 }
 
 /// What a client asked for when it queued the call.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Order {
     pub(super) dial_id: Uuid,
     pub(super) to: Personal<Party>,
@@ -71,7 +72,7 @@ pub(super) enum Transfer {
 }
 
 /// A call, as its rules see it. Empty until its first event.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Call {
     pub(super) direction: Option<Direction>,
     pub(super) provider: String,
@@ -80,7 +81,10 @@ pub struct Call {
     pub(super) dial_started_at: Option<Time>,
     pub(super) max_duration: Duration,
     pub(super) route: Option<Route>,
-    pub(super) called: Option<Personal<Party>>,
+    pub(super) number_id: Option<NumberId>,
+    pub(super) from: Option<Personal<Party>>,
+    pub(super) to: Option<Personal<Party>>,
+    pub(super) appeared_at: Option<Time>,
     pub(super) leg: Option<LegRef>,
     pub(super) ringing: bool,
     pub(super) answered_at: Option<Time>,
@@ -89,6 +93,8 @@ pub struct Call {
     pub(super) rejected: bool,
     pub(super) transfer: Option<Transfer>,
     pub(super) recording: Option<RecordingStatus>,
+    pub(super) cost: Option<Money>,
+    pub(super) charged_legs: BTreeSet<String>,
     pub(super) ended: Option<Box<Ended>>,
     pub(super) lines: u32,
     pub(super) pending: BTreeMap<Uuid, Effect>,
@@ -124,11 +130,25 @@ impl Call {
         self.ended.is_some()
     }
 
-    /// What the carrier calls the leg commands go to, once known.
+    /// What the carrier calls the leg commands go to, once known. The leg's own id is no substitute: asked for
+    /// it, the carrier would say that there is no such call.
     #[must_use]
     pub fn control_id(&self) -> Option<&str> {
-        let leg = self.leg.as_ref()?;
-        Some(leg.control_id.as_deref().unwrap_or(&leg.leg_id))
+        self.leg.as_ref()?.control_id.as_deref()
+    }
+
+    /// The client's own side of the call: the number that was called, or the one it calls as.
+    pub(super) fn own_party(&self) -> Option<&Personal<Party>> {
+        match self.direction? {
+            Direction::Inbound => self.to.as_ref(),
+            Direction::Outbound => self.from.as_ref(),
+        }
+    }
+
+    /// An id for the one effect of its purpose on this call's leg: the same, whichever webhook asks for it.
+    pub(super) fn effect_of_leg(&self, purpose: &str) -> Uuid {
+        let leg_id = self.leg.as_ref().map_or("", |leg| &leg.leg_id);
+        derive(LegId::of(&self.provider, leg_id).0, purpose)
     }
 
     /// The latest moment at which a lost dial can still turn up at the carrier.
@@ -158,15 +178,29 @@ impl Call {
                 self.direction = Some(received.direction);
                 self.provider.clone_from(&received.provider);
                 self.leg = Some(received.leg.clone());
+                self.number_id = received.number_id;
                 self.route = received.route;
-                self.called.clone_from(&received.to);
+                self.from.clone_from(&received.from);
+                self.to.clone_from(&received.to);
+                self.appeared_at = Some(received.at);
                 self.ringing = true;
                 self.max_duration = super::DEFAULT_MAX_DURATION;
+            }
+            CallEvent::LegIdentified(known) => {
+                self.direction = Some(known.direction);
+                self.leg = Some(known.leg.clone());
+                self.number_id = known.number_id;
+                self.route = known.route;
+                self.from.clone_from(&known.from);
+                self.to.clone_from(&known.to);
+                self.appeared_at = known.appeared_at;
             }
             CallEvent::Queued(queued) => {
                 self.direction = Some(Direction::Outbound);
                 self.dial = Some(DialState::Waiting);
                 self.max_duration = Duration::from_millis(queued.max_duration_ms);
+                self.from.clone_from(&queued.from);
+                self.to = Some(queued.to.clone());
                 self.order = Some(Box::new(Order {
                     dial_id: queued.command_id,
                     to: queued.to.clone(),
@@ -235,9 +269,14 @@ impl Call {
             }
             CallEvent::CommandFailed(failed) => {
                 self.pending.remove(&failed.effect_id);
-                if failed.command == CommandKind::StartRecording {
+                let lost = self.recording == Some(RecordingStatus::Recording);
+                if failed.command == CommandKind::StartRecording && lost {
                     self.recording = Some(RecordingStatus::Failed);
                 }
+            }
+            CallEvent::CostRecorded(recorded) => {
+                self.cost = Some(recorded.cost.clone());
+                self.charged_legs.insert(recorded.leg_id.clone());
             }
             CallEvent::MetadataChanged(changed) => {
                 self.handled.insert(changed.command_id);
@@ -246,7 +285,7 @@ impl Call {
                 self.ended = Some(Box::new(ended.clone()));
                 self.pending.clear();
             }
-            CallEvent::SpeechEnded(_) | CallEvent::DigitsGathered(_) | CallEvent::CostRecorded(_) => {}
+            CallEvent::SpeechEnded(_) | CallEvent::DigitsGathered(_) => {}
         }
     }
 

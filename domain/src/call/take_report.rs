@@ -1,9 +1,9 @@
 //! What follows from a carrier's webhook. It may come twice, late, early, or for a call nobody knows.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_bytes::ByteBuf;
-use uuid::Uuid;
 
 use super::command::Routing;
 use super::event::{
@@ -11,11 +11,11 @@ use super::event::{
     Disposition, DtmfReceived, EffectRequested, LineTranscribed, Received, RecordingAvailable, RecordingLost,
     RejectCause, RejectRequested, Ringing, SpeechEnded, SpeechRequested, TransferConnected, TransferFailed,
 };
-use super::report::{CarrierFact, CarrierReport, HangUp, LegRole, RecordingSaved};
+use super::report::{CarrierFact, CarrierReport, HangUpCause, LegRole, RecordingSaved};
 use super::state::{Call, DialState, Transfer};
-use super::terms::{Direction, Speaker, TranscriptTrack};
+use super::terms::{AnsweredBy, Direction, RecordingStatus, Speaker, TranscriptTrack};
 use crate::envelope::Time;
-use crate::ids::{CarrierEventId, derive};
+use crate::money::Money;
 use crate::number::Route;
 
 /// What a caller hears until agents have a greeting of their own.
@@ -23,6 +23,26 @@ pub const DEFAULT_GREETING: &str = "Hello, thank you for calling. How can I help
 
 /// How long an inbound call may ring before it is given up.
 pub const INBOUND_RING_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The facts found so far in a webhook, and the call as it stands after them.
+struct Story<'a> {
+    call: Cow<'a, Call>,
+    facts: Vec<CallEvent>,
+}
+
+impl Story<'_> {
+    fn tell(&mut self, fact: impl Into<CallEvent>) {
+        let fact = fact.into();
+        self.call.to_mut().apply(&fact);
+        self.facts.push(fact);
+    }
+
+    fn tell_any(&mut self, fact: Option<impl Into<CallEvent>>) {
+        if let Some(fact) = fact {
+            self.tell(fact);
+        }
+    }
+}
 
 impl Call {
     pub(super) fn take_report(
@@ -34,145 +54,103 @@ impl Call {
         if self.has_seen(&report.provider, &report.event_id) {
             return vec![];
         }
-        let facts = match role {
-            LegRole::Main => self.main_leg(report, routing),
-            LegRole::TransferTarget => {
-                let mut facts = self.first_heard(report, routing);
-                facts.extend(self.target_leg(report));
-                facts
+        let mut story = Story { call: Cow::Borrowed(self), facts: vec![] };
+        if !self.exists() {
+            story.tell(first_heard(report, routing));
+        }
+        let last = match role {
+            LegRole::Main => {
+                story.main_leg(report, routing);
+                story.call.told(report)
             }
+            LegRole::TransferTarget => story.call.target_leg(report),
         };
-        let disposition = match (&report.fact, facts.is_empty()) {
-            (_, false) => Disposition::Applied,
-            (CarrierFact::Noted | CarrierFact::SpeechStarted | CarrierFact::Bridged, true) => {
-                Disposition::Noted
-            }
-            (_, true) => Disposition::Late,
-        };
+        let facts: Vec<CallEvent> = story.facts.into_iter().chain(last).collect();
         let receipt = CarrierEventReceived {
             provider: report.provider.clone(),
             event_id: report.event_id.clone(),
             event_type: report.event_type.clone(),
             occurred_at: report.occurred_at,
-            disposition,
+            disposition: disposition(&report.fact, role, facts.is_empty()),
             leg_role: role,
             raw: ByteBuf::from(report.raw.clone()).into(),
         };
         std::iter::once(receipt.into()).chain(facts).collect()
     }
 
-    /// A call nobody knows begins with what its first webhook tells.
-    fn first_heard(&self, report: &CarrierReport, routing: Option<Routing>) -> Vec<CallEvent> {
-        if self.exists() {
-            return vec![];
-        }
-        let direction = match (&report.fact, report.tag) {
-            (CarrierFact::Initiated { direction }, _) => *direction,
-            (_, Some(_)) => Direction::Outbound,
-            (_, None) => Direction::Inbound,
-        };
-        let routing = routing.filter(|_| direction == Direction::Inbound);
-        vec![
-            Received {
-                provider: report.provider.clone(),
-                leg: report.leg.clone(),
-                direction,
-                from: report.from.clone().map(Into::into),
-                to: report.to.clone().map(Into::into),
-                number_id: routing.map(|found| found.number_id),
-                route: routing.map(|found| found.route),
-                at: report.occurred_at,
-                ring_until: report.occurred_at + INBOUND_RING_TIMEOUT,
-            }
-            .into(),
-        ]
-    }
-
-    fn main_leg(&self, report: &CarrierReport, routing: Option<Routing>) -> Vec<CallEvent> {
-        let at = report.occurred_at;
-        let mut facts = self.first_heard(report, routing);
-        let new = !facts.is_empty();
-        let route = if new { routing.map(|found| found.route) } else { self.route };
-        let direction = match facts.first() {
-            Some(CallEvent::Received(received)) => received.direction,
-            _ => self.direction.unwrap_or(Direction::Inbound),
-        };
-        facts.extend(self.found_leg(report));
-        let basis = CarrierEventId::of(&report.provider, &report.event_id).0;
-        match &report.fact {
-            CarrierFact::Initiated { .. } if direction == Direction::Outbound => {
-                if !self.ringing && !self.is_over() && self.answered_at.is_none() && !new {
-                    facts.push(Ringing { at }.into());
-                }
-            }
-            CarrierFact::Initiated { .. } => {
-                if self.answered_at.is_none() && !self.is_over() {
-                    facts.push(take_or_refuse(route, basis, at));
-                }
-            }
-            CarrierFact::Answered => facts.extend(self.answered(direction, route, basis, at)),
-            CarrierFact::HungUp(hang_up) if !self.is_over() => {
-                facts.push(self.ending(hang_up, direction, at).into());
-            }
-            CarrierFact::HungUp(_) => {}
-            CarrierFact::Bridged => {
-                if self.transfer == Some(Transfer::Requested) {
-                    facts.push(TransferConnected { at }.into());
-                }
-            }
-            other => facts.extend(self.told(other, at)),
-        }
-        facts
-    }
-
     /// A webhook of a leg we dialled is also the answer to the dial, should that have been lost or be slower.
-    fn found_leg(&self, report: &CarrierReport) -> Option<CallEvent> {
+    fn found_leg(&self, report: &CarrierReport) -> Option<DialAccepted> {
         let order = self.order.as_ref()?;
         let open = matches!(self.dial, Some(DialState::Waiting | DialState::Sent | DialState::Lost));
-        (open && !self.is_over()).then(|| {
-            DialAccepted {
-                effect_id: order.dial_id,
-                provider: report.provider.clone(),
-                leg: report.leg.clone(),
-                at: report.occurred_at,
-            }
-            .into()
+        (open && !self.is_over()).then(|| DialAccepted {
+            effect_id: order.dial_id,
+            provider: report.provider.clone(),
+            leg: report.leg.clone(),
+            at: report.occurred_at,
         })
     }
 
-    fn answered(&self, direction: Direction, route: Option<Route>, basis: Uuid, at: Time) -> Vec<CallEvent> {
-        if self.answered_at.is_some() {
-            return vec![];
+    /// An inbound call that rings is taken or refused, once, however often the carrier tells of it.
+    fn take_or_refuse(&self, at: Time) -> Option<CallEvent> {
+        let asked = |purpose| self.handled.contains(&self.effect_of_leg(purpose));
+        let waiting = self.answered_at.is_none() && !self.is_over() && self.hang_up.is_none();
+        if self.direction != Some(Direction::Inbound) || !waiting || asked("answer") || asked("reject") {
+            return None;
         }
-        let max_duration = if self.exists() { self.max_duration } else { super::DEFAULT_MAX_DURATION };
-        let mut facts = vec![Answered { at, ends_by: at + max_duration }.into()];
-        let greets = direction == Direction::Inbound && matches!(route, Some(Route::Agent { .. }));
-        if greets && !self.is_over() && self.hang_up.is_none() {
-            facts.push(
-                SpeechRequested {
-                    effect_id: derive(basis, "greeting"),
-                    seq: self.lines + 1,
-                    text: DEFAULT_GREETING.to_owned().into(),
-                    at,
-                }
-                .into(),
-            );
+        let refuse = |cause| RejectRequested { effect_id: self.effect_of_leg("reject"), cause, at }.into();
+        Some(match self.route {
+            Some(Route::Agent { .. } | Route::IvrMenu { .. }) => {
+                CallEvent::AnswerRequested(EffectRequested { effect_id: self.effect_of_leg("answer"), at })
+            }
+            Some(Route::Reject) => refuse(RejectCause::Route),
+            None => refuse(RejectCause::UnknownNumber),
+        })
+    }
+
+    fn answered(&self, at: Time) -> Option<Answered> {
+        let ends_by = at + self.max_duration;
+        let ends_by = self.ended.as_ref().map_or(ends_by, |ended| ends_by.min(ended.at));
+        self.answered_at.is_none().then_some(Answered { at, ends_by })
+    }
+
+    /// Whoever calls an agent is greeted, once, as soon as we know both that the call is answered and where it
+    /// goes: either may come first.
+    fn greeting(&self, at: Time) -> Option<SpeechRequested> {
+        let talking = self.answered_at.is_some() && !self.is_over() && self.hang_up.is_none();
+        let to_agent =
+            self.direction == Some(Direction::Inbound) && matches!(self.route, Some(Route::Agent { .. }));
+        if !talking || !to_agent {
+            return None;
         }
-        facts
+        let effect_id = self.effect_of_leg("greeting");
+        (!self.handled.contains(&effect_id)).then(|| SpeechRequested {
+            effect_id,
+            seq: self.lines + 1,
+            text: DEFAULT_GREETING.to_owned().into(),
+            at,
+        })
     }
 
     /// Facts that stand for themselves, whenever they come.
-    fn told(&self, fact: &CarrierFact, at: Time) -> Option<CallEvent> {
+    fn told(&self, report: &CarrierReport) -> Option<CallEvent> {
+        let at = report.occurred_at;
         let seq = self.lines + 1;
-        Some(match fact {
+        Some(match &report.fact {
             CarrierFact::SpeechEnded(outcome) => SpeechEnded { outcome: *outcome, at }.into(),
             CarrierFact::Dtmf(digit) => DtmfReceived { seq, digit: digit.clone(), at }.into(),
             CarrierFact::Gathered { digits, status } => {
                 DigitsGathered { digits: digits.clone(), status: status.clone(), at }.into()
             }
-            CarrierFact::AnsweredBy(answered_by) => AnswererDetected { answered_by: *answered_by, at }.into(),
+            CarrierFact::AnsweredBy(answered_by)
+                if certainty(self.answered_by) < certainty(Some(*answered_by)) =>
+            {
+                AnswererDetected { answered_by: *answered_by, at }.into()
+            }
             CarrierFact::RecordingSaved(saved) => recording(saved, at).into(),
-            CarrierFact::RecordingFailed { reason } => RecordingLost { reason: reason.clone(), at }.into(),
+            // what can be fetched is not lost, whichever of several recordings the carrier speaks of
+            CarrierFact::RecordingFailed { reason } if self.recording != Some(RecordingStatus::Available) => {
+                RecordingLost { reason: reason.clone(), at }.into()
+            }
             CarrierFact::Transcribed(line) if line.is_final => LineTranscribed {
                 seq,
                 speaker: match line.track {
@@ -184,32 +162,111 @@ impl Call {
                 at,
             }
             .into(),
-            CarrierFact::Cost(cost) => CostRecorded { cost: cost.clone(), at }.into(),
+            CarrierFact::Cost(charge) => return self.charged(report, charge),
             _ => return None,
         })
     }
 
+    /// A leg is charged once; a call has as many charges as legs.
+    fn charged(&self, report: &CarrierReport, charge: &Money) -> Option<CallEvent> {
+        if self.charged_legs.contains(&report.leg.leg_id) {
+            return None;
+        }
+        let before = self.cost.as_ref().filter(|cost| cost.currency == charge.currency);
+        let amount_micros = before.map_or(0, |cost| cost.amount_micros).saturating_add(charge.amount_micros);
+        let cost = Money { amount_micros, currency: charge.currency.clone() };
+        Some(CostRecorded { cost, leg_id: report.leg.leg_id.clone(), at: report.occurred_at }.into())
+    }
+
     fn target_leg(&self, report: &CarrierReport) -> Option<CallEvent> {
         let at = report.occurred_at;
+        let under_way = self.transfer == Some(Transfer::Requested);
         match &report.fact {
-            _ if self.transfer != Some(Transfer::Requested) => None,
-            CarrierFact::Bridged => Some(TransferConnected { at }.into()),
-            CarrierFact::HungUp(HangUp { provider_code, .. }) if !self.is_over() => {
-                Some(TransferFailed { provider_code: provider_code.clone(), at }.into())
+            CarrierFact::Cost(charge) => self.charged(report, charge),
+            // we heard that the transfer failed, and yet the parties talk
+            CarrierFact::Bridged if self.transfer != Some(Transfer::Connected) => {
+                Some(TransferConnected { at }.into())
             }
+            CarrierFact::HungUp(hang_up) if under_way => match hang_up.cause {
+                // only a leg that was answered ends like this: the webhook about the bridge is still on its way
+                HangUpCause::Normal | HangUpCause::TimeLimit => Some(TransferConnected { at }.into()),
+                _ if self.is_over() => None,
+                _ => {
+                    let provider_code = hang_up.provider_code.clone();
+                    Some(TransferFailed { provider_code, at }.into())
+                }
+            },
             _ => None,
         }
     }
 }
 
-fn take_or_refuse(route: Option<Route>, basis: Uuid, at: Time) -> CallEvent {
-    let refuse = |cause| RejectRequested { effect_id: derive(basis, "reject"), cause, at }.into();
-    match route {
-        Some(Route::Agent { .. } | Route::IvrMenu { .. }) => {
-            CallEvent::AnswerRequested(EffectRequested { effect_id: derive(basis, "answer"), at })
+impl Story<'_> {
+    fn main_leg(&mut self, report: &CarrierReport, routing: Option<Routing>) {
+        let at = report.occurred_at;
+        let dialled = self.call.order.is_some();
+        self.tell_any(self.call.found_leg(report));
+        self.tell_any(self.call.learned(report, routing));
+        match &report.fact {
+            CarrierFact::Initiated { .. } => {
+                if dialled && !self.call.ringing && !self.call.is_over() && self.call.answered_at.is_none() {
+                    self.tell(Ringing { at });
+                }
+                self.tell_any(self.call.take_or_refuse(at));
+            }
+            CarrierFact::Answered => self.tell_any(self.call.answered(at)),
+            CarrierFact::HungUp(hang_up) if !self.call.is_over() => {
+                self.tell(self.call.ending(hang_up, at));
+            }
+            CarrierFact::Bridged if self.call.transfer == Some(Transfer::Requested) => {
+                self.tell(TransferConnected { at });
+            }
+            _ => {}
         }
-        Some(Route::Reject) => refuse(RejectCause::Route),
-        None => refuse(RejectCause::UnknownNumber),
+        self.tell_any(self.call.greeting(at));
+    }
+}
+
+/// A call nobody knows begins with what its first webhook tells.
+fn first_heard(report: &CarrierReport, routing: Option<Routing>) -> Received {
+    let direction = match (&report.fact, report.tag, routing) {
+        (CarrierFact::Initiated { direction }, ..) => *direction,
+        // legs we dial carry our tag from the start, inbound ones from our first command on
+        (_, Some(_), None) => Direction::Outbound,
+        _ => Direction::Inbound,
+    };
+    let routing = routing.filter(|_| direction == Direction::Inbound);
+    Received {
+        provider: report.provider.clone(),
+        leg: report.leg.clone(),
+        direction,
+        from: report.from.clone().map(Into::into),
+        to: report.to.clone().map(Into::into),
+        number_id: routing.map(|found| found.number_id),
+        route: routing.map(|found| found.route),
+        at: report.occurred_at,
+        ring_until: report.occurred_at + INBOUND_RING_TIMEOUT,
+    }
+}
+
+fn disposition(fact: &CarrierFact, role: LegRole, nothing_follows: bool) -> Disposition {
+    match (fact, role) {
+        _ if !nothing_follows => Disposition::Applied,
+        (CarrierFact::Noted | CarrierFact::SpeechStarted | CarrierFact::Bridged, _) => Disposition::Noted,
+        (CarrierFact::Transcribed(line), _) if !line.is_final => Disposition::Noted,
+        (CarrierFact::HungUp(_), LegRole::TransferTarget) | (_, LegRole::Main) => Disposition::Late,
+        (_, LegRole::TransferTarget) => Disposition::Noted,
+    }
+}
+
+/// How much a detection outweighs others of the same call: only machines beep, and a doubt takes nothing back.
+const fn certainty(answered_by: Option<AnsweredBy>) -> u8 {
+    match answered_by {
+        None => 0,
+        Some(AnsweredBy::NotSure) => 1,
+        Some(AnsweredBy::Human) => 2,
+        Some(AnsweredBy::Machine) => 3,
+        Some(AnsweredBy::Fax) => 4,
     }
 }
 

@@ -1,5 +1,9 @@
-//! What tests of any crate need of the rules: time and ids they can steer.
+//! What tests of any crate need of the rules: time and ids they can steer, scenarios told as given, when, then,
+//! calls to tell them about, and work kept in memory.
 
+pub mod calls;
 #[cfg(feature = "conformance")]
 pub mod clock;
 pub mod ids;
+pub mod scenario;
+pub mod work;

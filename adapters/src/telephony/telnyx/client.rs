@@ -64,6 +64,10 @@ impl ApiKey {
     pub fn new(key: impl Into<String>) -> Self {
         Self(key.into())
     }
+
+    pub(in crate::telephony) fn is(&self, other: &str) -> bool {
+        self.0 == other
+    }
 }
 
 impl fmt::Debug for ApiKey {

@@ -1,1 +1,7 @@
+//! Telnyx: webhooks as reports, and the client and the fake against each other.
+
+mod calls;
+mod commands;
+mod delivery;
 mod ingress;
+mod world;

@@ -1,1 +1,54 @@
-//! The rules of a call, told as given, when, then.
+//! The rules of a call, told as given, when, then: a file an idea.
+
+mod carrier_side;
+mod commands;
+mod dialling;
+mod disorder;
+mod effects;
+mod endings;
+mod hanging_up;
+mod inbound;
+mod permutations;
+mod run;
+mod sequences;
+mod timers;
+mod transfer;
+
+use crate::call::report::CarrierReport;
+use crate::call::{Call, CallEvent, Ended, Outgoing};
+use crate::ids::{LegId, derive};
+use crate::testing::calls::{CALL, CLIENT, PROVIDER};
+use crate::testing::scenario::{Scenario, Then, scenario};
+use run::Run;
+use uuid::Uuid;
+
+fn a_call() -> Scenario<Call> {
+    scenario::<Call>()
+}
+
+/// The same news under another id, as a carrier may send it that loses track.
+fn retold(mut report: CarrierReport) -> CarrierReport {
+    report.event_id.push_str("/again");
+    report
+}
+
+/// The effect of `purpose` on a leg, whichever webhook asked for it.
+fn effect_of(leg_id: &str, purpose: &str) -> Uuid {
+    derive(LegId::of(PROVIDER, leg_id).0, purpose)
+}
+
+/// The end of a call, as its one fact says.
+#[track_caller]
+fn ended(then: &Then<Call>) -> Ended {
+    let ends = then.facts().iter().filter_map(|fact| match fact {
+        CallEvent::Ended(ended) => Some(ended),
+        _ => None,
+    });
+    let [end] = ends.collect::<Vec<_>>()[..] else { panic!("one end, not {:?}", then.facts()) };
+    end.clone()
+}
+
+/// What the carrier is asked for an effect.
+fn outgoing(call: &Call, effect_id: Uuid) -> Option<Outgoing> {
+    call.outgoing(effect_id, CALL, CLIENT)
+}

@@ -1,0 +1,117 @@
+//! Calls that come in.
+
+use std::time::Duration;
+
+use domain::call::CallEvent;
+use domain::call::report::{CarrierFact, HangUp, HangUpCause, HangUpSource};
+use domain::call::terms::{EndReason, EndedBy};
+use domain::phone::Party;
+use domain::ports::telephony::CarrierError;
+
+use crate::world::World;
+
+fn hung_up(cause: HangUpCause, source: HangUpSource) -> CarrierFact {
+    CarrierFact::HungUp(HangUp {
+        cause,
+        source,
+        provider_code: "normal_clearing".into(),
+        sip_code: Some(200),
+    })
+}
+
+#[actix::test]
+async fn a_call_to_our_number_is_answered_and_greeted() {
+    let world = World::new();
+    world.start_work();
+    world.take(world.initiated("a")).await;
+    world.settle().await;
+    world.take(world.report("a", 2, CarrierFact::Answered)).await;
+    world.settle().await;
+    assert_eq!(world.carrier.asked_names(), ["Answer", "Speak"]);
+    world.take(world.report("a", 3, hung_up(HangUpCause::Normal, HangUpSource::Caller))).await;
+    let call = world.only_call().await;
+    let CallEvent::Ended(ended) = world.last(call).await else { panic!("not ended") };
+    assert_eq!((ended.reason, ended.ended_by), (EndReason::CallerHangup, EndedBy::Caller));
+}
+
+#[actix::test]
+async fn a_call_to_nobodys_number_is_refused() {
+    let world = World::new();
+    world.start_work();
+    let mut report = world.initiated("a");
+    report.to = Some(Party::new("+12025550999"));
+    world.take(report).await;
+    world.settle().await;
+    assert_eq!(world.carrier.asked_names(), ["Reject"]);
+}
+
+#[actix::test]
+async fn a_webhook_taken_twice_is_acknowledged_and_changes_nothing() {
+    let world = World::new();
+    let first = world.take(world.initiated("a")).await;
+    let again = world.take(world.initiated("a")).await;
+    assert!(first.is_some() && again.is_none());
+    let call = world.only_call().await;
+    assert_eq!(world.types(call).await, ["received", "answer_requested"]);
+}
+
+#[actix::test]
+async fn a_lost_answer_is_asked_for_again_under_the_same_id() {
+    let world = World::new();
+    world.start_work();
+    world.carrier.fails_next([CarrierError::Unknown { reason: "timeout".into() }]);
+    world.take(world.initiated("a")).await;
+    world.pass(Duration::from_secs(2)).await;
+    let asked = world.carrier.asked.lock().unwrap().clone();
+    assert_eq!(asked.len(), 2);
+    assert_eq!(asked[0], asked[1]);
+}
+
+#[actix::test]
+async fn a_call_nobody_answers_is_hung_up_once_by_its_timer() {
+    let world = World::new();
+    world.start_work();
+    world.carrier.fails_next((0..3).map(|_| CarrierError::NotReady { code: "90034".into() }));
+    world.take(world.initiated("a")).await;
+    world.pass(Duration::from_secs(59)).await;
+    assert!(!world.carrier.asked_names().contains(&"HangUp".to_owned()));
+    world.pass(Duration::from_secs(3)).await;
+    let hang_ups = world.carrier.asked_names().into_iter().filter(|name| name == "HangUp").count();
+    assert_eq!(hang_ups, 1);
+}
+
+#[actix::test]
+async fn a_call_whose_last_webhook_is_lost_ends_by_asking_the_carrier() {
+    let world = World::new();
+    world.start_work();
+    world.take(world.initiated("a")).await;
+    world.settle().await;
+    world.take(world.report("a", 2, CarrierFact::Answered)).await;
+    world.settle().await;
+    *world.carrier.leg_gone.lock().unwrap() = true;
+    world.carrier.fails_next([CarrierError::Gone { code: "90018".into() }]);
+    let call = world.only_call().await;
+    let hang_up = domain::call::CallCommand::HangUp {
+        id: uuid::Uuid::from_u128(77),
+        reason: EndReason::ApiHangup,
+        by: EndedBy::Operator,
+        now: domain::ports::clock::Clock::now(&*world.clock),
+    };
+    world.calls.execute(call, hang_up, world.context(), None).await.unwrap();
+    world.pass(Duration::from_secs(12)).await;
+    let CallEvent::Ended(ended) = world.last(call).await else { panic!("not ended") };
+    assert_eq!((ended.reason, ended.ended_by), (EndReason::ApiHangup, EndedBy::Operator));
+}
+
+#[actix::test]
+async fn an_idle_call_rests_and_wakes_with_its_memory() {
+    let world = World::new();
+    world.take(world.initiated("a")).await;
+    assert_eq!(world.calls.live(), 1);
+    while world.calls.live() > 0 {
+        world.clock.advance(Duration::from_secs(10));
+        tokio::task::yield_now().await;
+    }
+    assert!(world.take(world.initiated("a")).await.is_none(), "the repeat is still recognised");
+    assert_eq!(world.calls.live(), 1);
+}

@@ -1,0 +1,283 @@
+//! A node without edges: the log and the work in memory, a carrier that does as it is told, time that stands.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actors::call::{Calls, CallsOptions};
+use actors::carrier::CarrierInbox;
+use actors::directory::{KnownNumber, NumberDirectory};
+use actors::work::{WorkOptions, Workbench};
+use actors::{CommandContext, Runtime, TraceHooks};
+use adapters::event_store::MemoryEventStore;
+use async_trait::async_trait;
+use domain::call::report::{CarrierFact, CarrierReport, LegRef, LegTag};
+use domain::call::terms::Direction;
+use domain::call::{CallCommand, CallEvent, Queue};
+use domain::envelope::{Actor, Position, Recorded, Version};
+use domain::ids::{CallId, ClientId, NumberId};
+use domain::number::Route;
+use domain::phone::Party;
+use domain::ports::clock::Clock;
+use domain::ports::event_store::{Direction as Way, EventStore};
+use domain::ports::ids::Ids;
+use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telephony};
+use domain::ports::work::WorkStore;
+use domain::testing::clock::ManualClock;
+use domain::testing::ids::SequentialIds;
+use domain::testing::work::MemoryWork;
+use domain::wire::DomainEvent;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub const CLIENT: ClientId = ClientId(Uuid::from_u128(1));
+pub const OUR_NUMBER: &str = "+12025550188";
+
+/// What the carrier was asked, in order: the command's name and id.
+pub type Asked = (String, Uuid);
+
+/// A carrier that does as it is told.
+#[derive(Debug, Default)]
+pub struct ScriptedCarrier {
+    pub asked: Mutex<Vec<Asked>>,
+    /// Answers to the next requests; when they run out, everything succeeds.
+    pub answers: Mutex<VecDeque<CarrierError>>,
+    /// What a search for a lost dial finds.
+    pub lost_leg: Mutex<Option<LegRef>>,
+    pub leg_gone: Mutex<bool>,
+}
+
+pub fn leg(name: &str) -> LegRef {
+    LegRef {
+        control_id: Some(format!("v3:{name}")),
+        leg_id: name.to_owned(),
+        session_id: None,
+        connection_id: None,
+    }
+}
+
+impl ScriptedCarrier {
+    fn answer(&self, name: &str, id: Uuid) -> Result<(), CarrierError> {
+        self.asked.lock().unwrap().push((name.to_owned(), id));
+        self.answers.lock().unwrap().pop_front().map_or(Ok(()), Err)
+    }
+
+    pub fn fails_next(&self, errors: impl IntoIterator<Item = CarrierError>) {
+        self.answers.lock().unwrap().extend(errors);
+    }
+
+    pub fn asked_names(&self) -> Vec<String> {
+        self.asked.lock().unwrap().iter().map(|(name, _)| name.clone()).collect()
+    }
+}
+
+#[async_trait]
+impl Telephony for ScriptedCarrier {
+    fn provider(&self) -> &'static str {
+        "telnyx"
+    }
+
+    async fn dial(&self, dial: &Dial) -> Result<LegRef, CarrierError> {
+        self.answer("dial", dial.command_id).map(|()| leg("dialled"))
+    }
+
+    async fn command(&self, command: &LegCommand) -> Result<(), CarrierError> {
+        let name = format!("{:?}", command.action);
+        let name = name.split([' ', '{']).next().unwrap_or_default().to_owned();
+        self.answer(&name, command.command_id)
+    }
+
+    async fn leg_state(&self, _: &str) -> Result<LegState, CarrierError> {
+        Ok(if *self.leg_gone.lock().unwrap() { LegState::Gone } else { LegState::Alive })
+    }
+
+    async fn find_leg(&self, _: &LegTag) -> Result<Option<LegRef>, CarrierError> {
+        Ok(self.lost_leg.lock().unwrap().clone())
+    }
+}
+
+/// One node.
+pub struct World {
+    pub clock: Arc<ManualClock>,
+    pub store: Arc<MemoryEventStore>,
+    pub work: Arc<MemoryWork>,
+    pub carrier: Arc<ScriptedCarrier>,
+    pub calls: Calls,
+    pub inbox: CarrierInbox,
+    pub runtime: Runtime,
+    stop: CancellationToken,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let work = Arc::new(MemoryWork::default());
+        Self::beside(Arc::new(MemoryEventStore::new()), work, Arc::default(), "node-1")
+    }
+
+    /// Another node on the same log and the same work.
+    pub fn beside(
+        store: Arc<MemoryEventStore>,
+        work: Arc<MemoryWork>,
+        clock: Arc<ManualClock>,
+        node: &str,
+    ) -> Self {
+        let stop = CancellationToken::new();
+        let first = if node == "node-1" { 1_000 } else { 1_000_000 };
+        let ids: Arc<dyn Ids> = Arc::new(SequentialIds::after(first));
+        let runtime = Runtime {
+            store: store.clone(),
+            clock: clock.clone(),
+            ids,
+            node: node.into(),
+            trace: TraceHooks::default(),
+        };
+        let options = CallsOptions { arbiters: 1, idle_after: Duration::from_secs(60) };
+        let calls = Calls::start(runtime.clone(), options, stop.clone());
+        let numbers = NumberDirectory::new(
+            vec![KnownNumber {
+                id: NumberId(Uuid::from_u128(9)),
+                client: CLIENT,
+                number: OUR_NUMBER.parse().unwrap(),
+                route: Route::Agent { id: None },
+            }],
+            Position::START,
+        );
+        let inbox = CarrierInbox::new(runtime.clone(), calls.clone(), Arc::new(numbers), CLIENT);
+        let carrier = Arc::new(ScriptedCarrier::default());
+        Self { clock, store, work, carrier, calls, inbox, runtime, stop }
+    }
+
+    /// Starts the process manager and its workers.
+    pub fn start_work(&self) {
+        let bench = Workbench {
+            runtime: self.runtime.clone(),
+            calls: self.calls.clone(),
+            inbox: self.inbox.clone(),
+            telephony: self.carrier.clone(),
+            store: self.work.clone(),
+            leases: self.work.clone(),
+        };
+        tokio::spawn(actors::work::run(bench, WorkOptions::default(), self.stop.clone()));
+    }
+
+    /// Waits until the log is followed to its end and nothing due is left undone.
+    pub async fn settle(&self) {
+        for _ in 0..1_000_000 {
+            tokio::task::yield_now().await;
+            let head = self.store.head().await.unwrap();
+            let now = self.clock.now();
+            let idle = self.work.checkpoint().await.unwrap() == head
+                && self.work.due_effects(now, 1).await.unwrap().is_empty()
+                && self.work.due_timers(now, 1).await.unwrap().is_empty();
+            if idle {
+                return;
+            }
+        }
+        panic!("the node does not come to rest: {:?}", self.work);
+    }
+
+    /// Moves time in steps small enough that everything due in between happens in between.
+    pub async fn pass(&self, time: Duration) {
+        let step = Duration::from_millis(500);
+        let mut left = time;
+        while !left.is_zero() {
+            self.settle().await;
+            self.clock.advance(step.min(left));
+            left = left.saturating_sub(step);
+        }
+        self.settle().await;
+    }
+
+    pub async fn take(&self, report: CarrierReport) -> Option<Position> {
+        self.inbox.take(report, None).await.unwrap().position
+    }
+
+    /// The events of a call, oldest first.
+    pub async fn events(&self, call: CallId) -> Vec<Recorded> {
+        self.store.read_stream(&call.stream(), Version::NONE, Way::Forwards, 10_000).await.unwrap()
+    }
+
+    pub async fn types(&self, call: CallId) -> Vec<String> {
+        let events = self.events(call).await;
+        let name = |event: Recorded| event.event_type.trim_start_matches("call.").to_owned();
+        events.into_iter().map(name).filter(|name| name != "carrier_event_received").collect()
+    }
+
+    pub async fn last(&self, call: CallId) -> CallEvent {
+        let events = self.events(call).await;
+        let last = events.last().unwrap();
+        CallEvent::decode(&last.event_type, last.schema, &last.payload).unwrap()
+    }
+
+    /// The only call there is.
+    pub async fn only_call(&self) -> CallId {
+        let all = self.store.read_all(Position::START, 10_000).await.unwrap();
+        let mut calls: Vec<_> = all
+            .iter()
+            .filter(|event| event.stream.category() == "call")
+            .map(|event| event.stream.id())
+            .collect();
+        calls.dedup();
+        calls.sort();
+        calls.dedup();
+        assert_eq!(calls.len(), 1, "one call and no ghost");
+        CallId(calls[0])
+    }
+
+    pub fn context(&self) -> CommandContext {
+        CommandContext {
+            client: CLIENT,
+            correlation_id: Uuid::nil(),
+            causation_id: None,
+            actor: Actor::System("test".to_owned()),
+            request_id: None,
+            traceparent: None,
+            command_id: None,
+        }
+    }
+
+    pub async fn queue(&self) -> CallId {
+        let call = CallId(self.runtime.ids.next());
+        let queue = Queue {
+            id: self.runtime.ids.next(),
+            to: Party::new("+12025550123"),
+            from: None,
+            agent_id: None,
+            menu_id: None,
+            metadata: Default::default(),
+            max_duration_ms: 600_000,
+            ring_timeout_ms: 30_000,
+            record: false,
+            now: self.clock.now(),
+        };
+        let command = CallCommand::Queue(Box::new(queue));
+        self.calls.execute(call, command, self.context(), None).await.unwrap();
+        call
+    }
+
+    /// A webhook about leg `name`; each `n` is another event of the carrier's.
+    pub fn report(&self, name: &str, n: u32, fact: CarrierFact) -> CarrierReport {
+        CarrierReport {
+            provider: "telnyx".to_owned(),
+            event_id: format!("{name}-{n}"),
+            event_type: "call.test".to_owned(),
+            occurred_at: self.clock.now(),
+            leg: leg(name),
+            tag: None,
+            from: Some(Party::new("+12025550123")),
+            to: Some(Party::new(OUR_NUMBER)),
+            fact,
+            raw: b"{}".to_vec(),
+        }
+    }
+
+    pub fn initiated(&self, name: &str) -> CarrierReport {
+        self.report(name, 1, CarrierFact::Initiated { direction: Direction::Inbound })
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

@@ -1,0 +1,171 @@
+//! What the fake is told before it starts.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::telephony::telnyx::ApiKey;
+
+/// How a fake Telnyx is to behave.
+#[derive(Clone)]
+pub struct FakeConfig {
+    /// Where webhooks go: the application's `webhook_event_url`.
+    pub webhook_url: String,
+    /// Where they go after two failures, if anywhere.
+    pub failover_url: Option<String>,
+    /// Port of the fake's own API on 127.0.0.1; 0 picks a free one.
+    pub port: u16,
+    /// What all chance comes from.
+    pub seed: u64,
+    /// The key commands have to show.
+    pub api_key: ApiKey,
+    /// The application that calls belong to.
+    pub connection_id: String,
+    /// Seed of the Ed25519 key that signs webhooks.
+    pub signing_seed: [u8; 32],
+    /// What goes wrong.
+    pub mischief: Mischief,
+    /// How fast calls go.
+    pub pace: Pace,
+    /// Webhook requests under way at once.
+    pub max_in_flight: usize,
+    /// Calls under way at once; placing another one waits.
+    pub max_calls: usize,
+    /// How long a webhook may take to be answered.
+    pub webhook_timeout: Duration,
+    /// Attempts to deliver a webhook.
+    pub attempts: u32,
+    /// Wait after the first failed attempt; doubles with each.
+    pub retry_backoff: Duration,
+    /// How long a caller waits for the server to do something before giving up on it. Not subject to the pace.
+    pub patience: Duration,
+    /// Whether callers are transcribed although no command asked for it, as no real Telnyx does.
+    pub transcribe_unasked: bool,
+    /// Whether `call.cost` is sent (`call_cost_in_webhooks`).
+    pub cost: bool,
+    /// Records of each kind the ledger keeps; older ones are forgotten, totals are not.
+    pub ledger_capacity: usize,
+}
+
+impl fmt::Debug for FakeConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeConfig")
+            .field("webhook_url", &self.webhook_url)
+            .field("port", &self.port)
+            .field("seed", &self.seed)
+            .field("mischief", &self.mischief)
+            .field("pace", &self.pace)
+            .finish_non_exhaustive()
+    }
+}
+
+impl FakeConfig {
+    /// A well-behaved carrier that goes at full speed.
+    #[must_use]
+    pub fn new(webhook_url: impl Into<String>) -> Self {
+        Self {
+            webhook_url: webhook_url.into(),
+            failover_url: None,
+            port: 0,
+            seed: 0,
+            api_key: ApiKey::new("KEYfake"),
+            connection_id: "1900000000000000001".to_owned(),
+            signing_seed: *b"a fake carrier's not secret seed",
+            mischief: Mischief::NONE,
+            pace: Pace::FULL,
+            max_in_flight: 64,
+            max_calls: 1000,
+            webhook_timeout: Duration::from_secs(2),
+            attempts: 5,
+            retry_backoff: Duration::from_millis(500),
+            patience: Duration::from_secs(15),
+            transcribe_unasked: true,
+            cost: true,
+            ledger_capacity: 100_000,
+        }
+    }
+}
+
+/// What goes wrong, each with a probability from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mischief {
+    /// A webhook is delivered twice.
+    pub duplicate: f64,
+    /// A webhook is overtaken by the next one of its leg.
+    pub shuffle: f64,
+    /// A webhook is late by up to [`Mischief::delay_by`].
+    pub delay: f64,
+    /// The most a late webhook is late. Not subject to the pace.
+    pub delay_by: Duration,
+    /// A webhook is never sent.
+    pub lose: f64,
+    /// A command is carried out and the connection closed instead of answered.
+    pub drop_response: f64,
+    /// A command is answered 500 and not carried out; its repeat is.
+    pub server_error: f64,
+    /// A command is answered 429 and not carried out; its repeat is.
+    pub rate_limit: f64,
+    /// The webhook arrives before the answer to the command that caused it.
+    pub webhook_first: f64,
+    /// An event of a type nobody has heard of is slipped in.
+    pub unknown_event: f64,
+    /// A webhook has fields nobody has heard of.
+    pub unknown_field: f64,
+    /// A webhook has no `client_state` although the leg has one.
+    pub missing_client_state: f64,
+    /// A webhook's `client_state` is null although the leg has one.
+    pub null_client_state: f64,
+}
+
+impl Mischief {
+    /// Nothing goes wrong.
+    pub const NONE: Self = Self {
+        duplicate: 0.0,
+        shuffle: 0.0,
+        delay: 0.0,
+        delay_by: Duration::from_millis(50),
+        lose: 0.0,
+        drop_response: 0.0,
+        server_error: 0.0,
+        rate_limit: 0.0,
+        webhook_first: 0.0,
+        unknown_event: 0.0,
+        unknown_field: 0.0,
+        missing_client_state: 0.0,
+        null_client_state: 0.0,
+    };
+
+    /// Everything a server has to bear without a call ending differently: all but lost webhooks and stripped state.
+    pub const BEARABLE: Self = Self {
+        duplicate: 0.1,
+        shuffle: 0.1,
+        delay: 0.1,
+        drop_response: 0.05,
+        server_error: 0.05,
+        rate_limit: 0.02,
+        webhook_first: 0.1,
+        unknown_event: 0.02,
+        unknown_field: 0.1,
+        ..Self::NONE
+    };
+}
+
+/// How long the pauses of a script and the speech of a call really take.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace(f64);
+
+impl Pace {
+    /// No pauses at all.
+    pub const FULL: Self = Self(0.0);
+    /// As long as they would take.
+    pub const REAL: Self = Self(1.0);
+
+    /// `factor` times as long; 0.1 is ten times as fast. Negative and unearthly factors count as 0.
+    #[must_use]
+    pub fn scaled(factor: f64) -> Self {
+        Self(if factor.is_finite() { factor.clamp(0.0, 100.0) } else { 0.0 })
+    }
+
+    pub(super) fn of(self, duration: Duration) -> Duration {
+        duration.mul_f64(self.0)
+    }
+}

@@ -1,0 +1,76 @@
+//! The ways a leg ends: in the carrier's words, and what a server should make of them.
+
+use domain::call::terms::{EndReason, Status};
+
+use super::ledger::Expected;
+
+/// Why a leg is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The person at the other end hung up.
+    Person,
+    /// The server sent `hangup`.
+    Server,
+    /// The server sent `reject`, with the cause it named.
+    Refused { busy: bool },
+    /// The caller gave up before the answer.
+    GaveUp,
+    /// The callee is on the phone.
+    Busy,
+    /// The callee let it ring.
+    NoAnswer,
+    /// The callee refused.
+    Declined,
+    /// There is no such number.
+    NotFound,
+    /// The carrier's limit.
+    TimeLimit,
+    /// The leg at the other end of a transfer is over.
+    Partner,
+}
+
+/// `hangup_cause`, `hangup_source` and `sip_hangup_cause`.
+pub(super) struct Words {
+    pub cause: &'static str,
+    pub source: &'static str,
+    pub sip: &'static str,
+}
+
+impl Ending {
+    pub fn words(self, incoming: bool, answered: bool) -> Words {
+        let (near, far) = if incoming { ("callee", "caller") } else { ("caller", "callee") };
+        let (cause, source, sip) = match self {
+            Ending::Person => ("normal_clearing", far, "200"),
+            Ending::Server | Ending::Partner if answered => ("normal_clearing", near, "200"),
+            Ending::Server | Ending::Partner if incoming => ("call_rejected", near, "603"),
+            Ending::Server | Ending::Partner => ("originator_cancel", near, "487"),
+            Ending::Refused { busy: true } => ("user_busy", near, "486"),
+            Ending::Refused { busy: false } => ("call_rejected", near, "603"),
+            Ending::GaveUp => ("originator_cancel", far, "487"),
+            Ending::Busy => ("user_busy", far, "486"),
+            Ending::NoAnswer => ("timeout", "unknown", "408"),
+            Ending::Declined => ("call_rejected", far, "603"),
+            Ending::NotFound => ("not_found", "unknown", "404"),
+            Ending::TimeLimit => ("time_limit", "unknown", "unspecified"),
+        };
+        Words { cause, source, sip }
+    }
+
+    /// `bridged`: a transfer had connected the leg to another one.
+    pub fn expected(self, answered: bool, bridged: bool, certain: bool) -> Expected {
+        let end_reason = match self {
+            _ if bridged => Some(EndReason::Transferred),
+            Ending::Person => Some(EndReason::CallerHangup),
+            Ending::Server | Ending::Refused { .. } => None,
+            Ending::GaveUp => Some(EndReason::Cancelled),
+            Ending::Busy => Some(EndReason::Busy),
+            Ending::NoAnswer => Some(EndReason::NoAnswer),
+            Ending::Declined => Some(EndReason::Rejected),
+            Ending::NotFound => Some(EndReason::InvalidNumber),
+            Ending::TimeLimit => Some(EndReason::MaxDuration),
+            Ending::Partner => Some(EndReason::Transferred),
+        };
+        let status = if answered { Status::Ended } else { Status::Failed };
+        Expected { status, end_reason, certain }
+    }
+}

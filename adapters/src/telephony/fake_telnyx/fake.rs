@@ -1,0 +1,186 @@
+//! The fake as its user holds it.
+
+use std::fmt;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::{Arc, Mutex};
+
+use actix_web::dev::ServerHandle;
+use bytes::Bytes;
+use domain::ports::clock::Clock;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+
+use super::config::FakeConfig;
+use super::courier::Courier;
+use super::exchange::{Closing, Exchange, NewLeg};
+use super::ledger::{Book, CallRecord, Ledger};
+use super::performance::Part;
+use super::script::{CallScript, CalleeScript};
+use super::server::serve;
+use crate::telephony::telnyx::{SIGNATURE_HEADER, TIMESTAMP_HEADER};
+
+/// The fake could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port is taken.
+    #[error("cannot listen on 127.0.0.1")]
+    Listen(#[source] std::io::Error),
+    /// The client that sends webhooks cannot be made.
+    #[error("cannot make an http client")]
+    Client(#[source] reqwest::Error),
+    /// The latency histogram cannot be made.
+    #[error("cannot make a histogram: {0}")]
+    Histogram(String),
+}
+
+/// A running fake Telnyx. Dropping it does not stop it: call [`FakeTelnyx::shutdown`].
+#[derive(Debug)]
+pub struct FakeTelnyx {
+    exchange: Arc<Exchange>,
+    base: String,
+    server: Handle,
+    closing: watch::Sender<bool>,
+    calls: Arc<Semaphore>,
+}
+
+struct Handle(ServerHandle);
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handle")
+    }
+}
+
+/// The headers of something sent as it is.
+#[derive(Debug, Clone)]
+pub enum RawHeaders {
+    /// Signed now.
+    Signed,
+    /// Signed rightly, as of this Unix second.
+    SignedAt(i64),
+    /// These and no others.
+    Exactly(Vec<(String, String)>),
+}
+
+/// An inbound call under way.
+#[derive(Debug)]
+pub struct CallHandle {
+    /// The carrier's name of the leg that commands use.
+    pub control_id: String,
+    /// The leg.
+    pub leg_id: String,
+    ended: oneshot::Receiver<CallRecord>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl CallHandle {
+    /// Returns once the call is over and all its webhooks are delivered or given up; `None` if the fake was shut down.
+    pub async fn ended(self) -> Option<CallRecord> {
+        self.ended.await.ok()
+    }
+}
+
+impl FakeTelnyx {
+    /// Starts the API and makes ready to call. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError`] when the port is taken or a client cannot be made.
+    pub async fn start(config: FakeConfig, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).map_err(StartError::Listen)?;
+        let origin = format!("http://{}", listener.local_addr().map_err(StartError::Listen)?);
+        let (closing, closed) = watch::channel(false);
+        let closed = Closing::new(closed);
+        let book =
+            Book::new(config.ledger_capacity).map_err(|error| StartError::Histogram(error.to_string()))?;
+        let book = Arc::new(Mutex::new(book));
+        let courier =
+            Courier::new(&config, clock.clone(), closed.clone(), book).map_err(StartError::Client)?;
+        let calls = Arc::new(Semaphore::new(config.max_calls.clamp(1, Semaphore::MAX_PERMITS)));
+        let exchange = Arc::new(Exchange::new(config, clock, courier, closed));
+        let _ = exchange.base.set(origin.clone());
+        let server = serve(exchange.clone(), listener).map_err(StartError::Listen)?;
+        let handle = Handle(server.handle());
+        tokio::spawn(server);
+        Ok(Self { exchange, base: format!("{origin}/v2"), server: handle, closing, calls })
+    }
+
+    /// What to configure as the address of the API, `http://127.0.0.1:…/v2`.
+    #[must_use]
+    pub fn api_base(&self) -> &str {
+        &self.base
+    }
+
+    /// What to configure as the key webhooks are verified with.
+    #[must_use]
+    pub fn public_key_base64(&self) -> String {
+        self.exchange.courier.signer().public_key_base64()
+    }
+
+    /// Places an inbound call; waits while as many calls are under way as [`FakeConfig::max_calls`] allows.
+    pub async fn place_call(&self, script: CallScript) -> CallHandle {
+        // never closed, so an error is impossible; without a permit the call would only be uncounted
+        let permit = self.calls.clone().acquire_owned().await;
+        let (leg, ended) = self.exchange.place(NewLeg {
+            from: script.from.clone(),
+            to: script.to.clone(),
+            session_id: None,
+            client_state: None,
+            webhook_url: None,
+            part: Part::Caller(script),
+            begin: None,
+        });
+        CallHandle {
+            control_id: leg.control_id.clone(),
+            leg_id: leg.leg_id.to_string(),
+            ended,
+            _place: permit.ok(),
+        }
+    }
+
+    /// How whoever is called behaves, unless [`FakeTelnyx::set_callee`] says otherwise of them.
+    pub fn set_usual_callee(&self, script: CalleeScript) {
+        self.exchange.set_callee(None, script);
+    }
+
+    /// How the party with this number behaves.
+    pub fn set_callee(&self, number: impl Into<String>, script: CalleeScript) {
+        self.exchange.set_callee(Some(number.into()), script);
+    }
+
+    /// Posts `body` as it is to the webhook URL, once. Answers with the status; `None` if there was none in time.
+    pub async fn send_raw(&self, body: impl Into<Bytes>, headers: RawHeaders) -> Option<u16> {
+        let body = body.into();
+        let courier = &self.exchange.courier;
+        let signed = |at: i64| {
+            let at = at.to_string();
+            vec![
+                (SIGNATURE_HEADER.to_owned(), courier.signer().sign(&at, &body)),
+                (TIMESTAMP_HEADER.to_owned(), at),
+            ]
+        };
+        let headers = match headers {
+            RawHeaders::Signed => signed(self.exchange.clock.now().timestamp()),
+            RawHeaders::SignedAt(second) => signed(second),
+            RawHeaders::Exactly(headers) => headers,
+        };
+        courier.raw(headers, body.clone()).await
+    }
+
+    /// A copy of what it sent, what it was asked, and what came of it.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        self.exchange.courier.lock().copy()
+    }
+
+    /// Returns once no leg is alive and no webhook of one is under way.
+    pub async fn settled(&self) {
+        self.exchange.settled().await;
+    }
+
+    /// Stops everything: calls break off, webhooks that wait are not sent.
+    pub async fn shutdown(self) -> Ledger {
+        let _ = self.closing.send(true);
+        self.server.0.stop(false).await;
+        self.exchange.settled().await;
+        self.ledger()
+    }
+}

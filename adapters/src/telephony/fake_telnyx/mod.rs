@@ -1,0 +1,34 @@
+//! A fake Telnyx: speaks its protocol truly, places real signed webhooks, obeys real commands, and misbehaves on
+//! demand in the ways the real one is known to.
+//!
+//! ```text
+//! place_call ─▶ leg ─▶ outbox ─▶ courier ──── signed webhooks ────▶ the server under test
+//!                ▲                                                        │
+//!                └── exchange ◀── server ◀── commands over HTTP ──────────┘
+//! ```
+//!
+//! Every leg is a task that performs a script ([`CallScript`], [`CalleeScript`]) and the commands it is sent. Chance
+//! comes from one seed ([`FakeConfig::seed`]); time from the [`Clock`](domain::ports::clock::Clock) port. What was
+//! asked, sent and is to be expected stands in the [`Ledger`].
+
+mod answers;
+mod chance;
+mod config;
+mod courier;
+mod ending;
+mod exchange;
+mod fake;
+mod ledger;
+mod leg;
+mod notice;
+mod orders;
+mod outbox;
+mod performance;
+mod script;
+mod server;
+mod speech;
+
+pub use config::{FakeConfig, Mischief, Pace};
+pub use fake::{CallHandle, FakeTelnyx, RawHeaders, StartError};
+pub use ledger::{CallRecord, CommandRecord, Expected, Ledger, Totals, WebhookRecord};
+pub use script::{CallScript, CalleeScript, Step, fictional_number};

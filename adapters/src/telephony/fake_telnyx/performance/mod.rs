@@ -1,0 +1,202 @@
+//! A leg performs: its script on one side, the server's commands on the other, the clock between them.
+
+mod commands;
+mod end;
+mod person;
+mod ringing;
+mod telling;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::envelope::Time;
+use tokio::sync::{mpsc, oneshot};
+
+use super::chance::Dice;
+use super::ending::Ending;
+use super::exchange::{Busy, Exchange};
+use super::ledger::CallRecord;
+use super::leg::{Input, Leg, Phase};
+use super::orders::{Gather, Placing};
+use super::outbox::Outbox;
+use super::script::{CallScript, CalleeScript, Step};
+use super::speech::Speech;
+
+/// Between two keys of the same press.
+const KEY_GAP: Duration = Duration::from_millis(200);
+/// The carrier's limit on a leg nobody set a limit for.
+const LONGEST_CALL: Duration = Duration::from_secs(14_400);
+
+/// Whom a leg has at its other end.
+#[derive(Debug)]
+pub(super) enum Part {
+    Caller(CallScript),
+    Callee {
+        script: CalleeScript,
+        placing: Placing,
+        /// The leg that is being transferred.
+        partner: Option<Arc<Leg>>,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Performance {
+    exchange: Arc<Exchange>,
+    leg: Arc<Leg>,
+    inputs: mpsc::Receiver<Input>,
+    done: oneshot::Sender<CallRecord>,
+    outbox: Outbox,
+    dice: Dice,
+    _busy: Busy,
+    part: Part,
+    /// When the part's own plan for the ringing phase comes due.
+    ringing_until: Option<Time>,
+    steps: VecDeque<Step>,
+    step_began: Time,
+    /// When the server last did something.
+    activity: Time,
+    /// Pieces heard since the last [`Step::HearOut`].
+    heard: u32,
+    speech: Speech,
+    spoken: Vec<String>,
+    gather: Option<(Gather, Time)>,
+    transcribing: bool,
+    recording: Option<Recording>,
+    partner: Option<Arc<Leg>>,
+    bridged: bool,
+    /// Keeps times of a leg strictly increasing, which lets them be put in order.
+    last_event: Option<Time>,
+    unmet: Vec<&'static str>,
+    over: Option<Ending>,
+}
+
+#[derive(Debug)]
+struct Recording {
+    format: String,
+    channels: String,
+    since: Time,
+}
+
+impl Performance {
+    pub fn new(
+        exchange: Arc<Exchange>,
+        leg: Arc<Leg>,
+        part: Part,
+        inputs: mpsc::Receiver<Input>,
+        done: oneshot::Sender<CallRecord>,
+    ) -> Self {
+        let now = exchange.clock.now();
+        let dice = Dice::new(exchange.config.seed, leg.number * 4 + 1);
+        let outbox =
+            Outbox::open(&exchange, Dice::new(exchange.config.seed, leg.number * 4 + 2), leg.fate.clone());
+        let (partner, transcribing) = match &part {
+            Part::Caller(_) => (None, false),
+            Part::Callee { placing, partner, .. } => (partner.clone(), placing.extras.transcribe),
+        };
+        Self {
+            transcribing: transcribing || exchange.config.transcribe_unasked,
+            _busy: exchange.busy(),
+            exchange,
+            leg,
+            inputs,
+            done,
+            outbox,
+            dice,
+            part,
+            ringing_until: None,
+            steps: VecDeque::new(),
+            step_began: now,
+            activity: now,
+            heard: 0,
+            speech: Speech::default(),
+            spoken: Vec::new(),
+            gather: None,
+            recording: None,
+            partner,
+            bridged: false,
+            last_event: None,
+            unmet: Vec::new(),
+            over: None,
+        }
+    }
+
+    pub async fn run(mut self, begin: Option<oneshot::Receiver<()>>) {
+        let mut closing = self.exchange.closing();
+        if let Some(begin) = begin {
+            let _ = begin.await; // dropped: the answer is on its way
+        }
+        self.ring().await;
+        while self.over.is_none() {
+            let due = self.due();
+            let clock = self.exchange.clock.clone();
+            tokio::select! {
+                biased;
+                () = closing.announced() => return,
+                input = self.inputs.recv() => match input {
+                    Some(input) => self.react(input).await,
+                    None => return,
+                },
+                () = clock.sleep_until(due) => self.go_on(clock.now()).await,
+            }
+        }
+        self.wind_up().await;
+    }
+
+    fn now(&self) -> Time {
+        self.exchange.clock.now()
+    }
+
+    fn paced(&self, duration: Duration) -> Duration {
+        self.exchange.config.pace.of(duration)
+    }
+
+    fn answered(&self) -> bool {
+        self.leg.lock().phase == Phase::Answered
+    }
+
+    /// When something happens next if the server does nothing.
+    fn due(&self) -> Time {
+        let out_of_patience = self.out_of_patience();
+        if !self.answered() {
+            return self.ringing_until.unwrap_or(out_of_patience);
+        }
+        let gather = self.gather.as_ref().filter(|_| !self.is_pressing()).map(|(_, until)| *until);
+        let step = self.step_due();
+        [self.speech.due(), gather].into_iter().flatten().fold(step, Time::min)
+    }
+
+    fn out_of_patience(&self) -> Time {
+        self.speech.due().map_or(self.activity, |due| due.max(self.activity)) + self.exchange.config.patience
+    }
+
+    fn step_due(&self) -> Time {
+        let out_of_patience = self.out_of_patience();
+        match self.steps.front() {
+            Some(Step::Pause(pause)) => self.step_began + self.paced(*pause),
+            Some(Step::HearOut) if self.heard == 0 => out_of_patience.max(self.step_began),
+            Some(Step::HearOut | Step::Say(_) | Step::HangUp) => self.step_began,
+            Some(Step::Press(_)) => self.step_began + self.paced(KEY_GAP),
+            Some(Step::Stay) | None => out_of_patience,
+            Some(Step::OutstayLimit) => {
+                let limit = match &self.part {
+                    Part::Caller(_) => LONGEST_CALL,
+                    Part::Callee { placing, .. } => placing.time_limit,
+                };
+                self.leg.lock().answered_at.unwrap_or(self.step_began) + self.paced(limit)
+            }
+        }
+    }
+
+    async fn go_on(&mut self, now: Time) {
+        if !self.answered() {
+            self.ringing_is_over().await;
+        } else if self.speech.due().is_some_and(|due| due <= now) {
+            self.finish_piece("completed").await;
+        } else if self.gather.as_ref().is_some_and(|(_, until)| *until <= now) && !self.is_pressing() {
+            self.finish_gather("timeout").await;
+        } else if self.step_due() <= now {
+            self.take_step(now).await;
+        }
+    }
+}

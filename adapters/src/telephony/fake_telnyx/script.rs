@@ -1,0 +1,146 @@
+//! How callers and called parties behave.
+
+use std::time::Duration;
+
+use super::chance::Dice;
+
+/// A US number that can belong to nobody: 202-555-0100 to 0199 are set aside for fiction. `index` is taken modulo 100.
+#[must_use]
+pub fn fictional_number(index: u64) -> String {
+    format!("+120255501{:02}", index % 100)
+}
+
+/// Something the person at the other end does once the call is answered. Pauses are subject to the pace.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Does nothing for a while.
+    Pause(Duration),
+    /// Listens until something was spoken to the end, or until out of patience.
+    HearOut,
+    /// Says a sentence.
+    Say(String),
+    /// Presses keys, `0-9 A-D * #`.
+    Press(String),
+    /// Hangs up.
+    HangUp,
+    /// Waits for the other side to hang up; out of patience, hangs up.
+    Stay,
+    /// Stays until the carrier ends the call at its time limit.
+    OutstayLimit,
+}
+
+/// An inbound call: who calls whom, and what they do. After the last step they [`Step::Stay`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallScript {
+    /// The calling number, or what the carrier says instead of one.
+    pub from: String,
+    /// The called number: one of the server's.
+    pub to: String,
+    /// Hangs up when not answered by then.
+    pub give_up_after: Option<Duration>,
+    /// What the caller does.
+    pub steps: Vec<Step>,
+}
+
+impl CallScript {
+    /// A caller who waits to be hung up on.
+    pub fn new(from: impl Into<String>, to: impl Into<String>) -> Self {
+        Self { from: from.into(), to: to.into(), give_up_after: None, steps: Vec::new() }
+    }
+
+    /// Listens, says the lines with pauses between them, hangs up.
+    #[must_use]
+    pub fn talks<T: Into<String>>(mut self, lines: impl IntoIterator<Item = T>) -> Self {
+        self.steps.push(Step::HearOut);
+        for line in lines {
+            self.steps.extend([Step::Say(line.into()), Step::Pause(Duration::from_secs(1))]);
+        }
+        self.hangs_up_after(Duration::ZERO)
+    }
+
+    /// Listens, then presses the keys; call it once for each prompt.
+    #[must_use]
+    pub fn presses(mut self, keys: impl Into<String>) -> Self {
+        self.steps.extend([Step::HearOut, Step::Press(keys.into())]);
+        self
+    }
+
+    /// Hangs up after a while.
+    #[must_use]
+    pub fn hangs_up_after(mut self, pause: Duration) -> Self {
+        self.steps.extend([Step::Pause(pause), Step::HangUp]);
+        self
+    }
+
+    /// Hangs up if not answered by then.
+    #[must_use]
+    pub fn gives_up_after(mut self, ringing: Duration) -> Self {
+        self.give_up_after = Some(ringing);
+        self
+    }
+
+    /// A step of one's own.
+    #[must_use]
+    pub fn then(mut self, step: Step) -> Self {
+        self.steps.push(step);
+        self
+    }
+
+    /// The `index`th call of a mixed day, always the same for the same seed: most callers press keys or talk, some
+    /// hang up early, a few give up before they are answered.
+    #[must_use]
+    pub fn sample(seed: u64, index: u64, to: impl Into<String>) -> Self {
+        let mut dice = Dice::new(seed, index.wrapping_add(1 << 32));
+        let script = Self::new(fictional_number(dice.next()), to);
+        let seconds = |dice: &mut Dice, most: u64| Duration::from_secs(1 + dice.next() % most);
+        match dice.next() % 100 {
+            0..35 => script.presses(["1", "2", "1", "0"][dice.next() as usize % 4]),
+            35..50 => script.presses("1").presses(["1", "2", "*", "9#"][dice.next() as usize % 4]),
+            50..75 => script.talks(["hello", "two tickets for tonight please", "thank you, that is all"]),
+            75..90 => {
+                let pause = seconds(&mut dice, 20);
+                script.hangs_up_after(pause)
+            }
+            90..95 => {
+                let ringing = seconds(&mut dice, 5);
+                script.gives_up_after(ringing)
+            }
+            _ => script,
+        }
+    }
+}
+
+/// How a party behaves that the server calls or transfers to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CalleeScript {
+    /// Answers, then does the steps.
+    Answers {
+        /// How long it rings before.
+        ring: Duration,
+        /// What the callee does. After the last step they [`Step::Stay`].
+        steps: Vec<Step>,
+    },
+    /// A machine answers, plays its greeting, beeps, and hangs up after a while.
+    Machine {
+        /// How long it rings before.
+        ring: Duration,
+    },
+    /// Is on the phone.
+    Busy,
+    /// Lets it ring.
+    NoAnswer,
+    /// Refuses.
+    Rejects,
+    /// There is no such number.
+    NotFound,
+}
+
+impl Default for CalleeScript {
+    /// Answers, hears what is said, and hangs up.
+    fn default() -> Self {
+        Self::Answers {
+            ring: Duration::from_secs(2),
+            steps: vec![Step::HearOut, Step::Pause(Duration::from_secs(2)), Step::HangUp],
+        }
+    }
+}

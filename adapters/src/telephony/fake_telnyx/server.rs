@@ -1,0 +1,205 @@
+//! The fake's HTTP API: the part of `https://api.telnyx.com/v2` a voice application uses.
+
+use std::any::Any;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Extensions, Server};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{AUTHORIZATION, ContentType};
+use actix_web::rt::time::timeout;
+use actix_web::web::{Bytes, Data, Path, PayloadConfig, Query, get, post, put, resource, route};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::answers::Answer;
+use super::exchange::{Exchange, Manner, Reply};
+use super::leg::Phase;
+
+/// How long an answer waits for a webhook that is to come first.
+const WEBHOOK_FIRST: Duration = Duration::from_millis(250);
+/// Telnyx lists 20 calls a page, at most 250.
+const PAGE: (usize, usize) = (20, 250);
+/// A tenth of a second of silence: what every recording of the fake holds.
+const RECORDED_SAMPLES: u32 = 800;
+
+/// A second handle on a connection, to cut it with.
+struct Wire(Option<TcpStream>);
+
+pub(super) fn serve(exchange: Arc<Exchange>, listener: TcpListener) -> std::io::Result<Server> {
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(Data::from(exchange.clone()))
+            .app_data(PayloadConfig::new(256 * 1024))
+            .route("/v2/calls", post().to(dial))
+            .route("/v2/calls/{id}", get().to(status))
+            .service(
+                resource("/v2/calls/{id}/actions/{name}").route(post().to(command)).route(put().to(command)),
+            )
+            .route("/v2/connections/{id}/active_calls", get().to(active_calls))
+            .route("/recordings/{file}", get().to(recording))
+            .default_service(route().to(|| async { plain(&Answer::not_found()) }))
+    });
+    let server = server.on_connect(remember_wire).workers(1).disable_signals().shutdown_timeout(1);
+    Ok(server.listen(listener)?.run())
+}
+
+fn remember_wire(connection: &dyn Any, data: &mut Extensions) {
+    if let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() {
+        data.insert(Wire(stream.as_fd().try_clone_to_owned().ok().map(TcpStream::from)));
+    }
+}
+
+async fn dial(request: HttpRequest, exchange: Data<Exchange>, body: Bytes) -> HttpResponse {
+    let body = match admit(&request, &exchange).and_then(|()| read(&body)) {
+        Ok(body) => body,
+        Err(answer) => return plain(&answer),
+    };
+    deliver(&request, exchange.into_inner().dial(body)).await
+}
+
+async fn command(
+    request: HttpRequest,
+    exchange: Data<Exchange>,
+    path: Path<(String, String)>,
+    body: Bytes,
+) -> HttpResponse {
+    let body = match admit(&request, &exchange).and_then(|()| read(&body)) {
+        Ok(body) => body,
+        Err(answer) => return plain(&answer),
+    };
+    let (control_id, name) = path.into_inner();
+    deliver(&request, exchange.command(&control_id, &name, body)).await
+}
+
+async fn status(request: HttpRequest, exchange: Data<Exchange>, id: Path<String>) -> HttpResponse {
+    if let Err(answer) = admit(&request, &exchange) {
+        return plain(&answer);
+    }
+    plain(
+        &exchange
+            .leg(&id)
+            .map_or_else(Answer::not_found, |leg| Answer::ok(leg.resource(exchange.clock.now()))),
+    )
+}
+
+#[derive(Deserialize)]
+struct Paging {
+    #[serde(rename = "page[limit]")]
+    limit: Option<usize>,
+    #[serde(rename = "page[after]")]
+    after: Option<String>,
+}
+
+async fn active_calls(
+    request: HttpRequest,
+    exchange: Data<Exchange>,
+    id: Path<String>,
+    paging: Query<Paging>,
+) -> HttpResponse {
+    if let Err(answer) = admit(&request, &exchange) {
+        return plain(&answer);
+    }
+    if *id != exchange.config.connection_id {
+        return plain(&Answer::not_found());
+    }
+    let limit = paging.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
+    let (legs, more) = exchange.alive(paging.after.as_deref().and_then(read_cursor), limit);
+    let now = exchange.clock.now();
+    let after = legs.last().filter(|_| more).map(|leg| cursor(leg.number));
+    let next = after.as_ref().map(|after| format!("/v2/connections/{id}/active_calls?page[after]={after}"));
+    let alive = legs.iter().filter(|leg| leg.lock().phase != Phase::Over);
+    let body = json!({
+        "data": alive.map(|leg| leg.resource(now)).collect::<Vec<_>>(),
+        "meta": { "cursors": { "after": after, "before": null }, "next": next, "previous": null },
+    });
+    HttpResponse::Ok().json(body)
+}
+
+async fn recording(file: Path<String>) -> HttpResponse {
+    if file.ends_with(".mp3") {
+        // one silent MPEG-1 layer 3 frame: 32 kbit/s, 44.1 kHz, mono
+        let mut frame = vec![0xff, 0xfb, 0x10, 0xc4];
+        frame.resize(104, 0);
+        return HttpResponse::Ok().content_type("audio/mpeg").body(frame);
+    }
+    HttpResponse::Ok().content_type("audio/wav").body(silence())
+}
+
+/// RIFF, 16-bit PCM, mono, 8 kHz.
+fn silence() -> Vec<u8> {
+    let (rate, bytes) = (8000_u32, RECORDED_SAMPLES * 2);
+    let mut wav = b"RIFF".to_vec();
+    wav.extend((36 + bytes).to_le_bytes());
+    wav.extend(b"WAVEfmt ");
+    wav.extend(16_u32.to_le_bytes());
+    wav.extend([1_u16, 1].map(u16::to_le_bytes).as_flattened());
+    wav.extend([rate, rate * 2].map(u32::to_le_bytes).as_flattened());
+    wav.extend([2_u16, 16].map(u16::to_le_bytes).as_flattened());
+    wav.extend(b"data");
+    wav.extend(bytes.to_le_bytes());
+    wav.resize(wav.len() + bytes as usize, 0);
+    wav
+}
+
+fn cursor(number: u64) -> String {
+    format!("v1:{}", STANDARD.encode(number.to_be_bytes()))
+}
+
+fn read_cursor(text: &str) -> Option<u64> {
+    let bytes = STANDARD.decode(text.strip_prefix("v1:")?).ok()?;
+    Some(u64::from_be_bytes(bytes.try_into().ok()?))
+}
+
+fn admit(request: &HttpRequest, exchange: &Exchange) -> Result<(), Answer> {
+    let sent = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let key = sent.and_then(|value| value.strip_prefix("Bearer "));
+    if key.is_some_and(|key| exchange.config.api_key.is(key)) { Ok(()) } else { Err(Answer::unauthorized()) }
+}
+
+fn read(body: &[u8]) -> Result<Value, Answer> {
+    if body.is_empty() {
+        return Ok(json!({}));
+    }
+    let read = serde_json::from_slice(body).ok().filter(Value::is_object);
+    read.ok_or_else(|| Answer::refused(400, "10015", "Malformed request", ""))
+}
+
+/// Hands out the answer in the manner decided on.
+async fn deliver(request: &HttpRequest, reply: Reply) -> HttpResponse {
+    let Reply { answer, manner, gate } = reply;
+    match manner {
+        Manner::Plain => {}
+        Manner::Drop => {
+            if let Some(Wire(Some(stream))) = request.conn_data::<Wire>() {
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+        }
+        Manner::AfterWebhook(leg, number) => {
+            drop(gate);
+            let mut delivered = leg.fate.delivered.subscribe();
+            let _ = timeout(WEBHOOK_FIRST, delivered.wait_for(|highest| *highest > number)).await;
+            return plain(&answer);
+        }
+    }
+    let mut response = plain(&answer);
+    // dropped with the head of the answer, once that has been written
+    response.extensions_mut().insert(gate);
+    response
+}
+
+fn plain(answer: &Answer) -> HttpResponse {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    if answer.status == 429 {
+        response.insert_header(("x-ratelimit-limit", "10"));
+        response.insert_header(("x-ratelimit-remaining", "0"));
+        response.insert_header(("x-ratelimit-reset", "1"));
+    }
+    response.content_type(ContentType::json()).body(answer.body.to_string())
+}

@@ -1,0 +1,91 @@
+//! Which command is meant.
+
+use clap::{Parser, Subcommand};
+
+use super::{
+    audit::AuditArgs, client::ClientArgs, demo::DemoArgs, doctor::DoctorArgs, migrate::MigrateArgs,
+    projections::ProjectionsArgs, serve::ServeArgs, simulate::SimulateArgs,
+};
+
+/// The self-hosted control plane for voice-AI telephony.
+///
+/// Settings come from defaults, `voxledger.toml`, `VOXLEDGER_…` variables and flags, the later ones winning.
+#[derive(Debug, Parser)]
+#[command(name = "voxledger", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the node: API, actors, projections, deliveries, timers.
+    Serve(ServeArgs),
+    /// Show it working with no account anywhere: a fresh node and a simulated carrier.
+    Demo(DemoArgs),
+    /// Act as the carrier against a running node, and compare what it does with what it should.
+    Simulate(SimulateArgs),
+    /// Change or show the schema of the stores.
+    Migrate(MigrateArgs),
+    /// List, rebuild or repair the views.
+    Projections(ProjectionsArgs),
+    /// Verify, export or replay history.
+    Audit(AuditArgs),
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Check the configuration and what the node needs.
+    Doctor(DoctorArgs),
+    /// Manage clients without the API.
+    Client(ClientArgs),
+}
+
+impl Command {
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Serve(_) => "serve",
+            Self::Demo(_) => "demo",
+            Self::Simulate(_) => "simulate",
+            Self::Migrate(_) => "migrate",
+            Self::Projections(_) => "projections",
+            Self::Audit(_) => "audit",
+            Self::Openapi => "openapi",
+            Self::Doctor(_) => "doctor",
+            Self::Client(_) => "client",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed_and_every_flag_has_a_help_text() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        let mut open = vec![command];
+        while let Some(command) = open.pop() {
+            for arg in command.get_arguments() {
+                assert!(arg.get_help().is_some(), "{} --{}", command.get_name(), arg.get_id());
+            }
+            open.extend(command.get_subcommands().cloned());
+        }
+    }
+
+    #[test]
+    fn flags_of_serve_become_settings() {
+        let cli =
+            Cli::try_parse_from(["voxledger", "serve", "--bind", "127.0.0.1:0", "--data-dir", "d"]).unwrap();
+        let Command::Serve(args) = cli.command else { panic!("not serve") };
+        let config = args.config().unwrap();
+        assert_eq!(config.http.bind.port(), 0);
+        assert_eq!(config.storage.data_dir.to_str(), Some("d"));
+    }
+}

@@ -1,0 +1,40 @@
+//! The flags that say where a node keeps its things.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::config::{Config, ConfigError, Sources};
+
+/// Where history and views are.
+#[derive(Debug, Clone, Default, Args)]
+pub struct StoreArgs {
+    /// Configuration file; `./voxledger.toml` if there is one.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder of the embedded stores, key files and objects.
+    #[arg(long, value_name = "FOLDER")]
+    pub data_dir: Option<String>,
+    /// The log: sqlite:PATH, postgres://…, kurrentdb://… or esdb://….
+    #[arg(long, value_name = "URL")]
+    pub event_store: Option<String>,
+    /// The views: sqlite:PATH or postgres://….
+    #[arg(long, value_name = "URL")]
+    pub read_models: Option<String>,
+}
+
+impl StoreArgs {
+    /// The configuration with these flags and `more` of them on top.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the setting at fault.
+    pub fn load(&self, more: &[(&'static str, Option<&String>)]) -> Result<Config, ConfigError> {
+        let own = [
+            ("data_dir", self.data_dir.as_ref()),
+            ("event_store", self.event_store.as_ref()),
+            ("read_models", self.read_models.as_ref()),
+        ];
+        let flags = own.iter().chain(more).filter_map(|(key, value)| Some((*key, (*value)?.clone())));
+        Config::load(&Sources::of_process(self.config.clone(), flags.collect()))
+    }
+}

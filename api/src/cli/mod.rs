@@ -1,0 +1,16 @@
+//! The command line: a command a file, its arguments beside what it does.
+
+pub mod audit;
+pub mod client;
+mod command;
+mod config_args;
+pub mod demo;
+pub mod doctor;
+pub mod migrate;
+pub mod openapi;
+pub mod projections;
+pub mod serve;
+pub mod simulate;
+
+pub use command::{Cli, Command};
+pub use config_args::StoreArgs;

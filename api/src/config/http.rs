@@ -1,0 +1,40 @@
+//! How the node is reached.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use super::setting::section;
+use super::value::HttpUrl;
+
+section! {
+    /// The HTTP server.
+    pub struct HttpConfig {
+        /// Address of the API; port 0 picks a free one, printed on start.
+        bind: SocketAddr = "bind", "127.0.0.1:9011";
+        /// How carriers and browsers reach this node; from the bind address when not set.
+        public_url: Option<HttpUrl> = "public_url", "";
+        /// Threads that serve requests; one a core when not set.
+        workers: Option<NonZeroUsize> = "http.workers", "";
+        /// Largest request body, in bytes.
+        body_limit: NonZeroUsize = "http.body_limit_bytes", "1048576";
+        /// Connections a worker takes before others must wait.
+        max_connections: NonZeroUsize = "http.max_connections", "25000";
+        /// How long an idle connection is kept.
+        keep_alive: Duration = "http.keep_alive_ms", "75000";
+        /// How long a client may take to send a request's head.
+        request_timeout: Duration = "http.request_timeout_ms", "5000";
+        /// How long a write waits for the views to show it before it answers all the same.
+        read_your_writes: Duration = "http.read_your_writes_ms", "2000";
+        /// How long requests under way may take to finish once the node is told to stop.
+        shutdown_grace: Duration = "http.shutdown_grace_ms", "10000";
+    }
+}
+
+impl HttpConfig {
+    /// How others reach the node, once it is known which address was `bound`.
+    #[must_use]
+    pub fn public_url(&self, bound: SocketAddr) -> String {
+        self.public_url.as_ref().map_or_else(|| format!("http://{bound}"), |url| url.as_str().to_owned())
+    }
+}

@@ -1,0 +1,35 @@
+//! Configuration: a tree of documented sections with working defaults.
+//!
+//! Defaults < `voxledger.toml` < `VOXLEDGER_…` environment < flags. A setting is declared once, in its section;
+//! its key in the file, its environment variable and its line in the README follow from that declaration.
+//! A key that no section declares is an error that names it.
+
+mod actors;
+mod carriers;
+mod error;
+mod http;
+mod keys;
+mod providers;
+mod secret;
+mod setting;
+mod sources;
+mod storage;
+mod telemetry;
+mod tree;
+mod value;
+mod webhooks;
+
+pub use actors::ActorsConfig;
+pub use carriers::{TelnyxConfig, UltravoxConfig};
+pub use error::ConfigError;
+pub use http::HttpConfig;
+pub use keys::{KeysConfig, MasterKey};
+pub use providers::{AnthropicConfig, GoogleConfig, GroqConfig, OpenaiConfig};
+pub use secret::Secret;
+pub use setting::Setting;
+pub use sources::Sources;
+pub use storage::{EventStoreUrl, ReadModelsUrl, StorageConfig};
+pub use telemetry::{LogFilter, LogFormat, TelemetryConfig};
+pub use tree::Config;
+pub use value::{HttpUrl, Share};
+pub use webhooks::WebhooksConfig;

@@ -1,0 +1,30 @@
+//! The node's own accounts with language model providers; a client's own override them.
+
+use super::secret::Secret;
+use super::setting::section;
+use super::value::HttpUrl;
+
+macro_rules! providers {
+    ($($(#[doc = $about:literal])* $name:ident = $section:literal at $base:literal;)*) => {$(
+        section! {
+            $(#[doc = $about])*
+            pub struct $name {
+                /// The node's own key.
+                api_key: Option<Secret> = concat!($section, ".api_key"), "";
+                /// Where the provider's API is.
+                api_base: HttpUrl = concat!($section, ".api_base"), $base;
+            }
+        }
+    )*};
+}
+
+providers! {
+    /// Groq.
+    GroqConfig = "groq" at "https://api.groq.com/openai/v1";
+    /// OpenAI.
+    OpenaiConfig = "openai" at "https://api.openai.com/v1";
+    /// Anthropic.
+    AnthropicConfig = "anthropic" at "https://api.anthropic.com/v1";
+    /// Google.
+    GoogleConfig = "google" at "https://generativelanguage.googleapis.com/v1beta";
+}

@@ -1,0 +1,57 @@
+//! How a setting is declared: once, in its section.
+
+/// What is known of a setting besides its value.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Its dotted key in `voxledger.toml`.
+    pub key: &'static str,
+    /// What holds when nobody sets it, in the form one would write; empty when there is nothing then.
+    pub default: &'static str,
+    /// One sentence.
+    pub meaning: &'static str,
+    /// What values it takes.
+    pub accepts: &'static str,
+}
+
+impl Setting {
+    /// Its environment variable: `telnyx.api_key` is `VOXLEDGER_TELNYX_API_KEY`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("VOXLEDGER_{}", self.key.replace('.', "_").to_uppercase())
+    }
+}
+
+/// Declares a section: its struct, its settings and how it is read, in one place.
+macro_rules! section {
+    (
+        $(#[doc = $about:literal])*
+        pub struct $name:ident {
+            $($(#[doc = $doc:literal])* $field:ident: $type:ty = $key:expr, $default:expr;)*
+        }
+    ) => {
+        $(#[doc = $about])*
+        #[derive(Debug, Clone)]
+        pub struct $name {
+            $($(#[doc = $doc])* pub $field: $type,)*
+        }
+
+        impl $name {
+            /// The settings of this section.
+            pub const SETTINGS: &'static [$crate::config::setting::Setting] = &[$(
+                $crate::config::setting::Setting {
+                    key: $key,
+                    default: $default,
+                    meaning: concat!($($doc),*),
+                    accepts: <$type as $crate::config::value::Value>::ACCEPTS,
+                },
+            )*];
+
+            pub(super) fn read(
+                given: &$crate::config::sources::Given,
+            ) -> Result<Self, $crate::config::error::ConfigError> {
+                Ok(Self { $($field: given.read::<$type>($key, $default)?,)* })
+            }
+        }
+    };
+}
+pub(super) use section;

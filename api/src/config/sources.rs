@@ -1,0 +1,158 @@
+//! Where settings come from, and how the later source wins.
+
+use std::collections::HashMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::error::{ConfigError, nearest};
+use super::setting::Setting;
+use super::value::Value;
+
+/// The file read when nobody names another one.
+const DEFAULT_FILE: &str = "voxledger.toml";
+const PREFIX: &str = "VOXLEDGER_";
+/// Names the file; not a setting itself.
+const FILE_VARIABLE: &str = "VOXLEDGER_CONFIG";
+/// Variables of the test suite, which the programs it starts inherit.
+const TEST_PREFIX: &str = "VOXLEDGER_TEST_";
+
+/// What is to be merged: file < environment < flags.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// A file named by the user. `None`: `./voxledger.toml`, if there is one.
+    pub file: Option<PathBuf>,
+    /// The environment; variables of others are passed over.
+    pub environment: Vec<(String, String)>,
+    /// Flags: the setting's key and its value.
+    pub flags: Vec<(&'static str, String)>,
+}
+
+// the environment holds secrets
+impl std::fmt::Debug for Sources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sources").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+impl Sources {
+    /// This process's environment, and what its command line says.
+    #[must_use]
+    pub fn of_process(file: Option<PathBuf>, flags: Vec<(&'static str, String)>) -> Self {
+        let environment = env::vars_os()
+            .filter_map(|(name, value)| {
+                let name = name.into_string().ok().filter(|name| name.starts_with(PREFIX))?;
+                Some((name, value.to_string_lossy().into_owned()))
+            })
+            .collect();
+        Self { file, environment, flags }
+    }
+
+    /// Reads every source and refuses what `settings` does not declare.
+    pub(super) fn gather(&self, settings: &[Setting]) -> Result<Given, ConfigError> {
+        let mut given = Given::default();
+        let named = self.file.clone().or_else(|| self.variable(FILE_VARIABLE).map(PathBuf::from));
+        match named {
+            Some(file) => given.add_file(&file, settings)?,
+            None if Path::new(DEFAULT_FILE).exists() => given.add_file(Path::new(DEFAULT_FILE), settings)?,
+            None => {}
+        }
+        given.add_environment(&self.environment, settings)?;
+        for (key, value) in &self.flags {
+            let flag = format!("--{}", key.replace('_', "-"));
+            given.values.insert((*key).to_owned(), (value.clone(), flag));
+        }
+        Ok(given)
+    }
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.environment.iter().find(|(n, value)| n == name && !value.is_empty())?;
+        Some(value)
+    }
+}
+
+/// The settings somebody gave, as text, each with where it came from.
+#[derive(Default)]
+pub(super) struct Given {
+    values: HashMap<String, (String, String)>,
+}
+
+impl Given {
+    /// The value of a setting. An empty text counts as not given.
+    pub(super) fn read<T: Value>(&self, key: &'static str, default: &str) -> Result<T, ConfigError> {
+        let (text, origin) = match self.values.get(key) {
+            Some((text, origin)) if !text.trim().is_empty() => (text.trim(), origin.as_str()),
+            _ => (default, "default"),
+        };
+        let value = if text.is_empty() { T::absent() } else { T::parse(text) };
+        value.ok_or_else(|| ConfigError::BadValue {
+            key,
+            origin: origin.to_owned(),
+            shown: if T::SECRET { "what it is".to_owned() } else { format!("`{text}`") },
+            accepts: T::ACCEPTS,
+        })
+    }
+
+    fn add_file(&mut self, file: &Path, settings: &[Setting]) -> Result<(), ConfigError> {
+        let text = fs::read_to_string(file)
+            .map_err(|source| ConfigError::Unreadable { file: file.to_owned(), source })?;
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| ConfigError::Syntax {
+            file: file.to_owned(),
+            line: text[..error.span().map_or(0, |span| span.start.min(text.len()))].matches('\n').count() + 1,
+            message: error.message().to_owned(),
+        })?;
+        let mut leaves = Vec::new();
+        flatten("", table, &mut leaves);
+        for (key, value) in leaves {
+            let Some(setting) = settings.iter().find(|setting| setting.key == key) else {
+                let nearest = nearest(&key, settings.iter().map(|s| s.key)).map(str::to_owned);
+                return Err(ConfigError::UnknownKey { file: file.to_owned(), key, nearest });
+            };
+            let origin = file.display().to_string();
+            let Some(value) = value else {
+                let (key, accepts) = (setting.key, setting.accepts);
+                return Err(ConfigError::BadValue { key, origin, shown: "a list".to_owned(), accepts });
+            };
+            self.values.insert(key, (value, origin));
+        }
+        Ok(())
+    }
+
+    fn add_environment(
+        &mut self,
+        variables: &[(String, String)],
+        settings: &[Setting],
+    ) -> Result<(), ConfigError> {
+        let known: HashMap<String, &str> = settings.iter().map(|s| (s.variable(), s.key)).collect();
+        for (name, value) in variables.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
+            match known.get(name) {
+                Some(key) if !value.trim().is_empty() => {
+                    self.values.insert((*key).to_owned(), (value.clone(), name.clone()));
+                }
+                Some(_) => {}
+                None if name == FILE_VARIABLE || name.starts_with(TEST_PREFIX) => {}
+                None => {
+                    let nearest = nearest(name, known.keys().map(String::as_str)).map(str::to_owned);
+                    return Err(ConfigError::UnknownVariable { name: name.clone(), nearest });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Turns nested tables into dotted keys with their text; `None` stands for a list, which no setting takes.
+fn flatten(prefix: &str, table: toml::Table, into: &mut Vec<(String, Option<String>)>) {
+    for (name, value) in table {
+        let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
+        match value {
+            toml::Value::Table(inner) => flatten(&key, inner, into),
+            toml::Value::Array(_) => into.push((key, None)),
+            toml::Value::String(text) => into.push((key, Some(text))),
+            toml::Value::Integer(number) => into.push((key, Some(number.to_string()))),
+            toml::Value::Float(number) => into.push((key, Some(number.to_string()))),
+            toml::Value::Boolean(truth) => into.push((key, Some(truth.to_string()))),
+            toml::Value::Datetime(time) => into.push((key, Some(time.to_string()))),
+        }
+    }
+}

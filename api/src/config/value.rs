@@ -1,0 +1,138 @@
+//! How a setting's text becomes its value.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::Url;
+
+use super::secret::Secret;
+
+/// A type a setting can have.
+pub(super) trait Value: Sized {
+    /// What is accepted, to follow the word "give".
+    const ACCEPTS: &'static str;
+    /// Whether the text must not be shown, not even when it is wrong.
+    const SECRET: bool = false;
+
+    /// Reads non-empty text.
+    fn parse(text: &str) -> Option<Self>;
+
+    /// The value when there is no text and no default.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+impl<T: Value> Value for Option<T> {
+    const ACCEPTS: &'static str = T::ACCEPTS;
+    const SECRET: bool = T::SECRET;
+
+    fn parse(text: &str) -> Option<Self> {
+        T::parse(text).map(Some)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+macro_rules! parsed {
+    ($($type:ty: $accepts:literal;)*) => {$(
+        impl Value for $type {
+            const ACCEPTS: &'static str = $accepts;
+
+            fn parse(text: &str) -> Option<Self> {
+                text.parse().ok()
+            }
+        }
+    )*};
+}
+
+parsed! {
+    SocketAddr: "an address and a port, such as 127.0.0.1:9011 (port 0 picks a free one)";
+    NonZeroUsize: "a whole number from 1";
+    PathBuf: "a path";
+    String: "text";
+    bool: "true or false";
+}
+
+impl Value for Duration {
+    const ACCEPTS: &'static str = "a whole number of milliseconds, from 1 to 86400000 (a day)";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|ms| (1..=86_400_000).contains(ms)).map(Self::from_millis)
+    }
+}
+
+/// A share of a whole, 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Share(pub f64);
+
+impl Value for Share {
+    const ACCEPTS: &'static str = "a number from 0 to 1";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).map(Self)
+    }
+}
+
+impl Value for Secret {
+    const ACCEPTS: &'static str = "text";
+    const SECRET: bool = true;
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self::new(text))
+    }
+}
+
+/// A base address over HTTP, kept without a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpUrl(String);
+
+impl HttpUrl {
+    /// The address, without a slash at its end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Value for HttpUrl {
+    const ACCEPTS: &'static str = "an http:// or https:// address without user, password, query or fragment";
+    // an address with a password in it is refused, and must not be shown then
+    const SECRET: bool = true;
+
+    fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let plain = matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none();
+        plain.then(|| Self(url.as_str().trim_end_matches('/').to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_loses_its_last_slash_and_may_carry_no_password() {
+        assert_eq!(HttpUrl::parse("https://a.example/v2/").unwrap().as_str(), "https://a.example/v2");
+        for bad in ["ftp://a.example", "a.example", "http://u:p@a.example", "http://a.example/?x=1"] {
+            assert!(HttpUrl::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_whole_milliseconds_and_never_zero() {
+        assert_eq!(Duration::parse("1500"), Some(Duration::from_millis(1500)));
+        for bad in ["0", "-1", "1.5", "2s", "86400001"] {
+            assert!(Duration::parse(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The caller of a request, as an extractor.
+
+use std::fmt;
+use std::future::{Ready, ready};
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use actix_web::{FromRequest, HttpRequest, web};
+
+use super::directory::{Keys, Principal};
+use super::plain_key;
+use super::scope::Permission;
+use crate::problem::ApiError;
+
+/// Somebody with a valid key that has the scope `P` asks for.
+pub struct Caller<P> {
+    principal: Principal,
+    permission: PhantomData<P>,
+}
+
+impl<P: Permission> Caller<P> {
+    /// Lets `principal` in, if it may.
+    ///
+    /// # Errors
+    /// 403 when it lacks the scope.
+    pub fn admit(principal: Principal) -> Result<Self, ApiError> {
+        match P::SCOPE {
+            Some(scope) if !principal.scopes.grants(scope) => {
+                Err(ApiError::insufficient_scope(scope.as_str()))
+            }
+            _ => Ok(Self { principal, permission: PhantomData }),
+        }
+    }
+}
+
+impl<P> Deref for Caller<P> {
+    type Target = Principal;
+
+    fn deref(&self) -> &Principal {
+        &self.principal
+    }
+}
+
+impl<P> fmt::Debug for Caller<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.principal.fmt(f)
+    }
+}
+
+impl<P: Permission> FromRequest for Caller<P> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(identify(request).and_then(Self::admit))
+    }
+}
+
+fn identify(request: &HttpRequest) -> Result<Principal, ApiError> {
+    let key = presented(request.headers())?;
+    let hash = plain_key::hash_of(key).map_err(|_| ApiError::api_key_malformed())?;
+    let keys = request
+        .app_data::<web::Data<Keys>>()
+        .ok_or_else(|| ApiError::internal("the app has no key directory"))?;
+    keys.0.find(&hash).ok_or_else(ApiError::api_key_unknown)
+}
+
+/// The key of a request. `Authorization` goes first when both headers are there.
+fn presented(headers: &HeaderMap) -> Result<&str, ApiError> {
+    if let Some(value) = headers.get(AUTHORIZATION) {
+        return match text(value)?.split_once(' ') {
+            Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => Ok(key.trim()),
+            _ => Err(ApiError::missing_credentials()),
+        };
+    }
+    headers.get("x-api-key").map_or_else(|| Err(ApiError::missing_credentials()), text)
+}
+
+fn text(value: &HeaderValue) -> Result<&str, ApiError> {
+    value.to_str().map(str::trim).map_err(|_| ApiError::api_key_malformed())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use actix_web::test::TestRequest;
+    use domain::ids::{ApiKeyId, ClientId};
+    use uuid::Uuid;
+
+    use super::super::directory::{KeyDirectory, KeyHash};
+    use super::super::permissions::{CallsRead, CallsWrite};
+    use super::super::plain_key::PlainKey;
+    use super::super::scope::{Anything, Scopes};
+    use super::*;
+    use crate::problem::Code;
+
+    #[derive(Debug)]
+    struct OneKey(KeyHash);
+
+    impl KeyDirectory for OneKey {
+        fn find(&self, hash: &KeyHash) -> Option<Principal> {
+            (hash == &self.0).then(|| Principal {
+                client: ClientId(Uuid::from_u128(1)),
+                key: ApiKeyId(Uuid::from_u128(2)),
+                scopes: Scopes::parse(&["calls:read"]).unwrap(),
+            })
+        }
+    }
+
+    fn key() -> PlainKey {
+        PlainKey::generate(|| [1; 32])
+    }
+
+    async fn call<P: Permission>(header: Option<(&str, &str)>) -> Result<ClientId, Code> {
+        let keys = Keys(Arc::new(OneKey(key().hash())));
+        let request = TestRequest::default().app_data(web::Data::new(keys));
+        let request = match header {
+            Some(header) => request.insert_header(header),
+            None => request,
+        };
+        let (request, mut payload) = request.to_http_parts();
+        let caller = Caller::<P>::from_request(&request, &mut payload).await;
+        caller.map(|caller| caller.client).map_err(|error| error.code())
+    }
+
+    #[actix_web::test]
+    async fn a_key_opens_what_its_scope_allows_by_either_header() {
+        let bearer = format!("bearer {}", key().reveal());
+        let client = Ok(ClientId(Uuid::from_u128(1)));
+        assert_eq!(call::<CallsRead>(Some(("Authorization", &bearer))).await, client);
+        assert_eq!(call::<CallsRead>(Some(("X-API-Key", key().reveal()))).await, client);
+        assert_eq!(call::<Anything>(Some(("X-API-Key", key().reveal()))).await, client);
+        assert_eq!(
+            call::<CallsWrite>(Some(("X-API-Key", key().reveal()))).await,
+            Err(Code::InsufficientScope)
+        );
+    }
+
+    #[actix_web::test]
+    async fn every_way_to_be_nobody_has_its_own_code() {
+        let stranger = PlainKey::generate(|| [2; 32]);
+        let cases = [
+            (None, Code::MissingCredentials),
+            (Some(("Authorization", "Basic dTpw")), Code::MissingCredentials),
+            (Some(("Authorization", "Bearer hello")), Code::ApiKeyMalformed),
+            (Some(("X-API-Key", "vx_typo")), Code::ApiKeyMalformed),
+            (Some(("X-API-Key", stranger.reveal())), Code::ApiKeyUnknown),
+        ];
+        for (header, code) in cases {
+            assert_eq!(call::<Anything>(header).await, Err(code));
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Scopes: `<resource>:read`, `<resource>:write`, and `*` for everything.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The text is no scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such scope: give `<resource>:read`, `<resource>:write` or `*`")]
+pub struct UnknownScope;
+
+/// What a handler demands of its caller, as a type.
+pub trait Permission: 'static {
+    /// The scope the key must have; `None`: any key will do.
+    const SCOPE: Option<Scope>;
+}
+
+/// Any valid key.
+#[derive(Debug)]
+pub enum Anything {}
+
+impl Permission for Anything {
+    const SCOPE: Option<Scope> = None;
+}
+
+macro_rules! scopes {
+    ($($text:literal = $read:ident $write:ident,)*) => {
+        /// One scope.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[allow(missing_docs)]
+        pub enum Scope { $($read, $write,)* }
+
+        impl Scope {
+            /// Every scope but `*`.
+            pub const ALL: &'static [Scope] = &[$(Scope::$read, Scope::$write,)*];
+
+            /// Its text.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Scope::$read => concat!($text, ":read"), Scope::$write => concat!($text, ":write"),)*
+                }
+            }
+        }
+
+        /// A type for each scope, for [`Caller`](super::Caller).
+        pub mod permissions {
+            use super::{Permission, Scope};
+            $(
+                #[doc = concat!("`", $text, ":read`.")]
+                #[derive(Debug)]
+                pub enum $read {}
+                impl Permission for $read {
+                    const SCOPE: Option<Scope> = Some(Scope::$read);
+                }
+
+                #[doc = concat!("`", $text, ":write`.")]
+                #[derive(Debug)]
+                pub enum $write {}
+                impl Permission for $write {
+                    const SCOPE: Option<Scope> = Some(Scope::$write);
+                }
+            )*
+        }
+    };
+}
+
+scopes! {
+    "calls" = CallsRead CallsWrite,
+    "conversations" = ConversationsRead ConversationsWrite,
+    "ivr" = IvrRead IvrWrite,
+    "webhooks" = WebhooksRead WebhooksWrite,
+    "agents" = AgentsRead AgentsWrite,
+    "tools" = ToolsRead ToolsWrite,
+    "numbers" = NumbersRead NumbersWrite,
+    "keys" = KeysRead KeysWrite,
+    "users" = UsersRead UsersWrite,
+    "analytics" = AnalyticsRead AnalyticsWrite,
+    "audit" = AuditRead AuditWrite,
+    "providers" = ProvidersRead ProvidersWrite,
+    "campaigns" = CampaignsRead CampaignsWrite,
+    "kb" = KbRead KbWrite,
+    "voices" = VoicesRead VoicesWrite,
+    "customers" = CustomersRead CustomersWrite,
+    "billing" = BillingRead BillingWrite,
+}
+
+impl FromStr for Scope {
+    type Err = UnknownScope;
+
+    fn from_str(text: &str) -> Result<Self, UnknownScope> {
+        Self::ALL.iter().copied().find(|scope| scope.as_str() == text).ok_or(UnknownScope)
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A set of scopes, a bit each, so that a request copies and checks it for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Scopes(u64);
+
+impl Scopes {
+    /// `*`: everything there is and will be.
+    pub const EVERYTHING: Scopes = Scopes(u64::MAX);
+
+    /// Reads a list of texts.
+    ///
+    /// # Errors
+    /// [`UnknownScope`] when one of them is none.
+    pub fn parse<S: AsRef<str>>(texts: &[S]) -> Result<Self, UnknownScope> {
+        texts.iter().try_fold(Self::default(), |scopes, text| match text.as_ref() {
+            "*" => Ok(Self::EVERYTHING),
+            text => Ok(Self(scopes.0 | bit(text.parse()?))),
+        })
+    }
+
+    /// Like [`Scopes::parse`], but passes over what it does not know: a stored key may have a scope that only
+    /// a newer version knows, and must not grant more than this one understands.
+    pub fn parse_known<S: AsRef<str>>(texts: &[S]) -> Self {
+        texts.iter().fold(Self::default(), |scopes, text| {
+            Self(scopes.0 | Self::parse(std::slice::from_ref(text)).unwrap_or_default().0)
+        })
+    }
+
+    /// Whether it grants `scope`.
+    #[must_use]
+    pub fn grants(self, scope: Scope) -> bool {
+        self.0 & bit(scope) != 0
+    }
+
+    /// The texts, `*` alone for everything.
+    #[must_use]
+    pub fn to_texts(self) -> Vec<String> {
+        if self == Self::EVERYTHING {
+            return vec!["*".to_owned()];
+        }
+        Scope::ALL.iter().filter(|scope| self.grants(**scope)).map(Scope::to_string).collect()
+    }
+}
+
+const fn bit(scope: Scope) -> u64 {
+    1 << scope as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_may_do_what_its_scopes_say_and_nothing_else() {
+        let scopes = Scopes::parse(&["calls:read", "ivr:write"]).unwrap();
+        let granted: Vec<_> = Scope::ALL.iter().filter(|s| scopes.grants(**s)).collect();
+        assert_eq!(granted, [&Scope::CallsRead, &Scope::IvrWrite]);
+        assert_eq!(scopes.to_texts(), ["calls:read", "ivr:write"]);
+    }
+
+    #[test]
+    fn a_star_grants_everything() {
+        let scopes = Scopes::parse(&["calls:read", "*"]).unwrap();
+        assert!(Scope::ALL.iter().all(|scope| scopes.grants(*scope)));
+        assert_eq!(scopes.to_texts(), ["*"]);
+    }
+
+    #[test]
+    fn an_unknown_scope_is_refused_and_grants_nothing_when_stored() {
+        assert_eq!(Scopes::parse(&["calls:read", "calls:delete"]), Err(UnknownScope));
+        let stored = Scopes::parse_known(&["calls:read", "teleport:write"]);
+        assert_eq!(stored.to_texts(), ["calls:read"]);
+    }
+
+    #[test]
+    fn every_scope_fits_its_bit() {
+        assert!(Scope::ALL.len() < 64);
+    }
+}

@@ -1,0 +1,95 @@
+//! What belongs to the request that is being served on this thread.
+//!
+//! Errors and envelopes carry the request's id, and actix makes them where no request is at hand. The
+//! middleware therefore sets the context around every poll of a request's future; a task that a handler spawns
+//! has none and is given what it needs.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::{Ready, ready};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+
+use crate::telemetry::trace_context;
+
+thread_local! {
+    static CURRENT: RefCell<Option<RequestContext>> = const { RefCell::new(None) };
+}
+
+/// The request's id, trace and surroundings. Cheap to clone; also an extractor.
+#[derive(Clone)]
+pub struct RequestContext(Rc<Inner>);
+
+struct Inner {
+    request_id: Arc<str>,
+    public_url: Arc<str>,
+    traceparent: Option<String>,
+}
+
+impl RequestContext {
+    /// The context of a request. `traceparent` is what the client sent, checked.
+    #[must_use]
+    pub fn new(request_id: Arc<str>, public_url: Arc<str>, traceparent: Option<String>) -> Self {
+        Self(Rc::new(Inner { request_id, public_url, traceparent }))
+    }
+
+    /// The id of the request: the client's own, or one given here.
+    #[must_use]
+    pub fn request_id(&self) -> &Arc<str> {
+        &self.0.request_id
+    }
+
+    /// How others reach this node, without a slash at its end.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        &self.0.public_url
+    }
+
+    /// W3C trace context of the step at hand; without a tracer, what the client sent.
+    #[must_use]
+    pub fn traceparent(&self) -> Option<String> {
+        trace_context::current_traceparent().or_else(|| self.0.traceparent.clone())
+    }
+
+    /// Makes this the thread's context until the guard is dropped.
+    #[must_use]
+    pub fn enter(&self) -> Entered {
+        Entered { before: CURRENT.replace(Some(self.clone())) }
+    }
+}
+
+/// Gives the thread back the context it had.
+#[derive(Debug)]
+pub struct Entered {
+    before: Option<RequestContext>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.set(self.before.take());
+    }
+}
+
+/// Shows the thread's context to `look`.
+pub fn with<R>(look: impl FnOnce(Option<&RequestContext>) -> R) -> R {
+    CURRENT.with_borrow(|current| look(current.as_ref()))
+}
+
+impl FromRequest for RequestContext {
+    type Error = std::convert::Infallible;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(_: &HttpRequest, _: &mut Payload) -> Self::Future {
+        // without the middleware, in a test of a single handler, there is nothing to tell
+        ready(Ok(with(|c| c.cloned()).unwrap_or_else(|| Self::new(Arc::from(""), Arc::from(""), None))))
+    }
+}
+
+impl fmt::Debug for RequestContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestContext").field("request_id", &self.0.request_id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,12 @@
+//! The API explained by the node itself: the OpenAPI document, the interactive docs, the guide to errors.
+//!
+//! Nothing here loads from elsewhere: it works on a machine without a network.
+
+mod error_guide;
+mod openapi;
+mod routes;
+mod unmatched;
+
+pub use openapi::document;
+pub use routes::{OPENAPI_PATH, configure};
+pub use unmatched::{Unmatched, unmatched};

@@ -1,0 +1,92 @@
+//! The OpenAPI document, made from the handlers.
+
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use crate::http::envelope_schema::{ListMeta, Meta};
+use crate::http::system;
+use crate::problem::{FieldError, Problem};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Voxledger",
+        description = "The control plane for voice-AI telephony. Every call is an actor whose every step is an event in an append-only log.\n\nErrors are RFC 9457 problems; [the guide](/docs/errors) explains every code.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    servers((url = "/", description = "This node")),
+    components(schemas(Problem, FieldError, Meta, ListMeta)),
+    security(("bearer" = []), ("api_key" = [])),
+    modifiers(&Security),
+    tags(
+        (name = "calls", description = "Placing, steering and reading calls"),
+        (name = "numbers", description = "Phone numbers and where their calls go"),
+        (name = "carriers", description = "Webhooks from carriers, signed by them"),
+        (name = "system", description = "Health, metrics, version"),
+    )
+)]
+struct Base;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme(
+            "bearer",
+            SecurityScheme::Http(
+                Http::builder()
+                    .scheme(HttpAuthScheme::Bearer)
+                    .description(Some("An API key: `Authorization: Bearer vx_…`"))
+                    .build(),
+            ),
+        );
+        components.add_security_scheme(
+            "api_key",
+            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+                "X-API-Key",
+                "The same API key in a header of its own",
+            ))),
+        );
+    }
+}
+
+/// The whole document. Each part of the API brings its own paths and schemas.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    let mut document = Base::openapi();
+    document.merge(system::openapi());
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_document_is_the_generated_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/v1.json");
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        let generated = crate::cli::openapi::text().unwrap();
+        assert!(
+            committed == generated,
+            "run `voxledger openapi > api/openapi/v1.json` and look at what changed"
+        );
+    }
+
+    #[test]
+    fn every_operation_has_its_own_id_a_tag_and_a_summary() {
+        let document = serde_json::to_value(document()).unwrap();
+        let mut ids = std::collections::BTreeSet::new();
+        let mut count = 0;
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for (method, operation) in operations.as_object().unwrap() {
+                count += 1;
+                ids.insert(operation["operationId"].as_str().unwrap().to_owned());
+                assert!(operation["tags"][0].is_string(), "{method} {path} has no tag");
+                assert!(operation["summary"].is_string(), "{method} {path} has no summary");
+            }
+        }
+        assert_eq!(ids.len(), count);
+    }
+}

@@ -1,0 +1,90 @@
+//! Where the docs are served.
+
+use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::web::{self, Bytes, ServiceConfig};
+use actix_web::{HttpResponse, Resource};
+use utoipa::openapi::OpenApi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::error_guide;
+
+/// Where the document is.
+pub const OPENAPI_PATH: &str = "/api/v1/openapi.json";
+
+/// Serves `document`, the interactive docs at `/docs/` and the guide at `/docs/errors`.
+pub fn configure(config: &mut ServiceConfig, document: OpenApi) {
+    let guide = Bytes::from(error_guide::page());
+    config
+        .service(
+            Resource::new("/docs").route(
+                web::get().to(async || {
+                    HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish()
+                }),
+            ),
+        )
+        .service(Resource::new("/docs/errors").route(web::get().to(move || {
+            let guide = guide.clone();
+            async move {
+                HttpResponse::Ok()
+                    .content_type("text/html; charset=utf-8")
+                    .insert_header((CACHE_CONTROL, "max-age=300"))
+                    .body(guide)
+            }
+        })))
+        .service(
+            SwaggerUi::new("/docs/{_:.*}")
+                // the validator would send the document to somebody else's server
+                .config(Config::new([OPENAPI_PATH]).validator_url("none").persist_authorization(true))
+                .url(OPENAPI_PATH, document),
+        );
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::{TestRequest, call_and_read_body, call_service, init_service};
+    use actix_web::{App, test};
+
+    use super::super::document;
+    use super::*;
+    use crate::problem::Code;
+
+    async fn get(path: &str) -> String {
+        let app = init_service(App::new().configure(|c| configure(c, document()))).await;
+        let body = call_and_read_body(&app, TestRequest::get().uri(path).to_request()).await;
+        String::from_utf8_lossy(&body).into_owned()
+    }
+
+    #[actix_web::test]
+    async fn the_guide_explains_every_code_at_its_anchor() {
+        let page = get("/docs/errors").await;
+        for code in Code::ALL {
+            assert!(page.contains(&format!("<section id=\"{}\">", code.as_str())), "{}", code.as_str());
+        }
+        assert!(page.contains("<table>"));
+    }
+
+    #[actix_web::test]
+    async fn the_docs_load_nothing_from_elsewhere() {
+        let page = get("/docs/").await;
+        for marker in ["src=\"", "href=\""] {
+            for address in page.split(marker).skip(1).filter_map(|rest| rest.split('"').next()) {
+                assert!(!address.contains("//"), "{address}");
+                let asset = get(&format!("/docs/{}", address.trim_start_matches("./"))).await;
+                assert!(!asset.is_empty(), "{address} is not served");
+            }
+        }
+        assert!(page.contains("swagger-ui-bundle.js"));
+        let start = get("/docs/swagger-initializer.js").await;
+        assert!(start.contains(OPENAPI_PATH) && start.contains("\"validatorUrl\": \"none\""), "{start}");
+        assert!(!get("/docs/errors").await.contains("http"));
+    }
+
+    #[actix_web::test]
+    async fn the_document_is_served_as_it_is_committed() {
+        let served: serde_json::Value = serde_json::from_str(&get(OPENAPI_PATH).await).unwrap();
+        assert_eq!(served, serde_json::to_value(document()).unwrap());
+        let app = init_service(App::new().configure(|c| configure(c, document()))).await;
+        let response = call_service(&app, test::TestRequest::get().uri("/docs").to_request()).await;
+        assert_eq!(response.headers().get(LOCATION).unwrap(), "/docs/");
+    }
+}

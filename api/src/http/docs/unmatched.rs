@@ -1,0 +1,89 @@
+//! What no handler takes: an unknown path is 404, a known one with another method 405.
+
+use std::sync::Arc;
+
+use actix_web::dev::{Path, ResourceDef};
+use actix_web::{HttpRequest, web};
+use utoipa::openapi::{OpenApi, PathItem};
+
+use crate::problem::ApiError;
+
+/// Every path of the API with its methods, taken from the OpenAPI document. Put it into the app's data with
+/// `web::Data::new(…)`, and [`unmatched`] as the app's default service.
+#[derive(Debug, Clone)]
+pub struct Unmatched {
+    routes: Arc<[(ResourceDef, String)]>,
+}
+
+impl Unmatched {
+    /// Learns the paths of `document`.
+    #[must_use]
+    pub fn of(document: &OpenApi) -> Self {
+        let routes = document.paths.paths.iter();
+        Self { routes: routes.map(|(path, item)| (ResourceDef::new(path.as_str()), methods(item))).collect() }
+    }
+
+    fn refuse(&self, path: &str) -> ApiError {
+        let methods = |(route, methods): &(ResourceDef, String)| {
+            route.capture_match_info(&mut Path::new(path)).then(|| methods.clone())
+        };
+        match self.routes.iter().find_map(methods) {
+            Some(methods) => ApiError::method_not_allowed(methods),
+            None => ApiError::route_not_found(),
+        }
+    }
+}
+
+fn methods(item: &PathItem) -> String {
+    let all = [
+        ("GET", &item.get),
+        ("HEAD", &item.head),
+        ("POST", &item.post),
+        ("PUT", &item.put),
+        ("PATCH", &item.patch),
+        ("DELETE", &item.delete),
+    ];
+    let taken: Vec<&str> = all.iter().filter(|(_, taken)| taken.is_some()).map(|(name, _)| *name).collect();
+    taken.join(", ")
+}
+
+/// The app's default service: `App::new().default_service(web::to(unmatched))`.
+///
+/// # Errors
+/// Always: 404 or 405.
+pub async fn unmatched(request: HttpRequest, known: web::Data<Unmatched>) -> Result<String, ApiError> {
+    Err(known.refuse(request.path()))
+}
+
+#[cfg(test)]
+mod tests {
+    use utoipa::OpenApi as _;
+
+    use super::*;
+    use crate::problem::Code;
+
+    #[utoipa::path(get, path = "/calls/{id}")]
+    #[allow(dead_code)]
+    fn read() {}
+
+    #[utoipa::path(patch, path = "/calls/{id}")]
+    #[allow(dead_code)]
+    fn change() {}
+
+    #[derive(utoipa::OpenApi)]
+    #[openapi(paths(read, change))]
+    struct Sample;
+
+    #[test]
+    fn a_known_path_names_its_methods_and_an_unknown_one_is_not_found() {
+        let unmatched = Unmatched::of(&Sample::openapi());
+        let refused = unmatched.refuse("/calls/7");
+        assert_eq!(
+            (refused.code(), refused.detail()),
+            (Code::MethodNotAllowed, "this path takes GET, PATCH")
+        );
+        for path in ["/calls", "/calls/7/x", "/"] {
+            assert_eq!(unmatched.refuse(path).code(), Code::RouteNotFound, "{path}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Optimistic concurrency over HTTP: `ETag` is the stream version, `If-Match` asks for it.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{HeaderValue, IF_MATCH};
+use actix_web::{FromRequest, HttpRequest};
+use domain::envelope::Version;
+
+use crate::problem::ApiError;
+
+/// The `ETag` of a resource at `version`.
+#[must_use]
+pub fn etag(version: Version) -> HeaderValue {
+    // digits and quotes always make a header
+    HeaderValue::try_from(format!("\"{version}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
+}
+
+/// What the client demands of the version it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IfMatch {
+    /// Nothing: no `If-Match` was sent.
+    Nothing,
+    /// That the resource exists: `*`.
+    Exists,
+    /// That it is at one of these versions.
+    OneOf(Vec<Version>),
+}
+
+impl IfMatch {
+    /// The one version asked for, to hand to an append that must not race.
+    #[must_use]
+    pub fn version(&self) -> Option<Version> {
+        match self {
+            Self::OneOf(versions) if versions.len() == 1 => versions.first().copied(),
+            _ => None,
+        }
+    }
+
+    /// Lets a change of a resource at `current` go on, or not.
+    ///
+    /// # Errors
+    /// 412 when it is at another version.
+    pub fn check(&self, current: Version) -> Result<(), ApiError> {
+        match self {
+            Self::OneOf(versions) if !versions.contains(&current) => {
+                Err(ApiError::precondition_failed(current.0))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads the header's value. What is not a version of ours, a weak tag for example, matches nothing.
+    fn parse(value: &str) -> Self {
+        if value.trim() == "*" {
+            return Self::Exists;
+        }
+        let version = |tag: &str| tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok().map(Version);
+        Self::OneOf(value.split(',').filter_map(version).collect())
+    }
+}
+
+impl FromRequest for IfMatch {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(match request.headers().get(IF_MATCH).map(HeaderValue::to_str) {
+            None => Ok(Self::Nothing),
+            Some(Ok(value)) => Ok(Self::parse(value)),
+            Some(Err(_)) => Err(ApiError::malformed_request("the header `If-Match` is not ASCII")),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_goes_on_only_at_the_version_that_was_read() {
+        let seven = IfMatch::parse("\"7\"");
+        assert_eq!(seven.version(), Some(Version(7)));
+        assert!(seven.check(Version(7)).is_ok());
+        assert!(seven.check(Version(8)).is_err());
+        assert!(IfMatch::parse("\"6\", \"7\"").check(Version(7)).is_ok());
+        assert!(IfMatch::parse("*").check(Version(7)).is_ok());
+        assert!(IfMatch::Nothing.check(Version(7)).is_ok());
+    }
+
+    #[test]
+    fn a_tag_that_is_not_ours_matches_nothing() {
+        for foreign in ["W/\"7\"", "7", "\"x\"", ""] {
+            assert!(IfMatch::parse(foreign).check(Version(7)).is_err(), "{foreign}");
+        }
+    }
+}

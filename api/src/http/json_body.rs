@@ -1,0 +1,200 @@
+//! JSON bodies: strict, and precise about what is at fault.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{FromRequest, HttpRequest};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use super::raw_body::{RawBody, ReadBody};
+use crate::problem::ApiError;
+
+/// A JSON body. `T` denies unknown fields (`#[serde(deny_unknown_fields)]`), so that a typo is 422 and not
+/// silence. The bytes are kept: an idempotency key binds to them.
+#[derive(Debug)]
+pub struct JsonBody<T> {
+    /// What was sent.
+    pub value: T,
+    /// As it was sent.
+    pub bytes: Bytes,
+}
+
+impl<T: DeserializeOwned> FromRequest for JsonBody<T> {
+    type Error = ApiError;
+    type Future = ReadJson<T>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let declared = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        ReadJson {
+            body: ReadBody::begin(request, payload),
+            is_json: declared.is_some_and(is_json),
+            kind: PhantomData,
+        }
+    }
+}
+
+/// Reads a JSON body.
+#[derive(Debug)]
+pub struct ReadJson<T> {
+    body: ReadBody,
+    is_json: bool,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned> Future for ReadJson<T> {
+    type Output = Result<JsonBody<T>, ApiError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if !this.is_json {
+            return Poll::Ready(Err(ApiError::unsupported_media_type()));
+        }
+        let RawBody(bytes) = ready!(Pin::new(&mut this.body).poll(cx))?;
+        Poll::Ready(from_json(&bytes).map(|value| JsonBody { value, bytes }))
+    }
+}
+
+fn is_json(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/json")
+        || (kind.len() > 5 && kind.is_char_boundary(kind.len() - 5))
+            && kind[..kind.len() - 5].starts_with("application/")
+            && kind[kind.len() - 5..].eq_ignore_ascii_case("+json")
+}
+
+/// Reads JSON and names the field at fault.
+///
+/// # Errors
+/// 400 when it is not JSON, 422 when it does not fit.
+pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        json_fault(if path == "." { "" } else { &path }, error.inner())
+    })?;
+    json.end().map_err(|error| json_fault("", &error))?;
+    Ok(value)
+}
+
+/// What an error of serde's means to a client. `path` is where it happened, empty for the body as a whole.
+#[must_use]
+pub fn json_fault(path: &str, error: &serde_json::Error) -> ApiError {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    if error.classify() != Category::Data {
+        return ApiError::malformed_json(&place);
+    }
+    let text = error.to_string();
+    let message = text.split(" at line ").next().unwrap_or_default();
+    let named = |prefix: &str| message.strip_prefix(prefix)?.split('`').next();
+    let below = |name: &str| match path {
+        "" => name.to_owned(),
+        path if path == name || path.ends_with(&format!(".{name}")) => path.to_owned(),
+        path => format!("{path}.{name}"),
+    };
+    if let Some(name) = named("missing field `") {
+        ApiError::invalid(below(name), "required", "this field is required")
+    } else if let Some(name) = named("unknown field `") {
+        ApiError::invalid(below(name), "unknown_field", unknown_field(message))
+    } else if let Some(name) = named("duplicate field `") {
+        ApiError::invalid(below(name), "duplicate_field", "this field is given twice")
+    } else {
+        let field = if path.is_empty() { "body" } else { path };
+        ApiError::invalid(field, "invalid", message)
+    }
+}
+
+fn unknown_field(message: &str) -> String {
+    match message.split_once(", ") {
+        Some((_, expected)) => format!("there is no such field; {expected}"),
+        None => "there is no such field".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::http::BodyLimit;
+    use crate::problem::Code;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Dial {
+        to: String,
+        #[serde(default)]
+        ring_timeout_ms: Option<u32>,
+        #[serde(default)]
+        route: Option<Route>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Route {
+        id: u8,
+    }
+
+    fn fault(json: &str) -> (Code, String) {
+        let error = from_json::<Dial>(json.as_bytes()).unwrap_err();
+        let detail = error.detail();
+        (error.code(), detail.split('`').nth(1).unwrap_or(detail).to_owned())
+    }
+
+    #[test]
+    fn a_field_at_fault_is_named_by_its_path() {
+        let invalid = |field: &str| (Code::InvalidRequest, field.to_owned());
+        assert_eq!(fault("{}"), invalid("to"));
+        assert_eq!(fault(r#"{"to":"x","tow":1}"#), invalid("tow"));
+        assert_eq!(fault(r#"{"to":"x","to":"y"}"#), invalid("to"));
+        assert_eq!(fault(r#"{"to":"x","ring_timeout_ms":"soon"}"#), invalid("ring_timeout_ms"));
+        assert_eq!(fault(r#"{"to":"x","route":{}}"#), invalid("route.id"));
+        assert_eq!(fault(r#"{"to":"x","route":{"id":1,"idd":1}}"#), invalid("route.idd"));
+        assert_eq!(fault("[]"), invalid("body"));
+    }
+
+    #[test]
+    fn what_is_not_json_is_malformed_and_not_invalid() {
+        for text in ["", "{", "{\"to\":}", "{\"to\":\"x\"} {}"] {
+            assert_eq!(fault(text).0, Code::MalformedJson, "{text}");
+        }
+    }
+
+    async fn read(content_type: &str, body: &str, limit: usize) -> Result<Dial, Code> {
+        let (request, mut payload) = TestRequest::post()
+            .insert_header(("content-type", content_type))
+            .insert_header(("content-length", body.len().to_string()))
+            .app_data(BodyLimit(limit))
+            .set_payload(body.to_owned())
+            .to_http_parts();
+        JsonBody::from_request(&request, &mut payload).await.map(|body| body.value).map_err(|e| e.code())
+    }
+
+    #[actix_web::test]
+    async fn a_body_is_read_when_it_is_declared_as_json_and_small_enough() {
+        let body = r#"{"to":"x"}"#;
+        assert_eq!(read("application/json; charset=utf-8", body, 10).await.unwrap().to, "x");
+        assert!(read("application/merge-patch+json", body, 10).await.is_ok());
+        assert_eq!(read("text/plain", body, 10).await.unwrap_err(), Code::UnsupportedMediaType);
+        assert_eq!(read("application/json", body, 9).await.unwrap_err(), Code::PayloadTooLarge);
+    }
+
+    #[actix_web::test]
+    async fn a_body_that_understates_its_length_is_stopped_all_the_same() {
+        let (request, mut payload) = TestRequest::post()
+            .insert_header(("content-type", "application/json"))
+            .app_data(BodyLimit(9))
+            .set_payload(r#"{"to":"x"}"#)
+            .to_http_parts();
+        let error = JsonBody::<Dial>::from_request(&request, &mut payload).await.unwrap_err();
+        assert_eq!(error.code(), Code::PayloadTooLarge);
+    }
+}

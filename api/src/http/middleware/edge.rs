@@ -1,0 +1,225 @@
+//! The middleware around everything.
+
+use std::fmt;
+use std::future::{Future, Ready, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use actix_web::Error;
+use actix_web::body::MessageBody;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::error::InternalError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderMap, HeaderValue};
+use domain::ports::ids::Ids;
+use pin_project_lite::pin_project;
+use tracing::field::Empty;
+use tracing::{Span, debug, error, info, info_span, warn};
+
+use super::request_id::{REQUEST_ID, request_id};
+use super::route_meters::{RouteMeters, method_label};
+use crate::http::context::RequestContext;
+use crate::problem::ApiError;
+use crate::telemetry::trace_context;
+
+/// Wraps the whole app: `App::new().wrap(edge.clone())`, as the outermost middleware.
+///
+/// Every request gets an id, in its response (`X-Request-Id`), in the context that problems and envelopes read,
+/// and in the span all of its log lines carry; it is counted and timed by route; it leaves one line in the log.
+/// A handler that panics answers 500.
+#[derive(Clone)]
+pub struct Edge {
+    ids: Arc<dyn Ids>,
+    public_url: Arc<str>,
+}
+
+impl Edge {
+    /// `public_url` is how others reach the node, without a slash at its end.
+    pub fn new(ids: Arc<dyn Ids>, public_url: impl Into<Arc<str>>) -> Self {
+        Self { ids, public_url: public_url.into() }
+    }
+}
+
+impl fmt::Debug for Edge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Edge").field("public_url", &self.public_url).finish_non_exhaustive()
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for Edge
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<B>;
+    type Error = Error;
+    type Transform = EdgeService<S>;
+    type InitError = ();
+    type Future = Ready<Result<EdgeService<S>, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(EdgeService { edge: self.clone(), service, meters: Rc::default() }))
+    }
+}
+
+/// The middleware on one worker thread.
+pub struct EdgeService<S> {
+    edge: Edge,
+    service: S,
+    meters: Rc<RouteMeters>,
+}
+
+impl<S> fmt::Debug for EdgeService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.edge.fmt(f)
+    }
+}
+
+impl<S, B> Service<ServiceRequest> for EdgeService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<B>;
+    type Error = Error;
+    type Future = Around<S::Future>;
+
+    actix_web::dev::forward_ready!(service);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let started = Instant::now();
+        let headers = request.headers();
+        let (id, header) = request_id(headers, &*self.edge.ids);
+        let traceparent = traceparent(headers);
+        let method = method_label(request.method());
+        let span = info_span!(
+            "http.request",
+            request.id = &*id,
+            otel.kind = "server",
+            otel.name = Empty,
+            otel.status_code = Empty,
+            http.request.method = Empty,
+            http.route = Empty,
+            http.response.status_code = Empty,
+        );
+        if let Some(traceparent) = &traceparent {
+            trace_context::set_parent(&span, traceparent);
+        }
+        let context = RequestContext::new(id, self.edge.public_url.clone(), traceparent);
+        let inner = {
+            let _context = context.enter();
+            let _span = span.enter();
+            self.service.call(request)
+        };
+        Around { inner, seen: Seen { context, span, header, method, started, meters: self.meters.clone() } }
+    }
+}
+
+fn traceparent(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get("traceparent")?.to_str().ok()?;
+    trace_context::is_traceparent(text).then(|| text.to_owned())
+}
+
+pin_project! {
+    /// A request on its way through.
+    pub struct Around<F> {
+        #[pin]
+        inner: F,
+        seen: Seen,
+    }
+}
+
+impl<F> fmt::Debug for Around<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.seen.context.fmt(f)
+    }
+}
+
+impl<F, B> Future for Around<F>
+where
+    F: Future<Output = Result<ServiceResponse<B>, Error>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let _context = this.seen.context.enter();
+        let span = this.seen.span.clone();
+        let _span = span.enter();
+        // after a panic the future is only dropped, so nothing sees what it left half done
+        match catch_unwind(AssertUnwindSafe(|| this.inner.poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(Ok(response))) => Poll::Ready(Ok(this.seen.answer(response))),
+            Ok(Poll::Ready(Err(error))) => Poll::Ready(Err(this.seen.give_up(&error))),
+            // where it happened is in the log by way of the panic hook
+            Err(_) => Poll::Ready(Err(this.seen.give_up(&ApiError::internal("the handler panicked").into()))),
+        }
+    }
+}
+
+/// What is known of a request while it is served.
+struct Seen {
+    context: RequestContext,
+    span: Span,
+    header: HeaderValue,
+    method: &'static str,
+    started: Instant,
+    meters: Rc<RouteMeters>,
+}
+
+impl Seen {
+    fn answer<B>(&self, mut response: ServiceResponse<B>) -> ServiceResponse<B> {
+        let status = response.status();
+        let pattern = response.request().match_pattern();
+        let problem = response.response().error().and_then(Error::as_error::<ApiError>);
+        self.record(pattern.as_deref().unwrap_or("unmatched"), status, problem);
+        response.headers_mut().insert(REQUEST_ID, self.header.clone());
+        response
+    }
+
+    /// An error that no handler answered: actix would make the response outside of our context, so it is made here.
+    fn give_up(&self, error: &Error) -> Error {
+        let mut response = error.error_response();
+        self.record("unmatched", response.status(), error.as_error::<ApiError>());
+        response.headers_mut().insert(REQUEST_ID, self.header.clone());
+        InternalError::from_response("answered", response).into()
+    }
+
+    fn record(&self, route: &str, status: StatusCode, problem: Option<&ApiError>) {
+        let took = self.started.elapsed();
+        self.meters.record(route, self.method, status, took);
+        let (method, code, micros) = (self.method, status.as_u16(), took.as_micros() as u64);
+        if trace_context::is_exporting() {
+            self.span.record("http.request.method", method);
+            self.span.record("http.route", route);
+            self.span.record("http.response.status_code", code);
+            self.span.record("otel.name", format!("{method} {route}"));
+            if status.is_server_error() {
+                self.span.record("otel.status_code", "ERROR");
+            }
+        }
+        let error = problem.map(|problem| problem.code().as_str());
+        let cause = problem.and_then(ApiError::causes);
+        match status.as_u16() {
+            500.. if status != StatusCode::SERVICE_UNAVAILABLE => {
+                error!(target: ACCESS, method, route, status = code, micros, error, cause, "request failed");
+            }
+            503 => {
+                warn!(target: ACCESS, method, route, status = code, micros, error, cause, "request refused")
+            }
+            _ if PROBES.contains(&route) => {
+                debug!(target: ACCESS, method, route, status = code, micros, "request served");
+            }
+            _ => info!(target: ACCESS, method, route, status = code, micros, error, "request served"),
+        }
+    }
+}
+
+/// Target of the access log, so that it can be filtered: `VOXLEDGER_LOG=info,access=warn`.
+const ACCESS: &str = "access";
+/// Asked every few seconds by machines; at `info` they would be all there is to see.
+const PROBES: &[&str] = &["/healthz", "/readyz", "/metrics"];

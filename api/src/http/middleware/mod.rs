@@ -1,0 +1,14 @@
+//! What happens around every request: its id, its span, its metrics, its line in the log.
+//!
+//! It is one middleware, written by hand, because it is on the path of every webhook: a request costs it one
+//! small allocation for the context, and none of a boxed future for each concern.
+
+mod edge;
+mod request_id;
+mod route_meters;
+
+pub use edge::Edge;
+pub use request_id::REQUEST_ID;
+
+#[cfg(test)]
+mod tests;

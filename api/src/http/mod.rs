@@ -1,0 +1,29 @@
+//! The REST edge: what every endpoint shares.
+//!
+//! Handlers are sentences made of these parts: [`auth::Caller`] says who may call, [`PathId`], [`Query`] and
+//! [`JsonBody`] take a request apart and name what is at fault, [`Answer`] puts the envelope around what is
+//! answered, and [`middleware::Edge`] gives every request its id, span, metrics and log line.
+
+pub mod auth;
+pub mod context;
+pub mod cursor;
+pub mod docs;
+pub mod edge_id;
+pub mod envelope;
+pub mod envelope_schema;
+pub mod etag;
+pub mod json_body;
+pub mod middleware;
+pub mod query;
+pub mod raw_body;
+pub mod system;
+
+pub use context::RequestContext;
+pub use cursor::Cursor;
+pub use edge_id::{EdgeId, PathId};
+pub use envelope::Answer;
+pub use envelope_schema::{Enveloped, Listed};
+pub use etag::IfMatch;
+pub use json_body::{JsonBody, json_fault};
+pub use query::{Order, Paging, Query};
+pub use raw_body::{BodyLimit, RawBody};

@@ -1,0 +1,57 @@
+//! Alive, which version, and the metrics.
+
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpResponse, get, route, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::telemetry::Meters;
+
+/// A node that answers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Alive {
+    /// Always `ok`.
+    #[schema(example = "ok")]
+    status: &'static str,
+}
+
+/// Say whether the process is alive.
+///
+/// It asks nobody else: a node whose store is away must not be killed for it. See `/readyz`.
+#[utoipa::path(get, path = "/healthz", tag = "system", operation_id = "getHealth", security(()),
+    responses((status = 200, description = "Alive", body = Alive)))]
+#[route("/healthz", method = "GET", method = "HEAD")]
+pub(super) async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(Alive { status: "ok" })
+}
+
+/// What runs here.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Running {
+    /// Always `voxledger`.
+    #[schema(example = "voxledger")]
+    name: &'static str,
+    /// Semantic version.
+    #[schema(example = "0.1.0")]
+    version: &'static str,
+}
+
+/// Say which version runs.
+#[utoipa::path(get, path = "/version", tag = "system", operation_id = "getVersion", security(()),
+    responses((status = 200, description = "What runs here", body = Running)))]
+#[get("/version")]
+pub(super) async fn version() -> HttpResponse {
+    HttpResponse::Ok().json(Running { name: "voxledger", version: env!("CARGO_PKG_VERSION") })
+}
+
+/// Show the metrics.
+///
+/// In the text format of Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "system", operation_id = "getMetrics", security(()),
+    responses((status = 200, description = "Metrics", body = String, content_type = "text/plain")))]
+#[get("/metrics")]
+pub(super) async fn metrics(meters: web::Data<Meters>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))
+        .body(meters.render())
+}

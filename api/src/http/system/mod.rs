@@ -1,0 +1,8 @@
+//! Endpoints for those who run the node: they need no key and stand outside of `/api/v1`.
+
+mod health;
+mod readiness;
+mod routes;
+
+pub use readiness::{NotReady, Readiness, ReadinessCheck};
+pub use routes::{configure, openapi};

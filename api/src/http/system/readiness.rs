@@ -1,0 +1,98 @@
+//! Whether the node can do its work: asked of everything it needs.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, route, web};
+use async_trait::async_trait;
+use futures::future::join_all;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// How long a check may take before it counts as failed.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why something is not ready, for an operator: no secrets, no addresses with passwords.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotReady(pub String);
+
+/// Something the node needs.
+#[async_trait]
+pub trait ReadinessCheck: Send + Sync {
+    /// Its name: `event_store`, `projection:calls`, ….
+    fn name(&self) -> &str;
+
+    /// Asks it. It is given 2 seconds.
+    async fn check(&self) -> Result<(), NotReady>;
+}
+
+/// Everything the node needs, as the app's data: `web::Data::new(Readiness::new(checks))`.
+#[derive(Clone)]
+pub struct Readiness {
+    checks: Arc<[Box<dyn ReadinessCheck>]>,
+}
+
+impl Readiness {
+    /// The node is ready when all of `checks` are.
+    #[must_use]
+    pub fn new(checks: Vec<Box<dyn ReadinessCheck>>) -> Self {
+        Self { checks: checks.into() }
+    }
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.checks.iter().map(|check| check.name())).finish()
+    }
+}
+
+/// The node as a whole.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct State {
+    /// `ready` or `not_ready`.
+    #[schema(example = "ready")]
+    status: &'static str,
+    /// What it needs, one by one.
+    checks: Vec<Checked>,
+}
+
+/// One thing the node needs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Checked {
+    /// Its name.
+    #[schema(example = "event_store")]
+    name: String,
+    /// Whether it does its work.
+    ready: bool,
+    /// What is wrong, when it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+async fn ask(check: &dyn ReadinessCheck) -> Checked {
+    let fault = match tokio::time::timeout(PATIENCE, check.check()).await {
+        Ok(Ok(())) => None,
+        Ok(Err(NotReady(detail))) => Some(detail),
+        Err(_) => Some("no answer in time".to_owned()),
+    };
+    Checked { name: check.name().to_owned(), ready: fault.is_none(), detail: fault }
+}
+
+/// Say whether the node can do its work.
+///
+/// Stores answer and the views keep up with the log.
+#[utoipa::path(get, path = "/readyz", tag = "system", operation_id = "getReadiness", security(()), responses(
+    (status = 200, description = "Ready", body = State),
+    (status = 503, description = "Something is missing", body = State)))]
+#[route("/readyz", method = "GET", method = "HEAD")]
+pub(super) async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
+    let checks = join_all(readiness.checks.iter().map(|check| ask(&**check))).await;
+    let (status, word) = if checks.iter().all(|check| check.ready) {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
+    };
+    HttpResponse::build(status).json(State { status: word, checks })
+}

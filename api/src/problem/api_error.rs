@@ -1,0 +1,302 @@
+//! The one error type of handlers.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
+
+use super::code::Code;
+use super::fields::FieldError;
+use super::schema::Problem;
+use crate::http::context;
+
+/// Why a request is refused. Made by the constructors below, a kind each.
+#[derive(Debug)]
+pub struct ApiError {
+    code: Code,
+    detail: Cow<'static, str>,
+    fields: Vec<FieldError>,
+    /// In whole seconds, for `Retry-After`.
+    retry_after: Option<u64>,
+    /// For `Allow`, with 405.
+    allow: Option<String>,
+    /// For the log only.
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl ApiError {
+    /// Any code with a sentence for the client: lower case, no personal data.
+    pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, detail: detail.into(), fields: Vec::new(), retry_after: None, allow: None, source: None }
+    }
+
+    /// 404: no such resource, or another client's; the two look alike. `kind` is `call`, `number`, ….
+    #[must_use]
+    pub fn not_found(kind: &str) -> Self {
+        Self::new(Code::NotFound, format!("there is no such {kind}"))
+    }
+
+    /// 401: the request carries no key.
+    #[must_use]
+    pub fn missing_credentials() -> Self {
+        Self::new(
+            Code::MissingCredentials,
+            "send an API key as `Authorization: Bearer vx_…` or `X-API-Key: vx_…`",
+        )
+    }
+
+    /// 401: not an API key.
+    #[must_use]
+    pub fn api_key_malformed() -> Self {
+        Self::new(Code::ApiKeyMalformed, "what was sent is not an API key: look for a typo or a missing end")
+    }
+
+    /// 401: nobody has this key.
+    #[must_use]
+    pub fn api_key_unknown() -> Self {
+        Self::new(Code::ApiKeyUnknown, "no client has this API key, or not any more")
+    }
+
+    /// 403: the key lacks `scope`.
+    #[must_use]
+    pub fn insufficient_scope(scope: &str) -> Self {
+        Self::new(Code::InsufficientScope, format!("this needs an API key with the scope `{scope}`"))
+    }
+
+    /// 401: a webhook without a signature.
+    #[must_use]
+    pub fn signature_missing() -> Self {
+        Self::new(Code::SignatureMissing, "the webhook carries no signature")
+    }
+
+    /// 401: a webhook whose signature does not match its bytes.
+    #[must_use]
+    pub fn signature_invalid() -> Self {
+        Self::new(Code::SignatureInvalid, "the signature does not match the body and the timestamp")
+    }
+
+    /// 401: a webhook signed too long ago or in the future.
+    #[must_use]
+    pub fn signature_stale() -> Self {
+        Self::new(Code::SignatureStale, "the timestamp is more than 300 seconds away from this node's clock")
+    }
+
+    /// 409: the resource is not in a state for it.
+    pub fn conflict(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::Conflict, detail)
+    }
+
+    /// 412: the resource has changed since the client read it.
+    #[must_use]
+    pub fn precondition_failed(version: u64) -> Self {
+        Self::new(Code::PreconditionFailed, format!("the resource is at version {version}: read it again"))
+    }
+
+    /// 413: more than `limit` bytes.
+    #[must_use]
+    pub fn payload_too_large(limit: usize) -> Self {
+        Self::new(Code::PayloadTooLarge, format!("a body may have at most {limit} bytes"))
+    }
+
+    /// 415: not JSON.
+    #[must_use]
+    pub fn unsupported_media_type() -> Self {
+        Self::new(Code::UnsupportedMediaType, "send JSON, with `Content-Type: application/json`")
+    }
+
+    /// 400: the body is not JSON. `at` says where.
+    #[must_use]
+    pub fn malformed_json(at: &str) -> Self {
+        Self::new(Code::MalformedJson, format!("the body is not JSON: {at}"))
+    }
+
+    /// 400: a part of the request outside the body makes no sense.
+    pub fn malformed_request(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::MalformedRequest, detail)
+    }
+
+    /// 422: these fields are at fault.
+    #[must_use]
+    pub fn invalid_fields(fields: Vec<FieldError>) -> Self {
+        let detail: Cow<'static, str> = match fields.as_slice() {
+            [only] => format!("`{}`: {}", only.field, only.detail).into(),
+            several => format!("{} fields are at fault, see `errors`", several.len()).into(),
+        };
+        Self { fields, ..Self::new(Code::InvalidRequest, detail) }
+    }
+
+    /// 422: this field is at fault.
+    pub fn invalid(field: impl Into<String>, code: &str, detail: impl Into<String>) -> Self {
+        Self::invalid_fields(vec![FieldError {
+            field: field.into(),
+            code: code.to_owned(),
+            detail: detail.into(),
+        }])
+    }
+
+    /// 404: no such path.
+    #[must_use]
+    pub fn route_not_found() -> Self {
+        Self::new(Code::RouteNotFound, "nothing is served at this path: see /docs")
+    }
+
+    /// 405: the path takes only the methods `allow`, with commas between them.
+    #[must_use]
+    pub fn method_not_allowed(allow: String) -> Self {
+        let detail = format!("this path takes {allow}");
+        Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed, detail) }
+    }
+
+    /// 503: a queue is full; ask again after `wait`, rounded up to seconds.
+    #[must_use]
+    pub fn overloaded(wait: Duration) -> Self {
+        Self::new(Code::Overloaded, "the node has more work than it can take: try again later")
+            .retry_after(wait)
+    }
+
+    /// 503: something the node needs is not there. The cause goes to the log.
+    pub fn unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Code::Unavailable, "a store of this node does not answer: try again later")
+            .retry_after(Duration::from_secs(1))
+            .because(source)
+    }
+
+    /// 500: a bug of ours. The cause goes to the log.
+    pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Code::InternalError, "this is a fault of the node: report it with the request id")
+            .because(source)
+    }
+
+    /// Adds `Retry-After`, rounded up to whole seconds, at least one.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait.as_millis().div_ceil(1000).max(1) as u64);
+        self
+    }
+
+    /// Adds the cause, for the log.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Its code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The sentence for the client.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The whole chain of causes on one line, for the log; `None` when there is no cause.
+    #[must_use]
+    pub fn causes(&self) -> Option<String> {
+        let mut cause: Option<&(dyn StdError + 'static)> = self.source.as_deref().map(|s| s as _);
+        let mut text = String::new();
+        while let Some(error) = cause {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        (!text.is_empty()).then_some(text)
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code.as_str())
+    }
+}
+
+impl StdError for ApiError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let problem = context::with(|context| Problem {
+            type_: format!("{}/docs/errors#{}", context.map_or("", |c| c.public_url()), self.code.as_str()),
+            title: self.code.title().to_owned(),
+            status: self.code.status().as_u16(),
+            code: self.code.as_str().to_owned(),
+            detail: self.detail.clone().into_owned(),
+            request_id: context.map_or_else(String::new, |c| c.request_id().to_string()),
+            errors: self.fields.clone(),
+        });
+        let mut response = HttpResponse::build(self.code.status());
+        response.content_type(HeaderValue::from_static("application/problem+json"));
+        if self.code.status() == StatusCode::UNAUTHORIZED {
+            response.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        }
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((header::RETRY_AFTER, seconds));
+        }
+        if let Some(allow) = &self.allow {
+            response.insert_header((header::ALLOW, allow.as_str()));
+        }
+        // plain strings and numbers always serialise; an empty body would still carry the status
+        response.body(serde_json::to_vec(&problem).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::MessageBody as _;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn body(error: &ApiError) -> Value {
+        serde_json::from_slice(&error.error_response().into_body().try_into_bytes().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_problem_names_its_code_its_page_and_the_fields_at_fault() {
+        let error = ApiError::invalid("to", "invalid", "not a phone number");
+        assert_eq!(
+            body(&error),
+            json!({
+                "type": "/docs/errors#invalid_request",
+                "title": "The request is invalid",
+                "status": 422,
+                "code": "invalid_request",
+                "detail": "`to`: not a phone number",
+                "request_id": "",
+                "errors": [{"field": "to", "code": "invalid", "detail": "not a phone number"}],
+            })
+        );
+    }
+
+    #[test]
+    fn a_wait_is_said_in_whole_seconds_rounded_up() {
+        for (wait, seconds) in [(Duration::ZERO, "1"), (Duration::from_millis(1001), "2")] {
+            let response = ApiError::overloaded(wait).error_response();
+            let sent = response.headers().get(header::RETRY_AFTER).unwrap().to_str().unwrap();
+            assert_eq!((response.status().as_u16(), sent), (503, seconds));
+        }
+    }
+
+    #[test]
+    fn a_cause_goes_to_the_log_and_not_to_the_client() {
+        let error = ApiError::internal(std::io::Error::other("disk on fire"));
+        assert_eq!(error.causes().as_deref(), Some("disk on fire"));
+        assert!(!body(&error).to_string().contains("fire"));
+    }
+}

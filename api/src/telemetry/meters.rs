@@ -1,0 +1,215 @@
+//! Metrics: what is measured, in which buckets, and how it is shown.
+
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+use std::{fmt, thread};
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use super::start::TelemetryError;
+
+/// What a metric is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MeterKind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Sorted into buckets with these upper bounds.
+    Histogram(&'static [f64]),
+}
+
+/// A metric the node shows.
+#[derive(Debug, Clone, Copy)]
+pub struct Meter {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: MeterKind,
+    /// What it is counted in.
+    pub unit: Unit,
+    /// One sentence.
+    pub help: &'static str,
+}
+
+/// From a memory access to a carrier's patience, in seconds.
+const LATENCY: &[f64] =
+    &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0];
+/// Sizes in powers of two.
+const SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0];
+
+const fn meter(name: &'static str, kind: MeterKind, unit: Unit, help: &'static str) -> Meter {
+    Meter { name, kind, unit, help }
+}
+
+use MeterKind::{Counter, Gauge, Histogram};
+
+/// Every metric of the node.
+pub const METERS: &[Meter] = &[
+    meter(
+        "voxledger_append_seconds",
+        Histogram(LATENCY),
+        Unit::Seconds,
+        "From asking for an append to its being on disk.",
+    ),
+    meter("voxledger_append_batch_events", Histogram(SIZES), Unit::Count, "Events in one commit of the log."),
+    meter("voxledger_append_queue_depth", Gauge, Unit::Count, "Appends that wait for the writer."),
+    meter("voxledger_mailbox_depth", Gauge, Unit::Count, "Commands that wait for actors."),
+    meter("voxledger_live_actors", Gauge, Unit::Count, "Actors in memory."),
+    meter("voxledger_projection_lag_events", Gauge, Unit::Count, "Events a view has yet to see."),
+    meter(
+        "voxledger_projection_lag_seconds",
+        Gauge,
+        Unit::Seconds,
+        "Age of the oldest event a view has yet to see.",
+    ),
+    meter(
+        "voxledger_outbox_age_seconds",
+        Gauge,
+        Unit::Seconds,
+        "How long the oldest due effect has been due.",
+    ),
+    meter("voxledger_outbox_pending", Gauge, Unit::Count, "Effects that are not settled."),
+    meter(
+        "voxledger_carrier_ingress_total",
+        Counter,
+        Unit::Count,
+        "Webhooks from carriers, by what became of them.",
+    ),
+    meter(
+        "voxledger_carrier_ingress_seconds",
+        Histogram(LATENCY),
+        Unit::Seconds,
+        "From a carrier's webhook to its answer.",
+    ),
+    meter(
+        "voxledger_effect_attempts_total",
+        Counter,
+        Unit::Count,
+        "Attempts to perform effects, by outcome.",
+    ),
+    meter(
+        "voxledger_http_requests_total",
+        Counter,
+        Unit::Count,
+        "Requests answered, by route, method and status.",
+    ),
+    meter(
+        "voxledger_http_request_seconds",
+        Histogram(LATENCY),
+        Unit::Seconds,
+        "From a request's head to its response, by route and method.",
+    ),
+    meter(
+        "voxledger_log_lines_lost_total",
+        Counter,
+        Unit::Count,
+        "Lines of the log that were lost because nobody read them.",
+    ),
+];
+
+/// How often samples are put into their buckets when nobody asks for them.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// The metrics of the process. Cheap to clone.
+#[derive(Clone)]
+pub struct Meters {
+    handle: PrometheusHandle,
+}
+
+impl fmt::Debug for Meters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Meters")
+    }
+}
+
+impl Meters {
+    /// A recorder that nobody uses yet, for tests of single parts.
+    ///
+    /// # Errors
+    /// [`TelemetryError::Meters`] when the buckets are refused.
+    pub fn recorder() -> Result<(Self, PrometheusRecorder), TelemetryError> {
+        let mut builder = PrometheusBuilder::new();
+        for meter in METERS {
+            if let Histogram(buckets) = meter.kind {
+                builder = builder
+                    .set_buckets_for_metric(Matcher::Full(meter.name.to_owned()), buckets)
+                    .map_err(|error| TelemetryError::Meters(error.to_string()))?;
+            }
+        }
+        let recorder = builder.build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            for meter in METERS {
+                match meter.kind {
+                    Counter => describe_counter!(meter.name, meter.unit, meter.help),
+                    Gauge => describe_gauge!(meter.name, meter.unit, meter.help),
+                    Histogram(_) => describe_histogram!(meter.name, meter.unit, meter.help),
+                }
+            }
+        });
+        Ok((Self { handle: recorder.handle() }, recorder))
+    }
+
+    /// Makes this process record its metrics. The upkeep goes on until what is returned beside them is dropped.
+    pub(super) fn install() -> Result<(Self, Upkeep), TelemetryError> {
+        let (meters, recorder) = Self::recorder()?;
+        metrics::set_global_recorder(recorder).map_err(|error| TelemetryError::Meters(error.to_string()))?;
+        let upkeep = Upkeep::start(meters.handle.clone()).map_err(TelemetryError::Thread)?;
+        Ok((meters, upkeep))
+    }
+
+    /// The text a Prometheus server reads.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.handle.render()
+    }
+}
+
+/// Samples of histograms are kept one by one until somebody asks. When nobody does, this thread sorts them into
+/// their buckets, so that they do not fill the memory.
+pub(super) struct Upkeep {
+    _stop: Sender<()>,
+}
+
+impl Upkeep {
+    fn start(handle: PrometheusHandle) -> std::io::Result<Self> {
+        let (stop, stopped) = channel::<()>();
+        thread::Builder::new().name("metrics".to_owned()).spawn(move || {
+            while stopped.recv_timeout(UPKEEP) == Err(RecvTimeoutError::Timeout) {
+                handle.run_upkeep();
+            }
+        })?;
+        Ok(Self { _stop: stop })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_histogram_is_shown_in_buckets_and_every_metric_with_its_sentence() {
+        let (meters, recorder) = Meters::recorder().unwrap();
+        metrics::with_local_recorder(&recorder, || {
+            for meter in METERS {
+                match meter.kind {
+                    Counter => metrics::counter!(meter.name).increment(1),
+                    Gauge => metrics::gauge!(meter.name).set(1.0),
+                    Histogram(_) => metrics::histogram!(meter.name).record(0.003),
+                }
+            }
+        });
+        let text = meters.render();
+        for meter in METERS {
+            assert!(
+                text.contains(&format!("# HELP {} {}", meter.name, meter.help)),
+                "{}\n{text}",
+                meter.name
+            );
+            if let Histogram(buckets) = meter.kind {
+                assert_eq!(text.matches(&format!("{}_bucket{{le=", meter.name)).count(), buckets.len() + 1);
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What a webhook tells of a leg that earlier ones did not.
+//!
+//! A call may begin with a webhook that names neither its parties nor its direction, or that overtook the one
+//! about its beginning. Whatever comes first, the call ends up knowing the same.
+
+use super::command::Routing;
+use super::event::LegIdentified;
+use super::report::{CarrierFact, CarrierReport};
+use super::state::Call;
+use super::terms::Direction;
+
+impl Call {
+    /// The leg as known after `report`, if that is more than was known before.
+    pub(super) fn learned(&self, report: &CarrierReport, routing: Option<Routing>) -> Option<LegIdentified> {
+        let mut leg = self.leg.clone()?;
+        let news_of_leg = leg.control_id.is_none() && report.leg.control_id.is_some();
+        if news_of_leg {
+            leg.control_id.clone_from(&report.leg.control_id);
+        }
+        let dialled = self.order.is_some();
+        let (direction, appeared_at) = match &report.fact {
+            CarrierFact::Initiated { direction } if !dialled => {
+                (*direction, self.appeared_at.map(|known| known.min(report.occurred_at)))
+            }
+            _ => (self.direction?, self.appeared_at),
+        };
+        let to_news = self.to.is_none() && report.to.is_some();
+        let from_news = self.from.is_none() && report.from.is_some();
+        let turned = self.direction != Some(direction);
+        if !news_of_leg && !to_news && !from_news && !turned && self.appeared_at == appeared_at {
+            return None;
+        }
+        let (number_id, route) = match routing {
+            _ if direction == Direction::Outbound => (None, None),
+            Some(found) if to_news || turned => (Some(found.number_id), Some(found.route)),
+            _ => (self.number_id, self.route),
+        };
+        Some(LegIdentified {
+            leg,
+            direction,
+            from: self.from.clone().or_else(|| report.from.clone().map(Into::into)),
+            to: self.to.clone().or_else(|| report.to.clone().map(Into::into)),
+            number_id,
+            route,
+            appeared_at,
+            at: report.occurred_at,
+        })
+    }
+}
