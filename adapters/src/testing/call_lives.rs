@@ -152,7 +152,12 @@ pub fn life(n: u64) -> Vec<CallEvent> {
             at: at(30),
         }
         .into(),
-        CostRecorded { cost: Money { amount_micros: 14_400, currency: "USD".to_owned() }, at: at(31) }.into(),
+        CostRecorded {
+            cost: Money { amount_micros: 14_400, currency: "USD".to_owned() },
+            leg_id: format!("428c31b6-7af4-4bcb-b7f5-{n:012}"),
+            at: at(31),
+        }
+        .into(),
     ]);
     life
 }
