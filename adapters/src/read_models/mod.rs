@@ -22,6 +22,7 @@ mod work_changes;
 
 pub use self::db::SqlViews;
 pub use self::postgres::PostgresSettings;
+use crate::database::Database;
 
 /// Why the views could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -32,4 +33,17 @@ pub enum OpenViewsError {
     /// The schema could not be brought up to date.
     #[error("cannot bring the schema of the read models up to date")]
     Schema(#[from] crate::database::MigrationError),
+}
+
+impl SqlViews {
+    /// Opens the views wherever `database` says, creating what is missing.
+    ///
+    /// # Errors
+    /// When the database cannot be opened or its schema not be changed.
+    pub async fn open(database: &Database) -> Result<Self, OpenViewsError> {
+        match database {
+            Database::Sqlite(path) => Self::open_sqlite(path).await,
+            Database::Postgres(url) => Self::open_postgres(url, PostgresSettings::default()).await,
+        }
+    }
 }

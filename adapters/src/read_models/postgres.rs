@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use sqlx::ConnectOptions;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgPool, PgPoolOptions};
 
 use super::OpenViewsError;
 use super::db::{Db, SqlViews};
 use super::rows::Statements;
 use super::sql::Dialect;
-use crate::database::{Part, migrate_postgres};
+use crate::database::{Part, SecretUrl, migrate_postgres};
 
 /// How long to wait for a connection before saying that the store is unavailable.
 const ACQUIRE: Duration = Duration::from_secs(3);
@@ -42,11 +42,8 @@ impl SqlViews {
     ///
     /// # Errors
     /// When the server cannot be reached or the schema not be changed.
-    pub async fn open_postgres(
-        options: PgConnectOptions,
-        settings: PostgresSettings,
-    ) -> Result<Self, OpenViewsError> {
-        let options = options.disable_statement_logging().application_name("voxledger-views");
+    pub async fn open_postgres(url: &SecretUrl, settings: PostgresSettings) -> Result<Self, OpenViewsError> {
+        let options = url.options()?.disable_statement_logging().application_name("voxledger-views");
         migrate_postgres(options.clone(), Part::Views).await?;
         let pool = |connections| {
             PgPoolOptions::new()

@@ -1,3 +1,4 @@
 //! What tests of this and other crates build on (feature `testing`).
 
+pub mod call_lives;
 pub mod postgres;

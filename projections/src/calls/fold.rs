@@ -3,7 +3,7 @@
 use domain::aggregate::Aggregate;
 use domain::call::report::LegRef;
 use domain::call::terms::{CommandKind, Direction, Fault, RecordingStatus, Status};
-use domain::call::{Call, CallEvent, CallMetadata, Ended, terminal_status};
+use domain::call::{Call, CallEvent, CallMetadata, Ended, LegIdentified, terminal_status};
 use domain::envelope::{Position, Recorded, Time};
 use domain::ids::{AgentId, CallId, ClientId};
 use domain::number::Route;
@@ -104,6 +104,7 @@ impl View for Calls {
 fn read_fact(event: &Recorded) -> Result<CallFact, DecodeError> {
     match event.event_type.as_str() {
         "call.received"
+        | "call.leg_identified"
         | "call.queued"
         | "call.dial_started"
         | "call.dial_postponed"
@@ -196,6 +197,7 @@ impl CallRow {
     fn apply(&mut self, event: &CallEvent) {
         let view = &mut self.view;
         match event {
+            CallEvent::LegIdentified(known) => self.identify(known),
             CallEvent::DialStarted(_) => self.dial = Some(Dial::Sent),
             CallEvent::DialPostponed(_) => self.dial = Some(Dial::Waiting),
             CallEvent::DialUnknown(_) => self.dial = Some(Dial::Lost),
@@ -217,7 +219,10 @@ impl CallRow {
                 view.recording_status = RecordingStatus::Available;
             }
             CallEvent::RecordingFailed(_) => self.recording_is(RecordingStatus::Failed),
-            CallEvent::CommandFailed(failed) if failed.command == CommandKind::StartRecording => {
+            CallEvent::CommandFailed(failed)
+                if failed.command == CommandKind::StartRecording
+                    && view.recording_status == RecordingStatus::Recording =>
+            {
                 self.recording_is(RecordingStatus::Failed);
             }
             CallEvent::CostRecorded(recorded) => view.cost = Some(recorded.cost.clone()),
@@ -229,6 +234,19 @@ impl CallRow {
         }
         self.view.status = self.status();
         self.view.duration_ms = self.duration_ms();
+    }
+
+    /// Takes what a later webhook knew better. `created_at` stays: lists are ordered by it.
+    fn identify(&mut self, known: &LegIdentified) {
+        let view = &mut self.view;
+        view.direction = known.direction;
+        view.from = reveal(known.from.as_ref());
+        view.to = reveal(known.to.as_ref());
+        if self.dial.is_none() {
+            view.agent_id = known.route.and_then(agent_of);
+            view.ringing_at = known.appeared_at.or(view.ringing_at);
+        }
+        view.provider_call_id = Some(known.leg.control_id.as_ref().unwrap_or(&known.leg.leg_id).clone());
     }
 
     fn end(&mut self, ended: &Ended) {

@@ -104,6 +104,7 @@ impl Runner {
     /// When the store cannot be written.
     pub async fn skip(&self, projection: &str, position: Position) -> Result<(), StoreUnavailable> {
         self.views.skip(projection, position).await?;
+        self.progress.resumes(projection);
         self.nudge.notify_waiters();
         Ok(())
     }

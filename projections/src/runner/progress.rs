@@ -98,6 +98,15 @@ impl Progress {
         });
     }
 
+    /// An operator did something about a stall: it is worth waiting again.
+    pub(super) fn resumes(&self, name: &str) {
+        self.note(|known| {
+            if let Some(known) = known.get_mut(name) {
+                known.stalled = false;
+            }
+        });
+    }
+
     /// This node does not work on the view any more.
     pub(super) fn elsewhere(&self, name: &'static str) {
         self.note(|known| {

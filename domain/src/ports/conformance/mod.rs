@@ -1,3 +1,22 @@
 //! Suites that every adapter of a port must pass.
 
 pub mod event_store;
+pub mod lease;
+pub mod work;
+
+/// One `#[tokio::test]` a case; the way the suites are written, not for use alone.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! port_cases {
+    ($fresh:path, $port:ident: $($case:ident),* $(,)?) => {
+        mod $port {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    let subject = $fresh().await;
+                    $crate::ports::conformance::$port::$case(&subject).await;
+                }
+            )*
+        }
+    };
+}
