@@ -21,6 +21,10 @@ impl Ids for NoIds {
     fn next(&self) -> Uuid {
         Uuid::nil()
     }
+
+    fn secret(&self) -> [u8; 32] {
+        [0; 32]
+    }
 }
 
 /// Keeps the `request.id` of the span each event stands in.

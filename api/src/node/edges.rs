@@ -78,7 +78,7 @@ pub(crate) async fn open_views(config: &Config) -> anyhow::Result<SqlViews> {
             let Database::Postgres(url) = url.reveal().parse()? else {
                 anyhow::bail!("the read models need a postgres:// address");
             };
-            SqlViews::open_postgres(url.options()?, PostgresSettings::default()).await
+            SqlViews::open_postgres(&url, PostgresSettings::default()).await
         }
     };
     opened.context("cannot open the read models")

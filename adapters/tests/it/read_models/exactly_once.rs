@@ -5,8 +5,9 @@ use std::time::Duration;
 use adapters::testing::call_lives::{call, client};
 use domain::envelope::{Position, Recorded, Version};
 use domain::ports::lease::{Lease, Leases};
-use projections::calls::{CallQueries, CallRow, replay};
+use projections::calls::{CallQueries, CallRow, Calls};
 use projections::store::{CommitError, Generation, Mode, Step, ViewRows, ViewStore};
+use projections::view::replay;
 
 use super::{World, on_every_database};
 
@@ -39,7 +40,7 @@ async fn first_call(world: &World) -> (CallRow, Vec<Recorded>) {
     world.lives(1..2).await;
     ViewStore::checkpoint(&world.views, "calls").await.unwrap();
     let events = world.log.read_all(Position::START, 100).await.unwrap();
-    (replay(&events).unwrap().unwrap(), events)
+    (replay::<Calls>(&events).unwrap().unwrap(), events)
 }
 
 async fn commit(world: &World, step: &Step, rows: &[&CallRow]) -> Result<bool, CommitError> {

@@ -9,9 +9,10 @@ use domain::call::CallEvent;
 use domain::envelope::{Position, Version};
 use domain::ports::event_store::Direction;
 use domain::wire::DomainEvent;
-use projections::calls::{CallQueries, CallView, replay};
+use projections::calls::{CallQueries, CallView, Calls};
 use projections::store::ViewStore;
 use projections::transcripts::{LinePage, LineView, TranscriptQueries};
+use projections::view::replay;
 
 use super::{PATIENCE, World, caught_up, on_every_database};
 
@@ -77,14 +78,14 @@ async fn the_view_and_the_rules_agree_on_the_status(world: World) {
         let mut rules = Call::default();
         for (at, event) in events.iter().enumerate() {
             rules.evolve(&CallEvent::decode(&event.event_type, event.schema, &event.payload).unwrap());
-            let row = replay(&events[..=at]).unwrap();
+            let row = replay::<Calls>(&events[..=at]).unwrap();
             assert_eq!(row.is_some(), rules.exists());
             if let Some(row) = row {
                 assert_eq!(row.view.status, rules.status(), "call {n} version {}", event.version);
                 assert_eq!(row.view.version, event.version.0);
             }
         }
-        let last = replay(&events).unwrap().unwrap();
+        let last = replay::<Calls>(&events).unwrap().unwrap();
         let stored = world.views.call(last.client, call(n)).await.unwrap().unwrap();
         assert_eq!(stored.json, serde_json::to_string(&last.view).unwrap(), "time travel to now is now");
     }

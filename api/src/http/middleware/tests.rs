@@ -22,6 +22,10 @@ impl Ids for Counting {
     fn next(&self) -> Uuid {
         Uuid::from_u128(u128::from(self.0.fetch_add(1, Ordering::Relaxed)))
     }
+
+    fn secret(&self) -> [u8; 32] {
+        [0; 32]
+    }
 }
 
 #[derive(Debug, serde::Deserialize)]
