@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 /// The owner key nodes under test are started with; its checksum is right.
-pub const TEST_KEY: &str = "vx_PLACEHOLDER";
+pub const TEST_KEY: &str = "vx_TTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTa7ae8d12";
 
 /// A REST client with a key.
 #[derive(Debug, Clone)]
