@@ -2,6 +2,7 @@
 //! workers that perform them. One node owns all of it at a time, under a lease.
 
 mod follow;
+mod meter;
 mod ownership;
 mod perform;
 mod retry;
@@ -92,6 +93,7 @@ async fn work(bench: &Arc<Workbench>, options: WorkOptions, lease: &Lease, mine:
         follow::follow(bench, lease, &news, mine),
         perform::perform(bench, options.concurrency, &news, &tasks, mine),
         timers::fire(bench, &news, mine),
+        meter::measure(bench, mine),
     );
     tasks.close();
     tasks.wait().await;

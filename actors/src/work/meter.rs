@@ -1,0 +1,27 @@
+//! How much is waiting, once a second.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Workbench;
+
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Measures until the job is lost.
+pub(super) async fn measure(bench: &Workbench, mine: &CancellationToken) {
+    let clock = &bench.runtime.clock;
+    while !mine.is_cancelled() {
+        let now = clock.now();
+        if let Ok(stats) = bench.store.stats(now).await {
+            let age = stats.oldest_due.map_or(0.0, |due| (now - due).as_seconds_f64().max(0.0));
+            metrics::gauge!("voxledger_outbox_pending").set(stats.effects as f64);
+            metrics::gauge!("voxledger_outbox_age_seconds").set(age);
+            metrics::gauge!("voxledger_timers").set(stats.timers as f64);
+        }
+        tokio::select! {
+            () = mine.cancelled() => {}
+            () = clock.sleep_until(now + PERIOD) => {}
+        }
+    }
+}
