@@ -1,6 +1,7 @@
 //! Several nodes on one PostgreSQL log.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use adapters::event_store::PostgresEventStore;
 use adapters::testing::postgres::Cluster;
@@ -120,6 +121,25 @@ async fn a_node_never_serves_the_hole_another_node_left_in_its_memory() {
             assert_eq!(ids, (1..=n).map(sequential).collect::<Vec<_>>());
         }
     }
+}
+
+#[tokio::test]
+async fn a_follower_is_told_of_another_node_long_before_it_would_look() {
+    let [one, other] = two_nodes().await;
+    let mut fastest = Duration::MAX;
+    for n in 1..=5 {
+        let call = stream(n);
+        let waiting = async {
+            let asked = Instant::now();
+            other.wait_past(Position(n - 1)).await;
+            asked.elapsed()
+        };
+        let (waited, appended) = tokio::join!(waiting, one.append(&call, Expected::NoStream, vec![event(n)]));
+        appended.unwrap();
+        fastest = fastest.min(waited);
+    }
+    // left alone, a wait lasts a second
+    assert!(fastest < Duration::from_millis(500), "the fastest of five waits took {fastest:?}");
 }
 
 #[tokio::test]
