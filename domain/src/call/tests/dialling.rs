@@ -241,6 +241,23 @@ fn a_machine_is_told_from_a_person_and_a_doubt_takes_nothing_back() {
 }
 
 #[test]
+fn a_leg_that_shows_up_after_its_dial_was_given_up_is_only_recorded() {
+    let given_up = lost().after([fail_dial(EndReason::DialTimeout, Fault::Provider, 70)]);
+    let line = Line::dialled();
+    let late = given_up.when(line.initiated(71)).then_types(["call.carrier_event_received"]);
+    let late = late.and().when(line.answered(72));
+    late.then_types(["call.carrier_event_received", "call.answered"]).then_status(Status::Failed);
+}
+
+#[test]
+fn a_leg_we_dialled_goes_out_whatever_the_carrier_calls_it() {
+    let line = Line::dialled();
+    let misnamed = line.says(CarrierFact::Initiated { direction: Direction::Inbound }, 3);
+    let call = sent().after([accept_dial(2)]);
+    call.when(misnamed).then_types(["call.carrier_event_received", "call.ringing"]);
+}
+
+#[test]
 fn the_carriers_verdict_before_the_answer_ends_the_call() {
     let line = Line::dialled();
     let busy = hang_up_report(HangUpCause::Busy, HangUpSource::Callee, "user_busy", Some(486));
