@@ -36,7 +36,7 @@
 //!   call, `call.leg_identified` adds what the first webhook lacked. One thing alone depends on the order: a
 //!   transfer whose bridge is told after the end does not change the end's reason.
 //! - Nothing leaves a terminal status. An `answered` told after the end only shows that the call had connected,
-//!   which can turn `failed` into `ended`.
+//!   which can turn `failed` into `ended`; a `ringing` told after the answer or the end changes no status.
 //! - `hangup_requested` changes no status: the call goes on until the carrier says that it is over. A queued call,
 //!   or one whose dial was put off, is over at once.
 //! - Between two `dial_started` always stands `dial_postponed`. After `dial_unknown` the carrier is asked, never

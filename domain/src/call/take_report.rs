@@ -209,7 +209,8 @@ impl Story<'_> {
         self.tell_any(self.call.learned(report, routing));
         match &report.fact {
             CarrierFact::Initiated { .. } => {
-                if dialled && !self.call.ringing && !self.call.is_over() && self.call.answered_at.is_none() {
+                if dialled && !self.call.ringing {
+                    // told late it changes no status, only when the call is known to have rung
                     self.tell(Ringing { at });
                 }
                 self.tell_any(self.call.take_or_refuse(at));

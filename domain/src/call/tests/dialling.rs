@@ -176,6 +176,19 @@ fn a_dialled_call_rings_once_and_is_answered_once() {
 }
 
 #[test]
+fn a_call_known_late_to_have_rung_does_not_ring_again() {
+    let line = Line::dialled();
+    let talking = sent().after([accept_dial(2), line.answered(9)]);
+    for (call, status) in
+        [(talking.clone(), Status::InProgress), (talking.after([line.hung_up(20)]), Status::Ended)]
+    {
+        let then = call.when(line.initiated(3));
+        assert_eq!(then.facts()[1..], [Ringing { at: at(3) }.into()]);
+        then.then_status(status);
+    }
+}
+
+#[test]
 fn whoever_we_call_is_neither_answered_nor_greeted() {
     let facts = a_call().after(talking_outbound());
     assert_eq!(facts.state().status(), Status::InProgress);
@@ -238,6 +251,24 @@ fn a_machine_is_told_from_a_person_and_a_doubt_takes_nothing_back() {
         assert_eq!(call.state().answered_by, Some(known), "{heard:?}");
         assert_eq!(call.state().status(), Status::InProgress, "a machine does not end the call by itself");
     }
+}
+
+#[test]
+fn a_leg_that_shows_up_after_its_dial_was_given_up_is_only_recorded() {
+    let given_up = lost().after([fail_dial(EndReason::DialTimeout, Fault::Provider, 70)]);
+    let line = Line::dialled();
+    let types = ["call.carrier_event_received", "call.ringing"];
+    let late = given_up.when(line.initiated(71)).then_types(types).then_status(Status::Failed);
+    let late = late.and().when(line.answered(72));
+    late.then_types(["call.carrier_event_received", "call.answered"]).then_status(Status::Failed);
+}
+
+#[test]
+fn a_leg_we_dialled_goes_out_whatever_the_carrier_calls_it() {
+    let line = Line::dialled();
+    let misnamed = line.says(CarrierFact::Initiated { direction: Direction::Inbound }, 3);
+    let call = sent().after([accept_dial(2)]);
+    call.when(misnamed).then_types(["call.carrier_event_received", "call.ringing"]);
 }
 
 #[test]

@@ -4,8 +4,9 @@ use super::{a_call, effect_of, retold};
 use crate::call::report::{CarrierFact, LegRef};
 use crate::call::terms::{Direction, SpeechOutcome, Status};
 use crate::call::{
-    Answered, CallEvent, DEFAULT_GREETING, DEFAULT_MAX_DURATION, EffectRequested, INBOUND_RING_TIMEOUT,
-    LegIdentified, Received, RejectCause, RejectRequested, SpeechRequested, Timer,
+    Answered, CallCommand, CallEvent, DEFAULT_GREETING, DEFAULT_MAX_DURATION, EffectRequested,
+    INBOUND_RING_TIMEOUT, LegIdentified, Received, RejectCause, RejectRequested, Routing, SpeechRequested,
+    Timer,
 };
 use crate::number::Route;
 use crate::phone::Party;
@@ -182,8 +183,15 @@ fn a_leg_somebody_else_placed_is_only_watched() {
         .when(line.takes(answered.clone()))
         .then_types(["call.carrier_event_received", "call.answered"]);
     // the answer alone does not say which way the leg goes; its beginning does
-    let then = a_call().after([line.takes(answered)]).when(line.takes(initiated));
-    then.then_types(["call.carrier_event_received", "call.leg_identified"]);
+    let heard = CallCommand::Report {
+        report: Box::new(answered),
+        role: line.role,
+        routing: Some(Routing { number_id: OUR_NUMBER_ID, route: MENU }),
+    };
+    let then = a_call().after([heard]).when(line.takes(initiated));
+    let then = then.then_types(["call.carrier_event_received", "call.leg_identified"]);
+    let call = then.state();
+    assert_eq!((call.direction, call.route, call.number_id), (Some(Direction::Outbound), None, None));
 }
 
 #[test]

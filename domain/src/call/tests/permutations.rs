@@ -24,6 +24,7 @@ struct Summary {
     parties: String,
     route: Option<Route>,
     appeared_at: Option<crate::envelope::Time>,
+    rang_at: Vec<crate::envelope::Time>,
     control_id: Option<String>,
     heard: usize,
     receipts: usize,
@@ -48,6 +49,11 @@ fn summary(run: &Run) -> Summary {
         parties: format!("{:?} {:?} {:?}", call.direction, reveal(&call.from), reveal(&call.to)),
         route: call.route,
         appeared_at: call.appeared_at,
+        rang_at: run
+            .facts
+            .iter()
+            .filter_map(|fact| if let CallEvent::Ringing(ringing) = fact { Some(ringing.at) } else { None })
+            .collect(),
         control_id: call.control_id().map(str::to_owned),
         heard: count(|fact| matches!(fact, CallEvent::LineTranscribed(_) | CallEvent::DtmfReceived(_))),
         receipts: count(|fact| matches!(fact, CallEvent::CarrierEventReceived(_))),

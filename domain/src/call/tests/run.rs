@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use crate::aggregate::Aggregate;
-use crate::call::state::DialState;
+use crate::call::state::{DialState, Effect};
+use crate::call::terms::CommandKind;
 use crate::call::{Call, CallCommand, CallEvent};
 use crate::wire::DomainEvent;
 
@@ -52,11 +53,19 @@ impl Run {
         prop_assert!(ends <= 1, "{} ends", ends);
         prop_assert_eq!(ends == 1, self.call.is_over());
         prop_assert_eq!(self.call.status().is_terminal(), self.call.is_over());
-        if self.call.is_over() {
-            prop_assert!(self.call.pending.is_empty(), "pending after the end: {:?}", self.call.pending);
-        }
-        if self.call.dial == Some(DialState::Waiting) && !self.call.is_over() {
-            prop_assert_eq!(self.call.hang_up, None, "a call to be dialled is to be ended");
+        self.stands_soundly()
+    }
+
+    /// What holds after every single step.
+    pub(super) fn stands_soundly(&self) -> Result<(), TestCaseError> {
+        let call = &self.call;
+        if call.is_over() {
+            prop_assert!(call.pending.is_empty(), "pending after the end: {:?}", call.pending);
+        } else if call.dial == Some(DialState::Waiting) {
+            prop_assert_eq!(call.hang_up, None, "a call to be dialled is to be ended");
+        } else if call.dial == Some(DialState::Lost) {
+            let kinds = call.pending.values().map(Effect::kind);
+            prop_assert!(kinds.clone().all(|kind| kind != CommandKind::Dial), "a lost dial is pending");
         }
         Ok(())
     }

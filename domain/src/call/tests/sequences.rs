@@ -196,6 +196,7 @@ proptest! {
         for command in &way {
             let before = run.call.clone();
             run.take(command);
+            run.stands_soundly()?;
             if before.is_over() {
                 prop_assert_eq!(&run.call.ended, &before.ended, "an end was changed by {:?}", command);
                 prop_assert!(run.call.pending.is_empty(), "work after the end for {:?}", command);
@@ -204,6 +205,27 @@ proptest! {
                 let again = run.call.decide(command).unwrap_or_default();
                 prop_assert!(again.is_empty(), "{:?} again led to {:?}", command, again);
             }
+        }
+        run.is_sound()?;
+    }
+
+    /// The outbox, two nodes of it, a client and a timer at odds over one dial; the carrier says little.
+    #[test]
+    fn a_dial_is_never_doubled(
+        steps in prop::collection::vec(
+            prop_oneof![
+                8 => dial_steps(),
+                1 => Just(hang_up(1, 20)),
+                1 => Just(timer_fired(Timer::Ring, 41)),
+                1 => Just(Line::dialled().initiated(3)),
+            ],
+            0..12,
+        )
+    ) {
+        let mut run = Run::of([&queued()]);
+        for step in &steps {
+            run.take(step);
+            run.stands_soundly()?;
         }
         run.is_sound()?;
     }
