@@ -245,6 +245,7 @@ async fn no_more_calls_are_under_way_than_allowed() {
     let first = world.fake.place_call(script()).await.control_id; // goes on without its handle
     assert!(world.fake.place_call(script()).now_or_never().is_none());
     world.client.command(&order(1, &first, LegAction::HangUp)).await.unwrap();
-    world.fake.place_call(script()).await;
+    let next = tokio::time::timeout(Duration::from_secs(20), world.fake.place_call(script())).await;
+    assert!(next.is_ok(), "the place of the first one is free again");
     assert_eq!(world.stop().await.totals.calls, 2);
 }
