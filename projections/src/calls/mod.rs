@@ -4,6 +4,8 @@ mod fold;
 mod queries;
 mod recording;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use fold::{CallFact, CallRow, Calls, Dial};
