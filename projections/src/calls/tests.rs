@@ -13,7 +13,8 @@ use domain::phone::Party;
 use domain::testing::ids::sequential;
 use domain::wire::DomainEvent;
 
-use super::{CallRow, CallView, replay};
+use super::{CallRow, CallView, Calls};
+use crate::view::replay;
 
 fn at(seconds: i64) -> Time {
     Time::from_timestamp_micros(1_767_225_600_000_000 + seconds * 1_000_000).unwrap()
@@ -36,7 +37,7 @@ fn recorded(events: &[CallEvent]) -> Vec<Recorded> {
 }
 
 fn row(events: &[CallEvent]) -> CallRow {
-    replay(&recorded(events)).unwrap().unwrap()
+    replay::<Calls>(&recorded(events)).unwrap().unwrap()
 }
 
 fn view(events: &[CallEvent]) -> CallView {
@@ -197,6 +198,6 @@ fn numbers_in_metadata_survive_any_number_of_readings() {
 
 #[test]
 fn events_before_the_first_fact_make_no_call() {
-    assert_eq!(replay(&recorded(&[Ringing { at: at(0) }.into()])).unwrap(), None);
-    assert_eq!(replay(&[]).unwrap(), None);
+    assert_eq!(replay::<Calls>(&recorded(&[Ringing { at: at(0) }.into()])).unwrap(), None);
+    assert_eq!(replay::<Calls>(&[]).unwrap(), None);
 }
