@@ -124,12 +124,12 @@ impl<A: Aggregate> Session<A> {
         loop {
             let page =
                 self.runtime.store.read_stream(&self.stream, self.version, Direction::Forwards, PAGE).await?;
-            for recorded in &page {
-                self.take(recorded)?;
-            }
-            if page.len() < PAGE {
+            if page.is_empty() {
                 self.loaded = true;
                 return Ok(());
+            }
+            for recorded in &page {
+                self.take(recorded)?;
             }
         }
     }

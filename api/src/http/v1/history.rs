@@ -87,8 +87,20 @@ pub(super) async fn page(
     if backwards && from == 1 {
         return Ok(Answer::list::<HistoryEvent>(&[], None));
     }
-    let read = store.read_stream(stream, Version(from), direction, limit + 1).await;
-    let mut events = read.map_err(ApiError::unavailable)?;
+    let mut events: Vec<Recorded> = Vec::new();
+    // a page of large events may come up short: only an empty one is the end
+    while events.len() <= limit {
+        let from = events.last().map_or(Version(from), |last| last.version);
+        if backwards && from == Version(1) {
+            break;
+        }
+        let page = store.read_stream(stream, from, direction, limit + 1 - events.len()).await;
+        let page = page.map_err(ApiError::unavailable)?;
+        if page.is_empty() {
+            break;
+        }
+        events.extend(page);
+    }
     belongs(store, client, stream, kind, events.first()).await?;
     let more = events.len() > limit;
     events.truncate(limit);
@@ -151,15 +163,13 @@ pub(super) async fn events_until(
         let after = events.last().map_or(Version::NONE, |last| last.version);
         let page = store.read_stream(stream, after, Direction::Forwards, PAGE).await;
         let page = page.map_err(ApiError::unavailable)?;
-        let full = page.len() == PAGE;
-        let before = events.len();
         let wanted = |event: &Recorded| match moment {
             Moment::At(time) => event.recorded_at <= time,
             Moment::Version(version) => event.version <= version,
         };
-        let read = page.len();
+        let (before, read) = (events.len(), page.len());
         events.extend(page.into_iter().take_while(wanted));
-        if !full || events.len() - before < read {
+        if read == 0 || events.len() - before < read {
             break;
         }
     }
