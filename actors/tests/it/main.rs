@@ -1,5 +1,7 @@
 //! Calls driven by webhooks, commands, timers and a scripted carrier, on virtual time.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
+
 mod inbound;
 mod nodes;
 mod outbound;

@@ -206,7 +206,7 @@ impl Node {
 async fn all_views_hold(views: &dyn ViewStore) -> anyhow::Result<Position> {
     let statuses = views.statuses().await?;
     let known = |name: &&str| statuses.iter().any(|status| status.name == **name);
-    if !runner::projection_names().iter().all(|name| known(name)) {
+    if !runner::projection_names().iter().all(known) {
         return Ok(Position::START);
     }
     Ok(statuses.iter().map(|status| status.position).min().unwrap_or_default())
