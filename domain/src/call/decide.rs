@@ -167,7 +167,7 @@ impl Call {
 
     fn start_dial(&self, effect_id: Uuid, now: Time) -> Decision {
         match (&self.order, self.dial) {
-            _ if self.is_over() || !self.pending.contains_key(&effect_id) => Err(CallRefusal::Settled),
+            _ if self.effect(effect_id) != Some(&Effect::Dial) => Err(CallRefusal::Settled),
             (Some(order), Some(DialState::Waiting)) => {
                 let ring_until = now + order.ring_timeout + Duration::from_secs(10);
                 Ok(vec![DialStarted { effect_id, at: now, ring_until }.into()])
@@ -180,7 +180,7 @@ impl Call {
 
     fn sent_dial(&self, effect_id: Uuid) -> Result<(), CallRefusal> {
         match self.dial {
-            Some(DialState::Sent) if !self.is_over() && self.pending.contains_key(&effect_id) => Ok(()),
+            Some(DialState::Sent) if self.effect(effect_id) == Some(&Effect::Dial) => Ok(()),
             _ => Err(CallRefusal::Settled),
         }
     }

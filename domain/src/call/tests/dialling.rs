@@ -124,6 +124,28 @@ fn an_unknown_dial_is_never_dialled_again() {
 }
 
 #[test]
+fn only_the_dial_itself_is_dialled_postponed_or_lost() {
+    // a hang-up waits for the leg: pending like the dial, and no dial
+    let call = sent().after([hang_up(1, 2)]);
+    let (effect_id, now) = (id(1), at(3));
+    for command in [
+        CallCommand::StartDial { effect_id, now },
+        CallCommand::PostponeDial { effect_id, now },
+        CallCommand::LoseDial { effect_id, now },
+        CallCommand::AcceptDial { effect_id, provider: PROVIDER.to_owned(), leg: Line::dialled().leg, now },
+        CallCommand::FailDial {
+            effect_id,
+            reason: EndReason::DialTimeout,
+            fault: Fault::Provider,
+            code: "dial_lost".to_owned(),
+            now,
+        },
+    ] {
+        call.clone().when(command).then_refused(CallRefusal::Settled);
+    }
+}
+
+#[test]
 fn an_unknown_dial_that_shows_up_goes_on() {
     let line = Line::dialled();
     let found =
