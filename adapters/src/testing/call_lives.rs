@@ -79,8 +79,8 @@ pub fn life(n: u64) -> Vec<CallEvent> {
         })
     };
     let party = |prefix: u64| Party::new(&format!("+1202{:07}", prefix * 1_000_000 + n % 1_000_000));
-    let answered = n % 7 != 0;
-    let mut life: Vec<CallEvent> = if n % 3 == 0 {
+    let answered = !n.is_multiple_of(7);
+    let mut life: Vec<CallEvent> = if n.is_multiple_of(3) {
         vec![
             receipt("call.initiated", 0),
             Received {
@@ -108,7 +108,7 @@ pub fn life(n: u64) -> Vec<CallEvent> {
                 metadata: metadata.into_iter().collect::<domain::call::CallMetadata>().into(),
                 max_duration_ms: 600_000,
                 ring_timeout_ms: 30_000,
-                record: n % 2 == 0,
+                record: n.is_multiple_of(2),
                 at: at(0),
             }
             .into(),
