@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection};
 
 use super::OpenViewsError;
 use super::db::{Db, SqlViews};
@@ -18,6 +18,8 @@ use crate::database::{Part, SecretUrl, migrate_postgres};
 
 /// How long to wait for a connection before saying that the store is unavailable.
 const ACQUIRE: Duration = Duration::from_secs(3);
+/// How long an idle connection is believed to live.
+const TRUSTED: Duration = Duration::from_secs(1);
 /// A transaction of the work. Settings hold for the transaction only: it works behind a pooler.
 const BEGIN: &str = "BEGIN; SET LOCAL synchronous_commit = off; SET LOCAL statement_timeout = '60s'; \
                      SET LOCAL idle_in_transaction_session_timeout = '60s'";
@@ -50,12 +52,20 @@ impl SqlViews {
                 .max_connections(connections)
                 .acquire_timeout(ACQUIRE)
                 .idle_timeout(Duration::from_secs(300))
+                .test_before_acquire(false)
+                .before_acquire(|connection, known| Box::pin(still_there(connection, known.idle_for)))
         };
         let workers = pool(settings.workers).connect_with(options.clone()).await?;
         let readers = pool(settings.readers).connect_with(options).await?;
         let db = Db::Postgres(Postgres { workers, readers });
         Ok(Self { db, statements: Arc::new(Statements::new(Dialect::Postgres)) })
     }
+}
+
+/// Asks a connection whether it still lives, unless it was in use a moment ago: the question costs as much as a
+/// query.
+async fn still_there(connection: &mut PgConnection, idle_for: Duration) -> Result<bool, sqlx::Error> {
+    Ok(idle_for < TRUSTED || connection.ping().await.is_ok())
 }
 
 #[derive(Debug, Clone)]

@@ -52,7 +52,8 @@ impl<V: View> Follower<V> {
                 Exit::Stop => self.release(&lease).await,
                 Exit::Deposed => {
                     tracing::info!(projection = V::NAME, "projection was moved on elsewhere, looking again");
-                    backoff.reset();
+                    // two owners that take turns must not do so as fast as they can
+                    self.pause(&mut backoff).await;
                 }
                 Exit::Failed(reason) => {
                     tracing::warn!(projection = V::NAME, reason, "projection waits for the store of views");

@@ -1,6 +1,7 @@
 //! The views on every database, with a log in memory.
 
 mod exactly_once;
+mod outages;
 mod poison;
 mod queries;
 mod rebuilds;
