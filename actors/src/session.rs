@@ -163,12 +163,15 @@ impl<A: Aggregate> Session<A> {
                 return Err(CommandError::OtherClient);
             }
             if let Some(wanted) = only_at.filter(|&wanted| wanted != self.version) {
-                if fresh || wanted < self.version {
+                if !fresh && wanted > self.version {
+                    self.refresh().await?;
+                    fresh = true;
+                    continue;
+                }
+                // what does not exist has no version: its rules say that it is unknown, as to any command
+                if self.version != Version::NONE {
                     return Err(CommandError::VersionMismatch { current: self.version });
                 }
-                self.refresh().await?;
-                fresh = true;
-                continue;
             }
             let facts = match self.state.decide(command) {
                 Ok(facts) if facts.is_empty() => {
@@ -199,16 +202,18 @@ impl<A: Aggregate> Session<A> {
                     fresh = true;
                 }
                 Err(AppendError::Unknown(detail)) => {
-                    // the log is the only one who knows: look, and decide again if it was not written
+                    // the log is the only one who knows. It has looked and tried again for seconds already: if
+                    // nothing is there by now, waiting on would only keep the sender from trying elsewhere
                     let before = self.version;
                     self.loaded = false;
                     self.refresh()
                         .await
-                        .map_err(|_: CommandError<A::Refusal>| CommandError::Unavailable(detail))?;
-                    if let Some(position) = self.position_of(first_id, before, facts.len()).await? {
-                        return Ok(Receipt { position: Some(position), version: self.version });
-                    }
-                    fresh = true;
+                        .map_err(|_: CommandError<A::Refusal>| CommandError::Unavailable(detail.clone()))?;
+                    let found = self.position_of(first_id, before, facts.len()).await?;
+                    let version = self.version;
+                    return found
+                        .map(|position| Receipt { position: Some(position), version })
+                        .ok_or(CommandError::Unavailable(detail));
                 }
                 Err(AppendError::Overloaded { retry_after }) => {
                     return Err(CommandError::Overloaded { retry_after });

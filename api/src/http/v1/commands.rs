@@ -5,11 +5,13 @@ use std::error::Error as StdError;
 use actors::CommandContext;
 use actors::session::CommandError;
 use domain::call::CallRefusal;
+use domain::envelope::{StreamId, Version};
 use domain::number::NumberRefusal;
+use domain::ports::event_store::{Direction, EventStore};
 use uuid::Uuid;
 
-use crate::http::RequestContext;
 use crate::http::auth::Principal;
+use crate::http::{IfMatch, RequestContext};
 use crate::problem::{ApiError, Code, FieldError};
 
 /// The circumstances of a command that came in by REST.
@@ -22,6 +24,31 @@ pub(super) fn context(caller: &Principal, request: &RequestContext, correlation:
         request_id: Some(request.request_id().to_string()),
         traceparent: request.traceparent(),
         command_id: None,
+    }
+}
+
+/// The version a write must find its resource at. Of several that `If-Match` names it is the one the resource has.
+///
+/// # Errors
+/// 412 when it has none of them.
+pub(super) async fn only_at(
+    store: &dyn EventStore,
+    caller: &Principal,
+    stream: &StreamId,
+    if_match: Option<&IfMatch>,
+) -> Result<Option<Version>, ApiError> {
+    let Some(if_match @ IfMatch::OneOf(_)) = if_match else { return Ok(None) };
+    if let Some(version) = if_match.version() {
+        return Ok(Some(version));
+    }
+    let newest = store.read_stream(stream, Version::NONE, Direction::Backwards, 1).await;
+    match newest.map_err(ApiError::unavailable)?.first() {
+        Some(newest) if newest.client_id == caller.client => {
+            if_match.check(newest.version)?;
+            Ok(Some(newest.version))
+        }
+        // what does not exist for this client is told apart from nothing else: the command answers 404
+        _ => Ok(None),
     }
 }
 

@@ -7,7 +7,7 @@ use domain::number::{Number, NumberCommand};
 use projections::numbers::Numbers;
 use projections::view::replay;
 
-use super::super::commands::{context, problem};
+use super::super::commands::{context, only_at, problem};
 use super::super::history::{Moment, events_until};
 use crate::http::auth::Principal;
 use crate::http::{Answer, IfMatch, RequestContext};
@@ -23,7 +23,7 @@ pub(super) async fn execute(
     if_match: Option<&IfMatch>,
     command: &NumberCommand,
 ) -> Result<actors::Receipt, ApiError> {
-    let only_at = if_match.and_then(IfMatch::version);
+    let only_at = only_at(&*backend.runtime.store, caller, &id.stream(), if_match).await?;
     let context = context(caller, request, id.0);
     let mut session = Session::<Number>::new(backend.runtime.clone(), id.stream());
     let receipt = session.execute(command, &context, only_at).await.map_err(problem)?;
