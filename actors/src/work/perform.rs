@@ -4,8 +4,10 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use domain::call::terms::{CommandKind, EndReason, Fault};
 use domain::call::{CallCommand, CallRefusal, Outcome, Outgoing, Work};
+use domain::envelope::Time;
 use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, RefusedBecause};
 use domain::ports::work::WorkItem;
 use tokio::sync::{Notify, Semaphore};
@@ -24,6 +26,7 @@ const BATCH: usize = 128;
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long to wait for the carrier to name the leg of a call.
 const NO_LEG_PAUSE: Duration = Duration::from_millis(500);
+const MEASURE_EVERY: TimeDelta = TimeDelta::seconds(1);
 const CHECK_PAUSE: Duration = Duration::from_secs(30);
 /// After this many answers "still alive" (ten minutes) a leg is left to its other timers.
 const MAX_CHECKS: u32 = 20;
@@ -55,8 +58,10 @@ pub(super) async fn perform(
     let permits = Arc::new(Semaphore::new(concurrency));
     let begun: Arc<Mutex<HashSet<Uuid>>> = Arc::default();
     let clock = &bench.runtime.clock;
+    let mut measured = None;
     while !mine.is_cancelled() {
         let woken = news.notified();
+        measure(bench, &mut measured).await;
         let limit = BATCH + begun.lock().unwrap_or_else(PoisonError::into_inner).len();
         let seen = clock.now();
         let due = bench.store.due_effects(seen, limit).await.unwrap_or_else(|error| {
@@ -85,6 +90,20 @@ pub(super) async fn perform(
             () = clock.sleep_until(until) => {}
         }
     }
+}
+
+/// Shows how much waits and for how long, about once a second.
+async fn measure(bench: &Workbench, measured: &mut Option<Time>) {
+    let now = bench.runtime.clock.now();
+    if measured.is_some_and(|last| now - last < MEASURE_EVERY) {
+        return;
+    }
+    // a store that cannot be read shows in the log and in /readyz
+    let Ok(stats) = bench.store.stats(now).await else { return };
+    *measured = Some(now);
+    let age = stats.oldest_due.map_or(TimeDelta::zero(), |due| (now - due).max(TimeDelta::zero()));
+    metrics::gauge!("voxledger_outbox_pending").set(stats.effects as f64);
+    metrics::gauge!("voxledger_outbox_age_seconds").set(age.as_seconds_f64());
 }
 
 async fn perform_one(bench: &Workbench, item: WorkItem) {
