@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use domain::ports::event_store::EventStore;
 
-use super::{OpenError, PostgresEventStore, SqliteEventStore, SqliteSettings};
+use super::{OpenError, PostgresEventStore, SqliteEventStore, SqliteSettings, WriterLimits};
 use crate::database::Database;
 
 /// Where the log is: `sqlite:PATH`, `postgres://…`, `kurrentdb://…` or `esdb://…`.
@@ -54,13 +54,21 @@ impl EventLog {
     /// # Errors
     /// As the engine's own `open`.
     pub async fn open(target: &Target) -> Result<Self, OpenError> {
+        Self::open_with(target, WriterLimits::default()).await
+    }
+
+    /// The same with limits of the operator's.
+    ///
+    /// # Errors
+    /// As [`EventLog::open`].
+    pub async fn open_with(target: &Target, writer: WriterLimits) -> Result<Self, OpenError> {
         match target {
             Target::Database(Database::Sqlite(path)) => {
-                let store = SqliteEventStore::open(path, &SqliteSettings::default()).await?;
-                Ok(Self::Sqlite(Arc::new(store)))
+                let settings = SqliteSettings { writer, ..SqliteSettings::default() };
+                Ok(Self::Sqlite(Arc::new(SqliteEventStore::open(path, &settings).await?)))
             }
             Target::Database(Database::Postgres(url)) => {
-                Ok(Self::Postgres(Arc::new(PostgresEventStore::open(url).await?)))
+                Ok(Self::Postgres(Arc::new(PostgresEventStore::open_with(url, writer).await?)))
             }
         }
     }

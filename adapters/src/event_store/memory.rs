@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::backend::{Backend, Fault, Row};
 use super::judge::{Place, Standing};
 use super::tail::{SharedTail, Tail, weight};
-use super::writer::Writer;
+use super::writer::{Writer, WriterLimits};
 
 /// A log in memory, behind the same writer as the durable engines.
 #[derive(Debug)]
@@ -40,14 +40,17 @@ impl MemoryEventStore {
     /// Outside of a tokio runtime.
     #[must_use]
     pub fn new() -> Self {
-        Self::start(Writer::start)
+        Self::start(|backend, tail| Writer::start(backend, tail, WriterLimits::default()))
     }
 
     /// An empty log that stumbles as `faults` says.
     #[cfg(feature = "testing")]
     #[must_use]
     pub fn with_faults(faults: domain::ports::conformance::event_store::Faults) -> Self {
-        Self::start(|backend, tail| Writer::start(super::stumbling::Stumbling::new(backend, faults), tail))
+        Self::start(|backend, tail| {
+            let backend = super::stumbling::Stumbling::new(backend, faults);
+            Writer::start(backend, tail, WriterLimits::default())
+        })
     }
 
     fn start(writer: impl FnOnce(Memory, SharedTail) -> Writer) -> Self {

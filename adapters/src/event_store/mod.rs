@@ -22,6 +22,7 @@ pub use engine::{EventLog, Target};
 pub use memory::MemoryEventStore;
 pub use postgres::PostgresEventStore;
 pub use sqlite::{SqliteEventStore, SqliteSettings};
+pub use writer::WriterLimits;
 
 /// Why an event store could not be opened.
 #[derive(Debug, thiserror::Error)]

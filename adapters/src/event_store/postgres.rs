@@ -26,7 +26,7 @@ use self::write::Postgres;
 use super::OpenError;
 use super::backend::{Backend as _, read_only, unreadable};
 use super::tail::{SharedTail, Tail};
-use super::writer::Writer;
+use super::writer::{Writer, WriterLimits};
 use crate::database::{Part, SecretUrl, migrate_postgres};
 
 /// Connections that read, besides the one that writes and the one that listens.
@@ -59,7 +59,15 @@ impl PostgresEventStore {
     /// # Errors
     /// When the server cannot be reached, is too old, or its schema is newer than this build.
     pub async fn open(url: &SecretUrl) -> Result<Self, OpenError> {
-        Self::start(url, Writer::start).await
+        Self::open_with(url, WriterLimits::default()).await
+    }
+
+    /// The same with limits of the operator's.
+    ///
+    /// # Errors
+    /// As [`PostgresEventStore::open`].
+    pub async fn open_with(url: &SecretUrl, limits: WriterLimits) -> Result<Self, OpenError> {
+        Self::start(url, |backend, tail| Writer::start(backend, tail, limits)).await
     }
 
     /// Opens a log that stumbles as `faults` says.
@@ -71,7 +79,10 @@ impl PostgresEventStore {
         url: &SecretUrl,
         faults: domain::ports::conformance::event_store::Faults,
     ) -> Result<Self, OpenError> {
-        let start = |backend, tail| Writer::start(super::stumbling::Stumbling::new(backend, faults), tail);
+        let start = |backend, tail| {
+            let backend = super::stumbling::Stumbling::new(backend, faults);
+            Writer::start(backend, tail, WriterLimits::default())
+        };
         Self::start(url, start).await
     }
 

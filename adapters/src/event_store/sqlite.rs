@@ -20,7 +20,7 @@ use self::write::Sqlite;
 use super::OpenError;
 use super::backend::{Backend as _, read_only, unreadable};
 use super::tail::{SharedTail, Tail};
-use super::writer::Writer;
+use super::writer::{Writer, WriterLimits};
 use crate::database::{Part, migrate_sqlite};
 
 /// Connections that read, besides the one that writes.
@@ -37,6 +37,8 @@ const OLDEST_LIBRARY: (u32, u32, u32) = (3, 51, 3);
 pub struct SqliteSettings {
     /// The most bytes the file may grow to; appends beyond answer `Unavailable`. None: as the disk allows.
     pub max_bytes: Option<u64>,
+    /// What waits, and what is written at once.
+    pub writer: WriterLimits,
 }
 
 /// The log in one SQLite file.
@@ -57,7 +59,7 @@ impl SqliteEventStore {
     /// # Errors
     /// [`OpenError::InUse`] when another process writes it; others when it cannot be opened.
     pub async fn open(path: &Path, settings: &SqliteSettings) -> Result<Self, OpenError> {
-        Self::start(path, settings, Writer::start).await
+        Self::start(path, settings, |backend, tail| Writer::start(backend, tail, settings.writer)).await
     }
 
     /// Opens a log that stumbles as `faults` says.
@@ -69,7 +71,10 @@ impl SqliteEventStore {
         path: &Path,
         faults: domain::ports::conformance::event_store::Faults,
     ) -> Result<Self, OpenError> {
-        let start = |backend, tail| Writer::start(super::stumbling::Stumbling::new(backend, faults), tail);
+        let start = |backend, tail| {
+            let backend = super::stumbling::Stumbling::new(backend, faults);
+            Writer::start(backend, tail, WriterLimits::default())
+        };
         Self::start(path, &SqliteSettings::default(), start).await
     }
 

@@ -4,6 +4,7 @@
 //! many at once share one. Each append is judged by itself; only a failing store fails its whole batch.
 
 use std::collections::HashSet;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,13 +19,9 @@ use super::prepare::prepare;
 use super::tail::{SharedTail, weight};
 use super::versions::Versions;
 
-/// Appends that may wait at once.
-const QUEUE_APPENDS: usize = 4_096;
 /// Bytes of events that may wait at once (64 MiB).
 const QUEUE_BYTES: usize = 64 << 20;
-/// A batch is closed at this many events …
-const BATCH_EVENTS: usize = 512;
-/// … or this many bytes (1 MiB); a single larger append is a batch of its own.
+/// A batch is closed at this many bytes (1 MiB); a single larger append is a batch of its own.
 const BATCH_BYTES: usize = 1 << 20;
 /// What an overloaded caller is told to wait: a full queue drains in about this time.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
@@ -32,6 +29,21 @@ const RETRY_AFTER: Duration = Duration::from_millis(250);
 const MAX_CLASHES: usize = 8;
 /// How long the outcome of a broken commit is looked for before the callers are told it is unknown.
 const SETTLE: Duration = Duration::from_secs(3);
+
+/// What an operator may set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriterLimits {
+    /// Appends that may wait at once; more are refused as overloaded.
+    pub queue: NonZeroUsize,
+    /// Most events of a batch; a single larger append is a batch of its own.
+    pub batch: NonZeroUsize,
+}
+
+impl Default for WriterLimits {
+    fn default() -> Self {
+        Self { queue: NonZeroUsize::MIN.saturating_add(4_095), batch: NonZeroUsize::MIN.saturating_add(511) }
+    }
+}
 
 /// The callers' end of the queue.
 #[derive(Debug, Clone)]
@@ -60,9 +72,11 @@ struct Request {
 impl Writer {
     /// Starts the writer task on the current tokio runtime. It ends with the last clone of the writer, or by
     /// [`Writer::close`].
-    pub(super) fn start<B: Backend>(backend: B, tail: SharedTail) -> Self {
-        let (queue, requests) = mpsc::channel(QUEUE_APPENDS);
-        tokio::spawn(Task { backend, tail, recent: Versions::default(), requests }.run());
+    pub(super) fn start<B: Backend>(backend: B, tail: SharedTail, limits: WriterLimits) -> Self {
+        let (queue, requests) = mpsc::channel(limits.queue.get());
+        // more rows than this do not fit into one statement of SQLite
+        let batch = limits.batch.get().min(2_000);
+        tokio::spawn(Task { backend, tail, recent: Versions::default(), requests, batch }.run());
         Self { queue, room: Arc::new(Semaphore::new(QUEUE_BYTES)), engine: B::ENGINE }
     }
 
@@ -106,6 +120,7 @@ struct Task<B> {
     tail: SharedTail,
     recent: Versions,
     requests: mpsc::Receiver<Message>,
+    batch: usize,
 }
 
 /// Where a batch came to stand.
@@ -168,7 +183,7 @@ impl<B: Backend> Task<B> {
                 Message::Append(request) => {
                     events += request.events.len();
                     bytes += request.bytes;
-                    if events > BATCH_EVENTS || bytes > BATCH_BYTES {
+                    if events > self.batch || bytes > BATCH_BYTES {
                         *carried = Some(request);
                         break;
                     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use adapters::clock::SystemClock;
 use adapters::database::Database;
-use adapters::event_store::{EventLog, Target};
+use adapters::event_store::{EventLog, Target, WriterLimits};
 use adapters::ids::RandomIds;
 use adapters::read_models::{PostgresSettings, SqlViews};
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
@@ -59,8 +59,11 @@ pub(crate) async fn open_log(config: &Config, read_only: bool) -> anyhow::Result
         }
         EventStoreUrl::Postgres(url) | EventStoreUrl::Kurrent(url) => url.reveal().parse()?,
     };
-    let opened =
-        if read_only { EventLog::open_read_only(&target).await } else { EventLog::open(&target).await };
+    let limits = WriterLimits { queue: config.storage.append_queue, batch: config.storage.append_batch };
+    let opened = match read_only {
+        true => EventLog::open_read_only(&target).await,
+        false => EventLog::open_with(&target, limits).await,
+    };
     opened.context("cannot open the event store")
 }
 

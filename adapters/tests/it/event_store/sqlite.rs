@@ -96,7 +96,7 @@ async fn a_reader_beside_the_writer_follows_it() {
 #[tokio::test]
 async fn a_full_disk_makes_the_log_unavailable_and_leaves_nothing_behind() {
     let (_folder, path) = place();
-    let small = SqliteSettings { max_bytes: Some(256 << 10) };
+    let small = SqliteSettings { max_bytes: Some(256 << 10), ..SqliteSettings::default() };
     let store = SqliteEventStore::open(&path, &small).await.unwrap();
     let mut written = 0;
     let refused = loop {
