@@ -1,14 +1,24 @@
 //! The node's own accounts with carriers and voice runtimes; a client's own override them.
 
+use adapters::telephony::telnyx::WebhookVerifier;
+
 use super::secret::Secret;
 use super::setting::section;
-use super::value::HttpUrl;
+use super::value::{HttpUrl, Value};
+
+impl Value for WebhookVerifier {
+    const ACCEPTS: &'static str = "base64 of a raw Ed25519 key of 32 bytes, as the Telnyx portal shows it";
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::from_base64(text).ok()
+    }
+}
 
 section! {
     /// Telnyx, the first carrier.
     pub struct TelnyxConfig {
         /// The Ed25519 public key that signs Telnyx webhooks: base64 of the raw 32 bytes.
-        public_key: Option<String> = "telnyx.public_key", "";
+        public_key: Option<WebhookVerifier> = "telnyx.public_key", "";
         /// The key calls are placed with.
         api_key: Option<Secret> = "telnyx.api_key", "";
         /// Where Telnyx's API is.

@@ -139,7 +139,6 @@ impl Node {
             tokio::spawn(actors::work::run(bench, effects, stop.clone())),
         ];
 
-        let telnyx = config.telnyx.public_key.as_deref().map(WebhookVerifier::from_base64).transpose();
         let readiness = Readiness::new(vec![
             Box::new(readiness::Log(runtime.store.clone())),
             Box::new(readiness::Views { log: runtime.store.clone(), views: view_store.clone() }),
@@ -154,7 +153,7 @@ impl Node {
             inbox,
             views: queries,
             read_your_writes: config.http.read_your_writes,
-            telnyx: telnyx.context("telnyx.public_key (VOXLEDGER_TELNYX_PUBLIC_KEY)")?.map(Arc::new),
+            telnyx: config.telnyx.public_key.clone().map(Arc::new),
             stop: stop.clone(),
             new_numbers: Arc::default(),
             progress: runner.progress(),
@@ -238,9 +237,10 @@ fn serve(
             .app_data(meters.clone())
             .app_data(unmatched.clone())
             .app_data(limit)
+            // before the scope of the API, which would answer 404 to the document inside of it
+            .configure(|routes| docs::configure(routes, document.clone()))
             .configure(v1::configure)
             .configure(system::configure)
-            .configure(|routes| docs::configure(routes, document.clone()))
             .default_service(web::to(docs::unmatched))
     })
     .disable_signals()
