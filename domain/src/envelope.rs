@@ -12,8 +12,9 @@ use crate::ids::ClientId;
 /// A time in UTC, kept to the microsecond.
 pub type Time = DateTime<Utc>;
 
-/// The largest payload an event may carry, in bytes (1 MiB). Media never enters an event.
-pub const MAX_PAYLOAD_BYTES: usize = 1 << 20;
+/// The largest payload an event may carry, in bytes: 1 MiB, the largest body the edge takes, and 64 KiB for what a
+/// carrier's webhook is stored with. Media never enters an event.
+pub const MAX_PAYLOAD_BYTES: usize = (1 << 20) + (64 << 10);
 
 /// Number of an event in the whole log: 1, 2, 3 … without holes; 0 means "before the first".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
