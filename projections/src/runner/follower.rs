@@ -129,8 +129,13 @@ impl<V: View> Follower<V> {
         }
         report::stalled(V::NAME, false);
         self.progress.here(V::NAME, checkpoint.position, false);
-        backoff.reset();
-        Shift::new(self, lease, checkpoint, skips).run().await
+        let mut shift = Shift::new(self, lease, checkpoint, skips);
+        let exit = shift.run().await;
+        // a store that is read and cannot be written is still failing
+        if shift.stored != checkpoint {
+            backoff.reset();
+        }
+        exit
     }
 
     /// Holds the lease and shows why nothing moves, until an operator's skip or another owner.
@@ -224,7 +229,7 @@ impl<'a, V: View> Shift<'a, V> {
         }
     }
 
-    async fn run(mut self) -> Exit {
+    async fn run(&mut self) -> Exit {
         let mut stop = self.follower.stop.clone();
         loop {
             let wait = self.until_housekeeping();
