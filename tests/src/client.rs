@@ -6,11 +6,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 /// The owner key nodes under test are started with; its checksum is right.
-<<<<<<< HEAD
-pub const TEST_KEY: &str = "vx_TTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTTa7ae8d12";
-=======
 pub const TEST_KEY: &str = "vx_VoxledgerTestOwnerKey0123456789abcdefghijklcc9dd2c6";
->>>>>>> deb3cba (Journeys of calls, numbers and bad input against the real binary)
 
 /// A REST client with a key.
 #[derive(Debug, Clone)]
