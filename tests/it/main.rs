@@ -1,1 +1,8 @@
+//! Journeys, crash tests and bad input against the real binary, from outside.
 
+mod bad_input;
+mod calls;
+mod live;
+mod numbers;
+mod outbound;
+mod system;

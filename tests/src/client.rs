@@ -39,6 +39,12 @@ impl Answer {
         self.body.get("data").cloned().context("no data")
     }
 
+    /// The `code` of a problem; empty when it is none.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_default()
+    }
+
     /// A header as text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -78,7 +84,10 @@ impl Api {
             request = request.bearer_auth(key);
         }
         if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body);
+            if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+                request = request.header("content-type", "application/json");
+            }
+            request = request.body(body);
         }
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -107,15 +116,77 @@ impl Api {
         self.send("POST", path, &[], Some(body.to_string().into_bytes())).await
     }
 
+    /// PATCH with JSON, on the condition that the resource is at `version` if one is given.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn patch(&self, path: &str, version: Option<u64>, body: Value) -> Result<Answer> {
+        let version = version.map(|version| format!("\"{version}\""));
+        let headers: Vec<_> = version.iter().map(|version| ("if-match", version.as_str())).collect();
+        self.send("PATCH", path, &headers, Some(body.to_string().into_bytes())).await
+    }
+
+    /// A webhook as the carrier sends it: signed now.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn webhook(&self, event: &Value) -> Result<Answer> {
+        let body = event.to_string().into_bytes();
+        let headers = crate::webhook::signed(&body, crate::webhook::unix_now());
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.with_key(None).send("POST", "/api/v1/webhooks/telnyx", &headers, Some(body)).await
+    }
+
+    /// POST of a body in chunks, whose length nobody says before.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn send_stream<S>(&self, path: &str, headers: &[(&str, String)], body: S) -> Result<Answer>
+    where
+        S: futures::Stream<Item = Result<Vec<u8>, std::io::Error>> + Send + Sync + 'static,
+    {
+        let mut request = self.http.post(format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let response = request.body(reqwest::Body::wrap_stream(body)).send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let bytes = response.bytes().await?;
+        Ok(Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or_default() })
+    }
+
+    /// A GET whose answer is read as it comes.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn open(&self, path: &str, headers: &[(&str, &str)]) -> Result<reqwest::Response> {
+        let mut request = self.http.get(format!("{}{path}", self.base));
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Ok(request.send().await?)
+    }
+
     /// Every page of a list, as one.
     ///
     /// # Errors
     /// When a page is no success.
     pub async fn list_all(&self, path: &str) -> Result<Vec<Value>> {
+        self.list_in_pages(path, 200).await
+    }
+
+    /// The same in pages of `limit`.
+    ///
+    /// # Errors
+    /// When a page is no success.
+    pub async fn list_in_pages(&self, path: &str, limit: usize) -> Result<Vec<Value>> {
         let (mut items, mut cursor) = (Vec::new(), String::new());
         let joint = if path.contains('?') { '&' } else { '?' };
         loop {
-            let answer = self.get(&format!("{path}{joint}limit=200{cursor}")).await?;
+            let answer = self.get(&format!("{path}{joint}limit={limit}{cursor}")).await?;
             let meta = answer.body["meta"].clone();
             items.extend(answer.data()?.as_array().context("not a list")?.iter().cloned());
             if meta["has_more"] != true {

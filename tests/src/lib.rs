@@ -1,7 +1,11 @@
 //! What journeys, crash tests and benches share: the real `voxledger` binary as a child process, a client for
-//! its REST API, signed carrier webhooks, and a load generator.
+//! its REST API, signed carrier webhooks, a world with a fake carrier in it, and a load generator.
 
 pub mod client;
+pub mod history;
 pub mod load;
 pub mod server;
+pub mod sse;
+pub mod until;
 pub mod webhook;
+pub mod world;

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -48,10 +50,31 @@ impl ServerOptions {
     }
 }
 
+/// A port nobody uses, and which no connection of this machine is given by chance: a node that is started again
+/// must find it free. It lies below the ports the kernel picks by itself.
+///
+/// # Errors
+/// When none is free.
+pub fn free_port() -> Result<u16> {
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    const FIRST: u16 = 12_000;
+    const COUNT: u16 = 20_000;
+    let start = std::process::id().wrapping_mul(7919) % u32::from(COUNT);
+    for _ in 0..COUNT {
+        let step = TRIED.fetch_add(1, Ordering::Relaxed) % COUNT;
+        let port = FIRST + (start as u16 + step) % COUNT;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port is free")
+}
+
 /// A running node. Killed when dropped.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
+    printed: Arc<Mutex<String>>,
     /// `http://127.0.0.1:PORT`.
     pub base: String,
     /// From the start of the process until it listened.
@@ -81,12 +104,15 @@ impl Server {
     /// When it ends or stays silent; the message holds what it printed.
     pub fn start(options: &ServerOptions) -> Result<Self> {
         let begun = Instant::now();
-        let mut command = Command::new(binary()?);
+        // a write beyond a limit of `limit_files` is to be an error, as on a full disk, and not the end
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"trap '' XFSZ; exec "$@""#, "sh"]).arg(binary()?);
         command.arg("serve").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.envs(options.env.iter().map(|(name, value)| (format!("VOXLEDGER_{name}"), value)));
         let mut child = command.spawn().context("start voxledger")?;
         let (lines, printed) = mpsc::channel();
+        let kept = Arc::new(Mutex::new(String::new()));
         for pipe in [
             child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn std::io::Read + Send>),
             child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn std::io::Read + Send>),
@@ -94,12 +120,15 @@ impl Server {
         .into_iter()
         .flatten()
         {
-            let lines = lines.clone();
+            let (lines, kept) = (lines.clone(), kept.clone());
             std::thread::spawn(move || {
                 for line in BufReader::new(pipe).lines().map_while(Result::ok) {
                     if std::env::var_os("SHOW_SERVER").is_some() {
                         eprintln!("server: {line}");
                     }
+                    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                    kept.push_str(&line);
+                    kept.push('\n');
                     // after the start nobody listens any more, and the pipe must still be drained
                     let _ = lines.send(line);
                 }
@@ -110,7 +139,7 @@ impl Server {
         while let Ok(line) = printed.recv_timeout(START_LIMIT.saturating_sub(begun.elapsed())) {
             if let Some((_, base)) = line.split_once("listening on ") {
                 let base = base.split(['"', ' ']).next().unwrap_or(base).to_owned();
-                return Ok(Self { child, base, started_in: begun.elapsed() });
+                return Ok(Self { child, printed: kept, base, started_in: begun.elapsed() });
             }
             said.push_str(&line);
             said.push('\n');
@@ -130,6 +159,25 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> &str {
         self.base.trim_start_matches("http://")
+    }
+
+    /// Everything it printed so far.
+    #[must_use]
+    pub fn printed(&self) -> String {
+        self.printed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on no file can be written beyond so many bytes, as if the disk were full; without a number, all
+    /// can again.
+    ///
+    /// # Errors
+    /// When the limit cannot be set.
+    pub fn limit_files(&self, bytes: Option<u64>) -> Result<()> {
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let pid = self.pid().to_string();
+        let status = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={limit}:")]).status()?;
+        anyhow::ensure!(status.success(), "prlimit failed");
+        Ok(())
     }
 
     /// Resident memory in bytes, from the kernel.
@@ -153,18 +201,27 @@ impl Server {
         Ok(())
     }
 
+    /// `kill -TERM`; it goes on until what is under way is finished.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn ask_to_stop(&self) -> Result<()> {
+        Command::new("kill").arg(self.pid().to_string()).status()?;
+        Ok(())
+    }
+
     /// `kill -TERM`, and its exit status.
     ///
     /// # Errors
     /// When it does not end within 30 s.
     pub fn terminate(mut self) -> Result<ExitStatus> {
-        Command::new("kill").arg(self.pid().to_string()).status()?;
+        self.ask_to_stop()?;
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(30) {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status);
             }
-            std::thread::yield_now();
+            std::thread::sleep(Duration::from_millis(5));
         }
         bail!("voxledger did not stop within 30 s of SIGTERM")
     }

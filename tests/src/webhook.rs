@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// The seed the tests sign with.
-const SEED: [u8; 32] = *b"voxledger-tests-sign-with-this-1";
+pub const SEED: [u8; 32] = *b"voxledger-tests-sign-with-this-1";
 
 /// The number the tests own.
 pub const OUR_NUMBER: &str = "+12025550188";
@@ -45,6 +45,13 @@ pub fn request(signer: &Signer, timestamp: &str, body: &[u8]) -> Vec<u8> {
 #[must_use]
 pub fn signer() -> Signer {
     Signer::from_seed(&SEED)
+}
+
+/// The present, as webhooks write it.
+#[must_use]
+pub fn rfc3339(unix_seconds: i64) -> String {
+    let time = chrono::DateTime::from_timestamp(unix_seconds, 0).unwrap_or_default();
+    time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }
 
 /// A leg at the carrier. The same number always gives the same leg.
@@ -126,4 +133,21 @@ impl Leg {
         });
         self.event("call.hangup", at, more)
     }
+}
+
+/// A webhook about a leg that the fake carrier made, with `more` in its payload.
+#[must_use]
+pub fn about(control_id: &str, leg_id: &str, event_type: &str, more: Value) -> Value {
+    let mut payload = json!({"call_control_id": control_id, "call_leg_id": leg_id, "client_state": null});
+    if let (Some(payload), Value::Object(more)) = (payload.as_object_mut(), more) {
+        payload.extend(more);
+    }
+    let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{leg_id} {event_type} {payload}").as_bytes());
+    json!({"data": {
+        "record_type": "event",
+        "event_type": event_type,
+        "id": id,
+        "occurred_at": rfc3339(unix_now()),
+        "payload": payload,
+    }})
 }

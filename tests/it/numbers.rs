@@ -1,0 +1,127 @@
+//! Numbers and where their calls go.
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use tests::webhook::OUR_NUMBER;
+use tests::world::World;
+
+const UNKNOWN: &str = "num_01h455vb4pex5vsknk084sn02q";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_is_taken_into_use_rerouted_and_given_up() -> Result<()> {
+    let world = World::start().await?;
+    let created =
+        world.api.post("/api/v1/numbers", json!({"number": OUR_NUMBER, "route": {"type": "agent"}})).await?;
+    assert_eq!((created.status, created.header("etag")), (201, Some("\"1\"")));
+    let location = created.header("location").context("a location")?.to_owned();
+    let number = created.data()?;
+    assert_eq!((&number["number"], &number["route"]["type"]), (&json!(OUR_NUMBER), &json!("agent")));
+    let path = format!("/api/v1/numbers/{}", number["id"].as_str().context("an id")?);
+    assert_eq!(path, location);
+    assert_eq!(world.api.get(&path).await?.data()?, number);
+
+    let reject = json!({"route": {"type": "reject"}});
+    let rerouted = world.api.patch(&path, Some(1), reject.clone()).await?;
+    assert_eq!((rerouted.status, rerouted.header("etag")), (200, Some("\"2\"")));
+    let rerouted = rerouted.data()?;
+    assert_eq!(rerouted["route"], json!({"type": "reject"}));
+    let stale = world.api.patch(&path, Some(1), json!({"route": {"type": "agent"}})).await?;
+    assert_eq!((stale.status, stale.code()), (412, "precondition_failed"));
+    // the same route again is no news
+    assert_eq!(world.api.patch(&path, None, reject).await?.header("etag"), Some("\"2\""));
+
+    assert_eq!(world.api.get(&format!("{path}?version=1")).await?.data()?, number);
+    let stale = world.api.send("DELETE", &path, &[("if-match", "\"1\"")], None).await?;
+    assert_eq!(stale.status, 412);
+    assert_eq!(world.api.send("DELETE", &path, &[("if-match", "\"2\"")], None).await?.status, 204);
+    assert_eq!(world.api.get(&path).await?.status, 404);
+    assert_eq!(world.api.send("DELETE", &path, &[], None).await?.status, 404);
+    assert_eq!(world.api.list_all("/api/v1/numbers").await?, Vec::<Value>::new());
+    // its history stays, and whoever takes the number next gets another id
+    let history = world.api.list_all(&format!("{path}/events")).await?;
+    let types: Vec<_> = history.iter().filter_map(|event| event["type"].as_str()).collect();
+    assert_eq!(types, ["number.added", "number.rerouted", "number.removed"]);
+    let again = world.take_number().await?;
+    assert_ne!(again["id"], number["id"]);
+    world.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_has_one_owner_also_when_many_want_it_at_once() -> Result<()> {
+    let world = World::start().await?;
+    let take =
+        || world.api.post("/api/v1/numbers", json!({"number": OUR_NUMBER, "route": {"type": "agent"}}));
+    let answers = futures::future::join_all((0..8).map(|_| take())).await;
+    let mut statuses = Vec::new();
+    for answer in answers {
+        let answer = answer?;
+        assert!(answer.status == 201 || answer.code() == "number_taken", "{}", answer.body);
+        statuses.push(answer.status);
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
+    assert_eq!(world.api.list_all("/api/v1/numbers").await?.len(), 1);
+    world.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_is_unknown_malformed_or_of_another_kind_is_404_everywhere() -> Result<()> {
+    let world = World::start().await?;
+    let route = json!({"route": {"type": "reject"}}).to_string().into_bytes();
+    for id in [UNKNOWN, "num_nonsense", "nonsense", "call_01h455vb4pex5vsknk084sn02q", "%20", "num_"] {
+        let path = format!("/api/v1/numbers/{id}");
+        for headers in
+            [&[][..], &[("if-match", "\"1\"")], &[("if-match", "\"1\", \"2\"")], &[("if-match", "*")]]
+        {
+            let patched = world.api.send("PATCH", &path, headers, Some(route.clone())).await?;
+            assert_eq!((patched.status, patched.code()), (404, "not_found"), "PATCH {id} {headers:?}");
+            let deleted = world.api.send("DELETE", &path, headers, None).await?;
+            assert_eq!((deleted.status, deleted.code()), (404, "not_found"), "DELETE {id} {headers:?}");
+        }
+        for path in [path.clone(), format!("{path}/events"), format!("{path}?version=1")] {
+            let answer = world.api.get(&path).await?;
+            assert_eq!((answer.status, answer.code()), (404, "not_found"), "{path}");
+        }
+    }
+    for id in ["call_01h455vb4pex5vsknk084sn02q", "call_nonsense", UNKNOWN] {
+        for part in ["", "/events", "/transcript", "/recording"] {
+            let answer = world.api.get(&format!("/api/v1/calls/{id}{part}")).await?;
+            assert_eq!((answer.status, answer.code()), (404, "not_found"), "{id}{part}");
+        }
+        for part in ["/hangup", "/say", "/dtmf", "/transfer"] {
+            let body = match part {
+                "/say" => json!({"text": "hello"}),
+                "/dtmf" => json!({"digits": "1"}),
+                "/transfer" => json!({"to": "+12025550123"}),
+                _ => Value::Null,
+            };
+            let answer = world.api.post(&format!("/api/v1/calls/{id}{part}"), body).await?;
+            assert_eq!((answer.status, answer.code()), (404, "not_found"), "{id}{part}");
+        }
+    }
+    world.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_are_listed_in_pages_newest_first() -> Result<()> {
+    let world = World::start().await?;
+    let mut ids = Vec::new();
+    for n in 0..7 {
+        let body = json!({"number": format!("+120255502{n:02}"), "route": {"type": "reject"}});
+        ids.push(world.api.post("/api/v1/numbers", body).await?.data()?["id"].clone());
+    }
+    let listed = async |query: &str, limit| {
+        let numbers = world.api.list_in_pages(&format!("/api/v1/numbers{query}"), limit).await?;
+        anyhow::Ok(numbers.iter().map(|number| number["id"].clone()).collect::<Vec<_>>())
+    };
+    for limit in [1, 3, 7] {
+        assert_eq!(listed("?order=asc", limit).await?, ids);
+        assert_eq!(listed("", limit).await?, ids.iter().rev().cloned().collect::<Vec<_>>());
+    }
+    let counted = world.api.get("/api/v1/numbers?include_total=true&limit=2").await?;
+    assert_eq!(counted.body["meta"]["total"], 7);
+    world.close().await?;
+    Ok(())
+}
