@@ -1,1 +1,3 @@
+//! Journeys, crash tests and bad input against the real binary, from outside.
 
+mod cli;
