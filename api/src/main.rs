@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use api::cli::{Cli, Command, openapi, serve};
+use api::cli::{Cli, Command, demo, openapi, serve, simulate};
 use clap::Parser as _;
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("voxledger: {error:#}");
             ExitCode::FAILURE
@@ -15,10 +15,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let done = |()| ExitCode::SUCCESS;
     match command {
-        Command::Serve(args) => serve::run(&args),
-        Command::Openapi => openapi::run(),
+        Command::Serve(args) => serve::run(&args).map(done),
+        Command::Demo(args) => demo::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Openapi => openapi::run().map(done),
         other => anyhow::bail!("`{}` is not part of this build yet", other.name()),
     }
 }

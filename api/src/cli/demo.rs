@@ -1,19 +1,123 @@
 //! `voxledger demo`: a fresh node with sample data, and calls to it.
 
-use clap::Args;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::ExitCode;
+use std::sync::Arc;
 
-use super::simulate::Traffic;
+use actix::System;
+use adapters::clock::SystemClock;
+use adapters::ids::RandomIds;
+use adapters::telephony::fake_telnyx::FakeTelnyx;
+use anyhow::Context as _;
+use clap::Args;
+use domain::ports::ids::Ids as _;
+
+use super::serve::runtime;
+use super::simulate::{CarrierSettings, NodeApi, OUR_NUMBER, Stage, Traffic, callees, play, report};
+use crate::config::{Config, Secret, Sources};
+use crate::http::auth::PlainKey;
+use crate::node::{Edges, Node, until_told_to_stop};
+use crate::telemetry::Telemetry;
+
+/// Calls, calls a second, pace: enough to see something, slow enough to see it.
+const USUAL: (u32, f64, f64) = (20, 2.0, 0.5);
 
 /// Flags of `demo`.
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
     /// Address of the API; port 0 picks a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9011")]
-    pub bind: String,
+    pub bind: SocketAddr,
     /// Stop once the calls are over, instead of serving on.
     #[arg(long)]
     pub once: bool,
     /// The calls to place.
     #[command(flatten)]
     pub traffic: Traffic,
+}
+
+/// Runs a node and a carrier in one process, on a temporary folder, until told to stop.
+///
+/// # Errors
+/// When the node cannot start.
+pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
+    let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
+    let carrier = CarrierSettings::at(listener.local_addr()?);
+    let mut config = quiet_config(&carrier)?.in_folder(folder.path());
+    config.http.bind = args.bind;
+    let key =
+        config.keys.bootstrap_key.get_or_insert_with(|| PlainKey::generate(|| RandomIds.secret())).clone();
+    let telemetry = Telemetry::start(&config.telemetry)?;
+    System::with_tokio_rt(runtime).block_on(async {
+        let node = Node::start(&config, Edges::connect(&config).await?, telemetry.meters()).await?;
+        let url = format!("http://{}", node.address);
+        print!("{}", welcome(&url, key.reveal()));
+        let api = NodeApi::new(&url, Secret::new(key.reveal()))?;
+        let (calls, rate, pace) = USUAL;
+        let traffic = args.traffic.clone().or(calls, rate, pace);
+        let settings = traffic.carrier(&carrier, &api.webhook_url());
+        let fake = FakeTelnyx::start_on(listener, settings, Arc::new(SystemClock)).await?;
+        let stage = Stage { node: &api, fake: &fake, settings: &carrier, chatty: true };
+        let outcome = play(&stage, &traffic, until_told_to_stop()).await?;
+        print!("{}", report(&outcome, &fake.ledger()));
+        if !args.once && !outcome.interrupted {
+            print!("{}", what_next(&url));
+            until_told_to_stop().await?;
+        }
+        fake.shutdown().await;
+        // a second signal cuts the farewell short
+        tokio::select! {
+            () = node.stop() => {}
+            again = until_told_to_stop() => again?,
+        }
+        let fine = outcome.is_as_expected() || !args.once;
+        Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+}
+
+/// The configuration of this process, quieter, and with the carrier's settings on top.
+fn quiet_config(carrier: &CarrierSettings) -> anyhow::Result<Config> {
+    let mut flags = Vec::from(carrier.as_settings());
+    if std::env::var_os("VOXLEDGER_LOG").is_none_or(|log| log.is_empty()) {
+        flags.push(("log", "warn".to_owned()));
+    }
+    Ok(Config::load(&Sources::of_process(None, flags))?)
+}
+
+fn welcome(url: &str, key: &str) -> String {
+    format!(
+        "
+Voxledger demo: a fresh node and a simulated carrier in one process. Nothing is kept when it ends.
+
+  documentation   {url}/docs
+  API key         {key}
+
+  export KEY={key}
+  curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/calls?limit=3'
+
+The carrier places calls now, and the node answers them.
+
+"
+    )
+}
+
+fn what_next(url: &str) -> String {
+    let callees: String = callees().iter().map(|(number, how, _)| format!("  {number}   {how}\n")).collect();
+    format!(
+        "
+The node serves on at {url} until Ctrl-C. Read a call's story:
+
+  curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/calls?limit=1'
+  curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/calls/CALL_ID/events'
+  curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/calls/CALL_ID/transcript'
+
+Or have it call somebody, as {OUR_NUMBER}:
+
+  curl -H \"Authorization: Bearer $KEY\" --json '{{\"from\": \"{OUR_NUMBER}\", \"to\": \"{first}\"}}' {url}/api/v1/calls
+
+{callees}
+",
+        first = "+14155550120"
+    )
 }

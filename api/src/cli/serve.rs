@@ -52,7 +52,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
 }
 
 /// The runtime of stores, views and effects. Requests and actors have threads of their own.
-fn runtime() -> tokio::runtime::Runtime {
+pub(super) fn runtime() -> tokio::runtime::Runtime {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -219,7 +219,7 @@ fn serve(
     meters: Meters,
 ) -> anyhow::Result<(SocketAddr, Server)> {
     let listener = std::net::TcpListener::bind(config.http.bind)
-        .with_context(|| format!("cannot listen on {}", config.http.bind))?;
+        .with_context(|| format!("cannot listen on {}; give --bind another address", config.http.bind))?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let document = docs::document();

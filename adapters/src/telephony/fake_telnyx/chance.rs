@@ -8,14 +8,17 @@ use uuid::{Builder, Uuid};
 
 /// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): small, fast, and good enough to roll dice with.
 #[derive(Debug, Clone)]
-pub(super) struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
     /// Dice of their own for each `(seed, stream)`, so that legs do not disturb one another.
+    #[must_use]
     pub fn new(seed: u64, stream: u64) -> Self {
         Self(mix(seed ^ mix(stream.wrapping_add(0x9e37_79b9_7f4a_7c15))))
     }
 
+    /// 64 even bits.
+    #[expect(clippy::should_implement_trait, reason = "dice are no iterator: they never run out")]
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.0)

@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use super::config::FakeConfig;
 use super::courier::Courier;
 use super::exchange::{Closing, Exchange, NewLeg};
-use super::ledger::{Book, CallRecord, Ledger};
+use super::ledger::{Book, CallRecord, Ledger, Totals};
 use super::performance::Part;
 use super::script::{CallScript, CalleeScript};
 use super::server::serve;
@@ -21,8 +21,8 @@ use crate::telephony::telnyx::{SIGNATURE_HEADER, TIMESTAMP_HEADER};
 /// The fake could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The port is taken.
-    #[error("cannot listen on 127.0.0.1")]
+    /// The port is taken, or the listener cannot be used.
+    #[error("the carrier's API cannot listen")]
     Listen(#[source] std::io::Error),
     /// The client that sends webhooks cannot be made.
     #[error("cannot make an http client")]
@@ -79,12 +79,26 @@ impl CallHandle {
 }
 
 impl FakeTelnyx {
-    /// Starts the API and makes ready to call. Needs a tokio runtime.
+    /// Starts the API on [`FakeConfig::port`] of this machine and makes ready to call. Needs a tokio runtime.
     ///
     /// # Errors
     /// [`StartError`] when the port is taken or a client cannot be made.
     pub async fn start(config: FakeConfig, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).map_err(StartError::Listen)?;
+        Self::start_on(listener, config, clock).await
+    }
+
+    /// As [`FakeTelnyx::start`], on a listener of the caller's: its address is known before the server under
+    /// test is.
+    ///
+    /// # Errors
+    /// [`StartError`] when the listener cannot be used or a client cannot be made.
+    pub async fn start_on(
+        listener: TcpListener,
+        config: FakeConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        listener.set_nonblocking(true).map_err(StartError::Listen)?;
         let origin = format!("http://{}", listener.local_addr().map_err(StartError::Listen)?);
         let (closing, closed) = watch::channel(false);
         let closed = Closing::new(closed);
@@ -164,6 +178,12 @@ impl FakeTelnyx {
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         self.exchange.courier.lock().copy()
+    }
+
+    /// The counts alone: cheap, however much the ledger holds.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.exchange.courier.lock().totals
     }
 
     /// Returns once no leg is alive and no webhook of one is under way.

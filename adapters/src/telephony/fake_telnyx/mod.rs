@@ -28,6 +28,7 @@ mod script;
 mod server;
 mod speech;
 
+pub use chance::Dice;
 pub use config::{FakeConfig, Mischief, Pace};
 pub use fake::{CallHandle, FakeTelnyx, RawHeaders, StartError};
 pub use ledger::{CallRecord, CommandRecord, Expected, Ledger, Totals, WebhookRecord};

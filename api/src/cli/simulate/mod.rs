@@ -1,0 +1,57 @@
+//! `voxledger simulate`: the carrier's side, played against a running node.
+//!
+//! It places inbound calls, has outbound ones placed over REST, performs both, and in the end compares what
+//! the node says of every call with what really happened on the line.
+
+mod args;
+mod expect;
+mod node;
+mod plan;
+mod play;
+mod progress;
+mod report;
+mod settings;
+
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use actix::System;
+use adapters::clock::SystemClock;
+use adapters::telephony::fake_telnyx::FakeTelnyx;
+use anyhow::Context as _;
+
+pub use self::args::{SimulateArgs, Traffic};
+pub(super) use self::node::NodeApi;
+pub(super) use self::plan::{OUR_NUMBER, callees};
+pub(super) use self::play::{Stage, play};
+pub(super) use self::report::report;
+pub(super) use self::settings::CarrierSettings;
+use super::serve::runtime;
+use crate::node::until_told_to_stop;
+
+/// Plays the carrier until all calls are over, and compares.
+///
+/// # Errors
+/// When the node cannot be reached, or does not know this carrier.
+pub fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
+    let listener = TcpListener::bind(args.listen)
+        .with_context(|| format!("cannot listen on {}; give --listen another address", args.listen))?;
+    let settings = CarrierSettings::at(listener.local_addr()?);
+    if args.settings {
+        print!("{}", settings.as_environment());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let key = args.key().context("give an API key of the node with --key or VOXLEDGER_BOOTSTRAP_KEY")?;
+    System::with_tokio_rt(runtime).block_on(async {
+        let node = NodeApi::new(&args.url, key)?;
+        let config = args.traffic.carrier(&settings, &node.webhook_url());
+        let fake = FakeTelnyx::start_on(listener, config, Arc::new(SystemClock)).await?;
+        let stage = Stage { node: &node, fake: &fake, settings: &settings, chatty: false };
+        let played = play(&stage, &args.traffic, until_told_to_stop()).await;
+        let ledger = fake.shutdown().await;
+        let outcome = played?;
+        print!("{}", report(&outcome, &ledger));
+        Ok(if outcome.is_as_expected() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+}

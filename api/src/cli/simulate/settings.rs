@@ -1,0 +1,72 @@
+//! What a node has to be told of the simulated carrier.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use adapters::telephony::telnyx::Signer;
+
+/// Seed of the key that signs the simulated carrier's webhooks. It is no secret: whoever gives its public key to
+/// a node takes anybody's word for the carrier's.
+const SIGNING_SEED: &[u8; 32] = b"voxledger simulate, never secret";
+
+/// Of the simulated carrier. The same on every run, so that a node keeps knowing it.
+#[derive(Debug, Clone)]
+pub(in crate::cli) struct CarrierSettings {
+    pub signing_seed: &'static [u8; 32],
+    /// Base64 of the raw key, as `VOXLEDGER_TELNYX_PUBLIC_KEY` wants it.
+    pub public_key: String,
+    pub api_key: &'static str,
+    pub api_base: String,
+    pub connection_id: &'static str,
+}
+
+impl CarrierSettings {
+    /// Of a carrier whose API listens at `address`.
+    pub fn at(address: SocketAddr) -> Self {
+        Self {
+            signing_seed: SIGNING_SEED,
+            public_key: Signer::from_seed(SIGNING_SEED).public_key_base64(),
+            api_key: "KEYsimulated",
+            api_base: format!("http://{address}/v2"),
+            connection_id: "1900000000000000001",
+        }
+    }
+
+    /// As settings of a node.
+    pub fn as_settings(&self) -> [(&'static str, String); 4] {
+        [
+            ("telnyx.public_key", self.public_key.clone()),
+            ("telnyx.api_key", self.api_key.to_owned()),
+            ("telnyx.api_base", self.api_base.clone()),
+            ("telnyx.connection_id", self.connection_id.to_owned()),
+        ]
+    }
+
+    /// As lines of a shell's environment.
+    pub fn as_environment(&self) -> String {
+        self.as_settings().iter().fold(String::new(), |mut text, (key, value)| {
+            let name = key.replace('.', "_").to_uppercase();
+            let _ = writeln!(text, "export VOXLEDGER_{name}={value}");
+            text
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_are_those_a_node_has() {
+        let known: Vec<_> =
+            crate::config::Config::settings().iter().map(crate::config::Setting::variable).collect();
+        let text = CarrierSettings::at(([127, 0, 0, 1], 9012).into()).as_environment();
+        assert_eq!(text.lines().count(), 4);
+        for line in text.lines() {
+            let (name, value) = line.strip_prefix("export ").unwrap().split_once('=').unwrap();
+            assert!(known.iter().any(|variable| variable == name), "{name}");
+            assert!(!value.is_empty() && !value.contains(char::is_whitespace), "{line}");
+        }
+        assert!(text.contains("http://127.0.0.1:9012/v2"), "{text}");
+    }
+}
