@@ -61,7 +61,7 @@ fn start_carrier() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
-        let accept = || async {
+        let accept = |_: web::Bytes| async {
             HttpResponse::Ok().content_type("application/json").body(r#"{"data":{"result":"ok"}}"#)
         };
         let server = HttpServer::new(move || App::new().default_service(web::to(accept)));
