@@ -2,7 +2,9 @@
 
 mod bad_input;
 mod calls;
+mod crash;
 mod live;
 mod numbers;
 mod outbound;
+mod siege;
 mod system;
