@@ -63,7 +63,8 @@ impl CarrierInbox {
         Self { runtime, calls, numbers, default_client, bound }
     }
 
-    /// Takes a webhook about a leg. `Receipt::position` is `None` for one taken before.
+    /// Takes a webhook about a leg. `Receipt::position` is `None` for one taken before. `traceparent` is the trace the
+    /// carrier sent along, for when none is recorded here.
     ///
     /// # Errors
     /// See [`CommandError`]: nothing was acknowledged, the carrier should try again.
@@ -71,6 +72,7 @@ impl CarrierInbox {
         &self,
         report: CarrierReport,
         request_id: Option<String>,
+        traceparent: Option<String>,
     ) -> Result<Receipt, TakeError> {
         let found = report.to.as_ref().and_then(|to| to.number()).and_then(|to| self.numbers.find(&to));
         let owner = found.as_ref().map_or(self.default_client, |(client, _)| *client);
@@ -86,7 +88,7 @@ impl CarrierInbox {
             causation_id: None,
             actor: Actor::Carrier(report.provider.clone()),
             request_id,
-            traceparent: None,
+            traceparent,
             command_id: None,
         };
         let command = CallCommand::Report { report: Box::new(report), role: bound.role, routing };
@@ -195,7 +197,7 @@ impl CarrierInbox {
             schema: event.schema(),
             client_id: client,
             payload: event.encode(),
-            metadata: context.metadata(&self.runtime.node, None, (self.runtime.trace.current)()),
+            metadata: context.metadata(&self.runtime.node, None, self.runtime.trace.current()),
             recorded_at: self.runtime.clock.now(),
         }
     }

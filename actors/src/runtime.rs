@@ -10,6 +10,8 @@ use domain::ports::ids::Ids;
 /// do nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct TraceHooks {
+    /// Whether traces are recorded. What is only for them is left out when they are not.
+    pub recording: fn() -> bool,
     /// The W3C `traceparent` of the current span, if it is being traced.
     pub current: fn() -> Option<String>,
     /// Makes a span a child of the given `traceparent`.
@@ -18,7 +20,19 @@ pub struct TraceHooks {
 
 impl Default for TraceHooks {
     fn default() -> Self {
-        Self { current: || None, adopt: |_, _| {} }
+        Self { recording: || false, current: || None, adopt: |_, _| {} }
+    }
+}
+
+impl TraceHooks {
+    /// The current trace, to be kept with what is written now.
+    pub(crate) fn current(&self) -> Option<String> {
+        if (self.recording)() { (self.current)() } else { None }
+    }
+
+    /// The span `make` makes, if traces are recorded.
+    pub(crate) fn span(&self, make: impl FnOnce() -> tracing::Span) -> tracing::Span {
+        if (self.recording)() { make() } else { tracing::Span::none() }
     }
 }
 

@@ -7,6 +7,7 @@ use domain::envelope::{NewEvent, Position, Recorded, StreamId, Version};
 use domain::ids::ClientId;
 use domain::ports::event_store::{AppendError, Direction, Expected, ReadError};
 use domain::wire::{DecodeError, DomainEvent};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::context::CommandContext;
@@ -187,7 +188,9 @@ impl<A: Aggregate> Session<A> {
             };
             let events = self.envelopes(&facts, context);
             let first_id = events.first().map(|event| event.id);
-            match self.runtime.store.append(&self.stream, Expected::Exact(self.version), events).await {
+            let append = self.runtime.store.append(&self.stream, Expected::Exact(self.version), events);
+            let span = self.runtime.trace.span(|| tracing::info_span!("log.append", events = facts.len()));
+            match append.instrument(span).await {
                 Ok(appended) => {
                     for fact in &facts {
                         self.state.evolve(fact);
@@ -247,7 +250,7 @@ impl<A: Aggregate> Session<A> {
 
     fn envelopes(&self, facts: &[A::Event], context: &CommandContext) -> Vec<NewEvent> {
         let now = self.runtime.clock.now();
-        let trace = (self.runtime.trace.current)();
+        let trace = self.runtime.trace.current();
         let mut first = None;
         facts
             .iter()

@@ -71,8 +71,8 @@ async fn a_webhook_without_a_right_and_fresh_signature_is_401_and_leaves_no_trac
         let headers = [("TELNYX-SIGNATURE-ED25519", signature), ("Telnyx-Timestamp", timestamp)];
         assert_eq!(post_raw(&world.api, &body, &headers).await?.status, 200, "{age} s");
     }
-    world.terminate()?;
-    let history = History::read(&world.options).await?;
+    world.node.terminate()?;
+    let history = History::read(&world.node.options).await?;
     assert_eq!(history.carrier_events().len(), 2, "a refused webhook was stored");
     Ok(())
 }
@@ -178,8 +178,8 @@ async fn what_is_not_understood_is_stored_and_answered_200() -> Result<()> {
         calls.iter().map(|call| call["provider_call_id"].clone()).collect::<Vec<_>>(),
         [leg.control_id()]
     );
-    world.terminate()?;
-    let history = History::read(&world.options).await?;
+    world.node.terminate()?;
+    let history = History::read(&world.node.options).await?;
     history.check_order()?;
     let counts = history.carrier_events();
     assert_eq!(counts.len(), 4);
@@ -259,8 +259,8 @@ async fn an_event_for_an_unknown_call_creates_it_and_order_repeats_and_age_chang
     assert_eq!(again.iter().map(essence).collect::<Vec<_>>(), [essence(&calls[0])]);
     let old = world.call_of_leg(&Leg::inbound(99).control_id()).await?;
     assert_eq!(text(&old, "status"), "ended");
-    world.terminate()?;
-    let history = History::read(&world.options).await?;
+    world.node.terminate()?;
+    let history = History::read(&world.node.options).await?;
     history.check_order()?;
     let counts = history.carrier_events();
     assert!(counts.len() == 22 && counts.values().all(|count| *count == 1), "{counts:?}");
@@ -401,7 +401,7 @@ async fn whoever_has_no_key_or_a_wrong_one_is_told_which_it_is() -> Result<()> {
 
 /// What the log must hold of webhooks that were answered so.
 async fn compare_with_log(world: &World, answers: &HashMap<String, u16>) -> Result<()> {
-    let history = History::read(&world.options).await?;
+    let history = History::read(&world.node.options).await?;
     history.check_order()?;
     let counts = history.carrier_events();
     for (event_id, status) in answers {
@@ -482,7 +482,7 @@ async fn a_full_disk_is_503_with_nothing_half_written_and_is_got_over_without_he
     assert_eq!(world.api.webhook(&first).await?.status, 200);
     statuses.insert(event_id(&first), 200);
 
-    world.server()?.limit_files(Some(1))?;
+    world.node.server()?.limit_files(Some(1))?;
     let events: Vec<_> = (2..=5).map(|number| Leg::inbound(number).initiated(&now())).collect();
     let more = leg.answered(&now());
     let under_way: Vec<_> = events.iter().chain([&more]).collect();
@@ -500,7 +500,7 @@ async fn a_full_disk_is_503_with_nothing_half_written_and_is_got_over_without_he
     assert_eq!(world.api.get("/healthz").await?.status, 200);
     assert_eq!(world.api.get("/api/v1/calls").await?.status, 200);
 
-    world.server()?.limit_files(None)?;
+    world.node.server()?.limit_files(None)?;
     let again = Leg::inbound(2).initiated(&now());
     until("the node to take webhooks again", SOON, async || {
         Ok((world.api.webhook(&again).await?.status == 200).then_some(()))
@@ -516,14 +516,14 @@ async fn a_full_disk_is_503_with_nothing_half_written_and_is_got_over_without_he
     let call = world.dial(json!({"to": "+12025550151"})).await?;
     world.call_when(text(&call, "id"), |call| call["end_reason"] == "busy").await?;
     assert_eq!(world.api.get("/readyz").await?.status, 200);
-    assert!(world.terminate()?.success());
-    let history = History::read(&world.options).await?;
+    assert!(world.node.terminate()?.success());
+    let history = History::read(&world.node.options).await?;
     history.check_order()?;
     let counts = history.carrier_events();
     for id in statuses.keys() {
         assert_eq!(counts.get(id), Some(&1), "{id}");
     }
-    tests::history::check_views(&world.options).await?;
+    tests::history::check_views(&world.node.options).await?;
     Ok(())
 }
 

@@ -62,10 +62,10 @@ async fn a_stream_tells_the_past_then_the_present_resumes_and_ends_with_the_node
     assert_eq!(told(&mut stream).await?, told(&mut resumed).await?);
 
     let begun = std::time::Instant::now();
-    world.server()?.ask_to_stop()?;
+    world.node.server()?.ask_to_stop()?;
     while stream.next().await?.is_some() {}
     while resumed.next().await?.is_some() {}
-    assert!(world.terminate()?.success());
+    assert!(world.node.terminate()?.success());
     assert!(begun.elapsed() < Duration::from_secs(8), "open streams held the node up: {:?}", begun.elapsed());
     world.close().await?;
     Ok(())

@@ -3,6 +3,7 @@
 mod bad_input;
 mod calls;
 mod cli;
+mod crash;
 mod live;
 mod numbers;
 mod outbound;

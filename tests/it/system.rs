@@ -147,8 +147,8 @@ async fn a_node_started_again_knows_its_key_its_numbers_and_its_calls() -> Resul
     let id = call["id"].as_str().context("an id")?.to_owned();
     world.call_when(&id, |call| call["status"] == "failed" && !call["cost"].is_null()).await?;
     let before = world.api.get(&format!("/api/v1/calls/{id}")).await?.data()?;
-    assert!(world.terminate()?.success());
-    world.resume()?;
+    assert!(world.node.terminate()?.success());
+    world.node.resume()?;
     assert_eq!(world.api.get(&format!("/api/v1/calls/{id}")).await?.data()?, before);
     assert_eq!(world.api.list_all("/api/v1/numbers").await?, vec![number]);
     let again = world.take_number().await;

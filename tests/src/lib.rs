@@ -2,6 +2,7 @@
 //! its REST API, signed carrier webhooks, a world with a fake carrier in it, and a load generator.
 
 pub mod client;
+pub mod dice;
 pub mod history;
 pub mod load;
 pub mod server;

@@ -227,6 +227,58 @@ impl Server {
     }
 }
 
+/// A node that is killed and started again on the same folder and address.
+#[derive(Debug)]
+pub struct Node {
+    /// How it is started.
+    pub options: ServerOptions,
+    server: Option<Server>,
+}
+
+impl Node {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(options: ServerOptions) -> Result<Self> {
+        let server = Some(Server::start(&options)?);
+        Ok(Self { options, server })
+    }
+
+    /// The running process.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn server(&self) -> Result<&Server> {
+        self.server.as_ref().context("the node does not run")
+    }
+
+    /// `kill -9`.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn kill(&mut self) -> Result<()> {
+        self.server.take().context("the node does not run")?.kill()
+    }
+
+    /// `kill -TERM`, and its exit status.
+    ///
+    /// # Errors
+    /// When it does not run, or does not stop.
+    pub fn terminate(&mut self) -> Result<ExitStatus> {
+        self.server.take().context("the node does not run")?.terminate()
+    }
+
+    /// Starts it again.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn resume(&mut self) -> Result<()> {
+        self.server = Some(Server::start(&self.options)?);
+        Ok(())
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();

@@ -1,7 +1,6 @@
 //! A node with a fake carrier beside it: the node's webhooks come from the fake, its commands go there.
 
 use std::path::Path;
-use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::Api;
-use crate::server::{Server, ServerOptions, free_port};
+use crate::server::{Node, ServerOptions, free_port};
 use crate::until::{SOON, until};
 use crate::webhook::{OUR_NUMBER, SEED};
 
@@ -26,13 +25,12 @@ pub const CARRIER_KEY: &str = "KEY_of_the_fake_carrier";
 pub struct World {
     /// The node's folder; it outlives the node's process.
     pub folder: TempDir,
-    /// How the node is started.
-    pub options: ServerOptions,
+    /// The node.
+    pub node: Node,
     /// Its REST API, with the owner's key. The node keeps its address when it is started again.
     pub api: Api,
     /// The carrier.
     pub carrier: FakeTelnyx,
-    server: Option<Server>,
 }
 
 /// What to change before anything starts.
@@ -66,47 +64,13 @@ impl World {
         change(&mut plan);
         let carrier = FakeTelnyx::start(plan.carrier, Arc::new(SystemClock)).await?;
         let options = with_carrier(plan.options, &carrier);
-        let server = Server::start(&options)?;
-        Ok(Self { folder, options, api: Api::new(&base)?, carrier, server: Some(server) })
-    }
-
-    /// The running node.
-    ///
-    /// # Errors
-    /// When it does not run.
-    pub fn server(&self) -> Result<&Server> {
-        self.server.as_ref().context("the node does not run")
+        Ok(Self { folder, node: Node::start(options)?, api: Api::new(&base)?, carrier })
     }
 
     /// The folder with the embedded stores.
     #[must_use]
     pub fn data_dir(&self) -> &Path {
         self.folder.path()
-    }
-
-    /// `kill -9`.
-    ///
-    /// # Errors
-    /// When it does not run.
-    pub fn kill(&mut self) -> Result<()> {
-        self.server.take().context("the node does not run")?.kill()
-    }
-
-    /// `kill -TERM`, and its exit status.
-    ///
-    /// # Errors
-    /// When it does not run, or does not stop.
-    pub fn terminate(&mut self) -> Result<ExitStatus> {
-        self.server.take().context("the node does not run")?.terminate()
-    }
-
-    /// Starts the node again on the same folder and address.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub fn resume(&mut self) -> Result<()> {
-        self.server = Some(Server::start(&self.options)?);
-        Ok(())
     }
 
     /// Takes [`OUR_NUMBER`] into use: its calls are answered and greeted.
@@ -157,8 +121,8 @@ impl World {
     /// # Errors
     /// When the node does not stop, or stops with an error.
     pub async fn close(mut self) -> Result<Ledger> {
-        if self.server.is_some() {
-            let status = self.terminate()?;
+        if self.node.server().is_ok() {
+            let status = self.node.terminate()?;
             anyhow::ensure!(status.success(), "the node ended with {status}");
         }
         Ok(self.carrier.shutdown().await)

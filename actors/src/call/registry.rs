@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::shell::{CallActor, CallError, Execute, Inspect, Prepare, RestIfIdle};
 use crate::context::CommandContext;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, TraceHooks};
 use crate::session::{CommandError, Receipt};
 
 const SHARDS: usize = 32;
@@ -61,6 +61,10 @@ pub(super) struct Registry {
 impl Registry {
     pub(super) fn runtime(&self) -> Runtime {
         self.runtime.clone()
+    }
+
+    pub(super) fn trace(&self) -> TraceHooks {
+        self.runtime.trace
     }
 
     fn shard(&self, id: CallId) -> MutexGuard<'_, HashMap<CallId, Live>> {

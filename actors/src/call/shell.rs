@@ -85,6 +85,10 @@ impl Handler<Execute> for CallActor {
     fn handle(&mut self, message: Execute, _: &mut Self::Context) -> Self::Result {
         let mut session = self.lend();
         let Execute { command, context, only_at, span } = message;
+        let span = match (self.registry.trace().recording)() {
+            true => tracing::info_span!(parent: &span, "call.execute", call.id = %self.id),
+            false => span,
+        };
         let step = async move {
             let done = session.execute(&command, &context, only_at).await;
             (session, done)

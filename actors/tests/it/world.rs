@@ -189,7 +189,7 @@ impl World {
     }
 
     pub async fn take(&self, report: CarrierReport) -> Option<Position> {
-        self.inbox.take(report, None).await.unwrap().position
+        self.inbox.take(report, None, None).await.unwrap().position
     }
 
     /// The events of a call, oldest first.

@@ -54,6 +54,12 @@ impl RequestContext {
         trace_context::current_traceparent().or_else(|| self.0.traceparent.clone())
     }
 
+    /// W3C trace context as the client sent it.
+    #[must_use]
+    pub fn sent_traceparent(&self) -> Option<String> {
+        self.0.traceparent.clone()
+    }
+
     /// Makes this the thread's context until the guard is dropped.
     #[must_use]
     pub fn enter(&self) -> Entered {

@@ -103,6 +103,7 @@ impl Node {
             node: edges.ids.next().to_string().into(),
             ids: edges.ids,
             trace: TraceHooks {
+                recording: trace_context::is_exporting,
                 current: trace_context::current_traceparent,
                 adopt: trace_context::set_parent,
             },
@@ -118,7 +119,9 @@ impl Node {
         };
         let known = all_views_hold(&*view_store).await?;
         let directories = Directories::load(&*queries, known).await?;
-        let runner = runner::start(deps, runner::Settings::default());
+        let trace =
+            runner::TraceHooks { recording: trace_context::is_exporting, adopt: trace_context::set_parent };
+        let runner = runner::start(deps, runner::Settings { trace, ..runner::Settings::default() });
 
         let options = CallsOptions { idle_after: config.actors.idle, ..CallsOptions::default() };
         let calls = Calls::start(runtime.clone(), options, stop.clone());

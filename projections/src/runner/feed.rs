@@ -10,6 +10,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::backoff::Backoff;
+use super::settings::TraceHooks;
+use super::traces::Traces;
 use crate::store::Stall;
 use crate::view::{At, Row, View};
 
@@ -21,6 +23,8 @@ pub(super) struct Piece<V: View> {
     pub(super) recorded_at: Time,
     /// What concerns the view, in order.
     pub(super) facts: Vec<(<V::Row as Row>::Key, At, V::Fact)>,
+    /// Which traces they belong to, if traces are recorded.
+    pub(super) traces: Traces,
     /// Why it ends here: nothing more will come.
     pub(super) stall: Option<(Stall, Time)>,
 }
@@ -39,6 +43,7 @@ impl<V: View> Feed<V> {
         page: usize,
         skips: HashSet<Position>,
         backoff: Duration,
+        trace: TraceHooks,
     ) -> Self {
         let (sender, pieces) = mpsc::channel(2);
         let task = tokio::spawn(async move {
@@ -48,7 +53,7 @@ impl<V: View> Feed<V> {
                 let piece = match subscription.next().await {
                     Ok(events) => {
                         backoff.reset();
-                        Ok(piece::<V>(&events, &skips))
+                        Ok(piece::<V>(&events, &skips, (trace.recording)()))
                     }
                     Err(ReadError::Damaged { position, detail }) => Ok(damaged(position, detail)),
                     Err(ReadError::Unavailable(reason)) => Err(reason),
@@ -85,14 +90,20 @@ impl<V: View> Drop for Feed<V> {
 }
 
 /// Reads events up to the first that matters and cannot be read.
-pub(super) fn piece<V: View>(events: &[Recorded], skips: &HashSet<Position>) -> Piece<V> {
+pub(super) fn piece<V: View>(events: &[Recorded], skips: &HashSet<Position>, traced: bool) -> Piece<V> {
     let mut facts = Vec::new();
+    let mut traces = Traces::default();
     let mut last: Option<&Recorded> = None;
     let mut stall = None;
     for event in events {
         if !skips.contains(&event.position) {
             match V::read(event) {
-                Ok(Some((key, fact))) => facts.push((key, At::from(event), fact)),
+                Ok(Some((key, fact))) => {
+                    facts.push((key, At::from(event), fact));
+                    if traced {
+                        traces.note(event);
+                    }
+                }
                 Ok(None) => {}
                 Err(error) => {
                     let (position, event_type) = (event.position, event.event_type.clone());
@@ -106,7 +117,7 @@ pub(super) fn piece<V: View>(events: &[Recorded], skips: &HashSet<Position>) -> 
     }
     let to = last.map_or(Position::START, |event| event.position);
     let recorded_at = last.map(|event| event.recorded_at).unwrap_or_default();
-    Piece { to, recorded_at, facts, stall }
+    Piece { to, recorded_at, facts, traces, stall }
 }
 
 fn damaged<V: View>(position: Position, detail: String) -> Piece<V> {
@@ -116,6 +127,7 @@ fn damaged<V: View>(position: Position, detail: String) -> Piece<V> {
         to: Position::START,
         recorded_at: Time::default(),
         facts: vec![],
+        traces: Traces::default(),
         stall: Some((stall, Time::default())),
     }
 }

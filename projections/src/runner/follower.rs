@@ -213,7 +213,8 @@ impl<'a, V: View> Shift<'a, V> {
     ) -> Self {
         let settings = &follower.settings;
         let log = follower.deps.log.clone();
-        let feed = Feed::start(log, stored.position, settings.page, skips, settings.backoff);
+        let trace = settings.trace;
+        let feed = Feed::start(log, stored.position, settings.page, skips, settings.backoff, trace);
         let now = Instant::now();
         Self {
             follower,
@@ -268,6 +269,7 @@ impl<'a, V: View> Shift<'a, V> {
             let Some(Ok(next)) = self.feed.ready() else { break };
             pages += 1;
             piece.facts.extend(next.facts);
+            piece.traces.extend(next.traces);
             piece.stall = next.stall;
             if next.to > piece.to {
                 (piece.to, piece.recorded_at) = (next.to, next.recorded_at);
@@ -280,6 +282,7 @@ impl<'a, V: View> Shift<'a, V> {
             (self.seen, self.seen_recorded_at) = (piece.to, piece.recorded_at);
         }
         if !piece.facts.is_empty() {
+            let _spans = piece.traces.spans(self.follower.settings.trace, V::NAME);
             self.commit(piece.facts).await?;
         }
         self.follower.progress.here(V::NAME, self.seen, false);

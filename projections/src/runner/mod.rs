@@ -17,8 +17,9 @@ mod rebuild;
 mod report;
 mod rows;
 mod settings;
+mod traces;
 
 pub use handle::{Deps, Runner, projection_names, start};
 pub use progress::Progress;
 pub use rebuild::{RebuildError, RebuildProgress, RebuildReport, rebuild};
-pub use settings::Settings;
+pub use settings::{Settings, TraceHooks};

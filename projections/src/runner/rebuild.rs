@@ -17,7 +17,7 @@ use domain::ports::lease::Lease;
 use super::feed::Feed;
 use super::handle::Deps;
 use super::rows::Rows;
-use super::settings::Settings;
+use super::settings::{Settings, TraceHooks};
 use crate::api_keys::ApiKeys;
 use crate::calls::Calls;
 use crate::clients::Clients;
@@ -153,7 +153,9 @@ impl<'a, V: View> Rebuild<'a, V> {
         discard_inactive::<V>(deps, &store).await?;
         let at = deps.views.add_generation(V::NAME).await?;
         let skips: HashSet<_> = deps.views.skips(V::NAME).await?.into_iter().collect();
-        let feed = Feed::start(deps.log.clone(), at.position, settings.page, skips, settings.backoff);
+        // a rebuild is nobody's trace
+        let trace = TraceHooks::default();
+        let feed = Feed::start(deps.log.clone(), at.position, settings.page, skips, settings.backoff, trace);
         let rows = Rows::new(store.clone(), at.generation);
         Ok(Self { deps, settings, store, rows, feed, at, lease, renewed: Instant::now() })
     }

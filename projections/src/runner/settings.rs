@@ -2,6 +2,21 @@
 
 use std::time::Duration;
 
+/// How commits become part of the traces their events belong to. Telemetry is chosen at the edge.
+#[derive(Debug, Clone, Copy)]
+pub struct TraceHooks {
+    /// Whether traces are recorded.
+    pub recording: fn() -> bool,
+    /// Makes a span a child of the given W3C `traceparent`.
+    pub adopt: fn(&tracing::Span, &str),
+}
+
+impl Default for TraceHooks {
+    fn default() -> Self {
+        Self { recording: || false, adopt: |_, _| {} }
+    }
+}
+
 /// How the runner paces itself. The defaults suit production.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -19,6 +34,8 @@ pub struct Settings {
     pub report: Duration,
     /// The first pause after the store failed; doubled on every failure in a row, up to 5 seconds.
     pub backoff: Duration,
+    /// Traces.
+    pub trace: TraceHooks,
 }
 
 impl Default for Settings {
@@ -31,6 +48,7 @@ impl Default for Settings {
             idle_checkpoint: Duration::from_millis(25),
             report: Duration::from_secs(1),
             backoff: Duration::from_millis(100),
+            trace: TraceHooks::default(),
         }
     }
 }

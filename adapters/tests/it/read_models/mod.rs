@@ -101,6 +101,7 @@ fn brisk() -> Settings {
         idle_checkpoint: Duration::from_millis(1),
         report: Duration::from_millis(20),
         backoff: Duration::from_millis(5),
+        ..Settings::default()
     }
 }
 

@@ -59,7 +59,8 @@ async fn take(
     match parse(body, now).map_err(unreadable)? {
         Ingress::Report(report) => {
             let request_id = Some(request.request_id().to_string());
-            let receipt = backend.inbox.take(*report, request_id).await.map_err(problem)?;
+            let receipt =
+                backend.inbox.take(*report, request_id, request.sent_traceparent()).await.map_err(problem)?;
             Ok(receipt.position.is_some())
         }
         Ingress::NoLeg { event_id, event_type, occurred_at, raw } => {
