@@ -41,6 +41,12 @@ pub fn set_parent(span: &Span, traceparent: &str) {
     }
 }
 
+/// Gives the span another name in its trace. The field `otel.name` would not: it counts only until the span has a
+/// child, or its context was asked for.
+pub fn rename(span: &Span, name: String) {
+    span.context().span().update_name(name);
+}
+
 /// Whether the text is a trace context of a version we can read.
 #[must_use]
 pub fn is_traceparent(text: &str) -> bool {

@@ -100,7 +100,6 @@ where
             "http.request",
             request.id = &*id,
             otel.kind = "server",
-            otel.name = Empty,
             otel.status_code = Empty,
             http.request.method = Empty,
             http.route = Empty,
@@ -197,7 +196,7 @@ impl Seen {
             self.span.record("http.request.method", method);
             self.span.record("http.route", route);
             self.span.record("http.response.status_code", code);
-            self.span.record("otel.name", format!("{method} {route}"));
+            trace_context::rename(&self.span, format!("{method} {route}"));
             if status.is_server_error() {
                 self.span.record("otel.status_code", "ERROR");
             }
