@@ -7,4 +7,7 @@ mod crash;
 mod live;
 mod numbers;
 mod outbound;
+mod siege;
 mod system;
+mod telemetry;
+mod two_nodes;

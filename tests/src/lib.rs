@@ -1,7 +1,9 @@
 //! What journeys, crash tests and benches share: the real `voxledger` binary as a child process, a client for
 //! its REST API, signed carrier webhooks, a world with a fake carrier in it, and a load generator.
 
+pub mod balancer;
 pub mod client;
+pub mod collector;
 pub mod dice;
 pub mod history;
 pub mod load;

@@ -1,0 +1,227 @@
+//! Two nodes on one PostgreSQL: any of them takes any webhook, one of them does the work, and when it dies the other
+//! goes on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use adapters::clock::SystemClock;
+use adapters::telephony::fake_telnyx::{CallScript, FakeTelnyx};
+use adapters::testing::postgres::Cluster;
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use sqlx::postgres::{PgConnectOptions, PgPool};
+use tempfile::TempDir;
+use tests::balancer::Balancer;
+use tests::client::Api;
+use tests::history::{History, check_views};
+use tests::server::{Node, ServerOptions, free_port};
+use tests::until::{SOON, until};
+use tests::webhook::OUR_NUMBER;
+use tests::world::{carrier_config, with_carrier};
+
+use crate::crash::address_of;
+use crate::siege::{aftermath, callers, cast_callees, dialler, verify, wild};
+
+/// The longest a dead owner may be missed.
+const TAKE_OVER: Duration = Duration::from_secs(10);
+
+struct Member {
+    node: Node,
+    api: Api,
+    /// The name of this incarnation, as leases and events have it.
+    name: String,
+    _folder: TempDir,
+}
+
+struct Pair {
+    members: [Member; 2],
+    carrier: FakeTelnyx,
+    database: PgPool,
+    _balancer: Balancer,
+    _cluster: Cluster,
+}
+
+impl Member {
+    async fn start(port: u16, url: &str, carrier: &FakeTelnyx) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let address = format!("127.0.0.1:{port}");
+        let options = ServerOptions::postgres(folder.path(), url).set("BIND", &address);
+        let node = Node::start(with_carrier(options, carrier))?;
+        let api = Api::new(&format!("http://{address}"))?;
+        let mut member = Self { node, api, name: String::new(), _folder: folder };
+        member.name = member.introduce().await?;
+        Ok(member)
+    }
+
+    /// Has the node write something, and reads who wrote it.
+    async fn introduce(&self) -> Result<String> {
+        let port = self.node.options.env.get("BIND").and_then(|bind| bind.rsplit(':').next());
+        let number = format!("+1202555{:0>5}", port.context("a port")?);
+        let body = json!({"number": number, "route": {"type": "reject"}});
+        let id = self.api.post("/api/v1/numbers", body).await?.data()?["id"].clone();
+        let path = format!("/api/v1/numbers/{}", id.as_str().context("an id")?);
+        let events = self.api.list_all(&format!("{path}/events")).await?;
+        self.api.send("DELETE", &path, &[], None).await?;
+        Ok(events[0]["metadata"]["node"].as_str().context("a node")?.to_owned())
+    }
+
+    async fn resume(&mut self) -> Result<()> {
+        tokio::task::block_in_place(|| self.node.resume())?;
+        self.name = self.introduce().await?;
+        Ok(())
+    }
+}
+
+impl Pair {
+    async fn start(seed: u64) -> Result<Self> {
+        let cluster = tokio::task::block_in_place(Cluster::start);
+        let database = cluster.database().await;
+        let url = address_of(&database)?;
+        let ports = [free_port()?, free_port()?];
+        let balancer = Balancer::start(ports.map(|port| format!("127.0.0.1:{port}")).to_vec()).await?;
+        let hook = format!("http://{}/api/v1/webhooks/telnyx", balancer.address);
+        let mut config = carrier_config(&hook);
+        wild(&mut config, seed);
+        let carrier = FakeTelnyx::start(config, Arc::new(SystemClock)).await?;
+        let first = Member::start(ports[0], &url, &carrier).await?;
+        let second = Member::start(ports[1], &url, &carrier).await?;
+        let database = PgPool::connect_with(url.parse::<PgConnectOptions>()?).await?;
+        Ok(Self { members: [first, second], carrier, database, _balancer: balancer, _cluster: cluster })
+    }
+}
+
+/// Who holds which lease.
+async fn owners(database: &PgPool) -> Result<Vec<(String, String)>> {
+    let held = "SELECT job, owner FROM leases WHERE expires_at > now() AND owner <> '' ORDER BY job";
+    Ok(sqlx::query_as(held).fetch_all(database).await?)
+}
+
+/// Waits until `name` holds every lease that there is.
+async fn owns_all(database: &PgPool, name: &str, limit: Duration) -> Result<()> {
+    let mut last = Vec::new();
+    let all = until("every job to be taken over", limit, async || {
+        last = owners(database).await?;
+        // the outbox and a lease for each of the five views
+        Ok((last.len() == 6 && last.iter().all(|(_, owner)| owner == name)).then_some(()))
+    })
+    .await;
+    all.with_context(|| format!("held: {last:?}, awaited of {name}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn when_the_owner_dies_under_load_the_other_node_takes_over_and_nothing_is_lost_or_doubled()
+-> Result<()> {
+    let seed = 20_260_103;
+    let mut pair = Pair::start(seed).await?;
+    cast_callees(&pair.carrier);
+    let [first, second] = &mut pair.members;
+    let number = json!({"number": OUR_NUMBER, "route": {"type": "agent"}});
+    first.api.post("/api/v1/numbers", number).await?.data()?;
+    owns_all(&pair.database, &first.name, SOON).await?;
+
+    let beginners = [first.name.clone(), second.name.clone()];
+    let over = AtomicBool::new(false);
+    let (carrier, database) = (&pair.carrier, &pair.database);
+    let (first_api, second_api) = (first.api.clone(), second.api.clone());
+    let killer = async {
+        let outcome = async {
+            let mut took = Vec::new();
+            busy(carrier, 200, 20).await?;
+            tokio::task::block_in_place(|| first.node.kill())?;
+            took.push(take_over(carrier, database, second).await?);
+            // and back: the first comes again under a new name, then the second dies
+            first.resume().await?;
+            busy(carrier, 100, 10).await?;
+            tokio::task::block_in_place(|| second.node.kill())?;
+            took.push(take_over(carrier, database, first).await?);
+            second.resume().await?;
+            busy(carrier, 100, 10).await?;
+            anyhow::Ok(took)
+        }
+        .await;
+        over.store(true, Ordering::Relaxed);
+        outcome
+    };
+    let (took, (), placed_first, placed_second) = tokio::join!(
+        killer,
+        callers(carrier, seed, &over),
+        dialler(&first_api, 1, &over),
+        dialler(&second_api, 2, &over),
+    );
+    println!("taken over within {:?}", took?);
+
+    let calls = aftermath(&first_api, carrier).await?;
+    ensure!(calls == second_api.list_all("/api/v1/calls").await?, "the nodes do not show the same");
+    for member in &mut pair.members {
+        ensure!(member.node.terminate()?.success());
+    }
+    let options = pair.members[0].node.options.clone();
+    let ledger = pair.carrier.shutdown().await;
+    let history = History::read(&options).await?;
+    verify(&history, &ledger, &calls, &[placed_first, placed_second].concat())?;
+    let took_webhooks: BTreeSet<String> = history
+        .events
+        .iter()
+        .filter(|event| event.event_type == "call.carrier_event_received")
+        .filter_map(|event| event.metadata().ok()?.node)
+        .collect();
+    // connections are kept, so a node that comes back may have to wait for its share
+    let both = beginners.iter().all(|name| took_webhooks.contains(name));
+    ensure!(both && took_webhooks.len() > 2, "only {took_webhooks:?} took webhooks");
+    check_views(&options).await?;
+    Ok(())
+}
+
+async fn busy(carrier: &FakeTelnyx, webhooks: u64, commands: u64) -> Result<()> {
+    let before = carrier.ledger().totals;
+    until("the nodes to be busy", Duration::from_secs(60), async || {
+        let now = carrier.ledger().totals;
+        let enough = now.accepted >= before.accepted + webhooks && now.commands >= before.commands + commands;
+        Ok(enough.then_some(()))
+    })
+    .await
+}
+
+/// From the death of the other node until this one does all the work: the leases are its, a call that comes in is
+/// answered, and the views show it.
+async fn take_over(carrier: &FakeTelnyx, database: &PgPool, heir: &Member) -> Result<Duration> {
+    let died = Instant::now();
+    owns_all(database, &heir.name, TAKE_OVER).await?;
+    let script = CallScript::new("+12025550111", OUR_NUMBER).talks(["still there?"]);
+    let left = TAKE_OVER.saturating_sub(died.elapsed());
+    // the carrier's places are all taken by calls that wait for the node that died
+    let handle =
+        tokio::time::timeout(left, carrier.place_call(script)).await.context("no place for a call")?;
+    let left = TAKE_OVER.saturating_sub(died.elapsed());
+    until("a call to be answered and shown", left, async || {
+        let talking = heir.api.list_all("/api/v1/calls?from=%2B12025550111").await?;
+        let answered = |call: &&Value| !call["answered_at"].is_null();
+        let found = talking.iter().find(|call| call["provider_call_id"] == *handle.control_id);
+        Ok(found.filter(answered).map(|_| ()))
+    })
+    .await?;
+    Ok(died.elapsed())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_one_node_wrote_the_other_shows_and_goes_on_from() -> Result<()> {
+    let pair = Pair::start(20_260_104).await?;
+    let [first, second] = &pair.members;
+    for (n, (writer, reader)) in [(first, second), (second, first)].into_iter().cycle().take(10).enumerate() {
+        let body = json!({"number": format!("+120255503{n:02}"), "route": {"type": "agent"}});
+        let created = writer.api.post("/api/v1/numbers", body.clone()).await?;
+        ensure!(created.body["meta"]["position"].as_u64().is_some());
+        let number = created.data()?;
+        let path = format!("/api/v1/numbers/{}", number["id"].as_str().context("an id")?);
+        ensure!(writer.api.get(&path).await?.data()? == number, "a node does not read its own write");
+        ensure!(reader.api.get(&path).await?.data()? == number, "the other node does not show it");
+        // a write on the other node waits until that node knows all that came before: it refuses the number then
+        let changed = reader.api.patch(&path, Some(1), json!({"route": {"type": "reject"}})).await?.data()?;
+        let again = reader.api.post("/api/v1/numbers", body).await?;
+        ensure!((again.status, again.code()) == (409, "number_taken"), "{}", again.body);
+        ensure!(writer.api.get(&path).await?.data()? == changed);
+    }
+    Ok(())
+}
