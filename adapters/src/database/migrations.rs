@@ -10,6 +10,9 @@ use sqlx::{ConnectOptions, Connection, SqlSafeStr};
 
 use super::address::Database;
 
+/// How long a statement waits for a lock another process holds.
+const BUSY: Duration = Duration::from_secs(5);
+
 /// Which tables: each part has migrations, and a table that counts them, of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
@@ -38,7 +41,7 @@ pub enum MigrationError {
     },
 }
 
-/// A migration this build holds, and whether it is applied.
+/// A migration, and who has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationStatus {
     /// Its number.
@@ -47,6 +50,8 @@ pub struct MigrationStatus {
     pub description: String,
     /// Whether the database has it.
     pub applied: bool,
+    /// Whether this build has it.
+    pub known: bool,
 }
 
 /// The migrations of one folder, by number and name.
@@ -132,7 +137,8 @@ pub async fn migrate_down(database: &Database, part: Part, steps: usize) -> Resu
     Ok(())
 }
 
-/// What this build holds, oldest first, and what of it is applied.
+/// What this build holds, oldest first, and what of it is applied; then what is applied without being known to
+/// this build. Nothing is created or changed: a database that does not exist has nothing applied.
 ///
 /// # Errors
 /// When the database cannot be reached.
@@ -141,8 +147,24 @@ pub async fn migration_status(
     part: Part,
 ) -> Result<Vec<MigrationStatus>, MigrationError> {
     match database {
-        Database::Sqlite(path) => status(&mut sqlite(path).connect().await?, part, &part.sqlite()).await,
-        Database::Postgres(url) => status(&mut url.options()?.connect().await?, part, &part.postgres()).await,
+        Database::Sqlite(path) if !path.exists() => Ok(status(&part.sqlite(), &[])),
+        Database::Sqlite(path) => {
+            let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY);
+            let mut connection = options.connect().await?;
+            let table = sqlx::query_scalar("SELECT count(*) > 0 FROM sqlite_master WHERE name = $1");
+            let exists = table.bind(part.table()).fetch_one(&mut connection).await?;
+            let applied = if exists { applied(&mut connection, part).await? } else { Vec::new() };
+            connection.close().await?;
+            Ok(status(&part.sqlite(), &applied))
+        }
+        Database::Postgres(url) => {
+            let mut connection = url.options()?.connect().await?;
+            let table = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL");
+            let exists = table.bind(part.table()).fetch_one(&mut connection).await?;
+            let applied = if exists { applied(&mut connection, part).await? } else { Vec::new() };
+            connection.close().await?;
+            Ok(status(&part.postgres(), &applied))
+        }
     }
 }
 
@@ -171,7 +193,7 @@ fn sqlite(path: &Path) -> SqliteConnectOptions {
         .filename(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .busy_timeout(Duration::from_secs(5))
+        .busy_timeout(BUSY)
 }
 
 async fn count_events_sqlite(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
@@ -183,7 +205,6 @@ async fn count_events_postgres(connection: &mut PgConnection) -> Result<i64, sql
 }
 
 async fn applied<C: Migrate>(connection: &mut C, part: Part) -> Result<Vec<i64>, MigrationError> {
-    connection.ensure_migrations_table(part.table()).await?;
     let applied = connection.list_applied_migrations(part.table()).await?;
     Ok(applied.iter().map(|migration| migration.version).collect())
 }
@@ -196,6 +217,7 @@ async fn down<C: Migrate>(
     count_events: impl AsyncFn(&mut C) -> Result<i64, sqlx::Error>,
 ) -> Result<(), MigrationError> {
     connection.lock().await?;
+    connection.ensure_migrations_table(part.table()).await?;
     let mut applied = applied(connection, part).await?;
     applied.sort_unstable();
     if part == Part::Log && !applied.is_empty() && steps > 0 {
@@ -215,19 +237,24 @@ async fn down<C: Migrate>(
     Ok(())
 }
 
-async fn status<C: Migrate>(
-    connection: &mut C,
-    part: Part,
-    migrator: &Migrator,
-) -> Result<Vec<MigrationStatus>, MigrationError> {
-    let applied = applied(connection, part).await?;
+fn status(migrator: &Migrator, applied: &[i64]) -> Vec<MigrationStatus> {
     let ups = migrator.iter().filter(|migration| migration.migration_type.is_up_migration());
-    let status = |migration: &Migration| MigrationStatus {
-        version: migration.version,
-        description: migration.description.to_string(),
-        applied: applied.contains(&migration.version),
-    };
-    Ok(ups.map(status).collect())
+    let mut statuses: Vec<_> = ups
+        .map(|migration| MigrationStatus {
+            version: migration.version,
+            description: migration.description.to_string(),
+            applied: applied.contains(&migration.version),
+            known: true,
+        })
+        .collect();
+    let unknown = applied.iter().filter(|version| !migrator.version_exists(**version));
+    statuses.extend(unknown.map(|version| MigrationStatus {
+        version: *version,
+        description: "of a newer version".to_owned(),
+        applied: true,
+        known: false,
+    }));
+    statuses
 }
 
 #[cfg(test)]

@@ -34,7 +34,8 @@ const READER_CACHE: &str = "-16384";
 
 impl SqlViews {
     /// Opens the views in the file at `path`, creating it and bringing its schema up to date as needed. The
-    /// caller sees to it that only one process does: whoever holds the lock of the event log.
+    /// caller sees to it that one process alone runs projections and effects and changes the schema: whoever
+    /// holds the lock of the event log. Another may look, have an event skipped, and rebuild.
     ///
     /// # Errors
     /// When the file cannot be opened or its schema not be changed.
