@@ -21,7 +21,7 @@ mod stumbling;
 pub use engine::{EventLog, Target};
 pub use memory::MemoryEventStore;
 pub use postgres::PostgresEventStore;
-pub use sqlite::{SqliteEventStore, SqliteSettings};
+pub use sqlite::{SqliteEventStore, SqliteSettings, sqlite_library};
 pub use writer::WriterLimits;
 
 /// Why an event store could not be opened.

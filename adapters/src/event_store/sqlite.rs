@@ -14,6 +14,7 @@ use domain::ports::event_store::{AppendError, Appended, Direction, EventStore, E
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use self::lock::WriteLock;
 use self::write::Sqlite;
@@ -113,7 +114,6 @@ impl SqliteEventStore {
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
-    use sqlx::ConnectOptions;
     SqliteConnectOptions::new()
         .filename(path)
         .busy_timeout(BUSY)
@@ -133,6 +133,18 @@ async fn readers(path: &Path) -> Result<SqlitePool, OpenError> {
     let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&reads).await?;
     check_library(&version)?;
     Ok(reads)
+}
+
+/// The version of the SQLite library in this program.
+///
+/// # Errors
+/// When it is not one to trust with a log.
+pub async fn sqlite_library() -> Result<String, OpenError> {
+    let mut nowhere = SqliteConnectOptions::new().in_memory(true).connect().await?;
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut nowhere).await?;
+    nowhere.close().await?;
+    check_library(&version)?;
+    Ok(version)
 }
 
 fn check_library(version: &str) -> Result<(), OpenError> {
