@@ -10,8 +10,6 @@ section! {
     pub struct ActorsConfig {
         /// How long an actor without work stays in memory.
         idle: Duration = "actors.idle_ms", "30000";
-        /// Commands that may wait for one actor before more are refused with 503.
-        mailbox: NonZeroUsize = "actors.mailbox", "128";
         /// Effects performed at the same time.
         effects: NonZeroUsize = "actors.effects", "64";
         /// How long a call to a carrier may take.

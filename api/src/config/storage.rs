@@ -21,8 +21,6 @@ section! {
         append_queue: NonZeroUsize = "storage.append_queue", "4096";
         /// Most events one commit takes.
         append_batch: NonZeroUsize = "storage.append_batch", "512";
-        /// Most connections to a store.
-        max_connections: NonZeroUsize = "storage.max_connections", "16";
     }
 }
 
