@@ -13,7 +13,9 @@ use clap::Args;
 use domain::ports::ids::Ids as _;
 
 use super::serve::runtime;
-use super::simulate::{CarrierSettings, NodeApi, OUR_NUMBER, Stage, Traffic, callees, play, report};
+use super::simulate::{
+    CarrierSettings, NodeApi, OUR_NUMBER, Stage, Traffic, callees, play, report, told_to_stop,
+};
 use crate::config::{Config, Secret, Sources};
 use crate::http::auth::PlainKey;
 use crate::node::{Edges, Node, until_told_to_stop};
@@ -50,6 +52,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         config.keys.bootstrap_key.get_or_insert_with(|| PlainKey::generate(|| RandomIds.secret())).clone();
     let telemetry = Telemetry::start(&config.telemetry)?;
     System::with_tokio_rt(runtime).block_on(async {
+        let stop = told_to_stop();
         let node = Node::start(&config, Edges::connect(&config).await?, telemetry.meters()).await?;
         let url = format!("http://{}", node.address);
         print!("{}", welcome(&url, key.reveal()));
@@ -59,11 +62,11 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         let settings = traffic.carrier(&carrier, &api.webhook_url());
         let fake = FakeTelnyx::start_on(listener, settings, Arc::new(SystemClock)).await?;
         let stage = Stage { node: &api, fake: &fake, settings: &carrier, chatty: true };
-        let outcome = play(&stage, &traffic, until_told_to_stop()).await?;
+        let outcome = play(&stage, &traffic, &stop).await?;
         print!("{}", report(&outcome, &fake.ledger()));
         if !args.once && !outcome.interrupted {
             print!("{}", what_next(&url));
-            until_told_to_stop().await?;
+            stop.cancelled().await;
         }
         fake.shutdown().await;
         // a second signal cuts the farewell short

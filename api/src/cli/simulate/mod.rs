@@ -20,6 +20,7 @@ use actix::System;
 use adapters::clock::SystemClock;
 use adapters::telephony::fake_telnyx::FakeTelnyx;
 use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
 
 pub use self::args::{SimulateArgs, Traffic};
 pub(super) use self::node::NodeApi;
@@ -48,10 +49,22 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         let config = args.traffic.carrier(&settings, &node.webhook_url());
         let fake = FakeTelnyx::start_on(listener, config, Arc::new(SystemClock)).await?;
         let stage = Stage { node: &node, fake: &fake, settings: &settings, chatty: false };
-        let played = play(&stage, &args.traffic, until_told_to_stop()).await;
+        let played = play(&stage, &args.traffic, &told_to_stop()).await;
         let ledger = fake.shutdown().await;
         let outcome = played?;
         print!("{}", report(&outcome, &ledger));
         Ok(if outcome.is_as_expected() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
+}
+
+/// Cancelled once the process is asked to stop.
+pub(super) fn told_to_stop() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    tokio::spawn(async move {
+        // whoever cannot hear signals must not go on as if none could come
+        let _ = until_told_to_stop().await;
+        told.cancel();
+    });
+    stop
 }

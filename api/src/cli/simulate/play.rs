@@ -16,6 +16,7 @@ use futures::StreamExt as _;
 use projections::calls::CallView;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::args::Traffic;
 use super::expect::{Story, Verdict};
@@ -69,69 +70,36 @@ impl Outcome {
     }
 }
 
-/// Places the calls, waits until they are over, and compares. Once `stop` is ready, only the calls that are over
+/// Places the calls, waits until they are over, and compares. After `stop` only the calls that are over by then
 /// are compared.
 pub(in crate::cli) async fn play(
     stage: &Stage<'_>,
     traffic: &Traffic,
-    stop: impl Future<Output = anyhow::Result<()>>,
+    stop: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
     let since = stage.get_acquainted().await?;
     let begun = Instant::now();
     let progress = Progress::of(traffic.calls(), stage.chatty);
-    let mut stories = Vec::new();
+    let mut stories = stage.place(traffic, &progress, stop).await?;
+    progress.say("waiting for the last calls");
+    let (least, real) = LAST_CALLS;
+    let last_calls = timeout(least + real.mul_f64(traffic.pace()), stage.fake.settled());
     let mut faults = Vec::new();
-    let mut interrupted = false;
-    {
-        let calls = futures::stream::iter(0..traffic.calls()).map(|number| async move {
-            tokio::time::sleep_until((begun + traffic.due(number)).into()).await;
-            stage.perform(traffic, number).await
-        });
-        let mut calls = std::pin::pin!(calls.buffer_unordered(AT_ONCE));
-        let mut ticks = tokio::time::interval(LOOK);
-        let mut stop = std::pin::pin!(stop);
-        loop {
-            tokio::select! {
-                story = calls.next() => match story {
-                    Some(story) => {
-                        progress.over(&story);
-                        stories.push(story);
-                    }
-                    None => break,
-                },
-                _ = ticks.tick() => {
-                    let totals = stage.fake.totals();
-                    progress.show(&totals);
-                    if totals.commands == 0 && totals.accepted > 0 && begun.elapsed() > FIRST_COMMAND {
-                        bail!(stage.unheard());
-                    }
-                }
-                stopped = &mut stop => {
-                    stopped?;
-                    interrupted = true;
-                    break;
-                }
-            }
-        }
-    }
-    if !interrupted {
-        progress.say("waiting for the last calls");
-        let (least, real) = LAST_CALLS;
-        if timeout(least + real.mul_f64(traffic.pace()), stage.fake.settled()).await.is_err() {
-            faults.push("some calls did not come to their end in time".to_owned());
-        }
+    if let Some(Err(_)) = stop.run_until_cancelled(last_calls).await {
+        faults.push("some calls did not come to their end in time".to_owned());
     }
     let took = begun.elapsed();
     let ledger = stage.fake.ledger();
     find_lines(&mut stories, &ledger);
     progress.say("comparing");
-    if interrupted {
+    if stop.is_cancelled() {
         stories.retain(|story| story.line.is_some() || story.trouble.is_some());
     }
-    let patience = if interrupted { Duration::ZERO } else { traffic.patience() };
-    let calls = stage.compare(stories, since, patience).await?;
+    let verdicts = stage.compare(&stories, since, traffic.patience(), stop).await?;
+    let mut calls: Vec<_> = stories.into_iter().zip(verdicts).collect();
+    calls.sort_by_key(|(story, _)| story.number);
     faults.extend(overall(&ledger));
-    Ok(Outcome { calls, took, faults, interrupted })
+    Ok(Outcome { calls, took, faults, interrupted: stop.is_cancelled() })
 }
 
 /// What is wrong with the whole of it.
@@ -197,6 +165,42 @@ impl Stage<'_> {
         )
     }
 
+    /// Places the calls, each at its time; answers once all are placed and those from outside are over.
+    async fn place(
+        &self,
+        traffic: &Traffic,
+        progress: &Progress,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Vec<Story>> {
+        let begun = Instant::now();
+        let calls = futures::stream::iter(0..traffic.calls()).map(|number| async move {
+            tokio::time::sleep_until((begun + traffic.due(number)).into()).await;
+            self.perform(traffic, number).await
+        });
+        let mut calls = std::pin::pin!(calls.buffer_unordered(AT_ONCE));
+        let mut ticks = tokio::time::interval(LOOK);
+        let mut stories = Vec::new();
+        loop {
+            tokio::select! {
+                story = calls.next() => match story {
+                    Some(story) => {
+                        progress.over(&story);
+                        stories.push(story);
+                    }
+                    None => return Ok(stories),
+                },
+                _ = ticks.tick() => {
+                    let totals = self.fake.totals();
+                    progress.show(&totals);
+                    if totals.commands == 0 && totals.accepted > 0 && begun.elapsed() > FIRST_COMMAND {
+                        bail!(self.unheard());
+                    }
+                }
+                () = stop.cancelled() => return Ok(stories),
+            }
+        }
+    }
+
     async fn perform(&self, traffic: &Traffic, number: u32) -> Story {
         let plan = planned(traffic.seed, number);
         let (Planned::Inbound(kind, _) | Planned::Outbound(kind)) = plan;
@@ -247,23 +251,22 @@ impl Stage<'_> {
     /// Compares until nothing can change any more, or the node had time enough.
     async fn compare(
         &self,
-        stories: Vec<Story>,
+        stories: &[Story],
         since: Time,
         patience: Duration,
-    ) -> anyhow::Result<Vec<(Story, Verdict)>> {
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Vec<Verdict>> {
         let begun = Instant::now();
         let mut pause = LOOK;
         loop {
             // others may be calling, too
             let shown = self.node.calls_since(since, stories.len() * 2 + 1_000).await?;
-            let judged = judge(&stories, &shown);
+            let judged = judge(stories, &shown);
             let settled = !judged.iter().any(|verdict| matches!(verdict, Verdict::Wrong { open: true, .. }));
-            if settled || begun.elapsed() >= patience {
-                let mut calls: Vec<_> = stories.into_iter().zip(judged).collect();
-                calls.sort_by_key(|(story, _)| story.number);
-                return Ok(calls);
+            if settled || begun.elapsed() >= patience || stop.is_cancelled() {
+                return Ok(judged);
             }
-            sleep(pause).await;
+            stop.run_until_cancelled(sleep(pause)).await;
             pause = (pause * 2).min(Duration::from_secs(2));
         }
     }

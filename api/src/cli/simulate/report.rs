@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use adapters::telephony::fake_telnyx::Ledger;
-use comfy_table::Table;
 
 use super::expect::Verdict;
 use super::play::Outcome;
@@ -16,7 +15,7 @@ const SHOWN: usize = 20;
 /// What was sent, what was asked, how fast, and what did not match.
 pub(in crate::cli) fn report(outcome: &Outcome, ledger: &Ledger) -> String {
     let mut text = String::new();
-    let mut section = |title: &str, table: Option<Table>| {
+    let mut section = |title: &str, table: Option<String>| {
         if let Some(table) = table {
             let _ = writeln!(text, "\n{title}\n{table}");
         }
@@ -52,7 +51,7 @@ fn last_line(outcome: &Outcome) -> String {
     line
 }
 
-fn sent(ledger: &Ledger) -> Table {
+fn sent(ledger: &Ledger) -> String {
     #[derive(Default)]
     struct Tally {
         attempts: u64,
@@ -87,7 +86,7 @@ fn sent(ledger: &Ledger) -> Table {
     numbers(["webhook", "sent", "again", "taken", "refused", "no answer"], rows)
 }
 
-fn asked(ledger: &Ledger) -> Table {
+fn asked(ledger: &Ledger) -> String {
     #[derive(Default)]
     struct Tally {
         all: u64,
@@ -120,7 +119,7 @@ fn asked(ledger: &Ledger) -> Table {
     numbers(head, rows)
 }
 
-fn in_all(outcome: &Outcome, ledger: &Ledger) -> Table {
+fn in_all(outcome: &Outcome, ledger: &Ledger) -> String {
     let totals = &ledger.totals;
     let seconds = outcome.took.as_secs_f64().max(0.001);
     let mut rows = vec![
@@ -145,7 +144,7 @@ fn in_all(outcome: &Outcome, ledger: &Ledger) -> Table {
     numbers(["", ""], rows)
 }
 
-fn latency(ledger: &Ledger) -> Option<Table> {
+fn latency(ledger: &Ledger) -> Option<String> {
     let micros = &ledger.latency;
     let quantiles = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)];
     let row = quantiles.map(|(_, quantile)| {
@@ -155,7 +154,7 @@ fn latency(ledger: &Ledger) -> Option<Table> {
     (!micros.is_empty()).then(|| numbers(quantiles.map(|(name, _)| name), [row]))
 }
 
-fn calls(outcome: &Outcome) -> Table {
+fn calls(outcome: &Outcome) -> String {
     let mut tallies = BTreeMap::new();
     for (story, verdict) in &outcome.calls {
         let tally: &mut [u64; 4] = tallies.entry(story.kind).or_default();
@@ -173,7 +172,7 @@ fn calls(outcome: &Outcome) -> Table {
     numbers(["what happens", "calls", "as expected", "cannot be told", "not as expected"], rows)
 }
 
-fn differences(outcome: &Outcome) -> Option<Table> {
+fn differences(outcome: &Outcome) -> Option<String> {
     let wrong: Vec<_> = outcome
         .calls
         .iter()
@@ -235,7 +234,7 @@ mod tests {
     #[test]
     fn differences_are_shown_up_to_a_limit_and_never_who_called() {
         assert!(differences(&outcome(vec![Verdict::Right])).is_none());
-        let text = differences(&outcome(vec![wrong(); SHOWN + 3])).unwrap().to_string();
+        let text = differences(&outcome(vec![wrong(); SHOWN + 3])).unwrap();
         assert_eq!(text.matches("in_progress").count(), SHOWN);
         assert!(text.contains("and 3 more"), "{text}");
         assert!(!text.contains("+1"), "{text}");
