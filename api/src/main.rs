@@ -1,18 +1,26 @@
 //! The `voxledger` binary.
 
+use std::io;
 use std::process::ExitCode;
 
-use api::cli::{Cli, Command, demo, openapi, serve, simulate};
+use api::cli::{Cli, Command, audit, client, demo, doctor, migrate, openapi, projections, serve, simulate};
 use clap::Parser as _;
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
+        // whoever reads what we print has read enough, as `head` does
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("voxledger: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    kind == Some(io::ErrorKind::BrokenPipe)
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -21,7 +29,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(&args).map(done),
         Command::Demo(args) => demo::run(&args),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Migrate(args) => migrate::run(&args).map(done),
+        Command::Projections(args) => projections::run(&args).map(done),
+        Command::Audit(args) => audit::run(&args).map(done),
         Command::Openapi => openapi::run().map(done),
-        other => anyhow::bail!("`{}` is not part of this build yet", other.name()),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Client(args) => client::run(&args).map(done),
     }
 }

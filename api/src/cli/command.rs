@@ -31,7 +31,7 @@ pub enum Command {
     Migrate(MigrateArgs),
     /// List, rebuild or repair the views.
     Projections(ProjectionsArgs),
-    /// Verify, export or replay history.
+    /// Replay history.
     Audit(AuditArgs),
     /// Print the OpenAPI document.
     Openapi,
@@ -39,24 +39,6 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Manage clients without the API.
     Client(ClientArgs),
-}
-
-impl Command {
-    /// Its name on the command line.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Serve(_) => "serve",
-            Self::Demo(_) => "demo",
-            Self::Simulate(_) => "simulate",
-            Self::Migrate(_) => "migrate",
-            Self::Projections(_) => "projections",
-            Self::Audit(_) => "audit",
-            Self::Openapi => "openapi",
-            Self::Doctor(_) => "doctor",
-            Self::Client(_) => "client",
-        }
-    }
 }
 
 #[cfg(test)]

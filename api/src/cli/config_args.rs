@@ -10,16 +10,16 @@ use crate::config::{Config, ConfigError, Sources};
 #[derive(Debug, Clone, Default, Args)]
 pub struct StoreArgs {
     /// Configuration file; `./voxledger.toml` if there is one.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Folder of the embedded stores, key files and objects.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, global = true, value_name = "FOLDER")]
     pub data_dir: Option<String>,
     /// The log: sqlite:PATH, postgres://…, kurrentdb://… or esdb://….
-    #[arg(long, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL")]
     pub event_store: Option<String>,
     /// The views: sqlite:PATH or postgres://….
-    #[arg(long, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL")]
     pub read_models: Option<String>,
 }
 

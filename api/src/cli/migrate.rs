@@ -1,8 +1,14 @@
 //! `voxledger migrate`: the schema of the stores.
 
+use adapters::database::{migrate_down, migrate_up};
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
 use super::config_args::StoreArgs;
+use super::serve::runtime;
+use super::stores::{self, Store};
+use super::table::table;
+use crate::config::Config;
 
 /// Flags of `migrate`.
 #[derive(Debug, Clone, Args)]
@@ -18,10 +24,89 @@ pub struct MigrateArgs {
 /// What to do with the schema.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum MigrateAction {
-    /// Bring it up to date.
+    /// Bring it up to date; a node does so, too, when it starts.
     Up,
-    /// Take the newest step back.
+    /// Take the newest step back: of the views first, of the log only once they are gone and it is empty. Stop
+    /// all nodes before.
     Down,
     /// Show which steps are done.
     Status,
+}
+
+/// Changes or shows the schema.
+///
+/// # Errors
+/// When a store cannot be reached or its schema not be changed.
+pub fn run(args: &MigrateArgs) -> anyhow::Result<()> {
+    let config = args.stores.load(&[])?;
+    runtime().block_on(async {
+        let stores = [stores::log(&config)?, stores::views(&config)?];
+        match args.action {
+            MigrateAction::Up => up(&config, &stores).await?,
+            MigrateAction::Down => down(&config, &stores).await?,
+            MigrateAction::Status => {}
+        }
+        print!("{}", status(&stores).await?);
+        Ok(())
+    })
+}
+
+async fn up(config: &Config, stores: &[Store]) -> anyhow::Result<()> {
+    for store in stores {
+        let Some(database) = &store.database else { continue };
+        if store.migrations().await?.iter().all(|step| step.applied) {
+            continue;
+        }
+        must_be_stopped(config)?;
+        if let adapters::database::Database::Sqlite(path) = database
+            && let Some(folder) = path.parent()
+        {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot create the folder {}", folder.display()))?;
+        }
+        let done = migrate_up(database, store.part).await;
+        done.with_context(|| format!("cannot bring the {} up to date", store.name()))?;
+    }
+    Ok(())
+}
+
+async fn down(config: &Config, stores: &[Store]) -> anyhow::Result<()> {
+    must_be_stopped(config)?;
+    for store in stores.iter().rev() {
+        let Some(database) = &store.database else { continue };
+        if store.migrations().await?.iter().any(|step| step.applied) {
+            let done = migrate_down(database, store.part, 1).await;
+            return done.with_context(|| format!("cannot take back a step of the {}", store.name()));
+        }
+    }
+    Ok(())
+}
+
+fn must_be_stopped(config: &Config) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !(stores::is_embedded(config) && stores::node_is_running(config)),
+        "a node uses these stores; stop it first"
+    );
+    Ok(())
+}
+
+async fn status(stores: &[Store]) -> anyhow::Result<String> {
+    let mut rows = Vec::new();
+    for store in stores {
+        let row = |step: String, state: &str| {
+            [store.name().to_owned(), store.shown.clone(), step, state.to_owned()]
+        };
+        if store.database.is_none() {
+            rows.push(row(String::new(), "has no schema of ours"));
+        }
+        for step in store.migrations().await? {
+            let state = match (step.applied, step.known) {
+                (true, true) => "done",
+                (false, _) => "to do",
+                (true, false) => "done, unknown to this version",
+            };
+            rows.push(row(format!("{:04} {}", step.version, step.description), state));
+        }
+    }
+    Ok(format!("{}\n", table(["store", "where", "step", "state"], rows)))
 }

@@ -11,6 +11,7 @@ pub mod openapi;
 pub mod projections;
 pub mod serve;
 pub mod simulate;
+mod stores;
 mod table;
 
 pub use command::{Cli, Command};

@@ -2,6 +2,7 @@
 
 use actors::session::CommandError;
 use actors::{CommandContext, Runtime, Session};
+use anyhow::Context as _;
 use domain::aggregate::Aggregate;
 use domain::api_key::{ApiKey, ApiKeyCommand, ApiKeyCreated};
 use domain::client::{Client, ClientCommand};
@@ -35,47 +36,79 @@ pub(super) async fn bootstrap(
     runtime: &Runtime,
     configured: Option<&PlainKey>,
 ) -> anyhow::Result<Bootstrapped> {
-    let now = runtime.clock.now();
-    let create = ClientCommand::Create { name: "default".to_owned(), now };
-    created::<Client>(runtime, DEFAULT_CLIENT.stream(), create).await?;
-    let fresh = || PlainKey::generate(|| random_bytes(runtime));
-    let key = configured.cloned().unwrap_or_else(fresh);
-    let create = ApiKeyCommand::Create(ApiKeyCreated {
-        name: "owner".to_owned(),
-        key_prefix: key.shown().to_owned(),
-        key_hash: ByteBuf::from(key.hash().0.to_vec()),
-        scopes: vec!["*".to_owned()],
-        at: now,
-    });
-    match (created::<ApiKey>(runtime, OWNER_KEY.stream(), create).await?, configured) {
+    let name = "default".to_owned();
+    let create = ClientCommand::Create { name, now: runtime.clock.now() };
+    created::<Client>(runtime, DEFAULT_CLIENT, DEFAULT_CLIENT.stream(), create).await?;
+    let key = configured.cloned().unwrap_or_else(|| new_key(runtime));
+    let create = owner_key(runtime, &key);
+    match (created::<ApiKey>(runtime, DEFAULT_CLIENT, OWNER_KEY.stream(), create).await?, configured) {
         (false, _) => Ok(Bootstrapped::Already),
         (true, Some(_)) => Ok(Bootstrapped::WithConfiguredKey),
         (true, None) => Ok(Bootstrapped::WithNewKey(key)),
     }
 }
 
-/// Whether it was created now; that it exists already is fine.
-async fn created<A: Aggregate>(
+/// Creates a client with an owner key. Should the second step fail, the client has no key and is of no use.
+///
+/// # Errors
+/// When the name is not one, or the log cannot be written.
+pub(crate) async fn create_client(
     runtime: &Runtime,
-    stream: StreamId,
-    create: A::Command,
-) -> anyhow::Result<bool> {
-    let context = CommandContext {
-        client: DEFAULT_CLIENT,
+    name: &str,
+) -> anyhow::Result<(ClientId, ApiKeyId, PlainKey)> {
+    let (client, key_id) = (ClientId(runtime.ids.next()), ApiKeyId(runtime.ids.next()));
+    let create = ClientCommand::Create { name: name.trim().to_owned(), now: runtime.clock.now() };
+    let context = context(runtime, client, "client create");
+    match Session::<Client>::new(runtime.clone(), client.stream()).execute(&create, &context, None).await {
+        Ok(_) => {}
+        Err(CommandError::Refused(refusal)) => return Err(refusal.into()),
+        Err(error) => return Err(anyhow::Error::new(error).context("cannot create the client")),
+    }
+    let key = new_key(runtime);
+    let create = owner_key(runtime, &key);
+    let session =
+        Session::<ApiKey>::new(runtime.clone(), key_id.stream()).execute(&create, &context, None).await;
+    session.context("cannot create its owner key; the client has none")?;
+    Ok((client, key_id, key))
+}
+
+fn new_key(runtime: &Runtime) -> PlainKey {
+    PlainKey::generate(|| runtime.ids.secret())
+}
+
+fn owner_key(runtime: &Runtime, key: &PlainKey) -> ApiKeyCommand {
+    ApiKeyCommand::Create(ApiKeyCreated {
+        name: "owner".to_owned(),
+        key_prefix: key.shown().to_owned(),
+        key_hash: ByteBuf::from(key.hash().0.to_vec()),
+        scopes: vec!["*".to_owned()],
+        at: runtime.clock.now(),
+    })
+}
+
+fn context(runtime: &Runtime, client: ClientId, component: &str) -> CommandContext {
+    CommandContext {
+        client,
         correlation_id: runtime.ids.next(),
         causation_id: None,
-        actor: Actor::System("bootstrap".to_owned()),
+        actor: Actor::System(component.to_owned()),
         request_id: None,
         traceparent: None,
         command_id: None,
-    };
+    }
+}
+
+/// Whether it was created now; that it exists already is fine.
+async fn created<A: Aggregate>(
+    runtime: &Runtime,
+    client: ClientId,
+    stream: StreamId,
+    create: A::Command,
+) -> anyhow::Result<bool> {
+    let context = context(runtime, client, "bootstrap");
     match Session::<A>::new(runtime.clone(), stream).execute(&create, &context, None).await {
         Ok(_) => Ok(true),
         Err(CommandError::Refused(_)) => Ok(false),
         Err(error) => Err(anyhow::Error::new(error).context("cannot create client `default`")),
     }
-}
-
-fn random_bytes(runtime: &Runtime) -> [u8; 32] {
-    runtime.ids.secret()
 }

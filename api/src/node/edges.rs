@@ -7,7 +7,7 @@ use adapters::clock::SystemClock;
 use adapters::database::Database;
 use adapters::event_store::{EventLog, Target, WriterLimits};
 use adapters::ids::RandomIds;
-use adapters::read_models::{PostgresSettings, SqlViews};
+use adapters::read_models::SqlViews;
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
 use adapters::telephony::telnyx::{ApiKey, TelnyxClient, TelnyxConfig};
 use anyhow::Context as _;
@@ -50,11 +50,15 @@ impl Edges {
 /// Opens the log.
 ///
 /// # Errors
-/// When it cannot be opened.
+/// When it cannot be opened; to read only, also when it does not exist.
 pub(crate) async fn open_log(config: &Config, read_only: bool) -> anyhow::Result<EventLog> {
     let target: Target = match config.storage.event_store() {
         EventStoreUrl::Sqlite(path) => {
-            make_room_for(&path)?;
+            if read_only {
+                anyhow::ensure!(path.exists(), "there is no event store at {}", path.display());
+            } else {
+                make_room_for(&path)?;
+            }
             Target::sqlite(path)
         }
         EventStoreUrl::Postgres(url) | EventStoreUrl::Kurrent(url) => url.reveal().parse()?,
@@ -72,19 +76,34 @@ pub(crate) async fn open_log(config: &Config, read_only: bool) -> anyhow::Result
 /// # Errors
 /// When they cannot be opened.
 pub(crate) async fn open_views(config: &Config) -> anyhow::Result<SqlViews> {
-    let opened = match config.storage.read_models() {
-        ReadModelsUrl::Sqlite(path) => {
-            make_room_for(&path)?;
-            SqlViews::open_sqlite(&path).await
-        }
-        ReadModelsUrl::Postgres(url) => {
-            let Database::Postgres(url) = url.reveal().parse()? else {
-                anyhow::bail!("the read models need a postgres:// address");
-            };
-            SqlViews::open_postgres(&url, PostgresSettings::default()).await
-        }
-    };
-    opened.context("cannot open the read models")
+    let database = views_database(config)?;
+    if let Database::Sqlite(path) = &database {
+        make_room_for(path)?;
+    }
+    SqlViews::open(&database).await.context("cannot open the read models")
+}
+
+/// The database of the log, if it is one whose schema we keep.
+///
+/// # Errors
+/// When the address cannot be read.
+pub(crate) fn log_database(config: &Config) -> anyhow::Result<Option<Database>> {
+    Ok(match config.storage.event_store() {
+        EventStoreUrl::Sqlite(path) => Some(Database::Sqlite(path)),
+        EventStoreUrl::Postgres(url) => Some(url.reveal().parse()?),
+        EventStoreUrl::Kurrent(_) => None,
+    })
+}
+
+/// The database of the views.
+///
+/// # Errors
+/// When the address cannot be read.
+pub(crate) fn views_database(config: &Config) -> anyhow::Result<Database> {
+    Ok(match config.storage.read_models() {
+        ReadModelsUrl::Sqlite(path) => Database::Sqlite(path),
+        ReadModelsUrl::Postgres(url) => url.reveal().parse()?,
+    })
 }
 
 fn make_room_for(file: &std::path::Path) -> anyhow::Result<()> {

@@ -9,6 +9,9 @@ use domain::call::report::{LegRef, LegTag};
 use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telephony};
 use fs4::fs_std::FileExt as _;
 
+/// Held by the node that uses a data folder.
+const LOCK: &str = "node.lock";
+
 /// Takes the data folder for this process, for as long as the file is kept: the embedded views grant leases at
 /// once because nobody else can be working.
 ///
@@ -17,7 +20,7 @@ use fs4::fs_std::FileExt as _;
 pub fn hold_data_dir(folder: &Path) -> anyhow::Result<File> {
     fs::create_dir_all(folder)
         .with_context(|| format!("cannot create the data folder {}", folder.display()))?;
-    let path = folder.join("node.lock");
+    let path = folder.join(LOCK);
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
     let file = file.with_context(|| format!("cannot open {}", path.display()))?;
     let free = file.try_lock_exclusive().with_context(|| format!("cannot lock {}", path.display()))?;
@@ -27,6 +30,18 @@ pub fn hold_data_dir(folder: &Path) -> anyhow::Result<File> {
         folder.display()
     );
     Ok(file)
+}
+
+/// Whether a node has the data folder. Nothing is created.
+pub(crate) fn data_dir_is_held(folder: &Path) -> bool {
+    is_locked(&folder.join(LOCK))
+}
+
+/// Whether another process holds the lock of this file.
+pub(crate) fn is_locked(file: &Path) -> bool {
+    // opened for writing, as some network file systems want it of who locks; let go of at once
+    let open = OpenOptions::new().write(true).open(file);
+    open.is_ok_and(|file| matches!(file.try_lock_exclusive(), Ok(false)))
 }
 
 /// Returns when the process is asked to stop, by SIGTERM or SIGINT.

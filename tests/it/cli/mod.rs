@@ -1,4 +1,7 @@
 //! The commands of the binary, run as a user would.
 
+mod audit;
+mod operators;
+mod projections;
 mod run;
 mod simulate;

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Command, Stdio};
 
+use adapters::testing::postgres::Cluster;
 use anyhow::Result;
 use tests::client::TEST_KEY;
 use tests::server::{Server, ServerOptions, binary};
@@ -66,4 +67,10 @@ pub fn node_of_the_simulation(data_dir: &std::path::Path) -> Result<(Server, Str
         }
     }
     Ok((Server::start(&options)?, address))
+}
+
+/// A fresh database on a PostgreSQL server of the tests' own.
+pub async fn database() -> String {
+    let shown = Cluster::shared().database().await.to_string();
+    shown.replacen("://", "://voxledger@", 1)
 }

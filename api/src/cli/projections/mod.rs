@@ -1,8 +1,23 @@
 //! `voxledger projections`: the views.
 
+mod list;
+mod rebuild;
+mod skip;
+
+use std::sync::Arc;
+
+use adapters::clock::SystemClock;
+use adapters::event_store::EventLog;
+use adapters::ids::RandomIds;
 use clap::{Args, Subcommand};
+use domain::ports::ids::Ids as _;
+use projections::runner::Deps;
 
 use super::config_args::StoreArgs;
+use super::serve::runtime;
+use super::stores;
+use crate::config::Config;
+use crate::node::{open_log, open_views};
 
 /// Flags of `projections`.
 #[derive(Debug, Clone, Args)]
@@ -15,21 +30,75 @@ pub struct ProjectionsArgs {
     pub stores: StoreArgs,
 }
 
-/// What to do with views.
+/// What to do with views. All of it works beside running nodes.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ProjectionsAction {
     /// List them with their position, lag and stall reason.
-    List,
-    /// Build a view anew from the log beside the old one, then switch.
+    List {
+        /// Print them as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Build a view anew from the log beside the old one, compare both, then switch.
     Rebuild {
         /// Its name, as `list` shows it.
-        name: String,
+        #[arg(required_unless_present = "all")]
+        name: Option<String>,
+        /// Rebuild every view, one after the other.
+        #[arg(long, conflicts_with = "name")]
+        all: bool,
     },
-    /// Pass over the one event a view is stalled at.
+    /// Pass over the one event a view is stalled at, now and in every rebuild to come.
     Skip {
         /// The view's name, as `list` shows it.
         name: String,
         /// Position of the event, as `list` shows it.
         position: u64,
+        /// Also an event the view is not stalled at: one that a rebuild cannot read.
+        #[arg(long)]
+        force: bool,
     },
+}
+
+/// Looks at the views, or repairs them.
+///
+/// # Errors
+/// When a store cannot be used, or there is no such view.
+pub fn run(args: &ProjectionsArgs) -> anyhow::Result<()> {
+    let config = args.stores.load(&[])?;
+    runtime().block_on(async {
+        let (log, deps) = connect(&config).await?;
+        let done = match &args.action {
+            ProjectionsAction::List { json } => list::list(&deps, *json).await,
+            ProjectionsAction::Rebuild { name, .. } => {
+                rebuild::rebuild(&config, &deps, name.as_deref()).await
+            }
+            ProjectionsAction::Skip { name, position, force } => {
+                skip::skip(&deps, name, *position, *force).await
+            }
+        };
+        log.close().await;
+        done
+    })
+}
+
+/// The log to read, and the views as they are: a schema is not changed under a node.
+async fn connect(config: &Config) -> anyhow::Result<(EventLog, Deps)> {
+    stores::must_be_current(&stores::log(config)?).await?;
+    stores::must_be_current(&stores::views(config)?).await?;
+    let log = open_log(config, true).await?;
+    let deps = Deps {
+        log: log.store(),
+        views: Arc::new(open_views(config).await?),
+        clock: Arc::new(SystemClock),
+        owner: RandomIds.next().to_string(),
+    };
+    Ok((log, deps))
+}
+
+/// The name as the runner knows it.
+fn known(name: &str) -> anyhow::Result<&'static str> {
+    let names = projections::runner::projection_names();
+    let found = names.iter().find(|known| **known == name).copied();
+    found.ok_or_else(|| anyhow::anyhow!("there is no view `{name}`; there are {}", names.join(", ")))
 }

@@ -52,7 +52,7 @@ impl HistoryEvent {
     ///
     /// # Errors
     /// When the stored bytes cannot be read.
-    pub(super) fn of(event: &Recorded) -> Result<Self, ApiError> {
+    pub(crate) fn of(event: &Recorded) -> Result<Self, ApiError> {
         let data = readable(&event.event_type, &event.payload).map_err(ApiError::internal)?;
         let metadata = String::from_utf8(event.metadata.clone()).map_err(ApiError::internal)?;
         Ok(Self {

@@ -8,4 +8,5 @@ mod paging;
 mod routes;
 pub mod webhooks;
 
+pub(crate) use history::HistoryEvent;
 pub use routes::{configure, openapi};

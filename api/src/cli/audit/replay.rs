@@ -1,0 +1,155 @@
+//! A resource's history from the log, and the resource as it was.
+
+use std::io::{self, BufWriter, Write};
+
+use anyhow::Context as _;
+use domain::envelope::{Recorded, StreamId, Version};
+use domain::ids::{
+    AgentId, ApiKeyId, CallId, CarrierEventId, ClientId, ConversationId, IvrSessionId, LegId, MenuId,
+    NumberId, UserId, decode_type_id,
+};
+use domain::ports::event_store::{Direction, EventStore};
+use projections::api_keys::ApiKeys;
+use projections::calls::Calls;
+use projections::clients::Clients;
+use projections::edge::format_time;
+use projections::numbers::Numbers;
+use projections::view::replay;
+use serde::Serialize;
+
+use super::ReplayArgs;
+use super::story::{head, line, resource};
+use crate::cli::stores;
+use crate::config::Config;
+use crate::http::v1::HistoryEvent;
+use crate::node::open_log;
+
+/// Events read at a time.
+const PAGE: usize = 512;
+
+pub(super) async fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<()> {
+    let stream = stream(&args.id)?;
+    stores::must_be_current(&stores::log(config)?).await?;
+    let log = open_log(config, true).await?;
+    let events = read(&*log.store(), &stream).await;
+    log.close().await;
+    let events = events?;
+    anyhow::ensure!(!events.is_empty(), "there is no event of {} in this log", args.id);
+    let out = &mut BufWriter::new(io::stdout().lock());
+    let moment = args.at.is_some() || args.version.is_some();
+    let told = if moment { show(&stream, &events, args, out) } else { tell(&events, args.json, out) };
+    told.and_then(|()| Ok(out.flush()?))
+}
+
+/// The stream of an id as the edge shows it, or of a stream's own name.
+fn stream(id: &str) -> anyhow::Result<StreamId> {
+    if let Ok(stream) = id.parse() {
+        return Ok(stream);
+    }
+    macro_rules! kinds {
+        ($($kind:ident)*) => { [$(($kind::PREFIX, $kind::CATEGORY)),*] };
+    }
+    let kinds = kinds![
+        CallId NumberId ClientId ApiKeyId UserId MenuId IvrSessionId AgentId ConversationId LegId CarrierEventId
+    ];
+    let found = kinds
+        .iter()
+        .find_map(|(prefix, category)| Some(StreamId::new(category, decode_type_id(prefix, id).ok()?)));
+    found
+        .with_context(|| format!("`{id}` is neither an id like call_01h455vb4pex5vsknk084sn02q nor a stream"))
+}
+
+async fn read(log: &dyn EventStore, stream: &StreamId) -> anyhow::Result<Vec<Recorded>> {
+    let mut events: Vec<Recorded> = Vec::new();
+    loop {
+        let after = events.last().map_or(Version::NONE, |last| last.version);
+        let page = log.read_stream(stream, after, Direction::Forwards, PAGE).await?;
+        let full = page.len() == PAGE;
+        events.extend(page);
+        if !full {
+            return Ok(events);
+        }
+    }
+}
+
+/// Every event, in a line.
+fn tell(events: &[Recorded], json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    let Some(first) = events.first() else { return Ok(()) };
+    if !json {
+        write!(out, "{}", head(first, events.len()))?;
+    }
+    for event in events {
+        if json {
+            serde_json::to_writer(&mut *out, &HistoryEvent::of(event)?)?;
+            writeln!(out)?;
+        } else {
+            writeln!(out, "{}", line(event, first.recorded_at)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// The resource as it was.
+fn show(
+    stream: &StreamId,
+    events: &[Recorded],
+    args: &ReplayArgs,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let wanted = |event: &&Recorded| match (args.at, args.version) {
+        (Some(at), _) => event.recorded_at <= at,
+        (_, Some(version)) => event.version.0 <= version,
+        _ => true,
+    };
+    let past: Vec<_> = events.iter().take_while(wanted).collect();
+    let Some(last) = past.last() else {
+        let first = events.first().map_or_else(String::new, |event| format_time(event.recorded_at));
+        anyhow::bail!("{} did not exist then; its first event was recorded at {first}", args.id);
+    };
+    let state = state(stream, &past)?;
+    if args.json {
+        return Ok(writeln!(out, "{state}")?);
+    }
+    let (number, all, at) = (last.version, events.len(), format_time(last.recorded_at));
+    writeln!(out, "{} after event {number} of {all}, {}, recorded at {at}\n", args.id, last.event_type)?;
+    Ok(write!(out, "{}", resource(&state)?)?)
+}
+
+/// As its view would show it, in JSON.
+fn state(stream: &StreamId, events: &[&Recorded]) -> anyhow::Result<String> {
+    let events = events.iter().copied();
+    let shown = match stream.category() {
+        CallId::CATEGORY => json(replay::<Calls>(events)?.map(|row| row.view))?,
+        NumberId::CATEGORY => {
+            json(replay::<Numbers>(events)?.filter(|row| !row.removed).map(|row| row.view))?
+        }
+        ClientId::CATEGORY => json(replay::<Clients>(events)?.map(|row| row.view))?,
+        ApiKeyId::CATEGORY => json(replay::<ApiKeys>(events)?.map(|row| row.view))?,
+        other => anyhow::bail!("no view is made of `{other}` streams; leave out --at and --version"),
+    };
+    shown.context("there was no such resource then, or not any more")
+}
+
+fn json<T: Serialize>(view: Option<T>) -> serde_json::Result<Option<String>> {
+    view.map(|view| serde_json::to_string_pretty(&view)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_resource_is_found_by_its_id_or_its_stream() {
+        let id = Uuid::from_u128(7);
+        let call = CallId(id);
+        assert_eq!(stream(&call.to_string()).unwrap(), call.stream());
+        assert_eq!(stream(call.stream().as_str()).unwrap(), call.stream());
+        assert_eq!(stream(&NumberId(id).to_string()).unwrap(), NumberId(id).stream());
+        assert_eq!(stream(&ApiKeyId(id).to_string()).unwrap(), ApiKeyId(id).stream());
+        for bad in ["", "call_", "call_1", "pet_00000000000000000000000007", "call"] {
+            assert!(stream(bad).is_err(), "{bad}");
+        }
+    }
+}

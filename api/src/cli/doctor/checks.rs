@@ -1,0 +1,270 @@
+//! The checks themselves. None of them creates or changes anything that stays.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use adapters::clock::SystemClock;
+use adapters::event_store::sqlite_library;
+use domain::envelope::{Position, Time};
+use domain::ports::clock::Clock as _;
+
+use super::Finding;
+use crate::cli::stores::{self, Store, is_embedded, node_is_running};
+use crate::config::Config;
+use crate::node::open_log;
+
+/// Less free space than this is worth a word: a busy node writes some hundred megabytes a day.
+const LITTLE_SPACE: u64 = 1 << 30;
+/// With less than this no node should start.
+const NO_SPACE: u64 = 64 << 20;
+/// A clock this far from an event's time is wrong, or was.
+const LONG_AGO: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
+/// How long a node may take to say that it is alive.
+const ANSWER: Duration = Duration::from_secs(3);
+
+/// Every check.
+pub(super) async fn examine(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.extend(data_dir(&config.storage.data_dir));
+    let mut newest = None;
+    if is_embedded(config) {
+        findings.push(match sqlite_library().await {
+            Ok(version) => Finding::ok("SQLite", version),
+            Err(error) => Finding::fail("SQLite", error.to_string(), "build with a newer library"),
+        });
+    }
+    match stores::log(config) {
+        Ok(log) => {
+            findings.push(match log.database {
+                Some(_) => store("event store", &log).await,
+                None => elsewhere(config, &log).await,
+            });
+            newest = newest_event(config, &mut findings).await;
+        }
+        Err(error) => {
+            findings.push(Finding::fail("event store", format!("{error:#}"), "correct VOXLEDGER_EVENT_STORE"))
+        }
+    }
+    match stores::views(config) {
+        Ok(views) => findings.push(store("read models", &views).await),
+        Err(error) => {
+            findings.push(Finding::fail("read models", format!("{error:#}"), "correct VOXLEDGER_READ_MODELS"))
+        }
+    }
+    findings.push(clock(SystemClock.now(), newest));
+    findings.extend(telnyx(config));
+    findings.extend(master_key(config));
+    findings.push(port(config).await);
+    findings
+}
+
+/// The folder itself, or the nearest that exists.
+fn nearest(folder: &Path) -> Option<PathBuf> {
+    let folder = std::path::absolute(folder).ok()?;
+    folder.ancestors().find(|folder| folder.exists()).map(Path::to_owned)
+}
+
+fn data_dir(folder: &Path) -> Vec<Finding> {
+    const WHAT: &str = "data folder";
+    let shown = folder.display();
+    let advice = "give the node a folder it may write to: VOXLEDGER_DATA_DIR";
+    let Some(existing) = nearest(folder) else {
+        return vec![Finding::fail(WHAT, format!("{shown} cannot be created"), advice)];
+    };
+    let probe = tempfile::tempfile_in(&existing);
+    let mut findings = vec![match probe {
+        Err(error) => {
+            Finding::fail(WHAT, format!("{} cannot be written: {error}", existing.display()), advice)
+        }
+        Ok(_) if !folder.is_dir() => Finding::ok(WHAT, format!("{shown} will be created")),
+        Ok(_) => Finding::ok(WHAT, format!("{shown} can be written")),
+    }];
+    findings.push(match fs4::available_space(&existing) {
+        Ok(space) => disk(space),
+        Err(error) => Finding::warn("disk", format!("free space is unknown: {error}"), ""),
+    });
+    findings
+}
+
+fn disk(space: u64) -> Finding {
+    let found = format!("{} MiB free", space >> 20);
+    match space {
+        ..NO_SPACE => Finding::fail("disk", found, "make room: without it nothing more is acknowledged"),
+        NO_SPACE..LITTLE_SPACE => Finding::warn("disk", found, "make room before it runs out"),
+        _ => Finding::ok("disk", found),
+    }
+}
+
+async fn store(what: &'static str, store: &Store) -> Finding {
+    let migrations = match store.migrations().await {
+        Ok(migrations) => migrations,
+        Err(error) => {
+            return Finding::fail(what, format!("{error:#}"), "is the server up, the address right?");
+        }
+    };
+    let shown = &store.shown;
+    let steps = migrations.iter().filter(|step| step.known).count();
+    match migrations.iter().filter(|step| step.known && step.applied).count() {
+        _ if migrations.iter().any(|step| !step.known) => {
+            Finding::fail(what, format!("{shown} has the schema of a newer version"), "run that version")
+        }
+        0 => Finding::ok(what, format!("{shown} is empty; the first start makes the schema")),
+        done if done < steps => Finding::warn(
+            what,
+            format!("{shown} has {done} of {steps} steps of the schema"),
+            "the next start brings it up to date, or `voxledger migrate up`",
+        ),
+        _ => Finding::ok(what, format!("{shown} is up to date")),
+    }
+}
+
+/// A log whose schema is not ours: whether it opens is all there is to know.
+async fn elsewhere(config: &Config, store: &Store) -> Finding {
+    match open_log(config, true).await {
+        Ok(log) => {
+            log.close().await;
+            Finding::ok("event store", format!("{} answers", store.shown))
+        }
+        Err(error) => Finding::fail("event store", format!("{error:#}"), "correct VOXLEDGER_EVENT_STORE"),
+    }
+}
+
+/// When the last event was recorded. Opening the log also judges the database below it.
+async fn newest_event(config: &Config, findings: &mut Vec<Finding>) -> Option<Time> {
+    const WHAT: &str = "history";
+    let log = stores::log(config).ok()?;
+    if log.database.is_none() || !log.migrations().await.ok()?.iter().any(|step| step.applied) {
+        return None;
+    }
+    let opened = match open_log(config, true).await {
+        Ok(opened) => opened,
+        Err(error) => {
+            findings.push(Finding::fail(WHAT, format!("{error:#}"), "see the message"));
+            return None;
+        }
+    };
+    let store = opened.store();
+    let read = async {
+        let head = store.head().await?;
+        store.read_all(Position(head.0.saturating_sub(1)), 1).await.map(|events| (head, events))
+    };
+    let (finding, newest) = match read.await {
+        Ok((head, events)) => {
+            (Finding::ok(WHAT, format!("{head} events")), events.last().map(|event| event.recorded_at))
+        }
+        Err(error) => (Finding::fail(WHAT, error.to_string(), "restore the log from a backup"), None),
+    };
+    opened.close().await;
+    findings.push(finding);
+    newest
+}
+
+fn clock(now: Time, newest: Option<Time>) -> Finding {
+    let advice = "set the machine's clock, and keep it by NTP: webhooks older than 5 minutes are refused";
+    let shown = projections::edge::format_time(now);
+    let built_after = chrono::DateTime::from_timestamp(1_767_225_600, 0).unwrap_or_default(); // 2026-01-01
+    match newest {
+        _ if now < built_after => Finding::fail("clock", format!("{shown} is long over"), advice),
+        Some(newest) if newest > now + LONG_AGO => {
+            Finding::fail("clock", format!("{shown} is before the last event"), advice)
+        }
+        _ => Finding::ok("clock", shown),
+    }
+}
+
+fn telnyx(config: &Config) -> Vec<Finding> {
+    let telnyx = &config.telnyx;
+    let mut findings = vec![match telnyx.public_key {
+        Some(_) => Finding::ok("telnyx webhooks", "are verified"),
+        None => Finding::warn(
+            "telnyx webhooks",
+            "are not taken",
+            "set VOXLEDGER_TELNYX_PUBLIC_KEY (Mission Control, API keys), or try `voxledger demo`",
+        ),
+    }];
+    let what = "telnyx commands";
+    findings.push(match (&telnyx.api_key, &telnyx.connection_id) {
+        (Some(_), Some(_)) => Finding::ok(what, format!("go to {}", telnyx.api_base.as_str())),
+        (None, None) => Finding::warn(
+            what,
+            "calls can be neither answered nor placed",
+            "set VOXLEDGER_TELNYX_API_KEY and VOXLEDGER_TELNYX_CONNECTION_ID",
+        ),
+        (Some(_), None) => {
+            Finding::fail(what, "an API key without its application", "set VOXLEDGER_TELNYX_CONNECTION_ID")
+        }
+        (None, Some(_)) => {
+            Finding::fail(what, "an application without its API key", "set VOXLEDGER_TELNYX_API_KEY")
+        }
+    });
+    findings
+}
+
+/// Who may read the file with the master key.
+fn master_key(config: &Config) -> Option<Finding> {
+    use std::os::unix::fs::PermissionsExt as _;
+    const WHAT: &str = "master key";
+    let file = config.keys.master_key_file.as_ref()?;
+    let shown = file.display();
+    Some(match fs::metadata(file) {
+        Err(error) => Finding::fail(WHAT, format!("{shown}: {error}"), "correct VOXLEDGER_MASTER_KEY_FILE"),
+        Ok(meta) if meta.permissions().mode() & 0o077 != 0 => {
+            Finding::warn(WHAT, format!("{shown} can be read by others"), format!("chmod 600 {shown}"))
+        }
+        Ok(_) => Finding::ok(WHAT, format!("{shown} is its owner's alone")),
+    })
+}
+
+/// Either the address is free, or a node of ours is there.
+async fn port(config: &Config) -> Finding {
+    let bind = config.http.bind;
+    let running = is_embedded(config) && node_is_running(config);
+    if TcpListener::bind(bind).is_ok() {
+        return if running {
+            Finding::warn(
+                "node",
+                format!("runs on these stores, and not at {bind}"),
+                "is its --bind another?",
+            )
+        } else {
+            Finding::ok("node", format!("does not run; {bind} is free"))
+        };
+    }
+    if is_voxledger(&format!("http://{bind}/version")).await {
+        Finding::ok("node", format!("runs at {bind}"))
+    } else {
+        Finding::fail("node", format!("cannot listen on {bind}"), "set VOXLEDGER_BIND, or stop what is there")
+    }
+}
+
+async fn is_voxledger(url: &str) -> bool {
+    let Ok(http) = reqwest::Client::builder().timeout(ANSWER).no_proxy().build() else { return false };
+    let Ok(response) = http.get(url).send().await else { return false };
+    let version = response.json::<serde_json::Value>().await.unwrap_or_default();
+    version["data"]["name"] == "voxledger" || version["name"] == "voxledger"
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::super::State;
+    use super::*;
+
+    #[test]
+    fn a_disk_that_is_nearly_full_is_said_in_time() {
+        let states = [10 << 20, 500 << 20, 5 << 30].map(|space| disk(space).state);
+        assert_eq!(states, [State::Fail, State::Warn, State::Ok]);
+    }
+
+    #[test]
+    fn a_clock_before_the_last_event_is_wrong() {
+        let now: Time = chrono::DateTime::from_timestamp(1_780_000_000, 0).unwrap();
+        assert_eq!(clock(now, None).state, State::Ok);
+        assert_eq!(clock(now, Some(now + TimeDelta::seconds(30))).state, State::Ok);
+        assert_eq!(clock(now, Some(now + TimeDelta::hours(1))).state, State::Fail);
+        assert_eq!(clock(Time::UNIX_EPOCH, None).state, State::Fail);
+    }
+}

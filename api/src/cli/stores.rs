@@ -1,0 +1,105 @@
+//! The stores of a node, looked at from outside of it.
+
+use adapters::database::{Database, MigrationStatus, Part, migration_status};
+use anyhow::Context as _;
+
+use crate::config::{Config, EventStoreUrl, ReadModelsUrl};
+use crate::node::{data_dir_is_held, is_locked, log_database, views_database};
+
+/// A part of what a node keeps, and where.
+#[derive(Debug)]
+pub(super) struct Store {
+    pub part: Part,
+    /// As one may show it.
+    pub shown: String,
+    /// `None` where the schema is not ours to keep.
+    pub database: Option<Database>,
+}
+
+impl Store {
+    /// `log` or `views`.
+    pub fn name(&self) -> &'static str {
+        match self.part {
+            Part::Log => "log",
+            Part::Views => "views",
+        }
+    }
+
+    /// What is applied; empty where the schema is not ours to keep.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn migrations(&self) -> anyhow::Result<Vec<MigrationStatus>> {
+        match &self.database {
+            Some(database) => migration_status(database, self.part)
+                .await
+                .with_context(|| format!("cannot look at the {} in {}", self.name(), self.shown)),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+/// The log.
+///
+/// # Errors
+/// When its address cannot be read.
+pub(super) fn log(config: &Config) -> anyhow::Result<Store> {
+    let database = log_database(config).context("event_store")?;
+    let shown = database.as_ref().map_or_else(|| config.storage.event_store().to_string(), shown);
+    Ok(Store { part: Part::Log, shown, database })
+}
+
+/// The views.
+///
+/// # Errors
+/// When their address cannot be read.
+pub(super) fn views(config: &Config) -> anyhow::Result<Store> {
+    let database = views_database(config).context("read_models")?;
+    Ok(Store { part: Part::Views, shown: shown(&database), database: Some(database) })
+}
+
+fn shown(database: &Database) -> String {
+    match database {
+        Database::Sqlite(path) => format!("sqlite:{}", path.display()),
+        Database::Postgres(url) => url.to_string(),
+    }
+}
+
+/// Makes sure that a store is there as this build knows it, without changing it.
+///
+/// # Errors
+/// When it is not; says what to do.
+pub(super) async fn must_be_current(store: &Store) -> anyhow::Result<()> {
+    let migrations = store.migrations().await?;
+    let name = store.name();
+    anyhow::ensure!(
+        migrations.iter().all(|step| step.known),
+        "the {name} in {} have the schema of a newer version; use that version",
+        store.shown
+    );
+    anyhow::ensure!(
+        migrations.iter().all(|step| step.applied),
+        "there is no up-to-date schema for the {name} in {}; check the settings, or run `voxledger migrate up`",
+        store.shown
+    );
+    Ok(())
+}
+
+/// Whether a node is at work on embedded stores of this configuration.
+pub(super) fn node_is_running(config: &Config) -> bool {
+    let log_is_written = match config.storage.event_store() {
+        EventStoreUrl::Sqlite(path) => {
+            let mut lock = path.into_os_string();
+            lock.push(".lock");
+            is_locked(lock.as_ref())
+        }
+        _ => false,
+    };
+    log_is_written || data_dir_is_held(&config.storage.data_dir)
+}
+
+/// Whether any store is a file of one process.
+pub(super) fn is_embedded(config: &Config) -> bool {
+    matches!(config.storage.event_store(), EventStoreUrl::Sqlite(_))
+        || matches!(config.storage.read_models(), ReadModelsUrl::Sqlite(_))
+}

@@ -1,0 +1,128 @@
+//! `migrate`, `doctor` and `client create`.
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::Value;
+use tests::client::Api;
+use tests::server::{Server, ServerOptions};
+
+use super::run::{database, voxledger};
+
+fn lines_with<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
+    text.lines().filter(|line| line.contains(word)).collect()
+}
+
+fn is_empty(folder: &Path) -> Result<bool> {
+    Ok(!folder.exists() || std::fs::read_dir(folder)?.next().is_none())
+}
+
+#[test]
+fn the_schema_goes_up_and_down_and_looking_at_it_creates_nothing() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("data");
+    let node = ServerOptions::embedded(&data);
+    let status = voxledger(&["migrate", "status"], &node)?.succeeded();
+    assert_eq!(lines_with(&status.out, "to do").len(), 2, "{}", status.out);
+    assert!(is_empty(&data)?);
+    let up = voxledger(&["migrate", "up"], &node)?.succeeded();
+    assert_eq!(lines_with(&up.out, "done").len(), 2, "{}", up.out);
+    voxledger(&["migrate", "up"], &node)?.succeeded();
+
+    let down = voxledger(&["migrate", "down"], &node)?.succeeded();
+    let left = lines_with(&down.out, "done");
+    assert!(left.len() == 1 && left[0].starts_with(" log"), "the views go first: {}", down.out);
+    let down = voxledger(&["migrate", "down"], &node)?.succeeded();
+    assert!(lines_with(&down.out, "done").is_empty(), "{}", down.out);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_schema_of_a_log_with_events_is_not_taken_back() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let url = database().await;
+    for node in [ServerOptions::embedded(folder.path()), ServerOptions::postgres(folder.path(), &url)] {
+        let server = Server::start(&node)?;
+        if !node.env.contains_key("EVENT_STORE") {
+            voxledger(&["migrate", "down"], &node)?.failed().complains("stop it first");
+        }
+        server.terminate()?;
+        voxledger(&["migrate", "down"], &node)?.succeeded();
+        voxledger(&["migrate", "down"], &node)?.failed().complains("the log holds 2 events");
+        // and the views come back from it
+        let server = Server::start(&node)?;
+        assert_eq!(Api::new(&server.base)?.get("/api/v1/calls").await?.status, 200);
+    }
+    Ok(())
+}
+
+#[test]
+fn the_doctor_is_content_with_a_good_node_and_creates_nothing() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("data");
+    let node = ServerOptions::embedded(&data);
+    voxledger(&["doctor"], &node)?.succeeded().says("0 to put right").says("will be created");
+    assert!(is_empty(&data)?);
+    let server = Server::start(&node)?;
+    let there = node.clone().set("BIND", server.address());
+    let found = voxledger(&["doctor"], &there)?.succeeded();
+    found.says("is up to date").says(&format!("runs at {}", server.address())).says("2 events");
+    Ok(())
+}
+
+#[test]
+fn the_doctor_names_what_is_wrong_and_fails() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let node = ServerOptions::embedded(folder.path());
+    let doctor = |name: &str, value: &str| voxledger(&["doctor"], &node.clone().set(name, value));
+    doctor("TELNYX_PUBLIC_KEY", "c2hvcnQ=")?.failed().says("VOXLEDGER_TELNYX_PUBLIC_KEY");
+    doctor("TELNYX_API_KEY", "KEY1")?.failed().says("VOXLEDGER_TELNYX_CONNECTION_ID");
+    doctor("READ_MODELS", "postgres://nobody@127.0.0.1:1/none")?.failed().says("cannot look at the views");
+    doctor("NONSENSE", "1")?.failed().says("unknown environment variable VOXLEDGER_NONSENSE");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
+    doctor("BIND", &taken.local_addr()?.to_string())?.failed().says("cannot listen on");
+    std::fs::write(folder.path().join("file"), "")?;
+    let below = folder.path().join("file/data").display().to_string();
+    doctor("DATA_DIR", &below)?.failed().says("VOXLEDGER_DATA_DIR");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_new_client_has_a_key_that_opens_nothing_of_the_others() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let node = ServerOptions::embedded(folder.path());
+    let server = Server::start(&node)?;
+    let number = serde_json::json!({"number": "+14155550150", "route": {"type": "agent"}});
+    assert_eq!(Api::new(&server.base)?.post("/api/v1/numbers", number).await?.status, 201);
+    voxledger(&["client", "create", "Acme"], &node)?.failed().complains("stop the node");
+    server.terminate()?;
+
+    let created = voxledger(&["client", "create", "Acme", "--json"], &node)?.succeeded();
+    let created: Value = serde_json::from_str(&created.out)?;
+    let key = created["plain_key"].as_str().unwrap_or_default();
+    voxledger(&["client", "create", " "], &node)?.failed().complains("1 to 200 characters");
+    let server = Server::start(&node)?;
+    let theirs = Api::new(&server.base)?.with_key(Some(key));
+    assert!(theirs.list_all("/api/v1/numbers").await?.is_empty());
+    let client = created["id"].as_str().unwrap_or_default();
+    voxledger(&["audit", "replay", client], &node)?.succeeded().says("name=Acme");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_server_a_client_is_created_beside_the_node() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let url = database().await;
+    let node = ServerOptions::postgres(folder.path(), &url);
+    let server = Server::start(&node)?;
+    let created = voxledger(&["client", "create", "Acme", "--json"], &node)?.succeeded();
+    let created: Value = serde_json::from_str(&created.out)?;
+    let key = created["plain_key"].as_str().unwrap_or_default();
+    let theirs = Api::new(&server.base)?.with_key(Some(key));
+    // the node hears of it from the log, in its own time
+    let begun = std::time::Instant::now();
+    while theirs.get("/api/v1/numbers").await?.status != 200 {
+        assert!(begun.elapsed().as_secs() < 30, "the key is still unknown");
+    }
+    Ok(())
+}
