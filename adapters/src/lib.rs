@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod database;
 pub mod event_store;
+pub mod http;
 pub mod ids;
 pub mod read_models;
 pub mod telephony;

@@ -58,7 +58,7 @@ impl Api {
     /// # Errors
     /// When the HTTP client cannot be built.
     pub fn new(base: &str) -> Result<Self> {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
+        let http = adapters::http::client().timeout(Duration::from_secs(30)).build()?;
         Ok(Self { http, base: base.to_owned(), key: Some(TEST_KEY.to_owned()) })
     }
 

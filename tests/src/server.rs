@@ -216,14 +216,21 @@ impl Server {
     /// When it does not end within 30 s.
     pub fn terminate(mut self) -> Result<ExitStatus> {
         self.ask_to_stop()?;
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(30) {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
+        let (ended, waiting) = mpsc::channel::<()>();
+        let pid = self.pid().to_string();
+        let watchdog = std::thread::spawn(move || {
+            let overdue =
+                waiting.recv_timeout(Duration::from_secs(30)) == Err(mpsc::RecvTimeoutError::Timeout);
+            if overdue {
+                let _ = Command::new("kill").args(["-KILL", &pid]).status();
             }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        bail!("voxledger did not stop within 30 s of SIGTERM")
+            overdue
+        });
+        let status = self.child.wait()?;
+        drop(ended);
+        let overdue = watchdog.join().unwrap_or(true);
+        anyhow::ensure!(!overdue, "voxledger did not stop within 30 s of SIGTERM");
+        Ok(status)
     }
 }
 

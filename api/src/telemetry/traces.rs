@@ -18,6 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// A tracer that sends to `endpoint` from a thread of its own. Ending a span puts it into a bounded queue and
 /// never waits, whether the collector answers or not.
 pub(super) fn provider(endpoint: &HttpUrl, sampled: Share) -> Result<SdkTracerProvider, TelemetryError> {
+    adapters::http::use_ring();
     let exporter = SpanExporter::builder()
         .with_http()
         .with_endpoint(format!("{}/v1/traces", endpoint.as_str()))

@@ -14,7 +14,7 @@ use super::event::{
     DialUnknown, DtmfRequested, Ended, HangUpRequested, MetadataChanged, Queued, SpeechRequested,
     TransferFailed, TransferRequested,
 };
-use super::state::{Call, DialState, Effect, Order, Transfer};
+use super::state::{Call, DialState, Effect, HangUpAsked, Order, Transfer};
 use super::terms::{CommandKind, Direction, EndReason, EndedBy, Fault};
 use crate::envelope::Time;
 use crate::ids::derive;
@@ -37,7 +37,8 @@ impl Call {
                 self.sent_dial(*effect_id)?;
                 let postponed = DialPostponed { effect_id: *effect_id, at: *now }.into();
                 // nothing reached the carrier, so a hang-up that waited for the leg has nothing to wait for
-                let withdrawn = self.hang_up.map(|(reason, by)| Call::never_placed(reason, by, *now).into());
+                let withdrawn =
+                    self.hang_up.map(|asked| Call::never_placed(asked.reason, asked.by, *now).into());
                 Ok(std::iter::once(postponed).chain(withdrawn).collect())
             }
             CallCommand::LoseDial { effect_id, now } => {
@@ -198,7 +199,9 @@ impl Call {
     fn failed_dial(&self, reason: EndReason, fault: Fault, code: &str, now: Time) -> Ended {
         // a hang-up that was waiting for the leg is what the client wanted
         let (reason, ended_by, fault) = match self.hang_up {
-            Some((EndReason::ApiHangup, by)) => (EndReason::Cancelled, by, Fault::None),
+            Some(HangUpAsked { reason: EndReason::ApiHangup, by, .. }) => {
+                (EndReason::Cancelled, by, Fault::None)
+            }
             _ => (reason, refused_by(reason, fault), fault),
         };
         let provider_code = Some(code.to_owned());

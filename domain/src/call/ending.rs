@@ -1,10 +1,15 @@
 //! What a carrier's hang-up means for the call.
 
+use std::time::Duration;
+
 use super::event::Ended;
 use super::report::{HangUp, HangUpCause, HangUpSource};
-use super::state::{Call, Transfer};
+use super::state::{Call, HangUpAsked, Transfer};
 use super::terms::{Direction, EndReason, EndedBy, Fault};
 use crate::envelope::Time;
+
+/// How far the carrier's clock may be behind ours.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(30);
 
 impl Call {
     /// Reads the carrier's words in the light of what we asked for.
@@ -13,7 +18,7 @@ impl Call {
     pub(super) fn ending(&self, hang_up: &HangUp, at: Time) -> Ended {
         let cause = meaning(hang_up);
         let conversation_ended = matches!(cause, HangUpCause::Normal | HangUpCause::TimeLimit);
-        let (reason, ended_by) = self.reason_and_side(cause, hang_up);
+        let (reason, ended_by) = self.reason_and_side(cause, hang_up, at);
         Ended {
             reason,
             ended_by,
@@ -28,7 +33,7 @@ impl Call {
     /// The end of a call whose leg is gone without a word.
     pub(super) fn vanished(&self, at: Time) -> Ended {
         let (reason, ended_by) = match self.hang_up {
-            Some((reason, by)) => (withdrawn(reason, self.answered_at.is_none()), by),
+            Some(asked) => (withdrawn(asked.reason, self.answered_at.is_none()), asked.by),
             None if self.rejected => (EndReason::Rejected, EndedBy::System),
             None if self.transfer == Some(Transfer::Connected) => (EndReason::Transferred, EndedBy::Unknown),
             None => (EndReason::Unknown, EndedBy::Unknown),
@@ -51,11 +56,14 @@ impl Call {
         Ended { reason, ended_by, fault, connected: false, provider_code: None, sip_code: None, at }
     }
 
-    fn reason_and_side(&self, cause: HangUpCause, hang_up: &HangUp) -> (EndReason, EndedBy) {
+    fn reason_and_side(&self, cause: HangUpCause, hang_up: &HangUp, at: Time) -> (EndReason, EndedBy) {
         let inbound = self.direction == Some(Direction::Inbound);
         let far_side = if inbound { HangUpSource::Caller } else { HangUpSource::Callee };
-        // whatever the carrier calls it, a leg that ends after we asked for it ended because we asked
-        if let Some((reason, by)) = self.hang_up {
+        // whatever the carrier calls it, a leg that ends after we asked for it ended because we asked. One that was
+        // over long before (a time limit found overdue after an outage, a hang-up told of late) did not
+        if let Some(HangUpAsked { reason, by, .. }) =
+            self.hang_up.filter(|asked| asked.at <= at + CLOCKS_DIFFER)
+        {
             match cause {
                 HangUpCause::Normal | HangUpCause::Unspecified => return (reason, by),
                 HangUpCause::Cancelled => return (withdrawn(reason, true), by),

@@ -71,6 +71,14 @@ pub(super) enum Transfer {
     Connected,
 }
 
+/// That we asked the carrier to end the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct HangUpAsked {
+    pub(super) reason: EndReason,
+    pub(super) by: EndedBy,
+    pub(super) at: Time,
+}
+
 /// A call, as its rules see it. Empty until its first event.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Call {
@@ -89,7 +97,7 @@ pub struct Call {
     pub(super) ringing: bool,
     pub(super) answered_at: Option<Time>,
     pub(super) answered_by: Option<AnsweredBy>,
-    pub(super) hang_up: Option<(EndReason, EndedBy)>,
+    pub(super) hang_up: Option<HangUpAsked>,
     pub(super) rejected: bool,
     pub(super) transfer: Option<Transfer>,
     pub(super) recording: Option<RecordingStatus>,
@@ -239,7 +247,7 @@ impl Call {
                 self.request(request.effect_id, Effect::Reject);
             }
             CallEvent::HangUpRequested(request) => {
-                self.hang_up = Some((request.reason, request.by));
+                self.hang_up = Some(HangUpAsked { reason: request.reason, by: request.by, at: request.at });
                 self.request(request.effect_id, Effect::HangUp);
             }
             CallEvent::SpeechRequested(request) => {

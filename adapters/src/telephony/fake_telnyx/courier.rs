@@ -47,7 +47,7 @@ impl Courier {
         closing: Closing,
         book: Arc<Mutex<Book>>,
     ) -> Result<Self, reqwest::Error> {
-        let http = Client::builder()
+        let http = crate::http::client()
             .timeout(config.webhook_timeout)
             .pool_max_idle_per_host(config.max_in_flight)
             .redirect(reqwest::redirect::Policy::none())

@@ -162,7 +162,7 @@ impl TelnyxClient {
         let bearer = format!("Bearer {}", config.api_key.0);
         let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| BadTelnyxConfig::Key)?;
         bearer.set_sensitive(true);
-        let http = Client::builder()
+        let http = crate::http::client()
             .default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
             .user_agent(concat!("voxledger/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(config.connect_timeout)

@@ -95,7 +95,7 @@ async fn digits_are_gathered_by_the_carrier_if_asked() {
     world.next("call.answered").await;
     let url = format!("{}/calls/{}/actions/gather_using_speak", world.fake.api_base(), call.control_id);
     let body = serde_json::json!({"payload": "your pin", "voice": "female", "maximum_digits": 4});
-    let http = reqwest::Client::new();
+    let http = adapters::http::client().build().unwrap();
     let answer = http.post(url).bearer_auth("KEYfake").body(body.to_string()).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let CarrierFact::Gathered { digits, status } = world.next("call.gather.ended").await.fact else {

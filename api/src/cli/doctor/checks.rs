@@ -240,7 +240,7 @@ async fn port(config: &Config) -> Finding {
 }
 
 async fn is_voxledger(url: &str) -> bool {
-    let Ok(http) = reqwest::Client::builder().timeout(ANSWER).no_proxy().build() else { return false };
+    let Ok(http) = adapters::http::client().timeout(ANSWER).no_proxy().build() else { return false };
     let Ok(response) = http.get(url).send().await else { return false };
     let version = response.json::<serde_json::Value>().await.unwrap_or_default();
     version["data"]["name"] == "voxledger" || version["name"] == "voxledger"

@@ -62,7 +62,7 @@ impl NodeApi {
             matches!(parsed.scheme(), "http" | "https"),
             "--url {url} must begin with http:// or https://"
         );
-        let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build()?;
+        let http = adapters::http::client().timeout(TIMEOUT).no_proxy().build()?;
         Ok(Self { http, base: url.trim_end_matches('/').to_owned(), key })
     }
 

@@ -54,6 +54,15 @@ fn nobody_talks_for_ever() {
 }
 
 #[test]
+fn who_hung_up_before_the_limit_is_not_cut_off_by_it_however_late_we_hear_of_it() {
+    let line = Line::inbound(AGENT);
+    let overdue =
+        a_call().after([line.initiated(1), line.answered(4), timer_fired(Timer::MaxDuration, 90_000)]);
+    let end = ended(&overdue.when(line.hung_up(40)));
+    assert_eq!((end.reason, end.ended_by), (EndReason::CallerHangup, EndedBy::Caller));
+}
+
+#[test]
 fn the_ring_timer_is_stopped_by_the_answer_and_by_a_dial_put_off() {
     let line = Line::dialled();
     let sent = a_call().after([queued(), start_dial(1)]);
