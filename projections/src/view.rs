@@ -6,6 +6,7 @@ use std::hash::Hash;
 use domain::envelope::{Position, Recorded, Time, Version};
 use domain::ids::ClientId;
 use domain::wire::DecodeError;
+use serde::Serialize;
 use uuid::Uuid;
 
 /// Where a fact stands: what the envelope says besides the payload.
@@ -42,6 +43,18 @@ pub trait Row: Clone + fmt::Debug + Send + Sync + 'static {
 
     /// What it is found by.
     fn key(&self) -> Self::Key;
+}
+
+/// A row that shows one resource of the API.
+pub trait Shown: Row {
+    /// The resource as clients see it.
+    type Resource: Serialize;
+
+    /// The resource as clients see it.
+    fn resource(&self) -> &Self::Resource;
+
+    /// The version of its stream.
+    fn version(&self) -> Version;
 }
 
 /// A read model.

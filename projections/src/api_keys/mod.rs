@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use domain::aggregate::Aggregate;
 use domain::api_key::{ApiKey, ApiKeyEvent};
-use domain::envelope::{Position, Recorded, Time};
+use domain::envelope::{Position, Recorded, Time, Version};
 use domain::ids::{ApiKeyId, ClientId};
 use domain::ports::StoreUnavailable;
 use domain::wire::{DecodeError, DomainEvent};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::numbers::knows;
 use crate::page::{Page, PageRequest, Stored};
-use crate::view::{At, Row, View};
+use crate::view::{At, Row, Shown, View};
 
 /// An API key, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -67,6 +67,18 @@ impl Row for ApiKeyRow {
 
     fn key(&self) -> Uuid {
         self.view.id.0
+    }
+}
+
+impl Shown for ApiKeyRow {
+    type Resource = ApiKeyView;
+
+    fn resource(&self) -> &ApiKeyView {
+        &self.view
+    }
+
+    fn version(&self) -> Version {
+        Version(self.view.version)
     }
 }
 

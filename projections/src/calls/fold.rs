@@ -4,7 +4,7 @@ use domain::aggregate::Aggregate;
 use domain::call::report::LegRef;
 use domain::call::terms::{CommandKind, Direction, Fault, RecordingStatus, Status};
 use domain::call::{Call, CallEvent, CallMetadata, Ended, LegIdentified, terminal_status};
-use domain::envelope::{Position, Recorded, Time};
+use domain::envelope::{Position, Recorded, Time, Version};
 use domain::ids::{AgentId, CallId, ClientId};
 use domain::number::Route;
 use domain::personal::Personal;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::recording::RecordingView;
 use super::view::CallView;
-use crate::view::{At, Row, View};
+use crate::view::{At, Row, Shown, View};
 
 /// How far a dial has come; it decides on `queued`, `dialing` and `dial_unknown`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +55,18 @@ impl Row for CallRow {
 
     fn key(&self) -> Uuid {
         self.view.id.0
+    }
+}
+
+impl Shown for CallRow {
+    type Resource = CallView;
+
+    fn resource(&self) -> &CallView {
+        &self.view
+    }
+
+    fn version(&self) -> Version {
+        Version(self.view.version)
     }
 }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use domain::aggregate::Aggregate;
 use domain::client::{Client, ClientEvent};
-use domain::envelope::{Position, Recorded, Time};
+use domain::envelope::{Position, Recorded, Time, Version};
 use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
 use domain::wire::{DecodeError, DomainEvent};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::numbers::knows;
 use crate::page::{Page, PageRequest, Stored};
-use crate::view::{At, Row, View};
+use crate::view::{At, Row, Shown, View};
 
 /// A client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -47,6 +47,18 @@ impl Row for ClientRow {
 
     fn key(&self) -> Uuid {
         self.view.id.0
+    }
+}
+
+impl Shown for ClientRow {
+    type Resource = ClientView;
+
+    fn resource(&self) -> &ClientView {
+        &self.view
+    }
+
+    fn version(&self) -> Version {
+        Version(self.view.version)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::aggregate::Aggregate;
-use domain::envelope::{Position, Recorded, Time};
+use domain::envelope::{Position, Recorded, Time, Version};
 use domain::ids::{AgentId, ClientId, MenuId, NumberId};
 use domain::number::{Number, NumberEvent, Route};
 use domain::phone::E164;
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::page::{Page, PageRequest, Stored};
-use crate::view::{At, Row, View};
+use crate::view::{At, Row, Shown, View};
 
 /// A phone number. Every field is always present; what is not known is `null`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -101,6 +101,18 @@ impl Row for NumberRow {
 
     fn key(&self) -> Uuid {
         self.view.id.0
+    }
+}
+
+impl Shown for NumberRow {
+    type Resource = NumberView;
+
+    fn resource(&self) -> &NumberView {
+        &self.view
+    }
+
+    fn version(&self) -> Version {
+        Version(self.view.version)
     }
 }
 

@@ -5,6 +5,7 @@ mod commands;
 mod history;
 pub mod numbers;
 mod paging;
+mod resource;
 mod routes;
 pub mod webhooks;
 

@@ -4,8 +4,8 @@ use actix_web::{get, web};
 use domain::ids::CallId;
 use projections::calls::CallView;
 
-use super::super::history::moment;
-use super::answer::as_of;
+use super::super::resource::get as get_resource;
+use super::answer::CallResource;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::CallsRead;
 use crate::http::{Answer, Enveloped, PathId, Query};
@@ -24,15 +24,8 @@ use crate::problem::{ApiError, Problem};
 pub(crate) async fn get_call(
     caller: Caller<CallsRead>,
     PathId(id): PathId<CallId>,
-    mut query: Query,
+    query: Query,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    let moment = moment(&mut query);
-    query.finish()?;
-    if let Some(moment) = moment {
-        return as_of(&backend, &caller, id, moment).await;
-    }
-    let stored = backend.views.call(caller.client, id).await.map_err(ApiError::unavailable)?;
-    let stored = stored.ok_or_else(|| ApiError::not_found("call"))?;
-    Ok(Answer::json(stored.json).etag(stored.version))
+    get_resource::<CallResource>(&backend, &caller, id, query).await
 }

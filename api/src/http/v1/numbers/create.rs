@@ -8,7 +8,8 @@ use projections::numbers::NumberView;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answer::{execute, written};
+use super::super::resource::change;
+use super::resource::NumberResource;
 use super::route::RouteBody;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::NumbersWrite;
@@ -50,7 +51,6 @@ pub(crate) async fn create_number(
     let id = NumberId(backend.runtime.ids.next());
     let now = backend.runtime.clock.now();
     let add = NumberCommand::Add { number, route, now };
-    let receipt = execute(&backend, &caller, &request, id, None, &add).await?;
-    let answer = written(&backend, &caller, id, receipt).await?;
+    let answer = change::<NumberResource>(&backend, &caller, &request, id, None, &add).await?;
     Ok(answer.created().location(&format!("/api/v1/numbers/{id}")))
 }

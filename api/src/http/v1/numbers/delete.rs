@@ -5,7 +5,8 @@ use actix_web::{HttpResponse, delete, web};
 use domain::ids::NumberId;
 use domain::number::NumberCommand;
 
-use super::answer::execute;
+use super::super::resource::execute;
+use super::resource::NumberResource;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::NumbersWrite;
 use crate::http::{IfMatch, PathId, RequestContext};
@@ -27,6 +28,6 @@ pub(crate) async fn delete_number(
     backend: web::Data<Backend>,
 ) -> Result<HttpResponse, ApiError> {
     let remove = NumberCommand::Remove { now: backend.runtime.clock.now() };
-    execute(&backend, &caller, &request, id, Some(&if_match), &remove).await?;
+    execute::<NumberResource>(&backend, &caller, &request, id, Some(&if_match), &remove).await?;
     Ok(HttpResponse::build(StatusCode::NO_CONTENT).finish())
 }

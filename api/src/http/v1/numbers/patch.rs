@@ -7,7 +7,8 @@ use projections::numbers::NumberView;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answer::{execute, written};
+use super::super::resource::change;
+use super::resource::NumberResource;
 use super::route::RouteBody;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::NumbersWrite;
@@ -39,6 +40,5 @@ pub(crate) async fn patch_number(
 ) -> Result<Answer, ApiError> {
     let route = body.value.route.check()?;
     let reroute = NumberCommand::Reroute { route, now: backend.runtime.clock.now() };
-    let receipt = execute(&backend, &caller, &request, id, Some(&if_match), &reroute).await?;
-    written(&backend, &caller, id, receipt).await
+    change::<NumberResource>(&backend, &caller, &request, id, Some(&if_match), &reroute).await
 }

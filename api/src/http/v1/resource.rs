@@ -1,0 +1,132 @@
+//! What all event-sourced resources share: read one, read it as it was, write it and answer with what it became.
+
+use std::fmt::Display;
+
+use actors::{Receipt, Session};
+use domain::aggregate::Aggregate;
+use domain::envelope::StreamId;
+use domain::ids::ClientId;
+use domain::ports::StoreUnavailable;
+use projections::Queries;
+use projections::page::Stored;
+use projections::view::{Shown, View, replay};
+use uuid::Uuid;
+
+use super::commands::{AsProblem, context, only_at, problem};
+use super::history::{Moment, events_until, moment};
+use crate::http::auth::Principal;
+use crate::http::{Answer, IfMatch, Query, RequestContext};
+use crate::node::Backend;
+use crate::problem::ApiError;
+
+/// A kind of resource: its rules, the view that shows it, where it is stored.
+pub(super) trait Resource {
+    /// Its id at the edge.
+    type Id: Copy + Display + 'static;
+    /// Its rules.
+    type Rules: Aggregate<Refusal: AsProblem>;
+    /// The view that shows it.
+    type View: View<Row: Shown>;
+
+    /// Its stream.
+    fn stream(id: Self::Id) -> StreamId;
+
+    /// The resource as the views have it now.
+    async fn stored(
+        views: &dyn Queries,
+        client: ClientId,
+        id: Self::Id,
+    ) -> Result<Option<Stored>, StoreUnavailable>;
+}
+
+fn kind<R: Resource>() -> &'static str {
+    <<R::Rules as Aggregate>::Refusal as AsProblem>::KIND
+}
+
+/// The resource now, or as it was when the query says `at` or `version`.
+pub(super) async fn get<R: Resource>(
+    backend: &Backend,
+    caller: &Principal,
+    id: R::Id,
+    mut query: Query,
+) -> Result<Answer, ApiError> {
+    let moment = moment(&mut query);
+    query.finish()?;
+    if let Some(moment) = moment {
+        return as_of::<R>(backend, caller, id, moment).await;
+    }
+    let stored = R::stored(&*backend.views, caller.client, id).await.map_err(ApiError::unavailable)?;
+    let stored = stored.ok_or_else(|| ApiError::not_found(kind::<R>()))?;
+    Ok(Answer::json(stored.json).etag(stored.version))
+}
+
+/// The resource as it was, folded from its events by the view's own rules.
+async fn as_of<R: Resource>(
+    backend: &Backend,
+    caller: &Principal,
+    id: R::Id,
+    moment: Moment,
+) -> Result<Answer, ApiError> {
+    let store = &*backend.runtime.store;
+    let events = events_until(store, caller.client, &R::stream(id), kind::<R>(), moment).await?;
+    let row = replay::<R::View>(&events).map_err(ApiError::internal)?;
+    let row = row.ok_or_else(|| ApiError::not_found(kind::<R>()))?;
+    Ok(Answer::data(row.resource()).etag(row.version()))
+}
+
+/// Carries a command out and waits for the views.
+pub(super) async fn execute<R: Resource>(
+    backend: &Backend,
+    caller: &Principal,
+    request: &RequestContext,
+    id: R::Id,
+    if_match: Option<&IfMatch>,
+    command: &<R::Rules as Aggregate>::Command,
+) -> Result<Receipt, ApiError> {
+    let stream = R::stream(id);
+    let only_at = only_at(&*backend.runtime.store, caller, &stream, if_match).await?;
+    let context = context(caller, request, correlation(&stream));
+    let mut session = Session::<R::Rules>::new(backend.runtime.clone(), stream);
+    let receipt = session.execute(command, &context, only_at).await.map_err(problem)?;
+    if let Some(position) = receipt.position {
+        backend.caught_up(position).await;
+    }
+    Ok(receipt)
+}
+
+/// The resource as a command left it.
+pub(super) async fn written<R: Resource>(
+    backend: &Backend,
+    caller: &Principal,
+    id: R::Id,
+    receipt: Receipt,
+) -> Result<Answer, ApiError> {
+    let stored = R::stored(&*backend.views, caller.client, id).await.ok().flatten();
+    // it may have gone on since, or the views may trail: the answer is what this write made of it
+    let answer = match stored.filter(|stored| stored.version == receipt.version) {
+        Some(stored) => Answer::json(stored.json).etag(stored.version),
+        None => as_of::<R>(backend, caller, id, Moment::Version(receipt.version)).await?,
+    };
+    Ok(match receipt.position {
+        Some(position) => answer.position(position),
+        None => answer,
+    })
+}
+
+/// Carries a command out and answers with the resource as it is after it.
+pub(super) async fn change<R: Resource>(
+    backend: &Backend,
+    caller: &Principal,
+    request: &RequestContext,
+    id: R::Id,
+    if_match: Option<&IfMatch>,
+    command: &<R::Rules as Aggregate>::Command,
+) -> Result<Answer, ApiError> {
+    let receipt = execute::<R>(backend, caller, request, id, if_match, command).await?;
+    written::<R>(backend, caller, id, receipt).await
+}
+
+/// What belongs to a resource is correlated by its id.
+fn correlation(stream: &StreamId) -> Uuid {
+    stream.id()
+}
