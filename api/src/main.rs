@@ -3,7 +3,9 @@
 use std::io;
 use std::process::ExitCode;
 
-use api::cli::{Cli, Command, audit, client, demo, doctor, migrate, openapi, projections, serve, simulate};
+use api::cli::{
+    Cli, Command, audit, client, demo, doctor, keys, migrate, openapi, projections, serve, simulate,
+};
 use clap::Parser as _;
 
 fn main() -> ExitCode {
@@ -35,5 +37,6 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Openapi => openapi::run().map(done),
         Command::Doctor(args) => doctor::run(&args),
         Command::Client(args) => client::run(&args).map(done),
+        Command::Keys(args) => keys::run(&args).map(done),
     }
 }

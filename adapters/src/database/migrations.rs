@@ -20,6 +20,8 @@ pub enum Part {
     Log,
     /// The read models. They can be rebuilt from the log.
     Views,
+    /// Encryption keys and what else can neither be rebuilt nor is kept for ever.
+    Keys,
 }
 
 /// Why the schema could not be changed or looked at.
@@ -31,13 +33,13 @@ pub enum MigrationError {
     /// A migration failed, or what is applied differs from what this build holds.
     #[error("cannot migrate the database")]
     Migration(#[from] MigrateError),
-    /// Going down would destroy the log.
-    #[error(
-        "the log holds {events} events; going down would destroy them, so move the database away instead"
-    )]
-    LogNotEmpty {
+    /// Going down would destroy what nothing can bring back.
+    #[error("there are {rows} {what}; going down would destroy them, so move the database away instead")]
+    NotEmpty {
         /// How many.
-        events: i64,
+        rows: i64,
+        /// Of what.
+        what: &'static str,
     },
 }
 
@@ -81,6 +83,7 @@ impl Part {
         self.migrator(match self {
             Part::Log => migrations!["sqlite/log": 1 "0001_events"],
             Part::Views => migrations!["sqlite/views": 1 "0001_views"],
+            Part::Keys => migrations!["sqlite/keys": 1 "0001_keys"],
         })
     }
 
@@ -88,7 +91,17 @@ impl Part {
         self.migrator(match self {
             Part::Log => migrations!["postgres/log": 1 "0001_events"],
             Part::Views => migrations!["postgres/views": 1 "0001_views"],
+            Part::Keys => migrations!["postgres/keys": 1 "0001_keys"],
         })
+    }
+
+    /// What nothing can bring back, and how to count it.
+    fn irreplaceable(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Part::Log => Some(("events", "SELECT count(*) FROM events")),
+            Part::Views => None,
+            Part::Keys => Some(("encryption keys", "SELECT count(*) FROM data_keys")),
+        }
     }
 
     fn migrator(self, migrations: Vec<Migration>) -> Migrator {
@@ -102,6 +115,7 @@ impl Part {
         match self {
             Part::Log => "_voxledger_log_migrations",
             Part::Views => "_voxledger_views_migrations",
+            Part::Keys => "_voxledger_keys_migrations",
         }
     }
 }
@@ -120,17 +134,17 @@ pub async fn migrate_up(database: &Database, part: Part) -> Result<(), Migration
 /// Takes back the newest `steps` migrations.
 ///
 /// # Errors
-/// As [`migrate_up`]; [`MigrationError::LogNotEmpty`] when the part is a log with events.
+/// As [`migrate_up`]; [`MigrationError::NotEmpty`] when the part holds what cannot be rebuilt.
 pub async fn migrate_down(database: &Database, part: Part, steps: usize) -> Result<(), MigrationError> {
     match database {
         Database::Sqlite(path) => {
             let mut connection = sqlite(path).connect().await?;
-            down(&mut connection, part, &part.sqlite(), steps, count_events_sqlite).await?;
+            down(&mut connection, part, &part.sqlite(), steps, count_sqlite).await?;
             connection.close().await?;
         }
         Database::Postgres(url) => {
             let mut connection = url.options()?.connect().await?;
-            down(&mut connection, part, &part.postgres(), steps, count_events_postgres).await?;
+            down(&mut connection, part, &part.postgres(), steps, count_postgres).await?;
             connection.close().await?;
         }
     }
@@ -196,12 +210,12 @@ fn sqlite(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(BUSY)
 }
 
-async fn count_events_sqlite(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(connection).await
+async fn count_sqlite(connection: &mut SqliteConnection, sql: &'static str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(sql).fetch_one(connection).await
 }
 
-async fn count_events_postgres(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(connection).await
+async fn count_postgres(connection: &mut PgConnection, sql: &'static str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(sql).fetch_one(connection).await
 }
 
 async fn applied<C: Migrate>(connection: &mut C, part: Part) -> Result<Vec<i64>, MigrationError> {
@@ -214,17 +228,17 @@ async fn down<C: Migrate>(
     part: Part,
     migrator: &Migrator,
     steps: usize,
-    count_events: impl AsyncFn(&mut C) -> Result<i64, sqlx::Error>,
+    count: impl AsyncFn(&mut C, &'static str) -> Result<i64, sqlx::Error>,
 ) -> Result<(), MigrationError> {
     connection.lock().await?;
     connection.ensure_migrations_table(part.table()).await?;
     let mut applied = applied(connection, part).await?;
     applied.sort_unstable();
-    if part == Part::Log && !applied.is_empty() && steps > 0 {
-        let events = count_events(connection).await?;
-        if events > 0 {
+    if let Some((what, sql)) = part.irreplaceable().filter(|_| !applied.is_empty() && steps > 0) {
+        let rows = count(connection, sql).await?;
+        if rows > 0 {
             connection.unlock().await?;
-            return Err(MigrationError::LogNotEmpty { events });
+            return Err(MigrationError::NotEmpty { rows, what });
         }
     }
     for version in applied.iter().rev().take(steps) {
@@ -265,7 +279,7 @@ mod tests {
 
     #[test]
     fn every_file_of_a_folder_is_embedded_and_both_dialects_have_the_same() {
-        for (part, folder) in [(Part::Log, "log"), (Part::Views, "views")] {
+        for (part, folder) in [(Part::Log, "log"), (Part::Views, "views"), (Part::Keys, "keys")] {
             for (dialect, migrator) in [("sqlite", part.sqlite()), ("postgres", part.postgres())] {
                 let folder =
                     Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(dialect).join(folder);

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    audit::AuditArgs, client::ClientArgs, demo::DemoArgs, doctor::DoctorArgs, migrate::MigrateArgs,
-    projections::ProjectionsArgs, serve::ServeArgs, simulate::SimulateArgs,
+    audit::AuditArgs, client::ClientArgs, demo::DemoArgs, doctor::DoctorArgs, keys::KeysArgs,
+    migrate::MigrateArgs, projections::ProjectionsArgs, serve::ServeArgs, simulate::SimulateArgs,
 };
 
 /// The self-hosted control plane for voice-AI telephony.
@@ -39,6 +39,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Manage clients without the API.
     Client(ClientArgs),
+    /// Replace the master key.
+    Keys(KeysArgs),
 }
 
 #[cfg(test)]

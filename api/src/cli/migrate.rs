@@ -26,7 +26,7 @@ pub struct MigrateArgs {
 pub enum MigrateAction {
     /// Bring it up to date; a node does so, too, when it starts.
     Up,
-    /// Take the newest step back: of the views first, of the log only once they are gone and it is empty. Stop
+    /// Take the newest step back: of the views first, of keys and log only once they are gone and empty. Stop
     /// all nodes before.
     Down,
     /// Show which steps are done.
@@ -40,7 +40,7 @@ pub enum MigrateAction {
 pub fn run(args: &MigrateArgs) -> anyhow::Result<()> {
     let config = args.stores.load(&[])?;
     runtime().block_on(async {
-        let stores = [stores::log(&config)?, stores::views(&config)?];
+        let stores = [stores::log(&config)?, stores::keys(&config)?, stores::views(&config)?];
         match args.action {
             MigrateAction::Up => up(&config, &stores).await?,
             MigrateAction::Down => down(&config, &stores).await?,

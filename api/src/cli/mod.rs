@@ -6,6 +6,7 @@ mod command;
 mod config_args;
 pub mod demo;
 pub mod doctor;
+pub mod keys;
 pub mod migrate;
 pub mod openapi;
 pub mod projections;

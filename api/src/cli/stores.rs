@@ -4,7 +4,7 @@ use adapters::database::{Database, MigrationStatus, Part, migration_status};
 use anyhow::Context as _;
 
 use crate::config::{Config, EventStoreUrl, ReadModelsUrl};
-use crate::node::{data_dir_is_held, is_locked, log_database, views_database};
+use crate::node::{data_dir_is_held, is_locked, keys_database, log_database, views_database};
 
 /// A part of what a node keeps, and where.
 #[derive(Debug)]
@@ -17,11 +17,12 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// `log` or `views`.
+    /// `log`, `views` or `keys`.
     pub fn name(&self) -> &'static str {
         match self.part {
             Part::Log => "log",
             Part::Views => "views",
+            Part::Keys => "keys",
         }
     }
 
@@ -56,6 +57,15 @@ pub(super) fn log(config: &Config) -> anyhow::Result<Store> {
 pub(super) fn views(config: &Config) -> anyhow::Result<Store> {
     let database = views_database(config).context("read_models")?;
     Ok(Store { part: Part::Views, shown: shown(&database), database: Some(database) })
+}
+
+/// The keys.
+///
+/// # Errors
+/// When their address cannot be read.
+pub(super) fn keys(config: &Config) -> anyhow::Result<Store> {
+    let database = keys_database(config).context("key_store")?;
+    Ok(Store { part: Part::Keys, shown: shown(&database), database: Some(database) })
 }
 
 fn shown(database: &Database) -> String {

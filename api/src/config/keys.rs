@@ -1,10 +1,8 @@
 //! The node's own secrets.
 
-use std::fmt;
 use std::path::PathBuf;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use adapters::keys::MasterKey;
 
 use super::setting::section;
 use super::value::Value;
@@ -19,30 +17,6 @@ section! {
         master_key: Option<MasterKey> = "master_key", "";
         /// A file that holds the master key.
         master_key_file: Option<PathBuf> = "master_key_file", "";
-    }
-}
-
-/// The key that everything sensitive is encrypted under. `Debug` hides it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct MasterKey([u8; 32]);
-
-impl MasterKey {
-    /// Reads base64 of 32 bytes, as it stands in a setting or in a key file.
-    #[must_use]
-    pub fn from_base64(text: &str) -> Option<Self> {
-        STANDARD.decode(text.trim()).ok()?.try_into().ok().map(Self)
-    }
-
-    /// The key itself.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for MasterKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<master key>")
     }
 }
 

@@ -23,7 +23,7 @@ pub use actors::ActorsConfig;
 pub use carriers::{TelnyxConfig, UltravoxConfig};
 pub use error::ConfigError;
 pub use http::HttpConfig;
-pub use keys::{KeysConfig, MasterKey};
+pub use keys::KeysConfig;
 pub use providers::{AnthropicConfig, GoogleConfig, GroqConfig, OpenaiConfig};
 pub use secret::Secret;
 pub use setting::Setting;

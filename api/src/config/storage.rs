@@ -17,6 +17,8 @@ section! {
         event_store: Option<EventStoreUrl> = "event_store", "";
         /// The views: `sqlite:PATH` or `postgres://…`; in the data folder when not set.
         read_models: Option<ReadModelsUrl> = "read_models", "";
+        /// Encryption and idempotency keys: `sqlite:PATH` or `postgres://…`; beside the log when not set.
+        key_store: Option<ReadModelsUrl> = "key_store", "";
         /// Appends that may wait for the writer before more are refused with 503.
         append_queue: NonZeroUsize = "storage.append_queue", "4096";
         /// Most events one commit takes.
@@ -37,11 +39,30 @@ impl StorageConfig {
         self.read_models.clone().unwrap_or_else(|| ReadModelsUrl::Sqlite(self.data_dir.join("views.db")))
     }
 
+    /// The keys; when no place is set, the server of the log or of the views, so that all nodes share them, and
+    /// without a server a file in the data folder.
+    #[must_use]
+    pub fn key_store(&self) -> ReadModelsUrl {
+        self.key_store.clone().unwrap_or_else(|| match (self.event_store(), self.read_models()) {
+            (EventStoreUrl::Postgres(url), _) | (_, ReadModelsUrl::Postgres(url)) => {
+                ReadModelsUrl::Postgres(url)
+            }
+            _ => ReadModelsUrl::Sqlite(self.data_dir.join("keys.db")),
+        })
+    }
+
+    /// The master key's file in the data folder.
+    #[must_use]
+    pub fn master_key_file(&self) -> PathBuf {
+        self.data_dir.join("master.key")
+    }
+
     /// Everything in `folder`.
     pub(super) fn in_folder(&mut self, folder: &Path) {
         folder.clone_into(&mut self.data_dir);
         self.event_store = None;
         self.read_models = None;
+        self.key_store = None;
     }
 }
 

@@ -7,6 +7,7 @@ use adapters::clock::SystemClock;
 use adapters::database::Database;
 use adapters::event_store::{EventLog, Target, WriterLimits};
 use adapters::ids::RandomIds;
+use adapters::keys::{KeyVault, KeysDb, MasterKey};
 use adapters::read_models::SqlViews;
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
 use adapters::telephony::telnyx::{ApiKey, TelnyxClient, TelnyxConfig};
@@ -14,6 +15,7 @@ use anyhow::Context as _;
 use domain::ports::clock::Clock;
 use domain::ports::ids::Ids;
 use domain::ports::telephony::Telephony;
+use domain::ports::vault::Vault;
 
 use super::lifecycle::NoCarrier;
 use crate::config::{Config, EventStoreUrl, ReadModelsUrl};
@@ -25,6 +27,10 @@ pub struct Edges {
     pub log: EventLog,
     /// The views, the leases and the work.
     pub views: SqlViews,
+    /// The keys, and what is idempotent.
+    pub keys: KeysDb,
+    /// What secrets are sealed with.
+    pub vault: Arc<dyn Vault>,
     /// The carrier.
     pub telephony: Arc<dyn Telephony>,
     /// The time.
@@ -43,7 +49,9 @@ impl Edges {
         let telephony = telephony(config, &clock)?;
         let log = open_log(config, false).await?;
         let views = open_views(config).await?;
-        Ok(Self { log, views, telephony, clock, ids: Arc::new(RandomIds) })
+        let ids: Arc<dyn Ids> = Arc::new(RandomIds);
+        let (keys, vault) = open_vault(config, &clock, &ids).await?;
+        Ok(Self { log, views, keys, vault: Arc::new(vault), telephony, clock, ids })
     }
 }
 
@@ -83,6 +91,59 @@ pub(crate) async fn open_views(config: &Config) -> anyhow::Result<SqlViews> {
     SqlViews::open(&database).await.context("cannot open the read models")
 }
 
+/// Opens the key store with the master key.
+///
+/// # Errors
+/// When either cannot be used, or they do not belong together.
+async fn open_vault(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<dyn Ids>,
+) -> anyhow::Result<(KeysDb, KeyVault)> {
+    let master = master_key(config, &**ids)?;
+    let keys = open_keys(config).await?;
+    let vault = KeyVault::new(keys.clone(), master, clock.clone(), ids.clone());
+    vault.check().await.context("the key store and the master key do not belong together")?;
+    Ok((keys, vault))
+}
+
+/// Opens the key store.
+///
+/// # Errors
+/// When it cannot be opened.
+pub(crate) async fn open_keys(config: &Config) -> anyhow::Result<KeysDb> {
+    let database = keys_database(config)?;
+    if let Database::Sqlite(path) = &database {
+        make_room_for(path)?;
+    }
+    KeysDb::open(&database).await.context("cannot open the key store")
+}
+
+/// The master key: as set, or from its file, which is made on the first start.
+///
+/// # Errors
+/// When it cannot be read or made.
+pub(crate) fn master_key(config: &Config, ids: &dyn Ids) -> anyhow::Result<MasterKey> {
+    if let Some(key) = &config.keys.master_key {
+        return Ok(key.clone());
+    }
+    if let Some(path) = &config.keys.master_key_file {
+        return MasterKey::read(path)
+            .context("set VOXLEDGER_MASTER_KEY_FILE to a file with base64 of 32 bytes");
+    }
+    let path = config.storage.master_key_file();
+    make_room_for(&path)?;
+    Ok(MasterKey::read_or_create(&path, || ids.secret())?)
+}
+
+/// The database of the keys.
+///
+/// # Errors
+/// When the address cannot be read.
+pub(crate) fn keys_database(config: &Config) -> anyhow::Result<Database> {
+    database(config.storage.key_store())
+}
+
 /// The database of the log, if it is one whose schema we keep.
 ///
 /// # Errors
@@ -100,7 +161,11 @@ pub(crate) fn log_database(config: &Config) -> anyhow::Result<Option<Database>> 
 /// # Errors
 /// When the address cannot be read.
 pub(crate) fn views_database(config: &Config) -> anyhow::Result<Database> {
-    Ok(match config.storage.read_models() {
+    database(config.storage.read_models())
+}
+
+fn database(url: ReadModelsUrl) -> anyhow::Result<Database> {
+    Ok(match url {
         ReadModelsUrl::Sqlite(path) => Database::Sqlite(path),
         ReadModelsUrl::Postgres(url) => url.reveal().parse()?,
     })

@@ -10,7 +10,9 @@ mod start;
 pub(crate) use bootstrap::create_client;
 pub use bootstrap::{Bootstrapped, DEFAULT_CLIENT};
 pub use edges::Edges;
-pub(crate) use edges::{log_database, open_log, open_views, views_database};
+pub(crate) use edges::{
+    keys_database, log_database, master_key, open_keys, open_log, open_views, views_database,
+};
 pub(crate) use lifecycle::{data_dir_is_held, is_locked};
 pub use lifecycle::{hold_data_dir, until_told_to_stop};
 pub use start::{Backend, Node};

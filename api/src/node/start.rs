@@ -11,10 +11,12 @@ use actors::carrier::CarrierInbox;
 use actors::work::{WorkOptions, Workbench};
 use actors::{Runtime, TraceHooks};
 use adapters::event_store::EventLog;
+use adapters::keys::KeysDb;
 use adapters::telephony::telnyx::WebhookVerifier;
 use anyhow::Context as _;
 use domain::envelope::Position;
 use domain::phone::E164;
+use domain::ports::vault::Vault;
 use domain::ports::work::WorkStore;
 use projections::Queries;
 use projections::runner::{self, Progress, Runner};
@@ -45,6 +47,8 @@ pub struct Backend {
     pub inbox: CarrierInbox,
     /// What is read.
     pub views: Arc<dyn Queries>,
+    /// What secrets are sealed with.
+    pub vault: Arc<dyn Vault>,
     /// How long a write waits for the views.
     pub read_your_writes: Duration,
     /// Checks Telnyx' signatures; without a key no webhook is taken.
@@ -81,6 +85,7 @@ pub struct Node {
     /// What the start found on the log.
     pub bootstrapped: Bootstrapped,
     log: EventLog,
+    keys: KeysDb,
     views: Arc<dyn ViewStore>,
     runner: Runner,
     stop: CancellationToken,
@@ -155,6 +160,7 @@ impl Node {
             calls,
             inbox,
             views: queries,
+            vault: edges.vault,
             read_your_writes: config.http.read_your_writes,
             telnyx: config.telnyx.public_key.clone().map(Arc::new),
             stop: stop.clone(),
@@ -170,6 +176,7 @@ impl Node {
             address,
             bootstrapped,
             log,
+            keys: edges.keys,
             views: view_store,
             runner,
             stop,
@@ -200,6 +207,7 @@ impl Node {
             }
         }
         self.runner.stop().await;
+        self.keys.close().await;
         self.log.close().await;
     }
 }

@@ -7,6 +7,7 @@ pub mod event_store;
 pub mod ids;
 pub mod lease;
 pub mod telephony;
+pub mod vault;
 pub mod work;
 
 #[cfg(feature = "conformance")]

@@ -206,12 +206,18 @@ fn telnyx(config: &Config) -> Vec<Finding> {
 fn master_key(config: &Config) -> Option<Finding> {
     use std::os::unix::fs::PermissionsExt as _;
     const WHAT: &str = "master key";
-    let file = config.keys.master_key_file.as_ref()?;
+    let own = config.storage.master_key_file();
+    let file = match &config.keys.master_key_file {
+        Some(file) => file,
+        // made on the first start
+        None if config.keys.master_key.is_some() || !own.exists() => return None,
+        None => &own,
+    };
     let shown = file.display();
     Some(match fs::metadata(file) {
         Err(error) => Finding::fail(WHAT, format!("{shown}: {error}"), "correct VOXLEDGER_MASTER_KEY_FILE"),
         Ok(meta) if meta.permissions().mode() & 0o077 != 0 => {
-            Finding::warn(WHAT, format!("{shown} can be read by others"), format!("chmod 600 {shown}"))
+            Finding::fail(WHAT, format!("{shown} can be read by others"), format!("chmod 600 {shown}"))
         }
         Ok(_) => Finding::ok(WHAT, format!("{shown} is its owner's alone")),
     })

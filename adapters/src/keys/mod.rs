@@ -1,0 +1,14 @@
+//! The store of keys, and the vault built on it.
+//!
+//! A master key, which never enters a database, wraps data keys; data keys seal. So a new master key means to wrap
+//! the data keys anew and nothing else, and to destroy a data key is to erase all that it sealed.
+
+mod db;
+mod master;
+mod rotate;
+mod vault;
+
+pub use db::{KeysDb, OpenKeysError};
+pub use master::{MasterKey, MasterKeyError};
+pub use rotate::{RotateError, rotate};
+pub use vault::KeyVault;

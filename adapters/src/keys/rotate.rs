@@ -1,0 +1,60 @@
+//! A new master key: every data key is unwrapped by the old one and wrapped by the new one, all or none.
+
+use domain::ports::ids::Ids;
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use super::db::{KeysDb, on};
+use super::master::{MasterKey, NONCE};
+
+/// Why the master key was not replaced. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RotateError {
+    /// The store could not be read or written.
+    #[error("cannot change the key store")]
+    Database(#[from] sqlx::Error),
+    /// A key is wrapped by a third master key.
+    #[error("a key is wrapped by the master key {0}, which is neither the old nor the new one")]
+    Foreign(String),
+    /// A key does not open.
+    #[error("the data key {0} cannot be unwrapped: it was altered")]
+    Damaged(Uuid),
+}
+
+/// Wraps all keys by `new` instead of `old`, in one transaction; answers how many. Keys that `new` wraps already,
+/// from an attempt that was cut off, are left as they are.
+///
+/// # Errors
+/// See [`RotateError`].
+pub async fn rotate(
+    db: &KeysDb,
+    old: &MasterKey,
+    new: &MasterKey,
+    ids: &dyn Ids,
+) -> Result<usize, RotateError> {
+    const ALL: &str = "SELECT id, master_id, wrapped FROM data_keys ORDER BY id";
+    const SET: &str = "UPDATE data_keys SET master_id = $1, wrapped = $2 WHERE id = $3";
+    on!(db, pool => {
+        let mut tx = pool.begin().await?;
+        let rows = sqlx::query(ALL).fetch_all(&mut *tx).await?;
+        let mut wrapped_anew = 0;
+        for row in rows {
+            let (id, master_id): (Uuid, String) = (row.try_get(0)?, row.try_get(1)?);
+            let wrapped: Vec<u8> = row.try_get(2)?;
+            if master_id == new.id() {
+                continue;
+            }
+            if master_id != old.id() {
+                return Err(RotateError::Foreign(master_id));
+            }
+            let key = old.unwrap(id.as_bytes(), &wrapped).ok_or(RotateError::Damaged(id))?;
+            let random = ids.secret();
+            let nonce: [u8; NONCE] = std::array::from_fn(|at| random[at]);
+            let wrapped = new.wrap(nonce, id.as_bytes(), &key).ok_or(RotateError::Damaged(id))?;
+            sqlx::query(SET).bind(new.id()).bind(wrapped).bind(id).execute(&mut *tx).await?;
+            wrapped_anew += 1;
+        }
+        tx.commit().await?;
+        Ok(wrapped_anew)
+    })
+}

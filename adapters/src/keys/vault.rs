@@ -1,0 +1,141 @@
+//! Data keys, and what is sealed under them.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use domain::ids::ClientId;
+use domain::ports::StoreUnavailable;
+use domain::ports::clock::Clock;
+use domain::ports::ids::Ids;
+use domain::ports::vault::{Sealed, Vault, VaultError};
+use lru::LruCache;
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use super::db::{KeysDb, on, unavailable};
+use super::master::{MasterKey, NONCE, open, seal};
+
+/// Data keys kept unwrapped in memory.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+/// The key a client's secrets are sealed under.
+const SECRETS: &str = "secrets";
+
+/// A [`Vault`] on a database of wrapped keys.
+#[derive(Debug, Clone)]
+pub struct KeyVault {
+    db: KeysDb,
+    master: MasterKey,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    known: Arc<Mutex<LruCache<(Uuid, String), DataKey>>>,
+}
+
+#[derive(Clone, Copy)]
+struct DataKey {
+    id: Uuid,
+    bytes: [u8; 32],
+}
+
+impl std::fmt::Debug for DataKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "<data key {}>", self.id)
+    }
+}
+
+impl KeyVault {
+    /// A vault whose keys are in `db`, wrapped by `master`.
+    #[must_use]
+    pub fn new(db: KeysDb, master: MasterKey, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        Self { db, master, clock, ids, known: Arc::new(Mutex::new(LruCache::new(REMEMBERED))) }
+    }
+
+    /// Makes sure that the master key is the one the stored keys are wrapped by.
+    ///
+    /// # Errors
+    /// [`VaultError::MasterKey`] when it is another one.
+    pub async fn check(&self) -> Result<(), VaultError> {
+        const OTHER: &str = "SELECT master_id FROM data_keys WHERE master_id <> $1 LIMIT 1";
+        let other: Option<String> = on!(&self.db, pool => sqlx::query_scalar(OTHER)
+            .bind(self.master.id()).fetch_optional(pool).await)
+        .map_err(unavailable)?;
+        other.map_or(Ok(()), |id| Err(VaultError::MasterKey(id)))
+    }
+
+    /// The key of an owner for a purpose; made on first use. Of two nodes that make one at once, one wins.
+    async fn key(&self, owner: Uuid, label: &str) -> Result<DataKey, VaultError> {
+        let name = (owner, label.to_owned());
+        if let Some(key) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&name) {
+            return Ok(*key);
+        }
+        let key = match self.stored(owner, label).await? {
+            Some(key) => key,
+            None => {
+                self.create(owner, label).await?;
+                self.stored(owner, label).await?.ok_or(VaultError::Destroyed)?
+            }
+        };
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).put(name, key);
+        Ok(key)
+    }
+
+    async fn stored(&self, owner: Uuid, label: &str) -> Result<Option<DataKey>, VaultError> {
+        const GET: &str = "SELECT id, master_id, wrapped FROM data_keys WHERE owner = $1 AND label = $2";
+        let read = on!(&self.db, pool => sqlx::query(GET).bind(owner).bind(label).fetch_optional(pool).await
+            .and_then(|row| row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).transpose()));
+        let Some((id, master_id, wrapped)): Option<(Uuid, String, Vec<u8>)> = read.map_err(unavailable)?
+        else {
+            return Ok(None);
+        };
+        if master_id != self.master.id() {
+            return Err(VaultError::MasterKey(master_id));
+        }
+        let bytes = self.master.unwrap(id.as_bytes(), &wrapped).ok_or(VaultError::Forged)?;
+        Ok(Some(DataKey { id, bytes }))
+    }
+
+    async fn create(&self, owner: Uuid, label: &str) -> Result<(), VaultError> {
+        const ADD: &str = "INSERT INTO data_keys (id, owner, label, master_id, wrapped, created_at) \
+                           VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (owner, label) DO NOTHING";
+        let (id, key) = (self.ids.next(), self.ids.secret());
+        let wrapped = self.master.wrap(self.nonce(), id.as_bytes(), &key);
+        let wrapped = wrapped.ok_or_else(|| StoreUnavailable("the key cannot be wrapped".to_owned()))?;
+        let now = self.clock.now().timestamp_micros();
+        on!(&self.db, pool => sqlx::query(ADD).bind(id).bind(owner).bind(label).bind(self.master.id())
+            .bind(wrapped).bind(now).execute(pool).await.map(drop))
+        .map_err(unavailable)?;
+        Ok(())
+    }
+
+    fn nonce(&self) -> [u8; NONCE] {
+        let random = self.ids.secret();
+        std::array::from_fn(|at| random[at])
+    }
+}
+
+/// What a sealed value is bound to.
+fn bound_to(owner: ClientId, place: &str) -> Vec<u8> {
+    [owner.0.as_bytes(), place.as_bytes()].concat()
+}
+
+#[async_trait]
+impl Vault for KeyVault {
+    async fn seal(&self, owner: ClientId, place: &str, plain: &[u8]) -> Result<Sealed, VaultError> {
+        let key = self.key(owner.0, SECRETS).await?;
+        let bytes = seal(&key.bytes, self.nonce(), &bound_to(owner, place), plain);
+        let bytes = bytes.ok_or_else(|| StoreUnavailable("the value cannot be sealed".to_owned()))?;
+        Ok(Sealed { key: key.id, bytes: bytes.into() })
+    }
+
+    async fn open(&self, owner: ClientId, place: &str, sealed: &Sealed) -> Result<Vec<u8>, VaultError> {
+        let key = self.key(owner.0, SECRETS).await?;
+        if key.id != sealed.key {
+            return Err(VaultError::Destroyed);
+        }
+        open(&key.bytes, &bound_to(owner, place), &sealed.bytes).ok_or(VaultError::Forged)
+    }
+
+    async fn secret(&self, purpose: &str) -> Result<[u8; 32], VaultError> {
+        Ok(self.key(Uuid::nil(), purpose).await?.bytes)
+    }
+}

@@ -1,0 +1,91 @@
+//! `voxledger keys`: the master key.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use adapters::ids::RandomIds;
+use adapters::keys::{self, MasterKey};
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use domain::ports::ids::Ids as _;
+
+use super::config_args::StoreArgs;
+use super::serve::runtime;
+use crate::config::Config;
+use crate::node::{master_key, open_keys};
+
+/// Flags of `keys`.
+#[derive(Debug, Clone, Args)]
+pub struct KeysArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: KeysAction,
+    /// Where keys are.
+    #[command(flatten)]
+    pub stores: StoreArgs,
+}
+
+/// What to do with the master key.
+#[derive(Debug, Clone, Subcommand)]
+pub enum KeysAction {
+    /// Replace the master key: wrap every key it protects by a new one. Stop all nodes before.
+    Rotate {
+        /// The file of the new key, made when it does not exist. Needed where the master key comes from the
+        /// environment or a file of your own; else the file in the data folder is replaced.
+        #[arg(long)]
+        to: Option<PathBuf>,
+    },
+}
+
+/// Replaces the master key.
+///
+/// # Errors
+/// When a key file or the key store cannot be used; the old key stays good then.
+pub fn run(args: &KeysArgs) -> anyhow::Result<()> {
+    let config = args.stores.load(&[])?;
+    let KeysAction::Rotate { to } = &args.action;
+    anyhow::ensure!(!super::stores::node_is_running(&config), "a node uses these keys; stop it first");
+    let old = master_key(&config, &RandomIds)?;
+    let own = config.keys.master_key.is_none() && config.keys.master_key_file.is_none();
+    match to {
+        None if own => in_the_data_folder(&config, &old),
+        None => anyhow::bail!("the master key is set by you: name the file of the new one with --to"),
+        Some(path) => {
+            let new = MasterKey::read_or_create(path, || RandomIds.secret())?;
+            let count = wrap(&config, &old, &new)?;
+            println!("{count} keys are wrapped by the new master key {}; start the nodes with", new.id());
+            println!("VOXLEDGER_MASTER_KEY_FILE={}", path.display());
+            Ok(())
+        }
+    }
+}
+
+/// The new key is on disk before anything is wrapped by it, and takes the old one's place last. Cut off in
+/// between, the same command goes on where it was.
+fn in_the_data_folder(config: &Config, old: &MasterKey) -> anyhow::Result<()> {
+    let file = config.storage.master_key_file();
+    let next = file.with_extension("key.next");
+    let new = MasterKey::read_or_create(&next, || RandomIds.secret())?;
+    let count = wrap(config, old, &new)?;
+    replace(&next, &file)?;
+    println!("{count} keys are wrapped by the new master key {} in {}", new.id(), file.display());
+    println!("the old one opens nothing any more but backups made before");
+    Ok(())
+}
+
+fn replace(next: &Path, file: &Path) -> anyhow::Result<()> {
+    fs::rename(next, file).with_context(|| format!("cannot replace {}", file.display()))?;
+    if let Some(folder) = file.parent() {
+        fs::File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn wrap(config: &Config, old: &MasterKey, new: &MasterKey) -> anyhow::Result<usize> {
+    runtime().block_on(async {
+        let db = open_keys(config).await?;
+        let count = keys::rotate(&db, old, new, &RandomIds).await;
+        db.close().await;
+        Ok(count?)
+    })
+}
