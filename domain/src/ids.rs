@@ -91,6 +91,8 @@ ids! {
     UserId = "usr" in "user";
     /// A key a program signs in with.
     ApiKeyId = "key" in "api_key";
+    /// A login: a family of refresh tokens.
+    LoginId = "login" in "login";
     /// A call: one leg with a carrier, and the legs it is transferred to.
     CallId = "call" in "call";
     /// A phone number and where its calls go.

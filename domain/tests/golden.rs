@@ -21,12 +21,15 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::path::PathBuf;
 
-use domain::api_key::ApiKeyEvent;
+use domain::api_key::{ApiKeyEvent, KeyUsageEvent};
 use domain::call::CallEvent;
 use domain::carrier_event::CarrierInboxEvent;
+use domain::claim::ClaimEvent;
 use domain::client::ClientEvent;
 use domain::leg::LegEvent;
+use domain::login::LoginEvent;
 use domain::number::NumberEvent;
+use domain::user::UserEvent;
 use domain::wire::{DomainEvent, readable};
 
 fn folder() -> PathBuf {
@@ -47,6 +50,10 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<NumberEvent>(specimens::number());
     proof.prove::<ClientEvent>(specimens::client());
     proof.prove::<ApiKeyEvent>(specimens::api_key());
+    proof.prove::<KeyUsageEvent>(specimens::key_usage());
+    proof.prove::<ClaimEvent>(specimens::claim());
+    proof.prove::<UserEvent>(specimens::user());
+    proof.prove::<LoginEvent>(specimens::login());
     proof.prove::<LegEvent>(specimens::leg_bound());
     proof.prove::<CarrierInboxEvent>(specimens::carrier_event());
 }

@@ -13,6 +13,7 @@ pub mod page;
 pub mod runner;
 pub mod store;
 pub mod transcripts;
+pub mod users;
 pub mod view;
 
 /// Everything that can be asked of the views.
@@ -23,6 +24,7 @@ pub trait Queries:
     + numbers::NumberQueries
     + clients::ClientQueries
     + api_keys::ApiKeyQueries
+    + users::UserQueries
 {
 }
 
@@ -33,5 +35,7 @@ impl<T> Queries for T where
         + numbers::NumberQueries
         + clients::ClientQueries
         + api_keys::ApiKeyQueries
+        + users::UserQueries
+        + users::UserQueries
 {
 }

@@ -12,6 +12,7 @@ use crate::calls::CallRow;
 use crate::clients::ClientRow;
 use crate::numbers::NumberRow;
 use crate::transcripts::LineRow;
+use crate::users::UserRow;
 use crate::view::Row;
 
 /// Number of a whole set of a view's rows. Queries read the active one; a rebuild fills the next beside it.
@@ -155,6 +156,7 @@ pub trait ViewStore:
     + ViewRows<NumberRow>
     + ViewRows<ClientRow>
     + ViewRows<ApiKeyRow>
+    + ViewRows<UserRow>
     + Leases
 {
     /// How far the active rows of a view have come; on first sight an empty generation 1.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use domain::ids::{ApiKeyId, ClientId};
 use domain::ports::StoreUnavailable;
-use projections::api_keys::{ApiKeyEntry, ApiKeyQueries, ApiKeyRow, ApiKeyView, KeyHash};
+use projections::api_keys::{ApiKeyEntry, ApiKeyQueries, ApiKeyRow, ApiKeyView, KeyHash, KeyInner};
 use projections::page::{Page, PageRequest, Stored};
 use uuid::Uuid;
 
@@ -21,7 +21,9 @@ impl Table for ApiKeyRow {
         changing("position", Kind::Int),
         changing("version", Kind::Int),
         changing("key_hash", Kind::Bytes),
+        changing("removed", Kind::Bool),
         changing("doc", Kind::Text),
+        changing("fold", Kind::Text),
     ];
 
     fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
@@ -32,7 +34,9 @@ impl Table for ApiKeyRow {
             Value::position(self.position),
             Value::count(self.view.version),
             Value::Bytes(&self.hash.0),
+            Value::Bool(self.removed),
             Value::Text(serde_json::to_string(&self.view)?.into()),
+            Value::Text(serde_json::to_string(&self.inner)?.into()),
         ])
     }
 
@@ -41,28 +45,22 @@ impl Table for ApiKeyRow {
     }
 
     fn read(row: &SqlRow) -> Result<Self, sqlx::Error> {
-        let view: ApiKeyView = parsed(serde_json::from_str(&row.text(6)?))?;
-        let (client, position) = (ClientId(row.uuid(1)?), row.position(3)?);
-        Ok(ApiKeyRow { client, position, hash: hash(row, 5)?, view })
+        let hash = parsed(row.bytes(5)?.as_slice().try_into()).map(KeyHash)?;
+        let view: ApiKeyView = parsed(serde_json::from_str(&row.text(7)?))?;
+        let inner: KeyInner = parsed(serde_json::from_str(&row.text(8)?))?;
+        let (client, position, removed) = (ClientId(row.uuid(1)?), row.position(3)?, row.bool(6)?);
+        Ok(ApiKeyRow { client, position, hash, removed, view, inner })
     }
 }
 
-fn hash(row: &SqlRow, column: usize) -> Result<KeyHash, sqlx::Error> {
-    let bytes = row.bytes(column)?;
-    parsed(bytes.as_slice().try_into()).map(KeyHash)
-}
-
-fn entry(row: &SqlRow) -> Result<ApiKeyEntry, sqlx::Error> {
-    let ApiKeyView { id, name, scopes, .. } = parsed(serde_json::from_str(&row.text(2)?))?;
-    Ok(ApiKeyEntry { id, client: ClientId(row.uuid(0)?), hash: hash(row, 1)?, scopes, name })
-}
-
 const GET: &str = "SELECT version, doc FROM api_keys WHERE generation = \
-    (SELECT generation FROM projections WHERE name = 'api_keys') AND id = $1 AND client_id = $2";
-const BY_HASH: &str = "SELECT client_id, key_hash, doc FROM api_keys WHERE generation = \
-    (SELECT generation FROM projections WHERE name = 'api_keys') AND key_hash = $1";
-const DIRECTORY: &str = "SELECT client_id, key_hash, doc FROM api_keys WHERE generation = \
-    (SELECT generation FROM projections WHERE name = 'api_keys') AND id > $1 ORDER BY id LIMIT $2";
+    (SELECT generation FROM projections WHERE name = 'api_keys') AND id = $1 AND client_id = $2 AND NOT removed";
+const ROW: &str = "SELECT id, client_id, created_at, position, version, key_hash, removed, doc, fold FROM api_keys \
+    WHERE generation = (SELECT generation FROM projections WHERE name = 'api_keys') \
+    AND id = $1 AND client_id = $2 AND NOT removed";
+const DIRECTORY: &str = "SELECT id, client_id, created_at, position, version, key_hash, removed, doc, fold \
+    FROM api_keys WHERE generation = (SELECT generation FROM projections WHERE name = 'api_keys') \
+    AND NOT removed AND id > $1 ORDER BY id LIMIT $2";
 
 #[async_trait]
 impl ApiKeyQueries for SqlViews {
@@ -73,13 +71,18 @@ impl ApiKeyQueries for SqlViews {
     async fn api_keys(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable> {
         Select::from("api_keys", "api_keys")
             .and("client_id = ?", Value::Uuid(client.0))
+            .and("removed = ?", Value::Bool(false))
             .page(self, page)
             .await
     }
 
-    async fn api_key_by_hash(&self, hash: &KeyHash) -> Result<Option<ApiKeyEntry>, StoreUnavailable> {
-        let row = self.row(BY_HASH, [Value::Bytes(&hash.0)]).await?;
-        row.as_ref().map(entry).transpose().map_err(|error| unavailable(&error))
+    async fn api_key_row(
+        &self,
+        client: ClientId,
+        id: ApiKeyId,
+    ) -> Result<Option<ApiKeyRow>, StoreUnavailable> {
+        let row = self.row(ROW, [Value::Uuid(id.0), Value::Uuid(client.0)]).await?;
+        row.as_ref().map(ApiKeyRow::read).transpose().map_err(|error| unavailable(&error))
     }
 
     async fn api_key_directory(
@@ -90,7 +93,8 @@ impl ApiKeyQueries for SqlViews {
         let after = after.map_or(Uuid::nil(), |id| id.0);
         let values = vec![Value::Uuid(after), Value::Int(i64::from(limit))];
         let rows = self.rows(DIRECTORY.to_owned(), values).await?;
-        let entries: Result<Vec<_>, _> = rows.iter().map(entry).collect();
+        let entries: Result<Vec<_>, _> =
+            rows.iter().map(|row| ApiKeyRow::read(row).map(ApiKeyEntry::of)).collect();
         entries.map_err(|error| unavailable(&error))
     }
 }

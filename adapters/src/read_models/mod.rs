@@ -17,6 +17,7 @@ mod sql;
 mod sqlite;
 mod table;
 mod transcripts;
+mod users;
 mod work;
 mod work_changes;
 

@@ -8,6 +8,7 @@ use domain::api_key::{ApiKey, ApiKeyCommand, ApiKeyCreated};
 use domain::client::{Client, ClientCommand};
 use domain::envelope::{Actor, StreamId};
 use domain::ids::{ApiKeyId, ClientId};
+use domain::origin::Origin;
 use serde_bytes::ByteBuf;
 use uuid::Uuid;
 
@@ -77,13 +78,17 @@ fn new_key(runtime: &Runtime) -> PlainKey {
 }
 
 fn owner_key(runtime: &Runtime, key: &PlainKey) -> ApiKeyCommand {
-    ApiKeyCommand::Create(ApiKeyCreated {
+    ApiKeyCommand::Create(Box::new(ApiKeyCreated {
         name: "owner".to_owned(),
         key_prefix: key.shown().to_owned(),
         key_hash: ByteBuf::from(key.hash().0.to_vec()),
         scopes: vec!["*".to_owned()],
+        rate_limit: None,
+        usage_quota: None,
+        expires_at: None,
+        origin: Origin::default(),
         at: runtime.clock.now(),
-    })
+    }))
 }
 
 fn context(runtime: &Runtime, client: ClientId, component: &str) -> CommandContext {

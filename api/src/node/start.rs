@@ -30,7 +30,7 @@ use super::directories::Directories;
 use super::edges::Edges;
 use super::readiness;
 use crate::config::Config;
-use crate::http::auth::Keys;
+use crate::http::auth::{Doorkeeper, Tokens};
 use crate::http::middleware::Edge;
 use crate::http::system::Readiness;
 use crate::http::{BodyLimit, docs, system, v1};
@@ -123,7 +123,7 @@ impl Node {
             owner: runtime.node.to_string(),
         };
         let known = all_views_hold(&*view_store).await?;
-        let directories = Directories::load(&*queries, known).await?;
+        let directories = Directories::load(&*queries, runtime.clock.clone(), known).await?;
         let trace =
             runner::TraceHooks { recording: trace_context::is_exporting, adopt: trace_context::set_parent };
         let runner = runner::start(deps, runner::Settings { trace, ..runner::Settings::default() });
@@ -168,8 +168,10 @@ impl Node {
             progress: runner.progress(),
             directories: directories.clone(),
         };
-        let keys = Keys(directories.keys);
-        let (address, server) = serve(config, backend, keys, readiness, meters)?;
+        let secret = backend.vault.secret("access tokens").await.context("cannot use the vault")?;
+        let tokens = Arc::new(Tokens::new(secret, backend.runtime.clock.clone()));
+        let doorkeeper = Doorkeeper { directory: directories.identity, tokens };
+        let (address, server) = serve(config, backend, doorkeeper, readiness, meters)?;
         let handle = server.handle();
         let serving = tokio::spawn(server);
         Ok(Self {
@@ -225,7 +227,7 @@ async fn all_views_hold(views: &dyn ViewStore) -> anyhow::Result<Position> {
 fn serve(
     config: &Config,
     backend: Backend,
-    keys: Keys,
+    doorkeeper: Doorkeeper,
     readiness: Readiness,
     meters: Meters,
 ) -> anyhow::Result<(SocketAddr, Server)> {
@@ -237,13 +239,13 @@ fn serve(
     let unmatched = web::Data::new(docs::Unmatched::of(&document));
     let edge = Edge::new(backend.runtime.ids.clone(), config.http.public_url(address));
     let limit = BodyLimit(config.http.body_limit.get());
-    let (backend, keys) = (web::Data::new(backend), web::Data::new(keys));
+    let (backend, doorkeeper) = (web::Data::new(backend), web::Data::new(doorkeeper));
     let (readiness, meters) = (web::Data::new(readiness), web::Data::new(meters));
     let mut server = HttpServer::new(move || {
         App::new()
             .wrap(edge.clone())
             .app_data(backend.clone())
-            .app_data(keys.clone())
+            .app_data(doorkeeper.clone())
             .app_data(readiness.clone())
             .app_data(meters.clone())
             .app_data(unmatched.clone())

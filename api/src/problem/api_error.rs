@@ -45,7 +45,7 @@ impl ApiError {
     pub fn missing_credentials() -> Self {
         Self::new(
             Code::MissingCredentials,
-            "send an API key as `Authorization: Bearer vx_…` or `X-API-Key: vx_…`",
+            "send an API key or an access token as `Authorization: Bearer …`, or a key as `X-API-Key: vx_…`",
         )
     }
 
@@ -61,10 +61,52 @@ impl ApiError {
         Self::new(Code::ApiKeyUnknown, "no client has this API key, or not any more")
     }
 
+    /// 401: the API key has expired.
+    #[must_use]
+    pub fn api_key_expired() -> Self {
+        Self::new(Code::ApiKeyExpired, "the API key has expired")
+    }
+
+    /// 401: the API key was revoked.
+    #[must_use]
+    pub fn api_key_revoked() -> Self {
+        Self::new(Code::ApiKeyRevoked, "the API key was revoked")
+    }
+
+    /// 401: the API key is switched off.
+    #[must_use]
+    pub fn api_key_disabled() -> Self {
+        Self::new(Code::ApiKeyDisabled, "the API key is switched off")
+    }
+
+    /// 401: the access token is none of this node's; sign in again.
+    #[must_use]
+    pub fn token_invalid() -> Self {
+        Self::new(Code::TokenInvalid, "the access token is none of this node's; sign in again")
+    }
+
+    /// 401: the access token has expired; refresh it.
+    #[must_use]
+    pub fn token_expired() -> Self {
+        Self::new(Code::TokenExpired, "the access token has expired; refresh it")
+    }
+
+    /// 401: the access token was revoked; sign in again.
+    #[must_use]
+    pub fn token_revoked() -> Self {
+        Self::new(Code::TokenRevoked, "the access token was revoked; sign in again")
+    }
+
+    /// 401: no user has this e-mail address together with this password.
+    #[must_use]
+    pub fn invalid_credentials() -> Self {
+        Self::new(Code::InvalidCredentials, "no user has this e-mail address together with this password")
+    }
+
     /// 403: the key lacks `scope`.
     #[must_use]
     pub fn insufficient_scope(scope: &str) -> Self {
-        Self::new(Code::InsufficientScope, format!("this needs an API key with the scope `{scope}`"))
+        Self::new(Code::InsufficientScope, format!("this needs the scope `{scope}`"))
     }
 
     /// 401: a webhook without a signature.

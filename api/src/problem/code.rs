@@ -52,6 +52,28 @@ codes! {
     ApiKeyMalformed = "api_key_malformed", UNAUTHORIZED, "Not an API key";
     /// Nobody has this key.
     ApiKeyUnknown = "api_key_unknown", UNAUTHORIZED, "Unknown API key";
+    /// It was for a time that is over.
+    ApiKeyExpired = "api_key_expired", UNAUTHORIZED, "Expired API key";
+    /// It was ended.
+    ApiKeyRevoked = "api_key_revoked", UNAUTHORIZED, "Revoked API key";
+    /// It is switched off.
+    ApiKeyDisabled = "api_key_disabled", UNAUTHORIZED, "Disabled API key";
+    /// Not an access token of this node.
+    TokenInvalid = "token_invalid", UNAUTHORIZED, "Not an access token";
+    /// An access token that was good once.
+    TokenExpired = "token_expired", UNAUTHORIZED, "Expired access token";
+    /// The bearer was signed out, disabled or removed.
+    TokenRevoked = "token_revoked", UNAUTHORIZED, "Revoked access token";
+    /// Wrong e-mail address or password.
+    InvalidCredentials = "invalid_credentials", UNAUTHORIZED, "Wrong e-mail address or password";
+    /// Nobody has this refresh token.
+    RefreshTokenUnknown = "refresh_token_unknown", UNAUTHORIZED, "Unknown refresh token";
+    /// It was not used in time.
+    RefreshTokenExpired = "refresh_token_expired", UNAUTHORIZED, "Expired refresh token";
+    /// Its login was ended.
+    RefreshTokenRevoked = "refresh_token_revoked", UNAUTHORIZED, "Revoked refresh token";
+    /// It was used before; its whole family is ended.
+    RefreshTokenReused = "refresh_token_reused", UNAUTHORIZED, "Refresh token used twice";
     /// A webhook without a signature.
     SignatureMissing = "signature_missing", UNAUTHORIZED, "No signature";
     /// A webhook whose signature does not match.
@@ -60,6 +82,10 @@ codes! {
     SignatureStale = "signature_stale", UNAUTHORIZED, "Stale signature";
     /// The key may not do this.
     InsufficientScope = "insufficient_scope", FORBIDDEN, "The API key lacks a scope";
+    /// Only who looks after the node may do this.
+    PlatformOnly = "platform_only", FORBIDDEN, "For the platform's administrator";
+    /// What would be made is stronger than its maker.
+    WouldExceedYours = "would_exceed_yours", FORBIDDEN, "More than you may do yourself";
     /// No such resource, or another client's.
     NotFound = "not_found", NOT_FOUND, "Not found";
     /// No such path.
@@ -74,6 +100,8 @@ codes! {
     TransferUnderWay = "transfer_under_way", CONFLICT, "A transfer is under way";
     /// Somebody has the number.
     NumberTaken = "number_taken", CONFLICT, "The number is in use";
+    /// Somebody signs in with the address.
+    EmailTaken = "email_taken", CONFLICT, "The e-mail address is in use";
     /// The same idempotency key with another request.
     IdempotencyKeyReused = "idempotency_key_reused", CONFLICT, "Idempotency key reused";
     /// The first request with this idempotency key is still under way.
@@ -86,6 +114,10 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type";
     /// Fields are at fault.
     InvalidRequest = "invalid_request", UNPROCESSABLE_ENTITY, "The request is invalid";
+    /// Too many requests.
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests";
+    /// The key's or the client's quota is used up.
+    QuotaExhausted = "quota_exhausted", TOO_MANY_REQUESTS, "The quota is used up";
     /// A bug of ours.
     InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Internal error";
     /// More work than the node takes at once.

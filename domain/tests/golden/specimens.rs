@@ -3,20 +3,31 @@
 //! A value here never changes once its file is released. When a payload gains an optional field, the specimen
 //! keeps the field empty if it is left out of the bytes then; otherwise the shape needs its next schema number.
 
-use domain::api_key::{ApiKeyCreated, ApiKeyEvent};
+use domain::api_key::{
+    ApiKeyCreated, ApiKeyDeleted, ApiKeyEvent, ApiKeyRevoked, ApiKeyRotated, ApiKeyUpdated, ApiKeyUsed,
+    KeyTerms, KeyUsageEvent,
+};
 use domain::call::report::{LegRef, LegRole};
 use domain::call::terms::{
     AnsweredBy, CommandKind, Direction, EndReason, EndedBy, Fault, RecordingFormat, Speaker, SpeechOutcome,
 };
 use domain::call::*;
 use domain::carrier_event::{CarrierInboxEvent, InboxReceived};
+use domain::claim::{ClaimEvent, ClaimReleased, ClaimTaken};
 use domain::client::{ClientCreated, ClientEvent};
 use domain::envelope::Time;
-use domain::ids::{AgentId, CallId, ClientId, MenuId, NumberId};
+use domain::ids::{AgentId, CallId, ClientId, MenuId, NumberId, UserId};
 use domain::leg::{LegBound, LegEvent};
+use domain::login::{LoginEvent, LoginRefreshed, LoginRevoked, LoginStarted, RevokedFor};
 use domain::money::Money;
 use domain::number::{NumberAdded, NumberEvent, NumberRemoved, NumberRerouted, Route};
+use domain::origin::Origin;
 use domain::phone::Party;
+use domain::ports::vault::Sealed;
+use domain::user::{
+    LoginFailed, PasswordChanged, Role, SignedOut, UserCreated, UserDeleted, UserEvent, UserTerms,
+    UserUpdated,
+};
 use serde_bytes::ByteBuf;
 use uuid::Uuid;
 
@@ -222,15 +233,107 @@ pub fn client() -> Vec<ClientEvent> {
 
 /// Of an API key.
 pub fn api_key() -> Vec<ApiKeyEvent> {
+    let terms = |name: &str, enabled| KeyTerms {
+        name: name.to_owned(),
+        scopes: vec!["calls:read".to_owned()],
+        rate_limit: Some(3_600),
+        usage_quota: None,
+        enabled,
+    };
     vec![
         ApiKeyCreated {
             name: "back office".to_owned(),
             key_prefix: "vx_AbCdEfG".to_owned(),
             key_hash: ByteBuf::from((0..32).collect::<Vec<u8>>()),
             scopes: vec!["calls:read".to_owned(), "calls:write".to_owned()],
+            rate_limit: None,
+            usage_quota: None,
+            expires_at: None,
+            origin: Origin::default(),
             at: at(0),
         }
         .into(),
+        ApiKeyUpdated { before: terms("a", true), after: terms("b", false), origin: origin(), at: at(1) }
+            .into(),
+        ApiKeyRotated {
+            key_prefix: "vx_Another".to_owned(),
+            key_hash: ByteBuf::from((1..33).collect::<Vec<u8>>()),
+            old_valid_until: at(60),
+            origin: origin(),
+            at: at(2),
+        }
+        .into(),
+        ApiKeyRevoked { origin: origin(), at: at(5) }.into(),
+        ApiKeyDeleted { origin: origin(), at: at(6) }.into(),
+    ]
+}
+
+/// Of a key's use.
+pub fn key_usage() -> Vec<KeyUsageEvent> {
+    vec![
+        ApiKeyUsed {
+            count: 3,
+            by_endpoint: [("GET /api/v1/calls".to_owned(), 3)].into(),
+            last_used_at: at(3),
+            at: at(4),
+        }
+        .into(),
+    ]
+}
+
+fn origin() -> Origin {
+    Origin::at(Some("203.0.113.7".to_owned()))
+}
+
+fn sealed() -> Sealed {
+    Sealed { key: id(20), bytes: ByteBuf::from((0..40).collect::<Vec<u8>>()) }
+}
+
+/// Of a user.
+pub fn user() -> Vec<UserEvent> {
+    let terms = |role, enabled| UserTerms { role, enabled };
+    vec![
+        UserCreated {
+            email: "ann@example.com".to_owned().into(),
+            password: sealed(),
+            role: Role::Developer,
+            origin: origin(),
+            at: at(0),
+        }
+        .into(),
+        UserUpdated {
+            before: terms(Role::Developer, true),
+            after: terms(Role::Viewer, false),
+            origin: origin(),
+            at: at(1),
+        }
+        .into(),
+        PasswordChanged { password: sealed(), origin: origin(), at: at(2) }.into(),
+        SignedOut { origin: origin(), at: at(3) }.into(),
+        LoginFailed { origin: origin(), at: at(4) }.into(),
+        UserDeleted { origin: origin(), at: at(5) }.into(),
+    ]
+}
+
+/// Of a claim.
+pub fn claim() -> Vec<ClaimEvent> {
+    vec![ClaimTaken { owner: id(22), at: at(0) }.into(), ClaimReleased { owner: id(22), at: at(1) }.into()]
+}
+
+/// Of a login.
+pub fn login() -> Vec<LoginEvent> {
+    let (user, token_hash) = (UserId(id(21)), ByteBuf::from((0..32).collect::<Vec<u8>>()));
+    vec![
+        LoginStarted {
+            user,
+            token_hash: token_hash.clone(),
+            expires_at: at(100),
+            origin: origin(),
+            at: at(0),
+        }
+        .into(),
+        LoginRefreshed { token_hash, expires_at: at(110), at: at(1) }.into(),
+        LoginRevoked { reason: RevokedFor::Reuse, user, origin: origin(), at: at(2) }.into(),
     ]
 }
 

@@ -18,9 +18,11 @@ use crate::clients::Clients;
 use crate::numbers::Numbers;
 use crate::store::{ViewRows, ViewStore};
 use crate::transcripts::Transcripts;
+use crate::users::Users;
 use crate::view::View;
 
-const NAMES: [&str; 5] = [Calls::NAME, Transcripts::NAME, Numbers::NAME, Clients::NAME, ApiKeys::NAME];
+const NAMES: [&str; 6] =
+    [Calls::NAME, Transcripts::NAME, Numbers::NAME, Clients::NAME, ApiKeys::NAME, Users::NAME];
 
 /// The names of all projections.
 #[must_use]
@@ -65,6 +67,7 @@ pub fn start(deps: Deps, settings: Settings) -> Runner {
     crew.follow::<Numbers>(&mut followers, deps.views.clone());
     crew.follow::<Clients>(&mut followers, deps.views.clone());
     crew.follow::<ApiKeys>(&mut followers, deps.views.clone());
+    crew.follow::<Users>(&mut followers, deps.views.clone());
     let poller = tokio::spawn(progress.clone().watch_others(deps.views.clone(), settings));
     Runner { progress, stop, nudge, views: deps.views, followers, poller }
 }

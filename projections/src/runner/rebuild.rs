@@ -24,6 +24,7 @@ use crate::clients::Clients;
 use crate::numbers::Numbers;
 use crate::store::{Checkpoint, CommitError, Comparison, Generation, Mode, Stall, Step, ViewRows};
 use crate::transcripts::Transcripts;
+use crate::users::Users;
 use crate::view::View;
 
 /// Rows removed in one transaction.
@@ -111,6 +112,7 @@ pub async fn rebuild(
         Numbers::NAME => rebuild_view::<Numbers>(deps, rows, settings, watch).await,
         Clients::NAME => rebuild_view::<Clients>(deps, rows, settings, watch).await,
         ApiKeys::NAME => rebuild_view::<ApiKeys>(deps, rows, settings, watch).await,
+        Users::NAME => rebuild_view::<Users>(deps, rows, settings, watch).await,
         other => Err(RebuildError::Unknown(other.to_owned())),
     }
 }

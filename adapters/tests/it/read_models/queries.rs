@@ -11,10 +11,11 @@ use domain::client::{ClientCreated, ClientEvent};
 use domain::envelope::NewEvent;
 use domain::ids::{AgentId, ApiKeyId, ClientId, MenuId, NumberId};
 use domain::number::{NumberAdded, NumberEvent, NumberRemoved, NumberRerouted, Route};
+use domain::origin::Origin;
 use domain::phone::Party;
 use domain::ports::event_store::Expected;
 use domain::testing::ids::sequential;
-use projections::api_keys::{ApiKeyQueries, KeyHash};
+use projections::api_keys::{ApiKeyEntry, ApiKeyQueries, KeyHash};
 use projections::calls::{CallFilter, CallQueries, CallView};
 use projections::clients::ClientQueries;
 use projections::numbers::{NumberQueries, NumberView, RouteView};
@@ -325,6 +326,10 @@ fn key(n: u64) -> ApiKeyEvent {
         key_prefix: format!("vx_abc{n:04}"),
         key_hash: vec![n as u8; 32].into(),
         scopes: vec!["calls:read".to_owned()],
+        rate_limit: None,
+        usage_quota: None,
+        expires_at: None,
+        origin: Origin::default(),
         at: start(),
     }
     .into()
@@ -347,9 +352,12 @@ async fn clients_and_keys_are_read(world: World) {
                         "created_at": "2026-01-01T00:00:00.000000Z", "version": 1});
     assert_eq!(serde_json::from_str::<serde_json::Value>(&stored.json).unwrap(), wanted);
     assert_eq!(world.views.clients(&PageRequest::default()).await.unwrap().items, [stored.json]);
-    let entry = world.views.api_key_by_hash(&KeyHash([9; 32])).await.unwrap().unwrap();
-    assert_eq!((entry.id, entry.client, entry.scopes), (id, client(3), vec!["calls:read".to_owned()]));
-    assert_eq!(world.views.api_key_by_hash(&KeyHash([8; 32])).await.unwrap(), None);
+    let row = world.views.api_key_row(client(3), id).await.unwrap().unwrap();
+    assert_eq!((row.hash, row.client), (KeyHash([9; 32]), client(3)));
+    assert_eq!(world.views.api_key_row(client(4), id).await.unwrap(), None);
+    let entry = ApiKeyEntry::of(row);
+    assert_eq!((entry.view.id, entry.view.scopes), (id, vec!["calls:read".to_owned()]));
+    assert_eq!(entry.hashes, [(KeyHash([9; 32]), None)]);
     assert_eq!(world.views.api_key_directory(None, 10).await.unwrap().len(), 1);
     assert!(world.views.api_key_directory(Some(id), 10).await.unwrap().is_empty());
 }

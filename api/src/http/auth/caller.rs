@@ -9,9 +9,11 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use actix_web::{FromRequest, HttpRequest, web};
 
-use super::directory::{Keys, Principal};
+use super::directory::{Doorkeeper, KeyProblem};
 use super::plain_key;
+use super::principal::Principal;
 use super::scope::Permission;
+use super::tokens::TokenProblem;
 use crate::problem::ApiError;
 
 /// Somebody with a valid key that has the scope `P` asks for.
@@ -58,16 +60,37 @@ impl<P: Permission> FromRequest for Caller<P> {
     }
 }
 
-fn identify(request: &HttpRequest) -> Result<Principal, ApiError> {
-    let key = presented(request.headers())?;
-    let hash = plain_key::hash_of(key).map_err(|_| ApiError::api_key_malformed())?;
-    let keys = request
-        .app_data::<web::Data<Keys>>()
-        .ok_or_else(|| ApiError::internal("the app has no key directory"))?;
-    keys.0.find(&hash).ok_or_else(ApiError::api_key_unknown)
+/// Who is behind a request.
+///
+/// # Errors
+/// 401, with a code for each way to be nobody.
+pub(crate) fn identify(request: &HttpRequest) -> Result<Principal, ApiError> {
+    let doorkeeper = request
+        .app_data::<web::Data<Doorkeeper>>()
+        .ok_or_else(|| ApiError::internal("the app has no doorkeeper"))?;
+    let credential = presented(request.headers())?;
+    if is_token(credential) {
+        let bearer = doorkeeper.tokens.read(credential).map_err(|problem| match problem {
+            TokenProblem::Invalid => ApiError::token_invalid(),
+            TokenProblem::Expired => ApiError::token_expired(),
+        })?;
+        return doorkeeper.directory.bearer(&bearer).ok_or_else(ApiError::token_revoked);
+    }
+    let hash = plain_key::hash_of(credential).map_err(|_| ApiError::api_key_malformed())?;
+    doorkeeper.directory.key(&hash).map_err(|problem| match problem {
+        KeyProblem::Unknown => ApiError::api_key_unknown(),
+        KeyProblem::Expired => ApiError::api_key_expired(),
+        KeyProblem::Revoked => ApiError::api_key_revoked(),
+        KeyProblem::Disabled => ApiError::api_key_disabled(),
+    })
 }
 
-/// The key of a request. `Authorization` goes first when both headers are there.
+/// A JWT has three parts (RFC 7519 §3); a key has no dot.
+fn is_token(credential: &str) -> bool {
+    credential.bytes().filter(|&byte| byte == b'.').count() == 2
+}
+
+/// The key or token of a request. `Authorization` goes first when both headers are there.
 fn presented(headers: &HeaderMap) -> Result<&str, ApiError> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         return match text(value)?.split_once(' ') {
@@ -87,28 +110,40 @@ mod tests {
     use std::sync::Arc;
 
     use actix_web::test::TestRequest;
+    use domain::envelope::Time;
     use domain::ids::{ApiKeyId, ClientId};
+    use domain::testing::clock::ManualClock;
     use uuid::Uuid;
 
     use projections::api_keys::KeyHash;
 
-    use super::super::directory::KeyDirectory;
+    use super::super::directory::{Bearer, Directory};
     use super::super::permissions::{CallsRead, CallsWrite};
     use super::super::plain_key::PlainKey;
+    use super::super::principal::{Bounds, Who};
     use super::super::scope::{Anything, Scopes};
+    use super::super::tokens::Tokens;
     use super::*;
     use crate::problem::Code;
 
     #[derive(Debug)]
     struct OneKey(KeyHash);
 
-    impl KeyDirectory for OneKey {
-        fn find(&self, hash: &KeyHash) -> Option<Principal> {
-            (hash == &self.0).then(|| Principal {
+    impl Directory for OneKey {
+        fn key(&self, hash: &KeyHash) -> Result<Principal, KeyProblem> {
+            if hash != &self.0 {
+                return Err(KeyProblem::Unknown);
+            }
+            Ok(Principal {
                 client: ClientId(Uuid::from_u128(1)),
-                key: ApiKeyId(Uuid::from_u128(2)),
+                who: Who::Key { id: ApiKeyId(Uuid::from_u128(2)), bounds: Bounds::default() },
                 scopes: Scopes::parse(&["calls:read"]).unwrap(),
+                platform: false,
             })
+        }
+
+        fn bearer(&self, _: &Bearer) -> Option<Principal> {
+            None
         }
     }
 
@@ -117,8 +152,10 @@ mod tests {
     }
 
     async fn call<P: Permission>(header: Option<(&str, &str)>) -> Result<ClientId, Code> {
-        let keys = Keys(Arc::new(OneKey(key().hash())));
-        let request = TestRequest::default().app_data(web::Data::new(keys));
+        let clock = Arc::new(ManualClock::at(Time::UNIX_EPOCH));
+        let tokens = Arc::new(Tokens::new([1; 32], clock));
+        let doorkeeper = Doorkeeper { directory: Arc::new(OneKey(key().hash())), tokens };
+        let request = TestRequest::default().app_data(web::Data::new(doorkeeper));
         let request = match header {
             Some(header) => request.insert_header(header),
             None => request,
@@ -150,6 +187,7 @@ mod tests {
             (Some(("Authorization", "Bearer hello")), Code::ApiKeyMalformed),
             (Some(("X-API-Key", "vx_typo")), Code::ApiKeyMalformed),
             (Some(("X-API-Key", stranger.reveal())), Code::ApiKeyUnknown),
+            (Some(("Authorization", "Bearer a.b.c")), Code::TokenInvalid),
         ];
         for (header, code) in cases {
             assert_eq!(call::<Anything>(header).await, Err(code));

@@ -1,43 +1,59 @@
-//! Where keys are looked up.
+//! Where keys and users are looked up.
 
 use std::fmt;
 use std::sync::Arc;
 
-use domain::envelope::Actor;
-use domain::ids::{ApiKeyId, ClientId};
-
+use domain::envelope::Time;
+use domain::ids::{LoginId, UserId};
 use projections::api_keys::KeyHash;
 
-use super::scope::Scopes;
+use super::principal::Principal;
+use super::tokens::Tokens;
 
-/// Who a key belongs to and what it may do.
+/// Why a key opens nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Principal {
-    /// The tenant everything is done for.
-    pub client: ClientId,
-    /// The key.
-    pub key: ApiKeyId,
-    /// What it may do.
-    pub scopes: Scopes,
+pub enum KeyProblem {
+    /// Nobody has it, or it was deleted.
+    Unknown,
+    /// It was for a time that is over.
+    Expired,
+    /// It was ended.
+    Revoked,
+    /// It is switched off.
+    Disabled,
 }
 
-impl Principal {
-    /// Who acts, for an event's metadata.
-    #[must_use]
-    pub fn actor(&self) -> Actor {
-        Actor::ApiKey(self.key.0)
-    }
+/// What an access token says of its bearer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bearer {
+    /// Who.
+    pub user: UserId,
+    /// By which login.
+    pub login: LoginId,
+    /// When it was given out.
+    pub issued_at: Time,
 }
 
-/// Every key that may be used now. Asked once a request, on the request's thread: it answers from memory.
+/// Everybody who may do something now. Asked once a request, on the request's thread: it answers from memory.
 ///
 /// A hash may be compared and looked up like any other value. Whoever guesses keys cannot steer the hash of the
 /// guess, so how long a look-up takes tells nothing about a key.
-pub trait KeyDirectory: fmt::Debug + Send + Sync {
+pub trait Directory: fmt::Debug + Send + Sync {
     /// Whose key has this hash.
-    fn find(&self, hash: &KeyHash) -> Option<Principal>;
+    ///
+    /// # Errors
+    /// See [`KeyProblem`].
+    fn key(&self, hash: &KeyHash) -> Result<Principal, KeyProblem>;
+
+    /// The user a valid token speaks of, unless they were signed out, disabled or removed since.
+    fn bearer(&self, bearer: &Bearer) -> Option<Principal>;
 }
 
-/// The directory, as the app's data: `app_data(web::Data::new(Keys(directory)))`.
+/// What requests are checked with, as the app's data: `app_data(web::Data::new(doorkeeper))`.
 #[derive(Debug, Clone)]
-pub struct Keys(pub Arc<dyn KeyDirectory>);
+pub struct Doorkeeper {
+    /// Who may do something.
+    pub directory: Arc<dyn Directory>,
+    /// Access tokens.
+    pub tokens: Arc<Tokens>,
+}

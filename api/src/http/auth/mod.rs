@@ -1,15 +1,21 @@
 //! Who is calling, and what they may do.
 //!
-//! A handler's signature says it all: `caller: Caller<CallsRead>` answers 401 without a key, 403 without the
+//! A handler's signature says it all: `caller: Caller<CallsRead>` answers 401 without credentials, 403 without the
 //! scope `calls:read`, and otherwise holds the client everything is to be done for.
 
 mod caller;
 mod directory;
+mod password;
 mod plain_key;
+mod principal;
 mod scope;
+mod tokens;
 
 pub use caller::Caller;
-pub use directory::{KeyDirectory, Keys, Principal};
+pub use directory::{Bearer, Directory, Doorkeeper, KeyProblem};
+pub use password::{BadPassword, Passwords};
 pub use plain_key::{MalformedKey, PlainKey};
+pub use principal::{Bounds, Principal, Who, scopes_of};
 pub use projections::api_keys::KeyHash;
 pub use scope::{Anything, Permission, Scope, Scopes, UnknownScope, permissions};
+pub use tokens::{LIFETIME, TokenProblem, Tokens};

@@ -35,7 +35,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     Docs::openapi()
 }
 
-/// Serves them. The app's data holds [`Backend`](crate::node::Backend) and [`Keys`](crate::http::auth::Keys).
+/// Serves them. The app's data holds [`Backend`](crate::node::Backend) and [`Doorkeeper`](crate::http::auth::Doorkeeper).
 pub fn configure(config: &mut ServiceConfig) {
     config.service(
         scope("/api/v1")

@@ -1,24 +1,22 @@
-//! What every request needs to know, in memory: who owns a key, and where a called number leads.
+//! What every request needs to know, in memory: who may do what, and where a called number leads.
 //!
 //! Filled from the views on start, then kept up to date from the log.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+mod identity;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use actors::Runtime;
 use actors::directory::{KnownNumber, NumberDirectory};
-use domain::api_key::ApiKeyEvent;
-use domain::envelope::{Position, Recorded};
-use domain::ids::ApiKeyId;
+use domain::envelope::Position;
 use domain::ports::StoreUnavailable;
+use domain::ports::clock::Clock;
 use domain::ports::event_store::Subscription;
-use domain::wire::DomainEvent as _;
 use projections::Queries;
-use projections::api_keys::KeyHash;
 use tokio_util::sync::CancellationToken;
 
-use crate::http::auth::{KeyDirectory, Principal, Scopes};
+pub(super) use self::identity::Identity;
 
 const PAGE: u32 = 1_000;
 const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
@@ -27,12 +25,16 @@ const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone)]
 pub(super) struct Directories {
     pub(super) numbers: Arc<NumberDirectory>,
-    pub(super) keys: Arc<MemoryKeys>,
+    pub(super) identity: Arc<Identity>,
 }
 
 impl Directories {
     /// Reads what the views hold as of `position`, a position all views have reached.
-    pub(super) async fn load(views: &dyn Queries, position: Position) -> Result<Self, StoreUnavailable> {
+    pub(super) async fn load(
+        views: &dyn Queries,
+        clock: Arc<dyn Clock>,
+        position: Position,
+    ) -> Result<Self, StoreUnavailable> {
         let (mut numbers, mut after) = (Vec::new(), None);
         loop {
             let page = views.number_directory(after, PAGE).await?;
@@ -48,20 +50,28 @@ impl Directories {
                 break;
             }
         }
-        let (keys, mut after) = (MemoryKeys::default(), None);
+        let (identity, mut after) = (Identity::new(clock), None);
         loop {
             let page = views.api_key_directory(after, PAGE).await?;
-            after = page.last().map(|last| last.id);
+            after = page.last().map(|last| last.view.id);
             let full = page.len() == PAGE as usize;
-            for entry in page {
-                let scopes = Scopes::parse_known(&entry.scopes);
-                keys.insert(entry.hash, Principal { client: entry.client, key: entry.id, scopes });
-            }
+            page.into_iter().for_each(|entry| identity.insert_key(entry));
             if !full {
                 break;
             }
         }
-        Ok(Self { numbers: Arc::new(NumberDirectory::new(numbers, position)), keys: Arc::new(keys) })
+        let mut after = None;
+        loop {
+            let page = views.user_directory(after, PAGE).await?;
+            after = page.last().map(|last| last.view.id);
+            let full = page.len() == PAGE as usize;
+            page.into_iter().for_each(|row| identity.insert_user(row));
+            if !full {
+                break;
+            }
+        }
+        let numbers = Arc::new(NumberDirectory::new(numbers, position));
+        Ok(Self { numbers, identity: Arc::new(identity) })
     }
 
     /// Follows the log from `after` until `stop`.
@@ -74,7 +84,7 @@ impl Directories {
             };
             match events {
                 Ok(events) => {
-                    self.keys.apply(&events);
+                    self.identity.apply(&events);
                     self.numbers.apply(&events);
                 }
                 Err(error) => {
@@ -93,37 +103,5 @@ impl Directories {
     pub(super) async fn wait_for(&self, position: Position) {
         // the directory outlives every request, so its end needs no answer
         let _ = self.numbers.position().wait_for(|known| *known >= position).await;
-    }
-}
-
-/// Every key that may be used now.
-#[derive(Debug, Default)]
-pub(super) struct MemoryKeys(RwLock<HashMap<KeyHash, Principal>>);
-
-impl MemoryKeys {
-    fn insert(&self, hash: KeyHash, principal: Principal) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(hash, principal);
-    }
-
-    fn apply(&self, events: &[Recorded]) {
-        for event in events.iter().filter(|event| event.stream.category() == ApiKeyId::CATEGORY) {
-            match ApiKeyEvent::decode(&event.event_type, event.schema, &event.payload) {
-                Ok(ApiKeyEvent::Created(created)) => {
-                    let Ok(hash) = <[u8; 32]>::try_from(created.key_hash.as_slice()) else { continue };
-                    let scopes = Scopes::parse_known(&created.scopes);
-                    let key = ApiKeyId(event.stream.id());
-                    self.insert(KeyHash(hash), Principal { client: event.client_id, key, scopes });
-                }
-                Err(error) => {
-                    tracing::error!(position = event.position.0, %error, "key event not understood");
-                }
-            }
-        }
-    }
-}
-
-impl KeyDirectory for MemoryKeys {
-    fn find(&self, hash: &KeyHash) -> Option<Principal> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(hash).copied()
     }
 }

@@ -1,0 +1,229 @@
+//! Who may do something now: keys, users, and logins ended lately.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use domain::api_key::ApiKeyEvent;
+use domain::envelope::{Recorded, Time};
+use domain::ids::{ApiKeyId, ClientId, UserId};
+use domain::ports::clock::Clock;
+use domain::wire::{DecodeError, DomainEvent as _};
+use projections::api_keys::{ApiKeyEntry, KeyHash};
+use projections::users::{UserRow, Users};
+use projections::view::{At, View as _};
+
+use crate::http::auth::{Bearer, Bounds, Directory, KeyProblem, Principal, Scopes, Who, scopes_of};
+use crate::node::bootstrap::DEFAULT_CLIENT;
+
+/// Keys and users, from the views on start and from the log ever after.
+pub(in crate::node) struct Identity {
+    clock: Arc<dyn Clock>,
+    table: RwLock<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    hashes: HashMap<KeyHash, (ApiKeyId, Option<Time>)>,
+    keys: HashMap<ApiKeyId, KnownKey>,
+    users: HashMap<UserId, UserRow>,
+    by_email: HashMap<String, UserId>,
+}
+
+#[derive(Clone)]
+struct KnownKey {
+    client: ClientId,
+    hash: KeyHash,
+    scopes: Scopes,
+    bounds: Bounds,
+    enabled: bool,
+    revoked: bool,
+}
+
+impl Identity {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, table: RwLock::default() }
+    }
+
+    pub(super) fn insert_key(&self, entry: ApiKeyEntry) {
+        let Some((hash, _)) = entry.hashes.first().copied() else { return };
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let view = entry.view;
+        for (hash, until) in entry.hashes {
+            table.hashes.insert(hash, (view.id, until));
+        }
+        let known = KnownKey {
+            client: entry.client,
+            hash,
+            scopes: Scopes::parse_known(&view.scopes),
+            bounds: Bounds {
+                rate_limit: view.rate_limit,
+                usage_quota: view.usage_quota,
+                expires_at: view.expires_at,
+            },
+            enabled: view.enabled,
+            revoked: view.revoked_at.is_some(),
+        };
+        table.keys.insert(view.id, known);
+    }
+
+    pub(super) fn insert_user(&self, row: UserRow) {
+        self.table.write().unwrap_or_else(PoisonError::into_inner).put_user(row.view.id, Some(row));
+    }
+
+    pub(super) fn apply(&self, events: &[Recorded]) {
+        for event in events {
+            let taken = match event.stream.category() {
+                ApiKeyId::CATEGORY => self.apply_key(event),
+                "user" | "login" => self.apply_user(event),
+                _ => continue,
+            };
+            if let Err(error) = taken {
+                tracing::error!(position = event.position.0, %error, "key or user event not understood");
+            }
+        }
+    }
+
+    fn apply_user(&self, event: &Recorded) -> Result<(), DecodeError> {
+        let Some((id, fact)) = Users::read(event)? else { return Ok(()) };
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let mut row = table.users.get(&UserId(id)).cloned();
+        Users::apply(&mut row, &At::from(event), fact);
+        table.put_user(UserId(id), row);
+        Ok(())
+    }
+
+    fn apply_key(&self, event: &Recorded) -> Result<(), DecodeError> {
+        let fact = ApiKeyEvent::decode(&event.event_type, event.schema, &event.payload)?;
+        let id = ApiKeyId(event.stream.id());
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let table = &mut *table;
+        match (fact, table.keys.get_mut(&id)) {
+            (ApiKeyEvent::Created(created), _) => {
+                let Ok(hash) = <[u8; 32]>::try_from(created.key_hash.as_slice()) else { return Ok(()) };
+                let known = KnownKey {
+                    client: event.client_id,
+                    hash: KeyHash(hash),
+                    scopes: Scopes::parse_known(&created.scopes),
+                    bounds: Bounds {
+                        rate_limit: created.rate_limit,
+                        usage_quota: created.usage_quota,
+                        expires_at: created.expires_at,
+                    },
+                    enabled: true,
+                    revoked: false,
+                };
+                table.hashes.insert(known.hash, (id, None));
+                table.keys.insert(id, known);
+            }
+            (_, None) => {}
+            (ApiKeyEvent::Updated(updated), Some(key)) => {
+                key.scopes = Scopes::parse_known(&updated.after.scopes);
+                key.bounds.rate_limit = updated.after.rate_limit;
+                key.bounds.usage_quota = updated.after.usage_quota;
+                key.enabled = updated.after.enabled;
+            }
+            (ApiKeyEvent::Rotated(rotated), Some(key)) => {
+                let Ok(hash) = <[u8; 32]>::try_from(rotated.key_hash.as_slice()) else { return Ok(()) };
+                // what ended before now is of no use to anybody
+                table
+                    .hashes
+                    .retain(|_, (owner, until)| *owner != id || until.is_none_or(|until| until > rotated.at));
+                table.hashes.insert(key.hash, (id, Some(rotated.old_valid_until)));
+                key.hash = KeyHash(hash);
+                table.hashes.insert(key.hash, (id, None));
+            }
+            (ApiKeyEvent::Revoked(_), Some(key)) => key.revoked = true,
+            (ApiKeyEvent::Deleted(_), Some(_)) => {
+                table.keys.remove(&id);
+                table.hashes.retain(|_, (owner, _)| *owner != id);
+            }
+        }
+        Ok(())
+    }
+
+    /// The user who signs in with this address, in its normal form.
+    pub(in crate::node) fn user_by_email(&self, email: &str) -> Option<(ClientId, UserId)> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let id = table.by_email.get(email)?;
+        table.users.get(id).map(|row| (row.client, *id))
+    }
+
+    /// The principal of a user, whatever they signed in with.
+    pub(in crate::node) fn user(&self, id: UserId) -> Option<UserRow> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner).users.get(&id).cloned()
+    }
+
+    /// What a key may do, dead or alive.
+    pub(in crate::node) fn key_of(&self, client: ClientId, id: ApiKeyId) -> Option<(Scopes, Bounds)> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.keys.get(&id).filter(|key| key.client == client).map(|key| (key.scopes, key.bounds))
+    }
+}
+
+impl Table {
+    fn put_user(&mut self, id: UserId, row: Option<UserRow>) {
+        if let Some(email) = self.users.remove(&id).and_then(|before| before.view.email) {
+            self.by_email.remove(&email);
+        }
+        let Some(row) = row.filter(|row| !row.removed) else { return };
+        if let Some(email) = &row.view.email {
+            self.by_email.insert(email.clone(), id);
+        }
+        self.users.insert(id, row);
+    }
+}
+
+fn is_platform(client: ClientId, scopes: Scopes) -> bool {
+    client == DEFAULT_CLIENT && scopes == Scopes::EVERYTHING
+}
+
+impl Directory for Identity {
+    fn key(&self, hash: &KeyHash) -> Result<Principal, KeyProblem> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let (id, until) = *table.hashes.get(hash).ok_or(KeyProblem::Unknown)?;
+        let key = table.keys.get(&id).ok_or(KeyProblem::Unknown)?;
+        if key.revoked {
+            return Err(KeyProblem::Revoked);
+        }
+        let end = until.into_iter().chain(key.bounds.expires_at).min();
+        if end.is_some_and(|end| end <= self.clock.now()) {
+            return Err(KeyProblem::Expired);
+        }
+        if !key.enabled {
+            return Err(KeyProblem::Disabled);
+        }
+        Ok(Principal {
+            client: key.client,
+            who: Who::Key { id, bounds: key.bounds },
+            scopes: key.scopes,
+            platform: is_platform(key.client, key.scopes),
+        })
+    }
+
+    fn bearer(&self, bearer: &Bearer) -> Option<Principal> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let row = table.users.get(&bearer.user)?;
+        let ended = row.ended_logins.iter().any(|ended| ended.login == bearer.login);
+        if !row.view.enabled || bearer.issued_at < row.valid_from || ended {
+            return None;
+        }
+        let scopes = scopes_of(row.view.role);
+        Some(Principal {
+            client: row.client,
+            who: Who::User { id: bearer.user, role: row.view.role, login: Some(bearer.login) },
+            scopes,
+            platform: is_platform(row.client, scopes),
+        })
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        f.debug_struct("Identity")
+            .field("keys", &table.keys.len())
+            .field("users", &table.users.len())
+            .finish_non_exhaustive()
+    }
+}
