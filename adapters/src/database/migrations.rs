@@ -82,7 +82,7 @@ impl Part {
     fn sqlite(self) -> Migrator {
         self.migrator(match self {
             Part::Log => migrations!["sqlite/log": 1 "0001_events"],
-            Part::Views => migrations!["sqlite/views": 1 "0001_views"],
+            Part::Views => migrations!["sqlite/views": 1 "0001_views", 2 "0002_row_level_security"],
             Part::Keys => migrations!["sqlite/keys": 1 "0001_keys"],
         })
     }
@@ -90,7 +90,7 @@ impl Part {
     fn postgres(self) -> Migrator {
         self.migrator(match self {
             Part::Log => migrations!["postgres/log": 1 "0001_events"],
-            Part::Views => migrations!["postgres/views": 1 "0001_views"],
+            Part::Views => migrations!["postgres/views": 1 "0001_views", 2 "0002_row_level_security"],
             Part::Keys => migrations!["postgres/keys": 1 "0001_keys"],
         })
     }

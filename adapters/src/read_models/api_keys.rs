@@ -11,6 +11,7 @@ use super::db::{SqlViews, unavailable};
 use super::list::Select;
 use super::sql::{Kind, SqlRow, Value, parsed};
 use super::table::{Column, Table, changing, fixed, key};
+use super::tenant::Of;
 
 impl Table for ApiKeyRow {
     const NAME: &'static str = "api_keys";
@@ -67,18 +68,15 @@ const DIRECTORY: &str = "SELECT client_id, key_hash, doc FROM api_keys WHERE gen
 #[async_trait]
 impl ApiKeyQueries for SqlViews {
     async fn api_key(&self, client: ClientId, id: ApiKeyId) -> Result<Option<Stored>, StoreUnavailable> {
-        self.stored(GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
+        self.stored(Of::Client(client), GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
     }
 
     async fn api_keys(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable> {
-        Select::from("api_keys", "api_keys")
-            .and("client_id = ?", Value::Uuid(client.0))
-            .page(self, page)
-            .await
+        Select::from("api_keys", "api_keys", Of::Client(client)).page(self, page).await
     }
 
     async fn api_key_by_hash(&self, hash: &KeyHash) -> Result<Option<ApiKeyEntry>, StoreUnavailable> {
-        let row = self.row(BY_HASH, [Value::Bytes(&hash.0)]).await?;
+        let row = self.row(Of::System, BY_HASH, [Value::Bytes(&hash.0)]).await?;
         row.as_ref().map(entry).transpose().map_err(|error| unavailable(&error))
     }
 
@@ -89,7 +87,7 @@ impl ApiKeyQueries for SqlViews {
     ) -> Result<Vec<ApiKeyEntry>, StoreUnavailable> {
         let after = after.map_or(Uuid::nil(), |id| id.0);
         let values = vec![Value::Uuid(after), Value::Int(i64::from(limit))];
-        let rows = self.rows(DIRECTORY.to_owned(), values).await?;
+        let rows = self.rows(Of::System, DIRECTORY.to_owned(), values).await?;
         let entries: Result<Vec<_>, _> = rows.iter().map(entry).collect();
         entries.map_err(|error| unavailable(&error))
     }
