@@ -160,7 +160,7 @@ impl CallQueries for SqlViews {
                     [Value::Text(name), Value::Text(value)],
                 ),
                 Dialect::Postgres => select.push(
-                    "tags <> '{}'::jsonb AND tags @> jsonb_build_object(?::text, ?::text)",
+                    "tags @> jsonb_build_object(?::text, ?::text)",
                     [Value::Text(name), Value::Text(value)],
                 ),
             }

@@ -1,3 +1,4 @@
+CREATE INDEX calls_by_tags ON calls USING gin (tags jsonb_path_ops) WHERE tags <> '{}'::jsonb;
 DROP POLICY of_client ON timers;
 ALTER TABLE timers NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE timers DISABLE ROW LEVEL SECURITY;
