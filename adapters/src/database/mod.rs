@@ -3,9 +3,12 @@
 
 mod address;
 mod migrations;
+mod roles;
 
 pub use address::{BadAddress, Database, SecretUrl};
 pub use migrations::{
     MigrationError, MigrationStatus, Part, migrate_down, migrate_postgres, migrate_sqlite, migrate_up,
     migration_status,
 };
+pub(crate) use roles::exempt_from_row_security;
+pub use roles::role_exempt_from_row_security;

@@ -16,6 +16,7 @@ use super::db::{SqlViews, unavailable};
 use super::list::Select;
 use super::sql::{Dialect, Kind, SqlRow, Value, parsed};
 use super::table::{Column, Table, changing, fixed, key};
+use super::tenant::Of;
 
 /// What the next event needs to know and nobody is shown.
 #[derive(Serialize, Deserialize)]
@@ -120,7 +121,7 @@ const RECORDING: &str = "SELECT recording FROM calls WHERE generation = \
 #[async_trait]
 impl CallQueries for SqlViews {
     async fn call(&self, client: ClientId, id: CallId) -> Result<Option<Stored>, StoreUnavailable> {
-        self.stored(GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
+        self.stored(Of::Client(client), GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
     }
 
     async fn calls(
@@ -129,7 +130,7 @@ impl CallQueries for SqlViews {
         filter: &CallFilter,
         page: &PageRequest,
     ) -> Result<Page, StoreUnavailable> {
-        let mut select = Select::from("calls", "calls").and("client_id = ?", Value::Uuid(client.0));
+        let mut select = Select::from("calls", "calls", Of::Client(client));
         any_of(&mut select, "status", filter.status.iter().map(|status| status.as_str()));
         if let Some(direction) = filter.direction {
             select.push("direction = ?", [Value::text(direction.as_str())]);
@@ -159,7 +160,7 @@ impl CallQueries for SqlViews {
                     [Value::Text(name), Value::Text(value)],
                 ),
                 Dialect::Postgres => select.push(
-                    "tags <> '{}'::jsonb AND tags @> jsonb_build_object(?::text, ?::text)",
+                    "tags @> jsonb_build_object(?::text, ?::text)",
                     [Value::Text(name), Value::Text(value)],
                 ),
             }
@@ -168,7 +169,7 @@ impl CallQueries for SqlViews {
     }
 
     async fn recording(&self, client: ClientId, id: CallId) -> Result<Option<String>, StoreUnavailable> {
-        let row = self.row(RECORDING, [Value::Uuid(id.0), Value::Uuid(client.0)]).await?;
+        let row = self.row(Of::Client(client), RECORDING, [Value::Uuid(id.0), Value::Uuid(client.0)]).await?;
         row.map(|row| row.text(0)).transpose().map_err(|error| unavailable(&error))
     }
 }

@@ -8,6 +8,7 @@ use sqlx::SqlSafeStr;
 
 use super::db::{SqlViews, args, unavailable};
 use super::sql::{Kind, SqlRow, Value};
+use super::tenant::Of;
 
 const ADD_VIEW: &str =
     "INSERT INTO projections (name, generation) VALUES ($1, 1) ON CONFLICT (name) DO NOTHING";
@@ -35,9 +36,10 @@ const SKIP: &str = "INSERT INTO projection_skips (projection, position) VALUES (
 const SKIPS: &str = "SELECT position FROM projection_skips WHERE projection = $1 ORDER BY position";
 
 impl SqlViews {
+    /// All rows of a query about projections, not about anything of a client.
     async fn all(&self, sql: &'static str, values: Vec<Value<'_>>) -> Result<Vec<SqlRow>, StoreUnavailable> {
         let bound = args(self.db.dialect(), values).map_err(|error| unavailable(&error))?;
-        self.db.query(sql.into_sql_str(), bound).await
+        self.db.query(Of::Nobody, sql.into_sql_str(), bound).await
     }
 
     pub(super) async fn change(

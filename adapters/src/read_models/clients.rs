@@ -11,6 +11,7 @@ use super::db::SqlViews;
 use super::list::Select;
 use super::sql::{Kind, SqlRow, Value, parsed};
 use super::table::{Column, Table, changing, fixed, key};
+use super::tenant::Of;
 
 impl Table for ClientRow {
     const NAME: &'static str = "clients";
@@ -48,10 +49,10 @@ const GET: &str = "SELECT version, doc FROM clients WHERE generation = \
 #[async_trait]
 impl ClientQueries for SqlViews {
     async fn client(&self, id: ClientId) -> Result<Option<Stored>, StoreUnavailable> {
-        self.stored(GET, [Value::Uuid(id.0)]).await
+        self.stored(Of::Client(id), GET, [Value::Uuid(id.0)]).await
     }
 
     async fn clients(&self, page: &PageRequest) -> Result<Page, StoreUnavailable> {
-        Select::from("clients", "clients").page(self, page).await
+        Select::from("clients", "clients", Of::System).page(self, page).await
     }
 }

@@ -12,6 +12,7 @@ use super::postgres::Postgres;
 use super::rows::Statements;
 use super::sql::{Args, Dialect, SqlRow, Value};
 use super::sqlite::{Sqlite, SqliteTx};
+use super::tenant::Of;
 
 /// The longest a query of the API may take.
 const QUERY_LIMIT: Duration = Duration::from_secs(10);
@@ -54,7 +55,7 @@ impl Db {
         args(self.dialect(), values)
     }
 
-    /// Starts writing; waits for those who write already.
+    /// Starts writing as the node itself, to any client's rows; waits for those who write already.
     pub(super) async fn begin(&self) -> Result<Tx, sqlx::Error> {
         match self {
             Db::Sqlite(sqlite) => sqlite.begin().await.map(Tx::Sqlite),
@@ -63,13 +64,19 @@ impl Db {
     }
 
     /// All rows of a query.
-    pub(super) async fn query(&self, sql: SqlStr, args: Args) -> Result<Vec<SqlRow>, StoreUnavailable> {
-        self.read(sql, args, QUERY_LIMIT).await
+    pub(super) async fn query(
+        &self,
+        of: Of,
+        sql: SqlStr,
+        args: Args,
+    ) -> Result<Vec<SqlRow>, StoreUnavailable> {
+        self.read(of, sql, args, QUERY_LIMIT).await
     }
 
     /// The first row of a query.
     pub(super) async fn query_one(
         &self,
+        of: Of,
         sql: SqlStr,
         args: Args,
     ) -> Result<Option<SqlRow>, StoreUnavailable> {
@@ -81,8 +88,8 @@ impl Db {
                     row.inspect_err(|error| reader.judge(error)).map(|row| row.map(SqlRow::Sqlite))
                 }
                 Db::Postgres(postgres) => {
-                    let mut reader = postgres.reader().await?;
-                    let row = fetch_one_postgres(&mut reader, sql, args).await?;
+                    let mut reader = postgres.reader(of).await?;
+                    let row = fetch_one_postgres(reader.connection(), sql, args).await?;
                     Ok(row.map(SqlRow::Postgres))
                 }
             }
@@ -90,12 +97,18 @@ impl Db {
         limited(QUERY_LIMIT, read).await
     }
 
-    /// As [`Db::query`], for the slow looks of a rebuild.
+    /// All rows of a query about everybody's, for the slow looks of a rebuild.
     pub(super) async fn survey(&self, sql: SqlStr, args: Args) -> Result<Vec<SqlRow>, StoreUnavailable> {
-        self.read(sql, args, WORK_LIMIT).await
+        self.read(Of::System, sql, args, WORK_LIMIT).await
     }
 
-    async fn read(&self, sql: SqlStr, args: Args, limit: Duration) -> Result<Vec<SqlRow>, StoreUnavailable> {
+    async fn read(
+        &self,
+        of: Of,
+        sql: SqlStr,
+        args: Args,
+        limit: Duration,
+    ) -> Result<Vec<SqlRow>, StoreUnavailable> {
         let read = async {
             match self {
                 Db::Sqlite(sqlite) => {
@@ -105,18 +118,18 @@ impl Db {
                 }
                 Db::Postgres(postgres) => {
                     let mut reader = if limit > QUERY_LIMIT {
-                        postgres.worker().await?
+                        postgres.surveyor(of).await?
                     } else {
-                        postgres.reader().await?
+                        postgres.reader(of).await?
                     };
-                    fetch_postgres(&mut reader, sql, args).await
+                    fetch_postgres(reader.connection(), sql, args).await
                 }
             }
         };
         limited(limit, read).await
     }
 
-    /// One statement in a transaction of its own; answers how many rows it changed.
+    /// One statement of the node's own work in a transaction of its own; answers how many rows it changed.
     pub(super) async fn execute(&self, sql: SqlStr, args: Args) -> Result<u64, StoreUnavailable> {
         limited(WORK_LIMIT, async {
             let mut tx = self.begin().await?;

@@ -5,10 +5,12 @@ use projections::page::{Cursor, Order, Page, PageRequest, Stored};
 
 use super::db::{SqlViews, args, made, unavailable};
 use super::sql::Value;
+use super::tenant::Of;
 
 /// A query of one table's active rows, being put together. The parts are fixed texts; what a client says goes
 /// into placeholders.
 pub(super) struct Select<'v> {
+    of: Of,
     table: &'static str,
     projection: &'static str,
     conditions: String,
@@ -16,8 +18,13 @@ pub(super) struct Select<'v> {
 }
 
 impl<'v> Select<'v> {
-    pub(super) fn from(table: &'static str, projection: &'static str) -> Self {
-        Self { table, projection, conditions: String::new(), values: Vec::new() }
+    /// Rows of a table, only the client's if they are of a client.
+    pub(super) fn from(table: &'static str, projection: &'static str, of: Of) -> Self {
+        let select = Self { of, table, projection, conditions: String::new(), values: Vec::new() };
+        match of {
+            Of::Client(client) => select.and("client_id = ?", Value::Uuid(client.0)),
+            Of::System | Of::Nobody => select,
+        }
     }
 
     /// Adds a condition in which `?` stands for the value.
@@ -69,7 +76,7 @@ impl<'v> Select<'v> {
         // one more than wanted tells whether there is another page
         let tail = format!(" ORDER BY created_at {order}, id {order} LIMIT {}", limit + 1);
         let sql = self.text("id, created_at, doc", &tail);
-        let rows = views.rows(sql, self.values).await?;
+        let rows = views.rows(self.of, sql, self.values).await?;
         let mut items = Vec::with_capacity(rows.len().min(limit));
         let mut next = None;
         for (at, row) in rows.iter().enumerate() {
@@ -88,7 +95,7 @@ impl<'v> Select<'v> {
 
     async fn total(&self, views: &SqlViews) -> Result<u64, StoreUnavailable> {
         let sql = self.text("count(*)", "");
-        let rows = views.rows(sql, self.values.clone()).await?;
+        let rows = views.rows(self.of, sql, self.values.clone()).await?;
         rows.first().map_or(Ok(0), |row| row.count(0)).map_err(|error| unavailable(&error))
     }
 }
@@ -97,31 +104,34 @@ impl SqlViews {
     /// All rows of a query made at run time.
     pub(super) async fn rows(
         &self,
+        of: Of,
         sql: String,
         values: Vec<Value<'_>>,
     ) -> Result<Vec<super::sql::SqlRow>, StoreUnavailable> {
         let bound = args(self.db.dialect(), values).map_err(|error| unavailable(&error))?;
-        self.db.query(made(sql), bound).await
+        self.db.query(of, made(sql), bound).await
     }
 
     /// The row a fixed query finds, if it finds one.
     pub(super) async fn row(
         &self,
+        of: Of,
         sql: &'static str,
         values: impl IntoIterator<Item = Value<'_>>,
     ) -> Result<Option<super::sql::SqlRow>, StoreUnavailable> {
         use sqlx::SqlSafeStr;
         let bound = args(self.db.dialect(), values).map_err(|error| unavailable(&error))?;
-        self.db.query_one(sql.into_sql_str(), bound).await
+        self.db.query_one(of, sql.into_sql_str(), bound).await
     }
 
     /// A resource by a fixed query of its version and its document.
     pub(super) async fn stored(
         &self,
+        of: Of,
         sql: &'static str,
         values: impl IntoIterator<Item = Value<'_>>,
     ) -> Result<Option<Stored>, StoreUnavailable> {
-        let Some(row) = self.row(sql, values).await? else { return Ok(None) };
+        let Some(row) = self.row(of, sql, values).await? else { return Ok(None) };
         let version = row.count(0).map_err(|error| unavailable(&error))?;
         let json = row.text(1).map_err(|error| unavailable(&error))?;
         Ok(Some(Stored { version: domain::envelope::Version(version), json }))

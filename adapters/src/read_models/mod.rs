@@ -16,6 +16,7 @@ mod rows;
 mod sql;
 mod sqlite;
 mod table;
+mod tenant;
 mod transcripts;
 mod users;
 mod work;

@@ -11,6 +11,7 @@ use super::db::{SqlViews, unavailable};
 use super::list::Select;
 use super::sql::{Kind, SqlRow, Value, parsed};
 use super::table::{Column, Table, changing, fixed, key};
+use super::tenant::Of;
 
 impl Table for NumberRow {
     const NAME: &'static str = "numbers";
@@ -59,11 +60,11 @@ const DIRECTORY: &str = "SELECT id, client_id, doc FROM numbers WHERE generation
 #[async_trait]
 impl NumberQueries for SqlViews {
     async fn number(&self, client: ClientId, id: NumberId) -> Result<Option<Stored>, StoreUnavailable> {
-        self.stored(GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
+        self.stored(Of::Client(client), GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
     }
 
     async fn numbers(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable> {
-        let select = Select::from("numbers", "numbers").and("client_id = ?", Value::Uuid(client.0));
+        let select = Select::from("numbers", "numbers", Of::Client(client));
         select.and("removed = ?", Value::Bool(false)).page(self, page).await
     }
 
@@ -74,7 +75,7 @@ impl NumberQueries for SqlViews {
     ) -> Result<Vec<NumberEntry>, StoreUnavailable> {
         let after = after.map_or(Uuid::nil(), |id| id.0);
         let values = vec![Value::Uuid(after), Value::Int(i64::from(limit))];
-        let rows = self.rows(DIRECTORY.to_owned(), values).await?;
+        let rows = self.rows(Of::System, DIRECTORY.to_owned(), values).await?;
         let entry = |row: &SqlRow| {
             let view: NumberView = parsed(serde_json::from_str(&row.text(2)?))?;
             let (id, client) = (NumberId(row.uuid(0)?), ClientId(row.uuid(1)?));

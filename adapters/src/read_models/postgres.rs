@@ -2,6 +2,10 @@
 //!
 //! A commit of the work does not wait for its flush (`synchronous_commit = off`): a crash of the server may take
 //! the last ones back, rows and checkpoint together, and the log brings them again.
+//!
+//! Row-level security hides every client's rows from a transaction that has not said whose it wants. Reads say so
+//! as they begin, in one message; they are not committed but taken back, which costs no wait: it goes out
+//! together with the check that a connection gets when the pool takes it back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,18 +15,19 @@ use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 
 use super::OpenViewsError;
-use super::db::{Db, SqlViews};
+use super::db::{Db, SqlViews, made};
 use super::rows::Statements;
 use super::sql::Dialect;
-use crate::database::{Part, SecretUrl, migrate_postgres};
+use super::tenant::Of;
+use crate::database::{Part, SecretUrl, exempt_from_row_security, migrate_postgres};
 
 /// How long to wait for a connection before saying that the store is unavailable.
 const ACQUIRE: Duration = Duration::from_secs(3);
 /// How long an idle connection is believed to live.
 const TRUSTED: Duration = Duration::from_secs(1);
 /// A transaction of the work. Settings hold for the transaction only: it works behind a pooler.
-const BEGIN: &str = "BEGIN; SET LOCAL synchronous_commit = off; SET LOCAL statement_timeout = '60s'; \
-                     SET LOCAL idle_in_transaction_session_timeout = '60s'";
+const BEGIN: &str = "BEGIN; SET LOCAL voxledger.client = 'system'; SET LOCAL synchronous_commit = off; \
+                     SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s'";
 
 /// How many connections the views take.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +62,12 @@ impl SqlViews {
         };
         let workers = pool(settings.workers).connect_with(options.clone()).await?;
         let readers = pool(settings.readers).connect_with(options).await?;
+        if let Some(role) = exempt_from_row_security(&workers).await? {
+            tracing::warn!(
+                db.role = role,
+                "PostgreSQL does not enforce row-level security for this role; run `voxledger doctor`"
+            );
+        }
         let db = Db::Postgres(Postgres { workers, readers });
         Ok(Self { db, statements: Arc::new(Statements::new(Dialect::Postgres)) })
     }
@@ -79,11 +90,37 @@ impl Postgres {
         self.workers.begin_with(BEGIN).await
     }
 
-    pub(super) async fn worker(&self) -> Result<PoolConnection<sqlx::Postgres>, sqlx::Error> {
-        self.workers.acquire().await
+    /// For queries of the API.
+    pub(super) async fn reader(&self, of: Of) -> Result<Reader, sqlx::Error> {
+        Reader::take(&self.readers, of).await
     }
 
-    pub(super) async fn reader(&self) -> Result<PoolConnection<sqlx::Postgres>, sqlx::Error> {
-        self.readers.acquire().await
+    /// For queries that take long.
+    pub(super) async fn surveyor(&self, of: Of) -> Result<Reader, sqlx::Error> {
+        Reader::take(&self.workers, of).await
+    }
+}
+
+/// A connection to read with, given back when dropped.
+pub(super) enum Reader {
+    /// Outside of any transaction.
+    Plain(PoolConnection<sqlx::Postgres>),
+    /// In one that has said whose rows it wants.
+    Of(sqlx::Transaction<'static, sqlx::Postgres>),
+}
+
+impl Reader {
+    async fn take(pool: &PgPool, of: Of) -> Result<Self, sqlx::Error> {
+        match of.begin() {
+            Some(begin) => pool.begin_with(made(begin)).await.map(Self::Of),
+            None => pool.acquire().await.map(Self::Plain),
+        }
+    }
+
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
+        match self {
+            Self::Plain(connection) => connection,
+            Self::Of(transaction) => transaction,
+        }
     }
 }

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::db::{SqlViews, Tx, args, limited, made, unavailable};
 use super::sql::{Args, Dialect, Value, cast};
 use super::table::{Role, Table};
+use super::tenant::Of;
 
 /// The most rows one statement writes or loads; smaller numbers are made of powers of two, so that few different
 /// statements are prepared.
@@ -255,7 +256,7 @@ impl<R: Table> ViewRows<R> for SqlViews {
             let sql = self.statements.get(R::NAME, "load", portion, make);
             let values = std::iter::once(Value::Int(generation.0)).chain(now.iter().flat_map(R::key_values));
             let bound = args(self.db.dialect(), values).map_err(|error| unavailable(&error))?;
-            for row in self.db.query(made(sql), bound).await? {
+            for row in self.db.query(Of::System, made(sql), bound).await? {
                 found.push(R::read(&row).map_err(|error| unavailable(&error))?);
             }
         }

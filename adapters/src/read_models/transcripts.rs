@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::db::{SqlViews, unavailable};
 use super::sql::{Kind, SqlRow, Value, parsed};
 use super::table::{Column, Table, changing, fixed, key};
+use super::tenant::Of;
 
 impl Table for LineRow {
     const NAME: &'static str = "transcript_lines";
@@ -69,7 +70,7 @@ impl TranscriptQueries for SqlViews {
         // one more than wanted tells whether there is another page
         let wanted = Value::Int(limit as i64 + 1);
         let values = vec![Value::Uuid(call.0), Value::Uuid(client.0), Value::Int(from), wanted];
-        let rows = self.rows(sql.to_owned(), values).await?;
+        let rows = self.rows(Of::Client(client), sql.to_owned(), values).await?;
         let read = || {
             let more = rows.len() > limit;
             let shown = &rows[..rows.len().min(limit)];

@@ -11,6 +11,7 @@ use super::db::{SqlViews, unavailable};
 use super::list::Select;
 use super::sql::{Kind, SqlRow, Value, parsed};
 use super::table::{Column, Table, changing, fixed, key};
+use super::tenant::Of;
 
 impl Table for UserRow {
     const NAME: &'static str = "users";
@@ -62,11 +63,11 @@ const DIRECTORY: &str = "SELECT id, client_id, created_at, position, version, re
 #[async_trait]
 impl UserQueries for SqlViews {
     async fn user(&self, client: ClientId, id: UserId) -> Result<Option<Stored>, StoreUnavailable> {
-        self.stored(GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
+        self.stored(Of::Client(client), GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
     }
 
     async fn users(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable> {
-        let select = Select::from("users", "users").and("client_id = ?", Value::Uuid(client.0));
+        let select = Select::from("users", "users", Of::Client(client));
         select.and("removed = ?", Value::Bool(false)).page(self, page).await
     }
 
@@ -77,7 +78,7 @@ impl UserQueries for SqlViews {
     ) -> Result<Vec<UserRow>, StoreUnavailable> {
         let after = after.map_or(Uuid::nil(), |id| id.0);
         let values = vec![Value::Uuid(after), Value::Int(i64::from(limit))];
-        let rows = self.rows(DIRECTORY.to_owned(), values).await?;
+        let rows = self.rows(Of::System, DIRECTORY.to_owned(), values).await?;
         let users: Result<Vec<_>, _> = rows.iter().map(UserRow::read).collect();
         users.map_err(|error| unavailable(&error))
     }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::db::{SqlViews, Tx, args, limited, made, unavailable};
 use super::rows::placeholder;
 use super::sql::{Dialect, SqlRow, Value};
+use super::tenant::Of;
 use super::work_changes::Net;
 
 /// The longest a commit may take.
@@ -164,7 +165,7 @@ impl SqlViews {
         values: Vec<Value<'_>>,
         read: impl Fn(&SqlRow) -> Result<T, sqlx::Error>,
     ) -> Result<Vec<T>, StoreUnavailable> {
-        let rows = self.rows(sql, values).await?;
+        let rows = self.rows(Of::System, sql, values).await?;
         let items: Result<Vec<_>, _> = rows.iter().map(read).collect();
         items.map_err(|error| unavailable(&error))
     }
@@ -173,7 +174,7 @@ impl SqlViews {
 #[async_trait]
 impl WorkStore for SqlViews {
     async fn checkpoint(&self) -> Result<Position, StoreUnavailable> {
-        let row = self.row("SELECT position FROM work_checkpoint", []).await?;
+        let row = self.row(Of::Nobody, "SELECT position FROM work_checkpoint", []).await?;
         row.map_or(Ok(Position::START), |row| row.position(0)).map_err(|error| unavailable(&error))
     }
 

@@ -15,7 +15,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tempfile::TempDir;
 
@@ -23,6 +22,14 @@ use crate::database::SecretUrl;
 
 /// How long the server may take to start, stop or recover.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Who may do everything.
+const SUPERUSER: &str = "postgres";
+/// Who owns the databases of the tests: an ordinary role, as in production.
+const ROLE: &str = "voxledger";
+/// Several tests may ask for their database at once.
+const ADD_ROLE: &str = "DO $$ BEGIN CREATE ROLE voxledger LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE; \
+                        EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$";
 
 /// Stops the server and removes its folder once its standard input ends: when the cluster is dropped, or when
 /// the process that made it dies in whatever way. A process group of its own keeps it alive through Ctrl-C.
@@ -86,26 +93,37 @@ impl Cluster {
             databases: AtomicU32::new(0),
             watchdog,
         };
-        run(cluster.command("initdb").args([
-            "--username=voxledger",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--no-locale",
-        ]));
+        let superuser = format!("--username={SUPERUSER}");
+        run(cluster.command("initdb").args([&superuser, "--auth=trust", "--encoding=UTF8", "--no-locale"]));
         cluster.resume();
         cluster
     }
 
-    /// A fresh, empty database.
+    /// A fresh, empty database. It belongs to an ordinary role, and the address is that role's: row-level
+    /// security holds in everything a test does with it, as it does in production.
     ///
     /// # Panics
     /// When the server cannot be reached.
     pub async fn database(&self) -> SecretUrl {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
-        let mut connection = self.options("postgres").connect().await.expect("the server is up");
-        connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.expect("a new database");
+        let maintenance = self.url(SUPERUSER, "postgres").options().expect("a URL made here is well formed");
+        let mut connection = maintenance.connect().await.expect("the server is up");
+        for sql in [ADD_ROLE.to_owned(), format!("CREATE DATABASE {name} OWNER {ROLE}")] {
+            connection.execute(AssertSqlSafe(sql)).await.expect("a new database");
+        }
         connection.close().await.expect("a clean goodbye");
-        self.url(&name)
+        self.url(ROLE, &name)
+    }
+
+    /// The same database as the server's superuser opens it: for tests that change settings of the server, or
+    /// look past row-level security.
+    ///
+    /// # Panics
+    /// When the address names no database.
+    #[must_use]
+    pub fn as_superuser(&self, database: &SecretUrl) -> SecretUrl {
+        let options = database.options().expect("an address of a database here");
+        self.url(SUPERUSER, options.get_database().expect("an address that names its database"))
     }
 
     /// Stops the server in good order; clients are told so and sent away.
@@ -158,13 +176,9 @@ impl Cluster {
         }
     }
 
-    fn url(&self, database: &str) -> SecretUrl {
-        let url = format!("postgres://voxledger@127.0.0.1:{}/{database}", self.port);
+    fn url(&self, role: &str, database: &str) -> SecretUrl {
+        let url = format!("postgres://{role}@127.0.0.1:{}/{database}", self.port);
         url.parse().expect("a URL made here is well formed")
-    }
-
-    fn options(&self, database: &str) -> PgConnectOptions {
-        self.url(database).options().expect("a URL made here is well formed")
     }
 
     fn pid(&self) -> Option<String> {

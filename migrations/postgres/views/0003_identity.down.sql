@@ -17,3 +17,10 @@ CREATE TABLE api_keys (
 
 CREATE INDEX api_keys_by_time ON api_keys (generation, client_id, created_at, id);
 CREATE INDEX api_keys_by_hash ON api_keys (generation, key_hash);
+
+ALTER TABLE api_keys ENABLE ROW LEVEL SECURITY;
+ALTER TABLE api_keys FORCE ROW LEVEL SECURITY;
+CREATE POLICY of_client ON api_keys USING (
+    CASE (SELECT current_setting('voxledger.client', true)) WHEN 'system' THEN true
+    ELSE client_id::text = (SELECT current_setting('voxledger.client', true)) END
+);

@@ -34,3 +34,17 @@ CREATE TABLE users (
 );
 
 CREATE INDEX users_by_time ON users (generation, client_id, created_at, id);
+
+ALTER TABLE api_keys ENABLE ROW LEVEL SECURITY;
+ALTER TABLE api_keys FORCE ROW LEVEL SECURITY;
+CREATE POLICY of_client ON api_keys USING (
+    CASE (SELECT current_setting('voxledger.client', true)) WHEN 'system' THEN true
+    ELSE client_id::text = (SELECT current_setting('voxledger.client', true)) END
+);
+
+ALTER TABLE users ENABLE ROW LEVEL SECURITY;
+ALTER TABLE users FORCE ROW LEVEL SECURITY;
+CREATE POLICY of_client ON users USING (
+    CASE (SELECT current_setting('voxledger.client', true)) WHEN 'system' THEN true
+    ELSE client_id::text = (SELECT current_setting('voxledger.client', true)) END
+);

@@ -23,17 +23,19 @@ fn the_schema_goes_up_and_down_and_looking_at_it_creates_nothing() -> Result<()>
     let data = folder.path().join("data");
     let node = ServerOptions::embedded(&data);
     let status = voxledger(&["migrate", "status"], &node)?.succeeded();
-    assert_eq!(lines_with(&status.out, "to do").len(), 2, "{}", status.out);
+    let steps = lines_with(&status.out, "to do").len();
+    assert!(steps > 2, "{}", status.out);
     assert!(is_empty(&data)?);
     let up = voxledger(&["migrate", "up"], &node)?.succeeded();
-    assert_eq!(lines_with(&up.out, "done").len(), 2, "{}", up.out);
+    assert_eq!(lines_with(&up.out, "done").len(), steps, "{}", up.out);
     voxledger(&["migrate", "up"], &node)?.succeeded();
 
-    let down = voxledger(&["migrate", "down"], &node)?.succeeded();
-    let left = lines_with(&down.out, "done");
-    assert!(left.len() == 1 && left[0].starts_with(" log"), "the views go first: {}", down.out);
-    let down = voxledger(&["migrate", "down"], &node)?.succeeded();
-    assert!(lines_with(&down.out, "done").is_empty(), "{}", down.out);
+    for left in (0..steps).rev() {
+        let down = voxledger(&["migrate", "down"], &node)?.succeeded();
+        let done = lines_with(&down.out, "done");
+        assert_eq!(done.len(), left, "a step at a time: {}", down.out);
+        assert!(done.first().is_none_or(|step| step.starts_with(" log")), "the log goes last: {}", down.out);
+    }
     Ok(())
 }
 
@@ -47,8 +49,12 @@ async fn the_schema_of_a_log_with_events_is_not_taken_back() -> Result<()> {
             voxledger(&["migrate", "down"], &node)?.failed().complains("stop it first");
         }
         server.terminate()?;
-        voxledger(&["migrate", "down"], &node)?.succeeded();
-        voxledger(&["migrate", "down"], &node)?.failed().complains("the log holds 2 events");
+        // the views go first, step by step, and whatever else can be had again
+        let mut down = voxledger(&["migrate", "down"], &node)?;
+        while down.code == Some(0) {
+            down = voxledger(&["migrate", "down"], &node)?;
+        }
+        down.failed().complains("there are 2 events");
         // and the views come back from it
         let server = Server::start(&node)?;
         assert_eq!(Api::new(&server.base)?.get("/api/v1/calls").await?.status, 200);
@@ -67,6 +73,17 @@ fn the_doctor_is_content_with_a_good_node_and_creates_nothing() -> Result<()> {
     let there = node.clone().set("BIND", server.address());
     let found = voxledger(&["doctor"], &there)?.succeeded();
     found.says("is up to date").says(&format!("runs at {}", server.address())).says("2 events");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_warns_of_a_role_that_row_security_does_not_hold() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let url = database().await;
+    let doctor = |url: &str| voxledger(&["doctor"], &ServerOptions::postgres(folder.path(), url));
+    doctor(&url)?.succeeded().says("the server keeps clients apart");
+    let superuser = url.replacen("voxledger@", "postgres@", 1);
+    doctor(&superuser)?.succeeded().says("role postgres is a superuser").says("OWNER TO voxledger");
     Ok(())
 }
 

@@ -33,7 +33,7 @@ async fn an_acknowledged_append_is_flushed_whatever_the_servers_default() {
     // a server of its own, so that nobody else moves the write-ahead log
     let cluster = Cluster::start();
     let url = cluster.database().await;
-    let mut tool = raw(&url).await;
+    let mut tool = raw(&cluster.as_superuser(&url)).await;
     tool.execute("ALTER SYSTEM SET synchronous_commit = off").await.unwrap();
     tool.execute("ALTER SYSTEM SET wal_writer_delay = '10s'").await.unwrap();
     tool.execute("SELECT pg_reload_conf()").await.unwrap();

@@ -5,6 +5,7 @@ mod outages;
 mod poison;
 mod queries;
 mod rebuilds;
+mod row_security;
 mod runs;
 mod work;
 

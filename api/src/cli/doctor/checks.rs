@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use adapters::clock::SystemClock;
+use adapters::database::{Database, role_exempt_from_row_security};
 use adapters::event_store::sqlite_library;
 use domain::envelope::{Position, Time};
 use domain::ports::clock::Clock as _;
@@ -48,7 +49,10 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
         }
     }
     match stores::views(config) {
-        Ok(views) => findings.push(store("read models", &views).await),
+        Ok(views) => {
+            findings.push(store("read models", &views).await);
+            findings.extend(row_security(&views).await);
+        }
         Err(error) => {
             findings.push(Finding::fail("read models", format!("{error:#}"), "correct VOXLEDGER_READ_MODELS"))
         }
@@ -118,6 +122,25 @@ async fn store(what: &'static str, store: &Store) -> Finding {
         ),
         _ => Finding::ok(what, format!("{shown} is up to date")),
     }
+}
+
+/// Whether the server keeps clients apart by itself. A server that cannot be reached is told of elsewhere.
+async fn row_security(views: &Store) -> Option<Finding> {
+    const WHAT: &str = "row security";
+    let database = views.database.as_ref()?;
+    if matches!(database, Database::Sqlite(_)) {
+        return None;
+    }
+    Some(match role_exempt_from_row_security(database).await.ok()? {
+        None => Finding::ok(WHAT, "the server keeps clients apart"),
+        Some(role) => Finding::warn(
+            WHAT,
+            format!("role {role} is a superuser or has BYPASSRLS; only the queries keep clients apart"),
+            "let the node connect as an ordinary role that owns its database: CREATE ROLE voxledger LOGIN \
+             PASSWORD '…'; ALTER DATABASE … OWNER TO voxledger; and in it, for tables that are there already, \
+             ALTER TABLE … OWNER TO voxledger",
+        ),
+    })
 }
 
 /// A log whose schema is not ours: whether it opens is all there is to know.

@@ -1,0 +1,1 @@
+SELECT 1; -- there is nothing to take back
