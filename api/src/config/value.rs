@@ -53,6 +53,7 @@ macro_rules! parsed {
 parsed! {
     SocketAddr: "an address and a port, such as 127.0.0.1:9011 (port 0 picks a free one)";
     NonZeroUsize: "a whole number from 1";
+    usize: "a whole number from 0";
     PathBuf: "a path";
     String: "text";
     bool: "true or false";

@@ -93,6 +93,15 @@ impl Answer {
         self
     }
 
+    /// The log position this write reached, if it wrote anything.
+    #[must_use]
+    pub fn written_at(self, position: Option<Position>) -> Self {
+        match position {
+            Some(position) => self.position(position),
+            None => self,
+        }
+    }
+
     /// The count asked for with `include_total=true`.
     #[must_use]
     pub fn total(mut self, total: u64) -> Self {

@@ -5,6 +5,7 @@
 //! answered, and [`middleware::Edge`] gives every request its id, span, metrics and log line.
 
 pub mod auth;
+pub mod client_ip;
 pub mod context;
 pub mod cursor;
 pub mod docs;
@@ -14,6 +15,7 @@ pub mod envelope_schema;
 pub mod etag;
 pub mod json_body;
 pub mod middleware;
+pub mod nullable;
 pub mod query;
 pub mod raw_body;
 pub mod system;

@@ -26,11 +26,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::bootstrap::{Bootstrapped, DEFAULT_CLIENT, bootstrap};
-use super::directories::Directories;
+use super::claims::Claims;
+use super::directories::{Directories, Identity};
 use super::edges::Edges;
 use super::readiness;
 use crate::config::Config;
-use crate::http::auth::{Doorkeeper, Tokens};
+use crate::http::auth::{Doorkeeper, Passwords, Tokens};
+use crate::http::client_ip::TrustedProxies;
 use crate::http::middleware::Edge;
 use crate::http::system::Readiness;
 use crate::http::{BodyLimit, docs, system, v1};
@@ -49,6 +51,10 @@ pub struct Backend {
     pub views: Arc<dyn Queries>,
     /// What secrets are sealed with.
     pub vault: Arc<dyn Vault>,
+    /// Hashes and checks passwords.
+    pub passwords: Passwords,
+    /// What only one may have.
+    pub claims: Claims,
     /// How long a write waits for the views.
     pub read_your_writes: Duration,
     /// Checks Telnyx' signatures; without a key no webhook is taken.
@@ -68,6 +74,11 @@ impl Backend {
         let known = tokio::time::timeout(self.read_your_writes, self.directories.wait_for(position));
         let (views, known) = tokio::join!(views, known);
         views && known.is_ok()
+    }
+
+    /// Who may do something, as of now.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.directories.identity
     }
 
     /// Whether a number is in use, by whomever.
@@ -156,10 +167,14 @@ impl Node {
         let head = runtime.store.head().await.context("cannot read the log")?;
         directories.wait_for(head).await;
         let backend = Backend {
-            runtime,
             calls,
             inbox,
             views: queries,
+            claims: Claims::new(
+                runtime.clone(),
+                edges.vault.secret("claims").await.context("cannot use the vault")?,
+            ),
+            passwords: Passwords::default(),
             vault: edges.vault,
             read_your_writes: config.http.read_your_writes,
             telnyx: config.telnyx.public_key.clone().map(Arc::new),
@@ -167,6 +182,7 @@ impl Node {
             new_numbers: Arc::default(),
             progress: runner.progress(),
             directories: directories.clone(),
+            runtime,
         };
         let secret = backend.vault.secret("access tokens").await.context("cannot use the vault")?;
         let tokens = Arc::new(Tokens::new(secret, backend.runtime.clock.clone()));
@@ -240,6 +256,7 @@ fn serve(
     let edge = Edge::new(backend.runtime.ids.clone(), config.http.public_url(address));
     let limit = BodyLimit(config.http.body_limit.get());
     let (backend, doorkeeper) = (web::Data::new(backend), web::Data::new(doorkeeper));
+    let proxies = web::Data::new(TrustedProxies(config.http.trusted_proxies));
     let (readiness, meters) = (web::Data::new(readiness), web::Data::new(meters));
     let mut server = HttpServer::new(move || {
         App::new()
@@ -248,6 +265,7 @@ fn serve(
             .app_data(doorkeeper.clone())
             .app_data(readiness.clone())
             .app_data(meters.clone())
+            .app_data(proxies.clone())
             .app_data(unmatched.clone())
             .app_data(limit)
             // before the scope of the API, which would answer 404 to the document inside of it
