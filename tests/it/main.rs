@@ -1,5 +1,7 @@
 //! Journeys, crash tests and bad input against the real binary, from outside.
 
+mod api_keys;
+mod authorisation;
 mod bad_input;
 mod calls;
 mod cli;
@@ -11,3 +13,4 @@ mod siege;
 mod system;
 mod telemetry;
 mod two_nodes;
+mod users;
