@@ -58,9 +58,7 @@ impl Operation {
     }
 
     async fn send(&self, api: &Api, path: &str) -> Result<(u16, String)> {
-        let body = (self.method != "GET").then(|| b"{}".to_vec());
-        let answer = api.send(&self.method, path, &[], body).await?;
-        Ok((answer.status, answer.code().to_owned()))
+        api.outcome(&self.method, path, (self.method != "GET").then_some("{}")).await
     }
 }
 

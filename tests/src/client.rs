@@ -100,6 +100,33 @@ impl Api {
         Ok(Answer { status, headers, body })
     }
 
+    /// Sends a request and answers its status and, when it is a problem, its code. The body of a success is not
+    /// waited for: it may be a stream.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn outcome(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&'static str>,
+    ) -> Result<(u16, String)> {
+        let mut request = self.http.request(method.parse()?, format!("{}{path}", self.base));
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body);
+        }
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        if status < 400 {
+            return Ok((status, String::new()));
+        }
+        let problem: Value = response.json().await?;
+        Ok((status, problem["code"].as_str().unwrap_or_default().to_owned()))
+    }
+
     /// GET.
     ///
     /// # Errors
