@@ -27,6 +27,11 @@ struct Row {
 pub struct MemoryIdempotency(Mutex<BTreeMap<KeyName, Row>>);
 
 impl MemoryIdempotency {
+    /// How many keys are remembered, those whose time is over too.
+    pub fn count(&self) -> usize {
+        self.rows().len()
+    }
+
     fn rows(&self) -> MutexGuard<'_, BTreeMap<KeyName, Row>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
