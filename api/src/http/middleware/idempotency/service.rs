@@ -26,9 +26,9 @@ use crate::http::new_ids::NewIds;
 use crate::http::raw_body::{RawBody, ReadBody};
 use crate::problem::{ApiError, Code};
 
-/// How long a request is its node's alone. Every step of a handler has a limit of its own and all of them together
-/// stay below it, so it need not be prolonged; the body was read before it begins. Should a handler outlive it all
-/// the same, the next one works with the same ids and the first answer is the answer.
+/// How long a request is its node's alone: far longer than a handler takes, whose steps all have limits and which
+/// begins when the body is there, so it is not prolonged. Should one outlive it all the same, the next one works with
+/// the same ids and the first answer is the answer.
 pub(super) const LOCK: Duration = Duration::from_secs(30);
 /// What a client is told to wait while its first request is under way.
 const WAIT: Duration = Duration::from_secs(1);
