@@ -24,6 +24,8 @@ use crate::crash::address_of;
 
 const CALLS: &str = "/api/v1/calls";
 const NUMBERS: &str = "/api/v1/numbers";
+const API_KEYS: &str = "/api/v1/auth/api-keys";
+const USERS: &str = "/api/v1/auth/users";
 
 fn order() -> Value {
     json!({"to": "+12025550161", "metadata": {"ticket": "A-7"}})
@@ -170,17 +172,27 @@ async fn a_node_that_died_between_the_work_and_its_answer_does_not_do_it_twice()
     let number = json!({"number": OUR_NUMBER, "route": {"type": "agent"}});
     let call = world.api.post_once(CALLS, "call", &order()).await?;
     let taken = world.api.post_once(NUMBERS, "number", &number).await?;
-    let say = format!("{CALLS}/{}/hangup", id(&call));
-    let hung_up = world.api.post_once(&say, "hangup", &Value::Null).await?;
+    let hangup = format!("{CALLS}/{}/hangup", id(&call));
+    let hung_up = world.api.post_once(&hangup, "hangup", &Value::Null).await?;
     ensure!((call.status, taken.status, hung_up.status) == (201, 201, 202), "{}", hung_up.body);
+    let (terms, person) = (
+        json!({"name": "office", "scopes": ["calls:read"]}),
+        json!({
+            "email": "ann@example.com", "password": "correct horse battery", "role": "viewer",
+        }),
+    );
+    let made = world.api.post_once(API_KEYS, "key", &terms).await?;
+    let added = world.api.post_once(USERS, "user", &person).await?;
+    ensure!((made.status, added.status) == (201, 201), "{} {}", made.body, added.body);
+    let plain_key = made.body["data"]["plain_key"].as_str().context("a key")?.to_owned();
     tokio::task::block_in_place(|| world.node.kill())?;
 
     let file = SqliteConnectOptions::new().filename(world.data_dir().join("keys.db"));
     let mut keys = file.connect().await?;
     let kept: Vec<(Vec<u8>, Vec<u8>)> =
         sqlx::query_as("SELECT key_hash, answer FROM idempotency_keys").fetch_all(&mut keys).await?;
-    ensure!(kept.len() == 3);
-    for secret in ["+12025550161", OUR_NUMBER, "A-7", "hangup"] {
+    ensure!(kept.len() == 5);
+    for secret in ["+12025550161", OUR_NUMBER, "A-7", "hangup", &plain_key, "ann@"] {
         let shows = |bytes: &[u8]| bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
         ensure!(
             !kept.iter().any(|(key, answer)| shows(key) || shows(answer)),
@@ -189,22 +201,27 @@ async fn a_node_that_died_between_the_work_and_its_answer_does_not_do_it_twice()
     }
     // as if the node had not come to keep them; it is alone on its files, so it need not wait for the locks
     let held = "UPDATE idempotency_keys SET answer = NULL, sealed_under = NULL";
-    ensure!(sqlx::query(held).execute(&mut keys).await?.rows_affected() == 3);
+    ensure!(sqlx::query(held).execute(&mut keys).await?.rows_affected() == 5);
     keys.close().await?;
     tokio::task::block_in_place(|| world.node.resume())?;
 
     for (path, key, body, first) in [
         (CALLS, "call", order(), &call),
         (NUMBERS, "number", number, &taken),
-        (say.as_str(), "hangup", Value::Null, &hung_up),
+        (hangup.as_str(), "hangup", Value::Null, &hung_up),
+        (API_KEYS, "key", terms, &made),
+        (USERS, "user", person, &added),
     ] {
         let again = world.api.post_once(path, key, &body).await?;
         ensure!((again.status, id(&again)) == (first.status, id(first)), "{key}: {}", again.body);
-        ensure!(!replayed(&again));
+        ensure!(!replayed(&again) && again.body["data"]["plain_key"] == first.body["data"]["plain_key"]);
         let third = world.api.post_once(path, key, &body).await?;
         ensure!(replayed(&third) && third.bytes == again.bytes);
     }
     ensure!(world.api.list_all(CALLS).await?.len() == 1 && world.api.list_all(NUMBERS).await?.len() == 1);
+    // the bootstrap's key and this one
+    ensure!(world.api.list_all(API_KEYS).await?.len() == 2 && world.api.list_all(USERS).await?.len() == 1);
+    ensure!(world.api.with_key(Some(&plain_key)).get(CALLS).await?.status == 200);
     let events = world.api.list_all(&format!("{CALLS}/{}/events", id(&call))).await?;
     for kind in ["call.queued", "call.hangup_requested"] {
         ensure!(events.iter().filter(|event| event["type"] == kind).count() <= 1, "{events:?}");

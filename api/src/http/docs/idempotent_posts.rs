@@ -1,13 +1,12 @@
-//! `Idempotency-Key` in the document: every POST takes it alike, so it is written once.
+//! `Idempotency-Key` in the document: every POST takes it alike, so it is written once. Those without credentials do
+//! not: a key is a client's, a carrier's webhook has an id of its own, and signing in gives a new token each time.
 
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{HeaderBuilder, OpenApi, RefOr, Required};
 
 use crate::http::middleware::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
-
-/// Webhooks from carriers: they come with an event id of their own and no credentials.
-const UNTOUCHED: &str = "carriers";
 
 const KEY: &str = "Makes it safe to send the request again: the same key with the same request gets the first \
 one's answer, byte for byte (also its `meta.request_id`), and nothing happens twice. 1 to 255 visible ASCII \
@@ -26,7 +25,7 @@ pub(super) fn describe(document: &mut OpenApi) {
 }
 
 fn is_touched(post: &Operation) -> bool {
-    !post.tags.iter().flatten().any(|tag| tag == UNTOUCHED)
+    !post.security.iter().flatten().any(|needed| *needed == SecurityRequirement::default())
 }
 
 fn take_key(post: &mut Operation) {
@@ -61,14 +60,14 @@ mod tests {
     use super::super::document;
 
     #[test]
-    fn every_post_but_carriers_takes_a_key_and_tells_a_replay() {
+    fn every_post_with_credentials_takes_a_key_and_tells_a_replay() {
         let document = serde_json::to_value(document()).unwrap();
         let (mut with, mut without) = (0, 0);
         for (path, operations) in document["paths"].as_object().unwrap() {
             for (method, operation) in operations.as_object().unwrap() {
                 let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
                 let takes = parameters.iter().filter(|p| p["name"] == "Idempotency-Key").count();
-                let expected = method == "post" && operation["tags"] != json!(["carriers"]);
+                let expected = method == "post" && operation["security"] != json!([{}]);
                 assert_eq!(takes, usize::from(expected), "{method} {path}");
                 let (mut successes, mut tell) = (0, 0);
                 for (status, response) in operation["responses"].as_object().unwrap() {
