@@ -6,6 +6,7 @@ mod bad_input;
 mod calls;
 mod cli;
 mod crash;
+mod idempotency;
 mod live;
 mod numbers;
 mod outbound;

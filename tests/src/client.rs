@@ -25,6 +25,8 @@ pub struct Answer {
     pub headers: reqwest::header::HeaderMap,
     /// Body.
     pub body: Value,
+    /// Body as it came.
+    pub bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -97,7 +99,7 @@ impl Api {
         let bytes = response.bytes().await?;
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-        Ok(Answer { status, headers, body })
+        Ok(Answer { status, headers, body, bytes: bytes.to_vec() })
     }
 
     /// Sends a request and answers its status and, when it is a problem, its code. The body of a success is not
@@ -143,6 +145,14 @@ impl Api {
         self.send("POST", path, &[], Some(body.to_string().into_bytes())).await
     }
 
+    /// POST of JSON under an idempotency key.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn post_once(&self, path: &str, key: &str, body: &Value) -> Result<Answer> {
+        self.send("POST", path, &[("idempotency-key", key)], Some(body.to_string().into_bytes())).await
+    }
+
     /// PATCH with JSON, on the condition that the resource is at `version` if one is given.
     ///
     /// # Errors
@@ -179,7 +189,8 @@ impl Api {
         let response = request.body(reqwest::Body::wrap_stream(body)).send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await?;
-        Ok(Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or_default() })
+        let body = serde_json::from_slice(&bytes).unwrap_or_default();
+        Ok(Answer { status, headers, body, bytes: bytes.to_vec() })
     }
 
     /// A GET whose answer is read as it comes.

@@ -133,19 +133,6 @@ impl Answer {
         self
     }
 
-    /// What the client will get as `data`: to be stored with an idempotency key, and answered again with
-    /// [`Answer::json`].
-    #[must_use]
-    pub fn data_json(&self) -> Option<&[u8]> {
-        self.data.as_deref().ok()
-    }
-
-    /// The status it will have.
-    #[must_use]
-    pub fn status_code(&self) -> StatusCode {
-        self.status
-    }
-
     fn into_response(self) -> Result<HttpResponse, ApiError> {
         let data = self.data.map_err(ApiError::internal)?;
         let mut body = Vec::with_capacity(data.len() + 160);

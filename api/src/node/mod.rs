@@ -4,6 +4,7 @@ mod bootstrap;
 mod claims;
 mod directories;
 mod edges;
+mod forget;
 mod lifecycle;
 mod readiness;
 mod start;

@@ -11,10 +11,11 @@ use actors::carrier::CarrierInbox;
 use actors::work::{WorkOptions, Workbench};
 use actors::{Runtime, TraceHooks};
 use adapters::event_store::EventLog;
-use adapters::keys::KeysDb;
+use adapters::keys::{KeysDb, SqlIdempotency};
 use adapters::telephony::telnyx::WebhookVerifier;
 use anyhow::Context as _;
 use domain::envelope::Position;
+use domain::ids::NumberId;
 use domain::phone::E164;
 use domain::ports::vault::Vault;
 use domain::ports::work::WorkStore;
@@ -29,11 +30,12 @@ use super::bootstrap::{Bootstrapped, DEFAULT_CLIENT, bootstrap};
 use super::claims::Claims;
 use super::directories::{Directories, Identity};
 use super::edges::Edges;
+use super::forget::forget_expired_keys;
 use super::readiness;
 use crate::config::Config;
 use crate::http::auth::{Doorkeeper, Passwords, Tokens};
 use crate::http::client_ip::TrustedProxies;
-use crate::http::middleware::Edge;
+use crate::http::middleware::{Edge, Idempotency};
 use crate::http::system::Readiness;
 use crate::http::{BodyLimit, docs, system, v1};
 use crate::telemetry::{Meters, trace_context};
@@ -81,10 +83,10 @@ impl Backend {
         &self.directories.identity
     }
 
-    /// Whether a number is in use, by whomever.
+    /// Under which id a number is in use, by whomever.
     #[must_use]
-    pub fn is_taken(&self, number: &E164) -> bool {
-        self.directories.numbers.find(number).is_some()
+    pub fn taken_by(&self, number: &E164) -> Option<NumberId> {
+        self.directories.numbers.find(number).map(|(_, routing)| routing.number_id)
     }
 }
 
@@ -153,7 +155,20 @@ impl Node {
             leases: views,
         };
         let effects = WorkOptions { concurrency: config.actors.effects.get(), ..WorkOptions::default() };
+        let idempotency = Idempotency {
+            keys: Arc::new(SqlIdempotency::new(edges.keys.clone())),
+            vault: edges.vault.clone(),
+            clock: runtime.clock.clone(),
+            ids: runtime.ids.clone(),
+        };
+        if edges.keys.is_exclusive() {
+            // whoever died over a request was this node
+            let given_back = idempotency.keys.release_all().await.context("cannot write the key store")?;
+            tracing::debug!(given_back, "requests that were under way may be repeated");
+        }
+        let forgetting = forget_expired_keys(idempotency.keys.clone(), runtime.clock.clone(), stop.clone());
         let tasks = vec![
+            tokio::spawn(forgetting),
             tokio::spawn(directories.clone().follow(runtime.clone(), known, stop.clone())),
             tokio::spawn(actors::work::run(bench, effects, stop.clone())),
         ];
@@ -187,7 +202,7 @@ impl Node {
         let secret = backend.vault.secret("access tokens").await.context("cannot use the vault")?;
         let tokens = Arc::new(Tokens::new(secret, backend.runtime.clock.clone()));
         let doorkeeper = Doorkeeper { directory: directories.identity, tokens };
-        let (address, server) = serve(config, backend, doorkeeper, readiness, meters)?;
+        let (address, server) = serve(config, backend, doorkeeper, idempotency, readiness, meters)?;
         let handle = server.handle();
         let serving = tokio::spawn(server);
         Ok(Self {
@@ -244,6 +259,7 @@ fn serve(
     config: &Config,
     backend: Backend,
     doorkeeper: Doorkeeper,
+    idempotency: Idempotency,
     readiness: Readiness,
     meters: Meters,
 ) -> anyhow::Result<(SocketAddr, Server)> {
@@ -257,12 +273,14 @@ fn serve(
     let limit = BodyLimit(config.http.body_limit.get());
     let (backend, doorkeeper) = (web::Data::new(backend), web::Data::new(doorkeeper));
     let proxies = web::Data::new(TrustedProxies(config.http.trusted_proxies));
+    let idempotency = web::Data::new(idempotency);
     let (readiness, meters) = (web::Data::new(readiness), web::Data::new(meters));
     let mut server = HttpServer::new(move || {
         App::new()
             .wrap(edge.clone())
             .app_data(backend.clone())
             .app_data(doorkeeper.clone())
+            .app_data(idempotency.clone())
             .app_data(readiness.clone())
             .app_data(meters.clone())
             .app_data(proxies.clone())

@@ -4,6 +4,7 @@ use actix_web::web::{ServiceConfig, scope};
 use utoipa::OpenApi;
 
 use super::{auth, calls, numbers, webhooks};
+use crate::http::middleware::Idempotent;
 
 #[derive(OpenApi)]
 #[openapi(paths(
@@ -57,10 +58,12 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     Docs::openapi()
 }
 
-/// Serves them. The app's data holds [`Backend`](crate::node::Backend) and [`Doorkeeper`](crate::http::auth::Doorkeeper).
+/// Serves them. The app's data holds [`Backend`](crate::node::Backend), [`Doorkeeper`](crate::http::auth::Doorkeeper) and
+/// [`Idempotency`](crate::http::middleware::Idempotency).
 pub fn configure(config: &mut ServiceConfig) {
     config.service(
         scope("/api/v1")
+            .wrap(Idempotent)
             .service(webhooks::telnyx::take_telnyx_webhook)
             .service(auth::login::sign_in)
             .service(auth::refresh::refresh)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_web::{post, web};
 use domain::api_key::{ApiKeyCommand, ApiKeyCreated};
 use domain::ids::ApiKeyId;
+use domain::ports::ids::Ids as _;
 use serde::Deserialize;
 use serde_bytes::ByteBuf;
 use utoipa::ToSchema;
@@ -15,7 +16,7 @@ use super::resource::{KeyResource, PlainApiKey};
 use crate::http::auth::permissions::KeysWrite;
 use crate::http::auth::{Bounds, Caller, PlainKey};
 use crate::http::client_ip::ClientIp;
-use crate::http::{Answer, Enveloped, JsonBody, RequestContext};
+use crate::http::{Answer, Enveloped, JsonBody, NewIds, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
@@ -52,6 +53,7 @@ pub(crate) async fn create_api_key(
     body: JsonBody<NewApiKey>,
     ip: ClientIp,
     request: RequestContext,
+    ids: NewIds,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     let new = body.value;
@@ -64,8 +66,8 @@ pub(crate) async fn create_api_key(
     };
     let bounds = Bounds { rate_limit: new.rate_limit, usage_quota: new.usage_quota, expires_at };
     covers(&caller, granted, &bounds)?;
-    let id = ApiKeyId(backend.runtime.ids.next());
-    let key = PlainKey::generate(|| backend.runtime.ids.secret());
+    let id = ApiKeyId(ids.next());
+    let key = PlainKey::generate(|| ids.secret());
     let create = ApiKeyCommand::Create(Box::new(ApiKeyCreated {
         name: new.name.trim().to_owned(),
         key_prefix: key.shown().to_owned(),

@@ -2,6 +2,7 @@
 
 use actix_web::{post, web};
 use domain::ids::UserId;
+use domain::ports::ids::Ids as _;
 use domain::user::{UserCommand, UserCreated, normal_email};
 use projections::users::UserView;
 use serde::Deserialize;
@@ -15,7 +16,7 @@ use super::resource::UserResource;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::UsersWrite;
 use crate::http::client_ip::ClientIp;
-use crate::http::{Answer, Enveloped, JsonBody, RequestContext};
+use crate::http::{Answer, Enveloped, JsonBody, NewIds, RequestContext};
 use crate::node::{Backend, EMAIL};
 use crate::problem::{ApiError, Code, Fields, Problem};
 
@@ -44,6 +45,7 @@ pub(crate) async fn create_user(
     body: JsonBody<NewUser>,
     ip: ClientIp,
     request: RequestContext,
+    ids: NewIds,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     let NewUser { email, password, role: name } = body.value;
@@ -57,7 +59,7 @@ pub(crate) async fn create_user(
     fields.finish()?;
     let (Some(email), Some(role)) = (email, role) else { return Err(ApiError::internal("not checked")) };
     covers(&caller, role)?;
-    let id = UserId(backend.runtime.ids.next());
+    let id = UserId(ids.next());
     let password = seal_password(&backend, caller.client, id, password).await?;
     if !backend.claims.take(EMAIL, &email, (UserId::CATEGORY, id.0)).await.map_err(problem)? {
         return Err(ApiError::new(Code::EmailTaken, "a user signs in with this address already"));
