@@ -3,7 +3,7 @@
 use actix_web::web::{ServiceConfig, scope};
 use utoipa::OpenApi;
 
-use super::{calls, numbers, webhooks};
+use super::{audit, calls, numbers, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(paths(
@@ -25,6 +25,7 @@ use super::{calls, numbers, webhooks};
     numbers::patch::patch_number,
     numbers::delete::delete_number,
     numbers::events::list_number_events,
+    audit::log::list_audit_log,
     webhooks::telnyx::take_telnyx_webhook,
 ))]
 struct Docs;
@@ -57,6 +58,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(numbers::get::get_number)
             .service(numbers::patch::patch_number)
             .service(numbers::delete::delete_number)
-            .service(numbers::events::list_number_events),
+            .service(numbers::events::list_number_events)
+            .service(audit::log::list_audit_log),
     );
 }
