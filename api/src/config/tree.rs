@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::actors::ActorsConfig;
+use super::audit::AuditConfig;
 use super::carriers::{TelnyxConfig, UltravoxConfig};
 use super::error::ConfigError;
 use super::http::HttpConfig;
@@ -65,6 +66,8 @@ tree! {
     webhooks: WebhooksConfig,
     /// Actors and effects.
     actors: ActorsConfig,
+    /// The audit log.
+    audit: AuditConfig,
     /// Logs and traces.
     telemetry: TelemetryConfig,
 }
