@@ -10,6 +10,7 @@ mod idempotency;
 mod live;
 mod numbers;
 mod outbound;
+mod providers;
 mod siege;
 mod system;
 mod telemetry;
