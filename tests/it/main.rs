@@ -7,6 +7,7 @@ mod calls;
 mod cli;
 mod crash;
 mod idempotency;
+mod identity_provider;
 mod live;
 mod numbers;
 mod outbound;

@@ -32,6 +32,7 @@ use super::claims::Claims;
 use super::directories::{Directories, Identity};
 use super::edges::Edges;
 use super::forget::forget_expired_keys;
+use super::identity_provider::{self, KeySource};
 use super::readiness;
 use crate::config::Config;
 use crate::http::auth::{Doorkeeper, Passwords, Tokens};
@@ -175,7 +176,7 @@ impl Node {
             tracing::debug!(given_back, "requests that were under way may be repeated");
         }
         let forgetting = forget_expired_keys(idempotency.keys.clone(), runtime.clock.clone(), stop.clone());
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(forgetting),
             tokio::spawn(directories.clone().follow(runtime.clone(), known, stop.clone())),
             tokio::spawn(actors::work::run(bench, effects, stop.clone())),
@@ -211,7 +212,12 @@ impl Node {
         };
         let secret = backend.vault.secret("access tokens").await.context("cannot use the vault")?;
         let tokens = Arc::new(Tokens::new(secret, backend.runtime.clock.clone()));
-        let doorkeeper = Doorkeeper { directory: directories.identity, tokens };
+        let guests = identity_provider::guests(&config.identity_provider, &backend.runtime.clock);
+        if let (Some(guests), Some(url)) = (&guests, &config.identity_provider.jwks_url) {
+            let source = KeySource::new(url, backend.runtime.clock.clone())?;
+            tasks.push(tokio::spawn(source.follow(guests.clone(), stop.clone())));
+        }
+        let doorkeeper = Doorkeeper { directory: directories.identity, tokens, guests };
         let (address, server) = serve(config, backend, doorkeeper, idempotency, readiness, meters)?;
         let handle = server.handle();
         let serving = tokio::spawn(server);

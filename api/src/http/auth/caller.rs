@@ -14,7 +14,7 @@ use super::plain_key;
 use super::principal::Principal;
 use super::scope::Permission;
 use super::tokens::TokenProblem;
-use crate::problem::ApiError;
+use crate::problem::{ApiError, Code};
 
 /// Somebody with a valid key that has the scope `P` asks for.
 pub struct Caller<P> {
@@ -70,10 +70,11 @@ pub(crate) fn identify(request: &HttpRequest) -> Result<Principal, ApiError> {
         .ok_or_else(|| ApiError::internal("the app has no doorkeeper"))?;
     let credential = presented(request.headers())?;
     if is_token(credential) {
-        let bearer = doorkeeper.tokens.read(credential).map_err(|problem| match problem {
-            TokenProblem::Invalid => ApiError::token_invalid(),
-            TokenProblem::Expired => ApiError::token_expired(),
-        })?;
+        if let Some(guests) = doorkeeper.guests.as_ref().filter(|guests| guests.may_be_theirs(credential)) {
+            let guest = guests.read(credential).map_err(closed)?;
+            return doorkeeper.directory.guest(&guest).ok_or_else(|| closed(TokenProblem::NobodyHere));
+        }
+        let bearer = doorkeeper.tokens.read(credential).map_err(closed)?;
         return doorkeeper.directory.bearer(&bearer).ok_or_else(ApiError::token_revoked);
     }
     let hash = plain_key::hash_of(credential).map_err(|_| ApiError::api_key_malformed())?;
@@ -83,6 +84,15 @@ pub(crate) fn identify(request: &HttpRequest) -> Result<Principal, ApiError> {
         KeyProblem::Revoked => ApiError::api_key_revoked(),
         KeyProblem::Disabled => ApiError::api_key_disabled(),
     })
+}
+
+fn closed(problem: TokenProblem) -> ApiError {
+    match problem {
+        TokenProblem::Invalid => ApiError::token_invalid(),
+        TokenProblem::Expired => ApiError::token_expired(),
+        TokenProblem::NobodyHere => ApiError::new(Code::NotAMember, problem.to_string()),
+        TokenProblem::NoKeys => ApiError::unavailable(problem),
+    }
 }
 
 /// A JWT has three parts (RFC 7519 §3); a key has no dot.
@@ -118,13 +128,13 @@ mod tests {
     use projections::api_keys::KeyHash;
 
     use super::super::directory::{Bearer, Directory};
+    use super::super::guests::Guest;
     use super::super::permissions::{CallsRead, CallsWrite};
     use super::super::plain_key::PlainKey;
     use super::super::principal::{Bounds, Who};
     use super::super::scope::{Anything, Scopes};
     use super::super::tokens::Tokens;
     use super::*;
-    use crate::problem::Code;
 
     #[derive(Debug)]
     struct OneKey(KeyHash);
@@ -145,6 +155,10 @@ mod tests {
         fn bearer(&self, _: &Bearer) -> Option<Principal> {
             None
         }
+
+        fn guest(&self, _: &Guest) -> Option<Principal> {
+            None
+        }
     }
 
     fn key() -> PlainKey {
@@ -154,7 +168,7 @@ mod tests {
     async fn call<P: Permission>(header: Option<(&str, &str)>) -> Result<ClientId, Code> {
         let clock = Arc::new(ManualClock::at(Time::UNIX_EPOCH));
         let tokens = Arc::new(Tokens::new([1; 32], clock));
-        let doorkeeper = Doorkeeper { directory: Arc::new(OneKey(key().hash())), tokens };
+        let doorkeeper = Doorkeeper { directory: Arc::new(OneKey(key().hash())), tokens, guests: None };
         let request = TestRequest::default().app_data(web::Data::new(doorkeeper));
         let request = match header {
             Some(header) => request.insert_header(header),
