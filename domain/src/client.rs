@@ -186,14 +186,14 @@ mod tests {
     #[test]
     fn limits_are_replaced_as_a_whole_and_the_same_ones_are_no_news() {
         let first = ClientLimits { calls_per_day: Some(100), ..ClientLimits::default() };
-        let second =
-            ClientLimits { requests_per_minute: Some(1), concurrent_calls: Some(0), ..ClientLimits::default() };
-        let changed = |before, after| ClientEvent::from(ClientLimitsChanged {
-            before,
-            after,
-            origin: Origin::default(),
-            at: at(2),
-        });
+        let second = ClientLimits {
+            requests_per_minute: Some(1),
+            concurrent_calls: Some(0),
+            ..ClientLimits::default()
+        };
+        let changed = |before, after| {
+            ClientEvent::from(ClientLimitsChanged { before, after, origin: Origin::default(), at: at(2) })
+        };
         let there = scenario::<Client>().after([create("Example Travel")]);
         let there = there.when(limit(first)).then([changed(ClientLimits::default(), first)]).and();
         let there = there.when(limit(second)).then([changed(first, second)]).and();

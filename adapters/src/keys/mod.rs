@@ -3,11 +3,13 @@
 //! A master key, which never enters a database, wraps data keys; data keys seal. So a new master key means to wrap
 //! the data keys anew and nothing else, and to destroy a data key is to erase all that it sealed.
 
+mod buckets;
 mod db;
 mod master;
 mod rotate;
 mod vault;
 
+pub use buckets::{BucketKind, BucketName, BucketShare, Exchanged, SharedBucket, SharedBuckets};
 pub use db::{KeysDb, OpenKeysError};
 pub use master::{MasterKey, MasterKeyError};
 pub use rotate::{RotateError, rotate};

@@ -7,6 +7,7 @@ use super::carriers::{TelnyxConfig, UltravoxConfig};
 use super::error::ConfigError;
 use super::http::HttpConfig;
 use super::keys::KeysConfig;
+use super::limits::LimitsConfig;
 use super::providers::{AnthropicConfig, GoogleConfig, GroqConfig, OpenaiConfig};
 use super::setting::Setting;
 use super::sources::Sources;
@@ -65,6 +66,8 @@ tree! {
     webhooks: WebhooksConfig,
     /// Actors and effects.
     actors: ActorsConfig,
+    /// Rates and quotas.
+    limits: LimitsConfig,
     /// Logs and traces.
     telemetry: TelemetryConfig,
 }

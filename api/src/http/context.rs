@@ -4,7 +4,7 @@
 //! middleware therefore sets the context around every poll of a request's future; a task that a handler spawns
 //! has none and is given what it needs.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::{Ready, ready};
 use std::rc::Rc;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
+use crate::limits::Standing;
 use crate::telemetry::trace_context;
 
 thread_local! {
@@ -27,13 +28,14 @@ struct Inner {
     request_id: Arc<str>,
     public_url: Arc<str>,
     traceparent: Option<String>,
+    standing: Cell<Option<Standing>>,
 }
 
 impl RequestContext {
     /// The context of a request. `traceparent` is what the client sent, checked.
     #[must_use]
     pub fn new(request_id: Arc<str>, public_url: Arc<str>, traceparent: Option<String>) -> Self {
-        Self(Rc::new(Inner { request_id, public_url, traceparent }))
+        Self(Rc::new(Inner { request_id, public_url, traceparent, standing: Cell::new(None) }))
     }
 
     /// The id of the request: the client's own, or one given here.
@@ -58,6 +60,17 @@ impl RequestContext {
     #[must_use]
     pub fn sent_traceparent(&self) -> Option<String> {
         self.0.traceparent.clone()
+    }
+
+    /// Keeps how the request's sender stands, for the headers of the response.
+    pub fn set_standing(&self, standing: Standing) {
+        self.0.standing.set(Some(standing));
+    }
+
+    /// How the request's sender stands; `None` as long as nobody knows who it is.
+    #[must_use]
+    pub fn standing(&self) -> Option<Standing> {
+        self.0.standing.get()
     }
 
     /// Makes this the thread's context until the guard is dropped.

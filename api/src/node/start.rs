@@ -34,6 +34,7 @@ use crate::http::auth::{Doorkeeper, Tokens};
 use crate::http::middleware::Edge;
 use crate::http::system::Readiness;
 use crate::http::{BodyLimit, docs, system, v1};
+use crate::limits::{Gate, Rate, Rates, UsageWriter, exchange};
 use crate::telemetry::{Meters, trace_context};
 
 /// What the handlers of the API work with.
@@ -57,6 +58,8 @@ pub struct Backend {
     pub stop: CancellationToken,
     /// Held while a number is taken into use, so that nobody else takes it.
     pub new_numbers: Arc<Mutex<()>>,
+    /// Rates and quotas.
+    pub gate: Arc<Gate>,
     progress: Progress,
     directories: Directories,
 }
@@ -88,6 +91,7 @@ pub struct Node {
     keys: KeysDb,
     views: Arc<dyn ViewStore>,
     runner: Runner,
+    usage: Arc<UsageWriter>,
     stop: CancellationToken,
     server: ServerHandle,
     tasks: Vec<JoinHandle<()>>,
@@ -123,7 +127,12 @@ impl Node {
             owner: runtime.node.to_string(),
         };
         let known = all_views_hold(&*view_store).await?;
-        let directories = Directories::load(&*queries, runtime.clock.clone(), known).await?;
+        let rates = Rates {
+            client: Rate::per_minute(config.limits.client_requests_per_minute.get()),
+            login: Rate::per_minute(config.limits.logins_per_minute.get()),
+        };
+        let gate = Arc::new(Gate::new(runtime.clock.clone(), rates));
+        let directories = Directories::load(&*queries, runtime.clock.clone(), gate.clone(), known).await?;
         let trace =
             runner::TraceHooks { recording: trace_context::is_exporting, adopt: trace_context::set_parent };
         let runner = runner::start(deps, runner::Settings { trace, ..runner::Settings::default() });
@@ -142,10 +151,15 @@ impl Node {
             leases: views,
         };
         let effects = WorkOptions { concurrency: config.actors.effects.get(), ..WorkOptions::default() };
-        let tasks = vec![
+        let usage = Arc::new(UsageWriter::new(runtime.clone(), gate.clone()));
+        let mut tasks = vec![
             tokio::spawn(directories.clone().follow(runtime.clone(), known, stop.clone())),
             tokio::spawn(actors::work::run(bench, effects, stop.clone())),
+            tokio::spawn(usage.clone().run(config.limits.usage_flush, stop.clone())),
         ];
+        if let Some(shared) = edges.keys.shared_buckets() {
+            tasks.push(tokio::spawn(exchange(gate.clone(), shared, runtime.clock.clone(), stop.clone())));
+        }
 
         let readiness = Readiness::new(vec![
             Box::new(readiness::Log(runtime.store.clone())),
@@ -165,6 +179,7 @@ impl Node {
             telnyx: config.telnyx.public_key.clone().map(Arc::new),
             stop: stop.clone(),
             new_numbers: Arc::default(),
+            gate,
             progress: runner.progress(),
             directories: directories.clone(),
         };
@@ -181,6 +196,7 @@ impl Node {
             keys: edges.keys,
             views: view_store,
             runner,
+            usage,
             stop,
             server: handle,
             tasks,
@@ -208,6 +224,7 @@ impl Node {
                 tracing::error!(%error, "a component ended abnormally");
             }
         }
+        self.usage.flush().await;
         self.runner.stop().await;
         self.keys.close().await;
         self.log.close().await;
@@ -239,6 +256,7 @@ fn serve(
     let unmatched = web::Data::new(docs::Unmatched::of(&document));
     let edge = Edge::new(backend.runtime.ids.clone(), config.http.public_url(address));
     let limit = BodyLimit(config.http.body_limit.get());
+    let gate = web::Data::from(backend.gate.clone());
     let (backend, doorkeeper) = (web::Data::new(backend), web::Data::new(doorkeeper));
     let (readiness, meters) = (web::Data::new(readiness), web::Data::new(meters));
     let mut server = HttpServer::new(move || {
@@ -246,6 +264,7 @@ fn serve(
             .wrap(edge.clone())
             .app_data(backend.clone())
             .app_data(doorkeeper.clone())
+            .app_data(gate.clone())
             .app_data(readiness.clone())
             .app_data(meters.clone())
             .app_data(unmatched.clone())

@@ -4,11 +4,13 @@
 //! small allocation for the context, and none of a boxed future for each concern.
 
 mod edge;
+mod rate_limit;
 mod request_id;
 mod route_meters;
 
 pub use edge::Edge;
 pub use request_id::REQUEST_ID;
+pub(crate) use route_meters::method_label;
 
 #[cfg(test)]
 mod tests;

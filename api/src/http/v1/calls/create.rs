@@ -79,6 +79,9 @@ pub(crate) async fn create_call(
         record: new.record,
         now: backend.runtime.clock.now(),
     };
+    let place = backend.gate.place(caller.client, id);
+    let place = place.map_err(|quota| ApiError::quota_exhausted(quota.to_string()))?;
     let answer = command(&backend, &caller, &request, id, None, CallCommand::Queue(Box::new(queue))).await?;
+    place.queued();
     Ok(answer.created().location(&format!("/api/v1/calls/{id}")))
 }
