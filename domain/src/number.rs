@@ -111,6 +111,8 @@ pub enum NumberRefusal {
 /// A number, as its rules see it.
 #[derive(Debug, Clone, Default)]
 pub struct Number {
+    /// As it was taken into use.
+    added: Option<(Personal<E164>, Route)>,
     route: Option<Route>,
     removed: bool,
 }
@@ -118,6 +120,12 @@ pub struct Number {
 impl Number {
     fn live(&self) -> Result<Route, NumberRefusal> {
         self.route.filter(|_| !self.removed).ok_or(NumberRefusal::Unknown)
+    }
+
+    /// Whether it is in use because of this very request.
+    fn is_added_as(&self, number: &E164, route: Route) -> bool {
+        let same = |(added, to): &(Personal<E164>, Route)| added.reveal() == Some(number) && *to == route;
+        !self.removed && self.added.as_ref().is_some_and(same)
     }
 }
 
@@ -129,7 +137,9 @@ impl Aggregate for Number {
 
     fn decide(&self, command: &NumberCommand) -> Result<Vec<NumberEvent>, NumberRefusal> {
         match command {
-            NumberCommand::Add { .. } if self.route.is_some() => Err(NumberRefusal::Exists),
+            // the same request again is no news
+            NumberCommand::Add { number, route, .. } if self.is_added_as(number, *route) => Ok(vec![]),
+            NumberCommand::Add { .. } if self.added.is_some() => Err(NumberRefusal::Exists),
             NumberCommand::Add { number, route, now } => {
                 Ok(vec![NumberAdded { number: number.clone().into(), route: *route, at: *now }.into()])
             }
@@ -146,7 +156,10 @@ impl Aggregate for Number {
 
     fn evolve(&mut self, event: &NumberEvent) {
         match event {
-            NumberEvent::Added(added) => self.route = Some(added.route),
+            NumberEvent::Added(added) => {
+                self.added = Some((added.number.clone(), added.route));
+                self.route = Some(added.route);
+            }
             NumberEvent::Rerouted(rerouted) => self.route = Some(rerouted.route),
             NumberEvent::Removed(_) => self.removed = true,
         }
@@ -156,7 +169,7 @@ impl Aggregate for Number {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::calls::{AGENT, MENU, OUR_NUMBER, at};
+    use crate::testing::calls::{AGENT, MENU, OUR_NUMBER, THEIR_NUMBER, at};
     use crate::testing::scenario::scenario;
 
     fn number() -> E164 {
@@ -179,8 +192,18 @@ mod tests {
     fn a_number_is_added_once() {
         let added = NumberAdded { number: number().into(), route: MENU, at: at(1) };
         let there = scenario::<Number>().when(add(MENU, 1)).then([added.into()]).and();
-        there.clone().when(add(MENU, 2)).then_refused(NumberRefusal::Exists);
-        there.after([remove(2)]).when(add(AGENT, 3)).then_refused(NumberRefusal::Exists);
+        there.clone().when(add(AGENT, 2)).then_refused(NumberRefusal::Exists);
+        let other = NumberCommand::Add { number: THEIR_NUMBER.parse().unwrap(), route: MENU, now: at(2) };
+        there.clone().when(other).then_refused(NumberRefusal::Exists);
+        there.after([remove(2)]).when(add(MENU, 3)).then_refused(NumberRefusal::Exists);
+    }
+
+    #[test]
+    fn the_very_same_request_for_a_number_again_is_no_news() {
+        let there = scenario::<Number>().after([add(MENU, 1)]);
+        there.clone().when(add(MENU, 2)).then_nothing();
+        // what was asked for is so, whatever was asked of it since
+        there.after([reroute(AGENT, 2)]).when(add(MENU, 3)).then_nothing();
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! Journeys, crash tests and bad input against the real binary, from outside.
 
+mod api_keys;
+mod authorisation;
 mod bad_input;
 mod calls;
 mod cli;
 mod crash;
+mod idempotency;
 mod live;
 mod numbers;
 mod outbound;
@@ -11,3 +14,4 @@ mod siege;
 mod system;
 mod telemetry;
 mod two_nodes;
+mod users;

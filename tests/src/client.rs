@@ -25,6 +25,8 @@ pub struct Answer {
     pub headers: reqwest::header::HeaderMap,
     /// Body.
     pub body: Value,
+    /// Body as it came.
+    pub bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -97,7 +99,34 @@ impl Api {
         let bytes = response.bytes().await?;
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-        Ok(Answer { status, headers, body })
+        Ok(Answer { status, headers, body, bytes: bytes.to_vec() })
+    }
+
+    /// Sends a request and answers its status and, when it is a problem, its code. The body of a success is not
+    /// waited for: it may be a stream.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn outcome(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&'static str>,
+    ) -> Result<(u16, String)> {
+        let mut request = self.http.request(method.parse()?, format!("{}{path}", self.base));
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body);
+        }
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        if status < 400 {
+            return Ok((status, String::new()));
+        }
+        let problem: Value = response.json().await?;
+        Ok((status, problem["code"].as_str().unwrap_or_default().to_owned()))
     }
 
     /// GET.
@@ -114,6 +143,14 @@ impl Api {
     /// When there is no answer.
     pub async fn post(&self, path: &str, body: Value) -> Result<Answer> {
         self.send("POST", path, &[], Some(body.to_string().into_bytes())).await
+    }
+
+    /// POST of JSON under an idempotency key.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn post_once(&self, path: &str, key: &str, body: &Value) -> Result<Answer> {
+        self.send("POST", path, &[("idempotency-key", key)], Some(body.to_string().into_bytes())).await
     }
 
     /// PATCH with JSON, on the condition that the resource is at `version` if one is given.
@@ -152,7 +189,8 @@ impl Api {
         let response = request.body(reqwest::Body::wrap_stream(body)).send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await?;
-        Ok(Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or_default() })
+        let body = serde_json::from_slice(&bytes).unwrap_or_default();
+        Ok(Answer { status, headers, body, bytes: bytes.to_vec() })
     }
 
     /// A GET whose answer is read as it comes.

@@ -65,6 +65,12 @@ impl KeysDb {
         }
     }
 
+    /// Whether only one node can use it: a file is its own, a server is anybody's.
+    #[must_use]
+    pub fn is_exclusive(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+
     /// Closes the connections.
     pub async fn close(&self) {
         match self {

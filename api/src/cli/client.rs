@@ -6,6 +6,7 @@ use actors::{Runtime, TraceHooks};
 use adapters::clock::SystemClock;
 use adapters::ids::RandomIds;
 use clap::{Args, Subcommand};
+use domain::envelope::Actor;
 use domain::ports::ids::Ids as _;
 use serde_json::json;
 
@@ -62,9 +63,9 @@ pub fn run(args: &ClientArgs) -> anyhow::Result<()> {
             node: RandomIds.next().to_string().into(),
             trace: TraceHooks::default(),
         };
-        let created = create_client(&runtime, name).await;
+        let created = create_client(&runtime, name, (Actor::System("client create".to_owned()), None)).await;
         log.close().await;
-        let (client, key_id, key) = created?;
+        let (client, key_id, key, _) = created?;
         if *json {
             let created = json!({
                 "id": client.to_string(), "name": name.trim(), "key_id": key_id.to_string(),

@@ -16,6 +16,8 @@ section! {
         public_url: Option<HttpUrl> = "public_url", "";
         /// Threads that serve requests; one a core when not set.
         workers: Option<NonZeroUsize> = "http.workers", "";
+        /// Proxies in front of the node that write `X-Forwarded-For`; 0 believes nobody but the connection.
+        trusted_proxies: usize = "http.trusted_proxies", "0";
         /// Largest request body, in bytes.
         body_limit: NonZeroUsize = "http.body_limit_bytes", "1048576";
         /// Connections a worker takes before others must wait.

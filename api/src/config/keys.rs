@@ -13,7 +13,8 @@ section! {
     pub struct KeysConfig {
         /// Owner API key of client `default` on an empty log; generated and printed once when not set.
         bootstrap_key: Option<PlainKey> = "bootstrap_key", "";
-        /// Base64 of 32 bytes; created in the data folder when neither this nor the file is set.
+        /// Base64 of 32 bytes; created in the data folder when neither this nor the file is set. Nodes that share a key
+        /// store need the same.
         master_key: Option<MasterKey> = "master_key", "";
         /// A file that holds the master key.
         master_key_file: Option<PathBuf> = "master_key_file", "";

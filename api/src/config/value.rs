@@ -54,6 +54,7 @@ parsed! {
     SocketAddr: "an address and a port, such as 127.0.0.1:9011 (port 0 picks a free one)";
     NonZeroUsize: "a whole number from 1";
     NonZeroU32: "a whole number from 1 to 4294967295";
+    usize: "a whole number from 0";
     PathBuf: "a path";
     String: "text";
     bool: "true or false";

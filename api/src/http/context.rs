@@ -2,16 +2,20 @@
 //!
 //! Errors and envelopes carry the request's id, and actix makes them where no request is at hand. The
 //! middleware therefore sets the context around every poll of a request's future; a task that a handler spawns
-//! has none and is given what it needs.
+//! has none and is given what it needs, or the whole of it by [`keep`].
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::{Ready, ready};
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+
+use pin_project_lite::pin_project;
 
 use crate::limits::Standing;
 use crate::telemetry::trace_context;
@@ -95,6 +99,31 @@ impl Drop for Entered {
 /// Shows the thread's context to `look`.
 pub fn with<R>(look: impl FnOnce(Option<&RequestContext>) -> R) -> R {
     CURRENT.with_borrow(|current| look(current.as_ref()))
+}
+
+/// Gives a task that is about to be spawned the context of the request it belongs to.
+pub fn keep<F: Future>(task: F) -> Kept<F> {
+    Kept { context: with(|context| context.cloned()), task }
+}
+
+pin_project! {
+    /// A task with a request's context around every poll.
+    #[derive(Debug)]
+    pub struct Kept<F> {
+        context: Option<RequestContext>,
+        #[pin]
+        task: F,
+    }
+}
+
+impl<F: Future> Future for Kept<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _entered = this.context.as_ref().map(RequestContext::enter);
+        this.task.poll(cx)
+    }
 }
 
 impl FromRequest for RequestContext {

@@ -93,6 +93,15 @@ impl Answer {
         self
     }
 
+    /// The log position this write reached, if it wrote anything.
+    #[must_use]
+    pub fn written_at(self, position: Option<Position>) -> Self {
+        match position {
+            Some(position) => self.position(position),
+            None => self,
+        }
+    }
+
     /// The count asked for with `include_total=true`.
     #[must_use]
     pub fn total(mut self, total: u64) -> Self {
@@ -122,19 +131,6 @@ impl Answer {
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
-    }
-
-    /// What the client will get as `data`: to be stored with an idempotency key, and answered again with
-    /// [`Answer::json`].
-    #[must_use]
-    pub fn data_json(&self) -> Option<&[u8]> {
-        self.data.as_deref().ok()
-    }
-
-    /// The status it will have.
-    #[must_use]
-    pub fn status_code(&self) -> StatusCode {
-        self.status
     }
 
     fn into_response(self) -> Result<HttpResponse, ApiError> {

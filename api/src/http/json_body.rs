@@ -16,7 +16,7 @@ use super::raw_body::{RawBody, ReadBody};
 use crate::problem::ApiError;
 
 /// A JSON body. `T` denies unknown fields (`#[serde(deny_unknown_fields)]`), so that a typo is 422 and not
-/// silence. The bytes are kept: an idempotency key binds to them.
+/// silence.
 #[derive(Debug)]
 pub struct JsonBody<T> {
     /// What was sent.

@@ -2,9 +2,10 @@
 //!
 //! Handlers are sentences made of these parts: [`auth::Caller`] says who may call, [`PathId`], [`Query`] and
 //! [`JsonBody`] take a request apart and name what is at fault, [`Answer`] puts the envelope around what is
-//! answered, and [`middleware::Edge`] gives every request its id, span, metrics and log line.
+//! answered, [`NewIds`] gives it its id, and [`middleware::Edge`] gives every request its id, span, metrics and log line.
 
 pub mod auth;
+pub mod client_ip;
 pub mod context;
 pub mod cursor;
 pub mod docs;
@@ -14,6 +15,8 @@ pub mod envelope_schema;
 pub mod etag;
 pub mod json_body;
 pub mod middleware;
+pub mod new_ids;
+pub mod nullable;
 pub mod query;
 pub mod raw_body;
 pub mod system;
@@ -26,5 +29,6 @@ pub use envelope::Answer;
 pub use envelope_schema::{Enveloped, Listed};
 pub use etag::IfMatch;
 pub use json_body::{JsonBody, json_fault};
+pub use new_ids::NewIds;
 pub use query::{Order, Paging, Query};
 pub use raw_body::{BodyLimit, RawBody};

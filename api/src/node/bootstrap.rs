@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use domain::aggregate::Aggregate;
 use domain::api_key::{ApiKey, ApiKeyCommand, ApiKeyCreated};
 use domain::client::{Client, ClientCommand};
-use domain::envelope::{Actor, StreamId};
+use domain::envelope::{Actor, Position, StreamId};
 use domain::ids::{ApiKeyId, ClientId};
 use domain::origin::Origin;
 use serde_bytes::ByteBuf;
@@ -56,10 +56,11 @@ pub(super) async fn bootstrap(
 pub(crate) async fn create_client(
     runtime: &Runtime,
     name: &str,
-) -> anyhow::Result<(ClientId, ApiKeyId, PlainKey)> {
+    (actor, request_id): (Actor, Option<String>),
+) -> anyhow::Result<(ClientId, ApiKeyId, PlainKey, Position)> {
     let (client, key_id) = (ClientId(runtime.ids.next()), ApiKeyId(runtime.ids.next()));
     let create = ClientCommand::Create { name: name.trim().to_owned(), now: runtime.clock.now() };
-    let context = context(runtime, client, "client create");
+    let context = CommandContext { actor, request_id, ..context(runtime, client, "client create") };
     match Session::<Client>::new(runtime.clone(), client.stream()).execute(&create, &context, None).await {
         Ok(_) => {}
         Err(CommandError::Refused(refusal)) => return Err(refusal.into()),
@@ -69,8 +70,8 @@ pub(crate) async fn create_client(
     let create = owner_key(runtime, &key);
     let session =
         Session::<ApiKey>::new(runtime.clone(), key_id.stream()).execute(&create, &context, None).await;
-    session.context("cannot create its owner key; the client has none")?;
-    Ok((client, key_id, key))
+    let receipt = session.context("cannot create its owner key; the client has none")?;
+    Ok((client, key_id, key, receipt.position.unwrap_or_default()))
 }
 
 fn new_key(runtime: &Runtime) -> PlainKey {

@@ -1,14 +1,18 @@
 //! The composition root: the edges are chosen, everything is wired once, and stopped in order.
 
 mod bootstrap;
+mod claims;
 mod directories;
 mod edges;
+mod forget;
 mod lifecycle;
 mod readiness;
 mod start;
 
 pub(crate) use bootstrap::create_client;
 pub use bootstrap::{Bootstrapped, DEFAULT_CLIENT};
+pub use claims::Claims;
+pub(crate) use claims::EMAIL;
 pub use edges::Edges;
 pub(crate) use edges::{
     keys_database, log_database, master_key, open_keys, open_log, open_views, views_database,

@@ -11,10 +11,11 @@ use actors::carrier::CarrierInbox;
 use actors::work::{WorkOptions, Workbench};
 use actors::{Runtime, TraceHooks};
 use adapters::event_store::EventLog;
-use adapters::keys::KeysDb;
+use adapters::keys::{KeysDb, SqlIdempotency};
 use adapters::telephony::telnyx::WebhookVerifier;
 use anyhow::Context as _;
 use domain::envelope::Position;
+use domain::ids::NumberId;
 use domain::phone::E164;
 use domain::ports::vault::Vault;
 use domain::ports::work::WorkStore;
@@ -26,12 +27,15 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::bootstrap::{Bootstrapped, DEFAULT_CLIENT, bootstrap};
-use super::directories::Directories;
+use super::claims::Claims;
+use super::directories::{Directories, Identity};
 use super::edges::Edges;
+use super::forget::forget_expired_keys;
 use super::readiness;
 use crate::config::Config;
-use crate::http::auth::{Doorkeeper, Tokens};
-use crate::http::middleware::Edge;
+use crate::http::auth::{Doorkeeper, Passwords, Tokens};
+use crate::http::client_ip::TrustedProxies;
+use crate::http::middleware::{Edge, Idempotency};
 use crate::http::system::Readiness;
 use crate::http::{BodyLimit, docs, system, v1};
 use crate::limits::{Gate, Rate, Rates, UsageWriter, exchange};
@@ -50,6 +54,10 @@ pub struct Backend {
     pub views: Arc<dyn Queries>,
     /// What secrets are sealed with.
     pub vault: Arc<dyn Vault>,
+    /// Hashes and checks passwords.
+    pub passwords: Passwords,
+    /// What only one may have.
+    pub claims: Claims,
     /// How long a write waits for the views.
     pub read_your_writes: Duration,
     /// Checks Telnyx' signatures; without a key no webhook is taken.
@@ -73,10 +81,15 @@ impl Backend {
         views && known.is_ok()
     }
 
-    /// Whether a number is in use, by whomever.
+    /// Who may do something, as of now.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.directories.identity
+    }
+
+    /// Under which id a number is in use, by whomever.
     #[must_use]
-    pub fn is_taken(&self, number: &E164) -> bool {
-        self.directories.numbers.find(number).is_some()
+    pub fn taken_by(&self, number: &E164) -> Option<NumberId> {
+        self.directories.numbers.find(number).map(|(_, routing)| routing.number_id)
     }
 }
 
@@ -152,7 +165,20 @@ impl Node {
         };
         let effects = WorkOptions { concurrency: config.actors.effects.get(), ..WorkOptions::default() };
         let usage = Arc::new(UsageWriter::new(runtime.clone(), gate.clone()));
+        let idempotency = Idempotency {
+            keys: Arc::new(SqlIdempotency::new(edges.keys.clone())),
+            vault: edges.vault.clone(),
+            clock: runtime.clock.clone(),
+            ids: runtime.ids.clone(),
+        };
+        if edges.keys.is_exclusive() {
+            // whoever died over a request was this node
+            let given_back = idempotency.keys.release_all().await.context("cannot write the key store")?;
+            tracing::debug!(given_back, "requests that were under way may be repeated");
+        }
+        let forgetting = forget_expired_keys(idempotency.keys.clone(), runtime.clock.clone(), stop.clone());
         let mut tasks = vec![
+            tokio::spawn(forgetting),
             tokio::spawn(directories.clone().follow(runtime.clone(), known, stop.clone())),
             tokio::spawn(actors::work::run(bench, effects, stop.clone())),
             tokio::spawn(usage.clone().run(config.limits.usage_flush, stop.clone())),
@@ -170,10 +196,14 @@ impl Node {
         let head = runtime.store.head().await.context("cannot read the log")?;
         directories.wait_for(head).await;
         let backend = Backend {
-            runtime,
             calls,
             inbox,
             views: queries,
+            claims: Claims::new(
+                runtime.clone(),
+                edges.vault.secret("claims").await.context("cannot use the vault")?,
+            ),
+            passwords: Passwords::default(),
             vault: edges.vault,
             read_your_writes: config.http.read_your_writes,
             telnyx: config.telnyx.public_key.clone().map(Arc::new),
@@ -182,11 +212,12 @@ impl Node {
             gate,
             progress: runner.progress(),
             directories: directories.clone(),
+            runtime,
         };
         let secret = backend.vault.secret("access tokens").await.context("cannot use the vault")?;
         let tokens = Arc::new(Tokens::new(secret, backend.runtime.clock.clone()));
         let doorkeeper = Doorkeeper { directory: directories.identity, tokens };
-        let (address, server) = serve(config, backend, doorkeeper, readiness, meters)?;
+        let (address, server) = serve(config, backend, doorkeeper, idempotency, readiness, meters)?;
         let handle = server.handle();
         let serving = tokio::spawn(server);
         Ok(Self {
@@ -245,6 +276,7 @@ fn serve(
     config: &Config,
     backend: Backend,
     doorkeeper: Doorkeeper,
+    idempotency: Idempotency,
     readiness: Readiness,
     meters: Meters,
 ) -> anyhow::Result<(SocketAddr, Server)> {
@@ -258,6 +290,8 @@ fn serve(
     let limit = BodyLimit(config.http.body_limit.get());
     let gate = web::Data::from(backend.gate.clone());
     let (backend, doorkeeper) = (web::Data::new(backend), web::Data::new(doorkeeper));
+    let proxies = web::Data::new(TrustedProxies(config.http.trusted_proxies));
+    let idempotency = web::Data::new(idempotency);
     let (readiness, meters) = (web::Data::new(readiness), web::Data::new(meters));
     let mut server = HttpServer::new(move || {
         App::new()
@@ -265,8 +299,10 @@ fn serve(
             .app_data(backend.clone())
             .app_data(doorkeeper.clone())
             .app_data(gate.clone())
+            .app_data(idempotency.clone())
             .app_data(readiness.clone())
             .app_data(meters.clone())
+            .app_data(proxies.clone())
             .app_data(unmatched.clone())
             .app_data(limit)
             // before the scope of the API, which would answer 404 to the document inside of it

@@ -90,6 +90,12 @@ pub const METERS: &[Meter] = &[
         "Attempts to perform effects, by outcome.",
     ),
     meter(
+        "voxledger_idempotency_total",
+        Counter,
+        Unit::Count,
+        "Requests with an idempotency key, by what the key stood for.",
+    ),
+    meter(
         "voxledger_http_requests_total",
         Counter,
         Unit::Count,

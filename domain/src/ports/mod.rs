@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod event_store;
+pub mod idempotency;
 pub mod ids;
 pub mod lease;
 pub mod telephony;

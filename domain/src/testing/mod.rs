@@ -1,9 +1,10 @@
 //! What tests of any crate need of the rules: time and ids they can steer, scenarios told as given, when, then,
-//! calls to tell them about, and work kept in memory.
+//! calls to tell them about, and work and idempotency keys kept in memory.
 
 pub mod calls;
 #[cfg(feature = "conformance")]
 pub mod clock;
+pub mod idempotency;
 pub mod ids;
 pub mod scenario;
 pub mod work;

@@ -3,5 +3,5 @@
 mod audit;
 mod operators;
 mod projections;
-mod run;
+pub mod run;
 mod simulate;

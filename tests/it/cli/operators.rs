@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::Value;
+use sqlx::{Connection as _, Executor as _, PgConnection, SqliteConnection};
 use tests::client::Api;
 use tests::server::{Server, ServerOptions};
 
-use super::run::{database, voxledger};
+use super::run::{Run, database, voxledger};
 
 fn lines_with<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
     text.lines().filter(|line| line.contains(word)).collect()
@@ -39,8 +40,31 @@ fn the_schema_goes_up_and_down_and_looking_at_it_creates_nothing() -> Result<()>
     Ok(())
 }
 
+fn down_to_the_last(node: &ServerOptions) -> Result<Run> {
+    let mut down = voxledger(&["migrate", "down"], node)?;
+    while down.code == Some(0) {
+        down = voxledger(&["migrate", "down"], node)?;
+    }
+    Ok(down)
+}
+
+async fn lose_the_keys(node: &ServerOptions) -> Result<()> {
+    match node.env.get("EVENT_STORE") {
+        Some(url) => {
+            let mut database = PgConnection::connect(url).await?;
+            database.execute("DELETE FROM data_keys").await?;
+        }
+        None => {
+            let folder = node.env.get("DATA_DIR").context("a data folder")?;
+            let mut database = SqliteConnection::connect(&format!("sqlite:{folder}/keys.db")).await?;
+            database.execute("DELETE FROM data_keys").await?;
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test]
-async fn the_schema_of_a_log_with_events_is_not_taken_back() -> Result<()> {
+async fn the_schema_of_keys_or_of_a_log_with_events_is_not_taken_back() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let url = database().await;
     for node in [ServerOptions::embedded(folder.path()), ServerOptions::postgres(folder.path(), &url)] {
@@ -50,11 +74,9 @@ async fn the_schema_of_a_log_with_events_is_not_taken_back() -> Result<()> {
         }
         server.terminate()?;
         // the views go first, step by step, and whatever else can be had again
-        let mut down = voxledger(&["migrate", "down"], &node)?;
-        while down.code == Some(0) {
-            down = voxledger(&["migrate", "down"], &node)?;
-        }
-        down.failed().complains("there are 2 events");
+        down_to_the_last(&node)?.failed().complains("encryption keys");
+        lose_the_keys(&node).await?;
+        down_to_the_last(&node)?.failed().complains("there are 2 events");
         // and the views come back from it
         let server = Server::start(&node)?;
         assert_eq!(Api::new(&server.base)?.get("/api/v1/calls").await?.status, 200);

@@ -131,6 +131,12 @@ impl Scopes {
         self.0 & bit(scope) != 0
     }
 
+    /// Whether it grants all that `other` grants.
+    #[must_use]
+    pub fn cover(self, other: Scopes) -> bool {
+        other.0 & !self.0 == 0
+    }
+
     /// The texts, `*` alone for everything.
     #[must_use]
     pub fn to_texts(self) -> Vec<String> {

@@ -3,6 +3,7 @@
 //! Nothing here loads from elsewhere: it works on a machine without a network.
 
 mod error_guide;
+mod idempotent_posts;
 mod openapi;
 mod routes;
 mod unmatched;

@@ -3,6 +3,7 @@
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
+use super::idempotent_posts;
 use crate::http::envelope_schema::{ListMeta, Meta};
 use crate::http::{system, v1};
 use crate::problem::{FieldError, Problem};
@@ -57,6 +58,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Base::openapi();
     document.merge(v1::openapi());
     document.merge(system::openapi());
+    idempotent_posts::describe(&mut document);
     document
 }
 

@@ -1,14 +1,17 @@
-//! What happens around every request: its id, its span, its metrics, its line in the log.
+//! What happens around every request: its id, its span, its metrics, its line in the log; and around a POST with an
+//! idempotency key: that it happens once.
 //!
-//! It is one middleware, written by hand, because it is on the path of every webhook: a request costs it one
+//! The first is one middleware, written by hand, because it is on the path of every webhook: a request costs it one
 //! small allocation for the context, and none of a boxed future for each concern.
 
 mod edge;
+mod idempotency;
 mod rate_limit;
 mod request_id;
 mod route_meters;
 
 pub use edge::Edge;
+pub use idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Idempotency, Idempotent, X_IDEMPOTENCY_KEY};
 pub use request_id::REQUEST_ID;
 pub(crate) use route_meters::method_label;
 

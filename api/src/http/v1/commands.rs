@@ -5,7 +5,9 @@ use std::error::Error as StdError;
 use actors::CommandContext;
 use actors::session::CommandError;
 use domain::call::CallRefusal;
-use domain::envelope::{StreamId, Version};
+use domain::claim::ClaimRefusal;
+use domain::envelope::{Actor, StreamId, Version};
+use domain::ids::ClientId;
 use domain::number::NumberRefusal;
 use domain::ports::event_store::{Direction, EventStore};
 use uuid::Uuid;
@@ -16,11 +18,21 @@ use crate::problem::{ApiError, Code, FieldError};
 
 /// The circumstances of a command that came in by REST.
 pub(super) fn context(caller: &Principal, request: &RequestContext, correlation: Uuid) -> CommandContext {
+    context_of(caller.client, caller.actor(), request, correlation)
+}
+
+/// The same for whoever is not signed in yet.
+pub(super) fn context_of(
+    client: ClientId,
+    actor: Actor,
+    request: &RequestContext,
+    correlation: Uuid,
+) -> CommandContext {
     CommandContext {
-        client: caller.client,
+        client,
         correlation_id: correlation,
         causation_id: None,
-        actor: caller.actor(),
+        actor,
         request_id: Some(request.request_id().to_string()),
         traceparent: request.traceparent(),
         command_id: None,
@@ -78,6 +90,14 @@ impl AsProblem for CallRefusal {
             CallRefusal::TransferUnderWay => ApiError::new(Code::TransferUnderWay, self.to_string()),
             CallRefusal::Exists | CallRefusal::Settled => ApiError::conflict(self.to_string()),
         }
+    }
+}
+
+impl AsProblem for ClaimRefusal {
+    const KIND: &'static str = "claim";
+
+    fn as_problem(&self) -> ApiError {
+        ApiError::conflict(self.to_string())
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use actors::{Receipt, Session};
 use domain::aggregate::Aggregate;
-use domain::envelope::StreamId;
+use domain::envelope::{StreamId, Version};
 use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
 use projections::Queries;
@@ -67,11 +67,30 @@ async fn as_of<R: Resource>(
     id: R::Id,
     moment: Moment,
 ) -> Result<Answer, ApiError> {
+    let row = row_at::<R>(backend, caller, id, moment).await?;
+    Ok(Answer::data(row.resource()).etag(row.version()))
+}
+
+/// The row of the resource at a version.
+pub(super) async fn row<R: Resource>(
+    backend: &Backend,
+    caller: &Principal,
+    id: R::Id,
+    version: Version,
+) -> Result<<R::View as View>::Row, ApiError> {
+    row_at::<R>(backend, caller, id, Moment::Version(version)).await
+}
+
+async fn row_at<R: Resource>(
+    backend: &Backend,
+    caller: &Principal,
+    id: R::Id,
+    moment: Moment,
+) -> Result<<R::View as View>::Row, ApiError> {
     let store = &*backend.runtime.store;
     let events = events_until(store, caller.client, &R::stream(id), kind::<R>(), moment).await?;
     let row = replay::<R::View>(&events).map_err(ApiError::internal)?;
-    let row = row.ok_or_else(|| ApiError::not_found(kind::<R>()))?;
-    Ok(Answer::data(row.resource()).etag(row.version()))
+    row.ok_or_else(|| ApiError::not_found(kind::<R>()))
 }
 
 /// Carries a command out and waits for the views.
@@ -107,10 +126,7 @@ pub(super) async fn written<R: Resource>(
         Some(stored) => Answer::json(stored.json).etag(stored.version),
         None => as_of::<R>(backend, caller, id, Moment::Version(receipt.version)).await?,
     };
-    Ok(match receipt.position {
-        Some(position) => answer.position(position),
-        None => answer,
-    })
+    Ok(answer.written_at(receipt.position))
 }
 
 /// Carries a command out and answers with the resource as it is after it.

@@ -3,10 +3,33 @@
 use actix_web::web::{ServiceConfig, scope};
 use utoipa::OpenApi;
 
-use super::{calls, numbers, webhooks};
+use super::{auth, calls, numbers, webhooks};
+use crate::http::middleware::Idempotent;
 
 #[derive(OpenApi)]
 #[openapi(paths(
+    auth::login::sign_in,
+    auth::refresh::refresh,
+    auth::revoke::revoke,
+    auth::revoke::revoke_all,
+    auth::me::get_me,
+    auth::clients::list::list_clients,
+    auth::clients::create::create_client,
+    auth::users::create::create_user,
+    auth::users::list::list_users,
+    auth::users::get::get_user,
+    auth::users::patch::patch_user,
+    auth::users::delete::delete_user,
+    auth::users::events::list_user_events,
+    auth::keys::create::create_api_key,
+    auth::keys::list::list_api_keys,
+    auth::keys::get::get_api_key,
+    auth::keys::patch::patch_api_key,
+    auth::keys::delete::delete_api_key,
+    auth::keys::revoke::revoke_api_key,
+    auth::keys::rotate::rotate_api_key,
+    auth::keys::stats::get_api_key_stats,
+    auth::keys::events::list_api_key_events,
     calls::create::create_call,
     calls::list::list_calls,
     calls::get::get_call,
@@ -35,11 +58,35 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     Docs::openapi()
 }
 
-/// Serves them. The app's data holds [`Backend`](crate::node::Backend) and [`Doorkeeper`](crate::http::auth::Doorkeeper).
+/// Serves them. The app's data holds [`Backend`](crate::node::Backend), [`Doorkeeper`](crate::http::auth::Doorkeeper) and
+/// [`Idempotency`](crate::http::middleware::Idempotency).
 pub fn configure(config: &mut ServiceConfig) {
     config.service(
         scope("/api/v1")
+            .wrap(Idempotent)
             .service(webhooks::telnyx::take_telnyx_webhook)
+            .service(auth::login::sign_in)
+            .service(auth::refresh::refresh)
+            .service(auth::revoke::revoke)
+            .service(auth::revoke::revoke_all)
+            .service(auth::me::get_me)
+            .service(auth::clients::list::list_clients)
+            .service(auth::clients::create::create_client)
+            .service(auth::users::create::create_user)
+            .service(auth::users::list::list_users)
+            .service(auth::users::get::get_user)
+            .service(auth::users::patch::patch_user)
+            .service(auth::users::delete::delete_user)
+            .service(auth::users::events::list_user_events)
+            .service(auth::keys::create::create_api_key)
+            .service(auth::keys::list::list_api_keys)
+            .service(auth::keys::get::get_api_key)
+            .service(auth::keys::patch::patch_api_key)
+            .service(auth::keys::delete::delete_api_key)
+            .service(auth::keys::revoke::revoke_api_key)
+            .service(auth::keys::rotate::rotate_api_key)
+            .service(auth::keys::stats::get_api_key_stats)
+            .service(auth::keys::events::list_api_key_events)
             .service(calls::create::create_call)
             .service(calls::list::list_calls)
             .service(calls::get::get_call)

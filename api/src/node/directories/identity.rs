@@ -17,7 +17,7 @@ use crate::http::auth::{Bearer, Bounds, Directory, KeyProblem, Principal, Scopes
 use crate::node::bootstrap::DEFAULT_CLIENT;
 
 /// Keys and users, from the views on start and from the log ever after.
-pub(in crate::node) struct Identity {
+pub(crate) struct Identity {
     clock: Arc<dyn Clock>,
     table: RwLock<Table>,
 }
@@ -143,19 +143,19 @@ impl Identity {
     }
 
     /// The user who signs in with this address, in its normal form.
-    pub(in crate::node) fn user_by_email(&self, email: &str) -> Option<(ClientId, UserId)> {
+    pub(crate) fn user_by_email(&self, email: &str) -> Option<(ClientId, UserId)> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let id = table.by_email.get(email)?;
         table.users.get(id).map(|row| (row.client, *id))
     }
 
     /// The principal of a user, whatever they signed in with.
-    pub(in crate::node) fn user(&self, id: UserId) -> Option<UserRow> {
+    pub(crate) fn user(&self, id: UserId) -> Option<UserRow> {
         self.table.read().unwrap_or_else(PoisonError::into_inner).users.get(&id).cloned()
     }
 
     /// What a key may do, dead or alive.
-    pub(in crate::node) fn key_of(&self, client: ClientId, id: ApiKeyId) -> Option<(Scopes, Bounds)> {
+    pub(crate) fn key_of(&self, client: ClientId, id: ApiKeyId) -> Option<(Scopes, Bounds)> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         table.keys.get(&id).filter(|key| key.client == client).map(|key| (key.scopes, key.bounds))
     }

@@ -1,6 +1,7 @@
 //! Suites that every adapter of a port must pass.
 
 pub mod event_store;
+pub mod idempotency;
 pub mod lease;
 pub mod work;
 

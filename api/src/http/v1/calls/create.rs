@@ -4,6 +4,7 @@ use actix_web::{post, web};
 use domain::call::{CallCommand, CallMetadata, DEFAULT_MAX_DURATION, DEFAULT_RING_TIMEOUT, Queue};
 use domain::ids::{AgentId, CallId, MenuId};
 use domain::phone::Party;
+use domain::ports::ids::Ids as _;
 use projections::calls::CallView;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -11,7 +12,7 @@ use utoipa::ToSchema;
 use super::answer::command;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::CallsWrite;
-use crate::http::{Answer, EdgeId, Enveloped, JsonBody, RequestContext};
+use crate::http::{Answer, EdgeId, Enveloped, JsonBody, NewIds, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Fields, Problem};
 
@@ -54,6 +55,7 @@ pub(crate) async fn create_call(
     caller: Caller<CallsWrite>,
     body: JsonBody<NewCall>,
     request: RequestContext,
+    ids: NewIds,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     let new = body.value;
@@ -65,7 +67,6 @@ pub(crate) async fn create_call(
         fields.fault("ivr_menu_id", "unknown", "there is no such menu");
     }
     fields.finish()?;
-    let ids = &backend.runtime.ids;
     let id = CallId(ids.next());
     let queue = Queue {
         id: ids.next(),

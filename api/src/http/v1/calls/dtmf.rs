@@ -3,6 +3,7 @@
 use actix_web::{post, web};
 use domain::call::CallCommand;
 use domain::ids::CallId;
+use domain::ports::ids::Ids as _;
 use projections::calls::CallView;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -10,7 +11,7 @@ use utoipa::ToSchema;
 use super::answer::command;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::CallsWrite;
-use crate::http::{Answer, Enveloped, JsonBody, PathId, RequestContext};
+use crate::http::{Answer, Enveloped, JsonBody, NewIds, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
@@ -33,9 +34,10 @@ pub(crate) async fn send_dtmf(
     PathId(id): PathId<CallId>,
     body: JsonBody<Dtmf>,
     request: RequestContext,
+    ids: NewIds,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    let (command_id, now) = (backend.runtime.ids.next(), backend.runtime.clock.now());
+    let (command_id, now) = (ids.next(), backend.runtime.clock.now());
     let asked = CallCommand::SendDtmf { id: command_id, digits: body.value.digits, now };
     Ok(command(&backend, &caller, &request, id, None, asked).await?.accepted())
 }

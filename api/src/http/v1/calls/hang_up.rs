@@ -4,12 +4,13 @@ use actix_web::{post, web};
 use domain::call::CallCommand;
 use domain::call::terms::{EndReason, EndedBy};
 use domain::ids::CallId;
+use domain::ports::ids::Ids as _;
 use projections::calls::CallView;
 
 use super::answer::command;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::CallsWrite;
-use crate::http::{Answer, Enveloped, PathId, RequestContext};
+use crate::http::{Answer, Enveloped, NewIds, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
@@ -24,10 +25,11 @@ pub(crate) async fn hang_up_call(
     caller: Caller<CallsWrite>,
     PathId(id): PathId<CallId>,
     request: RequestContext,
+    ids: NewIds,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     let asked = CallCommand::HangUp {
-        id: backend.runtime.ids.next(),
+        id: ids.next(),
         reason: EndReason::ApiHangup,
         by: EndedBy::Operator,
         now: backend.runtime.clock.now(),

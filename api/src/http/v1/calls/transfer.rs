@@ -4,6 +4,7 @@ use actix_web::{post, web};
 use domain::call::CallCommand;
 use domain::ids::CallId;
 use domain::phone::Party;
+use domain::ports::ids::Ids as _;
 use projections::calls::CallView;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -11,7 +12,7 @@ use utoipa::ToSchema;
 use super::answer::command;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::CallsWrite;
-use crate::http::{Answer, Enveloped, JsonBody, PathId, RequestContext};
+use crate::http::{Answer, Enveloped, JsonBody, NewIds, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
@@ -34,9 +35,10 @@ pub(crate) async fn transfer_call(
     PathId(id): PathId<CallId>,
     body: JsonBody<Transfer>,
     request: RequestContext,
+    ids: NewIds,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    let (command_id, now) = (backend.runtime.ids.next(), backend.runtime.clock.now());
+    let (command_id, now) = (ids.next(), backend.runtime.clock.now());
     let asked = CallCommand::Transfer { id: command_id, to: Party::new(&body.value.to), now };
     Ok(command(&backend, &caller, &request, id, None, asked).await?.accepted())
 }

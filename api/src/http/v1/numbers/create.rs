@@ -4,6 +4,7 @@ use actix_web::{post, web};
 use domain::ids::NumberId;
 use domain::number::NumberCommand;
 use domain::phone::E164;
+use domain::ports::ids::Ids as _;
 use projections::numbers::NumberView;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -13,7 +14,7 @@ use super::resource::NumberResource;
 use super::route::RouteBody;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::NumbersWrite;
-use crate::http::{Answer, Enveloped, JsonBody, RequestContext};
+use crate::http::{Answer, Enveloped, JsonBody, NewIds, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Code, Problem};
 
@@ -37,6 +38,7 @@ pub(crate) async fn create_number(
     caller: Caller<NumbersWrite>,
     body: JsonBody<NewNumber>,
     request: RequestContext,
+    ids: NewIds,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     let NewNumber { number, route } = body.value;
@@ -45,10 +47,11 @@ pub(crate) async fn create_number(
     })?;
     let route = route.check()?;
     let _one_at_a_time = backend.new_numbers.lock().await;
-    if backend.is_taken(&number) {
+    let id = NumberId(ids.next());
+    // by ourselves: the request is carried out again because its first answer was lost
+    if backend.taken_by(&number).is_some_and(|taken_by| taken_by != id) {
         return Err(ApiError::new(Code::NumberTaken, "the number is in use already"));
     }
-    let id = NumberId(backend.runtime.ids.next());
     let now = backend.runtime.clock.now();
     let add = NumberCommand::Add { number, route, now };
     let answer = change::<NumberResource>(&backend, &caller, &request, id, None, &add).await?;

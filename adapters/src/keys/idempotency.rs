@@ -1,0 +1,191 @@
+//! Idempotency keys on the database of keys.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::envelope::Time;
+use domain::ports::StoreUnavailable;
+use domain::ports::idempotency::{Ask, Begun, Finished, IdempotencyKeys, KeyName, Reservation};
+use domain::ports::vault::Sealed;
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use super::db::{KeysDb, on, unavailable};
+
+/// The longest a step may take: a client that asked for the guarantee rather hears 503 than nothing.
+const LIMIT: Duration = Duration::from_secs(5);
+/// How often a step looks again because somebody else changed the key in between.
+const LOOKS: u32 = 8;
+/// A reservation that was given back: any time is later.
+const GIVEN_BACK: i64 = 0;
+
+const RESERVE: &str = "INSERT INTO idempotency_keys \
+    (client_id, key_hash, request_hash, seed, locked_until, created_at, expires_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (client_id, key_hash) DO NOTHING";
+const LOOK: &str = "SELECT request_hash, seed, locked_until, expires_at, sealed_under, answer \
+    FROM idempotency_keys WHERE client_id = $1 AND key_hash = $2";
+/// In place of a key whose time is over, told by its seed.
+const RESERVE_ANEW: &str = "UPDATE idempotency_keys SET request_hash = $3, seed = $4, locked_until = $5, \
+    created_at = $6, expires_at = $7, sealed_under = NULL, answer = NULL \
+    WHERE client_id = $1 AND key_hash = $2 AND seed = $8";
+const TAKE_OVER: &str = "UPDATE idempotency_keys SET locked_until = $4 \
+    WHERE client_id = $1 AND key_hash = $2 AND seed = $3 AND locked_until = $5 AND answer IS NULL";
+const FINISH: &str = "UPDATE idempotency_keys SET sealed_under = $4, answer = $5 \
+    WHERE client_id = $1 AND key_hash = $2 AND seed = $3 AND answer IS NULL";
+const RELEASE: &str = "UPDATE idempotency_keys SET locked_until = $4 \
+    WHERE client_id = $1 AND key_hash = $2 AND seed = $3 AND locked_until = $5 AND answer IS NULL";
+const RELEASE_ALL: &str =
+    "UPDATE idempotency_keys SET locked_until = $1 WHERE answer IS NULL AND locked_until <> $1";
+const EXPIRE: &str = "DELETE FROM idempotency_keys WHERE (client_id, key_hash) IN \
+    (SELECT client_id, key_hash FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+
+/// [`IdempotencyKeys`] on either database.
+#[derive(Debug, Clone)]
+pub struct SqlIdempotency {
+    db: KeysDb,
+}
+
+/// A key as it is stored.
+struct Row {
+    request: Vec<u8>,
+    seed: Uuid,
+    locked_until: i64,
+    expires_at: i64,
+    answer: Option<Sealed>,
+}
+
+/// Runs a statement that changes keys; answers how many it changed.
+macro_rules! change {
+    ($db:expr, $sql:expr, $($value:expr),*) => {
+        on!($db, pool => sqlx::query($sql)$(.bind($value))*.execute(pool).await.map(|done| done.rows_affected()))
+    };
+}
+
+impl SqlIdempotency {
+    /// Keys in `db`.
+    #[must_use]
+    pub fn new(db: KeysDb) -> Self {
+        Self { db }
+    }
+
+    async fn look(&self, key: &KeyName) -> Result<Option<Row>, sqlx::Error> {
+        on!(&self.db, pool => {
+            let row = sqlx::query(LOOK).bind(key.client.0).bind(&key.hash[..]).fetch_optional(pool).await?;
+            row.map(|row| {
+                let (under, answer): (Option<Uuid>, Option<Vec<u8>>) = (row.try_get(4)?, row.try_get(5)?);
+                Ok(Row {
+                    request: row.try_get(0)?,
+                    seed: row.try_get(1)?,
+                    locked_until: row.try_get(2)?,
+                    expires_at: row.try_get(3)?,
+                    answer: under.zip(answer).map(|(key, bytes)| Sealed { key, bytes: bytes.into() }),
+                })
+            })
+            .transpose()
+        })
+    }
+
+    async fn reserve(&self, ask: &Ask) -> Result<Begun, sqlx::Error> {
+        let Ask { key: KeyName { client, hash }, request, seed, now, .. } = ask;
+        let (until, expires) = (*now + ask.lock_for, *now + ask.keep_for);
+        let (now, until_micros) = (now.timestamp_micros(), until.timestamp_micros());
+        let expires = expires.timestamp_micros();
+        let held = |seed| Reservation { key: ask.key, seed, until };
+        for _ in 0..LOOKS {
+            let reserved = change!(
+                &self.db,
+                RESERVE,
+                client.0,
+                &hash[..],
+                &request[..],
+                seed,
+                until_micros,
+                now,
+                expires
+            )?;
+            if reserved == 1 {
+                return Ok(Begun::Fresh(held(*seed)));
+            }
+            let Some(row) = self.look(&ask.key).await? else { continue };
+            if row.expires_at <= now {
+                let renewed = change!(
+                    &self.db,
+                    RESERVE_ANEW,
+                    client.0,
+                    &hash[..],
+                    &request[..],
+                    seed,
+                    until_micros,
+                    now,
+                    expires,
+                    row.seed
+                )?;
+                match renewed {
+                    1 => return Ok(Begun::Fresh(held(*seed))),
+                    _ => continue,
+                }
+            }
+            if row.request != request {
+                return Ok(Begun::Reused);
+            }
+            if let Some(answer) = row.answer {
+                return Ok(Begun::Done(answer));
+            }
+            if row.locked_until > now {
+                return Ok(Begun::InFlight);
+            }
+            let taken =
+                change!(&self.db, TAKE_OVER, client.0, &hash[..], row.seed, until_micros, row.locked_until)?;
+            if taken == 1 {
+                return Ok(Begun::TakenOver(held(row.seed)));
+            }
+        }
+        // whoever keeps being faster is working on it
+        Ok(Begun::InFlight)
+    }
+
+    async fn keep(&self, held: &Reservation, answer: &Sealed) -> Result<Finished, sqlx::Error> {
+        let KeyName { client, hash } = &held.key;
+        let kept =
+            change!(&self.db, FINISH, client.0, &hash[..], held.seed, answer.key, answer.bytes.as_slice())?;
+        if kept == 1 {
+            return Ok(Finished::Kept);
+        }
+        let row = self.look(&held.key).await?.filter(|row| row.seed == held.seed);
+        Ok(row.and_then(|row| row.answer).map_or(Finished::Forgotten, Finished::Before))
+    }
+}
+
+async fn limited<T>(step: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreUnavailable> {
+    match tokio::time::timeout(LIMIT, step).await {
+        Ok(done) => done.map_err(unavailable),
+        Err(_) => Err(StoreUnavailable(format!("no answer within {LIMIT:?}"))),
+    }
+}
+
+#[async_trait]
+impl IdempotencyKeys for SqlIdempotency {
+    async fn begin(&self, ask: &Ask) -> Result<Begun, StoreUnavailable> {
+        limited(self.reserve(ask)).await
+    }
+
+    async fn finish(&self, held: &Reservation, answer: &Sealed) -> Result<Finished, StoreUnavailable> {
+        limited(self.keep(held, answer)).await
+    }
+
+    async fn release(&self, held: &Reservation) -> Result<(), StoreUnavailable> {
+        let KeyName { client, hash } = &held.key;
+        let until = held.until.timestamp_micros();
+        let released =
+            async { change!(&self.db, RELEASE, client.0, &hash[..], held.seed, GIVEN_BACK, until) };
+        limited(released).await.map(drop)
+    }
+
+    async fn release_all(&self) -> Result<u64, StoreUnavailable> {
+        limited(async { change!(&self.db, RELEASE_ALL, GIVEN_BACK) }).await
+    }
+
+    async fn expire(&self, now: Time, limit: u32) -> Result<u64, StoreUnavailable> {
+        limited(async { change!(&self.db, EXPIRE, now.timestamp_micros(), i64::from(limit)) }).await
+    }
+}

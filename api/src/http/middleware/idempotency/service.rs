@@ -1,0 +1,274 @@
+//! The middleware.
+
+use std::future::{Ready, ready};
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::http::Method;
+use actix_web::{Error, HttpMessage as _, HttpRequest, web};
+use domain::ports::clock::Clock;
+use domain::ports::idempotency::{Ask, Begun, Finished, IdempotencyKeys, KeyName, Reservation};
+use domain::ports::ids::Ids;
+use domain::ports::vault::{Sealed, Vault, VaultError};
+use futures::FutureExt as _;
+use futures::future::{Either, LocalBoxFuture};
+use tracing::{Instrument as _, warn};
+
+use super::key;
+use super::stored::{StoredAnswer, can_keep, is_final};
+use crate::http::auth::{Principal, identify};
+use crate::http::context;
+use crate::http::new_ids::NewIds;
+use crate::http::raw_body::{RawBody, ReadBody};
+use crate::problem::{ApiError, Code};
+
+/// How long a request is its node's alone: far longer than a handler takes, whose steps all have limits and which
+/// begins when the body is there, so it is not prolonged. Should one outlive it all the same, the next one works with
+/// the same ids and the first answer is the answer.
+pub(super) const LOCK: Duration = Duration::from_secs(30);
+/// What a client is told to wait while its first request is under way.
+const WAIT: Duration = Duration::from_secs(1);
+/// What ids derive from beside the seed.
+const SECRET: &str = "idempotency";
+
+/// What the middleware works with, as the app's data: `app_data(web::Data::new(Idempotency { … }))`.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    /// The keys.
+    pub keys: Arc<dyn IdempotencyKeys>,
+    /// What answers are sealed with: they may hold a new API key or a phone number.
+    pub vault: Arc<dyn Vault>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// New ids.
+    pub ids: Arc<dyn Ids>,
+}
+
+/// Wraps the scope of the API: `scope("/api/v1").wrap(Idempotent)`.
+///
+/// It acts on a POST that carries a key and valid credentials; all others pass untouched, and pay for a look at
+/// their headers. A carrier's webhook has no credentials, so it passes, too.
+///
+/// The request is carried out in a task of its own: a client that hangs up loses the answer, and finds it when it
+/// asks again.
+#[derive(Debug, Clone, Copy)]
+pub struct Idempotent;
+
+impl<S> Transform<S, ServiceRequest> for Idempotent
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+    S::Future: 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Transform = IdempotentService<S>;
+    type InitError = ();
+    type Future = Ready<Result<IdempotentService<S>, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(IdempotentService { service: Rc::new(service) }))
+    }
+}
+
+/// The middleware on one worker thread.
+#[derive(Debug)]
+pub struct IdempotentService<S> {
+    service: Rc<S>,
+}
+
+type Answered = Result<ServiceResponse<BoxBody>, Error>;
+
+impl<S> Service<ServiceRequest> for IdempotentService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+    S::Future: 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Future = Either<S::Future, LocalBoxFuture<'static, Answered>>;
+
+    actix_web::dev::forward_ready!(service);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        if request.method() != Method::POST || !key::is_given(request.headers()) {
+            return Either::Left(self.service.call(request));
+        }
+        // whoever is nobody is told so by the handler
+        let Ok(caller) = identify(request.request()) else {
+            return Either::Left(self.service.call(request));
+        };
+        Either::Right(Box::pin(take(self.service.clone(), request, caller)))
+    }
+}
+
+/// A request under a key.
+struct Keyed {
+    app: web::Data<Idempotency>,
+    key: KeyName,
+    /// What its answer is bound to when it is sealed.
+    place: String,
+}
+
+/// What `begin` led to, for those who do not have to wait.
+enum Begin {
+    /// The request is ours to carry out, with ids that derive from this secret and the reservation's seed.
+    Ours(Reservation, [u8; 32]),
+    /// It was answered.
+    Done(Sealed),
+}
+
+async fn take<S>(service: Rc<S>, mut request: ServiceRequest, caller: Principal) -> Answered
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+    S::Future: 'static,
+{
+    let (keyed, ask) = match read(&mut request, &caller).await {
+        Ok(read) => read,
+        Err(error) => return Ok(request.error_response(error)),
+    };
+    let work = context::keep(async move { keyed.answer(&*service, request, ask).await });
+    match actix_web::rt::spawn(work.in_current_span()).await {
+        Ok(answered) => answered,
+        // so that the outermost middleware sees the panic
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+        Err(error) => Err(ApiError::unavailable(error).into()),
+    }
+}
+
+/// Reads key and body. The request has its body again afterwards.
+async fn read(request: &mut ServiceRequest, caller: &Principal) -> Result<(Keyed, Ask), ApiError> {
+    let app = request.app_data::<web::Data<Idempotency>>().cloned();
+    let app = app.ok_or_else(|| ApiError::internal("the app has no idempotency keys"))?;
+    let key = key::name(caller.client, key::read(request.headers())?);
+    let mut payload = request.take_payload();
+    let RawBody(body) = ReadBody::begin(request.request(), &mut payload).await?;
+    let ask = Ask {
+        key,
+        request: key::request_hash(request.request(), caller, &body),
+        seed: app.ids.next(),
+        now: app.clock.now(),
+        lock_for: LOCK,
+        keep_for: key::keep_for(request.path()),
+    };
+    request.set_payload(whole(body));
+    let hash: String = key.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok((Keyed { app, key, place: format!("idempotency:{}:{hash}", key.client) }, ask))
+}
+
+/// A payload that is there already.
+fn whole(body: bytes::Bytes) -> Payload {
+    Payload::Stream { payload: Box::pin(futures::stream::once(ready(Ok(body)))) }
+}
+
+impl Keyed {
+    async fn answer<S>(&self, service: &S, request: ServiceRequest, ask: Ask) -> Answered
+    where
+        S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
+    {
+        let (held, secret) = match self.begin(&ask).await {
+            Ok(Begin::Ours(held, secret)) => (held, secret),
+            Ok(Begin::Done(answer)) => return Ok(self.replay(&answer, request.into_parts().0).await),
+            Err(error) => return Ok(request.error_response(error)),
+        };
+        request.extensions_mut().insert(NewIds::derived(secret, held.seed));
+        let done = AssertUnwindSafe(async { service.call(request).await }).catch_unwind().await;
+        match done {
+            Ok(Ok(response)) if is_final(response.status()) && can_keep(response.response()) => {
+                self.keep(&held, response).await
+            }
+            Ok(other) => {
+                self.give_back(&held).await;
+                other
+            }
+            Err(panic) => {
+                self.give_back(&held).await;
+                resume_unwind(panic)
+            }
+        }
+    }
+
+    async fn begin(&self, ask: &Ask) -> Result<Begin, ApiError> {
+        // asked before anything is reserved: without it nothing could be done
+        let secret = self.app.vault.secret(SECRET).await.map_err(sealed)?;
+        let begun = self.app.keys.begin(ask).await;
+        count(match &begun {
+            Ok(Begun::Fresh(_)) => "fresh",
+            Ok(Begun::TakenOver(_)) => "taken_over",
+            Ok(Begun::Done(_)) => "replayed",
+            Ok(Begun::InFlight) => "in_progress",
+            Ok(Begun::Reused) => "reused",
+            Err(_) => "unavailable",
+        });
+        match begun.map_err(ApiError::unavailable)? {
+            Begun::Fresh(held) | Begun::TakenOver(held) => Ok(Begin::Ours(held, secret)),
+            Begun::Done(answer) => Ok(Begin::Done(answer)),
+            Begun::InFlight => {
+                let detail = "the first request with this key is still under way: repeat it a little later";
+                Err(ApiError::new(Code::IdempotencyInProgress, detail).retry_after(WAIT))
+            }
+            Begun::Reused => {
+                let detail = "this key was used for another request: take a new one";
+                Err(ApiError::new(Code::IdempotencyKeyReused, detail))
+            }
+        }
+    }
+
+    /// Keeps the answer before it is given. One that cannot be kept is given all the same: the work is done, and a
+    /// repetition does it again with the same ids.
+    async fn keep(&self, held: &Reservation, response: ServiceResponse<BoxBody>) -> Answered {
+        let (http, response) = response.into_parts();
+        let (answer, response) = match StoredAnswer::of(response).await {
+            Ok(kept) => kept,
+            Err(error) => {
+                self.give_back(held).await;
+                return Err(error);
+            }
+        };
+        let kept = async {
+            let plain = answer.encode().map_err(|error| error.to_string())?;
+            let sealed = self.app.vault.seal(self.key.client, &self.place, &plain).await;
+            let sealed = sealed.map_err(|error| error.to_string())?;
+            self.app.keys.finish(held, &sealed).await.map_err(|error| error.to_string())
+        };
+        match kept.await {
+            Ok(Finished::Before(first)) => Ok(self.replay(&first, http).await),
+            Ok(Finished::Kept | Finished::Forgotten) => Ok(ServiceResponse::new(http, response)),
+            Err(error) => {
+                warn!(error, "an answer under an idempotency key is not kept");
+                self.give_back(held).await;
+                Ok(ServiceResponse::new(http, response))
+            }
+        }
+    }
+
+    async fn give_back(&self, held: &Reservation) {
+        if let Err(error) = self.app.keys.release(held).await {
+            // it frees itself after a while
+            warn!(%error, "a reservation of an idempotency key is not given back");
+        }
+    }
+
+    async fn replay(&self, answer: &Sealed, http: HttpRequest) -> ServiceResponse<BoxBody> {
+        let opened = self.app.vault.open(self.key.client, &self.place, answer).await.map_err(sealed);
+        let stored = opened.and_then(|plain| StoredAnswer::decode(&plain).map_err(ApiError::internal));
+        match stored {
+            Ok(answer) => ServiceResponse::new(http, answer.replay()),
+            Err(error) => ServiceResponse::from_err(error, http),
+        }
+    }
+}
+
+fn sealed(error: VaultError) -> ApiError {
+    match error {
+        VaultError::Unavailable(_) | VaultError::MasterKey(_) => ApiError::unavailable(error),
+        VaultError::Destroyed | VaultError::Forged => ApiError::internal(error),
+    }
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!("voxledger_idempotency_total", "outcome" => outcome).increment(1);
+}

@@ -1,0 +1,71 @@
+//! Making a client.
+
+use actix_web::{post, web};
+use domain::ids::ClientId;
+use projections::clients::{ClientView, Clients};
+use projections::view::replay;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::super::super::history::{Moment, events_until};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::UsersWrite;
+use crate::http::{Answer, Enveloped, JsonBody, RequestContext};
+use crate::node::{Backend, create_client as create};
+use crate::problem::{ApiError, Code, Problem};
+
+/// A client to make.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewClient {
+    /// The company's name: 1 to 200 characters.
+    #[schema(example = "Example Travel", min_length = 1, max_length = 200)]
+    name: String,
+}
+
+/// A client together with its first key.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ClientWithKey {
+    /// The client.
+    #[serde(flatten)]
+    client: ClientView,
+    /// Its owner's API key. Shown this once.
+    plain_key: String,
+}
+
+/// Make a client.
+///
+/// For the platform's administrator. The answer holds its first API key, an owner's.
+#[utoipa::path(post, path = "/api/v1/auth/clients", tag = "clients", operation_id = "createClient",
+    request_body = NewClient,
+    responses((status = 201, description = "Made", body = Enveloped<ClientWithKey>), Problem))]
+#[post("/auth/clients")]
+pub(crate) async fn create_client(
+    caller: Caller<UsersWrite>,
+    body: JsonBody<NewClient>,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    if !caller.platform {
+        return Err(ApiError::new(Code::PlatformOnly, "only the platform's administrator makes clients"));
+    }
+    let name = body.value.name.trim();
+    if name.is_empty() || name.chars().count() > 200 {
+        return Err(ApiError::invalid("name", "invalid", "a client's name has 1 to 200 characters"));
+    }
+    let by = (caller.actor(), Some(request.request_id().to_string()));
+    let (id, _, key, position) = create(&backend.runtime, name, by)
+        .await
+        .map_err(|error| ApiError::unavailable(error.into_boxed_dyn_error()))?;
+    backend.caught_up(position).await;
+    let row = client(&backend, id).await?;
+    let answer = Answer::data(&ClientWithKey { client: row, plain_key: key.reveal().to_owned() });
+    Ok(answer.created().position(position))
+}
+
+async fn client(backend: &Backend, id: ClientId) -> Result<ClientView, ApiError> {
+    let newest = Moment::At(backend.runtime.clock.now());
+    let events = events_until(&*backend.runtime.store, id, &id.stream(), "client", newest).await?;
+    let row = replay::<Clients>(&events).map_err(ApiError::internal)?;
+    row.map(|row| row.view).ok_or_else(|| ApiError::not_found("client"))
+}

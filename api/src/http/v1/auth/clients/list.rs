@@ -1,0 +1,41 @@
+//! Clients.
+
+use actix_web::{get, web};
+use projections::clients::ClientView;
+
+use super::super::super::paging;
+use crate::http::auth::{Anything, Caller};
+use crate::http::{Answer, Listed, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List clients.
+///
+/// All of them for the platform's administrator, one's own for everybody else.
+#[utoipa::path(get, path = "/api/v1/auth/clients", tag = "clients", operation_id = "listClients",
+    params(
+        ("include_total" = Option<bool>, Query, description = "Count all"),
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("order" = Option<String>, Query, description = "asc or desc")),
+    responses((status = 200, description = "A page of clients", body = Listed<ClientView>), Problem))]
+#[get("/auth/clients")]
+pub(crate) async fn list_clients(
+    caller: Caller<Anything>,
+    mut query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let with_total = query.flag("include_total");
+    let paging = query.paging();
+    query.finish()?;
+    let request = paging::request(&paging, with_total)?;
+    if caller.platform {
+        let page = backend.views.clients(&request).await.map_err(ApiError::unavailable)?;
+        return paging::answer(&page);
+    }
+    let own = backend.views.client(caller.client).await.map_err(ApiError::unavailable)?;
+    let items: Vec<String> = own.into_iter().map(|stored| stored.json).collect();
+    let total = items.len() as u64;
+    let answer = Answer::json_list(&items, None);
+    Ok(if with_total { answer.total(total) } else { answer })
+}

@@ -1,0 +1,4 @@
+//! Clients, an endpoint a file.
+
+pub mod create;
+pub mod list;

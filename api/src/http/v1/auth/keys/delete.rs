@@ -1,0 +1,37 @@
+//! Removing a key.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, delete, web};
+use domain::api_key::ApiKeyCommand;
+use domain::ids::ApiKeyId;
+
+use super::super::super::resource::execute;
+use super::reach::covers_key;
+use super::resource::KeyResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::KeysWrite;
+use crate::http::client_ip::ClientIp;
+use crate::http::{IfMatch, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Delete an API key.
+///
+/// It opens nothing any more and is in no list. Its history stays.
+#[utoipa::path(delete, path = "/api/v1/auth/api-keys/{id}", tag = "api keys", operation_id = "deleteApiKey",
+    params(("id" = String, Path, description = "The key"), ("If-Match" = Option<String>, Header, description = "Only if the key is at this version")),
+    responses((status = 204, description = "Deleted"), Problem))]
+#[delete("/auth/api-keys/{id}")]
+pub(crate) async fn delete_api_key(
+    caller: Caller<KeysWrite>,
+    PathId(id): PathId<ApiKeyId>,
+    if_match: IfMatch,
+    ip: ClientIp,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<HttpResponse, ApiError> {
+    covers_key(&backend, &caller, id)?;
+    let delete = ApiKeyCommand::Delete { origin: ip.origin(), now: backend.runtime.clock.now() };
+    execute::<KeyResource>(&backend, &caller, &request, id, Some(&if_match), &delete).await?;
+    Ok(HttpResponse::build(StatusCode::NO_CONTENT).finish())
+}

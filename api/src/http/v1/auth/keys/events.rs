@@ -1,0 +1,30 @@
+//! An API key's history.
+
+use actix_web::{get, web};
+use domain::ids::ApiKeyId;
+
+use super::super::super::history::{self, HistoryEvent};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::KeysRead;
+use crate::http::{Answer, Listed, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List an API key's events.
+///
+/// Its own history, oldest first.
+#[utoipa::path(get, path = "/api/v1/auth/api-keys/{id}/events", tag = "api keys", operation_id = "listApiKeyEvents",
+    params(("id" = String, Path, description = "The API key"),
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("order" = Option<String>, Query, description = "asc (default) or desc")),
+    responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
+#[get("/auth/api-keys/{id}/events")]
+pub(crate) async fn list_api_key_events(
+    caller: Caller<KeysRead>,
+    PathId(id): PathId<ApiKeyId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    history::page(&*backend.runtime.store, caller.client, &id.stream(), "API key", query).await
+}

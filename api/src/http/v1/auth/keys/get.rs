@@ -1,0 +1,31 @@
+//! One API key, now or as it was.
+
+use actix_web::{get, web};
+use domain::ids::ApiKeyId;
+use projections::api_keys::ApiKeyView;
+
+use super::super::super::resource::get as get_resource;
+use super::resource::KeyResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::KeysRead;
+use crate::http::{Answer, Enveloped, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Get an API key.
+///
+/// With `at` or `version`, the API key as it was.
+#[utoipa::path(get, path = "/api/v1/auth/api-keys/{id}", tag = "api keys", operation_id = "getApiKey",
+    params(("id" = String, Path, description = "The API key"),
+        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
+        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    responses((status = 200, description = "The API key", body = Enveloped<ApiKeyView>), Problem))]
+#[get("/auth/api-keys/{id}")]
+pub(crate) async fn get_api_key(
+    caller: Caller<KeysRead>,
+    PathId(id): PathId<ApiKeyId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    get_resource::<KeyResource>(&backend, &caller, id, query).await
+}

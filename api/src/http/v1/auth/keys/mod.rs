@@ -1,0 +1,13 @@
+//! API keys, an endpoint a file.
+
+pub mod create;
+pub mod delete;
+pub mod events;
+pub mod get;
+pub mod list;
+pub mod patch;
+mod reach;
+mod resource;
+pub mod revoke;
+pub mod rotate;
+pub mod stats;

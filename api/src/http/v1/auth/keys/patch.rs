@@ -1,0 +1,72 @@
+//! Changing what a key may do.
+
+use actix_web::{patch, web};
+use domain::api_key::{ApiKeyCommand, KeyPatch};
+use domain::ids::ApiKeyId;
+use projections::api_keys::ApiKeyView;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::super::resource::change;
+use super::reach::{covers, covers_key, scopes};
+use super::resource::KeyResource;
+use crate::http::auth::permissions::KeysWrite;
+use crate::http::auth::{Bounds, Caller};
+use crate::http::client_ip::ClientIp;
+use crate::http::nullable::nullable;
+use crate::http::{Answer, Enveloped, IfMatch, JsonBody, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// What of a key can be changed; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ApiKeyPatch {
+    /// 1 to 200 characters.
+    #[schema(max_length = 200)]
+    name: Option<String>,
+    /// All that it may do from now on.
+    scopes: Option<Vec<String>>,
+    /// Requests an hour; `null` lifts the limit.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    rate_limit: Option<Option<u32>>,
+    /// Requests in its whole life; `null` lifts the quota.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    usage_quota: Option<Option<u64>>,
+    /// Whether it opens anything.
+    enabled: Option<bool>,
+}
+
+/// Change an API key.
+#[utoipa::path(patch, path = "/api/v1/auth/api-keys/{id}", tag = "api keys", operation_id = "patchApiKey",
+    params(("id" = String, Path, description = "The key"), ("If-Match" = Option<String>, Header, description = "Only if the key is at this version")),
+    request_body = ApiKeyPatch,
+    responses((status = 200, description = "Changed", body = Enveloped<ApiKeyView>), Problem))]
+#[patch("/auth/api-keys/{id}")]
+pub(crate) async fn patch_api_key(
+    caller: Caller<KeysWrite>,
+    PathId(id): PathId<ApiKeyId>,
+    if_match: IfMatch,
+    body: JsonBody<ApiKeyPatch>,
+    ip: ClientIp,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let ApiKeyPatch { name, scopes: wanted, rate_limit, usage_quota, enabled } = body.value;
+    covers_key(&backend, &caller, id)?;
+    let granted = wanted.as_deref().map(scopes).transpose()?;
+    if let Some((scopes, bounds)) = backend.identity().key_of(caller.client, id) {
+        let after = Bounds {
+            rate_limit: rate_limit.unwrap_or(bounds.rate_limit),
+            usage_quota: usage_quota.unwrap_or(bounds.usage_quota),
+            expires_at: bounds.expires_at,
+        };
+        covers(&caller, granted.unwrap_or(scopes), &after)?;
+    }
+    let name = name.map(|name| name.trim().to_owned());
+    let patch = KeyPatch { name, scopes: wanted, rate_limit, usage_quota, enabled };
+    let update = ApiKeyCommand::Update { patch, origin: ip.origin(), now: backend.runtime.clock.now() };
+    change::<KeyResource>(&backend, &caller, &request, id, Some(&if_match), &update).await
+}

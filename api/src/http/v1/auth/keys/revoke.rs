@@ -1,0 +1,35 @@
+//! Ending a key.
+
+use actix_web::{post, web};
+use domain::api_key::ApiKeyCommand;
+use domain::ids::ApiKeyId;
+use projections::api_keys::ApiKeyView;
+
+use super::super::super::resource::change;
+use super::reach::covers_key;
+use super::resource::KeyResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::KeysWrite;
+use crate::http::client_ip::ClientIp;
+use crate::http::{Answer, Enveloped, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Revoke an API key.
+///
+/// It opens nothing any more, on this node at once and on the others within a second, and never will again.
+#[utoipa::path(post, path = "/api/v1/auth/api-keys/{id}/revoke", tag = "api keys", operation_id = "revokeApiKey",
+    params(("id" = String, Path, description = "The key")),
+    responses((status = 200, description = "Revoked", body = Enveloped<ApiKeyView>), Problem))]
+#[post("/auth/api-keys/{id}/revoke")]
+pub(crate) async fn revoke_api_key(
+    caller: Caller<KeysWrite>,
+    PathId(id): PathId<ApiKeyId>,
+    ip: ClientIp,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    covers_key(&backend, &caller, id)?;
+    let revoke = ApiKeyCommand::Revoke { origin: ip.origin(), now: backend.runtime.clock.now() };
+    change::<KeyResource>(&backend, &caller, &request, id, None, &revoke).await
+}

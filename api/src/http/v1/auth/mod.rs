@@ -1,0 +1,11 @@
+//! Sign-in, clients, users and API keys, an endpoint a file.
+
+pub mod clients;
+pub mod keys;
+pub mod login;
+pub mod me;
+pub mod refresh;
+mod refresh_token;
+pub mod revoke;
+mod signed_in;
+pub mod users;

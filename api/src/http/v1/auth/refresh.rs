@@ -1,0 +1,82 @@
+//! The next tokens of a login.
+
+use actix_web::{post, web};
+use actors::Session;
+use domain::envelope::Actor;
+use domain::login::{Login, LoginCommand, LoginRefusal, RevokedFor};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::commands::{context_of, problem};
+use super::refresh_token;
+use super::signed_in::{REFRESH_WITHIN, SignedIn, answer};
+use crate::http::auth::Doorkeeper;
+use crate::http::client_ip::ClientIp;
+use crate::http::{Answer, Enveloped, JsonBody, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Code, Problem};
+
+/// A refresh token.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RefreshToken {
+    /// As it was given out last.
+    pub(super) refresh_token: String,
+}
+
+/// Refresh the tokens.
+///
+/// The refresh token is replaced: use each one once. One that is used again ends the whole login.
+#[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "auth", operation_id = "refresh", security(()),
+    request_body = RefreshToken,
+    responses((status = 200, description = "The next tokens", body = Enveloped<SignedIn>), Problem))]
+#[post("/auth/refresh")]
+pub(crate) async fn refresh(
+    body: JsonBody<RefreshToken>,
+    ip: ClientIp,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+    doorkeeper: web::Data<Doorkeeper>,
+) -> Result<Answer, ApiError> {
+    let shown = body.value.refresh_token;
+    let login = refresh_token::login_of(&shown).ok_or_else(|| refused(&LoginRefusal::Unknown))?;
+    let mut session = Session::<Login>::new(backend.runtime.clone(), login.stream());
+    session.refresh().await.map_err(problem)?;
+    let (Some((user, since)), Some(client)) = (session.state().started(), session.client()) else {
+        return Err(refused(&LoginRefusal::Unknown));
+    };
+    let row = backend.identity().user(user).filter(|row| row.view.enabled && since >= row.valid_from);
+    let Some(row) = row else {
+        return Err(refused(&LoginRefusal::Revoked(RevokedFor::SignOut)));
+    };
+    let (next, now) =
+        (refresh_token::write(login, backend.runtime.ids.secret()), backend.runtime.clock.now());
+    let command = LoginCommand::Refresh {
+        shown: refresh_token::hash(&shown),
+        next: refresh_token::hash(&next),
+        expires_at: now + REFRESH_WITHIN,
+        origin: ip.origin(),
+        now,
+    };
+    let context = context_of(client, Actor::User(user.0), &request, user.0);
+    let receipt = session.execute(&command, &context, None).await.map_err(problem)?;
+    if session.state().revoked().is_some() {
+        // the access token it was used for must be void when we answer
+        if let Some(position) = receipt.position {
+            backend.caught_up(position).await;
+        }
+        return Err(refused(&LoginRefusal::Revoked(RevokedFor::Reuse)));
+    }
+    answer(&doorkeeper.tokens, (user, client, row.view.role), login, next)
+}
+
+/// What a refusal means to whoever shows a refresh token.
+pub(super) fn refused(refusal: &LoginRefusal) -> ApiError {
+    let code = match refusal {
+        LoginRefusal::Unknown | LoginRefusal::Exists => Code::RefreshTokenUnknown,
+        LoginRefusal::Expired => Code::RefreshTokenExpired,
+        LoginRefusal::Revoked(RevokedFor::SignOut) => Code::RefreshTokenRevoked,
+        LoginRefusal::Revoked(RevokedFor::Reuse) => Code::RefreshTokenReused,
+    };
+    ApiError::new(code, refusal.to_string())
+}

@@ -1,0 +1,42 @@
+//! What a sign-in and a refresh answer with.
+
+use std::time::Duration;
+
+use domain::ids::{ClientId, LoginId, UserId};
+use domain::user::Role;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::Answer;
+use crate::http::auth::{LIFETIME, Tokens};
+use crate::problem::ApiError;
+
+/// How long a refresh token may wait to be used: 7 days.
+pub(super) const REFRESH_WITHIN: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Tokens of a login.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SignedIn {
+    /// For `Authorization: Bearer …`.
+    access_token: String,
+    /// Always `Bearer`.
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// How long the access token is good for, in seconds.
+    #[schema(example = 900)]
+    expires_in: u64,
+    /// Gets the next tokens, once, within 7 days.
+    refresh_token: String,
+}
+
+/// The answer to whoever has just shown who they are.
+pub(super) fn answer(
+    tokens: &Tokens,
+    (user, client, role): (UserId, ClientId, Role),
+    login: LoginId,
+    refresh_token: String,
+) -> Result<Answer, ApiError> {
+    let access_token = tokens.issue(user, client, role, login).map_err(ApiError::internal)?;
+    let expires_in = LIFETIME.as_secs();
+    Ok(Answer::data(&SignedIn { access_token, token_type: "Bearer", expires_in, refresh_token }))
+}

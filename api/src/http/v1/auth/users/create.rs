@@ -1,0 +1,72 @@
+//! Adding a user.
+
+use actix_web::{post, web};
+use domain::ids::UserId;
+use domain::ports::ids::Ids as _;
+use domain::user::{UserCommand, UserCreated, normal_email};
+use projections::users::UserView;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::super::commands::problem;
+use super::super::super::resource::change;
+use super::password::{check, seal_password};
+use super::reach::{covers, role};
+use super::resource::UserResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::UsersWrite;
+use crate::http::client_ip::ClientIp;
+use crate::http::{Answer, Enveloped, JsonBody, NewIds, RequestContext};
+use crate::node::{Backend, EMAIL};
+use crate::problem::{ApiError, Code, Fields, Problem};
+
+/// A user to add.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewUser {
+    /// What they sign in with; theirs alone on this node.
+    #[schema(example = "ann@example.com", max_length = 254)]
+    email: String,
+    /// At least 10 characters, at most 256 bytes.
+    #[schema(example = "correct horse battery staple", min_length = 10, max_length = 256)]
+    password: String,
+    /// `owner`, `admin`, `developer`, `viewer` or `auditor`; no more than you are yourself.
+    #[schema(example = "developer")]
+    role: String,
+}
+
+/// Add a user.
+#[utoipa::path(post, path = "/api/v1/auth/users", tag = "users", operation_id = "createUser",
+    request_body = NewUser,
+    responses((status = 201, description = "Added", body = Enveloped<UserView>), Problem))]
+#[post("/auth/users")]
+pub(crate) async fn create_user(
+    caller: Caller<UsersWrite>,
+    body: JsonBody<NewUser>,
+    ip: ClientIp,
+    request: RequestContext,
+    ids: NewIds,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let NewUser { email, password, role: name } = body.value;
+    let mut fields = Fields::default();
+    let email = normal_email(&email);
+    if email.is_none() {
+        fields.fault("email", "invalid", "an e-mail address, such as ann@example.com");
+    }
+    check(&mut fields, &password);
+    let role = role(&mut fields, &name);
+    fields.finish()?;
+    let (Some(email), Some(role)) = (email, role) else { return Err(ApiError::internal("not checked")) };
+    covers(&caller, role)?;
+    let id = UserId(ids.next());
+    let password = seal_password(&backend, caller.client, id, password).await?;
+    if !backend.claims.take(EMAIL, &email, (UserId::CATEGORY, id.0)).await.map_err(problem)? {
+        return Err(ApiError::new(Code::EmailTaken, "a user signs in with this address already"));
+    }
+    let at = backend.runtime.clock.now();
+    let created = UserCreated { email: email.into(), password, role, origin: ip.origin(), at };
+    let create = UserCommand::Create(Box::new(created));
+    let answer = change::<UserResource>(&backend, &caller, &request, id, None, &create).await?;
+    Ok(answer.created().location(&format!("/api/v1/auth/users/{id}")))
+}

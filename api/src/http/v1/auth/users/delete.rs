@@ -1,0 +1,42 @@
+//! Removing a user.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, delete, web};
+use domain::ids::UserId;
+use domain::user::UserCommand;
+
+use super::super::super::commands::problem;
+use super::super::super::resource::execute;
+use super::reach::covers_user;
+use super::resource::UserResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::UsersWrite;
+use crate::http::client_ip::ClientIp;
+use crate::http::{IfMatch, PathId, RequestContext};
+use crate::node::{Backend, EMAIL};
+use crate::problem::{ApiError, Problem};
+
+/// Remove a user.
+///
+/// They are signed out, and their address may be used again. Their history stays.
+#[utoipa::path(delete, path = "/api/v1/auth/users/{id}", tag = "users", operation_id = "deleteUser",
+    params(("id" = String, Path, description = "The user"), ("If-Match" = Option<String>, Header, description = "Only if the user is at this version")),
+    responses((status = 204, description = "Removed"), Problem))]
+#[delete("/auth/users/{id}")]
+pub(crate) async fn delete_user(
+    caller: Caller<UsersWrite>,
+    PathId(id): PathId<UserId>,
+    if_match: IfMatch,
+    ip: ClientIp,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<HttpResponse, ApiError> {
+    covers_user(&backend, &caller, id)?;
+    let email = backend.identity().user(id).and_then(|row| row.view.email);
+    let delete = UserCommand::Delete { origin: ip.origin(), now: backend.runtime.clock.now() };
+    execute::<UserResource>(&backend, &caller, &request, id, Some(&if_match), &delete).await?;
+    if let Some(email) = email {
+        backend.claims.release(EMAIL, &email, id.0).await.map_err(problem)?;
+    }
+    Ok(HttpResponse::build(StatusCode::NO_CONTENT).finish())
+}

@@ -1,0 +1,30 @@
+//! A user's history.
+
+use actix_web::{get, web};
+use domain::ids::UserId;
+
+use super::super::super::history::{self, HistoryEvent};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::UsersRead;
+use crate::http::{Answer, Listed, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List a user's events.
+///
+/// Its own history, oldest first.
+#[utoipa::path(get, path = "/api/v1/auth/users/{id}/events", tag = "users", operation_id = "listUserEvents",
+    params(("id" = String, Path, description = "The user"),
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("order" = Option<String>, Query, description = "asc (default) or desc")),
+    responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
+#[get("/auth/users/{id}/events")]
+pub(crate) async fn list_user_events(
+    caller: Caller<UsersRead>,
+    PathId(id): PathId<UserId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    history::page(&*backend.runtime.store, caller.client, &id.stream(), "user", query).await
+}

@@ -1,0 +1,31 @@
+//! One user, now or as it was.
+
+use actix_web::{get, web};
+use domain::ids::UserId;
+use projections::users::UserView;
+
+use super::super::super::resource::get as get_resource;
+use super::resource::UserResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::UsersRead;
+use crate::http::{Answer, Enveloped, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Get a user.
+///
+/// With `at` or `version`, the user as it was.
+#[utoipa::path(get, path = "/api/v1/auth/users/{id}", tag = "users", operation_id = "getUser",
+    params(("id" = String, Path, description = "The user"),
+        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
+        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    responses((status = 200, description = "The user", body = Enveloped<UserView>), Problem))]
+#[get("/auth/users/{id}")]
+pub(crate) async fn get_user(
+    caller: Caller<UsersRead>,
+    PathId(id): PathId<UserId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    get_resource::<UserResource>(&backend, &caller, id, query).await
+}

@@ -1,0 +1,67 @@
+//! Changing a user.
+
+use actix_web::{patch, web};
+use domain::ids::UserId;
+use domain::user::UserCommand;
+use projections::users::UserView;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::super::resource::change;
+use super::password::{check, seal_password};
+use super::reach::{covers, covers_user, role};
+use super::resource::UserResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::UsersWrite;
+use crate::http::client_ip::ClientIp;
+use crate::http::{Answer, Enveloped, IfMatch, JsonBody, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Fields, Problem};
+
+/// What of a user can be changed; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserPatch {
+    /// What they may do.
+    role: Option<String>,
+    /// Whether they may sign in; `false` signs them out, too.
+    enabled: Option<bool>,
+    /// Another password; signs them out everywhere.
+    #[schema(min_length = 10, max_length = 256)]
+    password: Option<String>,
+}
+
+/// Change a user.
+#[utoipa::path(patch, path = "/api/v1/auth/users/{id}", tag = "users", operation_id = "patchUser",
+    params(("id" = String, Path, description = "The user"), ("If-Match" = Option<String>, Header, description = "Only if the user is at this version")),
+    request_body = UserPatch,
+    responses((status = 200, description = "Changed", body = Enveloped<UserView>), Problem))]
+#[patch("/auth/users/{id}")]
+pub(crate) async fn patch_user(
+    caller: Caller<UsersWrite>,
+    PathId(id): PathId<UserId>,
+    if_match: IfMatch,
+    body: JsonBody<UserPatch>,
+    ip: ClientIp,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let UserPatch { role: name, enabled, password } = body.value;
+    let mut fields = Fields::default();
+    let role = name.and_then(|name| role(&mut fields, &name));
+    if let Some(password) = &password {
+        check(&mut fields, password);
+    }
+    fields.finish()?;
+    covers_user(&backend, &caller, id)?;
+    if let Some(role) = role {
+        covers(&caller, role)?;
+    }
+    let password = match password {
+        Some(password) => Some(seal_password(&backend, caller.client, id, password).await?),
+        None => None,
+    };
+    let (origin, now) = (ip.origin(), backend.runtime.clock.now());
+    let update = UserCommand::Update { role, enabled, password, origin, now };
+    change::<UserResource>(&backend, &caller, &request, id, Some(&if_match), &update).await
+}

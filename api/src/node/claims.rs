@@ -1,0 +1,109 @@
+//! What only one may have: e-mail addresses.
+
+use std::fmt;
+use std::time::Duration;
+
+use actors::session::CommandError;
+use actors::{CommandContext, Runtime, Session};
+use domain::aggregate::Aggregate as _;
+use domain::claim::{Claim, ClaimCommand, ClaimRefusal};
+use domain::envelope::{Actor, StreamId, Version};
+use domain::ids::ClientId;
+use domain::ports::event_store::Direction;
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
+use uuid::{Builder, Uuid};
+
+/// Addresses that users sign in with.
+pub(crate) const EMAIL: &str = "email";
+/// A claim whose owner was not made this long after is somebody's who died in between.
+const ABANDONED: Duration = Duration::from_secs(60);
+
+/// Takes and releases claims. `Debug` hides the secret.
+#[derive(Clone)]
+pub struct Claims {
+    runtime: Runtime,
+    secret: [u8; 32],
+}
+
+type ClaimError = CommandError<ClaimRefusal>;
+
+impl Claims {
+    pub(super) fn new(runtime: Runtime, secret: [u8; 32]) -> Self {
+        Self { runtime, secret }
+    }
+
+    /// Claims `value` for the owner of a stream of `category` that is about to begin. Answers whether it was free.
+    ///
+    /// # Errors
+    /// When the log cannot be read or written.
+    pub async fn take(
+        &self,
+        kind: &str,
+        value: &str,
+        (category, owner): (&'static str, Uuid),
+    ) -> Result<bool, ClaimError> {
+        let mut session = Session::<Claim>::new(self.runtime.clone(), self.stream(kind, value));
+        let mut instead_of = None;
+        loop {
+            let now = self.runtime.clock.now();
+            let take = ClaimCommand::Take { owner, instead_of, now };
+            match session.execute(&take, &self.context(), None).await {
+                Ok(_) => return Ok(true),
+                Err(CommandError::Refused(taken)) => {
+                    let stream = StreamId::new(category, taken.owner);
+                    let tried = instead_of == Some(taken.owner);
+                    if tried || taken.since + ABANDONED > now || self.exists(&stream).await? {
+                        return Ok(false);
+                    }
+                    instead_of = Some(taken.owner);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Lets a claim go, if `owner` has it.
+    ///
+    /// # Errors
+    /// When the log cannot be read or written.
+    pub async fn release(&self, kind: &str, value: &str, owner: Uuid) -> Result<(), ClaimError> {
+        let mut session = Session::<Claim>::new(self.runtime.clone(), self.stream(kind, value));
+        let release = ClaimCommand::Release { owner, now: self.runtime.clock.now() };
+        session.execute(&release, &self.context(), None).await.map(drop)
+    }
+
+    async fn exists(&self, stream: &StreamId) -> Result<bool, ClaimError> {
+        let first = self.runtime.store.read_stream(stream, Version::NONE, Direction::Forwards, 1).await?;
+        Ok(!first.is_empty())
+    }
+
+    /// The name tells nothing of the value to whoever lacks the secret.
+    fn stream(&self, kind: &str, value: &str) -> StreamId {
+        let mut name = [0; 16];
+        if let Ok(mac) = Hmac::<Sha256>::new_from_slice(&self.secret) {
+            let mac = mac.chain_update(kind).chain_update([0]).chain_update(value).finalize().into_bytes();
+            name.copy_from_slice(&mac[..16]);
+        }
+        StreamId::new(Claim::CATEGORY, Builder::from_custom_bytes(name).into_uuid())
+    }
+
+    fn context(&self) -> CommandContext {
+        CommandContext {
+            // a claim is the node's own: it stands between clients
+            client: ClientId(Uuid::nil()),
+            correlation_id: self.runtime.ids.next(),
+            causation_id: None,
+            actor: Actor::System("claims".to_owned()),
+            request_id: None,
+            traceparent: None,
+            command_id: None,
+        }
+    }
+}
+
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Claims(…)")
+    }
+}

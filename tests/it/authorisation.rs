@@ -1,0 +1,189 @@
+//! Every operation of the contract: nobody without credentials, nobody without the scope, nothing of another client.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use tests::client::Api;
+use tests::world::World;
+
+/// Operations that ask for no credentials; a carrier's webhook asks for a signature.
+const OPEN: &[&str] = &[
+    "GET /healthz",
+    "GET /readyz",
+    "GET /metrics",
+    "GET /version",
+    "POST /api/v1/auth/login",
+    "POST /api/v1/auth/refresh",
+    "POST /api/v1/auth/revoke",
+    "POST /api/v1/webhooks/telnyx",
+];
+/// Operations that any credentials open.
+const ANYBODY: &[&str] = &["GET /api/v1/auth/me", "GET /api/v1/auth/clients", "POST /api/v1/auth/revoke-all"];
+const RESOURCES: &[&str] = &[
+    "calls",
+    "conversations",
+    "ivr",
+    "webhooks",
+    "agents",
+    "tools",
+    "numbers",
+    "keys",
+    "users",
+    "analytics",
+    "audit",
+    "providers",
+    "campaigns",
+    "kb",
+    "voices",
+    "customers",
+    "billing",
+];
+
+struct Operation {
+    method: String,
+    path: String,
+}
+
+impl Operation {
+    fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    /// The path with ids of things that exist: another client's, for whoever is not theirs.
+    fn filled(&self, ids: &BTreeMap<&str, String>) -> Result<String> {
+        let Some((before, _)) = self.path.split_once("{id}") else { return Ok(self.path.clone()) };
+        let id = ids.get(before).with_context(|| format!("an id for {}", self.path))?;
+        Ok(self.path.replace("{id}", id))
+    }
+
+    async fn send(&self, api: &Api, path: &str) -> Result<(u16, String)> {
+        api.outcome(&self.method, path, (self.method != "GET").then_some("{}")).await
+    }
+}
+
+async fn operations(world: &World) -> Result<Vec<Operation>> {
+    let document = world.api.with_key(None).get("/api/v1/openapi.json").await?.body;
+    let paths = document["paths"].as_object().context("paths")?;
+    let mut operations = Vec::new();
+    for (path, methods) in paths {
+        for method in methods.as_object().context("methods")?.keys() {
+            let method = method.to_uppercase();
+            if ["GET", "POST", "PUT", "PATCH", "DELETE"].contains(&method.as_str()) {
+                operations.push(Operation { method, path: path.clone() });
+            }
+        }
+    }
+    assert!(operations.len() > 30, "the document is not whole");
+    Ok(operations)
+}
+
+/// Something of each kind that belongs to the first client.
+async fn things(world: &World) -> Result<BTreeMap<&'static str, String>> {
+    let id = |made: Value| made["id"].as_str().map(str::to_owned).context("an id");
+    let number = json!({"number": "+12025550199", "route": {"type": "reject"}});
+    let number = id(world.api.post("/api/v1/numbers", number).await?.data()?)?;
+    let call = id(world.api.post("/api/v1/calls", json!({"to": "+12025550123"})).await?.data()?)?;
+    let key = json!({"name": "k", "scopes": ["calls:read"]});
+    let key = id(world.api.post("/api/v1/auth/api-keys", key).await?.data()?)?;
+    let user = json!({"email": "ann@example.com", "password": "correct horse battery", "role": "viewer"});
+    let user = id(world.api.post("/api/v1/auth/users", user).await?.data()?)?;
+    Ok(BTreeMap::from([
+        ("/api/v1/numbers/", number),
+        ("/api/v1/calls/", call),
+        ("/api/v1/auth/api-keys/", key),
+        ("/api/v1/auth/users/", user),
+    ]))
+}
+
+async fn key_with(world: &World, scopes: &[String]) -> Result<Api> {
+    let made =
+        world.api.post("/api/v1/auth/api-keys", json!({"name": "k", "scopes": scopes})).await?.data()?;
+    Ok(world.api.with_key(made["plain_key"].as_str()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_asks_for_credentials_and_for_its_one_scope() -> Result<()> {
+    let world = World::start().await?;
+    let (mut operations, ids) = (operations(&world).await?, things(&world).await?);
+    // a key that lacks some other scope really does what it asks for: what removes things comes last
+    operations.sort_by_key(|operation| (operation.method == "DELETE", operation.method != "GET"));
+    let nobody = world.api.with_key(None);
+    let scopes: Vec<String> =
+        RESOURCES.iter().flat_map(|of| [format!("{of}:read"), format!("{of}:write")]).collect();
+    // a key for every scope, and one for all but it
+    let mut keys = Vec::new();
+    for scope in &scopes {
+        let others: Vec<_> = scopes.iter().filter(|other| *other != scope).cloned().collect();
+        keys.push((key_with(&world, std::slice::from_ref(scope)).await?, key_with(&world, &others).await?));
+    }
+    for operation in &operations {
+        let (name, path) = (operation.name(), operation.filled(&ids)?);
+        if OPEN.contains(&name.as_str()) {
+            continue;
+        }
+        assert_eq!(operation.send(&nobody, &path).await?, (401, "missing_credentials".to_owned()), "{name}");
+        if ANYBODY.contains(&name.as_str()) {
+            continue;
+        }
+        let mut needed = Vec::new();
+        for (scope, (_, without)) in scopes.iter().zip(&keys) {
+            if operation.send(without, &path).await?.1 == "insufficient_scope" {
+                needed.push(scope);
+            }
+        }
+        assert_eq!(needed.len(), 1, "{name} needs {needed:?}");
+        let verb = if operation.method == "GET" { ":read" } else { ":write" };
+        assert!(needed[0].ends_with(verb), "{name} needs {needed:?}");
+        // that one is not only needed but enough; what it would do is somebody else's test
+        if operation.method == "GET" {
+            let (_, (with, _)) =
+                scopes.iter().zip(&keys).find(|(scope, _)| *scope == needed[0]).context("a key")?;
+            let (status, code) = operation.send(with, &path).await?;
+            assert!(status < 400, "{name}: {status} {code}");
+        }
+    }
+    world.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_clients_id_is_as_unknown_as_none() -> Result<()> {
+    let world = World::start().await?;
+    let (operations, ids) = (operations(&world).await?, things(&world).await?);
+    let made = world.api.post("/api/v1/auth/clients", json!({"name": "Another"})).await?.data()?;
+    let other = world.api.with_key(made["plain_key"].as_str());
+    let mut tried = 0;
+    for operation in operations.iter().filter(|operation| operation.path.contains("{id}")) {
+        let path = operation.filled(&ids)?;
+        let answer = match bodies(&operation.name()) {
+            Some(body) => {
+                other.send(&operation.method, &path, &[], Some(body.to_string().into_bytes())).await?
+            }
+            None => other.send(&operation.method, &path, &[], None).await?,
+        };
+        assert_eq!((answer.status, answer.code()), (404, "not_found"), "{}", operation.name());
+        tried += 1;
+    }
+    assert!(tried > 20, "only {tried}");
+    for list in ["/api/v1/numbers", "/api/v1/calls", "/api/v1/auth/users"] {
+        assert_eq!(other.list_all(list).await?, Vec::<Value>::new(), "{list}");
+    }
+    world.close().await?;
+    Ok(())
+}
+
+/// A body that would do, so that nothing but the id is at fault.
+fn bodies(operation: &str) -> Option<Value> {
+    Some(match operation {
+        "PATCH /api/v1/numbers/{id}" => json!({"route": {"type": "agent"}}),
+        "PATCH /api/v1/calls/{id}" => json!({"metadata": {}}),
+        "POST /api/v1/calls/{id}/transfer" => json!({"to": "+12025550111"}),
+        "POST /api/v1/calls/{id}/say" => json!({"text": "hello"}),
+        "POST /api/v1/calls/{id}/dtmf" => json!({"digits": "1"}),
+        "PATCH /api/v1/auth/api-keys/{id}" => json!({"name": "mine"}),
+        "POST /api/v1/auth/api-keys/{id}/rotate" => json!({}),
+        "PATCH /api/v1/auth/users/{id}" => json!({"role": "viewer"}),
+        _ => return None,
+    })
+}
