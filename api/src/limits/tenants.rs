@@ -30,7 +30,7 @@ impl Tenants {
     pub(super) fn apply(&self, event: &Recorded) {
         match ClientEvent::decode(&event.event_type, event.schema, &event.payload) {
             Ok(ClientEvent::LimitsChanged(changed)) => self.set(ClientId(event.stream.id()), changed.after),
-            Ok(ClientEvent::Created(_)) => {}
+            Ok(ClientEvent::Created(_) | ClientEvent::Renamed(_)) => {}
             Err(error) => {
                 tracing::error!(position = event.position.0, %error, "client event not understood");
             }

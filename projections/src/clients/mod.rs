@@ -49,19 +49,22 @@ pub struct ClientLimitsView {
     /// Calls under way at a time, those that came in among them.
     #[serde(default)]
     pub concurrent_calls: Option<u32>,
+    /// Bytes of its call records and transcripts.
+    #[serde(default)]
+    pub storage_bytes: Option<u64>,
 }
 
 impl From<ClientLimits> for ClientLimitsView {
     fn from(limits: ClientLimits) -> Self {
-        let ClientLimits { requests_per_minute, calls_per_day, concurrent_calls } = limits;
-        Self { requests_per_minute, calls_per_day, concurrent_calls }
+        let ClientLimits { requests_per_minute, calls_per_day, concurrent_calls, storage_bytes } = limits;
+        Self { requests_per_minute, calls_per_day, concurrent_calls, storage_bytes }
     }
 }
 
 impl From<ClientLimitsView> for ClientLimits {
     fn from(limits: ClientLimitsView) -> Self {
-        let ClientLimitsView { requests_per_minute, calls_per_day, concurrent_calls } = limits;
-        Self { requests_per_minute, calls_per_day, concurrent_calls }
+        let ClientLimitsView { requests_per_minute, calls_per_day, concurrent_calls, storage_bytes } = limits;
+        Self { requests_per_minute, calls_per_day, concurrent_calls, storage_bytes }
     }
 }
 
@@ -129,7 +132,12 @@ impl View for Clients {
                 row.view.limits = changed.after.into();
                 row.view.version = at.version.0;
             }
-            (None, ClientEvent::LimitsChanged(_)) => {}
+            (Some(row), ClientEvent::Renamed(renamed)) => {
+                row.position = at.position;
+                row.view.name = renamed.after;
+                row.view.version = at.version.0;
+            }
+            (None, ClientEvent::LimitsChanged(_) | ClientEvent::Renamed(_)) => {}
         }
     }
 }
