@@ -56,6 +56,9 @@ pub struct NumberAdded {
 /// See [`NumberEvent::Rerouted`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NumberRerouted {
+    /// Where they went before; events of older versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Route>,
     /// Where its calls go now.
     pub route: Route,
     /// When.
@@ -143,10 +146,10 @@ impl Aggregate for Number {
             NumberCommand::Add { number, route, now } => {
                 Ok(vec![NumberAdded { number: number.clone().into(), route: *route, at: *now }.into()])
             }
-            NumberCommand::Reroute { route, .. } if self.live()? == *route => Ok(vec![]),
-            NumberCommand::Reroute { route, now } => {
-                Ok(vec![NumberRerouted { route: *route, at: *now }.into()])
-            }
+            NumberCommand::Reroute { route, now } => match self.live()? {
+                before if before == *route => Ok(vec![]),
+                before => Ok(vec![NumberRerouted { before: Some(before), route: *route, at: *now }.into()]),
+            },
             NumberCommand::Remove { now } => {
                 self.live()?;
                 Ok(vec![NumberRemoved { at: *now }.into()])
@@ -171,6 +174,7 @@ mod tests {
     use super::*;
     use crate::testing::calls::{AGENT, MENU, OUR_NUMBER, THEIR_NUMBER, at};
     use crate::testing::scenario::scenario;
+    use crate::wire::DomainEvent as _;
 
     fn number() -> E164 {
         OUR_NUMBER.parse().unwrap()
@@ -210,10 +214,11 @@ mod tests {
     fn a_number_is_rerouted_when_its_route_really_changes() {
         let there = scenario::<Number>().after([add(MENU, 1)]);
         there.clone().when(reroute(MENU, 2)).then_nothing();
+        let fact = |before, route, seconds| NumberRerouted { before: Some(before), route, at: at(seconds) };
         let rerouted = there.when(reroute(Route::Reject, 2));
-        let rerouted = rerouted.then([NumberRerouted { route: Route::Reject, at: at(2) }.into()]).and();
+        let rerouted = rerouted.then([fact(MENU, Route::Reject, 2).into()]).and();
         rerouted.clone().when(reroute(Route::Reject, 3)).then_nothing();
-        rerouted.when(reroute(MENU, 3)).then([NumberRerouted { route: MENU, at: at(3) }.into()]);
+        rerouted.when(reroute(MENU, 3)).then([fact(Route::Reject, MENU, 3).into()]);
     }
 
     #[test]
@@ -224,6 +229,15 @@ mod tests {
             nothing.clone().when(reroute(AGENT, 3)).then_refused(NumberRefusal::Unknown);
             nothing.clone().when(reroute(MENU, 3)).then_refused(NumberRefusal::Unknown);
             nothing.when(remove(3)).then_refused(NumberRefusal::Unknown);
+        }
+    }
+
+    #[test]
+    fn a_rerouting_tells_the_route_before_where_it_is_known() {
+        let older = NumberRerouted { before: None, route: MENU, at: at(2) };
+        let newer = NumberRerouted { before: Some(AGENT), ..older.clone() };
+        for event in [NumberEvent::from(older), newer.into()] {
+            assert_eq!(NumberEvent::decode("number.rerouted", 1, &event.encode()), Ok(event));
         }
     }
 

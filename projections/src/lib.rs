@@ -5,6 +5,7 @@
 //! what can be asked of them behind one small `…Queries` trait a view.
 
 pub mod api_keys;
+pub mod audit_log;
 pub mod calls;
 pub mod clients;
 pub mod edge;
@@ -25,6 +26,7 @@ pub trait Queries:
     + clients::ClientQueries
     + api_keys::ApiKeyQueries
     + users::UserQueries
+    + audit_log::AuditQueries
 {
 }
 
@@ -36,6 +38,6 @@ impl<T> Queries for T where
         + clients::ClientQueries
         + api_keys::ApiKeyQueries
         + users::UserQueries
-        + users::UserQueries
+        + audit_log::AuditQueries
 {
 }

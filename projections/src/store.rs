@@ -8,6 +8,7 @@ use domain::ports::StoreUnavailable;
 use domain::ports::lease::{Lease, Leases};
 
 use crate::api_keys::ApiKeyRow;
+use crate::audit_log::AuditRow;
 use crate::calls::CallRow;
 use crate::clients::ClientRow;
 use crate::numbers::NumberRow;
@@ -157,6 +158,7 @@ pub trait ViewStore:
     + ViewRows<ClientRow>
     + ViewRows<ApiKeyRow>
     + ViewRows<UserRow>
+    + ViewRows<AuditRow>
     + Leases
 {
     /// How far the active rows of a view have come; on first sight an empty generation 1.

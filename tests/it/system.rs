@@ -83,6 +83,7 @@ async fn the_document_names_every_endpoint_and_the_docs_need_no_network() -> Res
         "/api/v1/calls/{id}/stream",
         "/api/v1/numbers",
         "/api/v1/numbers/{id}",
+        "/api/v1/audit/log",
         "/api/v1/webhooks/telnyx",
         "/healthz",
         "/readyz",

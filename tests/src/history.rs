@@ -13,12 +13,14 @@ use anyhow::{Context, Result, ensure};
 use domain::envelope::{Position, Recorded, Version};
 use domain::wire::readable;
 use projections::api_keys::{ApiKeyRow, ApiKeys};
+use projections::audit_log::{AuditLog, AuditRow};
 use projections::calls::{CallRow, Calls};
 use projections::clients::{ClientRow, Clients};
 use projections::numbers::{NumberRow, Numbers};
 use projections::runner::{self, Deps, Settings, projection_names, rebuild};
 use projections::store::{Digest, ViewRows, ViewStore};
 use projections::transcripts::{LineRow, Transcripts};
+use projections::users::{UserRow, Users};
 use projections::view::View;
 use serde_json::Value;
 use uuid::Uuid;
@@ -159,12 +161,16 @@ async fn digests(views: &SqlViews) -> Result<BTreeMap<&'static str, Digest>> {
     let numbers = ViewRows::<NumberRow>::digest(views, active(Numbers::NAME).await?).await?;
     let clients = ViewRows::<ClientRow>::digest(views, active(Clients::NAME).await?).await?;
     let keys = ViewRows::<ApiKeyRow>::digest(views, active(ApiKeys::NAME).await?).await?;
+    let users = ViewRows::<UserRow>::digest(views, active(Users::NAME).await?).await?;
+    let audit = ViewRows::<AuditRow>::digest(views, active(AuditLog::NAME).await?).await?;
     Ok(BTreeMap::from([
         (Calls::NAME, calls),
         (Transcripts::NAME, lines),
         (Numbers::NAME, numbers),
         (Clients::NAME, clients),
         (ApiKeys::NAME, keys),
+        (Users::NAME, users),
+        (AuditLog::NAME, audit),
     ]))
 }
 

@@ -93,7 +93,7 @@ impl Table for CallRow {
 }
 
 /// PostgreSQL keeps no NUL in texts. In what is searched by it becomes U+FFFD; in what is shown JSON escapes it.
-fn clean(text: &str) -> Cow<'_, str> {
+pub(super) fn clean(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 
@@ -218,7 +218,7 @@ impl CallQueries for SqlViews {
     }
 }
 
-fn any_of<'v>(select: &mut Select<'v>, column: &str, words: impl Iterator<Item = &'v str>) {
+pub(super) fn any_of<'v>(select: &mut Select<'v>, column: &str, words: impl Iterator<Item = &'v str>) {
     let words: Vec<_> = words.map(Value::text).collect();
     if !words.is_empty() {
         select.push(&format!("{column} IN ({})", vec!["?"; words.len()].join(", ")), words);

@@ -4,6 +4,7 @@
 //! connections are held, `table` how rows of any view are written, loaded and compared.
 
 mod api_keys;
+mod audit_log;
 mod calls;
 mod checkpoints;
 mod clients;

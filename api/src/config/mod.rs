@@ -5,6 +5,7 @@
 //! A key that no section declares is an error that names it.
 
 mod actors;
+mod audit;
 mod carriers;
 mod error;
 mod http;
@@ -21,6 +22,7 @@ mod value;
 mod webhooks;
 
 pub use actors::ActorsConfig;
+pub use audit::AuditConfig;
 pub use carriers::{TelnyxConfig, UltravoxConfig};
 pub use error::ConfigError;
 pub use http::HttpConfig;
@@ -33,5 +35,5 @@ pub use sources::Sources;
 pub use storage::{EventStoreUrl, ReadModelsUrl, StorageConfig};
 pub use telemetry::{LogFilter, LogFormat, TelemetryConfig};
 pub use tree::Config;
-pub use value::{HttpUrl, Share};
+pub use value::{Days, HttpUrl, Share};
 pub use webhooks::WebhooksConfig;

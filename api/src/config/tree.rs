@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::actors::ActorsConfig;
+use super::audit::AuditConfig;
 use super::carriers::{TelnyxConfig, UltravoxConfig};
 use super::error::ConfigError;
 use super::http::HttpConfig;
@@ -68,6 +69,8 @@ tree! {
     actors: ActorsConfig,
     /// Rates and quotas.
     limits: LimitsConfig,
+    /// The audit log.
+    audit: AuditConfig,
     /// Logs and traces.
     telemetry: TelemetryConfig,
 }

@@ -68,6 +68,26 @@ impl Value for Duration {
     }
 }
 
+/// Whole days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Days(pub u32);
+
+impl Days {
+    /// As a duration.
+    #[must_use]
+    pub fn duration(self) -> Duration {
+        Duration::from_secs(u64::from(self.0) * 24 * 60 * 60)
+    }
+}
+
+impl Value for Days {
+    const ACCEPTS: &'static str = "a whole number of days, from 1 to 36500 (a century)";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|days| (1..=36_500).contains(days)).map(Self)
+    }
+}
+
 /// A share of a whole, 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Share(pub f64);
@@ -135,6 +155,14 @@ mod tests {
         assert_eq!(Duration::parse("1500"), Some(Duration::from_millis(1500)));
         for bad in ["0", "-1", "1.5", "2s", "86400001"] {
             assert!(Duration::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn days_are_whole_and_at_most_a_century() {
+        assert_eq!(Days::parse("2").unwrap().duration(), Duration::from_secs(172_800));
+        for bad in ["0", "-1", "1.5", "a year", "36501"] {
+            assert!(Days::parse(bad).is_none(), "{bad}");
         }
     }
 }

@@ -60,6 +60,8 @@ pub struct Backend {
     pub claims: Claims,
     /// How long a write waits for the views.
     pub read_your_writes: Duration,
+    /// How far back the audit log is shown.
+    pub audit_retention: Duration,
     /// Checks Telnyx' signatures; without a key no webhook is taken.
     pub telnyx: Option<Arc<WebhookVerifier>>,
     /// Ends with the node: streams to clients end with it.
@@ -206,6 +208,7 @@ impl Node {
             passwords: Passwords::default(),
             vault: edges.vault,
             read_your_writes: config.http.read_your_writes,
+            audit_retention: config.audit.retention.duration(),
             telnyx: config.telnyx.public_key.clone().map(Arc::new),
             stop: stop.clone(),
             new_numbers: Arc::default(),

@@ -28,6 +28,12 @@ pub enum DecodeError {
         /// As stored.
         event_type: String,
     },
+    /// The metadata is not what this version writes.
+    #[error("the metadata of {event_type} cannot be read")]
+    Metadata {
+        /// As stored.
+        event_type: String,
+    },
 }
 
 /// An aggregate's events, in their newest shape.

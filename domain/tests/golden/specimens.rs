@@ -221,7 +221,7 @@ pub fn number() -> Vec<NumberEvent> {
     vec![
         NumberAdded { number: number.into(), route: Route::Agent { id: Some(AgentId(id(3))) }, at: at(0) }
             .into(),
-        NumberRerouted { route: Route::IvrMenu { id: MenuId(id(2)) }, at: at(1) }.into(),
+        NumberRerouted { before: None, route: Route::IvrMenu { id: MenuId(id(2)) }, at: at(1) }.into(),
         NumberRemoved { at: at(2) }.into(),
     ]
 }

@@ -13,6 +13,7 @@ use super::follower::Follower;
 use super::progress::Progress;
 use super::settings::Settings;
 use crate::api_keys::ApiKeys;
+use crate::audit_log::AuditLog;
 use crate::calls::Calls;
 use crate::clients::Clients;
 use crate::numbers::Numbers;
@@ -21,8 +22,15 @@ use crate::transcripts::Transcripts;
 use crate::users::Users;
 use crate::view::View;
 
-const NAMES: [&str; 6] =
-    [Calls::NAME, Transcripts::NAME, Numbers::NAME, Clients::NAME, ApiKeys::NAME, Users::NAME];
+const NAMES: [&str; 7] = [
+    Calls::NAME,
+    Transcripts::NAME,
+    Numbers::NAME,
+    Clients::NAME,
+    ApiKeys::NAME,
+    Users::NAME,
+    AuditLog::NAME,
+];
 
 /// The names of all projections.
 #[must_use]
@@ -68,6 +76,7 @@ pub fn start(deps: Deps, settings: Settings) -> Runner {
     crew.follow::<Clients>(&mut followers, deps.views.clone());
     crew.follow::<ApiKeys>(&mut followers, deps.views.clone());
     crew.follow::<Users>(&mut followers, deps.views.clone());
+    crew.follow::<AuditLog>(&mut followers, deps.views.clone());
     let poller = tokio::spawn(progress.clone().watch_others(deps.views.clone(), settings));
     Runner { progress, stop, nudge, views: deps.views, followers, poller }
 }

@@ -19,6 +19,7 @@ use super::handle::Deps;
 use super::rows::Rows;
 use super::settings::{Settings, TraceHooks};
 use crate::api_keys::ApiKeys;
+use crate::audit_log::AuditLog;
 use crate::calls::Calls;
 use crate::clients::Clients;
 use crate::numbers::Numbers;
@@ -113,6 +114,7 @@ pub async fn rebuild(
         Clients::NAME => rebuild_view::<Clients>(deps, rows, settings, watch).await,
         ApiKeys::NAME => rebuild_view::<ApiKeys>(deps, rows, settings, watch).await,
         Users::NAME => rebuild_view::<Users>(deps, rows, settings, watch).await,
+        AuditLog::NAME => rebuild_view::<AuditLog>(deps, rows, settings, watch).await,
         other => Err(RebuildError::Unknown(other.to_owned())),
     }
 }

@@ -10,7 +10,7 @@ use tests::server::{Server, ServerOptions};
 
 use super::run::{database, voxledger};
 
-const VIEWS: [&str; 6] = ["calls", "transcripts", "numbers", "clients", "api_keys", "users"];
+const VIEWS: [&str; 7] = ["calls", "transcripts", "numbers", "clients", "api_keys", "users", "audit_log"];
 
 fn list(node: &ServerOptions) -> Result<Vec<Value>> {
     let printed = voxledger(&["projections", "list", "--json"], node)?.succeeded();

@@ -1,5 +1,6 @@
 //! The views on every database, with a log in memory.
 
+mod audit_log;
 mod exactly_once;
 mod outages;
 mod poison;

@@ -286,7 +286,8 @@ async fn numbers_are_read_rerouted_and_removed(world: World) {
         NumberEvent::from(NumberAdded { number, route: Route::Agent { id: None }, at: start() })
     };
     let menu = MenuId(sequential(4));
-    let rerouted = NumberEvent::from(NumberRerouted { route: Route::IvrMenu { id: menu }, at: start() });
+    let route = Route::IvrMenu { id: menu };
+    let rerouted = NumberEvent::from(NumberRerouted { before: None, route, at: start() });
     let whose = client(1);
     append(
         &world,

@@ -1,6 +1,8 @@
 //! PostgreSQL keeps clients apart by itself, whatever a query forgets to say. Tested by plain SQL as the node's own
 //! role, on every table that has rows of clients: one that is added later is tested, too.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use adapters::database::{
     Database, Part, SecretUrl, migrate_down, migrate_up, migration_status, role_exempt_from_row_security,
 };
@@ -65,11 +67,15 @@ async fn attempt(tool: &mut PgConnection, who: Option<&str>, sql: &str) -> Resul
 async fn insert(tool: &mut PgConnection, table: &Owned, owner: &str) -> String {
     let ask = "SELECT string_agg(format('%I', column_name), ', '), string_agg(CASE \
                WHEN column_name = $2 THEN quote_literal($3) || '::uuid' \
+               WHEN column_name = 'position' THEN $4::text \
                WHEN data_type = 'uuid' THEN 'gen_random_uuid()' WHEN data_type = 'timestamp with time zone' THEN 'now()' \
                WHEN data_type = 'jsonb' THEN '''{}''' WHEN data_type = 'boolean' THEN 'false' \
                WHEN data_type IN ('bigint', 'integer') THEN '1' ELSE '''1''' END, ', ') \
                FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1";
     let ask = sqlx::query_as(ask).bind(&table.table).bind(&table.owner).bind(owner);
+    // a position may be what a row is found by
+    static ROWS: AtomicI64 = AtomicI64::new(1);
+    let ask = ask.bind(ROWS.fetch_add(1, Ordering::Relaxed));
     let (columns, values): (String, String) = ask.fetch_one(tool).await.unwrap();
     format!("INSERT INTO {} ({columns}) VALUES ({values})", table.table)
 }

@@ -3,7 +3,7 @@
 use actix_web::web::{ServiceConfig, scope};
 use utoipa::OpenApi;
 
-use super::{auth, calls, numbers, webhooks};
+use super::{audit, auth, calls, numbers, webhooks};
 use crate::http::middleware::Idempotent;
 
 #[derive(OpenApi)]
@@ -48,6 +48,7 @@ use crate::http::middleware::Idempotent;
     numbers::patch::patch_number,
     numbers::delete::delete_number,
     numbers::events::list_number_events,
+    audit::log::list_audit_log,
     webhooks::telnyx::take_telnyx_webhook,
 ))]
 struct Docs;
@@ -104,6 +105,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(numbers::get::get_number)
             .service(numbers::patch::patch_number)
             .service(numbers::delete::delete_number)
-            .service(numbers::events::list_number_events),
+            .service(numbers::events::list_number_events)
+            .service(audit::log::list_audit_log),
     );
 }

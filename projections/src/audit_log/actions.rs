@@ -1,0 +1,231 @@
+//! Which events are business actions, and what of each is shown: a line an action.
+
+use domain::api_key::{ApiKeyEvent, KeyTerms};
+use domain::call::CallEvent;
+use domain::client::ClientEvent;
+use domain::envelope::{Actor, Metadata, Recorded};
+use domain::ids::{ApiKeyId, CallId, ClientId, LoginId, NumberId, UserId};
+use domain::login::{LoginEvent, RevokedFor};
+use domain::number::NumberEvent;
+use domain::origin::Origin;
+use domain::user::{UserEvent, UserTerms};
+use domain::wire::{DecodeError, DomainEvent};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Value, json};
+
+use super::view::Resource;
+use crate::clients::ClientLimitsView;
+use crate::edge::format_time;
+use crate::numbers::RouteView;
+
+/// A business action: `API_KEY_CREATED`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Action(&'static str);
+
+/// There is no such action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such action; they are written like API_KEY_CREATED")]
+pub struct UnknownAction;
+
+impl Action {
+    /// Its word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl std::str::FromStr for Action {
+    type Err = UnknownAction;
+
+    fn from_str(word: &str) -> Result<Self, UnknownAction> {
+        Self::ALL.iter().copied().find(|action| action.0 == word).ok_or(UnknownAction)
+    }
+}
+
+impl Serialize for Action {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Action {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        std::borrow::Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// What an event tells besides its envelope.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Told {
+    /// What it was done to, if that is not what the stream is about.
+    pub(super) on: Option<Resource>,
+    pub(super) before: Option<Value>,
+    pub(super) after: Option<Value>,
+    pub(super) ip: Option<String>,
+}
+
+impl Told {
+    fn on(self, user: UserId) -> Self {
+        Self { on: Some(Resource::new(UserId::CATEGORY, &user)), ..self }
+    }
+
+    fn from(self, origin: &Origin) -> Self {
+        Self { ip: origin.ip.as_ref().and_then(|ip| ip.reveal().cloned()), ..self }
+    }
+}
+
+/// Nothing but that it happened.
+fn done() -> Told {
+    Told::default()
+}
+
+/// Something came to be.
+fn made(after: Value) -> Told {
+    Told { after: Some(after), ..Told::default() }
+}
+
+/// Something ended.
+fn ended(before: Value) -> Told {
+    Told { before: Some(before), ..Told::default() }
+}
+
+/// Something changed: of both only what differs.
+fn changed(before: Value, after: Value) -> Told {
+    let differing = |mine: &Value, theirs: &Value| match mine {
+        Value::Object(fields) => {
+            fields.iter().filter(|(name, value)| theirs.get(name) != Some(value)).map(own).collect()
+        }
+        other => other.clone(),
+    };
+    Told { before: Some(differing(&before, &after)), after: Some(differing(&after, &before)), ..done() }
+}
+
+fn own((name, value): (&String, &Value)) -> (String, Value) {
+    (name.clone(), value.clone())
+}
+
+fn anybody(_: &Actor) -> bool {
+    true
+}
+
+/// Somebody who asked by REST: what actors and carriers do on a call is the call's history, not an action.
+fn asked_for(actor: &Actor) -> bool {
+    matches!(actor, Actor::User(_) | Actor::ApiKey(_))
+}
+
+/// Declares the actions of each kind of event: the event's stored name, how it looks, the action, what is shown.
+macro_rules! audited {
+    ($($events:ident of $resource:ident by $who:ident as |$id:pat_param| {
+        $($type:literal, $variant:ident($fact:pat) $(if $holds:expr)? => $action:ident: $told:expr;)*
+    })*) => {
+        impl Action {
+            /// Every action there is.
+            pub const ALL: &'static [Action] = &[$($(Action(stringify!($action)),)*)*];
+        }
+
+        /// The action an event is, if it is one; its circumstances; and what it tells.
+        #[allow(unreachable_patterns, reason = "an event may be two actions, and all events of a kind actions")]
+        pub(super) fn read(event: &Recorded) -> Result<Option<(Action, Resource, Metadata, Told)>, DecodeError> {
+            let event_type = event.event_type.as_str();
+            $(if matches!(event_type, $($type)|*) {
+                let metadata = event.metadata();
+                let metadata = metadata
+                    .map_err(|_| DecodeError::Metadata { event_type: event_type.to_owned() })?;
+                if !$who(&metadata.actor) {
+                    return Ok(None);
+                }
+                let id = $resource(event.stream.id());
+                let (action, mut told) = match $events::decode(event_type, event.schema, &event.payload)? {
+                    $($events::$variant($fact) $(if $holds)? => {
+                        let $id = &id;
+                        (Action(stringify!($action)), $told)
+                    })*
+                    _ => return Ok(None),
+                };
+                let resource = told.on.take().unwrap_or_else(|| Resource::new($resource::CATEGORY, &id));
+                return Ok(Some((action, resource, metadata, told)));
+            })*
+            Ok(None)
+        }
+    };
+}
+
+audited! {
+    ClientEvent of ClientId by anybody as |_| {
+        "client.created", Created(e) => CLIENT_CREATED: made(json!({"name": e.name}));
+        "client.renamed", Renamed(e) => CLIENT_RENAMED:
+            changed(json!({"name": e.before}), json!({"name": e.after})).from(&e.origin);
+        "client.limits_changed", LimitsChanged(e) => CLIENT_LIMITS_CHANGED:
+            changed(json!(ClientLimitsView::from(e.before)), json!(ClientLimitsView::from(e.after))).from(&e.origin);
+    }
+    ApiKeyEvent of ApiKeyId by anybody as |_| {
+        "api_key.created", Created(e) => API_KEY_CREATED: made(json!({
+            "name": e.name, "key_prefix": e.key_prefix, "scopes": e.scopes, "rate_limit": e.rate_limit,
+            "usage_quota": e.usage_quota, "expires_at": e.expires_at.map(format_time),
+        })).from(&e.origin);
+        "api_key.updated", Updated(e) => API_KEY_UPDATED:
+            changed(key_terms(&e.before), key_terms(&e.after)).from(&e.origin);
+        "api_key.rotated", Rotated(e) => API_KEY_ROTATED: made(json!({
+            "key_prefix": e.key_prefix, "old_valid_until": format_time(e.old_valid_until),
+        })).from(&e.origin);
+        "api_key.revoked", Revoked(e) => API_KEY_REVOKED: done().from(&e.origin);
+        "api_key.deleted", Deleted(e) => API_KEY_DELETED: done().from(&e.origin);
+    }
+    UserEvent of UserId by anybody as |_| {
+        "user.created", Created(e) => USER_CREATED:
+            made(json!({"email": e.email.reveal(), "role": e.role})).from(&e.origin);
+        "user.updated", Updated(e) => USER_UPDATED:
+            changed(user_terms(e.before), user_terms(e.after)).from(&e.origin);
+        "user.password_changed", PasswordChanged(e) => USER_PASSWORD_CHANGED: done().from(&e.origin);
+        "user.signed_out", SignedOut(e) => USER_SIGNED_OUT: done().from(&e.origin);
+        "user.login_failed", LoginFailed(e) => USER_LOGIN_FAILED: done().from(&e.origin);
+        "user.deleted", Deleted(e) => USER_DELETED: done().from(&e.origin);
+    }
+    // a refreshed token is a login going on: of no interest beside its beginning and its end
+    LoginEvent of LoginId by anybody as |login| {
+        "login.started", Started(e) => USER_LOGIN: made(json!({
+            "login_id": login.to_string(), "expires_at": format_time(e.expires_at),
+        })).on(e.user).from(&e.origin);
+        "login.revoked", Revoked(e) if e.reason == RevokedFor::SignOut => USER_LOGOUT:
+            ended(json!({"login_id": login.to_string()})).on(e.user).from(&e.origin);
+        "login.revoked", Revoked(e) if e.reason == RevokedFor::Reuse => REFRESH_TOKEN_REUSED:
+            ended(json!({"login_id": login.to_string()})).on(e.user).from(&e.origin);
+    }
+    NumberEvent of NumberId by anybody as |_| {
+        "number.added", Added(e) => NUMBER_ADDED:
+            made(json!({"number": e.number.reveal(), "route": RouteView::from(e.route)}));
+        "number.rerouted", Rerouted(e) => NUMBER_REROUTED: Told {
+            before: e.before.map(|route| json!({"route": RouteView::from(route)})),
+            ..made(json!({"route": RouteView::from(e.route)}))
+        };
+        "number.removed", Removed(_) => NUMBER_REMOVED: done();
+    }
+    // what is said and keyed, and the client's own data, are not repeated here: they may be anything
+    CallEvent of CallId by asked_for as |_| {
+        "call.queued", Queued(e) => CALL_PLACED: made(json!({
+            "to": e.to.reveal(), "from": e.from.as_ref().map(|from| from.reveal()),
+            "agent_id": e.agent_id.map(|id| id.to_string()),
+            "ivr_menu_id": e.menu_id.map(|id| id.to_string()),
+            "max_duration_ms": e.max_duration_ms, "ring_timeout_ms": e.ring_timeout_ms, "record": e.record,
+        }));
+        "call.hangup_requested", HangUpRequested(_) => CALL_HANGUP_REQUESTED: done();
+        "call.transfer_requested", TransferRequested(e) => CALL_TRANSFER_REQUESTED:
+            made(json!({"to": e.to.reveal()}));
+        "call.speech_requested", SpeechRequested(_) => CALL_SPEECH_REQUESTED: done();
+        "call.dtmf_requested", DtmfRequested(_) => CALL_DTMF_REQUESTED: done();
+        "call.metadata_changed", MetadataChanged(_) => CALL_METADATA_CHANGED: done();
+    }
+}
+
+fn key_terms(terms: &KeyTerms) -> Value {
+    json!({
+        "name": terms.name, "scopes": terms.scopes, "rate_limit": terms.rate_limit,
+        "usage_quota": terms.usage_quota, "enabled": terms.enabled,
+    })
+}
+
+fn user_terms(terms: UserTerms) -> Value {
+    json!({"role": terms.role, "enabled": terms.enabled})
+}
