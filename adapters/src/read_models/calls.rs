@@ -133,6 +133,12 @@ const PLACED: &str = "SELECT k.id, count(*), max(g.position) FROM clients AS k C
     WHERE k.generation = (SELECT generation FROM projections WHERE name = 'clients') AND k.id > $2 \
     AND c.generation = (SELECT generation FROM projections WHERE name = 'calls') AND c.client_id = k.id \
     AND c.created_at >= $1 AND c.direction = 'outbound' GROUP BY k.id ORDER BY k.id LIMIT $3";
+// lines are found by their call, so that only this client's are read
+const BYTES: &str = "WITH own AS (SELECT id, doc FROM calls WHERE client_id = $1 \
+    AND generation = (SELECT generation FROM projections WHERE name = 'calls')) \
+    SELECT coalesce((SELECT sum(octet_length(doc)) FROM own), 0) \
+    + coalesce((SELECT sum(octet_length(t.doc)) FROM own JOIN transcript_lines AS t ON t.call_id = own.id \
+    AND t.generation = (SELECT generation FROM projections WHERE name = 'transcripts')), 0)";
 
 #[async_trait]
 impl CallQueries for SqlViews {
@@ -215,6 +221,11 @@ impl CallQueries for SqlViews {
             Ok(CallCount { client, placed, position })
         };
         rows.iter().map(count).collect::<Result<_, sqlx::Error>>().map_err(|error| unavailable(&error))
+    }
+
+    async fn stored_bytes(&self, client: ClientId) -> Result<u64, StoreUnavailable> {
+        let row = self.row(Of::Client(client), BYTES, [Value::Uuid(client.0)]).await?;
+        row.map_or(Ok(0), |row| row.count(0)).map_err(|error| unavailable(&error))
     }
 }
 

@@ -8,6 +8,8 @@ use super::setting::section;
 section! {
     /// Rates, and how often the use of keys is written down.
     pub struct LimitsConfig {
+        /// Requests an hour by a key that has no limit of its own.
+        key_requests_per_hour: NonZeroU32 = "limits.key_requests_per_hour", "100000";
         /// Requests a minute by all keys and users of a client, unless it has a limit of its own.
         client_requests_per_minute: NonZeroU32 = "limits.client_requests_per_minute", "6000";
         /// Attempts to log in a minute from one IP address, and as many for one e-mail address.

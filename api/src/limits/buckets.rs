@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use adapters::keys::{BucketName, BucketShare};
@@ -16,6 +17,8 @@ const BUCKETS_A_SHARD: usize = 8_192;
 pub(super) struct Buckets {
     shards: [Mutex<HashMap<BucketName, Bucket>>; SHARDS],
     room: usize,
+    /// Whose turn it is to be told first.
+    turn: AtomicUsize,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,7 +37,7 @@ impl Buckets {
     }
 
     fn with_room(room: usize) -> Self {
-        Self { shards: Default::default(), room }
+        Self { shards: Default::default(), room, turn: AtomicUsize::new(0) }
     }
 
     fn shard(&self, name: &BucketName) -> MutexGuard<'_, HashMap<BucketName, Bucket>> {
@@ -69,7 +72,9 @@ impl Buckets {
     /// What the other nodes do not know yet, at most `most` buckets, by name. It counts as told.
     pub(super) fn untold(&self, now: i64, most: usize) -> Vec<BucketShare> {
         let mut shares = Vec::new();
-        for shard in &self.shards {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % SHARDS;
+        let (after, first) = self.shards.split_at(turn);
+        for shard in first.iter().chain(after) {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             for (name, bucket) in shard.iter_mut().filter(|(_, bucket)| bucket.taken != 0) {
                 if shares.len() == most {

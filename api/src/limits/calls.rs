@@ -3,14 +3,19 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use chrono::TimeDelta;
 use domain::client::ClientLimits;
 use domain::envelope::{Position, Recorded, Time};
 use domain::ids::{CallId, ClientId};
 use domain::ports::clock::Clock;
 use projections::calls::CallCount;
 
-/// A client's quota of calls.
+/// A call the log has not told of for so long was told of before: its request is a repetition.
+const PATIENCE: TimeDelta = TimeDelta::seconds(60);
+
+/// What is between a client and its next call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CallQuota {
     /// `calls_per_day`.
@@ -19,6 +24,20 @@ pub enum CallQuota {
     /// `concurrent_calls`.
     #[error("the client's quota `concurrent_calls` of {0} calls under way at a time is used up")]
     Concurrent(u32),
+    /// `storage_bytes`.
+    #[error("the client's quota `storage_bytes` of {0} bytes is used up")]
+    Storage(u64),
+}
+
+impl CallQuota {
+    /// As the metric names it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::PerDay(_) => "calls_per_day",
+            Self::Concurrent(_) => "concurrent_calls",
+            Self::Storage(_) => "storage_bytes",
+        }
+    }
 }
 
 /// The calls of all clients, counted from the log.
@@ -36,7 +55,7 @@ struct ClientCalls {
     counted_to: Position,
     open: HashSet<CallId>,
     /// About to be placed; the log has not told of them yet.
-    coming: HashSet<CallId>,
+    coming: HashMap<CallId, Time>,
 }
 
 /// The place of a call that is about to be queued; free again when dropped.
@@ -73,6 +92,19 @@ impl CallBook {
     /// The start of the day that counts.
     pub(super) fn today(&self) -> Time {
         Time::from_timestamp(day_of(self.clock.now()) * 86_400, 0).unwrap_or_default()
+    }
+
+    /// When it may be worth to ask again: a day ends at midnight, a call may end any moment, and room has to be made.
+    pub(super) fn retry_after(&self, quota: CallQuota) -> Duration {
+        let now = self.clock.now();
+        match quota {
+            CallQuota::PerDay(_) => {
+                let passed = now.timestamp().rem_euclid(86_400).unsigned_abs();
+                Duration::from_secs(86_400 - passed)
+            }
+            CallQuota::Concurrent(_) => Duration::from_secs(1),
+            CallQuota::Storage(_) => Duration::from_secs(3_600),
+        }
     }
 
     /// A call that is under way on start.
@@ -122,10 +154,16 @@ impl CallBook {
         call: CallId,
         limits: ClientLimits,
     ) -> Result<Place, CallQuota> {
-        let day = day_of(self.clock.now());
+        let now = self.clock.now();
+        let day = day_of(now);
         let mut clients = lock(&self.clients);
         let calls = clients.entry(client).or_default();
         calls.turn_to(day);
+        calls.coming.retain(|_, since| now - *since < PATIENCE);
+        if calls.open.contains(&call) {
+            // a repetition of the request that placed it
+            return Ok(Place { clients: self.clients.clone(), client, call, kept: true });
+        }
         let coming = calls.coming.len() as u64;
         if let Some(most) = limits.calls_per_day
             && calls.placed_today + coming >= u64::from(most)
@@ -137,7 +175,7 @@ impl CallBook {
         {
             return Err(CallQuota::Concurrent(most));
         }
-        calls.coming.insert(call);
+        calls.coming.insert(call, now);
         Ok(Place { clients: self.clients.clone(), client, call, kept: false })
     }
 }
@@ -174,8 +212,6 @@ impl fmt::Debug for CallBook {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use domain::envelope::{StreamId, Version};
     use domain::testing::clock::ManualClock;
     use uuid::Uuid;
@@ -246,6 +282,19 @@ mod tests {
     }
 
     #[test]
+    fn a_repetition_takes_no_place_of_its_own() {
+        let (clock, book) = book();
+        told(&book, 1, 1, "call.queued");
+        book.place(CLIENT, call(1), concurrent(1)).unwrap().queued();
+        told(&book, 2, 1, "call.ended");
+        // of this one the log tells nothing new
+        book.place(CLIENT, call(1), concurrent(1)).unwrap().queued();
+        assert!(book.place(CLIENT, call(2), concurrent(1)).is_err());
+        clock.advance(Duration::from_secs(60));
+        assert!(book.place(CLIENT, call(2), concurrent(1)).is_ok());
+    }
+
+    #[test]
     fn a_call_told_of_before_its_request_is_answered_counts_once() {
         let (_, book) = book();
         let place = book.place(CLIENT, call(1), per_day(2)).unwrap();
@@ -268,6 +317,15 @@ mod tests {
         assert!(book.place(CLIENT, call(3), per_day(1)).is_err());
         clock.advance(Duration::from_secs(1));
         assert!(book.place(CLIENT, call(3), per_day(1)).is_ok());
+    }
+
+    #[test]
+    fn who_has_placed_all_calls_of_a_day_is_told_to_wait_for_midnight() {
+        let (clock, book) = book();
+        let midnight = Duration::from_secs(86_400);
+        assert_eq!(book.retry_after(CallQuota::PerDay(1)), midnight);
+        clock.advance(Duration::from_secs(86_390));
+        assert_eq!(book.retry_after(CallQuota::PerDay(1)), Duration::from_secs(10));
     }
 
     #[test]

@@ -13,8 +13,8 @@ use super::gate::Gate;
 const PAUSE: Duration = Duration::from_secs(1);
 /// A store that takes longer counts as unreachable.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Most buckets told at once; the others wait for their turn.
-const MOST: usize = 5_000;
+/// Most buckets told at once, more than a shard holds; the others wait for their turn.
+const MOST: usize = 10_000;
 
 /// Exchanges rates with the other nodes until `stop`. No request waits for it: while the store cannot be reached each
 /// node holds to the limits by itself.
@@ -24,13 +24,14 @@ pub async fn exchange(
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) {
-    let (mut seen, mut reachable) = (0, true);
+    // the first one at once: a node that comes back learns what it knew before
+    let (mut seen, mut reachable, mut next) = (0, true, clock.now());
     loop {
-        let next = clock.now() + PAUSE;
         tokio::select! {
             () = stop.cancelled() => return,
             () = clock.sleep_until(next) => {}
         }
+        next = clock.now() + PAUSE;
         let (buckets, limiter) = (&gate.limiter.buckets, &gate.limiter);
         let untold = buckets.untold(limiter.now(), MOST);
         let told = tokio::time::timeout(PATIENCE, shared.exchange(&untold, seen)).await;
@@ -41,15 +42,21 @@ pub async fn exchange(
                 for bucket in exchanged.buckets {
                     buckets.learn(bucket.name, bucket.lead, now);
                 }
+                count("told");
                 reachable = true;
                 continue;
             }
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),
         };
+        count("failed");
         buckets.still_untold(&untold, limiter.now());
         if std::mem::replace(&mut reachable, false) {
             tracing::warn!(error, "rates are not shared with other nodes: the key store cannot be reached");
         }
     }
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!("voxledger_limit_exchanges_total", "outcome" => outcome).increment(1);
 }

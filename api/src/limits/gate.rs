@@ -1,5 +1,7 @@
 //! What every authenticated request goes through.
 
+use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +16,9 @@ use projections::clients::ClientEntry;
 
 use super::calls::{CallBook, CallQuota, Place};
 use super::gcra::Standing;
-use super::limiter::{Limiter, Rates};
+use super::limiter::{Limiter, Rates, count_refusal};
 use super::meter::{QuotaExhausted, UsageMeter};
+use super::storage::StorageBook;
 use super::tenants::Tenants;
 use crate::http::auth::{Principal, Who};
 
@@ -24,8 +27,9 @@ use crate::http::auth::{Principal, Who};
 pub struct Gate {
     pub(super) limiter: Limiter,
     pub(super) meter: UsageMeter,
-    tenants: Tenants,
+    pub(super) tenants: Tenants,
     calls: CallBook,
+    pub(super) storage: StorageBook,
 }
 
 /// Why a request is not let through.
@@ -37,15 +41,33 @@ pub enum Refusal {
     Exhausted(QuotaExhausted),
 }
 
+/// A client's quota that is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spent {
+    /// Which.
+    pub quota: CallQuota,
+    /// When it may be worth to ask again.
+    pub retry_after: Duration,
+}
+
+impl fmt::Display for Spent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.quota.fmt(f)
+    }
+}
+
 impl Gate {
     /// A gate that knows nobody: everybody has the node's rates and no quota.
+    ///
+    /// Nodes that share limits have the same `secret`.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>, rates: Rates) -> Self {
+    pub fn new(clock: Arc<dyn Clock>, rates: Rates, secret: [u8; 32]) -> Self {
         Self {
-            limiter: Limiter::new(clock.clone(), rates),
+            limiter: Limiter::new(clock.clone(), rates, secret),
             meter: UsageMeter::new(clock.clone()),
             tenants: Tenants::default(),
             calls: CallBook::new(clock),
+            storage: StorageBook::default(),
         }
     }
 
@@ -58,16 +80,19 @@ impl Gate {
         route: &str,
     ) -> (Standing, Option<Refusal>) {
         let client = principal.client;
-        let bounded = match principal.who {
-            Who::Key { id, bounds } => bounds.rate_limit.map(|an_hour| (id, an_hour)),
+        let key = match principal.who {
+            Who::Key { id, bounds } => Some((id, bounds.rate_limit)),
             Who::User { .. } => None,
         };
-        let standing = self.limiter.request(bounded, client, self.tenants.limits(client).requests_per_minute);
+        let standing = self.limiter.request(key, client, self.tenants.limits(client).requests_per_minute);
         if let Some(wait) = standing.retry_after {
             return (standing, Some(Refusal::RateLimited(wait)));
         }
         let Who::Key { id, bounds } = principal.who else { return (standing, None) };
         let counted = self.meter.count(id, client, bounds.usage_quota, method, route);
+        if counted.is_err() {
+            count_refusal("key_quota");
+        }
         (standing, counted.err().map(Refusal::Exhausted))
     }
 
@@ -75,16 +100,22 @@ impl Gate {
     ///
     /// # Errors
     /// How long to wait.
-    pub fn login(&self, ip: Option<&str>, email_hash: [u8; 32]) -> Result<(), Duration> {
-        self.limiter.login(ip, email_hash)
+    pub fn login(&self, ip: Option<IpAddr>, email: &str) -> Result<(), Duration> {
+        self.limiter.login(ip, email)
     }
 
     /// A place for a call that is about to be queued.
     ///
     /// # Errors
-    /// When one of the client's quotas of calls is used up.
-    pub fn place(&self, client: ClientId, call: CallId) -> Result<Place, CallQuota> {
-        self.calls.place(client, call, self.tenants.limits(client))
+    /// When one of the client's quotas is used up.
+    pub fn place(&self, client: ClientId, call: CallId) -> Result<Place, Spent> {
+        let limits = self.tenants.limits(client);
+        let room = self.storage.check(client, limits.storage_bytes);
+        let place = room.and_then(|()| self.calls.place(client, call, limits));
+        place.map_err(|quota| {
+            count_refusal(quota.name());
+            Spent { quota, retry_after: self.calls.retry_after(quota) }
+        })
     }
 
     /// The start of the day whose calls count.
@@ -119,7 +150,10 @@ impl Gate {
             match event.stream.category() {
                 KeyUsage::CATEGORY => self.meter.apply(event),
                 Client::CATEGORY => self.tenants.apply(event),
-                CallId::CATEGORY => self.calls.apply(event),
+                CallId::CATEGORY => {
+                    self.calls.apply(event);
+                    self.storage.grow(event.client_id, event.payload.len());
+                }
                 _ => {}
             }
         }
@@ -135,9 +169,10 @@ mod tests {
     use super::*;
     use crate::http::auth::{Bounds, Scopes};
 
-    fn gate() -> Gate {
-        let rates = Rates { client: Rate::per_minute(100), login: Rate::per_minute(1) };
-        Gate::new(Arc::new(ManualClock::default()), rates)
+    fn gate() -> (Arc<ManualClock>, Gate) {
+        let clock = Arc::new(ManualClock::default());
+        let rates = Rates { key_an_hour: 1_000, client: Rate::per_minute(100), login: Rate::per_minute(1) };
+        (clock.clone(), Gate::new(clock, rates, [7; 32]))
     }
 
     fn principal(bounds: Bounds) -> Principal {
@@ -151,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_comes_too_fast_does_not_count_against_the_quota() {
-        let gate = gate();
+        let (clock, gate) = gate();
         let fast = principal(Bounds { rate_limit: Some(2), usage_quota: Some(3), expires_at: None });
         for _ in 0..2 {
             assert_eq!(gate.admit(&fast, "GET", "/x").1, None);
@@ -159,6 +194,7 @@ mod tests {
         for _ in 0..5 {
             assert!(matches!(gate.admit(&fast, "GET", "/x").1, Some(Refusal::RateLimited(_))));
         }
+        clock.advance(Duration::from_secs(3_600));
         let unhurried = principal(Bounds { usage_quota: Some(3), ..Bounds::default() });
         assert_eq!(gate.admit(&unhurried, "GET", "/x").1, None);
         let exhausted = Some(Refusal::Exhausted(QuotaExhausted(3)));
@@ -167,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_clients_own_limit_takes_the_place_of_the_nodes() {
-        let gate = gate();
+        let (_, gate) = gate();
         let anybody = principal(Bounds::default());
         assert_eq!(gate.admit(&anybody, "GET", "/x").0.limit, 100);
         let limits = domain::client::ClientLimits { requests_per_minute: Some(7), ..Default::default() };

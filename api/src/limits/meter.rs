@@ -130,15 +130,15 @@ impl UsageMeter {
     }
 
     /// What was counted since the last time, for the log. A key whose last use the log has not confirmed yet is
-    /// left out and counts on.
-    pub(super) fn take(&self, mut new_id: impl FnMut() -> Uuid) -> Vec<Use> {
+    /// left out and counts on, unless this is the `last` time.
+    pub(super) fn take(&self, last: bool, mut new_id: impl FnMut() -> Uuid) -> Vec<Use> {
         let now = self.clock.now();
         let mut taken = Vec::new();
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             for (key, known) in shard.iter_mut() {
-                let Some(client) = known.client.filter(|_| known.fresh > 0 && known.on_its_way.is_none())
-                else {
+                let ready = known.fresh > 0 && (last || known.on_its_way.is_none());
+                let Some(client) = known.client.filter(|_| ready) else {
                     continue;
                 };
                 let mut by_endpoint = BTreeMap::new();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     fn take(meter: &UsageMeter) -> Vec<Use> {
-        meter.take(|| Uuid::from_u128(99))
+        meter.take(false, || Uuid::from_u128(99))
     }
 
     #[test]
@@ -259,6 +259,10 @@ mod tests {
         // nothing more of the key before the log has it
         count(&meter, None).unwrap();
         assert_eq!(take(&meter), []);
+        // but a node that stops does not wait for it
+        assert_eq!(meter.take(true, || Uuid::from_u128(98))[0].used.count, 1);
+        count(&meter, None).unwrap();
+        meter.shard(KEY).get_mut(&KEY).unwrap().on_its_way = Some((taken[0].id, 3));
         meter.apply(&recorded(&taken[0], 1));
         let again = take(&meter);
         assert_eq!((again[0].used.count, again[0].used.by_endpoint.len()), (1, 1));

@@ -12,13 +12,15 @@ mod gate;
 mod gcra;
 mod limiter;
 mod meter;
+mod storage;
 mod tenants;
 mod writer;
 
 pub use calls::{CallQuota, Place};
 pub use exchange::exchange;
-pub use gate::{Gate, Refusal};
+pub use gate::{Gate, Refusal, Spent};
 pub use gcra::{Rate, Standing};
 pub use limiter::{Limiter, Rates};
 pub use meter::{QuotaExhausted, UsageMeter};
+pub use storage::watch_storage;
 pub use writer::UsageWriter;

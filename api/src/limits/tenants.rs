@@ -18,6 +18,12 @@ impl Tenants {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(&client).copied().unwrap_or_default()
     }
 
+    /// Those whose storage is limited.
+    pub(super) fn with_storage(&self) -> Vec<ClientId> {
+        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        table.iter().filter(|(_, limits)| limits.storage_bytes.is_some()).map(|(client, _)| *client).collect()
+    }
+
     pub(super) fn set(&self, client: ClientId, limits: ClientLimits) {
         let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if limits == ClientLimits::default() {

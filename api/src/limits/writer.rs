@@ -36,7 +36,7 @@ impl UsageWriter {
         Self { runtime, gate, unsent: Mutex::default() }
     }
 
-    /// Writes every `pause` until `stop`. What was counted since is left to a last [`flush`](Self::flush), once no
+    /// Writes every `pause` until `stop`. What was counted since is left to [`finish`](Self::finish), once no
     /// request is under way any more.
     pub async fn run(self: Arc<Self>, pause: Duration, stop: CancellationToken) {
         let clock = self.runtime.clock.clone();
@@ -44,23 +44,26 @@ impl UsageWriter {
             let next = clock.now() + pause;
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = clock.sleep_until(next) => self.flush().await,
+                () = clock.sleep_until(next) => self.flush(false).await,
             }
         }
     }
 
+    /// The last [`flush`](Self::flush): nothing is counted any more and nobody follows the log.
+    pub async fn finish(&self) {
+        self.flush(true).await;
+    }
+
     /// Writes what was counted since the last time, and what could not be written then.
-    pub async fn flush(&self) {
+    async fn flush(&self, last: bool) {
         let mut unsent = self.unsent.lock().await;
         let ids = &self.runtime.ids;
-        unsent.extend(self.gate.meter.take(|| ids.next()));
+        unsent.extend(self.gate.meter.take(last, || ids.next()));
         let appends =
             unsent.drain(..).map(|usage| async { (self.append(&usage).await).err().map(|_| usage) });
-        let failed: Vec<Use> = futures::stream::iter(appends)
-            .buffer_unordered(AT_ONCE)
-            .filter_map(async |usage| usage)
-            .collect()
-            .await;
+        let outcomes: Vec<Option<Use>> =
+            futures::stream::iter(appends).buffer_unordered(AT_ONCE).collect().await;
+        let failed: Vec<Use> = outcomes.into_iter().flatten().collect();
         if !failed.is_empty() {
             tracing::warn!(keys = failed.len(), "the use of keys cannot be written now, trying again later");
         }

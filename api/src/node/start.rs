@@ -38,7 +38,7 @@ use crate::http::client_ip::TrustedProxies;
 use crate::http::middleware::{Edge, Idempotency};
 use crate::http::system::Readiness;
 use crate::http::{BodyLimit, docs, system, v1};
-use crate::limits::{Gate, Rate, Rates, UsageWriter, exchange};
+use crate::limits::{Gate, Rate, Rates, UsageWriter, exchange, watch_storage};
 use crate::telemetry::{Meters, trace_context};
 
 /// What the handlers of the API work with.
@@ -143,10 +143,12 @@ impl Node {
         };
         let known = all_views_hold(&*view_store).await?;
         let rates = Rates {
+            key_an_hour: config.limits.key_requests_per_hour.get(),
             client: Rate::per_minute(config.limits.client_requests_per_minute.get()),
             login: Rate::per_minute(config.limits.logins_per_minute.get()),
         };
-        let gate = Arc::new(Gate::new(runtime.clock.clone(), rates));
+        let secret = edges.vault.secret("logins").await.context("cannot use the vault")?;
+        let gate = Arc::new(Gate::new(runtime.clock.clone(), rates, secret));
         let directories = Directories::load(&*queries, runtime.clock.clone(), gate.clone(), known).await?;
         let trace =
             runner::TraceHooks { recording: trace_context::is_exporting, adopt: trace_context::set_parent };
@@ -184,6 +186,7 @@ impl Node {
             tokio::spawn(directories.clone().follow(runtime.clone(), known, stop.clone())),
             tokio::spawn(actors::work::run(bench, effects, stop.clone())),
             tokio::spawn(usage.clone().run(config.limits.usage_flush, stop.clone())),
+            tokio::spawn(watch_storage(gate.clone(), queries.clone(), runtime.clock.clone(), stop.clone())),
         ];
         if let Some(shared) = edges.keys.shared_buckets() {
             tasks.push(tokio::spawn(exchange(gate.clone(), shared, runtime.clock.clone(), stop.clone())));
@@ -258,7 +261,7 @@ impl Node {
                 tracing::error!(%error, "a component ended abnormally");
             }
         }
-        self.usage.flush().await;
+        self.usage.finish().await;
         self.runner.stop().await;
         self.keys.close().await;
         self.log.close().await;

@@ -200,9 +200,9 @@ impl ApiError {
             .retry_after(wait)
     }
 
-    /// 429: a quota is used up; the detail names it.
-    pub fn quota_exhausted(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(Code::QuotaExhausted, detail)
+    /// 429: a quota is used up; the detail names it. To ask before `wait` is over is useless.
+    pub fn quota_exhausted(detail: impl Into<Cow<'static, str>>, wait: Duration) -> Self {
+        Self::new(Code::QuotaExhausted, detail).retry_after(wait)
     }
 
     /// 503: a queue is full; ask again after `wait`, rounded up to seconds.

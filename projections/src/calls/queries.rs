@@ -81,4 +81,7 @@ pub trait CallQueries: Send + Sync {
         after: Option<ClientId>,
         limit: u32,
     ) -> Result<Vec<CallCount>, StoreUnavailable>;
+
+    /// Bytes of a client's calls and transcripts, as they are shown.
+    async fn stored_bytes(&self, client: ClientId) -> Result<u64, StoreUnavailable>;
 }

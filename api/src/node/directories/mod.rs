@@ -143,7 +143,8 @@ async fn load_limits(views: &dyn Queries, gate: &Gate) -> Result<(), StoreUnavai
         let full = page.len() == PAGE as usize;
         page.into_iter().for_each(|count| gate.insert_count(count));
         if !full {
-            return Ok(());
+            break;
         }
     }
+    gate.measure_storage(views).await
 }
