@@ -7,6 +7,7 @@ mod calls;
 mod cli;
 mod crash;
 mod idempotency;
+mod limits;
 mod live;
 mod numbers;
 mod outbound;
