@@ -17,6 +17,8 @@ use super::meter::Use;
 
 /// Appends under way at a time; the log makes one commit of what comes together.
 const AT_ONCE: usize = 64;
+/// A pause of nothing would be a loop of nothing else.
+const SHORTEST: Duration = Duration::from_millis(10);
 
 /// Writes what the meter counts.
 ///
@@ -41,7 +43,7 @@ impl UsageWriter {
     pub async fn run(self: Arc<Self>, pause: Duration, stop: CancellationToken) {
         let clock = self.runtime.clock.clone();
         loop {
-            let next = clock.now() + pause;
+            let next = clock.now() + pause.max(SHORTEST);
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = clock.sleep_until(next) => self.flush(false).await,
