@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use adapters::testing::call_lives::{call, client, new_event, start};
-use domain::api_key::{ApiKeyCreated, ApiKeyEvent};
+use domain::api_key::{ApiKeyCreated, ApiKeyEvent, ApiKeyUsed, KeyUsage, KeyUsageEvent};
 use domain::call::terms::{Direction, EndReason, Status};
 use domain::call::{CallEvent, CallMetadata, Queued};
 use domain::client::{ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged};
@@ -33,6 +33,7 @@ on_every_database!(
     a_transcript_comes_in_pages,
     numbers_are_read_rerouted_and_removed,
     clients_and_keys_are_read,
+    a_key_that_is_used_for_the_first_time_after_a_restart_keeps_what_it_was,
     what_clients_have_under_way_and_stored_is_counted,
 );
 
@@ -364,6 +365,28 @@ async fn clients_and_keys_are_read(world: World) {
     assert_eq!(entry.hashes, [(KeyHash([9; 32]), None)]);
     assert_eq!(world.views.api_key_directory(None, 10).await.unwrap().len(), 1);
     assert!(world.views.api_key_directory(Some(id), 10).await.unwrap().is_empty());
+}
+
+/// Its use is a stream of its own, whose first event finds a row that is there already.
+async fn a_key_that_is_used_for_the_first_time_after_a_restart_keeps_what_it_was(world: World) {
+    let id = ApiKeyId(sequential(900_009));
+    append(&world, [(id.stream(), new_event(804, 0, client(3), &key(9)))]).await;
+    world.catch_up().await;
+    for (n, uses) in [(805, 3), (806, 4)] {
+        let at = start() + Duration::from_secs(n);
+        let used = ApiKeyUsed {
+            count: uses,
+            by_endpoint: [("GET /x".to_owned(), uses)].into(),
+            last_used_at: at,
+            at,
+        };
+        let event = new_event(n, 0, client(3), &KeyUsageEvent::from(used));
+        append(&world, [(KeyUsage::stream(id), event)]).await;
+        world.catch_up().await;
+    }
+    let row = world.views.api_key_row(client(3), id).await.unwrap().unwrap();
+    assert_eq!((row.view.usage_count, row.view.name.as_str()), (7, "key 9"));
+    assert_eq!(row.position, world.log.head().await.unwrap());
 }
 
 async fn what_clients_have_under_way_and_stored_is_counted(world: World) {
