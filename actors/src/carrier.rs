@@ -63,24 +63,33 @@ impl CarrierInbox {
         Self { runtime, calls, numbers, default_client, bound }
     }
 
-    /// Takes a webhook about a leg. `Receipt::position` is `None` for one taken before. `traceparent` is the trace the
-    /// carrier sent along, for when none is recorded here.
+    /// Takes a webhook about a leg. `Receipt::position` is `None` for one taken before. `account` is the client whose
+    /// own account with the carrier it came from: it can tell of that client's calls alone. `traceparent` is the trace
+    /// the carrier sent along, for when none is recorded here.
     ///
     /// # Errors
     /// See [`CommandError`]: nothing was acknowledged, the carrier should try again.
     pub async fn take(
         &self,
         report: CarrierReport,
+        account: Option<ClientId>,
         request_id: Option<String>,
         traceparent: Option<String>,
     ) -> Result<Receipt, TakeError> {
         let found = report.to.as_ref().and_then(|to| to.number()).and_then(|to| self.numbers.find(&to));
-        let owner = found.as_ref().map_or(self.default_client, |(client, _)| *client);
+        let owner = account.or(found.as_ref().map(|(client, _)| *client)).unwrap_or(self.default_client);
         let wanted = match report.tag {
             Some(tag) => (tag.call, tag.client, tag.role),
             None => (CallId(self.runtime.ids.next()), owner, LegRole::Main),
         };
+        let may_tell_of = |client| account.is_none_or(|account| account == client);
+        if !may_tell_of(wanted.1) {
+            return Err(CommandError::OtherClient);
+        }
         let bound = self.bind(&report.provider, &report.leg.leg_id, wanted).await?;
+        if !may_tell_of(bound.client) {
+            return Err(CommandError::OtherClient);
+        }
         let routing = found.filter(|(client, _)| *client == bound.client).map(|(_, routing)| routing);
         let context = CommandContext {
             client: bound.client,
@@ -153,11 +162,12 @@ impl CarrierInbox {
         bound
     }
 
-    /// Takes a webhook that belongs to no call: it is kept, once. Answers whether it was new.
+    /// Takes a webhook that belongs to no call: it is kept, once, as that of the client whose own `account` it came
+    /// from. Answers whether it was new.
     ///
     /// # Errors
     /// See [`CommandError`]: nothing was acknowledged, the carrier should try again.
-    pub async fn keep(&self, webhook: Unattached) -> Result<bool, TakeError> {
+    pub async fn keep(&self, webhook: Unattached, account: Option<ClientId>) -> Result<bool, TakeError> {
         let id = CarrierEventId::of(&webhook.provider, &webhook.event_id);
         let provider = webhook.provider.clone();
         let event = domain::carrier_event::CarrierInboxEvent::Received(InboxReceived {
@@ -167,7 +177,7 @@ impl CarrierInbox {
             occurred_at: webhook.occurred_at,
             raw: ByteBuf::from(webhook.raw).into(),
         });
-        let envelope = self.envelope(&event, self.default_client, CallId(id.0), &provider);
+        let envelope = self.envelope(&event, account.unwrap_or(self.default_client), CallId(id.0), &provider);
         match self.runtime.store.append(&id.stream(), Expected::NoStream, vec![envelope]).await {
             Ok(_) => Ok(true),
             Err(AppendError::Conflict { .. }) => Ok(false),

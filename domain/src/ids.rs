@@ -93,6 +93,8 @@ ids! {
     ApiKeyId = "key" in "api_key";
     /// A login: a family of refresh tokens.
     LoginId = "login" in "login";
+    /// A client's account with a provider; derived from the client and the kind.
+    AccountId = "acct" in "provider";
     /// A call: one leg with a carrier, and the legs it is transferred to.
     CallId = "call" in "call";
     /// A phone number and where its calls go.

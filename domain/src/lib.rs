@@ -19,6 +19,7 @@ pub mod origin;
 pub mod personal;
 pub mod phone;
 pub mod ports;
+pub mod provider;
 #[cfg(any(test, feature = "conformance"))]
 pub mod testing;
 pub mod user;

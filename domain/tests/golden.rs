@@ -29,6 +29,7 @@ use domain::client::ClientEvent;
 use domain::leg::LegEvent;
 use domain::login::LoginEvent;
 use domain::number::NumberEvent;
+use domain::provider::ProviderEvent;
 use domain::user::UserEvent;
 use domain::wire::{DomainEvent, readable};
 
@@ -52,6 +53,7 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<ApiKeyEvent>(specimens::api_key());
     proof.prove::<KeyUsageEvent>(specimens::key_usage());
     proof.prove::<ClaimEvent>(specimens::claim());
+    proof.prove::<ProviderEvent>(specimens::provider());
     proof.prove::<UserEvent>(specimens::user());
     proof.prove::<LoginEvent>(specimens::login());
     proof.prove::<LegEvent>(specimens::leg_bound());

@@ -17,6 +17,7 @@ const OPEN: &[&str] = &[
     "POST /api/v1/auth/refresh",
     "POST /api/v1/auth/revoke",
     "POST /api/v1/webhooks/telnyx",
+    "POST /api/v1/webhooks/telnyx/{client_id}",
 ];
 /// Operations that any credentials open.
 const ANYBODY: &[&str] = &[
@@ -58,6 +59,9 @@ impl Operation {
 
     /// The path with ids of things that exist: another client's, for whoever is not theirs.
     fn filled(&self, ids: &BTreeMap<&str, String>) -> Result<String> {
+        if self.path.contains("{kind}") {
+            return Ok(self.path.replace("{kind}", "telephony"));
+        }
         let Some((before, _)) = self.path.split_once("{id}") else { return Ok(self.path.clone()) };
         let id = ids.get(before).with_context(|| format!("an id for {}", self.path))?;
         Ok(self.path.replace("{id}", id))
@@ -96,6 +100,9 @@ async fn things(world: &World) -> Result<BTreeMap<&'static str, String>> {
     let user = id(world.api.post("/api/v1/auth/users", user).await?.data()?)?;
     let client = world.api.get("/api/v1/auth/me").await?.data()?["client"].clone();
     let client = client.as_str().context("a client")?.to_owned();
+    let account = json!({"provider": "telnyx", "api_key": "KEY_of_a_client",
+        "settings": {"connection_id": "1"}});
+    world.api.patch("/api/v1/auth/providers/telephony", None, account).await?.data()?;
     Ok(BTreeMap::from([
         ("/api/v1/auth/clients/", client),
         ("/api/v1/numbers/", number),

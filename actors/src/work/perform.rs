@@ -259,7 +259,7 @@ impl Errand<'_> {
             self.item.work,
             Work::Command(CommandKind::Answer | CommandKind::HangUp | CommandKind::Reject)
         );
-        match self.bench.telephony.leg_state(&command.control_id).await {
+        match self.bench.telephony.leg_state(self.item.client, &command.control_id).await {
             Ok(LegState::Gone) => {
                 self.settle(Outcome::Failed { code: "leg_gone".to_owned(), gone: true }).await
             }
@@ -312,7 +312,7 @@ impl Errand<'_> {
         let Some(control_id) = call.control_id().filter(|_| !call.is_over()) else {
             return Ok(After::Finish);
         };
-        match self.bench.telephony.leg_state(control_id).await {
+        match self.bench.telephony.leg_state(self.item.client, control_id).await {
             Ok(LegState::Gone) => {
                 self.tell_if_open(CallCommand::LegVanished { now: self.bench.runtime.clock.now() }).await
             }

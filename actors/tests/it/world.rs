@@ -87,7 +87,7 @@ impl Telephony for ScriptedCarrier {
         self.answer(&name, command.command_id)
     }
 
-    async fn leg_state(&self, _: &str) -> Result<LegState, CarrierError> {
+    async fn leg_state(&self, _: ClientId, _: &str) -> Result<LegState, CarrierError> {
         Ok(if *self.leg_gone.lock().unwrap() { LegState::Gone } else { LegState::Alive })
     }
 
@@ -189,7 +189,7 @@ impl World {
     }
 
     pub async fn take(&self, report: CarrierReport) -> Option<Position> {
-        self.inbox.take(report, None, None).await.unwrap().position
+        self.inbox.take(report, None, None, None).await.unwrap().position
     }
 
     /// The events of a call, oldest first.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::call::report::{LegRef, LegTag};
 use domain::envelope::Time;
+use domain::ids::ClientId;
 use domain::ports::clock::Clock;
 use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telephony};
 
@@ -199,8 +200,8 @@ impl<T: Telephony> Telephony for Guarded<T> {
         self.guard(self.carrier.command(command)).await
     }
 
-    async fn leg_state(&self, control_id: &str) -> Result<LegState, CarrierError> {
-        self.guard(self.carrier.leg_state(control_id)).await
+    async fn leg_state(&self, client: ClientId, control_id: &str) -> Result<LegState, CarrierError> {
+        self.guard(self.carrier.leg_state(client, control_id)).await
     }
 
     async fn find_leg(&self, tag: &LegTag) -> Result<Option<LegRef>, CarrierError> {

@@ -109,6 +109,27 @@ impl Value for Secret {
     }
 }
 
+/// Where a value stands in a JSON document: a JSON pointer (RFC 6901).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pointer(String);
+
+impl Pointer {
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Value for Pointer {
+    const ACCEPTS: &'static str =
+        "a JSON pointer, such as /app_metadata/client or /https:~1~1example.com~1client";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.starts_with('/').then(|| Self(text.to_owned()))
+    }
+}
+
 /// A base address over HTTP, kept without a slash at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpUrl(String);

@@ -31,8 +31,10 @@ pub struct Edges {
     pub keys: KeysDb,
     /// What secrets are sealed with.
     pub vault: Arc<dyn Vault>,
-    /// The carrier.
+    /// The carrier, by the node's own account.
     pub telephony: Arc<dyn Telephony>,
+    /// How Telnyx is reached, also with a client's own account.
+    pub telnyx: TelnyxConfig,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// New ids.
@@ -46,12 +48,13 @@ impl Edges {
     /// When a store cannot be opened or a setting is unusable.
     pub async fn connect(config: &Config) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let telephony = telephony(config, &clock)?;
+        let telnyx = telnyx(config);
+        let telephony = telephony(config, &telnyx, &clock)?;
         let log = open_log(config, false).await?;
         let views = open_views(config).await?;
         let ids: Arc<dyn Ids> = Arc::new(RandomIds);
         let (keys, vault) = open_vault(config, &clock, &ids).await?;
-        Ok(Self { log, views, keys, vault: Arc::new(vault), telephony, clock, ids })
+        Ok(Self { log, views, keys, vault: Arc::new(vault), telephony, telnyx, clock, ids })
     }
 }
 
@@ -180,15 +183,27 @@ fn make_room_for(file: &std::path::Path) -> anyhow::Result<()> {
     }
 }
 
-fn telephony(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Telephony>> {
+/// The node's own account; without one the key and the application are empty.
+fn telnyx(config: &Config) -> TelnyxConfig {
     let telnyx = &config.telnyx;
-    let (Some(key), Some(connection)) = (&telnyx.api_key, &telnyx.connection_id) else {
-        return Ok(Arc::new(NoCarrier));
-    };
-    let mut settings = TelnyxConfig::new(ApiKey::new(key.reveal()), connection);
+    let key = telnyx.api_key.as_ref().map_or("", |key| key.reveal());
+    let mut settings =
+        TelnyxConfig::new(ApiKey::new(key), telnyx.connection_id.as_deref().unwrap_or_default());
     settings.api_base = telnyx.api_base.as_str().to_owned();
     settings.timeout = config.actors.carrier_timeout;
     settings.caller_id = telnyx.caller_id.as_deref().map(domain::phone::Party::new);
-    let client = TelnyxClient::new(settings, clock.clone()).context("telnyx settings cannot be used")?;
+    settings
+}
+
+fn telephony(
+    config: &Config,
+    telnyx: &TelnyxConfig,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Arc<dyn Telephony>> {
+    if config.telnyx.api_key.is_none() || config.telnyx.connection_id.is_none() {
+        return Ok(Arc::new(NoCarrier));
+    }
+    let client =
+        TelnyxClient::new(telnyx.clone(), clock.clone()).context("telnyx settings cannot be used")?;
     Ok(Arc::new(Guarded::new(client, BreakerConfig::default(), clock.clone())))
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use domain::call::report::{LegRef, LegTag};
+use domain::ids::ClientId;
 use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telephony};
 use fs4::fs_std::FileExt as _;
 
@@ -75,7 +76,7 @@ impl Telephony for NoCarrier {
         Err(CarrierError::NotConfigured)
     }
 
-    async fn leg_state(&self, _: &str) -> Result<LegState, CarrierError> {
+    async fn leg_state(&self, _: ClientId, _: &str) -> Result<LegState, CarrierError> {
         Err(CarrierError::NotConfigured)
     }
 

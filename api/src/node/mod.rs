@@ -1,16 +1,20 @@
 //! The composition root: the edges are chosen, everything is wired once, and stopped in order.
 
 mod bootstrap;
+mod carriers;
 mod claims;
 mod directories;
 mod edges;
 mod forget;
+mod identity_provider;
 mod lifecycle;
 mod readiness;
 mod start;
 
 pub(crate) use bootstrap::create_client;
 pub use bootstrap::{Bootstrapped, DEFAULT_CLIENT};
+pub use carriers::ClientCarriers;
+pub(crate) use carriers::{secret_place, telnyx_settings};
 pub use claims::Claims;
 pub(crate) use claims::EMAIL;
 pub use edges::Edges;

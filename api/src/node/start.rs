@@ -27,10 +27,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::bootstrap::{Bootstrapped, DEFAULT_CLIENT, bootstrap};
+use super::carriers::ClientCarriers;
 use super::claims::Claims;
 use super::directories::{Directories, Identity};
 use super::edges::Edges;
 use super::forget::forget_expired_keys;
+use super::identity_provider::{self, KeySource};
 use super::readiness;
 use crate::config::Config;
 use crate::http::auth::{Doorkeeper, Passwords, Tokens};
@@ -62,8 +64,10 @@ pub struct Backend {
     pub read_your_writes: Duration,
     /// How far back the audit log is shown.
     pub audit_retention: Duration,
-    /// Checks Telnyx' signatures; without a key no webhook is taken.
+    /// Checks the signatures of the node's own account with Telnyx; without a key no webhook of it is taken.
     pub telnyx: Option<Arc<WebhookVerifier>>,
+    /// The clients' own accounts with carriers.
+    pub carriers: Arc<ClientCarriers>,
     /// Ends with the node: streams to clients end with it.
     pub stop: CancellationToken,
     /// Held while a number is taken into use, so that nobody else takes it.
@@ -158,12 +162,15 @@ impl Node {
         let calls = Calls::start(runtime.clone(), options, stop.clone());
         let inbox =
             CarrierInbox::new(runtime.clone(), calls.clone(), directories.numbers.clone(), DEFAULT_CLIENT);
+        let carriers =
+            ClientCarriers::new(runtime.clone(), edges.vault.clone(), edges.telephony, edges.telnyx);
+        let carriers = Arc::new(carriers);
         let work: Arc<dyn WorkStore> = views.clone();
         let bench = Workbench {
             runtime: runtime.clone(),
             calls: calls.clone(),
             inbox: inbox.clone(),
-            telephony: edges.telephony,
+            telephony: carriers.clone(),
             store: work.clone(),
             leases: views,
         };
@@ -213,6 +220,7 @@ impl Node {
             read_your_writes: config.http.read_your_writes,
             audit_retention: config.audit.retention.duration(),
             telnyx: config.telnyx.public_key.clone().map(Arc::new),
+            carriers,
             stop: stop.clone(),
             new_numbers: Arc::default(),
             gate,
@@ -222,7 +230,12 @@ impl Node {
         };
         let secret = backend.vault.secret("access tokens").await.context("cannot use the vault")?;
         let tokens = Arc::new(Tokens::new(secret, backend.runtime.clock.clone()));
-        let doorkeeper = Doorkeeper { directory: directories.identity, tokens };
+        let guests = identity_provider::guests(&config.identity_provider, &backend.runtime.clock);
+        if let (Some(guests), Some(url)) = (&guests, &config.identity_provider.jwks_url) {
+            let source = KeySource::new(url, backend.runtime.clock.clone())?;
+            tasks.push(tokio::spawn(source.follow(guests.clone(), stop.clone())));
+        }
+        let doorkeeper = Doorkeeper { directory: directories.identity, tokens, guests };
         let (address, server) = serve(config, backend, doorkeeper, idempotency, readiness, meters)?;
         let handle = server.handle();
         let serving = tokio::spawn(server);

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::call::report::{LegRef, LegTag};
 use crate::call::terms::RecordingFormat;
+use crate::ids::ClientId;
 use crate::personal::Personal;
 use crate::phone::Party;
 
@@ -156,8 +157,8 @@ pub trait Telephony: fmt::Debug + Send + Sync {
     /// Does something on a leg. `Ok` means the carrier accepted it; the outcome comes by webhook.
     async fn command(&self, command: &LegCommand) -> Result<(), CarrierError>;
 
-    /// Asks whether a leg still lives.
-    async fn leg_state(&self, control_id: &str) -> Result<LegState, CarrierError>;
+    /// Asks whether a leg of a client's still lives.
+    async fn leg_state(&self, client: ClientId, control_id: &str) -> Result<LegState, CarrierError>;
 
     /// Looks among the carrier's active calls for the leg with our tag: the answer to a lost dial.
     async fn find_leg(&self, tag: &LegTag) -> Result<Option<LegRef>, CarrierError>;

@@ -24,6 +24,7 @@ use domain::number::{NumberAdded, NumberEvent, NumberRemoved, NumberRerouted, Ro
 use domain::origin::Origin;
 use domain::phone::Party;
 use domain::ports::vault::Sealed;
+use domain::provider::{AccountTerms, ProviderConfigured, ProviderEvent, ProviderKind, ProviderRemoved};
 use domain::user::{
     LoginFailed, PasswordChanged, Role, SignedOut, UserCreated, UserDeleted, UserEvent, UserTerms,
     UserUpdated,
@@ -323,6 +324,28 @@ pub fn user() -> Vec<UserEvent> {
         SignedOut { origin: origin(), at: at(3) }.into(),
         LoginFailed { origin: origin(), at: at(4) }.into(),
         UserDeleted { origin: origin(), at: at(5) }.into(),
+    ]
+}
+
+/// Of a provider's account.
+pub fn provider() -> Vec<ProviderEvent> {
+    let terms = |last4: &str| AccountTerms {
+        provider: "telnyx".to_owned(),
+        key_last4: last4.to_owned(),
+        settings: [("connection_id".to_owned(), "1900000000000000001".to_owned())].into(),
+    };
+    vec![
+        ProviderConfigured {
+            kind: ProviderKind::Telephony,
+            before: Some(terms("0001")),
+            after: terms("0002"),
+            api_key: sealed(),
+            origin: origin(),
+            at: at(0),
+        }
+        .into(),
+        ProviderRemoved { kind: ProviderKind::Telephony, before: terms("0002"), origin: origin(), at: at(1) }
+            .into(),
     ]
 }
 

@@ -4,10 +4,11 @@ use domain::api_key::{ApiKeyEvent, KeyTerms};
 use domain::call::CallEvent;
 use domain::client::ClientEvent;
 use domain::envelope::{Actor, Metadata, Recorded};
-use domain::ids::{ApiKeyId, CallId, ClientId, LoginId, NumberId, UserId};
+use domain::ids::{AccountId, ApiKeyId, CallId, ClientId, LoginId, NumberId, UserId};
 use domain::login::{LoginEvent, RevokedFor};
 use domain::number::NumberEvent;
 use domain::origin::Origin;
+use domain::provider::{AccountTerms, ProviderEvent, ProviderKind};
 use domain::user::{UserEvent, UserTerms};
 use domain::wire::{DecodeError, DomainEvent};
 use serde::de::Error as _;
@@ -69,6 +70,11 @@ pub(super) struct Told {
 impl Told {
     fn on(self, user: UserId) -> Self {
         Self { on: Some(Resource::new(UserId::CATEGORY, &user)), ..self }
+    }
+
+    /// A client has one account of a kind: the kind is its name.
+    fn account(self, kind: ProviderKind) -> Self {
+        Self { on: Some(Resource::new(AccountId::CATEGORY, &kind.as_str())), ..self }
     }
 
     fn from(self, origin: &Origin) -> Self {
@@ -193,6 +199,14 @@ audited! {
         "login.revoked", Revoked(e) if e.reason == RevokedFor::Reuse => REFRESH_TOKEN_REUSED:
             ended(json!({"login_id": login.to_string()})).on(e.user).from(&e.origin);
     }
+    ProviderEvent of AccountId by anybody as |_| {
+        "provider.configured", Configured(e) => PROVIDER_CONFIGURED: Told {
+            before: e.before.as_ref().map(account_terms),
+            ..made(account_terms(&e.after))
+        }.account(e.kind).from(&e.origin);
+        "provider.removed", Removed(e) => PROVIDER_REMOVED:
+            ended(account_terms(&e.before)).account(e.kind).from(&e.origin);
+    }
     NumberEvent of NumberId by anybody as |_| {
         "number.added", Added(e) => NUMBER_ADDED:
             made(json!({"number": e.number.reveal(), "route": RouteView::from(e.route)}));
@@ -224,6 +238,10 @@ fn key_terms(terms: &KeyTerms) -> Value {
         "name": terms.name, "scopes": terms.scopes, "rate_limit": terms.rate_limit,
         "usage_quota": terms.usage_quota, "enabled": terms.enabled,
     })
+}
+
+fn account_terms(terms: &AccountTerms) -> Value {
+    json!({"provider": terms.provider, "key_last4": terms.key_last4, "settings": terms.settings})
 }
 
 fn user_terms(terms: UserTerms) -> Value {

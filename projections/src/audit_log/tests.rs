@@ -39,6 +39,7 @@ fn recorded(event_type: &str, schema: u16, payload: Vec<u8>, actor: Actor) -> Re
         "user" => "user",
         "api_key" => "api_key",
         "login" => "login",
+        "provider" => "provider",
         "number" => "number",
         "client" => "client",
         _ => "call",
@@ -99,6 +100,7 @@ fn every_action_shows_what_was_done_and_nothing_else() {
     let (no, none) = (Value::Null, None);
     let own = |prefix| encode_type_id(prefix, sequential(5));
     let login = json!({"login_id": own("login")});
+    let account = |last4| json!({"provider": "telnyx", "key_last4": last4, "settings": {"connection_id": "1900000000000000001"}});
     let menu = json!({"type": "ivr_menu", "id": "ivrm_01je7pmavwfmf8m00000000002"});
     let agent = "agt_01je7pmavwfmf8m00000000003";
     let call = |action, after: Value| (action, "call", own("call"), Value::Null, after, None);
@@ -181,6 +183,8 @@ fn every_action_shows_what_was_done_and_nothing_else() {
             IP,
         ),
         ("REFRESH_TOKEN_REUSED", "user", ANN.to_owned(), login, no.clone(), IP),
+        ("PROVIDER_CONFIGURED", "provider", "telephony".to_owned(), account("0001"), account("0002"), IP),
+        ("PROVIDER_REMOVED", "provider", "telephony".to_owned(), account("0002"), no.clone(), IP),
         (
             "NUMBER_ADDED",
             "number",

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::call::report::{LegRef, LegRole, LegTag};
 use domain::call::terms::RecordingFormat;
+use domain::ids::ClientId;
 use domain::personal::Personal;
 use domain::phone::Party;
 use domain::ports::clock::Clock;
@@ -308,7 +309,7 @@ impl Telephony for TelnyxClient {
         Ok(())
     }
 
-    async fn leg_state(&self, control_id: &str) -> Result<LegState, CarrierError> {
+    async fn leg_state(&self, _: ClientId, control_id: &str) -> Result<LegState, CarrierError> {
         let response = match self.send(self.http.get(self.url(&["calls", control_id]))).await {
             Ok(response) => response,
             // ten minutes after its end Telnyx no longer knows a call

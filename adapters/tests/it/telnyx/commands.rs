@@ -14,7 +14,7 @@ use domain::personal::Personal;
 use domain::phone::Party;
 use domain::ports::telephony::{CarrierError, LegAction, LegState, Telephony};
 
-use super::world::{World, client, dial, order, speak, tag};
+use super::world::{CLIENT, World, client, dial, order, speak, tag};
 
 const CALLER: &str = "+12025550123";
 const OURS: &str = "+12025550188";
@@ -40,7 +40,7 @@ async fn an_inbound_call_obeys_every_command() {
     assert_eq!(initiated.leg.leg_id, call.leg_id);
     assert_eq!((initiated.tag, initiated.from.unwrap().as_str()), (None, CALLER));
     let id = call.control_id.clone();
-    assert_eq!(world.client.leg_state(&id).await, Ok(LegState::Alive));
+    assert_eq!(world.client.leg_state(CLIENT, &id).await, Ok(LegState::Alive));
 
     world.client.command(&order(1, &id, LegAction::Answer)).await.unwrap();
     let answered = world.next("call.answered").await;
@@ -71,7 +71,7 @@ async fn an_inbound_call_obeys_every_command() {
     assert!(file.starts_with(b"RIFF"));
     let CarrierFact::Cost(cost) = world.next("call.cost").await.fact else { panic!("no cost") };
     assert_eq!((cost.amount_micros, cost.currency.as_str()), (4_800, "USD"));
-    assert_eq!(world.client.leg_state(&id).await, Ok(LegState::Gone));
+    assert_eq!(world.client.leg_state(CLIENT, &id).await, Ok(LegState::Gone));
 
     let record = call.ended().await.unwrap();
     assert_eq!((record.expected.status, record.expected.end_reason), (Status::Ended, None));
@@ -214,7 +214,7 @@ async fn a_failed_transfer_leaves_the_caller_with_us() {
     world.client.command(&order(2, &id, LegAction::Transfer { to, from })).await.unwrap();
     let CarrierFact::HungUp(hang_up) = world.next("call.hangup").await.fact else { panic!("no hangup") };
     assert_eq!(hang_up.cause, HangUpCause::Busy);
-    assert_eq!(world.client.leg_state(&id).await, Ok(LegState::Alive));
+    assert_eq!(world.client.leg_state(CLIENT, &id).await, Ok(LegState::Alive));
     world.client.command(&order(3, &id, LegAction::HangUp)).await.unwrap();
     assert_eq!(call.ended().await.unwrap().expected.end_reason, None);
     world.stop().await;
@@ -228,7 +228,7 @@ async fn a_command_at_the_wrong_time_is_told_apart() {
     let early = world.client.command(&order(1, &id, speak("hello"))).await;
     assert_eq!(early, Err(CarrierError::NotReady { code: "90034".to_owned() }));
     assert_eq!(world.client.command(&order(2, "v3:nobody/knows?", LegAction::HangUp)).await, gone("90015"));
-    assert_eq!(world.client.leg_state("v3:nobody").await, Ok(LegState::Gone));
+    assert_eq!(world.client.leg_state(CLIENT, "v3:nobody").await, Ok(LegState::Gone));
 
     world.client.command(&order(3, &id, LegAction::HangUp)).await.unwrap();
     call.ended().await.unwrap();
@@ -254,7 +254,7 @@ async fn a_command_that_can_never_work_is_refused_without_a_word_about_whom() {
     let stranger = client(&world.fake, &world.clock, |config| config.api_key = ApiKey::new("KEYwrong"));
     assert_eq!(refused_with(stranger.dial(&dial(2, OURS)).await), (401, "10009".to_owned()));
     assert_eq!(refused_with(stranger.find_leg(&tag(1)).await).0, 401);
-    assert_eq!(refused_with(stranger.leg_state(&call.control_id).await).0, 401);
+    assert_eq!(refused_with(stranger.leg_state(CLIENT, &call.control_id).await).0, 401);
     let elsewhere = client(&world.fake, &world.clock, |config| config.connection_id = "1".to_owned());
     assert_eq!(refused_with(elsewhere.dial(&dial(3, OURS)).await), (422, "10015".to_owned()));
     let nameless = client(&world.fake, &world.clock, |config| config.caller_id = None);
@@ -383,13 +383,16 @@ async fn a_failing_carrier_is_left_alone_for_a_while() {
     let guarded = Guarded::new(absent, config, world.clock.clone());
     for _ in 0..2 {
         assert_eq!(guarded.state(), BreakerState::Closed);
-        assert!(guarded.leg_state("x").await.is_err());
+        assert!(guarded.leg_state(CLIENT, "x").await.is_err());
     }
-    let refused = guarded.leg_state("x").await;
+    let refused = guarded.leg_state(CLIENT, "x").await;
     assert!(matches!(refused, Err(CarrierError::Unavailable { retry_after: Some(_), .. })), "{refused:?}");
     world.clock.advance(TimeDelta::seconds(30));
     assert_eq!(guarded.state(), BreakerState::HalfOpen);
-    assert!(matches!(guarded.leg_state("x").await, Err(CarrierError::Unavailable { retry_after: None, .. })));
+    assert!(matches!(
+        guarded.leg_state(CLIENT, "x").await,
+        Err(CarrierError::Unavailable { retry_after: None, .. })
+    ));
     assert_eq!(guarded.state(), BreakerState::Open);
 
     let there = Guarded::new(client(&world.fake, &world.clock, |_| {}), config, world.clock.clone());

@@ -26,6 +26,9 @@ use domain::ports::telephony::{Dial, LegAction, LegCommand};
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
+/// Whose calls they are.
+pub const CLIENT: ClientId = ClientId(Uuid::from_u128(1));
+
 /// The machine's clock, which can be put forward; whoever sleeps on it notices.
 #[derive(Debug)]
 pub struct TestClock {
@@ -227,7 +230,7 @@ pub fn client(
 }
 
 pub fn tag(call: u128) -> LegTag {
-    LegTag { client: ClientId(Uuid::from_u128(1)), call: CallId(Uuid::from_u128(call)), role: LegRole::Main }
+    LegTag { client: CLIENT, call: CallId(Uuid::from_u128(call)), role: LegRole::Main }
 }
 
 pub fn order(id: u128, control_id: &str, action: LegAction) -> LegCommand {

@@ -33,6 +33,9 @@ use crate::http::middleware::Idempotent;
     auth::keys::rotate::rotate_api_key,
     auth::keys::stats::get_api_key_stats,
     auth::keys::events::list_api_key_events,
+    auth::providers::list::list_providers,
+    auth::providers::patch::patch_provider,
+    auth::providers::remove::remove_provider,
     calls::create::create_call,
     calls::list::list_calls,
     calls::get::get_call,
@@ -53,6 +56,7 @@ use crate::http::middleware::Idempotent;
     numbers::events::list_number_events,
     audit::log::list_audit_log,
     webhooks::telnyx::take_telnyx_webhook,
+    webhooks::telnyx::take_clients_telnyx_webhook,
 ))]
 struct Docs;
 
@@ -69,6 +73,7 @@ pub fn configure(config: &mut ServiceConfig) {
         scope("/api/v1")
             .wrap(Idempotent)
             .service(webhooks::telnyx::take_telnyx_webhook)
+            .service(webhooks::telnyx::take_clients_telnyx_webhook)
             .service(auth::login::sign_in)
             .service(auth::refresh::refresh)
             .service(auth::revoke::revoke)
@@ -94,6 +99,9 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(auth::keys::rotate::rotate_api_key)
             .service(auth::keys::stats::get_api_key_stats)
             .service(auth::keys::events::list_api_key_events)
+            .service(auth::providers::list::list_providers)
+            .service(auth::providers::patch::patch_provider)
+            .service(auth::providers::remove::remove_provider)
             .service(calls::create::create_call)
             .service(calls::list::list_calls)
             .service(calls::get::get_call)

@@ -13,7 +13,7 @@ use projections::api_keys::{ApiKeyEntry, KeyHash};
 use projections::users::{UserRow, Users};
 use projections::view::{At, View as _};
 
-use crate::http::auth::{Bearer, Bounds, Directory, KeyProblem, Principal, Scopes, Who, scopes_of};
+use crate::http::auth::{Bearer, Bounds, Directory, Guest, KeyProblem, Principal, Scopes, Who, scopes_of};
 use crate::node::bootstrap::DEFAULT_CLIENT;
 
 /// Keys and users, from the views on start and from the log ever after.
@@ -214,6 +214,16 @@ impl Directory for Identity {
             who: Who::User { id: bearer.user, role: row.view.role, login: Some(bearer.login) },
             scopes,
             platform: is_platform(row.client, scopes),
+        })
+    }
+
+    fn guest(&self, guest: &Guest) -> Option<Principal> {
+        let scopes = scopes_of(guest.role);
+        Some(Principal {
+            client: guest.client,
+            who: Who::User { id: guest.user, role: guest.role, login: None },
+            scopes,
+            platform: is_platform(guest.client, scopes),
         })
     }
 }

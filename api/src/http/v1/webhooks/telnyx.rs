@@ -1,12 +1,16 @@
 //! Webhooks from Telnyx.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use actors::carrier::Unattached;
 use adapters::telephony::telnyx::{
-    BadWebhook, Ingress, PROVIDER, SIGNATURE_HEADER, SignatureError, SignedParts, TIMESTAMP_HEADER, parse,
+    BadWebhook, Ingress, PROVIDER, SIGNATURE_HEADER, SignatureError, SignedParts, TIMESTAMP_HEADER,
+    WebhookVerifier, parse,
 };
+
+use domain::ids::ClientId;
 
 use super::super::commands::problem;
 use crate::http::{RawBody, RequestContext};
@@ -28,8 +32,35 @@ pub(crate) async fn take_telnyx_webhook(
     request: RequestContext,
     backend: web::Data<Backend>,
 ) -> Result<HttpResponse, ApiError> {
+    measured(take(None, &http, &body, &request, &backend)).await
+}
+
+/// Take a webhook from a client's own account with Telnyx.
+///
+/// The address to give the account's Call Control application. It is signed with that account's key, which is its
+/// setting `public_key`, and tells of that client's calls alone.
+#[utoipa::path(post, path = "/api/v1/webhooks/telnyx/{client_id}", tag = "carriers",
+    operation_id = "takeClientsTelnyxWebhook",
+    security(()), request_body(content = Object, description = "A Telnyx API v2 event, byte for byte as signed"),
+    params(("client_id" = String, Path, description = "Whose account it is"),
+        ("telnyx-signature-ed25519" = String, Header, description = "Base64 of the signature"),
+        ("telnyx-timestamp" = String, Header, description = "Unix seconds")),
+    responses((status = 200, description = "Durable"), Problem))]
+#[post("/webhooks/telnyx/{client_id}")]
+pub(crate) async fn take_clients_telnyx_webhook(
+    http: HttpRequest,
+    client: web::Path<String>,
+    RawBody(body): RawBody,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<HttpResponse, ApiError> {
+    let client = client.parse().map_err(|_| ApiError::not_found("client"))?;
+    measured(take(Some(client), &http, &body, &request, &backend)).await
+}
+
+async fn measured(taking: impl Future<Output = Result<bool, ApiError>>) -> Result<HttpResponse, ApiError> {
     let begun = Instant::now();
-    let taken = take(&http, &body, &request, &backend).await;
+    let taken = taking.await;
     let outcome = match &taken {
         Ok(true) => "taken",
         Ok(false) => "repeated",
@@ -41,17 +72,16 @@ pub(crate) async fn take_telnyx_webhook(
     taken.map(|_| HttpResponse::Ok().finish())
 }
 
-/// Whether it was new.
+/// Takes a webhook of the node's own account, or of a client's. Answers whether it was new.
 async fn take(
+    account: Option<ClientId>,
     http: &HttpRequest,
     body: &[u8],
     request: &RequestContext,
     backend: &Backend,
 ) -> Result<bool, ApiError> {
     let now = backend.runtime.clock.now();
-    let verifier = backend.telnyx.as_ref().ok_or_else(|| {
-        ApiError::new(Code::CarrierNotConfigured, "set VOXLEDGER_TELNYX_PUBLIC_KEY to take Telnyx webhooks")
-    })?;
+    let verifier = verifier(account, backend).await?;
     let header = |name: &str| http.headers().get(name).map(|value| value.as_bytes());
     let parts =
         SignedParts { signature: header(SIGNATURE_HEADER), timestamp: header(TIMESTAMP_HEADER), body };
@@ -59,16 +89,31 @@ async fn take(
     match parse(body, now).map_err(unreadable)? {
         Ingress::Report(report) => {
             let request_id = Some(request.request_id().to_string());
-            let receipt =
-                backend.inbox.take(*report, request_id, request.sent_traceparent()).await.map_err(problem)?;
+            let receipt = backend
+                .inbox
+                .take(*report, account, request_id, request.sent_traceparent())
+                .await
+                .map_err(problem)?;
             Ok(receipt.position.is_some())
         }
         Ingress::NoLeg { event_id, event_type, occurred_at, raw } => {
             let provider = PROVIDER.to_owned();
             let webhook = Unattached { provider, event_id, event_type, occurred_at, raw };
-            backend.inbox.keep(webhook).await.map_err(problem)
+            backend.inbox.keep(webhook, account).await.map_err(problem)
         }
     }
+}
+
+async fn verifier(account: Option<ClientId>, backend: &Backend) -> Result<Arc<WebhookVerifier>, ApiError> {
+    let (found, advice) = match account {
+        None => (backend.telnyx.clone(), "set VOXLEDGER_TELNYX_PUBLIC_KEY to take Telnyx webhooks"),
+        Some(client) => {
+            let found = backend.carriers.verifier(client).await.map_err(ApiError::unavailable)?;
+            let advice = "no telephony account with a public_key is set for this client: PATCH /api/v1/auth/providers/telephony";
+            (found.map(Arc::new), advice)
+        }
+    };
+    found.ok_or_else(|| ApiError::new(Code::CarrierNotConfigured, advice))
 }
 
 fn unsigned(error: SignatureError) -> ApiError {

@@ -1,0 +1,76 @@
+//! What is shown of an account, and how its key is sealed.
+
+use actors::Session;
+use domain::ids::ClientId;
+use domain::provider::{AccountTerms, ProviderAccount, ProviderKind, ProviderRefusal, account_stream};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+use super::super::super::commands::{AsProblem, problem};
+use crate::node::Backend;
+use crate::problem::ApiError;
+
+/// An account with a provider. Its key is never shown, but for the last 4 characters.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Account {
+    /// What it is for: `tts`, `stt`, `llm`, `telephony` or `embeddings`.
+    #[schema(example = "telephony")]
+    kind: &'static str,
+    /// Whose: `telnyx`, `groq`, ….
+    #[schema(example = "telnyx")]
+    provider: String,
+    /// The last 4 characters of its key.
+    #[schema(example = "9fA2")]
+    key_last4: String,
+    /// What else the provider needs to know.
+    settings: BTreeMap<String, String>,
+    /// Version of its stream; its `ETag`.
+    version: u64,
+}
+
+impl Account {
+    /// What is shown of an account.
+    pub(super) fn of(kind: ProviderKind, terms: &AccountTerms, version: u64) -> Self {
+        Self {
+            kind: kind.as_str(),
+            provider: terms.provider.clone(),
+            key_last4: terms.key_last4.clone(),
+            settings: terms.settings.clone(),
+            version,
+        }
+    }
+}
+
+/// The kind in a path.
+///
+/// # Errors
+/// 404 when it is none.
+pub(super) fn kind(text: &str) -> Result<ProviderKind, ApiError> {
+    ProviderKind::from_name(text).ok_or_else(|| ApiError::not_found("kind of provider"))
+}
+
+/// A client's account as it is now.
+pub(super) async fn session(
+    backend: &Backend,
+    client: ClientId,
+    kind: ProviderKind,
+) -> Result<Session<ProviderAccount>, ApiError> {
+    let mut session = Session::new(backend.runtime.clone(), account_stream(client, kind));
+    session.refresh().await.map_err(problem)?;
+    Ok(session)
+}
+
+impl AsProblem for ProviderRefusal {
+    const KIND: &'static str = "account";
+
+    fn as_problem(&self) -> ApiError {
+        let field = match self {
+            ProviderRefusal::Unknown => return ApiError::not_found(Self::KIND),
+            ProviderRefusal::Provider => "provider",
+            ProviderRefusal::ApiKey => "api_key",
+            ProviderRefusal::Settings => "settings",
+        };
+        ApiError::invalid(field, "invalid", self.to_string())
+    }
+}

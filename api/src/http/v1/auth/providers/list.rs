@@ -1,0 +1,31 @@
+//! The accounts a client has.
+
+use actix_web::{get, web};
+use domain::provider::ProviderKind;
+
+use super::account::{Account, session};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::ProvidersRead;
+use crate::http::{Answer, Listed};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List accounts with providers.
+///
+/// At most one of each kind; where there is none, the node's own is used.
+#[utoipa::path(get, path = "/api/v1/auth/providers", tag = "providers", operation_id = "listProviders",
+    responses((status = 200, description = "The accounts", body = Listed<Account>), Problem))]
+#[get("/auth/providers")]
+pub(crate) async fn list_providers(
+    caller: Caller<ProvidersRead>,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let mut accounts = Vec::new();
+    for kind in ProviderKind::ALL {
+        let session = session(&backend, caller.client, kind).await?;
+        if let Some((terms, _)) = session.state().current() {
+            accounts.push(Account::of(kind, terms, session.version().0));
+        }
+    }
+    Ok(Answer::list(&accounts, None))
+}

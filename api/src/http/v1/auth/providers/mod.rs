@@ -1,0 +1,6 @@
+//! A client's accounts with providers, an endpoint a file.
+
+mod account;
+pub mod list;
+pub mod patch;
+pub mod remove;

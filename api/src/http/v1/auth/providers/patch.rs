@@ -1,0 +1,130 @@
+//! Setting an account.
+
+use std::collections::BTreeMap;
+
+use actix_web::{patch, web};
+use adapters::telephony::telnyx::{PROVIDER, WebhookVerifier};
+use domain::phone::E164;
+use domain::ports::vault::Sealed;
+use domain::provider::{ProviderCommand, ProviderKind, account_stream};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::super::commands::{context, only_at, problem};
+use super::account::{Account, kind, session};
+use crate::config::Secret;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::ProvidersWrite;
+use crate::http::client_ip::ClientIp;
+use crate::http::{Answer, Enveloped, IfMatch, JsonBody, RequestContext};
+use crate::node::telnyx_settings::{CALLER_ID, CONNECTION_ID, PUBLIC_KEY};
+use crate::node::{Backend, secret_place};
+use crate::problem::{ApiError, Problem};
+
+const NEEDS_CONNECTION: &str = "give the Call Control application that places calls";
+
+/// What of an account is to be set; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccountPatch {
+    /// Whose; needed the first time.
+    #[schema(example = "telnyx")]
+    provider: Option<String>,
+    /// Its API key, 8 to 500 characters; needed the first time and for another provider. Kept encrypted, shown never.
+    #[schema(value_type = Option<String>, min_length = 8, max_length = 500)]
+    api_key: Option<Secret>,
+    /// What else it needs to know; takes the place of all there was. For `telnyx`: `connection_id`, which it must
+    /// have, `caller_id`, and the `public_key` of its webhooks, which it sends to
+    /// `/api/v1/webhooks/telnyx/{client_id}`.
+    settings: Option<BTreeMap<String, String>>,
+}
+
+/// Set an account with a provider.
+///
+/// From now on this client's calls, models or voices go through it instead of the node's own.
+#[utoipa::path(patch, path = "/api/v1/auth/providers/{kind}", tag = "providers", operation_id = "patchProvider",
+    params(("kind" = String, Path, description = "tts, stt, llm, telephony or embeddings"), ("If-Match" = Option<String>, Header, description = "Only if the account is at this version")),
+    request_body = AccountPatch,
+    responses((status = 200, description = "Set", body = Enveloped<Account>), Problem))]
+#[patch("/auth/providers/{kind}")]
+pub(crate) async fn patch_provider(
+    caller: Caller<ProvidersWrite>,
+    path: web::Path<String>,
+    if_match: IfMatch,
+    body: JsonBody<AccountPatch>,
+    ip: ClientIp,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let kind = kind(&path)?;
+    let AccountPatch { provider, api_key, settings } = body.value;
+    if kind == ProviderKind::Telephony {
+        check_telephony(provider.as_deref(), settings.as_ref())?;
+    }
+    let api_key = match api_key {
+        Some(key) => Some(seal(&backend, &caller, kind, &key).await?),
+        None => None,
+    };
+    let stream = account_stream(caller.client, kind);
+    let only_at = only_at(&*backend.runtime.store, &caller, &stream, Some(&if_match)).await?;
+    let (origin, now) = (ip.origin(), backend.runtime.clock.now());
+    let configure = ProviderCommand::Configure { kind, provider, api_key, settings, origin, now };
+    let mut session = session(&backend, caller.client, kind).await?;
+    let context = context(&caller, &request, stream.id());
+    let receipt = session.execute(&configure, &context, only_at).await.map_err(problem)?;
+    if let Some(position) = receipt.position {
+        backend.caught_up(position).await;
+    }
+    let Some((terms, _)) = session.state().current() else { return Err(ApiError::not_found("account")) };
+    let account = Account::of(kind, terms, receipt.version.0);
+    Ok(Answer::data(&account).etag(receipt.version).written_at(receipt.position))
+}
+
+/// What is wrong with an account is told now rather than by the first call.
+fn check_telephony(
+    provider: Option<&str>,
+    settings: Option<&BTreeMap<String, String>>,
+) -> Result<(), ApiError> {
+    if provider.is_some_and(|name| name != PROVIDER) {
+        return Err(ApiError::invalid("provider", "unknown", "the carrier this node speaks to is telnyx"));
+    }
+    let Some(settings) = settings else {
+        // an account that names its provider anew names its application as well
+        return match provider {
+            Some(_) => Err(ApiError::invalid("settings.connection_id", "required", NEEDS_CONNECTION)),
+            None => Ok(()),
+        };
+    };
+    if settings.get(CONNECTION_ID).is_none_or(|id| id.trim().is_empty()) {
+        return Err(ApiError::invalid("settings.connection_id", "required", NEEDS_CONNECTION));
+    }
+    for (name, value) in settings {
+        let fault = match name.as_str() {
+            CONNECTION_ID => None,
+            CALLER_ID => value.parse::<E164>().err().map(|fault| fault.to_string()),
+            PUBLIC_KEY => WebhookVerifier::from_base64(value).err().map(|fault| fault.to_string()),
+            _ => Some("telnyx knows connection_id, caller_id and public_key".to_owned()),
+        };
+        if let Some(fault) = fault {
+            return Err(ApiError::invalid(format!("settings.{name}"), "invalid", fault));
+        }
+    }
+    Ok(())
+}
+
+async fn seal(
+    backend: &Backend,
+    caller: &Caller<ProvidersWrite>,
+    kind: ProviderKind,
+    key: &Secret,
+) -> Result<(Sealed, String), ApiError> {
+    let key = key.reveal().trim();
+    let characters = key.chars().count();
+    if !(8..=500).contains(&characters) || key.chars().any(char::is_control) {
+        return Err(ApiError::invalid("api_key", "invalid", "an API key has 8 to 500 characters"));
+    }
+    let place = secret_place(caller.client, kind);
+    let sealed = backend.vault.seal(caller.client, &place, key.as_bytes()).await;
+    let last4 = key.chars().skip(characters - 4).collect();
+    Ok((sealed.map_err(ApiError::unavailable)?, last4))
+}

@@ -1,0 +1,39 @@
+//! Going back to the node's own account.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, delete, web};
+use domain::provider::{ProviderCommand, account_id};
+
+use super::super::super::commands::{context, problem};
+use super::account::{kind, session};
+use crate::http::RequestContext;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::ProvidersWrite;
+use crate::http::client_ip::ClientIp;
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Remove an account with a provider.
+///
+/// The node's own is used again.
+#[utoipa::path(delete, path = "/api/v1/auth/providers/{kind}", tag = "providers", operation_id = "removeProvider",
+    params(("kind" = String, Path, description = "tts, stt, llm, telephony or embeddings")),
+    responses((status = 204, description = "Removed"), Problem))]
+#[delete("/auth/providers/{kind}")]
+pub(crate) async fn remove_provider(
+    caller: Caller<ProvidersWrite>,
+    path: web::Path<String>,
+    ip: ClientIp,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<HttpResponse, ApiError> {
+    let kind = kind(&path)?;
+    let mut session = session(&backend, caller.client, kind).await?;
+    let remove = ProviderCommand::Remove { kind, origin: ip.origin(), now: backend.runtime.clock.now() };
+    let context = context(&caller, &request, account_id(caller.client, kind).0);
+    let receipt = session.execute(&remove, &context, None).await.map_err(problem)?;
+    if let Some(position) = receipt.position {
+        backend.caught_up(position).await;
+    }
+    Ok(HttpResponse::build(StatusCode::NO_CONTENT).finish())
+}

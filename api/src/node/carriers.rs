@@ -1,0 +1,140 @@
+//! The carrier of a client: its own account with Telnyx, or the node's.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actors::{Runtime, Session};
+use adapters::telephony::breaker::{BreakerConfig, Guarded};
+use adapters::telephony::telnyx::{ApiKey, PROVIDER, TelnyxClient, TelnyxConfig, WebhookVerifier};
+use async_trait::async_trait;
+use domain::call::report::{LegRef, LegTag};
+use domain::envelope::Version;
+use domain::ids::ClientId;
+use domain::phone::Party;
+use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telephony};
+use domain::ports::vault::Vault;
+use domain::provider::{AccountTerms, ProviderAccount, ProviderKind, account_stream};
+use lru::LruCache;
+
+/// Clients whose carrier is kept ready.
+const READY_CLIENTS: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+
+/// What a secret of an account is bound to.
+pub(crate) fn secret_place(client: ClientId, kind: ProviderKind) -> String {
+    format!("{}:api_key", account_stream(client, kind))
+}
+
+/// What Telnyx wants to be told of an account beside its key.
+pub(crate) mod telnyx_settings {
+    /// The Call Control application that places calls.
+    pub(crate) const CONNECTION_ID: &str = "connection_id";
+    /// As whom to call where a call does not say.
+    pub(crate) const CALLER_ID: &str = "caller_id";
+    /// What the account signs its webhooks with.
+    pub(crate) const PUBLIC_KEY: &str = "public_key";
+}
+
+/// A client's own carrier, as its account was at that version.
+type Ready = (Version, Arc<dyn Telephony>);
+
+/// A carrier that is another one for every client with an account of its own.
+pub struct ClientCarriers {
+    runtime: Runtime,
+    vault: Arc<dyn Vault>,
+    own: Arc<dyn Telephony>,
+    /// How Telnyx is reached, but for what an account says.
+    telnyx: TelnyxConfig,
+    ready: Mutex<LruCache<ClientId, Ready>>,
+}
+
+impl ClientCarriers {
+    pub(super) fn new(
+        runtime: Runtime,
+        vault: Arc<dyn Vault>,
+        own: Arc<dyn Telephony>,
+        telnyx: TelnyxConfig,
+    ) -> Self {
+        Self { runtime, vault, own, telnyx, ready: Mutex::new(LruCache::new(READY_CLIENTS)) }
+    }
+
+    /// What checks the signatures of webhooks from the client's own account, if it has one with a public key.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub(crate) async fn verifier(&self, client: ClientId) -> Result<Option<WebhookVerifier>, CarrierError> {
+        let account = self.account(client).await?;
+        let key =
+            account.state().current().and_then(|(terms, _)| terms.settings.get(telnyx_settings::PUBLIC_KEY));
+        Ok(key.and_then(|key| WebhookVerifier::from_base64(key).ok()))
+    }
+
+    /// The few events of an account are read each time, so that a change holds at once and on every node.
+    async fn account(&self, client: ClientId) -> Result<Session<ProviderAccount>, CarrierError> {
+        let stream = account_stream(client, ProviderKind::Telephony);
+        let mut account = Session::new(self.runtime.clone(), stream);
+        account.refresh().await.map_err(unavailable)?;
+        Ok(account)
+    }
+
+    async fn of(&self, client: ClientId) -> Result<Arc<dyn Telephony>, CarrierError> {
+        let account = self.account(client).await?;
+        let Some((terms, sealed)) = account.state().current() else { return Ok(self.own.clone()) };
+        let version = account.version();
+        let known = self.ready.lock().unwrap_or_else(PoisonError::into_inner).get(&client).cloned();
+        if let Some((_, carrier)) = known.filter(|(known, _)| *known == version) {
+            return Ok(carrier);
+        }
+        let place = secret_place(client, ProviderKind::Telephony);
+        let key = self.vault.open(client, &place, sealed).await.map_err(unavailable)?;
+        let key = String::from_utf8(key).map_err(|_| CarrierError::NotConfigured)?;
+        let carrier = self.make(terms, key)?;
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).put(client, (version, carrier.clone()));
+        Ok(carrier)
+    }
+
+    fn make(&self, terms: &AccountTerms, key: String) -> Result<Arc<dyn Telephony>, CarrierError> {
+        let setting = |name| terms.settings.get(name);
+        let mut config = self.telnyx.clone();
+        config.api_key = ApiKey::new(key);
+        config.connection_id =
+            setting(telnyx_settings::CONNECTION_ID).cloned().ok_or(CarrierError::NotConfigured)?;
+        config.caller_id = setting(telnyx_settings::CALLER_ID).map(|caller| Party::new(caller));
+        let clock = self.runtime.clock.clone();
+        let client = TelnyxClient::new(config, clock.clone()).map_err(unavailable)?;
+        Ok(Arc::new(Guarded::new(client, BreakerConfig::default(), clock)))
+    }
+}
+
+fn unavailable(error: impl fmt::Display) -> CarrierError {
+    CarrierError::Unavailable { reason: error.to_string(), retry_after: None }
+}
+
+#[async_trait]
+impl Telephony for ClientCarriers {
+    fn provider(&self) -> &'static str {
+        PROVIDER
+    }
+
+    async fn dial(&self, dial: &Dial) -> Result<LegRef, CarrierError> {
+        self.of(dial.tag.client).await?.dial(dial).await
+    }
+
+    async fn command(&self, command: &LegCommand) -> Result<(), CarrierError> {
+        self.of(command.tag.client).await?.command(command).await
+    }
+
+    async fn leg_state(&self, client: ClientId, control_id: &str) -> Result<LegState, CarrierError> {
+        self.of(client).await?.leg_state(client, control_id).await
+    }
+
+    async fn find_leg(&self, tag: &LegTag) -> Result<Option<LegRef>, CarrierError> {
+        self.of(tag.client).await?.find_leg(tag).await
+    }
+}
+
+impl fmt::Debug for ClientCarriers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientCarriers").field("own", &self.own).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,320 @@
+//! A provider's account: with what credentials a client's calls, models and voices are reached.
+
+use std::collections::BTreeMap;
+
+use chrono::serde::ts_microseconds as micros;
+use serde::{Deserialize, Serialize};
+
+use crate::aggregate::Aggregate;
+use crate::envelope::{StreamId, Time};
+use crate::ids::{AccountId, ClientId, derive};
+use crate::origin::Origin;
+use crate::ports::vault::Sealed;
+use crate::wire::events;
+
+/// What a provider is for. A client has one account of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderKind {
+    /// Text to speech.
+    Tts,
+    /// Speech to text.
+    Stt,
+    /// Language models.
+    Llm,
+    /// Calls.
+    Telephony,
+    /// Embeddings of text.
+    Embeddings,
+}
+
+impl ProviderKind {
+    /// Every kind.
+    pub const ALL: [ProviderKind; 5] = [Self::Tts, Self::Stt, Self::Llm, Self::Telephony, Self::Embeddings];
+
+    /// Its word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tts => "tts",
+            Self::Stt => "stt",
+            Self::Llm => "llm",
+            Self::Telephony => "telephony",
+            Self::Embeddings => "embeddings",
+        }
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// The id of a client's account of a kind: always the same.
+#[must_use]
+pub fn account_id(client: ClientId, kind: ProviderKind) -> AccountId {
+    AccountId(derive(client.0, kind.as_str()))
+}
+
+/// The stream of a client's account of a kind.
+#[must_use]
+pub fn account_stream(client: ClientId, kind: ProviderKind) -> StreamId {
+    account_id(client, kind).stream()
+}
+
+events! {
+    /// A fact of an account.
+    pub enum ProviderEvent {
+        /// The account is to be used from now on.
+        Configured(ProviderConfigured) = "provider.configured" v 1,
+        /// The node's own is to be used again.
+        Removed(ProviderRemoved) = "provider.removed" v 1,
+    }
+}
+
+/// What may be shown of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountTerms {
+    /// Whose: `telnyx`, `groq`, ….
+    pub provider: String,
+    /// The last 4 characters of its key, to recognise it by.
+    pub key_last4: String,
+    /// What else the provider needs to know.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// See [`ProviderEvent::Configured`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProviderConfigured {
+    /// What it is for.
+    pub kind: ProviderKind,
+    /// What held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<AccountTerms>,
+    /// What holds.
+    pub after: AccountTerms,
+    /// The key, sealed by the vault.
+    pub api_key: Sealed,
+    /// From where.
+    #[serde(default, skip_serializing_if = "Origin::is_unknown")]
+    pub origin: Origin,
+    /// When.
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
+/// See [`ProviderEvent::Removed`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProviderRemoved {
+    /// What it was for.
+    pub kind: ProviderKind,
+    /// What held.
+    pub before: AccountTerms,
+    /// From where.
+    #[serde(default, skip_serializing_if = "Origin::is_unknown")]
+    pub origin: Origin,
+    /// When.
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
+/// What may be asked of an account.
+#[derive(Debug, Clone)]
+pub enum ProviderCommand {
+    /// Use this account from now on; `None` keeps what there is.
+    Configure {
+        /// What it is for.
+        kind: ProviderKind,
+        /// Whose: 1 to 40 of `a-z`, `0-9` and `_`.
+        provider: Option<String>,
+        /// The key, sealed, and its last 4 characters.
+        api_key: Option<(Sealed, String)>,
+        /// At most 20 of at most 64 and 500 characters.
+        settings: Option<BTreeMap<String, String>>,
+        /// From where.
+        origin: Origin,
+        /// Now.
+        now: Time,
+    },
+    /// Use the node's own again.
+    Remove {
+        /// What it is for.
+        kind: ProviderKind,
+        /// From where.
+        origin: Origin,
+        /// Now.
+        now: Time,
+    },
+}
+
+/// Why an account does not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderRefusal {
+    /// There is none.
+    #[error("no such account is configured")]
+    Unknown,
+    /// Nobody's account.
+    #[error("a provider is named by 1 to 40 of a-z, 0-9 and _")]
+    Provider,
+    /// Another provider, or the first one, and no key.
+    #[error("give the provider's API key")]
+    ApiKey,
+    /// Too many settings, or too long ones.
+    #[error("there are at most 20 settings, names of 64 and values of 500 characters")]
+    Settings,
+}
+
+/// An account, as its rules see it.
+#[derive(Debug, Clone, Default)]
+pub struct ProviderAccount {
+    current: Option<(AccountTerms, Sealed)>,
+}
+
+impl ProviderAccount {
+    /// The account to use, if the client has one.
+    #[must_use]
+    pub fn current(&self) -> Option<(&AccountTerms, &Sealed)> {
+        self.current.as_ref().map(|(terms, key)| (terms, key))
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let right = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    (1..=40).contains(&name.len()) && name.chars().all(right)
+}
+
+fn are_settings(settings: &BTreeMap<String, String>) -> bool {
+    let right = |(name, value): (&String, &String)| {
+        !name.is_empty() && name.chars().count() <= 64 && value.chars().count() <= 500
+    };
+    settings.len() <= 20 && settings.iter().all(right)
+}
+
+impl Aggregate for ProviderAccount {
+    const CATEGORY: &'static str = AccountId::CATEGORY;
+    type Command = ProviderCommand;
+    type Event = ProviderEvent;
+    type Refusal = ProviderRefusal;
+
+    fn decide(&self, command: &ProviderCommand) -> Result<Vec<ProviderEvent>, ProviderRefusal> {
+        match command {
+            ProviderCommand::Configure { kind, provider, api_key, settings, origin, now } => {
+                let before = self.current.as_ref().map(|(terms, _)| terms);
+                let provider = provider.clone().or_else(|| before.map(|terms| terms.provider.clone()));
+                let provider = provider.filter(|name| is_name(name)).ok_or(ProviderRefusal::Provider)?;
+                // a key is one provider's: it must not be shown to another
+                let kept = self.current.as_ref().filter(|(terms, _)| terms.provider == provider);
+                let kept = kept.map(|(terms, key)| (key.clone(), terms.key_last4.clone()));
+                let (sealed, key_last4) = api_key.clone().or(kept).ok_or(ProviderRefusal::ApiKey)?;
+                let settings = settings.clone().or_else(|| before.map(|terms| terms.settings.clone()));
+                let settings = settings.unwrap_or_default();
+                if !are_settings(&settings) {
+                    return Err(ProviderRefusal::Settings);
+                }
+                let after = AccountTerms { provider, key_last4, settings };
+                if before == Some(&after) && api_key.is_none() {
+                    return Ok(vec![]);
+                }
+                let (kind, before) = (*kind, before.cloned());
+                let configured = ProviderConfigured {
+                    kind,
+                    before,
+                    after,
+                    api_key: sealed,
+                    origin: origin.clone(),
+                    at: *now,
+                };
+                Ok(vec![configured.into()])
+            }
+            ProviderCommand::Remove { kind, origin, now } => {
+                let (before, _) = self.current.clone().ok_or(ProviderRefusal::Unknown)?;
+                Ok(vec![ProviderRemoved { kind: *kind, before, origin: origin.clone(), at: *now }.into()])
+            }
+        }
+    }
+
+    fn evolve(&mut self, event: &ProviderEvent) {
+        self.current = match event {
+            ProviderEvent::Configured(configured) => {
+                Some((configured.after.clone(), configured.api_key.clone()))
+            }
+            ProviderEvent::Removed(_) => None,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_bytes::ByteBuf;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::testing::calls::at;
+    use crate::testing::scenario::{Scenario, scenario};
+
+    fn sealed(byte: u8) -> Sealed {
+        Sealed { key: Uuid::from_u128(1), bytes: ByteBuf::from([byte; 40]) }
+    }
+
+    fn configure(
+        provider: Option<&str>,
+        key: Option<u8>,
+        settings: Option<&[(&str, &str)]>,
+    ) -> ProviderCommand {
+        let text = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+        ProviderCommand::Configure {
+            kind: ProviderKind::Telephony,
+            provider: provider.map(str::to_owned),
+            api_key: key.map(|byte| (sealed(byte), format!("..{byte:02}"))),
+            settings: settings.map(|settings| settings.iter().map(text).collect()),
+            origin: Origin::default(),
+            now: at(1),
+        }
+    }
+
+    fn there() -> Scenario<ProviderAccount> {
+        scenario::<ProviderAccount>().after([configure(Some("telnyx"), Some(1), None)])
+    }
+
+    #[test]
+    fn an_account_needs_a_provider_and_its_key() {
+        let nothing = scenario::<ProviderAccount>;
+        nothing().when(configure(None, Some(1), None)).then_refused(ProviderRefusal::Provider);
+        nothing().when(configure(Some("telnyx"), None, None)).then_refused(ProviderRefusal::ApiKey);
+        for bad in ["", "Telnyx", "tel nyx", &"x".repeat(41)] {
+            nothing().when(configure(Some(bad), Some(1), None)).then_refused(ProviderRefusal::Provider);
+        }
+        nothing().when(configure(Some("telnyx"), Some(1), None)).then_types(["provider.configured"]);
+    }
+
+    #[test]
+    fn what_is_left_out_stays_but_a_key_is_never_shown_to_another_provider() {
+        let changed = there().when(configure(None, None, Some(&[("connection_id", "7")])));
+        let changed = changed.then_types(["provider.configured"]).and();
+        let (terms, key) = changed.state().current().unwrap();
+        assert_eq!((&*terms.provider, &*terms.key_last4, key), ("telnyx", "..01", &sealed(1)));
+        changed.clone().when(configure(None, None, None)).then_nothing();
+        changed.when(configure(Some("other"), None, None)).then_refused(ProviderRefusal::ApiKey);
+    }
+
+    #[test]
+    fn settings_are_few_and_short() {
+        let long = "x".repeat(501);
+        there().when(configure(None, None, Some(&[("a", &long)]))).then_refused(ProviderRefusal::Settings);
+        there().when(configure(None, None, Some(&[("", "x")]))).then_refused(ProviderRefusal::Settings);
+    }
+
+    #[test]
+    fn a_removed_account_is_gone_until_another_is_configured() {
+        let remove = || ProviderCommand::Remove {
+            kind: ProviderKind::Telephony,
+            origin: Origin::default(),
+            now: at(2),
+        };
+        let gone = there().when(remove()).then_types(["provider.removed"]).and();
+        assert!(gone.state().current().is_none());
+        gone.clone().when(remove()).then_refused(ProviderRefusal::Unknown);
+        gone.when(configure(Some("telnyx"), None, None)).then_refused(ProviderRefusal::ApiKey);
+    }
+}
