@@ -8,6 +8,7 @@ mod cli;
 mod crash;
 mod idempotency;
 mod identity_provider;
+mod limits;
 mod live;
 mod numbers;
 mod outbound;

@@ -9,6 +9,7 @@ use super::error::ConfigError;
 use super::http::HttpConfig;
 use super::identity_provider::IdentityProviderConfig;
 use super::keys::KeysConfig;
+use super::limits::LimitsConfig;
 use super::providers::{AnthropicConfig, GoogleConfig, GroqConfig, OpenaiConfig};
 use super::setting::Setting;
 use super::sources::Sources;
@@ -69,6 +70,8 @@ tree! {
     webhooks: WebhooksConfig,
     /// Actors and effects.
     actors: ActorsConfig,
+    /// Rates and quotas.
+    limits: LimitsConfig,
     /// The audit log.
     audit: AuditConfig,
     /// Logs and traces.

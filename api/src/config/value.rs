@@ -1,7 +1,7 @@
 //! How a setting's text becomes its value.
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -53,6 +53,7 @@ macro_rules! parsed {
 parsed! {
     SocketAddr: "an address and a port, such as 127.0.0.1:9011 (port 0 picks a free one)";
     NonZeroUsize: "a whole number from 1";
+    NonZeroU32: "a whole number from 1 to 4294967295";
     usize: "a whole number from 0";
     PathBuf: "a path";
     String: "text";

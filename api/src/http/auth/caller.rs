@@ -4,17 +4,24 @@ use std::fmt;
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 
 use super::directory::{Doorkeeper, KeyProblem};
 use super::plain_key;
 use super::principal::Principal;
 use super::scope::Permission;
 use super::tokens::TokenProblem;
+use crate::http::context;
+use crate::http::middleware::method_label;
+use crate::limits::{Gate, Refusal};
 use crate::problem::{ApiError, Code};
+
+/// A key's quota does not come back by itself: whoever asks again and again asks no more often than this.
+const UNTIL_RAISED: Duration = Duration::from_secs(3_600);
 
 /// Somebody with a valid key that has the scope `P` asks for.
 pub struct Caller<P> {
@@ -56,7 +63,34 @@ impl<P: Permission> FromRequest for Caller<P> {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(identify(request).and_then(Self::admit))
+        ready(identify(request).and_then(|principal| {
+            if !request.extensions().contains::<LetThrough>() {
+                let_through(request, &principal)?;
+            }
+            Self::admit(principal)
+        }))
+    }
+}
+
+/// Marks a request that was [let through](let_through) before it came to its handler.
+#[derive(Debug)]
+pub(crate) struct LetThrough;
+
+/// Counts the request and holds it against the limits of its sender, who is told in the headers of the response.
+///
+/// # Errors
+/// 429 when it comes too fast or is one too many.
+pub(crate) fn let_through(request: &HttpRequest, principal: &Principal) -> Result<(), ApiError> {
+    // without a gate, in a test of a single handler, there are no limits
+    let Some(gate) = request.app_data::<web::Data<Gate>>() else { return Ok(()) };
+    let route = request.match_pattern();
+    let method = method_label(request.method());
+    let (standing, refusal) = gate.admit(principal, method, route.as_deref().unwrap_or("unmatched"));
+    context::with(|context| context.map(|context| context.set_standing(standing)));
+    match refusal {
+        None => Ok(()),
+        Some(Refusal::RateLimited(wait)) => Err(ApiError::rate_limited(wait)),
+        Some(Refusal::Exhausted(quota)) => Err(ApiError::quota_exhausted(quota.to_string(), UNTIL_RAISED)),
     }
 }
 

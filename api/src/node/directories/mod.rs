@@ -17,6 +17,7 @@ use projections::Queries;
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::identity::Identity;
+use crate::limits::Gate;
 
 const PAGE: u32 = 1_000;
 const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
@@ -26,6 +27,7 @@ const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
 pub(super) struct Directories {
     pub(super) numbers: Arc<NumberDirectory>,
     pub(super) identity: Arc<Identity>,
+    gate: Arc<Gate>,
 }
 
 impl Directories {
@@ -33,6 +35,7 @@ impl Directories {
     pub(super) async fn load(
         views: &dyn Queries,
         clock: Arc<dyn Clock>,
+        gate: Arc<Gate>,
         position: Position,
     ) -> Result<Self, StoreUnavailable> {
         let (mut numbers, mut after) = (Vec::new(), None);
@@ -55,7 +58,10 @@ impl Directories {
             let page = views.api_key_directory(after, PAGE).await?;
             after = page.last().map(|last| last.view.id);
             let full = page.len() == PAGE as usize;
-            page.into_iter().for_each(|entry| identity.insert_key(entry));
+            for entry in page {
+                gate.insert_key(entry.view.id, entry.view.usage_count, entry.position);
+                identity.insert_key(entry);
+            }
             if !full {
                 break;
             }
@@ -70,8 +76,9 @@ impl Directories {
                 break;
             }
         }
+        load_limits(views, &gate).await?;
         let numbers = Arc::new(NumberDirectory::new(numbers, position));
-        Ok(Self { numbers, identity: Arc::new(identity) })
+        Ok(Self { numbers, identity: Arc::new(identity), gate })
     }
 
     /// Follows the log from `after` until `stop`.
@@ -85,6 +92,7 @@ impl Directories {
             match events {
                 Ok(events) => {
                     self.identity.apply(&events);
+                    self.gate.apply(&events);
                     self.numbers.apply(&events);
                 }
                 Err(error) => {
@@ -104,4 +112,39 @@ impl Directories {
         // the directory outlives every request, so its end needs no answer
         let _ = self.numbers.position().wait_for(|known| *known >= position).await;
     }
+}
+
+/// What clients may do, and what they have done of it.
+async fn load_limits(views: &dyn Queries, gate: &Gate) -> Result<(), StoreUnavailable> {
+    let mut after = None;
+    loop {
+        let page = views.client_directory(after, PAGE).await?;
+        after = page.last().map(|last| last.id);
+        let full = page.len() == PAGE as usize;
+        page.into_iter().for_each(|entry| gate.insert_client(entry));
+        if !full {
+            break;
+        }
+    }
+    let mut after = None;
+    loop {
+        let page = views.open_calls(after, PAGE).await?;
+        after = page.last().map(|(_, call)| *call);
+        let full = page.len() == PAGE as usize;
+        page.into_iter().for_each(|(client, call)| gate.insert_open_call(client, call));
+        if !full {
+            break;
+        }
+    }
+    let (mut after, today) = (None, gate.today());
+    loop {
+        let page = views.calls_placed(today, after, PAGE).await?;
+        after = page.last().map(|last| last.client);
+        let full = page.len() == PAGE as usize;
+        page.into_iter().for_each(|count| gate.insert_count(count));
+        if !full {
+            break;
+        }
+    }
+    gate.measure_storage(views).await
 }
