@@ -110,6 +110,7 @@ async fn a_token_that_is_not_meant_for_this_node_opens_nothing() -> Result<()> {
         (changed("iss", json!("https://login.example.org/")), 401, "token_invalid"),
         (changed("exp", json!(unix_now() - 1)), 401, "token_expired"),
         (changed("https://example.com/client", Value::Null), 403, "not_a_member"),
+        (changed("https://example.com/client", json!("cli_7zzzzzzzzzzzzzzzzzzzzzzzzz")), 403, "not_a_member"),
         (changed("realm_access", json!({"roles": ["root"]})), 403, "not_a_member"),
     ];
     for (claims, status, code) in cases {

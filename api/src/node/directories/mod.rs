@@ -38,45 +38,46 @@ impl Directories {
         gate: Arc<Gate>,
         position: Position,
     ) -> Result<Self, StoreUnavailable> {
-        let (mut numbers, mut after) = (Vec::new(), None);
-        loop {
-            let page = views.number_directory(after, PAGE).await?;
-            after = page.last().map(|last| last.id);
-            let full = page.len() == PAGE as usize;
-            numbers.extend(page.into_iter().map(|entry| KnownNumber {
-                id: entry.id,
-                client: entry.client,
-                number: entry.number,
-                route: entry.route,
-            }));
-            if !full {
-                break;
-            }
-        }
-        let (identity, mut after) = (Identity::new(clock), None);
-        loop {
-            let page = views.api_key_directory(after, PAGE).await?;
-            after = page.last().map(|last| last.view.id);
-            let full = page.len() == PAGE as usize;
-            for entry in page {
+        let mut numbers = Vec::new();
+        let page = async |after| views.number_directory(after, PAGE).await;
+        each(
+            page,
+            |entry| entry.id,
+            |entry| {
+                let (id, client) = (entry.id, entry.client);
+                numbers.push(KnownNumber { id, client, number: entry.number, route: entry.route });
+            },
+        )
+        .await?;
+        let identity = Identity::new(clock);
+        let page = async |after| views.api_key_directory(after, PAGE).await;
+        each(
+            page,
+            |entry| entry.view.id,
+            |entry| {
                 gate.insert_key(entry.view.id, entry.view.usage_count, entry.position);
                 identity.insert_key(entry);
-            }
-            if !full {
-                break;
-            }
-        }
-        let mut after = None;
-        loop {
-            let page = views.user_directory(after, PAGE).await?;
-            after = page.last().map(|last| last.view.id);
-            let full = page.len() == PAGE as usize;
-            page.into_iter().for_each(|row| identity.insert_user(row));
-            if !full {
-                break;
-            }
-        }
-        load_limits(views, &gate).await?;
+            },
+        )
+        .await?;
+        let page = async |after| views.user_directory(after, PAGE).await;
+        each(page, |row| row.view.id, |row| identity.insert_user(row)).await?;
+        let page = async |after| views.client_directory(after, PAGE).await;
+        each(
+            page,
+            |entry| entry.id,
+            |entry| {
+                identity.insert_client(entry.id);
+                gate.insert_client(entry);
+            },
+        )
+        .await?;
+        let page = async |after| views.open_calls(after, PAGE).await;
+        each(page, |(_, call)| *call, |(client, call)| gate.insert_open_call(client, call)).await?;
+        let today = gate.today();
+        let page = async |after| views.calls_placed(today, after, PAGE).await;
+        each(page, |count| count.client, |count| gate.insert_count(count)).await?;
+        gate.measure_storage(views).await?;
         let numbers = Arc::new(NumberDirectory::new(numbers, position));
         Ok(Self { numbers, identity: Arc::new(identity), gate })
     }
@@ -114,37 +115,20 @@ impl Directories {
     }
 }
 
-/// What clients may do, and what they have done of it.
-async fn load_limits(views: &dyn Queries, gate: &Gate) -> Result<(), StoreUnavailable> {
+/// Does something with every row of a view, a page after the other.
+async fn each<T, K>(
+    page: impl AsyncFn(Option<K>) -> Result<Vec<T>, StoreUnavailable>,
+    key: impl Fn(&T) -> K,
+    mut take: impl FnMut(T),
+) -> Result<(), StoreUnavailable> {
     let mut after = None;
     loop {
-        let page = views.client_directory(after, PAGE).await?;
-        after = page.last().map(|last| last.id);
-        let full = page.len() == PAGE as usize;
-        page.into_iter().for_each(|entry| gate.insert_client(entry));
+        let rows = page(after).await?;
+        let full = rows.len() == PAGE as usize;
+        after = rows.last().map(&key);
+        rows.into_iter().for_each(&mut take);
         if !full {
-            break;
+            return Ok(());
         }
     }
-    let mut after = None;
-    loop {
-        let page = views.open_calls(after, PAGE).await?;
-        after = page.last().map(|(_, call)| *call);
-        let full = page.len() == PAGE as usize;
-        page.into_iter().for_each(|(client, call)| gate.insert_open_call(client, call));
-        if !full {
-            break;
-        }
-    }
-    let (mut after, today) = (None, gate.today());
-    loop {
-        let page = views.calls_placed(today, after, PAGE).await?;
-        after = page.last().map(|last| last.client);
-        let full = page.len() == PAGE as usize;
-        page.into_iter().for_each(|count| gate.insert_count(count));
-        if !full {
-            break;
-        }
-    }
-    gate.measure_storage(views).await
 }
