@@ -5,9 +5,8 @@ use anyhow::{Context, Result};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, SqliteConnection};
-use tempfile::TempDir;
 use tests::client::{Answer, Api};
-use tests::server::{Node, ServerOptions, free_port};
+use tests::installation::Installation;
 use tests::until::{SOON, until};
 use tests::world::World;
 
@@ -350,43 +349,11 @@ async fn a_crash_loses_no_use_that_was_flushed() -> Result<()> {
     Ok(())
 }
 
-struct Pair {
-    apis: [Api; 2],
-    nodes: [Node; 2],
-    cluster: Cluster,
-    _folders: [TempDir; 2],
-}
-
-impl Pair {
-    async fn start() -> Result<Self> {
-        let cluster = tokio::task::block_in_place(Cluster::start);
-        let url = address_of(&cluster.database().await)?;
-        let start = || -> Result<(Node, Api, TempDir)> {
-            let folder = tempfile::tempdir()?;
-            let address = format!("127.0.0.1:{}", free_port()?);
-            let options = ServerOptions::postgres(folder.path(), &url).set("BIND", &address);
-            let options = options
-                .set("MASTER_KEY", "dHdvIG5vZGVzLCBvbmUgbWFzdGVyIGtleSBvZiAzMiE=")
-                .set("LIMITS_LOGINS_PER_MINUTE", "1");
-            let node = tokio::task::block_in_place(|| Node::start(options))?;
-            Ok((node, Api::new(&format!("http://{address}"))?, folder))
-        };
-        let ((first, a, one), (second, b, two)) = (start()?, start()?);
-        Ok(Self { apis: [a, b], nodes: [first, second], cluster, _folders: [one, two] })
-    }
-
-    fn stop(self) -> Result<()> {
-        for mut node in self.nodes {
-            let status = tokio::task::block_in_place(|| node.terminate())?;
-            anyhow::ensure!(status.success(), "a node ended with {status}");
-        }
-        Ok(())
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_nodes_on_one_database_share_limits_and_without_it_each_holds_its_own() -> Result<()> {
-    let pair = Pair::start().await?;
+    let cluster = tokio::task::block_in_place(Cluster::start);
+    let url = address_of(&cluster.database().await)?;
+    let pair = Installation::start(&url, &[("LIMITS_LOGINS_PER_MINUTE", "1")])?;
     let [a, b] = &pair.apis;
     let (key, _) = key_with(a, json!({"rate_limit": 60})).await?;
     let there = |api: &Api| api.with_key(key.key());
@@ -417,9 +384,9 @@ async fn two_nodes_on_one_database_share_limits_and_without_it_each_holds_its_ow
     assert!(refused(&b.with_key(None).post(LOGIN, body).await?, "rate_limited"));
 
     let (key, _) = key_with(a, json!({"rate_limit": 20})).await?;
-    tokio::task::block_in_place(|| pair.cluster.stop());
+    tokio::task::block_in_place(|| cluster.stop());
     let (admitted, answer) = exhaust(&key, 30).await?;
     assert!(refused(&answer, "rate_limited") && (20..=21).contains(&admitted), "{admitted}");
-    tokio::task::block_in_place(|| pair.cluster.resume());
+    tokio::task::block_in_place(|| cluster.resume());
     pair.stop()
 }
