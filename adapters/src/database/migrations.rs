@@ -85,7 +85,9 @@ impl Part {
             Part::Views => migrations!["sqlite/views":
                 1 "0001_views", 2 "0002_row_level_security", 3 "0003_identity", 4 "0004_audit_log",
             ],
-            Part::Keys => migrations!["sqlite/keys": 1 "0001_keys", 2 "0002_idempotency_keys"],
+            Part::Keys => {
+                migrations!["sqlite/keys": 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits"]
+            }
         })
     }
 
@@ -95,7 +97,9 @@ impl Part {
             Part::Views => migrations!["postgres/views":
                 1 "0001_views", 2 "0002_row_level_security", 3 "0003_identity", 4 "0004_audit_log",
             ],
-            Part::Keys => migrations!["postgres/keys": 1 "0001_keys", 2 "0002_idempotency_keys"],
+            Part::Keys => {
+                migrations!["postgres/keys": 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits"]
+            }
         })
     }
 
