@@ -6,6 +6,7 @@ pub mod clock;
 pub mod event_store;
 pub mod idempotency;
 pub mod ids;
+pub mod ivr_webhook;
 pub mod lease;
 pub mod telephony;
 pub mod vault;

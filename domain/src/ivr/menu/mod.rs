@@ -13,4 +13,4 @@ pub use terms::{
     DEFAULT_INTER_DIGIT_MS, DEFAULT_INVALID_PROMPT, DEFAULT_RETRIES, DEFAULT_TIMEOUT_MS,
     DEFAULT_TIMEOUT_PROMPT, Globals, Item, MenuPatch, MenuTerms,
 };
-pub use validate::{FieldFault, faults};
+pub use validate::{FieldFault, action_faults, faults};

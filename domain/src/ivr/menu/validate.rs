@@ -38,11 +38,23 @@ impl Faults {
         self.0.entry(field.into()).or_insert_with(|| detail.into());
     }
 
+    fn list(self) -> Vec<FieldFault> {
+        self.0.into_iter().map(|(field, detail)| FieldFault { field, detail }).collect()
+    }
+
     fn text(&mut self, field: impl Into<String>, text: &str, most: usize) {
         if text.trim().is_empty() || text.chars().count() > most || text.chars().any(char::is_control) {
             self.add(field, format!("must have 1 to {most} characters and no control characters"));
         }
     }
+}
+
+/// Everything that is wrong with an action by itself, `field` being where it stands.
+#[must_use]
+pub fn action_faults(of: &Action, field: &str) -> Vec<FieldFault> {
+    let mut faults = Faults::default();
+    action(of, field, &mut faults);
+    faults.list()
 }
 
 /// Everything that is wrong.
@@ -80,7 +92,7 @@ pub fn faults(terms: &MenuTerms) -> Vec<FieldFault> {
     if let Some(of) = &terms.hours {
         hours(of, &mut faults);
     }
-    faults.0.into_iter().map(|(field, detail)| FieldFault { field, detail }).collect()
+    faults.list()
 }
 
 fn is_key(text: &str) -> bool {
