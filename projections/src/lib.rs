@@ -9,6 +9,8 @@ pub mod audit_log;
 pub mod calls;
 pub mod clients;
 pub mod edge;
+pub mod ivr_menus;
+pub mod ivr_sessions;
 pub mod numbers;
 pub mod page;
 pub mod runner;
@@ -23,6 +25,8 @@ pub trait Queries:
     + calls::CallQueries
     + transcripts::TranscriptQueries
     + numbers::NumberQueries
+    + ivr_menus::MenuQueries
+    + ivr_sessions::SessionQueries
     + clients::ClientQueries
     + api_keys::ApiKeyQueries
     + users::UserQueries
@@ -35,6 +39,8 @@ impl<T> Queries for T where
         + calls::CallQueries
         + transcripts::TranscriptQueries
         + numbers::NumberQueries
+        + ivr_menus::MenuQueries
+        + ivr_sessions::SessionQueries
         + clients::ClientQueries
         + api_keys::ApiKeyQueries
         + users::UserQueries

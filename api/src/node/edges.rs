@@ -7,6 +7,7 @@ use adapters::clock::SystemClock;
 use adapters::database::Database;
 use adapters::event_store::{EventLog, Target, WriterLimits};
 use adapters::ids::RandomIds;
+use adapters::ivr_webhook::HttpStepWebhooks;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
 use adapters::read_models::SqlViews;
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
@@ -14,6 +15,7 @@ use adapters::telephony::telnyx::{ApiKey, TelnyxClient, TelnyxConfig};
 use anyhow::Context as _;
 use domain::ports::clock::Clock;
 use domain::ports::ids::Ids;
+use domain::ports::ivr_webhook::StepWebhooks;
 use domain::ports::telephony::Telephony;
 use domain::ports::vault::Vault;
 
@@ -35,6 +37,8 @@ pub struct Edges {
     pub telephony: Arc<dyn Telephony>,
     /// How Telnyx is reached, also with a client's own account.
     pub telnyx: TelnyxConfig,
+    /// Asks clients' own systems what callers in their menus are to come to.
+    pub step_webhooks: Arc<dyn StepWebhooks>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// New ids.
@@ -54,7 +58,10 @@ impl Edges {
         let views = open_views(config).await?;
         let ids: Arc<dyn Ids> = Arc::new(RandomIds);
         let (keys, vault) = open_vault(config, &clock, &ids).await?;
-        Ok(Self { log, views, keys, vault: Arc::new(vault), telephony, telnyx, clock, ids })
+        let allow_private = config.webhooks.allow_private;
+        let step_webhooks = Arc::new(HttpStepWebhooks { allow_private });
+        let vault = Arc::new(vault);
+        Ok(Self { log, views, keys, vault, telephony, telnyx, step_webhooks, clock, ids })
     }
 }
 

@@ -16,13 +16,15 @@ use crate::api_keys::ApiKeys;
 use crate::audit_log::AuditLog;
 use crate::calls::Calls;
 use crate::clients::Clients;
+use crate::ivr_menus::IvrMenus;
+use crate::ivr_sessions::IvrSessions;
 use crate::numbers::Numbers;
 use crate::store::{ViewRows, ViewStore};
 use crate::transcripts::Transcripts;
 use crate::users::Users;
 use crate::view::View;
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 9] = [
     Calls::NAME,
     Transcripts::NAME,
     Numbers::NAME,
@@ -30,6 +32,8 @@ const NAMES: [&str; 7] = [
     ApiKeys::NAME,
     Users::NAME,
     AuditLog::NAME,
+    IvrMenus::NAME,
+    IvrSessions::NAME,
 ];
 
 /// The names of all projections.
@@ -77,6 +81,8 @@ pub fn start(deps: Deps, settings: Settings) -> Runner {
     crew.follow::<ApiKeys>(&mut followers, deps.views.clone());
     crew.follow::<Users>(&mut followers, deps.views.clone());
     crew.follow::<AuditLog>(&mut followers, deps.views.clone());
+    crew.follow::<IvrMenus>(&mut followers, deps.views.clone());
+    crew.follow::<IvrSessions>(&mut followers, deps.views.clone());
     let poller = tokio::spawn(progress.clone().watch_others(deps.views.clone(), settings));
     Runner { progress, stop, nudge, views: deps.views, followers, poller }
 }

@@ -62,9 +62,7 @@ impl IvrSession {
             return Err(SessionRefusal::Unknown);
         }
         if let SessionCommand::Input { keyed: Keyed::Plain(keys), source: Source::Api, .. } = command {
-            let keys = keys.reveal().map_or("", String::as_str);
-            let known = keys.bytes().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#'));
-            if keys.is_empty() || keys.len() > MAX_INPUT || !known {
+            if !keys.reveal().is_some_and(|keys| are_keys(keys)) {
                 return Err(SessionRefusal::NotKeys);
             }
         }
@@ -436,6 +434,13 @@ impl Walk<'_> {
             at: self.now,
         });
     }
+}
+
+/// Whether a text is what a caller can key: 1 to 128 of `0-9 A-D * #`.
+#[must_use]
+pub fn are_keys(text: &str) -> bool {
+    let known = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#'));
+    !text.is_empty() && text.len() <= MAX_INPUT && known
 }
 
 fn from(source: Source) -> HeardFrom {

@@ -35,6 +35,7 @@ mod tests;
 mod walk;
 
 pub use command::{Answered, Keyed, SessionCommand, SessionRefusal, Source, StepAnswer};
+pub use decide::are_keys;
 pub use event::*;
 pub use order::Order;
 pub(crate) use react::SAFETY_NET;
