@@ -204,7 +204,12 @@ async fn secret_keys_of_a_caller_are_kept_nowhere() -> Result<()> {
     for event in &history.events {
         let holds = |needle: &[u8]| event.payload.windows(needle.len()).any(|window| window == needle);
         let shown = || domain::wire::readable(&event.event_type, &event.payload);
-        assert!(!holds(br#""8361""#) && !holds(b"\xa48361") && !holds(br#""digit":"8""#), "{} holds it: {:?}", event.event_type, shown());
+        assert!(
+            !holds(br#""8361""#) && !holds(b"\xa48361") && !holds(br#""digit":"8""#),
+            "{} holds it: {:?}",
+            event.event_type,
+            shown()
+        );
     }
     check_views(&world.node.options).await?;
     world.carrier.shutdown().await;

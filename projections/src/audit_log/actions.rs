@@ -241,8 +241,25 @@ audited! {
     }
 }
 
+/// Takes away from every address what stands behind its question mark: it may be a secret.
+fn bare(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(fields) => {
+            for (name, field) in fields.iter_mut() {
+                *field = match field.as_str() {
+                    Some(url) if name == "url" => url.split('?').next().unwrap_or_default().into(),
+                    _ => bare(std::mem::take(field)),
+                };
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = bare(std::mem::take(item))),
+        _ => {}
+    }
+    value
+}
+
 fn menu_terms(terms: &MenuTerms) -> Value {
-    json!({
+    bare(json!({
         "name": terms.name, "prompt": terms.prompt, "short_prompt": terms.short_prompt,
         "items": terms.items.iter().map(ItemShape::from).collect::<Vec<_>>(),
         "timeout_ms": terms.timeout_ms, "inter_digit_timeout_ms": terms.inter_digit_timeout_ms,
@@ -251,7 +268,7 @@ fn menu_terms(terms: &MenuTerms) -> Value {
         "parent_menu_id": terms.parent_menu_id.map(|id| id.to_string()),
         "on_exhausted": ActionShape::from(&terms.on_exhausted), "globals": GlobalsShape::from(&terms.globals),
         "hours": terms.hours.as_ref().map(HoursShape::from),
-    })
+    }))
 }
 
 fn key_terms(terms: &KeyTerms) -> Value {
