@@ -203,7 +203,11 @@ fn caller(kind: Kind, dice: &mut Dice) -> CallScript {
         Kind::StaysSilent => (0..3).fold(script, |script, _| script.stays_silent()),
         Kind::HangsUp => script.hangs_up_after(seconds(dice, 4)),
         Kind::Waits => script.then(Step::HearOut).hangs_up_after(Duration::from_secs(12)),
-        Kind::Abandons => script.gives_up_after(Duration::from_millis(below(dice, 300))),
+        // who is answered sooner hangs up then
+        Kind::Abandons => {
+            let ringing = Duration::from_millis(below(dice, 300));
+            script.gives_up_after(ringing).hangs_up_after(Duration::from_secs(1))
+        }
         _ => script,
     }
 }
