@@ -17,13 +17,11 @@ use adapters::telephony::telnyx::WebhookVerifier;
 use anyhow::Context as _;
 use domain::envelope::{Position, Time};
 use domain::ids::{ClientId, MenuId, NumberId};
-use domain::phone::E164;
 use domain::ports::vault::Vault;
 use domain::ports::work::WorkStore;
 use projections::Queries;
 use projections::runner::{self, Progress, Runner};
 use projections::store::ViewStore;
-use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -79,8 +77,6 @@ pub struct Backend {
     pub carriers: Arc<ClientCarriers>,
     /// Ends with the node: streams to clients end with it.
     pub stop: CancellationToken,
-    /// Held while a number is taken into use, so that nobody else takes it.
-    pub new_numbers: Arc<Mutex<()>>,
     /// Rates and quotas.
     pub gate: Arc<Gate>,
     progress: Progress,
@@ -111,12 +107,6 @@ impl Backend {
     #[must_use]
     pub fn number_leading_to(&self, client: ClientId, menu: MenuId) -> Option<NumberId> {
         self.directories.numbers.leading_to(client, menu)
-    }
-
-    /// Under which id a number is in use, by whomever.
-    #[must_use]
-    pub fn taken_by(&self, number: &E164) -> Option<NumberId> {
-        self.directories.numbers.find(number).map(|(_, routing)| routing.number_id)
     }
 }
 
@@ -259,7 +249,6 @@ impl Node {
             telnyx: config.telnyx.public_key.clone().map(Arc::new),
             carriers,
             stop: stop.clone(),
-            new_numbers: Arc::default(),
             gate,
             progress: runner.progress(),
             directories: directories.clone(),
