@@ -22,6 +22,7 @@ use domain::ports::work::WorkStore;
 use projections::Queries;
 use projections::runner::{self, Progress, Runner};
 use projections::store::ViewStore;
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
