@@ -182,7 +182,11 @@ async fn a_session_over_rest_is_walked_to_its_end() -> Result<()> {
     let steps = events.iter().filter(|event| event["type"] == "ivr_session.step_taken").count();
     assert_eq!(json!(steps), ended["turn_count"]);
     for filter in ["status=completed", "session_id=case%207", &format!("menu_id={main}")] {
-        assert_eq!(world.api.list_all(&format!("{SESSIONS}?{filter}")).await?, [ended.clone()], "{filter}");
+        assert_eq!(
+            world.api.list_all(&format!("{SESSIONS}?{filter}")).await?,
+            vec![ended.clone()],
+            "{filter}"
+        );
     }
     assert_eq!(world.api.list_all(&format!("{SESSIONS}?status=active")).await?, Vec::<Value>::new());
     world.close().await?;

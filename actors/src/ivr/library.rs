@@ -70,8 +70,8 @@ impl MenuLibrary {
             let id = MenuId(event.stream.id());
             let page = |terms| Page { id, version: event.version, terms: Arc::new(terms) };
             match MenuEvent::decode(&event.event_type, event.schema, &event.payload) {
-                Ok(MenuEvent::Created(created)) => self.put(event.client_id, page(created.terms)),
-                Ok(MenuEvent::Updated(updated)) => self.put(event.client_id, page(updated.after)),
+                Ok(MenuEvent::Created(created)) => self.put(event.client_id, page(*created.terms)),
+                Ok(MenuEvent::Updated(updated)) => self.put(event.client_id, page(*updated.after)),
                 Ok(MenuEvent::Deleted(_)) => self.remove(id),
                 Err(error) => {
                     tracing::error!(position = event.position.0, %error, "menu event not understood");

@@ -329,8 +329,8 @@ fn webhook() -> Webhook {
 pub fn menu() -> Vec<MenuEvent> {
     let shorter = MenuTerms { items: vec![], hours: None, ..menu_terms() };
     vec![
-        MenuCreated { terms: menu_terms(), at: at(0) }.into(),
-        MenuUpdated { before: menu_terms(), after: shorter, at: at(1) }.into(),
+        MenuCreated { terms: Box::new(menu_terms()), at: at(0) }.into(),
+        MenuUpdated { before: Box::new(menu_terms()), after: Box::new(shorter), at: at(1) }.into(),
         MenuDeleted { at: at(2) }.into(),
     ]
 }

@@ -23,7 +23,7 @@ events! {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MenuCreated {
     /// All of it.
-    pub terms: MenuTerms,
+    pub terms: Box<MenuTerms>,
     /// When.
     #[serde(with = "micros")]
     pub at: Time,
@@ -33,9 +33,9 @@ pub struct MenuCreated {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MenuUpdated {
     /// As it was.
-    pub before: MenuTerms,
+    pub before: Box<MenuTerms>,
     /// As it is.
-    pub after: MenuTerms,
+    pub after: Box<MenuTerms>,
     /// When.
     #[serde(with = "micros")]
     pub at: Time,

@@ -94,7 +94,7 @@ impl Aggregate for Menu {
             MenuCommand::Create { .. } if self.created.is_some() => Err(MenuRefusal::Exists),
             MenuCommand::Create { terms, now } => {
                 valid(terms)?;
-                Ok(vec![MenuCreated { terms: (**terms).clone(), at: *now }.into()])
+                Ok(vec![MenuCreated { terms: terms.clone(), at: *now }.into()])
             }
             MenuCommand::Update { patch, now } => {
                 let before = self.live()?;
@@ -103,7 +103,9 @@ impl Aggregate for Menu {
                     return Ok(vec![]);
                 }
                 valid(&after)?;
-                Ok(vec![MenuUpdated { before: before.clone(), after, at: *now }.into()])
+                Ok(vec![
+                    MenuUpdated { before: Box::new(before.clone()), after: Box::new(after), at: *now }.into(),
+                ])
             }
             MenuCommand::Delete { now } => {
                 self.live()?;
@@ -115,11 +117,11 @@ impl Aggregate for Menu {
     fn evolve(&mut self, event: &MenuEvent) {
         match event {
             MenuEvent::Created(created) => {
-                let terms = Arc::new(created.terms.clone());
+                let terms = Arc::new((*created.terms).clone());
                 self.created = Some(terms.clone());
                 self.terms = Some(terms);
             }
-            MenuEvent::Updated(updated) => self.terms = Some(Arc::new(updated.after.clone())),
+            MenuEvent::Updated(updated) => self.terms = Some(Arc::new((*updated.after).clone())),
             MenuEvent::Deleted(_) => self.deleted = true,
         }
     }

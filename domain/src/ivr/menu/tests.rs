@@ -21,7 +21,7 @@ fn fields(terms: &MenuTerms) -> Vec<String> {
 #[test]
 fn a_menu_is_made_once_edited_and_given_up() {
     let made = scenario::<Menu>().when(create(menu("Main", vec![]), 1));
-    let made = made.then([MenuCreated { terms: menu("Main", vec![]), at: at(1) }.into()]).and();
+    let made = made.then([MenuCreated { terms: Box::new(menu("Main", vec![])), at: at(1) }.into()]).and();
     made.clone().when(create(menu("Main", vec![]), 2)).then_nothing();
     made.clone().when(create(menu("Other", vec![]), 2)).then_refused(MenuRefusal::Exists);
     let patch = MenuPatch { prompt: Some("Hello.".to_owned()), ..MenuPatch::default() };

@@ -33,6 +33,7 @@ struct Entry {
 /// Who told of it, and what ran out.
 #[derive(Clone, Copy)]
 struct Told {
+    now: Time,
     cause: Uuid,
     from: HeardFrom,
     timer: Option<Clock>,
@@ -61,27 +62,27 @@ impl IvrSession {
         if !self.exists() {
             return Err(SessionRefusal::Unknown);
         }
-        if let SessionCommand::Input { keyed: Keyed::Plain(keys), source: Source::Api, .. } = command {
-            if !keys.reveal().is_some_and(|keys| are_keys(keys)) {
-                return Err(SessionRefusal::NotKeys);
-            }
+        if let SessionCommand::Input { keyed: Keyed::Plain(keys), source: Source::Api, .. } = command
+            && !keys.reveal().is_some_and(|keys| are_keys(keys))
+        {
+            return Err(SessionRefusal::NotKeys);
         }
         match command {
             SessionCommand::Start { .. } => Err(SessionRefusal::Exists),
             SessionCommand::Input { id, keyed, whole, source, book, now } => {
                 let Some((waiting, ask)) = self.asking(*id, *source, book)? else { return Ok(vec![]) };
-                let told = Told { cause: *id, from: from(*source), timer: None };
-                Ok(self.keyed(waiting, ask, keyed, *whole, told, book, *now))
+                let told = Told { now: *now, cause: *id, from: from(*source), timer: None };
+                Ok(self.keyed(waiting, ask, keyed, *whole, told, book))
             }
             SessionCommand::Silence { id, source, book, now } => {
                 let Some((waiting, ask)) = self.asking(*id, *source, book)? else { return Ok(vec![]) };
-                let told = Told { cause: *id, from: from(*source), timer: None };
-                Ok(self.silence(waiting, ask, told, book, *now))
+                let told = Told { now: *now, cause: *id, from: from(*source), timer: None };
+                Ok(self.silence(waiting, ask, told, book))
             }
             SessionCommand::Back { id, book, now } => {
                 let Some((waiting, _)) = self.asking(*id, Source::Api, book)? else { return Ok(vec![]) };
                 let mut walk = Walk::of(self, book, *now);
-                let told = Told { cause: *id, from: HeardFrom::Api, timer: None };
+                let told = Told { now: *now, cause: *id, from: HeardFrom::Api, timer: None };
                 walk.step(waiting, told, Step { action: Some("back"), ..Step::nothing(Heard::Back) });
                 walk.back(Because::ASKED);
                 Ok(walk.facts)
@@ -172,7 +173,6 @@ impl IvrSession {
         whole: bool,
         told: Told,
         book: &Book,
-        now: Time,
     ) -> Vec<SessionEvent> {
         let entry = match keyed {
             Keyed::Plain(keys) => {
@@ -188,7 +188,7 @@ impl IvrSession {
             }
             Keyed::Masked(length) => Entry { keys: None, length: *length, whole: true },
         };
-        self.entered(waiting, ask, entry, told, book, now)
+        self.entered(waiting, ask, entry, told, book)
     }
 
     fn entered(
@@ -198,9 +198,8 @@ impl IvrSession {
         entry: Entry,
         told: Told,
         book: &Book,
-        now: Time,
     ) -> Vec<SessionEvent> {
-        let mut walk = Walk::of(self, book, now);
+        let mut walk = Walk::of(self, book, told.now);
         match &self.collecting {
             Some(collect) => walk.collected(waiting, collect, entry, told),
             None => walk.chosen(waiting, entry, told),
@@ -211,26 +210,19 @@ impl IvrSession {
         // keys that are no whole entry yet wait for the next one
         for fact in &mut walk.facts {
             if let SessionEvent::DigitsHeard(heard) = fact {
-                heard.complete_at = now + Duration::from_millis(ask.inter_digit_timeout_ms);
+                heard.complete_at = told.now + Duration::from_millis(ask.inter_digit_timeout_ms);
             }
         }
         walk.facts
     }
 
-    fn silence(&self, waiting: &Waiting, ask: &Ask, told: Told, book: &Book, now: Time) -> Vec<SessionEvent> {
+    fn silence(&self, waiting: &Waiting, ask: &Ask, told: Told, book: &Book) -> Vec<SessionEvent> {
         if ask.length > 0 {
             let keys = (!ask.secret).then(|| ask.buffer.clone());
             let entry = Entry { keys, length: ask.length, whole: true };
-            return self.entered(
-                waiting,
-                ask,
-                entry,
-                Told { timer: Some(Clock::InterDigit), ..told },
-                book,
-                now,
-            );
+            return self.entered(waiting, ask, entry, Told { timer: Some(Clock::InterDigit), ..told }, book);
         }
-        let mut walk = Walk::of(self, book, now);
+        let mut walk = Walk::of(self, book, told.now);
         walk.wrong(waiting, Told { timer: Some(Clock::NoInput), ..told }, Step::nothing(Heard::Silence));
         walk.facts
     }
@@ -243,12 +235,12 @@ impl IvrSession {
         let cause = derive(waiting.ask, "timer");
         match (&waiting.asked, heard) {
             (Asked::Keys(ask), Some(keyed)) => {
-                let told = Told { cause, from: HeardFrom::Timer, timer: Some(Clock::InterDigit) };
-                Ok(self.keyed(waiting, ask, keyed, true, told, book, now))
+                let told = Told { now, cause, from: HeardFrom::Timer, timer: Some(Clock::InterDigit) };
+                Ok(self.keyed(waiting, ask, keyed, true, told, book))
             }
             (Asked::Keys(ask), None) => {
-                let told = Told { cause, from: HeardFrom::Timer, timer: None };
-                Ok(self.silence(waiting, ask, told, book, now))
+                let told = Told { now, cause, from: HeardFrom::Timer, timer: None };
+                Ok(self.silence(waiting, ask, told, book))
             }
             (Asked::Webhook(_), _) => {
                 let outcome = WebhookOutcome::TimedOut;
@@ -305,7 +297,7 @@ impl IvrSession {
             }
             // nobody heard the prompt: that is as if nobody had keyed anything
             (Asked::Keys(_), Answered::Failed) => {
-                let told = Told { cause: id, from: HeardFrom::Carrier, timer: None };
+                let told = Told { now, cause: id, from: HeardFrom::Carrier, timer: None };
                 walk.wrong(waiting, told, Step::nothing(Heard::Failure));
             }
             _ => {}
