@@ -10,7 +10,7 @@ use tests::server::{Server, ServerOptions};
 
 use super::run::{database, voxledger};
 
-const VIEWS: [&str; 7] = [
+const VIEWS: [&str; 9] = [
     "calls",
     "transcripts",
     "numbers",
