@@ -2,6 +2,7 @@
 
 mod audit_log;
 mod exactly_once;
+mod ivr;
 mod outages;
 mod poison;
 mod queries;
