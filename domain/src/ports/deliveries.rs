@@ -11,7 +11,7 @@ use super::StoreUnavailable;
 use super::lease::Lease;
 use super::work::WorkError;
 use crate::envelope::{Position, Time, Version};
-use crate::ids::{ClientId, DeliveryId, EndpointId};
+use crate::ids::{AgentId, ClientId, DeliveryId, EndpointId};
 use crate::webhook::delivery::{DeliveryAttempted, DeliveryOf};
 use crate::webhook::public::PublicEvent;
 
@@ -58,6 +58,8 @@ pub struct Replay {
     pub until: Time,
     /// Of these types.
     pub events: Vec<String>,
+    /// Only what has to do with this agent.
+    pub agent: Option<AgentId>,
     /// Only what failed for good, or was cancelled.
     pub only_failed: bool,
     /// When it becomes due.
