@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod config;
 pub mod http;
+pub mod limits;
 pub mod node;
 pub mod problem;
 pub mod telemetry;

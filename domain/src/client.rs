@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Aggregate;
 use crate::envelope::Time;
+use crate::origin::Origin;
 use crate::wire::events;
 
 events! {
@@ -12,6 +13,10 @@ events! {
     pub enum ClientEvent {
         /// The client exists.
         Created(ClientCreated) = "client.created" v 1,
+        /// How much it may do was changed.
+        LimitsChanged(ClientLimitsChanged) = "client.limits_changed" v 1,
+        /// It has another name.
+        Renamed(ClientRenamed) = "client.renamed" v 1,
     }
 }
 
@@ -20,6 +25,80 @@ events! {
 pub struct ClientCreated {
     /// The company's name, 1 to 200 characters.
     pub name: String,
+    /// When.
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
+/// How much a client may do. `None`: as much as the node allows everybody.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientLimits {
+    /// Requests a minute by all of its keys and users together, at least 1.
+    #[serde(default)]
+    pub requests_per_minute: Option<u32>,
+    /// Calls it may place in a day of UTC. Calls that come in are not counted.
+    #[serde(default)]
+    pub calls_per_day: Option<u32>,
+    /// Calls under way at a time, whoever began them. It holds back those the client places, never those that
+    /// come in.
+    #[serde(default)]
+    pub concurrent_calls: Option<u32>,
+    /// Bytes of call records and transcripts. It holds back calls the client places, never those that come in.
+    #[serde(default)]
+    pub storage_bytes: Option<u64>,
+}
+
+/// Changes of a client's limits: what is `None` stays, `Some(None)` lifts a limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ClientLimitsPatch {
+    /// See [`ClientLimits::requests_per_minute`].
+    pub requests_per_minute: Option<Option<u32>>,
+    /// See [`ClientLimits::calls_per_day`].
+    pub calls_per_day: Option<Option<u32>>,
+    /// See [`ClientLimits::concurrent_calls`].
+    pub concurrent_calls: Option<Option<u32>>,
+    /// See [`ClientLimits::storage_bytes`].
+    pub storage_bytes: Option<Option<u64>>,
+}
+
+impl ClientLimits {
+    /// These limits with `patch` applied.
+    #[must_use]
+    pub fn patched(self, patch: ClientLimitsPatch) -> Self {
+        Self {
+            requests_per_minute: patch.requests_per_minute.unwrap_or(self.requests_per_minute),
+            calls_per_day: patch.calls_per_day.unwrap_or(self.calls_per_day),
+            concurrent_calls: patch.concurrent_calls.unwrap_or(self.concurrent_calls),
+            storage_bytes: patch.storage_bytes.unwrap_or(self.storage_bytes),
+        }
+    }
+}
+
+/// See [`ClientEvent::Renamed`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClientRenamed {
+    /// What it was called.
+    pub before: String,
+    /// What it is called.
+    pub after: String,
+    /// From where.
+    #[serde(default, skip_serializing_if = "Origin::is_unknown")]
+    pub origin: Origin,
+    /// When.
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
+/// See [`ClientEvent::LimitsChanged`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClientLimitsChanged {
+    /// What held.
+    pub before: ClientLimits,
+    /// What holds.
+    pub after: ClientLimits,
+    /// From where.
+    #[serde(default, skip_serializing_if = "Origin::is_unknown")]
+    pub origin: Origin,
     /// When.
     #[serde(with = "micros")]
     pub at: Time,
@@ -35,6 +114,17 @@ pub enum ClientCommand {
         /// Now.
         now: Time,
     },
+    /// Change what it is called and how much it may do.
+    Update {
+        /// Another name; `None` leaves it as it is.
+        name: Option<String>,
+        /// Other limits.
+        limits: ClientLimitsPatch,
+        /// From where.
+        origin: Origin,
+        /// Now.
+        now: Time,
+    },
 }
 
 /// Why a client does not do what was asked.
@@ -46,12 +136,28 @@ pub enum ClientRefusal {
     /// The name is empty or too long.
     #[error("a client's name has 1 to 200 characters")]
     Name,
+    /// There is no such client.
+    #[error("there is no such client")]
+    Unknown,
+    /// Nobody could do anything any more, not even look.
+    #[error("a client may send at least one request a minute")]
+    NoRequests,
 }
 
 /// A client, as its rules see it.
 #[derive(Debug, Clone, Default)]
 pub struct Client {
     created: bool,
+    name: String,
+    limits: ClientLimits,
+}
+
+impl Client {
+    /// How much it may do.
+    #[must_use]
+    pub fn limits(&self) -> ClientLimits {
+        self.limits
+    }
 }
 
 impl Aggregate for Client {
@@ -61,20 +167,55 @@ impl Aggregate for Client {
     type Refusal = ClientRefusal;
 
     fn decide(&self, command: &ClientCommand) -> Result<Vec<ClientEvent>, ClientRefusal> {
-        let ClientCommand::Create { name, now } = command;
-        if self.created {
-            return Err(ClientRefusal::Exists);
+        match command {
+            ClientCommand::Create { name, now } => {
+                if self.created {
+                    return Err(ClientRefusal::Exists);
+                }
+                check_name(name)?;
+                Ok(vec![ClientCreated { name: name.clone(), at: *now }.into()])
+            }
+            ClientCommand::Update { name, limits, origin, now } => {
+                if !self.created {
+                    return Err(ClientRefusal::Unknown);
+                }
+                let mut events = Vec::new();
+                if let Some(after) = name {
+                    check_name(after)?;
+                    if *after != self.name {
+                        let (before, after) = (self.name.clone(), after.clone());
+                        events.push(ClientRenamed { before, after, origin: origin.clone(), at: *now }.into());
+                    }
+                }
+                let after = self.limits.patched(*limits);
+                if after.requests_per_minute == Some(0) {
+                    return Err(ClientRefusal::NoRequests);
+                }
+                if after != self.limits {
+                    let (before, origin) = (self.limits, origin.clone());
+                    events.push(ClientLimitsChanged { before, after, origin, at: *now }.into());
+                }
+                Ok(events)
+            }
         }
-        if name.trim().is_empty() || name.chars().count() > 200 {
-            return Err(ClientRefusal::Name);
-        }
-        Ok(vec![ClientCreated { name: name.clone(), at: *now }.into()])
     }
 
     fn evolve(&mut self, event: &ClientEvent) {
         match event {
-            ClientEvent::Created(_) => self.created = true,
+            ClientEvent::Created(created) => {
+                self.created = true;
+                self.name.clone_from(&created.name);
+            }
+            ClientEvent::LimitsChanged(changed) => self.limits = changed.after,
+            ClientEvent::Renamed(renamed) => self.name.clone_from(&renamed.after),
         }
+    }
+}
+
+fn check_name(name: &str) -> Result<(), ClientRefusal> {
+    match name.trim().is_empty() || name.chars().count() > 200 {
+        true => Err(ClientRefusal::Name),
+        false => Ok(()),
     }
 }
 
@@ -103,5 +244,53 @@ mod tests {
         for good in ["x", &"é".repeat(200)] {
             scenario::<Client>().when(create(good)).then_types(["client.created"]);
         }
+    }
+
+    fn limit(limits: ClientLimitsPatch) -> ClientCommand {
+        ClientCommand::Update { name: None, limits, origin: Origin::default(), now: at(2) }
+    }
+
+    fn rename(name: &str) -> ClientCommand {
+        let limits = ClientLimitsPatch::default();
+        ClientCommand::Update { name: Some(name.to_owned()), limits, origin: Origin::default(), now: at(2) }
+    }
+
+    #[test]
+    fn a_limit_that_is_not_named_stays_and_the_same_ones_are_no_news() {
+        let first = ClientLimits { calls_per_day: Some(100), ..ClientLimits::default() };
+        let second = ClientLimits { concurrent_calls: Some(0), ..first };
+        let third = ClientLimits { calls_per_day: None, ..second };
+        let changed = |before, after| {
+            ClientEvent::from(ClientLimitsChanged { before, after, origin: Origin::default(), at: at(2) })
+        };
+        let a_day = |most| ClientLimitsPatch { calls_per_day: Some(most), ..ClientLimitsPatch::default() };
+        let at_once = ClientLimitsPatch { concurrent_calls: Some(Some(0)), ..ClientLimitsPatch::default() };
+        let there = scenario::<Client>().after([create("Example Travel")]);
+        let there = there.when(limit(a_day(Some(100)))).then([changed(ClientLimits::default(), first)]).and();
+        let there = there.when(limit(at_once)).then([changed(first, second)]).and();
+        let there = there.when(limit(a_day(None))).then([changed(second, third)]).and();
+        there.when(limit(at_once)).then_nothing();
+    }
+
+    #[test]
+    fn only_a_client_has_limits_and_it_may_always_send_a_request() {
+        let none = ClientLimitsPatch { requests_per_minute: Some(Some(0)), ..ClientLimitsPatch::default() };
+        scenario::<Client>().when(limit(ClientLimitsPatch::default())).then_refused(ClientRefusal::Unknown);
+        let there = scenario::<Client>().after([create("Example Travel")]);
+        there.when(limit(none)).then_refused(ClientRefusal::NoRequests);
+    }
+
+    #[test]
+    fn a_client_gets_another_name_once() {
+        let renamed = |before: &str, after: &str| {
+            let (before, after) = (before.to_owned(), after.to_owned());
+            ClientEvent::from(ClientRenamed { before, after, origin: Origin::default(), at: at(2) })
+        };
+        let there = scenario::<Client>().after([create("Example Travel")]);
+        let there = there.when(rename("Another")).then([renamed("Example Travel", "Another")]).and();
+        let there = there.when(rename("A Third")).then([renamed("Another", "A Third")]).and();
+        there.when(rename("A Third")).then_nothing();
+        let there = scenario::<Client>().after([create("Example Travel")]);
+        there.when(rename(" ")).then_refused(ClientRefusal::Name);
     }
 }

@@ -60,12 +60,14 @@ pub trait Shown: Row {
 /// A read model.
 ///
 /// Nothing here calls out or reads a clock: the same events always make the same rows. A row is made from the
-/// facts of one stream only.
+/// facts of one stream, unless [`ONE_STREAM`](Self::ONE_STREAM) says otherwise.
 pub trait View: Send + Sync + 'static {
     /// Its name: `calls`.
     const NAME: &'static str;
     /// Whether a row is made from several facts, so that it must be known before the next one is applied.
     const FOLDS: bool;
+    /// Whether a row is made from one stream only. Then a stream's first event has no row yet, and none is looked for.
+    const ONE_STREAM: bool = true;
     /// A row.
     type Row: Row;
     /// What an event means to this view.

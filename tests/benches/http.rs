@@ -75,6 +75,9 @@ fn options(folder: &std::path::Path, carrier: &str) -> ServerOptions {
         .set("TELNYX_API_KEY", "KEYbench")
         .set("TELNYX_CONNECTION_ID", "1900000000000000001")
         .set("TELNYX_API_BASE", &format!("http://{carrier}/v2"))
+        // one key asks for as much as the node gives
+        .set("LIMITS_KEY_REQUESTS_PER_HOUR", "4294967295")
+        .set("LIMITS_CLIENT_REQUESTS_PER_MINUTE", "4294967295")
 }
 
 async fn start(folder: &std::path::Path, carrier: &str) -> Server {

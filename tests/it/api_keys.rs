@@ -1,9 +1,16 @@
 //! API keys: made, bounded, rotated, revoked; nobody makes one stronger than their own.
 
+use std::time::Duration;
+
+use adapters::testing::postgres::Cluster;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tests::client::Api;
+use tests::installation::Installation;
+use tests::until::{SOON, until};
 use tests::world::World;
+
+use crate::crash::address_of;
 
 const KEYS: &str = "/api/v1/auth/api-keys";
 
@@ -143,4 +150,26 @@ async fn what_is_wrong_with_a_key_to_be_made_is_named() -> Result<()> {
     }
     world.close().await?;
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_revoked_on_one_node_opens_nothing_on_the_other_within_a_second() -> Result<()> {
+    let pair = Installation::start(&address_of(&Cluster::shared().database().await)?, &[])?;
+    let [here, there] = &pair.apis;
+    let status =
+        async |api: &Api, key: &str| anyhow::Ok(api.with_key(Some(key)).get("/api/v1/calls").await?.status);
+    for _ in 0..10 {
+        let (location, key) = make(here, json!({"name": "k", "scopes": ["calls:read"]})).await?;
+        until("the key on the other node", SOON, async || {
+            Ok((status(there, &key).await? == 200).then_some(()))
+        })
+        .await?;
+        assert_eq!(here.post(&format!("{location}/revoke"), json!({})).await?.status, 200);
+        assert_eq!(status(here, &key).await?, 401, "at once where it was done");
+        until("the key to be dead on the other node", Duration::from_secs(1), async || {
+            Ok((status(there, &key).await? == 401).then_some(()))
+        })
+        .await?;
+    }
+    pair.stop()
 }

@@ -20,7 +20,13 @@ const OPEN: &[&str] = &[
     "POST /api/v1/webhooks/telnyx/{client_id}",
 ];
 /// Operations that any credentials open.
-const ANYBODY: &[&str] = &["GET /api/v1/auth/me", "GET /api/v1/auth/clients", "POST /api/v1/auth/revoke-all"];
+const ANYBODY: &[&str] = &[
+    "GET /api/v1/auth/me",
+    "GET /api/v1/auth/clients",
+    "GET /api/v1/auth/clients/{id}",
+    "GET /api/v1/auth/clients/{id}/events",
+    "POST /api/v1/auth/revoke-all",
+];
 const RESOURCES: &[&str] = &[
     "calls",
     "conversations",
@@ -92,10 +98,13 @@ async fn things(world: &World) -> Result<BTreeMap<&'static str, String>> {
     let key = id(world.api.post("/api/v1/auth/api-keys", key).await?.data()?)?;
     let user = json!({"email": "ann@example.com", "password": "correct horse battery", "role": "viewer"});
     let user = id(world.api.post("/api/v1/auth/users", user).await?.data()?)?;
+    let client = world.api.get("/api/v1/auth/me").await?.data()?["client"].clone();
+    let client = client.as_str().context("a client")?.to_owned();
     let account = json!({"provider": "telnyx", "api_key": "KEY_of_a_client",
         "settings": {"connection_id": "1"}});
     world.api.patch("/api/v1/auth/providers/telephony", None, account).await?.data()?;
     Ok(BTreeMap::from([
+        ("/api/v1/auth/clients/", client),
         ("/api/v1/numbers/", number),
         ("/api/v1/calls/", call),
         ("/api/v1/auth/api-keys/", key),
@@ -190,6 +199,7 @@ fn bodies(operation: &str) -> Option<Value> {
         "POST /api/v1/calls/{id}/dtmf" => json!({"digits": "1"}),
         "PATCH /api/v1/auth/api-keys/{id}" => json!({"name": "mine"}),
         "POST /api/v1/auth/api-keys/{id}/rotate" => json!({}),
+        "PATCH /api/v1/auth/clients/{id}" => json!({"limits": {"calls_per_day": 1}}),
         "PATCH /api/v1/auth/users/{id}" => json!({"role": "viewer"}),
         _ => return None,
     })

@@ -1,6 +1,9 @@
 //! Whatever comes in: it is refused with a word that helps, or taken and harmless, and never half.
 
 use std::collections::HashMap;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use futures::future::join_all;
@@ -400,6 +403,42 @@ async fn whoever_has_no_key_or_a_wrong_one_is_told_which_it_is() -> Result<()> {
 }
 
 /// What the log must hold of webhooks that were answered so.
+/// What a raw request is answered with, if it is answered at all.
+fn send_bytes(address: &str, request: &[u8]) -> Result<Option<u16>> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    // the node may hang up before it has read everything
+    let _ = stream.write_all(request);
+    let mut answer = [0; 12];
+    Ok(match stream.read_exact(&mut answer) {
+        Ok(()) => Some(std::str::from_utf8(&answer[9..])?.parse()?),
+        Err(_) => None,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_that_is_huge_or_no_header_at_all_is_refused_and_costs_the_node_nothing() -> Result<()> {
+    let world = World::start().await?;
+    let server = world.node.server()?;
+    let before = server.resident_bytes()?;
+    let request = |credential: &[u8]| {
+        [b"GET /api/v1/calls HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ", credential, b"\r\n\r\n"].concat()
+    };
+    for credential in [&vec![b'x'; MIB][..], b"vx_\0", b"vx_\x01", b"vx_\x7f"] {
+        for _ in 0..20 {
+            let status = send_bytes(server.address(), &request(credential))?;
+            let shown = credential.len();
+            assert!(matches!(status, None | Some(400 | 401 | 431)), "{shown} bytes: {status:?}");
+        }
+    }
+    assert_eq!(send_bytes(server.address(), &request(&[0xc3, 0x28]))?, Some(401), "not UTF-8");
+    let grown = server.resident_bytes()?.saturating_sub(before);
+    assert!(grown < 16 * MIB as u64, "the node grew by {grown} bytes");
+    assert_eq!(world.api.get("/api/v1/calls").await?.status, 200);
+    world.close().await?;
+    Ok(())
+}
+
 async fn compare_with_log(world: &World, answers: &HashMap<String, u16>) -> Result<()> {
     let history = History::read(&world.node.options).await?;
     history.check_order()?;

@@ -12,10 +12,9 @@ use futures::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
-use tempfile::TempDir;
 use tests::client::{Answer, Api};
 use tests::dice::Dice;
-use tests::server::{Node, ServerOptions, free_port};
+use tests::installation::Installation;
 use tests::until::{SOON, until};
 use tests::webhook::OUR_NUMBER;
 use tests::world::World;
@@ -274,40 +273,17 @@ async fn killed_with_requests_under_way_the_node_places_one_call_for_each_key() 
     Ok(())
 }
 
-/// Nodes on one server, without a carrier.
-struct Nodes {
-    nodes: [Node; 2],
-    apis: [Api; 2],
-    database: SecretUrl,
-    _folders: [TempDir; 2],
-}
-
-impl Nodes {
-    async fn start() -> Result<Self> {
-        let database = Cluster::shared().database().await;
-        let url = address_of(&database)?;
-        let start = || {
-            let (folder, address) = (tempfile::tempdir()?, format!("127.0.0.1:{}", free_port()?));
-            let options = ServerOptions::postgres(folder.path(), &url).set("BIND", &address);
-            // one master key for all nodes of an installation
-            let options = options.set("MASTER_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
-            anyhow::Ok((Node::start(options)?, Api::new(&format!("http://{address}"))?, folder))
-        };
-        let ((one, first, a), (two, second, b)) = (start()?, start()?);
-        Ok(Self { nodes: [one, two], apis: [first, second], database, _folders: [a, b] })
-    }
-
-    async fn change(&self, sql: &'static str) -> Result<u64> {
-        let mut keys = self.database.options()?.connect().await?;
-        let changed = sqlx::query(sql).execute(&mut keys).await?.rows_affected();
-        keys.close().await?;
-        Ok(changed)
-    }
+async fn change(database: &SecretUrl, sql: &'static str) -> Result<u64> {
+    let mut keys = database.options()?.connect().await?;
+    let changed = sqlx::query(sql).execute(&mut keys).await?.rows_affected();
+    keys.close().await?;
+    Ok(changed)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_nodes_on_one_server_share_their_keys_and_one_takes_over_from_the_other() -> Result<()> {
-    let mut pair = Nodes::start().await?;
+    let database = Cluster::shared().database().await;
+    let mut pair = Installation::start(&address_of(&database)?, &[])?;
     let order = order();
     let asking = (0..200).map(|n| pair.apis[n % 2].post_once(CALLS, "k", &order));
     let answers = try_join_all(asking).await?;
@@ -328,10 +304,10 @@ async fn two_nodes_on_one_server_share_their_keys_and_one_takes_over_from_the_ot
     let taken = pair.apis[0].post_once(NUMBERS, "number", &number).await?;
     tokio::task::block_in_place(|| pair.nodes[0].kill())?;
     let locked = "UPDATE idempotency_keys SET answer = NULL, sealed_under = NULL";
-    ensure!(pair.change(locked).await? == 3);
+    ensure!(change(&database, locked).await? == 3);
     let second = &pair.apis[1];
     ensure!(in_progress(&second.post_once(CALLS, "call", &order).await?), "another node may be at work");
-    ensure!(pair.change(DIED).await? == 3);
+    ensure!(change(&database, DIED).await? == 3);
     let again = second.post_once(CALLS, "call", &order).await?;
     ensure!((again.status, id(&again)) == (201, id(&call)), "{}", again.body);
     let again = second.post_once(NUMBERS, "number", &number).await?;
@@ -339,7 +315,7 @@ async fn two_nodes_on_one_server_share_their_keys_and_one_takes_over_from_the_ot
     ensure!(second.list_all(CALLS).await?.len() == 2 && second.list_all(NUMBERS).await?.len() == 1);
 
     // a node that starts beside another one gives nobody's reservation back
-    pair.change("UPDATE idempotency_keys SET answer = NULL, sealed_under = NULL").await?;
+    change(&database, "UPDATE idempotency_keys SET answer = NULL, sealed_under = NULL").await?;
     tokio::task::block_in_place(|| pair.nodes[0].resume())?;
     ensure!(in_progress(&pair.apis[0].post_once(CALLS, "call", &order).await?));
     Ok(())

@@ -1,12 +1,15 @@
 //! Journeys, crash tests and bad input against the real binary, from outside.
 
 mod api_keys;
+mod audit_log;
 mod authorisation;
 mod bad_input;
 mod calls;
 mod cli;
 mod crash;
 mod idempotency;
+mod identity_provider;
+mod limits;
 mod live;
 mod numbers;
 mod outbound;

@@ -148,7 +148,7 @@ async fn an_account_tells_of_its_own_clients_calls_alone() -> Result<()> {
 
     // another client has no account yet
     let answer = webhook(&nobody, other, &SEED, &event).await?;
-    assert_eq!((answer.status, answer.code()), (503, "carrier_not_configured"));
+    assert_eq!((answer.status, answer.code()), (404, "not_found"));
     // the node's own account does not speak for a client's
     let answer = webhook(&nobody, &CLIENT.to_string(), &tests::webhook::SEED, &event).await?;
     assert_eq!((answer.status, answer.code()), (401, "signature_invalid"));

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tests::balancer::Balancer;
 use tests::client::Api;
 use tests::history::{History, check_views};
+use tests::installation::MASTER_KEY;
 use tests::server::{Node, ServerOptions, free_port};
 use tests::until::{SOON, until};
 use tests::webhook::OUR_NUMBER;
@@ -26,9 +27,6 @@ use crate::siege::{aftermath, callers, cast_callees, dialler, verify, wild};
 
 /// The longest a dead owner may be missed.
 const TAKE_OVER: Duration = Duration::from_secs(10);
-
-/// What opens the keys in the nodes' common database: 32 bytes, the same for each of them.
-const MASTER_KEY: &str = "dHdvIG5vZGVzLCBvbmUgbWFzdGVyIGtleSBvZiAzMiE=";
 
 struct Member {
     node: Node,

@@ -70,6 +70,12 @@ impl Api {
         Self { key: key.map(str::to_owned), ..self.clone() }
     }
 
+    /// The credentials it sends.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
     /// Sends a request; `path` begins with `/`.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ pub mod client;
 pub mod collector;
 pub mod dice;
 pub mod history;
+pub mod installation;
 pub mod load;
 pub mod server;
 pub mod sse;

@@ -86,7 +86,9 @@ impl Part {
                 1 "0001_views", 2 "0002_row_level_security", 3 "0003_identity", 4 "0004_audit_log",
                 5 "0005_webhooks",
             ],
-            Part::Keys => migrations!["sqlite/keys": 1 "0001_keys", 2 "0002_idempotency_keys"],
+            Part::Keys => {
+                migrations!["sqlite/keys": 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits"]
+            }
         })
     }
 
@@ -97,7 +99,9 @@ impl Part {
                 1 "0001_views", 2 "0002_row_level_security", 3 "0003_identity", 4 "0004_audit_log",
                 5 "0005_webhooks",
             ],
-            Part::Keys => migrations!["postgres/keys": 1 "0001_keys", 2 "0002_idempotency_keys"],
+            Part::Keys => {
+                migrations!["postgres/keys": 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits"]
+            }
         })
     }
 

@@ -3,12 +3,14 @@
 //! A master key, which never enters a database, wraps data keys; data keys seal. So a new master key means to wrap
 //! the data keys anew and nothing else, and to destroy a data key is to erase all that it sealed.
 
+mod buckets;
 mod db;
 mod idempotency;
 mod master;
 mod rotate;
 mod vault;
 
+pub use buckets::{BucketKind, BucketName, BucketShare, Exchanged, SharedBucket, SharedBuckets};
 pub use db::{KeysDb, OpenKeysError};
 pub use idempotency::SqlIdempotency;
 pub use master::{MasterKey, MasterKeyError};

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use domain::call::CallMetadata;
+use domain::envelope::Time;
 use domain::ids::{CallId, ClientId};
 use domain::ports::StoreUnavailable;
-use projections::calls::{CallFilter, CallQueries, CallRow, CallView, Dial, RecordingView};
+use projections::calls::{CallCount, CallFilter, CallQueries, CallRow, CallView, Dial, RecordingView};
 use projections::page::{Page, PageRequest, Stored};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -118,6 +119,27 @@ const GET: &str = "SELECT version, doc FROM calls WHERE generation = \
 const RECORDING: &str = "SELECT recording FROM calls WHERE generation = \
                          (SELECT generation FROM projections WHERE name = 'calls') AND id = $1 AND client_id = $2";
 
+// client by client, as the indexes go; whatever belongs to a client that the view of clients does not show yet is
+// younger than what all views hold
+const OPEN: &str = "SELECT c.id, c.client_id FROM clients AS k CROSS JOIN calls AS c \
+    WHERE k.generation = (SELECT generation FROM projections WHERE name = 'clients') \
+    AND c.generation = (SELECT generation FROM projections WHERE name = 'calls') AND c.client_id = k.id \
+    AND c.status IN ('queued', 'dialing', 'ringing', 'in_progress', 'dial_unknown') AND c.id > $1 \
+    ORDER BY c.id LIMIT $2";
+// one statement, so that counts and position are of the same moment
+const PLACED: &str = "SELECT k.id, count(*), max(g.position) FROM clients AS k CROSS JOIN calls AS c \
+    JOIN projections AS p ON p.name = 'calls' AND p.generation = c.generation \
+    JOIN projection_generations AS g ON g.projection = p.name AND g.generation = p.generation \
+    WHERE k.generation = (SELECT generation FROM projections WHERE name = 'clients') AND k.id > $2 \
+    AND c.generation = (SELECT generation FROM projections WHERE name = 'calls') AND c.client_id = k.id \
+    AND c.created_at >= $1 AND c.direction = 'outbound' GROUP BY k.id ORDER BY k.id LIMIT $3";
+// lines are found by their call, so that only this client's are read
+const BYTES: &str = "WITH own AS (SELECT id, doc FROM calls WHERE client_id = $1 \
+    AND generation = (SELECT generation FROM projections WHERE name = 'calls')) \
+    SELECT coalesce((SELECT sum(octet_length(doc)) FROM own), 0) \
+    + coalesce((SELECT sum(octet_length(t.doc)) FROM own JOIN transcript_lines AS t ON t.call_id = own.id \
+    AND t.generation = (SELECT generation FROM projections WHERE name = 'transcripts')), 0)";
+
 #[async_trait]
 impl CallQueries for SqlViews {
     async fn call(&self, client: ClientId, id: CallId) -> Result<Option<Stored>, StoreUnavailable> {
@@ -171,6 +193,39 @@ impl CallQueries for SqlViews {
     async fn recording(&self, client: ClientId, id: CallId) -> Result<Option<String>, StoreUnavailable> {
         let row = self.row(Of::Client(client), RECORDING, [Value::Uuid(id.0), Value::Uuid(client.0)]).await?;
         row.map(|row| row.text(0)).transpose().map_err(|error| unavailable(&error))
+    }
+
+    async fn open_calls(
+        &self,
+        after: Option<CallId>,
+        limit: u32,
+    ) -> Result<Vec<(ClientId, CallId)>, StoreUnavailable> {
+        let after = after.map_or(Uuid::nil(), |id| id.0);
+        let values = vec![Value::Uuid(after), Value::Int(i64::from(limit))];
+        let rows = self.rows(Of::System, OPEN.to_owned(), values).await?;
+        let open = |row: &SqlRow| Ok((ClientId(row.uuid(1)?), CallId(row.uuid(0)?)));
+        rows.iter().map(open).collect::<Result<_, sqlx::Error>>().map_err(|error| unavailable(&error))
+    }
+
+    async fn calls_placed(
+        &self,
+        since: Time,
+        after: Option<ClientId>,
+        limit: u32,
+    ) -> Result<Vec<CallCount>, StoreUnavailable> {
+        let after = after.map_or(Uuid::nil(), |id| id.0);
+        let values = vec![Value::Time(since), Value::Uuid(after), Value::Int(i64::from(limit))];
+        let rows = self.rows(Of::System, PLACED.to_owned(), values).await?;
+        let count = |row: &SqlRow| {
+            let (client, placed, position) = (ClientId(row.uuid(0)?), row.count(1)?, row.position(2)?);
+            Ok(CallCount { client, placed, position })
+        };
+        rows.iter().map(count).collect::<Result<_, sqlx::Error>>().map_err(|error| unavailable(&error))
+    }
+
+    async fn stored_bytes(&self, client: ClientId) -> Result<u64, StoreUnavailable> {
+        let row = self.row(Of::Client(client), BYTES, [Value::Uuid(client.0)]).await?;
+        row.map_or(Ok(0), |row| row.count(0)).map_err(|error| unavailable(&error))
     }
 }
 

@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
-use projections::clients::{ClientQueries, ClientRow, ClientView};
+use projections::clients::{ClientEntry, ClientQueries, ClientRow, ClientView};
 use projections::page::{Page, PageRequest, Stored};
 use uuid::Uuid;
 
-use super::db::SqlViews;
+use super::db::{SqlViews, unavailable};
 use super::list::Select;
 use super::sql::{Kind, SqlRow, Value, parsed};
 use super::table::{Column, Table, changing, fixed, key};
@@ -46,6 +46,9 @@ impl Table for ClientRow {
 const GET: &str = "SELECT version, doc FROM clients WHERE generation = \
                    (SELECT generation FROM projections WHERE name = 'clients') AND id = $1";
 
+const DIRECTORY: &str = "SELECT id, created_at, position, version, doc FROM clients WHERE generation = \
+    (SELECT generation FROM projections WHERE name = 'clients') AND id > $1 ORDER BY id LIMIT $2";
+
 #[async_trait]
 impl ClientQueries for SqlViews {
     async fn client(&self, id: ClientId) -> Result<Option<Stored>, StoreUnavailable> {
@@ -54,5 +57,18 @@ impl ClientQueries for SqlViews {
 
     async fn clients(&self, page: &PageRequest) -> Result<Page, StoreUnavailable> {
         Select::from("clients", "clients", Of::System).page(self, page).await
+    }
+
+    async fn client_directory(
+        &self,
+        after: Option<ClientId>,
+        limit: u32,
+    ) -> Result<Vec<ClientEntry>, StoreUnavailable> {
+        let after = after.map_or(Uuid::nil(), |id| id.0);
+        let values = vec![Value::Uuid(after), Value::Int(i64::from(limit))];
+        let rows = self.rows(Of::System, DIRECTORY.to_owned(), values).await?;
+        let entry = |row: ClientRow| ClientEntry { id: row.view.id, limits: row.view.limits.into() };
+        let entries: Result<Vec<_>, _> = rows.iter().map(|row| ClientRow::read(row).map(entry)).collect();
+        entries.map_err(|error| unavailable(&error))
     }
 }

@@ -6,4 +6,5 @@ mod event_store;
 mod idempotency;
 mod keys;
 mod read_models;
+mod shared_limits;
 mod telnyx;

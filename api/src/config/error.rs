@@ -38,6 +38,9 @@ pub enum ConfigError {
     /// Two settings that exclude each other.
     #[error("set either `{0}` or `{1}`, not both")]
     Both(&'static str, &'static str),
+    /// A setting that is of no use, or dangerous, without another.
+    #[error("set `{1}` as well: `{0}` needs it")]
+    Without(&'static str, &'static str),
     /// The file cannot be read.
     #[error("cannot read the configuration file {file}")]
     Unreadable {

@@ -7,7 +7,9 @@ use super::audit::AuditConfig;
 use super::carriers::{TelnyxConfig, UltravoxConfig};
 use super::error::ConfigError;
 use super::http::HttpConfig;
+use super::identity_provider::IdentityProviderConfig;
 use super::keys::KeysConfig;
+use super::limits::LimitsConfig;
 use super::providers::{AnthropicConfig, GoogleConfig, GroqConfig, OpenaiConfig};
 use super::setting::Setting;
 use super::sources::Sources;
@@ -50,6 +52,8 @@ tree! {
     storage: StorageConfig,
     /// The node's own secrets.
     keys: KeysConfig,
+    /// The operator's identity provider.
+    identity_provider: IdentityProviderConfig,
     /// Telnyx.
     telnyx: TelnyxConfig,
     /// Ultravox.
@@ -66,6 +70,8 @@ tree! {
     webhooks: WebhooksConfig,
     /// Actors and effects.
     actors: ActorsConfig,
+    /// Rates and quotas.
+    limits: LimitsConfig,
     /// The audit log.
     audit: AuditConfig,
     /// Logs and traces.
@@ -76,6 +82,16 @@ impl Config {
     fn check(self) -> Result<Self, ConfigError> {
         if self.keys.master_key.is_some() && self.keys.master_key_file.is_some() {
             return Err(ConfigError::Both("master_key", "master_key_file"));
+        }
+        let provider = &self.identity_provider;
+        if provider.jwks_url.is_some() {
+            // without them every token of the provider's would do, also one for another application
+            if provider.issuer.is_none() {
+                return Err(ConfigError::Without("identity_provider.jwks_url", "identity_provider.issuer"));
+            }
+            if provider.audience.is_none() {
+                return Err(ConfigError::Without("identity_provider.jwks_url", "identity_provider.audience"));
+            }
         }
         Ok(self)
     }
@@ -195,6 +211,18 @@ mod tests {
         assert_eq!(config.keys.master_key, Some(key));
         let text = format!("{config:?}");
         assert!(!text.contains("hunter2") && !text.contains("104, 117, 110"), "{text}");
+    }
+
+    #[test]
+    fn an_identity_provider_is_held_to_an_issuer_and_an_audience() {
+        let jwks = ("VOXLEDGER_IDENTITY_PROVIDER_JWKS_URL", "https://login.example.com/jwks.json");
+        let issuer = ("VOXLEDGER_IDENTITY_PROVIDER_ISSUER", "https://login.example.com/");
+        let audience = ("VOXLEDGER_IDENTITY_PROVIDER_AUDIENCE", "voxledger");
+        for half in [&[jwks][..], &[jwks, issuer], &[jwks, audience]] {
+            let error = Config::load(&environment(half)).unwrap_err().to_string();
+            assert!(error.contains("`identity_provider.jwks_url` needs it"), "{error}");
+        }
+        assert!(Config::load(&environment(&[jwks, issuer, audience])).is_ok());
     }
 
     #[test]

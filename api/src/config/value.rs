@@ -1,7 +1,7 @@
 //! How a setting's text becomes its value.
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -53,6 +53,7 @@ macro_rules! parsed {
 parsed! {
     SocketAddr: "an address and a port, such as 127.0.0.1:9011 (port 0 picks a free one)";
     NonZeroUsize: "a whole number from 1";
+    NonZeroU32: "a whole number from 1 to 4294967295";
     usize: "a whole number from 0";
     PathBuf: "a path";
     String: "text";
@@ -105,6 +106,27 @@ impl Value for Secret {
 
     fn parse(text: &str) -> Option<Self> {
         Some(Self::new(text))
+    }
+}
+
+/// Where a value stands in a JSON document: a JSON pointer (RFC 6901).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pointer(String);
+
+impl Pointer {
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Value for Pointer {
+    const ACCEPTS: &'static str =
+        "a JSON pointer, such as /app_metadata/client or /https:~1~1example.com~1client";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.starts_with('/').then(|| Self(text.to_owned()))
     }
 }
 

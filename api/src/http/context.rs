@@ -4,7 +4,7 @@
 //! middleware therefore sets the context around every poll of a request's future; a task that a handler spawns
 //! has none and is given what it needs, or the whole of it by [`keep`].
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
@@ -17,6 +17,7 @@ use actix_web::{FromRequest, HttpRequest};
 
 use pin_project_lite::pin_project;
 
+use crate::limits::Standing;
 use crate::telemetry::trace_context;
 
 thread_local! {
@@ -31,13 +32,14 @@ struct Inner {
     request_id: Arc<str>,
     public_url: Arc<str>,
     traceparent: Option<String>,
+    standing: Cell<Option<Standing>>,
 }
 
 impl RequestContext {
     /// The context of a request. `traceparent` is what the client sent, checked.
     #[must_use]
     pub fn new(request_id: Arc<str>, public_url: Arc<str>, traceparent: Option<String>) -> Self {
-        Self(Rc::new(Inner { request_id, public_url, traceparent }))
+        Self(Rc::new(Inner { request_id, public_url, traceparent, standing: Cell::new(None) }))
     }
 
     /// The id of the request: the client's own, or one given here.
@@ -62,6 +64,17 @@ impl RequestContext {
     #[must_use]
     pub fn sent_traceparent(&self) -> Option<String> {
         self.0.traceparent.clone()
+    }
+
+    /// Keeps how the request's sender stands, for the headers of the response.
+    pub fn set_standing(&self, standing: Standing) {
+        self.0.standing.set(Some(standing));
+    }
+
+    /// How the request's sender stands; `None` as long as nobody knows who it is.
+    #[must_use]
+    pub fn standing(&self) -> Option<Standing> {
+        self.0.standing.get()
     }
 
     /// Makes this the thread's context until the guard is dropped.

@@ -6,6 +6,7 @@ mod claims;
 mod directories;
 mod edges;
 mod forget;
+mod identity_provider;
 mod lifecycle;
 mod readiness;
 mod start;

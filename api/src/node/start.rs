@@ -32,6 +32,7 @@ use super::claims::Claims;
 use super::directories::{Directories, Identity};
 use super::edges::Edges;
 use super::forget::forget_expired_keys;
+use super::identity_provider::{self, KeySource};
 use super::readiness;
 use crate::config::Config;
 use crate::http::auth::{Doorkeeper, Passwords, Tokens};
@@ -39,6 +40,7 @@ use crate::http::client_ip::TrustedProxies;
 use crate::http::middleware::{Edge, Idempotency};
 use crate::http::system::Readiness;
 use crate::http::{BodyLimit, docs, system, v1};
+use crate::limits::{Gate, Rate, Rates, UsageWriter, exchange, watch_storage};
 use crate::telemetry::{Meters, trace_context};
 
 /// What the handlers of the API work with.
@@ -70,6 +72,8 @@ pub struct Backend {
     pub stop: CancellationToken,
     /// Held while a number is taken into use, so that nobody else takes it.
     pub new_numbers: Arc<Mutex<()>>,
+    /// Rates and quotas.
+    pub gate: Arc<Gate>,
     progress: Progress,
     directories: Directories,
 }
@@ -106,6 +110,7 @@ pub struct Node {
     keys: KeysDb,
     views: Arc<dyn ViewStore>,
     runner: Runner,
+    usage: Arc<UsageWriter>,
     stop: CancellationToken,
     server: ServerHandle,
     tasks: Vec<JoinHandle<()>>,
@@ -141,7 +146,14 @@ impl Node {
             owner: runtime.node.to_string(),
         };
         let known = all_views_hold(&*view_store).await?;
-        let directories = Directories::load(&*queries, runtime.clock.clone(), known).await?;
+        let rates = Rates {
+            key_an_hour: config.limits.key_requests_per_hour.get(),
+            client: Rate::per_minute(config.limits.client_requests_per_minute.get()),
+            login: Rate::per_minute(config.limits.logins_per_minute.get()),
+        };
+        let secret = edges.vault.secret("logins").await.context("cannot use the vault")?;
+        let gate = Arc::new(Gate::new(runtime.clock.clone(), rates, secret));
+        let directories = Directories::load(&*queries, runtime.clock.clone(), gate.clone(), known).await?;
         let trace =
             runner::TraceHooks { recording: trace_context::is_exporting, adopt: trace_context::set_parent };
         let runner = runner::start(deps, runner::Settings { trace, ..runner::Settings::default() });
@@ -163,6 +175,7 @@ impl Node {
             leases: views,
         };
         let effects = WorkOptions { concurrency: config.actors.effects.get(), ..WorkOptions::default() };
+        let usage = Arc::new(UsageWriter::new(runtime.clone(), gate.clone()));
         let idempotency = Idempotency {
             keys: Arc::new(SqlIdempotency::new(edges.keys.clone())),
             vault: edges.vault.clone(),
@@ -175,11 +188,16 @@ impl Node {
             tracing::debug!(given_back, "requests that were under way may be repeated");
         }
         let forgetting = forget_expired_keys(idempotency.keys.clone(), runtime.clock.clone(), stop.clone());
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(forgetting),
             tokio::spawn(directories.clone().follow(runtime.clone(), known, stop.clone())),
             tokio::spawn(actors::work::run(bench, effects, stop.clone())),
+            tokio::spawn(usage.clone().run(config.limits.usage_flush, stop.clone())),
+            tokio::spawn(watch_storage(gate.clone(), queries.clone(), runtime.clock.clone(), stop.clone())),
         ];
+        if let Some(shared) = edges.keys.shared_buckets() {
+            tasks.push(tokio::spawn(exchange(gate.clone(), shared, runtime.clock.clone(), stop.clone())));
+        }
 
         let readiness = Readiness::new(vec![
             Box::new(readiness::Log(runtime.store.clone())),
@@ -205,13 +223,19 @@ impl Node {
             carriers,
             stop: stop.clone(),
             new_numbers: Arc::default(),
+            gate,
             progress: runner.progress(),
             directories: directories.clone(),
             runtime,
         };
         let secret = backend.vault.secret("access tokens").await.context("cannot use the vault")?;
         let tokens = Arc::new(Tokens::new(secret, backend.runtime.clock.clone()));
-        let doorkeeper = Doorkeeper { directory: directories.identity, tokens };
+        let guests = identity_provider::guests(&config.identity_provider, &backend.runtime.clock);
+        if let (Some(guests), Some(url)) = (&guests, &config.identity_provider.jwks_url) {
+            let source = KeySource::new(url, backend.runtime.clock.clone())?;
+            tasks.push(tokio::spawn(source.follow(guests.clone(), stop.clone())));
+        }
+        let doorkeeper = Doorkeeper { directory: directories.identity, tokens, guests };
         let (address, server) = serve(config, backend, doorkeeper, idempotency, readiness, meters)?;
         let handle = server.handle();
         let serving = tokio::spawn(server);
@@ -222,6 +246,7 @@ impl Node {
             keys: edges.keys,
             views: view_store,
             runner,
+            usage,
             stop,
             server: handle,
             tasks,
@@ -249,6 +274,7 @@ impl Node {
                 tracing::error!(%error, "a component ended abnormally");
             }
         }
+        self.usage.finish().await;
         self.runner.stop().await;
         self.keys.close().await;
         self.log.close().await;
@@ -281,6 +307,7 @@ fn serve(
     let unmatched = web::Data::new(docs::Unmatched::of(&document));
     let edge = Edge::new(backend.runtime.ids.clone(), config.http.public_url(address));
     let limit = BodyLimit(config.http.body_limit.get());
+    let gate = web::Data::from(backend.gate.clone());
     let (backend, doorkeeper) = (web::Data::new(backend), web::Data::new(doorkeeper));
     let proxies = web::Data::new(TrustedProxies(config.http.trusted_proxies));
     let idempotency = web::Data::new(idempotency);
@@ -290,6 +317,7 @@ fn serve(
             .wrap(edge.clone())
             .app_data(backend.clone())
             .app_data(doorkeeper.clone())
+            .app_data(gate.clone())
             .app_data(idempotency.clone())
             .app_data(readiness.clone())
             .app_data(meters.clone())

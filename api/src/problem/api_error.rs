@@ -193,6 +193,18 @@ impl ApiError {
         Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed, detail) }
     }
 
+    /// 429: too many requests; the next one is taken after `wait`, rounded up to seconds.
+    #[must_use]
+    pub fn rate_limited(wait: Duration) -> Self {
+        Self::new(Code::RateLimited, "too many requests: wait as long as `Retry-After` says")
+            .retry_after(wait)
+    }
+
+    /// 429: a quota is used up; the detail names it. To ask before `wait` is over is useless.
+    pub fn quota_exhausted(detail: impl Into<Cow<'static, str>>, wait: Duration) -> Self {
+        Self::new(Code::QuotaExhausted, detail).retry_after(wait)
+    }
+
     /// 503: a queue is full; ask again after `wait`, rounded up to seconds.
     #[must_use]
     pub fn overloaded(wait: Duration) -> Self {

@@ -64,6 +64,8 @@ codes! {
     TokenExpired = "token_expired", UNAUTHORIZED, "Expired access token";
     /// The bearer was signed out, disabled or removed.
     TokenRevoked = "token_revoked", UNAUTHORIZED, "Revoked access token";
+    /// A well-signed token of the identity provider's that names no client and role here.
+    NotAMember = "not_a_member", FORBIDDEN, "Not a member of a client here";
     /// Wrong e-mail address or password.
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED, "Wrong e-mail address or password";
     /// Nobody has this refresh token.

@@ -96,6 +96,18 @@ pub const METERS: &[Meter] = &[
         "Requests with an idempotency key, by what the key stood for.",
     ),
     meter(
+        "voxledger_limit_refusals_total",
+        Counter,
+        Unit::Count,
+        "Requests answered 429, by the limit that refused them.",
+    ),
+    meter(
+        "voxledger_limit_exchanges_total",
+        Counter,
+        Unit::Count,
+        "Exchanges of rates with the other nodes, by outcome.",
+    ),
+    meter(
         "voxledger_http_requests_total",
         Counter,
         Unit::Count,

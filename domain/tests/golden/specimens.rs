@@ -14,7 +14,7 @@ use domain::call::terms::{
 use domain::call::*;
 use domain::carrier_event::{CarrierInboxEvent, InboxReceived};
 use domain::claim::{ClaimEvent, ClaimReleased, ClaimTaken};
-use domain::client::{ClientCreated, ClientEvent};
+use domain::client::{ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged, ClientRenamed};
 use domain::envelope::{Position, Time};
 use domain::ids::{AgentId, CallId, ClientId, EndpointId, MenuId, NumberId, UserId};
 use domain::leg::{LegBound, LegEvent};
@@ -237,7 +237,18 @@ pub fn number() -> Vec<NumberEvent> {
 
 /// Of a client.
 pub fn client() -> Vec<ClientEvent> {
-    vec![ClientCreated { name: "Example Travel".to_owned(), at: at(0) }.into()]
+    let after = ClientLimits {
+        requests_per_minute: Some(600),
+        calls_per_day: Some(10_000),
+        concurrent_calls: Some(50),
+        storage_bytes: Some(1 << 30),
+    };
+    let (before, renamed) = ("Example Travel".to_owned(), "Example Travels".to_owned());
+    vec![
+        ClientCreated { name: "Example Travel".to_owned(), at: at(0) }.into(),
+        ClientLimitsChanged { before: ClientLimits::default(), after, origin: origin(), at: at(1) }.into(),
+        ClientRenamed { before, after: renamed, origin: origin(), at: at(2) }.into(),
+    ]
 }
 
 /// Of an API key.

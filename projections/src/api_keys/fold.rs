@@ -30,6 +30,8 @@ pub enum KeyFact {
 impl View for ApiKeys {
     const NAME: &'static str = "api_keys";
     const FOLDS: bool = true;
+    // a key's life and its use
+    const ONE_STREAM: bool = false;
     type Row = ApiKeyRow;
     type Fact = KeyFact;
 

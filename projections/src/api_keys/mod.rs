@@ -4,7 +4,7 @@ mod fold;
 mod view;
 
 use async_trait::async_trait;
-use domain::envelope::Time;
+use domain::envelope::{Position, Time};
 use domain::ids::{ApiKeyId, ClientId};
 use domain::ports::StoreUnavailable;
 
@@ -20,6 +20,8 @@ pub struct ApiKeyEntry {
     pub client: ClientId,
     /// What it is recognised by, and until when: `None` is as long as the key itself.
     pub hashes: Vec<(KeyHash, Option<Time>)>,
+    /// The last event the row holds, of its life or of its use.
+    pub position: Position,
     /// What is shown of it.
     pub view: ApiKeyView,
 }
@@ -32,6 +34,7 @@ impl ApiKeyEntry {
         Self {
             client: row.client,
             hashes: std::iter::once((row.hash, None)).chain(old).collect(),
+            position: row.position,
             view: row.view,
         }
     }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::view::Resource;
+use crate::clients::ClientLimitsView;
 use crate::edge::format_time;
 use crate::numbers::RouteView;
 
@@ -162,6 +163,10 @@ macro_rules! audited {
 audited! {
     ClientEvent of ClientId by anybody as |_| {
         "client.created", Created(e) => CLIENT_CREATED: made(json!({"name": e.name}));
+        "client.renamed", Renamed(e) => CLIENT_RENAMED:
+            changed(json!({"name": e.before}), json!({"name": e.after})).from(&e.origin);
+        "client.limits_changed", LimitsChanged(e) => CLIENT_LIMITS_CHANGED:
+            changed(json!(ClientLimitsView::from(e.before)), json!(ClientLimitsView::from(e.after))).from(&e.origin);
     }
     ApiKeyEvent of ApiKeyId by anybody as |_| {
         "api_key.created", Created(e) => API_KEY_CREATED: made(json!({

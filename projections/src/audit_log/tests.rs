@@ -115,6 +115,24 @@ fn every_action_shows_what_was_done_and_nothing_else() {
     let wanted = [
         ("CLIENT_CREATED", "client", own("cli"), no.clone(), json!({"name": "Example Travel"}), none),
         (
+            "CLIENT_RENAMED",
+            "client",
+            own("cli"),
+            json!({"name": "Example Travel"}),
+            json!({"name": "Example Travels"}),
+            IP,
+        ),
+        (
+            "CLIENT_LIMITS_CHANGED",
+            "client",
+            own("cli"),
+            json!({"requests_per_minute": null, "calls_per_day": null, "concurrent_calls": null,
+                "storage_bytes": null}),
+            json!({"requests_per_minute": 600, "calls_per_day": 10_000, "concurrent_calls": 50,
+                "storage_bytes": 1_073_741_824}),
+            IP,
+        ),
+        (
             "API_KEY_CREATED",
             "api_key",
             own("key"),

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::call::terms::{Direction, EndReason, Status};
-use domain::envelope::Time;
+use domain::envelope::{Position, Time};
 use domain::ids::{AgentId, CallId, ClientId};
 use domain::ports::StoreUnavailable;
 
@@ -38,6 +38,17 @@ impl std::fmt::Debug for CallFilter {
     }
 }
 
+/// How many calls a client has placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallCount {
+    /// Who.
+    pub client: ClientId,
+    /// How many.
+    pub placed: u64,
+    /// The newest event the count goes by.
+    pub position: Position,
+}
+
 /// Reads of calls. None of them ever answers with another client's call.
 #[async_trait]
 pub trait CallQueries: Send + Sync {
@@ -54,4 +65,23 @@ pub trait CallQueries: Send + Sync {
 
     /// The [recording](super::RecordingView) of a call, as JSON; `None` for an unknown call.
     async fn recording(&self, client: ClientId, id: CallId) -> Result<Option<String>, StoreUnavailable>;
+
+    /// The calls of all clients that are not over, by id, beginning after `after`: for the node's own directory.
+    async fn open_calls(
+        &self,
+        after: Option<CallId>,
+        limit: u32,
+    ) -> Result<Vec<(ClientId, CallId)>, StoreUnavailable>;
+
+    /// How many calls each client has placed since a moment, by client, beginning after `after`: for the node's
+    /// own directory. Who has placed none is left out.
+    async fn calls_placed(
+        &self,
+        since: Time,
+        after: Option<ClientId>,
+        limit: u32,
+    ) -> Result<Vec<CallCount>, StoreUnavailable>;
+
+    /// Bytes of a client's calls and transcripts, as they are shown.
+    async fn stored_bytes(&self, client: ClientId) -> Result<u64, StoreUnavailable>;
 }

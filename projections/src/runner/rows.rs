@@ -60,8 +60,8 @@ impl<V: View> Rows<V> {
         let mut seen = HashSet::new();
         let mut missing = Vec::new();
         for (key, at, _) in facts {
-            // a stream that begins here has no row yet
-            if seen.insert(*key) && at.version.0 > 1 && !self.cache.contains(key) {
+            let begins = V::ONE_STREAM && at.version.0 == 1;
+            if seen.insert(*key) && !begins && !self.cache.contains(key) {
                 missing.push(*key);
             }
         }

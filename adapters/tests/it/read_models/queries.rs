@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use adapters::testing::call_lives::{call, client, new_event, start};
-use domain::api_key::{ApiKeyCreated, ApiKeyEvent};
+use domain::api_key::{ApiKeyCreated, ApiKeyEvent, ApiKeyUsed, KeyUsage, KeyUsageEvent};
 use domain::call::terms::{Direction, EndReason, Status};
 use domain::call::{CallEvent, CallMetadata, Queued};
-use domain::client::{ClientCreated, ClientEvent};
+use domain::client::{ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged};
 use domain::envelope::NewEvent;
 use domain::ids::{AgentId, ApiKeyId, ClientId, MenuId, NumberId};
 use domain::number::{NumberAdded, NumberEvent, NumberRemoved, NumberRerouted, Route};
@@ -17,7 +17,7 @@ use domain::ports::event_store::Expected;
 use domain::testing::ids::sequential;
 use projections::api_keys::{ApiKeyEntry, ApiKeyQueries, KeyHash};
 use projections::calls::{CallFilter, CallQueries, CallView};
-use projections::clients::ClientQueries;
+use projections::clients::{ClientEntry, ClientQueries};
 use projections::numbers::{NumberQueries, NumberView, RouteView};
 use projections::page::{Order, PageRequest};
 use projections::transcripts::{LinePage, TranscriptQueries};
@@ -33,6 +33,8 @@ on_every_database!(
     a_transcript_comes_in_pages,
     numbers_are_read_rerouted_and_removed,
     clients_and_keys_are_read,
+    a_key_that_is_used_for_the_first_time_after_a_restart_keeps_what_it_was,
+    what_clients_have_under_way_and_stored_is_counted,
 );
 
 async fn all(world: &World, whose: ClientId, filter: &CallFilter, page: PageRequest) -> Vec<CallView> {
@@ -350,6 +352,8 @@ async fn clients_and_keys_are_read(world: World) {
     world.catch_up().await;
     let stored = world.views.client(client(3)).await.unwrap().unwrap();
     let wanted = json!({"id": client(3).to_string(), "name": "Example Ltd",
+                        "limits": {"requests_per_minute": null, "calls_per_day": null,
+                                   "concurrent_calls": null, "storage_bytes": null},
                         "created_at": "2026-01-01T00:00:00.000000Z", "version": 1});
     assert_eq!(serde_json::from_str::<serde_json::Value>(&stored.json).unwrap(), wanted);
     assert_eq!(world.views.clients(&PageRequest::default()).await.unwrap().items, [stored.json]);
@@ -361,4 +365,87 @@ async fn clients_and_keys_are_read(world: World) {
     assert_eq!(entry.hashes, [(KeyHash([9; 32]), None)]);
     assert_eq!(world.views.api_key_directory(None, 10).await.unwrap().len(), 1);
     assert!(world.views.api_key_directory(Some(id), 10).await.unwrap().is_empty());
+}
+
+/// Its use is a stream of its own, whose first event finds a row that is there already.
+async fn a_key_that_is_used_for_the_first_time_after_a_restart_keeps_what_it_was(world: World) {
+    let id = ApiKeyId(sequential(900_009));
+    append(&world, [(id.stream(), new_event(804, 0, client(3), &key(9)))]).await;
+    world.catch_up().await;
+    for (n, uses) in [(805, 3), (806, 4)] {
+        let at = start() + Duration::from_secs(n);
+        let used = ApiKeyUsed {
+            count: uses,
+            by_endpoint: [("GET /x".to_owned(), uses)].into(),
+            last_used_at: at,
+            at,
+        };
+        let event = new_event(n, 0, client(3), &KeyUsageEvent::from(used));
+        append(&world, [(KeyUsage::stream(id), event)]).await;
+        world.catch_up().await;
+    }
+    let row = world.views.api_key_row(client(3), id).await.unwrap().unwrap();
+    assert_eq!((row.view.usage_count, row.view.name.as_str()), (7, "key 9"));
+    assert_eq!(row.position, world.log.head().await.unwrap());
+}
+
+async fn what_clients_have_under_way_and_stored_is_counted(world: World) {
+    let created = |name: &str| ClientEvent::from(ClientCreated { name: name.to_owned(), at: start() });
+    let after = ClientLimits { calls_per_day: Some(3), ..ClientLimits::default() };
+    let changed = ClientLimitsChanged {
+        before: ClientLimits::default(),
+        after,
+        origin: Origin::default(),
+        at: start(),
+    };
+    let clients = [client(1), client(2), client(3)];
+    for (n, client) in (810..).zip(clients) {
+        append(&world, [(client.stream(), new_event(n, 0, client, &created("Example Ltd")))]).await;
+    }
+    let limited = new_event(820, 0, client(2), &ClientEvent::from(changed));
+    append(&world, [(client(2).stream(), limited)]).await;
+    world.lives(1..30).await; // the even ones are client 1's, the others client 0's; all are over
+    for (n, whose) in [(100, 1), (101, 1), (102, 2)] {
+        let event = queued(n, "+12025550100", None, json!({}));
+        append(&world, [(call(n).stream(), new_event(n, 0, client(whose), &event))]).await;
+    }
+    world.catch_up().await;
+
+    let entries = world.views.client_directory(None, 10).await.unwrap();
+    let mut wanted = clients.map(|id| ClientEntry { id, limits: ClientLimits::default() });
+    wanted[1].limits = after;
+    wanted.sort_by_key(|entry| entry.id);
+    assert_eq!(entries, wanted);
+    assert_eq!(world.views.client_directory(Some(wanted[0].id), 1).await.unwrap(), wanted[1..2]);
+
+    let mut open = vec![(client(1), call(100)), (client(1), call(101)), (client(2), call(102))];
+    open.sort_by_key(|(_, call)| *call);
+    assert_eq!(world.views.open_calls(None, 10).await.unwrap(), open);
+    assert_eq!(world.views.open_calls(Some(open[0].1), 1).await.unwrap(), open[1..2]);
+
+    let since = start() + Duration::from_secs(3_600);
+    let counts = world.views.calls_placed(since, None, 10).await.unwrap();
+    let mut placed: Vec<_> = counts.iter().map(|count| (count.client, count.placed)).collect();
+    placed.sort_unstable();
+    let mut wanted = [(client(1), 2), (client(2), 1)];
+    wanted.sort_unstable();
+    assert_eq!(placed, wanted);
+    let head = world.log.head().await.unwrap();
+    assert!(counts.iter().all(|count| count.position == head), "{counts:?}");
+    // what came in was not placed
+    let outbound = CallFilter { direction: Some(Direction::Outbound), ..CallFilter::default() };
+    let all_time = world.views.calls_placed(start(), None, 10).await.unwrap();
+    let of_one = all_time.iter().find(|count| count.client == client(1)).unwrap();
+    assert_eq!(of_one.placed, ids(&world, outbound).await.len() as u64);
+
+    let mut bytes = 0;
+    let page = PageRequest { limit: 200, ..PageRequest::default() };
+    for json in world.views.calls(client(1), &CallFilter::default(), &page).await.unwrap().items {
+        bytes += json.len() as u64;
+        let id = serde_json::from_str::<CallView>(&json).unwrap().id;
+        let lines = world.views.transcript(client(1), id, LinePage::default());
+        bytes += lines.await.unwrap().items.iter().map(|json| json.len() as u64).sum::<u64>();
+    }
+    assert_eq!(world.views.stored_bytes(client(1)).await.unwrap(), bytes);
+    assert_eq!(world.views.stored_bytes(client(3)).await.unwrap(), 0);
 }

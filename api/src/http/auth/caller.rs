@@ -4,17 +4,24 @@ use std::fmt;
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 
 use super::directory::{Doorkeeper, KeyProblem};
 use super::plain_key;
 use super::principal::Principal;
 use super::scope::Permission;
 use super::tokens::TokenProblem;
-use crate::problem::ApiError;
+use crate::http::context;
+use crate::http::middleware::method_label;
+use crate::limits::{Gate, Refusal};
+use crate::problem::{ApiError, Code};
+
+/// A key's quota does not come back by itself: whoever asks again and again asks no more often than this.
+const UNTIL_RAISED: Duration = Duration::from_secs(3_600);
 
 /// Somebody with a valid key that has the scope `P` asks for.
 pub struct Caller<P> {
@@ -56,7 +63,34 @@ impl<P: Permission> FromRequest for Caller<P> {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(identify(request).and_then(Self::admit))
+        ready(identify(request).and_then(|principal| {
+            if !request.extensions().contains::<LetThrough>() {
+                let_through(request, &principal)?;
+            }
+            Self::admit(principal)
+        }))
+    }
+}
+
+/// Marks a request that was [let through](let_through) before it came to its handler.
+#[derive(Debug)]
+pub(crate) struct LetThrough;
+
+/// Counts the request and holds it against the limits of its sender, who is told in the headers of the response.
+///
+/// # Errors
+/// 429 when it comes too fast or is one too many.
+pub(crate) fn let_through(request: &HttpRequest, principal: &Principal) -> Result<(), ApiError> {
+    // without a gate, in a test of a single handler, there are no limits
+    let Some(gate) = request.app_data::<web::Data<Gate>>() else { return Ok(()) };
+    let route = request.match_pattern();
+    let method = method_label(request.method());
+    let (standing, refusal) = gate.admit(principal, method, route.as_deref().unwrap_or("unmatched"));
+    context::with(|context| context.map(|context| context.set_standing(standing)));
+    match refusal {
+        None => Ok(()),
+        Some(Refusal::RateLimited(wait)) => Err(ApiError::rate_limited(wait)),
+        Some(Refusal::Exhausted(quota)) => Err(ApiError::quota_exhausted(quota.to_string(), UNTIL_RAISED)),
     }
 }
 
@@ -70,10 +104,11 @@ pub(crate) fn identify(request: &HttpRequest) -> Result<Principal, ApiError> {
         .ok_or_else(|| ApiError::internal("the app has no doorkeeper"))?;
     let credential = presented(request.headers())?;
     if is_token(credential) {
-        let bearer = doorkeeper.tokens.read(credential).map_err(|problem| match problem {
-            TokenProblem::Invalid => ApiError::token_invalid(),
-            TokenProblem::Expired => ApiError::token_expired(),
-        })?;
+        if let Some(guests) = doorkeeper.guests.as_ref().filter(|guests| guests.may_be_theirs(credential)) {
+            let guest = guests.read(credential).map_err(closed)?;
+            return doorkeeper.directory.guest(&guest).ok_or_else(|| closed(TokenProblem::NobodyHere));
+        }
+        let bearer = doorkeeper.tokens.read(credential).map_err(closed)?;
         return doorkeeper.directory.bearer(&bearer).ok_or_else(ApiError::token_revoked);
     }
     let hash = plain_key::hash_of(credential).map_err(|_| ApiError::api_key_malformed())?;
@@ -83,6 +118,15 @@ pub(crate) fn identify(request: &HttpRequest) -> Result<Principal, ApiError> {
         KeyProblem::Revoked => ApiError::api_key_revoked(),
         KeyProblem::Disabled => ApiError::api_key_disabled(),
     })
+}
+
+fn closed(problem: TokenProblem) -> ApiError {
+    match problem {
+        TokenProblem::Invalid => ApiError::token_invalid(),
+        TokenProblem::Expired => ApiError::token_expired(),
+        TokenProblem::NobodyHere => ApiError::new(Code::NotAMember, problem.to_string()),
+        TokenProblem::NoKeys => ApiError::unavailable(problem),
+    }
 }
 
 /// A JWT has three parts (RFC 7519 §3); a key has no dot.
@@ -118,13 +162,13 @@ mod tests {
     use projections::api_keys::KeyHash;
 
     use super::super::directory::{Bearer, Directory};
+    use super::super::guests::Guest;
     use super::super::permissions::{CallsRead, CallsWrite};
     use super::super::plain_key::PlainKey;
     use super::super::principal::{Bounds, Who};
     use super::super::scope::{Anything, Scopes};
     use super::super::tokens::Tokens;
     use super::*;
-    use crate::problem::Code;
 
     #[derive(Debug)]
     struct OneKey(KeyHash);
@@ -145,6 +189,10 @@ mod tests {
         fn bearer(&self, _: &Bearer) -> Option<Principal> {
             None
         }
+
+        fn guest(&self, _: &Guest) -> Option<Principal> {
+            None
+        }
     }
 
     fn key() -> PlainKey {
@@ -154,7 +202,7 @@ mod tests {
     async fn call<P: Permission>(header: Option<(&str, &str)>) -> Result<ClientId, Code> {
         let clock = Arc::new(ManualClock::at(Time::UNIX_EPOCH));
         let tokens = Arc::new(Tokens::new([1; 32], clock));
-        let doorkeeper = Doorkeeper { directory: Arc::new(OneKey(key().hash())), tokens };
+        let doorkeeper = Doorkeeper { directory: Arc::new(OneKey(key().hash())), tokens, guests: None };
         let request = TestRequest::default().app_data(web::Data::new(doorkeeper));
         let request = match header {
             Some(header) => request.insert_header(header),

@@ -7,6 +7,7 @@ use domain::envelope::Time;
 use domain::ids::{LoginId, UserId};
 use projections::api_keys::KeyHash;
 
+use super::guests::{Guest, Guests};
 use super::principal::Principal;
 use super::tokens::Tokens;
 
@@ -47,6 +48,9 @@ pub trait Directory: fmt::Debug + Send + Sync {
 
     /// The user a valid token speaks of, unless they were signed out, disabled or removed since.
     fn bearer(&self, bearer: &Bearer) -> Option<Principal>;
+
+    /// Somebody the identity provider vouches for, unless the client they name is unknown.
+    fn guest(&self, guest: &Guest) -> Option<Principal>;
 }
 
 /// What requests are checked with, as the app's data: `app_data(web::Data::new(doorkeeper))`.
@@ -56,4 +60,6 @@ pub struct Doorkeeper {
     pub directory: Arc<dyn Directory>,
     /// Access tokens.
     pub tokens: Arc<Tokens>,
+    /// Tokens of the operator's identity provider, if there is one.
+    pub guests: Option<Arc<Guests>>,
 }

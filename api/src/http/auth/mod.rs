@@ -5,6 +5,7 @@
 
 mod caller;
 mod directory;
+mod guests;
 mod password;
 mod plain_key;
 mod principal;
@@ -12,8 +13,9 @@ mod scope;
 mod tokens;
 
 pub use caller::Caller;
-pub(crate) use caller::identify;
+pub(crate) use caller::{LetThrough, identify, let_through};
 pub use directory::{Bearer, Directory, Doorkeeper, KeyProblem};
+pub use guests::{Guest, GuestRules, Guests, NoKeys};
 pub use password::{BadPassword, Passwords};
 pub use plain_key::{MalformedKey, PlainKey};
 pub use principal::{Bounds, Principal, Who, scopes_of};

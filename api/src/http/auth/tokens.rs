@@ -24,7 +24,7 @@ use super::directory::Bearer;
 /// How long a token is good for.
 pub const LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// How far the clocks of two nodes may be apart.
-const SKEW_SECONDS: i64 = 60;
+pub(super) const SKEW_SECONDS: i64 = 60;
 /// How long a signing key signs.
 const PERIOD_SECONDS: i64 = 24 * 3600;
 const ISSUER: &str = "voxledger";
@@ -44,6 +44,12 @@ pub enum TokenProblem {
     /// It was good once.
     #[error("the access token has expired")]
     Expired,
+    /// It is the identity provider's, and names no client and role of this node's.
+    #[error("the token names no client and role of this node's")]
+    NobodyHere,
+    /// It is the identity provider's, whose keys could not be fetched yet.
+    #[error("the identity provider's keys are not known yet")]
+    NoKeys,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -154,7 +160,7 @@ fn period_of(key_id: &str) -> Option<i64> {
 }
 
 /// An Ed25519 private key in PKCS #8 (RFC 8410 §7).
-fn pkcs8(seed: &[u8; 32]) -> Vec<u8> {
+pub(super) fn pkcs8(seed: &[u8; 32]) -> Vec<u8> {
     const HEAD: [u8; 16] =
         [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
     [&HEAD[..], seed].concat()

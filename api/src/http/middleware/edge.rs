@@ -20,6 +20,7 @@ use pin_project_lite::pin_project;
 use tracing::field::Empty;
 use tracing::{Span, debug, error, info, info_span, warn};
 
+use super::rate_limit;
 use super::request_id::{REQUEST_ID, request_id};
 use super::route_meters::{RouteMeters, method_label};
 use crate::http::context::RequestContext;
@@ -176,7 +177,7 @@ impl Seen {
         let pattern = response.request().match_pattern();
         let problem = response.response().error().and_then(Error::as_error::<ApiError>);
         self.record(pattern.as_deref().unwrap_or("unmatched"), status, problem);
-        response.headers_mut().insert(REQUEST_ID, self.header.clone());
+        self.put_headers(response.headers_mut());
         response
     }
 
@@ -184,8 +185,16 @@ impl Seen {
     fn give_up(&self, error: &Error) -> Error {
         let mut response = error.error_response();
         self.record("unmatched", response.status(), error.as_error::<ApiError>());
-        response.headers_mut().insert(REQUEST_ID, self.header.clone());
+        self.put_headers(response.headers_mut());
         InternalError::from_response("answered", response).into()
+    }
+
+    /// The request's id, and how its sender stands if it is known who that is.
+    fn put_headers(&self, headers: &mut HeaderMap) {
+        headers.insert(REQUEST_ID, self.header.clone());
+        if let Some(standing) = self.context.standing() {
+            rate_limit::put(headers, &standing);
+        }
     }
 
     fn record(&self, route: &str, status: StatusCode, problem: Option<&ApiError>) {

@@ -52,7 +52,7 @@ impl Meter {
 }
 
 /// The method as a label; a made-up one must not make a metric of its own.
-pub(super) fn method_label(method: &Method) -> &'static str {
+pub(crate) fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::POST => "POST",

@@ -15,6 +15,9 @@ use crate::http::middleware::Idempotent;
     auth::me::get_me,
     auth::clients::list::list_clients,
     auth::clients::create::create_client,
+    auth::clients::get::get_client,
+    auth::clients::patch::patch_client,
+    auth::clients::events::list_client_events,
     auth::users::create::create_user,
     auth::users::list::list_users,
     auth::users::get::get_user,
@@ -78,6 +81,9 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(auth::me::get_me)
             .service(auth::clients::list::list_clients)
             .service(auth::clients::create::create_client)
+            .service(auth::clients::get::get_client)
+            .service(auth::clients::patch::patch_client)
+            .service(auth::clients::events::list_client_events)
             .service(auth::users::create::create_user)
             .service(auth::users::list::list_users)
             .service(auth::users::get::get_user)

@@ -1,6 +1,6 @@
 //! Who may do something now: keys, users, and logins ended lately.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,7 +13,7 @@ use projections::api_keys::{ApiKeyEntry, KeyHash};
 use projections::users::{UserRow, Users};
 use projections::view::{At, View as _};
 
-use crate::http::auth::{Bearer, Bounds, Directory, KeyProblem, Principal, Scopes, Who, scopes_of};
+use crate::http::auth::{Bearer, Bounds, Directory, Guest, KeyProblem, Principal, Scopes, Who, scopes_of};
 use crate::node::bootstrap::DEFAULT_CLIENT;
 
 /// Keys and users, from the views on start and from the log ever after.
@@ -28,6 +28,7 @@ struct Table {
     keys: HashMap<ApiKeyId, KnownKey>,
     users: HashMap<UserId, UserRow>,
     by_email: HashMap<String, UserId>,
+    clients: HashSet<ClientId>,
 }
 
 #[derive(Clone)]
@@ -71,9 +72,17 @@ impl Identity {
         self.table.write().unwrap_or_else(PoisonError::into_inner).put_user(row.view.id, Some(row));
     }
 
+    pub(super) fn insert_client(&self, id: ClientId) {
+        self.table.write().unwrap_or_else(PoisonError::into_inner).clients.insert(id);
+    }
+
     pub(super) fn apply(&self, events: &[Recorded]) {
         for event in events {
             let taken = match event.stream.category() {
+                ClientId::CATEGORY => {
+                    self.insert_client(ClientId(event.stream.id()));
+                    continue;
+                }
                 ApiKeyId::CATEGORY => self.apply_key(event),
                 "user" | "login" => self.apply_user(event),
                 _ => continue,
@@ -214,6 +223,20 @@ impl Directory for Identity {
             who: Who::User { id: bearer.user, role: row.view.role, login: Some(bearer.login) },
             scopes,
             platform: is_platform(row.client, scopes),
+        })
+    }
+
+    fn guest(&self, guest: &Guest) -> Option<Principal> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        if !table.clients.contains(&guest.client) {
+            return None;
+        }
+        let scopes = scopes_of(guest.role);
+        Some(Principal {
+            client: guest.client,
+            who: Who::User { id: guest.user, role: guest.role, login: None },
+            scopes,
+            platform: is_platform(guest.client, scopes),
         })
     }
 }

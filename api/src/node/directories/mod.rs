@@ -17,6 +17,7 @@ use projections::Queries;
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::identity::Identity;
+use crate::limits::Gate;
 
 const PAGE: u32 = 1_000;
 const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
@@ -26,6 +27,7 @@ const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
 pub(super) struct Directories {
     pub(super) numbers: Arc<NumberDirectory>,
     pub(super) identity: Arc<Identity>,
+    gate: Arc<Gate>,
 }
 
 impl Directories {
@@ -33,45 +35,51 @@ impl Directories {
     pub(super) async fn load(
         views: &dyn Queries,
         clock: Arc<dyn Clock>,
+        gate: Arc<Gate>,
         position: Position,
     ) -> Result<Self, StoreUnavailable> {
-        let (mut numbers, mut after) = (Vec::new(), None);
-        loop {
-            let page = views.number_directory(after, PAGE).await?;
-            after = page.last().map(|last| last.id);
-            let full = page.len() == PAGE as usize;
-            numbers.extend(page.into_iter().map(|entry| KnownNumber {
-                id: entry.id,
-                client: entry.client,
-                number: entry.number,
-                route: entry.route,
-            }));
-            if !full {
-                break;
-            }
-        }
-        let (identity, mut after) = (Identity::new(clock), None);
-        loop {
-            let page = views.api_key_directory(after, PAGE).await?;
-            after = page.last().map(|last| last.view.id);
-            let full = page.len() == PAGE as usize;
-            page.into_iter().for_each(|entry| identity.insert_key(entry));
-            if !full {
-                break;
-            }
-        }
-        let mut after = None;
-        loop {
-            let page = views.user_directory(after, PAGE).await?;
-            after = page.last().map(|last| last.view.id);
-            let full = page.len() == PAGE as usize;
-            page.into_iter().for_each(|row| identity.insert_user(row));
-            if !full {
-                break;
-            }
-        }
+        let mut numbers = Vec::new();
+        let page = async |after| views.number_directory(after, PAGE).await;
+        each(
+            page,
+            |entry| entry.id,
+            |entry| {
+                let (id, client) = (entry.id, entry.client);
+                numbers.push(KnownNumber { id, client, number: entry.number, route: entry.route });
+            },
+        )
+        .await?;
+        let identity = Identity::new(clock);
+        let page = async |after| views.api_key_directory(after, PAGE).await;
+        each(
+            page,
+            |entry| entry.view.id,
+            |entry| {
+                gate.insert_key(entry.view.id, entry.view.usage_count, entry.position);
+                identity.insert_key(entry);
+            },
+        )
+        .await?;
+        let page = async |after| views.user_directory(after, PAGE).await;
+        each(page, |row| row.view.id, |row| identity.insert_user(row)).await?;
+        let page = async |after| views.client_directory(after, PAGE).await;
+        each(
+            page,
+            |entry| entry.id,
+            |entry| {
+                identity.insert_client(entry.id);
+                gate.insert_client(entry);
+            },
+        )
+        .await?;
+        let page = async |after| views.open_calls(after, PAGE).await;
+        each(page, |(_, call)| *call, |(client, call)| gate.insert_open_call(client, call)).await?;
+        let today = gate.today();
+        let page = async |after| views.calls_placed(today, after, PAGE).await;
+        each(page, |count| count.client, |count| gate.insert_count(count)).await?;
+        gate.measure_storage(views).await?;
         let numbers = Arc::new(NumberDirectory::new(numbers, position));
-        Ok(Self { numbers, identity: Arc::new(identity) })
+        Ok(Self { numbers, identity: Arc::new(identity), gate })
     }
 
     /// Follows the log from `after` until `stop`.
@@ -85,6 +93,7 @@ impl Directories {
             match events {
                 Ok(events) => {
                     self.identity.apply(&events);
+                    self.gate.apply(&events);
                     self.numbers.apply(&events);
                 }
                 Err(error) => {
@@ -103,5 +112,23 @@ impl Directories {
     pub(super) async fn wait_for(&self, position: Position) {
         // the directory outlives every request, so its end needs no answer
         let _ = self.numbers.position().wait_for(|known| *known >= position).await;
+    }
+}
+
+/// Does something with every row of a view, a page after the other.
+async fn each<T, K>(
+    page: impl AsyncFn(Option<K>) -> Result<Vec<T>, StoreUnavailable>,
+    key: impl Fn(&T) -> K,
+    mut take: impl FnMut(T),
+) -> Result<(), StoreUnavailable> {
+    let mut after = None;
+    loop {
+        let rows = page(after).await?;
+        let full = rows.len() == PAGE as usize;
+        after = rows.last().map(&key);
+        rows.into_iter().for_each(&mut take);
+        if !full {
+            return Ok(());
+        }
     }
 }

@@ -20,7 +20,7 @@ use tracing::{Instrument as _, warn};
 
 use super::key;
 use super::stored::{StoredAnswer, can_keep, is_final};
-use crate::http::auth::{Principal, identify};
+use crate::http::auth::{LetThrough, Principal, identify, let_through};
 use crate::http::context;
 use crate::http::new_ids::NewIds;
 use crate::http::raw_body::{RawBody, ReadBody};
@@ -126,6 +126,11 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
     S::Future: 'static,
 {
+    // an answer that was given before counts like any other request
+    if let Err(error) = let_through(request.request(), &caller) {
+        return Ok(request.error_response(error));
+    }
+    request.extensions_mut().insert(LetThrough);
     let (keyed, ask) = match read(&mut request, &caller).await {
         Ok(read) => read,
         Err(error) => return Ok(request.error_response(error)),

@@ -27,7 +27,8 @@ use uuid::Uuid;
 use super::service::LOCK;
 use super::{IDEMPOTENT_REPLAYED, Idempotency, Idempotent};
 use crate::http::auth::{
-    Bearer, Bounds, Directory, Doorkeeper, KeyHash, KeyProblem, PlainKey, Principal, Scopes, Tokens, Who,
+    Bearer, Bounds, Directory, Doorkeeper, Guest, KeyHash, KeyProblem, PlainKey, Principal, Scopes, Tokens,
+    Who,
 };
 use crate::http::{BodyLimit, NewIds, RawBody};
 use crate::problem::ApiError;
@@ -53,6 +54,10 @@ impl Directory for Callers {
     }
 
     fn bearer(&self, _: &Bearer) -> Option<Principal> {
+        None
+    }
+
+    fn guest(&self, _: &Guest) -> Option<Principal> {
         None
     }
 }
@@ -143,6 +148,7 @@ macro_rules! serve {
                 .app_data(web::Data::new(Doorkeeper {
                     directory: Arc::new(Callers),
                     tokens: Arc::new(Tokens::new([1; 32], $world.clock.clone())),
+                    guests: None,
                 }))
                 .app_data($world.work.clone())
                 .app_data(BodyLimit(100))

@@ -34,7 +34,8 @@ pub(crate) struct Credentials {
 
 /// Sign in.
 ///
-/// A wrong password and an unknown address look alike and take the same time.
+/// A wrong password and an unknown address look alike and take the same time. Attempts are limited by where they come
+/// from and by the e-mail address, whether there is such a user or not.
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth", operation_id = "signIn", security(()),
     request_body = Credentials,
     responses((status = 200, description = "Signed in", body = Enveloped<SignedIn>), Problem))]
@@ -47,7 +48,11 @@ pub(crate) async fn sign_in(
     doorkeeper: web::Data<Doorkeeper>,
 ) -> Result<Answer, ApiError> {
     let Credentials { email, password } = body.value;
-    let known = normal_email(&email).and_then(|email| backend.identity().user_by_email(&email));
+    let normal = normal_email(&email);
+    // before anything is read or hashed
+    let attempt = backend.gate.login(ip.0, normal.as_deref().unwrap_or(&email));
+    attempt.map_err(ApiError::rate_limited)?;
+    let known = normal.and_then(|email| backend.identity().user_by_email(&email));
     let (hash, session) = match known {
         Some((client, user)) => stored_hash(&backend, client, user).await?,
         None => (None, None),

@@ -1,5 +1,6 @@
 //! What all writes to a call share: give the command, wait for the view, answer with the call.
 
+use actors::Receipt;
 use domain::call::{Call, CallCommand};
 use domain::envelope::StreamId;
 use domain::ids::{CallId, ClientId};
@@ -46,9 +47,31 @@ pub(super) async fn command(
     if_match: Option<&IfMatch>,
     command: CallCommand,
 ) -> Result<Answer, ApiError> {
+    let receipt = execute(backend, caller, request, id, if_match, command).await?;
+    shown(backend, caller, id, receipt).await
+}
+
+/// Carries a command out, and nothing else.
+pub(super) async fn execute(
+    backend: &Backend,
+    caller: &Principal,
+    request: &RequestContext,
+    id: CallId,
+    if_match: Option<&IfMatch>,
+    command: CallCommand,
+) -> Result<Receipt, ApiError> {
     let only_at = only_at(&*backend.runtime.store, caller, &id.stream(), if_match).await?;
     let context = context(caller, request, id.0);
-    let receipt = backend.calls.execute(id, command, context, only_at).await.map_err(problem)?;
+    backend.calls.execute(id, command, context, only_at).await.map_err(problem)
+}
+
+/// The call as a command left it.
+pub(super) async fn shown(
+    backend: &Backend,
+    caller: &Principal,
+    id: CallId,
+    receipt: Receipt,
+) -> Result<Answer, ApiError> {
     if let Some(position) = receipt.position {
         backend.caught_up(position).await;
     }

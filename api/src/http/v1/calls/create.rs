@@ -9,7 +9,7 @@ use projections::calls::CallView;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answer::command;
+use super::answer::{execute, shown};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::CallsWrite;
 use crate::http::{Answer, EdgeId, Enveloped, JsonBody, NewIds, RequestContext};
@@ -80,6 +80,13 @@ pub(crate) async fn create_call(
         record: new.record,
         now: backend.runtime.clock.now(),
     };
-    let answer = command(&backend, &caller, &request, id, None, CallCommand::Queue(Box::new(queue))).await?;
+    let place = backend.gate.place(caller.client, id);
+    let place = place.map_err(|spent| ApiError::quota_exhausted(spent.to_string(), spent.retry_after))?;
+    let queue = CallCommand::Queue(Box::new(queue));
+    let receipt = execute(&backend, &caller, &request, id, None, queue).await?;
+    if receipt.position.is_some() {
+        place.queued();
+    }
+    let answer = shown(&backend, &caller, id, receipt).await?;
     Ok(answer.created().location(&format!("/api/v1/calls/{id}")))
 }

@@ -105,15 +105,12 @@ async fn take(
 }
 
 async fn verifier(account: Option<ClientId>, backend: &Backend) -> Result<Arc<WebhookVerifier>, ApiError> {
-    let (found, advice) = match account {
-        None => (backend.telnyx.clone(), "set VOXLEDGER_TELNYX_PUBLIC_KEY to take Telnyx webhooks"),
-        Some(client) => {
-            let found = backend.carriers.verifier(client).await.map_err(ApiError::unavailable)?;
-            let advice = "no telephony account with a public_key is set for this client: PATCH /api/v1/auth/providers/telephony";
-            (found.map(Arc::new), advice)
-        }
+    let Some(client) = account else {
+        let advice = "set VOXLEDGER_TELNYX_PUBLIC_KEY to take Telnyx webhooks";
+        return backend.telnyx.clone().ok_or_else(|| ApiError::new(Code::CarrierNotConfigured, advice));
     };
-    found.ok_or_else(|| ApiError::new(Code::CarrierNotConfigured, advice))
+    let found = backend.carriers.verifier(client).await.map_err(ApiError::unavailable)?;
+    found.map(Arc::new).ok_or_else(|| ApiError::not_found("telephony account with a public_key"))
 }
 
 fn unsigned(error: SignatureError) -> ApiError {

@@ -1,0 +1,157 @@
+//! Rate limits that several nodes share: a row a bucket, by the database's clock.
+
+use domain::ports::StoreUnavailable;
+use sqlx::Row as _;
+use sqlx::postgres::PgPool;
+use uuid::Uuid;
+
+use super::db::{KeysDb, unavailable};
+
+/// Most buckets one exchange answers with.
+const MOST: i64 = 10_000;
+/// Most rows one exchange clears away.
+const SWEPT: i64 = 1_000;
+/// Changes of so many microseconds ago are read again: a statement that waited for a lock bears an older time than
+/// others that were read before it.
+const OVERLAP: i64 = 3_000_000;
+
+/// What a bucket is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum BucketKind {
+    /// An API key.
+    Key,
+    /// A client.
+    Client,
+    /// Where logins come from.
+    LoginAddress,
+    /// Whose logins they are.
+    LoginEmail,
+}
+
+/// A bucket's name: the id of a key or client, or the beginning of a hash. Nothing personal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BucketName {
+    /// What it is about.
+    pub kind: BucketKind,
+    /// Which one.
+    pub id: Uuid,
+}
+
+/// What a node admitted since it last said so. All times are nanoseconds and relative, so that the clocks of the
+/// nodes need not agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BucketShare {
+    /// Which bucket.
+    pub name: BucketName,
+    /// From now until all that the node knows of is paid for; below 0 if it is.
+    pub lead: i64,
+    /// What was admitted, at its cost.
+    pub taken: i64,
+    /// How long ago the first of it was.
+    pub age: i64,
+}
+
+/// A bucket as all nodes together see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SharedBucket {
+    /// Which.
+    pub name: BucketName,
+    /// Nanoseconds from now until all that was admitted is paid for.
+    pub lead: i64,
+}
+
+/// What an exchange tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchanged {
+    /// Buckets that changed lately.
+    pub buckets: Vec<SharedBucket>,
+    /// To be given to the next exchange.
+    pub seen: i64,
+}
+
+/// The buckets in the key store, if that is a server that several nodes use.
+#[derive(Debug, Clone)]
+pub struct SharedBuckets(PgPool);
+
+impl KeysDb {
+    /// The shared buckets; `None` on an embedded store, which has one node.
+    #[must_use]
+    pub fn shared_buckets(&self) -> Option<SharedBuckets> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(pool) => Some(SharedBuckets(pool.clone())),
+        }
+    }
+}
+
+/// What is paid for begins anew at the first of what was taken; and nobody knows less than the node that speaks.
+const TELL: &str = "INSERT INTO limit_buckets AS b (kind, id, tat, since, taken, changed_at) \
+    SELECT s.kind, s.id, n.ns + s.lead, n.ns - s.age, s.taken, n.us \
+    FROM unnest($1::smallint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[]) \
+        AS s (kind, id, lead, taken, age), \
+        (SELECT us, us * 1000 AS ns FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS us) AS t) \
+        AS n \
+    ORDER BY s.kind, s.id \
+    ON CONFLICT (kind, id) DO UPDATE SET \
+        tat = greatest(greatest(b.tat, excluded.since) + excluded.taken, excluded.tat), \
+        since = excluded.since, taken = excluded.taken, changed_at = greatest(b.changed_at, excluded.changed_at)";
+const LEARN: &str = "SELECT kind, id, tat - (extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1000, changed_at \
+    FROM limit_buckets WHERE changed_at > $1 ORDER BY changed_at DESC LIMIT $2";
+const SWEEP: &str = "DELETE FROM limit_buckets WHERE (kind, id) IN (SELECT kind, id FROM limit_buckets \
+    WHERE tat < (extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1000 ORDER BY tat LIMIT $1 \
+    FOR UPDATE SKIP LOCKED)";
+
+impl SharedBuckets {
+    /// Tells what this node admitted, and learns what changed since `seen` (0 at first).
+    ///
+    /// # Errors
+    /// When the store cannot be reached; then nothing was told.
+    pub async fn exchange(&self, shares: &[BucketShare], seen: i64) -> Result<Exchanged, StoreUnavailable> {
+        if !shares.is_empty() {
+            self.tell(shares).await.map_err(unavailable)?;
+        }
+        // what was told is told: that the rest fails must not have it told again
+        Ok(self.learn(seen).await.unwrap_or(Exchanged { buckets: Vec::new(), seen }))
+    }
+
+    async fn tell(&self, shares: &[BucketShare]) -> Result<(), sqlx::Error> {
+        let kinds: Vec<i16> = shares.iter().map(|share| share.name.kind.number()).collect();
+        let ids: Vec<Uuid> = shares.iter().map(|share| share.name.id).collect();
+        let leads: Vec<i64> = shares.iter().map(|share| share.lead).collect();
+        let taken: Vec<i64> = shares.iter().map(|share| share.taken).collect();
+        let ages: Vec<i64> = shares.iter().map(|share| share.age).collect();
+        let tell = sqlx::query(TELL).bind(kinds).bind(ids).bind(leads).bind(taken).bind(ages);
+        tell.execute(&self.0).await.map(drop)
+    }
+
+    async fn learn(&self, seen: i64) -> Result<Exchanged, sqlx::Error> {
+        let rows = sqlx::query(LEARN).bind(seen - OVERLAP).bind(MOST).fetch_all(&self.0).await?;
+        let (mut buckets, mut seen) = (Vec::with_capacity(rows.len()), seen);
+        for row in rows {
+            seen = seen.max(row.try_get(3)?);
+            if let Some(kind) = BucketKind::of(row.try_get(0)?) {
+                let name = BucketName { kind, id: row.try_get(1)? };
+                buckets.push(SharedBucket { name, lead: row.try_get(2)? });
+            }
+        }
+        sqlx::query(SWEEP).bind(SWEPT).execute(&self.0).await?;
+        Ok(Exchanged { buckets, seen })
+    }
+}
+
+impl BucketKind {
+    fn number(self) -> i16 {
+        match self {
+            Self::Key => 1,
+            Self::Client => 2,
+            Self::LoginAddress => 3,
+            Self::LoginEmail => 4,
+        }
+    }
+
+    fn of(number: i16) -> Option<Self> {
+        [Self::Key, Self::Client, Self::LoginAddress, Self::LoginEmail]
+            .into_iter()
+            .find(|kind| kind.number() == number)
+    }
+}

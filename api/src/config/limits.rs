@@ -1,0 +1,20 @@
+//! How much clients may ask for.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::setting::section;
+
+section! {
+    /// Rates, and how often the use of keys is written down.
+    pub struct LimitsConfig {
+        /// Requests an hour by a key that has no limit of its own.
+        key_requests_per_hour: NonZeroU32 = "limits.key_requests_per_hour", "100000";
+        /// Requests a minute by all keys and users of a client, unless it has a limit of its own.
+        client_requests_per_minute: NonZeroU32 = "limits.client_requests_per_minute", "6000";
+        /// Attempts to log in a minute from one IP address, and as many for one e-mail address.
+        logins_per_minute: NonZeroU32 = "limits.logins_per_minute", "10";
+        /// How often the use of keys is written to the log; what was counted since is lost in a crash.
+        usage_flush: Duration = "limits.usage_flush_ms", "10000";
+    }
+}

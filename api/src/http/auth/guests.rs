@@ -1,0 +1,344 @@
+//! Tokens of the operator's own identity provider: JWTs under a key of its JWKS (RFC 7515, RFC 7517, RFC 7519).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::envelope::Time;
+use domain::ids::{ClientId, UserId, derive};
+use domain::ports::clock::Clock;
+use domain::user::Role;
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use super::tokens::{SKEW_SECONDS, TokenProblem};
+
+/// What tokens of the provider must say, and where.
+#[derive(Debug, Clone)]
+pub struct GuestRules {
+    /// Their `iss`.
+    pub issuer: String,
+    /// Among their `aud`.
+    pub audience: String,
+    /// JSON pointer to the client.
+    pub client_claim: String,
+    /// JSON pointer to the role or the roles.
+    pub role_claim: String,
+}
+
+/// Somebody whom the provider vouches for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guest {
+    /// Always the same for the same `sub` of the same issuer and client.
+    pub user: UserId,
+    /// Whose they are.
+    pub client: ClientId,
+    /// What they are to the client.
+    pub role: Role,
+}
+
+/// Reads tokens of the provider's. Its keys are fetched by somebody else: reading asks nobody.
+pub struct Guests {
+    rules: GuestRules,
+    clock: Arc<dyn Clock>,
+    keys: RwLock<Option<HashMap<String, Arc<GuestKey>>>>,
+    unknown_key: Notify,
+}
+
+struct GuestKey {
+    key: DecodingKey,
+    algorithms: Vec<Algorithm>,
+}
+
+#[derive(Deserialize)]
+struct KeySet {
+    keys: Vec<Value>,
+}
+
+impl Guests {
+    /// Nobody is let in before the provider's keys are there.
+    #[must_use]
+    pub fn new(rules: GuestRules, clock: Arc<dyn Clock>) -> Self {
+        Self { rules, clock, keys: RwLock::default(), unknown_key: Notify::new() }
+    }
+
+    /// Takes the provider's keys in place of those known before. Keys of kinds we cannot check, for encryption, or
+    /// without a `kid` are passed over. Answers how many there are.
+    ///
+    /// # Errors
+    /// When the text is no JWKS, or holds no key of use: what was known stays.
+    pub fn replace_keys(&self, jwks: &[u8]) -> Result<usize, NoKeys> {
+        let set: KeySet = serde_json::from_slice(jwks).map_err(|_| NoKeys)?;
+        let keys: HashMap<_, _> = set.keys.into_iter().filter_map(usable).collect();
+        let count = keys.len();
+        if count == 0 {
+            return Err(NoKeys);
+        }
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(keys);
+        Ok(count)
+    }
+
+    /// Comes back when a token named a key that is not known: the provider may have a new one.
+    pub async fn unknown_key(&self) {
+        self.unknown_key.notified().await;
+    }
+
+    /// Whether the token says it is from this provider. It may say anything.
+    #[must_use]
+    pub fn may_be_theirs(&self, token: &str) -> bool {
+        let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+        let claims = claims.and_then(|json| serde_json::from_slice::<Value>(&json).ok());
+        claims.is_some_and(|claims| claims["iss"] == *self.rules.issuer)
+    }
+
+    /// Reads a token.
+    ///
+    /// # Errors
+    /// See [`TokenProblem`].
+    pub fn read(&self, token: &str) -> Result<Guest, TokenProblem> {
+        let header = decode_header(token).map_err(|_| TokenProblem::Invalid)?;
+        let key = self.key(&header)?;
+        // the key says what it signs with, never the token: neither `none` nor an HMAC with the public key
+        if !key.algorithms.contains(&header.alg) {
+            return Err(TokenProblem::Invalid);
+        }
+        let mut validation = Validation::new(header.alg);
+        validation.set_issuer(&[&self.rules.issuer]);
+        validation.set_audience(&[&self.rules.audience]);
+        validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
+        // times are checked below, by the node's clock
+        validation.validate_exp = false;
+        let claims = decode::<Value>(token, &key.key, &validation).map_err(|_| TokenProblem::Invalid)?.claims;
+        check_times(&claims, self.clock.now())?;
+        let text = |pointer: &str| claims.pointer(pointer).and_then(Value::as_str);
+        let subject = text("/sub").filter(|sub| !sub.is_empty()).ok_or(TokenProblem::Invalid)?;
+        let client = text(&self.rules.client_claim).and_then(|client| client.parse::<ClientId>().ok());
+        let client = client.ok_or(TokenProblem::NobodyHere)?;
+        let role =
+            claims.pointer(&self.rules.role_claim).and_then(role_of).ok_or(TokenProblem::NobodyHere)?;
+        let user = UserId(derive(client.0, &format!("{}\n{subject}", self.rules.issuer)));
+        Ok(Guest { user, client, role })
+    }
+
+    fn key(&self, header: &Header) -> Result<Arc<GuestKey>, TokenProblem> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = &*keys else { return Err(TokenProblem::NoKeys) };
+        let found = header.kid.as_ref().and_then(|kid| known.get(kid));
+        found.cloned().ok_or_else(|| {
+            self.unknown_key.notify_one();
+            TokenProblem::Invalid
+        })
+    }
+}
+
+/// What was fetched is of no use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the answer is no JWKS with a signing key that has a kid (RSA, P-256, P-384 or Ed25519)")]
+pub struct NoKeys;
+
+fn usable(json: Value) -> Option<(String, Arc<GuestKey>)> {
+    let jwk: Jwk = serde_json::from_value(json).ok()?;
+    if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
+        return None;
+    }
+    let kind: &[Algorithm] = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => &[
+            Algorithm::RS256,
+            Algorithm::RS384,
+            Algorithm::RS512,
+            Algorithm::PS256,
+            Algorithm::PS384,
+            Algorithm::PS512,
+        ],
+        AlgorithmParameters::EllipticCurve(_) => &[Algorithm::ES256, Algorithm::ES384],
+        AlgorithmParameters::OctetKeyPair(_) => &[Algorithm::EdDSA],
+        // a secret that is published is none
+        AlgorithmParameters::OctetKey(_) => return None,
+    };
+    let says = |algorithm: &Algorithm| {
+        jwk.common.key_algorithm.is_none_or(|said| said.to_string() == format!("{algorithm:?}"))
+    };
+    let algorithms: Vec<_> = kind.iter().copied().filter(says).collect();
+    let key = DecodingKey::from_jwk(&jwk).ok()?;
+    let kid = jwk.common.key_id.filter(|_| !algorithms.is_empty())?;
+    Some((kid, Arc::new(GuestKey { key, algorithms })))
+}
+
+fn role_of(claim: &Value) -> Option<Role> {
+    match claim {
+        Value::String(role) => Role::from_name(role),
+        Value::Array(roles) => roles.iter().filter_map(Value::as_str).find_map(Role::from_name),
+        _ => None,
+    }
+}
+
+/// NumericDate may have a fraction (RFC 7519 §2).
+fn check_times(claims: &Value, now: Time) -> Result<(), TokenProblem> {
+    let now = now.timestamp_millis() as f64 / 1_000.0;
+    let time = |claim: &str| claims[claim].as_f64();
+    let until = time("exp").ok_or(TokenProblem::Invalid)?;
+    let from = time("nbf").into_iter().chain(time("iat")).fold(f64::MIN, f64::max);
+    if from > now + SKEW_SECONDS as f64 {
+        return Err(TokenProblem::Invalid);
+    }
+    if until <= now { Err(TokenProblem::Expired) } else { Ok(()) }
+}
+
+impl fmt::Debug for Guests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guests").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::testing::clock::ManualClock;
+    use ed25519_dalek::SigningKey;
+    use jsonwebtoken::{EncodingKey, encode};
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::super::tokens::pkcs8;
+    use super::*;
+
+    const ISSUER: &str = "https://login.example.com/";
+    const ACME: ClientId = ClientId(Uuid::from_u128(7));
+
+    fn start() -> Time {
+        Time::from_timestamp(1_767_225_600, 0).unwrap()
+    }
+
+    fn public(seed: u8) -> [u8; 32] {
+        SigningKey::from_bytes(&[seed; 32]).verifying_key().to_bytes()
+    }
+
+    fn jwk(kid: &str, seed: u8) -> Value {
+        json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "use": "sig", "alg": "EdDSA",
+            "x": URL_SAFE_NO_PAD.encode(public(seed))})
+    }
+
+    fn guests(keys: &[Value]) -> Guests {
+        let rules = GuestRules {
+            issuer: ISSUER.to_owned(),
+            audience: "voxledger".to_owned(),
+            client_claim: "/app_metadata/client".to_owned(),
+            role_claim: "/roles".to_owned(),
+        };
+        let guests = Guests::new(rules, Arc::new(ManualClock::at(start())));
+        if !keys.is_empty() {
+            guests.replace_keys(json!({"keys": keys}).to_string().as_bytes()).unwrap();
+        }
+        guests
+    }
+
+    fn claims() -> Value {
+        let now = start().timestamp();
+        json!({"iss": ISSUER, "aud": ["voxledger", "other"], "sub": "auth0|7", "iat": now, "exp": now + 3600,
+            "app_metadata": {"client": ACME.to_string()}, "roles": ["offline_access", "developer", "owner"]})
+    }
+
+    fn with(field: &str, value: Value) -> Value {
+        let mut claims = claims();
+        claims[field] = value;
+        claims
+    }
+
+    fn signed(kid: &str, seed: u8, claims: &Value) -> String {
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.kid = Some(kid.to_owned());
+        encode(&header, claims, &EncodingKey::from_ed_der(&pkcs8(&[seed; 32]))).unwrap()
+    }
+
+    #[test]
+    fn a_token_names_its_bearer_client_and_first_known_role() {
+        let guests = guests(&[jwk("a", 1), jwk("b", 2)]);
+        let guest = guests.read(&signed("a", 1, &claims())).unwrap();
+        assert_eq!((guest.client, guest.role), (ACME, Role::Developer));
+        let again = guests.read(&signed("b", 2, &with("roles", json!("viewer")))).unwrap();
+        assert_eq!(
+            (again.user, again.role),
+            (guest.user, Role::Viewer),
+            "the same person, under another key"
+        );
+        let another = guests.read(&signed("a", 1, &with("sub", json!("auth0|8")))).unwrap();
+        assert_ne!(another.user, guest.user);
+    }
+
+    #[test]
+    fn what_the_provider_did_not_sign_for_us_opens_nothing() {
+        let guests = guests(&[jwk("a", 1)]);
+        let good = claims();
+        let none = {
+            let b64 = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
+            format!("{}.{}.", b64(json!({"alg": "none", "kid": "a"})), b64(good.clone()))
+        };
+        let mut hs256 = Header::new(Algorithm::HS256);
+        hs256.kid = Some("a".to_owned());
+        let hmac = encode(&hs256, &good, &EncodingKey::from_secret(&public(1))).unwrap();
+        for forged in [none, hmac, signed("a", 2, &good), signed("c", 1, &good)] {
+            assert_eq!(guests.read(&forged), Err(TokenProblem::Invalid), "{forged}");
+        }
+        let now = start().timestamp();
+        for (field, value) in [
+            ("iss", json!("https://login.example.org/")),
+            ("aud", json!("another application")),
+            ("aud", Value::Null),
+            ("sub", json!("")),
+            ("exp", Value::Null),
+            ("nbf", json!(now + 61)),
+            ("iat", json!(now + 61)),
+        ] {
+            let token = signed("a", 1, &with(field, value.clone()));
+            assert_eq!(guests.read(&token), Err(TokenProblem::Invalid), "{field} {value}");
+        }
+        let expired = signed("a", 1, &with("exp", json!(now)));
+        assert_eq!(guests.read(&expired), Err(TokenProblem::Expired));
+    }
+
+    #[test]
+    fn whoever_names_no_client_or_no_role_is_nobody_here() {
+        let guests = guests(&[jwk("a", 1)]);
+        for (field, value) in [
+            ("app_metadata", json!({})),
+            ("app_metadata", json!({"client": "acme"})),
+            ("roles", json!(["root"])),
+            ("roles", json!(7)),
+        ] {
+            let token = signed("a", 1, &with(field, value.clone()));
+            assert_eq!(guests.read(&token), Err(TokenProblem::NobodyHere), "{field} {value}");
+        }
+    }
+
+    #[test]
+    fn keys_are_replaced_as_a_whole_and_useless_ones_change_nothing() {
+        let guests = guests(&[]);
+        let token = signed("a", 1, &claims());
+        assert_eq!(guests.read(&token), Err(TokenProblem::NoKeys));
+        let of_use = json!({"keys": [jwk("a", 1), {"kty": "EC", "crv": "secp256k1", "kid": "z"}, 7]});
+        assert_eq!(guests.replace_keys(of_use.to_string().as_bytes()), Ok(1));
+        assert!(guests.read(&token).is_ok());
+        let encryption = json!({"kty": "OKP", "crv": "Ed25519", "kid": "a", "use": "enc", "x": "AA"});
+        let secret = json!({"kty": "oct", "kid": "a", "k": "c2VjcmV0"});
+        for useless in [json!({"keys": [encryption, secret]}), json!({"keys": []}), json!("keys")] {
+            assert_eq!(guests.replace_keys(useless.to_string().as_bytes()), Err(NoKeys));
+        }
+        assert!(guests.read(&token).is_ok());
+        guests.replace_keys(json!({"keys": [jwk("b", 1)]}).to_string().as_bytes()).unwrap();
+        assert_eq!(guests.read(&token), Err(TokenProblem::Invalid), "a key that is gone signs no more");
+    }
+
+    #[test]
+    fn a_token_of_another_issuer_is_not_taken_for_theirs() {
+        let guests = guests(&[]);
+        assert!(guests.may_be_theirs(&signed("a", 1, &claims())));
+        assert!(!guests.may_be_theirs(&signed("a", 1, &with("iss", json!("voxledger")))));
+        for odd in ["", "a.b.c", "..", "e30.e30.e30"] {
+            assert!(!guests.may_be_theirs(odd), "{odd}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! A client's history.
+
+use actix_web::{get, web};
+use domain::ids::ClientId;
+
+use super::super::super::history::{self, HistoryEvent};
+use super::resource::inside;
+use crate::http::auth::{Anything, Caller};
+use crate::http::{Answer, Listed, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List a client's events.
+///
+/// Its own history, oldest first: its name and its limits. Any client's for the platform's administrator, one's own
+/// for everybody else.
+#[utoipa::path(get, path = "/api/v1/auth/clients/{id}/events", tag = "clients", operation_id = "listClientEvents",
+    params(("id" = String, Path, description = "The client"),
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("order" = Option<String>, Query, description = "asc (default) or desc")),
+    responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
+#[get("/auth/clients/{id}/events")]
+pub(crate) async fn list_client_events(
+    caller: Caller<Anything>,
+    PathId(id): PathId<ClientId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let caller = inside(&caller, id)?;
+    history::page(&*backend.runtime.store, caller.client, &id.stream(), "client", query).await
+}

@@ -1,0 +1,32 @@
+//! One client, now or as it was.
+
+use actix_web::{get, web};
+use domain::ids::ClientId;
+use projections::clients::ClientView;
+
+use super::super::super::resource::get as get_resource;
+use super::resource::{ClientResource, inside};
+use crate::http::auth::{Anything, Caller};
+use crate::http::{Answer, Enveloped, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Get a client.
+///
+/// Any of them for the platform's administrator, one's own for everybody else. With `at` or `version`, the client as
+/// it was.
+#[utoipa::path(get, path = "/api/v1/auth/clients/{id}", tag = "clients", operation_id = "getClient",
+    params(("id" = String, Path, description = "The client"),
+        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
+        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    responses((status = 200, description = "The client", body = Enveloped<ClientView>), Problem))]
+#[get("/auth/clients/{id}")]
+pub(crate) async fn get_client(
+    caller: Caller<Anything>,
+    PathId(id): PathId<ClientId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let caller = inside(&caller, id)?;
+    get_resource::<ClientResource>(&backend, &caller, id, query).await
+}

@@ -1,0 +1,62 @@
+//! Nodes on one PostgreSQL tell each other what they admitted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapters::keys::SharedBuckets;
+use domain::ports::clock::Clock;
+use tokio_util::sync::CancellationToken;
+
+use super::gate::Gate;
+
+/// What the nodes admit within it is how far they can overshoot together.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A store that takes longer counts as unreachable.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Most buckets told at once, more than a shard holds; the others wait for their turn.
+const MOST: usize = 10_000;
+
+/// Exchanges rates with the other nodes until `stop`. No request waits for it: while the store cannot be reached each
+/// node holds to the limits by itself.
+pub async fn exchange(
+    gate: Arc<Gate>,
+    shared: SharedBuckets,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) {
+    // the first one at once: a node that comes back learns what it knew before
+    let (mut seen, mut reachable, mut next) = (0, true, clock.now());
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = clock.sleep_until(next) => {}
+        }
+        next = clock.now() + PAUSE;
+        let (buckets, limiter) = (&gate.limiter.buckets, &gate.limiter);
+        let untold = buckets.untold(limiter.now(), MOST);
+        let told = tokio::time::timeout(PATIENCE, shared.exchange(&untold, seen)).await;
+        let error = match told {
+            Ok(Ok(exchanged)) => {
+                seen = exchanged.seen;
+                let now = limiter.now();
+                for bucket in exchanged.buckets {
+                    buckets.learn(bucket.name, bucket.lead, now);
+                }
+                count("told");
+                reachable = true;
+                continue;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        count("failed");
+        buckets.still_untold(&untold, limiter.now());
+        if std::mem::replace(&mut reachable, false) {
+            tracing::warn!(error, "rates are not shared with other nodes: the key store cannot be reached");
+        }
+    }
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!("voxledger_limit_exchanges_total", "outcome" => outcome).increment(1);
+}

@@ -1,0 +1,213 @@
+//! What every authenticated request goes through.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::aggregate::Aggregate as _;
+use domain::api_key::KeyUsage;
+use domain::client::Client;
+use domain::envelope::{Position, Recorded, Time};
+use domain::ids::{ApiKeyId, CallId, ClientId};
+use domain::ports::clock::Clock;
+use projections::calls::CallCount;
+use projections::clients::ClientEntry;
+
+use super::calls::{CallBook, CallQuota, Place};
+use super::gcra::Standing;
+use super::limiter::{Limiter, Rates, count_refusal};
+use super::meter::{QuotaExhausted, UsageMeter};
+use super::storage::StorageBook;
+use super::tenants::Tenants;
+use crate::http::auth::{Principal, Who};
+
+/// The limits of a node, as the app's data: `app_data(web::Data::from(gate))`.
+#[derive(Debug)]
+pub struct Gate {
+    pub(super) limiter: Limiter,
+    pub(super) meter: UsageMeter,
+    pub(super) tenants: Tenants,
+    calls: CallBook,
+    pub(super) storage: StorageBook,
+}
+
+/// Why a request is not let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Too fast; so long until the next one is taken.
+    RateLimited(Duration),
+    /// Too many.
+    Exhausted(QuotaExhausted),
+}
+
+/// A client's quota that is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spent {
+    /// Which.
+    pub quota: CallQuota,
+    /// When it may be worth to ask again.
+    pub retry_after: Duration,
+}
+
+impl fmt::Display for Spent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.quota.fmt(f)
+    }
+}
+
+impl Gate {
+    /// A gate that knows nobody: everybody has the node's rates and no quota.
+    ///
+    /// Nodes that share limits have the same `secret`.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, rates: Rates, secret: [u8; 32]) -> Self {
+        Self {
+            limiter: Limiter::new(clock.clone(), rates, secret),
+            meter: UsageMeter::new(clock.clone()),
+            tenants: Tenants::default(),
+            calls: CallBook::new(clock),
+            storage: StorageBook::default(),
+        }
+    }
+
+    /// Decides on a request and counts it. Answers how its sender stands afterwards, and why the request is refused
+    /// if it is. `route` is a template: `/api/v1/calls/{id}`.
+    pub fn admit(
+        &self,
+        principal: &Principal,
+        method: &'static str,
+        route: &str,
+    ) -> (Standing, Option<Refusal>) {
+        let client = principal.client;
+        let key = match principal.who {
+            Who::Key { id, bounds } => Some((id, bounds.rate_limit)),
+            Who::User { .. } => None,
+        };
+        let standing = self.limiter.request(key, client, self.tenants.limits(client).requests_per_minute);
+        if let Some(wait) = standing.retry_after {
+            return (standing, Some(Refusal::RateLimited(wait)));
+        }
+        let Who::Key { id, bounds } = principal.who else { return (standing, None) };
+        let counted = self.meter.count(id, client, bounds.usage_quota, method, route);
+        if counted.is_err() {
+            count_refusal("key_quota");
+        }
+        (standing, counted.err().map(Refusal::Exhausted))
+    }
+
+    /// Decides on an attempt to log in; see [`Limiter::login`].
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub fn login(&self, ip: Option<IpAddr>, email: &str) -> Result<(), Duration> {
+        self.limiter.login(ip, email)
+    }
+
+    /// A place for a call that is about to be queued.
+    ///
+    /// # Errors
+    /// When one of the client's quotas is used up.
+    pub fn place(&self, client: ClientId, call: CallId) -> Result<Place, Spent> {
+        let limits = self.tenants.limits(client);
+        let room = self.storage.check(client, limits.storage_bytes);
+        let place = room.and_then(|()| self.calls.place(client, call, limits));
+        place.map_err(|quota| {
+            count_refusal(quota.name());
+            Spent { quota, retry_after: self.calls.retry_after(quota) }
+        })
+    }
+
+    /// The start of the day whose calls count.
+    #[must_use]
+    pub fn today(&self) -> Time {
+        self.calls.today()
+    }
+
+    /// A client's limits, on start.
+    pub fn insert_client(&self, entry: ClientEntry) {
+        self.tenants.set(entry.id, entry.limits);
+    }
+
+    /// A key's use so far, on start.
+    pub fn insert_key(&self, key: ApiKeyId, used: u64, position: Position) {
+        self.meter.insert(key, used, position);
+    }
+
+    /// A call that is under way on start.
+    pub fn insert_open_call(&self, client: ClientId, call: CallId) {
+        self.calls.insert_open(client, call);
+    }
+
+    /// What a client has placed today, on start.
+    pub fn insert_count(&self, count: CallCount) {
+        self.calls.insert_count(count);
+    }
+
+    /// Follows the log. An event may come again.
+    pub fn apply(&self, events: &[Recorded]) {
+        for event in events {
+            match event.stream.category() {
+                KeyUsage::CATEGORY => self.meter.apply(event),
+                Client::CATEGORY => self.tenants.apply(event),
+                CallId::CATEGORY => {
+                    self.calls.apply(event);
+                    self.storage.grow(event.client_id, event.payload.len());
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::testing::clock::ManualClock;
+    use uuid::Uuid;
+
+    use super::super::gcra::Rate;
+    use super::*;
+    use crate::http::auth::{Bounds, Scopes};
+
+    fn gate() -> (Arc<ManualClock>, Gate) {
+        let clock = Arc::new(ManualClock::default());
+        let rates = Rates { key_an_hour: 1_000, client: Rate::per_minute(100), login: Rate::per_minute(1) };
+        (clock.clone(), Gate::new(clock, rates, [7; 32]))
+    }
+
+    fn principal(bounds: Bounds) -> Principal {
+        Principal {
+            client: ClientId(Uuid::from_u128(1)),
+            who: Who::Key { id: ApiKeyId(Uuid::from_u128(2)), bounds },
+            scopes: Scopes::EVERYTHING,
+            platform: false,
+        }
+    }
+
+    #[test]
+    fn what_comes_too_fast_does_not_count_against_the_quota() {
+        let (clock, gate) = gate();
+        let fast = principal(Bounds { rate_limit: Some(2), usage_quota: Some(3), expires_at: None });
+        for _ in 0..2 {
+            assert_eq!(gate.admit(&fast, "GET", "/x").1, None);
+        }
+        for _ in 0..5 {
+            assert!(matches!(gate.admit(&fast, "GET", "/x").1, Some(Refusal::RateLimited(_))));
+        }
+        clock.advance(Duration::from_secs(3_600));
+        let unhurried = principal(Bounds { usage_quota: Some(3), ..Bounds::default() });
+        assert_eq!(gate.admit(&unhurried, "GET", "/x").1, None);
+        let exhausted = Some(Refusal::Exhausted(QuotaExhausted(3)));
+        assert_eq!(gate.admit(&unhurried, "GET", "/x").1, exhausted);
+    }
+
+    #[test]
+    fn a_clients_own_limit_takes_the_place_of_the_nodes() {
+        let (_, gate) = gate();
+        let anybody = principal(Bounds::default());
+        assert_eq!(gate.admit(&anybody, "GET", "/x").0.limit, 100);
+        let limits = domain::client::ClientLimits { requests_per_minute: Some(7), ..Default::default() };
+        gate.insert_client(ClientEntry { id: anybody.client, limits });
+        assert_eq!(gate.admit(&anybody, "GET", "/x").0.limit, 7);
+    }
+}

@@ -1,0 +1,125 @@
+//! How much clients with a limit of storage have stored.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use domain::ids::ClientId;
+use domain::ports::StoreUnavailable;
+use domain::ports::clock::Clock;
+use projections::Queries;
+use tokio_util::sync::CancellationToken;
+
+use super::calls::CallQuota;
+use super::gate::Gate;
+
+/// How old a measurement may become.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// Bytes of call records and transcripts: as the views had them when they were measured, and since then what the log
+/// tells of. Who has no limit is not kept.
+#[derive(Debug, Default)]
+pub(super) struct StorageBook(Mutex<HashMap<ClientId, u64>>);
+
+impl StorageBook {
+    fn table(&self) -> MutexGuard<'_, HashMap<ClientId, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there is room for more. Somebody who was never measured has room.
+    pub(super) fn check(&self, client: ClientId, most: Option<u64>) -> Result<(), CallQuota> {
+        match most {
+            Some(most) if self.table().get(&client).is_some_and(|stored| *stored >= most) => {
+                Err(CallQuota::Storage(most))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn grow(&self, client: ClientId, bytes: usize) {
+        if let Some(stored) = self.table().get_mut(&client) {
+            *stored = stored.saturating_add(bytes as u64);
+        }
+    }
+
+    fn measured(&self, client: ClientId, bytes: u64) {
+        self.table().insert(client, bytes);
+    }
+
+    fn keep_only(&self, clients: &[ClientId]) {
+        self.table().retain(|client, _| clients.contains(client));
+    }
+}
+
+impl Gate {
+    /// Measures what clients have stored whose storage is limited.
+    ///
+    /// # Errors
+    /// When the views cannot be read; what was measured before holds on.
+    pub async fn measure_storage(&self, views: &dyn Queries) -> Result<(), StoreUnavailable> {
+        let limited = self.tenants.with_storage();
+        for client in &limited {
+            self.measure_storage_of(*client, views).await?;
+        }
+        self.storage.keep_only(&limited);
+        Ok(())
+    }
+
+    /// The same for one client, if its storage is limited.
+    ///
+    /// # Errors
+    /// When the views cannot be read.
+    pub async fn measure_storage_of(
+        &self,
+        client: ClientId,
+        views: &dyn Queries,
+    ) -> Result<(), StoreUnavailable> {
+        if self.tenants.limits(client).storage_bytes.is_some() {
+            self.storage.measured(client, views.stored_bytes(client).await?);
+        }
+        Ok(())
+    }
+}
+
+/// Measures again and again until `stop`.
+pub async fn watch_storage(
+    gate: Arc<Gate>,
+    views: Arc<dyn Queries>,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) {
+    loop {
+        let next = clock.now() + PAUSE;
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = clock.sleep_until(next) => {}
+        }
+        if let Err(error) = gate.measure_storage(&*views).await {
+            tracing::warn!(%error, "what clients have stored cannot be measured now");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn what_is_stored_grows_with_the_log_from_the_last_measurement_on() {
+        let (book, client) = (StorageBook::default(), ClientId(Uuid::from_u128(1)));
+        book.grow(client, 1_000);
+        assert_eq!(book.check(client, Some(0)), Ok(()), "never measured");
+        book.measured(client, 90);
+        assert_eq!(book.check(client, Some(100)), Ok(()));
+        book.grow(client, 10);
+        assert_eq!(book.check(client, Some(100)), Err(CallQuota::Storage(100)));
+        assert_eq!(book.check(client, Some(101)), Ok(()));
+        assert_eq!(book.check(client, None), Ok(()));
+        book.measured(client, 50);
+        assert_eq!(book.check(client, Some(100)), Ok(()));
+        book.keep_only(&[]);
+        assert_eq!(book.check(client, Some(0)), Ok(()));
+    }
+}

@@ -1,0 +1,45 @@
+//! The limits of clients, as the log has them.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use domain::client::{ClientEvent, ClientLimits};
+use domain::envelope::Recorded;
+use domain::ids::ClientId;
+use domain::wire::DomainEvent as _;
+
+/// Who has limits of their own. Clients without any are not kept.
+#[derive(Debug, Default)]
+pub(super) struct Tenants(RwLock<HashMap<ClientId, ClientLimits>>);
+
+impl Tenants {
+    /// How much a client may do.
+    pub(super) fn limits(&self, client: ClientId) -> ClientLimits {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&client).copied().unwrap_or_default()
+    }
+
+    /// Those whose storage is limited.
+    pub(super) fn with_storage(&self) -> Vec<ClientId> {
+        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        table.iter().filter(|(_, limits)| limits.storage_bytes.is_some()).map(|(client, _)| *client).collect()
+    }
+
+    pub(super) fn set(&self, client: ClientId, limits: ClientLimits) {
+        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if limits == ClientLimits::default() {
+            table.remove(&client);
+        } else {
+            table.insert(client, limits);
+        }
+    }
+
+    pub(super) fn apply(&self, event: &Recorded) {
+        match ClientEvent::decode(&event.event_type, event.schema, &event.payload) {
+            Ok(ClientEvent::LimitsChanged(changed)) => self.set(ClientId(event.stream.id()), changed.after),
+            Ok(ClientEvent::Created(_) | ClientEvent::Renamed(_)) => {}
+            Err(error) => {
+                tracing::error!(position = event.position.0, %error, "client event not understood");
+            }
+        }
+    }
+}
