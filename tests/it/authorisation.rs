@@ -103,7 +103,13 @@ async fn things(world: &World) -> Result<BTreeMap<&'static str, String>> {
     let account = json!({"provider": "telnyx", "api_key": "KEY_of_a_client",
         "settings": {"connection_id": "1"}});
     world.api.patch("/api/v1/auth/providers/telephony", None, account).await?.data()?;
+    let webhook = json!({"url": "https://example.com/hooks", "events": ["call.*"], "enabled": false});
+    let webhook = id(world.api.post("/api/v1/webhooks", webhook).await?.data()?)?;
+    let test = world.api.post(&format!("/api/v1/webhooks/{webhook}/test"), json!({})).await?.data()?;
+    let delivery = test["delivery_id"].as_str().context("a delivery")?.to_owned();
     Ok(BTreeMap::from([
+        ("/api/v1/webhooks/", webhook),
+        ("/api/v1/webhooks/deliveries/", delivery),
         ("/api/v1/auth/clients/", client),
         ("/api/v1/numbers/", number),
         ("/api/v1/calls/", call),

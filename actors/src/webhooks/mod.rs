@@ -77,15 +77,24 @@ pub struct WebhookBench {
     pub courier: Arc<Courier>,
 }
 
-/// Makes deliveries until `stop`, whenever this node owns the job. Call it inside an actix system.
-pub async fn run(bench: WebhookBench, options: WebhookOptions, stop: CancellationToken) {
+/// Makes deliveries until `stop`, whenever this node owns the job. Call it on a thread of an actix system; what it
+/// answers may run anywhere.
+pub fn run(
+    bench: WebhookBench,
+    options: WebhookOptions,
+    stop: CancellationToken,
+) -> impl Future<Output = ()> + Send {
+    let crew = actor::Crew::start(options.arbiters);
+    own(bench, crew, options, stop)
+}
+
+async fn own(bench: WebhookBench, crew: actor::Crew, options: WebhookOptions, stop: CancellationToken) {
     let ownership = Ownership {
         leases: bench.leases.clone(),
         clock: bench.runtime.clock.clone(),
         owner: bench.runtime.node.clone(),
         ttl: options.lease_ttl,
     };
-    let crew = actor::Crew::start(options.arbiters);
     while_owner(&ownership, JOB, &stop, |lease, mine| {
         let (bench, crew) = (bench.clone(), crew.clone());
         async move { work(&bench, crew, options, &lease, &mine).await }
