@@ -16,8 +16,6 @@ events! {
     pub enum ClaimEvent {
         /// Somebody has it.
         Taken(ClaimTaken) = "claim.taken" v 1,
-        /// Nobody has it any more.
-        Released(ClaimReleased) = "claim.released" v 1,
     }
 }
 
@@ -31,16 +29,6 @@ pub struct ClaimTaken {
     pub at: Time,
 }
 
-/// See [`ClaimEvent::Released`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ClaimReleased {
-    /// Who had it.
-    pub owner: Uuid,
-    /// When.
-    #[serde(with = "micros")]
-    pub at: Time,
-}
-
 /// What may be asked of a claim.
 #[derive(Debug, Clone, Copy)]
 pub enum ClaimCommand {
@@ -48,15 +36,8 @@ pub enum ClaimCommand {
     Take {
         /// For whom.
         owner: Uuid,
-        /// From whom it may be taken: somebody who never came to be.
+        /// From whom it may be taken: somebody who never came to be, or is no more.
         instead_of: Option<Uuid>,
-        /// Now.
-        now: Time,
-    },
-    /// Let it go.
-    Release {
-        /// Who has it.
-        owner: Uuid,
         /// Now.
         now: Time,
     },
@@ -91,18 +72,12 @@ impl Aggregate for Claim {
                 Err(ClaimRefusal { owner: has, since })
             }
             (ClaimCommand::Take { owner, now, .. }, _) => Ok(vec![ClaimTaken { owner, at: now }.into()]),
-            (ClaimCommand::Release { owner, now }, Some((has, _))) if has == owner => {
-                Ok(vec![ClaimReleased { owner, at: now }.into()])
-            }
-            (ClaimCommand::Release { .. }, _) => Ok(vec![]),
         }
     }
 
     fn evolve(&mut self, event: &ClaimEvent) {
-        self.owner = match event {
-            ClaimEvent::Taken(taken) => Some((taken.owner, taken.at)),
-            ClaimEvent::Released(_) => None,
-        };
+        let ClaimEvent::Taken(taken) = event;
+        self.owner = Some((taken.owner, taken.at));
     }
 }
 
@@ -120,15 +95,11 @@ mod tests {
     }
 
     #[test]
-    fn one_has_it_until_it_is_released() {
+    fn one_has_it_and_is_told_so_again() {
         let ann = scenario::<Claim>().when(take(ANN, None, 1));
         let ann = ann.then([ClaimTaken { owner: ANN, at: at(1) }.into()]).and();
         ann.clone().when(take(ANN, None, 2)).then_nothing();
-        ann.clone().when(take(BOB, None, 2)).then_refused(ClaimRefusal { owner: ANN, since: at(1) });
-        ann.clone().when(ClaimCommand::Release { owner: BOB, now: at(3) }).then_nothing();
-        let free = ann.after([ClaimCommand::Release { owner: ANN, now: at(3) }]);
-        free.clone().when(ClaimCommand::Release { owner: ANN, now: at(4) }).then_nothing();
-        free.when(take(BOB, None, 4)).then_types(["claim.taken"]);
+        ann.when(take(BOB, None, 2)).then_refused(ClaimRefusal { owner: ANN, since: at(1) });
     }
 
     #[test]

@@ -1,9 +1,14 @@
 //! Numbers and where their calls go.
 
+use adapters::testing::postgres::Cluster;
 use anyhow::{Context, Result};
+use futures::future::try_join_all;
 use serde_json::{Value, json};
+use tests::installation::Installation;
 use tests::webhook::OUR_NUMBER;
 use tests::world::World;
+
+use crate::crash::address_of;
 
 const UNKNOWN: &str = "num_01h455vb4pex5vsknk084sn02q";
 
@@ -124,4 +129,23 @@ async fn numbers_are_listed_in_pages_newest_first() -> Result<()> {
     assert_eq!(counted.body["meta"]["total"], 7);
     world.close().await?;
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_on_two_nodes_who_want_a_number_at_once_one_gets_it_until_it_is_given_up() -> Result<()> {
+    let pair = Installation::start(&address_of(&Cluster::shared().database().await)?, &[])?;
+    for n in 0..5 {
+        let number = json!({"number": format!("+1202555020{n}"), "route": {"type": "reject"}});
+        for _ in 0..2 {
+            let asking = (0..10).map(|k| pair.apis[k % 2].post("/api/v1/numbers", number.clone()));
+            let answers = try_join_all(asking).await?;
+            let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 201);
+            assert_eq!(won.len(), 1);
+            assert!(lost.iter().all(|answer| (answer.status, answer.code()) == (409, "number_taken")));
+            let path = won[0].header("location").context("a location")?;
+            let gone = pair.apis[n % 2].send("DELETE", path, &[], None).await?;
+            assert_eq!(gone.status, 204, "{}", gone.body);
+        }
+    }
+    pair.stop()
 }

@@ -186,14 +186,18 @@ impl EventStore for PostgresEventStore {
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
         match self.tail.read(after, limit) {
-            Some(page) if !page.is_empty() => Ok(page),
+            Some(page) if page.len() == limit || self.tail.ends_at(page.last()) => Ok(page),
             // memory gets a batch a moment after its commit: only the server can say that there is no more
             _ => timely(read::read_all(&self.reads, after, limit)).await,
         }
     }
 
     async fn head(&self) -> Result<Position, ReadError> {
-        timely(async { read::head(&self.reads).await.map_err(|error| unreadable(&error)) }).await
+        let head =
+            timely(async { read::head(&self.reads).await.map_err(|error| unreadable(&error)) }).await?;
+        // whoever knows of it must find everything up to there, also what memory has not got yet
+        self.tail.saw(head);
+        Ok(head)
     }
 
     async fn wait_past(&self, after: Position) {

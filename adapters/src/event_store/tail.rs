@@ -88,6 +88,11 @@ impl Tail {
         Some(page.iter().map(|event| Recorded::clone(event)).collect())
     }
 
+    /// Whether nothing after `last` is known to anybody here.
+    pub(super) fn ends_at(&self, last: Option<&Recorded>) -> bool {
+        last.is_some_and(|last| last.position >= self.head())
+    }
+
     /// The newest position this process wrote.
     pub(super) fn watch_written(&self) -> watch::Receiver<Position> {
         self.written.subscribe()
@@ -165,6 +170,17 @@ mod tests {
         tail.push((next..next + 40).map(|n| event(n, 1 << 20)).collect());
         assert_eq!(read(&tail, next, 1), None);
         assert_eq!(read(&tail, next + 38, 1), Some(vec![next + 39]));
+    }
+
+    #[test]
+    fn a_commit_that_memory_has_not_got_yet_is_not_the_end() {
+        let tail = Tail::new(Position::START);
+        tail.push(vec![event(1, 1), event(2, 1)]);
+        let last = |tail: &Tail| tail.read(Position::START, 9).unwrap().pop();
+        assert!(tail.ends_at(last(&tail).as_ref()));
+        tail.saw(Position(3));
+        assert!(!tail.ends_at(last(&tail).as_ref()));
+        assert!(!tail.ends_at(None));
     }
 
     #[test]

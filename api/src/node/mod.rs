@@ -17,7 +17,7 @@ pub use bootstrap::{Bootstrapped, DEFAULT_CLIENT};
 pub use carriers::ClientCarriers;
 pub(crate) use carriers::{secret_place, telnyx_settings};
 pub use claims::Claims;
-pub(crate) use claims::EMAIL;
+pub(crate) use claims::{EMAIL, NUMBER};
 pub use edges::Edges;
 pub(crate) use edges::{
     keys_database, log_database, master_key, open_keys, open_log, open_views, views_database,

@@ -16,8 +16,6 @@ use adapters::keys::{KeysDb, SqlIdempotency};
 use adapters::telephony::telnyx::WebhookVerifier;
 use anyhow::Context as _;
 use domain::envelope::Position;
-use domain::ids::NumberId;
-use domain::phone::E164;
 use domain::ports::vault::Vault;
 use domain::ports::work::WorkStore;
 use domain::webhook::schedule::Schedule;
@@ -25,7 +23,6 @@ use projections::Queries;
 use projections::runner::{self, Progress, Runner};
 use projections::store::ViewStore;
 use projections::webhooks::Publisher;
-use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -79,8 +76,6 @@ pub struct Backend {
     pub webhooks: Webhooks,
     /// Ends with the node: streams to clients end with it.
     pub stop: CancellationToken,
-    /// Held while a number is taken into use, so that nobody else takes it.
-    pub new_numbers: Arc<Mutex<()>>,
     /// Rates and quotas.
     pub gate: Arc<Gate>,
     progress: Progress,
@@ -99,12 +94,6 @@ impl Backend {
     /// Who may do something, as of now.
     pub(crate) fn identity(&self) -> &Identity {
         &self.directories.identity
-    }
-
-    /// Under which id a number is in use, by whomever.
-    #[must_use]
-    pub fn taken_by(&self, number: &E164) -> Option<NumberId> {
-        self.directories.numbers.find(number).map(|(_, routing)| routing.number_id)
     }
 }
 
@@ -251,7 +240,6 @@ impl Node {
             carriers,
             webhooks,
             stop: stop.clone(),
-            new_numbers: Arc::default(),
             gate,
             progress: runner.progress(),
             directories: directories.clone(),

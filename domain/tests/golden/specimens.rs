@@ -13,7 +13,7 @@ use domain::call::terms::{
 };
 use domain::call::*;
 use domain::carrier_event::{CarrierInboxEvent, InboxReceived};
-use domain::claim::{ClaimEvent, ClaimReleased, ClaimTaken};
+use domain::claim::{ClaimEvent, ClaimTaken};
 use domain::client::{ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged, ClientRenamed};
 use domain::envelope::{Position, Time};
 use domain::ids::{AgentId, CallId, ClientId, EndpointId, MenuId, NumberId, UserId};
@@ -359,7 +359,7 @@ pub fn provider() -> Vec<ProviderEvent> {
 
 /// Of a claim.
 pub fn claim() -> Vec<ClaimEvent> {
-    vec![ClaimTaken { owner: id(22), at: at(0) }.into(), ClaimReleased { owner: id(22), at: at(1) }.into()]
+    vec![ClaimTaken { owner: id(22), at: at(0) }.into()]
 }
 
 /// Of a login.

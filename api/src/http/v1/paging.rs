@@ -1,9 +1,42 @@
 //! Pages of views, as the edge asks for and answers them.
 
+use domain::ports::StoreUnavailable;
 use projections::page::{Cursor as Place, Page, PageRequest};
+use utoipa::IntoParams;
 
-use crate::http::{Answer, Cursor, Order, Paging};
+use crate::http::{Answer, Cursor, Order, Paging, Query};
 use crate::problem::ApiError;
+
+/// What every list of the API can be asked.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only described here: `Query` reads it")]
+pub(crate) struct PageParams {
+    /// Count all that fit.
+    include_total: Option<bool>,
+    /// 50 by default.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// `asc` or `desc`.
+    order: Option<String>,
+}
+
+/// Answers a list that has no filters.
+///
+/// # Errors
+/// 422 for what cannot be asked, 503 when the views do not answer.
+pub(super) async fn list(
+    mut query: Query,
+    read: impl AsyncFnOnce(PageRequest) -> Result<Page, StoreUnavailable>,
+) -> Result<Answer, ApiError> {
+    let with_total = query.flag("include_total");
+    let paging = query.paging();
+    query.finish()?;
+    let page = read(request(&paging, with_total)?).await;
+    answer(&page.map_err(ApiError::unavailable)?)
+}
 
 /// The view's form of what the client asked for.
 ///

@@ -3,7 +3,7 @@
 use actix_web::{get, web};
 use projections::audit_log::{Action, AuditEntry, AuditFilter, By, On};
 
-use super::super::paging;
+use super::super::paging::{self, PageParams};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::AuditRead;
 use crate::http::{Answer, Listed, Query};
@@ -24,10 +24,7 @@ use crate::problem::{ApiError, Problem};
             description = "To what: `num_…`, `key_…`, …; or all of a type: `number`, `api_key`, …"),
         ("from" = Option<String>, Query, description = "RFC 3339; at this moment or later"),
         ("to" = Option<String>, Query, description = "RFC 3339; before this moment"),
-        ("include_total" = Option<bool>, Query, description = "Count all that fit"),
-        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-        ("order" = Option<String>, Query, description = "asc or desc")),
+        PageParams),
     responses((status = 200, description = "A page of actions", body = Listed<AuditEntry>), Problem))]
 #[get("/audit/log")]
 pub(crate) async fn list_audit_log(

@@ -3,7 +3,7 @@
 use actix_web::{get, web};
 use projections::calls::{CallFilter, CallView};
 
-use super::super::paging;
+use super::super::paging::{self, PageParams};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::CallsRead;
 use crate::http::{Answer, Listed, Query};
@@ -24,10 +24,7 @@ use crate::problem::{ApiError, Problem};
         ("created_after" = Option<String>, Query, description = "RFC 3339"),
         ("created_before" = Option<String>, Query, description = "RFC 3339"),
         ("metadata" = Option<Object>, Query, style = DeepObject, description = "metadata[key]=value"),
-        ("include_total" = Option<bool>, Query, description = "Count all that fit"),
-        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-        ("order" = Option<String>, Query, description = "asc or desc")),
+        PageParams),
     responses((status = 200, description = "A page of calls", body = Listed<CallView>), Problem))]
 #[get("/calls")]
 pub(crate) async fn list_calls(

@@ -9,13 +9,14 @@ use projections::numbers::NumberView;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::super::commands::problem;
 use super::super::resource::change;
 use super::resource::NumberResource;
 use super::route::RouteBody;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::NumbersWrite;
 use crate::http::{Answer, Enveloped, JsonBody, NewIds, RequestContext};
-use crate::node::Backend;
+use crate::node::{Backend, NUMBER};
 use crate::problem::{ApiError, Code, Problem};
 
 /// A number to take into use.
@@ -46,10 +47,9 @@ pub(crate) async fn create_number(
         ApiError::invalid("number", "invalid", error.to_string())
     })?;
     let route = route.check()?;
-    let _one_at_a_time = backend.new_numbers.lock().await;
     let id = NumberId(ids.next());
-    // by ourselves: the request is carried out again because its first answer was lost
-    if backend.taken_by(&number).is_some_and(|taken_by| taken_by != id) {
+    let owner = (NumberId::CATEGORY, id.0);
+    if !backend.claims.take(NUMBER, number.as_str(), owner).await.map_err(problem)? {
         return Err(ApiError::new(Code::NumberTaken, "the number is in use already"));
     }
     let now = backend.runtime.clock.now();

@@ -3,7 +3,7 @@
 use actix_web::{get, web};
 use projections::clients::ClientView;
 
-use super::super::super::paging;
+use super::super::super::paging::{self, PageParams};
 use crate::http::auth::{Anything, Caller};
 use crate::http::{Answer, Listed, Query};
 use crate::node::Backend;
@@ -14,10 +14,7 @@ use crate::problem::{ApiError, Problem};
 /// All of them for the platform's administrator, one's own for everybody else.
 #[utoipa::path(get, path = "/api/v1/auth/clients", tag = "clients", operation_id = "listClients",
     params(
-        ("include_total" = Option<bool>, Query, description = "Count all"),
-        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-        ("order" = Option<String>, Query, description = "asc or desc")),
+        PageParams),
     responses((status = 200, description = "A page of clients", body = Listed<ClientView>), Problem))]
 #[get("/auth/clients")]
 pub(crate) async fn list_clients(

@@ -5,7 +5,6 @@ use actix_web::{HttpResponse, delete, web};
 use domain::ids::UserId;
 use domain::user::UserCommand;
 
-use super::super::super::commands::problem;
 use super::super::super::resource::execute;
 use super::reach::covers_user;
 use super::resource::UserResource;
@@ -13,7 +12,7 @@ use crate::http::auth::Caller;
 use crate::http::auth::permissions::UsersWrite;
 use crate::http::client_ip::ClientIp;
 use crate::http::{IfMatch, PathId, RequestContext};
-use crate::node::{Backend, EMAIL};
+use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
 /// Remove a user.
@@ -32,11 +31,7 @@ pub(crate) async fn delete_user(
     backend: web::Data<Backend>,
 ) -> Result<HttpResponse, ApiError> {
     covers_user(&backend, &caller, id)?;
-    let email = backend.identity().user(id).and_then(|row| row.view.email);
     let delete = UserCommand::Delete { origin: ip.origin(), now: backend.runtime.clock.now() };
     execute::<UserResource>(&backend, &caller, &request, id, Some(&if_match), &delete).await?;
-    if let Some(email) = email {
-        backend.claims.release(EMAIL, &email, id.0).await.map_err(problem)?;
-    }
     Ok(HttpResponse::build(StatusCode::NO_CONTENT).finish())
 }

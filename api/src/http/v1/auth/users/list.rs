@@ -3,7 +3,7 @@
 use actix_web::{get, web};
 use projections::users::UserView;
 
-use super::super::super::paging;
+use super::super::super::paging::{self, PageParams};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::UsersRead;
 use crate::http::{Answer, Listed, Query};
@@ -12,22 +12,13 @@ use crate::problem::{ApiError, Problem};
 
 /// List users.
 #[utoipa::path(get, path = "/api/v1/auth/users", tag = "users", operation_id = "listUsers",
-    params(
-        ("include_total" = Option<bool>, Query, description = "Count all"),
-        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-        ("order" = Option<String>, Query, description = "asc or desc")),
+    params(PageParams),
     responses((status = 200, description = "A page of users", body = Listed<UserView>), Problem))]
 #[get("/auth/users")]
 pub(crate) async fn list_users(
     caller: Caller<UsersRead>,
-    mut query: Query,
+    query: Query,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    let with_total = query.flag("include_total");
-    let paging = query.paging();
-    query.finish()?;
-    let request = paging::request(&paging, with_total)?;
-    let page = backend.views.users(caller.client, &request).await;
-    paging::answer(&page.map_err(ApiError::unavailable)?)
+    paging::list(query, async |request| backend.views.users(caller.client, &request).await).await
 }

@@ -5,7 +5,7 @@ use domain::ids::{EndpointId, parse_event_type_id};
 use domain::webhook::delivery::DeliveryStatus;
 use projections::webhooks::{DeliveryFilter, DeliveryView};
 
-use super::super::super::paging;
+use super::super::super::paging::{self, PageParams};
 use super::resource::exists;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::WebhooksRead;
@@ -21,10 +21,7 @@ use crate::problem::{ApiError, Problem};
         ("event_id" = Option<String>, Query, description = "The event: `evt_…`"),
         ("created_after" = Option<String>, Query, description = "RFC 3339; events after this moment"),
         ("created_before" = Option<String>, Query, description = "RFC 3339; events before this moment"),
-        ("include_total" = Option<bool>, Query, description = "Count all that fit"),
-        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-        ("order" = Option<String>, Query, description = "asc or desc")),
+        PageParams),
     responses((status = 200, description = "A page of deliveries", body = Listed<DeliveryView>), Problem))]
 #[get("/webhooks/{id}/deliveries")]
 pub(crate) async fn list_webhook_deliveries(

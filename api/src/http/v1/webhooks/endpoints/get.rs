@@ -14,7 +14,7 @@ use crate::problem::{ApiError, Problem};
 
 /// Get a webhook endpoint.
 ///
-/// With `at` or `version`, the number as it was.
+/// With `at` or `version`, the endpoint as it was.
 #[utoipa::path(get, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "getWebhook",
     params(("id" = String, Path, description = "The endpoint"),
         ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),

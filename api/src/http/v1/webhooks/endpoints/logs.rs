@@ -4,7 +4,7 @@ use actix_web::{get, web};
 use domain::ids::EndpointId;
 use projections::webhooks::{AttemptFilter, AttemptView};
 
-use super::super::super::paging;
+use super::super::super::paging::{self, PageParams};
 use super::resource::exists;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::WebhooksRead;
@@ -19,10 +19,7 @@ use crate::problem::{ApiError, Problem};
         ("event" = Option<String>, Query, description = "The event's type: `call.ended`"),
         ("created_after" = Option<String>, Query, description = "RFC 3339; begun after this moment"),
         ("created_before" = Option<String>, Query, description = "RFC 3339; begun before this moment"),
-        ("include_total" = Option<bool>, Query, description = "Count all that fit"),
-        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-        ("order" = Option<String>, Query, description = "asc or desc")),
+        PageParams),
     responses((status = 200, description = "A page of attempts", body = Listed<AttemptView>), Problem))]
 #[get("/webhooks/{id}/logs")]
 pub(crate) async fn list_webhook_logs(
