@@ -10,6 +10,7 @@ pub mod context;
 pub mod directory;
 pub mod runtime;
 pub mod session;
+pub mod webhooks;
 pub mod work;
 
 pub use context::CommandContext;

@@ -8,6 +8,7 @@ pub mod ids;
 pub mod keys;
 pub mod read_models;
 pub mod telephony;
+pub mod webhooks;
 
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -16,6 +16,7 @@ pub mod store;
 pub mod transcripts;
 pub mod users;
 pub mod view;
+pub mod webhooks;
 
 /// Everything that can be asked of the views.
 pub trait Queries:
@@ -27,6 +28,7 @@ pub trait Queries:
     + api_keys::ApiKeyQueries
     + users::UserQueries
     + audit_log::AuditQueries
+    + webhooks::WebhookQueries
 {
 }
 
@@ -39,5 +41,6 @@ impl<T> Queries for T where
         + api_keys::ApiKeyQueries
         + users::UserQueries
         + audit_log::AuditQueries
+        + webhooks::WebhookQueries
 {
 }

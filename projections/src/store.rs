@@ -15,6 +15,7 @@ use crate::numbers::NumberRow;
 use crate::transcripts::LineRow;
 use crate::users::UserRow;
 use crate::view::Row;
+use crate::webhooks::EndpointRow;
 
 /// Number of a whole set of a view's rows. Queries read the active one; a rebuild fills the next beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -159,6 +160,7 @@ pub trait ViewStore:
     + ViewRows<ApiKeyRow>
     + ViewRows<UserRow>
     + ViewRows<AuditRow>
+    + ViewRows<EndpointRow>
     + Leases
 {
     /// How far the active rows of a view have come; on first sight an empty generation 1.

@@ -5,4 +5,5 @@
 mod inbound;
 mod nodes;
 mod outbound;
+mod webhooks;
 mod world;

@@ -11,11 +11,13 @@ use adapters::keys::{KeyVault, KeysDb, MasterKey};
 use adapters::read_models::SqlViews;
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
 use adapters::telephony::telnyx::{ApiKey, TelnyxClient, TelnyxConfig};
+use adapters::webhooks::{Guard, HttpSender, SenderConfig, SystemLookup};
 use anyhow::Context as _;
 use domain::ports::clock::Clock;
 use domain::ports::ids::Ids;
 use domain::ports::telephony::Telephony;
 use domain::ports::vault::Vault;
+use domain::ports::webhooks::WebhookSender;
 
 use super::lifecycle::NoCarrier;
 use crate::config::{Config, EventStoreUrl, ReadModelsUrl};
@@ -35,6 +37,10 @@ pub struct Edges {
     pub telephony: Arc<dyn Telephony>,
     /// How Telnyx is reached, also with a client's own account.
     pub telnyx: TelnyxConfig,
+    /// Says where to clients' events may be delivered.
+    pub guard: Guard,
+    /// Delivers them.
+    pub webhooks: Arc<dyn WebhookSender>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// New ids.
@@ -50,11 +56,17 @@ impl Edges {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let telnyx = telnyx(config);
         let telephony = telephony(config, &telnyx, &clock)?;
+        let guard = Guard::new(config.webhooks.allow_private, Arc::new(SystemLookup));
+        let timeout = config.webhooks.timeout;
+        let connect_timeout = timeout.min(SenderConfig::default().connect_timeout);
+        let sender = SenderConfig { timeout, connect_timeout, ..SenderConfig::default() };
+        let webhooks = HttpSender::new(guard.clone(), sender).context("cannot set TLS up")?;
         let log = open_log(config, false).await?;
         let views = open_views(config).await?;
         let ids: Arc<dyn Ids> = Arc::new(RandomIds);
         let (keys, vault) = open_vault(config, &clock, &ids).await?;
-        Ok(Self { log, views, keys, vault: Arc::new(vault), telephony, telnyx, clock, ids })
+        let (vault, webhooks) = (Arc::new(vault), Arc::new(webhooks));
+        Ok(Self { log, views, keys, vault, telephony, telnyx, guard, webhooks, clock, ids })
     }
 }
 

@@ -3,12 +3,14 @@
 //! Each port owns its conformance suite (feature `conformance`); every adapter runs it.
 
 pub mod clock;
+pub mod deliveries;
 pub mod event_store;
 pub mod idempotency;
 pub mod ids;
 pub mod lease;
 pub mod telephony;
 pub mod vault;
+pub mod webhooks;
 pub mod work;
 
 #[cfg(feature = "conformance")]

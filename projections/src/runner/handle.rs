@@ -21,8 +21,9 @@ use crate::store::{ViewRows, ViewStore};
 use crate::transcripts::Transcripts;
 use crate::users::Users;
 use crate::view::View;
+use crate::webhooks::Endpoints;
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     Calls::NAME,
     Transcripts::NAME,
     Numbers::NAME,
@@ -30,6 +31,7 @@ const NAMES: [&str; 7] = [
     ApiKeys::NAME,
     Users::NAME,
     AuditLog::NAME,
+    Endpoints::NAME,
 ];
 
 /// The names of all projections.
@@ -77,6 +79,7 @@ pub fn start(deps: Deps, settings: Settings) -> Runner {
     crew.follow::<ApiKeys>(&mut followers, deps.views.clone());
     crew.follow::<Users>(&mut followers, deps.views.clone());
     crew.follow::<AuditLog>(&mut followers, deps.views.clone());
+    crew.follow::<Endpoints>(&mut followers, deps.views.clone());
     let poller = tokio::spawn(progress.clone().watch_others(deps.views.clone(), settings));
     Runner { progress, stop, nudge, views: deps.views, followers, poller }
 }

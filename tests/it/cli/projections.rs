@@ -10,7 +10,8 @@ use tests::server::{Server, ServerOptions};
 
 use super::run::{database, voxledger};
 
-const VIEWS: [&str; 7] = ["calls", "transcripts", "numbers", "clients", "api_keys", "users", "audit_log"];
+const VIEWS: [&str; 8] =
+    ["calls", "transcripts", "numbers", "clients", "api_keys", "users", "audit_log", "webhook_endpoints"];
 
 fn list(node: &ServerOptions) -> Result<Vec<Value>> {
     let printed = voxledger(&["projections", "list", "--json"], node)?.succeeded();
