@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use domain::call::terms::{CommandKind, EndReason, Fault};
 use domain::call::{CallCommand, CallRefusal, Outcome, Outgoing, Work};
 use domain::envelope::Time;
+use domain::ids::{CallId, IvrSessionId};
 use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, RefusedBecause};
 use domain::ports::work::WorkItem;
 use tokio::sync::{Notify, Semaphore};
@@ -19,6 +20,7 @@ use uuid::Uuid;
 use super::retry::{Next, after_failure, backoff};
 use super::{Workbench, main_tag};
 use crate::context::CommandContext;
+use crate::ivr::IvrError;
 use crate::session::{CommandError, Receipt};
 
 const BATCH: usize = 128;
@@ -114,7 +116,7 @@ async fn perform_one(bench: &Workbench, item: WorkItem) {
         "effect.perform",
         effect.kind = item.work.as_str(),
         effect.id = %item.effect_id,
-        call.id = %item.call,
+        call.id = %CallId(item.subject),
         attempt = item.attempts + 1
     );
     if let Some(traceparent) = &item.cause.traceparent {
@@ -156,13 +158,22 @@ impl Errand<'_> {
             Work::Command(_) => self.command().await,
             Work::Reconcile => self.reconcile().await,
             Work::CheckLeg => self.check_leg().await,
+            Work::TellIvr => self.of_ivr(self.bench.ivr.tell_again(self.item).await),
+            Work::OrderCall => {
+                let session = IvrSessionId(self.item.subject);
+                self.of_ivr(self.bench.ivr.order(session, self.item.client, &self.item.cause).await)
+            }
+            Work::AskWebhook => {
+                let session = IvrSessionId(self.item.subject);
+                self.of_ivr(self.bench.ivr.ask_webhook(session, self.item.client, &self.item.cause).await)
+            }
         }
     }
 
     async fn tell(&self, command: CallCommand) -> Result<Receipt, CallError> {
         let mut context = CommandContext::following("outbox", self.item.client, &self.item.cause);
         context.command_id = Some(self.item.effect_id);
-        self.bench.calls.execute(self.item.call, command, context, None).await
+        self.bench.calls.execute(self.call(), command, context, None).await
     }
 
     /// Tells the call; that it does not want to hear it any more is fine.
@@ -171,6 +182,18 @@ impl Errand<'_> {
             Ok(_) | Err(CommandError::Refused(_)) => Ok(After::Finish),
             Err(error) => Err(error),
         }
+    }
+
+    fn call(&self) -> CallId {
+        CallId(self.item.subject)
+    }
+
+    /// What the menus were told or asked for, or cannot be just now.
+    fn of_ivr(&self, done: Result<(), IvrError>) -> Result<After, CallError> {
+        Ok(match done {
+            Ok(()) => After::Finish,
+            Err(error) => After::postpone(backoff(self.attempts(), self.item.effect_id), &error),
+        })
     }
 
     fn attempts(&self) -> u32 {
@@ -185,7 +208,7 @@ impl Errand<'_> {
             Err(error) => return Err(error),
         }
         // nothing is left to do when a dial that was started before turned out to be lost
-        match self.bench.calls.prepare(self.item.call, effect_id).await? {
+        match self.bench.calls.prepare(self.call(), effect_id).await? {
             Some(Outgoing::Dial(dial)) => self.place(&dial).await,
             _ => Ok(After::Finish),
         }
@@ -205,7 +228,7 @@ impl Errand<'_> {
         match answer {
             Ok(leg) => {
                 let provider = self.bench.telephony.provider();
-                self.bench.inbox.bind_own(provider, &leg, self.item.call, self.item.client).await?;
+                self.bench.inbox.bind_own(provider, &leg, self.call(), self.item.client).await?;
                 let provider = provider.to_owned();
                 self.tell_if_open(CallCommand::AcceptDial { effect_id, provider, leg, now }).await
             }
@@ -239,7 +262,7 @@ impl Errand<'_> {
     }
 
     async fn command(&self) -> Result<After, CallError> {
-        let command = match self.bench.calls.prepare(self.item.call, self.item.effect_id).await? {
+        let command = match self.bench.calls.prepare(self.call(), self.item.effect_id).await? {
             None | Some(Outgoing::Dial(_)) => return Ok(After::Finish),
             Some(Outgoing::NoLegYet) => {
                 return Ok(After::postpone(NO_LEG_PAUSE, &"the leg is not known yet"));
@@ -282,16 +305,16 @@ impl Errand<'_> {
     }
 
     async fn reconcile(&self) -> Result<After, CallError> {
-        let call = self.bench.calls.inspect(self.item.call).await?;
+        let call = self.bench.calls.inspect(self.call()).await?;
         let Some(effect_id) = call.lost_dial() else { return Ok(After::Finish) };
-        let tag = main_tag(self.item.call, self.item.client);
+        let tag = main_tag(self.call(), self.item.client);
         let found = self.bench.telephony.find_leg(&tag).await;
         let now = self.bench.runtime.clock.now();
         let too_late = call.dial_deadline().is_none_or(|deadline| now > deadline);
         match found {
             Ok(Some(leg)) => {
                 let provider = self.bench.telephony.provider();
-                self.bench.inbox.bind_own(provider, &leg, self.item.call, self.item.client).await?;
+                self.bench.inbox.bind_own(provider, &leg, self.call(), self.item.client).await?;
                 let provider = provider.to_owned();
                 self.tell_if_open(CallCommand::AcceptDial { effect_id, provider, leg, now }).await
             }
@@ -311,7 +334,7 @@ impl Errand<'_> {
     }
 
     async fn check_leg(&self) -> Result<After, CallError> {
-        let call = self.bench.calls.inspect(self.item.call).await?;
+        let call = self.bench.calls.inspect(self.call()).await?;
         let Some(control_id) = call.control_id().filter(|_| !call.is_over()) else {
             return Ok(After::Finish);
         };
