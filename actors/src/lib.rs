@@ -12,6 +12,7 @@ pub mod ivr;
 pub mod live;
 pub mod runtime;
 pub mod session;
+pub mod webhooks;
 pub mod work;
 
 pub use context::CommandContext;

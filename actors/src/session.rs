@@ -94,6 +94,13 @@ impl<A: Aggregate> Session<A> {
         }
     }
 
+    /// A session on a stream that nobody is thought to have written to: nothing is read before the first append,
+    /// which finds out if that was wrong.
+    #[must_use]
+    pub fn on_new_stream(runtime: Runtime, stream: StreamId) -> Self {
+        Self { loaded: true, ..Self::new(runtime, stream) }
+    }
+
     /// The state as last known.
     #[must_use]
     pub fn state(&self) -> &A {

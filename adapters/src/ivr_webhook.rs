@@ -1,26 +1,27 @@
 //! Asking clients' own systems over HTTP what a caller is to come to next.
 //!
 //! One attempt, no redirects, a small answer, and no address that only this machine or its network can reach, unless
-//! the operator allows it: what is looked up is what is connected to.
+//! the operator allows it: the guard of outbound webhooks judges what is connected to.
 
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::ivr::session::{StepAnswer, WebhookOutcome};
 use domain::ports::ivr_webhook::{StepQuestion, StepWebhooks};
 use projections::ivr_menus::{ActionShape, Reading};
-use reqwest::Url;
+use reqwest::Client;
 use serde_json::{Map, Value, json};
+
+use crate::webhooks::Guard;
 
 /// An answer is an action with its target.
 const MAX_ANSWER: usize = 64 * 1024;
 
 /// Asks over HTTP.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct HttpStepWebhooks {
-    /// Whether private and loopback addresses, and plain `http`, are allowed.
-    pub allow_private: bool,
+    http: Client,
+    guard: Guard,
 }
 
 /// Why there was no answer.
@@ -50,23 +51,27 @@ impl StepWebhooks for HttpStepWebhooks {
 type Answered = (u16, Option<domain::ivr::action::Action>);
 
 impl HttpStepWebhooks {
-    async fn post(&self, question: &StepQuestion) -> Result<Answered, Failure> {
-        let nothing = || Failure::Other(None);
-        let url = Url::parse(&question.url).map_err(|_| nothing())?;
-        let plain = url.scheme() == "http" && !self.allow_private;
-        let host = url.host_str().filter(|_| !plain).ok_or_else(nothing)?.to_owned();
-        let port = url.port_or_known_default().ok_or_else(nothing)?;
-        let addresses = self.look_up(host.trim_matches(['[', ']']), port).await.ok_or_else(nothing)?;
-        let client = crate::http::client()
+    /// Asks wherever `guard` allows.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(guard: Guard) -> Result<Self, reqwest::Error> {
+        let http = crate::http::client()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .timeout(question.timeout + Duration::from_secs(1))
-            .resolve_to_addrs(&host, &addresses)
+            .dns_resolver(Arc::new(guard.clone()))
             .user_agent(concat!("voxledger/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|_| nothing())?;
-        let request = client
+            .build()?;
+        Ok(Self { http, guard })
+    }
+
+    async fn post(&self, question: &StepQuestion) -> Result<Answered, Failure> {
+        let nothing = || Failure::Other(None);
+        let url = self.guard.url(&question.url).map_err(|_| nothing())?;
+        let request = self
+            .http
             .post(url)
+            .timeout(question.timeout)
             .header("content-type", "application/json")
             .header("idempotency-key", question.id.to_string())
             .body(body(question).to_string());
@@ -84,12 +89,6 @@ impl HttpStepWebhooks {
         }
         let action = read(&bytes).map_err(|()| Failure::Other(Some(status)))?;
         Ok((status, action))
-    }
-
-    async fn look_up(&self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
-        let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await.ok()?.collect();
-        let fine = |address: &SocketAddr| self.allow_private || is_public(address.ip());
-        (!found.is_empty() && found.iter().all(fine)).then_some(found)
     }
 }
 
@@ -122,76 +121,9 @@ fn read(bytes: &[u8]) -> Result<Option<domain::ivr::action::Action>, ()> {
     if reading.0.is_empty() { Ok(Some(action)) } else { Err(()) }
 }
 
-/// Whether an address is one that anybody on the Internet could mean.
-fn is_public(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => {
-            let [a, b, c, _] = ip.octets();
-            !(ip.is_private()
-                || ip.is_loopback()
-                || ip.is_link_local()
-                || ip.is_unspecified()
-                || ip.is_broadcast()
-                || ip.is_multicast()
-                || ip.is_documentation()
-                || a == 0
-                || a >= 240
-                || (a == 100 && (64..128).contains(&b))
-                || (a == 192 && b == 0 && c == 0)
-                || (a == 198 && (b == 18 || b == 19)))
-        }
-        IpAddr::V6(ip) => {
-            let [first, second, ..] = ip.segments();
-            let mapped = ip
-                .to_ipv4_mapped()
-                .or_else(|| (first == 0x2002 || first == 0).then(|| ip.to_ipv4()).flatten());
-            !(ip.is_loopback()
-                || ip.is_unspecified()
-                || ip.is_multicast()
-                || ip.is_unique_local()
-                || ip.is_unicast_link_local()
-                || first == 0x2002
-                || first == 0x0064
-                || (first == 0x2001 && (second == 0xdb8 || second == 0))
-                || mapped.is_some_and(|ip| !is_public(IpAddr::V4(ip))))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_addresses_of_the_internet_are_reached() {
-        for bad in [
-            "127.0.0.1",
-            "10.0.0.1",
-            "172.16.3.4",
-            "192.168.1.1",
-            "169.254.169.254",
-            "0.0.0.0",
-            "100.64.0.1",
-            "198.18.0.1",
-            "224.0.0.1",
-            "255.255.255.255",
-            "::1",
-            "::",
-            "fe80::1",
-            "fd00::1",
-            "::ffff:127.0.0.1",
-            "::ffff:10.0.0.1",
-            "ff02::1",
-            "2002:7f00:1::",
-            "64:ff9b::7f00:1",
-            "2001:db8::1",
-        ] {
-            assert!(!is_public(bad.parse().unwrap()), "{bad}");
-        }
-        for good in ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111"] {
-            assert!(is_public(good.parse().unwrap()), "{good}");
-        }
-    }
 
     #[test]
     fn an_answer_is_an_action_or_nothing() {

@@ -9,6 +9,7 @@ pub mod ivr_webhook;
 pub mod keys;
 pub mod read_models;
 pub mod telephony;
+pub mod webhooks;
 
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -107,6 +107,10 @@ ids! {
     AgentId = "agt" in "agent";
     /// A conversation.
     ConversationId = "conv" in "conversation";
+    /// Where a client's events are delivered to.
+    EndpointId = "whe" in "webhook_endpoint";
+    /// One event on its way to one endpoint.
+    DeliveryId = "whd" in "delivery";
     /// A carrier's leg, bound to the call it belongs to. Never shown at the edge.
     LegId = "leg" in "carrier_leg";
     /// A carrier's webhook that belongs to no call. Never shown at the edge.
@@ -117,6 +121,22 @@ ids! {
 #[must_use]
 pub fn event_type_id(id: Uuid) -> String {
     encode_type_id("evt", id)
+}
+
+/// Reads an event's id as the edge shows it.
+///
+/// # Errors
+/// [`BadId`] when the text is none.
+pub fn parse_event_type_id(text: &str) -> Result<Uuid, BadId> {
+    decode_type_id("evt", text)
+}
+
+impl DeliveryId {
+    /// The delivery of an event to an endpoint: always the same one.
+    #[must_use]
+    pub fn of(endpoint: EndpointId, event: Uuid) -> Self {
+        Self(Uuid::new_v5(&endpoint.0, event.as_bytes()))
+    }
 }
 
 /// Derives an id from another one and a purpose: always the same for the same pair (RFC 9562 §5.5).

@@ -24,4 +24,5 @@ pub mod provider;
 #[cfg(any(test, feature = "conformance"))]
 pub mod testing;
 pub mod user;
+pub mod webhook;
 pub mod wire;

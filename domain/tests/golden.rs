@@ -33,6 +33,8 @@ use domain::login::LoginEvent;
 use domain::number::NumberEvent;
 use domain::provider::ProviderEvent;
 use domain::user::UserEvent;
+use domain::webhook::delivery::DeliveryEvent;
+use domain::webhook::endpoint::EndpointEvent;
 use domain::wire::{DomainEvent, readable};
 
 fn folder() -> PathBuf {
@@ -60,6 +62,8 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<ProviderEvent>(specimens::provider());
     proof.prove::<UserEvent>(specimens::user());
     proof.prove::<LoginEvent>(specimens::login());
+    proof.prove::<EndpointEvent>(specimens::endpoint());
+    proof.prove::<DeliveryEvent>(specimens::delivery());
     proof.prove::<LegEvent>(specimens::leg_bound());
     proof.prove::<CarrierInboxEvent>(specimens::carrier_event());
 }

@@ -18,6 +18,7 @@ pub mod store;
 pub mod transcripts;
 pub mod users;
 pub mod view;
+pub mod webhooks;
 
 /// Everything that can be asked of the views.
 pub trait Queries:
@@ -31,6 +32,7 @@ pub trait Queries:
     + api_keys::ApiKeyQueries
     + users::UserQueries
     + audit_log::AuditQueries
+    + webhooks::WebhookQueries
 {
 }
 
@@ -45,5 +47,6 @@ impl<T> Queries for T where
         + api_keys::ApiKeyQueries
         + users::UserQueries
         + audit_log::AuditQueries
+        + webhooks::WebhookQueries
 {
 }

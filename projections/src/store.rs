@@ -17,6 +17,7 @@ use crate::numbers::NumberRow;
 use crate::transcripts::LineRow;
 use crate::users::UserRow;
 use crate::view::Row;
+use crate::webhooks::EndpointRow;
 
 /// Number of a whole set of a view's rows. Queries read the active one; a rebuild fills the next beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -161,6 +162,7 @@ pub trait ViewStore:
     + ViewRows<ApiKeyRow>
     + ViewRows<UserRow>
     + ViewRows<AuditRow>
+    + ViewRows<EndpointRow>
     + ViewRows<MenuRow>
     + ViewRows<SessionRow>
     + Leases

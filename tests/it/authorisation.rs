@@ -107,7 +107,13 @@ async fn things(world: &World) -> Result<BTreeMap<&'static str, String>> {
     let account = json!({"provider": "telnyx", "api_key": "KEY_of_a_client",
         "settings": {"connection_id": "1"}});
     world.api.patch("/api/v1/auth/providers/telephony", None, account).await?.data()?;
+    let webhook = json!({"url": "https://example.com/hooks", "events": ["call.*"], "enabled": false});
+    let webhook = id(world.api.post("/api/v1/webhooks", webhook).await?.data()?)?;
+    let test = world.api.post(&format!("/api/v1/webhooks/{webhook}/test"), json!({})).await?.data()?;
+    let delivery = test["delivery_id"].as_str().context("a delivery")?.to_owned();
     Ok(BTreeMap::from([
+        ("/api/v1/webhooks/", webhook),
+        ("/api/v1/webhooks/deliveries/", delivery),
         ("/api/v1/auth/clients/", client),
         ("/api/v1/numbers/", number),
         ("/api/v1/ivr/menus/", menu),
@@ -188,7 +194,9 @@ async fn another_clients_id_is_as_unknown_as_none() -> Result<()> {
         tried += 1;
     }
     assert!(tried > 20, "only {tried}");
-    for list in ["/api/v1/numbers", "/api/v1/calls", "/api/v1/auth/users"] {
+    for list in
+        ["/api/v1/numbers", "/api/v1/calls", "/api/v1/auth/users", "/api/v1/webhooks", "/api/v1/events"]
+    {
         assert_eq!(other.list_all(list).await?, Vec::<Value>::new(), "{list}");
     }
     world.close().await?;
@@ -198,6 +206,9 @@ async fn another_clients_id_is_as_unknown_as_none() -> Result<()> {
 /// A body that would do, so that nothing but the id is at fault.
 fn bodies(operation: &str) -> Option<Value> {
     Some(match operation {
+        "PATCH /api/v1/webhooks/{id}" => json!({"enabled": false}),
+        "POST /api/v1/webhooks/{id}/rotate-secret" => json!({}),
+        "POST /api/v1/webhooks/{id}/replay" => json!({"since": "2026-01-01T00:00:00Z"}),
         "PATCH /api/v1/numbers/{id}" => json!({"route": {"type": "agent"}}),
         "PATCH /api/v1/ivr/menus/{id}" => json!({"name": "mine"}),
         "POST /api/v1/ivr/menus/{id}/simulate" => json!({"inputs": []}),

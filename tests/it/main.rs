@@ -21,3 +21,5 @@ mod system;
 mod telemetry;
 mod two_nodes;
 mod users;
+mod webhooks;
+mod webhooks_crash;

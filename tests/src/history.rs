@@ -24,6 +24,7 @@ use projections::store::{Digest, ViewRows, ViewStore};
 use projections::transcripts::{LineRow, Transcripts};
 use projections::users::{UserRow, Users};
 use projections::view::View;
+use projections::webhooks::{EndpointRow, Endpoints};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -167,7 +168,9 @@ async fn digests(views: &SqlViews) -> Result<BTreeMap<&'static str, Digest>> {
     let menus = ViewRows::<MenuRow>::digest(views, active(IvrMenus::NAME).await?).await?;
     let sessions = ViewRows::<SessionRow>::digest(views, active(IvrSessions::NAME).await?).await?;
     let audit = ViewRows::<AuditRow>::digest(views, active(AuditLog::NAME).await?).await?;
+    let endpoints = ViewRows::<EndpointRow>::digest(views, active(Endpoints::NAME).await?).await?;
     Ok(BTreeMap::from([
+        (Endpoints::NAME, endpoints),
         (Calls::NAME, calls),
         (Transcripts::NAME, lines),
         (Numbers::NAME, numbers),

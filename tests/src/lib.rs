@@ -8,6 +8,7 @@ pub mod dice;
 pub mod history;
 pub mod installation;
 pub mod load;
+pub mod receiver;
 pub mod server;
 pub mod sse;
 pub mod until;

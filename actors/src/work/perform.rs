@@ -29,6 +29,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long to wait for the carrier to name the leg of a call.
 const NO_LEG_PAUSE: Duration = Duration::from_millis(500);
 const MEASURE_EVERY: TimeDelta = TimeDelta::seconds(1);
+/// How long the webhook of a leg that is gone may still take, counted from when we asked: a node that was down has
+/// webhooks to catch up on.
+const GONE_PAUSE: Duration = Duration::from_secs(10);
 const CHECK_PAUSE: Duration = Duration::from_secs(30);
 /// After this many answers "still alive" (ten minutes) a leg is left to its other timers.
 const MAX_CHECKS: u32 = 20;
@@ -336,6 +339,9 @@ impl Errand<'_> {
             return Ok(After::Finish);
         };
         match self.bench.telephony.leg_state(self.item.client, control_id).await {
+            Ok(LegState::Gone) if self.attempts() == 1 => {
+                Ok(After::postpone(GONE_PAUSE, &"the leg is gone, its webhook may come"))
+            }
             Ok(LegState::Gone) => {
                 self.tell_if_open(CallCommand::LegVanished { now: self.bench.runtime.clock.now() }).await
             }

@@ -6,4 +6,5 @@ mod inbound;
 mod ivr;
 mod nodes;
 mod outbound;
+mod webhooks;
 mod world;

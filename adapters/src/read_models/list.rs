@@ -4,7 +4,7 @@ use domain::ports::StoreUnavailable;
 use projections::page::{Cursor, Order, Page, PageRequest, Stored};
 
 use super::db::{SqlViews, args, made, unavailable};
-use super::sql::Value;
+use super::sql::{SqlRow, Value};
 use super::tenant::Of;
 
 /// A query of one table's active rows, being put together. The parts are fixed texts; what a client says goes
@@ -12,14 +12,33 @@ use super::tenant::Of;
 pub(super) struct Select<'v> {
     of: Of,
     table: &'static str,
-    projection: &'static str,
+    /// Whose active rows are meant; nothing for a table without generations.
+    projection: Option<&'static str>,
     conditions: String,
     values: Vec<Value<'v>>,
+}
+
+/// A page of rows.
+pub(super) struct RowPage {
+    pub(super) rows: Vec<SqlRow>,
+    /// Where the next page begins; nothing on the last one.
+    pub(super) next: Option<Cursor>,
+    /// How many there are in all, if asked for.
+    pub(super) total: Option<u64>,
 }
 
 impl<'v> Select<'v> {
     /// Rows of a table, only the client's if they are of a client.
     pub(super) fn from(table: &'static str, projection: &'static str, of: Of) -> Self {
+        Self::rows_of(table, Some(projection), of)
+    }
+
+    /// The same of a table without generations.
+    pub(super) fn plain(table: &'static str, of: Of) -> Self {
+        Self::rows_of(table, None, of)
+    }
+
+    fn rows_of(table: &'static str, projection: Option<&'static str>, of: Of) -> Self {
         let select = Self { of, table, projection, conditions: String::new(), values: Vec::new() };
         match of {
             Of::Client(client) => select.and("client_id = ?", Value::Uuid(client.0)),
@@ -51,18 +70,27 @@ impl<'v> Select<'v> {
 
     fn text(&self, what: &str, tail: &str) -> String {
         let Self { table, projection, conditions, .. } = self;
-        format!(
-            "SELECT {what} FROM {table} WHERE generation = \
-             (SELECT generation FROM projections WHERE name = '{projection}'){conditions}{tail}"
-        )
+        let active = projection.map_or_else(
+            || "1 = 1".to_owned(),
+            |name| format!("generation = (SELECT generation FROM projections WHERE name = '{name}')"),
+        );
+        format!("SELECT {what} FROM {table} WHERE {active}{conditions}{tail}")
     }
 
-    /// A page of the rows, newest or oldest first.
-    pub(super) async fn page(
+    /// A page of the rows' documents, newest or oldest first.
+    pub(super) async fn page(self, views: &SqlViews, page: &PageRequest) -> Result<Page, StoreUnavailable> {
+        let RowPage { rows, next, total } = self.page_of("id, created_at, doc", views, page).await?;
+        let items: Result<Vec<_>, _> = rows.iter().map(|row| row.text(2)).collect();
+        Ok(Page { items: items.map_err(|error| unavailable(&error))?, next, total })
+    }
+
+    /// A page of these columns, of which the first two are `id` and `created_at`.
+    pub(super) async fn page_of(
         mut self,
+        what: &str,
         views: &SqlViews,
         page: &PageRequest,
-    ) -> Result<Page, StoreUnavailable> {
+    ) -> Result<RowPage, StoreUnavailable> {
         let total = if page.with_total { Some(self.total(views).await?) } else { None };
         let (beyond, order) = match page.order {
             Order::Asc => (">", "ASC"),
@@ -75,22 +103,13 @@ impl<'v> Select<'v> {
         let limit = page.capped_limit();
         // one more than wanted tells whether there is another page
         let tail = format!(" ORDER BY created_at {order}, id {order} LIMIT {}", limit + 1);
-        let sql = self.text("id, created_at, doc", &tail);
-        let rows = views.rows(self.of, sql, self.values).await?;
-        let mut items = Vec::with_capacity(rows.len().min(limit));
-        let mut next = None;
-        for (at, row) in rows.iter().enumerate() {
-            if at == limit {
-                break;
-            }
-            if at + 1 == limit && rows.len() > limit {
-                let (created_at, id) = (row.time(1), row.uuid(0));
-                let created_at = created_at.map_err(|error| unavailable(&error))?;
-                next = Some(Cursor { created_at, id: id.map_err(|error| unavailable(&error))? });
-            }
-            items.push(row.text(2).map_err(|error| unavailable(&error))?);
-        }
-        Ok(Page { items, next, total })
+        let sql = self.text(what, &tail);
+        let mut rows = views.rows(self.of, sql, self.values).await?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let place = |row: &SqlRow| Ok(Cursor { created_at: row.time(1)?, id: row.uuid(0)? });
+        let next = rows.last().filter(|_| more).map(place).transpose();
+        Ok(RowPage { rows, next: next.map_err(|error: sqlx::Error| unavailable(&error))?, total })
     }
 
     async fn total(&self, views: &SqlViews) -> Result<u64, StoreUnavailable> {

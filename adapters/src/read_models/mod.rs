@@ -21,6 +21,7 @@ mod table;
 mod tenant;
 mod transcripts;
 mod users;
+mod webhooks;
 mod work;
 mod work_changes;
 

@@ -34,6 +34,7 @@ pub(super) enum Value<'v> {
     Text(Cow<'v, str>),
     Time(Time),
     Bytes(&'v [u8]),
+    Blob(Vec<u8>),
 }
 
 impl<'v> Value<'v> {
@@ -107,6 +108,7 @@ fn push_sqlite(args: &mut SqliteArguments, value: Value<'_>) -> Result<(), BoxDy
         Value::Text(Cow::Borrowed(text)) => args.add(text),
         Value::Time(time) => args.add(time.timestamp_micros()),
         Value::Bytes(bytes) => args.add(bytes),
+        Value::Blob(bytes) => args.add(bytes),
     }
 }
 
@@ -124,6 +126,7 @@ fn push_postgres(args: &mut PgArguments, value: Value<'_>) -> Result<(), BoxDynE
         Value::Text(text) => args.add(text),
         Value::Time(time) => args.add(time),
         Value::Bytes(bytes) => args.add(bytes),
+        Value::Blob(bytes) => args.add(bytes),
     }
 }
 

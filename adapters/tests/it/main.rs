@@ -8,3 +8,4 @@ mod keys;
 mod read_models;
 mod shared_limits;
 mod telnyx;
+mod webhook_sender;

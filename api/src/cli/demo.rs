@@ -16,6 +16,7 @@ use super::serve::runtime;
 use super::simulate::{
     CarrierSettings, NodeApi, OUR_NUMBER, Stage, Traffic, callees, play, report, told_to_stop,
 };
+use super::webhook_receiver::WebhookReceiver;
 use crate::config::{Config, Secret, Sources};
 use crate::http::auth::PlainKey;
 use crate::node::{Edges, Node, until_told_to_stop};
@@ -48,6 +49,8 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let carrier = CarrierSettings::at(listener.local_addr()?);
     let mut config = quiet_config(&carrier)?.in_folder(folder.path());
     config.http.bind = args.bind;
+    // its receiver is on this machine
+    config.webhooks.allow_private = true;
     let key =
         config.keys.bootstrap_key.get_or_insert_with(|| PlainKey::generate(|| RandomIds.secret())).clone();
     let telemetry = Telemetry::start(&config.telemetry)?;
@@ -57,6 +60,8 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         let url = format!("http://{}", node.address);
         print!("{}", welcome(&url, key.reveal()));
         let api = NodeApi::new(&url, Secret::new(key.reveal()))?;
+        let receiver = WebhookReceiver::start()?;
+        api.deliver_to(&receiver.url).await?;
         let (calls, rate, pace) = USUAL;
         let traffic = args.traffic.clone().or(calls, rate, pace);
         let settings = traffic.carrier(&carrier, &api.webhook_url());
@@ -64,6 +69,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         let stage = Stage { node: &api, fake: &fake, settings: &carrier, chatty: true };
         let outcome = play(&stage, &traffic, &stop).await?;
         print!("{}", report(&outcome, &fake.ledger()));
+        print!("{}", receiver.told());
         if !args.once && !outcome.interrupted {
             print!("{}", what_next(&url));
             stop.cancelled().await;
@@ -114,6 +120,8 @@ The node serves on at {url} until Ctrl-C. Read a call's story:
   curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/calls?limit=1'
   curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/calls/CALL_ID/events'
   curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/calls/CALL_ID/transcript'
+  curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/events?types=call.ended&limit=1'
+  curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/webhooks'
 
 See how callers walked the clinic's menus, and where they stopped:
 

@@ -14,6 +14,7 @@ pub mod serve;
 pub mod simulate;
 mod stores;
 mod table;
+mod webhook_receiver;
 
 pub use command::{Cli, Command};
 pub use config_args::StoreArgs;

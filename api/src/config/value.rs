@@ -88,6 +88,35 @@ impl Value for Days {
     }
 }
 
+/// Waits one after the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delays(pub Vec<Duration>);
+
+impl Value for Delays {
+    const ACCEPTS: &'static str =
+        "1 to 50 waits with commas between, such as 200ms,5s,2m,10h; none longer than a week";
+
+    fn parse(text: &str) -> Option<Self> {
+        let delays: Option<Vec<_>> = text.split(',').map(|word| delay(word.trim())).collect();
+        delays.filter(|delays| (1..=50).contains(&delays.len())).map(Self)
+    }
+}
+
+fn delay(word: &str) -> Option<Duration> {
+    let digits = word.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = word.split_at(digits);
+    let number: u64 = number.parse().ok()?;
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.checked_mul(millis).filter(|millis| *millis <= 7 * 86_400_000).map(Duration::from_millis)
+}
+
 /// A share of a whole, 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Share(pub f64);
@@ -162,6 +191,16 @@ impl Value for HttpUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn waits_are_numbers_with_their_unit() {
+        let seconds =
+            |text| Delays::parse(text).map(|delays| delays.0.iter().map(Duration::as_millis).sum::<u128>());
+        assert_eq!(seconds("5s,30s, 2m,1h,1d,7ms"), Some(35_000 + 120_000 + 3_600_000 + 86_400_000 + 7));
+        for bad in ["", "5", "s", "5 s", "-5s", "5s,", "8d", "99999999999999999999s", &"1s,".repeat(51)] {
+            assert_eq!(Delays::parse(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn an_address_loses_its_last_slash_and_may_carry_no_password() {

@@ -84,7 +84,9 @@ named!(
     MenuId = "menu",
     IvrSessionId = "session",
     AgentId = "agent",
-    ConversationId = "conversation"
+    ConversationId = "conversation",
+    EndpointId = "webhook",
+    DeliveryId = "delivery"
 );
 
 /// The `{id}` of the path. A malformed one is 404, like an unknown one.

@@ -12,12 +12,14 @@ use adapters::keys::{KeyVault, KeysDb, MasterKey};
 use adapters::read_models::SqlViews;
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
 use adapters::telephony::telnyx::{ApiKey, TelnyxClient, TelnyxConfig};
+use adapters::webhooks::{Guard, HttpSender, SenderConfig, SystemLookup};
 use anyhow::Context as _;
 use domain::ports::clock::Clock;
 use domain::ports::ids::Ids;
 use domain::ports::ivr_webhook::StepWebhooks;
 use domain::ports::telephony::Telephony;
 use domain::ports::vault::Vault;
+use domain::ports::webhooks::WebhookSender;
 
 use super::lifecycle::NoCarrier;
 use crate::config::{Config, EventStoreUrl, ReadModelsUrl};
@@ -37,6 +39,10 @@ pub struct Edges {
     pub telephony: Arc<dyn Telephony>,
     /// How Telnyx is reached, also with a client's own account.
     pub telnyx: TelnyxConfig,
+    /// Says where to clients' events may be delivered.
+    pub guard: Guard,
+    /// Delivers them.
+    pub webhooks: Arc<dyn WebhookSender>,
     /// Asks clients' own systems what callers in their menus are to come to.
     pub step_webhooks: Arc<dyn StepWebhooks>,
     /// The time.
@@ -54,14 +60,18 @@ impl Edges {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let telnyx = telnyx(config);
         let telephony = telephony(config, &telnyx, &clock)?;
+        let guard = Guard::new(config.webhooks.allow_private, Arc::new(SystemLookup));
+        let timeout = config.webhooks.timeout;
+        let connect_timeout = timeout.min(SenderConfig::default().connect_timeout);
+        let sender = SenderConfig { timeout, connect_timeout, ..SenderConfig::default() };
+        let webhooks = HttpSender::new(guard.clone(), sender).context("cannot set TLS up")?;
         let log = open_log(config, false).await?;
         let views = open_views(config).await?;
         let ids: Arc<dyn Ids> = Arc::new(RandomIds);
         let (keys, vault) = open_vault(config, &clock, &ids).await?;
-        let allow_private = config.webhooks.allow_private;
-        let step_webhooks = Arc::new(HttpStepWebhooks { allow_private });
-        let vault = Arc::new(vault);
-        Ok(Self { log, views, keys, vault, telephony, telnyx, step_webhooks, clock, ids })
+        let (vault, webhooks) = (Arc::new(vault), Arc::new(webhooks));
+        let step_webhooks = Arc::new(HttpStepWebhooks::new(guard.clone()).context("cannot set up TLS")?);
+        Ok(Self { log, views, keys, vault, telephony, telnyx, guard, webhooks, step_webhooks, clock, ids })
     }
 }
 

@@ -10,6 +10,7 @@ mod identity_provider;
 mod lifecycle;
 mod readiness;
 mod start;
+mod webhooks;
 
 pub(crate) use bootstrap::create_client;
 pub use bootstrap::{Bootstrapped, DEFAULT_CLIENT};
@@ -24,3 +25,4 @@ pub(crate) use edges::{
 pub(crate) use lifecycle::{data_dir_is_held, is_locked};
 pub use lifecycle::{hold_data_dir, until_told_to_stop};
 pub use start::{Backend, Node};
+pub use webhooks::Webhooks;

@@ -9,6 +9,7 @@ use actix_web::{App, HttpServer, web};
 use actors::call::{Calls, CallsOptions};
 use actors::carrier::CarrierInbox;
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions, MenuLibrary};
+use actors::webhooks::{Courier, WebhookBench, WebhookOptions};
 use actors::work::{WorkOptions, Workbench};
 use actors::{Runtime, TraceHooks};
 use adapters::event_store::EventLog;
@@ -19,9 +20,11 @@ use domain::envelope::{Position, Time};
 use domain::ids::{ClientId, MenuId, NumberId};
 use domain::ports::vault::Vault;
 use domain::ports::work::WorkStore;
+use domain::webhook::schedule::Schedule;
 use projections::Queries;
 use projections::runner::{self, Progress, Runner};
 use projections::store::ViewStore;
+use projections::webhooks::Publisher;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +37,7 @@ use super::edges::Edges;
 use super::forget::forget_expired_keys;
 use super::identity_provider::{self, KeySource};
 use super::readiness;
+use super::webhooks::Webhooks;
 use crate::config::Config;
 use crate::http::auth::{Doorkeeper, Passwords, Tokens};
 use crate::http::client_ip::TrustedProxies;
@@ -42,6 +46,9 @@ use crate::http::system::Readiness;
 use crate::http::{BodyLimit, docs, system, v1};
 use crate::limits::{Gate, Rate, Rates, UsageWriter, exchange, watch_storage};
 use crate::telemetry::{Meters, trace_context};
+
+/// Deliveries are kept longer than any is attempted.
+const SHORTEST_RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What the handlers of the API work with.
 #[derive(Debug, Clone)]
@@ -76,6 +83,8 @@ pub struct Backend {
     pub telnyx: Option<Arc<WebhookVerifier>>,
     /// The clients' own accounts with carriers.
     pub carriers: Arc<ClientCarriers>,
+    /// Webhooks to clients.
+    pub webhooks: Webhooks,
     /// Ends with the node: streams to clients end with it.
     pub stop: CancellationToken,
     /// Rates and quotas.
@@ -195,7 +204,25 @@ impl Node {
             inbox: inbox.clone(),
             telephony: carriers.clone(),
             store: work.clone(),
-            leases: views,
+            leases: views.clone(),
+        };
+        let schedule = Schedule::new(config.webhooks.retry_schedule.0.clone());
+        let courier = Courier::new(runtime.clone(), edges.vault.clone(), edges.webhooks, schedule);
+        let courier = Arc::new(courier);
+        let deliveries = WebhookBench {
+            runtime: runtime.clone(),
+            public: Arc::new(Publisher::new(runtime.store.clone())),
+            store: views.clone(),
+            leases: views.clone(),
+            courier: courier.clone(),
+        };
+        let webhooks = Webhooks { courier, guard: edges.guard, store: views };
+        let retention = config.webhooks.retention.duration().max(SHORTEST_RETENTION);
+        let attempts = WebhookOptions {
+            concurrency: config.webhooks.concurrency.get(),
+            per_endpoint: config.webhooks.endpoint_concurrency.get(),
+            retention,
+            ..WebhookOptions::default()
         };
         let effects = WorkOptions { concurrency: config.actors.effects.get(), ..WorkOptions::default() };
         let usage = Arc::new(UsageWriter::new(runtime.clone(), gate.clone()));
@@ -216,6 +243,7 @@ impl Node {
             tokio::spawn(directories.clone().follow(runtime.clone(), known, stop.clone())),
             tokio::spawn(ivr.run(news, stop.clone())),
             tokio::spawn(actors::work::run(bench, effects, stop.clone())),
+            tokio::spawn(actors::webhooks::run(deliveries, attempts, stop.clone())),
             tokio::spawn(usage.clone().run(config.limits.usage_flush, stop.clone())),
             tokio::spawn(watch_storage(gate.clone(), queries.clone(), runtime.clock.clone(), stop.clone())),
         ];
@@ -249,6 +277,7 @@ impl Node {
             menu_edits: Arc::default(),
             telnyx: config.telnyx.public_key.clone().map(Arc::new),
             carriers,
+            webhooks,
             stop: stop.clone(),
             gate,
             progress: runner.progress(),

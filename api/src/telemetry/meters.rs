@@ -108,6 +108,31 @@ pub const METERS: &[Meter] = &[
         "Exchanges of rates with the other nodes, by outcome.",
     ),
     meter(
+        "voxledger_webhook_attempts_total",
+        Counter,
+        Unit::Count,
+        "Attempts to deliver to clients' endpoints, by outcome.",
+    ),
+    meter(
+        "voxledger_webhook_attempt_seconds",
+        Histogram(LATENCY),
+        Unit::Seconds,
+        "Until an endpoint answered, or none was to come.",
+    ),
+    meter(
+        "voxledger_webhook_first_attempt_seconds",
+        Histogram(LATENCY),
+        Unit::Seconds,
+        "From an event's being recorded to its first attempt.",
+    ),
+    meter("voxledger_webhook_pending", Gauge, Unit::Count, "Deliveries not at their end."),
+    meter(
+        "voxledger_webhook_oldest_due_seconds",
+        Gauge,
+        Unit::Seconds,
+        "How long the longest overdue delivery is overdue; held and waiting endpoints count.",
+    ),
+    meter(
         "voxledger_http_requests_total",
         Counter,
         Unit::Count,

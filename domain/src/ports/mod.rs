@@ -3,6 +3,7 @@
 //! Each port owns its conformance suite (feature `conformance`); every adapter runs it.
 
 pub mod clock;
+pub mod deliveries;
 pub mod event_store;
 pub mod idempotency;
 pub mod ids;
@@ -10,6 +11,7 @@ pub mod ivr_webhook;
 pub mod lease;
 pub mod telephony;
 pub mod vault;
+pub mod webhooks;
 pub mod work;
 
 #[cfg(feature = "conformance")]

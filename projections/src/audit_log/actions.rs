@@ -4,13 +4,17 @@ use domain::api_key::{ApiKeyEvent, KeyTerms};
 use domain::call::CallEvent;
 use domain::client::ClientEvent;
 use domain::envelope::{Actor, Metadata, Recorded};
-use domain::ids::{AccountId, ApiKeyId, CallId, ClientId, LoginId, MenuId, NumberId, UserId};
+use domain::ids::{
+    AccountId, ApiKeyId, CallId, ClientId, DeliveryId, EndpointId, LoginId, MenuId, NumberId, UserId,
+};
 use domain::ivr::menu::{MenuEvent, MenuTerms};
 use domain::login::{LoginEvent, RevokedFor};
 use domain::number::NumberEvent;
 use domain::origin::Origin;
 use domain::provider::{AccountTerms, ProviderEvent, ProviderKind};
 use domain::user::{UserEvent, UserTerms};
+use domain::webhook::delivery::DeliveryEvent;
+use domain::webhook::endpoint::{EndpointEvent, EndpointTerms};
 use domain::wire::{DecodeError, DomainEvent};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -218,6 +222,26 @@ audited! {
         };
         "number.removed", Removed(_) => NUMBER_REMOVED: done();
     }
+    EndpointEvent of EndpointId by anybody as |_| {
+        "webhook.created", Created(e) => WEBHOOK_CREATED: made(endpoint_terms(&e.terms)).from(&e.origin);
+        "webhook.updated", Updated(e) => WEBHOOK_UPDATED:
+            changed(endpoint_terms(&e.before), endpoint_terms(&e.after)).from(&e.origin);
+        "webhook.secret_rotated", SecretRotated(e) => WEBHOOK_SECRET_ROTATED: made(json!({
+            "old_valid_until": format_time(e.old_valid_until),
+        })).from(&e.origin);
+        "webhook.disabled", Disabled(e) => WEBHOOK_DISABLED: made(json!({"reason": e.reason}));
+        "webhook.replay_requested", ReplayRequested(e) => WEBHOOK_REPLAY_REQUESTED: made(json!({
+            "since": format_time(e.since), "until": e.until.map(format_time), "events": e.events,
+            "only_failed": e.only_failed,
+        })).from(&e.origin);
+        "webhook.deleted", Deleted(e) => WEBHOOK_DELETED: done().from(&e.origin);
+    }
+    // attempts are the node's own doing; the delivery's history has them
+    DeliveryEvent of DeliveryId by asked_for as |_| {
+        "delivery.redelivery_requested", RedeliveryRequested(e) => WEBHOOK_REDELIVERY_REQUESTED:
+            done().from(&e.origin);
+        "delivery.cancelled", Cancelled(e) => WEBHOOK_DELIVERY_CANCELLED: done().from(&e.origin);
+    }
     MenuEvent of MenuId by anybody as |_| {
         "ivr_menu.created", Created(e) => IVR_MENU_CREATED: made(menu_terms(&e.terms));
         "ivr_menu.updated", Updated(e) => IVR_MENU_UPDATED:
@@ -280,6 +304,14 @@ fn key_terms(terms: &KeyTerms) -> Value {
 
 fn account_terms(terms: &AccountTerms) -> Value {
     json!({"provider": terms.provider, "key_last4": terms.key_last4, "settings": terms.settings})
+}
+
+fn endpoint_terms(terms: &EndpointTerms) -> Value {
+    json!({
+        "url": terms.url, "events": terms.events, "agent_id": terms.agent_id.map(|id| id.to_string()),
+        "description": terms.description, "enabled": terms.enabled, "headers": terms.headers.shown,
+        "ordering": terms.ordering, "rate_limit_per_second": terms.rate_limit_per_second,
+    })
 }
 
 fn user_terms(terms: UserTerms) -> Value {

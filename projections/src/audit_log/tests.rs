@@ -44,6 +44,8 @@ fn recorded(event_type: &str, schema: u16, payload: Vec<u8>, actor: Actor) -> Re
         "ivr_menu" => "ivr_menu",
         "ivr_session" => "ivr_session",
         "client" => "client",
+        "webhook" => "webhook_endpoint",
+        "delivery" => "delivery",
         _ => "call",
     };
     Recorded {
@@ -106,6 +108,12 @@ fn every_action_shows_what_was_done_and_nothing_else() {
     let menu = json!({"type": "ivr_menu", "id": "ivrm_01je7pmavwfmf8m00000000002"});
     let agent = "agt_01je7pmavwfmf8m00000000003";
     let call = |action, after: Value| (action, "call", own("call"), Value::Null, after, None);
+    let webhook =
+        |action, before: Value, after: Value| (action, "webhook_endpoint", own("whe"), before, after, IP);
+    let endpoint = json!({
+        "url": "https://hooks.example.com/voxledger?x=1", "events": ["call.*", "credits.low"],
+        "agent_id": "agt_01je7pmavwfmf8m00000000002", "description": "back office", "enabled": true,
+        "headers": {"x-tenant": "7"}, "ordering": "per_subject", "rate_limit_per_second": 20});
     let wanted = [
         ("CLIENT_CREATED", "client", own("cli"), no.clone(), json!({"name": "Example Travel"}), none),
         (
@@ -209,6 +217,24 @@ fn every_action_shows_what_was_done_and_nothing_else() {
         call("CALL_SPEECH_REQUESTED", no.clone()),
         call("CALL_DTMF_REQUESTED", no.clone()),
         call("CALL_METADATA_CHANGED", no.clone()),
+        webhook("WEBHOOK_CREATED", no.clone(), endpoint),
+        webhook("WEBHOOK_UPDATED", json!({"enabled": true}), json!({"enabled": false})),
+        webhook(
+            "WEBHOOK_SECRET_ROTATED",
+            no.clone(),
+            json!({"old_valid_until": "2026-01-15T10:20:30.123465Z"}),
+        ),
+        ("WEBHOOK_DISABLED", "webhook_endpoint", own("whe"), no.clone(), json!({"reason": "gone"}), none),
+        webhook(
+            "WEBHOOK_REPLAY_REQUESTED",
+            no.clone(),
+            json!({
+            "since": "2026-01-15T10:20:30.123456Z", "until": "2026-01-15T10:20:30.123460Z",
+            "events": ["call.ended"], "only_failed": true}),
+        ),
+        webhook("WEBHOOK_DELETED", no.clone(), no.clone()),
+        ("WEBHOOK_REDELIVERY_REQUESTED", "delivery", own("whd"), no.clone(), no.clone(), IP),
+        ("WEBHOOK_DELIVERY_CANCELLED", "delivery", own("whd"), no.clone(), no.clone(), IP),
     ];
     let mut shown = shown();
     for (action, kind, id, before, after, ip) in wanted {

@@ -23,8 +23,9 @@ use crate::store::{ViewRows, ViewStore};
 use crate::transcripts::Transcripts;
 use crate::users::Users;
 use crate::view::View;
+use crate::webhooks::Endpoints;
 
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     Calls::NAME,
     Transcripts::NAME,
     Numbers::NAME,
@@ -32,6 +33,7 @@ const NAMES: [&str; 9] = [
     ApiKeys::NAME,
     Users::NAME,
     AuditLog::NAME,
+    Endpoints::NAME,
     IvrMenus::NAME,
     IvrSessions::NAME,
 ];
@@ -81,6 +83,7 @@ pub fn start(deps: Deps, settings: Settings) -> Runner {
     crew.follow::<ApiKeys>(&mut followers, deps.views.clone());
     crew.follow::<Users>(&mut followers, deps.views.clone());
     crew.follow::<AuditLog>(&mut followers, deps.views.clone());
+    crew.follow::<Endpoints>(&mut followers, deps.views.clone());
     crew.follow::<IvrMenus>(&mut followers, deps.views.clone());
     crew.follow::<IvrSessions>(&mut followers, deps.views.clone());
     let poller = tokio::spawn(progress.clone().watch_others(deps.views.clone(), settings));

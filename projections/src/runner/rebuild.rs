@@ -29,6 +29,7 @@ use crate::store::{Checkpoint, CommitError, Comparison, Generation, Mode, Stall,
 use crate::transcripts::Transcripts;
 use crate::users::Users;
 use crate::view::View;
+use crate::webhooks::Endpoints;
 
 /// Rows removed in one transaction.
 const DISCARD: u32 = 5_000;
@@ -119,6 +120,7 @@ pub async fn rebuild(
         ApiKeys::NAME => rebuild_view::<ApiKeys>(deps, rows, settings, watch).await,
         Users::NAME => rebuild_view::<Users>(deps, rows, settings, watch).await,
         AuditLog::NAME => rebuild_view::<AuditLog>(deps, rows, settings, watch).await,
+        Endpoints::NAME => rebuild_view::<Endpoints>(deps, rows, settings, watch).await,
         other => Err(RebuildError::Unknown(other.to_owned())),
     }
 }

@@ -10,7 +10,7 @@ use tests::server::{Server, ServerOptions};
 
 use super::run::{database, voxledger};
 
-const VIEWS: [&str; 9] = [
+const VIEWS: [&str; 10] = [
     "calls",
     "transcripts",
     "numbers",
@@ -18,6 +18,7 @@ const VIEWS: [&str; 9] = [
     "api_keys",
     "users",
     "audit_log",
+    "webhook_endpoints",
     "ivr_menus",
     "ivr_sessions",
 ];

@@ -1,16 +1,18 @@
-//! The suites of leases and of work.
+//! The suites of leases, of work and of deliveries.
 
-use domain::ports::conformance::{lease, work};
+use domain::ports::conformance::{deliveries, lease, work};
 use std::sync::Arc;
 
 use super::World;
 
-fn subject(world: World) -> (work::Subject, lease::Subject) {
+fn subject(world: World) -> (work::Subject, lease::Subject, deliveries::Subject) {
     let keep = Arc::new(world._keep);
     let views = Arc::new(world.views);
     let work = work::Subject { store: views.clone(), leases: views.clone(), keep: Box::new(keep.clone()) };
+    let deliveries =
+        deliveries::Subject { store: views.clone(), leases: views.clone(), keep: Box::new(keep.clone()) };
     let lease = lease::Subject { leases: views, exclusive: !world.shared, keep: Box::new(keep) };
-    (work, lease)
+    (work, lease, deliveries)
 }
 
 mod sqlite {
@@ -22,8 +24,13 @@ mod sqlite {
         super::subject(super::super::sqlite().await).1
     }
 
+    async fn fresh_deliveries() -> super::deliveries::Subject {
+        super::subject(super::super::sqlite().await).2
+    }
+
     domain::work_store_suite!(super::fresh_work);
     domain::lease_suite!(super::fresh_leases);
+    domain::delivery_store_suite!(super::fresh_deliveries);
 }
 
 mod postgres {
@@ -35,6 +42,11 @@ mod postgres {
         super::subject(super::super::postgres().await).1
     }
 
+    async fn fresh_deliveries() -> super::deliveries::Subject {
+        super::subject(super::super::postgres().await).2
+    }
+
     domain::work_store_suite!(super::fresh_work);
     domain::lease_suite!(super::fresh_leases);
+    domain::delivery_store_suite!(super::fresh_deliveries);
 }

@@ -116,6 +116,13 @@ impl NodeApi {
         Ok(())
     }
 
+    /// Has all events of calls delivered to `url`.
+    pub async fn deliver_to(&self, url: &str) -> anyhow::Result<()> {
+        let webhook = json!({"url": url, "events": ["call.*"], "description": "the demo's own receiver"});
+        let made = self.ask::<Value>(Method::POST, "/api/v1/webhooks", Some(&webhook)).await;
+        made.map(drop).context("cannot create a webhook")
+    }
+
     /// The id of a menu with this name.
     pub async fn menu_named(&self, name: &str) -> Result<Option<String>, Refused> {
         let mut path = format!("/api/v1/ivr/menus?limit={PAGE}");

@@ -71,6 +71,23 @@ use crate::http::middleware::Idempotent;
     ivr::sessions::end::end_ivr_session,
     ivr::sessions::events::list_ivr_session_events,
     audit::log::list_audit_log,
+    webhooks::event_types::list_event_types,
+    webhooks::deliveries::get::get_webhook_delivery,
+    webhooks::deliveries::events::list_webhook_delivery_events,
+    webhooks::deliveries::redeliver::redeliver_webhook,
+    webhooks::deliveries::cancel::cancel_webhook_delivery,
+    webhooks::endpoints::create::create_webhook,
+    webhooks::endpoints::list::list_webhooks,
+    webhooks::endpoints::get::get_webhook,
+    webhooks::endpoints::patch::patch_webhook,
+    webhooks::endpoints::delete::delete_webhook,
+    webhooks::endpoints::events::list_webhook_events,
+    webhooks::endpoints::test::test_webhook,
+    webhooks::endpoints::rotate::rotate_webhook_secret,
+    webhooks::endpoints::replay::replay_webhook,
+    webhooks::endpoints::deliveries::list_webhook_deliveries,
+    webhooks::endpoints::logs::list_webhook_logs,
+    webhooks::public_events::list_public_events,
     webhooks::telnyx::take_telnyx_webhook,
     webhooks::telnyx::take_clients_telnyx_webhook,
 ))]
@@ -90,6 +107,23 @@ pub fn configure(config: &mut ServiceConfig) {
             .wrap(Idempotent)
             .service(webhooks::telnyx::take_telnyx_webhook)
             .service(webhooks::telnyx::take_clients_telnyx_webhook)
+            .service(webhooks::event_types::list_event_types)
+            .service(webhooks::deliveries::get::get_webhook_delivery)
+            .service(webhooks::deliveries::events::list_webhook_delivery_events)
+            .service(webhooks::deliveries::redeliver::redeliver_webhook)
+            .service(webhooks::deliveries::cancel::cancel_webhook_delivery)
+            .service(webhooks::endpoints::create::create_webhook)
+            .service(webhooks::endpoints::list::list_webhooks)
+            .service(webhooks::endpoints::get::get_webhook)
+            .service(webhooks::endpoints::patch::patch_webhook)
+            .service(webhooks::endpoints::delete::delete_webhook)
+            .service(webhooks::endpoints::events::list_webhook_events)
+            .service(webhooks::endpoints::test::test_webhook)
+            .service(webhooks::endpoints::rotate::rotate_webhook_secret)
+            .service(webhooks::endpoints::replay::replay_webhook)
+            .service(webhooks::endpoints::deliveries::list_webhook_deliveries)
+            .service(webhooks::endpoints::logs::list_webhook_logs)
+            .service(webhooks::public_events::list_public_events)
             .service(auth::login::sign_in)
             .service(auth::refresh::refresh)
             .service(auth::revoke::revoke)

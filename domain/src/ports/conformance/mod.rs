@@ -1,5 +1,6 @@
 //! Suites that every adapter of a port must pass.
 
+pub mod deliveries;
 pub mod event_store;
 pub mod idempotency;
 pub mod lease;

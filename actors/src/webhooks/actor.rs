@@ -1,0 +1,168 @@
+//! The actor around one delivery. It lives while an attempt is under way; actix stops at this file.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, ActorFutureExt, Arbiter, ArbiterHandle, AsyncContext, Context, WrapFuture};
+use bytes::Bytes;
+use domain::envelope::{Position, Time};
+use domain::ids::{DeliveryId, EndpointId};
+use domain::ports::deliveries::DueDelivery;
+use domain::webhook::delivery::{Attempt, Cause, ErrorClass};
+use domain::webhook::endpoint::DisabledFor;
+use tokio::sync::mpsc;
+
+use super::courier::Courier;
+use super::lane::Verdict;
+use super::target::Target;
+use crate::session::CommandError;
+
+/// How often it is tried to record an attempt before it is given up: it is then made again.
+const RECORDINGS: u32 = 5;
+const RECORDING_PAUSE: Duration = Duration::from_millis(200);
+
+/// What became of an attempt.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) endpoint: EndpointId,
+    pub(super) delivery: DeliveryId,
+    pub(super) verdict: Verdict,
+    /// Where it stands in the log; nothing when it was not made, or could not be recorded.
+    pub(super) recorded: Option<Position>,
+}
+
+/// Tells what became of an attempt, also when its actor died over it.
+struct Reply {
+    done: Option<Done>,
+    to: mpsc::UnboundedSender<Done>,
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if let Some(done) = self.done.take() {
+            // nobody listens any more when the job was lost meanwhile
+            let _ = self.to.send(done);
+        }
+    }
+}
+
+/// The threads delivery actors run on.
+#[derive(Debug, Clone)]
+pub(super) struct Crew {
+    arbiters: Arc<[ArbiterHandle]>,
+    next: Arc<AtomicUsize>,
+}
+
+impl Crew {
+    pub(super) fn start(arbiters: usize) -> Self {
+        let arbiters = (0..arbiters.max(1)).map(|_| Arbiter::new().handle()).collect();
+        Self { arbiters, next: Arc::default() }
+    }
+
+    pub(super) fn stop(&self) {
+        for arbiter in self.arbiters.iter() {
+            arbiter.stop();
+        }
+    }
+
+    /// Begins an attempt; what becomes of it is told to `to`.
+    pub(super) fn begin(&self, job: Job, to: mpsc::UnboundedSender<Done>) {
+        let done = Done {
+            endpoint: job.target.id,
+            delivery: job.item.id,
+            verdict: Verdict::Unknown,
+            recorded: None,
+        };
+        let actor = DeliveryActor { job: Some(job), reply: Some(Reply { done: Some(done), to }) };
+        let at = self.next.fetch_add(1, Ordering::Relaxed) % self.arbiters.len();
+        DeliveryActor::start_in_arbiter(&self.arbiters[at], move |_| actor);
+    }
+}
+
+/// An attempt to be made.
+pub(super) struct Job {
+    pub(super) courier: Arc<Courier>,
+    pub(super) target: Arc<Target>,
+    pub(super) item: DueDelivery,
+    pub(super) body: Bytes,
+    /// An endpoint that fails since before this is disabled.
+    pub(super) patience: Time,
+}
+
+/// One delivery, while an attempt is under way.
+struct DeliveryActor {
+    job: Option<Job>,
+    reply: Option<Reply>,
+}
+
+impl Actor for DeliveryActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        let (Some(job), Some(mut reply)) = (self.job.take(), self.reply.take()) else {
+            return context.stop();
+        };
+        let step = async move {
+            let outcome = attempt(job).await;
+            if let (Some(done), Some((verdict, recorded))) = (&mut reply.done, outcome) {
+                done.verdict = verdict;
+                done.recorded = recorded;
+            }
+        };
+        context.wait(step.into_actor(self).map(|(), _, context| context.stop()));
+    }
+}
+
+/// Sends and records; `None` when nothing was sent.
+async fn attempt(job: Job) -> Option<(Verdict, Option<Position>)> {
+    let Job { courier, target, item, body, patience } = job;
+    let attempt = match courier.send(&target, item.of.event, body).await {
+        Ok(attempt) => attempt,
+        Err(error) => {
+            tracing::warn!(endpoint.id = %target.id, error = &error as &dyn std::error::Error, "nothing was sent");
+            return None;
+        }
+    };
+    measure(&attempt);
+    let (verdict, seen, status) = (Verdict::of(&attempt), attempt.began_at, attempt.status);
+    let failed = !attempt.succeeded();
+    let recorded = record(&courier, &item, attempt).await;
+    let reason = match status {
+        Some(410) => Some(DisabledFor::Gone),
+        _ if failed && target.failing_since.is_some_and(|since| since <= patience) => {
+            Some(DisabledFor::Failing)
+        }
+        _ => None,
+    };
+    if let Some(reason) = reason {
+        // if this is lost, the next attempt shows the same
+        if let Err(error) = courier.disable(&target, reason, seen).await {
+            tracing::warn!(endpoint.id = %target.id, %error, "the endpoint is not disabled yet");
+        }
+    }
+    Some((verdict, recorded))
+}
+
+async fn record(courier: &Courier, item: &DueDelivery, attempt: Attempt) -> Option<Position> {
+    for _ in 0..RECORDINGS {
+        match courier.record(item, Cause::Due, attempt.clone(), None, None).await {
+            Ok(position) => return Some(position),
+            Err(error @ (CommandError::OtherClient | CommandError::Unreadable(_))) => {
+                tracing::error!(delivery.id = %item.id, %error, "an attempt cannot be recorded");
+                return None;
+            }
+            Err(error) => {
+                tracing::warn!(delivery.id = %item.id, %error, "an attempt is not recorded yet");
+                tokio::time::sleep(RECORDING_PAUSE).await;
+            }
+        }
+    }
+    None
+}
+
+fn measure(attempt: &Attempt) {
+    let outcome = attempt.error.map_or("succeeded", ErrorClass::as_str);
+    metrics::counter!("voxledger_webhook_attempts_total", "outcome" => outcome).increment(1);
+    metrics::histogram!("voxledger_webhook_attempt_seconds").record(attempt.latency_ms as f64 / 1_000.0);
+}

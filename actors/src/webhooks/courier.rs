@@ -1,0 +1,204 @@
+//! One attempt from beginning to end: signed, sent, recorded.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use domain::envelope::{Actor, Position, Time, Version};
+use domain::ids::{ClientId, EndpointId, event_type_id};
+use domain::ports::deliveries::DueDelivery;
+use domain::ports::vault::{Sealed, Vault, VaultError};
+use domain::ports::webhooks::{WebhookRequest, WebhookSender};
+use domain::webhook::delivery::{Attempt, Cause, Delivery, DeliveryCommand, DeliveryRefusal};
+use domain::webhook::endpoint::{DisabledFor, Endpoint, EndpointCommand, EndpointRefusal};
+use domain::webhook::schedule::Schedule;
+use domain::webhook::signing::{SigningSecret, signature};
+use lru::LruCache;
+use serde_bytes::ByteBuf;
+use uuid::Uuid;
+
+use super::target::Target;
+use crate::context::CommandContext;
+use crate::runtime::Runtime;
+use crate::session::{CommandError, Session};
+
+/// Endpoints whose secrets are kept open; with less than a kilobyte each, a few megabytes.
+const OPENED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
+
+/// Why nothing was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum NotMade {
+    /// A secret cannot be opened.
+    #[error("the endpoint's secrets cannot be opened")]
+    Vault(#[from] VaultError),
+    /// A secret is not what it must be.
+    #[error("the endpoint's secrets cannot be used")]
+    Unusable,
+}
+
+/// An endpoint's secrets, opened.
+#[derive(Debug)]
+struct Opened {
+    secrets: Vec<(SigningSecret, Option<Time>)>,
+    headers: Vec<(String, String)>,
+}
+
+type ByVersion = LruCache<EndpointId, (Version, Arc<Opened>)>;
+
+/// Makes attempts and records them.
+pub struct Courier {
+    runtime: Runtime,
+    vault: Arc<dyn Vault>,
+    sender: Arc<dyn WebhookSender>,
+    schedule: Arc<Schedule>,
+    opened: Mutex<ByVersion>,
+}
+
+impl std::fmt::Debug for Courier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Courier").field("schedule", &self.schedule).finish_non_exhaustive()
+    }
+}
+
+impl Courier {
+    /// A courier.
+    #[must_use]
+    pub fn new(
+        runtime: Runtime,
+        vault: Arc<dyn Vault>,
+        sender: Arc<dyn WebhookSender>,
+        schedule: Schedule,
+    ) -> Self {
+        let opened = Mutex::new(LruCache::new(OPENED));
+        Self { runtime, vault, sender, schedule: Arc::new(schedule), opened }
+    }
+
+    /// What an endpoint's signing secret is bound to.
+    #[must_use]
+    pub fn secret_place(endpoint: EndpointId) -> String {
+        format!("{}:secret", endpoint.stream())
+    }
+
+    /// What an endpoint's own headers are bound to.
+    #[must_use]
+    pub fn headers_place(endpoint: EndpointId) -> String {
+        format!("{}:headers", endpoint.stream())
+    }
+
+    /// Signs a body and sends it.
+    ///
+    /// # Errors
+    /// See [`NotMade`]: then nothing was sent, and nothing is to be recorded.
+    pub async fn send(&self, target: &Target, event: Uuid, body: Bytes) -> Result<Attempt, NotMade> {
+        let opened = self.open(target).await?;
+        let now = self.runtime.clock.now();
+        let (id, at) = (event_type_id(event), now.timestamp());
+        let valid = opened.secrets.iter().filter(|(_, until)| until.is_none_or(|until| now < until));
+        let signature = signature(valid.map(|(secret, _)| secret), &id, at, &body);
+        let mut headers = opened.headers.clone();
+        headers.extend([
+            ("webhook-id".to_owned(), id),
+            ("webhook-timestamp".to_owned(), at.to_string()),
+            ("webhook-signature".to_owned(), signature),
+        ]);
+        let url = target.endpoint.terms().map(|terms| terms.url.clone()).unwrap_or_default();
+        Ok(self.sender.send(&WebhookRequest { url, headers, body, now }).await)
+    }
+
+    async fn open(&self, target: &Target) -> Result<Arc<Opened>, NotMade> {
+        let known = {
+            let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+            opened.get(&target.id).filter(|(version, _)| *version == target.version).map(|(_, it)| it.clone())
+        };
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let place = Self::secret_place(target.id);
+        let mut secrets = Vec::new();
+        for held in target.endpoint.held_secrets() {
+            let bytes = self.vault.open(target.client, &place, &held.sealed).await?;
+            secrets.push((SigningSecret::from_bytes(bytes).map_err(|_| NotMade::Unusable)?, held.until));
+        }
+        let sealed = target.endpoint.terms().and_then(|terms| terms.headers.sealed.as_ref());
+        let headers = match sealed {
+            Some(sealed) => self.open_headers(target.client, target.id, sealed).await?,
+            None => BTreeMap::new(),
+        };
+        let opened = Arc::new(Opened { secrets, headers: headers.into_iter().collect() });
+        let entry = (target.version, opened.clone());
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).put(target.id, entry);
+        Ok(opened)
+    }
+
+    async fn open_headers(
+        &self,
+        client: ClientId,
+        endpoint: EndpointId,
+        sealed: &Sealed,
+    ) -> Result<BTreeMap<String, String>, NotMade> {
+        let bytes = self.vault.open(client, &Self::headers_place(endpoint), sealed).await?;
+        serde_json::from_slice(&bytes).map_err(|_| NotMade::Unusable)
+    }
+
+    /// Records an attempt in the log; answers where, and with what follows from it.
+    ///
+    /// # Errors
+    /// See [`CommandError`]. Unless the log answers, the attempt may be made again.
+    pub async fn record(
+        &self,
+        item: &DueDelivery,
+        cause: Cause,
+        attempt: Attempt,
+        sent: Option<&Bytes>,
+        context: Option<CommandContext>,
+    ) -> Result<Position, CommandError<DeliveryRefusal>> {
+        let stream = item.id.stream();
+        let mut session: Session<Delivery> = match item.version {
+            Version::NONE => Session::on_new_stream(self.runtime.clone(), stream),
+            _ => Session::new(self.runtime.clone(), stream),
+        };
+        let command = DeliveryCommand::Record {
+            id: item.id,
+            of: item.of.clone(),
+            before: item.before,
+            cause,
+            attempt: Box::new(attempt),
+            sent: sent.map(|bytes| ByteBuf::from(bytes.to_vec())),
+            schedule: self.schedule.clone(),
+            now: self.runtime.clock.now(),
+        };
+        let context = context.unwrap_or_else(|| following(item.client, item.of.event));
+        let receipt = session.execute(&command, &context, None).await?;
+        // an attempt is always news
+        receipt.position.ok_or(CommandError::Contended)
+    }
+
+    /// Stops delivering to an endpoint, unless it was enabled since the attempt that shows why.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub(super) async fn disable(
+        &self,
+        target: &Target,
+        reason: DisabledFor,
+        seen: Time,
+    ) -> Result<(), CommandError<EndpointRefusal>> {
+        let mut session = Session::<Endpoint>::new(self.runtime.clone(), target.id.stream());
+        let command = EndpointCommand::Disable { reason, seen, now: self.runtime.clock.now() };
+        session.execute(&command, &following(target.client, target.id.0), None).await.map(drop)
+    }
+}
+
+/// Something the node does because of `cause`.
+fn following(client: ClientId, cause: Uuid) -> CommandContext {
+    CommandContext {
+        client,
+        correlation_id: cause,
+        causation_id: Some(cause),
+        actor: Actor::System("webhooks".to_owned()),
+        request_id: None,
+        traceparent: None,
+        command_id: None,
+    }
+}

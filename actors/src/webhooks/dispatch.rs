@@ -1,0 +1,430 @@
+//! The dispatcher: decides which attempt is begun when. One task has all of its state.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::envelope::{Position, Time};
+use domain::ids::{DeliveryId, EndpointId};
+use domain::ports::StoreUnavailable;
+use domain::ports::deliveries::DueDelivery;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::actor::{Crew, Done, Job};
+use super::follow::{Fresh, News, Step};
+use super::lane::{Lane, Room, Verdict};
+use super::target::Target;
+use super::{WebhookBench, WebhookOptions};
+
+/// New deliveries that may wait in memory, for one endpoint and for all. The rest is read from the table.
+const FRESH_OF_ONE: usize = 256;
+const FRESH: usize = 10_000;
+/// Rows of one endpoint read at a time.
+const PAGE: usize = 256;
+/// When the table is asked again after a fault, and a delivery attempted again that could not be.
+const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(1);
+/// How long what is under way may take to finish once the job is lost or the node stops. What is cut off is not
+/// recorded, and made again.
+const GRACE: Duration = Duration::from_secs(2);
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// What is known of one endpoint.
+struct Stop {
+    target: Arc<Target>,
+    lane: Lane,
+    fresh: VecDeque<Fresh>,
+    /// In `fresh`, under way, or recorded and not read back yet: not to be taken from the table.
+    begun: HashSet<DeliveryId>,
+    /// When to look into the table; nothing when nothing is due there.
+    look_at: Option<Time>,
+    /// Whether it is in line to be visited.
+    in_line: bool,
+    /// When it is to be visited by itself.
+    timer: Option<Time>,
+}
+
+impl Stop {
+    fn look(&mut self, at: Time) {
+        self.look_at = Some(self.look_at.map_or(at, |before| before.min(at)));
+    }
+
+    fn has_work(&self, now: Time) -> bool {
+        !self.fresh.is_empty() || self.look_at.is_some_and(|at| at <= now)
+    }
+}
+
+struct Dispatcher<'b> {
+    bench: &'b WebhookBench,
+    options: WebhookOptions,
+    crew: Crew,
+    done: mpsc::UnboundedSender<Done>,
+    stops: HashMap<EndpointId, Stop>,
+    line: VecDeque<EndpointId>,
+    timers: BTreeSet<(Time, EndpointId)>,
+    /// Recorded attempts that were not read back yet.
+    recorded: BTreeMap<Position, (EndpointId, DeliveryId)>,
+    /// How far the log was read.
+    applied: Position,
+    under_way: usize,
+    fresh: usize,
+    /// Would send if others were not sending.
+    starved: VecDeque<EndpointId>,
+}
+
+/// Begins attempts until the job is lost; what was begun is finished as far as it can be.
+pub(super) async fn dispatch(
+    bench: &WebhookBench,
+    crew: Crew,
+    options: WebhookOptions,
+    mut news: mpsc::Receiver<News>,
+    mine: &CancellationToken,
+) {
+    let (sender, mut done) = mpsc::unbounded_channel();
+    let mut dispatcher = Dispatcher::new(bench, crew, options, sender);
+    let clock = &bench.runtime.clock;
+    while !mine.is_cancelled() {
+        if let Some(id) = dispatcher.line.pop_front() {
+            dispatcher.visit(id).await;
+            // what has come meanwhile is heard, but not waited for
+            while let Ok(news) = news.try_recv() {
+                dispatcher.hear(news);
+            }
+            while let Ok(done) = done.try_recv() {
+                dispatcher.end(&done);
+            }
+            dispatcher.ring(clock.now());
+            continue;
+        }
+        let until = dispatcher.timers.first().map_or(clock.now() + LONGEST_SLEEP, |(at, _)| *at);
+        tokio::select! {
+            () = mine.cancelled() => {}
+            Some(news) = news.recv() => dispatcher.hear(news),
+            Some(done) = done.recv() => dispatcher.end(&done),
+            () = clock.sleep_until(until) => {}
+        }
+        dispatcher.ring(clock.now());
+    }
+    let finish = async {
+        while dispatcher.under_way > 0 {
+            let Some(done) = done.recv().await else { return };
+            dispatcher.end(&done);
+        }
+    };
+    if tokio::time::timeout(GRACE, finish).await.is_err() {
+        tracing::info!("attempts are cut off; they will be made again");
+    }
+}
+
+impl<'b> Dispatcher<'b> {
+    fn new(
+        bench: &'b WebhookBench,
+        crew: Crew,
+        options: WebhookOptions,
+        done: mpsc::UnboundedSender<Done>,
+    ) -> Self {
+        Self {
+            bench,
+            options,
+            crew,
+            done,
+            stops: HashMap::new(),
+            line: VecDeque::new(),
+            timers: BTreeSet::new(),
+            recorded: BTreeMap::new(),
+            applied: Position::START,
+            under_way: 0,
+            fresh: 0,
+            starved: VecDeque::new(),
+        }
+    }
+
+    fn hear(&mut self, news: News) {
+        match news {
+            News::Ready(position, targets) => {
+                self.read_up_to(position);
+                let now = self.bench.runtime.clock.now();
+                for target in targets {
+                    let id = target.id;
+                    self.change(target);
+                    if let Some(stop) = self.stops.get_mut(&id) {
+                        stop.look(now);
+                    }
+                    self.plan(id);
+                }
+            }
+            News::Followed(step) => self.follow(*step),
+        }
+    }
+
+    fn follow(&mut self, step: Step) {
+        self.read_up_to(step.to);
+        for target in step.changed {
+            self.change(target);
+        }
+        for id in step.gone {
+            if let Some(stop) = self.stops.remove(&id) {
+                self.fresh -= stop.fresh.len();
+                if let Some(at) = stop.timer {
+                    self.timers.remove(&(at, id));
+                }
+            }
+        }
+        let now = self.bench.runtime.clock.now();
+        for (id, at) in step.due {
+            if let Some(stop) = self.stops.get_mut(&id) {
+                stop.look(at);
+            }
+            self.plan(id);
+        }
+        for fresh in step.fresh {
+            self.take(fresh, now);
+        }
+    }
+
+    /// Keeps a new delivery at hand if nothing is before it and there is room; else it is found in the table.
+    fn take(&mut self, fresh: Fresh, now: Time) {
+        let id = fresh.item.of.endpoint;
+        let Some(stop) = self.stops.get_mut(&id) else { return };
+        let behind = stop.look_at.is_some_and(|at| at <= now);
+        let room = stop.fresh.len() < FRESH_OF_ONE && self.fresh < FRESH;
+        if stop.target.endpoint.is_open() && !behind && room {
+            stop.begun.insert(fresh.item.id);
+            stop.fresh.push_back(fresh);
+            self.fresh += 1;
+        } else {
+            stop.look(fresh.item.due);
+        }
+        self.plan(id);
+    }
+
+    fn change(&mut self, target: Arc<Target>) {
+        let now = self.bench.runtime.clock.now();
+        let (id, rate) = (target.id, target.endpoint.terms().and_then(|terms| terms.rate_limit_per_second));
+        let stop = self.stops.entry(id).or_insert_with(|| Stop {
+            target: target.clone(),
+            lane: Lane::new(self.options.per_endpoint),
+            fresh: VecDeque::new(),
+            begun: HashSet::new(),
+            look_at: None,
+            in_line: false,
+            timer: None,
+        });
+        let opened = target.endpoint.is_open() && !stop.target.endpoint.is_open();
+        stop.lane.limit(rate, now);
+        stop.target = target;
+        if opened {
+            stop.look(now);
+        }
+        if !stop.target.endpoint.is_open() {
+            // its rows stay; what was at hand is found there again
+            self.fresh -= stop.fresh.len();
+            for fresh in stop.fresh.drain(..) {
+                stop.begun.remove(&fresh.item.id);
+            }
+        }
+        self.plan(id);
+    }
+
+    /// The log was read on: what was recorded up to there is in the table.
+    fn read_up_to(&mut self, position: Position) {
+        self.applied = self.applied.max(position);
+        while let Some(entry) = self.recorded.first_entry()
+            && *entry.key() <= self.applied
+        {
+            let (endpoint, delivery) = entry.remove();
+            if let Some(stop) = self.stops.get_mut(&endpoint) {
+                stop.begun.remove(&delivery);
+            }
+        }
+    }
+
+    fn end(&mut self, done: &Done) {
+        let now = self.bench.runtime.clock.now();
+        self.under_way -= 1;
+        if let Some(stop) = self.stops.get_mut(&done.endpoint) {
+            stop.lane.end(done.verdict, now);
+            match done.recorded {
+                Some(position) if position > self.applied => {
+                    self.recorded.insert(position, (done.endpoint, done.delivery));
+                }
+                Some(_) => {
+                    stop.begun.remove(&done.delivery);
+                    // what its row says was passed over if it was looked at meanwhile
+                    if done.verdict != Verdict::Good {
+                        stop.look(now);
+                    }
+                }
+                None => {
+                    stop.begun.remove(&done.delivery);
+                    stop.look(now + PAUSE_AFTER_FAULT);
+                }
+            }
+        }
+        if let Some(id) = self.starved.pop_front() {
+            if let Some(stop) = self.stops.get_mut(&id) {
+                stop.in_line = false;
+            }
+            self.plan(id);
+        }
+        self.plan(done.endpoint);
+    }
+
+    /// Puts in line whoever's time has come.
+    fn ring(&mut self, now: Time) {
+        while let Some((at, id)) = self.timers.first().copied()
+            && at <= now
+        {
+            self.timers.remove(&(at, id));
+            if let Some(stop) = self.stops.get_mut(&id) {
+                stop.timer = None;
+            }
+            self.plan(id);
+        }
+    }
+
+    /// Decides when an endpoint is visited next: at once, at a time, or when something else happens.
+    fn plan(&mut self, id: EndpointId) {
+        let now = self.bench.runtime.clock.now();
+        let Some(stop) = self.stops.get_mut(&id) else { return };
+        if stop.in_line || !stop.target.endpoint.is_open() {
+            return;
+        }
+        let at = if stop.has_work(now) {
+            match stop.lane.room(now) {
+                Room::Now(_) => {
+                    stop.in_line = true;
+                    self.line.push_back(id);
+                    return;
+                }
+                Room::At(at) => Some(at),
+                Room::AfterOne => None,
+            }
+        } else {
+            stop.look_at
+        };
+        if let Some(before) = stop.timer.take() {
+            self.timers.remove(&(before, id));
+        }
+        if let Some(at) = at {
+            stop.timer = Some(at);
+            self.timers.insert((at, id));
+        }
+    }
+
+    /// How many attempts may be begun beside those under way. The last quarter is for endpoints that are known to
+    /// be well: others could hold it for as long as a timeout lasts.
+    fn headroom(&self, proven: bool) -> usize {
+        let limit = self.options.concurrency;
+        let limit = if proven { limit } else { (limit - limit / 4).max(1) };
+        limit.saturating_sub(self.under_way)
+    }
+
+    async fn visit(&mut self, id: EndpointId) {
+        let now = self.bench.runtime.clock.now();
+        let Some(stop) = self.stops.get_mut(&id) else { return };
+        stop.in_line = false;
+        if !stop.target.endpoint.is_open() {
+            return;
+        }
+        let (room, proven) = (stop.lane.room(now), stop.lane.is_proven());
+        let Room::Now(room) = room else { return self.plan(id) };
+        let room = room.min(self.headroom(proven));
+        if room == 0 {
+            if let Some(stop) = self.stops.get_mut(&id) {
+                stop.in_line = true;
+            }
+            self.starved.push_back(id);
+            return;
+        }
+        let mut jobs = self.at_hand(id, room);
+        if jobs.len() < room {
+            jobs.extend(self.waiting_of(id, room - jobs.len(), now).await);
+        }
+        for (item, body) in jobs {
+            self.begin(id, item, body, now);
+        }
+        self.plan(id);
+    }
+
+    fn at_hand(&mut self, id: EndpointId, room: usize) -> Vec<(DueDelivery, Bytes)> {
+        let Some(stop) = self.stops.get_mut(&id) else { return Vec::new() };
+        let count = room.min(stop.fresh.len());
+        self.fresh -= count;
+        stop.fresh.drain(..count).map(|fresh| (fresh.item, fresh.body)).collect()
+    }
+
+    async fn waiting_of(&mut self, id: EndpointId, room: usize, now: Time) -> Vec<(DueDelivery, Bytes)> {
+        let Some(stop) = self.stops.get(&id) else { return Vec::new() };
+        if stop.look_at.is_none_or(|at| at > now) {
+            return Vec::new();
+        }
+        let known = stop.begun.clone();
+        match self.look(id, &known, room, now).await {
+            Ok((found, next)) => {
+                if let Some(stop) = self.stops.get_mut(&id) {
+                    stop.look_at = next;
+                    stop.begun.extend(found.iter().map(|(item, _)| item.id));
+                }
+                found
+            }
+            Err(error) => {
+                tracing::warn!(%error, "due deliveries cannot be read");
+                if let Some(stop) = self.stops.get_mut(&id) {
+                    stop.look_at = Some(now + PAUSE_AFTER_FAULT);
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// Due deliveries that are not begun, with what is sent, and when to look again.
+    async fn look(
+        &self,
+        id: EndpointId,
+        known: &HashSet<DeliveryId>,
+        room: usize,
+        now: Time,
+    ) -> Result<(Vec<(DueDelivery, Bytes)>, Option<Time>), StoreUnavailable> {
+        let store = &self.bench.store;
+        // one more than there is room for tells whether there is more
+        let limit = room.min(PAGE) + known.len() + 1;
+        let mut rows = store.due(id, now, limit).await?;
+        let full = rows.len() == limit;
+        rows.retain(|row| !known.contains(&row.id));
+        let more = full || rows.len() > room;
+        rows.truncate(room);
+        let next = if more { Some(now) } else { store.next_due(id, now).await? };
+        let positions: Vec<_> = rows.iter().map(|row| row.of.source).collect();
+        let bodies: HashMap<_, _> = store.bodies(&positions).await?.into_iter().collect();
+        let mut found = Vec::with_capacity(rows.len());
+        for row in rows {
+            match bodies.get(&row.of.source) {
+                Some(body) => found.push((row, body.clone())),
+                None => {
+                    tracing::error!(delivery.id = %row.id, "what is to be delivered is not kept any more")
+                }
+            }
+        }
+        Ok((found, next))
+    }
+
+    fn begin(&mut self, id: EndpointId, item: DueDelivery, body: Bytes, now: Time) {
+        let Some(stop) = self.stops.get_mut(&id) else { return };
+        stop.lane.begin();
+        self.under_way += 1;
+        if item.version.0 == 0 {
+            let waited = (now - item.due).as_seconds_f64().max(0.0);
+            metrics::histogram!("voxledger_webhook_first_attempt_seconds").record(waited);
+        }
+        let job = Job {
+            courier: self.bench.courier.clone(),
+            target: stop.target.clone(),
+            item,
+            body,
+            patience: now - self.options.failing_for,
+        };
+        self.crew.begin(job, self.done.clone());
+    }
+}

@@ -1,0 +1,317 @@
+//! The process manager: reads the log and turns facts into public events and deliveries.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::aggregate::Aggregate;
+use domain::envelope::{Position, Recorded, Time};
+use domain::ids::{DeliveryId, EndpointId};
+use domain::personal::Personal;
+use domain::ports::deliveries::{DeliveryChange, DueDelivery, NewDelivery, RecordedAttempt, Replay};
+use domain::ports::event_store::{ReadError, Subscription};
+use domain::ports::lease::Lease;
+use domain::ports::webhooks::PublishError;
+use domain::ports::work::WorkError;
+use domain::webhook::delivery::{Cause, Delivery, DeliveryAttempted, DeliveryEvent, DeliveryOf, Then};
+use domain::webhook::endpoint::{Endpoint, EndpointEvent, ReplayRequested};
+use domain::webhook::public::{PublicEvent, TEST_TYPE};
+use domain::wire::{DecodeError, DomainEvent};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::WebhookBench;
+use super::target::{Target, Targets};
+
+const BATCH: usize = 1_000;
+const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
+
+/// A delivery that has just begun, with what is sent.
+#[derive(Debug)]
+pub(super) struct Fresh {
+    pub(super) item: DueDelivery,
+    pub(super) body: Bytes,
+}
+
+/// What the dispatcher is told.
+#[derive(Debug)]
+pub(super) enum News {
+    /// The log was read to its end, and these are all endpoints: attempts may be made.
+    Ready(Position, Vec<Arc<Target>>),
+    /// The log was read on to a position, and these things follow.
+    Followed(Box<Step>),
+}
+
+/// What follows from a page of the log.
+#[derive(Debug, Default)]
+pub(super) struct Step {
+    pub(super) to: Position,
+    /// New deliveries that wait for nothing.
+    pub(super) fresh: Vec<Fresh>,
+    /// Endpoints in whose rows something is due from then on.
+    pub(super) due: Vec<(EndpointId, Time)>,
+    /// Endpoints that changed.
+    pub(super) changed: Vec<Arc<Target>>,
+    /// Endpoints that are gone.
+    pub(super) gone: Vec<EndpointId>,
+}
+
+/// Why following stopped.
+#[derive(Debug, thiserror::Error)]
+enum FollowError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Work(#[from] WorkError),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error("event {position} cannot be read")]
+    Event {
+        position: Position,
+        #[source]
+        error: DecodeError,
+    },
+    #[error("what is remembered of an endpoint cannot be read or written")]
+    Target(#[from] serde_json::Error),
+    #[error("nobody dispatches any more")]
+    Alone,
+}
+
+/// Follows the log until the job is lost. A fault is reported and tried again: skipping could lose a delivery.
+pub(super) async fn follow(
+    bench: &WebhookBench,
+    lease: &Lease,
+    news: &mpsc::Sender<News>,
+    mine: &CancellationToken,
+) {
+    while !mine.is_cancelled() {
+        let error = tokio::select! {
+            () = mine.cancelled() => return,
+            Err(error) = keep_following(bench, lease, news) => error,
+        };
+        if matches!(error, FollowError::Work(WorkError::Deposed) | FollowError::Alone) {
+            tracing::warn!("another node keeps the deliveries now");
+            return mine.cancel();
+        }
+        tracing::error!(error = &error as &dyn std::error::Error, "the deliveries do not follow the log");
+        let clock = &bench.runtime.clock;
+        tokio::select! {
+            () = mine.cancelled() => {}
+            () = clock.sleep_until(clock.now() + PAUSE_AFTER_FAULT) => {}
+        }
+    }
+}
+
+async fn keep_following(
+    bench: &WebhookBench,
+    lease: &Lease,
+    news: &mpsc::Sender<News>,
+) -> Result<Infallible, FollowError> {
+    let mut at = bench.store.checkpoint().await.map_err(WorkError::from)?;
+    let mut targets = Targets::load(bench.store.targets().await.map_err(WorkError::from)?)?;
+    // attempts that are recorded and not read yet must not be made again
+    let head = bench.runtime.store.head().await?;
+    let mut ready = false;
+    let mut log = Subscription::new(bench.runtime.store.clone(), at, BATCH);
+    loop {
+        if !ready && at >= head {
+            ready = true;
+            tell(news, News::Ready(at, targets.all())).await?;
+        }
+        let events = log.next().await?;
+        let (changes, mut step) = read(bench, &events, &mut targets).await?;
+        bench.store.commit(lease, at, log.position(), &changes).await?;
+        at = log.position();
+        step.to = at;
+        if ready {
+            tell(news, News::Followed(Box::new(step))).await?;
+        }
+    }
+}
+
+async fn tell(news: &mpsc::Sender<News>, what: News) -> Result<(), FollowError> {
+    news.send(what).await.map_err(|_| FollowError::Alone)
+}
+
+async fn read(
+    bench: &WebhookBench,
+    events: &[Recorded],
+    targets: &mut Targets,
+) -> Result<(Vec<DeliveryChange>, Step), FollowError> {
+    let mut told = bench.public.of(events).await?.into_iter().peekable();
+    let mut reading = Reading { targets, changes: Vec::new(), step: Step::default() };
+    for recorded in events {
+        if let Some(event) = told.next_if(|event| event.position == recorded.position) {
+            reading.publish(event);
+        }
+        let unreadable = |error| FollowError::Event { position: recorded.position, error };
+        match recorded.stream.category() {
+            Endpoint::CATEGORY => {
+                let event = EndpointEvent::decode(&recorded.event_type, recorded.schema, &recorded.payload);
+                reading.endpoint(recorded, &event.map_err(unreadable)?)?;
+            }
+            Delivery::CATEGORY => {
+                let event = DeliveryEvent::decode(&recorded.event_type, recorded.schema, &recorded.payload);
+                reading.delivery(recorded, event.map_err(unreadable)?)?;
+            }
+            _ => {}
+        }
+    }
+    Ok((reading.changes, reading.step))
+}
+
+struct Reading<'t> {
+    targets: &'t mut Targets,
+    changes: Vec<DeliveryChange>,
+    step: Step,
+}
+
+impl Reading<'_> {
+    fn publish(&mut self, event: PublicEvent) {
+        for target in self.targets.wanting(&event) {
+            let new = NewDelivery {
+                id: DeliveryId::of(target.id, event.id),
+                client: event.client,
+                of: DeliveryOf {
+                    endpoint: target.id,
+                    event: event.id,
+                    event_type: event.event_type.clone(),
+                    source: event.position,
+                    subject: event.subject,
+                },
+                at: event.at,
+                ordered: target.is_ordered(),
+            };
+            if new.ordered {
+                self.step.due.push((target.id, event.at));
+            } else {
+                let item = DueDelivery {
+                    id: new.id,
+                    client: new.client,
+                    of: new.of.clone(),
+                    due: event.at,
+                    before: 0,
+                    version: domain::envelope::Version::NONE,
+                };
+                self.step.fresh.push(Fresh { item, body: event.body.clone() });
+            }
+            self.changes.push(DeliveryChange::Schedule(new));
+        }
+        self.changes.push(DeliveryChange::Publish(event));
+    }
+
+    fn endpoint(&mut self, recorded: &Recorded, event: &EndpointEvent) -> Result<(), FollowError> {
+        let id = EndpointId(recorded.stream.id());
+        let was_ordered = self.targets.get(id).is_some_and(|target| target.is_ordered());
+        let target = self.targets.take(recorded, event);
+        match event {
+            EndpointEvent::Deleted(_) => {
+                self.targets.remove(id);
+                self.changes.extend([DeliveryChange::CancelAll(id), DeliveryChange::Forget(id)]);
+                self.step.gone.push(id);
+                return Ok(());
+            }
+            EndpointEvent::ReplayRequested(replay) => {
+                self.changes.push(DeliveryChange::Replay(asked(&target, replay, recorded.position)));
+                self.step.due.push((id, replay.at));
+            }
+            EndpointEvent::Updated(updated) if was_ordered && !target.is_ordered() => {
+                self.changes.push(DeliveryChange::Unblock(id, updated.at));
+                self.step.due.push((id, updated.at));
+            }
+            _ => {}
+        }
+        self.remember(target)
+    }
+
+    fn remember(&mut self, target: Arc<Target>) -> Result<(), FollowError> {
+        self.changes.push(DeliveryChange::Remember(target.stored()?));
+        self.step.changed.push(target);
+        Ok(())
+    }
+
+    fn delivery(&mut self, recorded: &Recorded, event: DeliveryEvent) -> Result<(), FollowError> {
+        let delivery = DeliveryId(recorded.stream.id());
+        let version = recorded.version;
+        match event {
+            DeliveryEvent::Attempted(fact) => self.attempted(recorded, delivery, fact),
+            DeliveryEvent::RedeliveryRequested(asked) => {
+                self.changes.push(DeliveryChange::Redeliver { delivery, due: asked.at, version });
+                self.look_everywhere(recorded, asked.at);
+                Ok(())
+            }
+            DeliveryEvent::Cancelled(cancelled) => {
+                self.changes.push(DeliveryChange::Cancel { delivery, at: cancelled.at, version });
+                self.look_everywhere(recorded, cancelled.at);
+                Ok(())
+            }
+        }
+    }
+
+    /// A request does not name the endpoint; those of the client are few.
+    fn look_everywhere(&mut self, recorded: &Recorded, at: Time) {
+        let of_client = self.targets.all().into_iter().filter(|target| target.client == recorded.client_id);
+        self.step.due.extend(of_client.map(|target| (target.id, at)));
+    }
+
+    fn attempted(
+        &mut self,
+        recorded: &Recorded,
+        delivery: DeliveryId,
+        mut fact: DeliveryAttempted,
+    ) -> Result<(), FollowError> {
+        if fact.cause == Cause::Test {
+            // what was sent is nowhere else
+            fact.of.source = recorded.position;
+            let sent = fact.sent.take().and_then(Personal::into_inner);
+            self.changes.push(DeliveryChange::Publish(PublicEvent {
+                id: fact.of.event,
+                client: recorded.client_id,
+                position: recorded.position,
+                event_type: TEST_TYPE.to_owned(),
+                subject: fact.of.subject,
+                agent: None,
+                at: fact.attempt.began_at,
+                body: sent.map(|sent| Bytes::from(sent.into_vec())).unwrap_or_default(),
+            }));
+        } else {
+            let endpoint = fact.of.endpoint;
+            let judged = self.targets.judge(endpoint, fact.attempt.succeeded(), fact.attempt.began_at);
+            match fact.then {
+                Then::Again { due } => self.step.due.push((endpoint, due)),
+                // it may let the next one go, or have been asked for once more
+                _ if self.targets.get(endpoint).is_some_and(|target| target.is_ordered()) => {
+                    self.step.due.push((endpoint, fact.at));
+                }
+                Then::Failed { .. } => self.step.due.push((endpoint, fact.at)),
+                Then::Succeeded | Then::Cancelled => {}
+            }
+            if let Some(target) = judged {
+                self.remember(target)?;
+            }
+        }
+        self.changes.push(DeliveryChange::Attempted(Box::new(RecordedAttempt {
+            delivery,
+            client: recorded.client_id,
+            id: recorded.id,
+            version: recorded.version,
+            fact,
+        })));
+        Ok(())
+    }
+}
+
+fn asked(target: &Target, replay: &ReplayRequested, position: Position) -> Replay {
+    Replay {
+        endpoint: target.id,
+        client: target.client,
+        since: replay.since,
+        until: replay.until.unwrap_or(replay.at),
+        events: replay.events.clone(),
+        agent: target.endpoint.terms().and_then(|terms| terms.agent_id),
+        only_failed: replay.only_failed,
+        due: replay.at,
+        position,
+    }
+}

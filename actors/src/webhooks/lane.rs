@@ -1,0 +1,265 @@
+//! How much one endpoint may be sent at once. Pure: time comes in, nothing goes out.
+
+use std::time::Duration;
+
+use domain::envelope::Time;
+use domain::webhook::delivery::{Attempt, ErrorClass};
+
+/// How many attempts a lane begins with.
+const FIRST_WINDOW: usize = 2;
+/// After so many failures in a row that speak of reach or load, the breaker opens.
+const STRAINS: u32 = 5;
+/// How long it is open the first time, and at most.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What an attempt says of its endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It takes what it is sent.
+    Good,
+    /// It answers, if not as it should.
+    Answers,
+    /// It cannot be reached, or is under water.
+    Strained,
+    /// Nothing was sent.
+    Unknown,
+}
+
+impl Verdict {
+    pub(super) fn of(attempt: &Attempt) -> Self {
+        match (attempt.status, attempt.error) {
+            _ if attempt.succeeded() => Self::Good,
+            (Some(429 | 502 | 503 | 504), _) => Self::Strained,
+            (Some(_), _) => Self::Answers,
+            // nothing was asked of the endpoint
+            (None, Some(ErrorClass::Blocked)) => Self::Answers,
+            (None, _) => Self::Strained,
+        }
+    }
+}
+
+/// How much may be begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// So many attempts, at least one.
+    Now(usize),
+    /// None before then.
+    At(Time),
+    /// None until one that is under way has ended.
+    AfterOne,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Breaker {
+    Closed,
+    Open { until: Time, pause: Duration },
+    Probing { pause: Duration },
+}
+
+/// Tokens for a rate: at most a second's worth are saved up.
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    rate: u32,
+    tokens: f64,
+    at: Time,
+}
+
+/// The state of one endpoint.
+#[derive(Debug, Clone)]
+pub(super) struct Lane {
+    most: usize,
+    window: usize,
+    under_way: usize,
+    strains: u32,
+    proven: bool,
+    breaker: Breaker,
+    bucket: Option<Bucket>,
+}
+
+impl Lane {
+    pub(super) fn new(most: usize) -> Self {
+        let window = FIRST_WINDOW.min(most).max(1);
+        Self { most, window, under_way: 0, strains: 0, proven: false, breaker: Breaker::Closed, bucket: None }
+    }
+
+    /// Whether the last that was heard of the endpoint was good.
+    pub(super) fn is_proven(&self) -> bool {
+        self.proven
+    }
+
+    /// Holds it to a rate, in attempts a second.
+    pub(super) fn limit(&mut self, rate: Option<u32>, now: Time) {
+        if self.bucket.map(|bucket| bucket.rate) != rate {
+            self.bucket = rate.map(|rate| Bucket { rate, tokens: f64::from(rate), at: now });
+        }
+    }
+
+    pub(super) fn room(&mut self, now: Time) -> Room {
+        match self.breaker {
+            Breaker::Open { until, .. } if now < until => return Room::At(until),
+            Breaker::Open { pause, .. } => self.breaker = Breaker::Probing { pause },
+            Breaker::Closed | Breaker::Probing { .. } => {}
+        }
+        let most = if matches!(self.breaker, Breaker::Probing { .. }) { 1 } else { self.window };
+        let Some(room) = most.checked_sub(self.under_way).filter(|room| *room > 0) else {
+            return Room::AfterOne;
+        };
+        match &mut self.bucket {
+            None => Room::Now(room),
+            Some(bucket) => match bucket.fill(now) {
+                0 => Room::At(bucket.next()),
+                tokens => Room::Now(room.min(tokens)),
+            },
+        }
+    }
+
+    /// An attempt begins.
+    pub(super) fn begin(&mut self) {
+        self.under_way += 1;
+        if let Some(bucket) = &mut self.bucket {
+            bucket.tokens -= 1.0;
+        }
+    }
+
+    /// An attempt has ended.
+    pub(super) fn end(&mut self, verdict: Verdict, now: Time) {
+        self.under_way = self.under_way.saturating_sub(1);
+        match verdict {
+            Verdict::Good => {
+                self.window = (self.window + 1).min(self.most);
+                self.proven = true;
+                self.close();
+            }
+            Verdict::Answers => self.close(),
+            Verdict::Strained => {
+                self.window = (self.window / 2).max(1);
+                self.proven = false;
+                self.strains += 1;
+                self.strain(now);
+            }
+            Verdict::Unknown => {}
+        }
+    }
+
+    fn close(&mut self) {
+        self.strains = 0;
+        self.breaker = Breaker::Closed;
+    }
+
+    fn strain(&mut self, now: Time) {
+        let pause = match self.breaker {
+            Breaker::Probing { pause } => (pause * 2).min(LONGEST_PAUSE),
+            Breaker::Closed if self.strains >= STRAINS => FIRST_PAUSE,
+            // one that was under way before it opened
+            Breaker::Closed | Breaker::Open { .. } => return,
+        };
+        self.breaker = Breaker::Open { until: now + pause, pause };
+    }
+}
+
+impl Bucket {
+    fn fill(&mut self, now: Time) -> usize {
+        let passed = (now - self.at).as_seconds_f64().max(0.0);
+        self.tokens = (self.tokens + passed * f64::from(self.rate)).min(f64::from(self.rate));
+        self.at = now;
+        self.tokens.max(0.0) as usize
+    }
+
+    fn next(&self) -> Time {
+        let seconds = (1.0 - self.tokens).max(0.0) / f64::from(self.rate);
+        // a little late rather than in vain
+        self.at + Duration::from_secs_f64(seconds) + Duration::from_millis(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> Time {
+        Time::from_timestamp_millis(1_767_225_600_000 + ms).unwrap()
+    }
+
+    fn fail(lane: &mut Lane, ms: i64) {
+        lane.begin();
+        lane.end(Verdict::Strained, at(ms));
+    }
+
+    #[test]
+    fn an_endpoint_earns_its_room_and_loses_it_faster() {
+        let mut lane = Lane::new(8);
+        assert_eq!(lane.room(at(0)), Room::Now(2));
+        for _ in 0..20 {
+            lane.begin();
+            lane.end(Verdict::Good, at(0));
+        }
+        assert_eq!(lane.room(at(0)), Room::Now(8));
+        fail(&mut lane, 0);
+        fail(&mut lane, 0);
+        assert_eq!(lane.room(at(0)), Room::Now(2));
+        lane.begin();
+        lane.begin();
+        assert_eq!(lane.room(at(0)), Room::AfterOne);
+    }
+
+    #[test]
+    fn the_breaker_opens_probes_and_closes() {
+        let mut lane = Lane::new(8);
+        (0..5).for_each(|_| fail(&mut lane, 0));
+        assert_eq!(lane.room(at(999)), Room::At(at(1_000)));
+        assert_eq!(lane.room(at(1_000)), Room::Now(1));
+        lane.begin();
+        assert_eq!(lane.room(at(1_000)), Room::AfterOne, "one probe at a time");
+        lane.end(Verdict::Strained, at(2_000));
+        assert_eq!(lane.room(at(2_000)), Room::At(at(4_000)), "longer each time");
+        for _ in 0..10 {
+            let Room::At(until) = lane.room(at(0)) else { panic!("it is open") };
+            assert!(matches!(lane.room(until), Room::Now(1)));
+            lane.begin();
+            lane.end(Verdict::Strained, until);
+            let Room::At(next) = lane.room(until) else { panic!("it is open") };
+            assert!(next - until <= chrono::TimeDelta::seconds(30));
+        }
+        let Room::At(until) = lane.room(at(0)) else { panic!("it is open") };
+        assert_eq!(lane.room(until), Room::Now(1));
+        lane.begin();
+        lane.end(Verdict::Good, until);
+        assert!(matches!(lane.room(until), Room::Now(2..)));
+    }
+
+    #[test]
+    fn an_endpoint_that_answers_is_within_reach_whatever_it_says() {
+        let mut lane = Lane::new(8);
+        for _ in 0..50 {
+            lane.begin();
+            lane.end(Verdict::Answers, at(0));
+        }
+        assert_eq!(lane.room(at(0)), Room::Now(2));
+    }
+
+    #[test]
+    fn a_rate_is_kept_and_a_second_of_it_saved_up() {
+        let mut lane = Lane::new(64);
+        lane.limit(Some(10), at(0));
+        lane.window = 64;
+        assert_eq!(lane.room(at(0)), Room::Now(10));
+        let mut sent = 0;
+        let mut now = at(0);
+        while now < at(2_000) {
+            match lane.room(now) {
+                Room::Now(_) => {
+                    lane.begin();
+                    lane.end(Verdict::Good, now);
+                    sent += 1;
+                }
+                Room::At(then) => {
+                    assert!(then > now);
+                    now = then;
+                }
+                Room::AfterOne => panic!("nothing is under way"),
+            }
+        }
+        assert!((28..=30).contains(&sent), "{sent}");
+    }
+}

@@ -1,0 +1,599 @@
+//! Deliveries on virtual time: the log in memory, the rows in SQLite, endpoints that do as they are told.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use actors::session::Session;
+use actors::webhooks::{Courier, WebhookBench, WebhookOptions, run};
+use actors::{CommandContext, Runtime, TraceHooks};
+use adapters::event_store::MemoryEventStore;
+use adapters::read_models::SqlViews;
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::envelope::{Actor, Metadata, NewEvent, Position, Recorded, StreamId, Time, Version};
+use domain::ids::{CallId, ClientId, DeliveryId, EndpointId};
+use domain::origin::Origin;
+use domain::ports::clock::Clock;
+use domain::ports::deliveries::DeliveryStore;
+use domain::ports::event_store::{Direction, EventStore, Expected};
+use domain::ports::ids::Ids;
+use domain::ports::vault::{Sealed, Vault, VaultError};
+use domain::ports::webhooks::{PublicEvents, PublishError, WebhookRequest, WebhookSender};
+use domain::testing::clock::ManualClock;
+use domain::testing::ids::SequentialIds;
+use domain::webhook::delivery::{
+    Attempt, Delivery, DeliveryCommand, DeliveryEvent, ErrorClass, GaveUp, Then,
+};
+use domain::webhook::endpoint::{
+    CustomHeaders, Endpoint, EndpointCommand, EndpointCreated, EndpointPatch, EndpointTerms, Ordering,
+    ReplayRequested,
+};
+use domain::webhook::public::PublicEvent;
+use domain::webhook::schedule::Schedule;
+use domain::webhook::signing::SigningSecret;
+use domain::wire::DomainEvent;
+use serde_bytes::ByteBuf;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+const CLIENT: ClientId = ClientId(Uuid::from_u128(1));
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What an endpoint does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Does {
+    Answer(u16),
+    Refuse,
+    Hang,
+}
+
+/// What was sent where.
+#[derive(Debug, Clone, PartialEq)]
+struct Sent {
+    url: String,
+    id: String,
+    body: Bytes,
+    headers: BTreeMap<String, String>,
+    at: Time,
+}
+
+#[derive(Debug, Default)]
+struct Net {
+    /// By URL; what comes next, and then for good.
+    next: Mutex<HashMap<String, VecDeque<Does>>>,
+    always: Mutex<HashMap<String, Does>>,
+    sent: Mutex<Vec<Sent>>,
+}
+
+#[async_trait]
+impl WebhookSender for Net {
+    async fn send(&self, request: &WebhookRequest) -> Attempt {
+        let headers: BTreeMap<_, _> = request.headers.iter().cloned().collect();
+        let sent = Sent {
+            url: request.url.clone(),
+            id: headers["webhook-id"].clone(),
+            body: request.body.clone(),
+            headers,
+            at: request.now,
+        };
+        self.sent.lock().unwrap().push(sent);
+        let next = self.next.lock().unwrap().get_mut(&request.url).and_then(VecDeque::pop_front);
+        let does = next.or_else(|| self.always.lock().unwrap().get(&request.url).copied());
+        let does = does.unwrap_or(Does::Answer(200));
+        if does == Does::Hang {
+            std::future::pending::<()>().await;
+        }
+        let (status, error) = match does {
+            Does::Answer(status @ 200..300) => (Some(status), None),
+            Does::Answer(status) => (Some(status), Some(ErrorClass::Status)),
+            Does::Refuse | Does::Hang => (None, Some(ErrorClass::Connect)),
+        };
+        Attempt {
+            began_at: request.now,
+            latency_ms: 1,
+            status,
+            error,
+            detail: None,
+            address: None,
+            headers: BTreeMap::new(),
+            body: None,
+        }
+    }
+}
+
+/// Every event of a call is told, as its own name.
+#[derive(Debug)]
+struct TellsAll;
+
+#[async_trait]
+impl PublicEvents for TellsAll {
+    async fn of(&self, facts: &[Recorded]) -> Result<Vec<PublicEvent>, PublishError> {
+        let told = |fact: &Recorded| PublicEvent {
+            id: fact.id,
+            client: fact.client_id,
+            position: fact.position,
+            event_type: "call.ended".to_owned(),
+            subject: fact.stream.id(),
+            agent: None,
+            at: fact.recorded_at,
+            body: Bytes::from(format!("{{\"position\":{}}}", fact.position)),
+        };
+        Ok(facts.iter().filter(|fact| fact.stream.category() == "call").map(told).collect())
+    }
+}
+
+/// Seals nothing.
+#[derive(Debug)]
+struct Open;
+
+#[async_trait]
+impl Vault for Open {
+    async fn seal(&self, _: ClientId, _: &str, plain: &[u8]) -> Result<Sealed, VaultError> {
+        Ok(Sealed { key: Uuid::nil(), bytes: ByteBuf::from(plain.to_vec()) })
+    }
+
+    async fn open(&self, _: ClientId, _: &str, sealed: &Sealed) -> Result<Vec<u8>, VaultError> {
+        Ok(sealed.bytes.to_vec())
+    }
+
+    async fn secret(&self, _: &str) -> Result<[u8; 32], VaultError> {
+        Ok([0; 32])
+    }
+}
+
+struct World {
+    clock: Arc<ManualClock>,
+    log: Arc<MemoryEventStore>,
+    views: Arc<SqlViews>,
+    net: Arc<Net>,
+    runtime: Runtime,
+    stop: CancellationToken,
+    running: Option<tokio::task::JoinHandle<()>>,
+    folder: Arc<TempDir>,
+}
+
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < PATIENCE, "not soon enough: {what}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let views = Arc::new(SqlViews::open_sqlite(&folder.path().join("views.db")).await.unwrap());
+        let mut world = Self::on(Arc::default(), Arc::new(MemoryEventStore::new()), views, folder, 0);
+        world.start();
+        world
+    }
+
+    fn on(
+        clock: Arc<ManualClock>,
+        log: Arc<MemoryEventStore>,
+        views: Arc<SqlViews>,
+        folder: Arc<TempDir>,
+        first_id: u64,
+    ) -> Self {
+        let ids: Arc<dyn Ids> = Arc::new(SequentialIds::after(first_id));
+        let runtime = Runtime {
+            store: log.clone(),
+            clock: clock.clone(),
+            node: format!("node-{first_id}").into(),
+            ids,
+            trace: TraceHooks::default(),
+        };
+        let (net, stop) = (Arc::new(Net::default()), CancellationToken::new());
+        Self { clock, log, views, net, runtime, stop, running: None, folder }
+    }
+
+    fn start(&mut self) {
+        let courier =
+            Courier::new(self.runtime.clone(), Arc::new(Open), self.net.clone(), Schedule::default());
+        let bench = WebhookBench {
+            runtime: self.runtime.clone(),
+            public: Arc::new(TellsAll),
+            store: self.views.clone(),
+            leases: self.views.clone(),
+            courier: Arc::new(courier),
+        };
+        let options = WebhookOptions { arbiters: 1, ..WebhookOptions::default() };
+        self.running = Some(tokio::spawn(run(bench, options, self.stop.clone())));
+    }
+
+    /// The node dies, and another one begins on what is left: the log, and the rows or none.
+    async fn reborn(mut self, views: Option<Arc<SqlViews>>) -> Self {
+        self.stop.cancel();
+        self.running.take().unwrap().await.unwrap();
+        let views = views.unwrap_or_else(|| self.views.clone());
+        let mut next = Self::on(self.clock.clone(), self.log.clone(), views, self.folder.clone(), 1_000_000);
+        next.start();
+        next
+    }
+
+    fn context(&self) -> CommandContext {
+        CommandContext {
+            client: CLIENT,
+            correlation_id: Uuid::nil(),
+            causation_id: None,
+            actor: Actor::System("test".to_owned()),
+            request_id: None,
+            traceparent: None,
+            command_id: None,
+        }
+    }
+
+    async fn tell(&self, endpoint: EndpointId, command: EndpointCommand) {
+        let mut session = Session::<Endpoint>::new(self.runtime.clone(), endpoint.stream());
+        session.execute(&command, &self.context(), None).await.unwrap();
+    }
+
+    async fn endpoint(&self, url: &str, ordering: Ordering) -> EndpointId {
+        let id = EndpointId(self.runtime.ids.next());
+        let terms = EndpointTerms {
+            url: url.to_owned(),
+            events: vec!["call.*".to_owned()],
+            agent_id: None,
+            description: None,
+            enabled: true,
+            headers: CustomHeaders::default(),
+            ordering,
+            rate_limit_per_second: None,
+        };
+        let secret = Sealed { key: Uuid::nil(), bytes: ByteBuf::from(vec![7; 32]) };
+        let created = EndpointCreated { terms, secret, origin: Origin::default(), at: self.clock.now() };
+        self.tell(id, EndpointCommand::Create(Box::new(created))).await;
+        id
+    }
+
+    async fn patch(&self, endpoint: EndpointId, patch: EndpointPatch) {
+        let (patch, now) = (Box::new(patch), self.clock.now());
+        self.tell(endpoint, EndpointCommand::Update { patch, origin: Origin::default(), now }).await;
+    }
+
+    /// Something happens in a call; the id of the event.
+    async fn happens(&self, call: u128) -> Uuid {
+        let id = self.runtime.ids.next();
+        let event = NewEvent {
+            id,
+            event_type: "call.anything".to_owned(),
+            schema: 1,
+            client_id: CLIENT,
+            payload: vec![0x80],
+            metadata: Metadata::system("test", id),
+            recorded_at: self.clock.now(),
+        };
+        let stream = StreamId::new(CallId::CATEGORY, Uuid::from_u128(call));
+        self.log.append(&stream, Expected::Any, vec![event]).await.unwrap();
+        id
+    }
+
+    fn sent(&self) -> Vec<Sent> {
+        self.net.sent.lock().unwrap().clone()
+    }
+
+    fn sent_to(&self, url: &str) -> Vec<Sent> {
+        self.sent().into_iter().filter(|sent| sent.url == url).collect()
+    }
+
+    async fn sends(&self, count: usize) {
+        until(&format!("{count} sent"), async || self.sent().len() >= count).await;
+        assert_eq!(self.sent().len(), count);
+    }
+
+    /// Waits until the log is read to its end.
+    async fn read(&self) {
+        until("the log is read", async || {
+            DeliveryStore::checkpoint(&*self.views).await.unwrap() == self.log.head().await.unwrap()
+        })
+        .await;
+    }
+
+    /// The attempts at a delivery, as the log has them.
+    async fn attempts(&self, endpoint: EndpointId, event: Uuid) -> Vec<(Position, Then)> {
+        let stream = DeliveryId::of(endpoint, event).stream();
+        let events = self.log.read_stream(&stream, Version::NONE, Direction::Forwards, 500).await.unwrap();
+        let then =
+            |event: &Recorded| match DeliveryEvent::decode(&event.event_type, event.schema, &event.payload) {
+                Ok(DeliveryEvent::Attempted(fact)) => Some((event.position, fact.then)),
+                _ => None,
+            };
+        events.iter().filter_map(then).collect()
+    }
+
+    async fn attempted(&self, endpoint: EndpointId, event: Uuid, count: usize) -> Then {
+        until(&format!("{count} attempts"), async || self.attempts(endpoint, event).await.len() >= count)
+            .await;
+        self.read().await;
+        let attempts = self.attempts(endpoint, event).await;
+        assert_eq!(attempts.len(), count);
+        attempts[count - 1].1
+    }
+
+    async fn is_open(&self, endpoint: EndpointId) -> bool {
+        let mut session = Session::<Endpoint>::new(self.runtime.clone(), endpoint.stream());
+        session.refresh().await.unwrap();
+        session.state().is_open()
+    }
+
+    fn always(&self, url: &str, does: Does) {
+        self.net.always.lock().unwrap().insert(url.to_owned(), does);
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+#[actix::test]
+async fn an_event_is_delivered_at_once_to_every_endpoint_that_wants_it_and_recorded() {
+    let world = World::new().await;
+    let (a, b) =
+        (world.endpoint("a", Ordering::Parallel).await, world.endpoint("b", Ordering::Parallel).await);
+    let nothing = world.endpoint("c", Ordering::Parallel).await;
+    let patch = EndpointPatch { events: Some(vec!["credits.*".to_owned()]), ..EndpointPatch::default() };
+    world.patch(nothing, patch).await;
+    let event = world.happens(1).await;
+    world.sends(2).await;
+    for endpoint in [a, b] {
+        assert_eq!(world.attempted(endpoint, event, 1).await, Then::Succeeded);
+    }
+    let sent = world.sent_to("a").remove(0);
+    assert_eq!(sent.id, domain::ids::event_type_id(event));
+    let secret = SigningSecret::from_bytes(vec![7; 32]).unwrap();
+    assert_eq!(sent.headers["webhook-signature"], secret.sign(&sent.id, sent.at.timestamp(), &sent.body));
+    assert_eq!(sent.headers["webhook-timestamp"], sent.at.timestamp().to_string());
+    assert_eq!(DeliveryStore::stats(&*world.views, world.clock.now()).await.unwrap().pending, 0);
+}
+
+#[actix::test]
+async fn a_day_of_retries_keeps_the_schedule_the_id_and_the_bytes() {
+    let world = World::new().await;
+    world.always("a", Does::Answer(500));
+    let endpoint = world.endpoint("a", Ordering::Parallel).await;
+    let event = world.happens(1).await;
+    let begun = world.clock.now();
+    let plain = [5, 30, 120, 600, 1_800, 7_200, 18_000, 36_000, 43_200];
+    for (round, delay) in (1..).zip(plain) {
+        let Then::Again { due } = world.attempted(endpoint, event, round).await else { panic!("{round}") };
+        let wait = due - world.clock.now();
+        let spread = (wait.as_seconds_f64() / f64::from(delay) - 1.0).abs();
+        assert!(spread <= 0.2001, "attempt {round}: {wait}");
+        // not a moment before
+        world.clock.advance(wait.to_std().unwrap() - Duration::from_micros(1));
+        assert_eq!(world.sent().len(), round);
+        world.clock.advance(Duration::from_micros(1));
+        world.sends(round + 1).await;
+    }
+    let then = world.attempted(endpoint, event, 10).await;
+    assert_eq!(then, Then::Failed { why: GaveUp::Exhausted });
+    assert!(world.clock.now() - begun > chrono::TimeDelta::hours(23));
+    let sent = world.sent();
+    assert!(sent.iter().all(|other| other.id == sent[0].id && other.body == sent[0].body));
+    let signatures: std::collections::BTreeSet<_> =
+        sent.iter().map(|sent| sent.headers["webhook-signature"].clone()).collect();
+    assert_eq!(signatures.len(), 10, "each attempt is signed anew");
+    world.clock.advance(Duration::from_secs(1_000_000));
+    let other = world.happens(2).await;
+    world.attempted(endpoint, other, 1).await;
+    assert_eq!(world.attempts(endpoint, event).await.len(), 10, "that was the last one");
+}
+
+#[actix::test]
+async fn an_endpoint_that_hangs_delays_no_other() {
+    let world = World::new().await;
+    world.always("hangs", Does::Hang);
+    world.endpoint("hangs", Ordering::Parallel).await;
+    let well = world.endpoint("well", Ordering::Parallel).await;
+    let mut events = Vec::new();
+    for call in 0..200 {
+        events.push(world.happens(call).await);
+    }
+    for event in events {
+        assert_eq!(world.attempted(well, event, 1).await, Then::Succeeded);
+    }
+    assert!(world.sent_to("hangs").len() <= 2, "and takes no more than it was given");
+}
+
+#[actix::test]
+async fn an_endpoint_that_is_gone_or_failed_for_five_days_is_disabled_and_what_is_pending_is_kept() {
+    let world = World::new().await;
+    let gone = world.endpoint("gone", Ordering::Parallel).await;
+    world.always("gone", Does::Answer(410));
+    let event = world.happens(1).await;
+    assert_eq!(world.attempted(gone, event, 1).await, Then::Failed { why: GaveUp::Gone });
+    until("it is disabled", async || !world.is_open(gone).await).await;
+
+    let failing = world.endpoint("failing", Ordering::Parallel).await;
+    world.always("failing", Does::Answer(500));
+    let first = world.happens(2).await;
+    world.attempted(failing, first, 1).await;
+    world.clock.advance(Duration::from_secs(5 * 24 * 3600 - 1));
+    world.attempted(failing, first, 2).await;
+    assert!(world.is_open(failing).await);
+    world.clock.advance(Duration::from_secs(40));
+    world.attempted(failing, first, 3).await;
+    until("it is disabled", async || !world.is_open(failing).await).await;
+    world.read().await;
+    // nothing is sent, and nothing new is scheduled
+    world.clock.advance(Duration::from_secs(24 * 3600));
+    world.happens(3).await;
+    world.read().await;
+    assert_eq!((world.sent_to("failing").len(), world.sent_to("gone").len()), (3, 1));
+    // once it is enabled, what was pending goes on where it was
+    world.always("failing", Does::Answer(200));
+    world.patch(failing, EndpointPatch { enabled: Some(true), ..EndpointPatch::default() }).await;
+    assert_eq!(world.attempted(failing, first, 4).await, Then::Succeeded);
+}
+
+#[actix::test]
+async fn one_success_ends_the_count_of_failing_days() {
+    let world = World::new().await;
+    let endpoint = world.endpoint("a", Ordering::Parallel).await;
+    world
+        .net
+        .next
+        .lock()
+        .unwrap()
+        .insert("a".into(), [Does::Answer(500), Does::Answer(200), Does::Answer(500)].into());
+    let first = world.happens(1).await;
+    world.attempted(endpoint, first, 1).await;
+    world.clock.advance(Duration::from_secs(3 * 24 * 3600));
+    world.attempted(endpoint, first, 2).await;
+    world.clock.advance(Duration::from_secs(3 * 24 * 3600));
+    let second = world.happens(2).await;
+    world.attempted(endpoint, second, 1).await;
+    assert!(world.is_open(endpoint).await);
+}
+
+#[actix::test]
+async fn in_order_means_one_after_the_other_about_one_subject_and_no_other() {
+    let world = World::new().await;
+    let endpoint = world.endpoint("a", Ordering::PerSubject).await;
+    world.net.next.lock().unwrap().insert("a".into(), [Does::Answer(500)].into());
+    let first = world.happens(1).await;
+    world.attempted(endpoint, first, 1).await;
+    let (second, third) = (world.happens(1).await, world.happens(1).await);
+    let other = world.happens(2).await;
+    assert_eq!(world.attempted(endpoint, other, 1).await, Then::Succeeded);
+    assert!(world.attempts(endpoint, second).await.is_empty(), "it waits for the first");
+    world.clock.advance(Duration::from_secs(10));
+    for event in [first, second, third] {
+        until("delivered", async || {
+            world.attempts(endpoint, event).await.last().is_some_and(|last| last.1 == Then::Succeeded)
+        })
+        .await;
+    }
+    let at = |attempts: Vec<(Position, Then)>| attempts.last().unwrap().0;
+    let order = [
+        at(world.attempts(endpoint, first).await),
+        at(world.attempts(endpoint, second).await),
+        at(world.attempts(endpoint, third).await),
+    ];
+    assert!(order.is_sorted(), "{order:?}");
+}
+
+#[actix::test]
+async fn a_node_that_begins_anew_makes_no_attempt_twice_that_is_recorded_and_no_delivery_twice_ever() {
+    let world = World::new().await;
+    let endpoint = world.endpoint("a", Ordering::Parallel).await;
+    world.net.next.lock().unwrap().insert("a".into(), [Does::Answer(200), Does::Answer(500)].into());
+    let (done, again) = (world.happens(1).await, world.happens(2).await);
+    world.sends(2).await;
+    until("both recorded", async || {
+        world.attempts(endpoint, done).await.len() + world.attempts(endpoint, again).await.len() == 2
+    })
+    .await;
+    // once with the rows, once without: the log brings them back
+    let world = world.reborn(None).await;
+    let folder = tempfile::tempdir().unwrap();
+    let empty = Arc::new(SqlViews::open_sqlite(&folder.path().join("views.db")).await.unwrap());
+    let world = world.reborn(Some(empty)).await;
+    world.clock.advance(Duration::from_secs(10));
+    world.sends(1).await;
+    until("the one that failed is delivered", async || {
+        let all = [world.attempts(endpoint, done).await, world.attempts(endpoint, again).await].concat();
+        all.len() == 3 && all.iter().filter(|(_, then)| *then == Then::Succeeded).count() == 2
+    })
+    .await;
+    world.read().await;
+    assert_eq!(DeliveryStore::stats(&*world.views, world.clock.now()).await.unwrap().pending, 0);
+}
+
+#[actix::test]
+async fn an_attempt_that_was_cut_off_before_it_was_recorded_is_made_again_as_the_same() {
+    let world = World::new().await;
+    world.always("a", Does::Hang);
+    let endpoint = world.endpoint("a", Ordering::Parallel).await;
+    let event = world.happens(1).await;
+    world.sends(1).await;
+    let before = world.sent();
+    let world = world.reborn(None).await;
+    assert_eq!(world.attempted(endpoint, event, 1).await, Then::Succeeded);
+    let after = world.sent();
+    assert_eq!((after.len(), &after[0].id, &after[0].body), (1, &before[0].id, &before[0].body));
+}
+
+#[actix::test]
+async fn what_failed_or_was_missed_is_delivered_when_it_is_asked_for() {
+    let world = World::new().await;
+    let endpoint = world.endpoint("a", Ordering::Parallel).await;
+    world.always("a", Does::Answer(410));
+    let lost = world.happens(1).await;
+    world.attempted(endpoint, lost, 1).await;
+    until("it is disabled", async || !world.is_open(endpoint).await).await;
+    let missed = world.happens(2).await;
+    world.read().await;
+    world.always("a", Does::Answer(200));
+    world.patch(endpoint, EndpointPatch { enabled: Some(true), ..EndpointPatch::default() }).await;
+    let mut session =
+        Session::<Delivery>::new(world.runtime.clone(), DeliveryId::of(endpoint, lost).stream());
+    let command = DeliveryCommand::Redeliver { origin: Origin::default(), now: world.clock.now() };
+    session.execute(&command, &world.context(), None).await.unwrap();
+    until("redelivered", async || world.attempts(endpoint, lost).await.len() == 2).await;
+    assert_eq!(world.attempts(endpoint, lost).await[1].1, Then::Succeeded);
+    world.clock.advance(Duration::from_secs(1));
+    let replay = ReplayRequested {
+        since: world.clock.now() - Duration::from_secs(60),
+        until: None,
+        events: vec!["call.ended".to_owned()],
+        only_failed: false,
+        request: Uuid::from_u128(5),
+        origin: Origin::default(),
+        at: world.clock.now(),
+    };
+    world.tell(endpoint, EndpointCommand::Replay(Box::new(replay))).await;
+    assert_eq!(world.attempted(endpoint, missed, 1).await, Then::Succeeded);
+    until("replayed", async || world.attempts(endpoint, lost).await.len() == 3).await;
+    let ids: Vec<_> = world.sent().into_iter().map(|sent| sent.id).collect();
+    assert_eq!(ids.iter().filter(|id| **id == domain::ids::event_type_id(lost)).count(), 3);
+}
+
+#[actix::test]
+async fn an_endpoint_that_is_deleted_is_sent_nothing_more() {
+    let world = World::new().await;
+    world.always("a", Does::Answer(500));
+    let endpoint = world.endpoint("a", Ordering::Parallel).await;
+    let event = world.happens(1).await;
+    world.attempted(endpoint, event, 1).await;
+    let delete = EndpointCommand::Delete { origin: Origin::default(), now: world.clock.now() };
+    world.tell(endpoint, delete).await;
+    world.read().await;
+    world.clock.advance(Duration::from_secs(3600));
+    let other = world.endpoint("b", Ordering::Parallel).await;
+    let event = world.happens(2).await;
+    world.attempted(other, event, 1).await;
+    assert_eq!(world.sent_to("a").len(), 1);
+    assert_eq!(DeliveryStore::stats(&*world.views, world.clock.now()).await.unwrap().pending, 0);
+}
+
+#[actix::test]
+async fn while_an_endpoint_cannot_be_reached_few_attempts_are_spent_and_then_all_is_delivered() {
+    let world = World::new().await;
+    world.always("a", Does::Refuse);
+    let endpoint = world.endpoint("a", Ordering::Parallel).await;
+    let mut events = Vec::new();
+    for call in 0..50 {
+        events.push(world.happens(call).await);
+    }
+    until("the breaker opens", async || world.sent().len() >= 5).await;
+    world.read().await;
+    let spent = world.sent().len();
+    assert!(spent <= 7, "{spent}");
+    world.always("a", Does::Answer(200));
+    until("all is delivered", async || {
+        world.clock.advance(Duration::from_millis(500));
+        let mut done = 0;
+        for event in &events {
+            let attempts = world.attempts(endpoint, *event).await;
+            done += usize::from(attempts.last().is_some_and(|last| last.1 == Then::Succeeded));
+        }
+        done == events.len()
+    })
+    .await;
+}

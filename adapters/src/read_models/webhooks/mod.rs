@@ -1,0 +1,7 @@
+//! Webhooks to clients: endpoints, and deliveries with what belongs to them.
+
+mod apply;
+mod batch;
+mod endpoints;
+mod queries;
+mod store;

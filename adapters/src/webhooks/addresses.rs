@@ -1,0 +1,138 @@
+//! Which addresses are somebody else's on the public Internet, and not this machine's, this network's or nobody's.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// What is not public in IPv4 besides what the standard library knows by name: network, length of its prefix.
+const V4: &[([u8; 4], u32)] = &[
+    ([0, 0, 0, 0], 8),      // "this network", RFC 791
+    ([100, 64, 0, 0], 10),  // shared by carriers, RFC 6598
+    ([192, 0, 0, 0], 24),   // protocol assignments, RFC 6890
+    ([192, 88, 99, 0], 24), // 6to4 relays, RFC 7526
+    ([198, 18, 0, 0], 15),  // benchmarks, RFC 2544
+    ([233, 252, 0, 0], 24), // documentation of multicast, RFC 6676
+    ([240, 0, 0, 0], 4),    // reserved, RFC 1112
+];
+
+/// What is not public in IPv6.
+const V6: &[([u16; 8], u32)] = &[
+    ([0, 0, 0, 0, 0, 0, 0, 0], 96),         // unspecified, loopback, IPv4-compatible
+    ([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96), // NAT64, RFC 6052: leads to an IPv4 address of the network's choice
+    ([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48), // the same, RFC 8215
+    ([0x100, 0, 0, 0, 0, 0, 0, 0], 64),     // discard, RFC 6666
+    ([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),    // protocol assignments, among them Teredo, RFC 2928
+    ([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32), // documentation
+    ([0x2002, 0, 0, 0, 0, 0, 0, 0], 16),    // 6to4, RFC 3056
+    ([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20),    // documentation, RFC 9637
+    ([0x5f00, 0, 0, 0, 0, 0, 0, 0], 16),    // segment routing, RFC 9602
+    ([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),     // unique local
+    ([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),    // link-local
+    ([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10),    // site-local, deprecated
+    ([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),     // multicast
+];
+
+/// Whether the address is one on the public Internet. One of IPv4 in the clothes of IPv6 is judged as what it is.
+#[must_use]
+pub fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let named = address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_broadcast()
+        || address.is_multicast()
+        || address.is_documentation();
+    let within = |(network, length): &([u8; 4], u32)| {
+        (address.to_bits() ^ Ipv4Addr::from(*network).to_bits()) >> (32 - length) == 0
+    };
+    !named && !V4.iter().any(within)
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let within = |(network, length): &([u16; 8], u32)| {
+        (address.to_bits() ^ Ipv6Addr::from(*network).to_bits()) >> (128 - length) == 0
+    };
+    !V6.iter().any(within)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The list of Svix's server, and more.
+    const BLOCKED: &[&str] = &[
+        "10.254.0.0",
+        "192.168.10.65",
+        "172.16.10.65",
+        "172.31.255.255",
+        "0.1.2.3",
+        "0.0.0.0",
+        "127.0.0.1",
+        "127.254.254.254",
+        "169.254.45.1",
+        "169.254.169.254",
+        "255.255.255.255",
+        "224.1.2.3",
+        "233.252.0.16",
+        "192.0.0.255",
+        "192.0.2.255",
+        "198.51.100.65",
+        "203.0.113.6",
+        "100.100.0.0",
+        "100.127.255.255",
+        "192.88.99.3",
+        "198.18.0.0",
+        "198.19.255.255",
+        "240.240.240.240",
+        "::",
+        "::1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "::127.0.0.1",
+        "2001:db8::1",
+        "3fff::dead:beef",
+        "fd7a:115c:a1e0::1",
+        "fc00::1",
+        "64:ff9b::808:808",
+        "64:ff9b::7f00:1",
+        "64:ff9b:1::1",
+        "100::1:2:3:4",
+        "2002:7f00:1::",
+        "fe80::1",
+        "fec0::1",
+        "ff02::1",
+        "5f00::1",
+        "2001::1",
+        "fd00:ec2::254",
+    ];
+    const ALLOWED: &[&str] = &[
+        "1.1.1.1",
+        "8.8.8.8",
+        "::ffff:8.8.8.8",
+        "172.15.255.255",
+        "172.32.0.0",
+        "100.63.255.255",
+        "100.128.0.0",
+        "198.17.255.255",
+        "198.20.0.0",
+        "223.255.255.255",
+        "126.255.255.255",
+        "2606:4700::1111",
+        "2a00:1450::1",
+        "2001:4860:4860::8888",
+    ];
+
+    #[test]
+    fn only_addresses_of_the_public_internet_are_public() {
+        for text in BLOCKED {
+            assert!(!is_public(text.parse().unwrap()), "{text} is not public");
+        }
+        for text in ALLOWED {
+            assert!(is_public(text.parse().unwrap()), "{text} is public");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The demo's own receiver of webhooks: it takes everything and counts it by type.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix_web::{App, HttpResponse, HttpServer, web};
+use anyhow::Context as _;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Event {
+    #[serde(rename = "type")]
+    event_type: String,
+}
+
+/// A receiver on this machine.
+pub(super) struct WebhookReceiver {
+    /// Where it is.
+    pub(super) url: String,
+    counts: Arc<Mutex<BTreeMap<String, u64>>>,
+}
+
+impl WebhookReceiver {
+    /// Starts it; it ends with the process.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub(super) fn start() -> anyhow::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
+        let url = format!("http://{}/webhooks", listener.local_addr()?);
+        let counts: Arc<Mutex<BTreeMap<String, u64>>> = Arc::default();
+        let kept = counts.clone();
+        let server = HttpServer::new(move || {
+            let kept = kept.clone();
+            App::new().default_service(web::to(move |body: web::Bytes| {
+                if let Ok(event) = serde_json::from_slice::<Event>(&body) {
+                    let mut counts = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                    *counts.entry(event.event_type).or_default() += 1;
+                }
+                async { HttpResponse::Ok().finish() }
+            }))
+        });
+        tokio::spawn(server.workers(1).disable_signals().listen(listener)?.run());
+        Ok(Self { url, counts })
+    }
+
+    /// What it was sent, for people.
+    pub(super) fn told(&self) -> String {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines: String = counts.iter().map(|(name, count)| format!("  {count:>5} {name}\n")).collect();
+        format!("Webhooks delivered to {}:\n\n{lines}\n", self.url)
+    }
+}

@@ -1,0 +1,32 @@
+//! Delivering no more.
+
+use actix_web::{post, web};
+use domain::ids::DeliveryId;
+use domain::webhook::delivery::DeliveryCommand;
+use projections::webhooks::DeliveryView;
+
+use super::steer::steer;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::WebhooksWrite;
+use crate::http::client_ip::ClientIp;
+use crate::http::{Answer, Enveloped, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Cancel a webhook delivery.
+///
+/// It is attempted no more. Where order is kept, the next one about the same subject goes.
+#[utoipa::path(post, path = "/api/v1/webhooks/deliveries/{id}/cancel", tag = "webhooks", operation_id = "cancelWebhookDelivery",
+    params(("id" = String, Path, description = "The delivery")),
+    responses((status = 202, description = "Cancelled", body = Enveloped<DeliveryView>), Problem))]
+#[post("/webhooks/deliveries/{id}/cancel")]
+pub(crate) async fn cancel_webhook_delivery(
+    caller: Caller<WebhooksWrite>,
+    PathId(id): PathId<DeliveryId>,
+    ip: ClientIp,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let command = DeliveryCommand::Cancel { origin: ip.origin(), now: backend.runtime.clock.now() };
+    steer(&backend, &caller, &request, id, &command).await
+}

@@ -1,0 +1,7 @@
+//! Deliveries: events on their way to endpoints.
+
+pub mod cancel;
+pub mod events;
+pub mod get;
+pub mod redeliver;
+mod steer;

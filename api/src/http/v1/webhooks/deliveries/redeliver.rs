@@ -1,0 +1,32 @@
+//! Delivering once more.
+
+use actix_web::{post, web};
+use domain::ids::DeliveryId;
+use domain::webhook::delivery::DeliveryCommand;
+use projections::webhooks::DeliveryView;
+
+use super::steer::steer;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::WebhooksWrite;
+use crate::http::client_ip::ClientIp;
+use crate::http::{Answer, Enveloped, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Redeliver an event.
+///
+/// The same bytes with the same `webhook-id`, at once, whatever became of it before; its schedule begins anew.
+#[utoipa::path(post, path = "/api/v1/webhooks/deliveries/{id}/redeliver", tag = "webhooks", operation_id = "redeliverWebhook",
+    params(("id" = String, Path, description = "The delivery")),
+    responses((status = 202, description = "Queued", body = Enveloped<DeliveryView>), Problem))]
+#[post("/webhooks/deliveries/{id}/redeliver")]
+pub(crate) async fn redeliver_webhook(
+    caller: Caller<WebhooksWrite>,
+    PathId(id): PathId<DeliveryId>,
+    ip: ClientIp,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let command = DeliveryCommand::Redeliver { origin: ip.origin(), now: backend.runtime.clock.now() };
+    steer(&backend, &caller, &request, id, &command).await
+}

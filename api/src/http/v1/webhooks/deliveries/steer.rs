@@ -1,0 +1,51 @@
+//! Asking something of a delivery.
+
+use actors::Session;
+use domain::ids::DeliveryId;
+use domain::webhook::delivery::{Delivery, DeliveryCommand, DeliveryRefusal, DeliveryStatus};
+
+use super::super::super::commands::{AsProblem, context, problem};
+use crate::http::auth::Principal;
+use crate::http::{Answer, RequestContext};
+use crate::node::Backend;
+use crate::problem::ApiError;
+
+impl AsProblem for DeliveryRefusal {
+    const KIND: &'static str = "delivery";
+
+    fn as_problem(&self) -> ApiError {
+        match self {
+            DeliveryRefusal::Over => ApiError::conflict(self.to_string()),
+        }
+    }
+}
+
+/// Carries a command out and answers with the delivery, as far as its row shows it by now.
+pub(super) async fn steer(
+    backend: &Backend,
+    caller: &Principal,
+    request: &RequestContext,
+    id: DeliveryId,
+    command: &DeliveryCommand,
+) -> Result<Answer, ApiError> {
+    let known = backend.views.delivery_summary(caller.client, id).await.map_err(ApiError::unavailable)?;
+    let known = known.ok_or_else(|| ApiError::not_found(DeliveryRefusal::KIND))?;
+    // the end of its endpoint is no event of the delivery's own
+    let gone =
+        backend.views.endpoint(caller.client, known.of.endpoint).await.map_err(ApiError::unavailable)?;
+    if gone.is_none() {
+        return Err(ApiError::conflict("the endpoint does not exist any more"));
+    }
+    if matches!(command, DeliveryCommand::Cancel { .. }) && known.status != DeliveryStatus::Pending {
+        return Err(DeliveryRefusal::Over.as_problem());
+    }
+    let mut session = Session::<Delivery>::new(backend.runtime.clone(), id.stream());
+    let context = context(caller, request, id.0);
+    let receipt = session.execute(command, &context, None).await.map_err(problem)?;
+    if let Some(position) = receipt.position {
+        backend.webhooks.caught_up(position, backend.read_your_writes).await;
+    }
+    let shown = backend.views.delivery(caller.client, id).await.map_err(ApiError::unavailable)?;
+    let shown = shown.ok_or_else(|| ApiError::not_found(DeliveryRefusal::KIND))?;
+    Ok(Answer::json(shown.json).accepted().written_at(receipt.position))
+}

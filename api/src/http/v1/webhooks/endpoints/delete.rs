@@ -1,0 +1,35 @@
+//! Removing an endpoint.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, delete, web};
+use domain::ids::EndpointId;
+use domain::webhook::endpoint::EndpointCommand;
+
+use super::super::super::resource::execute;
+use super::resource::EndpointResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::WebhooksWrite;
+use crate::http::client_ip::ClientIp;
+use crate::http::{IfMatch, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Remove a webhook endpoint.
+///
+/// What is pending for it is cancelled. Its history stays.
+#[utoipa::path(delete, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "deleteWebhook",
+    params(("id" = String, Path, description = "The endpoint"), ("If-Match" = Option<String>, Header, description = "Only if the endpoint is at this version")),
+    responses((status = 204, description = "Removed"), Problem))]
+#[delete("/webhooks/{id}")]
+pub(crate) async fn delete_webhook(
+    caller: Caller<WebhooksWrite>,
+    PathId(id): PathId<EndpointId>,
+    if_match: IfMatch,
+    ip: ClientIp,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<HttpResponse, ApiError> {
+    let delete = EndpointCommand::Delete { origin: ip.origin(), now: backend.runtime.clock.now() };
+    execute::<EndpointResource>(&backend, &caller, &request, id, Some(&if_match), &delete).await?;
+    Ok(HttpResponse::build(StatusCode::NO_CONTENT).finish())
+}

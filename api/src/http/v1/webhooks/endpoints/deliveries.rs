@@ -1,0 +1,62 @@
+//! What is, and was, on its way to an endpoint.
+
+use actix_web::{get, web};
+use domain::ids::{EndpointId, parse_event_type_id};
+use domain::webhook::delivery::DeliveryStatus;
+use projections::webhooks::{DeliveryFilter, DeliveryView};
+
+use super::super::super::paging::{self, PageParams};
+use super::resource::exists;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::WebhooksRead;
+use crate::http::{Answer, Listed, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List a webhook endpoint's deliveries.
+#[utoipa::path(get, path = "/api/v1/webhooks/{id}/deliveries", tag = "webhooks", operation_id = "listWebhookDeliveries",
+    params(("id" = String, Path, description = "The endpoint"),
+        ("status" = Option<String>, Query, description = "pending, succeeded, failed or cancelled; several with commas"),
+        ("event" = Option<String>, Query, description = "The event's type: `call.ended`"),
+        ("event_id" = Option<String>, Query, description = "The event: `evt_…`"),
+        ("created_after" = Option<String>, Query, description = "RFC 3339; events after this moment"),
+        ("created_before" = Option<String>, Query, description = "RFC 3339; events before this moment"),
+        PageParams),
+    responses((status = 200, description = "A page of deliveries", body = Listed<DeliveryView>), Problem))]
+#[get("/webhooks/{id}/deliveries")]
+pub(crate) async fn list_webhook_deliveries(
+    caller: Caller<WebhooksRead>,
+    PathId(id): PathId<EndpointId>,
+    mut query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let filter = DeliveryFilter {
+        status: statuses(&mut query),
+        event: query.text("event"),
+        event_id: query.text("event_id").and_then(|text| match parse_event_type_id(&text) {
+            Ok(id) => Some(id),
+            Err(_) => {
+                query.fault("event_id", "give the id of a public event: evt_…");
+                None
+            }
+        }),
+        created_after: query.time("created_after"),
+        created_before: query.time("created_before"),
+    };
+    let with_total = query.flag("include_total");
+    let paging = query.paging();
+    query.finish()?;
+    let request = paging::request(&paging, with_total)?;
+    exists(&backend, caller.client, id).await?;
+    let page = backend.views.deliveries(caller.client, id, &filter, &request).await;
+    paging::answer(&page.map_err(ApiError::unavailable)?)
+}
+
+fn statuses(query: &mut Query) -> Vec<DeliveryStatus> {
+    let Some(text) = query.text("status") else { return Vec::new() };
+    let statuses: Result<Vec<DeliveryStatus>, _> = text.split(',').map(|word| word.trim().parse()).collect();
+    statuses.unwrap_or_else(|detail| {
+        query.fault("status", detail);
+        Vec::new()
+    })
+}

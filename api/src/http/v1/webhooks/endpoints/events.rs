@@ -1,0 +1,30 @@
+//! An endpoint's history.
+
+use actix_web::{get, web};
+use domain::ids::EndpointId;
+
+use super::super::super::history::{self, HistoryEvent};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::WebhooksRead;
+use crate::http::{Answer, Listed, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List a webhook endpoint's events.
+///
+/// Its own history, oldest first.
+#[utoipa::path(get, path = "/api/v1/webhooks/{id}/events", tag = "webhooks", operation_id = "listWebhookEvents",
+    params(("id" = String, Path, description = "The endpoint"),
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("order" = Option<String>, Query, description = "asc (default) or desc")),
+    responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
+#[get("/webhooks/{id}/events")]
+pub(crate) async fn list_webhook_events(
+    caller: Caller<WebhooksRead>,
+    PathId(id): PathId<EndpointId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    history::page(&*backend.runtime.store, caller.client, &id.stream(), "webhook", query).await
+}

@@ -1,0 +1,31 @@
+//! One endpoint, now or as it was.
+
+use actix_web::{get, web};
+use domain::ids::EndpointId;
+use projections::webhooks::EndpointView;
+
+use super::super::super::resource::get as get_resource;
+use super::resource::EndpointResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::WebhooksRead;
+use crate::http::{Answer, Enveloped, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Get a webhook endpoint.
+///
+/// With `at` or `version`, the endpoint as it was.
+#[utoipa::path(get, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "getWebhook",
+    params(("id" = String, Path, description = "The endpoint"),
+        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
+        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    responses((status = 200, description = "The endpoint", body = Enveloped<EndpointView>), Problem))]
+#[get("/webhooks/{id}")]
+pub(crate) async fn get_webhook(
+    caller: Caller<WebhooksRead>,
+    PathId(id): PathId<EndpointId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    get_resource::<EndpointResource>(&backend, &caller, id, query).await
+}

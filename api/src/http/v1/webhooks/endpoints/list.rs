@@ -1,0 +1,24 @@
+//! Many endpoints.
+
+use actix_web::{get, web};
+use projections::webhooks::EndpointView;
+
+use super::super::super::paging::{self, PageParams};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::WebhooksRead;
+use crate::http::{Answer, Listed, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List webhook endpoints.
+#[utoipa::path(get, path = "/api/v1/webhooks", tag = "webhooks", operation_id = "listWebhooks",
+    params(PageParams),
+    responses((status = 200, description = "A page of endpoints", body = Listed<EndpointView>), Problem))]
+#[get("/webhooks")]
+pub(crate) async fn list_webhooks(
+    caller: Caller<WebhooksRead>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    paging::list(query, async |request| backend.views.endpoints(caller.client, &request).await).await
+}

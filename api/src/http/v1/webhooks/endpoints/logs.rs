@@ -1,0 +1,44 @@
+//! The attempts that were made to deliver to an endpoint.
+
+use actix_web::{get, web};
+use domain::ids::EndpointId;
+use projections::webhooks::{AttemptFilter, AttemptView};
+
+use super::super::super::paging::{self, PageParams};
+use super::resource::exists;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::WebhooksRead;
+use crate::http::{Answer, Listed, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List the attempts to deliver to a webhook endpoint.
+#[utoipa::path(get, path = "/api/v1/webhooks/{id}/logs", tag = "webhooks", operation_id = "listWebhookLogs",
+    params(("id" = String, Path, description = "The endpoint"),
+        ("success" = Option<bool>, Query, description = "Only those that succeeded, or only those that did not"),
+        ("event" = Option<String>, Query, description = "The event's type: `call.ended`"),
+        ("created_after" = Option<String>, Query, description = "RFC 3339; begun after this moment"),
+        ("created_before" = Option<String>, Query, description = "RFC 3339; begun before this moment"),
+        PageParams),
+    responses((status = 200, description = "A page of attempts", body = Listed<AttemptView>), Problem))]
+#[get("/webhooks/{id}/logs")]
+pub(crate) async fn list_webhook_logs(
+    caller: Caller<WebhooksRead>,
+    PathId(id): PathId<EndpointId>,
+    mut query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let filter = AttemptFilter {
+        succeeded: query.take("success"),
+        event: query.text("event"),
+        created_after: query.time("created_after"),
+        created_before: query.time("created_before"),
+    };
+    let with_total = query.flag("include_total");
+    let paging = query.paging();
+    query.finish()?;
+    let request = paging::request(&paging, with_total)?;
+    exists(&backend, caller.client, id).await?;
+    let page = backend.views.attempts(caller.client, id, &filter, &request).await;
+    paging::answer(&page.map_err(ApiError::unavailable)?)
+}

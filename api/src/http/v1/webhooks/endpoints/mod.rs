@@ -1,0 +1,15 @@
+//! Endpoints: where a client's events are delivered to.
+
+mod body;
+pub mod create;
+pub mod delete;
+pub mod deliveries;
+pub mod events;
+pub mod get;
+pub mod list;
+pub mod logs;
+pub mod patch;
+pub mod replay;
+pub(in crate::http::v1) mod resource;
+pub mod rotate;
+pub mod test;

@@ -1,0 +1,94 @@
+//! Changing an endpoint.
+
+use std::collections::BTreeMap;
+
+use actix_web::{patch, web};
+use domain::ids::{AgentId, EndpointId};
+use domain::webhook::endpoint::{EndpointCommand, EndpointPatch};
+use projections::webhooks::EndpointView;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::super::resource::change;
+use super::body::{OrderingBody, custom_headers, url};
+use super::resource::{EndpointResource, exists};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::WebhooksWrite;
+use crate::http::client_ip::ClientIp;
+use crate::http::nullable::nullable;
+use crate::http::{Answer, EdgeId, Enveloped, IfMatch, JsonBody, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Fields, Problem};
+
+/// What of an endpoint can be changed; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = WebhookPatch)]
+pub(crate) struct PatchBody {
+    /// Where to.
+    #[schema(max_length = 2048)]
+    url: Option<String>,
+    /// Which events.
+    #[schema(min_items = 1, max_items = 50)]
+    events: Option<Vec<String>>,
+    /// Only those that have to do with this agent; `null` for all.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>)]
+    agent_id: Option<Option<EdgeId<AgentId>>>,
+    /// Your own words; `null` removes them.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>, max_length = 500)]
+    description: Option<Option<String>>,
+    /// Whether anything is delivered. What is pending is held while it is not, and goes on when it is again.
+    enabled: Option<bool>,
+    /// Your own headers, in place of all there were.
+    headers: Option<BTreeMap<String, String>>,
+    /// In which order.
+    ordering: Option<OrderingBody>,
+    /// The most attempts a second; `null` lifts the limit.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 10_000)]
+    rate_limit_per_second: Option<Option<u32>>,
+}
+
+/// Change a webhook endpoint.
+#[utoipa::path(patch, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "patchWebhook",
+    params(("id" = String, Path, description = "The endpoint"), ("If-Match" = Option<String>, Header, description = "Only if the endpoint is at this version")),
+    request_body = PatchBody,
+    responses((status = 200, description = "Changed", body = Enveloped<EndpointView>), Problem))]
+#[patch("/webhooks/{id}")]
+pub(crate) async fn patch_webhook(
+    caller: Caller<WebhooksWrite>,
+    PathId(id): PathId<EndpointId>,
+    if_match: IfMatch,
+    body: JsonBody<PatchBody>,
+    ip: ClientIp,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let wanted = body.value;
+    exists(&backend, caller.client, id).await?;
+    let mut fields = Fields::default();
+    let url = match &wanted.url {
+        Some(text) => url(&backend, text, &mut fields).await,
+        None => None,
+    };
+    let headers = match &wanted.headers {
+        Some(headers) => Some(custom_headers(&backend, caller.client, id, headers, &mut fields).await?),
+        None => None,
+    };
+    fields.finish()?;
+    let patch = EndpointPatch {
+        url,
+        events: wanted.events,
+        agent_id: wanted.agent_id.map(|agent| agent.map(|id| id.0)),
+        description: wanted.description.map(|text| text.map(|text| text.trim().to_owned())),
+        enabled: wanted.enabled,
+        headers,
+        ordering: wanted.ordering.map(Into::into),
+        rate_limit_per_second: wanted.rate_limit_per_second,
+    };
+    let (patch, origin, now) = (Box::new(patch), ip.origin(), backend.runtime.clock.now());
+    let update = EndpointCommand::Update { patch, origin, now };
+    change::<EndpointResource>(&backend, &caller, &request, id, Some(&if_match), &update).await
+}

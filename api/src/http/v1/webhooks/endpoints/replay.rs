@@ -1,0 +1,111 @@
+//! Delivering (again) what happened in a while.
+
+use actix_web::{post, web};
+use chrono::{DateTime, Utc};
+use domain::envelope::Position;
+use domain::ids::EndpointId;
+use domain::ports::deliveries::Replay;
+use domain::ports::ids::Ids as _;
+use domain::webhook::endpoint::{EndpointCommand, ReplayRequested};
+use domain::webhook::filter::is_pattern;
+use projections::webhooks::EndpointView;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::super::super::resource::execute;
+use super::super::public_events::names;
+use super::resource::EndpointResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::WebhooksWrite;
+use crate::http::client_ip::ClientIp;
+use crate::http::{Answer, Enveloped, JsonBody, NewIds, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// The most deliveries one replay makes due.
+const MOST: u64 = 100_000;
+
+/// What is to be delivered (again).
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = WebhookReplay)]
+pub(crate) struct ReplayBody {
+    /// What happened at this moment or later.
+    since: DateTime<Utc>,
+    /// And before this one; until now, if left out.
+    until: Option<DateTime<Utc>>,
+    /// Which events: names and wildcards; those the endpoint asks for, if left out.
+    events: Option<Vec<String>>,
+    /// Only what failed for good or was cancelled; otherwise also what succeeded, and what was never sent to the
+    /// endpoint because it was disabled or did not exist.
+    #[serde(default)]
+    only_failed: bool,
+}
+
+/// What was asked for.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookReplayed)]
+pub(crate) struct Replayed {
+    /// Deliveries that become due.
+    queued: u64,
+}
+
+/// Replay events to a webhook endpoint.
+///
+/// Each keeps its `webhook-id`. What is pending anyway is left alone. At most 100000 at a time.
+#[utoipa::path(post, path = "/api/v1/webhooks/{id}/replay", tag = "webhooks", operation_id = "replayWebhook",
+    params(("id" = String, Path, description = "The endpoint")), request_body = ReplayBody,
+    responses((status = 202, description = "Queued", body = Enveloped<Replayed>), Problem))]
+#[post("/webhooks/{id}/replay")]
+pub(crate) async fn replay_webhook(
+    caller: Caller<WebhooksWrite>,
+    PathId(id): PathId<EndpointId>,
+    body: JsonBody<ReplayBody>,
+    ip: ClientIp,
+    request: RequestContext,
+    ids: NewIds,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let asked = body.value;
+    let named = ids.next();
+    let stored = backend.views.endpoint(caller.client, id).await.map_err(ApiError::unavailable)?;
+    let stored = stored.ok_or_else(|| ApiError::not_found("webhook"))?;
+    let endpoint: EndpointView = serde_json::from_str(&stored.json).map_err(ApiError::internal)?;
+    let patterns = asked.events.unwrap_or(endpoint.events);
+    if patterns.is_empty() || !patterns.iter().all(|pattern| is_pattern(pattern)) {
+        let detail = "there is no such event; see /api/v1/webhooks/event-types";
+        return Err(ApiError::invalid("events", "invalid", detail));
+    }
+    let (events, now) = (names(&patterns), backend.runtime.clock.now());
+    let until = asked.until.map(|until| until.min(now));
+    let replay = Replay {
+        endpoint: id,
+        client: caller.client,
+        since: asked.since,
+        until: until.unwrap_or(now),
+        events: events.clone(),
+        agent: endpoint.agent_id,
+        only_failed: asked.only_failed,
+        due: now,
+        position: Position(i64::MAX as u64),
+    };
+    let queued = backend.views.replay_size(&replay).await.map_err(ApiError::unavailable)?;
+    if queued > MOST {
+        let detail = format!("that are {queued} deliveries; ask for at most {MOST} at a time");
+        return Err(ApiError::invalid("since", "too_many", detail));
+    }
+    let command = EndpointCommand::Replay(Box::new(ReplayRequested {
+        since: asked.since,
+        until,
+        events,
+        only_failed: asked.only_failed,
+        request: named,
+        origin: ip.origin(),
+        at: now,
+    }));
+    let receipt = execute::<EndpointResource>(&backend, &caller, &request, id, None, &command).await?;
+    if let Some(position) = receipt.position {
+        backend.webhooks.caught_up(position, backend.read_your_writes).await;
+    }
+    Ok(Answer::data(&Replayed { queued }).accepted().written_at(receipt.position))
+}

@@ -1,0 +1,71 @@
+//! Endpoints as a resource.
+
+use domain::envelope::StreamId;
+use domain::ids::{ClientId, EndpointId};
+use domain::ports::StoreUnavailable;
+use domain::webhook::endpoint::{Endpoint, EndpointRefusal};
+use projections::Queries;
+use projections::page::Stored;
+use projections::webhooks::{EndpointView, Endpoints};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::super::super::commands::AsProblem;
+use super::super::super::resource::Resource;
+use crate::node::Backend;
+use crate::problem::ApiError;
+
+/// Endpoints as a resource.
+#[derive(Debug)]
+pub(in crate::http::v1) struct EndpointResource;
+
+impl Resource for EndpointResource {
+    type Id = EndpointId;
+    type Rules = Endpoint;
+    type View = Endpoints;
+
+    fn stream(id: EndpointId) -> StreamId {
+        id.stream()
+    }
+
+    async fn stored(
+        views: &dyn Queries,
+        client: ClientId,
+        id: EndpointId,
+    ) -> Result<Option<Stored>, StoreUnavailable> {
+        views.endpoint(client, id).await
+    }
+}
+
+impl AsProblem for EndpointRefusal {
+    const KIND: &'static str = "webhook";
+
+    fn as_problem(&self) -> ApiError {
+        match self {
+            EndpointRefusal::Unknown => ApiError::not_found(Self::KIND),
+            EndpointRefusal::Exists => ApiError::conflict(self.to_string()),
+            EndpointRefusal::Invalid(field, detail) => ApiError::invalid(*field, "invalid", *detail),
+        }
+    }
+}
+
+/// An endpoint together with its secret.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookEndpointWithSecret)]
+pub(crate) struct EndpointWithSecret {
+    /// The endpoint.
+    #[serde(flatten)]
+    pub(super) endpoint: EndpointView,
+    /// What deliveries are signed with (Standard Webhooks). Shown this once.
+    #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
+    pub(super) secret: String,
+}
+
+/// Whether the client has such an endpoint.
+///
+/// # Errors
+/// 404 when it has none.
+pub(super) async fn exists(backend: &Backend, client: ClientId, id: EndpointId) -> Result<(), ApiError> {
+    let found = backend.views.endpoint(client, id).await.map_err(ApiError::unavailable)?;
+    found.map(drop).ok_or_else(|| ApiError::not_found(EndpointRefusal::KIND))
+}

@@ -1,0 +1,24 @@
+//! What endpoints can hear of.
+
+use std::sync::LazyLock;
+
+use actix_web::get;
+use projections::webhooks::EventType;
+
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::WebhooksRead;
+use crate::http::{Answer, Enveloped};
+use crate::problem::{ApiError, Problem};
+
+/// The same on every request.
+static TYPES: LazyLock<Vec<EventType>> = LazyLock::new(projections::webhooks::event_types);
+
+/// List event types.
+///
+/// Each with the JSON Schema of what is sent, and an example.
+#[utoipa::path(get, path = "/api/v1/webhooks/event-types", tag = "webhooks", operation_id = "listWebhookEventTypes",
+    responses((status = 200, description = "All of them", body = Enveloped<Vec<EventType>>), Problem))]
+#[get("/webhooks/event-types")]
+pub(crate) async fn list_event_types(_: Caller<WebhooksRead>) -> Result<Answer, ApiError> {
+    Ok(Answer::data(&*TYPES))
+}

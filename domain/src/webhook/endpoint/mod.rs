@@ -1,0 +1,15 @@
+//! An endpoint: where a client's events are delivered to, and which.
+
+mod event;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+pub use event::{
+    CustomHeaders, DisabledFor, EndpointCreated, EndpointDeleted, EndpointDisabled, EndpointEvent,
+    EndpointTerms, EndpointUpdated, Ordering, ReplayRequested, SecretRotated,
+};
+pub use rules::{
+    Endpoint, EndpointCommand, EndpointPatch, EndpointRefusal, HeldSecret, MAX_DESCRIPTION, MAX_OVERLAP,
+    MAX_RATE, MAX_URL,
+};

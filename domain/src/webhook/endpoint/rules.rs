@@ -1,0 +1,314 @@
+//! What may be done with an endpoint.
+
+use std::time::Duration;
+
+use chrono::serde::ts_microseconds_option as micros_option;
+use serde::{Deserialize, Serialize};
+
+use super::event::{
+    CustomHeaders, DisabledFor, EndpointCreated, EndpointDeleted, EndpointDisabled, EndpointEvent,
+    EndpointTerms, EndpointUpdated, Ordering, ReplayRequested, SecretRotated,
+};
+use crate::aggregate::Aggregate;
+use crate::envelope::Time;
+use crate::ids::{AgentId, EndpointId};
+use crate::origin::Origin;
+use crate::ports::vault::Sealed;
+use crate::webhook::filter::{MAX_PATTERNS, is_pattern, wants};
+use crate::webhook::public::PublicEvent;
+
+/// The longest a secret goes on signing after a rotation: 7 days.
+pub const MAX_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The longest URL, in bytes.
+pub const MAX_URL: usize = 2_048;
+/// The longest description, in characters.
+pub const MAX_DESCRIPTION: usize = 500;
+/// The highest rate, in attempts a second.
+pub const MAX_RATE: u32 = 10_000;
+/// Secrets that sign at the same time.
+const MAX_SECRETS: usize = 5;
+
+/// What of an endpoint is to be changed; `None` leaves it as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EndpointPatch {
+    /// Where to: checked by whoever knows addresses.
+    pub url: Option<String>,
+    /// Which events.
+    pub events: Option<Vec<String>>,
+    /// Only those of this agent; `Some(None)` those of all.
+    pub agent_id: Option<Option<AgentId>>,
+    /// What the client says about it.
+    pub description: Option<Option<String>>,
+    /// Whether anything is delivered.
+    pub enabled: Option<bool>,
+    /// The client's own headers.
+    pub headers: Option<CustomHeaders>,
+    /// In which order.
+    pub ordering: Option<Ordering>,
+    /// The most attempts a second; `Some(None)` lifts the limit.
+    pub rate_limit_per_second: Option<Option<u32>>,
+}
+
+/// What may be asked of an endpoint.
+#[derive(Debug, Clone)]
+pub enum EndpointCommand {
+    /// Create it.
+    Create(Box<EndpointCreated>),
+    /// Change it.
+    Update {
+        /// What.
+        patch: Box<EndpointPatch>,
+        /// From where.
+        origin: Origin,
+        /// Now.
+        now: Time,
+    },
+    /// Sign with another secret.
+    Rotate {
+        /// The new one, sealed.
+        secret: Sealed,
+        /// How long the old one signs, too: at most [`MAX_OVERLAP`].
+        overlap: Duration,
+        /// From where.
+        origin: Origin,
+        /// Now.
+        now: Time,
+    },
+    /// Stop delivering, because of what attempts showed.
+    Disable {
+        /// Why.
+        reason: DisabledFor,
+        /// When the attempt that shows it was begun: what was enabled since is not judged by it.
+        seen: Time,
+        /// Now.
+        now: Time,
+    },
+    /// Deliver (again) what happened in a while.
+    Replay(Box<ReplayRequested>),
+    /// Remove it.
+    Delete {
+        /// From where.
+        origin: Origin,
+        /// Now.
+        now: Time,
+    },
+}
+
+/// Why an endpoint does not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointRefusal {
+    /// There is none, or not any more.
+    #[error("the endpoint does not exist")]
+    Unknown,
+    /// The stream is already an endpoint.
+    #[error("the endpoint exists already")]
+    Exists,
+    /// A field that does not do.
+    #[error("{1}")]
+    Invalid(&'static str, &'static str),
+}
+
+/// A secret that signs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeldSecret {
+    /// Its bytes, sealed.
+    pub sealed: Sealed,
+    /// Until when; the newest one for good.
+    #[serde(with = "micros_option", default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+}
+
+/// An endpoint, as its rules see it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Endpoint {
+    terms: Option<EndpointTerms>,
+    /// As it was created, to know the very same request again.
+    created: Option<EndpointTerms>,
+    secrets: Vec<HeldSecret>,
+    #[serde(with = "micros_option", default)]
+    enabled_at: Option<Time>,
+    disabled_for: Option<DisabledFor>,
+    last_replay: Option<uuid::Uuid>,
+    deleted: bool,
+}
+
+impl Endpoint {
+    /// What holds, while it exists.
+    #[must_use]
+    pub fn terms(&self) -> Option<&EndpointTerms> {
+        self.terms.as_ref().filter(|_| !self.deleted)
+    }
+
+    /// Whether something may be delivered to it.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.terms().is_some_and(|terms| terms.enabled)
+    }
+
+    /// Whether an event that happens now is to be delivered to it.
+    #[must_use]
+    pub fn wants(&self, event: &PublicEvent) -> bool {
+        self.terms().is_some_and(|terms| {
+            terms.enabled
+                && wants(&terms.events, &event.event_type)
+                && terms.agent_id.is_none_or(|agent| event.agent == Some(agent))
+        })
+    }
+
+    /// The secrets that sign at `now`, the newest first.
+    pub fn secrets(&self, now: Time) -> impl Iterator<Item = &Sealed> {
+        let valid = move |held: &&HeldSecret| held.until.is_none_or(|until| now < until);
+        self.secrets.iter().filter(valid).map(|held| &held.sealed)
+    }
+
+    /// All secrets that are kept, the newest first.
+    #[must_use]
+    pub fn held_secrets(&self) -> &[HeldSecret] {
+        &self.secrets
+    }
+
+    fn live(&self) -> Result<&EndpointTerms, EndpointRefusal> {
+        self.terms().ok_or(EndpointRefusal::Unknown)
+    }
+
+    fn patched(&self, patch: &EndpointPatch) -> Result<EndpointTerms, EndpointRefusal> {
+        let mut terms = self.live()?.clone();
+        let EndpointPatch {
+            url,
+            events,
+            agent_id,
+            description,
+            enabled,
+            headers,
+            ordering,
+            rate_limit_per_second,
+        } = patch.clone();
+        terms.url = url.unwrap_or(terms.url);
+        terms.events = events.unwrap_or(terms.events);
+        terms.agent_id = agent_id.unwrap_or(terms.agent_id);
+        terms.description = description.unwrap_or(terms.description);
+        terms.enabled = enabled.unwrap_or(terms.enabled);
+        terms.headers = headers.unwrap_or(terms.headers);
+        terms.ordering = ordering.unwrap_or(terms.ordering);
+        terms.rate_limit_per_second = rate_limit_per_second.unwrap_or(terms.rate_limit_per_second);
+        check(&terms)?;
+        Ok(terms)
+    }
+}
+
+fn check(terms: &EndpointTerms) -> Result<(), EndpointRefusal> {
+    let fault = |field, detail| Err(EndpointRefusal::Invalid(field, detail));
+    if terms.url.is_empty() || terms.url.len() > MAX_URL {
+        return fault("url", "a URL has at most 2048 bytes");
+    }
+    if terms.events.is_empty() || terms.events.len() > MAX_PATTERNS {
+        return fault("events", "name 1 to 50 events; * is all of them");
+    }
+    if !terms.events.iter().all(|pattern| is_pattern(pattern)) {
+        return fault("events", "there is no such event; see /api/v1/webhooks/event-types");
+    }
+    if terms.description.as_ref().is_some_and(|text| text.chars().count() > MAX_DESCRIPTION) {
+        return fault("description", "a description has at most 500 characters");
+    }
+    if terms.rate_limit_per_second.is_some_and(|rate| !(1..=MAX_RATE).contains(&rate)) {
+        return fault("rate_limit_per_second", "must be 1 to 10000");
+    }
+    Ok(())
+}
+
+/// The same but for how secrets are sealed, which is another way each time.
+fn same_wish(one: &EndpointTerms, other: &EndpointTerms) -> bool {
+    let plain = |terms: &EndpointTerms| {
+        let headers = CustomHeaders { shown: terms.headers.shown.clone(), sealed: None };
+        EndpointTerms { headers, ..terms.clone() }
+    };
+    plain(one) == plain(other)
+}
+
+impl Aggregate for Endpoint {
+    const CATEGORY: &'static str = EndpointId::CATEGORY;
+    type Command = EndpointCommand;
+    type Event = EndpointEvent;
+    type Refusal = EndpointRefusal;
+
+    fn decide(&self, command: &EndpointCommand) -> Result<Vec<EndpointEvent>, EndpointRefusal> {
+        match command {
+            EndpointCommand::Create(new) => match &self.created {
+                // the same request again is no news
+                Some(created) if !self.deleted && same_wish(created, &new.terms) => Ok(vec![]),
+                Some(_) => Err(EndpointRefusal::Exists),
+                None => check(&new.terms).map(|()| vec![(**new).clone().into()]),
+            },
+            EndpointCommand::Update { patch, origin, now } => {
+                let (before, after) = (self.live()?.clone(), self.patched(patch)?);
+                if before == after {
+                    return Ok(vec![]);
+                }
+                Ok(vec![EndpointUpdated { before, after, origin: origin.clone(), at: *now }.into()])
+            }
+            EndpointCommand::Rotate { secret, overlap, origin, now } => {
+                self.live()?;
+                if *overlap > MAX_OVERLAP {
+                    return Err(EndpointRefusal::Invalid("overlap_seconds", "must be 0 to 604800 (7 days)"));
+                }
+                let (secret, old_valid_until) = (secret.clone(), *now + *overlap);
+                Ok(vec![SecretRotated { secret, old_valid_until, origin: origin.clone(), at: *now }.into()])
+            }
+            EndpointCommand::Disable { reason, seen, now } => {
+                let judged = self.is_open() && self.enabled_at.is_none_or(|enabled| enabled <= *seen);
+                Ok(if judged { vec![EndpointDisabled { reason: *reason, at: *now }.into()] } else { vec![] })
+            }
+            EndpointCommand::Replay(replay) => {
+                self.live()?;
+                if self.last_replay == Some(replay.request) {
+                    return Ok(vec![]);
+                }
+                if replay.until.is_some_and(|until| until <= replay.since) {
+                    return Err(EndpointRefusal::Invalid("until", "must be later than since"));
+                }
+                Ok(vec![(**replay).clone().into()])
+            }
+            EndpointCommand::Delete { origin, now } => {
+                self.live()?;
+                Ok(vec![EndpointDeleted { origin: origin.clone(), at: *now }.into()])
+            }
+        }
+    }
+
+    fn evolve(&mut self, event: &EndpointEvent) {
+        match event {
+            EndpointEvent::Created(created) => {
+                self.terms = Some(created.terms.clone());
+                self.created = Some(created.terms.clone());
+                self.secrets = vec![HeldSecret { sealed: created.secret.clone(), until: None }];
+                self.enabled_at = Some(created.at);
+            }
+            EndpointEvent::Updated(updated) => {
+                if updated.after.enabled && !updated.before.enabled {
+                    self.enabled_at = Some(updated.at);
+                    self.disabled_for = None;
+                }
+                self.terms = Some(updated.after.clone());
+            }
+            EndpointEvent::SecretRotated(rotated) => {
+                for held in &mut self.secrets {
+                    held.until.get_or_insert(rotated.old_valid_until);
+                }
+                self.secrets.retain(|held| held.until.is_none_or(|until| until > rotated.at));
+                self.secrets.insert(0, HeldSecret { sealed: rotated.secret.clone(), until: None });
+                self.secrets.truncate(MAX_SECRETS);
+            }
+            EndpointEvent::Disabled(disabled) => {
+                if let Some(terms) = &mut self.terms {
+                    terms.enabled = false;
+                }
+                self.disabled_for = Some(disabled.reason);
+            }
+            EndpointEvent::ReplayRequested(replay) => self.last_replay = Some(replay.request),
+            EndpointEvent::Deleted(_) => {
+                self.deleted = true;
+                self.secrets.clear();
+            }
+        }
+    }
+}

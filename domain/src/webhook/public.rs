@@ -1,0 +1,83 @@
+//! The public events: what clients can hear of.
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::envelope::{Position, Time};
+use crate::ids::{AgentId, ClientId};
+
+/// A kind of public event. A name means the same for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublicType {
+    /// `call.ended`.
+    pub name: &'static str,
+    /// When it is sent, in a sentence.
+    pub description: &'static str,
+    /// Whether this version sends it. Endpoints may ask for the others already.
+    pub available: bool,
+}
+
+const fn sent(name: &'static str, description: &'static str) -> PublicType {
+    PublicType { name, description, available: true }
+}
+
+const fn later(name: &'static str, description: &'static str) -> PublicType {
+    PublicType { name, description, available: false }
+}
+
+/// Every public event there is.
+pub const PUBLIC_TYPES: &[PublicType] = &[
+    sent("call.started", "A call came in, or was asked for."),
+    sent("call.ringing", "The called side is being alerted."),
+    sent("call.answered", "The call was answered."),
+    sent("call.recording_ready", "The recording of the call can be fetched."),
+    sent("call.ended", "The call is over."),
+    sent("call.failed", "The call never connected, or was broken by a fault."),
+    later("ivr.completed", "A caller's way through the menus is over."),
+    later("conversation.updated", "A conversation went on."),
+    later("conversation.ended", "A conversation is over."),
+    later("agent.deployed", "A version of an agent went live."),
+    later("agent.updated", "An agent was changed."),
+    later("function.executed", "An agent used a tool."),
+    later("error.occurred", "Something of the client's went wrong."),
+    later("credits.low", "The client's credits run out."),
+];
+
+/// Families of which there may be events later, so that a wildcard may name them.
+const FAMILIES: &[&str] =
+    &["call", "ivr", "conversation", "agent", "function", "error", "credits", "campaign"];
+
+/// The event a test delivers. No endpoint asks for it.
+pub const TEST_TYPE: &str = "webhook.test";
+
+/// The kind of that name.
+#[must_use]
+pub fn public_type(name: &str) -> Option<&'static PublicType> {
+    PUBLIC_TYPES.iter().find(|kind| kind.name == name)
+}
+
+/// Whether there is such a family.
+pub(super) fn is_family(name: &str) -> bool {
+    FAMILIES.contains(&name)
+}
+
+/// A public event, ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicEvent {
+    /// The id of the fact it tells of; the `webhook-id` of every delivery.
+    pub id: Uuid,
+    /// Whose.
+    pub client: ClientId,
+    /// Position of the fact.
+    pub position: Position,
+    /// One of [`PUBLIC_TYPES`], or [`TEST_TYPE`].
+    pub event_type: String,
+    /// What it is about: the id in the stream's name.
+    pub subject: Uuid,
+    /// The agent that has to do with it.
+    pub agent: Option<AgentId>,
+    /// When the fact was recorded.
+    pub at: Time,
+    /// The JSON that is sent: these bytes, on every attempt.
+    pub body: Bytes,
+}

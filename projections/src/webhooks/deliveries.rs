@@ -1,0 +1,117 @@
+//! Deliveries and attempts, as the API shows them.
+
+use std::collections::BTreeMap;
+
+use domain::envelope::Time;
+use domain::ids::{DeliveryId, EndpointId, encode_type_id};
+use domain::ports::deliveries::RecordedAttempt;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+/// An attempt to deliver. Every field is always present; what is not known is `null`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WebhookAttempt)]
+pub struct AttemptView {
+    /// `att_…`.
+    pub id: String,
+    /// The endpoint.
+    #[serde(with = "crate::edge::type_id")]
+    #[schema(value_type = String)]
+    pub webhook_id: EndpointId,
+    /// The delivery.
+    #[serde(with = "crate::edge::type_id")]
+    #[schema(value_type = String)]
+    pub delivery_id: DeliveryId,
+    /// The event's type.
+    #[schema(example = "call.ended")]
+    pub event: String,
+    /// 1, 2, 3, ….
+    pub attempt_number: u32,
+    /// What was answered.
+    #[schema(required)]
+    pub status_code: Option<u16>,
+    /// The first 4 KiB of the answer.
+    #[schema(required)]
+    pub response_body: Option<String>,
+    /// Headers of the answer that matter.
+    pub response_headers: BTreeMap<String, String>,
+    /// What went wrong: `dns`, `connect`, `tls`, `timeout`, `status`, `blocked` or `protocol`.
+    #[schema(required, example = "timeout")]
+    pub error: Option<String>,
+    /// The same in words.
+    #[schema(required)]
+    pub error_detail: Option<String>,
+    /// Until the answer's head was there, or none was to come.
+    pub latency_ms: u64,
+    /// When the receiver had it, if it has.
+    #[serde(with = "crate::edge::rfc3339_option")]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    pub delivered_at: Option<Time>,
+    /// When the attempt began.
+    #[serde(with = "crate::edge::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Time,
+}
+
+impl AttemptView {
+    /// What is shown of an attempt.
+    #[must_use]
+    pub fn of(recorded: &RecordedAttempt) -> Self {
+        let (fact, attempt) = (&recorded.fact, &recorded.fact.attempt);
+        let body = attempt.body.as_ref().and_then(|body| body.reveal());
+        Self {
+            id: encode_type_id("att", recorded.id),
+            webhook_id: fact.of.endpoint,
+            delivery_id: recorded.delivery,
+            event: fact.of.event_type.clone(),
+            attempt_number: fact.number,
+            status_code: attempt.status,
+            response_body: body.map(|body| String::from_utf8_lossy(body).into_owned()),
+            response_headers: attempt.headers.clone(),
+            error: attempt.error.map(|error| error.as_str().to_owned()),
+            error_detail: attempt.detail.clone(),
+            latency_ms: attempt.latency_ms,
+            delivered_at: attempt.succeeded().then_some(fact.at),
+            created_at: attempt.began_at,
+        }
+    }
+}
+
+/// An event on its way to an endpoint. Every field is always present; what is not known is `null`.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WebhookDelivery)]
+pub struct DeliveryView {
+    /// TypeID `whd_…`.
+    #[serde(with = "crate::edge::type_id")]
+    #[schema(value_type = String)]
+    pub id: DeliveryId,
+    /// The endpoint.
+    #[serde(with = "crate::edge::type_id")]
+    #[schema(value_type = String)]
+    pub endpoint_id: EndpointId,
+    /// The event's type.
+    #[schema(example = "call.ended")]
+    pub event: String,
+    /// The event's id, `evt_…`: the `webhook-id` of every attempt.
+    pub event_id: String,
+    /// `pending`, `succeeded`, `failed` or `cancelled`.
+    #[schema(example = "succeeded")]
+    pub status: String,
+    /// Attempts so far.
+    pub attempt_count: u64,
+    /// Not before; `null` when it is over, or waits for an earlier one about the same subject.
+    #[serde(with = "crate::edge::rfc3339_option")]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    pub next_attempt_at: Option<Time>,
+    /// When the event happened.
+    #[serde(with = "crate::edge::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Time,
+    /// How they went, the first one first.
+    #[schema(value_type = Vec<AttemptView>)]
+    pub attempts: Vec<Box<RawValue>>,
+    /// What is sent.
+    #[schema(value_type = Option<Object>, required)]
+    pub payload: Option<Box<RawValue>>,
+}

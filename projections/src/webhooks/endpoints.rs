@@ -1,0 +1,173 @@
+//! The view of endpoints.
+
+use std::collections::BTreeMap;
+
+use domain::aggregate::Aggregate;
+use domain::envelope::{Position, Recorded, Time, Version};
+use domain::ids::{AgentId, ClientId, EndpointId};
+use domain::webhook::endpoint::{DisabledFor, Endpoint, EndpointEvent, EndpointTerms, Ordering};
+use domain::wire::{DecodeError, DomainEvent};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::numbers::knows;
+use crate::view::{At, Row, Shown, View};
+
+/// Where events are delivered to. Every field is always present; what is not known is `null`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WebhookEndpoint)]
+pub struct EndpointView {
+    /// TypeID `whe_…`.
+    #[serde(with = "crate::edge::type_id")]
+    #[schema(value_type = String, example = "whe_01jd0xq8v4e5vsknk084sn02q7")]
+    pub id: EndpointId,
+    /// Where to.
+    #[schema(example = "https://example.com/hooks")]
+    pub url: String,
+    /// Which events: names, and wildcards such as `call.*`.
+    #[schema(example = json!(["call.*"]))]
+    pub events: Vec<String>,
+    /// Only those that have to do with this agent.
+    #[serde(with = "crate::edge::type_id_option")]
+    #[schema(value_type = Option<String>, required)]
+    pub agent_id: Option<AgentId>,
+    /// Your own words.
+    #[schema(required)]
+    pub description: Option<String>,
+    /// Whether anything is delivered.
+    pub enabled: bool,
+    /// Why the node stopped delivering: `gone` (it answered 410) or `failing` (nothing but failure for days).
+    #[schema(value_type = Option<String>, required, example = "gone")]
+    pub disabled_reason: Option<DisabledFor>,
+    /// Your own headers. Values that look like credentials are shown as `***`.
+    pub headers: BTreeMap<String, String>,
+    /// `parallel`, or `per_subject`: what is about one subject one after the other.
+    #[schema(value_type = String, example = "parallel")]
+    pub ordering: Ordering,
+    /// The most attempts a second.
+    #[schema(required)]
+    pub rate_limit_per_second: Option<u32>,
+    /// When it was created.
+    #[serde(with = "crate::edge::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Time,
+    /// When it last changed.
+    #[serde(with = "crate::edge::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Time,
+    /// Version of its stream; its `ETag`.
+    pub version: u64,
+}
+
+impl EndpointView {
+    fn take(&mut self, terms: &EndpointTerms) {
+        self.url.clone_from(&terms.url);
+        self.events.clone_from(&terms.events);
+        self.agent_id = terms.agent_id;
+        self.description.clone_from(&terms.description);
+        if terms.enabled {
+            self.disabled_reason = None;
+        }
+        self.enabled = terms.enabled;
+        self.headers.clone_from(&terms.headers.shown);
+        self.ordering = terms.ordering;
+        self.rate_limit_per_second = terms.rate_limit_per_second;
+    }
+}
+
+/// An endpoint's row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndpointRow {
+    /// Whose it is.
+    pub client: ClientId,
+    /// The last event that touched it.
+    pub position: Position,
+    /// Deleted: kept, and shown to nobody.
+    pub removed: bool,
+    /// What is shown.
+    pub view: EndpointView,
+}
+
+impl Row for EndpointRow {
+    type Key = Uuid;
+
+    fn key(&self) -> Uuid {
+        self.view.id.0
+    }
+}
+
+impl Shown for EndpointRow {
+    type Resource = EndpointView;
+
+    fn resource(&self) -> &EndpointView {
+        &self.view
+    }
+
+    fn version(&self) -> Version {
+        Version(self.view.version)
+    }
+}
+
+/// The view of endpoints.
+#[derive(Debug)]
+pub struct Endpoints;
+
+impl View for Endpoints {
+    const NAME: &'static str = "webhook_endpoints";
+    const FOLDS: bool = true;
+    type Row = EndpointRow;
+    type Fact = EndpointEvent;
+
+    fn read(event: &Recorded) -> Result<Option<(Uuid, EndpointEvent)>, DecodeError> {
+        if event.stream.category() != Endpoint::CATEGORY || !knows::<EndpointEvent>(&event.event_type) {
+            return Ok(None);
+        }
+        let fact = EndpointEvent::decode(&event.event_type, event.schema, &event.payload)?;
+        Ok(Some((event.stream.id(), fact)))
+    }
+
+    fn apply(row: &mut Option<EndpointRow>, at: &At, fact: EndpointEvent) {
+        match (row.as_mut(), fact) {
+            (None, EndpointEvent::Created(created)) => {
+                let mut view = EndpointView {
+                    id: EndpointId(at.id),
+                    url: String::new(),
+                    events: Vec::new(),
+                    agent_id: None,
+                    description: None,
+                    enabled: false,
+                    disabled_reason: None,
+                    headers: BTreeMap::new(),
+                    ordering: Ordering::default(),
+                    rate_limit_per_second: None,
+                    created_at: created.at,
+                    updated_at: created.at,
+                    version: 0,
+                };
+                view.take(&created.terms);
+                *row = Some(EndpointRow { client: at.client, position: at.position, removed: false, view });
+            }
+            (Some(row), EndpointEvent::Updated(updated)) => {
+                row.view.take(&updated.after);
+                row.view.updated_at = updated.at;
+            }
+            (Some(row), EndpointEvent::SecretRotated(rotated)) => row.view.updated_at = rotated.at,
+            (Some(row), EndpointEvent::Disabled(disabled)) => {
+                row.view.enabled = false;
+                row.view.disabled_reason = Some(disabled.reason);
+                row.view.updated_at = disabled.at;
+            }
+            (Some(row), EndpointEvent::Deleted(deleted)) => {
+                row.removed = true;
+                row.view.headers.clear();
+                row.view.updated_at = deleted.at;
+            }
+            (Some(_), EndpointEvent::Created(_) | EndpointEvent::ReplayRequested(_)) | (None, _) => {}
+        }
+        if let Some(row) = row {
+            row.position = at.position;
+            row.view.version = at.version.0;
+        }
+    }
+}

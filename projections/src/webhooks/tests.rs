@@ -1,0 +1,216 @@
+//! What clients are told, and that it is what the catalogue says.
+
+use std::sync::Arc;
+
+use adapters_free::*;
+use domain::call::terms::{EndReason, EndedBy, Fault};
+use domain::call::{CallEvent, Ended};
+use domain::ports::webhooks::PublicEvents;
+use domain::webhook::public::PUBLIC_TYPES;
+use serde_json::Value;
+
+use super::{Publisher, event_types};
+
+/// A log in memory, as far as the publisher needs one: this crate knows no adapter.
+mod adapters_free {
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+    use domain::call::report::LegRef;
+    use domain::call::terms::Direction;
+    use domain::call::{Answered, CallEvent, Received};
+    use domain::envelope::{NewEvent, Position, Recorded, StreamId, Time, Version};
+    use domain::ids::{CallId, ClientId};
+    use domain::ports::event_store::{
+        AppendError, Appended, Direction as Way, EventStore, Expected, ReadError,
+    };
+    use domain::testing::ids::sequential;
+    use domain::wire::DomainEvent;
+
+    #[derive(Debug)]
+    pub struct Log(pub Vec<Recorded>);
+
+    #[async_trait]
+    impl EventStore for Log {
+        async fn append(&self, _: &StreamId, _: Expected, _: Vec<NewEvent>) -> Result<Appended, AppendError> {
+            Err(AppendError::Refused("read only"))
+        }
+
+        async fn read_stream(
+            &self,
+            stream: &StreamId,
+            from: Version,
+            _: Way,
+            limit: usize,
+        ) -> Result<Vec<Recorded>, ReadError> {
+            let wanted = |event: &&Recorded| event.stream == *stream && event.version > from;
+            Ok(self.0.iter().filter(wanted).take(limit.min(2)).cloned().collect())
+        }
+
+        async fn read_all(&self, _: Position, _: usize) -> Result<Vec<Recorded>, ReadError> {
+            Ok(self.0.clone())
+        }
+
+        async fn head(&self) -> Result<Position, ReadError> {
+            Ok(Position(self.0.len() as u64))
+        }
+
+        async fn wait_past(&self, _: Position) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+
+        fn engine(&self) -> &'static str {
+            "test"
+        }
+    }
+
+    pub fn at(seconds: i64) -> Time {
+        Time::from_timestamp_micros(1_767_225_600_000_000 + seconds * 1_000_000).unwrap()
+    }
+
+    pub fn received() -> CallEvent {
+        let leg = LegRef { control_id: None, leg_id: "leg".into(), session_id: None, connection_id: None };
+        Received {
+            provider: "telnyx".into(),
+            leg,
+            direction: Direction::Inbound,
+            from: None,
+            to: None,
+            number_id: None,
+            route: None,
+            ring_until: at(60),
+            at: at(0),
+        }
+        .into()
+    }
+
+    pub fn answered() -> CallEvent {
+        Answered { at: at(4), ends_by: at(3_600) }.into()
+    }
+
+    /// Two calls, whose events take turns.
+    pub fn log(events: &[CallEvent]) -> Vec<Recorded> {
+        let mut all = Vec::new();
+        for (n, event) in events.iter().enumerate() {
+            for call in [1, 2] {
+                all.push(Recorded {
+                    position: Position(all.len() as u64 + 1),
+                    stream: CallId(sequential(call)).stream(),
+                    version: Version(n as u64 + 1),
+                    id: sequential(100 * call + n as u64),
+                    event_type: event.event_type().to_owned(),
+                    schema: event.schema(),
+                    client_id: ClientId(sequential(9)),
+                    payload: event.encode(),
+                    metadata: Vec::new(),
+                    recorded_at: at(n as i64),
+                });
+            }
+        }
+        all
+    }
+}
+
+fn ended(connected: bool, reason: EndReason, fault: Fault) -> CallEvent {
+    let (provider_code, sip_code) = (None, None);
+    Ended { reason, ended_by: EndedBy::Caller, fault, connected, provider_code, sip_code, at: at(40) }.into()
+}
+
+#[tokio::test]
+async fn facts_are_told_with_the_resource_as_it_was_with_them() {
+    let log = log(&[received(), answered(), ended(true, EndReason::CallerHangup, Fault::None)]);
+    let told = Publisher::new(Arc::new(Log(log.clone()))).of(&log).await.unwrap();
+    let names: Vec<_> = told.iter().map(|event| event.event_type.as_str()).collect();
+    let expected = ["call.started", "call.answered", "call.ended"];
+    assert_eq!(names, expected.iter().flat_map(|name| [*name; 2]).collect::<Vec<_>>());
+    let body: Value = serde_json::from_slice(&told[2].body).unwrap();
+    assert_eq!(
+        (&body["data"]["status"], &body["sequence"], &body["type"]),
+        (&"in_progress".into(), &2.into(), &"call.answered".into())
+    );
+    assert_eq!(body["data"]["ended_at"], Value::Null);
+    assert_eq!(body["subject"]["id"], body["data"]["id"]);
+    assert!(body["id"].as_str().unwrap().starts_with("evt_"));
+}
+
+#[tokio::test]
+async fn the_same_facts_give_the_same_bytes_wherever_reading_begins() {
+    let log = log(&[received(), answered(), ended(true, EndReason::CallerHangup, Fault::None)]);
+    let store = Arc::new(Log(log.clone()));
+    let whole = Publisher::new(store.clone()).of(&log).await.unwrap();
+    for from in 0..log.len() {
+        let again = Publisher::new(store.clone()).of(&log[from..]).await.unwrap();
+        assert_eq!(again, whole[whole.len() - again.len()..], "from {from}");
+    }
+    // also when it is read twice by the same one
+    let publisher = Publisher::new(store);
+    publisher.of(&log).await.unwrap();
+    assert_eq!(publisher.of(&log).await.unwrap(), whole);
+}
+
+#[tokio::test]
+async fn a_call_that_never_connected_has_failed() {
+    let log = log(&[received(), ended(false, EndReason::NoAnswer, Fault::None)]);
+    let told = Publisher::new(Arc::new(Log(log.clone()))).of(&log).await.unwrap();
+    assert_eq!(told.last().unwrap().event_type, "call.failed");
+}
+
+/// As much of JSON Schema as the catalogue uses.
+fn fits(schema: &Value, value: &Value, root: &Value, at: &str) {
+    if let Some(name) = schema["$ref"].as_str().and_then(|text| text.strip_prefix("#/$defs/")) {
+        let definition = &root["$defs"][name];
+        assert!(definition.is_object(), "{at}: no definition of {name}");
+        return fits(definition, value, root, at);
+    }
+    if let Some(wanted) = schema.get("const") {
+        assert_eq!(value, wanted, "{at}");
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        let null = choices.iter().any(|choice| choice["type"] == "null");
+        assert!(!value.is_null() || null, "{at}");
+        return;
+    }
+    let types: Vec<_> = match &schema["type"] {
+        Value::Array(types) => types.iter().filter_map(Value::as_str).collect(),
+        Value::String(one) => vec![one],
+        _ => return,
+    };
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    assert!(types.contains(&kind), "{at}: {value} is none of {types:?}");
+    if let Some(words) = schema["enum"].as_array() {
+        assert!(words.contains(value), "{at}: {value}");
+    }
+    let Value::Object(fields) = value else { return };
+    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        assert!(fields.contains_key(name), "{at}.{name} is missing");
+    }
+    if let Some(properties) = schema["properties"].as_object() {
+        for (name, value) in fields {
+            let known = properties.get(name).unwrap_or_else(|| panic!("{at}.{name} is not in the schema"));
+            fits(known, value, root, &format!("{at}.{name}"));
+        }
+    }
+}
+
+#[test]
+fn every_example_fits_its_schema_and_every_event_has_both() {
+    let types = event_types();
+    assert_eq!(types.len(), PUBLIC_TYPES.len());
+    for kind in types {
+        assert!(kind.schema["properties"]["data"].is_object(), "{}", kind.name);
+        assert_eq!(kind.example["type"], kind.name);
+        fits(&kind.schema, &kind.example, &kind.schema, kind.name);
+        if kind.available {
+            assert!(kind.example["data"]["id"].is_string(), "{}", kind.name);
+            let text = kind.schema.to_string();
+            assert!(!text.contains("#/components"), "{}", kind.name);
+        }
+    }
+}
