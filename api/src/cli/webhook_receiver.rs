@@ -38,7 +38,7 @@ impl WebhookReceiver {
                     let mut counts = kept.lock().unwrap_or_else(PoisonError::into_inner);
                     *counts.entry(event.event_type).or_default() += 1;
                 }
-                async { HttpResponse::Ok() }
+                async { HttpResponse::Ok().finish() }
             }))
         });
         tokio::spawn(server.workers(1).disable_signals().listen(listener)?.run());

@@ -74,6 +74,7 @@ macro_rules! events {
     }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq)]
+        #[allow(clippy::large_enum_variant, reason = "the large one is the one that happens")]
         pub enum $name { $($(#[$vdoc])* $variant($payload),)* }
 
         impl $crate::wire::DomainEvent for $name {
