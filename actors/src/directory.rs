@@ -8,7 +8,7 @@ use std::sync::{PoisonError, RwLock};
 
 use domain::call::Routing;
 use domain::envelope::{Position, Recorded};
-use domain::ids::{ClientId, NumberId};
+use domain::ids::{ClientId, MenuId, NumberId};
 use domain::number::{NumberEvent, Route};
 use domain::phone::E164;
 use domain::wire::DomainEvent;
@@ -63,6 +63,15 @@ impl NumberDirectory {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let known = table.by_number.get(number).and_then(|id| table.by_id.get(id))?;
         Some((known.client, Routing { number_id: known.id, route: known.route }))
+    }
+
+    /// A number of the client's whose calls go to the menu.
+    #[must_use]
+    pub fn leading_to(&self, client: ClientId, menu: MenuId) -> Option<NumberId> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let leads =
+            |known: &&KnownNumber| known.client == client && known.route == Route::IvrMenu { id: menu };
+        table.by_id.values().find(leads).map(|known| known.id)
     }
 
     /// Takes news from the log.

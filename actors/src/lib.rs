@@ -8,6 +8,8 @@ pub mod call;
 pub mod carrier;
 pub mod context;
 pub mod directory;
+pub mod ivr;
+pub mod live;
 pub mod runtime;
 pub mod session;
 pub mod webhooks;

@@ -76,13 +76,22 @@ pub struct Session<A: Aggregate> {
     state: A,
     version: Version,
     loaded: bool,
+    written: Vec<(Uuid, A::Event)>,
 }
 
 impl<A: Aggregate> Session<A> {
     /// A session on a stream; nothing is read yet.
     #[must_use]
     pub fn new(runtime: Runtime, stream: StreamId) -> Self {
-        Self { runtime, stream, client: None, state: A::default(), version: Version::NONE, loaded: false }
+        Self {
+            runtime,
+            stream,
+            client: None,
+            state: A::default(),
+            version: Version::NONE,
+            loaded: false,
+            written: vec![],
+        }
     }
 
     /// A session on a stream that nobody is thought to have written to: nothing is read before the first append,
@@ -102,6 +111,12 @@ impl<A: Aggregate> Session<A> {
     #[must_use]
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// The facts the last command wrote, each under the id of its event.
+    #[must_use]
+    pub fn written(&self) -> &[(Uuid, A::Event)] {
+        &self.written
     }
 
     /// Whose stream it is, once it exists.
@@ -164,6 +179,7 @@ impl<A: Aggregate> Session<A> {
         context: &CommandContext,
         only_at: Option<Version>,
     ) -> Result<Receipt, CommandError<A::Refusal>> {
+        self.written.clear();
         let mut fresh = !self.loaded;
         self.ensure_loaded().await?;
         for attempt in 0..MAX_DECISIONS {
@@ -195,6 +211,7 @@ impl<A: Aggregate> Session<A> {
             };
             let events = self.envelopes(&facts, context);
             let first_id = events.first().map(|event| event.id);
+            let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
             let append = self.runtime.store.append(&self.stream, Expected::Exact(self.version), events);
             let span = self.runtime.trace.span(|| tracing::info_span!("log.append", events = facts.len()));
             match append.instrument(span).await {
@@ -204,6 +221,7 @@ impl<A: Aggregate> Session<A> {
                     }
                     self.version = appended.version;
                     self.client = Some(context.client);
+                    self.written = ids.into_iter().zip(facts).collect();
                     return Ok(Receipt { position: Some(appended.last_position), version: self.version });
                 }
                 Err(AppendError::Conflict { .. }) => {

@@ -5,6 +5,7 @@ pub mod database;
 pub mod event_store;
 pub mod http;
 pub mod ids;
+pub mod ivr_webhook;
 pub mod keys;
 pub mod read_models;
 pub mod telephony;

@@ -8,13 +8,13 @@ use crate::wire::DomainEvent;
 ///
 /// `decide` is pure: time, ids and looked-up facts arrive inside the command. `evolve` is total: it applies any
 /// fact to any state and cannot refuse.
-pub trait Aggregate: Default + Clone + fmt::Debug + Send + 'static {
+pub trait Aggregate: Default + Clone + fmt::Debug + Send + Unpin + 'static {
     /// Category of the stream, the part before the dash.
     const CATEGORY: &'static str;
     /// What may be asked.
-    type Command: fmt::Debug + Send + Clone;
+    type Command: fmt::Debug + Send + Clone + Unpin;
     /// What may have happened.
-    type Event: DomainEvent + Clone + fmt::Debug;
+    type Event: DomainEvent + Clone + fmt::Debug + Unpin;
     /// Why something asked for is refused.
     type Refusal: std::error::Error + Clone + Send + Sync + 'static;
 

@@ -11,6 +11,7 @@ pub mod claim;
 pub mod client;
 pub mod envelope;
 pub mod ids;
+pub mod ivr;
 pub mod leg;
 pub mod login;
 pub mod money;

@@ -26,6 +26,8 @@ use domain::call::CallEvent;
 use domain::carrier_event::CarrierInboxEvent;
 use domain::claim::ClaimEvent;
 use domain::client::ClientEvent;
+use domain::ivr::menu::MenuEvent;
+use domain::ivr::session::SessionEvent;
 use domain::leg::LegEvent;
 use domain::login::LoginEvent;
 use domain::number::NumberEvent;
@@ -51,6 +53,8 @@ trait Proof {
 fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<CallEvent>(specimens::call());
     proof.prove::<NumberEvent>(specimens::number());
+    proof.prove::<MenuEvent>(specimens::menu());
+    proof.prove::<SessionEvent>(specimens::session());
     proof.prove::<ClientEvent>(specimens::client());
     proof.prove::<ApiKeyEvent>(specimens::api_key());
     proof.prove::<KeyUsageEvent>(specimens::key_usage());

@@ -9,6 +9,8 @@ pub mod audit_log;
 pub mod calls;
 pub mod clients;
 pub mod edge;
+pub mod ivr_menus;
+pub mod ivr_sessions;
 pub mod numbers;
 pub mod page;
 pub mod runner;
@@ -24,6 +26,8 @@ pub trait Queries:
     + calls::CallQueries
     + transcripts::TranscriptQueries
     + numbers::NumberQueries
+    + ivr_menus::MenuQueries
+    + ivr_sessions::SessionQueries
     + clients::ClientQueries
     + api_keys::ApiKeyQueries
     + users::UserQueries
@@ -37,6 +41,8 @@ impl<T> Queries for T where
         + calls::CallQueries
         + transcripts::TranscriptQueries
         + numbers::NumberQueries
+        + ivr_menus::MenuQueries
+        + ivr_sessions::SessionQueries
         + clients::ClientQueries
         + api_keys::ApiKeyQueries
         + users::UserQueries

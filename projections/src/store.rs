@@ -11,6 +11,8 @@ use crate::api_keys::ApiKeyRow;
 use crate::audit_log::AuditRow;
 use crate::calls::CallRow;
 use crate::clients::ClientRow;
+use crate::ivr_menus::MenuRow;
+use crate::ivr_sessions::SessionRow;
 use crate::numbers::NumberRow;
 use crate::transcripts::LineRow;
 use crate::users::UserRow;
@@ -161,6 +163,8 @@ pub trait ViewStore:
     + ViewRows<UserRow>
     + ViewRows<AuditRow>
     + ViewRows<EndpointRow>
+    + ViewRows<MenuRow>
+    + ViewRows<SessionRow>
     + Leases
 {
     /// How far the active rows of a view have come; on first sight an empty generation 1.

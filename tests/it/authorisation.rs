@@ -100,6 +100,10 @@ async fn things(world: &World) -> Result<BTreeMap<&'static str, String>> {
     let user = id(world.api.post("/api/v1/auth/users", user).await?.data()?)?;
     let client = world.api.get("/api/v1/auth/me").await?.data()?["client"].clone();
     let client = client.as_str().context("a client")?.to_owned();
+    let menu = json!({"name": "Main", "prompt": "Hello.", "timeout_ms": 60_000});
+    let menu = id(world.api.post("/api/v1/ivr/menus", menu).await?.data()?)?;
+    let session = json!({"menu_id": menu});
+    let session = id(world.api.post("/api/v1/ivr/sessions", session).await?.data()?)?;
     let account = json!({"provider": "telnyx", "api_key": "KEY_of_a_client",
         "settings": {"connection_id": "1"}});
     world.api.patch("/api/v1/auth/providers/telephony", None, account).await?.data()?;
@@ -112,6 +116,8 @@ async fn things(world: &World) -> Result<BTreeMap<&'static str, String>> {
         ("/api/v1/webhooks/deliveries/", delivery),
         ("/api/v1/auth/clients/", client),
         ("/api/v1/numbers/", number),
+        ("/api/v1/ivr/menus/", menu),
+        ("/api/v1/ivr/sessions/", session),
         ("/api/v1/calls/", call),
         ("/api/v1/auth/api-keys/", key),
         ("/api/v1/auth/users/", user),
@@ -204,6 +210,9 @@ fn bodies(operation: &str) -> Option<Value> {
         "POST /api/v1/webhooks/{id}/rotate-secret" => json!({}),
         "POST /api/v1/webhooks/{id}/replay" => json!({"since": "2026-01-01T00:00:00Z"}),
         "PATCH /api/v1/numbers/{id}" => json!({"route": {"type": "agent"}}),
+        "PATCH /api/v1/ivr/menus/{id}" => json!({"name": "mine"}),
+        "POST /api/v1/ivr/menus/{id}/simulate" => json!({"inputs": []}),
+        "POST /api/v1/ivr/sessions/{id}/input" => json!({"digits": "1"}),
         "PATCH /api/v1/calls/{id}" => json!({"metadata": {}}),
         "POST /api/v1/calls/{id}/transfer" => json!({"to": "+12025550111"}),
         "POST /api/v1/calls/{id}/say" => json!({"text": "hello"}),

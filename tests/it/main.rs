@@ -9,6 +9,8 @@ mod cli;
 mod crash;
 mod idempotency;
 mod identity_provider;
+mod ivr;
+mod ivr_calls;
 mod limits;
 mod live;
 mod numbers;

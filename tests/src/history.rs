@@ -16,6 +16,8 @@ use projections::api_keys::{ApiKeyRow, ApiKeys};
 use projections::audit_log::{AuditLog, AuditRow};
 use projections::calls::{CallRow, Calls};
 use projections::clients::{ClientRow, Clients};
+use projections::ivr_menus::{IvrMenus, MenuRow};
+use projections::ivr_sessions::{IvrSessions, SessionRow};
 use projections::numbers::{NumberRow, Numbers};
 use projections::runner::{self, Deps, Settings, projection_names, rebuild};
 use projections::store::{Digest, ViewRows, ViewStore};
@@ -163,6 +165,8 @@ async fn digests(views: &SqlViews) -> Result<BTreeMap<&'static str, Digest>> {
     let clients = ViewRows::<ClientRow>::digest(views, active(Clients::NAME).await?).await?;
     let keys = ViewRows::<ApiKeyRow>::digest(views, active(ApiKeys::NAME).await?).await?;
     let users = ViewRows::<UserRow>::digest(views, active(Users::NAME).await?).await?;
+    let menus = ViewRows::<MenuRow>::digest(views, active(IvrMenus::NAME).await?).await?;
+    let sessions = ViewRows::<SessionRow>::digest(views, active(IvrSessions::NAME).await?).await?;
     let audit = ViewRows::<AuditRow>::digest(views, active(AuditLog::NAME).await?).await?;
     let endpoints = ViewRows::<EndpointRow>::digest(views, active(Endpoints::NAME).await?).await?;
     Ok(BTreeMap::from([
@@ -174,6 +178,8 @@ async fn digests(views: &SqlViews) -> Result<BTreeMap<&'static str, Digest>> {
         (ApiKeys::NAME, keys),
         (Users::NAME, users),
         (AuditLog::NAME, audit),
+        (IvrMenus::NAME, menus),
+        (IvrSessions::NAME, sessions),
     ]))
 }
 

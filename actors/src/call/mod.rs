@@ -1,6 +1,77 @@
-//! Live calls: an actor each, found through the registry.
+//! Live calls.
 
-mod registry;
-mod shell;
+use domain::call::{Call, CallCommand, CallRefusal, Outgoing};
+use domain::envelope::Version;
+use domain::ids::{CallId, ClientId};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-pub use registry::{Calls, CallsOptions};
+use crate::context::CommandContext;
+use crate::live::{Actors, LiveOptions, Observer};
+use crate::runtime::Runtime;
+use crate::session::{CommandError, Receipt};
+
+/// How live calls are kept.
+pub type CallsOptions = LiveOptions;
+
+type CallError = CommandError<CallRefusal>;
+
+/// The handle others hold: send a command to a call, whether or not it is awake.
+#[derive(Debug, Clone)]
+pub struct Calls(Actors<Call>);
+
+impl Calls {
+    /// Starts the registry, and a task that rests idle actors until `stop`. Call it inside an actix system.
+    #[must_use]
+    pub fn start(
+        runtime: Runtime,
+        options: CallsOptions,
+        observer: Option<Observer<Call>>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self(Actors::start(runtime, options, observer, stop))
+    }
+
+    /// How many calls are awake on this node.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.0.live()
+    }
+
+    /// Carries a command out; `only_at` makes it conditional on the call's version.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn execute(
+        &self,
+        id: CallId,
+        command: CallCommand,
+        context: CommandContext,
+        only_at: Option<Version>,
+    ) -> Result<Receipt, CallError> {
+        self.0.execute(id.0, command, context, only_at).await
+    }
+
+    /// What the carrier is to be told for an effect; `None` when it is settled.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn prepare(&self, id: CallId, effect_id: Uuid) -> Result<Option<Outgoing>, CallError> {
+        let find = move |call: &Call, client: Option<ClientId>| {
+            client.and_then(|client| call.outgoing(effect_id, id, client))
+        };
+        match self.0.ask(id.0, false, find).await? {
+            Some(outgoing) => Ok(Some(outgoing)),
+            // another node may have asked for it: only the newest state may say that it is settled
+            None => self.0.ask(id.0, true, find).await,
+        }
+    }
+
+    /// The call's newest state.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn inspect(&self, id: CallId) -> Result<Call, CallError> {
+        self.0.ask(id.0, true, |call, _| call.clone()).await
+    }
+}

@@ -340,7 +340,7 @@ impl<'b> Dispatcher<'b> {
         }
         let mut jobs = self.at_hand(id, room);
         if jobs.len() < room {
-            jobs.extend(self.in_table(id, room - jobs.len(), now).await);
+            jobs.extend(self.waiting_of(id, room - jobs.len(), now).await);
         }
         for (item, body) in jobs {
             self.begin(id, item, body, now);
@@ -355,7 +355,7 @@ impl<'b> Dispatcher<'b> {
         stop.fresh.drain(..count).map(|fresh| (fresh.item, fresh.body)).collect()
     }
 
-    async fn in_table(&mut self, id: EndpointId, room: usize, now: Time) -> Vec<(DueDelivery, Bytes)> {
+    async fn waiting_of(&mut self, id: EndpointId, room: usize, now: Time) -> Vec<(DueDelivery, Bytes)> {
         let Some(stop) = self.stops.get(&id) else { return Vec::new() };
         if stop.look_at.is_none_or(|at| at > now) {
             return Vec::new();

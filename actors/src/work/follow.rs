@@ -2,7 +2,8 @@
 
 use domain::call::{CallEvent, Reaction, react};
 use domain::envelope::{Position, Recorded};
-use domain::ids::CallId;
+use domain::ids::{CallId, IvrSessionId};
+use domain::ivr::session::{self, SessionEvent};
 use domain::ports::event_store::Subscription;
 use domain::ports::lease::Lease;
 use domain::ports::work::{Cause, TimerItem, WorkChange, WorkError, WorkItem};
@@ -74,34 +75,43 @@ async fn keep_following(
 }
 
 fn changes_of(recorded: &Recorded, changes: &mut Vec<WorkChange>) -> Result<(), DecodeError> {
-    // the receipt of a webhook is large and never asks for anything
-    if recorded.stream.category() != CallId::CATEGORY || recorded.event_type == "call.carrier_event_received"
-    {
-        return Ok(());
-    }
-    let event = CallEvent::decode(&recorded.event_type, recorded.schema, &recorded.payload)?;
-    let reactions = react(&event);
+    let (event_type, schema) = (&*recorded.event_type, recorded.schema);
+    let reactions = match recorded.stream.category() {
+        // the receipt of a webhook is large and never asks for anything
+        CallId::CATEGORY if event_type != "call.carrier_event_received" => {
+            react(&CallEvent::decode(event_type, schema, &recorded.payload)?)
+        }
+        IvrSessionId::CATEGORY => {
+            session::react(&SessionEvent::decode(event_type, schema, &recorded.payload)?)
+        }
+        _ => return Ok(()),
+    };
     if reactions.is_empty() {
         return Ok(());
     }
-    let (call, client) = (CallId(recorded.stream.id()), recorded.client_id);
-    let metadata = recorded.metadata().ok();
-    let cause = Cause {
-        event_id: recorded.id,
-        correlation_id: metadata.as_ref().map_or(call.0, |metadata| metadata.correlation_id),
-        traceparent: metadata.and_then(|metadata| metadata.traceparent),
-    };
+    let (subject, client) = (recorded.stream.id(), recorded.client_id);
+    let cause = cause_of(recorded);
     changes.extend(reactions.into_iter().map(|reaction| match reaction {
         Reaction::Do { effect_id, work, due } => {
             let (position, cause) = (recorded.position, cause.clone());
-            WorkChange::Do(WorkItem { effect_id, call, client, work, due, attempts: 0, position, cause })
+            WorkChange::Do(WorkItem { effect_id, subject, client, work, due, attempts: 0, position, cause })
         }
         Reaction::Done { effect_id } => WorkChange::Done(effect_id),
         Reaction::Arm { timer, due } => {
-            WorkChange::Arm(TimerItem { call, client, timer, due, cause: cause.clone() })
+            WorkChange::Arm(TimerItem { subject, client, timer, due, cause: cause.clone() })
         }
-        Reaction::Disarm { timer } => WorkChange::Disarm(call, timer),
-        Reaction::Close => WorkChange::Close(call),
+        Reaction::Disarm { timer } => WorkChange::Disarm(subject, timer),
+        Reaction::Close => WorkChange::Close(subject),
     }));
     Ok(())
+}
+
+/// An event as the cause of what follows from it.
+pub(crate) fn cause_of(recorded: &Recorded) -> Cause {
+    let metadata = recorded.metadata().ok();
+    Cause {
+        event_id: recorded.id,
+        correlation_id: metadata.as_ref().map_or(recorded.stream.id(), |metadata| metadata.correlation_id),
+        traceparent: metadata.and_then(|metadata| metadata.traceparent),
+    }
 }

@@ -1,7 +1,7 @@
 //! From facts to deeds: the process manager that reads the log and keeps the outbox and the timers, and the
 //! workers that perform them. One node owns all of it at a time, under a lease.
 
-mod follow;
+pub(crate) mod follow;
 mod meter;
 mod ownership;
 mod perform;
@@ -24,6 +24,7 @@ pub use ownership::{Ownership, while_owner};
 
 use crate::call::Calls;
 use crate::carrier::CarrierInbox;
+use crate::ivr::IvrDriver;
 use crate::runtime::Runtime;
 
 /// The lease of the process manager, its outbox and its timers.
@@ -51,6 +52,8 @@ pub struct Workbench {
     pub runtime: Runtime,
     /// Live calls.
     pub calls: Calls,
+    /// What happens between calls and the sessions in the menus.
+    pub ivr: IvrDriver,
     /// Where legs of placed calls are bound.
     pub inbox: CarrierInbox,
     /// The carrier.

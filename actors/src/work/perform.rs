@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use domain::call::terms::{CommandKind, EndReason, Fault};
 use domain::call::{CallCommand, CallRefusal, Outcome, Outgoing, Work};
 use domain::envelope::Time;
+use domain::ids::{CallId, IvrSessionId};
 use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, RefusedBecause};
 use domain::ports::work::WorkItem;
 use tokio::sync::{Notify, Semaphore};
@@ -19,6 +20,7 @@ use uuid::Uuid;
 use super::retry::{Next, after_failure, backoff};
 use super::{Workbench, main_tag};
 use crate::context::CommandContext;
+use crate::ivr::IvrError;
 use crate::session::{CommandError, Receipt};
 
 const BATCH: usize = 128;
@@ -27,6 +29,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long to wait for the carrier to name the leg of a call.
 const NO_LEG_PAUSE: Duration = Duration::from_millis(500);
 const MEASURE_EVERY: TimeDelta = TimeDelta::seconds(1);
+/// How long the webhook of a leg that is gone may still take, counted from when we asked: a node that was down has
+/// webhooks to catch up on.
+const GONE_PAUSE: Duration = Duration::from_secs(10);
 const CHECK_PAUSE: Duration = Duration::from_secs(30);
 /// After this many answers "still alive" (ten minutes) a leg is left to its other timers.
 const MAX_CHECKS: u32 = 20;
@@ -111,7 +116,7 @@ async fn perform_one(bench: &Workbench, item: WorkItem) {
         "effect.perform",
         effect.kind = item.work.as_str(),
         effect.id = %item.effect_id,
-        call.id = %item.call,
+        call.id = %CallId(item.subject),
         attempt = item.attempts + 1
     );
     if let Some(traceparent) = &item.cause.traceparent {
@@ -153,13 +158,22 @@ impl Errand<'_> {
             Work::Command(_) => self.command().await,
             Work::Reconcile => self.reconcile().await,
             Work::CheckLeg => self.check_leg().await,
+            Work::TellIvr => self.of_ivr(self.bench.ivr.tell_again(self.item).await),
+            Work::OrderCall => {
+                let session = IvrSessionId(self.item.subject);
+                self.of_ivr(self.bench.ivr.order(session, self.item.client, &self.item.cause).await)
+            }
+            Work::AskWebhook => {
+                let session = IvrSessionId(self.item.subject);
+                self.of_ivr(self.bench.ivr.ask_webhook(session, self.item.client, &self.item.cause).await)
+            }
         }
     }
 
     async fn tell(&self, command: CallCommand) -> Result<Receipt, CallError> {
         let mut context = CommandContext::following("outbox", self.item.client, &self.item.cause);
         context.command_id = Some(self.item.effect_id);
-        self.bench.calls.execute(self.item.call, command, context, None).await
+        self.bench.calls.execute(self.call(), command, context, None).await
     }
 
     /// Tells the call; that it does not want to hear it any more is fine.
@@ -168,6 +182,18 @@ impl Errand<'_> {
             Ok(_) | Err(CommandError::Refused(_)) => Ok(After::Finish),
             Err(error) => Err(error),
         }
+    }
+
+    fn call(&self) -> CallId {
+        CallId(self.item.subject)
+    }
+
+    /// What the menus were told or asked for, or cannot be just now.
+    fn of_ivr(&self, done: Result<(), IvrError>) -> Result<After, CallError> {
+        Ok(match done {
+            Ok(()) => After::Finish,
+            Err(error) => After::postpone(backoff(self.attempts(), self.item.effect_id), &error),
+        })
     }
 
     fn attempts(&self) -> u32 {
@@ -182,7 +208,7 @@ impl Errand<'_> {
             Err(error) => return Err(error),
         }
         // nothing is left to do when a dial that was started before turned out to be lost
-        match self.bench.calls.prepare(self.item.call, effect_id).await? {
+        match self.bench.calls.prepare(self.call(), effect_id).await? {
             Some(Outgoing::Dial(dial)) => self.place(&dial).await,
             _ => Ok(After::Finish),
         }
@@ -202,7 +228,7 @@ impl Errand<'_> {
         match answer {
             Ok(leg) => {
                 let provider = self.bench.telephony.provider();
-                self.bench.inbox.bind_own(provider, &leg, self.item.call, self.item.client).await?;
+                self.bench.inbox.bind_own(provider, &leg, self.call(), self.item.client).await?;
                 let provider = provider.to_owned();
                 self.tell_if_open(CallCommand::AcceptDial { effect_id, provider, leg, now }).await
             }
@@ -236,7 +262,7 @@ impl Errand<'_> {
     }
 
     async fn command(&self) -> Result<After, CallError> {
-        let command = match self.bench.calls.prepare(self.item.call, self.item.effect_id).await? {
+        let command = match self.bench.calls.prepare(self.call(), self.item.effect_id).await? {
             None | Some(Outgoing::Dial(_)) => return Ok(After::Finish),
             Some(Outgoing::NoLegYet) => {
                 return Ok(After::postpone(NO_LEG_PAUSE, &"the leg is not known yet"));
@@ -279,16 +305,16 @@ impl Errand<'_> {
     }
 
     async fn reconcile(&self) -> Result<After, CallError> {
-        let call = self.bench.calls.inspect(self.item.call).await?;
+        let call = self.bench.calls.inspect(self.call()).await?;
         let Some(effect_id) = call.lost_dial() else { return Ok(After::Finish) };
-        let tag = main_tag(self.item.call, self.item.client);
+        let tag = main_tag(self.call(), self.item.client);
         let found = self.bench.telephony.find_leg(&tag).await;
         let now = self.bench.runtime.clock.now();
         let too_late = call.dial_deadline().is_none_or(|deadline| now > deadline);
         match found {
             Ok(Some(leg)) => {
                 let provider = self.bench.telephony.provider();
-                self.bench.inbox.bind_own(provider, &leg, self.item.call, self.item.client).await?;
+                self.bench.inbox.bind_own(provider, &leg, self.call(), self.item.client).await?;
                 let provider = provider.to_owned();
                 self.tell_if_open(CallCommand::AcceptDial { effect_id, provider, leg, now }).await
             }
@@ -308,11 +334,14 @@ impl Errand<'_> {
     }
 
     async fn check_leg(&self) -> Result<After, CallError> {
-        let call = self.bench.calls.inspect(self.item.call).await?;
+        let call = self.bench.calls.inspect(self.call()).await?;
         let Some(control_id) = call.control_id().filter(|_| !call.is_over()) else {
             return Ok(After::Finish);
         };
         match self.bench.telephony.leg_state(self.item.client, control_id).await {
+            Ok(LegState::Gone) if self.attempts() == 1 => {
+                Ok(After::postpone(GONE_PAUSE, &"the leg is gone, its webhook may come"))
+            }
             Ok(LegState::Gone) => {
                 self.tell_if_open(CallCommand::LegVanished { now: self.bench.runtime.clock.now() }).await
             }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use domain::call::CallCommand;
+use domain::call::{CallCommand, Timer};
+use domain::ids::{CallId, IvrSessionId};
 use domain::ports::work::TimerItem;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -44,11 +45,22 @@ pub(super) async fn fire(bench: &Workbench, news: &Notify, mine: &CancellationTo
 /// A refusal is an answer too; a log that cannot be reached is not: the timer stays and fires again.
 async fn fire_one(bench: &Workbench, timer: &TimerItem) -> bool {
     let context = CommandContext::following("timer", timer.client, &timer.cause);
-    let command = CallCommand::TimerFired { timer: timer.timer, now: bench.runtime.clock.now() };
-    match bench.calls.execute(timer.call, command, context, None).await {
-        Ok(_) | Err(CommandError::Refused(_)) => {}
+    let fired = match timer.timer {
+        Timer::Ivr => {
+            bench.ivr.timer_fired(IvrSessionId(timer.subject), context).await.map_err(|e| e.to_string())
+        }
+        of_call => {
+            let command = CallCommand::TimerFired { timer: of_call, now: bench.runtime.clock.now() };
+            match bench.calls.execute(CallId(timer.subject), command, context, None).await {
+                Ok(_) | Err(CommandError::Refused(_)) => Ok(()),
+                Err(error) => Err(error.to_string()),
+            }
+        }
+    };
+    match fired {
+        Ok(()) => {}
         Err(error) => {
-            tracing::warn!(call.id = %timer.call, timer = timer.timer.as_str(), %error, "timer fires again later");
+            tracing::warn!(subject = %timer.subject, timer = timer.timer.as_str(), %error, "timer fires again later");
             return false;
         }
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 
 mod inbound;
+mod ivr;
 mod nodes;
 mod outbound;
 mod webhooks;

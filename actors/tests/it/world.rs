@@ -7,6 +7,7 @@ use std::time::Duration;
 use actors::call::{Calls, CallsOptions};
 use actors::carrier::CarrierInbox;
 use actors::directory::{KnownNumber, NumberDirectory};
+use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions, MenuLibrary};
 use actors::work::{WorkOptions, Workbench};
 use actors::{CommandContext, Runtime, TraceHooks};
 use adapters::event_store::MemoryEventStore;
@@ -15,12 +16,14 @@ use domain::call::report::{CarrierFact, CarrierReport, LegRef, LegTag};
 use domain::call::terms::Direction;
 use domain::call::{CallCommand, CallEvent, Queue};
 use domain::envelope::{Actor, Position, Recorded, Version};
-use domain::ids::{CallId, ClientId, NumberId};
+use domain::ids::{CallId, ClientId, MenuId, NumberId};
+use domain::ivr::session::{StepAnswer, WebhookOutcome};
 use domain::number::Route;
 use domain::phone::Party;
 use domain::ports::clock::Clock;
 use domain::ports::event_store::{Direction as Way, EventStore};
 use domain::ports::ids::Ids;
+use domain::ports::ivr_webhook::{StepQuestion, StepWebhooks};
 use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telephony};
 use domain::ports::work::WorkStore;
 use domain::testing::clock::ManualClock;
@@ -32,6 +35,9 @@ use uuid::Uuid;
 
 pub const CLIENT: ClientId = ClientId(Uuid::from_u128(1));
 pub const OUR_NUMBER: &str = "+12025550188";
+/// Its calls go to the menu.
+pub const MENU_NUMBER: &str = "+12025550177";
+pub const MENU: MenuId = MenuId(Uuid::from_u128(11));
 
 /// What the carrier was asked, in order: the command's name and id.
 pub type Asked = (String, Uuid);
@@ -83,7 +89,7 @@ impl Telephony for ScriptedCarrier {
 
     async fn command(&self, command: &LegCommand) -> Result<(), CarrierError> {
         let name = format!("{:?}", command.action);
-        let name = name.split([' ', '{']).next().unwrap_or_default().to_owned();
+        let name = name.split([' ', '{', '(']).next().unwrap_or_default().to_owned();
         self.answer(&name, command.command_id)
     }
 
@@ -96,6 +102,23 @@ impl Telephony for ScriptedCarrier {
     }
 }
 
+/// A client's system that answers as it is told.
+#[derive(Debug, Default)]
+pub struct ScriptedWebhooks {
+    pub asked: Mutex<Vec<StepQuestion>>,
+    /// Answers to the next questions; when they run out, nobody answers.
+    pub answers: Mutex<VecDeque<StepAnswer>>,
+}
+
+#[async_trait]
+impl StepWebhooks for ScriptedWebhooks {
+    async fn ask(&self, question: &StepQuestion) -> StepAnswer {
+        self.asked.lock().unwrap().push(question.clone());
+        let nobody = StepAnswer { outcome: WebhookOutcome::TimedOut, status: None, action: None };
+        self.answers.lock().unwrap().pop_front().unwrap_or(nobody)
+    }
+}
+
 /// One node.
 pub struct World {
     pub clock: Arc<ManualClock>,
@@ -103,6 +126,8 @@ pub struct World {
     pub work: Arc<MemoryWork>,
     pub carrier: Arc<ScriptedCarrier>,
     pub calls: Calls,
+    pub ivr: IvrDriver,
+    pub webhooks: Arc<ScriptedWebhooks>,
     pub inbox: CarrierInbox,
     pub runtime: Runtime,
     stop: CancellationToken,
@@ -132,19 +157,39 @@ impl World {
             trace: TraceHooks::default(),
         };
         let options = CallsOptions { arbiters: 1, idle_after: Duration::from_secs(60) };
-        let calls = Calls::start(runtime.clone(), options, stop.clone());
+        let channel = IvrNewsChannel::default();
+        let calls = Calls::start(runtime.clone(), options, Some(channel.of_calls()), stop.clone());
+        let library = Arc::new(MenuLibrary::new(runtime.clone()));
+        let observer = Some(channel.of_sessions());
+        let sessions = IvrSessions::start(runtime.clone(), options, library, observer, stop.clone());
+        let webhooks = Arc::new(ScriptedWebhooks::default());
+        let ivr = IvrDriver {
+            runtime: runtime.clone(),
+            calls: calls.clone(),
+            sessions,
+            webhooks: webhooks.clone(),
+        };
+        tokio::spawn(ivr.clone().run(channel, stop.clone()));
         let numbers = NumberDirectory::new(
-            vec![KnownNumber {
-                id: NumberId(Uuid::from_u128(9)),
-                client: CLIENT,
-                number: OUR_NUMBER.parse().unwrap(),
-                route: Route::Agent { id: None },
-            }],
+            vec![
+                KnownNumber {
+                    id: NumberId(Uuid::from_u128(9)),
+                    client: CLIENT,
+                    number: OUR_NUMBER.parse().unwrap(),
+                    route: Route::Agent { id: None },
+                },
+                KnownNumber {
+                    id: NumberId(Uuid::from_u128(10)),
+                    client: CLIENT,
+                    number: MENU_NUMBER.parse().unwrap(),
+                    route: Route::IvrMenu { id: MENU },
+                },
+            ],
             Position::START,
         );
         let inbox = CarrierInbox::new(runtime.clone(), calls.clone(), Arc::new(numbers), CLIENT);
         let carrier = Arc::new(ScriptedCarrier::default());
-        Self { clock, store, work, carrier, calls, inbox, runtime, stop }
+        Self { clock, store, work, carrier, calls, ivr, webhooks, inbox, runtime, stop }
     }
 
     /// Starts the process manager and its workers.
@@ -152,6 +197,7 @@ impl World {
         let bench = Workbench {
             runtime: self.runtime.clone(),
             calls: self.calls.clone(),
+            ivr: self.ivr.clone(),
             inbox: self.inbox.clone(),
             telephony: self.carrier.clone(),
             store: self.work.clone(),
@@ -264,6 +310,7 @@ impl World {
             occurred_at: self.clock.now(),
             leg: leg(name),
             tag: None,
+            ask: None,
             from: Some(Party::new("+12025550123")),
             to: Some(Party::new(OUR_NUMBER)),
             fact,

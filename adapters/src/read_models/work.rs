@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::call::{Timer, Work};
 use domain::envelope::{Position, Time};
-use domain::ids::{CallId, ClientId};
+use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
 use domain::ports::lease::Lease;
 use domain::ports::work::{Cause, TimerItem, WorkChange, WorkError, WorkItem, WorkStats, WorkStore};
@@ -46,7 +46,7 @@ fn rows(dialect: Dialect, count: usize, columns: usize) -> String {
 fn effect_values(item: &WorkItem) -> [Value<'_>; 11] {
     [
         Value::Uuid(item.effect_id),
-        Value::Uuid(item.call.0),
+        Value::Uuid(item.subject),
         Value::Uuid(item.client.0),
         Value::text(item.work.as_str()),
         Value::Bool(item.work.is_ordered()),
@@ -61,7 +61,7 @@ fn effect_values(item: &WorkItem) -> [Value<'_>; 11] {
 
 fn timer_values(item: &TimerItem) -> [Value<'_>; 7] {
     [
-        Value::Uuid(item.call.0),
+        Value::Uuid(item.subject),
         Value::text(item.timer.as_str()),
         Value::Uuid(item.client.0),
         Value::Time(item.due),
@@ -87,7 +87,7 @@ fn effect(row: &SqlRow) -> Result<WorkItem, sqlx::Error> {
     let work = row.text(3)?;
     Ok(WorkItem {
         effect_id: row.uuid(0)?,
-        call: CallId(row.uuid(1)?),
+        subject: row.uuid(1)?,
         client: ClientId(row.uuid(2)?),
         work: Work::from_name(&work).ok_or_else(|| unknown(&work))?,
         due: row.time(4)?,
@@ -100,7 +100,7 @@ fn effect(row: &SqlRow) -> Result<WorkItem, sqlx::Error> {
 fn timer(row: &SqlRow) -> Result<TimerItem, sqlx::Error> {
     let timer = row.text(1)?;
     Ok(TimerItem {
-        call: CallId(row.uuid(0)?),
+        subject: row.uuid(0)?,
         timer: Timer::from_name(&timer).ok_or_else(|| unknown(&timer))?,
         client: ClientId(row.uuid(2)?),
         due: row.time(3)?,
@@ -241,7 +241,7 @@ impl WorkStore for SqlViews {
 
     async fn fired(&self, timer: &TimerItem) -> Result<(), StoreUnavailable> {
         let values =
-            vec![Value::Uuid(timer.call.0), Value::text(timer.timer.as_str()), Value::Time(timer.due)];
+            vec![Value::Uuid(timer.subject), Value::text(timer.timer.as_str()), Value::Time(timer.due)];
         self.change(FIRED, values).await.map(drop)
     }
 

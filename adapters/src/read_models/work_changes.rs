@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::call::Timer;
-use domain::ids::CallId;
 use domain::ports::work::{TimerItem, WorkChange, WorkItem};
 use uuid::Uuid;
 
@@ -42,21 +41,21 @@ impl<'c> Net<'c> {
                 self.done.insert(*effect_id);
             }
             WorkChange::Arm(item) => {
-                self.timers.insert(timer_key(item.call, item.timer), item);
+                self.timers.insert(timer_key(item.subject, item.timer), item);
             }
             WorkChange::Disarm(call, timer) => {
                 self.timers.remove(&timer_key(*call, *timer));
                 self.disarmed.insert(timer_key(*call, *timer));
             }
             WorkChange::Close(call) => {
-                self.effects.retain(|_, item| item.call != *call);
-                self.timers.retain(|_, item| item.call != *call);
-                self.closed.insert(call.0);
+                self.effects.retain(|_, item| item.subject != *call);
+                self.timers.retain(|_, item| item.subject != *call);
+                self.closed.insert(*call);
             }
         }
     }
 }
 
-fn timer_key(call: CallId, timer: Timer) -> (Uuid, &'static str) {
-    (call.0, timer.as_str())
+fn timer_key(subject: Uuid, timer: Timer) -> (Uuid, &'static str) {
+    (subject, timer.as_str())
 }

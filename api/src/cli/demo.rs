@@ -123,6 +123,12 @@ The node serves on at {url} until Ctrl-C. Read a call's story:
   curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/events?types=call.ended&limit=1'
   curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/webhooks'
 
+See how callers walked the clinic's menus, and where they stopped:
+
+  curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/ivr/menus'
+  curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/ivr/sessions?limit=5'
+  curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/ivr/sessions/SESSION_ID/events'
+
 Or have it call somebody, as {OUR_NUMBER}:
 
   curl -H \"Authorization: Bearer $KEY\" --json '{{\"from\": \"{OUR_NUMBER}\", \"to\": \"{first}\"}}' {url}/api/v1/calls

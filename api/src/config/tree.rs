@@ -8,6 +8,7 @@ use super::carriers::{TelnyxConfig, UltravoxConfig};
 use super::error::ConfigError;
 use super::http::HttpConfig;
 use super::identity_provider::IdentityProviderConfig;
+use super::ivr::IvrConfig;
 use super::keys::KeysConfig;
 use super::limits::LimitsConfig;
 use super::providers::{AnthropicConfig, GoogleConfig, GroqConfig, OpenaiConfig};
@@ -72,6 +73,8 @@ tree! {
     actors: ActorsConfig,
     /// Rates and quotas.
     limits: LimitsConfig,
+    /// Menus and sessions in them.
+    ivr: IvrConfig,
     /// The audit log.
     audit: AuditConfig,
     /// Logs and traces.

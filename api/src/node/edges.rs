@@ -7,6 +7,7 @@ use adapters::clock::SystemClock;
 use adapters::database::Database;
 use adapters::event_store::{EventLog, Target, WriterLimits};
 use adapters::ids::RandomIds;
+use adapters::ivr_webhook::HttpStepWebhooks;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
 use adapters::read_models::SqlViews;
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
@@ -15,6 +16,7 @@ use adapters::webhooks::{Guard, HttpSender, SenderConfig, SystemLookup};
 use anyhow::Context as _;
 use domain::ports::clock::Clock;
 use domain::ports::ids::Ids;
+use domain::ports::ivr_webhook::StepWebhooks;
 use domain::ports::telephony::Telephony;
 use domain::ports::vault::Vault;
 use domain::ports::webhooks::WebhookSender;
@@ -41,6 +43,8 @@ pub struct Edges {
     pub guard: Guard,
     /// Delivers them.
     pub webhooks: Arc<dyn WebhookSender>,
+    /// Asks clients' own systems what callers in their menus are to come to.
+    pub step_webhooks: Arc<dyn StepWebhooks>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// New ids.
@@ -66,7 +70,8 @@ impl Edges {
         let ids: Arc<dyn Ids> = Arc::new(RandomIds);
         let (keys, vault) = open_vault(config, &clock, &ids).await?;
         let (vault, webhooks) = (Arc::new(vault), Arc::new(webhooks));
-        Ok(Self { log, views, keys, vault, telephony, telnyx, guard, webhooks, clock, ids })
+        let step_webhooks = Arc::new(HttpStepWebhooks::new(guard.clone()).context("cannot set up TLS")?);
+        Ok(Self { log, views, keys, vault, telephony, telnyx, guard, webhooks, step_webhooks, clock, ids })
     }
 }
 

@@ -8,6 +8,7 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
 use actors::call::{Calls, CallsOptions};
 use actors::carrier::CarrierInbox;
+use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions, MenuLibrary};
 use actors::webhooks::{Courier, WebhookBench, WebhookOptions};
 use actors::work::{WorkOptions, Workbench};
 use actors::{Runtime, TraceHooks};
@@ -15,7 +16,8 @@ use adapters::event_store::EventLog;
 use adapters::keys::{KeysDb, SqlIdempotency};
 use adapters::telephony::telnyx::WebhookVerifier;
 use anyhow::Context as _;
-use domain::envelope::Position;
+use domain::envelope::{Position, Time};
+use domain::ids::{ClientId, MenuId, NumberId};
 use domain::ports::vault::Vault;
 use domain::ports::work::WorkStore;
 use domain::webhook::schedule::Schedule;
@@ -23,6 +25,7 @@ use projections::Queries;
 use projections::runner::{self, Progress, Runner};
 use projections::store::ViewStore;
 use projections::webhooks::Publisher;
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -54,6 +57,14 @@ pub struct Backend {
     pub runtime: Runtime,
     /// Live calls.
     pub calls: Calls,
+    /// Live sessions in the menus.
+    pub sessions: IvrSessions,
+    /// The menus of all clients.
+    pub menus: Arc<MenuLibrary>,
+    /// Held while a menu, or what leads to one, is changed: nothing is left to lead nowhere.
+    pub menu_edits: Arc<Mutex<()>>,
+    /// How long a session is shown after its end.
+    pub session_retention: Duration,
     /// Where carriers' webhooks go.
     pub inbox: CarrierInbox,
     /// What is read.
@@ -94,6 +105,18 @@ impl Backend {
     /// Who may do something, as of now.
     pub(crate) fn identity(&self) -> &Identity {
         &self.directories.identity
+    }
+
+    /// Sessions that ended before are not shown.
+    #[must_use]
+    pub fn sessions_since(&self) -> Time {
+        self.runtime.clock.now() - self.session_retention
+    }
+
+    /// A number of the client's whose calls go to the menu.
+    #[must_use]
+    pub fn number_leading_to(&self, client: ClientId, menu: MenuId) -> Option<NumberId> {
+        self.directories.numbers.leading_to(client, menu)
     }
 }
 
@@ -151,13 +174,23 @@ impl Node {
         };
         let secret = edges.vault.secret("logins").await.context("cannot use the vault")?;
         let gate = Arc::new(Gate::new(runtime.clock.clone(), rates, secret));
-        let directories = Directories::load(&*queries, runtime.clock.clone(), gate.clone(), known).await?;
+        let directories = Directories::load(&*queries, &runtime, gate.clone(), known).await?;
         let trace =
             runner::TraceHooks { recording: trace_context::is_exporting, adopt: trace_context::set_parent };
         let runner = runner::start(deps, runner::Settings { trace, ..runner::Settings::default() });
 
         let options = CallsOptions { idle_after: config.actors.idle, ..CallsOptions::default() };
-        let calls = Calls::start(runtime.clone(), options, stop.clone());
+        let news = IvrNewsChannel::default();
+        let calls = Calls::start(runtime.clone(), options, Some(news.of_calls()), stop.clone());
+        let observer = Some(news.of_sessions());
+        let menus = directories.menus.clone();
+        let sessions = IvrSessions::start(runtime.clone(), options, menus, observer, stop.clone());
+        let ivr = IvrDriver {
+            runtime: runtime.clone(),
+            calls: calls.clone(),
+            sessions: sessions.clone(),
+            webhooks: edges.step_webhooks,
+        };
         let inbox =
             CarrierInbox::new(runtime.clone(), calls.clone(), directories.numbers.clone(), DEFAULT_CLIENT);
         let carriers =
@@ -167,6 +200,7 @@ impl Node {
         let bench = Workbench {
             runtime: runtime.clone(),
             calls: calls.clone(),
+            ivr: ivr.clone(),
             inbox: inbox.clone(),
             telephony: carriers.clone(),
             store: work.clone(),
@@ -207,6 +241,7 @@ impl Node {
         let mut tasks = vec![
             tokio::spawn(forgetting),
             tokio::spawn(directories.clone().follow(runtime.clone(), known, stop.clone())),
+            tokio::spawn(ivr.run(news, stop.clone())),
             tokio::spawn(actors::work::run(bench, effects, stop.clone())),
             tokio::spawn(actors::webhooks::run(deliveries, attempts, stop.clone())),
             tokio::spawn(usage.clone().run(config.limits.usage_flush, stop.clone())),
@@ -236,6 +271,10 @@ impl Node {
             vault: edges.vault,
             read_your_writes: config.http.read_your_writes,
             audit_retention: config.audit.retention.duration(),
+            session_retention: config.ivr.session_retention.duration(),
+            sessions,
+            menus: directories.menus.clone(),
+            menu_edits: Arc::default(),
             telnyx: config.telnyx.public_key.clone().map(Arc::new),
             carriers,
             webhooks,

@@ -102,6 +102,10 @@ codes! {
     TransferUnderWay = "transfer_under_way", CONFLICT, "A transfer is under way";
     /// Somebody has the number.
     NumberTaken = "number_taken", CONFLICT, "The number is in use";
+    /// Something leads to the menu.
+    MenuInUse = "menu_in_use", CONFLICT, "The menu is in use";
+    /// The way through the menus is over.
+    SessionEnded = "session_ended", CONFLICT, "The session has ended";
     /// Somebody signs in with the address.
     EmailTaken = "email_taken", CONFLICT, "The e-mail address is in use";
     /// The same idempotency key with another request.

@@ -8,7 +8,7 @@ use super::event::CallMetadata;
 use super::report::{CarrierReport, LegRef, LegRole};
 use super::terms::{EndReason, EndedBy, Fault, Status};
 use crate::envelope::Time;
-use crate::ids::{AgentId, MenuId, NumberId};
+use crate::ids::{AgentId, IvrSessionId, MenuId, NumberId};
 use crate::number::Route;
 use crate::phone::Party;
 
@@ -59,13 +59,40 @@ pub struct Queue {
     pub now: Time,
 }
 
-/// A timer of a call. Each kind runs at most once at a time.
+/// A prompt to speak and keys to take.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GatherOrder {
+    /// Names the command.
+    pub id: Uuid,
+    /// The session that asks.
+    pub session: IvrSessionId,
+    /// 1 to [`MAX_SPEECH_CHARS`] characters.
+    pub text: String,
+    /// Most keys.
+    pub max_digits: u32,
+    /// The key that ends them before.
+    pub terminator: Option<char>,
+    /// Whether the keys are kept from everybody.
+    pub secret: bool,
+    /// How long to wait for the first key.
+    pub timeout_ms: u64,
+    /// How long to wait for the next one.
+    pub inter_digit_timeout_ms: u64,
+    /// Now.
+    pub now: Time,
+}
+
+/// A timer of a call, or of the session in the menus. Each kind runs at most once at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Timer {
     /// Nobody answered.
     Ring,
     /// The call has lasted long enough.
     MaxDuration,
+    /// The last words are overdue.
+    Farewell,
+    /// A session's own: whatever it waits for is overdue.
+    Ivr,
 }
 
 impl Timer {
@@ -75,13 +102,17 @@ impl Timer {
         match self {
             Timer::Ring => "ring",
             Timer::MaxDuration => "max_duration",
+            Timer::Farewell => "farewell",
+            Timer::Ivr => "ivr",
         }
     }
 
     /// Reads a stored name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Timer::Ring, Timer::MaxDuration].into_iter().find(|timer| timer.as_str() == name)
+        [Timer::Ring, Timer::MaxDuration, Timer::Farewell, Timer::Ivr]
+            .into_iter()
+            .find(|timer| timer.as_str() == name)
     }
 }
 
@@ -157,6 +188,30 @@ pub enum CallCommand {
         id: Uuid,
         /// All of it.
         metadata: CallMetadata,
+        /// Now.
+        now: Time,
+    },
+    /// Lead the call through menus.
+    StartIvr {
+        /// The session, which is to begin.
+        session: IvrSessionId,
+        /// In which menu.
+        menu: MenuId,
+        /// Now.
+        now: Time,
+    },
+    /// Speak a prompt and take keys.
+    Gather(Box<GatherOrder>),
+    /// End the call once the last words are said.
+    Conclude {
+        /// Names the command.
+        id: Uuid,
+        /// The last words, if there are any.
+        farewell: Option<String>,
+        /// What the end reason will be.
+        reason: EndReason,
+        /// Who asks.
+        by: EndedBy,
         /// Now.
         now: Time,
     },
@@ -250,6 +305,9 @@ pub enum CallRefusal {
     /// A transfer is under way already.
     #[error("the call is being transferred already")]
     TransferUnderWay,
+    /// The call is led through menus already, or was.
+    #[error("the call has a session in the menus already")]
+    IvrUnderWay,
     /// Fields of the command are at fault.
     #[error("the command has invalid fields")]
     Invalid(BTreeMap<&'static str, &'static str>),

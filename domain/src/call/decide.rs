@@ -19,10 +19,16 @@ use super::terms::{CommandKind, Direction, EndReason, EndedBy, Fault};
 use crate::envelope::Time;
 use crate::ids::derive;
 
-type Decision = Result<Vec<CallEvent>, CallRefusal>;
+pub(super) type Decision = Result<Vec<CallEvent>, CallRefusal>;
 
 impl Call {
     pub(super) fn decide_on(&self, command: &CallCommand) -> Decision {
+        let mut facts = self.decide_alone(command)?;
+        facts.extend(self.follow_up(&facts));
+        Ok(facts)
+    }
+
+    fn decide_alone(&self, command: &CallCommand) -> Decision {
         match command {
             CallCommand::Report { report, role, routing } => Ok(self.take_report(report, *role, *routing)),
             CallCommand::Queue(queue) => self.queue(queue),
@@ -32,6 +38,11 @@ impl Call {
             CallCommand::Transfer { id, to, now } => self.transfer(*id, to, *now),
             CallCommand::SendDtmf { id, digits, now } => self.send_dtmf(*id, digits, *now),
             CallCommand::SetMetadata { id, metadata, now } => self.set_metadata(*id, metadata, *now),
+            CallCommand::StartIvr { session, menu, now } => self.start_ivr(*session, *menu, *now),
+            CallCommand::Gather(order) => self.gather(order),
+            CallCommand::Conclude { id, farewell, reason, by, now } => {
+                self.conclude(*id, farewell.as_deref(), *reason, *by, *now)
+            }
             CallCommand::StartDial { effect_id, now } => self.start_dial(*effect_id, *now),
             CallCommand::PostponeDial { effect_id, now } => {
                 self.sent_dial(*effect_id)?;
@@ -261,7 +272,8 @@ impl Call {
         let reason = match timer {
             Timer::Ring if rings => EndReason::NoAnswer,
             Timer::MaxDuration if self.answered_at.is_some() => EndReason::MaxDuration,
-            Timer::Ring | Timer::MaxDuration => return vec![],
+            Timer::Farewell => return self.planned_hang_up(now).into_iter().collect(),
+            Timer::Ring | Timer::MaxDuration | Timer::Ivr => return vec![],
         };
         if self.is_over() || self.hang_up.is_some() {
             return vec![];
@@ -272,7 +284,7 @@ impl Call {
         vec![HangUpRequested { effect_id, reason, by: EndedBy::System, at: now }.into()]
     }
 
-    fn must_be_talking(&self, command: &'static str) -> Result<(), CallRefusal> {
+    pub(super) fn must_be_talking(&self, command: &'static str) -> Result<(), CallRefusal> {
         if self.is_over() || self.answered_at.is_none() || self.hang_up.is_some() {
             return Err(CallRefusal::WrongStatus { status: self.status(), command });
         }

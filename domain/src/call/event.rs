@@ -12,7 +12,7 @@ use super::terms::{
     AnsweredBy, CommandKind, Direction, EndReason, EndedBy, Fault, RecordingFormat, Speaker, SpeechOutcome,
 };
 use crate::envelope::Time;
-use crate::ids::{AgentId, MenuId, NumberId};
+use crate::ids::{AgentId, IvrSessionId, MenuId, NumberId};
 use crate::money::Money;
 use crate::number::Route;
 use crate::personal::Personal;
@@ -87,6 +87,14 @@ events! {
         MetadataChanged(MetadataChanged) = "call.metadata_changed" v 1,
         /// The call is over.
         Ended(Ended) = "call.ended" v 1,
+        /// The call is to be led through menus.
+        IvrSessionRequested(IvrSessionRequested) = "call.ivr_session_requested" v 1,
+        /// A prompt is to be spoken and keys taken.
+        GatherRequested(GatherRequested) = "call.gather_requested" v 1,
+        /// Something happened that the session in the menus waits for.
+        IvrNotified(IvrNotified) = "call.ivr_notified" v 1,
+        /// The call is to end once what is being said is over.
+        HangUpPlanned(HangUpPlanned) = "call.hangup_planned" v 1,
     }
 }
 
@@ -391,8 +399,11 @@ pub struct DtmfRequested {
 pub struct DtmfReceived {
     /// Its line of the transcript, from 1.
     pub seq: u32,
-    /// The key.
+    /// The key; erased where keys are secret.
     pub digit: Personal<char>,
+    /// The gather it belongs to, if one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gather: Option<Uuid>,
     /// When.
     #[serde(with = "micros")]
     pub at: Time,
@@ -401,10 +412,16 @@ pub struct DtmfReceived {
 /// See [`CallEvent::DigitsGathered`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DigitsGathered {
-    /// The keys; may be empty.
+    /// The keys; may be empty. Erased where they are secret.
     pub digits: Personal<String>,
     /// The carrier's status.
     pub status: String,
+    /// The gather that ended, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gather: Option<Uuid>,
+    /// How many keys, where they are secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<u32>,
     /// When.
     #[serde(with = "micros")]
     pub at: Time,
@@ -538,6 +555,125 @@ pub struct Ended {
     pub provider_code: Option<String>,
     /// SIP status (RFC 3261 §21).
     pub sip_code: Option<u16>,
+    /// When.
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
+/// See [`CallEvent::IvrSessionRequested`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IvrSessionRequested {
+    /// The session that is to begin.
+    pub session_id: IvrSessionId,
+    /// In which menu.
+    pub menu_id: MenuId,
+    /// When.
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
+/// See [`CallEvent::GatherRequested`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GatherRequested {
+    /// Names the effect on every attempt.
+    pub effect_id: Uuid,
+    /// For which session.
+    pub session_id: IvrSessionId,
+    /// Its line of the transcript, from 1.
+    pub seq: u32,
+    /// The prompt.
+    pub text: Personal<String>,
+    /// Most keys.
+    pub max_digits: u32,
+    /// The key that ends them before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminator: Option<char>,
+    /// Whether the keys are kept from everybody.
+    pub secret: bool,
+    /// How long to wait for the first key.
+    pub timeout_ms: u64,
+    /// How long to wait for the next one.
+    pub inter_digit_timeout_ms: u64,
+    /// When.
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
+/// What a session in the menus is told of its call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum IvrNews {
+    /// A gather is over.
+    Gathered {
+        /// Which.
+        ask: Uuid,
+        /// The keys; nothing of secret ones.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digits: Option<Personal<String>>,
+        /// How many.
+        length: u32,
+        /// The carrier's status.
+        status: String,
+    },
+    /// The one key that was asked for was pressed; the carrier's word about the gather is still to come.
+    Keyed {
+        /// Which gather.
+        ask: Uuid,
+        /// The key.
+        digit: Personal<char>,
+    },
+    /// The other party is on the line.
+    TransferConnected {
+        /// Which transfer.
+        ask: Uuid,
+    },
+    /// The other party could not be reached.
+    TransferFailed {
+        /// Which transfer.
+        ask: Uuid,
+    },
+    /// The carrier did not do what it was asked.
+    OrderFailed {
+        /// Which order.
+        ask: Uuid,
+        /// Whether the call is over there.
+        gone: bool,
+    },
+    /// The call is over.
+    Ended {
+        /// Whether the person at the other end hung up.
+        by_caller: bool,
+    },
+}
+
+/// See [`CallEvent::IvrNotified`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IvrNotified {
+    /// Names the news: told twice, it is none.
+    pub id: Uuid,
+    /// Which session.
+    pub session_id: IvrSessionId,
+    /// What happened.
+    pub news: IvrNews,
+    /// When.
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
+/// See [`CallEvent::HangUpPlanned`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HangUpPlanned {
+    /// Names the hang-up.
+    pub effect_id: Uuid,
+    /// The speech it waits for.
+    pub after: Uuid,
+    /// What the call's end reason will be.
+    pub reason: EndReason,
+    /// Who wants it.
+    pub by: EndedBy,
+    /// When not to wait any longer.
+    #[serde(with = "micros")]
+    pub overdue_at: Time,
     /// When.
     #[serde(with = "micros")]
     pub at: Time,

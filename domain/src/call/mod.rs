@@ -49,6 +49,7 @@ mod decide;
 mod ending;
 mod event;
 mod identify;
+mod ivr;
 mod outgoing;
 mod react;
 pub mod report;
@@ -61,11 +62,12 @@ mod tests;
 use std::time::Duration;
 
 pub use command::{
-    CallCommand, CallRefusal, MAX_DTMF_DIGITS, MAX_DURATION_MS, MAX_METADATA_BYTES, MAX_METADATA_KEYS,
-    MAX_SPEECH_CHARS, Outcome, Queue, RING_TIMEOUT_MS, Routing, Timer,
+    CallCommand, CallRefusal, GatherOrder, MAX_DTMF_DIGITS, MAX_DURATION_MS, MAX_METADATA_BYTES,
+    MAX_METADATA_KEYS, MAX_SPEECH_CHARS, Outcome, Queue, RING_TIMEOUT_MS, Routing, Timer,
 };
 pub use ending::fault_of;
 pub use event::*;
+pub use ivr::GatherSpec;
 pub use outgoing::Outgoing;
 pub use react::{Reaction, Work, react};
 pub use state::{Call, terminal_status};

@@ -8,6 +8,7 @@ use super::event::CallEvent;
 use super::terms::CommandKind;
 use crate::envelope::Time;
 use crate::ids::derive;
+use crate::ivr::session::SAFETY_NET;
 
 /// How long a webhook about the end of a leg may take before we ask the carrier.
 const END_GRACE: TimeDelta = TimeDelta::seconds(30);
@@ -25,6 +26,12 @@ pub enum Work {
     Reconcile,
     /// Ask the carrier whether the leg still lives.
     CheckLeg,
+    /// Tell the session in the menus what happened on its call.
+    TellIvr,
+    /// A session's: have its call do what it is to do.
+    OrderCall,
+    /// A session's: ask the client's own system.
+    AskWebhook,
 }
 
 impl Work {
@@ -35,16 +42,16 @@ impl Work {
             Work::Command(kind) => kind.as_str(),
             Work::Reconcile => "reconcile",
             Work::CheckLeg => "check_leg",
+            Work::TellIvr => "tell_ivr",
+            Work::OrderCall => "order_call",
+            Work::AskWebhook => "ask_webhook",
         }
     }
 
     /// Whether it must wait for earlier work of the same call. Ending a call, and looking after it, must not.
     #[must_use]
     pub const fn is_ordered(self) -> bool {
-        !matches!(
-            self,
-            Work::Reconcile | Work::CheckLeg | Work::Command(CommandKind::HangUp | CommandKind::Reject)
-        )
+        matches!(self, Work::Command(kind) if !matches!(kind, CommandKind::HangUp | CommandKind::Reject))
     }
 
     /// Reads a stored name.
@@ -53,6 +60,9 @@ impl Work {
         match name {
             "reconcile" => Some(Work::Reconcile),
             "check_leg" => Some(Work::CheckLeg),
+            "tell_ivr" => Some(Work::TellIvr),
+            "order_call" => Some(Work::OrderCall),
+            "ask_webhook" => Some(Work::AskWebhook),
             _ => name.parse().ok().map(Work::Command),
         }
     }
@@ -128,9 +138,22 @@ pub fn react(event: &CallEvent) -> Vec<Reaction> {
             settled(e.effect_id, ends.then_some(e.at + END_GRACE))
         }
         CallEvent::CommandFailed(e) => settled(e.effect_id, e.gone.then_some(e.at + GONE_GRACE)),
+        CallEvent::GatherRequested(e) => {
+            let mut reactions = command(e.effect_id, CommandKind::Gather, e.at);
+            reactions.push(Reaction::Done { effect_id: derive(e.effect_id, "order") });
+            reactions
+        }
+        CallEvent::IvrSessionRequested(e) => vec![tell_ivr(e.session_id.0, e.at)],
+        CallEvent::IvrNotified(e) => vec![tell_ivr(e.id, e.at)],
+        CallEvent::HangUpPlanned(e) => vec![Reaction::Arm { timer: Timer::Farewell, due: e.overdue_at }],
         CallEvent::Ended(_) => vec![Reaction::Close],
         _ => vec![],
     }
+}
+
+/// Whoever wrote the news tells the session at once; this is for when they died over it.
+fn tell_ivr(effect_id: Uuid, at: Time) -> Reaction {
+    Reaction::Do { effect_id, work: Work::TellIvr, due: at + SAFETY_NET }
 }
 
 fn settled(effect_id: Uuid, check_at: Option<Time>) -> Vec<Reaction> {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::terms::{AnsweredBy, Direction, RecordingFormat, SpeechOutcome, TranscriptTrack};
 use crate::envelope::Time;
@@ -65,6 +66,8 @@ pub struct CarrierReport {
     pub leg: LegRef,
     /// Our tag, if the webhook carried one.
     pub tag: Option<LegTag>,
+    /// The gather the leg was last told to do, if the webhook says so.
+    pub ask: Option<Uuid>,
     /// The calling party, where the webhook says it.
     pub from: Option<Party>,
     /// The called party, where the webhook says it.

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::event::{CallEvent, Ended};
+use super::event::{CallEvent, Ended, HangUpPlanned};
+use super::ivr::{GatherSpec, Ivr};
 use super::report::LegRef;
 use super::terms::{
     AnsweredBy, CommandKind, Direction, EndReason, EndedBy, Fault, RecordingFormat, RecordingStatus, Status,
 };
 use crate::envelope::Time;
-use crate::ids::{CarrierEventId, LegId, NumberId, derive};
+use crate::ids::{CarrierEventId, LegId, MenuId, NumberId, derive};
 use crate::money::Money;
 use crate::number::Route;
 use crate::personal::Personal;
@@ -28,6 +29,7 @@ pub(super) enum Effect {
     Transfer(Personal<Party>),
     SendDtmf(Personal<String>),
     StartRecording(RecordingFormat),
+    Gather(Box<GatherSpec>),
 }
 
 impl Effect {
@@ -41,6 +43,7 @@ impl Effect {
             Effect::Transfer(_) => CommandKind::Transfer,
             Effect::SendDtmf(_) => CommandKind::SendDtmf,
             Effect::StartRecording(_) => CommandKind::StartRecording,
+            Effect::Gather(_) => CommandKind::Gather,
         }
     }
 }
@@ -105,6 +108,9 @@ pub struct Call {
     pub(super) charged_legs: BTreeSet<String>,
     pub(super) ended: Option<Box<Ended>>,
     pub(super) lines: u32,
+    pub(super) menu: Option<MenuId>,
+    pub(super) ivr: Option<Box<Ivr>>,
+    pub(super) planned: Option<HangUpPlanned>,
     pub(super) pending: BTreeMap<Uuid, Effect>,
     pub(super) handled: BTreeSet<Uuid>,
     pub(super) seen: BTreeSet<Uuid>,
@@ -209,6 +215,7 @@ impl Call {
                 self.max_duration = Duration::from_millis(queued.max_duration_ms);
                 self.from.clone_from(&queued.from);
                 self.to = Some(queued.to.clone());
+                self.menu = queued.menu_id;
                 self.order = Some(Box::new(Order {
                     dial_id: queued.command_id,
                     to: queued.to.clone(),
@@ -256,6 +263,9 @@ impl Call {
             }
             CallEvent::TransferRequested(request) => {
                 self.transfer = Some(Transfer::Requested);
+                if let Some(ivr) = &mut self.ivr {
+                    ivr.transfer = Some(request.effect_id);
+                }
                 self.request(request.effect_id, Effect::Transfer(request.to.clone()));
             }
             CallEvent::TransferConnected(_) => self.transfer = Some(Transfer::Connected),
@@ -264,7 +274,12 @@ impl Call {
                 self.lines = request.seq;
                 self.request(request.effect_id, Effect::SendDtmf(request.digits.clone()));
             }
-            CallEvent::DtmfReceived(received) => self.lines = received.seq,
+            CallEvent::DtmfReceived(received) => {
+                self.lines = received.seq;
+                if let (Some(ivr), Some(gather)) = (&mut self.ivr, received.gather) {
+                    ivr.key(gather, received.at, received.digit.reveal().copied());
+                }
+            }
             CallEvent::LineTranscribed(line) => self.lines = line.seq,
             CallEvent::RecordingRequested(request) => {
                 self.recording = Some(RecordingStatus::Recording);
@@ -293,7 +308,31 @@ impl Call {
                 self.ended = Some(Box::new(ended.clone()));
                 self.pending.clear();
             }
-            CallEvent::SpeechEnded(_) | CallEvent::DigitsGathered(_) => {}
+            CallEvent::IvrSessionRequested(requested) => {
+                self.ivr = Some(Box::new(Ivr::of(requested.session_id)));
+            }
+            CallEvent::GatherRequested(request) => {
+                self.lines = request.seq;
+                if let Some(ivr) = &mut self.ivr {
+                    ivr.asked(request);
+                }
+                self.request(request.effect_id, Effect::Gather(Box::new(GatherSpec::of(request))));
+            }
+            CallEvent::IvrNotified(told) => {
+                if let Some(ivr) = &mut self.ivr {
+                    ivr.told(told);
+                }
+            }
+            CallEvent::HangUpPlanned(planned) => {
+                self.handled.insert(planned.effect_id);
+                self.planned = Some(planned.clone());
+            }
+            CallEvent::DigitsGathered(gathered) => {
+                if let (Some(ivr), Some(gather)) = (&mut self.ivr, gathered.gather) {
+                    ivr.gather_ended(gather);
+                }
+            }
+            CallEvent::SpeechEnded(_) => {}
         }
     }
 

@@ -17,6 +17,7 @@ use super::terms::{AnsweredBy, Direction, RecordingStatus, Speaker, TranscriptTr
 use crate::envelope::Time;
 use crate::money::Money;
 use crate::number::Route;
+use crate::personal::Personal;
 
 /// What a caller hears until agents have a greeting of their own.
 pub const DEFAULT_GREETING: &str = "Hello, thank you for calling. How can I help you today?";
@@ -73,7 +74,10 @@ impl Call {
             occurred_at: report.occurred_at,
             disposition: disposition(&report.fact, role, facts.is_empty()),
             leg_role: role,
-            raw: ByteBuf::from(report.raw.clone()).into(),
+            raw: match self.hides(report) {
+                true => Personal::erased(),
+                false => ByteBuf::from(report.raw.clone()).into(),
+            },
         };
         std::iter::once(receipt.into()).chain(facts).collect()
     }
@@ -137,9 +141,21 @@ impl Call {
         let seq = self.lines + 1;
         Some(match &report.fact {
             CarrierFact::SpeechEnded(outcome) => SpeechEnded { outcome: *outcome, at }.into(),
-            CarrierFact::Dtmf(digit) => DtmfReceived { seq, digit: digit.clone(), at }.into(),
+            CarrierFact::Dtmf(digit) => {
+                let digit = if self.hides(report) { Personal::erased() } else { digit.clone() };
+                DtmfReceived { seq, digit, gather: self.gather_of(report), at }.into()
+            }
             CarrierFact::Gathered { digits, status } => {
-                DigitsGathered { digits: digits.clone(), status: status.clone(), at }.into()
+                let hidden = self.hides(report);
+                let length = digits.reveal().map_or(0, |keys| u32::try_from(keys.len()).unwrap_or(u32::MAX));
+                DigitsGathered {
+                    digits: if hidden { Personal::erased() } else { digits.clone() },
+                    status: status.clone(),
+                    gather: self.gather_of(report),
+                    length: hidden.then_some(length),
+                    at,
+                }
+                .into()
             }
             CarrierFact::AnsweredBy(answered_by)
                 if certainty(self.answered_by) < certainty(Some(*answered_by)) =>

@@ -236,6 +236,8 @@ words! {
         SendDtmf = "send_dtmf",
         /// Record.
         StartRecording = "start_recording",
+        /// Speak a prompt and take keys.
+        Gather = "gather",
     }
 }
 

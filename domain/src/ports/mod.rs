@@ -7,6 +7,7 @@ pub mod deliveries;
 pub mod event_store;
 pub mod idempotency;
 pub mod ids;
+pub mod ivr_webhook;
 pub mod lease;
 pub mod telephony;
 pub mod vault;

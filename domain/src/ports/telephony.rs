@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use crate::call::GatherSpec;
 use crate::call::report::{LegRef, LegTag};
 use crate::call::terms::RecordingFormat;
 use crate::ids::ClientId;
@@ -70,6 +71,8 @@ pub enum LegAction {
         /// At most 64.
         digits: Personal<String>,
     },
+    /// Speak a prompt and take keys; the first one cuts the prompt short. What was keyed comes by webhook.
+    Gather(Box<GatherSpec>),
     /// Record until told otherwise or the call ends.
     StartRecording {
         /// The encoding.

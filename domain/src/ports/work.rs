@@ -13,7 +13,7 @@ use super::StoreUnavailable;
 use super::lease::Lease;
 use crate::call::{Timer, Work};
 use crate::envelope::{Position, Time};
-use crate::ids::{CallId, ClientId};
+use crate::ids::ClientId;
 
 /// Where a piece of work came from; it goes into the metadata of what follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,9 +31,9 @@ pub struct Cause {
 pub struct WorkItem {
     /// Names it, the same on every attempt.
     pub effect_id: Uuid,
-    /// For which call.
-    pub call: CallId,
-    /// Whose call it is.
+    /// For which call; a session's own work names the session.
+    pub subject: Uuid,
+    /// Whose it is.
     pub client: ClientId,
     /// What.
     pub work: Work,
@@ -50,9 +50,9 @@ pub struct WorkItem {
 /// A timer that is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimerItem {
-    /// Of which call.
-    pub call: CallId,
-    /// Whose call it is.
+    /// Of which call, or of which session.
+    pub subject: Uuid,
+    /// Whose it is.
     pub client: ClientId,
     /// Which.
     pub timer: Timer,
@@ -72,9 +72,9 @@ pub enum WorkChange {
     /// Set a timer, in place of one of the same call and kind.
     Arm(TimerItem),
     /// Remove a timer.
-    Disarm(CallId, Timer),
+    Disarm(Uuid, Timer),
     /// Remove everything of a call.
-    Close(CallId),
+    Close(Uuid),
 }
 
 /// Why a commit did not take place.

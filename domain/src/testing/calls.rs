@@ -120,6 +120,7 @@ impl Line {
             occurred_at: at(seconds),
             leg,
             tag: (self.direction == Direction::Outbound).then_some(tag),
+            ask: None,
             from: kind.names_parties.then(|| Party::new(from)),
             to: kind.names_parties.then(|| Party::new(to)),
             fact,

@@ -6,5 +6,6 @@ pub mod calls;
 pub mod clock;
 pub mod idempotency;
 pub mod ids;
+pub mod ivr;
 pub mod scenario;
 pub mod work;

@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use crate::call::Timer;
 use crate::envelope::{Position, Time};
-use crate::ids::CallId;
 use crate::ports::StoreUnavailable;
 use crate::ports::lease::{Lease, Leases};
 use crate::ports::work::{TimerItem, WorkChange, WorkError, WorkItem, WorkStats, WorkStore};
@@ -18,7 +17,7 @@ use crate::ports::work::{TimerItem, WorkChange, WorkError, WorkItem, WorkStats, 
 struct Tables {
     checkpoint: Position,
     effects: BTreeMap<Uuid, WorkItem>,
-    timers: BTreeMap<(CallId, &'static str), TimerItem>,
+    timers: BTreeMap<(Uuid, &'static str), TimerItem>,
     leases: BTreeMap<String, Lease>,
 }
 
@@ -78,13 +77,13 @@ impl WorkStore for MemoryWork {
                     tables.effects.remove(effect_id);
                 }
                 WorkChange::Arm(timer) => {
-                    tables.timers.insert((timer.call, timer.timer.as_str()), timer.clone());
+                    tables.timers.insert((timer.subject, timer.timer.as_str()), timer.clone());
                 }
                 WorkChange::Disarm(call, timer) => {
                     tables.timers.remove(&(*call, timer.as_str()));
                 }
                 WorkChange::Close(call) => {
-                    tables.effects.retain(|_, item| item.call != *call);
+                    tables.effects.retain(|_, item| item.subject != *call);
                     tables.timers.retain(|(of, _), _| of != call);
                 }
             }
@@ -97,7 +96,7 @@ impl WorkStore for MemoryWork {
         let waits = |item: &WorkItem| {
             item.work.is_ordered()
                 && tables.effects.values().any(|other| {
-                    other.call == item.call && other.work.is_ordered() && other.position < item.position
+                    other.subject == item.subject && other.work.is_ordered() && other.position < item.position
                 })
         };
         let mut due: Vec<_> =
@@ -135,7 +134,7 @@ impl WorkStore for MemoryWork {
     }
 
     async fn fired(&self, timer: &TimerItem) -> Result<(), StoreUnavailable> {
-        let key: (CallId, &'static str) = (timer.call, Timer::as_str(timer.timer));
+        let key: (Uuid, &'static str) = (timer.subject, Timer::as_str(timer.timer));
         let mut tables = self.tables();
         if tables.timers.get(&key).is_some_and(|set| set.due == timer.due) {
             tables.timers.remove(&key);

@@ -4,7 +4,10 @@ use domain::api_key::{ApiKeyEvent, KeyTerms};
 use domain::call::CallEvent;
 use domain::client::ClientEvent;
 use domain::envelope::{Actor, Metadata, Recorded};
-use domain::ids::{AccountId, ApiKeyId, CallId, ClientId, DeliveryId, EndpointId, LoginId, NumberId, UserId};
+use domain::ids::{
+    AccountId, ApiKeyId, CallId, ClientId, DeliveryId, EndpointId, LoginId, MenuId, NumberId, UserId,
+};
+use domain::ivr::menu::{MenuEvent, MenuTerms};
 use domain::login::{LoginEvent, RevokedFor};
 use domain::number::NumberEvent;
 use domain::origin::Origin;
@@ -20,6 +23,7 @@ use serde_json::{Value, json};
 use super::view::Resource;
 use crate::clients::ClientLimitsView;
 use crate::edge::format_time;
+use crate::ivr_menus::{ActionShape, GlobalsShape, HoursShape, ItemShape};
 use crate::numbers::RouteView;
 
 /// A business action: `API_KEY_CREATED`.
@@ -238,6 +242,12 @@ audited! {
             done().from(&e.origin);
         "delivery.cancelled", Cancelled(e) => WEBHOOK_DELIVERY_CANCELLED: done().from(&e.origin);
     }
+    MenuEvent of MenuId by anybody as |_| {
+        "ivr_menu.created", Created(e) => IVR_MENU_CREATED: made(menu_terms(&e.terms));
+        "ivr_menu.updated", Updated(e) => IVR_MENU_UPDATED:
+            changed(menu_terms(&e.before), menu_terms(&e.after));
+        "ivr_menu.deleted", Deleted(_) => IVR_MENU_DELETED: done();
+    }
     // what is said and keyed, and the client's own data, are not repeated here: they may be anything
     CallEvent of CallId by asked_for as |_| {
         "call.queued", Queued(e) => CALL_PLACED: made(json!({
@@ -253,6 +263,36 @@ audited! {
         "call.dtmf_requested", DtmfRequested(_) => CALL_DTMF_REQUESTED: done();
         "call.metadata_changed", MetadataChanged(_) => CALL_METADATA_CHANGED: done();
     }
+}
+
+/// Takes away from every address what stands behind its question mark: it may be a secret.
+fn bare(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(fields) => {
+            for (name, field) in fields.iter_mut() {
+                *field = match field.as_str() {
+                    Some(url) if name == "url" => url.split('?').next().unwrap_or_default().into(),
+                    _ => bare(std::mem::take(field)),
+                };
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = bare(std::mem::take(item))),
+        _ => {}
+    }
+    value
+}
+
+fn menu_terms(terms: &MenuTerms) -> Value {
+    bare(json!({
+        "name": terms.name, "prompt": terms.prompt, "short_prompt": terms.short_prompt,
+        "items": terms.items.iter().map(ItemShape::from).collect::<Vec<_>>(),
+        "timeout_ms": terms.timeout_ms, "inter_digit_timeout_ms": terms.inter_digit_timeout_ms,
+        "max_retries": terms.max_retries, "invalid_prompt": terms.invalid_prompt,
+        "timeout_prompt": terms.timeout_prompt,
+        "parent_menu_id": terms.parent_menu_id.map(|id| id.to_string()),
+        "on_exhausted": ActionShape::from(&terms.on_exhausted), "globals": GlobalsShape::from(&terms.globals),
+        "hours": terms.hours.as_ref().map(HoursShape::from),
+    }))
 }
 
 fn key_terms(terms: &KeyTerms) -> Value {

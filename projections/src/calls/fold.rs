@@ -131,6 +131,7 @@ fn read_fact(event: &Recorded) -> Result<CallFact, DecodeError> {
         | "call.command_failed"
         | "call.cost_recorded"
         | "call.metadata_changed"
+        | "call.ivr_session_requested"
         | "call.ended" => CallEvent::decode(&event.event_type, event.schema, &event.payload)
             .map(Box::new)
             .map(CallFact::Event),
@@ -241,6 +242,7 @@ impl CallRow {
             CallEvent::MetadataChanged(changed) => {
                 view.metadata = changed.metadata.reveal().cloned().unwrap_or_default();
             }
+            CallEvent::IvrSessionRequested(requested) => view.ivr_session_id = Some(requested.session_id),
             CallEvent::Ended(ended) => self.end(ended),
             _ => {}
         }

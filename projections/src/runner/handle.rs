@@ -16,6 +16,8 @@ use crate::api_keys::ApiKeys;
 use crate::audit_log::AuditLog;
 use crate::calls::Calls;
 use crate::clients::Clients;
+use crate::ivr_menus::IvrMenus;
+use crate::ivr_sessions::IvrSessions;
 use crate::numbers::Numbers;
 use crate::store::{ViewRows, ViewStore};
 use crate::transcripts::Transcripts;
@@ -23,7 +25,7 @@ use crate::users::Users;
 use crate::view::View;
 use crate::webhooks::Endpoints;
 
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 10] = [
     Calls::NAME,
     Transcripts::NAME,
     Numbers::NAME,
@@ -32,6 +34,8 @@ const NAMES: [&str; 8] = [
     Users::NAME,
     AuditLog::NAME,
     Endpoints::NAME,
+    IvrMenus::NAME,
+    IvrSessions::NAME,
 ];
 
 /// The names of all projections.
@@ -80,6 +84,8 @@ pub fn start(deps: Deps, settings: Settings) -> Runner {
     crew.follow::<Users>(&mut followers, deps.views.clone());
     crew.follow::<AuditLog>(&mut followers, deps.views.clone());
     crew.follow::<Endpoints>(&mut followers, deps.views.clone());
+    crew.follow::<IvrMenus>(&mut followers, deps.views.clone());
+    crew.follow::<IvrSessions>(&mut followers, deps.views.clone());
     let poller = tokio::spawn(progress.clone().watch_others(deps.views.clone(), settings));
     Runner { progress, stop, nudge, views: deps.views, followers, poller }
 }

@@ -22,6 +22,8 @@ use crate::api_keys::ApiKeys;
 use crate::audit_log::AuditLog;
 use crate::calls::Calls;
 use crate::clients::Clients;
+use crate::ivr_menus::IvrMenus;
+use crate::ivr_sessions::IvrSessions;
 use crate::numbers::Numbers;
 use crate::store::{Checkpoint, CommitError, Comparison, Generation, Mode, Stall, Step, ViewRows};
 use crate::transcripts::Transcripts;
@@ -112,6 +114,8 @@ pub async fn rebuild(
         Calls::NAME => rebuild_view::<Calls>(deps, rows, settings, watch).await,
         Transcripts::NAME => rebuild_view::<Transcripts>(deps, rows, settings, watch).await,
         Numbers::NAME => rebuild_view::<Numbers>(deps, rows, settings, watch).await,
+        IvrMenus::NAME => rebuild_view::<IvrMenus>(deps, rows, settings, watch).await,
+        IvrSessions::NAME => rebuild_view::<IvrSessions>(deps, rows, settings, watch).await,
         Clients::NAME => rebuild_view::<Clients>(deps, rows, settings, watch).await,
         ApiKeys::NAME => rebuild_view::<ApiKeys>(deps, rows, settings, watch).await,
         Users::NAME => rebuild_view::<Users>(deps, rows, settings, watch).await,

@@ -83,6 +83,7 @@ impl View for Transcripts {
         }
         match event.event_type.as_str() {
             "call.speech_requested"
+            | "call.gather_requested"
             | "call.line_transcribed"
             | "call.dtmf_received"
             | "call.dtmf_requested" => {}
@@ -111,6 +112,9 @@ fn line(event: &CallEvent) -> Option<LineView> {
     let plain = |text: &Personal<String>| text.reveal().cloned();
     Some(match event {
         CallEvent::SpeechRequested(e) => {
+            line(e.seq, Speaker::Agent, LineKind::Utterance, plain(&e.text), e.at)
+        }
+        CallEvent::GatherRequested(e) => {
             line(e.seq, Speaker::Agent, LineKind::Utterance, plain(&e.text), e.at)
         }
         CallEvent::LineTranscribed(e) => LineView {

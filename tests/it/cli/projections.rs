@@ -10,8 +10,18 @@ use tests::server::{Server, ServerOptions};
 
 use super::run::{database, voxledger};
 
-const VIEWS: [&str; 8] =
-    ["calls", "transcripts", "numbers", "clients", "api_keys", "users", "audit_log", "webhook_endpoints"];
+const VIEWS: [&str; 10] = [
+    "calls",
+    "transcripts",
+    "numbers",
+    "clients",
+    "api_keys",
+    "users",
+    "audit_log",
+    "webhook_endpoints",
+    "ivr_menus",
+    "ivr_sessions",
+];
 
 fn list(node: &ServerOptions) -> Result<Vec<Value>> {
     let printed = voxledger(&["projections", "list", "--json"], node)?.succeeded();

@@ -82,7 +82,10 @@ pub(super) struct Gather {
     pub max: usize,
     pub terminator: Option<char>,
     pub valid: String,
+    /// For the first key, once the prompt is over.
     pub timeout: Duration,
+    /// For each key after it.
+    pub inter_digit_timeout: Duration,
     pub digits: String,
 }
 
@@ -205,6 +208,9 @@ impl Gather {
             terminator: body["terminating_digit"].as_str().unwrap_or("#").chars().next(),
             valid: body["valid_digits"].as_str().unwrap_or("0123456789#*").to_owned(),
             timeout: Duration::from_millis(body["timeout_millis"].as_u64().unwrap_or(60_000)),
+            inter_digit_timeout: Duration::from_millis(
+                body["inter_digit_timeout_millis"].as_u64().unwrap_or(5_000),
+            ),
             digits: String::new(),
         }
     }
@@ -218,9 +224,18 @@ impl Gather {
                 return None;
             }
         }
+        Some(self.judge())
+    }
+
+    /// How it ends when no more keys come.
+    pub fn run_out(&self) -> &'static str {
+        if self.digits.is_empty() { "timeout" } else { self.judge() }
+    }
+
+    fn judge(&self) -> &'static str {
         let valid =
             self.digits.len() >= self.min && self.digits.chars().all(|digit| self.valid.contains(digit));
-        Some(if valid { "valid" } else { "invalid" })
+        if valid { "valid" } else { "invalid" }
     }
 }
 

@@ -65,6 +65,13 @@ impl CallScript {
         self
     }
 
+    /// Listens to a prompt and does nothing until it is over.
+    #[must_use]
+    pub fn stays_silent(mut self) -> Self {
+        self.steps.extend([Step::HearOut, Step::Pause(Duration::from_secs(1))]);
+        self
+    }
+
     /// Hangs up after a while.
     #[must_use]
     pub fn hangs_up_after(mut self, pause: Duration) -> Self {

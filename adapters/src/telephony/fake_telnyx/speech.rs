@@ -30,6 +30,11 @@ pub(super) enum Kind {
     Playback,
 }
 
+/// How long a text takes to be spoken.
+pub(super) fn length_of(text: &str) -> Duration {
+    PER_CHARACTER.saturating_mul(u32::try_from(text.chars().count()).unwrap_or(u32::MAX))
+}
+
 impl Kind {
     pub fn events(self) -> (&'static str, &'static str) {
         match self {
@@ -50,8 +55,7 @@ impl Speech {
             return None;
         }
         let piece = self.queue.pop_front()?;
-        let length = u32::try_from(piece.text.chars().count()).unwrap_or(u32::MAX);
-        let until = now + pace.of(PER_CHARACTER.saturating_mul(length));
+        let until = now + pace.of(length_of(&piece.text));
         Some(&self.current.insert((piece, until)).0)
     }
 

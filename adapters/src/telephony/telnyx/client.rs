@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::PROVIDER;
-use super::client_state::{decode_client_state, encode_client_state};
+use super::client_state::{decode_client_state, encode_client_state, encode_with_ask};
 use super::rejection::rejection;
 
 /// Answers to commands are a few hundred bytes, a full page of active calls below 200 KiB.
@@ -266,6 +266,19 @@ impl TelnyxClient {
                 body["digits"] = json!(reveal(digits)?);
                 "send_dtmf"
             }
+            LegAction::Gather(gather) => {
+                body["client_state"] = json!(encode_with_ask(&command.tag, command.command_id));
+                body["payload"] = json!(reveal(&gather.text)?);
+                body["voice"] = json!(self.config.voice);
+                body["minimum_digits"] = json!(1);
+                body["maximum_digits"] = json!(gather.max_digits.clamp(1, 128));
+                body["timeout_millis"] = json!(millis(gather.timeout));
+                body["inter_digit_timeout_millis"] = json!(millis(gather.inter_digit_timeout));
+                body["terminating_digit"] = json!(gather.terminator.map_or(String::new(), String::from));
+                // what is wrong, and what is said then, is for the menu to know
+                body["maximum_tries"] = json!(1);
+                "gather_using_speak"
+            }
             LegAction::StartRecording { format } => {
                 body["format"] = json!(format.as_str());
                 body["channels"] = json!("dual");
@@ -453,6 +466,10 @@ fn reveal<T>(value: &Personal<T>) -> Result<&T, CarrierError> {
         code: "erased".to_owned(),
         title: "the personal data of the command was erased".to_owned(),
     })
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Whole seconds, rounded up: a limit is not to come early.

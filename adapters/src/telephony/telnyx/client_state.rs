@@ -27,6 +27,9 @@ struct State {
     #[serde(with = "uuid::serde::simple")]
     call: Uuid,
     leg: Leg,
+    /// The gather the leg is told to do.
+    #[serde(with = "uuid::serde::simple", skip_serializing_if = "Uuid::is_nil", default)]
+    ask: Uuid,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -40,11 +43,21 @@ enum Leg {
 /// Writes a tag as `client_state`: base64 of JSON, about 150 characters.
 #[must_use]
 pub fn encode_client_state(tag: &LegTag) -> String {
+    encode(tag, Uuid::nil())
+}
+
+/// Writes a tag, and the gather that its leg is told to do with this command: what the carrier tells of it names it.
+#[must_use]
+pub(super) fn encode_with_ask(tag: &LegTag, ask: Uuid) -> String {
+    encode(tag, ask)
+}
+
+fn encode(tag: &LegTag, ask: Uuid) -> String {
     let leg = match tag.role {
         LegRole::Main => Leg::Main,
         LegRole::TransferTarget => Leg::Target,
     };
-    let state = State { v: 1, client: tag.client.0, call: tag.call.0, leg };
+    let state = State { v: 1, client: tag.client.0, call: tag.call.0, leg, ask };
     // a struct of plain fields always serialises
     STANDARD.encode(serde_json::to_vec(&state).unwrap_or_default())
 }
@@ -52,6 +65,11 @@ pub fn encode_client_state(tag: &LegTag) -> String {
 /// Reads a tag back; anything that is not ours is `None`.
 #[must_use]
 pub fn decode_client_state(text: &str) -> Option<LegTag> {
+    decode(text).map(|(tag, _)| tag)
+}
+
+/// Reads a tag and the gather its leg was last told to do.
+pub(super) fn decode(text: &str) -> Option<(LegTag, Option<Uuid>)> {
     if text.len() > MAX_LEN {
         return None;
     }
@@ -61,7 +79,8 @@ pub fn decode_client_state(text: &str) -> Option<LegTag> {
         Leg::Main => LegRole::Main,
         Leg::Target => LegRole::TransferTarget,
     };
-    Some(LegTag { client: ClientId(state.client), call: CallId(state.call), role })
+    let tag = LegTag { client: ClientId(state.client), call: CallId(state.call), role };
+    Some((tag, (!state.ask.is_nil()).then_some(state.ask)))
 }
 
 #[cfg(test)]
@@ -80,6 +99,16 @@ mod tests {
             assert_eq!(decode_client_state(&text), Some(tag(role)));
             assert_eq!(decode_client_state(text.trim_end_matches('=')), Some(tag(role)));
         }
+    }
+
+    #[test]
+    fn a_gather_is_named_beside_the_tag_and_read_as_the_same_tag() {
+        let (tag, ask) = (tag(LegRole::Main), Uuid::from_u128(9));
+        let text = encode_with_ask(&tag, ask);
+        assert!(text.len() < 250, "{} characters", text.len());
+        assert_eq!(decode(&text), Some((tag, Some(ask))));
+        assert_eq!(decode_client_state(&text), Some(tag));
+        assert_eq!(decode(&encode_client_state(&tag)), Some((tag, None)));
     }
 
     #[test]

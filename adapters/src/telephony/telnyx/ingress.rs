@@ -13,7 +13,7 @@ use domain::personal::Personal;
 use domain::phone::Party;
 
 use super::PROVIDER;
-use super::client_state::decode_client_state;
+use super::client_state::decode;
 use super::event::{Object, Payload, Text, Transcription, Urls, Webhook};
 
 /// How long a recording's URL works: Telnyx signs it for ten minutes.
@@ -95,7 +95,8 @@ pub fn parse(body: &[u8], received_at: Time) -> Result<Ingress, BadWebhook> {
     let Some(leg_id) = payload.call_leg_id.owned().or_else(|| control_id.clone()) else {
         return Ok(Ingress::NoLeg { event_id, event_type, occurred_at, raw: body.to_vec() });
     };
-    let tag = payload.client_state.get().and_then(decode_client_state);
+    let (tag, ask) =
+        payload.client_state.get().and_then(decode).map_or((None, None), |(tag, ask)| (Some(tag), ask));
     let fact = fact(&event_type, &payload, occurred_at, tag.is_some());
     Ok(Ingress::Report(Box::new(CarrierReport {
         provider: PROVIDER.to_owned(),
@@ -109,6 +110,7 @@ pub fn parse(body: &[u8], received_at: Time) -> Result<Ingress, BadWebhook> {
             connection_id: payload.connection_id.owned(),
         },
         tag,
+        ask,
         from: payload.from.get().map(Party::new),
         to: payload.to.get().map(Party::new),
         fact,

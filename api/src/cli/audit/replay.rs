@@ -13,6 +13,8 @@ use projections::api_keys::ApiKeys;
 use projections::calls::Calls;
 use projections::clients::Clients;
 use projections::edge::format_time;
+use projections::ivr_menus::IvrMenus;
+use projections::ivr_sessions::IvrSessions;
 use projections::numbers::Numbers;
 use projections::view::replay;
 use serde::Serialize;
@@ -123,6 +125,8 @@ fn state(stream: &StreamId, events: &[&Recorded]) -> anyhow::Result<String> {
         NumberId::CATEGORY => {
             json(replay::<Numbers>(events)?.filter(|row| !row.removed).map(|row| row.view))?
         }
+        MenuId::CATEGORY => json(replay::<IvrMenus>(events)?.filter(|row| !row.removed).map(|row| row.view))?,
+        IvrSessionId::CATEGORY => json(replay::<IvrSessions>(events)?.map(|row| row.view))?,
         ClientId::CATEGORY => json(replay::<Clients>(events)?.map(|row| row.view))?,
         ApiKeyId::CATEGORY => json(replay::<ApiKeys>(events)?.map(|row| row.view))?,
         other => anyhow::bail!("no view is made of `{other}` streams; leave out --at and --version"),

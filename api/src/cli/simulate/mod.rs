@@ -4,6 +4,7 @@
 //! the node says of every call with what really happened on the line.
 
 mod args;
+mod clinic;
 mod expect;
 mod node;
 mod plan;

@@ -123,6 +123,26 @@ impl NodeApi {
         made.map(drop).context("cannot create a webhook")
     }
 
+    /// The id of a menu with this name.
+    pub async fn menu_named(&self, name: &str) -> Result<Option<String>, Refused> {
+        let mut path = format!("/api/v1/ivr/menus?limit={PAGE}");
+        loop {
+            let body: Body<Vec<Value>> = self.ask(Method::GET, &path, None).await?;
+            let found = body.data.iter().find(|menu| menu["name"] == name);
+            if let Some(id) = found.and_then(|menu| menu["id"].as_str()) {
+                return Ok(Some(id.to_owned()));
+            }
+            let Some(cursor) = body.meta.next_cursor else { return Ok(None) };
+            path = format!("/api/v1/ivr/menus?limit={PAGE}&cursor={cursor}");
+        }
+    }
+
+    /// Makes a menu and answers with its id.
+    pub async fn make_menu(&self, menu: &Value) -> Result<String, Refused> {
+        let made: Body<Value> = self.ask(Method::POST, "/api/v1/ivr/menus", Some(menu)).await?;
+        Ok(made.data["id"].as_str().unwrap_or_default().to_owned())
+    }
+
     async fn numbers(&self) -> anyhow::Result<Vec<NumberShown>> {
         let mut numbers = Vec::new();
         let mut path = format!("/api/v1/numbers?limit={PAGE}");

@@ -6,6 +6,10 @@ use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, Dice, Step, fic
 
 /// The numbers of the simulation: 415-555-0100 to 0199 are set aside for fiction.
 pub(in crate::cli) const OUR_NUMBER: &str = "+14155550110";
+/// Whoever calls it is led through the clinic's menus.
+pub(in crate::cli) const CLINIC_NUMBER: &str = "+14155550112";
+/// Whom the clinic's front desk is.
+pub(super) const DESK: &str = "+14155550127";
 /// Whoever calls it is refused.
 pub(super) const REFUSING_NUMBER: &str = "+14155550111";
 /// Belongs to nobody.
@@ -18,6 +22,14 @@ pub(super) enum Kind {
     Talks,
     /// The caller listens, presses keys and hangs up.
     Presses,
+    /// The caller walks the clinic's menus to an end.
+    WalksMenus,
+    /// The caller hangs up in a menu.
+    LeavesMenu,
+    /// The caller presses keys that lead nowhere.
+    Mistypes,
+    /// The caller presses nothing.
+    StaysSilent,
     /// The caller hangs up in the middle of the greeting, or soon after.
     HangsUp,
     /// The caller says nothing for a while.
@@ -50,6 +62,10 @@ impl Kind {
         match self {
             Self::Talks => "caller talks",
             Self::Presses => "caller presses keys",
+            Self::WalksMenus => "caller walks the menus",
+            Self::LeavesMenu => "caller leaves a menu",
+            Self::Mistypes => "caller mistypes",
+            Self::StaysSilent => "caller stays silent",
             Self::HangsUp => "caller hangs up early",
             Self::Waits => "caller says nothing",
             Self::Abandons => "caller gives up ringing",
@@ -118,18 +134,18 @@ const DECK: [Kind; 19] = [
     Kind::Talks,
     Kind::Talks,
     Kind::Talks,
-    Kind::Talks,
     Kind::Presses,
     Kind::Presses,
-    Kind::Presses,
-    Kind::Presses,
-    Kind::HangsUp,
+    Kind::WalksMenus,
+    Kind::WalksMenus,
+    Kind::LeavesMenu,
+    Kind::Mistypes,
+    Kind::StaysSilent,
     Kind::HangsUp,
     Kind::Waits,
     Kind::Abandons,
     Kind::Misdials,
     Kind::IsRefused,
-    Kind::Answers,
     Kind::Answers,
     Kind::IsHungUpOn,
     Kind::Busy,
@@ -167,6 +183,7 @@ fn caller(kind: Kind, dice: &mut Dice) -> CallScript {
     let to = match kind {
         Kind::Misdials => UNKNOWN_NUMBER,
         Kind::IsRefused => REFUSING_NUMBER,
+        Kind::WalksMenus | Kind::LeavesMenu | Kind::Mistypes | Kind::StaysSilent => CLINIC_NUMBER,
         _ => OUR_NUMBER,
     };
     let script = CallScript::new(from, to);
@@ -177,12 +194,32 @@ fn caller(kind: Kind, dice: &mut Dice) -> CallScript {
             let keys = ["1", "2", "0", "42#"][below(dice, 4) as usize];
             script.presses(keys).hangs_up_after(seconds(dice, 4))
         }
+        Kind::WalksMenus => {
+            let way: &[&str] = WAYS[below(dice, WAYS.len() as u64) as usize];
+            way.iter().fold(script, |script, keys| script.presses(*keys))
+        }
+        Kind::LeavesMenu => script.presses("1").then(Step::HearOut).hangs_up_after(seconds(dice, 4)),
+        Kind::Mistypes => ["7", "8", "6"].iter().fold(script, |script, key| script.presses(*key)),
+        Kind::StaysSilent => (0..3).fold(script, |script, _| script.stays_silent()),
         Kind::HangsUp => script.hangs_up_after(seconds(dice, 4)),
         Kind::Waits => script.then(Step::HearOut).hangs_up_after(Duration::from_secs(12)),
-        Kind::Abandons => script.gives_up_after(Duration::from_millis(below(dice, 300))),
+        // who is answered sooner hangs up then
+        Kind::Abandons => {
+            let ringing = Duration::from_millis(below(dice, 300));
+            script.gives_up_after(ringing).hangs_up_after(Duration::from_secs(1))
+        }
         _ => script,
     }
 }
+
+/// What callers key in the clinic's menus, prompt by prompt.
+const WAYS: [&[&str]; 5] = [
+    &["1", "1", "2", "14#"],
+    &["3", "1", "2", "4711"],
+    &["*", "2", "20771#", "0", "1"],
+    &["1", "9", "0", "1"],
+    &["0", "1"],
+];
 
 /// What callers say.
 const TALKS: [&[&str]; 4] = [
@@ -222,7 +259,7 @@ mod tests {
                 numbers.map(|number| kind(&planned(seed, number))).collect::<BTreeSet<_>>()
             };
             assert_eq!(kinds(0..20).len(), DECK.iter().collect::<BTreeSet<_>>().len() + 1);
-            assert_eq!(kinds(0..60).len(), 14);
+            assert_eq!(kinds(0..60).len(), 18);
         }
     }
 

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::Traffic;
 use super::expect::{Story, Verdict};
 use super::node::{NodeApi, Refused};
-use super::plan::{Kind, OUR_NUMBER, Planned, REFUSING_NUMBER, callees, planned};
+use super::plan::{CLINIC_NUMBER, Kind, OUR_NUMBER, Planned, REFUSING_NUMBER, callees, planned};
 use super::progress::Progress;
 use super::settings::CarrierSettings;
 
@@ -149,6 +149,8 @@ impl Stage<'_> {
             None => bail!("the node does not answer webhooks in time"),
         }
         self.node.route(OUR_NUMBER, &json!({ "type": "agent" })).await?;
+        let clinic = super::clinic::open(self.node).await?;
+        self.node.route(CLINIC_NUMBER, &json!({ "type": "ivr_menu", "id": clinic })).await?;
         self.node.route(REFUSING_NUMBER, &json!({ "type": "reject" })).await?;
         for (number, _, script) in callees() {
             self.fake.set_callee(number, script);

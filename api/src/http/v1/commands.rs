@@ -88,7 +88,9 @@ impl AsProblem for CallRefusal {
             }
             CallRefusal::WrongStatus { .. } => ApiError::new(Code::CallWrongStatus, self.to_string()),
             CallRefusal::TransferUnderWay => ApiError::new(Code::TransferUnderWay, self.to_string()),
-            CallRefusal::Exists | CallRefusal::Settled => ApiError::conflict(self.to_string()),
+            CallRefusal::Exists | CallRefusal::Settled | CallRefusal::IvrUnderWay => {
+                ApiError::conflict(self.to_string())
+            }
         }
     }
 }

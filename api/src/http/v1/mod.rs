@@ -5,6 +5,7 @@ pub mod auth;
 pub mod calls;
 mod commands;
 mod history;
+pub mod ivr;
 pub mod numbers;
 mod paging;
 mod resource;

@@ -3,7 +3,7 @@
 use actix_web::web::{ServiceConfig, scope};
 use utoipa::OpenApi;
 
-use super::{audit, auth, calls, numbers, webhooks};
+use super::{audit, auth, calls, ivr, numbers, webhooks};
 use crate::http::middleware::Idempotent;
 
 #[derive(OpenApi)]
@@ -54,6 +54,22 @@ use crate::http::middleware::Idempotent;
     numbers::patch::patch_number,
     numbers::delete::delete_number,
     numbers::events::list_number_events,
+    ivr::menus::create::create_ivr_menu,
+    ivr::menus::list::list_ivr_menus,
+    ivr::menus::get::get_ivr_menu,
+    ivr::menus::patch::patch_ivr_menu,
+    ivr::menus::delete::delete_ivr_menu,
+    ivr::menus::lint::lint_ivr_menu,
+    ivr::menus::simulate::simulate_ivr_menu,
+    ivr::menus::events::list_ivr_menu_events,
+    ivr::sessions::create::start_ivr_session,
+    ivr::sessions::list::list_ivr_sessions,
+    ivr::sessions::get::get_ivr_session,
+    ivr::sessions::input::input_to_ivr_session,
+    ivr::sessions::timeout::timeout_ivr_session,
+    ivr::sessions::back::back_in_ivr_session,
+    ivr::sessions::end::end_ivr_session,
+    ivr::sessions::events::list_ivr_session_events,
     audit::log::list_audit_log,
     webhooks::event_types::list_event_types,
     webhooks::deliveries::get::get_webhook_delivery,
@@ -154,6 +170,22 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(numbers::patch::patch_number)
             .service(numbers::delete::delete_number)
             .service(numbers::events::list_number_events)
+            .service(ivr::menus::create::create_ivr_menu)
+            .service(ivr::menus::list::list_ivr_menus)
+            .service(ivr::menus::get::get_ivr_menu)
+            .service(ivr::menus::patch::patch_ivr_menu)
+            .service(ivr::menus::delete::delete_ivr_menu)
+            .service(ivr::menus::lint::lint_ivr_menu)
+            .service(ivr::menus::simulate::simulate_ivr_menu)
+            .service(ivr::menus::events::list_ivr_menu_events)
+            .service(ivr::sessions::create::start_ivr_session)
+            .service(ivr::sessions::list::list_ivr_sessions)
+            .service(ivr::sessions::get::get_ivr_session)
+            .service(ivr::sessions::input::input_to_ivr_session)
+            .service(ivr::sessions::timeout::timeout_ivr_session)
+            .service(ivr::sessions::back::back_in_ivr_session)
+            .service(ivr::sessions::end::end_ivr_session)
+            .service(ivr::sessions::events::list_ivr_session_events)
             .service(audit::log::list_audit_log),
     );
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use actors::Runtime;
 use actors::directory::{KnownNumber, NumberDirectory};
+use actors::ivr::MenuLibrary;
 use domain::envelope::Position;
 use domain::ports::StoreUnavailable;
-use domain::ports::clock::Clock;
 use domain::ports::event_store::Subscription;
 use projections::Queries;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,7 @@ const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone)]
 pub(super) struct Directories {
     pub(super) numbers: Arc<NumberDirectory>,
+    pub(super) menus: Arc<MenuLibrary>,
     pub(super) identity: Arc<Identity>,
     gate: Arc<Gate>,
 }
@@ -34,10 +35,15 @@ impl Directories {
     /// Reads what the views hold as of `position`, a position all views have reached.
     pub(super) async fn load(
         views: &dyn Queries,
-        clock: Arc<dyn Clock>,
+        runtime: &Runtime,
         gate: Arc<Gate>,
         position: Position,
     ) -> Result<Self, StoreUnavailable> {
+        let menus = Arc::new(MenuLibrary::new(runtime.clone()));
+        let mut ids = Vec::new();
+        let page = async |after| views.ivr_menu_directory(after, PAGE).await;
+        each(page, |id| *id, |id| ids.push(id)).await?;
+        menus.load(ids).await.map_err(|error| StoreUnavailable(error.to_string()))?;
         let mut numbers = Vec::new();
         let page = async |after| views.number_directory(after, PAGE).await;
         each(
@@ -49,7 +55,7 @@ impl Directories {
             },
         )
         .await?;
-        let identity = Identity::new(clock);
+        let identity = Identity::new(runtime.clock.clone());
         let page = async |after| views.api_key_directory(after, PAGE).await;
         each(
             page,
@@ -79,7 +85,7 @@ impl Directories {
         each(page, |count| count.client, |count| gate.insert_count(count)).await?;
         gate.measure_storage(views).await?;
         let numbers = Arc::new(NumberDirectory::new(numbers, position));
-        Ok(Self { numbers, identity: Arc::new(identity), gate })
+        Ok(Self { numbers, menus, identity: Arc::new(identity), gate })
     }
 
     /// Follows the log from `after` until `stop`.
@@ -94,6 +100,7 @@ impl Directories {
                 Ok(events) => {
                     self.identity.apply(&events);
                     self.gate.apply(&events);
+                    self.menus.apply(&events);
                     self.numbers.apply(&events);
                 }
                 Err(error) => {

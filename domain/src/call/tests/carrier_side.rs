@@ -128,13 +128,22 @@ fn lines_of_the_transcript_are_numbered_without_gaps_whoever_speaks() {
     let then = then.and().when(line.says(outbound, 9));
     assert_eq!(then.facts()[1..], [said(3, Speaker::Agent, "How can I help?", None, 9)]);
     let then = then.and().when(line.says(CarrierFact::Dtmf('4'.into()), 10));
-    assert_eq!(then.facts()[1..], [DtmfReceived { seq: 4, digit: '4'.into(), at: at(10) }.into()]);
+    assert_eq!(
+        then.facts()[1..],
+        [DtmfReceived { seq: 4, digit: '4'.into(), gather: None, at: at(10) }.into()]
+    );
     let then = then.and().when(line.says(CarrierFact::SpeechEnded(SpeechOutcome::Completed), 11));
     assert_eq!(then.facts()[1..], [SpeechEnded { outcome: SpeechOutcome::Completed, at: at(11) }.into()]);
     // the digits of a gather were told one by one already
     let gathered = CarrierFact::Gathered { digits: "4".to_owned().into(), status: "valid".to_owned() };
     let then = then.and().when(line.says(gathered, 12));
-    let fact = DigitsGathered { digits: "4".to_owned().into(), status: "valid".to_owned(), at: at(12) };
+    let fact = DigitsGathered {
+        digits: "4".to_owned().into(),
+        status: "valid".to_owned(),
+        gather: None,
+        length: None,
+        at: at(12),
+    };
     assert_eq!(then.facts()[1..], [fact.into()]);
     then.and()
         .after([line.hung_up(20)])

@@ -87,12 +87,13 @@ fn whoever_calls_an_agent_is_greeted_on_the_answer() {
 }
 
 #[test]
-fn whoever_calls_a_menu_is_not_greeted() {
+fn whoever_calls_a_menu_is_not_greeted_but_led_there() {
     let line = Line::inbound(MENU);
-    a_call()
-        .after([line.initiated(1)])
-        .when(line.answered(4))
-        .then_types(["call.carrier_event_received", "call.answered"]);
+    a_call().after([line.initiated(1)]).when(line.answered(4)).then_types([
+        "call.carrier_event_received",
+        "call.answered",
+        "call.ivr_session_requested",
+    ]);
 }
 
 #[test]

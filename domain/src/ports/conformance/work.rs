@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::call::terms::CommandKind;
 use crate::call::{Timer, Work};
 use crate::envelope::{Position, Time};
-use crate::ids::{CallId, ClientId};
+use crate::ids::ClientId;
 use crate::ports::lease::{Lease, Leases};
 use crate::ports::work::{Cause, TimerItem, WorkChange, WorkError, WorkItem, WorkStats, WorkStore};
 use crate::testing::ids::sequential;
@@ -70,7 +70,7 @@ fn cause(n: u64) -> Cause {
 fn item(n: u64, call: u64, work: Work, due: i64) -> WorkItem {
     WorkItem {
         effect_id: sequential(n),
-        call: CallId(sequential(call)),
+        subject: sequential(call),
         client: ClientId(sequential(77)),
         work,
         due: at(due),
@@ -85,8 +85,8 @@ fn speak(n: u64, call: u64, due: i64) -> WorkChange {
 }
 
 fn timer(call: u64, timer: Timer, due: i64) -> TimerItem {
-    let (call, client) = (CallId(sequential(call)), ClientId(sequential(77)));
-    TimerItem { call, client, timer, due: at(due), cause: cause(call.0.as_u128() as u64 % 100) }
+    let (subject, client) = (sequential(call), ClientId(sequential(77)));
+    TimerItem { subject, client, timer, due: at(due), cause: cause(subject.as_u128() as u64 % 100) }
 }
 
 const SPEAK: Work = Work::Command(CommandKind::Speak);
@@ -154,9 +154,9 @@ pub async fn the_same_effect_again_changes_nothing(subject: &Subject) {
 /// Changes count in their order, within a commit and across commits.
 pub async fn changes_count_in_their_order(subject: &Subject) {
     let done = |n| WorkChange::Done(sequential(n));
-    let close = |call| WorkChange::Close(CallId(sequential(call)));
+    let close = |call| WorkChange::Close(sequential(call));
     let arm = |call, due| WorkChange::Arm(timer(call, Timer::Ring, due));
-    let disarm = |call| WorkChange::Disarm(CallId(sequential(call)), Timer::Ring);
+    let disarm = |call| WorkChange::Disarm(sequential(call), Timer::Ring);
     subject
         .commit(&[
             (speak(1, 10, 0)),
@@ -189,7 +189,7 @@ pub async fn changes_count_in_their_order(subject: &Subject) {
 pub async fn closing_a_call_leaves_the_others_alone(subject: &Subject) {
     let arm = |call| WorkChange::Arm(timer(call, Timer::MaxDuration, 0));
     subject.commit(&[speak(1, 10, 0), speak(2, 10, 0), speak(3, 11, 0), arm(10), arm(11)]).await;
-    subject.commit(&[WorkChange::Close(CallId(sequential(10)))]).await;
+    subject.commit(&[WorkChange::Close(sequential(10))]).await;
     assert_eq!(subject.due(100).await, [3]);
     let left = subject.store.due_timers(at(100), 10).await.unwrap();
     assert_eq!(left, [timer(11, Timer::MaxDuration, 0)]);
@@ -259,7 +259,7 @@ pub async fn work_is_derived_again_in_batches_of_any_size(subject: &Subject) {
         changes.extend([speak(first, 200 + call, 1), WorkChange::Arm(timer(200 + call, Timer::Ring, 3))]);
         changes.extend([WorkChange::Done(sequential(first)), speak(second, 200 + call, 2)]);
         if call % 4 != 0 {
-            changes.push(WorkChange::Close(CallId(sequential(200 + call))));
+            changes.push(WorkChange::Close(sequential(200 + call)));
         }
     }
     let wanted: Vec<_> = (0..40).step_by(4).map(|call| call * 2 + 2).collect();

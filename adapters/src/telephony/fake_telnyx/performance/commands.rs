@@ -12,7 +12,7 @@ use crate::telephony::fake_telnyx::leg::Input;
 use crate::telephony::fake_telnyx::notice::timestamp;
 use crate::telephony::fake_telnyx::orders::{Action, Order, Placing};
 use crate::telephony::fake_telnyx::script::Step;
-use crate::telephony::fake_telnyx::speech::{Kind, Piece};
+use crate::telephony::fake_telnyx::speech::{Kind, Piece, length_of};
 
 /// How long the parties of a transfer talk.
 const BRIDGED_TALK: Duration = Duration::from_secs(5);
@@ -77,11 +77,15 @@ impl Performance {
             Action::StopRecording => self.save_recording().await,
             Action::Transcribe(on) => self.transcribing = on,
             Action::Gather(mut gather) => {
+                // one at a time: the earlier one is broken off
+                self.finish_gather("cancelled").await;
+                let mut prompt_takes = Duration::ZERO;
                 if let Some(prompt) = gather.prompt.take() {
+                    prompt_takes = length_of(&prompt);
                     self.spoken.push(prompt);
                 }
                 self.heard += 1; // the prompt is over, or interrupted by the first key
-                let until = now + self.paced(gather.timeout);
+                let until = now + self.paced(prompt_takes + gather.timeout);
                 self.gather = Some((gather, until));
             }
             Action::StopGather => self.finish_gather("cancelled").await,

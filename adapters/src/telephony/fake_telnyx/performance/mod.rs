@@ -195,7 +195,8 @@ impl Performance {
         } else if self.speech.due().is_some_and(|due| due <= now) {
             self.finish_piece("completed").await;
         } else if self.gather.as_ref().is_some_and(|(_, until)| *until <= now) && !self.is_pressing() {
-            self.finish_gather("timeout").await;
+            let status = self.gather.as_ref().map_or("timeout", |(gather, _)| gather.run_out());
+            self.finish_gather(status).await;
         } else if self.step_due() <= now {
             self.take_step(now).await;
         }

@@ -14,7 +14,9 @@ impl Performance {
 
     /// Whether the next thing the person does is to press a key.
     pub(super) fn is_pressing(&self) -> bool {
-        matches!(self.steps.iter().find(|step| !matches!(step, Step::HearOut)), Some(Step::Press(_)))
+        // who has not heard the next prompt yet has nothing to press
+        let heard = |step: &&Step| matches!(step, Step::HearOut) && self.heard > 0;
+        matches!(self.steps.iter().find(|step| !heard(step)), Some(Step::Press(_)))
     }
 
     pub(super) async fn take_step(&mut self, now: Time) {
@@ -55,7 +57,12 @@ impl Performance {
 
     pub(super) async fn press(&mut self, key: char) {
         self.tell("call.dtmf.received", true, json!({ "digit": key.to_string() })).await;
-        if let Some(status) = self.gather.as_mut().and_then(|(gather, _)| gather.take(key)) {
+        let (now, pace) = (self.now(), self.exchange.config.pace);
+        let ended = self.gather.as_mut().and_then(|(gather, until)| {
+            *until = now + pace.of(gather.inter_digit_timeout);
+            gather.take(key)
+        });
+        if let Some(status) = ended {
             self.finish_gather(status).await;
         }
     }

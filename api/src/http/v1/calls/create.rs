@@ -63,7 +63,8 @@ pub(crate) async fn create_call(
     if new.agent_id.is_some() {
         fields.fault("agent_id", "unknown", "there is no such agent");
     }
-    if new.ivr_menu_id.is_some() {
+    let menu_id = new.ivr_menu_id.map(|id| id.0);
+    if menu_id.is_some_and(|menu| backend.menus.find(caller.client, menu).is_none()) {
         fields.fault("ivr_menu_id", "unknown", "there is no such menu");
     }
     fields.finish()?;
@@ -73,7 +74,7 @@ pub(crate) async fn create_call(
         to: Party::new(&new.to),
         from: new.from.as_deref().map(Party::new),
         agent_id: None,
-        menu_id: None,
+        menu_id,
         metadata: new.metadata,
         max_duration_ms: new.max_duration_ms.unwrap_or(DEFAULT_MAX_DURATION.as_millis() as u64),
         ring_timeout_ms: new.ring_timeout_ms.unwrap_or(DEFAULT_RING_TIMEOUT.as_millis() as u64),

@@ -46,7 +46,9 @@ pub(crate) async fn create_number(
     let number: E164 = number.parse().map_err(|error: domain::phone::BadNumber| {
         ApiError::invalid("number", "invalid", error.to_string())
     })?;
-    let route = route.check()?;
+    // a menu it leads to is not given up meanwhile
+    let _no_menu_goes = backend.menu_edits.lock().await;
+    let route = route.check(|menu| backend.menus.find(caller.client, menu).is_some())?;
     let id = NumberId(ids.next());
     let owner = (NumberId::CATEGORY, id.0);
     if !backend.claims.take(NUMBER, number.as_str(), owner).await.map_err(problem)? {

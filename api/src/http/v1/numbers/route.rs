@@ -34,9 +34,10 @@ impl RouteBody {
     ///
     /// # Errors
     /// 422 when it does not.
-    pub(super) fn check(self) -> Result<Route, ApiError> {
+    pub(super) fn check(self, menu_exists: impl Fn(MenuId) -> bool) -> Result<Route, ApiError> {
         let mut fields = Fields::default();
         match self {
+            Self::IvrMenu { id: EdgeId(id) } if menu_exists(id) => return Ok(Route::IvrMenu { id }),
             Self::IvrMenu { id } => fields.fault("route.id", "unknown", format!("there is no menu {id}")),
             Self::Agent { id: Some(id) } => {
                 fields.fault("route.id", "unknown", format!("there is no agent {id}"));

@@ -1,4 +1,4 @@
-//! One live actor a call on this node: woken by its first message, rested when idle, replaced when it dies.
+//! One live actor a stream on this node: woken by its first message, rested when idle, replaced when it dies.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Arbiter, ArbiterHandle, Handler, MailboxError, Message};
-use domain::call::{Call, CallCommand, Outgoing};
-use domain::envelope::Version;
-use domain::ids::CallId;
+use domain::aggregate::Aggregate;
+use domain::envelope::{StreamId, Version};
+use domain::ids::ClientId;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::shell::{CallActor, CallError, Execute, Inspect, Prepare, RestIfIdle};
+use super::shell::{Ask, Execute, LiveActor, RestIfIdle};
 use crate::context::CommandContext;
 use crate::runtime::{Runtime, TraceHooks};
 use crate::session::{CommandError, Receipt};
@@ -24,41 +24,66 @@ const SHARDS: usize = 32;
 /// How often a message is sent anew because its actor stopped with it in the mailbox.
 const MAX_SENDS: u32 = 3;
 
-/// How live calls are kept.
+/// How live actors are kept.
 #[derive(Debug, Clone, Copy)]
-pub struct CallsOptions {
+pub struct LiveOptions {
     /// Threads that run actors, at least one.
     pub arbiters: usize,
     /// An actor without a message for this long is rested.
     pub idle_after: Duration,
 }
 
-impl Default for CallsOptions {
+impl Default for LiveOptions {
     fn default() -> Self {
         Self { arbiters: 2, idle_after: Duration::from_secs(60) }
     }
 }
 
+/// Hears of every command that wrote something, once it is durable; it must not block.
+pub type Observer<A> = Arc<dyn Fn(&Written<'_, A>) + Send + Sync>;
+
+/// What a command wrote.
 #[derive(Debug)]
-struct Live {
-    incarnation: u64,
-    addr: Addr<CallActor>,
+pub struct Written<'a, A: Aggregate> {
+    /// The id in the stream's name.
+    pub id: Uuid,
+    /// Whose stream it is.
+    pub client: ClientId,
+    /// The facts, each under the id of its event.
+    pub facts: &'a [(Uuid, A::Event)],
+    /// The circumstances of the command.
+    pub context: &'a CommandContext,
 }
 
-/// The actors of this node, by call.
 #[derive(Debug)]
-pub(super) struct Registry {
+struct Live<A: Aggregate> {
+    incarnation: u64,
+    addr: Addr<LiveActor<A>>,
+}
+
+/// The actors of this node, by the id of their stream.
+pub(super) struct Registry<A: Aggregate> {
     runtime: Runtime,
-    options: CallsOptions,
+    options: LiveOptions,
+    pub(super) observer: Option<Observer<A>>,
     arbiters: Vec<ArbiterHandle>,
-    shards: Vec<Mutex<HashMap<CallId, Live>>>,
+    shards: Vec<Mutex<HashMap<Uuid, Live<A>>>>,
     hasher: RandomState,
     incarnations: AtomicU64,
     live: AtomicUsize,
     waiting: AtomicUsize,
 }
 
-impl Registry {
+impl<A: Aggregate> std::fmt::Debug for Registry<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry")
+            .field("of", &A::CATEGORY)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<A: Aggregate> Registry<A> {
     pub(super) fn runtime(&self) -> Runtime {
         self.runtime.clone()
     }
@@ -67,12 +92,12 @@ impl Registry {
         self.runtime.trace
     }
 
-    fn shard(&self, id: CallId) -> MutexGuard<'_, HashMap<CallId, Live>> {
+    fn shard(&self, id: Uuid) -> MutexGuard<'_, HashMap<Uuid, Live<A>>> {
         let at = self.hasher.hash_one(id) as usize % SHARDS;
         self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn forget(&self, id: CallId, incarnation: u64) {
+    pub(super) fn forget(&self, id: Uuid, incarnation: u64) {
         if let Entry::Occupied(entry) = self.shard(id).entry(id)
             && entry.get().incarnation == incarnation
         {
@@ -82,65 +107,82 @@ impl Registry {
     }
 
     fn count(&self, live: usize) {
-        metrics::gauge!("voxledger_live_actors", "kind" => "call").set(live as f64);
+        metrics::gauge!("voxledger_live_actors", "kind" => A::CATEGORY).set(live as f64);
     }
 
-    fn wake(self: &Arc<Self>, id: CallId) -> Addr<CallActor> {
+    fn wake(self: &Arc<Self>, id: Uuid) -> Addr<LiveActor<A>> {
         let mut shard = self.shard(id);
         if let Some(live) = shard.get(&id).filter(|live| live.addr.connected()) {
             return live.addr.clone();
         }
         let incarnation = self.incarnations.fetch_add(1, Ordering::Relaxed);
-        let actor = CallActor::new(id, incarnation, self.clone(), self.runtime.clone());
+        let actor = LiveActor::<A>::new(id, incarnation, self.clone(), self.runtime.clone());
         let arbiter = &self.arbiters[incarnation as usize % self.arbiters.len()];
-        let addr = CallActor::start_in_arbiter(arbiter, move |_| actor);
+        let addr = LiveActor::start_in_arbiter(arbiter, move |_| actor);
         if shard.insert(id, Live { incarnation, addr: addr.clone() }).is_none() {
             self.count(self.live.fetch_add(1, Ordering::Relaxed) + 1);
         } else {
             // the one before is gone without a farewell
-            metrics::counter!("voxledger_actor_restarts_total", "kind" => "call").increment(1);
+            metrics::counter!("voxledger_actor_restarts_total", "kind" => A::CATEGORY).increment(1);
         }
         addr
     }
 
-    fn all(&self) -> Vec<Addr<CallActor>> {
+    fn all(&self) -> Vec<Addr<LiveActor<A>>> {
         let shards = self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner));
         shards.flat_map(|shard| shard.values().map(|live| live.addr.clone()).collect::<Vec<_>>()).collect()
     }
 }
 
 /// Counts a message while it waits for its answer.
-struct Waiting<'a>(&'a Registry);
+struct Waiting<'a, A: Aggregate>(&'a Registry<A>);
 
-impl<'a> Waiting<'a> {
-    fn begin(registry: &'a Registry) -> Self {
+impl<'a, A: Aggregate> Waiting<'a, A> {
+    fn begin(registry: &'a Registry<A>) -> Self {
         let waiting = registry.waiting.fetch_add(1, Ordering::Relaxed) + 1;
-        metrics::gauge!("voxledger_mailbox_depth", "kind" => "call").set(waiting as f64);
+        metrics::gauge!("voxledger_mailbox_depth", "kind" => A::CATEGORY).set(waiting as f64);
         Self(registry)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl<A: Aggregate> Drop for Waiting<'_, A> {
     fn drop(&mut self) {
         let waiting = self.0.waiting.fetch_sub(1, Ordering::Relaxed) - 1;
-        metrics::gauge!("voxledger_mailbox_depth", "kind" => "call").set(waiting as f64);
+        metrics::gauge!("voxledger_mailbox_depth", "kind" => A::CATEGORY).set(waiting as f64);
     }
 }
 
-/// The handle others hold: send a command to a call, whether or not it is awake.
-#[derive(Debug, Clone)]
-pub struct Calls {
-    registry: Arc<Registry>,
+/// The handle others hold: send a command to a stream's actor, whether or not it is awake.
+pub struct Actors<A: Aggregate> {
+    registry: Arc<Registry<A>>,
 }
 
-impl Calls {
+impl<A: Aggregate> Clone for Actors<A> {
+    fn clone(&self) -> Self {
+        Self { registry: self.registry.clone() }
+    }
+}
+
+impl<A: Aggregate> std::fmt::Debug for Actors<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.registry.fmt(f)
+    }
+}
+
+impl<A: Aggregate> Actors<A> {
     /// Starts the registry, and a task that rests idle actors until `stop`. Call it inside an actix system.
     #[must_use]
-    pub fn start(runtime: Runtime, options: CallsOptions, stop: CancellationToken) -> Self {
+    pub fn start(
+        runtime: Runtime,
+        options: LiveOptions,
+        observer: Option<Observer<A>>,
+        stop: CancellationToken,
+    ) -> Self {
         let arbiters = (0..options.arbiters.max(1)).map(|_| Arbiter::new().handle()).collect();
         let registry = Arc::new(Registry {
             runtime,
             options,
+            observer,
             arbiters,
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
@@ -152,23 +194,23 @@ impl Calls {
         Self { registry }
     }
 
-    /// How many calls are awake on this node.
+    /// How many are awake on this node.
     #[must_use]
     pub fn live(&self) -> usize {
         self.registry.live.load(Ordering::Relaxed)
     }
 
-    /// Carries a command out; `only_at` makes it conditional on the call's version.
+    /// Carries a command out; `only_at` makes it conditional on the stream's version.
     ///
     /// # Errors
     /// See [`CommandError`].
     pub async fn execute(
         &self,
-        id: CallId,
-        command: CallCommand,
+        id: Uuid,
+        command: A::Command,
         context: CommandContext,
         only_at: Option<Version>,
-    ) -> Result<Receipt, CallError> {
+    ) -> Result<Receipt, CommandError<A::Refusal>> {
         self.send(id, || Execute {
             command: command.clone(),
             context: context.clone(),
@@ -178,28 +220,26 @@ impl Calls {
         .await?
     }
 
-    /// What the carrier is to be told for an effect; `None` when it is settled.
+    /// Looks at the state. With `newest` what others wrote meanwhile is read first; without, what is known here will
+    /// do. The question also gets the client, once the stream exists.
     ///
     /// # Errors
     /// See [`CommandError`].
-    pub async fn prepare(&self, id: CallId, effect_id: Uuid) -> Result<Option<Outgoing>, CallError> {
-        self.send(id, || Prepare(effect_id)).await?
+    pub async fn ask<R: Send + 'static>(
+        &self,
+        id: Uuid,
+        newest: bool,
+        question: impl Fn(&A, Option<ClientId>) -> R + Clone + Send + 'static,
+    ) -> Result<R, CommandError<A::Refusal>> {
+        self.send(id, || Ask { newest, question: Box::new(question.clone()) }).await?
     }
 
-    /// The call's newest state.
-    ///
-    /// # Errors
-    /// See [`CommandError`].
-    pub async fn inspect(&self, id: CallId) -> Result<Call, CallError> {
-        self.send(id, || Inspect).await?
-    }
-
-    async fn send<M>(&self, id: CallId, message: impl Fn() -> M) -> Result<M::Result, CallError>
+    async fn send<M>(&self, id: Uuid, message: impl Fn() -> M) -> Result<M::Result, CommandError<A::Refusal>>
     where
-        CallActor: Handler<M>,
+        LiveActor<A>: Handler<M>,
         M: Message + Send + 'static,
         M::Result: Send,
-        <CallActor as Actor>::Context: ToEnvelope<CallActor, M>,
+        <LiveActor<A> as Actor>::Context: ToEnvelope<LiveActor<A>, M>,
     {
         let _waiting = Waiting::begin(&self.registry);
         for _ in 0..MAX_SENDS {
@@ -214,7 +254,12 @@ impl Calls {
     }
 }
 
-async fn rest_idle_actors(registry: Arc<Registry>, stop: CancellationToken) {
+/// The stream of an aggregate's.
+pub(super) fn stream_of<A: Aggregate>(id: Uuid) -> StreamId {
+    StreamId::new(A::CATEGORY, id)
+}
+
+async fn rest_idle_actors<A: Aggregate>(registry: Arc<Registry<A>>, stop: CancellationToken) {
     let idle_after = registry.options.idle_after;
     loop {
         let clock = &registry.runtime.clock;

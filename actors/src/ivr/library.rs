@@ -1,0 +1,191 @@
+//! The menus of all clients, in memory: each in its newest version, older ones as long as sessions are in them.
+//!
+//! Filled from the log on start and kept up to date from it, so that a step on the way needs no view.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use domain::aggregate::Aggregate as _;
+use domain::envelope::{Recorded, Version};
+use domain::ids::{ClientId, MenuId};
+use domain::ivr::book::{Book, Page};
+use domain::ivr::menu::{Menu, MenuEvent, MenuTerms};
+use domain::ports::event_store::{Direction, ReadError};
+use domain::wire::DomainEvent as _;
+use lru::LruCache;
+
+use crate::runtime::Runtime;
+
+const PAGE: usize = 256;
+/// Older versions remembered.
+const OLDER: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4_095);
+
+#[derive(Debug, Clone)]
+struct Known {
+    client: ClientId,
+    version: Version,
+    terms: Arc<MenuTerms>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    menus: HashMap<MenuId, Known>,
+    of_client: HashMap<ClientId, BTreeSet<MenuId>>,
+}
+
+/// The menus of all clients.
+#[derive(Debug)]
+pub struct MenuLibrary {
+    runtime: Runtime,
+    table: RwLock<Table>,
+    older: Mutex<LruCache<(MenuId, Version), Page>>,
+}
+
+impl MenuLibrary {
+    /// A library without menus.
+    #[must_use]
+    pub fn new(runtime: Runtime) -> Self {
+        Self { runtime, table: RwLock::default(), older: Mutex::new(LruCache::new(OLDER)) }
+    }
+
+    /// Reads menus from the log.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn load(&self, menus: impl IntoIterator<Item = MenuId>) -> Result<(), ReadError> {
+        for menu in menus {
+            if let Some((client, page, deleted)) = self.read(menu, None).await?
+                && !deleted
+            {
+                self.put(client, page);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes news from the log.
+    pub fn apply(&self, events: &[Recorded]) {
+        for event in events.iter().filter(|event| event.stream.category() == MenuId::CATEGORY) {
+            let id = MenuId(event.stream.id());
+            let page = |terms| Page { id, version: event.version, terms: Arc::new(terms) };
+            match MenuEvent::decode(&event.event_type, event.schema, &event.payload) {
+                Ok(MenuEvent::Created(created)) => self.put(event.client_id, page(*created.terms)),
+                Ok(MenuEvent::Updated(updated)) => self.put(event.client_id, page(*updated.after)),
+                Ok(MenuEvent::Deleted(_)) => self.remove(id),
+                Err(error) => {
+                    tracing::error!(position = event.position.0, %error, "menu event not understood");
+                }
+            }
+        }
+    }
+
+    fn put(&self, client: ClientId, page: Page) {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        table.of_client.entry(client).or_default().insert(page.id);
+        table.menus.insert(page.id, Known { client, version: page.version, terms: page.terms });
+    }
+
+    fn remove(&self, id: MenuId) {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = table.menus.remove(&id)
+            && let Some(of_client) = table.of_client.get_mut(&known.client)
+        {
+            of_client.remove(&id);
+        }
+    }
+
+    /// A menu of the client's, in its newest version.
+    #[must_use]
+    pub fn find(&self, client: ClientId, id: MenuId) -> Option<Page> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let known = table.menus.get(&id).filter(|known| known.client == client)?;
+        Some(Page { id, version: known.version, terms: known.terms.clone() })
+    }
+
+    /// All menus of the client's.
+    #[must_use]
+    pub fn all(&self, client: ClientId) -> Book {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let ids = table.of_client.get(&client).into_iter().flatten();
+        ids.filter_map(|id| {
+            let known = table.menus.get(id)?;
+            Some(Page { id: *id, version: known.version, terms: known.terms.clone() })
+        })
+        .collect()
+    }
+
+    /// The menus that can be reached from `entries`; those in `pins` as they were at that version.
+    ///
+    /// # Errors
+    /// When an older version cannot be read from the log.
+    pub async fn book(
+        &self,
+        client: ClientId,
+        entries: impl IntoIterator<Item = MenuId>,
+        pins: &BTreeMap<MenuId, Version>,
+    ) -> Result<Book, ReadError> {
+        let mut pinned = BTreeMap::new();
+        for (id, version) in pins {
+            if let Some(page) = self.at(client, *id, *version).await? {
+                pinned.insert(*id, page);
+            }
+        }
+        let entries: Vec<MenuId> = entries.into_iter().collect();
+        for id in &entries {
+            // made on another node a moment ago
+            if !pinned.contains_key(id)
+                && self.find(client, *id).is_none()
+                && let Some((owner, page, false)) = self.read(*id, None).await?
+                && owner == client
+            {
+                pinned.insert(*id, page);
+            }
+        }
+        Ok(Book::reachable(entries, |id| pinned.get(&id).cloned().or_else(|| self.find(client, id))))
+    }
+
+    async fn at(&self, client: ClientId, id: MenuId, version: Version) -> Result<Option<Page>, ReadError> {
+        if let Some(page) = self.find(client, id).filter(|page| page.version == version) {
+            return Ok(Some(page));
+        }
+        let key = (id, version);
+        if let Some(page) = self.older.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(Some(page.clone()));
+        }
+        let found = self.read(id, Some(version)).await?;
+        let page = found.filter(|(owner, ..)| *owner == client).map(|(_, page, _)| page);
+        if let Some(page) = &page {
+            self.older.lock().unwrap_or_else(PoisonError::into_inner).put(key, page.clone());
+        }
+        Ok(page)
+    }
+
+    /// A menu from the log, up to a version; whose it is, and whether it was given up.
+    async fn read(
+        &self,
+        id: MenuId,
+        until: Option<Version>,
+    ) -> Result<Option<(ClientId, Page, bool)>, ReadError> {
+        let (mut menu, mut last, mut owner) = (Menu::default(), Version::NONE, None);
+        loop {
+            let page = self.runtime.store.read_stream(&id.stream(), last, Direction::Forwards, PAGE).await?;
+            let wanted = page.iter().take_while(|event| until.is_none_or(|until| event.version <= until));
+            let before = last;
+            for event in wanted {
+                if let Ok(fact) = MenuEvent::decode(&event.event_type, event.schema, &event.payload) {
+                    menu.evolve(&fact);
+                }
+                last = event.version;
+                owner = Some(event.client_id);
+            }
+            if last == before {
+                break;
+            }
+        }
+        let terms = menu.terms().cloned();
+        Ok(owner
+            .zip(terms)
+            .map(|(client, terms)| (client, Page { id, version: last, terms }, menu.is_deleted())))
+    }
+}

@@ -1,0 +1,171 @@
+//! Menus, and sessions in them.
+
+use async_trait::async_trait;
+use domain::envelope::Time;
+use domain::ids::{ClientId, IvrSessionId, MenuId};
+use domain::ports::StoreUnavailable;
+use projections::ivr_menus::{MenuQueries, MenuRow, MenuView};
+use projections::ivr_sessions::{SessionFilter, SessionQueries, SessionRow, SessionView};
+use projections::page::{Page, PageRequest, Stored};
+use uuid::Uuid;
+
+use super::calls::clean;
+use super::db::{SqlViews, unavailable};
+use super::list::Select;
+use super::sql::{Kind, SqlRow, Value, parsed};
+use super::table::{Column, Table, changing, fixed, key};
+use super::tenant::Of;
+
+impl Table for MenuRow {
+    const NAME: &'static str = "ivr_menus";
+    const COLUMNS: &'static [Column] = &[
+        key("id", Kind::Uuid),
+        fixed("client_id", Kind::Uuid),
+        fixed("created_at", Kind::Time),
+        changing("position", Kind::Int),
+        changing("version", Kind::Int),
+        changing("removed", Kind::Bool),
+        changing("doc", Kind::Text),
+    ];
+
+    fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
+        Ok(vec![
+            Value::Uuid(self.view.id.0),
+            Value::Uuid(self.client.0),
+            Value::Time(self.view.created_at),
+            Value::position(self.position),
+            Value::count(self.view.version),
+            Value::Bool(self.removed),
+            Value::Text(serde_json::to_string(&self.view)?.into()),
+        ])
+    }
+
+    fn key_values(id: &Uuid) -> Vec<Value<'static>> {
+        vec![Value::Uuid(*id)]
+    }
+
+    fn read(row: &SqlRow) -> Result<Self, sqlx::Error> {
+        let view: MenuView = parsed(serde_json::from_str(&row.text(6)?))?;
+        let (client, position) = (ClientId(row.uuid(1)?), row.position(3)?);
+        Ok(MenuRow { client, position, removed: row.bool(5)?, view })
+    }
+}
+
+impl Table for SessionRow {
+    const NAME: &'static str = "ivr_sessions";
+    const COLUMNS: &'static [Column] = &[
+        key("id", Kind::Uuid),
+        fixed("client_id", Kind::Uuid),
+        fixed("created_at", Kind::Time),
+        fixed("menu_id", Kind::Uuid),
+        fixed("call_id", Kind::Uuid),
+        fixed("external_id", Kind::Text),
+        changing("position", Kind::Int),
+        changing("version", Kind::Int),
+        changing("status", Kind::Text),
+        changing("ended_at", Kind::Time),
+        changing("doc", Kind::Text),
+    ];
+
+    fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
+        let view = &self.view;
+        Ok(vec![
+            Value::Uuid(view.id.0),
+            Value::Uuid(self.client.0),
+            Value::Time(view.start_time),
+            Value::Uuid(self.menu.0),
+            Value::uuid_option(view.call_id.map(|id| id.0)),
+            view.session_id.as_deref().map_or(Value::Null(Kind::Text), |name| Value::Text(clean(name))),
+            Value::position(self.position),
+            Value::count(view.version),
+            Value::text(view.status.as_str()),
+            view.ended_at.map_or(Value::Null(Kind::Time), Value::Time),
+            Value::Text(serde_json::to_string(view)?.into()),
+        ])
+    }
+
+    fn key_values(id: &Uuid) -> Vec<Value<'static>> {
+        vec![Value::Uuid(*id)]
+    }
+
+    fn read(row: &SqlRow) -> Result<Self, sqlx::Error> {
+        let view: SessionView = parsed(serde_json::from_str(&row.text(10)?))?;
+        let (client, menu, position) = (ClientId(row.uuid(1)?), MenuId(row.uuid(3)?), row.position(6)?);
+        Ok(SessionRow { client, position, menu, view })
+    }
+}
+
+const GET_MENU: &str = "SELECT version, doc FROM ivr_menus WHERE generation = \
+    (SELECT generation FROM projections WHERE name = 'ivr_menus') AND id = $1 AND client_id = $2 AND NOT removed";
+const MENU_DIRECTORY: &str = "SELECT id FROM ivr_menus WHERE generation = \
+    (SELECT generation FROM projections WHERE name = 'ivr_menus') AND NOT removed AND id > $1 ORDER BY id LIMIT $2";
+const GET_SESSION: &str = "SELECT version, doc FROM ivr_sessions WHERE generation = \
+    (SELECT generation FROM projections WHERE name = 'ivr_sessions') AND id = $1 AND client_id = $2 \
+    AND (ended_at IS NULL OR ended_at >= $3)";
+
+#[async_trait]
+impl MenuQueries for SqlViews {
+    async fn ivr_menu(&self, client: ClientId, id: MenuId) -> Result<Option<Stored>, StoreUnavailable> {
+        self.stored(Of::Client(client), GET_MENU, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
+    }
+
+    async fn ivr_menus(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable> {
+        let select = Select::from("ivr_menus", "ivr_menus", Of::Client(client));
+        select.and("removed = ?", Value::Bool(false)).page(self, page).await
+    }
+
+    async fn ivr_menu_directory(
+        &self,
+        after: Option<MenuId>,
+        limit: u32,
+    ) -> Result<Vec<MenuId>, StoreUnavailable> {
+        let after = after.map_or(Uuid::nil(), |id| id.0);
+        let values = vec![Value::Uuid(after), Value::Int(i64::from(limit))];
+        let rows = self.rows(Of::System, MENU_DIRECTORY.to_owned(), values).await?;
+        let ids: Result<Vec<_>, _> = rows.iter().map(|row| row.uuid(0).map(MenuId)).collect();
+        ids.map_err(|error| unavailable(&error))
+    }
+}
+
+#[async_trait]
+impl SessionQueries for SqlViews {
+    async fn ivr_session(
+        &self,
+        client: ClientId,
+        id: IvrSessionId,
+        since: Time,
+    ) -> Result<Option<Stored>, StoreUnavailable> {
+        let values = [Value::Uuid(id.0), Value::Uuid(client.0), Value::Time(since)];
+        self.stored(Of::Client(client), GET_SESSION, values).await
+    }
+
+    async fn ivr_sessions(
+        &self,
+        client: ClientId,
+        filter: &SessionFilter,
+        since: Time,
+        page: &PageRequest,
+    ) -> Result<Page, StoreUnavailable> {
+        let mut select = Select::from("ivr_sessions", "ivr_sessions", Of::Client(client));
+        select.push("(ended_at IS NULL OR ended_at >= ?)", [Value::Time(since)]);
+        if let Some(status) = filter.status {
+            select.push("status = ?", [Value::text(status.as_str())]);
+        }
+        if let Some(menu) = filter.menu_id {
+            select.push("menu_id = ?", [Value::Uuid(menu.0)]);
+        }
+        if let Some(call) = filter.call_id {
+            select.push("call_id = ?", [Value::Uuid(call.0)]);
+        }
+        if let Some(name) = &filter.session_id {
+            select.push("external_id = ?", [Value::Text(clean(name))]);
+        }
+        if let Some(after) = filter.created_after {
+            select.push("created_at > ?", [Value::Time(after)]);
+        }
+        if let Some(before) = filter.created_before {
+            select.push("created_at < ?", [Value::Time(before)]);
+        }
+        select.page(self, page).await
+    }
+}

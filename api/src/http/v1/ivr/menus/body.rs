@@ -1,0 +1,189 @@
+//! Menus as clients write them, and what they are checked for besides what each field says by itself.
+
+use std::collections::BTreeMap;
+
+use domain::ids::{ClientId, MenuId};
+use domain::ivr::action::Action;
+use domain::ivr::book::{Book, Page};
+use domain::ivr::menu::{
+    DEFAULT_INTER_DIGIT_MS, DEFAULT_INVALID_PROMPT, DEFAULT_RETRIES, DEFAULT_TIMEOUT_MS,
+    DEFAULT_TIMEOUT_PROMPT, MenuPatch, MenuTerms, faults,
+};
+use domain::ivr::session::MAX_STACK;
+use projections::ivr_menus::{ActionShape, GlobalsShape, HoursShape, ItemShape, Reading};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::resource::field_error;
+use crate::http::EdgeId;
+use crate::http::nullable::nullable;
+use crate::node::Backend;
+use crate::problem::{ApiError, FieldError};
+
+/// A menu to make.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewMenu {
+    /// For people: 1 to 100 characters.
+    name: String,
+    /// What callers hear on entering: 1 to 1500 characters.
+    prompt: String,
+    /// What callers hear when it is played again.
+    short_prompt: Option<String>,
+    /// At most 50 keys.
+    #[serde(default)]
+    items: Vec<ItemShape>,
+    /// How long to wait for the first key: 500 to 60000, 5000 by default.
+    timeout_ms: Option<u64>,
+    /// How long to wait for the next key: 200 to 20000, 2000 by default.
+    inter_digit_timeout_ms: Option<u64>,
+    /// So many wrong entries, or so many silences, exhaust a visit: 1 to 10, 3 by default.
+    max_retries: Option<u32>,
+    /// What callers hear after a wrong entry.
+    invalid_prompt: Option<String>,
+    /// What callers hear after a silence.
+    timeout_prompt: Option<String>,
+    /// The menu it belongs under.
+    #[schema(value_type = Option<String>)]
+    parent_menu_id: Option<EdgeId<MenuId>>,
+    /// What comes once a visit is exhausted; `hangup` by default.
+    on_exhausted: Option<ActionShape>,
+    /// Keys that always do the same.
+    #[serde(default)]
+    globals: Option<GlobalsShape>,
+    /// When it is open; always by default.
+    hours: Option<HoursShape>,
+}
+
+impl NewMenu {
+    pub(super) fn read(self, reading: &mut Reading) -> MenuTerms {
+        MenuTerms {
+            items: reading.items(&self.items),
+            on_exhausted: self
+                .on_exhausted
+                .map_or(Action::Hangup, |shape| reading.action(&shape, "on_exhausted")),
+            hours: self.hours.map(|shape| reading.hours(&shape)),
+            name: self.name,
+            prompt: self.prompt,
+            short_prompt: self.short_prompt,
+            timeout_ms: self.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS),
+            inter_digit_timeout_ms: self.inter_digit_timeout_ms.unwrap_or(DEFAULT_INTER_DIGIT_MS),
+            max_retries: self.max_retries.unwrap_or(DEFAULT_RETRIES),
+            invalid_prompt: self.invalid_prompt.unwrap_or_else(|| DEFAULT_INVALID_PROMPT.to_owned()),
+            timeout_prompt: self.timeout_prompt.unwrap_or_else(|| DEFAULT_TIMEOUT_PROMPT.to_owned()),
+            parent_menu_id: self.parent_menu_id.map(|id| id.0),
+            globals: self.globals.unwrap_or_default().into(),
+        }
+    }
+}
+
+/// What of a menu is to be different; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MenuPatchBody {
+    /// See the menu.
+    name: Option<String>,
+    /// See the menu.
+    prompt: Option<String>,
+    /// `null` takes it away.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>)]
+    short_prompt: Option<Option<String>>,
+    /// All of them.
+    items: Option<Vec<ItemShape>>,
+    /// See the menu.
+    timeout_ms: Option<u64>,
+    /// See the menu.
+    inter_digit_timeout_ms: Option<u64>,
+    /// See the menu.
+    max_retries: Option<u32>,
+    /// See the menu.
+    invalid_prompt: Option<String>,
+    /// See the menu.
+    timeout_prompt: Option<String>,
+    /// `null` takes it away.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>)]
+    parent_menu_id: Option<Option<EdgeId<MenuId>>>,
+    /// See the menu.
+    on_exhausted: Option<ActionShape>,
+    /// All of them.
+    globals: Option<GlobalsShape>,
+    /// `null` is always open.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<HoursShape>)]
+    hours: Option<Option<HoursShape>>,
+}
+
+impl MenuPatchBody {
+    pub(super) fn read(self, reading: &mut Reading) -> MenuPatch {
+        MenuPatch {
+            name: self.name,
+            prompt: self.prompt,
+            short_prompt: self.short_prompt,
+            items: self.items.map(|shapes| reading.items(&shapes)),
+            timeout_ms: self.timeout_ms,
+            inter_digit_timeout_ms: self.inter_digit_timeout_ms,
+            max_retries: self.max_retries,
+            invalid_prompt: self.invalid_prompt,
+            timeout_prompt: self.timeout_prompt,
+            parent_menu_id: self.parent_menu_id.map(|parent| parent.map(|id| id.0)),
+            on_exhausted: self.on_exhausted.map(|shape| reading.action(&shape, "on_exhausted")),
+            globals: self.globals.map(Into::into),
+            hours: self.hours.map(|hours| hours.map(|shape| reading.hours(&shape))),
+        }
+    }
+}
+
+/// Refuses a menu that cannot be, with one error for each field at fault.
+///
+/// # Errors
+/// 422.
+pub(super) fn check(
+    backend: &Backend,
+    client: ClientId,
+    id: MenuId,
+    terms: &MenuTerms,
+    reading: Reading,
+) -> Result<(), ApiError> {
+    let mut found: BTreeMap<String, FieldError> = BTreeMap::new();
+    for fault in reading.0.iter().chain(&faults(terms)) {
+        found.entry(fault.field.clone()).or_insert_with(|| field_error(fault));
+    }
+    let all = backend.menus.all(client);
+    let exists = |menu: MenuId| menu == id || all.page(menu).is_some();
+    // another client's menu is as unknown as none
+    let parent = terms.parent_menu_id.map(|parent| ("parent_menu_id".to_owned(), parent));
+    for (field, menu) in terms.targets().chain(parent) {
+        if !exists(menu) {
+            found.entry(field.clone()).or_insert_with(|| unknown(field));
+        }
+    }
+    if found.is_empty() && too_deep(&all, id, terms) {
+        let detail = format!("callers could get more than {MAX_STACK} menus deep");
+        found.insert(
+            "items".to_owned(),
+            FieldError { field: "items".to_owned(), code: "too_deep".to_owned(), detail },
+        );
+    }
+    match found.is_empty() {
+        true => Ok(()),
+        false => Err(ApiError::invalid_fields(found.into_values().collect())),
+    }
+}
+
+fn unknown(field: String) -> FieldError {
+    FieldError { field, code: "unknown".to_owned(), detail: "there is no such menu".to_owned() }
+}
+
+/// Whether some menu from which this one can be reached would be too deep with it.
+fn too_deep(all: &Book, id: MenuId, terms: &MenuTerms) -> bool {
+    let version = domain::envelope::Version::NONE;
+    let page = Page { id, version, terms: std::sync::Arc::new(terms.clone()) };
+    let others = all.pages().filter(|page| page.id != id).cloned();
+    let book: Book = others.chain([page]).collect();
+    book.pages().any(|root| {
+        let below = Book::reachable([root.id], |id| book.page(id).cloned());
+        below.page(id).is_some() && below.depth(root.id) > MAX_STACK
+    })
+}

@@ -1,0 +1,41 @@
+//! Making a menu.
+
+use actix_web::{post, web};
+use domain::ids::MenuId;
+use domain::ivr::menu::MenuCommand;
+use domain::ports::ids::Ids as _;
+use projections::ivr_menus::{MenuView, Reading};
+
+use super::super::super::resource::change;
+use super::body::{NewMenu, check};
+use super::resource::MenuResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::IvrWrite;
+use crate::http::{Answer, Enveloped, JsonBody, NewIds, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Make a menu.
+///
+/// The menus it leads to must exist: begin with those at the ends.
+#[utoipa::path(post, path = "/api/v1/ivr/menus", tag = "ivr", operation_id = "createIvrMenu",
+    request_body = NewMenu,
+    responses((status = 201, description = "Made", body = Enveloped<MenuView>), Problem))]
+#[post("/ivr/menus")]
+pub(crate) async fn create_ivr_menu(
+    caller: Caller<IvrWrite>,
+    body: JsonBody<NewMenu>,
+    request: RequestContext,
+    ids: NewIds,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let mut reading = Reading::default();
+    let terms = body.value.read(&mut reading);
+    let id = MenuId(ids.next());
+    // nothing it leads to is given up meanwhile
+    let _one_at_a_time = backend.menu_edits.lock().await;
+    check(&backend, caller.client, id, &terms, reading)?;
+    let create = MenuCommand::Create { terms: Box::new(terms), now: backend.runtime.clock.now() };
+    let answer = change::<MenuResource>(&backend, &caller, &request, id, None, &create).await?;
+    Ok(answer.created().location(&format!("/api/v1/ivr/menus/{id}")))
+}

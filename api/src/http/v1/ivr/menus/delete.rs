@@ -1,0 +1,48 @@
+//! Giving a menu up.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, delete, web};
+use domain::ids::MenuId;
+use domain::ivr::menu::MenuCommand;
+
+use super::super::super::resource::execute;
+use super::resource::MenuResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::IvrWrite;
+use crate::http::{IfMatch, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Code, Problem};
+
+/// Give a menu up.
+///
+/// Not while a number or another menu leads to it. Callers who are in it stay in it; its history stays.
+#[utoipa::path(delete, path = "/api/v1/ivr/menus/{id}", tag = "ivr", operation_id = "deleteIvrMenu",
+    params(("id" = String, Path, description = "The menu"), ("If-Match" = Option<String>, Header, description = "Only if the menu is at this version")),
+    responses((status = 204, description = "Given up"), Problem))]
+#[delete("/ivr/menus/{id}")]
+pub(crate) async fn delete_ivr_menu(
+    caller: Caller<IvrWrite>,
+    PathId(id): PathId<MenuId>,
+    if_match: IfMatch,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<HttpResponse, ApiError> {
+    let _one_at_a_time = backend.menu_edits.lock().await;
+    if backend.menus.find(caller.client, id).is_none() {
+        return Err(ApiError::not_found("menu"));
+    }
+    let menus = backend.menus.all(caller.client);
+    let leads = |page: &&domain::ivr::book::Page| {
+        page.id != id
+            && (page.terms.targets().any(|(_, target)| target == id) || page.terms.parent_menu_id == Some(id))
+    };
+    if let Some(menu) = menus.pages().find(leads) {
+        return Err(ApiError::new(Code::MenuInUse, format!("the menu {} refers to it", menu.id)));
+    }
+    if let Some(number) = backend.number_leading_to(caller.client, id) {
+        return Err(ApiError::new(Code::MenuInUse, format!("the number {number} leads to it")));
+    }
+    let delete = MenuCommand::Delete { now: backend.runtime.clock.now() };
+    execute::<MenuResource>(&backend, &caller, &request, id, Some(&if_match), &delete).await?;
+    Ok(HttpResponse::build(StatusCode::NO_CONTENT).finish())
+}

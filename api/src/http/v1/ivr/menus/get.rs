@@ -1,0 +1,31 @@
+//! One menu, now or as it was.
+
+use actix_web::{get, web};
+use domain::ids::MenuId;
+use projections::ivr_menus::MenuView;
+
+use super::super::super::resource::get as get_resource;
+use super::resource::MenuResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::IvrRead;
+use crate::http::{Answer, Enveloped, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Get a menu.
+///
+/// With `at` or `version`, the menu as it was.
+#[utoipa::path(get, path = "/api/v1/ivr/menus/{id}", tag = "ivr", operation_id = "getIvrMenu",
+    params(("id" = String, Path, description = "The menu"),
+        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
+        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    responses((status = 200, description = "The menu", body = Enveloped<MenuView>), Problem))]
+#[get("/ivr/menus/{id}")]
+pub(crate) async fn get_ivr_menu(
+    caller: Caller<IvrRead>,
+    PathId(id): PathId<MenuId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    get_resource::<MenuResource>(&backend, &caller, id, query).await
+}

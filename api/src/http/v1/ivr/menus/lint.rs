@@ -1,0 +1,62 @@
+//! What callers of a menu would stumble over.
+
+use actix_web::{get, web};
+use domain::ids::MenuId;
+use domain::ivr::lint::{Finding, lint};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::IvrRead;
+use crate::http::{Answer, Enveloped, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Something callers would stumble over.
+#[derive(Serialize, ToSchema)]
+#[schema(as = IvrFinding)]
+pub(crate) struct FindingView {
+    /// `error`: callers get stuck or lost; `warning`: they may.
+    #[schema(example = "error")]
+    severity: &'static str,
+    /// `missing_target`, `unreachable_menu`, `dead_end`, `cycle_without_exit`, `no_way_out`, `prefix_conflict`,
+    /// `too_many_options` or `too_deep`.
+    #[schema(example = "dead_end")]
+    code: &'static str,
+    /// The field; of another menu than the one asked for, with its id before it.
+    #[schema(example = "items[0].target")]
+    path: String,
+    /// What is wrong.
+    detail: String,
+}
+
+impl FindingView {
+    fn of(root: MenuId, finding: Finding) -> Self {
+        let path = match (finding.menu == root, finding.field.is_empty()) {
+            (true, false) => finding.field,
+            (_, true) => finding.menu.to_string(),
+            (false, false) => format!("{}.{}", finding.menu, finding.field),
+        };
+        Self { severity: finding.severity.as_str(), code: finding.code, path, detail: finding.detail }
+    }
+}
+
+/// Lint a menu and those below it.
+#[utoipa::path(get, path = "/api/v1/ivr/menus/{id}/lint", tag = "ivr", operation_id = "lintIvrMenu",
+    params(("id" = String, Path, description = "The menu")),
+    responses((status = 200, description = "Everything that was found", body = Enveloped<Vec<FindingView>>), Problem))]
+#[get("/ivr/menus/{id}/lint")]
+pub(crate) async fn lint_ivr_menu(
+    caller: Caller<IvrRead>,
+    PathId(id): PathId<MenuId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    query.finish()?;
+    if backend.menus.find(caller.client, id).is_none() {
+        return Err(ApiError::not_found("menu"));
+    }
+    let found = lint(id, &backend.menus.all(caller.client));
+    let found: Vec<_> = found.into_iter().map(|finding| FindingView::of(id, finding)).collect();
+    Ok(Answer::data(&found))
+}

@@ -1,0 +1,33 @@
+//! Many menus.
+
+use actix_web::{get, web};
+use projections::ivr_menus::MenuView;
+
+use super::super::super::paging;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::IvrRead;
+use crate::http::{Answer, Listed, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List menus.
+#[utoipa::path(get, path = "/api/v1/ivr/menus", tag = "ivr", operation_id = "listIvrMenus",
+    params(
+        ("include_total" = Option<bool>, Query, description = "Count all"),
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("order" = Option<String>, Query, description = "asc or desc")),
+    responses((status = 200, description = "A page of menus", body = Listed<MenuView>), Problem))]
+#[get("/ivr/menus")]
+pub(crate) async fn list_ivr_menus(
+    caller: Caller<IvrRead>,
+    mut query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let with_total = query.flag("include_total");
+    let paging = query.paging();
+    query.finish()?;
+    let request = paging::request(&paging, with_total)?;
+    let page = backend.views.ivr_menus(caller.client, &request).await;
+    paging::answer(&page.map_err(ApiError::unavailable)?)
+}

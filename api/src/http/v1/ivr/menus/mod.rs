@@ -1,0 +1,12 @@
+//! IVR menus, an endpoint a file.
+
+mod body;
+pub mod create;
+pub mod delete;
+pub mod events;
+pub mod get;
+pub mod lint;
+pub mod list;
+pub mod patch;
+mod resource;
+pub mod simulate;

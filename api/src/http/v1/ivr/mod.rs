@@ -1,0 +1,4 @@
+//! Menus and sessions in them.
+
+pub mod menus;
+pub mod sessions;

@@ -1,0 +1,33 @@
+//! Going back.
+
+use actix_web::{post, web};
+use domain::ids::IvrSessionId;
+use domain::ivr::session::SessionCommand;
+use domain::ports::ids::Ids as _;
+use projections::ivr_sessions::SessionView;
+
+use super::resource::command;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::IvrWrite;
+use crate::http::{Answer, Enveloped, NewIds, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Lead a session back to the menu before.
+///
+/// From the first menu there is no way back: it is played again.
+#[utoipa::path(post, path = "/api/v1/ivr/sessions/{id}/back", tag = "ivr", operation_id = "backInIvrSession",
+    params(("id" = String, Path, description = "The session")),
+    responses((status = 200, description = "The session after it", body = Enveloped<SessionView>), Problem))]
+#[post("/ivr/sessions/{id}/back")]
+pub(crate) async fn back_in_ivr_session(
+    caller: Caller<IvrWrite>,
+    PathId(session): PathId<IvrSessionId>,
+    request: RequestContext,
+    ids: NewIds,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let (id, now) = (ids.next(), backend.runtime.clock.now());
+    let back = |book| SessionCommand::Back { id, book, now };
+    command(&backend, &caller, &request, session, &[], back).await
+}

@@ -1,0 +1,31 @@
+//! Ending a session.
+
+use actix_web::{post, web};
+use domain::ids::IvrSessionId;
+use domain::ivr::session::SessionCommand;
+use projections::ivr_sessions::SessionView;
+
+use super::resource::command;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::IvrWrite;
+use crate::http::{Answer, Enveloped, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// End a session.
+///
+/// The call it leads, if there is one, is hung up. One that is over stays as it is.
+#[utoipa::path(post, path = "/api/v1/ivr/sessions/{id}/end", tag = "ivr", operation_id = "endIvrSession",
+    params(("id" = String, Path, description = "The session")),
+    responses((status = 200, description = "The session after it", body = Enveloped<SessionView>), Problem))]
+#[post("/ivr/sessions/{id}/end")]
+pub(crate) async fn end_ivr_session(
+    caller: Caller<IvrWrite>,
+    PathId(session): PathId<IvrSessionId>,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let now = backend.runtime.clock.now();
+    let end = |_| SessionCommand::End { now };
+    command(&backend, &caller, &request, session, &[], end).await
+}

@@ -1,0 +1,30 @@
+//! A session's history.
+
+use actix_web::{get, web};
+use domain::ids::IvrSessionId;
+
+use super::super::super::history::{self, HistoryEvent};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::IvrRead;
+use crate::http::{Answer, Listed, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List a session's events.
+///
+/// Its own history, oldest first.
+#[utoipa::path(get, path = "/api/v1/ivr/sessions/{id}/events", tag = "ivr", operation_id = "listIvrSessionEvents",
+    params(("id" = String, Path, description = "The session"),
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("order" = Option<String>, Query, description = "asc (default) or desc")),
+    responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
+#[get("/ivr/sessions/{id}/events")]
+pub(crate) async fn list_ivr_session_events(
+    caller: Caller<IvrRead>,
+    PathId(id): PathId<IvrSessionId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    history::page(&*backend.runtime.store, caller.client, &id.stream(), "session", query).await
+}

@@ -1,0 +1,35 @@
+//! One session, now or as it was.
+
+use actix_web::{get, web};
+use domain::ids::IvrSessionId;
+use projections::ivr_sessions::SessionView;
+
+use super::super::super::resource::get as get_resource;
+use super::resource::SessionResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::IvrRead;
+use crate::http::{Answer, Enveloped, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Get a session.
+///
+/// With `at` or `version`, the session as it was. One that ended more than `ivr.session_retention_days` ago (30 by
+/// default) is not shown any more; its events stay.
+#[utoipa::path(get, path = "/api/v1/ivr/sessions/{id}", tag = "ivr", operation_id = "getIvrSession",
+    params(("id" = String, Path, description = "The session"),
+        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
+        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    responses((status = 200, description = "The session", body = Enveloped<SessionView>), Problem))]
+#[get("/ivr/sessions/{id}")]
+pub(crate) async fn get_ivr_session(
+    caller: Caller<IvrRead>,
+    PathId(id): PathId<IvrSessionId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let since = backend.sessions_since();
+    let shown = backend.views.ivr_session(caller.client, id, since).await.map_err(ApiError::unavailable)?;
+    shown.ok_or_else(|| ApiError::not_found("session"))?;
+    get_resource::<SessionResource>(&backend, &caller, id, query).await
+}

@@ -1,0 +1,50 @@
+//! Keys.
+
+use actix_web::{post, web};
+use domain::ids::IvrSessionId;
+use domain::ivr::session::{Keyed, SessionCommand, Source};
+use domain::ports::ids::Ids as _;
+use projections::ivr_sessions::SessionView;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::resource::command;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::IvrWrite;
+use crate::http::{Answer, Enveloped, JsonBody, NewIds, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Keys that were pressed.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Digits {
+    /// 1 to 128 of `0-9 A-D * #`.
+    #[schema(example = "1")]
+    digits: String,
+}
+
+/// Tell a session of keys.
+///
+/// One entry, or a part of one: keys that begin a longer option, or are fewer than may be collected, wait for more, for
+/// the terminator, or for the inter-digit timer.
+#[utoipa::path(post, path = "/api/v1/ivr/sessions/{id}/input", tag = "ivr", operation_id = "inputToIvrSession",
+    params(("id" = String, Path, description = "The session")), request_body = Digits,
+    responses((status = 200, description = "The session after it", body = Enveloped<SessionView>), Problem))]
+#[post("/ivr/sessions/{id}/input")]
+pub(crate) async fn input_to_ivr_session(
+    caller: Caller<IvrWrite>,
+    PathId(session): PathId<IvrSessionId>,
+    body: JsonBody<Digits>,
+    request: RequestContext,
+    ids: NewIds,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let (id, now) = (ids.next(), backend.runtime.clock.now());
+    let keyed = Keyed::Plain(body.value.digits.into());
+    let input = |book| {
+        let keyed = keyed.clone();
+        SessionCommand::Input { id, keyed, whole: false, source: Source::Api, book, now }
+    };
+    command(&backend, &caller, &request, session, &[], input).await
+}

@@ -1,0 +1,51 @@
+//! Many sessions.
+
+use actix_web::{get, web};
+use domain::ivr::session::SessionStatus;
+use projections::ivr_sessions::{SessionFilter, SessionView};
+
+use super::super::super::paging;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::IvrRead;
+use crate::http::{Answer, Listed, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List sessions.
+///
+/// Newest first unless asked otherwise; all filters hold at once. Those that ended more than
+/// `ivr.session_retention_days` ago (30 by default) are not listed.
+#[utoipa::path(get, path = "/api/v1/ivr/sessions", tag = "ivr", operation_id = "listIvrSessions",
+    params(
+        ("status" = Option<String>, Query, description = "active, completed, abandoned or exhausted"),
+        ("menu_id" = Option<String>, Query, description = "The menu they began in"),
+        ("call_id" = Option<String>, Query, description = "The call they lead"),
+        ("session_id" = Option<String>, Query, description = "Your own name, exactly"),
+        ("created_after" = Option<String>, Query, description = "RFC 3339"),
+        ("created_before" = Option<String>, Query, description = "RFC 3339"),
+        ("include_total" = Option<bool>, Query, description = "Count all that fit"),
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("order" = Option<String>, Query, description = "asc or desc")),
+    responses((status = 200, description = "A page of sessions", body = Listed<SessionView>), Problem))]
+#[get("/ivr/sessions")]
+pub(crate) async fn list_ivr_sessions(
+    caller: Caller<IvrRead>,
+    mut query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let filter = SessionFilter {
+        status: query.take::<SessionStatus>("status"),
+        menu_id: query.take("menu_id"),
+        call_id: query.take("call_id"),
+        session_id: query.text("session_id"),
+        created_after: query.time("created_after"),
+        created_before: query.time("created_before"),
+    };
+    let with_total = query.flag("include_total");
+    let paging = query.paging();
+    query.finish()?;
+    let request = paging::request(&paging, with_total)?;
+    let page = backend.views.ivr_sessions(caller.client, &filter, backend.sessions_since(), &request).await;
+    paging::answer(&page.map_err(ApiError::unavailable)?)
+}

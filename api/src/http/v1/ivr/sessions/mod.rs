@@ -1,0 +1,11 @@
+//! Sessions in menus, an endpoint a file.
+
+pub mod back;
+pub mod create;
+pub mod end;
+pub mod events;
+pub mod get;
+pub mod input;
+pub mod list;
+mod resource;
+pub mod timeout;

@@ -1,0 +1,33 @@
+//! Silence.
+
+use actix_web::{post, web};
+use domain::ids::IvrSessionId;
+use domain::ivr::session::{SessionCommand, Source};
+use domain::ports::ids::Ids as _;
+use projections::ivr_sessions::SessionView;
+
+use super::resource::command;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::IvrWrite;
+use crate::http::{Answer, Enveloped, NewIds, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Tell a session that the caller pressed nothing, or nothing more.
+///
+/// Keys told before are then taken for a whole entry.
+#[utoipa::path(post, path = "/api/v1/ivr/sessions/{id}/timeout", tag = "ivr", operation_id = "timeoutIvrSession",
+    params(("id" = String, Path, description = "The session")),
+    responses((status = 200, description = "The session after it", body = Enveloped<SessionView>), Problem))]
+#[post("/ivr/sessions/{id}/timeout")]
+pub(crate) async fn timeout_ivr_session(
+    caller: Caller<IvrWrite>,
+    PathId(session): PathId<IvrSessionId>,
+    request: RequestContext,
+    ids: NewIds,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let (id, now) = (ids.next(), backend.runtime.clock.now());
+    let silence = |book| SessionCommand::Silence { id, source: Source::Api, book, now };
+    command(&backend, &caller, &request, session, &[], silence).await
+}

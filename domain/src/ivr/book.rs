@@ -1,0 +1,74 @@
+//! The menus a decision needs, looked up before it is taken.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::menu::MenuTerms;
+use crate::envelope::Version;
+use crate::ids::MenuId;
+
+/// A version of a menu.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// Which menu.
+    pub id: MenuId,
+    /// Which version.
+    pub version: Version,
+    /// What it consists of.
+    pub terms: Arc<MenuTerms>,
+}
+
+/// Menus of one client, each in one version.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Book(BTreeMap<MenuId, Page>);
+
+impl Book {
+    /// The menus that can be reached from `entries`, as `look` finds them. One it does not find does not exist.
+    pub fn reachable(
+        entries: impl IntoIterator<Item = MenuId>,
+        mut look: impl FnMut(MenuId) -> Option<Page>,
+    ) -> Self {
+        let (mut book, mut seen) = (Self::default(), BTreeSet::new());
+        let mut wanted: Vec<MenuId> = entries.into_iter().collect();
+        while let Some(id) = wanted.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            let Some(page) = look(id) else { continue };
+            wanted.extend(page.terms.targets().map(|(_, target)| target));
+            book.0.insert(id, page);
+        }
+        book
+    }
+
+    /// A menu, if it exists.
+    #[must_use]
+    pub fn page(&self, id: MenuId) -> Option<&Page> {
+        self.0.get(&id)
+    }
+
+    /// All of them, by id.
+    pub fn pages(&self) -> impl Iterator<Item = &Page> {
+        self.0.values()
+    }
+
+    /// How deep a caller can get below `root`: 1 when it leads to no other menu. The shortest way counts.
+    #[must_use]
+    pub fn depth(&self, root: MenuId) -> usize {
+        let (mut depth, mut seen) = (0, BTreeSet::from([root]));
+        let mut level = vec![root];
+        while !level.is_empty() {
+            depth += 1;
+            let targets = level.iter().filter_map(|id| self.page(*id)).flat_map(|page| page.terms.targets());
+            level =
+                targets.map(|(_, id)| id).filter(|id| self.0.contains_key(id) && seen.insert(*id)).collect();
+        }
+        depth
+    }
+}
+
+impl FromIterator<Page> for Book {
+    fn from_iter<I: IntoIterator<Item = Page>>(pages: I) -> Self {
+        Self(pages.into_iter().map(|page| (page.id, page)).collect())
+    }
+}

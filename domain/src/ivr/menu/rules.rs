@@ -1,0 +1,128 @@
+//! A menu's rules.
+
+use std::sync::Arc;
+
+use super::event::{MenuCreated, MenuDeleted, MenuEvent, MenuUpdated};
+use super::terms::{MenuPatch, MenuTerms};
+use super::validate::{FieldFault, faults};
+use crate::aggregate::Aggregate;
+use crate::envelope::Time;
+
+/// What may be asked of a menu.
+#[derive(Debug, Clone)]
+pub enum MenuCommand {
+    /// Make it.
+    Create {
+        /// All of it.
+        terms: Box<MenuTerms>,
+        /// Now.
+        now: Time,
+    },
+    /// Edit it.
+    Update {
+        /// What is to be different.
+        patch: Box<MenuPatch>,
+        /// Now.
+        now: Time,
+    },
+    /// Give it up.
+    Delete {
+        /// Now.
+        now: Time,
+    },
+}
+
+/// Why a menu does not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MenuRefusal {
+    /// There is no such menu, or not any more.
+    #[error("the menu does not exist")]
+    Unknown,
+    /// The stream is already a menu.
+    #[error("the menu exists already")]
+    Exists,
+    /// Fields are at fault.
+    #[error("the menu has invalid fields")]
+    Invalid(Vec<FieldFault>),
+}
+
+/// A menu, as its rules see it.
+#[derive(Debug, Clone, Default)]
+pub struct Menu {
+    created: Option<Arc<MenuTerms>>,
+    terms: Option<Arc<MenuTerms>>,
+    deleted: bool,
+}
+
+impl Menu {
+    /// What it consists of, also once it is deleted: who is in it stays in it.
+    #[must_use]
+    pub fn terms(&self) -> Option<&Arc<MenuTerms>> {
+        self.terms.as_ref()
+    }
+
+    /// Whether it was given up.
+    #[must_use]
+    pub const fn is_deleted(&self) -> bool {
+        self.deleted
+    }
+
+    fn live(&self) -> Result<&MenuTerms, MenuRefusal> {
+        self.terms.as_deref().filter(|_| !self.deleted).ok_or(MenuRefusal::Unknown)
+    }
+}
+
+fn valid(terms: &MenuTerms) -> Result<(), MenuRefusal> {
+    match faults(terms) {
+        none if none.is_empty() => Ok(()),
+        faults => Err(MenuRefusal::Invalid(faults)),
+    }
+}
+
+impl Aggregate for Menu {
+    const CATEGORY: &'static str = crate::ids::MenuId::CATEGORY;
+    type Command = MenuCommand;
+    type Event = MenuEvent;
+    type Refusal = MenuRefusal;
+
+    fn decide(&self, command: &MenuCommand) -> Result<Vec<MenuEvent>, MenuRefusal> {
+        match command {
+            // the same request again is no news
+            MenuCommand::Create { terms, .. } if !self.deleted && self.created.as_deref() == Some(terms) => {
+                Ok(vec![])
+            }
+            MenuCommand::Create { .. } if self.created.is_some() => Err(MenuRefusal::Exists),
+            MenuCommand::Create { terms, now } => {
+                valid(terms)?;
+                Ok(vec![MenuCreated { terms: terms.clone(), at: *now }.into()])
+            }
+            MenuCommand::Update { patch, now } => {
+                let before = self.live()?;
+                let after = before.with(patch);
+                if *before == after {
+                    return Ok(vec![]);
+                }
+                valid(&after)?;
+                Ok(vec![
+                    MenuUpdated { before: Box::new(before.clone()), after: Box::new(after), at: *now }.into(),
+                ])
+            }
+            MenuCommand::Delete { now } => {
+                self.live()?;
+                Ok(vec![MenuDeleted { at: *now }.into()])
+            }
+        }
+    }
+
+    fn evolve(&mut self, event: &MenuEvent) {
+        match event {
+            MenuEvent::Created(created) => {
+                let terms = Arc::new((*created.terms).clone());
+                self.created = Some(terms.clone());
+                self.terms = Some(terms);
+            }
+            MenuEvent::Updated(updated) => self.terms = Some(Arc::new((*updated.after).clone())),
+            MenuEvent::Deleted(_) => self.deleted = true,
+        }
+    }
+}

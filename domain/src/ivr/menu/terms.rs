@@ -1,0 +1,190 @@
+//! What a menu consists of.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::action::Action;
+use super::super::hours::Hours;
+use crate::ids::MenuId;
+
+/// How long to wait for the first key when nobody says otherwise.
+pub const DEFAULT_TIMEOUT_MS: u64 = 5_000;
+/// How long to wait for the next key when nobody says otherwise.
+pub const DEFAULT_INTER_DIGIT_MS: u64 = 2_000;
+/// How many wrong entries, and how many silences, a visit has when nobody says otherwise.
+pub const DEFAULT_RETRIES: u32 = 3;
+/// What a caller hears after a wrong key when nobody says otherwise.
+pub const DEFAULT_INVALID_PROMPT: &str = "Sorry, that is not one of the choices.";
+/// What a caller hears after keying nothing when nobody says otherwise.
+pub const DEFAULT_TIMEOUT_PROMPT: &str = "Sorry, I did not hear anything.";
+
+/// All of a menu.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MenuTerms {
+    /// For people.
+    pub name: String,
+    /// What a caller hears on entering.
+    pub prompt: String,
+    /// What a caller hears when it is played again; the prompt if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short_prompt: Option<String>,
+    /// The keys.
+    pub items: Vec<Item>,
+    /// How long to wait for the first key.
+    pub timeout_ms: u64,
+    /// How long to wait for the next key.
+    pub inter_digit_timeout_ms: u64,
+    /// So many wrong entries, or so many silences, exhaust a visit.
+    pub max_retries: u32,
+    /// What a caller hears after a wrong entry, before the menu.
+    pub invalid_prompt: String,
+    /// What a caller hears after a silence, before the menu.
+    pub timeout_prompt: String,
+    /// The menu it belongs under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_menu_id: Option<MenuId>,
+    /// What comes once a visit is exhausted.
+    pub on_exhausted: Action,
+    /// Keys that always do the same.
+    #[serde(default)]
+    pub globals: Globals,
+    /// When it is open; always if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Hours>,
+}
+
+/// A key and what it leads to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    /// One or several of `0-9 * #`.
+    pub digit: String,
+    /// For people, and for the caller where nothing else is said.
+    pub label: String,
+    /// Where it leads.
+    pub action: Action,
+}
+
+/// Keys that always do the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Globals {
+    /// Plays the menu again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<String>,
+    /// Goes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<String>,
+    /// Goes to the first menu.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub main: Option<String>,
+    /// Goes to the client's default agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+}
+
+impl Globals {
+    /// Each with its name and what it does.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, &str, Action)> {
+        [
+            ("repeat", &self.repeat, Action::Repeat),
+            ("back", &self.back, Action::Back),
+            ("main", &self.main, Action::Main),
+            ("operator", &self.operator, Action::Agent { agent: None }),
+        ]
+        .into_iter()
+        .filter_map(|(name, key, action)| Some((name, key.as_deref()?, action)))
+    }
+}
+
+impl MenuTerms {
+    /// Every key and what it leads to: the items first.
+    pub fn keys(&self) -> impl Iterator<Item = (&str, Action)> {
+        let items = self.items.iter().map(|item| (item.digit.as_str(), item.action.clone()));
+        items.chain(self.globals.all().map(|(_, key, action)| (key, action)))
+    }
+
+    /// The length of the longest key, at least 1.
+    #[must_use]
+    pub fn longest_key(&self) -> usize {
+        self.keys().map(|(key, _)| key.len()).max().unwrap_or(1).max(1)
+    }
+
+    /// `#` ends an entry where some key is longer than one digit and none holds it.
+    #[must_use]
+    pub fn terminator(&self) -> Option<char> {
+        let used = self.keys().any(|(key, _)| key.contains('#'));
+        (self.longest_key() > 1 && !used).then_some('#')
+    }
+
+    /// What is played when the menu is played again.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.short_prompt.as_deref().unwrap_or(&self.prompt)
+    }
+
+    /// Every action there is, with the field it stands in.
+    pub fn actions(&self) -> impl Iterator<Item = (String, &Action)> {
+        let items = self.items.iter().enumerate().map(|(at, item)| (format!("items[{at}]"), &item.action));
+        let exhausted = std::iter::once(("on_exhausted".to_owned(), &self.on_exhausted));
+        let closed = self.hours.iter().map(|hours| ("hours.closed".to_owned(), &hours.closed));
+        items.chain(exhausted).chain(closed)
+    }
+
+    /// The menus it leads to, with the field each stands in.
+    pub fn targets(&self) -> impl Iterator<Item = (String, MenuId)> {
+        self.actions().flat_map(|(field, action)| {
+            let mut path = field;
+            action.all().filter_map(move |action| {
+                let found = match action {
+                    Action::Submenu { menu } => Some((format!("{path}.target"), *menu)),
+                    _ => None,
+                };
+                if let Some((name, _)) = action.inner() {
+                    path = format!("{path}.target.{name}");
+                }
+                found
+            })
+        })
+    }
+
+    /// It, with what `patch` changes.
+    #[must_use]
+    pub fn with(&self, patch: &MenuPatch) -> Self {
+        let mut terms = self.clone();
+        fn set<T: Clone>(field: &mut T, new: &Option<T>) {
+            if let Some(new) = new {
+                field.clone_from(new);
+            }
+        }
+        set(&mut terms.name, &patch.name);
+        set(&mut terms.prompt, &patch.prompt);
+        set(&mut terms.short_prompt, &patch.short_prompt);
+        set(&mut terms.items, &patch.items);
+        set(&mut terms.timeout_ms, &patch.timeout_ms);
+        set(&mut terms.inter_digit_timeout_ms, &patch.inter_digit_timeout_ms);
+        set(&mut terms.max_retries, &patch.max_retries);
+        set(&mut terms.invalid_prompt, &patch.invalid_prompt);
+        set(&mut terms.timeout_prompt, &patch.timeout_prompt);
+        set(&mut terms.parent_menu_id, &patch.parent_menu_id);
+        set(&mut terms.on_exhausted, &patch.on_exhausted);
+        set(&mut terms.globals, &patch.globals);
+        set(&mut terms.hours, &patch.hours);
+        terms
+    }
+}
+
+/// What is to be different; what is left out stays.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MenuPatch {
+    pub name: Option<String>,
+    pub prompt: Option<String>,
+    pub short_prompt: Option<Option<String>>,
+    pub items: Option<Vec<Item>>,
+    pub timeout_ms: Option<u64>,
+    pub inter_digit_timeout_ms: Option<u64>,
+    pub max_retries: Option<u32>,
+    pub invalid_prompt: Option<String>,
+    pub timeout_prompt: Option<String>,
+    pub parent_menu_id: Option<Option<MenuId>>,
+    pub on_exhausted: Option<Action>,
+    pub globals: Option<Globals>,
+    pub hours: Option<Option<Hours>>,
+}

@@ -1,0 +1,185 @@
+//! IVR menus.
+
+mod shape;
+
+use async_trait::async_trait;
+use domain::aggregate::Aggregate;
+use domain::envelope::{Position, Recorded, Time, Version};
+use domain::ids::{ClientId, MenuId};
+use domain::ivr::menu::{Menu, MenuEvent, MenuTerms};
+use domain::ports::StoreUnavailable;
+use domain::wire::{DecodeError, DomainEvent};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+pub use self::shape::{
+    ActionShape, GlobalsShape, HoursShape, ItemShape, OverrideShape, Reading, WeekShape, WindowShape,
+};
+use crate::numbers::knows;
+use crate::page::{Page, PageRequest, Stored};
+use crate::view::{At, Row, Shown, View};
+
+/// An IVR menu. Every field is always present; what is not set is `null`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = IvrMenu)]
+pub struct MenuView {
+    /// TypeID `ivrm_…`.
+    #[serde(with = "crate::edge::type_id")]
+    #[schema(value_type = String)]
+    pub id: MenuId,
+    /// For people.
+    pub name: String,
+    /// What callers hear on entering.
+    pub prompt: String,
+    /// What callers hear when it is played again.
+    #[schema(required)]
+    pub short_prompt: Option<String>,
+    /// The keys.
+    pub items: Vec<ItemShape>,
+    /// How long to wait for the first key.
+    pub timeout_ms: u64,
+    /// How long to wait for the next key.
+    pub inter_digit_timeout_ms: u64,
+    /// So many wrong entries, or so many silences, exhaust a visit.
+    pub max_retries: u32,
+    /// What callers hear after a wrong entry.
+    pub invalid_prompt: String,
+    /// What callers hear after a silence.
+    pub timeout_prompt: String,
+    /// The menu it belongs under.
+    #[serde(with = "crate::edge::type_id_option")]
+    #[schema(value_type = Option<String>, required)]
+    pub parent_menu_id: Option<MenuId>,
+    /// What comes once a visit is exhausted.
+    pub on_exhausted: ActionShape,
+    /// Keys that always do the same.
+    pub globals: GlobalsShape,
+    /// When it is open; `null` is always.
+    #[schema(required)]
+    pub hours: Option<HoursShape>,
+    /// When it was made.
+    #[serde(with = "crate::edge::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Time,
+    /// When it last changed.
+    #[serde(with = "crate::edge::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Time,
+    /// Version of its stream; its `ETag`.
+    pub version: u64,
+}
+
+impl MenuView {
+    fn of(at: &At, terms: &MenuTerms, created_at: Time, updated_at: Time) -> Self {
+        Self {
+            id: MenuId(at.id),
+            name: terms.name.clone(),
+            prompt: terms.prompt.clone(),
+            short_prompt: terms.short_prompt.clone(),
+            items: terms.items.iter().map(Into::into).collect(),
+            timeout_ms: terms.timeout_ms,
+            inter_digit_timeout_ms: terms.inter_digit_timeout_ms,
+            max_retries: terms.max_retries,
+            invalid_prompt: terms.invalid_prompt.clone(),
+            timeout_prompt: terms.timeout_prompt.clone(),
+            parent_menu_id: terms.parent_menu_id,
+            on_exhausted: (&terms.on_exhausted).into(),
+            globals: (&terms.globals).into(),
+            hours: terms.hours.as_ref().map(Into::into),
+            created_at,
+            updated_at,
+            version: at.version.0,
+        }
+    }
+}
+
+/// A menu's row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MenuRow {
+    /// Whose it is.
+    pub client: ClientId,
+    /// The last event that touched it.
+    pub position: Position,
+    /// Given up: shown to nobody.
+    pub removed: bool,
+    /// What is shown.
+    pub view: MenuView,
+}
+
+impl Row for MenuRow {
+    type Key = Uuid;
+
+    fn key(&self) -> Uuid {
+        self.view.id.0
+    }
+}
+
+impl Shown for MenuRow {
+    type Resource = MenuView;
+
+    fn resource(&self) -> &MenuView {
+        &self.view
+    }
+
+    fn version(&self) -> Version {
+        Version(self.view.version)
+    }
+}
+
+/// The view of menus.
+#[derive(Debug)]
+pub struct IvrMenus;
+
+impl View for IvrMenus {
+    const NAME: &'static str = "ivr_menus";
+    const FOLDS: bool = true;
+    type Row = MenuRow;
+    type Fact = Box<MenuEvent>;
+
+    fn read(event: &Recorded) -> Result<Option<(Uuid, Box<MenuEvent>)>, DecodeError> {
+        if event.stream.category() != Menu::CATEGORY || !knows::<MenuEvent>(&event.event_type) {
+            return Ok(None);
+        }
+        let fact = MenuEvent::decode(&event.event_type, event.schema, &event.payload)?;
+        Ok(Some((event.stream.id(), Box::new(fact))))
+    }
+
+    fn apply(row: &mut Option<MenuRow>, at: &At, fact: Box<MenuEvent>) {
+        match (row.as_mut(), *fact) {
+            (None, MenuEvent::Created(created)) => {
+                let view = MenuView::of(at, &created.terms, created.at, created.at);
+                *row = Some(MenuRow { client: at.client, position: at.position, removed: false, view });
+            }
+            (Some(row), MenuEvent::Updated(updated)) => {
+                row.view = MenuView::of(at, &updated.after, row.view.created_at, updated.at);
+            }
+            (Some(row), MenuEvent::Deleted(deleted)) => {
+                row.removed = true;
+                row.view.updated_at = deleted.at;
+            }
+            (Some(_), MenuEvent::Created(_)) | (None, _) => {}
+        }
+        if let Some(row) = row {
+            row.position = at.position;
+            row.view.version = at.version.0;
+        }
+    }
+}
+
+/// Reads of menus.
+#[async_trait]
+pub trait MenuQueries: Send + Sync {
+    /// One [menu](MenuView) of the client's, as JSON.
+    async fn ivr_menu(&self, client: ClientId, id: MenuId) -> Result<Option<Stored>, StoreUnavailable>;
+
+    /// A page of the client's [menus](MenuView), by `created_at` and id.
+    async fn ivr_menus(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable>;
+
+    /// Up to `limit` menus of all clients, by id, after `after`: to fill a library in memory.
+    async fn ivr_menu_directory(
+        &self,
+        after: Option<MenuId>,
+        limit: u32,
+    ) -> Result<Vec<MenuId>, StoreUnavailable>;
+}

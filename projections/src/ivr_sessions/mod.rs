@@ -1,0 +1,9 @@
+//! Sessions in the menus, as REST clients read them.
+
+mod fold;
+mod queries;
+mod view;
+
+pub use fold::{IvrSessions, SessionRow};
+pub use queries::{SessionFilter, SessionQueries};
+pub use view::{OutcomeView, SessionView};
