@@ -14,6 +14,7 @@ pub mod ids;
 pub mod ivr;
 pub mod leg;
 pub mod login;
+pub mod merkle;
 pub mod money;
 pub mod number;
 pub mod origin;
