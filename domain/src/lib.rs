@@ -10,6 +10,7 @@ pub mod carrier_event;
 pub mod claim;
 pub mod client;
 pub mod envelope;
+pub mod history;
 pub mod ids;
 pub mod ivr;
 pub mod leg;

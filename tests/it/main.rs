@@ -1,6 +1,7 @@
 //! Journeys, crash tests and bad input against the real binary, from outside.
 
 mod api_keys;
+mod audit;
 mod audit_log;
 mod authorisation;
 mod bad_input;

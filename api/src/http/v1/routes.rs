@@ -71,6 +71,11 @@ use crate::http::middleware::Idempotent;
     ivr::sessions::end::end_ivr_session,
     ivr::sessions::events::list_ivr_session_events,
     audit::log::list_audit_log,
+    audit::checkpoints::list_checkpoints,
+    audit::checkpoints::get_latest_checkpoint,
+    audit::proofs::prove_inclusion,
+    audit::proofs::prove_consistency,
+    audit::events::list_audit_events,
     webhooks::event_types::list_event_types,
     webhooks::deliveries::get::get_webhook_delivery,
     webhooks::deliveries::events::list_webhook_delivery_events,
@@ -186,6 +191,11 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(ivr::sessions::back::back_in_ivr_session)
             .service(ivr::sessions::end::end_ivr_session)
             .service(ivr::sessions::events::list_ivr_session_events)
-            .service(audit::log::list_audit_log),
+            .service(audit::log::list_audit_log)
+            .service(audit::checkpoints::list_checkpoints)
+            .service(audit::checkpoints::get_latest_checkpoint)
+            .service(audit::proofs::prove_inclusion)
+            .service(audit::proofs::prove_consistency)
+            .service(audit::events::list_audit_events),
     );
 }

@@ -1,3 +1,6 @@
-//! The audit log.
+//! History: business actions, events with their hashes, signed checkpoints, proofs.
 
+pub mod checkpoints;
+pub mod events;
 pub mod log;
+pub mod proofs;

@@ -1,0 +1,5 @@
+//! Reading history for auditors.
+
+mod scan;
+
+pub use scan::{Found, Scan, first_at};
