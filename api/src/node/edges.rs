@@ -24,6 +24,7 @@ use domain::ports::vault::Vault;
 use domain::ports::webhooks::WebhookSender;
 
 use super::lifecycle::NoCarrier;
+use super::log_key::LogKey;
 use crate::config::{Config, EventStoreUrl, ReadModelsUrl};
 
 /// The edges of a node. After they are chosen nothing differs between one and another.
@@ -169,6 +170,18 @@ async fn open_vault(
     let vault = KeyVault::new(keys.clone(), master, clock.clone(), ids.clone());
     vault.check().await.context("the key store and the master key do not belong together")?;
     Ok((keys, vault))
+}
+
+/// The key that heads of the log are signed with, from the key store.
+///
+/// # Errors
+/// When that cannot be used.
+pub(crate) async fn log_key(config: &Config) -> anyhow::Result<LogKey> {
+    let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
+    let (keys, vault) = open_vault(config, &clock, &ids).await?;
+    let secret = vault.secret(actors::sealer::KEY).await;
+    keys.close().await;
+    Ok(LogKey::new(secret?))
 }
 
 /// Opens the key store.

@@ -5,3 +5,4 @@ mod operators;
 mod projections;
 pub mod run;
 mod simulate;
+mod verify;
