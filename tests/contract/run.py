@@ -79,6 +79,7 @@ def main() -> int:
                 "CONTRACT_API_KEY": made(
                     base, "auth/api-keys", {"name": "k", "scopes": ["calls:read"]}
                 ),
+                "CONTRACT_EXPORT": made(base, "audit/exports", {}),
                 "CONTRACT_USER": made(base, "auth/users", user),
                 "NO_COLOR": "1",
             }

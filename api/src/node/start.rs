@@ -27,7 +27,7 @@ use projections::Queries;
 use projections::runner::{self, Progress, Runner};
 use projections::store::ViewStore;
 use projections::webhooks::Publisher;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -92,6 +92,8 @@ pub struct Backend {
     pub prover: Prover,
     /// What heads of the log are signed with.
     pub log_key: LogKey,
+    /// Held while an export is made.
+    pub exports: Arc<Semaphore>,
     /// Ends with the node: streams to clients end with it.
     pub stop: CancellationToken,
     /// Rates and quotas.
@@ -298,6 +300,7 @@ impl Node {
             webhooks,
             prover,
             log_key,
+            exports: v1::export_places(),
             stop: stop.clone(),
             gate,
             progress: runner.progress(),

@@ -1,6 +1,7 @@
 //! The commands of the binary, run as a user would.
 
 mod audit;
+mod export;
 mod operators;
 mod projections;
 pub mod run;

@@ -1,9 +1,11 @@
 //! `voxledger audit`: history.
 
+mod export;
 mod open;
 mod replay;
 mod story;
 mod verify;
+mod verify_export;
 
 use std::process::ExitCode;
 
@@ -20,7 +22,9 @@ use super::stores;
 use crate::config::Config;
 use crate::node::log_key;
 
+pub use export::ExportArgs;
 pub use verify::VerifyArgs;
+pub use verify_export::VerifyExportArgs;
 
 /// How a command ends that found something wrong, unlike one that could not look (1).
 const FAULTS: u8 = 2;
@@ -47,6 +51,12 @@ pub enum AuditAction {
     ///
     /// Ends with 0 when nothing is wrong, with 2 after a line for each fault, with 1 when it could not be checked.
     Verify(VerifyArgs),
+    /// Write events, with all that proves them, into one file.
+    Export(ExportArgs),
+    /// Check a file of `audit export`, with no database and no node.
+    ///
+    /// Ends with 0 when it is proven, with 2 when it proves nothing, with 1 when it could not be checked.
+    VerifyExport(VerifyExportArgs),
     /// Print the key that checks the log's signed checkpoints.
     Key,
 }
@@ -72,9 +82,14 @@ pub struct ReplayArgs {
 /// # Errors
 /// When the log cannot be read, or there is no such resource.
 pub fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
+    if let AuditAction::VerifyExport(args) = &args.action {
+        return verify_export::run(args);
+    }
     let config = args.stores.load(&[])?;
     runtime().block_on(async {
         match &args.action {
+            AuditAction::VerifyExport(args) => verify_export::run(args),
+            AuditAction::Export(args) => export::run(&config, args).await.map(|()| ExitCode::SUCCESS),
             AuditAction::Replay(args) => replay::run(&config, args).await.map(|()| ExitCode::SUCCESS),
             AuditAction::Verify(args) => verify::run(&config, args).await,
             AuditAction::Key => {

@@ -76,6 +76,9 @@ use crate::http::middleware::Idempotent;
     audit::proofs::prove_inclusion,
     audit::proofs::prove_consistency,
     audit::events::list_audit_events,
+    audit::exports::create_export,
+    audit::exports::get_export,
+    audit::exports::download_export,
     webhooks::event_types::list_event_types,
     webhooks::deliveries::get::get_webhook_delivery,
     webhooks::deliveries::events::list_webhook_delivery_events,
@@ -196,6 +199,9 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(audit::checkpoints::get_latest_checkpoint)
             .service(audit::proofs::prove_inclusion)
             .service(audit::proofs::prove_consistency)
-            .service(audit::events::list_audit_events),
+            .service(audit::events::list_audit_events)
+            .service(audit::exports::create_export)
+            .service(audit::exports::get_export)
+            .service(audit::exports::download_export),
     );
 }

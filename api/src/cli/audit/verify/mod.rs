@@ -130,7 +130,7 @@ fn check_kept(kept: &[SignedCheckpoint], key: &NoteVerifier) -> anyhow::Result<(
     Ok(())
 }
 
-fn progress(head: u64) -> ProgressBar {
+pub(super) fn progress(head: u64) -> ProgressBar {
     let bar = ProgressBar::new(head);
     if let Ok(style) = ProgressStyle::with_template("{spinner} {pos}/{len} events [{bar:30}] {per_sec} {eta}")
     {

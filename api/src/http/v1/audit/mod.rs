@@ -2,5 +2,6 @@
 
 pub mod checkpoints;
 pub mod events;
+pub mod exports;
 pub mod log;
 pub mod proofs;
