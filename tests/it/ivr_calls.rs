@@ -243,7 +243,7 @@ async fn a_call_we_place_is_led_through_a_menu_and_a_session_can_be_put_on_a_cal
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn killed_in_the_middle_of_many_sessions_the_node_goes_on_with_all_of_them() -> Result<()> {
-    const SESSIONS: usize = 200;
+    const SESSIONS: usize = 500;
     let mut world = World::with(|plan| plan.carrier.patience = std::time::Duration::from_secs(60)).await?;
     to_menu(&world).await?;
     let script = || caller().presses("2").presses("1").presses("2").presses("2").presses("0");
