@@ -1,6 +1,7 @@
 //! Callers in menus, on calls of the fake carrier.
 
 use std::collections::HashMap;
+use std::slice;
 
 use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, Step};
 use anyhow::{Context, Result};
@@ -88,7 +89,12 @@ async fn a_caller_walks_the_menu_and_both_histories_refer_to_each_other() -> Res
     let call_id: Vec<_> = events.iter().map(|event| event["metadata"]["correlation_id"].clone()).collect();
     assert!(call_id.iter().all(|id| *id == call_id[0]), "all of it is correlated by the call");
     let by_call = format!("/api/v1/ivr/sessions?call_id={}", told.call["id"].as_str().context("an id")?);
-    assert_eq!(world.api.list_all(&by_call).await?, [told.session]);
+    assert_eq!(world.api.list_all(&by_call).await?, slice::from_ref(&told.session));
+    let public = until("the public event", SOON, async || {
+        Ok(world.api.list_all("/api/v1/events?types=ivr.*").await?.into_iter().next())
+    })
+    .await?;
+    assert_eq!((&public["type"], &public["data"]), (&json!("ivr.completed"), &told.session));
     let ledger = world.carrier.ledger();
     assert_eq!(ledger.commands_named("gather_using_speak").count(), 4);
     assert_eq!(ledger.commands_named("hangup").count(), 1);
