@@ -3,7 +3,7 @@
 use actix_web::web::{ServiceConfig, scope};
 use utoipa::OpenApi;
 
-use super::{audit, auth, calls, ivr, numbers, webhooks};
+use super::{analytics, audit, auth, calls, ivr, numbers, webhooks};
 use crate::http::middleware::Idempotent;
 
 #[derive(OpenApi)]
@@ -71,6 +71,9 @@ use crate::http::middleware::Idempotent;
     ivr::sessions::end::end_ivr_session,
     ivr::sessions::events::list_ivr_session_events,
     audit::log::list_audit_log,
+    analytics::overview::get_analytics_overview,
+    analytics::timeseries::get_analytics_timeseries,
+    analytics::menu::get_menu_analytics,
     webhooks::event_types::list_event_types,
     webhooks::deliveries::get::get_webhook_delivery,
     webhooks::deliveries::events::list_webhook_delivery_events,
@@ -186,6 +189,9 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(ivr::sessions::back::back_in_ivr_session)
             .service(ivr::sessions::end::end_ivr_session)
             .service(ivr::sessions::events::list_ivr_session_events)
-            .service(audit::log::list_audit_log),
+            .service(audit::log::list_audit_log)
+            .service(analytics::overview::get_analytics_overview)
+            .service(analytics::timeseries::get_analytics_timeseries)
+            .service(analytics::menu::get_menu_analytics),
     );
 }
