@@ -4,6 +4,7 @@
 //! it has come, and rebuilds it without downtime. Where rows are kept is behind the traits in [`store`], and
 //! what can be asked of them behind one small `…Queries` trait a view.
 
+pub mod analytics;
 pub mod api_keys;
 pub mod audit_log;
 pub mod calls;
@@ -15,6 +16,7 @@ pub mod numbers;
 pub mod page;
 pub mod runner;
 pub mod store;
+pub mod tally;
 pub mod transcripts;
 pub mod users;
 pub mod view;
@@ -33,6 +35,7 @@ pub trait Queries:
     + users::UserQueries
     + audit_log::AuditQueries
     + webhooks::WebhookQueries
+    + analytics::AnalyticsQueries
 {
 }
 
@@ -48,5 +51,6 @@ impl<T> Queries for T where
         + users::UserQueries
         + audit_log::AuditQueries
         + webhooks::WebhookQueries
+        + analytics::AnalyticsQueries
 {
 }

@@ -124,6 +124,7 @@ async fn things(world: &World) -> Result<BTreeMap<&'static str, String>> {
         ("/api/v1/webhooks/deliveries/", delivery),
         ("/api/v1/auth/clients/", client),
         ("/api/v1/numbers/", number),
+        ("/api/v1/analytics/ivr/", menu.clone()),
         ("/api/v1/ivr/menus/", menu),
         ("/api/v1/ivr/sessions/", session),
         ("/api/v1/calls/", call),

@@ -1,5 +1,6 @@
 //! Journeys, crash tests and bad input against the real binary, from outside.
 
+mod analytics;
 mod api_keys;
 mod audit;
 mod audit_log;

@@ -18,6 +18,7 @@ mod rows;
 mod sql;
 mod sqlite;
 mod table;
+mod tallies;
 mod tenant;
 mod transcripts;
 mod users;

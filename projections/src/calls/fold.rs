@@ -13,8 +13,10 @@ use domain::wire::{DecodeError, DomainEvent};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::counted::count;
 use super::recording::RecordingView;
 use super::view::CallView;
+use crate::tally::{Contribution, Counted};
 use crate::view::{At, Row, Shown, View};
 
 /// How far a dial has come; it decides on `queued`, `dialing` and `dial_unknown`.
@@ -94,6 +96,12 @@ impl View for Calls {
             return Ok(None);
         }
         Ok(Some((event.stream.id(), read_fact(event)?)))
+    }
+
+    const COUNTED: Option<Counted> = Some(Counted::Calls);
+
+    fn adds(row: &CallRow) -> Option<Contribution> {
+        Some(count(row))
     }
 
     fn apply(row: &mut Option<CallRow>, at: &At, fact: CallFact) {

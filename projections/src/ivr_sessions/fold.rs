@@ -10,8 +10,10 @@ use domain::personal::Personal;
 use domain::wire::{DecodeError, DomainEvent};
 use uuid::Uuid;
 
+use super::counted::count;
 use super::view::{OutcomeView, SessionView};
 use crate::numbers::knows;
+use crate::tally::{Contribution, Counted};
 use crate::view::{At, Row, Shown, View};
 
 /// A session's row.
@@ -63,6 +65,12 @@ impl View for IvrSessions {
         }
         let fact = SessionEvent::decode(&event.event_type, event.schema, &event.payload)?;
         Ok(Some((event.stream.id(), Box::new(fact))))
+    }
+
+    const COUNTED: Option<Counted> = Some(Counted::Ivr);
+
+    fn counts(at: &At, fact: &Box<SessionEvent>) -> Option<Contribution> {
+        count(at, fact)
     }
 
     fn apply(row: &mut Option<SessionRow>, at: &At, fact: Box<SessionEvent>) {

@@ -197,7 +197,7 @@ impl<'a, V: View> Rebuild<'a, V> {
         // a rebuild is nobody's trace
         let trace = TraceHooks::default();
         let feed = Feed::start(deps.log.clone(), at.position, settings.page, skips, settings.backoff, trace);
-        let rows = Rows::new(store.clone(), at.generation);
+        let rows = Rows::new(store.clone(), deps.views.clone(), at.generation);
         Ok(Self { deps, settings, store, rows, feed, at, lease, renewed: Instant::now() })
     }
 
@@ -220,7 +220,10 @@ impl<'a, V: View> Rebuild<'a, V> {
         }
         let (applying, events) = (started.elapsed(), self.at.position.0);
         let active = Checkpoint { position: self.deps.views.checkpoint(V::NAME).await?.position, ..active };
-        let difference = self.store.compare(active, self.at).await?;
+        let mut difference = self.store.compare(active, self.at).await?;
+        if let Some(counted) = V::COUNTED {
+            difference = difference.and(self.deps.views.compare_tallies(counted, active, self.at).await?);
+        }
         if then == Then::Switch {
             self.switch().await?;
         }
@@ -301,6 +304,9 @@ async fn discard_inactive<V: View>(
             }
             // those who write live rows go first
             tokio::task::yield_now().await;
+        }
+        if let Some(counted) = V::COUNTED {
+            deps.views.discard_tallies(counted, inactive.generation).await?;
         }
         deps.views.forget_generation(V::NAME, inactive.generation).await?;
     }

@@ -7,13 +7,19 @@
 mod catalogue;
 mod deliveries;
 mod endpoints;
+mod examples;
+mod memory;
 mod public;
+mod publisher;
 mod queries;
 #[cfg(test)]
 mod tests;
+mod told;
 
-pub use catalogue::{EventType, event_types, example};
+pub use catalogue::{EventType, event_types};
 pub use deliveries::{AttemptView, DeliveryView};
 pub use endpoints::{EndpointRow, EndpointView, Endpoints};
-pub use public::{PublicBody, Publisher, Subject};
+pub use examples::example;
+pub use public::{PublicBody, Subject};
+pub use publisher::Publisher;
 pub use queries::{AttemptFilter, DeliveryFilter, DeliverySummary, EventPage, WebhookQueries};

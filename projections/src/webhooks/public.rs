@@ -1,28 +1,14 @@
-//! From facts to public events: the resource as it is with the fact, in an envelope.
+//! What is sent to endpoints and can be pulled: a resource as it is with a fact, in an envelope.
 
-use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use async_trait::async_trait;
 use bytes::Bytes;
-use domain::call::terms::Status;
-use domain::envelope::{Position, Recorded, Time, Version};
-use domain::ids::{CallId, ClientId, event_type_id};
-use domain::ports::event_store::{Direction, EventStore, ReadError};
-use domain::ports::webhooks::{PublicEvents, PublishError};
-use domain::webhook::public::PublicEvent;
-use domain::wire::DecodeError;
-use lru::LruCache;
+use domain::envelope::{Recorded, Time};
+use domain::ids::{ClientId, event_type_id};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::calls::{CallRow, Calls};
-use crate::view::{At, View};
-
-/// Calls remembered between their events; with a kilobyte or two each, some tens of megabytes at most.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(19_999);
-const PAGE: usize = 512;
+use super::told::Told;
+use crate::view::Shown as _;
 
 /// A public event: what is sent to endpoints and can be pulled.
 #[derive(Debug, Serialize, ToSchema)]
@@ -54,7 +40,7 @@ pub struct PublicBody<T> {
 /// What an event is about.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Subject {
-    /// `call`.
+    /// `call`, `ivr_session`, ….
     #[serde(rename = "type")]
     #[schema(example = "call")]
     pub kind: String,
@@ -63,162 +49,30 @@ pub struct Subject {
     pub id: String,
 }
 
-/// A call as far as its events were read.
-#[derive(Debug, Default)]
-struct Known {
-    version: Version,
-    row: Option<CallRow>,
+/// When and to whom something is told.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Telling {
+    pub(super) event: Uuid,
+    pub(super) client: ClientId,
+    pub(super) at: Time,
 }
 
-/// Says what is told of facts.
-#[derive(Debug)]
-pub struct Publisher {
-    log: Arc<dyn EventStore>,
-    calls: Mutex<LruCache<Uuid, Known>>,
+impl From<&Recorded> for Telling {
+    fn from(fact: &Recorded) -> Self {
+        Self { event: fact.id, client: fact.client_id, at: fact.recorded_at }
+    }
 }
 
-/// What a fact of a call is called in public.
-fn call_event(event_type: &str, row: &CallRow) -> Option<&'static str> {
-    Some(match event_type {
-        "call.received" | "call.queued" => "call.started",
-        "call.ringing" => "call.ringing",
-        "call.answered" => "call.answered",
-        "call.recording_saved" => "call.recording_ready",
-        "call.ended" if row.view.status == Status::Failed => "call.failed",
-        "call.ended" => "call.ended",
-        _ => return None,
-    })
-}
-
-fn is_told(event_type: &str) -> bool {
-    matches!(
-        event_type,
-        "call.received"
-            | "call.queued"
-            | "call.ringing"
-            | "call.answered"
-            | "call.recording_saved"
-            | "call.ended"
-    )
-}
-
-/// The bytes that are sent of a call.
-pub(super) fn call_body(
-    name: &str,
-    event: Uuid,
-    client: ClientId,
-    at: Time,
-    row: &CallRow,
-) -> Result<Bytes, serde_json::Error> {
+/// The bytes that are sent of a resource.
+pub(super) fn body<V: Told>(name: &str, telling: Telling, row: &V::Row) -> Result<Bytes, serde_json::Error> {
     let body = PublicBody {
-        id: event_type_id(event),
+        id: event_type_id(telling.event),
         event_type: name.to_owned(),
-        timestamp: at,
-        client_id: client.to_string(),
-        sequence: row.view.version,
-        subject: Subject { kind: CallId::CATEGORY.to_owned(), id: row.view.id.to_string() },
-        data: &row.view,
+        timestamp: telling.at,
+        client_id: telling.client.to_string(),
+        sequence: row.version().0,
+        subject: Subject { kind: V::CATEGORY.to_owned(), id: V::subject(row) },
+        data: row.resource(),
     };
     serde_json::to_vec(&body).map(Bytes::from)
-}
-
-impl Known {
-    fn take(&mut self, fact: &Recorded) -> Result<(), DecodeError> {
-        if let Some((_, meaning)) = Calls::read(fact)? {
-            Calls::apply(&mut self.row, &At::from(fact), meaning);
-        }
-        self.version = fact.version;
-        Ok(())
-    }
-}
-
-fn unreadable(position: Position) -> impl FnOnce(DecodeError) -> PublishError {
-    move |error| PublishError::Event { position, error }
-}
-
-impl Publisher {
-    /// Says what is told of the facts in `log`.
-    #[must_use]
-    pub fn new(log: Arc<dyn EventStore>) -> Self {
-        Self { log, calls: Mutex::new(LruCache::new(REMEMBERED)) }
-    }
-
-    fn calls(&self) -> MutexGuard<'_, LruCache<Uuid, Known>> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Applies the fact to what is known of its call, if that is everything before it.
-    fn follow(&self, fact: &Recorded) -> Result<bool, PublishError> {
-        let mut calls = self.calls();
-        let id = fact.stream.id();
-        if fact.version == Version(1) {
-            calls.put(id, Known::default());
-        }
-        match calls.get_mut(&id) {
-            Some(known) if known.version.0 + 1 == fact.version.0 => {
-                known.take(fact).map_err(unreadable(fact.position))?;
-                Ok(true)
-            }
-            _ => {
-                calls.pop(&id);
-                Ok(false)
-            }
-        }
-    }
-
-    /// What the call was with the fact, by its whole history up to there.
-    async fn look_up(&self, fact: &Recorded) -> Result<Known, PublishError> {
-        let mut known = Known::default();
-        while known.version < fact.version {
-            let page = self.log.read_stream(&fact.stream, known.version, Direction::Forwards, PAGE).await?;
-            if page.is_empty() {
-                let detail = format!("{} ends before version {}", fact.stream, fact.version);
-                return Err(ReadError::Damaged { position: fact.position, detail }.into());
-            }
-            for before in page.iter().take_while(|before| before.version <= fact.version) {
-                known.take(before).map_err(unreadable(before.position))?;
-            }
-        }
-        Ok(known)
-    }
-
-    fn told(fact: &Recorded, known: &Known) -> Result<Option<PublicEvent>, PublishError> {
-        let Some(row) = &known.row else { return Ok(None) };
-        let Some(name) = call_event(&fact.event_type, row) else { return Ok(None) };
-        let body = call_body(name, fact.id, fact.client_id, fact.recorded_at, row);
-        let body =
-            body.map_err(|error| PublishError::Body { position: fact.position, reason: error.to_string() })?;
-        Ok(Some(PublicEvent {
-            id: fact.id,
-            client: fact.client_id,
-            position: fact.position,
-            event_type: name.to_owned(),
-            subject: fact.stream.id(),
-            agent: row.view.agent_id,
-            at: fact.recorded_at,
-            body,
-        }))
-    }
-}
-
-#[async_trait]
-impl PublicEvents for Publisher {
-    async fn of(&self, facts: &[Recorded]) -> Result<Vec<PublicEvent>, PublishError> {
-        let mut told = Vec::new();
-        for fact in facts.iter().filter(|fact| fact.stream.category() == CallId::CATEGORY) {
-            let follows = self.follow(fact)?;
-            if !is_told(&fact.event_type) {
-                continue;
-            }
-            if !follows {
-                let known = self.look_up(fact).await?;
-                self.calls().put(fact.stream.id(), known);
-            }
-            let mut calls = self.calls();
-            if let Some(known) = calls.get(&fact.stream.id()) {
-                told.extend(Self::told(fact, known)?);
-            }
-        }
-        Ok(told)
-    }
 }

@@ -23,6 +23,7 @@ use crate::problem::{FieldError, Problem};
         (name = "calls", description = "Placing, steering and reading calls"),
         (name = "numbers", description = "Phone numbers and where their calls go"),
         (name = "webhooks", description = "Events delivered to your endpoints, and the same events to pull"),
+        (name = "analytics", description = "How things went, by hour and by day"),
         (name = "audit", description = "Who did what, and when"),
         (name = "carriers", description = "Webhooks from carriers, signed by them"),
         (name = "system", description = "Health, metrics, version"),

@@ -1,5 +1,6 @@
 //! The endpoints under `/api/v1`, a folder a resource.
 
+pub mod analytics;
 pub mod audit;
 pub mod auth;
 pub mod calls;

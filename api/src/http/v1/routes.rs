@@ -3,7 +3,7 @@
 use actix_web::web::{ServiceConfig, scope};
 use utoipa::OpenApi;
 
-use super::{audit, auth, calls, ivr, numbers, webhooks};
+use super::{analytics, audit, auth, calls, ivr, numbers, webhooks};
 use crate::http::middleware::Idempotent;
 
 #[derive(OpenApi)]
@@ -79,6 +79,9 @@ use crate::http::middleware::Idempotent;
     audit::exports::create_export,
     audit::exports::get_export,
     audit::exports::download_export,
+    analytics::overview::get_analytics_overview,
+    analytics::timeseries::get_analytics_timeseries,
+    analytics::menu::get_menu_analytics,
     webhooks::event_types::list_event_types,
     webhooks::deliveries::get::get_webhook_delivery,
     webhooks::deliveries::events::list_webhook_delivery_events,
@@ -202,6 +205,9 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(audit::events::list_audit_events)
             .service(audit::exports::create_export)
             .service(audit::exports::get_export)
-            .service(audit::exports::download_export),
+            .service(audit::exports::download_export)
+            .service(analytics::overview::get_analytics_overview)
+            .service(analytics::timeseries::get_analytics_timeseries)
+            .service(analytics::menu::get_menu_analytics),
     );
 }
