@@ -8,6 +8,7 @@ pub mod ids;
 pub mod ivr_webhook;
 pub mod keys;
 pub mod read_models;
+pub mod seals;
 pub mod telephony;
 pub mod webhooks;
 

@@ -26,6 +26,7 @@ use domain::call::CallEvent;
 use domain::carrier_event::CarrierInboxEvent;
 use domain::claim::ClaimEvent;
 use domain::client::ClientEvent;
+use domain::history::ExportEvent;
 use domain::ivr::menu::MenuEvent;
 use domain::ivr::session::SessionEvent;
 use domain::leg::LegEvent;
@@ -59,6 +60,7 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<ApiKeyEvent>(specimens::api_key());
     proof.prove::<KeyUsageEvent>(specimens::key_usage());
     proof.prove::<ClaimEvent>(specimens::claim());
+    proof.prove::<ExportEvent>(specimens::export());
     proof.prove::<ProviderEvent>(specimens::provider());
     proof.prove::<UserEvent>(specimens::user());
     proof.prove::<LoginEvent>(specimens::login());

@@ -2,6 +2,7 @@
 
 mod analytics;
 mod api_keys;
+mod audit;
 mod audit_log;
 mod authorisation;
 mod bad_input;

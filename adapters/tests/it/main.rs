@@ -6,6 +6,7 @@ mod event_store;
 mod idempotency;
 mod keys;
 mod read_models;
+mod seals;
 mod shared_limits;
 mod telnyx;
 mod webhook_sender;

@@ -86,7 +86,8 @@ named!(
     AgentId = "agent",
     ConversationId = "conversation",
     EndpointId = "webhook",
-    DeliveryId = "delivery"
+    DeliveryId = "delivery",
+    ExportId = "export"
 );
 
 /// The `{id}` of the path. A malformed one is 404, like an unknown one.

@@ -8,6 +8,7 @@ mod edges;
 mod forget;
 mod identity_provider;
 mod lifecycle;
+mod log_key;
 mod readiness;
 mod start;
 mod webhooks;
@@ -20,9 +21,11 @@ pub use claims::Claims;
 pub(crate) use claims::{EMAIL, NUMBER};
 pub use edges::Edges;
 pub(crate) use edges::{
-    keys_database, log_database, master_key, open_keys, open_log, open_views, views_database,
+    keys_database, log_database, log_key, master_key, open_keys, open_log, open_views, seals_database,
+    views_database,
 };
 pub(crate) use lifecycle::{data_dir_is_held, is_locked};
 pub use lifecycle::{hold_data_dir, until_told_to_stop};
+pub use log_key::LogKey;
 pub use start::{Backend, Node};
 pub use webhooks::Webhooks;

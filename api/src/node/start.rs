@@ -9,11 +9,13 @@ use actix_web::{App, HttpServer, web};
 use actors::call::{Calls, CallsOptions};
 use actors::carrier::CarrierInbox;
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions, MenuLibrary};
+use actors::sealer::{Prover, SealBench, SealOptions};
 use actors::webhooks::{Courier, WebhookBench, WebhookOptions};
 use actors::work::{WorkOptions, Workbench};
 use actors::{Runtime, TraceHooks};
 use adapters::event_store::EventLog;
 use adapters::keys::{KeysDb, SqlIdempotency};
+use adapters::seals::SealsDb;
 use adapters::telephony::telnyx::WebhookVerifier;
 use anyhow::Context as _;
 use domain::envelope::{Position, Time};
@@ -25,7 +27,7 @@ use projections::Queries;
 use projections::runner::{self, Progress, Runner};
 use projections::store::ViewStore;
 use projections::webhooks::Publisher;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +38,7 @@ use super::directories::{Directories, Identity};
 use super::edges::Edges;
 use super::forget::forget_expired_keys;
 use super::identity_provider::{self, KeySource};
+use super::log_key::LogKey;
 use super::readiness;
 use super::webhooks::Webhooks;
 use crate::config::Config;
@@ -85,6 +88,12 @@ pub struct Backend {
     pub carriers: Arc<ClientCarriers>,
     /// Webhooks to clients.
     pub webhooks: Webhooks,
+    /// Makes proofs of history.
+    pub prover: Prover,
+    /// What heads of the log are signed with.
+    pub log_key: LogKey,
+    /// Held while an export is made.
+    pub exports: Arc<Semaphore>,
     /// Ends with the node: streams to clients end with it.
     pub stop: CancellationToken,
     /// Rates and quotas.
@@ -129,6 +138,7 @@ pub struct Node {
     pub bootstrapped: Bootstrapped,
     log: EventLog,
     keys: KeysDb,
+    seals: SealsDb,
     views: Arc<dyn ViewStore>,
     runner: Runner,
     usage: Arc<UsageWriter>,
@@ -216,6 +226,15 @@ impl Node {
             leases: views.clone(),
             courier: courier.clone(),
         };
+        let secret = edges.vault.secret(actors::sealer::KEY).await.context("cannot use the vault")?;
+        let seal_bench = SealBench {
+            runtime: runtime.clone(),
+            store: Arc::new(edges.seals.clone()),
+            leases: views.clone(),
+            secret,
+            witnesses: edges.witnesses,
+        };
+        let (prover, log_key) = (Prover::new(seal_bench.store.clone()), LogKey::new(secret));
         let webhooks = Webhooks { courier, guard: edges.guard, store: views };
         let retention = config.webhooks.retention.duration().max(SHORTEST_RETENTION);
         let attempts = WebhookOptions {
@@ -244,6 +263,7 @@ impl Node {
             tokio::spawn(ivr.run(news, stop.clone())),
             tokio::spawn(actors::work::run(bench, effects, stop.clone())),
             tokio::spawn(actors::webhooks::run(deliveries, attempts, stop.clone())),
+            tokio::spawn(actors::sealer::run(seal_bench, SealOptions::default(), stop.clone())),
             tokio::spawn(usage.clone().run(config.limits.usage_flush, stop.clone())),
             tokio::spawn(watch_storage(gate.clone(), queries.clone(), runtime.clock.clone(), stop.clone())),
         ];
@@ -278,6 +298,9 @@ impl Node {
             telnyx: config.telnyx.public_key.clone().map(Arc::new),
             carriers,
             webhooks,
+            prover,
+            log_key,
+            exports: v1::export_places(),
             stop: stop.clone(),
             gate,
             progress: runner.progress(),
@@ -300,6 +323,7 @@ impl Node {
             bootstrapped,
             log,
             keys: edges.keys,
+            seals: edges.seals,
             views: view_store,
             runner,
             usage,
@@ -333,6 +357,7 @@ impl Node {
         self.usage.finish().await;
         self.runner.stop().await;
         self.keys.close().await;
+        self.seals.close().await;
         self.log.close().await;
     }
 }

@@ -16,6 +16,7 @@ use domain::carrier_event::{CarrierInboxEvent, InboxReceived};
 use domain::claim::{ClaimEvent, ClaimTaken};
 use domain::client::{ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged, ClientRenamed};
 use domain::envelope::{Position, Time};
+use domain::history::{ExportEvent, ExportRequested, HistoryFilter};
 use domain::ids::{AgentId, CallId, ClientId, EndpointId, IvrSessionId, MenuId, NumberId, UserId};
 use domain::ivr::action::{Action, Collect, Webhook};
 use domain::ivr::hours::{Hours, Override, Window};
@@ -590,6 +591,20 @@ pub fn provider() -> Vec<ProviderEvent> {
 /// Of a claim.
 pub fn claim() -> Vec<ClaimEvent> {
     vec![ClaimTaken { owner: id(22), at: at(0) }.into()]
+}
+
+/// Of an export.
+pub fn export() -> Vec<ExportEvent> {
+    let filter = HistoryFilter {
+        client: Some(ClientId(id(1))),
+        stream: Some(CallId(id(2)).stream()),
+        types: vec!["call.ended".to_owned()],
+        correlation_id: Some(id(3)),
+        from: Some(at(0)),
+        to: Some(at(1)),
+    };
+    let (first, last) = (Position(1), Position(1_000));
+    vec![ExportRequested { filter, first, last, expires_at: at(2), at: at(0) }.into()]
 }
 
 /// Of a login.

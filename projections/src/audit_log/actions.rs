@@ -4,8 +4,10 @@ use domain::api_key::{ApiKeyEvent, KeyTerms};
 use domain::call::CallEvent;
 use domain::client::ClientEvent;
 use domain::envelope::{Actor, Metadata, Recorded};
+use domain::history::ExportEvent;
 use domain::ids::{
-    AccountId, ApiKeyId, CallId, ClientId, DeliveryId, EndpointId, LoginId, MenuId, NumberId, UserId,
+    AccountId, ApiKeyId, CallId, ClientId, DeliveryId, EndpointId, ExportId, LoginId, MenuId, NumberId,
+    UserId,
 };
 use domain::ivr::menu::{MenuEvent, MenuTerms};
 use domain::login::{LoginEvent, RevokedFor};
@@ -247,6 +249,14 @@ audited! {
         "ivr_menu.updated", Updated(e) => IVR_MENU_UPDATED:
             changed(menu_terms(&e.before), menu_terms(&e.after));
         "ivr_menu.deleted", Deleted(_) => IVR_MENU_DELETED: done();
+    }
+    ExportEvent of ExportId by anybody as |_| {
+        "export.requested", Requested(e) => EXPORT_REQUESTED: made(json!({
+            "client_id": e.filter.client.map(|id| id.to_string()), "stream": e.filter.stream,
+            "types": e.filter.types, "correlation_id": e.filter.correlation_id,
+            "from": e.filter.from.map(format_time), "to": e.filter.to.map(format_time),
+            "first_position": e.first, "last_position": e.last,
+        }));
     }
     // what is said and keyed, and the client's own data, are not repeated here: they may be anything
     CallEvent of CallId by asked_for as |_| {

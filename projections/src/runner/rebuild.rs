@@ -109,26 +109,57 @@ pub async fn rebuild(
     projection: &str,
     watch: &mut (dyn FnMut(RebuildProgress) + Send),
 ) -> Result<RebuildReport, RebuildError> {
+    build(deps, settings, projection, Then::Switch, watch).await
+}
+
+/// Rebuilds a view aside and compares it, and leaves the active rows as they are.
+///
+/// # Errors
+/// As [`rebuild`].
+pub async fn compare(
+    deps: &Deps,
+    settings: &Settings,
+    projection: &str,
+    watch: &mut (dyn FnMut(RebuildProgress) + Send),
+) -> Result<RebuildReport, RebuildError> {
+    build(deps, settings, projection, Then::Discard, watch).await
+}
+
+/// What becomes of the new rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Switch,
+    Discard,
+}
+
+async fn build(
+    deps: &Deps,
+    settings: &Settings,
+    projection: &str,
+    then: Then,
+    watch: &mut (dyn FnMut(RebuildProgress) + Send),
+) -> Result<RebuildReport, RebuildError> {
     let rows = deps.views.clone();
     match projection {
-        Calls::NAME => rebuild_view::<Calls>(deps, rows, settings, watch).await,
-        Transcripts::NAME => rebuild_view::<Transcripts>(deps, rows, settings, watch).await,
-        Numbers::NAME => rebuild_view::<Numbers>(deps, rows, settings, watch).await,
-        IvrMenus::NAME => rebuild_view::<IvrMenus>(deps, rows, settings, watch).await,
-        IvrSessions::NAME => rebuild_view::<IvrSessions>(deps, rows, settings, watch).await,
-        Clients::NAME => rebuild_view::<Clients>(deps, rows, settings, watch).await,
-        ApiKeys::NAME => rebuild_view::<ApiKeys>(deps, rows, settings, watch).await,
-        Users::NAME => rebuild_view::<Users>(deps, rows, settings, watch).await,
-        AuditLog::NAME => rebuild_view::<AuditLog>(deps, rows, settings, watch).await,
-        Endpoints::NAME => rebuild_view::<Endpoints>(deps, rows, settings, watch).await,
+        Calls::NAME => build_view::<Calls>(deps, rows, settings, then, watch).await,
+        Transcripts::NAME => build_view::<Transcripts>(deps, rows, settings, then, watch).await,
+        Numbers::NAME => build_view::<Numbers>(deps, rows, settings, then, watch).await,
+        IvrMenus::NAME => build_view::<IvrMenus>(deps, rows, settings, then, watch).await,
+        IvrSessions::NAME => build_view::<IvrSessions>(deps, rows, settings, then, watch).await,
+        Clients::NAME => build_view::<Clients>(deps, rows, settings, then, watch).await,
+        ApiKeys::NAME => build_view::<ApiKeys>(deps, rows, settings, then, watch).await,
+        Users::NAME => build_view::<Users>(deps, rows, settings, then, watch).await,
+        AuditLog::NAME => build_view::<AuditLog>(deps, rows, settings, then, watch).await,
+        Endpoints::NAME => build_view::<Endpoints>(deps, rows, settings, then, watch).await,
         other => Err(RebuildError::Unknown(other.to_owned())),
     }
 }
 
-async fn rebuild_view<V: View>(
+async fn build_view<V: View>(
     deps: &Deps,
     rows: Arc<dyn ViewRows<V::Row>>,
     settings: &Settings,
+    then: Then,
     watch: &mut (dyn FnMut(RebuildProgress) + Send),
 ) -> Result<RebuildReport, RebuildError> {
     // a second rebuild of the same node takes over, and the first ends as deposed
@@ -136,7 +167,7 @@ async fn rebuild_view<V: View>(
     let views = &deps.views;
     let lease = views.acquire(&job, &deps.owner, settings.lease_ttl).await?.ok_or(RebuildError::Busy)?;
     let mut rebuild = Rebuild::<V>::begin(deps, rows, settings, lease).await?;
-    let result = rebuild.run(watch).await;
+    let result = rebuild.run(then, watch).await;
     // whatever came of it, the next try need not wait for the lease to expire
     let _ = views.release(&rebuild.lease).await;
     result
@@ -172,6 +203,7 @@ impl<'a, V: View> Rebuild<'a, V> {
 
     async fn run(
         &mut self,
+        then: Then,
         watch: &mut (dyn FnMut(RebuildProgress) + Send),
     ) -> Result<RebuildReport, RebuildError> {
         let started = Instant::now();
@@ -192,7 +224,9 @@ impl<'a, V: View> Rebuild<'a, V> {
         if let Some(counted) = V::COUNTED {
             difference = difference.and(self.deps.views.compare_tallies(counted, active, self.at).await?);
         }
-        self.switch().await?;
+        if then == Then::Switch {
+            self.switch().await?;
+        }
         let discarded = discard_inactive::<V>(self.deps, &self.store).await?;
         let (projection, generation) = (V::NAME.to_owned(), self.at.generation);
         Ok(RebuildReport { projection, generation, events, applying, difference, discarded })

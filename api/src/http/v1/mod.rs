@@ -13,5 +13,6 @@ mod resource;
 mod routes;
 pub mod webhooks;
 
+pub use audit::exports::places as export_places;
 pub(crate) use history::HistoryEvent;
 pub use routes::{configure, openapi};

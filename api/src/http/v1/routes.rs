@@ -74,6 +74,14 @@ use crate::http::middleware::Idempotent;
     analytics::overview::get_analytics_overview,
     analytics::timeseries::get_analytics_timeseries,
     analytics::menu::get_menu_analytics,
+    audit::checkpoints::list_checkpoints,
+    audit::checkpoints::get_latest_checkpoint,
+    audit::proofs::prove_inclusion,
+    audit::proofs::prove_consistency,
+    audit::events::list_audit_events,
+    audit::exports::create_export,
+    audit::exports::get_export,
+    audit::exports::download_export,
     webhooks::event_types::list_event_types,
     webhooks::deliveries::get::get_webhook_delivery,
     webhooks::deliveries::events::list_webhook_delivery_events,
@@ -192,6 +200,14 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(audit::log::list_audit_log)
             .service(analytics::overview::get_analytics_overview)
             .service(analytics::timeseries::get_analytics_timeseries)
-            .service(analytics::menu::get_menu_analytics),
+            .service(analytics::menu::get_menu_analytics)
+            .service(audit::checkpoints::list_checkpoints)
+            .service(audit::checkpoints::get_latest_checkpoint)
+            .service(audit::proofs::prove_inclusion)
+            .service(audit::proofs::prove_consistency)
+            .service(audit::events::list_audit_events)
+            .service(audit::exports::create_export)
+            .service(audit::exports::get_export)
+            .service(audit::exports::download_export),
     );
 }
