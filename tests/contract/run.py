@@ -75,12 +75,12 @@ def things(base: str) -> dict[str, str]:
         "NUMBER": made(base, "numbers", {"number": "+12025550199", "route": {"type": "reject"}}),
         "CALL": made(base, "calls", {"to": "+12025550123"}),
         "API_KEY": made(base, "auth/api-keys", {"name": "k", "scopes": ["calls:read"]}),
+        "EXPORT": made(base, "audit/exports", {}),
         "USER": made(base, "auth/users", user),
         "MENU": menu,
         "SESSION": made(base, "ivr/sessions", {"menu_id": menu}),
         "WEBHOOK": webhook,
         "DELIVERY": made(base, f"webhooks/{webhook}/test", {}, "delivery_id"),
-        "EXPORT": made(base, "audit/exports", {}),
     }
 
 

@@ -71,6 +71,9 @@ use crate::http::middleware::Idempotent;
     ivr::sessions::end::end_ivr_session,
     ivr::sessions::events::list_ivr_session_events,
     audit::log::list_audit_log,
+    analytics::overview::get_analytics_overview,
+    analytics::timeseries::get_analytics_timeseries,
+    analytics::menu::get_menu_analytics,
     audit::checkpoints::list_checkpoints,
     audit::checkpoints::get_latest_checkpoint,
     audit::proofs::prove_inclusion,
@@ -79,9 +82,6 @@ use crate::http::middleware::Idempotent;
     audit::exports::create_export,
     audit::exports::get_export,
     audit::exports::download_export,
-    analytics::overview::get_analytics_overview,
-    analytics::timeseries::get_analytics_timeseries,
-    analytics::menu::get_menu_analytics,
     webhooks::event_types::list_event_types,
     webhooks::deliveries::get::get_webhook_delivery,
     webhooks::deliveries::events::list_webhook_delivery_events,
@@ -198,6 +198,9 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(ivr::sessions::end::end_ivr_session)
             .service(ivr::sessions::events::list_ivr_session_events)
             .service(audit::log::list_audit_log)
+            .service(analytics::overview::get_analytics_overview)
+            .service(analytics::timeseries::get_analytics_timeseries)
+            .service(analytics::menu::get_menu_analytics)
             .service(audit::checkpoints::list_checkpoints)
             .service(audit::checkpoints::get_latest_checkpoint)
             .service(audit::proofs::prove_inclusion)
@@ -205,9 +208,6 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(audit::events::list_audit_events)
             .service(audit::exports::create_export)
             .service(audit::exports::get_export)
-            .service(audit::exports::download_export)
-            .service(analytics::overview::get_analytics_overview)
-            .service(analytics::timeseries::get_analytics_timeseries)
-            .service(analytics::menu::get_menu_analytics),
+            .service(audit::exports::download_export),
     );
 }
