@@ -63,6 +63,10 @@ impl Operation {
         if self.path.contains("{kind}") {
             return Ok(self.path.replace("{kind}", "telephony"));
         }
+        if let Some(proof) = self.path.strip_prefix("/api/v1/audit/proofs/") {
+            let of = if proof == "inclusion" { "position" } else { "from" };
+            return Ok(format!("{}?{of}=1", self.path));
+        }
         let Some((before, _)) = self.path.split_once("{id}") else { return Ok(self.path.clone()) };
         let id = ids.get(before).with_context(|| format!("an id for {}", self.path))?;
         Ok(self.path.replace("{id}", id))
