@@ -31,6 +31,7 @@ use domain::ivr::session::SessionEvent;
 use domain::leg::LegEvent;
 use domain::login::LoginEvent;
 use domain::number::NumberEvent;
+use domain::privacy::whose;
 use domain::provider::ProviderEvent;
 use domain::user::UserEvent;
 use domain::webhook::delivery::DeliveryEvent;
@@ -135,6 +136,30 @@ fn every_golden_file_can_be_read_by_exactly_one_aggregate() {
         names.insert(name);
     }
     assert!(names.len() >= 38, "golden files may be added, never removed: {} are left", names.len());
+}
+
+#[test]
+fn every_personal_field_of_every_event_belongs_to_somebody() {
+    #[derive(Default)]
+    struct Owned(BTreeSet<String>);
+    impl Proof for Owned {
+        fn prove<E: DomainEvent + Debug + PartialEq>(&mut self, specimens: Vec<E>) {
+            for event in specimens {
+                for field in msgpack::personal(&event.encode()) {
+                    let name = format!("{} {field}", event.event_type());
+                    assert!(
+                        whose(event.event_type(), &field).is_some(),
+                        "say in `whose` whom {name} belongs to"
+                    );
+                    self.0.insert(name);
+                }
+            }
+        }
+    }
+    let mut owned = Owned::default();
+    every_aggregate(&mut owned);
+    // what is written down here is met, so that a specimen that leaves it out does not hide it
+    assert!(owned.0.len() >= 40, "{:?}", owned.0);
 }
 
 #[test]

@@ -86,9 +86,9 @@ impl Part {
                 1 "0001_views", 2 "0002_row_level_security", 3 "0003_identity", 4 "0004_audit_log",
                 5 "0005_webhooks", 6 "0006_ivr", 7 "0007_tallies",
             ],
-            Part::Keys => {
-                migrations!["sqlite/keys": 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits"]
-            }
+            Part::Keys => migrations!["sqlite/keys":
+                1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits", 4 "0004_subject_keys",
+            ],
         })
     }
 
@@ -99,9 +99,9 @@ impl Part {
                 1 "0001_views", 2 "0002_row_level_security", 3 "0003_identity", 4 "0004_audit_log",
                 5 "0005_webhooks", 6 "0006_ivr", 7 "0007_tallies",
             ],
-            Part::Keys => {
-                migrations!["postgres/keys": 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits"]
-            }
+            Part::Keys => migrations!["postgres/keys":
+                1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits", 4 "0004_subject_keys",
+            ],
         })
     }
 

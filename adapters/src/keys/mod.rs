@@ -8,6 +8,7 @@ mod db;
 mod idempotency;
 mod master;
 mod rotate;
+mod subjects;
 mod vault;
 
 pub use buckets::{BucketKind, BucketName, BucketShare, Exchanged, SharedBucket, SharedBuckets};
@@ -15,4 +16,5 @@ pub use db::{KeysDb, OpenKeysError};
 pub use idempotency::SqlIdempotency;
 pub use master::{MasterKey, MasterKeyError};
 pub use rotate::{RotateError, rotate};
+pub use subjects::{SubjectKey, SubjectKeyState, SubjectKeys};
 pub use vault::KeyVault;

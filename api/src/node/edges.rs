@@ -9,6 +9,7 @@ use adapters::event_store::{EventLog, Target, WriterLimits};
 use adapters::ids::RandomIds;
 use adapters::ivr_webhook::HttpStepWebhooks;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
+use adapters::privacy::PrivateLog;
 use adapters::read_models::SqlViews;
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
 use adapters::telephony::telnyx::{ApiKey, TelnyxClient, TelnyxConfig};
@@ -27,8 +28,10 @@ use crate::config::{Config, EventStoreUrl, ReadModelsUrl};
 /// The edges of a node. After they are chosen nothing differs between one and another.
 #[derive(Debug)]
 pub struct Edges {
-    /// The log.
+    /// The log, as it is stored.
     pub log: EventLog,
+    /// The same, with personal data sealed on its way in and opened on its way out.
+    pub private: PrivateLog,
     /// The views, the leases and the work.
     pub views: SqlViews,
     /// The keys, and what is idempotent.
@@ -69,9 +72,23 @@ impl Edges {
         let views = open_views(config).await?;
         let ids: Arc<dyn Ids> = Arc::new(RandomIds);
         let (keys, vault) = open_vault(config, &clock, &ids).await?;
+        let private = PrivateLog::new(log.store(), vault.subject_keys(config.privacy.key_life()));
         let (vault, webhooks) = (Arc::new(vault), Arc::new(webhooks));
         let step_webhooks = Arc::new(HttpStepWebhooks::new(guard.clone()).context("cannot set up TLS")?);
-        Ok(Self { log, views, keys, vault, telephony, telnyx, guard, webhooks, step_webhooks, clock, ids })
+        Ok(Self {
+            log,
+            private,
+            views,
+            keys,
+            vault,
+            telephony,
+            telnyx,
+            guard,
+            webhooks,
+            step_webhooks,
+            clock,
+            ids,
+        })
     }
 }
 
@@ -97,6 +114,23 @@ pub(crate) async fn open_log(config: &Config, read_only: bool) -> anyhow::Result
         false => EventLog::open_with(&target, limits).await,
     };
     opened.context("cannot open the event store")
+}
+
+/// The log with its personal data opened, for commands outside of a node. `read_only`: no key store is made.
+///
+/// # Errors
+/// When the key store cannot be used.
+pub(crate) async fn open_private(
+    config: &Config,
+    log: &EventLog,
+    read_only: bool,
+) -> anyhow::Result<PrivateLog> {
+    if let (true, Database::Sqlite(path)) = (read_only, keys_database(config)?) {
+        anyhow::ensure!(path.exists(), "there is no key store at {}", path.display());
+    }
+    let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
+    let (_, vault) = open_vault(config, &clock, &ids).await?;
+    Ok(PrivateLog::new(log.store(), vault.subject_keys(config.privacy.key_life())))
 }
 
 /// Opens the views.

@@ -146,8 +146,9 @@ impl Node {
     pub async fn start(config: &Config, edges: Edges, meters: Meters) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let (log, views) = (edges.log, Arc::new(edges.views));
+        let private = edges.private;
         let runtime = Runtime {
-            store: log.store(),
+            store: Arc::new(private.clone()),
             clock: edges.clock,
             node: edges.ids.next().to_string().into(),
             ids: edges.ids,
@@ -161,7 +162,7 @@ impl Node {
 
         let (view_store, queries): (Arc<dyn ViewStore>, Arc<dyn Queries>) = (views.clone(), views.clone());
         let deps = runner::Deps {
-            log: runtime.store.clone(),
+            log: Arc::new(private.without_receipts()),
             views: view_store.clone(),
             clock: runtime.clock.clone(),
             owner: runtime.node.to_string(),

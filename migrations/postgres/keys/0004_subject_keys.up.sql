@@ -1,0 +1,15 @@
+-- Keys of personal data, one a client and subject. A destroyed key keeps its row, without the key: what was sealed
+-- under it is known to be erased, and whose it was by pseudonym only.
+CREATE TABLE subject_keys (
+    id           uuid PRIMARY KEY,
+    client_id    uuid NOT NULL,
+    subject      uuid NOT NULL,        -- keyed hash of a number, an address or an id
+    master_id    text COLLATE "C" NOT NULL,
+    wrapped      bytea,                -- null: destroyed
+    created_at   bigint NOT NULL,
+    destroyed_at bigint,
+    CHECK ((wrapped IS NULL) = (destroyed_at IS NOT NULL))
+);
+
+CREATE UNIQUE INDEX subject_keys_alive ON subject_keys (client_id, subject) WHERE wrapped IS NOT NULL;
+CREATE INDEX subject_keys_by_subject ON subject_keys (client_id, subject);
