@@ -11,6 +11,8 @@ use domain::ivr::menu::{MenuEvent, MenuTerms};
 use domain::login::{LoginEvent, RevokedFor};
 use domain::number::NumberEvent;
 use domain::origin::Origin;
+use domain::personal::Personal;
+use domain::phone::Party;
 use domain::provider::{AccountTerms, ProviderEvent, ProviderKind};
 use domain::user::{UserEvent, UserTerms};
 use domain::webhook::delivery::DeliveryEvent;
@@ -84,11 +86,15 @@ impl Told {
     }
 
     fn from(self, origin: &Origin) -> Self {
-        Self { ip: origin.ip.as_ref().and_then(|ip| ip.reveal().cloned()), ..self }
+        Self { ip: origin.ip.as_ref().and_then(|ip| ip.shown(String::clone)), ..self }
     }
 }
 
 /// Nothing but that it happened.
+fn party(party: &Personal<Party>) -> Option<String> {
+    party.shown(|party| party.as_str().to_owned())
+}
+
 fn done() -> Told {
     Told::default()
 }
@@ -187,7 +193,7 @@ audited! {
     }
     UserEvent of UserId by anybody as |_| {
         "user.created", Created(e) => USER_CREATED:
-            made(json!({"email": e.email.reveal(), "role": e.role})).from(&e.origin);
+            made(json!({"email": e.email.shown(String::clone), "role": e.role})).from(&e.origin);
         "user.updated", Updated(e) => USER_UPDATED:
             changed(user_terms(e.before), user_terms(e.after)).from(&e.origin);
         "user.password_changed", PasswordChanged(e) => USER_PASSWORD_CHANGED: done().from(&e.origin);
@@ -215,7 +221,7 @@ audited! {
     }
     NumberEvent of NumberId by anybody as |_| {
         "number.added", Added(e) => NUMBER_ADDED:
-            made(json!({"number": e.number.reveal(), "route": RouteView::from(e.route)}));
+            made(json!({"number": e.number.shown(|number| number.as_str().to_owned()), "route": RouteView::from(e.route)}));
         "number.rerouted", Rerouted(e) => NUMBER_REROUTED: Told {
             before: e.before.map(|route| json!({"route": RouteView::from(route)})),
             ..made(json!({"route": RouteView::from(e.route)}))
@@ -251,14 +257,14 @@ audited! {
     // what is said and keyed, and the client's own data, are not repeated here: they may be anything
     CallEvent of CallId by asked_for as |_| {
         "call.queued", Queued(e) => CALL_PLACED: made(json!({
-            "to": e.to.reveal(), "from": e.from.as_ref().map(|from| from.reveal()),
+            "to": party(&e.to), "from": e.from.as_ref().and_then(party),
             "agent_id": e.agent_id.map(|id| id.to_string()),
             "ivr_menu_id": e.menu_id.map(|id| id.to_string()),
             "max_duration_ms": e.max_duration_ms, "ring_timeout_ms": e.ring_timeout_ms, "record": e.record,
         }));
         "call.hangup_requested", HangUpRequested(_) => CALL_HANGUP_REQUESTED: done();
         "call.transfer_requested", TransferRequested(e) => CALL_TRANSFER_REQUESTED:
-            made(json!({"to": e.to.reveal()}));
+            made(json!({"to": party(&e.to)}));
         "call.speech_requested", SpeechRequested(_) => CALL_SPEECH_REQUESTED: done();
         "call.dtmf_requested", DtmfRequested(_) => CALL_DTMF_REQUESTED: done();
         "call.metadata_changed", MetadataChanged(_) => CALL_METADATA_CHANGED: done();

@@ -323,7 +323,7 @@ impl CallRow {
 }
 
 fn reveal(party: Option<&Personal<Party>>) -> Option<String> {
-    party.and_then(|party| party.reveal()).map(|party| party.as_str().to_owned())
+    party.and_then(|party| party.shown(|party| party.as_str().to_owned()))
 }
 
 fn agent_of(route: Route) -> Option<AgentId> {

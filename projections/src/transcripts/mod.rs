@@ -109,7 +109,7 @@ fn line(event: &CallEvent) -> Option<LineView> {
         confidence: None,
         at,
     };
-    let plain = |text: &Personal<String>| text.reveal().cloned();
+    let plain = |text: &Personal<String>| text.shown(String::clone);
     Some(match event {
         CallEvent::SpeechRequested(e) => {
             line(e.seq, Speaker::Agent, LineKind::Utterance, plain(&e.text), e.at)
@@ -122,7 +122,7 @@ fn line(event: &CallEvent) -> Option<LineView> {
             ..line(e.seq, e.speaker, LineKind::Utterance, plain(&e.text), e.at)
         },
         CallEvent::DtmfReceived(e) => {
-            line(e.seq, Speaker::Caller, LineKind::Dtmf, e.digit.reveal().map(char::to_string), e.at)
+            line(e.seq, Speaker::Caller, LineKind::Dtmf, e.digit.shown(char::to_string), e.at)
         }
         CallEvent::DtmfRequested(e) => line(e.seq, Speaker::Agent, LineKind::Dtmf, plain(&e.digits), e.at),
         _ => return None,
