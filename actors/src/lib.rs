@@ -10,6 +10,7 @@ pub mod context;
 pub mod directory;
 pub mod ivr;
 pub mod live;
+pub mod privacy;
 pub mod runtime;
 pub mod session;
 pub mod webhooks;

@@ -31,6 +31,7 @@ use domain::ivr::session::SessionEvent;
 use domain::leg::LegEvent;
 use domain::login::LoginEvent;
 use domain::number::NumberEvent;
+use domain::privacy::job::PrivacyJobEvent;
 use domain::privacy::whose;
 use domain::provider::ProviderEvent;
 use domain::user::UserEvent;
@@ -65,6 +66,7 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<LoginEvent>(specimens::login());
     proof.prove::<EndpointEvent>(specimens::endpoint());
     proof.prove::<DeliveryEvent>(specimens::delivery());
+    proof.prove::<PrivacyJobEvent>(specimens::privacy_job());
     proof.prove::<LegEvent>(specimens::leg_bound());
     proof.prove::<CarrierInboxEvent>(specimens::carrier_event());
 }

@@ -4,9 +4,13 @@
 //! `{"sealed": bytes}`, under the key of the subject the value belongs to ([`domain::privacy::whose`]). A value whose
 //! key was destroyed is handed on as it is stored, and reads as erased.
 
+mod data;
 mod form;
 mod persons;
+mod scan;
 mod store;
 mod walk;
 
+pub use data::DataEverywhere;
+pub use scan::Hit;
 pub use store::PrivateLog;

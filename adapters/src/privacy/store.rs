@@ -360,7 +360,7 @@ impl PrivateLog {
     }
 
     /// Opens what can be opened.
-    async fn open(&self, mut events: Vec<Recorded>) -> Result<Vec<Recorded>, ReadError> {
+    pub(super) async fn open(&self, mut events: Vec<Recorded>) -> Result<Vec<Recorded>, ReadError> {
         let mut sealed: Vec<(usize, Vec<Found>)> = Vec::new();
         let mut ids: Vec<Uuid> = Vec::new();
         for (at, event) in events.iter().enumerate() {

@@ -9,6 +9,7 @@ mod calls;
 mod checkpoints;
 mod clients;
 mod db;
+mod erasure;
 mod ivr;
 mod leases;
 mod list;

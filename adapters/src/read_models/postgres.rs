@@ -90,6 +90,11 @@ impl Postgres {
         self.workers.begin_with(BEGIN).await
     }
 
+    /// Connections outside of any transaction, for the upkeep of tables.
+    pub(super) fn workers(&self) -> &PgPool {
+        &self.workers
+    }
+
     /// For queries of the API.
     pub(super) async fn reader(&self, of: Of) -> Result<Reader, sqlx::Error> {
         Reader::take(&self.readers, of).await

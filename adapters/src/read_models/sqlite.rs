@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Executor};
+use sqlx::{ConnectOptions, Connection as _, Executor, Row as _};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use super::OpenViewsError;
@@ -122,6 +122,21 @@ impl Sqlite {
         connection.execute("BEGIN IMMEDIATE").await?;
         writer.connection = Some(connection);
         Ok(SqliteTx { writer })
+    }
+
+    /// Writes the whole file anew, so that nothing is left between its rows, and empties the journal. Nobody writes
+    /// meanwhile; who reads goes on reading.
+    pub(super) async fn scrub(&self, tries: u32) -> Result<(), sqlx::Error> {
+        let _nobody_writes = self.writer.clone().lock_owned().await;
+        let mut connection = self.options.connect().await?;
+        connection.execute("VACUUM").await?;
+        for _ in 0..tries {
+            let row = connection.fetch_one("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+            if row.try_get::<i64, _>(0)? == 0 {
+                return connection.close().await;
+            }
+        }
+        Err(sqlx::Error::Protocol("readers keep the journal of the views from being emptied".to_owned()))
     }
 
     pub(super) async fn reader(&self) -> Result<Reader, sqlx::Error> {

@@ -9,11 +9,13 @@ use actix_web::{App, HttpServer, web};
 use actors::call::{Calls, CallsOptions};
 use actors::carrier::CarrierInbox;
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions, MenuLibrary};
+use actors::privacy::{PrivacyBench, PrivacyOptions};
 use actors::webhooks::{Courier, WebhookBench, WebhookOptions};
 use actors::work::{WorkOptions, Workbench};
 use actors::{Runtime, TraceHooks};
 use adapters::event_store::EventLog;
 use adapters::keys::{KeysDb, SqlIdempotency};
+use adapters::privacy::{DataEverywhere, PrivateLog};
 use adapters::telephony::telnyx::WebhookVerifier;
 use anyhow::Context as _;
 use domain::envelope::{Position, Time};
@@ -83,6 +85,10 @@ pub struct Backend {
     pub telnyx: Option<Arc<WebhookVerifier>>,
     /// The clients' own accounts with carriers.
     pub carriers: Arc<ClientCarriers>,
+    /// The log, with the keys of personal data.
+    pub private: PrivateLog,
+    /// Erases and exports persons.
+    pub privacy: PrivacyBench,
     /// Webhooks to clients.
     pub webhooks: Webhooks,
     /// Ends with the node: streams to clients end with it.
@@ -178,6 +184,7 @@ impl Node {
         let directories = Directories::load(&*queries, &runtime, gate.clone(), known).await?;
         let trace =
             runner::TraceHooks { recording: trace_context::is_exporting, adopt: trace_context::set_parent };
+        let remade = deps.clone();
         let runner = runner::start(deps, runner::Settings { trace, ..runner::Settings::default() });
 
         let options = CallsOptions { idle_after: config.actors.idle, ..CallsOptions::default() };
@@ -217,6 +224,20 @@ impl Node {
             leases: views.clone(),
             courier: courier.clone(),
         };
+        let data = DataEverywhere {
+            log: private.clone(),
+            jobs: edges.keys.privacy_jobs(),
+            vault: edges.vault.clone(),
+            views: (*views).clone(),
+            rebuild: remade,
+            alone: edges.keys.is_exclusive(),
+            clock: runtime.clock.clone(),
+        };
+        let privacy = PrivacyBench { runtime: runtime.clone(), data: Arc::new(data), leases: views.clone() };
+        let erasing = PrivacyOptions {
+            backup_retention: config.privacy.backup_retention.duration(),
+            ..PrivacyOptions::default()
+        };
         let webhooks = Webhooks { courier, guard: edges.guard, store: views };
         let retention = config.webhooks.retention.duration().max(SHORTEST_RETENTION);
         let attempts = WebhookOptions {
@@ -245,6 +266,7 @@ impl Node {
             tokio::spawn(ivr.run(news, stop.clone())),
             tokio::spawn(actors::work::run(bench, effects, stop.clone())),
             tokio::spawn(actors::webhooks::run(deliveries, attempts, stop.clone())),
+            tokio::spawn(actors::privacy::run(privacy.clone(), erasing, stop.clone())),
             tokio::spawn(usage.clone().run(config.limits.usage_flush, stop.clone())),
             tokio::spawn(watch_storage(gate.clone(), queries.clone(), runtime.clock.clone(), stop.clone())),
         ];
@@ -278,6 +300,8 @@ impl Node {
             menu_edits: Arc::default(),
             telnyx: config.telnyx.public_key.clone().map(Arc::new),
             carriers,
+            private,
+            privacy,
             webhooks,
             stop: stop.clone(),
             gate,

@@ -4,6 +4,7 @@
 //! there cannot be stored. [`about`] tells which person a stream is about.
 
 mod context;
+pub mod job;
 mod subject;
 mod whose;
 

@@ -13,3 +13,21 @@ CREATE TABLE subject_keys (
 
 CREATE UNIQUE INDEX subject_keys_alive ON subject_keys (client_id, subject) WHERE wrapped IS NOT NULL;
 CREATE INDEX subject_keys_by_subject ON subject_keys (client_id, subject);
+
+-- Erasures and exports that are not done; what they are stands in the log.
+CREATE TABLE privacy_jobs (
+    id         uuid PRIMARY KEY,
+    client_id  uuid NOT NULL,
+    created_at bigint NOT NULL
+);
+
+-- What was collected for an export, sealed under the client's key.
+CREATE TABLE privacy_exports (
+    id           uuid PRIMARY KEY,
+    client_id    uuid NOT NULL,
+    sealed_under uuid NOT NULL,
+    doc          bytea NOT NULL,
+    expires_at   bigint NOT NULL
+);
+
+CREATE INDEX privacy_exports_by_client ON privacy_exports (client_id);

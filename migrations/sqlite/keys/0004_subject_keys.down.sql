@@ -1,1 +1,3 @@
+DROP TABLE privacy_exports;
+DROP TABLE privacy_jobs;
 DROP TABLE subject_keys;

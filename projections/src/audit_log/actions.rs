@@ -5,7 +5,8 @@ use domain::call::CallEvent;
 use domain::client::ClientEvent;
 use domain::envelope::{Actor, Metadata, Recorded};
 use domain::ids::{
-    AccountId, ApiKeyId, CallId, ClientId, DeliveryId, EndpointId, LoginId, MenuId, NumberId, UserId,
+    AccountId, ApiKeyId, CallId, ClientId, DeliveryId, EndpointId, LoginId, MenuId, NumberId, PrivacyJobId,
+    UserId,
 };
 use domain::ivr::menu::{MenuEvent, MenuTerms};
 use domain::login::{LoginEvent, RevokedFor};
@@ -13,6 +14,7 @@ use domain::number::NumberEvent;
 use domain::origin::Origin;
 use domain::personal::Personal;
 use domain::phone::Party;
+use domain::privacy::job::{JobKind, PrivacyJobEvent};
 use domain::provider::{AccountTerms, ProviderEvent, ProviderKind};
 use domain::user::{UserEvent, UserTerms};
 use domain::webhook::delivery::DeliveryEvent;
@@ -247,6 +249,13 @@ audited! {
         "delivery.redelivery_requested", RedeliveryRequested(e) => WEBHOOK_REDELIVERY_REQUESTED:
             done().from(&e.origin);
         "delivery.cancelled", Cancelled(e) => WEBHOOK_DELIVERY_CANCELLED: done().from(&e.origin);
+    }
+    // whom it is about is known by pseudonym only
+    PrivacyJobEvent of PrivacyJobId by asked_for as |_| {
+        "privacy_job.requested", Requested(e) if e.kind == JobKind::Erase => SUBJECT_ERASURE_REQUESTED:
+            made(json!({"subject": e.subject.to_string(), "named_by": e.named_by.as_str()})).from(&e.origin);
+        "privacy_job.requested", Requested(e) if e.kind == JobKind::Export => SUBJECT_EXPORT_REQUESTED:
+            made(json!({"subject": e.subject.to_string(), "named_by": e.named_by.as_str()})).from(&e.origin);
     }
     MenuEvent of MenuId by anybody as |_| {
         "ivr_menu.created", Created(e) => IVR_MENU_CREATED: made(menu_terms(&e.terms));

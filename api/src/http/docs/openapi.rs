@@ -24,6 +24,7 @@ use crate::problem::{FieldError, Problem};
         (name = "numbers", description = "Phone numbers and where their calls go"),
         (name = "webhooks", description = "Events delivered to your endpoints, and the same events to pull"),
         (name = "audit", description = "Who did what, and when"),
+        (name = "privacy", description = "Persons: erased, or handed out"),
         (name = "carriers", description = "Webhooks from carriers, signed by them"),
         (name = "system", description = "Health, metrics, version"),
     )

@@ -8,6 +8,7 @@ mod history;
 pub mod ivr;
 pub mod numbers;
 mod paging;
+pub mod privacy;
 mod resource;
 mod routes;
 pub mod webhooks;

@@ -3,7 +3,7 @@
 use actix_web::web::{ServiceConfig, scope};
 use utoipa::OpenApi;
 
-use super::{audit, auth, calls, ivr, numbers, webhooks};
+use super::{audit, auth, calls, ivr, numbers, privacy, webhooks};
 use crate::http::middleware::Idempotent;
 
 #[derive(OpenApi)]
@@ -71,6 +71,10 @@ use crate::http::middleware::Idempotent;
     ivr::sessions::end::end_ivr_session,
     ivr::sessions::events::list_ivr_session_events,
     audit::log::list_audit_log,
+    privacy::erase::erase_subject,
+    privacy::export::export_subject,
+    privacy::get::get_privacy_job,
+    privacy::result::get_subject_export,
     webhooks::event_types::list_event_types,
     webhooks::deliveries::get::get_webhook_delivery,
     webhooks::deliveries::events::list_webhook_delivery_events,
@@ -186,6 +190,10 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(ivr::sessions::back::back_in_ivr_session)
             .service(ivr::sessions::end::end_ivr_session)
             .service(ivr::sessions::events::list_ivr_session_events)
-            .service(audit::log::list_audit_log),
+            .service(audit::log::list_audit_log)
+            .service(privacy::erase::erase_subject)
+            .service(privacy::export::export_subject)
+            .service(privacy::get::get_privacy_job)
+            .service(privacy::result::get_subject_export),
     );
 }
