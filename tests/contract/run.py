@@ -75,6 +75,9 @@ def main() -> int:
                 "CONTRACT_NUMBER": made(
                     base, "numbers", {"number": "+12025550199", "route": {"type": "reject"}}
                 ),
+                "CONTRACT_PRIVACY_JOB": made(
+                    base, "privacy/subjects/export", {"phone": "+12025550123"}
+                ),
                 "CONTRACT_CALL": made(base, "calls", {"to": "+12025550123"}),
                 "CONTRACT_API_KEY": made(
                     base, "auth/api-keys", {"name": "k", "scopes": ["calls:read"]}

@@ -111,7 +111,10 @@ async fn things(world: &World) -> Result<BTreeMap<&'static str, String>> {
     let webhook = id(world.api.post("/api/v1/webhooks", webhook).await?.data()?)?;
     let test = world.api.post(&format!("/api/v1/webhooks/{webhook}/test"), json!({})).await?.data()?;
     let delivery = test["delivery_id"].as_str().context("a delivery")?.to_owned();
+    let export = json!({"phone": "+12025550123"});
+    let export = id(world.api.post("/api/v1/privacy/subjects/export", export).await?.data()?)?;
     Ok(BTreeMap::from([
+        ("/api/v1/privacy/jobs/", export),
         ("/api/v1/webhooks/", webhook),
         ("/api/v1/webhooks/deliveries/", delivery),
         ("/api/v1/auth/clients/", client),

@@ -15,6 +15,7 @@ use adapters::read_models::SqlViews;
 use anyhow::{Context, Result, ensure};
 use domain::envelope::{Position, Recorded, Version};
 use domain::ports::event_store::EventStore as _;
+use domain::ports::vault::Vault as _;
 use domain::wire::readable;
 use projections::api_keys::{ApiKeyRow, ApiKeys};
 use projections::audit_log::{AuditLog, AuditRow};
@@ -51,7 +52,7 @@ impl History {
     /// When it cannot be read.
     pub async fn read(options: &ServerOptions) -> Result<Self> {
         let log = EventLog::open_read_only(&log_of(options)?).await?;
-        let store = opened(options, &log).await?;
+        let (store, _) = opened(options, &log).await?;
         let mut events: Vec<Recorded> = Vec::new();
         loop {
             let after = events.last().map_or(Position::START, |last| last.position);
@@ -135,10 +136,12 @@ impl History {
 /// Names the first view that stands still or differs.
 pub async fn check_views(options: &ServerOptions) -> Result<BTreeMap<&'static str, u64>> {
     let log = EventLog::open_read_only(&log_of(options)?).await?;
-    let views = Arc::new(SqlViews::open(&views_of(options)?).await?);
+    let (private, vault) = opened(options, &log).await?;
+    let views = SqlViews::open(&views_of(options)?).await?;
+    let views = Arc::new(views.with_blind_index(vault.secret("blind index").await?));
     let head = log.store().head().await?;
     let deps = Deps {
-        log: Arc::new(opened(options, &log).await?),
+        log: Arc::new(private),
         views: views.clone(),
         clock: Arc::new(SystemClock),
         owner: "auditor".to_owned(),
@@ -191,7 +194,7 @@ async fn digests(views: &SqlViews) -> Result<BTreeMap<&'static str, Digest>> {
 ///
 /// # Errors
 /// When the keys cannot be used.
-async fn opened(options: &ServerOptions, log: &EventLog) -> Result<PrivateLog> {
+async fn opened(options: &ServerOptions, log: &EventLog) -> Result<(PrivateLog, KeyVault)> {
     let keys = match options.env.get("KEY_STORE").or(options.env.get("READ_MODELS")) {
         Some(address) => address.parse().map_err(|error| anyhow::anyhow!("{error}"))?,
         None => Database::Sqlite(data_dir(options)?.join("keys.db")),
@@ -202,7 +205,7 @@ async fn opened(options: &ServerOptions, log: &EventLog) -> Result<PrivateLog> {
     };
     let keys = KeysDb::open(&keys).await?;
     let vault = KeyVault::new(keys, master, Arc::new(SystemClock), Arc::new(RandomIds));
-    Ok(PrivateLog::new(log.store(), vault.subject_keys(CATCH_UP)))
+    Ok((PrivateLog::new(log.store(), vault.subject_keys(CATCH_UP)), vault))
 }
 
 fn log_of(options: &ServerOptions) -> Result<Target> {

@@ -130,7 +130,8 @@ impl DataEverywhere {
         // one that remembers nothing of what calls were
         let publisher = Publisher::new(Arc::new(self.log.clone()));
         let (mut bodies, mut replaced) = (Vec::new(), 0);
-        for stream in streams.iter().filter(|stream| stream.category() == CallId::CATEGORY) {
+        let told = [CallId::CATEGORY, IvrSessionId::CATEGORY];
+        for stream in streams.iter().filter(|stream| told.contains(&stream.category())) {
             let events = self.events_of(stream).await?;
             let told = publisher.of(&events).await.map_err(|error| StoreUnavailable(error.to_string()))?;
             bodies.extend(told.into_iter().map(|event| (event.position, event.body)));

@@ -15,6 +15,7 @@ use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 
 use super::OpenViewsError;
+use super::blind::Blind;
 use super::db::{Db, SqlViews, made};
 use super::rows::Statements;
 use super::sql::Dialect;
@@ -69,7 +70,7 @@ impl SqlViews {
             );
         }
         let db = Db::Postgres(Postgres { workers, readers });
-        Ok(Self { db, statements: Arc::new(Statements::new(Dialect::Postgres)) })
+        Ok(Self { db, statements: Arc::new(Statements::new(Dialect::Postgres)), blind: Blind::default() })
     }
 }
 

@@ -14,6 +14,7 @@ use sqlx::{ConnectOptions, Connection as _, Executor, Row as _};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use super::OpenViewsError;
+use super::blind::Blind;
 use super::db::{Db, SqlViews};
 use super::rows::Statements;
 use super::sql::Dialect;
@@ -42,7 +43,7 @@ impl SqlViews {
     pub async fn open_sqlite(path: &Path) -> Result<Self, OpenViewsError> {
         migrate_sqlite(path, Part::Views).await?;
         let db = Db::Sqlite(Sqlite::open(path).await?);
-        Ok(Self { db, statements: Arc::new(Statements::new(Dialect::Sqlite)) })
+        Ok(Self { db, statements: Arc::new(Statements::new(Dialect::Sqlite)), blind: Blind::default() })
     }
 }
 

@@ -57,7 +57,7 @@ pub fn run(args: &ClientArgs) -> anyhow::Result<()> {
         );
         let log = open_log(&config, false).await?;
         let runtime = Runtime {
-            store: Arc::new(open_private(&config, &log, false).await?),
+            store: Arc::new(open_private(&config, &log, false).await?.0),
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
             node: RandomIds.next().to_string().into(),

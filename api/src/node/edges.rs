@@ -69,9 +69,9 @@ impl Edges {
         let sender = SenderConfig { timeout, connect_timeout, ..SenderConfig::default() };
         let webhooks = HttpSender::new(guard.clone(), sender).context("cannot set TLS up")?;
         let log = open_log(config, false).await?;
-        let views = open_views(config).await?;
         let ids: Arc<dyn Ids> = Arc::new(RandomIds);
         let (keys, vault) = open_vault(config, &clock, &ids).await?;
+        let views = open_views(config, &vault).await?;
         let private = PrivateLog::new(log.store(), vault.subject_keys(config.privacy.key_life()));
         let (vault, webhooks) = (Arc::new(vault), Arc::new(webhooks));
         let step_webhooks = Arc::new(HttpStepWebhooks::new(guard.clone()).context("cannot set up TLS")?);
@@ -124,25 +124,27 @@ pub(crate) async fn open_private(
     config: &Config,
     log: &EventLog,
     read_only: bool,
-) -> anyhow::Result<PrivateLog> {
+) -> anyhow::Result<(PrivateLog, KeyVault)> {
     if let (true, Database::Sqlite(path)) = (read_only, keys_database(config)?) {
         anyhow::ensure!(path.exists(), "there is no key store at {}", path.display());
     }
     let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
     let (_, vault) = open_vault(config, &clock, &ids).await?;
-    Ok(PrivateLog::new(log.store(), vault.subject_keys(config.privacy.key_life())))
+    Ok((PrivateLog::new(log.store(), vault.subject_keys(config.privacy.key_life())), vault))
 }
 
 /// Opens the views.
 ///
 /// # Errors
 /// When they cannot be opened.
-pub(crate) async fn open_views(config: &Config) -> anyhow::Result<SqlViews> {
+pub(crate) async fn open_views(config: &Config, vault: &KeyVault) -> anyhow::Result<SqlViews> {
     let database = views_database(config)?;
     if let Database::Sqlite(path) = &database {
         make_room_for(path)?;
     }
-    SqlViews::open(&database).await.context("cannot open the read models")
+    let index = vault.secret("blind index").await.context("cannot use the vault")?;
+    let views = SqlViews::open(&database).await.context("cannot open the read models")?;
+    Ok(views.with_blind_index(index))
 }
 
 /// Opens the key store with the master key.

@@ -33,7 +33,7 @@ pub(super) async fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<()
     let stream = stream(&args.id)?;
     stores::must_be_current(&stores::log(config)?).await?;
     let log = open_log(config, true).await?;
-    let events = read(&open_private(config, &log, true).await?, &stream).await;
+    let events = read(&open_private(config, &log, true).await?.0, &stream).await;
     log.close().await;
     let events = events?;
     anyhow::ensure!(!events.is_empty(), "there is no event of {} in this log", args.id);

@@ -87,9 +87,10 @@ async fn connect(config: &Config) -> anyhow::Result<(EventLog, Deps)> {
     stores::must_be_current(&stores::log(config)?).await?;
     stores::must_be_current(&stores::views(config)?).await?;
     let log = open_log(config, true).await?;
+    let (private, vault) = open_private(config, &log, true).await?;
     let deps = Deps {
-        log: Arc::new(open_private(config, &log, true).await?.without_receipts()),
-        views: Arc::new(open_views(config).await?),
+        log: Arc::new(private.without_receipts()),
+        views: Arc::new(open_views(config, &vault).await?),
         clock: Arc::new(SystemClock),
         owner: RandomIds.next().to_string(),
     };
