@@ -2,11 +2,13 @@
 //!
 //! `cargo bench -p tests --bench privacy [-- sqlite|postgres] [calls=20000]`. The same calls are appended to a log as
 //! they are and to one whose personal fields are sealed, in turns within the same run; then a view is rebuilt from
-//! either, in turns. Every call is with another person, so that each needs a key of its own: the worst case.
+//! either, in turns. Every call is with another person, so that each
+//! needs a key of its own: the worst case.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that fails panics")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use adapters::clock::SystemClock;
@@ -16,16 +18,17 @@ use adapters::ids::RandomIds;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
 use adapters::privacy::PrivateLog;
 use adapters::read_models::{PostgresSettings, SqlViews};
-use adapters::testing::call_lives::append_lives;
+use adapters::testing::call_lives::{call, client, life, new_event};
 use adapters::testing::postgres::Cluster;
-use domain::ports::event_store::EventStore;
+use domain::call::CallEvent;
+use domain::ports::event_store::{EventStore, Expected};
 use projections::runner::{Deps, Settings, rebuild, start};
 
 /// Parts the calls are appended in, in turns.
 const PARTS: u64 = 10;
 const REBUILDS: usize = 5;
-/// Calls alive at the same time.
-const LIVE: usize = 200;
+/// Appends under way at the same time.
+const WRITERS: usize = 64;
 const CLIENTS: u64 = 3;
 const PATIENCE: Duration = Duration::from_secs(600);
 const KEY_LIFE: Duration = Duration::from_secs(30);
@@ -34,8 +37,6 @@ const KEY_LIFE: Duration = Duration::from_secs(30);
 struct Side {
     name: &'static str,
     log: Arc<dyn EventStore>,
-    /// As the views read it.
-    read: Arc<dyn EventStore>,
     views: SqlViews,
     appends: Vec<f64>,
     rebuilds: Vec<f64>,
@@ -75,16 +76,15 @@ fn main() {
 }
 
 async fn side(name: &'static str, log: Arc<dyn EventStore>, views: SqlViews, keys: &Database) -> Side {
-    let (log, read) = if name == "sealed" {
+    let log = if name == "sealed" {
         let keys = KeysDb::open(keys).await.unwrap();
         let vault = KeyVault::new(keys, MasterKey::new([1; 32]), Arc::new(SystemClock), Arc::new(RandomIds));
         let private = PrivateLog::new(log, vault.subject_keys(KEY_LIFE));
-        let read: Arc<dyn EventStore> = Arc::new(private.without_receipts());
-        (Arc::new(private) as Arc<dyn EventStore>, read)
+        Arc::new(private) as Arc<dyn EventStore>
     } else {
-        (log.clone(), log)
+        log
     };
-    Side { name, log, read, views, appends: Vec::new(), rebuilds: Vec::new() }
+    Side { name, log, views, appends: Vec::new(), rebuilds: Vec::new() }
 }
 
 async fn measure(engine: &str, mut sides: Vec<Side>, calls: u64) {
@@ -93,14 +93,13 @@ async fn measure(engine: &str, mut sides: Vec<Side>, calls: u64) {
         for at in turns(turn) {
             let side = &mut sides[at];
             let started = Instant::now();
-            let range = turn * part..(turn + 1) * part;
-            let events = append_lives(&side.log, range, LIVE, CLIENTS).await.unwrap();
+            let events = appends(&side.log, turn * part..(turn + 1) * part).await;
             side.appends.push(events as f64 / started.elapsed().as_secs_f64());
         }
     }
     let settings = Settings::default();
     let deps = |side: &Side| Deps {
-        log: side.read.clone(),
+        log: side.log.clone(),
         views: Arc::new(side.views.clone()),
         clock: Arc::new(SystemClock),
         owner: "bench".to_owned(),
@@ -125,6 +124,34 @@ async fn measure(engine: &str, mut sides: Vec<Side>, calls: u64) {
         show(engine, &format!("rebuild of {view}"), &sides, |side| &side.rebuilds);
     }
     show(engine, "appends", &sides, |side| &side.appends);
+}
+
+/// Writers that each take one call after the other, event by event, and wait for each append; a webhook's receipt and
+/// what follows from it are one append. Answers how many events that were.
+async fn appends(log: &Arc<dyn EventStore>, calls: std::ops::Range<u64>) -> u64 {
+    let next = Arc::new(AtomicU64::new(calls.start));
+    let writers = (0..WRITERS).map(|_| {
+        let (log, next) = (log.clone(), next.clone());
+        tokio::spawn(async move {
+            let mut written = 0;
+            loop {
+                let n = next.fetch_add(1, Ordering::Relaxed);
+                if n >= calls.end {
+                    return written;
+                }
+                let stream = call(n).stream();
+                let mut together = Vec::new();
+                for (event, step) in life(n).iter().zip(0..) {
+                    together.push(new_event(n, step, client(n % CLIENTS + 1), event));
+                    if !matches!(event, CallEvent::CarrierEventReceived(_)) {
+                        written += together.len() as u64;
+                        log.append(&stream, Expected::Any, std::mem::take(&mut together)).await.unwrap();
+                    }
+                }
+            }
+        })
+    });
+    futures::future::try_join_all(writers).await.unwrap().into_iter().sum()
 }
 
 /// Neither is always the first.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use domain::envelope::Time;
@@ -22,6 +22,8 @@ use super::vault::KeyVault;
 
 /// Keys remembered, some 200 bytes each.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
+/// Clients whose pepper is remembered.
+const MOST_PEPPERS: usize = 100_000;
 /// Most values bound in one statement.
 const BOUND: usize = 4_000;
 
@@ -36,6 +38,16 @@ pub struct SubjectKey {
     pub(crate) seals: [u8; 32],
     /// Says which key it was without telling it: two keys never have the same.
     pub(crate) print: [u8; 32],
+}
+
+impl SubjectKey {
+    fn new(id: Uuid, subject: SubjectId, key: &[u8; 32]) -> Self {
+        let derive = |purpose: &str| -> [u8; 32] {
+            Sha256::new().chain_update(purpose).chain_update([0]).chain_update(key).finalize().into()
+        };
+        let (seals, print) = (derive("voxledger subject key seals"), derive("voxledger subject key print"));
+        Self { id, subject, seals, print }
+    }
 }
 
 impl fmt::Debug for SubjectKey {
@@ -85,6 +97,8 @@ struct Inner {
     life: Duration,
     memory: Mutex<Memory>,
     wishes: Mutex<HashSet<Wish>>,
+    /// What each client's subjects are hashed with.
+    peppers: RwLock<HashMap<ClientId, [u8; 32]>>,
     /// Held by whoever fulfils the wishes of all who wait: as many keys, one flush to disk.
     making: tokio::sync::Mutex<()>,
 }
@@ -98,6 +112,7 @@ impl SubjectKeys {
             life,
             memory: Mutex::new(memory),
             wishes: Mutex::default(),
+            peppers: RwLock::default(),
             making: tokio::sync::Mutex::default(),
         }))
     }
@@ -113,7 +128,20 @@ impl SubjectKeys {
     /// # Errors
     /// See [`VaultError`].
     pub async fn pseudonym(&self, client: ClientId, subject: &Subject) -> Result<SubjectId, VaultError> {
-        Ok(subject.pseudonym(&self.0.vault.pepper(client).await?))
+        let known = self.0.peppers.read().unwrap_or_else(PoisonError::into_inner).get(&client).copied();
+        let pepper = match known {
+            Some(pepper) => pepper,
+            None => {
+                let pepper = self.0.vault.pepper(client).await?;
+                let mut peppers = self.0.peppers.write().unwrap_or_else(PoisonError::into_inner);
+                if peppers.len() >= MOST_PEPPERS {
+                    peppers.clear();
+                }
+                peppers.insert(client, pepper);
+                pepper
+            }
+        };
+        Ok(subject.pseudonym(&pepper))
     }
 
     /// The keys to seal with, in the order of the subjects; made and durable if there were none.
@@ -161,13 +189,11 @@ impl SubjectKeys {
 
     /// The live keys of these subjects, as they are stored; those that lack are made.
     async fn fulfil(&self, wishes: &[Wish]) -> Result<HashMap<Wish, Arc<SubjectKey>>, VaultError> {
-        let mut found = self.alive_of(wishes).await?;
+        // who is not remembered is most often new: then this is one statement and one flush
+        let mut found = self.make(wishes).await?;
         if found.len() < wishes.len() {
-            let missing: Vec<Wish> =
-                wishes.iter().filter(|wish| !found.contains_key(*wish)).copied().collect();
-            self.make(&missing).await?;
-            // of two nodes that make one at once, one wins
-            found.extend(self.alive_of(&missing).await?);
+            let others = wishes.iter().filter(|wish| !found.contains_key(*wish)).copied().collect::<Vec<_>>();
+            found.extend(self.alive_of(&others).await?);
         }
         let (now, mut memory) = (self.now(), self.memory());
         for (&(client, subject), key) in &found {
@@ -202,18 +228,21 @@ impl SubjectKeys {
         Ok(found)
     }
 
-    async fn make(&self, wishes: &[Wish]) -> Result<(), VaultError> {
+    /// Makes keys for those who have none; answers with the new ones. Of two nodes that make one at once, one wins.
+    async fn make(&self, wishes: &[Wish]) -> Result<HashMap<Wish, Arc<SubjectKey>>, VaultError> {
         let (db, master, clock, ids) = self.0.vault.parts();
         let mut rows = Vec::with_capacity(wishes.len());
+        let mut keys = HashMap::with_capacity(wishes.len());
         for &(client, subject) in wishes {
             let (id, key, random) = (ids.next(), ids.secret(), ids.secret());
             let nonce: [u8; NONCE] = std::array::from_fn(|at| random[at]);
             let wrapped = master.wrap(nonce, id.as_bytes(), &key);
             let wrapped = wrapped.ok_or_else(|| StoreUnavailable("the key cannot be wrapped".to_owned()))?;
             rows.push((id, client, subject, wrapped));
+            keys.insert(id, ((client, subject), Arc::new(SubjectKey::new(id, subject, &key))));
         }
         let now = clock.now().timestamp_micros();
-        on!(db, pool => {
+        let made: Vec<Uuid> = on!(db, pool => {
             let mut query = QueryBuilder::new(
                 "INSERT INTO subject_keys (id, client_id, subject, master_id, wrapped, created_at) ",
             );
@@ -221,11 +250,11 @@ impl SubjectKeys {
                 row.push_bind(id).push_bind(client.0).push_bind(subject.0);
                 row.push_bind(master.id().to_owned()).push_bind(wrapped).push_bind(now);
             });
-            query.push(" ON CONFLICT (client_id, subject) WHERE wrapped IS NOT NULL DO NOTHING");
-            query.build().execute(pool).await.map(drop)
+            query.push(" ON CONFLICT (client_id, subject) WHERE wrapped IS NOT NULL DO NOTHING RETURNING id");
+            query.build_query_scalar().fetch_all(pool).await
         })
         .map_err(unavailable)?;
-        Ok(())
+        Ok(made.into_iter().filter_map(|id| keys.remove(&id)).collect())
     }
 
     /// What became of these keys.
@@ -351,15 +380,7 @@ impl SubjectKeys {
             return Err(VaultError::MasterKey(row.master_id));
         }
         let key = master.unwrap(row.id.as_bytes(), &wrapped).ok_or(VaultError::Forged)?;
-        let derive = |purpose: &str| -> [u8; 32] {
-            Sha256::new().chain_update(purpose).chain_update([0]).chain_update(key).finalize().into()
-        };
-        Ok(SubjectKeyState::Alive(Arc::new(SubjectKey {
-            id: row.id,
-            subject: row.subject,
-            seals: derive("voxledger subject key seals"),
-            print: derive("voxledger subject key print"),
-        })))
+        Ok(SubjectKeyState::Alive(Arc::new(SubjectKey::new(row.id, row.subject, &key))))
     }
 
     fn db(&self) -> &KeysDb {

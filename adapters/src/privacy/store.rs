@@ -17,8 +17,6 @@ use super::walk::{Form, Found, bytes_of, find, write_bytes};
 use crate::keys::{SubjectKey, SubjectKeyState, SubjectKeys};
 
 const PAGE: usize = 512;
-/// Carriers' webhooks in full: most of what is personal, and nothing that a view shows.
-const RECEIPTS: &[&str] = &["call.carrier_event_received", "carrier_event.received"];
 
 /// Any engine's log; personal fields are sealed before they are appended and opened when they are read.
 ///
@@ -29,7 +27,8 @@ pub struct PrivateLog {
     inner: Arc<dyn EventStore>,
     keys: SubjectKeys,
     persons: Arc<Remembered>,
-    left_sealed: &'static [&'static str],
+    /// The only types whose personal data is opened.
+    opens: Option<&'static [&'static str]>,
 }
 
 /// Why a payload could not be sealed.
@@ -77,13 +76,7 @@ impl PrivateLog {
     /// Seals before `inner`.
     #[must_use]
     pub fn new(inner: Arc<dyn EventStore>, keys: SubjectKeys) -> Self {
-        Self { inner, keys, persons: Arc::default(), left_sealed: &[] }
-    }
-
-    /// The same log, for readers who have no use for carriers' webhooks: those are left as they are stored.
-    #[must_use]
-    pub fn without_receipts(&self) -> Self {
-        Self { left_sealed: RECEIPTS, ..self.clone() }
+        Self { inner, keys, persons: Arc::default(), opens: None }
     }
 
     /// The log as it is stored.
@@ -364,9 +357,8 @@ impl PrivateLog {
         let mut sealed: Vec<(usize, Vec<Found>)> = Vec::new();
         let mut ids: Vec<Uuid> = Vec::new();
         for (at, event) in events.iter().enumerate() {
-            if self.left_sealed.contains(&event.event_type.as_str())
-                || !Form::Sealed.may_be_in(&event.payload)
-            {
+            let wanted = self.opens.is_none_or(|types| types.contains(&event.event_type.as_str()));
+            if !wanted || !Form::Sealed.may_be_in(&event.payload) {
                 continue;
             }
             // what is no MessagePack is for whoever decodes it to say
@@ -476,6 +468,10 @@ impl EventStore for PrivateLog {
 
     async fn wait_past(&self, after: Position) {
         self.inner.wait_past(after).await;
+    }
+
+    fn for_reader_of(&self, types: &'static [&'static str]) -> Option<Arc<dyn EventStore>> {
+        Some(Arc::new(Self { opens: Some(types), ..self.clone() }))
     }
 
     fn engine(&self) -> &'static str {

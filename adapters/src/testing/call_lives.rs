@@ -162,9 +162,13 @@ pub fn life(n: u64) -> Vec<CallEvent> {
     life
 }
 
+const OWN: u64 = 6;
+
 /// The person's number begins with 5, the client's own one with 6.
 fn number(prefix: u64, n: u64) -> String {
-    format!("+1202{:07}", prefix * 1_000_000 + n % 1_000_000)
+    // everybody calls but once; a client has twenty lines
+    let n = if prefix == OWN { n % 20 } else { n % 1_000_000 };
+    format!("+1202{:07}", prefix * 1_000_000 + n)
 }
 
 /// A webhook's body, as large as they are.

@@ -168,7 +168,7 @@ impl Node {
 
         let (view_store, queries): (Arc<dyn ViewStore>, Arc<dyn Queries>) = (views.clone(), views.clone());
         let deps = runner::Deps {
-            log: Arc::new(private.without_receipts()),
+            log: Arc::new(private.clone()),
             views: view_store.clone(),
             clock: runtime.clock.clone(),
             owner: runtime.node.to_string(),

@@ -145,6 +145,9 @@ macro_rules! audited {
             pub const ALL: &'static [Action] = &[$($(Action(stringify!($action)),)*)*];
         }
 
+        /// The types of events that may be actions.
+        pub(super) const TYPES: &[&str] = &[$($($type,)*)*];
+
         /// The action an event is, if it is one; its circumstances; and what it tells.
         #[allow(unreachable_patterns, reason = "an event may be two actions, and all events of a kind actions")]
         pub(super) fn read(event: &Recorded) -> Result<Option<(Action, Resource, Metadata, Told)>, DecodeError> {

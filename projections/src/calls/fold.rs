@@ -88,6 +88,13 @@ pub struct Calls;
 impl View for Calls {
     const NAME: &'static str = "calls";
     const FOLDS: bool = true;
+    const PERSONAL: Option<&'static [&'static str]> = Some(&[
+        "call.received",
+        "call.leg_identified",
+        "call.queued",
+        "call.recording_saved",
+        "call.metadata_changed",
+    ]);
     type Row = CallRow;
     type Fact = CallFact;
 

@@ -56,6 +56,8 @@ pub struct IvrSessions;
 impl View for IvrSessions {
     const NAME: &'static str = "ivr_sessions";
     const FOLDS: bool = true;
+    const PERSONAL: Option<&'static [&'static str]> =
+        Some(&["ivr_session.started", "ivr_session.collected", "ivr_session.ended"]);
     type Row = SessionRow;
     type Fact = Box<SessionEvent>;
 

@@ -74,6 +74,13 @@ pub struct Transcripts;
 impl View for Transcripts {
     const NAME: &'static str = "transcripts";
     const FOLDS: bool = false;
+    const PERSONAL: Option<&'static [&'static str]> = Some(&[
+        "call.speech_requested",
+        "call.gather_requested",
+        "call.line_transcribed",
+        "call.dtmf_received",
+        "call.dtmf_requested",
+    ]);
     type Row = LineRow;
     type Fact = LineView;
 
