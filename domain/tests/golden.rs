@@ -32,6 +32,7 @@ use domain::leg::LegEvent;
 use domain::login::LoginEvent;
 use domain::number::NumberEvent;
 use domain::privacy::job::PrivacyJobEvent;
+use domain::privacy::policy::PolicyEvent;
 use domain::privacy::whose;
 use domain::provider::ProviderEvent;
 use domain::user::UserEvent;
@@ -67,6 +68,7 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<EndpointEvent>(specimens::endpoint());
     proof.prove::<DeliveryEvent>(specimens::delivery());
     proof.prove::<PrivacyJobEvent>(specimens::privacy_job());
+    proof.prove::<PolicyEvent>(specimens::privacy_policy());
     proof.prove::<LegEvent>(specimens::leg_bound());
     proof.prove::<CarrierInboxEvent>(specimens::carrier_event());
 }

@@ -293,3 +293,61 @@ async fn what_one_node_erases_the_other_forgets() -> Result<()> {
     pair.stop()?;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_does_not_keep_is_shown_nowhere_and_gone_once_the_call_is_over() -> Result<()> {
+    let world = World::with(|plan| {
+        plan.options = plan.options.clone().set("PRIVACY_CONTENT_GRACE_MS", "100");
+    })
+    .await?;
+    let settings = "/api/v1/privacy/settings";
+    let before = world.api.get(settings).await?.data()?;
+    assert_eq!(before, json!({"call_content": null, "effective_call_content": "everything"}));
+    let refused = world.api.patch(settings, None, json!({"call_content": "some"})).await?;
+    assert_eq!((refused.status, refused.code()), (422, "invalid_request"));
+    let basic = json!({"call_content": "basic_attributes_only"});
+    let changed = world.api.patch(settings, None, basic).await?.data()?;
+    assert_eq!(changed["effective_call_content"], "basic_attributes_only");
+    world.take_number().await?;
+    // the greeting is spoken and the caller heard all the same
+    let hers = talks(&world, PERSON, &format!("my name is {NAME}")).await?;
+    let call = world.api.get(&format!("/api/v1/calls/{hers}")).await?.data()?;
+    assert_eq!((text(&call, "from"), text(&call, "end_reason")), (PERSON, "caller_hangup"));
+    let lines = world.api.list_all(&format!("/api/v1/calls/{hers}/transcript")).await?;
+    assert!(lines.len() >= 2 && lines.iter().all(|line| line["text"] == "[erased]"), "{lines:?}");
+    let history = format!("/api/v1/calls/{hers}/events");
+    let gone = until("the content to end", SOON, async || {
+        let events = world.api.list_all(&history).await?;
+        let of = |event_type: &str, field: &str| {
+            let found = events.iter().find(|event| event["type"] == event_type);
+            found.map(|event| event["data"][field].clone()).unwrap_or_default()
+        };
+        let content = [of("call.line_transcribed", "text"), of("call.carrier_event_received", "raw")];
+        Ok(content.iter().all(|value| value == "[erased]").then_some(events))
+    })
+    .await?;
+    let received = gone.iter().find(|event| event["type"] == "call.received").context("a beginning")?;
+    assert_eq!(received["data"]["from"], PERSON, "who called is kept");
+
+    let pii = json!({"call_content": "everything_except_pii"});
+    world.api.patch(settings, None, pii).await?.data()?;
+    let others = talks(&world, OTHER, "hello there").await?;
+    let call = world.api.get(&format!("/api/v1/calls/{others}")).await?.data()?;
+    assert_eq!(text(&call, "from"), "[erased]");
+    let lines = world.api.list_all(&format!("/api/v1/calls/{others}/transcript")).await?;
+    assert!(lines.iter().any(|line| line["text"] == "hello there"), "{lines:?}");
+    let audit = world.api.list_all("/api/v1/audit/log?action=PRIVACY_SETTINGS_CHANGED").await?;
+    assert_eq!(audit.len(), 2);
+
+    let World { folder, mut node, carrier, .. } = world;
+    tokio::task::block_in_place(|| node.terminate())?;
+    carrier.shutdown().await;
+    check_views(&node.options).await?;
+    let runs = tests::history::History::read(&node.options).await?;
+    let ran = runs.facts(&["privacy_policy.retention_ran"]).next().context("a run is an event")?;
+    assert!(ran.1["destroyed"].as_u64() >= Some(1));
+    for gone in [NAME, OTHER] {
+        assert_eq!(files_with(folder.path(), gone)?, [] as [String; 0], "{gone}");
+    }
+    Ok(())
+}

@@ -141,7 +141,7 @@ pub async fn check_views(options: &ServerOptions) -> Result<BTreeMap<&'static st
     let views = Arc::new(views.with_blind_index(vault.secret("blind index").await?));
     let head = log.store().head().await?;
     let deps = Deps {
-        log: Arc::new(private),
+        log: Arc::new(private.as_shown()),
         views: views.clone(),
         clock: Arc::new(SystemClock),
         owner: "auditor".to_owned(),

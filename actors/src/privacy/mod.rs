@@ -25,6 +25,8 @@ pub struct PrivacyOptions {
     pub backup_retention: Duration,
     /// How long an export is kept.
     pub export_retention: Duration,
+    /// How often to end content that is not kept.
+    pub retention: Duration,
     /// How often to look for jobs.
     pub look: Duration,
     /// How long the lease runs without being renewed.
@@ -36,6 +38,7 @@ impl Default for PrivacyOptions {
         Self {
             backup_retention: Duration::from_secs(30 * 24 * 3600),
             export_retention: Duration::from_secs(7 * 24 * 3600),
+            retention: Duration::from_secs(5),
             look: Duration::from_millis(500),
             lease_ttl: Duration::from_secs(5),
         }

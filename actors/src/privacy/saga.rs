@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use domain::envelope::{Actor, Position};
-use domain::ids::{PrivacyJobId, SubjectId};
+use domain::envelope::{Actor, Position, StreamId};
+use domain::ids::{ClientId, PrivacyJobId, SubjectId};
 use domain::origin::Origin;
 use domain::ports::StoreUnavailable;
 use domain::ports::privacy::{Findings, OpenJob};
@@ -11,7 +11,9 @@ use domain::privacy::job::{
     CopiesCleaned, DataFound, JobCommand, JobCompleted, JobKind, JobRefusal, JobRequested, JobStatus,
     KeysDestroyed, NamedBy, PrivacyJob,
 };
+use domain::privacy::policy::{PolicyCommand, PrivacyPolicy, RetentionKind, RetentionRan};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{PrivacyBench, PrivacyOptions};
 use crate::context::CommandContext;
@@ -69,7 +71,15 @@ pub async fn begin(
 /// Does what jobs there are, again and again.
 pub(super) async fn keep_working(bench: &PrivacyBench, options: PrivacyOptions, mine: &CancellationToken) {
     let clock = &bench.runtime.clock;
+    let mut retention_due = clock.now();
     while !mine.is_cancelled() {
+        if clock.now() >= retention_due {
+            retention_due = clock.now() + options.retention;
+            if let Err(error) = retain(bench).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "content that is not kept waits for its end");
+            }
+        }
         match bench.data.open_jobs(BATCH).await {
             Ok(jobs) => {
                 for job in jobs {
@@ -92,20 +102,37 @@ pub(super) async fn keep_working(bench: &PrivacyBench, options: PrivacyOptions, 
     }
 }
 
+/// Ends what had its time; each run that ended something is an event, a client each.
+async fn retain(bench: &PrivacyBench) -> Result<(), Stuck> {
+    for (client, destroyed) in bench.data.end_content().await? {
+        let (run, at) = (bench.runtime.ids.next(), bench.runtime.clock.now());
+        let ran = RetentionRan { run, kind: RetentionKind::CallContent, destroyed, at };
+        let stream = StreamId::new("retention", run);
+        let mut session = Session::<PrivacyPolicy>::on_new_stream(bench.runtime.clone(), stream);
+        let noted = session.execute(&PolicyCommand::Ran(ran), &of_the_node(client, run), None).await;
+        noted.map_err(|error| StoreUnavailable(error.to_string()))?;
+    }
+    Ok(())
+}
+
+fn of_the_node(client: ClientId, correlation_id: Uuid) -> CommandContext {
+    CommandContext {
+        client,
+        correlation_id,
+        causation_id: None,
+        actor: Actor::System("privacy".to_owned()),
+        request_id: None,
+        traceparent: None,
+        command_id: None,
+    }
+}
+
 /// Takes a job as far as it goes now.
 async fn work(bench: &PrivacyBench, options: PrivacyOptions, open: OpenJob) -> Result<(), Stuck> {
     let clock = &bench.runtime.clock;
     let mut job = Job {
         session: Session::new(bench.runtime.clone(), open.id.stream()),
-        context: CommandContext {
-            client: open.client,
-            correlation_id: open.id.0,
-            causation_id: None,
-            actor: Actor::System("privacy".to_owned()),
-            request_id: None,
-            traceparent: None,
-            command_id: None,
-        },
+        context: of_the_node(open.client, open.id.0),
         through: Position::START,
     };
     job.session.ensure_loaded().await?;

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use domain::envelope::Time;
+use domain::envelope::{StreamId, Time};
 use domain::ids::{ClientId, SubjectId};
 use domain::ports::StoreUnavailable;
 use domain::ports::vault::VaultError;
@@ -387,7 +387,43 @@ impl SubjectKeys {
         self.0.vault.parts().0
     }
 
-    fn now(&self) -> Time {
+    /// Notes that the key of the stream itself is to be destroyed once the stream has ended.
+    pub(crate) async fn end_with(&self, client: ClientId, stream: &StreamId) -> Result<(), VaultError> {
+        const NOTE: &str = "INSERT INTO content_keys (stream, client_id, created_at) VALUES ($1, $2, $3) \
+                            ON CONFLICT (stream) DO NOTHING";
+        let now = self.now().timestamp_micros();
+        let done = on!(self.db(), pool => sqlx::query(NOTE).bind(stream.as_str()).bind(client.0).bind(now)
+            .execute(pool).await.map(drop));
+        done.map_err(|error| unavailable(error).into())
+    }
+
+    /// Streams whose keys end with them, by name, after one; whose, and since when.
+    pub(crate) async fn ending(
+        &self,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<(String, ClientId, Time)>, VaultError> {
+        const ENDING: &str = "SELECT stream, client_id, created_at FROM content_keys WHERE stream > $1 \
+                              ORDER BY stream LIMIT $2";
+        let rows: Result<Vec<(String, Uuid, i64)>, sqlx::Error> = on!(self.db(), pool => {
+            sqlx::query(ENDING).bind(after).bind(i64::from(limit)).fetch_all(pool).await.and_then(|rows| {
+                rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
+            })
+        });
+        let rows = rows.map_err(unavailable)?;
+        let time = |micros| Time::from_timestamp_micros(micros).unwrap_or_default();
+        Ok(rows.into_iter().map(|(stream, client, since)| (stream, ClientId(client), time(since))).collect())
+    }
+
+    /// The stream's key is about to be destroyed.
+    pub(crate) async fn ended(&self, stream: &StreamId) -> Result<(), VaultError> {
+        const ENDED: &str = "DELETE FROM content_keys WHERE stream = $1";
+        let done =
+            on!(self.db(), pool => sqlx::query(ENDED).bind(stream.as_str()).execute(pool).await.map(drop));
+        done.map_err(|error| unavailable(error).into())
+    }
+
+    pub(crate) fn now(&self) -> Time {
         self.0.vault.parts().2.now()
     }
 

@@ -1,6 +1,6 @@
 //! Personal data wherever it is: under keys in the log, in plain in what is derived from it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +55,8 @@ pub struct DataEverywhere {
     pub rebuild: Deps,
     /// Whether this node alone uses the keys: then nobody has to be waited for.
     pub alone: bool,
+    /// How long after a call's end the content that is not kept is still readable to what steers calls.
+    pub grace: Duration,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -101,19 +103,6 @@ impl DataEverywhere {
         Ok(findings)
     }
 
-    async fn events_of(&self, stream: &StreamId) -> Result<Vec<Recorded>, StoreUnavailable> {
-        let mut events: Vec<Recorded> = Vec::new();
-        loop {
-            let after = events.last().map_or(Version::NONE, |event| event.version);
-            let page =
-                self.log.read_stream(stream, after, Direction::Forwards, PAGE).await.map_err(of_read)?;
-            if page.is_empty() {
-                return Ok(events);
-            }
-            events.extend(page);
-        }
-    }
-
     /// Until the deliveries are derived from the log up to there.
     async fn deliveries_are_at(&self, through: Position) -> Result<(), StoreUnavailable> {
         let until = self.clock.now() + FOLLOWING;
@@ -128,11 +117,12 @@ impl DataEverywhere {
 
     async fn public_events(&self, streams: &[StreamId]) -> Result<u64, StoreUnavailable> {
         // one that remembers nothing of what calls were
-        let publisher = Publisher::new(Arc::new(self.log.clone()));
+        let publisher = Publisher::new(Arc::new(self.log.as_shown()));
         let (mut bodies, mut replaced) = (Vec::new(), 0);
         let told = [CallId::CATEGORY, IvrSessionId::CATEGORY];
         for stream in streams.iter().filter(|stream| told.contains(&stream.category())) {
-            let events = self.events_of(stream).await?;
+            let events = self.log.as_shown();
+            let events = events_of(&events, stream).await?;
             let told = publisher.of(&events).await.map_err(|error| StoreUnavailable(error.to_string()))?;
             bodies.extend(told.into_iter().map(|event| (event.position, event.body)));
             if bodies.len() >= BATCH {
@@ -145,7 +135,7 @@ impl DataEverywhere {
     async fn attempts(&self, streams: &[StreamId]) -> Result<u64, StoreUnavailable> {
         let (mut docs, mut replaced) = (Vec::new(), 0);
         for stream in streams.iter().filter(|stream| stream.category() == Delivery::CATEGORY) {
-            for event in self.events_of(stream).await? {
+            for event in events_of(&self.log, stream).await? {
                 let decoded = DeliveryEvent::decode(&event.event_type, event.schema, &event.payload);
                 let Ok(DeliveryEvent::Attempted(fact)) = decoded else { continue };
                 let recorded = RecordedAttempt {
@@ -163,6 +153,18 @@ impl DataEverywhere {
             }
         }
         Ok(replaced + self.views.replace_attempts(&docs).await?)
+    }
+}
+
+async fn events_of(log: &PrivateLog, stream: &StreamId) -> Result<Vec<Recorded>, StoreUnavailable> {
+    let mut events: Vec<Recorded> = Vec::new();
+    loop {
+        let after = events.last().map_or(Version::NONE, |event| event.version);
+        let page = log.read_stream(stream, after, Direction::Forwards, PAGE).await.map_err(of_read)?;
+        if page.is_empty() {
+            return Ok(events);
+        }
+        events.extend(page);
     }
 }
 
@@ -274,6 +276,14 @@ impl PersonalData for DataEverywhere {
         let sealed = self.vault.seal(job.client, &place(job.id), &doc).await.map_err(of_vault)?;
         self.jobs.keep(job, &sealed, until).await?;
         Ok(findings)
+    }
+
+    async fn end_content(&self) -> Result<BTreeMap<ClientId, u64>, StoreUnavailable> {
+        let ended = self.log.end_content(self.grace).await?;
+        if !ended.is_empty() {
+            self.log.keys().scrub().await?;
+        }
+        Ok(ended)
     }
 
     async fn exported(

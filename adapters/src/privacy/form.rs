@@ -1,7 +1,7 @@
 //! The sealed form of a value, byte by byte.
 //!
 //! ```text
-//! 1 byte    1, the version
+//! 1 byte    the version: 1, or 2 for what is not kept, which no view opens
 //! 1 byte    n, how many keys (1 to 8)
 //! n × 16    ids of the keys
 //! 32        print of the key: a hash that no second key has (XChaCha20-Poly1305 alone does not commit to its key)
@@ -24,7 +24,8 @@ use uuid::Uuid;
 
 use crate::keys::SubjectKey;
 
-const VERSION: u8 = 1;
+const KEPT: u8 = 1;
+const PASSING: u8 = 2;
 const NONCE: usize = 24;
 const PRINT: usize = 32;
 const TAG: usize = 16;
@@ -42,9 +43,10 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn bound(&self, path: &str, ids: &[u8]) -> Vec<u8> {
+    fn bound(&self, version: u8, path: &str, ids: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(192);
-        bytes.extend(b"voxledger personal\0\x01");
+        bytes.extend(b"voxledger personal\0");
+        bytes.push(version);
         bytes.extend(self.client.0.as_bytes());
         bytes.extend(self.event.as_bytes());
         bytes.extend(self.schema.to_be_bytes());
@@ -60,6 +62,7 @@ impl Place<'_> {
 /// A sealed value, not opened yet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sealed<'a> {
+    version: u8,
     ids: &'a [u8],
     print: &'a [u8; PRINT],
     nonce: &'a [u8; NONCE],
@@ -72,14 +75,19 @@ impl<'a> Sealed<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let (&[version, keys], rest) = bytes.split_first_chunk()?;
         let keys = usize::from(keys);
-        if version != VERSION || !(1..=MOST_KEYS).contains(&keys) {
+        if !matches!(version, KEPT | PASSING) || !(1..=MOST_KEYS).contains(&keys) {
             return None;
         }
         let (ids, rest) = rest.split_at_checked(keys * 16)?;
         let (print, rest) = rest.split_first_chunk()?;
         let (nonce, rest) = rest.split_first_chunk()?;
         let (text, tag) = rest.split_last_chunk()?;
-        Some(Self { ids, print, nonce, text, tag })
+        Some(Self { version, ids, print, nonce, text, tag })
+    }
+
+    /// Whether it is not kept: no view shows it.
+    pub(super) fn is_passing(&self) -> bool {
+        self.version == PASSING
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = Uuid> + 'a {
@@ -93,7 +101,7 @@ impl<'a> Sealed<'a> {
             return None;
         }
         let mut plain = self.text.to_vec();
-        let bound = place.bound(path, self.ids);
+        let bound = place.bound(self.version, path, self.ids);
         let cipher = XChaCha20Poly1305::new(&key.into());
         let (nonce, tag) = (XNonce::from(*self.nonce), Tag::from(*self.tag));
         cipher.decrypt_in_place_detached(&nonce, &bound, &mut plain, &tag).ok()?;
@@ -101,22 +109,25 @@ impl<'a> Sealed<'a> {
     }
 }
 
-/// Seals `plain` under all of the keys and appends it; false if it cannot be.
+/// Seals `plain` under all of the keys and appends it; false if it cannot be. The field: its path, and whether it is not
+/// kept.
 pub(super) fn seal(
     into: &mut Vec<u8>,
     keys: &[Arc<SubjectKey>],
     nonce: [u8; NONCE],
     place: &Place<'_>,
-    path: &str,
+    field: (&str, bool),
     plain: &[u8],
 ) -> bool {
+    let (path, passing) = field;
+    let version = if passing { PASSING } else { KEPT };
     let (key, print) = united(keys);
-    into.extend([VERSION, keys.len() as u8]);
+    into.extend([version, keys.len() as u8]);
     let ids_at = into.len();
     for key in keys {
         into.extend(key.id.as_bytes());
     }
-    let bound = place.bound(path, &into[ids_at..]);
+    let bound = place.bound(version, path, &into[ids_at..]);
     into.extend(print);
     into.extend(nonce);
     let text_at = into.len();
@@ -170,7 +181,7 @@ mod tests {
         };
         for keys in [vec![key(1)], vec![key(1), key(2)]] {
             let mut bytes = Vec::new();
-            assert!(seal(&mut bytes, &keys, [9; NONCE], &place, "from", b"+12025550123"));
+            assert!(seal(&mut bytes, &keys, [9; NONCE], &place, ("from", false), b"+12025550123"));
             assert_eq!(bytes.len(), sealed_len(keys.len(), 12));
             let sealed = Sealed::read(&bytes).unwrap();
             assert_eq!(sealed.keys().collect::<Vec<_>>(), keys.iter().map(|key| key.id).collect::<Vec<_>>());

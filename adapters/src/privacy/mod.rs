@@ -6,7 +6,9 @@
 
 mod data;
 mod form;
+mod levels;
 mod persons;
+mod retention;
 mod scan;
 mod store;
 mod walk;

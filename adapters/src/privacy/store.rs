@@ -8,11 +8,14 @@ use domain::envelope::{Actor, NewEvent, Position, Recorded, StreamId, Version};
 use domain::ids::{ClientId, SubjectId};
 use domain::ports::event_store::{AppendError, Appended, Direction, EventStore, Expected, ReadError};
 use domain::ports::vault::VaultError;
+use domain::privacy::content::ContentLevel;
 use domain::privacy::{About, Side, Subject, Whose, about, is_about_somebody, mentioned, whose};
 use uuid::Uuid;
 
 use super::form::{MOST_KEYS, Place, Sealed, seal, sealed_len};
+use super::levels::Levels;
 use super::persons::{Persons, Remembered};
+use super::retention::has_content;
 use super::walk::{Form, Found, bytes_of, find, write_bytes};
 use crate::keys::{SubjectKey, SubjectKeyState, SubjectKeys};
 
@@ -27,8 +30,13 @@ pub struct PrivateLog {
     inner: Arc<dyn EventStore>,
     keys: SubjectKeys,
     persons: Arc<Remembered>,
+    pub(super) levels: Arc<Levels>,
+    /// How much of calls is kept where the client says nothing.
+    pub(super) default_level: ContentLevel,
     /// The only types whose personal data is opened.
     opens: Option<&'static [&'static str]>,
+    /// Whether what is not kept is opened.
+    passing: bool,
 }
 
 /// Why a payload could not be sealed.
@@ -69,14 +77,41 @@ fn unreadable(error: VaultError) -> ReadError {
 /// An event whose personal fields were found.
 struct Plan {
     event: usize,
-    fields: Vec<(Found, Vec<SubjectId>)>,
+    fields: Vec<Planned<SubjectId>>,
+}
+
+/// A personal field, whose it is, and whether it is not kept.
+struct Planned<S> {
+    found: Found,
+    subjects: Vec<S>,
+    passing: bool,
 }
 
 impl PrivateLog {
     /// Seals before `inner`.
     #[must_use]
     pub fn new(inner: Arc<dyn EventStore>, keys: SubjectKeys) -> Self {
-        Self { inner, keys, persons: Arc::default(), opens: None }
+        Self {
+            inner,
+            keys,
+            persons: Arc::default(),
+            levels: Arc::default(),
+            default_level: ContentLevel::Everything,
+            opens: None,
+            passing: true,
+        }
+    }
+
+    /// The same log; of the calls of clients that say nothing so much is kept.
+    #[must_use]
+    pub fn keeping(self, level: ContentLevel) -> Self {
+        Self { default_level: level, ..self }
+    }
+
+    /// The same log as it is shown: what is not kept stays sealed.
+    #[must_use]
+    pub fn as_shown(&self) -> Self {
+        Self { passing: false, ..self.clone() }
     }
 
     /// The log as it is stored.
@@ -99,7 +134,7 @@ impl PrivateLog {
         let mut wanted: HashMap<ClientId, Vec<SubjectId>> = HashMap::new();
         for plan in &plans {
             let of_client = wanted.entry(events[plan.event].client_id).or_default();
-            of_client.extend(plan.fields.iter().flat_map(|(_, subjects)| subjects));
+            of_client.extend(plan.fields.iter().flat_map(|field| &field.subjects));
         }
         let mut keys: HashMap<(ClientId, SubjectId), Arc<SubjectKey>> = HashMap::new();
         for (client, mut subjects) in wanted {
@@ -114,11 +149,11 @@ impl PrivateLog {
             let key = |subject: &SubjectId| {
                 keys.get(&(event.client_id, *subject)).cloned().ok_or(SealError::Keys(VaultError::Destroyed))
             };
-            let fields: Vec<(Found, Vec<Arc<SubjectKey>>)> = plan
-                .fields
-                .into_iter()
-                .map(|(found, subjects)| Ok((found, subjects.iter().map(key).collect::<Result<_, _>>()?)))
-                .collect::<Result<_, SealError>>()?;
+            let fields = plan.fields.into_iter().map(|field| {
+                let subjects = field.subjects.iter().map(key).collect::<Result<_, _>>()?;
+                Ok(Planned { found: field.found, subjects, passing: field.passing })
+            });
+            let fields: Vec<Planned<Arc<SubjectKey>>> = fields.collect::<Result<_, SealError>>()?;
             event.payload = self.rewrite(stream, event, &fields)?;
         }
         Ok(events)
@@ -128,7 +163,7 @@ impl PrivateLog {
         &self,
         stream: &StreamId,
         event: &NewEvent,
-        fields: &[(Found, Vec<Arc<SubjectKey>>)],
+        fields: &[Planned<Arc<SubjectKey>>],
     ) -> Result<Vec<u8>, SealError> {
         let place = Place {
             client: event.client_id,
@@ -140,12 +175,12 @@ impl PrivateLog {
         let plain = &event.payload;
         let mut payload = Vec::with_capacity(plain.len() + 160 * fields.len());
         let mut at = 0;
-        for (found, keys) in fields {
+        for Planned { found, subjects: keys, passing } in fields {
             payload.extend(&plain[at..found.whole.start]);
             payload.extend(Form::Sealed.head());
             write_bytes(&mut payload, sealed_len(keys.len(), found.value.len()));
             let value = &plain[found.value.clone()];
-            if !seal(&mut payload, keys, self.keys.nonce(), &place, &found.path, value) {
+            if !seal(&mut payload, keys, self.keys.nonce(), &place, (&found.path, *passing), value) {
                 return Err(SealError::Refused("a personal value is too large to be sealed"));
             }
             at = found.whole.end;
@@ -170,6 +205,10 @@ impl PrivateLog {
         let mut plans = Vec::with_capacity(found.len());
         for (at, fields) in &found {
             let event = &events[*at];
+            let level = match has_content(stream.category()) {
+                true => self.level_of(event.client_id, stream).await?,
+                false => ContentLevel::Everything,
+            };
             let mut owned = Vec::with_capacity(fields.len());
             for field in fields {
                 let value = &event.payload[field.value.clone()];
@@ -204,7 +243,17 @@ impl PrivateLog {
                         }
                     }
                 };
-                owned.push((field.clone(), subjects));
+                let mut subjects = subjects;
+                let passing = !level.keeps(&event.event_type, field.field());
+                if passing {
+                    let own = self.name(event, &Subject::Stream(stream.clone())).await?;
+                    self.ends_with(event.client_id, stream).await?;
+                    if !subjects.contains(&own) {
+                        subjects.truncate(MOST_KEYS - 1);
+                        subjects.push(own);
+                    }
+                }
+                owned.push(Planned { found: field.clone(), subjects, passing });
             }
             plans.push(Plan { event: *at, fields: owned });
         }
@@ -380,7 +429,7 @@ impl PrivateLog {
         let keys = self.keys.opening(ids).await.map_err(unreadable)?;
         for (at, fields) in sealed {
             let event = &mut events[at];
-            event.payload = opened(event, &fields, &keys)?;
+            event.payload = opened(event, &fields, &keys, self.passing)?;
         }
         Ok(events)
     }
@@ -394,11 +443,12 @@ fn actor(event: &NewEvent, stream: &StreamId) -> Subject {
     }
 }
 
-/// The payload with everything opened whose keys are there.
+/// The payload with everything opened whose keys are there; what is not kept only if `all` is wanted.
 fn opened(
     event: &Recorded,
     fields: &[Found],
     keys: &HashMap<Uuid, SubjectKeyState>,
+    all: bool,
 ) -> Result<Vec<u8>, ReadError> {
     let place = Place {
         client: event.client_id,
@@ -424,7 +474,7 @@ fn opened(
                 _ => None,
             })
             .collect();
-        if let Some(alive) = alive {
+        if let Some(alive) = alive.filter(|_| all || !sealed.is_passing()) {
             let plain = sealed.open(&alive, &place, &field.path).ok_or_else(|| damaged(field))?;
             payload.extend(&stored[at..field.whole.start]);
             payload.extend(Form::Plain.head());
@@ -471,7 +521,7 @@ impl EventStore for PrivateLog {
     }
 
     fn for_reader_of(&self, types: &'static [&'static str]) -> Option<Arc<dyn EventStore>> {
-        Some(Arc::new(Self { opens: Some(types), ..self.clone() }))
+        Some(Arc::new(Self { opens: Some(types), passing: false, ..self.clone() }))
     }
 
     fn engine(&self) -> &'static str {

@@ -72,7 +72,7 @@ impl Edges {
         let ids: Arc<dyn Ids> = Arc::new(RandomIds);
         let (keys, vault) = open_vault(config, &clock, &ids).await?;
         let views = open_views(config, &vault).await?;
-        let private = PrivateLog::new(log.store(), vault.subject_keys(config.privacy.key_life()));
+        let private = private_log(config, &log, &vault);
         let (vault, webhooks) = (Arc::new(vault), Arc::new(webhooks));
         let step_webhooks = Arc::new(HttpStepWebhooks::new(guard.clone()).context("cannot set up TLS")?);
         Ok(Self {
@@ -130,7 +130,12 @@ pub(crate) async fn open_private(
     }
     let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
     let (_, vault) = open_vault(config, &clock, &ids).await?;
-    Ok((PrivateLog::new(log.store(), vault.subject_keys(config.privacy.key_life())), vault))
+    Ok((private_log(config, log, &vault), vault))
+}
+
+fn private_log(config: &Config, log: &EventLog, vault: &KeyVault) -> PrivateLog {
+    let keys = vault.subject_keys(config.privacy.key_life());
+    PrivateLog::new(log.store(), keys).keeping(config.privacy.call_content)
 }
 
 /// Opens the views.

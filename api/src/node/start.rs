@@ -20,6 +20,7 @@ use adapters::telephony::telnyx::WebhookVerifier;
 use anyhow::Context as _;
 use domain::envelope::{Position, Time};
 use domain::ids::{ClientId, MenuId, NumberId};
+use domain::ports::event_store::EventStore;
 use domain::ports::vault::Vault;
 use domain::ports::work::WorkStore;
 use domain::webhook::schedule::Schedule;
@@ -168,7 +169,7 @@ impl Node {
 
         let (view_store, queries): (Arc<dyn ViewStore>, Arc<dyn Queries>) = (views.clone(), views.clone());
         let deps = runner::Deps {
-            log: Arc::new(private.clone()),
+            log: Arc::new(private.as_shown()),
             views: view_store.clone(),
             clock: runtime.clock.clone(),
             owner: runtime.node.to_string(),
@@ -217,9 +218,11 @@ impl Node {
         let schedule = Schedule::new(config.webhooks.retry_schedule.0.clone());
         let courier = Courier::new(runtime.clone(), edges.vault.clone(), edges.webhooks, schedule);
         let courier = Arc::new(courier);
+        // what is not kept is told to nobody
+        let shown: Arc<dyn EventStore> = Arc::new(private.as_shown());
         let deliveries = WebhookBench {
-            runtime: runtime.clone(),
-            public: Arc::new(Publisher::new(runtime.store.clone())),
+            runtime: Runtime { store: shown.clone(), ..runtime.clone() },
+            public: Arc::new(Publisher::new(shown.clone())),
             store: views.clone(),
             leases: views.clone(),
             courier: courier.clone(),
@@ -231,6 +234,7 @@ impl Node {
             views: (*views).clone(),
             rebuild: remade,
             alone: edges.keys.is_exclusive(),
+            grace: config.privacy.content_grace,
             clock: runtime.clock.clone(),
         };
         let privacy = PrivacyBench { runtime: runtime.clone(), data: Arc::new(data), leases: views.clone() };

@@ -86,6 +86,10 @@ pub trait PersonalData: fmt::Debug + Send + Sync {
         until: Time,
     ) -> Result<Findings, StoreUnavailable>;
 
+    /// Destroys the keys of content that is not kept, of calls and sessions that are over; answers how many of each
+    /// client's.
+    async fn end_content(&self) -> Result<BTreeMap<ClientId, u64>, StoreUnavailable>;
+
     /// What was collected, as JSON, if it is still kept.
     async fn exported(
         &self,

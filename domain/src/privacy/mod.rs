@@ -3,8 +3,10 @@
 //! [`whose`] names, for every personal field of every event, the person it belongs to; a field that is not named
 //! there cannot be stored. [`about`] tells which person a stream is about.
 
+pub mod content;
 mod context;
 pub mod job;
+pub mod policy;
 mod subject;
 mod whose;
 

@@ -32,9 +32,11 @@ use domain::number::{NumberAdded, NumberEvent, NumberRemoved, NumberRerouted, Ro
 use domain::origin::Origin;
 use domain::phone::Party;
 use domain::ports::vault::Sealed;
+use domain::privacy::content::ContentLevel;
 use domain::privacy::job::{
     CopiesCleaned, DataFound, JobCompleted, JobKind, JobRequested, KeysDestroyed, NamedBy, PrivacyJobEvent,
 };
+use domain::privacy::policy::{PolicyChanged, PolicyEvent, RetentionKind, RetentionRan};
 use domain::provider::{AccountTerms, ProviderConfigured, ProviderEvent, ProviderKind, ProviderRemoved};
 use domain::user::{
     LoginFailed, PasswordChanged, Role, SignedOut, UserCreated, UserDeleted, UserEvent, UserTerms,
@@ -730,5 +732,13 @@ pub fn privacy_job() -> Vec<PrivacyJobEvent> {
         }
         .into(),
         JobCompleted { nothing_found: false, until: Some(at(86_400_000_000)), at: at(4) }.into(),
+    ]
+}
+
+pub fn privacy_policy() -> Vec<PolicyEvent> {
+    let call_content = Some(ContentLevel::BasicAttributesOnly);
+    vec![
+        PolicyChanged { call_content, origin: origin(), at: at(0) }.into(),
+        RetentionRan { run: id(63), kind: RetentionKind::CallContent, destroyed: 12, at: at(1) }.into(),
     ]
 }

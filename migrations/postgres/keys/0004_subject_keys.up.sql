@@ -31,3 +31,10 @@ CREATE TABLE privacy_exports (
 );
 
 CREATE INDEX privacy_exports_by_client ON privacy_exports (client_id);
+
+-- Keys that end with the call or session they belong to: of content that is not kept.
+CREATE TABLE content_keys (
+    stream     text COLLATE "C" PRIMARY KEY,
+    client_id  uuid NOT NULL,
+    created_at bigint NOT NULL
+);

@@ -31,3 +31,10 @@ CREATE TABLE privacy_exports (
 ) STRICT;
 
 CREATE INDEX privacy_exports_by_client ON privacy_exports (client_id);
+
+-- Keys that end with the call or session they belong to: of content that is not kept.
+CREATE TABLE content_keys (
+    stream     text PRIMARY KEY,
+    client_id  blob NOT NULL,
+    created_at integer NOT NULL
+) STRICT;

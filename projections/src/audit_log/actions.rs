@@ -14,7 +14,9 @@ use domain::number::NumberEvent;
 use domain::origin::Origin;
 use domain::personal::Personal;
 use domain::phone::Party;
+use domain::privacy::content::ContentLevel;
 use domain::privacy::job::{JobKind, PrivacyJobEvent};
+use domain::privacy::policy::PolicyEvent;
 use domain::provider::{AccountTerms, ProviderEvent, ProviderKind};
 use domain::user::{UserEvent, UserTerms};
 use domain::webhook::delivery::DeliveryEvent;
@@ -259,6 +261,10 @@ audited! {
             made(json!({"subject": e.subject.to_string(), "named_by": e.named_by.as_str()})).from(&e.origin);
         "privacy_job.requested", Requested(e) if e.kind == JobKind::Export => SUBJECT_EXPORT_REQUESTED:
             made(json!({"subject": e.subject.to_string(), "named_by": e.named_by.as_str()})).from(&e.origin);
+    }
+    PolicyEvent of ClientId by asked_for as |_| {
+        "privacy_policy.changed", Changed(e) => PRIVACY_SETTINGS_CHANGED:
+            made(json!({"call_content": e.call_content.map(ContentLevel::as_str)})).from(&e.origin);
     }
     MenuEvent of MenuId by anybody as |_| {
         "ivr_menu.created", Created(e) => IVR_MENU_CREATED: made(menu_terms(&e.terms));

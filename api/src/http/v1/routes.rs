@@ -75,6 +75,8 @@ use crate::http::middleware::Idempotent;
     privacy::export::export_subject,
     privacy::get::get_privacy_job,
     privacy::result::get_subject_export,
+    privacy::settings::get_privacy_settings,
+    privacy::settings::patch_privacy_settings,
     webhooks::event_types::list_event_types,
     webhooks::deliveries::get::get_webhook_delivery,
     webhooks::deliveries::events::list_webhook_delivery_events,
@@ -194,6 +196,8 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(privacy::erase::erase_subject)
             .service(privacy::export::export_subject)
             .service(privacy::get::get_privacy_job)
-            .service(privacy::result::get_subject_export),
+            .service(privacy::result::get_subject_export)
+            .service(privacy::settings::get_privacy_settings)
+            .service(privacy::settings::patch_privacy_settings),
     );
 }

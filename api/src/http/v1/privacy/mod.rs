@@ -5,5 +5,6 @@ pub mod export;
 pub mod get;
 mod request;
 pub mod result;
+pub mod settings;
 mod subject;
 mod view;
