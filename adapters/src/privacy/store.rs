@@ -463,6 +463,7 @@ fn opened(
     };
     let stored = &event.payload;
     let mut payload = Vec::with_capacity(stored.len());
+    let mut bound = Vec::with_capacity(192);
     let mut at = 0;
     for field in fields {
         let sealed = bytes_of(&stored[field.value.clone()]).and_then(Sealed::read);
@@ -475,10 +476,11 @@ fn opened(
             })
             .collect();
         if let Some(alive) = alive.filter(|_| all || !sealed.is_passing()) {
-            let plain = sealed.open(&alive, &place, &field.path).ok_or_else(|| damaged(field))?;
             payload.extend(&stored[at..field.whole.start]);
             payload.extend(Form::Plain.head());
-            payload.extend(plain);
+            if !sealed.open(&mut payload, &alive, (&place, &field.path), &mut bound) {
+                return Err(damaged(field));
+            }
             at = field.whole.end;
         }
     }
