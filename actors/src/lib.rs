@@ -11,6 +11,7 @@ pub mod directory;
 pub mod history;
 pub mod ivr;
 pub mod live;
+pub mod privacy;
 pub mod runtime;
 pub mod sealer;
 pub mod session;

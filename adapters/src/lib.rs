@@ -7,6 +7,7 @@ pub mod http;
 pub mod ids;
 pub mod ivr_webhook;
 pub mod keys;
+pub mod privacy;
 pub mod read_models;
 pub mod seals;
 pub mod telephony;

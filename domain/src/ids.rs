@@ -117,6 +117,10 @@ ids! {
     LegId = "leg" in "carrier_leg";
     /// A carrier's webhook that belongs to no call. Never shown at the edge.
     CarrierEventId = "cevt" in "carrier_event";
+    /// Whom personal data belongs to: a pseudonym, a keyed hash within a client.
+    SubjectId = "sub" in "subject";
+    /// An erasure or an export of what is known of a subject.
+    PrivacyJobId = "prv" in "privacy_job";
 }
 
 /// The stream of a resource, by the id the edge shows of it or by the stream's own name.

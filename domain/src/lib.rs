@@ -22,6 +22,7 @@ pub mod origin;
 pub mod personal;
 pub mod phone;
 pub mod ports;
+pub mod privacy;
 pub mod provider;
 #[cfg(any(test, feature = "conformance"))]
 pub mod testing;

@@ -32,6 +32,9 @@ use domain::ivr::session::SessionEvent;
 use domain::leg::LegEvent;
 use domain::login::LoginEvent;
 use domain::number::NumberEvent;
+use domain::privacy::job::PrivacyJobEvent;
+use domain::privacy::policy::PolicyEvent;
+use domain::privacy::whose;
 use domain::provider::ProviderEvent;
 use domain::user::UserEvent;
 use domain::webhook::delivery::DeliveryEvent;
@@ -66,6 +69,8 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<LoginEvent>(specimens::login());
     proof.prove::<EndpointEvent>(specimens::endpoint());
     proof.prove::<DeliveryEvent>(specimens::delivery());
+    proof.prove::<PrivacyJobEvent>(specimens::privacy_job());
+    proof.prove::<PolicyEvent>(specimens::privacy_policy());
     proof.prove::<LegEvent>(specimens::leg_bound());
     proof.prove::<CarrierInboxEvent>(specimens::carrier_event());
 }
@@ -137,6 +142,30 @@ fn every_golden_file_can_be_read_by_exactly_one_aggregate() {
         names.insert(name);
     }
     assert!(names.len() >= 38, "golden files may be added, never removed: {} are left", names.len());
+}
+
+#[test]
+fn every_personal_field_of_every_event_belongs_to_somebody() {
+    #[derive(Default)]
+    struct Owned(BTreeSet<String>);
+    impl Proof for Owned {
+        fn prove<E: DomainEvent + Debug + PartialEq>(&mut self, specimens: Vec<E>) {
+            for event in specimens {
+                for field in msgpack::personal(&event.encode()) {
+                    let name = format!("{} {field}", event.event_type());
+                    assert!(
+                        whose(event.event_type(), &field).is_some(),
+                        "say in `whose` whom {name} belongs to"
+                    );
+                    self.0.insert(name);
+                }
+            }
+        }
+    }
+    let mut owned = Owned::default();
+    every_aggregate(&mut owned);
+    // what is written down here is met, so that a specimen that leaves it out does not hide it
+    assert!(owned.0.len() >= 40, "{:?}", owned.0);
 }
 
 #[test]

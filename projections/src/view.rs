@@ -70,6 +70,9 @@ pub trait View: Send + Sync + 'static {
     const FOLDS: bool;
     /// Whether a row is made from one stream only. Then a stream's first event has no row yet, and none is looked for.
     const ONE_STREAM: bool = true;
+    /// The types of events whose personal data it shows, `None` for all: that of others need not be opened, and reads
+    /// as erased.
+    const PERSONAL: Option<&'static [&'static str]> = None;
     /// A row.
     type Row: Row;
     /// What an event means to this view.

@@ -75,6 +75,7 @@ def things(base: str) -> dict[str, str]:
         "NUMBER": made(base, "numbers", {"number": "+12025550199", "route": {"type": "reject"}}),
         "CALL": made(base, "calls", {"to": "+12025550123"}),
         "API_KEY": made(base, "auth/api-keys", {"name": "k", "scopes": ["calls:read"]}),
+        "PRIVACY_JOB": made(base, "privacy/subjects/export", {"phone": "+12025550123"}),
         "EXPORT": made(base, "audit/exports", {}),
         "USER": made(base, "auth/users", user),
         "MENU": menu,

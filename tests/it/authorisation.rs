@@ -122,8 +122,11 @@ async fn things(world: &World) -> Result<BTreeMap<&'static str, String>> {
         Ok((export["status"] == "ready").then_some(()))
     })
     .await?;
+    let job = json!({"phone": "+12025550123"});
+    let job = id(world.api.post("/api/v1/privacy/subjects/export", job).await?.data()?)?;
     Ok(BTreeMap::from([
         ("/api/v1/audit/exports/", export),
+        ("/api/v1/privacy/jobs/", job),
         ("/api/v1/webhooks/", webhook),
         ("/api/v1/webhooks/deliveries/", delivery),
         ("/api/v1/auth/clients/", client),

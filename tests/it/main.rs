@@ -17,6 +17,7 @@ mod limits;
 mod live;
 mod numbers;
 mod outbound;
+mod privacy;
 mod providers;
 mod siege;
 mod system;

@@ -5,10 +5,12 @@
 
 mod api_keys;
 mod audit_log;
+mod blind;
 mod calls;
 mod checkpoints;
 mod clients;
 mod db;
+mod erasure;
 mod ivr;
 mod leases;
 mod list;

@@ -170,7 +170,7 @@ impl SqlViews {
                 args.push(Value::Int(generation.0))?;
                 let values = row.values().map_err(|error| sqlx::Error::Encode(error.into()))?;
                 for value in values {
-                    args.push(value)?;
+                    args.push(self.blind.stored(value))?;
                 }
             }
             tx.execute(made(sql), args).await?;

@@ -5,6 +5,7 @@
 mod event_store;
 mod idempotency;
 mod keys;
+mod privacy;
 mod read_models;
 mod seals;
 mod shared_limits;

@@ -11,6 +11,7 @@ use super::identity_provider::IdentityProviderConfig;
 use super::ivr::IvrConfig;
 use super::keys::KeysConfig;
 use super::limits::LimitsConfig;
+use super::privacy::PrivacyConfig;
 use super::providers::{AnthropicConfig, GoogleConfig, GroqConfig, OpenaiConfig};
 use super::setting::Setting;
 use super::sources::Sources;
@@ -77,6 +78,8 @@ tree! {
     ivr: IvrConfig,
     /// The audit log.
     audit: AuditConfig,
+    /// Personal data.
+    privacy: PrivacyConfig,
     /// Logs and traces.
     telemetry: TelemetryConfig,
 }

@@ -81,6 +81,7 @@ named!(
     ApiKeyId = "API key",
     CallId = "call",
     NumberId = "number",
+    PrivacyJobId = "privacy job",
     MenuId = "menu",
     IvrSessionId = "session",
     AgentId = "agent",

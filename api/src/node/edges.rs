@@ -9,6 +9,7 @@ use adapters::event_store::{EventLog, Target, WriterLimits};
 use adapters::ids::RandomIds;
 use adapters::ivr_webhook::HttpStepWebhooks;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
+use adapters::privacy::PrivateLog;
 use adapters::read_models::SqlViews;
 use adapters::seals::{FileWitness, HttpWitness, SealsDb};
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
@@ -30,8 +31,10 @@ use crate::config::{Config, EventStoreUrl, ReadModelsUrl};
 /// The edges of a node. After they are chosen nothing differs between one and another.
 #[derive(Debug)]
 pub struct Edges {
-    /// The log.
+    /// The log, as it is stored.
     pub log: EventLog,
+    /// The same, with personal data sealed on its way in and opened on its way out.
+    pub private: PrivateLog,
     /// The views, the leases and the work.
     pub views: SqlViews,
     /// The Merkle tree over the log.
@@ -73,14 +76,16 @@ impl Edges {
         let sender = SenderConfig { timeout, connect_timeout, ..SenderConfig::default() };
         let webhooks = HttpSender::new(guard.clone(), sender).context("cannot set TLS up")?;
         let log = open_log(config, false).await?;
-        let views = open_views(config).await?;
         let (seals, witnesses) = (open_seals(config).await?, witnesses(config)?);
         let ids: Arc<dyn Ids> = Arc::new(RandomIds);
         let (keys, vault) = open_vault(config, &clock, &ids).await?;
+        let views = open_views(config, &vault).await?;
+        let private = private_log(config, &log, &vault);
         let (vault, webhooks) = (Arc::new(vault), Arc::new(webhooks));
         let step_webhooks = Arc::new(HttpStepWebhooks::new(guard.clone()).context("cannot set up TLS")?);
         Ok(Self {
             log,
+            private,
             views,
             seals,
             witnesses,
@@ -121,16 +126,40 @@ pub(crate) async fn open_log(config: &Config, read_only: bool) -> anyhow::Result
     opened.context("cannot open the event store")
 }
 
+/// The log with its personal data opened, for commands outside of a node. `read_only`: no key store is made.
+///
+/// # Errors
+/// When the key store cannot be used.
+pub(crate) async fn open_private(
+    config: &Config,
+    log: &EventLog,
+    read_only: bool,
+) -> anyhow::Result<(PrivateLog, KeyVault)> {
+    if let (true, Database::Sqlite(path)) = (read_only, keys_database(config)?) {
+        anyhow::ensure!(path.exists(), "there is no key store at {}", path.display());
+    }
+    let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
+    let (_, vault) = open_vault(config, &clock, &ids).await?;
+    Ok((private_log(config, log, &vault), vault))
+}
+
+fn private_log(config: &Config, log: &EventLog, vault: &KeyVault) -> PrivateLog {
+    let keys = vault.subject_keys(config.privacy.key_life());
+    PrivateLog::new(log.store(), keys).keeping(config.privacy.call_content)
+}
+
 /// Opens the views.
 ///
 /// # Errors
 /// When they cannot be opened.
-pub(crate) async fn open_views(config: &Config) -> anyhow::Result<SqlViews> {
+pub(crate) async fn open_views(config: &Config, vault: &KeyVault) -> anyhow::Result<SqlViews> {
     let database = views_database(config)?;
     if let Database::Sqlite(path) = &database {
         make_room_for(path)?;
     }
-    SqlViews::open(&database).await.context("cannot open the read models")
+    let index = vault.secret("blind index").await.context("cannot use the vault")?;
+    let views = SqlViews::open(&database).await.context("cannot open the read models")?;
+    Ok(views.with_blind_index(index))
 }
 
 /// Opens the Merkle tree over the log.

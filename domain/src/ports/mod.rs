@@ -9,6 +9,7 @@ pub mod idempotency;
 pub mod ids;
 pub mod ivr_webhook;
 pub mod lease;
+pub mod privacy;
 pub mod seals;
 pub mod telephony;
 pub mod vault;

@@ -17,7 +17,7 @@ use domain::claim::{ClaimEvent, ClaimTaken};
 use domain::client::{ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged, ClientRenamed};
 use domain::envelope::{Position, Time};
 use domain::history::{ExportEvent, ExportRequested, HistoryFilter};
-use domain::ids::{AgentId, CallId, ClientId, EndpointId, IvrSessionId, MenuId, NumberId, UserId};
+use domain::ids::{AgentId, CallId, ClientId, EndpointId, IvrSessionId, MenuId, NumberId, SubjectId, UserId};
 use domain::ivr::action::{Action, Collect, Webhook};
 use domain::ivr::hours::{Hours, Override, Window};
 use domain::ivr::menu::{Globals, Item, MenuCreated, MenuDeleted, MenuEvent, MenuTerms, MenuUpdated};
@@ -33,6 +33,11 @@ use domain::number::{NumberAdded, NumberEvent, NumberRemoved, NumberRerouted, Ro
 use domain::origin::Origin;
 use domain::phone::Party;
 use domain::ports::vault::Sealed;
+use domain::privacy::content::ContentLevel;
+use domain::privacy::job::{
+    CopiesCleaned, DataFound, JobCompleted, JobKind, JobRequested, KeysDestroyed, NamedBy, PrivacyJobEvent,
+};
+use domain::privacy::policy::{PolicyChanged, PolicyEvent, RetentionKind, RetentionRan};
 use domain::provider::{AccountTerms, ProviderConfigured, ProviderEvent, ProviderKind, ProviderRemoved};
 use domain::user::{
     LoginFailed, PasswordChanged, Role, SignedOut, UserCreated, UserDeleted, UserEvent, UserTerms,
@@ -709,5 +714,46 @@ pub fn delivery() -> Vec<DeliveryEvent> {
         .into(),
         RedeliveryRequested { origin: origin(), at: at(1) }.into(),
         DeliveryCancelled { origin: origin(), at: at(2) }.into(),
+    ]
+}
+
+pub fn privacy_job() -> Vec<PrivacyJobEvent> {
+    let subject = SubjectId(id(60));
+    vec![
+        JobRequested {
+            kind: JobKind::Erase,
+            subject,
+            named_by: NamedBy::CustomerId,
+            persons: vec![subject, SubjectId(id(61))],
+            origin: origin(),
+            at: at(0),
+        }
+        .into(),
+        KeysDestroyed { keys: vec![id(62)], forgotten_at: at(30_000_000), at: at(1) }.into(),
+        DataFound {
+            events: [("call.received".to_owned(), 3)].into(),
+            streams: [("call".to_owned(), 2)].into(),
+            values: 7,
+            through: Position(41),
+            at: at(2),
+        }
+        .into(),
+        CopiesCleaned {
+            views: vec!["calls".to_owned()],
+            public_events: 4,
+            attempts: 1,
+            recordings: 1,
+            at: at(3),
+        }
+        .into(),
+        JobCompleted { nothing_found: false, until: Some(at(86_400_000_000)), at: at(4) }.into(),
+    ]
+}
+
+pub fn privacy_policy() -> Vec<PolicyEvent> {
+    let call_content = Some(ContentLevel::BasicAttributesOnly);
+    vec![
+        PolicyChanged { call_content, origin: origin(), at: at(0) }.into(),
+        RetentionRan { run: id(63), kind: RetentionKind::CallContent, destroyed: 12, at: at(1) }.into(),
     ]
 }

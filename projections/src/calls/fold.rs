@@ -88,6 +88,13 @@ pub struct Calls;
 impl View for Calls {
     const NAME: &'static str = "calls";
     const FOLDS: bool = true;
+    const PERSONAL: Option<&'static [&'static str]> = Some(&[
+        "call.received",
+        "call.leg_identified",
+        "call.queued",
+        "call.recording_saved",
+        "call.metadata_changed",
+    ]);
     type Row = CallRow;
     type Fact = CallFact;
 
@@ -323,7 +330,7 @@ impl CallRow {
 }
 
 fn reveal(party: Option<&Personal<Party>>) -> Option<String> {
-    party.and_then(|party| party.reveal()).map(|party| party.as_str().to_owned())
+    party.and_then(|party| party.shown(|party| party.as_str().to_owned()))
 }
 
 fn agent_of(route: Route) -> Option<AgentId> {

@@ -56,6 +56,8 @@ pub struct IvrSessions;
 impl View for IvrSessions {
     const NAME: &'static str = "ivr_sessions";
     const FOLDS: bool = true;
+    const PERSONAL: Option<&'static [&'static str]> =
+        Some(&["ivr_session.started", "ivr_session.collected", "ivr_session.ended"]);
     type Row = SessionRow;
     type Fact = Box<SessionEvent>;
 
@@ -78,7 +80,7 @@ impl View for IvrSessions {
             (None, SessionEvent::Started(started)) => {
                 let view = SessionView {
                     id: IvrSessionId(at.id),
-                    session_id: started.external_id.and_then(Personal::into_inner),
+                    session_id: shown(started.external_id.as_ref()),
                     call_id: started.call,
                     status: SessionStatus::Active,
                     current_menu_id: started.menu,
@@ -143,7 +145,7 @@ impl SessionView {
             }
             SessionEvent::Collected(collected) => {
                 self.used(0, 0);
-                let value = collected.value.and_then(Personal::into_inner);
+                let value = shown(collected.value.as_ref());
                 self.collected.insert(collected.name, value);
                 self.last_activity = collected.at;
             }
@@ -170,7 +172,7 @@ impl SessionView {
                 self.end_cause = Some(ended.cause);
                 self.outcome = ended.outcome.map(|outcome| OutcomeView {
                     action: outcome.action,
-                    target: outcome.target.and_then(Personal::into_inner),
+                    target: shown(outcome.target.as_ref()),
                 });
                 self.prompt = ended.farewell;
                 (self.waiting_for, self.timeout_at) = (None, None);
@@ -183,4 +185,8 @@ impl SessionView {
     fn used(&mut self, invalid: u32, silent: u32) {
         (self.invalid_count, self.timeout_count, self.retry_count) = (invalid, silent, invalid + silent);
     }
+}
+
+fn shown(value: Option<&Personal<String>>) -> Option<String> {
+    value.and_then(|value| value.shown(String::clone))
 }

@@ -59,6 +59,11 @@ impl<V: Told> Memory<V> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Forgets what is remembered.
+    pub(super) fn forget(&self) {
+        self.known().clear();
+    }
+
     /// Takes the next fact of a resource; what is told of it.
     pub(super) async fn take(
         &self,

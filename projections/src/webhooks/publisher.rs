@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::envelope::Recorded;
+use domain::ids::PrivacyJobId;
 use domain::ports::event_store::EventStore;
 use domain::ports::webhooks::{PublicEvents, PublishError};
 use domain::webhook::public::PublicEvent;
@@ -32,6 +33,12 @@ impl Publisher {
         match fact.stream.category() {
             Calls::CATEGORY => self.calls.take(&*self.log, fact).await,
             IvrSessions::CATEGORY => self.sessions.take(&*self.log, fact).await,
+            PrivacyJobId::CATEGORY => {
+                // what resources were is to be read anew: something of them may have been erased
+                self.calls.forget();
+                self.sessions.forget();
+                Ok(None)
+            }
             _ => Ok(None),
         }
     }

@@ -21,7 +21,7 @@ use super::story::{head, line, resource};
 use crate::cli::stores;
 use crate::config::Config;
 use crate::http::v1::HistoryEvent;
-use crate::node::open_log;
+use crate::node::{open_log, open_private};
 
 /// Events read at a time.
 const PAGE: usize = 512;
@@ -30,7 +30,7 @@ pub(super) async fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<()
     let stream = stream(&args.id)?;
     stores::must_be_current(&stores::log(config)?).await?;
     let log = open_log(config, true).await?;
-    let events = read(&*log.store(), &stream).await;
+    let events = read(&open_private(config, &log, true).await?.0, &stream).await;
     log.close().await;
     let events = events?;
     anyhow::ensure!(!events.is_empty(), "there is no event of {} in this log", args.id);

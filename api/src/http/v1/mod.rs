@@ -9,6 +9,7 @@ mod history;
 pub mod ivr;
 pub mod numbers;
 mod paging;
+pub mod privacy;
 mod resource;
 mod routes;
 pub mod webhooks;

@@ -3,7 +3,7 @@
 use actix_web::web::{ServiceConfig, scope};
 use utoipa::OpenApi;
 
-use super::{analytics, audit, auth, calls, ivr, numbers, webhooks};
+use super::{analytics, audit, auth, calls, ivr, numbers, privacy, webhooks};
 use crate::http::middleware::Idempotent;
 
 #[derive(OpenApi)]
@@ -82,6 +82,12 @@ use crate::http::middleware::Idempotent;
     audit::exports::create_export,
     audit::exports::get_export,
     audit::exports::download_export,
+    privacy::erase::erase_subject,
+    privacy::export::export_subject,
+    privacy::get::get_privacy_job,
+    privacy::result::get_subject_export,
+    privacy::settings::get_privacy_settings,
+    privacy::settings::patch_privacy_settings,
     webhooks::event_types::list_event_types,
     webhooks::deliveries::get::get_webhook_delivery,
     webhooks::deliveries::events::list_webhook_delivery_events,
@@ -208,6 +214,12 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(audit::events::list_audit_events)
             .service(audit::exports::create_export)
             .service(audit::exports::get_export)
-            .service(audit::exports::download_export),
+            .service(audit::exports::download_export)
+            .service(privacy::erase::erase_subject)
+            .service(privacy::export::export_subject)
+            .service(privacy::get::get_privacy_job)
+            .service(privacy::result::get_subject_export)
+            .service(privacy::settings::get_privacy_settings)
+            .service(privacy::settings::patch_privacy_settings),
     );
 }

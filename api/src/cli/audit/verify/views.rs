@@ -12,14 +12,15 @@ use super::fault::{Faults, Kind};
 use crate::cli::stores;
 use crate::cli::table::count;
 use crate::config::Config;
-use crate::node::open_views;
+use crate::node::{open_private, open_views};
 
 /// Rebuilds every view aside and compares it with the rows in use, which stay as they are.
 pub(super) async fn compare(config: &Config, log: &EventLog, faults: &mut Faults) -> anyhow::Result<()> {
     stores::must_be_current(&stores::views(config)?).await?;
+    let (private, vault) = open_private(config, log, true).await?;
     let deps = Deps {
-        log: log.store(),
-        views: Arc::new(open_views(config).await?),
+        log: Arc::new(private.as_shown()),
+        views: Arc::new(open_views(config, &vault).await?),
         clock: Arc::new(SystemClock),
         owner: RandomIds.next().to_string(),
     };

@@ -38,13 +38,14 @@ pub(crate) struct AuditEvent {
 }
 
 impl AuditEvent {
-    fn of(log: Uuid, event: &Recorded) -> Result<Self, ApiError> {
+    /// An event as it is stored, and as it reads with what is sealed in it opened.
+    fn of(log: Uuid, event: &Recorded, opened: &Recorded) -> Result<Self, ApiError> {
         Ok(Self {
             client_id: event.client_id.to_string(),
             metadata_hash: Hash::of(&event.metadata).to_string(),
             payload_hash: Hash::of(&event.payload).to_string(),
             leaf_hash: Entry::of(log, event).leaf().to_string(),
-            event: HistoryEvent::of(event)?,
+            event: HistoryEvent::of(opened)?,
         })
     }
 }
@@ -104,14 +105,16 @@ pub(crate) async fn list_audit_events(
     query.finish()?;
     let after = paging.cursor.map(|cursor| cursor.read::<u64>()).transpose()?.unwrap_or(after);
     let client = whose(&caller, client.as_deref())?;
-    let store = &backend.runtime.store;
+    let store = backend.private.stored();
     let head = store.head().await.map_err(ApiError::unavailable)?;
     let filter = HistoryFilter { client, stream, types, correlation_id, from, to };
     let scan = Scan::new(store.clone(), filter, head);
     let found = scan.find(Position(after), paging.limit, PATIENCE).await.map_err(ApiError::unavailable)?;
     let first = store.read_all(Position::START, 1).await.map_err(ApiError::unavailable)?;
     let log = first.first().map_or(Uuid::nil(), log_id);
-    let events = found.events.iter().map(|event| AuditEvent::of(log, event));
+    let opened = backend.private.as_shown().opened(found.events.clone()).await;
+    let opened = opened.map_err(ApiError::unavailable)?;
+    let events = found.events.iter().zip(&opened).map(|(event, opened)| AuditEvent::of(log, event, opened));
     let events = events.collect::<Result<Vec<_>, _>>()?;
     let next = (!found.ended).then(|| Cursor::after(&found.seen.0)).transpose()?;
     Ok(Answer::list(&events, next))

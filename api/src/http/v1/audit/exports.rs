@@ -206,7 +206,7 @@ pub(crate) async fn download_export(
     let permit = backend.exports.clone().try_acquire_owned();
     let permit = permit.map_err(|_| ApiError::overloaded(Duration::from_secs(5)))?;
     let range = (requested.first.0, requested.last.0);
-    let (log, prover) = (backend.runtime.store.clone(), backend.prover.clone());
+    let (log, prover) = (backend.private.stored(), backend.prover.clone());
     let exporter = Exporter::new(log, prover, &head, range, requested.filter).map_err(ApiError::internal)?;
     let packed = zstd::stream::write::Encoder::new(Vec::new(), LEVEL).map_err(ApiError::internal)?;
     let file = format!("attachment; filename=\"{id}.jsonl.zst\"");
