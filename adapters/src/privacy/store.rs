@@ -429,7 +429,7 @@ impl PrivateLog {
         let keys = self.keys.opening(ids).await.map_err(unreadable)?;
         for (at, fields) in sealed {
             let event = &mut events[at];
-            event.payload = opened(event, &fields, &keys, self.passing)?;
+            event.payload = opened(event, &fields, &keys, self.passing);
         }
         Ok(events)
     }
@@ -444,12 +444,7 @@ fn actor(event: &NewEvent, stream: &StreamId) -> Subject {
 }
 
 /// The payload with everything opened whose keys are there; what is not kept only if `all` is wanted.
-fn opened(
-    event: &Recorded,
-    fields: &[Found],
-    keys: &HashMap<Uuid, SubjectKeyState>,
-    all: bool,
-) -> Result<Vec<u8>, ReadError> {
+fn opened(event: &Recorded, fields: &[Found], keys: &HashMap<Uuid, SubjectKeyState>, all: bool) -> Vec<u8> {
     let place = Place {
         client: event.client_id,
         stream: &event.stream,
@@ -457,9 +452,14 @@ fn opened(
         event_type: &event.event_type,
         schema: event.schema,
     };
-    let damaged = |field: &Found| ReadError::Damaged {
-        position: event.position,
-        detail: format!("the personal value in {} was altered or moved", field.path),
+    // one value that does not open must not keep a node from the rest of its log: it reads as erased, and the proof of
+    // the history shows what was altered
+    let damaged = |field: &Found| {
+        tracing::error!(
+            position = event.position.0,
+            field = field.path,
+            "a personal value was altered or moved"
+        );
     };
     let stored = &event.payload;
     let mut payload = Vec::with_capacity(stored.len());
@@ -467,7 +467,10 @@ fn opened(
     let mut at = 0;
     for field in fields {
         let sealed = bytes_of(&stored[field.value.clone()]).and_then(Sealed::read);
-        let sealed = sealed.ok_or_else(|| damaged(field))?;
+        let Some(sealed) = sealed else {
+            damaged(field);
+            continue;
+        };
         let alive: Option<Vec<Arc<SubjectKey>>> = sealed
             .keys()
             .map(|id| match keys.get(&id) {
@@ -476,16 +479,19 @@ fn opened(
             })
             .collect();
         if let Some(alive) = alive.filter(|_| all || !sealed.is_passing()) {
+            let before = payload.len();
             payload.extend(&stored[at..field.whole.start]);
             payload.extend(Form::Plain.head());
-            if !sealed.open(&mut payload, &alive, (&place, &field.path), &mut bound) {
-                return Err(damaged(field));
+            if sealed.open(&mut payload, &alive, (&place, &field.path), &mut bound) {
+                at = field.whole.end;
+            } else {
+                payload.truncate(before);
+                damaged(field);
             }
-            at = field.whole.end;
         }
     }
     payload.extend(&stored[at..]);
-    Ok(payload)
+    payload
 }
 
 #[async_trait]
