@@ -87,7 +87,7 @@ async fn every_event_is_sealed_soon_and_proven_over_rest() -> Result<()> {
         let (size, root) = heads.last_key_value().context("no head")?;
 
         // what an auditor computes from the log itself, by another way
-        let history = History::read(&options).await?;
+        let history = History::stored(&options).await?;
         let log = log_id(&history.events[0]);
         let shown = api.list_in_pages("/api/v1/audit/events?client_id=all", 6).await?;
         for event in history.events.iter().take(*size as usize) {
@@ -193,7 +193,7 @@ async fn killed_at_any_instant_it_goes_on_and_no_head_ever_changes() -> Result<(
     ensure!(known.len() >= 3, "{known:?}");
     ensure!(node.terminate()?.success());
     // what was sealed is what the log holds
-    let history = History::read(&options).await?;
+    let history = History::stored(&options).await?;
     let (log, mut tree) = (log_id(&history.events[0]), domain::merkle::Frontier::default());
     for event in &history.events {
         tree.push(Entry::of(log, event).leaf());

@@ -53,17 +53,20 @@ impl History {
     pub async fn read(options: &ServerOptions) -> Result<Self> {
         let log = EventLog::open_read_only(&log_of(options)?).await?;
         let (store, _) = opened(options, &log).await?;
-        let mut events: Vec<Recorded> = Vec::new();
-        loop {
-            let after = events.last().map_or(Position::START, |last| last.position);
-            let page = store.read_all(after, PAGE).await?;
-            if page.is_empty() {
-                break;
-            }
-            events.extend(page);
-        }
+        let events = all(&store).await;
         log.close().await;
-        Ok(Self { events })
+        Ok(Self { events: events? })
+    }
+
+    /// The same with the very bytes that are stored: personal data stays sealed.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn stored(options: &ServerOptions) -> Result<Self> {
+        let log = EventLog::open_read_only(&log_of(options)?).await?;
+        let events = all(&*log.store()).await;
+        log.close().await;
+        Ok(Self { events: events? })
     }
 
     /// Positions are 1, 2, 3 …; so are the versions of each stream; no event stands there twice.
@@ -194,6 +197,18 @@ async fn digests(views: &SqlViews) -> Result<BTreeMap<&'static str, Digest>> {
 ///
 /// # Errors
 /// When the keys cannot be used.
+async fn all(store: &dyn EventStore) -> Result<Vec<Recorded>> {
+    let mut events: Vec<Recorded> = Vec::new();
+    loop {
+        let after = events.last().map_or(Position::START, |last| last.position);
+        let page = store.read_all(after, PAGE).await?;
+        if page.is_empty() {
+            return Ok(events);
+        }
+        events.extend(page);
+    }
+}
+
 async fn opened(options: &ServerOptions, log: &EventLog) -> Result<(PrivateLog, KeyVault)> {
     let keys = match options.env.get("KEY_STORE").or(options.env.get("READ_MODELS")) {
         Some(address) => address.parse().map_err(|error| anyhow::anyhow!("{error}"))?,

@@ -263,15 +263,32 @@ fn every_action_shows_what_was_done_and_nothing_else() {
     assert_eq!(after, json!({"items": [], "hours": null}));
     assert_eq!(before.as_object().map(|fields| fields.len()), Some(2));
     assert_eq!(menu("IVR_MENU_DELETED"), (no.clone(), no.clone()));
+    let mut made = |action| {
+        let entry = shown.remove(action).unwrap_or_else(|| panic!("no event is {action}"));
+        assert_eq!(entry.before, None, "{action}");
+        (entry.resource.kind, entry.after.unwrap_or_default())
+    };
+    let (kind, after) = made("EXPORT_REQUESTED");
+    assert_eq!(
+        (kind.as_str(), &after["first_position"], &after["last_position"]),
+        ("export", &json!(1), &json!(1_000))
+    );
+    let (kind, after) = made("PRIVACY_SETTINGS_CHANGED");
+    assert_eq!((kind.as_str(), after), ("client", json!({"call_content": "basic_attributes_only"})));
+    let (kind, after) = made("SUBJECT_ERASURE_REQUESTED");
+    assert_eq!((kind.as_str(), &after["named_by"]), ("privacy_job", &json!("customer_id")));
     assert!(shown.is_empty(), "not looked at: {:?}", shown.keys());
 }
 
 #[test]
 fn every_action_of_the_list_is_some_released_event() {
     let shown = shown();
-    // the specimen of an ended login was ended by reuse
+    // the specimen of an ended login was ended by reuse, that of a job erases
     let missing = Action::ALL.iter().filter(|action| !shown.contains_key(action.as_str()));
-    assert_eq!(missing.map(|action| action.as_str()).collect::<Vec<_>>(), ["USER_LOGOUT"]);
+    assert_eq!(
+        missing.map(|action| action.as_str()).collect::<Vec<_>>(),
+        ["USER_LOGOUT", "SUBJECT_EXPORT_REQUESTED"]
+    );
     assert!(Action::ALL.iter().all(|action| action.as_str().parse() == Ok(*action)));
     assert!("api_key_created".parse::<Action>().is_err());
 }

@@ -101,7 +101,7 @@ async fn a_view_that_stands_still_is_listed_and_goes_on_after_a_skip() -> Result
     let file = format!("sqlite:{}", data.path().join("events.db").display());
     let mut log = sqlx::SqliteConnection::connect(&file).await?;
     let poison = "INSERT INTO events SELECT (SELECT max(position) + 1 FROM events), 'number-0197a000-0000-7000-8000-000000000001', 1, \
-        '0197a000-0000-7000-8000-000000000002', type, 99, client_id, payload, metadata, recorded_at \
+        '0197a000-0000-7000-8000-000000000002', type, 99, client_id, x'80', metadata, recorded_at \
         FROM events WHERE type = 'number.added'";
     assert_eq!(sqlx::query(poison).execute(&mut log).await?.rows_affected(), 1);
     log.close().await?;
