@@ -14,7 +14,7 @@ use adapters::privacy::PrivateLog;
 use adapters::read_models::SqlViews;
 use anyhow::{Context, Result, ensure};
 use domain::envelope::{Position, Recorded, Version};
-use domain::ports::event_store::EventStore as _;
+use domain::ports::event_store::EventStore;
 use domain::ports::vault::Vault as _;
 use domain::wire::readable;
 use projections::api_keys::{ApiKeyRow, ApiKeys};
