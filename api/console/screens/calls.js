@@ -5,7 +5,7 @@ import { useList } from '../lib/load.js';
 import { link, go, setQuery } from '../lib/router.js';
 import { moment, span, words } from '../lib/format.js';
 import { Badge, Id, Page, Section, Shown } from '../ui/parts.js';
-import { Choice, Text } from '../ui/form.js';
+import { Choice, Search } from '../ui/form.js';
 import { Table } from '../ui/table.js';
 import { Parties } from './calls/parties.js';
 import { Call } from './calls/call.js';
@@ -25,9 +25,7 @@ function CallList({ query }) {
   const filter = { status: query.status, direction: query.direction, end_reason: query.end_reason, from: query.from, to: query.to };
   const calls = useList((cursor, signal) => page('/calls', { ...filter, cursor }, signal), [filter], { every: 15000 });
   const set = (name) => (value) => setQuery({ [name]: value });
-  const find = (event) => {
-    event.preventDefault();
-    const text = new FormData(event.target).get('q').trim();
+  const find = (text) => {
     if (text.startsWith('call_')) go('calls', text);
     else setQuery({ from: text });
   };
@@ -42,7 +40,7 @@ function CallList({ query }) {
   return html`<${Page} title="Calls">
     <${Section}>
       <div class="filters">
-        <form onSubmit=${find} role="search"><${Text} label="Caller or call id" name="q" data-search placeholder="+1202… or call_…  ( / )" value=${query.from ?? ''} onInput=${() => {}} /></form>
+        <${Search} label="Caller or call id" data-search placeholder="+1202… or call_…  ( / )" value=${query.from ?? ''} onCommit=${find} />
         <${Choice} label="Status" value=${query.status ?? ''} onInput=${set('status')} options=${options(STATUSES)} />
         <${Choice} label="Direction" value=${query.direction ?? ''} onInput=${set('direction')} options=${options(['inbound', 'outbound'])} />
         <${Choice} label="End reason" value=${query.end_reason ?? ''} onInput=${set('end_reason')} options=${options(REASONS)} />

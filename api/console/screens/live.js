@@ -65,23 +65,35 @@ const Line = ({ line }) => (line
 
 // The list, then every change of it.
 function useLiveCalls() {
-  const loaded = useLoad((signal) => page('/calls', { status: LIVE.join(','), limit: MOST }, signal), []);
+  const loaded = useLoad(async (signal) => {
+    const at = Date.now();
+    return { at, calls: (await page('/calls', { status: LIVE.join(','), limit: MOST }, signal)).data };
+  }, []);
   const [changed, setChanged] = useState(new Map());
-  useEffect(() => setChanged(new Map()), [loaded.data]);
+  const state = useStore(streaming);
+  // what happened before the stream stood is in the list only
+  useEffect(() => {
+    if (state === 'live') loaded.reload();
+  }, [state]);
+  // and what was told before the list was read may be over since
+  useEffect(() => {
+    const at = loaded.data?.at;
+    if (at) setChanged((old) => new Map([...old].filter(([, call]) => call.goneAt || call.toldAt >= at)));
+  }, [loaded.data]);
   useEffect(() => watchCalls((event) => {
     if (event.name === 'reset') return loaded.reload();
     const { call } = event.data;
     return setChanged((old) => {
       const known = old.get(call.id);
       if (known && known.version >= call.version) return old;
-      const next = new Map(old).set(call.id, isLive(call) ? call : { ...call, goneAt: known?.goneAt ?? Date.now() });
+      const next = new Map(old).set(call.id, isLive(call) ? { ...call, toldAt: Date.now() } : { ...call, goneAt: known?.goneAt ?? Date.now() });
       if (next.size > 4 * MOST) prune(next);
       return next;
     });
   }), []);
   const list = useMemo(() => {
     if (!loaded.data) return null;
-    const calls = new Map(loaded.data.data.map((call) => [call.id, call]));
+    const calls = new Map(loaded.data.calls.map((call) => [call.id, call]));
     for (const [id, call] of changed) if (!(calls.get(id)?.version > call.version)) calls.set(id, call);
     return [...calls.values()].sort((a, b) => (a.created_at < b.created_at ? 1 : -1));
   }, [loaded.data, changed]);

@@ -1,5 +1,5 @@
 // Forms: labelled fields, and the node's own words about what is wrong with each.
-import { html, useState, useMemo } from '../lib/html.js';
+import { html, useEffect, useState, useMemo } from '../lib/html.js';
 import { say } from './toast.js';
 
 const fresh = (() => {
@@ -29,6 +29,14 @@ export const Choice = ({ label, hint, error, value, onInput, options }) => html`
     ${options.map(([name, text]) => html`<option key=${name} value=${name} selected=${name === value}>${text}</option>`)}
   </select>`}
 <//>`;
+
+// A filter: takes effect with Enter, or when it is left.
+export function Search({ value, onCommit, ...rest }) {
+  const [text, setText] = useState(value);
+  useEffect(() => setText(value), [value]);
+  const commit = () => text.trim() !== value && onCommit(text.trim());
+  return html`<${Text} type="search" ...${rest} value=${text} onInput=${setText} onBlur=${commit} onKeyDown=${(event) => event.key === 'Enter' && commit()} />`;
+}
 
 // Sends once at a time; `errors` holds what is wrong by field.
 export function useForm(send) {

@@ -122,12 +122,7 @@ impl CallFeed {
     /// Watches what comes after `position`.
     #[must_use]
     pub fn watch(&self, position: Position) -> CallWatch {
-        let watch = CallWatch {
-            log: self.log.clone(),
-            told: self.told.subscribe(),
-            position,
-            owed: None,
-        };
+        let watch = CallWatch { log: self.log.clone(), told: self.told.subscribe(), position, owed: None };
         self.wanted.notify_one();
         watch
     }

@@ -6,24 +6,24 @@ import { link, setQuery } from '../../lib/router.js';
 import { placeOf, uuidOf } from '../../lib/type_id.js';
 import { fine, moment } from '../../lib/format.js';
 import { Copy, Fault, Id, Json, Section, Shown } from '../../ui/parts.js';
-import { Choice, Text } from '../../ui/form.js';
+import { Choice, Search } from '../../ui/form.js';
 import { Table } from '../../ui/table.js';
 
-const WINDOWS = [['1', 'last hour'], ['24', 'last day'], ['168', 'last week'], ['', 'everything']];
+const WINDOWS = [['1', 'last hour'], ['24', 'last day'], ['168', 'last week'], ['all', 'everything']];
 
 export function Explorer({ query }) {
   if (query.position) return html`<${One} key=${query.position} position=${Number(query.position)} />`;
-  const hours = query.hours ?? (query.correlation_id || query.stream ? '' : '1');
+  const hours = query.hours ?? (query.correlation_id || query.stream ? 'all' : '1');
   // rounded, so that the same window is not asked for again with each redraw
-  const from = hours && new Date(Math.floor(Date.now() / 60000) * 60000 - hours * 3600000).toISOString();
+  const from = hours === 'all' ? undefined : new Date(Math.floor(Date.now() / 60000) * 60000 - hours * 3600000).toISOString();
   const filter = { type: query.type, stream: query.stream, correlation_id: query.correlation_id, from };
   const list = useList((cursor, signal) => page('/audit/events', { ...filter, cursor, limit: 100 }, signal), [filter]);
-  const set = (name) => (event) => setQuery({ [name]: event.target.value.trim() });
+  const set = (name) => (value) => setQuery({ [name]: value });
   return html`<${Section} actions=${html`<${Copy} text=${asCurl('/audit/events', filter)} label="Copy as curl" what="command copied" />`} title="Events">
     <div class="filters">
-      <${Text} label="Type" data-search value=${query.type ?? ''} onInput=${() => {}} onChange=${set('type')} placeholder="call.answered  ( / )" />
-      <${Text} label="Resource" value=${query.stream ?? ''} onInput=${() => {}} onChange=${set('stream')} placeholder="call_…" />
-      <${Text} label="Correlation" value=${query.correlation_id ?? ''} onInput=${() => {}} onChange=${set('correlation_id')} placeholder="UUID" />
+      <${Search} label="Type" data-search value=${query.type ?? ''} onCommit=${set('type')} placeholder="call.answered  ( / )" />
+      <${Search} label="Resource" value=${query.stream ?? ''} onCommit=${set('stream')} placeholder="call_…" />
+      <${Search} label="Correlation" value=${query.correlation_id ?? ''} onCommit=${set('correlation_id')} placeholder="UUID" />
       <${Choice} label="When" value=${hours} onInput=${(value) => setQuery({ hours: value })} options=${WINDOWS} />
     </div>
     <${Shown} of=${list}>${() => html`<${EventTable} events=${list.items} more=${list.more} />`}<//>

@@ -7,7 +7,7 @@ import { screenOf } from '../../lib/type_id.js';
 import { moment, words } from '../../lib/format.js';
 import { Facts, Id, Json, Section, Shown } from '../../ui/parts.js';
 import { Dialog } from '../../ui/dialog.js';
-import { Text } from '../../ui/form.js';
+import { Search } from '../../ui/form.js';
 import { Table } from '../../ui/table.js';
 
 const about = (id) => {
@@ -19,7 +19,7 @@ export function AuditLog({ query }) {
   const filter = { action: query.action, actor: query.actor, resource: query.resource };
   const list = useList((cursor, signal) => page('/audit/log', { ...filter, cursor }, signal), [filter], { every: 15000 });
   const [shown, setShown] = useState(null);
-  const set = (name) => (event) => setQuery({ [name]: event.target.value.trim() });
+  const set = (name) => (value) => setQuery({ [name]: value });
   const columns = [
     { name: 'at', label: 'When', cell: (entry) => html`<button type="button" class="tell" onClick=${() => setShown(entry)}>${moment(entry.at)}</button>` },
     { name: 'action', label: 'Action', cell: (entry) => words(entry.action.toLowerCase()) },
@@ -29,9 +29,9 @@ export function AuditLog({ query }) {
   ];
   return html`<${Section}>
     <div class="filters">
-      <${Text} label="Action" data-search value=${query.action ?? ''} onInput=${() => {}} onChange=${set('action')} placeholder="API_KEY_CREATED  ( / )" />
-      <${Text} label="Who" value=${query.actor ?? ''} onInput=${() => {}} onChange=${set('actor')} placeholder="key_… or usr_…" />
-      <${Text} label="What" value=${query.resource ?? ''} onInput=${() => {}} onChange=${set('resource')} placeholder="call_…" />
+      <${Search} label="Action" data-search value=${query.action ?? ''} onCommit=${set('action')} placeholder="API_KEY_CREATED  ( / )" />
+      <${Search} label="Who" value=${query.actor ?? ''} onCommit=${set('actor')} placeholder="key_… or usr_…" />
+      <${Search} label="What" value=${query.resource ?? ''} onCommit=${set('resource')} placeholder="call_…" />
     </div>
     <${Shown} of=${list}>${() => html`<${Table} label="Audit log" columns=${columns} rows=${list.items} more=${list.more} empty="Nothing fits." />`}<//>
     ${shown && html`<${Dialog} wide title=${words(shown.action.toLowerCase())} onClose=${() => setShown(null)}>

@@ -25,7 +25,7 @@ function One({ call, reload, query }) {
   const { events, state } = useEvents(id, reload);
   const transcript = useLoad((signal) => all(`/calls/${id}/transcript`, { order: 'asc' }, signal), [id, call.version]);
   const session = useLoad((signal) => readSession(call.ivr_session_id, signal), [call.ivr_session_id, call.version]);
-  const deliveries = useLoad((signal) => deliveriesOf(events, session.data?.events, signal), [id, toldCount(events, session.data?.events)]);
+  const deliveries = useLoad((signal) => deliveriesOf(events, session.data?.events, signal), [id, toldCount(events, session.data?.events)], { every: isFresh(call) ? 4000 : 0 });
   const recording = useLoad((signal) => optional(get(`/calls/${id}/recording`, {}, signal)), [id, call.recording_status]);
   const tab = query.tab ?? 'timeline';
   const tabs = [['timeline', 'Timeline'], ['events', `Raw events (${events.length})`], ['travel', 'Time travel']];
@@ -79,6 +79,9 @@ async function readSession(id, signal) {
   ]);
   return session && { session, events: events ?? [] };
 }
+
+// deliveries of a call that just ended are still on their way
+const isFresh = (call) => isLive(call) || Date.now() - new Date(call.ended_at) < 60000;
 
 // deliveries are looked for again when something else was told to clients
 const TOLD = ['call.received', 'call.queued', 'call.ringing', 'call.answered', 'call.ended', 'call.recording_saved'];

@@ -6,7 +6,7 @@ import { go, link, setQuery } from '../../lib/router.js';
 import { may } from '../../lib/session.js';
 import { ago, millis, moment, percent, words } from '../../lib/format.js';
 import { Act, Badge, Facts, Fault, Id, Page, Section, Shown } from '../../ui/parts.js';
-import { Choice, Text } from '../../ui/form.js';
+import { Choice, Search } from '../../ui/form.js';
 import { Table } from '../../ui/table.js';
 import { Dialog } from '../../ui/dialog.js';
 import { EndpointForm } from './form.js';
@@ -76,7 +76,7 @@ function Deliveries({ id, query }) {
   return html`<${Section} title="Deliveries">
     <div class="filters">
       <${Choice} label="Status" value=${query.status ?? ''} onInput=${(status) => setQuery({ status })} options=${[['', 'any'], ...STATUSES.map((name) => [name, name])]} />
-      <${Text} label="Event" data-search value=${query.event ?? ''} onInput=${(event) => setQuery({ event })} placeholder="call.ended  ( / )" />
+      <${Search} label="Event" data-search value=${query.event ?? ''} onCommit=${(event) => setQuery({ event })} placeholder="call.ended  ( / )" />
     </div>
     ${list.error && list.data === undefined ? html`<${Fault} error=${list.error} retry=${list.reload} />` : html`<${Shown} of=${list}>${() => html`
       <${Table} label="Deliveries" columns=${columns} rows=${list.items} more=${list.more} href=${(item) => link('webhooks', 'deliveries', item.id)} empty="No delivery fits." />`}<//>`}

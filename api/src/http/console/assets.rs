@@ -136,7 +136,8 @@ mod tests {
         for (path, file) in ASSETS.files.iter().filter(|(path, _)| path.ends_with("js")) {
             let text = std::str::from_utf8(&file.plain).unwrap();
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            for line in text.lines().filter(|line| line.starts_with("import") || line.starts_with("export {")) {
+            for line in text.lines().filter(|line| line.starts_with("import") || line.starts_with("export {"))
+            {
                 let Some((_, rest)) = line.rsplit_once("from") else { continue };
                 let target = rest.trim().trim_end_matches(';').trim_matches(['"', '\'']);
                 assert!(target.starts_with('.'), "{path} imports {target}");

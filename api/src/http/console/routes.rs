@@ -1,8 +1,8 @@
 //! Where the console is served.
 
 use actix_web::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, HeaderMap, IF_NONE_MATCH,
-    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, HeaderMap,
+    IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, guard};
@@ -22,13 +22,11 @@ const ASK_AGAIN: &str = "no-cache";
 /// Serves the page at `/` and what belongs to it under `/console/`.
 pub fn configure(config: &mut ServiceConfig) {
     let reads = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
-    config
-        .service(Resource::new("/").route(reads().to(page)).default_service(web::to(only_reads)))
-        .service(
-            Resource::new("/console/{build}/{path:.*}")
-                .route(reads().to(asset))
-                .default_service(web::to(only_reads)),
-        );
+    config.service(Resource::new("/").route(reads().to(page)).default_service(web::to(only_reads))).service(
+        Resource::new("/console/{build}/{path:.*}")
+            .route(reads().to(asset))
+            .default_service(web::to(only_reads)),
+    );
 }
 
 async fn page(request: HttpRequest) -> Result<HttpResponse, ApiError> {
@@ -92,6 +90,10 @@ mod tests {
 
     use super::*;
 
+    fn sent<'a>(headers: &'a HeaderMap, name: &actix_web::http::header::HeaderName) -> &'a str {
+        header(headers, name).unwrap()
+    }
+
     async fn ask(request: TestRequest) -> ServiceResponse<impl MessageBody> {
         let app = init_service(App::new().configure(configure)).await;
         call_service(&app, request.to_request()).await
@@ -102,8 +104,8 @@ mod tests {
         let response = ask(TestRequest::get().uri("/")).await;
         assert_eq!(response.status(), StatusCode::OK);
         let headers = response.headers().clone();
-        assert_eq!(headers[CACHE_CONTROL], "no-cache");
-        let policy = headers[CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert_eq!(sent(&headers, &CACHE_CONTROL), "no-cache");
+        let policy = sent(&headers, &CONTENT_SECURITY_POLICY);
         assert!(policy.contains("script-src 'self';") && !policy.contains("unsafe"), "{policy}");
         let page = String::from_utf8(read_body(response).await.to_vec()).unwrap();
         assert!(page.contains(&format!("/console/{}/app.js", ASSETS.build)), "{page}");
@@ -111,7 +113,7 @@ mod tests {
             assert!(script.split('>').next().unwrap().contains("src="), "{script}");
         }
         assert!(!page.contains("style=") && !page.contains("//"), "{page}");
-        let again = TestRequest::get().uri("/").insert_header((IF_NONE_MATCH, headers[ETAG].clone()));
+        let again = TestRequest::get().uri("/").insert_header((IF_NONE_MATCH, sent(&headers, &ETAG)));
         let again = ask(again).await;
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
         assert!(read_body(again).await.is_empty());
@@ -121,18 +123,20 @@ mod tests {
     async fn files_may_be_kept_for_ever_under_the_name_of_their_build() {
         let of = |build: &str| TestRequest::get().uri(&format!("/console/{build}/app.js"));
         let response = ask(of(&ASSETS.build).insert_header((ACCEPT_ENCODING, "gzip, br"))).await;
-        assert_eq!(response.headers()[CACHE_CONTROL], FOR_EVER);
-        assert_eq!(response.headers()[CONTENT_ENCODING], "gzip");
+        assert_eq!(sent(response.headers(), &CACHE_CONTROL), FOR_EVER);
+        assert_eq!(sent(response.headers(), &CONTENT_ENCODING), "gzip");
         assert!(read_body(response).await.starts_with(&[0x1f, 0x8b]));
         let plain = ask(of("0123456789ab").insert_header((ACCEPT_ENCODING, "gzip;q=0"))).await;
-        assert_eq!(plain.headers()[CACHE_CONTROL], ASK_AGAIN);
-        assert_eq!(plain.headers()[actix_web::http::header::CONTENT_TYPE], "text/javascript; charset=utf-8");
+        assert_eq!(sent(plain.headers(), &CACHE_CONTROL), ASK_AGAIN);
+        assert_eq!(sent(plain.headers(), &actix_web::http::header::CONTENT_TYPE), "text/javascript; charset=utf-8");
         assert_eq!(read_body(plain).await, ASSETS.get("app.js").unwrap().plain);
     }
 
     #[actix_web::test]
     async fn nothing_else_is_found_and_nothing_is_written() {
-        for path in ["/console/x/nothing.js", "/console/x/../../Cargo.toml", "/console/x/index.html", "/console/x/"] {
+        for path in
+            ["/console/x/nothing.js", "/console/x/../../Cargo.toml", "/console/x/index.html", "/console/x/"]
+        {
             assert_eq!(ask(TestRequest::get().uri(path)).await.status(), StatusCode::NOT_FOUND, "{path}");
         }
         assert_eq!(ask(TestRequest::post().uri("/")).await.status(), StatusCode::METHOD_NOT_ALLOWED);

@@ -9,7 +9,6 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use domain::envelope::Position;
 use domain::ids::{CallId, ClientId};
 use futures::Stream;
-use projections::calls::CallView;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until};
@@ -38,18 +37,18 @@ pub(crate) struct StreamedCall {
     /// `call`; or `reset`, without data of use, when too much was missed: read the list again.
     #[schema(example = "call")]
     event: String,
-    /// What changed, as JSON: [`ChangedCall`].
+    /// What changed, as JSON: `{"events": ["call.answered", …], "call": {…}}`, what happened in order and the call as
+    /// `GET /api/v1/calls/{id}` has it since.
     #[schema(content_media_type = "application/json")]
     data: String,
 }
 
 /// What `data` of an event of the stream holds.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 struct ChangedCall<'a> {
     /// What happened, in order: `call.answered`, ….
     events: &'a [String],
     /// The call as it is since.
-    #[schema(value_type = CallView)]
     call: &'a RawValue,
 }
 
