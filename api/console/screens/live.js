@@ -85,7 +85,9 @@ function useLiveCalls() {
     const { call } = event.data;
     return setChanged((old) => {
       const known = old.get(call.id);
-      if (known && known.version >= call.version) return old;
+      // what is told late of a call that is over does not bring it back
+      const over = !isLive(call) && !known && Date.now() - new Date(call.ended_at) > LINGER;
+      if (over || known?.version >= call.version) return old;
       const next = new Map(old).set(call.id, isLive(call) ? { ...call, toldAt: Date.now() } : { ...call, goneAt: known?.goneAt ?? Date.now() });
       if (next.size > 4 * MOST) prune(next);
       return next;

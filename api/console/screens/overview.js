@@ -7,6 +7,7 @@ import { count, millis, money, moment, percent, span, words } from '../lib/forma
 import { Badge, Fault, Loading, NotAvailable, Page, Section, Shown } from '../ui/parts.js';
 import { Bars } from '../ui/bars.js';
 import { Chart } from '../ui/chart.js';
+import { Csv } from '../ui/download.js';
 import { Choice } from '../ui/form.js';
 import { Table } from '../ui/table.js';
 import { LIVE } from './calls/actions.js';
@@ -25,13 +26,13 @@ function windowOf(name) {
 
 export function Overview({ query }) {
   const name = query.window in WINDOWS ? query.window : 'today';
-  const span_ = windowOf(name);
-  const figures = useLoad((signal) => get('/analytics/overview', { from: span_.from }, signal), [span_], { every: 30000 });
+  const asked = windowOf(name);
+  const figures = useLoad((signal) => get('/analytics/overview', { from: asked.from }, signal), [asked], { every: 30000 });
   const choose = html`<${Choice} label="Window" value=${name} onInput=${(window) => setQuery({ window })} options=${Object.entries(WINDOWS)} />`;
   const data = figures.data;
   return html`<${Page} title="Overview" actions=${choose}>
     ${data ? html`<${Figures} of=${data} />` : figures.error ? (figures.error.unavailable ? html`<${NotAvailable} what="Analytics" />` : html`<${Fault} error=${figures.error} retry=${figures.reload} />`) : html`<${Loading} />`}
-    ${data && html`<${Charts} window=${span_} figures=${data} />`}
+    ${data && html`<${Charts} window=${asked} figures=${data} />`}
     <${Latest} />
   <//>`;
 }
@@ -63,11 +64,12 @@ function Charts({ window, figures }) {
   }, [window], { every: 60000 });
   const drawn = useMemo(() => loaded.data && draw(loaded.data), [loaded.data]);
   const ends = figures.end_reasons.map((end) => ({ label: words(end.reason), value: end.count, css: end.fault })).sort((a, b) => b.value - a.value);
+  const csv = (metric) => html`<${Csv} path="/analytics/timeseries" query=${{ metric, from: window.from, interval: window.interval }} name="${metric}.csv" />`;
   return html`<div class="columns">
-    <${Section} title="Calls"><${Shown} of=${loaded}>${() => html`<${Chart} label="Calls over time" times=${drawn.times} series=${drawn.calls} format=${whole} />`}<//><//>
-    <${Section} title="Answer rate"><${Shown} of=${loaded}>${() => html`<${Chart} label="Answer rate over time" times=${drawn.times} series=${drawn.rate} format=${percent} />`}<//><//>
-    <${Section} title="Length of calls"><${Shown} of=${loaded}>${() => html`<${Chart} label="Length of calls over time" times=${drawn.times} series=${drawn.length} format=${span} />`}<//><//>
-    <${Section} title="Webhook success"><${Shown} of=${loaded}>${() => html`<${Chart} label="Webhook success over time" times=${drawn.times} series=${drawn.webhooks} format=${percent} />`}<//><//>
+    <${Section} title="Calls" actions=${csv('calls')}><${Shown} of=${loaded}>${() => html`<${Chart} label="Calls over time" times=${drawn.times} series=${drawn.calls} format=${whole} />`}<//><//>
+    <${Section} title="Answer rate" actions=${csv('answered')}><${Shown} of=${loaded}>${() => html`<${Chart} label="Answer rate over time" times=${drawn.times} series=${drawn.rate} format=${percent} />`}<//><//>
+    <${Section} title="Length of calls" actions=${csv('duration_ms_p95')}><${Shown} of=${loaded}>${() => html`<${Chart} label="Length of calls over time" times=${drawn.times} series=${drawn.length} format=${span} />`}<//><//>
+    <${Section} title="Webhook success" actions=${csv('webhook_failures')}><${Shown} of=${loaded}>${() => html`<${Chart} label="Webhook success over time" times=${drawn.times} series=${drawn.webhooks} format=${percent} />`}<//><//>
     <${Section} title="Why calls ended" actions=${html`<span class="hint">green: nobody’s fault, amber: configuration, red: carrier or node</span>`}><${Bars} rows=${ends} empty="No call ended." /><//>
   </div>`;
 }

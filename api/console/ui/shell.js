@@ -14,6 +14,8 @@ async function signOut() {
   const session = credentials.get();
   if (session?.kind === 'user') await post('/auth/revoke', { refresh_token: session.refresh }).catch(() => {});
   leave();
+  // whoever comes next begins at the beginning
+  location.hash = '';
 }
 
 export const Down = () => !useStore(reachable)

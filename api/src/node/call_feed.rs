@@ -187,3 +187,6 @@ impl CallWatch {
         Ok(Arc::new(page))
     }
 }
+
+#[cfg(test)]
+mod tests;

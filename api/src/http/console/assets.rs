@@ -136,14 +136,19 @@ mod tests {
         for (path, file) in ASSETS.files.iter().filter(|(path, _)| path.ends_with("js")) {
             let text = std::str::from_utf8(&file.plain).unwrap();
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            for line in text.lines().filter(|line| line.starts_with("import") || line.starts_with("export {"))
-            {
-                let Some((_, rest)) = line.rsplit_once("from") else { continue };
-                let target = rest.trim().trim_end_matches(';').trim_matches(['"', '\'']);
+            for target in text.split("from").skip(1).filter_map(quoted) {
                 assert!(target.starts_with('.'), "{path} imports {target}");
                 assert!(ASSETS.get(&resolve(folder, target)).is_some(), "{path} imports {target}");
             }
         }
+    }
+
+    /// The name at the beginning of `text`, if it is one in quotation marks.
+    fn quoted(text: &str) -> Option<&str> {
+        let text = text.trim_start();
+        let mark = text.chars().next().filter(|mark| matches!(mark, '"' | '\''))?;
+        let name = text[1..].split(mark).next()?;
+        (!name.is_empty() && !name.contains(' ')).then_some(name)
     }
 
     fn resolve(folder: &str, target: &str) -> String {

@@ -128,7 +128,10 @@ mod tests {
         assert!(read_body(response).await.starts_with(&[0x1f, 0x8b]));
         let plain = ask(of("0123456789ab").insert_header((ACCEPT_ENCODING, "gzip;q=0"))).await;
         assert_eq!(sent(plain.headers(), &CACHE_CONTROL), ASK_AGAIN);
-        assert_eq!(sent(plain.headers(), &actix_web::http::header::CONTENT_TYPE), "text/javascript; charset=utf-8");
+        assert_eq!(
+            sent(plain.headers(), &actix_web::http::header::CONTENT_TYPE),
+            "text/javascript; charset=utf-8"
+        );
         assert_eq!(read_body(plain).await, ASSETS.get("app.js").unwrap().plain);
     }
 
