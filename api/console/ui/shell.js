@@ -1,5 +1,5 @@
 // What is around every screen: where one can go, who one is, whether the node answers.
-import { html } from '../lib/html.js';
+import { html, useEffect, useRef } from '../lib/html.js';
 import { useStore } from '../lib/store.js';
 import { useRoute, link } from '../lib/router.js';
 import { PLACES, helpShown } from '../lib/keyboard.js';
@@ -26,12 +26,15 @@ export function Shell({ children }) {
   const here = path[0] || 'overview';
   const who = useStore(me);
   const shade = useStore(theme);
+  const places = useRef(null);
+  // on a phone there are more places than fit
+  useEffect(() => places.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' }), [here]);
   return html`
     <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById('main').focus(); }}>Skip to content</a>
     <div class="shell">
       <aside>
         <a class="brand" href=${link('overview')}><${Logo} />Voxledger</a>
-        <nav aria-label="Screens">${PLACES.map(([key, place, label]) => html`
+        <nav aria-label="Screens" ref=${places}>${PLACES.map(([key, place, label]) => html`
           <a key=${place} href=${link(place)} aria-current=${here === place ? 'page' : undefined} title="g ${key}">${label}<kbd aria-hidden="true">g ${key}</kbd></a>`)}
         </nav>
         <footer>

@@ -3,7 +3,7 @@ import { html, useMemo, useState } from '../../lib/html.js';
 import { useNames } from '../../lib/names.js';
 import { fine, millis } from '../../lib/format.js';
 import { typeId } from '../../lib/type_id.js';
-import { Empty, Json } from '../../ui/parts.js';
+import { Json, Loading } from '../../ui/parts.js';
 import { KINDS, steps } from './steps.js';
 
 const PLACE = 'voxledger.timeline';
@@ -23,8 +23,8 @@ export function Timeline({ call, events, session, deliveries }) {
   };
   return html`<div class="checks" role="group" aria-label="What is shown">${KINDS.map(([kind, label]) => html`<label key=${kind}>
       <input type="checkbox" checked=${!hidden.has(kind)} onChange=${() => toggle(kind)} /><span class="kind k-${kind}">${label}</span></label>`)}</div>
-    ${!made.length && html`<${Empty}>Nothing yet.<//>`}
-    <ol class="timeline">${made.filter((step) => !hidden.has(step.kind)).map((step) => html`<${Step} key=${step.key} step=${step} start=${start} />`)}</ol>`;
+    <ol class="timeline">${made.filter((step) => !hidden.has(step.kind)).map((step) => html`<${Step} key=${step.key} step=${step} start=${start} />`)}</ol>
+    ${call.version > events.length && html`<${Loading} />`}`;
 }
 
 function Step({ step, start }) {
