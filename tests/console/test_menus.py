@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from conftest import MARKUP
 from playwright.sync_api import expect
 
@@ -50,3 +51,13 @@ def test_a_menu_is_made_changed_and_refused_with_words_at_the_field(node, page, 
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("version 2")).to_be_visible()
     assert node.ask("GET", f"/ivr/menus/{menu}")["prompt"] == "Press 1 to leave."
+
+
+def test_what_callers_chose_is_drawn_on_the_tree(node, page, show):
+    if not node.serves("/analytics/overview"):
+        pytest.skip("this node counts nothing")
+    menu = next(menu for menu in node.ask("GET", "/ivr/menus") if menu["name"] == "Riverside Clinic")["id"]
+    show(page, "ivr", menu)
+    expect(page.get_by_text(re.compile(r"^\d+ entries, \d+ wrong keys"))).to_be_visible()
+    counts = page.get_by_role("article", name="Menu Riverside Clinic").locator("li .n")
+    expect(counts.first).to_have_text(re.compile(r"^\d+$"))

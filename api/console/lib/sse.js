@@ -30,6 +30,12 @@ export async function follow(path, { onEvent, onState = () => {}, signal, from =
   }
 }
 
+// Asks for something that is told as it comes, and calls `onEvent({name, data})` for each piece.
+export async function ask(path, body, { onEvent, signal }) {
+  const answer = await open(address(path), { method: 'POST', body, headers: { Accept: 'text/event-stream' }, signal, timeout: 0 });
+  await read(answer.body, signal, (event) => event.data && onEvent({ ...event, data: JSON.parse(event.data) }));
+}
+
 async function read(body, signal, tell) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   signal.addEventListener('abort', () => reader.cancel().catch(() => {}), { once: true });

@@ -1,5 +1,6 @@
 // Conversations with agents.
-import { html, useState } from '../lib/html.js';
+import { html, useEffect, useRef, useState } from '../lib/html.js';
+import { ask } from '../lib/sse.js';
 import { all, get, page, post } from '../lib/api.js';
 import { useList, useLoad } from '../lib/load.js';
 import { link, setQuery } from '../lib/router.js';
@@ -58,7 +59,7 @@ function Conversation({ id }) {
     ]} /><//>
     <${Section} title="Messages">
       <${Shown} of=${messages}>${(list) => html`<div class="chat">${!list.length && html`<${Empty}>Nothing was said yet.<//>`}${list.map((message) => html`<${Message} key=${message.id} message=${message} />`)}</div>`}<//>
-      ${data.status === 'active' && may('conversations:write') && html`<${Say} id=${id} said=${one.reload} />`}
+      ${data.status === 'active' && may('conversations:write') && html`<div class="chat"><${Say} id=${id} said=${one.reload} /></div>`}
     <//>
   <//>`}<//>`;
 }
@@ -69,13 +70,28 @@ const Message = ({ message }) => html`<article class=${message.role}>
   ${(message.tool_calls ?? []).map((use) => html`<details key=${use.id}><summary>calls <code>${use.name}</code></summary><${Json} value=${use.arguments ?? null} label="Arguments" /></details>`)}
 </article>`;
 
+// The answer is shown as it comes; once it is stored it is one of the messages.
 function Say({ id, said }) {
   const [content, setContent] = useState('');
+  const [answer, setAnswer] = useState(null);
+  const abort = useRef(null);
+  useEffect(() => () => abort.current?.abort(), []);
   const form = useForm(async () => {
-    await post(`/conversations/${id}/messages`, { content });
-    setContent('');
-    said();
+    abort.current = new AbortController();
+    setAnswer('');
+    try {
+      await ask(`/conversations/${id}/messages`, { content }, { signal: abort.current.signal, onEvent: ({ name, data }) => {
+        if (name === 'delta') setAnswer((text) => text + data.content);
+        if (name === 'tool_call') setAnswer((text) => `${text}\n[calls ${data.name}]\n`);
+        if (name === 'error') throw Object.assign(new Error(data.detail), data);
+      } });
+      setContent('');
+    } finally {
+      setAnswer(null);
+      said();
+    }
   });
-  return html`<form class="form" onSubmit=${form.submit}><${Text} wide label="Say as the user" value=${content} onInput=${setContent} required />
-    <${Failure} form=${form} /><div class="actions wide"><button class="primary" disabled=${form.busy}>${form.busy ? 'Waiting for the answer…' : 'Send'}</button></div></form>`;
+  return html`${answer !== null && html`<article class="assistant" aria-live="polite"><p class="hint">answering…</p>${answer}</article>`}
+    <form class="form" onSubmit=${form.submit}><${Text} wide label="Say as the user" value=${content} onInput=${setContent} required />
+    <${Failure} form=${form} /><div class="actions wide"><button class="primary" disabled=${form.busy}>Send</button></div></form>`;
 }

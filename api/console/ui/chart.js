@@ -46,7 +46,9 @@ export function Chart({ label, times, series, format = String }) {
       series: [{ label: 'Time', value: (_, at) => (at ? new Date(at * 1000).toLocaleString('sv').slice(0, 16) : '') }, ...series.map((one) => {
         const stroke = colour(host, one.colour);
         return {
-          label: one.label, stroke, width: 1.75, fill: one.bars ? stroke : undefined, points: { show: times.length < 3 },
+          label: one.label, stroke, width: one.bars ? 0 : 1.75, fill: one.bars ? stroke : undefined,
+          // a line between fewer than three points is no line
+          points: { show: !one.bars && one.values.filter((value) => value !== null).length < 3 },
           paths: one.bars ? uPlot.paths.bars({ size: [0.7, 40] }) : undefined,
           value: (_, value) => (value === null || value === undefined ? '–' : format(value)),
         };

@@ -1,6 +1,7 @@
 // An agent to be made or changed.
 import { html, useState } from '../../lib/html.js';
-import { patch, post } from '../../lib/api.js';
+import { get, optional, patch, post } from '../../lib/api.js';
+import { useLoad } from '../../lib/load.js';
 import { go } from '../../lib/router.js';
 import { words } from '../../lib/format.js';
 import { Area, Choice, Failure, Text, useForm } from '../../ui/form.js';
@@ -23,8 +24,10 @@ export function AgentForm({ agent, saved }) {
     say('Saved');
     return saved();
   });
-  // what the node can name may be more than what is known here
-  const providers = [...new Set([...PROVIDERS, text.provider])].map((name) => [name, words(name)]);
+  const known = useLoad((signal) => optional(get('/llm/providers', {}, signal)), []);
+  const unset = new Set((known.data ?? []).filter((one) => !one.configured).map((one) => one.provider));
+  const names = new Set([...(known.data?.map((one) => one.provider) ?? PROVIDERS), text.provider]);
+  const providers = [...names].map((name) => [name, unset.has(name) ? `${words(name)} (no credentials)` : words(name)]);
   return html`<form class="form" onSubmit=${form.submit}>
     <${Text} label="Name" value=${text.name} onInput=${set('name')} error=${form.errors.name} required />
     <${Choice} label="Provider" value=${text.provider} onInput=${set('provider')} options=${providers} error=${form.errors.provider} />
