@@ -13,7 +13,7 @@ def test_the_overview_counts_and_draws_and_gives_files(node, page, show):
     calls = page.locator(".figure", has=page.get_by_text("Calls", exact=True)).locator("dd").first
     expect(calls).to_have_text(re.compile(r"^[\d,]+$"))
     for name in ["Calls", "Answer rate", "Length of calls", "Webhook success"]:
-        expect(page.get_by_role("img", name=f"{name} over time").locator("canvas")).to_be_attached()
+        expect(page.get_by_role("img", name=f"{name} over time", exact=True).locator("canvas")).to_be_attached()
     page.get_by_label("Window").select_option("week")
     expect(page).to_have_url(re.compile("window=week"))
     expect(calls).to_have_text(re.compile(r"^[\d,]+$"))

@@ -113,7 +113,8 @@ function useSessions(calls) {
   const read = useRef(null);
   read.current ??= throttled(() => {
     page('/ivr/sessions', { status: 'active', limit: MOST }).then(({ data }) => {
-      setSessions(new Map(data.map((session) => [session.call_id, session])));
+      // those that are over stay as long as their calls may be shown
+      setSessions((old) => new Map([...[...old].slice(-MOST), ...data.map((session) => [session.call_id, session])]));
     }, () => {});
   }, 1000);
   useEffect(() => {

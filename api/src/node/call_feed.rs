@@ -59,6 +59,15 @@ impl Changes {
         });
         Self { after, until, changes: changes.collect() }
     }
+
+    /// What of it lies beyond `position`.
+    fn beyond(self: &Arc<Self>, position: Position) -> Arc<Self> {
+        if self.after == position {
+            return self.clone();
+        }
+        let changes = self.changes.iter().filter(|change| change.position > position).cloned();
+        Arc::new(Self { after: position, until: self.until, changes: changes.collect() })
+    }
 }
 
 /// Tells which calls change.
@@ -155,8 +164,9 @@ impl CallWatch {
                 if owed.until <= self.position {
                     self.owed = None;
                 } else if owed.after <= self.position {
-                    self.position = owed.until;
-                    return Ok(self.owed.take());
+                    let rest = owed.beyond(self.position);
+                    (self.position, self.owed) = (rest.until, None);
+                    return Ok(Some(rest));
                 } else {
                     return self.fill().await.map(Some);
                 }
