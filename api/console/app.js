@@ -4,6 +4,7 @@ import { useStore } from './lib/store.js';
 import { useRoute } from './lib/router.js';
 import { credentials, me, notice } from './lib/session.js';
 import { get } from './lib/api.js';
+import { settled } from './lib/tabs.js';
 import { returns } from './lib/server.js';
 import './lib/theme.js';
 import './lib/keyboard.js';
@@ -24,7 +25,8 @@ function App() {
       notice.set('');
     }, () => {});
   }, [signedIn, back]);
-  if (!signedIn) return html`<${SignIn} />`;
+  const asked = useStore(settled);
+  if (!signedIn && asked) return html`<${SignIn} />`;
   if (!who) return html`<${Down} /><p class="loading">Voxledger</p>`;
   return html`<${Shell}><${Screen} /><//>`;
 }

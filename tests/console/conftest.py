@@ -34,22 +34,25 @@ def browser():
 
 
 @pytest.fixture
-def errors():
-    """What the browser complained of. A test that provokes complaints takes them out."""
-    return []
+def provoked():
+    """Statuses of refused requests that a test provokes: the browser complains of them, and rightly so."""
+    return set()
 
 
 @pytest.fixture
-def visitor(node, browser, errors):
+def visitor(node, browser, provoked):
     """A page nobody is signed in on."""
     context = browser.new_context(viewport={"width": 1360, "height": 900}, color_scheme="light")
     context.set_default_timeout(15_000)
     page = context.new_page()
 
+    errors = []
+
     def heard(message):
         where = message.location.get("url", "")
-        missing = message.text.startswith("Failed to load resource") and OPTIONAL.search(where)
-        if message.type == "error" and not missing:
+        failed = message.text.startswith("Failed to load resource")
+        missing = "404" in message.text and OPTIONAL.search(where)
+        if message.type == "error" and not (failed and (missing or any(status in message.text for status in provoked))):
             errors.append(f"{message.text} {where}")
 
     page.on("console", heard)

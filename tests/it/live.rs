@@ -92,6 +92,10 @@ async fn the_stream_of_all_calls_tells_each_change_resumes_and_shows_nobody_else
     let response = world.api.open(path, &[]).await?;
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let (mut stream, mut others) = (Stream::of(response), Stream::of(other.open(path, &[]).await?));
+    for stream in [&mut stream, &mut others] {
+        let ready = stream.next().await?.context("the stream ended")?;
+        assert_eq!((ready.name.as_str(), &ready.data["position"].to_string()), ("ready", &ready.id));
+    }
 
     let script = CallScript::new("+12025550111", OUR_NUMBER).then(Step::Stay);
     let handle = world.carrier.place_call(script).await;
@@ -113,6 +117,7 @@ async fn the_stream_of_all_calls_tells_each_change_resumes_and_shows_nobody_else
     // resumed from before the first change: nothing is missed, and nothing told that was not there
     let before = (positions[0] - 1).to_string();
     let mut resumed = Stream::of(world.api.open(path, &[("last-event-id", &before)]).await?);
+    assert_eq!(resumed.next().await?.map(|event| (event.name, event.id)), Some(("ready".to_owned(), before)));
     let again = resumed.next().await?.context("the stream ended")?;
     assert_eq!(again.data["call"]["id"], id);
 

@@ -1,6 +1,7 @@
 // The REST API: https://www.rfc-editor.org/rfc/rfc9457 problems become errors, expired tokens are refreshed once.
 import { bearer, credentials, leave, useKey, useTokens } from './session.js';
 import { lost } from './server.js';
+import { alone, listen, tellRenewed } from './tabs.js';
 
 const BASE = '/api/v1';
 const PATIENCE = 30000;
@@ -55,27 +56,28 @@ async function send(url, { method = 'GET', body, headers = {}, signal, timeout =
 
 let refreshing = null;
 
-// one refresh at a time: a token used twice ends the whole session
+// one refresh at a time, in all tabs: a token used twice ends the whole session
 function refresh() {
   const session = credentials.get();
   if (session?.kind !== 'user') return Promise.resolve(false);
-  refreshing ??= (async () => {
-    try {
-      const answer = await fetch(`${BASE}/auth/refresh`, {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json' },
-        body: JSON.stringify({ refresh_token: session.refresh }),
-      });
-      if (!answer.ok) return false;
-      useTokens((await answer.json()).data);
-      return true;
-    } catch {
+  refreshing ??= alone(async () => {
+    await listen();
+    if (credentials.get()?.access !== session.access) return Boolean(credentials.get());
+    const answer = await fetch(`${BASE}/auth/refresh`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ refresh_token: session.refresh }),
+    }).catch(() => {
       lost();
       throw new Problem(0, { code: 'unreachable', detail: 'the node does not answer' });
-    } finally {
-      refreshing = null;
-    }
-  })();
+    });
+    if (!answer.ok) return false;
+    useTokens((await answer.json()).data);
+    tellRenewed(session.refresh, credentials.get());
+    return true;
+  }).finally(() => {
+    refreshing = null;
+  });
   return refreshing;
 }
 

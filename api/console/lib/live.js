@@ -36,7 +36,8 @@ credentials.watch((session) => {
   start();
 });
 
-// Tells `{name: 'call', data: {events, call}}` of each change, `{name: 'reset'}` when the list is to be read again.
+// Tells `{name: 'call', data: {events, call}}` of each change, `{name: 'reset'}` when the list is to be read again;
+// `{name: 'ready'}` when the stream stands.
 export function watchCalls(listener) {
   listeners.add(listener);
   start();

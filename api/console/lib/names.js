@@ -2,11 +2,11 @@
 import { all, optional } from './api.js';
 import { store, useStore } from './store.js';
 import { useEffect } from './html.js';
-import { credentials } from './session.js';
+import { credentials, may } from './session.js';
 
 const kinds = {
-  menus: { path: '/ivr/menus', known: store(new Map()), asked: 0 },
-  agents: { path: '/agents', known: store(new Map()), asked: 0 },
+  menus: { path: '/ivr/menus', scope: 'ivr:read', known: store(new Map()), asked: 0 },
+  agents: { path: '/agents', scope: 'agents:read', known: store(new Map()), asked: 0 },
 };
 credentials.watch((session) => {
   if (session) return;
@@ -17,7 +17,7 @@ credentials.watch((session) => {
 });
 
 async function learn(kind) {
-  if (Date.now() - kind.asked < 10000) return;
+  if (!may(kind.scope) || Date.now() - kind.asked < 10000) return;
   kind.asked = Date.now();
   const items = await optional(all(kind.path)).catch(() => null);
   if (items) kind.known.set(new Map(items.map((item) => [item.id, item])));

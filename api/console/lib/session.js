@@ -1,4 +1,4 @@
-// Who is signed in. Kept in this tab's sessionStorage and nowhere else: never in an address, never in a cookie.
+// Who is signed in. Kept in the sessionStorage of tabs and nowhere else: never in an address, never in a cookie.
 import { store } from './store.js';
 
 const PLACE = 'voxledger.session';
@@ -28,6 +28,9 @@ function keep(session) {
 export const useKey = (key) => keep({ kind: 'key', key });
 export const useTokens = (tokens) =>
   keep({ kind: 'user', access: tokens.access_token, refresh: tokens.refresh_token });
+
+// what another tab is signed in as
+export const resume = (session) => keep(session);
 
 export function leave(why = '') {
   notice.set(why);

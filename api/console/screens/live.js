@@ -82,6 +82,7 @@ function useLiveCalls() {
   }, [loaded.data]);
   useEffect(() => watchCalls((event) => {
     if (event.name === 'reset') return loaded.reload();
+    if (event.name !== 'call') return undefined;
     const { call } = event.data;
     return setChanged((old) => {
       const known = old.get(call.id);

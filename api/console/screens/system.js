@@ -1,6 +1,6 @@
 // Whether the node keeps up: stores, views, outbox, webhooks, providers.
 import { html } from '../lib/html.js';
-import { get, optional } from '../lib/api.js';
+import { get, optional, Problem } from '../lib/api.js';
 import { useLoad } from '../lib/load.js';
 import { parseMetrics } from '../lib/metrics.js';
 import { lost } from '../lib/server.js';
@@ -12,8 +12,9 @@ async function plain(path, signal) {
   try {
     return await fetch(path, { signal, cache: 'no-store' });
   } catch (error) {
-    if (!signal.aborted) lost();
-    throw error;
+    if (signal.aborted) throw error;
+    lost();
+    throw new Problem(0, { code: 'unreachable', detail: 'the node does not answer' });
   }
 }
 

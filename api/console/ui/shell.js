@@ -6,6 +6,7 @@ import { PLACES, helpShown } from '../lib/keyboard.js';
 import { theme, nextTheme } from '../lib/theme.js';
 import { me, leave, credentials } from '../lib/session.js';
 import { reachable } from '../lib/server.js';
+import { tellLeft } from '../lib/tabs.js';
 import { post } from '../lib/api.js';
 import { Dialog } from './dialog.js';
 import { Toasts } from './toast.js';
@@ -14,6 +15,7 @@ async function signOut() {
   const session = credentials.get();
   if (session?.kind === 'user') await post('/auth/revoke', { refresh_token: session.refresh }).catch(() => {});
   leave();
+  tellLeft(session);
   // whoever comes next begins at the beginning
   location.hash = '';
 }

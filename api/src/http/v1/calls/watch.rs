@@ -34,10 +34,12 @@ pub(crate) struct StreamedCall {
     /// A position in the log, for `Last-Event-ID`.
     #[schema(example = "4711")]
     id: String,
-    /// `call`; or `reset`, without data of use, when too much was missed: read the list again.
+    /// `ready`, once, when the stream stands; `reset` in its place when too much was missed: read the list again;
+    /// `call` for each call that changed.
     #[schema(example = "call")]
     event: String,
-    /// What changed, as JSON: `{"events": ["call.answered", …], "call": {…}}`, what happened in order and the call as
+    /// As JSON: of `ready` and `reset` the `position` from which on changes are told; of `call`
+    /// `{"events": ["call.answered", …], "call": {…}}`, what happened, in order, and the call as
     /// `GET /api/v1/calls/{id}` has it since.
     #[schema(content_media_type = "application/json")]
     data: String,
@@ -75,8 +77,8 @@ pub(crate) async fn stream_calls(
     let resume = resume.filter(|position| *position <= head.0);
     let too_far = resume.is_some_and(|position| head.0 - position > FARTHEST);
     let from = if too_far { head } else { resume.map_or(head, Position) };
-    // tells at once that the stream stands, and where
-    let hello = if too_far { reset(head) } else { format!("id: {from}\nretry: 1000\n\n") };
+    let hello = if too_far { "reset" } else { "ready" };
+    let hello = format!("id: {from}\nevent: {hello}\nretry: 1000\ndata: {{\"position\":{from}}}\n\n");
     let teller = Teller {
         watch: backend.call_feed.watch(from),
         client: caller.client,
@@ -161,8 +163,4 @@ impl Teller {
         }
         Ok(())
     }
-}
-
-fn reset(head: Position) -> String {
-    format!("id: {head}\nevent: reset\ndata: {{}}\n\n")
 }
