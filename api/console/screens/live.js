@@ -6,9 +6,10 @@ import { useStore } from '../lib/store.js';
 import { streaming, watchCalls } from '../lib/live.js';
 import { useNames } from '../lib/names.js';
 import { span } from '../lib/format.js';
-import { link } from '../lib/router.js';
+import { link, setQuery } from '../lib/router.js';
 import { may } from '../lib/session.js';
 import { Badge, Fault, Id, Loading, Page, Section } from '../ui/parts.js';
+import { Search } from '../ui/form.js';
 import { Table } from '../ui/table.js';
 import { CallActions, LIVE, isLive } from './calls/actions.js';
 import { Parties } from './calls/parties.js';
@@ -23,7 +24,7 @@ export function Live({ query }) {
   const now = useNow();
   const state = useStore(streaming);
   const [placing, setPlacing] = useState(false);
-  const filter = (query.q ?? '').toLowerCase();
+  const filter = query.q ?? '';
   const shown = (list ?? []).filter((call) => !call.goneAt || now - call.goneAt < LINGER);
   const sessions = useSessions(shown);
   const lines = useLastLines(shown);
@@ -48,10 +49,11 @@ export function Live({ query }) {
       actions=${html`<span class="live-dot ${state}" role="status">${{ live: 'live', waiting: 'connecting…', refused: 'not allowed' }[state]}</span>
         ${may('calls:write') && html`<button type="button" class="primary" onClick=${() => setPlacing(true)}>Place a call</button>`}`}>
     <${Section}>
+      <div class="filters"><${Search} label="Number" data-search value=${query.q ?? ''} onCommit=${(q) => setQuery({ q })} placeholder="+1202…  ( / )" /></div>
       ${error && !list ? html`<${Fault} error=${error} retry=${reload} />` : !list ? html`<${Loading} />` : html`
         <${Table} label="Live calls" columns=${columns} rows=${shown.filter((call) => !filter || `${call.from} ${call.to}`.includes(filter))}
           href=${(call) => link('calls', call.id)} rowClass=${(call) => (call.goneAt ? 'gone' : '')}
-          empty="No call is going on. The next one shows here by itself." />`}
+          empty=${filter ? 'No call with this number is going on.' : 'No call is going on. The next one shows here by itself.'} />`}
     <//>
     ${placing && html`<${NewCall} onClose=${() => setPlacing(false)} />`}
   <//>`;
