@@ -7,7 +7,7 @@ import { get } from './lib/api.js';
 import { settled } from './lib/tabs.js';
 import { returns } from './lib/server.js';
 import './lib/theme.js';
-import './lib/keyboard.js';
+import { places } from './lib/keyboard.js';
 import { Down, Shell } from './ui/shell.js';
 import { SignIn } from './screens/sign_in.js';
 import { SCREENS } from './screens/index.js';
@@ -33,7 +33,7 @@ function App() {
 
 function Screen() {
   const { path, query } = useRoute();
-  const [name = 'overview', ...rest] = path;
+  const [name = places()[0][1], ...rest] = path;
   const shown = SCREENS[name];
   const address = path.slice(0, 3).join('/');
   useEffect(() => {

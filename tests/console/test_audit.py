@@ -20,6 +20,23 @@ def test_the_log_is_verified_in_the_browser(node, page, show):
     expect(page.locator("[data-verdict=good]")).to_contain_text("is in the tree")
 
 
+def test_a_node_that_shows_another_history_than_it_signed_is_found_out(node, page, show):
+    if not node.serves("/audit/checkpoints/latest"):
+        pytest.skip("this node seals no history")
+
+    def lie(route):
+        answer = route.fetch()
+        told = answer.json()
+        for event in told["data"]:
+            event["type"] = "call.never_happened"
+        route.fulfill(response=answer, json=told)
+
+    page.route("**/api/v1/audit/events?*", lie)
+    show(page, "audit", "verify")
+    page.get_by_role("button", name="Verify now").click()
+    expect(page.locator("[data-verdict=bad]")).to_contain_text("✗ event")
+
+
 def test_an_events_cause_and_effects_are_followed(node, page, show):
     if not node.serves("/audit/events"):
         pytest.skip("this node does not show its raw history")

@@ -2,7 +2,7 @@
 import { html, useEffect, useRef } from '../lib/html.js';
 import { useStore } from '../lib/store.js';
 import { useRoute, link } from '../lib/router.js';
-import { PLACES, helpShown } from '../lib/keyboard.js';
+import { helpShown, places } from '../lib/keyboard.js';
 import { theme, nextTheme } from '../lib/theme.js';
 import { me, leave, credentials } from '../lib/session.js';
 import { reachable } from '../lib/server.js';
@@ -25,18 +25,18 @@ export const Down = () => !useStore(reachable)
 
 export function Shell({ children }) {
   const { path } = useRoute();
-  const here = path[0] || 'overview';
+  const here = path[0] || places()[0][1];
   const who = useStore(me);
   const shade = useStore(theme);
-  const places = useRef(null);
+  const nav = useRef(null);
   // on a phone there are more places than fit
-  useEffect(() => places.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' }), [here]);
+  useEffect(() => nav.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' }), [here]);
   return html`
     <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById('main').focus(); }}>Skip to content</a>
     <div class="shell">
       <aside>
         <a class="brand" href=${link('overview')}><${Logo} />Voxledger</a>
-        <nav aria-label="Screens" ref=${places}>${PLACES.map(([key, place, label]) => html`
+        <nav aria-label="Screens" ref=${nav}>${places().map(([key, place, label]) => html`
           <a key=${place} href=${link(place)} aria-current=${here === place ? 'page' : undefined} title="g ${key}">${label}<kbd aria-hidden="true">g ${key}</kbd></a>`)}
         </nav>
         <footer>
@@ -59,7 +59,7 @@ export const Logo = () => html`<svg class="logo" viewBox="0 0 32 32" aria-hidden
 function Help() {
   if (!useStore(helpShown)) return null;
   const rows = [
-    ...PLACES.map(([key, , label]) => [`g ${key}`, label]),
+    ...places().map(([key, , label]) => [`g ${key}`, label]),
     ['/', 'Search or filter'],
     ['↑ ↓', 'Move in a table'],
     ['Enter', 'Open the row'],
