@@ -6,15 +6,16 @@ import { setQuery } from '../../lib/router.js';
 import { fine, moment } from '../../lib/format.js';
 import { Copy, Loading, Section, Shown } from '../../ui/parts.js';
 
+const ofCall = (event) => event.type !== 'call.carrier_event_received';
+
 export function Travel({ call, events, at }) {
-  // the history comes a moment after the call
-  return events.length ? html`<${Slider} call=${call} events=${events} at=${at} />` : html`<${Loading} />`;
+  // the history comes a moment after the call, and a carrier's webhook may stand in it before the call itself
+  return events.some(ofCall) ? html`<${Slider} call=${call} events=${events} at=${at} />` : html`<${Loading} />`;
 }
 
 function Slider({ call, events, at }) {
   const newest = Math.max(call.version, 1);
-  // a carrier's webhook may stand before the call itself
-  const oldest = events.find((one) => one.type !== 'call.carrier_event_received')?.version ?? 1;
+  const oldest = events.find(ofCall).version;
   const version = Math.min(Math.max(Number(at) || newest, oldest), newest);
   const then = useLoad((signal) => get(`/calls/${call.id}`, { version }, signal), [call.id, version]);
   const before = useLoad((signal) => (version > oldest ? get(`/calls/${call.id}`, { version: version - 1 }, signal) : Promise.resolve({})), [call.id, version, oldest]);
