@@ -4,9 +4,12 @@ import json
 import os
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 
+# Seconds until what is bound to happen has happened.
+PATIENCE = 30
 # A key that is of no use elsewhere.
 KEY = "vx_VoxledgerTestOwnerKey0123456789abcdefghijklcc9dd2c6"
 
@@ -41,6 +44,16 @@ class Node:
         with urllib.request.urlopen(request, timeout=10) as answer:
             text = answer.read()
         return json.loads(text)["data"] if text else None
+
+    def first(self, path, fits=lambda item: True):
+        """The first of a list that fits; calls come in all the time, so it is asked for until there is one."""
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            found = next(filter(fits, self.ask("GET", path)), None)
+            if found is not None:
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"nothing of {path} fits within {PATIENCE} s")
 
     def serves(self, path):
         """Whether there is such an endpoint."""

@@ -40,7 +40,7 @@ def test_a_node_that_shows_another_history_than_it_signed_is_found_out(node, pag
 def test_an_events_cause_and_effects_are_followed(node, page, show):
     if not node.serves("/audit/events"):
         pytest.skip("this node does not show its raw history")
-    call = node.ask("GET", "/calls?status=ended&limit=1")[0]["id"]
+    call = node.first("/calls?status=ended&limit=1")["id"]
     answered = next(event for event in node.ask("GET", f"/calls/{call}/events?limit=200") if "causation_id" in event["metadata"])
     show(page, f"audit/explorer?position={answered['position']}")
     expect(page.get_by_role("heading", name="What led to it")).to_be_visible()

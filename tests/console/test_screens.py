@@ -10,9 +10,9 @@ SERIOUS = ("serious", "critical")
 @pytest.fixture(scope="module")
 def places(node):
     """Screens by the name of their picture."""
-    call = next(call for call in node.ask("GET", "/calls?status=ended&limit=50") if call["ivr_session_id"])
+    call = node.first("/calls?status=ended&limit=50", lambda call: call["ivr_session_id"])
     endpoint = node.ask("GET", "/webhooks")[0]["id"]
-    delivery = node.ask("GET", f"/webhooks/{endpoint}/deliveries?limit=1")[0]["id"]
+    delivery = node.first(f"/webhooks/{endpoint}/deliveries?limit=1")["id"]
     menu = next(menu for menu in node.ask("GET", "/ivr/menus") if menu["name"] == "Riverside Clinic")["id"]
     key = node.ask("GET", "/auth/me")["api_key"]["id"]
     return {
