@@ -81,3 +81,64 @@ async fn nobody_streams_a_call_that_does_not_exist_or_without_a_key() -> Result<
     world.close().await?;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stream_of_all_calls_tells_each_change_resumes_and_shows_nobody_elses() -> Result<()> {
+    let mut world = World::start().await?;
+    world.take_number().await?;
+    let made = world.api.post("/api/v1/auth/clients", json!({"name": "Another"})).await?.data()?;
+    let other = world.api.with_key(made["plain_key"].as_str());
+    let path = "/api/v1/calls/stream";
+    let response = world.api.open(path, &[]).await?;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let (mut stream, mut others) = (Stream::of(response), Stream::of(other.open(path, &[]).await?));
+    for stream in [&mut stream, &mut others] {
+        let ready = stream.next().await?.context("the stream ended")?;
+        assert_eq!((ready.name.as_str(), &ready.data["position"].to_string()), ("ready", &ready.id));
+    }
+
+    let script = CallScript::new("+12025550111", OUR_NUMBER).then(Step::Stay);
+    let handle = world.carrier.place_call(script).await;
+    let mut told = vec![stream.next().await?.context("the stream ended")?];
+    while told.last().is_none_or(|event| event.data["call"]["status"] != "in_progress") {
+        told.push(stream.next().await?.context("the stream ended")?);
+    }
+    let id = world.call_of_leg(&handle.control_id).await?["id"].clone();
+    assert!(told.iter().all(|event| event.name == "call" && event.data["call"]["id"] == id), "{told:?}");
+    let positions: Vec<u64> = told.iter().map(|event| event.id.parse()).collect::<Result<_, _>>()?;
+    assert!(positions.is_sorted_by(|one, next| one < next), "{positions:?}");
+    let heard = |events: &[tests::sse::Event]| -> Vec<String> {
+        let types =
+            events.iter().flat_map(|event| event.data["events"].as_array().cloned().unwrap_or_default());
+        types.filter_map(|name| name.as_str().map(str::to_owned)).collect()
+    };
+    assert!(["call.received", "call.answered"].iter().all(|name| heard(&told).contains(&(*name).to_owned())));
+
+    // resumed from before the first change: nothing is missed, and nothing told that was not there
+    let before = (positions[0] - 1).to_string();
+    let mut resumed = Stream::of(world.api.open(path, &[("last-event-id", &before)]).await?);
+    assert_eq!(resumed.next().await?.map(|event| (event.name, event.id)), Some(("ready".to_owned(), before)));
+    let again = resumed.next().await?.context("the stream ended")?;
+    assert_eq!(again.data["call"]["id"], id);
+
+    let hang_up = format!("/api/v1/calls/{}/hangup", id.as_str().context("an id")?);
+    world.api.post(&hang_up, Value::Null).await?.data()?;
+    for stream in [&mut stream, &mut resumed] {
+        loop {
+            let event = stream.next().await?.context("the stream ended")?;
+            if event.data["call"]["status"] == "ended" {
+                break;
+            }
+        }
+    }
+    // a position that is not there yet was another log's: the stream begins anew
+    let fresh = world.api.open(path, &[("last-event-id", "999999999")]).await?;
+    assert_eq!(fresh.status(), 200);
+
+    world.node.server()?.ask_to_stop()?;
+    assert!(others.next().await?.is_none(), "another client's calls were told");
+    while stream.next().await?.is_some() {}
+    assert!(world.node.terminate()?.success());
+    world.close().await?;
+    Ok(())
+}

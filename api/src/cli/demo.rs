@@ -99,6 +99,7 @@ fn welcome(url: &str, key: &str) -> String {
         "
 Voxledger demo: a fresh node and a simulated carrier in one process. Nothing is kept when it ends.
 
+  console         {url}/  (sign in with the key)
   documentation   {url}/docs
   API key         {key}
 
@@ -115,7 +116,7 @@ fn what_next(url: &str) -> String {
     let callees: String = callees().iter().map(|(number, how, _)| format!("  {number}   {how}\n")).collect();
     format!(
         "
-The node serves on at {url} until Ctrl-C. Read a call's story:
+The node serves on until Ctrl-C. Look at it in the console, {url}/, or read a call's story:
 
   curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/calls?limit=1'
   curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/calls/CALL_ID/events'

@@ -7,6 +7,7 @@
 pub mod accepts;
 pub mod auth;
 pub mod client_ip;
+pub mod console;
 pub mod context;
 pub mod cursor;
 pub mod docs;

@@ -1,6 +1,7 @@
 //! The composition root: the edges are chosen, everything is wired once, and stopped in order.
 
 mod bootstrap;
+mod call_feed;
 mod carriers;
 mod claims;
 mod directories;
@@ -15,6 +16,7 @@ mod webhooks;
 
 pub(crate) use bootstrap::create_client;
 pub use bootstrap::{Bootstrapped, DEFAULT_CLIENT};
+pub use call_feed::{CallChange, CallFeed, CallWatch, Changes};
 pub use carriers::ClientCarriers;
 pub(crate) use carriers::{secret_place, telnyx_settings};
 pub use claims::Claims;

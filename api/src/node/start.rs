@@ -35,6 +35,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::bootstrap::{Bootstrapped, DEFAULT_CLIENT, bootstrap};
+use super::call_feed::CallFeed;
 use super::carriers::ClientCarriers;
 use super::claims::Claims;
 use super::directories::{Directories, Identity};
@@ -49,7 +50,7 @@ use crate::http::auth::{Doorkeeper, Passwords, Tokens};
 use crate::http::client_ip::TrustedProxies;
 use crate::http::middleware::{Edge, Idempotency};
 use crate::http::system::Readiness;
-use crate::http::{BodyLimit, docs, system, v1};
+use crate::http::{BodyLimit, console, docs, system, v1};
 use crate::limits::{Gate, Rate, Rates, UsageWriter, exchange, watch_storage};
 use crate::telemetry::{Meters, trace_context};
 
@@ -105,6 +106,8 @@ pub struct Backend {
     pub stop: CancellationToken,
     /// Rates and quotas.
     pub gate: Arc<Gate>,
+    /// Which calls change, while somebody wants to know.
+    pub call_feed: CallFeed,
     progress: Progress,
     directories: Directories,
 }
@@ -284,8 +287,10 @@ impl Node {
             tracing::debug!(given_back, "requests that were under way may be repeated");
         }
         let forgetting = forget_expired_keys(idempotency.keys.clone(), runtime.clock.clone(), stop.clone());
+        let feed = CallFeed::new(runtime.store.clone());
         let mut tasks = vec![
             tokio::spawn(forgetting),
+            tokio::spawn(feed.clone().run(stop.clone())),
             tokio::spawn(directories.clone().follow(runtime.clone(), known, stop.clone())),
             tokio::spawn(ivr.run(news, stop.clone())),
             tokio::spawn(actors::work::run(bench, effects, stop.clone())),
@@ -333,6 +338,7 @@ impl Node {
             exports: v1::export_places(),
             stop: stop.clone(),
             gate,
+            call_feed: feed,
             progress: runner.progress(),
             directories: directories.clone(),
             runtime,
@@ -439,6 +445,7 @@ fn serve(
             .configure(|routes| docs::configure(routes, document.clone()))
             .configure(v1::configure)
             .configure(system::configure)
+            .configure(console::configure)
             .default_service(web::to(docs::unmatched))
     })
     .disable_signals()

@@ -38,6 +38,7 @@ use crate::http::middleware::Idempotent;
     auth::providers::remove::remove_provider,
     calls::create::create_call,
     calls::list::list_calls,
+    calls::watch::stream_calls,
     calls::get::get_call,
     calls::patch::patch_call,
     calls::hang_up::hang_up_call,
@@ -171,6 +172,8 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(auth::providers::remove::remove_provider)
             .service(calls::create::create_call)
             .service(calls::list::list_calls)
+            // before the calls themselves, one of which could have this name
+            .service(calls::watch::stream_calls)
             .service(calls::get::get_call)
             .service(calls::patch::patch_call)
             .service(calls::hang_up::hang_up_call)

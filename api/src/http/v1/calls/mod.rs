@@ -13,3 +13,4 @@ pub mod say;
 pub mod stream;
 pub mod transcript;
 pub mod transfer;
+pub mod watch;

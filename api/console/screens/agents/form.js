@@ -1,0 +1,42 @@
+// An agent to be made or changed.
+import { html, useState } from '../../lib/html.js';
+import { get, optional, patch, post } from '../../lib/api.js';
+import { useLoad } from '../../lib/load.js';
+import { go } from '../../lib/router.js';
+import { words } from '../../lib/format.js';
+import { Area, Choice, Failure, Text, useForm } from '../../ui/form.js';
+import { say } from '../../ui/toast.js';
+
+const PROVIDERS = ['groq', 'openai', 'anthropic', 'google', 'openai_compatible'];
+
+export function AgentForm({ agent, saved }) {
+  const [text, setText] = useState({
+    name: agent?.name ?? '', system_prompt: agent?.system_prompt ?? '', provider: agent?.provider ?? 'groq', model: agent?.model ?? '',
+    temperature: agent?.temperature ?? '', max_tokens: agent?.max_tokens ?? '', greeting: agent?.greeting ?? '',
+  });
+  const set = (name) => (value) => setText({ ...text, [name]: value });
+  const form = useForm(async () => {
+    const body = { name: text.name, system_prompt: text.system_prompt, provider: text.provider };
+    for (const name of ['model', 'greeting']) if (text[name]) body[name] = text[name];
+    for (const name of ['temperature', 'max_tokens']) if (text[name] !== '') body[name] = Number(text[name]);
+    if (!agent) return go('agents', (await post('/agents', body)).id);
+    await patch(`/agents/${agent.id}`, body, agent.version);
+    say('Saved');
+    return saved();
+  });
+  const known = useLoad((signal) => optional(get('/llm/providers', {}, signal)), []);
+  const unset = new Set((known.data ?? []).filter((one) => !one.configured).map((one) => one.provider));
+  const names = new Set([...(known.data?.map((one) => one.provider) ?? PROVIDERS), text.provider]);
+  const providers = [...names].map((name) => [name, unset.has(name) ? `${words(name)} (no credentials)` : words(name)]);
+  return html`<form class="form" onSubmit=${form.submit}>
+    <${Text} label="Name" value=${text.name} onInput=${set('name')} error=${form.errors.name} required />
+    <${Choice} label="Provider" value=${text.provider} onInput=${set('provider')} options=${providers} error=${form.errors.provider} />
+    <${Text} label="Model" value=${text.model} onInput=${set('model')} error=${form.errors.model} />
+    <${Text} label="Temperature" type="number" min="0" max="2" step="0.05" value=${text.temperature} onInput=${set('temperature')} error=${form.errors.temperature} />
+    <${Text} label="Most tokens" type="number" min="1" value=${text.max_tokens} onInput=${set('max_tokens')} error=${form.errors.max_tokens} />
+    <${Area} label="System prompt" rows="8" value=${text.system_prompt} onInput=${set('system_prompt')} error=${form.errors.system_prompt} required />
+    <${Area} label="Greeting" value=${text.greeting} onInput=${set('greeting')} error=${form.errors.greeting} />
+    <${Failure} form=${form} />
+    <div class="actions wide"><button class="primary" disabled=${form.busy}>${agent ? 'Save' : 'Make the agent'}</button></div>
+  </form>`;
+}

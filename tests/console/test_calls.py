@@ -1,0 +1,107 @@
+"""Calls, as they happen and afterwards."""
+
+import re
+import statistics
+
+from conftest import MARKUP
+from playwright.sync_api import expect
+
+OURS = "+14155550110"
+STAYS = "+14155550121"
+# Notes when each row comes up, by the call it leads to.
+WATCH = """() => {
+  window.seen = {};
+  const note = () => document.querySelectorAll('main tbody a.plain').forEach((link) => {
+    window.seen[link.hash.split('/').pop()] ??= Date.now();
+  });
+  note();
+  window.first = new Set(Object.keys(window.seen));
+  window.began = Date.now();
+  new MutationObserver(note).observe(document.querySelector('main'), { childList: true, subtree: true });
+}"""
+
+
+def test_a_call_is_on_the_screen_half_a_second_after_its_webhook(node, page, show):
+    show(page, "live")
+    expect(page.get_by_text("live", exact=True)).to_be_visible()
+    expect(page.locator("tbody tr").first).to_be_visible()
+    page.evaluate(WATCH)
+    page.wait_for_function("() => Object.keys(window.seen).length - window.first.size >= 8")
+    seen = page.evaluate("() => Object.entries(window.seen).filter(([id]) => !window.first.has(id))")
+    watched = page.evaluate("window.began")
+    delays = []
+    for call, at in seen:
+        # a moment of the carrier's, before it sent the webhook
+        began = page.evaluate("iso => Date.parse(iso)", node.ask("GET", f"/calls/{call}")["created_at"])
+        if began > watched:
+            delays.append(at - began)
+    print(f"webhook to screen, ms: {sorted(delays)}")
+    assert len(delays) >= 5
+    assert statistics.median(delays) <= 500, delays
+
+
+def test_a_call_is_placed_opened_spoken_on_and_hung_up(node, page, show):
+    show(page, "live")
+    page.get_by_role("button", name="Place a call").click()
+    page.get_by_label("To", exact=True).fill(STAYS)
+    page.get_by_label("From", exact=True).fill(OURS)
+    page.get_by_role("button", name="Call", exact=True).click()
+    expect(page).to_have_url(re.compile(r"#/calls/call_\w+$"))
+    expect(page.get_by_role("button", name="Hang up")).to_be_visible()
+    page.get_by_role("button", name="Say").click()
+    page.get_by_label("Words").fill(MARKUP)
+    page.get_by_role("dialog").get_by_role("button", name="Say").click()
+    # in the timeline and in the transcript, as text
+    expect(page.locator(".timeline").get_by_text(MARKUP)).to_be_visible()
+    expect(page.locator(".talk").get_by_text(MARKUP)).to_be_visible()
+    page.get_by_role("button", name="Hang up").click()
+    page.get_by_role("button", name="Really?").click()
+    expect(page.get_by_text("It was ended over the API or from this console.")).to_be_visible()
+    expect(page.get_by_text("Ended: api hangup")).to_be_visible()
+    # its webhooks stand in the same line of time
+    expect(page.locator(".timeline").get_by_text(re.compile("^call.ended to 127")).first).to_be_visible()
+
+
+def test_a_past_call_shows_its_events_and_what_it_was(node, page, show):
+    # what it cost is the last that is told of a call
+    call = node.first("/calls?status=ended&limit=50", lambda call: call["cost"])
+    show(page, "calls", call["id"])
+    page.get_by_role("link", name="Raw events").click()
+    events = page.locator(".raw details")
+    expect(events).to_have_count(call["version"])
+    events.first.click()
+    expect(page.get_by_label("call.carrier_event_received").or_(page.get_by_label("call.queued"))).to_be_visible()
+    page.get_by_role("link", name="Time travel").click()
+    slider = page.get_by_role("slider", name="Version")
+    expect(slider).to_have_value(str(call["version"]))
+    slider.focus()
+    page.keyboard.press("Home")
+    # the webhook stands in the history before the call it tells of
+    history = node.ask("GET", f"/calls/{call['id']}/events?limit=5")
+    first = next(event["version"] for event in history if event["type"] != "call.carrier_event_received")
+    expect(page.get_by_text(f"Version {first} of {call['version']}")).to_be_visible()
+    expect(page).to_have_url(re.compile(f"version={first}$"))
+    was = page.locator(".was > div", has=page.locator("dt", has_text=re.compile("^version$")))
+    expect(was.locator("dd")).to_have_text(str(first))
+    # a deep link leads back to the same moment
+    page.reload()
+    expect(page.get_by_text(f"Version {first} of {call['version']}")).to_be_visible()
+
+
+def test_calls_are_walked_by_the_keyboard_alone(page):
+    page.keyboard.press("g")
+    page.keyboard.press("c")
+    expect(page.get_by_role("heading", name="Calls")).to_be_visible()
+    expect(page.locator("tbody tr").first).to_be_visible()
+    page.keyboard.press("/")
+    expect(page.get_by_label("Caller or call id")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.locator("tbody tr").first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("tbody tr").nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"#/calls/call_\w+$"))
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
