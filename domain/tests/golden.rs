@@ -16,22 +16,27 @@
 mod msgpack;
 #[path = "golden/specimens.rs"]
 mod specimens;
+#[path = "golden/talk.rs"]
+mod talk;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::path::PathBuf;
 
+use domain::agent::AgentEvent;
 use domain::api_key::{ApiKeyEvent, KeyUsageEvent};
 use domain::call::CallEvent;
 use domain::carrier_event::CarrierInboxEvent;
 use domain::claim::ClaimEvent;
 use domain::client::ClientEvent;
+use domain::conversation::ConversationEvent;
 use domain::ivr::menu::MenuEvent;
 use domain::ivr::session::SessionEvent;
 use domain::leg::LegEvent;
 use domain::login::LoginEvent;
 use domain::number::NumberEvent;
 use domain::provider::ProviderEvent;
+use domain::tool::ToolEvent;
 use domain::user::UserEvent;
 use domain::webhook::delivery::DeliveryEvent;
 use domain::webhook::endpoint::EndpointEvent;
@@ -64,6 +69,9 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<LoginEvent>(specimens::login());
     proof.prove::<EndpointEvent>(specimens::endpoint());
     proof.prove::<DeliveryEvent>(specimens::delivery());
+    proof.prove::<AgentEvent>(talk::agent());
+    proof.prove::<ToolEvent>(talk::tool());
+    proof.prove::<ConversationEvent>(talk::conversation());
     proof.prove::<LegEvent>(specimens::leg_bound());
     proof.prove::<CarrierInboxEvent>(specimens::carrier_event());
 }
