@@ -7,8 +7,10 @@ pub mod http;
 pub mod ids;
 pub mod ivr_webhook;
 pub mod keys;
+pub mod llm;
 pub mod read_models;
 pub mod telephony;
+pub mod tools;
 pub mod webhooks;
 
 #[cfg(feature = "testing")]

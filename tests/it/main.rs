@@ -13,6 +13,7 @@ mod ivr;
 mod ivr_calls;
 mod limits;
 mod live;
+mod llm_providers;
 mod numbers;
 mod outbound;
 mod providers;

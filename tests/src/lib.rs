@@ -7,6 +7,7 @@ pub mod collector;
 pub mod dice;
 pub mod history;
 pub mod installation;
+pub mod llm_server;
 pub mod load;
 pub mod receiver;
 pub mod server;
