@@ -4,10 +4,12 @@
 //! it has come, and rebuilds it without downtime. Where rows are kept is behind the traits in [`store`], and
 //! what can be asked of them behind one small `…Queries` trait a view.
 
+pub mod agents;
 pub mod api_keys;
 pub mod audit_log;
 pub mod calls;
 pub mod clients;
+pub mod conversations;
 pub mod edge;
 pub mod ivr_menus;
 pub mod ivr_sessions;
@@ -15,6 +17,7 @@ pub mod numbers;
 pub mod page;
 pub mod runner;
 pub mod store;
+pub mod tools;
 pub mod transcripts;
 pub mod users;
 pub mod view;
@@ -33,6 +36,9 @@ pub trait Queries:
     + users::UserQueries
     + audit_log::AuditQueries
     + webhooks::WebhookQueries
+    + agents::AgentQueries
+    + tools::ToolQueries
+    + conversations::ConversationQueries
 {
 }
 
@@ -48,5 +54,8 @@ impl<T> Queries for T where
         + users::UserQueries
         + audit_log::AuditQueries
         + webhooks::WebhookQueries
+        + agents::AgentQueries
+        + tools::ToolQueries
+        + conversations::ConversationQueries
 {
 }

@@ -7,13 +7,16 @@ use domain::envelope::Position;
 use domain::ports::StoreUnavailable;
 use domain::ports::lease::{Lease, Leases};
 
+use crate::agents::AgentRow;
 use crate::api_keys::ApiKeyRow;
 use crate::audit_log::AuditRow;
 use crate::calls::CallRow;
 use crate::clients::ClientRow;
+use crate::conversations::{ConversationRow, MessageRow};
 use crate::ivr_menus::MenuRow;
 use crate::ivr_sessions::SessionRow;
 use crate::numbers::NumberRow;
+use crate::tools::ToolRow;
 use crate::transcripts::LineRow;
 use crate::users::UserRow;
 use crate::view::Row;
@@ -165,6 +168,10 @@ pub trait ViewStore:
     + ViewRows<EndpointRow>
     + ViewRows<MenuRow>
     + ViewRows<SessionRow>
+    + ViewRows<AgentRow>
+    + ViewRows<ToolRow>
+    + ViewRows<ConversationRow>
+    + ViewRows<MessageRow>
     + Leases
 {
     /// How far the active rows of a view have come; on first sight an empty generation 1.

@@ -18,14 +18,17 @@ use super::feed::Feed;
 use super::handle::Deps;
 use super::rows::Rows;
 use super::settings::{Settings, TraceHooks};
+use crate::agents::Agents;
 use crate::api_keys::ApiKeys;
 use crate::audit_log::AuditLog;
 use crate::calls::Calls;
 use crate::clients::Clients;
+use crate::conversations::{Conversations, Messages};
 use crate::ivr_menus::IvrMenus;
 use crate::ivr_sessions::IvrSessions;
 use crate::numbers::Numbers;
 use crate::store::{Checkpoint, CommitError, Comparison, Generation, Mode, Stall, Step, ViewRows};
+use crate::tools::Tools;
 use crate::transcripts::Transcripts;
 use crate::users::Users;
 use crate::view::View;
@@ -121,6 +124,10 @@ pub async fn rebuild(
         Users::NAME => rebuild_view::<Users>(deps, rows, settings, watch).await,
         AuditLog::NAME => rebuild_view::<AuditLog>(deps, rows, settings, watch).await,
         Endpoints::NAME => rebuild_view::<Endpoints>(deps, rows, settings, watch).await,
+        Agents::NAME => rebuild_view::<Agents>(deps, rows, settings, watch).await,
+        Tools::NAME => rebuild_view::<Tools>(deps, rows, settings, watch).await,
+        Conversations::NAME => rebuild_view::<Conversations>(deps, rows, settings, watch).await,
+        Messages::NAME => rebuild_view::<Messages>(deps, rows, settings, watch).await,
         other => Err(RebuildError::Unknown(other.to_owned())),
     }
 }
