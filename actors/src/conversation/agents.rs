@@ -73,6 +73,17 @@ impl AgentDesk {
         Ok(live.map(|(version, terms)| (AgentRef { id, version }, Arc::new(terms.clone()))))
     }
 
+    /// The newest terms of a client's agent; nothing when it has none of that id.
+    ///
+    /// # Errors
+    /// What is wrong with the log.
+    pub async fn newest(&self, client: ClientId, id: AgentId) -> Result<Option<AgentTerms>, String> {
+        let mut session = Session::<Agent>::new(self.runtime.clone(), id.stream());
+        session.refresh().await.map_err(|error| error.to_string())?;
+        let own = session.client() == Some(client);
+        Ok(session.state().newest().filter(|_| own).map(|(_, terms)| terms.clone()))
+    }
+
     /// A client's tool, while it exists.
     ///
     /// # Errors

@@ -5,13 +5,15 @@ use std::path::Path;
 use super::actors::ActorsConfig;
 use super::audit::AuditConfig;
 use super::carriers::{TelnyxConfig, UltravoxConfig};
+use super::conversations::ConversationsConfig;
 use super::error::ConfigError;
 use super::http::HttpConfig;
 use super::identity_provider::IdentityProviderConfig;
 use super::ivr::IvrConfig;
 use super::keys::KeysConfig;
 use super::limits::LimitsConfig;
-use super::providers::{AnthropicConfig, GoogleConfig, GroqConfig, OpenaiConfig};
+use super::llm::LlmConfig;
+use super::providers::{AnthropicConfig, GoogleConfig, GroqConfig, OpenaiCompatibleConfig, OpenaiConfig};
 use super::setting::Setting;
 use super::sources::Sources;
 use super::storage::StorageConfig;
@@ -67,6 +69,12 @@ tree! {
     anthropic: AnthropicConfig,
     /// Google.
     google: GoogleConfig,
+    /// A server of one's own.
+    openai_compatible: OpenaiCompatibleConfig,
+    /// Language models.
+    llm: LlmConfig,
+    /// Conversations.
+    conversations: ConversationsConfig,
     /// Outbound webhooks.
     webhooks: WebhooksConfig,
     /// Actors and effects.

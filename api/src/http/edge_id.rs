@@ -85,6 +85,7 @@ named!(
     IvrSessionId = "session",
     AgentId = "agent",
     ConversationId = "conversation",
+    ToolId = "tool",
     EndpointId = "webhook",
     DeliveryId = "delivery"
 );

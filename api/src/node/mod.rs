@@ -8,6 +8,7 @@ mod edges;
 mod forget;
 mod identity_provider;
 mod lifecycle;
+mod llms;
 mod readiness;
 mod start;
 mod webhooks;
@@ -24,5 +25,6 @@ pub(crate) use edges::{
 };
 pub(crate) use lifecycle::{data_dir_is_held, is_locked};
 pub use lifecycle::{hold_data_dir, until_told_to_stop};
+pub(crate) use llms::llm_settings;
 pub use start::{Backend, Node};
 pub use webhooks::Webhooks;

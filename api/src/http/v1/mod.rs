@@ -1,15 +1,19 @@
 //! The endpoints under `/api/v1`, a folder a resource.
 
+pub mod agents;
 pub mod audit;
 pub mod auth;
 pub mod calls;
 mod commands;
+pub mod conversations;
 mod history;
 pub mod ivr;
+pub mod llm;
 pub mod numbers;
 mod paging;
 mod resource;
 mod routes;
+pub mod tools;
 pub mod webhooks;
 
 pub(crate) use history::HistoryEvent;
