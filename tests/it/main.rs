@@ -6,6 +6,7 @@ mod authorisation;
 mod bad_input;
 mod calls;
 mod cli;
+mod conversations;
 mod crash;
 mod idempotency;
 mod identity_provider;

@@ -12,6 +12,7 @@ pub mod load;
 pub mod receiver;
 pub mod server;
 pub mod sse;
+pub mod tool_server;
 pub mod until;
 pub mod webhook;
 pub mod world;

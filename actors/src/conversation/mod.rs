@@ -10,9 +10,11 @@ mod summary;
 mod talks;
 mod tools;
 mod turn;
+mod voice;
 
 pub use agents::{AgentDesk, Cast};
 pub use feed::{Answer, Failed, Feed, Piece};
 pub use mood::{Mood, lexicon_score};
 pub use talks::{Question, TalkDeps, TalkError, TalkOptions, Talks};
 pub use tools::{auth_place, headers_place};
+pub use voice::{Voice, VoiceError};

@@ -268,6 +268,22 @@ impl Talks {
         question: Question,
         context: CommandContext,
     ) -> Result<(Receipt, Arc<Feed>), TalkError> {
+        let id = question.conversation;
+        let (receipt, turn, feed) = self.begin_or_find(question, context).await?;
+        let feed = match feed {
+            Some(feed) => feed,
+            // the very same request again, or there was nothing to answer
+            None => self.feed(id, turn.unwrap_or(MessageId(id.0))).await?,
+        };
+        Ok((receipt, feed))
+    }
+
+    /// Begins a turn; nothing is begun where the very same request was made before, or there is nothing to answer.
+    async fn begin_or_find(
+        &self,
+        question: Question,
+        context: CommandContext,
+    ) -> Result<(Receipt, Option<MessageId>, Option<Arc<Feed>>), TalkError> {
         let began = Instant::now();
         let id = question.conversation;
         let asking = self.0.asking[id.0.as_bytes()[15] as usize % LOCKS].lock().await;
@@ -298,14 +314,25 @@ impl Talks {
         let open = self.look(id, |state| state.turn().map(|turn| turn.id)).await?;
         let turn = named.or(open);
         let feed = match (receipt.position, turn) {
-            (Some(_), Some(turn)) => self.begin(id, turn, cast, context, began),
-            // the very same request again, or there was nothing to answer
-            (_, turn) => {
-                drop(asking);
-                self.feed(id, turn.unwrap_or(MessageId(id.0))).await?
-            }
+            (Some(_), Some(turn)) => Some(self.begin(id, turn, cast, context, began)),
+            _ => None,
         };
-        Ok((receipt, feed))
+        drop(asking);
+        Ok((receipt, turn, feed))
+    }
+
+    /// Says something without listening to the answer.
+    ///
+    /// # Errors
+    /// See [`TalkError`]: nothing was said.
+    pub(super) async fn begin_turn(
+        &self,
+        question: Question,
+        context: CommandContext,
+    ) -> Result<(), TalkError> {
+        let asked = self.begin_or_find(question, context).await?;
+        drop(asked);
+        Ok(())
     }
 
     /// Whether nobody works on an open turn any more.
@@ -442,6 +469,7 @@ fn stored(state: &Conversation, turn: MessageId) -> Piece {
             first_token_ms: None,
             finish: domain::conversation::Finish::Stop,
             passed_over: vec![],
+            call: None,
             at: domain::envelope::Time::UNIX_EPOCH,
         };
         return Piece::Message(Box::new(Answer { completed, usage: Usage::default(), position: None }));

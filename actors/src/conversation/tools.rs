@@ -72,7 +72,7 @@ impl Toolbox {
         metrics::counter!("voxledger_tool_uses_total", "outcome" => answer.outcome.as_str()).increment(1);
         Executed {
             turn,
-            id: MessageId(id),
+            id: MessageId(self.runtime.ids.next()),
             call_id: call.id.clone(),
             tool: known.map(|(tool, _)| *tool),
             outcome: answer.outcome,

@@ -7,7 +7,7 @@ use domain::conversation::{
     CalledTool, Completed, ConversationCommand, Executed, Finish, PassedOver, ToolRound, TurnCompleted,
     TurnFault,
 };
-use domain::ids::{ConversationId, MessageId, derive};
+use domain::ids::{ConversationId, MessageId};
 use domain::model::{ModelRef, Usage};
 use domain::ports::llm::{ChatEvent, ChatRequest, ToolCall};
 
@@ -175,7 +175,7 @@ impl Turn {
         };
         let tools = ConversationCommand::CallTools(Box::new(ToolRound {
             turn: self.turn,
-            id: MessageId(derive(self.turn.0, &format!("round {round}"))),
+            id: MessageId(self.talks.runtime().ids.next()),
             content: said.text.into(),
             calls: said.calls.iter().map(called).collect(),
             by: said.by,
@@ -214,7 +214,7 @@ impl Turn {
         }
         let completed = Completed {
             turn: self.turn,
-            id: answer_id(self.turn),
+            id: MessageId(self.talks.runtime().ids.next()),
             content: text.into(),
             by: said.by,
             usage: said.usage,
@@ -237,11 +237,6 @@ impl Turn {
     }
 }
 
-/// The answer's name follows from the turn's.
-pub(super) fn answer_id(turn: MessageId) -> MessageId {
-    MessageId(derive(turn.0, "answer"))
-}
-
 fn failed(fault: TurnFault) -> Stopped {
     Stopped::Failed(Failed { fault: Some(fault), passed_over: vec![] })
 }
@@ -260,6 +255,7 @@ fn as_fact(completed: Completed, seq: u32) -> TurnCompleted {
         first_token_ms,
         finish,
         passed_over,
+        call: None,
         at: now,
     }
 }

@@ -8,7 +8,7 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
 use actors::call::{Calls, CallsOptions};
 use actors::carrier::CarrierInbox;
-use actors::conversation::{TalkDeps, TalkOptions, Talks};
+use actors::conversation::{TalkDeps, TalkOptions, Talks, Voice};
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions, MenuLibrary};
 use actors::webhooks::{Courier, WebhookBench, WebhookOptions};
 use actors::work::{WorkOptions, Workbench};
@@ -227,6 +227,7 @@ impl Node {
             runtime: runtime.clone(),
             calls: calls.clone(),
             ivr: ivr.clone(),
+            voice: Voice { talks: talks.clone(), calls: calls.clone() },
             inbox: inbox.clone(),
             telephony: carriers.clone(),
             store: work.clone(),

@@ -188,6 +188,7 @@ impl Conversation {
             first_token_ms: completed.first_token_ms,
             finish: completed.finish,
             passed_over: completed.passed_over.clone(),
+            call: self.call(),
             at: completed.now,
         };
         Ok(vec![completed.into()])

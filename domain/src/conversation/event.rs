@@ -347,6 +347,9 @@ pub struct TurnCompleted {
     /// Models that were asked before, in vain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passed_over: Vec<PassedOver>,
+    /// The call on which it is to be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallId>,
     /// When.
     #[serde(with = "micros")]
     pub at: Time,

@@ -163,6 +163,7 @@ pub fn conversation() -> Vec<ConversationEvent> {
             first_token_ms: Some(640),
             finish: Finish::Stop,
             passed_over: passed_over(),
+            call: Some(CallId(id(44))),
             at: at(5),
         }
         .into(),

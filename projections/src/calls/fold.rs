@@ -243,6 +243,7 @@ impl CallRow {
                 view.metadata = changed.metadata.reveal().cloned().unwrap_or_default();
             }
             CallEvent::IvrSessionRequested(requested) => view.ivr_session_id = Some(requested.session_id),
+            CallEvent::AgentRequested(requested) => view.conversation_id = Some(requested.conversation_id),
             CallEvent::Ended(ended) => self.end(ended),
             _ => {}
         }

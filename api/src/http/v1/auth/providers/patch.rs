@@ -36,7 +36,8 @@ pub(crate) struct AccountPatch {
     api_key: Option<Secret>,
     /// What else it needs to know; takes the place of all there was. For `telnyx`: `connection_id`, which it must
     /// have, `caller_id`, and the `public_key` of its webhooks, which it sends to
-    /// `/api/v1/webhooks/telnyx/{client_id}`.
+    /// `/api/v1/webhooks/telnyx/{client_id}`. For a provider of language models: `base_url`, which `openai_compatible`
+    /// must have, and `model`, the one that is asked when nobody names one.
     settings: Option<BTreeMap<String, String>>,
 }
 
