@@ -198,6 +198,7 @@ impl World {
             runtime: self.runtime.clone(),
             calls: self.calls.clone(),
             ivr: self.ivr.clone(),
+            voice: self.voice.clone(),
             inbox: self.inbox.clone(),
             telephony: self.carrier.clone(),
             store: self.work.clone(),

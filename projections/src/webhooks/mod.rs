@@ -7,6 +7,7 @@
 mod catalogue;
 mod deliveries;
 mod endpoints;
+mod occurrences;
 mod public;
 mod queries;
 #[cfg(test)]
@@ -15,5 +16,6 @@ mod tests;
 pub use catalogue::{EventType, event_types, example};
 pub use deliveries::{AttemptView, DeliveryView};
 pub use endpoints::{EndpointRow, EndpointView, Endpoints};
+pub use occurrences::{ErrorView, FunctionView, PassedOverView};
 pub use public::{PublicBody, Publisher, Subject};
 pub use queries::{AttemptFilter, DeliveryFilter, DeliverySummary, EventPage, WebhookQueries};

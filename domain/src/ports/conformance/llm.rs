@@ -291,14 +291,14 @@ pub async fn why_it_was_turned_away_is_told(stage: &impl Stage) {
         stage.play(vec![Scene::Away(away)]);
         let before = stage.asked();
         let (_, _, _, ended) = told(stage).await;
-        let right = match (&ended, away) {
+        let right = matches!(
+            (&ended, away),
             (Err(LlmFailure::Billing(_)), Away::Billing)
-            | (Err(LlmFailure::Credentials), Away::Credentials)
-            | (Err(LlmFailure::UnknownModel), Away::UnknownModel)
-            | (Err(LlmFailure::TooLong), Away::TooLong)
-            | (Err(LlmFailure::BadRequest(_)), Away::BadRequest) => true,
-            _ => false,
-        };
+                | (Err(LlmFailure::Credentials), Away::Credentials)
+                | (Err(LlmFailure::UnknownModel), Away::UnknownModel)
+                | (Err(LlmFailure::TooLong), Away::TooLong)
+                | (Err(LlmFailure::BadRequest(_)), Away::BadRequest)
+        );
         assert!(right, "{away:?} is told as {ended:?}");
         assert_eq!(stage.asked() - before, 1, "{away:?} is not asked again");
     }
