@@ -80,6 +80,11 @@ def main() -> int:
                     base, "auth/api-keys", {"name": "k", "scopes": ["calls:read"]}
                 ),
                 "CONTRACT_USER": made(base, "auth/users", user),
+                "CONTRACT_AGENT": made(base, "agents", {"name": "A"}),
+                "CONTRACT_TOOL": made(
+                    base, "tools", {"name": "t", "description": "d", "url": "https://example.com/"}
+                ),
+                "CONTRACT_CONVERSATION": made(base, "conversations", {}),
                 "NO_COLOR": "1",
             }
             config = ["--config-file", HERE / "schemathesis.toml"]

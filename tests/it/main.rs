@@ -1,5 +1,6 @@
 //! Journeys, crash tests and bad input against the real binary, from outside.
 
+mod agent_calls;
 mod api_keys;
 mod audit_log;
 mod authorisation;

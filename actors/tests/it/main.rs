@@ -6,5 +6,6 @@ mod inbound;
 mod ivr;
 mod nodes;
 mod outbound;
+mod talking;
 mod webhooks;
 mod world;
