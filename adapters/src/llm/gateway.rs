@@ -80,6 +80,21 @@ pub trait Accounts: fmt::Debug + Send + Sync {
     async fn of(&self, client: ClientId) -> Result<Vec<Account>, LlmFailure>;
 }
 
+/// The provider behind an account, reached through `http`.
+#[must_use]
+pub fn connect(account: &Account, http: reqwest::Client, patience: Patience) -> Arc<dyn ChatProvider> {
+    let (base, key) = (account.base.as_str(), account.key.clone());
+    let openai = |family| Arc::new(HttpChat::new(OpenAi(family), http.clone(), base, key.clone(), patience));
+    match account.provider {
+        Provider::Scripted => Arc::new(Scripted),
+        Provider::Groq => openai(Family::Groq),
+        Provider::Openai => openai(Family::OpenAi),
+        Provider::OpenaiCompatible => openai(Family::Compatible),
+        Provider::Anthropic => Arc::new(HttpChat::new(Anthropic, http.clone(), base, key.clone(), patience)),
+        Provider::Google => Arc::new(HttpChat::new(Google, http.clone(), base, key.clone(), patience)),
+    }
+}
+
 /// Whose health it is: a model by the node's account, or by a client's own.
 type Patient = (Option<ClientId>, ModelRef);
 
@@ -189,17 +204,7 @@ impl Gateway {
         if account.own && self.guard.url(&account.base).is_err() {
             return Err(LlmFailure::BadRequest("the account's address may not be reached".to_owned()));
         }
-        let (base, key, patience) = (account.base.as_str(), account.key.clone(), self.patience);
-        let openai =
-            |family| Arc::new(HttpChat::new(OpenAi(family), http.clone(), base, key.clone(), patience));
-        let made: Arc<dyn ChatProvider> = match account.provider {
-            Provider::Scripted => Arc::new(Scripted),
-            Provider::Groq => openai(Family::Groq),
-            Provider::Openai => openai(Family::OpenAi),
-            Provider::OpenaiCompatible => openai(Family::Compatible),
-            Provider::Anthropic => Arc::new(HttpChat::new(Anthropic, http, base, key, patience)),
-            Provider::Google => Arc::new(HttpChat::new(Google, http, base, key, patience)),
-        };
+        let made = connect(account, http, self.patience);
         lock(&self.ready).put(account.clone(), made.clone());
         Ok(made)
     }

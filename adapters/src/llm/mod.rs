@@ -19,7 +19,7 @@ pub use anthropic::Anthropic;
 pub use catalogue::{Catalogue, KnownModel};
 pub use client::{HttpChat, Patience};
 pub use dialect::Dialect;
-pub use gateway::{Account, Accounts, Gateway, LlmKey};
+pub use gateway::{Account, Accounts, Gateway, LlmKey, connect};
 pub use google::Google;
 pub use openai::{Family, OpenAi};
 pub use scripted::{SCRIPTED_MODEL, Scripted};

@@ -31,7 +31,7 @@ pub(crate) mod llm_settings {
 
 /// The node's own accounts, in the order in which they are used when nobody names one. The scripted one is always
 /// there, and last.
-pub(super) fn own_accounts(config: &Config) -> Vec<Account> {
+pub(crate) fn own_accounts(config: &Config) -> Vec<Account> {
     let account = |provider, key: &Option<Secret>, base: &str| {
         let key = LlmKey::new(key.as_ref()?.reveal());
         Some(Account { provider, key, base: base.to_owned(), own: false, default_model: None })
@@ -64,7 +64,7 @@ pub(super) fn own_accounts(config: &Config) -> Vec<Account> {
 }
 
 /// How long providers are waited for.
-pub(super) fn patience(config: &Config) -> Patience {
+pub(crate) fn patience(config: &Config) -> Patience {
     Patience {
         first_token: config.llm.first_token_timeout,
         between: config.llm.token_timeout,

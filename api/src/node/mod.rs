@@ -25,6 +25,6 @@ pub(crate) use edges::{
 };
 pub(crate) use lifecycle::{data_dir_is_held, is_locked};
 pub use lifecycle::{hold_data_dir, until_told_to_stop};
-pub(crate) use llms::llm_settings;
+pub(crate) use llms::{llm_settings, own_accounts, patience};
 pub use start::{Backend, Node};
 pub use webhooks::Webhooks;
