@@ -65,11 +65,10 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         let receiver = WebhookReceiver::start()?;
         api.deliver_to(&receiver.url).await?;
         // answers by rules: it needs no account
-        let agent =
-            api.make_agent(&json!({"name": "Front desk", "provider": "scripted", "model": SCRIPTED_MODEL,
+        let agent = json!({"name": "Front desk", "provider": "scripted", "model": SCRIPTED_MODEL,
             "system_prompt": "You answer the phone for Riverside Clinic.",
-            "greeting": "Riverside Clinic, this is the demo agent. How can I help?"}));
-        let agent = agent.await?;
+            "greeting": "Riverside Clinic, this is the demo agent. How can I help?"});
+        let agent = api.make_agent(&agent).await?;
         let (calls, rate, pace) = USUAL;
         let traffic = args.traffic.clone().or(calls, rate, pace);
         let settings = traffic.carrier(&carrier, &api.webhook_url());
