@@ -3,7 +3,7 @@
 use domain::call::{CallEvent, Reaction, Work, react};
 use domain::conversation::ConversationEvent;
 use domain::envelope::{Position, Recorded};
-use domain::ids::{CallId, ConversationId, IvrSessionId};
+use domain::ids::{CallId, ConversationId, IvrSessionId, derive};
 use domain::ivr::session::{self, SessionEvent};
 use domain::ports::event_store::Subscription;
 use domain::ports::lease::Lease;
@@ -92,7 +92,8 @@ fn changes_of(recorded: &Recorded, changes: &mut Vec<WorkChange>) -> Result<(), 
                 && let Some(call) = completed.call
             {
                 changes.push(WorkChange::Do(WorkItem {
-                    effect_id: completed.id.0,
+                    // the speech itself goes by the answer's id
+                    effect_id: derive(completed.id.0, "reply"),
                     subject: call.0,
                     client: recorded.client_id,
                     work: Work::SpeakReply,

@@ -132,6 +132,7 @@ fn read_fact(event: &Recorded) -> Result<CallFact, DecodeError> {
         | "call.cost_recorded"
         | "call.metadata_changed"
         | "call.ivr_session_requested"
+        | "call.agent_requested"
         | "call.ended" => CallEvent::decode(&event.event_type, event.schema, &event.payload)
             .map(Box::new)
             .map(CallFact::Event),
