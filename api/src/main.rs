@@ -33,7 +33,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Migrate(args) => migrate::run(&args).map(done),
         Command::Projections(args) => projections::run(&args).map(done),
-        Command::Audit(args) => audit::run(&args).map(done),
+        Command::Audit(args) => audit::run(&args),
         Command::Openapi => openapi::run().map(done),
         Command::Doctor(args) => doctor::run(&args),
         Command::Client(args) => client::run(&args).map(done),

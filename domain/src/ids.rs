@@ -115,10 +115,37 @@ ids! {
     EndpointId = "whe" in "webhook_endpoint";
     /// One event on its way to one endpoint.
     DeliveryId = "whd" in "delivery";
+    /// An export of history.
+    ExportId = "exp" in "export";
     /// A carrier's leg, bound to the call it belongs to. Never shown at the edge.
     LegId = "leg" in "carrier_leg";
     /// A carrier's webhook that belongs to no call. Never shown at the edge.
     CarrierEventId = "cevt" in "carrier_event";
+    /// Whom personal data belongs to: a pseudonym, a keyed hash within a client.
+    SubjectId = "sub" in "subject";
+    /// An erasure or an export of what is known of a subject.
+    PrivacyJobId = "prv" in "privacy_job";
+}
+
+/// The stream of a resource, by the id the edge shows of it or by the stream's own name.
+///
+/// # Errors
+/// [`BadId`] when the text is neither.
+pub fn stream_of(text: &str) -> Result<StreamId, BadId> {
+    macro_rules! kinds {
+        ($($kind:ident)*) => { [$(($kind::PREFIX, $kind::CATEGORY)),*] };
+    }
+    if let Ok(stream) = text.parse() {
+        return Ok(stream);
+    }
+    let kinds = kinds![
+        CallId NumberId ClientId ApiKeyId UserId MenuId IvrSessionId AgentId ConversationId EndpointId DeliveryId LegId
+        CarrierEventId ExportId
+    ];
+    let found = kinds
+        .iter()
+        .find_map(|(prefix, category)| Some(StreamId::new(category, decode_type_id(prefix, text).ok()?)));
+    found.ok_or(BadId)
 }
 
 /// Writes an event's id as the edge shows it: `evt_…`.

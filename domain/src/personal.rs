@@ -2,37 +2,70 @@
 
 use std::fmt;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::privacy::ERASED;
 
 /// A value that says something about a person: a phone number, a name, what was said, keys that were pressed.
 ///
 /// It is the only place where such values may stand in an event. `Debug` hides it. A value whose key was
 /// destroyed reads as erased: [`Personal::reveal`] answers `None` and nothing fails.
 ///
-/// On the wire it is a map with one entry that names the form the value is in, `{"plain": value}`; an unknown
+/// On the wire it is a map with one entry that names the form the value is in: `{"plain": value}` as the domain
+/// writes and reads it, `{"sealed": bytes}` as the log holds it and as it is read when the key is gone. An unknown
 /// form reads as erased.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Personal<T>(Option<T>);
+pub struct Personal<T>(State<T>);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum State<T> {
+    Known(T),
+    /// It never was in the event.
+    Withheld,
+    /// It is sealed under a key that is gone.
+    Shredded,
+}
 
 impl<T> Personal<T> {
     /// Marks `value` as personal.
     pub const fn new(value: T) -> Self {
-        Self(Some(value))
+        Self(State::Known(value))
     }
 
-    /// A value that is no longer readable.
+    /// A value that is kept from everybody, and not stored at all.
     pub const fn erased() -> Self {
-        Self(None)
+        Self(State::Withheld)
+    }
+
+    /// Whether it was stored, and its key was destroyed.
+    pub const fn is_shredded(&self) -> bool {
+        matches!(self.0, State::Shredded)
     }
 
     /// The value, unless it was erased.
     pub const fn reveal(&self) -> Option<&T> {
-        self.0.as_ref()
+        match &self.0 {
+            State::Known(value) => Some(value),
+            State::Withheld | State::Shredded => None,
+        }
     }
 
     /// The value, unless it was erased, by value.
     pub fn into_inner(self) -> Option<T> {
-        self.0
+        match self.0 {
+            State::Known(value) => Some(value),
+            State::Withheld | State::Shredded => None,
+        }
+    }
+
+    /// As it is shown: the value as `text` writes it, [`ERASED`] where it was erased, nothing where it never was.
+    pub fn shown(&self, text: impl FnOnce(&T) -> String) -> Option<String> {
+        match &self.0 {
+            State::Known(value) => Some(text(value)),
+            State::Shredded => Some(ERASED.to_owned()),
+            State::Withheld => None,
+        }
     }
 }
 
@@ -44,7 +77,7 @@ impl<T> From<T> for Personal<T> {
 
 impl<T> fmt::Debug for Personal<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "<personal>" } else { "<erased>" })
+        f.write_str(if self.reveal().is_some() { "<personal>" } else { "<erased>" })
     }
 }
 
@@ -52,6 +85,8 @@ impl<T> fmt::Debug for Personal<T> {
 struct Form<T> {
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     plain: Option<T>,
+    #[serde(default, skip_serializing)]
+    sealed: Option<IgnoredAny>,
 }
 
 fn none<T>() -> Option<T> {
@@ -60,13 +95,18 @@ fn none<T>() -> Option<T> {
 
 impl<T: Serialize> Serialize for Personal<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Form { plain: self.0.as_ref() }.serialize(serializer)
+        Form { plain: self.reveal(), sealed: None }.serialize(serializer)
     }
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Personal<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Form::deserialize(deserializer).map(|form: Form<T>| Self(form.plain))
+        let form: Form<T> = Form::deserialize(deserializer)?;
+        Ok(Self(match (form.plain, form.sealed) {
+            (Some(value), _) => State::Known(value),
+            (None, Some(_)) => State::Shredded,
+            (None, None) => State::Withheld,
+        }))
     }
 }
 
@@ -83,10 +123,25 @@ mod tests {
     fn an_unknown_form_reads_as_erased() {
         #[derive(Serialize)]
         struct Later {
-            sealed: u8,
+            folded: u8,
         }
-        let bytes = rmp_serde::to_vec_named(&Later { sealed: 1 }).unwrap();
+        let bytes = rmp_serde::to_vec_named(&Later { folded: 1 }).unwrap();
         let read: Personal<String> = rmp_serde::from_slice(&bytes).unwrap();
         assert_eq!(read, Personal::erased());
+    }
+
+    #[test]
+    fn a_sealed_value_reads_as_shredded_and_is_told_from_one_that_never_was() {
+        #[derive(Serialize)]
+        struct Sealed<'a> {
+            #[serde(with = "serde_bytes")]
+            sealed: &'a [u8],
+        }
+        let bytes = rmp_serde::to_vec_named(&Sealed { sealed: b"\x01\xff" }).unwrap();
+        let read: Personal<String> = rmp_serde::from_slice(&bytes).unwrap();
+        assert!(read.is_shredded() && read.reveal().is_none());
+        assert_eq!(read.shown(String::clone).as_deref(), Some(ERASED));
+        assert_eq!(Personal::<String>::erased().shown(String::clone), None);
+        assert_eq!(Personal::new("a".to_owned()).shown(String::clone).as_deref(), Some("a"));
     }
 }

@@ -5,6 +5,7 @@
 //! what can be asked of them behind one small `…Queries` trait a view.
 
 pub mod agents;
+pub mod analytics;
 pub mod api_keys;
 pub mod audit_log;
 pub mod calls;
@@ -17,6 +18,7 @@ pub mod numbers;
 pub mod page;
 pub mod runner;
 pub mod store;
+pub mod tally;
 pub mod tools;
 pub mod transcripts;
 pub mod users;
@@ -39,6 +41,7 @@ pub trait Queries:
     + agents::AgentQueries
     + tools::ToolQueries
     + conversations::ConversationQueries
+    + analytics::AnalyticsQueries
 {
 }
 
@@ -57,5 +60,6 @@ impl<T> Queries for T where
         + agents::AgentQueries
         + tools::ToolQueries
         + conversations::ConversationQueries
+        + analytics::AnalyticsQueries
 {
 }

@@ -16,6 +16,7 @@ use crate::conversations::{ConversationRow, MessageRow};
 use crate::ivr_menus::MenuRow;
 use crate::ivr_sessions::SessionRow;
 use crate::numbers::NumberRow;
+use crate::tally::{Counted, Tally, TallyKey};
 use crate::tools::ToolRow;
 use crate::transcripts::LineRow;
 use crate::users::UserRow;
@@ -113,6 +114,16 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            differing: self.differing + other.differing,
+            missing: self.missing + other.missing,
+            extra: self.extra + other.extra,
+        }
+    }
+
     /// Whether both say the same.
     #[must_use]
     pub fn is_equal(&self) -> bool {
@@ -141,9 +152,9 @@ pub trait ViewRows<R: Row>: fmt::Debug + Send + Sync {
     /// The rows with these keys; keys without a row are left out.
     async fn load(&self, generation: Generation, keys: &[R::Key]) -> Result<Vec<R>, StoreUnavailable>;
 
-    /// Writes rows, in place of those with the same keys, and moves the checkpoint, in one transaction. Answers
-    /// whether the generation became the active one.
-    async fn commit(&self, step: &Step, rows: &[&R]) -> Result<bool, CommitError>;
+    /// Writes rows and sums, in place of those with the same keys, and moves the checkpoint, in one transaction; a
+    /// sum that comes to nothing is removed. Answers whether the generation became the active one.
+    async fn commit(&self, step: &Step, rows: &[&R], tallies: &[Tally]) -> Result<bool, CommitError>;
 
     /// Compares the active generation with another one.
     async fn compare(&self, active: Checkpoint, other: Checkpoint) -> Result<Comparison, StoreUnavailable>;
@@ -153,6 +164,32 @@ pub trait ViewRows<R: Row>: fmt::Debug + Send + Sync {
 
     /// Removes up to `limit` rows of a generation that is not active; answers how many.
     async fn discard(&self, generation: Generation, limit: u32) -> Result<u64, StoreUnavailable>;
+}
+
+/// The sums that views keep beside their rows, in the same generations.
+#[async_trait]
+pub trait Tallies: fmt::Debug + Send + Sync {
+    /// The sums with these keys; keys without one are left out.
+    async fn load_tallies(
+        &self,
+        generation: Generation,
+        keys: &[TallyKey],
+    ) -> Result<Vec<Tally>, StoreUnavailable>;
+
+    /// Compares a view's sums in the active generation with those in another one.
+    async fn compare_tallies(
+        &self,
+        counted: Counted,
+        active: Checkpoint,
+        other: Checkpoint,
+    ) -> Result<Comparison, StoreUnavailable>;
+
+    /// Removes a view's sums of a generation that is not active.
+    async fn discard_tallies(
+        &self,
+        counted: Counted,
+        generation: Generation,
+    ) -> Result<u64, StoreUnavailable>;
 }
 
 /// Checkpoints and what belongs to them, and the rows of every view.
@@ -172,6 +209,7 @@ pub trait ViewStore:
     + ViewRows<ToolRow>
     + ViewRows<ConversationRow>
     + ViewRows<MessageRow>
+    + Tallies
     + Leases
 {
     /// How far the active rows of a view have come; on first sight an empty generation 1.

@@ -9,6 +9,8 @@ use domain::wire::DecodeError;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::tally::{Contribution, Counted};
+
 /// Where a fact stands: what the envelope says besides the payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct At {
@@ -68,6 +70,9 @@ pub trait View: Send + Sync + 'static {
     const FOLDS: bool;
     /// Whether a row is made from one stream only. Then a stream's first event has no row yet, and none is looked for.
     const ONE_STREAM: bool = true;
+    /// The types of events whose personal data it shows, `None` for all: that of others need not be opened, and reads
+    /// as erased.
+    const PERSONAL: Option<&'static [&'static str]> = None;
     /// A row.
     type Row: Row;
     /// What an event means to this view.
@@ -82,6 +87,24 @@ pub trait View: Send + Sync + 'static {
 
     /// Applies a fact to its row, which may not exist yet.
     fn apply(row: &mut Option<Self::Row>, at: &At, fact: Self::Fact);
+
+    /// As what the view's sums are kept, if it has any.
+    const COUNTED: Option<Counted> = None;
+
+    /// What a row adds to the sums. Taken back, and added anew, when the row changes.
+    fn adds(_row: &Self::Row) -> Option<Contribution> {
+        None
+    }
+
+    /// What a fact adds to the sums, whatever becomes of its row.
+    fn counts(_at: &At, _fact: &Self::Fact) -> Option<Contribution> {
+        None
+    }
+
+    /// Whether a fact may change its row; otherwise it is only counted.
+    fn touches(_fact: &Self::Fact) -> bool {
+        true
+    }
 }
 
 /// A row as it was after the last of `events`, which are those of its stream from the first one on. `None` when

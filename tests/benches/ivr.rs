@@ -15,8 +15,10 @@ use tests::world::World;
 
 /// Keys each caller presses before the last one.
 const KEYS: usize = 4;
-/// Calls begin over so long.
+/// Calls begin over so long, and end over so long.
 const RAMP: Duration = Duration::from_secs(40);
+/// Callers stay so long before the last key, so that all are under way at once for a while.
+const STAY: Duration = Duration::from_secs(20);
 
 fn main() {
     let sessions = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(5_000);
@@ -52,9 +54,7 @@ async fn run(sessions: usize) {
             let pause = Duration::from_millis(5_000 + dice.next() % 10_000);
             script = script.then(Step::HearOut).then(Step::Pause(pause)).then(Step::Press("1".to_owned()));
         }
-        // so that all are under way at once for a while
-        let rest = RAMP.saturating_sub(begun.elapsed());
-        script = script.then(Step::HearOut).then(Step::Pause(rest)).then(Step::Press("0".to_owned()));
+        script = script.then(Step::HearOut).then(Step::Pause(STAY)).then(Step::Press("0".to_owned()));
         handles.push(world.carrier.place_call(script).await);
     }
     let mut unmet = 0;

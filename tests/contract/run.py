@@ -56,12 +56,36 @@ def start(data: str) -> tuple[subprocess.Popen, str]:
     raise SystemExit(f"the node ended with {node.wait()}")
 
 
-def made(base: str, path: str, body: dict) -> str:
+def made(base: str, path: str, body: dict, field: str = "id") -> str:
     """Makes a resource; its id."""
     headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
     request = urllib.request.Request(f"{base}/api/v1/{path}", json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.load(answer)["data"]["id"]
+        return json.load(answer)["data"][field]
+
+
+def things(base: str) -> dict[str, str]:
+    """Something of each kind, and the variable its id goes under."""
+    user = {"email": "ann@example.com", "password": "correct horse battery", "role": "viewer"}
+    menu = made(base, "ivr/menus", {"name": "Main", "prompt": "Hello.", "timeout_ms": 60_000})
+    # nothing is sent there: it is not enabled
+    webhook = {"url": "https://example.com/hooks", "events": ["call.*"], "enabled": False}
+    webhook = made(base, "webhooks", webhook)
+    return {
+        "NUMBER": made(base, "numbers", {"number": "+12025550199", "route": {"type": "reject"}}),
+        "CALL": made(base, "calls", {"to": "+12025550123"}),
+        "API_KEY": made(base, "auth/api-keys", {"name": "k", "scopes": ["calls:read"]}),
+        "PRIVACY_JOB": made(base, "privacy/subjects/export", {"phone": "+12025550123"}),
+        "EXPORT": made(base, "audit/exports", {}),
+        "USER": made(base, "auth/users", user),
+        "AGENT": made(base, "agents", {"name": "A"}),
+        "TOOL": made(base, "tools", {"name": "t", "description": "d", "url": "https://example.com/"}),
+        "CONVERSATION": made(base, "conversations", {}),
+        "MENU": menu,
+        "SESSION": made(base, "ivr/sessions", {"menu_id": menu}),
+        "WEBHOOK": webhook,
+        "DELIVERY": made(base, f"webhooks/{webhook}/test", {}, "delivery_id"),
+    }
 
 
 def main() -> int:
@@ -69,24 +93,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as data:
         node, base = start(data)
         try:
-            user = {"email": "ann@example.com", "password": "correct horse battery", "role": "viewer"}
-            environment = os.environ | {
-                "CONTRACT_KEY": KEY,
-                "CONTRACT_NUMBER": made(
-                    base, "numbers", {"number": "+12025550199", "route": {"type": "reject"}}
-                ),
-                "CONTRACT_CALL": made(base, "calls", {"to": "+12025550123"}),
-                "CONTRACT_API_KEY": made(
-                    base, "auth/api-keys", {"name": "k", "scopes": ["calls:read"]}
-                ),
-                "CONTRACT_USER": made(base, "auth/users", user),
-                "CONTRACT_AGENT": made(base, "agents", {"name": "A"}),
-                "CONTRACT_TOOL": made(
-                    base, "tools", {"name": "t", "description": "d", "url": "https://example.com/"}
-                ),
-                "CONTRACT_CONVERSATION": made(base, "conversations", {}),
-                "NO_COLOR": "1",
-            }
+            environment = os.environ | {"CONTRACT_KEY": KEY, "NO_COLOR": "1"}
+            environment |= {f"CONTRACT_{name}": id for name, id in things(base).items()}
             config = ["--config-file", HERE / "schemathesis.toml"]
             document = f"{base}/api/v1/openapi.json"
             command = [program, *config, "run", document, *sys.argv[1:]]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tests::client::Api;
+use tests::until::{SOON, until};
 use tests::world::World;
 
 /// Operations that ask for no credentials; a carrier's webhook asks for a signature.
@@ -116,14 +117,25 @@ async fn things(world: &World) -> Result<BTreeMap<&'static str, String>> {
     let webhook = id(world.api.post("/api/v1/webhooks", webhook).await?.data()?)?;
     let test = world.api.post(&format!("/api/v1/webhooks/{webhook}/test"), json!({})).await?.data()?;
     let delivery = test["delivery_id"].as_str().context("a delivery")?.to_owned();
+    let export = id(world.api.post("/api/v1/audit/exports", json!({})).await?.data()?)?;
+    until("the export to be sealed", SOON, async || {
+        let export = world.api.get(&format!("/api/v1/audit/exports/{export}")).await?.data()?;
+        Ok((export["status"] == "ready").then_some(()))
+    })
+    .await?;
+    let job = json!({"phone": "+12025550123"});
+    let job = id(world.api.post("/api/v1/privacy/subjects/export", job).await?.data()?)?;
     Ok(BTreeMap::from([
         ("/api/v1/agents/", agent),
         ("/api/v1/tools/", tool),
         ("/api/v1/conversations/", conversation),
+        ("/api/v1/audit/exports/", export),
+        ("/api/v1/privacy/jobs/", job),
         ("/api/v1/webhooks/", webhook),
         ("/api/v1/webhooks/deliveries/", delivery),
         ("/api/v1/auth/clients/", client),
         ("/api/v1/numbers/", number),
+        ("/api/v1/analytics/ivr/", menu.clone()),
         ("/api/v1/ivr/menus/", menu),
         ("/api/v1/ivr/sessions/", session),
         ("/api/v1/calls/", call),
@@ -169,7 +181,9 @@ async fn every_operation_asks_for_credentials_and_for_its_one_scope() -> Result<
             }
         }
         assert_eq!(needed.len(), 1, "{name} needs {needed:?}");
-        let verb = if operation.method == "GET" { ":read" } else { ":write" };
+        // whoever may read history may take a sealed copy of it away
+        let reads = operation.method == "GET" || name == "POST /api/v1/audit/exports";
+        let verb = if reads { ":read" } else { ":write" };
         assert!(needed[0].ends_with(verb), "{name} needs {needed:?}");
         // that one is not only needed but enough; what it would do is somebody else's test
         if operation.method == "GET" {

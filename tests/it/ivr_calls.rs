@@ -1,6 +1,7 @@
 //! Callers in menus, on calls of the fake carrier.
 
 use std::collections::HashMap;
+use std::slice;
 
 use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, Step};
 use anyhow::{Context, Result};
@@ -88,7 +89,12 @@ async fn a_caller_walks_the_menu_and_both_histories_refer_to_each_other() -> Res
     let call_id: Vec<_> = events.iter().map(|event| event["metadata"]["correlation_id"].clone()).collect();
     assert!(call_id.iter().all(|id| *id == call_id[0]), "all of it is correlated by the call");
     let by_call = format!("/api/v1/ivr/sessions?call_id={}", told.call["id"].as_str().context("an id")?);
-    assert_eq!(world.api.list_all(&by_call).await?, [told.session]);
+    assert_eq!(world.api.list_all(&by_call).await?, slice::from_ref(&told.session));
+    let public = until("the public event", SOON, async || {
+        Ok(world.api.list_all("/api/v1/events?types=ivr.*").await?.into_iter().next())
+    })
+    .await?;
+    assert_eq!((&public["type"], &public["data"]), (&json!("ivr.completed"), &told.session));
     let ledger = world.carrier.ledger();
     assert_eq!(ledger.commands_named("gather_using_speak").count(), 4);
     assert_eq!(ledger.commands_named("hangup").count(), 1);
@@ -243,7 +249,7 @@ async fn a_call_we_place_is_led_through_a_menu_and_a_session_can_be_put_on_a_cal
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn killed_in_the_middle_of_many_sessions_the_node_goes_on_with_all_of_them() -> Result<()> {
-    const SESSIONS: usize = 200;
+    const SESSIONS: usize = 500;
     let mut world = World::with(|plan| plan.carrier.patience = std::time::Duration::from_secs(60)).await?;
     to_menu(&world).await?;
     let script = || caller().presses("2").presses("1").presses("2").presses("2").presses("0");

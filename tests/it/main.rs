@@ -1,7 +1,9 @@
 //! Journeys, crash tests and bad input against the real binary, from outside.
 
 mod agent_calls;
+mod analytics;
 mod api_keys;
+mod audit;
 mod audit_log;
 mod authorisation;
 mod bad_input;
@@ -18,6 +20,7 @@ mod live;
 mod llm_providers;
 mod numbers;
 mod outbound;
+mod privacy;
 mod providers;
 mod siege;
 mod system;

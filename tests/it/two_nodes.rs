@@ -105,9 +105,9 @@ async fn owns_all(database: &PgPool, name: &str, limit: Duration) -> Result<()> 
     let mut last = Vec::new();
     let all = until("every job to be taken over", limit, async || {
         last = owners(database).await?;
-        // the commands to carriers, the webhooks, and a lease for each view
+        // the commands to carriers, the webhooks, the sealer, erasures, and a lease for each view
         let views: i64 = sqlx::query_scalar("SELECT count(*) FROM projections").fetch_one(database).await?;
-        let jobs = usize::try_from(views)? + 2;
+        let jobs = usize::try_from(views)? + 4;
         Ok((views > 0 && last.len() == jobs && last.iter().all(|(_, owner)| owner == name)).then_some(()))
     })
     .await;

@@ -8,9 +8,14 @@ use std::time::Duration;
 use adapters::clock::SystemClock;
 use adapters::database::Database;
 use adapters::event_store::{EventLog, Target};
+use adapters::ids::RandomIds;
+use adapters::keys::{KeyVault, KeysDb, MasterKey};
+use adapters::privacy::PrivateLog;
 use adapters::read_models::SqlViews;
 use anyhow::{Context, Result, ensure};
 use domain::envelope::{Position, Recorded, Version};
+use domain::ports::event_store::EventStore as _;
+use domain::ports::vault::Vault as _;
 use domain::wire::readable;
 use projections::agents::{AgentRow, Agents};
 use projections::api_keys::{ApiKeyRow, ApiKeys};
@@ -50,7 +55,7 @@ impl History {
     /// When it cannot be read.
     pub async fn read(options: &ServerOptions) -> Result<Self> {
         let log = EventLog::open_read_only(&log_of(options)?).await?;
-        let store = log.store();
+        let (store, _) = opened(options, &log).await?;
         let mut events: Vec<Recorded> = Vec::new();
         loop {
             let after = events.last().map_or(Position::START, |last| last.position);
@@ -134,10 +139,12 @@ impl History {
 /// Names the first view that stands still or differs.
 pub async fn check_views(options: &ServerOptions) -> Result<BTreeMap<&'static str, u64>> {
     let log = EventLog::open_read_only(&log_of(options)?).await?;
-    let views = Arc::new(SqlViews::open(&views_of(options)?).await?);
+    let (private, vault) = opened(options, &log).await?;
+    let views = SqlViews::open(&views_of(options)?).await?;
+    let views = Arc::new(views.with_blind_index(vault.secret("blind index").await?));
     let head = log.store().head().await?;
     let deps = Deps {
-        log: log.store(),
+        log: Arc::new(private.as_shown()),
         views: views.clone(),
         clock: Arc::new(SystemClock),
         owner: "auditor".to_owned(),
@@ -192,6 +199,24 @@ async fn digests(views: &SqlViews) -> Result<BTreeMap<&'static str, Digest>> {
         (IvrMenus::NAME, menus),
         (IvrSessions::NAME, sessions),
     ]))
+}
+
+/// The log with what is personal in it, by the node's own keys.
+///
+/// # Errors
+/// When the keys cannot be used.
+async fn opened(options: &ServerOptions, log: &EventLog) -> Result<(PrivateLog, KeyVault)> {
+    let keys = match options.env.get("KEY_STORE").or(options.env.get("READ_MODELS")) {
+        Some(address) => address.parse().map_err(|error| anyhow::anyhow!("{error}"))?,
+        None => Database::Sqlite(data_dir(options)?.join("keys.db")),
+    };
+    let master = match options.env.get("MASTER_KEY") {
+        Some(text) => MasterKey::from_base64(text).context("a master key")?,
+        None => MasterKey::read(&data_dir(options)?.join("master.key"))?,
+    };
+    let keys = KeysDb::open(&keys).await?;
+    let vault = KeyVault::new(keys, master, Arc::new(SystemClock), Arc::new(RandomIds));
+    Ok((PrivateLog::new(log.store(), vault.subject_keys(CATCH_UP)), vault))
 }
 
 fn log_of(options: &ServerOptions) -> Result<Target> {

@@ -48,6 +48,8 @@ impl Received {
 pub enum Answers {
     /// With this status, and these headers as they go over the wire.
     Status(u16, &'static str),
+    /// With 200 and what was sent.
+    Echo,
     /// Never.
     Never,
 }
@@ -137,6 +139,7 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
         let Some(received) = next(&mut stream, &mut buffer).await else { return };
         shared.count.fetch_add(1, Ordering::Relaxed);
         let answer = (shared.decide)(&received);
+        let body = if answer == Answers::Echo { received.body.clone() } else { Vec::new() };
         if let Some(kept) = &shared.kept {
             kept.lock().unwrap_or_else(PoisonError::into_inner).push(received);
         }
@@ -144,6 +147,12 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
             Answers::Status(status, headers) => {
                 let text = format!("HTTP/1.1 {status} x\r\n{headers}content-length: 2\r\n\r\nok");
                 if stream.write_all(text.as_bytes()).await.is_err() {
+                    return;
+                }
+            }
+            Answers::Echo => {
+                let head = format!("HTTP/1.1 200 x\r\ncontent-length: {}\r\n\r\n", body.len());
+                if stream.write_all(&[head.as_bytes(), &body].concat()).await.is_err() {
                     return;
                 }
             }

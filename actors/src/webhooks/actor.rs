@@ -154,7 +154,7 @@ async fn record(courier: &Courier, item: &DueDelivery, attempt: Attempt) -> Opti
             }
             Err(error) => {
                 tracing::warn!(delivery.id = %item.id, %error, "an attempt is not recorded yet");
-                tokio::time::sleep(RECORDING_PAUSE).await;
+                courier.pause(RECORDING_PAUSE).await;
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use domain::envelope::{Actor, Position, Time, Version};
@@ -84,6 +85,12 @@ impl Courier {
     #[must_use]
     pub fn headers_place(endpoint: EndpointId) -> String {
         format!("{}:headers", endpoint.stream())
+    }
+
+    /// Waits, on the clock of everything else here.
+    pub(super) async fn pause(&self, length: Duration) {
+        let clock = &self.runtime.clock;
+        clock.sleep_until(clock.now() + length).await;
     }
 
     /// Signs a body and sends it.

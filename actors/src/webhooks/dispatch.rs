@@ -81,6 +81,7 @@ pub(super) async fn dispatch(
     mut news: mpsc::Receiver<News>,
     mine: &CancellationToken,
 ) {
+    // never more than attempts under way: a full queue must not keep an actor from ending
     let (sender, mut done) = mpsc::unbounded_channel();
     let mut dispatcher = Dispatcher::new(bench, crew, options, sender);
     let clock = &bench.runtime.clock;

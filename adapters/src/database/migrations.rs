@@ -22,6 +22,8 @@ pub enum Part {
     Views,
     /// Encryption keys and what else can neither be rebuilt nor is kept for ever.
     Keys,
+    /// The Merkle tree over the log. It follows from the log.
+    Seals,
 }
 
 /// Why the schema could not be changed or looked at.
@@ -84,11 +86,12 @@ impl Part {
             Part::Log => migrations!["sqlite/log": 1 "0001_events"],
             Part::Views => migrations!["sqlite/views":
                 1 "0001_views", 2 "0002_row_level_security", 3 "0003_identity", 4 "0004_audit_log",
-                5 "0005_webhooks", 6 "0006_ivr", 9 "0009_conversations",
+                5 "0005_webhooks", 6 "0006_ivr", 7 "0007_tallies", 8 "0008_blind_index", 9 "0009_conversations",
             ],
-            Part::Keys => {
-                migrations!["sqlite/keys": 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits"]
-            }
+            Part::Keys => migrations!["sqlite/keys":
+                1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits", 4 "0004_subject_keys",
+            ],
+            Part::Seals => migrations!["sqlite/seals": 1 "0001_seals"],
         })
     }
 
@@ -97,11 +100,12 @@ impl Part {
             Part::Log => migrations!["postgres/log": 1 "0001_events"],
             Part::Views => migrations!["postgres/views":
                 1 "0001_views", 2 "0002_row_level_security", 3 "0003_identity", 4 "0004_audit_log",
-                5 "0005_webhooks", 6 "0006_ivr", 9 "0009_conversations",
+                5 "0005_webhooks", 6 "0006_ivr", 7 "0007_tallies", 8 "0008_blind_index", 9 "0009_conversations",
             ],
-            Part::Keys => {
-                migrations!["postgres/keys": 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits"]
-            }
+            Part::Keys => migrations!["postgres/keys":
+                1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits", 4 "0004_subject_keys",
+            ],
+            Part::Seals => migrations!["postgres/seals": 1 "0001_seals"],
         })
     }
 
@@ -109,7 +113,7 @@ impl Part {
     fn irreplaceable(self) -> Option<(&'static str, &'static str)> {
         match self {
             Part::Log => Some(("events", "SELECT count(*) FROM events")),
-            Part::Views => None,
+            Part::Views | Part::Seals => None,
             Part::Keys => Some(("encryption keys", "SELECT count(*) FROM data_keys")),
         }
     }
@@ -126,6 +130,7 @@ impl Part {
             Part::Log => "_voxledger_log_migrations",
             Part::Views => "_voxledger_views_migrations",
             Part::Keys => "_voxledger_keys_migrations",
+            Part::Seals => "_voxledger_seals_migrations",
         }
     }
 }
@@ -289,7 +294,9 @@ mod tests {
 
     #[test]
     fn every_file_of_a_folder_is_embedded_and_both_dialects_have_the_same() {
-        for (part, folder) in [(Part::Log, "log"), (Part::Views, "views"), (Part::Keys, "keys")] {
+        let parts =
+            [(Part::Log, "log"), (Part::Views, "views"), (Part::Keys, "keys"), (Part::Seals, "seals")];
+        for (part, folder) in parts {
             for (dialect, migrator) in [("sqlite", part.sqlite()), ("postgres", part.postgres())] {
                 let folder =
                     Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations").join(dialect).join(folder);

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use domain::ports::event_store::EventStore;
+use domain::envelope::{Position, Recorded};
+use domain::ports::event_store::{EventStore, ReadError};
 
-use super::{OpenError, PostgresEventStore, SqliteEventStore, SqliteSettings, WriterLimits};
+use super::{OpenError, PostgresEventStore, SqliteEventStore, SqliteSettings, Unreadable, WriterLimits};
 use crate::database::Database;
 
 /// Where the log is: `sqlite:PATH`, `postgres://…`, `kurrentdb://…` or `esdb://…`.
@@ -94,6 +95,23 @@ impl EventLog {
         match self {
             Self::Sqlite(store) => Arc::clone(store) as Arc<dyn EventStore>,
             Self::Postgres(store) => Arc::clone(store) as Arc<dyn EventStore>,
+        }
+    }
+
+    /// Up to `limit` rows after `after` and up to `upto`, as an auditor takes them: straight from the table, holes as
+    /// they are, and what cannot be an event told and passed over.
+    ///
+    /// # Errors
+    /// When the table itself cannot be read.
+    pub async fn rows(
+        &self,
+        after: Position,
+        upto: Position,
+        limit: usize,
+    ) -> Result<Vec<Result<Recorded, Unreadable>>, ReadError> {
+        match self {
+            Self::Sqlite(store) => store.rows(after, upto, limit).await,
+            Self::Postgres(store) => store.rows(after, upto, limit).await,
         }
     }
 

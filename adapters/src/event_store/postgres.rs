@@ -128,6 +128,16 @@ impl PostgresEventStore {
         Ok(Self { reads, tail, writer: None, _tasks: tasks })
     }
 
+    /// See [`EventLog::rows`](super::EventLog::rows).
+    pub(super) async fn rows(
+        &self,
+        after: Position,
+        upto: Position,
+        limit: usize,
+    ) -> Result<Vec<Result<Recorded, super::Unreadable>>, ReadError> {
+        read::rows(&self.reads, after, upto, limit).await
+    }
+
     /// Writes what is queued, then closes the connections.
     pub async fn close(&self) {
         if let Some(writer) = &self.writer {

@@ -104,6 +104,16 @@ impl SqliteEventStore {
         Ok(Self { reads, tail: Arc::new(Tail::new(Position::START)), writer: None })
     }
 
+    /// See [`EventLog::rows`](super::EventLog::rows).
+    pub(super) async fn rows(
+        &self,
+        after: Position,
+        upto: Position,
+        limit: usize,
+    ) -> Result<Vec<Result<Recorded, super::Unreadable>>, ReadError> {
+        read::rows(&self.reads, after, upto, limit).await
+    }
+
     /// Writes what is queued, then closes the file and lets go of the lock.
     pub async fn close(&self) {
         if let Some(writer) = &self.writer {

@@ -7,12 +7,16 @@ mod buckets;
 mod db;
 mod idempotency;
 mod master;
+mod privacy_jobs;
 mod rotate;
+mod subjects;
 mod vault;
 
 pub use buckets::{BucketKind, BucketName, BucketShare, Exchanged, SharedBucket, SharedBuckets};
 pub use db::{KeysDb, OpenKeysError};
 pub use idempotency::SqlIdempotency;
 pub use master::{MasterKey, MasterKeyError};
+pub use privacy_jobs::PrivacyJobs;
 pub use rotate::{RotateError, rotate};
+pub use subjects::{SubjectKey, SubjectKeyState, SubjectKeys};
 pub use vault::KeyVault;

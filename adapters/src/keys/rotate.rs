@@ -32,27 +32,36 @@ pub async fn rotate(
     new: &MasterKey,
     ids: &dyn Ids,
 ) -> Result<usize, RotateError> {
-    const ALL: &str = "SELECT id, master_id, wrapped FROM data_keys ORDER BY id";
-    const SET: &str = "UPDATE data_keys SET master_id = $1, wrapped = $2 WHERE id = $3";
+    const ALL: [(&str, &str); 2] = [
+        (
+            "SELECT id, master_id, wrapped FROM data_keys ORDER BY id",
+            "UPDATE data_keys SET master_id = $1, wrapped = $2 WHERE id = $3",
+        ),
+        (
+            "SELECT id, master_id, wrapped FROM subject_keys WHERE wrapped IS NOT NULL ORDER BY id",
+            "UPDATE subject_keys SET master_id = $1, wrapped = $2 WHERE id = $3 AND wrapped IS NOT NULL",
+        ),
+    ];
     on!(db, pool => {
         let mut tx = pool.begin().await?;
-        let rows = sqlx::query(ALL).fetch_all(&mut *tx).await?;
         let mut wrapped_anew = 0;
-        for row in rows {
-            let (id, master_id): (Uuid, String) = (row.try_get(0)?, row.try_get(1)?);
-            let wrapped: Vec<u8> = row.try_get(2)?;
-            if master_id == new.id() {
-                continue;
+        for (all, set) in ALL {
+            for row in sqlx::query(all).fetch_all(&mut *tx).await? {
+                let (id, master_id): (Uuid, String) = (row.try_get(0)?, row.try_get(1)?);
+                let wrapped: Vec<u8> = row.try_get(2)?;
+                if master_id == new.id() {
+                    continue;
+                }
+                if master_id != old.id() {
+                    return Err(RotateError::Foreign(master_id));
+                }
+                let key = old.unwrap(id.as_bytes(), &wrapped).ok_or(RotateError::Damaged(id))?;
+                let random = ids.secret();
+                let nonce: [u8; NONCE] = std::array::from_fn(|at| random[at]);
+                let wrapped = new.wrap(nonce, id.as_bytes(), &key).ok_or(RotateError::Damaged(id))?;
+                sqlx::query(set).bind(new.id()).bind(wrapped).bind(id).execute(&mut *tx).await?;
+                wrapped_anew += 1;
             }
-            if master_id != old.id() {
-                return Err(RotateError::Foreign(master_id));
-            }
-            let key = old.unwrap(id.as_bytes(), &wrapped).ok_or(RotateError::Damaged(id))?;
-            let random = ids.secret();
-            let nonce: [u8; NONCE] = std::array::from_fn(|at| random[at]);
-            let wrapped = new.wrap(nonce, id.as_bytes(), &key).ok_or(RotateError::Damaged(id))?;
-            sqlx::query(SET).bind(new.id()).bind(wrapped).bind(id).execute(&mut *tx).await?;
-            wrapped_anew += 1;
         }
         tx.commit().await?;
         Ok(wrapped_anew)

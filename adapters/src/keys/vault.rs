@@ -20,6 +20,8 @@ use super::master::{MasterKey, NONCE, open, seal};
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 /// The key a client's secrets are sealed under.
 const SECRETS: &str = "secrets";
+/// The key a client's subjects are hashed with.
+const SUBJECTS: &str = "subjects";
 
 /// A [`Vault`] on a database of wrapped keys.
 #[derive(Debug, Clone)]
@@ -55,7 +57,8 @@ impl KeyVault {
     /// # Errors
     /// [`VaultError::MasterKey`] when it is another one.
     pub async fn check(&self) -> Result<(), VaultError> {
-        const OTHER: &str = "SELECT master_id FROM data_keys WHERE master_id <> $1 LIMIT 1";
+        const OTHER: &str = "SELECT master_id FROM data_keys WHERE master_id <> $1 \
+            UNION ALL SELECT master_id FROM subject_keys WHERE master_id <> $1 AND wrapped IS NOT NULL LIMIT 1";
         let other: Option<String> = on!(&self.db, pool => sqlx::query_scalar(OTHER)
             .bind(self.master.id()).fetch_optional(pool).await)
         .map_err(unavailable)?;
@@ -92,6 +95,21 @@ impl KeyVault {
         }
         let bytes = self.master.unwrap(id.as_bytes(), &wrapped).ok_or(VaultError::Forged)?;
         Ok(Some(DataKey { id, bytes }))
+    }
+
+    /// Keys of personal data beside these; a key is remembered for `life` without asking whether it was destroyed.
+    #[must_use]
+    pub fn subject_keys(&self, life: std::time::Duration) -> super::SubjectKeys {
+        super::SubjectKeys::new(self.clone(), life)
+    }
+
+    pub(super) fn parts(&self) -> (&KeysDb, &MasterKey, &Arc<dyn Clock>, &Arc<dyn Ids>) {
+        (&self.db, &self.master, &self.clock, &self.ids)
+    }
+
+    /// What a client's subjects are hashed with.
+    pub(super) async fn pepper(&self, client: ClientId) -> Result<[u8; 32], VaultError> {
+        Ok(self.key(client.0, SUBJECTS).await?.bytes)
     }
 
     async fn create(&self, owner: Uuid, label: &str) -> Result<(), VaultError> {

@@ -13,6 +13,7 @@ use projections::page::{Page, PageRequest, Stored};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::blind::blind;
 use super::db::{SqlViews, unavailable};
 use super::list::Select;
 use super::sql::{Dialect, Kind, SqlRow, Value, parsed};
@@ -58,8 +59,8 @@ impl Table for CallRow {
             Value::Uuid(self.client.0),
             Value::Time(view.created_at),
             Value::text(view.direction.as_str()),
-            party(view.from.as_deref()),
-            party(view.to.as_deref()),
+            blind(self.client, view.from.as_deref()),
+            blind(self.client, view.to.as_deref()),
             Value::uuid_option(view.agent_id.map(|id| id.0)),
             Value::position(self.position),
             Value::count(view.version),
@@ -95,10 +96,6 @@ impl Table for CallRow {
 /// PostgreSQL keeps no NUL in texts. In what is searched by it becomes U+FFFD; in what is shown JSON escapes it.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
-}
-
-fn party(party: Option<&str>) -> Value<'_> {
-    party.map_or(Value::Null(Kind::Text), |party| Value::Text(clean(party)))
 }
 
 /// The metadata with every value as text, so that both databases compare it alike.
@@ -158,10 +155,10 @@ impl CallQueries for SqlViews {
             select.push("direction = ?", [Value::text(direction.as_str())]);
         }
         if let Some(from) = &filter.from {
-            select.push("from_party = ?", [Value::Text(clean(from))]);
+            select.push("from_party = ?", [self.blind.of(client, from)]);
         }
         if let Some(to) = &filter.to {
-            select.push("to_party = ?", [Value::Text(clean(to))]);
+            select.push("to_party = ?", [self.blind.of(client, to)]);
         }
         if let Some(agent) = filter.agent_id {
             select.push("agent_id = ?", [Value::Uuid(agent.0)]);

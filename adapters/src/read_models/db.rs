@@ -8,6 +8,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
+use super::blind::Blind;
 use super::postgres::Postgres;
 use super::rows::Statements;
 use super::sql::{Args, Dialect, SqlRow, Value};
@@ -24,6 +25,7 @@ const WORK_LIMIT: Duration = Duration::from_secs(600);
 pub struct SqlViews {
     pub(super) db: Db,
     pub(super) statements: Arc<Statements>,
+    pub(super) blind: Blind,
 }
 
 #[derive(Debug, Clone)]
@@ -41,6 +43,15 @@ pub(super) enum Tx {
 /// Text of a statement: fixed, or made here from fixed parts and placeholders.
 pub(super) fn made(sql: impl Into<Arc<str>>) -> SqlStr {
     AssertSqlSafe(sql.into()).into_sql_str()
+}
+
+impl SqlViews {
+    /// The same views; what rows are searched by is hashed with `key`. It must stay the same: rows are not found by
+    /// the hashes of another one.
+    #[must_use]
+    pub fn with_blind_index(self, key: [u8; 32]) -> Self {
+        Self { blind: Blind::new(key), ..self }
+    }
 }
 
 impl Db {

@@ -9,7 +9,7 @@ use projections::ivr_sessions::{SessionFilter, SessionQueries, SessionRow, Sessi
 use projections::page::{Page, PageRequest, Stored};
 use uuid::Uuid;
 
-use super::calls::clean;
+use super::blind::blind;
 use super::db::{SqlViews, unavailable};
 use super::list::Select;
 use super::sql::{Kind, SqlRow, Value, parsed};
@@ -75,7 +75,7 @@ impl Table for SessionRow {
             Value::Time(view.start_time),
             Value::Uuid(self.menu.0),
             Value::uuid_option(view.call_id.map(|id| id.0)),
-            view.session_id.as_deref().map_or(Value::Null(Kind::Text), |name| Value::Text(clean(name))),
+            blind(self.client, view.session_id.as_deref()),
             Value::position(self.position),
             Value::count(view.version),
             Value::text(view.status.as_str()),
@@ -158,7 +158,7 @@ impl SessionQueries for SqlViews {
             select.push("call_id = ?", [Value::Uuid(call.0)]);
         }
         if let Some(name) = &filter.session_id {
-            select.push("external_id = ?", [Value::Text(clean(name))]);
+            select.push("external_id = ?", [self.blind.of(client, name)]);
         }
         if let Some(after) = filter.created_after {
             select.push("created_at > ?", [Value::Time(after)]);

@@ -112,6 +112,17 @@ impl<'v> Select<'v> {
         Ok(RowPage { rows, next: next.map_err(|error: sqlx::Error| unavailable(&error))?, total })
     }
 
+    /// These columns of all rows there are; the tail has to bound them.
+    pub(super) async fn all(
+        self,
+        what: &str,
+        tail: &str,
+        views: &SqlViews,
+    ) -> Result<Vec<SqlRow>, StoreUnavailable> {
+        let sql = self.text(what, tail);
+        views.rows(self.of, sql, self.values).await
+    }
+
     async fn total(&self, views: &SqlViews) -> Result<u64, StoreUnavailable> {
         let sql = self.text("count(*)", "");
         let rows = views.rows(self.of, sql, self.values.clone()).await?;

@@ -15,6 +15,7 @@ use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 
 use super::OpenViewsError;
+use super::blind::Blind;
 use super::db::{Db, SqlViews, made};
 use super::rows::Statements;
 use super::sql::Dialect;
@@ -69,7 +70,7 @@ impl SqlViews {
             );
         }
         let db = Db::Postgres(Postgres { workers, readers });
-        Ok(Self { db, statements: Arc::new(Statements::new(Dialect::Postgres)) })
+        Ok(Self { db, statements: Arc::new(Statements::new(Dialect::Postgres)), blind: Blind::default() })
     }
 }
 
@@ -88,6 +89,11 @@ pub(super) struct Postgres {
 impl Postgres {
     pub(super) async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, sqlx::Error> {
         self.workers.begin_with(BEGIN).await
+    }
+
+    /// Connections outside of any transaction, for the upkeep of tables.
+    pub(super) fn workers(&self) -> &PgPool {
+        &self.workers
     }
 
     /// For queries of the API.

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use domain::envelope::Position;
 use domain::ports::StoreUnavailable;
 use projections::store::{Checkpoint, CommitError, Comparison, Digest, Generation, Mode, Step, ViewRows};
+use projections::tally::Tally;
 use sha2::{Digest as _, Sha256};
 
 use super::db::{SqlViews, Tx, args, limited, made, unavailable};
@@ -169,7 +170,7 @@ impl SqlViews {
                 args.push(Value::Int(generation.0))?;
                 let values = row.values().map_err(|error| sqlx::Error::Encode(error.into()))?;
                 for value in values {
-                    args.push(value)?;
+                    args.push(self.blind.stored(value))?;
                 }
             }
             tx.execute(made(sql), args).await?;
@@ -193,12 +194,20 @@ impl SqlViews {
         Ok(tx.execute(made(sql), args(dialect, values)?).await? == 1)
     }
 
-    async fn step<R: Table>(&self, step: &Step, rows: &[&R]) -> Result<Option<bool>, sqlx::Error> {
+    async fn step<R: Table>(
+        &self,
+        step: &Step,
+        rows: &[&R],
+        tallies: &[Tally],
+    ) -> Result<Option<bool>, sqlx::Error> {
         let mut tx = self.db.begin().await?;
         if !self.advance(&mut tx, step).await? {
             return Ok(None);
         }
         self.upsert(&mut tx, step.generation, rows).await?;
+        let (gone, sums): (Vec<&Tally>, Vec<_>) = tallies.iter().partition(|tally| tally.counts.is_empty());
+        self.upsert(&mut tx, step.generation, &sums).await?;
+        self.drop_tallies(&mut tx, step.generation, gone.into_iter().map(|tally| tally.key)).await?;
         let switched = step.mode == Mode::RebuildAndSwitch && self.switch(&mut tx, step).await?;
         tx.commit().await?;
         Ok(Some(switched))
@@ -263,8 +272,8 @@ impl<R: Table> ViewRows<R> for SqlViews {
         Ok(found)
     }
 
-    async fn commit(&self, step: &Step, rows: &[&R]) -> Result<bool, CommitError> {
-        match limited(STEP_LIMIT, self.step(step, rows)).await? {
+    async fn commit(&self, step: &Step, rows: &[&R], tallies: &[Tally]) -> Result<bool, CommitError> {
+        match limited(STEP_LIMIT, self.step(step, rows, tallies)).await? {
             Some(switched) => Ok(switched),
             None => Err(CommitError::Deposed),
         }

@@ -35,6 +35,8 @@ pub(super) enum Value<'v> {
     Time(Time),
     Bytes(&'v [u8]),
     Blob(Vec<u8>),
+    /// A text of a client's of which a keyed hash is stored; see `blind`.
+    Blind(Uuid, Cow<'v, str>),
 }
 
 impl<'v> Value<'v> {
@@ -109,6 +111,8 @@ fn push_sqlite(args: &mut SqliteArguments, value: Value<'_>) -> Result<(), BoxDy
         Value::Time(time) => args.add(time.timestamp_micros()),
         Value::Bytes(bytes) => args.add(bytes),
         Value::Blob(bytes) => args.add(bytes),
+        // never in plain
+        Value::Blind(..) => Err("a text to be searched by was not hashed".into()),
     }
 }
 
@@ -127,6 +131,8 @@ fn push_postgres(args: &mut PgArguments, value: Value<'_>) -> Result<(), BoxDynE
         Value::Time(time) => args.add(time),
         Value::Bytes(bytes) => args.add(bytes),
         Value::Blob(bytes) => args.add(bytes),
+        // never in plain
+        Value::Blind(..) => Err("a text to be searched by was not hashed".into()),
     }
 }
 

@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Executor};
+use sqlx::{ConnectOptions, Connection as _, Executor, Row as _};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use super::OpenViewsError;
+use super::blind::Blind;
 use super::db::{Db, SqlViews};
 use super::rows::Statements;
 use super::sql::Dialect;
@@ -42,7 +43,7 @@ impl SqlViews {
     pub async fn open_sqlite(path: &Path) -> Result<Self, OpenViewsError> {
         migrate_sqlite(path, Part::Views).await?;
         let db = Db::Sqlite(Sqlite::open(path).await?);
-        Ok(Self { db, statements: Arc::new(Statements::new(Dialect::Sqlite)) })
+        Ok(Self { db, statements: Arc::new(Statements::new(Dialect::Sqlite)), blind: Blind::default() })
     }
 }
 
@@ -122,6 +123,21 @@ impl Sqlite {
         connection.execute("BEGIN IMMEDIATE").await?;
         writer.connection = Some(connection);
         Ok(SqliteTx { writer })
+    }
+
+    /// Writes the whole file anew, so that nothing is left between its rows, and empties the journal. Nobody writes
+    /// meanwhile; who reads goes on reading.
+    pub(super) async fn scrub(&self, tries: u32) -> Result<(), sqlx::Error> {
+        let _nobody_writes = self.writer.clone().lock_owned().await;
+        let mut connection = self.options.connect().await?;
+        connection.execute("VACUUM").await?;
+        for _ in 0..tries {
+            let row = connection.fetch_one("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+            if row.try_get::<i64, _>(0)? == 0 {
+                return connection.close().await;
+            }
+        }
+        Err(sqlx::Error::Protocol("readers keep the journal of the views from being emptied".to_owned()))
     }
 
     pub(super) async fn reader(&self) -> Result<Reader, sqlx::Error> {

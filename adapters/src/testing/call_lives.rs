@@ -78,7 +78,7 @@ pub fn life(n: u64) -> Vec<CallEvent> {
             raw: ByteBuf::from(raw(n, event_type)).into(),
         })
     };
-    let party = |prefix: u64| Party::new(&format!("+1202{:07}", prefix * 1_000_000 + n % 1_000_000));
+    let party = |prefix: u64| Party::new(&number(prefix, n));
     let answered = !n.is_multiple_of(7);
     let mut life: Vec<CallEvent> = if n.is_multiple_of(3) {
         vec![
@@ -162,6 +162,15 @@ pub fn life(n: u64) -> Vec<CallEvent> {
     life
 }
 
+const OWN: u64 = 6;
+
+/// The person's number begins with 5, the client's own one with 6.
+fn number(prefix: u64, n: u64) -> String {
+    // everybody calls but once; a client has twenty lines
+    let n = if prefix == OWN { n % 20 } else { n % 1_000_000 };
+    format!("+1202{:07}", prefix * 1_000_000 + n)
+}
+
 /// A webhook's body, as large as they are.
 fn raw(n: u64, event_type: &str) -> Vec<u8> {
     let payload = serde_json::json!({
@@ -171,8 +180,8 @@ fn raw(n: u64, event_type: &str) -> Vec<u8> {
         "client_state": "dm94bGVkZ2VyOmNsaV8wMWpkMHhxOHY0ZTV2c2tuazA4NHNuMDJxNw==",
         "connection_id": "7267xxxxxxxxxxxxxx",
         "direction": "outgoing",
-        "from": "+12025550100",
-        "to": "+12025550101",
+        "from": number(if n.is_multiple_of(3) { 5 } else { 6 }, n),
+        "to": number(if n.is_multiple_of(3) { 6 } else { 5 }, n),
         "start_time": "2026-01-01T00:00:00.000000Z",
     });
     serde_json::json!({

@@ -5,7 +5,9 @@
 mod event_store;
 mod idempotency;
 mod keys;
+mod privacy;
 mod read_models;
+mod seals;
 mod shared_limits;
 mod telnyx;
 mod webhook_sender;

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::config_args::StoreArgs;
 use super::serve::runtime;
 use super::stores;
-use crate::node::{create_client, open_log};
+use crate::node::{create_client, open_log, open_private};
 
 /// Flags of `client`.
 #[derive(Debug, Clone, Args)]
@@ -57,7 +57,7 @@ pub fn run(args: &ClientArgs) -> anyhow::Result<()> {
         );
         let log = open_log(&config, false).await?;
         let runtime = Runtime {
-            store: log.store(),
+            store: Arc::new(open_private(&config, &log, false).await?.0),
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
             node: RandomIds.next().to_string().into(),

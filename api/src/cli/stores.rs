@@ -4,7 +4,7 @@ use adapters::database::{Database, MigrationStatus, Part, migration_status};
 use anyhow::Context as _;
 
 use crate::config::{Config, EventStoreUrl, ReadModelsUrl};
-use crate::node::{data_dir_is_held, is_locked, keys_database, log_database, views_database};
+use crate::node::{data_dir_is_held, is_locked, keys_database, log_database, seals_database, views_database};
 
 /// A part of what a node keeps, and where.
 #[derive(Debug)]
@@ -17,12 +17,13 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// `log`, `views` or `keys`.
+    /// `log`, `views`, `keys` or `seals`.
     pub fn name(&self) -> &'static str {
         match self.part {
             Part::Log => "log",
             Part::Views => "views",
             Part::Keys => "keys",
+            Part::Seals => "seals",
         }
     }
 
@@ -66,6 +67,15 @@ pub(super) fn views(config: &Config) -> anyhow::Result<Store> {
 pub(super) fn keys(config: &Config) -> anyhow::Result<Store> {
     let database = keys_database(config).context("key_store")?;
     Ok(Store { part: Part::Keys, shown: shown(&database), database: Some(database) })
+}
+
+/// The Merkle tree over the log.
+///
+/// # Errors
+/// When the log's address cannot be read.
+pub(super) fn seals(config: &Config) -> anyhow::Result<Store> {
+    let database = seals_database(config).context("event_store")?;
+    Ok(Store { part: Part::Seals, shown: shown(&database), database: Some(database) })
 }
 
 fn shown(database: &Database) -> String {

@@ -1,12 +1,18 @@
-//! How far back the audit log is shown.
+//! How far back the audit log is shown, and who is told of the log's signed heads.
+
+use std::path::PathBuf;
 
 use super::setting::section;
-use super::value::Days;
+use super::value::{Days, SecretHttpUrl};
 
 section! {
     /// The audit log.
     pub struct AuditConfig {
         /// How many days back the audit log is shown; nothing older is deleted, only no longer listed.
         retention: Days = "audit.retention_days", "365";
+        /// Where each signed checkpoint of the log is POSTed to, so that somebody else can vouch for it.
+        witness_url: Option<SecretHttpUrl> = "audit.witness_url", "";
+        /// A file that always holds the newest signed checkpoint of the log.
+        checkpoint_file: Option<PathBuf> = "audit.checkpoint_file", "";
     }
 }

@@ -13,6 +13,7 @@ use super::ivr::IvrConfig;
 use super::keys::KeysConfig;
 use super::limits::LimitsConfig;
 use super::llm::LlmConfig;
+use super::privacy::PrivacyConfig;
 use super::providers::{AnthropicConfig, GoogleConfig, GroqConfig, OpenaiCompatibleConfig, OpenaiConfig};
 use super::setting::Setting;
 use super::sources::Sources;
@@ -85,6 +86,8 @@ tree! {
     ivr: IvrConfig,
     /// The audit log.
     audit: AuditConfig,
+    /// Personal data.
+    privacy: PrivacyConfig,
     /// Logs and traces.
     telemetry: TelemetryConfig,
 }

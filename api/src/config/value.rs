@@ -188,6 +188,29 @@ impl Value for HttpUrl {
     }
 }
 
+/// Any address over HTTP, with whatever secret it carries; shown nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretHttpUrl(Secret);
+
+impl SecretHttpUrl {
+    /// The address.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        self.0.reveal()
+    }
+}
+
+impl Value for SecretHttpUrl {
+    const ACCEPTS: &'static str = "an http:// or https:// address";
+    const SECRET: bool = true;
+
+    fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let fine = matches!(url.scheme(), "http" | "https") && url.has_host();
+        fine.then(|| Self(Secret::new(url.as_str())))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

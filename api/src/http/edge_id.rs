@@ -81,13 +81,15 @@ named!(
     ApiKeyId = "API key",
     CallId = "call",
     NumberId = "number",
+    PrivacyJobId = "privacy job",
     MenuId = "menu",
     IvrSessionId = "session",
     AgentId = "agent",
     ConversationId = "conversation",
     ToolId = "tool",
     EndpointId = "webhook",
-    DeliveryId = "delivery"
+    DeliveryId = "delivery",
+    ExportId = "export"
 );
 
 /// The `{id}` of the path. A malformed one is 404, like an unknown one.

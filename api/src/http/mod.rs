@@ -4,6 +4,7 @@
 //! [`JsonBody`] take a request apart and name what is at fault, [`Answer`] puts the envelope around what is
 //! answered, [`NewIds`] gives it its id, and [`middleware::Edge`] gives every request its id, span, metrics and log line.
 
+pub mod accepts;
 pub mod auth;
 pub mod client_ip;
 pub mod context;
@@ -23,6 +24,7 @@ pub mod raw_body;
 pub mod system;
 pub mod v1;
 
+pub(crate) use accepts::Accepts;
 pub use context::RequestContext;
 pub use cursor::Cursor;
 pub use edge_id::{EdgeId, PathId};

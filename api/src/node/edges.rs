@@ -9,7 +9,9 @@ use adapters::event_store::{EventLog, Target, WriterLimits};
 use adapters::ids::RandomIds;
 use adapters::ivr_webhook::HttpStepWebhooks;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
+use adapters::privacy::PrivateLog;
 use adapters::read_models::SqlViews;
+use adapters::seals::{FileWitness, HttpWitness, SealsDb};
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
 use adapters::telephony::telnyx::{ApiKey, TelnyxClient, TelnyxConfig};
 use adapters::webhooks::{Guard, HttpSender, SenderConfig, SystemLookup};
@@ -17,20 +19,28 @@ use anyhow::Context as _;
 use domain::ports::clock::Clock;
 use domain::ports::ids::Ids;
 use domain::ports::ivr_webhook::StepWebhooks;
+use domain::ports::seals::Witness;
 use domain::ports::telephony::Telephony;
 use domain::ports::vault::Vault;
 use domain::ports::webhooks::WebhookSender;
 
 use super::lifecycle::NoCarrier;
+use super::log_key::LogKey;
 use crate::config::{Config, EventStoreUrl, ReadModelsUrl};
 
 /// The edges of a node. After they are chosen nothing differs between one and another.
 #[derive(Debug)]
 pub struct Edges {
-    /// The log.
+    /// The log, as it is stored.
     pub log: EventLog,
+    /// The same, with personal data sealed on its way in and opened on its way out.
+    pub private: PrivateLog,
     /// The views, the leases and the work.
     pub views: SqlViews,
+    /// The Merkle tree over the log.
+    pub seals: SealsDb,
+    /// Who is told of its heads.
+    pub witnesses: Vec<Arc<dyn Witness>>,
     /// The keys, and what is idempotent.
     pub keys: KeysDb,
     /// What secrets are sealed with.
@@ -66,12 +76,29 @@ impl Edges {
         let sender = SenderConfig { timeout, connect_timeout, ..SenderConfig::default() };
         let webhooks = HttpSender::new(guard.clone(), sender).context("cannot set TLS up")?;
         let log = open_log(config, false).await?;
-        let views = open_views(config).await?;
+        let (seals, witnesses) = (open_seals(config).await?, witnesses(config)?);
         let ids: Arc<dyn Ids> = Arc::new(RandomIds);
         let (keys, vault) = open_vault(config, &clock, &ids).await?;
+        let views = open_views(config, &vault).await?;
+        let private = private_log(config, &log, &vault);
         let (vault, webhooks) = (Arc::new(vault), Arc::new(webhooks));
         let step_webhooks = Arc::new(HttpStepWebhooks::new(guard.clone()).context("cannot set up TLS")?);
-        Ok(Self { log, views, keys, vault, telephony, telnyx, guard, webhooks, step_webhooks, clock, ids })
+        Ok(Self {
+            log,
+            private,
+            views,
+            seals,
+            witnesses,
+            keys,
+            vault,
+            telephony,
+            telnyx,
+            guard,
+            webhooks,
+            step_webhooks,
+            clock,
+            ids,
+        })
     }
 }
 
@@ -99,16 +126,63 @@ pub(crate) async fn open_log(config: &Config, read_only: bool) -> anyhow::Result
     opened.context("cannot open the event store")
 }
 
+/// The log with its personal data opened, for commands outside of a node. `read_only`: no key store is made.
+///
+/// # Errors
+/// When the key store cannot be used.
+pub(crate) async fn open_private(
+    config: &Config,
+    log: &EventLog,
+    read_only: bool,
+) -> anyhow::Result<(PrivateLog, KeyVault)> {
+    if let (true, Database::Sqlite(path)) = (read_only, keys_database(config)?) {
+        anyhow::ensure!(path.exists(), "there is no key store at {}", path.display());
+    }
+    let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
+    let (_, vault) = open_vault(config, &clock, &ids).await?;
+    Ok((private_log(config, log, &vault), vault))
+}
+
+fn private_log(config: &Config, log: &EventLog, vault: &KeyVault) -> PrivateLog {
+    let keys = vault.subject_keys(config.privacy.key_life());
+    PrivateLog::new(log.store(), keys).keeping(config.privacy.call_content)
+}
+
 /// Opens the views.
 ///
 /// # Errors
 /// When they cannot be opened.
-pub(crate) async fn open_views(config: &Config) -> anyhow::Result<SqlViews> {
+pub(crate) async fn open_views(config: &Config, vault: &KeyVault) -> anyhow::Result<SqlViews> {
     let database = views_database(config)?;
     if let Database::Sqlite(path) = &database {
         make_room_for(path)?;
     }
-    SqlViews::open(&database).await.context("cannot open the read models")
+    let index = vault.secret("blind index").await.context("cannot use the vault")?;
+    let views = SqlViews::open(&database).await.context("cannot open the read models")?;
+    Ok(views.with_blind_index(index))
+}
+
+/// Opens the Merkle tree over the log.
+///
+/// # Errors
+/// When it cannot be opened.
+async fn open_seals(config: &Config) -> anyhow::Result<SealsDb> {
+    let database = seals_database(config)?;
+    if let Database::Sqlite(path) = &database {
+        make_room_for(path)?;
+    }
+    SealsDb::open(&database).await.context("cannot open the seals of the log")
+}
+
+fn witnesses(config: &Config) -> anyhow::Result<Vec<Arc<dyn Witness>>> {
+    let mut witnesses: Vec<Arc<dyn Witness>> = Vec::new();
+    if let Some(url) = &config.audit.witness_url {
+        witnesses.push(Arc::new(HttpWitness::new(url.reveal()).context("cannot set up TLS")?));
+    }
+    if let Some(path) = &config.audit.checkpoint_file {
+        witnesses.push(Arc::new(FileWitness::new(path)));
+    }
+    Ok(witnesses)
 }
 
 /// Opens the key store with the master key.
@@ -125,6 +199,18 @@ async fn open_vault(
     let vault = KeyVault::new(keys.clone(), master, clock.clone(), ids.clone());
     vault.check().await.context("the key store and the master key do not belong together")?;
     Ok((keys, vault))
+}
+
+/// The key that heads of the log are signed with, from the key store.
+///
+/// # Errors
+/// When that cannot be used.
+pub(crate) async fn log_key(config: &Config) -> anyhow::Result<LogKey> {
+    let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
+    let (keys, vault) = open_vault(config, &clock, &ids).await?;
+    let secret = vault.secret(actors::sealer::KEY).await;
+    keys.close().await;
+    Ok(LogKey::new(secret?))
 }
 
 /// Opens the key store.
@@ -173,6 +259,18 @@ pub(crate) fn log_database(config: &Config) -> anyhow::Result<Option<Database>> 
         EventStoreUrl::Sqlite(path) => Some(Database::Sqlite(path)),
         EventStoreUrl::Postgres(url) => Some(url.reveal().parse()?),
         EventStoreUrl::Kurrent(_) => None,
+    })
+}
+
+/// The database of the Merkle tree: on the log's server, or a file beside the log's.
+///
+/// # Errors
+/// When the address cannot be read.
+pub(crate) fn seals_database(config: &Config) -> anyhow::Result<Database> {
+    Ok(match config.storage.event_store() {
+        EventStoreUrl::Sqlite(path) => Database::Sqlite(path.with_extension("seals.db")),
+        EventStoreUrl::Postgres(url) => url.reveal().parse()?,
+        EventStoreUrl::Kurrent(_) => Database::Sqlite(config.storage.data_dir.join("events.seals.db")),
     })
 }
 

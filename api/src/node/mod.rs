@@ -9,6 +9,7 @@ mod forget;
 mod identity_provider;
 mod lifecycle;
 mod llms;
+mod log_key;
 mod readiness;
 mod start;
 mod webhooks;
@@ -21,10 +22,12 @@ pub use claims::Claims;
 pub(crate) use claims::{EMAIL, NUMBER};
 pub use edges::Edges;
 pub(crate) use edges::{
-    keys_database, log_database, master_key, open_keys, open_log, open_views, views_database,
+    keys_database, log_database, log_key, master_key, open_keys, open_log, open_private, open_views,
+    seals_database, views_database,
 };
 pub(crate) use lifecycle::{data_dir_is_held, is_locked};
 pub use lifecycle::{hold_data_dir, until_told_to_stop};
 pub(crate) use llms::{llm_settings, own_accounts, patience};
+pub use log_key::LogKey;
 pub use start::{Backend, Node};
 pub use webhooks::Webhooks;

@@ -10,17 +10,22 @@ use actors::call::{Calls, CallsOptions};
 use actors::carrier::CarrierInbox;
 use actors::conversation::{TalkDeps, TalkOptions, Talks, Voice};
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions, MenuLibrary};
+use actors::privacy::{PrivacyBench, PrivacyOptions};
+use actors::sealer::{Prover, SealBench, SealOptions};
 use actors::webhooks::{Courier, WebhookBench, WebhookOptions};
 use actors::work::{WorkOptions, Workbench};
 use actors::{Runtime, TraceHooks};
 use adapters::event_store::EventLog;
 use adapters::keys::{KeysDb, SqlIdempotency};
 use adapters::llm::{Catalogue, Gateway};
+use adapters::privacy::{DataEverywhere, PrivateLog};
+use adapters::seals::SealsDb;
 use adapters::telephony::telnyx::WebhookVerifier;
 use adapters::tools::HttpTools;
 use anyhow::Context as _;
 use domain::envelope::{Position, Time};
 use domain::ids::{ClientId, MenuId, NumberId};
+use domain::ports::event_store::EventStore;
 use domain::ports::vault::Vault;
 use domain::ports::work::WorkStore;
 use domain::webhook::schedule::Schedule;
@@ -28,7 +33,7 @@ use projections::Queries;
 use projections::runner::{self, Progress, Runner};
 use projections::store::ViewStore;
 use projections::webhooks::Publisher;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +45,7 @@ use super::edges::Edges;
 use super::forget::forget_expired_keys;
 use super::identity_provider::{self, KeySource};
 use super::llms::{ClientModels, patience};
+use super::log_key::LogKey;
 use super::readiness;
 use super::webhooks::Webhooks;
 use crate::config::Config;
@@ -89,8 +95,18 @@ pub struct Backend {
     pub telnyx: Option<Arc<WebhookVerifier>>,
     /// The clients' own accounts with carriers.
     pub carriers: Arc<ClientCarriers>,
+    /// The log, with the keys of personal data.
+    pub private: PrivateLog,
+    /// Erases and exports persons.
+    pub privacy: PrivacyBench,
     /// Webhooks to clients.
     pub webhooks: Webhooks,
+    /// Makes proofs of history.
+    pub prover: Prover,
+    /// What heads of the log are signed with.
+    pub log_key: LogKey,
+    /// Held while an export is made.
+    pub exports: Arc<Semaphore>,
     /// Ends with the node: streams to clients end with it.
     pub stop: CancellationToken,
     /// Rates and quotas.
@@ -135,6 +151,7 @@ pub struct Node {
     pub bootstrapped: Bootstrapped,
     log: EventLog,
     keys: KeysDb,
+    seals: SealsDb,
     views: Arc<dyn ViewStore>,
     runner: Runner,
     usage: Arc<UsageWriter>,
@@ -153,8 +170,9 @@ impl Node {
     pub async fn start(config: &Config, edges: Edges, meters: Meters) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let (log, views) = (edges.log, Arc::new(edges.views));
+        let private = edges.private;
         let runtime = Runtime {
-            store: log.store(),
+            store: Arc::new(private.clone()),
             clock: edges.clock,
             node: edges.ids.next().to_string().into(),
             ids: edges.ids,
@@ -168,7 +186,7 @@ impl Node {
 
         let (view_store, queries): (Arc<dyn ViewStore>, Arc<dyn Queries>) = (views.clone(), views.clone());
         let deps = runner::Deps {
-            log: runtime.store.clone(),
+            log: Arc::new(private.as_shown()),
             views: view_store.clone(),
             clock: runtime.clock.clone(),
             owner: runtime.node.to_string(),
@@ -184,6 +202,7 @@ impl Node {
         let directories = Directories::load(&*queries, &runtime, gate.clone(), known).await?;
         let trace =
             runner::TraceHooks { recording: trace_context::is_exporting, adopt: trace_context::set_parent };
+        let remade = deps.clone();
         let runner = runner::start(deps, runner::Settings { trace, ..runner::Settings::default() });
 
         let options = CallsOptions { idle_after: config.actors.idle, ..CallsOptions::default() };
@@ -236,12 +255,39 @@ impl Node {
         let schedule = Schedule::new(config.webhooks.retry_schedule.0.clone());
         let courier = Courier::new(runtime.clone(), edges.vault.clone(), edges.webhooks, schedule);
         let courier = Arc::new(courier);
+        // what is not kept is told to nobody
+        let shown: Arc<dyn EventStore> = Arc::new(private.as_shown());
         let deliveries = WebhookBench {
-            runtime: runtime.clone(),
-            public: Arc::new(Publisher::new(runtime.store.clone())),
+            runtime: Runtime { store: shown.clone(), ..runtime.clone() },
+            public: Arc::new(Publisher::new(shown.clone())),
             store: views.clone(),
             leases: views.clone(),
             courier: courier.clone(),
+        };
+        let secret = edges.vault.secret(actors::sealer::KEY).await.context("cannot use the vault")?;
+        let seal_bench = SealBench {
+            // the tree is over what is stored
+            runtime: Runtime { store: private.stored(), ..runtime.clone() },
+            store: Arc::new(edges.seals.clone()),
+            leases: views.clone(),
+            secret,
+            witnesses: edges.witnesses,
+        };
+        let (prover, log_key) = (Prover::new(seal_bench.store.clone()), LogKey::new(secret));
+        let data = DataEverywhere {
+            log: private.clone(),
+            jobs: edges.keys.privacy_jobs(),
+            vault: edges.vault.clone(),
+            views: (*views).clone(),
+            rebuild: remade,
+            alone: edges.keys.is_exclusive(),
+            grace: config.privacy.content_grace,
+            clock: runtime.clock.clone(),
+        };
+        let privacy = PrivacyBench { runtime: runtime.clone(), data: Arc::new(data), leases: views.clone() };
+        let erasing = PrivacyOptions {
+            backup_retention: config.privacy.backup_retention.duration(),
+            ..PrivacyOptions::default()
         };
         let webhooks = Webhooks { courier, guard: edges.guard, store: views };
         let retention = config.webhooks.retention.duration().max(SHORTEST_RETENTION);
@@ -272,6 +318,8 @@ impl Node {
             tokio::spawn(mood.run(talks.clone(), stop.clone())),
             tokio::spawn(actors::work::run(bench, effects, stop.clone())),
             tokio::spawn(actors::webhooks::run(deliveries, attempts, stop.clone())),
+            tokio::spawn(actors::sealer::run(seal_bench, SealOptions::default(), stop.clone())),
+            tokio::spawn(actors::privacy::run(privacy.clone(), erasing, stop.clone())),
             tokio::spawn(usage.clone().run(config.limits.usage_flush, stop.clone())),
             tokio::spawn(watch_storage(gate.clone(), queries.clone(), runtime.clock.clone(), stop.clone())),
         ];
@@ -306,7 +354,12 @@ impl Node {
             menu_edits: Arc::default(),
             telnyx: config.telnyx.public_key.clone().map(Arc::new),
             carriers,
+            private,
+            privacy,
             webhooks,
+            prover,
+            log_key,
+            exports: v1::export_places(),
             stop: stop.clone(),
             gate,
             progress: runner.progress(),
@@ -329,6 +382,7 @@ impl Node {
             bootstrapped,
             log,
             keys: edges.keys,
+            seals: edges.seals,
             views: view_store,
             runner,
             usage,
@@ -364,6 +418,7 @@ impl Node {
         self.usage.finish().await;
         self.runner.stop().await;
         self.keys.close().await;
+        self.seals.close().await;
         self.log.close().await;
     }
 }

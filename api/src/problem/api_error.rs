@@ -180,6 +180,12 @@ impl ApiError {
         }])
     }
 
+    /// 404: only `sealed` events are sealed.
+    #[must_use]
+    pub fn beyond_tree(sealed: u64) -> Self {
+        Self::new(Code::BeyondTree, format!("that lies beyond the tree: {sealed} events are sealed so far"))
+    }
+
     /// 404: no such path.
     #[must_use]
     pub fn route_not_found() -> Self {

@@ -90,6 +90,8 @@ codes! {
     WouldExceedYours = "would_exceed_yours", FORBIDDEN, "More than you may do yourself";
     /// No such resource, or another client's.
     NotFound = "not_found", NOT_FOUND, "Not found";
+    /// What is to be proven is not in the tree.
+    BeyondTree = "beyond_tree", NOT_FOUND, "Beyond the tree";
     /// No such path.
     RouteNotFound = "route_not_found", NOT_FOUND, "No such path";
     /// The path takes other methods.

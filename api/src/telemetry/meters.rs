@@ -132,6 +132,14 @@ pub const METERS: &[Meter] = &[
         Unit::Seconds,
         "How long the longest overdue delivery is overdue; held and waiting endpoints count.",
     ),
+    meter("voxledger_sealed_position", Gauge, Unit::Count, "The last event the newest signed head covers."),
+    meter(
+        "voxledger_seal_seconds",
+        Histogram(LATENCY),
+        Unit::Seconds,
+        "Signing and storing a head of the log.",
+    ),
+    meter("voxledger_witness_total", Counter, Unit::Count, "Signed heads handed to witnesses, by outcome."),
     meter(
         "voxledger_http_requests_total",
         Counter,

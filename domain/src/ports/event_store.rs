@@ -161,6 +161,13 @@ pub trait EventStore: fmt::Debug + Send + Sync {
     /// a hint to read again, never a fact.
     async fn wait_past(&self, after: Position);
 
+    /// The same log for a reader who needs to know the personal data of events of these types only: that of others
+    /// may be left unreadable, and read as erased. `None`: nothing is to be gained, use this one.
+    fn for_reader_of(&self, types: &'static [&'static str]) -> Option<Arc<dyn EventStore>> {
+        let _ = types;
+        None
+    }
+
     /// Name of the engine, for logs and metrics: `memory`, `sqlite`, `postgres`.
     fn engine(&self) -> &'static str;
 }

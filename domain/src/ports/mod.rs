@@ -10,6 +10,8 @@ pub mod ids;
 pub mod ivr_webhook;
 pub mod lease;
 pub mod llm;
+pub mod privacy;
+pub mod seals;
 pub mod telephony;
 pub mod tools;
 pub mod vault;

@@ -1,5 +1,5 @@
 //! What tests of any crate need of the rules: time and ids they can steer, scenarios told as given, when, then,
-//! calls to tell them about, and work and idempotency keys kept in memory.
+//! calls to tell them about, and work, idempotency keys and a tree kept in memory.
 
 pub mod calls;
 #[cfg(feature = "conformance")]
@@ -8,4 +8,5 @@ pub mod idempotency;
 pub mod ids;
 pub mod ivr;
 pub mod scenario;
+pub mod seals;
 pub mod work;

@@ -33,7 +33,7 @@ pub const PUBLIC_TYPES: &[PublicType] = &[
     sent("call.recording_ready", "The recording of the call can be fetched."),
     sent("call.ended", "The call is over."),
     sent("call.failed", "The call never connected, or was broken by a fault."),
-    later("ivr.completed", "A caller's way through the menus is over."),
+    sent("ivr.completed", "A caller's way through the menus is over."),
     sent("conversation.updated", "An answer was given in a conversation: once a turn, whatever it took."),
     sent("conversation.ended", "A conversation is over."),
     sent("agent.deployed", "A version of an agent went live."),

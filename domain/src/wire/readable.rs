@@ -8,11 +8,12 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::DecodeError;
+use crate::privacy::ERASED;
 
 /// Reads any payload, of whatever type and schema, without knowing it.
 ///
 /// Times (fields named `at`, `…_at`, `…_until`, `ends_by`) become RFC 3339 in UTC; personal values stand where their
-/// marker stood, or `null` when they are erased; bytes become text if they are UTF-8, else hexadecimal.
+/// marker stood, or `[erased]` when their key was destroyed; bytes become text if they are UTF-8, else hexadecimal.
 ///
 /// # Errors
 /// [`DecodeError::Payload`] when the bytes are not MessagePack.
@@ -96,6 +97,7 @@ impl<'de> Visitor<'de> for AnyValue {
         // the marker of a personal value
         Ok(match map.len() {
             1 if map.contains_key("plain") => map.remove("plain").unwrap_or_default(),
+            1 if map.contains_key("sealed") => ERASED.into(),
             _ => Value::Object(map),
         })
     }

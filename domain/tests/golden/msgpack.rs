@@ -30,6 +30,32 @@ pub fn map<'a>(entries: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     bytes
 }
 
+/// The names of the fields that are personal, at any depth.
+pub fn personal(bytes: &[u8]) -> Vec<String> {
+    fn walk(value: &[u8], name: &str, found: &mut Vec<String>) {
+        match value[0] {
+            0x81 if value[1..].starts_with(b"\xa5plain") => found.push(name.to_owned()),
+            0x80..=0x8f | 0xde => {
+                for (key, _, inner) in entries(value) {
+                    walk(&value[inner], &key, found);
+                }
+            }
+            head @ 0x90..=0x9f => {
+                let mut at = 1;
+                for _ in 0..head & 0x0f {
+                    let next = end(value, at);
+                    walk(&value[at..next], name, found);
+                    at = next;
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk(bytes, "", &mut found);
+    found
+}
+
 /// Where the value that begins at `at` ends.
 fn end(bytes: &[u8], at: usize) -> usize {
     let number = |from: usize, len: usize| -> usize {

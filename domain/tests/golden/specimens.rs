@@ -16,8 +16,9 @@ use domain::carrier_event::{CarrierInboxEvent, InboxReceived};
 use domain::claim::{ClaimEvent, ClaimTaken};
 use domain::client::{ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged, ClientRenamed};
 use domain::envelope::{Position, Time};
+use domain::history::{ExportEvent, ExportRequested, HistoryFilter};
 use domain::ids::{
-    AgentId, CallId, ClientId, ConversationId, EndpointId, IvrSessionId, MenuId, NumberId, UserId,
+    AgentId, CallId, ClientId, ConversationId, EndpointId, IvrSessionId, MenuId, NumberId, SubjectId, UserId,
 };
 use domain::ivr::action::{Action, Collect, Webhook};
 use domain::ivr::hours::{Hours, Override, Window};
@@ -34,6 +35,11 @@ use domain::number::{NumberAdded, NumberEvent, NumberRemoved, NumberRerouted, Ro
 use domain::origin::Origin;
 use domain::phone::Party;
 use domain::ports::vault::Sealed;
+use domain::privacy::content::ContentLevel;
+use domain::privacy::job::{
+    CopiesCleaned, DataFound, JobCompleted, JobKind, JobRequested, KeysDestroyed, NamedBy, PrivacyJobEvent,
+};
+use domain::privacy::policy::{PolicyChanged, PolicyEvent, RetentionKind, RetentionRan};
 use domain::provider::{AccountTerms, ProviderConfigured, ProviderEvent, ProviderKind, ProviderRemoved};
 use domain::user::{
     LoginFailed, PasswordChanged, Role, SignedOut, UserCreated, UserDeleted, UserEvent, UserTerms,
@@ -597,6 +603,20 @@ pub fn claim() -> Vec<ClaimEvent> {
     vec![ClaimTaken { owner: id(22), at: at(0) }.into()]
 }
 
+/// Of an export.
+pub fn export() -> Vec<ExportEvent> {
+    let filter = HistoryFilter {
+        client: Some(ClientId(id(1))),
+        stream: Some(CallId(id(2)).stream()),
+        types: vec!["call.ended".to_owned()],
+        correlation_id: Some(id(3)),
+        from: Some(at(0)),
+        to: Some(at(1)),
+    };
+    let (first, last) = (Position(1), Position(1_000));
+    vec![ExportRequested { filter, first, last, expires_at: at(2), at: at(0) }.into()]
+}
+
 /// Of a login.
 pub fn login() -> Vec<LoginEvent> {
     let (user, token_hash) = (UserId(id(21)), ByteBuf::from((0..32).collect::<Vec<u8>>()));
@@ -699,5 +719,46 @@ pub fn delivery() -> Vec<DeliveryEvent> {
         .into(),
         RedeliveryRequested { origin: origin(), at: at(1) }.into(),
         DeliveryCancelled { origin: origin(), at: at(2) }.into(),
+    ]
+}
+
+pub fn privacy_job() -> Vec<PrivacyJobEvent> {
+    let subject = SubjectId(id(60));
+    vec![
+        JobRequested {
+            kind: JobKind::Erase,
+            subject,
+            named_by: NamedBy::CustomerId,
+            persons: vec![subject, SubjectId(id(61))],
+            origin: origin(),
+            at: at(0),
+        }
+        .into(),
+        KeysDestroyed { keys: vec![id(62)], forgotten_at: at(30_000_000), at: at(1) }.into(),
+        DataFound {
+            events: [("call.received".to_owned(), 3)].into(),
+            streams: [("call".to_owned(), 2)].into(),
+            values: 7,
+            through: Position(41),
+            at: at(2),
+        }
+        .into(),
+        CopiesCleaned {
+            views: vec!["calls".to_owned()],
+            public_events: 4,
+            attempts: 1,
+            recordings: 1,
+            at: at(3),
+        }
+        .into(),
+        JobCompleted { nothing_found: false, until: Some(at(86_400_000_000)), at: at(4) }.into(),
+    ]
+}
+
+pub fn privacy_policy() -> Vec<PolicyEvent> {
+    let call_content = Some(ContentLevel::BasicAttributesOnly);
+    vec![
+        PolicyChanged { call_content, origin: origin(), at: at(0) }.into(),
+        RetentionRan { run: id(63), kind: RetentionKind::CallContent, destroyed: 12, at: at(1) }.into(),
     ]
 }

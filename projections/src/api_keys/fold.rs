@@ -30,6 +30,7 @@ pub enum KeyFact {
 impl View for ApiKeys {
     const NAME: &'static str = "api_keys";
     const FOLDS: bool = true;
+    const PERSONAL: Option<&'static [&'static str]> = Some(&[]);
     // a key's life and its use
     const ONE_STREAM: bool = false;
     type Row = ApiKeyRow;

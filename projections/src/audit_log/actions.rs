@@ -5,14 +5,20 @@ use domain::api_key::{ApiKeyEvent, KeyTerms};
 use domain::call::CallEvent;
 use domain::client::ClientEvent;
 use domain::envelope::{Actor, Metadata, Recorded};
+use domain::history::ExportEvent;
 use domain::ids::{
-    AccountId, AgentId, ApiKeyId, CallId, ClientId, DeliveryId, EndpointId, LoginId, MenuId, NumberId,
-    ToolId, UserId,
+    AccountId, AgentId, ApiKeyId, CallId, ClientId, DeliveryId, EndpointId, ExportId, LoginId, MenuId,
+    NumberId, PrivacyJobId, ToolId, UserId,
 };
 use domain::ivr::menu::{MenuEvent, MenuTerms};
 use domain::login::{LoginEvent, RevokedFor};
 use domain::number::NumberEvent;
 use domain::origin::Origin;
+use domain::personal::Personal;
+use domain::phone::Party;
+use domain::privacy::content::ContentLevel;
+use domain::privacy::job::{JobKind, PrivacyJobEvent};
+use domain::privacy::policy::PolicyEvent;
 use domain::provider::{AccountTerms, ProviderEvent, ProviderKind};
 use domain::tool::{ToolEvent, ToolTerms};
 use domain::user::{UserEvent, UserTerms};
@@ -87,11 +93,15 @@ impl Told {
     }
 
     fn from(self, origin: &Origin) -> Self {
-        Self { ip: origin.ip.as_ref().and_then(|ip| ip.reveal().cloned()), ..self }
+        Self { ip: origin.ip.as_ref().and_then(|ip| ip.shown(String::clone)), ..self }
     }
 }
 
 /// Nothing but that it happened.
+fn party(party: &Personal<Party>) -> Option<String> {
+    party.shown(|party| party.as_str().to_owned())
+}
+
 fn done() -> Told {
     Told::default()
 }
@@ -139,6 +149,9 @@ macro_rules! audited {
             /// Every action there is.
             pub const ALL: &'static [Action] = &[$($(Action(stringify!($action)),)*)*];
         }
+
+        /// The types of events that may be actions.
+        pub(super) const TYPES: &[&str] = &[$($($type,)*)*];
 
         /// The action an event is, if it is one; its circumstances; and what it tells.
         #[allow(unreachable_patterns, reason = "an event may be two actions, and all events of a kind actions")]
@@ -190,7 +203,7 @@ audited! {
     }
     UserEvent of UserId by anybody as |_| {
         "user.created", Created(e) => USER_CREATED:
-            made(json!({"email": e.email.reveal(), "role": e.role})).from(&e.origin);
+            made(json!({"email": e.email.shown(String::clone), "role": e.role})).from(&e.origin);
         "user.updated", Updated(e) => USER_UPDATED:
             changed(user_terms(e.before), user_terms(e.after)).from(&e.origin);
         "user.password_changed", PasswordChanged(e) => USER_PASSWORD_CHANGED: done().from(&e.origin);
@@ -218,7 +231,7 @@ audited! {
     }
     NumberEvent of NumberId by anybody as |_| {
         "number.added", Added(e) => NUMBER_ADDED:
-            made(json!({"number": e.number.reveal(), "route": RouteView::from(e.route)}));
+            made(json!({"number": e.number.shown(|number| number.as_str().to_owned()), "route": RouteView::from(e.route)}));
         "number.rerouted", Rerouted(e) => NUMBER_REROUTED: Told {
             before: e.before.map(|route| json!({"route": RouteView::from(route)})),
             ..made(json!({"route": RouteView::from(e.route)}))
@@ -245,6 +258,17 @@ audited! {
             done().from(&e.origin);
         "delivery.cancelled", Cancelled(e) => WEBHOOK_DELIVERY_CANCELLED: done().from(&e.origin);
     }
+    // whom it is about is known by pseudonym only
+    PrivacyJobEvent of PrivacyJobId by asked_for as |_| {
+        "privacy_job.requested", Requested(e) if e.kind == JobKind::Erase => SUBJECT_ERASURE_REQUESTED:
+            made(json!({"subject": e.subject.to_string(), "named_by": e.named_by.as_str()})).from(&e.origin);
+        "privacy_job.requested", Requested(e) if e.kind == JobKind::Export => SUBJECT_EXPORT_REQUESTED:
+            made(json!({"subject": e.subject.to_string(), "named_by": e.named_by.as_str()})).from(&e.origin);
+    }
+    PolicyEvent of ClientId by asked_for as |_| {
+        "privacy_policy.changed", Changed(e) => PRIVACY_SETTINGS_CHANGED:
+            made(json!({"call_content": e.call_content.map(ContentLevel::as_str)})).from(&e.origin);
+    }
     MenuEvent of MenuId by anybody as |_| {
         "ivr_menu.created", Created(e) => IVR_MENU_CREATED: made(menu_terms(&e.terms));
         "ivr_menu.updated", Updated(e) => IVR_MENU_UPDATED:
@@ -263,17 +287,25 @@ audited! {
             changed(tool_terms(&e.before), tool_terms(&e.after)).from(&e.origin);
         "tool.deleted", Deleted(e) => TOOL_DELETED: done().from(&e.origin);
     }
+    ExportEvent of ExportId by anybody as |_| {
+        "export.requested", Requested(e) => EXPORT_REQUESTED: made(json!({
+            "client_id": e.filter.client.map(|id| id.to_string()), "stream": e.filter.stream,
+            "types": e.filter.types, "correlation_id": e.filter.correlation_id,
+            "from": e.filter.from.map(format_time), "to": e.filter.to.map(format_time),
+            "first_position": e.first, "last_position": e.last,
+        }));
+    }
     // what is said and keyed, and the client's own data, are not repeated here: they may be anything
     CallEvent of CallId by asked_for as |_| {
         "call.queued", Queued(e) => CALL_PLACED: made(json!({
-            "to": e.to.reveal(), "from": e.from.as_ref().map(|from| from.reveal()),
+            "to": party(&e.to), "from": e.from.as_ref().and_then(party),
             "agent_id": e.agent_id.map(|id| id.to_string()),
             "ivr_menu_id": e.menu_id.map(|id| id.to_string()),
             "max_duration_ms": e.max_duration_ms, "ring_timeout_ms": e.ring_timeout_ms, "record": e.record,
         }));
         "call.hangup_requested", HangUpRequested(_) => CALL_HANGUP_REQUESTED: done();
         "call.transfer_requested", TransferRequested(e) => CALL_TRANSFER_REQUESTED:
-            made(json!({"to": e.to.reveal()}));
+            made(json!({"to": party(&e.to)}));
         "call.speech_requested", SpeechRequested(_) => CALL_SPEECH_REQUESTED: done();
         "call.dtmf_requested", DtmfRequested(_) => CALL_DTMF_REQUESTED: done();
         "call.metadata_changed", MetadataChanged(_) => CALL_METADATA_CHANGED: done();

@@ -126,6 +126,7 @@ pub struct AuditLog;
 impl View for AuditLog {
     const NAME: &'static str = "audit_log";
     const FOLDS: bool = false;
+    const PERSONAL: Option<&'static [&'static str]> = Some(super::actions::TYPES);
     type Row = AuditRow;
     type Fact = Audited;
 

@@ -13,8 +13,10 @@ use domain::wire::{DecodeError, DomainEvent};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::counted::count;
 use super::recording::RecordingView;
 use super::view::CallView;
+use crate::tally::{Contribution, Counted};
 use crate::view::{At, Row, Shown, View};
 
 /// How far a dial has come; it decides on `queued`, `dialing` and `dial_unknown`.
@@ -86,6 +88,13 @@ pub struct Calls;
 impl View for Calls {
     const NAME: &'static str = "calls";
     const FOLDS: bool = true;
+    const PERSONAL: Option<&'static [&'static str]> = Some(&[
+        "call.received",
+        "call.leg_identified",
+        "call.queued",
+        "call.recording_saved",
+        "call.metadata_changed",
+    ]);
     type Row = CallRow;
     type Fact = CallFact;
 
@@ -94,6 +103,12 @@ impl View for Calls {
             return Ok(None);
         }
         Ok(Some((event.stream.id(), read_fact(event)?)))
+    }
+
+    const COUNTED: Option<Counted> = Some(Counted::Calls);
+
+    fn adds(row: &CallRow) -> Option<Contribution> {
+        Some(count(row))
     }
 
     fn apply(row: &mut Option<CallRow>, at: &At, fact: CallFact) {
@@ -317,7 +332,7 @@ impl CallRow {
 }
 
 fn reveal(party: Option<&Personal<Party>>) -> Option<String> {
-    party.and_then(|party| party.reveal()).map(|party| party.as_str().to_owned())
+    party.and_then(|party| party.shown(|party| party.as_str().to_owned()))
 }
 
 fn agent_of(route: Route) -> Option<AgentId> {

@@ -1,5 +1,6 @@
 //! Calls, as REST clients read them.
 
+mod counted;
 mod fold;
 mod queries;
 mod recording;

@@ -41,7 +41,7 @@ impl RecordingView {
     pub(super) fn saved(recording: &RecordingAvailable) -> Self {
         Self {
             status: RecordingStatus::Available,
-            url: recording.url.as_ref().and_then(|url| url.reveal().cloned()),
+            url: recording.url.as_ref().and_then(|url| url.shown(String::clone)),
             url_expires_at: recording.url_expires_at,
             duration_ms: recording.duration_ms,
             sha256: None,

@@ -104,6 +104,7 @@ pub struct Clients;
 impl View for Clients {
     const NAME: &'static str = "clients";
     const FOLDS: bool = true;
+    const PERSONAL: Option<&'static [&'static str]> = Some(&[]);
     type Row = ClientRow;
     type Fact = ClientEvent;
 

@@ -134,6 +134,7 @@ pub struct IvrMenus;
 impl View for IvrMenus {
     const NAME: &'static str = "ivr_menus";
     const FOLDS: bool = true;
+    const PERSONAL: Option<&'static [&'static str]> = Some(&["ivr_menu.created", "ivr_menu.updated"]);
     type Row = MenuRow;
     type Fact = Box<MenuEvent>;
 

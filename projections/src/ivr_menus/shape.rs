@@ -162,7 +162,7 @@ impl From<&Action> for ActionShape {
             Action::Submenu { menu } => Some(json!(menu.to_string())),
             Action::Say { text } => Some(json!(text)),
             Action::Agent { agent } => agent.map(|agent| json!(agent.to_string())),
-            Action::Transfer { to } => Some(json!(to.reveal().map(Party::as_str))),
+            Action::Transfer { to } => Some(json!(to.shown(|to| to.as_str().to_owned()))),
             Action::Collect(collect) => {
                 let mut target = json!({
                     "name": collect.name, "min_digits": collect.min_digits, "max_digits": collect.max_digits,

@@ -10,8 +10,10 @@ use domain::personal::Personal;
 use domain::wire::{DecodeError, DomainEvent};
 use uuid::Uuid;
 
+use super::counted::count;
 use super::view::{OutcomeView, SessionView};
 use crate::numbers::knows;
+use crate::tally::{Contribution, Counted};
 use crate::view::{At, Row, Shown, View};
 
 /// A session's row.
@@ -54,6 +56,8 @@ pub struct IvrSessions;
 impl View for IvrSessions {
     const NAME: &'static str = "ivr_sessions";
     const FOLDS: bool = true;
+    const PERSONAL: Option<&'static [&'static str]> =
+        Some(&["ivr_session.started", "ivr_session.collected", "ivr_session.ended"]);
     type Row = SessionRow;
     type Fact = Box<SessionEvent>;
 
@@ -65,12 +69,18 @@ impl View for IvrSessions {
         Ok(Some((event.stream.id(), Box::new(fact))))
     }
 
+    const COUNTED: Option<Counted> = Some(Counted::Ivr);
+
+    fn counts(at: &At, fact: &Box<SessionEvent>) -> Option<Contribution> {
+        count(at, fact)
+    }
+
     fn apply(row: &mut Option<SessionRow>, at: &At, fact: Box<SessionEvent>) {
         match (row.as_mut(), *fact) {
             (None, SessionEvent::Started(started)) => {
                 let view = SessionView {
                     id: IvrSessionId(at.id),
-                    session_id: started.external_id.and_then(Personal::into_inner),
+                    session_id: shown(started.external_id.as_ref()),
                     call_id: started.call,
                     status: SessionStatus::Active,
                     current_menu_id: started.menu,
@@ -135,7 +145,7 @@ impl SessionView {
             }
             SessionEvent::Collected(collected) => {
                 self.used(0, 0);
-                let value = collected.value.and_then(Personal::into_inner);
+                let value = shown(collected.value.as_ref());
                 self.collected.insert(collected.name, value);
                 self.last_activity = collected.at;
             }
@@ -162,7 +172,7 @@ impl SessionView {
                 self.end_cause = Some(ended.cause);
                 self.outcome = ended.outcome.map(|outcome| OutcomeView {
                     action: outcome.action,
-                    target: outcome.target.and_then(Personal::into_inner),
+                    target: shown(outcome.target.as_ref()),
                 });
                 self.prompt = ended.farewell;
                 (self.waiting_for, self.timeout_at) = (None, None);
@@ -175,4 +185,8 @@ impl SessionView {
     fn used(&mut self, invalid: u32, silent: u32) {
         (self.invalid_count, self.timeout_count, self.retry_count) = (invalid, silent, invalid + silent);
     }
+}
+
+fn shown(value: Option<&Personal<String>>) -> Option<String> {
+    value.and_then(|value| value.shown(String::clone))
 }

@@ -1,5 +1,6 @@
 //! Sessions in the menus, as REST clients read them.
 
+mod counted;
 mod fold;
 mod queries;
 mod view;

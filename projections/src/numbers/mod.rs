@@ -123,6 +123,7 @@ pub struct Numbers;
 impl View for Numbers {
     const NAME: &'static str = "numbers";
     const FOLDS: bool = true;
+    const PERSONAL: Option<&'static [&'static str]> = Some(&["number.added"]);
     type Row = NumberRow;
     type Fact = NumberEvent;
 

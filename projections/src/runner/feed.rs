@@ -45,6 +45,7 @@ impl<V: View> Feed<V> {
         backoff: Duration,
         trace: TraceHooks,
     ) -> Self {
+        let log = V::PERSONAL.and_then(|types| log.for_reader_of(types)).unwrap_or(log);
         let (sender, pieces) = mpsc::channel(2);
         let task = tokio::spawn(async move {
             let mut subscription = Subscription::new(log, after, page);

@@ -219,7 +219,7 @@ impl<'a, V: View> Shift<'a, V> {
         Self {
             follower,
             lease,
-            rows: Rows::new(follower.rows.clone(), stored.generation),
+            rows: Rows::new(follower.rows.clone(), follower.deps.views.clone(), stored.generation),
             feed,
             stored,
             seen: stored.position,

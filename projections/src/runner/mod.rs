@@ -21,5 +21,5 @@ mod traces;
 
 pub use handle::{Deps, Runner, projection_names, start};
 pub use progress::Progress;
-pub use rebuild::{RebuildError, RebuildProgress, RebuildReport, rebuild};
+pub use rebuild::{RebuildError, RebuildProgress, RebuildReport, compare, rebuild};
 pub use settings::{Settings, TraceHooks};

@@ -112,30 +112,61 @@ pub async fn rebuild(
     projection: &str,
     watch: &mut (dyn FnMut(RebuildProgress) + Send),
 ) -> Result<RebuildReport, RebuildError> {
+    build(deps, settings, projection, Then::Switch, watch).await
+}
+
+/// Rebuilds a view aside and compares it, and leaves the active rows as they are.
+///
+/// # Errors
+/// As [`rebuild`].
+pub async fn compare(
+    deps: &Deps,
+    settings: &Settings,
+    projection: &str,
+    watch: &mut (dyn FnMut(RebuildProgress) + Send),
+) -> Result<RebuildReport, RebuildError> {
+    build(deps, settings, projection, Then::Discard, watch).await
+}
+
+/// What becomes of the new rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Switch,
+    Discard,
+}
+
+async fn build(
+    deps: &Deps,
+    settings: &Settings,
+    projection: &str,
+    then: Then,
+    watch: &mut (dyn FnMut(RebuildProgress) + Send),
+) -> Result<RebuildReport, RebuildError> {
     let rows = deps.views.clone();
     match projection {
-        Calls::NAME => rebuild_view::<Calls>(deps, rows, settings, watch).await,
-        Transcripts::NAME => rebuild_view::<Transcripts>(deps, rows, settings, watch).await,
-        Numbers::NAME => rebuild_view::<Numbers>(deps, rows, settings, watch).await,
-        IvrMenus::NAME => rebuild_view::<IvrMenus>(deps, rows, settings, watch).await,
-        IvrSessions::NAME => rebuild_view::<IvrSessions>(deps, rows, settings, watch).await,
-        Clients::NAME => rebuild_view::<Clients>(deps, rows, settings, watch).await,
-        ApiKeys::NAME => rebuild_view::<ApiKeys>(deps, rows, settings, watch).await,
-        Users::NAME => rebuild_view::<Users>(deps, rows, settings, watch).await,
-        AuditLog::NAME => rebuild_view::<AuditLog>(deps, rows, settings, watch).await,
-        Endpoints::NAME => rebuild_view::<Endpoints>(deps, rows, settings, watch).await,
-        Agents::NAME => rebuild_view::<Agents>(deps, rows, settings, watch).await,
-        Tools::NAME => rebuild_view::<Tools>(deps, rows, settings, watch).await,
-        Conversations::NAME => rebuild_view::<Conversations>(deps, rows, settings, watch).await,
-        Messages::NAME => rebuild_view::<Messages>(deps, rows, settings, watch).await,
+        Calls::NAME => build_view::<Calls>(deps, rows, settings, then, watch).await,
+        Transcripts::NAME => build_view::<Transcripts>(deps, rows, settings, then, watch).await,
+        Numbers::NAME => build_view::<Numbers>(deps, rows, settings, then, watch).await,
+        IvrMenus::NAME => build_view::<IvrMenus>(deps, rows, settings, then, watch).await,
+        IvrSessions::NAME => build_view::<IvrSessions>(deps, rows, settings, then, watch).await,
+        Clients::NAME => build_view::<Clients>(deps, rows, settings, then, watch).await,
+        ApiKeys::NAME => build_view::<ApiKeys>(deps, rows, settings, then, watch).await,
+        Users::NAME => build_view::<Users>(deps, rows, settings, then, watch).await,
+        AuditLog::NAME => build_view::<AuditLog>(deps, rows, settings, then, watch).await,
+        Endpoints::NAME => build_view::<Endpoints>(deps, rows, settings, then, watch).await,
+        Agents::NAME => build_view::<Agents>(deps, rows, settings, then, watch).await,
+        Tools::NAME => build_view::<Tools>(deps, rows, settings, then, watch).await,
+        Conversations::NAME => build_view::<Conversations>(deps, rows, settings, then, watch).await,
+        Messages::NAME => build_view::<Messages>(deps, rows, settings, then, watch).await,
         other => Err(RebuildError::Unknown(other.to_owned())),
     }
 }
 
-async fn rebuild_view<V: View>(
+async fn build_view<V: View>(
     deps: &Deps,
     rows: Arc<dyn ViewRows<V::Row>>,
     settings: &Settings,
+    then: Then,
     watch: &mut (dyn FnMut(RebuildProgress) + Send),
 ) -> Result<RebuildReport, RebuildError> {
     // a second rebuild of the same node takes over, and the first ends as deposed
@@ -143,7 +174,7 @@ async fn rebuild_view<V: View>(
     let views = &deps.views;
     let lease = views.acquire(&job, &deps.owner, settings.lease_ttl).await?.ok_or(RebuildError::Busy)?;
     let mut rebuild = Rebuild::<V>::begin(deps, rows, settings, lease).await?;
-    let result = rebuild.run(watch).await;
+    let result = rebuild.run(then, watch).await;
     // whatever came of it, the next try need not wait for the lease to expire
     let _ = views.release(&rebuild.lease).await;
     result
@@ -173,12 +204,13 @@ impl<'a, V: View> Rebuild<'a, V> {
         // a rebuild is nobody's trace
         let trace = TraceHooks::default();
         let feed = Feed::start(deps.log.clone(), at.position, settings.page, skips, settings.backoff, trace);
-        let rows = Rows::new(store.clone(), at.generation);
+        let rows = Rows::new(store.clone(), deps.views.clone(), at.generation);
         Ok(Self { deps, settings, store, rows, feed, at, lease, renewed: Instant::now() })
     }
 
     async fn run(
         &mut self,
+        then: Then,
         watch: &mut (dyn FnMut(RebuildProgress) + Send),
     ) -> Result<RebuildReport, RebuildError> {
         let started = Instant::now();
@@ -195,8 +227,13 @@ impl<'a, V: View> Rebuild<'a, V> {
         }
         let (applying, events) = (started.elapsed(), self.at.position.0);
         let active = Checkpoint { position: self.deps.views.checkpoint(V::NAME).await?.position, ..active };
-        let difference = self.store.compare(active, self.at).await?;
-        self.switch().await?;
+        let mut difference = self.store.compare(active, self.at).await?;
+        if let Some(counted) = V::COUNTED {
+            difference = difference.and(self.deps.views.compare_tallies(counted, active, self.at).await?);
+        }
+        if then == Then::Switch {
+            self.switch().await?;
+        }
         let discarded = discard_inactive::<V>(self.deps, &self.store).await?;
         let (projection, generation) = (V::NAME.to_owned(), self.at.generation);
         Ok(RebuildReport { projection, generation, events, applying, difference, discarded })
@@ -274,6 +311,9 @@ async fn discard_inactive<V: View>(
             }
             // those who write live rows go first
             tokio::task::yield_now().await;
+        }
+        if let Some(counted) = V::COUNTED {
+            deps.views.discard_tallies(counted, inactive.generation).await?;
         }
         deps.views.forget_generation(V::NAME, inactive.generation).await?;
     }

@@ -1,16 +1,20 @@
 //! Applies facts to rows and commits them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use domain::envelope::Position;
 use domain::ports::StoreUnavailable;
 
 use super::cache::Cache;
-use crate::store::{CommitError, Generation, Step, ViewRows};
+use crate::store::{CommitError, Generation, Step, ViewRows, ViewStore};
+use crate::tally::{Change, Contribution, Counts, Sums, Tally, TallyKey};
 use crate::view::{At, Row, View};
 
 /// How many rows of a view are kept in memory: with a kilobyte each, some tens of megabytes at most.
 const CACHED_ROWS: usize = 40_000;
+/// How many sums: those of the present hour and day are what is asked for.
+const CACHED_TALLIES: usize = 4_000;
 
 /// A fact and the row it belongs to.
 pub(super) type Addressed<V> = (<<V as View>::Row as Row>::Key, At, <V as View>::Fact);
@@ -20,11 +24,18 @@ pub(super) struct Rows<V: View> {
     store: Arc<dyn ViewRows<V::Row>>,
     generation: Generation,
     cache: Cache<<V::Row as Row>::Key, Option<V::Row>>,
+    sums: Arc<dyn ViewStore>,
+    tallies: Cache<TallyKey, Counts>,
 }
 
 impl<V: View> Rows<V> {
-    pub(super) fn new(store: Arc<dyn ViewRows<V::Row>>, generation: Generation) -> Self {
-        Self { store, generation, cache: Cache::new(CACHED_ROWS) }
+    pub(super) fn new(
+        store: Arc<dyn ViewRows<V::Row>>,
+        sums: Arc<dyn ViewStore>,
+        generation: Generation,
+    ) -> Self {
+        let (cache, tallies) = (Cache::new(CACHED_ROWS), Cache::new(CACHED_TALLIES));
+        Self { store, generation, cache, sums, tallies }
     }
 
     /// Applies facts in order and commits the rows they change; answers whether the generation became active.
@@ -38,7 +49,11 @@ impl<V: View> Rows<V> {
         if done.is_err() || !V::FOLDS {
             self.cache.clear();
         }
+        if done.is_err() {
+            self.tallies.clear();
+        }
         self.cache.trim();
+        self.tallies.trim();
         done
     }
 
@@ -46,22 +61,67 @@ impl<V: View> Rows<V> {
         if V::FOLDS {
             self.load_missing(&facts).await?;
         }
-        let mut touched = BTreeSet::new();
+        let mut sums = V::COUNTED.map(Sums::of);
+        // what each row added before, and the last event that touched it
+        let mut touched = BTreeMap::new();
         for (key, at, fact) in facts {
-            V::apply(self.cache.entry(key, || None), &at, fact);
-            touched.insert(key);
+            if let Some(sums) = &mut sums
+                && let Some(counted) = V::counts(&at, &fact)
+            {
+                sums.add(&counted, 1, at.position);
+            }
+            if !V::touches(&fact) {
+                continue;
+            }
+            let row = self.cache.entry(key, || None);
+            let added = || if V::COUNTED.is_some() { row.as_ref().and_then(V::adds) } else { None };
+            let (_, last) = touched.entry(key).or_insert_with(|| (added(), at.position));
+            *last = at.position;
+            V::apply(row, &at, fact);
         }
+        let tallies = match sums {
+            Some(sums) => self.add_up(sums, &touched).await?,
+            None => Vec::new(),
+        };
         let rows: Vec<&V::Row> =
-            touched.iter().filter_map(|key| self.cache.get(key).and_then(Option::as_ref)).collect();
-        self.store.commit(step, &rows).await
+            touched.keys().filter_map(|key| self.cache.get(key).and_then(Option::as_ref)).collect();
+        self.store.commit(step, &rows, &tallies).await
+    }
+
+    /// The sums that change, as they are then.
+    async fn add_up(
+        &mut self,
+        mut sums: Sums,
+        touched: &BTreeMap<<V::Row as Row>::Key, (Option<Contribution>, Position)>,
+    ) -> Result<Vec<Tally>, StoreUnavailable> {
+        for (key, (before, last)) in touched {
+            let after = self.cache.get(key).and_then(Option::as_ref).and_then(V::adds);
+            if *before != after {
+                before.iter().for_each(|before| sums.add(before, -1, *last));
+                after.iter().for_each(|after| sums.add(after, 1, *last));
+            }
+        }
+        let changes = sums.changes();
+        let missing: Vec<_> = changes.keys().filter(|key| !self.tallies.contains(key)).copied().collect();
+        if !missing.is_empty() {
+            for tally in self.sums.load_tallies(self.generation, &missing).await? {
+                self.tallies.entry(tally.key, || tally.counts);
+            }
+        }
+        let apply = |(key, Change { position, by })| {
+            let counts = self.tallies.entry(key, Counts::default);
+            counts.add(&by, 1);
+            Tally { key, position, counts: counts.clone() }
+        };
+        Ok(changes.into_iter().map(apply).collect())
     }
 
     async fn load_missing(&mut self, facts: &[Addressed<V>]) -> Result<(), StoreUnavailable> {
         let mut seen = HashSet::new();
         let mut missing = Vec::new();
-        for (key, at, _) in facts {
+        for (key, at, fact) in facts {
             let begins = V::ONE_STREAM && at.version.0 == 1;
-            if seen.insert(*key) && !begins && !self.cache.contains(key) {
+            if V::touches(fact) && seen.insert(*key) && !begins && !self.cache.contains(key) {
                 missing.push(*key);
             }
         }

@@ -74,6 +74,13 @@ pub struct Transcripts;
 impl View for Transcripts {
     const NAME: &'static str = "transcripts";
     const FOLDS: bool = false;
+    const PERSONAL: Option<&'static [&'static str]> = Some(&[
+        "call.speech_requested",
+        "call.gather_requested",
+        "call.line_transcribed",
+        "call.dtmf_received",
+        "call.dtmf_requested",
+    ]);
     type Row = LineRow;
     type Fact = LineView;
 
@@ -109,7 +116,7 @@ fn line(event: &CallEvent) -> Option<LineView> {
         confidence: None,
         at,
     };
-    let plain = |text: &Personal<String>| text.reveal().cloned();
+    let plain = |text: &Personal<String>| text.shown(String::clone);
     Some(match event {
         CallEvent::SpeechRequested(e) => {
             line(e.seq, Speaker::Agent, LineKind::Utterance, plain(&e.text), e.at)
@@ -122,7 +129,7 @@ fn line(event: &CallEvent) -> Option<LineView> {
             ..line(e.seq, e.speaker, LineKind::Utterance, plain(&e.text), e.at)
         },
         CallEvent::DtmfReceived(e) => {
-            line(e.seq, Speaker::Caller, LineKind::Dtmf, e.digit.reveal().map(char::to_string), e.at)
+            line(e.seq, Speaker::Caller, LineKind::Dtmf, e.digit.shown(char::to_string), e.at)
         }
         CallEvent::DtmfRequested(e) => line(e.seq, Speaker::Agent, LineKind::Dtmf, plain(&e.digits), e.at),
         _ => return None,

@@ -112,6 +112,7 @@ pub struct Users;
 impl View for Users {
     const NAME: &'static str = "users";
     const FOLDS: bool = true;
+    const PERSONAL: Option<&'static [&'static str]> = Some(&["user.created"]);
     type Row = UserRow;
     type Fact = UserFact;
 

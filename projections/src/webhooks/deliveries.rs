@@ -59,7 +59,7 @@ impl AttemptView {
     #[must_use]
     pub fn of(recorded: &RecordedAttempt) -> Self {
         let (fact, attempt) = (&recorded.fact, &recorded.fact.attempt);
-        let body = attempt.body.as_ref().and_then(|body| body.reveal());
+        let body = attempt.body.as_ref();
         Self {
             id: encode_type_id("att", recorded.id),
             webhook_id: fact.of.endpoint,
@@ -67,7 +67,8 @@ impl AttemptView {
             event: fact.of.event_type.clone(),
             attempt_number: fact.number,
             status_code: attempt.status,
-            response_body: body.map(|body| String::from_utf8_lossy(body).into_owned()),
+            response_body: body
+                .and_then(|body| body.shown(|body| String::from_utf8_lossy(body).into_owned())),
             response_headers: attempt.headers.clone(),
             error: attempt.error.map(|error| error.as_str().to_owned()),
             error_detail: attempt.detail.clone(),

@@ -1,10 +1,12 @@
 //! The view of endpoints.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use domain::aggregate::Aggregate;
 use domain::envelope::{Position, Recorded, Time, Version};
 use domain::ids::{AgentId, ClientId, EndpointId};
+use domain::webhook::delivery::{Cause, Delivery, DeliveryEvent, ErrorClass};
 use domain::webhook::endpoint::{DisabledFor, Endpoint, EndpointEvent, EndpointTerms, Ordering};
 use domain::wire::{DecodeError, DomainEvent};
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::numbers::knows;
+use crate::tally::{Contribution, Counted, Counts};
 use crate::view::{At, Row, Shown, View};
 
 /// Where events are delivered to. Every field is always present; what is not known is `null`.
@@ -109,6 +112,24 @@ impl Shown for EndpointRow {
     }
 }
 
+/// What an event means to an endpoint.
+#[derive(Debug)]
+pub enum EndpointFact {
+    /// A fact of its own.
+    Own(Box<EndpointEvent>),
+    /// Something was sent to it. Only counted.
+    Attempted(Attempted),
+}
+
+/// How an attempt went.
+#[derive(Debug)]
+pub struct Attempted {
+    endpoint: Uuid,
+    error: Option<ErrorClass>,
+    latency_ms: u64,
+    at: Time,
+}
+
 /// The view of endpoints.
 #[derive(Debug)]
 pub struct Endpoints;
@@ -117,18 +138,54 @@ impl View for Endpoints {
     const NAME: &'static str = "webhook_endpoints";
     const FOLDS: bool = true;
     type Row = EndpointRow;
-    type Fact = EndpointEvent;
+    type Fact = EndpointFact;
 
-    fn read(event: &Recorded) -> Result<Option<(Uuid, EndpointEvent)>, DecodeError> {
-        if event.stream.category() != Endpoint::CATEGORY || !knows::<EndpointEvent>(&event.event_type) {
-            return Ok(None);
+    fn read(event: &Recorded) -> Result<Option<(Uuid, EndpointFact)>, DecodeError> {
+        match event.stream.category() {
+            Endpoint::CATEGORY if knows::<EndpointEvent>(&event.event_type) => {
+                let fact = EndpointEvent::decode(&event.event_type, event.schema, &event.payload)?;
+                Ok(Some((event.stream.id(), EndpointFact::Own(Box::new(fact)))))
+            }
+            Delivery::CATEGORY if event.event_type == "delivery.attempted" => {
+                match DeliveryEvent::decode(&event.event_type, event.schema, &event.payload)? {
+                    DeliveryEvent::Attempted(fact) if fact.cause != Cause::Test => {
+                        let attempt = fact.attempt;
+                        let made = Attempted {
+                            endpoint: fact.of.endpoint.0,
+                            error: attempt.error,
+                            latency_ms: attempt.latency_ms,
+                            at: attempt.began_at,
+                        };
+                        Ok(Some((fact.of.endpoint.0, EndpointFact::Attempted(made))))
+                    }
+                    _ => Ok(None),
+                }
+            }
+            _ => Ok(None),
         }
-        let fact = EndpointEvent::decode(&event.event_type, event.schema, &event.payload)?;
-        Ok(Some((event.stream.id(), fact)))
     }
 
-    fn apply(row: &mut Option<EndpointRow>, at: &At, fact: EndpointEvent) {
-        match (row.as_mut(), fact) {
+    const COUNTED: Option<Counted> = Some(Counted::Webhooks);
+
+    fn counts(at: &At, fact: &EndpointFact) -> Option<Contribution> {
+        let EndpointFact::Attempted(attempt) = fact else { return None };
+        let mut counts = Counts::default();
+        counts.one("attempts");
+        counts.one(match attempt.error {
+            None => Cow::Borrowed("succeeded"),
+            Some(error) => Cow::Owned(format!("failed:{}", error.as_str())),
+        });
+        counts.value("latency_ms", attempt.latency_ms);
+        Some(Contribution { client: at.client, at: attempt.at, subject: Some(attempt.endpoint), counts })
+    }
+
+    fn touches(fact: &EndpointFact) -> bool {
+        matches!(fact, EndpointFact::Own(_))
+    }
+
+    fn apply(row: &mut Option<EndpointRow>, at: &At, fact: EndpointFact) {
+        let EndpointFact::Own(event) = fact else { return };
+        match (row.as_mut(), *event) {
             (None, EndpointEvent::Created(created)) => {
                 let mut view = EndpointView {
                     id: EndpointId(at.id),

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use adapters_free::*;
 use domain::call::terms::{EndReason, EndedBy, Fault};
 use domain::call::{CallEvent, Ended};
+use domain::ids::{CallId, IvrSessionId, MenuId};
+use domain::ivr::session::{EndCause, SessionEnded, SessionEvent, SessionStarted, SessionStatus};
 use domain::ports::webhooks::PublicEvents;
+use domain::testing::ids::sequential;
 use domain::webhook::public::PUBLIC_TYPES;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Publisher, event_types};
 
@@ -88,6 +91,23 @@ mod adapters_free {
         Answered { at: at(4), ends_by: at(3_600) }.into()
     }
 
+    /// One stream from its beginning.
+    pub fn history<E: DomainEvent>(stream: &StreamId, events: &[E]) -> Vec<Recorded> {
+        let recorded = |(n, event): (u64, &E)| Recorded {
+            position: Position(n),
+            stream: stream.clone(),
+            version: Version(n),
+            id: sequential(500 + n),
+            event_type: event.event_type().to_owned(),
+            schema: event.schema(),
+            client_id: ClientId(sequential(9)),
+            payload: event.encode(),
+            metadata: Vec::new(),
+            recorded_at: at(n as i64),
+        };
+        (1..).zip(events).map(recorded).collect()
+    }
+
     /// Two calls, whose events take turns.
     pub fn log(events: &[CallEvent]) -> Vec<Recorded> {
         let mut all = Vec::new();
@@ -153,6 +173,32 @@ async fn a_call_that_never_connected_has_failed() {
     let log = log(&[received(), ended(false, EndReason::NoAnswer, Fault::None)]);
     let told = Publisher::new(Arc::new(Log(log.clone()))).of(&log).await.unwrap();
     assert_eq!(told.last().unwrap().event_type, "call.failed");
+}
+
+#[tokio::test]
+async fn a_way_through_the_menus_is_told_when_it_is_over() {
+    let session = IvrSessionId(sequential(7));
+    let (menu, call) = (MenuId(sequential(8)), Some(CallId(sequential(1))));
+    let started = SessionStarted { session, menu, call, external_id: None, cause: sequential(6), at: at(0) };
+    let ended = SessionEnded {
+        status: SessionStatus::Abandoned,
+        cause: EndCause::HangUp,
+        outcome: None,
+        menu: Some(menu),
+        farewell: None,
+        order: None,
+        end_reason: None,
+        told_by: None,
+        at: at(9),
+    };
+    let log = history(&session.stream(), &[SessionEvent::from(started), ended.into()]);
+    let store = Arc::new(Log(log.clone()));
+    let whole = Publisher::new(store.clone()).of(&log).await.unwrap();
+    assert_eq!(whole.iter().map(|told| told.event_type.as_str()).collect::<Vec<_>>(), ["ivr.completed"]);
+    let body: Value = serde_json::from_slice(&whole[0].body).unwrap();
+    assert_eq!(body["subject"], json!({"type": "ivr_session", "id": session.to_string()}));
+    assert_eq!((&body["data"]["status"], &body["sequence"]), (&json!("abandoned"), &json!(2)));
+    assert_eq!(Publisher::new(store).of(&log[1..]).await.unwrap(), whole, "wherever reading begins");
 }
 
 /// As much of JSON Schema as the catalogue uses.

@@ -8,6 +8,7 @@ use sqlx::Row;
 use sqlx::postgres::{PgArguments, PgPool, PgRow, Postgres};
 use sqlx::query::Query;
 
+use super::super::Unreadable;
 use super::super::backend::unreadable;
 use super::super::tail::weight;
 
@@ -52,6 +53,26 @@ pub(super) async fn read_stream(
         ),
     };
     page(reads, sqlx::query(query).bind(stream.as_str()).bind(from).bind(number(limit as u64))).await
+}
+
+/// Up to `limit` rows after `after` and up to `upto`, as an auditor takes them: what cannot be an event is told and
+/// passed over.
+pub(in super::super) async fn rows(
+    reads: &PgPool,
+    after: Position,
+    upto: Position,
+    limit: usize,
+) -> Result<Vec<Result<Recorded, Unreadable>>, ReadError> {
+    let query = sqlx::query(select!("WHERE position > $1 AND position <= $2 ORDER BY position LIMIT $3"));
+    let query = query.bind(number(after.0)).bind(number(upto.0)).bind(number(limit as u64));
+    let (mut found, mut rows) = (Vec::with_capacity(limit), query.fetch(reads));
+    while let Some(row) = rows.try_next().await.map_err(|error| unreadable(&error))? {
+        found.push(decode(&row).map_err(|error| Unreadable {
+            position: Position(row.try_get::<i64, _>(0).map_or(0, i64::unsigned_abs)),
+            why: error.to_string(),
+        }));
+    }
+    Ok(found)
 }
 
 async fn page(reads: &PgPool, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<Recorded>, ReadError> {

@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{Row, Sqlite};
 use uuid::Uuid;
 
+use super::super::Unreadable;
 use super::super::backend::unreadable;
 use super::super::tail::weight;
 
@@ -47,6 +48,38 @@ pub(super) async fn read_stream(
         ),
     };
     page(reads, sqlx::query(query).bind(stream.as_str()).bind(from).bind(number(limit as u64))).await
+}
+
+/// Up to `limit` rows after `after` and up to `upto`, as an auditor takes them: what cannot be an event is told and
+/// passed over.
+pub(in super::super) async fn rows(
+    reads: &SqlitePool,
+    after: Position,
+    upto: Position,
+    limit: usize,
+) -> Result<Vec<Result<Recorded, Unreadable>>, ReadError> {
+    let query = sqlx::query(select!("WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"));
+    let query = query.bind(number(after.0)).bind(number(upto.0)).bind(number(limit as u64));
+    let (mut found, mut rows) = (Vec::with_capacity(limit), query.fetch(reads));
+    while let Some(row) = rows.try_next().await.map_err(|error| unreadable(&error))? {
+        let event = decode(&row).and_then(|event| written_as_ever(&row).map(|()| event));
+        found.push(event.map_err(|error| Unreadable {
+            position: Position(row.try_get::<i64, _>(0).map_or(0, i64::unsigned_abs)),
+            why: error.to_string(),
+        }));
+    }
+    Ok(found)
+}
+
+/// An id can be written in several ways, and only one is ours.
+fn written_as_ever(row: &SqliteRow) -> Result<(), sqlx::Error> {
+    for index in [3, 6] {
+        let text: &str = row.try_get_unchecked(index)?;
+        if text.len() != 36 || text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Err(sqlx::Error::Decode("an id is not written as it was".into()));
+        }
+    }
+    Ok(())
 }
 
 async fn page(

@@ -424,6 +424,7 @@ fn own(value: Value<'_>) -> Value<'static> {
         Value::Text(text) => Value::Text(text.into_owned().into()),
         Value::Time(time) => Value::Time(time),
         Value::Bytes(bytes) => Value::Blob(bytes.to_vec()),
+        Value::Blind(client, text) => Value::Blind(client, text.into_owned().into()),
         Value::Blob(bytes) => Value::Blob(bytes),
     }
 }

@@ -4,6 +4,7 @@ mod memory;
 mod nodes;
 mod outages;
 mod postgres;
+mod private;
 mod sqlite;
 
 use adapters::database::{Database, Part, migrate_down, migrate_up, migration_status};

@@ -44,7 +44,7 @@ async fn first_call(world: &World) -> (CallRow, Vec<Recorded>) {
 }
 
 async fn commit(world: &World, step: &Step, rows: &[&CallRow]) -> Result<bool, CommitError> {
-    ViewRows::<CallRow>::commit(&world.views, step, rows).await
+    ViewRows::<CallRow>::commit(&world.views, step, rows, &[]).await
 }
 
 /// The process dies after reading and before its commit, and once more right after it.

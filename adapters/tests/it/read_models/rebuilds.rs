@@ -79,7 +79,7 @@ async fn a_rebuild_repairs_and_reports_what_differed(world: World) {
     let lease = world.views.acquire("bug", "bug", brisk().lease_ttl).await.unwrap().unwrap();
     let (generation, expected, to) = (checkpoint.generation, checkpoint.position, checkpoint.position);
     let step = Step { projection: "calls", generation, expected, to, lease, mode: Mode::Live };
-    ViewRows::<CallRow>::commit(&world.views, &step, &[&wrong, &stray]).await.unwrap();
+    ViewRows::<CallRow>::commit(&world.views, &step, &[&wrong, &stray], &[]).await.unwrap();
     assert_ne!(world.digests().await, right);
 
     let report = rebuild(&world.deps("operator"), &brisk(), "calls", &mut |_| {}).await.unwrap();

@@ -4,10 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use anyhow::Context as _;
 use domain::envelope::{Recorded, StreamId, Version};
-use domain::ids::{
-    AgentId, ApiKeyId, CallId, CarrierEventId, ClientId, ConversationId, IvrSessionId, LegId, MenuId,
-    NumberId, UserId, decode_type_id,
-};
+use domain::ids::{ApiKeyId, CallId, ClientId, IvrSessionId, MenuId, NumberId, stream_of};
 use domain::ports::event_store::{Direction, EventStore};
 use projections::api_keys::ApiKeys;
 use projections::calls::Calls;
@@ -24,7 +21,7 @@ use super::story::{head, line, resource};
 use crate::cli::stores;
 use crate::config::Config;
 use crate::http::v1::HistoryEvent;
-use crate::node::open_log;
+use crate::node::{open_log, open_private};
 
 /// Events read at a time.
 const PAGE: usize = 512;
@@ -33,7 +30,7 @@ pub(super) async fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<()
     let stream = stream(&args.id)?;
     stores::must_be_current(&stores::log(config)?).await?;
     let log = open_log(config, true).await?;
-    let events = read(&*log.store(), &stream).await;
+    let events = read(&open_private(config, &log, true).await?.0, &stream).await;
     log.close().await;
     let events = events?;
     anyhow::ensure!(!events.is_empty(), "there is no event of {} in this log", args.id);
@@ -44,20 +41,8 @@ pub(super) async fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<()
 }
 
 /// The stream of an id as the edge shows it, or of a stream's own name.
-fn stream(id: &str) -> anyhow::Result<StreamId> {
-    if let Ok(stream) = id.parse() {
-        return Ok(stream);
-    }
-    macro_rules! kinds {
-        ($($kind:ident)*) => { [$(($kind::PREFIX, $kind::CATEGORY)),*] };
-    }
-    let kinds = kinds![
-        CallId NumberId ClientId ApiKeyId UserId MenuId IvrSessionId AgentId ConversationId LegId CarrierEventId
-    ];
-    let found = kinds
-        .iter()
-        .find_map(|(prefix, category)| Some(StreamId::new(category, decode_type_id(prefix, id).ok()?)));
-    found
+pub(super) fn stream(id: &str) -> anyhow::Result<StreamId> {
+    stream_of(id)
         .with_context(|| format!("`{id}` is neither an id like call_01h455vb4pex5vsknk084sn02q nor a stream"))
 }
 

@@ -48,6 +48,9 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
             findings.push(Finding::fail("event store", format!("{error:#}"), "correct VOXLEDGER_EVENT_STORE"))
         }
     }
+    if let Ok(seals) = stores::seals(config) {
+        findings.push(store("seals", &seals).await);
+    }
     match stores::views(config) {
         Ok(views) => {
             findings.push(store("read models", &views).await);

@@ -17,7 +17,7 @@ use super::config_args::StoreArgs;
 use super::serve::runtime;
 use super::stores;
 use crate::config::Config;
-use crate::node::{open_log, open_views};
+use crate::node::{open_log, open_private, open_views};
 
 /// Flags of `projections`.
 #[derive(Debug, Clone, Args)]
@@ -87,9 +87,10 @@ async fn connect(config: &Config) -> anyhow::Result<(EventLog, Deps)> {
     stores::must_be_current(&stores::log(config)?).await?;
     stores::must_be_current(&stores::views(config)?).await?;
     let log = open_log(config, true).await?;
+    let (private, vault) = open_private(config, &log, true).await?;
     let deps = Deps {
-        log: log.store(),
-        views: Arc::new(open_views(config).await?),
+        log: Arc::new(private.as_shown()),
+        views: Arc::new(open_views(config, &vault).await?),
         clock: Arc::new(SystemClock),
         owner: RandomIds.next().to_string(),
     };

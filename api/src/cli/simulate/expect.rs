@@ -81,6 +81,8 @@ impl Story {
         self.line.as_ref().and_then(|line| line.expected.end_reason).or(match self.kind {
             Kind::Misdials | Kind::IsRefused => Some(EndReason::Rejected),
             Kind::IsHungUpOn => Some(EndReason::ApiHangup),
+            Kind::Mistypes => Some(EndReason::IvrTooManyInvalid),
+            Kind::StaysSilent => Some(EndReason::IvrNoInput),
             _ => None,
         })
     }

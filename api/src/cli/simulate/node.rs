@@ -118,7 +118,8 @@ impl NodeApi {
 
     /// Has all events of calls delivered to `url`.
     pub async fn deliver_to(&self, url: &str) -> anyhow::Result<()> {
-        let webhook = json!({"url": url, "events": ["call.*"], "description": "the demo's own receiver"});
+        let webhook =
+            json!({"url": url, "events": ["call.*", "ivr.*"], "description": "the demo's own receiver"});
         let made = self.ask::<Value>(Method::POST, "/api/v1/webhooks", Some(&webhook)).await;
         made.map(drop).context("cannot create a webhook")
     }

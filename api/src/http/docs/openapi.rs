@@ -26,7 +26,9 @@ use crate::problem::{FieldError, Problem};
         (name = "agents", description = "Who talks: prompt, model, tools, versions"),
         (name = "tools", description = "What agents can have done by your own systems"),
         (name = "webhooks", description = "Events delivered to your endpoints, and the same events to pull"),
+        (name = "analytics", description = "How things went, by hour and by day"),
         (name = "audit", description = "Who did what, and when"),
+        (name = "privacy", description = "Persons: erased, or handed out"),
         (name = "carriers", description = "Webhooks from carriers, signed by them"),
         (name = "system", description = "Health, metrics, version"),
     )

@@ -1,6 +1,7 @@
 //! The endpoints under `/api/v1`, a folder a resource.
 
 pub mod agents;
+pub mod analytics;
 pub mod audit;
 pub mod auth;
 pub mod calls;
@@ -11,10 +12,12 @@ pub mod ivr;
 pub mod llm;
 pub mod numbers;
 mod paging;
+pub mod privacy;
 mod resource;
 mod routes;
 pub mod tools;
 pub mod webhooks;
 
+pub use audit::exports::places as export_places;
 pub(crate) use history::HistoryEvent;
 pub use routes::{configure, openapi};

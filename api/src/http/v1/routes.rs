@@ -3,7 +3,9 @@
 use actix_web::web::{ServiceConfig, scope};
 use utoipa::OpenApi;
 
-use super::{agents, audit, auth, calls, conversations, ivr, llm, numbers, tools, webhooks};
+use super::{
+    agents, analytics, audit, auth, calls, conversations, ivr, llm, numbers, privacy, tools, webhooks,
+};
 use crate::http::middleware::Idempotent;
 
 #[derive(OpenApi)]
@@ -93,6 +95,23 @@ use crate::http::middleware::Idempotent;
     tools::events::list_tool_events,
     llm::providers::list_llm_providers,
     audit::log::list_audit_log,
+    analytics::overview::get_analytics_overview,
+    analytics::timeseries::get_analytics_timeseries,
+    analytics::menu::get_menu_analytics,
+    audit::checkpoints::list_checkpoints,
+    audit::checkpoints::get_latest_checkpoint,
+    audit::proofs::prove_inclusion,
+    audit::proofs::prove_consistency,
+    audit::events::list_audit_events,
+    audit::exports::create_export,
+    audit::exports::get_export,
+    audit::exports::download_export,
+    privacy::erase::erase_subject,
+    privacy::export::export_subject,
+    privacy::get::get_privacy_job,
+    privacy::result::get_subject_export,
+    privacy::settings::get_privacy_settings,
+    privacy::settings::patch_privacy_settings,
     webhooks::event_types::list_event_types,
     webhooks::deliveries::get::get_webhook_delivery,
     webhooks::deliveries::events::list_webhook_delivery_events,
@@ -230,6 +249,23 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(tools::delete::delete_tool)
             .service(tools::events::list_tool_events)
             .service(llm::providers::list_llm_providers)
-            .service(audit::log::list_audit_log),
+            .service(audit::log::list_audit_log)
+            .service(analytics::overview::get_analytics_overview)
+            .service(analytics::timeseries::get_analytics_timeseries)
+            .service(analytics::menu::get_menu_analytics)
+            .service(audit::checkpoints::list_checkpoints)
+            .service(audit::checkpoints::get_latest_checkpoint)
+            .service(audit::proofs::prove_inclusion)
+            .service(audit::proofs::prove_consistency)
+            .service(audit::events::list_audit_events)
+            .service(audit::exports::create_export)
+            .service(audit::exports::get_export)
+            .service(audit::exports::download_export)
+            .service(privacy::erase::erase_subject)
+            .service(privacy::export::export_subject)
+            .service(privacy::get::get_privacy_job)
+            .service(privacy::result::get_subject_export)
+            .service(privacy::settings::get_privacy_settings)
+            .service(privacy::settings::patch_privacy_settings),
     );
 }

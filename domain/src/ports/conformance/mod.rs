@@ -5,6 +5,7 @@ pub mod event_store;
 pub mod idempotency;
 pub mod lease;
 pub mod llm;
+pub mod seals;
 pub mod work;
 
 /// One `#[tokio::test]` a case; the way the suites are written, not for use alone.

@@ -1,3 +1,7 @@
-//! The audit log.
+//! History: business actions, events with their hashes, signed checkpoints, proofs.
 
+pub mod checkpoints;
+pub mod events;
+pub mod exports;
 pub mod log;
+pub mod proofs;

@@ -1,0 +1,234 @@
+//! From job to receipt.
+
+use std::time::Duration;
+
+use domain::envelope::{Actor, Position, StreamId};
+use domain::ids::{ClientId, PrivacyJobId, SubjectId};
+use domain::origin::Origin;
+use domain::ports::StoreUnavailable;
+use domain::ports::privacy::{Findings, OpenJob};
+use domain::privacy::job::{
+    CopiesCleaned, DataFound, JobCommand, JobCompleted, JobKind, JobRefusal, JobRequested, JobStatus,
+    KeysDestroyed, NamedBy, PrivacyJob,
+};
+use domain::privacy::policy::{PolicyCommand, PrivacyPolicy, RetentionKind, RetentionRan};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{PrivacyBench, PrivacyOptions};
+use crate::context::CommandContext;
+use crate::session::{CommandError, Receipt, Session};
+
+/// Jobs looked at in one go.
+const BATCH: u32 = 100;
+/// A job without events was never begun: who wanted it got no answer.
+const GIVEN_UP: Duration = Duration::from_secs(600);
+
+/// A job to begin.
+#[derive(Debug, Clone)]
+pub struct Begun {
+    /// Its id.
+    pub id: PrivacyJobId,
+    /// What.
+    pub kind: JobKind,
+    /// Of whom.
+    pub subject: SubjectId,
+    /// How they were named.
+    pub named_by: NamedBy,
+    /// Whose keys it is about.
+    pub persons: Vec<SubjectId>,
+    /// From where.
+    pub origin: Origin,
+}
+
+/// Why a job does not go on.
+#[derive(Debug, thiserror::Error)]
+enum Stuck {
+    #[error(transparent)]
+    Store(#[from] StoreUnavailable),
+    #[error(transparent)]
+    Command(#[from] CommandError<JobRefusal>),
+}
+
+/// Begins a job; it is done by whichever node owns jobs.
+///
+/// # Errors
+/// When it cannot be written down.
+pub async fn begin(
+    bench: &PrivacyBench,
+    context: &CommandContext,
+    job: Begun,
+) -> Result<Receipt, CommandError<JobRefusal>> {
+    let at = bench.runtime.clock.now();
+    let open = OpenJob { id: job.id, client: context.client, since: at };
+    bench.data.open(open).await.map_err(|error| CommandError::Unavailable(error.to_string()))?;
+    let Begun { id, kind, subject, named_by, persons, origin } = job;
+    let request = JobRequested { kind, subject, named_by, persons, origin, at };
+    let mut session = Session::<PrivacyJob>::new(bench.runtime.clone(), id.stream());
+    session.execute(&JobCommand::Request(request), context, None).await
+}
+
+/// Does what jobs there are, again and again.
+pub(super) async fn keep_working(bench: &PrivacyBench, options: PrivacyOptions, mine: &CancellationToken) {
+    let clock = &bench.runtime.clock;
+    let mut retention_due = clock.now();
+    while !mine.is_cancelled() {
+        if clock.now() >= retention_due {
+            retention_due = clock.now() + options.retention;
+            if let Err(error) = retain(bench).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "content that is not kept waits for its end");
+            }
+        }
+        match bench.data.open_jobs(BATCH).await {
+            Ok(jobs) => {
+                for job in jobs {
+                    if mine.is_cancelled() {
+                        return;
+                    }
+                    let done = mine.run_until_cancelled(work(bench, options, job));
+                    if let Some(Err(error)) = done.await {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::warn!(job.id = %job.id, error, "a privacy job waits");
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "privacy jobs cannot be looked up"),
+        }
+        tokio::select! {
+            () = mine.cancelled() => {}
+            () = clock.sleep_until(clock.now() + options.look) => {}
+        }
+    }
+}
+
+/// Ends what had its time; each run that ended something is an event, a client each.
+async fn retain(bench: &PrivacyBench) -> Result<(), Stuck> {
+    for (client, destroyed) in bench.data.end_content().await? {
+        let (run, at) = (bench.runtime.ids.next(), bench.runtime.clock.now());
+        let ran = RetentionRan { run, kind: RetentionKind::CallContent, destroyed, at };
+        let stream = StreamId::new("retention", run);
+        let mut session = Session::<PrivacyPolicy>::on_new_stream(bench.runtime.clone(), stream);
+        let noted = session.execute(&PolicyCommand::Ran(ran), &of_the_node(client, run), None).await;
+        noted.map_err(|error| StoreUnavailable(error.to_string()))?;
+    }
+    Ok(())
+}
+
+fn of_the_node(client: ClientId, correlation_id: Uuid) -> CommandContext {
+    CommandContext {
+        client,
+        correlation_id,
+        causation_id: None,
+        actor: Actor::System("privacy".to_owned()),
+        request_id: None,
+        traceparent: None,
+        command_id: None,
+    }
+}
+
+/// Takes a job as far as it goes now.
+async fn work(bench: &PrivacyBench, options: PrivacyOptions, open: OpenJob) -> Result<(), Stuck> {
+    let clock = &bench.runtime.clock;
+    let mut job = Job {
+        session: Session::new(bench.runtime.clone(), open.id.stream()),
+        context: of_the_node(open.client, open.id.0),
+        through: Position::START,
+    };
+    job.session.ensure_loaded().await?;
+    let Some(asked) = job.session.state().requested().cloned() else {
+        if clock.now() >= open.since + GIVEN_UP {
+            bench.data.close(open.id).await?;
+        }
+        return Ok(());
+    };
+    let mut known: Option<Findings> = None;
+    loop {
+        let now = clock.now();
+        match (job.session.state().status(), asked.kind) {
+            (JobStatus::Unknown, _) => return Ok(()),
+            (JobStatus::Requested, JobKind::Erase) => {
+                let keys = bench.data.destroy(open.client, &asked.persons).await?;
+                let at = clock.now();
+                let forgotten_at = at + bench.data.key_life();
+                job.step(JobCommand::KeysDestroyed(KeysDestroyed { keys, forgotten_at, at })).await?;
+            }
+            (JobStatus::Requested, JobKind::Export) => {
+                let until = now + options.export_retention;
+                let findings = bench.data.export(open, &asked.persons, until).await?;
+                job.step(JobCommand::Found(found(&findings, now))).await?;
+            }
+            (JobStatus::KeysDestroyed, _) => {
+                let forgotten_at = job.session.state().destroyed().map(|destroyed| destroyed.forgotten_at);
+                if forgotten_at.is_some_and(|at| now < at) {
+                    // others go first
+                    return Ok(());
+                }
+                let findings = bench.data.find(open.client, &asked.persons).await?;
+                job.step(JobCommand::Found(found(&findings, now))).await?;
+                known = Some(findings);
+            }
+            (JobStatus::Found, JobKind::Erase) => {
+                let findings = match known.take() {
+                    Some(findings) => findings,
+                    None => bench.data.find(open.client, &asked.persons).await?,
+                };
+                let through = match job.through {
+                    // begun by another node, or before a crash
+                    Position::START => bench.runtime.store.head().await.map_err(CommandError::from)?,
+                    through => through,
+                };
+                let cleaning = bench.data.clean(open.client, &findings, through).await?;
+                let recordings = findings.events.get("call.recording_saved").copied().unwrap_or_default();
+                let at = clock.now();
+                let (views, public_events, attempts) =
+                    (cleaning.views, cleaning.public_events, cleaning.attempts);
+                let cleaned = CopiesCleaned { views, public_events, attempts, recordings, at };
+                job.step(JobCommand::Cleaned(cleaned)).await?;
+            }
+            (JobStatus::Cleaned, _) | (JobStatus::Found, JobKind::Export) => {
+                let nothing_found = job.session.state().found().is_none_or(|found| found.values == 0);
+                let kept = match asked.kind {
+                    JobKind::Erase => options.backup_retention,
+                    JobKind::Export => options.export_retention,
+                };
+                // where nothing was, nothing is in backups
+                let until = (asked.kind == JobKind::Export || !nothing_found).then_some(now + kept);
+                job.step(JobCommand::Complete(JobCompleted { nothing_found, until, at: now })).await?;
+            }
+            (JobStatus::Completed, _) => {
+                bench.data.close(open.id).await?;
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn found(findings: &Findings, at: domain::envelope::Time) -> DataFound {
+    let mut streams = std::collections::BTreeMap::new();
+    for stream in &findings.streams {
+        *streams.entry(stream.category().to_owned()).or_default() += 1;
+    }
+    DataFound {
+        events: findings.events.clone(),
+        streams,
+        values: findings.values,
+        through: findings.through,
+        at,
+    }
+}
+
+struct Job {
+    session: Session<PrivacyJob>,
+    context: CommandContext,
+    /// The newest event this node wrote of the job.
+    through: Position,
+}
+
+impl Job {
+    async fn step(&mut self, command: JobCommand) -> Result<(), Stuck> {
+        let receipt = self.session.execute(&command, &self.context, None).await?;
+        self.through = receipt.position.unwrap_or(self.through);
+        Ok(())
+    }
+}

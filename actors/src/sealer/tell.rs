@@ -1,0 +1,70 @@
+//! Telling witnesses of heads, beside the sealing: a witness that hangs delays nothing and nobody.
+
+use std::sync::Arc;
+
+use domain::ports::seals::Witness;
+use futures::future::join_all;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+use super::{SealBench, meter};
+
+/// Heads that wait for a slow witness; then the oldest are left out, which later ones cover.
+const WAITING: usize = 256;
+
+pub(super) type Heard = broadcast::Receiver<Arc<str>>;
+
+/// Where heads are told.
+#[derive(Debug)]
+pub(super) struct Notes(broadcast::Sender<Arc<str>>);
+
+impl Notes {
+    pub(super) fn send(&self, note: &str) {
+        // without a witness nobody listens
+        let _ = self.0.send(note.into());
+    }
+
+    /// Where heads are told, and what each of so many witnesses hears.
+    pub(super) fn to(witnesses: usize) -> (Self, Vec<Heard>) {
+        let (notes, _) = broadcast::channel(WAITING);
+        let heard = (0..witnesses).map(|_| notes.subscribe()).collect();
+        (Self(notes), heard)
+    }
+}
+
+/// Hands every head to every witness, in order, until the job ends.
+pub(super) async fn tell(bench: &SealBench, heard: Vec<Heard>, mine: &CancellationToken) {
+    let each = bench.witnesses.iter().zip(heard).map(|(witness, heard)| tell_one(&**witness, heard));
+    mine.run_until_cancelled(join_all(each)).await;
+}
+
+async fn tell_one(witness: &dyn Witness, mut heard: Heard) {
+    let name = witness.name();
+    let mut failing = false;
+    loop {
+        let note = match heard.recv().await {
+            Ok(note) => note,
+            Err(broadcast::error::RecvError::Lagged(left_out)) => {
+                tracing::warn!(witness = name, left_out, "the witness is too slow for every checkpoint");
+                meter::told(name, "left_out");
+                continue;
+            }
+            Err(broadcast::error::RecvError::Closed) => return,
+        };
+        match witness.tell(&note).await {
+            Ok(()) => {
+                meter::told(name, "told");
+                if std::mem::take(&mut failing) {
+                    tracing::info!(witness = name, "the witness takes checkpoints again");
+                }
+            }
+            Err(error) => {
+                meter::told(name, "failed");
+                // a head comes twice a second: one line says it
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(witness = name, error, "the witness does not take checkpoints");
+                }
+            }
+        }
+    }
+}

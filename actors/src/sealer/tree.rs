@@ -1,0 +1,55 @@
+//! Going on with a stored tree.
+
+use std::collections::HashMap;
+
+use domain::merkle::{NoteError, NoteVerifier, SignedCheckpoint, TileEdge, TileId};
+use domain::ports::StoreUnavailable;
+use domain::ports::seals::{Head, SealStore};
+
+/// Why a stored tree cannot be gone on with.
+#[derive(Debug, thiserror::Error)]
+pub enum Damaged {
+    /// It cannot be read.
+    #[error(transparent)]
+    Unavailable(#[from] StoreUnavailable),
+    /// The newest head is not what this node's key signed.
+    #[error("the newest stored head, over {size} events, is not to be trusted")]
+    Head {
+        /// How many events it covers.
+        size: u64,
+        /// Why not.
+        #[source]
+        error: NoteError,
+    },
+    /// The tiles do not lead to the newest head.
+    #[error("the stored tiles do not make up the newest head, over {size} events")]
+    Tiles {
+        /// How many events it covers.
+        size: u64,
+    },
+}
+
+/// The right edge of the tree as of its newest head; an empty one without a head. Nothing is built on a tree that does
+/// not lead to that head, or on a head that the key did not sign.
+///
+/// # Errors
+/// [`Damaged`].
+pub async fn restore(
+    store: &dyn SealStore,
+    verifier: &NoteVerifier,
+) -> Result<(TileEdge, Option<Head>), Damaged> {
+    let Some(head) = store.latest().await? else { return Ok((TileEdge::default(), None)) };
+    let size = head.size;
+    let verified = head.note.parse().and_then(|note: SignedCheckpoint| {
+        let signed = (note.checkpoint.size, note.checkpoint.root) == (size, head.root);
+        if signed { verifier.verify(&note) } else { Err(NoteError::Forged) }
+    });
+    verified.map_err(|error| Damaged::Head { size, error })?;
+    let edge = TileId::edge(size);
+    let wanted: Vec<_> = edge.iter().filter(|(_, width)| *width > 0).map(|(id, _)| *id).collect();
+    let mut stored: HashMap<_, _> =
+        store.tiles(&wanted).await?.into_iter().map(|tile| (tile.id, tile.hashes)).collect();
+    let tiles: Vec<_> = edge.iter().map(|(id, _)| stored.remove(id).unwrap_or_default()).collect();
+    let edge = TileEdge::restore(size, &tiles).filter(|edge| edge.root() == head.root);
+    edge.map(|edge| (edge, Some(head))).ok_or(Damaged::Tiles { size })
+}

@@ -1,0 +1,472 @@
+//! Keys of personal data: one a client and subject, made when it is first needed, destroyed to erase.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use domain::envelope::{StreamId, Time};
+use domain::ids::{ClientId, SubjectId};
+use domain::ports::StoreUnavailable;
+use domain::ports::vault::VaultError;
+use domain::privacy::Subject;
+use lru::LruCache;
+use sha2::{Digest as _, Sha256};
+use sqlx::{QueryBuilder, Row as _};
+use uuid::Uuid;
+
+use super::db::{KeysDb, on, unavailable};
+use super::master::NONCE;
+use super::vault::KeyVault;
+
+/// Keys remembered, some 200 bytes each.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
+/// Clients whose pepper is remembered.
+const MOST_PEPPERS: usize = 100_000;
+/// Most values bound in one statement.
+const BOUND: usize = 4_000;
+
+/// A key that is alive. `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SubjectKey {
+    /// Its id; it says nothing and may be stored with what it seals.
+    pub id: Uuid,
+    /// Whose data it seals.
+    pub subject: SubjectId,
+    /// What seals.
+    pub(crate) seals: [u8; 32],
+    /// Says which key it was without telling it: two keys never have the same.
+    pub(crate) print: [u8; 32],
+}
+
+impl SubjectKey {
+    fn new(id: Uuid, subject: SubjectId, key: &[u8; 32]) -> Self {
+        let derive = |purpose: &str| -> [u8; 32] {
+            Sha256::new().chain_update(purpose).chain_update([0]).chain_update(key).finalize().into()
+        };
+        let (seals, print) = (derive("voxledger subject key seals"), derive("voxledger subject key print"));
+        Self { id, subject, seals, print }
+    }
+}
+
+impl fmt::Debug for SubjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<subject key {}>", self.id)
+    }
+}
+
+/// What became of a key.
+#[derive(Debug, Clone)]
+pub enum SubjectKeyState {
+    /// It can be used.
+    Alive(Arc<SubjectKey>),
+    /// It is gone; whose it was.
+    Destroyed(SubjectId),
+    /// There is no such key: it was lost, which for what it sealed is the same.
+    Unknown,
+}
+
+#[derive(Debug)]
+struct Known {
+    until: Time,
+    state: SubjectKeyState,
+}
+
+#[derive(Debug)]
+struct Memory {
+    keys: LruCache<Uuid, Known>,
+    alive: LruCache<(ClientId, SubjectId), Uuid>,
+    /// How often something was destroyed: what was read before is not remembered after.
+    destroyed: u64,
+}
+
+/// What a new key is for.
+type Wish = (ClientId, SubjectId);
+
+/// The keys of personal data. Cheap to clone.
+///
+/// What is remembered of a key is asked again after `life`, so that a key another node destroyed is used no longer
+/// than that.
+#[derive(Debug, Clone)]
+pub struct SubjectKeys(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    vault: KeyVault,
+    life: Duration,
+    memory: Mutex<Memory>,
+    wishes: Mutex<HashSet<Wish>>,
+    /// What each client's subjects are hashed with.
+    peppers: RwLock<HashMap<ClientId, [u8; 32]>>,
+    /// Held by whoever fulfils the wishes of all who wait: as many keys, one flush to disk.
+    making: tokio::sync::Mutex<()>,
+}
+
+impl SubjectKeys {
+    pub(super) fn new(vault: KeyVault, life: Duration) -> Self {
+        let memory =
+            Memory { keys: LruCache::new(REMEMBERED), alive: LruCache::new(REMEMBERED), destroyed: 0 };
+        Self(Arc::new(Inner {
+            vault,
+            life,
+            memory: Mutex::new(memory),
+            wishes: Mutex::default(),
+            peppers: RwLock::default(),
+            making: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// How long a key that was destroyed elsewhere may still be used here.
+    #[must_use]
+    pub fn life(&self) -> Duration {
+        self.0.life
+    }
+
+    /// The pseudonym of a subject within a client.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub async fn pseudonym(&self, client: ClientId, subject: &Subject) -> Result<SubjectId, VaultError> {
+        let known = self.0.peppers.read().unwrap_or_else(PoisonError::into_inner).get(&client).copied();
+        let pepper = match known {
+            Some(pepper) => pepper,
+            None => {
+                let pepper = self.0.vault.pepper(client).await?;
+                let mut peppers = self.0.peppers.write().unwrap_or_else(PoisonError::into_inner);
+                if peppers.len() >= MOST_PEPPERS {
+                    peppers.clear();
+                }
+                peppers.insert(client, pepper);
+                pepper
+            }
+        };
+        Ok(subject.pseudonym(&pepper))
+    }
+
+    /// The keys to seal with, in the order of the subjects; made and durable if there were none.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub async fn sealing(
+        &self,
+        client: ClientId,
+        subjects: &[SubjectId],
+    ) -> Result<Vec<Arc<SubjectKey>>, VaultError> {
+        let known = |memory: &mut Memory, now: Time| -> Option<Vec<_>> {
+            subjects.iter().map(|&subject| memory.alive(client, subject, now)).collect()
+        };
+        if let Some(keys) = known(&mut self.memory(), self.now()) {
+            return Ok(keys);
+        }
+        {
+            let (now, mut memory) = (self.now(), self.memory());
+            let wanted = subjects.iter().filter(|&&subject| memory.alive(client, subject, now).is_none());
+            let wanted: Vec<Wish> = wanted.map(|&subject| (client, subject)).collect();
+            drop(memory);
+            self.wishes().extend(wanted);
+        }
+        let _turn = self.0.making.lock().await;
+        if let Some(keys) = known(&mut self.memory(), self.now()) {
+            // whoever had the turn before made them, too
+            return Ok(keys);
+        }
+        let mut wishes: Vec<Wish> = std::mem::take(&mut *self.wishes()).into_iter().collect();
+        // a wish of ours that somebody whose future was dropped took along
+        wishes.extend(subjects.iter().map(|&subject| (client, subject)));
+        wishes.sort_unstable();
+        wishes.dedup();
+        let mut made = HashMap::new();
+        for wishes in wishes.chunks(BOUND / 8) {
+            made.extend(self.fulfil(wishes).await?);
+        }
+        let mut found = Vec::with_capacity(subjects.len());
+        for &subject in subjects {
+            found.push(made.get(&(client, subject)).cloned().ok_or(VaultError::Destroyed)?);
+        }
+        Ok(found)
+    }
+
+    /// The live keys of these subjects, as they are stored; those that lack are made.
+    async fn fulfil(&self, wishes: &[Wish]) -> Result<HashMap<Wish, Arc<SubjectKey>>, VaultError> {
+        // who is not remembered is most often new: then this is one statement and one flush
+        let mut found = self.make(wishes).await?;
+        if found.len() < wishes.len() {
+            let others = wishes.iter().filter(|wish| !found.contains_key(*wish)).copied().collect::<Vec<_>>();
+            found.extend(self.alive_of(&others).await?);
+        }
+        let (now, mut memory) = (self.now(), self.memory());
+        for (&(client, subject), key) in &found {
+            memory.alive.put((client, subject), key.id);
+            let state = SubjectKeyState::Alive(key.clone());
+            memory.keys.put(key.id, Known { until: now + self.0.life, state });
+        }
+        Ok(found)
+    }
+
+    async fn alive_of(&self, wishes: &[Wish]) -> Result<HashMap<Wish, Arc<SubjectKey>>, VaultError> {
+        let rows: Vec<Row> = on!(self.db(), pool => {
+            let mut query = QueryBuilder::new(
+                "SELECT id, client_id, subject, master_id, wrapped FROM subject_keys \
+                 WHERE wrapped IS NOT NULL AND (client_id, subject) IN (",
+            );
+            // SQLite takes a list of rows as VALUES only, PostgreSQL takes either
+            query.push_values(wishes, |mut row, (client, subject)| {
+                row.push_bind(client.0).push_bind(subject.0);
+            });
+            query.push(")");
+            query.build().fetch_all(pool).await.and_then(|rows| rows.iter().map(read).collect())
+        })
+        .map_err(unavailable)?;
+        let mut found = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let wish = (row.client, row.subject);
+            if let SubjectKeyState::Alive(key) = self.unwrap(row)? {
+                found.insert(wish, key);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Makes keys for those who have none; answers with the new ones. Of two nodes that make one at once, one wins.
+    async fn make(&self, wishes: &[Wish]) -> Result<HashMap<Wish, Arc<SubjectKey>>, VaultError> {
+        let (db, master, clock, ids) = self.0.vault.parts();
+        let mut rows = Vec::with_capacity(wishes.len());
+        let mut keys = HashMap::with_capacity(wishes.len());
+        for &(client, subject) in wishes {
+            let (id, key, random) = (ids.next(), ids.secret(), ids.secret());
+            let nonce: [u8; NONCE] = std::array::from_fn(|at| random[at]);
+            let wrapped = master.wrap(nonce, id.as_bytes(), &key);
+            let wrapped = wrapped.ok_or_else(|| StoreUnavailable("the key cannot be wrapped".to_owned()))?;
+            rows.push((id, client, subject, wrapped));
+            keys.insert(id, ((client, subject), Arc::new(SubjectKey::new(id, subject, &key))));
+        }
+        let now = clock.now().timestamp_micros();
+        let made: Vec<Uuid> = on!(db, pool => {
+            let mut query = QueryBuilder::new(
+                "INSERT INTO subject_keys (id, client_id, subject, master_id, wrapped, created_at) ",
+            );
+            query.push_values(rows, |mut row, (id, client, subject, wrapped)| {
+                row.push_bind(id).push_bind(client.0).push_bind(subject.0);
+                row.push_bind(master.id().to_owned()).push_bind(wrapped).push_bind(now);
+            });
+            query.push(" ON CONFLICT (client_id, subject) WHERE wrapped IS NOT NULL DO NOTHING RETURNING id");
+            query.build_query_scalar().fetch_all(pool).await
+        })
+        .map_err(unavailable)?;
+        Ok(made.into_iter().filter_map(|id| keys.remove(&id)).collect())
+    }
+
+    /// What became of these keys.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub async fn opening(
+        &self,
+        ids: impl IntoIterator<Item = Uuid>,
+    ) -> Result<HashMap<Uuid, SubjectKeyState>, VaultError> {
+        let mut found = HashMap::new();
+        let mut missing = HashSet::new();
+        {
+            let (now, mut memory) = (self.now(), self.memory());
+            for id in ids {
+                match memory.keys.get(&id).filter(|known| now < known.until) {
+                    Some(known) => _ = found.entry(id).or_insert_with(|| known.state.clone()),
+                    None => _ = missing.insert(id),
+                }
+            }
+        }
+        let missing: Vec<Uuid> = missing.into_iter().collect();
+        for ids in missing.chunks(BOUND) {
+            let (asked_at, destroyed) = (self.now(), self.memory().destroyed);
+            let rows: Vec<Row> = on!(self.db(), pool => {
+                let mut query = QueryBuilder::new(
+                    "SELECT id, client_id, subject, master_id, wrapped FROM subject_keys WHERE id IN (",
+                );
+                let mut list = query.separated(", ");
+                for id in ids {
+                    list.push_bind(*id);
+                }
+                query.push(")");
+                query.build().fetch_all(pool).await.and_then(|rows| rows.iter().map(read).collect())
+            })
+            .map_err(unavailable)?;
+            let mut states: Vec<(Uuid, SubjectKeyState)> =
+                ids.iter().map(|&id| (id, SubjectKeyState::Unknown)).collect();
+            let mut read = HashMap::with_capacity(rows.len());
+            for row in rows {
+                read.insert(row.id, self.unwrap(row)?);
+            }
+            for (id, state) in &mut states {
+                if let Some(found) = read.remove(id) {
+                    *state = found;
+                }
+            }
+            let mut memory = self.memory();
+            for (id, state) in states {
+                if memory.destroyed == destroyed {
+                    memory.keys.put(id, Known { until: asked_at + self.0.life, state: state.clone() });
+                }
+                found.insert(id, state);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The ids of a subject's keys, oldest first, and whether each is destroyed.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub async fn of(&self, client: ClientId, subject: SubjectId) -> Result<Vec<(Uuid, bool)>, VaultError> {
+        const OF: &str = "SELECT id, wrapped IS NULL FROM subject_keys WHERE client_id = $1 AND subject = $2 \
+                          ORDER BY created_at, id";
+        let rows = on!(self.db(), pool => sqlx::query(OF).bind(client.0).bind(subject.0).fetch_all(pool).await
+            .and_then(|rows| rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()));
+        rows.map_err(|error| unavailable(error).into())
+    }
+
+    /// Destroys the live key of a subject, for ever and here at once; other nodes forget it within
+    /// [`SubjectKeys::life`]. Answers the keys that were destroyed now; done again, it destroys nothing.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub async fn destroy(&self, client: ClientId, subject: SubjectId) -> Result<Vec<Uuid>, VaultError> {
+        const DESTROY: &str = "UPDATE subject_keys SET wrapped = NULL, destroyed_at = $3 \
+                               WHERE client_id = $1 AND subject = $2 AND wrapped IS NOT NULL RETURNING id";
+        // nobody makes or fetches one while it is destroyed
+        let _turn = self.0.making.lock().await;
+        let now = self.now().timestamp_micros();
+        let ids: Vec<Uuid> =
+            on!(self.db(), pool => sqlx::query_scalar(DESTROY).bind(client.0).bind(subject.0)
+            .bind(now).fetch_all(pool).await)
+            .map_err(unavailable)?;
+        let mut memory = self.memory();
+        memory.destroyed += 1;
+        memory.alive.pop(&(client, subject));
+        for id in &ids {
+            memory.keys.pop(id);
+        }
+        Ok(ids)
+    }
+
+    /// Takes destroyed keys out of the journal of an embedded store, so that no byte of them is left.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn scrub(&self) -> Result<(), StoreUnavailable> {
+        if let KeysDb::Sqlite(pool) = self.db() {
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await.map_err(unavailable)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets all that is remembered.
+    pub fn forget(&self) {
+        let mut memory = self.memory();
+        memory.keys.clear();
+        memory.alive.clear();
+    }
+
+    /// 192 random bits.
+    pub(crate) fn nonce(&self) -> [u8; NONCE] {
+        let random = self.0.vault.parts().3.secret();
+        std::array::from_fn(|at| random[at])
+    }
+
+    fn unwrap(&self, row: Row) -> Result<SubjectKeyState, VaultError> {
+        let master = self.0.vault.parts().1;
+        let Some(wrapped) = row.wrapped else { return Ok(SubjectKeyState::Destroyed(row.subject)) };
+        if row.master_id != master.id() {
+            return Err(VaultError::MasterKey(row.master_id));
+        }
+        let key = master.unwrap(row.id.as_bytes(), &wrapped).ok_or(VaultError::Forged)?;
+        Ok(SubjectKeyState::Alive(Arc::new(SubjectKey::new(row.id, row.subject, &key))))
+    }
+
+    fn db(&self) -> &KeysDb {
+        self.0.vault.parts().0
+    }
+
+    /// Notes that the key of the stream itself is to be destroyed once the stream has ended.
+    pub(crate) async fn end_with(&self, client: ClientId, stream: &StreamId) -> Result<(), VaultError> {
+        const NOTE: &str = "INSERT INTO content_keys (stream, client_id, created_at) VALUES ($1, $2, $3) \
+                            ON CONFLICT (stream) DO NOTHING";
+        let now = self.now().timestamp_micros();
+        let done = on!(self.db(), pool => sqlx::query(NOTE).bind(stream.as_str()).bind(client.0).bind(now)
+            .execute(pool).await.map(drop));
+        done.map_err(|error| unavailable(error).into())
+    }
+
+    /// Streams whose keys end with them, by name, after one; whose, and since when.
+    pub(crate) async fn ending(
+        &self,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<(String, ClientId, Time)>, VaultError> {
+        const ENDING: &str = "SELECT stream, client_id, created_at FROM content_keys WHERE stream > $1 \
+                              ORDER BY stream LIMIT $2";
+        let rows: Result<Vec<(String, Uuid, i64)>, sqlx::Error> = on!(self.db(), pool => {
+            sqlx::query(ENDING).bind(after).bind(i64::from(limit)).fetch_all(pool).await.and_then(|rows| {
+                rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
+            })
+        });
+        let rows = rows.map_err(unavailable)?;
+        let time = |micros| Time::from_timestamp_micros(micros).unwrap_or_default();
+        Ok(rows.into_iter().map(|(stream, client, since)| (stream, ClientId(client), time(since))).collect())
+    }
+
+    /// The stream's key is about to be destroyed.
+    pub(crate) async fn ended(&self, stream: &StreamId) -> Result<(), VaultError> {
+        const ENDED: &str = "DELETE FROM content_keys WHERE stream = $1";
+        let done =
+            on!(self.db(), pool => sqlx::query(ENDED).bind(stream.as_str()).execute(pool).await.map(drop));
+        done.map_err(|error| unavailable(error).into())
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.0.vault.parts().2.now()
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wishes(&self) -> MutexGuard<'_, HashSet<Wish>> {
+        self.0.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory {
+    fn alive(&mut self, client: ClientId, subject: SubjectId, now: Time) -> Option<Arc<SubjectKey>> {
+        let id = self.alive.get(&(client, subject))?;
+        match self.keys.get(id) {
+            Some(Known { until, state: SubjectKeyState::Alive(key) }) if now < *until => Some(key.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// A row as it is stored.
+struct Row {
+    id: Uuid,
+    client: ClientId,
+    subject: SubjectId,
+    master_id: String,
+    wrapped: Option<Vec<u8>>,
+}
+
+fn read<'r, R: sqlx::Row>(row: &'r R) -> Result<Row, sqlx::Error>
+where
+    usize: sqlx::ColumnIndex<R>,
+    Uuid: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+    String: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+    Vec<u8>: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+{
+    Ok(Row {
+        id: row.try_get(0)?,
+        client: ClientId(row.try_get(1)?),
+        subject: SubjectId(row.try_get(2)?),
+        master_id: row.try_get(3)?,
+        wrapped: row.try_get(4)?,
+    })
+}

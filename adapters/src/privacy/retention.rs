@@ -1,0 +1,112 @@
+//! Content that is not kept: sealed under the key of its call or session as well, which ends with it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use domain::aggregate::Aggregate as _;
+use domain::envelope::{StreamId, Version};
+use domain::ids::ClientId;
+use domain::ports::StoreUnavailable;
+use domain::ports::event_store::{Direction, ReadError};
+use domain::ports::vault::VaultError;
+use domain::privacy::Subject;
+use domain::privacy::content::ContentLevel;
+use domain::privacy::policy::{PolicyEvent, PrivacyPolicy};
+use domain::wire::DomainEvent as _;
+
+use super::store::PrivateLog;
+
+const PAGE: u32 = 200;
+/// The end of a call or session is among so many of its newest events.
+const NEWEST: usize = 64;
+/// Events of a policy: one a change.
+const CHANGES: usize = 16;
+/// What never ended ends after so long.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+impl PrivateLog {
+    /// How much of a call is kept: as the client says, else as the node says. What an agent says of its own calls will
+    /// be asked here, too, by the stream.
+    pub(super) async fn level_of(
+        &self,
+        client: ClientId,
+        _stream: &StreamId,
+    ) -> Result<ContentLevel, ReadError> {
+        let now = self.keys().now();
+        if let Some(level) = self.levels.get(client, now) {
+            return Ok(level);
+        }
+        let policy = PrivacyPolicy::stream(client);
+        let newest = self.stored().read_stream(&policy, Version::NONE, Direction::Backwards, CHANGES).await?;
+        let said = newest.iter().find_map(|event| {
+            match PolicyEvent::decode(&event.event_type, event.schema, &event.payload) {
+                Ok(PolicyEvent::Changed(changed)) if event.client_id == client => Some(changed.call_content),
+                _ => None,
+            }
+        });
+        let level = said.flatten().unwrap_or(self.default_level);
+        self.levels.put(client, level, now + self.keys().life());
+        Ok(level)
+    }
+
+    /// What the node says.
+    #[must_use]
+    pub fn default_level(&self) -> ContentLevel {
+        self.default_level
+    }
+
+    /// A client's policy was changed here.
+    pub fn forget_level(&self, client: ClientId) {
+        self.levels.forget(client);
+    }
+
+    /// Notes that the stream's own key ends with it, before anything is sealed under it.
+    pub(super) async fn ends_with(&self, client: ClientId, stream: &StreamId) -> Result<(), VaultError> {
+        let now = self.keys().now();
+        if !self.levels.is_noted(stream, now) {
+            self.keys().end_with(client, stream).await?;
+            self.levels.note(stream, now + self.keys().life());
+        }
+        Ok(())
+    }
+
+    /// Destroys the keys of calls and sessions that have been over for `grace`; answers how many of each client's.
+    ///
+    /// # Errors
+    /// When keys or log cannot be read or written.
+    pub async fn end_content(&self, grace: Duration) -> Result<BTreeMap<ClientId, u64>, StoreUnavailable> {
+        let of_vault = |error: VaultError| StoreUnavailable(error.to_string());
+        let now = self.keys().now();
+        let mut ended = BTreeMap::new();
+        let mut after = String::new();
+        loop {
+            let page = self.keys().ending(&after, PAGE).await.map_err(of_vault)?;
+            let Some((last, ..)) = page.last() else { return Ok(ended) };
+            after.clone_from(last);
+            for (stream, client, since) in page {
+                let Ok(stream) = stream.parse::<StreamId>() else { continue };
+                let newest =
+                    self.stored().read_stream(&stream, Version::NONE, Direction::Backwards, NEWEST).await;
+                let newest = newest.map_err(|error| StoreUnavailable(error.to_string()))?;
+                let over = newest.iter().any(|event| {
+                    matches!(event.event_type.as_str(), "call.ended" | "ivr_session.ended")
+                        && event.recorded_at + grace <= now
+                });
+                if !over && since + LONGEST > now {
+                    continue;
+                }
+                let own = Subject::Stream(stream.clone());
+                let own = self.keys().pseudonym(client, &own).await.map_err(of_vault)?;
+                self.levels.unnote(&stream);
+                self.keys().ended(&stream).await.map_err(of_vault)?;
+                let destroyed = self.keys().destroy(client, own).await.map_err(of_vault)?;
+                *ended.entry(client).or_default() += destroyed.len() as u64;
+            }
+        }
+    }
+}
+
+/// Whether the category is one whose content may not be kept.
+pub(super) fn has_content(category: &str) -> bool {
+    matches!(category, domain::call::Call::CATEGORY | domain::ivr::session::IvrSession::CATEGORY)
+}

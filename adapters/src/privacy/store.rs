@@ -1,0 +1,532 @@
+//! The log with its personal fields sealed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::envelope::{Actor, NewEvent, Position, Recorded, StreamId, Version};
+use domain::ids::{ClientId, SubjectId};
+use domain::ports::event_store::{AppendError, Appended, Direction, EventStore, Expected, ReadError};
+use domain::ports::vault::VaultError;
+use domain::privacy::content::ContentLevel;
+use domain::privacy::{About, Side, Subject, Whose, about, is_about_somebody, mentioned, whose};
+use uuid::Uuid;
+
+use super::form::{MOST_KEYS, Place, Sealed, seal, sealed_len};
+use super::levels::Levels;
+use super::persons::{Persons, Remembered};
+use super::retention::has_content;
+use super::walk::{Form, Found, bytes_of, find, write_bytes};
+use crate::keys::{SubjectKey, SubjectKeyState, SubjectKeys};
+
+const PAGE: usize = 512;
+
+/// Any engine's log; personal fields are sealed before they are appended and opened when they are read.
+///
+/// An event appended again under its id is recognised by the id alone, as by any engine, so that nonces may be random
+/// and the bytes of a second attempt others than those of the first.
+#[derive(Debug, Clone)]
+pub struct PrivateLog {
+    inner: Arc<dyn EventStore>,
+    keys: SubjectKeys,
+    persons: Arc<Remembered>,
+    pub(super) levels: Arc<Levels>,
+    /// How much of calls is kept where the client says nothing.
+    pub(super) default_level: ContentLevel,
+    /// The only types whose personal data is opened.
+    opens: Option<&'static [&'static str]>,
+    /// Whether what is not kept is opened.
+    passing: bool,
+}
+
+/// Why a payload could not be sealed.
+enum SealError {
+    Refused(&'static str),
+    Keys(VaultError),
+    Log(ReadError),
+}
+
+impl From<VaultError> for SealError {
+    fn from(error: VaultError) -> Self {
+        Self::Keys(error)
+    }
+}
+
+impl From<ReadError> for SealError {
+    fn from(error: ReadError) -> Self {
+        Self::Log(error)
+    }
+}
+
+impl From<SealError> for AppendError {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::Refused(why) => AppendError::Refused(why),
+            SealError::Keys(error) => {
+                AppendError::Unavailable(format!("personal data cannot be sealed: {error}"))
+            }
+            SealError::Log(error) => AppendError::Unavailable(error.to_string()),
+        }
+    }
+}
+
+fn unreadable(error: VaultError) -> ReadError {
+    ReadError::Unavailable(format!("personal data cannot be opened: {error}"))
+}
+
+/// An event whose personal fields were found.
+struct Plan {
+    event: usize,
+    fields: Vec<Planned<SubjectId>>,
+}
+
+/// A personal field, whose it is, and whether it is not kept.
+struct Planned<S> {
+    found: Found,
+    subjects: Vec<S>,
+    passing: bool,
+}
+
+impl PrivateLog {
+    /// Seals before `inner`.
+    #[must_use]
+    pub fn new(inner: Arc<dyn EventStore>, keys: SubjectKeys) -> Self {
+        Self {
+            inner,
+            keys,
+            persons: Arc::default(),
+            levels: Arc::default(),
+            default_level: ContentLevel::Everything,
+            opens: None,
+            passing: true,
+        }
+    }
+
+    /// The same log; of the calls of clients that say nothing so much is kept.
+    #[must_use]
+    pub fn keeping(self, level: ContentLevel) -> Self {
+        Self { default_level: level, ..self }
+    }
+
+    /// The same log as it is shown: what is not kept stays sealed.
+    #[must_use]
+    pub fn as_shown(&self) -> Self {
+        Self { passing: false, ..self.clone() }
+    }
+
+    /// The log as it is stored.
+    #[must_use]
+    pub fn stored(&self) -> Arc<dyn EventStore> {
+        self.inner.clone()
+    }
+
+    /// The keys.
+    #[must_use]
+    pub fn keys(&self) -> &SubjectKeys {
+        &self.keys
+    }
+
+    async fn seal(&self, stream: &StreamId, mut events: Vec<NewEvent>) -> Result<Vec<NewEvent>, SealError> {
+        if !events.iter().any(|event| Form::Plain.may_be_in(&event.payload)) {
+            return Ok(events);
+        }
+        let plans = self.plan(stream, &events).await?;
+        let mut wanted: HashMap<ClientId, Vec<SubjectId>> = HashMap::new();
+        for plan in &plans {
+            let of_client = wanted.entry(events[plan.event].client_id).or_default();
+            of_client.extend(plan.fields.iter().flat_map(|field| &field.subjects));
+        }
+        let mut keys: HashMap<(ClientId, SubjectId), Arc<SubjectKey>> = HashMap::new();
+        for (client, mut subjects) in wanted {
+            subjects.sort_unstable();
+            subjects.dedup();
+            for key in self.keys.sealing(client, &subjects).await? {
+                keys.insert((client, key.subject), key);
+            }
+        }
+        for plan in plans {
+            let event = &mut events[plan.event];
+            let key = |subject: &SubjectId| {
+                keys.get(&(event.client_id, *subject)).cloned().ok_or(SealError::Keys(VaultError::Destroyed))
+            };
+            let fields = plan.fields.into_iter().map(|field| {
+                let subjects = field.subjects.iter().map(key).collect::<Result<_, _>>()?;
+                Ok(Planned { found: field.found, subjects, passing: field.passing })
+            });
+            let fields: Vec<Planned<Arc<SubjectKey>>> = fields.collect::<Result<_, SealError>>()?;
+            event.payload = self.rewrite(stream, event, &fields)?;
+        }
+        Ok(events)
+    }
+
+    fn rewrite(
+        &self,
+        stream: &StreamId,
+        event: &NewEvent,
+        fields: &[Planned<Arc<SubjectKey>>],
+    ) -> Result<Vec<u8>, SealError> {
+        let place = Place {
+            client: event.client_id,
+            stream,
+            event: event.id,
+            event_type: &event.event_type,
+            schema: event.schema,
+        };
+        let plain = &event.payload;
+        let mut payload = Vec::with_capacity(plain.len() + 160 * fields.len());
+        let mut at = 0;
+        for Planned { found, subjects: keys, passing } in fields {
+            payload.extend(&plain[at..found.whole.start]);
+            payload.extend(Form::Sealed.head());
+            write_bytes(&mut payload, sealed_len(keys.len(), found.value.len()));
+            let value = &plain[found.value.clone()];
+            if !seal(&mut payload, keys, self.keys.nonce(), &place, (&found.path, *passing), value) {
+                return Err(SealError::Refused("a personal value is too large to be sealed"));
+            }
+            at = found.whole.end;
+        }
+        payload.extend(&plain[at..]);
+        Ok(payload)
+    }
+
+    /// Finds the personal fields, and whose each is.
+    async fn plan(&self, stream: &StreamId, events: &[NewEvent]) -> Result<Vec<Plan>, SealError> {
+        let mut found = Vec::new();
+        for (at, event) in events.iter().enumerate() {
+            if Form::Plain.may_be_in(&event.payload) {
+                let fields = find(&event.payload, Form::Plain)
+                    .ok_or(SealError::Refused("a payload is not MessagePack"))?;
+                if !fields.is_empty() {
+                    found.push((at, fields));
+                }
+            }
+        }
+        let mut shared = None;
+        let mut plans = Vec::with_capacity(found.len());
+        for (at, fields) in &found {
+            let event = &events[*at];
+            let level = match has_content(stream.category()) {
+                true => self.level_of(event.client_id, stream).await?,
+                false => ContentLevel::Everything,
+            };
+            let mut owned = Vec::with_capacity(fields.len());
+            for field in fields {
+                let value = &event.payload[field.value.clone()];
+                let subjects = match whose(&event.event_type, field.field()) {
+                    None => return Err(SealError::Refused("a personal field belongs to nobody")),
+                    Some(Whose::User) => vec![self.name(event, &Subject::User(stream.id())).await?],
+                    Some(Whose::Actor) => vec![self.name(event, &actor(event, stream)).await?],
+                    Some(whose) => {
+                        let named = match whose {
+                            Whose::Party => bytes_of(value)
+                                .and_then(|text| std::str::from_utf8(text).ok())
+                                .and_then(Subject::of_party),
+                            _ => None,
+                        };
+                        match named {
+                            Some(party) => vec![self.name(event, &party).await?],
+                            None => {
+                                let persons = match (stream.category(), shared) {
+                                    // every attempt says itself what it is about
+                                    ("delivery", _) | (_, None) => {
+                                        self.persons(stream, event, events, &found).await?
+                                    }
+                                    (_, Some(known)) => known,
+                                };
+                                shared = Some(persons);
+                                let mut subjects = vec![persons.person];
+                                if whose == Whose::Mentioned {
+                                    self.mention(event, value, persons, &mut subjects).await?;
+                                }
+                                subjects
+                            }
+                        }
+                    }
+                };
+                let mut subjects = subjects;
+                let passing = !level.keeps(&event.event_type, field.field());
+                if passing {
+                    let own = self.name(event, &Subject::Stream(stream.clone())).await?;
+                    self.ends_with(event.client_id, stream).await?;
+                    if !subjects.contains(&own) {
+                        subjects.truncate(MOST_KEYS - 1);
+                        subjects.push(own);
+                    }
+                }
+                owned.push(Planned { found: field.clone(), subjects, passing });
+            }
+            plans.push(Plan { event: *at, fields: owned });
+        }
+        Ok(plans)
+    }
+
+    /// Adds everybody whose number stands in the value, the client's own one excepted.
+    async fn mention(
+        &self,
+        event: &NewEvent,
+        value: &[u8],
+        persons: Persons,
+        subjects: &mut Vec<SubjectId>,
+    ) -> Result<(), VaultError> {
+        for subject in mentioned(bytes_of(value).unwrap_or_default()) {
+            let id = self.name(event, &subject).await?;
+            if Some(id) != persons.own && !subjects.contains(&id) && subjects.len() < MOST_KEYS {
+                subjects.push(id);
+            }
+        }
+        Ok(())
+    }
+
+    async fn name(&self, event: &NewEvent, subject: &Subject) -> Result<SubjectId, VaultError> {
+        self.keys.pseudonym(event.client_id, subject).await
+    }
+
+    /// Whom an event about to be appended is about: by what is appended with it, else by what is known of the
+    /// stream.
+    async fn persons(
+        &self,
+        stream: &StreamId,
+        event: &NewEvent,
+        events: &[NewEvent],
+        found: &[(usize, Vec<Found>)],
+    ) -> Result<Persons, SealError> {
+        let category = stream.category();
+        if !is_about_somebody(category) {
+            return Ok(Persons {
+                person: self.name(event, &Subject::Stream(stream.clone())).await?,
+                own: None,
+            });
+        }
+        let client = event.client_id;
+        if category == "delivery" {
+            let about = about(&event.event_type, event.schema, &event.payload);
+            return self.about(client, stream, about).await;
+        }
+        for (at, other) in events.iter().enumerate().rev() {
+            match about(&other.event_type, other.schema, &other.payload) {
+                About::Parties(Side { person, own }) => {
+                    let fields = found.iter().find(|(with, _)| *with == at).map(|(_, fields)| &fields[..]);
+                    let party = |name: &str| {
+                        let field = fields.unwrap_or_default().iter().find(|field| field.path == name)?;
+                        let text = bytes_of(&other.payload[field.value.clone()])?;
+                        Subject::of_party(std::str::from_utf8(text).ok()?)
+                    };
+                    let own = match party(own) {
+                        Some(own) => Some(self.name(event, &own).await?),
+                        None => None,
+                    };
+                    let person = party(person).unwrap_or_else(|| Subject::Stream(stream.clone()));
+                    let persons = Persons { person: self.name(event, &person).await?, own };
+                    self.persons.put(stream, persons);
+                    return Ok(persons);
+                }
+                About::Nothing => {}
+                about => return self.about(client, stream, about).await,
+            }
+        }
+        self.of_stream(client, stream).await
+    }
+
+    async fn about(&self, client: ClientId, stream: &StreamId, about: About) -> Result<Persons, SealError> {
+        let persons = match about {
+            About::Call(call) => self.of_stream(client, &call.stream()).await?,
+            About::Session(session) => Box::pin(self.of_stream(client, &session.stream())).await?,
+            About::Nothing | About::Parties(_) => {
+                let person = self.keys.pseudonym(client, &Subject::Stream(stream.clone())).await?;
+                return Ok(Persons { person, own: None });
+            }
+        };
+        self.persons.put(stream, persons);
+        Ok(persons)
+    }
+
+    /// Whom a stream is about, by its events. They need not be readable: keys tell whose they are.
+    async fn of_stream(&self, client: ClientId, stream: &StreamId) -> Result<Persons, SealError> {
+        if let Some(known) = self.persons.get(stream) {
+            return Ok(known);
+        }
+        let unknown = self.keys.pseudonym(client, &Subject::Stream(stream.clone())).await?;
+        let mut persons = Persons { person: unknown, own: None };
+        let mut after = Version::NONE;
+        loop {
+            let page = self.inner.read_stream(stream, after, Direction::Forwards, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = last.version;
+            for event in &page {
+                match about(&event.event_type, event.schema, &event.payload) {
+                    About::Parties(Side { person, own }) => {
+                        let own = self.side(client, event, own).await?;
+                        persons = Persons {
+                            person: self.side(client, event, person).await?.unwrap_or(unknown),
+                            own,
+                        };
+                    }
+                    About::Call(call) => {
+                        persons = Box::pin(self.of_stream(client, &call.stream())).await?;
+                    }
+                    About::Session(_) | About::Nothing => {}
+                }
+            }
+        }
+        if after != Version::NONE {
+            self.persons.put(stream, persons);
+        }
+        Ok(persons)
+    }
+
+    /// Whose number stands in a field of a stored event.
+    async fn side(
+        &self,
+        client: ClientId,
+        event: &Recorded,
+        field: &str,
+    ) -> Result<Option<SubjectId>, VaultError> {
+        let at = |form| find(&event.payload, form)?.into_iter().find(|found| found.path == field);
+        if let Some(found) = at(Form::Sealed) {
+            let sealed = bytes_of(&event.payload[found.value]).and_then(Sealed::read);
+            let Some(id) = sealed.and_then(|sealed| sealed.keys().next()) else { return Ok(None) };
+            return Ok(match self.keys.opening([id]).await?.get(&id) {
+                Some(SubjectKeyState::Alive(key)) => Some(key.subject),
+                Some(SubjectKeyState::Destroyed(subject)) => Some(*subject),
+                Some(SubjectKeyState::Unknown) | None => None,
+            });
+        }
+        // of before personal fields were sealed
+        let plain = at(Form::Plain).and_then(|found| {
+            Subject::of_party(std::str::from_utf8(bytes_of(&event.payload[found.value])?).ok()?)
+        });
+        match plain {
+            Some(subject) => self.keys.pseudonym(client, &subject).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Opens what can be opened.
+    pub(super) async fn open(&self, mut events: Vec<Recorded>) -> Result<Vec<Recorded>, ReadError> {
+        let mut sealed: Vec<(usize, Vec<Found>)> = Vec::new();
+        let mut ids: Vec<Uuid> = Vec::new();
+        for (at, event) in events.iter().enumerate() {
+            let wanted = self.opens.is_none_or(|types| types.contains(&event.event_type.as_str()));
+            if !wanted || !Form::Sealed.may_be_in(&event.payload) {
+                continue;
+            }
+            // what is no MessagePack is for whoever decodes it to say
+            let Some(fields) = find(&event.payload, Form::Sealed) else { continue };
+            for field in &fields {
+                if let Some(value) = bytes_of(&event.payload[field.value.clone()]).and_then(Sealed::read) {
+                    ids.extend(value.keys());
+                }
+            }
+            if !fields.is_empty() {
+                sealed.push((at, fields));
+            }
+        }
+        if sealed.is_empty() {
+            return Ok(events);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        let keys = self.keys.opening(ids).await.map_err(unreadable)?;
+        for (at, fields) in sealed {
+            let event = &mut events[at];
+            event.payload = opened(event, &fields, &keys, self.passing)?;
+        }
+        Ok(events)
+    }
+}
+
+fn actor(event: &NewEvent, stream: &StreamId) -> Subject {
+    match &event.metadata.actor {
+        Actor::User(id) => Subject::User(*id),
+        Actor::ApiKey(id) => Subject::ApiKey(*id),
+        Actor::Carrier(_) | Actor::System(_) => Subject::Stream(stream.clone()),
+    }
+}
+
+/// The payload with everything opened whose keys are there; what is not kept only if `all` is wanted.
+fn opened(
+    event: &Recorded,
+    fields: &[Found],
+    keys: &HashMap<Uuid, SubjectKeyState>,
+    all: bool,
+) -> Result<Vec<u8>, ReadError> {
+    let place = Place {
+        client: event.client_id,
+        stream: &event.stream,
+        event: event.id,
+        event_type: &event.event_type,
+        schema: event.schema,
+    };
+    let damaged = |field: &Found| ReadError::Damaged {
+        position: event.position,
+        detail: format!("the personal value in {} was altered or moved", field.path),
+    };
+    let stored = &event.payload;
+    let mut payload = Vec::with_capacity(stored.len());
+    let mut bound = Vec::with_capacity(192);
+    let mut at = 0;
+    for field in fields {
+        let sealed = bytes_of(&stored[field.value.clone()]).and_then(Sealed::read);
+        let sealed = sealed.ok_or_else(|| damaged(field))?;
+        let alive: Option<Vec<Arc<SubjectKey>>> = sealed
+            .keys()
+            .map(|id| match keys.get(&id) {
+                Some(SubjectKeyState::Alive(key)) => Some(key.clone()),
+                _ => None,
+            })
+            .collect();
+        if let Some(alive) = alive.filter(|_| all || !sealed.is_passing()) {
+            payload.extend(&stored[at..field.whole.start]);
+            payload.extend(Form::Plain.head());
+            if !sealed.open(&mut payload, &alive, (&place, &field.path), &mut bound) {
+                return Err(damaged(field));
+            }
+            at = field.whole.end;
+        }
+    }
+    payload.extend(&stored[at..]);
+    Ok(payload)
+}
+
+#[async_trait]
+impl EventStore for PrivateLog {
+    async fn append(
+        &self,
+        stream: &StreamId,
+        expected: Expected,
+        events: Vec<NewEvent>,
+    ) -> Result<Appended, AppendError> {
+        let events = self.seal(stream, events).await?;
+        self.inner.append(stream, expected, events).await
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &StreamId,
+        from: Version,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, ReadError> {
+        self.open(self.inner.read_stream(stream, from, direction, limit).await?).await
+    }
+
+    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
+        self.open(self.inner.read_all(after, limit).await?).await
+    }
+
+    async fn head(&self) -> Result<Position, ReadError> {
+        self.inner.head().await
+    }
+
+    async fn wait_past(&self, after: Position) {
+        self.inner.wait_past(after).await;
+    }
+
+    fn for_reader_of(&self, types: &'static [&'static str]) -> Option<Arc<dyn EventStore>> {
+        Some(Arc::new(Self { opens: Some(types), passing: false, ..self.clone() }))
+    }
+
+    fn engine(&self) -> &'static str {
+        self.inner.engine()
+    }
+}

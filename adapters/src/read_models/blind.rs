@@ -1,0 +1,80 @@
+//! What rows are searched by and must not be read from an index: a keyed hash in its place.
+
+use std::fmt;
+use std::sync::Arc;
+
+use domain::ids::ClientId;
+use domain::privacy::{ERASED, Subject};
+use uuid::Uuid;
+
+use super::sql::{Kind, Value};
+
+/// The key of the hashes. `Debug` hides it.
+#[derive(Clone)]
+pub(super) struct Blind(Arc<[u8; 32]>);
+
+impl Default for Blind {
+    fn default() -> Self {
+        Self::new([0; 32])
+    }
+}
+
+impl fmt::Debug for Blind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<blind index>")
+    }
+}
+
+impl Blind {
+    pub(super) fn new(key: [u8; 32]) -> Self {
+        Self(Arc::new(key))
+    }
+
+    /// What is searched for instead of the text; the same text is another one for every client.
+    pub(super) fn of(&self, client: ClientId, text: &str) -> Value<'static> {
+        if text == ERASED {
+            return Value::Null(Kind::Text);
+        }
+        let subject = Subject::Customer(format!("{}\n{text}", client.0));
+        Value::Text(subject.pseudonym(&self.0).0.simple().to_string().into())
+    }
+
+    /// The value as it is stored.
+    pub(super) fn stored<'v>(&self, value: Value<'v>) -> Value<'v> {
+        match value {
+            Value::Blind(client, text) => self.of(ClientId(client), &text),
+            value => value,
+        }
+    }
+}
+
+/// A text to be searched by, of a client's.
+pub(super) fn blind(client: ClientId, text: Option<&str>) -> Value<'_> {
+    let client: Uuid = client.0;
+    text.map_or(Value::Null(Kind::Text), |text| Value::Blind(client, text.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_depends_on_key_client_and_text_and_what_was_erased_has_none() {
+        let text = |blind: &Blind, client: u128, text: &str| match blind
+            .of(ClientId(Uuid::from_u128(client)), text)
+        {
+            Value::Text(text) => Some(text.into_owned()),
+            _ => None,
+        };
+        let (one, other) = (Blind::new([1; 32]), Blind::new([2; 32]));
+        let hash = text(&one, 1, "+12025550123");
+        assert_eq!(hash, text(&one, 1, "+12025550123"));
+        assert!(hash.as_ref().is_some_and(|hash| hash.len() == 32 && !hash.contains('+')));
+        for differs in
+            [text(&one, 2, "+12025550123"), text(&one, 1, "+12025550124"), text(&other, 1, "+12025550123")]
+        {
+            assert_ne!(hash, differs);
+        }
+        assert_eq!(text(&one, 1, ERASED), None);
+    }
+}

@@ -1,0 +1,155 @@
+//! The sums that views keep beside their rows.
+
+use async_trait::async_trait;
+use domain::envelope::Position;
+use domain::ids::ClientId;
+use domain::ports::StoreUnavailable;
+use projections::analytics::{AnalyticsQueries, MOST_TALLIES, Range};
+use projections::store::{Checkpoint, Comparison, Generation, Tallies, ViewRows};
+use projections::tally::{Counted, Span, Tally, TallyKey};
+use uuid::Uuid;
+
+use super::db::{SqlViews, Tx, args, made, unavailable};
+use super::list::Select;
+use super::sql::{Kind, SqlRow, Value, parsed};
+use super::table::{Column, Table, changing, key};
+use super::tenant::Of;
+
+impl Table for Tally {
+    const NAME: &'static str = "tallies";
+    const COLUMNS: &'static [Column] = &[
+        key("view", Kind::Text),
+        key("client_id", Kind::Uuid),
+        key("span", Kind::Text),
+        key("bucket", Kind::Time),
+        key("subject", Kind::Uuid),
+        changing("position", Kind::Int),
+        changing("doc", Kind::Text),
+    ];
+
+    fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
+        let mut values = Self::key_values(&self.key);
+        values.push(Value::position(self.position));
+        values.push(Value::Text(serde_json::to_string(&self.counts)?.into()));
+        Ok(values)
+    }
+
+    fn key_values(key: &TallyKey) -> Vec<Value<'static>> {
+        vec![
+            Value::text(key.counted.as_str()),
+            Value::Uuid(key.client.0),
+            Value::text(key.span.as_str()),
+            Value::Time(key.bucket),
+            Value::Uuid(key.subject),
+        ]
+    }
+
+    fn read(row: &SqlRow) -> Result<Self, sqlx::Error> {
+        let (view, span) = (row.text(0)?, row.text(2)?);
+        let unknown = |what: &str| sqlx::Error::Decode(format!("{what} is not known").into());
+        let counted = Counted::of_view(&view).ok_or_else(|| unknown(&view))?;
+        let span = Span::ALL.into_iter().find(|one| one.as_str() == span).ok_or_else(|| unknown(&span))?;
+        let client = ClientId(row.uuid(1)?);
+        let key = TallyKey { counted, client, span, bucket: row.time(3)?, subject: row.uuid(4)? };
+        let position = Position(row.count(5)?);
+        Ok(Self { key, position, counts: parsed(serde_json::from_str(&row.text(6)?))? })
+    }
+}
+
+impl SqlViews {
+    /// Removes sums that came to nothing.
+    pub(super) async fn drop_tallies(
+        &self,
+        tx: &mut Tx,
+        generation: Generation,
+        gone: impl Iterator<Item = TallyKey>,
+    ) -> Result<(), sqlx::Error> {
+        let sql = "DELETE FROM tallies WHERE generation = $1 AND view = $2 AND client_id = $3 AND span = $4 \
+                   AND bucket = $5 AND subject = $6";
+        for key in gone {
+            let values = std::iter::once(Value::Int(generation.0)).chain(Tally::key_values(&key));
+            tx.execute(made(sql), args(self.db.dialect(), values)?).await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Tallies for SqlViews {
+    async fn load_tallies(
+        &self,
+        generation: Generation,
+        keys: &[TallyKey],
+    ) -> Result<Vec<Tally>, StoreUnavailable> {
+        ViewRows::<Tally>::load(self, generation, keys).await
+    }
+
+    async fn compare_tallies(
+        &self,
+        counted: Counted,
+        active: Checkpoint,
+        other: Checkpoint,
+    ) -> Result<Comparison, StoreUnavailable> {
+        let same = "a.client_id = b.client_id AND a.span = b.span AND a.bucket = b.bucket \
+                    AND a.subject = b.subject";
+        let only = |mine: &str, theirs: &str| {
+            format!(
+                "(SELECT count(*) FROM tallies a WHERE a.generation = {mine} AND a.view = $4 AND a.position <= $3 \
+                 AND NOT EXISTS (SELECT 1 FROM tallies b WHERE b.generation = {theirs} AND b.view = $4 AND {same}))"
+            )
+        };
+        let sql = format!(
+            "SELECT (SELECT count(*) FROM tallies a JOIN tallies b ON b.generation = $2 AND b.view = $4 AND {same} \
+             WHERE a.generation = $1 AND a.view = $4 AND a.position <= $3 AND b.position <= $3 \
+             AND a.doc <> b.doc), {}, {}",
+            only("$1", "$2"),
+            only("$2", "$1"),
+        );
+        let values = [
+            Value::Int(active.generation.0),
+            Value::Int(other.generation.0),
+            Value::position(active.position.min(other.position)),
+            Value::text(counted.as_str()),
+        ];
+        let bound = self.db.args(values).map_err(|error| unavailable(&error))?;
+        let rows = self.db.survey(made(sql), bound).await?;
+        let Some(row) = rows.first() else { return Ok(Comparison::default()) };
+        let count = |column| row.count(column).map_err(|error| unavailable(&error));
+        Ok(Comparison { differing: count(0)?, missing: count(1)?, extra: count(2)? })
+    }
+
+    async fn discard_tallies(
+        &self,
+        counted: Counted,
+        generation: Generation,
+    ) -> Result<u64, StoreUnavailable> {
+        let sql = "DELETE FROM tallies WHERE generation = $1 AND view = $2";
+        let bound = self.db.args([Value::Int(generation.0), Value::text(counted.as_str())]);
+        self.db.execute(made(sql), bound.map_err(|error| unavailable(&error))?).await
+    }
+}
+
+#[async_trait]
+impl AnalyticsQueries for SqlViews {
+    async fn tallies(
+        &self,
+        client: ClientId,
+        counted: Counted,
+        range: Range,
+        subject: Option<Uuid>,
+    ) -> Result<Vec<Tally>, StoreUnavailable> {
+        let Range { span, from, to } = range;
+        let mut select = Select::from("tallies", counted.as_str(), Of::Client(client))
+            .and("view = ?", Value::text(counted.as_str()))
+            .and("span = ?", Value::text(span.as_str()))
+            .and("bucket >= ?", Value::Time(from))
+            .and("bucket < ?", Value::Time(to));
+        if let Some(subject) = subject {
+            select.push("subject = ?", [Value::Uuid(subject)]);
+        }
+        let columns = "view, client_id, span, bucket, subject, position, doc";
+        let tail = format!(" ORDER BY bucket, subject LIMIT {}", MOST_TALLIES + 1);
+        let rows = select.all(columns, &tail, self).await?;
+        rows.iter().map(Tally::read).collect::<Result<_, _>>().map_err(|error| unavailable(&error))
+    }
+}

@@ -1,0 +1,99 @@
+//! The database of seals: one text of SQL for SQLite and PostgreSQL.
+
+use std::time::Duration;
+
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+use crate::database::{Database, MigrationError, Part, migrate_postgres, migrate_sqlite};
+
+/// How long to wait for a connection, or for a lock another process holds.
+const ACQUIRE: Duration = Duration::from_secs(3);
+const CONNECTIONS: u32 = 4;
+
+/// Where the tree is kept. Cheap to clone.
+#[derive(Debug, Clone)]
+pub enum SealsDb {
+    /// A file beside the log's.
+    Sqlite(SqlitePool),
+    /// The log's server.
+    Postgres(PgPool),
+}
+
+/// Why the seals could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenSealsError {
+    /// The database could not be reached or opened.
+    #[error("cannot open the seals")]
+    Database(#[from] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("cannot bring the schema of the seals up to date")]
+    Schema(#[from] MigrationError),
+}
+
+impl SealsDb {
+    /// Opens it, creating what is missing.
+    ///
+    /// # Errors
+    /// When it cannot be opened or its schema not be changed.
+    pub async fn open(database: &Database) -> Result<Self, OpenSealsError> {
+        match database {
+            Database::Sqlite(path) => migrate_sqlite(path, Part::Seals).await?,
+            Database::Postgres(url) => migrate_postgres(url.options()?, Part::Seals).await?,
+        }
+        Self::connect(database, false).await
+    }
+
+    /// Opens it for reading only, beside a node that writes it. Nothing is created.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub async fn open_read_only(database: &Database) -> Result<Self, OpenSealsError> {
+        Self::connect(database, true).await
+    }
+
+    async fn connect(database: &Database, read_only: bool) -> Result<Self, OpenSealsError> {
+        match database {
+            Database::Sqlite(path) => {
+                let mut options = SqliteConnectOptions::new()
+                    .filename(path)
+                    .busy_timeout(ACQUIRE)
+                    .read_only(read_only)
+                    .disable_statement_logging();
+                if !read_only {
+                    options =
+                        options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
+                }
+                let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
+                Ok(Self::Sqlite(pool.connect_with(options).await?))
+            }
+            Database::Postgres(url) => {
+                let options = url.options()?.disable_statement_logging().application_name("voxledger-seals");
+                let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
+                Ok(Self::Postgres(pool.connect_with(options).await?))
+            }
+        }
+    }
+
+    /// Closes the connections.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// Evaluates an expression with the pool of either database.
+macro_rules! on {
+    ($db:expr, $pool:ident => $body:expr) => {
+        match $db {
+            $crate::seals::SealsDb::Sqlite($pool) => $body,
+            $crate::seals::SealsDb::Postgres($pool) => $body,
+        }
+    };
+}
+pub(super) use on;

@@ -1,0 +1,264 @@
+//! The walk along the log.
+
+use std::collections::BTreeMap;
+
+use domain::merkle::{Frontier, Hash, SignedCheckpoint, Tile, TileEdge, TileId};
+use domain::ports::seals::SealStore as _;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::chunk::{CHUNK, Chunk, Seen, Source};
+use super::fault::{Faults, Kind};
+use super::heads::{Checked, Heads};
+use super::sift::Sifter;
+
+/// Pieces read at the same time.
+const AHEAD: usize = 4;
+const ALTERED: &str = "the event is not the one that was sealed";
+
+/// What a walk saw.
+#[derive(Debug, Default)]
+pub(super) struct Walked {
+    pub(super) events: u64,
+    pub(super) heads: u64,
+    /// Events that the newest head covers.
+    pub(super) sealed: u64,
+}
+
+/// Walks along positions 1 to `head`; tells `watch` how far it is.
+pub(super) async fn walk(
+    source: &Source,
+    head: u64,
+    heads: Heads,
+    kept: &[SignedCheckpoint],
+    faults: &mut Faults,
+    mut watch: impl FnMut(u64),
+) -> anyhow::Result<Walked> {
+    let mut walk = Walk::new(heads, kept);
+    let firsts = (0..head.div_ceil(CHUNK)).map(|n| n * CHUNK + 1);
+    let pieces = stream::iter(firsts.map(|first| {
+        let source = source.clone();
+        tokio::spawn(async move { source.read(first, (first + CHUNK - 1).min(head)).await })
+    }));
+    let mut pieces = pieces.buffered(AHEAD).map_err(anyhow::Error::from);
+    while let Some(chunk) = pieces.try_next().await? {
+        walk.take(source, chunk?, faults).await?;
+        watch(walk.at);
+    }
+    walk.finish(source, faults).await
+}
+
+struct Walk<'a> {
+    heads: Heads,
+    kept: BTreeMap<u64, Vec<&'a SignedCheckpoint>>,
+    /// The last position passed.
+    at: u64,
+    /// The tree as the events make it, and as it is stored.
+    events: Frontier,
+    stored: Frontier,
+    tiles: TileEdge,
+    /// Positions since the last head whose event is not the stored leaf.
+    doubtful: Vec<u64>,
+    /// Size of the last head, and of the last that fits.
+    last_head: u64,
+    last_right: u64,
+    ids: Sifter<3>,
+    streams: Sifter<4>,
+    walked: Walked,
+}
+
+impl<'a> Walk<'a> {
+    fn new(heads: Heads, kept: &'a [SignedCheckpoint]) -> Self {
+        let mut by_size: BTreeMap<u64, Vec<_>> = BTreeMap::new();
+        for note in kept {
+            by_size.entry(note.checkpoint.size).or_default().push(note);
+        }
+        Self {
+            heads,
+            kept: by_size,
+            at: 0,
+            events: Frontier::default(),
+            stored: Frontier::default(),
+            tiles: TileEdge::default(),
+            doubtful: Vec::new(),
+            last_head: 0,
+            last_right: 0,
+            ids: Sifter::new(),
+            streams: Sifter::new(),
+            walked: Walked::default(),
+        }
+    }
+
+    async fn take(&mut self, source: &Source, chunk: Chunk, faults: &mut Faults) -> anyhow::Result<()> {
+        let mut unreadable = chunk.unreadable.into_iter().peekable();
+        let mut seen = chunk.seen.into_iter().peekable();
+        for (position, stored) in (chunk.first..=chunk.last).zip(chunk.stored) {
+            self.at = position;
+            let leaf = if let Some(seen) = seen.next_if(|seen| seen.position == position) {
+                self.note(&seen)?;
+                Some(seen.leaf)
+            } else if let Some((_, why)) = unreadable.next_if(|(at, _)| *at == position) {
+                faults.at(Kind::Unreadable, position, why);
+                None
+            } else {
+                faults.at(Kind::Missing, position, "there is no such event");
+                None
+            };
+            self.leaf(position, leaf, stored);
+            while let Some(head) = self.heads.upto(position).await? {
+                self.head(&head, faults);
+            }
+            self.kept_at(position, faults);
+        }
+        self.full_tiles(source, faults).await
+    }
+
+    fn note(&mut self, seen: &Seen) -> std::io::Result<()> {
+        self.walked.events += 1;
+        let words = |number: u128| [(number >> 64) as u64, number as u64];
+        let ([a, b], [c, d]) = (words(seen.id), words(seen.stream));
+        self.ids.push([a, b, seen.position])?;
+        self.streams.push([c, d, seen.version, seen.position])
+    }
+
+    fn leaf(&mut self, position: u64, leaf: Option<Hash>, stored: Option<Hash>) {
+        // where one of them is gone the other stands in, so that the rest can be judged
+        let (event, tile) = (leaf.or(stored), stored.or(leaf));
+        let nothing = Hash([0; 32]);
+        self.events.push(event.unwrap_or(nothing));
+        self.stored.push(tile.unwrap_or(nothing));
+        self.tiles.push(tile.unwrap_or(nothing));
+        if leaf.is_some() && stored.is_some() && leaf != stored {
+            self.doubtful.push(position);
+        }
+    }
+
+    /// Holds the tree as it is now against a head of its size.
+    fn head(&mut self, head: &Checked, faults: &mut Faults) {
+        self.walked.heads += 1;
+        let from = self.last_head + 1;
+        self.last_head = head.size;
+        if let Some(fault) = &head.fault {
+            let detail = format!("the head of {} events: {fault}", head.size);
+            faults.at(Kind::Signature, head.size, detail);
+            return;
+        }
+        self.walked.sealed = head.size;
+        let (events, stored) = (self.events.root() == head.root, self.stored.root() == head.root);
+        for position in self.doubtful.drain(..) {
+            if events {
+                faults.at(Kind::Tree, position, "the event is as it was signed, its stored hash is not");
+            } else {
+                faults.at(Kind::Altered, position, ALTERED);
+            }
+        }
+        if events || stored {
+            self.last_right = head.size;
+        } else if self.last_right + 1 >= from {
+            // where the tree was right before it is wrong from here on: the later heads tell nothing new
+            let detail = format!(
+                "neither the events nor the stored tree are what the head of {} events signs",
+                head.size
+            );
+            faults.add(Kind::Tree, from, head.size, detail);
+        }
+    }
+
+    fn kept_at(&mut self, position: u64, faults: &mut Faults) {
+        let due = self.kept.first_entry().filter(|first| *first.key() == position);
+        for note in due.map(|due| due.remove()).unwrap_or_default() {
+            if note.checkpoint.root != self.events.root() {
+                let detail = format!("the log is not the one whose checkpoint of {position} events you kept");
+                faults.add(Kind::Checkpoint, position, position, detail);
+            }
+        }
+    }
+
+    /// Compares the tiles above the leaves, which follow from them.
+    async fn full_tiles(&mut self, source: &Source, faults: &mut Faults) -> anyhow::Result<()> {
+        let full = self.tiles.take_full();
+        self.compare(source, full.into_iter().filter(|tile| tile.id.level > 0).collect(), faults).await
+    }
+
+    async fn compare(&self, source: &Source, tiles: Vec<Tile>, faults: &mut Faults) -> anyhow::Result<()> {
+        let ids: Vec<_> = tiles.iter().map(|tile| tile.id).collect();
+        let mut stored = source.seals.tiles(&ids).await?.into_iter().peekable();
+        for tile in tiles {
+            let TileId { level, index } = tile.id;
+            let found = stored.next_if(|found| found.id == tile.id);
+            if found.is_none_or(|found| !found.hashes.starts_with(&tile.hashes)) {
+                let detail =
+                    format!("tile {index} of level {level} is missing or is not what the leaves make it");
+                faults.add(Kind::Tree, 0, 0, detail);
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self, source: &Source, faults: &mut Faults) -> anyhow::Result<Walked> {
+        // heads beyond the end: what they cover is gone
+        let end = self.at;
+        let mut beyond = 0;
+        while let Some(head) = self.heads.upto(u64::MAX).await? {
+            self.walked.heads += 1;
+            match &head.fault {
+                None => beyond = beyond.max(head.size),
+                Some(fault) => faults.at(
+                    Kind::Signature,
+                    head.size,
+                    format!("the head of {} events: {fault}", head.size),
+                ),
+            }
+        }
+        if beyond > end {
+            self.walked.sealed = beyond;
+            faults.add(Kind::Missing, end + 1, beyond, format!("a signed head covers {beyond} events"));
+        } else {
+            let sealed = self.last_head;
+            let at_edge = self.tiles.partial().into_iter().filter(|tile| tile.id.level > 0);
+            // what is not sealed yet is not in the tiles
+            let at_edge = at_edge.filter(|_| sealed == end).collect();
+            self.compare(source, at_edge, faults).await?;
+        }
+        for position in std::mem::take(&mut self.doubtful) {
+            faults.at(Kind::Altered, position, ALTERED);
+        }
+        for (size, _) in std::mem::take(&mut self.kept) {
+            let detail = format!("you kept a checkpoint of {size} events; the log has {end}");
+            faults.add(Kind::Checkpoint, end + 1, size, detail);
+        }
+        let Self { ids, streams, walked, .. } = self;
+        ids.finish(|part| {
+            for pair in part.windows(2).filter(|pair| pair[0][..2] == pair[1][..2]) {
+                faults.at(
+                    Kind::DuplicateId,
+                    pair[1][2],
+                    format!("it has the id of the event at {}", pair[0][2]),
+                );
+            }
+        })?;
+        streams.finish(|part| {
+            for stream in part.chunk_by(|a, b| a[..2] == b[..2]) {
+                versions(stream, faults);
+            }
+        })?;
+        Ok(walked)
+    }
+}
+
+/// The events of one stream, by version: 1, 2, 3 … in the order of the log.
+fn versions(stream: &[[u64; 4]], faults: &mut Faults) {
+    let (mut due, mut before) = (1, 0);
+    for [_, _, version, position] in stream {
+        if *version != due {
+            let detail = format!("it is number {version} of its stream, where {due} is due");
+            faults.at(Kind::Version, *position, detail);
+        } else if *position < before {
+            faults.at(
+                Kind::Version,
+                *position,
+                format!("it comes before number {} of its stream", version - 1),
+            );
+        }
+        (due, before) = (version + 1, *position);
+    }
+}

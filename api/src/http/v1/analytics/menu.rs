@@ -1,0 +1,42 @@
+//! The figures of a menu.
+
+use actix_web::{HttpResponse, get, web};
+use chrono::TimeDelta;
+use domain::ids::MenuId;
+use projections::analytics::{MenuFigures, Period};
+use projections::ivr_menus::MenuView;
+use projections::tally::Counted;
+
+use super::ask::{period, tallies};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::AnalyticsRead;
+use crate::http::{Accepts, Enveloped, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// What callers did in a menu.
+///
+/// How often it was entered, what was chosen, and where callers stopped, in whole hours. With `Accept: text/csv` a line
+/// for each figure.
+#[utoipa::path(get, path = "/api/v1/analytics/ivr/{id}", tag = "analytics", operation_id = "getMenuAnalytics",
+    params(("id" = String, Path, description = "The menu"),
+        ("from" = Option<String>, Query, description = "RFC 3339; 30 days before `to`, if left out"),
+        ("to" = Option<String>, Query, description = "RFC 3339; now, if left out")),
+    responses((status = 200, description = "The figures", content((Enveloped<MenuFigures> = "application/json"), (String = "text/csv"))), Problem))]
+#[get("/analytics/ivr/{id}")]
+pub(crate) async fn get_menu_analytics(
+    caller: Caller<AnalyticsRead>,
+    PathId(id): PathId<MenuId>,
+    mut query: Query,
+    accepts: Accepts,
+    backend: web::Data<Backend>,
+) -> Result<HttpResponse, ApiError> {
+    let (from, to) = period(&mut query, backend.runtime.clock.now(), TimeDelta::days(30));
+    query.finish()?;
+    let stored = backend.views.ivr_menu(caller.client, id).await.map_err(ApiError::unavailable)?;
+    let stored = stored.ok_or_else(|| ApiError::not_found("menu"))?;
+    let menu: MenuView = serde_json::from_str(&stored.json).map_err(ApiError::internal)?;
+    let period = Period::between(from, to).ok_or_else(|| ApiError::internal("a time without length"))?;
+    let tallies = tallies(&backend, caller.client, Counted::Ivr, &period.ranges(), Some(id.0)).await?;
+    accepts.figures(&MenuFigures::of(period, &menu, &tallies))
+}

@@ -1,0 +1,43 @@
+//! The figures of a time.
+
+use actix_web::{HttpResponse, get, web};
+use chrono::TimeDelta;
+use domain::ids::AgentId;
+use projections::analytics::{Overview, Period};
+use projections::tally::Counted;
+
+use super::ask::{period, tallies};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::AnalyticsRead;
+use crate::http::{Accepts, EdgeId, Enveloped, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// The figures of a time.
+///
+/// Calls, menus, webhooks and cost, in whole hours: `from` is rounded down and `to` up. The counts are exact. With
+/// `Accept: text/csv` a line for each figure.
+#[utoipa::path(get, path = "/api/v1/analytics/overview", tag = "analytics", operation_id = "getAnalyticsOverview",
+    params(
+        ("from" = Option<String>, Query, description = "RFC 3339; 24 hours before `to`, if left out"),
+        ("to" = Option<String>, Query, description = "RFC 3339; now, if left out"),
+        ("agent_id" = Option<String>, Query, description = "Only calls of this agent: `agt_…`")),
+    responses((status = 200, description = "The figures", content((Enveloped<Overview> = "application/json"), (String = "text/csv"))), Problem))]
+#[get("/analytics/overview")]
+pub(crate) async fn get_analytics_overview(
+    caller: Caller<AnalyticsRead>,
+    mut query: Query,
+    accepts: Accepts,
+    backend: web::Data<Backend>,
+) -> Result<HttpResponse, ApiError> {
+    let (from, to) = period(&mut query, backend.runtime.clock.now(), TimeDelta::days(1));
+    let agent: Option<EdgeId<AgentId>> = query.take("agent_id");
+    query.finish()?;
+    let period = Period::between(from, to).ok_or_else(|| ApiError::internal("a time without length"))?;
+    let (client, ranges) = (caller.client, period.ranges());
+    let agent = agent.map(|agent| agent.0.0);
+    let calls = tallies(&backend, client, Counted::Calls, &ranges, agent).await?;
+    let ivr = tallies(&backend, client, Counted::Ivr, &ranges, None).await?;
+    let webhooks = tallies(&backend, client, Counted::Webhooks, &ranges, None).await?;
+    accepts.figures(&Overview::of(period, &calls, &ivr, &webhooks))
+}

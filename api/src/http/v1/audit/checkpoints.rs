@@ -1,0 +1,95 @@
+//! Signed tree heads.
+
+use actix_web::{get, web};
+use domain::ports::seals::Head;
+use projections::edge::format_time;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::AuditRead;
+use crate::http::{Answer, Cursor, Enveloped, Listed, Order, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// A signed head of the Merkle tree over the log.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Checkpoint {
+    /// How many events it covers: positions 1 to this one.
+    #[schema(minimum = 1)]
+    tree_size: u64,
+    /// The root over them: base64 of a SHA-256.
+    root_hash: String,
+    /// Both, signed: a C2SP signed note.
+    note: String,
+    /// When it was signed.
+    #[schema(value_type = String, format = DateTime)]
+    sealed_at: String,
+}
+
+/// The newest signed head, and the key to check it with.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LatestCheckpoint {
+    #[serde(flatten)]
+    checkpoint: Checkpoint,
+    /// The verifier key of the signed notes. Take it once, by a way you trust, and keep it.
+    #[schema(
+        example = "voxledger/log/018f6d3c-1f1e-7c3a-9a55-0d9f3b6a7e10+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
+    )]
+    key: String,
+}
+
+impl From<Head> for Checkpoint {
+    fn from(head: Head) -> Self {
+        let (root_hash, sealed_at) = (head.root.to_string(), format_time(head.sealed_at));
+        Self { tree_size: head.size, root_hash, note: head.note, sealed_at }
+    }
+}
+
+/// List signed checkpoints.
+///
+/// Newest first unless asked otherwise. One is made at least every second while events arrive, and none is ever
+/// changed. They cover the whole log, of all clients, and tell nothing of it but its length.
+#[utoipa::path(get, path = "/api/v1/audit/checkpoints", tag = "audit", operation_id = "listCheckpoints",
+    params(
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("order" = Option<String>, Query, description = "`asc` or `desc`")),
+    responses((status = 200, description = "A page of checkpoints", body = Listed<Checkpoint>), Problem))]
+#[get("/audit/checkpoints")]
+pub(crate) async fn list_checkpoints(
+    _caller: Caller<AuditRead>,
+    mut query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let paging = query.paging();
+    query.finish()?;
+    let from = paging.cursor.map(|cursor| cursor.read::<u64>()).transpose()?;
+    let backwards = paging.order == Order::Descending;
+    let heads = backend.prover.store().heads(from, backwards, paging.limit + 1).await;
+    let mut heads = heads.map_err(ApiError::unavailable)?;
+    let more = heads.len() > paging.limit;
+    heads.truncate(paging.limit);
+    let next = heads.last().filter(|_| more).map(|head| Cursor::after(&head.size)).transpose()?;
+    let checkpoints: Vec<_> = heads.into_iter().map(Checkpoint::from).collect();
+    Ok(Answer::list(&checkpoints, next))
+}
+
+/// Get the newest signed checkpoint.
+///
+/// With the key that checks it. Whoever keeps checkpoints outside of this node can prove later that nothing before
+/// them was changed: `voxledger audit verify --checkpoint`, or a consistency proof.
+#[utoipa::path(get, path = "/api/v1/audit/checkpoints/latest", tag = "audit", operation_id = "getLatestCheckpoint",
+    responses((status = 200, description = "The newest", body = Enveloped<LatestCheckpoint>), Problem))]
+#[get("/audit/checkpoints/latest")]
+pub(crate) async fn get_latest_checkpoint(
+    _caller: Caller<AuditRead>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    query.finish()?;
+    let latest = backend.prover.store().latest().await.map_err(ApiError::unavailable)?;
+    let log = backend.log_key.of(&*backend.runtime.store).await.map_err(ApiError::unavailable)?;
+    let (Some(head), Some((_, key))) = (latest, log) else { return Err(ApiError::beyond_tree(0)) };
+    Ok(Answer::data(&LatestCheckpoint { checkpoint: head.into(), key: key.to_string() }))
+}

@@ -1,0 +1,121 @@
+//! The raw history.
+
+use std::time::Duration;
+
+use actix_web::{get, web};
+use actors::history::Scan;
+use domain::envelope::{Position, Recorded};
+use domain::history::HistoryFilter;
+use domain::ids::{ClientId, stream_of};
+use domain::merkle::{Entry, Hash, log_id};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::super::history::HistoryEvent;
+use crate::http::auth::permissions::AuditRead;
+use crate::http::auth::{Caller, Principal};
+use crate::http::{Answer, Cursor, Listed, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Code, Problem};
+
+/// The longest a request looks through the log.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// An event of the log, with what its leaf in the tree is made of.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AuditEvent {
+    #[serde(flatten)]
+    event: HistoryEvent,
+    /// Whose it is.
+    client_id: String,
+    /// SHA-256 of the stored metadata, in base64.
+    metadata_hash: String,
+    /// SHA-256 of the stored payload, in base64.
+    payload_hash: String,
+    /// The hash of the event's leaf in the Merkle tree, in base64.
+    leaf_hash: String,
+}
+
+impl AuditEvent {
+    /// An event as it is stored, and as it reads with what is sealed in it opened.
+    fn of(log: Uuid, event: &Recorded, opened: &Recorded) -> Result<Self, ApiError> {
+        Ok(Self {
+            client_id: event.client_id.to_string(),
+            metadata_hash: Hash::of(&event.metadata).to_string(),
+            payload_hash: Hash::of(&event.payload).to_string(),
+            leaf_hash: Entry::of(log, event).leaf().to_string(),
+            event: HistoryEvent::of(opened)?,
+        })
+    }
+}
+
+/// Whose events are asked for; of all clients and of the node itself when it is `None`.
+///
+/// # Errors
+/// 403 when they are not the caller's to see, 422 when that is no client.
+pub(super) fn whose(caller: &Principal, asked: Option<&str>) -> Result<Option<ClientId>, ApiError> {
+    let asked = match asked {
+        None => return Ok(Some(caller.client)),
+        Some("all") => None,
+        Some(id) => Some(id.parse::<ClientId>().map_err(|_| {
+            ApiError::invalid("client_id", "invalid", "give the id of a client, cli_…, or `all`")
+        })?),
+    };
+    if asked == Some(caller.client) || caller.platform {
+        return Ok(asked);
+    }
+    Err(ApiError::new(Code::PlatformOnly, "only the platform's administrator sees other clients' events"))
+}
+
+/// List the raw history.
+///
+/// Every event of the client, oldest first, as it was recorded, with the hashes its proof is about. A page may be
+/// short, even empty, while there is more: a request looks through the log for at most half a second.
+#[utoipa::path(get, path = "/api/v1/audit/events", tag = "audit", operation_id = "listAuditEvents",
+    params(
+        ("after" = Option<u64>, Query, minimum = 0, description = "Only events after this position"),
+        ("type" = Option<String>, Query, description = "One type, or several with commas: `call.answered,call.ended`"),
+        ("stream" = Option<String>, Query, description = "Of this resource (`call_…`) or stream (`call-018f…`)"),
+        ("correlation_id" = Option<String>, Query, description = "Of this correlation: a UUID"),
+        ("from" = Option<String>, Query, description = "RFC 3339; recorded at this moment or later"),
+        ("to" = Option<String>, Query, description = "RFC 3339; recorded before this moment"),
+        ("client_id" = Option<String>, Query, description = "Of this client, or of `all`; for the platform's administrator"),
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before")),
+    responses((status = 200, description = "A page of events", body = Listed<AuditEvent>), Problem))]
+#[get("/audit/events")]
+pub(crate) async fn list_audit_events(
+    caller: Caller<AuditRead>,
+    mut query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let after = query.take::<u64>("after").unwrap_or(0);
+    let types = query
+        .text("type")
+        .map_or_else(Vec::new, |text| text.split(',').map(|word| word.trim().to_owned()).collect::<Vec<_>>());
+    let stream = query.text("stream").map(|text| stream_of(&text));
+    let stream = stream.transpose().unwrap_or_else(|_| {
+        query.fault("stream", "give an id such as call_…, or the name of a stream");
+        None
+    });
+    let (correlation_id, client) = (query.take::<Uuid>("correlation_id"), query.text("client_id"));
+    let (from, to) = (query.time("from"), query.time("to"));
+    let paging = query.paging();
+    query.finish()?;
+    let after = paging.cursor.map(|cursor| cursor.read::<u64>()).transpose()?.unwrap_or(after);
+    let client = whose(&caller, client.as_deref())?;
+    let store = backend.private.stored();
+    let head = store.head().await.map_err(ApiError::unavailable)?;
+    let filter = HistoryFilter { client, stream, types, correlation_id, from, to };
+    let scan = Scan::new(store.clone(), filter, head);
+    let found = scan.find(Position(after), paging.limit, PATIENCE).await.map_err(ApiError::unavailable)?;
+    let first = store.read_all(Position::START, 1).await.map_err(ApiError::unavailable)?;
+    let log = first.first().map_or(Uuid::nil(), log_id);
+    let opened = backend.private.as_shown().opened(found.events.clone()).await;
+    let opened = opened.map_err(ApiError::unavailable)?;
+    let events = found.events.iter().zip(&opened).map(|(event, opened)| AuditEvent::of(log, event, opened));
+    let events = events.collect::<Result<Vec<_>, _>>()?;
+    let next = (!found.ended).then(|| Cursor::after(&found.seen.0)).transpose()?;
+    Ok(Answer::list(&events, next))
+}

@@ -1,0 +1,145 @@
+//! Proofs that the log was only ever appended to.
+
+use actix_web::{get, web};
+use actors::sealer::ProveError;
+use domain::merkle::Hash;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::AuditRead;
+use crate::http::{Answer, Enveloped, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// What proves that an event is in the tree.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct InclusionProof {
+    /// Of the event.
+    position: u64,
+    /// The number of its leaf, from 0: the position less 1.
+    leaf_index: u64,
+    /// In the tree of so many events.
+    tree_size: u64,
+    /// The hash of the event's leaf: base64 of a SHA-256.
+    leaf_hash: String,
+    /// The root of that tree.
+    root_hash: String,
+    /// The proof, from the leaf to the root.
+    hashes: Vec<String>,
+    /// The signed checkpoint of that size, if there is one.
+    checkpoint: Option<String>,
+}
+
+/// What proves that a tree is the beginning of another.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ConsistencyProof {
+    /// The size of the older tree.
+    from: u64,
+    /// The size of the newer one.
+    to: u64,
+    /// The root of the older one.
+    from_root_hash: String,
+    /// The root of the newer one.
+    to_root_hash: String,
+    /// The proof.
+    hashes: Vec<String>,
+}
+
+fn problem(error: ProveError) -> ApiError {
+    match error {
+        ProveError::Beyond { sealed } => ApiError::beyond_tree(sealed),
+        error @ ProveError::Missing { .. } => ApiError::internal(error),
+        error @ ProveError::Unavailable(_) => ApiError::unavailable(error),
+    }
+}
+
+fn texts(hashes: &[Hash]) -> Vec<String> {
+    hashes.iter().map(Hash::to_string).collect()
+}
+
+/// A number that must be given.
+fn needed(query: &mut Query, name: &str) -> u64 {
+    let given = query.text(name).and_then(|text| text.parse().ok());
+    given.unwrap_or_else(|| {
+        query.fault(name, "give a whole number");
+        0
+    })
+}
+
+/// Prove that an event is in the log.
+///
+/// An inclusion proof by RFC 6962: check it by the algorithm of RFC 9162 §2.1.3.2, with the leaf hash you compute from
+/// the event. It is made for the newest checkpoint unless `tree_size` says otherwise, and holds hashes only.
+#[utoipa::path(get, path = "/api/v1/audit/proofs/inclusion", tag = "audit", operation_id = "proveInclusion",
+    params(
+        ("position" = u64, Query, minimum = 0, description = "The event's number in the log"),
+        ("tree_size" = Option<u64>, Query, minimum = 0, description = "In the tree of so many events")),
+    responses((status = 200, description = "The proof", body = Enveloped<InclusionProof>), Problem))]
+#[get("/audit/proofs/inclusion")]
+pub(crate) async fn prove_inclusion(
+    _caller: Caller<AuditRead>,
+    mut query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let position = needed(&mut query, "position");
+    let tree_size = query.take::<u64>("tree_size");
+    query.finish()?;
+    let prover = &backend.prover;
+    let head = match tree_size {
+        None => prover.store().latest().await.map_err(ApiError::unavailable)?,
+        Some(size) => prover.store().covering(size).await.map_err(ApiError::unavailable)?,
+    };
+    let size = tree_size.or(head.as_ref().map(|head| head.size)).unwrap_or(0);
+    let (leaf, hashes) = prover.inclusion(position, size).await.map_err(problem)?;
+    let head = head.filter(|head| head.size == size);
+    let root = match &head {
+        Some(head) => head.root,
+        None => prover.root(size).await.map_err(problem)?,
+    };
+    Ok(Answer::data(&InclusionProof {
+        position,
+        leaf_index: position.saturating_sub(1),
+        tree_size: size,
+        leaf_hash: leaf.to_string(),
+        root_hash: root.to_string(),
+        hashes: texts(&hashes),
+        checkpoint: head.map(|head| head.note),
+    }))
+}
+
+/// Prove that the log was only appended to.
+///
+/// A consistency proof by RFC 6962: the tree of `to` events begins with the tree of `from` events. Check it by the
+/// algorithm of RFC 9162 §2.1.4.2, with the root of the checkpoint you kept.
+#[utoipa::path(get, path = "/api/v1/audit/proofs/consistency", tag = "audit", operation_id = "proveConsistency",
+    params(
+        ("from" = u64, Query, minimum = 0, description = "The size of the older tree"),
+        ("to" = Option<u64>, Query, minimum = 0, description = "The size of the newer tree; the newest checkpoint's, if left out")),
+    responses((status = 200, description = "The proof", body = Enveloped<ConsistencyProof>), Problem))]
+#[get("/audit/proofs/consistency")]
+pub(crate) async fn prove_consistency(
+    _caller: Caller<AuditRead>,
+    mut query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let (from, to) = (needed(&mut query, "from"), query.take::<u64>("to"));
+    if to.is_some_and(|to| to < from) {
+        query.fault("to", "give a size that is not smaller than `from`");
+    }
+    query.finish()?;
+    let prover = &backend.prover;
+    let to = match to {
+        Some(to) => to,
+        None => prover.store().latest().await.map_err(ApiError::unavailable)?.map_or(0, |head| head.size),
+    };
+    let hashes = prover.consistency(from, to).await.map_err(problem)?;
+    let (older, newer) = (prover.root(from).await, prover.root(to).await);
+    Ok(Answer::data(&ConsistencyProof {
+        from,
+        to,
+        from_root_hash: older.map_err(problem)?.to_string(),
+        to_root_hash: newer.map_err(problem)?.to_string(),
+        hashes: texts(&hashes),
+    }))
+}

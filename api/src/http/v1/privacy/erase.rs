@@ -1,0 +1,33 @@
+//! Erasing a person.
+
+use actix_web::{post, web};
+use domain::privacy::job::JobKind;
+
+use super::request::{SubjectName, begin_job};
+use super::view::JobView;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::CustomersWrite;
+use crate::http::client_ip::ClientIp;
+use crate::http::{Answer, Enveloped, JsonBody, NewIds, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Erase what is known of a person.
+///
+/// Answers with a job; `GET` it for its receipt. The keys of the person are destroyed first: from then on what the
+/// history holds of them opens nowhere, and reads `[erased]`. Then views, bodies of webhooks and files are cleaned.
+/// The history itself stays as it is, and so does its proof. An unknown person gets a receipt that says so.
+#[utoipa::path(post, path = "/api/v1/privacy/subjects/erase", tag = "privacy", operation_id = "eraseSubject",
+    request_body = SubjectName,
+    responses((status = 202, description = "Accepted", body = Enveloped<JobView>), Problem))]
+#[post("/privacy/subjects/erase")]
+pub(crate) async fn erase_subject(
+    caller: Caller<CustomersWrite>,
+    body: JsonBody<SubjectName>,
+    request: RequestContext,
+    ip: ClientIp,
+    ids: NewIds,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    begin_job(&backend, &caller, &request, ip, &ids, JobKind::Erase, body.value).await
+}

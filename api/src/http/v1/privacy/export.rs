@@ -1,0 +1,32 @@
+//! Handing out what is known of a person.
+
+use actix_web::{post, web};
+use domain::privacy::job::JobKind;
+
+use super::request::{SubjectName, begin_job};
+use super::view::JobView;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::CustomersRead;
+use crate::http::client_ip::ClientIp;
+use crate::http::{Answer, Enveloped, JsonBody, NewIds, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Export what is known of a person.
+///
+/// Answers with a job; once it is completed, `GET /privacy/jobs/{id}/result` has the events that hold something of
+/// the person, as JSON, for seven days. An erasure of any person of the client's throws exports away.
+#[utoipa::path(post, path = "/api/v1/privacy/subjects/export", tag = "privacy", operation_id = "exportSubject",
+    request_body = SubjectName,
+    responses((status = 202, description = "Accepted", body = Enveloped<JobView>), Problem))]
+#[post("/privacy/subjects/export")]
+pub(crate) async fn export_subject(
+    caller: Caller<CustomersRead>,
+    body: JsonBody<SubjectName>,
+    request: RequestContext,
+    ip: ClientIp,
+    ids: NewIds,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    begin_job(&backend, &caller, &request, ip, &ids, JobKind::Export, body.value).await
+}

@@ -1,0 +1,107 @@
+//! How much of calls is kept.
+
+use actix_web::{get, patch, web};
+use actors::Session;
+use domain::ids::ClientId;
+use domain::privacy::content::ContentLevel;
+use domain::privacy::policy::{PolicyCommand, PolicyRefusal, PrivacyPolicy};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::super::commands::{AsProblem, context, problem};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::{CustomersRead, CustomersWrite};
+use crate::http::client_ip::ClientIp;
+use crate::http::{Answer, Enveloped, JsonBody, Query, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// How much of calls is kept.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PrivacySettings)]
+pub(crate) struct SettingsView {
+    /// `everything`, `everything_except_pii` or `basic_attributes_only`; `null` is what the node says.
+    #[schema(required)]
+    call_content: Option<&'static str>,
+    /// What holds for calls of yours.
+    #[schema(example = "everything")]
+    effective_call_content: &'static str,
+}
+
+/// What of it can be changed.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SettingsPatch {
+    /// `everything`, `everything_except_pii` (neither who it was nor what was keyed, nor recordings) or
+    /// `basic_attributes_only` (nothing of what was said, keyed or recorded); `null` is what the node says.
+    #[schema(example = "basic_attributes_only")]
+    call_content: Option<String>,
+}
+
+impl AsProblem for PolicyRefusal {
+    const KIND: &'static str = "privacy policy";
+
+    fn as_problem(&self) -> ApiError {
+        match *self {}
+    }
+}
+
+/// Get how much of calls is kept.
+#[utoipa::path(get, path = "/api/v1/privacy/settings", tag = "privacy", operation_id = "getPrivacySettings",
+    responses((status = 200, description = "The settings", body = Enveloped<SettingsView>), Problem))]
+#[get("/privacy/settings")]
+pub(crate) async fn get_privacy_settings(
+    caller: Caller<CustomersRead>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    query.finish()?;
+    let mut session = session(&backend, caller.client);
+    session.ensure_loaded().await.map_err(problem)?;
+    Ok(shown(&backend, &session))
+}
+
+/// Change how much of calls is kept.
+///
+/// It holds for what happens from then on, on other nodes within `privacy.key_cache_ms`. What is not kept is shown
+/// nowhere (`[erased]`), is readable to what steers the call as long as it lasts, and to nobody after it.
+#[utoipa::path(patch, path = "/api/v1/privacy/settings", tag = "privacy", operation_id = "patchPrivacySettings",
+    request_body = SettingsPatch,
+    responses((status = 200, description = "Changed", body = Enveloped<SettingsView>), Problem))]
+#[patch("/privacy/settings")]
+pub(crate) async fn patch_privacy_settings(
+    caller: Caller<CustomersWrite>,
+    body: JsonBody<SettingsPatch>,
+    request: RequestContext,
+    ip: ClientIp,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let level = body.value.call_content.map(|word| word.parse::<ContentLevel>()).transpose();
+    let call_content = level.map_err(|_| {
+        let text = "must be everything, everything_except_pii or basic_attributes_only";
+        ApiError::invalid("call_content", "invalid", text)
+    })?;
+    let mut session = session(&backend, caller.client);
+    let change =
+        PolicyCommand::Change { call_content, origin: ip.origin(), now: backend.runtime.clock.now() };
+    let context = context(&caller, &request, caller.client.0);
+    let receipt = session.execute(&change, &context, None).await.map_err(problem)?;
+    backend.private.forget_level(caller.client);
+    if let Some(position) = receipt.position {
+        backend.caught_up(position).await;
+    }
+    Ok(shown(&backend, &session).written_at(receipt.position))
+}
+
+fn session(backend: &Backend, client: ClientId) -> Session<PrivacyPolicy> {
+    Session::new(backend.runtime.clone(), PrivacyPolicy::stream(client))
+}
+
+fn shown(backend: &Backend, session: &Session<PrivacyPolicy>) -> Answer {
+    let level = session.state().call_content();
+    let effective = level.unwrap_or(backend.private.default_level());
+    Answer::data(&SettingsView {
+        call_content: level.map(ContentLevel::as_str),
+        effective_call_content: effective.as_str(),
+    })
+}

@@ -1,0 +1,81 @@
+//! How much of a call is kept once it is over.
+
+use serde::{Deserialize, Serialize};
+
+/// How much of calls is kept. What is not kept is readable to what steers the call, in no view, and to nobody once the
+/// call is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContentLevel {
+    /// All of it.
+    #[default]
+    Everything,
+    /// What was said; neither who it was nor what was keyed, nor the client's metadata, nor recordings (a voice tells
+    /// who speaks), nor carriers' webhooks in full.
+    EverythingExceptPii,
+    /// That there was a call: who, when, how long, how it ended, what it cost, and the client's metadata. Nothing of what
+    /// was said, keyed or recorded.
+    BasicAttributesOnly,
+}
+
+impl ContentLevel {
+    /// Every level.
+    pub const ALL: [ContentLevel; 3] =
+        [Self::Everything, Self::EverythingExceptPii, Self::BasicAttributesOnly];
+
+    /// Its word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Everything => "everything",
+            Self::EverythingExceptPii => "everything_except_pii",
+            Self::BasicAttributesOnly => "basic_attributes_only",
+        }
+    }
+
+    /// Whether the personal value in `field` of an event is kept. Of what is no call, everything is.
+    #[must_use]
+    pub fn keeps(self, event_type: &str, field: &str) -> bool {
+        let (category, _) = event_type.split_once('.').unwrap_or_default();
+        if self == Self::Everything || !matches!(category, "call" | "ivr_session") || field == "ip" {
+            return true;
+        }
+        match field {
+            // for either of the two: the person's voice, keys, and the carrier's own words of all that
+            "url" | "raw" | "digit" | "digits" | "input" | "value" => false,
+            "text" => self == Self::EverythingExceptPii,
+            "from" | "to" | "target" | "metadata" | "external_id" => self == Self::BasicAttributesOnly,
+            _ => false,
+        }
+    }
+}
+
+impl std::str::FromStr for ContentLevel {
+    type Err = crate::call::terms::UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|level| level.as_str() == word).ok_or(crate::call::terms::UnknownWord)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_level_keeps_what_it_says() {
+        use ContentLevel::{BasicAttributesOnly, Everything, EverythingExceptPii};
+        let kept = |event_type: &str, field: &str| {
+            [Everything, EverythingExceptPii, BasicAttributesOnly].map(|level| level.keeps(event_type, field))
+        };
+        assert_eq!(kept("call.line_transcribed", "text"), [true, true, false]);
+        assert_eq!(kept("call.received", "from"), [true, false, true]);
+        assert_eq!(kept("call.queued", "metadata"), [true, false, true]);
+        assert_eq!(kept("call.dtmf_received", "digit"), [true, false, false]);
+        assert_eq!(kept("call.recording_saved", "url"), [true, false, false]);
+        assert_eq!(kept("call.carrier_event_received", "raw"), [true, false, false]);
+        assert_eq!(kept("ivr_session.collected", "value"), [true, false, false]);
+        assert_eq!(kept("user.created", "email"), [true, true, true]);
+        assert_eq!(kept("number.added", "number"), [true, true, true]);
+    }
+}

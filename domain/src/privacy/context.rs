@@ -1,0 +1,74 @@
+//! Which person a stream is about.
+
+use crate::aggregate::Aggregate as _;
+use crate::call::terms::Direction;
+use crate::call::{Call, CallEvent};
+use crate::ids::{CallId, DeliveryId, IvrSessionId};
+use crate::ivr::session::SessionEvent;
+use crate::webhook::delivery::DeliveryEvent;
+use crate::wire::DomainEvent as _;
+
+/// Where in an event the two sides of a call stand: names of fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Side {
+    /// The person at the other end.
+    pub person: &'static str,
+    /// The client's own number.
+    pub own: &'static str,
+}
+
+/// What an event says of whom its stream is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// The event names the parties of the call itself, in these fields.
+    Parties(Side),
+    /// The stream is about whoever that call is with.
+    Call(CallId),
+    /// The stream is about whoever that session is with.
+    Session(IvrSessionId),
+    /// It says nothing.
+    Nothing,
+}
+
+/// What an event says of whom its stream is about. Its personal values need not be readable.
+#[must_use]
+pub fn about(event_type: &str, schema: u16, payload: &[u8]) -> About {
+    match event_type {
+        "call.received" | "call.leg_identified" | "call.queued" => {
+            match CallEvent::decode(event_type, schema, payload) {
+                Ok(CallEvent::Received(received)) => sides(received.direction),
+                Ok(CallEvent::LegIdentified(known)) => sides(known.direction),
+                Ok(CallEvent::Queued(_)) => sides(Direction::Outbound),
+                _ => About::Nothing,
+            }
+        }
+        "ivr_session.started" => match SessionEvent::decode(event_type, schema, payload) {
+            Ok(SessionEvent::Started(started)) => started.call.map_or(About::Nothing, About::Call),
+            _ => About::Nothing,
+        },
+        "delivery.attempted" => match DeliveryEvent::decode(event_type, schema, payload) {
+            Ok(DeliveryEvent::Attempted(attempted)) => {
+                match attempted.of.event_type.split_once('.').map_or("", |(category, _)| category) {
+                    Call::CATEGORY => About::Call(CallId(attempted.of.subject)),
+                    "ivr" | IvrSessionId::CATEGORY => About::Session(IvrSessionId(attempted.of.subject)),
+                    _ => About::Nothing,
+                }
+            }
+            _ => About::Nothing,
+        },
+        _ => About::Nothing,
+    }
+}
+
+/// Whether the person of such a stream follows from its events; of all others it is the stream itself.
+#[must_use]
+pub fn is_about_somebody(category: &str) -> bool {
+    matches!(category, Call::CATEGORY | IvrSessionId::CATEGORY | DeliveryId::CATEGORY)
+}
+
+fn sides(direction: Direction) -> About {
+    About::Parties(match direction {
+        Direction::Inbound => Side { person: "from", own: "to" },
+        Direction::Outbound => Side { person: "to", own: "from" },
+    })
+}

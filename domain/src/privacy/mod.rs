@@ -1,0 +1,18 @@
+//! Whose personal data is whose: what decides which key a value is encrypted under, and so what an erasure takes.
+//!
+//! [`whose`] names, for every personal field of every event, the person it belongs to; a field that is not named
+//! there cannot be stored. [`about`] tells which person a stream is about.
+
+pub mod content;
+mod context;
+pub mod job;
+pub mod policy;
+mod subject;
+mod whose;
+
+pub use context::{About, Side, about, is_about_somebody};
+pub use subject::Subject;
+pub use whose::{Whose, mentioned, whose};
+
+/// What stands where a value was erased, in views, exports and public events.
+pub const ERASED: &str = "[erased]";

@@ -1,0 +1,153 @@
+//! What a client wants to be kept, and what retention did.
+
+use chrono::serde::ts_microseconds as micros;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::content::ContentLevel;
+use crate::aggregate::Aggregate;
+use crate::envelope::{StreamId, Time};
+use crate::ids::ClientId;
+use crate::origin::Origin;
+use crate::wire::events;
+
+events! {
+    /// A fact of a client's policy.
+    pub enum PolicyEvent {
+        /// Another level holds, for what is written from then on.
+        Changed(PolicyChanged) = "privacy_policy.changed" v 1,
+        /// What had had its time was made unreadable.
+        RetentionRan(RetentionRan) = "privacy_policy.retention_ran" v 1,
+    }
+}
+
+/// See [`PolicyEvent::Changed`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PolicyChanged {
+    /// How much of calls is kept; `None`: what the node says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_content: Option<ContentLevel>,
+    /// From where.
+    #[serde(default, skip_serializing_if = "Origin::is_unknown")]
+    pub origin: Origin,
+    /// When.
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
+/// Of what something had had its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetentionKind {
+    /// Content of calls and sessions that are over.
+    CallContent,
+}
+
+/// See [`PolicyEvent::RetentionRan`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RetentionRan {
+    /// The run, the same if it is told twice.
+    pub run: Uuid,
+    /// Of what.
+    pub kind: RetentionKind,
+    /// How many keys were destroyed, each that of a call or session.
+    pub destroyed: u64,
+    /// When.
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
+/// What may be asked of a policy.
+#[derive(Debug, Clone)]
+pub enum PolicyCommand {
+    /// Keep so much of calls.
+    Change {
+        /// `None`: what the node says.
+        call_content: Option<ContentLevel>,
+        /// From where.
+        origin: Origin,
+        /// Now.
+        now: Time,
+    },
+    /// Take note of a run.
+    Ran(RetentionRan),
+}
+
+/// A policy refuses nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyRefusal {}
+
+/// A policy, as its rules see it.
+#[derive(Debug, Clone, Default)]
+pub struct PrivacyPolicy {
+    call_content: Option<ContentLevel>,
+    last_run: Option<Uuid>,
+}
+
+impl PrivacyPolicy {
+    /// The stream of a client's.
+    #[must_use]
+    pub fn stream(client: ClientId) -> StreamId {
+        StreamId::new(Self::CATEGORY, client.0)
+    }
+
+    /// How much of calls is kept; `None`: what the node says.
+    #[must_use]
+    pub fn call_content(&self) -> Option<ContentLevel> {
+        self.call_content
+    }
+}
+
+impl Aggregate for PrivacyPolicy {
+    const CATEGORY: &'static str = "privacy_policy";
+    type Command = PolicyCommand;
+    type Event = PolicyEvent;
+    type Refusal = PolicyRefusal;
+
+    fn decide(&self, command: &PolicyCommand) -> Result<Vec<PolicyEvent>, PolicyRefusal> {
+        Ok(match command.clone() {
+            PolicyCommand::Change { call_content, .. } if call_content == self.call_content => vec![],
+            PolicyCommand::Change { call_content, origin, now } => {
+                vec![PolicyChanged { call_content, origin, at: now }.into()]
+            }
+            PolicyCommand::Ran(ran) if self.last_run == Some(ran.run) => vec![],
+            PolicyCommand::Ran(ran) => vec![ran.into()],
+        })
+    }
+
+    fn evolve(&mut self, event: &PolicyEvent) {
+        match event {
+            PolicyEvent::Changed(changed) => self.call_content = changed.call_content,
+            PolicyEvent::RetentionRan(ran) => self.last_run = Some(ran.run),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::calls::at;
+    use crate::testing::scenario::scenario;
+
+    #[test]
+    fn a_level_is_changed_when_it_really_changes_and_a_run_is_told_once() {
+        let change = |call_content, seconds| PolicyCommand::Change {
+            call_content,
+            origin: Origin::default(),
+            now: at(seconds),
+        };
+        let basic = Some(ContentLevel::BasicAttributesOnly);
+        let fact = PolicyChanged { call_content: basic, origin: Origin::default(), at: at(1) };
+        scenario::<PrivacyPolicy>().when(change(None, 1)).then_nothing();
+        let there = scenario::<PrivacyPolicy>().when(change(basic, 1)).then([fact.into()]).and();
+        there.clone().when(change(basic, 2)).then_nothing();
+        let ran = RetentionRan {
+            run: Uuid::from_u128(1),
+            kind: RetentionKind::CallContent,
+            destroyed: 3,
+            at: at(3),
+        };
+        let there = there.when(PolicyCommand::Ran(ran.clone())).then([ran.clone().into()]).and();
+        there.when(PolicyCommand::Ran(ran)).then_nothing();
+    }
+}

@@ -1,0 +1,109 @@
+//! The table of personal fields.
+
+use super::Subject;
+
+/// Whose a personal value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// The party it names; if it names none, as [`Whose::Person`].
+    Party,
+    /// The person the stream is about: the other party of the call, never the client's own number. If nobody is
+    /// known, the stream's own subject.
+    Person,
+    /// The person the stream is about and everybody else whose number stands in it: whoever of them is erased, it
+    /// is gone.
+    Mentioned,
+    /// Whoever did what the event tells.
+    Actor,
+    /// The user whose stream it is.
+    User,
+}
+
+/// Whose the personal value in `field` of an event is, by the name of the innermost field. `None`: the field is not
+/// known to be personal, and must not be stored.
+#[must_use]
+pub fn whose(event_type: &str, field: &str) -> Option<Whose> {
+    Some(match (event_type, field) {
+        ("call.received" | "call.leg_identified" | "call.queued", "from" | "to") => Whose::Party,
+        ("call.transfer_requested", "to") => Whose::Party,
+        ("call.carrier_event_received" | "carrier_event.received", "raw") => Whose::Mentioned,
+        ("call.queued" | "call.metadata_changed", "metadata") => Whose::Person,
+        ("call.speech_requested" | "call.gather_requested" | "call.line_transcribed", "text") => {
+            Whose::Person
+        }
+        ("call.dtmf_requested" | "call.digits_gathered" | "call.ivr_notified", "digits") => Whose::Person,
+        ("call.dtmf_received" | "call.ivr_notified", "digit") => Whose::Person,
+        ("call.recording_saved", "url") => Whose::Person,
+
+        ("ivr_session.started", "external_id") => Whose::Person,
+        ("ivr_session.digits_heard", "digits") => Whose::Person,
+        ("ivr_session.step_taken", "input") => Whose::Person,
+        ("ivr_session.collected", "value") => Whose::Person,
+        // a party, an agent or a text
+        ("ivr_session.ended", "target") => Whose::Party,
+        ("ivr_session.transfer_requested" | "ivr_session.webhook_answered", "to") => Whose::Party,
+        ("ivr_session.collect_began" | "ivr_session.webhook_requested", "to") => Whose::Party,
+        ("ivr_menu.created" | "ivr_menu.updated", "to") => Whose::Party,
+        ("number.added", "number") => Whose::Party,
+
+        ("delivery.attempted", "body" | "sent") => Whose::Mentioned,
+        ("user.created", "email") => Whose::User,
+        // where somebody was who did something over REST
+        (_, "ip") => Whose::Actor,
+        _ => return None,
+    })
+}
+
+/// The most other parties a value is taken to mention.
+const MOST: usize = 4;
+
+/// Everybody whose number stands in the text: `+` and 7 to 15 digits, at the beginning of a JSON string, a SIP
+/// address or a `tel:` one. At most four, in the order they come.
+#[must_use]
+pub fn mentioned(text: &[u8]) -> Vec<Subject> {
+    let mut found: Vec<Subject> = Vec::new();
+    let mut at = 0;
+    while let Some(next) = text[at..].iter().position(|&byte| byte == b'+') {
+        let plus = at + next;
+        let digits = text[plus + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let end = plus + 1 + digits;
+        at = end.max(plus + 1);
+        let begins = plus == 0 || matches!(text[plus - 1], b'"' | b':' | b'\'' | b' ' | b'<' | b'=');
+        let ends = !text.get(end).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'/');
+        let number = std::str::from_utf8(&text[plus..end]).ok().filter(|_| begins && ends);
+        let Some(subject) = number.and_then(|number| number.parse::<crate::phone::E164>().ok()) else {
+            continue;
+        };
+        let subject = Subject::Party(subject.as_str().to_owned());
+        if !found.contains(&subject) {
+            found.push(subject);
+        }
+        if found.len() == MOST {
+            break;
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_a_body_are_found_and_what_only_looks_like_one_is_not() {
+        let body = br#"{"from":"+12025550100","to":"sip:+12025550101@x","again":"+12025550100",
+            "time":"2026-01-01T00:00:00+02:00","state":"dm94+1234567890abc","short":"+123"}"#;
+        let number = |text: &str| Subject::Party(text.to_owned());
+        assert_eq!(mentioned(body), [number("+12025550100"), number("+12025550101")]);
+        assert_eq!(mentioned(b""), []);
+        let many: String = (0..9).map(|n| format!("\"+1202555010{n}\" ")).collect();
+        assert_eq!(mentioned(many.as_bytes()).len(), MOST);
+    }
+
+    #[test]
+    fn a_field_that_is_not_in_the_table_belongs_to_nobody() {
+        assert_eq!(whose("call.received", "from"), Some(Whose::Party));
+        assert_eq!(whose("call.received", "text"), None);
+        assert_eq!(whose("call.teleported", "to"), None);
+    }
+}

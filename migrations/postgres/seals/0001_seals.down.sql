@@ -1,0 +1,3 @@
+DROP TABLE seal_heads;
+DROP FUNCTION refuse_to_change_a_head();
+DROP TABLE seal_tiles;

@@ -1,0 +1,2 @@
+DROP TABLE seal_heads;
+DROP TABLE seal_tiles;

@@ -1,0 +1,15 @@
+//! How things went: figures over a time, from the sums the views keep.
+
+mod figures;
+mod menu;
+mod overview;
+mod queries;
+mod series;
+
+pub use menu::{ChoiceCount, MenuFigures, OutcomeCount};
+pub use overview::{
+    CallFigures, ConversationFigures, DurationFigures, EndReasonCount, IvrFigures, LatencyFigures, Overview,
+    WebhookFigures,
+};
+pub use queries::{AnalyticsQueries, MOST_TALLIES, Period, Range};
+pub use series::{Grouping, Metric, Point, Series};

@@ -1,0 +1,40 @@
+//! What a call adds to the sums of the hour in which it began.
+
+use domain::call::terms::{Direction, Status};
+
+use super::fold::CallRow;
+use crate::tally::{Contribution, Counts};
+
+/// What a call adds, under its agent.
+pub(super) fn count(row: &CallRow) -> Contribution {
+    let view = &row.view;
+    let mut counts = Counts::default();
+    counts.one("calls");
+    counts.one(match view.direction {
+        Direction::Inbound => "direction:inbound",
+        Direction::Outbound => "direction:outbound",
+    });
+    if view.answered_at.is_some() {
+        counts.one("answered");
+    }
+    match view.status {
+        Status::Ended => counts.one("status:ended"),
+        Status::Failed => counts.one("status:failed"),
+        _ => {}
+    }
+    if let (Some(reason), Some(fault)) = (view.end_reason, view.fault) {
+        counts.one(format!("end:{}:{}", reason.as_str(), fault.as_str()));
+    }
+    if let Some(duration) = view.duration_ms {
+        counts.value("duration_ms", duration);
+    }
+    if let Some(cost) = &view.cost {
+        counts.number(format!("cost:{}", cost.currency), cost.amount_micros);
+    }
+    Contribution {
+        client: row.client,
+        at: view.created_at,
+        subject: view.agent_id.map(|agent| agent.0),
+        counts,
+    }
+}

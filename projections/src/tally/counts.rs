@@ -1,0 +1,249 @@
+//! Numbers under names, and where they are added up.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use chrono::{DurationRound as _, TimeDelta};
+use domain::envelope::{Position, Time};
+use domain::ids::ClientId;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::sketch::Sketch;
+use crate::view::Row;
+
+/// The name of a number: `calls`, or with a value of a closed set after it, `end:caller_hangup:none`.
+type Name = Cow<'static, str>;
+
+/// Numbers and distributions by name. What comes to nothing is left out, so that equal sums are equal bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Whole numbers.
+    #[serde(rename = "n", default, skip_serializing_if = "BTreeMap::is_empty")]
+    numbers: BTreeMap<Name, i64>,
+    /// Distributions.
+    #[serde(rename = "s", default, skip_serializing_if = "BTreeMap::is_empty")]
+    sketches: BTreeMap<Name, Sketch>,
+}
+
+impl Counts {
+    /// Adds to a number.
+    pub fn number(&mut self, name: impl Into<Name>, by: i64) {
+        if by != 0 {
+            *self.numbers.entry(name.into()).or_default() += by;
+        }
+    }
+
+    /// Adds one to a number.
+    pub fn one(&mut self, name: impl Into<Name>) {
+        self.number(name, 1);
+    }
+
+    /// Adds a value to a number and to the distribution of the same name.
+    pub fn value(&mut self, name: &'static str, value: u64) {
+        self.number(name, i64::try_from(value).unwrap_or(i64::MAX));
+        self.sketches.entry(name.into()).or_default().record(value);
+    }
+
+    /// Adds others, `times` over; takes them back with -1.
+    pub fn add(&mut self, other: &Self, times: i64) {
+        for (name, by) in &other.numbers {
+            *self.numbers.entry(name.clone()).or_default() += by * times;
+        }
+        self.numbers.retain(|_, number| *number != 0);
+        for (name, sketch) in &other.sketches {
+            self.sketches.entry(name.clone()).or_default().add(sketch, times);
+        }
+        self.sketches.retain(|_, sketch| !sketch.is_empty());
+    }
+
+    /// Whether all of it comes to nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty() && self.sketches.is_empty()
+    }
+
+    /// A number; 0 if nothing was counted under the name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> i64 {
+        self.numbers.get(name).copied().unwrap_or(0)
+    }
+
+    /// The numbers whose names begin with `family` and a colon: what comes after it, and the number.
+    pub fn family<'c>(&'c self, family: &'c str) -> impl Iterator<Item = (&'c str, i64)> + 'c {
+        let after = move |name: &'c str| name.strip_prefix(family)?.strip_prefix(':');
+        self.numbers.iter().filter_map(move |(name, number)| Some((after(name)?, *number)))
+    }
+
+    /// A distribution, if anything was recorded in it.
+    #[must_use]
+    pub fn sketch(&self, name: &str) -> Option<&Sketch> {
+        self.sketches.get(name)
+    }
+}
+
+/// Which view counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Counted {
+    /// Calls, by agent.
+    Calls,
+    /// What callers do in menus, by menu.
+    Ivr,
+    /// Attempts of webhooks, by endpoint.
+    Webhooks,
+}
+
+impl Counted {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Calls, Self::Ivr, Self::Webhooks];
+
+    /// The view's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Calls => "calls",
+            Self::Ivr => "ivr_sessions",
+            Self::Webhooks => "webhook_endpoints",
+        }
+    }
+
+    /// By the view's name.
+    #[must_use]
+    pub fn of_view(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|counted| counted.as_str() == name)
+    }
+}
+
+/// How long what is added up lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Span {
+    /// An hour.
+    Hour,
+    /// A day, in UTC.
+    Day,
+}
+
+impl Span {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Hour, Self::Day];
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+        }
+    }
+
+    /// How long it is.
+    #[must_use]
+    pub const fn length(self) -> TimeDelta {
+        match self {
+            Self::Hour => TimeDelta::hours(1),
+            Self::Day => TimeDelta::days(1),
+        }
+    }
+
+    /// When the one that holds `at` begins.
+    #[must_use]
+    pub fn begin(self, at: Time) -> Time {
+        at.duration_trunc(self.length()).unwrap_or(at)
+    }
+}
+
+/// Where something is added up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TallyKey {
+    /// By which view.
+    pub counted: Counted,
+    /// For whom.
+    pub client: ClientId,
+    /// Over how long.
+    pub span: Span,
+    /// From when.
+    pub bucket: Time,
+    /// Of what: an agent, a menu, an endpoint; the nil UUID for none.
+    pub subject: Uuid,
+}
+
+/// A sum.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// Where it belongs.
+    pub key: TallyKey,
+    /// The last event that changed it.
+    pub position: Position,
+    /// What it is.
+    pub counts: Counts,
+}
+
+impl Row for Tally {
+    type Key = TallyKey;
+
+    fn key(&self) -> TallyKey {
+        self.key
+    }
+}
+
+/// What is to be added to the sums of an hour and of its day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contribution {
+    /// For whom.
+    pub client: ClientId,
+    /// When it happened.
+    pub at: Time,
+    /// Of what, if of anything.
+    pub subject: Option<Uuid>,
+    /// What.
+    pub counts: Counts,
+}
+
+impl Contribution {
+    /// Where it is added.
+    pub(super) fn keys(&self, counted: Counted) -> [TallyKey; 2] {
+        Span::ALL.map(|span| TallyKey {
+            counted,
+            client: self.client,
+            span,
+            bucket: span.begin(self.at),
+            subject: self.subject.unwrap_or_default(),
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails panics")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_to_nothing_leaves_nothing() {
+        let mut counts = Counts::default();
+        counts.one("calls");
+        counts.value("duration_ms", 1_234);
+        let whole = counts.clone();
+        counts.add(&whole, 1);
+        assert_eq!((counts.get("calls"), counts.get("duration_ms")), (2, 2_468));
+        counts.add(&whole, -2);
+        assert!(counts.is_empty());
+        assert_eq!(serde_json::to_string(&counts).unwrap(), "{}");
+    }
+
+    #[test]
+    fn families_are_told_apart() {
+        let mut counts = Counts::default();
+        for name in ["end:busy:none", "end:unknown:platform", "ended", "endless:x"] {
+            counts.one(name);
+        }
+        let family: Vec<_> = counts.family("end").collect();
+        assert_eq!(family, [("busy:none", 1), ("unknown:platform", 1)]);
+    }
+
+    #[test]
+    fn hours_and_days_begin_in_utc() {
+        let at: Time = "2026-11-21T17:59:59.999999Z".parse().unwrap();
+        assert_eq!(Span::Hour.begin(at), "2026-11-21T17:00:00Z".parse::<Time>().unwrap());
+        assert_eq!(Span::Day.begin(at), "2026-11-21T00:00:00Z".parse::<Time>().unwrap());
+    }
+}

@@ -1,0 +1,118 @@
+//! How values are distributed, in little room.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Values below this have a bin each; above, there are as many bins between each two powers of two.
+const EXACT: u64 = 64;
+const BITS: u32 = EXACT.ilog2();
+
+/// A distribution of whole numbers: how many fell into each of some hundred bins, which grow with the value, as in an
+/// HDR histogram. A value read back is off by less than 1 part in 64. Two are merged by adding them up, and what was
+/// added can be taken back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sketch(BTreeMap<u16, i64>);
+
+fn bin(value: u64) -> u16 {
+    let shift = value.max(1).ilog2().saturating_sub(BITS);
+    // at most 58 shifts of 64 bins, and the first two powers share theirs
+    u16::try_from((u64::from(shift) << BITS) + (value >> shift)).unwrap_or(u16::MAX)
+}
+
+/// The middle of a bin.
+fn value(bin: u16) -> u64 {
+    let bin = u64::from(bin);
+    let shift = (bin >> BITS).saturating_sub(1);
+    let low = bin - (shift << BITS);
+    (low << shift) + (1 << shift >> 1)
+}
+
+impl Sketch {
+    /// Adds a value.
+    pub fn record(&mut self, value: u64) {
+        *self.0.entry(bin(value)).or_default() += 1;
+    }
+
+    /// Adds another distribution, `times` over; takes it back with -1.
+    pub fn add(&mut self, other: &Self, times: i64) {
+        for (bin, count) in &other.0 {
+            *self.0.entry(*bin).or_default() += count * times;
+        }
+        self.0.retain(|_, count| *count != 0);
+    }
+
+    /// How many values there are.
+    #[must_use]
+    pub fn count(&self) -> i64 {
+        self.0.values().sum()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The value that so many of all values, from 0 to 1, do not exceed. `None` of nothing.
+    #[must_use]
+    pub fn quantile(&self, share: f64) -> Option<u64> {
+        let rank = (share * self.count() as f64).ceil().max(1.0) as i64;
+        let mut below = 0;
+        let reached = |(bin, count): (&u16, &i64)| {
+            below += count;
+            (below >= rank).then_some(*bin)
+        };
+        self.0.iter().find_map(reached).map(value)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails panics")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_back_is_off_by_less_than_one_part_in_64() {
+        for exponent in 0..63 {
+            for offset in [0, 1, 3] {
+                let wanted = (1_u64 << exponent) + offset * (1 << exponent) / 7;
+                let mut sketch = Sketch::default();
+                sketch.record(wanted);
+                let read = sketch.quantile(0.5).unwrap();
+                assert!(read.abs_diff(wanted) * 64 <= wanted, "{wanted} became {read}");
+            }
+        }
+        assert_eq!(Sketch::default().quantile(0.5), None);
+    }
+
+    #[test]
+    fn bins_are_in_the_order_of_their_values() {
+        let bins: Vec<_> = (0..5_000).chain((5_000..5_000_000).step_by(997)).map(bin).collect();
+        assert!(bins.is_sorted());
+        assert!(bin(u64::MAX) > bin(u64::MAX / 2));
+    }
+
+    #[test]
+    fn quantiles_are_those_of_the_values() {
+        let mut sketch = Sketch::default();
+        (1..=1_000).for_each(|value| sketch.record(value * 10));
+        for (share, wanted) in [(0.0, 10), (0.5, 5_000), (0.95, 9_500), (0.99, 9_900), (1.0, 10_000)] {
+            let read = sketch.quantile(share).unwrap();
+            assert!(read.abs_diff(wanted) * 50 <= wanted, "{share}: {read}");
+        }
+    }
+
+    #[test]
+    fn what_was_added_can_be_taken_back_without_a_trace() {
+        let (mut one, mut other) = (Sketch::default(), Sketch::default());
+        one.record(7);
+        (0..100).for_each(|value| other.record(value * value));
+        let before = one.clone();
+        one.add(&other, 1);
+        assert_eq!(one.count(), 101);
+        one.add(&other, -1);
+        assert_eq!(one, before);
+    }
+}

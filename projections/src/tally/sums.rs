@@ -1,0 +1,42 @@
+//! What a batch of facts changes in the sums.
+
+use std::collections::BTreeMap;
+
+use domain::envelope::Position;
+
+use super::counts::{Contribution, Counted, Counts, TallyKey};
+
+/// What a sum changes by.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) position: Position,
+    pub(crate) by: Counts,
+}
+
+/// Changes of sums, by where they belong.
+#[derive(Debug)]
+pub(crate) struct Sums {
+    counted: Counted,
+    changes: BTreeMap<TallyKey, Change>,
+}
+
+impl Sums {
+    pub(crate) fn of(counted: Counted) -> Self {
+        Self { counted, changes: BTreeMap::new() }
+    }
+
+    /// Adds a contribution, or with -1 takes it back, because of the event at `position`.
+    pub(crate) fn add(&mut self, contribution: &Contribution, times: i64, position: Position) {
+        for key in contribution.keys(self.counted) {
+            let change = self.changes.entry(key).or_insert(Change { position, by: Counts::default() });
+            change.by.add(&contribution.counts, times);
+            change.position = change.position.max(position);
+        }
+    }
+
+    /// What changes in the end.
+    pub(crate) fn changes(mut self) -> BTreeMap<TallyKey, Change> {
+        self.changes.retain(|_, change| !change.by.is_empty());
+        self.changes
+    }
+}

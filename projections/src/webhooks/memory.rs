@@ -1,0 +1,136 @@
+//! Resources as they are with a fact: remembered from fact to fact, looked up in the log otherwise.
+
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use domain::envelope::{Position, Recorded, Version};
+use domain::ports::event_store::{Direction, EventStore, ReadError};
+use domain::ports::webhooks::PublishError;
+use domain::webhook::public::PublicEvent;
+use domain::wire::DecodeError;
+use lru::LruCache;
+use uuid::Uuid;
+
+use super::public::{Telling, body};
+use super::told::Told;
+use crate::view::At;
+
+const PAGE: usize = 512;
+
+/// A resource as far as its events were read.
+#[derive(Debug)]
+struct Known<V: Told> {
+    version: Version,
+    row: Option<V::Row>,
+}
+
+impl<V: Told> Default for Known<V> {
+    fn default() -> Self {
+        Self { version: Version::NONE, row: None }
+    }
+}
+
+impl<V: Told> Known<V> {
+    fn take(&mut self, fact: &Recorded) -> Result<(), DecodeError> {
+        if let Some((_, meaning)) = V::read(fact)? {
+            V::apply(&mut self.row, &At::from(fact), meaning);
+        }
+        self.version = fact.version;
+        Ok(())
+    }
+}
+
+/// The resources of a view.
+#[derive(Debug)]
+pub(super) struct Memory<V: Told>(Mutex<LruCache<Uuid, Known<V>>>);
+
+impl<V: Told> Default for Memory<V> {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(NonZeroUsize::new(V::REMEMBERED).unwrap_or(NonZeroUsize::MIN))))
+    }
+}
+
+fn unreadable(position: Position) -> impl FnOnce(DecodeError) -> PublishError {
+    move |error| PublishError::Event { position, error }
+}
+
+impl<V: Told> Memory<V> {
+    fn known(&self) -> MutexGuard<'_, LruCache<Uuid, Known<V>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets what is remembered.
+    pub(super) fn forget(&self) {
+        self.known().clear();
+    }
+
+    /// Takes the next fact of a resource; what is told of it.
+    pub(super) async fn take(
+        &self,
+        log: &dyn EventStore,
+        fact: &Recorded,
+    ) -> Result<Option<PublicEvent>, PublishError> {
+        let follows = self.follow(fact)?;
+        if !V::is_told(&fact.event_type) {
+            return Ok(None);
+        }
+        if !follows {
+            let known = look_up(log, fact).await?;
+            self.known().put(fact.stream.id(), known);
+        }
+        self.known().get(&fact.stream.id()).map_or(Ok(None), |known| tell(fact, known))
+    }
+
+    /// Applies the fact to what is known of its resource, if that is everything before it.
+    fn follow(&self, fact: &Recorded) -> Result<bool, PublishError> {
+        let mut all = self.known();
+        let id = fact.stream.id();
+        if fact.version == Version(1) {
+            all.put(id, Known::default());
+        }
+        match all.get_mut(&id) {
+            Some(known) if known.version.0 + 1 == fact.version.0 => {
+                known.take(fact).map_err(unreadable(fact.position))?;
+                Ok(true)
+            }
+            _ => {
+                all.pop(&id);
+                Ok(false)
+            }
+        }
+    }
+}
+
+/// What the resource was with the fact, by its whole history up to there.
+async fn look_up<V: Told>(log: &dyn EventStore, fact: &Recorded) -> Result<Known<V>, PublishError> {
+    let mut known = Known::default();
+    while known.version < fact.version {
+        let page = log.read_stream(&fact.stream, known.version, Direction::Forwards, PAGE).await?;
+        if page.is_empty() {
+            let detail = format!("{} ends before version {}", fact.stream, fact.version);
+            return Err(ReadError::Damaged { position: fact.position, detail }.into());
+        }
+        for before in page.iter().take_while(|before| before.version <= fact.version) {
+            known.take(before).map_err(unreadable(before.position))?;
+        }
+    }
+    Ok(known)
+}
+
+fn tell<V: Told>(fact: &Recorded, known: &Known<V>) -> Result<Option<PublicEvent>, PublishError> {
+    let Some(row) = &known.row else { return Ok(None) };
+    let Some(name) = V::name(&fact.event_type, row) else { return Ok(None) };
+    let instead = V::instead(fact, row).map_err(unreadable(fact.position))?;
+    let body = body::<V>(name, Telling::from(fact), row, instead)
+        .map_err(|error| PublishError::Body { position: fact.position, reason: error.to_string() })?;
+    Ok(Some(PublicEvent {
+        id: fact.id,
+        client: fact.client_id,
+        position: fact.position,
+        event_type: name.to_owned(),
+        subject: fact.stream.id(),
+        agent: V::agent(row),
+        at: fact.recorded_at,
+        body,
+    }))
+}

@@ -1,0 +1,177 @@
+//! Which facts are told, and what they are called in public.
+
+use domain::aggregate::Aggregate as _;
+use domain::call::terms::Status;
+use domain::conversation::ConversationEvent;
+use domain::envelope::Recorded;
+use domain::ids::{AgentId, CallId, ConversationId};
+use domain::ivr::session::IvrSession;
+use domain::wire::{DecodeError, DomainEvent as _};
+use serde_json::Value;
+
+use super::occurrences::{ErrorView, FunctionView};
+use crate::agents::{AgentRow, Agents};
+use crate::calls::{CallRow, Calls};
+use crate::conversations::{ConversationRow, Conversations};
+use crate::ivr_sessions::{IvrSessions, SessionRow};
+use crate::view::{Shown, View};
+
+/// A view whose resources clients are told of.
+pub(super) trait Told: View<Row: Shown> {
+    /// The category of its streams, and what its resources are called as a subject.
+    const CATEGORY: &'static str;
+    /// Resources remembered between their events: with a kilobyte or two each, some tens of megabytes at most.
+    const REMEMBERED: usize;
+
+    /// Whether such facts are told.
+    fn is_told(event_type: &str) -> bool;
+
+    /// What the fact that made the row what it is is called in public.
+    fn name(event_type: &str, row: &Self::Row) -> Option<&'static str>;
+
+    /// The resource's id, as clients see it.
+    fn subject(row: &Self::Row) -> String;
+
+    /// What is told in place of the resource, of a fact that is something of its own.
+    ///
+    /// # Errors
+    /// When the fact cannot be read.
+    fn instead(_: &Recorded, _: &Self::Row) -> Result<Option<Value>, DecodeError> {
+        Ok(None)
+    }
+
+    /// The agent that has to do with it.
+    fn agent(row: &Self::Row) -> Option<AgentId>;
+}
+
+impl Told for Calls {
+    const CATEGORY: &'static str = CallId::CATEGORY;
+    const REMEMBERED: usize = 20_000;
+
+    fn is_told(event_type: &str) -> bool {
+        matches!(
+            event_type,
+            "call.received"
+                | "call.queued"
+                | "call.ringing"
+                | "call.answered"
+                | "call.recording_saved"
+                | "call.ended"
+        )
+    }
+
+    fn name(event_type: &str, row: &CallRow) -> Option<&'static str> {
+        Some(match event_type {
+            "call.received" | "call.queued" => "call.started",
+            "call.ringing" => "call.ringing",
+            "call.answered" => "call.answered",
+            "call.recording_saved" => "call.recording_ready",
+            "call.ended" if row.view.status == Status::Failed => "call.failed",
+            "call.ended" => "call.ended",
+            _ => return None,
+        })
+    }
+
+    fn subject(row: &CallRow) -> String {
+        row.view.id.to_string()
+    }
+
+    fn agent(row: &CallRow) -> Option<AgentId> {
+        row.view.agent_id
+    }
+}
+
+impl Told for IvrSessions {
+    const CATEGORY: &'static str = IvrSession::CATEGORY;
+    const REMEMBERED: usize = 10_000;
+
+    fn is_told(event_type: &str) -> bool {
+        event_type == "ivr_session.ended"
+    }
+
+    fn name(event_type: &str, _: &SessionRow) -> Option<&'static str> {
+        Self::is_told(event_type).then_some("ivr.completed")
+    }
+
+    fn subject(row: &SessionRow) -> String {
+        row.view.id.to_string()
+    }
+
+    fn agent(_: &SessionRow) -> Option<AgentId> {
+        None
+    }
+}
+
+impl Told for Agents {
+    const CATEGORY: &'static str = AgentId::CATEGORY;
+    const REMEMBERED: usize = 5_000;
+
+    fn is_told(event_type: &str) -> bool {
+        matches!(event_type, "agent.updated" | "agent.deployed")
+    }
+
+    fn name(event_type: &str, _: &AgentRow) -> Option<&'static str> {
+        match event_type {
+            "agent.updated" => Some("agent.updated"),
+            "agent.deployed" => Some("agent.deployed"),
+            _ => None,
+        }
+    }
+
+    fn subject(row: &AgentRow) -> String {
+        row.view.id.to_string()
+    }
+
+    fn agent(row: &AgentRow) -> Option<AgentId> {
+        Some(row.view.id)
+    }
+}
+
+impl Told for Conversations {
+    const CATEGORY: &'static str = ConversationId::CATEGORY;
+    const REMEMBERED: usize = 20_000;
+
+    fn is_told(event_type: &str) -> bool {
+        matches!(
+            event_type,
+            "conversation.turn_completed"
+                | "conversation.turn_failed"
+                | "conversation.function_executed"
+                | "conversation.ended"
+        )
+    }
+
+    fn name(event_type: &str, _: &ConversationRow) -> Option<&'static str> {
+        match event_type {
+            "conversation.turn_completed" => Some("conversation.updated"),
+            "conversation.turn_failed" => Some("error.occurred"),
+            "conversation.function_executed" => Some("function.executed"),
+            "conversation.ended" => Some("conversation.ended"),
+            _ => None,
+        }
+    }
+
+    fn subject(row: &ConversationRow) -> String {
+        row.view.id.to_string()
+    }
+
+    fn instead(fact: &Recorded, row: &ConversationRow) -> Result<Option<Value>, DecodeError> {
+        if !matches!(&*fact.event_type, "conversation.turn_failed" | "conversation.function_executed") {
+            return Ok(None);
+        }
+        let (id, agent) = (row.view.id, row.view.agent_id);
+        let value = match ConversationEvent::decode(&fact.event_type, fact.schema, &fact.payload)? {
+            ConversationEvent::FunctionExecuted(fact) => {
+                serde_json::to_value(FunctionView::of(id, agent, fact))
+            }
+            ConversationEvent::TurnFailed(fact) => serde_json::to_value(ErrorView::of(id, agent, &fact)),
+            _ => return Ok(None),
+        };
+        // plain structs always serialise
+        Ok(value.ok())
+    }
+
+    fn agent(row: &ConversationRow) -> Option<AgentId> {
+        row.view.agent_id
+    }
+}
