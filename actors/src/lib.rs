@@ -7,6 +7,7 @@
 pub mod call;
 pub mod carrier;
 pub mod context;
+pub mod conversation;
 pub mod directory;
 pub mod history;
 pub mod ivr;

@@ -7,10 +7,12 @@ pub mod http;
 pub mod ids;
 pub mod ivr_webhook;
 pub mod keys;
+pub mod llm;
 pub mod privacy;
 pub mod read_models;
 pub mod seals;
 pub mod telephony;
+pub mod tools;
 pub mod webhooks;
 
 #[cfg(feature = "testing")]

@@ -107,6 +107,10 @@ ids! {
     AgentId = "agt" in "agent";
     /// A conversation.
     ConversationId = "conv" in "conversation";
+    /// A message of a conversation. It has no stream of its own.
+    MessageId = "msg" in "message";
+    /// Something an agent can have done by a client's own system.
+    ToolId = "tool" in "tool";
     /// Where a client's events are delivered to.
     EndpointId = "whe" in "webhook_endpoint";
     /// One event on its way to one endpoint.

@@ -3,12 +3,14 @@
 //! This crate refuses to know I/O, clocks, randomness and async runtimes: what a rule needs arrives in its
 //! command, and what should happen in the world leaves as data.
 
+pub mod agent;
 pub mod aggregate;
 pub mod api_key;
 pub mod call;
 pub mod carrier_event;
 pub mod claim;
 pub mod client;
+pub mod conversation;
 pub mod envelope;
 pub mod history;
 pub mod ids;
@@ -16,6 +18,7 @@ pub mod ivr;
 pub mod leg;
 pub mod login;
 pub mod merkle;
+pub mod model;
 pub mod money;
 pub mod number;
 pub mod origin;
@@ -26,6 +29,7 @@ pub mod privacy;
 pub mod provider;
 #[cfg(any(test, feature = "conformance"))]
 pub mod testing;
+pub mod tool;
 pub mod user;
 pub mod webhook;
 pub mod wire;

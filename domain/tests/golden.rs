@@ -16,16 +16,20 @@
 mod msgpack;
 #[path = "golden/specimens.rs"]
 mod specimens;
+#[path = "golden/talk.rs"]
+mod talk;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::path::PathBuf;
 
+use domain::agent::AgentEvent;
 use domain::api_key::{ApiKeyEvent, KeyUsageEvent};
 use domain::call::CallEvent;
 use domain::carrier_event::CarrierInboxEvent;
 use domain::claim::ClaimEvent;
 use domain::client::ClientEvent;
+use domain::conversation::ConversationEvent;
 use domain::history::ExportEvent;
 use domain::ivr::menu::MenuEvent;
 use domain::ivr::session::SessionEvent;
@@ -36,6 +40,7 @@ use domain::privacy::job::PrivacyJobEvent;
 use domain::privacy::policy::PolicyEvent;
 use domain::privacy::whose;
 use domain::provider::ProviderEvent;
+use domain::tool::ToolEvent;
 use domain::user::UserEvent;
 use domain::webhook::delivery::DeliveryEvent;
 use domain::webhook::endpoint::EndpointEvent;
@@ -69,6 +74,9 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<LoginEvent>(specimens::login());
     proof.prove::<EndpointEvent>(specimens::endpoint());
     proof.prove::<DeliveryEvent>(specimens::delivery());
+    proof.prove::<AgentEvent>(talk::agent());
+    proof.prove::<ToolEvent>(talk::tool());
+    proof.prove::<ConversationEvent>(talk::conversation());
     proof.prove::<PrivacyJobEvent>(specimens::privacy_job());
     proof.prove::<PolicyEvent>(specimens::privacy_policy());
     proof.prove::<LegEvent>(specimens::leg_bound());

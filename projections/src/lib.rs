@@ -4,11 +4,13 @@
 //! it has come, and rebuilds it without downtime. Where rows are kept is behind the traits in [`store`], and
 //! what can be asked of them behind one small `…Queries` trait a view.
 
+pub mod agents;
 pub mod analytics;
 pub mod api_keys;
 pub mod audit_log;
 pub mod calls;
 pub mod clients;
+pub mod conversations;
 pub mod edge;
 pub mod ivr_menus;
 pub mod ivr_sessions;
@@ -17,6 +19,7 @@ pub mod page;
 pub mod runner;
 pub mod store;
 pub mod tally;
+pub mod tools;
 pub mod transcripts;
 pub mod users;
 pub mod view;
@@ -35,6 +38,9 @@ pub trait Queries:
     + users::UserQueries
     + audit_log::AuditQueries
     + webhooks::WebhookQueries
+    + agents::AgentQueries
+    + tools::ToolQueries
+    + conversations::ConversationQueries
     + analytics::AnalyticsQueries
 {
 }
@@ -51,6 +57,9 @@ impl<T> Queries for T where
         + users::UserQueries
         + audit_log::AuditQueries
         + webhooks::WebhookQueries
+        + agents::AgentQueries
+        + tools::ToolQueries
+        + conversations::ConversationQueries
         + analytics::AnalyticsQueries
 {
 }

@@ -7,14 +7,17 @@ use domain::envelope::Position;
 use domain::ports::StoreUnavailable;
 use domain::ports::lease::{Lease, Leases};
 
+use crate::agents::AgentRow;
 use crate::api_keys::ApiKeyRow;
 use crate::audit_log::AuditRow;
 use crate::calls::CallRow;
 use crate::clients::ClientRow;
+use crate::conversations::{ConversationRow, MessageRow};
 use crate::ivr_menus::MenuRow;
 use crate::ivr_sessions::SessionRow;
 use crate::numbers::NumberRow;
 use crate::tally::{Counted, Tally, TallyKey};
+use crate::tools::ToolRow;
 use crate::transcripts::LineRow;
 use crate::users::UserRow;
 use crate::view::Row;
@@ -202,6 +205,10 @@ pub trait ViewStore:
     + ViewRows<EndpointRow>
     + ViewRows<MenuRow>
     + ViewRows<SessionRow>
+    + ViewRows<AgentRow>
+    + ViewRows<ToolRow>
+    + ViewRows<ConversationRow>
+    + ViewRows<MessageRow>
     + Tallies
     + Leases
 {

@@ -112,6 +112,11 @@ async fn things(world: &World) -> Result<BTreeMap<&'static str, String>> {
     let account = json!({"provider": "telnyx", "api_key": "KEY_of_a_client",
         "settings": {"connection_id": "1"}});
     world.api.patch("/api/v1/auth/providers/telephony", None, account).await?.data()?;
+    let agent = id(world.api.post("/api/v1/agents", json!({"name": "A"})).await?.data()?)?;
+    let tool = json!({"name": "t", "description": "d", "url": "https://example.com/"});
+    let tool = id(world.api.post("/api/v1/tools", tool).await?.data()?)?;
+    let said = world.api.post("/api/v1/conversation", json!({"message": "Hi"})).await?.data()?;
+    let conversation = said["conversation_id"].as_str().context("an id")?.to_owned();
     let webhook = json!({"url": "https://example.com/hooks", "events": ["call.*"], "enabled": false});
     let webhook = id(world.api.post("/api/v1/webhooks", webhook).await?.data()?)?;
     let test = world.api.post(&format!("/api/v1/webhooks/{webhook}/test"), json!({})).await?.data()?;
@@ -129,6 +134,9 @@ async fn things(world: &World) -> Result<BTreeMap<&'static str, String>> {
     })
     .await?;
     Ok(BTreeMap::from([
+        ("/api/v1/agents/", agent),
+        ("/api/v1/tools/", tool),
+        ("/api/v1/conversations/", conversation),
         ("/api/v1/audit/exports/", export),
         ("/api/v1/privacy/jobs/", job),
         ("/api/v1/webhooks/", webhook),
@@ -217,9 +225,16 @@ async fn another_clients_id_is_as_unknown_as_none() -> Result<()> {
         tried += 1;
     }
     assert!(tried > 20, "only {tried}");
-    for list in
-        ["/api/v1/numbers", "/api/v1/calls", "/api/v1/auth/users", "/api/v1/webhooks", "/api/v1/events"]
-    {
+    for list in [
+        "/api/v1/numbers",
+        "/api/v1/calls",
+        "/api/v1/auth/users",
+        "/api/v1/webhooks",
+        "/api/v1/events",
+        "/api/v1/agents",
+        "/api/v1/tools",
+        "/api/v1/conversations",
+    ] {
         assert_eq!(other.list_all(list).await?, Vec::<Value>::new(), "{list}");
     }
     world.close().await?;
@@ -229,6 +244,9 @@ async fn another_clients_id_is_as_unknown_as_none() -> Result<()> {
 /// A body that would do, so that nothing but the id is at fault.
 fn bodies(operation: &str) -> Option<Value> {
     Some(match operation {
+        "PATCH /api/v1/agents/{id}" => json!({"name": "mine"}),
+        "PATCH /api/v1/tools/{id}" => json!({"name": "mine"}),
+        "POST /api/v1/conversations/{id}/messages" => json!({"content": "hello"}),
         "PATCH /api/v1/webhooks/{id}" => json!({"enabled": false}),
         "POST /api/v1/webhooks/{id}/rotate-secret" => json!({}),
         "POST /api/v1/webhooks/{id}/replay" => json!({"since": "2026-01-01T00:00:00Z"}),

@@ -1,5 +1,6 @@
 //! Journeys, crash tests and bad input against the real binary, from outside.
 
+mod agent_calls;
 mod analytics;
 mod api_keys;
 mod audit;
@@ -8,6 +9,7 @@ mod authorisation;
 mod bad_input;
 mod calls;
 mod cli;
+mod conversations;
 mod crash;
 mod idempotency;
 mod identity_provider;
@@ -15,6 +17,7 @@ mod ivr;
 mod ivr_calls;
 mod limits;
 mod live;
+mod llm_providers;
 mod numbers;
 mod outbound;
 mod privacy;

@@ -214,6 +214,28 @@ impl Api {
         Ok(request.send().await?)
     }
 
+    /// A POST of JSON whose answer is read as it comes: server-sent events.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn open_post(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Result<reqwest::Response> {
+        let mut request =
+            self.http.post(format!("{}{path}", self.base)).header("accept", "text/event-stream");
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        Ok(request.send().await?)
+    }
+
     /// Every page of a list, as one.
     ///
     /// # Errors

@@ -17,15 +17,18 @@ use domain::envelope::{Position, Recorded, Version};
 use domain::ports::event_store::EventStore;
 use domain::ports::vault::Vault as _;
 use domain::wire::readable;
+use projections::agents::{AgentRow, Agents};
 use projections::api_keys::{ApiKeyRow, ApiKeys};
 use projections::audit_log::{AuditLog, AuditRow};
 use projections::calls::{CallRow, Calls};
 use projections::clients::{ClientRow, Clients};
+use projections::conversations::{ConversationRow, Conversations, MessageRow, Messages};
 use projections::ivr_menus::{IvrMenus, MenuRow};
 use projections::ivr_sessions::{IvrSessions, SessionRow};
 use projections::numbers::{NumberRow, Numbers};
 use projections::runner::{self, Deps, Settings, projection_names, rebuild};
 use projections::store::{Digest, ViewRows, ViewStore};
+use projections::tools::{ToolRow, Tools};
 use projections::transcripts::{LineRow, Transcripts};
 use projections::users::{UserRow, Users};
 use projections::view::View;
@@ -179,7 +182,15 @@ async fn digests(views: &SqlViews) -> Result<BTreeMap<&'static str, Digest>> {
     let sessions = ViewRows::<SessionRow>::digest(views, active(IvrSessions::NAME).await?).await?;
     let audit = ViewRows::<AuditRow>::digest(views, active(AuditLog::NAME).await?).await?;
     let endpoints = ViewRows::<EndpointRow>::digest(views, active(Endpoints::NAME).await?).await?;
+    let agents = ViewRows::<AgentRow>::digest(views, active(Agents::NAME).await?).await?;
+    let tools = ViewRows::<ToolRow>::digest(views, active(Tools::NAME).await?).await?;
+    let talks = ViewRows::<ConversationRow>::digest(views, active(Conversations::NAME).await?).await?;
+    let messages = ViewRows::<MessageRow>::digest(views, active(Messages::NAME).await?).await?;
     Ok(BTreeMap::from([
+        (Agents::NAME, agents),
+        (Tools::NAME, tools),
+        (Conversations::NAME, talks),
+        (Messages::NAME, messages),
         (Endpoints::NAME, endpoints),
         (Calls::NAME, calls),
         (Transcripts::NAME, lines),

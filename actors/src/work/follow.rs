@@ -1,8 +1,9 @@
 //! The process manager: reads the log and turns facts into effects and timers.
 
-use domain::call::{CallEvent, Reaction, react};
+use domain::call::{CallEvent, Reaction, Work, react};
+use domain::conversation::ConversationEvent;
 use domain::envelope::{Position, Recorded};
-use domain::ids::{CallId, IvrSessionId};
+use domain::ids::{CallId, ConversationId, IvrSessionId, derive};
 use domain::ivr::session::{self, SessionEvent};
 use domain::ports::event_store::Subscription;
 use domain::ports::lease::Lease;
@@ -83,6 +84,26 @@ fn changes_of(recorded: &Recorded, changes: &mut Vec<WorkChange>) -> Result<(), 
         }
         IvrSessionId::CATEGORY => {
             session::react(&SessionEvent::decode(event_type, schema, &recorded.payload)?)
+        }
+        // an answer that is to be spoken
+        ConversationId::CATEGORY if event_type == "conversation.turn_completed" => {
+            let fact = ConversationEvent::decode(event_type, schema, &recorded.payload)?;
+            if let ConversationEvent::TurnCompleted(completed) = fact
+                && let Some(call) = completed.call
+            {
+                changes.push(WorkChange::Do(WorkItem {
+                    // the speech itself goes by the answer's id
+                    effect_id: derive(completed.id.0, "reply"),
+                    subject: call.0,
+                    client: recorded.client_id,
+                    work: Work::SpeakReply,
+                    due: completed.at,
+                    attempts: 0,
+                    position: recorded.position,
+                    cause: cause_of(recorded),
+                }));
+            }
+            return Ok(());
         }
         _ => return Ok(()),
     };

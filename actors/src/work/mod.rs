@@ -24,6 +24,7 @@ pub use ownership::{Ownership, while_owner};
 
 use crate::call::Calls;
 use crate::carrier::CarrierInbox;
+use crate::conversation::Voice;
 use crate::ivr::IvrDriver;
 use crate::runtime::Runtime;
 
@@ -54,6 +55,8 @@ pub struct Workbench {
     pub calls: Calls,
     /// What happens between calls and the sessions in the menus.
     pub ivr: IvrDriver,
+    /// Agents on calls.
+    pub voice: Voice,
     /// Where legs of placed calls are bound.
     pub inbox: CarrierInbox,
     /// The carrier.

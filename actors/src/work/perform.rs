@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::retry::{Next, after_failure, backoff};
 use super::{Workbench, main_tag};
 use crate::context::CommandContext;
+use crate::conversation::VoiceError;
 use crate::ivr::IvrError;
 use crate::session::{CommandError, Receipt};
 
@@ -163,6 +164,8 @@ impl Errand<'_> {
                 let session = IvrSessionId(self.item.subject);
                 self.of_ivr(self.bench.ivr.order(session, self.item.client, &self.item.cause).await)
             }
+            Work::Converse => self.of_voice(self.bench.voice.converse(self.item).await),
+            Work::SpeakReply => self.of_voice(self.bench.voice.speak_reply(self.item).await),
             Work::AskWebhook => {
                 let session = IvrSessionId(self.item.subject);
                 self.of_ivr(self.bench.ivr.ask_webhook(session, self.item.client, &self.item.cause).await)
@@ -192,6 +195,14 @@ impl Errand<'_> {
     fn of_ivr(&self, done: Result<(), IvrError>) -> Result<After, CallError> {
         Ok(match done {
             Ok(()) => After::Finish,
+            Err(error) => After::postpone(backoff(self.attempts(), self.item.effect_id), &error),
+        })
+    }
+
+    /// What an agent was told or had spoken, or cannot just now.
+    fn of_voice(&self, done: Result<(), VoiceError>) -> Result<After, CallError> {
+        Ok(match done {
+            Ok(()) | Err(VoiceError::Unreadable) => After::Finish,
             Err(error) => After::postpone(backoff(self.attempts(), self.item.effect_id), &error),
         })
     }

@@ -7,5 +7,6 @@ mod ivr;
 mod nodes;
 mod outbound;
 mod sealer;
+mod talking;
 mod webhooks;
 mod world;

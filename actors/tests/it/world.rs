@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actors::call::{Calls, CallsOptions};
 use actors::carrier::CarrierInbox;
+use actors::conversation::{TalkDeps, TalkOptions, Talks, Voice};
 use actors::directory::{KnownNumber, NumberDirectory};
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions, MenuLibrary};
 use actors::work::{WorkOptions, Workbench};
@@ -32,6 +33,8 @@ use domain::testing::work::MemoryWork;
 use domain::wire::DomainEvent;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+use crate::talking::{NoTools, NoVault, OnlyScripted};
 
 pub const CLIENT: ClientId = ClientId(Uuid::from_u128(1));
 pub const OUR_NUMBER: &str = "+12025550188";
@@ -129,6 +132,7 @@ pub struct World {
     pub ivr: IvrDriver,
     pub webhooks: Arc<ScriptedWebhooks>,
     pub inbox: CarrierInbox,
+    pub voice: Voice,
     pub runtime: Runtime,
     stop: CancellationToken,
 }
@@ -187,9 +191,18 @@ impl World {
             ],
             Position::START,
         );
+        let deps = TalkDeps {
+            runtime: runtime.clone(),
+            models: Arc::new(OnlyScripted),
+            tools: Arc::new(NoTools),
+            vault: Arc::new(NoVault),
+        };
+        let (talks, _) =
+            Talks::start(deps, TalkOptions { live: options, ..TalkOptions::default() }, None, stop.clone());
+        let voice = Voice { talks, calls: calls.clone() };
         let inbox = CarrierInbox::new(runtime.clone(), calls.clone(), Arc::new(numbers), CLIENT);
         let carrier = Arc::new(ScriptedCarrier::default());
-        Self { clock, store, work, carrier, calls, ivr, webhooks, inbox, runtime, stop }
+        Self { clock, store, work, carrier, calls, ivr, webhooks, inbox, voice, runtime, stop }
     }
 
     /// Starts the process manager and its workers.
@@ -198,6 +211,7 @@ impl World {
             runtime: self.runtime.clone(),
             calls: self.calls.clone(),
             ivr: self.ivr.clone(),
+            voice: self.voice.clone(),
             inbox: self.inbox.clone(),
             telephony: self.carrier.clone(),
             store: self.work.clone(),

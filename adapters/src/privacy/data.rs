@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use domain::aggregate::Aggregate as _;
 use domain::envelope::{Position, Recorded, StreamId, Time, Version};
 use domain::ids::{
-    CallId, CarrierEventId, ClientId, DeliveryId, IvrSessionId, MenuId, NumberId, PrivacyJobId, SubjectId,
-    UserId,
+    CallId, CarrierEventId, ClientId, ConversationId, DeliveryId, IvrSessionId, MenuId, NumberId,
+    PrivacyJobId, SubjectId, UserId,
 };
 use domain::ports::StoreUnavailable;
 use domain::ports::clock::Clock;
@@ -173,6 +173,7 @@ fn views_of(category: &str) -> &'static [&'static str] {
     match category {
         CallId::CATEGORY => &["calls", "transcripts", "audit_log"],
         IvrSessionId::CATEGORY => &["ivr_sessions"],
+        ConversationId::CATEGORY => &["conversations", "messages"],
         MenuId::CATEGORY => &["ivr_menus", "audit_log"],
         NumberId::CATEGORY => &["numbers", "audit_log"],
         UserId::CATEGORY => &["users", "audit_log"],

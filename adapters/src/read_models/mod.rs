@@ -3,12 +3,14 @@
 //! The SQL is the same for both wherever the dialects agree; `sql` hides how values are bound and read, `db` how
 //! connections are held, `table` how rows of any view are written, loaded and compared.
 
+mod agents;
 mod api_keys;
 mod audit_log;
 mod blind;
 mod calls;
 mod checkpoints;
 mod clients;
+mod conversations;
 mod db;
 mod erasure;
 mod ivr;

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use actix::System;
 use adapters::clock::SystemClock;
 use adapters::ids::RandomIds;
+use adapters::llm::SCRIPTED_MODEL;
 use adapters::telephony::fake_telnyx::FakeTelnyx;
 use anyhow::Context as _;
 use clap::Args;
 use domain::ports::ids::Ids as _;
+use serde_json::json;
 
 use super::serve::runtime;
 use super::simulate::{
@@ -62,6 +64,11 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         let api = NodeApi::new(&url, Secret::new(key.reveal()))?;
         let receiver = WebhookReceiver::start()?;
         api.deliver_to(&receiver.url).await?;
+        // answers by rules: it needs no account
+        let agent = json!({"name": "Front desk", "provider": "scripted", "model": SCRIPTED_MODEL,
+            "system_prompt": "You answer the phone for Riverside Clinic.",
+            "greeting": "Riverside Clinic, this is the demo agent. How can I help?"});
+        let agent = api.make_agent(&agent).await?;
         let (calls, rate, pace) = USUAL;
         let traffic = args.traffic.clone().or(calls, rate, pace);
         let settings = traffic.carrier(&carrier, &api.webhook_url());
@@ -71,7 +78,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         print!("{}", report(&outcome, &fake.ledger()));
         print!("{}", receiver.told());
         if !args.once && !outcome.interrupted {
-            print!("{}", what_next(&url));
+            print!("{}", what_next(&url, &agent));
             stop.cancelled().await;
         }
         fake.shutdown().await;
@@ -112,7 +119,7 @@ The carrier places calls now, and the node answers them.
     )
 }
 
-fn what_next(url: &str) -> String {
+fn what_next(url: &str, agent: &str) -> String {
     let callees: String = callees().iter().map(|(number, how, _)| format!("  {number}   {how}\n")).collect();
     format!(
         "
@@ -130,7 +137,12 @@ See how callers walked the clinic's menus, and where they stopped:
   curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/ivr/sessions?limit=5'
   curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/ivr/sessions/SESSION_ID/events'
 
-Or have it call somebody, as {OUR_NUMBER}:
+Talk with its agent, which answers by rules and needs no account:
+
+  curl -H \"Authorization: Bearer $KEY\" --json '{{\"message\": \"Hello, my name is Ada\", \"agent_id\": \"{agent}\"}}' {url}/api/v1/conversation
+  curl -H \"Authorization: Bearer $KEY\" --json '{{\"message\": \"What is my name?\", \"conversation_id\": \"CONV_ID\"}}' {url}/api/v1/conversation
+
+Or have it call somebody, as {OUR_NUMBER}; with \"agent_id\": \"{agent}\" the agent talks:
 
   curl -H \"Authorization: Bearer $KEY\" --json '{{\"from\": \"{OUR_NUMBER}\", \"to\": \"{first}\"}}' {url}/api/v1/calls
 

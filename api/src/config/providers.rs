@@ -28,3 +28,15 @@ providers! {
     /// Google.
     GoogleConfig = "google" at "https://generativelanguage.googleapis.com/v1beta";
 }
+
+section! {
+    /// Any server that speaks OpenAI's chat protocol: Ollama, vLLM, llama.cpp.
+    pub struct OpenaiCompatibleConfig {
+        /// The node's own key, if the server wants one.
+        api_key: Option<Secret> = "openai_compatible.api_key", "";
+        /// Where the server's API is, such as `http://localhost:11434/v1`; without it there is none.
+        api_base: Option<HttpUrl> = "openai_compatible.api_base", "";
+        /// The model that is asked when nobody names one.
+        model: Option<String> = "openai_compatible.model", "";
+    }
+}

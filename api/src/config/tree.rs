@@ -5,14 +5,16 @@ use std::path::Path;
 use super::actors::ActorsConfig;
 use super::audit::AuditConfig;
 use super::carriers::{TelnyxConfig, UltravoxConfig};
+use super::conversations::ConversationsConfig;
 use super::error::ConfigError;
 use super::http::HttpConfig;
 use super::identity_provider::IdentityProviderConfig;
 use super::ivr::IvrConfig;
 use super::keys::KeysConfig;
 use super::limits::LimitsConfig;
+use super::llm::LlmConfig;
 use super::privacy::PrivacyConfig;
-use super::providers::{AnthropicConfig, GoogleConfig, GroqConfig, OpenaiConfig};
+use super::providers::{AnthropicConfig, GoogleConfig, GroqConfig, OpenaiCompatibleConfig, OpenaiConfig};
 use super::setting::Setting;
 use super::sources::Sources;
 use super::storage::StorageConfig;
@@ -68,6 +70,12 @@ tree! {
     anthropic: AnthropicConfig,
     /// Google.
     google: GoogleConfig,
+    /// A server of one's own.
+    openai_compatible: OpenaiCompatibleConfig,
+    /// Language models.
+    llm: LlmConfig,
+    /// Conversations.
+    conversations: ConversationsConfig,
     /// Outbound webhooks.
     webhooks: WebhooksConfig,
     /// Actors and effects.

@@ -86,6 +86,7 @@ named!(
     IvrSessionId = "session",
     AgentId = "agent",
     ConversationId = "conversation",
+    ToolId = "tool",
     EndpointId = "webhook",
     DeliveryId = "delivery",
     ExportId = "export"

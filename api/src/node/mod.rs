@@ -9,6 +9,7 @@ mod edges;
 mod forget;
 mod identity_provider;
 mod lifecycle;
+mod llms;
 mod log_key;
 mod readiness;
 mod start;
@@ -28,6 +29,7 @@ pub(crate) use edges::{
 };
 pub(crate) use lifecycle::{data_dir_is_held, is_locked};
 pub use lifecycle::{hold_data_dir, until_told_to_stop};
+pub(crate) use llms::{llm_settings, own_accounts, patience};
 pub use log_key::LogKey;
 pub use start::{Backend, Node};
 pub use webhooks::Webhooks;

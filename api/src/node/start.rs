@@ -8,6 +8,7 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
 use actors::call::{Calls, CallsOptions};
 use actors::carrier::CarrierInbox;
+use actors::conversation::{TalkDeps, TalkOptions, Talks, Voice};
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions, MenuLibrary};
 use actors::privacy::{PrivacyBench, PrivacyOptions};
 use actors::sealer::{Prover, SealBench, SealOptions};
@@ -16,9 +17,11 @@ use actors::work::{WorkOptions, Workbench};
 use actors::{Runtime, TraceHooks};
 use adapters::event_store::EventLog;
 use adapters::keys::{KeysDb, SqlIdempotency};
+use adapters::llm::{Catalogue, Gateway};
 use adapters::privacy::{DataEverywhere, PrivateLog};
 use adapters::seals::SealsDb;
 use adapters::telephony::telnyx::WebhookVerifier;
+use adapters::tools::HttpTools;
 use anyhow::Context as _;
 use domain::envelope::{Position, Time};
 use domain::ids::{ClientId, MenuId, NumberId};
@@ -42,6 +45,7 @@ use super::directories::{Directories, Identity};
 use super::edges::Edges;
 use super::forget::forget_expired_keys;
 use super::identity_provider::{self, KeySource};
+use super::llms::{ClientModels, patience};
 use super::log_key::LogKey;
 use super::readiness;
 use super::webhooks::Webhooks;
@@ -72,6 +76,8 @@ pub struct Backend {
     pub menu_edits: Arc<Mutex<()>>,
     /// How long a session is shown after its end.
     pub session_retention: Duration,
+    /// Conversations.
+    pub talks: Talks,
     /// Where carriers' webhooks go.
     pub inbox: CarrierInbox,
     /// What is read.
@@ -152,6 +158,7 @@ pub struct Node {
     views: Arc<dyn ViewStore>,
     runner: Runner,
     usage: Arc<UsageWriter>,
+    talks: Talks,
     stop: CancellationToken,
     server: ServerHandle,
     tasks: Vec<JoinHandle<()>>,
@@ -218,11 +225,31 @@ impl Node {
         let carriers =
             ClientCarriers::new(runtime.clone(), edges.vault.clone(), edges.telephony, edges.telnyx);
         let carriers = Arc::new(carriers);
+        let accounts = Arc::new(ClientModels::new(runtime.clone(), edges.vault.clone(), config));
+        let catalogue = Catalogue::built_in().context("the list of models cannot be read")?;
+        let (guard, clock) = (edges.guard.clone(), runtime.clock.clone());
+        let models = Gateway::new(accounts, catalogue, guard, patience(config), clock);
+        let deps = TalkDeps {
+            runtime: runtime.clone(),
+            models: Arc::new(models.context("cannot set up TLS")?),
+            tools: Arc::new(HttpTools::new(edges.guard.clone()).context("cannot set up TLS")?),
+            vault: edges.vault.clone(),
+        };
+        let talking = TalkOptions {
+            live: options,
+            window_tokens: config.conversations.window_tokens.get().min(20_000) as u64,
+            turns: config.conversations.turns.get(),
+            sole: edges.keys.is_exclusive(),
+            judge_by_model: config.conversations.model_sentiment,
+            ..TalkOptions::default()
+        };
+        let (talks, mood) = Talks::start(deps, talking, None, stop.clone());
         let work: Arc<dyn WorkStore> = views.clone();
         let bench = Workbench {
             runtime: runtime.clone(),
             calls: calls.clone(),
             ivr: ivr.clone(),
+            voice: Voice { talks: talks.clone(), calls: calls.clone() },
             inbox: inbox.clone(),
             telephony: carriers.clone(),
             store: work.clone(),
@@ -293,6 +320,7 @@ impl Node {
             tokio::spawn(feed.clone().run(stop.clone())),
             tokio::spawn(directories.clone().follow(runtime.clone(), known, stop.clone())),
             tokio::spawn(ivr.run(news, stop.clone())),
+            tokio::spawn(mood.run(talks.clone(), stop.clone())),
             tokio::spawn(actors::work::run(bench, effects, stop.clone())),
             tokio::spawn(actors::webhooks::run(deliveries, attempts, stop.clone())),
             tokio::spawn(actors::sealer::run(seal_bench, SealOptions::default(), stop.clone())),
@@ -314,6 +342,7 @@ impl Node {
         directories.wait_for(head).await;
         let backend = Backend {
             calls,
+            talks: talks.clone(),
             inbox,
             views: queries,
             claims: Claims::new(
@@ -363,6 +392,7 @@ impl Node {
             views: view_store,
             runner,
             usage,
+            talks,
             stop,
             server: handle,
             tasks,
@@ -382,6 +412,7 @@ impl Node {
         // streams to clients would hold the server up for ever
         self.stop.cancel();
         self.server.stop(true).await;
+        self.talks.finish().await;
         if let Ok(Err(error)) = self.serving.await {
             tracing::error!(%error, "the server ended with an error");
         }

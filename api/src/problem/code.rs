@@ -108,6 +108,10 @@ codes! {
     MenuInUse = "menu_in_use", CONFLICT, "The menu is in use";
     /// The way through the menus is over.
     SessionEnded = "session_ended", CONFLICT, "The session has ended";
+    /// Nothing is said in it any more.
+    ConversationEnded = "conversation_ended", CONFLICT, "The conversation has ended";
+    /// One answer at a time.
+    TurnUnderWay = "turn_under_way", CONFLICT, "An answer is still being given";
     /// Somebody signs in with the address.
     EmailTaken = "email_taken", CONFLICT, "The e-mail address is in use";
     /// The same idempotency key with another request.
@@ -132,6 +136,10 @@ codes! {
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The node is overloaded";
     /// No carrier is set up on this node.
     CarrierNotConfigured = "carrier_not_configured", SERVICE_UNAVAILABLE, "No carrier is configured";
+    /// No model answered.
+    ProviderFailed = "provider_failed", BAD_GATEWAY, "The language model did not answer";
+    /// No credentials for the provider of the model.
+    ProviderNotConfigured = "provider_not_configured", SERVICE_UNAVAILABLE, "The provider is not configured";
     /// Something the node needs is not there.
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Temporarily unavailable";
 }

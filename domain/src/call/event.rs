@@ -12,7 +12,7 @@ use super::terms::{
     AnsweredBy, CommandKind, Direction, EndReason, EndedBy, Fault, RecordingFormat, Speaker, SpeechOutcome,
 };
 use crate::envelope::Time;
-use crate::ids::{AgentId, IvrSessionId, MenuId, NumberId};
+use crate::ids::{AgentId, ConversationId, IvrSessionId, MenuId, NumberId};
 use crate::money::Money;
 use crate::number::Route;
 use crate::personal::Personal;
@@ -95,6 +95,10 @@ events! {
         IvrNotified(IvrNotified) = "call.ivr_notified" v 1,
         /// The call is to end once what is being said is over.
         HangUpPlanned(HangUpPlanned) = "call.hangup_planned" v 1,
+        /// An agent is to talk.
+        AgentRequested(AgentRequested) = "call.agent_requested" v 1,
+        /// Something was said or keyed, or the call ended: its conversation has to hear of it.
+        ConversationNotified(ConversationNotified) = "call.conversation_notified" v 1,
     }
 }
 
@@ -567,6 +571,30 @@ pub struct IvrSessionRequested {
     pub session_id: IvrSessionId,
     /// In which menu.
     pub menu_id: MenuId,
+    /// When.
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
+/// See [`CallEvent::AgentRequested`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct AgentRequested {
+    /// The conversation that is to begin.
+    pub conversation_id: ConversationId,
+    /// Who talks.
+    pub agent_id: AgentId,
+    /// When.
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
+/// See [`CallEvent::ConversationNotified`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ConversationNotified {
+    /// Names the news.
+    pub id: Uuid,
+    /// Which conversation.
+    pub conversation_id: ConversationId,
     /// When.
     #[serde(with = "micros")]
     pub at: Time,

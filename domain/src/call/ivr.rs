@@ -208,6 +208,13 @@ impl Call {
             let at = facts.iter().rev().find(|fact| may_begin_ivr(fact)).map(|fact| time_of(fact, facts));
             followed.extend(at.and_then(|at| after.begin_ivr(at)));
         }
+        if self.conversation.is_none() && facts.iter().any(may_begin_ivr) {
+            let mut after = self.clone();
+            facts.iter().for_each(|fact| after.apply(fact));
+            let at = facts.iter().rev().find(|fact| may_begin_ivr(fact)).map(|fact| time_of(fact, facts));
+            followed.extend(at.and_then(|at| after.begin_agent(at)));
+        }
+        followed.extend(self.tell_conversation(facts));
         let speech_is_over = |fact: &CallEvent| match (fact, &self.planned) {
             (CallEvent::SpeechEnded(_), Some(_)) => true,
             (CallEvent::CommandFailed(failed), Some(planned)) => {

@@ -44,6 +44,7 @@
 //! - Every `…_requested` fact is a command to the carrier under one id, pending until `command_accepted`,
 //!   `command_failed` or the end. A failed command ends the call only where it leaves no way to take or end it.
 
+mod agent;
 mod command;
 mod decide;
 mod ending;

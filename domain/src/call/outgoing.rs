@@ -34,8 +34,10 @@ impl Call {
                     ring_timeout: order.ring_timeout,
                     max_duration: self.max_duration,
                     record: order.record,
+                    transcribe: self.agent().is_some(),
                 })));
             }
+            Effect::Answer if self.agent().is_some() => LegAction::AnswerListening,
             Effect::Answer => LegAction::Answer,
             Effect::Reject => LegAction::Reject,
             Effect::HangUp => LegAction::HangUp,

@@ -32,6 +32,10 @@ pub enum Work {
     OrderCall,
     /// A session's: ask the client's own system.
     AskWebhook,
+    /// Tell the conversation what was said on its call.
+    Converse,
+    /// Say what the agent answered.
+    SpeakReply,
 }
 
 impl Work {
@@ -45,6 +49,8 @@ impl Work {
             Work::TellIvr => "tell_ivr",
             Work::OrderCall => "order_call",
             Work::AskWebhook => "ask_webhook",
+            Work::Converse => "converse",
+            Work::SpeakReply => "speak_reply",
         }
     }
 
@@ -63,6 +69,8 @@ impl Work {
             "tell_ivr" => Some(Work::TellIvr),
             "order_call" => Some(Work::OrderCall),
             "ask_webhook" => Some(Work::AskWebhook),
+            "converse" => Some(Work::Converse),
+            "speak_reply" => Some(Work::SpeakReply),
             _ => name.parse().ok().map(Work::Command),
         }
     }
@@ -145,6 +153,16 @@ pub fn react(event: &CallEvent) -> Vec<Reaction> {
         }
         CallEvent::IvrSessionRequested(e) => vec![tell_ivr(e.session_id.0, e.at)],
         CallEvent::IvrNotified(e) => vec![tell_ivr(e.id, e.at)],
+        CallEvent::AgentRequested(e) => {
+            vec![Reaction::Do {
+                effect_id: derive(e.conversation_id.0, "begin"),
+                work: Work::Converse,
+                due: e.at,
+            }]
+        }
+        CallEvent::ConversationNotified(e) => {
+            vec![Reaction::Do { effect_id: e.id, work: Work::Converse, due: e.at }]
+        }
         CallEvent::HangUpPlanned(e) => vec![Reaction::Arm { timer: Timer::Farewell, due: e.overdue_at }],
         CallEvent::Ended(_) => vec![Reaction::Close],
         _ => vec![],

@@ -12,7 +12,7 @@ use super::terms::{
     AnsweredBy, CommandKind, Direction, EndReason, EndedBy, Fault, RecordingFormat, RecordingStatus, Status,
 };
 use crate::envelope::Time;
-use crate::ids::{CarrierEventId, LegId, MenuId, NumberId, derive};
+use crate::ids::{AgentId, CarrierEventId, ConversationId, LegId, MenuId, NumberId, derive};
 use crate::money::Money;
 use crate::number::Route;
 use crate::personal::Personal;
@@ -110,6 +110,10 @@ pub struct Call {
     pub(super) lines: u32,
     pub(super) menu: Option<MenuId>,
     pub(super) ivr: Option<Box<Ivr>>,
+    pub(super) agent: Option<AgentId>,
+    pub(super) conversation: Option<ConversationId>,
+    /// How often the conversation was told.
+    pub(super) told: u32,
     pub(super) planned: Option<HangUpPlanned>,
     pub(super) pending: BTreeMap<Uuid, Effect>,
     pub(super) handled: BTreeSet<Uuid>,
@@ -216,6 +220,7 @@ impl Call {
                 self.from.clone_from(&queued.from);
                 self.to = Some(queued.to.clone());
                 self.menu = queued.menu_id;
+                self.agent = queued.agent_id;
                 self.order = Some(Box::new(Order {
                     dial_id: queued.command_id,
                     to: queued.to.clone(),
@@ -323,6 +328,8 @@ impl Call {
                     ivr.told(told);
                 }
             }
+            CallEvent::AgentRequested(requested) => self.conversation = Some(requested.conversation_id),
+            CallEvent::ConversationNotified(_) => self.told += 1,
             CallEvent::HangUpPlanned(planned) => {
                 self.handled.insert(planned.effect_id);
                 self.planned = Some(planned.clone());

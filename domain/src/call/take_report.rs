@@ -117,12 +117,12 @@ impl Call {
         self.answered_at.is_none().then_some(Answered { at, ends_by })
     }
 
-    /// Whoever calls an agent is greeted, once, as soon as we know both that the call is answered and where it
+    /// Whoever calls the default agent is greeted, once, (a named one has a greeting of its own) as soon as we know both that the call is answered and where it
     /// goes: either may come first.
     fn greeting(&self, at: Time) -> Option<SpeechRequested> {
         let talking = self.answered_at.is_some() && !self.is_over() && self.hang_up.is_none();
-        let to_agent =
-            self.direction == Some(Direction::Inbound) && matches!(self.route, Some(Route::Agent { .. }));
+        let to_agent = self.direction == Some(Direction::Inbound)
+            && matches!(self.route, Some(Route::Agent { id: None }));
         if !talking || !to_agent {
             return None;
         }

@@ -30,6 +30,8 @@ pub struct Dial {
     pub max_duration: Duration,
     /// Whether to record from the answer on.
     pub record: bool,
+    /// Whether to have what the other end says transcribed.
+    pub transcribe: bool,
 }
 
 /// Something to do on a leg.
@@ -50,6 +52,8 @@ pub struct LegCommand {
 pub enum LegAction {
     /// Take an inbound call.
     Answer,
+    /// The same, and have what the caller says transcribed.
+    AnswerListening,
     /// Refuse an inbound call.
     Reject,
     /// End the leg.

@@ -3,7 +3,8 @@
 use crate::aggregate::Aggregate as _;
 use crate::call::terms::Direction;
 use crate::call::{Call, CallEvent};
-use crate::ids::{CallId, DeliveryId, IvrSessionId};
+use crate::conversation::ConversationEvent;
+use crate::ids::{CallId, ConversationId, DeliveryId, IvrSessionId};
 use crate::ivr::session::SessionEvent;
 use crate::webhook::delivery::DeliveryEvent;
 use crate::wire::DomainEvent as _;
@@ -46,6 +47,10 @@ pub fn about(event_type: &str, schema: u16, payload: &[u8]) -> About {
             Ok(SessionEvent::Started(started)) => started.call.map_or(About::Nothing, About::Call),
             _ => About::Nothing,
         },
+        "conversation.started" => match ConversationEvent::decode(event_type, schema, payload) {
+            Ok(ConversationEvent::Started(started)) => started.call.map_or(About::Nothing, About::Call),
+            _ => About::Nothing,
+        },
         "delivery.attempted" => match DeliveryEvent::decode(event_type, schema, payload) {
             Ok(DeliveryEvent::Attempted(attempted)) => {
                 match attempted.of.event_type.split_once('.').map_or("", |(category, _)| category) {
@@ -63,7 +68,10 @@ pub fn about(event_type: &str, schema: u16, payload: &[u8]) -> About {
 /// Whether the person of such a stream follows from its events; of all others it is the stream itself.
 #[must_use]
 pub fn is_about_somebody(category: &str) -> bool {
-    matches!(category, Call::CATEGORY | IvrSessionId::CATEGORY | DeliveryId::CATEGORY)
+    matches!(
+        category,
+        Call::CATEGORY | IvrSessionId::CATEGORY | DeliveryId::CATEGORY | ConversationId::CATEGORY
+    )
 }
 
 fn sides(direction: Direction) -> About {

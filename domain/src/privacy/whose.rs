@@ -46,6 +46,12 @@ pub fn whose(event_type: &str, field: &str) -> Option<Whose> {
         ("ivr_menu.created" | "ivr_menu.updated", "to") => Whose::Party,
         ("number.added", "number") => Whose::Party,
 
+        ("conversation.started", "user" | "metadata") => Whose::Person,
+        ("conversation.message_added" | "conversation.turn_completed", "content") => Whose::Person,
+        ("conversation.function_executed", "content") => Whose::Person,
+        ("conversation.tools_called", "content" | "arguments" | "opaque") => Whose::Person,
+        ("conversation.summarised", "summary") => Whose::Person,
+
         ("delivery.attempted", "body" | "sent") => Whose::Mentioned,
         ("user.created", "email") => Whose::User,
         // where somebody was who did something over REST

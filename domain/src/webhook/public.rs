@@ -34,12 +34,12 @@ pub const PUBLIC_TYPES: &[PublicType] = &[
     sent("call.ended", "The call is over."),
     sent("call.failed", "The call never connected, or was broken by a fault."),
     sent("ivr.completed", "A caller's way through the menus is over."),
-    later("conversation.updated", "A conversation went on."),
-    later("conversation.ended", "A conversation is over."),
-    later("agent.deployed", "A version of an agent went live."),
-    later("agent.updated", "An agent was changed."),
-    later("function.executed", "An agent used a tool."),
-    later("error.occurred", "Something of the client's went wrong."),
+    sent("conversation.updated", "An answer was given in a conversation: once a turn, whatever it took."),
+    sent("conversation.ended", "A conversation is over."),
+    sent("agent.deployed", "A version of an agent went live."),
+    sent("agent.updated", "An agent was changed."),
+    sent("function.executed", "An agent used a tool, whatever came of it."),
+    sent("error.occurred", "Nobody could answer in a conversation."),
     later("credits.low", "The client's credits run out."),
 ];
 

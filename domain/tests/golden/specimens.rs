@@ -17,7 +17,9 @@ use domain::claim::{ClaimEvent, ClaimTaken};
 use domain::client::{ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged, ClientRenamed};
 use domain::envelope::{Position, Time};
 use domain::history::{ExportEvent, ExportRequested, HistoryFilter};
-use domain::ids::{AgentId, CallId, ClientId, EndpointId, IvrSessionId, MenuId, NumberId, SubjectId, UserId};
+use domain::ids::{
+    AgentId, CallId, ClientId, ConversationId, EndpointId, IvrSessionId, MenuId, NumberId, SubjectId, UserId,
+};
 use domain::ivr::action::{Action, Collect, Webhook};
 use domain::ivr::hours::{Hours, Override, Window};
 use domain::ivr::menu::{Globals, Item, MenuCreated, MenuDeleted, MenuEvent, MenuTerms, MenuUpdated};
@@ -242,6 +244,9 @@ pub fn call() -> Vec<CallEvent> {
             at: at(34),
         }
         .into(),
+        AgentRequested { conversation_id: ConversationId(id(51)), agent_id: AgentId(id(52)), at: at(40) }
+            .into(),
+        ConversationNotified { id: id(53), conversation_id: ConversationId(id(51)), at: at(41) }.into(),
     ]
 }
 

@@ -1,13 +1,14 @@
 //! Which events are business actions, and what of each is shown: a line an action.
 
+use domain::agent::{AgentEvent, AgentTerms};
 use domain::api_key::{ApiKeyEvent, KeyTerms};
 use domain::call::CallEvent;
 use domain::client::ClientEvent;
 use domain::envelope::{Actor, Metadata, Recorded};
 use domain::history::ExportEvent;
 use domain::ids::{
-    AccountId, ApiKeyId, CallId, ClientId, DeliveryId, EndpointId, ExportId, LoginId, MenuId, NumberId,
-    PrivacyJobId, UserId,
+    AccountId, AgentId, ApiKeyId, CallId, ClientId, DeliveryId, EndpointId, ExportId, LoginId, MenuId,
+    NumberId, PrivacyJobId, ToolId, UserId,
 };
 use domain::ivr::menu::{MenuEvent, MenuTerms};
 use domain::login::{LoginEvent, RevokedFor};
@@ -19,6 +20,7 @@ use domain::privacy::content::ContentLevel;
 use domain::privacy::job::{JobKind, PrivacyJobEvent};
 use domain::privacy::policy::PolicyEvent;
 use domain::provider::{AccountTerms, ProviderEvent, ProviderKind};
+use domain::tool::{ToolEvent, ToolTerms};
 use domain::user::{UserEvent, UserTerms};
 use domain::webhook::delivery::DeliveryEvent;
 use domain::webhook::endpoint::{EndpointEvent, EndpointTerms};
@@ -273,6 +275,18 @@ audited! {
             changed(menu_terms(&e.before), menu_terms(&e.after));
         "ivr_menu.deleted", Deleted(_) => IVR_MENU_DELETED: done();
     }
+    AgentEvent of AgentId by anybody as |_| {
+        "agent.created", Created(e) => AGENT_CREATED: made(agent_terms(&e.terms)).from(&e.origin);
+        "agent.updated", Updated(e) => AGENT_UPDATED:
+            changed(agent_terms(&e.before), agent_terms(&e.after)).from(&e.origin);
+        "agent.deployed", Deployed(e) => AGENT_DEPLOYED: made(json!({"version": e.version})).from(&e.origin);
+    }
+    ToolEvent of ToolId by anybody as |_| {
+        "tool.created", Created(e) => TOOL_CREATED: made(tool_terms(&e.terms)).from(&e.origin);
+        "tool.updated", Updated(e) => TOOL_UPDATED:
+            changed(tool_terms(&e.before), tool_terms(&e.after)).from(&e.origin);
+        "tool.deleted", Deleted(e) => TOOL_DELETED: done().from(&e.origin);
+    }
     ExportEvent of ExportId by anybody as |_| {
         "export.requested", Requested(e) => EXPORT_REQUESTED: made(json!({
             "client_id": e.filter.client.map(|id| id.to_string()), "stream": e.filter.stream,
@@ -325,6 +339,23 @@ fn menu_terms(terms: &MenuTerms) -> Value {
         "parent_menu_id": terms.parent_menu_id.map(|id| id.to_string()),
         "on_exhausted": ActionShape::from(&terms.on_exhausted), "globals": GlobalsShape::from(&terms.globals),
         "hours": terms.hours.as_ref().map(HoursShape::from),
+    }))
+}
+
+fn agent_terms(terms: &AgentTerms) -> Value {
+    json!({
+        "name": terms.name, "system_prompt": terms.system_prompt, "provider": terms.model.provider,
+        "model": terms.model.model, "temperature_permille": terms.temperature_permille,
+        "max_tokens": terms.max_tokens, "tools": terms.tools.iter().map(ToolId::to_string).collect::<Vec<_>>(),
+        "greeting": terms.greeting, "voice_id": terms.voice_id, "fallback": terms.fallback,
+    })
+}
+
+fn tool_terms(terms: &ToolTerms) -> Value {
+    bare(json!({
+        "name": terms.name, "description": terms.description, "parameters": terms.parameters, "url": terms.url,
+        "method": terms.method, "headers": terms.headers.shown, "timeout_ms": terms.timeout_ms,
+        "auth": {"type": terms.auth.kind, "name": terms.auth.name},
     }))
 }
 

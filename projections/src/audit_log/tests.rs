@@ -44,6 +44,9 @@ fn recorded(event_type: &str, schema: u16, payload: Vec<u8>, actor: Actor) -> Re
         "ivr_menu" => "ivr_menu",
         "ivr_session" => "ivr_session",
         "client" => "client",
+        "agent" => "agent",
+        "tool" => "tool",
+        "conversation" => "conversation",
         "webhook" => "webhook_endpoint",
         "delivery" => "delivery",
         _ => "call",
@@ -246,6 +249,19 @@ fn every_action_shows_what_was_done_and_nothing_else() {
             "resource": {"type": kind, "id": id}, "before": before, "after": after, "ip": ip,
             "request_id": "req-7", "at": "2026-01-01T00:00:00.000001Z", "position": 42});
         assert_eq!(entry, wanted, "{action}");
+    }
+    for (action, kind, prefix, field) in [
+        ("AGENT_CREATED", "agent", "agt", "system_prompt"),
+        ("AGENT_UPDATED", "agent", "agt", "name"),
+        ("AGENT_DEPLOYED", "agent", "agt", "version"),
+        ("TOOL_CREATED", "tool", "tool", "url"),
+        ("TOOL_UPDATED", "tool", "tool", "timeout_ms"),
+        ("TOOL_DELETED", "tool", "tool", ""),
+    ] {
+        let entry = shown.remove(action).unwrap_or_else(|| panic!("no event is {action}"));
+        assert_eq!((entry.resource.kind.as_str(), entry.resource.id), (kind, own(prefix)), "{action}");
+        let after = entry.after.unwrap_or_default();
+        assert_eq!(field.is_empty(), after[field].is_null(), "{action}: {after}");
     }
     let mut menu = |action| {
         let entry = shown.remove(action).unwrap_or_else(|| panic!("no event is {action}"));

@@ -147,6 +147,7 @@ fn read_fact(event: &Recorded) -> Result<CallFact, DecodeError> {
         | "call.cost_recorded"
         | "call.metadata_changed"
         | "call.ivr_session_requested"
+        | "call.agent_requested"
         | "call.ended" => CallEvent::decode(&event.event_type, event.schema, &event.payload)
             .map(Box::new)
             .map(CallFact::Event),
@@ -258,6 +259,7 @@ impl CallRow {
                 view.metadata = changed.metadata.reveal().cloned().unwrap_or_default();
             }
             CallEvent::IvrSessionRequested(requested) => view.ivr_session_id = Some(requested.session_id),
+            CallEvent::AgentRequested(requested) => view.conversation_id = Some(requested.conversation_id),
             CallEvent::Ended(ended) => self.end(ended),
             _ => {}
         }

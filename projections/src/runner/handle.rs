@@ -12,20 +12,23 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::follower::Follower;
 use super::progress::Progress;
 use super::settings::Settings;
+use crate::agents::Agents;
 use crate::api_keys::ApiKeys;
 use crate::audit_log::AuditLog;
 use crate::calls::Calls;
 use crate::clients::Clients;
+use crate::conversations::{Conversations, Messages};
 use crate::ivr_menus::IvrMenus;
 use crate::ivr_sessions::IvrSessions;
 use crate::numbers::Numbers;
 use crate::store::{ViewRows, ViewStore};
+use crate::tools::Tools;
 use crate::transcripts::Transcripts;
 use crate::users::Users;
 use crate::view::View;
 use crate::webhooks::Endpoints;
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 14] = [
     Calls::NAME,
     Transcripts::NAME,
     Numbers::NAME,
@@ -36,6 +39,10 @@ const NAMES: [&str; 10] = [
     Endpoints::NAME,
     IvrMenus::NAME,
     IvrSessions::NAME,
+    Agents::NAME,
+    Tools::NAME,
+    Conversations::NAME,
+    Messages::NAME,
 ];
 
 /// The names of all projections.
@@ -86,6 +93,10 @@ pub fn start(deps: Deps, settings: Settings) -> Runner {
     crew.follow::<Endpoints>(&mut followers, deps.views.clone());
     crew.follow::<IvrMenus>(&mut followers, deps.views.clone());
     crew.follow::<IvrSessions>(&mut followers, deps.views.clone());
+    crew.follow::<Agents>(&mut followers, deps.views.clone());
+    crew.follow::<Tools>(&mut followers, deps.views.clone());
+    crew.follow::<Conversations>(&mut followers, deps.views.clone());
+    crew.follow::<Messages>(&mut followers, deps.views.clone());
     let poller = tokio::spawn(progress.clone().watch_others(deps.views.clone(), settings));
     Runner { progress, stop, nudge, views: deps.views, followers, poller }
 }

@@ -18,14 +18,17 @@ use super::feed::Feed;
 use super::handle::Deps;
 use super::rows::Rows;
 use super::settings::{Settings, TraceHooks};
+use crate::agents::Agents;
 use crate::api_keys::ApiKeys;
 use crate::audit_log::AuditLog;
 use crate::calls::Calls;
 use crate::clients::Clients;
+use crate::conversations::{Conversations, Messages};
 use crate::ivr_menus::IvrMenus;
 use crate::ivr_sessions::IvrSessions;
 use crate::numbers::Numbers;
 use crate::store::{Checkpoint, CommitError, Comparison, Generation, Mode, Stall, Step, ViewRows};
+use crate::tools::Tools;
 use crate::transcripts::Transcripts;
 use crate::users::Users;
 use crate::view::View;
@@ -151,6 +154,10 @@ async fn build(
         Users::NAME => build_view::<Users>(deps, rows, settings, then, watch).await,
         AuditLog::NAME => build_view::<AuditLog>(deps, rows, settings, then, watch).await,
         Endpoints::NAME => build_view::<Endpoints>(deps, rows, settings, then, watch).await,
+        Agents::NAME => build_view::<Agents>(deps, rows, settings, then, watch).await,
+        Tools::NAME => build_view::<Tools>(deps, rows, settings, then, watch).await,
+        Conversations::NAME => build_view::<Conversations>(deps, rows, settings, then, watch).await,
+        Messages::NAME => build_view::<Messages>(deps, rows, settings, then, watch).await,
         other => Err(RebuildError::Unknown(other.to_owned())),
     }
 }

@@ -7,8 +7,11 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::examples;
+use super::occurrences::{ErrorView, FunctionView};
 use super::public::PublicBody;
+use crate::agents::AgentView;
 use crate::calls::CallView;
+use crate::conversations::ConversationView;
 use crate::ivr_sessions::SessionView;
 
 /// A kind of public event.
@@ -47,6 +50,10 @@ fn schema(kind: &PublicType) -> Value {
     match kind.name.split_once('.') {
         Some(("call", _)) => schema_of::<CallView>(kind),
         Some(("ivr", _)) => schema_of::<SessionView>(kind),
+        Some(("conversation", _)) => schema_of::<ConversationView>(kind),
+        Some(("agent", _)) => schema_of::<AgentView>(kind),
+        Some(("function", _)) => schema_of::<FunctionView>(kind),
+        Some(("error", _)) => schema_of::<ErrorView>(kind),
         _ => schema_of::<Anything>(kind),
     }
 }

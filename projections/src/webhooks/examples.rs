@@ -5,7 +5,7 @@ use domain::call::report::LegRef;
 use domain::call::terms::{Direction, EndReason, EndedBy, Fault, RecordingFormat};
 use domain::call::{Answered, CallEvent, Ended, Received, RecordingAvailable, Ringing};
 use domain::envelope::{Position, Recorded, StreamId, Time, Version};
-use domain::ids::{CallId, ClientId, IvrSessionId, MenuId, event_type_id};
+use domain::ids::{AgentId, CallId, ClientId, ConversationId, IvrSessionId, MenuId, event_type_id};
 use domain::ivr::session::{
     EndCause, MenuEntered, Outcome, SessionEnded, SessionEvent, SessionStarted, SessionStatus, Via,
 };
@@ -14,18 +14,23 @@ use domain::wire::DomainEvent;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::example_talks;
 use super::public::{Telling, body};
 use super::told::Told;
+use crate::agents::Agents;
 use crate::calls::Calls;
+use crate::conversations::Conversations;
 use crate::ivr_sessions::IvrSessions;
 use crate::view::replay;
 
-const BASE: u128 = 0x0190_0000_0000_7000_8000_0000_0000_0000;
+pub(super) const BASE: u128 = 0x0190_0000_0000_7000_8000_0000_0000_0000;
 const CLIENT: ClientId = ClientId(Uuid::from_u128(BASE + 1));
 const EVENT: Uuid = Uuid::from_u128(BASE + 2);
 const CALL: CallId = CallId(Uuid::from_u128(BASE + 3));
 const SESSION: IvrSessionId = IvrSessionId(Uuid::from_u128(BASE + 4));
 const MENU: MenuId = MenuId(Uuid::from_u128(BASE + 5));
+const AGENT: AgentId = AgentId(Uuid::from_u128(BASE + 6));
+const TALK: ConversationId = ConversationId(Uuid::from_u128(BASE + 7));
 
 /// An example of what is sent.
 #[must_use]
@@ -33,6 +38,10 @@ pub fn example(name: &str) -> Value {
     let body = match name.split_once('.') {
         Some(("call", _)) => told::<Calls>(name, &recorded(&CALL.stream(), &call(name))),
         Some(("ivr", _)) => told::<IvrSessions>(name, &recorded(&SESSION.stream(), &session())),
+        Some(("agent", _)) => told::<Agents>(name, &recorded(&AGENT.stream(), &example_talks::agent(name))),
+        Some(("conversation" | "function" | "error", _)) => {
+            told::<Conversations>(name, &recorded(&TALK.stream(), &example_talks::conversation(name)))
+        }
         _ => None,
     };
     match body {
@@ -47,7 +56,8 @@ pub fn example(name: &str) -> Value {
 
 fn told<V: Told>(name: &str, facts: &[Recorded]) -> Option<Bytes> {
     let row = replay::<V>(facts).ok()??;
-    body::<V>(name, Telling { event: EVENT, client: CLIENT, at: at(40) }, &row).ok()
+    let instead = V::instead(facts.last()?, &row).ok()?;
+    body::<V>(name, Telling { event: EVENT, client: CLIENT, at: at(40) }, &row, instead).ok()
 }
 
 /// A caller's way through a menu, to the end.
@@ -76,7 +86,7 @@ fn session() -> Vec<SessionEvent> {
     vec![started.into(), entered.into(), ended.into()]
 }
 
-fn at(seconds: i64) -> Time {
+pub(super) fn at(seconds: i64) -> Time {
     Time::from_timestamp_micros(1_767_225_600_000_000 + seconds * 1_000_000).unwrap_or_default()
 }
 

@@ -7,8 +7,10 @@
 mod catalogue;
 mod deliveries;
 mod endpoints;
+mod example_talks;
 mod examples;
 mod memory;
+mod occurrences;
 mod public;
 mod publisher;
 mod queries;
@@ -20,6 +22,7 @@ pub use catalogue::{EventType, event_types};
 pub use deliveries::{AttemptView, DeliveryView};
 pub use endpoints::{EndpointRow, EndpointView, Endpoints};
 pub use examples::example;
+pub use occurrences::{ErrorView, FunctionView, PassedOverView};
 pub use public::{PublicBody, Subject};
 pub use publisher::Publisher;
 pub use queries::{AttemptFilter, DeliveryFilter, DeliverySummary, EventPage, WebhookQueries};

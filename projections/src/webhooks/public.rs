@@ -4,6 +4,7 @@ use bytes::Bytes;
 use domain::envelope::{Recorded, Time};
 use domain::ids::{ClientId, event_type_id};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -63,8 +64,25 @@ impl From<&Recorded> for Telling {
     }
 }
 
-/// The bytes that are sent of a resource.
-pub(super) fn body<V: Told>(name: &str, telling: Telling, row: &V::Row) -> Result<Bytes, serde_json::Error> {
+/// The bytes that are sent of a resource, or of what is told in its stead.
+pub(super) fn body<V: Told>(
+    name: &str,
+    telling: Telling,
+    row: &V::Row,
+    instead: Option<Value>,
+) -> Result<Bytes, serde_json::Error> {
+    match instead {
+        Some(data) => written::<V, _>(name, telling, row, data),
+        None => written::<V, _>(name, telling, row, row.resource()),
+    }
+}
+
+fn written<V: Told, T: Serialize>(
+    name: &str,
+    telling: Telling,
+    row: &V::Row,
+    data: T,
+) -> Result<Bytes, serde_json::Error> {
     let body = PublicBody {
         id: event_type_id(telling.event),
         event_type: name.to_owned(),
@@ -72,7 +90,7 @@ pub(super) fn body<V: Told>(name: &str, telling: Telling, row: &V::Row) -> Resul
         client_id: telling.client.to_string(),
         sequence: row.version().0,
         subject: Subject { kind: V::CATEGORY.to_owned(), id: V::subject(row) },
-        data: row.resource(),
+        data,
     };
     serde_json::to_vec(&body).map(Bytes::from)
 }

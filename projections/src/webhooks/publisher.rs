@@ -11,7 +11,9 @@ use domain::webhook::public::PublicEvent;
 
 use super::memory::Memory;
 use super::told::Told;
+use crate::agents::Agents;
 use crate::calls::Calls;
+use crate::conversations::Conversations;
 use crate::ivr_sessions::IvrSessions;
 
 /// Says what is told of facts.
@@ -20,23 +22,29 @@ pub struct Publisher {
     log: Arc<dyn EventStore>,
     calls: Memory<Calls>,
     sessions: Memory<IvrSessions>,
+    conversations: Memory<Conversations>,
+    agents: Memory<Agents>,
 }
 
 impl Publisher {
     /// Says what is told of the facts in `log`.
     #[must_use]
     pub fn new(log: Arc<dyn EventStore>) -> Self {
-        Self { log, calls: Memory::default(), sessions: Memory::default() }
+        let (calls, sessions) = (Memory::default(), Memory::default());
+        Self { log, calls, sessions, conversations: Memory::default(), agents: Memory::default() }
     }
 
     async fn of_one(&self, fact: &Recorded) -> Result<Option<PublicEvent>, PublishError> {
         match fact.stream.category() {
             Calls::CATEGORY => self.calls.take(&*self.log, fact).await,
             IvrSessions::CATEGORY => self.sessions.take(&*self.log, fact).await,
+            Conversations::CATEGORY => self.conversations.take(&*self.log, fact).await,
+            Agents::CATEGORY => self.agents.take(&*self.log, fact).await,
             PrivacyJobId::CATEGORY => {
                 // what resources were is to be read anew: something of them may have been erased
                 self.calls.forget();
                 self.sessions.forget();
+                self.conversations.forget();
                 Ok(None)
             }
             _ => Ok(None),

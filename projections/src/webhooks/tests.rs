@@ -229,7 +229,8 @@ fn fits(schema: &Value, value: &Value, root: &Value, at: &str) {
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     };
-    assert!(types.contains(&kind), "{at}: {value} is none of {types:?}");
+    let numeric = kind == "integer" && types.contains(&"number");
+    assert!(types.contains(&kind) || numeric, "{at}: {value} is none of {types:?}");
     if let Some(words) = schema["enum"].as_array() {
         assert!(words.contains(value), "{at}: {value}");
     }
@@ -254,7 +255,8 @@ fn every_example_fits_its_schema_and_every_event_has_both() {
         assert_eq!(kind.example["type"], kind.name);
         fits(&kind.schema, &kind.example, &kind.schema, kind.name);
         if kind.available {
-            assert!(kind.example["data"]["id"].is_string(), "{}", kind.name);
+            let data = &kind.example["data"];
+            assert!(data["id"].is_string() || data["message_id"].is_string(), "{}", kind.name);
             let text = kind.schema.to_string();
             assert!(!text.contains("#/components"), "{}", kind.name);
         }

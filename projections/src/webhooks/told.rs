@@ -2,10 +2,17 @@
 
 use domain::aggregate::Aggregate as _;
 use domain::call::terms::Status;
-use domain::ids::{AgentId, CallId};
+use domain::conversation::ConversationEvent;
+use domain::envelope::Recorded;
+use domain::ids::{AgentId, CallId, ConversationId};
 use domain::ivr::session::IvrSession;
+use domain::wire::{DecodeError, DomainEvent as _};
+use serde_json::Value;
 
+use super::occurrences::{ErrorView, FunctionView};
+use crate::agents::{AgentRow, Agents};
 use crate::calls::{CallRow, Calls};
+use crate::conversations::{ConversationRow, Conversations};
 use crate::ivr_sessions::{IvrSessions, SessionRow};
 use crate::view::{Shown, View};
 
@@ -24,6 +31,14 @@ pub(super) trait Told: View<Row: Shown> {
 
     /// The resource's id, as clients see it.
     fn subject(row: &Self::Row) -> String;
+
+    /// What is told in place of the resource, of a fact that is something of its own.
+    ///
+    /// # Errors
+    /// When the fact cannot be read.
+    fn instead(_: &Recorded, _: &Self::Row) -> Result<Option<Value>, DecodeError> {
+        Ok(None)
+    }
 
     /// The agent that has to do with it.
     fn agent(row: &Self::Row) -> Option<AgentId>;
@@ -84,5 +99,79 @@ impl Told for IvrSessions {
 
     fn agent(_: &SessionRow) -> Option<AgentId> {
         None
+    }
+}
+
+impl Told for Agents {
+    const CATEGORY: &'static str = AgentId::CATEGORY;
+    const REMEMBERED: usize = 5_000;
+
+    fn is_told(event_type: &str) -> bool {
+        matches!(event_type, "agent.updated" | "agent.deployed")
+    }
+
+    fn name(event_type: &str, _: &AgentRow) -> Option<&'static str> {
+        match event_type {
+            "agent.updated" => Some("agent.updated"),
+            "agent.deployed" => Some("agent.deployed"),
+            _ => None,
+        }
+    }
+
+    fn subject(row: &AgentRow) -> String {
+        row.view.id.to_string()
+    }
+
+    fn agent(row: &AgentRow) -> Option<AgentId> {
+        Some(row.view.id)
+    }
+}
+
+impl Told for Conversations {
+    const CATEGORY: &'static str = ConversationId::CATEGORY;
+    const REMEMBERED: usize = 20_000;
+
+    fn is_told(event_type: &str) -> bool {
+        matches!(
+            event_type,
+            "conversation.turn_completed"
+                | "conversation.turn_failed"
+                | "conversation.function_executed"
+                | "conversation.ended"
+        )
+    }
+
+    fn name(event_type: &str, _: &ConversationRow) -> Option<&'static str> {
+        match event_type {
+            "conversation.turn_completed" => Some("conversation.updated"),
+            "conversation.turn_failed" => Some("error.occurred"),
+            "conversation.function_executed" => Some("function.executed"),
+            "conversation.ended" => Some("conversation.ended"),
+            _ => None,
+        }
+    }
+
+    fn subject(row: &ConversationRow) -> String {
+        row.view.id.to_string()
+    }
+
+    fn instead(fact: &Recorded, row: &ConversationRow) -> Result<Option<Value>, DecodeError> {
+        if !matches!(&*fact.event_type, "conversation.turn_failed" | "conversation.function_executed") {
+            return Ok(None);
+        }
+        let (id, agent) = (row.view.id, row.view.agent_id);
+        let value = match ConversationEvent::decode(&fact.event_type, fact.schema, &fact.payload)? {
+            ConversationEvent::FunctionExecuted(fact) => {
+                serde_json::to_value(FunctionView::of(id, agent, fact))
+            }
+            ConversationEvent::TurnFailed(fact) => serde_json::to_value(ErrorView::of(id, agent, &fact)),
+            _ => return Ok(None),
+        };
+        // plain structs always serialise
+        Ok(value.ok())
+    }
+
+    fn agent(row: &ConversationRow) -> Option<AgentId> {
+        row.view.agent_id
     }
 }

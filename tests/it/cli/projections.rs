@@ -10,7 +10,7 @@ use tests::server::{Server, ServerOptions};
 
 use super::run::{database, voxledger};
 
-const VIEWS: [&str; 10] = [
+const VIEWS: [&str; 14] = [
     "calls",
     "transcripts",
     "numbers",
@@ -21,6 +21,10 @@ const VIEWS: [&str; 10] = [
     "webhook_endpoints",
     "ivr_menus",
     "ivr_sessions",
+    "agents",
+    "tools",
+    "conversations",
+    "messages",
 ];
 
 fn list(node: &ServerOptions) -> Result<Vec<Value>> {

@@ -222,7 +222,7 @@ impl TelnyxClient {
         if dial.record {
             self.recording(&mut body);
         }
-        if self.config.transcribe {
+        if self.config.transcribe || dial.transcribe {
             body["transcription"] = json!(true);
         }
         if let Some(mode) = &self.config.machine_detection {
@@ -237,8 +237,8 @@ impl TelnyxClient {
             "command_id": command.command_id,
         });
         let name = match &command.action {
-            LegAction::Answer => {
-                if self.config.transcribe {
+            LegAction::Answer | LegAction::AnswerListening => {
+                if self.config.transcribe || matches!(command.action, LegAction::AnswerListening) {
                     body["transcription"] = json!(true);
                 }
                 "answer"

@@ -1,6 +1,7 @@
 //! The views on every database, with a log in memory.
 
 mod audit_log;
+mod conversations;
 mod exactly_once;
 mod ivr;
 mod outages;

@@ -249,6 +249,7 @@ pub fn dial(id: u128, to: &str) -> Dial {
         from: None,
         ring_timeout: Duration::from_secs(25),
         max_duration: Duration::from_secs(600),
+        transcribe: false,
         record: false,
     }
 }

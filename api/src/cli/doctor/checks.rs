@@ -62,6 +62,7 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     }
     findings.push(clock(SystemClock.now(), newest));
     findings.extend(telnyx(config));
+    findings.extend(super::models::examine(config).await);
     findings.extend(master_key(config));
     findings.push(port(config).await);
     findings

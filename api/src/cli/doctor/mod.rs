@@ -1,6 +1,7 @@
 //! `voxledger doctor`: is everything there that the node needs.
 
 mod checks;
+mod models;
 
 use std::process::ExitCode;
 

@@ -144,6 +144,13 @@ impl NodeApi {
         Ok(made.data["id"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// Makes an agent and answers with its id.
+    pub async fn make_agent(&self, agent: &Value) -> anyhow::Result<String> {
+        let made: Body<Value> =
+            self.ask(Method::POST, "/api/v1/agents", Some(agent)).await.context("cannot create an agent")?;
+        Ok(made.data["id"].as_str().unwrap_or_default().to_owned())
+    }
+
     async fn numbers(&self) -> anyhow::Result<Vec<NumberShown>> {
         let mut numbers = Vec::new();
         let mut path = format!("/api/v1/numbers?limit={PAGE}");

@@ -22,6 +22,9 @@ use crate::problem::{FieldError, Problem};
     tags(
         (name = "calls", description = "Placing, steering and reading calls"),
         (name = "numbers", description = "Phone numbers and where their calls go"),
+        (name = "conversations", description = "Talking with agents: memory, streaming, tools"),
+        (name = "agents", description = "Who talks: prompt, model, tools, versions"),
+        (name = "tools", description = "What agents can have done by your own systems"),
         (name = "webhooks", description = "Events delivered to your endpoints, and the same events to pull"),
         (name = "analytics", description = "How things went, by hour and by day"),
         (name = "audit", description = "Who did what, and when"),

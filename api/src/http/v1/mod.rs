@@ -1,17 +1,21 @@
 //! The endpoints under `/api/v1`, a folder a resource.
 
+pub mod agents;
 pub mod analytics;
 pub mod audit;
 pub mod auth;
 pub mod calls;
 mod commands;
+pub mod conversations;
 mod history;
 pub mod ivr;
+pub mod llm;
 pub mod numbers;
 mod paging;
 pub mod privacy;
 mod resource;
 mod routes;
+pub mod tools;
 pub mod webhooks;
 
 pub use audit::exports::places as export_places;

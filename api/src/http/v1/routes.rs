@@ -3,7 +3,9 @@
 use actix_web::web::{ServiceConfig, scope};
 use utoipa::OpenApi;
 
-use super::{analytics, audit, auth, calls, ivr, numbers, privacy, webhooks};
+use super::{
+    agents, analytics, audit, auth, calls, conversations, ivr, llm, numbers, privacy, tools, webhooks,
+};
 use crate::http::middleware::Idempotent;
 
 #[derive(OpenApi)]
@@ -71,6 +73,28 @@ use crate::http::middleware::Idempotent;
     ivr::sessions::back::back_in_ivr_session,
     ivr::sessions::end::end_ivr_session,
     ivr::sessions::events::list_ivr_session_events,
+    conversations::one_call::converse,
+    conversations::create::create_conversation,
+    conversations::list::list_conversations,
+    conversations::get::get_conversation,
+    conversations::messages::list_messages,
+    conversations::say::send_message,
+    conversations::stream::stream_conversation,
+    conversations::end::end_conversation,
+    conversations::events::list_conversation_events,
+    agents::create::create_agent,
+    agents::list::list_agents,
+    agents::get::get_agent,
+    agents::patch::patch_agent,
+    agents::deploy::deploy_agent,
+    agents::events::list_agent_events,
+    tools::create::create_tool,
+    tools::list::list_tools,
+    tools::get::get_tool,
+    tools::patch::patch_tool,
+    tools::delete::delete_tool,
+    tools::events::list_tool_events,
+    llm::providers::list_llm_providers,
     audit::log::list_audit_log,
     analytics::overview::get_analytics_overview,
     analytics::timeseries::get_analytics_timeseries,
@@ -206,6 +230,28 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(ivr::sessions::back::back_in_ivr_session)
             .service(ivr::sessions::end::end_ivr_session)
             .service(ivr::sessions::events::list_ivr_session_events)
+            .service(conversations::one_call::converse)
+            .service(conversations::create::create_conversation)
+            .service(conversations::list::list_conversations)
+            .service(conversations::get::get_conversation)
+            .service(conversations::messages::list_messages)
+            .service(conversations::say::send_message)
+            .service(conversations::stream::stream_conversation)
+            .service(conversations::end::end_conversation)
+            .service(conversations::events::list_conversation_events)
+            .service(agents::create::create_agent)
+            .service(agents::list::list_agents)
+            .service(agents::get::get_agent)
+            .service(agents::patch::patch_agent)
+            .service(agents::deploy::deploy_agent)
+            .service(agents::events::list_agent_events)
+            .service(tools::create::create_tool)
+            .service(tools::list::list_tools)
+            .service(tools::get::get_tool)
+            .service(tools::patch::patch_tool)
+            .service(tools::delete::delete_tool)
+            .service(tools::events::list_tool_events)
+            .service(llm::providers::list_llm_providers)
             .service(audit::log::list_audit_log)
             .service(analytics::overview::get_analytics_overview)
             .service(analytics::timeseries::get_analytics_timeseries)

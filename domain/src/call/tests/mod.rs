@@ -1,5 +1,6 @@
 //! The rules of a call, told as given, when, then: a file an idea.
 
+mod agents;
 mod carrier_side;
 mod commands;
 mod dialling;

@@ -4,6 +4,7 @@ pub mod deliveries;
 pub mod event_store;
 pub mod idempotency;
 pub mod lease;
+pub mod llm;
 pub mod seals;
 pub mod work;
 

@@ -1,6 +1,7 @@
 //! Placing a call.
 
 use actix_web::{post, web};
+use actors::conversation::TalkError;
 use domain::call::{CallCommand, CallMetadata, DEFAULT_MAX_DURATION, DEFAULT_RING_TIMEOUT, Queue};
 use domain::ids::{AgentId, CallId, MenuId};
 use domain::phone::Party;
@@ -60,8 +61,13 @@ pub(crate) async fn create_call(
 ) -> Result<Answer, ApiError> {
     let new = body.value;
     let mut fields = Fields::default();
-    if new.agent_id.is_some() {
-        fields.fault("agent_id", "unknown", "there is no such agent");
+    let agent_id = new.agent_id.map(|id| id.0);
+    if let Some(agent) = agent_id {
+        match backend.talks.agent(caller.client, agent).await {
+            Ok(_) => {}
+            Err(TalkError::UnknownAgent) => fields.fault("agent_id", "unknown", "there is no such agent"),
+            Err(error) => return Err(ApiError::unavailable(error)),
+        }
     }
     let menu_id = new.ivr_menu_id.map(|id| id.0);
     if menu_id.is_some_and(|menu| backend.menus.find(caller.client, menu).is_none()) {
@@ -73,7 +79,7 @@ pub(crate) async fn create_call(
         id: ids.next(),
         to: Party::new(&new.to),
         from: new.from.as_deref().map(Party::new),
-        agent_id: None,
+        agent_id,
         menu_id,
         metadata: new.metadata,
         max_duration_ms: new.max_duration_ms.unwrap_or(DEFAULT_MAX_DURATION.as_millis() as u64),

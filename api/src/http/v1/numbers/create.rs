@@ -48,7 +48,7 @@ pub(crate) async fn create_number(
     })?;
     // a menu it leads to is not given up meanwhile
     let _no_menu_goes = backend.menu_edits.lock().await;
-    let route = route.check(|menu| backend.menus.find(caller.client, menu).is_some())?;
+    let route = route.check(&backend, caller.client).await?;
     let id = NumberId(ids.next());
     let owner = (NumberId::CATEGORY, id.0);
     if !backend.claims.take(NUMBER, number.as_str(), owner).await.map_err(problem)? {

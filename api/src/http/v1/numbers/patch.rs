@@ -40,7 +40,7 @@ pub(crate) async fn patch_number(
 ) -> Result<Answer, ApiError> {
     // a menu it leads to is not given up meanwhile
     let _no_menu_goes = backend.menu_edits.lock().await;
-    let route = body.value.route.check(|menu| backend.menus.find(caller.client, menu).is_some())?;
+    let route = body.value.route.check(&backend, caller.client).await?;
     let reroute = NumberCommand::Reroute { route, now: backend.runtime.clock.now() };
     change::<NumberResource>(&backend, &caller, &request, id, Some(&if_match), &reroute).await
 }

@@ -1,11 +1,13 @@
 //! Where a number's calls go, as a client writes it.
 
-use domain::ids::{AgentId, MenuId};
+use actors::conversation::TalkError;
+use domain::ids::{AgentId, ClientId, MenuId};
 use domain::number::Route;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::http::EdgeId;
+use crate::node::Backend;
 use crate::problem::{ApiError, Fields};
 
 /// Where a number's calls go.
@@ -34,14 +36,19 @@ impl RouteBody {
     ///
     /// # Errors
     /// 422 when it does not.
-    pub(super) fn check(self, menu_exists: impl Fn(MenuId) -> bool) -> Result<Route, ApiError> {
+    pub(super) async fn check(self, backend: &Backend, client: ClientId) -> Result<Route, ApiError> {
+        let menu_exists = |menu| backend.menus.find(client, menu).is_some();
         let mut fields = Fields::default();
         match self {
             Self::IvrMenu { id: EdgeId(id) } if menu_exists(id) => return Ok(Route::IvrMenu { id }),
             Self::IvrMenu { id } => fields.fault("route.id", "unknown", format!("there is no menu {id}")),
-            Self::Agent { id: Some(id) } => {
-                fields.fault("route.id", "unknown", format!("there is no agent {id}"));
-            }
+            Self::Agent { id: Some(EdgeId(id)) } => match backend.talks.agent(client, id).await {
+                Ok(_) => return Ok(Route::Agent { id: Some(id) }),
+                Err(TalkError::UnknownAgent) => {
+                    fields.fault("route.id", "unknown", format!("there is no agent {id}"));
+                }
+                Err(error) => return Err(ApiError::unavailable(error)),
+            },
             Self::Agent { id: None } => return Ok(Route::Agent { id: None }),
             Self::Reject {} => return Ok(Route::Reject),
         }

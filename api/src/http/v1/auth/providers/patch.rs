@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::{patch, web};
 use adapters::telephony::telnyx::{PROVIDER, WebhookVerifier};
+use domain::model::Provider;
 use domain::phone::E164;
 use domain::ports::vault::Sealed;
 use domain::provider::{ProviderCommand, ProviderKind, account_stream};
@@ -18,7 +19,7 @@ use crate::http::auth::permissions::ProvidersWrite;
 use crate::http::client_ip::ClientIp;
 use crate::http::{Answer, Enveloped, IfMatch, JsonBody, RequestContext};
 use crate::node::telnyx_settings::{CALLER_ID, CONNECTION_ID, PUBLIC_KEY};
-use crate::node::{Backend, secret_place};
+use crate::node::{Backend, llm_settings, secret_place};
 use crate::problem::{ApiError, Problem};
 
 const NEEDS_CONNECTION: &str = "give the Call Control application that places calls";
@@ -35,7 +36,8 @@ pub(crate) struct AccountPatch {
     api_key: Option<Secret>,
     /// What else it needs to know; takes the place of all there was. For `telnyx`: `connection_id`, which it must
     /// have, `caller_id`, and the `public_key` of its webhooks, which it sends to
-    /// `/api/v1/webhooks/telnyx/{client_id}`.
+    /// `/api/v1/webhooks/telnyx/{client_id}`. For a provider of language models: `base_url`, which `openai_compatible`
+    /// must have, and `model`, the one that is asked when nobody names one.
     settings: Option<BTreeMap<String, String>>,
 }
 
@@ -58,6 +60,9 @@ pub(crate) async fn patch_provider(
 ) -> Result<Answer, ApiError> {
     let kind = kind(&path)?;
     let AccountPatch { provider, api_key, settings } = body.value;
+    if kind == ProviderKind::Llm {
+        check_llm(&backend, provider.as_deref(), settings.as_ref()).await?;
+    }
     if kind == ProviderKind::Telephony {
         check_telephony(provider.as_deref(), settings.as_ref())?;
     }
@@ -110,6 +115,36 @@ fn check_telephony(
         }
     }
     Ok(())
+}
+
+/// The same of an account with a provider of language models.
+async fn check_llm(
+    backend: &Backend,
+    provider: Option<&str>,
+    settings: Option<&BTreeMap<String, String>>,
+) -> Result<(), ApiError> {
+    let known = provider.map(|name| Provider::from_name(name).filter(|known| *known != Provider::Scripted));
+    if known == Some(None) {
+        let detail = "give groq, openai, anthropic, google or openai_compatible";
+        return Err(ApiError::invalid("provider", "unknown", detail));
+    }
+    let base = settings.and_then(|settings| settings.get(llm_settings::BASE_URL));
+    if known == Some(Some(Provider::OpenaiCompatible)) && base.is_none() {
+        let detail = "say where the server's API is, such as https://llm.example.com/v1";
+        return Err(ApiError::invalid("settings.base_url", "required", detail));
+    }
+    if let Some(base) = base {
+        let checked = backend.webhooks.guard.reachable(base).await;
+        checked.map_err(|fault| ApiError::invalid("settings.base_url", "invalid", fault.to_string()))?;
+    }
+    let unknown = |name: &&String| ![llm_settings::BASE_URL, llm_settings::MODEL].contains(&name.as_str());
+    match settings.and_then(|settings| settings.keys().find(unknown)) {
+        Some(name) => {
+            let detail = "a provider of language models knows base_url and model";
+            Err(ApiError::invalid(format!("settings.{name}"), "invalid", detail))
+        }
+        None => Ok(()),
+    }
 }
 
 async fn seal(

@@ -1,0 +1,480 @@
+//! The handle others hold: begin a conversation, say something in it, listen to the answer.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use domain::conversation::{
+    AgentRef, CancelledFor, Conversation, ConversationCommand, ConversationRefusal, ConversationStarted,
+    Prompt, Said, TurnCompleted, TurnFault,
+};
+use domain::envelope::Version;
+use domain::ids::{AgentId, ClientId, ConversationId, MessageId};
+use domain::model::{ModelRef, Usage};
+use domain::ports::llm::LanguageModels;
+use domain::ports::tools::ToolRunner;
+use domain::ports::vault::Vault;
+use lru::LruCache;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::agents::{AgentDesk, Cast};
+use super::feed::{Answer, Failed, Feed, Piece};
+use super::mood::{Mood, ToJudge};
+use super::tools::Toolbox;
+use super::turn::Turn;
+use crate::context::CommandContext;
+use crate::live::{Actors, LiveOptions, Observer};
+use crate::runtime::Runtime;
+use crate::session::{CommandError, Receipt};
+
+/// Turns that are over and can still be listened to.
+const KEPT_FEEDS: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+/// Conversations that wait to be judged; beyond that they are not.
+const JUDGED: usize = 10_000;
+/// Locks that conversations share.
+const LOCKS: usize = 256;
+/// How often it is looked whether another node's turn is over.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How conversations are held.
+#[derive(Debug, Clone, Copy)]
+pub struct TalkOptions {
+    /// How live conversations are kept.
+    pub live: LiveOptions,
+    /// What a model is told of a conversation, in estimated tokens; the rest is summed up.
+    pub window_tokens: u64,
+    /// The longest a turn may take.
+    pub turn_limit: Duration,
+    /// Turns under way at the same time.
+    pub turns: usize,
+    /// Whether this is the only node: then a turn that is not under way here is dead.
+    pub sole: bool,
+    /// Whether models judge how something was meant, where there is one.
+    pub judge_by_model: bool,
+}
+
+impl Default for TalkOptions {
+    fn default() -> Self {
+        Self {
+            live: LiveOptions::default(),
+            window_tokens: 6_000,
+            turn_limit: Duration::from_secs(120),
+            turns: 2_000,
+            sole: false,
+            judge_by_model: true,
+        }
+    }
+}
+
+/// With what conversations are held.
+#[derive(Debug, Clone)]
+pub struct TalkDeps {
+    /// The log, the time, who we are.
+    pub runtime: Runtime,
+    /// Who answers.
+    pub models: Arc<dyn LanguageModels>,
+    /// Who uses tools.
+    pub tools: Arc<dyn ToolRunner>,
+    /// What tools' secrets are sealed with.
+    pub vault: Arc<dyn Vault>,
+}
+
+/// Something to be answered.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// In which conversation.
+    pub conversation: ConversationId,
+    /// What begins with it, if nothing has; its agent without a version.
+    pub start: Option<(ConversationStarted, Option<AgentId>)>,
+    /// What is said; what was said last if nothing is.
+    pub said: Option<Said>,
+}
+
+/// Why nothing is answered.
+#[derive(Debug, thiserror::Error)]
+pub enum TalkError {
+    /// The conversation cannot be written, or its rules are against it.
+    #[error("the conversation cannot go on")]
+    Command(#[from] CommandError<ConversationRefusal>),
+    /// The client has no such agent.
+    #[error("there is no such agent")]
+    UnknownAgent,
+    /// The log cannot be read.
+    #[error("the log cannot be read: {0}")]
+    Log(String),
+    /// Too many turns at once.
+    #[error("too many conversations are being answered")]
+    Busy,
+}
+
+#[derive(Debug)]
+struct Inner {
+    deps: TalkDeps,
+    options: TalkOptions,
+    actors: Actors<Conversation>,
+    desk: AgentDesk,
+    /// Held from looking at a conversation until its turn is known here: nobody takes it for dead in between.
+    asking: Vec<tokio::sync::Mutex<()>>,
+    /// Turns that are under way here.
+    running: Mutex<HashMap<MessageId, Arc<Feed>>>,
+    over: Mutex<LruCache<MessageId, Arc<Feed>>>,
+    tasks: TaskTracker,
+    mood: mpsc::Sender<ToJudge>,
+    stop: CancellationToken,
+}
+
+/// Conversations.
+#[derive(Debug, Clone)]
+pub struct Talks(Arc<Inner>);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Talks {
+    /// Starts the registry; what it hands back judges moods and is to be run. Call it inside an actix system.
+    #[must_use]
+    pub fn start(
+        deps: TalkDeps,
+        options: TalkOptions,
+        observer: Option<Observer<Conversation>>,
+        stop: CancellationToken,
+    ) -> (Self, Mood) {
+        let actors = Actors::start(deps.runtime.clone(), options.live, observer, stop.clone());
+        let (mood, jobs) = mpsc::channel(JUDGED);
+        let inner = Inner {
+            desk: AgentDesk::new(deps.runtime.clone()),
+            deps,
+            options,
+            actors,
+            asking: (0..LOCKS).map(|_| tokio::sync::Mutex::default()).collect(),
+            running: Mutex::default(),
+            over: Mutex::new(LruCache::new(KEPT_FEEDS)),
+            tasks: TaskTracker::new(),
+            mood,
+            stop,
+        };
+        (Self(Arc::new(inner)), Mood(jobs))
+    }
+
+    /// Waits until every turn is noted. Call it once the node stops: no turn goes on then.
+    pub async fn finish(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+
+    pub(super) fn runtime(&self) -> &Runtime {
+        &self.0.deps.runtime
+    }
+
+    pub(super) fn options(&self) -> &TalkOptions {
+        &self.0.options
+    }
+
+    /// Who answers.
+    #[must_use]
+    pub fn models(&self) -> &Arc<dyn LanguageModels> {
+        &self.0.deps.models
+    }
+
+    /// Who knows agents and tools.
+    #[must_use]
+    pub fn desk(&self) -> &AgentDesk {
+        &self.0.desk
+    }
+
+    /// Who uses tools.
+    #[must_use]
+    pub fn tool_runner(&self) -> &Arc<dyn ToolRunner> {
+        &self.0.deps.tools
+    }
+
+    pub(super) fn toolbox(&self) -> Toolbox {
+        let TalkDeps { runtime, tools, vault, .. } = self.0.deps.clone();
+        Toolbox { runtime, runner: tools, vault }
+    }
+
+    /// How many conversations are awake on this node.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.0.actors.live()
+    }
+
+    /// Carries a command out.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn execute(
+        &self,
+        id: ConversationId,
+        command: ConversationCommand,
+        context: CommandContext,
+        only_at: Option<Version>,
+    ) -> Result<Receipt, CommandError<ConversationRefusal>> {
+        self.0.actors.execute(id.0, command, context, only_at).await
+    }
+
+    pub(super) async fn command(
+        &self,
+        id: ConversationId,
+        command: ConversationCommand,
+        context: &CommandContext,
+    ) -> Result<Receipt, CommandError<ConversationRefusal>> {
+        self.execute(id, command, context.clone(), None).await
+    }
+
+    pub(super) async fn look<R: Send + 'static>(
+        &self,
+        id: ConversationId,
+        question: impl Fn(&Conversation) -> R + Clone + Send + 'static,
+    ) -> Result<R, CommandError<ConversationRefusal>> {
+        self.0.actors.ask(id.0, false, move |state, _| question(state)).await
+    }
+
+    pub(super) async fn prompt(
+        &self,
+        id: ConversationId,
+        system: &str,
+    ) -> Result<Prompt, CommandError<ConversationRefusal>> {
+        let system = system.to_owned();
+        self.look(id, move |state| state.prompt(&system)).await
+    }
+
+    pub(super) async fn seq_of(&self, id: ConversationId, turn: MessageId) -> Option<u32> {
+        self.look(id, move |state| state.answer(turn).map(|answer| answer.seq)).await.ok().flatten()
+    }
+
+    /// The conversation's state, and whose it is.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn inspect(
+        &self,
+        id: ConversationId,
+        newest: bool,
+    ) -> Result<(Conversation, Option<ClientId>), CommandError<ConversationRefusal>> {
+        self.0.actors.ask(id.0, newest, |state, client| (state.clone(), client)).await
+    }
+
+    /// Says something, and hands back the feed of the turn that answers it.
+    ///
+    /// # Errors
+    /// See [`TalkError`]: nothing was said.
+    pub async fn ask(
+        &self,
+        question: Question,
+        context: CommandContext,
+    ) -> Result<(Receipt, Arc<Feed>), TalkError> {
+        let id = question.conversation;
+        let (receipt, turn, feed) = self.begin_or_find(question, context).await?;
+        let feed = match feed {
+            Some(feed) => feed,
+            // the very same request again, or there was nothing to answer
+            None => self.feed(id, turn.unwrap_or(MessageId(id.0))).await?,
+        };
+        Ok((receipt, feed))
+    }
+
+    /// Begins a turn; nothing is begun where the very same request was made before, or there is nothing to answer.
+    async fn begin_or_find(
+        &self,
+        question: Question,
+        context: CommandContext,
+    ) -> Result<(Receipt, Option<MessageId>, Option<Arc<Feed>>), TalkError> {
+        let began = Instant::now();
+        let id = question.conversation;
+        let asking = self.0.asking[id.0.as_bytes()[15] as usize % LOCKS].lock().await;
+        let known = |state: &Conversation, client: Option<ClientId>| {
+            let open = state.turn().map(|turn| (turn.id, turn.node.clone()));
+            (client, state.agent().map(|agent| agent.id), open)
+        };
+        let (owner, agent, open) = self.0.actors.ask(id.0, false, known).await?;
+        if owner.is_some_and(|owner| owner != context.client) {
+            return Err(CommandError::OtherClient.into());
+        }
+        let agent = agent.or(question.start.as_ref().and_then(|(_, agent)| *agent));
+        let cast = self.cast(context.client, agent).await?;
+        let agent = cast.agent.as_ref().map(|(agent, _)| *agent);
+        let (node, now) = (self.runtime().node.to_string(), self.runtime().clock.now());
+        let dead = open.filter(|(turn, owner)| self.is_dead(*turn, owner)).map(|(turn, _)| turn);
+        if lock(&self.0.running).len() >= self.options().turns {
+            return Err(TalkError::Busy);
+        }
+        let start = question.start.map(|(start, _)| Box::new(ConversationStarted { agent, ..start }));
+        // a little more than the node that runs it allows itself
+        let limit = self.options().turn_limit + Duration::from_secs(10);
+        let ends_by = now + chrono::TimeDelta::from_std(limit).unwrap_or_default();
+        let said = question.said.map(Box::new);
+        let named = said.as_ref().map(|said| said.id);
+        let ask = ConversationCommand::Ask { start, said, agent, node, dead, ends_by, now };
+        let receipt = self.command(id, ask, &context).await?;
+        let open = self.look(id, |state| state.turn().map(|turn| turn.id)).await?;
+        let turn = named.or(open);
+        let feed = match (receipt.position, turn) {
+            (Some(_), Some(turn)) => Some(self.begin(id, turn, cast, context, began)),
+            _ => None,
+        };
+        drop(asking);
+        Ok((receipt, turn, feed))
+    }
+
+    /// Says something without listening to the answer.
+    ///
+    /// # Errors
+    /// See [`TalkError`]: nothing was said.
+    pub(super) async fn begin_turn(
+        &self,
+        question: Question,
+        context: CommandContext,
+    ) -> Result<(), TalkError> {
+        let asked = self.begin_or_find(question, context).await?;
+        drop(asked);
+        Ok(())
+    }
+
+    /// Whether nobody works on an open turn any more.
+    fn is_dead(&self, turn: MessageId, node: &str) -> bool {
+        let ours = *node == *self.runtime().node;
+        (ours || self.options().sole) && !lock(&self.0.running).contains_key(&turn)
+    }
+
+    async fn cast(&self, client: ClientId, agent: Option<AgentId>) -> Result<Cast, TalkError> {
+        match agent {
+            Some(agent) => {
+                let live = self.0.desk.live(client, agent).await.map_err(TalkError::Log)?;
+                let live = live.ok_or(TalkError::UnknownAgent)?;
+                self.0.desk.cast(client, live).await.map_err(TalkError::Log)
+            }
+            None => Ok(Cast { models: self.models().default_models(client).await, ..Cast::default() }),
+        }
+    }
+
+    /// The version of an agent that a conversation would begin with.
+    ///
+    /// # Errors
+    /// When there is no such agent, or the log cannot be read.
+    pub async fn agent(&self, client: ClientId, agent: AgentId) -> Result<AgentRef, TalkError> {
+        let live = self.0.desk.live(client, agent).await.map_err(TalkError::Log)?;
+        live.map(|(agent, _)| agent).ok_or(TalkError::UnknownAgent)
+    }
+
+    fn begin(
+        &self,
+        conversation: ConversationId,
+        turn: MessageId,
+        cast: Cast,
+        context: CommandContext,
+        began: Instant,
+    ) -> Arc<Feed> {
+        let feed = Arc::new(Feed::new(conversation, turn));
+        lock(&self.0.running).insert(turn, feed.clone());
+        metrics::gauge!("voxledger_turns_running").increment(1);
+        let (talks, stop) = (self.clone(), self.0.stop.clone());
+        let run = Turn { talks, conversation, turn, cast, context, feed: feed.clone(), began };
+        self.0.tasks.spawn(run.run(stop));
+        feed
+    }
+
+    /// A turn is noted: others may begin, and what can wait is done.
+    pub(super) async fn turn_over(&self, turn: &Turn) {
+        {
+            let mut running = lock(&self.0.running);
+            running.remove(&turn.turn);
+            lock(&self.0.over).put(turn.turn, turn.feed.clone());
+        }
+        metrics::gauge!("voxledger_turns_running").decrement(1);
+        if self.0.stop.is_cancelled() {
+            return;
+        }
+        self.sum_up(turn.conversation, &turn.cast.models, &turn.context).await;
+        self.judge_later(turn.conversation, turn.turn, &turn.cast.models, &turn.context).await;
+    }
+
+    /// Has what was said since a message judged, when there is time.
+    async fn judge_later(
+        &self,
+        conversation: ConversationId,
+        message: MessageId,
+        models: &[ModelRef],
+        context: &CommandContext,
+    ) {
+        let seq = move |state: &Conversation| state.window().find(|one| one.id == message).map(|one| one.seq);
+        if let Ok(Some(from)) = self.look(conversation, seq).await {
+            let (models, context) = (models.to_vec(), context.clone());
+            // full: it is not judged
+            let _ = self.0.mood.try_send(ToJudge { conversation, from, models, context });
+        }
+    }
+
+    /// A turn to listen to: one that runs here, ran here lately, or ran anywhere and is remembered. One that runs on
+    /// another node is waited for.
+    ///
+    /// # Errors
+    /// See [`TalkError`].
+    pub async fn feed(&self, conversation: ConversationId, turn: MessageId) -> Result<Arc<Feed>, TalkError> {
+        let here = || {
+            let running = lock(&self.0.running).get(&turn).cloned();
+            running.or_else(|| lock(&self.0.over).get(&turn).cloned())
+        };
+        loop {
+            if let Some(feed) = here().filter(|feed| feed.conversation() == conversation) {
+                return Ok(feed);
+            }
+            let (state, _) = self.inspect(conversation, true).await?;
+            let now = self.runtime().clock.now();
+            let open = state.turn().filter(|open| open.id == turn && now < open.ends_by);
+            let dead = open.is_some_and(|open| self.is_dead(turn, &open.node));
+            if open.is_none() || dead {
+                let outcome = stored(&state, turn);
+                return Ok(Arc::new(Feed::over(conversation, turn, outcome)));
+            }
+            tokio::select! {
+                () = self.0.stop.cancelled() => return Err(TalkError::Busy),
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+
+    /// Wants an answer no more.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn cancel(
+        &self,
+        id: ConversationId,
+        why: CancelledFor,
+        context: &CommandContext,
+    ) -> Result<Receipt, CommandError<ConversationRefusal>> {
+        let now = self.runtime().clock.now();
+        self.command(id, ConversationCommand::Cancel { turn: None, why, now }, context).await
+    }
+}
+
+/// How a turn that is over ended, as far as the conversation remembers.
+fn stored(state: &Conversation, turn: MessageId) -> Piece {
+    if let Some(answer) = state.answer(turn)
+        && let Some(by) = &answer.by
+    {
+        let completed = TurnCompleted {
+            turn,
+            id: answer.id,
+            seq: answer.seq,
+            content: answer.content.clone(),
+            by: by.clone(),
+            usage: Usage::default(),
+            latency_ms: 0,
+            first_token_ms: None,
+            finish: domain::conversation::Finish::Stop,
+            passed_over: vec![],
+            call: None,
+            at: domain::envelope::Time::UNIX_EPOCH,
+        };
+        return Piece::Message(Box::new(Answer { completed, usage: Usage::default(), position: None }));
+    }
+    let fault =
+        if state.cancelled(turn) { None } else { Some(state.failed(turn).unwrap_or(TurnFault::Abandoned)) };
+    Piece::Error(Failed { fault, passed_over: vec![] })
+}

@@ -1,0 +1,271 @@
+//! One turn from the question to the answer, in a task of its own.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use domain::conversation::{
+    CalledTool, Completed, ConversationCommand, Executed, Finish, PassedOver, ToolRound, TurnCompleted,
+    TurnFault,
+};
+use domain::ids::{ConversationId, MessageId};
+use domain::model::{ModelRef, Usage};
+use domain::ports::llm::{ChatEvent, ChatRequest, ToolCall};
+
+use super::agents::Cast;
+use super::feed::{Answer, Failed, Feed, Piece};
+use super::talks::Talks;
+use crate::context::CommandContext;
+
+/// Rounds of tools before a model must answer.
+pub(super) const MAX_ROUNDS: u32 = 8;
+/// Tools a model may call in one round.
+const MAX_CALLS: usize = 16;
+/// The longest answer that is kept, in bytes.
+const MAX_ANSWER: usize = 256 << 10;
+/// What is said when a model does nothing but call tools.
+const GIVEN_UP: &str = "I could not finish that. Please try again in other words.";
+
+/// A turn to be run.
+pub(super) struct Turn {
+    pub(super) talks: Talks,
+    pub(super) conversation: ConversationId,
+    pub(super) turn: MessageId,
+    pub(super) cast: Cast,
+    pub(super) context: CommandContext,
+    pub(super) feed: Arc<Feed>,
+    pub(super) began: Instant,
+}
+
+/// What a model said in one go.
+struct Said {
+    text: String,
+    calls: Vec<ToolCall>,
+    usage: Usage,
+    finish: Finish,
+    by: ModelRef,
+}
+
+/// Why a turn ends without an answer.
+enum Stopped {
+    /// Nobody answered.
+    Failed(Failed),
+    /// The conversation has gone on without it, or cannot be written.
+    Moot,
+}
+
+impl Turn {
+    /// Runs it. Whatever happens, the feed ends.
+    pub(super) async fn run(self, stop: tokio_util::sync::CancellationToken) {
+        let limit = self.talks.options().turn_limit;
+        let outcome = tokio::select! {
+            outcome = tokio::time::timeout(limit, self.rounds()) => {
+                outcome.unwrap_or_else(|_| Err(failed(TurnFault::TimedOut)))
+            }
+            () = stop.cancelled() => Err(failed(TurnFault::Abandoned)),
+        };
+        match outcome {
+            Ok(answer) => self.feed.push(Piece::Message(Box::new(answer))),
+            Err(Stopped::Failed(why)) => {
+                self.note_failure(&why).await;
+                self.feed.push(Piece::Error(why));
+            }
+            Err(Stopped::Moot) => self.feed.push(Piece::Error(Failed { fault: None, passed_over: vec![] })),
+        }
+        self.feed.push(Piece::Done);
+        self.talks.turn_over(&self).await;
+    }
+
+    async fn note_failure(&self, why: &Failed) {
+        let fault = why.fault.unwrap_or(TurnFault::Abandoned);
+        metrics::counter!("voxledger_turns_total", "outcome" => fault.as_str()).increment(1);
+        let now = self.talks.runtime().clock.now();
+        let fail =
+            ConversationCommand::Fail { turn: self.turn, fault, passed_over: why.passed_over.clone(), now };
+        if let Err(error) = self.talks.command(self.conversation, fail, &self.context).await {
+            // whoever speaks next takes it for abandoned
+            tracing::info!(error = &error as &dyn std::error::Error, "a failed turn is not noted");
+        }
+    }
+
+    async fn rounds(&self) -> Result<Answer, Stopped> {
+        let (mut usage, mut first_token_ms, mut passed_over) = (Usage::default(), None, Vec::new());
+        for round in 1.. {
+            let began = Instant::now();
+            let said = self.ask(&mut first_token_ms, &mut passed_over).await?;
+            usage = usage.plus(said.usage);
+            if said.calls.is_empty() || round > MAX_ROUNDS {
+                return self.complete(said, usage, first_token_ms, passed_over).await;
+            }
+            self.use_tools(round, said, began).await?;
+        }
+        Err(Stopped::Moot)
+    }
+
+    async fn ask(
+        &self,
+        first_token_ms: &mut Option<u64>,
+        passed_over: &mut Vec<PassedOver>,
+    ) -> Result<Said, Stopped> {
+        let prompt = self.talks.prompt(self.conversation, self.cast.system_prompt()).await;
+        let prompt = prompt.map_err(|_| Stopped::Moot)?;
+        let terms = self.cast.agent.as_ref().map(|(_, terms)| terms);
+        let request = ChatRequest {
+            system: prompt.system,
+            messages: prompt.messages,
+            tools: self.cast.specs(),
+            temperature: terms
+                .and_then(|terms| terms.temperature_permille)
+                .map(|value| f64::from(value) / 1_000.0),
+            max_tokens: terms.and_then(|terms| terms.max_tokens),
+        };
+        let models = self.talks.models();
+        let answering = models.stream(self.context.client, &self.cast.models, &request).await;
+        let mut answering = answering.map_err(|unanswered| {
+            passed_over.extend(unanswered.passed_over);
+            Stopped::Failed(Failed {
+                fault: Some(unanswered.failure.fault()),
+                passed_over: std::mem::take(passed_over),
+            })
+        })?;
+        passed_over.append(&mut answering.passed_over);
+        let by = answering.by.clone();
+        let (mut text, mut calls, mut usage, mut finish) =
+            (String::new(), Vec::new(), Usage::default(), None);
+        while let Some(event) = answering.events.next().await {
+            match event {
+                Ok(ChatEvent::Text(more)) => {
+                    if first_token_ms.is_none() {
+                        *first_token_ms = Some(self.began.elapsed().as_millis() as u64);
+                        metrics::histogram!("voxledger_turn_first_token_seconds")
+                            .record(self.began.elapsed());
+                    }
+                    text.push_str(&more);
+                    if text.len() > MAX_ANSWER {
+                        finish = Some(Finish::Length);
+                        break;
+                    }
+                    self.feed.push(Piece::Delta(more));
+                }
+                Ok(ChatEvent::ToolCall(call)) => calls.push(call),
+                Ok(ChatEvent::Usage(so_far)) => usage = so_far,
+                Ok(ChatEvent::Finished(how)) => finish = Some(how),
+                // what was told is told: nobody else can finish it
+                Err(failure) => {
+                    passed_over.push(PassedOver { model: by, fault: failure.fault() });
+                    let passed_over = std::mem::take(passed_over);
+                    return Err(Stopped::Failed(Failed { fault: Some(failure.fault()), passed_over }));
+                }
+            }
+        }
+        calls.truncate(MAX_CALLS);
+        distinguish(&mut calls);
+        Ok(Said { text, calls, usage, finish: finish.unwrap_or(Finish::Stop), by })
+    }
+
+    async fn use_tools(&self, round: u32, said: Said, began: Instant) -> Result<(), Stopped> {
+        for call in &said.calls {
+            let (id, name, arguments) = (call.id.clone(), call.name.clone(), call.arguments.clone());
+            self.feed.push(Piece::ToolCall { id, name, arguments });
+        }
+        let called = |call: &ToolCall| CalledTool {
+            id: call.id.clone(),
+            name: call.name.clone(),
+            arguments: call.arguments.clone().into(),
+            opaque: call.opaque.clone().map(Into::into),
+        };
+        let tools = ConversationCommand::CallTools(Box::new(ToolRound {
+            turn: self.turn,
+            id: MessageId(self.talks.runtime().ids.next()),
+            content: said.text.into(),
+            calls: said.calls.iter().map(called).collect(),
+            by: said.by,
+            usage: said.usage,
+            latency_ms: began.elapsed().as_millis() as u64,
+            now: self.talks.runtime().clock.now(),
+        }));
+        self.write(tools).await?;
+        let toolbox = self.talks.toolbox();
+        let executed: Vec<Executed> =
+            toolbox.use_all(self.context.client, self.turn, round, &said.calls, &self.cast).await;
+        self.write(ConversationCommand::Execute(executed)).await
+    }
+
+    async fn write(&self, command: ConversationCommand) -> Result<(), Stopped> {
+        self.talks.command(self.conversation, command, &self.context).await.map(drop).map_err(|error| {
+            tracing::info!(error = &error as &dyn std::error::Error, "a turn cannot go on");
+            Stopped::Moot
+        })
+    }
+
+    async fn complete(
+        &self,
+        said: Said,
+        usage: Usage,
+        first_token_ms: Option<u64>,
+        passed_over: Vec<PassedOver>,
+    ) -> Result<Answer, Stopped> {
+        let (mut text, mut finish) = (said.text, said.finish);
+        if !said.calls.is_empty() {
+            finish = Finish::ToolRounds;
+            if text.trim().is_empty() {
+                GIVEN_UP.clone_into(&mut text);
+                self.feed.push(Piece::Delta(text.clone()));
+            }
+        }
+        let completed = Completed {
+            turn: self.turn,
+            id: MessageId(self.talks.runtime().ids.next()),
+            content: text.into(),
+            by: said.by,
+            usage: said.usage,
+            latency_ms: self.began.elapsed().as_millis() as u64,
+            first_token_ms,
+            finish,
+            passed_over,
+            now: self.talks.runtime().clock.now(),
+        };
+        let command = ConversationCommand::Complete(Box::new(completed.clone()));
+        let written = self.talks.command(self.conversation, command, &self.context).await;
+        let receipt = written.map_err(|error| {
+            tracing::warn!(error = &error as &dyn std::error::Error, "an answer cannot be noted");
+            Stopped::Moot
+        })?;
+        metrics::counter!("voxledger_turns_total", "outcome" => "completed").increment(1);
+        metrics::histogram!("voxledger_turn_seconds").record(self.began.elapsed());
+        let seq = self.talks.seq_of(self.conversation, self.turn).await.ok_or(Stopped::Moot)?;
+        Ok(Answer { completed: as_fact(completed, seq), usage, position: receipt.position })
+    }
+}
+
+fn failed(fault: TurnFault) -> Stopped {
+    Stopped::Failed(Failed { fault: Some(fault), passed_over: vec![] })
+}
+
+fn as_fact(completed: Completed, seq: u32) -> TurnCompleted {
+    let Completed { turn, id, content, by, usage, latency_ms, first_token_ms, finish, passed_over, now } =
+        completed;
+    TurnCompleted {
+        turn,
+        id,
+        seq,
+        content,
+        by,
+        usage,
+        latency_ms,
+        first_token_ms,
+        finish,
+        passed_over,
+        call: None,
+        at: now,
+    }
+}
+
+/// Some servers give two calls one id; every answer must find its own.
+fn distinguish(calls: &mut [ToolCall]) {
+    for at in 1..calls.len() {
+        let id = calls[at].id.clone();
+        if calls[..at].iter().any(|call| call.id == id) {
+            calls[at].id = format!("{id}_{at}");
+        }
+    }
+}

@@ -1,0 +1,474 @@
+//! In front of all providers: credentials, old names, breakers, and the next model when one does not answer.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use async_trait::async_trait;
+use domain::conversation::{Finish, PassedOver, TurnFault};
+use domain::envelope::Time;
+use domain::ids::ClientId;
+use domain::model::{ModelRef, Provider};
+use domain::ports::clock::Clock;
+use domain::ports::llm::{
+    Answering, BreakerWord, ChatEvent, ChatEvents, ChatProvider, ChatRequest, Completion, LanguageModels,
+    LlmFailure, ModelStatus, ProviderStatus, Unanswered,
+};
+use lru::LruCache;
+
+use super::anthropic::Anthropic;
+use super::catalogue::Catalogue;
+use super::client::{HttpChat, Patience};
+use super::google::Google;
+use super::openai::{Family, OpenAi};
+use super::scripted::Scripted;
+use crate::telephony::breaker::{Breaker, BreakerConfig, BreakerState};
+use crate::webhooks::Guard;
+
+/// Accounts whose connections are kept.
+const READY_ACCOUNTS: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+/// Models whose health is remembered.
+const KNOWN_MODELS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+/// The longest a model is left alone because it said so.
+const LONGEST_REST: chrono::TimeDelta = chrono::TimeDelta::hours(1);
+
+/// A provider's API key. `Debug` hides it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct LlmKey(String);
+
+impl LlmKey {
+    /// Takes the key into hiding.
+    pub fn new(key: impl Into<String>) -> Self {
+        Self(key.into())
+    }
+
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for LlmKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LlmKey(…)")
+    }
+}
+
+/// With what a provider is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Account {
+    /// Whose models.
+    pub provider: Provider,
+    /// The key; empty where none is wanted.
+    pub key: LlmKey,
+    /// Where its API is.
+    pub base: String,
+    /// Whether it is the client's own: then its address must be a public one.
+    pub own: bool,
+    /// The model that is asked when nobody names one, if the account says so.
+    pub default_model: Option<String>,
+}
+
+/// Who knows the accounts.
+#[async_trait]
+pub trait Accounts: fmt::Debug + Send + Sync {
+    /// The accounts a client may use, its own first; at most one of each provider.
+    ///
+    /// # Errors
+    /// When they cannot be looked up just now.
+    async fn of(&self, client: ClientId) -> Result<Vec<Account>, LlmFailure>;
+}
+
+/// The provider behind an account, reached through `http`.
+#[must_use]
+pub fn connect(account: &Account, http: reqwest::Client, patience: Patience) -> Arc<dyn ChatProvider> {
+    let (base, key) = (account.base.as_str(), account.key.clone());
+    let openai = |family| Arc::new(HttpChat::new(OpenAi(family), http.clone(), base, key.clone(), patience));
+    match account.provider {
+        Provider::Scripted => Arc::new(Scripted),
+        Provider::Groq => openai(Family::Groq),
+        Provider::Openai => openai(Family::OpenAi),
+        Provider::OpenaiCompatible => openai(Family::Compatible),
+        Provider::Anthropic => Arc::new(HttpChat::new(Anthropic, http.clone(), base, key.clone(), patience)),
+        Provider::Google => Arc::new(HttpChat::new(Google, http.clone(), base, key.clone(), patience)),
+    }
+}
+
+/// Whose health it is: a model by the node's account, or by a client's own.
+type Patient = (Option<ClientId>, ModelRef);
+
+/// How a model is doing.
+#[derive(Debug)]
+struct Health {
+    breaker: Breaker,
+    /// It said that it wants to be left alone until then.
+    rests_until: Mutex<Option<Time>>,
+    last: Mutex<Option<TurnFault>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Health {
+    fn new() -> Self {
+        let breaker = Breaker::new(BreakerConfig::default());
+        Self { breaker, rests_until: Mutex::default(), last: Mutex::default() }
+    }
+
+    fn note(&self, failure: &LlmFailure, now: Time) {
+        *lock(&self.last) = Some(failure.fault());
+        if let LlmFailure::RateLimited { retry_after: Some(wait) } = failure {
+            let wait = chrono::TimeDelta::from_std(*wait).unwrap_or(LONGEST_REST).min(LONGEST_REST);
+            *lock(&self.rests_until) = Some(now + wait);
+        }
+    }
+
+    fn rest(&self, now: Time) -> Option<LlmFailure> {
+        let until = (*lock(&self.rests_until)).filter(|until| now < *until)?;
+        Some(LlmFailure::RateLimited { retry_after: (until - now).to_std().ok() })
+    }
+
+    fn word(&self, now: Time) -> BreakerWord {
+        match self.breaker.state(now) {
+            BreakerState::Closed if self.rest(now).is_some() => BreakerWord::Open,
+            BreakerState::Closed => BreakerWord::Closed,
+            BreakerState::Open => BreakerWord::Open,
+            BreakerState::HalfOpen => BreakerWord::HalfOpen,
+        }
+    }
+}
+
+/// All providers, behind one door.
+pub struct Gateway {
+    accounts: Arc<dyn Accounts>,
+    catalogue: Catalogue,
+    clock: Arc<dyn Clock>,
+    patience: Patience,
+    /// For the node's own accounts, wherever the operator says they are.
+    http: reqwest::Client,
+    /// For clients' own: only public addresses are connected to.
+    guarded: reqwest::Client,
+    guard: Guard,
+    ready: Mutex<LruCache<Account, Arc<dyn ChatProvider>>>,
+    health: Mutex<LruCache<Patient, Arc<Health>>>,
+    warned: Mutex<HashMap<ModelRef, ()>>,
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("patience", &self.patience).finish_non_exhaustive()
+    }
+}
+
+impl Gateway {
+    /// A door to the providers that `accounts` has credentials for, and to the scripted one.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(
+        accounts: Arc<dyn Accounts>,
+        catalogue: Catalogue,
+        guard: Guard,
+        patience: Patience,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, reqwest::Error> {
+        let client = || {
+            crate::http::client()
+                .connect_timeout(patience.connect)
+                .redirect(reqwest::redirect::Policy::none())
+                .tcp_nodelay(true)
+                .user_agent(concat!("voxledger/", env!("CARGO_PKG_VERSION")))
+        };
+        Ok(Self {
+            accounts,
+            catalogue,
+            clock,
+            patience,
+            http: client().build()?,
+            guarded: client().no_proxy().dns_resolver(Arc::new(guard.clone())).build()?,
+            guard,
+            ready: Mutex::new(LruCache::new(READY_ACCOUNTS)),
+            health: Mutex::new(LruCache::new(KNOWN_MODELS)),
+            warned: Mutex::default(),
+        })
+    }
+
+    /// The provider behind an account.
+    fn provider(&self, account: &Account) -> Result<Arc<dyn ChatProvider>, LlmFailure> {
+        if let Some(ready) = lock(&self.ready).get(account) {
+            return Ok(ready.clone());
+        }
+        let http = if account.own { self.guarded.clone() } else { self.http.clone() };
+        if account.own && self.guard.url(&account.base).is_err() {
+            return Err(LlmFailure::BadRequest("the account's address may not be reached".to_owned()));
+        }
+        let made = connect(account, http, self.patience);
+        lock(&self.ready).put(account.clone(), made.clone());
+        Ok(made)
+    }
+
+    fn health(&self, client: ClientId, account: &Account, model: &ModelRef) -> Arc<Health> {
+        let patient = (account.own.then_some(client), model.clone());
+        lock(&self.health).get_or_insert(patient, || Arc::new(Health::new())).clone()
+    }
+
+    /// The model that is really asked.
+    fn served(&self, model: &ModelRef) -> ModelRef {
+        let Some(successor) = self.catalogue.successor(model) else { return model.clone() };
+        if lock(&self.warned).insert(model.clone(), ()).is_none() {
+            tracing::warn!(old = %model, new = %successor, "the provider serves this model no more; its successor is asked");
+        }
+        successor
+    }
+
+    /// Asks one model after the other until `ask` gets an answer.
+    async fn first<A: Ask>(
+        &self,
+        client: ClientId,
+        models: &[ModelRef],
+        ask: A,
+        request: &ChatRequest,
+    ) -> Result<Got<A::Answer>, Unanswered> {
+        let accounts = match self.accounts.of(client).await {
+            Ok(accounts) => accounts,
+            Err(failure) => return Err(Unanswered { failure, passed_over: vec![] }),
+        };
+        let mut passed_over = Vec::new();
+        let mut last = LlmFailure::UnknownModel;
+        for wanted in models {
+            let model = self.served(wanted);
+            let began = Instant::now();
+            let done = self.one(client, &accounts, &model, &ask, request).await;
+            let outcome = done.as_ref().map_or_else(|failure| failure.fault().as_str(), |_| "answered");
+            let provider = model.provider.as_str();
+            metrics::counter!("voxledger_llm_requests_total", "provider" => provider, "outcome" => outcome)
+                .increment(1);
+            match done {
+                Ok((answer, health)) => {
+                    metrics::histogram!("voxledger_llm_first_token_seconds", "provider" => provider)
+                        .record(began.elapsed());
+                    return Ok(Got { by: model, passed_over, answer, health });
+                }
+                Err(failure) => {
+                    if !matches!(failure, LlmFailure::NotConfigured(_)) {
+                        tracing::info!(%model, error = &failure as &dyn std::error::Error, "a model did not answer");
+                    }
+                    passed_over.push(PassedOver { model, fault: failure.fault() });
+                    last = failure;
+                }
+            }
+        }
+        Err(Unanswered { failure: last, passed_over })
+    }
+
+    async fn one<A: Ask>(
+        &self,
+        client: ClientId,
+        accounts: &[Account],
+        model: &ModelRef,
+        ask: &A,
+        request: &ChatRequest,
+    ) -> Result<(A::Answer, Arc<Health>), LlmFailure> {
+        let account = accounts.iter().find(|account| account.provider == model.provider);
+        let account = account.ok_or(LlmFailure::NotConfigured(model.provider))?;
+        let provider = self.provider(account)?;
+        let health = self.health(client, account, model);
+        if let Some(rest) = health.rest(self.clock.now()) {
+            return Err(rest);
+        }
+        let permit = health.breaker.admit(self.clock.now()).map_err(|_| LlmFailure::LeftAlone)?;
+        let answer = ask.ask(&*provider, &model.model, request).await;
+        let now = self.clock.now();
+        match &answer {
+            Err(failure) if failure.is_sickness() => permit.failure(now),
+            _ => permit.success(now),
+        }
+        match &answer {
+            Ok(_) => *lock(&health.last) = None,
+            Err(failure) => health.note(failure, now),
+        }
+        answer.map(|answer| (answer, health.clone()))
+    }
+}
+
+/// An answer, and who gave it.
+struct Got<T> {
+    by: ModelRef,
+    passed_over: Vec<PassedOver>,
+    answer: T,
+    health: Arc<Health>,
+}
+
+/// A way of asking.
+#[async_trait]
+trait Ask: Sync {
+    type Answer: Send;
+
+    async fn ask(
+        &self,
+        provider: &dyn ChatProvider,
+        model: &str,
+        request: &ChatRequest,
+    ) -> Result<Self::Answer, LlmFailure>;
+}
+
+/// For an answer that has begun.
+struct Streaming;
+
+#[async_trait]
+impl Ask for Streaming {
+    type Answer = (Vec<ChatEvent>, Box<dyn ChatEvents>);
+
+    async fn ask(
+        &self,
+        provider: &dyn ChatProvider,
+        model: &str,
+        request: &ChatRequest,
+    ) -> Result<Self::Answer, LlmFailure> {
+        begun(provider.stream(model, request).await?).await
+    }
+}
+
+/// For a whole answer.
+struct Whole;
+
+#[async_trait]
+impl Ask for Whole {
+    type Answer = Completion;
+
+    async fn ask(
+        &self,
+        provider: &dyn ChatProvider,
+        model: &str,
+        request: &ChatRequest,
+    ) -> Result<Completion, LlmFailure> {
+        provider.complete(model, request).await
+    }
+}
+
+/// An answer whose first pieces were read to know that it is one.
+struct Begun {
+    first: Vec<ChatEvent>,
+    rest: Box<dyn ChatEvents>,
+    health: Arc<Health>,
+    clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl ChatEvents for Begun {
+    async fn next(&mut self) -> Option<Result<ChatEvent, LlmFailure>> {
+        if let Some(event) = self.first.pop() {
+            return Some(Ok(event));
+        }
+        let next = self.rest.next().await;
+        if let Some(Err(failure)) = &next {
+            let now = self.clock.now();
+            self.health.note(failure, now);
+            if let (true, Ok(permit)) = (failure.is_sickness(), self.health.breaker.admit(now)) {
+                permit.failure(now);
+            }
+        }
+        next
+    }
+}
+
+/// Reads until there is something to tell.
+async fn begun(mut events: Box<dyn ChatEvents>) -> Result<(Vec<ChatEvent>, Box<dyn ChatEvents>), LlmFailure> {
+    let mut first = Vec::new();
+    loop {
+        let event =
+            events.next().await.unwrap_or_else(|| Err(LlmFailure::Transport("no answer".to_owned())))?;
+        let told = match &event {
+            ChatEvent::Usage(_) => false,
+            // all it was allowed to say went into its reasoning
+            ChatEvent::Finished(Finish::Length) => {
+                return Err(LlmFailure::Protocol("an empty answer".to_owned()));
+            }
+            _ => true,
+        };
+        first.push(event);
+        if told {
+            first.reverse();
+            return Ok((first, events));
+        }
+    }
+}
+
+#[async_trait]
+impl LanguageModels for Gateway {
+    async fn stream(
+        &self,
+        client: ClientId,
+        models: &[ModelRef],
+        request: &ChatRequest,
+    ) -> Result<Answering, Unanswered> {
+        let got = self.first(client, models, Streaming, request).await?;
+        let Got { by, passed_over, answer: (first, rest), health } = got;
+        let events = Box::new(Begun { first, rest, health, clock: self.clock.clone() });
+        Ok(Answering { by, passed_over, events })
+    }
+
+    async fn complete(
+        &self,
+        client: ClientId,
+        models: &[ModelRef],
+        request: &ChatRequest,
+    ) -> Result<(ModelRef, Completion), Unanswered> {
+        let got = self.first(client, models, Whole, request).await?;
+        Ok((got.by, got.answer))
+    }
+
+    async fn default_models(&self, client: ClientId) -> Vec<ModelRef> {
+        let accounts = self.accounts.of(client).await.unwrap_or_default();
+        let default = |account: &Account| {
+            let named = account.default_model.as_ref().map(|model| ModelRef::new(account.provider, model));
+            named.or_else(|| self.catalogue.default_of(account.provider))
+        };
+        accounts.iter().find_map(default).into_iter().collect()
+    }
+
+    async fn statuses(&self, client: ClientId) -> Vec<ProviderStatus> {
+        let accounts = self.accounts.of(client).await.unwrap_or_default();
+        let now = self.clock.now();
+        let status = |provider: Provider| {
+            let account = accounts.iter().find(|account| account.provider == provider);
+            let own = account.filter(|account| account.own).map(|_| client);
+            let mut models: Vec<ModelStatus> = Vec::new();
+            let health = lock(&self.health);
+            for known in self.catalogue.models(provider) {
+                let health = health.peek(&(own, ModelRef::new(provider, &known.name)));
+                models.push(model_status(&known.name, Some(known.context), health, now));
+            }
+            for ((owner, model), health) in health.iter() {
+                let listed = models.iter().any(|known| known.model == model.model);
+                if model.provider == provider && *owner == own && !listed {
+                    models.push(model_status(&model.model, None, Some(health), now));
+                }
+            }
+            let named = account.and_then(|account| account.default_model.clone());
+            let default_model =
+                named.or_else(|| self.catalogue.default_of(provider).map(|model| model.model));
+            let replaced = self.catalogue.replaced(provider);
+            ProviderStatus {
+                provider,
+                configured: account.is_some(),
+                own: own.is_some(),
+                default_model,
+                models,
+                replaced: replaced.map(|(old, new)| (old.to_owned(), new.to_owned())).collect(),
+            }
+        };
+        Provider::ALL.into_iter().map(status).collect()
+    }
+}
+
+fn model_status(name: &str, context: Option<u64>, health: Option<&Arc<Health>>, now: Time) -> ModelStatus {
+    ModelStatus {
+        model: name.to_owned(),
+        context,
+        breaker: health.map_or(BreakerWord::Closed, |health| health.word(now)),
+        last_error: health.and_then(|health| *lock(&health.last)),
+    }
+}

@@ -1,0 +1,26 @@
+//! Language models: a provider a file, one gateway in front of them.
+//!
+//! [`Gateway`] is what everybody else asks. It knows whose credentials are to be used, maps old names of models to
+//! newer ones, leaves alone what keeps failing and goes on to the next model of a list. [`HttpChat`] speaks to one
+//! provider in its [dialect](Dialect); [`Scripted`] needs no network.
+
+mod anthropic;
+mod catalogue;
+mod client;
+mod dialect;
+mod gateway;
+mod google;
+mod openai;
+mod scripted;
+mod sse;
+mod waits;
+
+pub use anthropic::Anthropic;
+pub use catalogue::{Catalogue, KnownModel};
+pub use client::{HttpChat, Patience};
+pub use dialect::Dialect;
+pub use gateway::{Account, Accounts, Gateway, LlmKey, connect};
+pub use google::Google;
+pub use openai::{Family, OpenAi};
+pub use scripted::{SCRIPTED_MODEL, Scripted};
+pub use sse::{SseEvent, SseParser};

@@ -1,0 +1,131 @@
+//! Server-sent events (WHATWG HTML), read from bytes that are cut anywhere, also inside a character.
+
+/// The longest event, in bytes.
+const MAX_EVENT: usize = 1 << 20;
+
+/// An event.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SseEvent {
+    /// Its `event:` line, if it has one.
+    pub name: Option<String>,
+    /// Its `data:` lines, joined.
+    pub data: String,
+}
+
+/// Why the bytes are no events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadSse {
+    /// Longer than anybody writes.
+    #[error("an event is longer than 1 MiB")]
+    TooLong,
+    /// Not UTF-8.
+    #[error("an event is not UTF-8")]
+    NotText,
+}
+
+/// Reads events.
+#[derive(Debug, Default)]
+pub struct SseParser {
+    line: Vec<u8>,
+    event: SseEvent,
+    has_data: bool,
+}
+
+impl SseParser {
+    /// Takes the next bytes and adds the events that are whole with them.
+    ///
+    /// # Errors
+    /// See [`BadSse`].
+    pub fn push(&mut self, mut bytes: &[u8], out: &mut Vec<SseEvent>) -> Result<(), BadSse> {
+        while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
+            self.line.extend_from_slice(&bytes[..end]);
+            bytes = &bytes[end + 1..];
+            let line = std::mem::take(&mut self.line);
+            self.take(line.strip_suffix(b"\r").unwrap_or(&line), out)?;
+        }
+        self.line.extend_from_slice(bytes);
+        if self.line.len() + self.event.data.len() > MAX_EVENT { Err(BadSse::TooLong) } else { Ok(()) }
+    }
+
+    /// Takes the end of the bytes: what was not ended by a blank line may be whole all the same.
+    ///
+    /// # Errors
+    /// See [`BadSse`].
+    pub fn end(&mut self, out: &mut Vec<SseEvent>) -> Result<(), BadSse> {
+        let line = std::mem::take(&mut self.line);
+        if !line.is_empty() {
+            self.take(line.strip_suffix(b"\r").unwrap_or(&line), out)?;
+        }
+        self.take(b"", out)
+    }
+
+    fn take(&mut self, line: &[u8], out: &mut Vec<SseEvent>) -> Result<(), BadSse> {
+        if line.is_empty() {
+            let event = std::mem::take(&mut self.event);
+            if std::mem::take(&mut self.has_data) {
+                out.push(event);
+            }
+            return Ok(());
+        }
+        let line = std::str::from_utf8(line).map_err(|_| BadSse::NotText)?;
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "data" => {
+                if self.has_data {
+                    self.event.data.push('\n');
+                }
+                self.has_data = true;
+                self.event.data.push_str(value);
+                if self.event.data.len() > MAX_EVENT {
+                    return Err(BadSse::TooLong);
+                }
+            }
+            "event" => self.event.name = Some(value.to_owned()),
+            // comments begin with a colon; ids and retries mean nothing here
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STREAM: &str =
+        ": hello\r\n\r\nevent: ping\r\ndata: {}\r\n\r\ndata: a\ndata:b\nid: 7\n\ndata: Grüß dich 👋\n\n";
+
+    fn events(chunks: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<(Option<String>, String)> {
+        let (mut parser, mut out) = (SseParser::default(), Vec::new());
+        chunks.into_iter().for_each(|chunk| parser.push(chunk.as_ref(), &mut out).unwrap());
+        parser.end(&mut out).unwrap();
+        out.into_iter().map(|event| (event.name, event.data)).collect()
+    }
+
+    #[test]
+    fn events_are_the_same_wherever_the_bytes_are_cut() {
+        let whole = events([STREAM]);
+        assert_eq!(whole.len(), 3);
+        assert_eq!(whole[0], (Some("ping".to_owned()), "{}".to_owned()));
+        assert_eq!((whole[1].1.as_str(), whole[2].1.as_str()), ("a\nb", "Grüß dich 👋"));
+        for size in 1..9 {
+            assert_eq!(events(STREAM.as_bytes().chunks(size)), whole, "cut every {size} bytes");
+        }
+    }
+
+    #[test]
+    fn the_last_event_needs_no_blank_line() {
+        assert_eq!(events(["data: [DONE]"]), [(None, "[DONE]".to_owned())]);
+        assert_eq!(events([": nothing\n"]), []);
+    }
+
+    #[test]
+    fn what_is_no_text_or_never_ends_is_refused() {
+        let mut out = Vec::new();
+        assert_eq!(SseParser::default().push(b"data: \xff\n", &mut out), Err(BadSse::NotText));
+        let mut parser = SseParser::default();
+        let long = vec![b'x'; MAX_EVENT + 1];
+        assert_eq!(parser.push(&long, &mut out), Err(BadSse::TooLong));
+    }
+}

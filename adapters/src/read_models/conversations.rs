@@ -1,0 +1,192 @@
+//! Conversations and messages.
+
+use async_trait::async_trait;
+use domain::ids::{ClientId, ConversationId, MessageId};
+use domain::ports::StoreUnavailable;
+use projections::conversations::{
+    ConversationFilter, ConversationQueries, ConversationRow, ConversationView, MessagePage, MessageRow,
+    MessageRows, MessageView,
+};
+use projections::page::{MAX_PAGE, Order, Page, PageRequest, Stored};
+use uuid::Uuid;
+
+use super::db::{SqlViews, unavailable};
+use super::list::Select;
+use super::sql::{Kind, SqlRow, Value, parsed};
+use super::table::{Column, Table, changing, fixed, key};
+use super::tenant::Of;
+
+impl Table for ConversationRow {
+    const NAME: &'static str = "conversations";
+    const COLUMNS: &'static [Column] = &[
+        key("id", Kind::Uuid),
+        fixed("client_id", Kind::Uuid),
+        fixed("created_at", Kind::Time),
+        fixed("agent_id", Kind::Uuid),
+        fixed("call_id", Kind::Uuid),
+        fixed("channel", Kind::Text),
+        changing("position", Kind::Int),
+        changing("version", Kind::Int),
+        changing("ended", Kind::Bool),
+        changing("judged", Kind::Int),
+        changing("judged_sum", Kind::Int),
+        changing("doc", Kind::Text),
+    ];
+
+    fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
+        let view = &self.view;
+        Ok(vec![
+            Value::Uuid(view.id.0),
+            Value::Uuid(self.client.0),
+            Value::Time(view.created_at),
+            Value::uuid_option(view.agent_id.map(|id| id.0)),
+            Value::uuid_option(view.call_id.map(|id| id.0)),
+            Value::text(view.channel.as_str()),
+            Value::position(self.position),
+            Value::count(view.version),
+            Value::Bool(view.ended_at.is_some()),
+            Value::count(self.judged),
+            Value::Int(self.judged_sum),
+            Value::Text(serde_json::to_string(view)?.into()),
+        ])
+    }
+
+    fn key_values(id: &Uuid) -> Vec<Value<'static>> {
+        vec![Value::Uuid(*id)]
+    }
+
+    fn read(row: &SqlRow) -> Result<Self, sqlx::Error> {
+        let view: ConversationView = parsed(serde_json::from_str(&row.text(11)?))?;
+        Ok(ConversationRow {
+            client: ClientId(row.uuid(1)?),
+            position: row.position(6)?,
+            judged: row.count(9)?,
+            judged_sum: row.int(10)?,
+            view,
+        })
+    }
+}
+
+impl Table for MessageRow {
+    const NAME: &'static str = "messages";
+    const COLUMNS: &'static [Column] = &[
+        key("conversation_id", Kind::Uuid),
+        key("seq", Kind::Int),
+        fixed("client_id", Kind::Uuid),
+        fixed("id", Kind::Uuid),
+        changing("position", Kind::Int),
+        changing("doc", Kind::Text),
+    ];
+
+    fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
+        Ok(vec![
+            Value::Uuid(self.conversation.0),
+            Value::Int(i64::from(self.view.seq)),
+            Value::Uuid(self.client.0),
+            Value::Uuid(self.view.id.0),
+            Value::position(self.position),
+            Value::Text(serde_json::to_string(&self.view)?.into()),
+        ])
+    }
+
+    fn key_values((conversation, seq): &(Uuid, u32)) -> Vec<Value<'static>> {
+        vec![Value::Uuid(*conversation), Value::Int(i64::from(*seq))]
+    }
+
+    fn read(row: &SqlRow) -> Result<Self, sqlx::Error> {
+        let view: MessageView = parsed(serde_json::from_str(&row.text(5)?))?;
+        Ok(MessageRow {
+            conversation: ConversationId(row.uuid(0)?),
+            client: ClientId(row.uuid(2)?),
+            position: row.position(4)?,
+            view,
+        })
+    }
+}
+
+const GET: &str = "SELECT version, doc FROM conversations WHERE generation = \
+    (SELECT generation FROM projections WHERE name = 'conversations') AND id = $1 AND client_id = $2";
+const FORWARDS: &str = "SELECT seq, doc FROM messages WHERE generation = \
+    (SELECT generation FROM projections WHERE name = 'messages') AND conversation_id = $1 AND client_id = $2 \
+    AND seq > $3 ORDER BY seq LIMIT $4";
+const BACKWARDS: &str = "SELECT seq, doc FROM messages WHERE generation = \
+    (SELECT generation FROM projections WHERE name = 'messages') AND conversation_id = $1 AND client_id = $2 \
+    AND seq < $3 ORDER BY seq DESC LIMIT $4";
+const MESSAGE: &str = "SELECT seq, doc FROM messages WHERE generation = \
+    (SELECT generation FROM projections WHERE name = 'messages') AND conversation_id = $1 AND client_id = $2 \
+    AND id = $3";
+
+#[async_trait]
+impl ConversationQueries for SqlViews {
+    async fn conversation(
+        &self,
+        client: ClientId,
+        id: ConversationId,
+    ) -> Result<Option<Stored>, StoreUnavailable> {
+        self.stored(Of::Client(client), GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
+    }
+
+    async fn conversations(
+        &self,
+        client: ClientId,
+        filter: &ConversationFilter,
+        page: &PageRequest,
+    ) -> Result<Page, StoreUnavailable> {
+        let mut select = Select::from("conversations", "conversations", Of::Client(client));
+        if let Some(ended) = filter.ended {
+            select.push("ended = ?", [Value::Bool(ended)]);
+        }
+        if let Some(agent) = filter.agent_id {
+            select.push("agent_id = ?", [Value::Uuid(agent.0)]);
+        }
+        if let Some(call) = filter.call_id {
+            select.push("call_id = ?", [Value::Uuid(call.0)]);
+        }
+        if let Some(channel) = filter.channel {
+            select.push("channel = ?", [Value::text(channel.as_str())]);
+        }
+        if let Some(after) = filter.created_after {
+            select.push("created_at > ?", [Value::Time(after)]);
+        }
+        if let Some(before) = filter.created_before {
+            select.push("created_at < ?", [Value::Time(before)]);
+        }
+        select.page(self, page).await
+    }
+
+    async fn messages(
+        &self,
+        client: ClientId,
+        conversation: ConversationId,
+        page: MessagePage,
+    ) -> Result<MessageRows, StoreUnavailable> {
+        let limit = page.limit.clamp(1, MAX_PAGE) as usize;
+        let (sql, from) = match page.order {
+            Order::Asc => (FORWARDS, page.after.map_or(0, i64::from)),
+            Order::Desc => (BACKWARDS, page.after.map_or(i64::MAX, i64::from)),
+        };
+        // one more than wanted tells whether there is another page
+        let wanted = Value::Int(limit as i64 + 1);
+        let values = vec![Value::Uuid(conversation.0), Value::Uuid(client.0), Value::Int(from), wanted];
+        let rows = self.rows(Of::Client(client), sql.to_owned(), values).await?;
+        let read = || {
+            let more = rows.len() > limit;
+            let shown = &rows[..rows.len().min(limit)];
+            let items = shown.iter().map(|row| row.text(1)).collect::<Result<_, _>>()?;
+            let last = shown.last().filter(|_| more).map(|row| row.count(0)).transpose()?;
+            Ok(MessageRows { items, next: last.and_then(|seq| u32::try_from(seq).ok()) })
+        };
+        read().map_err(|error: sqlx::Error| unavailable(&error))
+    }
+
+    async fn message(
+        &self,
+        client: ClientId,
+        conversation: ConversationId,
+        id: MessageId,
+    ) -> Result<Option<String>, StoreUnavailable> {
+        let values = [Value::Uuid(conversation.0), Value::Uuid(client.0), Value::Uuid(id.0)];
+        let row = self.row(Of::Client(client), MESSAGE, values).await?;
+        row.map(|row| row.text(1)).transpose().map_err(|error| unavailable(&error))
+    }
+}

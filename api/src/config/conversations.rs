@@ -1,0 +1,17 @@
+//! How conversations are held.
+
+use std::num::NonZeroUsize;
+
+use super::setting::section;
+
+section! {
+    /// Conversations.
+    pub struct ConversationsConfig {
+        /// How much of a conversation a model is told in full, in estimated tokens; what is older is summed up. At most 20000.
+        window_tokens: NonZeroUsize = "conversations.window_tokens", "6000";
+        /// Answers given at the same time.
+        turns: NonZeroUsize = "conversations.turns", "2000";
+        /// Have models judge the sentiment of what is said; a list of words does it where there is no model, or if this is `false`.
+        model_sentiment: bool = "conversations.model_sentiment", "true";
+    }
+}

@@ -1,0 +1,112 @@
+//! What a client says of an agent, checked.
+
+use domain::ids::{ClientId, ToolId};
+use domain::model::{ModelRef, Provider};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::http::EdgeId;
+use crate::node::Backend;
+use crate::problem::{ApiError, Fields};
+
+/// Whose models.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = LlmProvider)]
+pub(crate) enum ProviderBody {
+    /// Groq.
+    Groq,
+    /// OpenAI.
+    Openai,
+    /// Anthropic.
+    Anthropic,
+    /// Google.
+    Google,
+    /// Any server that speaks OpenAI's chat protocol.
+    OpenaiCompatible,
+    /// Built in: answers by rules, without a network.
+    Scripted,
+}
+
+impl From<ProviderBody> for Provider {
+    fn from(body: ProviderBody) -> Self {
+        match body {
+            ProviderBody::Groq => Self::Groq,
+            ProviderBody::Openai => Self::Openai,
+            ProviderBody::Anthropic => Self::Anthropic,
+            ProviderBody::Google => Self::Google,
+            ProviderBody::OpenaiCompatible => Self::OpenaiCompatible,
+            ProviderBody::Scripted => Self::Scripted,
+        }
+    }
+}
+
+/// A model to fall back to.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ModelChoice)]
+pub(crate) struct ModelBody {
+    /// Whose.
+    provider: ProviderBody,
+    /// Its name there.
+    #[schema(max_length = 200)]
+    model: String,
+}
+
+impl From<ModelBody> for ModelRef {
+    fn from(body: ModelBody) -> Self {
+        ModelRef::new(body.provider.into(), body.model)
+    }
+}
+
+/// In thousandths.
+pub(super) fn temperature(value: Option<f64>, fields: &mut Fields) -> Option<u16> {
+    let value = value?;
+    if !(0.0..=2.0).contains(&value) {
+        fields.fault("temperature", "invalid", "must be from 0 to 2");
+    }
+    Some((value.clamp(0.0, 2.0) * 1_000.0).round() as u16)
+}
+
+/// The model that is meant; the provider's default, or the client's, where it is not said.
+pub(super) async fn model(
+    backend: &Backend,
+    client: ClientId,
+    provider: Option<Provider>,
+    model: Option<String>,
+    fields: &mut Fields,
+) -> Option<ModelRef> {
+    match (provider, model) {
+        (Some(provider), Some(model)) => Some(ModelRef::new(provider, model)),
+        (Some(provider), None) => {
+            let statuses = backend.talks.models().statuses(client).await;
+            let status = statuses.into_iter().find(|status| status.provider == provider);
+            let default = status.and_then(|status| status.default_model);
+            if default.is_none() {
+                fields.fault("model", "required", "say which model of the provider's is to answer");
+            }
+            default.map(|model| ModelRef::new(provider, model))
+        }
+        (None, Some(_)) => {
+            fields.fault("provider", "required", "say whose model it is");
+            None
+        }
+        (None, None) => backend.talks.models().default_models(client).await.into_iter().next(),
+    }
+}
+
+/// The tools, all of which must exist.
+pub(super) async fn tools(
+    backend: &Backend,
+    client: ClientId,
+    given: &[EdgeId<ToolId>],
+    fields: &mut Fields,
+) -> Result<Vec<ToolId>, ApiError> {
+    for (n, EdgeId(id)) in given.iter().enumerate().take(domain::agent::MAX_TOOLS) {
+        let found = backend.talks.desk().tool(client, *id).await.map_err(ApiError::unavailable)?;
+        if found.is_none() {
+            fields.fault(format!("tools[{n}]"), "unknown", "there is no such tool");
+        }
+    }
+    Ok(given.iter().map(|id| id.0).collect())
+}

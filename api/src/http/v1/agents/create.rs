@@ -1,0 +1,97 @@
+//! Creating an agent.
+
+use actix_web::{post, web};
+use domain::agent::{AgentCommand, AgentCreated, AgentTerms};
+use domain::ids::{AgentId, ToolId};
+use domain::ports::ids::Ids as _;
+use projections::agents::AgentView;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::resource::change;
+use super::body::{ModelBody, ProviderBody, model, temperature, tools};
+use super::resource::AgentResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::AgentsWrite;
+use crate::http::client_ip::ClientIp;
+use crate::http::{Answer, EdgeId, Enveloped, JsonBody, NewIds, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Fields, Problem};
+
+/// An agent to create.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewAgent {
+    /// Your name of it: 1 to 100 characters.
+    #[schema(example = "Reception", max_length = 100)]
+    name: String,
+    /// What the model is told before anything else: at most 32000 characters.
+    #[serde(default)]
+    #[schema(example = "You answer the phone for a clinic.", max_length = 32_000)]
+    system_prompt: String,
+    /// Whose model answers; the first configured one, if left out.
+    provider: Option<ProviderBody>,
+    /// Which model answers; the provider's default, if left out.
+    #[schema(example = "openai/gpt-oss-120b", max_length = 200)]
+    model: Option<String>,
+    /// From 0 to 2; the provider's default, if left out.
+    #[schema(minimum = 0, maximum = 2)]
+    temperature: Option<f64>,
+    /// The longest answer, in tokens; the provider's default, if left out.
+    #[schema(minimum = 1, maximum = 65_536)]
+    max_tokens: Option<u32>,
+    /// The tools it may use: at most 32.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 32)]
+    tools: Vec<EdgeId<ToolId>>,
+    /// What it says first on a call: at most 1000 characters.
+    #[schema(max_length = 1000)]
+    greeting: Option<String>,
+    /// The voice it speaks with.
+    #[schema(max_length = 200)]
+    voice_id: Option<String>,
+    /// The models that answer when the first one cannot, in this order: at most 5.
+    #[serde(default)]
+    #[schema(max_items = 5)]
+    fallback: Vec<ModelBody>,
+}
+
+/// Create an agent.
+///
+/// Conversations can begin with it at once. They run its newest version until one is deployed.
+#[utoipa::path(post, path = "/api/v1/agents", tag = "agents", operation_id = "createAgent",
+    request_body = NewAgent,
+    responses((status = 201, description = "Created", body = Enveloped<AgentView>), Problem))]
+#[post("/agents")]
+pub(crate) async fn create_agent(
+    caller: Caller<AgentsWrite>,
+    body: JsonBody<NewAgent>,
+    ip: ClientIp,
+    request: RequestContext,
+    ids: NewIds,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let (new, id) = (body.value, AgentId(ids.next()));
+    let mut fields = Fields::default();
+    let temperature_permille = temperature(new.temperature, &mut fields);
+    let provider = new.provider.map(Into::into);
+    let model = model(&backend, caller.client, provider, new.model, &mut fields).await;
+    let tools = tools(&backend, caller.client, &new.tools, &mut fields).await?;
+    fields.finish()?;
+    let Some(model) = model else { return Err(ApiError::internal("there is no model at all")) };
+    let terms = AgentTerms {
+        name: new.name.trim().to_owned(),
+        system_prompt: new.system_prompt,
+        model,
+        temperature_permille,
+        max_tokens: new.max_tokens,
+        tools,
+        greeting: new.greeting,
+        voice_id: new.voice_id,
+        fallback: new.fallback.into_iter().map(Into::into).collect(),
+    };
+    let created = AgentCreated { terms, origin: ip.origin(), at: backend.runtime.clock.now() };
+    let create = AgentCommand::Create(Box::new(created));
+    let answer = change::<AgentResource>(&backend, &caller, &request, id, None, &create).await?;
+    Ok(answer.created().location(&format!("/api/v1/agents/{id}")))
+}

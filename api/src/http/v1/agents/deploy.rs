@@ -1,0 +1,49 @@
+//! Letting a version of an agent go live.
+
+use actix_web::{post, web};
+use domain::agent::AgentCommand;
+use domain::envelope::Version;
+use domain::ids::AgentId;
+use projections::agents::AgentView;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::resource::change;
+use super::resource::AgentResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::AgentsWrite;
+use crate::http::client_ip::ClientIp;
+use crate::http::{Answer, Enveloped, IfMatch, OptionalJson, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// What is to go live.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Deployment {
+    /// Which version; the newest, if left out. The last 50 can be deployed.
+    #[schema(minimum = 1)]
+    version: Option<u64>,
+}
+
+/// Deploy an agent.
+///
+/// Conversations run that version from their next answer on. A body is not needed.
+#[utoipa::path(post, path = "/api/v1/agents/{id}/deploy", tag = "agents", operation_id = "deployAgent",
+    params(("id" = String, Path, description = "The agent"), ("If-Match" = Option<String>, Header, description = "Only if the agent is at this version")),
+    request_body(content = Option<Deployment>),
+    responses((status = 200, description = "Deployed", body = Enveloped<AgentView>), Problem))]
+#[post("/agents/{id}/deploy")]
+pub(crate) async fn deploy_agent(
+    caller: Caller<AgentsWrite>,
+    PathId(id): PathId<AgentId>,
+    if_match: IfMatch,
+    OptionalJson(body): OptionalJson<Deployment>,
+    ip: ClientIp,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let (origin, now) = (ip.origin(), backend.runtime.clock.now());
+    let deploy = AgentCommand::Deploy { version: body.version.map(Version), origin, now };
+    change::<AgentResource>(&backend, &caller, &request, id, Some(&if_match), &deploy).await
+}

@@ -1,0 +1,30 @@
+//! An agent's history.
+
+use actix_web::{get, web};
+use domain::ids::AgentId;
+
+use super::super::history::{self, HistoryEvent};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::AgentsRead;
+use crate::http::{Answer, Listed, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List an agent's events.
+///
+/// Its own history, oldest first.
+#[utoipa::path(get, path = "/api/v1/agents/{id}/events", tag = "agents", operation_id = "listAgentEvents",
+    params(("id" = String, Path, description = "The agent"),
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("order" = Option<String>, Query, description = "asc (default) or desc")),
+    responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
+#[get("/agents/{id}/events")]
+pub(crate) async fn list_agent_events(
+    caller: Caller<AgentsRead>,
+    PathId(id): PathId<AgentId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    history::page(&*backend.runtime.store, caller.client, &id.stream(), "agent", query).await
+}

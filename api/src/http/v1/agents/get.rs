@@ -1,0 +1,31 @@
+//! One agent, now or as it was.
+
+use actix_web::{get, web};
+use domain::ids::AgentId;
+use projections::agents::AgentView;
+
+use super::super::resource::get as get_resource;
+use super::resource::AgentResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::AgentsRead;
+use crate::http::{Answer, Enveloped, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Get an agent.
+///
+/// With `at` or `version`, the agent as it was.
+#[utoipa::path(get, path = "/api/v1/agents/{id}", tag = "agents", operation_id = "getAgent",
+    params(("id" = String, Path, description = "The agent"),
+        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
+        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    responses((status = 200, description = "The agent", body = Enveloped<AgentView>), Problem))]
+#[get("/agents/{id}")]
+pub(crate) async fn get_agent(
+    caller: Caller<AgentsRead>,
+    PathId(id): PathId<AgentId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    get_resource::<AgentResource>(&backend, &caller, id, query).await
+}

@@ -1,0 +1,10 @@
+//! Agents.
+
+pub(super) mod body;
+pub(super) mod create;
+pub(super) mod deploy;
+pub(super) mod events;
+pub(super) mod get;
+pub(super) mod list;
+pub(super) mod patch;
+pub(super) mod resource;

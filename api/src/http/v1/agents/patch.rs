@@ -1,0 +1,110 @@
+//! Changing an agent.
+
+use actix_web::{patch, web};
+use domain::agent::{AgentCommand, AgentPatch};
+use domain::ids::{AgentId, ToolId};
+use domain::model::ModelRef;
+use projections::agents::AgentView;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::resource::change;
+use super::body::{ModelBody, ProviderBody, model, temperature, tools};
+use super::resource::AgentResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::AgentsWrite;
+use crate::http::client_ip::ClientIp;
+use crate::http::nullable::nullable;
+use crate::http::{Answer, EdgeId, Enveloped, IfMatch, JsonBody, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Fields, Problem};
+
+/// What of an agent can be changed; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = AgentPatch)]
+pub(crate) struct PatchBody {
+    /// Your name of it.
+    #[schema(max_length = 100)]
+    name: Option<String>,
+    /// What the model is told before anything else.
+    #[schema(max_length = 32_000)]
+    system_prompt: Option<String>,
+    /// Whose model answers; without `model` its default.
+    provider: Option<ProviderBody>,
+    /// Which model answers.
+    #[schema(max_length = 200)]
+    model: Option<String>,
+    /// From 0 to 2; `null`: the provider's default.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<f64>, minimum = 0, maximum = 2)]
+    temperature: Option<Option<f64>>,
+    /// The longest answer, in tokens; `null`: the provider's default.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 65_536)]
+    max_tokens: Option<Option<u32>>,
+    /// The tools it may use, in place of all there were.
+    #[schema(value_type = Option<Vec<String>>, max_items = 32)]
+    tools: Option<Vec<EdgeId<ToolId>>>,
+    /// What it says first on a call; `null`: nothing of its own.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>, max_length = 1000)]
+    greeting: Option<Option<String>>,
+    /// The voice it speaks with; `null`: none in particular.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>, max_length = 200)]
+    voice_id: Option<Option<String>>,
+    /// The models that answer when the first one cannot, in place of all there were.
+    #[schema(max_items = 5)]
+    fallback: Option<Vec<ModelBody>>,
+}
+
+/// Change an agent.
+///
+/// Every change makes another version. What is deployed stays so until another version is.
+#[utoipa::path(patch, path = "/api/v1/agents/{id}", tag = "agents", operation_id = "patchAgent",
+    params(("id" = String, Path, description = "The agent"), ("If-Match" = Option<String>, Header, description = "Only if the agent is at this version")),
+    request_body = PatchBody,
+    responses((status = 200, description = "Changed", body = Enveloped<AgentView>), Problem))]
+#[patch("/agents/{id}")]
+pub(crate) async fn patch_agent(
+    caller: Caller<AgentsWrite>,
+    PathId(id): PathId<AgentId>,
+    if_match: IfMatch,
+    body: JsonBody<PatchBody>,
+    ip: ClientIp,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let wanted = body.value;
+    let live = backend.talks.desk().newest(caller.client, id).await.map_err(ApiError::unavailable)?;
+    let newest = live.ok_or_else(|| ApiError::not_found("agent"))?;
+    let mut fields = Fields::default();
+    let temperature_permille = wanted.temperature.map(|value| temperature(value, &mut fields));
+    let model: Option<ModelRef> = match (wanted.provider, wanted.model) {
+        (None, None) => None,
+        (None, Some(name)) => Some(ModelRef::new(newest.model.provider, name)),
+        (Some(provider), name) => {
+            model(&backend, caller.client, Some(provider.into()), name, &mut fields).await
+        }
+    };
+    let tools = match &wanted.tools {
+        Some(given) => Some(tools(&backend, caller.client, given, &mut fields).await?),
+        None => None,
+    };
+    fields.finish()?;
+    let patch = AgentPatch {
+        name: wanted.name.map(|name| name.trim().to_owned()),
+        system_prompt: wanted.system_prompt,
+        model,
+        temperature_permille,
+        max_tokens: wanted.max_tokens,
+        tools,
+        greeting: wanted.greeting,
+        voice_id: wanted.voice_id,
+        fallback: wanted.fallback.map(|models| models.into_iter().map(Into::into).collect()),
+    };
+    let (patch, origin, now) = (Box::new(patch), ip.origin(), backend.runtime.clock.now());
+    let update = AgentCommand::Update { patch, origin, now };
+    change::<AgentResource>(&backend, &caller, &request, id, Some(&if_match), &update).await
+}

@@ -1,0 +1,86 @@
+//! The answer of a turn, as the edge shows it.
+
+use actors::conversation::{Answer as Told, Failed};
+use domain::conversation::TurnFault;
+use domain::ids::{ClientId, ConversationId};
+use projections::conversations::MessageView;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::node::Backend;
+use crate::problem::{ApiError, Code};
+
+/// What a turn took, tools included.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[schema(as = TokenUsage)]
+pub(crate) struct UsageShown {
+    /// Tokens that were read.
+    pub(super) tokens_input: u64,
+    /// Tokens that were written.
+    pub(super) tokens_output: u64,
+    /// Both together.
+    pub(super) tokens_total: u64,
+}
+
+/// An answer, shown.
+pub(super) struct Shown {
+    pub(super) message: MessageView,
+    pub(super) usage: UsageShown,
+}
+
+/// What is shown of an answer. One that is only remembered is looked up, to be shown in full.
+pub(super) async fn shown(
+    backend: &Backend,
+    client: ClientId,
+    conversation: ConversationId,
+    told: Told,
+) -> Result<Shown, ApiError> {
+    let remembered = told.position.is_none();
+    let (mut message, mut usage) = (MessageView::from(told.completed), told.usage);
+    if remembered {
+        let stored = backend.views.message(client, conversation, message.id).await;
+        if let Some(stored) = stored.map_err(ApiError::unavailable)? {
+            message = serde_json::from_str(&stored).map_err(ApiError::internal)?;
+            usage.input = message.tokens_input.unwrap_or_default();
+            usage.output = message.tokens_output.unwrap_or_default();
+        }
+    }
+    let (tokens_input, tokens_output) = (usage.input, usage.output);
+    let usage = UsageShown { tokens_input, tokens_output, tokens_total: tokens_input + tokens_output };
+    Ok(Shown { message, usage })
+}
+
+fn because(fault: TurnFault) -> &'static str {
+    match fault {
+        TurnFault::NotConfigured => "there are no credentials for the provider of the agent's model",
+        TurnFault::Credentials => "the provider does not take the credentials",
+        TurnFault::Billing => "the account with the provider is used up",
+        TurnFault::UnknownModel => "the provider does not know the model",
+        TurnFault::BadRequest => "the provider does not take the request",
+        TurnFault::TooLong => "what was said is longer than the model takes",
+        TurnFault::RateLimited => "the provider takes no more requests just now",
+        TurnFault::Unavailable => "the provider cannot be reached, or is overloaded",
+        TurnFault::TimedOut => "the provider did not answer in time",
+        TurnFault::Protocol => "the provider's answer makes no sense",
+        TurnFault::Abandoned => "the node stopped before there was an answer: say it again",
+    }
+}
+
+/// What it means that there is no answer.
+pub(super) fn failure(failed: &Failed) -> ApiError {
+    let Some(fault) = failed.fault else {
+        return ApiError::conflict("the answer was cancelled, or the conversation went on without it");
+    };
+    let mut detail = because(fault).to_owned();
+    // one that has no credentials is the reader's to change, whatever else was tried
+    let asked = failed.passed_over.iter().map(|one| format!("{}: {}", one.model, one.fault.as_str()));
+    let asked: Vec<String> = asked.collect();
+    if !asked.is_empty() {
+        detail.push_str(&format!(" ({})", asked.join(", ")));
+    }
+    match fault {
+        TurnFault::NotConfigured => ApiError::new(Code::ProviderNotConfigured, detail),
+        TurnFault::Abandoned => ApiError::new(Code::Unavailable, detail),
+        _ => ApiError::new(Code::ProviderFailed, detail),
+    }
+}

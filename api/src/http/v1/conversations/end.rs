@@ -1,0 +1,37 @@
+//! Ending a conversation.
+
+use actix_web::{post, web};
+use domain::conversation::{ConversationCommand, EndedFor};
+use domain::ids::ConversationId;
+use projections::conversations::ConversationView;
+
+use super::super::commands::{context, problem};
+use super::super::resource::written;
+use super::resource::ConversationResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::ConversationsWrite;
+use crate::http::{Answer, Enveloped, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// End a conversation.
+///
+/// Nothing is said in it any more; an answer that is being given is cancelled. It can still be read.
+#[utoipa::path(post, path = "/api/v1/conversations/{id}/end", tag = "conversations", operation_id = "endConversation",
+    params(("id" = String, Path, description = "The conversation")),
+    responses((status = 200, description = "Ended", body = Enveloped<ConversationView>), Problem))]
+#[post("/conversations/{id}/end")]
+pub(crate) async fn end_conversation(
+    caller: Caller<ConversationsWrite>,
+    PathId(id): PathId<ConversationId>,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let end = ConversationCommand::End { reason: EndedFor::Asked, now: backend.runtime.clock.now() };
+    let context = context(&caller, &request, id.0);
+    let receipt = backend.talks.execute(id, end, context, None).await.map_err(problem)?;
+    if let Some(position) = receipt.position {
+        backend.caught_up(position).await;
+    }
+    written::<ConversationResource>(&backend, &caller, id, receipt).await
+}

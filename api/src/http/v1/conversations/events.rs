@@ -1,0 +1,30 @@
+//! A conversation's history.
+
+use actix_web::{get, web};
+use domain::ids::ConversationId;
+
+use super::super::history::{self, HistoryEvent};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::ConversationsRead;
+use crate::http::{Answer, Listed, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List a conversation's events.
+///
+/// Its own history, oldest first.
+#[utoipa::path(get, path = "/api/v1/conversations/{id}/events", tag = "conversations", operation_id = "listConversationEvents",
+    params(("id" = String, Path, description = "The conversation"),
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("order" = Option<String>, Query, description = "asc (default) or desc")),
+    responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
+#[get("/conversations/{id}/events")]
+pub(crate) async fn list_conversation_events(
+    caller: Caller<ConversationsRead>,
+    PathId(id): PathId<ConversationId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    history::page(&*backend.runtime.store, caller.client, &id.stream(), "conversation", query).await
+}

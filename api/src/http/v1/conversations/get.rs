@@ -1,0 +1,31 @@
+//! One conversation, now or as it was.
+
+use actix_web::{get, web};
+use domain::ids::ConversationId;
+use projections::conversations::ConversationView;
+
+use super::super::resource::get as get_resource;
+use super::resource::ConversationResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::ConversationsRead;
+use crate::http::{Answer, Enveloped, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Get a conversation.
+///
+/// With `at` or `version`, the conversation as it was.
+#[utoipa::path(get, path = "/api/v1/conversations/{id}", tag = "conversations", operation_id = "getConversation",
+    params(("id" = String, Path, description = "The conversation"),
+        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
+        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    responses((status = 200, description = "The conversation", body = Enveloped<ConversationView>), Problem))]
+#[get("/conversations/{id}")]
+pub(crate) async fn get_conversation(
+    caller: Caller<ConversationsRead>,
+    PathId(id): PathId<ConversationId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    get_resource::<ConversationResource>(&backend, &caller, id, query).await
+}

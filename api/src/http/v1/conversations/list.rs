@@ -1,0 +1,64 @@
+//! Many conversations.
+
+use actix_web::{get, web};
+use domain::conversation::Channel;
+use projections::conversations::{ConversationFilter, ConversationView};
+
+use super::super::paging::{self, PageParams};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::ConversationsRead;
+use crate::http::{Answer, Listed, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List conversations.
+///
+/// Newest first unless asked otherwise; all filters hold at once.
+#[utoipa::path(get, path = "/api/v1/conversations", tag = "conversations", operation_id = "listConversations",
+    params(
+        ("status" = Option<String>, Query, description = "active or ended"),
+        ("agent_id" = Option<String>, Query, description = "The agent they began with"),
+        ("call_id" = Option<String>, Query, description = "The call they take place on"),
+        ("channel" = Option<String>, Query, description = "api or voice"),
+        ("created_after" = Option<String>, Query, description = "RFC 3339"),
+        ("created_before" = Option<String>, Query, description = "RFC 3339"),
+        PageParams),
+    responses((status = 200, description = "A page of conversations", body = Listed<ConversationView>), Problem))]
+#[get("/conversations")]
+pub(crate) async fn list_conversations(
+    caller: Caller<ConversationsRead>,
+    mut query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let status = query.text("status");
+    let ended = match status.as_deref() {
+        Some("active") => Some(false),
+        Some("ended") => Some(true),
+        Some(_) => {
+            query.fault("status", "give active or ended");
+            None
+        }
+        None => None,
+    };
+    let channel = query.text("channel").and_then(|word| {
+        let found = Channel::from_name(&word);
+        if found.is_none() {
+            query.fault("channel", "give api or voice");
+        }
+        found
+    });
+    let filter = ConversationFilter {
+        ended,
+        agent_id: query.take("agent_id"),
+        call_id: query.take("call_id"),
+        channel,
+        created_after: query.time("created_after"),
+        created_before: query.time("created_before"),
+    };
+    let with_total = query.flag("include_total");
+    let paging = query.paging();
+    query.finish()?;
+    let request = paging::request(&paging, with_total)?;
+    let page = backend.views.conversations(caller.client, &filter, &request).await;
+    paging::answer(&page.map_err(ApiError::unavailable)?)
+}

@@ -1,0 +1,42 @@
+//! What was said.
+
+use actix_web::{get, web};
+use domain::ids::ConversationId;
+use projections::conversations::{MessagePage, MessageView};
+
+use super::super::paging::order;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::ConversationsRead;
+use crate::http::{Answer, Cursor, Listed, Order, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List a conversation's messages.
+///
+/// All of them, oldest first unless asked otherwise.
+#[utoipa::path(get, path = "/api/v1/conversations/{id}/messages", tag = "conversations", operation_id = "listMessages",
+    params(("id" = String, Path, description = "The conversation"),
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("order" = Option<String>, Query, description = "asc or desc")),
+    responses((status = 200, description = "A page of messages", body = Listed<MessageView>), Problem))]
+#[get("/conversations/{id}/messages")]
+pub(crate) async fn list_messages(
+    caller: Caller<ConversationsRead>,
+    PathId(id): PathId<ConversationId>,
+    mut query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let wanted = query.take::<Order>("order").unwrap_or(Order::Ascending);
+    let paging = query.paging();
+    query.finish()?;
+    let after = paging.cursor.map(|cursor| cursor.read::<u32>()).transpose()?;
+    let page = MessagePage { limit: paging.limit as u32, after, order: order(wanted) };
+    let rows = backend.views.messages(caller.client, id, page).await.map_err(ApiError::unavailable)?;
+    if rows.items.is_empty() && after.is_none() {
+        let found = backend.views.conversation(caller.client, id).await.map_err(ApiError::unavailable)?;
+        found.ok_or_else(|| ApiError::not_found("conversation"))?;
+    }
+    let next = rows.next.map(|seq| Cursor::after(&seq)).transpose()?;
+    Ok(Answer::json_list(&rows.items, next))
+}

@@ -1,0 +1,14 @@
+//! Conversations.
+
+mod answer;
+pub(super) mod create;
+pub(super) mod end;
+pub(super) mod events;
+pub(super) mod get;
+pub(super) mod list;
+pub(super) mod messages;
+pub(super) mod one_call;
+mod resource;
+pub(super) mod say;
+pub(super) mod stream;
+mod telling;

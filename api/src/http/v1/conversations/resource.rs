@@ -1,0 +1,73 @@
+//! Conversations as a resource.
+
+use actors::conversation::TalkError;
+use domain::conversation::{Conversation, ConversationRefusal};
+use domain::envelope::StreamId;
+use domain::ids::{ClientId, ConversationId};
+use domain::ports::StoreUnavailable;
+use projections::Queries;
+use projections::conversations::Conversations;
+use projections::page::Stored;
+
+use super::super::commands::{AsProblem, problem};
+use super::super::resource::Resource;
+use crate::node::Backend;
+use crate::problem::{ApiError, Code};
+
+/// Conversations as a resource.
+#[derive(Debug)]
+pub(super) struct ConversationResource;
+
+impl Resource for ConversationResource {
+    type Id = ConversationId;
+    type Rules = Conversation;
+    type View = Conversations;
+
+    fn stream(id: ConversationId) -> StreamId {
+        id.stream()
+    }
+
+    async fn stored(
+        views: &dyn Queries,
+        client: ClientId,
+        id: ConversationId,
+    ) -> Result<Option<Stored>, StoreUnavailable> {
+        views.conversation(client, id).await
+    }
+}
+
+impl AsProblem for ConversationRefusal {
+    const KIND: &'static str = "conversation";
+
+    fn as_problem(&self) -> ApiError {
+        match self {
+            ConversationRefusal::Unknown => ApiError::not_found(Self::KIND),
+            ConversationRefusal::Ended => ApiError::new(Code::ConversationEnded, self.to_string()),
+            ConversationRefusal::TurnUnderWay => ApiError::new(Code::TurnUnderWay, self.to_string()),
+            ConversationRefusal::TurnOver | ConversationRefusal::Exists => {
+                ApiError::conflict(self.to_string())
+            }
+            ConversationRefusal::Invalid(field, detail) => ApiError::invalid(*field, "invalid", *detail),
+        }
+    }
+}
+
+/// What it means that nothing is answered.
+pub(super) fn talk_problem(error: TalkError) -> ApiError {
+    match error {
+        TalkError::Command(error) => problem(error),
+        TalkError::UnknownAgent => ApiError::invalid("agent_id", "unknown", "there is no such agent"),
+        TalkError::Log(error) => ApiError::unavailable(error),
+        TalkError::Busy => ApiError::overloaded(std::time::Duration::from_secs(1)),
+    }
+}
+
+/// Whether the client has such a conversation. The log is asked: a view may trail.
+///
+/// # Errors
+/// 404 when it has none.
+pub(super) async fn exists(backend: &Backend, client: ClientId, id: ConversationId) -> Result<(), ApiError> {
+    let (state, owner) = backend.talks.inspect(id, false).await.map_err(problem)?;
+    let own = state.exists() && owner == Some(client);
+    if own { Ok(()) } else { Err(ApiError::not_found(ConversationRefusal::KIND)) }
+}

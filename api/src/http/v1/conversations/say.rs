@@ -1,0 +1,94 @@
+//! Saying something.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, Responder, post, web};
+use actors::Receipt;
+use actors::conversation::{Feed, Question};
+use domain::conversation::{ConversationStarted, MessageKind, MessageRole, Said};
+use domain::ids::{AgentId, ConversationId, MessageId};
+use domain::ports::ids::Ids as _;
+use projections::conversations::MessageView;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::commands::context;
+use super::answer::{failure, shown};
+use super::resource::{exists, talk_problem};
+use super::telling::{ToldEvent, last_event, tell, wants_stream};
+use crate::http::auth::permissions::ConversationsWrite;
+use crate::http::auth::{Caller, Principal};
+use crate::http::{Answer, Enveloped, JsonBody, NewIds, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Something to say.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewMessage {
+    /// What: 1 byte to 64 KiB.
+    #[schema(example = "Can I move my booking?", min_length = 1, max_length = 65_536)]
+    content: String,
+}
+
+/// What a person says.
+pub(super) fn said(backend: &Backend, id: MessageId, content: String) -> Said {
+    let (role, kind) = (MessageRole::User, MessageKind::Text);
+    Said { id, role, kind, content: content.into(), line: None, at: backend.runtime.clock.now() }
+}
+
+/// Says something in a conversation, which may begin with it.
+pub(super) async fn ask(
+    backend: &Backend,
+    caller: &Principal,
+    request: &RequestContext,
+    conversation: ConversationId,
+    start: Option<(ConversationStarted, Option<AgentId>)>,
+    said: Said,
+) -> Result<(Receipt, Arc<Feed>), ApiError> {
+    let context = context(caller, request, conversation.0);
+    let question = Question { conversation, start, said: Some(said) };
+    backend.talks.ask(question, context).await.map_err(talk_problem)
+}
+
+/// Say something.
+///
+/// Answers with the assistant's message, once it is stored. With `Accept: text/event-stream` it is told as it comes:
+/// `delta`, `tool_call`, then `message` and `done`, or `error` and `done`. Whoever goes away finds the whole answer in
+/// the conversation; whoever comes back with `Last-Event-ID` hears the rest.
+#[utoipa::path(post, path = "/api/v1/conversations/{id}/messages", tag = "conversations", operation_id = "sendMessage",
+    params(("id" = String, Path, description = "The conversation"),
+        ("Last-Event-ID" = Option<String>, Header, description = "Resume a stream behind this event; nothing is said then")),
+    request_body = NewMessage,
+    responses((status = 201, content((Enveloped<MessageView> = "application/json"), (ToldEvent = "text/event-stream")),
+        description = "The answer"), Problem))]
+#[post("/conversations/{id}/messages")]
+pub(crate) async fn send_message(
+    caller: Caller<ConversationsWrite>,
+    PathId(id): PathId<ConversationId>,
+    body: JsonBody<NewMessage>,
+    request: RequestContext,
+    ids: NewIds,
+    http: HttpRequest,
+    backend: web::Data<Backend>,
+) -> Result<HttpResponse, ApiError> {
+    let message = MessageId(ids.next());
+    exists(&backend, caller.client, id).await?;
+    if let Some((turn, after)) = last_event(&http) {
+        let feed = backend.talks.feed(id, turn).await.map_err(talk_problem)?;
+        return tell(backend, caller.client, feed, after).await;
+    }
+    let said = said(&backend, message, body.value.content);
+    let (_, feed) = ask(&backend, &caller, &request, id, None, said).await?;
+    if wants_stream(&http) {
+        return tell(backend, caller.client, feed, 0).await;
+    }
+    let told = feed.outcome().await.map_err(|failed| failure(&failed))?;
+    let position = told.position;
+    if let Some(position) = position {
+        backend.caught_up(position).await;
+    }
+    let shown = shown(&backend, caller.client, id, told).await?;
+    let answer = Answer::data(&shown.message).created().written_at(position);
+    Ok(answer.respond_to(&http).map_into_boxed_body())
+}

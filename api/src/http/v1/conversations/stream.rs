@@ -1,0 +1,44 @@
+//! Listening to the answer that is being given.
+
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use domain::conversation::MessageRole;
+use domain::ids::ConversationId;
+
+use super::super::commands::problem;
+use super::resource::talk_problem;
+use super::telling::{ToldEvent, last_event, tell};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::ConversationsRead;
+use crate::http::{PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Follow the answer of a conversation.
+///
+/// The one that is being given, or else the last one, as server-sent events; with `Last-Event-ID` what followed that
+/// event.
+#[utoipa::path(get, path = "/api/v1/conversations/{id}/stream", tag = "conversations", operation_id = "streamConversation",
+    params(("id" = String, Path, description = "The conversation"),
+        ("Last-Event-ID" = Option<String>, Header, description = "Resume behind this event")),
+    responses((status = 200, description = "What each event of the stream holds", body = ToldEvent,
+        content_type = "text/event-stream"), Problem))]
+#[get("/conversations/{id}/stream")]
+pub(crate) async fn stream_conversation(
+    caller: Caller<ConversationsRead>,
+    PathId(id): PathId<ConversationId>,
+    query: Query,
+    http: HttpRequest,
+    backend: web::Data<Backend>,
+) -> Result<HttpResponse, ApiError> {
+    query.finish()?;
+    let (state, owner) = backend.talks.inspect(id, false).await.map_err(problem)?;
+    if owner != Some(caller.client) {
+        return Err(ApiError::not_found("conversation"));
+    }
+    let last = || state.window().rev().find(|one| one.role == MessageRole::User).map(|one| one.id);
+    let newest = state.turn().map(|turn| turn.id).or_else(last);
+    let place = last_event(&http).or(newest.map(|turn| (turn, 0)));
+    let (turn, after) = place.ok_or_else(|| ApiError::conflict("nothing was said yet"))?;
+    let feed = backend.talks.feed(id, turn).await.map_err(talk_problem)?;
+    tell(backend, caller.client, feed, after).await
+}

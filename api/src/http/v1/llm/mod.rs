@@ -1,0 +1,3 @@
+//! Providers of language models.
+
+pub(super) mod providers;

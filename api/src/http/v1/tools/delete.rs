@@ -1,0 +1,35 @@
+//! Removing a tool.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, delete, web};
+use domain::ids::ToolId;
+use domain::tool::ToolCommand;
+
+use super::super::resource::execute;
+use super::resource::ToolResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::ToolsWrite;
+use crate::http::client_ip::ClientIp;
+use crate::http::{IfMatch, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Remove a tool.
+///
+/// Agents that have it go on without it. Its history stays.
+#[utoipa::path(delete, path = "/api/v1/tools/{id}", tag = "tools", operation_id = "deleteTool",
+    params(("id" = String, Path, description = "The tool"), ("If-Match" = Option<String>, Header, description = "Only if the tool is at this version")),
+    responses((status = 204, description = "Removed"), Problem))]
+#[delete("/tools/{id}")]
+pub(crate) async fn delete_tool(
+    caller: Caller<ToolsWrite>,
+    PathId(id): PathId<ToolId>,
+    if_match: IfMatch,
+    ip: ClientIp,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<HttpResponse, ApiError> {
+    let delete = ToolCommand::Delete { origin: ip.origin(), now: backend.runtime.clock.now() };
+    execute::<ToolResource>(&backend, &caller, &request, id, Some(&if_match), &delete).await?;
+    Ok(HttpResponse::build(StatusCode::NO_CONTENT).finish())
+}

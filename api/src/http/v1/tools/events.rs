@@ -1,0 +1,30 @@
+//! A tool's history.
+
+use actix_web::{get, web};
+use domain::ids::ToolId;
+
+use super::super::history::{self, HistoryEvent};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::ToolsRead;
+use crate::http::{Answer, Listed, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List a tool's events.
+///
+/// Its own history, oldest first.
+#[utoipa::path(get, path = "/api/v1/tools/{id}/events", tag = "tools", operation_id = "listToolEvents",
+    params(("id" = String, Path, description = "The tool"),
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("order" = Option<String>, Query, description = "asc (default) or desc")),
+    responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
+#[get("/tools/{id}/events")]
+pub(crate) async fn list_tool_events(
+    caller: Caller<ToolsRead>,
+    PathId(id): PathId<ToolId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    history::page(&*backend.runtime.store, caller.client, &id.stream(), "tool", query).await
+}

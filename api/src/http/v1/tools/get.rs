@@ -1,0 +1,31 @@
+//! One tool, now or as it was.
+
+use actix_web::{get, web};
+use domain::ids::ToolId;
+use projections::tools::ToolView;
+
+use super::super::resource::get as get_resource;
+use super::resource::ToolResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::ToolsRead;
+use crate::http::{Answer, Enveloped, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Get a tool.
+///
+/// With `at` or `version`, the tool as it was.
+#[utoipa::path(get, path = "/api/v1/tools/{id}", tag = "tools", operation_id = "getTool",
+    params(("id" = String, Path, description = "The tool"),
+        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
+        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    responses((status = 200, description = "The tool", body = Enveloped<ToolView>), Problem))]
+#[get("/tools/{id}")]
+pub(crate) async fn get_tool(
+    caller: Caller<ToolsRead>,
+    PathId(id): PathId<ToolId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    get_resource::<ToolResource>(&backend, &caller, id, query).await
+}

@@ -1,0 +1,24 @@
+//! Many tools.
+
+use actix_web::{get, web};
+use projections::tools::ToolView;
+
+use super::super::paging::{self, PageParams};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::ToolsRead;
+use crate::http::{Answer, Listed, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List tools.
+#[utoipa::path(get, path = "/api/v1/tools", tag = "tools", operation_id = "listTools",
+    params(PageParams),
+    responses((status = 200, description = "A page of tools", body = Listed<ToolView>), Problem))]
+#[get("/tools")]
+pub(crate) async fn list_tools(
+    caller: Caller<ToolsRead>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    paging::list(query, async |request| backend.views.tools(caller.client, &request).await).await
+}

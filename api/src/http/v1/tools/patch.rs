@@ -1,0 +1,96 @@
+//! Changing a tool.
+
+use std::collections::BTreeMap;
+
+use actix_web::{patch, web};
+use domain::ids::ToolId;
+use domain::tool::{ToolCommand, ToolPatch};
+use projections::tools::ToolView;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::super::resource::change;
+use super::body::{AuthBody, MethodBody, auth, custom_headers, parameters, url};
+use super::resource::ToolResource;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::ToolsWrite;
+use crate::http::client_ip::ClientIp;
+use crate::http::{Answer, Enveloped, IfMatch, JsonBody, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Fields, Problem};
+
+/// What of a tool can be changed; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ToolPatch)]
+pub(crate) struct PatchBody {
+    /// What the model calls it.
+    name: Option<String>,
+    /// What the model is told of it.
+    description: Option<String>,
+    /// JSON Schema of its arguments.
+    #[schema(value_type = Option<Object>)]
+    parameters: Option<Value>,
+    /// Where it is.
+    url: Option<String>,
+    /// How it is asked.
+    method: Option<MethodBody>,
+    /// Your own headers, in place of all there were.
+    headers: Option<BTreeMap<String, String>>,
+    /// How long it may take.
+    #[schema(minimum = 100, maximum = 30_000)]
+    timeout_ms: Option<u32>,
+    /// How it is told who asks.
+    auth: Option<AuthBody>,
+}
+
+/// Change a tool.
+#[utoipa::path(patch, path = "/api/v1/tools/{id}", tag = "tools", operation_id = "patchTool",
+    params(("id" = String, Path, description = "The tool"), ("If-Match" = Option<String>, Header, description = "Only if the tool is at this version")),
+    request_body = PatchBody,
+    responses((status = 200, description = "Changed", body = Enveloped<ToolView>), Problem))]
+#[patch("/tools/{id}")]
+pub(crate) async fn patch_tool(
+    caller: Caller<ToolsWrite>,
+    PathId(id): PathId<ToolId>,
+    if_match: IfMatch,
+    body: JsonBody<PatchBody>,
+    ip: ClientIp,
+    request: RequestContext,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let wanted = body.value;
+    let found = backend.views.tool(caller.client, id).await.map_err(ApiError::unavailable)?;
+    found.ok_or_else(|| ApiError::not_found("tool"))?;
+    let mut fields = Fields::default();
+    if let Some(schema) = &wanted.parameters {
+        parameters(&backend, schema, &mut fields);
+    }
+    let url = match &wanted.url {
+        Some(text) => url(&backend, text, &mut fields).await,
+        None => None,
+    };
+    let headers = match &wanted.headers {
+        Some(headers) => Some(custom_headers(&backend, caller.client, id, headers, &mut fields).await?),
+        None => None,
+    };
+    let auth = match wanted.auth {
+        Some(given) => Some(auth(&backend, caller.client, id, given, &mut fields).await?),
+        None => None,
+    };
+    fields.finish()?;
+    let patch = ToolPatch {
+        name: wanted.name,
+        description: wanted.description,
+        parameters: wanted.parameters,
+        url,
+        method: wanted.method.map(Into::into),
+        headers,
+        timeout_ms: wanted.timeout_ms,
+        auth,
+    };
+    let (patch, origin, now) = (Box::new(patch), ip.origin(), backend.runtime.clock.now());
+    let update = ToolCommand::Update { patch, origin, now };
+    change::<ToolResource>(&backend, &caller, &request, id, Some(&if_match), &update).await
+}

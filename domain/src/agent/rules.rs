@@ -1,0 +1,252 @@
+//! What may be done with an agent.
+
+use super::event::{AgentCreated, AgentDeployed, AgentEvent, AgentTerms, AgentUpdated};
+use crate::aggregate::Aggregate;
+use crate::envelope::{Time, Version};
+use crate::ids::{AgentId, ToolId};
+use crate::model::ModelRef;
+use crate::origin::Origin;
+
+/// The longest name, in characters.
+pub const MAX_NAME: usize = 100;
+/// The longest system prompt, in characters.
+pub const MAX_SYSTEM_PROMPT: usize = 32_000;
+/// The longest greeting, in characters: it is spoken in one go.
+pub const MAX_GREETING: usize = 1_000;
+/// The most tools.
+pub const MAX_TOOLS: usize = 32;
+/// The most models to fall back to.
+pub const MAX_FALLBACK: usize = 5;
+/// The highest temperature, in thousandths.
+pub const MAX_TEMPERATURE_PERMILLE: u16 = 2_000;
+/// The longest answer that may be asked for, in tokens.
+pub const MAX_OUTPUT_TOKENS: u32 = 65_536;
+/// The longest id of a voice, in characters.
+const MAX_VOICE: usize = 200;
+/// How many versions back can be deployed.
+const KEPT_VERSIONS: usize = 50;
+
+/// What of an agent is to be changed; `None` leaves it as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AgentPatch {
+    /// What the client calls it.
+    pub name: Option<String>,
+    /// What the model is told before anything else.
+    pub system_prompt: Option<String>,
+    /// Which model answers.
+    pub model: Option<ModelRef>,
+    /// In thousandths; `Some(None)` is the provider's default.
+    pub temperature_permille: Option<Option<u16>>,
+    /// In tokens; `Some(None)` is the provider's default.
+    pub max_tokens: Option<Option<u32>>,
+    /// What it may use.
+    pub tools: Option<Vec<ToolId>>,
+    /// What it says first on a call.
+    pub greeting: Option<Option<String>>,
+    /// The voice it speaks with.
+    pub voice_id: Option<Option<String>>,
+    /// Which models answer when the first one cannot.
+    pub fallback: Option<Vec<ModelRef>>,
+}
+
+impl AgentPatch {
+    fn on(&self, terms: &AgentTerms) -> AgentTerms {
+        let Self {
+            name,
+            system_prompt,
+            model,
+            temperature_permille,
+            max_tokens,
+            tools,
+            greeting,
+            voice_id,
+            fallback,
+        } = self.clone();
+        AgentTerms {
+            name: name.unwrap_or_else(|| terms.name.clone()),
+            system_prompt: system_prompt.unwrap_or_else(|| terms.system_prompt.clone()),
+            model: model.unwrap_or_else(|| terms.model.clone()),
+            temperature_permille: temperature_permille.unwrap_or(terms.temperature_permille),
+            max_tokens: max_tokens.unwrap_or(terms.max_tokens),
+            tools: tools.unwrap_or_else(|| terms.tools.clone()),
+            greeting: greeting.unwrap_or_else(|| terms.greeting.clone()),
+            voice_id: voice_id.unwrap_or_else(|| terms.voice_id.clone()),
+            fallback: fallback.unwrap_or_else(|| terms.fallback.clone()),
+        }
+    }
+}
+
+/// What may be asked of an agent.
+#[derive(Debug, Clone)]
+pub enum AgentCommand {
+    /// Create it.
+    Create(Box<AgentCreated>),
+    /// Change it.
+    Update {
+        /// What.
+        patch: Box<AgentPatch>,
+        /// From where.
+        origin: Origin,
+        /// Now.
+        now: Time,
+    },
+    /// Let a version go live; the newest one if none is named.
+    Deploy {
+        /// Which.
+        version: Option<Version>,
+        /// From where.
+        origin: Origin,
+        /// Now.
+        now: Time,
+    },
+}
+
+/// Why an agent does not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AgentRefusal {
+    /// There is none.
+    #[error("the agent does not exist")]
+    Unknown,
+    /// The stream is already an agent.
+    #[error("the agent exists already")]
+    Exists,
+    /// A field that does not do.
+    #[error("{1}")]
+    Invalid(&'static str, &'static str),
+}
+
+/// An agent, as its rules see it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Agent {
+    /// How many facts there are: the version of the stream.
+    version: u64,
+    /// The terms by the version they came with, the newest last.
+    terms: Vec<(u64, AgentTerms)>,
+    created: Option<AgentTerms>,
+    deployed: Option<(Version, AgentTerms)>,
+}
+
+impl Agent {
+    /// The newest terms.
+    #[must_use]
+    pub fn newest(&self) -> Option<(Version, &AgentTerms)> {
+        self.terms.last().map(|(version, terms)| (Version(*version), terms))
+    }
+
+    /// What conversations run: what was last deployed, or the newest terms while nothing was.
+    #[must_use]
+    pub fn live(&self) -> Option<(Version, &AgentTerms)> {
+        let deployed = self.deployed.as_ref().map(|(version, terms)| (*version, terms));
+        deployed.or_else(|| self.newest())
+    }
+
+    /// The version whose terms held at `version`.
+    fn terms_at(&self, version: Version) -> Option<(Version, &AgentTerms)> {
+        let known = (1..=self.version).contains(&version.0);
+        let held = self.terms.iter().rev().find(|(since, _)| *since <= version.0).filter(|_| known)?;
+        Some((Version(held.0), &held.1))
+    }
+}
+
+fn length(text: &str) -> usize {
+    text.chars().count()
+}
+
+fn check(terms: &AgentTerms) -> Result<(), AgentRefusal> {
+    let fault = |field, detail| Err(AgentRefusal::Invalid(field, detail));
+    if terms.name.trim().is_empty() || length(&terms.name) > MAX_NAME {
+        return fault("name", "must have 1 to 100 characters");
+    }
+    if length(&terms.system_prompt) > MAX_SYSTEM_PROMPT {
+        return fault("system_prompt", "must have at most 32000 characters");
+    }
+    if !terms.model.is_named() {
+        return fault("model", "must have 1 to 200 visible ASCII characters");
+    }
+    if terms.temperature_permille.is_some_and(|value| value > MAX_TEMPERATURE_PERMILLE) {
+        return fault("temperature", "must be from 0 to 2");
+    }
+    if terms.max_tokens.is_some_and(|value| !(1..=MAX_OUTPUT_TOKENS).contains(&value)) {
+        return fault("max_tokens", "must be from 1 to 65536");
+    }
+    let mut tools = terms.tools.clone();
+    tools.sort_unstable();
+    tools.dedup();
+    if terms.tools.len() > MAX_TOOLS || tools.len() < terms.tools.len() {
+        return fault("tools", "must be at most 32, each once");
+    }
+    if terms.greeting.as_ref().is_some_and(|text| text.trim().is_empty() || length(text) > MAX_GREETING) {
+        return fault("greeting", "must have 1 to 1000 characters");
+    }
+    if terms.voice_id.as_ref().is_some_and(|id| id.trim().is_empty() || length(id) > MAX_VOICE) {
+        return fault("voice_id", "must have 1 to 200 characters");
+    }
+    if terms.fallback.len() > MAX_FALLBACK || !terms.fallback.iter().all(ModelRef::is_named) {
+        return fault("fallback", "must be at most 5 models, each with a name of 1 to 200 characters");
+    }
+    Ok(())
+}
+
+impl Aggregate for Agent {
+    const CATEGORY: &'static str = AgentId::CATEGORY;
+    type Command = AgentCommand;
+    type Event = AgentEvent;
+    type Refusal = AgentRefusal;
+
+    fn decide(&self, command: &AgentCommand) -> Result<Vec<AgentEvent>, AgentRefusal> {
+        match command {
+            AgentCommand::Create(created) => match &self.created {
+                None => {
+                    check(&created.terms)?;
+                    Ok(vec![(**created).clone().into()])
+                }
+                Some(before) if *before == created.terms => Ok(vec![]),
+                Some(_) => Err(AgentRefusal::Exists),
+            },
+            AgentCommand::Update { patch, origin, now } => {
+                let (_, before) = self.newest().ok_or(AgentRefusal::Unknown)?;
+                let after = patch.on(before);
+                check(&after)?;
+                if after == *before {
+                    return Ok(vec![]);
+                }
+                let (before, origin) = (before.clone(), origin.clone());
+                Ok(vec![AgentUpdated { before, after, origin, at: *now }.into()])
+            }
+            AgentCommand::Deploy { version, origin, now } => {
+                let newest = self.newest().ok_or(AgentRefusal::Unknown)?;
+                let (version, terms) = match version {
+                    None => newest,
+                    Some(version) => self.terms_at(*version).ok_or(AgentRefusal::Invalid(
+                        "version",
+                        "there is no such version, or not any more",
+                    ))?,
+                };
+                if self.deployed.as_ref().is_some_and(|(live, _)| *live == version) {
+                    return Ok(vec![]);
+                }
+                let (terms, origin) = (terms.clone(), origin.clone());
+                Ok(vec![AgentDeployed { version, terms, origin, at: *now }.into()])
+            }
+        }
+    }
+
+    fn evolve(&mut self, event: &AgentEvent) {
+        self.version += 1;
+        match event {
+            AgentEvent::Created(created) => {
+                self.created = Some(created.terms.clone());
+                self.terms.push((self.version, created.terms.clone()));
+            }
+            AgentEvent::Updated(updated) => {
+                self.terms.push((self.version, updated.after.clone()));
+                if self.terms.len() > KEPT_VERSIONS {
+                    self.terms.remove(0);
+                }
+            }
+            AgentEvent::Deployed(deployed) => {
+                self.deployed = Some((deployed.version, deployed.terms.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! A call that an agent talks on: it has a conversation, which hears of what is said and keyed.
+
+use super::event::{AgentRequested, CallEvent, ConversationNotified};
+use super::state::Call;
+use super::terms::{Direction, Speaker};
+use crate::envelope::Time;
+use crate::ids::{AgentId, ConversationId, derive};
+use crate::number::Route;
+
+impl Call {
+    /// The agent that is to talk, if one is named and no menu leads the call.
+    #[must_use]
+    pub fn agent(&self) -> Option<AgentId> {
+        let routed = match (self.direction, self.route) {
+            (Some(Direction::Inbound), Some(Route::Agent { id })) => id,
+            _ => None,
+        };
+        routed.or(self.agent).filter(|_| self.menu.is_none())
+    }
+
+    /// The conversation an agent has on it.
+    #[must_use]
+    pub fn conversation(&self) -> Option<ConversationId> {
+        self.conversation
+    }
+
+    /// Whether somebody talks, and can be talked to.
+    #[must_use]
+    pub fn is_talking(&self) -> bool {
+        self.answered_at.is_some() && !self.is_over() && self.hang_up.is_none()
+    }
+
+    /// Whether the other end called us.
+    #[must_use]
+    pub fn is_inbound(&self) -> bool {
+        self.direction == Some(Direction::Inbound)
+    }
+
+    /// The agent is asked for once, as soon as we know both that the call is answered and where it goes.
+    pub(super) fn begin_agent(&self, at: Time) -> Option<CallEvent> {
+        let agent_id = self.agent().filter(|_| self.is_talking() && self.conversation.is_none())?;
+        let purpose = "conversation";
+        let id = self
+            .order
+            .as_ref()
+            .map_or_else(|| self.effect_of_leg(purpose), |order| derive(order.dial_id, purpose));
+        Some(AgentRequested { conversation_id: ConversationId(id), agent_id, at }.into())
+    }
+
+    /// That the conversation has something to hear: what the other end says or keys, and the end.
+    pub(super) fn tell_conversation(&self, facts: &[CallEvent]) -> Option<CallEvent> {
+        let conversation_id = self.conversation?;
+        let heard = |fact: &CallEvent| match fact {
+            CallEvent::LineTranscribed(line) => (line.speaker == Speaker::Caller).then_some(line.at),
+            CallEvent::DtmfReceived(key) => Some(key.at),
+            CallEvent::Ended(ended) => Some(ended.at),
+            _ => None,
+        };
+        let at = facts.iter().rev().find_map(heard)?;
+        let id = derive(conversation_id.0, &format!("news {}", self.told + 1));
+        Some(ConversationNotified { id, conversation_id, at }.into())
+    }
+}

@@ -1,0 +1,273 @@
+//! What follows from a command.
+
+use super::command::{
+    Completed, ConversationCommand, ConversationRefusal, Executed, MAX_CONTENT, MAX_METADATA, Said, ToolRound,
+};
+use super::event::{
+    CancelledFor, ConversationEnded, ConversationEvent, ConversationStarted, FunctionExecuted, MessageAdded,
+    SentimentJudged, Summarised, ToolsCalled, TurnCancelled, TurnCompleted, TurnFailed, TurnFault,
+    TurnStarted,
+};
+use super::state::{Conversation, OpenTurn, Outcome};
+use crate::aggregate::Aggregate;
+use crate::ids::{ConversationId, MessageId};
+
+type Facts = Vec<ConversationEvent>;
+type Decision = Result<Facts, ConversationRefusal>;
+
+fn check_content(said: &Said) -> Result<(), ConversationRefusal> {
+    let fault = |detail| Err(ConversationRefusal::Invalid("content", detail));
+    match said.content.reveal() {
+        Some(text) if text.len() > MAX_CONTENT => fault("must be at most 64 KiB"),
+        Some(text) if text.trim().is_empty() => fault("must not be empty"),
+        _ => Ok(()),
+    }
+}
+
+fn check_start(started: &ConversationStarted) -> Result<(), ConversationRefusal> {
+    let long = |text: &String, limit: usize| text.is_empty() || text.chars().count() > limit;
+    if started.user.as_ref().and_then(|user| user.reveal()).is_some_and(|user| long(user, 200)) {
+        return Err(ConversationRefusal::Invalid("user_id", "must have 1 to 200 characters"));
+    }
+    let metadata = started.metadata.as_ref().and_then(|metadata| metadata.reveal());
+    let wrong = |metadata: &super::event::Metadata| {
+        metadata.len() > MAX_METADATA
+            || metadata.iter().any(|(name, value)| long(name, 64) || value.chars().count() > 500)
+    };
+    if metadata.is_some_and(wrong) {
+        let detail = "must be at most 50 entries, names of 1 to 64 and values of at most 500 characters";
+        return Err(ConversationRefusal::Invalid("metadata", detail));
+    }
+    Ok(())
+}
+
+impl Conversation {
+    fn live(&self) -> Result<(), ConversationRefusal> {
+        match (&self.started, self.ended) {
+            (None, _) => Err(ConversationRefusal::Unknown),
+            (Some(_), true) => Err(ConversationRefusal::Ended),
+            (Some(_), false) => Ok(()),
+        }
+    }
+
+    fn open(&self, turn: MessageId) -> Result<&OpenTurn, ConversationRefusal> {
+        self.live()?;
+        self.turn.as_ref().filter(|open| open.id == turn).ok_or(ConversationRefusal::TurnOver)
+    }
+
+    fn knows(&self, id: MessageId) -> bool {
+        self.ids.contains(&id)
+    }
+
+    fn start(&self, started: &ConversationStarted) -> Decision {
+        match &self.started {
+            None => {
+                check_start(started)?;
+                Ok(vec![started.clone().into()])
+            }
+            Some(before) if before.channel == started.channel && before.call == started.call => Ok(vec![]),
+            Some(_) => Err(ConversationRefusal::Exists),
+        }
+    }
+
+    /// What was said and is not noted yet. A line of a call's transcript is noted in its order only.
+    fn note(&self, said: &[Said], facts: &mut Facts) -> Result<(), ConversationRefusal> {
+        let (mut seq, mut line) = (self.seq, self.line);
+        for one in said {
+            if self.knows(one.id) || one.line.is_some_and(|number| number <= line) {
+                continue;
+            }
+            check_content(one)?;
+            (seq, line) = (seq + 1, one.line.unwrap_or(line));
+            let (role, kind, content) = (one.role, one.kind, one.content.clone());
+            facts.push(
+                MessageAdded { id: one.id, seq, role, kind, content, line: one.line, at: one.at }.into(),
+            );
+        }
+        Ok(())
+    }
+
+    fn ask(&self, command: &ConversationCommand) -> Decision {
+        let ConversationCommand::Ask { start, said, agent, node, dead, ends_by, now } = command else {
+            return Ok(vec![]);
+        };
+        let mut facts = Vec::new();
+        match (&self.started, start) {
+            (None, Some(started)) => facts.extend(self.start(started)?),
+            _ => self.live()?,
+        }
+        let last = || {
+            let users = |one: &&super::state::Remembered| one.role == super::event::MessageRole::User;
+            self.window.iter().rev().find(users).map(|one| one.id)
+        };
+        let turn = said.as_ref().map(|said| said.id).or_else(last).ok_or(ConversationRefusal::TurnOver)?;
+        if let Some(open) = &self.turn {
+            // the very same request again: somebody is at it
+            if dead.is_none_or(|dead| dead != open.id) && *now < open.ends_by {
+                return if open.id == turn && said.is_some() {
+                    Ok(vec![])
+                } else {
+                    Err(ConversationRefusal::TurnUnderWay)
+                };
+            }
+            let fault = TurnFault::Abandoned;
+            facts.push(TurnFailed { turn: open.id, fault, passed_over: vec![], at: *now }.into());
+        } else if self.last_turn == Some((turn, Outcome::Completed)) {
+            return Ok(vec![]);
+        } else if said.is_some() && self.knows(turn) && self.last_turn.is_none_or(|(last, _)| last != turn) {
+            return Err(ConversationRefusal::Exists);
+        }
+        if let Some(said) = said {
+            self.note(std::slice::from_ref(said), &mut facts)?;
+        }
+        let (agent, node) = (*agent, node.clone());
+        facts.push(TurnStarted { turn, agent, node, ends_by: *ends_by, at: *now }.into());
+        Ok(facts)
+    }
+
+    fn call_tools(&self, round: &ToolRound) -> Decision {
+        let open = self.open(round.turn)?;
+        if self.knows(round.id) {
+            return Ok(vec![]);
+        }
+        if round.calls.is_empty() || !open.waiting.is_empty() {
+            return Err(ConversationRefusal::Invalid("calls", "tools are called one round after the other"));
+        }
+        let called = ToolsCalled {
+            turn: round.turn,
+            round: open.rounds + 1,
+            id: round.id,
+            seq: self.seq + 1,
+            content: round.content.clone(),
+            calls: round.calls.clone(),
+            by: round.by.clone(),
+            usage: round.usage,
+            latency_ms: round.latency_ms,
+            at: round.now,
+        };
+        Ok(vec![called.into()])
+    }
+
+    fn execute(&self, executed: &[Executed]) -> Decision {
+        let mut facts = Facts::new();
+        for (one, seq) in executed.iter().zip(self.seq + 1..) {
+            let open = self.open(one.turn)?;
+            let waiting = open.waiting.iter().find(|(id, _)| *id == one.call_id);
+            let (call_id, name) = waiting.cloned().ok_or(ConversationRefusal::TurnOver)?;
+            let executed = FunctionExecuted {
+                turn: one.turn,
+                id: one.id,
+                seq,
+                call_id,
+                tool: one.tool,
+                name,
+                outcome: one.outcome,
+                status: one.status,
+                content: one.content.clone(),
+                latency_ms: one.latency_ms,
+                at: one.now,
+            };
+            facts.push(executed.into());
+        }
+        Ok(facts)
+    }
+
+    fn complete(&self, completed: &Completed) -> Decision {
+        if self.last_turn == Some((completed.turn, Outcome::Completed)) {
+            return Ok(vec![]);
+        }
+        self.open(completed.turn)?;
+        let completed = TurnCompleted {
+            turn: completed.turn,
+            id: completed.id,
+            seq: self.seq + 1,
+            content: completed.content.clone(),
+            by: completed.by.clone(),
+            usage: completed.usage,
+            latency_ms: completed.latency_ms,
+            first_token_ms: completed.first_token_ms,
+            finish: completed.finish,
+            passed_over: completed.passed_over.clone(),
+            call: self.call(),
+            at: completed.now,
+        };
+        Ok(vec![completed.into()])
+    }
+}
+
+impl Aggregate for Conversation {
+    const CATEGORY: &'static str = ConversationId::CATEGORY;
+    type Command = ConversationCommand;
+    type Event = ConversationEvent;
+    type Refusal = ConversationRefusal;
+
+    fn decide(&self, command: &ConversationCommand) -> Decision {
+        match command {
+            ConversationCommand::Start(started) => self.start(started),
+            ConversationCommand::Note(said) => {
+                self.live()?;
+                let mut facts = Facts::new();
+                self.note(said, &mut facts)?;
+                Ok(facts)
+            }
+            ConversationCommand::Ask { .. } => self.ask(command),
+            ConversationCommand::CallTools(round) => self.call_tools(round),
+            ConversationCommand::Execute(executed) => self.execute(executed),
+            ConversationCommand::Complete(completed) => self.complete(completed),
+            ConversationCommand::Fail { turn, fault, passed_over, now } => {
+                if matches!(self.last_turn, Some((last, Outcome::Failed(_))) if last == *turn)
+                    && self.turn.is_none()
+                {
+                    return Ok(vec![]);
+                }
+                self.open(*turn)?;
+                let (turn, fault, passed_over) = (*turn, *fault, passed_over.clone());
+                Ok(vec![TurnFailed { turn, fault, passed_over, at: *now }.into()])
+            }
+            ConversationCommand::Cancel { turn, why, now } => {
+                self.live()?;
+                match &self.turn {
+                    Some(open) if turn.is_none_or(|turn| turn == open.id) => {
+                        Ok(vec![TurnCancelled { turn: open.id, why: *why, at: *now }.into()])
+                    }
+                    _ => Ok(vec![]),
+                }
+            }
+            ConversationCommand::Summarise { through, summary, by, now } => {
+                self.live()?;
+                let first = self.window.front().map_or(0, |one| one.seq);
+                if self.turn.is_some() || *through < first || *through > self.seq || *through <= self.through
+                {
+                    return Ok(vec![]);
+                }
+                let (summary, by) = (summary.clone(), by.clone());
+                Ok(vec![Summarised { through: *through, summary, by, at: *now }.into()])
+            }
+            ConversationCommand::Judge { seq, score_permille, by, now } => {
+                if self.started.is_none() || !(1..=self.seq).contains(seq) {
+                    return Err(ConversationRefusal::Unknown);
+                }
+                let score_permille = (*score_permille).clamp(-1_000, 1_000);
+                Ok(vec![SentimentJudged { seq: *seq, score_permille, by: *by, at: *now }.into()])
+            }
+            ConversationCommand::End { reason, now } => {
+                if self.started.is_none() {
+                    return Err(ConversationRefusal::Unknown);
+                }
+                if self.ended {
+                    return Ok(vec![]);
+                }
+                let cancelled = self
+                    .turn
+                    .as_ref()
+                    .map(|open| TurnCancelled { turn: open.id, why: CancelledFor::Ended, at: *now }.into());
+                let ended = ConversationEnded { reason: *reason, at: *now }.into();
+                Ok(cancelled.into_iter().chain([ended]).collect())
+            }
+        }
+    }
+
+    fn evolve(&mut self, event: &ConversationEvent) {
+        self.take(event);
+    }
+}

@@ -1,0 +1,32 @@
+//! A conversation: what was said, turn by turn, on a call or in a chat.
+//!
+//! [`ConversationCommand`] → `decide` → [`ConversationEvent`]s → `evolve` → [`Conversation`].
+//!
+//! ```text
+//!  started ─▶ message_added (user) ─▶ turn_started ─▶ tools_called ─▶ function_executed … ─┐
+//!                  ▲                       │  ▲                                            │
+//!                  │                       │  └───────── at most so many rounds ───────────┘
+//!                  │                       ▼
+//!                  └─── turn_completed │ turn_failed │ turn_cancelled
+//!  ended: nothing is said any more
+//! ```
+//!
+//! - One turn at a time. It is named by the message it answers. One whose node died is taken for failed by whoever
+//!   speaks next.
+//! - What was said is kept in memory as far as a [window](Conversation::window) of tokens goes; what falls out of it
+//!   lives on in a [summary](Conversation::summary), and in full in the log.
+
+mod command;
+mod decide;
+mod event;
+mod prompt;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use command::{
+    Completed, ConversationCommand, ConversationRefusal, Executed, MAX_CONTENT, MAX_METADATA, Said, ToolRound,
+};
+pub use event::*;
+pub use prompt::Prompt;
+pub use state::{Conversation, OpenTurn, Remembered, WINDOW_LIMIT};

@@ -1,0 +1,75 @@
+//! What a model is told of a conversation.
+
+use super::event::{MessageKind, MessageRole, ToolOutcome};
+use super::state::{Conversation, Remembered};
+use crate::ports::llm::{ChatMessage, ToolCall};
+
+/// What a model is told of a conversation: what it is told before anything else, and what was said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prompt {
+    /// The agent's system prompt, and the summary of what is not told in full.
+    pub system: Option<String>,
+    /// What was said.
+    pub messages: Vec<ChatMessage>,
+}
+
+fn plain(one: &Remembered) -> String {
+    one.content.reveal().cloned().unwrap_or_default()
+}
+
+impl Conversation {
+    /// What a model is to be told, under this system prompt.
+    #[must_use]
+    pub fn prompt(&self, system_prompt: &str) -> Prompt {
+        let summary = self.summary().and_then(|summary| summary.reveal());
+        let mut system = system_prompt.trim().to_owned();
+        if let Some(summary) = summary {
+            let gap = if system.is_empty() { "" } else { "\n\n" };
+            system
+                .push_str(&format!("{gap}What was said earlier in this conversation, in short:\n{summary}"));
+        }
+        let mut messages: Vec<ChatMessage> = Vec::new();
+        for one in self.window() {
+            match (one.role, &one.result_of) {
+                (MessageRole::User, _) => said(&mut messages, one),
+                (MessageRole::Assistant, _) => {
+                    let call = |call: &super::event::CalledTool| ToolCall {
+                        id: call.id.clone(),
+                        name: call.name.clone(),
+                        arguments: call.arguments.reveal().cloned().unwrap_or_else(|| "{}".to_owned()),
+                        opaque: call.opaque.as_ref().and_then(|opaque| opaque.reveal().cloned()),
+                    };
+                    let calls = one.calls.iter().map(call).collect();
+                    messages.push(ChatMessage::Assistant { text: plain(one), calls, by: one.by.clone() });
+                }
+                (MessageRole::Tool, Some((call_id, name, outcome))) => messages.push(ChatMessage::Tool {
+                    call_id: call_id.clone(),
+                    name: name.clone(),
+                    content: plain(one),
+                    failed: *outcome != ToolOutcome::Succeeded,
+                }),
+                (MessageRole::Tool, None) | (MessageRole::System, _) => {}
+            }
+        }
+        // providers want the person to speak first
+        while matches!(messages.first(), Some(ChatMessage::Tool { .. })) {
+            messages.remove(0);
+        }
+        Prompt { system: (!system.is_empty()).then_some(system), messages }
+    }
+}
+
+/// What a person says in one go is one message, in however many pieces it came.
+fn said(messages: &mut Vec<ChatMessage>, one: &Remembered) {
+    let text = match one.kind {
+        MessageKind::Text => plain(one),
+        MessageKind::Dtmf => format!("[pressed {}]", plain(one)),
+    };
+    match messages.last_mut() {
+        Some(ChatMessage::User(before)) => {
+            before.push('\n');
+            before.push_str(&text);
+        }
+        _ => messages.push(ChatMessage::User(text)),
+    }
+}

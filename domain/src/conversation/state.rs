@@ -1,0 +1,335 @@
+//! A conversation, as its rules see it.
+
+use std::collections::VecDeque;
+
+use super::event::{
+    AgentRef, CalledTool, Channel, ConversationEvent, ConversationStarted, MessageAdded, MessageKind,
+    MessageRole, ToolOutcome, TurnFault,
+};
+use crate::envelope::Time;
+use crate::ids::{CallId, MessageId};
+use crate::model::{ModelRef, estimated_tokens};
+use crate::personal::Personal;
+
+/// What is kept in memory at the most, in estimated tokens, whether or not what falls out was summed up.
+pub const WINDOW_LIMIT: u64 = 24_000;
+/// Messages that can be told from new ones by their ids.
+const KNOWN_IDS: usize = 256;
+
+/// A message that is kept in memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Remembered {
+    /// Its number.
+    pub seq: u32,
+    /// Names it.
+    pub id: MessageId,
+    /// The turn it belongs to; a message that no model answers belongs to none.
+    pub turn: Option<MessageId>,
+    /// Who said it.
+    pub role: MessageRole,
+    /// How.
+    pub kind: MessageKind,
+    /// What.
+    pub content: Personal<String>,
+    /// The model that said it.
+    pub by: Option<ModelRef>,
+    /// Tools it wanted with it.
+    pub calls: Vec<CalledTool>,
+    /// Which use of a tool it is the result of.
+    pub result_of: Option<(String, String, ToolOutcome)>,
+    tokens: u64,
+}
+
+/// A turn that is under way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenTurn {
+    /// Names it: the message that is answered.
+    pub id: MessageId,
+    /// Who answers.
+    pub agent: Option<AgentRef>,
+    /// The node that asks the model.
+    pub node: String,
+    /// When it is over at the latest.
+    pub ends_by: Time,
+    /// Rounds of tools so far.
+    pub rounds: u32,
+    /// Uses of tools that have no result yet: the model's name and the tool's.
+    pub waiting: Vec<(String, String)>,
+}
+
+/// How a turn ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Completed,
+    Failed(TurnFault),
+    Cancelled,
+}
+
+/// A conversation, as its rules see it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Conversation {
+    pub(super) started: Option<ConversationStarted>,
+    pub(super) seq: u32,
+    pub(super) turn: Option<OpenTurn>,
+    pub(super) last_turn: Option<(MessageId, Outcome)>,
+    pub(super) window: VecDeque<Remembered>,
+    tokens: u64,
+    pub(super) summary: Option<Personal<String>>,
+    pub(super) through: u32,
+    pub(super) line: u32,
+    pub(super) ids: VecDeque<MessageId>,
+    pub(super) ended: bool,
+}
+
+impl Conversation {
+    /// Whether it was begun.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.started.is_some()
+    }
+
+    /// Whether it is over.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Who talks, as it was begun with.
+    #[must_use]
+    pub fn agent(&self) -> Option<AgentRef> {
+        self.started.as_ref().and_then(|started| started.agent)
+    }
+
+    /// The call it takes place on.
+    #[must_use]
+    pub fn call(&self) -> Option<CallId> {
+        self.started.as_ref().and_then(|started| started.call)
+    }
+
+    /// Where it takes place.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        self.started.as_ref().map_or(Channel::Api, |started| started.channel)
+    }
+
+    /// The turn that is under way.
+    #[must_use]
+    pub fn turn(&self) -> Option<&OpenTurn> {
+        self.turn.as_ref()
+    }
+
+    /// Why the turn failed, if it is the last one and did.
+    #[must_use]
+    pub fn failed(&self, turn: MessageId) -> Option<TurnFault> {
+        match self.last_turn {
+            Some((last, Outcome::Failed(fault))) if last == turn => Some(fault),
+            _ => None,
+        }
+    }
+
+    /// Whether the turn is the last one and was cancelled.
+    #[must_use]
+    pub fn cancelled(&self, turn: MessageId) -> bool {
+        self.last_turn == Some((turn, Outcome::Cancelled))
+    }
+
+    /// The number of the last message.
+    #[must_use]
+    pub fn seq(&self) -> u32 {
+        self.seq
+    }
+
+    /// What is kept in memory, oldest first.
+    pub fn window(&self) -> impl ExactSizeIterator<Item = &Remembered> + DoubleEndedIterator {
+        self.window.iter()
+    }
+
+    /// About how many tokens that is.
+    #[must_use]
+    pub fn window_tokens(&self) -> u64 {
+        self.tokens
+    }
+
+    /// The summary of what fell out.
+    #[must_use]
+    pub fn summary(&self) -> Option<&Personal<String>> {
+        self.summary.as_ref()
+    }
+
+    /// The last line of the call's transcript that was noted.
+    #[must_use]
+    pub fn line(&self) -> u32 {
+        self.line
+    }
+
+    /// The answer of a turn, if it is still in memory.
+    #[must_use]
+    pub fn answer(&self, turn: MessageId) -> Option<&Remembered> {
+        let is_it = |one: &&Remembered| {
+            one.turn == Some(turn) && one.role == MessageRole::Assistant && one.calls.is_empty()
+        };
+        self.window.iter().rev().find(is_it)
+    }
+
+    /// The message up to which the window is to be summed up, for it to hold `limit` tokens at most: always before
+    /// a message of the person's, and never the last one of them.
+    #[must_use]
+    pub fn to_sum_up(&self, limit: u64) -> Option<u32> {
+        if self.tokens <= limit || self.turn.is_some() {
+            return None;
+        }
+        let (mut left, mut through, mut best) = (self.tokens, None, None);
+        for one in &self.window {
+            if one.role == MessageRole::User {
+                best = through.or(best);
+                // down to half, so that it is not done over and over
+                if left <= limit / 2 {
+                    break;
+                }
+            }
+            left = left.saturating_sub(one.tokens);
+            through = Some(one.seq);
+        }
+        best
+    }
+
+    fn remember(&mut self, mut one: Remembered) {
+        let text = one.content.reveal().map_or("", String::as_str);
+        let arguments = one.calls.iter().filter_map(|call| call.arguments.reveal()).map(String::as_str);
+        one.tokens = estimated_tokens(text) + arguments.map(estimated_tokens).sum::<u64>();
+        self.seq = one.seq;
+        self.know(one.id);
+        self.tokens += one.tokens;
+        self.window.push_back(one);
+        while self.tokens > WINDOW_LIMIT && self.window.len() > 1 {
+            self.forget_first();
+            // tools' results without what asked for them make no sense
+            while self.window.len() > 1
+                && self.window.front().is_some_and(|one| one.role != MessageRole::User)
+            {
+                self.forget_first();
+            }
+        }
+    }
+
+    fn forget_first(&mut self) {
+        if let Some(gone) = self.window.pop_front() {
+            self.tokens = self.tokens.saturating_sub(gone.tokens);
+        }
+    }
+
+    fn know(&mut self, id: MessageId) {
+        self.ids.push_back(id);
+        if self.ids.len() > KNOWN_IDS {
+            self.ids.pop_front();
+        }
+    }
+
+    fn said(&mut self, added: &MessageAdded) {
+        self.line = added.line.unwrap_or(self.line).max(self.line);
+        self.remember(Remembered {
+            seq: added.seq,
+            id: added.id,
+            turn: None,
+            role: added.role,
+            kind: added.kind,
+            content: added.content.clone(),
+            by: None,
+            calls: vec![],
+            result_of: None,
+            tokens: 0,
+        });
+    }
+
+    /// A turn that came to nothing leaves what was said to it, and no tools.
+    fn close(&mut self, turn: MessageId, outcome: Outcome) {
+        if outcome != Outcome::Completed {
+            let (kept, gone): (VecDeque<_>, VecDeque<_>) =
+                std::mem::take(&mut self.window).into_iter().partition(|one| one.turn != Some(turn));
+            self.window = kept;
+            self.tokens = self.tokens.saturating_sub(gone.iter().map(|one| one.tokens).sum());
+        }
+        self.turn = None;
+        self.last_turn = Some((turn, outcome));
+    }
+
+    pub(super) fn take(&mut self, event: &ConversationEvent) {
+        match event {
+            ConversationEvent::Started(started) => self.started = Some(started.clone()),
+            ConversationEvent::MessageAdded(added) => self.said(added),
+            ConversationEvent::TurnStarted(started) => {
+                self.turn = Some(OpenTurn {
+                    id: started.turn,
+                    agent: started.agent,
+                    node: started.node.clone(),
+                    ends_by: started.ends_by,
+                    rounds: 0,
+                    waiting: vec![],
+                });
+            }
+            ConversationEvent::ToolsCalled(called) => {
+                if let Some(turn) = &mut self.turn {
+                    turn.rounds = called.round;
+                    turn.waiting =
+                        called.calls.iter().map(|call| (call.id.clone(), call.name.clone())).collect();
+                }
+                self.remember(Remembered {
+                    seq: called.seq,
+                    id: called.id,
+                    turn: Some(called.turn),
+                    role: MessageRole::Assistant,
+                    kind: MessageKind::Text,
+                    content: called.content.clone(),
+                    by: Some(called.by.clone()),
+                    calls: called.calls.clone(),
+                    result_of: None,
+                    tokens: 0,
+                });
+            }
+            ConversationEvent::FunctionExecuted(executed) => {
+                if let Some(turn) = &mut self.turn {
+                    let answered = turn.waiting.iter().position(|(id, _)| *id == executed.call_id);
+                    answered.map(|at| turn.waiting.remove(at));
+                }
+                self.remember(Remembered {
+                    seq: executed.seq,
+                    id: executed.id,
+                    turn: Some(executed.turn),
+                    role: MessageRole::Tool,
+                    kind: MessageKind::Text,
+                    content: executed.content.clone(),
+                    by: None,
+                    calls: vec![],
+                    result_of: Some((executed.call_id.clone(), executed.name.clone(), executed.outcome)),
+                    tokens: 0,
+                });
+            }
+            ConversationEvent::TurnCompleted(completed) => {
+                self.close(completed.turn, Outcome::Completed);
+                self.remember(Remembered {
+                    seq: completed.seq,
+                    id: completed.id,
+                    turn: Some(completed.turn),
+                    role: MessageRole::Assistant,
+                    kind: MessageKind::Text,
+                    content: completed.content.clone(),
+                    by: Some(completed.by.clone()),
+                    calls: vec![],
+                    result_of: None,
+                    tokens: 0,
+                });
+            }
+            ConversationEvent::TurnFailed(failed) => self.close(failed.turn, Outcome::Failed(failed.fault)),
+            ConversationEvent::TurnCancelled(cancelled) => self.close(cancelled.turn, Outcome::Cancelled),
+            ConversationEvent::Summarised(summarised) => {
+                self.summary = Some(summarised.summary.clone());
+                self.through = summarised.through;
+                while self.window.front().is_some_and(|one| one.seq <= summarised.through) {
+                    self.forget_first();
+                }
+            }
+            ConversationEvent::SentimentJudged(_) => {}
+            ConversationEvent::Ended(_) => self.ended = true,
+        }
+    }
+}

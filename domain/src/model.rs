@@ -1,0 +1,105 @@
+//! Language models: whose they are, what they are called, and what an answer took.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Whose models they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Provider {
+    /// Groq.
+    Groq,
+    /// OpenAI.
+    Openai,
+    /// Anthropic.
+    Anthropic,
+    /// Google.
+    Google,
+    /// Any server that speaks OpenAI's chat protocol: Ollama, vLLM, llama.cpp.
+    OpenaiCompatible,
+    /// Built in: answers by rules, without a network. For demonstrations and tests.
+    Scripted,
+}
+
+impl Provider {
+    /// Every one.
+    pub const ALL: [Provider; 6] =
+        [Self::Groq, Self::Openai, Self::Anthropic, Self::Google, Self::OpenaiCompatible, Self::Scripted];
+
+    /// Its word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Groq => "groq",
+            Self::Openai => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Google => "google",
+            Self::OpenaiCompatible => "openai_compatible",
+            Self::Scripted => "scripted",
+        }
+    }
+
+    /// The provider of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|provider| provider.as_str() == name)
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A model of a provider's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ModelRef {
+    /// Whose.
+    pub provider: Provider,
+    /// Its name there.
+    pub model: String,
+}
+
+impl ModelRef {
+    /// A model of a provider's.
+    pub fn new(provider: Provider, model: impl Into<String>) -> Self {
+        Self { provider, model: model.into() }
+    }
+
+    /// Whether the name can be one: 1 to 200 visible ASCII characters.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        (1..=200).contains(&self.model.len()) && self.model.bytes().all(|c| c.is_ascii_graphic())
+    }
+}
+
+impl fmt::Display for ModelRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.provider, self.model)
+    }
+}
+
+/// Tokens an answer took, as the provider counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Read.
+    pub input: u64,
+    /// Written, reasoning included.
+    pub output: u64,
+}
+
+impl Usage {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Usage) -> Usage {
+        Usage { input: self.input + other.input, output: self.output + other.output }
+    }
+}
+
+/// About how many tokens a text takes, when nobody has counted: four bytes a token, and a few for its frame.
+#[must_use]
+pub fn estimated_tokens(text: &str) -> u64 {
+    text.len() as u64 / 4 + 4
+}

@@ -1,0 +1,13 @@
+//! A tool: something of a client's own system that an agent can have done over HTTP.
+
+mod event;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+pub use event::{
+    AuthKind, ToolAuth, ToolCreated, ToolDeleted, ToolEvent, ToolMethod, ToolTerms, ToolUpdated,
+};
+pub use rules::{
+    MAX_DESCRIPTION, MAX_PARAMETERS, MAX_URL, TIMEOUT_MS, Tool, ToolCommand, ToolPatch, ToolRefusal,
+};

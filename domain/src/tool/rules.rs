@@ -1,0 +1,190 @@
+//! What may be done with a tool.
+
+use std::ops::RangeInclusive;
+
+use serde_json::Value;
+
+use super::event::{ToolAuth, ToolCreated, ToolDeleted, ToolEvent, ToolMethod, ToolTerms, ToolUpdated};
+use crate::aggregate::Aggregate;
+use crate::envelope::Time;
+use crate::ids::ToolId;
+use crate::origin::Origin;
+use crate::webhook::endpoint::CustomHeaders;
+
+/// The longest URL, in bytes.
+pub const MAX_URL: usize = 2_048;
+/// The longest description, in characters.
+pub const MAX_DESCRIPTION: usize = 1_024;
+/// The longest schema of arguments, as JSON in bytes.
+pub const MAX_PARAMETERS: usize = 16 << 10;
+/// How long a tool may take, in milliseconds.
+pub const TIMEOUT_MS: RangeInclusive<u32> = 100..=30_000;
+
+/// What of a tool is to be changed; `None` leaves it as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ToolPatch {
+    /// What the model calls it.
+    pub name: Option<String>,
+    /// What the model is told of it.
+    pub description: Option<String>,
+    /// JSON Schema of its arguments: checked by whoever knows schemas.
+    pub parameters: Option<Value>,
+    /// Where it is: checked by whoever knows addresses.
+    pub url: Option<String>,
+    /// How it is asked.
+    pub method: Option<ToolMethod>,
+    /// The client's own headers.
+    pub headers: Option<CustomHeaders>,
+    /// In milliseconds.
+    pub timeout_ms: Option<u32>,
+    /// How we say who we are.
+    pub auth: Option<ToolAuth>,
+}
+
+impl ToolPatch {
+    fn on(&self, terms: &ToolTerms) -> ToolTerms {
+        let Self { name, description, parameters, url, method, headers, timeout_ms, auth } = self.clone();
+        ToolTerms {
+            name: name.unwrap_or_else(|| terms.name.clone()),
+            description: description.unwrap_or_else(|| terms.description.clone()),
+            parameters: parameters.unwrap_or_else(|| terms.parameters.clone()),
+            url: url.unwrap_or_else(|| terms.url.clone()),
+            method: method.unwrap_or(terms.method),
+            headers: headers.unwrap_or_else(|| terms.headers.clone()),
+            timeout_ms: timeout_ms.unwrap_or(terms.timeout_ms),
+            auth: auth.unwrap_or_else(|| terms.auth.clone()),
+        }
+    }
+}
+
+/// What may be asked of a tool.
+#[derive(Debug, Clone)]
+pub enum ToolCommand {
+    /// Create it.
+    Create(Box<ToolCreated>),
+    /// Change it.
+    Update {
+        /// What.
+        patch: Box<ToolPatch>,
+        /// From where.
+        origin: Origin,
+        /// Now.
+        now: Time,
+    },
+    /// Remove it.
+    Delete {
+        /// From where.
+        origin: Origin,
+        /// Now.
+        now: Time,
+    },
+}
+
+/// Why a tool does not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ToolRefusal {
+    /// There is none, or not any more.
+    #[error("the tool does not exist")]
+    Unknown,
+    /// The stream is already a tool.
+    #[error("the tool exists already")]
+    Exists,
+    /// A field that does not do.
+    #[error("{1}")]
+    Invalid(&'static str, &'static str),
+}
+
+/// A tool, as its rules see it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tool {
+    terms: Option<ToolTerms>,
+    /// As it was created, to know the very same request again.
+    created: Option<ToolTerms>,
+    deleted: bool,
+}
+
+impl Tool {
+    /// What holds, while it exists.
+    #[must_use]
+    pub fn terms(&self) -> Option<&ToolTerms> {
+        self.terms.as_ref().filter(|_| !self.deleted)
+    }
+}
+
+/// What every provider takes as the name of a function.
+fn is_name(name: &str) -> bool {
+    let right = |c: u8| c.is_ascii_alphanumeric() || c == b'_' || c == b'-';
+    (1..=64).contains(&name.len()) && name.bytes().all(right)
+}
+
+fn check(terms: &ToolTerms) -> Result<(), ToolRefusal> {
+    let fault = |field, detail| Err(ToolRefusal::Invalid(field, detail));
+    if !is_name(&terms.name) {
+        return fault("name", "must have 1 to 64 of a-z, A-Z, 0-9, _ and -");
+    }
+    if terms.description.trim().is_empty() || terms.description.chars().count() > MAX_DESCRIPTION {
+        return fault("description", "must have 1 to 1024 characters: it is what the model goes by");
+    }
+    let kind = terms.parameters.get("type");
+    if !terms.parameters.is_object() || kind.is_some_and(|kind| kind != "object") {
+        return fault("parameters", "must be a JSON Schema of an object");
+    }
+    if terms.parameters.to_string().len() > MAX_PARAMETERS {
+        return fault("parameters", "must be at most 16 KiB");
+    }
+    if terms.url.is_empty() || terms.url.len() > MAX_URL {
+        return fault("url", "must have 1 to 2048 bytes");
+    }
+    if !TIMEOUT_MS.contains(&terms.timeout_ms) {
+        return fault("timeout_ms", "must be from 100 to 30000");
+    }
+    Ok(())
+}
+
+impl Aggregate for Tool {
+    const CATEGORY: &'static str = ToolId::CATEGORY;
+    type Command = ToolCommand;
+    type Event = ToolEvent;
+    type Refusal = ToolRefusal;
+
+    fn decide(&self, command: &ToolCommand) -> Result<Vec<ToolEvent>, ToolRefusal> {
+        match command {
+            ToolCommand::Create(created) => match &self.created {
+                None => {
+                    check(&created.terms)?;
+                    Ok(vec![(**created).clone().into()])
+                }
+                // sealed anew, the same secret is other bytes
+                Some(before) if before.name == created.terms.name && before.url == created.terms.url => {
+                    Ok(vec![])
+                }
+                Some(_) => Err(ToolRefusal::Exists),
+            },
+            ToolCommand::Update { patch, origin, now } => {
+                let before = self.terms().ok_or(ToolRefusal::Unknown)?;
+                let after = patch.on(before);
+                check(&after)?;
+                if after == *before {
+                    return Ok(vec![]);
+                }
+                let (before, origin) = (before.clone(), origin.clone());
+                Ok(vec![ToolUpdated { before, after, origin, at: *now }.into()])
+            }
+            ToolCommand::Delete { origin, now } => {
+                self.terms().ok_or(ToolRefusal::Unknown)?;
+                Ok(vec![ToolDeleted { origin: origin.clone(), at: *now }.into()])
+            }
+        }
+    }
+
+    fn evolve(&mut self, event: &ToolEvent) {
+        match event {
+            ToolEvent::Created(created) => {
+                self.created = Some(created.terms.clone());
+                self.terms = Some(created.terms.clone());
+            }
+            ToolEvent::Updated(updated) => self.terms = Some(updated.after.clone()),
+            ToolEvent::Deleted(_) => self.deleted = true,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Specimens of agents, tools and conversations; see `specimens`.
+
+use domain::agent::{AgentCreated, AgentDeployed, AgentEvent, AgentTerms, AgentUpdated};
+use domain::conversation::*;
+use domain::envelope::{Time, Version};
+use domain::ids::{AgentId, CallId, MessageId, ToolId};
+use domain::model::{ModelRef, Provider, Usage};
+use domain::origin::Origin;
+use domain::ports::vault::Sealed;
+use domain::tool::{
+    AuthKind, ToolAuth, ToolCreated, ToolDeleted, ToolEvent, ToolMethod, ToolTerms, ToolUpdated,
+};
+use domain::webhook::endpoint::CustomHeaders;
+use serde_bytes::ByteBuf;
+use uuid::Uuid;
+
+fn id(n: u128) -> Uuid {
+    Uuid::from_u128(0x0193_8f6a_2b7c_7d1e_8a00_0000_0000_0000 | n)
+}
+
+fn msg(n: u128) -> MessageId {
+    MessageId(id(n))
+}
+
+fn at(micros: i64) -> Time {
+    Time::from_timestamp_micros(1_768_472_430_123_456 + micros).unwrap()
+}
+
+fn origin() -> Origin {
+    Origin::at(Some("203.0.113.7".to_owned()))
+}
+
+fn model() -> ModelRef {
+    ModelRef::new(Provider::Groq, "openai/gpt-oss-120b")
+}
+
+fn agent_ref() -> AgentRef {
+    AgentRef { id: AgentId(id(41)), version: Version(3) }
+}
+
+fn passed_over() -> Vec<PassedOver> {
+    vec![PassedOver {
+        model: ModelRef::new(Provider::Anthropic, "claude-haiku-4-5"),
+        fault: TurnFault::TimedOut,
+    }]
+}
+
+/// Of an agent.
+pub fn agent() -> Vec<AgentEvent> {
+    let terms = |name: &str| AgentTerms {
+        name: name.to_owned(),
+        system_prompt: "You answer the phone for a clinic.".to_owned(),
+        model: model(),
+        temperature_permille: Some(400),
+        max_tokens: Some(300),
+        tools: vec![ToolId(id(42))],
+        greeting: Some("Hello, this is the clinic.".to_owned()),
+        voice_id: Some("sonic".to_owned()),
+        fallback: vec![ModelRef::new(Provider::OpenaiCompatible, "llama")],
+    };
+    vec![
+        AgentCreated { terms: terms("Reception"), origin: origin(), at: at(0) }.into(),
+        AgentUpdated { before: terms("Reception"), after: terms("Front desk"), origin: origin(), at: at(1) }
+            .into(),
+        AgentDeployed { version: Version(2), terms: terms("Front desk"), origin: origin(), at: at(2) }.into(),
+    ]
+}
+
+/// Of a tool.
+pub fn tool() -> Vec<ToolEvent> {
+    let sealed = || Sealed { key: id(43), bytes: ByteBuf::from([7; 40]) };
+    let terms = |timeout_ms| ToolTerms {
+        name: "find_booking".to_owned(),
+        description: "Looks a booking up".to_owned(),
+        parameters: serde_json::json!({"type": "object", "properties": {"n": {"type": "integer", "maximum": 9}}}),
+        url: "https://clinic.example/bookings".to_owned(),
+        method: ToolMethod::Get,
+        headers: CustomHeaders {
+            shown: [("x-tenant".to_owned(), "7".to_owned())].into(),
+            sealed: Some(sealed()),
+        },
+        timeout_ms,
+        auth: ToolAuth { kind: AuthKind::ApiKey, name: Some("x-api-key".to_owned()), secret: Some(sealed()) },
+    };
+    vec![
+        ToolCreated { terms: terms(2_000), origin: origin(), at: at(0) }.into(),
+        ToolUpdated { before: terms(2_000), after: terms(500), origin: origin(), at: at(1) }.into(),
+        ToolDeleted { origin: origin(), at: at(2) }.into(),
+    ]
+}
+
+/// Of a conversation.
+pub fn conversation() -> Vec<ConversationEvent> {
+    let text = |text: &str| text.to_owned().into();
+    vec![
+        ConversationStarted {
+            agent: Some(agent_ref()),
+            channel: Channel::Voice,
+            call: Some(CallId(id(44))),
+            user: Some(text("customer-7")),
+            metadata: Some(Metadata::from([("case".to_owned(), "4711".to_owned())]).into()),
+            at: at(0),
+        }
+        .into(),
+        MessageAdded {
+            id: msg(45),
+            seq: 1,
+            role: MessageRole::User,
+            kind: MessageKind::Dtmf,
+            content: text("7"),
+            line: Some(2),
+            at: at(1),
+        }
+        .into(),
+        TurnStarted {
+            turn: msg(45),
+            agent: Some(agent_ref()),
+            node: "node-1".to_owned(),
+            ends_by: at(60_000_000),
+            at: at(2),
+        }
+        .into(),
+        ToolsCalled {
+            turn: msg(45),
+            round: 1,
+            id: msg(46),
+            seq: 2,
+            content: text("One moment."),
+            calls: vec![CalledTool {
+                id: "call_1".to_owned(),
+                name: "find_booking".to_owned(),
+                arguments: text("{\"n\":7}"),
+                opaque: Some(text("CsQB")),
+            }],
+            by: model(),
+            usage: Usage { input: 60, output: 18 },
+            latency_ms: 310,
+            at: at(3),
+        }
+        .into(),
+        FunctionExecuted {
+            turn: msg(45),
+            id: msg(47),
+            seq: 3,
+            call_id: "call_1".to_owned(),
+            tool: Some(ToolId(id(42))),
+            name: "find_booking".to_owned(),
+            outcome: ToolOutcome::Succeeded,
+            status: Some(200),
+            content: text("{\"when\":\"10:00\"}"),
+            latency_ms: 85,
+            at: at(4),
+        }
+        .into(),
+        TurnCompleted {
+            turn: msg(45),
+            id: msg(48),
+            seq: 4,
+            content: text("You are booked for ten."),
+            by: model(),
+            usage: Usage { input: 90, output: 8 },
+            latency_ms: 900,
+            first_token_ms: Some(640),
+            finish: Finish::Stop,
+            passed_over: passed_over(),
+            call: Some(CallId(id(44))),
+            at: at(5),
+        }
+        .into(),
+        TurnFailed { turn: msg(49), fault: TurnFault::RateLimited, passed_over: passed_over(), at: at(6) }
+            .into(),
+        TurnCancelled { turn: msg(50), why: CancelledFor::Interrupted, at: at(7) }.into(),
+        Summarised { through: 3, summary: text("They are booked."), by: Some(model()), at: at(8) }.into(),
+        SentimentJudged { seq: 1, score_permille: -250, by: Judge::Lexicon, at: at(9) }.into(),
+        ConversationEnded { reason: EndedFor::Call, at: at(10) }.into(),
+    ]
+}

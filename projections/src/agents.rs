@@ -1,0 +1,229 @@
+//! Agents.
+
+use async_trait::async_trait;
+use domain::agent::{Agent, AgentEvent, AgentTerms};
+use domain::aggregate::Aggregate;
+use domain::envelope::{Position, Recorded, Time, Version};
+use domain::ids::{AgentId, ClientId, ToolId};
+use domain::model::{ModelRef, Provider};
+use domain::ports::StoreUnavailable;
+use domain::wire::{DecodeError, DomainEvent};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::numbers::knows;
+use crate::page::{Page, PageRequest, Stored};
+use crate::view::{At, Row, Shown, View};
+
+/// A model of a provider's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Model)]
+pub struct ModelView {
+    /// `groq`, `openai`, `anthropic`, `google`, `openai_compatible` or `scripted`.
+    #[schema(value_type = String, example = "groq")]
+    pub provider: Provider,
+    /// Its name there.
+    #[schema(example = "openai/gpt-oss-120b")]
+    pub model: String,
+}
+
+impl From<&ModelRef> for ModelView {
+    fn from(model: &ModelRef) -> Self {
+        Self { provider: model.provider, model: model.model.clone() }
+    }
+}
+
+/// A tool's id, as the edge shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ToolRef(pub ToolId);
+
+impl Serialize for ToolRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        crate::edge::type_id::serialize(&self.0, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ToolRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::edge::type_id::deserialize(deserializer).map(Self)
+    }
+}
+
+/// An agent. Every field is always present; what is not known is `null`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Agent)]
+pub struct AgentView {
+    /// TypeID `agt_…`.
+    #[serde(with = "crate::edge::type_id")]
+    #[schema(value_type = String, example = "agt_01jd0xq8v4e5vsknk084sn02q7")]
+    pub id: AgentId,
+    /// Your name of it.
+    pub name: String,
+    /// What the model is told before anything else.
+    pub system_prompt: String,
+    /// Whose model answers.
+    #[schema(value_type = String, example = "groq")]
+    pub provider: Provider,
+    /// Which model answers.
+    pub model: String,
+    /// From 0 to 2; `null`: the provider's default.
+    #[schema(required)]
+    pub temperature: Option<f64>,
+    /// The longest answer, in tokens; `null`: the provider's default.
+    #[schema(required)]
+    pub max_tokens: Option<u32>,
+    /// The tools it may use: TypeIDs `tool_…`.
+    #[schema(value_type = Vec<String>)]
+    pub tools: Vec<ToolRef>,
+    /// What it says first on a call.
+    #[schema(required)]
+    pub greeting: Option<String>,
+    /// The voice it speaks with.
+    #[schema(required)]
+    pub voice_id: Option<String>,
+    /// The models that answer when the first one cannot, in this order.
+    pub fallback: Vec<ModelView>,
+    /// `draft` until a version is deployed; conversations run the newest version until then.
+    #[schema(example = "deployed")]
+    pub status: String,
+    /// The version that conversations run.
+    #[schema(required)]
+    pub deployed_version: Option<u64>,
+    /// When that went live.
+    #[serde(with = "crate::edge::rfc3339_option")]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    pub deployed_at: Option<Time>,
+    /// When it was created.
+    #[serde(with = "crate::edge::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Time,
+    /// When it last changed.
+    #[serde(with = "crate::edge::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Time,
+    /// Version of its stream; its `ETag`.
+    pub version: u64,
+}
+
+impl AgentView {
+    fn of(id: AgentId, terms: &AgentTerms, at: Time) -> Self {
+        let mut view = Self {
+            id,
+            name: String::new(),
+            system_prompt: String::new(),
+            provider: terms.model.provider,
+            model: String::new(),
+            temperature: None,
+            max_tokens: None,
+            tools: vec![],
+            greeting: None,
+            voice_id: None,
+            fallback: vec![],
+            status: "draft".to_owned(),
+            deployed_version: None,
+            deployed_at: None,
+            created_at: at,
+            updated_at: at,
+            version: 0,
+        };
+        view.take(terms);
+        view
+    }
+
+    fn take(&mut self, terms: &AgentTerms) {
+        self.name.clone_from(&terms.name);
+        self.system_prompt.clone_from(&terms.system_prompt);
+        self.provider = terms.model.provider;
+        self.model.clone_from(&terms.model.model);
+        self.temperature = terms.temperature_permille.map(|value| f64::from(value) / 1_000.0);
+        self.max_tokens = terms.max_tokens;
+        self.tools = terms.tools.iter().copied().map(ToolRef).collect();
+        self.greeting.clone_from(&terms.greeting);
+        self.voice_id.clone_from(&terms.voice_id);
+        self.fallback = terms.fallback.iter().map(ModelView::from).collect();
+    }
+}
+
+/// An agent's row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentRow {
+    /// Whose it is.
+    pub client: ClientId,
+    /// The last event that touched it.
+    pub position: Position,
+    /// What is shown.
+    pub view: AgentView,
+}
+
+impl Row for AgentRow {
+    type Key = Uuid;
+
+    fn key(&self) -> Uuid {
+        self.view.id.0
+    }
+}
+
+impl Shown for AgentRow {
+    type Resource = AgentView;
+
+    fn resource(&self) -> &AgentView {
+        &self.view
+    }
+
+    fn version(&self) -> Version {
+        Version(self.view.version)
+    }
+}
+
+/// The view of agents.
+#[derive(Debug)]
+pub struct Agents;
+
+impl View for Agents {
+    const NAME: &'static str = "agents";
+    const FOLDS: bool = true;
+    type Row = AgentRow;
+    type Fact = AgentEvent;
+
+    fn read(event: &Recorded) -> Result<Option<(Uuid, AgentEvent)>, DecodeError> {
+        if event.stream.category() != Agent::CATEGORY || !knows::<AgentEvent>(&event.event_type) {
+            return Ok(None);
+        }
+        let fact = AgentEvent::decode(&event.event_type, event.schema, &event.payload)?;
+        Ok(Some((event.stream.id(), fact)))
+    }
+
+    fn apply(row: &mut Option<AgentRow>, at: &At, fact: AgentEvent) {
+        match (row.as_mut(), fact) {
+            (None, AgentEvent::Created(created)) => {
+                let view = AgentView::of(AgentId(at.id), &created.terms, created.at);
+                *row = Some(AgentRow { client: at.client, position: at.position, view });
+            }
+            (Some(row), AgentEvent::Updated(updated)) => {
+                row.view.take(&updated.after);
+                row.view.updated_at = updated.at;
+            }
+            (Some(row), AgentEvent::Deployed(deployed)) => {
+                "deployed".clone_into(&mut row.view.status);
+                row.view.deployed_version = Some(deployed.version.0);
+                row.view.deployed_at = Some(deployed.at);
+            }
+            (Some(_), AgentEvent::Created(_)) | (None, _) => {}
+        }
+        if let Some(row) = row {
+            row.position = at.position;
+            row.view.version = at.version.0;
+        }
+    }
+}
+
+/// Reads of agents. None of them ever answers with another client's.
+#[async_trait]
+pub trait AgentQueries: Send + Sync {
+    /// One [agent](AgentView), as JSON.
+    async fn agent(&self, client: ClientId, id: AgentId) -> Result<Option<Stored>, StoreUnavailable>;
+
+    /// A page of [agents](AgentView), by `created_at` and id.
+    async fn agents(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable>;
+}

@@ -1,0 +1,231 @@
+//! The view of messages.
+
+use domain::aggregate::Aggregate;
+use domain::conversation::{
+    Conversation, ConversationEvent, Finish, MessageKind, MessageRole, ToolOutcome, TurnCompleted,
+};
+use domain::envelope::{Position, Recorded, Time};
+use domain::ids::{ClientId, ConversationId, MessageId};
+use domain::model::{ModelRef, Provider, Usage};
+use domain::personal::Personal;
+use domain::wire::{DecodeError, DomainEvent};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::numbers::knows;
+use crate::view::{At, Row, View};
+
+/// A tool that the model called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ToolCall)]
+pub struct ToolCallView {
+    /// The model's name of this use.
+    pub id: String,
+    /// The tool's name.
+    pub name: String,
+    /// JSON, as the model wrote it; `null` once erased.
+    #[schema(required)]
+    pub arguments: Option<String>,
+}
+
+/// A message of a conversation. Every field is always present; what is not known is `null`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Message)]
+pub struct MessageView {
+    /// TypeID `msg_…`.
+    #[serde(with = "crate::edge::type_id")]
+    #[schema(value_type = String, example = "msg_01jd0xq8v4e5vsknk084sn02q7")]
+    pub id: MessageId,
+    /// Its number in the conversation, from 1.
+    pub seq: u32,
+    /// `user`, `assistant`, `system` or `tool`.
+    #[schema(value_type = String, example = "assistant")]
+    pub role: MessageRole,
+    /// `text` or `dtmf`.
+    #[schema(value_type = String, example = "text")]
+    pub kind: MessageKind,
+    /// What was said; `null` once erased.
+    #[schema(required)]
+    pub content: Option<String>,
+    /// Tokens that were read for it.
+    #[schema(required)]
+    pub tokens_input: Option<u64>,
+    /// Tokens that were written for it.
+    #[schema(required)]
+    pub tokens_output: Option<u64>,
+    /// Whose model said it.
+    #[schema(value_type = Option<String>, required)]
+    pub provider: Option<Provider>,
+    /// Which model said it.
+    #[schema(required)]
+    pub model: Option<String>,
+    /// From the question to its end, or the time a tool took.
+    #[schema(required)]
+    pub latency_ms: Option<u64>,
+    /// From the question to its beginning.
+    #[schema(required)]
+    pub first_token_ms: Option<u64>,
+    /// `stop`, `length`, `refused` or `tool_rounds`.
+    #[schema(value_type = Option<String>, required)]
+    pub finish_reason: Option<Finish>,
+    /// The tools the model called with it.
+    pub tool_calls: Vec<ToolCallView>,
+    /// Of a tool's result: the use it is the result of.
+    #[schema(required)]
+    pub tool_call_id: Option<String>,
+    /// Of a tool's result: the tool's name.
+    #[schema(required)]
+    pub tool_name: Option<String>,
+    /// Of a tool's result: `succeeded`, `failed`, `timed_out` or `refused`.
+    #[schema(value_type = Option<String>, required)]
+    pub tool_outcome: Option<ToolOutcome>,
+    /// How it was meant: -1 (very bad) to 1 (very good).
+    #[schema(required)]
+    pub sentiment: Option<f64>,
+    /// When it was said.
+    #[serde(with = "crate::edge::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Time,
+}
+
+impl MessageView {
+    fn new(id: MessageId, seq: u32, role: MessageRole, content: Personal<String>, at: Time) -> Self {
+        Self {
+            id,
+            seq,
+            role,
+            kind: MessageKind::Text,
+            content: content.into_inner(),
+            tokens_input: None,
+            tokens_output: None,
+            provider: None,
+            model: None,
+            latency_ms: None,
+            first_token_ms: None,
+            finish_reason: None,
+            tool_calls: vec![],
+            tool_call_id: None,
+            tool_name: None,
+            tool_outcome: None,
+            sentiment: None,
+            created_at: at,
+        }
+    }
+
+    fn said_by(self, by: ModelRef, usage: Usage, latency_ms: u64) -> Self {
+        Self {
+            provider: Some(by.provider),
+            model: Some(by.model),
+            tokens_input: Some(usage.input),
+            tokens_output: Some(usage.output),
+            latency_ms: Some(latency_ms),
+            ..self
+        }
+    }
+}
+
+impl From<TurnCompleted> for MessageView {
+    fn from(fact: TurnCompleted) -> Self {
+        let said = Self::new(fact.id, fact.seq, MessageRole::Assistant, fact.content, fact.at);
+        Self {
+            first_token_ms: fact.first_token_ms,
+            finish_reason: Some(fact.finish),
+            ..said.said_by(fact.by, fact.usage, fact.latency_ms)
+        }
+    }
+}
+
+/// A message's row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MessageRow {
+    /// Of which conversation.
+    pub conversation: ConversationId,
+    /// Whose it is.
+    pub client: ClientId,
+    /// The last event that touched it.
+    pub position: Position,
+    /// What is shown.
+    pub view: MessageView,
+}
+
+impl Row for MessageRow {
+    type Key = (Uuid, u32);
+
+    fn key(&self) -> (Uuid, u32) {
+        (self.conversation.0, self.view.seq)
+    }
+}
+
+/// What a fact means to a message.
+#[derive(Debug)]
+pub enum MessageFact {
+    /// It is said.
+    Said(Box<MessageView>),
+    /// It is judged, in thousandths.
+    Judged(i16),
+}
+
+/// The view of messages.
+#[derive(Debug)]
+pub struct Messages;
+
+impl View for Messages {
+    const NAME: &'static str = "messages";
+    const FOLDS: bool = true;
+    type Row = MessageRow;
+    type Fact = MessageFact;
+
+    fn read(event: &Recorded) -> Result<Option<((Uuid, u32), MessageFact)>, DecodeError> {
+        if event.stream.category() != Conversation::CATEGORY || !knows::<ConversationEvent>(&event.event_type)
+        {
+            return Ok(None);
+        }
+        let fact = ConversationEvent::decode(&event.event_type, event.schema, &event.payload)?;
+        let said = |view: MessageView| (view.seq, MessageFact::Said(Box::new(view)));
+        let (seq, fact) = match fact {
+            ConversationEvent::MessageAdded(fact) => {
+                let view = MessageView::new(fact.id, fact.seq, fact.role, fact.content, fact.at);
+                said(MessageView { kind: fact.kind, ..view })
+            }
+            ConversationEvent::ToolsCalled(fact) => {
+                let view = MessageView::new(fact.id, fact.seq, MessageRole::Assistant, fact.content, fact.at);
+                let call = |call: domain::conversation::CalledTool| {
+                    let arguments = call.arguments.into_inner();
+                    ToolCallView { id: call.id, name: call.name, arguments }
+                };
+                let tool_calls = fact.calls.into_iter().map(call).collect();
+                said(MessageView { tool_calls, ..view.said_by(fact.by, fact.usage, fact.latency_ms) })
+            }
+            ConversationEvent::FunctionExecuted(fact) => {
+                let view = MessageView::new(fact.id, fact.seq, MessageRole::Tool, fact.content, fact.at);
+                said(MessageView {
+                    tool_call_id: Some(fact.call_id),
+                    tool_name: Some(fact.name),
+                    tool_outcome: Some(fact.outcome),
+                    latency_ms: Some(fact.latency_ms),
+                    ..view
+                })
+            }
+            ConversationEvent::TurnCompleted(fact) => said(fact.into()),
+            ConversationEvent::SentimentJudged(fact) => (fact.seq, MessageFact::Judged(fact.score_permille)),
+            _ => return Ok(None),
+        };
+        Ok(Some(((event.stream.id(), seq), fact)))
+    }
+
+    fn apply(row: &mut Option<MessageRow>, at: &At, fact: MessageFact) {
+        match fact {
+            MessageFact::Said(view) => {
+                let (conversation, client) = (ConversationId(at.id), at.client);
+                *row = Some(MessageRow { conversation, client, position: at.position, view: *view });
+            }
+            MessageFact::Judged(score_permille) => {
+                if let Some(row) = row {
+                    row.position = at.position;
+                    row.view.sentiment = Some(f64::from(score_permille) / 1_000.0);
+                }
+            }
+        }
+    }
+}

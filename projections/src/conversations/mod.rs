@@ -1,0 +1,9 @@
+//! Conversations, and what was said in them.
+
+mod list;
+mod messages;
+mod queries;
+
+pub use list::{ConversationRow, ConversationView, Conversations};
+pub use messages::{MessageRow, MessageView, Messages, ToolCallView};
+pub use queries::{ConversationFilter, ConversationQueries, MessagePage, MessageRows};

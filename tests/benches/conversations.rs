@@ -1,0 +1,251 @@
+//! Talking with agents: what the platform adds to a first token, how fast messages are kept, how fast they are listed.
+//!
+//! `cargo bench -p tests --bench conversations [-- tokens|saved|listed]`, after `cargo build --release -p api`. The
+//! model's server, the clients and the node share the machine.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that fails panics")]
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use adapters::event_store::{SqliteEventStore, SqliteSettings};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::conversation::{
+    Channel, ConversationEvent, ConversationStarted, MessageAdded, MessageKind, MessageRole,
+};
+use domain::envelope::{Actor, Metadata, NewEvent};
+use domain::ids::{ClientId, ConversationId, MessageId};
+use domain::ports::conformance::llm::Scene;
+use domain::ports::event_store::{EventStore, Expected};
+use domain::wire::DomainEvent;
+use futures::StreamExt as _;
+use futures::stream;
+use serde_json::{Value, json};
+use tests::client::Api;
+use tests::llm_server::{Family, LlmServer};
+use tests::server::{Server, ServerOptions};
+use tests::sse::Stream;
+use uuid::Uuid;
+
+/// Streams at the same time.
+const STREAMS: usize = 200;
+/// Answers to each of them.
+const TURNS: usize = 10;
+const CONVERSATIONS: u128 = 10_000;
+const MESSAGES: u128 = 20;
+
+fn main() {
+    let wanted: Vec<_> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let wants = |part: &str| wanted.is_empty() || wanted.iter().any(|name| name == part);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        if wants("tokens") {
+            tokens().await;
+        }
+        if wants("saved") {
+            saved().await;
+        }
+        if wants("listed") {
+            listed().await;
+        }
+    });
+}
+
+fn told(what: &str, mut waits: Vec<f64>) {
+    waits.sort_by(f64::total_cmp);
+    let at = |part: f64| waits[((waits.len() - 1) as f64 * part) as usize];
+    let (half, most, nearly, all) = (at(0.5), at(0.9), at(0.99), at(1.0));
+    println!(
+        "{what}: {} times, p50 {half:.2} ms, p90 {most:.2} ms, p99 {nearly:.2} ms, max {all:.2} ms",
+        waits.len()
+    );
+}
+
+fn millis(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1_000.0
+}
+
+/// From the model's first token on its way to the node until the client has it.
+async fn tokens() {
+    let model = LlmServer::start(Family::OpenAi).await.unwrap();
+    let sent: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
+    let sending = sent.clone();
+    model.answer_by(move |asked| {
+        let said =
+            asked.body["messages"].as_array().and_then(|all| all.last()).map(|last| last["content"].clone());
+        let name = said.and_then(|said| said.as_str().map(str::to_owned)).unwrap_or_default();
+        // noted before the first byte is written
+        sending.lock().unwrap().insert(name.clone(), Instant::now());
+        Scene::says(&[&name, " and", " so", " on"])
+    });
+    let data = tempfile::tempdir().unwrap();
+    let options = ServerOptions::embedded(data.path())
+        .set("OPENAI_API_BASE", &model.base)
+        .set("OPENAI_API_KEY", "sk-bench")
+        .set("LIMITS_CLIENT_REQUESTS_PER_MINUTE", "1000000")
+        .set("LIMITS_KEY_REQUESTS_PER_HOUR", "10000000")
+        .set("CONVERSATIONS_MODEL_SENTIMENT", "false");
+    let server = Server::start(&options).unwrap();
+    let api = Api::new(&server.base).unwrap();
+    let talk = async |n: usize| {
+        let (mut waits, mut path) = (Vec::new(), "/api/v1/conversation".to_owned());
+        for turn in 0..TURNS {
+            let name = format!("stream-{n}-{turn}");
+            let field = if turn == 0 { "message" } else { "content" };
+            let mut stream = Stream::of(api.open_post(&path, &[], &json!({ field: name })).await.unwrap());
+            let mut first = true;
+            while let Some(event) = stream.next().await.unwrap() {
+                if std::mem::take(&mut first) {
+                    assert_eq!(event.data["content"], name);
+                    let since = sent.lock().unwrap()[&name];
+                    waits.push(millis(since));
+                }
+                if event.name == "done" {
+                    let id = event.data["conversation_id"].as_str().unwrap();
+                    path = format!("/api/v1/conversations/{id}/messages");
+                }
+            }
+        }
+        waits
+    };
+    let began = Instant::now();
+    let waits: Vec<Vec<f64>> = futures::future::join_all((0..STREAMS).map(talk)).await;
+    let took = began.elapsed().as_secs_f64();
+    told(&format!("first token forwarded, {STREAMS} streams at once"), waits.concat());
+    println!("{:.0} answers a second", (STREAMS * TURNS) as f64 / took);
+    server.terminate().unwrap();
+}
+
+/// A client that says a hundred things, to the scripted model: each is answered, and both are kept.
+async fn saved() {
+    let data = tempfile::tempdir().unwrap();
+    let options = ServerOptions::embedded(data.path())
+        .set("LIMITS_CLIENT_REQUESTS_PER_MINUTE", "1000000")
+        .set("LIMITS_KEY_REQUESTS_PER_HOUR", "10000000");
+    let server = Server::start(&options).unwrap();
+    let api = Api::new(&server.base).unwrap();
+    let say = async |message: String| {
+        let answer = api.post("/api/v1/conversation", json!({ "message": message })).await.unwrap();
+        answer.data().unwrap()["conversation_id"].as_str().unwrap().to_owned()
+    };
+    let id = say("warm".to_owned()).await;
+    let path = format!("/api/v1/conversations/{id}/messages");
+    for round in 0..3 {
+        let began = Instant::now();
+        for n in 0..100 {
+            api.post(&path, json!({"content": format!("message {n}")})).await.unwrap().data().unwrap();
+        }
+        let one = millis(began);
+        let began = Instant::now();
+        stream::iter(0..100)
+            .map(|n| say(format!("message {n}")))
+            .buffer_unordered(20)
+            .collect::<Vec<_>>()
+            .await;
+        let many = millis(began);
+        println!(
+            "100 messages and their answers, round {round}: one after the other {one:.0} ms, 20 at once {many:.0} ms"
+        );
+    }
+    server.terminate().unwrap();
+}
+
+fn at(n: u128) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_767_225_600, 0).unwrap() + TimeDelta::milliseconds(n as i64)
+}
+
+fn events(client: ClientId, n: u128) -> Vec<NewEvent> {
+    let id = |k: u128| Uuid::from_u128((n << 32) | k | (7 << 76) | (2 << 62));
+    let started = ConversationStarted {
+        agent: None,
+        channel: Channel::Api,
+        call: None,
+        user: Some(format!("user-{n}").into()),
+        metadata: None,
+        at: at(n * 1_000),
+    };
+    let mut facts: Vec<ConversationEvent> = vec![started.into()];
+    facts.extend((1..=MESSAGES).map(|seq| {
+        let role = if seq % 2 == 1 { MessageRole::User } else { MessageRole::Assistant };
+        let content = format!("message {seq} of conversation {n}: can I move my booking to Tuesday?").into();
+        let (id, kind, at) = (MessageId(id(seq)), MessageKind::Text, at(n * 1_000 + seq));
+        MessageAdded { id, seq: seq as u32, role, kind, content, line: None, at }.into()
+    }));
+    let event = |(k, fact): (u128, &ConversationEvent)| NewEvent {
+        id: id(1_000 + k),
+        event_type: fact.event_type().to_owned(),
+        schema: fact.schema(),
+        client_id: client,
+        payload: fact.encode(),
+        metadata: Metadata {
+            correlation_id: id(0),
+            causation_id: None,
+            actor: Actor::System("bench".to_owned()),
+            request_id: None,
+            traceparent: None,
+            command_id: None,
+            node: None,
+        },
+        recorded_at: at(n * 1_000 + k),
+    };
+    (0..).zip(&facts).map(event).collect()
+}
+
+/// Pages of many conversations, and of what was said in them.
+async fn listed() {
+    let data = tempfile::tempdir().unwrap();
+    let options = ServerOptions::embedded(data.path())
+        .set("LIMITS_CLIENT_REQUESTS_PER_MINUTE", "1000000")
+        .set("LIMITS_KEY_REQUESTS_PER_HOUR", "10000000");
+    let server = Server::start(&options).unwrap();
+    let me = Api::new(&server.base).unwrap().get("/api/v1/auth/me").await.unwrap().data().unwrap();
+    let client: ClientId = me["client"]["id"].as_str().or(me["client"].as_str()).unwrap().parse().unwrap();
+    server.terminate().unwrap();
+    let path = data.path().join("events.db");
+    let log = Arc::new(SqliteEventStore::open(&path, &SqliteSettings::default()).await.unwrap());
+    let began = Instant::now();
+    let append = async |n: u128| {
+        let stream = ConversationId(Uuid::from_u128(n << 32 | (7 << 76) | (2 << 62))).stream();
+        log.append(&stream, Expected::NoStream, events(client, n)).await.unwrap();
+    };
+    stream::iter(1..=CONVERSATIONS).map(append).buffer_unordered(64).collect::<Vec<_>>().await;
+    println!("{} events appended in {:.1} s", CONVERSATIONS * (MESSAGES + 1), began.elapsed().as_secs_f64());
+    log.close().await;
+    drop(log);
+    let server = Server::start(&options).unwrap();
+    let api = Api::new(&server.base).unwrap();
+    let began = Instant::now();
+    loop {
+        let page = api.get("/api/v1/conversations?limit=1&include_total=true").await.unwrap();
+        let last: Value = page.body["data"][0].clone();
+        if page.body["meta"]["total"] == json!(CONVERSATIONS) && last["message_count"] == json!(MESSAGES) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    println!("views caught up {:.1} s after the start", began.elapsed().as_secs_f64());
+    let (mut lists, mut reads, mut cursor, mut ids) = (Vec::new(), Vec::new(), String::new(), Vec::new());
+    loop {
+        let began = Instant::now();
+        let page = api.get(&format!("/api/v1/conversations?limit=50{cursor}")).await.unwrap();
+        lists.push(millis(began));
+        ids.extend(
+            page.body["data"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()),
+        );
+        match page.body["meta"]["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(ids.len() as u128, CONVERSATIONS);
+    for id in ids.iter().step_by(10) {
+        let began = Instant::now();
+        let page = api.get(&format!("/api/v1/conversations/{id}/messages")).await.unwrap();
+        reads.push(millis(began));
+        assert_eq!(page.body["data"].as_array().unwrap().len() as u128, MESSAGES);
+    }
+    told("a page of 50 conversations of 10,000", lists);
+    told("the 20 messages of one", reads);
+    server.terminate().unwrap();
+}
