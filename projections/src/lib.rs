@@ -9,6 +9,7 @@ pub mod api_keys;
 pub mod audit_log;
 pub mod calls;
 pub mod clients;
+pub mod document;
 pub mod edge;
 pub mod ivr_menus;
 pub mod ivr_sessions;

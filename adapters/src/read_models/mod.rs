@@ -10,6 +10,7 @@ mod calls;
 mod checkpoints;
 mod clients;
 mod db;
+mod documents;
 mod erasure;
 mod ivr;
 mod leases;
