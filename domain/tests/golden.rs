@@ -12,12 +12,16 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "golden/ivr.rs"]
+mod ivr;
 #[path = "golden/msgpack.rs"]
 mod msgpack;
 #[path = "golden/specimens.rs"]
 mod specimens;
 #[path = "golden/talk.rs"]
 mod talk;
+#[path = "golden/webhooks.rs"]
+mod webhooks;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -62,8 +66,8 @@ trait Proof {
 fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<CallEvent>(specimens::call());
     proof.prove::<NumberEvent>(specimens::number());
-    proof.prove::<MenuEvent>(specimens::menu());
-    proof.prove::<SessionEvent>(specimens::session());
+    proof.prove::<MenuEvent>(ivr::menu());
+    proof.prove::<SessionEvent>(ivr::session());
     proof.prove::<ClientEvent>(specimens::client());
     proof.prove::<ApiKeyEvent>(specimens::api_key());
     proof.prove::<KeyUsageEvent>(specimens::key_usage());
@@ -72,8 +76,8 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<ProviderEvent>(specimens::provider());
     proof.prove::<UserEvent>(specimens::user());
     proof.prove::<LoginEvent>(specimens::login());
-    proof.prove::<EndpointEvent>(specimens::endpoint());
-    proof.prove::<DeliveryEvent>(specimens::delivery());
+    proof.prove::<EndpointEvent>(webhooks::endpoint());
+    proof.prove::<DeliveryEvent>(webhooks::delivery());
     proof.prove::<AgentEvent>(talk::agent());
     proof.prove::<ToolEvent>(talk::tool());
     proof.prove::<ConversationEvent>(talk::conversation());

@@ -11,6 +11,7 @@ pub mod audit_log;
 pub mod calls;
 pub mod clients;
 pub mod conversations;
+pub mod document;
 pub mod edge;
 pub mod ivr_menus;
 pub mod ivr_sessions;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::envelope::Time;
 use domain::ids::{ClientId, IvrSessionId, MenuId};
 use domain::ports::StoreUnavailable;
-use projections::ivr_menus::{MenuQueries, MenuRow, MenuView};
+use projections::ivr_menus::MenuQueries;
 use projections::ivr_sessions::{SessionFilter, SessionQueries, SessionRow, SessionView};
 use projections::page::{Page, PageRequest, Stored};
 use uuid::Uuid;
@@ -15,41 +15,6 @@ use super::list::Select;
 use super::sql::{Kind, SqlRow, Value, parsed};
 use super::table::{Column, Table, changing, fixed, key};
 use super::tenant::Of;
-
-impl Table for MenuRow {
-    const NAME: &'static str = "ivr_menus";
-    const COLUMNS: &'static [Column] = &[
-        key("id", Kind::Uuid),
-        fixed("client_id", Kind::Uuid),
-        fixed("created_at", Kind::Time),
-        changing("position", Kind::Int),
-        changing("version", Kind::Int),
-        changing("removed", Kind::Bool),
-        changing("doc", Kind::Text),
-    ];
-
-    fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
-        Ok(vec![
-            Value::Uuid(self.view.id.0),
-            Value::Uuid(self.client.0),
-            Value::Time(self.view.created_at),
-            Value::position(self.position),
-            Value::count(self.view.version),
-            Value::Bool(self.removed),
-            Value::Text(serde_json::to_string(&self.view)?.into()),
-        ])
-    }
-
-    fn key_values(id: &Uuid) -> Vec<Value<'static>> {
-        vec![Value::Uuid(*id)]
-    }
-
-    fn read(row: &SqlRow) -> Result<Self, sqlx::Error> {
-        let view: MenuView = parsed(serde_json::from_str(&row.text(6)?))?;
-        let (client, position) = (ClientId(row.uuid(1)?), row.position(3)?);
-        Ok(MenuRow { client, position, removed: row.bool(5)?, view })
-    }
-}
 
 impl Table for SessionRow {
     const NAME: &'static str = "ivr_sessions";

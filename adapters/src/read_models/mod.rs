@@ -12,6 +12,7 @@ mod checkpoints;
 mod clients;
 mod conversations;
 mod db;
+mod documents;
 mod erasure;
 mod ivr;
 mod leases;

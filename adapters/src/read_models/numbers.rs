@@ -3,54 +3,14 @@
 use async_trait::async_trait;
 use domain::ids::{ClientId, NumberId};
 use domain::ports::StoreUnavailable;
-use projections::numbers::{NumberEntry, NumberQueries, NumberRow, NumberView};
+use projections::numbers::{NumberEntry, NumberQueries, NumberView};
 use projections::page::{Page, PageRequest, Stored};
 use uuid::Uuid;
 
 use super::db::{SqlViews, unavailable};
 use super::list::Select;
-use super::sql::{Kind, SqlRow, Value, parsed};
-use super::table::{Column, Table, changing, fixed, key};
+use super::sql::{SqlRow, Value, parsed};
 use super::tenant::Of;
-
-impl Table for NumberRow {
-    const NAME: &'static str = "numbers";
-    const COLUMNS: &'static [Column] = &[
-        key("id", Kind::Uuid),
-        fixed("client_id", Kind::Uuid),
-        fixed("created_at", Kind::Time),
-        changing("position", Kind::Int),
-        changing("version", Kind::Int),
-        changing("removed", Kind::Bool),
-        changing("doc", Kind::Text),
-    ];
-
-    fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
-        Ok(vec![
-            Value::Uuid(self.view.id.0),
-            Value::Uuid(self.client.0),
-            Value::Time(self.view.created_at),
-            Value::position(self.position),
-            Value::count(self.view.version),
-            Value::Bool(self.removed),
-            Value::Text(serde_json::to_string(&self.view)?.into()),
-        ])
-    }
-
-    fn key_values(id: &Uuid) -> Vec<Value<'static>> {
-        vec![Value::Uuid(*id)]
-    }
-
-    fn read(row: &SqlRow) -> Result<Self, sqlx::Error> {
-        let view: NumberView = parsed(serde_json::from_str(&row.text(6)?))?;
-        Ok(NumberRow {
-            client: ClientId(row.uuid(1)?),
-            position: row.position(3)?,
-            removed: row.bool(5)?,
-            view,
-        })
-    }
-}
 
 const GET: &str = "SELECT version, doc FROM numbers WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'numbers') AND id = $1 AND client_id = $2 AND NOT removed";

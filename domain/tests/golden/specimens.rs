@@ -17,17 +17,7 @@ use domain::claim::{ClaimEvent, ClaimTaken};
 use domain::client::{ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged, ClientRenamed};
 use domain::envelope::{Position, Time};
 use domain::history::{ExportEvent, ExportRequested, HistoryFilter};
-use domain::ids::{
-    AgentId, CallId, ClientId, ConversationId, EndpointId, IvrSessionId, MenuId, NumberId, SubjectId, UserId,
-};
-use domain::ivr::action::{Action, Collect, Webhook};
-use domain::ivr::hours::{Hours, Override, Window};
-use domain::ivr::menu::{Globals, Item, MenuCreated, MenuDeleted, MenuEvent, MenuTerms, MenuUpdated};
-use domain::ivr::session::{
-    Clock, CollectBegan, Collected, DigitsHeard, EndCause, Heard, HeardFrom, MenuEntered, Outcome,
-    PromptKind, Prompted, SessionEnded, SessionEvent, SessionStarted, SessionStatus, StepTaken,
-    TransferAsked, TransferMissed, Via, WebhookAnswered, WebhookOutcome, WebhookRequested,
-};
+use domain::ids::{AgentId, CallId, ClientId, ConversationId, IvrSessionId, MenuId, NumberId, SubjectId, UserId};
 use domain::leg::{LegBound, LegEvent};
 use domain::login::{LoginEvent, LoginRefreshed, LoginRevoked, LoginStarted, RevokedFor};
 use domain::money::Money;
@@ -45,26 +35,18 @@ use domain::user::{
     LoginFailed, PasswordChanged, Role, SignedOut, UserCreated, UserDeleted, UserEvent, UserTerms,
     UserUpdated,
 };
-use domain::webhook::delivery::{
-    Attempt, Cause, DeliveryAttempted, DeliveryCancelled, DeliveryEvent, DeliveryOf, ErrorClass,
-    RedeliveryRequested, Then,
-};
-use domain::webhook::endpoint::{
-    CustomHeaders, DisabledFor, EndpointCreated, EndpointDeleted, EndpointDisabled, EndpointEvent,
-    EndpointTerms, EndpointUpdated, Ordering, ReplayRequested, SecretRotated,
-};
 use serde_bytes::ByteBuf;
 use uuid::Uuid;
 
-fn id(n: u128) -> Uuid {
+pub fn id(n: u128) -> Uuid {
     Uuid::from_u128(0x0193_8f6a_2b7c_7d1e_8a00_0000_0000_0000 | n)
 }
 
-fn at(micros: i64) -> Time {
+pub fn at(micros: i64) -> Time {
     Time::from_timestamp_micros(1_768_472_430_123_456 + micros).unwrap()
 }
 
-fn party(text: &str) -> domain::personal::Personal<Party> {
+pub fn party(text: &str) -> domain::personal::Personal<Party> {
     Party::new(text).into()
 }
 
@@ -286,185 +268,6 @@ pub fn sparse_call() -> Vec<CallEvent> {
     sparse.collect()
 }
 
-fn menu_terms() -> MenuTerms {
-    let item =
-        |digit: &str, action| Item { digit: digit.to_owned(), label: format!("option {digit}"), action };
-    MenuTerms {
-        name: "Clinic".to_owned(),
-        prompt: "Welcome. Press 1 for appointments.".to_owned(),
-        short_prompt: Some("Press 1 for appointments.".to_owned()),
-        items: vec![
-            item("1", Action::Submenu { menu: MenuId(id(2)) }),
-            item("2", Action::Back),
-            item("3", Action::Main),
-            item("4", Action::Repeat),
-            item("5", Action::Say { text: "We are open.".to_owned() }),
-            item("6", Action::Collect(Box::new(collect()))),
-            item("7", Action::Agent { agent: Some(AgentId(id(3))) }),
-            item("8", Action::Transfer { to: party("sip:desk@pbx.example.test") }),
-            item("9", Action::Webhook(Box::new(webhook()))),
-            item("0", Action::Hangup),
-        ],
-        timeout_ms: 5_000,
-        inter_digit_timeout_ms: 2_000,
-        max_retries: 3,
-        invalid_prompt: "Sorry.".to_owned(),
-        timeout_prompt: "Hello?".to_owned(),
-        parent_menu_id: Some(MenuId(id(50))),
-        on_exhausted: Action::Agent { agent: None },
-        globals: Globals {
-            repeat: Some("*".to_owned()),
-            back: Some("#".to_owned()),
-            main: Some("99".to_owned()),
-            operator: Some("00".to_owned()),
-        },
-        hours: Some(Hours {
-            timezone: "Europe/Berlin".to_owned(),
-            weekly: std::array::from_fn(|_| vec![Window { from: 540, to: 1_020 }]),
-            overrides: vec![Override { date: "2026-12-24".parse().unwrap(), windows: vec![] }],
-            closed: Action::Say { text: "We are closed.".to_owned() },
-        }),
-    }
-}
-
-fn collect() -> Collect {
-    Collect {
-        name: "account".to_owned(),
-        prompt: Some("Your account, please.".to_owned()),
-        min_digits: 4,
-        max_digits: 8,
-        terminator: Some('#'),
-        secret: true,
-        then: Action::Main,
-    }
-}
-
-fn webhook() -> Webhook {
-    let url = "https://hooks.example.test/ivr?token=x".to_owned();
-    Webhook { url, timeout_ms: 3_000, on_error: Action::Repeat }
-}
-
-/// Of a menu.
-pub fn menu() -> Vec<MenuEvent> {
-    let shorter = MenuTerms { items: vec![], hours: None, ..menu_terms() };
-    vec![
-        MenuCreated { terms: Box::new(menu_terms()), at: at(0) }.into(),
-        MenuUpdated { before: Box::new(menu_terms()), after: Box::new(shorter), at: at(1) }.into(),
-        MenuDeleted { at: at(2) }.into(),
-    ]
-}
-
-/// Of a session in the menus.
-pub fn session() -> Vec<SessionEvent> {
-    let menu = MenuId(id(2));
-    vec![
-        SessionStarted {
-            session: IvrSessionId(id(40)),
-            menu,
-            call: Some(CallId(id(8))),
-            external_id: Some("case 7".to_owned().into()),
-            cause: id(41),
-            at: at(0),
-        }
-        .into(),
-        MenuEntered {
-            menu,
-            version: 3,
-            via: Via::Start,
-            stack: vec![MenuId(id(50)), menu],
-            open: true,
-            at: at(1),
-        }
-        .into(),
-        Prompted {
-            ask: id(42),
-            menu,
-            kind: PromptKind::Menu,
-            text: "Press 1 for appointments.".to_owned(),
-            max_digits: 2,
-            terminator: Some('#'),
-            secret: false,
-            timeout_ms: 5_000,
-            inter_digit_timeout_ms: 2_000,
-            live: true,
-            no_input_at: at(20_000_000),
-            at: at(2),
-        }
-        .into(),
-        DigitsHeard {
-            cause: id(43),
-            ask: id(42),
-            digits: Some("1".to_owned().into()),
-            length: 1,
-            complete_at: at(2_000_003),
-            at: at(3),
-        }
-        .into(),
-        StepTaken {
-            turn: 1,
-            cause: id(44),
-            menu,
-            version: 3,
-            heard: Heard::Matched,
-            from: HeardFrom::Carrier,
-            input: Some("12".to_owned().into()),
-            length: 2,
-            matched: Some("12".to_owned()),
-            action: Some("collect".to_owned()),
-            timer: Some(Clock::InterDigit),
-            elapsed_ms: 2_345,
-            invalid: 1,
-            silent: 2,
-            at: at(4),
-        }
-        .into(),
-        CollectBegan { menu, collect: collect(), at: at(5) }.into(),
-        Collected {
-            name: "account".to_owned(),
-            value: Some("4711".to_owned().into()),
-            length: 4,
-            secret: false,
-            at: at(6),
-        }
-        .into(),
-        WebhookRequested { ask: id(45), menu, webhook: webhook(), give_up_at: at(13_000_007), at: at(7) }
-            .into(),
-        WebhookAnswered {
-            ask: id(45),
-            turn: 2,
-            outcome: WebhookOutcome::Answered,
-            status: Some(200),
-            action: Some(Action::Submenu { menu }),
-            elapsed_ms: 120,
-            at: at(8),
-        }
-        .into(),
-        TransferAsked {
-            ask: id(46),
-            menu,
-            to: party("+12025550155"),
-            status: SessionStatus::Completed,
-            cause: EndCause::Menu,
-            give_up_at: at(60_000_009),
-            at: at(9),
-        }
-        .into(),
-        TransferMissed { ask: id(46), turn: 3, cause: id(47), at: at(10) }.into(),
-        SessionEnded {
-            status: SessionStatus::Exhausted,
-            cause: EndCause::Invalid,
-            outcome: Some(Outcome { action: "say".to_owned(), target: Some("Goodbye.".to_owned().into()) }),
-            menu: Some(menu),
-            farewell: Some("Goodbye.".to_owned()),
-            order: Some(id(48)),
-            end_reason: Some(EndReason::IvrTooManyInvalid),
-            told_by: Some(id(49)),
-            at: at(11),
-        }
-        .into(),
-    ]
-}
-
 /// Of a number.
 pub fn number() -> Vec<NumberEvent> {
     let number = "+12025550188".parse::<domain::phone::E164>().unwrap();
@@ -542,11 +345,11 @@ pub fn key_usage() -> Vec<KeyUsageEvent> {
     ]
 }
 
-fn origin() -> Origin {
+pub fn origin() -> Origin {
     Origin::at(Some("203.0.113.7".to_owned()))
 }
 
-fn sealed() -> Sealed {
+pub fn sealed() -> Sealed {
     Sealed { key: id(20), bytes: ByteBuf::from((0..40).collect::<Vec<u8>>()) }
 }
 
@@ -651,74 +454,6 @@ pub fn carrier_event() -> Vec<CarrierInboxEvent> {
             raw: ByteBuf::from(vec![0xff, 0x00, 0x7b]).into(),
         }
         .into(),
-    ]
-}
-
-/// Of an endpoint.
-pub fn endpoint() -> Vec<EndpointEvent> {
-    let terms = |enabled| EndpointTerms {
-        url: "https://hooks.example.com/voxledger?x=1".to_owned(),
-        events: vec!["call.*".to_owned(), "credits.low".to_owned()],
-        agent_id: Some(AgentId(id(2))),
-        description: Some("back office".to_owned()),
-        enabled,
-        headers: CustomHeaders {
-            shown: [("x-tenant".to_owned(), "7".to_owned())].into(),
-            sealed: Some(sealed()),
-        },
-        ordering: Ordering::PerSubject,
-        rate_limit_per_second: Some(20),
-    };
-    vec![
-        EndpointCreated { terms: terms(true), secret: sealed(), origin: origin(), at: at(0) }.into(),
-        EndpointUpdated { before: terms(true), after: terms(false), origin: origin(), at: at(1) }.into(),
-        SecretRotated { secret: sealed(), old_valid_until: at(9), origin: origin(), at: at(2) }.into(),
-        EndpointDisabled { reason: DisabledFor::Gone, at: at(3) }.into(),
-        ReplayRequested {
-            since: at(0),
-            until: Some(at(4)),
-            events: vec!["call.ended".to_owned()],
-            only_failed: true,
-            request: id(31),
-            origin: origin(),
-            at: at(5),
-        }
-        .into(),
-        EndpointDeleted { origin: origin(), at: at(6) }.into(),
-    ]
-}
-
-/// Of a delivery.
-pub fn delivery() -> Vec<DeliveryEvent> {
-    vec![
-        DeliveryAttempted {
-            of: DeliveryOf {
-                endpoint: EndpointId(id(32)),
-                event: id(33),
-                event_type: "call.ended".to_owned(),
-                source: Position(4711),
-                subject: id(34),
-            },
-            number: 11,
-            round: 2,
-            cause: Cause::Test,
-            attempt: Attempt {
-                began_at: at(0),
-                latency_ms: 1_234,
-                status: Some(503),
-                error: Some(ErrorClass::Status),
-                detail: Some("the answer is 503".to_owned()),
-                address: Some("203.0.113.7:443".to_owned()),
-                headers: [("retry-after".to_owned(), "120".to_owned())].into(),
-                body: Some(ByteBuf::from(b"come back later".to_vec()).into()),
-            },
-            then: Then::Again { due: at(120_000_000) },
-            sent: Some(ByteBuf::from(b"{}".to_vec()).into()),
-            at: at(1_234_000),
-        }
-        .into(),
-        RedeliveryRequested { origin: origin(), at: at(1) }.into(),
-        DeliveryCancelled { origin: origin(), at: at(2) }.into(),
     ]
 }
 

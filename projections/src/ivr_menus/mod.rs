@@ -4,7 +4,7 @@ mod shape;
 
 use async_trait::async_trait;
 use domain::aggregate::Aggregate;
-use domain::envelope::{Position, Recorded, Time, Version};
+use domain::envelope::{Recorded, Time, Version};
 use domain::ids::{ClientId, MenuId};
 use domain::ivr::menu::{Menu, MenuEvent, MenuTerms};
 use domain::ports::StoreUnavailable;
@@ -16,9 +16,10 @@ use uuid::Uuid;
 pub use self::shape::{
     ActionShape, GlobalsShape, HoursShape, ItemShape, OverrideShape, Reading, WeekShape, WindowShape,
 };
+use crate::document::{Document, Resource};
 use crate::numbers::knows;
 use crate::page::{Page, PageRequest, Stored};
-use crate::view::{At, Row, Shown, View};
+use crate::view::{At, View};
 
 /// An IVR menu. Every field is always present; what is not set is `null`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -95,35 +96,21 @@ impl MenuView {
 }
 
 /// A menu's row.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MenuRow {
-    /// Whose it is.
-    pub client: ClientId,
-    /// The last event that touched it.
-    pub position: Position,
-    /// Given up: shown to nobody.
-    pub removed: bool,
-    /// What is shown.
-    pub view: MenuView,
-}
+pub type MenuRow = Document<MenuView>;
 
-impl Row for MenuRow {
-    type Key = Uuid;
+impl Resource for MenuView {
+    const TABLE: &'static str = "ivr_menus";
 
-    fn key(&self) -> Uuid {
-        self.view.id.0
+    fn id(&self) -> Uuid {
+        self.id.0
     }
-}
 
-impl Shown for MenuRow {
-    type Resource = MenuView;
-
-    fn resource(&self) -> &MenuView {
-        &self.view
+    fn created_at(&self) -> Time {
+        self.created_at
     }
 
     fn version(&self) -> Version {
-        Version(self.view.version)
+        Version(self.version)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::aggregate::Aggregate;
-use domain::envelope::{Position, Recorded, Time, Version};
+use domain::envelope::{Recorded, Time, Version};
 use domain::ids::{AgentId, ClientId, MenuId, NumberId};
 use domain::number::{Number, NumberEvent, Route};
 use domain::phone::E164;
@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::document::{Document, Resource};
 use crate::page::{Page, PageRequest, Stored};
-use crate::view::{At, Row, Shown, View};
+use crate::view::{At, View};
 
 /// A phone number. Every field is always present; what is not known is `null`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -83,36 +84,22 @@ impl From<RouteView> for Route {
     }
 }
 
-/// A number's row.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NumberRow {
-    /// Whose it is.
-    pub client: ClientId,
-    /// The last event that touched it.
-    pub position: Position,
-    /// Given up: kept without the number, and shown to nobody.
-    pub removed: bool,
-    /// What is shown.
-    pub view: NumberView,
-}
+/// A number's row; once it is given up, without the number.
+pub type NumberRow = Document<NumberView>;
 
-impl Row for NumberRow {
-    type Key = Uuid;
+impl Resource for NumberView {
+    const TABLE: &'static str = "numbers";
 
-    fn key(&self) -> Uuid {
-        self.view.id.0
+    fn id(&self) -> Uuid {
+        self.id.0
     }
-}
 
-impl Shown for NumberRow {
-    type Resource = NumberView;
-
-    fn resource(&self) -> &NumberView {
-        &self.view
+    fn created_at(&self) -> Time {
+        self.created_at
     }
 
     fn version(&self) -> Version {
-        Version(self.view.version)
+        Version(self.version)
     }
 }
 

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use domain::aggregate::Aggregate;
-use domain::envelope::{Position, Recorded, Time, Version};
-use domain::ids::{AgentId, ClientId, EndpointId};
+use domain::envelope::{Recorded, Time, Version};
+use domain::ids::{AgentId, EndpointId};
 use domain::webhook::delivery::{Cause, Delivery, DeliveryEvent, ErrorClass};
 use domain::webhook::endpoint::{DisabledFor, Endpoint, EndpointEvent, EndpointTerms, Ordering};
 use domain::wire::{DecodeError, DomainEvent};
@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::document::{Document, Resource};
 use crate::numbers::knows;
 use crate::tally::{Contribution, Counted, Counts};
-use crate::view::{At, Row, Shown, View};
+use crate::view::{At, View};
 
 /// Where events are delivered to. Every field is always present; what is not known is `null`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -80,35 +81,21 @@ impl EndpointView {
 }
 
 /// An endpoint's row.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EndpointRow {
-    /// Whose it is.
-    pub client: ClientId,
-    /// The last event that touched it.
-    pub position: Position,
-    /// Deleted: kept, and shown to nobody.
-    pub removed: bool,
-    /// What is shown.
-    pub view: EndpointView,
-}
+pub type EndpointRow = Document<EndpointView>;
 
-impl Row for EndpointRow {
-    type Key = Uuid;
+impl Resource for EndpointView {
+    const TABLE: &'static str = "webhook_endpoints";
 
-    fn key(&self) -> Uuid {
-        self.view.id.0
+    fn id(&self) -> Uuid {
+        self.id.0
     }
-}
 
-impl Shown for EndpointRow {
-    type Resource = EndpointView;
-
-    fn resource(&self) -> &EndpointView {
-        &self.view
+    fn created_at(&self) -> Time {
+        self.created_at
     }
 
     fn version(&self) -> Version {
-        Version(self.view.version)
+        Version(self.version)
     }
 }
 

@@ -2,6 +2,5 @@
 
 mod apply;
 mod batch;
-mod endpoints;
 mod queries;
 mod store;

@@ -23,7 +23,7 @@ pub(crate) struct PageParams {
     order: Option<String>,
 }
 
-/// Answers a list that has no filters.
+/// Answers a list; its filters, if it has any, are taken from the query before.
 ///
 /// # Errors
 /// 422 for what cannot be asked, 503 when the views do not answer.

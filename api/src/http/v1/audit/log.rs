@@ -40,12 +40,7 @@ pub(crate) async fn list_audit_log(
         to: query.time("to"),
         ..AuditFilter::since(backend.runtime.clock.now() - backend.audit_retention)
     };
-    let with_total = query.flag("include_total");
-    let paging = query.paging();
-    query.finish()?;
-    let request = paging::request(&paging, with_total)?;
-    let page = backend.views.audit_log(caller.client, &filter, &request).await;
-    paging::answer(&page.map_err(ApiError::unavailable)?)
+    paging::list(query, async |request| backend.views.audit_log(caller.client, &filter, &request).await).await
 }
 
 fn actions(query: &mut Query) -> Vec<Action> {

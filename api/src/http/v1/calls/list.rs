@@ -43,12 +43,7 @@ pub(crate) async fn list_calls(
         created_before: query.time("created_before"),
         metadata: query.map("metadata").into_iter().collect(),
     };
-    let with_total = query.flag("include_total");
-    let paging = query.paging();
-    query.finish()?;
-    let request = paging::request(&paging, with_total)?;
-    let page = backend.views.calls(caller.client, &filter, &request).await;
-    paging::answer(&page.map_err(ApiError::unavailable)?)
+    paging::list(query, async |request| backend.views.calls(caller.client, &filter, &request).await).await
 }
 
 fn words<T: std::str::FromStr>(query: &mut Query, name: &str) -> Vec<T> {

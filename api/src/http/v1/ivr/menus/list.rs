@@ -21,13 +21,8 @@ use crate::problem::{ApiError, Problem};
 #[get("/ivr/menus")]
 pub(crate) async fn list_ivr_menus(
     caller: Caller<IvrRead>,
-    mut query: Query,
+    query: Query,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    let with_total = query.flag("include_total");
-    let paging = query.paging();
-    query.finish()?;
-    let request = paging::request(&paging, with_total)?;
-    let page = backend.views.ivr_menus(caller.client, &request).await;
-    paging::answer(&page.map_err(ApiError::unavailable)?)
+    paging::list(query, async |request| backend.views.ivr_menus(caller.client, &request).await).await
 }

@@ -42,10 +42,8 @@ pub(crate) async fn list_ivr_sessions(
         created_after: query.time("created_after"),
         created_before: query.time("created_before"),
     };
-    let with_total = query.flag("include_total");
-    let paging = query.paging();
-    query.finish()?;
-    let request = paging::request(&paging, with_total)?;
-    let page = backend.views.ivr_sessions(caller.client, &filter, backend.sessions_since(), &request).await;
-    paging::answer(&page.map_err(ApiError::unavailable)?)
+    paging::list(query, async |request| {
+        backend.views.ivr_sessions(caller.client, &filter, backend.sessions_since(), &request).await
+    })
+    .await
 }

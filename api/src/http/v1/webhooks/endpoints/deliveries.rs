@@ -43,13 +43,9 @@ pub(crate) async fn list_webhook_deliveries(
         created_after: query.time("created_after"),
         created_before: query.time("created_before"),
     };
-    let with_total = query.flag("include_total");
-    let paging = query.paging();
-    query.finish()?;
-    let request = paging::request(&paging, with_total)?;
     exists(&backend, caller.client, id).await?;
-    let page = backend.views.deliveries(caller.client, id, &filter, &request).await;
-    paging::answer(&page.map_err(ApiError::unavailable)?)
+    paging::list(query, async |request| backend.views.deliveries(caller.client, id, &filter, &request).await)
+        .await
 }
 
 fn statuses(query: &mut Query) -> Vec<DeliveryStatus> {

@@ -34,11 +34,7 @@ pub(crate) async fn list_webhook_logs(
         created_after: query.time("created_after"),
         created_before: query.time("created_before"),
     };
-    let with_total = query.flag("include_total");
-    let paging = query.paging();
-    query.finish()?;
-    let request = paging::request(&paging, with_total)?;
     exists(&backend, caller.client, id).await?;
-    let page = backend.views.attempts(caller.client, id, &filter, &request).await;
-    paging::answer(&page.map_err(ApiError::unavailable)?)
+    paging::list(query, async |request| backend.views.attempts(caller.client, id, &filter, &request).await)
+        .await
 }

@@ -1,14 +1,14 @@
-//! The rows of endpoints.
+//! Rows that are nothing but a resource.
 
 use domain::ids::ClientId;
-use projections::webhooks::{EndpointRow, EndpointView};
+use projections::document::{Document, Resource};
 use uuid::Uuid;
 
-use super::super::sql::{Kind, SqlRow, Value, parsed};
-use super::super::table::{Column, Table, changing, fixed, key};
+use super::sql::{Kind, SqlRow, Value, parsed};
+use super::table::{Column, Table, changing, fixed, key};
 
-impl Table for EndpointRow {
-    const NAME: &'static str = "webhook_endpoints";
+impl<R: Resource> Table for Document<R> {
+    const NAME: &'static str = R::TABLE;
     const COLUMNS: &'static [Column] = &[
         key("id", Kind::Uuid),
         fixed("client_id", Kind::Uuid),
@@ -21,11 +21,11 @@ impl Table for EndpointRow {
 
     fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
         Ok(vec![
-            Value::Uuid(self.view.id.0),
+            Value::Uuid(self.view.id()),
             Value::Uuid(self.client.0),
-            Value::Time(self.view.created_at),
+            Value::Time(self.view.created_at()),
             Value::position(self.position),
-            Value::count(self.view.version),
+            Value::count(self.view.version().0),
             Value::Bool(self.removed),
             Value::Text(serde_json::to_string(&self.view)?.into()),
         ])
@@ -36,12 +36,7 @@ impl Table for EndpointRow {
     }
 
     fn read(row: &SqlRow) -> Result<Self, sqlx::Error> {
-        let view: EndpointView = parsed(serde_json::from_str(&row.text(6)?))?;
-        Ok(EndpointRow {
-            client: ClientId(row.uuid(1)?),
-            position: row.position(3)?,
-            removed: row.bool(5)?,
-            view,
-        })
+        let view = parsed(serde_json::from_str(&row.text(6)?))?;
+        Ok(Self { client: ClientId(row.uuid(1)?), position: row.position(3)?, removed: row.bool(5)?, view })
     }
 }
