@@ -419,11 +419,14 @@ async fn an_endpoint_that_is_gone_or_failed_for_five_days_is_disabled_and_what_i
     world.clock.advance(Duration::from_secs(40));
     world.attempted(failing, first, 3).await;
     until("it is disabled", async || !world.is_open(failing).await).await;
-    world.read().await;
+    // another's delivery tells that the dispatcher has heard of it
+    let well = world.endpoint("well", Ordering::Parallel).await;
+    let heard = world.happens(3).await;
+    assert_eq!(world.attempted(well, heard, 1).await, Then::Succeeded);
     // nothing is sent, and nothing new is scheduled
     world.clock.advance(Duration::from_secs(24 * 3600));
-    world.happens(3).await;
-    world.read().await;
+    let later = world.happens(4).await;
+    assert_eq!(world.attempted(well, later, 1).await, Then::Succeeded);
     assert_eq!((world.sent_to("failing").len(), world.sent_to("gone").len()), (3, 1));
     // once it is enabled, what was pending goes on where it was
     world.always("failing", Does::Answer(200));

@@ -17,7 +17,9 @@ use domain::claim::{ClaimEvent, ClaimTaken};
 use domain::client::{ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged, ClientRenamed};
 use domain::envelope::{Position, Time};
 use domain::history::{ExportEvent, ExportRequested, HistoryFilter};
-use domain::ids::{AgentId, CallId, ClientId, ConversationId, IvrSessionId, MenuId, NumberId, SubjectId, UserId};
+use domain::ids::{
+    AgentId, CallId, ClientId, ConversationId, IvrSessionId, MenuId, NumberId, SubjectId, UserId,
+};
 use domain::leg::{LegBound, LegEvent};
 use domain::login::{LoginEvent, LoginRefreshed, LoginRevoked, LoginStarted, RevokedFor};
 use domain::money::Money;

@@ -52,7 +52,7 @@ async fn append(world: &World, n: u64, whose: ClientId, stream: &StreamId, fact:
 fn facts(n: u64) -> Vec<ConversationEvent> {
     let voice = n == 3;
     let started = ConversationStarted {
-        agent: (n % 2 == 0).then_some(AgentRef { id: AGENT, version: Version(1) }),
+        agent: (n.is_multiple_of(2)).then_some(AgentRef { id: AGENT, version: Version(1) }),
         channel: if voice { Channel::Voice } else { Channel::Api },
         call: voice.then_some(CALL),
         user: Some("nul\0nul".to_owned().into()),
@@ -93,7 +93,7 @@ fn facts(n: u64) -> Vec<ConversationEvent> {
         let score_permille = if k == 0 { -500 } else { 200 };
         facts.push(SentimentJudged { seq: k * 2 + 1, score_permille, by: Judge::Lexicon, at: at(n) }.into());
     }
-    if n % 3 == 0 {
+    if n.is_multiple_of(3) {
         facts.push(ConversationEnded { reason: EndedFor::Asked, at: at(n + 1) }.into());
     }
     facts
