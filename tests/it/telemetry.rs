@@ -153,7 +153,7 @@ async fn logs_tell_the_request_and_never_a_number_a_word_or_a_key() -> Result<()
     })
     .await?;
     let (caller, callee, target) = ("+12025550161", "+12025550162", "+12025550163");
-    let steps = vec![Step::Say("my password is swordfish".to_owned()), Step::Press("4711".to_owned())];
+    let steps = vec![Step::Say("my password is swordfish".to_owned()), Step::Press("8675309".to_owned())];
     world.carrier.set_callee(callee, CalleeScript::Answers { ring: Duration::ZERO, steps });
     world.carrier.set_callee(target, CalleeScript::Busy);
     world.take_number().await?;
@@ -167,7 +167,7 @@ async fn logs_tell_the_request_and_never_a_number_a_word_or_a_key() -> Result<()
     let path = format!("/api/v1/calls/{id}");
     for (part, body) in [
         ("say", json!({"text": "the code is zanzibar"})),
-        ("dtmf", json!({"digits": "90210"})),
+        ("dtmf", json!({"digits": "9021048377"})),
         ("transfer", json!({"to": target})),
         // refused, malformed and unknown: errors tempt to repeat what was sent
         ("say", json!({"text": "", "colour": "vermilion"})),
@@ -209,10 +209,10 @@ async fn logs_tell_the_request_and_never_a_number_a_word_or_a_key() -> Result<()
         "+12025550100",
         "2025550",
         "swordfish",
-        "4711",
+        "8675309",
         "Ottoline",
         "zanzibar",
-        "90210",
+        "9021048377",
         "vermilion",
         "Hello, thank you",
     ];

@@ -60,10 +60,13 @@ impl Call {
         let inbound = self.direction == Some(Direction::Inbound);
         let far_side = if inbound { HangUpSource::Caller } else { HangUpSource::Callee };
         // whatever the carrier calls it, a leg that ends after we asked for it ended because we asked. One that was
-        // over long before (a time limit found overdue after an outage, a hang-up told of late) did not
-        if let Some(HangUpAsked { reason, by, .. }) =
-            self.hang_up.filter(|asked| asked.at <= at + CLOCKS_DIFFER)
-        {
+        // over long before (a time limit found overdue after an outage, a hang-up told of late) did not; nor did one
+        // that was given up for ringing too long when the far side says it hung up: that had been answered
+        let hung_up_by_them = cause == HangUpCause::Normal && hang_up.source == far_side;
+        let ours = |asked: &HangUpAsked| {
+            asked.at <= at + CLOCKS_DIFFER && !(asked.reason == EndReason::NoAnswer && hung_up_by_them)
+        };
+        if let Some(HangUpAsked { reason, by, .. }) = self.hang_up.filter(ours) {
             match cause {
                 HangUpCause::Normal | HangUpCause::Unspecified => return (reason, by),
                 HangUpCause::Cancelled => return (withdrawn(reason, true), by),

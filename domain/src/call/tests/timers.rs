@@ -63,6 +63,14 @@ fn who_hung_up_before_the_limit_is_not_cut_off_by_it_however_late_we_hear_of_it(
 }
 
 #[test]
+fn a_call_given_up_for_ringing_that_was_answered_and_hung_up_meanwhile_ended_by_the_callee() {
+    let line = Line::dialled();
+    let given_up = a_call().after([queued(), start_dial(1), accept_dial(2), timer_fired(Timer::Ring, 42)]);
+    let end = ended(&given_up.when(line.hung_up(35)));
+    assert_eq!((end.reason, end.ended_by, end.connected), (EndReason::CallerHangup, EndedBy::Caller, true));
+}
+
+#[test]
 fn the_ring_timer_is_stopped_by_the_answer_and_by_a_dial_put_off() {
     let line = Line::dialled();
     let sent = a_call().after([queued(), start_dial(1)]);
