@@ -3,7 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use domain::envelope::Position;
+use domain::envelope::{Position, Time};
 use domain::ports::StoreUnavailable;
 use domain::ports::lease::{Lease, Leases};
 
@@ -63,6 +63,8 @@ pub struct Step {
     pub lease: Lease,
     /// See [`Mode`].
     pub mode: Mode,
+    /// Rows that ended before it are taken away, after all else was written: the last event of the step says so.
+    pub retires: Option<Time>,
 }
 
 /// Why a commit did not take place.

@@ -5,7 +5,8 @@ use std::hash::Hash;
 
 use domain::envelope::{Position, Recorded, Time, Version};
 use domain::ids::ClientId;
-use domain::wire::DecodeError;
+use domain::privacy::policy::{PolicyEvent, RetentionKind};
+use domain::wire::{DecodeError, DomainEvent as _};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -73,6 +74,8 @@ pub trait View: Send + Sync + 'static {
     /// The types of events whose personal data it shows, `None` for all: that of others need not be opened, and reads
     /// as erased.
     const PERSONAL: Option<&'static [&'static str]> = None;
+    /// Which runs of retention take its rows away, if any does.
+    const RETIRED_BY: Option<RetentionKind> = None;
     /// A row.
     type Row: Row;
     /// What an event means to this view.
@@ -105,6 +108,21 @@ pub trait View: Send + Sync + 'static {
     fn touches(_fact: &Self::Fact) -> bool {
         true
     }
+}
+
+/// The time before which rows are taken away by this event, if it is a run of the retention the view is under.
+///
+/// # Errors
+/// When it is one and cannot be read.
+pub(crate) fn retires<V: View>(event: &Recorded) -> Result<Option<Time>, DecodeError> {
+    let Some(kind) = V::RETIRED_BY else { return Ok(None) };
+    if event.event_type != "privacy_policy.retention_ran" {
+        return Ok(None);
+    }
+    Ok(match PolicyEvent::decode(&event.event_type, event.schema, &event.payload)? {
+        PolicyEvent::RetentionRan(ran) if ran.kind == kind => ran.before,
+        _ => None,
+    })
 }
 
 /// A row as it was after the last of `events`, which are those of its stream from the first one on. `None` when

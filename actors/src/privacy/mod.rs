@@ -1,11 +1,15 @@
-//! Erasures and exports: the process manager that takes each job through its steps. One node does so at a time, under
-//! a lease; a step that was cut off is done again, which does no harm.
+//! Erasures and exports, and what is kept for a time only: the process manager that takes each job through its steps
+//! and runs retention when it is due. One node does so at a time, under a lease; a step that was cut off is done again,
+//! which does no harm.
 
+mod retention;
 mod saga;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::ids::ClientId;
+use domain::ports::deliveries::DeliveryStore;
 use domain::ports::lease::Leases;
 use domain::ports::privacy::PersonalData;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +31,12 @@ pub struct PrivacyOptions {
     pub export_retention: Duration,
     /// How often to end content that is not kept.
     pub retention: Duration,
+    /// How long lines of the audit log are kept.
+    pub audit_retention: Duration,
+    /// How long deliveries, their attempts and what they delivered are kept.
+    pub attempt_retention: Duration,
+    /// How long IVR sessions that are over are kept.
+    pub session_retention: Duration,
     /// How often to look for jobs.
     pub look: Duration,
     /// How long the lease runs without being renewed.
@@ -39,6 +49,9 @@ impl Default for PrivacyOptions {
             backup_retention: Duration::from_secs(30 * 24 * 3600),
             export_retention: Duration::from_secs(7 * 24 * 3600),
             retention: Duration::from_secs(5),
+            audit_retention: Duration::from_secs(365 * 24 * 3600),
+            attempt_retention: Duration::from_secs(90 * 24 * 3600),
+            session_retention: Duration::from_secs(30 * 24 * 3600),
             look: Duration::from_millis(500),
             lease_ttl: Duration::from_secs(5),
         }
@@ -52,6 +65,10 @@ pub struct PrivacyBench {
     pub runtime: Runtime,
     /// Personal data, wherever it is.
     pub data: Arc<dyn PersonalData>,
+    /// The client of who runs the node: runs over the rows of all clients stand in its history.
+    pub operator: ClientId,
+    /// Deliveries and their attempts.
+    pub deliveries: Arc<dyn DeliveryStore>,
     /// Who owns the job.
     pub leases: Arc<dyn Leases>,
 }

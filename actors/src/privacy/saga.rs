@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use domain::envelope::{Actor, Position, StreamId};
-use domain::ids::{ClientId, PrivacyJobId, SubjectId};
+use domain::envelope::Position;
+use domain::ids::{PrivacyJobId, SubjectId};
 use domain::origin::Origin;
 use domain::ports::StoreUnavailable;
 use domain::ports::privacy::{Findings, OpenJob};
@@ -11,10 +11,9 @@ use domain::privacy::job::{
     CopiesCleaned, DataFound, JobCommand, JobCompleted, JobKind, JobRefusal, JobRequested, JobStatus,
     KeysDestroyed, NamedBy, PrivacyJob,
 };
-use domain::privacy::policy::{PolicyCommand, PrivacyPolicy, RetentionKind, RetentionRan};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
+use super::retention::{Schedule, of_the_node};
 use super::{PrivacyBench, PrivacyOptions};
 use crate::context::CommandContext;
 use crate::session::{CommandError, Receipt, Session};
@@ -71,14 +70,11 @@ pub async fn begin(
 /// Does what jobs there are, again and again.
 pub(super) async fn keep_working(bench: &PrivacyBench, options: PrivacyOptions, mine: &CancellationToken) {
     let clock = &bench.runtime.clock;
-    let mut retention_due = clock.now();
+    let mut schedule = Schedule::new(&options, clock.now());
     while !mine.is_cancelled() {
-        if clock.now() >= retention_due {
-            retention_due = clock.now() + options.retention;
-            if let Err(error) = retain(bench).await {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "content that is not kept waits for its end");
-            }
+        if let Err(error) = schedule.keep(bench, &options, mine).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "what has had its time waits for its end");
         }
         match bench.data.open_jobs(BATCH).await {
             Ok(jobs) => {
@@ -99,31 +95,6 @@ pub(super) async fn keep_working(bench: &PrivacyBench, options: PrivacyOptions, 
             () = mine.cancelled() => {}
             () = clock.sleep_until(clock.now() + options.look) => {}
         }
-    }
-}
-
-/// Ends what had its time; each run that ended something is an event, a client each.
-async fn retain(bench: &PrivacyBench) -> Result<(), Stuck> {
-    for (client, destroyed) in bench.data.end_content().await? {
-        let (run, at) = (bench.runtime.ids.next(), bench.runtime.clock.now());
-        let ran = RetentionRan { run, kind: RetentionKind::CallContent, destroyed, at };
-        let stream = StreamId::new("retention", run);
-        let mut session = Session::<PrivacyPolicy>::on_new_stream(bench.runtime.clone(), stream);
-        let noted = session.execute(&PolicyCommand::Ran(ran), &of_the_node(client, run), None).await;
-        noted.map_err(|error| StoreUnavailable(error.to_string()))?;
-    }
-    Ok(())
-}
-
-fn of_the_node(client: ClientId, correlation_id: Uuid) -> CommandContext {
-    CommandContext {
-        client,
-        correlation_id,
-        causation_id: None,
-        actor: Actor::System("privacy".to_owned()),
-        request_id: None,
-        traceparent: None,
-        command_id: None,
     }
 }
 

@@ -43,8 +43,6 @@ pub struct WebhookOptions {
     pub arbiters: usize,
     /// After so long of nothing but failure an endpoint is disabled.
     pub failing_for: Duration,
-    /// How long attempts, deliveries and public events are kept.
-    pub retention: Duration,
     /// How long the lease runs without being renewed: the longest a dead owner is missed.
     pub lease_ttl: Duration,
 }
@@ -56,7 +54,6 @@ impl Default for WebhookOptions {
             per_endpoint: 64,
             arbiters: 2,
             failing_for: Duration::from_secs(5 * 24 * 3600),
-            retention: Duration::from_secs(90 * 24 * 3600),
             lease_ttl: Duration::from_secs(5),
         }
     }
@@ -114,6 +111,6 @@ async fn work(
     tokio::join!(
         follow::follow(bench, lease, &news, mine),
         dispatch::dispatch(bench, crew, options, heard, mine),
-        house::keep(bench, options.retention, mine),
+        house::keep(bench, mine),
     );
 }

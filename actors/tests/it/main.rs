@@ -6,6 +6,7 @@ mod inbound;
 mod ivr;
 mod nodes;
 mod outbound;
+mod privacy;
 mod sealer;
 mod talking;
 mod webhooks;

@@ -29,6 +29,8 @@ impl Table for AuditRow {
         changing("doc", Kind::Text),
     ];
 
+    const ENDED: Option<&'static str> = Some("created_at");
+
     fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
         let view = &self.view;
         Ok(vec![

@@ -32,6 +32,8 @@ impl Table for SessionRow {
         changing("doc", Kind::Text),
     ];
 
+    const ENDED: Option<&'static str> = Some("ended_at");
+
     fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
         let view = &self.view;
         Ok(vec![

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use domain::envelope::Position;
+use domain::envelope::{Position, Time};
 use domain::ports::StoreUnavailable;
 use projections::store::{Checkpoint, CommitError, Comparison, Digest, Generation, Mode, Step, ViewRows};
 use projections::tally::Tally;
@@ -178,6 +178,19 @@ impl SqlViews {
         Ok(())
     }
 
+    /// Takes away what ended before a time. Its sums stay: what was counted was.
+    async fn retire<R: Table>(
+        &self,
+        tx: &mut Tx,
+        generation: Generation,
+        before: Time,
+    ) -> Result<(), sqlx::Error> {
+        let Some(ended) = R::ENDED else { return Ok(()) };
+        let sql = format!("DELETE FROM {} WHERE generation = $1 AND {ended} < $2", R::NAME);
+        let values = [Value::Int(generation.0), Value::Time(before)];
+        tx.execute(made(sql), args(self.db.dialect(), values)?).await.map(drop)
+    }
+
     /// Makes the step's generation the active one, unless the active one has come further.
     async fn switch(&self, tx: &mut Tx, step: &Step) -> Result<bool, sqlx::Error> {
         let dialect = self.db.dialect();
@@ -205,6 +218,9 @@ impl SqlViews {
             return Ok(None);
         }
         self.upsert(&mut tx, step.generation, rows).await?;
+        if let Some(before) = step.retires {
+            self.retire::<R>(&mut tx, step.generation, before).await?;
+        }
         let (gone, sums): (Vec<&Tally>, Vec<_>) = tallies.iter().partition(|tally| tally.counts.is_empty());
         self.upsert(&mut tx, step.generation, &sums).await?;
         self.drop_tallies(&mut tx, step.generation, gone.into_iter().map(|tally| tally.key)).await?;

@@ -39,6 +39,8 @@ pub(super) trait Table: Row {
     const NAME: &'static str;
     /// All columns but `generation`, the keys first. One is called `position`.
     const COLUMNS: &'static [Column];
+    /// When a row has ended: retention takes those away that did before a time.
+    const ENDED: Option<&'static str> = None;
 
     /// The values, in the order of the columns.
     fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error>;

@@ -287,17 +287,24 @@ impl Node {
             grace: config.privacy.content_grace,
             clock: runtime.clock.clone(),
         };
-        let privacy = PrivacyBench { runtime: runtime.clone(), data: Arc::new(data), leases: views.clone() };
+        let privacy = PrivacyBench {
+            runtime: runtime.clone(),
+            data: Arc::new(data),
+            operator: DEFAULT_CLIENT,
+            deliveries: views.clone(),
+            leases: views.clone(),
+        };
         let erasing = PrivacyOptions {
             backup_retention: config.privacy.backup_retention.duration(),
+            audit_retention: config.audit.retention.duration(),
+            attempt_retention: config.webhooks.retention.duration().max(SHORTEST_RETENTION),
+            session_retention: config.ivr.session_retention.duration(),
             ..PrivacyOptions::default()
         };
         let webhooks = Webhooks { courier, guard: edges.guard, store: views };
-        let retention = config.webhooks.retention.duration().max(SHORTEST_RETENTION);
         let attempts = WebhookOptions {
             concurrency: config.webhooks.concurrency.get(),
             per_endpoint: config.webhooks.endpoint_concurrency.get(),
-            retention,
             ..WebhookOptions::default()
         };
         let effects = WorkOptions { concurrency: config.actors.effects.get(), ..WorkOptions::default() };

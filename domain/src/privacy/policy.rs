@@ -41,6 +41,21 @@ pub struct PolicyChanged {
 pub enum RetentionKind {
     /// Content of calls and sessions that are over.
     CallContent,
+    /// Lines of the audit log.
+    AuditLog,
+    /// Webhook deliveries and their attempts, and what was delivered.
+    WebhookAttempts,
+    /// Rows of IVR sessions that are over.
+    IvrSessions,
+}
+
+impl RetentionKind {
+    /// The stream of the runs over a node's rows, of all clients together; a run over content is on a stream of its
+    /// own.
+    #[must_use]
+    pub fn stream(self) -> StreamId {
+        StreamId::new("retention", Uuid::from_u128(self as u128))
+    }
 }
 
 /// See [`PolicyEvent::RetentionRan`].
@@ -50,7 +65,16 @@ pub struct RetentionRan {
     pub run: Uuid,
     /// Of what.
     pub kind: RetentionKind,
-    /// How many keys were destroyed, each that of a call or session.
+    /// Rows of before are gone. The views under retention take theirs away when they read this, so that a rebuild
+    /// leaves out the same.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "chrono::serde::ts_microseconds_option"
+    )]
+    pub before: Option<Time>,
+    /// How many keys were destroyed, each that of a call or session, or rows of deliveries and attempts removed.
+    /// Rows that views take away are not counted.
     pub destroyed: u64,
     /// When.
     #[serde(with = "micros")]
@@ -82,6 +106,7 @@ pub enum PolicyRefusal {}
 pub struct PrivacyPolicy {
     call_content: Option<ContentLevel>,
     last_run: Option<Uuid>,
+    ran_at: Option<Time>,
 }
 
 impl PrivacyPolicy {
@@ -89,6 +114,12 @@ impl PrivacyPolicy {
     #[must_use]
     pub fn stream(client: ClientId) -> StreamId {
         StreamId::new(Self::CATEGORY, client.0)
+    }
+
+    /// When retention ran last, on a stream of runs.
+    #[must_use]
+    pub fn ran_at(&self) -> Option<Time> {
+        self.ran_at
     }
 
     /// How much of calls is kept; `None`: what the node says.
@@ -118,7 +149,9 @@ impl Aggregate for PrivacyPolicy {
     fn evolve(&mut self, event: &PolicyEvent) {
         match event {
             PolicyEvent::Changed(changed) => self.call_content = changed.call_content,
-            PolicyEvent::RetentionRan(ran) => self.last_run = Some(ran.run),
+            PolicyEvent::RetentionRan(ran) => {
+                (self.last_run, self.ran_at) = (Some(ran.run), Some(ran.at));
+            }
         }
     }
 }
@@ -144,6 +177,7 @@ mod tests {
         let ran = RetentionRan {
             run: Uuid::from_u128(1),
             kind: RetentionKind::CallContent,
+            before: None,
             destroyed: 3,
             at: at(3),
         };

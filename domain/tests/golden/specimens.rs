@@ -496,6 +496,13 @@ pub fn privacy_policy() -> Vec<PolicyEvent> {
     let call_content = Some(ContentLevel::BasicAttributesOnly);
     vec![
         PolicyChanged { call_content, origin: origin(), at: at(0) }.into(),
-        RetentionRan { run: id(63), kind: RetentionKind::CallContent, destroyed: 12, at: at(1) }.into(),
+        RetentionRan {
+            run: id(63),
+            kind: RetentionKind::CallContent,
+            before: None,
+            destroyed: 12,
+            at: at(1),
+        }
+        .into(),
     ]
 }

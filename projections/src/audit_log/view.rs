@@ -2,6 +2,7 @@
 
 use domain::envelope::{Actor, Metadata, Position, Recorded, Time};
 use domain::ids::{ApiKeyId, ClientId, UserId, event_type_id};
+use domain::privacy::policy::RetentionKind;
 use domain::wire::DecodeError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -127,6 +128,7 @@ impl View for AuditLog {
     const NAME: &'static str = "audit_log";
     const FOLDS: bool = false;
     const PERSONAL: Option<&'static [&'static str]> = Some(super::actions::TYPES);
+    const RETIRED_BY: Option<RetentionKind> = Some(RetentionKind::AuditLog);
     type Row = AuditRow;
     type Fact = Audited;
 

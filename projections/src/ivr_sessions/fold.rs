@@ -7,6 +7,7 @@ use domain::envelope::{Position, Recorded, Version};
 use domain::ids::{ClientId, IvrSessionId, MenuId};
 use domain::ivr::session::{IvrSession, SessionEvent, SessionStatus};
 use domain::personal::Personal;
+use domain::privacy::policy::RetentionKind;
 use domain::wire::{DecodeError, DomainEvent};
 use uuid::Uuid;
 
@@ -56,6 +57,7 @@ pub struct IvrSessions;
 impl View for IvrSessions {
     const NAME: &'static str = "ivr_sessions";
     const FOLDS: bool = true;
+    const RETIRED_BY: Option<RetentionKind> = Some(RetentionKind::IvrSessions);
     const PERSONAL: Option<&'static [&'static str]> =
         Some(&["ivr_session.started", "ivr_session.collected", "ivr_session.ended"]);
     type Row = SessionRow;

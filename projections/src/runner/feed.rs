@@ -13,7 +13,7 @@ use super::backoff::Backoff;
 use super::settings::TraceHooks;
 use super::traces::Traces;
 use crate::store::Stall;
-use crate::view::{At, Row, View};
+use crate::view::{self, At, Row, View};
 
 /// What a page of the log means to a view.
 pub(super) struct Piece<V: View> {
@@ -23,6 +23,8 @@ pub(super) struct Piece<V: View> {
     pub(super) recorded_at: Time,
     /// What concerns the view, in order.
     pub(super) facts: Vec<(<V::Row as Row>::Key, At, V::Fact)>,
+    /// Rows of before are taken away by its last event: whatever comes is another step.
+    pub(super) retires: Option<Time>,
     /// Which traces they belong to, if traces are recorded.
     pub(super) traces: Traces,
     /// Why it ends here: nothing more will come.
@@ -51,21 +53,23 @@ impl<V: View> Feed<V> {
             let mut subscription = Subscription::new(log, after, page);
             let mut backoff = Backoff::new(backoff);
             loop {
-                let piece = match subscription.next().await {
+                let pieces = match subscription.next().await {
                     Ok(events) => {
                         backoff.reset();
-                        Ok(piece::<V>(&events, &skips, (trace.recording)()))
+                        cut::<V>(&events, &skips, (trace.recording)()).map(Ok).collect()
                     }
-                    Err(ReadError::Damaged { position, detail }) => Ok(damaged(position, detail)),
-                    Err(ReadError::Unavailable(reason)) => Err(reason),
+                    Err(ReadError::Damaged { position, detail }) => vec![Ok(damaged(position, detail))],
+                    Err(ReadError::Unavailable(reason)) => vec![Err(reason)],
                 };
-                let (failed, over) =
-                    (piece.is_err(), piece.as_ref().is_ok_and(|piece| piece.stall.is_some()));
-                if sender.send(piece).await.is_err() || over {
-                    return;
-                }
-                if failed {
-                    backoff.pause().await;
+                for piece in pieces {
+                    let failed = piece.is_err();
+                    let over = piece.as_ref().is_ok_and(|piece| piece.stall.is_some());
+                    if sender.send(piece).await.is_err() || over {
+                        return;
+                    }
+                    if failed {
+                        backoff.pause().await;
+                    }
                 }
             }
         });
@@ -90,22 +94,39 @@ impl<V: View> Drop for Feed<V> {
     }
 }
 
-/// Reads events up to the first that matters and cannot be read.
-pub(super) fn piece<V: View>(events: &[Recorded], skips: &HashSet<Position>, traced: bool) -> Piece<V> {
+/// A page in as many pieces as its events allow to be applied together.
+fn cut<V: View>(
+    events: &[Recorded],
+    skips: &HashSet<Position>,
+    traced: bool,
+) -> impl Iterator<Item = Piece<V>> {
+    let mut rest = Some(events);
+    std::iter::from_fn(move || {
+        let (piece, read) = piece::<V>(rest?, skips, traced);
+        // one that stands still is the last
+        rest = rest?.get(read..).filter(|rest| !rest.is_empty() && piece.stall.is_none());
+        Some(piece)
+    })
+}
+
+/// Reads events up to the first that takes rows away, or that matters and cannot be read; answers how many.
+fn piece<V: View>(events: &[Recorded], skips: &HashSet<Position>, traced: bool) -> (Piece<V>, usize) {
     let mut facts = Vec::new();
     let mut traces = Traces::default();
     let mut last: Option<&Recorded> = None;
-    let mut stall = None;
+    let (mut retires, mut stall, mut read) = (None, None, 0);
     for event in events {
         if !skips.contains(&event.position) {
-            match V::read(event) {
-                Ok(Some((key, fact))) => {
-                    facts.push((key, At::from(event), fact));
-                    if traced {
-                        traces.note(event);
+            match V::read(event).and_then(|read| Ok((read, view::retires::<V>(event)?))) {
+                Ok((fact, before)) => {
+                    if let Some((key, fact)) = fact {
+                        facts.push((key, At::from(event), fact));
+                        if traced {
+                            traces.note(event);
+                        }
                     }
+                    retires = before;
                 }
-                Ok(None) => {}
                 Err(error) => {
                     let (position, event_type) = (event.position, event.event_type.clone());
                     stall =
@@ -115,10 +136,14 @@ pub(super) fn piece<V: View>(events: &[Recorded], skips: &HashSet<Position>, tra
             }
         }
         last = Some(event);
+        read += 1;
+        if retires.is_some() {
+            break;
+        }
     }
     let to = last.map_or(Position::START, |event| event.position);
     let recorded_at = last.map(|event| event.recorded_at).unwrap_or_default();
-    Piece { to, recorded_at, facts, traces, stall }
+    (Piece { to, recorded_at, facts, retires, traces, stall }, read)
 }
 
 fn damaged<V: View>(position: Position, detail: String) -> Piece<V> {
@@ -128,6 +153,7 @@ fn damaged<V: View>(position: Position, detail: String) -> Piece<V> {
         to: Position::START,
         recorded_at: Time::default(),
         facts: vec![],
+        retires: None,
         traces: Traces::default(),
         stall: Some((stall, Time::default())),
     }

@@ -265,12 +265,15 @@ impl<'a, V: View> Shift<'a, V> {
     /// Applies a piece, and whatever else is ready, in one transaction.
     async fn take(&mut self, mut piece: Piece<V>) -> Result<(), Exit> {
         let mut pages = 1;
-        while piece.stall.is_none() && pages < self.follower.settings.pages_per_commit {
+        while piece.stall.is_none()
+            && piece.retires.is_none()
+            && pages < self.follower.settings.pages_per_commit
+        {
             let Some(Ok(next)) = self.feed.ready() else { break };
             pages += 1;
             piece.facts.extend(next.facts);
             piece.traces.extend(next.traces);
-            piece.stall = next.stall;
+            (piece.retires, piece.stall) = (next.retires, next.stall);
             if next.to > piece.to {
                 (piece.to, piece.recorded_at) = (next.to, next.recorded_at);
             }
@@ -281,9 +284,9 @@ impl<'a, V: View> Shift<'a, V> {
             }
             (self.seen, self.seen_recorded_at) = (piece.to, piece.recorded_at);
         }
-        if !piece.facts.is_empty() {
+        if !piece.facts.is_empty() || piece.retires.is_some() {
             let _spans = piece.traces.spans(self.follower.settings.trace, V::NAME);
-            self.commit(piece.facts).await?;
+            self.commit(piece.facts, piece.retires).await?;
         }
         self.follower.progress.here(V::NAME, self.seen, false);
         match piece.stall {
@@ -295,7 +298,11 @@ impl<'a, V: View> Shift<'a, V> {
         }
     }
 
-    async fn commit(&mut self, facts: Vec<super::rows::Addressed<V>>) -> Result<(), Exit> {
+    async fn commit(
+        &mut self,
+        facts: Vec<super::rows::Addressed<V>>,
+        retires: Option<Time>,
+    ) -> Result<(), Exit> {
         let step = Step {
             projection: V::NAME,
             generation: self.stored.generation,
@@ -303,6 +310,7 @@ impl<'a, V: View> Shift<'a, V> {
             to: self.seen,
             lease: self.lease.clone(),
             mode: Mode::Live,
+            retires,
         };
         match self.rows.commit(&step, facts).await {
             Ok(_) => {
@@ -315,7 +323,7 @@ impl<'a, V: View> Shift<'a, V> {
     }
 
     async fn store_checkpoint(&mut self) -> Result<(), Exit> {
-        if self.seen > self.stored.position { self.commit(Vec::new()).await } else { Ok(()) }
+        if self.seen > self.stored.position { self.commit(Vec::new(), None).await } else { Ok(()) }
     }
 
     fn until_housekeeping(&self) -> std::time::Duration {

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::envelope::Position;
+use domain::envelope::{Position, Time};
 use domain::ports::StoreUnavailable;
 use domain::ports::event_store::ReadError;
 use domain::ports::lease::Lease;
@@ -246,7 +246,7 @@ impl<'a, V: View> Rebuild<'a, V> {
             let done = if behind {
                 self.step(Mode::RebuildAndSwitch).await?
             } else {
-                self.commit(self.at.position, Vec::new(), Mode::RebuildAndSwitch).await?
+                self.commit(self.at.position, Vec::new(), None, Mode::RebuildAndSwitch).await?
             };
             if done {
                 return Ok(());
@@ -258,8 +258,8 @@ impl<'a, V: View> Rebuild<'a, V> {
     /// Applies the pages that are ready, at least one.
     async fn step(&mut self, mode: Mode) -> Result<bool, RebuildError> {
         let (mut facts, mut to) = (Vec::new(), self.at.position);
-        let mut pages = 0;
-        while pages < self.settings.pages_per_commit {
+        let (mut pages, mut retires) = (0, None);
+        while pages < self.settings.pages_per_commit && retires.is_none() {
             let piece = if pages == 0 { self.feed.next().await } else { self.feed.ready() };
             let Some(piece) = piece else { break };
             let piece = piece.map_err(ReadError::Unavailable)?;
@@ -269,14 +269,16 @@ impl<'a, V: View> Rebuild<'a, V> {
             }
             to = to.max(piece.to);
             facts.extend(piece.facts);
+            retires = piece.retires;
         }
-        self.commit(to, facts, mode).await
+        self.commit(to, facts, retires, mode).await
     }
 
     async fn commit(
         &mut self,
         to: Position,
         facts: Vec<super::rows::Addressed<V>>,
+        retires: Option<Time>,
         mode: Mode,
     ) -> Result<bool, RebuildError> {
         if self.renewed.elapsed() >= self.settings.lease_ttl / 3 {
@@ -287,7 +289,7 @@ impl<'a, V: View> Rebuild<'a, V> {
         }
         let (generation, expected) = (self.at.generation, self.at.position);
         let lease = self.lease.clone();
-        let step = Step { projection: V::NAME, generation, expected, to, lease, mode };
+        let step = Step { projection: V::NAME, generation, expected, to, lease, mode, retires };
         let switched = self.rows.commit(&step, facts).await?;
         self.at.position = to;
         Ok(switched)

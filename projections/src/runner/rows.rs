@@ -46,7 +46,7 @@ impl<V: View> Rows<V> {
         facts: Vec<Addressed<V>>,
     ) -> Result<bool, CommitError> {
         let done = self.try_commit(step, facts).await;
-        if done.is_err() || !V::FOLDS {
+        if done.is_err() || !V::FOLDS || step.retires.is_some() {
             self.cache.clear();
         }
         if done.is_err() {

@@ -33,6 +33,7 @@ fn step(lease: &Lease, expected: u64, to: u64) -> Step {
         to: Position(to),
         lease: lease.clone(),
         mode: Mode::Live,
+        retires: None,
     }
 }
 

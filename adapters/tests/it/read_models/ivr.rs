@@ -11,14 +11,17 @@ use domain::ivr::session::{
     EndCause, MenuEntered, SessionEnded, SessionEvent, SessionStarted, SessionStatus, Via,
 };
 use domain::ports::event_store::Expected;
+use domain::privacy::policy::{PolicyEvent, RetentionKind, RetentionRan};
 use domain::testing::ids::sequential;
 use domain::testing::ivr::{item, menu};
 use domain::wire::DomainEvent;
+use projections::analytics::{AnalyticsQueries, Range};
 use projections::ivr_menus::{IvrMenus, MenuQueries, MenuRow};
 use projections::ivr_sessions::{IvrSessions, SessionFilter, SessionQueries, SessionRow, SessionView};
 use projections::page::{Order, PageRequest};
 use projections::runner::rebuild;
 use projections::store::{Generation, ViewRows};
+use projections::tally::{Counted, Span};
 use projections::view::View;
 
 use super::{World, brisk, on_every_database};
@@ -26,6 +29,7 @@ use super::{World, brisk, on_every_database};
 on_every_database!(
     sessions_are_found_by_all_filters_at_once,
     sessions_that_ended_long_ago_are_kept_and_not_shown,
+    a_run_of_retention_takes_old_sessions_away_and_their_counts_stay,
     clients_never_see_each_others_menus_and_sessions,
     rebuilt_views_are_the_same_byte_for_byte,
 );
@@ -131,6 +135,28 @@ async fn sessions_that_ended_long_ago_are_kept_and_not_shown(world: World) {
     assert_eq!(found(&world, client(1), &all, at(99)).await, [2, 4, 6], "who is under way is shown");
     let one = async |n, since| world.views.ivr_session(client(1), session(n), since).await.unwrap().is_some();
     assert_eq!((one(1, at(13)).await, one(1, at(14)).await, one(2, at(99)).await), (true, false, true));
+}
+
+async fn a_run_of_retention_takes_old_sessions_away_and_their_counts_stay(world: World) {
+    history(&world).await;
+    let all = SessionFilter::default();
+    let range = Range { span: Span::Day, from: at(0) - Duration::from_secs(86_400 * 2), to: at(99) };
+    let counts = async || world.views.tallies(client(1), Counted::Ivr, range, None).await.unwrap();
+    let counted = counts().await;
+    assert!(!counted.is_empty());
+    let kind = RetentionKind::IvrSessions;
+    let ran = RetentionRan { run: sequential(1), kind, before: Some(at(16)), destroyed: 0, at: at(50) };
+    append(&world, 900, client(9), &kind.stream(), PolicyEvent::from(ran)).await;
+    // what comes to a session that is gone does not bring it back
+    append(&world, 901, client(1), &session(1).stream(), entered(60)).await;
+    world.catch_up().await;
+    // 1 and 3 ended in the hours 13 and 15
+    assert_eq!(found(&world, client(1), &all, at(0)).await, [2, 4, 5, 6]);
+    assert_eq!(counts().await[..counted.len()], counted);
+    let before = ViewRows::<SessionRow>::digest(&world.views, Generation(1)).await.unwrap();
+    let report = rebuild(&world.deps("operator"), &brisk(), IvrSessions::NAME, &mut |_| {}).await.unwrap();
+    assert!(report.difference.is_equal(), "{:?}", report.difference);
+    assert_eq!(ViewRows::<SessionRow>::digest(&world.views, Generation(2)).await.unwrap(), before);
 }
 
 async fn clients_never_see_each_others_menus_and_sessions(world: World) {

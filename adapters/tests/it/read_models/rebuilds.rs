@@ -78,7 +78,7 @@ async fn a_rebuild_repairs_and_reports_what_differed(world: World) {
     stray.view.id = call(999);
     let lease = world.views.acquire("bug", "bug", brisk().lease_ttl).await.unwrap().unwrap();
     let (generation, expected, to) = (checkpoint.generation, checkpoint.position, checkpoint.position);
-    let step = Step { projection: "calls", generation, expected, to, lease, mode: Mode::Live };
+    let step = Step { projection: "calls", generation, expected, to, lease, mode: Mode::Live, retires: None };
     ViewRows::<CallRow>::commit(&world.views, &step, &[&wrong, &stray], &[]).await.unwrap();
     assert_ne!(world.digests().await, right);
 

@@ -13,8 +13,8 @@ use crate::problem::{ApiError, Problem};
 /// List business actions.
 ///
 /// Who did what to what, from where and when, newest first unless asked otherwise; all filters hold at once. Entries
-/// older than `audit.retention_days` (a year by default) are not listed. Nothing is deleted: the events they are
-/// taken from stay in the log, and a longer retention shows them again.
+/// older than `audit.retention_days` (a year by default) are not listed, and taken away once a day; the events they are
+/// taken from stay in the log.
 #[utoipa::path(get, path = "/api/v1/audit/log", tag = "audit", operation_id = "listAuditLog",
     params(
         ("action" = Option<String>, Query, description = "One action, or several with commas: `API_KEY_CREATED`"),

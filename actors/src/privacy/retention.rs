@@ -1,0 +1,149 @@
+//! Ends what has had its time. When a run over rows is due stands in the log: a day after the last one.
+
+use std::time::Duration;
+
+use domain::envelope::{Actor, Position, StreamId, Time};
+use domain::ids::ClientId;
+use domain::ports::StoreUnavailable;
+use domain::privacy::policy::{PolicyCommand, PrivacyPolicy, RetentionKind, RetentionRan};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{PrivacyBench, PrivacyOptions};
+use crate::context::CommandContext;
+use crate::session::Session;
+
+/// Between two runs over rows of a kind.
+const PERIOD: Duration = Duration::from_secs(24 * 3600);
+/// Rows removed at a time.
+const PORTION: usize = 2_000;
+
+/// What of rows is kept for how long, and when each is looked at next.
+pub(super) struct Schedule {
+    rows: [(RetentionKind, Duration, Option<Time>); 3],
+    content: Time,
+}
+
+impl Schedule {
+    /// Everything may be due: the log knows better.
+    pub(super) fn new(options: &PrivacyOptions, now: Time) -> Self {
+        let rows = [
+            (RetentionKind::AuditLog, options.audit_retention),
+            (RetentionKind::WebhookAttempts, options.attempt_retention),
+            (RetentionKind::IvrSessions, options.session_retention),
+        ];
+        Self { rows: rows.map(|(kind, kept)| (kind, kept, None)), content: now }
+    }
+
+    /// Runs what is due; what fails is due again at the next look.
+    pub(super) async fn keep(
+        &mut self,
+        bench: &PrivacyBench,
+        options: &PrivacyOptions,
+        mine: &CancellationToken,
+    ) -> Result<(), StoreUnavailable> {
+        let clock = &bench.runtime.clock;
+        if clock.now() >= self.content {
+            self.content = clock.now() + options.retention;
+            end_content(bench).await?;
+        }
+        for (kind, kept, due) in &mut self.rows {
+            if due.is_none() {
+                *due = first_due(bench, *kind).await?;
+            }
+            let Some(at) = *due else { continue };
+            if clock.now() >= at && !mine.is_cancelled() {
+                // whatever comes of it, the log is asked again
+                *due = None;
+                run(bench, *kind, *kept, mine).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// When a kind is due by what the log says; nothing while it is empty.
+async fn first_due(bench: &PrivacyBench, kind: RetentionKind) -> Result<Option<Time>, StoreUnavailable> {
+    let mut session = Session::<PrivacyPolicy>::new(bench.runtime.clone(), kind.stream());
+    session.ensure_loaded().await.map_err(stuck)?;
+    if let Some(last) = session.state().ran_at() {
+        return Ok(Some(last + PERIOD));
+    }
+    let first = bench.runtime.store.read_all(Position::START, 1).await.map_err(stuck)?;
+    Ok(first.first().map(|first| first.recorded_at + PERIOD))
+}
+
+/// One run over rows, and its event.
+async fn run(
+    bench: &PrivacyBench,
+    kind: RetentionKind,
+    kept: Duration,
+    mine: &CancellationToken,
+) -> Result<(), StoreUnavailable> {
+    let at = bench.runtime.clock.now();
+    let before = at - kept;
+    let mut destroyed = 0;
+    if kind == RetentionKind::WebhookAttempts {
+        loop {
+            let removed = bench.deliveries.sweep(before, PORTION).await?;
+            destroyed += removed;
+            if removed == 0 {
+                break;
+            }
+            if mine.is_cancelled() {
+                // the next owner goes on
+                return Ok(());
+            }
+            // those who deliver must have their turn
+            tokio::task::yield_now().await;
+        }
+    }
+    let session = Session::new(bench.runtime.clone(), kind.stream());
+    note(bench, session, bench.operator, (kind, Some(before), destroyed), at).await
+}
+
+/// Ends content that is not kept; each run that ended something is an event, a client each.
+async fn end_content(bench: &PrivacyBench) -> Result<(), StoreUnavailable> {
+    for (client, destroyed) in bench.data.end_content().await? {
+        let stream = StreamId::new("retention", bench.runtime.ids.next());
+        let session = Session::on_new_stream(bench.runtime.clone(), stream);
+        note(
+            bench,
+            session,
+            client,
+            (RetentionKind::CallContent, None, destroyed),
+            bench.runtime.clock.now(),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+async fn note(
+    bench: &PrivacyBench,
+    mut session: Session<PrivacyPolicy>,
+    client: ClientId,
+    (kind, before, destroyed): (RetentionKind, Option<Time>, u64),
+    at: Time,
+) -> Result<(), StoreUnavailable> {
+    let run = bench.runtime.ids.next();
+    let ran = RetentionRan { run, kind, before, destroyed, at };
+    session.execute(&PolicyCommand::Ran(ran), &of_the_node(client, run), None).await.map_err(stuck)?;
+    Ok(())
+}
+
+fn stuck(error: impl std::fmt::Display) -> StoreUnavailable {
+    StoreUnavailable(error.to_string())
+}
+
+pub(super) fn of_the_node(client: ClientId, correlation_id: Uuid) -> CommandContext {
+    CommandContext {
+        client,
+        correlation_id,
+        causation_id: None,
+        actor: Actor::System("privacy".to_owned()),
+        request_id: None,
+        traceparent: None,
+        command_id: None,
+    }
+}
