@@ -32,7 +32,7 @@ const NO_LEG_PAUSE: Duration = Duration::from_millis(500);
 const MEASURE_EVERY: TimeDelta = TimeDelta::seconds(1);
 /// How long the webhook of a leg that is gone may still take, counted from when we asked: a node that was down has
 /// webhooks to catch up on.
-const GONE_PAUSE: Duration = Duration::from_secs(10);
+const GONE_PAUSE: Duration = Duration::from_secs(30);
 const CHECK_PAUSE: Duration = Duration::from_secs(30);
 /// After this many answers "still alive" (ten minutes) a leg is left to its other timers.
 const MAX_CHECKS: u32 = 20;

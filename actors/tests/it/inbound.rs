@@ -101,7 +101,7 @@ async fn a_call_whose_last_webhook_is_lost_ends_by_asking_the_carrier() {
     world.pass(Duration::from_secs(12)).await;
     let last = world.last(call).await;
     assert!(!matches!(last, CallEvent::Ended(_)), "asked once; its webhook may be on the way: {last:?}");
-    world.pass(Duration::from_secs(12)).await;
+    world.pass(Duration::from_secs(32)).await;
     let CallEvent::Ended(ended) = world.last(call).await else { panic!("not ended") };
     assert_eq!((ended.reason, ended.ended_by), (EndReason::ApiHangup, EndedBy::Operator));
 }
