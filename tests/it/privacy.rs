@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use adapters::telephony::fake_telnyx::CallScript;
+use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, Step};
 use adapters::testing::postgres::Cluster;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use tests::until::{SOON, until};
 use tests::webhook::{Leg, OUR_NUMBER, rfc3339, unix_now};
 use tests::world::World;
 
+use crate::cli::run::voxledger;
 use crate::crash::address_of;
 
 const PERSON: &str = "+12025550111";
@@ -164,25 +165,33 @@ async fn a_person_is_exported_then_erased_from_views_webhooks_and_every_file() -
     carrier.shutdown().await;
     check_views(&node.options).await?;
     assert_eq!(files_with(folder.path(), NAME)?, [] as [String; 0]);
+    // the history is as it was, and whole
+    voxledger(&["audit", "verify", "--views"], &node.options)?.succeeded().says("nothing is wrong");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_customer_is_erased_with_everybody_their_calls_were_with() -> Result<()> {
     let world = World::start().await?;
-    let order = json!({"to": PERSON, "metadata": {"customer_id": "c-4711", "note": NAME}});
+    let steps = vec![Step::Say("who is there".to_owned()), Step::HangUp];
+    world.carrier.set_callee(PERSON, CalleeScript::Answers { ring: Duration::ZERO, steps });
+    let order = json!({"to": PERSON, "record": true, "metadata": {"customer_id": "c-4711", "note": NAME}});
     let call = world.dial(order).await?;
     let menu = json!({"name": "Main", "prompt": "Hello.", "timeout_ms": 60_000});
     let menu = world.api.post("/api/v1/ivr/menus", menu).await?.data()?;
     let session = json!({"menu_id": menu["id"], "session_id": "c-4711"});
     let session = world.api.post("/api/v1/ivr/sessions", session).await?.data()?;
-    world
-        .call_when(text(&call, "id"), |call| !call["ended_at"].is_null() || call["status"] == "in_progress")
-        .await?;
+    world.call_when(text(&call, "id"), |call| call["recording_status"] == "available").await?;
+    let recording = format!("/api/v1/calls/{}/recording", text(&call, "id"));
+    let recording = world.api.get(&recording).await?.data()?;
+    let sound = async || anyhow::Ok(reqwest::get(text(&recording, "url")).await?.status().as_u16());
+    assert_eq!(sound().await?, 200);
     let receipt =
         done(&world.api, &ask(&world.api, "erase", json!({"customer_id": "c-4711"})).await?).await?;
     assert_eq!((&receipt["named_by"], &receipt["nothing_found"]), (&json!("customer_id"), &json!(false)));
     assert_eq!((&receipt["streams"]["call"], &receipt["streams"]["ivr_session"]), (&json!(1), &json!(1)));
+    assert_eq!((&receipt["recordings"], &receipt["recordings_left"]), (&json!(1), &json!(0)));
+    assert_eq!(sound().await?, 404, "the carrier has deleted it");
     let call = world.api.get(&format!("/api/v1/calls/{}", text(&call, "id"))).await?.data()?;
     assert_eq!((text(&call, "to"), &call["metadata"]), ("[erased]", &json!({})));
     let session = world.api.get(&format!("/api/v1/ivr/sessions/{}", text(&session, "id"))).await?.data()?;

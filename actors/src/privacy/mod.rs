@@ -2,6 +2,7 @@
 //! and runs retention when it is due. One node does so at a time, under a lease; a step that was cut off is done again,
 //! which does no harm.
 
+mod recordings;
 mod retention;
 mod saga;
 
@@ -12,6 +13,7 @@ use domain::ids::ClientId;
 use domain::ports::deliveries::DeliveryStore;
 use domain::ports::lease::Leases;
 use domain::ports::privacy::PersonalData;
+use domain::ports::telephony::Telephony;
 use tokio_util::sync::CancellationToken;
 
 pub use saga::{Begun, begin};
@@ -65,6 +67,8 @@ pub struct PrivacyBench {
     pub runtime: Runtime,
     /// Personal data, wherever it is.
     pub data: Arc<dyn PersonalData>,
+    /// Where recordings are.
+    pub telephony: Arc<dyn Telephony>,
     /// The client of who runs the node: runs over the rows of all clients stand in its history.
     pub operator: ClientId,
     /// Deliveries and their attempts.

@@ -13,6 +13,7 @@ use domain::privacy::job::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::recordings::Recordings;
 use super::retention::{Schedule, of_the_node};
 use super::{PrivacyBench, PrivacyOptions};
 use crate::context::CommandContext;
@@ -149,12 +150,15 @@ async fn work(bench: &PrivacyBench, options: PrivacyOptions, open: OpenJob) -> R
                     Position::START => bench.runtime.store.head().await.map_err(CommandError::from)?,
                     through => through,
                 };
+                let recordings =
+                    Recordings::delete(bench, open.client, &findings.recordings, asked.at).await?;
                 let cleaning = bench.data.clean(open.client, &findings, through).await?;
-                let recordings = findings.events.get("call.recording_saved").copied().unwrap_or_default();
                 let at = clock.now();
                 let (views, public_events, attempts) =
                     (cleaning.views, cleaning.public_events, cleaning.attempts);
-                let cleaned = CopiesCleaned { views, public_events, attempts, recordings, at };
+                let (recordings, recordings_left) = (recordings.deleted, recordings.left);
+                let cleaned =
+                    CopiesCleaned { views, public_events, attempts, recordings, recordings_left, at };
                 job.step(JobCommand::Cleaned(cleaned)).await?;
             }
             (JobStatus::Cleaned, _) | (JobStatus::Found, JobKind::Export) => {

@@ -16,7 +16,8 @@ use domain::origin::Origin;
 use domain::ports::StoreUnavailable;
 use domain::ports::event_store::Direction;
 use domain::ports::privacy::{Cleaning, Findings, OpenJob, PersonalData};
-use domain::privacy::job::{JobKind, NamedBy};
+use domain::ports::telephony::{CarrierError, RefusedBecause};
+use domain::privacy::job::{JobKind, NamedBy, PrivacyJobEvent};
 use domain::privacy::policy::{PolicyEvent, RetentionKind, RetentionRan};
 use domain::testing::clock::ManualClock;
 use domain::testing::ids::{SequentialIds, sequential};
@@ -26,7 +27,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::world::CLIENT;
+use crate::world::{CLIENT, ScriptedCarrier};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -90,7 +91,8 @@ impl PersonalData for Data {
         self.does("find").await;
         let events = BTreeMap::from([("call.received".to_owned(), 1)]);
         let streams = vec![StreamId::new("call", sequential(7))];
-        Ok(Findings { events, streams, values: 2, through: Position(1) })
+        let recordings = vec![sequential(21).to_string(), sequential(22).to_string()];
+        Ok(Findings { events, streams, values: 2, recordings, through: Position(1) })
     }
 
     async fn clean(&self, _: ClientId, _: &Findings, _: Position) -> Result<Cleaning, StoreUnavailable> {
@@ -119,6 +121,7 @@ impl PersonalData for Data {
 
 struct World {
     data: Arc<Data>,
+    carrier: Arc<ScriptedCarrier>,
     clock: Arc<ManualClock>,
     bench: PrivacyBench,
     node: Option<(JoinHandle<()>, CancellationToken)>,
@@ -130,6 +133,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let views = SqlViews::open_sqlite(&folder.path().join("views.db")).await.unwrap();
         let (data, clock) = (Arc::<Data>::default(), Arc::<ManualClock>::default());
+        let carrier = Arc::<ScriptedCarrier>::default();
         let bench = PrivacyBench {
             runtime: Runtime {
                 store: Arc::new(MemoryEventStore::new()),
@@ -139,11 +143,12 @@ impl World {
                 trace: TraceHooks::default(),
             },
             data: data.clone(),
+            telephony: carrier.clone(),
             operator: OPERATOR,
             deliveries: Arc::new(views),
             leases: Arc::new(MemoryWork::default()),
         };
-        let mut world = Self { data, clock, bench, node: None, _folder: folder };
+        let mut world = Self { data, carrier, clock, bench, node: None, _folder: folder };
         world.start();
         world
     }
@@ -242,6 +247,40 @@ async fn nothing_is_searched_before_every_node_has_forgotten_the_keys() {
     world.asks().await;
     world.until(Duration::from_secs(1), async || world.data.count("find") == 1).await;
     assert!((world.clock_now() - asked_at).to_std().unwrap() >= KEY_LIFE);
+}
+
+/// What the receipt says of recordings: deleted, and left with the carrier.
+async fn recordings_after(errors: impl IntoIterator<Item = CarrierError>) -> (u64, u64, usize) {
+    let world = World::new().await;
+    world.carrier.fails_next(errors);
+    world.asks().await;
+    world.until(Duration::from_secs(1), async || world.data.open.lock().unwrap().is_empty()).await;
+    let log = &world.bench.runtime.store;
+    let events = log.read_stream(&JOB.stream(), Version::NONE, Direction::Forwards, 50).await.unwrap();
+    let cleaned = events.iter().find_map(|event| {
+        match PrivacyJobEvent::decode(&event.event_type, event.schema, &event.payload).unwrap() {
+            PrivacyJobEvent::CopiesCleaned(cleaned) => Some(cleaned),
+            _ => None,
+        }
+    });
+    let cleaned = cleaned.unwrap();
+    (cleaned.recordings, cleaned.recordings_left, world.carrier.asked_names().len())
+}
+
+#[actix::test]
+async fn recordings_are_deleted_by_the_carrier_however_long_it_is_away_up_to_a_day() {
+    let away = || CarrierError::Unavailable { reason: "away".to_owned(), retry_after: None };
+    let refused = || CarrierError::Refused {
+        because: RefusedBecause::Settings,
+        status: 403,
+        code: "10010".to_owned(),
+        title: "no".to_owned(),
+    };
+    assert_eq!(recordings_after([]).await, (2, 0, 2));
+    assert_eq!(recordings_after([away(), away(), away()]).await, (2, 0, 5));
+    assert_eq!(recordings_after([refused()]).await, (1, 1, 2), "the receipt says what is left to do");
+    let (deleted, left, _) = recordings_after(std::iter::repeat_with(away).take(200_000)).await;
+    assert_eq!((deleted, left), (0, 2), "it is not waited for for ever");
 }
 
 impl World {

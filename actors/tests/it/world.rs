@@ -103,6 +103,11 @@ impl Telephony for ScriptedCarrier {
     async fn find_leg(&self, _: &LegTag) -> Result<Option<LegRef>, CarrierError> {
         Ok(self.lost_leg.lock().unwrap().clone())
     }
+
+    async fn delete_recording(&self, _: ClientId, recording_id: &str) -> Result<(), CarrierError> {
+        let id = recording_id.parse().unwrap_or_default();
+        self.answer("delete_recording", id)
+    }
 }
 
 /// A client's system that answers as it is told.

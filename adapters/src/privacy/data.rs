@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::aggregate::Aggregate as _;
+use domain::call::CallEvent;
 use domain::envelope::{Position, Recorded, StreamId, Time, Version};
 use domain::ids::{
     CallId, CarrierEventId, ClientId, ConversationId, DeliveryId, IvrSessionId, MenuId, NumberId,
@@ -96,6 +97,7 @@ impl DataEverywhere {
             *findings.events.entry(found.event.event_type.clone()).or_default() += 1;
             findings.values += found.values;
             streams.insert(found.event.stream.clone());
+            findings.recordings.extend(recording_of(&found.event));
             hit(found);
         });
         findings.through = through.await.map_err(of_read)?;
@@ -153,6 +155,14 @@ impl DataEverywhere {
             }
         }
         Ok(replaced + self.views.replace_attempts(&docs).await?)
+    }
+}
+
+/// The carrier's id of the recording an event tells of.
+fn recording_of(event: &Recorded) -> Option<String> {
+    match CallEvent::decode(&event.event_type, event.schema, &event.payload) {
+        Ok(CallEvent::RecordingSaved(saved)) => saved.recording_id,
+        _ => None,
     }
 }
 

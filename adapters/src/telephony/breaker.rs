@@ -207,6 +207,10 @@ impl<T: Telephony> Telephony for Guarded<T> {
     async fn find_leg(&self, tag: &LegTag) -> Result<Option<LegRef>, CarrierError> {
         self.guard(self.carrier.find_leg(tag)).await
     }
+
+    async fn delete_recording(&self, client: ClientId, recording_id: &str) -> Result<(), CarrierError> {
+        self.guard(self.carrier.delete_recording(client, recording_id)).await
+    }
 }
 
 #[cfg(test)]

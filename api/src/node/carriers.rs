@@ -131,6 +131,10 @@ impl Telephony for ClientCarriers {
     async fn find_leg(&self, tag: &LegTag) -> Result<Option<LegRef>, CarrierError> {
         self.of(tag.client).await?.find_leg(tag).await
     }
+
+    async fn delete_recording(&self, client: ClientId, recording_id: &str) -> Result<(), CarrierError> {
+        self.of(client).await?.delete_recording(client, recording_id).await
+    }
 }
 
 impl fmt::Debug for ClientCarriers {

@@ -83,4 +83,8 @@ impl Telephony for NoCarrier {
     async fn find_leg(&self, _: &LegTag) -> Result<Option<LegRef>, CarrierError> {
         Err(CarrierError::NotConfigured)
     }
+
+    async fn delete_recording(&self, _: ClientId, _: &str) -> Result<(), CarrierError> {
+        Err(CarrierError::NotConfigured)
+    }
 }

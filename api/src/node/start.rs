@@ -290,6 +290,7 @@ impl Node {
         let privacy = PrivacyBench {
             runtime: runtime.clone(),
             data: Arc::new(data),
+            telephony: carriers.clone(),
             operator: DEFAULT_CLIENT,
             deliveries: views.clone(),
             leases: views.clone(),

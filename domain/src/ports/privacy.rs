@@ -20,6 +20,8 @@ pub struct Findings {
     pub streams: Vec<StreamId>,
     /// Personal values.
     pub values: u64,
+    /// The carrier's ids of recordings of their calls.
+    pub recordings: Vec<String>,
     /// How far the log was searched.
     pub through: Position,
 }

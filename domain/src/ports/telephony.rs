@@ -169,4 +169,7 @@ pub trait Telephony: fmt::Debug + Send + Sync {
 
     /// Looks among the carrier's active calls for the leg with our tag: the answer to a lost dial.
     async fn find_leg(&self, tag: &LegTag) -> Result<Option<LegRef>, CarrierError>;
+
+    /// Deletes a recording of a client's for ever. One that is gone already is no error.
+    async fn delete_recording(&self, client: ClientId, recording_id: &str) -> Result<(), CarrierError>;
 }

@@ -485,6 +485,7 @@ pub fn privacy_job() -> Vec<PrivacyJobEvent> {
             public_events: 4,
             attempts: 1,
             recordings: 1,
+            recordings_left: 0,
             at: at(3),
         }
         .into(),

@@ -1,6 +1,6 @@
 //! The switchboard: which legs there are, and which commands are accepted.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,6 +41,8 @@ pub(super) struct Exchange {
     legs: Mutex<Legs>,
     dials: Mutex<Dials>,
     callees: Mutex<Callees>,
+    /// Ids of recordings that can be fetched.
+    recordings: Mutex<HashSet<String>>,
     next_leg: AtomicU64,
     busy: watch::Sender<usize>,
     closing: Closing,
@@ -131,6 +133,7 @@ impl Exchange {
             base: std::sync::OnceLock::new(),
             legs: Mutex::default(),
             callees: Mutex::default(),
+            recordings: Mutex::default(),
             next_leg: AtomicU64::new(0),
             busy: watch::Sender::new(0),
             closing,
@@ -220,6 +223,23 @@ impl Exchange {
 
     pub fn leg(&self, control_id: &str) -> Option<Arc<Leg>> {
         lock(&self.legs).by_control_id.get(control_id).cloned()
+    }
+
+    /// There is a recording.
+    pub fn keep_recording(&self, id: &str) {
+        lock(&self.recordings).insert(id.to_owned());
+    }
+
+    pub fn has_recording(&self, id: &str) -> bool {
+        lock(&self.recordings).contains(id)
+    }
+
+    /// `DELETE /recordings/{id}`.
+    pub fn delete_recording(&self, id: &str) -> Answer {
+        match lock(&self.recordings).remove(id) {
+            true => Answer::ok(json!({ "id": id, "record_type": "recording" })),
+            false => Answer::not_found(),
+        }
     }
 
     /// A page of legs alive after the leg with that number, and whether there are more.

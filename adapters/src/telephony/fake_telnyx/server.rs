@@ -10,7 +10,7 @@ use actix_web::dev::{Extensions, Server};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, ContentType};
 use actix_web::rt::time::timeout;
-use actix_web::web::{Bytes, Data, Path, PayloadConfig, Query, get, post, put, resource, route};
+use actix_web::web::{Bytes, Data, Path, PayloadConfig, Query, delete, get, post, put, resource, route};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -42,6 +42,7 @@ pub(super) fn serve(exchange: Arc<Exchange>, listener: TcpListener) -> std::io::
                 resource("/v2/calls/{id}/actions/{name}").route(post().to(command)).route(put().to(command)),
             )
             .route("/v2/connections/{id}/active_calls", get().to(active_calls))
+            .route("/v2/recordings/{id}", delete().to(delete_recording))
             .route("/recordings/{file}", get().to(recording))
             .default_service(route().to(|| async { plain(&Answer::not_found()) }))
     });
@@ -121,7 +122,17 @@ async fn active_calls(
     HttpResponse::Ok().json(body)
 }
 
-async fn recording(file: Path<String>) -> HttpResponse {
+async fn delete_recording(request: HttpRequest, exchange: Data<Exchange>, id: Path<String>) -> HttpResponse {
+    if let Err(answer) = admit(&request, &exchange) {
+        return plain(&answer);
+    }
+    plain(&exchange.delete_recording(&id))
+}
+
+async fn recording(exchange: Data<Exchange>, file: Path<String>) -> HttpResponse {
+    if !file.split('.').next().is_some_and(|id| exchange.has_recording(id)) {
+        return HttpResponse::NotFound().finish();
+    }
     if file.ends_with(".mp3") {
         // one silent MPEG-1 layer 3 frame: 32 kbit/s, 44.1 kHz, mono
         let mut frame = vec![0xff, 0xfb, 0x10, 0xc4];

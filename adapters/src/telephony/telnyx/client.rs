@@ -361,6 +361,18 @@ impl Telephony for TelnyxClient {
             retry_after: None,
         })
     }
+
+    async fn delete_recording(&self, _: ClientId, recording_id: &str) -> Result<(), CarrierError> {
+        match self.send(self.http.delete(self.url(&["recordings", recording_id]))).await {
+            Ok(response) => {
+                let _ = read(response).await; // to its end, so that the connection can be used again
+                Ok(())
+            }
+            Err(CarrierError::Gone { .. } | CarrierError::Refused { status: 404, .. }) => Ok(()),
+            // a second attempt at what was done finds nothing, which is as well
+            Err(error) => Err(harmless(error)),
+        }
+    }
 }
 
 #[derive(Deserialize)]

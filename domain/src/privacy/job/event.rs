@@ -117,6 +117,11 @@ pub struct DataFound {
     pub at: Time,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// See [`PrivacyJobEvent::CopiesCleaned`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CopiesCleaned {
@@ -126,8 +131,11 @@ pub struct CopiesCleaned {
     pub public_events: u64,
     /// Attempts of deliveries that were made anew.
     pub attempts: u64,
-    /// References to recordings that are gone.
+    /// Recordings the carrier has deleted, or had no more.
     pub recordings: u64,
+    /// Recordings the carrier has still, because it could not be told to delete them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub recordings_left: u64,
     /// When.
     #[serde(with = "micros")]
     pub at: Time,

@@ -34,6 +34,7 @@ fn cleaned() -> CopiesCleaned {
         public_events: 1,
         attempts: 0,
         recordings: 0,
+        recordings_left: 0,
         at: at(33),
     }
 }

@@ -151,6 +151,7 @@ impl Performance {
     pub(super) async fn save_recording(&mut self) {
         let Some(Recording { format, channels, since }) = self.recording.take() else { return };
         let id = self.exchange.names.uuid();
+        self.exchange.keep_recording(&id.to_string());
         let base = self.exchange.base.get().map_or("", String::as_str);
         let url = format!("{base}/recordings/{id}.{format}?X-Amz-Expires=600");
         let extra = json!({

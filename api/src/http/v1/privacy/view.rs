@@ -61,9 +61,13 @@ pub(crate) struct JobView {
     /// Answers to webhooks that were made anew.
     #[schema(required)]
     webhook_attempts: Option<u64>,
-    /// References to recordings that are gone. The sound itself is with the carrier.
+    /// Recordings the carrier was made to delete.
     #[schema(required)]
     recordings: Option<u64>,
+    /// Recordings that are still with the carrier, because for a day it could not be reached, or it refused: see to
+    /// those yourself.
+    #[schema(required)]
+    recordings_left: Option<u64>,
     /// Of an erasure: when backups that could bring a key back will have expired; only then it is final.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     final_at: Option<String>,
@@ -115,6 +119,7 @@ impl JobView {
             webhook_bodies: cleaned.map(|cleaned| cleaned.public_events),
             webhook_attempts: cleaned.map(|cleaned| cleaned.attempts),
             recordings: cleaned.map(|cleaned| cleaned.recordings),
+            recordings_left: cleaned.map(|cleaned| cleaned.recordings_left),
             final_at: shown(until(JobKind::Erase)),
             result_until: shown(until(JobKind::Export)),
         })
