@@ -90,6 +90,7 @@ impl Part {
             ],
             Part::Keys => migrations!["sqlite/keys":
                 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits", 4 "0004_subject_keys",
+                5 "0005_subject_key_indexes",
             ],
             Part::Seals => migrations!["sqlite/seals": 1 "0001_seals"],
         })
@@ -104,6 +105,7 @@ impl Part {
             ],
             Part::Keys => migrations!["postgres/keys":
                 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits", 4 "0004_subject_keys",
+                5 "0005_subject_key_indexes",
             ],
             Part::Seals => migrations!["postgres/seals": 1 "0001_seals"],
         })

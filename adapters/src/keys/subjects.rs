@@ -318,8 +318,11 @@ impl SubjectKeys {
     /// # Errors
     /// See [`VaultError`].
     pub async fn of(&self, client: ClientId, subject: SubjectId) -> Result<Vec<(Uuid, bool)>, VaultError> {
-        const OF: &str = "SELECT id, wrapped IS NULL FROM subject_keys WHERE client_id = $1 AND subject = $2 \
-                          ORDER BY created_at, id";
+        // two indexes: of those that are alive, and of those that are destroyed
+        const OF: &str = "SELECT id, gone FROM (SELECT id, created_at, false AS gone FROM subject_keys \
+            WHERE client_id = $1 AND subject = $2 AND wrapped IS NOT NULL UNION ALL \
+            SELECT id, created_at, true AS gone FROM subject_keys \
+            WHERE client_id = $1 AND subject = $2 AND wrapped IS NULL) AS keys ORDER BY created_at, id";
         let rows = on!(self.db(), pool => sqlx::query(OF).bind(client.0).bind(subject.0).fetch_all(pool).await
             .and_then(|rows| rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()));
         rows.map_err(|error| unavailable(error).into())
@@ -367,8 +370,9 @@ impl SubjectKeys {
         memory.alive.clear();
     }
 
-    /// 192 random bits.
-    pub(crate) fn nonce(&self) -> [u8; NONCE] {
+    /// Random bytes.
+    pub(crate) fn random<const BYTES: usize>(&self) -> [u8; BYTES] {
+        const { assert!(BYTES <= 32) };
         let random = self.0.vault.parts().3.secret();
         std::array::from_fn(|at| random[at])
     }

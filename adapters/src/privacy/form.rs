@@ -4,8 +4,8 @@
 //! 1 byte    the version: 1, or 2 for what is not kept, which no view opens
 //! 1 byte    n, how many keys (1 to 8)
 //! n × 16    ids of the keys
-//! 32        print of the key: a hash that no second key has (XChaCha20-Poly1305 alone does not commit to its key)
-//! 24        nonce, random
+//! 16        print of the key: a hash that no second key has (XChaCha20-Poly1305 alone does not commit to its key)
+//! 16        nonce, random; zeros make up the other 8 bytes of it
 //! rest      ciphertext and tag
 //! ```
 //!
@@ -26,8 +26,9 @@ use crate::keys::SubjectKey;
 
 const KEPT: u8 = 1;
 const PASSING: u8 = 2;
-const NONCE: usize = 24;
-const PRINT: usize = 32;
+/// Random bytes of a nonce: enough for 2⁴⁸ values of one key at a chance of a repeat below 2⁻³².
+pub(super) const NONCE: usize = 16;
+const PRINT: usize = 16;
 const TAG: usize = 16;
 /// The most keys a value is sealed under.
 pub(super) const MOST_KEYS: usize = 8;
@@ -110,7 +111,7 @@ impl<'a> Sealed<'a> {
         into.extend(self.text);
         place.bind(bound, self.version, path, self.ids);
         let cipher = XChaCha20Poly1305::new(&key.into());
-        let (nonce, tag) = (XNonce::from(*self.nonce), Tag::from(*self.tag));
+        let (nonce, tag) = (whole(self.nonce), Tag::from(*self.tag));
         let opened = cipher.decrypt_in_place_detached(&nonce, bound, &mut into[at..], &tag).is_ok();
         if !opened {
             into.truncate(at);
@@ -144,7 +145,7 @@ pub(super) fn seal(
     let text_at = into.len();
     into.extend(plain);
     let cipher = XChaCha20Poly1305::new(&key.into());
-    let sealed = cipher.encrypt_in_place_detached(&XNonce::from(nonce), &bound, &mut into[text_at..]);
+    let sealed = cipher.encrypt_in_place_detached(&whole(&nonce), &bound, &mut into[text_at..]);
     sealed.map(|tag| into.extend(tag)).is_ok()
 }
 
@@ -153,10 +154,18 @@ pub(super) const fn sealed_len(keys: usize, plain: usize) -> usize {
     2 + 16 * keys + PRINT + NONCE + plain + TAG
 }
 
-/// One key of several: it is gone when one of them is.
-fn united(keys: &[Arc<SubjectKey>]) -> ([u8; 32], [u8; 32]) {
+/// The nonce as the cipher takes it.
+fn whole(random: &[u8; NONCE]) -> XNonce {
+    let mut nonce = [0; 24];
+    nonce[..NONCE].copy_from_slice(random);
+    XNonce::from(nonce)
+}
+
+/// One key of several, and its print: it is gone when one of them is.
+fn united(keys: &[Arc<SubjectKey>]) -> ([u8; 32], [u8; PRINT]) {
+    let short = |print: &[u8; 32]| std::array::from_fn(|at| print[at]);
     if let [key] = keys {
-        return (key.seals, key.print);
+        return (key.seals, short(&key.print));
     }
     let hash = |purpose: &str, part: fn(&SubjectKey) -> &[u8; 32]| -> [u8; 32] {
         let hash = Sha256::new().chain_update(purpose).chain_update([0]);
@@ -164,7 +173,7 @@ fn united(keys: &[Arc<SubjectKey>]) -> ([u8; 32], [u8; 32]) {
     };
     (
         hash("voxledger subject keys seal", |key| &key.seals),
-        hash("voxledger subject keys print", |key| &key.print),
+        short(&hash("voxledger subject keys print", |key| &key.print)),
     )
 }
 

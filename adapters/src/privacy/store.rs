@@ -180,7 +180,7 @@ impl PrivateLog {
             payload.extend(Form::Sealed.head());
             write_bytes(&mut payload, sealed_len(keys.len(), found.value.len()));
             let value = &plain[found.value.clone()];
-            if !seal(&mut payload, keys, self.keys.nonce(), &place, (&found.path, *passing), value) {
+            if !seal(&mut payload, keys, self.keys.random(), &place, (&found.path, *passing), value) {
                 return Err(SealError::Refused("a personal value is too large to be sealed"));
             }
             at = found.whole.end;
