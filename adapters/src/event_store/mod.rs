@@ -10,6 +10,7 @@ mod judge;
 mod memory;
 mod postgres;
 mod prepare;
+mod recent;
 mod sqlite;
 mod tail;
 mod versions;
@@ -21,6 +22,7 @@ mod stumbling;
 pub use engine::{EventLog, Target};
 pub use memory::MemoryEventStore;
 pub use postgres::PostgresEventStore;
+pub use recent::RecentEvents;
 pub use sqlite::{SqliteEventStore, SqliteSettings, sqlite_library};
 pub use writer::WriterLimits;
 

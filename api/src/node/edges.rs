@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use adapters::clock::SystemClock;
 use adapters::database::Database;
-use adapters::event_store::{EventLog, Target, WriterLimits};
+use adapters::event_store::{EventLog, RecentEvents, Target, WriterLimits};
 use adapters::ids::RandomIds;
 use adapters::ivr_webhook::HttpStepWebhooks;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
@@ -17,6 +17,7 @@ use adapters::telephony::telnyx::{ApiKey, TelnyxClient, TelnyxConfig};
 use adapters::webhooks::{Guard, HttpSender, SenderConfig, SystemLookup};
 use anyhow::Context as _;
 use domain::ports::clock::Clock;
+use domain::ports::event_store::EventStore;
 use domain::ports::ids::Ids;
 use domain::ports::ivr_webhook::StepWebhooks;
 use domain::ports::seals::Witness;
@@ -80,7 +81,8 @@ impl Edges {
         let ids: Arc<dyn Ids> = Arc::new(RandomIds);
         let (keys, vault) = open_vault(config, &clock, &ids).await?;
         let views = open_views(config, &vault).await?;
-        let private = private_log(config, &log, &vault);
+        // a node has many followers
+        let private = private_log(config, Arc::new(RecentEvents::new(log.store())), &vault);
         let (vault, webhooks) = (Arc::new(vault), Arc::new(webhooks));
         let step_webhooks = Arc::new(HttpStepWebhooks::new(guard.clone()).context("cannot set up TLS")?);
         Ok(Self {
@@ -140,12 +142,12 @@ pub(crate) async fn open_private(
     }
     let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
     let (_, vault) = open_vault(config, &clock, &ids).await?;
-    Ok((private_log(config, log, &vault), vault))
+    Ok((private_log(config, log.store(), &vault), vault))
 }
 
-fn private_log(config: &Config, log: &EventLog, vault: &KeyVault) -> PrivateLog {
+fn private_log(config: &Config, log: Arc<dyn EventStore>, vault: &KeyVault) -> PrivateLog {
     let keys = vault.subject_keys(config.privacy.key_life());
-    PrivateLog::new(log.store(), keys).keeping(config.privacy.call_content)
+    PrivateLog::new(log, keys).keeping(config.privacy.call_content)
 }
 
 /// Opens the views.

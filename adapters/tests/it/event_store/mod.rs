@@ -5,6 +5,7 @@ mod nodes;
 mod outages;
 mod postgres;
 mod private;
+mod recent;
 mod sqlite;
 
 use adapters::database::{Database, Part, migrate_down, migrate_up, migration_status};

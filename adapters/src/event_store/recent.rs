@@ -1,0 +1,160 @@
+//! The newest events at hand: of all who follow the log, one asks the engine.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use domain::envelope::{NewEvent, Position, Recorded, StreamId, Version};
+use domain::ports::event_store::{AppendError, Appended, Direction, EventStore, Expected, ReadError};
+
+/// Events kept, and their bytes: what a follower that keeps up is behind, several times over.
+const MOST_EVENTS: usize = 4_096;
+const MOST_BYTES: usize = 8 << 20;
+/// Read at once at the end of the log, for everybody.
+const PAGE: usize = 1_000;
+
+/// Any engine's log; readers at its end share what is read there.
+///
+/// A node has a dozen followers. Events never change, so that each of them may read what another one has read a moment
+/// ago. Readers of older events go to the engine.
+#[derive(Debug)]
+pub struct RecentEvents {
+    inner: Arc<dyn EventStore>,
+    known: Mutex<Option<Known>>,
+    /// Held by whoever asks the engine for what comes after the newest event known.
+    asking: tokio::sync::Mutex<()>,
+}
+
+/// A stretch of the log without a gap.
+#[derive(Debug)]
+struct Known {
+    /// The newest event, though it may not be kept.
+    last: Position,
+    events: VecDeque<Recorded>,
+    bytes: usize,
+}
+
+fn size(event: &Recorded) -> usize {
+    event.payload.len() + event.metadata.len()
+}
+
+impl Known {
+    fn up_to(last: Position) -> Self {
+        Self { last, events: VecDeque::new(), bytes: 0 }
+    }
+
+    /// What follows on `after`, if it is kept.
+    fn after(&self, after: Position, limit: usize) -> Option<Vec<Recorded>> {
+        let first = self.events.front()?.position;
+        let from = (after.0 + 1).checked_sub(first.0)?;
+        let found: Vec<_> = self
+            .events
+            .range(usize::try_from(from).ok()?.min(self.events.len())..)
+            .take(limit)
+            .cloned()
+            .collect();
+        (!found.is_empty()).then_some(found)
+    }
+
+    /// Takes what goes on from the newest event; what begins beyond it is where the log goes on from now.
+    fn take(&mut self, events: &[Recorded]) {
+        if events.first().is_some_and(|first| first.position.0 > self.last.0 + 1) {
+            self.events.clear();
+            self.bytes = 0;
+        }
+        for event in events.iter().filter(|event| event.position > self.last) {
+            self.bytes += size(event);
+            self.events.push_back(event.clone());
+        }
+        self.last = self.events.back().map_or(self.last, |event| event.position);
+        while self.events.len() > MOST_EVENTS || self.bytes > MOST_BYTES {
+            let Some(oldest) = self.events.pop_front() else { break };
+            self.bytes -= size(&oldest);
+        }
+    }
+}
+
+impl RecentEvents {
+    /// Stands before `inner`.
+    #[must_use]
+    pub fn new(inner: Arc<dyn EventStore>) -> Self {
+        Self { inner, known: Mutex::default(), asking: tokio::sync::Mutex::default() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is kept after a position; else whether the position is the end as far as it is known.
+    fn look(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, bool> {
+        let known = self.known();
+        let Some(known) = &*known else { return Err(true) };
+        known.after(after, limit).ok_or(after >= known.last)
+    }
+
+    /// Reads at the end of the log, for all who wait there.
+    async fn ask(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
+        let _turn = self.asking.lock().await;
+        if self.known().is_none() {
+            let head = self.inner.head().await?;
+            self.known().get_or_insert_with(|| Known::up_to(head));
+        }
+        match self.look(after, limit) {
+            Ok(events) => return Ok(events),
+            Err(false) => return self.inner.read_all(after, limit).await,
+            Err(true) => {}
+        }
+        let mut events = self.inner.read_all(after, limit.max(PAGE)).await?;
+        if let Some(known) = &mut *self.known() {
+            known.take(&events);
+        }
+        events.truncate(limit);
+        Ok(events)
+    }
+}
+
+#[async_trait]
+impl EventStore for RecentEvents {
+    async fn append(
+        &self,
+        stream: &StreamId,
+        expected: Expected,
+        events: Vec<NewEvent>,
+    ) -> Result<Appended, AppendError> {
+        self.inner.append(stream, expected, events).await
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &StreamId,
+        from: Version,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, ReadError> {
+        self.inner.read_stream(stream, from, direction, limit).await
+    }
+
+    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
+        match self.look(after, limit) {
+            Ok(events) => Ok(events),
+            Err(true) if limit > 0 => self.ask(after, limit).await,
+            Err(_) => self.inner.read_all(after, limit).await,
+        }
+    }
+
+    async fn head(&self) -> Result<Position, ReadError> {
+        self.inner.head().await
+    }
+
+    async fn wait_past(&self, after: Position) {
+        self.inner.wait_past(after).await;
+    }
+
+    fn for_reader_of(&self, types: &'static [&'static str]) -> Option<Arc<dyn EventStore>> {
+        self.inner.for_reader_of(types)
+    }
+
+    fn engine(&self) -> &'static str {
+        self.inner.engine()
+    }
+}
