@@ -8,10 +8,6 @@ use api::cli::{
 };
 use clap::Parser as _;
 
-/// A webhook is some hundred short-lived allocations, made on one thread and freed on another.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
