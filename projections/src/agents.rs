@@ -183,6 +183,7 @@ pub struct Agents;
 impl View for Agents {
     const NAME: &'static str = "agents";
     const FOLDS: bool = true;
+    const PERSONAL: Option<&'static [&'static str]> = Some(&[]);
     type Row = AgentRow;
     type Fact = AgentEvent;
 

@@ -122,6 +122,7 @@ pub struct Tools;
 impl View for Tools {
     const NAME: &'static str = "tools";
     const FOLDS: bool = true;
+    const PERSONAL: Option<&'static [&'static str]> = Some(&[]);
     type Row = ToolRow;
     type Fact = ToolEvent;
 

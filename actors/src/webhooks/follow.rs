@@ -113,7 +113,9 @@ async fn keep_following(
     // attempts that are recorded and not read yet must not be made again
     let head = bench.runtime.store.head().await?;
     let mut ready = false;
-    let mut log = Subscription::new(bench.runtime.store.clone(), at, BATCH);
+    let store = &bench.runtime.store;
+    let told = bench.public.personal().and_then(|types| store.for_reader_of(types));
+    let mut log = Subscription::new(told.unwrap_or_else(|| store.clone()), at, BATCH);
     loop {
         if !ready && at >= head {
             ready = true;

@@ -45,6 +45,11 @@ pub trait PublicEvents: fmt::Debug + Send + Sync {
     /// # Errors
     /// See [`PublishError`].
     async fn of(&self, facts: &[Recorded]) -> Result<Vec<PublicEvent>, PublishError>;
+
+    /// The types of facts whose personal data is told, or kept of deliveries; `None` for all.
+    fn personal(&self) -> Option<&'static [&'static str]> {
+        None
+    }
 }
 
 /// A request to an endpoint: a POST.

@@ -124,6 +124,7 @@ pub struct Endpoints;
 impl View for Endpoints {
     const NAME: &'static str = "webhook_endpoints";
     const FOLDS: bool = true;
+    const PERSONAL: Option<&'static [&'static str]> = Some(&[]);
     type Row = EndpointRow;
     type Fact = EndpointFact;
 

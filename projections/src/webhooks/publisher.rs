@@ -52,6 +52,26 @@ impl Publisher {
     }
 }
 
+/// What calls, sessions and conversations show, what is told of a tool that was used, and what endpoints answered: most
+/// of all not the carrier's webhooks in full.
+const PERSONAL: &[&str] = &[
+    "call.received",
+    "call.leg_identified",
+    "call.queued",
+    "call.recording_saved",
+    "call.metadata_changed",
+    "ivr_session.started",
+    "ivr_session.collected",
+    "ivr_session.ended",
+    "conversation.started",
+    "conversation.message_added",
+    "conversation.turn_completed",
+    "conversation.tools_called",
+    "conversation.function_executed",
+    "conversation.summarised",
+    "delivery.attempted",
+];
+
 #[async_trait]
 impl PublicEvents for Publisher {
     async fn of(&self, facts: &[Recorded]) -> Result<Vec<PublicEvent>, PublishError> {
@@ -60,5 +80,9 @@ impl PublicEvents for Publisher {
             told.extend(self.of_one(fact).await?);
         }
         Ok(told)
+    }
+
+    fn personal(&self) -> Option<&'static [&'static str]> {
+        Some(PERSONAL)
     }
 }
