@@ -15,7 +15,7 @@ use actors::sealer::{Prover, SealBench, SealOptions};
 use actors::{Runtime, TraceHooks};
 use adapters::clock::SystemClock;
 use adapters::database::Database;
-use adapters::event_store::{SqliteEventStore, SqliteSettings};
+use adapters::event_store::{RecentEvents, SqliteEventStore, SqliteSettings};
 use adapters::ids::RandomIds;
 use adapters::read_models::SqlViews;
 use adapters::seals::SealsDb;
@@ -23,7 +23,7 @@ use adapters::testing::call_lives::append_lives;
 use domain::envelope::{Metadata, NewEvent, Position, StreamId, Time, Version};
 use domain::ids::ClientId;
 use domain::merkle::{Entry, NoteSigner, TileEdge, log_id, origin, verify_inclusion};
-use domain::ports::event_store::{EventStore, Expected};
+use domain::ports::event_store::{EventStore, Expected, Subscription};
 use domain::ports::ids::Ids;
 use domain::ports::seals::{Head, SealStore};
 use hdrhistogram::Histogram;
@@ -158,12 +158,15 @@ async fn sealing() {
     println!("sealing costs         {:>9.1} % (pair by pair: {})", median(&ratios), tenths(&ratios));
 }
 
-/// Events a second that 64 writers get onto a fresh log.
+/// Events a second that 64 writers get onto a fresh log. As in a node, somebody follows it besides, and what one
+/// follower reads the others need not.
 async fn appends(sealed: bool) -> f64 {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.db");
     let store = Arc::new(SqliteEventStore::open(&path, &SqliteSettings::default()).await.unwrap());
-    let log: Arc<dyn EventStore> = store.clone();
+    let log: Arc<dyn EventStore> = Arc::new(RecentEvents::new(store.clone()));
+    let mut reader = Subscription::new(log.clone(), Position::START, 1_000);
+    let reader = tokio::spawn(async move { while reader.next().await.is_ok() {} });
     let stop = CancellationToken::new();
     let mut sealer = None;
     let seals = SealsDb::open(&Database::Sqlite(folder.path().join("events.seals.db"))).await.unwrap();
@@ -190,6 +193,7 @@ async fn appends(sealed: bool) -> f64 {
         count += writer.await.unwrap();
     }
     let rate = count as f64 / began.elapsed().as_secs_f64();
+    reader.abort();
     if let Some(sealer) = sealer {
         let head = log.head().await.unwrap().0;
         let (ended, mut size) = (Instant::now(), 0);
