@@ -470,6 +470,7 @@ fn stored(state: &Conversation, turn: MessageId) -> Piece {
             finish: domain::conversation::Finish::Stop,
             passed_over: vec![],
             call: None,
+            tell_at: None,
             at: domain::envelope::Time::UNIX_EPOCH,
         };
         return Piece::Message(Box::new(Answer { completed, usage: Usage::default(), position: None }));

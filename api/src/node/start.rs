@@ -219,9 +219,10 @@ impl Node {
             calls: calls.clone(),
             sessions: sessions.clone(),
             webhooks: edges.step_webhooks,
+            agents: directories.agents.clone(),
         };
-        let inbox =
-            CarrierInbox::new(runtime.clone(), calls.clone(), directories.numbers.clone(), DEFAULT_CLIENT);
+        let (numbers, agents) = (directories.numbers.clone(), directories.agents.clone());
+        let inbox = CarrierInbox::new(runtime.clone(), calls.clone(), numbers, agents, DEFAULT_CLIENT);
         let carriers =
             ClientCarriers::new(runtime.clone(), edges.vault.clone(), edges.telephony, edges.telnyx);
         let carriers = Arc::new(carriers);

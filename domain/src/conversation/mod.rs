@@ -25,7 +25,8 @@ mod state;
 mod tests;
 
 pub use command::{
-    Completed, ConversationCommand, ConversationRefusal, Executed, MAX_CONTENT, MAX_METADATA, Said, ToolRound,
+    Completed, ConversationCommand, ConversationRefusal, Executed, MAX_CONTENT, MAX_METADATA, Said,
+    ToolRound, UPDATES_APART,
 };
 pub use event::*;
 pub use prompt::Prompt;

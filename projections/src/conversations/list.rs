@@ -204,6 +204,7 @@ fn take(row: &mut ConversationRow, fact: ConversationEvent) {
         ConversationEvent::Started(_)
         | ConversationEvent::TurnFailed(_)
         | ConversationEvent::TurnCancelled(_)
+        | ConversationEvent::UpdatesTold(_)
         | ConversationEvent::Summarised(_) => {}
     }
 }

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::Runtime;
+use actors::conversation::{DefaultAgents, KnownAgent};
 use actors::directory::{KnownNumber, NumberDirectory};
 use actors::ivr::MenuLibrary;
 use domain::envelope::Position;
 use domain::ports::StoreUnavailable;
 use domain::ports::event_store::Subscription;
 use projections::Queries;
+use projections::agents::AgentEntry;
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::identity::Identity;
@@ -27,6 +29,7 @@ const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
 pub(super) struct Directories {
     pub(super) numbers: Arc<NumberDirectory>,
     pub(super) menus: Arc<MenuLibrary>,
+    pub(super) agents: Arc<DefaultAgents>,
     pub(super) identity: Arc<Identity>,
     gate: Arc<Gate>,
 }
@@ -55,6 +58,9 @@ impl Directories {
             },
         )
         .await?;
+        let agents = DefaultAgents::default();
+        let page = async |after| views.agent_directory(after, PAGE).await;
+        each(page, |entry| entry.id, |entry| agents.insert(known(&entry))).await?;
         let identity = Identity::new(runtime.clock.clone());
         let page = async |after| views.api_key_directory(after, PAGE).await;
         each(
@@ -85,7 +91,7 @@ impl Directories {
         each(page, |count| count.client, |count| gate.insert_count(count)).await?;
         gate.measure_storage(views).await?;
         let numbers = Arc::new(NumberDirectory::new(numbers, position));
-        Ok(Self { numbers, menus, identity: Arc::new(identity), gate })
+        Ok(Self { numbers, menus, agents: Arc::new(agents), identity: Arc::new(identity), gate })
     }
 
     /// Follows the log from `after` until `stop`.
@@ -101,6 +107,7 @@ impl Directories {
                     self.identity.apply(&events);
                     self.gate.apply(&events);
                     self.menus.apply(&events);
+                    self.agents.apply(&events);
                     self.numbers.apply(&events);
                 }
                 Err(error) => {
@@ -120,6 +127,11 @@ impl Directories {
         // the directory outlives every request, so its end needs no answer
         let _ = self.numbers.position().wait_for(|known| *known >= position).await;
     }
+}
+
+fn known(entry: &AgentEntry) -> KnownAgent {
+    let AgentEntry { id, client, deployed_at, created_at } = *entry;
+    KnownAgent { id, client, deployed_at, created_at }
 }
 
 /// Does something with every row of a view, a page after the other.
