@@ -16,13 +16,19 @@ use crate::ids::{ConversationId, MessageId};
 type Facts = Vec<ConversationEvent>;
 type Decision = Result<Facts, ConversationRefusal>;
 
-fn check_content(said: &Said) -> Result<(), ConversationRefusal> {
-    let fault = |detail| Err(ConversationRefusal::Invalid("content", detail));
-    match said.content.reveal() {
-        Some(text) if text.len() > MAX_CONTENT => fault("must be at most 64 KiB"),
-        Some(text) if text.trim().is_empty() => fault("must not be empty"),
-        _ => Ok(()),
+/// What is wrong with a message, if anything.
+#[must_use]
+pub fn content_fault(text: &str) -> Option<&'static str> {
+    match text {
+        text if text.len() > MAX_CONTENT => Some("must be at most 64 KiB"),
+        text if text.trim().is_empty() => Some("must not be empty"),
+        _ => None,
     }
+}
+
+fn check_content(said: &Said) -> Result<(), ConversationRefusal> {
+    let fault = said.content.reveal().and_then(|text| content_fault(text));
+    fault.map_or(Ok(()), |detail| Err(ConversationRefusal::Invalid("content", detail)))
 }
 
 fn check_start(started: &ConversationStarted) -> Result<(), ConversationRefusal> {

@@ -87,6 +87,7 @@ fn facts(n: u64) -> Vec<ConversationEvent> {
             finish: Finish::Stop,
             passed_over: vec![],
             call: None,
+            tell_at: None,
             at: at(n),
         };
         facts.push(completed.into());

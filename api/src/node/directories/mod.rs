@@ -11,11 +11,13 @@ use actors::Runtime;
 use actors::conversation::{DefaultAgents, KnownAgent};
 use actors::directory::{KnownNumber, NumberDirectory};
 use actors::ivr::MenuLibrary;
-use domain::envelope::Position;
+use domain::envelope::{Position, Recorded};
+use domain::ids::PrivacyJobId;
 use domain::ports::StoreUnavailable;
 use domain::ports::event_store::Subscription;
 use projections::Queries;
 use projections::agents::AgentEntry;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::identity::Identity;
@@ -31,6 +33,8 @@ pub(super) struct Directories {
     pub(super) menus: Arc<MenuLibrary>,
     pub(super) agents: Arc<DefaultAgents>,
     pub(super) identity: Arc<Identity>,
+    /// The newest event of an erasure or an export.
+    pub(super) erasures: watch::Sender<Position>,
     gate: Arc<Gate>,
 }
 
@@ -90,8 +94,9 @@ impl Directories {
         let page = async |after| views.calls_placed(today, after, PAGE).await;
         each(page, |count| count.client, |count| gate.insert_count(count)).await?;
         gate.measure_storage(views).await?;
+        let erasures = watch::Sender::new(position);
         let numbers = Arc::new(NumberDirectory::new(numbers, position));
-        Ok(Self { numbers, menus, agents: Arc::new(agents), identity: Arc::new(identity), gate })
+        Ok(Self { numbers, menus, agents: Arc::new(agents), identity: Arc::new(identity), erasures, gate })
     }
 
     /// Follows the log from `after` until `stop`.
@@ -108,6 +113,10 @@ impl Directories {
                     self.gate.apply(&events);
                     self.menus.apply(&events);
                     self.agents.apply(&events);
+                    let of_job = |event: &&Recorded| event.stream.category() == PrivacyJobId::CATEGORY;
+                    if let Some(event) = events.iter().rfind(of_job) {
+                        self.erasures.send_replace(event.position);
+                    }
                     self.numbers.apply(&events);
                 }
                 Err(error) => {
