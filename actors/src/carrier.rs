@@ -4,11 +4,12 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::call::report::{CarrierReport, LegRef, LegRole};
-use domain::call::{CallCommand, CallRefusal};
+use domain::call::{CallCommand, CallRefusal, Routing};
 use domain::carrier_event::InboxReceived;
 use domain::envelope::{Actor, NewEvent, StreamId, Time, Version};
 use domain::ids::{CallId, CarrierEventId, ClientId, LegId};
 use domain::leg::{LegBound, LegEvent};
+use domain::number::Route;
 use domain::ports::event_store::{AppendError, Direction, Expected};
 use domain::wire::DomainEvent;
 use lru::LruCache;
@@ -16,6 +17,7 @@ use serde_bytes::ByteBuf;
 
 use crate::call::Calls;
 use crate::context::CommandContext;
+use crate::conversation::DefaultAgents;
 use crate::directory::NumberDirectory;
 use crate::runtime::Runtime;
 use crate::session::{CommandError, Receipt};
@@ -43,6 +45,7 @@ pub struct CarrierInbox {
     runtime: Runtime,
     calls: Calls,
     numbers: Arc<NumberDirectory>,
+    agents: Arc<DefaultAgents>,
     default_client: ClientId,
     bound: Arc<Mutex<LruCache<LegId, LegBound>>>,
 }
@@ -51,16 +54,18 @@ pub struct CarrierInbox {
 const REMEMBERED_LEGS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(65_535);
 
 impl CarrierInbox {
-    /// An inbox; calls to numbers that are nobody's go to `default_client`.
+    /// An inbox; calls to numbers that are nobody's go to `default_client`, those to an agent that is not named to the
+    /// client's default one.
     #[must_use]
     pub fn new(
         runtime: Runtime,
         calls: Calls,
         numbers: Arc<NumberDirectory>,
+        agents: Arc<DefaultAgents>,
         default_client: ClientId,
     ) -> Self {
         let bound = Arc::new(Mutex::new(LruCache::new(REMEMBERED_LEGS)));
-        Self { runtime, calls, numbers, default_client, bound }
+        Self { runtime, calls, numbers, agents, default_client, bound }
     }
 
     /// Takes a webhook about a leg. `Receipt::position` is `None` for one taken before. `account` is the client whose
@@ -90,7 +95,10 @@ impl CarrierInbox {
         if !may_tell_of(bound.client) {
             return Err(CommandError::OtherClient);
         }
-        let routing = found.filter(|(client, _)| *client == bound.client).map(|(_, routing)| routing);
+        let mut routing = found.filter(|(client, _)| *client == bound.client).map(|(_, routing)| routing);
+        if let Some(Routing { route: Route::Agent { id: id @ None }, .. }) = &mut routing {
+            *id = self.agents.of(bound.client);
+        }
         let context = CommandContext {
             client: bound.client,
             correlation_id: bound.call.0,

@@ -79,6 +79,10 @@ pub struct AgentView {
     /// What it says first on a call.
     #[schema(required)]
     pub greeting: Option<String>,
+    /// What it says on a call when no model can answer; `null`: that it is sorry.
+    #[serde(default)]
+    #[schema(required)]
+    pub apology: Option<String>,
     /// The voice it speaks with.
     #[schema(required)]
     pub voice_id: Option<String>,
@@ -118,6 +122,7 @@ impl AgentView {
             max_tokens: None,
             tools: vec![],
             greeting: None,
+            apology: None,
             voice_id: None,
             fallback: vec![],
             status: "draft".to_owned(),
@@ -140,6 +145,7 @@ impl AgentView {
         self.max_tokens = terms.max_tokens;
         self.tools = terms.tools.iter().copied().map(ToolRef).collect();
         self.greeting.clone_from(&terms.greeting);
+        self.apology.clone_from(&terms.apology);
         self.voice_id.clone_from(&terms.voice_id);
         self.fallback = terms.fallback.iter().map(ModelView::from).collect();
     }
@@ -219,6 +225,19 @@ impl View for Agents {
     }
 }
 
+/// An agent as far as it may talk where none is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentEntry {
+    /// Which.
+    pub id: AgentId,
+    /// Whose.
+    pub client: ClientId,
+    /// When a version last went live.
+    pub deployed_at: Option<Time>,
+    /// When it was created.
+    pub created_at: Time,
+}
+
 /// Reads of agents. None of them ever answers with another client's.
 #[async_trait]
 pub trait AgentQueries: Send + Sync {
@@ -227,4 +246,11 @@ pub trait AgentQueries: Send + Sync {
 
     /// A page of [agents](AgentView), by `created_at` and id.
     async fn agents(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable>;
+
+    /// Up to `limit` agents of all clients, by id, after `after`: to fill a directory in memory.
+    async fn agent_directory(
+        &self,
+        after: Option<AgentId>,
+        limit: u32,
+    ) -> Result<Vec<AgentEntry>, StoreUnavailable>;
 }

@@ -1,7 +1,7 @@
 //! Talking with agents: what the platform adds to a first token, how fast messages are kept, how fast they are listed.
 //!
-//! `cargo bench -p tests --bench conversations [-- tokens|saved|listed]`, after `cargo build --release -p api`. The
-//! model's server, the clients and the node share the machine.
+//! `cargo bench -p tests --bench conversations [-- tokens|saved|listed|small]`, after `cargo build --release -p api`; `small`
+//! only shows that it runs. The model's server, the clients and the node share the machine.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that fails panics")]
 
@@ -28,26 +28,37 @@ use tests::server::{Server, ServerOptions};
 use tests::sse::Stream;
 use uuid::Uuid;
 
-/// Streams at the same time.
-const STREAMS: usize = 200;
-/// Answers to each of them.
-const TURNS: usize = 10;
-const CONVERSATIONS: u128 = 10_000;
+/// How much is done.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    /// Streams at the same time.
+    streams: usize,
+    /// Answers to each of them.
+    turns: usize,
+    /// Conversations to be listed.
+    conversations: u128,
+}
+
+const WHOLE: Size = Size { streams: 200, turns: 10, conversations: 10_000 };
+const SMALL: Size = Size { streams: 20, turns: 2, conversations: 200 };
+/// Messages in each conversation that is listed.
 const MESSAGES: u128 = 20;
 
 fn main() {
-    let wanted: Vec<_> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let mut wanted: Vec<_> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let size = if wanted.iter().any(|name| name == "small") { SMALL } else { WHOLE };
+    wanted.retain(|name| name != "small");
     let wants = |part: &str| wanted.is_empty() || wanted.iter().any(|name| name == part);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         if wants("tokens") {
-            tokens().await;
+            tokens(size).await;
         }
         if wants("saved") {
             saved().await;
         }
         if wants("listed") {
-            listed().await;
+            listed(size).await;
         }
     });
 }
@@ -67,7 +78,7 @@ fn millis(since: Instant) -> f64 {
 }
 
 /// From the model's first token on its way to the node until the client has it.
-async fn tokens() {
+async fn tokens(size: Size) {
     let model = LlmServer::start(Family::OpenAi).await.unwrap();
     let sent: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
     let sending = sent.clone();
@@ -90,7 +101,7 @@ async fn tokens() {
     let api = Api::new(&server.base).unwrap();
     let talk = async |n: usize| {
         let (mut waits, mut path) = (Vec::new(), "/api/v1/conversation".to_owned());
-        for turn in 0..TURNS {
+        for turn in 0..size.turns {
             let name = format!("stream-{n}-{turn}");
             let field = if turn == 0 { "message" } else { "content" };
             let mut stream = Stream::of(api.open_post(&path, &[], &json!({ field: name })).await.unwrap());
@@ -110,10 +121,10 @@ async fn tokens() {
         waits
     };
     let began = Instant::now();
-    let waits: Vec<Vec<f64>> = futures::future::join_all((0..STREAMS).map(talk)).await;
+    let waits: Vec<Vec<f64>> = futures::future::join_all((0..size.streams).map(talk)).await;
     let took = began.elapsed().as_secs_f64();
-    told(&format!("first token forwarded, {STREAMS} streams at once"), waits.concat());
-    println!("{:.0} answers a second", (STREAMS * TURNS) as f64 / took);
+    told(&format!("first token forwarded, {} streams at once", size.streams), waits.concat());
+    println!("{:.0} answers a second", (size.streams * size.turns) as f64 / took);
     server.terminate().unwrap();
 }
 
@@ -193,7 +204,7 @@ fn events(client: ClientId, n: u128) -> Vec<NewEvent> {
 }
 
 /// Pages of many conversations, and of what was said in them.
-async fn listed() {
+async fn listed(size: Size) {
     let data = tempfile::tempdir().unwrap();
     let options = ServerOptions::embedded(data.path())
         .set("LIMITS_CLIENT_REQUESTS_PER_MINUTE", "1000000")
@@ -209,8 +220,12 @@ async fn listed() {
         let stream = ConversationId(Uuid::from_u128(n << 32 | (7 << 76) | (2 << 62))).stream();
         log.append(&stream, Expected::NoStream, events(client, n)).await.unwrap();
     };
-    stream::iter(1..=CONVERSATIONS).map(append).buffer_unordered(64).collect::<Vec<_>>().await;
-    println!("{} events appended in {:.1} s", CONVERSATIONS * (MESSAGES + 1), began.elapsed().as_secs_f64());
+    stream::iter(1..=size.conversations).map(append).buffer_unordered(64).collect::<Vec<_>>().await;
+    println!(
+        "{} events appended in {:.1} s",
+        size.conversations * (MESSAGES + 1),
+        began.elapsed().as_secs_f64()
+    );
     log.close().await;
     drop(log);
     let server = Server::start(&options).unwrap();
@@ -219,7 +234,8 @@ async fn listed() {
     loop {
         let page = api.get("/api/v1/conversations?limit=1&include_total=true").await.unwrap();
         let last: Value = page.body["data"][0].clone();
-        if page.body["meta"]["total"] == json!(CONVERSATIONS) && last["message_count"] == json!(MESSAGES) {
+        if page.body["meta"]["total"] == json!(size.conversations) && last["message_count"] == json!(MESSAGES)
+        {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -238,14 +254,14 @@ async fn listed() {
             None => break,
         }
     }
-    assert_eq!(ids.len() as u128, CONVERSATIONS);
+    assert_eq!(ids.len() as u128, size.conversations);
     for id in ids.iter().step_by(10) {
         let began = Instant::now();
         let page = api.get(&format!("/api/v1/conversations/{id}/messages")).await.unwrap();
         reads.push(millis(began));
         assert_eq!(page.body["data"].as_array().unwrap().len() as u128, MESSAGES);
     }
-    told("a page of 50 conversations of 10,000", lists);
+    told(&format!("a page of 50 conversations of {}", size.conversations), lists);
     told("the 20 messages of one", reads);
     server.terminate().unwrap();
 }

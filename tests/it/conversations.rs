@@ -1,5 +1,9 @@
 //! Talking with agents, from outside: memory, streams, tools, providers that fail.
 
+mod privacy;
+mod streams;
+mod updates;
+
 use anyhow::{Context, Result};
 use domain::ports::conformance::llm::{Away, Ending, Scene};
 use serde_json::{Value, json};
@@ -415,7 +419,8 @@ async fn what_cannot_be_is_refused_with_its_field() -> Result<()> {
         tool
     };
     let cases = [
-        ("/api/v1/conversation", json!({"message": ""}), 422, "content"),
+        ("/api/v1/conversation", json!({"message": ""}), 422, "message"),
+        ("/api/v1/conversation", json!({"message": "x".repeat(65_537)}), 422, "message"),
         (&path, json!({"content": " \n"}), 422, "content"),
         (&path, json!({"content": "x".repeat(65_537)}), 422, "content"),
         (&path, json!({}), 422, "content"),

@@ -28,7 +28,7 @@ fn text<'v>(value: &'v Value, field: &str) -> &'v str {
     value[field].as_str().unwrap_or_default()
 }
 
-async fn ask(api: &Api, what: &str, whom: Value) -> Result<Value> {
+pub async fn ask(api: &Api, what: &str, whom: Value) -> Result<Value> {
     let answer = api.post(&format!("/api/v1/privacy/subjects/{what}"), whom).await?;
     ensure!(answer.status == 202, "{}", answer.body);
     ensure!(answer.header("location").is_some_and(|path| path.starts_with("/api/v1/privacy/jobs/prv_")));
@@ -36,7 +36,7 @@ async fn ask(api: &Api, what: &str, whom: Value) -> Result<Value> {
 }
 
 /// The receipt.
-async fn done(api: &Api, job: &Value) -> Result<Value> {
+pub async fn done(api: &Api, job: &Value) -> Result<Value> {
     let path = format!("/api/v1/privacy/jobs/{}", text(job, "id"));
     let mut last = Value::Null;
     let receipt = until("the job to be done", SOON, async || {
@@ -58,7 +58,7 @@ async fn talks(world: &World, from: &str, says: &str) -> Result<String> {
 }
 
 /// The files below `folder` in which `what` stands.
-fn files_with(folder: &Path, what: &str) -> Result<Vec<String>> {
+pub fn files_with(folder: &Path, what: &str) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

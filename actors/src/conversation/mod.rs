@@ -4,6 +4,7 @@
 //! Who asked follows its [`Feed`], may go away, and may come back.
 
 mod agents;
+mod defaults;
 mod feed;
 mod mood;
 mod summary;
@@ -13,6 +14,7 @@ mod turn;
 mod voice;
 
 pub use agents::{AgentDesk, Cast};
+pub use defaults::{DefaultAgents, KnownAgent};
 pub use feed::{Answer, Failed, Feed, Piece};
 pub use mood::{Mood, lexicon_score};
 pub use talks::{Question, TalkDeps, TalkError, TalkOptions, Talks};

@@ -9,14 +9,14 @@ use domain::conversation::{
     AgentRef, CancelledFor, Conversation, ConversationCommand, ConversationRefusal, ConversationStarted,
     Prompt, Said, TurnCompleted, TurnFault,
 };
-use domain::envelope::Version;
+use domain::envelope::{Position, Version};
 use domain::ids::{AgentId, ClientId, ConversationId, MessageId};
 use domain::model::{ModelRef, Usage};
 use domain::ports::llm::LanguageModels;
 use domain::ports::tools::ToolRunner;
 use domain::ports::vault::Vault;
 use lru::LruCache;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -195,6 +195,19 @@ impl Talks {
     pub(super) fn toolbox(&self) -> Toolbox {
         let TalkDeps { runtime, tools, vault, .. } = self.0.deps.clone();
         Toolbox { runtime, runner: tools, vault }
+    }
+
+    /// Forgets what was said, as far as it is not being answered: somebody was erased.
+    pub fn forget(&self) {
+        lock(&self.0.over).clear();
+        self.0.actors.rest_all();
+    }
+
+    /// Forgets whenever `erasures` changes, until `stop`.
+    pub async fn forget_at(self, mut erasures: watch::Receiver<Position>, stop: CancellationToken) {
+        while let Some(Ok(())) = stop.run_until_cancelled(erasures.changed()).await {
+            self.forget();
+        }
     }
 
     /// How many conversations are awake on this node.
@@ -470,6 +483,7 @@ fn stored(state: &Conversation, turn: MessageId) -> Piece {
             finish: domain::conversation::Finish::Stop,
             passed_over: vec![],
             call: None,
+            tell_at: None,
             at: domain::envelope::Time::UNIX_EPOCH,
         };
         return Piece::Message(Box::new(Answer { completed, usage: Usage::default(), position: None }));

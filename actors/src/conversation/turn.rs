@@ -256,6 +256,7 @@ fn as_fact(completed: Completed, seq: u32) -> TurnCompleted {
         finish,
         passed_over,
         call: None,
+        tell_at: None,
         at: now,
     }
 }

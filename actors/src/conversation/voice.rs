@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use domain::agent::DEFAULT_APOLOGY;
 use domain::call::terms::Speaker;
 use domain::call::{Call, CallCommand, CallEvent, CallRefusal, DEFAULT_GREETING, MAX_SPEECH_CHARS};
 use domain::conversation::{
@@ -129,7 +130,7 @@ impl Voice {
         self.tell(conversation, ConversationCommand::Start(Box::new(started)), context).await
     }
 
-    /// The caller is greeted once: in the agent's words, or in ours where it has none and was called.
+    /// The caller is greeted once: in the agent's words, or in ours where it has none and was asked for.
     async fn greet(
         &self,
         id: CallId,
@@ -140,7 +141,8 @@ impl Voice {
     ) -> Result<(), VoiceError> {
         let live = self.talks.desk().live(context.client, agent).await.map_err(TalkError::Log)?;
         let own = live.and_then(|(_, terms)| terms.greeting.clone());
-        let default = call.is_inbound().then(|| DEFAULT_GREETING.to_owned());
+        let expected = call.is_inbound() || call.came_from_menu();
+        let default = expected.then(|| DEFAULT_GREETING.to_owned());
         let Some(text) = own.or(default) else { return Ok(()) };
         self.say(id, derive(conversation.0, "greeting"), text, context).await
     }
@@ -190,7 +192,7 @@ impl Voice {
         Ok(())
     }
 
-    /// Has an answer spoken on its call.
+    /// Has an answer spoken on its call, or an apology where no model gave one.
     ///
     /// # Errors
     /// See [`VoiceError`].
@@ -199,15 +201,43 @@ impl Voice {
         let events: Vec<Recorded> = self.talks.runtime().store.read_all(before, 1).await?;
         let Some(recorded) = events.first() else { return Ok(()) };
         let event = ConversationEvent::decode(&recorded.event_type, recorded.schema, &recorded.payload);
-        let Ok(ConversationEvent::TurnCompleted(completed)) = event else {
-            return Err(VoiceError::Unreadable);
+        let (id, text) = match event {
+            Ok(ConversationEvent::TurnCompleted(completed)) => {
+                (completed.id.0, completed.content.into_inner().unwrap_or_default())
+            }
+            Ok(ConversationEvent::TurnFailed(failed)) => {
+                let conversation = ConversationId(recorded.stream.id());
+                let Some(apology) = self.apology(conversation, failed.turn, item).await? else {
+                    return Ok(());
+                };
+                (derive(failed.turn.0, "apology"), apology)
+            }
+            _ => return Err(VoiceError::Unreadable),
         };
-        let text = completed.content.into_inner().unwrap_or_default();
         let text: String = text.trim().chars().take(MAX_SPEECH_CHARS).collect();
         if text.is_empty() {
             return Ok(());
         }
-        self.say(CallId(item.subject), completed.id.0, text, &Self::context(item)).await
+        self.say(CallId(item.subject), id, text, &Self::context(item)).await
+    }
+
+    /// What the caller hears of a turn that failed; nothing once they have spoken on.
+    async fn apology(
+        &self,
+        conversation: ConversationId,
+        turn: MessageId,
+        item: &WorkItem,
+    ) -> Result<Option<String>, VoiceError> {
+        let (state, _) = self.talks.inspect(conversation, true).await.map_err(TalkError::from)?;
+        if state.turn().is_some() || state.failed(turn).is_none() {
+            return Ok(None);
+        }
+        let live = match state.agent() {
+            Some(agent) => self.talks.desk().live(item.client, agent.id).await.map_err(TalkError::Log)?,
+            None => None,
+        };
+        let own = live.and_then(|(_, terms)| terms.apology.clone());
+        Ok(Some(own.unwrap_or_else(|| DEFAULT_APOLOGY.to_owned())))
     }
 }
 

@@ -28,6 +28,7 @@ use uuid::Uuid;
 use super::sessions::IvrSessions;
 use crate::call::Calls;
 use crate::context::CommandContext;
+use crate::conversation::DefaultAgents;
 use crate::live::{Observer, Written};
 use crate::runtime::Runtime;
 use crate::session::CommandError;
@@ -138,6 +139,8 @@ pub struct IvrDriver {
     pub sessions: IvrSessions,
     /// Who asks clients' own systems.
     pub webhooks: Arc<dyn StepWebhooks>,
+    /// Who talks where no agent is named.
+    pub agents: Arc<DefaultAgents>,
 }
 
 impl IvrDriver {
@@ -277,7 +280,10 @@ impl IvrDriver {
         cause: &Cause,
     ) -> Result<(), IvrError> {
         let now = self.runtime.clock.now();
-        let Some(order) = self.inspect(session).await?.order(now) else { return Ok(()) };
+        let Some(mut order) = self.inspect(session).await?.order(now) else { return Ok(()) };
+        if let CallCommand::StartAgent { agent: agent @ None, .. } = &mut order.command {
+            *agent = self.agents.of(client);
+        }
         let context = CommandContext::following(COMPONENT, client, cause);
         let answer = match self.calls.execute(order.call, order.command, context, None).await {
             Ok(_) => return Ok(()),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Arbiter, ArbiterHandle, Handler, MailboxError, Message};
 use domain::aggregate::Aggregate;
-use domain::envelope::{StreamId, Version};
+use domain::envelope::{StreamId, Time, Version};
 use domain::ids::ClientId;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -198,6 +198,13 @@ impl<A: Aggregate> Actors<A> {
     #[must_use]
     pub fn live(&self) -> usize {
         self.registry.live.load(Ordering::Relaxed)
+    }
+
+    /// Lets every actor rest once it has done what it is at: whoever is asked next reads the log anew.
+    pub fn rest_all(&self) {
+        for addr in self.registry.all() {
+            addr.do_send(RestIfIdle { now: Time::MAX_UTC, idle_after: Duration::ZERO });
+        }
     }
 
     /// Carries a command out; `only_at` makes it conditional on the stream's version.

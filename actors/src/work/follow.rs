@@ -1,6 +1,6 @@
 //! The process manager: reads the log and turns facts into effects and timers.
 
-use domain::call::{CallEvent, Reaction, Work, react};
+use domain::call::{CallEvent, Reaction, Timer, Work, react};
 use domain::conversation::ConversationEvent;
 use domain::envelope::{Position, Recorded};
 use domain::ids::{CallId, ConversationId, IvrSessionId, derive};
@@ -87,24 +87,9 @@ fn changes_of(recorded: &Recorded, changes: &mut Vec<WorkChange>) -> Result<(), 
         IvrSessionId::CATEGORY => {
             session::react(&SessionEvent::decode(event_type, schema, &recorded.payload)?)
         }
-        // an answer that is to be spoken
-        ConversationId::CATEGORY if event_type == "conversation.turn_completed" => {
+        ConversationId::CATEGORY if matters(event_type) => {
             let fact = ConversationEvent::decode(event_type, schema, &recorded.payload)?;
-            if let ConversationEvent::TurnCompleted(completed) = fact
-                && let Some(call) = completed.call
-            {
-                changes.push(WorkChange::Do(WorkItem {
-                    // the speech itself goes by the answer's id
-                    effect_id: derive(completed.id.0, "reply"),
-                    subject: call.0,
-                    client: recorded.client_id,
-                    work: Work::SpeakReply,
-                    due: completed.at,
-                    attempts: 0,
-                    position: recorded.position,
-                    cause: cause_of(recorded),
-                }));
-            }
+            changes.extend(of_conversation(recorded, &fact));
             return Ok(());
         }
         _ => return Ok(()),
@@ -127,6 +112,38 @@ fn changes_of(recorded: &Recorded, changes: &mut Vec<WorkChange>) -> Result<(), 
         Reaction::Close => WorkChange::Close(subject),
     }));
     Ok(())
+}
+
+/// Whether anything follows from such a fact of a conversation.
+fn matters(event_type: &str) -> bool {
+    matches!(event_type, "conversation.turn_completed" | "conversation.turn_failed")
+}
+
+/// An answer is spoken on its call, and so is that there is none; clients hear of it, at once or later.
+fn of_conversation(recorded: &Recorded, fact: &ConversationEvent) -> Vec<WorkChange> {
+    // the speech itself goes by the answer's id, or the turn's
+    let (call, named, due, tell_at) = match fact {
+        ConversationEvent::TurnCompleted(done) => (done.call, done.id, done.at, done.tell_at),
+        ConversationEvent::TurnFailed(failed) => (failed.call, failed.turn, failed.at, None),
+        _ => return vec![],
+    };
+    let spoken = call.map(|call| {
+        WorkChange::Do(WorkItem {
+            effect_id: derive(named.0, "reply"),
+            subject: call.0,
+            client: recorded.client_id,
+            work: Work::SpeakReply,
+            due,
+            attempts: 0,
+            position: recorded.position,
+            cause: cause_of(recorded),
+        })
+    });
+    let told = tell_at.map(|due| {
+        let (subject, client, cause) = (recorded.stream.id(), recorded.client_id, cause_of(recorded));
+        WorkChange::Arm(TimerItem { subject, client, timer: Timer::Update, due, cause })
+    });
+    spoken.into_iter().chain(told).collect()
 }
 
 /// An event as the cause of what follows from it.

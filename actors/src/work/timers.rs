@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use domain::call::{CallCommand, Timer};
-use domain::ids::{CallId, IvrSessionId};
+use domain::conversation::ConversationCommand;
+use domain::ids::{CallId, ConversationId, IvrSessionId};
 use domain::ports::work::TimerItem;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +49,14 @@ async fn fire_one(bench: &Workbench, timer: &TimerItem) -> bool {
     let fired = match timer.timer {
         Timer::Ivr => {
             bench.ivr.timer_fired(IvrSessionId(timer.subject), context).await.map_err(|e| e.to_string())
+        }
+        Timer::Update => {
+            let (talks, now) = (&bench.voice.talks, bench.runtime.clock.now());
+            let tell = ConversationCommand::TellUpdates { now };
+            match talks.execute(ConversationId(timer.subject), tell, context, None).await {
+                Ok(_) | Err(CommandError::Refused(_)) => Ok(()),
+                Err(error) => Err(error.to_string()),
+            }
         }
         of_call => {
             let command = CallCommand::TimerFired { timer: of_call, now: bench.runtime.clock.now() };

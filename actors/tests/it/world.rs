@@ -177,6 +177,7 @@ impl World {
             calls: calls.clone(),
             sessions,
             webhooks: webhooks.clone(),
+            agents: Arc::default(),
         };
         tokio::spawn(ivr.clone().run(channel, stop.clone()));
         let numbers = NumberDirectory::new(
@@ -205,7 +206,8 @@ impl World {
         let (talks, _) =
             Talks::start(deps, TalkOptions { live: options, ..TalkOptions::default() }, None, stop.clone());
         let voice = Voice { talks, calls: calls.clone() };
-        let inbox = CarrierInbox::new(runtime.clone(), calls.clone(), Arc::new(numbers), CLIENT);
+        let inbox =
+            CarrierInbox::new(runtime.clone(), calls.clone(), Arc::new(numbers), Arc::default(), CLIENT);
         let carrier = Arc::new(ScriptedCarrier::default());
         Self { clock, store, work, carrier, calls, ivr, webhooks, inbox, voice, runtime, stop }
     }

@@ -9,7 +9,8 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use super::dialect::{
-    Decoder, Dialect, Written, arguments, cut_off, gathered, json as read_json, protocol, told, word, written,
+    Decoder, Dialect, SILENCE, Written, arguments, cut_off, gathered, json as read_json, protocol, told,
+    word, written,
 };
 use super::sse::SseEvent;
 use super::waits;
@@ -50,6 +51,9 @@ impl Dialect for Anthropic {
         let mut messages: Vec<(&'static str, Vec<Value>)> = Vec::new();
         for message in told(request, Provider::Anthropic, model, false) {
             let (role, blocks) = blocks(message);
+            if messages.is_empty() && role == "assistant" {
+                messages.push(("user", vec![json!({"type": "text", "text": SILENCE})]));
+            }
             match messages.last_mut() {
                 // results come first in the person's next message
                 Some((last, before)) if *last == role => before.extend(blocks),

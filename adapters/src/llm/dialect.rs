@@ -136,6 +136,10 @@ pub(super) fn told(request: &ChatRequest, provider: Provider, model: &str, stric
     told
 }
 
+/// What stands for a person who has said nothing yet: on a call the agent greets, and some providers want the person
+/// to speak first.
+pub(super) const SILENCE: &str = "(The conversation begins.)";
+
 /// A whole answer from its pieces.
 pub(super) fn gathered(events: Vec<ChatEvent>) -> Result<Completion, LlmFailure> {
     let (mut text, mut calls, mut usage, mut finish) = (String::new(), vec![], Usage::default(), None);

@@ -9,7 +9,7 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use super::dialect::{
-    Decoder, Dialect, Written, arguments, cut_off, gathered, json as read_json, told, word, written,
+    Decoder, Dialect, SILENCE, Written, arguments, cut_off, gathered, json as read_json, told, word, written,
 };
 use super::sse::SseEvent;
 use super::waits;
@@ -80,6 +80,9 @@ impl Dialect for Google {
         // calls must come back with their signatures, which only the model that made them has
         for message in told(request, Provider::Google, model, true) {
             let (role, parts) = parts(message);
+            if contents.is_empty() && role == "model" {
+                contents.push(("user", vec![json!({"text": SILENCE})]));
+            }
             match contents.last_mut() {
                 Some((last, before)) if *last == role => before.extend(parts),
                 _ if parts.is_empty() => {}

@@ -121,7 +121,7 @@ impl DataEverywhere {
         // one that remembers nothing of what calls were
         let publisher = Publisher::new(Arc::new(self.log.as_shown()));
         let (mut bodies, mut replaced) = (Vec::new(), 0);
-        let told = [CallId::CATEGORY, IvrSessionId::CATEGORY];
+        let told = [CallId::CATEGORY, IvrSessionId::CATEGORY, ConversationId::CATEGORY];
         for stream in streams.iter().filter(|stream| told.contains(&stream.category())) {
             let events = self.log.as_shown();
             let events = events_of(&events, stream).await?;

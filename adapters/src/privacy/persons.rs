@@ -17,6 +17,8 @@ pub(super) struct Persons {
     pub person: SubjectId,
     /// The client's own number, if it is known.
     pub own: Option<SubjectId>,
+    /// Whether it takes place on a call.
+    pub on_call: bool,
 }
 
 /// A bounded memory.

@@ -89,8 +89,10 @@ impl PrivateLog {
                     self.stored().read_stream(&stream, Version::NONE, Direction::Backwards, NEWEST).await;
                 let newest = newest.map_err(|error| StoreUnavailable(error.to_string()))?;
                 let over = newest.iter().any(|event| {
-                    matches!(event.event_type.as_str(), "call.ended" | "ivr_session.ended")
-                        && event.recorded_at + grace <= now
+                    matches!(
+                        event.event_type.as_str(),
+                        "call.ended" | "ivr_session.ended" | "conversation.ended"
+                    ) && event.recorded_at + grace <= now
                 });
                 if !over && since + LONGEST > now {
                     continue;
@@ -106,7 +108,7 @@ impl PrivateLog {
     }
 }
 
-/// Whether the category is one whose content may not be kept.
+/// Whether the category is one whose content may not be kept; a conversation's is if it takes place on a call.
 pub(super) fn has_content(category: &str) -> bool {
     matches!(category, domain::call::Call::CATEGORY | domain::ivr::session::IvrSession::CATEGORY)
 }

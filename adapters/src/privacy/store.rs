@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::envelope::{Actor, NewEvent, Position, Recorded, StreamId, Version};
-use domain::ids::{ClientId, SubjectId};
+use domain::ids::{ClientId, ConversationId, SubjectId};
 use domain::ports::event_store::{AppendError, Appended, Direction, EventStore, Expected, ReadError};
 use domain::ports::vault::VaultError;
-use domain::privacy::content::ContentLevel;
-use domain::privacy::{About, Side, Subject, Whose, about, is_about_somebody, mentioned, whose};
+use domain::privacy::content::{ContentLevel, is_keyed};
+use domain::privacy::{
+    About, CUSTOMER_FIELDS, Side, Subject, Whose, about, customer, is_about_somebody, mentioned, whose,
+};
 use uuid::Uuid;
 
 use super::form::{MOST_KEYS, Place, Sealed, seal, sealed_len};
@@ -205,10 +207,17 @@ impl PrivateLog {
         let mut plans = Vec::with_capacity(found.len());
         for (at, fields) in &found {
             let event = &events[*at];
-            let level = match has_content(stream.category()) {
+            // a conversation is content where it takes place on a call
+            if stream.category() == ConversationId::CATEGORY && shared.is_none() {
+                shared = Some(self.persons(stream, event, events, &found).await?);
+            }
+            let on_call = shared.is_some_and(|persons: Persons| persons.on_call);
+            let level = match has_content(stream.category()) || on_call {
                 true => self.level_of(event.client_id, stream).await?,
                 false => ContentLevel::Everything,
             };
+            let keyed = level != ContentLevel::Everything
+                && is_keyed(&event.event_type, event.schema, &event.payload);
             let mut owned = Vec::with_capacity(fields.len());
             for field in fields {
                 let value = &event.payload[field.value.clone()];
@@ -244,7 +253,7 @@ impl PrivateLog {
                     }
                 };
                 let mut subjects = subjects;
-                let passing = !level.keeps(&event.event_type, field.field());
+                let passing = keyed || !level.keeps(&event.event_type, field.field());
                 if passing {
                     let own = self.name(event, &Subject::Stream(stream.clone())).await?;
                     self.ends_with(event.client_id, stream).await?;
@@ -295,6 +304,7 @@ impl PrivateLog {
             return Ok(Persons {
                 person: self.name(event, &Subject::Stream(stream.clone())).await?,
                 own: None,
+                on_call: false,
             });
         }
         let client = event.client_id;
@@ -316,7 +326,16 @@ impl PrivateLog {
                         None => None,
                     };
                     let person = party(person).unwrap_or_else(|| Subject::Stream(stream.clone()));
-                    let persons = Persons { person: self.name(event, &person).await?, own };
+                    let person = self.name(event, &person).await?;
+                    let persons = Persons { person, own, on_call: true };
+                    self.persons.put(stream, persons);
+                    return Ok(persons);
+                }
+                About::Customer => {
+                    let named = customer(&other.event_type, other.schema, &other.payload);
+                    let person = named.unwrap_or_else(|| Subject::Stream(stream.clone()));
+                    let person = self.name(event, &person).await?;
+                    let persons = Persons { person, own: None, on_call: false };
                     self.persons.put(stream, persons);
                     return Ok(persons);
                 }
@@ -329,11 +348,12 @@ impl PrivateLog {
 
     async fn about(&self, client: ClientId, stream: &StreamId, about: About) -> Result<Persons, SealError> {
         let persons = match about {
-            About::Call(call) => self.of_stream(client, &call.stream()).await?,
+            About::Call(call) => Persons { on_call: true, ..self.of_stream(client, &call.stream()).await? },
+            About::Conversation(talk) => Box::pin(self.of_stream(client, &talk.stream())).await?,
             About::Session(session) => Box::pin(self.of_stream(client, &session.stream())).await?,
-            About::Nothing | About::Parties(_) => {
+            About::Nothing | About::Parties(_) | About::Customer => {
                 let person = self.keys.pseudonym(client, &Subject::Stream(stream.clone())).await?;
-                return Ok(Persons { person, own: None });
+                return Ok(Persons { person, own: None, on_call: false });
             }
         };
         self.persons.put(stream, persons);
@@ -346,7 +366,7 @@ impl PrivateLog {
             return Ok(known);
         }
         let unknown = self.keys.pseudonym(client, &Subject::Stream(stream.clone())).await?;
-        let mut persons = Persons { person: unknown, own: None };
+        let mut persons = Persons { person: unknown, own: None, on_call: false };
         let mut after = Version::NONE;
         loop {
             let page = self.inner.read_stream(stream, after, Direction::Forwards, PAGE).await?;
@@ -359,12 +379,22 @@ impl PrivateLog {
                         persons = Persons {
                             person: self.side(client, event, person).await?.unwrap_or(unknown),
                             own,
+                            on_call: true,
                         };
                     }
                     About::Call(call) => {
-                        persons = Box::pin(self.of_stream(client, &call.stream())).await?;
+                        let of_call = Box::pin(self.of_stream(client, &call.stream())).await?;
+                        persons = Persons { on_call: true, ..of_call };
                     }
-                    About::Session(_) | About::Nothing => {}
+                    About::Customer => {
+                        for field in CUSTOMER_FIELDS {
+                            if let Some(person) = self.side(client, event, field).await? {
+                                persons.person = person;
+                                break;
+                            }
+                        }
+                    }
+                    About::Session(_) | About::Conversation(_) | About::Nothing => {}
                 }
             }
         }

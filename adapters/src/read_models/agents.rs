@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 use domain::ids::{AgentId, ClientId, ToolId};
 use domain::ports::StoreUnavailable;
-use projections::agents::{AgentQueries, AgentRow, AgentView};
+use projections::agents::{AgentEntry, AgentQueries, AgentRow, AgentView};
 use projections::page::{Page, PageRequest, Stored};
 use projections::tools::{ToolQueries, ToolRow, ToolView};
 use uuid::Uuid;
 
-use super::db::SqlViews;
+use super::db::{SqlViews, unavailable};
 use super::list::Select;
 use super::sql::{Kind, SqlRow, Value, parsed};
 use super::table::{Column, Table, changing, fixed, key};
@@ -83,6 +83,8 @@ impl Table for ToolRow {
 
 const GET_AGENT: &str = "SELECT version, doc FROM agents WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'agents') AND id = $1 AND client_id = $2";
+const DIRECTORY: &str = "SELECT id, client_id, doc FROM agents WHERE generation = \
+    (SELECT generation FROM projections WHERE name = 'agents') AND id > $1 ORDER BY id LIMIT $2";
 const GET_TOOL: &str = "SELECT version, doc FROM tools WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'tools') AND id = $1 AND client_id = $2 AND NOT removed";
 
@@ -94,6 +96,28 @@ impl AgentQueries for SqlViews {
 
     async fn agents(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable> {
         Select::from("agents", "agents", Of::Client(client)).page(self, page).await
+    }
+
+    async fn agent_directory(
+        &self,
+        after: Option<AgentId>,
+        limit: u32,
+    ) -> Result<Vec<AgentEntry>, StoreUnavailable> {
+        let after = after.map_or(Uuid::nil(), |id| id.0);
+        let values = vec![Value::Uuid(after), Value::Int(i64::from(limit))];
+        let rows = self.rows(Of::System, DIRECTORY.to_owned(), values).await?;
+        let entry = |row: &SqlRow| {
+            let view: AgentView = parsed(serde_json::from_str(&row.text(2)?))?;
+            let AgentView { deployed_at, created_at, .. } = view;
+            Ok(AgentEntry {
+                id: AgentId(row.uuid(0)?),
+                client: ClientId(row.uuid(1)?),
+                deployed_at,
+                created_at,
+            })
+        };
+        let entries: Result<Vec<_>, sqlx::Error> = rows.iter().map(entry).collect();
+        entries.map_err(|error| unavailable(&error))
     }
 }
 

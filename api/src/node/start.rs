@@ -61,6 +61,9 @@ use crate::telemetry::{Meters, trace_context};
 /// Deliveries are kept longer than any is attempted.
 const SHORTEST_RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// A setting of nothing would send nothing else.
+const SHORTEST_KEEP_ALIVE: Duration = Duration::from_millis(10);
+
 /// What the handlers of the API work with.
 #[derive(Debug, Clone)]
 pub struct Backend {
@@ -78,6 +81,8 @@ pub struct Backend {
     pub session_retention: Duration,
     /// Conversations.
     pub talks: Talks,
+    /// How often a stream that waits for a model sends a comment.
+    pub keep_alive: Duration,
     /// Where carriers' webhooks go.
     pub inbox: CarrierInbox,
     /// What is read.
@@ -219,9 +224,10 @@ impl Node {
             calls: calls.clone(),
             sessions: sessions.clone(),
             webhooks: edges.step_webhooks,
+            agents: directories.agents.clone(),
         };
-        let inbox =
-            CarrierInbox::new(runtime.clone(), calls.clone(), directories.numbers.clone(), DEFAULT_CLIENT);
+        let (numbers, agents) = (directories.numbers.clone(), directories.agents.clone());
+        let inbox = CarrierInbox::new(runtime.clone(), calls.clone(), numbers, agents, DEFAULT_CLIENT);
         let carriers =
             ClientCarriers::new(runtime.clone(), edges.vault.clone(), edges.telephony, edges.telnyx);
         let carriers = Arc::new(carriers);
@@ -327,6 +333,7 @@ impl Node {
             tokio::spawn(forgetting),
             tokio::spawn(feed.clone().run(stop.clone())),
             tokio::spawn(directories.clone().follow(runtime.clone(), known, stop.clone())),
+            tokio::spawn(talks.clone().forget_at(directories.erasures.subscribe(), stop.clone())),
             tokio::spawn(ivr.run(news, stop.clone())),
             tokio::spawn(mood.run(talks.clone(), stop.clone())),
             tokio::spawn(actors::work::run(bench, effects, stop.clone())),
@@ -351,6 +358,7 @@ impl Node {
         let backend = Backend {
             calls,
             talks: talks.clone(),
+            keep_alive: config.conversations.keep_alive.max(SHORTEST_KEEP_ALIVE),
             inbox,
             views: queries,
             claims: Claims::new(

@@ -42,6 +42,9 @@ pub struct AgentTerms {
     /// What it says first on a call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub greeting: Option<String>,
+    /// What it says on a call when no model can answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apology: Option<String>,
     /// The voice it speaks with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voice_id: Option<String>,

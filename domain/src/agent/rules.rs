@@ -11,8 +11,11 @@ use crate::origin::Origin;
 pub const MAX_NAME: usize = 100;
 /// The longest system prompt, in characters.
 pub const MAX_SYSTEM_PROMPT: usize = 32_000;
-/// The longest greeting, in characters: it is spoken in one go.
+/// The longest greeting or apology, in characters: it is spoken in one go.
 pub const MAX_GREETING: usize = 1_000;
+/// What an agent without an apology of its own says on a call when no model can answer.
+pub const DEFAULT_APOLOGY: &str =
+    "I am sorry, I cannot answer that just now. Please say it again in a moment.";
 /// The most tools.
 pub const MAX_TOOLS: usize = 32;
 /// The most models to fall back to.
@@ -43,6 +46,8 @@ pub struct AgentPatch {
     pub tools: Option<Vec<ToolId>>,
     /// What it says first on a call.
     pub greeting: Option<Option<String>>,
+    /// What it says on a call when no model can answer; `Some(None)` is [`DEFAULT_APOLOGY`].
+    pub apology: Option<Option<String>>,
     /// The voice it speaks with.
     pub voice_id: Option<Option<String>>,
     /// Which models answer when the first one cannot.
@@ -59,6 +64,7 @@ impl AgentPatch {
             max_tokens,
             tools,
             greeting,
+            apology,
             voice_id,
             fallback,
         } = self.clone();
@@ -70,6 +76,7 @@ impl AgentPatch {
             max_tokens: max_tokens.unwrap_or(terms.max_tokens),
             tools: tools.unwrap_or_else(|| terms.tools.clone()),
             greeting: greeting.unwrap_or_else(|| terms.greeting.clone()),
+            apology: apology.unwrap_or_else(|| terms.apology.clone()),
             voice_id: voice_id.unwrap_or_else(|| terms.voice_id.clone()),
             fallback: fallback.unwrap_or_else(|| terms.fallback.clone()),
         }
@@ -175,8 +182,10 @@ fn check(terms: &AgentTerms) -> Result<(), AgentRefusal> {
     if terms.tools.len() > MAX_TOOLS || tools.len() < terms.tools.len() {
         return fault("tools", "must be at most 32, each once");
     }
-    if terms.greeting.as_ref().is_some_and(|text| text.trim().is_empty() || length(text) > MAX_GREETING) {
-        return fault("greeting", "must have 1 to 1000 characters");
+    for (field, text) in [("greeting", &terms.greeting), ("apology", &terms.apology)] {
+        if text.as_ref().is_some_and(|text| text.trim().is_empty() || length(text) > MAX_GREETING) {
+            return fault(field, "must have 1 to 1000 characters");
+        }
     }
     if terms.voice_id.as_ref().is_some_and(|id| id.trim().is_empty() || length(id) > MAX_VOICE) {
         return fault("voice_id", "must have 1 to 200 characters");

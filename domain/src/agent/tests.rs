@@ -17,6 +17,7 @@ fn terms() -> AgentTerms {
         max_tokens: Some(300),
         tools: vec![],
         greeting: Some("Hello, this is the clinic.".into()),
+        apology: None,
         voice_id: None,
         fallback: vec![],
     }
@@ -64,6 +65,7 @@ fn what_an_agent_cannot_be_is_refused_with_its_field() {
         ("max_tokens", AgentTerms { max_tokens: Some(0), ..terms() }),
         ("tools", AgentTerms { tools: vec![tool, tool], ..terms() }),
         ("greeting", AgentTerms { greeting: Some("x".repeat(1_001)), ..terms() }),
+        ("apology", AgentTerms { apology: Some(" ".into()), ..terms() }),
         ("voice_id", AgentTerms { voice_id: Some(String::new()), ..terms() }),
         ("fallback", AgentTerms { fallback: vec![model("m"); 6], ..terms() }),
         ("fallback", AgentTerms { fallback: vec![model("")], ..terms() }),

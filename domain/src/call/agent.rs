@@ -1,6 +1,9 @@
 //! A call that an agent talks on: it has a conversation, which hears of what is said and keyed.
 
-use super::event::{AgentRequested, CallEvent, ConversationNotified};
+use uuid::Uuid;
+
+use super::decide::Decision;
+use super::event::{AgentRequested, CallEvent, ConversationNotified, TranscriptionRequested};
 use super::state::Call;
 use super::terms::{Direction, Speaker};
 use crate::envelope::Time;
@@ -8,9 +11,12 @@ use crate::ids::{AgentId, ConversationId, derive};
 use crate::number::Route;
 
 impl Call {
-    /// The agent that is to talk, if one is named and no menu leads the call.
+    /// The agent that talks, or is to talk, if one is named and no menu leads the call.
     #[must_use]
     pub fn agent(&self) -> Option<AgentId> {
+        if self.conversation.is_some() {
+            return self.agent;
+        }
         let routed = match (self.direction, self.route) {
             (Some(Direction::Inbound), Some(Route::Agent { id })) => id,
             _ => None,
@@ -39,12 +45,32 @@ impl Call {
     /// The agent is asked for once, as soon as we know both that the call is answered and where it goes.
     pub(super) fn begin_agent(&self, at: Time) -> Option<CallEvent> {
         let agent_id = self.agent().filter(|_| self.is_talking() && self.conversation.is_none())?;
+        Some(self.agent_requested(agent_id, at))
+    }
+
+    fn agent_requested(&self, agent_id: AgentId, at: Time) -> CallEvent {
         let purpose = "conversation";
         let id = self
             .order
             .as_ref()
             .map_or_else(|| self.effect_of_leg(purpose), |order| derive(order.dial_id, purpose));
-        Some(AgentRequested { conversation_id: ConversationId(id), agent_id, at }.into())
+        AgentRequested { conversation_id: ConversationId(id), agent_id, at }.into()
+    }
+
+    /// An agent takes over from a menu. Nobody listened to the caller until now.
+    pub(super) fn start_agent(&self, id: Uuid, agent: AgentId, now: Time) -> Decision {
+        if self.handled.contains(&id) || self.conversation.is_some() {
+            return Ok(vec![]);
+        }
+        self.must_be_talking("start an agent")?;
+        let listen = TranscriptionRequested { effect_id: id, at: now }.into();
+        Ok(vec![listen, self.agent_requested(agent, now)])
+    }
+
+    /// Whether a menu led the call before.
+    #[must_use]
+    pub fn came_from_menu(&self) -> bool {
+        self.ivr.is_some()
     }
 
     /// That the conversation has something to hear: what the other end says or keys, and the end.

@@ -82,7 +82,7 @@ pub struct GatherOrder {
     pub now: Time,
 }
 
-/// A timer of a call, or of the session in the menus. Each kind runs at most once at a time.
+/// A timer of a call, of the session in the menus, or of a conversation. Each kind runs at most once at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Timer {
     /// Nobody answered.
@@ -93,6 +93,8 @@ pub enum Timer {
     Farewell,
     /// A session's own: whatever it waits for is overdue.
     Ivr,
+    /// A conversation's own: clients are to hear how it stands.
+    Update,
 }
 
 impl Timer {
@@ -104,13 +106,14 @@ impl Timer {
             Timer::MaxDuration => "max_duration",
             Timer::Farewell => "farewell",
             Timer::Ivr => "ivr",
+            Timer::Update => "update",
         }
     }
 
     /// Reads a stored name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Timer::Ring, Timer::MaxDuration, Timer::Farewell, Timer::Ivr]
+        [Timer::Ring, Timer::MaxDuration, Timer::Farewell, Timer::Ivr, Timer::Update]
             .into_iter()
             .find(|timer| timer.as_str() == name)
     }
@@ -197,6 +200,15 @@ pub enum CallCommand {
         session: IvrSessionId,
         /// In which menu.
         menu: MenuId,
+        /// Now.
+        now: Time,
+    },
+    /// Hand the call to an agent; without one the caller is greeted, and that is all.
+    StartAgent {
+        /// Names the command.
+        id: Uuid,
+        /// Which.
+        agent: Option<AgentId>,
         /// Now.
         now: Time,
     },

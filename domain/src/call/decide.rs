@@ -15,6 +15,7 @@ use super::event::{
     TransferFailed, TransferRequested,
 };
 use super::state::{Call, DialState, Effect, HangUpAsked, Order, Transfer};
+use super::take_report::DEFAULT_GREETING;
 use super::terms::{CommandKind, Direction, EndReason, EndedBy, Fault};
 use crate::envelope::Time;
 use crate::ids::derive;
@@ -39,6 +40,8 @@ impl Call {
             CallCommand::SendDtmf { id, digits, now } => self.send_dtmf(*id, digits, *now),
             CallCommand::SetMetadata { id, metadata, now } => self.set_metadata(*id, metadata, *now),
             CallCommand::StartIvr { session, menu, now } => self.start_ivr(*session, *menu, *now),
+            CallCommand::StartAgent { id, agent: Some(agent), now } => self.start_agent(*id, *agent, *now),
+            CallCommand::StartAgent { id, agent: None, now } => self.say(*id, DEFAULT_GREETING, *now),
             CallCommand::Gather(order) => self.gather(order),
             CallCommand::Conclude { id, farewell, reason, by, now } => {
                 self.conclude(*id, farewell.as_deref(), *reason, *by, *now)
@@ -273,7 +276,7 @@ impl Call {
             Timer::Ring if rings => EndReason::NoAnswer,
             Timer::MaxDuration if self.answered_at.is_some() => EndReason::MaxDuration,
             Timer::Farewell => return self.planned_hang_up(now).into_iter().collect(),
-            Timer::Ring | Timer::MaxDuration | Timer::Ivr => return vec![],
+            Timer::Ring | Timer::MaxDuration | Timer::Ivr | Timer::Update => return vec![],
         };
         if self.is_over() || self.hang_up.is_some() {
             return vec![];

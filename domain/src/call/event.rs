@@ -95,6 +95,8 @@ events! {
         IvrNotified(IvrNotified) = "call.ivr_notified" v 1,
         /// The call is to end once what is being said is over.
         HangUpPlanned(HangUpPlanned) = "call.hangup_planned" v 1,
+        /// What the other end says is to be transcribed.
+        TranscriptionRequested(TranscriptionRequested) = "call.transcription_requested" v 1,
         /// An agent is to talk.
         AgentRequested(AgentRequested) = "call.agent_requested" v 1,
         /// Something was said or keyed, or the call ended: its conversation has to hear of it.
@@ -571,6 +573,16 @@ pub struct IvrSessionRequested {
     pub session_id: IvrSessionId,
     /// In which menu.
     pub menu_id: MenuId,
+    /// When.
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
+/// See [`CallEvent::TranscriptionRequested`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TranscriptionRequested {
+    /// Names the effect on every attempt.
+    pub effect_id: Uuid,
     /// When.
     #[serde(with = "micros")]
     pub at: Time,

@@ -45,6 +45,7 @@ impl Call {
             Effect::Transfer(to) => LegAction::Transfer { to: to.clone(), from: self.own_party().cloned() },
             Effect::SendDtmf(digits) => LegAction::SendDtmf { digits: digits.clone() },
             Effect::StartRecording(format) => LegAction::StartRecording { format: *format },
+            Effect::Transcribe => LegAction::Transcribe,
             Effect::Gather(spec) => LegAction::Gather(spec.clone()),
         };
         let Some(control_id) = self.control_id() else {

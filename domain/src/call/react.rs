@@ -121,6 +121,7 @@ pub fn react(event: &CallEvent) -> Vec<Reaction> {
         CallEvent::SpeechRequested(e) => command(e.effect_id, CommandKind::Speak, e.at),
         CallEvent::TransferRequested(e) => command(e.effect_id, CommandKind::Transfer, e.at),
         CallEvent::DtmfRequested(e) => command(e.effect_id, CommandKind::SendDtmf, e.at),
+        CallEvent::TranscriptionRequested(e) => command(e.effect_id, CommandKind::Transcribe, e.at),
         CallEvent::RecordingRequested(e) => command(e.effect_id, CommandKind::StartRecording, e.at),
         CallEvent::Received(e) => vec![Reaction::Arm { timer: Timer::Ring, due: e.ring_until }],
         CallEvent::DialStarted(e) => vec![Reaction::Arm { timer: Timer::Ring, due: e.ring_until }],

@@ -30,6 +30,7 @@ pub(super) enum Effect {
     SendDtmf(Personal<String>),
     StartRecording(RecordingFormat),
     Gather(Box<GatherSpec>),
+    Transcribe,
 }
 
 impl Effect {
@@ -44,6 +45,7 @@ impl Effect {
             Effect::SendDtmf(_) => CommandKind::SendDtmf,
             Effect::StartRecording(_) => CommandKind::StartRecording,
             Effect::Gather(_) => CommandKind::Gather,
+            Effect::Transcribe => CommandKind::Transcribe,
         }
     }
 }
@@ -328,7 +330,11 @@ impl Call {
                     ivr.told(told);
                 }
             }
-            CallEvent::AgentRequested(requested) => self.conversation = Some(requested.conversation_id),
+            CallEvent::TranscriptionRequested(request) => self.request(request.effect_id, Effect::Transcribe),
+            CallEvent::AgentRequested(requested) => {
+                self.agent = Some(requested.agent_id);
+                self.conversation = Some(requested.conversation_id);
+            }
             CallEvent::ConversationNotified(_) => self.told += 1,
             CallEvent::HangUpPlanned(planned) => {
                 self.handled.insert(planned.effect_id);

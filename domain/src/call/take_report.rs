@@ -19,7 +19,7 @@ use crate::money::Money;
 use crate::number::Route;
 use crate::personal::Personal;
 
-/// What a caller hears until agents have a greeting of their own.
+/// What a caller hears of an agent without a greeting of its own, and where there is no agent.
 pub const DEFAULT_GREETING: &str = "Hello, thank you for calling. How can I help you today?";
 
 /// How long an inbound call may ring before it is given up.
@@ -117,8 +117,8 @@ impl Call {
         self.answered_at.is_none().then_some(Answered { at, ends_by })
     }
 
-    /// Whoever calls the default agent is greeted, once, (a named one has a greeting of its own) as soon as we know both that the call is answered and where it
-    /// goes: either may come first.
+    /// Whoever calls an agent where there is none is greeted, once, as soon as we know both that the call is answered
+    /// and where it goes: either may come first. An agent greets by itself.
     fn greeting(&self, at: Time) -> Option<SpeechRequested> {
         let talking = self.answered_at.is_some() && !self.is_over() && self.hang_up.is_none();
         let to_agent = self.direction == Some(Direction::Inbound)

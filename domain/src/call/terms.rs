@@ -238,6 +238,8 @@ words! {
         StartRecording = "start_recording",
         /// Speak a prompt and take keys.
         Gather = "gather",
+        /// Have what the other end says transcribed.
+        Transcribe = "transcribe",
     }
 }
 

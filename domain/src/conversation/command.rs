@@ -1,5 +1,7 @@
 //! What may be asked of a conversation.
 
+use chrono::TimeDelta;
+
 use super::event::{
     AgentRef, CalledTool, CancelledFor, ConversationStarted, EndedFor, Finish, Judge, MessageKind,
     MessageRole, PassedOver, ToolOutcome, TurnFault,
@@ -11,6 +13,8 @@ use crate::personal::Personal;
 
 /// The longest message, in bytes.
 pub const MAX_CONTENT: usize = 64 << 10;
+/// How far apart clients hear of answers: one that comes sooner is told with those that follow it.
+pub const UPDATES_APART: TimeDelta = TimeDelta::seconds(1);
 /// The most entries of a client's own data; names of 64 and values of 500 characters.
 pub const MAX_METADATA: usize = 50;
 
@@ -169,6 +173,11 @@ pub enum ConversationCommand {
         score_permille: i16,
         /// Who judged.
         by: Judge,
+        /// Now.
+        now: Time,
+    },
+    /// Let clients hear how it stands, if something was kept back.
+    TellUpdates {
         /// Now.
         now: Time,
     },

@@ -1,12 +1,13 @@
 //! What follows from a command.
 
 use super::command::{
-    Completed, ConversationCommand, ConversationRefusal, Executed, MAX_CONTENT, MAX_METADATA, Said, ToolRound,
+    Completed, ConversationCommand, ConversationRefusal, Executed, MAX_CONTENT, MAX_METADATA, Said,
+    ToolRound, UPDATES_APART,
 };
 use super::event::{
     CancelledFor, ConversationEnded, ConversationEvent, ConversationStarted, FunctionExecuted, MessageAdded,
     SentimentJudged, Summarised, ToolsCalled, TurnCancelled, TurnCompleted, TurnFailed, TurnFault,
-    TurnStarted,
+    TurnStarted, UpdatesTold,
 };
 use super::state::{Conversation, OpenTurn, Outcome};
 use crate::aggregate::Aggregate;
@@ -15,13 +16,19 @@ use crate::ids::{ConversationId, MessageId};
 type Facts = Vec<ConversationEvent>;
 type Decision = Result<Facts, ConversationRefusal>;
 
-fn check_content(said: &Said) -> Result<(), ConversationRefusal> {
-    let fault = |detail| Err(ConversationRefusal::Invalid("content", detail));
-    match said.content.reveal() {
-        Some(text) if text.len() > MAX_CONTENT => fault("must be at most 64 KiB"),
-        Some(text) if text.trim().is_empty() => fault("must not be empty"),
-        _ => Ok(()),
+/// What is wrong with a message, if anything.
+#[must_use]
+pub fn content_fault(text: &str) -> Option<&'static str> {
+    match text {
+        text if text.len() > MAX_CONTENT => Some("must be at most 64 KiB"),
+        text if text.trim().is_empty() => Some("must not be empty"),
+        _ => None,
     }
+}
+
+fn check_content(said: &Said) -> Result<(), ConversationRefusal> {
+    let fault = said.content.reveal().and_then(|text| content_fault(text));
+    fault.map_or(Ok(()), |detail| Err(ConversationRefusal::Invalid("content", detail)))
 }
 
 fn check_start(started: &ConversationStarted) -> Result<(), ConversationRefusal> {
@@ -111,7 +118,8 @@ impl Conversation {
                 };
             }
             let fault = TurnFault::Abandoned;
-            facts.push(TurnFailed { turn: open.id, fault, passed_over: vec![], at: *now }.into());
+            // no call: what is said now will be answered
+            facts.push(TurnFailed { turn: open.id, fault, passed_over: vec![], call: None, at: *now }.into());
         } else if self.last_turn == Some((turn, Outcome::Completed)) {
             return Ok(vec![]);
         } else if said.is_some() && self.knows(turn) && self.last_turn.is_none_or(|(last, _)| last != turn) {
@@ -189,6 +197,7 @@ impl Conversation {
             finish: completed.finish,
             passed_over: completed.passed_over.clone(),
             call: self.call(),
+            tell_at: self.told_at.map(|told| told + UPDATES_APART).filter(|due| completed.now < *due),
             at: completed.now,
         };
         Ok(vec![completed.into()])
@@ -222,7 +231,7 @@ impl Aggregate for Conversation {
                 }
                 self.open(*turn)?;
                 let (turn, fault, passed_over) = (*turn, *fault, passed_over.clone());
-                Ok(vec![TurnFailed { turn, fault, passed_over, at: *now }.into()])
+                Ok(vec![TurnFailed { turn, fault, passed_over, call: self.call(), at: *now }.into()])
             }
             ConversationCommand::Cancel { turn, why, now } => {
                 self.live()?;
@@ -250,6 +259,11 @@ impl Aggregate for Conversation {
                 let score_permille = (*score_permille).clamp(-1_000, 1_000);
                 Ok(vec![SentimentJudged { seq: *seq, score_permille, by: *by, at: *now }.into()])
             }
+            // the end tells everything
+            ConversationCommand::TellUpdates { now } => match self.kept_back && !self.ended {
+                true => Ok(vec![UpdatesTold { at: *now }.into()]),
+                false => Ok(vec![]),
+            },
             ConversationCommand::End { reason, now } => {
                 if self.started.is_none() {
                     return Err(ConversationRefusal::Unknown);

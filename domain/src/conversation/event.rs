@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::serde::ts_microseconds as micros;
+use chrono::serde::{ts_microseconds as micros, ts_microseconds_option as micros_option};
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Time, Version};
@@ -34,6 +34,8 @@ events! {
         Summarised(Summarised) = "conversation.summarised" v 1,
         /// How something was meant was judged.
         SentimentJudged(SentimentJudged) = "conversation.sentiment_judged" v 1,
+        /// Clients hear how it stands: answers that came soon after another were kept back.
+        UpdatesTold(UpdatesTold) = "conversation.updates_told" v 1,
         /// It is over.
         Ended(ConversationEnded) = "conversation.ended" v 1,
     }
@@ -350,6 +352,9 @@ pub struct TurnCompleted {
     /// The call on which it is to be said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallId>,
+    /// When clients hear of it, with whatever else has been said by then; at once if none.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "micros_option")]
+    pub tell_at: Option<Time>,
     /// When.
     #[serde(with = "micros")]
     pub at: Time,
@@ -365,6 +370,9 @@ pub struct TurnFailed {
     /// Models that were asked, in vain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passed_over: Vec<PassedOver>,
+    /// The call on which the caller waits for an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallId>,
     /// When.
     #[serde(with = "micros")]
     pub at: Time,
@@ -406,6 +414,14 @@ pub struct SentimentJudged {
     pub score_permille: i16,
     /// Who judged.
     pub by: Judge,
+    /// When.
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
+/// See [`ConversationEvent::UpdatesTold`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UpdatesTold {
     /// When.
     #[serde(with = "micros")]
     pub at: Time,

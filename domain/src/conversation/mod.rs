@@ -25,8 +25,10 @@ mod state;
 mod tests;
 
 pub use command::{
-    Completed, ConversationCommand, ConversationRefusal, Executed, MAX_CONTENT, MAX_METADATA, Said, ToolRound,
+    Completed, ConversationCommand, ConversationRefusal, Executed, MAX_CONTENT, MAX_METADATA, Said,
+    ToolRound, UPDATES_APART,
 };
+pub use decide::content_fault;
 pub use event::*;
 pub use prompt::Prompt;
 pub use state::{Conversation, OpenTurn, Remembered, WINDOW_LIMIT};

@@ -30,6 +30,10 @@ impl Conversation {
         }
         let mut messages: Vec<ChatMessage> = Vec::new();
         for one in self.window() {
+            // what was erased was not said
+            if one.content.reveal().is_none() && one.calls.is_empty() && one.result_of.is_none() {
+                continue;
+            }
             match (one.role, &one.result_of) {
                 (MessageRole::User, _) => said(&mut messages, one),
                 (MessageRole::Assistant, _) => {
@@ -51,7 +55,7 @@ impl Conversation {
                 (MessageRole::Tool, None) | (MessageRole::System, _) => {}
             }
         }
-        // providers want the person to speak first
+        // results without what asked for them make no sense
         while matches!(messages.first(), Some(ChatMessage::Tool { .. })) {
             messages.remove(0);
         }

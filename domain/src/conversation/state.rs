@@ -79,6 +79,10 @@ pub struct Conversation {
     pub(super) line: u32,
     pub(super) ids: VecDeque<MessageId>,
     pub(super) ended: bool,
+    /// When clients were last told of an answer.
+    pub(super) told_at: Option<Time>,
+    /// Whether there was an answer since then.
+    pub(super) kept_back: bool,
 }
 
 impl Conversation {
@@ -305,6 +309,10 @@ impl Conversation {
                 });
             }
             ConversationEvent::TurnCompleted(completed) => {
+                self.kept_back = completed.tell_at.is_some();
+                if !self.kept_back {
+                    self.told_at = Some(completed.at);
+                }
                 self.close(completed.turn, Outcome::Completed);
                 self.remember(Remembered {
                     seq: completed.seq,
@@ -328,6 +336,7 @@ impl Conversation {
                     self.forget_first();
                 }
             }
+            ConversationEvent::UpdatesTold(told) => (self.told_at, self.kept_back) = (Some(told.at), false),
             ConversationEvent::SentimentJudged(_) => {}
             ConversationEvent::Ended(_) => self.ended = true,
         }

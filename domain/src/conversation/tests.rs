@@ -283,6 +283,46 @@ fn memory_is_bounded_whatever_is_said() {
     assert_eq!(talk.state().seq(), 80);
 }
 
+#[test]
+fn answers_that_come_soon_after_another_are_told_together_and_the_last_one_always() {
+    let answered = |talk: Scenario<Conversation>, turn: u128, seconds: i64| {
+        let ConversationCommand::Complete(mut done) = complete(turn, "hi") else { panic!() };
+        done.now = at(seconds);
+        let done = ConversationCommand::Complete(done);
+        let then = talk.after([ask(turn, "hello")]).when(done);
+        let tell_at = then.facts().iter().find_map(|fact| match fact {
+            ConversationEvent::TurnCompleted(completed) => Some(completed.tell_at),
+            _ => None,
+        });
+        (then.and(), tell_at.unwrap())
+    };
+    let tell = |seconds| ConversationCommand::TellUpdates { now: at(seconds) };
+    let (talk, first) = answered(there(), 1, 10);
+    assert_eq!(first, None, "at once");
+    talk.clone().when(tell(11)).then_nothing();
+    let (talk, second) = answered(talk, 2, 10);
+    let (talk, third) = answered(talk, 3, 10);
+    assert_eq!((second, third), (Some(at(11)), Some(at(11))));
+    // the end tells everything
+    talk.clone().after([end()]).when(tell(11)).then_nothing();
+    let told = talk.when(tell(11)).then_types(["conversation.updates_told"]).and();
+    told.clone().when(tell(11)).then_nothing();
+    assert_eq!(answered(told.clone(), 4, 11).1, Some(at(12)));
+    assert_eq!(answered(told, 4, 12).1, None);
+}
+
+#[test]
+fn a_caller_who_waits_is_known_to_the_failure_unless_they_speak_on() {
+    let call = |then: &crate::testing::scenario::Then<Conversation>| match &then.facts()[0] {
+        ConversationEvent::TurnFailed(failed) => failed.call,
+        other => panic!("{other:?}"),
+    };
+    let voice = || scenario::<Conversation>().after([start(Channel::Voice), ask(1, "hello")]);
+    assert!(call(&voice().when(fail(1))).is_some());
+    assert_eq!(call(&voice().when(asked(Some(user(2, "more")), "node-2", Some(1), 2))), None);
+    assert_eq!(call(&there().after([ask(1, "hello")]).when(fail(1))), None);
+}
+
 fn commands() -> impl Strategy<Value = ConversationCommand> {
     let n = 1..5u128;
     prop_oneof![
@@ -303,6 +343,7 @@ fn commands() -> impl Strategy<Value = ConversationCommand> {
         1 => (1..20u32).prop_map(|n| ConversationCommand::Note(vec![
             Said { line: Some(n), ..user(500 + u128::from(n), "line") },
         ])),
+        1 => (0..200i64).prop_map(|now| ConversationCommand::TellUpdates { now: at(now) }),
         1 => Just(end()),
     ]
 }

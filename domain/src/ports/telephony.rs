@@ -77,6 +77,8 @@ pub enum LegAction {
     },
     /// Speak a prompt and take keys; the first one cuts the prompt short. What was keyed comes by webhook.
     Gather(Box<GatherSpec>),
+    /// Have what the other end says transcribed from now on.
+    Transcribe,
     /// Record until told otherwise or the call ends.
     StartRecording {
         /// The encoding.

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::conversation::{ConversationEvent, MessageKind};
+use crate::wire::DomainEvent as _;
+
 /// How much of calls is kept. What is not kept is readable to what steers the call, in no view, and to nobody once the
 /// call is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -33,14 +36,21 @@ impl ContentLevel {
         }
     }
 
-    /// Whether the personal value in `field` of an event is kept. Of what is no call, everything is.
+    /// Whether the personal value in `field` of an event is kept. Of what is no call, everything is; whoever asks knows
+    /// whether a conversation takes place on one.
     #[must_use]
     pub fn keeps(self, event_type: &str, field: &str) -> bool {
         let (category, _) = event_type.split_once('.').unwrap_or_default();
-        if self == Self::Everything || !matches!(category, "call" | "ivr_session") || field == "ip" {
+        let content = matches!(category, "call" | "ivr_session" | "conversation");
+        if self == Self::Everything || !content || field == "ip" {
             return true;
         }
         match field {
+            // what a client's own systems know of the person
+            "content" if event_type == "conversation.function_executed" => false,
+            "arguments" | "opaque" => false,
+            "content" | "summary" => self == Self::EverythingExceptPii,
+            "user" => self == Self::BasicAttributesOnly,
             // for either of the two: the person's voice, keys, and the carrier's own words of all that
             "url" | "raw" | "digit" | "digits" | "input" | "value" => false,
             "text" => self == Self::EverythingExceptPii,
@@ -48,6 +58,14 @@ impl ContentLevel {
             _ => false,
         }
     }
+}
+
+/// Whether the event tells of keys as something that was said.
+#[must_use]
+pub fn is_keyed(event_type: &str, schema: u16, payload: &[u8]) -> bool {
+    let added = || ConversationEvent::decode(event_type, schema, payload);
+    event_type == "conversation.message_added"
+        && matches!(added(), Ok(ConversationEvent::MessageAdded(said)) if said.kind == MessageKind::Dtmf)
 }
 
 impl std::str::FromStr for ContentLevel {
@@ -75,6 +93,11 @@ mod tests {
         assert_eq!(kept("call.recording_saved", "url"), [true, false, false]);
         assert_eq!(kept("call.carrier_event_received", "raw"), [true, false, false]);
         assert_eq!(kept("ivr_session.collected", "value"), [true, false, false]);
+        assert_eq!(kept("conversation.turn_completed", "content"), [true, true, false]);
+        assert_eq!(kept("conversation.summarised", "summary"), [true, true, false]);
+        assert_eq!(kept("conversation.function_executed", "content"), [true, false, false]);
+        assert_eq!(kept("conversation.tools_called", "arguments"), [true, false, false]);
+        assert_eq!(kept("conversation.started", "metadata"), [true, false, true]);
         assert_eq!(kept("user.created", "email"), [true, true, true]);
         assert_eq!(kept("number.added", "number"), [true, true, true]);
     }

@@ -1,5 +1,6 @@
 //! Which person a stream is about.
 
+use super::Subject;
 use crate::aggregate::Aggregate as _;
 use crate::call::terms::Direction;
 use crate::call::{Call, CallEvent};
@@ -27,6 +28,10 @@ pub enum About {
     Call(CallId),
     /// The stream is about whoever that session is with.
     Session(IvrSessionId),
+    /// The stream is about whoever that conversation is with.
+    Conversation(ConversationId),
+    /// The event bears the client's own name of the person, or data that does: see [`customer`].
+    Customer,
     /// It says nothing.
     Nothing,
 }
@@ -48,7 +53,11 @@ pub fn about(event_type: &str, schema: u16, payload: &[u8]) -> About {
             _ => About::Nothing,
         },
         "conversation.started" => match ConversationEvent::decode(event_type, schema, payload) {
-            Ok(ConversationEvent::Started(started)) => started.call.map_or(About::Nothing, About::Call),
+            Ok(ConversationEvent::Started(started)) => match started.call {
+                Some(call) => About::Call(call),
+                None if started.user.is_some() || started.metadata.is_some() => About::Customer,
+                None => About::Nothing,
+            },
             _ => About::Nothing,
         },
         "delivery.attempted" => match DeliveryEvent::decode(event_type, schema, payload) {
@@ -56,6 +65,9 @@ pub fn about(event_type: &str, schema: u16, payload: &[u8]) -> About {
                 match attempted.of.event_type.split_once('.').map_or("", |(category, _)| category) {
                     Call::CATEGORY => About::Call(CallId(attempted.of.subject)),
                     "ivr" | IvrSessionId::CATEGORY => About::Session(IvrSessionId(attempted.of.subject)),
+                    ConversationId::CATEGORY | "function" | "error" => {
+                        About::Conversation(ConversationId(attempted.of.subject))
+                    }
                     _ => About::Nothing,
                 }
             }
@@ -63,6 +75,23 @@ pub fn about(event_type: &str, schema: u16, payload: &[u8]) -> About {
         },
         _ => About::Nothing,
     }
+}
+
+/// The fields of [`About::Customer`], either of which belongs to the person.
+pub const CUSTOMER_FIELDS: [&str; 2] = ["user", "metadata"];
+/// The entry of a client's own data that names its customer.
+pub const CUSTOMER_ENTRY: &str = "customer_id";
+
+/// Whom a chat is with, by the client's own name of them; nobody if it says none. What is said must be readable.
+#[must_use]
+pub fn customer(event_type: &str, schema: u16, payload: &[u8]) -> Option<Subject> {
+    let Ok(ConversationEvent::Started(started)) = ConversationEvent::decode(event_type, schema, payload)
+    else {
+        return None;
+    };
+    let entry = || started.metadata.as_ref()?.reveal()?.get(CUSTOMER_ENTRY);
+    let name = started.user.as_ref().and_then(|user| user.reveal()).or_else(entry)?;
+    Some(Subject::of_customer(name))
 }
 
 /// Whether the person of such a stream follows from its events; of all others it is the stream itself.

@@ -43,6 +43,12 @@ impl Subject {
         }
     }
 
+    /// The subject a client's own name of a person means: a name that is a number or a SIP address is the party's.
+    #[must_use]
+    pub fn of_customer(name: &str) -> Self {
+        Self::of_party(name).unwrap_or_else(|| Self::Customer(name.to_owned()))
+    }
+
     /// What kind of subject it is.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
@@ -84,6 +90,8 @@ mod tests {
         assert_eq!(Subject::of_party("sip:Desk@PBX.test"), Subject::of_party("sip:desk@pbx.test"));
         assert_eq!(Subject::of_party("anonymous"), None);
         assert_eq!(format!("{number:?}"), "party", "a number is not shown");
+        assert_eq!(Subject::of_customer("+12025550123"), number);
+        assert_eq!(Subject::of_customer("c-4711"), Subject::Customer("c-4711".to_owned()));
     }
 
     #[test]

@@ -34,7 +34,10 @@ pub const PUBLIC_TYPES: &[PublicType] = &[
     sent("call.ended", "The call is over."),
     sent("call.failed", "The call never connected, or was broken by a fault."),
     sent("ivr.completed", "A caller's way through the menus is over."),
-    sent("conversation.updated", "An answer was given in a conversation: once a turn, whatever it took."),
+    sent(
+        "conversation.updated",
+        "Answers were given in a conversation: told once a second at most, the last one always.",
+    ),
     sent("conversation.ended", "A conversation is over."),
     sent("agent.deployed", "A version of an agent went live."),
     sent("agent.updated", "An agent was changed."),

@@ -228,6 +228,7 @@ pub fn call() -> Vec<CallEvent> {
             at: at(34),
         }
         .into(),
+        TranscriptionRequested { effect_id: id(54), at: at(39) }.into(),
         AgentRequested { conversation_id: ConversationId(id(51)), agent_id: AgentId(id(52)), at: at(40) }
             .into(),
         ConversationNotified { id: id(53), conversation_id: ConversationId(id(51)), at: at(41) }.into(),

@@ -55,6 +55,7 @@ pub fn agent() -> Vec<AgentEvent> {
         max_tokens: Some(300),
         tools: vec![ToolId(id(42))],
         greeting: Some("Hello, this is the clinic.".to_owned()),
+        apology: None,
         voice_id: Some("sonic".to_owned()),
         fallback: vec![ModelRef::new(Provider::OpenaiCompatible, "llama")],
     };
@@ -164,14 +165,22 @@ pub fn conversation() -> Vec<ConversationEvent> {
             finish: Finish::Stop,
             passed_over: passed_over(),
             call: Some(CallId(id(44))),
+            tell_at: None,
             at: at(5),
         }
         .into(),
-        TurnFailed { turn: msg(49), fault: TurnFault::RateLimited, passed_over: passed_over(), at: at(6) }
-            .into(),
+        TurnFailed {
+            turn: msg(49),
+            fault: TurnFault::RateLimited,
+            passed_over: passed_over(),
+            call: None,
+            at: at(6),
+        }
+        .into(),
         TurnCancelled { turn: msg(50), why: CancelledFor::Interrupted, at: at(7) }.into(),
         Summarised { through: 3, summary: text("They are booked."), by: Some(model()), at: at(8) }.into(),
         SentimentJudged { seq: 1, score_permille: -250, by: Judge::Lexicon, at: at(9) }.into(),
+        UpdatesTold { at: at(10) }.into(),
         ConversationEnded { reason: EndedFor::Call, at: at(10) }.into(),
     ]
 }

@@ -259,7 +259,10 @@ impl CallRow {
                 view.metadata = changed.metadata.reveal().cloned().unwrap_or_default();
             }
             CallEvent::IvrSessionRequested(requested) => view.ivr_session_id = Some(requested.session_id),
-            CallEvent::AgentRequested(requested) => view.conversation_id = Some(requested.conversation_id),
+            CallEvent::AgentRequested(requested) => {
+                view.agent_id = Some(requested.agent_id);
+                view.conversation_id = Some(requested.conversation_id);
+            }
             CallEvent::Ended(ended) => self.end(ended),
             _ => {}
         }

@@ -37,7 +37,7 @@ pub struct ConversationView {
     /// `active` or `ended`.
     #[schema(example = "active")]
     pub status: String,
-    /// Your own name of the person.
+    /// Your own name of the person; `[erased]` once erased.
     #[schema(required)]
     pub user_id: Option<String>,
     /// Your own data.
@@ -143,7 +143,7 @@ impl View for Conversations {
                     call_id: started.call,
                     channel: started.channel,
                     status: "active".to_owned(),
-                    user_id: started.user.and_then(|user| user.into_inner()),
+                    user_id: started.user.and_then(|user| user.shown(String::clone)),
                     metadata: started.metadata.and_then(|metadata| metadata.into_inner()).unwrap_or_default(),
                     message_count: 0,
                     tokens_input: 0,
@@ -204,6 +204,7 @@ fn take(row: &mut ConversationRow, fact: ConversationEvent) {
         ConversationEvent::Started(_)
         | ConversationEvent::TurnFailed(_)
         | ConversationEvent::TurnCancelled(_)
+        | ConversationEvent::UpdatesTold(_)
         | ConversationEvent::Summarised(_) => {}
     }
 }

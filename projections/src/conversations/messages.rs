@@ -24,7 +24,7 @@ pub struct ToolCallView {
     pub id: String,
     /// The tool's name.
     pub name: String,
-    /// JSON, as the model wrote it; `null` once erased.
+    /// JSON, as the model wrote it; `[erased]` once erased.
     #[schema(required)]
     pub arguments: Option<String>,
 }
@@ -45,7 +45,7 @@ pub struct MessageView {
     /// `text` or `dtmf`.
     #[schema(value_type = String, example = "text")]
     pub kind: MessageKind,
-    /// What was said; `null` once erased.
+    /// What was said; `[erased]` once erased.
     #[schema(required)]
     pub content: Option<String>,
     /// Tokens that were read for it.
@@ -96,7 +96,7 @@ impl MessageView {
             seq,
             role,
             kind: MessageKind::Text,
-            content: content.into_inner(),
+            content: content.shown(String::clone),
             tokens_input: None,
             tokens_output: None,
             provider: None,
@@ -191,7 +191,7 @@ impl View for Messages {
             ConversationEvent::ToolsCalled(fact) => {
                 let view = MessageView::new(fact.id, fact.seq, MessageRole::Assistant, fact.content, fact.at);
                 let call = |call: domain::conversation::CalledTool| {
-                    let arguments = call.arguments.into_inner();
+                    let arguments = call.arguments.shown(String::clone);
                     ToolCallView { id: call.id, name: call.name, arguments }
                 };
                 let tool_calls = fact.calls.into_iter().map(call).collect();

@@ -55,7 +55,7 @@ pub enum RouteView {
     },
     /// To an agent.
     Agent {
-        /// TypeID `agt_…`; `null` is the client's default agent.
+        /// TypeID `agt_…`; `null` is the client's default agent: the one last deployed, or last created while none is.
         #[serde(with = "crate::edge::type_id_option", default)]
         #[schema(value_type = Option<String>)]
         id: Option<AgentId>,

@@ -28,6 +28,7 @@ pub(super) fn agent(name: &str) -> Vec<AgentEvent> {
         max_tokens: Some(300),
         tools: vec![],
         greeting: Some("Hello, this is the clinic.".to_owned()),
+        apology: None,
         voice_id: None,
         fallback: vec![],
     };
@@ -82,12 +83,14 @@ pub(super) fn conversation(name: &str) -> Vec<ConversationEvent> {
         finish: Finish::Stop,
         passed_over: vec![],
         call: None,
+        tell_at: None,
         at: at(2),
     };
     let failed = TurnFailed {
         turn: message(6),
         fault: TurnFault::TimedOut,
         passed_over: vec![PassedOver { model: model(), fault: TurnFault::TimedOut }],
+        call: None,
         at: at(12),
     };
     let mut facts: Vec<ConversationEvent> = vec![started.into(), asked.into()];

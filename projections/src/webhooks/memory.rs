@@ -119,7 +119,7 @@ async fn look_up<V: Told>(log: &dyn EventStore, fact: &Recorded) -> Result<Known
 
 fn tell<V: Told>(fact: &Recorded, known: &Known<V>) -> Result<Option<PublicEvent>, PublishError> {
     let Some(row) = &known.row else { return Ok(None) };
-    let Some(name) = V::name(&fact.event_type, row) else { return Ok(None) };
+    let Some(name) = V::name(fact, row) else { return Ok(None) };
     let instead = V::instead(fact, row).map_err(unreadable(fact.position))?;
     let body = body::<V>(name, Telling::from(fact), row, instead)
         .map_err(|error| PublishError::Body { position: fact.position, reason: error.to_string() })?;

@@ -37,7 +37,7 @@ pub struct FunctionView {
     pub status_code: Option<u16>,
     /// How long it took.
     pub latency_ms: u64,
-    /// What the model was told; `null` once erased.
+    /// What the model was told; `[erased]` once erased.
     #[schema(required)]
     pub result: Option<String>,
 }
@@ -57,7 +57,7 @@ impl FunctionView {
             outcome: fact.outcome,
             status_code: fact.status,
             latency_ms: fact.latency_ms,
-            result: fact.content.into_inner(),
+            result: fact.content.shown(String::clone),
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) trait Told: View<Row: Shown> {
     fn is_told(event_type: &str) -> bool;
 
     /// What the fact that made the row what it is is called in public.
-    fn name(event_type: &str, row: &Self::Row) -> Option<&'static str>;
+    fn name(fact: &Recorded, row: &Self::Row) -> Option<&'static str>;
 
     /// The resource's id, as clients see it.
     fn subject(row: &Self::Row) -> String;
@@ -60,8 +60,8 @@ impl Told for Calls {
         )
     }
 
-    fn name(event_type: &str, row: &CallRow) -> Option<&'static str> {
-        Some(match event_type {
+    fn name(fact: &Recorded, row: &CallRow) -> Option<&'static str> {
+        Some(match &*fact.event_type {
             "call.received" | "call.queued" => "call.started",
             "call.ringing" => "call.ringing",
             "call.answered" => "call.answered",
@@ -89,8 +89,8 @@ impl Told for IvrSessions {
         event_type == "ivr_session.ended"
     }
 
-    fn name(event_type: &str, _: &SessionRow) -> Option<&'static str> {
-        Self::is_told(event_type).then_some("ivr.completed")
+    fn name(fact: &Recorded, _: &SessionRow) -> Option<&'static str> {
+        Self::is_told(&fact.event_type).then_some("ivr.completed")
     }
 
     fn subject(row: &SessionRow) -> String {
@@ -110,8 +110,8 @@ impl Told for Agents {
         matches!(event_type, "agent.updated" | "agent.deployed")
     }
 
-    fn name(event_type: &str, _: &AgentRow) -> Option<&'static str> {
-        match event_type {
+    fn name(fact: &Recorded, _: &AgentRow) -> Option<&'static str> {
+        match &*fact.event_type {
             "agent.updated" => Some("agent.updated"),
             "agent.deployed" => Some("agent.deployed"),
             _ => None,
@@ -135,15 +135,17 @@ impl Told for Conversations {
         matches!(
             event_type,
             "conversation.turn_completed"
+                | "conversation.updates_told"
                 | "conversation.turn_failed"
                 | "conversation.function_executed"
                 | "conversation.ended"
         )
     }
 
-    fn name(event_type: &str, _: &ConversationRow) -> Option<&'static str> {
-        match event_type {
-            "conversation.turn_completed" => Some("conversation.updated"),
+    fn name(fact: &Recorded, _: &ConversationRow) -> Option<&'static str> {
+        match &*fact.event_type {
+            "conversation.turn_completed" if is_kept_back(fact) => None,
+            "conversation.turn_completed" | "conversation.updates_told" => Some("conversation.updated"),
             "conversation.turn_failed" => Some("error.occurred"),
             "conversation.function_executed" => Some("function.executed"),
             "conversation.ended" => Some("conversation.ended"),
@@ -174,4 +176,10 @@ impl Told for Conversations {
     fn agent(row: &ConversationRow) -> Option<AgentId> {
         row.view.agent_id
     }
+}
+
+/// Whether an answer is told later, with those that follow it.
+fn is_kept_back(fact: &Recorded) -> bool {
+    let fact = ConversationEvent::decode(&fact.event_type, fact.schema, &fact.payload);
+    matches!(fact, Ok(ConversationEvent::TurnCompleted(completed)) if completed.tell_at.is_some())
 }

@@ -279,6 +279,8 @@ impl TelnyxClient {
                 body["maximum_tries"] = json!(1);
                 "gather_using_speak"
             }
+            // the carrier's own engine, the other end alone
+            LegAction::Transcribe => "transcription_start",
             LegAction::StartRecording { format } => {
                 body["format"] = json!(format.as_str());
                 body["channels"] = json!("dual");

@@ -87,6 +87,7 @@ fn facts(n: u64) -> Vec<ConversationEvent> {
             finish: Finish::Stop,
             passed_over: vec![],
             call: None,
+            tell_at: None,
             at: at(n),
         };
         facts.push(completed.into());
@@ -118,6 +119,7 @@ async fn history(world: &World) {
         max_tokens: None,
         tools: vec![ToolId(sequential(1))],
         greeting: None,
+        apology: None,
         voice_id: None,
         fallback: vec![],
     };
@@ -203,6 +205,11 @@ async fn clients_never_see_each_others_conversations(world: World) {
     assert!(
         world.views.agent(client(1), AGENT).await.unwrap().unwrap().json.contains(r#""temperature":0.333"#)
     );
+    let directory = world.views.agent_directory(None, 10).await.unwrap();
+    let entry = &directory[0];
+    assert_eq!((directory.len(), entry.id, entry.client), (1, AGENT, client(1)));
+    assert_eq!((entry.created_at, entry.deployed_at), (at(1), Some(at(2))));
+    assert!(world.views.agent_directory(Some(AGENT), 10).await.unwrap().is_empty());
     let tools = world.views.tools(client(1), &PageRequest::default()).await.unwrap();
     assert_eq!(tools.items.len(), 1, "one is gone");
     assert!(world.views.tool(client(1), ToolId(sequential(2))).await.unwrap().is_none());

@@ -8,12 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::Runtime;
+use actors::conversation::{DefaultAgents, KnownAgent};
 use actors::directory::{KnownNumber, NumberDirectory};
 use actors::ivr::MenuLibrary;
-use domain::envelope::Position;
+use domain::envelope::{Position, Recorded};
+use domain::ids::PrivacyJobId;
 use domain::ports::StoreUnavailable;
 use domain::ports::event_store::Subscription;
 use projections::Queries;
+use projections::agents::AgentEntry;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::identity::Identity;
@@ -29,7 +33,10 @@ const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
 pub(super) struct Directories {
     pub(super) numbers: Arc<NumberDirectory>,
     pub(super) menus: Arc<MenuLibrary>,
+    pub(super) agents: Arc<DefaultAgents>,
     pub(super) identity: Arc<Identity>,
+    /// The newest event of an erasure or an export.
+    pub(super) erasures: watch::Sender<Position>,
     gate: Arc<Gate>,
 }
 
@@ -57,6 +64,9 @@ impl Directories {
             },
         )
         .await?;
+        let agents = DefaultAgents::default();
+        let page = async |after| views.agent_directory(after, PAGE).await;
+        each(page, |entry| entry.id, |entry| agents.insert(known(&entry))).await?;
         let identity = Identity::new(runtime.clock.clone());
         let page = async |after| views.api_key_directory(after, PAGE).await;
         each(
@@ -86,8 +96,9 @@ impl Directories {
         let page = async |after| views.calls_placed(today, after, PAGE).await;
         each(page, |count| count.client, |count| gate.insert_count(count)).await?;
         gate.measure_storage(views).await?;
+        let erasures = watch::Sender::new(position);
         let numbers = Arc::new(NumberDirectory::new(numbers, position));
-        Ok(Self { numbers, menus, identity: Arc::new(identity), gate })
+        Ok(Self { numbers, menus, agents: Arc::new(agents), identity: Arc::new(identity), erasures, gate })
     }
 
     /// Follows the log from `after` until `stop`.
@@ -104,6 +115,11 @@ impl Directories {
                     self.identity.apply(&events);
                     self.gate.apply(&events);
                     self.menus.apply(&events);
+                    self.agents.apply(&events);
+                    let of_job = |event: &&Recorded| event.stream.category() == PrivacyJobId::CATEGORY;
+                    if let Some(event) = events.iter().rfind(of_job) {
+                        self.erasures.send_replace(event.position);
+                    }
                     self.numbers.apply(&events);
                 }
                 Err(error) => {
@@ -123,6 +139,11 @@ impl Directories {
         // the directory outlives every request, so its end needs no answer
         let _ = self.numbers.position().wait_for(|known| *known >= position).await;
     }
+}
+
+fn known(entry: &AgentEntry) -> KnownAgent {
+    let AgentEntry { id, client, deployed_at, created_at } = *entry;
+    KnownAgent { id, client, deployed_at, created_at }
 }
 
 /// Does something with every row of a view, a page after the other.

@@ -14,7 +14,7 @@ fn named() -> Line {
     Line::inbound(Route::Agent { id: Some(NAMED) })
 }
 
-fn types(facts: &[CallEvent]) -> Vec<&str> {
+fn types_of(facts: &[CallEvent]) -> Vec<&str> {
     facts.iter().map(crate::wire::DomainEvent::event_type).collect()
 }
 
@@ -29,13 +29,13 @@ fn a_call_to_a_named_agent_is_taken_with_its_caller_transcribed_and_the_agent_is
     let answered = rings.when(line.answered(2));
     let conversation = ConversationId(effect_of("leg-in", "conversation"));
     let expected = ["call.carrier_event_received", "call.answered", "call.agent_requested"];
-    assert_eq!(types(answered.facts()), expected, "the agent greets, not the platform");
+    assert_eq!(types_of(answered.facts()), expected, "the agent greets, not the platform");
     assert_eq!(answered.state().conversation(), Some(conversation));
     let begin = react(&answered.facts()[2]);
     let effect_id = derive(conversation.0, "begin");
     assert_eq!(begin, [Reaction::Do { effect_id, work: Work::Converse, due: at(2) }]);
     let again = answered.and().when(line.answered(3));
-    assert!(!types(again.facts()).contains(&"call.agent_requested"));
+    assert!(!types_of(again.facts()).contains(&"call.agent_requested"));
 }
 
 #[test]
@@ -53,9 +53,9 @@ fn the_conversation_hears_of_what_the_caller_says_and_keys_and_of_the_end() {
             _ => None,
         });
         let news: Vec<_> = news.collect();
-        assert_eq!(news.len(), 1, "{:?}", types(then.facts()));
+        assert_eq!(news.len(), 1, "{:?}", types_of(then.facts()));
         assert_eq!(
-            types(then.facts()).last(),
+            types_of(then.facts()).last(),
             Some(&"call.conversation_notified"),
             "after the end closes all work"
         );
@@ -64,6 +64,30 @@ fn the_conversation_hears_of_what_the_caller_says_and_keys_and_of_the_end() {
     }
     told.dedup();
     assert_eq!(told.len(), 3);
+}
+
+#[test]
+fn an_agent_takes_over_from_a_menu_once_and_the_caller_is_listened_to_from_then_on() {
+    let start = |id, agent| CallCommand::StartAgent { id, agent, now: at(6) };
+    let menu = a_call().after(talking_inbound(MENU));
+    let types = ["call.transcription_requested", "call.agent_requested"];
+    let taken = menu.clone().when(start(DIAL, Some(NAMED))).then_types(types).and();
+    assert_eq!(taken.state().agent(), Some(NAMED));
+    assert!(taken.state().came_from_menu() && taken.state().conversation().is_some());
+    let Some(Outgoing::Leg(listen)) = outgoing(taken.state(), DIAL) else { panic!() };
+    assert!(matches!(listen.action, LegAction::Transcribe));
+    taken.clone().when(start(DIAL, Some(NAMED))).then_nothing();
+    taken.clone().when(start(id(1), Some(AgentId(id(1))))).then_nothing();
+    let heard = taken.when(Line::inbound(MENU).says(utterance("hello"), 7));
+    assert_eq!(types_of(heard.facts()).last(), Some(&"call.conversation_notified"));
+    // where there is no agent
+    menu.when(start(DIAL, None))
+        .then_types(["call.speech_requested"])
+        .and()
+        .when(start(DIAL, None))
+        .then_nothing();
+    let rings = a_call().after([named().initiated(1)]);
+    assert!(rings.when(start(DIAL, Some(NAMED))).decision().is_err(), "nobody is there yet");
 }
 
 #[test]
@@ -83,6 +107,6 @@ fn who_is_called_for_an_agent_is_transcribed_and_talked_to_once_they_answer() {
     assert!(dial.transcribe);
     let line = Line::dialled();
     let answered = queued.after([start_dial(1), accept_dial(2)]).when(line.answered(3));
-    assert!(types(answered.facts()).contains(&"call.agent_requested"));
+    assert!(types_of(answered.facts()).contains(&"call.agent_requested"));
     assert_eq!(answered.state().conversation(), Some(ConversationId(derive(DIAL, "conversation"))));
 }

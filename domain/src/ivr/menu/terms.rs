@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::action::Action;
 use super::super::hours::Hours;
-use crate::ids::MenuId;
+use crate::ids::{AgentId, MenuId};
 
 /// How long to wait for the first key when nobody says otherwise.
 pub const DEFAULT_TIMEOUT_MS: u64 = 5_000;
@@ -130,13 +130,25 @@ impl MenuTerms {
 
     /// The menus it leads to, with the field each stands in.
     pub fn targets(&self) -> impl Iterator<Item = (String, MenuId)> {
-        self.actions().flat_map(|(field, action)| {
+        self.led_to(|action| match action {
+            Action::Submenu { menu } => Some(*menu),
+            _ => None,
+        })
+    }
+
+    /// The agents it leads to by name, with the field each stands in.
+    pub fn agents(&self) -> impl Iterator<Item = (String, AgentId)> {
+        self.led_to(|action| match action {
+            Action::Agent { agent } => *agent,
+            _ => None,
+        })
+    }
+
+    fn led_to<T>(&self, wanted: fn(&Action) -> Option<T>) -> impl Iterator<Item = (String, T)> {
+        self.actions().flat_map(move |(field, action)| {
             let mut path = field;
             action.all().filter_map(move |action| {
-                let found = match action {
-                    Action::Submenu { menu } => Some((format!("{path}.target"), *menu)),
-                    _ => None,
-                };
+                let found = wanted(action).map(|found| (format!("{path}.target"), found));
                 if let Some((name, _)) = action.inner() {
                     path = format!("{path}.target.{name}");
                 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::super::action::{Action, Collect, Webhook};
 use crate::call::terms::EndReason;
 use crate::envelope::Time;
-use crate::ids::{CallId, IvrSessionId, MenuId};
+use crate::ids::{AgentId, CallId, IvrSessionId, MenuId};
 use crate::personal::Personal;
 use crate::phone::Party;
 use crate::wire::events;
@@ -444,4 +444,12 @@ pub struct SessionEnded {
     /// When.
     #[serde(with = "micros")]
     pub at: Time,
+}
+
+impl SessionEnded {
+    /// The agent that takes over, if one is named.
+    pub(super) fn agent(&self) -> Option<AgentId> {
+        let outcome = self.outcome.as_ref().filter(|outcome| outcome.action == "agent")?;
+        outcome.target.as_ref()?.reveal()?.parse().ok()
+    }
 }

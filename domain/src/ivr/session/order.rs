@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::event::SessionStatus;
 use super::state::{Ask, Asked, IvrSession, Waiting};
 use crate::call::terms::{EndReason, EndedBy};
-use crate::call::{CallCommand, DEFAULT_GREETING, GatherOrder};
+use crate::call::{CallCommand, GatherOrder};
 use crate::envelope::Time;
 use crate::ids::CallId;
 
@@ -36,7 +36,7 @@ impl IvrSession {
                 Some(reason) => {
                     CallCommand::Conclude { id, farewell: ended.farewell.clone(), reason, by, now }
                 }
-                None => CallCommand::Say { id, text: DEFAULT_GREETING.to_owned(), now },
+                None => CallCommand::StartAgent { id, agent: ended.agent(), now },
             };
             return Some(Order { call, id, command });
         }

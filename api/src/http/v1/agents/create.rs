@@ -47,6 +47,9 @@ pub(crate) struct NewAgent {
     /// What it says first on a call: at most 1000 characters.
     #[schema(max_length = 1000)]
     greeting: Option<String>,
+    /// What it says on a call when no model can answer: at most 1000 characters; that it is sorry, if left out.
+    #[schema(max_length = 1000)]
+    apology: Option<String>,
     /// The voice it speaks with.
     #[schema(max_length = 200)]
     voice_id: Option<String>,
@@ -87,6 +90,7 @@ pub(crate) async fn create_agent(
         max_tokens: new.max_tokens,
         tools,
         greeting: new.greeting,
+        apology: new.apology,
         voice_id: new.voice_id,
         fallback: new.fallback.into_iter().map(Into::into).collect(),
     };

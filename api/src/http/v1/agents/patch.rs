@@ -50,6 +50,10 @@ pub(crate) struct PatchBody {
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>, max_length = 1000)]
     greeting: Option<Option<String>>,
+    /// What it says on a call when no model can answer; `null`: that it is sorry.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>, max_length = 1000)]
+    apology: Option<Option<String>>,
     /// The voice it speaks with; `null`: none in particular.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>, max_length = 200)]
@@ -101,6 +105,7 @@ pub(crate) async fn patch_agent(
         max_tokens: wanted.max_tokens,
         tools,
         greeting: wanted.greeting,
+        apology: wanted.apology,
         voice_id: wanted.voice_id,
         fallback: wanted.fallback.map(|models| models.into_iter().map(Into::into).collect()),
     };

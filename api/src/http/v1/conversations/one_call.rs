@@ -1,7 +1,7 @@
 //! The one-call way in.
 
 use actix_web::{HttpRequest, HttpResponse, Responder, post, web};
-use domain::conversation::{Channel, ConversationStarted};
+use domain::conversation::{Channel, ConversationStarted, content_fault};
 use domain::ids::{AgentId, ConversationId, MessageId};
 use domain::ports::ids::Ids as _;
 use projections::conversations::MessageView;
@@ -69,6 +69,9 @@ pub(crate) async fn converse(
 ) -> Result<HttpResponse, ApiError> {
     let (new, message) = (ConversationId(ids.next()), MessageId(ids.next()));
     let OneCall { message: content, conversation_id, agent_id, user_id } = body.value;
+    if let Some(detail) = content_fault(&content) {
+        return Err(ApiError::invalid("message", "invalid", detail));
+    }
     let (id, start) = match conversation_id {
         Some(EdgeId(id)) => {
             exists(&backend, caller.client, id).await?;

@@ -15,8 +15,6 @@ use super::answer::{failure, shown};
 use crate::node::Backend;
 use crate::problem::ApiError;
 
-/// A comment now and then keeps proxies from closing a stream that waits for a model.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// So long is waited for a failure that comes at once, to answer it as a problem and not as an event.
 const AT_ONCE: Duration = Duration::from_millis(250);
 
@@ -91,7 +89,7 @@ impl Teller {
         let piece = tokio::select! {
             biased;
             piece = self.feed.next(self.told) => piece,
-            () = tokio::time::sleep(KEEP_ALIVE) => return Some(Bytes::from_static(b": the model is at work\n\n")),
+            () = tokio::time::sleep(self.backend.keep_alive) => return Some(Bytes::from_static(b": the model is at work\n\n")),
             // what is under way is noted as failed in a moment
             () = stopped(&stop) => None,
         };

@@ -20,7 +20,8 @@ pub(crate) enum RouteBody {
         #[schema(value_type = String)]
         id: EdgeId<MenuId>,
     },
-    /// To an agent; your default agent when none is named.
+    /// To an agent. Where none is named, to your default agent, as it is when a call comes: the one last deployed, or
+    /// last created while none is. Until there is one, callers hear a plain greeting.
     Agent {
         /// Which.
         #[serde(default)]

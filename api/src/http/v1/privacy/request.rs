@@ -24,7 +24,8 @@ pub(crate) struct SubjectName {
     /// Their number in E.164, or SIP address.
     #[schema(example = "+12025550123")]
     pub(super) phone: Option<String>,
-    /// Your own name of them: `customer_id` in the metadata of their calls, or `session_id` of a session in the menus.
+    /// Your own name of them: `customer_id` in the metadata of their calls and chats, `user_id` of a chat, or `session_id` of
+    /// a session in the menus.
     #[schema(example = "customer-4711")]
     pub(super) customer_id: Option<String>,
 }

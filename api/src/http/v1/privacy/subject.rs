@@ -1,7 +1,7 @@
 //! From a name to the persons whose keys it is about.
 
 use domain::ids::{CallId, ClientId, IvrSessionId, SubjectId};
-use domain::privacy::Subject;
+use domain::privacy::{CUSTOMER_ENTRY, Subject};
 use projections::calls::CallFilter;
 use projections::ivr_sessions::SessionFilter;
 use projections::page::{MAX_PAGE, Page, PageRequest};
@@ -12,8 +12,6 @@ use crate::problem::ApiError;
 
 /// The most calls, and the most sessions, a customer may have had to be erased at once.
 const MOST: usize = 5_000;
-/// The entry of a call's metadata that names its customer.
-const CUSTOMER: &str = "customer_id";
 
 /// What of a call says who was on it.
 #[derive(Deserialize)]
@@ -30,7 +28,8 @@ struct SessionCall {
     call_id: Option<String>,
 }
 
-/// The subject itself first, by pseudonym; of a customer also everybody their calls were with, and their sessions.
+/// The subject itself first, by pseudonym; of a customer also everybody their calls were with, and their sessions. Their
+/// chats are the subject's own.
 pub(super) async fn persons(
     backend: &Backend,
     client: ClientId,
@@ -38,8 +37,10 @@ pub(super) async fn persons(
 ) -> Result<Vec<SubjectId>, ApiError> {
     let mut subjects = vec![subject.clone()];
     if let Subject::Customer(name) = subject {
+        // chats with somebody whom the client calls by their number
+        subjects.push(Subject::of_customer(name));
         let filter =
-            CallFilter { metadata: vec![(CUSTOMER.to_owned(), name.clone())], ..CallFilter::default() };
+            CallFilter { metadata: vec![(CUSTOMER_ENTRY.to_owned(), name.clone())], ..CallFilter::default() };
         let calls = all(async |page| {
             backend.views.calls(client, &filter, &page).await.map_err(ApiError::unavailable)
         });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use actors::conversation::TalkError;
 use domain::ids::{ClientId, MenuId};
 use domain::ivr::action::Action;
 use domain::ivr::book::{Book, Page};
@@ -139,7 +140,7 @@ impl MenuPatchBody {
 ///
 /// # Errors
 /// 422.
-pub(super) fn check(
+pub(super) async fn check(
     backend: &Backend,
     client: ClientId,
     id: MenuId,
@@ -156,7 +157,16 @@ pub(super) fn check(
     let parent = terms.parent_menu_id.map(|parent| ("parent_menu_id".to_owned(), parent));
     for (field, menu) in terms.targets().chain(parent) {
         if !exists(menu) {
-            found.entry(field.clone()).or_insert_with(|| unknown(field));
+            found.entry(field.clone()).or_insert_with(|| unknown(field, "menu"));
+        }
+    }
+    for (field, agent) in terms.agents() {
+        match backend.talks.agent(client, agent).await {
+            Ok(_) => {}
+            Err(TalkError::UnknownAgent) => {
+                found.entry(field.clone()).or_insert_with(|| unknown(field, "agent"));
+            }
+            Err(error) => return Err(ApiError::unavailable(error)),
         }
     }
     if found.is_empty() && too_deep(&all, id, terms) {
@@ -172,8 +182,8 @@ pub(super) fn check(
     }
 }
 
-fn unknown(field: String) -> FieldError {
-    FieldError { field, code: "unknown".to_owned(), detail: "there is no such menu".to_owned() }
+fn unknown(field: String, what: &str) -> FieldError {
+    FieldError { field, code: "unknown".to_owned(), detail: format!("there is no such {what}") }
 }
 
 /// Whether some menu from which this one can be reached would be too deep with it.

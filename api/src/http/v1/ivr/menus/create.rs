@@ -34,7 +34,7 @@ pub(crate) async fn create_ivr_menu(
     let id = MenuId(ids.next());
     // nothing it leads to is given up meanwhile
     let _one_at_a_time = backend.menu_edits.lock().await;
-    check(&backend, caller.client, id, &terms, reading)?;
+    check(&backend, caller.client, id, &terms, reading).await?;
     let create = MenuCommand::Create { terms: Box::new(terms), now: backend.runtime.clock.now() };
     let answer = change::<MenuResource>(&backend, &caller, &request, id, None, &create).await?;
     Ok(answer.created().location(&format!("/api/v1/ivr/menus/{id}")))

@@ -34,7 +34,7 @@ pub(crate) async fn patch_ivr_menu(
     let patch = body.value.read(&mut reading);
     let _one_at_a_time = backend.menu_edits.lock().await;
     let page = backend.menus.find(caller.client, id).ok_or_else(|| ApiError::not_found("menu"))?;
-    check(&backend, caller.client, id, &page.terms.with(&patch), reading)?;
+    check(&backend, caller.client, id, &page.terms.with(&patch), reading).await?;
     let update = MenuCommand::Update { patch: Box::new(patch), now: backend.runtime.clock.now() };
     change::<MenuResource>(&backend, &caller, &request, id, Some(&if_match), &update).await
 }

@@ -1,0 +1,94 @@
+//! Which of a client's agents talks where none is named: the newest state, in memory.
+//!
+//! Filled from the view once, then kept up to date from the log, so that taking a webhook needs no view.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use domain::envelope::{Recorded, Time};
+use domain::ids::{AgentId, ClientId};
+
+/// When something of an agent was last done.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownAgent {
+    /// Which.
+    pub id: AgentId,
+    /// Whose.
+    pub client: ClientId,
+    /// When a version last went live.
+    pub deployed_at: Option<Time>,
+    /// When it was created.
+    pub created_at: Time,
+}
+
+impl KnownAgent {
+    /// The greatest is the default.
+    fn rank(&self) -> (Option<Time>, Time, AgentId) {
+        (self.deployed_at, self.created_at, self.id)
+    }
+}
+
+/// The agents of all clients: of each the one that was last deployed, or last created while none was.
+#[derive(Debug, Default)]
+pub struct DefaultAgents(RwLock<HashMap<ClientId, KnownAgent>>);
+
+impl DefaultAgents {
+    /// Takes an agent into account.
+    pub fn insert(&self, agent: KnownAgent) {
+        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let known = table.entry(agent.client).or_insert(agent);
+        if known.rank() < agent.rank() {
+            *known = agent;
+        }
+    }
+
+    /// Takes news from the log.
+    pub fn apply(&self, events: &[Recorded]) {
+        for event in events.iter().filter(|event| event.stream.category() == AgentId::CATEGORY) {
+            let (id, client, at) = (AgentId(event.stream.id()), event.client_id, event.recorded_at);
+            let deployed_at = match &*event.event_type {
+                "agent.created" => None,
+                "agent.deployed" => Some(at),
+                _ => continue,
+            };
+            self.insert(KnownAgent { id, client, deployed_at, created_at: at });
+        }
+    }
+
+    /// A client's agent where none is named; nothing while it has none.
+    #[must_use]
+    pub fn of(&self, client: ClientId) -> Option<AgentId> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&client).map(|agent| agent.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn what_was_last_deployed_comes_before_what_was_last_created() {
+        let agents = DefaultAgents::default();
+        let (mine, other) = (ClientId(Uuid::from_u128(1)), ClientId(Uuid::from_u128(2)));
+        let id = |n| AgentId(Uuid::from_u128(n));
+        let at = |seconds| Time::from_timestamp(seconds, 0).unwrap();
+        let agent = |n, created: i64, deployed: Option<i64>| {
+            agents.insert(KnownAgent {
+                id: id(n),
+                client: mine,
+                deployed_at: deployed.map(at),
+                created_at: at(created),
+            });
+            agents.of(mine)
+        };
+        assert_eq!(agents.of(mine), None);
+        assert_eq!(agent(1, 1, None), Some(id(1)));
+        assert_eq!(agent(2, 2, None), Some(id(2)));
+        assert_eq!(agent(1, 3, Some(3)), Some(id(1)));
+        assert_eq!(agent(3, 9, None), Some(id(1)));
+        assert_eq!(agent(3, 10, Some(10)), Some(id(3)));
+        assert_eq!(agents.of(other), None);
+    }
+}
