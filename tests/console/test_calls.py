@@ -1,6 +1,7 @@
 """Calls, as they happen and afterwards."""
 
 import re
+import shlex
 import statistics
 
 from conftest import MARKUP
@@ -60,6 +61,47 @@ def test_a_call_is_placed_opened_spoken_on_and_hung_up(node, page, show):
     expect(page.get_by_text("Ended: api hangup")).to_be_visible()
     # its webhooks stand in the same line of time
     expect(page.locator(".timeline").get_by_text(re.compile("^call.ended to 127")).first).to_be_visible()
+
+
+def test_a_call_is_spoken_on_transferred_and_hung_up_from_the_list(node, page, show):
+    show(page, "live")
+    expect(page.get_by_text("live", exact=True)).to_be_visible()
+    call = node.ask("POST", "/calls", {"to": STAYS, "from": OURS})["id"]
+    row = page.locator("tbody tr", has=page.locator(f'a[href="#/calls/{call}"]'))
+    # its state and its age are told as they change
+    expect(row.get_by_text("in progress")).to_be_visible()
+    expect(row.locator("td").nth(1)).to_have_text(re.compile(r"^0:\d\d$"))
+    row.get_by_role("button", name="Say").click()
+    page.get_by_label("Words").fill("One moment, please.")
+    page.get_by_role("dialog").get_by_role("button", name="Say").click()
+    expect(row.get_by_text("One moment, please.")).to_be_visible()
+    row.get_by_role("button", name="Transfer").click()
+    page.get_by_label("To", exact=True).fill("+14155550127")
+    page.get_by_role("dialog").get_by_role("button", name="Transfer").click()
+    expect(page.get_by_text("The call is being transferred")).to_be_visible()
+    assert "call.transfer_requested" in [event["type"] for event in node.ask("GET", f"/calls/{call}/events?limit=200")]
+    other = node.ask("POST", "/calls", {"to": STAYS, "from": OURS})["id"]
+    row = page.locator("tbody tr", has=page.locator(f'a[href="#/calls/{other}"]'))
+    expect(row.get_by_text("in progress")).to_be_visible()
+    row.get_by_role("button", name="Hang up").click()
+    row.get_by_role("button", name="Really?").click()
+    # it stays for a moment, so that one sees what became of it
+    expect(row.get_by_text("ended")).to_be_visible()
+    expect(row).to_have_count(0)
+
+
+def test_an_event_is_copied_as_a_command_that_asks_for_it(node, page, show):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    call = node.first("/calls?status=ended&limit=50", lambda call: call["cost"])
+    show(page, "calls", f"{call['id']}?tab=events")
+    page.locator(".raw summary").nth(2).click()
+    page.locator(".raw details").nth(2).get_by_role("button", name="Copy as curl").click()
+    expect(page.get_by_text("command copied")).to_be_visible()
+    command = shlex.split(page.evaluate("navigator.clipboard.readText()"))
+    # the key stays out of it
+    assert command[:3] == ["curl", "-H", "Authorization: Bearer $KEY"]
+    (event,) = node.ask("GET", command[3].removeprefix(f"{node.base}/api/v1"))
+    assert event["version"] == 3
 
 
 def test_a_past_call_shows_its_events_and_what_it_was(node, page, show):
