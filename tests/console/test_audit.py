@@ -15,6 +15,8 @@ def test_the_log_is_verified_in_the_browser(node, page, show):
     show(page, "audit", "verify")
     page.get_by_role("button", name="Verify now").click()
     expect(page.locator("[data-verdict=good]")).to_contain_text("is in the tree")
+    # what to keep elsewhere: the head with its signature
+    expect(page.get_by_label("Signed head", exact=True)).to_contain_text("— ")
 
 
 def test_a_node_that_shows_another_history_than_it_signed_is_found_out(node, page, show):

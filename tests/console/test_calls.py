@@ -130,6 +130,26 @@ def test_a_past_call_shows_its_events_and_what_it_was(node, page, show):
     expect(page.get_by_text(f"Version {first} of {call['version']}")).to_be_visible()
 
 
+def test_one_line_of_time_holds_all_that_happened_in_a_call(node, page, show):
+    call = node.first("/calls?end_reason=ivr_completed&limit=50", lambda call: call["cost"])
+    show(page, "calls", call["id"])
+    steps = page.locator(".timeline li")
+    for kind, words in [
+        ("carrier", "telnyx: call.initiated"), ("state", "Answered"), ("talk", "Welcome to Riverside Clinic"), ("keys", "caller:"),
+        ("menu", "Enters "), ("command", "answer"), ("webhook", "call.ended to 127"),
+    ]:
+        step = steps.filter(has=page.locator(f".k-{kind}")).filter(has_text=words).first
+        expect(step).to_be_visible()
+        if kind in ("carrier", "command", "webhook"):
+            expect(step.locator(".ms")).to_have_text(re.compile(r"^[\d.]+ m?s$"))
+    expect(page.get_by_role("region", name="Why did it end?")).to_contain_text("The menu came to its end.")
+    expect(page.get_by_role("region", name="Transcript")).to_contain_text("Welcome to Riverside Clinic")
+    # each kind can be left out
+    page.get_by_role("checkbox", name="Carrier").uncheck()
+    expect(steps.filter(has=page.locator(".k-carrier"))).to_have_count(0)
+    page.get_by_role("checkbox", name="Carrier").check()
+
+
 def test_calls_are_walked_by_the_keyboard_alone(page):
     page.keyboard.press("g")
     page.keyboard.press("c")
