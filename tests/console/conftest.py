@@ -1,7 +1,7 @@
 """What the tests share: a node, a browser, a page that is signed in and has to stay without errors."""
 
+import contextlib
 import os
-import re
 from pathlib import Path
 
 import pytest
@@ -9,8 +9,6 @@ from playwright.sync_api import expect, sync_playwright
 
 from node import KEY, Node
 
-# Parts of the API that a node may do without: the browser reports a 404, the console says so on the screen.
-OPTIONAL = re.compile(r"/api/v1/(analytics|audit/|conversations|agents|tools|llm)")
 # Text that would run if anybody took it for markup.
 MARKUP = "<img src=x onerror=\"window.ran=1\"><script>window.ran=1</script>"
 
@@ -42,6 +40,13 @@ def provoked():
 @pytest.fixture
 def visitor(node, browser, provoked):
     """A page nobody is signed in on."""
+    with visit(browser, node.base, provoked) as page:
+        yield page
+
+
+@contextlib.contextmanager
+def visit(browser, base, provoked):
+    """A page of the console that must neither report an error nor run what it shows."""
     context = browser.new_context(viewport={"width": 1360, "height": 900}, color_scheme="light")
     context.set_default_timeout(15_000)
     page = context.new_page()
@@ -51,13 +56,12 @@ def visitor(node, browser, provoked):
     def heard(message):
         where = message.location.get("url", "")
         failed = message.text.startswith("Failed to load resource")
-        missing = "404" in message.text and OPTIONAL.search(where)
-        if message.type == "error" and not (failed and (missing or any(status in message.text for status in provoked))):
+        if message.type == "error" and not (failed and any(status in message.text for status in provoked)):
             errors.append(f"{message.text} {where}")
 
     page.on("console", heard)
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{node.base}/")
+    page.goto(f"{base}/")
     yield page
     ran = page.evaluate("window.ran")
     context.close()

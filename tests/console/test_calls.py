@@ -1,6 +1,7 @@
 """Calls, as they happen and afterwards."""
 
 import re
+import shlex
 import statistics
 
 from conftest import MARKUP
@@ -62,6 +63,47 @@ def test_a_call_is_placed_opened_spoken_on_and_hung_up(node, page, show):
     expect(page.locator(".timeline").get_by_text(re.compile("^call.ended to 127")).first).to_be_visible()
 
 
+def test_a_call_is_spoken_on_transferred_and_hung_up_from_the_list(node, page, show):
+    show(page, "live")
+    expect(page.get_by_text("live", exact=True)).to_be_visible()
+    call = node.ask("POST", "/calls", {"to": STAYS, "from": OURS})["id"]
+    row = page.locator("tbody tr", has=page.locator(f'a[href="#/calls/{call}"]'))
+    # its state and its age are told as they change
+    expect(row.get_by_text("in progress")).to_be_visible()
+    expect(row.locator("td").nth(1)).to_have_text(re.compile(r"^0:\d\d$"))
+    row.get_by_role("button", name="Say").click()
+    page.get_by_label("Words").fill("One moment, please.")
+    page.get_by_role("dialog").get_by_role("button", name="Say").click()
+    expect(row.get_by_text("One moment, please.")).to_be_visible()
+    row.get_by_role("button", name="Transfer").click()
+    page.get_by_label("To", exact=True).fill("+14155550127")
+    page.get_by_role("dialog").get_by_role("button", name="Transfer").click()
+    expect(page.get_by_text("The call is being transferred")).to_be_visible()
+    assert "call.transfer_requested" in [event["type"] for event in node.ask("GET", f"/calls/{call}/events?limit=200")]
+    other = node.ask("POST", "/calls", {"to": STAYS, "from": OURS})["id"]
+    row = page.locator("tbody tr", has=page.locator(f'a[href="#/calls/{other}"]'))
+    expect(row.get_by_text("in progress")).to_be_visible()
+    row.get_by_role("button", name="Hang up").click()
+    row.get_by_role("button", name="Really?").click()
+    # it stays for a moment, so that one sees what became of it
+    expect(row.get_by_text("ended")).to_be_visible()
+    expect(row).to_have_count(0)
+
+
+def test_an_event_is_copied_as_a_command_that_asks_for_it(node, page, show):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    call = node.first("/calls?status=ended&limit=50", lambda call: call["cost"])
+    show(page, "calls", f"{call['id']}?tab=events")
+    page.locator(".raw summary").nth(2).click()
+    page.locator(".raw details").nth(2).get_by_role("button", name="Copy as curl").click()
+    expect(page.get_by_text("command copied")).to_be_visible()
+    command = shlex.split(page.evaluate("navigator.clipboard.readText()"))
+    # the key stays out of it
+    assert command[:3] == ["curl", "-H", "Authorization: Bearer $KEY"]
+    (event,) = node.ask("GET", command[3].removeprefix(f"{node.base}/api/v1"))
+    assert event["version"] == 3
+
+
 def test_a_past_call_shows_its_events_and_what_it_was(node, page, show):
     # what it cost is the last that is told of a call
     call = node.first("/calls?status=ended&limit=50", lambda call: call["cost"])
@@ -86,6 +128,26 @@ def test_a_past_call_shows_its_events_and_what_it_was(node, page, show):
     # a deep link leads back to the same moment
     page.reload()
     expect(page.get_by_text(f"Version {first} of {call['version']}")).to_be_visible()
+
+
+def test_one_line_of_time_holds_all_that_happened_in_a_call(node, page, show):
+    call = node.first("/calls?end_reason=ivr_completed&limit=50", lambda call: call["cost"])
+    show(page, "calls", call["id"])
+    steps = page.locator(".timeline li")
+    for kind, words in [
+        ("carrier", "telnyx: call.initiated"), ("state", "Answered"), ("talk", "Welcome to Riverside Clinic"), ("keys", "caller:"),
+        ("menu", "Enters "), ("command", "answer"), ("webhook", "call.ended to 127"),
+    ]:
+        step = steps.filter(has=page.locator(f".k-{kind}")).filter(has_text=words).first
+        expect(step).to_be_visible()
+        if kind in ("carrier", "command", "webhook"):
+            expect(step.locator(".ms")).to_have_text(re.compile(r"^[\d.]+ m?s$"))
+    expect(page.get_by_role("region", name="Why did it end?")).to_contain_text("The menu came to its end.")
+    expect(page.get_by_role("region", name="Transcript")).to_contain_text("Welcome to Riverside Clinic")
+    # each kind can be left out
+    page.get_by_role("checkbox", name="Carrier").uncheck()
+    expect(steps.filter(has=page.locator(".k-carrier"))).to_have_count(0)
+    page.get_by_role("checkbox", name="Carrier").check()
 
 
 def test_calls_are_walked_by_the_keyboard_alone(page):

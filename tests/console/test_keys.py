@@ -1,5 +1,7 @@
 """API keys."""
 
+import re
+
 from conftest import MARKUP, sign_in
 from playwright.sync_api import expect
 
@@ -36,3 +38,11 @@ def test_what_one_may_not_see_is_said(node, visitor, show, provoked):
     sign_in(visitor, key["plain_key"])
     show(visitor, "calls")
     expect(visitor.get_by_text("You may not see this.")).to_be_visible()
+
+
+def test_what_a_key_is_used_for_is_counted(node, page, show):
+    key = node.ask("GET", "/auth/me")["api_key"]["id"]
+    show(page, "keys", key)
+    used = page.get_by_role("region", name="Requests by endpoint").locator(".bars > div", has_text="/api/v1/")
+    expect(used.first.locator(".num")).to_have_text(re.compile(r"^[\d,]+$"))
+    expect(page.get_by_role("region", name="Requests by day").locator(".bars > div").first).to_be_visible()

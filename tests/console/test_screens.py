@@ -42,9 +42,17 @@ def places(node):
     }
 
 
-def settled(page):
+# What comes after the rest of a screen, and belongs into its picture.
+LAST = {"overview": ".chart canvas >> nth=5", "menu": ".menu-card .n >> nth=0", "live": "tbody tr >> nth=0"}
+
+
+def settled(page, name):
     expect(page.locator("main h1")).to_be_visible()
     expect(page.get_by_text("Loading…")).to_have_count(0)
+    if name in LAST:
+        expect(page.locator(LAST[name])).to_be_attached()
+    # charts are drawn with the next frame
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def faults(page):
@@ -63,7 +71,7 @@ def test_every_screen_is_accessible(page, show, places, screens, look):
     found = {}
     for name, path in places.items():
         show(page, *path)
-        settled(page)
+        settled(page, name)
         page.screenshot(path=screens / f"{name}-{look}.png")
         if serious := faults(page):
             found[name] = serious
@@ -75,7 +83,7 @@ def test_nothing_is_wider_than_a_phone(page, show, places, screens):
     wide = {}
     for name, path in places.items():
         show(page, *path)
-        settled(page)
+        settled(page, name)
         page.screenshot(path=screens / f"{name}-phone.png")
         width = page.evaluate("document.documentElement.scrollWidth")
         if width > 390:

@@ -43,9 +43,25 @@ def test_a_failed_delivery_is_seen_with_its_answer_and_redelivered(node, page, s
     node.ask("DELETE", f"/webhooks/{endpoint}")
 
 
-def test_a_window_is_replayed(page, show):
+def test_a_window_is_replayed_and_the_endpoints_health_shows_it(node, page, show, receiver):
+    body = {"url": receiver.url, "events": ["call.ended"], "description": "to be replayed"}
+    endpoint = node.ask("POST", "/webhooks", body)["id"]
+    lost = node.first(f"/webhooks/{endpoint}/deliveries?status=failed&limit=1")["id"]
     show(page, "webhooks")
-    page.locator("tbody a").first.click()
+    row = page.locator("tbody tr", has_text="to be replayed")
+    expect(row.get_by_role("img")).to_have_attribute("aria-label", re.compile(r"^0 of the last \d+ attempts succeeded$"))
+    receiver.status = 200
+    row.get_by_role("link").first.click()
     page.get_by_role("button", name="Replay…").click()
+    page.get_by_label("Which").select_option("failed")
     page.get_by_role("dialog").get_by_role("button", name="Replay").click()
-    expect(page.get_by_text(re.compile(r"^\d+ deliveries are sent again$"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^[1-9]\d* deliveries are sent again$"))).to_be_visible()
+    show(page, "webhooks", "deliveries", lost)
+    expect(page.get_by_text(re.compile(r"^Attempt \d: 200$"))).to_be_visible()
+    show(page, "webhooks")
+    expect(row.get_by_role("img")).to_have_attribute("aria-label", re.compile(r"^[1-9]\d* of the last \d+ attempts succeeded$"))
+    # and a test is told of at once
+    row.get_by_role("link").first.click()
+    page.get_by_role("button", name="Send a test").click()
+    expect(page.get_by_text("The test was taken.")).to_be_visible()
+    node.ask("DELETE", f"/webhooks/{endpoint}")

@@ -93,6 +93,60 @@ async fn calls_and_steps_in_menus_are_counted_and_a_rebuild_counts_the_same() ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn conversations_are_counted_by_agent_and_a_rebuild_counts_the_same() -> Result<()> {
+    let mut world = World::start().await?;
+    let agent =
+        json!({"name": "A", "system_prompt": "Be kind.", "provider": "scripted", "model": "scripted-1"});
+    let agent = world.api.post("/api/v1/agents", agent).await?.data()?;
+    let agent = agent["id"].as_str().context("an id")?;
+    let say = async |body: Value| -> Result<String> {
+        let answer = world.api.post("/api/v1/conversation", body).await?.data()?;
+        Ok(answer["conversation_id"].as_str().context("an id")?.to_owned())
+    };
+    let ended = say(json!({"message": "Thank you, this is wonderful!", "agent_id": agent})).await?;
+    say(json!({"message": "And again: great!", "conversation_id": ended})).await?;
+    world.api.post(&format!("/api/v1/conversations/{ended}/end"), json!({})).await?.data()?;
+    say(json!({"message": "This is terrible, I am angry."})).await?;
+
+    let shown = until("every mood to be judged and counted", SOON, async || {
+        let shown = world.api.list_all("/api/v1/conversations").await?;
+        let overview = figures(&world.api, OVERVIEW).await?;
+        let counted = overview["conversations"]["ended"] == 1;
+        let judged = shown.len() == 2 && shown.iter().all(|one| !one["sentiment"].is_null());
+        Ok((counted && judged).then_some(shown))
+    })
+    .await?;
+    let sum = |name: &str| shown.iter().filter_map(|one| one[name].as_u64()).sum::<u64>();
+    let all = figures(&world.api, OVERVIEW).await?["conversations"].clone();
+    let expected = json!({"started": 2, "ended": 1, "messages": sum("message_count"), "tokens_input": sum("tokens_input"),
+        "tokens_output": sum("tokens_output"), "sentiment": all["sentiment"]});
+    assert_eq!(all, expected);
+    assert!(sum("tokens_input") > 0 && sum("message_count") == 6, "{shown:?}");
+    // of two who were pleased and one who was not
+    let of_agent =
+        figures(&world.api, &format!("{OVERVIEW}?agent_id={agent}")).await?["conversations"].clone();
+    let moods = [&of_agent["sentiment"], &all["sentiment"]].map(|mood| mood.as_f64().unwrap_or(-2.0));
+    assert!(of_agent["started"] == 1 && moods[0] > moods[1] && moods[1] > -1.0, "{of_agent} {all}");
+
+    let last = async |query: &str| -> Result<Vec<(Value, Value)>> {
+        let points = figures(&world.api, &format!("{SERIES}?interval=day&{query}")).await?;
+        let some = points.as_array().context("points")?.iter().filter(|point| point["value"] != 0);
+        Ok(some.map(|point| (point["group"].clone(), point["value"].clone())).collect())
+    };
+    assert_eq!(last("metric=conversations").await?, [(Value::Null, json!(2))]);
+    assert_eq!(last("metric=conversations&group_by=channel").await?, [(json!("api"), json!(2))]);
+    let agents = last("metric=conversations&group_by=agent").await?;
+    assert_eq!(agents, [(json!(agent), json!(1)), (json!("none"), json!(1))]);
+    let tokens = last("metric=tokens&group_by=kind").await?;
+    let (read, written) = (json!(sum("tokens_input")), json!(sum("tokens_output")));
+    assert_eq!(tokens, [(json!("input"), read), (json!("output"), written)]);
+    assert!(world.node.terminate()?.success());
+    check_views(&world.node.options).await?;
+    world.carrier.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_series_has_every_hour_or_day_and_is_told_apart_as_asked() -> Result<()> {
     let world = World::start().await?;
     happen(&world).await?;

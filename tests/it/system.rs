@@ -29,6 +29,7 @@ async fn the_node_tells_how_it_is_without_a_key() -> Result<()> {
         "voxledger_projection_lag_events",
         "voxledger_projection_lag_seconds",
         "voxledger_outbox_age_seconds",
+        "voxledger_breakers_open",
         "voxledger_carrier_ingress_total",
         "voxledger_effect_attempts_total",
     ] {

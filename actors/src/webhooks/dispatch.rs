@@ -118,6 +118,11 @@ pub(super) async fn dispatch(
     }
 }
 
+/// Endpoints whose breakers are not closed.
+fn left_alone() -> metrics::Gauge {
+    metrics::gauge!("voxledger_breakers_open", "guards" => "webhook")
+}
+
 impl<'b> Dispatcher<'b> {
     fn new(
         bench: &'b WebhookBench,
@@ -125,6 +130,7 @@ impl<'b> Dispatcher<'b> {
         options: WebhookOptions,
         done: mpsc::UnboundedSender<Done>,
     ) -> Self {
+        left_alone().set(0.0);
         Self {
             bench,
             options,
@@ -167,6 +173,9 @@ impl<'b> Dispatcher<'b> {
         for id in step.gone {
             if let Some(stop) = self.stops.remove(&id) {
                 self.fresh -= stop.fresh.len();
+                if stop.lane.is_left_alone() {
+                    left_alone().decrement(1.0);
+                }
                 if let Some(at) = stop.timer {
                     self.timers.remove(&(at, id));
                 }
@@ -245,7 +254,13 @@ impl<'b> Dispatcher<'b> {
         let now = self.bench.runtime.clock.now();
         self.under_way -= 1;
         if let Some(stop) = self.stops.get_mut(&done.endpoint) {
+            let before = stop.lane.is_left_alone();
             stop.lane.end(done.verdict, now);
+            match (before, stop.lane.is_left_alone()) {
+                (false, true) => left_alone().increment(1.0),
+                (true, false) => left_alone().decrement(1.0),
+                _ => {}
+            }
             match done.recorded {
                 Some(position) if position > self.applied => {
                     self.recorded.insert(position, (done.endpoint, done.delivery));

@@ -88,6 +88,11 @@ impl Lane {
         self.proven
     }
 
+    /// Whether its breaker is not closed: nothing is sent, or one attempt to see.
+    pub(super) fn is_left_alone(&self) -> bool {
+        self.breaker != Breaker::Closed
+    }
+
     /// Holds it to a rate, in attempts a second.
     pub(super) fn limit(&mut self, rate: Option<u32>, now: Time) {
         if self.bucket.map(|bucket| bucket.rate) != rate {

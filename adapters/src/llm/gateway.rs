@@ -113,7 +113,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Health {
     fn new() -> Self {
-        let breaker = Breaker::new(BreakerConfig::default());
+        let breaker = Breaker::new("model", BreakerConfig::default());
         Self { breaker, rests_until: Mutex::default(), last: Mutex::default() }
     }
 

@@ -37,9 +37,11 @@ pub enum BreakerState {
     HalfOpen,
 }
 
-/// The breaker itself, without a clock: whoever asks says what time it is.
+/// The breaker itself, without a clock: whoever asks says what time it is. How many are not closed is counted by what
+/// they guard.
 #[derive(Debug)]
 pub struct Breaker {
+    guards: &'static str,
     config: BreakerConfig,
     inner: Mutex<Inner>,
 }
@@ -62,10 +64,11 @@ pub struct Permit<'a> {
 }
 
 impl Breaker {
-    /// A closed breaker.
+    /// A closed breaker; `guards` says of what kind its target is, a word of a few.
     #[must_use]
-    pub fn new(config: BreakerConfig) -> Self {
-        Self { config, inner: Mutex::new(Inner::Closed { failures: 0 }) }
+    pub fn new(guards: &'static str, config: BreakerConfig) -> Self {
+        count(guards, 0.0);
+        Self { guards, config, inner: Mutex::new(Inner::Closed { failures: 0 }) }
     }
 
     /// What it lets through at `now`.
@@ -99,6 +102,7 @@ impl Breaker {
     fn settle(&self, trial: bool, success: bool, now: Time) {
         let until = now + self.config.open_for;
         let mut inner = self.lock();
+        let before = inner.is_closed();
         *inner = match (*inner, trial, success) {
             (Inner::Trying, true, true) | (Inner::Closed { .. }, _, true) => Inner::Closed { failures: 0 },
             (Inner::Trying, true, false) => Inner::Open { until },
@@ -109,11 +113,34 @@ impl Breaker {
             // a call from before it opened comes back late: says nothing of now
             (other, _, _) => other,
         };
+        match (before, inner.is_closed()) {
+            (true, false) => count(self.guards, 1.0),
+            (false, true) => count(self.guards, -1.0),
+            _ => {}
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Drop for Breaker {
+    fn drop(&mut self) {
+        if !self.lock().is_closed() {
+            count(self.guards, -1.0);
+        }
+    }
+}
+
+impl Inner {
+    const fn is_closed(self) -> bool {
+        matches!(self, Self::Closed { .. })
+    }
+}
+
+fn count(guards: &'static str, by: f64) {
+    metrics::gauge!("voxledger_breakers_open", "guards" => guards).increment(by);
 }
 
 impl Permit<'_> {
@@ -157,7 +184,7 @@ impl<T: fmt::Debug> fmt::Debug for Guarded<T> {
 impl<T: Telephony> Guarded<T> {
     /// Puts `carrier` behind a closed breaker.
     pub fn new(carrier: T, config: BreakerConfig, clock: Arc<dyn Clock>) -> Self {
-        Self { carrier, breaker: Breaker::new(config), clock }
+        Self { carrier, breaker: Breaker::new("carrier", config), clock }
     }
 
     /// What the breaker lets through now.
@@ -226,7 +253,7 @@ mod tests {
     }
 
     fn opened() -> Breaker {
-        let breaker = Breaker::new(CONFIG);
+        let breaker = Breaker::new("carrier", CONFIG);
         for _ in 0..3 {
             breaker.admit(at(0)).unwrap().failure(at(0));
         }
@@ -235,7 +262,7 @@ mod tests {
 
     #[test]
     fn it_opens_after_failures_in_a_row_and_not_before() {
-        let breaker = Breaker::new(CONFIG);
+        let breaker = Breaker::new("carrier", CONFIG);
         for outcome in [false, false, true, false, false] {
             let permit = breaker.admit(at(0)).unwrap();
             if outcome {
@@ -282,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_late_answer_from_before_it_opened_does_not_close_it() {
-        let breaker = Breaker::new(CONFIG);
+        let breaker = Breaker::new("carrier", CONFIG);
         let slow = breaker.admit(at(0)).unwrap();
         for _ in 0..3 {
             breaker.admit(at(0)).unwrap().failure(at(0));

@@ -1,5 +1,6 @@
 // The REST API: https://www.rfc-editor.org/rfc/rfc9457 problems become errors, expired tokens are refreshed once.
 import { bearer, credentials, leave, useKey, useTokens } from './session.js';
+import { shownTo } from './mask.js';
 import { lost } from './server.js';
 import { alone, listen, tellRenewed } from './tabs.js';
 
@@ -108,7 +109,7 @@ export async function call(method, path, { query, body, ifMatch, signal } = {}) 
   if (ifMatch !== undefined) headers['If-Match'] = `"${ifMatch}"`;
   const answer = await open(address(path, query), { method, body, headers, signal });
   if (answer.status === 204) return { data: null, meta: {} };
-  return answer.json();
+  return shownTo(await answer.json());
 }
 
 export const get = async (path, query, signal) => (await call('GET', path, { query, signal })).data;

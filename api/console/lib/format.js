@@ -51,8 +51,5 @@ export const words = (name) => (name ?? '').replaceAll('_', ' ');
 export const money = (sum) => `${(sum.amount_micros / 1e6).toFixed(sum.amount_micros < 1e6 ? 4 : 2)} ${sum.currency}`;
 export const short = (id) => (id && id.length > 16 ? `${id.slice(0, id.indexOf('_') + 1)}…${id.slice(-6)}` : id);
 
-// Viewers see that there is a number, and whose it may be, but not which.
-export function party(text, masked) {
-  if (!text) return 'unknown';
-  return masked && text.length > 5 ? `${text.slice(0, 3)}•••${text.slice(-2)}` : text;
-}
+// who calls, or is called
+export const party = (text) => text || 'unknown';

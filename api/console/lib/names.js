@@ -1,4 +1,4 @@
-// Names of menus and agents by id, read once and again when one is unknown.
+// Names of menus, agents and tools by id, read once and again when one is unknown.
 import { all, optional } from './api.js';
 import { store, useStore } from './store.js';
 import { useEffect } from './html.js';
@@ -7,6 +7,7 @@ import { credentials, may } from './session.js';
 const kinds = {
   menus: { path: '/ivr/menus', scope: 'ivr:read', known: store(new Map()), asked: 0 },
   agents: { path: '/agents', scope: 'agents:read', known: store(new Map()), asked: 0 },
+  tools: { path: '/tools', scope: 'tools:read', known: store(new Map()), asked: 0 },
 };
 credentials.watch((session) => {
   if (session) return;

@@ -1,6 +1,7 @@
 // Server-sent events over fetch, because EventSource cannot send a key
 // (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 import { address, open, Problem } from './api.js';
+import { shownTo } from './mask.js';
 
 // Calls `onEvent({id, name, data})` until `signal` ends; comes back after a break and resumes where it was.
 export async function follow(path, { onEvent, onState = () => {}, signal, from = '' }) {
@@ -14,7 +15,7 @@ export async function follow(path, { onEvent, onState = () => {}, signal, from =
       pause = 250;
       await read(answer.body, signal, (event) => {
         if (event.id) last = event.id;
-        if (event.data) onEvent({ ...event, data: JSON.parse(event.data) });
+        if (event.data) onEvent({ ...event, data: shownTo(JSON.parse(event.data)) });
       });
     } catch (error) {
       if (signal.aborted) return;
@@ -33,7 +34,7 @@ export async function follow(path, { onEvent, onState = () => {}, signal, from =
 // Asks for something that is told as it comes, and calls `onEvent({name, data})` for each piece.
 export async function ask(path, body, { onEvent, signal }) {
   const answer = await open(address(path), { method: 'POST', body, headers: { Accept: 'text/event-stream' }, signal, timeout: 0 });
-  await read(answer.body, signal, (event) => event.data && onEvent({ ...event, data: JSON.parse(event.data) }));
+  await read(answer.body, signal, (event) => event.data && onEvent({ ...event, data: shownTo(JSON.parse(event.data)) }));
 }
 
 async function read(body, signal, tell) {

@@ -1,14 +1,16 @@
 // Agents, their versions, and the tools they may use.
-import { html } from '../lib/html.js';
+import { html, useState } from '../lib/html.js';
 import { all, get, page, post } from '../lib/api.js';
 import { useList, useLoad } from '../lib/load.js';
 import { link, setQuery } from '../lib/router.js';
+import { useNames } from '../lib/names.js';
 import { may } from '../lib/session.js';
 import { moment, words } from '../lib/format.js';
 import { Act, Badge, Facts, Id, Json, Page, Section, Shown } from '../ui/parts.js';
 import { Choice } from '../ui/form.js';
 import { Table } from '../ui/table.js';
 import { AgentForm } from './agents/form.js';
+import { ToolDialog } from './agents/tool.js';
 
 export function Agents({ path, query }) {
   if (path[0] === 'new') return html`<${Page} title="New agent"><${Section}><${AgentForm} /><//><//>`;
@@ -18,6 +20,7 @@ export function Agents({ path, query }) {
 function Both() {
   const agents = useList((cursor, signal) => page('/agents', { cursor }, signal), []);
   const tools = useList((cursor, signal) => page('/tools', { cursor }, signal), []);
+  const [tool, setTool] = useState(null);
   return html`<${Page} title="Agents and tools" actions=${may('agents:write') && !agents.error && html`<a class="button" href=${link('agents', 'new')}>New agent</a>`}>
     <${Section} title="Agents"><${Shown} of=${agents}>${() => html`<${Table} label="Agents" rows=${agents.items} more=${agents.more} href=${(agent) => link('agents', agent.id)} empty="There is no agent yet." columns=${[
       { name: 'name', label: 'Name', cell: (agent) => html`<a href=${link('agents', agent.id)}>${agent.name}</a>` },
@@ -26,12 +29,13 @@ function Both() {
       { name: 'tools', label: 'Tools', num: true, wide: true, cell: (agent) => agent.tools.length },
       { name: 'at', label: 'Changed', wide: true, cell: (agent) => moment(agent.updated_at) },
     ]} />`}<//><//>
-    <${Section} title="Tools"><${Shown} of=${tools}>${() => html`<${Table} label="Tools" rows=${tools.items} more=${tools.more} empty="There is no tool yet." columns=${[
-      { name: 'name', label: 'Name', cell: (tool) => html`<code>${tool.name}</code>` },
-      { name: 'what', label: 'Does', wide: true, css: 'line', cell: (tool) => tool.description },
-      { name: 'url', label: 'Asks', css: 'break', cell: (tool) => html`<code>${tool.method} ${tool.url}</code>` },
-      { name: 'id', label: 'Id', wide: true, cell: (tool) => html`<${Id} id=${tool.id} />` },
+    <${Section} title="Tools" actions=${may('tools:write') && html`<button type="button" onClick=${() => setTool({})}>New tool</button>`}><${Shown} of=${tools}>${() => html`<${Table} label="Tools" rows=${tools.items} more=${tools.more} empty="There is no tool yet." columns=${[
+      { name: 'name', label: 'Name', cell: (one) => html`<button type="button" class="tell" onClick=${() => setTool(one)}><code>${one.name}</code></button>` },
+      { name: 'what', label: 'Does', wide: true, css: 'line', cell: (one) => one.description },
+      { name: 'url', label: 'Asks', css: 'break', cell: (one) => html`<code>${one.method} ${one.url}</code>` },
+      { name: 'id', label: 'Id', wide: true, cell: (one) => html`<${Id} id=${one.id} />` },
     ]} />`}<//><//>
+    ${tool && html`<${ToolDialog} tool=${tool.id ? tool : undefined} onClose=${() => setTool(null)} saved=${tools.reload} />`}
   <//>`;
 }
 
@@ -39,6 +43,7 @@ function Agent({ id, query }) {
   const latest = useLoad((signal) => get(`/agents/${id}`, {}, signal), [id]);
   const version = query.version && Number(query.version);
   const shown = useLoad((signal) => get(`/agents/${id}`, { version }, signal), [id, version, latest.data?.version]);
+  const names = useNames('tools', shown.data?.tools);
   const history = useLoad((signal) => all(`/agents/${id}/events`, {}, signal, 400), [id, latest.data?.version]);
   return html`<${Shown} of=${shown}>${(agent) => html`<${Page} title=${agent.name} sub=${html`<${Id} id=${id} whole />`}
       actions=${may('agents:write') && html`<${Act} tone="primary" act=${() => post(`/agents/${id}/deploy`, {}).then(latest.reload)} done="Deployed">Deploy<//>`}>
@@ -50,7 +55,7 @@ function Agent({ id, query }) {
       ['Most tokens', agent.max_tokens === null ? '–' : String(agent.max_tokens)],
       ['Falls back to', agent.fallback.map((one) => `${one.provider} ${one.model}`).join(', ') || 'nothing'],
       ['Greeting', agent.greeting],
-      ['Tools', String(agent.tools.length)],
+      ['Tools', agent.tools.map((tool) => names.get(tool)?.name ?? tool).join(', ') || 'none'],
     ]} />
       ${latest.data && html`<div class="filters"><${Choice} label="Version" value=${String(agent.version)} onInput=${(to) => setQuery({ version: Number(to) === latest.data.version ? undefined : to })}
         options=${(history.data ?? []).map((event) => [String(event.version), `${event.version}: ${event.type.split('.')[1]?.replaceAll('_', ' ')}`])} /></div>`}

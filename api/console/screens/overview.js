@@ -46,11 +46,16 @@ function Figures({ of: { calls, duration_ms: length, ivr, conversations, webhook
     <${Figure} label="Length, median" value=${span(length?.p50)} note="p95 ${span(length?.p95)}" />
     <${Figure} label="Failed" value=${count(calls.failed)} note="of ${count(calls.ended + calls.failed)} over" />
     <${Figure} label="Menus" value=${count(ivr?.entries)} note="${count(ivr?.completed)} completed, ${count(ivr?.abandoned)} left" />
-    <${Figure} label="Conversations" value=${count(conversations?.started)} note="${count((conversations?.tokens_input ?? 0) + (conversations?.tokens_output ?? 0))} tokens" />
+    <${Figure} label="Conversations" value=${count(conversations.started)} note="${count(conversations.messages)} messages" />
+    <${Figure} label="Tokens" value=${count(conversations.tokens_input + conversations.tokens_output)} note="${count(conversations.tokens_output)} written" />
+    <${Figure} label="Sentiment" value=${mood(conversations.sentiment)} note="from −1 to 1" />
     <${Figure} label="Webhooks" value=${percent(webhooks?.success_rate)} note="${count(webhooks?.attempts)} attempts, p95 ${millis(webhooks?.latency_ms?.p95)}" />
     <${Figure} label="Cost" value=${cost?.length ? money(cost[0]) : '–'} note=${cost?.slice(1).map(money).join(', ')} />
   </dl>`;
 }
+
+// the sign is told: 0.3 alone could be anything
+const mood = (value) => (value === null ? '–' : `${value > 0 ? '+' : value < 0 ? '−' : ''}${Math.abs(value).toFixed(2)}`);
 
 async function series(metric, window, signal, more = {}) {
   return get('/analytics/timeseries', { metric, from: window.from, interval: window.interval, ...more }, signal);
@@ -58,7 +63,7 @@ async function series(metric, window, signal, more = {}) {
 
 function Charts({ window, figures }) {
   const loaded = useLoad(async (signal) => {
-    const names = ['calls', 'answered', 'duration_ms_p50', 'duration_ms_p95', 'webhook_attempts', 'webhook_failures'];
+    const names = ['calls', 'answered', 'duration_ms_p50', 'duration_ms_p95', 'webhook_attempts', 'webhook_failures', 'conversations', 'tokens'];
     const all = await Promise.all(names.map((name) => series(name, window, signal)));
     return Object.fromEntries(names.map((name, i) => [name, all[i]]));
   }, [window], { every: 60000 });
@@ -70,6 +75,8 @@ function Charts({ window, figures }) {
     <${Section} title="Answer rate" actions=${csv('answered')}><${Shown} of=${loaded}>${() => html`<${Chart} label="Answer rate over time" times=${drawn.times} series=${drawn.rate} format=${percent} />`}<//><//>
     <${Section} title="Length of calls" actions=${csv('duration_ms_p95')}><${Shown} of=${loaded}>${() => html`<${Chart} label="Length of calls over time" times=${drawn.times} series=${drawn.length} format=${span} />`}<//><//>
     <${Section} title="Webhook success" actions=${csv('webhook_failures')}><${Shown} of=${loaded}>${() => html`<${Chart} label="Webhook success over time" times=${drawn.times} series=${drawn.webhooks} format=${percent} />`}<//><//>
+    <${Section} title="Conversations" actions=${csv('conversations')}><${Shown} of=${loaded}>${() => html`<${Chart} label="Conversations over time" times=${drawn.times} series=${drawn.conversations} format=${whole} />`}<//><//>
+    <${Section} title="Tokens" actions=${csv('tokens')}><${Shown} of=${loaded}>${() => html`<${Chart} label="Tokens over time" times=${drawn.times} series=${drawn.tokens} format=${whole} />`}<//><//>
     <${Section} title="Why calls ended" actions=${html`<span class="hint">green: nobody’s fault, amber: configuration, red: carrier or node</span>`}><${Bars} rows=${ends} empty="No call ended." /><//>
   </div>`;
 }
@@ -86,6 +93,8 @@ function draw(data) {
     rate: [{ label: 'Answered', values: ratio(values('answered'), values('calls')), colour: 'accent' }],
     length: [{ label: 'p50', values: values('duration_ms_p50'), colour: 'accent' }, { label: 'p95', values: values('duration_ms_p95'), colour: 'violet' }],
     webhooks: [{ label: 'Success', values: ratio(attempts.map((n, i) => n - values('webhook_failures')[i]), attempts), colour: 'good' }],
+    conversations: [{ label: 'Conversations', values: values('conversations'), colour: 'violet', bars: true }],
+    tokens: [{ label: 'Tokens', values: values('tokens'), colour: 'accent', bars: true }],
   };
 }
 

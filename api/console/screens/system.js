@@ -47,7 +47,7 @@ function Numbers({ m }) {
     return { name: labels.projection, position: value, events: of('lag_events'), seconds: of('lag_seconds'), stalled: of('stalled') > 0 };
   }).sort((a, b) => a.name.localeCompare(b.name));
   const engine = m.all('voxledger_append_queue_depth')[0]?.labels.engine;
-  const breakers = m.all('voxledger_breaker_state');
+  const breakers = m.all('voxledger_breakers_open').sort((a, b) => a.labels.guards.localeCompare(b.labels.guards));
   return html`
     <${Section} title="Flow"><${Facts} rows=${[
       ['Log', engine ?? '–'],
@@ -61,7 +61,7 @@ function Numbers({ m }) {
       ['Actors in memory', m.all('voxledger_live_actors').map((one) => `${count(one.value)} ${words(Object.values(one.labels)[0] ?? '')}`).join(', ') || '0'],
       ['A carrier’s webhook takes, mean', mean(m, 'voxledger_carrier_ingress_seconds')],
       ['Carrier webhooks', m.all('voxledger_carrier_ingress_total').map((one) => `${count(one.value)} ${words(one.labels.outcome)}`).join(', ') || '0'],
-      ...breakers.map((one) => [`Breaker ${Object.values(one.labels).join(' ')}`, html`<${Badge} is=${one.value ? 'failed' : 'ready'} text=${one.value ? 'open' : 'closed'} />`]),
+      ...breakers.map(({ labels, value }) => [`Breakers: ${labels.guards}`, html`<${Badge} is=${value ? 'failed' : 'ready'} text=${value ? `${count(value)} open` : 'closed'} />`]),
     ]} /><//>
     <${Section} title="Views"><${Table} label="Views" rows=${views} rowKey=${(view) => view.name} columns=${[
       { name: 'name', label: 'View', cell: (view) => words(view.name) },

@@ -24,6 +24,12 @@ use crate::http::auth::PlainKey;
 use crate::node::{Edges, Node, until_told_to_stop};
 use crate::telemetry::Telemetry;
 
+/// What was said to the agent before anybody looks.
+const TALKS: [&[&str]; 3] = [
+    &["Hello, my name is Ada", "What is my name?", "Thank you, that is wonderful"],
+    &["I am angry, this is the third time I have to ask"],
+    &["Are you open on Saturday?"],
+];
 /// Calls, calls a second, pace: enough to see something, slow enough to see it.
 const USUAL: (u32, f64, f64) = (20, 2.0, 0.5);
 
@@ -69,6 +75,9 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
             "system_prompt": "You answer the phone for Riverside Clinic.",
             "greeting": "Riverside Clinic, this is the demo agent. How can I help?"});
         let agent = api.make_agent(&agent).await?;
+        for words in TALKS {
+            api.talk(&agent, words).await?;
+        }
         let (calls, rate, pace) = USUAL;
         let traffic = args.traffic.clone().or(calls, rate, pace);
         let settings = traffic.carrier(&carrier, &api.webhook_url());

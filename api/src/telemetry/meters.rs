@@ -132,6 +132,12 @@ pub const METERS: &[Meter] = &[
         Unit::Seconds,
         "How long the longest overdue delivery is overdue; held and waiting endpoints count.",
     ),
+    meter(
+        "voxledger_breakers_open",
+        Gauge,
+        Unit::Count,
+        "Circuit breakers that are not closed, by what they guard: carrier, model or webhook.",
+    ),
     meter("voxledger_sealed_position", Gauge, Unit::Count, "The last event the newest signed head covers."),
     meter(
         "voxledger_seal_seconds",
@@ -237,6 +243,8 @@ impl Upkeep {
 
 #[cfg(test)]
 mod tests {
+    use adapters::telephony::breaker::{Breaker, BreakerConfig};
+
     use super::*;
 
     #[test]
@@ -262,5 +270,31 @@ mod tests {
                 assert_eq!(text.matches(&format!("{}_bucket{{le=", meter.name)).count(), buckets.len() + 1);
             }
         }
+    }
+
+    #[test]
+    fn breakers_that_are_not_closed_are_counted_by_what_they_guard() {
+        let at = domain::envelope::Time::from_timestamp_micros(1_767_225_600_000_000).unwrap();
+        let (meters, recorder) = Meters::recorder().unwrap();
+        let shows = |number: &str| {
+            let line = format!("voxledger_breakers_open{{guards=\"carrier\"}} {number}");
+            let text = meters.render();
+            assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
+        };
+        metrics::with_local_recorder(&recorder, || {
+            let config = BreakerConfig { failures: 1, open_for: Duration::from_secs(1) };
+            let (one, other) = (Breaker::new("carrier", config), Breaker::new("carrier", config));
+            shows("0");
+            one.admit(at).unwrap().failure(at);
+            other.admit(at).unwrap().failure(at);
+            shows("2");
+            // tried again in vain, then with success; and one goes away with what it guarded
+            one.admit(at + Duration::from_secs(2)).unwrap().failure(at);
+            shows("2");
+            one.admit(at + Duration::from_secs(4)).unwrap().success(at);
+            shows("1");
+            drop(other);
+            shows("0");
+        });
     }
 }

@@ -9,7 +9,7 @@ mod series;
 pub use menu::{ChoiceCount, MenuFigures, OutcomeCount};
 pub use overview::{
     CallFigures, ConversationFigures, DurationFigures, EndReasonCount, IvrFigures, LatencyFigures, Overview,
-    WebhookFigures,
+    OverviewTallies, WebhookFigures,
 };
 pub use queries::{AnalyticsQueries, MOST_TALLIES, Period, Range};
 pub use series::{Grouping, Metric, Point, Series};

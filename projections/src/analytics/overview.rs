@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::figures::{average, count, quantile, share, sum, together};
 use super::queries::Period;
 use crate::calls::MoneyView;
-use crate::tally::Tally;
+use crate::tally::{Counts, Tally};
 
 /// How a period went.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -105,7 +105,7 @@ pub struct IvrFigures {
 }
 
 /// Conversations with agents.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = AnalyticsConversations)]
 pub struct ConversationFigures {
     /// That began.
@@ -118,7 +118,7 @@ pub struct ConversationFigures {
     pub tokens_input: u64,
     /// Written by models.
     pub tokens_output: u64,
-    /// The average mood, from -1 to 1; `null` when none was judged.
+    /// How what people said was meant on average, from -1 (very bad) to 1 (very good); `null` when none was judged.
     #[schema(required)]
     pub sentiment: Option<f64>,
 }
@@ -152,11 +152,39 @@ pub struct LatencyFigures {
     pub p95: Option<u64>,
 }
 
+impl ConversationFigures {
+    fn of(counts: &Counts) -> Self {
+        let judged = counts.get("judged");
+        Self {
+            started: count(counts, "conversations"),
+            ended: count(counts, "ended"),
+            messages: count(counts, "messages"),
+            tokens_input: count(counts, "tokens:input"),
+            tokens_output: count(counts, "tokens:output"),
+            sentiment: (judged > 0).then(|| (counts.get("judged_permille") / judged) as f64 / 1_000.0),
+        }
+    }
+}
+
+/// The sums that an overview is drawn from.
+#[derive(Debug)]
+pub struct OverviewTallies {
+    /// Of calls.
+    pub calls: Vec<Tally>,
+    /// Of steps in menus.
+    pub ivr: Vec<Tally>,
+    /// Of conversations.
+    pub conversations: Vec<Tally>,
+    /// Of webhooks.
+    pub webhooks: Vec<Tally>,
+}
+
 impl Overview {
-    /// The figures of a period, from the sums of its calls, its steps in menus and its webhooks.
+    /// The figures of a period, from its sums.
     #[must_use]
-    pub fn of(period: Period, calls: &[Tally], ivr: &[Tally], webhooks: &[Tally]) -> Self {
-        let (calls, ivr, webhooks) = (together(calls), together(ivr), together(webhooks));
+    pub fn of(period: Period, tallies: &OverviewTallies) -> Self {
+        let calls = together(&tallies.calls);
+        let (ivr, webhooks) = (together(&tallies.ivr), together(&tallies.webhooks));
         let (ended, failed) = (count(&calls, "status:ended"), count(&calls, "status:failed"));
         let mut end_reasons: Vec<_> = calls
             .family("end")
@@ -197,7 +225,7 @@ impl Overview {
                 abandoned: count(&ivr, "ended:abandoned"),
                 exhausted: count(&ivr, "ended:exhausted"),
             },
-            conversations: ConversationFigures::default(),
+            conversations: ConversationFigures::of(&together(&tallies.conversations)),
             webhooks: WebhookFigures {
                 attempts,
                 succeeded,

@@ -52,6 +52,10 @@ words! {
         WebhookAttempts = "webhook_attempts",
         /// Of those, the ones that failed.
         WebhookFailures = "webhook_failures",
+        /// Conversations that began.
+        Conversations = "conversations",
+        /// What models read and wrote in those.
+        Tokens = "tokens",
         /// What the carrier charged for those calls, in millionths of the currency that is the group.
         Cost = "cost",
     }
@@ -74,6 +78,10 @@ words! {
         Endpoint = "endpoint",
         /// What went wrong.
         Error = "error",
+        /// Over the API, or on a call.
+        Channel = "channel",
+        /// Read or written by models: `input` or `output`.
+        Kind = "kind",
         /// The currency.
         Currency = "currency",
     }
@@ -86,6 +94,7 @@ impl Metric {
         match self {
             Self::IvrEntries => Counted::Ivr,
             Self::WebhookAttempts | Self::WebhookFailures => Counted::Webhooks,
+            Self::Conversations | Self::Tokens => Counted::Conversations,
             _ => Counted::Calls,
         }
     }
@@ -104,6 +113,8 @@ impl Metric {
             Self::IvrEntries => &[Grouping::Menu],
             Self::WebhookAttempts => &[Grouping::Endpoint],
             Self::WebhookFailures => &[Grouping::Endpoint, Grouping::Error],
+            Self::Conversations => &[Grouping::Channel, Grouping::Agent],
+            Self::Tokens => &[Grouping::Kind, Grouping::Agent],
             Self::Cost => &[Grouping::Currency],
             _ => &[Grouping::Agent],
         }
@@ -128,6 +139,8 @@ impl Metric {
             Self::IvrEntries => Some(count(counts, "sessions")),
             Self::WebhookAttempts => Some(count(counts, "attempts")),
             Self::WebhookFailures => Some(sum(counts, "failed")),
+            Self::Conversations => Some(count(counts, "conversations")),
+            Self::Tokens => Some(sum(counts, "tokens")),
             Self::Cost => Some(sum(counts, "cost")),
         }
     }
@@ -243,6 +256,8 @@ fn parts(grouping: Option<Grouping>, tally: &Tally) -> Vec<(Option<String>, Coun
         Some(Grouping::EndReason) => family("end", |name| name.split(':').next().unwrap_or(name)),
         Some(Grouping::Fault) => family("end", |name| name.rsplit(':').next().unwrap_or(name)),
         Some(Grouping::Error) => family("failed", |name| name),
+        Some(Grouping::Channel) => family("channel", |name| name),
+        Some(Grouping::Kind) => family("tokens", |name| name),
         Some(Grouping::Currency) => family("cost", |name| name),
     }
 }

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::counted;
 use crate::numbers::knows;
+use crate::tally::{Contribution, Counted};
 use crate::view::{At, Row, Shown, View};
 
 /// A conversation. Every field is always present; what is not known is `null`.
@@ -131,6 +133,12 @@ impl View for Conversations {
         }
         let fact = ConversationEvent::decode(&event.event_type, event.schema, &event.payload)?;
         Ok(Some((event.stream.id(), fact)))
+    }
+
+    const COUNTED: Option<Counted> = Some(Counted::Conversations);
+
+    fn adds(row: &ConversationRow) -> Option<Contribution> {
+        Some(counted::count(row))
     }
 
     fn apply(row: &mut Option<ConversationRow>, at: &At, fact: ConversationEvent) {

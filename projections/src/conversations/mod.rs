@@ -1,8 +1,11 @@
 //! Conversations, and what was said in them.
 
+mod counted;
 mod list;
 mod messages;
 mod queries;
+#[cfg(test)]
+mod tests;
 
 pub use list::{ConversationRow, ConversationView, Conversations};
 pub use messages::{MessageRow, MessageView, Messages, ToolCallView};

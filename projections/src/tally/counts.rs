@@ -91,11 +91,13 @@ pub enum Counted {
     Ivr,
     /// Attempts of webhooks, by endpoint.
     Webhooks,
+    /// Conversations, by agent.
+    Conversations,
 }
 
 impl Counted {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Calls, Self::Ivr, Self::Webhooks];
+    pub const ALL: [Self; 4] = [Self::Calls, Self::Ivr, Self::Webhooks, Self::Conversations];
 
     /// The view's name.
     #[must_use]
@@ -104,6 +106,7 @@ impl Counted {
             Self::Calls => "calls",
             Self::Ivr => "ivr_sessions",
             Self::Webhooks => "webhook_endpoints",
+            Self::Conversations => "conversations",
         }
     }
 

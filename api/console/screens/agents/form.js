@@ -2,6 +2,7 @@
 import { html, useState } from '../../lib/html.js';
 import { get, optional, patch, post } from '../../lib/api.js';
 import { useLoad } from '../../lib/load.js';
+import { useNames } from '../../lib/names.js';
 import { go } from '../../lib/router.js';
 import { words } from '../../lib/format.js';
 import { Area, Choice, Failure, Text, useForm } from '../../ui/form.js';
@@ -14,11 +15,20 @@ export function AgentForm({ agent, saved }) {
     name: agent?.name ?? '', system_prompt: agent?.system_prompt ?? '', provider: agent?.provider ?? 'groq', model: agent?.model ?? '',
     temperature: agent?.temperature ?? '', max_tokens: agent?.max_tokens ?? '', greeting: agent?.greeting ?? '',
   });
+  const [tools, setTools] = useState(new Set(agent?.tools ?? []));
+  const offered = useNames('tools');
   const set = (name) => (value) => setText({ ...text, [name]: value });
+  const toggle = (id) => {
+    const next = new Set(tools);
+    if (!next.delete(id)) next.add(id);
+    setTools(next);
+  };
   const form = useForm(async () => {
-    const body = { name: text.name, system_prompt: text.system_prompt, provider: text.provider };
-    for (const name of ['model', 'greeting']) if (text[name]) body[name] = text[name];
-    for (const name of ['temperature', 'max_tokens']) if (text[name] !== '') body[name] = Number(text[name]);
+    const body = { name: text.name, system_prompt: text.system_prompt, provider: text.provider, tools: [...tools] };
+    if (text.model) body.model = text.model;
+    // what was there and is emptied goes back to the provider's own
+    if (text.greeting || agent) body.greeting = text.greeting || null;
+    for (const name of ['temperature', 'max_tokens']) if (text[name] !== '' || agent) body[name] = text[name] === '' ? null : Number(text[name]);
     if (!agent) return go('agents', (await post('/agents', body)).id);
     await patch(`/agents/${agent.id}`, body, agent.version);
     say('Saved');
@@ -36,6 +46,8 @@ export function AgentForm({ agent, saved }) {
     <${Text} label="Most tokens" type="number" min="1" value=${text.max_tokens} onInput=${set('max_tokens')} error=${form.errors.max_tokens} />
     <${Area} label="System prompt" rows="8" value=${text.system_prompt} onInput=${set('system_prompt')} error=${form.errors.system_prompt} required />
     <${Area} label="Greeting" value=${text.greeting} onInput=${set('greeting')} error=${form.errors.greeting} />
+    ${offered.size > 0 && html`<fieldset class="wide scopes"><legend>Tools it may use</legend><div class="checks">${[...offered.values()].map((tool) => html`<label key=${tool.id}>
+      <input type="checkbox" checked=${tools.has(tool.id)} onChange=${() => toggle(tool.id)} /><code>${tool.name}</code></label>`)}</div></fieldset>`}
     <${Failure} form=${form} />
     <div class="actions wide"><button class="primary" disabled=${form.busy}>${agent ? 'Save' : 'Make the agent'}</button></div>
   </form>`;

@@ -3,18 +3,15 @@
 import { party, words } from '../../lib/format.js';
 import { typeId } from '../../lib/type_id.js';
 import { link } from '../../lib/router.js';
-import { me } from '../../lib/session.js';
 
 export const KINDS = [
   ['state', 'State'], ['talk', 'Talk'], ['keys', 'Keys'], ['menu', 'Menu'], ['command', 'Commands'], ['carrier', 'Carrier'], ['webhook', 'Webhooks'],
 ];
 
-const shown = (number) => party(number, me.get()?.role === 'viewer');
-
 // the words of each event; those not named here are only shown raw
 const TELL = {
-  'call.received': (d) => ({ kind: 'state', text: `Call from ${shown(d.from)} to ${shown(d.to)}` }),
-  'call.queued': (d) => ({ kind: 'state', text: `Call to ${shown(d.to)} was asked for` }),
+  'call.received': (d) => ({ kind: 'state', text: `Call from ${party(d.from)} to ${party(d.to)}` }),
+  'call.queued': (d) => ({ kind: 'state', text: `Call to ${party(d.to)} was asked for` }),
   'call.dial_postponed': () => ({ kind: 'state', text: 'The dial did not reach the carrier, and is repeated', tone: 'warn' }),
   'call.dial_unknown': () => ({ kind: 'state', text: 'The carrier’s answer to the dial was lost', tone: 'warn' }),
   'call.dial_accepted': () => ({ kind: 'state', text: 'The carrier has the call' }),
@@ -69,7 +66,7 @@ function ofCall(event, settled) {
     ...base,
     key: `${event.id}-command`,
     kind: 'command',
-    text: `${command}${event.type === 'call.transfer_requested' ? ` to ${shown(event.data.to)}` : ''}`,
+    text: `${command}${event.type === 'call.transfer_requested' ? ` to ${party(event.data.to)}` : ''}`,
     ms: end && new Date(end.data.at) - Date.parse(event.recorded_at),
     on: 'until the carrier took it',
     note: failed ? `refused: ${end.data.code}` : !end ? 'not answered yet' : end.data.attempts > 1 ? `${end.data.attempts} attempts` : '',

@@ -144,11 +144,28 @@ impl NodeApi {
         Ok(made.data["id"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// Makes an agent and answers with its id.
+    /// Makes an agent, deploys it and answers with its id.
     pub async fn make_agent(&self, agent: &Value) -> anyhow::Result<String> {
         let made: Body<Value> =
             self.ask(Method::POST, "/api/v1/agents", Some(agent)).await.context("cannot create an agent")?;
-        Ok(made.data["id"].as_str().unwrap_or_default().to_owned())
+        let id = made.data["id"].as_str().unwrap_or_default().to_owned();
+        let deploy = format!("/api/v1/agents/{id}/deploy");
+        self.ask::<Body<Value>>(Method::POST, &deploy, Some(&json!({}))).await.context("cannot deploy it")?;
+        Ok(id)
+    }
+
+    /// Says this to an agent, one after the other, in one conversation.
+    pub async fn talk(&self, agent: &str, words: &[&str]) -> anyhow::Result<()> {
+        let mut next = json!({ "agent_id": agent });
+        for message in words {
+            next["message"] = json!(message);
+            let said: Body<Value> = self
+                .ask(Method::POST, "/api/v1/conversation", Some(&next))
+                .await
+                .context("cannot talk with the agent")?;
+            next = json!({ "conversation_id": said.data["conversation_id"] });
+        }
+        Ok(())
     }
 
     async fn numbers(&self) -> anyhow::Result<Vec<NumberShown>> {

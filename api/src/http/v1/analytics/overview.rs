@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, get, web};
 use chrono::TimeDelta;
 use domain::ids::AgentId;
-use projections::analytics::{Overview, Period};
+use projections::analytics::{Overview, OverviewTallies, Period};
 use projections::tally::Counted;
 
 use super::ask::{period, tallies};
@@ -15,13 +15,13 @@ use crate::problem::{ApiError, Problem};
 
 /// The figures of a time.
 ///
-/// Calls, menus, webhooks and cost, in whole hours: `from` is rounded down and `to` up. The counts are exact. With
+/// Calls, menus, conversations, webhooks and cost, in whole hours: `from` is rounded down and `to` up. The counts are exact. With
 /// `Accept: text/csv` a line for each figure.
 #[utoipa::path(get, path = "/api/v1/analytics/overview", tag = "analytics", operation_id = "getAnalyticsOverview",
     params(
         ("from" = Option<String>, Query, description = "RFC 3339; 24 hours before `to`, if left out"),
         ("to" = Option<String>, Query, description = "RFC 3339; now, if left out"),
-        ("agent_id" = Option<String>, Query, description = "Only calls of this agent: `agt_…`")),
+        ("agent_id" = Option<String>, Query, description = "Only calls and conversations of this agent: `agt_…`")),
     responses((status = 200, description = "The figures", content((Enveloped<Overview> = "application/json"), (String = "text/csv"))), Problem))]
 #[get("/analytics/overview")]
 pub(crate) async fn get_analytics_overview(
@@ -36,8 +36,12 @@ pub(crate) async fn get_analytics_overview(
     let period = Period::between(from, to).ok_or_else(|| ApiError::internal("a time without length"))?;
     let (client, ranges) = (caller.client, period.ranges());
     let agent = agent.map(|agent| agent.0.0);
-    let calls = tallies(&backend, client, Counted::Calls, &ranges, agent).await?;
-    let ivr = tallies(&backend, client, Counted::Ivr, &ranges, None).await?;
-    let webhooks = tallies(&backend, client, Counted::Webhooks, &ranges, None).await?;
-    accepts.figures(&Overview::of(period, &calls, &ivr, &webhooks))
+    let of = |counted, subject| tallies(&backend, client, counted, &ranges, subject);
+    let tallies = OverviewTallies {
+        calls: of(Counted::Calls, agent).await?,
+        ivr: of(Counted::Ivr, None).await?,
+        conversations: of(Counted::Conversations, agent).await?,
+        webhooks: of(Counted::Webhooks, None).await?,
+    };
+    accepts.figures(&Overview::of(period, &tallies))
 }

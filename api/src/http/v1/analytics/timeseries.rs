@@ -18,15 +18,15 @@ const MOST_BUCKETS: u64 = 2_000;
 /// A figure over time.
 ///
 /// A point for every hour or day (UTC), also where nothing happened; with `group_by` one for every group of each. Calls
-/// are counted where they began, steps in menus and webhooks where they happened. `cost` is in millionths of the
-/// currency that is its group. With `Accept: text/csv` a line for each point.
+/// and conversations are counted where they began, steps in menus and webhooks where they happened. `cost` is in
+/// millionths of the currency that is its group. With `Accept: text/csv` a line for each point.
 #[utoipa::path(get, path = "/api/v1/analytics/timeseries", tag = "analytics", operation_id = "getAnalyticsTimeseries",
     params(
-        ("metric" = Option<String>, Query, description = "`calls` (if left out), `answered`, `failed`, `duration_ms_avg`, `duration_ms_p50`, `duration_ms_p95`, `ivr_entries`, `webhook_attempts`, `webhook_failures` or `cost`"),
+        ("metric" = Option<String>, Query, description = "`calls` (if left out), `answered`, `failed`, `duration_ms_avg`, `duration_ms_p50`, `duration_ms_p95`, `ivr_entries`, `webhook_attempts`, `webhook_failures`, `conversations`, `tokens` or `cost`"),
         ("interval" = Option<String>, Query, description = "`hour` (if left out) or `day`"),
         ("from" = Option<String>, Query, description = "RFC 3339; 24 hours, or 30 days, before `to`, if left out"),
         ("to" = Option<String>, Query, description = "RFC 3339; now, if left out"),
-        ("group_by" = Option<String>, Query, description = "`direction`, `status`, `end_reason`, `fault`, `agent`, `menu`, `endpoint` or `error`, as the metric has it")),
+        ("group_by" = Option<String>, Query, description = "`direction`, `status`, `end_reason`, `fault`, `agent`, `menu`, `endpoint`, `error`, `channel` or `kind`, as the metric has it")),
     responses((status = 200, description = "Its points, the earliest first", content((Enveloped<Vec<Point>> = "application/json"), (String = "text/csv"))), Problem))]
 #[get("/analytics/timeseries")]
 pub(crate) async fn get_analytics_timeseries(
