@@ -439,6 +439,7 @@ fn a_talk(n: u64, at: Time) -> Vec<ConversationEvent> {
             finish: Finish::Stop,
             passed_over: Vec::new(),
             call: None,
+            tell_at: None,
             at,
         }
         .into(),

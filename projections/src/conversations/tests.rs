@@ -52,6 +52,7 @@ fn answered(seq: u32, input: u64, output: u64) -> ConversationEvent {
         finish: Finish::Stop,
         passed_over: Vec::new(),
         call: None,
+        tell_at: None,
         at: at(61),
     }
     .into()
