@@ -7,6 +7,7 @@ use domain::envelope::{Position, Recorded, Time, Version};
 use domain::ids::{AgentId, ClientId, ToolId};
 use domain::model::{ModelRef, Provider};
 use domain::ports::StoreUnavailable;
+use domain::privacy::content::ContentLevel;
 use domain::wire::{DecodeError, DomainEvent};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
@@ -83,6 +84,10 @@ pub struct AgentView {
     #[serde(default)]
     #[schema(required)]
     pub apology: Option<String>,
+    /// How much of its calls is kept; `null`: what the privacy settings say.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, required, example = "everything_except_pii")]
+    pub call_content: Option<ContentLevel>,
     /// The voice it speaks with.
     #[schema(required)]
     pub voice_id: Option<String>,
@@ -123,6 +128,7 @@ impl AgentView {
             tools: vec![],
             greeting: None,
             apology: None,
+            call_content: None,
             voice_id: None,
             fallback: vec![],
             status: "draft".to_owned(),
@@ -146,6 +152,7 @@ impl AgentView {
         self.tools = terms.tools.iter().copied().map(ToolRef).collect();
         self.greeting.clone_from(&terms.greeting);
         self.apology.clone_from(&terms.apology);
+        self.call_content = terms.call_content;
         self.voice_id.clone_from(&terms.voice_id);
         self.fallback = terms.fallback.iter().map(ModelView::from).collect();
     }

@@ -268,3 +268,53 @@ async fn who_gets_no_answer_hears_an_apology_it_is_noted_and_the_talk_goes_on() 
     world.close().await?;
     Ok(())
 }
+
+/// What a caller says to the agent and hears, then what is shown of it.
+async fn talk(world: &World, said: &[&str]) -> Result<(Vec<String>, Vec<Value>, Vec<Value>)> {
+    let mut script = CallScript::new(CALLER, OUR_NUMBER);
+    for step in lines(said) {
+        script = script.then(step);
+    }
+    let handle = world.carrier.place_call(script).await;
+    let control_id = handle.control_id.clone();
+    let record = handle.ended().await.context("the carrier stopped")?;
+    let call = world.call_of_leg(&control_id).await?;
+    let conversation = ended(world, text(&call, "id")).await?;
+    let lines = world.api.list_all(&format!("/api/v1/calls/{}/transcript", text(&call, "id"))).await?;
+    let messages = format!("/api/v1/conversations/{}/messages", text(&conversation, "id"));
+    Ok((record.spoken, lines, world.api.list_all(&messages).await?))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_says_how_much_of_its_calls_is_kept() -> Result<()> {
+    let world = World::start().await?;
+    let agent = json!({"name": "Discreet", "provider": "scripted", "greeting": "Good morning.",
+        "call_content": "basic_attributes_only"});
+    let agent = world.api.post("/api/v1/agents", agent).await?.data()?;
+    assert_eq!(agent["call_content"], "basic_attributes_only");
+    let number = json!({"number": OUR_NUMBER, "route": {"type": "agent", "id": agent["id"]}});
+    world.api.post("/api/v1/numbers", number).await?.data()?;
+    let said = ["My name is Ada.", "What is my name?"];
+    let (spoken, lines, messages) = talk(&world, &said).await?;
+    assert_eq!(
+        spoken,
+        ["Good morning.", "Nice to meet you, Ada.", "Your name is Ada."],
+        "it knows all the same"
+    );
+    assert!(lines.len() >= 4 && lines.iter().all(|line| line["text"] == "[erased]"), "{lines:?}");
+    assert!(messages.len() >= 4 && messages.iter().all(|one| one["content"] == "[erased]"), "{messages:?}");
+
+    let path = format!("/api/v1/agents/{}", text(&agent, "id"));
+    let refused = world.api.patch(&path, None, json!({"call_content": "some"})).await?;
+    assert_eq!((refused.status, refused.code()), (422, "invalid_request"));
+    let all = world.api.patch(&path, None, json!({"call_content": "everything"})).await?.data()?;
+    assert_eq!(all["call_content"], "everything");
+    // the agent's word counts for more than the client's
+    let pii = json!({"call_content": "everything_except_pii"});
+    world.api.patch("/api/v1/privacy/settings", None, pii).await?.data()?;
+    let (_, lines, messages) = talk(&world, &said).await?;
+    assert!(lines.iter().any(|line| line["text"] == "What is my name?"), "{lines:?}");
+    assert!(messages.iter().any(|one| one["content"] == "Your name is Ada."), "{messages:?}");
+    world.close().await?;
+    Ok(())
+}

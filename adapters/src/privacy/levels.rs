@@ -1,14 +1,14 @@
-//! How much of calls each client wants to be kept: its policy in the log, remembered for a while.
+//! How much of calls each client and agent wants to be kept, and which agent leads: what the log says, remembered.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::envelope::{StreamId, Time};
-use domain::ids::ClientId;
+use domain::ids::{AgentId, ClientId};
 use domain::privacy::content::ContentLevel;
 use lru::LruCache;
 
-/// Clients, and streams, remembered.
+/// Clients, agents, and streams, remembered.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
 
 /// A bounded memory with a time to each entry.
@@ -16,11 +16,18 @@ const REMEMBERED: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
 pub(super) struct Levels {
     known: Mutex<LruCache<ClientId, (ContentLevel, Time)>>,
     noted: Mutex<LruCache<StreamId, Time>>,
+    agents: Mutex<LruCache<AgentId, (Option<ContentLevel>, Time)>>,
+    leaders: Mutex<LruCache<StreamId, Option<AgentId>>>,
 }
 
 impl Default for Levels {
     fn default() -> Self {
-        Self { known: Mutex::new(LruCache::new(REMEMBERED)), noted: Mutex::new(LruCache::new(REMEMBERED)) }
+        Self {
+            known: Mutex::new(LruCache::new(REMEMBERED)),
+            noted: Mutex::new(LruCache::new(REMEMBERED)),
+            agents: Mutex::new(LruCache::new(REMEMBERED)),
+            leaders: Mutex::new(LruCache::new(REMEMBERED)),
+        }
     }
 }
 
@@ -31,6 +38,36 @@ impl Levels {
 
     fn noted(&self) -> MutexGuard<'_, LruCache<StreamId, Time>> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn agents(&self) -> MutexGuard<'_, LruCache<AgentId, (Option<ContentLevel>, Time)>> {
+        self.agents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn leaders(&self) -> MutexGuard<'_, LruCache<StreamId, Option<AgentId>>> {
+        self.leaders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What an agent says, if that is known.
+    pub(super) fn of_agent(&self, agent: AgentId, now: Time) -> Option<Option<ContentLevel>> {
+        self.agents().get(&agent).filter(|(_, until)| now < *until).map(|(level, _)| *level)
+    }
+
+    pub(super) fn put_agent(&self, agent: AgentId, level: Option<ContentLevel>, until: Time) {
+        self.agents().put(agent, (level, until));
+    }
+
+    pub(super) fn forget_agent(&self, agent: AgentId) {
+        self.agents().pop(&agent);
+    }
+
+    /// The agent that leads, if it is known whether one does.
+    pub(super) fn leader(&self, stream: &StreamId) -> Option<Option<AgentId>> {
+        self.leaders().get(stream).copied()
+    }
+
+    pub(super) fn lead(&self, stream: &StreamId, agent: Option<AgentId>) {
+        self.leaders().put(stream.clone(), agent);
     }
 
     pub(super) fn get(&self, client: ClientId, now: Time) -> Option<ContentLevel> {

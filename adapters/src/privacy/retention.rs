@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use domain::agent::AgentEvent;
 use domain::aggregate::Aggregate as _;
-use domain::envelope::{StreamId, Version};
-use domain::ids::ClientId;
+use domain::envelope::{NewEvent, StreamId, Version};
+use domain::ids::{AgentId, ClientId};
 use domain::ports::StoreUnavailable;
 use domain::ports::event_store::{Direction, ReadError};
 use domain::ports::vault::VaultError;
-use domain::privacy::Subject;
 use domain::privacy::content::ContentLevel;
 use domain::privacy::policy::{PolicyEvent, PrivacyPolicy};
+use domain::privacy::{Leads, Subject, leads};
 use domain::wire::DomainEvent as _;
 
 use super::store::PrivateLog;
@@ -25,13 +26,88 @@ const CHANGES: usize = 16;
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 impl PrivateLog {
-    /// How much of a call is kept: as the client says, else as the node says. What an agent says of its own calls will
-    /// be asked here, too, by the stream.
+    /// How much of a call is kept: as the agent that leads it says, else as the client says, else as the node says.
     pub(super) async fn level_of(
         &self,
         client: ClientId,
-        _stream: &StreamId,
+        stream: &StreamId,
+        events: &[NewEvent],
     ) -> Result<ContentLevel, ReadError> {
+        if let Some(agent) = self.leader(stream, events).await?
+            && let Some(level) = self.level_of_agent(client, agent).await?
+        {
+            return Ok(level);
+        }
+        self.level_of_client(client).await
+    }
+
+    /// The agent that leads, by what is about to be appended, else by what is known of the stream.
+    async fn leader(&self, stream: &StreamId, events: &[NewEvent]) -> Result<Option<AgentId>, ReadError> {
+        let said = |event: &NewEvent| match leads(&event.event_type, event.schema, &event.payload) {
+            Leads::FromTheStart(agent) => Some(agent),
+            Leads::FromNow(agent) => Some(Some(agent)),
+            Leads::Unsaid => None,
+        };
+        if let Some(agent) = events.iter().rev().find_map(said) {
+            self.levels.lead(stream, agent);
+            return Ok(agent);
+        }
+        if let Some(agent) = self.levels.leader(stream) {
+            return Ok(agent);
+        }
+        // once, after a start: from then on it is remembered
+        let (mut after, mut agent) = (Version::NONE, None);
+        loop {
+            let page = self.stored().read_stream(stream, after, Direction::Forwards, NEWEST).await?;
+            let Some(last) = page.last() else { break };
+            after = last.version;
+            for event in &page {
+                match leads(&event.event_type, event.schema, &event.payload) {
+                    Leads::FromTheStart(first) => agent = first,
+                    Leads::FromNow(now) => agent = Some(now),
+                    Leads::Unsaid => {}
+                }
+            }
+        }
+        self.levels.lead(stream, agent);
+        Ok(agent)
+    }
+
+    /// What the version of the agent that talks says, if it says anything.
+    async fn level_of_agent(
+        &self,
+        client: ClientId,
+        agent: AgentId,
+    ) -> Result<Option<ContentLevel>, ReadError> {
+        let now = self.keys().now();
+        if let Some(level) = self.levels.of_agent(agent, now) {
+            return Ok(level);
+        }
+        let (mut before, mut newest, mut deployed) = (Version::NONE, None, None);
+        while deployed.is_none() {
+            let page =
+                self.stored().read_stream(&agent.stream(), before, Direction::Backwards, NEWEST).await?;
+            let Some(oldest) = page.last() else { break };
+            before = oldest.version;
+            for event in page.iter().filter(|event| event.client_id == client) {
+                let terms = match AgentEvent::decode(&event.event_type, event.schema, &event.payload) {
+                    Ok(AgentEvent::Deployed(live)) => {
+                        deployed = deployed.or(Some(live.terms.call_content));
+                        continue;
+                    }
+                    Ok(AgentEvent::Updated(updated)) => updated.after,
+                    Ok(AgentEvent::Created(created)) => created.terms,
+                    Err(_) => continue,
+                };
+                newest = newest.or(Some(terms.call_content));
+            }
+        }
+        let level = deployed.or(newest).flatten();
+        self.levels.put_agent(agent, level, now + self.keys().life());
+        Ok(level)
+    }
+
+    async fn level_of_client(&self, client: ClientId) -> Result<ContentLevel, ReadError> {
         let now = self.keys().now();
         if let Some(level) = self.levels.get(client, now) {
             return Ok(level);
@@ -58,6 +134,11 @@ impl PrivateLog {
     /// A client's policy was changed here.
     pub fn forget_level(&self, client: ClientId) {
         self.levels.forget(client);
+    }
+
+    /// An agent was changed here, or another version of it went live.
+    pub fn forget_agent(&self, agent: AgentId) {
+        self.levels.forget_agent(agent);
     }
 
     /// Notes that the stream's own key ends with it, before anything is sealed under it.

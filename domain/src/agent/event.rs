@@ -7,6 +7,7 @@ use crate::envelope::{Time, Version};
 use crate::ids::ToolId;
 use crate::model::ModelRef;
 use crate::origin::Origin;
+use crate::privacy::content::ContentLevel;
 use crate::wire::events;
 
 events! {
@@ -45,6 +46,9 @@ pub struct AgentTerms {
     /// What it says on a call when no model can answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apology: Option<String>,
+    /// How much of its calls is kept; what the client says if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_content: Option<ContentLevel>,
     /// The voice it speaks with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voice_id: Option<String>,

@@ -6,6 +6,7 @@ use crate::envelope::{Time, Version};
 use crate::ids::{AgentId, ToolId};
 use crate::model::ModelRef;
 use crate::origin::Origin;
+use crate::privacy::content::ContentLevel;
 
 /// The longest name, in characters.
 pub const MAX_NAME: usize = 100;
@@ -48,6 +49,8 @@ pub struct AgentPatch {
     pub greeting: Option<Option<String>>,
     /// What it says on a call when no model can answer; `Some(None)` is [`DEFAULT_APOLOGY`].
     pub apology: Option<Option<String>>,
+    /// How much of its calls is kept; `Some(None)` is what the client says.
+    pub call_content: Option<Option<ContentLevel>>,
     /// The voice it speaks with.
     pub voice_id: Option<Option<String>>,
     /// Which models answer when the first one cannot.
@@ -65,6 +68,7 @@ impl AgentPatch {
             tools,
             greeting,
             apology,
+            call_content,
             voice_id,
             fallback,
         } = self.clone();
@@ -77,6 +81,7 @@ impl AgentPatch {
             tools: tools.unwrap_or_else(|| terms.tools.clone()),
             greeting: greeting.unwrap_or_else(|| terms.greeting.clone()),
             apology: apology.unwrap_or_else(|| terms.apology.clone()),
+            call_content: call_content.unwrap_or(terms.call_content),
             voice_id: voice_id.unwrap_or_else(|| terms.voice_id.clone()),
             fallback: fallback.unwrap_or_else(|| terms.fallback.clone()),
         }

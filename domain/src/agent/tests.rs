@@ -18,6 +18,7 @@ fn terms() -> AgentTerms {
         tools: vec![],
         greeting: Some("Hello, this is the clinic.".into()),
         apology: None,
+        call_content: None,
         voice_id: None,
         fallback: vec![],
     }

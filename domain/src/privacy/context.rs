@@ -5,8 +5,9 @@ use crate::aggregate::Aggregate as _;
 use crate::call::terms::Direction;
 use crate::call::{Call, CallEvent};
 use crate::conversation::ConversationEvent;
-use crate::ids::{CallId, ConversationId, DeliveryId, IvrSessionId};
+use crate::ids::{AgentId, CallId, ConversationId, DeliveryId, IvrSessionId};
 use crate::ivr::session::SessionEvent;
+use crate::number::Route;
 use crate::webhook::delivery::DeliveryEvent;
 use crate::wire::DomainEvent as _;
 
@@ -74,6 +75,42 @@ pub fn about(event_type: &str, schema: u16, payload: &[u8]) -> About {
             _ => About::Nothing,
         },
         _ => About::Nothing,
+    }
+}
+
+/// What an event says of the agent that leads its call or conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leads {
+    /// It is the first event, and names the agent, if there is one so far.
+    FromTheStart(Option<AgentId>),
+    /// This one, from now on.
+    FromNow(AgentId),
+    /// Nothing.
+    Unsaid,
+}
+
+/// Which agent leads, as far as one event says.
+#[must_use]
+pub fn leads(event_type: &str, schema: u16, payload: &[u8]) -> Leads {
+    match event_type {
+        "call.received" | "call.queued" | "call.agent_requested" => {
+            match CallEvent::decode(event_type, schema, payload) {
+                Ok(CallEvent::Received(received)) => Leads::FromTheStart(match received.route {
+                    Some(Route::Agent { id }) => id,
+                    _ => None,
+                }),
+                Ok(CallEvent::Queued(queued)) => Leads::FromTheStart(queued.agent_id),
+                Ok(CallEvent::AgentRequested(asked)) => Leads::FromNow(asked.agent_id),
+                _ => Leads::Unsaid,
+            }
+        }
+        "conversation.started" => match ConversationEvent::decode(event_type, schema, payload) {
+            Ok(ConversationEvent::Started(started)) => {
+                Leads::FromTheStart(started.agent.map(|agent| agent.id))
+            }
+            _ => Leads::Unsaid,
+        },
+        _ => Leads::Unsaid,
     }
 }
 

@@ -10,7 +10,9 @@ pub mod policy;
 mod subject;
 mod whose;
 
-pub use context::{About, CUSTOMER_ENTRY, CUSTOMER_FIELDS, Side, about, customer, is_about_somebody};
+pub use context::{
+    About, CUSTOMER_ENTRY, CUSTOMER_FIELDS, Leads, Side, about, customer, is_about_somebody, leads,
+};
 pub use subject::Subject;
 pub use whose::{Whose, mentioned, whose};
 

@@ -56,6 +56,7 @@ pub fn agent() -> Vec<AgentEvent> {
         tools: vec![ToolId(id(42))],
         greeting: Some("Hello, this is the clinic.".to_owned()),
         apology: None,
+        call_content: None,
         voice_id: Some("sonic".to_owned()),
         fallback: vec![ModelRef::new(Provider::OpenaiCompatible, "llama")],
     };

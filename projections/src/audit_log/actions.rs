@@ -347,7 +347,8 @@ fn agent_terms(terms: &AgentTerms) -> Value {
         "name": terms.name, "system_prompt": terms.system_prompt, "provider": terms.model.provider,
         "model": terms.model.model, "temperature_permille": terms.temperature_permille,
         "max_tokens": terms.max_tokens, "tools": terms.tools.iter().map(ToolId::to_string).collect::<Vec<_>>(),
-        "greeting": terms.greeting, "apology": terms.apology, "voice_id": terms.voice_id, "fallback": terms.fallback,
+        "greeting": terms.greeting, "apology": terms.apology,
+        "call_content": terms.call_content.map(ContentLevel::as_str), "voice_id": terms.voice_id, "fallback": terms.fallback,
     })
 }
 

@@ -123,6 +123,12 @@ pub struct Conversations;
 impl View for Conversations {
     const NAME: &'static str = "conversations";
     const FOLDS: bool = true;
+    const PERSONAL: Option<&'static [&'static str]> = Some(&[
+        "conversation.started",
+        "conversation.message_added",
+        "conversation.turn_completed",
+        "conversation.summarised",
+    ]);
     type Row = ConversationRow;
     type Fact = ConversationEvent;
 

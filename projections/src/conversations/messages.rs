@@ -173,6 +173,12 @@ pub struct Messages;
 impl View for Messages {
     const NAME: &'static str = "messages";
     const FOLDS: bool = true;
+    const PERSONAL: Option<&'static [&'static str]> = Some(&[
+        "conversation.message_added",
+        "conversation.tools_called",
+        "conversation.function_executed",
+        "conversation.turn_completed",
+    ]);
     type Row = MessageRow;
     type Fact = MessageFact;
 

@@ -29,6 +29,7 @@ pub(super) fn agent(name: &str) -> Vec<AgentEvent> {
         tools: vec![],
         greeting: Some("Hello, this is the clinic.".to_owned()),
         apology: None,
+        call_content: None,
         voice_id: None,
         fallback: vec![],
     };

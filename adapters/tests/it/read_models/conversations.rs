@@ -120,6 +120,7 @@ async fn history(world: &World) {
         tools: vec![ToolId(sequential(1))],
         greeting: None,
         apology: None,
+        call_content: None,
         voice_id: None,
         fallback: vec![],
     };

@@ -2,6 +2,7 @@
 
 use domain::ids::{ClientId, ToolId};
 use domain::model::{ModelRef, Provider};
+use domain::privacy::content::ContentLevel;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -37,6 +38,29 @@ impl From<ProviderBody> for Provider {
             ProviderBody::Google => Self::Google,
             ProviderBody::OpenaiCompatible => Self::OpenaiCompatible,
             ProviderBody::Scripted => Self::Scripted,
+        }
+    }
+}
+
+/// How much of a call is kept.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ContentLevel)]
+pub(crate) enum ContentBody {
+    /// All of it.
+    Everything,
+    /// Neither who it was nor what was keyed, nor recordings.
+    EverythingExceptPii,
+    /// Nothing of what was said, keyed or recorded.
+    BasicAttributesOnly,
+}
+
+impl From<ContentBody> for ContentLevel {
+    fn from(body: ContentBody) -> Self {
+        match body {
+            ContentBody::Everything => Self::Everything,
+            ContentBody::EverythingExceptPii => Self::EverythingExceptPii,
+            ContentBody::BasicAttributesOnly => Self::BasicAttributesOnly,
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::resource::change;
-use super::body::{ModelBody, ProviderBody, model, temperature, tools};
+use super::body::{ContentBody, ModelBody, ProviderBody, model, temperature, tools};
 use super::resource::AgentResource;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::AgentsWrite;
@@ -50,6 +50,8 @@ pub(crate) struct NewAgent {
     /// What it says on a call when no model can answer: at most 1000 characters; that it is sorry, if left out.
     #[schema(max_length = 1000)]
     apology: Option<String>,
+    /// How much of its calls is kept; what the privacy settings say, if left out.
+    call_content: Option<ContentBody>,
     /// The voice it speaks with.
     #[schema(max_length = 200)]
     voice_id: Option<String>,
@@ -91,6 +93,7 @@ pub(crate) async fn create_agent(
         tools,
         greeting: new.greeting,
         apology: new.apology,
+        call_content: new.call_content.map(Into::into),
         voice_id: new.voice_id,
         fallback: new.fallback.into_iter().map(Into::into).collect(),
     };

@@ -45,5 +45,7 @@ pub(crate) async fn deploy_agent(
 ) -> Result<Answer, ApiError> {
     let (origin, now) = (ip.origin(), backend.runtime.clock.now());
     let deploy = AgentCommand::Deploy { version: body.version.map(Version), origin, now };
-    change::<AgentResource>(&backend, &caller, &request, id, Some(&if_match), &deploy).await
+    let answer = change::<AgentResource>(&backend, &caller, &request, id, Some(&if_match), &deploy).await;
+    backend.private.forget_agent(id);
+    answer
 }

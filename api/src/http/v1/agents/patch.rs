@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::resource::change;
-use super::body::{ModelBody, ProviderBody, model, temperature, tools};
+use super::body::{ContentBody, ModelBody, ProviderBody, model, temperature, tools};
 use super::resource::AgentResource;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::AgentsWrite;
@@ -54,6 +54,10 @@ pub(crate) struct PatchBody {
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>, max_length = 1000)]
     apology: Option<Option<String>>,
+    /// How much of its calls is kept; `null`: what the privacy settings say.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<ContentBody>)]
+    call_content: Option<Option<ContentBody>>,
     /// The voice it speaks with; `null`: none in particular.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>, max_length = 200)]
@@ -106,10 +110,13 @@ pub(crate) async fn patch_agent(
         tools,
         greeting: wanted.greeting,
         apology: wanted.apology,
+        call_content: wanted.call_content.map(|level| level.map(Into::into)),
         voice_id: wanted.voice_id,
         fallback: wanted.fallback.map(|models| models.into_iter().map(Into::into).collect()),
     };
     let (patch, origin, now) = (Box::new(patch), ip.origin(), backend.runtime.clock.now());
     let update = AgentCommand::Update { patch, origin, now };
-    change::<AgentResource>(&backend, &caller, &request, id, Some(&if_match), &update).await
+    let answer = change::<AgentResource>(&backend, &caller, &request, id, Some(&if_match), &update).await;
+    backend.private.forget_agent(id);
+    answer
 }
