@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use domain::agent::{Agent, AgentEvent, AgentTerms};
 use domain::aggregate::Aggregate;
-use domain::envelope::{Position, Recorded, Time, Version};
+use domain::envelope::{Recorded, Time, Version};
 use domain::ids::{AgentId, ClientId, ToolId};
 use domain::model::{ModelRef, Provider};
 use domain::ports::StoreUnavailable;
@@ -13,9 +13,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::document::{Document, Resource};
 use crate::numbers::knows;
 use crate::page::{Page, PageRequest, Stored};
-use crate::view::{At, Row, Shown, View};
+use crate::view::{At, View};
 
 /// A model of a provider's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -159,33 +160,21 @@ impl AgentView {
 }
 
 /// An agent's row.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AgentRow {
-    /// Whose it is.
-    pub client: ClientId,
-    /// The last event that touched it.
-    pub position: Position,
-    /// What is shown.
-    pub view: AgentView,
-}
+pub type AgentRow = Document<AgentView>;
 
-impl Row for AgentRow {
-    type Key = Uuid;
+impl Resource for AgentView {
+    const TABLE: &'static str = "agents";
 
-    fn key(&self) -> Uuid {
-        self.view.id.0
+    fn id(&self) -> Uuid {
+        self.id.0
     }
-}
 
-impl Shown for AgentRow {
-    type Resource = AgentView;
-
-    fn resource(&self) -> &AgentView {
-        &self.view
+    fn created_at(&self) -> Time {
+        self.created_at
     }
 
     fn version(&self) -> Version {
-        Version(self.view.version)
+        Version(self.version)
     }
 }
 
@@ -212,7 +201,7 @@ impl View for Agents {
         match (row.as_mut(), fact) {
             (None, AgentEvent::Created(created)) => {
                 let view = AgentView::of(AgentId(at.id), &created.terms, created.at);
-                *row = Some(AgentRow { client: at.client, position: at.position, view });
+                *row = Some(AgentRow { client: at.client, position: at.position, removed: false, view });
             }
             (Some(row), AgentEvent::Updated(updated)) => {
                 row.view.take(&updated.after);

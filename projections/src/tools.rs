@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use domain::aggregate::Aggregate;
-use domain::envelope::{Position, Recorded, Time, Version};
+use domain::envelope::{Recorded, Time, Version};
 use domain::ids::{ClientId, ToolId};
 use domain::ports::StoreUnavailable;
 use domain::tool::{AuthKind, Tool, ToolEvent, ToolMethod, ToolTerms};
@@ -14,9 +14,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::document::{Document, Resource};
 use crate::numbers::knows;
 use crate::page::{Page, PageRequest, Stored};
-use crate::view::{At, Row, Shown, View};
+use crate::view::{At, View};
 
 /// How a tool is told who asks. The secret is shown never.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -83,35 +84,21 @@ impl ToolView {
 }
 
 /// A tool's row.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ToolRow {
-    /// Whose it is.
-    pub client: ClientId,
-    /// The last event that touched it.
-    pub position: Position,
-    /// Deleted: kept, and shown to nobody.
-    pub removed: bool,
-    /// What is shown.
-    pub view: ToolView,
-}
+pub type ToolRow = Document<ToolView>;
 
-impl Row for ToolRow {
-    type Key = Uuid;
+impl Resource for ToolView {
+    const TABLE: &'static str = "tools";
 
-    fn key(&self) -> Uuid {
-        self.view.id.0
+    fn id(&self) -> Uuid {
+        self.id.0
     }
-}
 
-impl Shown for ToolRow {
-    type Resource = ToolView;
-
-    fn resource(&self) -> &ToolView {
-        &self.view
+    fn created_at(&self) -> Time {
+        self.created_at
     }
 
     fn version(&self) -> Version {
-        Version(self.view.version)
+        Version(self.version)
     }
 }
 

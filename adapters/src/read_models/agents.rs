@@ -3,83 +3,15 @@
 use async_trait::async_trait;
 use domain::ids::{AgentId, ClientId, ToolId};
 use domain::ports::StoreUnavailable;
-use projections::agents::{AgentEntry, AgentQueries, AgentRow, AgentView};
+use projections::agents::{AgentEntry, AgentQueries, AgentView};
 use projections::page::{Page, PageRequest, Stored};
-use projections::tools::{ToolQueries, ToolRow, ToolView};
+use projections::tools::ToolQueries;
 use uuid::Uuid;
 
 use super::db::{SqlViews, unavailable};
 use super::list::Select;
-use super::sql::{Kind, SqlRow, Value, parsed};
-use super::table::{Column, Table, changing, fixed, key};
+use super::sql::{SqlRow, Value, parsed};
 use super::tenant::Of;
-
-impl Table for AgentRow {
-    const NAME: &'static str = "agents";
-    const COLUMNS: &'static [Column] = &[
-        key("id", Kind::Uuid),
-        fixed("client_id", Kind::Uuid),
-        fixed("created_at", Kind::Time),
-        changing("position", Kind::Int),
-        changing("version", Kind::Int),
-        changing("doc", Kind::Text),
-    ];
-
-    fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
-        Ok(vec![
-            Value::Uuid(self.view.id.0),
-            Value::Uuid(self.client.0),
-            Value::Time(self.view.created_at),
-            Value::position(self.position),
-            Value::count(self.view.version),
-            Value::Text(serde_json::to_string(&self.view)?.into()),
-        ])
-    }
-
-    fn key_values(id: &Uuid) -> Vec<Value<'static>> {
-        vec![Value::Uuid(*id)]
-    }
-
-    fn read(row: &SqlRow) -> Result<Self, sqlx::Error> {
-        let view: AgentView = parsed(serde_json::from_str(&row.text(5)?))?;
-        Ok(AgentRow { client: ClientId(row.uuid(1)?), position: row.position(3)?, view })
-    }
-}
-
-impl Table for ToolRow {
-    const NAME: &'static str = "tools";
-    const COLUMNS: &'static [Column] = &[
-        key("id", Kind::Uuid),
-        fixed("client_id", Kind::Uuid),
-        fixed("created_at", Kind::Time),
-        changing("position", Kind::Int),
-        changing("version", Kind::Int),
-        changing("removed", Kind::Bool),
-        changing("doc", Kind::Text),
-    ];
-
-    fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
-        Ok(vec![
-            Value::Uuid(self.view.id.0),
-            Value::Uuid(self.client.0),
-            Value::Time(self.view.created_at),
-            Value::position(self.position),
-            Value::count(self.view.version),
-            Value::Bool(self.removed),
-            Value::Text(serde_json::to_string(&self.view)?.into()),
-        ])
-    }
-
-    fn key_values(id: &Uuid) -> Vec<Value<'static>> {
-        vec![Value::Uuid(*id)]
-    }
-
-    fn read(row: &SqlRow) -> Result<Self, sqlx::Error> {
-        let view: ToolView = parsed(serde_json::from_str(&row.text(6)?))?;
-        let (client, position, removed) = (ClientId(row.uuid(1)?), row.position(3)?, row.bool(5)?);
-        Ok(ToolRow { client, position, removed, view })
-    }
-}
 
 const GET_AGENT: &str = "SELECT version, doc FROM agents WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'agents') AND id = $1 AND client_id = $2";

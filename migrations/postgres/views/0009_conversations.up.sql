@@ -6,6 +6,7 @@ CREATE TABLE agents (
     created_at timestamptz NOT NULL,
     position   bigint NOT NULL,
     version    bigint NOT NULL,
+    removed    boolean NOT NULL,
     doc        text NOT NULL,
     PRIMARY KEY (generation, id)
 );

@@ -6,6 +6,7 @@ CREATE TABLE agents (
     created_at INTEGER NOT NULL,
     position   INTEGER NOT NULL,
     version    INTEGER NOT NULL,
+    removed    INTEGER NOT NULL,
     doc        TEXT NOT NULL,
     PRIMARY KEY (generation, id)
 ) STRICT;
