@@ -7,7 +7,7 @@ use domain::ports::StoreUnavailable;
 use projections::audit_log::{AuditFilter, AuditQueries, AuditRow, By, On};
 use projections::page::{Page, PageRequest};
 
-use super::calls::{any_of, clean};
+use super::calls::clean;
 use super::db::SqlViews;
 use super::list::Select;
 use super::sql::{Kind, SqlRow, Value, parsed};
@@ -71,7 +71,7 @@ impl AuditQueries for SqlViews {
         if let Some(to) = filter.to {
             select.push("created_at < ?", [Value::Time(to)]);
         }
-        any_of(&mut select, "action", filter.actions.iter().map(|action| action.as_str()));
+        select.push_any_of("action", filter.actions.iter().map(|action| action.as_str()));
         match &filter.actor {
             Some(By::Kind(kind)) => select.push("actor_type = ?", [Value::Text(clean(kind))]),
             Some(By::One(id)) => select.push("actor_id = ?", [Value::Text(clean(id))]),

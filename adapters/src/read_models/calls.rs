@@ -150,7 +150,7 @@ impl CallQueries for SqlViews {
         page: &PageRequest,
     ) -> Result<Page, StoreUnavailable> {
         let mut select = Select::from("calls", "calls", Of::Client(client));
-        any_of(&mut select, "status", filter.status.iter().map(|status| status.as_str()));
+        select.push_any_of("status", filter.status.iter().map(|status| status.as_str()));
         if let Some(direction) = filter.direction {
             select.push("direction = ?", [Value::text(direction.as_str())]);
         }
@@ -163,7 +163,7 @@ impl CallQueries for SqlViews {
         if let Some(agent) = filter.agent_id {
             select.push("agent_id = ?", [Value::Uuid(agent.0)]);
         }
-        any_of(&mut select, "end_reason", filter.end_reason.iter().map(|reason| reason.as_str()));
+        select.push_any_of("end_reason", filter.end_reason.iter().map(|reason| reason.as_str()));
         if let Some(after) = filter.created_after {
             select.push("created_at > ?", [Value::Time(after)]);
         }
@@ -223,12 +223,5 @@ impl CallQueries for SqlViews {
     async fn stored_bytes(&self, client: ClientId) -> Result<u64, StoreUnavailable> {
         let row = self.row(Of::Client(client), BYTES, [Value::Uuid(client.0)]).await?;
         row.map_or(Ok(0), |row| row.count(0)).map_err(|error| unavailable(&error))
-    }
-}
-
-pub(super) fn any_of<'v>(select: &mut Select<'v>, column: &str, words: impl Iterator<Item = &'v str>) {
-    let words: Vec<_> = words.map(Value::text).collect();
-    if !words.is_empty() {
-        select.push(&format!("{column} IN ({})", vec!["?"; words.len()].join(", ")), words);
     }
 }

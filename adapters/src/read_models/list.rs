@@ -16,7 +16,12 @@ pub(super) struct Select<'v> {
     projection: Option<&'static str>,
     conditions: String,
     values: Vec<Value<'v>>,
+    /// A column that must be one of several values: its name, and where in `values` they stand, from 1.
+    one_of: Option<(&'static str, std::ops::RangeInclusive<usize>)>,
 }
+
+/// With more values than this a column is looked at row by row.
+const MOST_BRANCHES: usize = 8;
 
 /// A page of rows.
 pub(super) struct RowPage {
@@ -39,7 +44,8 @@ impl<'v> Select<'v> {
     }
 
     fn rows_of(table: &'static str, projection: Option<&'static str>, of: Of) -> Self {
-        let select = Self { of, table, projection, conditions: String::new(), values: Vec::new() };
+        let select =
+            Self { of, table, projection, conditions: String::new(), values: Vec::new(), one_of: None };
         match of {
             Of::Client(client) => select.and("client_id = ?", Value::Uuid(client.0)),
             Of::System | Of::Nobody => select,
@@ -68,13 +74,51 @@ impl<'v> Select<'v> {
         }
     }
 
+    /// Adds a condition: the column is one of these words, if there are any.
+    pub(super) fn push_any_of(&mut self, column: &'static str, words: impl Iterator<Item = &'v str>) {
+        let words: Vec<_> = words.map(Value::text).collect();
+        match words.len() {
+            0 => {}
+            1 => self.push(&format!("{column} = ?"), words),
+            2..=MOST_BRANCHES if self.one_of.is_none() => {
+                let first = self.values.len() + 1;
+                self.values.extend(words);
+                self.one_of = Some((column, first..=self.values.len()));
+            }
+            several => self.push(&format!("{column} IN ({})", vec!["?"; several].join(", ")), words),
+        }
+    }
+
     fn text(&self, what: &str, tail: &str) -> String {
+        let any = self.one_of.as_ref().map_or_else(String::new, |(column, places)| {
+            let places: Vec<_> = places.clone().map(|place| format!("${place}")).collect();
+            format!(" AND {column} IN ({})", places.join(", "))
+        });
+        self.rows_with(what, &any, tail)
+    }
+
+    /// The first rows of those in which a column is one of several values. Each value has its rows in order in an
+    /// index: the first ones of each are read and put together. Asked for all at once, a database without statistics
+    /// walks the table in the wanted order, to its end if there are few such rows.
+    fn first_text(&self, what: &str, tail: &str) -> String {
+        let Some((column, places)) = &self.one_of else { return self.text(what, tail) };
+        let branches: Vec<_> = places
+            .clone()
+            .map(|place| {
+                let branch = self.rows_with(what, &format!(" AND {column} = ${place}"), tail);
+                format!("SELECT * FROM ({branch}) AS of_{place}")
+            })
+            .collect();
+        format!("SELECT * FROM ({}) AS together{tail}", branches.join(" UNION ALL "))
+    }
+
+    fn rows_with(&self, what: &str, more: &str, tail: &str) -> String {
         let Self { table, projection, conditions, .. } = self;
         let active = projection.map_or_else(
             || "1 = 1".to_owned(),
             |name| format!("generation = (SELECT generation FROM projections WHERE name = '{name}')"),
         );
-        format!("SELECT {what} FROM {table} WHERE {active}{conditions}{tail}")
+        format!("SELECT {what} FROM {table} WHERE {active}{conditions}{more}{tail}")
     }
 
     /// A page of the rows' documents, newest or oldest first.
@@ -103,7 +147,7 @@ impl<'v> Select<'v> {
         let limit = page.capped_limit();
         // one more than wanted tells whether there is another page
         let tail = format!(" ORDER BY created_at {order}, id {order} LIMIT {}", limit + 1);
-        let sql = self.text(what, &tail);
+        let sql = self.first_text(what, &tail);
         let mut rows = views.rows(self.of, sql, self.values).await?;
         let more = rows.len() > limit;
         rows.truncate(limit);

@@ -16,7 +16,6 @@ use projections::webhooks::{
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::super::calls::any_of;
 use super::super::db::{SqlViews, unavailable};
 use super::super::list::Select;
 use super::super::sql::{SqlRow, Value, parsed};
@@ -169,7 +168,7 @@ impl WebhookQueries for SqlViews {
     ) -> Result<Page, StoreUnavailable> {
         let mut select = Select::plain("webhook_deliveries", Of::Client(client));
         select.push("endpoint_id = ?", [Value::Uuid(endpoint.0)]);
-        any_of(&mut select, "status", filter.status.iter().map(|status| status.as_str()));
+        select.push_any_of("status", filter.status.iter().map(|status| status.as_str()));
         if let Some(event) = &filter.event {
             select.push("event_type = ?", [Value::text(event)]);
         }

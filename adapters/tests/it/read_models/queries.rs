@@ -117,6 +117,16 @@ async fn filters_hold_all_at_once(world: World) {
     assert_eq!(ids(&world, CallFilter { status, ..filter() }).await, [100, 101, 102]);
     let status = vec![Status::Queued, Status::Failed];
     assert_eq!(ids(&world, CallFilter { status, ..filter() }).await, [14, 28, 100, 101, 102]);
+    // also together with others, and the newest first
+    let status = vec![Status::Failed, Status::Ringing, Status::Queued];
+    let agent_id = Some(AgentId(sequential(8)));
+    assert_eq!(ids(&world, CallFilter { status: status.clone(), agent_id, ..filter() }).await, [102]);
+    let newest_first = PageRequest { limit: 2, with_total: true, ..PageRequest::default() };
+    let some = CallFilter { status, ..filter() };
+    assert_eq!(world.views.calls(client(1), &some, &newest_first).await.unwrap().total, Some(5));
+    let found = all(&world, client(1), &some, newest_first).await;
+    let found: Vec<_> = found.iter().map(|view| view.id).collect();
+    assert_eq!(found, [102, 101, 100, 28, 14].map(call));
     let direction = Some(Direction::Inbound);
     assert_eq!(ids(&world, CallFilter { direction, ..filter() }).await, [6, 12, 18, 24]);
     let to = Some("+12025550100".to_owned());
