@@ -2,18 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use domain::envelope::{NewEvent, Position, Recorded, StreamId, Version};
 use domain::ports::event_store::{AppendError, Appended, Direction, EventStore, Expected, ReadError};
 
 /// Events kept, and their bytes: what a follower that keeps up is behind, several times over.
-const MOST_EVENTS: usize = 2_048;
-const MOST_BYTES: usize = 2 << 20;
-/// Between two reads at the end of the log that found something. The first event after a rest is read at once; what
-/// comes in a rush is read, and written into views, together.
-const PULSE: Duration = Duration::from_millis(5);
+const MOST_EVENTS: usize = 4_096;
+const MOST_BYTES: usize = 8 << 20;
 /// Read at once at the end of the log, for everybody.
 const PAGE: usize = 1_000;
 
@@ -25,8 +21,8 @@ const PAGE: usize = 1_000;
 pub struct RecentEvents {
     inner: Arc<dyn EventStore>,
     known: Mutex<Option<Known>>,
-    /// Held by whoever asks the engine for what comes after the newest event known; when something was found last.
-    asking: tokio::sync::Mutex<Option<Instant>>,
+    /// Held by whoever asks the engine for what comes after the newest event known.
+    asking: tokio::sync::Mutex<()>,
 }
 
 /// A stretch of the log without a gap.
@@ -98,7 +94,7 @@ impl RecentEvents {
 
     /// Reads at the end of the log, for all who wait there.
     async fn ask(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
-        let mut found_at = self.asking.lock().await;
+        let _turn = self.asking.lock().await;
         if self.known().is_none() {
             let head = self.inner.head().await?;
             self.known().get_or_insert_with(|| Known::up_to(head));
@@ -108,13 +104,7 @@ impl RecentEvents {
             Err(false) => return self.inner.read_all(after, limit).await,
             Err(true) => {}
         }
-        if let Some(rest) = found_at.and_then(|at| PULSE.checked_sub(at.elapsed())) {
-            tokio::time::sleep(rest).await;
-        }
         let mut events = self.inner.read_all(after, limit.max(PAGE)).await?;
-        if !events.is_empty() {
-            *found_at = Some(Instant::now());
-        }
         if let Some(known) = &mut *self.known() {
             known.take(&events);
         }
