@@ -1,6 +1,7 @@
 //! The newest events at hand: of all who follow the log, one asks the engine.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -21,6 +22,8 @@ const PAGE: usize = 1_000;
 pub struct RecentEvents {
     inner: Arc<dyn EventStore>,
     known: Mutex<Option<Known>>,
+    /// The newest position anybody was told of here: whoever knows of it must find everything up to there.
+    told: AtomicU64,
     /// Held by whoever asks the engine for what comes after the newest event known.
     asking: tokio::sync::Mutex<()>,
 }
@@ -78,18 +81,29 @@ impl RecentEvents {
     /// Stands before `inner`.
     #[must_use]
     pub fn new(inner: Arc<dyn EventStore>) -> Self {
-        Self { inner, known: Mutex::default(), asking: tokio::sync::Mutex::default() }
+        Self {
+            inner,
+            known: Mutex::default(),
+            told: AtomicU64::new(0),
+            asking: tokio::sync::Mutex::default(),
+        }
     }
 
     fn known(&self) -> MutexGuard<'_, Option<Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is kept after a position; else whether the position is the end as far as it is known.
+    /// What is kept after a position; else whether more has to be asked for at the end of the log.
     fn look(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, bool> {
         let known = self.known();
         let Some(known) = &*known else { return Err(true) };
-        known.after(after, limit).ok_or(after >= known.last)
+        let Some(found) = known.after(after, limit) else { return Err(after >= known.last) };
+        let whole = found.len() == limit || known.last.0 >= self.told.load(Ordering::Acquire);
+        if whole { Ok(found) } else { Err(true) }
+    }
+
+    fn tell(&self, position: Position) {
+        self.told.fetch_max(position.0, Ordering::AcqRel);
     }
 
     /// Reads at the end of the log, for all who wait there.
@@ -121,7 +135,9 @@ impl EventStore for RecentEvents {
         expected: Expected,
         events: Vec<NewEvent>,
     ) -> Result<Appended, AppendError> {
-        self.inner.append(stream, expected, events).await
+        let appended = self.inner.append(stream, expected, events).await?;
+        self.tell(appended.last_position);
+        Ok(appended)
     }
 
     async fn read_stream(
@@ -143,7 +159,9 @@ impl EventStore for RecentEvents {
     }
 
     async fn head(&self) -> Result<Position, ReadError> {
-        self.inner.head().await
+        let head = self.inner.head().await?;
+        self.tell(head);
+        Ok(head)
     }
 
     async fn wait_past(&self, after: Position) {
