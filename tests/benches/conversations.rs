@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use adapters::event_store::{SqliteEventStore, SqliteSettings};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -23,7 +23,7 @@ use futures::StreamExt as _;
 use futures::stream;
 use serde_json::{Value, json};
 use tests::client::Api;
-use tests::llm_server::{Family, LlmServer};
+use tests::llm_server::{Family, LlmServer, Pace};
 use tests::server::{Server, ServerOptions};
 use tests::sse::Stream;
 use uuid::Uuid;
@@ -77,19 +77,25 @@ fn millis(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1_000.0
 }
 
-/// From the model's first token on its way to the node until the client has it.
+/// From the model's first token on its way to the node until the client has it: beside clients that never pause and a
+/// model that answers at once, which is as much as the machine does, and beside a model that speaks as models do.
 async fn tokens(size: Size) {
-    let model = LlmServer::start(Family::OpenAi).await.unwrap();
-    let sent: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
-    let sending = sent.clone();
-    model.answer_by(move |asked| {
-        let said =
-            asked.body["messages"].as_array().and_then(|all| all.last()).map(|last| last["content"].clone());
-        let name = said.and_then(|said| said.as_str().map(str::to_owned)).unwrap_or_default();
-        // noted before the first byte is written
-        sending.lock().unwrap().insert(name.clone(), Instant::now());
-        Scene::says(&[&name, " and", " so", " on"])
-    });
+    let pace = Pace { first: Duration::from_millis(200), next: Duration::from_millis(20) };
+    for (how, pace, words) in
+        [("as fast as it goes", Pace::default(), 4), ("50 tokens a second each", pace, 48)]
+    {
+        let model = LlmServer::paced(Family::OpenAi, pace).await.unwrap();
+        let (waits, seconds) = forwarded(&model, size, words).await;
+        told(&format!("first token forwarded, {} streams at once, {how}", size.streams), waits);
+        let answers = (size.streams * size.turns) as f64 / seconds;
+        println!("{answers:.0} answers a second, {:.0} tokens a second", answers * words as f64);
+    }
+    told("limit: the same bytes from the model to the client without the node", direct(size, pace).await);
+}
+
+/// How long each first token took, in milliseconds; how long it all took, in seconds.
+async fn forwarded(model: &LlmServer, size: Size, words: usize) -> (Vec<f64>, f64) {
+    let sent = first_tokens(model, words);
     let data = tempfile::tempdir().unwrap();
     let options = ServerOptions::embedded(data.path())
         .set("OPENAI_API_BASE", &model.base)
@@ -102,7 +108,7 @@ async fn tokens(size: Size) {
     let talk = async |n: usize| {
         let (mut waits, mut path) = (Vec::new(), "/api/v1/conversation".to_owned());
         for turn in 0..size.turns {
-            let name = format!("stream-{n}-{turn}");
+            let name = format!("stream-{n}-{turn}.");
             let field = if turn == 0 { "message" } else { "content" };
             let mut stream = Stream::of(api.open_post(&path, &[], &json!({ field: name })).await.unwrap());
             let mut first = true;
@@ -123,9 +129,62 @@ async fn tokens(size: Size) {
     let began = Instant::now();
     let waits: Vec<Vec<f64>> = futures::future::join_all((0..size.streams).map(talk)).await;
     let took = began.elapsed().as_secs_f64();
-    told(&format!("first token forwarded, {} streams at once", size.streams), waits.concat());
-    println!("{:.0} answers a second", (size.streams * size.turns) as f64 / took);
     server.terminate().unwrap();
+    (waits.concat(), took)
+}
+
+/// Lets the model say first what it was told, then other words; notes when each first word is on its way.
+fn first_tokens(model: &LlmServer, words: usize) -> Arc<Mutex<HashMap<String, Instant>>> {
+    model.answer_by(move |asked| {
+        let said =
+            asked.body["messages"].as_array().and_then(|all| all.last()).map(|last| last["content"].clone());
+        let name = said.and_then(|said| said.as_str().map(str::to_owned)).unwrap_or_default();
+        let mut says = vec![" and so on"; words];
+        says[0] = &name;
+        Scene::says(&says)
+    });
+    let sent: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
+    let sending = sent.clone();
+    model.watch(move |piece| {
+        let text = std::str::from_utf8(piece).unwrap();
+        let Some(at) = text.find("stream-") else { return };
+        let name = &text[at..];
+        let name = name[..=name.find('.').unwrap()].to_owned();
+        sending.lock().unwrap().insert(name, Instant::now());
+    });
+    sent
+}
+
+/// The same load on this machine with nobody between the model and those who listen.
+async fn direct(size: Size, pace: Pace) -> Vec<f64> {
+    let words = 48;
+    let model = LlmServer::paced(Family::OpenAi, pace).await.unwrap();
+    let sent = first_tokens(&model, words);
+    let http = reqwest::Client::new();
+    let listen = async |n: usize| {
+        let mut waits = Vec::new();
+        for turn in 0..size.turns {
+            let name = format!("stream-{n}-{turn}.");
+            let asked = json!({"model": "gpt-4o-mini", "stream": true,
+                "messages": [{"role": "user", "content": name}]});
+            let mut answer =
+                http.post(format!("{}/chat/completions", model.base)).json(&asked).send().await.unwrap();
+            let (mut first, mut heard) = (true, String::new());
+            while let Some(bytes) = answer.chunk().await.unwrap() {
+                if !first {
+                    continue;
+                }
+                heard.push_str(std::str::from_utf8(&bytes).unwrap());
+                if heard.contains(&name) {
+                    first = false;
+                    let since = sent.lock().unwrap()[&name];
+                    waits.push(millis(since));
+                }
+            }
+        }
+        waits
+    };
+    futures::future::join_all((0..size.streams).map(listen)).await.concat()
 }
 
 /// A client that says a hundred things, to the scripted model: each is answered, and both are kept.

@@ -211,7 +211,13 @@ impl Node {
         let trace =
             runner::TraceHooks { recording: trace_context::is_exporting, adopt: trace_context::set_parent };
         let remade = deps.clone();
-        let runner = runner::start(deps, runner::Settings { trace, ..runner::Settings::default() });
+        // nobody else asks an embedded store how far its views are
+        let idle_checkpoint = match edges.keys.is_exclusive() {
+            true => Duration::from_secs(1),
+            false => runner::Settings::default().idle_checkpoint,
+        };
+        let settings = runner::Settings { trace, idle_checkpoint, ..runner::Settings::default() };
+        let runner = runner::start(deps, settings);
 
         let options = CallsOptions { idle_after: config.actors.idle, ..CallsOptions::default() };
         let news = IvrNewsChannel::default();

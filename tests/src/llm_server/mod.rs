@@ -9,6 +9,7 @@ mod wire;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Result;
 use domain::ports::conformance::llm::{Ending, Scene};
@@ -69,15 +70,27 @@ enum Then {
 }
 
 type Script = Box<dyn Fn(&Asked) -> Scene + Send + Sync>;
+type Witness = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 struct Shared {
     family: Family,
     scenes: Mutex<VecDeque<Scene>>,
     script: Mutex<Option<Script>>,
+    witness: Mutex<Option<Witness>>,
     asked: Mutex<Vec<Asked>>,
     count: AtomicUsize,
     /// A permit a piece, while pieces are held.
     pieces: Option<Semaphore>,
+    pace: Pace,
+}
+
+/// How fast a model thinks and speaks; at once, unless told otherwise.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pace {
+    /// Until its first token.
+    pub first: Duration,
+    /// From one token to the next.
+    pub next: Duration,
 }
 
 /// A server. It stops when dropped.
@@ -104,7 +117,15 @@ impl LlmServer {
     /// # Errors
     /// When no port is free.
     pub async fn start(family: Family) -> Result<Self> {
-        Self::with(family, None).await
+        Self::with(family, None, Pace::default()).await
+    }
+
+    /// One that takes its time, as models do.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub async fn paced(family: Family, pace: Pace) -> Result<Self> {
+        Self::with(family, None, pace).await
     }
 
     /// One that sends a piece of an answer only when [`LlmServer::let_go`] says so.
@@ -112,14 +133,23 @@ impl LlmServer {
     /// # Errors
     /// When no port is free.
     pub async fn held(family: Family) -> Result<Self> {
-        Self::with(family, Some(Semaphore::new(0))).await
+        Self::with(family, Some(Semaphore::new(0)), Pace::default()).await
     }
 
-    async fn with(family: Family, pieces: Option<Semaphore>) -> Result<Self> {
+    async fn with(family: Family, pieces: Option<Semaphore>, pace: Pace) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let base = format!("http://{}", listener.local_addr()?);
-        let (scenes, script, asked) = Default::default();
-        let shared = Arc::new(Shared { family, scenes, script, asked, count: AtomicUsize::new(0), pieces });
+        let (scenes, script, witness, asked) = Default::default();
+        let shared = Arc::new(Shared {
+            family,
+            scenes,
+            script,
+            witness,
+            asked,
+            count: AtomicUsize::new(0),
+            pieces,
+            pace,
+        });
         let all = shared.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -135,9 +165,14 @@ impl LlmServer {
         *lock(&self.shared.scenes) = scenes.into();
     }
 
-    /// Does what `script` makes of each request that no scene is left for.
+    /// Does what `script` makes of each request that no scene is left for, before its answer begins.
     pub fn answer_by(&self, script: impl Fn(&Asked) -> Scene + Send + Sync + 'static) {
         *lock(&self.shared.script) = Some(Box::new(script));
+    }
+
+    /// Tells `witness` of each piece of a streamed answer, just before it is sent.
+    pub fn watch(&self, witness: impl Fn(&[u8]) + Send + Sync + 'static) {
+        *lock(&self.shared.witness) = Some(Arc::new(witness));
     }
 
     /// Lets so many pieces go.

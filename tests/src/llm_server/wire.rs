@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::{Asked, Reply, Shared, Then, lock};
 
@@ -65,10 +66,19 @@ async fn write(stream: &mut TcpStream, reply: Reply, shared: &Shared) -> Option<
         reply.status, reply.content_type
     );
     stream.write_all(head.as_bytes()).await.ok()?;
+    let mut due = Instant::now() + shared.pace.first;
     let streamed = reply.content_type == "text/event-stream";
     for piece in &reply.pieces {
         if let (true, Some(held)) = (streamed, &shared.pieces) {
             held.acquire().await.ok()?.forget();
+        }
+        if streamed && !shared.pace.next.is_zero() {
+            tokio::time::sleep_until(due).await;
+            due += shared.pace.next;
+        }
+        let witness = lock(&shared.witness).clone();
+        if let (true, Some(witness)) = (streamed, witness) {
+            witness(piece);
         }
         let mut chunk = format!("{:x}\r\n", piece.len()).into_bytes();
         chunk.extend_from_slice(piece);
