@@ -212,7 +212,7 @@ impl Node {
             runner::TraceHooks { recording: trace_context::is_exporting, adopt: trace_context::set_parent };
         let remade = deps.clone();
         // nobody else asks an embedded store how far its views are
-        let idle_checkpoint = match edges.keys.is_exclusive() {
+        let idle_checkpoint = match views.is_exclusive() {
             true => Duration::from_secs(1),
             false => runner::Settings::default().idle_checkpoint,
         };
