@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -231,9 +232,9 @@ pub struct Recorded {
     /// See [`NewEvent::client_id`].
     pub client_id: ClientId,
     /// The stored bytes, never re-encoded.
-    pub payload: Vec<u8>,
+    pub payload: Bytes,
     /// The stored bytes of the metadata: JSON. Read it with [`Recorded::metadata`].
-    pub metadata: Vec<u8>,
+    pub metadata: Bytes,
     /// See [`NewEvent::recorded_at`].
     pub recorded_at: Time,
 }

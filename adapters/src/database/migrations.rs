@@ -91,7 +91,7 @@ impl Part {
             ],
             Part::Keys => migrations!["sqlite/keys":
                 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits", 4 "0004_subject_keys",
-                5 "0005_subject_key_indexes",
+                5 "0005_subject_key_indexes", 6 "0006_key_nodes",
             ],
             Part::Seals => migrations!["sqlite/seals": 1 "0001_seals"],
         })
@@ -107,7 +107,7 @@ impl Part {
             ],
             Part::Keys => migrations!["postgres/keys":
                 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits", 4 "0004_subject_keys",
-                5 "0005_subject_key_indexes",
+                5 "0005_subject_key_indexes", 6 "0006_key_nodes",
             ],
             Part::Seals => migrations!["postgres/seals": 1 "0001_seals"],
         })

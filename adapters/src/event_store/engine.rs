@@ -7,7 +7,9 @@ use std::sync::Arc;
 use domain::envelope::{Position, Recorded};
 use domain::ports::event_store::{EventStore, ReadError};
 
-use super::{OpenError, PostgresEventStore, SqliteEventStore, SqliteSettings, Unreadable, WriterLimits};
+use super::{
+    OpenError, PostgresEventStore, RecentEvents, SqliteEventStore, SqliteSettings, Unreadable, WriterLimits,
+};
 use crate::database::Database;
 
 /// Where the log is: `sqlite:PATH`, `postgres://…`, `kurrentdb://…` or `esdb://…`.
@@ -95,6 +97,16 @@ impl EventLog {
         match self {
             Self::Sqlite(store) => Arc::clone(store) as Arc<dyn EventStore>,
             Self::Postgres(store) => Arc::clone(store) as Arc<dyn EventStore>,
+        }
+    }
+
+    /// The same for a node with many followers: what other nodes wrote is read once for all of them. What an embedded
+    /// log wrote itself it has at hand.
+    #[must_use]
+    pub fn for_followers(&self) -> Arc<dyn EventStore> {
+        match self {
+            Self::Sqlite(_) => self.store(),
+            Self::Postgres(_) => Arc::new(RecentEvents::new(self.store())),
         }
     }
 

@@ -184,8 +184,8 @@ mod tests {
             event_type: "call.noted".to_owned(),
             schema: 1,
             client_id: ClientId(Uuid::nil()),
-            payload: Vec::new(),
-            metadata: Vec::new(),
+            payload: Vec::new().into(),
+            metadata: Vec::new().into(),
             recorded_at: Default::default(),
         };
         ids.iter().map(event).collect()

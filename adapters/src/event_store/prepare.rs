@@ -46,8 +46,8 @@ pub(super) fn prepare(stream: &StreamId, events: Vec<NewEvent>) -> Result<Vec<Re
             event_type: event.event_type,
             schema: event.schema,
             client_id: event.client_id,
-            payload: event.payload,
-            metadata,
+            payload: event.payload.into(),
+            metadata: metadata.into(),
             recorded_at,
         });
     }

@@ -10,8 +10,8 @@ use tokio::sync::watch;
 
 /// At most this many events are kept …
 const MAX_EVENTS: usize = 16_384;
-/// … and at most this many bytes of them (16 MiB).
-const MAX_BYTES: usize = 16 << 20;
+/// … and at most this many bytes of them (8 MiB).
+const MAX_BYTES: usize = 8 << 20;
 
 /// The end of the log as this process wrote it, and the newest position anyone told of.
 #[derive(Debug)]
@@ -129,8 +129,8 @@ mod tests {
             event_type: "call.noted".to_owned(),
             schema: 1,
             client_id: ClientId(Uuid::nil()),
-            payload: vec![0; bytes],
-            metadata: Vec::new(),
+            payload: vec![0; bytes].into(),
+            metadata: Vec::new().into(),
             recorded_at: Default::default(),
         }
     }

@@ -37,7 +37,7 @@ const RELEASE: &str = "UPDATE idempotency_keys SET locked_until = $4 \
 const RELEASE_ALL: &str =
     "UPDATE idempotency_keys SET locked_until = $1 WHERE answer IS NULL AND locked_until <> $1";
 const EXPIRE: &str = "DELETE FROM idempotency_keys WHERE (client_id, key_hash) IN \
-    (SELECT client_id, key_hash FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+    (SELECT client_id, key_hash FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 + 0)";
 
 /// [`IdempotencyKeys`] on either database.
 #[derive(Debug, Clone)]

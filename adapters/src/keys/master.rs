@@ -132,8 +132,13 @@ impl MasterKey {
         seal(&self.bytes, nonce, place, key)
     }
 
-    pub(super) fn unwrap(&self, place: &[u8], wrapped: &[u8]) -> Option<[u8; 32]> {
-        open(&self.bytes, place, wrapped)?.try_into().ok()
+    pub(super) fn unwrap(&self, place: &[u8], wrapped: &[u8]) -> Option<Vec<u8>> {
+        open(&self.bytes, place, wrapped)
+    }
+
+    /// A single key.
+    pub(super) fn unwrap_key(&self, place: &[u8], wrapped: &[u8]) -> Option<[u8; 32]> {
+        self.unwrap(place, wrapped)?.try_into().ok()
     }
 }
 

@@ -10,6 +10,7 @@ mod master;
 mod privacy_jobs;
 mod rotate;
 mod subjects;
+mod tree;
 mod vault;
 
 pub use buckets::{BucketKind, BucketName, BucketShare, Exchanged, SharedBucket, SharedBuckets};

@@ -18,7 +18,7 @@ pub struct PrivacyJobs {
 
 const OPEN: &str = "INSERT INTO privacy_jobs (id, client_id, created_at) VALUES ($1, $2, $3) \
                     ON CONFLICT (id) DO NOTHING";
-const LIST: &str = "SELECT id, client_id, created_at FROM privacy_jobs ORDER BY created_at, id LIMIT $1";
+const LIST: &str = "SELECT id, client_id, created_at FROM privacy_jobs ORDER BY created_at, id LIMIT $1 + 0";
 const CLOSE: &str = "DELETE FROM privacy_jobs WHERE id = $1";
 const KEEP: &str = "INSERT INTO privacy_exports (id, client_id, sealed_under, doc, expires_at) \
                     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO UPDATE SET \

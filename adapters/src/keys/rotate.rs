@@ -32,7 +32,7 @@ pub async fn rotate(
     new: &MasterKey,
     ids: &dyn Ids,
 ) -> Result<usize, RotateError> {
-    const ALL: [(&str, &str); 2] = [
+    const ALL: [(&str, &str); 3] = [
         (
             "SELECT id, master_id, wrapped FROM data_keys ORDER BY id",
             "UPDATE data_keys SET master_id = $1, wrapped = $2 WHERE id = $3",
@@ -40,6 +40,10 @@ pub async fn rotate(
         (
             "SELECT id, master_id, wrapped FROM subject_keys WHERE wrapped IS NOT NULL ORDER BY id",
             "UPDATE subject_keys SET master_id = $1, wrapped = $2 WHERE id = $3 AND wrapped IS NOT NULL",
+        ),
+        (
+            "SELECT id, master_id, wrapped FROM key_nodes ORDER BY id",
+            "UPDATE key_nodes SET master_id = $1, wrapped = $2 WHERE id = $3",
         ),
     ];
     on!(db, pool => {

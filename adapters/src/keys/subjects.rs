@@ -1,4 +1,7 @@
-//! Keys of personal data: one a client and subject, made when it is first needed, destroyed to erase.
+//! Keys of personal data: one a client and subject, destroyed to erase.
+//!
+//! A person's first key is out of the client's tree. What is a row of its own: the key of somebody who is met again
+//! after an erasure, and that of a stream, which ends with it and is made when it is first needed.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -18,10 +21,11 @@ use uuid::Uuid;
 
 use super::db::{KeysDb, on, unavailable};
 use super::master::NONCE;
+use super::tree::{KeyTrees, Leaf};
 use super::vault::KeyVault;
 
 /// Keys remembered, some 200 bytes each.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
 /// Clients whose pepper is remembered.
 const MOST_PEPPERS: usize = 100_000;
 /// Most values bound in one statement.
@@ -94,6 +98,7 @@ pub struct SubjectKeys(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     vault: KeyVault,
+    trees: KeyTrees,
     life: Duration,
     memory: Mutex<Memory>,
     wishes: Mutex<HashSet<Wish>>,
@@ -108,6 +113,7 @@ impl SubjectKeys {
         let memory =
             Memory { keys: LruCache::new(REMEMBERED), alive: LruCache::new(REMEMBERED), destroyed: 0 };
         Self(Arc::new(Inner {
+            trees: KeyTrees::new(vault.clone(), life),
             vault,
             life,
             memory: Mutex::new(memory),
@@ -153,21 +159,67 @@ impl SubjectKeys {
         client: ClientId,
         subjects: &[SubjectId],
     ) -> Result<Vec<Arc<SubjectKey>>, VaultError> {
-        let known = |memory: &mut Memory, now: Time| -> Option<Vec<_>> {
-            subjects.iter().map(|&subject| memory.alive(client, subject, now)).collect()
-        };
-        if let Some(keys) = known(&mut self.memory(), self.now()) {
-            return Ok(keys);
+        let mut keys = self.remembered(client, subjects);
+        if keys.iter().any(Option::is_none) {
+            self.of_trees(client, subjects, &mut keys).await?;
         }
-        {
-            let (now, mut memory) = (self.now(), self.memory());
-            let wanted = subjects.iter().filter(|&&subject| memory.alive(client, subject, now).is_none());
-            let wanted: Vec<Wish> = wanted.map(|&subject| (client, subject)).collect();
-            drop(memory);
-            self.wishes().extend(wanted);
+        let lacks = subjects.iter().zip(&keys).filter(|(_, key)| key.is_none());
+        let lacks: Vec<SubjectId> = lacks.map(|(&subject, _)| subject).collect();
+        if !lacks.is_empty() {
+            let mut rows = self.of_rows(client, &lacks).await?.into_iter();
+            for key in keys.iter_mut().filter(|key| key.is_none()) {
+                *key = rows.next();
+            }
         }
+        keys.into_iter().map(|key| key.ok_or(VaultError::Destroyed)).collect()
+    }
+
+    fn remembered(&self, client: ClientId, subjects: &[SubjectId]) -> Vec<Option<Arc<SubjectKey>>> {
+        let (now, mut memory) = (self.now(), self.memory());
+        subjects.iter().map(|&subject| memory.alive(client, subject, now)).collect()
+    }
+
+    /// Adds the keys of those who have theirs in the client's tree.
+    async fn of_trees(
+        &self,
+        client: ClientId,
+        subjects: &[SubjectId],
+        keys: &mut [Option<Arc<SubjectKey>>],
+    ) -> Result<(), VaultError> {
+        let lacks = |at: &usize| keys[*at].is_none() && !subjects[*at].is_stream();
+        let lacking: Vec<usize> = (0..subjects.len()).filter(lacks).collect();
+        let persons: Vec<SubjectId> = lacking.iter().map(|&at| subjects[at]).collect();
+        if persons.is_empty() {
+            return Ok(());
+        }
+        let destroyed = self.memory().destroyed;
+        let (mut leaves, mut until) = self.0.trees.leaves(client, &persons).await?;
+        if leaves.iter().any(|leaf| matches!(leaf, Leaf::Unknown)) {
+            self.0.trees.plant(client).await?;
+            (leaves, until) = self.0.trees.leaves(client, &persons).await?;
+        }
+        let mut memory = self.memory();
+        for ((at, person), leaf) in lacking.into_iter().zip(persons).zip(leaves) {
+            let Leaf::Alive(key) = leaf else { continue };
+            let key = Arc::new(SubjectKey::new(person.0, person, &key));
+            if memory.destroyed == destroyed {
+                memory.alive.put((client, person), person.0);
+                memory.keys.put(person.0, Known { until, state: SubjectKeyState::Alive(key.clone()) });
+            }
+            keys[at] = Some(key);
+        }
+        Ok(())
+    }
+
+    /// The keys of these subjects that are rows, in their order; made if there were none.
+    async fn of_rows(
+        &self,
+        client: ClientId,
+        subjects: &[SubjectId],
+    ) -> Result<Vec<Arc<SubjectKey>>, VaultError> {
+        self.wishes().extend(subjects.iter().map(|&subject| (client, subject)));
         let _turn = self.0.making.lock().await;
-        if let Some(keys) = known(&mut self.memory(), self.now()) {
+        if let Some(keys) = self.remembered(client, subjects).into_iter().collect() {
             // whoever had the turn before made them, too
             return Ok(keys);
         }
@@ -180,11 +232,8 @@ impl SubjectKeys {
         for wishes in wishes.chunks(BOUND / 8) {
             made.extend(self.fulfil(wishes).await?);
         }
-        let mut found = Vec::with_capacity(subjects.len());
-        for &subject in subjects {
-            found.push(made.get(&(client, subject)).cloned().ok_or(VaultError::Destroyed)?);
-        }
-        Ok(found)
+        let key = |subject: &SubjectId| made.get(&(client, *subject)).cloned().ok_or(VaultError::Destroyed);
+        subjects.iter().map(key).collect()
     }
 
     /// The live keys of these subjects, as they are stored; those that lack are made.
@@ -257,27 +306,32 @@ impl SubjectKeys {
         Ok(made.into_iter().filter_map(|id| keys.remove(&id)).collect())
     }
 
-    /// What became of these keys.
+    /// What became of these keys of clients.
     ///
     /// # Errors
     /// See [`VaultError`].
     pub async fn opening(
         &self,
-        ids: impl IntoIterator<Item = Uuid>,
+        ids: impl IntoIterator<Item = (ClientId, Uuid)>,
     ) -> Result<HashMap<Uuid, SubjectKeyState>, VaultError> {
         let mut found = HashMap::new();
-        let mut missing = HashSet::new();
+        let mut rows = HashSet::new();
+        let mut leaves: HashMap<ClientId, HashSet<SubjectId>> = HashMap::new();
         {
             let (now, mut memory) = (self.now(), self.memory());
-            for id in ids {
+            for (client, id) in ids {
                 match memory.keys.get(&id).filter(|known| now < known.until) {
                     Some(known) => _ = found.entry(id).or_insert_with(|| known.state.clone()),
-                    None => _ = missing.insert(id),
+                    None if is_leaf(id) => _ = leaves.entry(client).or_default().insert(SubjectId(id)),
+                    None => _ = rows.insert(id),
                 }
             }
         }
-        let missing: Vec<Uuid> = missing.into_iter().collect();
-        for ids in missing.chunks(BOUND) {
+        for (client, persons) in leaves {
+            self.open_leaves(client, persons.into_iter().collect(), &mut found).await?;
+        }
+        let rows: Vec<Uuid> = rows.into_iter().collect();
+        for ids in rows.chunks(BOUND) {
             let (asked_at, destroyed) = (self.now(), self.memory().destroyed);
             let rows: Vec<Row> = on!(self.db(), pool => {
                 let mut query = QueryBuilder::new(
@@ -313,7 +367,31 @@ impl SubjectKeys {
         Ok(found)
     }
 
-    /// The ids of a subject's keys, oldest first, and whether each is destroyed.
+    async fn open_leaves(
+        &self,
+        client: ClientId,
+        persons: Vec<SubjectId>,
+        found: &mut HashMap<Uuid, SubjectKeyState>,
+    ) -> Result<(), VaultError> {
+        let destroyed = self.memory().destroyed;
+        let (leaves, until) = self.0.trees.leaves(client, &persons).await?;
+        let mut memory = self.memory();
+        for (person, leaf) in persons.into_iter().zip(leaves) {
+            let state = match leaf {
+                Leaf::Alive(key) => SubjectKeyState::Alive(Arc::new(SubjectKey::new(person.0, person, &key))),
+                Leaf::Destroyed => SubjectKeyState::Destroyed(person),
+                Leaf::Unknown => SubjectKeyState::Unknown,
+            };
+            if memory.destroyed == destroyed {
+                memory.keys.put(person.0, Known { until, state: state.clone() });
+            }
+            found.insert(person.0, state);
+        }
+        Ok(())
+    }
+
+    /// The ids of a subject's keys, oldest first, and whether each is destroyed. A person's first key is there before it
+    /// is used.
     ///
     /// # Errors
     /// See [`VaultError`].
@@ -325,10 +403,14 @@ impl SubjectKeys {
             WHERE client_id = $1 AND subject = $2 AND wrapped IS NULL) AS keys ORDER BY created_at, id";
         let rows = on!(self.db(), pool => sqlx::query(OF).bind(client.0).bind(subject.0).fetch_all(pool).await
             .and_then(|rows| rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()));
-        rows.map_err(|error| unavailable(error).into())
+        let mut keys: Vec<(Uuid, bool)> = rows.map_err(unavailable)?;
+        if !subject.is_stream() && !keys.iter().any(|(id, _)| *id == subject.0) {
+            keys.insert(0, (subject.0, false));
+        }
+        Ok(keys)
     }
 
-    /// Destroys the live key of a subject, for ever and here at once; other nodes forget it within
+    /// Destroys the live keys of a subject, for ever and here at once; other nodes forget it within
     /// [`SubjectKeys::life`]. Answers the keys that were destroyed now; done again, it destroys nothing.
     ///
     /// # Errors
@@ -339,10 +421,13 @@ impl SubjectKeys {
         // nobody makes or fetches one while it is destroyed
         let _turn = self.0.making.lock().await;
         let now = self.now().timestamp_micros();
-        let ids: Vec<Uuid> =
+        let mut ids: Vec<Uuid> =
             on!(self.db(), pool => sqlx::query_scalar(DESTROY).bind(client.0).bind(subject.0)
             .bind(now).fetch_all(pool).await)
             .map_err(unavailable)?;
+        if !subject.is_stream() && self.0.trees.destroy(client, subject).await? {
+            ids.push(subject.0);
+        }
         let mut memory = self.memory();
         memory.destroyed += 1;
         memory.alive.pop(&(client, subject));
@@ -352,19 +437,25 @@ impl SubjectKeys {
         Ok(ids)
     }
 
-    /// Takes destroyed keys out of the journal of an embedded store, so that no byte of them is left.
+    /// Takes destroyed keys out of the journal of an embedded store, so that no byte of them is left, and out of a
+    /// server's tables.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub async fn scrub(&self) -> Result<(), StoreUnavailable> {
-        if let KeysDb::Sqlite(pool) = self.db() {
-            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await.map_err(unavailable)?;
-        }
-        Ok(())
+        const JOURNAL: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let done = match self.db() {
+            KeysDb::Sqlite(pool) => sqlx::query(JOURNAL).execute(pool).await.map(drop),
+            KeysDb::Postgres(pool) => {
+                sqlx::query("VACUUM subject_keys, key_nodes").execute(pool).await.map(drop)
+            }
+        };
+        done.map_err(unavailable)
     }
 
     /// Forgets all that is remembered.
     pub fn forget(&self) {
+        self.0.trees.forget_all();
         let mut memory = self.memory();
         memory.keys.clear();
         memory.alive.clear();
@@ -383,7 +474,7 @@ impl SubjectKeys {
         if row.master_id != master.id() {
             return Err(VaultError::MasterKey(row.master_id));
         }
-        let key = master.unwrap(row.id.as_bytes(), &wrapped).ok_or(VaultError::Forged)?;
+        let key = master.unwrap_key(row.id.as_bytes(), &wrapped).ok_or(VaultError::Forged)?;
         Ok(SubjectKeyState::Alive(Arc::new(SubjectKey::new(row.id, row.subject, &key))))
     }
 
@@ -408,7 +499,7 @@ impl SubjectKeys {
         limit: u32,
     ) -> Result<Vec<(String, ClientId, Time)>, VaultError> {
         const ENDING: &str = "SELECT stream, client_id, created_at FROM content_keys WHERE stream > $1 \
-                              ORDER BY stream LIMIT $2";
+                              ORDER BY stream LIMIT $2 + 0";
         let rows: Result<Vec<(String, Uuid, i64)>, sqlx::Error> = on!(self.db(), pool => {
             sqlx::query(ENDING).bind(after).bind(i64::from(limit)).fetch_all(pool).await.and_then(|rows| {
                 rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
@@ -438,6 +529,11 @@ impl SubjectKeys {
     fn wishes(&self) -> MutexGuard<'_, HashSet<Wish>> {
         self.0.wishes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a key is out of a tree; its id is the person's pseudonym. Rows have ids that grow with time.
+fn is_leaf(id: Uuid) -> bool {
+    id.get_version_num() == 8
 }
 
 impl Memory {

@@ -58,7 +58,8 @@ impl KeyVault {
     /// [`VaultError::MasterKey`] when it is another one.
     pub async fn check(&self) -> Result<(), VaultError> {
         const OTHER: &str = "SELECT master_id FROM data_keys WHERE master_id <> $1 \
-            UNION ALL SELECT master_id FROM subject_keys WHERE master_id <> $1 AND wrapped IS NOT NULL LIMIT 1";
+            UNION ALL SELECT master_id FROM subject_keys WHERE master_id <> $1 AND wrapped IS NOT NULL \
+            UNION ALL SELECT master_id FROM key_nodes WHERE master_id <> $1 LIMIT 1";
         let other: Option<String> = on!(&self.db, pool => sqlx::query_scalar(OTHER)
             .bind(self.master.id()).fetch_optional(pool).await)
         .map_err(unavailable)?;
@@ -93,7 +94,7 @@ impl KeyVault {
         if master_id != self.master.id() {
             return Err(VaultError::MasterKey(master_id));
         }
-        let bytes = self.master.unwrap(id.as_bytes(), &wrapped).ok_or(VaultError::Forged)?;
+        let bytes = self.master.unwrap_key(id.as_bytes(), &wrapped).ok_or(VaultError::Forged)?;
         Ok(Some(DataKey { id, bytes }))
     }
 

@@ -415,7 +415,7 @@ impl PrivateLog {
         if let Some(found) = at(Form::Sealed) {
             let sealed = bytes_of(&event.payload[found.value]).and_then(Sealed::read);
             let Some(id) = sealed.and_then(|sealed| sealed.keys().next()) else { return Ok(None) };
-            return Ok(match self.keys.opening([id]).await?.get(&id) {
+            return Ok(match self.keys.opening([(client, id)]).await?.get(&id) {
                 Some(SubjectKeyState::Alive(key)) => Some(key.subject),
                 Some(SubjectKeyState::Destroyed(subject)) => Some(*subject),
                 Some(SubjectKeyState::Unknown) | None => None,
@@ -434,7 +434,7 @@ impl PrivateLog {
     /// Opens what can be opened.
     pub(super) async fn open(&self, mut events: Vec<Recorded>) -> Result<Vec<Recorded>, ReadError> {
         let mut sealed: Vec<(usize, Vec<Found>)> = Vec::new();
-        let mut ids: Vec<Uuid> = Vec::new();
+        let mut ids: Vec<(ClientId, Uuid)> = Vec::new();
         for (at, event) in events.iter().enumerate() {
             let wanted = self.opens.is_none_or(|types| types.contains(&event.event_type.as_str()));
             if !wanted || !Form::Sealed.may_be_in(&event.payload) {
@@ -444,7 +444,7 @@ impl PrivateLog {
             let Some(fields) = find(&event.payload, Form::Sealed) else { continue };
             for field in &fields {
                 if let Some(value) = bytes_of(&event.payload[field.value.clone()]).and_then(Sealed::read) {
-                    ids.extend(value.keys());
+                    ids.extend(value.keys().map(|id| (event.client_id, id)));
                 }
             }
             if !fields.is_empty() {
@@ -459,7 +459,7 @@ impl PrivateLog {
         let keys = self.keys.opening(ids).await.map_err(unreadable)?;
         for (at, fields) in sealed {
             let event = &mut events[at];
-            event.payload = opened(event, &fields, &keys, self.passing);
+            event.payload = opened(event, &fields, &keys, self.passing).into();
         }
         Ok(events)
     }

@@ -16,7 +16,7 @@ use super::tenant::Of;
 const GET_AGENT: &str = "SELECT version, doc FROM agents WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'agents') AND id = $1 AND client_id = $2";
 const DIRECTORY: &str = "SELECT id, client_id, doc FROM agents WHERE generation = \
-    (SELECT generation FROM projections WHERE name = 'agents') AND id > $1 ORDER BY id LIMIT $2";
+    (SELECT generation FROM projections WHERE name = 'agents') AND id > $1 ORDER BY id LIMIT $2 + 0";
 const GET_TOOL: &str = "SELECT version, doc FROM tools WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'tools') AND id = $1 AND client_id = $2 AND NOT removed";
 

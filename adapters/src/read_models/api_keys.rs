@@ -61,7 +61,7 @@ const ROW: &str = "SELECT id, client_id, created_at, position, version, key_hash
     AND id = $1 AND client_id = $2 AND NOT removed";
 const DIRECTORY: &str = "SELECT id, client_id, created_at, position, version, key_hash, removed, doc, fold \
     FROM api_keys WHERE generation = (SELECT generation FROM projections WHERE name = 'api_keys') \
-    AND NOT removed AND id > $1 ORDER BY id LIMIT $2";
+    AND NOT removed AND id > $1 ORDER BY id LIMIT $2 + 0";
 
 #[async_trait]
 impl ApiKeyQueries for SqlViews {

@@ -122,14 +122,14 @@ const OPEN: &str = "SELECT c.id, c.client_id FROM clients AS k CROSS JOIN calls 
     WHERE k.generation = (SELECT generation FROM projections WHERE name = 'clients') \
     AND c.generation = (SELECT generation FROM projections WHERE name = 'calls') AND c.client_id = k.id \
     AND c.status IN ('queued', 'dialing', 'ringing', 'in_progress', 'dial_unknown') AND c.id > $1 \
-    ORDER BY c.id LIMIT $2";
+    ORDER BY c.id LIMIT $2 + 0";
 // one statement, so that counts and position are of the same moment
 const PLACED: &str = "SELECT k.id, count(*), max(g.position) FROM clients AS k CROSS JOIN calls AS c \
     JOIN projections AS p ON p.name = 'calls' AND p.generation = c.generation \
     JOIN projection_generations AS g ON g.projection = p.name AND g.generation = p.generation \
     WHERE k.generation = (SELECT generation FROM projections WHERE name = 'clients') AND k.id > $2 \
     AND c.generation = (SELECT generation FROM projections WHERE name = 'calls') AND c.client_id = k.id \
-    AND c.created_at >= $1 AND c.direction = 'outbound' GROUP BY k.id ORDER BY k.id LIMIT $3";
+    AND c.created_at >= $1 AND c.direction = 'outbound' GROUP BY k.id ORDER BY k.id LIMIT $3 + 0";
 // lines are found by their call, so that only this client's are read
 const BYTES: &str = "WITH own AS (SELECT id, doc FROM calls WHERE client_id = $1 \
     AND generation = (SELECT generation FROM projections WHERE name = 'calls')) \

@@ -47,7 +47,7 @@ const GET: &str = "SELECT version, doc FROM clients WHERE generation = \
                    (SELECT generation FROM projections WHERE name = 'clients') AND id = $1";
 
 const DIRECTORY: &str = "SELECT id, created_at, position, version, doc FROM clients WHERE generation = \
-    (SELECT generation FROM projections WHERE name = 'clients') AND id > $1 ORDER BY id LIMIT $2";
+    (SELECT generation FROM projections WHERE name = 'clients') AND id > $1 ORDER BY id LIMIT $2 + 0";
 
 #[async_trait]
 impl ClientQueries for SqlViews {

@@ -108,10 +108,10 @@ const GET: &str = "SELECT version, doc FROM conversations WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'conversations') AND id = $1 AND client_id = $2";
 const FORWARDS: &str = "SELECT seq, doc FROM messages WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'messages') AND conversation_id = $1 AND client_id = $2 \
-    AND seq > $3 ORDER BY seq LIMIT $4";
+    AND seq > $3 ORDER BY seq LIMIT $4 + 0";
 const BACKWARDS: &str = "SELECT seq, doc FROM messages WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'messages') AND conversation_id = $1 AND client_id = $2 \
-    AND seq < $3 ORDER BY seq DESC LIMIT $4";
+    AND seq < $3 ORDER BY seq DESC LIMIT $4 + 0";
 const MESSAGE: &str = "SELECT seq, doc FROM messages WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'messages') AND conversation_id = $1 AND client_id = $2 \
     AND id = $3";

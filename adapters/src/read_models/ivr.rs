@@ -65,7 +65,7 @@ impl Table for SessionRow {
 const GET_MENU: &str = "SELECT version, doc FROM ivr_menus WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'ivr_menus') AND id = $1 AND client_id = $2 AND NOT removed";
 const MENU_DIRECTORY: &str = "SELECT id FROM ivr_menus WHERE generation = \
-    (SELECT generation FROM projections WHERE name = 'ivr_menus') AND NOT removed AND id > $1 ORDER BY id LIMIT $2";
+    (SELECT generation FROM projections WHERE name = 'ivr_menus') AND NOT removed AND id > $1 ORDER BY id LIMIT $2 + 0";
 const GET_SESSION: &str = "SELECT version, doc FROM ivr_sessions WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'ivr_sessions') AND id = $1 AND client_id = $2 \
     AND (ended_at IS NULL OR ended_at >= $3)";

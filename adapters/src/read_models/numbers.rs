@@ -15,7 +15,7 @@ use super::tenant::Of;
 const GET: &str = "SELECT version, doc FROM numbers WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'numbers') AND id = $1 AND client_id = $2 AND NOT removed";
 const DIRECTORY: &str = "SELECT id, client_id, doc FROM numbers WHERE generation = \
-    (SELECT generation FROM projections WHERE name = 'numbers') AND NOT removed AND id > $1 ORDER BY id LIMIT $2";
+    (SELECT generation FROM projections WHERE name = 'numbers') AND NOT removed AND id > $1 ORDER BY id LIMIT $2 + 0";
 
 #[async_trait]
 impl NumberQueries for SqlViews {

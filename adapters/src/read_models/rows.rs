@@ -244,7 +244,7 @@ impl SqlViews {
             format!(" AND ({}) > ({})", keys.join(", "), marks.join(", "))
         });
         let sql = format!(
-            "SELECT {} FROM {} WHERE generation = $1{beyond} ORDER BY {} LIMIT $2",
+            "SELECT {} FROM {} WHERE generation = $1{beyond} ORDER BY {} LIMIT $2 + 0",
             names::<R>(""),
             R::NAME,
             keys.join(", ")
@@ -342,7 +342,7 @@ impl<R: Table> ViewRows<R> for SqlViews {
         let keys = keys::<R>().collect::<Vec<_>>().join(", ");
         let sql = format!(
             "DELETE FROM {table} WHERE generation = $1 AND ({keys}) IN \
-             (SELECT {keys} FROM {table} WHERE generation = $1 ORDER BY {keys} LIMIT $2)"
+             (SELECT {keys} FROM {table} WHERE generation = $1 ORDER BY {keys} LIMIT $2 + 0)"
         );
         let values = [Value::Int(generation.0), Value::Int(i64::from(limit))];
         let bound = self.db.args(values).map_err(|error| unavailable(&error))?;

@@ -49,10 +49,10 @@ impl Table for LineRow {
 
 const FORWARDS: &str = "SELECT seq, doc FROM transcript_lines WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'transcripts') AND call_id = $1 AND client_id = $2 \
-    AND seq > $3 ORDER BY seq LIMIT $4";
+    AND seq > $3 ORDER BY seq LIMIT $4 + 0";
 const BACKWARDS: &str = "SELECT seq, doc FROM transcript_lines WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'transcripts') AND call_id = $1 AND client_id = $2 \
-    AND seq < $3 ORDER BY seq DESC LIMIT $4";
+    AND seq < $3 ORDER BY seq DESC LIMIT $4 + 0";
 
 #[async_trait]
 impl TranscriptQueries for SqlViews {

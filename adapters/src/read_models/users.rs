@@ -58,7 +58,7 @@ const GET: &str = "SELECT version, doc FROM users WHERE generation = \
 const DIRECTORY: &str = "SELECT id, client_id, created_at, position, version, removed, valid_from, doc, fold \
     FROM users \
     WHERE generation = (SELECT generation FROM projections WHERE name = 'users') \
-    AND NOT removed AND id > $1 ORDER BY id LIMIT $2";
+    AND NOT removed AND id > $1 ORDER BY id LIMIT $2 + 0";
 
 #[async_trait]
 impl UserQueries for SqlViews {

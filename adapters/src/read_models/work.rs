@@ -31,7 +31,7 @@ const FREE: &str = "(NOT o.ordered OR NOT EXISTS (SELECT 1 FROM outbox e WHERE e
 const POSTPONE: &str = "UPDATE outbox SET due = $2, attempts = $3, last_error = $4 WHERE effect_id = $1";
 const FINISH: &str = "DELETE FROM outbox WHERE effect_id = $1";
 const DUE_TIMERS: &str = "SELECT call_id, timer, client_id, due, event_id, correlation_id, traceparent \
-    FROM timers WHERE due <= $1 ORDER BY due, call_id, timer LIMIT $2";
+    FROM timers WHERE due <= $1 ORDER BY due, call_id, timer LIMIT $2 + 0";
 const FIRED: &str = "DELETE FROM timers WHERE call_id = $1 AND timer = $2 AND due = $3";
 
 /// `VALUES` of so many rows of so many columns.
@@ -210,7 +210,7 @@ impl WorkStore for SqlViews {
         let sql = format!(
             "SELECT o.effect_id, o.call_id, o.client_id, o.work, o.due, o.attempts, o.position, o.event_id, \
              o.correlation_id, o.traceparent FROM outbox o WHERE o.due <= $1 AND {FREE} \
-             ORDER BY o.due, o.position, o.effect_id LIMIT $2"
+             ORDER BY o.due, o.position, o.effect_id LIMIT $2 + 0"
         );
         self.read_all(sql, vec![Value::Time(now), Value::count(limit as u64)], effect).await
     }

@@ -23,9 +23,9 @@ const LATEST: &str = "SELECT size, root, note, sealed_at FROM seal_heads ORDER B
 const COVERING: &str =
     "SELECT size, root, note, sealed_at FROM seal_heads WHERE size >= $1 ORDER BY size LIMIT 1";
 const BEYOND: &str =
-    "SELECT size, root, note, sealed_at FROM seal_heads WHERE size > $1 ORDER BY size LIMIT $2";
+    "SELECT size, root, note, sealed_at FROM seal_heads WHERE size > $1 ORDER BY size LIMIT $2 + 0";
 const BEFORE: &str =
-    "SELECT size, root, note, sealed_at FROM seal_heads WHERE size < $1 ORDER BY size DESC LIMIT $2";
+    "SELECT size, root, note, sealed_at FROM seal_heads WHERE size < $1 ORDER BY size DESC LIMIT $2 + 0";
 /// The longest a step may take.
 const LIMIT: Duration = Duration::from_secs(30);
 

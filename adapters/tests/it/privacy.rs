@@ -6,7 +6,7 @@ use std::time::Duration;
 use adapters::database::Database;
 use adapters::event_store::MemoryEventStore;
 use adapters::ids::RandomIds;
-use adapters::keys::{KeyVault, KeysDb, MasterKey, rotate};
+use adapters::keys::{KeyVault, KeysDb, MasterKey, SubjectKeyState, rotate};
 use adapters::privacy::PrivateLog;
 use adapters::testing::call_lives::{call, client, life, new_event};
 use adapters::testing::postgres::Cluster;
@@ -184,6 +184,42 @@ async fn agrees_on_first_use(database: &Database) {
     two.keys.close().await;
 }
 
+/// Two nodes that destroy at once, in one tree that grows beyond what is remembered of it.
+async fn destroys_many(database: &Database) {
+    let (shared, clock) = (Arc::new(MemoryEventStore::new()), Arc::new(ManualClock::default()));
+    let (one, two) = (node(database, &shared, &clock, 1).await, node(database, &shared, &clock, 1).await);
+    let mut persons = Vec::new();
+    for n in 0..60 {
+        persons.push(subject(&one.log, &format!("+120255501{n:02}")).await);
+    }
+    let before = one.log.keys().sealing(client(1), &persons).await.unwrap();
+    for pair in persons[..40].chunks(2) {
+        let (a, b) = tokio::join!(
+            one.log.keys().destroy(client(1), pair[0]),
+            two.log.keys().destroy(client(1), pair[1]),
+        );
+        assert_eq!((a.unwrap().len(), b.unwrap().len()), (1, 1));
+    }
+    clock.advance(LIFE);
+    let three = node(database, &shared, &clock, 1).await;
+    for node in [&one, &two, &three] {
+        let ids = before.iter().map(|key| (client(1), key.id));
+        let states = node.log.keys().opening(ids).await.unwrap();
+        for (at, key) in before.iter().enumerate() {
+            match &states[&key.id] {
+                SubjectKeyState::Destroyed(whose) => assert!(at < 40 && *whose == persons[at], "person {at}"),
+                SubjectKeyState::Alive(found) => assert!(at >= 40 && found == key, "person {at}"),
+                SubjectKeyState::Unknown => panic!("the key of person {at} is lost"),
+            }
+        }
+        let again = node.log.keys().sealing(client(1), &persons).await.unwrap();
+        assert!((0..60).all(|at| (again[at] == before[at]) == (at >= 40)), "who was erased has another key");
+    }
+    for node in [one, two, three] {
+        node.keys.close().await;
+    }
+}
+
 async fn on_both(case: impl AsyncFn(&Database)) {
     let folder = tempfile::tempdir().unwrap();
     case(&Database::Sqlite(folder.path().join("keys.db"))).await;
@@ -207,6 +243,11 @@ async fn nodes_that_need_the_same_key_at_once_agree_on_one() {
 }
 
 #[tokio::test]
+async fn of_many_keys_destroyed_by_two_nodes_none_is_left_and_all_others_are_what_they_were() {
+    on_both(destroys_many).await;
+}
+
+#[tokio::test]
 async fn a_sealed_value_that_was_moved_reads_as_erased_and_takes_nothing_else_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::Sqlite(folder.path().join("keys.db"));
@@ -216,7 +257,7 @@ async fn a_sealed_value_that_was_moved_reads_as_erased_and_takes_nothing_else_wi
     let stored = read(&*shared, 1).await;
     let line = stored.iter().find(|event| event.event_type == "call.line_transcribed").unwrap();
     // the same bytes under another event's id
-    let moved = NewEvent { payload: line.payload.clone(), ..said("") };
+    let moved = NewEvent { payload: line.payload.to_vec(), ..said("") };
     shared.append(&call(1).stream(), Expected::Any, vec![moved]).await.unwrap();
     let read = decode(&read(&node.log, 1).await);
     let Some(CallEvent::LineTranscribed(moved)) = read.last() else { panic!("the last event is a line") };

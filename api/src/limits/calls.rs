@@ -233,8 +233,8 @@ mod tests {
             event_type: event_type.to_owned(),
             schema: 1,
             client_id: CLIENT,
-            payload: Vec::new(),
-            metadata: Vec::new(),
+            payload: Vec::new().into(),
+            metadata: Vec::new().into(),
             recorded_at: book.clock.now(),
         });
     }

@@ -201,8 +201,8 @@ mod tests {
             event_type: event.event_type().to_owned(),
             schema: event.schema(),
             client_id: taken.client,
-            payload: event.encode(),
-            metadata: Vec::new(),
+            payload: event.encode().into(),
+            metadata: Vec::new().into(),
             recorded_at: taken.used.at,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use adapters::clock::SystemClock;
 use adapters::database::Database;
-use adapters::event_store::{EventLog, RecentEvents, Target, WriterLimits};
+use adapters::event_store::{EventLog, Target, WriterLimits};
 use adapters::ids::RandomIds;
 use adapters::ivr_webhook::HttpStepWebhooks;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
@@ -81,8 +81,7 @@ impl Edges {
         let ids: Arc<dyn Ids> = Arc::new(RandomIds);
         let (keys, vault) = open_vault(config, &clock, &ids).await?;
         let views = open_views(config, &vault).await?;
-        // a node has many followers
-        let private = private_log(config, Arc::new(RecentEvents::new(log.store())), &vault);
+        let private = private_log(config, log.for_followers(), &vault);
         let (vault, webhooks) = (Arc::new(vault), Arc::new(webhooks));
         let step_webhooks = Arc::new(HttpStepWebhooks::new(guard.clone()).context("cannot set up TLS")?);
         Ok(Self {

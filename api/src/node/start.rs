@@ -502,6 +502,8 @@ fn serve(
             .default_service(web::to(docs::unmatched))
     })
     .disable_signals()
+    // a word of a stream must not wait until the one before was acknowledged
+    .tcp_nodelay(true)
     .keep_alive(config.http.keep_alive)
     .client_request_timeout(config.http.request_timeout)
     .max_connections(config.http.max_connections.get())

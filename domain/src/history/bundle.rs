@@ -117,7 +117,7 @@ impl BundledEvent {
             schema: event.schema,
             client_id: event.client_id,
             recorded_at: event.recorded_at,
-            metadata: String::from_utf8(event.metadata.clone()).ok()?,
+            metadata: String::from_utf8(event.metadata.to_vec()).ok()?,
             payload: STANDARD.encode(&event.payload),
             leaf,
         })
@@ -134,8 +134,8 @@ impl BundledEvent {
             event_type: self.event_type,
             schema: self.schema,
             client_id: self.client_id,
-            payload: STANDARD.decode(self.payload).ok()?,
-            metadata: self.metadata.into_bytes(),
+            payload: STANDARD.decode(self.payload).ok()?.into(),
+            metadata: self.metadata.into_bytes().into(),
             recorded_at: self.recorded_at,
         })
     }

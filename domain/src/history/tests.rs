@@ -17,8 +17,8 @@ fn event(position: u64) -> Recorded {
         event_type: "call.noted".to_owned(),
         schema: 1,
         client_id: ClientId(Uuid::from_u128(u128::from(position % 2))),
-        payload: position.to_be_bytes().to_vec(),
-        metadata: serde_json::to_vec(&Metadata::system("test", Uuid::nil())).unwrap(),
+        payload: position.to_be_bytes().to_vec().into(),
+        metadata: serde_json::to_vec(&Metadata::system("test", Uuid::nil())).unwrap().into(),
         recorded_at: Time::from_timestamp_micros(1_767_225_600_000_001 + position as i64).unwrap(),
     }
 }

@@ -74,8 +74,17 @@ impl Subject {
             Self::User(id) | Self::ApiKey(id) => mac.update(id.as_bytes()),
             Self::Stream(stream) => mac.update(stream.as_str().as_bytes()),
         }
-        let digest: [u8; 32] = mac.finalize().into_bytes().into();
+        let mut digest: [u8; 32] = mac.finalize().into_bytes().into();
+        digest[15] = digest[15] & !1 | u8::from(matches!(self, Self::Stream(_)));
         SubjectId(Uuid::new_v8(std::array::from_fn(|at| digest[at])))
+    }
+}
+
+impl SubjectId {
+    /// Whether it is a stream itself and not somebody: the last bit of its pseudonym.
+    #[must_use]
+    pub fn is_stream(self) -> bool {
+        self.0.as_bytes()[15] & 1 == 1
     }
 }
 

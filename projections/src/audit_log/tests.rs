@@ -59,8 +59,8 @@ fn recorded(event_type: &str, schema: u16, payload: Vec<u8>, actor: Actor) -> Re
         event_type: event_type.to_owned(),
         schema,
         client_id: ClientId(sequential(9)),
-        payload,
-        metadata: serde_json::to_vec(&metadata(actor)).unwrap(),
+        payload: payload.into(),
+        metadata: serde_json::to_vec(&metadata(actor)).unwrap().into(),
         recorded_at: at(),
     }
 }
@@ -417,7 +417,7 @@ fn an_event_that_cannot_be_read_is_an_error_only_if_it_matters() {
         assert!(AuditLog::read(&bad(event_type, 1)).unwrap().is_none(), "{event_type}");
     }
     let mut torn = bad("user.created", 1);
-    torn.metadata = b"{}".to_vec();
+    torn.metadata = b"{}".to_vec().into();
     let event_type = "user.created".to_owned();
     assert_eq!(AuditLog::read(&torn).unwrap_err(), DecodeError::Metadata { event_type });
 }

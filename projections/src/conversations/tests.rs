@@ -67,8 +67,8 @@ fn adds(events: &[ConversationEvent]) -> Contribution {
         event_type: event.event_type().to_owned(),
         schema: event.schema(),
         client_id: ClientId(sequential(9)),
-        payload: event.encode(),
-        metadata: Vec::new(),
+        payload: event.encode().into(),
+        metadata: Vec::new().into(),
         recorded_at: at(0),
     };
     let events: Vec<_> = (1..).zip(events).map(recorded).collect();

@@ -157,8 +157,8 @@ fn recorded<E: DomainEvent>(stream: &StreamId, events: &[E]) -> Vec<Recorded> {
         event_type: event.event_type().to_owned(),
         schema: event.schema(),
         client_id: CLIENT,
-        payload: event.encode(),
-        metadata: Vec::new(),
+        payload: event.encode().into(),
+        metadata: Vec::new().into(),
         recorded_at: at(0),
     };
     (1..).zip(events).map(recorded).collect()

@@ -101,8 +101,8 @@ mod adapters_free {
             event_type: event.event_type().to_owned(),
             schema: event.schema(),
             client_id: ClientId(sequential(9)),
-            payload: event.encode(),
-            metadata: Vec::new(),
+            payload: event.encode().into(),
+            metadata: Vec::new().into(),
             recorded_at: at(n as i64),
         };
         (1..).zip(events).map(recorded).collect()
@@ -121,8 +121,8 @@ mod adapters_free {
                     event_type: event.event_type().to_owned(),
                     schema: event.schema(),
                     client_id: ClientId(sequential(9)),
-                    payload: event.encode(),
-                    metadata: Vec::new(),
+                    payload: event.encode().into(),
+                    metadata: Vec::new().into(),
                     recorded_at: at(n as i64),
                 });
             }

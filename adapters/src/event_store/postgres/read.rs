@@ -112,8 +112,8 @@ fn decode(row: &PgRow) -> Result<Recorded, sqlx::Error> {
         event_type: row.try_get(4)?,
         schema: schema.map_err(|error: std::num::TryFromIntError| bad("schema", error.into()))?,
         client_id: ClientId(row.try_get(6)?),
-        payload: row.try_get(7)?,
-        metadata: row.try_get::<String, _>(8)?.into_bytes(),
+        payload: row.try_get::<Vec<u8>, _>(7)?.into(),
+        metadata: row.try_get::<String, _>(8)?.into_bytes().into(),
         recorded_at: row.try_get(9)?,
     })
 }

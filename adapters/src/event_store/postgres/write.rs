@@ -101,7 +101,7 @@ fn append(rows: &[Row<'_>]) -> Query<'static, Dialect, PgArguments> {
         .bind(column(rows, |row| row.event.event_type.as_str()))
         .bind(column(rows, |row| i32::from(row.event.schema)))
         .bind(column(rows, |row| row.event.client_id.0))
-        .bind(column(rows, |row| row.event.payload.as_slice()))
+        .bind(column(rows, |row| row.event.payload.as_ref()))
         // JSON made by serde_json is UTF-8
         .bind(column(rows, |row| std::str::from_utf8(&row.event.metadata).unwrap_or_default()))
         .bind(column(rows, |row| row.event.recorded_at))

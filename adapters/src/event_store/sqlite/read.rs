@@ -12,6 +12,8 @@ use super::super::Unreadable;
 use super::super::backend::unreadable;
 use super::super::tail::weight;
 
+// `LIMIT ? + 0`, here and wherever a limit is bound: by `LIMIT ?` SQLite would plan the statement anew each time, for the
+// value may change the plan.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
@@ -27,7 +29,7 @@ pub(super) async fn read_all(
     after: Position,
     limit: usize,
 ) -> Result<Vec<Recorded>, ReadError> {
-    let query = sqlx::query(select!("WHERE position > ? ORDER BY position LIMIT ?"));
+    let query = sqlx::query(select!("WHERE position > ? ORDER BY position LIMIT ? + 0"));
     page(reads, query.bind(number(after.0)).bind(number(limit as u64))).await
 }
 
@@ -40,10 +42,10 @@ pub(super) async fn read_stream(
 ) -> Result<Vec<Recorded>, ReadError> {
     let (query, from) = match (direction, from) {
         (Direction::Forwards, from) => {
-            (select!("WHERE stream = ? AND version > ? ORDER BY version LIMIT ?"), number(from.0))
+            (select!("WHERE stream = ? AND version > ? ORDER BY version LIMIT ? + 0"), number(from.0))
         }
         (Direction::Backwards, from) => (
-            select!("WHERE stream = ? AND version < ? ORDER BY version DESC LIMIT ?"),
+            select!("WHERE stream = ? AND version < ? ORDER BY version DESC LIMIT ? + 0"),
             if from == Version::NONE { i64::MAX } else { number(from.0) },
         ),
     };
@@ -58,7 +60,7 @@ pub(in super::super) async fn rows(
     upto: Position,
     limit: usize,
 ) -> Result<Vec<Result<Recorded, Unreadable>>, ReadError> {
-    let query = sqlx::query(select!("WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"));
+    let query = sqlx::query(select!("WHERE position > ? AND position <= ? ORDER BY position LIMIT ? + 0"));
     let query = query.bind(number(after.0)).bind(number(upto.0)).bind(number(limit as u64));
     let (mut found, mut rows) = (Vec::with_capacity(limit), query.fetch(reads));
     while let Some(row) = rows.try_next().await.map_err(|error| unreadable(&error))? {
@@ -129,8 +131,8 @@ fn decode(row: &SqliteRow) -> Result<Recorded, sqlx::Error> {
             .try_into()
             .map_err(|error: std::num::TryFromIntError| bad("schema", error.into()))?,
         client_id: ClientId(uuid(6, "client_id")?),
-        payload: row.try_get_unchecked(7)?,
-        metadata: row.try_get_unchecked::<&[u8], _>(8)?.to_vec(),
+        payload: row.try_get_unchecked::<Vec<u8>, _>(7)?.into(),
+        metadata: row.try_get_unchecked::<&[u8], _>(8)?.to_vec().into(),
         recorded_at: Time::from_timestamp_micros(integer(9)?)
             .ok_or_else(|| bad("recorded_at", "out of range".into()))?,
     })

@@ -138,7 +138,7 @@ fn bind(rows: &[Row<'_>], head: u64) -> Result<SqliteArguments, sqlx::error::Box
         arguments.add(event.event_type.as_str())?;
         arguments.add(i64::from(event.schema))?;
         arguments.add(&*event.client_id.0.hyphenated().encode_lower(&mut text))?;
-        arguments.add(event.payload.as_slice())?;
+        arguments.add(event.payload.as_ref())?;
         arguments.add(std::str::from_utf8(&event.metadata)?)?;
         arguments.add(event.recorded_at.timestamp_micros())?;
     }

@@ -23,7 +23,7 @@ const ADVANCE: &str = "UPDATE webhook_checkpoint SET position = $1 WHERE positio
     AND EXISTS (SELECT 1 FROM leases WHERE job = $3 AND owner = $4 AND epoch = $5)";
 const DUE: &str = "SELECT id, client_id, event_id, event_type, position, subject_id, due, earlier, version \
     FROM webhook_deliveries WHERE endpoint_id = $1 AND status = 'pending' AND due <= $2 \
-    ORDER BY due, position LIMIT $3";
+    ORDER BY due, position LIMIT $3 + 0";
 const NEXT_DUE: &str = "SELECT due FROM webhook_deliveries WHERE endpoint_id = $1 AND status = 'pending' AND due > $2 \
     ORDER BY due LIMIT 1";
 const STATS: &str = "SELECT (SELECT count(*) FROM webhook_deliveries WHERE status = 'pending'), \
@@ -146,12 +146,12 @@ impl DeliveryStore for SqlViews {
         let bounds = || vec![Value::Time(before), Value::count(limit as u64)];
         // the first rows are the oldest ones: ids of attempts and positions grow with time
         let attempts = "DELETE FROM webhook_attempts WHERE id IN (SELECT id FROM \
-            (SELECT id, created_at FROM webhook_attempts ORDER BY id LIMIT $2) AS oldest WHERE created_at < $1)";
+            (SELECT id, created_at FROM webhook_attempts ORDER BY id LIMIT $2 + 0) AS oldest WHERE created_at < $1)";
         let deliveries = "DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM \
-            (SELECT id, created_at FROM webhook_deliveries ORDER BY position LIMIT $2) AS oldest WHERE created_at < $1)";
+            (SELECT id, created_at FROM webhook_deliveries ORDER BY position LIMIT $2 + 0) AS oldest WHERE created_at < $1)";
         // what deliveries are left of an event need its body
         let events = "DELETE FROM public_events WHERE position IN (SELECT position FROM \
-            (SELECT position, created_at FROM public_events ORDER BY position LIMIT $2) AS oldest \
+            (SELECT position, created_at FROM public_events ORDER BY position LIMIT $2 + 0) AS oldest \
             WHERE created_at < $1) AND NOT EXISTS \
             (SELECT 1 FROM webhook_deliveries d WHERE d.position = public_events.position)";
         let mut removed = 0;

@@ -54,7 +54,7 @@ impl HistoryEvent {
     /// When the stored bytes cannot be read.
     pub(crate) fn of(event: &Recorded) -> Result<Self, ApiError> {
         let data = readable(&event.event_type, &event.payload).map_err(ApiError::internal)?;
-        let metadata = String::from_utf8(event.metadata.clone()).map_err(ApiError::internal)?;
+        let metadata = String::from_utf8(event.metadata.to_vec()).map_err(ApiError::internal)?;
         Ok(Self {
             position: event.position.0,
             stream: event.stream.to_string(),

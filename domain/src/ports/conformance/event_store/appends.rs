@@ -205,6 +205,6 @@ pub async fn payloads_of_no_byte_and_of_a_mebibyte_are_kept(subject: &Subject) {
     large.payload = (0..MAX_PAYLOAD_BYTES).map(|n| (n % 251) as u8).collect();
     subject.append(&stream(1), Expected::NoStream, [empty, large.clone()]).await.unwrap();
     let log = subject.log().await;
-    assert_eq!(log[0].payload, b"");
+    assert!(log[0].payload.is_empty());
     assert!(log[1].payload == large.payload, "the payload came back changed");
 }
