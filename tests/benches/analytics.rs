@@ -1,6 +1,7 @@
 //! The console's overview over a long log: how long each of its charts takes to be asked for.
 //!
-//! `cargo bench -p tests --bench analytics [-- calls=1000000] [requests=1000]`, after `cargo build --release -p api`.
+//! `cargo bench -p tests --bench analytics [-- calls=1000000] [requests=1000] [paint]`, after `cargo build --release -p api`;
+//! `paint` also loads the page in Chromium.
 //! Calls of thirty days, a webhook attempt for each, a session in a menu for every fifth and a conversation for every
 //! tenth are appended to a SQLite log; the node builds its views from it as it always does, and is asked over HTTP what
 //! the console asks. Beside each chart stands the limit measured in the same run: an empty actix handler under the same
@@ -69,10 +70,11 @@ fn main() {
     };
     let (calls, requests) = (number("calls", 1_000_000), number("requests", 1_000) as usize);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(run(calls, requests));
+    let paint = wanted.iter().any(|arg| arg == "paint");
+    runtime.block_on(run(calls, requests, paint));
 }
 
-async fn run(calls: u64, requests: usize) {
+async fn run(calls: u64, requests: usize, paint: bool) {
     let folder = tempfile::tempdir().unwrap();
     let options = ServerOptions::embedded(folder.path())
         // one key asks for as much as the node gives
@@ -107,6 +109,12 @@ async fn run(calls: u64, requests: usize) {
     let limit = show("limit: empty actix handler", &empty_handler(), "/", requests, None).await;
     for (name, path) in asked(&menu, past.until) {
         show(&name, server.address(), &path, requests, Some(limit)).await;
+    }
+    if paint {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/console/run.py");
+        let mut browser = std::process::Command::new("python3");
+        let done = browser.args([script, "--paint", server.base.as_str(), TEST_KEY]).status().unwrap();
+        assert!(done.success());
     }
 }
 

@@ -2,6 +2,7 @@
 """Drives the console in a real browser against a node with a simulated carrier.
 
     tests/console/run.py [option of pytest …]
+    tests/console/run.py --paint ADDRESS KEY
 
 The binary is `target/debug/voxledger`, or $VOXLEDGER_BINARY; the browser the system's Chromium, or $CHROMIUM. What the
 tests need is installed into `target/console`, in the versions of requirements.txt; screenshots of every screen go to
@@ -38,8 +39,9 @@ def main() -> int:
     if chromium is None:
         raise SystemExit("no Chromium is installed: install one, or name it by CHROMIUM")
     screens = TARGET / "console" / "screens"
-    shutil.rmtree(screens, ignore_errors=True)
-    screens.mkdir(parents=True)
+    if sys.argv[1:2] != ["--paint"]:
+        shutil.rmtree(screens, ignore_errors=True)
+        screens.mkdir(parents=True)
     environment = os.environ | {
         "CHROMIUM": chromium,
         "CONSOLE_BINARY": os.environ.get("VOXLEDGER_BINARY", str(TARGET / "debug" / "voxledger")),
@@ -47,6 +49,8 @@ def main() -> int:
         # nothing is left behind in the source
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+    if sys.argv[1:2] == ["--paint"]:
+        return subprocess.run([python(), HERE / "paint.py", *sys.argv[2:]], env=environment).returncode
     command = [python(), "-m", "pytest", "-q", "-p", "no:cacheprovider", *sys.argv[1:], HERE]
     return subprocess.run(command, env=environment).returncode
 
