@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p tests --bench http [-- webhooks|reads|actors|restart]`, after `cargo build --release -p api`.
 //! Load generator, carrier and node share the machine. Beside each figure stands the limit measured in the same
-//! run: an empty actix handler under the same load.
+//! run: an empty actix handler under the same load, and for answers after a commit, raw commits of SQLite.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that fails panics")]
 
@@ -23,6 +23,8 @@ use domain::ports::event_store::{EventStore, Expected};
 use domain::ports::ids::Ids;
 use domain::wire::DomainEvent;
 use serde_json::json;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use tests::client::{Api, TEST_KEY};
 use tests::load::{Load, Report, get};
 use tests::server::{Server, ServerOptions};
@@ -147,11 +149,40 @@ async fn webhooks(carrier: &str) {
         load(server.address(), None, webhook_requests(1_000_000 * (run as u64 + 1), 4_000))
     })
     .await;
+    raw_commits(folder.path(), 1_000.0).await;
     several("webhooks at 1,000/s", async |run| {
         settled(&server).await;
         load(server.address(), Some(1_000.0), webhook_requests(1_000_000 * (run as u64 + 11), 1_000))
     })
     .await;
+}
+
+/// What the disk and SQLite take for a row of its own each, one after the other, as often as webhooks come.
+async fn raw_commits(folder: &std::path::Path, rate: f64) {
+    let options = SqliteConnectOptions::new().filename(folder.join("raw.db")).create_if_missing(true);
+    let options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
+    let mut connection = options.disable_statement_logging().connect().await.unwrap();
+    let table = "CREATE TABLE IF NOT EXISTS rows (n INTEGER PRIMARY KEY, bytes BLOB)";
+    sqlx::query(table).execute(&mut connection).await.unwrap();
+    let mut runs = Vec::new();
+    for _ in 0..RUNS {
+        let began = tokio::time::Instant::now();
+        let mut waits = Vec::new();
+        for n in 0..5_000 {
+            let due = began + Duration::from_secs_f64(f64::from(n) / rate);
+            tokio::time::sleep_until(due).await;
+            let row = sqlx::query("INSERT INTO rows (bytes) VALUES (?)").bind(vec![7_u8; 1_500]);
+            row.execute(&mut connection).await.unwrap();
+            waits.push(due.elapsed().as_secs_f64() * 1_000.0);
+        }
+        waits.sort_by(f64::total_cmp);
+        runs.push((waits[4_950], waits[2_500]));
+    }
+    runs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (slow, half) = runs[RUNS / 2];
+    let all: Vec<_> = runs.iter().map(|(slow, _)| format!("{slow:.2}")).collect();
+    let what = format!("limit: raw SQLite commits at {rate:.0}/s");
+    println!("{what:44} {rate:>7.0}/s  p50 {half:>6.2} ms  p99 {slow:>6.2} ms  [p99 {}]", all.join(" "));
 }
 
 /// Waits until the node has done everything behind the log.
