@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -61,7 +62,8 @@ impl fmt::Display for Version {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StreamId {
-    name: String,
+    // shared by all who speak of it
+    name: Arc<str>,
     category_len: usize,
 }
 
@@ -74,7 +76,7 @@ impl StreamId {
     /// The stream of `id` in `category`.
     #[must_use]
     pub fn new(category: &'static str, id: Uuid) -> Self {
-        Self { name: format!("{category}-{}", id.hyphenated()), category_len: category.len() }
+        Self { name: format!("{category}-{}", id.hyphenated()).into(), category_len: category.len() }
     }
 
     /// The whole name, as stored.
@@ -101,7 +103,7 @@ impl FromStr for StreamId {
 
     fn from_str(name: &str) -> Result<Self, BadStreamId> {
         let category_len = category_len(name)?;
-        Ok(Self { name: name.to_owned(), category_len })
+        Ok(Self { name: name.into(), category_len })
     }
 }
 
@@ -110,7 +112,7 @@ impl TryFrom<String> for StreamId {
 
     fn try_from(name: String) -> Result<Self, BadStreamId> {
         let category_len = category_len(&name)?;
-        Ok(Self { name, category_len })
+        Ok(Self { name: name.into(), category_len })
     }
 }
 
@@ -129,7 +131,7 @@ fn category_len(name: &str) -> Result<usize, BadStreamId> {
 
 impl From<StreamId> for String {
     fn from(id: StreamId) -> String {
-        id.name
+        id.name.as_ref().to_owned()
     }
 }
 

@@ -77,6 +77,8 @@ fn main() {
 async fn run(calls: u64, requests: usize, paint: bool) {
     let folder = tempfile::tempdir().unwrap();
     let options = ServerOptions::embedded(folder.path())
+        // it has no views yet, and must know every key before it listens
+        .patient(PATIENCE)
         // one key asks for as much as the node gives
         .set("LIMITS_KEY_REQUESTS_PER_HOUR", "4294967295")
         .set("LIMITS_CLIENT_REQUESTS_PER_MINUTE", "4294967295");

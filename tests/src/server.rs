@@ -19,6 +19,7 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 pub struct ServerOptions {
     /// `VOXLEDGER_…` variables without the prefix.
     pub env: BTreeMap<String, String>,
+    patience: Duration,
 }
 
 impl ServerOptions {
@@ -33,13 +34,20 @@ impl ServerOptions {
             ("LOG", "warn".to_owned()),
             ("LOG_FORMAT", "json".to_owned()),
         ];
-        Self { env: env.map(|(name, value)| (name.to_owned(), value)).into() }
+        let env = env.map(|(name, value)| (name.to_owned(), value)).into();
+        Self { env, patience: START_LIMIT }
     }
 
     /// The same node with both stores in PostgreSQL.
     #[must_use]
     pub fn postgres(data_dir: &Path, url: &str) -> Self {
         Self::embedded(data_dir).set("EVENT_STORE", url).set("READ_MODELS", url)
+    }
+
+    /// A node that may take its time to start, as one with a long log and no views.
+    #[must_use]
+    pub fn patient(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// One more setting.
@@ -136,7 +144,7 @@ impl Server {
         }
         drop(lines);
         let mut said = String::new();
-        while let Ok(line) = printed.recv_timeout(START_LIMIT.saturating_sub(begun.elapsed())) {
+        while let Ok(line) = printed.recv_timeout(options.patience.saturating_sub(begun.elapsed())) {
             if let Some((_, base)) = line.split_once("listening on ") {
                 let base = base.split(['"', ' ']).next().unwrap_or(base).to_owned();
                 return Ok(Self { child, printed: kept, base, started_in: begun.elapsed() });

@@ -37,6 +37,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::background::Background;
 use super::bootstrap::{Bootstrapped, DEFAULT_CLIENT, bootstrap};
 use super::call_feed::CallFeed;
 use super::carriers::ClientCarriers;
@@ -162,6 +163,7 @@ pub struct Node {
     seals: SealsDb,
     views: Arc<dyn ViewStore>,
     runner: Runner,
+    background: Background,
     usage: Arc<UsageWriter>,
     talks: Talks,
     stop: CancellationToken,
@@ -217,8 +219,6 @@ impl Node {
             false => runner::Settings::default().idle_checkpoint,
         };
         let settings = runner::Settings { trace, idle_checkpoint, ..runner::Settings::default() };
-        let runner = runner::start(deps, settings);
-
         let options = CallsOptions { idle_after: config.actors.idle, ..CallsOptions::default() };
         let news = IvrNewsChannel::default();
         let calls = Calls::start(runtime.clone(), options, Some(news.of_calls()), stop.clone());
@@ -241,7 +241,7 @@ impl Node {
         let catalogue = Catalogue::built_in().context("the list of models cannot be read")?;
         let (guard, clock) = (edges.guard.clone(), runtime.clock.clone());
         let models = Gateway::new(accounts, catalogue, guard, patience(config), clock);
-        let deps = TalkDeps {
+        let talk_deps = TalkDeps {
             runtime: runtime.clone(),
             models: Arc::new(models.context("cannot set up TLS")?),
             tools: Arc::new(HttpTools::new(edges.guard.clone()).context("cannot set up TLS")?),
@@ -255,7 +255,7 @@ impl Node {
             judge_by_model: config.conversations.model_sentiment,
             ..TalkOptions::default()
         };
-        let (talks, mood) = Talks::start(deps, talking, None, stop.clone());
+        let (talks, mood) = Talks::start(talk_deps, talking, None, stop.clone());
         let work: Arc<dyn WorkStore> = views.clone();
         let bench = Workbench {
             runtime: runtime.clone(),
@@ -361,6 +361,12 @@ impl Node {
         // what the bootstrap wrote must be known before the first request asks with that key
         let head = runtime.store.head().await.context("cannot read the log")?;
         directories.wait_for(head).await;
+        // views that are far behind read as fast as they can: not before
+        let background = Background::start().context("cannot start threads")?;
+        let runner = {
+            let _there = background.enter();
+            runner::start(deps, settings)
+        };
         let backend = Backend {
             calls,
             talks: talks.clone(),
@@ -413,6 +419,7 @@ impl Node {
             seals: edges.seals,
             views: view_store,
             runner,
+            background,
             usage,
             talks,
             stop,
@@ -445,6 +452,7 @@ impl Node {
         }
         self.usage.finish().await;
         self.runner.stop().await;
+        drop(self.background);
         self.keys.close().await;
         self.seals.close().await;
         self.log.close().await;
