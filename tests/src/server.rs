@@ -23,6 +23,12 @@ pub struct ServerOptions {
 }
 
 impl ServerOptions {
+    /// Nothing is set.
+    #[must_use]
+    pub fn bare() -> Self {
+        Self { env: BTreeMap::new(), patience: START_LIMIT }
+    }
+
     /// A node on embedded stores in `data_dir`, on a free port.
     #[must_use]
     pub fn embedded(data_dir: &Path) -> Self {

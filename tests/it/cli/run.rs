@@ -52,7 +52,7 @@ pub fn voxledger(arguments: &[&str], options: &ServerOptions) -> Result<Run> {
 
 /// No settings but the key of the nodes under test.
 pub fn with_key() -> ServerOptions {
-    ServerOptions { env: [("BOOTSTRAP_KEY".to_owned(), TEST_KEY.to_owned())].into() }
+    ServerOptions::bare().set("BOOTSTRAP_KEY", TEST_KEY)
 }
 
 /// A node that works with the carrier `simulate --listen ADDRESS` plays, and that address.

@@ -48,7 +48,7 @@ fn a_node_that_does_not_know_the_carrier_is_told_how_to() -> Result<()> {
     for setting in ["PUBLIC_KEY", "API_KEY", "API_BASE", "CONNECTION_ID"] {
         assert!(run.err.contains(&format!("export VOXLEDGER_TELNYX_{setting}=")), "{}", run.err);
     }
-    let no_key = ServerOptions { env: Default::default() };
+    let no_key = ServerOptions::bare();
     voxledger(&flags, &no_key)?.failed().complains("--key");
     voxledger(&[&flags[..], &["--key", "vx_wrong"]].concat(), &no_key)?.failed().complains("owner key");
     Ok(())
