@@ -26,14 +26,15 @@ const CHANGES: usize = 16;
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 impl PrivateLog {
-    /// How much of a call is kept: as the agent that leads it says, else as the client says, else as the node says.
+    /// How much of a call is kept, of the event at `at` of those about to be appended: as the agent that leads it says,
+    /// else as the client says, else as the node says.
     pub(super) async fn level_of(
         &self,
         client: ClientId,
         stream: &StreamId,
-        events: &[NewEvent],
+        (events, at): (&[NewEvent], usize),
     ) -> Result<ContentLevel, ReadError> {
-        if let Some(agent) = self.leader(stream, events).await?
+        if let Some(agent) = self.leader(stream, events, at).await?
             && let Some(level) = self.level_of_agent(client, agent).await?
         {
             return Ok(level);
@@ -42,13 +43,25 @@ impl PrivateLog {
     }
 
     /// The agent that leads, by what is about to be appended, else by what is known of the stream.
-    async fn leader(&self, stream: &StreamId, events: &[NewEvent]) -> Result<Option<AgentId>, ReadError> {
-        let said = |event: &NewEvent| match leads(&event.event_type, event.schema, &event.payload) {
+    async fn leader(
+        &self,
+        stream: &StreamId,
+        events: &[NewEvent],
+        at: usize,
+    ) -> Result<Option<AgentId>, ReadError> {
+        let said = |event: &NewEvent| leads(&event.event_type, event.schema, &event.payload);
+        let until_now = |event: &NewEvent| match said(event) {
             Leads::FromTheStart(agent) => Some(agent),
             Leads::FromNow(agent) => Some(Some(agent)),
             Leads::Unsaid => None,
         };
-        if let Some(agent) = events.iter().rev().find_map(said) {
+        // the receipt of a call's first webhook stands before the event that it led to
+        let from_the_start = |event: &NewEvent| match said(event) {
+            Leads::FromTheStart(agent) => Some(agent),
+            Leads::FromNow(_) | Leads::Unsaid => None,
+        };
+        let led = events[..=at].iter().rev().find_map(until_now);
+        if let Some(agent) = led.or_else(|| events[at + 1..].iter().find_map(from_the_start)) {
             self.levels.lead(stream, agent);
             return Ok(agent);
         }

@@ -213,7 +213,7 @@ impl PrivateLog {
             }
             let on_call = shared.is_some_and(|persons: Persons| persons.on_call);
             let level = match has_content(stream.category()) || on_call {
-                true => self.level_of(event.client_id, stream, &events[..=*at]).await?,
+                true => self.level_of(event.client_id, stream, (events, *at)).await?,
                 false => ContentLevel::Everything,
             };
             let keyed = level != ContentLevel::Everything
