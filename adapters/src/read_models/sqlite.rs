@@ -31,7 +31,7 @@ const WAL_KEPT: &str = "67108864";
 /// Page cache of the writing connection in KiB (negative by SQLite's convention): the busy parts of the indexes.
 const WRITER_CACHE: &str = "-8192";
 /// Page cache of a reading connection in KiB.
-const READER_CACHE: &str = "-4096";
+const READER_CACHE: &str = "-2048";
 
 impl SqlViews {
     /// Opens the views in the file at `path`, creating it and bringing its schema up to date as needed. The

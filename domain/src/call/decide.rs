@@ -295,7 +295,7 @@ impl Call {
     }
 
     pub(super) fn effect(&self, effect_id: Uuid) -> Option<&Effect> {
-        self.pending.get(&effect_id)
+        self.pending.get(&effect_id).map(|effect| &**effect)
     }
 }
 

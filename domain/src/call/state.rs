@@ -117,7 +117,8 @@ pub struct Call {
     /// How often the conversation was told.
     pub(super) told: u32,
     pub(super) planned: Option<HangUpPlanned>,
-    pub(super) pending: BTreeMap<Uuid, Effect>,
+    // boxed: a tree has room for eleven in its first leaf, and a call has one
+    pub(super) pending: BTreeMap<Uuid, Box<Effect>>,
     pub(super) handled: BTreeSet<Uuid>,
     pub(super) seen: BTreeSet<Uuid>,
 }
@@ -352,7 +353,7 @@ impl Call {
     fn request(&mut self, effect_id: Uuid, effect: Effect) {
         self.handled.insert(effect_id);
         if self.ended.is_none() {
-            self.pending.insert(effect_id, effect);
+            self.pending.insert(effect_id, Box::new(effect));
         }
     }
 }

@@ -21,7 +21,7 @@ const CHECKPOINT_PAGES: &str = "4096";
 /// The WAL, where a long read made it grow, is cut back to this many bytes once it is empty (64 MiB).
 const WAL_KEPT: &str = "67108864";
 /// Page cache of the writing connection, in KiB (negative by SQLite's convention).
-const CACHE: &str = "-16384";
+const CACHE: &str = "-8192";
 /// Rows of the prepared inserts. A batch takes the smallest that fits; rows left unbound are NULL and dropped.
 const SIZES: [usize; 10] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 const COLUMNS: usize = 10;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use crate::aggregate::Aggregate;
-use crate::call::state::{DialState, Effect};
+use crate::call::state::DialState;
 use crate::call::terms::CommandKind;
 use crate::call::{Call, CallCommand, CallEvent};
 use crate::wire::DomainEvent;
@@ -64,7 +64,7 @@ impl Run {
         } else if call.dial == Some(DialState::Waiting) {
             prop_assert_eq!(call.hang_up, None, "a call to be dialled is to be ended");
         } else if call.dial == Some(DialState::Lost) {
-            let kinds = call.pending.values().map(Effect::kind);
+            let kinds = call.pending.values().map(|effect| effect.kind());
             prop_assert!(kinds.clone().all(|kind| kind != CommandKind::Dial), "a lost dial is pending");
         }
         Ok(())
