@@ -1,6 +1,5 @@
 //! The composition root: the edges are chosen, everything is wired once, and stopped in order.
 
-mod background;
 mod bootstrap;
 mod call_feed;
 mod carriers;

@@ -37,7 +37,6 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::background::Background;
 use super::bootstrap::{Bootstrapped, DEFAULT_CLIENT, bootstrap};
 use super::call_feed::CallFeed;
 use super::carriers::ClientCarriers;
@@ -163,7 +162,6 @@ pub struct Node {
     seals: SealsDb,
     views: Arc<dyn ViewStore>,
     runner: Runner,
-    background: Background,
     usage: Arc<UsageWriter>,
     talks: Talks,
     stop: CancellationToken,
@@ -362,11 +360,7 @@ impl Node {
         let head = runtime.store.head().await.context("cannot read the log")?;
         directories.wait_for(head).await;
         // views that are far behind read as fast as they can: not before
-        let background = Background::start().context("cannot start threads")?;
-        let runner = {
-            let _there = background.enter();
-            runner::start(deps, settings)
-        };
+        let runner = runner::start(deps, settings);
         let backend = Backend {
             calls,
             talks: talks.clone(),
@@ -419,7 +413,6 @@ impl Node {
             seals: edges.seals,
             views: view_store,
             runner,
-            background,
             usage,
             talks,
             stop,
@@ -452,7 +445,6 @@ impl Node {
         }
         self.usage.finish().await;
         self.runner.stop().await;
-        drop(self.background);
         self.keys.close().await;
         self.seals.close().await;
         self.log.close().await;
