@@ -1,8 +1,10 @@
 //! How values are distributed, in little room.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 
 /// Values below this have a bin each; above, there are as many bins between each two powers of two.
 const EXACT: u64 = 64;
@@ -11,9 +13,11 @@ const BITS: u32 = EXACT.ilog2();
 /// A distribution of whole numbers: how many fell into each of some hundred bins, which grow with the value, as in an
 /// HDR histogram. A value read back is off by less than 1 part in 64. Two are merged by adding them up, and what was
 /// added can be taken back.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Sketch(BTreeMap<u16, i64>);
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sketch(
+    // in the order of the bins; none is empty
+    Vec<(u16, i64)>,
+);
 
 fn bin(value: u64) -> u16 {
     let shift = value.max(1).ilog2().saturating_sub(BITS);
@@ -32,21 +36,39 @@ fn value(bin: u16) -> u64 {
 impl Sketch {
     /// Adds a value.
     pub fn record(&mut self, value: u64) {
-        *self.0.entry(bin(value)).or_default() += 1;
+        self.add(&Self(vec![(bin(value), 1)]), 1);
     }
 
     /// Adds another distribution, `times` over; takes it back with -1.
     pub fn add(&mut self, other: &Self, times: i64) {
-        for (bin, count) in &other.0 {
-            *self.0.entry(*bin).or_default() += count * times;
+        let mine = std::mem::take(&mut self.0);
+        let mut sum = Vec::with_capacity(mine.len().max(other.0.len()));
+        let (mut mine, mut theirs) = (mine.into_iter().peekable(), other.0.iter().peekable());
+        loop {
+            let next = match (mine.peek(), theirs.peek()) {
+                (None, None) => break,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some((mine, _)), Some((theirs, _))) => mine.cmp(theirs),
+            };
+            let mut entry = None;
+            if next != Ordering::Greater {
+                entry = mine.next();
+            }
+            if next != Ordering::Less
+                && let Some((bin, count)) = theirs.next()
+            {
+                entry.get_or_insert((*bin, 0)).1 += count * times;
+            }
+            sum.extend(entry.filter(|(_, count)| *count != 0));
         }
-        self.0.retain(|_, count| *count != 0);
+        self.0 = sum;
     }
 
     /// How many values there are.
     #[must_use]
     pub fn count(&self) -> i64 {
-        self.0.values().sum()
+        self.0.iter().map(|(_, count)| count).sum()
     }
 
     /// Whether there are none.
@@ -60,11 +82,44 @@ impl Sketch {
     pub fn quantile(&self, share: f64) -> Option<u64> {
         let rank = (share * self.count() as f64).ceil().max(1.0) as i64;
         let mut below = 0;
-        let reached = |(bin, count): (&u16, &i64)| {
+        let reached = |(bin, count): &(u16, i64)| {
             below += count;
             (below >= rank).then_some(*bin)
         };
         self.0.iter().find_map(reached).map(value)
+    }
+}
+
+/// A map of bins.
+impl Serialize for Sketch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
+}
+
+impl<'de> Deserialize<'de> for Sketch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bins;
+        impl<'de> Visitor<'de> for Bins {
+            type Value = Sketch;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of bins")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Sketch, A::Error> {
+                let mut bins = Vec::with_capacity(map.size_hint().unwrap_or(0).min(4_096));
+                while let Some(entry) = map.next_entry::<u16, i64>()? {
+                    bins.push(entry);
+                }
+                // an object of JSON has no order
+                if !bins.is_sorted_by_key(|(bin, _)| *bin) {
+                    bins.sort_unstable_by_key(|(bin, _)| *bin);
+                }
+                Ok(Sketch(bins))
+            }
+        }
+        deserializer.deserialize_map(Bins)
     }
 }
 
@@ -102,6 +157,16 @@ mod tests {
             let read = sketch.quantile(share).unwrap();
             assert!(read.abs_diff(wanted) * 50 <= wanted, "{share}: {read}");
         }
+    }
+
+    #[test]
+    fn it_reads_back_as_it_was_written_in_whatever_order() {
+        let mut sketch = Sketch::default();
+        [7, 900, 900, 100_000].into_iter().for_each(|value| sketch.record(value));
+        let text = serde_json::to_string(&sketch).unwrap();
+        assert_eq!(serde_json::from_str::<Sketch>(&text).unwrap(), sketch);
+        let shuffled: Sketch = serde_json::from_str(r#"{"312":2,"7":1}"#).unwrap();
+        assert_eq!(serde_json::to_string(&shuffled).unwrap(), r#"{"7":1,"312":2}"#);
     }
 
     #[test]
