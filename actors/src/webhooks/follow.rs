@@ -19,15 +19,12 @@ use domain::webhook::endpoint::{Endpoint, EndpointEvent, ReplayRequested};
 use domain::webhook::public::{PublicEvent, TEST_TYPE};
 use domain::wire::{DecodeError, DomainEvent};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::WebhookBench;
 use super::target::{Target, Targets};
 
 const BATCH: usize = 1_000;
-/// The shortest time from one commit to the next: what comes in a rush is committed together.
-const PULSE: Duration = Duration::from_millis(5);
 const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
 
 /// A delivery that has just begun, with what is sent.
@@ -125,17 +122,12 @@ async fn keep_following(
             tell(news, News::Ready(at, targets.all())).await?;
         }
         let events = log.next().await?;
-        let read_at = Instant::now();
         let (changes, mut step) = read(bench, &events, &mut targets).await?;
         bench.store.commit(lease, at, log.position(), &changes).await?;
         at = log.position();
         step.to = at;
         if ready {
             tell(news, News::Followed(Box::new(step))).await?;
-        }
-        if events.len() < BATCH {
-            // the machine's time and not the clock's: it is about the store
-            sleep_until(read_at + PULSE).await;
         }
     }
 }

@@ -11,14 +11,11 @@ use domain::ports::work::{Cause, TimerItem, WorkChange, WorkError, WorkItem};
 use domain::wire::{DecodeError, DomainEvent};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::Workbench;
 
 const BATCH: usize = 1_000;
-/// The shortest time from one commit to the next: what comes in a rush is committed together.
-const PULSE: Duration = Duration::from_millis(5);
 const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
 
 /// Why following stopped.
@@ -67,7 +64,6 @@ async fn keep_following(
     let mut log = Subscription::new(store.for_reader_of(&[]).unwrap_or_else(|| store.clone()), at, BATCH);
     loop {
         let events = log.next().await?;
-        let read_at = Instant::now();
         let mut changes = Vec::new();
         for recorded in &events {
             changes_of(recorded, &mut changes)
@@ -77,10 +73,6 @@ async fn keep_following(
         at = log.position();
         if !changes.is_empty() {
             news.notify_waiters();
-        }
-        if events.len() < BATCH {
-            // the machine's time and not the clock's: it is about the store
-            sleep_until(read_at + PULSE).await;
         }
     }
 }
