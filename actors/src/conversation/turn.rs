@@ -15,6 +15,7 @@ use super::agents::Cast;
 use super::feed::{Answer, Failed, Feed, Piece};
 use super::talks::Talks;
 use crate::context::CommandContext;
+use crate::session::CommandError;
 
 /// Rounds of tools before a model must answer.
 pub(super) const MAX_ROUNDS: u32 = 8;
@@ -227,7 +228,12 @@ impl Turn {
         let command = ConversationCommand::Complete(Box::new(completed.clone()));
         let written = self.talks.command(self.conversation, command, &self.context).await;
         let receipt = written.map_err(|error| {
-            tracing::warn!(error = &error as &dyn std::error::Error, "an answer cannot be noted");
+            // whoever talked may have gone while the model was speaking
+            if let CommandError::Refused(_) = error {
+                tracing::debug!(error = &error as &dyn std::error::Error, "an answer came too late");
+            } else {
+                tracing::warn!(error = &error as &dyn std::error::Error, "an answer cannot be noted");
+            }
             Stopped::Moot
         })?;
         metrics::counter!("voxledger_turns_total", "outcome" => "completed").increment(1);
