@@ -1,6 +1,5 @@
 //! The embedded log: one SQLite file, one writer, no server.
 
-mod checkpoint;
 mod lock;
 mod read;
 mod write;
@@ -17,7 +16,6 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use self::checkpoint::Checkpoints;
 use self::lock::WriteLock;
 use self::write::Sqlite;
 use super::OpenError;
@@ -53,7 +51,6 @@ pub struct SqliteEventStore {
     reads: SqlitePool,
     tail: SharedTail,
     writer: Option<Writer>,
-    checkpoints: Option<Checkpoints>,
 }
 
 impl SqliteEventStore {
@@ -90,12 +87,11 @@ impl SqliteEventStore {
         let lock = WriteLock::take(path)?;
         migrate_sqlite(path, Part::Log).await?;
         let options = options(path).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
-        let backend = Sqlite::open(options.clone(), settings, lock).await?;
+        let backend = Sqlite::open(options, settings, lock).await?;
         let tail = Arc::new(Tail::new(backend.head()));
         let reads = readers(path).await?;
-        let checkpoints = Some(Checkpoints::start(options, tail.watch_written()));
         let writer = writer(backend, Arc::clone(&tail));
-        Ok(Self { reads, tail, writer: Some(writer), checkpoints })
+        Ok(Self { reads, tail, writer: Some(writer) })
     }
 
     /// Opens an existing log for reading only, also while another process writes it. Appends are refused as
@@ -105,7 +101,7 @@ impl SqliteEventStore {
     /// When there is no log at `path`, or it cannot be read.
     pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
         let reads = readers(path).await?;
-        Ok(Self { reads, tail: Arc::new(Tail::new(Position::START)), writer: None, checkpoints: None })
+        Ok(Self { reads, tail: Arc::new(Tail::new(Position::START)), writer: None })
     }
 
     /// See [`EventLog::rows`](super::EventLog::rows).
@@ -120,9 +116,6 @@ impl SqliteEventStore {
 
     /// Writes what is queued, then closes the file and lets go of the lock.
     pub async fn close(&self) {
-        if let Some(checkpoints) = &self.checkpoints {
-            checkpoints.close().await;
-        }
         if let Some(writer) = &self.writer {
             writer.close().await;
         }

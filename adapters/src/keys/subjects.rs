@@ -264,12 +264,12 @@ impl SubjectKeys {
                 row.push_bind(client.0).push_bind(subject.0);
             });
             query.push(")");
-            query.build().fetch_all(pool).await.and_then(|rows| rows.iter().map(read).collect())
+            query.build_query_as().fetch_all(pool).await
         })
         .map_err(unavailable)?;
         let mut found = HashMap::with_capacity(rows.len());
         for row in rows {
-            let wish = (row.client, row.subject);
+            let wish = (ClientId(row.1), SubjectId(row.2));
             if let SubjectKeyState::Alive(key) = self.unwrap(row)? {
                 found.insert(wish, key);
             }
@@ -342,14 +342,14 @@ impl SubjectKeys {
                     list.push_bind(*id);
                 }
                 query.push(")");
-                query.build().fetch_all(pool).await.and_then(|rows| rows.iter().map(read).collect())
+                query.build_query_as().fetch_all(pool).await
             })
             .map_err(unavailable)?;
             let mut states: Vec<(Uuid, SubjectKeyState)> =
                 ids.iter().map(|&id| (id, SubjectKeyState::Unknown)).collect();
             let mut read = HashMap::with_capacity(rows.len());
             for row in rows {
-                read.insert(row.id, self.unwrap(row)?);
+                read.insert(row.0, self.unwrap(row)?);
             }
             for (id, state) in &mut states {
                 if let Some(found) = read.remove(id) {
@@ -468,14 +468,14 @@ impl SubjectKeys {
         std::array::from_fn(|at| random[at])
     }
 
-    fn unwrap(&self, row: Row) -> Result<SubjectKeyState, VaultError> {
-        let master = self.0.vault.parts().1;
-        let Some(wrapped) = row.wrapped else { return Ok(SubjectKeyState::Destroyed(row.subject)) };
-        if row.master_id != master.id() {
-            return Err(VaultError::MasterKey(row.master_id));
+    fn unwrap(&self, (id, _, subject, master_id, wrapped): Row) -> Result<SubjectKeyState, VaultError> {
+        let (master, subject) = (self.0.vault.parts().1, SubjectId(subject));
+        let Some(wrapped) = wrapped else { return Ok(SubjectKeyState::Destroyed(subject)) };
+        if master_id != master.id() {
+            return Err(VaultError::MasterKey(master_id));
         }
-        let key = master.unwrap_key(row.id.as_bytes(), &wrapped).ok_or(VaultError::Forged)?;
-        Ok(SubjectKeyState::Alive(Arc::new(SubjectKey::new(row.id, row.subject, &key))))
+        let key = master.unwrap_key(id.as_bytes(), &wrapped).ok_or(VaultError::Forged)?;
+        Ok(SubjectKeyState::Alive(Arc::new(SubjectKey::new(id, subject, &key))))
     }
 
     fn db(&self) -> &KeysDb {
@@ -546,27 +546,5 @@ impl Memory {
     }
 }
 
-/// A row as it is stored.
-struct Row {
-    id: Uuid,
-    client: ClientId,
-    subject: SubjectId,
-    master_id: String,
-    wrapped: Option<Vec<u8>>,
-}
-
-fn read<'r, R: sqlx::Row>(row: &'r R) -> Result<Row, sqlx::Error>
-where
-    usize: sqlx::ColumnIndex<R>,
-    Uuid: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
-    String: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
-    Vec<u8>: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
-{
-    Ok(Row {
-        id: row.try_get(0)?,
-        client: ClientId(row.try_get(1)?),
-        subject: SubjectId(row.try_get(2)?),
-        master_id: row.try_get(3)?,
-        wrapped: row.try_get(4)?,
-    })
-}
+/// A row as it is stored: the key's id, whose it is, the master key's id, and the key wrapped by that.
+type Row = (Uuid, Uuid, Uuid, String, Option<Vec<u8>>);

@@ -150,9 +150,8 @@ impl KeyTrees {
             // one after the other within a client
             sqlx::query(LOCK).bind(id(client, &[])).execute(&mut *tx).await.map_err(unavailable)?;
             let mut query = select(client, &[way]);
-            let rows = query.build().fetch_all(&mut *tx).await;
-            let rows = rows.and_then(|rows| rows.iter().map(read).collect::<Result<Vec<_>, _>>());
-            let nodes = self.unwrap(rows.map_err(unavailable)?)?;
+            let rows = query.build_query_as().fetch_all(&mut *tx).await.map_err(unavailable)?;
+            let nodes = self.unwrap(rows)?;
             let Some(changed) = without(&nodes, &way) else { return Ok(false) };
             for (way, node) in &changed {
                 let (id, wrapped, master) = self.wrap(client, way, node)?;
@@ -193,8 +192,7 @@ impl KeyTrees {
         const ALL: &str =
             "SELECT way, id, master_id, wrapped FROM key_nodes WHERE client_id = $1 LIMIT $2 + 0";
         let rows: Vec<Row> = on!(self.db(), pool => {
-            sqlx::query(ALL).bind(client.0).bind(MOST_NODES as i64 + 1).fetch_all(pool).await
-                .and_then(|rows| rows.iter().map(read).collect())
+            sqlx::query_as(ALL).bind(client.0).bind(MOST_NODES as i64 + 1).fetch_all(pool).await
         })
         .map_err(unavailable)?;
         let nodes = if rows.len() > MOST_NODES { None } else { Some(self.unwrap(rows)?) };
@@ -208,7 +206,7 @@ impl KeyTrees {
 
     async fn on_the_way(&self, client: ClientId, ways: &[Way]) -> Result<Nodes, VaultError> {
         let rows: Vec<Row> = on!(self.db(), pool => {
-            select(client, ways).build().fetch_all(pool).await.and_then(|rows| rows.iter().map(read).collect())
+            select(client, ways).build_query_as().fetch_all(pool).await
         })
         .map_err(unavailable)?;
         self.unwrap(rows)
@@ -226,12 +224,12 @@ impl KeyTrees {
 
     fn unwrap(&self, rows: Vec<Row>) -> Result<Nodes, VaultError> {
         let master = self.vault.parts().1;
-        let node = |row: Row| {
-            if row.master_id != master.id() {
-                return Err(VaultError::MasterKey(row.master_id));
+        let node = |(way, id, master_id, wrapped): Row| {
+            if master_id != master.id() {
+                return Err(VaultError::MasterKey(master_id));
             }
-            let bytes = master.unwrap(row.id.as_bytes(), &row.wrapped).ok_or(VaultError::Forged)?;
-            Ok((row.way.bytes().filter_map(digit).collect(), Node::read(&bytes).ok_or(VaultError::Forged)?))
+            let bytes = master.unwrap(id.as_bytes(), &wrapped).ok_or(VaultError::Forged)?;
+            Ok((way.bytes().filter_map(digit).collect(), Node::read(&bytes).ok_or(VaultError::Forged)?))
         };
         rows.into_iter().map(node).collect()
     }
@@ -332,13 +330,8 @@ impl Node {
     }
 }
 
-/// A node as it is stored.
-struct Row {
-    way: String,
-    id: Uuid,
-    master_id: String,
-    wrapped: Vec<u8>,
-}
+/// A node as it is stored: the way to it, its id, the master key's, and the keys wrapped by that.
+type Row = (String, Uuid, String, Vec<u8>);
 
 /// All nodes that may stand on these ways.
 fn select<DB: sqlx::Database>(client: ClientId, ways: &[Way]) -> QueryBuilder<DB>
@@ -354,21 +347,6 @@ where
     }
     query.push(")");
     query
-}
-
-fn read<'r, R: sqlx::Row>(row: &'r R) -> Result<Row, sqlx::Error>
-where
-    usize: sqlx::ColumnIndex<R>,
-    Uuid: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
-    String: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
-    Vec<u8>: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
-{
-    Ok(Row {
-        way: row.try_get(0)?,
-        id: row.try_get(1)?,
-        master_id: row.try_get(2)?,
-        wrapped: row.try_get(3)?,
-    })
 }
 
 #[cfg(test)]

@@ -52,12 +52,6 @@ impl SqlViews {
     pub fn with_blind_index(self, key: [u8; 32]) -> Self {
         Self { blind: Blind::new(key), ..self }
     }
-
-    /// Whether only one node can use them: a file is its own, a server is anybody's.
-    #[must_use]
-    pub fn is_exclusive(&self) -> bool {
-        matches!(self.db, Db::Sqlite(_))
-    }
 }
 
 impl Db {

@@ -211,12 +211,6 @@ impl Node {
         let trace =
             runner::TraceHooks { recording: trace_context::is_exporting, adopt: trace_context::set_parent };
         let remade = deps.clone();
-        // nobody else asks an embedded store how far its views are
-        let idle_checkpoint = match views.is_exclusive() {
-            true => Duration::from_secs(1),
-            false => runner::Settings::default().idle_checkpoint,
-        };
-        let settings = runner::Settings { trace, idle_checkpoint, ..runner::Settings::default() };
         let options = CallsOptions { idle_after: config.actors.idle, ..CallsOptions::default() };
         let news = IvrNewsChannel::default();
         let calls = Calls::start(runtime.clone(), options, Some(news.of_calls()), stop.clone());
@@ -360,7 +354,7 @@ impl Node {
         let head = runtime.store.head().await.context("cannot read the log")?;
         directories.wait_for(head).await;
         // views that are far behind read as fast as they can: not before
-        let runner = runner::start(deps, settings);
+        let runner = runner::start(deps, runner::Settings { trace, ..runner::Settings::default() });
         let backend = Backend {
             calls,
             talks: talks.clone(),

@@ -2,15 +2,15 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::envelope::{Position, Recorded, Time};
 use domain::ports::event_store::{EventStore, ReadError, Subscription};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until};
 
 use super::backoff::Backoff;
-use super::settings::Settings;
+use super::settings::TraceHooks;
 use super::traces::Traces;
 use crate::store::Stall;
 use crate::view::{self, At, Row, View};
@@ -42,21 +42,20 @@ impl<V: View> Feed<V> {
     pub(super) fn start(
         log: Arc<dyn EventStore>,
         after: Position,
+        page: usize,
         skips: HashSet<Position>,
-        settings: &Settings,
+        backoff: Duration,
+        trace: TraceHooks,
     ) -> Self {
-        let Settings { page, pulse, backoff, trace, .. } = *settings;
         let log = V::PERSONAL.and_then(|types| log.for_reader_of(types)).unwrap_or(log);
         let (sender, pieces) = mpsc::channel(2);
         let task = tokio::spawn(async move {
             let mut subscription = Subscription::new(log, after, page);
             let mut backoff = Backoff::new(backoff);
             loop {
-                let mut rest = None;
                 let pieces = match subscription.next().await {
                     Ok(events) => {
                         backoff.reset();
-                        rest = (events.len() < page).then(|| Instant::now() + pulse);
                         cut::<V>(&events, &skips, (trace.recording)()).map(Ok).collect()
                     }
                     Err(ReadError::Damaged { position, detail }) => vec![Ok(damaged(position, detail))],
@@ -71,9 +70,6 @@ impl<V: View> Feed<V> {
                     if failed {
                         backoff.pause().await;
                     }
-                }
-                if let Some(rest) = rest {
-                    sleep_until(rest).await;
                 }
             }
         });

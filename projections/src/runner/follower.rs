@@ -213,7 +213,8 @@ impl<'a, V: View> Shift<'a, V> {
     ) -> Self {
         let settings = &follower.settings;
         let log = follower.deps.log.clone();
-        let feed = Feed::start(log, stored.position, skips, settings);
+        let trace = settings.trace;
+        let feed = Feed::start(log, stored.position, settings.page, skips, settings.backoff, trace);
         let now = Instant::now();
         Self {
             follower,

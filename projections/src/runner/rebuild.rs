@@ -201,9 +201,9 @@ impl<'a, V: View> Rebuild<'a, V> {
         discard_inactive::<V>(deps, &store).await?;
         let at = deps.views.add_generation(V::NAME).await?;
         let skips: HashSet<_> = deps.views.skips(V::NAME).await?.into_iter().collect();
-        // a rebuild is nobody's trace, and waits for nothing
-        let reading = Settings { trace: TraceHooks::default(), pulse: Duration::ZERO, ..settings.clone() };
-        let feed = Feed::start(deps.log.clone(), at.position, skips, &reading);
+        // a rebuild is nobody's trace
+        let trace = TraceHooks::default();
+        let feed = Feed::start(deps.log.clone(), at.position, settings.page, skips, settings.backoff, trace);
         let rows = Rows::new(store.clone(), deps.views.clone(), at.generation);
         Ok(Self { deps, settings, store, rows, feed, at, lease, renewed: Instant::now() })
     }

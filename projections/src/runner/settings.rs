@@ -22,9 +22,6 @@ impl Default for TraceHooks {
 pub struct Settings {
     /// Events read at a time.
     pub page: usize,
-    /// The shortest time from one read at the end of the log to the next: what comes in a rush is read and committed
-    /// together. The first event after a rest is read at once.
-    pub pulse: Duration,
     /// At most so many pages go into one transaction, when that many are waiting.
     pub pages_per_commit: usize,
     /// How long a lease lasts unless renewed; renewed at a third of it.
@@ -45,7 +42,6 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             page: 2_000,
-            pulse: Duration::from_millis(5),
             pages_per_commit: 5,
             lease_ttl: Duration::from_secs(5),
             lease_retry: Duration::from_secs(1),

@@ -15,9 +15,9 @@ use super::super::judge::{Place, Standing};
 use super::lock::WriteLock;
 use super::{OpenError, SqliteSettings};
 
-/// Pages of 4 KiB in the WAL before a commit also moves them into the database: 32 MiB. Most were moved before, beside
-/// the writer, but only here can the WAL begin anew.
-const CHECKPOINT_PAGES: &str = "8192";
+/// Pages of 4 KiB in the WAL before a commit also moves them into the database: 16 MiB. Few, large checkpoints
+/// cost fewer flushes than many small ones, but the commit that makes one waits for it.
+const CHECKPOINT_PAGES: &str = "4096";
 /// The WAL, where a long read made it grow, is cut back to this many bytes once it is empty (64 MiB).
 const WAL_KEPT: &str = "67108864";
 /// Page cache of the writing connection, in KiB (negative by SQLite's convention).
