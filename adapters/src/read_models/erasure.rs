@@ -15,11 +15,14 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(600);
 /// How often a reader in the way of emptying the journal is waited for.
 const TRIES: u32 = 50;
 /// Tables that hold, or held, something of a person.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 13] = [
     "calls",
     "transcript_lines",
+    "conversations",
+    "messages",
     "numbers",
     "users",
+    "agents",
     "audit_log",
     "ivr_menus",
     "ivr_sessions",
