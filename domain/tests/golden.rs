@@ -220,7 +220,7 @@ fn a_field_that_is_not_known_may_be_left_out() {
             );
         }
     }
-    assert_eq!(left_out, 4 + 5 + 3 + 1 + 5 + 2);
+    assert_eq!(left_out, 4 + 5 + 3 + 1 + 5 + 2 + 2);
 }
 
 #[test]

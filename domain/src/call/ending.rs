@@ -49,6 +49,13 @@ impl Call {
         }
     }
 
+    /// Whether the call is over and nobody has told why yet: its leg was found gone, and we had not asked for that. The
+    /// carrier's word, should it still come, is better.
+    pub(super) fn end_is_a_guess(&self) -> bool {
+        let guessed = |end: &Ended| end.reason == EndReason::Unknown && end.provider_code.is_none();
+        self.ended.as_deref().is_some_and(guessed)
+    }
+
     /// The end of a call that was never placed: nobody has heard of it.
     pub(super) fn never_placed(reason: EndReason, ended_by: EndedBy, at: Time) -> Ended {
         let reason = withdrawn(reason, true);

@@ -37,6 +37,8 @@
 //!   transfer whose bridge is told after the end does not change the end's reason.
 //! - Nothing leaves a terminal status. An `answered` told after the end only shows that the call had connected,
 //!   which can turn `failed` into `ended`; a `ringing` told after the answer or the end changes no status.
+//! - A call whose leg is found gone without a word ends as `unknown`. What the carrier tells of it later takes the place
+//!   of that, once (`end_explained`), and may turn `failed` into `ended` or back.
 //! - `hangup_requested` changes no status: the call goes on until the carrier says that it is over. A queued call,
 //!   or one whose dial was put off, is over at once.
 //! - Between two `dial_started` always stands `dial_postponed`. After `dial_unknown` the carrier is asked, never

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::event::{CallEvent, Ended, HangUpPlanned};
+use super::event::{CallEvent, EndExplained, Ended, HangUpPlanned};
 use super::ivr::{GatherSpec, Ivr};
 use super::report::LegRef;
 use super::terms::{
@@ -312,7 +312,7 @@ impl Call {
             CallEvent::MetadataChanged(changed) => {
                 self.handled.insert(changed.command_id);
             }
-            CallEvent::Ended(ended) => {
+            CallEvent::Ended(ended) | CallEvent::EndExplained(EndExplained(ended)) => {
                 self.ended = Some(Box::new(ended.clone()));
                 self.pending.clear();
             }

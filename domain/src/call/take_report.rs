@@ -8,8 +8,9 @@ use serde_bytes::ByteBuf;
 use super::command::Routing;
 use super::event::{
     Answered, AnswererDetected, CallEvent, CarrierEventReceived, CostRecorded, DialAccepted, DigitsGathered,
-    Disposition, DtmfReceived, EffectRequested, LineTranscribed, Received, RecordingAvailable, RecordingLost,
-    RejectCause, RejectRequested, Ringing, SpeechEnded, SpeechRequested, TransferConnected, TransferFailed,
+    Disposition, DtmfReceived, EffectRequested, EndExplained, LineTranscribed, Received, RecordingAvailable,
+    RecordingLost, RejectCause, RejectRequested, Ringing, SpeechEnded, SpeechRequested, TransferConnected,
+    TransferFailed,
 };
 use super::report::{CarrierFact, CarrierReport, HangUpCause, LegRole, RecordingSaved};
 use super::state::{Call, DialState, Transfer};
@@ -234,6 +235,9 @@ impl Story<'_> {
             CarrierFact::Answered => self.tell_any(self.call.answered(at)),
             CarrierFact::HungUp(hang_up) if !self.call.is_over() => {
                 self.tell(self.call.ending(hang_up, at));
+            }
+            CarrierFact::HungUp(hang_up) if self.call.end_is_a_guess() => {
+                self.tell(EndExplained(self.call.ending(hang_up, at)));
             }
             CarrierFact::Bridged if self.call.transfer == Some(Transfer::Requested) => {
                 self.tell(TransferConnected { at });

@@ -193,6 +193,16 @@ pub fn call() -> Vec<CallEvent> {
             at: at(30),
         }
         .into(),
+        EndExplained(Ended {
+            reason: EndReason::Cancelled,
+            ended_by: EndedBy::Caller,
+            fault: Fault::None,
+            connected: false,
+            provider_code: Some("originator_cancel".to_owned()),
+            sip_code: Some(487),
+            at: at(30),
+        })
+        .into(),
         IvrSessionRequested { session_id: IvrSessionId(id(40)), menu_id: MenuId(id(2)), at: at(31) }.into(),
         GatherRequested {
             effect_id: id(41),
@@ -266,6 +276,9 @@ pub fn sparse_call() -> Vec<CallEvent> {
         .into(),
         CallEvent::GatherRequested(full) => GatherRequested { terminator: None, ..full }.into(),
         CallEvent::Ended(full) => Ended { provider_code: None, sip_code: None, ..full }.into(),
+        CallEvent::EndExplained(EndExplained(full)) => {
+            EndExplained(Ended { provider_code: None, sip_code: None, ..full }).into()
+        }
         other => other,
     });
     sparse.collect()

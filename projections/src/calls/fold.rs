@@ -3,7 +3,7 @@
 use domain::aggregate::Aggregate;
 use domain::call::report::LegRef;
 use domain::call::terms::{CommandKind, Direction, Fault, RecordingStatus, Status};
-use domain::call::{Call, CallEvent, CallMetadata, Ended, LegIdentified, terminal_status};
+use domain::call::{Call, CallEvent, CallMetadata, EndExplained, Ended, LegIdentified, terminal_status};
 use domain::envelope::{Position, Recorded, Time, Version};
 use domain::ids::{AgentId, CallId, ClientId};
 use domain::number::Route;
@@ -148,7 +148,8 @@ fn read_fact(event: &Recorded) -> Result<CallFact, DecodeError> {
         | "call.metadata_changed"
         | "call.ivr_session_requested"
         | "call.agent_requested"
-        | "call.ended" => CallEvent::decode(&event.event_type, event.schema, &event.payload)
+        | "call.ended"
+        | "call.end_explained" => CallEvent::decode(&event.event_type, event.schema, &event.payload)
             .map(Box::new)
             .map(CallFact::Event),
         _ => Ok(CallFact::Touched),
@@ -263,7 +264,7 @@ impl CallRow {
                 view.agent_id = Some(requested.agent_id);
                 view.conversation_id = Some(requested.conversation_id);
             }
-            CallEvent::Ended(ended) => self.end(ended),
+            CallEvent::Ended(ended) | CallEvent::EndExplained(EndExplained(ended)) => self.end(ended),
             _ => {}
         }
         self.view.status = self.status();

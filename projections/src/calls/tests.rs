@@ -3,8 +3,8 @@
 use domain::call::report::LegRef;
 use domain::call::terms::{Direction, EndReason, EndedBy, Fault, RecordingStatus, Status};
 use domain::call::{
-    Answered, CallEvent, CallMetadata, DialAccepted, DialPostponed, DialStarted, DialUnknown, Ended,
-    LegIdentified, MetadataChanged, Queued, Received, RecordingAvailable, Ringing,
+    Answered, CallEvent, CallMetadata, DialAccepted, DialPostponed, DialStarted, DialUnknown, EndExplained,
+    Ended, LegIdentified, MetadataChanged, Queued, Received, RecordingAvailable, Ringing,
 };
 use domain::envelope::{Position, Recorded, Time, Version};
 use domain::ids::{CallId, ClientId};
@@ -100,6 +100,24 @@ fn an_answer_that_comes_after_the_end_makes_a_failed_call_an_ended_one() {
         (Status::Ended, Some(at(10)), Some(20_000))
     );
     assert_eq!(after.end_reason, Some(EndReason::CallerHangup));
+}
+
+#[test]
+fn an_end_that_was_not_understood_is_explained_later() {
+    let explained = Ended {
+        reason: EndReason::Cancelled,
+        ended_by: EndedBy::Caller,
+        fault: Fault::None,
+        connected: false,
+        provider_code: Some("originator_cancel".to_owned()),
+        sip_code: Some(487),
+        at: at(12),
+    };
+    let events =
+        [received().into(), ended(EndReason::Unknown, Fault::None, false), EndExplained(explained).into()];
+    let view = view(&events);
+    assert_eq!((view.end_reason, view.ended_by), (Some(EndReason::Cancelled), Some(EndedBy::Caller)));
+    assert_eq!((view.ended_at, view.sip_code), (Some(at(12)), Some(487)));
 }
 
 #[test]

@@ -19,6 +19,7 @@ const TELL = {
   'call.answered': () => ({ kind: 'state', text: 'Answered', tone: 'good' }),
   'call.answerer_detected': (d) => ({ kind: 'state', text: `Answered by a ${words(d.answered_by)}` }),
   'call.ended': (d) => ({ kind: 'state', text: `Ended: ${words(d.reason)}`, note: `by ${words(d.ended_by)}, fault: ${words(d.fault)}`, tone: d.fault === 'none' ? 'good' : 'bad' }),
+  'call.end_explained': (d) => ({ kind: 'state', text: `The carrier says: ${words(d.reason)}`, note: `by ${words(d.ended_by)}, fault: ${words(d.fault)}` }),
   'call.hangup_planned': (d) => ({ kind: 'state', text: 'Will hang up once this is said', note: words(d.reason) }),
   'call.speech_requested': (d) => ({ kind: 'talk', text: d.text ?? '(erased)', who: 'agent' }),
   'call.gather_requested': (d) => ({ kind: 'talk', text: d.text ?? '(erased)', note: 'and takes keys', who: 'agent' }),

@@ -224,6 +224,24 @@ fn a_leg_that_vanished_ends_the_call_once() {
 }
 
 #[test]
+fn what_the_carrier_tells_late_of_a_leg_that_vanished_explains_its_end_once() {
+    let vanished = CallCommand::LegVanished { now: at(60) };
+    let line = Line::inbound(AGENT);
+    let told = |cause| hang_up_report(cause, Source::Caller, "its_word", None);
+    let then = a_call().after([line.initiated(1)]).when(vanished.clone());
+    let then = then.then_status(Status::Failed).and().when(line.says(told(Cause::Cancelled), 5));
+    let then = then.then_types(["call.carrier_event_received", "call.end_explained"]);
+    let end = then.state().ended.clone().unwrap();
+    assert_eq!((end.reason, end.ended_by, end.at), (R::Cancelled, B::Caller, at(5)));
+    // the carrier's word stands
+    let again = then.then_status(Status::Failed).and().when(line.says(told(Cause::Normal), 6));
+    again.then_types(["call.carrier_event_received"]);
+    // as does what we had asked for
+    let asked = a_call().after([line.initiated(1), hang_up(1, 2)]).when(vanished);
+    asked.and().when(line.says(told(Cause::Cancelled), 5)).then_types(["call.carrier_event_received"]);
+}
+
+#[test]
 fn a_fault_belongs_to_the_client_the_carrier_or_us() {
     for &reason in R::ALL {
         let fault = match reason {

@@ -198,7 +198,9 @@ proptest! {
             run.take(command);
             run.stands_soundly()?;
             if before.is_over() {
-                prop_assert_eq!(&run.call.ended, &before.ended, "an end was changed by {:?}", command);
+                let settled = !before.end_is_a_guess();
+                let kept = run.call.ended == before.ended;
+                prop_assert!(kept || !settled, "an end was changed by {:?}", command);
                 prop_assert!(run.call.pending.is_empty(), "work after the end for {:?}", command);
             }
             if is_idempotent(command) {
