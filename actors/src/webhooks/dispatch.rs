@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::actor::{Crew, Done, Job};
 use super::follow::{Fresh, News, Step};
-use super::lane::{Lane, Room, Verdict};
+use super::lane::{Lane, Room};
 use super::target::Target;
 use super::{WebhookBench, WebhookOptions};
 
@@ -37,6 +37,8 @@ struct Stop {
     fresh: VecDeque<Fresh>,
     /// In `fresh`, under way, or recorded and not read back yet: not to be taken from the table.
     begun: HashSet<DeliveryId>,
+    /// Of those, the ones that were due in the table when it was last looked at.
+    passed_over: HashSet<DeliveryId>,
     /// When to look into the table; nothing when nothing is due there.
     look_at: Option<Time>,
     /// Whether it is in line to be visited.
@@ -50,9 +52,25 @@ impl Stop {
         self.look_at = Some(self.look_at.map_or(at, |before| before.min(at)));
     }
 
+    /// A delivery may be taken from the table again. Whether it was due there when others were taken.
+    fn let_go(&mut self, delivery: DeliveryId) -> bool {
+        self.begun.remove(&delivery);
+        self.passed_over.remove(&delivery)
+    }
+
     fn has_work(&self, now: Time) -> bool {
         !self.fresh.is_empty() || self.look_at.is_some_and(|at| at <= now)
     }
+}
+
+/// What the table holds.
+struct Found {
+    /// What can be begun, with what is sent.
+    jobs: Vec<(DueDelivery, Bytes)>,
+    /// What is begun already.
+    passed_over: Vec<DeliveryId>,
+    /// When to look again.
+    next: Option<Time>,
 }
 
 struct Dispatcher<'b> {
@@ -217,6 +235,7 @@ impl<'b> Dispatcher<'b> {
             lane: Lane::new(self.options.per_endpoint),
             fresh: VecDeque::new(),
             begun: HashSet::new(),
+            passed_over: HashSet::new(),
             look_at: None,
             in_line: false,
             timer: None,
@@ -230,8 +249,8 @@ impl<'b> Dispatcher<'b> {
         if !stop.target.endpoint.is_open() {
             // its rows stay; what was at hand is found there again
             self.fresh -= stop.fresh.len();
-            for fresh in stop.fresh.drain(..) {
-                stop.begun.remove(&fresh.item.id);
+            for fresh in std::mem::take(&mut stop.fresh) {
+                stop.let_go(fresh.item.id);
             }
         }
         self.plan(id);
@@ -245,7 +264,8 @@ impl<'b> Dispatcher<'b> {
         {
             let (endpoint, delivery) = entry.remove();
             if let Some(stop) = self.stops.get_mut(&endpoint) {
-                stop.begun.remove(&delivery);
+                // what makes it due again is read after it
+                stop.let_go(delivery);
             }
         }
     }
@@ -266,14 +286,13 @@ impl<'b> Dispatcher<'b> {
                     self.recorded.insert(position, (done.endpoint, done.delivery));
                 }
                 Some(_) => {
-                    stop.begun.remove(&done.delivery);
-                    // what its row says was passed over if it was looked at meanwhile
-                    if done.verdict != Verdict::Good {
+                    // its row was read back before we heard: it may be due again, for whatever reason
+                    if stop.let_go(done.delivery) {
                         stop.look(now);
                     }
                 }
                 None => {
-                    stop.begun.remove(&done.delivery);
+                    stop.let_go(done.delivery);
                     stop.look(now + PAUSE_AFTER_FAULT);
                 }
             }
@@ -378,12 +397,13 @@ impl<'b> Dispatcher<'b> {
         }
         let known = stop.begun.clone();
         match self.look(id, &known, room, now).await {
-            Ok((found, next)) => {
+            Ok(Found { jobs, passed_over, next }) => {
                 if let Some(stop) = self.stops.get_mut(&id) {
                     stop.look_at = next;
-                    stop.begun.extend(found.iter().map(|(item, _)| item.id));
+                    stop.passed_over.extend(passed_over);
+                    stop.begun.extend(jobs.iter().map(|(item, _)| item.id));
                 }
-                found
+                jobs
             }
             Err(error) => {
                 tracing::warn!(%error, "due deliveries cannot be read");
@@ -395,35 +415,35 @@ impl<'b> Dispatcher<'b> {
         }
     }
 
-    /// Due deliveries that are not begun, with what is sent, and when to look again.
+    /// Looks for due deliveries that are not begun.
     async fn look(
         &self,
         id: EndpointId,
         known: &HashSet<DeliveryId>,
         room: usize,
         now: Time,
-    ) -> Result<(Vec<(DueDelivery, Bytes)>, Option<Time>), StoreUnavailable> {
+    ) -> Result<Found, StoreUnavailable> {
         let store = &self.bench.store;
         // one more than there is room for tells whether there is more
         let limit = room.min(PAGE) + known.len() + 1;
         let mut rows = store.due(id, now, limit).await?;
         let full = rows.len() == limit;
-        rows.retain(|row| !known.contains(&row.id));
+        let passed_over = rows.extract_if(.., |row| known.contains(&row.id)).map(|row| row.id).collect();
         let more = full || rows.len() > room;
         rows.truncate(room);
         let next = if more { Some(now) } else { store.next_due(id, now).await? };
         let positions: Vec<_> = rows.iter().map(|row| row.of.source).collect();
         let bodies: HashMap<_, _> = store.bodies(&positions).await?.into_iter().collect();
-        let mut found = Vec::with_capacity(rows.len());
+        let mut jobs = Vec::with_capacity(rows.len());
         for row in rows {
             match bodies.get(&row.of.source) {
-                Some(body) => found.push((row, body.clone())),
+                Some(body) => jobs.push((row, body.clone())),
                 None => {
                     tracing::error!(delivery.id = %row.id, "what is to be delivered is not kept any more")
                 }
             }
         }
-        Ok((found, next))
+        Ok(Found { jobs, passed_over, next })
     }
 
     fn begin(&mut self, id: EndpointId, item: DueDelivery, body: Bytes, now: Time) {

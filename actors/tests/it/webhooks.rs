@@ -558,6 +558,24 @@ async fn what_failed_or_was_missed_is_delivered_when_it_is_asked_for() {
 }
 
 #[actix::test]
+async fn what_is_asked_for_again_as_soon_as_it_was_delivered_is_delivered_again() {
+    let world = World::new().await;
+    let endpoint = world.endpoint("a", Ordering::Parallel).await;
+    let event = world.happens(1).await;
+    for attempts in 1..=100 {
+        until(&format!("attempt {attempts}"), async || {
+            world.attempts(endpoint, event).await.len() == attempts
+        })
+        .await;
+        // whoever made it may not have heard yet that it is recorded
+        let mut session =
+            Session::<Delivery>::new(world.runtime.clone(), DeliveryId::of(endpoint, event).stream());
+        let command = DeliveryCommand::Redeliver { origin: Origin::default(), now: world.clock.now() };
+        session.execute(&command, &world.context(), None).await.unwrap();
+    }
+}
+
+#[actix::test]
 async fn an_endpoint_that_is_deleted_is_sent_nothing_more() {
     let world = World::new().await;
     world.always("a", Does::Answer(500));
