@@ -87,7 +87,7 @@ impl Part {
             Part::Views => migrations!["sqlite/views":
                 1 "0001_views", 2 "0002_row_level_security", 3 "0003_identity", 4 "0004_audit_log",
                 5 "0005_webhooks", 6 "0006_ivr", 7 "0007_tallies", 8 "0008_blind_index", 9 "0009_conversations",
-                10 "0010_conversation_sums",
+                10 "0010_conversation_sums", 11 "0011_sketches",
             ],
             Part::Keys => migrations!["sqlite/keys":
                 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits", 4 "0004_subject_keys",
@@ -103,7 +103,7 @@ impl Part {
             Part::Views => migrations!["postgres/views":
                 1 "0001_views", 2 "0002_row_level_security", 3 "0003_identity", 4 "0004_audit_log",
                 5 "0005_webhooks", 6 "0006_ivr", 7 "0007_tallies", 8 "0008_blind_index", 9 "0009_conversations",
-                10 "0010_conversation_sums",
+                10 "0010_conversation_sums", 11 "0011_sketches",
             ],
             Part::Keys => migrations!["postgres/keys":
                 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits", 4 "0004_subject_keys",

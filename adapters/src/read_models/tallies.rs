@@ -4,14 +4,14 @@ use async_trait::async_trait;
 use domain::envelope::Position;
 use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
-use projections::analytics::{AnalyticsQueries, MOST_TALLIES, Range};
+use projections::analytics::{AnalyticsQueries, MOST_TALLIES, Range, Wanted};
 use projections::store::{Checkpoint, Comparison, Generation, Tallies, ViewRows};
-use projections::tally::{Counted, Span, Tally, TallyKey};
-use uuid::Uuid;
+use projections::tally::{Counted, Counts, Sketches, Span, Tally, TallyKey};
+use serde::ser::Error as _;
 
 use super::db::{SqlViews, Tx, args, made, unavailable};
 use super::list::Select;
-use super::sql::{Kind, SqlRow, Value, parsed};
+use super::sql::{Dialect, Kind, SqlRow, Value, parsed};
 use super::table::{Column, Table, changing, key};
 use super::tenant::Of;
 
@@ -25,12 +25,15 @@ impl Table for Tally {
         key("subject", Kind::Uuid),
         changing("position", Kind::Int),
         changing("doc", Kind::Text),
+        changing("sketches", Kind::Bytes),
     ];
 
     fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
         let mut values = Self::key_values(&self.key);
         values.push(Value::position(self.position));
-        values.push(Value::Text(serde_json::to_string(&self.counts)?.into()));
+        values.push(Value::Text(serde_json::to_string(self.counts.numbers())?.into()));
+        let sketches = rmp_serde::to_vec(self.counts.sketches()).map_err(serde_json::Error::custom)?;
+        values.push(Value::Blob(sketches));
         Ok(values)
     }
 
@@ -52,7 +55,13 @@ impl Table for Tally {
         let client = ClientId(row.uuid(1)?);
         let key = TallyKey { counted, client, span, bucket: row.time(3)?, subject: row.uuid(4)? };
         let position = Position(row.count(5)?);
-        Ok(Self { key, position, counts: parsed(serde_json::from_str(&row.text(6)?))? })
+        let numbers = parsed(serde_json::from_str(&row.text(6)?))?;
+        let sketches = match &*row.bytes(7)? {
+            // not asked for
+            [] => Sketches::new(),
+            sketches => rmp_serde::from_slice(sketches).map_err(|error| sqlx::Error::Decode(error.into()))?,
+        };
+        Ok(Self { key, position, counts: Counts::stored(numbers, sketches) })
     }
 }
 
@@ -101,7 +110,7 @@ impl Tallies for SqlViews {
         let sql = format!(
             "SELECT (SELECT count(*) FROM tallies a JOIN tallies b ON b.generation = $2 AND b.view = $4 AND {same} \
              WHERE a.generation = $1 AND a.view = $4 AND a.position <= $3 AND b.position <= $3 \
-             AND a.doc <> b.doc), {}, {}",
+             AND (a.doc <> b.doc OR a.sketches <> b.sketches)), {}, {}",
             only("$1", "$2"),
             only("$2", "$1"),
         );
@@ -131,14 +140,8 @@ impl Tallies for SqlViews {
 
 #[async_trait]
 impl AnalyticsQueries for SqlViews {
-    async fn tallies(
-        &self,
-        client: ClientId,
-        counted: Counted,
-        range: Range,
-        subject: Option<Uuid>,
-    ) -> Result<Vec<Tally>, StoreUnavailable> {
-        let Range { span, from, to } = range;
+    async fn tallies(&self, client: ClientId, wanted: Wanted) -> Result<Vec<Tally>, StoreUnavailable> {
+        let Wanted { counted, range: Range { span, from, to }, subject, sketches } = wanted;
         let mut select = Select::from("tallies", counted.as_str(), Of::Client(client))
             .and("view = ?", Value::text(counted.as_str()))
             .and("span = ?", Value::text(span.as_str()))
@@ -147,7 +150,11 @@ impl AnalyticsQueries for SqlViews {
         if let Some(subject) = subject {
             select.push("subject = ?", [Value::Uuid(subject)]);
         }
-        let columns = "view, client_id, span, bucket, subject, position, doc";
+        let columns = match (sketches, self.db.dialect()) {
+            (true, _) => "view, client_id, span, bucket, subject, position, doc, sketches",
+            (false, Dialect::Sqlite) => "view, client_id, span, bucket, subject, position, doc, x''",
+            (false, Dialect::Postgres) => "view, client_id, span, bucket, subject, position, doc, ''::bytea",
+        };
         let tail = format!(" ORDER BY bucket, subject LIMIT {}", MOST_TALLIES + 1);
         let rows = select.all(columns, &tail, self).await?;
         rows.iter().map(Tally::read).collect::<Result<_, _>>().map_err(|error| unavailable(&error))

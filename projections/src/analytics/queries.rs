@@ -68,17 +68,24 @@ impl Period {
     }
 }
 
+/// Which sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// Who counts them.
+    pub counted: Counted,
+    /// From when to when.
+    pub range: Range,
+    /// Of what alone; of everything, if `None`.
+    pub subject: Option<Uuid>,
+    /// Whether with their distributions, which are most of what there is to read.
+    pub sketches: bool,
+}
+
 /// Reads sums. The runner keeps them as fresh as the rows of the view that counts.
 #[async_trait]
 pub trait AnalyticsQueries {
     /// A client's sums, the earliest first; one more than [`MOST_TALLIES`] if there are more.
-    async fn tallies(
-        &self,
-        client: ClientId,
-        counted: Counted,
-        range: Range,
-        subject: Option<Uuid>,
-    ) -> Result<Vec<Tally>, StoreUnavailable>;
+    async fn tallies(&self, client: ClientId, wanted: Wanted) -> Result<Vec<Tally>, StoreUnavailable>;
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A figure, hour by hour or day by day.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::envelope::Time;
@@ -128,6 +129,12 @@ impl Metric {
         }
     }
 
+    /// Whether it is drawn from distributions; others are numbers.
+    #[must_use]
+    pub const fn is_of_sketches(self) -> bool {
+        matches!(self, Self::DurationAverage | Self::DurationP50 | Self::DurationP95)
+    }
+
     fn value(self, counts: &Counts) -> Option<u64> {
         match self {
             Self::Calls => Some(count(counts, "calls")),
@@ -232,13 +239,13 @@ const fn is_family(grouping: Grouping) -> bool {
 }
 
 /// What a sum gives to which group.
-fn parts(grouping: Option<Grouping>, tally: &Tally) -> Vec<(Option<String>, Counts)> {
-    let whole = |group: Option<String>| vec![(group, tally.counts.clone())];
+fn parts(grouping: Option<Grouping>, tally: &Tally) -> Vec<(Option<String>, Cow<'_, Counts>)> {
+    let whole = |group: Option<String>| vec![(group, Cow::Borrowed(&tally.counts))];
     let family = |family: &str, pick: fn(&str) -> &str| {
         let part = |(name, number): (&str, i64)| {
             let mut counts = Counts::default();
             counts.number(PART, number);
-            (Some(pick(name).to_owned()), counts)
+            (Some(pick(name).to_owned()), Cow::Owned(counts))
         };
         tally.counts.family(family).map(part).collect()
     };

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use chrono::{DurationRound as _, TimeDelta};
 use domain::envelope::{Position, Time};
 use domain::ids::ClientId;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::sketch::Sketch;
@@ -15,18 +14,38 @@ use crate::view::Row;
 /// The name of a number: `calls`, or with a value of a closed set after it, `end:caller_hangup:none`.
 type Name = Cow<'static, str>;
 
+/// Whole numbers by name.
+pub type Numbers = BTreeMap<Name, i64>;
+
+/// Distributions by name.
+pub type Sketches = BTreeMap<Name, Sketch>;
+
 /// Numbers and distributions by name. What comes to nothing is left out, so that equal sums are equal bytes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Whole numbers.
-    #[serde(rename = "n", default, skip_serializing_if = "BTreeMap::is_empty")]
-    numbers: BTreeMap<Name, i64>,
-    /// Distributions.
-    #[serde(rename = "s", default, skip_serializing_if = "BTreeMap::is_empty")]
-    sketches: BTreeMap<Name, Sketch>,
+    numbers: Numbers,
+    sketches: Sketches,
 }
 
 impl Counts {
+    /// As they were stored.
+    #[must_use]
+    pub fn stored(numbers: Numbers, sketches: Sketches) -> Self {
+        Self { numbers, sketches }
+    }
+
+    /// The numbers, to be stored.
+    #[must_use]
+    pub fn numbers(&self) -> &Numbers {
+        &self.numbers
+    }
+
+    /// The distributions, to be stored.
+    #[must_use]
+    pub fn sketches(&self) -> &Sketches {
+        &self.sketches
+    }
+
     /// Adds to a number.
     pub fn number(&mut self, name: impl Into<Name>, by: i64) {
         if by != 0 {
@@ -230,7 +249,7 @@ mod tests {
         assert_eq!((counts.get("calls"), counts.get("duration_ms")), (2, 2_468));
         counts.add(&whole, -2);
         assert!(counts.is_empty());
-        assert_eq!(serde_json::to_string(&counts).unwrap(), "{}");
+        assert_eq!(counts, Counts::default());
     }
 
     #[test]

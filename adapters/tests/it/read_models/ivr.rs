@@ -15,7 +15,7 @@ use domain::privacy::policy::{PolicyEvent, RetentionKind, RetentionRan};
 use domain::testing::ids::sequential;
 use domain::testing::ivr::{item, menu};
 use domain::wire::DomainEvent;
-use projections::analytics::{AnalyticsQueries, Range};
+use projections::analytics::{AnalyticsQueries, Range, Wanted};
 use projections::ivr_menus::{IvrMenus, MenuQueries, MenuRow};
 use projections::ivr_sessions::{IvrSessions, SessionFilter, SessionQueries, SessionRow, SessionView};
 use projections::page::{Order, PageRequest};
@@ -141,7 +141,8 @@ async fn a_run_of_retention_takes_old_sessions_away_and_their_counts_stay(world:
     history(&world).await;
     let all = SessionFilter::default();
     let range = Range { span: Span::Day, from: at(0) - Duration::from_secs(86_400 * 2), to: at(99) };
-    let counts = async || world.views.tallies(client(1), Counted::Ivr, range, None).await.unwrap();
+    let wanted = Wanted { counted: Counted::Ivr, range, subject: None, sketches: true };
+    let counts = async || world.views.tallies(client(1), wanted).await.unwrap();
     let counted = counts().await;
     assert!(!counted.is_empty());
     let kind = RetentionKind::IvrSessions;

@@ -2,7 +2,7 @@
 
 use domain::envelope::Time;
 use domain::ids::ClientId;
-use projections::analytics::{MOST_TALLIES, Range};
+use projections::analytics::{MOST_TALLIES, Range, Wanted};
 use projections::tally::{Counted, Tally};
 use uuid::Uuid;
 
@@ -25,20 +25,21 @@ pub(super) fn period(query: &mut Query, now: Time, length: chrono::TimeDelta) ->
     (from, to)
 }
 
-/// The sums of some ranges together.
+/// The sums of some ranges together: who counts them, and of what alone; with their distributions, or without.
 ///
 /// # Errors
 /// 422 when they are too many, 503 when the views do not answer.
 pub(super) async fn tallies(
     backend: &Backend,
     client: ClientId,
-    counted: Counted,
+    (counted, subject): (Counted, Option<Uuid>),
+    sketches: bool,
     ranges: &[Range],
-    subject: Option<Uuid>,
 ) -> Result<Vec<Tally>, ApiError> {
     let mut all = Vec::new();
     for range in ranges {
-        let found = backend.views.tallies(client, counted, *range, subject).await;
+        let wanted = Wanted { counted, range: *range, subject, sketches };
+        let found = backend.views.tallies(client, wanted).await;
         all.extend(found.map_err(ApiError::unavailable)?);
         if all.len() > MOST_TALLIES {
             let detail = "there is too much to add up; ask for a shorter time, or by day";

@@ -37,6 +37,7 @@ pub(crate) async fn get_menu_analytics(
     let stored = stored.ok_or_else(|| ApiError::not_found("menu"))?;
     let menu: MenuView = serde_json::from_str(&stored.json).map_err(ApiError::internal)?;
     let period = Period::between(from, to).ok_or_else(|| ApiError::internal("a time without length"))?;
-    let tallies = tallies(&backend, caller.client, Counted::Ivr, &period.ranges(), Some(id.0)).await?;
+    let tallies =
+        tallies(&backend, caller.client, (Counted::Ivr, Some(id.0)), false, &period.ranges()).await?;
     accepts.figures(&MenuFigures::of(period, &menu, &tallies))
 }

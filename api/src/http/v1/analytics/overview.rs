@@ -36,12 +36,12 @@ pub(crate) async fn get_analytics_overview(
     let period = Period::between(from, to).ok_or_else(|| ApiError::internal("a time without length"))?;
     let (client, ranges) = (caller.client, period.ranges());
     let agent = agent.map(|agent| agent.0.0);
-    let of = |counted, subject| tallies(&backend, client, counted, &ranges, subject);
+    let of = |counted, subject, sketches| tallies(&backend, client, (counted, subject), sketches, &ranges);
     let tallies = OverviewTallies {
-        calls: of(Counted::Calls, agent).await?,
-        ivr: of(Counted::Ivr, None).await?,
-        conversations: of(Counted::Conversations, agent).await?,
-        webhooks: of(Counted::Webhooks, None).await?,
+        calls: of(Counted::Calls, agent, true).await?,
+        ivr: of(Counted::Ivr, None, false).await?,
+        conversations: of(Counted::Conversations, agent, false).await?,
+        webhooks: of(Counted::Webhooks, None, true).await?,
     };
     accepts.figures(&Overview::of(period, &tallies))
 }

@@ -36,8 +36,8 @@ pub(crate) async fn get_analytics_timeseries(
     backend: web::Data<Backend>,
 ) -> Result<HttpResponse, ApiError> {
     let series = series(query, &backend)?;
-    let ranges = [series.range];
-    let tallies = tallies(&backend, caller.client, series.metric.counted(), &ranges, None).await?;
+    let (of, sketches) = ((series.metric.counted(), None), series.metric.is_of_sketches());
+    let tallies = tallies(&backend, caller.client, of, sketches, &[series.range]).await?;
     let points = series.points(&tallies);
     let row = |point: &Point| {
         let value = point.value.map(|value| value.to_string()).unwrap_or_default();
