@@ -26,15 +26,15 @@ const CHANGES: usize = 16;
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 impl PrivateLog {
-    /// How much of a call is kept, of the event at `at` of those about to be appended: as the agent that leads it says,
-    /// else as the client says, else as the node says.
+    /// How much of a call is kept, of the event at `at` of those about to be appended, by what these say of who leads:
+    /// as the agent that leads it says, else as the client says, else as the node says.
     pub(super) async fn level_of(
         &self,
         client: ClientId,
         stream: &StreamId,
-        (events, at): (&[NewEvent], usize),
+        (said, at): (&[Leads], usize),
     ) -> Result<ContentLevel, ReadError> {
-        if let Some(agent) = self.leader(stream, events, at).await?
+        if let Some(agent) = self.leader(stream, said, at).await?
             && let Some(level) = self.level_of_agent(client, agent).await?
         {
             return Ok(level);
@@ -46,22 +46,21 @@ impl PrivateLog {
     async fn leader(
         &self,
         stream: &StreamId,
-        events: &[NewEvent],
+        said: &[Leads],
         at: usize,
     ) -> Result<Option<AgentId>, ReadError> {
-        let said = |event: &NewEvent| leads(&event.event_type, event.schema, &event.payload);
-        let until_now = |event: &NewEvent| match said(event) {
+        let until_now = |said: &Leads| match *said {
             Leads::FromTheStart(agent) => Some(agent),
             Leads::FromNow(agent) => Some(Some(agent)),
             Leads::Unsaid => None,
         };
         // the receipt of a call's first webhook stands before the event that it led to
-        let from_the_start = |event: &NewEvent| match said(event) {
+        let from_the_start = |said: &Leads| match *said {
             Leads::FromTheStart(agent) => Some(agent),
             Leads::FromNow(_) | Leads::Unsaid => None,
         };
-        let led = events[..=at].iter().rev().find_map(until_now);
-        if let Some(agent) = led.or_else(|| events[at + 1..].iter().find_map(from_the_start)) {
+        let led = said[..=at].iter().rev().find_map(until_now);
+        if let Some(agent) = led.or_else(|| said[at + 1..].iter().find_map(from_the_start)) {
             self.levels.lead(stream, agent);
             return Ok(agent);
         }
@@ -200,6 +199,11 @@ impl PrivateLog {
             }
         }
     }
+}
+
+/// What an event about to be appended says of who leads.
+pub(super) fn leads_of(event: &NewEvent) -> Leads {
+    leads(&event.event_type, event.schema, &event.payload)
 }
 
 /// Whether the category is one whose content may not be kept; a conversation's is if it takes place on a call.

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::form::{MOST_KEYS, Place, Sealed, seal, sealed_len};
 use super::levels::Levels;
 use super::persons::{Persons, Remembered};
-use super::retention::has_content;
+use super::retention::{has_content, leads_of};
 use super::walk::{Form, Found, bytes_of, find, write_bytes};
 use crate::keys::{SubjectKey, SubjectKeyState, SubjectKeys};
 
@@ -133,62 +133,40 @@ impl PrivateLog {
             return Ok(events);
         }
         let plans = self.plan(stream, &events).await?;
-        let mut wanted: HashMap<ClientId, Vec<SubjectId>> = HashMap::new();
+        // few: a list is quicker than a map
+        let mut wanted: Vec<(ClientId, Vec<SubjectId>)> = Vec::with_capacity(1);
         for plan in &plans {
-            let of_client = wanted.entry(events[plan.event].client_id).or_default();
-            of_client.extend(plan.fields.iter().flat_map(|field| &field.subjects));
-        }
-        let mut keys: HashMap<(ClientId, SubjectId), Arc<SubjectKey>> = HashMap::new();
-        for (client, mut subjects) in wanted {
-            subjects.sort_unstable();
-            subjects.dedup();
-            for key in self.keys.sealing(client, &subjects).await? {
-                keys.insert((client, key.subject), key);
+            let client = events[plan.event].client_id;
+            let at = wanted.iter().position(|(of, _)| *of == client).unwrap_or_else(|| {
+                wanted.push((client, Vec::with_capacity(4)));
+                wanted.len() - 1
+            });
+            for subject in plan.fields.iter().flat_map(|field| &field.subjects) {
+                if !wanted[at].1.contains(subject) {
+                    wanted[at].1.push(*subject);
+                }
             }
         }
+        let mut keys: Vec<(ClientId, Arc<SubjectKey>)> = Vec::with_capacity(4);
+        for (client, subjects) in &wanted {
+            keys.extend(self.keys.sealing(*client, subjects).await?.into_iter().map(|key| (*client, key)));
+        }
+        // values sealed together count up from one random nonce: as unlikely to meet another as if each were random
+        let mut nonce = u128::from_be_bytes(self.keys.random());
         for plan in plans {
             let event = &mut events[plan.event];
             let key = |subject: &SubjectId| {
-                keys.get(&(event.client_id, *subject)).cloned().ok_or(SealError::Keys(VaultError::Destroyed))
+                let found = keys.iter().find(|(of, key)| *of == event.client_id && key.subject == *subject);
+                found.map(|(_, key)| key.clone()).ok_or(SealError::Keys(VaultError::Destroyed))
             };
             let fields = plan.fields.into_iter().map(|field| {
                 let subjects = field.subjects.iter().map(key).collect::<Result<_, _>>()?;
                 Ok(Planned { found: field.found, subjects, passing: field.passing })
             });
             let fields: Vec<Planned<Arc<SubjectKey>>> = fields.collect::<Result<_, SealError>>()?;
-            event.payload = self.rewrite(stream, event, &fields)?;
+            event.payload = rewrite(stream, event, &fields, &mut nonce)?;
         }
         Ok(events)
-    }
-
-    fn rewrite(
-        &self,
-        stream: &StreamId,
-        event: &NewEvent,
-        fields: &[Planned<Arc<SubjectKey>>],
-    ) -> Result<Vec<u8>, SealError> {
-        let place = Place {
-            client: event.client_id,
-            stream,
-            event: event.id,
-            event_type: &event.event_type,
-            schema: event.schema,
-        };
-        let plain = &event.payload;
-        let mut payload = Vec::with_capacity(plain.len() + 160 * fields.len());
-        let mut at = 0;
-        for Planned { found, subjects: keys, passing } in fields {
-            payload.extend(&plain[at..found.whole.start]);
-            payload.extend(Form::Sealed.head());
-            write_bytes(&mut payload, sealed_len(keys.len(), found.value.len()));
-            let value = &plain[found.value.clone()];
-            if !seal(&mut payload, keys, self.keys.random(), &place, (&found.path, *passing), value) {
-                return Err(SealError::Refused("a personal value is too large to be sealed"));
-            }
-            at = found.whole.end;
-        }
-        payload.extend(&plain[at..]);
-        Ok(payload)
     }
 
     /// Finds the personal fields, and whose each is.
@@ -203,7 +181,7 @@ impl PrivateLog {
                 }
             }
         }
-        let mut shared = None;
+        let (mut shared, mut said) = (None, None);
         let mut plans = Vec::with_capacity(found.len());
         for (at, fields) in &found {
             let event = &events[*at];
@@ -213,7 +191,10 @@ impl PrivateLog {
             }
             let on_call = shared.is_some_and(|persons: Persons| persons.on_call);
             let level = match has_content(stream.category()) || on_call {
-                true => self.level_of(event.client_id, stream, (events, *at)).await?,
+                true => {
+                    let said = said.get_or_insert_with(|| events.iter().map(leads_of).collect::<Vec<_>>());
+                    self.level_of(event.client_id, stream, (said, *at)).await?
+                }
                 false => ContentLevel::Everything,
             };
             let keyed = level != ContentLevel::Everything
@@ -463,6 +444,38 @@ impl PrivateLog {
         }
         Ok(events)
     }
+}
+
+/// The payload with these fields sealed.
+fn rewrite(
+    stream: &StreamId,
+    event: &NewEvent,
+    fields: &[Planned<Arc<SubjectKey>>],
+    nonce: &mut u128,
+) -> Result<Vec<u8>, SealError> {
+    let place = Place {
+        client: event.client_id,
+        stream,
+        event: event.id,
+        event_type: &event.event_type,
+        schema: event.schema,
+    };
+    let plain = &event.payload;
+    let mut payload = Vec::with_capacity(plain.len() + 160 * fields.len());
+    let mut at = 0;
+    for Planned { found, subjects: keys, passing } in fields {
+        payload.extend(&plain[at..found.whole.start]);
+        payload.extend(Form::Sealed.head());
+        write_bytes(&mut payload, sealed_len(keys.len(), found.value.len()));
+        let value = &plain[found.value.clone()];
+        *nonce = nonce.wrapping_add(1);
+        if !seal(&mut payload, keys, nonce.to_be_bytes(), &place, (&found.path, *passing), value) {
+            return Err(SealError::Refused("a personal value is too large to be sealed"));
+        }
+        at = found.whole.end;
+    }
+    payload.extend(&plain[at..]);
+    Ok(payload)
 }
 
 fn actor(event: &NewEvent, stream: &StreamId) -> Subject {

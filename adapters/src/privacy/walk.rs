@@ -1,8 +1,9 @@
 //! Finds personal values in MessagePack without building anything of the rest.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 /// How deep values may be nested.
 const DEPTH: u32 = 96;
@@ -27,7 +28,13 @@ impl Form {
 
     /// Whether the payload may hold such a value: a quick look.
     pub(super) fn may_be_in(self, payload: &[u8]) -> bool {
-        memmem::find(payload, self.head()).is_some()
+        static PLAIN: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(Form::Plain.head()));
+        static SEALED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(Form::Sealed.head()));
+        let finder = match self {
+            Self::Plain => &PLAIN,
+            Self::Sealed => &SEALED,
+        };
+        finder.find(payload).is_some()
     }
 }
 

@@ -54,15 +54,20 @@ impl Table for Tally {
         let span = Span::ALL.into_iter().find(|one| one.as_str() == span).ok_or_else(|| unknown(&span))?;
         let client = ClientId(row.uuid(1)?);
         let key = TallyKey { counted, client, span, bucket: row.time(3)?, subject: row.uuid(4)? };
-        let position = Position(row.count(5)?);
-        let numbers = parsed(serde_json::from_str(&row.text(6)?))?;
-        let sketches = match &*row.bytes(7)? {
-            // not asked for
-            [] => Sketches::new(),
-            sketches => rmp_serde::from_slice(sketches).map_err(|error| sqlx::Error::Decode(error.into()))?,
-        };
-        Ok(Self { key, position, counts: Counts::stored(numbers, sketches) })
+        sum(key, row, 5)
     }
+}
+
+/// The sum of a key, from its position, numbers and distributions in the columns from `at` on.
+fn sum(key: TallyKey, row: &SqlRow, at: usize) -> Result<Tally, sqlx::Error> {
+    let position = Position(row.count(at)?);
+    let numbers = parsed(serde_json::from_str(&row.text(at + 1)?))?;
+    let sketches = match &*row.bytes(at + 2)? {
+        // not asked for
+        [] => Sketches::new(),
+        sketches => rmp_serde::from_slice(sketches).map_err(|error| sqlx::Error::Decode(error.into()))?,
+    };
+    Ok(Tally { key, position, counts: Counts::stored(numbers, sketches) })
 }
 
 impl SqlViews {
@@ -151,12 +156,15 @@ impl AnalyticsQueries for SqlViews {
             select.push("subject = ?", [Value::Uuid(subject)]);
         }
         let columns = match (sketches, self.db.dialect()) {
-            (true, _) => "view, client_id, span, bucket, subject, position, doc, sketches",
-            (false, Dialect::Sqlite) => "view, client_id, span, bucket, subject, position, doc, x''",
-            (false, Dialect::Postgres) => "view, client_id, span, bucket, subject, position, doc, ''::bytea",
+            (true, _) => "bucket, subject, position, doc, sketches",
+            (false, Dialect::Sqlite) => "bucket, subject, position, doc, x''",
+            (false, Dialect::Postgres) => "bucket, subject, position, doc, ''::bytea",
         };
         let tail = format!(" ORDER BY bucket, subject LIMIT {}", MOST_TALLIES + 1);
         let rows = select.all(columns, &tail, self).await?;
-        rows.iter().map(Tally::read).collect::<Result<_, _>>().map_err(|error| unavailable(&error))
+        let read = |row: &SqlRow| {
+            sum(TallyKey { counted, client, span, bucket: row.time(0)?, subject: row.uuid(1)? }, row, 2)
+        };
+        rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| unavailable(&error))
     }
 }

@@ -67,13 +67,25 @@ impl Counts {
     /// Adds others, `times` over; takes them back with -1.
     pub fn add(&mut self, other: &Self, times: i64) {
         for (name, by) in &other.numbers {
-            *self.numbers.entry(name.clone()).or_default() += by * times;
+            let by = by * times;
+            match self.numbers.get_mut(name) {
+                Some(number) => {
+                    *number += by;
+                    if *number == 0 {
+                        self.numbers.remove(name);
+                    }
+                }
+                None if by != 0 => drop(self.numbers.insert(name.clone(), by)),
+                None => {}
+            }
         }
-        self.numbers.retain(|_, number| *number != 0);
         for (name, sketch) in &other.sketches {
-            self.sketches.entry(name.clone()).or_default().add(sketch, times);
+            let mine = self.sketches.entry(name.clone()).or_default();
+            mine.add(sketch, times);
+            if mine.is_empty() {
+                self.sketches.remove(name);
+            }
         }
-        self.sketches.retain(|_, sketch| !sketch.is_empty());
     }
 
     /// Whether all of it comes to nothing.
