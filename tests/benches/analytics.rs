@@ -1,7 +1,8 @@
 //! The console's overview over a long log: how long each of its charts takes to be asked for.
 //!
-//! `cargo bench -p tests --bench analytics [-- calls=1000000] [requests=1000] [paint]`, after `cargo build --release -p api`;
-//! `paint` also loads the page in Chromium.
+//! `cargo bench -p tests --bench analytics [-- calls=1000000] [requests=1000] [paint] [data=FOLDER]`, after
+//! `cargo build --release -p api`; `paint` also loads the page in Chromium. What was made in `FOLDER` is kept there and
+//! measured again the next time, as it is: making a million calls takes a quarter of an hour.
 //! Calls of thirty days, a webhook attempt for each, a session in a menu for every fifth and a conversation for every
 //! tenth are appended to a SQLite log; the node builds its views from it as it always does, and is asked over HTTP what
 //! the console asks. Beside each chart stands the limit measured in the same run: an empty actix handler under the same
@@ -10,6 +11,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that fails panics")]
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,6 +46,7 @@ use domain::webhook::delivery::{
     Attempt, Cause, DeliveryAttempted, DeliveryEvent, DeliveryOf, ErrorClass, Then,
 };
 use domain::wire::DomainEvent;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tests::client::{Api, TEST_KEY};
 use tests::load::{Load, Report, get};
@@ -71,41 +74,41 @@ fn main() {
     let (calls, requests) = (number("calls", 1_000_000), number("requests", 1_000) as usize);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let paint = wanted.iter().any(|arg| arg == "paint");
-    runtime.block_on(run(calls, requests, paint));
+    let kept = wanted.iter().find_map(|arg| arg.strip_prefix("data=")).map(PathBuf::from);
+    let passing = tempfile::tempdir().unwrap();
+    let folder = kept.unwrap_or_else(|| passing.path().to_owned());
+    runtime.block_on(run(&folder, calls, requests, paint));
 }
 
-async fn run(calls: u64, requests: usize, paint: bool) {
-    let folder = tempfile::tempdir().unwrap();
-    let options = ServerOptions::embedded(folder.path())
+async fn run(folder: &Path, calls: u64, requests: usize, paint: bool) {
+    std::fs::create_dir_all(folder).unwrap();
+    let options = ServerOptions::embedded(folder)
         // it has no views yet, and must know every key before it listens
         .patient(PATIENCE)
         // one key asks for as much as the node gives
         .set("LIMITS_KEY_REQUESTS_PER_HOUR", "4294967295")
         .set("LIMITS_CLIENT_REQUESTS_PER_MINUTE", "4294967295");
-    // the node makes its client, and the menu that callers walk
-    let first = Server::start(&options).unwrap();
-    let api = Api::new(&first.base).unwrap();
-    let client = api.get("/api/v1/auth/me").await.unwrap().data().unwrap()["client"].clone();
-    let client = client["id"].as_str().or(client.as_str()).unwrap().parse::<ClientId>().unwrap();
-    let item = json!({"digit": "1", "label": "Hours", "action": "hangup"});
-    let menu = json!({"name": "Main", "prompt": "For our hours, press 1.", "items": [item]});
-    let menu = api.post("/api/v1/ivr/menus", menu).await.unwrap().data().unwrap();
-    let menu = menu["id"].as_str().unwrap().to_owned();
-    first.terminate().unwrap();
-
-    let past = Past { client, menu: menu.parse().unwrap(), until: SystemClock.now(), calls };
-    let begun = Instant::now();
-    let events = fill(folder.path(), past).await;
-    println!("{events} events of {calls} calls over {DAYS} days appended in {:.1?}", begun.elapsed());
+    let note = folder.join("past.json");
+    let past = match std::fs::read(&note) {
+        Ok(bytes) => serde_json::from_slice(&bytes).unwrap(),
+        Err(_) => {
+            let past = begin(&options, calls).await;
+            let begun = Instant::now();
+            let events = fill(folder, past).await;
+            println!("{events} events of {calls} calls over {DAYS} days appended in {:.1?}", begun.elapsed());
+            std::fs::write(&note, serde_json::to_vec(&past).unwrap()).unwrap();
+            past
+        }
+    };
 
     let server = Server::start(&options).unwrap();
     let begun = Instant::now();
     settled(&server, past).await;
-    println!("all views of the node are built in {:.1?}", begun.elapsed());
+    println!("all views of the node show {} calls after {:.1?}", past.calls, begun.elapsed());
 
     println!("{requests} requests each, {CONNECTIONS} at a time");
     let limit = show("limit: empty actix handler", &empty_handler(), "/", requests, None).await;
-    for (name, path) in asked(&menu, past.until) {
+    for (name, path) in asked(past) {
         show(&name, server.address(), &path, requests, Some(limit)).await;
     }
     if paint {
@@ -116,8 +119,22 @@ async fn run(calls: u64, requests: usize, paint: bool) {
     }
 }
 
+/// The node makes its client, and the menu that callers walk.
+async fn begin(options: &ServerOptions, calls: u64) -> Past {
+    let first = Server::start(options).unwrap();
+    let api = Api::new(&first.base).unwrap();
+    let client = api.get("/api/v1/auth/me").await.unwrap().data().unwrap()["client"].clone();
+    let client = client["id"].as_str().or(client.as_str()).unwrap().parse::<ClientId>().unwrap();
+    let item = json!({"digit": "1", "label": "Hours", "action": "hangup"});
+    let menu = json!({"name": "Main", "prompt": "For our hours, press 1.", "items": [item]});
+    let menu = api.post("/api/v1/ivr/menus", menu).await.unwrap().data().unwrap();
+    let menu = menu["id"].as_str().unwrap().parse().unwrap();
+    first.terminate().unwrap();
+    Past { client, menu, until: SystemClock.now(), calls }
+}
+
 /// What the console asks for: the overview's figures and charts by its windows, the last calls, a menu's drop-off.
-fn asked(menu: &str, now: Time) -> Vec<(String, String)> {
+fn asked(Past { menu, until: now, .. }: Past) -> Vec<(String, String)> {
     let windows = [("24 hours", 1, "hour"), ("7 days", 7, "day"), ("30 days", DAYS, "day")];
     let metrics = [
         "calls",
@@ -199,7 +216,7 @@ async fn settled(server: &Server, past: Past) {
 }
 
 /// What happened.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Past {
     client: ClientId,
     menu: MenuId,

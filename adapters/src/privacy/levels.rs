@@ -1,6 +1,7 @@
 //! How much of calls each client and agent wants to be kept, and which agent leads: what the log says, remembered.
 
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::envelope::{StreamId, Time};
@@ -18,6 +19,8 @@ pub(super) struct Levels {
     noted: Mutex<LruCache<StreamId, Time>>,
     agents: Mutex<LruCache<AgentId, (Option<ContentLevel>, Time)>>,
     leaders: Mutex<LruCache<StreamId, Option<AgentId>>>,
+    /// How often something was forgotten: what was read before that is not remembered.
+    forgotten: AtomicU64,
 }
 
 impl Default for Levels {
@@ -27,6 +30,7 @@ impl Default for Levels {
             noted: Mutex::new(LruCache::new(REMEMBERED)),
             agents: Mutex::new(LruCache::new(REMEMBERED)),
             leaders: Mutex::new(LruCache::new(REMEMBERED)),
+            forgotten: AtomicU64::new(0),
         }
     }
 }
@@ -53,12 +57,22 @@ impl Levels {
         self.agents().get(&agent).filter(|(_, until)| now < *until).map(|(level, _)| *level)
     }
 
-    pub(super) fn put_agent(&self, agent: AgentId, level: Option<ContentLevel>, until: Time) {
-        self.agents().put(agent, (level, until));
+    /// To be asked before the log is read for [`Self::put`] and [`Self::put_agent`].
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn put_agent(&self, agent: AgentId, level: Option<ContentLevel>, until: Time, before: u64) {
+        let mut agents = self.agents();
+        if self.forgotten() == before {
+            agents.put(agent, (level, until));
+        }
     }
 
     pub(super) fn forget_agent(&self, agent: AgentId) {
-        self.agents().pop(&agent);
+        let mut agents = self.agents();
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        agents.pop(&agent);
     }
 
     /// The agent that leads, if it is known whether one does.
@@ -74,12 +88,17 @@ impl Levels {
         self.known().get(&client).filter(|(_, until)| now < *until).map(|(level, _)| *level)
     }
 
-    pub(super) fn put(&self, client: ClientId, level: ContentLevel, until: Time) {
-        self.known().put(client, (level, until));
+    pub(super) fn put(&self, client: ClientId, level: ContentLevel, until: Time, before: u64) {
+        let mut known = self.known();
+        if self.forgotten() == before {
+            known.put(client, (level, until));
+        }
     }
 
     pub(super) fn forget(&self, client: ClientId) {
-        self.known().pop(&client);
+        let mut known = self.known();
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        known.pop(&client);
     }
 
     /// Whether it was noted a short while ago that the stream's key ends with it.
@@ -93,5 +112,26 @@ impl Levels {
 
     pub(super) fn unnote(&self, stream: &StreamId) {
         self.noted().pop(stream);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::testing::ids::sequential;
+
+    use super::*;
+
+    #[test]
+    fn what_was_read_before_a_change_is_not_remembered_after_it() {
+        let levels = Levels::default();
+        let (client, agent) = (ClientId(sequential(1)), AgentId(sequential(2)));
+        let at = |seconds: i64| Time::from_timestamp_micros(seconds * 1_000_000).unwrap_or_default();
+        let before = levels.forgotten();
+        levels.forget(client);
+        levels.put(client, ContentLevel::Everything, at(10), before);
+        levels.put_agent(agent, Some(ContentLevel::Everything), at(10), before);
+        assert_eq!((levels.get(client, at(1)), levels.of_agent(agent, at(1))), (None, None));
+        levels.put(client, ContentLevel::Everything, at(10), levels.forgotten());
+        assert_eq!(levels.get(client, at(1)), Some(ContentLevel::Everything));
     }
 }

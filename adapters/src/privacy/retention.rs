@@ -95,6 +95,7 @@ impl PrivateLog {
         if let Some(level) = self.levels.of_agent(agent, now) {
             return Ok(level);
         }
+        let forgotten = self.levels.forgotten();
         let (mut before, mut newest, mut deployed) = (Version::NONE, None, None);
         while deployed.is_none() {
             let page =
@@ -115,7 +116,7 @@ impl PrivateLog {
             }
         }
         let level = deployed.or(newest).flatten();
-        self.levels.put_agent(agent, level, now + self.keys().life());
+        self.levels.put_agent(agent, level, now + self.keys().life(), forgotten);
         Ok(level)
     }
 
@@ -124,6 +125,7 @@ impl PrivateLog {
         if let Some(level) = self.levels.get(client, now) {
             return Ok(level);
         }
+        let forgotten = self.levels.forgotten();
         let policy = PrivacyPolicy::stream(client);
         let newest = self.stored().read_stream(&policy, Version::NONE, Direction::Backwards, CHANGES).await?;
         let said = newest.iter().find_map(|event| {
@@ -133,7 +135,7 @@ impl PrivateLog {
             }
         });
         let level = said.flatten().unwrap_or(self.default_level);
-        self.levels.put(client, level, now + self.keys().life());
+        self.levels.put(client, level, now + self.keys().life(), forgotten);
         Ok(level)
     }
 
