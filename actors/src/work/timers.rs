@@ -29,6 +29,10 @@ pub(super) async fn fire(bench: &Workbench, news: &Notify, mine: &CancellationTo
         });
         let mut fired_all = due.len() == BATCH;
         for timer in &due {
+            if mine.is_cancelled() {
+                // the next owner fires the rest
+                return;
+            }
             fired_all &= fire_one(bench, timer).await;
         }
         if fired_all {
