@@ -5,7 +5,7 @@
 //! 1 byte    n, how many keys (1 to 8)
 //! n × 16    ids of the keys
 //! 16        print of the key: a hash that no second key has (XChaCha20-Poly1305 alone does not commit to its key)
-//! 16        nonce, random; zeros make up the other 8 bytes of it
+//! 16        nonce, random, or counted up from a random one within an append; zeros make up the other 8 bytes of it
 //! rest      ciphertext and tag
 //! ```
 //!
