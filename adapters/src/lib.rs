@@ -11,9 +11,11 @@ pub mod llm;
 pub mod privacy;
 pub mod read_models;
 pub mod seals;
+pub mod sql;
 pub mod telephony;
 pub mod tools;
 pub mod webhooks;
+pub mod work;
 
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -40,6 +40,33 @@ impl fmt::Display for Position {
     }
 }
 
+/// How far a store that follows the log has come: a position, and the event that stands there. The same position of
+/// another history holds another event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EventRef {
+    /// The last event that was taken in.
+    pub position: Position,
+    /// Its id; `None` before the first event, and where it was not kept.
+    pub id: Option<Uuid>,
+}
+
+impl EventRef {
+    /// Before the first event.
+    pub const START: EventRef = EventRef { position: Position::START, id: None };
+}
+
+impl From<Position> for EventRef {
+    fn from(position: Position) -> Self {
+        Self { position, id: None }
+    }
+}
+
+impl From<&Recorded> for EventRef {
+    fn from(event: &Recorded) -> Self {
+        Self { position: event.position, id: Some(event.id) }
+    }
+}
+
 /// Number of an event in its stream: 1, 2, 3 … ; 0 is the version of a stream that does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]

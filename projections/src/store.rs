@@ -3,9 +3,10 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use domain::envelope::{Position, Time};
+use domain::envelope::{EventRef, Position, Time};
 use domain::ports::StoreUnavailable;
 use domain::ports::lease::{Lease, Leases};
+use uuid::Uuid;
 
 use crate::agents::AgentRow;
 use crate::api_keys::ApiKeyRow;
@@ -34,6 +35,16 @@ pub struct Checkpoint {
     pub generation: Generation,
     /// The last event it holds.
     pub position: Position,
+    /// The id of that event; `None` before the first one, and where it was not kept.
+    pub event: Option<Uuid>,
+}
+
+impl Checkpoint {
+    /// The last event the set holds.
+    #[must_use]
+    pub fn reached(&self) -> EventRef {
+        EventRef { position: self.position, id: self.event }
+    }
 }
 
 /// What a commit does besides writing rows.
@@ -58,7 +69,7 @@ pub struct Step {
     /// Where the checkpoint must stand.
     pub expected: Position,
     /// Where it goes.
-    pub to: Position,
+    pub to: EventRef,
     /// Must still be the newest of its job.
     pub lease: Lease,
     /// See [`Mode`].
@@ -98,6 +109,8 @@ pub struct ProjectionStatus {
     pub generation: Generation,
     /// The last event they hold. May trail by a moment what the owner knows, while nothing concerns the view.
     pub position: Position,
+    /// The id of that event; `None` before the first one, and where it was not kept.
+    pub event: Option<Uuid>,
     /// Why it stands still.
     pub stall: Option<Stall>,
     /// The node that does the work, if one does.
@@ -229,6 +242,10 @@ pub trait ViewStore:
         projection: &str,
         generation: Generation,
     ) -> Result<(), StoreUnavailable>;
+
+    /// Makes an empty generation the active one: the rows there are, are of another history. They are discarded like those
+    /// of any inactive generation.
+    async fn start_anew(&self, projection: &str) -> Result<(), StoreUnavailable>;
 
     /// How all projections are doing, by name.
     async fn statuses(&self) -> Result<Vec<ProjectionStatus>, StoreUnavailable>;

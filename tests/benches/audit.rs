@@ -17,9 +17,9 @@ use adapters::clock::SystemClock;
 use adapters::database::Database;
 use adapters::event_store::{RecentEvents, SqliteEventStore, SqliteSettings};
 use adapters::ids::RandomIds;
-use adapters::read_models::SqlViews;
 use adapters::seals::SealsDb;
 use adapters::testing::call_lives::append_lives;
+use adapters::work::SqlWork;
 use domain::envelope::{Metadata, NewEvent, Position, StreamId, Time, Version};
 use domain::ids::ClientId;
 use domain::merkle::{Entry, NoteSigner, TileEdge, log_id, origin, verify_inclusion};
@@ -180,7 +180,7 @@ async fn appends(sealed: bool) -> f64 {
                 trace: TraceHooks::default(),
             },
             store: Arc::new(seals.clone()),
-            leases: Arc::new(SqlViews::open_sqlite(&folder.path().join("views.db")).await.unwrap()),
+            leases: Arc::new(SqlWork::open(&Database::Sqlite(folder.path().join("work.db"))).await.unwrap()),
             secret: SECRET,
             witnesses: Vec::new(),
         };

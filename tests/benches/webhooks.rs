@@ -299,21 +299,21 @@ async fn pending() {
 }
 
 async fn fill(folder: &Path, client: ClientId, endpoints: &[EndpointId]) {
-    let file = SqliteConnectOptions::new().filename(folder.join("views.db"));
-    let mut views = file.connect().await.unwrap();
+    let file = SqliteConnectOptions::new().filename(folder.join("events.work.db"));
+    let mut work = file.connect().await.unwrap();
     let (now, due) = (SystemClock.now().timestamp_micros(), 3_600_000_000_i64);
     let events = PENDING / endpoints.len() as u64;
     let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1) \
-               INSERT INTO public_events (position, id, client_id, event_type, subject_id, created_at, body) \
+               INSERT INTO work_public_events (position, id, client_id, event_type, subject_id, created_at, body) \
                SELECT 1000000 + i, randomblob(16), $2, 'call.started', randomblob(16), $3, zeroblob(1000) FROM n";
     let insert = sqlx::query(sql).bind(events as i64).bind(client.0).bind(now);
-    insert.execute(&mut views).await.unwrap();
+    insert.execute(&mut work).await.unwrap();
     for endpoint in endpoints {
-        let sql = "INSERT INTO webhook_deliveries (id, client_id, endpoint_id, event_id, event_type, position, subject_id, \
+        let sql = "INSERT INTO work_deliveries (id, client_id, endpoint_id, event_id, event_type, position, subject_id, \
                    created_at, status, attempts, earlier, due, ordered, version) SELECT randomblob(16), client_id, $1, id, \
-                   event_type, position, subject_id, created_at, 'pending', 1, 0, created_at + $2, 0, 1 FROM public_events";
-        sqlx::query(sql).bind(endpoint.0).bind(due).execute(&mut views).await.unwrap();
+                   event_type, position, subject_id, created_at, 'pending', 1, 0, created_at + $2, 0, 1 FROM work_public_events";
+        sqlx::query(sql).bind(endpoint.0).bind(due).execute(&mut work).await.unwrap();
     }
-    views.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
-    views.close().await.unwrap();
+    work.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
+    work.close().await.unwrap();
 }

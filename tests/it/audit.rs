@@ -214,7 +214,7 @@ async fn of_two_nodes_one_seals_and_when_it_dies_the_other_goes_on_with_the_same
     let before = check_heads(&second).await?;
     let owner = async || -> Result<String> {
         let pool = sqlx::PgPool::connect(&url).await?;
-        let held = "SELECT owner FROM leases WHERE job = 'sealer'";
+        let held = "SELECT owner FROM work_leases WHERE job = 'sealer'";
         Ok(sqlx::query_scalar(held).fetch_one(&pool).await?)
     };
     let sealed_by = owner().await?;

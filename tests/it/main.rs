@@ -23,6 +23,7 @@ mod outbound;
 mod privacy;
 mod providers;
 mod siege;
+mod stores;
 mod system;
 mod telemetry;
 mod two_nodes;

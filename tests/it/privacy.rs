@@ -288,7 +288,7 @@ async fn what_one_node_erases_the_other_forgets() -> Result<()> {
         ("calls", "from_party"),
         ("transcript_lines", "doc"),
         ("audit_log", "doc"),
-        ("public_events", "convert_from(body, 'UTF8')"),
+        ("work_public_events", "convert_from(body, 'UTF8')"),
         ("events", "encode(payload, 'escape')"),
     ] {
         let sql = format!("SELECT count(*) FROM {table} WHERE strpos({column}::text, $1) > 0");

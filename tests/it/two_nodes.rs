@@ -96,7 +96,8 @@ impl Pair {
 
 /// Who holds which lease.
 async fn owners(database: &PgPool) -> Result<Vec<(String, String)>> {
-    let held = "SELECT job, owner FROM leases WHERE expires_at > now() AND owner <> '' ORDER BY job";
+    let held = "SELECT job, owner FROM (SELECT * FROM leases UNION ALL SELECT * FROM work_leases) AS held \
+                WHERE expires_at > now() AND owner <> '' ORDER BY job";
     Ok(sqlx::query_as(held).fetch_all(database).await?)
 }
 

@@ -290,6 +290,18 @@ impl Node {
         self.server.take().context("the node does not run")?.terminate()
     }
 
+    /// How it ended, if it did so by itself.
+    ///
+    /// # Errors
+    /// When it was stopped already, or cannot be asked.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        let ended = self.server.as_mut().context("the node does not run")?.child.try_wait()?;
+        if ended.is_some() {
+            self.server = None;
+        }
+        Ok(ended)
+    }
+
     /// Starts it again.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use domain::envelope::{Position, Recorded, Time};
 use domain::ids::{DeliveryId, EndpointId};
 use domain::personal::Personal;
 use domain::ports::deliveries::{DeliveryChange, DueDelivery, NewDelivery, RecordedAttempt, Replay};
-use domain::ports::event_store::{ReadError, Subscription};
+use domain::ports::event_store::{History, ReadError, Subscription, history_of};
 use domain::ports::lease::Lease;
 use domain::ports::webhooks::PublishError;
 use domain::ports::work::WorkError;
@@ -108,7 +108,7 @@ async fn keep_following(
     lease: &Lease,
     news: &mpsc::Sender<News>,
 ) -> Result<Infallible, FollowError> {
-    let mut at = bench.store.checkpoint().await.map_err(WorkError::from)?;
+    let mut at = checkpoint(bench).await?;
     let mut targets = Targets::load(bench.store.targets().await.map_err(WorkError::from)?)?;
     // attempts that are recorded and not read yet must not be made again
     let head = bench.runtime.store.head().await?;
@@ -123,11 +123,28 @@ async fn keep_following(
         }
         let events = log.next().await?;
         let (changes, mut step) = read(bench, &events, &mut targets).await?;
-        bench.store.commit(lease, at, log.position(), &changes).await?;
+        bench.store.commit(lease, at, log.reached(), &changes).await?;
         at = log.position();
         step.to = at;
         if ready {
             tell(news, News::Followed(Box::new(step))).await?;
+        }
+    }
+}
+
+/// How far the deliveries have come in this log. Those of another history begin anew.
+async fn checkpoint(bench: &WebhookBench) -> Result<Position, FollowError> {
+    let reached = bench.store.checkpoint().await.map_err(WorkError::from)?;
+    match history_of(&*bench.runtime.store, reached).await? {
+        History::Same => Ok(reached.position),
+        found => {
+            tracing::error!(
+                position = reached.position.0,
+                ?found,
+                "deliveries hold events that are not in the log: they are made anew from the log"
+            );
+            bench.store.start_anew().await.map_err(WorkError::from)?;
+            Ok(Position::START)
         }
     }
 }

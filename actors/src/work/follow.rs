@@ -5,7 +5,7 @@ use domain::conversation::ConversationEvent;
 use domain::envelope::{Position, Recorded};
 use domain::ids::{CallId, ConversationId, IvrSessionId, derive};
 use domain::ivr::session::{self, SessionEvent};
-use domain::ports::event_store::Subscription;
+use domain::ports::event_store::{History, ReadError, Subscription, history_of};
 use domain::ports::lease::Lease;
 use domain::ports::work::{Cause, TimerItem, WorkChange, WorkError, WorkItem};
 use domain::wire::{DecodeError, DomainEvent};
@@ -22,7 +22,7 @@ const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
 #[derive(Debug, thiserror::Error)]
 enum FollowError {
     #[error(transparent)]
-    Read(#[from] domain::ports::event_store::ReadError),
+    Read(#[from] ReadError),
     #[error(transparent)]
     Work(#[from] WorkError),
     #[error("event {position} cannot be read")]
@@ -34,11 +34,18 @@ enum FollowError {
 }
 
 /// Follows the log until the job is lost. A fault is reported and tried again: skipping could forget an effect.
-pub(super) async fn follow(bench: &Workbench, lease: &Lease, news: &Notify, mine: &CancellationToken) {
+/// `read` is cancelled once the log was read to where it ended when the job was taken over.
+pub(super) async fn follow(
+    bench: &Workbench,
+    lease: &Lease,
+    news: &Notify,
+    read: &CancellationToken,
+    mine: &CancellationToken,
+) {
     while !mine.is_cancelled() {
         let error = tokio::select! {
             () = mine.cancelled() => return,
-            Err(error) = keep_following(bench, lease, news) => error,
+            Err(error) = keep_following(bench, lease, news, read) => error,
         };
         if matches!(error, FollowError::Work(WorkError::Deposed)) {
             tracing::warn!("another node keeps the outbox now");
@@ -57,22 +64,44 @@ async fn keep_following(
     bench: &Workbench,
     lease: &Lease,
     news: &Notify,
+    read: &CancellationToken,
 ) -> Result<std::convert::Infallible, FollowError> {
-    let mut at = bench.store.checkpoint().await.map_err(WorkError::from)?;
-    // what is to be done goes by ids; whoever does it asks the call itself
     let store = &bench.runtime.store;
+    let mut at = checkpoint(bench).await?;
+    let head = store.head().await?;
+    // what is to be done goes by ids; whoever does it asks the call itself
     let mut log = Subscription::new(store.for_reader_of(&[]).unwrap_or_else(|| store.clone()), at, BATCH);
     loop {
+        if at >= head {
+            read.cancel();
+        }
         let events = log.next().await?;
         let mut changes = Vec::new();
         for recorded in &events {
             changes_of(recorded, &mut changes)
                 .map_err(|error| FollowError::Event { position: recorded.position, error })?;
         }
-        bench.store.commit(lease, at, log.position(), &changes).await?;
+        bench.store.commit(lease, at, log.reached(), &changes).await?;
         at = log.position();
         if !changes.is_empty() {
             news.notify_waiters();
+        }
+    }
+}
+
+/// How far the outbox has come in this log. One that holds work of another history begins anew.
+async fn checkpoint(bench: &Workbench) -> Result<Position, FollowError> {
+    let reached = bench.store.checkpoint().await.map_err(WorkError::from)?;
+    match history_of(&*bench.runtime.store, reached).await? {
+        History::Same => Ok(reached.position),
+        found => {
+            tracing::error!(
+                position = reached.position.0,
+                ?found,
+                "the outbox holds work of events that are not in the log: it is made anew from the log"
+            );
+            bench.store.start_anew().await.map_err(WorkError::from)?;
+            Ok(Position::START)
         }
     }
 }

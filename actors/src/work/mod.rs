@@ -95,10 +95,20 @@ pub async fn run(bench: Workbench, options: WorkOptions, stop: CancellationToken
 async fn work(bench: &Arc<Workbench>, options: WorkOptions, lease: &Lease, mine: &CancellationToken) {
     let news = Arc::new(Notify::new());
     let tasks = TaskTracker::new();
+    // what was settled before this node took over is not begun again
+    let read = CancellationToken::new();
     tokio::join!(
-        follow::follow(bench, lease, &news, mine),
-        perform::perform(bench, options.concurrency, &news, &tasks, mine),
-        timers::fire(bench, &news, mine),
+        follow::follow(bench, lease, &news, &read, mine),
+        async {
+            tokio::select! {
+                () = read.cancelled() => {}
+                () = mine.cancelled() => return,
+            }
+            tokio::join!(
+                perform::perform(bench, options.concurrency, &news, &tasks, mine),
+                timers::fire(bench, &news, mine),
+            );
+        },
         meter::measure(bench, mine),
     );
     tasks.close();

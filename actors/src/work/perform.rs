@@ -33,6 +33,8 @@ const MEASURE_EVERY: TimeDelta = TimeDelta::seconds(1);
 /// How long the webhook of a leg that is gone may still take, counted from when we asked: a node that was down has
 /// webhooks to catch up on.
 const GONE_PAUSE: Duration = Duration::from_secs(30);
+/// Before an effect is looked at again whose row could not be written.
+const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(1);
 const CHECK_PAUSE: Duration = Duration::from_secs(30);
 /// After this many answers "still alive" (ten minutes) a leg is left to its other timers.
 const MAX_CHECKS: u32 = 20;
@@ -139,7 +141,9 @@ async fn perform_one(bench: &Workbench, item: WorkItem) {
         )
         .increment(1);
         if let Err(error) = kept {
-            tracing::warn!(%error, "the outbox cannot be written; the effect will be looked at again");
+            tracing::warn!(%error, "the outbox cannot be written; the effect is looked at again after a pause");
+            let clock = &bench.runtime.clock;
+            clock.sleep_until(clock.now() + PAUSE_AFTER_FAULT).await;
         }
     }
     .instrument(span)

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use actors::privacy::{Begun, PrivacyBench, PrivacyOptions, begin, run};
 use actors::{CommandContext, Runtime, TraceHooks};
+use adapters::database::Database;
 use adapters::event_store::MemoryEventStore;
-use adapters::read_models::SqlViews;
+use adapters::work::SqlWork;
 use async_trait::async_trait;
 use domain::envelope::{Actor, Position, StreamId, Time, Version};
 use domain::ids::{ClientId, PrivacyJobId, SubjectId};
@@ -131,7 +132,8 @@ struct World {
 impl World {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let views = SqlViews::open_sqlite(&folder.path().join("views.db")).await.unwrap();
+        let database = Database::Sqlite(folder.path().join("work.db"));
+        let deliveries = Arc::new(SqlWork::open(&database).await.unwrap());
         let (data, clock) = (Arc::<Data>::default(), Arc::<ManualClock>::default());
         let carrier = Arc::<ScriptedCarrier>::default();
         let bench = PrivacyBench {
@@ -145,7 +147,7 @@ impl World {
             data: data.clone(),
             telephony: carrier.clone(),
             operator: OPERATOR,
-            deliveries: Arc::new(views),
+            deliveries,
             leases: Arc::new(MemoryWork::default()),
         };
         let mut world = Self { data, carrier, clock, bench, node: None, _folder: folder };

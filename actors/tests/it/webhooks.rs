@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use actors::session::Session;
 use actors::webhooks::{Courier, WebhookBench, WebhookOptions, run};
 use actors::{CommandContext, Runtime, TraceHooks};
+use adapters::database::Database;
 use adapters::event_store::MemoryEventStore;
-use adapters::read_models::SqlViews;
+use adapters::work::SqlWork;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::envelope::{Actor, Metadata, NewEvent, Position, Recorded, StreamId, Time, Version};
@@ -143,10 +144,14 @@ impl Vault for Open {
     }
 }
 
+async fn open_work(folder: &std::path::Path) -> SqlWork {
+    SqlWork::open(&Database::Sqlite(folder.join("work.db"))).await.unwrap()
+}
+
 struct World {
     clock: Arc<ManualClock>,
     log: Arc<MemoryEventStore>,
-    views: Arc<SqlViews>,
+    work: Arc<SqlWork>,
     net: Arc<Net>,
     runtime: Runtime,
     stop: CancellationToken,
@@ -165,8 +170,8 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 impl World {
     async fn new() -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        let views = Arc::new(SqlViews::open_sqlite(&folder.path().join("views.db")).await.unwrap());
-        let mut world = Self::on(Arc::default(), Arc::new(MemoryEventStore::new()), views, folder, 0);
+        let work = Arc::new(open_work(folder.path()).await);
+        let mut world = Self::on(Arc::default(), Arc::new(MemoryEventStore::new()), work, folder, 0);
         world.start();
         world
     }
@@ -174,7 +179,7 @@ impl World {
     fn on(
         clock: Arc<ManualClock>,
         log: Arc<MemoryEventStore>,
-        views: Arc<SqlViews>,
+        work: Arc<SqlWork>,
         folder: Arc<TempDir>,
         first_id: u64,
     ) -> Self {
@@ -187,7 +192,7 @@ impl World {
             trace: TraceHooks::default(),
         };
         let (net, stop) = (Arc::new(Net::default()), CancellationToken::new());
-        Self { clock, log, views, net, runtime, stop, running: None, folder }
+        Self { clock, log, work, net, runtime, stop, running: None, folder }
     }
 
     fn start(&mut self) {
@@ -196,8 +201,8 @@ impl World {
         let bench = WebhookBench {
             runtime: self.runtime.clone(),
             public: Arc::new(TellsAll),
-            store: self.views.clone(),
-            leases: self.views.clone(),
+            store: self.work.clone(),
+            leases: self.work.clone(),
             courier: Arc::new(courier),
         };
         let options = WebhookOptions { arbiters: 1, ..WebhookOptions::default() };
@@ -205,11 +210,11 @@ impl World {
     }
 
     /// The node dies, and another one begins on what is left: the log, and the rows or none.
-    async fn reborn(mut self, views: Option<Arc<SqlViews>>) -> Self {
+    async fn reborn(mut self, work: Option<Arc<SqlWork>>) -> Self {
         self.stop.cancel();
         self.running.take().unwrap().await.unwrap();
-        let views = views.unwrap_or_else(|| self.views.clone());
-        let mut next = Self::on(self.clock.clone(), self.log.clone(), views, self.folder.clone(), 1_000_000);
+        let work = work.unwrap_or_else(|| self.work.clone());
+        let mut next = Self::on(self.clock.clone(), self.log.clone(), work, self.folder.clone(), 1_000_000);
         next.start();
         next
     }
@@ -287,7 +292,7 @@ impl World {
     /// Waits until the log is read to its end.
     async fn read(&self) {
         until("the log is read", async || {
-            DeliveryStore::checkpoint(&*self.views).await.unwrap() == self.log.head().await.unwrap()
+            DeliveryStore::checkpoint(&*self.work).await.unwrap().position == self.log.head().await.unwrap()
         })
         .await;
     }
@@ -348,7 +353,7 @@ async fn an_event_is_delivered_at_once_to_every_endpoint_that_wants_it_and_recor
     let secret = SigningSecret::from_bytes(vec![7; 32]).unwrap();
     assert_eq!(sent.headers["webhook-signature"], secret.sign(&sent.id, sent.at.timestamp(), &sent.body));
     assert_eq!(sent.headers["webhook-timestamp"], sent.at.timestamp().to_string());
-    assert_eq!(DeliveryStore::stats(&*world.views, world.clock.now()).await.unwrap().pending, 0);
+    assert_eq!(DeliveryStore::stats(&*world.work, world.clock.now()).await.unwrap().pending, 0);
 }
 
 #[actix::test]
@@ -495,7 +500,7 @@ async fn a_node_that_begins_anew_makes_no_attempt_twice_that_is_recorded_and_no_
     // once with the rows, once without: the log brings them back
     let world = world.reborn(None).await;
     let folder = tempfile::tempdir().unwrap();
-    let empty = Arc::new(SqlViews::open_sqlite(&folder.path().join("views.db")).await.unwrap());
+    let empty = Arc::new(open_work(folder.path()).await);
     let world = world.reborn(Some(empty)).await;
     world.clock.advance(Duration::from_secs(10));
     world.sends(1).await;
@@ -505,7 +510,7 @@ async fn a_node_that_begins_anew_makes_no_attempt_twice_that_is_recorded_and_no_
     })
     .await;
     world.read().await;
-    assert_eq!(DeliveryStore::stats(&*world.views, world.clock.now()).await.unwrap().pending, 0);
+    assert_eq!(DeliveryStore::stats(&*world.work, world.clock.now()).await.unwrap().pending, 0);
 }
 
 #[actix::test]
@@ -590,7 +595,7 @@ async fn an_endpoint_that_is_deleted_is_sent_nothing_more() {
     let event = world.happens(2).await;
     world.attempted(other, event, 1).await;
     assert_eq!(world.sent_to("a").len(), 1);
-    assert_eq!(DeliveryStore::stats(&*world.views, world.clock.now()).await.unwrap().pending, 0);
+    assert_eq!(DeliveryStore::stats(&*world.work, world.clock.now()).await.unwrap().pending, 0);
 }
 
 #[actix::test]

@@ -233,7 +233,7 @@ impl World {
             tokio::task::yield_now().await;
             let head = self.store.head().await.unwrap();
             let now = self.clock.now();
-            let idle = self.work.checkpoint().await.unwrap() == head
+            let idle = self.work.checkpoint().await.unwrap().position == head
                 && self.work.due_effects(now, 1).await.unwrap().is_empty()
                 && self.work.due_timers(now, 1).await.unwrap().is_empty();
             if idle {

@@ -20,6 +20,8 @@ pub enum Part {
     Log,
     /// The read models. They can be rebuilt from the log.
     Views,
+    /// The outbox, timers, deliveries and their leases. They can be rebuilt from the log.
+    Work,
     /// Encryption keys and what else can neither be rebuilt nor is kept for ever.
     Keys,
     /// The Merkle tree over the log. It follows from the log.
@@ -87,11 +89,12 @@ impl Part {
             Part::Views => migrations!["sqlite/views":
                 1 "0001_views", 2 "0002_row_level_security", 3 "0003_identity", 4 "0004_audit_log",
                 5 "0005_webhooks", 6 "0006_ivr", 7 "0007_tallies", 8 "0008_blind_index", 9 "0009_conversations",
-                10 "0010_conversation_sums", 11 "0011_sketches",
+                10 "0010_conversation_sums", 11 "0011_sketches", 12 "0012_work_apart",
             ],
+            Part::Work => migrations!["sqlite/work": 1 "0001_work"],
             Part::Keys => migrations!["sqlite/keys":
                 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits", 4 "0004_subject_keys",
-                5 "0005_subject_key_indexes", 6 "0006_key_nodes",
+                5 "0005_subject_key_indexes", 6 "0006_key_nodes", 7 "0007_log",
             ],
             Part::Seals => migrations!["sqlite/seals": 1 "0001_seals"],
         })
@@ -103,11 +106,12 @@ impl Part {
             Part::Views => migrations!["postgres/views":
                 1 "0001_views", 2 "0002_row_level_security", 3 "0003_identity", 4 "0004_audit_log",
                 5 "0005_webhooks", 6 "0006_ivr", 7 "0007_tallies", 8 "0008_blind_index", 9 "0009_conversations",
-                10 "0010_conversation_sums", 11 "0011_sketches",
+                10 "0010_conversation_sums", 11 "0011_sketches", 12 "0012_work_apart",
             ],
+            Part::Work => migrations!["postgres/work": 1 "0001_work"],
             Part::Keys => migrations!["postgres/keys":
                 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits", 4 "0004_subject_keys",
-                5 "0005_subject_key_indexes", 6 "0006_key_nodes",
+                5 "0005_subject_key_indexes", 6 "0006_key_nodes", 7 "0007_log",
             ],
             Part::Seals => migrations!["postgres/seals": 1 "0001_seals"],
         })
@@ -117,7 +121,7 @@ impl Part {
     fn irreplaceable(self) -> Option<(&'static str, &'static str)> {
         match self {
             Part::Log => Some(("events", "SELECT count(*) FROM events")),
-            Part::Views | Part::Seals => None,
+            Part::Views | Part::Work | Part::Seals => None,
             Part::Keys => Some(("encryption keys", "SELECT count(*) FROM data_keys")),
         }
     }
@@ -133,6 +137,7 @@ impl Part {
         match self {
             Part::Log => "_voxledger_log_migrations",
             Part::Views => "_voxledger_views_migrations",
+            Part::Work => "_voxledger_work_migrations",
             Part::Keys => "_voxledger_keys_migrations",
             Part::Seals => "_voxledger_seals_migrations",
         }
@@ -298,8 +303,13 @@ mod tests {
 
     #[test]
     fn every_file_of_a_folder_is_embedded_and_both_dialects_have_the_same() {
-        let parts =
-            [(Part::Log, "log"), (Part::Views, "views"), (Part::Keys, "keys"), (Part::Seals, "seals")];
+        let parts = [
+            (Part::Log, "log"),
+            (Part::Views, "views"),
+            (Part::Work, "work"),
+            (Part::Keys, "keys"),
+            (Part::Seals, "seals"),
+        ];
         for (part, folder) in parts {
             for (dialect, migrator) in [("sqlite", part.sqlite()), ("postgres", part.postgres())] {
                 let folder =

@@ -1,10 +1,11 @@
 //! Chooses an engine by its address.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use domain::envelope::{Position, Recorded};
+use domain::ports::StoreUnavailable;
 use domain::ports::event_store::{EventStore, ReadError};
 
 use super::{
@@ -124,6 +125,31 @@ impl EventLog {
         match self {
             Self::Sqlite(store) => store.rows(after, upto, limit).await,
             Self::Postgres(store) => store.rows(after, upto, limit).await,
+        }
+    }
+
+    /// Writes, and has it flushed.
+    ///
+    /// # Errors
+    /// When that does not succeed: the disk is full, the file or the server gone.
+    pub async fn probe(&self) -> Result<(), StoreUnavailable> {
+        let probed = match self {
+            Self::Sqlite(store) => store.probe().await,
+            Self::Postgres(store) => store.probe().await,
+        };
+        probed.map_err(|error| StoreUnavailable(error.to_string()))
+    }
+
+    /// Copies an embedded log as its open connections see it to a new file, also after its own file was removed.
+    ///
+    /// # Errors
+    /// When no connection is open any more, or the copy cannot be written.
+    pub async fn rescue(&self, to: &Path) -> Result<(), StoreUnavailable> {
+        match self {
+            Self::Sqlite(store) => {
+                store.rescue(to).await.map_err(|error| StoreUnavailable(error.to_string()))
+            }
+            Self::Postgres(_) => Err(StoreUnavailable("the log is on a server".to_owned())),
         }
     }
 

@@ -27,7 +27,7 @@ use super::OpenError;
 use super::backend::{Backend as _, read_only, unreadable};
 use super::tail::{SharedTail, Tail};
 use super::writer::{Writer, WriterLimits};
-use crate::database::{Part, SecretUrl, migrate_postgres};
+use crate::database::{Part, SecretUrl, migrate_postgres, probe_postgres};
 
 /// Connections that read, besides the one that writes and the one that listens.
 const READERS: u32 = 8;
@@ -136,6 +136,10 @@ impl PostgresEventStore {
         limit: usize,
     ) -> Result<Vec<Result<Recorded, super::Unreadable>>, ReadError> {
         read::rows(&self.reads, after, upto, limit).await
+    }
+
+    pub(super) async fn probe(&self) -> Result<(), sqlx::Error> {
+        probe_postgres(&self.reads).await
     }
 
     /// Writes what is queued, then closes the connections.

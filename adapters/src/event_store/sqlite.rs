@@ -11,9 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::envelope::{NewEvent, Position, Recorded, StreamId, Version};
 use domain::ports::event_store::{AppendError, Appended, Direction, EventStore, Expected, ReadError};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use self::lock::WriteLock;
@@ -22,7 +20,7 @@ use super::OpenError;
 use super::backend::{Backend as _, read_only, unreadable};
 use super::tail::{SharedTail, Tail};
 use super::writer::{Writer, WriterLimits};
-use crate::database::{Part, migrate_sqlite};
+use crate::database::{Part, migrate_sqlite, pool_options, probe_sqlite, rescue};
 
 /// Connections that read, besides the one that writes.
 const READERS: u32 = 4;
@@ -114,6 +112,18 @@ impl SqliteEventStore {
         read::rows(&self.reads, after, upto, limit).await
     }
 
+    pub(super) async fn probe(&self) -> Result<(), sqlx::Error> {
+        probe_sqlite(self.reads.connect_options().get_filename()).await
+    }
+
+    /// Copies the log as its open connections see it to a new file, also after the log's own file was removed.
+    ///
+    /// # Errors
+    /// When no connection is open any more, or the copy cannot be written.
+    pub async fn rescue(&self, to: &Path) -> Result<(), sqlx::Error> {
+        rescue(&self.reads, to).await
+    }
+
     /// Writes what is queued, then closes the file and lets go of the lock.
     pub async fn close(&self) {
         if let Some(writer) = &self.writer {
@@ -134,9 +144,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 async fn readers(path: &Path) -> Result<SqlitePool, OpenError> {
-    let reads = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .acquire_timeout(BUSY)
+    let reads = pool_options(READERS, BUSY)
         .test_before_acquire(false)
         .connect_with(options(path).read_only(true))
         .await?;

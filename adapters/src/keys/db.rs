@@ -1,15 +1,18 @@
 //! The database of keys: one text of SQL for SQLite and PostgreSQL.
 
+use std::path::Path;
 use std::time::Duration;
 
 use domain::ports::StoreUnavailable;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgPool, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
 
-use crate::database::{Database, MigrationError, Part, migrate_postgres, migrate_sqlite};
+use crate::database::{
+    Database, MigrationError, Part, migrate_postgres, migrate_sqlite, pool_options, probe_postgres,
+    probe_sqlite, rescue,
+};
+use uuid::Uuid;
 
 /// How long to wait for a connection, or for a lock another process holds.
 const ACQUIRE: Duration = Duration::from_secs(3);
@@ -53,7 +56,7 @@ impl KeysDb {
                     .pragma("secure_delete", "on")
                     .disable_statement_logging();
                 // writers take turns anyway, and a second connection would only wait for the first one's lock
-                let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE);
+                let pool = pool_options(1, ACQUIRE);
                 Ok(Self::Sqlite(pool.connect_with(options).await?))
             }
             Database::Postgres(url) => {
@@ -69,6 +72,58 @@ impl KeysDb {
     #[must_use]
     pub fn is_exclusive(&self) -> bool {
         matches!(self, Self::Sqlite(_))
+    }
+
+    /// Whether it holds no key at all.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn is_empty(&self) -> Result<bool, StoreUnavailable> {
+        let any = "SELECT count(*) FROM (SELECT 1 FROM data_keys LIMIT 1) AS any_key";
+        let keys: i64 =
+            on!(self, pool => sqlx::query_scalar(any).fetch_one(pool).await).map_err(unavailable)?;
+        Ok(keys == 0)
+    }
+
+    /// The log whose events these keys open; `None` while the store is tied to none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn log_id(&self) -> Result<Option<Uuid>, StoreUnavailable> {
+        on!(self, pool => sqlx::query_scalar("SELECT log_id FROM keys_log").fetch_optional(pool).await)
+            .map_err(unavailable)
+    }
+
+    /// Ties the store to a log, unless it is tied to one already.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn tie_to_log(&self, log: Uuid) -> Result<(), StoreUnavailable> {
+        let put = "INSERT INTO keys_log (only_row, log_id) VALUES (1, $1) ON CONFLICT (only_row) DO NOTHING";
+        on!(self, pool => sqlx::query(put).bind(log).execute(pool).await.map(drop)).map_err(unavailable)
+    }
+
+    /// Writes, and has it flushed.
+    ///
+    /// # Errors
+    /// When that does not succeed: the disk is full, the file or the server gone.
+    pub async fn probe(&self) -> Result<(), StoreUnavailable> {
+        match self {
+            Self::Sqlite(pool) => probe_sqlite(pool.connect_options().get_filename()).await,
+            Self::Postgres(pool) => probe_postgres(pool).await,
+        }
+        .map_err(unavailable)
+    }
+
+    /// Copies an embedded store as its open connection sees it to a new file, also after its own file was removed.
+    ///
+    /// # Errors
+    /// When no connection is open any more, or the copy cannot be written.
+    pub async fn rescue(&self, to: &Path) -> Result<(), StoreUnavailable> {
+        match self {
+            Self::Sqlite(pool) => rescue(pool, to).await.map_err(unavailable),
+            Self::Postgres(_) => Err(StoreUnavailable("the keys are on a server".to_owned())),
+        }
     }
 
     /// Closes the connections.

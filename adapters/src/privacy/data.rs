@@ -31,6 +31,7 @@ use super::scan::Hit;
 use super::store::PrivateLog;
 use crate::keys::PrivacyJobs;
 use crate::read_models::SqlViews;
+use crate::work::SqlWork;
 
 const PAGE: usize = 512;
 /// Rows replaced at a time.
@@ -50,8 +51,10 @@ pub struct DataEverywhere {
     pub jobs: PrivacyJobs,
     /// Seals exports.
     pub vault: Arc<dyn Vault>,
-    /// The views, and what deliveries are kept in.
+    /// The views.
     pub views: SqlViews,
+    /// What deliveries are kept in.
+    pub work: SqlWork,
     /// What views are made anew with.
     pub rebuild: Deps,
     /// Whether this node alone uses the keys: then nobody has to be waited for.
@@ -108,7 +111,7 @@ impl DataEverywhere {
     /// Until the deliveries are derived from the log up to there.
     async fn deliveries_are_at(&self, through: Position) -> Result<(), StoreUnavailable> {
         let until = self.clock.now() + FOLLOWING;
-        while self.views.checkpoint().await? < through {
+        while self.work.checkpoint().await?.position < through {
             if self.clock.now() >= until {
                 return Err(StoreUnavailable("the deliveries have not read the log yet".to_owned()));
             }
@@ -128,10 +131,10 @@ impl DataEverywhere {
             let told = publisher.of(&events).await.map_err(|error| StoreUnavailable(error.to_string()))?;
             bodies.extend(told.into_iter().map(|event| (event.position, event.body)));
             if bodies.len() >= BATCH {
-                replaced += self.views.replace_bodies(&std::mem::take(&mut bodies)).await?;
+                replaced += self.work.replace_bodies(&std::mem::take(&mut bodies)).await?;
             }
         }
-        Ok(replaced + self.views.replace_bodies(&bodies).await?)
+        Ok(replaced + self.work.replace_bodies(&bodies).await?)
     }
 
     async fn attempts(&self, streams: &[StreamId]) -> Result<u64, StoreUnavailable> {
@@ -151,10 +154,10 @@ impl DataEverywhere {
                 docs.push((event.id, doc.map_err(|error| StoreUnavailable(error.to_string()))?));
             }
             if docs.len() >= BATCH {
-                replaced += self.views.replace_attempts(&std::mem::take(&mut docs)).await?;
+                replaced += self.work.replace_attempts(&std::mem::take(&mut docs)).await?;
             }
         }
-        Ok(replaced + self.views.replace_attempts(&docs).await?)
+        Ok(replaced + self.work.replace_attempts(&docs).await?)
     }
 }
 
@@ -251,6 +254,7 @@ impl PersonalData for DataEverywhere {
         self.jobs.drop_exports(client).await?;
         self.log.keys().scrub().await?;
         self.views.scrub().await?;
+        self.work.scrub().await?;
         Ok(cleaning)
     }
 

@@ -1,5 +1,6 @@
 //! Agents and their tools.
 
+use super::SqlViews;
 use async_trait::async_trait;
 use domain::ids::{AgentId, ClientId, ToolId};
 use domain::ports::StoreUnavailable;
@@ -8,10 +9,10 @@ use projections::page::{Page, PageRequest, Stored};
 use projections::tools::ToolQueries;
 use uuid::Uuid;
 
-use super::db::{SqlViews, unavailable};
-use super::list::Select;
-use super::sql::{SqlRow, Value, parsed};
-use super::tenant::Of;
+use crate::sql::db::unavailable;
+use crate::sql::list::Select;
+use crate::sql::tenant::Of;
+use crate::sql::value::{SqlRow, Value, parsed};
 
 const GET_AGENT: &str = "SELECT version, doc FROM agents WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'agents') AND id = $1 AND client_id = $2";
@@ -23,11 +24,11 @@ const GET_TOOL: &str = "SELECT version, doc FROM tools WHERE generation = \
 #[async_trait]
 impl AgentQueries for SqlViews {
     async fn agent(&self, client: ClientId, id: AgentId) -> Result<Option<Stored>, StoreUnavailable> {
-        self.stored(Of::Client(client), GET_AGENT, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
+        self.db.stored(Of::Client(client), GET_AGENT, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
     }
 
     async fn agents(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable> {
-        Select::from("agents", "agents", Of::Client(client)).page(self, page).await
+        Select::from("agents", "agents", Of::Client(client)).page(&self.db, page).await
     }
 
     async fn agent_directory(
@@ -37,7 +38,7 @@ impl AgentQueries for SqlViews {
     ) -> Result<Vec<AgentEntry>, StoreUnavailable> {
         let after = after.map_or(Uuid::nil(), |id| id.0);
         let values = vec![Value::Uuid(after), Value::Int(i64::from(limit))];
-        let rows = self.rows(Of::System, DIRECTORY.to_owned(), values).await?;
+        let rows = self.db.rows(Of::System, DIRECTORY.to_owned(), values).await?;
         let entry = |row: &SqlRow| {
             let view: AgentView = parsed(serde_json::from_str(&row.text(2)?))?;
             let AgentView { deployed_at, created_at, .. } = view;
@@ -56,11 +57,11 @@ impl AgentQueries for SqlViews {
 #[async_trait]
 impl ToolQueries for SqlViews {
     async fn tool(&self, client: ClientId, id: ToolId) -> Result<Option<Stored>, StoreUnavailable> {
-        self.stored(Of::Client(client), GET_TOOL, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
+        self.db.stored(Of::Client(client), GET_TOOL, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
     }
 
     async fn tools(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable> {
         let select = Select::from("tools", "tools", Of::Client(client));
-        select.and("removed = ?", Value::Bool(false)).page(self, page).await
+        select.and("removed = ?", Value::Bool(false)).page(&self.db, page).await
     }
 }

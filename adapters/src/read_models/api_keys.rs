@@ -1,5 +1,6 @@
 //! API keys.
 
+use super::SqlViews;
 use async_trait::async_trait;
 use domain::ids::{ApiKeyId, ClientId};
 use domain::ports::StoreUnavailable;
@@ -7,11 +8,11 @@ use projections::api_keys::{ApiKeyEntry, ApiKeyQueries, ApiKeyRow, ApiKeyView, K
 use projections::page::{Page, PageRequest, Stored};
 use uuid::Uuid;
 
-use super::db::{SqlViews, unavailable};
-use super::list::Select;
-use super::sql::{Kind, SqlRow, Value, parsed};
 use super::table::{Column, Table, changing, fixed, key};
-use super::tenant::Of;
+use crate::sql::db::unavailable;
+use crate::sql::list::Select;
+use crate::sql::tenant::Of;
+use crate::sql::value::{Kind, SqlRow, Value, parsed};
 
 impl Table for ApiKeyRow {
     const NAME: &'static str = "api_keys";
@@ -66,13 +67,13 @@ const DIRECTORY: &str = "SELECT id, client_id, created_at, position, version, ke
 #[async_trait]
 impl ApiKeyQueries for SqlViews {
     async fn api_key(&self, client: ClientId, id: ApiKeyId) -> Result<Option<Stored>, StoreUnavailable> {
-        self.stored(Of::Client(client), GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
+        self.db.stored(Of::Client(client), GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
     }
 
     async fn api_keys(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable> {
         Select::from("api_keys", "api_keys", Of::Client(client))
             .and("removed = ?", Value::Bool(false))
-            .page(self, page)
+            .page(&self.db, page)
             .await
     }
 
@@ -81,7 +82,7 @@ impl ApiKeyQueries for SqlViews {
         client: ClientId,
         id: ApiKeyId,
     ) -> Result<Option<ApiKeyRow>, StoreUnavailable> {
-        let row = self.row(Of::Client(client), ROW, [Value::Uuid(id.0), Value::Uuid(client.0)]).await?;
+        let row = self.db.row(Of::Client(client), ROW, [Value::Uuid(id.0), Value::Uuid(client.0)]).await?;
         row.as_ref().map(ApiKeyRow::read).transpose().map_err(|error| unavailable(&error))
     }
 
@@ -92,7 +93,7 @@ impl ApiKeyQueries for SqlViews {
     ) -> Result<Vec<ApiKeyEntry>, StoreUnavailable> {
         let after = after.map_or(Uuid::nil(), |id| id.0);
         let values = vec![Value::Uuid(after), Value::Int(i64::from(limit))];
-        let rows = self.rows(Of::System, DIRECTORY.to_owned(), values).await?;
+        let rows = self.db.rows(Of::System, DIRECTORY.to_owned(), values).await?;
         let entries: Result<Vec<_>, _> =
             rows.iter().map(|row| ApiKeyRow::read(row).map(ApiKeyEntry::of)).collect();
         entries.map_err(|error| unavailable(&error))

@@ -1,5 +1,6 @@
 //! The audit log.
 
+use super::SqlViews;
 use async_trait::async_trait;
 use domain::envelope::Position;
 use domain::ids::ClientId;
@@ -8,11 +9,11 @@ use projections::audit_log::{AuditFilter, AuditQueries, AuditRow, By, On};
 use projections::page::{Page, PageRequest};
 
 use super::calls::clean;
-use super::db::SqlViews;
-use super::list::Select;
-use super::sql::{Kind, SqlRow, Value, parsed};
+
 use super::table::{Column, Table, changing, fixed, key};
-use super::tenant::Of;
+use crate::sql::list::Select;
+use crate::sql::tenant::Of;
+use crate::sql::value::{Kind, SqlRow, Value, parsed};
 
 impl Table for AuditRow {
     const NAME: &'static str = "audit_log";
@@ -82,6 +83,6 @@ impl AuditQueries for SqlViews {
             Some(On::One(id)) => select.push("resource_id = ?", [Value::Text(clean(id))]),
             None => {}
         }
-        select.page(self, page).await
+        select.page(&self.db, page).await
     }
 }

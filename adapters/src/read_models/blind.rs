@@ -7,7 +7,7 @@ use domain::ids::ClientId;
 use domain::privacy::{ERASED, Subject};
 use uuid::Uuid;
 
-use super::sql::{Kind, Value};
+use crate::sql::value::{Kind, Value};
 
 /// The key of the hashes. `Debug` hides it.
 #[derive(Clone)]

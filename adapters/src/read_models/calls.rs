@@ -1,5 +1,6 @@
 //! Calls.
 
+use super::SqlViews;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -14,11 +15,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::blind::blind;
-use super::db::{SqlViews, unavailable};
-use super::list::Select;
-use super::sql::{Dialect, Kind, SqlRow, Value, parsed};
 use super::table::{Column, Table, changing, fixed, key};
-use super::tenant::Of;
+use crate::sql::db::unavailable;
+use crate::sql::list::Select;
+use crate::sql::tenant::Of;
+use crate::sql::value::{Dialect, Kind, SqlRow, Value, parsed};
 
 /// What the next event needs to know and nobody is shown.
 #[derive(Serialize, Deserialize)]
@@ -140,7 +141,7 @@ const BYTES: &str = "WITH own AS (SELECT id, doc FROM calls WHERE client_id = $1
 #[async_trait]
 impl CallQueries for SqlViews {
     async fn call(&self, client: ClientId, id: CallId) -> Result<Option<Stored>, StoreUnavailable> {
-        self.stored(Of::Client(client), GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
+        self.db.stored(Of::Client(client), GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
     }
 
     async fn calls(
@@ -184,11 +185,12 @@ impl CallQueries for SqlViews {
                 ),
             }
         }
-        select.page(self, page).await
+        select.page(&self.db, page).await
     }
 
     async fn recording(&self, client: ClientId, id: CallId) -> Result<Option<String>, StoreUnavailable> {
-        let row = self.row(Of::Client(client), RECORDING, [Value::Uuid(id.0), Value::Uuid(client.0)]).await?;
+        let row =
+            self.db.row(Of::Client(client), RECORDING, [Value::Uuid(id.0), Value::Uuid(client.0)]).await?;
         row.map(|row| row.text(0)).transpose().map_err(|error| unavailable(&error))
     }
 
@@ -199,7 +201,7 @@ impl CallQueries for SqlViews {
     ) -> Result<Vec<(ClientId, CallId)>, StoreUnavailable> {
         let after = after.map_or(Uuid::nil(), |id| id.0);
         let values = vec![Value::Uuid(after), Value::Int(i64::from(limit))];
-        let rows = self.rows(Of::System, OPEN.to_owned(), values).await?;
+        let rows = self.db.rows(Of::System, OPEN.to_owned(), values).await?;
         let open = |row: &SqlRow| Ok((ClientId(row.uuid(1)?), CallId(row.uuid(0)?)));
         rows.iter().map(open).collect::<Result<_, sqlx::Error>>().map_err(|error| unavailable(&error))
     }
@@ -212,7 +214,7 @@ impl CallQueries for SqlViews {
     ) -> Result<Vec<CallCount>, StoreUnavailable> {
         let after = after.map_or(Uuid::nil(), |id| id.0);
         let values = vec![Value::Time(since), Value::Uuid(after), Value::Int(i64::from(limit))];
-        let rows = self.rows(Of::System, PLACED.to_owned(), values).await?;
+        let rows = self.db.rows(Of::System, PLACED.to_owned(), values).await?;
         let count = |row: &SqlRow| {
             let (client, placed, position) = (ClientId(row.uuid(0)?), row.count(1)?, row.position(2)?);
             Ok(CallCount { client, placed, position })
@@ -221,7 +223,7 @@ impl CallQueries for SqlViews {
     }
 
     async fn stored_bytes(&self, client: ClientId) -> Result<u64, StoreUnavailable> {
-        let row = self.row(Of::Client(client), BYTES, [Value::Uuid(client.0)]).await?;
+        let row = self.db.row(Of::Client(client), BYTES, [Value::Uuid(client.0)]).await?;
         row.map_or(Ok(0), |row| row.count(0)).map_err(|error| unavailable(&error))
     }
 }

@@ -6,27 +6,34 @@ use domain::ports::StoreUnavailable;
 use projections::store::{Checkpoint, Generation, ProjectionStatus, Stall, ViewStore};
 use sqlx::SqlSafeStr;
 
-use super::db::{SqlViews, args, unavailable};
-use super::sql::{Kind, SqlRow, Value};
-use super::tenant::Of;
+use super::SqlViews;
+use crate::sql::db::{args, limited, made, unavailable};
+use crate::sql::tenant::Of;
+use crate::sql::value::{Kind, SqlRow, Value};
+
+/// The longest a change of generations may take.
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 
 const ADD_VIEW: &str =
     "INSERT INTO projections (name, generation) VALUES ($1, 1) ON CONFLICT (name) DO NOTHING";
 const ADD_FIRST: &str = "INSERT INTO projection_generations (projection, generation, position) \
     SELECT name, generation, 0 FROM projections WHERE name = $1 ON CONFLICT (projection, generation) DO NOTHING";
-const ACTIVE: &str = "SELECT p.generation, g.position FROM projections p JOIN projection_generations g \
+const ACTIVE: &str = "SELECT p.generation, g.position, g.event_id FROM projections p JOIN projection_generations g \
     ON g.projection = p.name AND g.generation = p.generation WHERE p.name = $1";
-const GENERATIONS: &str = "SELECT g.generation, g.position FROM projection_generations g JOIN projections p \
+const GENERATIONS: &str = "SELECT g.generation, g.position, g.event_id FROM projection_generations g JOIN projections p \
     ON p.name = g.projection WHERE p.name = $1 \
     ORDER BY CASE WHEN g.generation = p.generation THEN 0 ELSE 1 END, g.generation";
 const ADD_NEXT: &str = "INSERT INTO projection_generations (projection, generation, position) \
     SELECT projection, max(generation) + 1, 0 FROM projection_generations WHERE projection = $1 \
     GROUP BY projection";
+const ACTIVATE_NEWEST: &str = "UPDATE projections SET generation = \
+    (SELECT max(generation) FROM projection_generations WHERE projection = $1), \
+    stalled_position = NULL, stalled_type = NULL, stalled_reason = NULL WHERE name = $1";
 const FORGET: &str = "DELETE FROM projection_generations WHERE projection = $1 AND generation = $2 \
     AND NOT EXISTS (SELECT 1 FROM projections WHERE name = $1 AND generation = $2)";
 const STATUSES: &str = "SELECT p.name, p.generation, g.position, p.stalled_position, p.stalled_type, \
     p.stalled_reason, (SELECT l.owner FROM leases l WHERE l.job = 'projection:' || p.name AND l.owner <> '' \
-    AND (l.expires_at IS NULL OR l.expires_at > CURRENT_TIMESTAMP)) \
+    AND (l.expires_at IS NULL OR l.expires_at > CURRENT_TIMESTAMP)), g.event_id \
     FROM projections p JOIN projection_generations g \
     ON g.projection = p.name AND g.generation = p.generation ORDER BY p.name";
 const SET_STALL: &str = "UPDATE projections SET stalled_position = $2, stalled_type = $3, stalled_reason = $4 \
@@ -41,19 +48,16 @@ impl SqlViews {
         let bound = args(self.db.dialect(), values).map_err(|error| unavailable(&error))?;
         self.db.query(Of::Nobody, sql.into_sql_str(), bound).await
     }
-
-    pub(super) async fn change(
-        &self,
-        sql: &'static str,
-        values: Vec<Value<'_>>,
-    ) -> Result<u64, StoreUnavailable> {
-        let bound = args(self.db.dialect(), values).map_err(|error| unavailable(&error))?;
-        self.db.execute(sql.into_sql_str(), bound).await
-    }
 }
 
 fn checkpoint(row: &SqlRow) -> Result<Checkpoint, StoreUnavailable> {
-    let read = || Ok(Checkpoint { generation: Generation(row.int(0)?), position: row.position(1)? });
+    let read = || {
+        Ok(Checkpoint {
+            generation: Generation(row.int(0)?),
+            position: row.position(1)?,
+            event: row.uuid_option(2)?,
+        })
+    };
     read().map_err(|error: sqlx::Error| unavailable(&error))
 }
 
@@ -70,6 +74,7 @@ fn status(row: &SqlRow) -> Result<ProjectionStatus, sqlx::Error> {
         name: row.text(0)?,
         generation: Generation(row.int(1)?),
         position: row.position(2)?,
+        event: row.uuid_option(7)?,
         stall,
         owner: row.text_option(6)?,
     })
@@ -82,8 +87,8 @@ impl ViewStore for SqlViews {
         if let Some(row) = self.all(ACTIVE, name()).await?.first() {
             return checkpoint(row);
         }
-        self.change(ADD_VIEW, name()).await?;
-        self.change(ADD_FIRST, name()).await?;
+        self.db.change(ADD_VIEW, name()).await?;
+        self.db.change(ADD_FIRST, name()).await?;
         match self.all(ACTIVE, name()).await?.first() {
             Some(row) => checkpoint(row),
             None => Err(StoreUnavailable(format!("the checkpoint of {projection} cannot be made"))),
@@ -96,7 +101,7 @@ impl ViewStore for SqlViews {
 
     async fn add_generation(&self, projection: &str) -> Result<Checkpoint, StoreUnavailable> {
         self.checkpoint(projection).await?;
-        self.change(ADD_NEXT, vec![Value::text(projection)]).await?;
+        self.db.change(ADD_NEXT, vec![Value::text(projection)]).await?;
         let newest = self.generations(projection).await?.into_iter().max_by_key(|it| it.generation);
         newest.ok_or_else(|| StoreUnavailable(format!("no generation of {projection} can be made")))
     }
@@ -106,7 +111,19 @@ impl ViewStore for SqlViews {
         projection: &str,
         generation: Generation,
     ) -> Result<(), StoreUnavailable> {
-        self.change(FORGET, vec![Value::text(projection), Value::Int(generation.0)]).await.map(drop)
+        self.db.change(FORGET, vec![Value::text(projection), Value::Int(generation.0)]).await.map(drop)
+    }
+
+    async fn start_anew(&self, projection: &str) -> Result<(), StoreUnavailable> {
+        self.checkpoint(projection).await?;
+        limited(LIMIT, async {
+            let mut tx = self.db.begin().await?;
+            let name = || args(self.db.dialect(), [Value::text(projection)]);
+            tx.execute(made(ADD_NEXT), name()?).await?;
+            tx.execute(made(ACTIVATE_NEWEST), name()?).await?;
+            tx.commit().await
+        })
+        .await
     }
 
     async fn statuses(&self) -> Result<Vec<ProjectionStatus>, StoreUnavailable> {
@@ -130,11 +147,11 @@ impl ViewStore for SqlViews {
                 Value::text(&stall.reason),
             ],
         };
-        self.change(SET_STALL, values).await.map(drop)
+        self.db.change(SET_STALL, values).await.map(drop)
     }
 
     async fn skip(&self, projection: &str, position: Position) -> Result<(), StoreUnavailable> {
-        self.change(SKIP, vec![Value::text(projection), Value::position(position)]).await.map(drop)
+        self.db.change(SKIP, vec![Value::text(projection), Value::position(position)]).await.map(drop)
     }
 
     async fn skips(&self, projection: &str) -> Result<Vec<Position>, StoreUnavailable> {

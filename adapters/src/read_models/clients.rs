@@ -1,5 +1,6 @@
 //! Clients.
 
+use super::SqlViews;
 use async_trait::async_trait;
 use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
@@ -7,11 +8,11 @@ use projections::clients::{ClientEntry, ClientQueries, ClientRow, ClientView};
 use projections::page::{Page, PageRequest, Stored};
 use uuid::Uuid;
 
-use super::db::{SqlViews, unavailable};
-use super::list::Select;
-use super::sql::{Kind, SqlRow, Value, parsed};
 use super::table::{Column, Table, changing, fixed, key};
-use super::tenant::Of;
+use crate::sql::db::unavailable;
+use crate::sql::list::Select;
+use crate::sql::tenant::Of;
+use crate::sql::value::{Kind, SqlRow, Value, parsed};
 
 impl Table for ClientRow {
     const NAME: &'static str = "clients";
@@ -52,11 +53,11 @@ const DIRECTORY: &str = "SELECT id, created_at, position, version, doc FROM clie
 #[async_trait]
 impl ClientQueries for SqlViews {
     async fn client(&self, id: ClientId) -> Result<Option<Stored>, StoreUnavailable> {
-        self.stored(Of::Client(id), GET, [Value::Uuid(id.0)]).await
+        self.db.stored(Of::Client(id), GET, [Value::Uuid(id.0)]).await
     }
 
     async fn clients(&self, page: &PageRequest) -> Result<Page, StoreUnavailable> {
-        Select::from("clients", "clients", Of::System).page(self, page).await
+        Select::from("clients", "clients", Of::System).page(&self.db, page).await
     }
 
     async fn client_directory(
@@ -66,7 +67,7 @@ impl ClientQueries for SqlViews {
     ) -> Result<Vec<ClientEntry>, StoreUnavailable> {
         let after = after.map_or(Uuid::nil(), |id| id.0);
         let values = vec![Value::Uuid(after), Value::Int(i64::from(limit))];
-        let rows = self.rows(Of::System, DIRECTORY.to_owned(), values).await?;
+        let rows = self.db.rows(Of::System, DIRECTORY.to_owned(), values).await?;
         let entry = |row: ClientRow| ClientEntry { id: row.view.id, limits: row.view.limits.into() };
         let entries: Result<Vec<_>, _> = rows.iter().map(|row| ClientRow::read(row).map(entry)).collect();
         entries.map_err(|error| unavailable(&error))

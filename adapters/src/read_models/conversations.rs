@@ -1,5 +1,6 @@
 //! Conversations and messages.
 
+use super::SqlViews;
 use async_trait::async_trait;
 use domain::ids::{ClientId, ConversationId, MessageId};
 use domain::ports::StoreUnavailable;
@@ -10,11 +11,11 @@ use projections::conversations::{
 use projections::page::{MAX_PAGE, Order, Page, PageRequest, Stored};
 use uuid::Uuid;
 
-use super::db::{SqlViews, unavailable};
-use super::list::Select;
-use super::sql::{Kind, SqlRow, Value, parsed};
 use super::table::{Column, Table, changing, fixed, key};
-use super::tenant::Of;
+use crate::sql::db::unavailable;
+use crate::sql::list::Select;
+use crate::sql::tenant::Of;
+use crate::sql::value::{Kind, SqlRow, Value, parsed};
 
 impl Table for ConversationRow {
     const NAME: &'static str = "conversations";
@@ -123,7 +124,7 @@ impl ConversationQueries for SqlViews {
         client: ClientId,
         id: ConversationId,
     ) -> Result<Option<Stored>, StoreUnavailable> {
-        self.stored(Of::Client(client), GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
+        self.db.stored(Of::Client(client), GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
     }
 
     async fn conversations(
@@ -151,7 +152,7 @@ impl ConversationQueries for SqlViews {
         if let Some(before) = filter.created_before {
             select.push("created_at < ?", [Value::Time(before)]);
         }
-        select.page(self, page).await
+        select.page(&self.db, page).await
     }
 
     async fn messages(
@@ -168,7 +169,7 @@ impl ConversationQueries for SqlViews {
         // one more than wanted tells whether there is another page
         let wanted = Value::Int(limit as i64 + 1);
         let values = vec![Value::Uuid(conversation.0), Value::Uuid(client.0), Value::Int(from), wanted];
-        let rows = self.rows(Of::Client(client), sql.to_owned(), values).await?;
+        let rows = self.db.rows(Of::Client(client), sql.to_owned(), values).await?;
         let read = || {
             let more = rows.len() > limit;
             let shown = &rows[..rows.len().min(limit)];
@@ -186,7 +187,7 @@ impl ConversationQueries for SqlViews {
         id: MessageId,
     ) -> Result<Option<String>, StoreUnavailable> {
         let values = [Value::Uuid(conversation.0), Value::Uuid(client.0), Value::Uuid(id.0)];
-        let row = self.row(Of::Client(client), MESSAGE, values).await?;
+        let row = self.db.row(Of::Client(client), MESSAGE, values).await?;
         row.map(|row| row.text(1)).transpose().map_err(|error| unavailable(&error))
     }
 }

@@ -4,8 +4,8 @@ use domain::ids::ClientId;
 use projections::document::{Document, Resource};
 use uuid::Uuid;
 
-use super::sql::{Kind, SqlRow, Value, parsed};
 use super::table::{Column, Table, changing, fixed, key};
+use crate::sql::value::{Kind, SqlRow, Value, parsed};
 
 impl<R: Resource> Table for Document<R> {
     const NAME: &'static str = R::TABLE;

@@ -1,5 +1,6 @@
 //! Menus, and sessions in them.
 
+use super::SqlViews;
 use async_trait::async_trait;
 use domain::envelope::Time;
 use domain::ids::{ClientId, IvrSessionId, MenuId};
@@ -10,11 +11,11 @@ use projections::page::{Page, PageRequest, Stored};
 use uuid::Uuid;
 
 use super::blind::blind;
-use super::db::{SqlViews, unavailable};
-use super::list::Select;
-use super::sql::{Kind, SqlRow, Value, parsed};
 use super::table::{Column, Table, changing, fixed, key};
-use super::tenant::Of;
+use crate::sql::db::unavailable;
+use crate::sql::list::Select;
+use crate::sql::tenant::Of;
+use crate::sql::value::{Kind, SqlRow, Value, parsed};
 
 impl Table for SessionRow {
     const NAME: &'static str = "ivr_sessions";
@@ -73,12 +74,12 @@ const GET_SESSION: &str = "SELECT version, doc FROM ivr_sessions WHERE generatio
 #[async_trait]
 impl MenuQueries for SqlViews {
     async fn ivr_menu(&self, client: ClientId, id: MenuId) -> Result<Option<Stored>, StoreUnavailable> {
-        self.stored(Of::Client(client), GET_MENU, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
+        self.db.stored(Of::Client(client), GET_MENU, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
     }
 
     async fn ivr_menus(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable> {
         let select = Select::from("ivr_menus", "ivr_menus", Of::Client(client));
-        select.and("removed = ?", Value::Bool(false)).page(self, page).await
+        select.and("removed = ?", Value::Bool(false)).page(&self.db, page).await
     }
 
     async fn ivr_menu_directory(
@@ -88,7 +89,7 @@ impl MenuQueries for SqlViews {
     ) -> Result<Vec<MenuId>, StoreUnavailable> {
         let after = after.map_or(Uuid::nil(), |id| id.0);
         let values = vec![Value::Uuid(after), Value::Int(i64::from(limit))];
-        let rows = self.rows(Of::System, MENU_DIRECTORY.to_owned(), values).await?;
+        let rows = self.db.rows(Of::System, MENU_DIRECTORY.to_owned(), values).await?;
         let ids: Result<Vec<_>, _> = rows.iter().map(|row| row.uuid(0).map(MenuId)).collect();
         ids.map_err(|error| unavailable(&error))
     }
@@ -103,7 +104,7 @@ impl SessionQueries for SqlViews {
         since: Time,
     ) -> Result<Option<Stored>, StoreUnavailable> {
         let values = [Value::Uuid(id.0), Value::Uuid(client.0), Value::Time(since)];
-        self.stored(Of::Client(client), GET_SESSION, values).await
+        self.db.stored(Of::Client(client), GET_SESSION, values).await
     }
 
     async fn ivr_sessions(
@@ -133,6 +134,6 @@ impl SessionQueries for SqlViews {
         if let Some(before) = filter.created_before {
             select.push("created_at < ?", [Value::Time(before)]);
         }
-        select.page(self, page).await
+        select.page(&self.db, page).await
     }
 }

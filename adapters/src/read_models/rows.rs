@@ -1,5 +1,6 @@
 //! Writing, loading, comparing and hashing the rows of any view.
 
+use super::SqlViews;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,10 +11,10 @@ use projections::store::{Checkpoint, CommitError, Comparison, Digest, Generation
 use projections::tally::Tally;
 use sha2::{Digest as _, Sha256};
 
-use super::db::{SqlViews, Tx, args, limited, made, unavailable};
-use super::sql::{Args, Dialect, Value, cast};
 use super::table::{Role, Table};
-use super::tenant::Of;
+use crate::sql::db::{Tx, args, limited, made, unavailable};
+use crate::sql::tenant::Of;
+use crate::sql::value::{Args, Dialect, Kind, Value, cast, placeholder};
 
 /// The most rows one statement writes or loads; smaller numbers are made of powers of two, so that few different
 /// statements are prepared.
@@ -71,14 +72,6 @@ fn keys<R: Table>() -> impl Iterator<Item = &'static str> {
     R::COLUMNS.iter().filter(|column| column.role == Role::Key).map(|column| column.name)
 }
 
-/// Placeholders by number in PostgreSQL. SQLite looks numbers up one by one, so there they go unnumbered.
-pub(super) fn placeholder(dialect: Dialect, number: usize) -> String {
-    match dialect {
-        Dialect::Sqlite => "?".to_owned(),
-        Dialect::Postgres => format!("${number}"),
-    }
-}
-
 fn upsert<R: Table>(dialect: Dialect, rows: usize) -> String {
     let width = R::COLUMNS.len() + 1;
     let row = |row: usize| {
@@ -129,7 +122,7 @@ fn advance(dialect: Dialect, mode: Mode) -> String {
         Mode::Rebuild | Mode::RebuildAndSwitch => String::new(),
     };
     format!(
-        "UPDATE projection_generations SET position = $1 WHERE projection = $2 AND generation = $3 \
+        "UPDATE projection_generations SET position = $1, event_id = $8 WHERE projection = $2 AND generation = $3 \
          AND position = $4 AND EXISTS (SELECT 1 FROM leases WHERE job = $5 AND owner = $6 AND epoch = $7){active}"
     )
 }
@@ -141,13 +134,14 @@ impl SqlViews {
             mode => self.statements.get("", "advance rebuild", 0, |dialect| advance(dialect, mode)),
         };
         let values = [
-            Value::position(step.to),
+            Value::position(step.to.position),
             Value::text(step.projection),
             Value::Int(step.generation.0),
             Value::position(step.expected),
             Value::text(&step.lease.job),
             Value::text(&step.lease.owner),
             Value::Int(step.lease.epoch),
+            step.to.id.map_or(Value::Null(Kind::Uuid), Value::Uuid),
         ];
         Ok(tx.execute(made(sql), args(self.db.dialect(), values)?).await? == 1)
     }
@@ -203,7 +197,8 @@ impl SqlViews {
                    stalled_reason = NULL WHERE name = $1 AND generation <> $2 AND $3 >= \
                    (SELECT g.position FROM projection_generations g \
                     WHERE g.projection = $1 AND g.generation = projections.generation)";
-        let values = [Value::text(step.projection), Value::Int(step.generation.0), Value::position(step.to)];
+        let values =
+            [Value::text(step.projection), Value::Int(step.generation.0), Value::position(step.to.position)];
         Ok(tx.execute(made(sql), args(dialect, values)?).await? == 1)
     }
 

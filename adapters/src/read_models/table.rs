@@ -2,7 +2,7 @@
 
 use projections::view::Row;
 
-use super::sql::{Kind, SqlRow, Value};
+use crate::sql::value::{Kind, SqlRow, Value};
 
 /// A column besides `generation`.
 #[derive(Debug, Clone, Copy)]

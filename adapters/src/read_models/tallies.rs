@@ -1,5 +1,6 @@
 //! The sums that views keep beside their rows.
 
+use super::SqlViews;
 use async_trait::async_trait;
 use domain::envelope::Position;
 use domain::ids::ClientId;
@@ -9,11 +10,11 @@ use projections::store::{Checkpoint, Comparison, Generation, Tallies, ViewRows};
 use projections::tally::{Counted, Counts, Sketches, Span, Tally, TallyKey};
 use serde::ser::Error as _;
 
-use super::db::{SqlViews, Tx, args, made, unavailable};
-use super::list::Select;
-use super::sql::{Dialect, Kind, SqlRow, Value, parsed};
 use super::table::{Column, Table, changing, key};
-use super::tenant::Of;
+use crate::sql::db::{Tx, args, made, unavailable};
+use crate::sql::list::Select;
+use crate::sql::tenant::Of;
+use crate::sql::value::{Dialect, Kind, SqlRow, Value, parsed};
 
 impl Table for Tally {
     const NAME: &'static str = "tallies";
@@ -161,7 +162,7 @@ impl AnalyticsQueries for SqlViews {
             (false, Dialect::Postgres) => "bucket, subject, position, doc, ''::bytea",
         };
         let tail = format!(" ORDER BY bucket, subject LIMIT {}", MOST_TALLIES + 1);
-        let rows = select.all(columns, &tail, self).await?;
+        let rows = select.all(columns, &tail, &self.db).await?;
         let read = |row: &SqlRow| {
             sum(TallyKey { counted, client, span, bucket: row.time(0)?, subject: row.uuid(1)? }, row, 2)
         };

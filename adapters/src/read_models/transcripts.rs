@@ -1,5 +1,6 @@
 //! Transcripts.
 
+use super::SqlViews;
 use async_trait::async_trait;
 use domain::ids::{CallId, ClientId};
 use domain::ports::StoreUnavailable;
@@ -7,10 +8,10 @@ use projections::page::{MAX_PAGE, Order};
 use projections::transcripts::{LinePage, LineRow, LineView, Lines, TranscriptQueries};
 use uuid::Uuid;
 
-use super::db::{SqlViews, unavailable};
-use super::sql::{Kind, SqlRow, Value, parsed};
 use super::table::{Column, Table, changing, fixed, key};
-use super::tenant::Of;
+use crate::sql::db::unavailable;
+use crate::sql::tenant::Of;
+use crate::sql::value::{Kind, SqlRow, Value, parsed};
 
 impl Table for LineRow {
     const NAME: &'static str = "transcript_lines";
@@ -70,7 +71,7 @@ impl TranscriptQueries for SqlViews {
         // one more than wanted tells whether there is another page
         let wanted = Value::Int(limit as i64 + 1);
         let values = vec![Value::Uuid(call.0), Value::Uuid(client.0), Value::Int(from), wanted];
-        let rows = self.rows(Of::Client(client), sql.to_owned(), values).await?;
+        let rows = self.db.rows(Of::Client(client), sql.to_owned(), values).await?;
         let read = || {
             let more = rows.len() > limit;
             let shown = &rows[..rows.len().min(limit)];

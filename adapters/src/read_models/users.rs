@@ -1,5 +1,6 @@
 //! Users.
 
+use super::SqlViews;
 use async_trait::async_trait;
 use domain::ids::{ClientId, UserId};
 use domain::ports::StoreUnavailable;
@@ -7,11 +8,11 @@ use projections::page::{Page, PageRequest, Stored};
 use projections::users::{UserQueries, UserRow, UserView};
 use uuid::Uuid;
 
-use super::db::{SqlViews, unavailable};
-use super::list::Select;
-use super::sql::{Kind, SqlRow, Value, parsed};
 use super::table::{Column, Table, changing, fixed, key};
-use super::tenant::Of;
+use crate::sql::db::unavailable;
+use crate::sql::list::Select;
+use crate::sql::tenant::Of;
+use crate::sql::value::{Kind, SqlRow, Value, parsed};
 
 impl Table for UserRow {
     const NAME: &'static str = "users";
@@ -63,12 +64,12 @@ const DIRECTORY: &str = "SELECT id, client_id, created_at, position, version, re
 #[async_trait]
 impl UserQueries for SqlViews {
     async fn user(&self, client: ClientId, id: UserId) -> Result<Option<Stored>, StoreUnavailable> {
-        self.stored(Of::Client(client), GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
+        self.db.stored(Of::Client(client), GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
     }
 
     async fn users(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable> {
         let select = Select::from("users", "users", Of::Client(client));
-        select.and("removed = ?", Value::Bool(false)).page(self, page).await
+        select.and("removed = ?", Value::Bool(false)).page(&self.db, page).await
     }
 
     async fn user_directory(
@@ -78,7 +79,7 @@ impl UserQueries for SqlViews {
     ) -> Result<Vec<UserRow>, StoreUnavailable> {
         let after = after.map_or(Uuid::nil(), |id| id.0);
         let values = vec![Value::Uuid(after), Value::Int(i64::from(limit))];
-        let rows = self.rows(Of::System, DIRECTORY.to_owned(), values).await?;
+        let rows = self.db.rows(Of::System, DIRECTORY.to_owned(), values).await?;
         let users: Result<Vec<_>, _> = rows.iter().map(UserRow::read).collect();
         users.map_err(|error| unavailable(&error))
     }

@@ -1,14 +1,17 @@
 //! The database of seals: one text of SQL for SQLite and PostgreSQL.
 
+use std::path::Path;
 use std::time::Duration;
 
+use domain::ports::StoreUnavailable;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgPool, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
 
-use crate::database::{Database, MigrationError, Part, migrate_postgres, migrate_sqlite};
+use crate::database::{
+    Database, MigrationError, Part, migrate_postgres, migrate_sqlite, pool_options, probe_postgres,
+    probe_sqlite, rescue,
+};
 
 /// How long to wait for a connection, or for a lock another process holds.
 const ACQUIRE: Duration = Duration::from_secs(3);
@@ -67,7 +70,7 @@ impl SealsDb {
                     options =
                         options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
                 }
-                let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
+                let pool = pool_options(CONNECTIONS, ACQUIRE);
                 Ok(Self::Sqlite(pool.connect_with(options).await?))
             }
             Database::Postgres(url) => {
@@ -75,6 +78,29 @@ impl SealsDb {
                 let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
                 Ok(Self::Postgres(pool.connect_with(options).await?))
             }
+        }
+    }
+
+    /// Writes, and has it flushed.
+    ///
+    /// # Errors
+    /// When that does not succeed: the disk is full, the file or the server gone.
+    pub async fn probe(&self) -> Result<(), StoreUnavailable> {
+        match self {
+            Self::Sqlite(pool) => probe_sqlite(pool.connect_options().get_filename()).await,
+            Self::Postgres(pool) => probe_postgres(pool).await,
+        }
+        .map_err(|error| StoreUnavailable(error.to_string()))
+    }
+
+    /// Copies an embedded store as its open connection sees it to a new file, also after its own file was removed.
+    ///
+    /// # Errors
+    /// When no connection is open any more, or the copy cannot be written.
+    pub async fn rescue(&self, to: &Path) -> Result<(), StoreUnavailable> {
+        match self {
+            Self::Sqlite(pool) => rescue(pool, to).await.map_err(|error| StoreUnavailable(error.to_string())),
+            Self::Postgres(_) => Err(StoreUnavailable("the seals are on a server".to_owned())),
         }
     }
 

@@ -11,3 +11,4 @@ mod seals;
 mod shared_limits;
 mod telnyx;
 mod webhook_sender;
+mod work;

@@ -40,8 +40,13 @@ pub enum MigrateAction {
 pub fn run(args: &MigrateArgs) -> anyhow::Result<()> {
     let config = args.stores.load(&[])?;
     runtime().block_on(async {
-        let stores =
-            [stores::log(&config)?, stores::keys(&config)?, stores::seals(&config)?, stores::views(&config)?];
+        let stores = [
+            stores::log(&config)?,
+            stores::keys(&config)?,
+            stores::seals(&config)?,
+            stores::work(&config)?,
+            stores::views(&config)?,
+        ];
         match args.action {
             MigrateAction::Up => up(&config, &stores).await?,
             MigrateAction::Down => down(&config, &stores).await?,

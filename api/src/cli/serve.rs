@@ -41,12 +41,19 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
         let edges = Edges::connect(&config).await?;
         let node = Node::start(&config, edges, telemetry.meters()).await?;
         announce(&node);
-        until_told_to_stop().await?;
+        let fault = tokio::select! {
+            told = until_told_to_stop() => told.map(|()| None)?,
+            fault = node.failed() => Some(fault),
+        };
         tracing::info!("stopping");
         // a second signal cuts the farewell short
         tokio::select! {
-            () = node.stop() => Ok(()),
-            again = until_told_to_stop() => again,
+            () = node.stop() => {}
+            again = until_told_to_stop() => again?,
+        }
+        match fault {
+            None => Ok(()),
+            Some(fault) => Err(anyhow::anyhow!(fault)),
         }
     })
 }

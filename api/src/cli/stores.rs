@@ -4,7 +4,9 @@ use adapters::database::{Database, MigrationStatus, Part, migration_status};
 use anyhow::Context as _;
 
 use crate::config::{Config, EventStoreUrl, ReadModelsUrl};
-use crate::node::{data_dir_is_held, is_locked, keys_database, log_database, seals_database, views_database};
+use crate::node::{
+    data_dir_is_held, is_locked, keys_database, log_database, seals_database, views_database, work_database,
+};
 
 /// A part of what a node keeps, and where.
 #[derive(Debug)]
@@ -17,11 +19,12 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// `log`, `views`, `keys` or `seals`.
+    /// `log`, `views`, `work`, `keys` or `seals`.
     pub fn name(&self) -> &'static str {
         match self.part {
             Part::Log => "log",
             Part::Views => "views",
+            Part::Work => "work",
             Part::Keys => "keys",
             Part::Seals => "seals",
         }
@@ -58,6 +61,15 @@ pub(super) fn log(config: &Config) -> anyhow::Result<Store> {
 pub(super) fn views(config: &Config) -> anyhow::Result<Store> {
     let database = views_database(config).context("read_models")?;
     Ok(Store { part: Part::Views, shown: shown(&database), database: Some(database) })
+}
+
+/// The outbox, timers and deliveries.
+///
+/// # Errors
+/// When their address cannot be read.
+pub(super) fn work(config: &Config) -> anyhow::Result<Store> {
+    let database = work_database(config).context("work_store")?;
+    Ok(Store { part: Part::Work, shown: shown(&database), database: Some(database) })
 }
 
 /// The keys.

@@ -17,6 +17,8 @@ section! {
         event_store: Option<EventStoreUrl> = "event_store", "";
         /// The views: `sqlite:PATH` or `postgres://…`; in the data folder when not set.
         read_models: Option<ReadModelsUrl> = "read_models", "";
+        /// Outbox, timers, deliveries and leases: `sqlite:PATH` or `postgres://…`; beside the log when not set.
+        work_store: Option<ReadModelsUrl> = "work_store", "";
         /// Encryption and idempotency keys: `sqlite:PATH` or `postgres://…`; beside the log when not set.
         key_store: Option<ReadModelsUrl> = "key_store", "";
         /// Appends that may wait for the writer before more are refused with 503.
@@ -37,6 +39,17 @@ impl StorageConfig {
     #[must_use]
     pub fn read_models(&self) -> ReadModelsUrl {
         self.read_models.clone().unwrap_or_else(|| ReadModelsUrl::Sqlite(self.data_dir.join("views.db")))
+    }
+
+    /// The work that follows from the log; when no place is set, on the log's server or in a file beside the log's. It
+    /// stands apart from the views, so that calls are driven while those are away.
+    #[must_use]
+    pub fn work_store(&self) -> ReadModelsUrl {
+        self.work_store.clone().unwrap_or_else(|| match self.event_store() {
+            EventStoreUrl::Sqlite(path) => ReadModelsUrl::Sqlite(path.with_extension("work.db")),
+            EventStoreUrl::Postgres(url) => ReadModelsUrl::Postgres(url),
+            EventStoreUrl::Kurrent(_) => self.read_models(),
+        })
     }
 
     /// The keys; when no place is set, the server of the log or of the views, so that all nodes share them, and
@@ -62,6 +75,7 @@ impl StorageConfig {
         folder.clone_into(&mut self.data_dir);
         self.event_store = None;
         self.read_models = None;
+        self.work_store = None;
         self.key_store = None;
     }
 }

@@ -15,6 +15,7 @@ use adapters::seals::{FileWitness, HttpWitness, SealsDb};
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
 use adapters::telephony::telnyx::{ApiKey, TelnyxClient, TelnyxConfig};
 use adapters::webhooks::{Guard, HttpSender, SenderConfig, SystemLookup};
+use adapters::work::SqlWork;
 use anyhow::Context as _;
 use domain::ports::clock::Clock;
 use domain::ports::event_store::EventStore;
@@ -25,6 +26,7 @@ use domain::ports::telephony::Telephony;
 use domain::ports::vault::Vault;
 use domain::ports::webhooks::WebhookSender;
 
+use super::belonging::{self, Stores};
 use super::lifecycle::NoCarrier;
 use super::log_key::LogKey;
 use crate::config::{Config, EventStoreUrl, ReadModelsUrl};
@@ -36,8 +38,10 @@ pub struct Edges {
     pub log: EventLog,
     /// The same, with personal data sealed on its way in and opened on its way out.
     pub private: PrivateLog,
-    /// The views, the leases and the work.
+    /// The views.
     pub views: SqlViews,
+    /// The outbox, timers, deliveries and their leases.
+    pub work: SqlWork,
     /// The Merkle tree over the log.
     pub seals: SealsDb,
     /// Who is told of its heads.
@@ -79,8 +83,12 @@ impl Edges {
         let log = open_log(config, false).await?;
         let (seals, witnesses) = (open_seals(config).await?, witnesses(config)?);
         let ids: Arc<dyn Ids> = Arc::new(RandomIds);
+        let log_id = belonging::log_id(&*log.store()).await?;
+        belonging::keys_are_there(config, log_id).await?;
         let (keys, vault) = open_vault(config, &clock, &ids).await?;
-        let views = open_views(config, &vault).await?;
+        let work = open_work(config).await?;
+        let views = views_if_there(config, &vault).await?;
+        belonging::check(log_id, &Stores { keys: &keys, work: &work, views: &views }).await?;
         let private = private_log(config, log.for_followers(), &vault);
         let (vault, webhooks) = (Arc::new(vault), Arc::new(webhooks));
         let step_webhooks = Arc::new(HttpStepWebhooks::new(guard.clone()).context("cannot set up TLS")?);
@@ -88,6 +96,7 @@ impl Edges {
             log,
             private,
             views,
+            work,
             seals,
             witnesses,
             keys,
@@ -154,13 +163,52 @@ fn private_log(config: &Config, log: Arc<dyn EventStore>, vault: &KeyVault) -> P
 /// # Errors
 /// When they cannot be opened.
 pub(crate) async fn open_views(config: &Config, vault: &KeyVault) -> anyhow::Result<SqlViews> {
+    let views = views(config, vault).await?;
+    views.ready().await.context("cannot open the read models")?;
+    Ok(views)
+}
+
+/// The views, which need not be there: a node starts without them. A damaged file is made anew.
+async fn views_if_there(config: &Config, vault: &KeyVault) -> anyhow::Result<SqlViews> {
+    let views = views(config, vault).await?;
+    match views.ready().await {
+        Err(error) if error.is_damaged() => {
+            belonging::remove_damaged("views", &views_database(config)?, &error)?;
+        }
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the views cannot be opened");
+        }
+        Ok(()) => {}
+    }
+    Ok(views)
+}
+
+/// The views, not opened yet.
+async fn views(config: &Config, vault: &KeyVault) -> anyhow::Result<SqlViews> {
     let database = views_database(config)?;
+    if let Database::Sqlite(path) = &database
+        && let Err(error) = make_room_for(path)
+    {
+        tracing::warn!(error = %format!("{error:#}"), "the views have no folder");
+    }
+    let index = vault.secret("blind index").await.context("cannot use the vault")?;
+    let views = SqlViews::at(&database).context("cannot use the address of the read models")?;
+    Ok(views.with_blind_index(index))
+}
+
+/// Opens the outbox, timers and deliveries. A damaged file is made anew: all of it follows from the log.
+async fn open_work(config: &Config) -> anyhow::Result<SqlWork> {
+    let database = work_database(config)?;
     if let Database::Sqlite(path) = &database {
         make_room_for(path)?;
     }
-    let index = vault.secret("blind index").await.context("cannot use the vault")?;
-    let views = SqlViews::open(&database).await.context("cannot open the read models")?;
-    Ok(views.with_blind_index(index))
+    match SqlWork::open(&database).await {
+        Err(error) if error.is_damaged() && belonging::remove_damaged("work", &database, &error)? => {
+            SqlWork::open(&database).await
+        }
+        opened => opened,
+    }
+    .context("cannot open the outbox, timers and deliveries")
 }
 
 /// Opens the Merkle tree over the log.
@@ -273,6 +321,14 @@ pub(crate) fn seals_database(config: &Config) -> anyhow::Result<Database> {
         EventStoreUrl::Postgres(url) => url.reveal().parse()?,
         EventStoreUrl::Kurrent(_) => Database::Sqlite(config.storage.data_dir.join("events.seals.db")),
     })
+}
+
+/// The database of the outbox, timers and deliveries.
+///
+/// # Errors
+/// When the address cannot be read.
+pub(crate) fn work_database(config: &Config) -> anyhow::Result<Database> {
+    database(config.storage.work_store())
 }
 
 /// The database of the views.

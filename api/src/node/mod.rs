@@ -1,5 +1,6 @@
 //! The composition root: the edges are chosen, everything is wired once, and stopped in order.
 
+mod belonging;
 mod bootstrap;
 mod call_feed;
 mod carriers;
@@ -13,6 +14,7 @@ mod llms;
 mod log_key;
 mod readiness;
 mod start;
+mod store_watch;
 mod webhooks;
 
 pub(crate) use bootstrap::create_client;
@@ -25,7 +27,7 @@ pub(crate) use claims::{EMAIL, NUMBER};
 pub use edges::Edges;
 pub(crate) use edges::{
     keys_database, log_database, log_key, master_key, open_keys, open_log, open_private, open_views,
-    seals_database, views_database,
+    seals_database, views_database, work_database,
 };
 pub(crate) use lifecycle::{data_dir_is_held, is_locked};
 pub use lifecycle::{hold_data_dir, until_told_to_stop};

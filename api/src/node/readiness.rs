@@ -1,29 +1,72 @@
 //! What `/readyz` asks.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use adapters::event_store::EventLog;
+use adapters::keys::KeysDb;
+use adapters::seals::SealsDb;
+use adapters::work::SqlWork;
 use async_trait::async_trait;
-use domain::ports::clock::Clock;
+use domain::ports::StoreUnavailable;
 use domain::ports::event_store::EventStore;
-use domain::ports::work::WorkStore;
 use projections::store::ViewStore;
 
 use crate::http::system::{NotReady, ReadinessCheck};
 
 /// A view this many events behind is not ready to be read.
 const MAX_LAG: u64 = 50_000;
+/// How long an answer of a store stands: however often `/readyz` is asked, a store is written about once a second.
+const STANDS: Duration = Duration::from_secs(1);
 
-#[derive(Debug)]
-pub(super) struct Log(pub(super) Arc<dyn EventStore>);
+/// A store that can be written: it is, and the write is flushed.
+#[async_trait]
+pub(super) trait Probe: Send + Sync {
+    async fn probe(&self) -> Result<(), StoreUnavailable>;
+}
+
+macro_rules! probes {
+    ($($store:ty),*) => {$(
+        #[async_trait]
+        impl Probe for $store {
+            async fn probe(&self) -> Result<(), StoreUnavailable> {
+                <$store>::probe(self).await
+            }
+        }
+    )*};
+}
+
+probes!(EventLog, KeysDb, SealsDb, SqlWork);
+
+/// Whether a store can be written, asked at most once a second.
+pub(super) struct Writable {
+    name: &'static str,
+    store: Box<dyn Probe>,
+    last: Mutex<Option<(Instant, Result<(), NotReady>)>>,
+}
+
+impl Writable {
+    pub(super) fn new(name: &'static str, store: impl Probe + 'static) -> Self {
+        Self { name, store: Box::new(store), last: Mutex::default() }
+    }
+}
 
 #[async_trait]
-impl ReadinessCheck for Log {
+impl ReadinessCheck for Writable {
     fn name(&self) -> &str {
-        "event_store"
+        self.name
     }
 
     async fn check(&self) -> Result<(), NotReady> {
-        self.0.head().await.map(|_| ()).map_err(|error| NotReady(error.to_string()))
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((at, answer)) = last
+            && at.elapsed() < STANDS
+        {
+            return answer;
+        }
+        let answer = self.store.probe().await.map_err(|error| NotReady(error.to_string()));
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), answer.clone()));
+        answer
     }
 }
 
@@ -46,6 +89,9 @@ impl ReadinessCheck for Views {
             .iter()
             .filter_map(|view| match &view.stall {
                 Some(stall) => Some(format!("{} stands still at {}", view.name, stall.position)),
+                None if view.position > head => {
+                    Some(format!("{} is at {}, beyond the log's end at {head}", view.name, view.position))
+                }
                 None => {
                     let lag = head.0.saturating_sub(view.position.0);
                     (lag > MAX_LAG).then(|| format!("{} is {lag} events behind", view.name))
@@ -53,23 +99,5 @@ impl ReadinessCheck for Views {
             })
             .collect();
         if faults.is_empty() { Ok(()) } else { Err(NotReady(faults.join("; "))) }
-    }
-}
-
-#[derive(Debug)]
-pub(super) struct Outbox {
-    pub(super) work: Arc<dyn WorkStore>,
-    pub(super) clock: Arc<dyn Clock>,
-}
-
-#[async_trait]
-impl ReadinessCheck for Outbox {
-    fn name(&self) -> &str {
-        "outbox"
-    }
-
-    async fn check(&self) -> Result<(), NotReady> {
-        let stats = self.work.stats(self.clock.now()).await;
-        stats.map(|_| ()).map_err(|error| NotReady(error.to_string()))
     }
 }

@@ -19,9 +19,11 @@ use adapters::event_store::EventLog;
 use adapters::keys::{KeysDb, SqlIdempotency};
 use adapters::llm::{Catalogue, Gateway};
 use adapters::privacy::{DataEverywhere, PrivateLog};
+use adapters::read_models::SqlViews;
 use adapters::seals::SealsDb;
 use adapters::telephony::telnyx::WebhookVerifier;
 use adapters::tools::HttpTools;
+use adapters::work::SqlWork;
 use anyhow::Context as _;
 use domain::envelope::{Position, Time};
 use domain::ids::{ClientId, MenuId, NumberId};
@@ -33,10 +35,11 @@ use projections::Queries;
 use projections::runner::{self, Progress, Runner};
 use projections::store::ViewStore;
 use projections::webhooks::Publisher;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::belonging::{self, Stores};
 use super::bootstrap::{Bootstrapped, DEFAULT_CLIENT, bootstrap};
 use super::call_feed::CallFeed;
 use super::carriers::ClientCarriers;
@@ -47,7 +50,8 @@ use super::forget::forget_expired_keys;
 use super::identity_provider::{self, KeySource};
 use super::llms::{ClientModels, patience};
 use super::log_key::LogKey;
-use super::readiness;
+use super::readiness::{self, Writable};
+use super::store_watch::StoreWatch;
 use super::webhooks::Webhooks;
 use crate::config::Config;
 use crate::http::auth::{Doorkeeper, Passwords, Tokens};
@@ -168,6 +172,9 @@ pub struct Node {
     server: ServerHandle,
     tasks: Vec<JoinHandle<()>>,
     serving: JoinHandle<std::io::Result<()>>,
+    work: Arc<SqlWork>,
+    sql_views: Arc<SqlViews>,
+    failed: watch::Receiver<Option<String>>,
 }
 
 impl Node {
@@ -177,7 +184,7 @@ impl Node {
     /// When a store cannot be used or the address is taken.
     pub async fn start(config: &Config, edges: Edges, meters: Meters) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
-        let (log, views) = (edges.log, Arc::new(edges.views));
+        let (log, views, work_db) = (edges.log, Arc::new(edges.views), Arc::new(edges.work));
         let private = edges.private;
         let runtime = Runtime {
             store: Arc::new(private.clone()),
@@ -191,7 +198,9 @@ impl Node {
             },
         };
         let bootstrapped = bootstrap(&runtime, config.keys.bootstrap_key.as_ref()).await?;
+        belonging::tie(&*log.store(), &Stores { keys: &edges.keys, work: &work_db, views: &views }).await?;
 
+        let views_db = views.clone();
         let (view_store, queries): (Arc<dyn ViewStore>, Arc<dyn Queries>) = (views.clone(), views.clone());
         let deps = runner::Deps {
             log: Arc::new(private.as_shown()),
@@ -199,7 +208,8 @@ impl Node {
             clock: runtime.clock.clone(),
             owner: runtime.node.to_string(),
         };
-        let known = all_views_hold(&*view_store).await?;
+        belonging::heal_views(&deps).await;
+        let known = all_views_hold(&*view_store).await;
         let rates = Rates {
             key_an_hour: config.limits.key_requests_per_hour.get(),
             client: Rate::per_minute(config.limits.client_requests_per_minute.get()),
@@ -207,7 +217,14 @@ impl Node {
         };
         let secret = edges.vault.secret("logins").await.context("cannot use the vault")?;
         let gate = Arc::new(Gate::new(runtime.clock.clone(), rates, secret));
-        let directories = Directories::load(&*queries, &runtime, gate.clone(), known).await?;
+        let loaded = Directories::load(&*queries, &runtime, gate.clone(), known).await;
+        let (directories, known) = match loaded {
+            Ok(directories) => (directories, known),
+            Err(error) => {
+                tracing::error!(%error, "the views are away: keys, numbers and menus are read from the log");
+                (Directories::empty(&runtime, gate.clone()), Position::START)
+            }
+        };
         let trace =
             runner::TraceHooks { recording: trace_context::is_exporting, adopt: trace_context::set_parent };
         let remade = deps.clone();
@@ -248,7 +265,7 @@ impl Node {
             ..TalkOptions::default()
         };
         let (talks, mood) = Talks::start(talk_deps, talking, None, stop.clone());
-        let work: Arc<dyn WorkStore> = views.clone();
+        let work: Arc<dyn WorkStore> = work_db.clone();
         let bench = Workbench {
             runtime: runtime.clone(),
             calls: calls.clone(),
@@ -257,7 +274,7 @@ impl Node {
             inbox: inbox.clone(),
             telephony: carriers.clone(),
             store: work.clone(),
-            leases: views.clone(),
+            leases: work_db.clone(),
         };
         let schedule = Schedule::new(config.webhooks.retry_schedule.0.clone());
         let courier = Courier::new(runtime.clone(), edges.vault.clone(), edges.webhooks, schedule);
@@ -267,8 +284,8 @@ impl Node {
         let deliveries = WebhookBench {
             runtime: Runtime { store: shown.clone(), ..runtime.clone() },
             public: Arc::new(Publisher::new(shown.clone())),
-            store: views.clone(),
-            leases: views.clone(),
+            store: work_db.clone(),
+            leases: work_db.clone(),
             courier: courier.clone(),
         };
         let secret = edges.vault.secret(actors::sealer::KEY).await.context("cannot use the vault")?;
@@ -276,7 +293,7 @@ impl Node {
             // the tree is over what is stored
             runtime: Runtime { store: private.stored(), ..runtime.clone() },
             store: Arc::new(edges.seals.clone()),
-            leases: views.clone(),
+            leases: work_db.clone(),
             secret,
             witnesses: edges.witnesses,
         };
@@ -286,6 +303,7 @@ impl Node {
             jobs: edges.keys.privacy_jobs(),
             vault: edges.vault.clone(),
             views: (*views).clone(),
+            work: (*work_db).clone(),
             rebuild: remade,
             alone: edges.keys.is_exclusive(),
             grace: config.privacy.content_grace,
@@ -296,8 +314,8 @@ impl Node {
             data: Arc::new(data),
             telephony: carriers.clone(),
             operator: DEFAULT_CLIENT,
-            deliveries: views.clone(),
-            leases: views.clone(),
+            deliveries: work_db.clone(),
+            leases: work_db.clone(),
         };
         let erasing = PrivacyOptions {
             backup_retention: config.privacy.backup_retention.duration(),
@@ -306,7 +324,8 @@ impl Node {
             session_retention: config.ivr.session_retention.duration(),
             ..PrivacyOptions::default()
         };
-        let webhooks = Webhooks { courier, guard: edges.guard, store: views };
+        let webhooks =
+            Webhooks { courier, guard: edges.guard, deliveries: work_db.clone(), store: work_db.clone() };
         let attempts = WebhookOptions {
             concurrency: config.webhooks.concurrency.get(),
             per_endpoint: config.webhooks.endpoint_concurrency.get(),
@@ -341,14 +360,19 @@ impl Node {
             tokio::spawn(usage.clone().run(config.limits.usage_flush, stop.clone())),
             tokio::spawn(watch_storage(gate.clone(), queries.clone(), runtime.clock.clone(), stop.clone())),
         ];
+        let (failing, failed) = watch::channel(None);
+        let stores = StoreWatch::new(config, (&log, &edges.keys, &edges.seals)).await?;
+        tasks.push(tokio::spawn(stores.run(runtime.clock.clone(), failing, stop.clone())));
         if let Some(shared) = edges.keys.shared_buckets() {
             tasks.push(tokio::spawn(exchange(gate.clone(), shared, runtime.clock.clone(), stop.clone())));
         }
 
         let readiness = Readiness::new(vec![
-            Box::new(readiness::Log(runtime.store.clone())),
+            Box::new(Writable::new("event_store", log.clone())),
+            Box::new(Writable::new("key_store", edges.keys.clone())),
+            Box::new(Writable::new("seals", edges.seals.clone())),
             Box::new(readiness::Views { log: runtime.store.clone(), views: view_store.clone() }),
-            Box::new(readiness::Outbox { work, clock: runtime.clock.clone() }),
+            Box::new(Writable::new("outbox", (*work_db).clone())),
         ]);
         // what the bootstrap wrote must be known before the first request asks with that key
         let head = runtime.store.head().await.context("cannot read the log")?;
@@ -413,6 +437,9 @@ impl Node {
             server: handle,
             tasks,
             serving,
+            work: work_db,
+            sql_views: views_db,
+            failed,
         })
     }
 
@@ -420,6 +447,16 @@ impl Node {
     #[must_use]
     pub fn views(&self) -> Arc<dyn ViewStore> {
         self.views.clone()
+    }
+
+    /// Returns when the node cannot go on by itself: its log or keys were taken away under it. Says what to do.
+    pub async fn failed(&self) -> String {
+        let mut failed = self.failed.clone();
+        match failed.wait_for(Option::is_some).await {
+            Ok(fault) => fault.clone().unwrap_or_default(),
+            // the watch ended with the node
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// Stops in order: no new requests, those under way finished, effects under way settled, views and log
@@ -439,20 +476,22 @@ impl Node {
         }
         self.usage.finish().await;
         self.runner.stop().await;
+        self.work.close().await;
+        self.sql_views.close().await;
         self.keys.close().await;
         self.seals.close().await;
         self.log.close().await;
     }
 }
 
-/// The newest position every active view has reached.
-async fn all_views_hold(views: &dyn ViewStore) -> anyhow::Result<Position> {
-    let statuses = views.statuses().await?;
+/// The newest position every active view has reached; the beginning while the views are away.
+async fn all_views_hold(views: &dyn ViewStore) -> Position {
+    let Ok(statuses) = views.statuses().await else { return Position::START };
     let known = |name: &&str| statuses.iter().any(|status| status.name == **name);
     if !runner::projection_names().iter().all(known) {
-        return Ok(Position::START);
+        return Position::START;
     }
-    Ok(statuses.iter().map(|status| status.position).min().unwrap_or_default())
+    statuses.iter().map(|status| status.position).min().unwrap_or_default()
 }
 
 fn serve(

@@ -7,6 +7,7 @@ use actors::webhooks::Courier;
 use adapters::webhooks::Guard;
 use domain::envelope::Position;
 use domain::ports::deliveries::DeliveryStore;
+use projections::webhooks::DeliveryQueries;
 
 /// How often it is looked whether the rows have come up.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -18,6 +19,8 @@ pub struct Webhooks {
     pub courier: Arc<Courier>,
     /// Says where to may be delivered.
     pub guard: Guard,
+    /// Deliveries and attempts, as they are shown.
+    pub deliveries: Arc<dyn DeliveryQueries>,
     pub(super) store: Arc<dyn DeliveryStore>,
 }
 
@@ -26,7 +29,7 @@ impl Webhooks {
     /// whichever node has the job, so the store is asked.
     pub async fn caught_up(&self, position: Position, limit: Duration) {
         let wait = async {
-            while self.store.checkpoint().await.is_ok_and(|at| at < position) {
+            while self.store.checkpoint().await.is_ok_and(|at| at.position < position) {
                 tokio::time::sleep(PAUSE).await;
             }
         };

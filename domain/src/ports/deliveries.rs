@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::StoreUnavailable;
 use super::lease::Lease;
 use super::work::WorkError;
-use crate::envelope::{Position, Time, Version};
+use crate::envelope::{EventRef, Position, Time, Version};
 use crate::ids::{AgentId, ClientId, DeliveryId, EndpointId};
 use crate::webhook::delivery::{DeliveryAttempted, DeliveryOf};
 use crate::webhook::public::PublicEvent;
@@ -147,8 +147,12 @@ pub struct DeliveryStats {
 /// Where deliveries are kept.
 #[async_trait]
 pub trait DeliveryStore: fmt::Debug + Send + Sync {
-    /// Position up to which the log has been turned into rows.
-    async fn checkpoint(&self) -> Result<Position, StoreUnavailable>;
+    /// How far the log has been turned into rows.
+    async fn checkpoint(&self) -> Result<EventRef, StoreUnavailable>;
+
+    /// Forgets everything that follows from the log, so that it is made again from its first event: what stands here
+    /// is of another history.
+    async fn start_anew(&self) -> Result<(), StoreUnavailable>;
 
     /// Applies `changes` in order and moves the checkpoint from `expected` to `to`, all in one transaction, if
     /// `lease` still holds and the checkpoint is still at `expected`.
@@ -156,7 +160,7 @@ pub trait DeliveryStore: fmt::Debug + Send + Sync {
         &self,
         lease: &Lease,
         expected: Position,
-        to: Position,
+        to: EventRef,
         changes: &[DeliveryChange],
     ) -> Result<(), WorkError>;
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::envelope::{NewEvent, Position, Recorded, StreamId, Version};
+use crate::envelope::{EventRef, NewEvent, Position, Recorded, StreamId, Version};
 
 /// The most events one append may carry.
 pub const MAX_APPEND_EVENTS: usize = 512;
@@ -108,6 +108,44 @@ pub enum ReadError {
         /// How it was noticed.
         detail: String,
     },
+    /// The log ends before what was already read of it: an older copy stands in its place.
+    #[error(
+        "the log ends at {head}, before position {after} that was read already: an older copy stands in its place"
+    )]
+    Rewound {
+        /// The last position that was read.
+        after: Position,
+        /// Where the log ends now.
+        head: Position,
+    },
+}
+
+/// Whether something that was read is part of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum History {
+    /// The event stands where it was.
+    Same,
+    /// The log ends before it.
+    Beyond {
+        /// Where it ends.
+        head: Position,
+    },
+    /// Another event stands there.
+    Other,
+}
+
+/// Looks whether `seen` is part of the log.
+///
+/// # Errors
+/// When the log cannot be read.
+pub async fn history_of(log: &dyn EventStore, seen: EventRef) -> Result<History, ReadError> {
+    let Some(before) = seen.position.0.checked_sub(1) else { return Ok(History::Same) };
+    Ok(match log.read_all(Position(before), 1).await?.first() {
+        None => History::Beyond { head: log.head().await? },
+        Some(event) if event.position != seen.position => History::Other,
+        Some(event) if seen.id.is_none_or(|id| id == event.id) => History::Same,
+        Some(_) => History::Other,
+    })
 }
 
 /// Which way to read.
@@ -176,20 +214,27 @@ pub trait EventStore: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub struct Subscription {
     store: Arc<dyn EventStore>,
-    after: Position,
+    after: EventRef,
     page: usize,
+    waited: bool,
 }
 
 impl Subscription {
     /// Starts after `after`, delivering at most `page` events at a time.
     #[must_use]
     pub fn new(store: Arc<dyn EventStore>, after: Position, page: usize) -> Self {
-        Self { store, after, page }
+        Self { store, after: after.into(), page, waited: false }
     }
 
     /// The last position delivered.
     #[must_use]
     pub fn position(&self) -> Position {
+        self.after.position
+    }
+
+    /// The last event delivered; without an id before the first one.
+    #[must_use]
+    pub fn reached(&self) -> EventRef {
         self.after
     }
 
@@ -197,19 +242,27 @@ impl Subscription {
     ///
     /// # Errors
     /// As reads do; the subscription stays where it was, so calling again resumes it. A hole in the positions
-    /// is [`ReadError::Damaged`].
+    /// is [`ReadError::Damaged`], a log that ends before what was delivered [`ReadError::Rewound`].
     pub async fn next(&mut self) -> Result<Vec<Recorded>, ReadError> {
         loop {
-            let events = self.store.read_all(self.after, self.page).await?;
+            let after = self.after.position;
+            let events = self.store.read_all(after, self.page).await?;
             let Some(last) = events.last() else {
-                self.store.wait_past(self.after).await;
+                // not at every look: whoever keeps up finds an empty page after each one with events
+                if std::mem::replace(&mut self.waited, true) {
+                    let head = self.store.head().await?;
+                    if head < after {
+                        return Err(ReadError::Rewound { after, head });
+                    }
+                }
+                self.store.wait_past(after).await;
                 continue;
             };
-            if last.position.0 - self.after.0 != events.len() as u64 {
+            if last.position.0 - after.0 != events.len() as u64 {
                 let detail = format!("{} events up to {}", events.len(), last.position);
-                return Err(ReadError::Damaged { position: self.after.plus(1), detail });
+                return Err(ReadError::Damaged { position: after.plus(1), detail });
             }
-            self.after = last.position;
+            (self.after, self.waited) = (last.into(), false);
             return Ok(events);
         }
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::StoreUnavailable;
 use super::lease::Lease;
 use crate::call::{Timer, Work};
-use crate::envelope::{Position, Time};
+use crate::envelope::{EventRef, Position, Time};
 use crate::ids::ClientId;
 
 /// Where a piece of work came from; it goes into the metadata of what follows.
@@ -102,8 +102,12 @@ pub struct WorkStats {
 /// The outbox and the timers.
 #[async_trait]
 pub trait WorkStore: fmt::Debug + Send + Sync {
-    /// Position up to which the log has been turned into work.
-    async fn checkpoint(&self) -> Result<Position, StoreUnavailable>;
+    /// How far the log has been turned into work.
+    async fn checkpoint(&self) -> Result<EventRef, StoreUnavailable>;
+
+    /// Forgets everything that follows from the log, so that it is made again from its first event: what stands here
+    /// is of another history.
+    async fn start_anew(&self) -> Result<(), StoreUnavailable>;
 
     /// Applies `changes` in order and moves the checkpoint from `expected` to `to`, all in one transaction,
     /// if `lease` still holds and the checkpoint is still at `expected`.
@@ -111,7 +115,7 @@ pub trait WorkStore: fmt::Debug + Send + Sync {
         &self,
         lease: &Lease,
         expected: Position,
-        to: Position,
+        to: EventRef,
         changes: &[WorkChange],
     ) -> Result<(), WorkError>;
 

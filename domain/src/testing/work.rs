@@ -8,14 +8,14 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::call::Timer;
-use crate::envelope::{Position, Time};
+use crate::envelope::{EventRef, Position, Time};
 use crate::ports::StoreUnavailable;
 use crate::ports::lease::{Lease, Leases};
 use crate::ports::work::{TimerItem, WorkChange, WorkError, WorkItem, WorkStats, WorkStore};
 
 #[derive(Debug, Default)]
 struct Tables {
-    checkpoint: Position,
+    checkpoint: EventRef,
     effects: BTreeMap<Uuid, WorkItem>,
     timers: BTreeMap<(Uuid, &'static str), TimerItem>,
     leases: BTreeMap<String, Lease>,
@@ -52,19 +52,25 @@ impl Leases for MemoryWork {
 
 #[async_trait]
 impl WorkStore for MemoryWork {
-    async fn checkpoint(&self) -> Result<Position, StoreUnavailable> {
+    async fn checkpoint(&self) -> Result<EventRef, StoreUnavailable> {
         Ok(self.tables().checkpoint)
+    }
+
+    async fn start_anew(&self) -> Result<(), StoreUnavailable> {
+        let mut tables = self.tables();
+        (tables.checkpoint, tables.effects, tables.timers) = Default::default();
+        Ok(())
     }
 
     async fn commit(
         &self,
         lease: &Lease,
         expected: Position,
-        to: Position,
+        to: EventRef,
         changes: &[WorkChange],
     ) -> Result<(), WorkError> {
         let mut tables = self.tables();
-        if tables.leases.get(&lease.job) != Some(lease) || tables.checkpoint != expected {
+        if tables.leases.get(&lease.job) != Some(lease) || tables.checkpoint.position != expected {
             return Err(WorkError::Deposed);
         }
         tables.checkpoint = to;

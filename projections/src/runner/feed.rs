@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::envelope::{Position, Recorded, Time};
+use domain::envelope::{EventRef, Position, Recorded, Time};
 use domain::ports::event_store::{EventStore, ReadError, Subscription};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -18,7 +18,7 @@ use crate::view::{self, At, Row, View};
 /// What a page of the log means to a view.
 pub(super) struct Piece<V: View> {
     /// The last event of it.
-    pub(super) to: Position,
+    pub(super) to: EventRef,
     /// When that was recorded.
     pub(super) recorded_at: Time,
     /// What concerns the view, in order.
@@ -33,7 +33,7 @@ pub(super) struct Piece<V: View> {
 
 /// A task that reads pages and hands on what they mean.
 pub(super) struct Feed<V: View> {
-    pieces: mpsc::Receiver<Result<Piece<V>, String>>,
+    pieces: mpsc::Receiver<Result<Piece<V>, ReadError>>,
     task: JoinHandle<()>,
 }
 
@@ -59,7 +59,7 @@ impl<V: View> Feed<V> {
                         cut::<V>(&events, &skips, (trace.recording)()).map(Ok).collect()
                     }
                     Err(ReadError::Damaged { position, detail }) => vec![Ok(damaged(position, detail))],
-                    Err(ReadError::Unavailable(reason)) => vec![Err(reason)],
+                    Err(error) => vec![Err(error)],
                 };
                 for piece in pieces {
                     let failed = piece.is_err();
@@ -78,12 +78,12 @@ impl<V: View> Feed<V> {
 
     /// The next piece; an error when the log could not be read just now, which it goes on trying. `None` after
     /// a stall. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Option<Result<Piece<V>, String>> {
+    pub(super) async fn next(&mut self) -> Option<Result<Piece<V>, ReadError>> {
         self.pieces.recv().await
     }
 
     /// The next piece if it is there already.
-    pub(super) fn ready(&mut self) -> Option<Result<Piece<V>, String>> {
+    pub(super) fn ready(&mut self) -> Option<Result<Piece<V>, ReadError>> {
         self.pieces.try_recv().ok()
     }
 }
@@ -141,7 +141,7 @@ fn piece<V: View>(events: &[Recorded], skips: &HashSet<Position>, traced: bool) 
             break;
         }
     }
-    let to = last.map_or(Position::START, |event| event.position);
+    let to = last.map_or(EventRef::START, EventRef::from);
     let recorded_at = last.map(|event| event.recorded_at).unwrap_or_default();
     (Piece { to, recorded_at, facts, retires, traces, stall }, read)
 }
@@ -150,7 +150,7 @@ fn damaged<V: View>(position: Position, detail: String) -> Piece<V> {
     let stall =
         Stall { position, event_type: String::new(), reason: format!("the log is damaged: {detail}") };
     Piece {
-        to: Position::START,
+        to: EventRef::START,
         recorded_at: Time::default(),
         facts: vec![],
         retires: None,

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use domain::envelope::{Position, Time};
+use domain::envelope::{EventRef, Position, Time};
+use domain::ports::event_store::{History, ReadError, history_of};
 use domain::ports::lease::Lease;
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
@@ -124,6 +125,23 @@ impl<V: View> Follower<V> {
             Ok(checkpoint) => checkpoint,
             Err(error) => return Exit::Failed(error.to_string()),
         };
+        match history_of(&*self.deps.log, checkpoint.reached()).await {
+            Ok(History::Same) => {}
+            Ok(found) => {
+                tracing::error!(
+                    projection = V::NAME,
+                    position = checkpoint.position.0,
+                    ?found,
+                    "the view holds events that are not in the log: it is made anew from the log"
+                );
+                report::made_anew(V::NAME);
+                return match views.start_anew(V::NAME).await {
+                    Ok(()) => Exit::Deposed,
+                    Err(error) => Exit::Failed(error.to_string()),
+                };
+            }
+            Err(error) => return Exit::Failed(error.to_string()),
+        }
         if let Err(error) = views.set_stall(V::NAME, None).await {
             return Exit::Failed(error.to_string());
         }
@@ -197,7 +215,7 @@ struct Shift<'a, V: View> {
     /// As stored.
     stored: Checkpoint,
     /// The last event looked at; ahead of `stored` while nothing concerns the view.
-    seen: Position,
+    seen: EventRef,
     seen_recorded_at: Time,
     seen_since: Instant,
     renewed: Instant,
@@ -222,7 +240,7 @@ impl<'a, V: View> Shift<'a, V> {
             rows: Rows::new(follower.rows.clone(), follower.deps.views.clone(), stored.generation),
             feed,
             stored,
-            seen: stored.position,
+            seen: stored.reached(),
             seen_recorded_at: Time::default(),
             seen_since: now,
             renewed: now,
@@ -247,8 +265,12 @@ impl<'a, V: View> Shift<'a, V> {
             let outcome = match piece {
                 None => Ok(()),
                 Some(None) => Err(Exit::Failed("the reader of the log is gone".to_owned())),
-                Some(Some(Err(reason))) => {
-                    tracing::warn!(projection = V::NAME, reason, "projection waits for the log");
+                Some(Some(Err(error @ ReadError::Rewound { .. }))) => {
+                    tracing::error!(projection = V::NAME, %error, "projection looks anew at where it stands");
+                    Err(Exit::Deposed)
+                }
+                Some(Some(Err(error))) => {
+                    tracing::warn!(projection = V::NAME, %error, "projection waits for the log");
                     Ok(())
                 }
                 Some(Some(Ok(piece))) => self.take(piece).await,
@@ -274,12 +296,12 @@ impl<'a, V: View> Shift<'a, V> {
             piece.facts.extend(next.facts);
             piece.traces.extend(next.traces);
             (piece.retires, piece.stall) = (next.retires, next.stall);
-            if next.to > piece.to {
+            if next.to.position > piece.to.position {
                 (piece.to, piece.recorded_at) = (next.to, next.recorded_at);
             }
         }
-        if piece.to > self.seen {
-            if self.seen == self.stored.position {
+        if piece.to.position > self.seen.position {
+            if self.seen.position == self.stored.position {
                 self.seen_since = Instant::now();
             }
             (self.seen, self.seen_recorded_at) = (piece.to, piece.recorded_at);
@@ -288,7 +310,7 @@ impl<'a, V: View> Shift<'a, V> {
             let _spans = piece.traces.spans(self.follower.settings.trace, V::NAME);
             self.commit(piece.facts, piece.retires).await?;
         }
-        self.follower.progress.here(V::NAME, self.seen, false);
+        self.follower.progress.here(V::NAME, self.seen.position, false);
         match piece.stall {
             Some((stall, since)) => {
                 self.store_checkpoint().await?;
@@ -314,7 +336,7 @@ impl<'a, V: View> Shift<'a, V> {
         };
         match self.rows.commit(&step, facts).await {
             Ok(_) => {
-                self.stored.position = self.seen;
+                (self.stored.position, self.stored.event) = (self.seen.position, self.seen.id);
                 Ok(())
             }
             Err(CommitError::Deposed) => Err(Exit::Deposed),
@@ -323,7 +345,7 @@ impl<'a, V: View> Shift<'a, V> {
     }
 
     async fn store_checkpoint(&mut self) -> Result<(), Exit> {
-        if self.seen > self.stored.position { self.commit(Vec::new(), None).await } else { Ok(()) }
+        if self.seen.position > self.stored.position { self.commit(Vec::new(), None).await } else { Ok(()) }
     }
 
     fn until_housekeeping(&self) -> std::time::Duration {
@@ -331,7 +353,7 @@ impl<'a, V: View> Shift<'a, V> {
         let renewal = (settings.lease_ttl / 3).saturating_sub(self.renewed.elapsed());
         let report = settings.report.saturating_sub(self.reported.elapsed());
         let mut wait = renewal.min(report);
-        if self.seen > self.stored.position {
+        if self.seen.position > self.stored.position {
             wait = wait.min(settings.idle_checkpoint.saturating_sub(self.seen_since.elapsed()));
         }
         wait
@@ -339,7 +361,8 @@ impl<'a, V: View> Shift<'a, V> {
 
     async fn keep_house(&mut self) -> Result<(), Exit> {
         let settings = &self.follower.settings;
-        if self.seen > self.stored.position && self.seen_since.elapsed() >= settings.idle_checkpoint {
+        if self.seen.position > self.stored.position && self.seen_since.elapsed() >= settings.idle_checkpoint
+        {
             self.store_checkpoint().await?;
         }
         if self.renewed.elapsed() >= settings.lease_ttl / 3 {
@@ -353,7 +376,7 @@ impl<'a, V: View> Shift<'a, V> {
             self.reported = Instant::now();
             if let Ok(head) = self.follower.deps.log.head().await {
                 let now = self.follower.deps.clock.now();
-                report::lag(V::NAME, self.seen, head, Some(self.seen_recorded_at), now);
+                report::lag(V::NAME, self.seen.position, head, Some(self.seen_recorded_at), now);
             }
         }
         Ok(())

@@ -11,6 +11,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::follower::Follower;
 use super::progress::Progress;
+use super::rebuild::{RebuildError, discard_unused};
 use super::settings::Settings;
 use crate::agents::Agents;
 use crate::api_keys::ApiKeys;
@@ -97,8 +98,29 @@ pub fn start(deps: Deps, settings: Settings) -> Runner {
     crew.follow::<Tools>(&mut followers, deps.views.clone());
     crew.follow::<Conversations>(&mut followers, deps.views.clone());
     crew.follow::<Messages>(&mut followers, deps.views.clone());
+    followers.spawn(tidy(deps.clone(), settings.clone(), crew.stopped));
     let poller = tokio::spawn(progress.clone().watch_others(deps.views.clone(), settings));
     Runner { progress, stop, nudge, views: deps.views, followers, poller }
+}
+
+/// Removes rows that no query reads, once, beside the followers.
+async fn tidy(deps: Deps, settings: Settings, mut stopped: watch::Receiver<bool>) {
+    let discard = async {
+        for name in NAMES {
+            match discard_unused(&deps, &settings, name).await {
+                Ok(0) | Err(RebuildError::Busy) => {}
+                Ok(discarded) => tracing::info!(projection = name, discarded, "unused rows removed"),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(projection = name, error, "unused rows stay until the next start");
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = discard => {}
+        _ = stopped.wait_for(|stop| *stop) => {}
+    }
 }
 
 struct Crew<'a> {

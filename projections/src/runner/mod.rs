@@ -21,5 +21,7 @@ mod traces;
 
 pub use handle::{Deps, Runner, projection_names, start};
 pub use progress::Progress;
-pub use rebuild::{RebuildError, RebuildProgress, RebuildReport, compare, rebuild};
+pub use rebuild::{
+    RebuildError, RebuildProgress, RebuildReport, compare, discard_unused, drop_other_history, rebuild,
+};
 pub use settings::{Settings, TraceHooks};

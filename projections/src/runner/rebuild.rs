@@ -9,9 +9,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::envelope::{Position, Time};
+use domain::envelope::{EventRef, Position, Time};
 use domain::ports::StoreUnavailable;
-use domain::ports::event_store::ReadError;
+use domain::ports::event_store::{History, ReadError, history_of};
 use domain::ports::lease::Lease;
 
 use super::feed::Feed;
@@ -56,6 +56,15 @@ pub enum RebuildError {
     /// An event cannot be read.
     #[error("event {} ({}) cannot be read: {}; skip it, or run a version that knows it", .0.position, .0.event_type, .0.reason)]
     Stalled(Stall),
+    /// The active rows hold events that are not in the log.
+    #[error(
+        "the view holds events up to {position} that are not in the log: its rows are of another history; \
+         start the node, which makes it anew, or rebuild it"
+    )]
+    OtherHistory {
+        /// The last event the rows hold.
+        position: Position,
+    },
     /// The live projection kept ahead.
     #[error("the log grows faster than it is read; try again at a quieter time")]
     Outrun,
@@ -128,11 +137,41 @@ pub async fn compare(
     build(deps, settings, projection, Then::Discard, watch).await
 }
 
+/// Removes rows that no query reads: what a view that began anew, or a rebuild that broke off, left behind. A rebuild
+/// under way is left alone.
+///
+/// # Errors
+/// As [`rebuild`].
+pub async fn discard_unused(deps: &Deps, settings: &Settings, projection: &str) -> Result<u64, RebuildError> {
+    if deps.views.generations(projection).await?.len() < 2 {
+        return Ok(0);
+    }
+    build(deps, settings, projection, Then::DiscardUnused, &mut |_| {}).await.map(|report| report.discarded)
+}
+
+/// Has every view begin anew that holds events which are not in the log; answers which.
+///
+/// # Errors
+/// When views or log cannot be read or written.
+pub async fn drop_other_history(deps: &Deps) -> Result<Vec<String>, RebuildError> {
+    let mut dropped = Vec::new();
+    for view in deps.views.statuses().await? {
+        let reached = EventRef { position: view.position, id: view.event };
+        if history_of(&*deps.log, reached).await? != History::Same {
+            deps.views.start_anew(&view.name).await?;
+            dropped.push(view.name);
+        }
+    }
+    Ok(dropped)
+}
+
 /// What becomes of the new rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Then {
     Switch,
     Discard,
+    /// There are none: only what is left of others is removed.
+    DiscardUnused,
 }
 
 async fn build(
@@ -173,10 +212,22 @@ async fn build_view<V: View>(
     let job = format!("rebuild:{}", V::NAME);
     let views = &deps.views;
     let lease = views.acquire(&job, &deps.owner, settings.lease_ttl).await?.ok_or(RebuildError::Busy)?;
-    let mut rebuild = Rebuild::<V>::begin(deps, rows, settings, lease).await?;
-    let result = rebuild.run(then, watch).await;
+    let result = match then {
+        Then::DiscardUnused => discard_inactive::<V>(deps, &rows).await.map(|discarded| RebuildReport {
+            projection: V::NAME.to_owned(),
+            generation: Generation(0),
+            events: 0,
+            applying: Duration::ZERO,
+            difference: Comparison::default(),
+            discarded,
+        }),
+        Then::Switch | Then::Discard => {
+            let lease = lease.clone();
+            async { Rebuild::<V>::begin(deps, rows, settings, lease).await?.run(then, watch).await }.await
+        }
+    };
     // whatever came of it, the next try need not wait for the lease to expire
-    let _ = views.release(&rebuild.lease).await;
+    let _ = views.release(&lease).await;
     result
 }
 
@@ -215,6 +266,14 @@ impl<'a, V: View> Rebuild<'a, V> {
     ) -> Result<RebuildReport, RebuildError> {
         let started = Instant::now();
         let active = self.deps.views.checkpoint(V::NAME).await?;
+        if history_of(&*self.deps.log, active.reached()).await? != History::Same {
+            if then != Then::Switch {
+                discard_inactive::<V>(self.deps, &self.store).await?;
+                return Err(RebuildError::OtherHistory { position: active.position });
+            }
+            self.deps.views.start_anew(V::NAME).await?;
+        }
+        let active = self.deps.views.checkpoint(V::NAME).await?;
         let mut head = self.deps.log.head().await?;
         while self.at.position < head {
             self.step(Mode::Rebuild).await?;
@@ -246,7 +305,7 @@ impl<'a, V: View> Rebuild<'a, V> {
             let done = if behind {
                 self.step(Mode::RebuildAndSwitch).await?
             } else {
-                self.commit(self.at.position, Vec::new(), None, Mode::RebuildAndSwitch).await?
+                self.commit(self.at.reached(), Vec::new(), None, Mode::RebuildAndSwitch).await?
             };
             if done {
                 return Ok(());
@@ -257,17 +316,19 @@ impl<'a, V: View> Rebuild<'a, V> {
 
     /// Applies the pages that are ready, at least one.
     async fn step(&mut self, mode: Mode) -> Result<bool, RebuildError> {
-        let (mut facts, mut to) = (Vec::new(), self.at.position);
+        let (mut facts, mut to) = (Vec::new(), self.at.reached());
         let (mut pages, mut retires) = (0, None);
         while pages < self.settings.pages_per_commit && retires.is_none() {
             let piece = if pages == 0 { self.feed.next().await } else { self.feed.ready() };
             let Some(piece) = piece else { break };
-            let piece = piece.map_err(ReadError::Unavailable)?;
+            let piece = piece?;
             pages += 1;
             if let Some((stall, _)) = piece.stall {
                 return Err(RebuildError::Stalled(stall));
             }
-            to = to.max(piece.to);
+            if piece.to.position > to.position {
+                to = piece.to;
+            }
             facts.extend(piece.facts);
             retires = piece.retires;
         }
@@ -276,7 +337,7 @@ impl<'a, V: View> Rebuild<'a, V> {
 
     async fn commit(
         &mut self,
-        to: Position,
+        to: EventRef,
         facts: Vec<super::rows::Addressed<V>>,
         retires: Option<Time>,
         mode: Mode,
@@ -291,7 +352,7 @@ impl<'a, V: View> Rebuild<'a, V> {
         let lease = self.lease.clone();
         let step = Step { projection: V::NAME, generation, expected, to, lease, mode, retires };
         let switched = self.rows.commit(&step, facts).await?;
-        self.at.position = to;
+        (self.at.position, self.at.event) = (to.position, to.id);
         Ok(switched)
     }
 }

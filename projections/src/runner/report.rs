@@ -26,3 +26,8 @@ pub(super) fn stalled(projection: &'static str, stalled: bool) {
     metrics::gauge!("voxledger_projection_stalled", "projection" => projection)
         .set(f64::from(u8::from(stalled)));
 }
+
+/// A view held events that are not in the log, and begins anew.
+pub(super) fn made_anew(projection: &'static str) {
+    metrics::counter!("voxledger_projection_made_anew_total", "projection" => projection).increment(1);
+}

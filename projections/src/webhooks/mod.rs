@@ -25,4 +25,6 @@ pub use examples::example;
 pub use occurrences::{ErrorView, FunctionView, PassedOverView};
 pub use public::{PublicBody, Subject};
 pub use publisher::Publisher;
-pub use queries::{AttemptFilter, DeliveryFilter, DeliverySummary, EventPage, WebhookQueries};
+pub use queries::{
+    AttemptFilter, DeliveryFilter, DeliveryQueries, DeliverySummary, EventPage, WebhookQueries,
+};

@@ -56,7 +56,7 @@ pub struct EventPage {
     pub next: Option<Uuid>,
 }
 
-/// Reads of webhooks. None of them ever answers with something of another client's.
+/// Reads of webhook endpoints. None of them ever answers with something of another client's.
 #[async_trait]
 pub trait WebhookQueries: Send + Sync {
     /// One [endpoint](super::EndpointView), as JSON.
@@ -64,7 +64,11 @@ pub trait WebhookQueries: Send + Sync {
 
     /// A page of [endpoints](super::EndpointView), by `created_at` and id.
     async fn endpoints(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable>;
+}
 
+/// Reads of deliveries. None of them ever answers with something of another client's.
+#[async_trait]
+pub trait DeliveryQueries: std::fmt::Debug + Send + Sync {
     /// One [delivery](super::DeliveryView), as JSON. Its version is that of its stream as far as it was read.
     async fn delivery(&self, client: ClientId, id: DeliveryId) -> Result<Option<Stored>, StoreUnavailable>;
 

@@ -14,6 +14,7 @@ use super::super::backend::{Backend, Fault, Row};
 use super::super::judge::{Place, Standing};
 use super::lock::WriteLock;
 use super::{OpenError, SqliteSettings};
+use crate::database::OpenFile;
 
 /// Pages of 4 KiB in the WAL before a commit also moves them into the database: 16 MiB. Few, large checkpoints
 /// cost fewer flushes than many small ones, but the commit that makes one waits for it.
@@ -35,6 +36,8 @@ pub(super) struct Sqlite {
     /// None when a failure leaves it in doubt; asked again before the next commit.
     head: Option<u64>,
     inserts: Vec<(usize, Arc<str>)>,
+    /// The file it was opened as: what is written to one that nobody finds again is not written.
+    file: OpenFile,
     _lock: WriteLock,
 }
 
@@ -50,7 +53,9 @@ impl Sqlite {
             .pragma("cache_size", CACHE);
         let inserts = SIZES.iter().map(|&size| (size, insert(size))).collect();
         let max_bytes = settings.max_bytes;
-        let mut sqlite = Self { options, max_bytes, connection: None, head: None, inserts, _lock: lock };
+        let file = OpenFile::at(options.get_filename()).map_err(sqlx::Error::Io)?;
+        let mut sqlite =
+            Self { options, max_bytes, connection: None, head: None, inserts, file, _lock: lock };
         let mut connection = sqlite.connect().await?;
         sqlite.head = Some(head(&mut connection).await?);
         sqlite.connection = Some(connection);
@@ -81,6 +86,7 @@ impl Sqlite {
     }
 
     async fn write(&mut self, rows: &[Row<'_>]) -> Result<u64, sqlx::Error> {
+        self.file.check()?;
         let known = self.head.take();
         let fitting = self.inserts.iter().find(|(size, _)| *size >= rows.len());
         let sql = fitting.map_or_else(|| insert(rows.len()), |(_, sql)| Arc::clone(sql));
@@ -91,6 +97,7 @@ impl Sqlite {
         };
         let arguments = bind(rows, head).map_err(sqlx::Error::Encode)?;
         sqlx::query_with(AssertSqlSafe(sql), arguments).execute(connection).await?;
+        self.file.check()?;
         self.head = Some(head + rows.len() as u64);
         Ok(head + 1)
     }

@@ -30,7 +30,7 @@ fn step(lease: &Lease, expected: u64, to: u64) -> Step {
         projection: "calls",
         generation: Generation(1),
         expected: Position(expected),
-        to: Position(to),
+        to: Position(to).into(),
         lease: lease.clone(),
         mode: Mode::Live,
         retires: None,

@@ -4,13 +4,13 @@ mod audit_log;
 mod conversations;
 mod exactly_once;
 mod ivr;
+mod other_history;
 mod outages;
 mod poison;
 mod queries;
 mod rebuilds;
 mod row_security;
 mod runs;
-mod work;
 
 use std::any::Any;
 use std::sync::Arc;

@@ -77,7 +77,7 @@ async fn a_rebuild_repairs_and_reports_what_differed(world: World) {
     let mut stray = wrong.clone();
     stray.view.id = call(999);
     let lease = world.views.acquire("bug", "bug", brisk().lease_ttl).await.unwrap().unwrap();
-    let (generation, expected, to) = (checkpoint.generation, checkpoint.position, checkpoint.position);
+    let (generation, expected, to) = (checkpoint.generation, checkpoint.position, checkpoint.reached());
     let step = Step { projection: "calls", generation, expected, to, lease, mode: Mode::Live, retires: None };
     ViewRows::<CallRow>::commit(&world.views, &step, &[&wrong, &stray], &[]).await.unwrap();
     assert_ne!(world.digests().await, right);

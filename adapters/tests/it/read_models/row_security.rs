@@ -9,6 +9,7 @@ use adapters::database::{
 use adapters::read_models::{PostgresSettings, SqlViews};
 use adapters::testing::call_lives::client;
 use adapters::testing::postgres::Cluster;
+use adapters::work::SqlWork;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
@@ -46,6 +47,7 @@ async fn owned_tables(tool: &mut PgConnection) -> Vec<Owned> {
 async fn fresh() -> (SecretUrl, PgConnection) {
     let url = Cluster::shared().database().await;
     SqlViews::open_postgres(&url, PostgresSettings::default()).await.unwrap();
+    SqlWork::open(&Database::Postgres(url.clone())).await.unwrap();
     let tool = connect(&url).await;
     (url, tool)
 }
@@ -91,7 +93,14 @@ async fn every_table_with_rows_of_clients_is_under_a_policy() {
     // and all steps after the first can be taken back and again
     let steps = migration_status(&database, Part::Views).await.unwrap().len() - 1;
     migrate_down(&database, Part::Views, steps).await.unwrap();
-    assert!(owned_tables(&mut tool).await.iter().all(|it| !it.enabled && !it.forced && it.policies == 0));
+    let of_views = |it: &&Owned| !it.table.starts_with("work_");
+    assert!(
+        owned_tables(&mut tool)
+            .await
+            .iter()
+            .filter(of_views)
+            .all(|it| !it.enabled && !it.forced && it.policies == 0)
+    );
     migrate_up(&database, Part::Views).await.unwrap();
     assert!(owned_tables(&mut tool).await.iter().all(|it| it.enabled && it.forced && it.policies == 1));
 }

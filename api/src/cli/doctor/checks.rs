@@ -51,6 +51,9 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     if let Ok(seals) = stores::seals(config) {
         findings.push(store("seals", &seals).await);
     }
+    if let Ok(work) = stores::work(config) {
+        findings.push(store("work", &work).await);
+    }
     match stores::views(config) {
         Ok(views) => {
             findings.push(store("read models", &views).await);

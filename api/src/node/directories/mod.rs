@@ -41,6 +41,18 @@ pub(super) struct Directories {
 }
 
 impl Directories {
+    /// Nothing yet: everything is read from the log.
+    pub(super) fn empty(runtime: &Runtime, gate: Arc<Gate>) -> Self {
+        Self {
+            numbers: Arc::new(NumberDirectory::new(Vec::new(), Position::START)),
+            menus: Arc::new(MenuLibrary::new(runtime.clone())),
+            agents: Arc::default(),
+            identity: Arc::new(Identity::new(runtime.clock.clone())),
+            erasures: watch::Sender::new(Position::START),
+            gate,
+        }
+    }
+
     /// Reads what the views hold as of `position`, a position all views have reached.
     pub(super) async fn load(
         views: &dyn Queries,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::envelope::{Position, Time, Version};
+use crate::envelope::{EventRef, Position, Time, Version};
 use crate::ids::{ClientId, DeliveryId, EndpointId};
 use crate::ports::deliveries::{
     DeliveryChange, DeliveryStats, DeliveryStore, DueDelivery, NewDelivery, RecordedAttempt, Replay,
@@ -52,7 +52,8 @@ impl Subject {
     /// Commits from wherever the checkpoint is.
     async fn commit(&self, changes: &[DeliveryChange]) {
         let at = self.store.checkpoint().await.unwrap();
-        self.store.commit(&self.lease().await, at, at.plus(1), changes).await.unwrap();
+        let to = at.position.plus(1).into();
+        self.store.commit(&self.lease().await, at.position, to, changes).await.unwrap();
     }
 
     async fn due_rows(&self, endpoint: EndpointId, seconds: i64) -> Vec<DueDelivery> {
@@ -365,17 +366,31 @@ pub async fn what_is_too_old_is_swept(subject: &Subject) {
     assert_eq!(subject.store.sweep(at(100), 1).await.unwrap(), 3, "a portion at a time");
 }
 
+/// A store that begins anew holds nothing, and is filled from the first event on.
+pub async fn a_store_that_begins_anew_is_empty(subject: &Subject) {
+    subject.commit(&told(ONE, 1, 9, false)).await;
+    let target = StoredTarget { endpoint: ONE, client: client(), doc: "{}".to_owned() };
+    subject.commit(&[DeliveryChange::Remember(target)]).await;
+    subject.store.start_anew().await.unwrap();
+    assert_eq!(subject.store.checkpoint().await.unwrap(), EventRef::START);
+    assert_eq!(subject.store.stats(at(100)).await.unwrap(), DeliveryStats::default());
+    assert!(subject.store.targets().await.unwrap().is_empty());
+    assert!(subject.store.bodies(&[Position(1)]).await.unwrap().is_empty());
+    subject.commit(&told(ONE, 2, 9, false)).await;
+    assert_eq!(subject.due(ONE, 100).await, [2]);
+}
+
 /// Only from where it stands, and only by the newest owner.
 pub async fn a_commit_is_fenced_by_checkpoint_and_lease(subject: &Subject) {
     let lease = subject.lease().await;
-    subject.store.commit(&lease, Position(0), Position(5), &told(ONE, 1, 1, false)).await.unwrap();
-    let stale = subject.store.commit(&lease, Position(0), Position(9), &told(ONE, 2, 1, false)).await;
+    subject.store.commit(&lease, Position(0), Position(5).into(), &told(ONE, 1, 1, false)).await.unwrap();
+    let stale = subject.store.commit(&lease, Position(0), Position(9).into(), &told(ONE, 2, 1, false)).await;
     assert!(matches!(stale, Err(WorkError::Deposed)), "{stale:?}");
     let old = Lease { epoch: lease.epoch - 1, ..lease.clone() };
-    let deposed = subject.store.commit(&old, Position(5), Position(9), &told(ONE, 2, 1, false)).await;
+    let deposed = subject.store.commit(&old, Position(5), Position(9).into(), &told(ONE, 2, 1, false)).await;
     assert!(matches!(deposed, Err(WorkError::Deposed)), "{deposed:?}");
     assert_eq!(subject.due(ONE, 100).await, [1]);
-    assert_eq!(subject.store.checkpoint().await.unwrap(), Position(5));
+    assert_eq!(subject.store.checkpoint().await.unwrap(), Position(5).into());
 }
 
 /// Makes a test of every case.
@@ -395,6 +410,7 @@ macro_rules! delivery_store_suite {
             a_test_is_a_delivery_that_is_over,
             targets_are_remembered_until_forgotten,
             what_is_too_old_is_swept,
+            a_store_that_begins_anew_is_empty,
             a_commit_is_fenced_by_checkpoint_and_lease,
         );
     };

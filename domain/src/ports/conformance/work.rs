@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::call::terms::CommandKind;
 use crate::call::{Timer, Work};
-use crate::envelope::{Position, Time};
+use crate::envelope::{EventRef, Position, Time};
 use crate::ids::ClientId;
 use crate::ports::lease::{Lease, Leases};
 use crate::ports::work::{Cause, TimerItem, WorkChange, WorkError, WorkItem, WorkStats, WorkStore};
@@ -43,7 +43,8 @@ impl Subject {
     /// Commits from wherever the checkpoint is.
     async fn commit(&self, changes: &[WorkChange]) {
         let at = self.store.checkpoint().await.unwrap();
-        self.store.commit(&self.lease().await, at, at.plus(1), changes).await.unwrap();
+        let to = at.position.plus(1).into();
+        self.store.commit(&self.lease().await, at.position, to, changes).await.unwrap();
     }
 
     /// The effects due at `seconds`.
@@ -229,13 +230,31 @@ pub async fn what_waits_is_counted(subject: &Subject) {
 /// A commit moves the checkpoint and its changes together, or neither.
 pub async fn a_commit_from_a_moved_checkpoint_writes_nothing(subject: &Subject) {
     let lease = subject.lease().await;
-    assert_eq!(subject.store.checkpoint().await.unwrap(), Position::START);
-    subject.store.commit(&lease, Position::START, Position(5), &[speak(1, 10, 0)]).await.unwrap();
-    assert_eq!(subject.store.checkpoint().await.unwrap(), Position(5));
-    let late = subject.store.commit(&lease, Position::START, Position(6), &[speak(2, 11, 0)]).await;
+    assert_eq!(subject.store.checkpoint().await.unwrap(), EventRef::START);
+    subject.store.commit(&lease, Position::START, Position(5).into(), &[speak(1, 10, 0)]).await.unwrap();
+    assert_eq!(subject.store.checkpoint().await.unwrap(), Position(5).into());
+    let late = subject.store.commit(&lease, Position::START, Position(6).into(), &[speak(2, 11, 0)]).await;
     assert!(matches!(late, Err(WorkError::Deposed)), "{late:?}");
     assert_eq!(subject.due(100).await, [1]);
-    assert_eq!(subject.store.checkpoint().await.unwrap(), Position(5));
+    assert_eq!(subject.store.checkpoint().await.unwrap(), Position(5).into());
+}
+
+/// What the checkpoint names comes back: the event too.
+pub async fn the_event_at_the_checkpoint_is_kept(subject: &Subject) {
+    let to = EventRef { position: Position(3), id: Some(sequential(77)) };
+    let lease = subject.lease().await;
+    subject.store.commit(&lease, Position::START, to, &[speak(1, 10, 0)]).await.unwrap();
+    assert_eq!(subject.store.checkpoint().await.unwrap(), to);
+}
+
+/// A store that begins anew holds nothing, and is filled from the first event on.
+pub async fn a_store_that_begins_anew_is_empty(subject: &Subject) {
+    subject.commit(&[speak(1, 10, 0), WorkChange::Arm(timer(10, Timer::Ring, 20))]).await;
+    subject.store.start_anew().await.unwrap();
+    assert_eq!(subject.store.checkpoint().await.unwrap(), EventRef::START);
+    assert_eq!(subject.store.stats(at(100)).await.unwrap(), WorkStats::default());
+    subject.commit(&[speak(2, 10, 0)]).await;
+    assert_eq!(subject.due(100).await, [2]);
 }
 
 /// An owner that lost its lease writes nothing.
@@ -244,10 +263,10 @@ pub async fn a_stale_lease_writes_nothing(subject: &Subject) {
     subject.leases.release(&stale).await.unwrap();
     let ttl = Duration::from_secs(600);
     let newer = subject.leases.acquire("work", "two", ttl).await.unwrap().unwrap();
-    let late = subject.store.commit(&stale, Position::START, Position(1), &[speak(1, 10, 0)]).await;
+    let late = subject.store.commit(&stale, Position::START, Position(1).into(), &[speak(1, 10, 0)]).await;
     assert!(matches!(late, Err(WorkError::Deposed)), "{late:?}");
     assert_eq!(subject.due(100).await, [] as [u64; 0]);
-    subject.store.commit(&newer, Position::START, Position(1), &[speak(1, 10, 0)]).await.unwrap();
+    subject.store.commit(&newer, Position::START, Position(1).into(), &[speak(1, 10, 0)]).await.unwrap();
     assert_eq!(subject.due(100).await, [1]);
 }
 
@@ -288,6 +307,8 @@ macro_rules! work_store_suite {
             the_next_due_is_told,
             what_waits_is_counted,
             a_commit_from_a_moved_checkpoint_writes_nothing,
+            the_event_at_the_checkpoint_is_kept,
+            a_store_that_begins_anew_is_empty,
             a_stale_lease_writes_nothing,
             work_is_derived_again_in_batches_of_any_size,
         );

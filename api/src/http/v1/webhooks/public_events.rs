@@ -60,7 +60,7 @@ pub(crate) async fn list_public_events(
     if types.is_empty() && !patterns.is_empty() {
         return Ok(Answer::json_list::<String>(&[], None));
     }
-    let page = backend.views.public_events(caller.client, after, &types, paging.limit).await;
+    let page = backend.webhooks.deliveries.public_events(caller.client, after, &types, paging.limit).await;
     let page = page.map_err(ApiError::unavailable)?;
     let page =
         page.ok_or_else(|| ApiError::invalid("after", "unknown", "there is no such event, or not any more"))?;

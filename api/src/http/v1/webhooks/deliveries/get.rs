@@ -24,6 +24,7 @@ pub(crate) async fn get_webhook_delivery(
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     query.finish()?;
-    let found = backend.views.delivery(caller.client, id).await.map_err(ApiError::unavailable)?;
+    let found =
+        backend.webhooks.deliveries.delivery(caller.client, id).await.map_err(ApiError::unavailable)?;
     found.map(|stored| Answer::json(stored.json)).ok_or_else(|| ApiError::not_found("delivery"))
 }

@@ -28,7 +28,12 @@ pub(super) async fn steer(
     id: DeliveryId,
     command: &DeliveryCommand,
 ) -> Result<Answer, ApiError> {
-    let known = backend.views.delivery_summary(caller.client, id).await.map_err(ApiError::unavailable)?;
+    let known = backend
+        .webhooks
+        .deliveries
+        .delivery_summary(caller.client, id)
+        .await
+        .map_err(ApiError::unavailable)?;
     let known = known.ok_or_else(|| ApiError::not_found(DeliveryRefusal::KIND))?;
     // the end of its endpoint is no event of the delivery's own
     let gone =
@@ -45,7 +50,8 @@ pub(super) async fn steer(
     if let Some(position) = receipt.position {
         backend.webhooks.caught_up(position, backend.read_your_writes).await;
     }
-    let shown = backend.views.delivery(caller.client, id).await.map_err(ApiError::unavailable)?;
+    let shown =
+        backend.webhooks.deliveries.delivery(caller.client, id).await.map_err(ApiError::unavailable)?;
     let shown = shown.ok_or_else(|| ApiError::not_found(DeliveryRefusal::KIND))?;
     Ok(Answer::json(shown.json).accepted().written_at(receipt.position))
 }

@@ -44,8 +44,10 @@ pub(crate) async fn list_webhook_deliveries(
         created_before: query.time("created_before"),
     };
     exists(&backend, caller.client, id).await?;
-    paging::list(query, async |request| backend.views.deliveries(caller.client, id, &filter, &request).await)
-        .await
+    paging::list(query, async |request| {
+        backend.webhooks.deliveries.deliveries(caller.client, id, &filter, &request).await
+    })
+    .await
 }
 
 fn statuses(query: &mut Query) -> Vec<DeliveryStatus> {

@@ -35,6 +35,8 @@ pub(crate) async fn list_webhook_logs(
         created_before: query.time("created_before"),
     };
     exists(&backend, caller.client, id).await?;
-    paging::list(query, async |request| backend.views.attempts(caller.client, id, &filter, &request).await)
-        .await
+    paging::list(query, async |request| {
+        backend.webhooks.deliveries.attempts(caller.client, id, &filter, &request).await
+    })
+    .await
 }

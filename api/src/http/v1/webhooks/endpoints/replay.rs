@@ -89,7 +89,7 @@ pub(crate) async fn replay_webhook(
         due: now,
         position: Position(i64::MAX as u64),
     };
-    let queued = backend.views.replay_size(&replay).await.map_err(ApiError::unavailable)?;
+    let queued = backend.webhooks.deliveries.replay_size(&replay).await.map_err(ApiError::unavailable)?;
     if queued > MOST {
         let detail = format!("that are {queued} deliveries; ask for at most {MOST} at a time");
         return Err(ApiError::invalid("since", "too_many", detail));

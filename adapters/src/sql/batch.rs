@@ -1,10 +1,10 @@
 //! Many rows a statement.
 
-use super::super::db::{SqlViews, Tx, args, made};
-use super::super::sql::{Dialect, Kind, Value};
+use super::db::{Db, Tx, args, made};
+use super::value::{Dialect, Kind, Value};
 
 /// The most rows one statement writes.
-pub(super) const BULK: usize = 64;
+pub(crate) const BULK: usize = 64;
 
 const fn type_name(kind: Kind) -> &'static str {
     match kind {
@@ -32,9 +32,9 @@ fn rows(dialect: Dialect, count: usize, kinds: &[Kind]) -> String {
     (0..count).map(row).collect::<Vec<_>>().join(", ")
 }
 
-impl SqlViews {
+impl Db {
     /// Runs a statement for portions of `items`: `sql` makes its text around the rows of a `VALUES`.
-    pub(super) async fn batched<'v, T, const N: usize>(
+    pub(crate) async fn batched<'v, T, const N: usize>(
         &self,
         tx: &mut Tx,
         items: &[T],
@@ -42,7 +42,7 @@ impl SqlViews {
         sql: impl Fn(&str) -> String,
         values: impl Fn(&T) -> Result<[Value<'v>; N], sqlx::Error>,
     ) -> Result<(), sqlx::Error> {
-        let dialect = self.db.dialect();
+        let dialect = self.dialect();
         let mut rest = items;
         while !rest.is_empty() {
             // powers of two, so that few different statements are prepared

@@ -5,7 +5,7 @@ use domain::ids::ClientId;
 
 /// Whose rows may be seen. Every read says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Of {
+pub(crate) enum Of {
     /// One client's: whatever is asked on a client's behalf.
     Client(ClientId),
     /// All clients': projections, outbox and timers, directories, lists of the platform's operator.
@@ -17,7 +17,7 @@ pub(super) enum Of {
 impl Of {
     /// What begins a transaction that reads; none is needed where the server has nothing to be told. The setting
     /// ends with the transaction, so a transaction pooler may stand in between.
-    pub(super) fn begin(self) -> Option<String> {
+    pub(crate) fn begin(self) -> Option<String> {
         match self {
             // an id is made of digits, letters and hyphens: there is nothing to escape
             Of::Client(client) => Some(begin(&client.0.hyphenated().to_string())),
@@ -37,17 +37,18 @@ mod tests {
     use domain::testing::ids::sequential;
     use uuid::Uuid;
 
-    use super::super::db::{SqlViews, args, made};
+    use super::super::db::{Db, args, made};
     use super::super::postgres::PostgresSettings;
-    use super::super::sql::Value;
+    use super::super::value::Value;
     use super::*;
+    use crate::database::{Database, Part};
     use crate::testing::postgres::Cluster;
 
-    const FORGETFUL: &str = "SELECT client_id FROM timers ORDER BY client_id";
+    const FORGETFUL: &str = "SELECT client_id FROM work_timers ORDER BY client_id";
 
-    async fn seen(views: &SqlViews, of: Of) -> Vec<Uuid> {
-        let rows = views.rows(of, FORGETFUL.to_owned(), Vec::new()).await.unwrap();
-        let one = views.row(of, FORGETFUL, []).await.unwrap().map(|row| row.uuid(0).unwrap());
+    async fn seen(db: &Db, of: Of) -> Vec<Uuid> {
+        let rows = db.rows(of, FORGETFUL.to_owned(), Vec::new()).await.unwrap();
+        let one = db.row(of, FORGETFUL, []).await.unwrap().map(|row| row.uuid(0).unwrap());
         let all: Vec<_> = rows.iter().map(|row| row.uuid(0).unwrap()).collect();
         assert_eq!(one, all.first().copied());
         all
@@ -57,20 +58,20 @@ mod tests {
     async fn a_query_that_forgets_its_client_shows_nobody_elses_rows() {
         let url = Cluster::shared().database().await;
         let settings = PostgresSettings { workers: 1, readers: 1 };
-        let views = SqlViews::open_postgres(&url, settings).await.unwrap();
+        let db = Db::at(&Database::Postgres(url), Part::Work, settings).unwrap();
         let (a, b) = (sequential(1), sequential(2));
         for client in [a, b] {
-            let insert = "INSERT INTO timers VALUES ($1, 'ring', $1, now(), $1, $1)";
-            let bound = args(views.db.dialect(), [Value::Uuid(client)]).unwrap();
-            assert_eq!(views.db.execute(made(insert), bound).await.unwrap(), 1);
+            let insert = "INSERT INTO work_timers VALUES ($1, 'ring', $1, now(), $1, $1)";
+            let bound = args(db.dialect(), [Value::Uuid(client)]).unwrap();
+            assert_eq!(db.execute(made(insert), bound).await.unwrap(), 1);
         }
         // one connection serves them all: none leaves anything behind for the next
         for _ in 0..2 {
-            assert_eq!(seen(&views, Of::Client(ClientId(a))).await, [a]);
-            assert_eq!(seen(&views, Of::Nobody).await, [] as [Uuid; 0]);
-            assert_eq!(seen(&views, Of::System).await, [a, b]);
-            assert_eq!(seen(&views, Of::Nobody).await, [] as [Uuid; 0]);
-            assert_eq!(seen(&views, Of::Client(ClientId(b))).await, [b]);
+            assert_eq!(seen(&db, Of::Client(ClientId(a))).await, [a]);
+            assert_eq!(seen(&db, Of::Nobody).await, [] as [Uuid; 0]);
+            assert_eq!(seen(&db, Of::System).await, [a, b]);
+            assert_eq!(seen(&db, Of::Nobody).await, [] as [Uuid; 0]);
+            assert_eq!(seen(&db, Of::Client(ClientId(b))).await, [b]);
         }
     }
 }

@@ -1,15 +1,15 @@
 //! Lists by `created_at` and id, a page at a time.
 
 use domain::ports::StoreUnavailable;
-use projections::page::{Cursor, Order, Page, PageRequest, Stored};
+use projections::page::{Cursor, Order, Page, PageRequest};
 
-use super::db::{SqlViews, args, made, unavailable};
-use super::sql::{SqlRow, Value};
+use super::db::{Db, unavailable};
 use super::tenant::Of;
+use super::value::{SqlRow, Value};
 
 /// A query of one table's active rows, being put together. The parts are fixed texts; what a client says goes
 /// into placeholders.
-pub(super) struct Select<'v> {
+pub(crate) struct Select<'v> {
     of: Of,
     table: &'static str,
     /// Whose active rows are meant; nothing for a table without generations.
@@ -24,22 +24,22 @@ pub(super) struct Select<'v> {
 const MOST_BRANCHES: usize = 8;
 
 /// A page of rows.
-pub(super) struct RowPage {
-    pub(super) rows: Vec<SqlRow>,
+pub(crate) struct RowPage {
+    pub(crate) rows: Vec<SqlRow>,
     /// Where the next page begins; nothing on the last one.
-    pub(super) next: Option<Cursor>,
+    pub(crate) next: Option<Cursor>,
     /// How many there are in all, if asked for.
-    pub(super) total: Option<u64>,
+    pub(crate) total: Option<u64>,
 }
 
 impl<'v> Select<'v> {
     /// Rows of a table, only the client's if they are of a client.
-    pub(super) fn from(table: &'static str, projection: &'static str, of: Of) -> Self {
+    pub(crate) fn from(table: &'static str, projection: &'static str, of: Of) -> Self {
         Self::rows_of(table, Some(projection), of)
     }
 
     /// The same of a table without generations.
-    pub(super) fn plain(table: &'static str, of: Of) -> Self {
+    pub(crate) fn plain(table: &'static str, of: Of) -> Self {
         Self::rows_of(table, None, of)
     }
 
@@ -53,13 +53,13 @@ impl<'v> Select<'v> {
     }
 
     /// Adds a condition in which `?` stands for the value.
-    pub(super) fn and(mut self, condition: &str, value: Value<'v>) -> Self {
+    pub(crate) fn and(mut self, condition: &str, value: Value<'v>) -> Self {
         self.push(condition, [value]);
         self
     }
 
     /// Adds a condition in which each `?` stands for one of the values, in order.
-    pub(super) fn push(&mut self, condition: &str, values: impl IntoIterator<Item = Value<'v>>) {
+    pub(crate) fn push(&mut self, condition: &str, values: impl IntoIterator<Item = Value<'v>>) {
         self.conditions.push_str(" AND ");
         let mut values = values.into_iter();
         for part in condition.split_inclusive('?') {
@@ -75,7 +75,7 @@ impl<'v> Select<'v> {
     }
 
     /// Adds a condition: the column is one of these words, if there are any.
-    pub(super) fn push_any_of(&mut self, column: &'static str, words: impl Iterator<Item = &'v str>) {
+    pub(crate) fn push_any_of(&mut self, column: &'static str, words: impl Iterator<Item = &'v str>) {
         let words: Vec<_> = words.map(Value::text).collect();
         match words.len() {
             0 => {}
@@ -122,20 +122,20 @@ impl<'v> Select<'v> {
     }
 
     /// A page of the rows' documents, newest or oldest first.
-    pub(super) async fn page(self, views: &SqlViews, page: &PageRequest) -> Result<Page, StoreUnavailable> {
-        let RowPage { rows, next, total } = self.page_of("id, created_at, doc", views, page).await?;
+    pub(crate) async fn page(self, db: &Db, page: &PageRequest) -> Result<Page, StoreUnavailable> {
+        let RowPage { rows, next, total } = self.page_of("id, created_at, doc", db, page).await?;
         let items: Result<Vec<_>, _> = rows.iter().map(|row| row.text(2)).collect();
         Ok(Page { items: items.map_err(|error| unavailable(&error))?, next, total })
     }
 
     /// A page of these columns, of which the first two are `id` and `created_at`.
-    pub(super) async fn page_of(
+    pub(crate) async fn page_of(
         mut self,
         what: &str,
-        views: &SqlViews,
+        db: &Db,
         page: &PageRequest,
     ) -> Result<RowPage, StoreUnavailable> {
-        let total = if page.with_total { Some(self.total(views).await?) } else { None };
+        let total = if page.with_total { Some(self.total(db).await?) } else { None };
         let (beyond, order) = match page.order {
             Order::Asc => (">", "ASC"),
             Order::Desc => ("<", "DESC"),
@@ -148,7 +148,7 @@ impl<'v> Select<'v> {
         // one more than wanted tells whether there is another page
         let tail = format!(" ORDER BY created_at {order}, id {order} LIMIT {}", limit + 1);
         let sql = self.first_text(what, &tail);
-        let mut rows = views.rows(self.of, sql, self.values).await?;
+        let mut rows = db.rows(self.of, sql, self.values).await?;
         let more = rows.len() > limit;
         rows.truncate(limit);
         let place = |row: &SqlRow| Ok(Cursor { created_at: row.time(1)?, id: row.uuid(0)? });
@@ -157,57 +157,14 @@ impl<'v> Select<'v> {
     }
 
     /// These columns of all rows there are; the tail has to bound them.
-    pub(super) async fn all(
-        self,
-        what: &str,
-        tail: &str,
-        views: &SqlViews,
-    ) -> Result<Vec<SqlRow>, StoreUnavailable> {
+    pub(crate) async fn all(self, what: &str, tail: &str, db: &Db) -> Result<Vec<SqlRow>, StoreUnavailable> {
         let sql = self.text(what, tail);
-        views.rows(self.of, sql, self.values).await
+        db.rows(self.of, sql, self.values).await
     }
 
-    async fn total(&self, views: &SqlViews) -> Result<u64, StoreUnavailable> {
+    async fn total(&self, db: &Db) -> Result<u64, StoreUnavailable> {
         let sql = self.text("count(*)", "");
-        let rows = views.rows(self.of, sql, self.values.clone()).await?;
+        let rows = db.rows(self.of, sql, self.values.clone()).await?;
         rows.first().map_or(Ok(0), |row| row.count(0)).map_err(|error| unavailable(&error))
-    }
-}
-
-impl SqlViews {
-    /// All rows of a query made at run time.
-    pub(super) async fn rows(
-        &self,
-        of: Of,
-        sql: String,
-        values: Vec<Value<'_>>,
-    ) -> Result<Vec<super::sql::SqlRow>, StoreUnavailable> {
-        let bound = args(self.db.dialect(), values).map_err(|error| unavailable(&error))?;
-        self.db.query(of, made(sql), bound).await
-    }
-
-    /// The row a fixed query finds, if it finds one.
-    pub(super) async fn row(
-        &self,
-        of: Of,
-        sql: &'static str,
-        values: impl IntoIterator<Item = Value<'_>>,
-    ) -> Result<Option<super::sql::SqlRow>, StoreUnavailable> {
-        use sqlx::SqlSafeStr;
-        let bound = args(self.db.dialect(), values).map_err(|error| unavailable(&error))?;
-        self.db.query_one(of, sql.into_sql_str(), bound).await
-    }
-
-    /// A resource by a fixed query of its version and its document.
-    pub(super) async fn stored(
-        &self,
-        of: Of,
-        sql: &'static str,
-        values: impl IntoIterator<Item = Value<'_>>,
-    ) -> Result<Option<Stored>, StoreUnavailable> {
-        let Some(row) = self.row(of, sql, values).await? else { return Ok(None) };
-        let version = row.count(0).map_err(|error| unavailable(&error))?;
-        let json = row.text(1).map_err(|error| unavailable(&error))?;
-        Ok(Some(Stored { version: domain::envelope::Version(version), json }))
     }
 }

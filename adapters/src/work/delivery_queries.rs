@@ -1,4 +1,4 @@
-//! Reads of webhooks.
+//! Reads of deliveries.
 
 use std::collections::HashMap;
 
@@ -11,19 +11,18 @@ use domain::webhook::delivery::{DeliveryOf, DeliveryStatus};
 use domain::webhook::public::TEST_TYPE;
 use projections::page::{Page, PageRequest, Stored};
 use projections::webhooks::{
-    AttemptFilter, DeliveryFilter, DeliverySummary, DeliveryView, EventPage, WebhookQueries,
+    AttemptFilter, DeliveryFilter, DeliveryQueries, DeliverySummary, DeliveryView, EventPage,
 };
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::super::db::{SqlViews, unavailable};
-use super::super::list::Select;
-use super::super::sql::{SqlRow, Value, parsed};
-use super::super::tenant::Of;
-use super::apply::{agent_condition, replayed};
+use super::SqlWork;
+use super::delivery_changes::{agent_condition, replayed};
+use crate::sql::db::unavailable;
+use crate::sql::list::Select;
+use crate::sql::tenant::Of;
+use crate::sql::value::{SqlRow, Value, parsed};
 
-const ENDPOINT: &str = "SELECT version, doc FROM webhook_endpoints WHERE generation = \
-    (SELECT generation FROM projections WHERE name = 'webhook_endpoints') AND id = $1 AND client_id = $2 AND NOT removed";
 const DELIVERY: &str =
     "id, created_at, endpoint_id, event_id, event_type, status, attempts, due, position, version, subject_id";
 
@@ -62,32 +61,32 @@ fn raw(json: String) -> Result<Box<RawValue>, sqlx::Error> {
     parsed(RawValue::from_string(json))
 }
 
-impl SqlViews {
+impl SqlWork {
     /// Adds attempts and payloads, and writes them as JSON.
     async fn shown(&self, client: ClientId, mut rows: Vec<Row>) -> Result<Vec<String>, StoreUnavailable> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
         let sql = format!(
-            "SELECT delivery_id, doc FROM webhook_attempts WHERE client_id = $1 AND delivery_id IN ({}) \
+            "SELECT delivery_id, doc FROM work_attempts WHERE client_id = $1 AND delivery_id IN ({}) \
              ORDER BY delivery_id, number",
             marks(2, rows.len())
         );
         let whose = || std::iter::once(Value::Uuid(client.0));
         let values = whose().chain(rows.iter().map(|row| Value::Uuid(row.id))).collect();
         let mut attempts: HashMap<Uuid, Vec<Box<RawValue>>> = HashMap::new();
-        for found in self.rows(Of::Client(client), sql, values).await? {
+        for found in self.db.rows(Of::Client(client), sql, values).await? {
             let read = || Ok((found.uuid(0)?, raw(found.text(1)?)?));
             let (delivery, doc) = read().map_err(|error| unavailable(&error))?;
             attempts.entry(delivery).or_default().push(doc);
         }
         let sql = format!(
-            "SELECT position, body FROM public_events WHERE client_id = $1 AND position IN ({})",
+            "SELECT position, body FROM work_public_events WHERE client_id = $1 AND position IN ({})",
             marks(2, rows.len())
         );
         let values = whose().chain(rows.iter().map(|row| Value::position(row.position))).collect();
         let mut bodies: HashMap<Position, String> = HashMap::new();
-        for found in self.rows(Of::Client(client), sql, values).await? {
+        for found in self.db.rows(Of::Client(client), sql, values).await? {
             let read = || Ok((found.position(0)?, parsed(String::from_utf8(found.bytes(1)?))?));
             let (position, body) = read().map_err(|error| unavailable(&error))?;
             bodies.insert(position, body);
@@ -106,9 +105,9 @@ impl SqlViews {
     }
 
     async fn delivery_row(&self, client: ClientId, id: DeliveryId) -> Result<Option<Row>, StoreUnavailable> {
-        let sql = format!("SELECT {DELIVERY} FROM webhook_deliveries WHERE id = $1 AND client_id = $2");
+        let sql = format!("SELECT {DELIVERY} FROM work_deliveries WHERE id = $1 AND client_id = $2");
         let values = vec![Value::Uuid(id.0), Value::Uuid(client.0)];
-        let found = self.rows(Of::Client(client), sql, values).await?;
+        let found = self.db.rows(Of::Client(client), sql, values).await?;
         found.first().map(delivery).transpose().map_err(|error| unavailable(&error))
     }
 
@@ -118,22 +117,13 @@ impl SqlViews {
         sql: String,
         values: Vec<Value<'_>>,
     ) -> Result<u64, StoreUnavailable> {
-        let rows = self.rows(Of::Client(client), sql, values).await?;
+        let rows = self.db.rows(Of::Client(client), sql, values).await?;
         rows.first().map_or(Ok(0), |row| row.count(0)).map_err(|error| unavailable(&error))
     }
 }
 
 #[async_trait]
-impl WebhookQueries for SqlViews {
-    async fn endpoint(&self, client: ClientId, id: EndpointId) -> Result<Option<Stored>, StoreUnavailable> {
-        self.stored(Of::Client(client), ENDPOINT, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
-    }
-
-    async fn endpoints(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable> {
-        let select = Select::from("webhook_endpoints", "webhook_endpoints", Of::Client(client));
-        select.and("removed = ?", Value::Bool(false)).page(self, page).await
-    }
-
+impl DeliveryQueries for SqlWork {
     async fn delivery(&self, client: ClientId, id: DeliveryId) -> Result<Option<Stored>, StoreUnavailable> {
         let Some(row) = self.delivery_row(client, id).await? else { return Ok(None) };
         let version = Version(row.version);
@@ -166,7 +156,7 @@ impl WebhookQueries for SqlViews {
         filter: &DeliveryFilter,
         page: &PageRequest,
     ) -> Result<Page, StoreUnavailable> {
-        let mut select = Select::plain("webhook_deliveries", Of::Client(client));
+        let mut select = Select::plain("work_deliveries", Of::Client(client));
         select.push("endpoint_id = ?", [Value::Uuid(endpoint.0)]);
         select.push_any_of("status", filter.status.iter().map(|status| status.as_str()));
         if let Some(event) = &filter.event {
@@ -181,7 +171,7 @@ impl WebhookQueries for SqlViews {
         if let Some(before) = filter.created_before {
             select.push("created_at < ?", [Value::Time(before)]);
         }
-        let found = select.page_of(DELIVERY, self, page).await?;
+        let found = select.page_of(DELIVERY, &self.db, page).await?;
         let rows: Result<Vec<_>, _> = found.rows.iter().map(delivery).collect();
         let items = self.shown(client, rows.map_err(|error| unavailable(&error))?).await?;
         Ok(Page { items, next: found.next, total: found.total })
@@ -194,7 +184,7 @@ impl WebhookQueries for SqlViews {
         filter: &AttemptFilter,
         page: &PageRequest,
     ) -> Result<Page, StoreUnavailable> {
-        let mut select = Select::plain("webhook_attempts", Of::Client(client));
+        let mut select = Select::plain("work_attempts", Of::Client(client));
         select.push("endpoint_id = ?", [Value::Uuid(endpoint.0)]);
         if let Some(succeeded) = filter.succeeded {
             select.push("succeeded = ?", [Value::Bool(succeeded)]);
@@ -208,7 +198,7 @@ impl WebhookQueries for SqlViews {
         if let Some(before) = filter.created_before {
             select.push("created_at < ?", [Value::Time(before)]);
         }
-        select.page(self, page).await
+        select.page(&self.db, page).await
     }
 
     async fn public_events(
@@ -221,9 +211,9 @@ impl WebhookQueries for SqlViews {
         let after = match after {
             None => Position::START,
             Some(id) => {
-                let sql = "SELECT position FROM public_events WHERE id = $1 AND client_id = $2";
+                let sql = "SELECT position FROM work_public_events WHERE id = $1 AND client_id = $2";
                 let found =
-                    self.row(Of::Client(client), sql, [Value::Uuid(id), Value::Uuid(client.0)]).await?;
+                    self.db.row(Of::Client(client), sql, [Value::Uuid(id), Value::Uuid(client.0)]).await?;
                 match found {
                     Some(row) => row.position(0).map_err(|error| unavailable(&error))?,
                     None => return Ok(None),
@@ -237,11 +227,11 @@ impl WebhookQueries for SqlViews {
             values.extend(types.iter().map(|name| Value::text(name)));
         }
         let sql = format!(
-            "SELECT id, body FROM public_events WHERE client_id = $1 AND position > $2 AND event_type <> $3{only} \
+            "SELECT id, body FROM work_public_events WHERE client_id = $1 AND position > $2 AND event_type <> $3{only} \
              ORDER BY position LIMIT {}",
             limit + 1
         );
-        let mut rows = self.rows(Of::Client(client), sql, values).await?;
+        let mut rows = self.db.rows(Of::Client(client), sql, values).await?;
         let more = rows.len() > limit;
         rows.truncate(limit);
         let read = || {
@@ -258,7 +248,7 @@ impl WebhookQueries for SqlViews {
             let (conditions, mut values) = replayed(replay, "event_type");
             values.push(Value::Uuid(replay.endpoint.0));
             let sql = format!(
-                "SELECT count(*) FROM webhook_deliveries WHERE {conditions} AND endpoint_id = ${}{status}",
+                "SELECT count(*) FROM work_deliveries WHERE {conditions} AND endpoint_id = ${}{status}",
                 values.len()
             );
             (sql, values)
@@ -269,7 +259,7 @@ impl WebhookQueries for SqlViews {
         }
         let (conditions, mut values) = replayed(replay, "event_type");
         let agent = agent_condition(replay, &mut values);
-        let sql = format!("SELECT count(*) FROM public_events WHERE {conditions}{agent}");
+        let sql = format!("SELECT count(*) FROM work_public_events WHERE {conditions}{agent}");
         let events = self.count_of(replay.client, sql, values).await?;
         // those that are pending are not made due once more
         let (sql, values) = eligible(" AND status = 'pending'");

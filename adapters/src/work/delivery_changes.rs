@@ -10,8 +10,9 @@ use domain::webhook::public::PublicEvent;
 use projections::webhooks::AttemptView;
 use uuid::Uuid;
 
-use super::super::db::{SqlViews, Tx, args, made};
-use super::super::sql::{Kind, SqlRow, Value};
+use super::SqlWork;
+use crate::sql::db::{Tx, args, made};
+use crate::sql::value::{Dialect, Kind, SqlRow, Value};
 
 const NEW_DELIVERY: [Kind; 10] = [
     Kind::Uuid,
@@ -54,7 +55,7 @@ fn new_delivery(new: &NewDelivery) -> [Value<'_>; 10] {
 fn insert_deliveries(rows: &str) -> String {
     format!(
         "WITH v (id, client_id, endpoint_id, event_id, event_type, position, subject_id, created_at, due, ordered) AS \
-         (VALUES {rows}) INSERT INTO webhook_deliveries (id, client_id, endpoint_id, event_id, event_type, position, \
+         (VALUES {rows}) INSERT INTO work_deliveries (id, client_id, endpoint_id, event_id, event_type, position, \
          subject_id, created_at, status, attempts, earlier, due, ordered, version) \
          SELECT id, client_id, endpoint_id, event_id, event_type, position, subject_id, created_at, 'pending', 0, 0, \
          due, ordered, 0 FROM v WHERE 1 = 1 ON CONFLICT (id) DO NOTHING"
@@ -65,10 +66,10 @@ fn insert_deliveries(rows: &str) -> String {
 fn insert_in_order(rows: &str) -> String {
     format!(
         "WITH v (id, client_id, endpoint_id, event_id, event_type, position, subject_id, created_at, due, ordered) AS \
-         (VALUES {rows}) INSERT INTO webhook_deliveries (id, client_id, endpoint_id, event_id, event_type, position, \
+         (VALUES {rows}) INSERT INTO work_deliveries (id, client_id, endpoint_id, event_id, event_type, position, \
          subject_id, created_at, status, attempts, earlier, due, ordered, version) \
          SELECT id, client_id, endpoint_id, event_id, event_type, position, subject_id, created_at, 'pending', 0, 0, \
-         CASE WHEN EXISTS (SELECT 1 FROM webhook_deliveries e WHERE e.endpoint_id = v.endpoint_id \
+         CASE WHEN EXISTS (SELECT 1 FROM work_deliveries e WHERE e.endpoint_id = v.endpoint_id \
          AND e.subject_id = v.subject_id AND e.ordered AND e.status = 'pending') THEN NULL ELSE due END, \
          ordered, 0 FROM v WHERE 1 = 1 ON CONFLICT (id) DO NOTHING"
     )
@@ -78,27 +79,27 @@ fn insert_in_order(rows: &str) -> String {
 /// while an attempt of before was under way begins anew: that attempt did not know.
 fn move_on(rows: &str) -> String {
     format!(
-        "WITH v (id, status, attempts, round, due, at, version) AS (VALUES {rows}) UPDATE webhook_deliveries SET \
+        "WITH v (id, status, attempts, round, due, at, version) AS (VALUES {rows}) UPDATE work_deliveries SET \
          attempts = v.attempts, version = v.version, \
-         status = CASE WHEN webhook_deliveries.status = 'cancelled' AND v.status <> 'succeeded' THEN 'cancelled' \
-         WHEN v.status = 'exhausted' AND v.attempts - webhook_deliveries.earlier <> v.round THEN 'pending' \
+         status = CASE WHEN work_deliveries.status = 'cancelled' AND v.status <> 'succeeded' THEN 'cancelled' \
+         WHEN v.status = 'exhausted' AND v.attempts - work_deliveries.earlier <> v.round THEN 'pending' \
          WHEN v.status = 'exhausted' THEN 'failed' ELSE v.status END, \
-         due = CASE WHEN webhook_deliveries.status = 'cancelled' AND v.status <> 'succeeded' THEN NULL \
-         WHEN v.status = 'exhausted' AND v.attempts - webhook_deliveries.earlier <> v.round THEN v.at \
+         due = CASE WHEN work_deliveries.status = 'cancelled' AND v.status <> 'succeeded' THEN NULL \
+         WHEN v.status = 'exhausted' AND v.attempts - work_deliveries.earlier <> v.round THEN v.at \
          ELSE v.due END \
-         FROM v WHERE webhook_deliveries.id = v.id AND webhook_deliveries.version < v.version"
+         FROM v WHERE work_deliveries.id = v.id AND work_deliveries.version < v.version"
     )
 }
 
 /// Lets the next one go wherever the one before has ended.
 fn free_next(rows: &str) -> String {
     format!(
-        "WITH v (id, at) AS (VALUES {rows}), next AS (SELECT (SELECT n.id FROM webhook_deliveries n \
+        "WITH v (id, at) AS (VALUES {rows}), next AS (SELECT (SELECT n.id FROM work_deliveries n \
          WHERE n.endpoint_id = d.endpoint_id AND n.subject_id = d.subject_id AND n.ordered AND n.status = 'pending' \
-         ORDER BY n.position LIMIT 1) AS id, v.at AS at FROM v JOIN webhook_deliveries d ON d.id = v.id \
+         ORDER BY n.position LIMIT 1) AS id, v.at AS at FROM v JOIN work_deliveries d ON d.id = v.id \
          WHERE d.ordered AND d.status <> 'pending') \
-         UPDATE webhook_deliveries SET due = next.at FROM next \
-         WHERE webhook_deliveries.id = next.id AND webhook_deliveries.due IS NULL"
+         UPDATE work_deliveries SET due = next.at FROM next \
+         WHERE work_deliveries.id = next.id AND work_deliveries.due IS NULL"
     )
 }
 
@@ -116,8 +117,8 @@ fn time_or_null(time: Option<Time>) -> Value<'static> {
     time.map_or(Value::Null(Kind::Time), Value::Time)
 }
 
-impl SqlViews {
-    pub(super) async fn apply_deliveries(
+impl SqlWork {
+    pub(crate) async fn apply_deliveries(
         &self,
         tx: &mut Tx,
         changes: &[DeliveryChange],
@@ -147,7 +148,7 @@ impl SqlViews {
             match target {
                 Some(target) => self.remember(tx, target).await?,
                 None => {
-                    let sql = "DELETE FROM webhook_targets WHERE endpoint_id = $1";
+                    let sql = "DELETE FROM work_targets WHERE endpoint_id = $1";
                     self.run(tx, sql, [Value::Uuid(endpoint.0)]).await?;
                 }
             }
@@ -166,11 +167,12 @@ impl SqlViews {
 
     async fn write(&self, tx: &mut Tx, together: Together<'_>) -> Result<(), sqlx::Error> {
         self.publish(tx, &together.published).await?;
-        self.batched(tx, &together.free, NEW_DELIVERY, insert_deliveries, |new| Ok(new_delivery(new)))
+        self.db
+            .batched(tx, &together.free, NEW_DELIVERY, insert_deliveries, |new| Ok(new_delivery(new)))
             .await?;
         for new in together.in_order {
             // one at a time: each must see the one before
-            self.batched(tx, &[new], NEW_DELIVERY, insert_in_order, |new| Ok(new_delivery(new))).await?;
+            self.db.batched(tx, &[new], NEW_DELIVERY, insert_in_order, |new| Ok(new_delivery(new))).await?;
         }
         self.attempted(tx, &together.attempts).await
     }
@@ -180,7 +182,7 @@ impl SqlViews {
             [Kind::Int, Kind::Uuid, Kind::Uuid, Kind::Text, Kind::Uuid, Kind::Uuid, Kind::Time, Kind::Bytes];
         let sql = |rows: &str| {
             format!(
-                "INSERT INTO public_events (position, id, client_id, event_type, subject_id, agent_id, created_at, \
+                "INSERT INTO work_public_events (position, id, client_id, event_type, subject_id, agent_id, created_at, \
                  body) VALUES {rows} ON CONFLICT (position) DO NOTHING"
             )
         };
@@ -197,7 +199,7 @@ impl SqlViews {
                 Value::Blob(event.body.to_vec()),
             ])
         };
-        self.batched(tx, events, kinds, sql, values).await
+        self.db.batched(tx, events, kinds, sql, values).await
     }
 
     async fn attempted(&self, tx: &mut Tx, attempts: &[&RecordedAttempt]) -> Result<(), sqlx::Error> {
@@ -215,7 +217,8 @@ impl SqlViews {
                 ordered: false,
             })
             .collect();
-        self.batched(tx, &tests, NEW_DELIVERY, insert_deliveries, |new| Ok(new_delivery(new).map(own)))
+        self.db
+            .batched(tx, &tests, NEW_DELIVERY, insert_deliveries, |new| Ok(new_delivery(new).map(own)))
             .await?;
         // the newest of each delivery: a statement sees the rows as they were before it
         let mut newest: BTreeMap<DeliveryId, &RecordedAttempt> = BTreeMap::new();
@@ -236,10 +239,10 @@ impl SqlViews {
                 Value::count(attempt.version.0),
             ])
         };
-        self.batched(tx, &newest, kinds, move_on, values).await?;
+        self.db.batched(tx, &newest, kinds, move_on, values).await?;
         let over: Vec<_> = newest.iter().filter(|at| !matches!(at.fact.then, Then::Again { .. })).collect();
         let values = |at: &&&RecordedAttempt| Ok([Value::Uuid(at.delivery.0), Value::Time(at.fact.at)]);
-        self.batched(tx, &over, [Kind::Uuid, Kind::Time], free_next, values).await?;
+        self.db.batched(tx, &over, [Kind::Uuid, Kind::Time], free_next, values).await?;
         self.insert_attempts(tx, attempts).await
     }
 
@@ -257,7 +260,7 @@ impl SqlViews {
         ];
         let sql = |rows: &str| {
             format!(
-                "INSERT INTO webhook_attempts (id, client_id, endpoint_id, delivery_id, number, created_at, event_type, \
+                "INSERT INTO work_attempts (id, client_id, endpoint_id, delivery_id, number, created_at, event_type, \
                  succeeded, doc) VALUES {rows} ON CONFLICT (id) DO NOTHING"
             )
         };
@@ -276,37 +279,37 @@ impl SqlViews {
                 Value::Text(doc.into()),
             ])
         };
-        self.batched(tx, attempts, kinds, sql, values).await
+        self.db.batched(tx, attempts, kinds, sql, values).await
     }
 
     async fn apply_one(&self, tx: &mut Tx, change: &DeliveryChange) -> Result<(), sqlx::Error> {
         match change {
             DeliveryChange::Redeliver { delivery, due, version } => {
-                let sql = "UPDATE webhook_deliveries SET status = 'pending', due = $2, earlier = attempts, version = $3 \
+                let sql = "UPDATE work_deliveries SET status = 'pending', due = $2, earlier = attempts, version = $3 \
                            WHERE id = $1 AND version < $3";
                 self.run(tx, sql, redelivery(*delivery, *due, *version)).await.map(drop)
             }
             DeliveryChange::Cancel { delivery, at, version } => {
-                let sql = "UPDATE webhook_deliveries SET status = 'cancelled', due = NULL, version = $2 \
+                let sql = "UPDATE work_deliveries SET status = 'cancelled', due = NULL, version = $2 \
                            WHERE id = $1 AND status = 'pending'";
                 self.run(tx, sql, [Value::Uuid(delivery.0), Value::count(version.0)]).await?;
                 let over = [(delivery.0, *at)];
                 let values = |(id, at): &(Uuid, Time)| Ok([Value::Uuid(*id), Value::Time(*at)]);
-                self.batched(tx, &over, [Kind::Uuid, Kind::Time], free_next, values).await
+                self.db.batched(tx, &over, [Kind::Uuid, Kind::Time], free_next, values).await
             }
             DeliveryChange::CancelAll(endpoint) => {
-                let sql = "UPDATE webhook_deliveries SET status = 'cancelled', due = NULL \
+                let sql = "UPDATE work_deliveries SET status = 'cancelled', due = NULL \
                            WHERE endpoint_id = $1 AND status = 'pending'";
                 self.run(tx, sql, [Value::Uuid(endpoint.0)]).await.map(drop)
             }
             DeliveryChange::Unblock(endpoint, now) => {
                 let sql = match self.db.dialect() {
-                    super::super::sql::Dialect::Sqlite => {
-                        "UPDATE webhook_deliveries SET ordered = 0, due = COALESCE(due, $2) \
+                    Dialect::Sqlite => {
+                        "UPDATE work_deliveries SET ordered = 0, due = COALESCE(due, $2) \
                          WHERE endpoint_id = $1 AND status = 'pending' AND ordered"
                     }
-                    super::super::sql::Dialect::Postgres => {
-                        "UPDATE webhook_deliveries SET ordered = false, due = COALESCE(due, $2) \
+                    Dialect::Postgres => {
+                        "UPDATE work_deliveries SET ordered = false, due = COALESCE(due, $2) \
                          WHERE endpoint_id = $1 AND status = 'pending' AND ordered"
                     }
                 };
@@ -322,7 +325,7 @@ impl SqlViews {
     }
 
     async fn remember(&self, tx: &mut Tx, target: &StoredTarget) -> Result<(), sqlx::Error> {
-        let sql = "INSERT INTO webhook_targets (endpoint_id, client_id, doc) VALUES ($1, $2, $3) \
+        let sql = "INSERT INTO work_targets (endpoint_id, client_id, doc) VALUES ($1, $2, $3) \
                    ON CONFLICT (endpoint_id) DO UPDATE SET doc = excluded.doc";
         let values = [Value::Uuid(target.endpoint.0), Value::Uuid(target.client.0), Value::text(&target.doc)];
         self.run(tx, sql, values).await.map(drop)
@@ -339,7 +342,7 @@ impl SqlViews {
         values.extend([Value::Uuid(replay.endpoint.0), Value::Time(replay.due)]);
         let (endpoint, due) = (values.len() - 1, values.len());
         let sql = format!(
-            "UPDATE webhook_deliveries SET status = 'pending', earlier = attempts, due = ${due} \
+            "UPDATE work_deliveries SET status = 'pending', earlier = attempts, due = ${due} \
              WHERE {conditions} AND endpoint_id = ${endpoint} AND status IN {status}"
         );
         tx.execute(made(sql), args(dialect, values)?).await?;
@@ -349,17 +352,18 @@ impl SqlViews {
         let (conditions, mut values) = replayed(replay, "event_type");
         let agent = agent_condition(replay, &mut values);
         let sql = format!(
-            "SELECT id, event_type, position, subject_id, created_at FROM public_events WHERE {conditions}{agent} \
+            "SELECT id, event_type, position, subject_id, created_at FROM work_public_events WHERE {conditions}{agent} \
              ORDER BY position"
         );
         let rows = tx.query(made(sql), args(dialect, values)?).await?;
         let missing: Result<Vec<_>, _> = rows.iter().map(|row| missing(replay, row)).collect();
-        self.batched(tx, &missing?, NEW_DELIVERY, insert_deliveries, |new| {
-            let mut values = new_delivery(new).map(own);
-            values[8] = Value::Time(replay.due);
-            Ok(values)
-        })
-        .await
+        self.db
+            .batched(tx, &missing?, NEW_DELIVERY, insert_deliveries, |new| {
+                let mut values = new_delivery(new).map(own);
+                values[8] = Value::Time(replay.due);
+                Ok(values)
+            })
+            .await
     }
 }
 
@@ -386,7 +390,7 @@ fn missing(replay: &Replay, row: &SqlRow) -> Result<NewDelivery, sqlx::Error> {
 }
 
 /// What is replayed, of events and of deliveries alike.
-pub(super) fn replayed<'v>(replay: &'v Replay, column: &str) -> (String, Vec<Value<'v>>) {
+pub(crate) fn replayed<'v>(replay: &'v Replay, column: &str) -> (String, Vec<Value<'v>>) {
     let mut values = vec![
         Value::Uuid(replay.client.0),
         Value::Time(replay.since),
@@ -404,7 +408,7 @@ pub(super) fn replayed<'v>(replay: &'v Replay, column: &str) -> (String, Vec<Val
     (sql, values)
 }
 
-pub(super) fn agent_condition<'v>(replay: &'v Replay, values: &mut Vec<Value<'v>>) -> String {
+pub(crate) fn agent_condition<'v>(replay: &'v Replay, values: &mut Vec<Value<'v>>) -> String {
     match replay.agent {
         None => String::new(),
         Some(agent) => {

@@ -9,21 +9,21 @@ use uuid::Uuid;
 /// Equal to the changes in their order: first everything in the removing fields goes, then everything in the
 /// adding ones comes.
 #[derive(Debug, Default)]
-pub(super) struct Net<'c> {
+pub(crate) struct Net<'c> {
     /// Calls of which nothing is left.
-    pub(super) closed: BTreeSet<Uuid>,
+    pub(crate) closed: BTreeSet<Uuid>,
     /// Effects to remove.
-    pub(super) done: BTreeSet<Uuid>,
+    pub(crate) done: BTreeSet<Uuid>,
     /// Timers to remove.
-    pub(super) disarmed: BTreeSet<(Uuid, &'static str)>,
+    pub(crate) disarmed: BTreeSet<(Uuid, &'static str)>,
     /// Effects to add unless they are there.
-    pub(super) effects: BTreeMap<Uuid, &'c WorkItem>,
+    pub(crate) effects: BTreeMap<Uuid, &'c WorkItem>,
     /// Timers to set, in place of those that are there.
-    pub(super) timers: BTreeMap<(Uuid, &'static str), &'c TimerItem>,
+    pub(crate) timers: BTreeMap<(Uuid, &'static str), &'c TimerItem>,
 }
 
 impl<'c> Net<'c> {
-    pub(super) fn of(changes: &'c [WorkChange]) -> Self {
+    pub(crate) fn of(changes: &'c [WorkChange]) -> Self {
         let mut net = Self::default();
         for change in changes {
             net.take(change);

@@ -4,35 +4,33 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::call::{Timer, Work};
-use domain::envelope::{Position, Time};
+use domain::envelope::{EventRef, Position, Time};
 use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
 use domain::ports::lease::Lease;
 use domain::ports::work::{Cause, TimerItem, WorkChange, WorkError, WorkItem, WorkStats, WorkStore};
-use sqlx::SqlSafeStr;
 use uuid::Uuid;
 
-use super::db::{SqlViews, Tx, args, limited, made, unavailable};
-use super::rows::placeholder;
-use super::sql::{Dialect, SqlRow, Value};
-use super::tenant::Of;
-use super::work_changes::Net;
+use super::SqlWork;
+use super::changes::Net;
+use super::followers::Follower;
+use crate::sql::db::{Tx, args, limited, made, unavailable};
+use crate::sql::tenant::Of;
+use crate::sql::value::{Dialect, SqlRow, Value, placeholder};
 
 /// The longest a commit may take.
 const LIMIT: Duration = Duration::from_secs(30);
 /// The most rows one statement writes or removes.
 const BULK: usize = 64;
 
-const ADVANCE: &str = "UPDATE work_checkpoint SET position = $1 WHERE position = $2 \
-    AND EXISTS (SELECT 1 FROM leases WHERE job = $3 AND owner = $4 AND epoch = $5)";
 /// An ordered effect is free once no earlier ordered one of its call is there.
-const FREE: &str = "(NOT o.ordered OR NOT EXISTS (SELECT 1 FROM outbox e WHERE e.call_id = o.call_id AND e.ordered \
+const FREE: &str = "(NOT o.ordered OR NOT EXISTS (SELECT 1 FROM work_outbox e WHERE e.call_id = o.call_id AND e.ordered \
     AND (e.position < o.position OR (e.position = o.position AND e.effect_id < o.effect_id))))";
-const POSTPONE: &str = "UPDATE outbox SET due = $2, attempts = $3, last_error = $4 WHERE effect_id = $1";
-const FINISH: &str = "DELETE FROM outbox WHERE effect_id = $1";
+const POSTPONE: &str = "UPDATE work_outbox SET due = $2, attempts = $3, last_error = $4 WHERE effect_id = $1";
+const FINISH: &str = "DELETE FROM work_outbox WHERE effect_id = $1";
 const DUE_TIMERS: &str = "SELECT call_id, timer, client_id, due, event_id, correlation_id, traceparent \
-    FROM timers WHERE due <= $1 ORDER BY due, call_id, timer LIMIT $2 + 0";
-const FIRED: &str = "DELETE FROM timers WHERE call_id = $1 AND timer = $2 AND due = $3";
+    FROM work_timers WHERE due <= $1 ORDER BY due, call_id, timer LIMIT $2 + 0";
+const FIRED: &str = "DELETE FROM work_timers WHERE call_id = $1 AND timer = $2 AND due = $3";
 
 /// `VALUES` of so many rows of so many columns.
 fn rows(dialect: Dialect, count: usize, columns: usize) -> String {
@@ -108,7 +106,7 @@ fn timer(row: &SqlRow) -> Result<TimerItem, sqlx::Error> {
     })
 }
 
-impl SqlViews {
+impl SqlWork {
     /// Runs a statement for portions of `items`: `sql` makes its text for a number of rows.
     async fn in_bulk<'v, T, const N: usize>(
         &self,
@@ -129,20 +127,35 @@ impl SqlViews {
     async fn apply(&self, tx: &mut Tx, net: &Net<'_>) -> Result<(), sqlx::Error> {
         let closed: Vec<_> = net.closed.iter().copied().collect();
         let one = |id: &Uuid| [Value::Uuid(*id)];
-        self.in_bulk(tx, &closed, |rows| format!("DELETE FROM outbox WHERE call_id IN (VALUES {rows})"), one)
-            .await?;
-        self.in_bulk(tx, &closed, |rows| format!("DELETE FROM timers WHERE call_id IN (VALUES {rows})"), one)
-            .await?;
+        self.in_bulk(
+            tx,
+            &closed,
+            |rows| format!("DELETE FROM work_outbox WHERE call_id IN (VALUES {rows})"),
+            one,
+        )
+        .await?;
+        self.in_bulk(
+            tx,
+            &closed,
+            |rows| format!("DELETE FROM work_timers WHERE call_id IN (VALUES {rows})"),
+            one,
+        )
+        .await?;
         let done: Vec<_> = net.done.iter().copied().collect();
-        self.in_bulk(tx, &done, |rows| format!("DELETE FROM outbox WHERE effect_id IN (VALUES {rows})"), one)
-            .await?;
+        self.in_bulk(
+            tx,
+            &done,
+            |rows| format!("DELETE FROM work_outbox WHERE effect_id IN (VALUES {rows})"),
+            one,
+        )
+        .await?;
         let disarmed: Vec<_> = net.disarmed.iter().copied().collect();
-        let sql = |rows: &str| format!("DELETE FROM timers WHERE (call_id, timer) IN (VALUES {rows})");
+        let sql = |rows: &str| format!("DELETE FROM work_timers WHERE (call_id, timer) IN (VALUES {rows})");
         self.in_bulk(tx, &disarmed, sql, |(call, timer)| [Value::Uuid(*call), Value::text(timer)]).await?;
         let effects: Vec<_> = net.effects.values().copied().collect();
         let sql = |rows: &str| {
             format!(
-                "INSERT INTO outbox (effect_id, call_id, client_id, work, ordered, due, attempts, position, \
+                "INSERT INTO work_outbox (effect_id, call_id, client_id, work, ordered, due, attempts, position, \
                  event_id, correlation_id, traceparent) VALUES {rows} ON CONFLICT (effect_id) DO NOTHING"
             )
         };
@@ -150,7 +163,7 @@ impl SqlViews {
         let timers: Vec<_> = net.timers.values().copied().collect();
         let sql = |rows: &str| {
             format!(
-                "INSERT INTO timers (call_id, timer, client_id, due, event_id, correlation_id, traceparent) \
+                "INSERT INTO work_timers (call_id, timer, client_id, due, event_id, correlation_id, traceparent) \
                  VALUES {rows} ON CONFLICT (call_id, timer) DO UPDATE SET due = excluded.due, \
                  event_id = excluded.event_id, correlation_id = excluded.correlation_id, \
                  traceparent = excluded.traceparent"
@@ -165,37 +178,33 @@ impl SqlViews {
         values: Vec<Value<'_>>,
         read: impl Fn(&SqlRow) -> Result<T, sqlx::Error>,
     ) -> Result<Vec<T>, StoreUnavailable> {
-        let rows = self.rows(Of::System, sql, values).await?;
+        let rows = self.db.rows(Of::System, sql, values).await?;
         let items: Result<Vec<_>, _> = rows.iter().map(read).collect();
         items.map_err(|error| unavailable(&error))
     }
 }
 
 #[async_trait]
-impl WorkStore for SqlViews {
-    async fn checkpoint(&self) -> Result<Position, StoreUnavailable> {
-        let row = self.row(Of::Nobody, "SELECT position FROM work_checkpoint", []).await?;
-        row.map_or(Ok(Position::START), |row| row.position(0)).map_err(|error| unavailable(&error))
+impl WorkStore for SqlWork {
+    async fn checkpoint(&self) -> Result<EventRef, StoreUnavailable> {
+        self.follower_checkpoint(Follower::Outbox).await
+    }
+
+    async fn start_anew(&self) -> Result<(), StoreUnavailable> {
+        self.begin_anew(Follower::Outbox).await
     }
 
     async fn commit(
         &self,
         lease: &Lease,
         expected: Position,
-        to: Position,
+        to: EventRef,
         changes: &[WorkChange],
     ) -> Result<(), WorkError> {
         let net = Net::of(changes);
         let committed = limited(LIMIT, async {
             let mut tx = self.db.begin().await?;
-            let values = [
-                Value::position(to),
-                Value::position(expected),
-                Value::text(&lease.job),
-                Value::text(&lease.owner),
-                Value::Int(lease.epoch),
-            ];
-            if tx.execute(ADVANCE.into_sql_str(), args(self.db.dialect(), values)?).await? != 1 {
+            if !self.advance(&mut tx, Follower::Outbox, lease, (expected, to)).await? {
                 return Ok(false);
             }
             self.apply(&mut tx, &net).await?;
@@ -209,7 +218,7 @@ impl WorkStore for SqlViews {
     async fn due_effects(&self, now: Time, limit: usize) -> Result<Vec<WorkItem>, StoreUnavailable> {
         let sql = format!(
             "SELECT o.effect_id, o.call_id, o.client_id, o.work, o.due, o.attempts, o.position, o.event_id, \
-             o.correlation_id, o.traceparent FROM outbox o WHERE o.due <= $1 AND {FREE} \
+             o.correlation_id, o.traceparent FROM work_outbox o WHERE o.due <= $1 AND {FREE} \
              ORDER BY o.due, o.position, o.effect_id LIMIT $2 + 0"
         );
         self.read_all(sql, vec![Value::Time(now), Value::count(limit as u64)], effect).await
@@ -228,11 +237,11 @@ impl WorkStore for SqlViews {
             Value::Int(i64::from(attempts)),
             Value::Text(error.replace('\0', "\u{fffd}").into()),
         ];
-        self.change(POSTPONE, values).await.map(drop)
+        self.db.change(POSTPONE, values).await.map(drop)
     }
 
     async fn finish(&self, effect_id: Uuid) -> Result<(), StoreUnavailable> {
-        self.change(FINISH, vec![Value::Uuid(effect_id)]).await.map(drop)
+        self.db.change(FINISH, vec![Value::Uuid(effect_id)]).await.map(drop)
     }
 
     async fn due_timers(&self, now: Time, limit: usize) -> Result<Vec<TimerItem>, StoreUnavailable> {
@@ -242,20 +251,20 @@ impl WorkStore for SqlViews {
     async fn fired(&self, timer: &TimerItem) -> Result<(), StoreUnavailable> {
         let values =
             vec![Value::Uuid(timer.subject), Value::text(timer.timer.as_str()), Value::Time(timer.due)];
-        self.change(FIRED, values).await.map(drop)
+        self.db.change(FIRED, values).await.map(drop)
     }
 
     async fn next_due(&self) -> Result<Option<Time>, StoreUnavailable> {
-        let effects = format!("SELECT o.due FROM outbox o WHERE {FREE} ORDER BY o.due LIMIT 1");
-        let timers = "SELECT due FROM timers ORDER BY due LIMIT 1".to_owned();
+        let effects = format!("SELECT o.due FROM work_outbox o WHERE {FREE} ORDER BY o.due LIMIT 1");
+        let timers = "SELECT due FROM work_timers ORDER BY due LIMIT 1".to_owned();
         let effect = self.read_all(effects, Vec::new(), |row| row.time(0)).await?;
         let timer = self.read_all(timers, Vec::new(), |row| row.time(0)).await?;
         Ok(effect.into_iter().chain(timer).min())
     }
 
     async fn stats(&self, now: Time) -> Result<WorkStats, StoreUnavailable> {
-        let sql = "SELECT (SELECT count(*) FROM outbox), (SELECT min(due) FROM outbox WHERE due <= $1), \
-                   (SELECT count(*) FROM timers)";
+        let sql = "SELECT (SELECT count(*) FROM work_outbox), (SELECT min(due) FROM work_outbox WHERE due <= $1), \
+                   (SELECT count(*) FROM work_timers)";
         let stats = |row: &SqlRow| {
             Ok(WorkStats { effects: row.count(0)?, oldest_due: row.time_option(1)?, timers: row.count(2)? })
         };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::envelope::{Position, Time, Version};
+use domain::envelope::{EventRef, Position, Time, Version};
 use domain::ids::{ClientId, DeliveryId, EndpointId};
 use domain::ports::StoreUnavailable;
 use domain::ports::deliveries::{DeliveryChange, DeliveryStats, DeliveryStore, DueDelivery, StoredTarget};
@@ -12,22 +12,23 @@ use domain::ports::lease::Lease;
 use domain::ports::work::WorkError;
 use domain::webhook::delivery::DeliveryOf;
 
-use super::super::db::{SqlViews, args, limited, made, unavailable};
-use super::super::sql::{SqlRow, Value};
-use super::super::tenant::Of;
+use super::SqlWork;
+use super::followers::Follower;
+use crate::sql::batch::BULK;
+use crate::sql::db::{limited, unavailable};
+use crate::sql::tenant::Of;
+use crate::sql::value::{SqlRow, Value};
 
 /// The longest a commit may take: a replay may be large.
 const LIMIT: Duration = Duration::from_secs(60);
 
-const ADVANCE: &str = "UPDATE webhook_checkpoint SET position = $1 WHERE position = $2 \
-    AND EXISTS (SELECT 1 FROM leases WHERE job = $3 AND owner = $4 AND epoch = $5)";
 const DUE: &str = "SELECT id, client_id, event_id, event_type, position, subject_id, due, earlier, version \
-    FROM webhook_deliveries WHERE endpoint_id = $1 AND status = 'pending' AND due <= $2 \
+    FROM work_deliveries WHERE endpoint_id = $1 AND status = 'pending' AND due <= $2 \
     ORDER BY due, position LIMIT $3 + 0";
-const NEXT_DUE: &str = "SELECT due FROM webhook_deliveries WHERE endpoint_id = $1 AND status = 'pending' AND due > $2 \
+const NEXT_DUE: &str = "SELECT due FROM work_deliveries WHERE endpoint_id = $1 AND status = 'pending' AND due > $2 \
     ORDER BY due LIMIT 1";
-const STATS: &str = "SELECT (SELECT count(*) FROM webhook_deliveries WHERE status = 'pending'), \
-    (SELECT min(due) FROM webhook_deliveries WHERE status = 'pending' AND due <= $1)";
+const STATS: &str = "SELECT (SELECT count(*) FROM work_deliveries WHERE status = 'pending'), \
+    (SELECT min(due) FROM work_deliveries WHERE status = 'pending' AND due <= $1)";
 
 fn due(row: &SqlRow, endpoint: EndpointId) -> Result<DueDelivery, sqlx::Error> {
     Ok(DueDelivery {
@@ -46,43 +47,39 @@ fn due(row: &SqlRow, endpoint: EndpointId) -> Result<DueDelivery, sqlx::Error> {
     })
 }
 
-impl SqlViews {
+impl SqlWork {
     async fn read_system<T>(
         &self,
         sql: String,
         values: Vec<Value<'_>>,
         read: impl Fn(&SqlRow) -> Result<T, sqlx::Error>,
     ) -> Result<Vec<T>, StoreUnavailable> {
-        let rows = self.rows(Of::System, sql, values).await?;
+        let rows = self.db.rows(Of::System, sql, values).await?;
         let items: Result<Vec<_>, _> = rows.iter().map(read).collect();
         items.map_err(|error| unavailable(&error))
     }
 }
 
 #[async_trait]
-impl DeliveryStore for SqlViews {
-    async fn checkpoint(&self) -> Result<Position, StoreUnavailable> {
-        let row = self.row(Of::Nobody, "SELECT position FROM webhook_checkpoint", []).await?;
-        row.map_or(Ok(Position::START), |row| row.position(0)).map_err(|error| unavailable(&error))
+impl DeliveryStore for SqlWork {
+    async fn checkpoint(&self) -> Result<EventRef, StoreUnavailable> {
+        self.follower_checkpoint(Follower::Deliveries).await
+    }
+
+    async fn start_anew(&self) -> Result<(), StoreUnavailable> {
+        self.begin_anew(Follower::Deliveries).await
     }
 
     async fn commit(
         &self,
         lease: &Lease,
         expected: Position,
-        to: Position,
+        to: EventRef,
         changes: &[DeliveryChange],
     ) -> Result<(), WorkError> {
         let committed = limited(LIMIT, async {
             let mut tx = self.db.begin().await?;
-            let values = [
-                Value::position(to),
-                Value::position(expected),
-                Value::text(&lease.job),
-                Value::text(&lease.owner),
-                Value::Int(lease.epoch),
-            ];
-            if tx.execute(made(ADVANCE), args(self.db.dialect(), values)?).await? != 1 {
+            if !self.advance(&mut tx, Follower::Deliveries, lease, (expected, to)).await? {
                 return Ok(false);
             }
             self.apply_deliveries(&mut tx, changes).await?;
@@ -94,7 +91,7 @@ impl DeliveryStore for SqlViews {
     }
 
     async fn targets(&self) -> Result<Vec<StoredTarget>, StoreUnavailable> {
-        let sql = "SELECT endpoint_id, client_id, doc FROM webhook_targets".to_owned();
+        let sql = "SELECT endpoint_id, client_id, doc FROM work_targets".to_owned();
         let target = |row: &SqlRow| {
             Ok(StoredTarget {
                 endpoint: EndpointId(row.uuid(0)?),
@@ -122,10 +119,12 @@ impl DeliveryStore for SqlViews {
 
     async fn bodies(&self, positions: &[Position]) -> Result<Vec<(Position, Bytes)>, StoreUnavailable> {
         let mut bodies = Vec::with_capacity(positions.len());
-        for portion in positions.chunks(super::batch::BULK) {
+        for portion in positions.chunks(BULK) {
             let marks: Vec<_> = (1..=portion.len()).map(|at| format!("${at}")).collect();
-            let sql =
-                format!("SELECT position, body FROM public_events WHERE position IN ({})", marks.join(", "));
+            let sql = format!(
+                "SELECT position, body FROM work_public_events WHERE position IN ({})",
+                marks.join(", ")
+            );
             let values = portion.iter().map(|position| Value::position(*position)).collect();
             bodies.extend(
                 self.read_system(sql, values, |row| Ok((row.position(0)?, Bytes::from(row.bytes(1)?))))
@@ -145,18 +144,18 @@ impl DeliveryStore for SqlViews {
     async fn sweep(&self, before: Time, limit: usize) -> Result<u64, StoreUnavailable> {
         let bounds = || vec![Value::Time(before), Value::count(limit as u64)];
         // the first rows are the oldest ones: ids of attempts and positions grow with time
-        let attempts = "DELETE FROM webhook_attempts WHERE id IN (SELECT id FROM \
-            (SELECT id, created_at FROM webhook_attempts ORDER BY id LIMIT $2 + 0) AS oldest WHERE created_at < $1)";
-        let deliveries = "DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM \
-            (SELECT id, created_at FROM webhook_deliveries ORDER BY position LIMIT $2 + 0) AS oldest WHERE created_at < $1)";
+        let attempts = "DELETE FROM work_attempts WHERE id IN (SELECT id FROM \
+            (SELECT id, created_at FROM work_attempts ORDER BY id LIMIT $2 + 0) AS oldest WHERE created_at < $1)";
+        let deliveries = "DELETE FROM work_deliveries WHERE id IN (SELECT id FROM \
+            (SELECT id, created_at FROM work_deliveries ORDER BY position LIMIT $2 + 0) AS oldest WHERE created_at < $1)";
         // what deliveries are left of an event need its body
-        let events = "DELETE FROM public_events WHERE position IN (SELECT position FROM \
-            (SELECT position, created_at FROM public_events ORDER BY position LIMIT $2 + 0) AS oldest \
+        let events = "DELETE FROM work_public_events WHERE position IN (SELECT position FROM \
+            (SELECT position, created_at FROM work_public_events ORDER BY position LIMIT $2 + 0) AS oldest \
             WHERE created_at < $1) AND NOT EXISTS \
-            (SELECT 1 FROM webhook_deliveries d WHERE d.position = public_events.position)";
+            (SELECT 1 FROM work_deliveries d WHERE d.position = work_public_events.position)";
         let mut removed = 0;
         for sql in [attempts, deliveries, events] {
-            removed += self.change(sql, bounds()).await?;
+            removed += self.db.change(sql, bounds()).await?;
         }
         Ok(removed)
     }

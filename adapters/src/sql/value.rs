@@ -14,7 +14,7 @@ use uuid::Uuid;
 /// What a column holds. Times are microseconds in SQLite and `timestamptz` in PostgreSQL; JSON is text in SQLite
 /// and `jsonb` in PostgreSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Uuid,
     Int,
     Bool,
@@ -26,7 +26,7 @@ pub(super) enum Kind {
 
 /// A value to bind.
 #[derive(Debug, Clone)]
-pub(super) enum Value<'v> {
+pub(crate) enum Value<'v> {
     Null(Kind),
     Uuid(Uuid),
     Int(i64),
@@ -40,58 +40,58 @@ pub(super) enum Value<'v> {
 }
 
 impl<'v> Value<'v> {
-    pub(super) fn text(text: &'v str) -> Self {
+    pub(crate) fn text(text: &'v str) -> Self {
         Value::Text(Cow::Borrowed(text))
     }
 
-    pub(super) fn text_option(text: Option<&'v str>) -> Self {
+    pub(crate) fn text_option(text: Option<&'v str>) -> Self {
         text.map_or(Value::Null(Kind::Text), Value::text)
     }
 
-    pub(super) fn uuid_option(id: Option<Uuid>) -> Self {
+    pub(crate) fn uuid_option(id: Option<Uuid>) -> Self {
         id.map_or(Value::Null(Kind::Uuid), Value::Uuid)
     }
 
     /// Positions and versions stay far below 2^63.
-    pub(super) fn count(count: u64) -> Self {
+    pub(crate) fn count(count: u64) -> Self {
         Value::Int(i64::try_from(count).unwrap_or(i64::MAX))
     }
 
-    pub(super) fn position(position: Position) -> Self {
+    pub(crate) fn position(position: Position) -> Self {
         Self::count(position.0)
     }
 }
 
 /// Which database speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Dialect {
+pub(crate) enum Dialect {
     Sqlite,
     Postgres,
 }
 
 /// The values of a statement, in the order of its placeholders.
 #[derive(Debug)]
-pub(super) enum Args {
+pub(crate) enum Args {
     Sqlite(SqliteArguments),
     Postgres(PgArguments),
 }
 
 impl Args {
-    pub(super) fn new(dialect: Dialect) -> Self {
+    pub(crate) fn new(dialect: Dialect) -> Self {
         match dialect {
             Dialect::Sqlite => Args::Sqlite(SqliteArguments::default()),
             Dialect::Postgres => Args::Postgres(PgArguments::default()),
         }
     }
 
-    pub(super) fn reserve(&mut self, more: usize) {
+    pub(crate) fn reserve(&mut self, more: usize) {
         match self {
             Args::Sqlite(args) => args.reserve(more, 0),
             Args::Postgres(args) => args.reserve(more, more * 16),
         }
     }
 
-    pub(super) fn push(&mut self, value: Value<'_>) -> Result<(), sqlx::Error> {
+    pub(crate) fn push(&mut self, value: Value<'_>) -> Result<(), sqlx::Error> {
         match self {
             Args::Sqlite(args) => push_sqlite(args, value),
             Args::Postgres(args) => push_postgres(args, value),
@@ -136,8 +136,16 @@ fn push_postgres(args: &mut PgArguments, value: Value<'_>) -> Result<(), BoxDynE
     }
 }
 
+/// Placeholders by number in PostgreSQL. SQLite looks numbers up one by one, so there they go unnumbered.
+pub(crate) fn placeholder(dialect: Dialect, number: usize) -> String {
+    match dialect {
+        Dialect::Sqlite => "?".to_owned(),
+        Dialect::Postgres => format!("${number}"),
+    }
+}
+
 /// What a placeholder must say besides its number.
-pub(super) const fn cast(dialect: Dialect, kind: Kind) -> &'static str {
+pub(crate) const fn cast(dialect: Dialect, kind: Kind) -> &'static str {
     match (dialect, kind) {
         (Dialect::Postgres, Kind::Json) => "::jsonb",
         _ => "",
@@ -146,7 +154,7 @@ pub(super) const fn cast(dialect: Dialect, kind: Kind) -> &'static str {
 
 /// A row of an answer. Columns go by their number, from 0.
 #[derive(Debug)]
-pub(super) enum SqlRow {
+pub(crate) enum SqlRow {
     Sqlite(SqliteRow),
     Postgres(PgRow),
 }
@@ -163,50 +171,54 @@ impl SqlRow {
         }
     }
 
-    pub(super) fn uuid(&self, column: usize) -> Result<Uuid, sqlx::Error> {
+    pub(crate) fn uuid(&self, column: usize) -> Result<Uuid, sqlx::Error> {
         self.get(column)
     }
 
-    pub(super) fn int(&self, column: usize) -> Result<i64, sqlx::Error> {
+    pub(crate) fn uuid_option(&self, column: usize) -> Result<Option<Uuid>, sqlx::Error> {
         self.get(column)
     }
 
-    pub(super) fn count(&self, column: usize) -> Result<u64, sqlx::Error> {
+    pub(crate) fn int(&self, column: usize) -> Result<i64, sqlx::Error> {
+        self.get(column)
+    }
+
+    pub(crate) fn count(&self, column: usize) -> Result<u64, sqlx::Error> {
         Ok(u64::try_from(self.int(column)?).unwrap_or(0))
     }
 
-    pub(super) fn position(&self, column: usize) -> Result<Position, sqlx::Error> {
+    pub(crate) fn position(&self, column: usize) -> Result<Position, sqlx::Error> {
         self.count(column).map(Position)
     }
 
-    pub(super) fn bool(&self, column: usize) -> Result<bool, sqlx::Error> {
+    pub(crate) fn bool(&self, column: usize) -> Result<bool, sqlx::Error> {
         self.get(column)
     }
 
-    pub(super) fn text(&self, column: usize) -> Result<String, sqlx::Error> {
+    pub(crate) fn text(&self, column: usize) -> Result<String, sqlx::Error> {
         self.get(column)
     }
 
-    pub(super) fn text_option(&self, column: usize) -> Result<Option<String>, sqlx::Error> {
+    pub(crate) fn text_option(&self, column: usize) -> Result<Option<String>, sqlx::Error> {
         self.get(column)
     }
 
-    pub(super) fn int_option(&self, column: usize) -> Result<Option<i64>, sqlx::Error> {
+    pub(crate) fn int_option(&self, column: usize) -> Result<Option<i64>, sqlx::Error> {
         self.get(column)
     }
 
-    pub(super) fn bytes(&self, column: usize) -> Result<Vec<u8>, sqlx::Error> {
+    pub(crate) fn bytes(&self, column: usize) -> Result<Vec<u8>, sqlx::Error> {
         self.get(column)
     }
 
-    pub(super) fn time(&self, column: usize) -> Result<Time, sqlx::Error> {
+    pub(crate) fn time(&self, column: usize) -> Result<Time, sqlx::Error> {
         match self {
             SqlRow::Sqlite(row) => micros(row.try_get(column)?),
             SqlRow::Postgres(row) => row.try_get(column),
         }
     }
 
-    pub(super) fn time_option(&self, column: usize) -> Result<Option<Time>, sqlx::Error> {
+    pub(crate) fn time_option(&self, column: usize) -> Result<Option<Time>, sqlx::Error> {
         match self {
             SqlRow::Sqlite(row) => row.try_get::<Option<i64>, _>(column)?.map(micros).transpose(),
             SqlRow::Postgres(row) => row.try_get(column),
@@ -214,7 +226,7 @@ impl SqlRow {
     }
 
     /// Adds a column to a hash, with its length, so that no two rows look alike by accident.
-    pub(super) fn hash(&self, column: usize, kind: Kind, hash: &mut Sha256) -> Result<(), sqlx::Error> {
+    pub(crate) fn hash(&self, column: usize, kind: Kind, hash: &mut Sha256) -> Result<(), sqlx::Error> {
         let bytes = match kind {
             Kind::Uuid => self.get::<Option<Uuid>>(column)?.map(|id| id.as_bytes().to_vec()),
             Kind::Int => self.get::<Option<i64>>(column)?.map(|int| int.to_be_bytes().to_vec()),
@@ -254,7 +266,7 @@ fn micros(micros: i64) -> Result<Time, sqlx::Error> {
 }
 
 /// Reads a stored word, id or document.
-pub(super) fn parsed<T, E: std::error::Error + Send + Sync + 'static>(
+pub(crate) fn parsed<T, E: std::error::Error + Send + Sync + 'static>(
     result: Result<T, E>,
 ) -> Result<T, sqlx::Error> {
     result.map_err(|error| sqlx::Error::Decode(Box::new(error)))

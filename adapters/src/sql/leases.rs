@@ -1,0 +1,164 @@
+//! Leases, kept beside the data they fence.
+
+use std::time::Duration;
+
+use domain::ports::StoreUnavailable;
+use domain::ports::lease::Lease;
+use sqlx::SqlSafeStr;
+
+use super::db::{Db, args, limited};
+use super::value::{Dialect, Value};
+
+/// The statements about one table of leases.
+#[derive(Debug)]
+pub(crate) struct LeaseTable {
+    acquire_postgres: &'static str,
+    acquire_sqlite: &'static str,
+    renew_postgres: &'static str,
+    renew_sqlite: &'static str,
+    release: &'static str,
+}
+
+macro_rules! lease_table {
+    ($table:literal) => {
+        LeaseTable {
+            // judged by the server's clock, in one statement; an owner that comes back keeps its epoch
+            acquire_postgres: concat!(
+                "INSERT INTO ",
+                $table,
+                " AS l (job, owner, epoch, expires_at) \
+                 VALUES ($1, $2, 1, clock_timestamp() + $3 * interval '1 microsecond') \
+                 ON CONFLICT (job) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at, \
+                 epoch = CASE WHEN l.owner = excluded.owner THEN l.epoch ELSE l.epoch + 1 END \
+                 WHERE l.owner = excluded.owner OR l.owner = '' OR l.expires_at <= clock_timestamp() RETURNING epoch"
+            ),
+            // the file is locked by this process: whoever asks here is the only one there is
+            acquire_sqlite: concat!(
+                "INSERT INTO ",
+                $table,
+                " AS l (job, owner, epoch) VALUES ($1, $2, 1) \
+                 ON CONFLICT (job) DO UPDATE SET owner = excluded.owner, \
+                 epoch = CASE WHEN l.owner = excluded.owner THEN l.epoch ELSE l.epoch + 1 END RETURNING epoch"
+            ),
+            renew_postgres: concat!(
+                "UPDATE ",
+                $table,
+                " SET expires_at = clock_timestamp() + $4 * interval '1 microsecond' \
+                 WHERE job = $1 AND owner = $2 AND epoch = $3"
+            ),
+            renew_sqlite: concat!(
+                "UPDATE ",
+                $table,
+                " SET owner = $2 WHERE job = $1 AND owner = $2 AND epoch = $3"
+            ),
+            // the row stays, so that epochs go on growing
+            release: concat!(
+                "UPDATE ",
+                $table,
+                " SET owner = '' WHERE job = $1 AND owner = $2 AND epoch = $3"
+            ),
+        }
+    };
+}
+
+/// Leases of projections and rebuilds, in the database of the views.
+pub(crate) const OF_VIEWS: LeaseTable = lease_table!("leases");
+/// Leases of the outbox, deliveries, the sealer and erasures, in the database of work.
+pub(crate) const OF_WORK: LeaseTable = lease_table!("work_leases");
+
+/// The longest any of this may take: a lease that comes later than it lasts is of no use.
+const LIMIT: Duration = Duration::from_secs(5);
+
+fn micros(ttl: Duration) -> Value<'static> {
+    Value::Int(i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX))
+}
+
+fn named(lease: &Lease) -> Vec<Value<'_>> {
+    vec![Value::text(&lease.job), Value::text(&lease.owner), Value::Int(lease.epoch)]
+}
+
+impl Db {
+    pub(crate) async fn acquire_lease(
+        &self,
+        table: &LeaseTable,
+        job: &str,
+        owner: &str,
+        ttl: Duration,
+    ) -> Result<Option<Lease>, StoreUnavailable> {
+        let dialect = self.dialect();
+        let mut values = vec![Value::text(job), Value::text(owner)];
+        let sql = match dialect {
+            Dialect::Sqlite => table.acquire_sqlite,
+            Dialect::Postgres => {
+                values.push(micros(ttl));
+                table.acquire_postgres
+            }
+        };
+        let epoch = limited(LIMIT, async {
+            let mut tx = self.begin().await?;
+            let rows = tx.query(sql.into_sql_str(), args(dialect, values)?).await?;
+            tx.commit().await?;
+            rows.first().map(|row| row.int(0)).transpose()
+        })
+        .await?;
+        Ok(epoch.map(|epoch| Lease { job: job.to_owned(), owner: owner.to_owned(), epoch }))
+    }
+
+    pub(crate) async fn renew_lease(
+        &self,
+        table: &LeaseTable,
+        lease: &Lease,
+        ttl: Duration,
+    ) -> Result<bool, StoreUnavailable> {
+        let mut values = named(lease);
+        let sql = match self.dialect() {
+            Dialect::Sqlite => table.renew_sqlite,
+            Dialect::Postgres => {
+                values.push(micros(ttl));
+                table.renew_postgres
+            }
+        };
+        Ok(self.change(sql, values).await? == 1)
+    }
+
+    pub(crate) async fn release_lease(
+        &self,
+        table: &LeaseTable,
+        lease: &Lease,
+    ) -> Result<(), StoreUnavailable> {
+        self.change(table.release, named(lease)).await.map(drop)
+    }
+}
+
+/// Implements the port of leases for a store with a field `db`, on one table.
+macro_rules! leases_in {
+    ($store:ty, $table:expr) => {
+        #[async_trait::async_trait]
+        impl domain::ports::lease::Leases for $store {
+            async fn acquire(
+                &self,
+                job: &str,
+                owner: &str,
+                ttl: std::time::Duration,
+            ) -> Result<Option<domain::ports::lease::Lease>, domain::ports::StoreUnavailable> {
+                self.db.acquire_lease(&$table, job, owner, ttl).await
+            }
+
+            async fn renew(
+                &self,
+                lease: &domain::ports::lease::Lease,
+                ttl: std::time::Duration,
+            ) -> Result<bool, domain::ports::StoreUnavailable> {
+                self.db.renew_lease(&$table, lease, ttl).await
+            }
+
+            async fn release(
+                &self,
+                lease: &domain::ports::lease::Lease,
+            ) -> Result<(), domain::ports::StoreUnavailable> {
+                self.db.release_lease(&$table, lease).await
+            }
+        }
+    };
+}
+pub(crate) use leases_in;

@@ -1,0 +1,166 @@
+//! A server with views or work: a pool for the work, another for queries, so that neither starves the other.
+//!
+//! A commit of the work does not wait for its flush (`synchronous_commit = off`): a crash of the server may take
+//! the last ones back, rows and checkpoint together, and the log brings them again.
+//!
+//! Row-level security hides every client's rows from a transaction that has not said whose it wants. Reads say so
+//! as they begin, in one message; they are not committed but taken back, which costs no wait: it goes out
+//! together with the check that a connection gets when the pool takes it back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use super::db::made;
+use super::log_id::ExpectedLog;
+use super::tenant::Of;
+use crate::database::{Part, SecretUrl, exempt_from_row_security, migrate_postgres};
+
+/// How long to wait for a connection before saying that the store is unavailable.
+const ACQUIRE: Duration = Duration::from_secs(3);
+/// How long an idle connection is believed to live.
+const TRUSTED: Duration = Duration::from_secs(1);
+/// A transaction of the work. Settings hold for the transaction only: it works behind a pooler.
+const BEGIN: &str = "BEGIN; SET LOCAL voxledger.client = 'system'; SET LOCAL synchronous_commit = off; \
+                     SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s'";
+
+/// How many connections a store takes.
+#[derive(Debug, Clone, Copy)]
+pub struct PostgresSettings {
+    /// For projections, leases and work.
+    pub workers: u32,
+    /// For queries of the API.
+    pub readers: u32,
+}
+
+impl Default for PostgresSettings {
+    fn default() -> Self {
+        Self { workers: 4, readers: 8 }
+    }
+}
+
+/// Asks a connection whether it still lives, unless it was in use a moment ago: the question costs as much as a
+/// query.
+async fn still_there(connection: &mut PgConnection, idle_for: Duration) -> Result<bool, sqlx::Error> {
+    Ok(idle_for < TRUSTED || connection.ping().await.is_ok())
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Postgres {
+    part: Part,
+    options: Arc<PgConnectOptions>,
+    workers: PgPool,
+    readers: PgPool,
+    migrated: Arc<OnceCell<()>>,
+    expected: ExpectedLog,
+}
+
+impl Postgres {
+    pub(crate) fn new(url: &SecretUrl, part: Part, settings: PostgresSettings) -> Result<Self, sqlx::Error> {
+        let name = match part {
+            Part::Work => "voxledger-work",
+            _ => "voxledger-views",
+        };
+        let options = url.options()?.disable_statement_logging().application_name(name);
+        let pool = |connections| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(ACQUIRE)
+                .idle_timeout(Duration::from_secs(300))
+                .test_before_acquire(false)
+                .before_acquire(|connection, known| Box::pin(still_there(connection, known.idle_for)))
+                .connect_lazy_with(options.clone())
+        };
+        let (workers, readers) = (pool(settings.workers), pool(settings.readers));
+        Ok(Self {
+            part,
+            options: Arc::new(options),
+            workers,
+            readers,
+            migrated: Arc::default(),
+            expected: ExpectedLog::default(),
+        })
+    }
+
+    /// Brings the schema up to date, once.
+    pub(crate) async fn ready(&self) -> Result<(), sqlx::Error> {
+        let migrated = self.migrated.get_or_try_init(|| async {
+            let migrated = migrate_postgres((*self.options).clone(), self.part).await;
+            migrated.map_err(|error| sqlx::Error::Configuration(error.into()))?;
+            if let Some(role) = exempt_from_row_security(&self.workers).await? {
+                tracing::warn!(
+                    db.role = role,
+                    "PostgreSQL does not enforce row-level security for this role; run `voxledger doctor`"
+                );
+            }
+            self.expected.check_postgres(self.part, &self.workers).await
+        });
+        migrated.await.copied()
+    }
+
+    pub(crate) fn part(&self) -> Part {
+        self.part
+    }
+
+    pub(crate) async fn follow_log(&self, log: Uuid) -> Result<(), sqlx::Error> {
+        self.expected.set(log);
+        self.ready().await?;
+        self.expected.check_postgres(self.part, &self.workers).await
+    }
+
+    pub(crate) async fn close(&self) {
+        self.workers.close().await;
+        self.readers.close().await;
+    }
+
+    pub(crate) async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, sqlx::Error> {
+        self.ready().await?;
+        self.workers.begin_with(BEGIN).await
+    }
+
+    /// Connections outside of any transaction, for the upkeep of tables.
+    pub(crate) fn workers(&self) -> &PgPool {
+        &self.workers
+    }
+
+    /// For queries of the API.
+    pub(crate) async fn reader(&self, of: Of) -> Result<Reader, sqlx::Error> {
+        self.ready().await?;
+        Reader::take(&self.readers, of).await
+    }
+
+    /// For queries that take long.
+    pub(crate) async fn surveyor(&self, of: Of) -> Result<Reader, sqlx::Error> {
+        self.ready().await?;
+        Reader::take(&self.workers, of).await
+    }
+}
+
+/// A connection to read with, given back when dropped.
+pub(crate) enum Reader {
+    /// Outside of any transaction.
+    Plain(PoolConnection<sqlx::Postgres>),
+    /// In one that has said whose rows it wants.
+    Of(sqlx::Transaction<'static, sqlx::Postgres>),
+}
+
+impl Reader {
+    async fn take(pool: &PgPool, of: Of) -> Result<Self, sqlx::Error> {
+        match of.begin() {
+            Some(begin) => pool.begin_with(made(begin)).await.map(Self::Of),
+            None => pool.acquire().await.map(Self::Plain),
+        }
+    }
+
+    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+        match self {
+            Self::Plain(connection) => connection,
+            Self::Of(transaction) => transaction,
+        }
+    }
+}

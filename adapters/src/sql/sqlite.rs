@@ -1,0 +1,301 @@
+//! An embedded database of views or work: one file, one writing connection, a few reading ones.
+//!
+//! The file is opened with `synchronous=NORMAL`: a commit is not flushed on its own, so a power cut may take the
+//! last ones back. It takes rows and checkpoint back together, whole transactions at a time, and the log, which
+//! is flushed, still holds the events: the projections and the outbox come to the same rows again from their
+//! older checkpoint. An effect that was performed meanwhile has its outcome in the log, too.
+//!
+//! The file is opened on first use, and anew when it was removed or replaced: what it held follows from the log.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection as _, Executor, Row as _};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
+
+use super::log_id::ExpectedLog;
+use crate::database::{FileLost, OpenFile, Part, connection_survives, migrate_sqlite};
+
+/// Connections that read, besides the one that writes. Reads are short and in memory: more would only take turns.
+const READERS: usize = 4;
+/// How long a statement waits for a lock another process holds.
+const BUSY: Duration = Duration::from_secs(5);
+/// Pages of 4 KiB in the WAL before a commit also moves them into the database: 16 MiB.
+const CHECKPOINT_PAGES: &str = "4096";
+/// The WAL is cut back to this many bytes once a checkpoint has emptied it.
+const WAL_KEPT: &str = "67108864";
+/// Page cache of the writing connection in KiB (negative by SQLite's convention): the busy parts of the indexes.
+const WRITER_CACHE: &str = "-8192";
+/// Page cache of a reading connection in KiB.
+const READER_CACHE: &str = "-2048";
+/// How often a reader in the way of emptying the journal is waited for.
+const CHECKPOINT_TRIES: u32 = 50;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Sqlite {
+    part: Part,
+    path: Arc<PathBuf>,
+    options: Arc<SqliteConnectOptions>,
+    writer: Arc<tokio::sync::Mutex<Writer>>,
+    readers: Arc<Readers>,
+    opened: Arc<Opened>,
+    expected: ExpectedLog,
+}
+
+/// Which file the connections are to.
+#[derive(Debug, Default)]
+struct Opened {
+    file: Mutex<Option<OpenFile>>,
+    /// One at a time brings a file's schema up to date.
+    opening: tokio::sync::Mutex<()>,
+    /// Counts files: connections to an earlier one are let go.
+    epoch: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Writer {
+    /// None after a failure that leaves it in doubt; opened again for the next transaction.
+    connection: Option<SqliteConnection>,
+    epoch: u64,
+    /// A transaction was begun and neither committed nor taken back.
+    unfinished: bool,
+}
+
+/// Connections to read with. Not a pool of sqlx: that one sends every connection on an extra errand when it is
+/// given back, which a read of microseconds would feel.
+#[derive(Debug)]
+struct Readers {
+    options: SqliteConnectOptions,
+    idle: Mutex<Vec<(u64, SqliteConnection)>>,
+    permits: Arc<Semaphore>,
+}
+
+/// A connection to read with, given back when dropped.
+pub(crate) struct Reader {
+    readers: Arc<Readers>,
+    epoch: u64,
+    connection: Option<SqliteConnection>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The one connection that writes, in a transaction.
+pub(crate) struct SqliteTx {
+    writer: OwnedMutexGuard<Writer>,
+    opened: Arc<Opened>,
+}
+
+impl Opened {
+    fn file(&self) -> Option<OpenFile> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the file that was opened is still in its place.
+    fn check(&self) -> Result<bool, FileLost> {
+        self.file
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map_or(Ok(false), |file| file.check().map(|()| true))
+    }
+}
+
+impl Sqlite {
+    pub(crate) fn new(path: &Path, part: Part) -> Self {
+        let common = SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(BUSY)
+            .statement_cache_capacity(256)
+            .pragma("temp_store", "memory")
+            .row_buffer_size(256)
+            .disable_statement_logging();
+        let options = common
+            .clone()
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            .pragma("journal_size_limit", WAL_KEPT)
+            .pragma("cache_size", WRITER_CACHE);
+        let reading = common.read_only(true).pragma("cache_size", READER_CACHE);
+        let permits = Arc::new(Semaphore::new(READERS));
+        let readers = Arc::new(Readers { options: reading, idle: Mutex::default(), permits });
+        let writer = Writer { connection: None, epoch: 0, unfinished: false };
+        Self {
+            part,
+            path: Arc::new(path.to_owned()),
+            options: Arc::new(options),
+            writer: Arc::new(tokio::sync::Mutex::new(writer)),
+            readers,
+            opened: Arc::default(),
+            expected: ExpectedLog::default(),
+        }
+    }
+
+    pub(crate) fn part(&self) -> Part {
+        self.part
+    }
+
+    pub(crate) async fn follow_log(&self, log: Uuid) -> Result<(), sqlx::Error> {
+        self.expected.set(log);
+        // what was opened before the log was known is looked at anew
+        *self.opened.file.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.ready().await.map(drop)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Sees to it that there is a file with the newest schema, and answers which one of those there were it is.
+    pub(crate) async fn ready(&self) -> Result<u64, sqlx::Error> {
+        if self.opened.check() == Ok(true) {
+            return Ok(self.opened.epoch.load(Ordering::Acquire));
+        }
+        let _one = self.opened.opening.lock().await;
+        match self.opened.check() {
+            Ok(true) => return Ok(self.opened.epoch.load(Ordering::Acquire)),
+            Ok(false) => {}
+            Err(lost) => tracing::error!(
+                error = %lost,
+                "the store is made anew from the log; rows come back as it is read"
+            ),
+        }
+        migrate_sqlite(&self.path, self.part)
+            .await
+            .map_err(|error| sqlx::Error::Configuration(error.into()))?;
+        let file = OpenFile::at(&self.path)?;
+        let mut connection = self.options.connect().await?;
+        self.expected.check_sqlite(self.part, &mut connection).await?;
+        let epoch = self.opened.epoch.fetch_add(1, Ordering::AcqRel) + 1;
+        *self.opened.file.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
+        self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(epoch)
+    }
+
+    pub(crate) async fn begin(&self) -> Result<SqliteTx, sqlx::Error> {
+        let mut writer = self.writer.clone().lock_owned().await;
+        let epoch = self.ready().await?;
+        let known = writer.connection.take().filter(|_| writer.epoch == epoch);
+        let mut connection = match known {
+            Some(connection) => connection,
+            None => {
+                writer.unfinished = false;
+                self.options.connect().await?
+            }
+        };
+        if writer.unfinished {
+            // outside of a transaction this fails, which is fine: then there is nothing to take back
+            let _ = connection.execute("ROLLBACK").await;
+        }
+        writer.unfinished = true;
+        // at once for writing: a transaction that begins by reading could not wait for its turn later
+        connection.execute("BEGIN IMMEDIATE").await?;
+        writer.connection = Some(connection);
+        writer.epoch = epoch;
+        Ok(SqliteTx { writer, opened: self.opened.clone() })
+    }
+
+    /// Writes the whole file anew, so that nothing is left between its rows, and empties the journal. Nobody writes
+    /// meanwhile; who reads goes on reading.
+    pub(crate) async fn scrub(&self) -> Result<(), sqlx::Error> {
+        let _nobody_writes = self.writer.clone().lock_owned().await;
+        self.ready().await?;
+        let mut connection = self.options.connect().await?;
+        connection.execute("VACUUM").await?;
+        empty_journal(&mut connection).await?;
+        connection.close().await
+    }
+
+    pub(crate) async fn reader(&self) -> Result<Reader, sqlx::Error> {
+        let readers = self.readers.clone();
+        let permit = readers.permits.clone().acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
+        let epoch = self.ready().await?;
+        let idle = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some((of, connection)) if of == epoch => connection,
+            _ => readers.options.connect().await?,
+        };
+        Ok(Reader { readers, epoch, connection: Some(connection), _permit: permit })
+    }
+
+    /// Moves the journal into the file and closes the connections.
+    pub(crate) async fn close(&self) {
+        let mut writer = self.writer.lock().await;
+        self.readers.permits.close();
+        self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let Some(mut connection) = writer.connection.take() else { return };
+        if writer.unfinished {
+            let _ = connection.execute("ROLLBACK").await;
+        }
+        let closed = async {
+            empty_journal(&mut connection).await?;
+            connection.close().await
+        };
+        if let Err(error) = closed.await {
+            tracing::warn!(path = %self.path.display(), %error, "the journal of the store was not emptied");
+        }
+    }
+}
+
+/// Moves what is in the journal into the file, and cuts the journal to nothing.
+async fn empty_journal(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    for _ in 0..CHECKPOINT_TRIES {
+        let row = connection.fetch_one("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+        if row.try_get::<i64, _>(0)? == 0 {
+            return Ok(());
+        }
+    }
+    Err(sqlx::Error::Protocol("readers keep the journal from being emptied".to_owned()))
+}
+
+impl SqliteTx {
+    pub(crate) fn connection(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
+        self.writer.connection.as_mut().ok_or(sqlx::Error::WorkerCrashed)
+    }
+
+    /// Lets go of the connection if `error` leaves it in doubt.
+    pub(crate) fn judge(&mut self, error: &sqlx::Error) {
+        if !connection_survives(error) {
+            self.writer.connection = None;
+            self.writer.unfinished = false;
+        }
+    }
+
+    pub(crate) async fn commit(mut self) -> Result<(), sqlx::Error> {
+        let committed = self.connection()?.execute("COMMIT").await;
+        if let Err(error) = committed {
+            self.judge(&error);
+            return Err(error);
+        }
+        self.writer.unfinished = false;
+        // what was written to a file that nobody finds again was not written
+        match self.opened.file() {
+            Some(file) => Ok(file.check()?),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Reader {
+    pub(crate) fn connection(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
+        self.connection.as_mut().ok_or(sqlx::Error::WorkerCrashed)
+    }
+
+    /// Does not give the connection back if `error` leaves it in doubt.
+    pub(crate) fn judge(&mut self, error: &sqlx::Error) {
+        if !connection_survives(error) {
+            self.connection = None;
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push((self.epoch, connection));
+        }
+    }
+}

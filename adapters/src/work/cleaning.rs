@@ -1,0 +1,70 @@
+//! Taking what was erased out of public events and attempts, and out of the files.
+
+use bytes::Bytes;
+use domain::envelope::Position;
+use domain::ports::StoreUnavailable;
+use uuid::Uuid;
+
+use super::SqlWork;
+use crate::sql::db::{limited, made};
+use crate::sql::value::Value;
+
+/// Rows changed in one transaction.
+const BATCH: usize = 500;
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(600);
+/// Tables that hold, or held, something of a person.
+const TABLES: [&str; 3] = ["work_public_events", "work_attempts", "work_outbox"];
+
+impl SqlWork {
+    /// Replaces the bodies of public events; answers how many there were.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub async fn replace_bodies(&self, bodies: &[(Position, Bytes)]) -> Result<u64, StoreUnavailable> {
+        let sql = "UPDATE work_public_events SET body = $2 WHERE position = $1";
+        let values =
+            |(position, body): &(Position, Bytes)| [Value::position(*position), Value::Blob(body.to_vec())];
+        self.replace(sql, bodies, values).await
+    }
+
+    /// Replaces attempts of deliveries as they are shown; answers how many there were.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub async fn replace_attempts(&self, attempts: &[(Uuid, String)]) -> Result<u64, StoreUnavailable> {
+        let sql = "UPDATE work_attempts SET doc = $2 WHERE id = $1";
+        let values = |(id, doc): &(Uuid, String)| [Value::Uuid(*id), Value::Text(doc.clone().into())];
+        self.replace(sql, attempts, values).await
+    }
+
+    async fn replace<T>(
+        &self,
+        sql: &'static str,
+        rows: &[T],
+        values: impl Fn(&T) -> [Value<'static>; 2],
+    ) -> Result<u64, StoreUnavailable> {
+        let mut changed = 0;
+        for rows in rows.chunks(BATCH) {
+            changed += limited(PATIENCE, async {
+                let mut tx = self.db.begin().await?;
+                let mut changed = 0;
+                for row in rows {
+                    changed += tx.execute(made(sql), self.db.args(values(row))?).await?;
+                }
+                tx.commit().await?;
+                Ok(changed)
+            })
+            .await?;
+        }
+        Ok(changed)
+    }
+
+    /// Leaves no byte of rows that were changed or deleted in the files: an embedded database is written anew and
+    /// its journal emptied; a server takes the dead rows out.
+    ///
+    /// # Errors
+    /// When the database does not do so.
+    pub async fn scrub(&self) -> Result<(), StoreUnavailable> {
+        self.db.scrub(&TABLES).await
+    }
+}

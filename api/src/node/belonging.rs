@@ -1,0 +1,162 @@
+//! Stores that belong together: all of them to one log, none of them beyond its head.
+//!
+//! Views and work follow from the log: what they hold of another history is dropped and made again. Keys cannot be made
+//! again, and a log cannot be guessed: where these do not fit, the start is refused with what to do.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use adapters::database::Database;
+use adapters::keys::KeysDb;
+use adapters::read_models::SqlViews;
+use adapters::sql::OpenDbError;
+use adapters::work::SqlWork;
+use anyhow::Context as _;
+use domain::envelope::Position;
+use domain::ports::event_store::EventStore;
+use projections::runner::{Deps, drop_other_history};
+use uuid::Uuid;
+
+use super::edges::keys_database;
+use crate::config::Config;
+
+/// What has to fit to the log.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stores<'a> {
+    pub(super) keys: &'a KeysDb,
+    pub(super) work: &'a SqlWork,
+    pub(super) views: &'a SqlViews,
+}
+
+/// The id of the log: that of its first event. `None` while it is empty.
+pub(super) async fn log_id(log: &dyn EventStore) -> anyhow::Result<Option<Uuid>> {
+    let first = log.read_all(Position::START, 1).await.context("cannot read the log")?;
+    Ok(first.first().map(domain::merkle::log_id))
+}
+
+/// Fails when the log has events and the file with its keys is gone: a new one would open none of them.
+pub(super) async fn keys_are_there(config: &Config, log: Option<Uuid>) -> anyhow::Result<()> {
+    let (Some(log), Database::Sqlite(path)) = (log, keys_database(config)?) else { return Ok(()) };
+    anyhow::ensure!(
+        path.exists(),
+        "the key store {} is missing, and log {log} has events that only its keys open; put the newest copy of the \
+         key store there, or set VOXLEDGER_KEY_STORE to where it is",
+        path.display()
+    );
+    Ok(())
+}
+
+/// Fails when a store belongs to another log, or holds no keys while the log has events. Views that are away are looked
+/// at when they come.
+pub(super) async fn check(log: Option<Uuid>, stores: &Stores<'_>) -> anyhow::Result<()> {
+    let of_keys = stores.keys.log_id().await.context("cannot read the key store")?;
+    let of_work = stores.work.log_id().await.context("cannot read the outbox")?;
+    let of_views = stores.views.log_id().await.ok().flatten();
+    let found = [("key store", of_keys), ("store of the outbox", of_work), ("read models", of_views)];
+    let Some(log) = log else {
+        for (name, id) in found {
+            if let Some(id) = id {
+                anyhow::bail!(
+                    "the event store is empty, but the {name} belongs to log {id}; put that log back (see \
+                     `voxledger restore --help`), set VOXLEDGER_EVENT_STORE to where it is, or begin anew in an empty \
+                     data folder"
+                );
+            }
+        }
+        return Ok(());
+    };
+    anyhow::ensure!(
+        !stores.keys.is_empty().await.context("cannot read the key store")?,
+        "the key store is empty, and log {log} has events that only its keys open; put the newest copy of the key \
+         store there, or set VOXLEDGER_KEY_STORE to where it is"
+    );
+    for (name, id) in found {
+        if let Some(id) = id.filter(|id| *id != log) {
+            anyhow::bail!("{}", other_log(name, id, log));
+        }
+    }
+    Ok(())
+}
+
+fn other_log(name: &str, found: Uuid, log: Uuid) -> String {
+    let remedy = match name {
+        "key store" => "put the key store of this log there",
+        _ => {
+            "set another place for it; or, if it is of no use any more, delete it: it is made again from the log"
+        }
+    };
+    format!("the {name} belongs to log {found}, but the event store is log {log}; {remedy}")
+}
+
+/// Ties every store to the log, whose first event is there by now.
+pub(super) async fn tie(log: &dyn EventStore, stores: &Stores<'_>) -> anyhow::Result<()> {
+    let log = log_id(log).await?.context("the log has no first event")?;
+    stores.keys.tie_to_log(log).await.context("cannot write the key store")?;
+    follow("store of the outbox", stores.work.follow_log(log).await)?;
+    match stores.views.follow_log(log).await {
+        Err(error) if error.other_log().is_none() => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "the views are away; calls are driven without them");
+            Ok(())
+        }
+        tied => follow("read models", tied),
+    }
+}
+
+fn follow(name: &str, tied: Result<(), OpenDbError>) -> anyhow::Result<()> {
+    match tied {
+        Ok(()) => Ok(()),
+        Err(error) => match error.other_log() {
+            Some(other) => anyhow::bail!("{}", other_log(name, other.found, other.expected)),
+            None => Err(anyhow::Error::new(error).context(format!("cannot write the {name}"))),
+        },
+    }
+}
+
+/// Has every view begin anew that holds events which are not in the log, before anything is read from it.
+pub(super) async fn heal_views(deps: &Deps) {
+    match drop_other_history(deps).await {
+        Ok(dropped) if dropped.is_empty() => {}
+        Ok(dropped) => tracing::error!(
+            views = dropped.join(", "),
+            "views held events that are not in the log, as after a restore of the log alone: they are made anew"
+        ),
+        // each looks for itself before it goes on
+        Err(error) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the views could not be compared with the log"
+            );
+        }
+    }
+}
+
+/// Removes a damaged file of a store that follows from the log. A server is left alone.
+///
+/// # Errors
+/// When the file cannot be removed.
+pub(super) fn remove_damaged(name: &str, database: &Database, error: &OpenDbError) -> anyhow::Result<bool> {
+    let Database::Sqlite(path) = database else { return Ok(false) };
+    tracing::error!(
+        store = name,
+        path = %path.display(),
+        error = error as &dyn std::error::Error,
+        "the file is damaged; it is made anew from the log"
+    );
+    for file in [path.clone(), beside(path, "-wal"), beside(path, "-shm")] {
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot remove {}", file.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(true)
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

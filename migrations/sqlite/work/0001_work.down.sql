@@ -1,0 +1,9 @@
+DROP TABLE work_attempts;
+DROP TABLE work_deliveries;
+DROP TABLE work_public_events;
+DROP TABLE work_targets;
+DROP TABLE work_timers;
+DROP TABLE work_outbox;
+DROP TABLE work_leases;
+DROP TABLE work_followers;
+DROP TABLE work_log;
