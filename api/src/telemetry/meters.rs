@@ -57,6 +57,12 @@ pub const METERS: &[Meter] = &[
     meter("voxledger_append_queue_depth", Gauge, Unit::Count, "Appends that wait for the writer."),
     meter("voxledger_mailbox_depth", Gauge, Unit::Count, "Commands that wait for actors."),
     meter("voxledger_live_actors", Gauge, Unit::Count, "Actors in memory."),
+    meter(
+        "voxledger_projection_made_anew_total",
+        Counter,
+        Unit::Count,
+        "Times a view held events that are not in the log and began anew.",
+    ),
     meter("voxledger_projection_lag_events", Gauge, Unit::Count, "Events a view has yet to see."),
     meter(
         "voxledger_projection_lag_seconds",
