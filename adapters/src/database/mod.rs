@@ -11,4 +11,4 @@ pub use migrations::{
     migration_status,
 };
 pub(crate) use roles::exempt_from_row_security;
-pub use roles::role_exempt_from_row_security;
+pub use roles::{grant_appending, role_exempt_from_row_security, role_that_can_alter_the_log};

@@ -18,6 +18,7 @@ use adapters::webhooks::{Guard, HttpSender, SenderConfig, SystemLookup};
 use anyhow::Context as _;
 use domain::ports::clock::Clock;
 use domain::ports::event_store::EventStore;
+use domain::ports::head_keeper::HeadKeeper;
 use domain::ports::ids::Ids;
 use domain::ports::ivr_webhook::StepWebhooks;
 use domain::ports::seals::Witness;
@@ -46,6 +47,8 @@ pub struct Edges {
     pub keys: KeysDb,
     /// What secrets are sealed with.
     pub vault: Arc<dyn Vault>,
+    /// Keeps the newest head of the log apart from it.
+    pub keeper: Arc<dyn HeadKeeper>,
     /// The carrier, by the node's own account.
     pub telephony: Arc<dyn Telephony>,
     /// How Telnyx is reached, also with a client's own account.
@@ -82,6 +85,7 @@ impl Edges {
         let (keys, vault) = open_vault(config, &clock, &ids).await?;
         let views = open_views(config, &vault).await?;
         let private = private_log(config, log.for_followers(), &vault);
+        let keeper = Arc::new(vault.head_keeper());
         let (vault, webhooks) = (Arc::new(vault), Arc::new(webhooks));
         let step_webhooks = Arc::new(HttpStepWebhooks::new(guard.clone()).context("cannot set up TLS")?);
         Ok(Self {
@@ -92,6 +96,7 @@ impl Edges {
             witnesses,
             keys,
             vault,
+            keeper,
             telephony,
             telnyx,
             guard,
@@ -167,7 +172,7 @@ pub(crate) async fn open_views(config: &Config, vault: &KeyVault) -> anyhow::Res
 ///
 /// # Errors
 /// When it cannot be opened.
-async fn open_seals(config: &Config) -> anyhow::Result<SealsDb> {
+pub(crate) async fn open_seals(config: &Config) -> anyhow::Result<SealsDb> {
     let database = seals_database(config)?;
     if let Database::Sqlite(path) = &database {
         make_room_for(path)?;
@@ -190,7 +195,7 @@ fn witnesses(config: &Config) -> anyhow::Result<Vec<Arc<dyn Witness>>> {
 ///
 /// # Errors
 /// When either cannot be used, or they do not belong together.
-async fn open_vault(
+pub(crate) async fn open_vault(
     config: &Config,
     clock: &Arc<dyn Clock>,
     ids: &Arc<dyn Ids>,

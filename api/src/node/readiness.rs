@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actors::sealer::HistoryHealth;
 use async_trait::async_trait;
 use domain::ports::clock::Clock;
 use domain::ports::event_store::EventStore;
@@ -71,5 +72,20 @@ impl ReadinessCheck for Outbox {
     async fn check(&self) -> Result<(), NotReady> {
         let stats = self.work.stats(self.clock.now()).await;
         stats.map(|_| ()).map_err(|error| NotReady(error.to_string()))
+    }
+}
+
+/// History is what was sealed, as far as this node has looked, and is being sealed.
+#[derive(Debug)]
+pub(super) struct History(pub(super) Arc<HistoryHealth>);
+
+#[async_trait]
+impl ReadinessCheck for History {
+    fn name(&self) -> &str {
+        "history"
+    }
+
+    async fn check(&self) -> Result<(), NotReady> {
+        self.0.fault().map_or(Ok(()), |fault| Err(NotReady(fault)))
     }
 }
