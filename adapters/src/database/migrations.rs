@@ -94,9 +94,9 @@ impl Part {
             Part::Work => migrations!["sqlite/work": 1 "0001_work"],
             Part::Keys => migrations!["sqlite/keys":
                 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits", 4 "0004_subject_keys",
-                5 "0005_subject_key_indexes", 6 "0006_key_nodes", 7 "0007_log",
+                5 "0005_subject_key_indexes", 6 "0006_key_nodes", 7 "0007_log", 12 "0012_kept_head",
             ],
-            Part::Seals => migrations!["sqlite/seals": 1 "0001_seals"],
+            Part::Seals => migrations!["sqlite/seals": 1 "0001_seals", 2 "0002_superseded"],
         })
     }
 
@@ -111,16 +111,19 @@ impl Part {
             Part::Work => migrations!["postgres/work": 1 "0001_work"],
             Part::Keys => migrations!["postgres/keys":
                 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits", 4 "0004_subject_keys",
-                5 "0005_subject_key_indexes", 6 "0006_key_nodes", 7 "0007_log",
+                5 "0005_subject_key_indexes", 6 "0006_key_nodes", 7 "0007_log", 12 "0012_kept_head",
             ],
-            Part::Seals => migrations!["postgres/seals": 1 "0001_seals"],
+            Part::Seals => migrations!["postgres/seals": 1 "0001_seals", 2 "0002_superseded"],
         })
     }
 
-    /// What nothing can bring back, and how to count it.
-    fn irreplaceable(self) -> Option<(&'static str, &'static str)> {
+    /// What nothing can bring back once `newest` is applied, and how to count it.
+    fn irreplaceable(self, newest: i64) -> Option<(&'static str, &'static str)> {
         match self {
             Part::Log => Some(("events", "SELECT count(*) FROM events")),
+            Part::Seals if newest >= 2 => {
+                Some(("heads that were put aside", "SELECT count(*) FROM superseded_heads"))
+            }
             Part::Views | Part::Work | Part::Seals => None,
             Part::Keys => Some(("encryption keys", "SELECT count(*) FROM data_keys")),
         }
@@ -222,8 +225,25 @@ pub async fn migrate_sqlite(path: &Path, part: Part) -> Result<(), MigrationErro
 /// As [`migrate_up`].
 pub async fn migrate_postgres(options: PgConnectOptions, part: Part) -> Result<(), MigrationError> {
     let mut connection = options.connect().await?;
-    part.postgres().run_direct(None, &mut connection, false).await?;
+    if !is_current(&mut connection, part).await? {
+        part.postgres().run_direct(None, &mut connection, false).await?;
+    }
     Ok(connection.close().await?)
+}
+
+/// Whether there is nothing to do, so that a role may see it that could not do it.
+async fn is_current(connection: &mut PgConnection, part: Part) -> Result<bool, MigrationError> {
+    let exists = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(part.table());
+    if !exists.fetch_one(&mut *connection).await? {
+        return Ok(false);
+    }
+    let applied = connection.list_applied_migrations(part.table()).await?;
+    let migrator = part.postgres();
+    let ups: Vec<_> = migrator.iter().filter(|step| step.migration_type.is_up_migration()).collect();
+    let same = |step: &&Migration| {
+        applied.iter().any(|done| done.version == step.version && done.checksum == step.checksum)
+    };
+    Ok(applied.len() == ups.len() && ups.iter().all(same))
 }
 
 fn sqlite(path: &Path) -> SqliteConnectOptions {
@@ -258,7 +278,8 @@ async fn down<C: Migrate>(
     connection.ensure_migrations_table(part.table()).await?;
     let mut applied = applied(connection, part).await?;
     applied.sort_unstable();
-    if let Some((what, sql)) = part.irreplaceable().filter(|_| !applied.is_empty() && steps > 0) {
+    let newest = applied.last().copied().unwrap_or_default();
+    if let Some((what, sql)) = part.irreplaceable(newest).filter(|_| !applied.is_empty() && steps > 0) {
         let rows = count(connection, sql).await?;
         if rows > 0 {
             connection.unlock().await?;

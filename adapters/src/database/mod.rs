@@ -14,6 +14,6 @@ pub use migrations::{
 };
 pub(crate) use postgres_probe::probe_postgres;
 pub(crate) use roles::exempt_from_row_security;
-pub use roles::role_exempt_from_row_security;
+pub use roles::{grant_appending, role_exempt_from_row_security, role_that_can_alter_the_log};
 pub use sqlite_file::{FileLost, OpenFile, is_damaged, probe_sqlite};
 pub(crate) use sqlite_file::{connection_survives, pool_options, rescue};

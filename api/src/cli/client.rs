@@ -7,13 +7,14 @@ use adapters::clock::SystemClock;
 use adapters::ids::RandomIds;
 use clap::{Args, Subcommand};
 use domain::envelope::Actor;
+use domain::ports::clock::Clock as _;
 use domain::ports::ids::Ids as _;
 use serde_json::json;
 
 use super::config_args::StoreArgs;
 use super::serve::runtime;
 use super::stores;
-use crate::node::{create_client, open_log, open_private};
+use crate::node::{create_client, must_stand, open_log, open_private, open_seals, sealed_log};
 
 /// Flags of `client`.
 #[derive(Debug, Clone, Args)]
@@ -56,8 +57,12 @@ pub fn run(args: &ClientArgs) -> anyhow::Result<()> {
             log_store.shown
         );
         let log = open_log(&config, false).await?;
+        let (private, vault) = open_private(&config, &log, false).await?;
+        let seals = open_seals(&config).await?;
+        must_stand(&sealed_log(&log, &seals, &vault).await?, SystemClock.now()).await?;
+        seals.close().await;
         let runtime = Runtime {
-            store: Arc::new(open_private(&config, &log, false).await?.0),
+            store: Arc::new(private),
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
             node: RandomIds.next().to_string().into(),

@@ -8,6 +8,7 @@ mod claims;
 mod directories;
 mod edges;
 mod forget;
+mod history;
 mod identity_provider;
 mod lifecycle;
 mod llms;
@@ -26,9 +27,10 @@ pub use claims::Claims;
 pub(crate) use claims::{EMAIL, NUMBER};
 pub use edges::Edges;
 pub(crate) use edges::{
-    keys_database, log_database, log_key, master_key, open_keys, open_log, open_private, open_views,
-    seals_database, views_database, work_database,
+    keys_database, log_database, log_key, master_key, open_keys, open_log, open_private, open_seals,
+    open_vault, open_views, seals_database, views_database, work_database,
 };
+pub(crate) use history::{must_stand, sealed_log};
 pub(crate) use lifecycle::{data_dir_is_held, is_locked};
 pub use lifecycle::{hold_data_dir, until_told_to_stop};
 pub(crate) use llms::{llm_settings, own_accounts, patience};

@@ -11,7 +11,7 @@ use actors::carrier::CarrierInbox;
 use actors::conversation::{TalkDeps, TalkOptions, Talks, Voice};
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions, MenuLibrary};
 use actors::privacy::{PrivacyBench, PrivacyOptions};
-use actors::sealer::{Prover, SealBench, SealOptions};
+use actors::sealer::{HistoryHealth, Prover, SealBench, SealOptions, SealedLog};
 use actors::webhooks::{Courier, WebhookBench, WebhookOptions};
 use actors::work::{WorkOptions, Workbench};
 use actors::{Runtime, TraceHooks};
@@ -47,6 +47,7 @@ use super::claims::Claims;
 use super::directories::{Directories, Identity};
 use super::edges::Edges;
 use super::forget::forget_expired_keys;
+use super::history::must_stand;
 use super::identity_provider::{self, KeySource};
 use super::llms::{ClientModels, patience};
 use super::log_key::LogKey;
@@ -171,6 +172,8 @@ pub struct Node {
     stop: CancellationToken,
     server: ServerHandle,
     tasks: Vec<JoinHandle<()>>,
+    /// Ends after everything that appends.
+    sealing: (JoinHandle<()>, CancellationToken),
     serving: JoinHandle<std::io::Result<()>>,
     work: Arc<SqlWork>,
     sql_views: Arc<SqlViews>,
@@ -197,6 +200,16 @@ impl Node {
                 adopt: trace_context::set_parent,
             },
         };
+        let secret = edges.vault.secret(actors::sealer::KEY).await.context("cannot use the vault")?;
+        let sealed = SealedLog {
+            // the tree is over what is stored
+            log: private.stored(),
+            table: Arc::new(log.clone()),
+            seals: Arc::new(edges.seals.clone()),
+            keeper: edges.keeper,
+            secret,
+        };
+        must_stand(&sealed, runtime.clock.now()).await?;
         let bootstrapped = bootstrap(&runtime, config.keys.bootstrap_key.as_ref()).await?;
         belonging::tie(&*log.store(), &Stores { keys: &edges.keys, work: &work_db, views: &views }).await?;
 
@@ -288,16 +301,16 @@ impl Node {
             leases: work_db.clone(),
             courier: courier.clone(),
         };
-        let secret = edges.vault.secret(actors::sealer::KEY).await.context("cannot use the vault")?;
+        let health = Arc::new(HistoryHealth::default());
+        let (prover, log_key) = (Prover::new(sealed.seals.clone()), LogKey::new(sealed.secret));
         let seal_bench = SealBench {
-            // the tree is over what is stored
-            runtime: Runtime { store: private.stored(), ..runtime.clone() },
-            store: Arc::new(edges.seals.clone()),
+            runtime: runtime.clone(),
+            sealed: sealed.clone(),
+            health: health.clone(),
+            operator: DEFAULT_CLIENT,
             leases: work_db.clone(),
-            secret,
             witnesses: edges.witnesses,
         };
-        let (prover, log_key) = (Prover::new(seal_bench.store.clone()), LogKey::new(secret));
         let data = DataEverywhere {
             log: private.clone(),
             jobs: edges.keys.privacy_jobs(),
@@ -355,7 +368,13 @@ impl Node {
             tokio::spawn(mood.run(talks.clone(), stop.clone())),
             tokio::spawn(actors::work::run(bench, effects, stop.clone())),
             tokio::spawn(actors::webhooks::run(deliveries, attempts, stop.clone())),
-            tokio::spawn(actors::sealer::run(seal_bench, SealOptions::default(), stop.clone())),
+            tokio::spawn(actors::sealer::recheck(
+                sealed,
+                runtime.clock.clone(),
+                health.clone(),
+                config.audit.recheck,
+                stop.clone(),
+            )),
             tokio::spawn(actors::privacy::run(privacy.clone(), erasing, stop.clone())),
             tokio::spawn(usage.clone().run(config.limits.usage_flush, stop.clone())),
             tokio::spawn(watch_storage(gate.clone(), queries.clone(), runtime.clock.clone(), stop.clone())),
@@ -367,12 +386,16 @@ impl Node {
             tasks.push(tokio::spawn(exchange(gate.clone(), shared, runtime.clock.clone(), stop.clone())));
         }
 
+        let seal_stop = CancellationToken::new();
+        let sealing = actors::sealer::run(seal_bench, SealOptions::default(), seal_stop.clone());
+        let sealing = (tokio::spawn(sealing), seal_stop);
         let readiness = Readiness::new(vec![
             Box::new(Writable::new("event_store", log.clone())),
             Box::new(Writable::new("key_store", edges.keys.clone())),
             Box::new(Writable::new("seals", edges.seals.clone())),
             Box::new(readiness::Views { log: runtime.store.clone(), views: view_store.clone() }),
             Box::new(Writable::new("outbox", (*work_db).clone())),
+            Box::new(readiness::History(health)),
         ]);
         // what the bootstrap wrote must be known before the first request asks with that key
         let head = runtime.store.head().await.context("cannot read the log")?;
@@ -436,6 +459,7 @@ impl Node {
             stop,
             server: handle,
             tasks,
+            sealing,
             serving,
             work: work_db,
             sql_views: views_db,
@@ -475,6 +499,12 @@ impl Node {
             }
         }
         self.usage.finish().await;
+        // nothing is appended any more: the last event is sealed, too
+        let (sealing, seal_stop) = self.sealing;
+        seal_stop.cancel();
+        if let Err(error) = sealing.await {
+            tracing::error!(%error, "the sealer ended abnormally");
+        }
         self.runner.stop().await;
         self.work.close().await;
         self.sql_views.close().await;

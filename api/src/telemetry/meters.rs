@@ -151,6 +151,18 @@ pub const METERS: &[Meter] = &[
         Unit::Seconds,
         "Signing and storing a head of the log.",
     ),
+    meter(
+        "voxledger_history_rechecked_total",
+        Counter,
+        Unit::Count,
+        "Events on the disk that were held against the sealed tree again.",
+    ),
+    meter(
+        "voxledger_history_faults",
+        Gauge,
+        Unit::Count,
+        "Places of the history that are not what was sealed, as far as this node has looked.",
+    ),
     meter("voxledger_witness_total", Counter, Unit::Count, "Signed heads handed to witnesses, by outcome."),
     meter(
         "voxledger_http_requests_total",

@@ -5,9 +5,9 @@ use domain::api_key::{ApiKeyEvent, KeyTerms};
 use domain::call::CallEvent;
 use domain::client::ClientEvent;
 use domain::envelope::{Actor, Metadata, Recorded};
-use domain::history::ExportEvent;
+use domain::history::{ExportEvent, LogEvent};
 use domain::ids::{
-    AccountId, AgentId, ApiKeyId, CallId, ClientId, DeliveryId, EndpointId, ExportId, LoginId, MenuId,
+    AccountId, AgentId, ApiKeyId, CallId, ClientId, DeliveryId, EndpointId, ExportId, LogId, LoginId, MenuId,
     NumberId, PrivacyJobId, ToolId, UserId,
 };
 use domain::ivr::menu::{MenuEvent, MenuTerms};
@@ -294,6 +294,10 @@ audited! {
             "from": e.filter.from.map(format_time), "to": e.filter.to.map(format_time),
             "first_position": e.first, "last_position": e.last,
         }));
+    }
+    LogEvent of LogId by anybody as |_| {
+        "log.accepted", Accepted(e) => LOG_ACCEPTED:
+            made(json!({"events": e.size, "root": e.root, "events_before": e.superseded_size}));
     }
     // what is said and keyed, and the client's own data, are not repeated here: they may be anything
     CallEvent of CallId by asked_for as |_| {

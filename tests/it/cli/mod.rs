@@ -2,6 +2,7 @@
 
 mod audit;
 mod export;
+mod history;
 mod operators;
 mod projections;
 pub mod run;

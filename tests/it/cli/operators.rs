@@ -76,7 +76,7 @@ async fn the_schema_of_keys_or_of_a_log_with_events_is_not_taken_back() -> Resul
         // the views go first, step by step, and whatever else can be had again
         down_to_the_last(&node)?.failed().complains("encryption keys");
         lose_the_keys(&node).await?;
-        down_to_the_last(&node)?.failed().complains("there are 2 events");
+        down_to_the_last(&node)?.failed().complains("there are 3 events");
         // and the views come back from it
         let server = Server::start(&node)?;
         assert_eq!(Api::new(&server.base)?.get("/api/v1/calls").await?.status, 200);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use adapters::clock::SystemClock;
-use adapters::database::{Database, role_exempt_from_row_security};
+use adapters::database::{Database, role_exempt_from_row_security, role_that_can_alter_the_log};
 use adapters::event_store::sqlite_library;
 use domain::envelope::{Position, Time};
 use domain::ports::clock::Clock as _;
@@ -42,6 +42,7 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
                 Some(_) => store("event store", &log).await,
                 None => elsewhere(config, &log).await,
             });
+            findings.extend(log_role(&log).await);
             newest = newest_event(config, &mut findings).await;
         }
         Err(error) => {
@@ -146,6 +147,25 @@ async fn row_security(views: &Store) -> Option<Finding> {
             "let the node connect as an ordinary role that owns its database: CREATE ROLE voxledger LOGIN \
              PASSWORD '…'; ALTER DATABASE … OWNER TO voxledger; and in it, for tables that are there already, \
              ALTER TABLE … OWNER TO voxledger",
+        ),
+    })
+}
+
+/// Whether the role of the node could change the log. A server that cannot be reached, or has no log yet, is told of
+/// elsewhere.
+async fn log_role(log: &Store) -> Option<Finding> {
+    const WHAT: &str = "log role";
+    let database = log.database.as_ref()?;
+    if matches!(database, Database::Sqlite(_)) {
+        return None;
+    }
+    Some(match role_that_can_alter_the_log(database).await.ok()? {
+        None => Finding::ok(WHAT, "it can append to the log, and change nothing of it"),
+        Some(role) => Finding::warn(
+            WHAT,
+            format!("role {role} could change or delete events and signed heads"),
+            "let another role own the log, and the nodes connect as one that `voxledger migrate grant ROLE` let \
+             append: see `Roles` in the README",
         ),
     })
 }
