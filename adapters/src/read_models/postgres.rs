@@ -21,9 +21,12 @@ use super::rows::Statements;
 use super::sql::Dialect;
 use super::tenant::Of;
 use crate::database::{Part, SecretUrl, exempt_from_row_security, migrate_postgres};
+use crate::fairness::{Turn, Turns, TurnsLimits};
 
 /// How long to wait for a connection before saying that the store is unavailable.
 const ACQUIRE: Duration = Duration::from_secs(3);
+/// Queries of the API that may wait for a connection. Clients take turns.
+const WAITING: usize = 4_096;
 /// How long an idle connection is believed to live.
 const TRUSTED: Duration = Duration::from_secs(1);
 /// A transaction of the work. Settings hold for the transaction only: it works behind a pooler.
@@ -69,7 +72,9 @@ impl SqlViews {
                 "PostgreSQL does not enforce row-level security for this role; run `voxledger doctor`"
             );
         }
-        let db = Db::Postgres(Postgres { workers, readers });
+        let at_once = usize::try_from(settings.readers).unwrap_or(1);
+        let turns = Arc::new(Turns::new(TurnsLimits { at_once, waiting: WAITING, patience: ACQUIRE }));
+        let db = Db::Postgres(Postgres { workers, readers, turns });
         Ok(Self { db, statements: Arc::new(Statements::new(Dialect::Postgres)), blind: Blind::default() })
     }
 }
@@ -84,6 +89,7 @@ async fn still_there(connection: &mut PgConnection, idle_for: Duration) -> Resul
 pub(super) struct Postgres {
     workers: PgPool,
     readers: PgPool,
+    turns: Arc<Turns<Of>>,
 }
 
 impl Postgres {
@@ -98,17 +104,23 @@ impl Postgres {
 
     /// For queries of the API.
     pub(super) async fn reader(&self, of: Of) -> Result<Reader, sqlx::Error> {
-        Reader::take(&self.readers, of).await
+        let turn = self.turns.take(&of, 1).await.map_err(|_| sqlx::Error::PoolTimedOut)?;
+        Reader::take(&self.readers, of, Some(turn)).await
     }
 
     /// For queries that take long.
     pub(super) async fn surveyor(&self, of: Of) -> Result<Reader, sqlx::Error> {
-        Reader::take(&self.workers, of).await
+        Reader::take(&self.workers, of, None).await
     }
 }
 
 /// A connection to read with, given back when dropped.
-pub(super) enum Reader {
+pub(super) struct Reader {
+    connection: Reading,
+    _turn: Option<Turn<Of>>,
+}
+
+enum Reading {
     /// Outside of any transaction.
     Plain(PoolConnection<sqlx::Postgres>),
     /// In one that has said whose rows it wants.
@@ -116,17 +128,18 @@ pub(super) enum Reader {
 }
 
 impl Reader {
-    async fn take(pool: &PgPool, of: Of) -> Result<Self, sqlx::Error> {
-        match of.begin() {
-            Some(begin) => pool.begin_with(made(begin)).await.map(Self::Of),
-            None => pool.acquire().await.map(Self::Plain),
-        }
+    async fn take(pool: &PgPool, of: Of, turn: Option<Turn<Of>>) -> Result<Self, sqlx::Error> {
+        let connection = match of.begin() {
+            Some(begin) => pool.begin_with(made(begin)).await.map(Reading::Of),
+            None => pool.acquire().await.map(Reading::Plain),
+        };
+        Ok(Self { connection: connection?, _turn: turn })
     }
 
     pub(super) fn connection(&mut self) -> &mut PgConnection {
-        match self {
-            Self::Plain(connection) => connection,
-            Self::Of(transaction) => transaction,
+        match &mut self.connection {
+            Reading::Plain(connection) => connection,
+            Reading::Of(transaction) => transaction,
         }
     }
 }

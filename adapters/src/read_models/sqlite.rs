@@ -11,17 +11,22 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection as _, Executor, Row as _};
-use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedMutexGuard;
 
 use super::OpenViewsError;
 use super::blind::Blind;
 use super::db::{Db, SqlViews};
 use super::rows::Statements;
 use super::sql::Dialect;
+use super::tenant::Of;
 use crate::database::{Part, migrate_sqlite};
+use crate::fairness::{Turn, Turns, TurnsLimits};
 
 /// Connections that read, besides the one that writes. Reads are short and in memory: more would only take turns.
 const READERS: usize = 4;
+/// Reads that may wait for a connection, and for how long. Clients take turns.
+const WAITING: usize = 4_096;
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a statement waits for a lock another process holds.
 const BUSY: Duration = Duration::from_secs(5);
 /// Pages of 4 KiB in the WAL before a commit also moves them into the database: 16 MiB.
@@ -68,14 +73,14 @@ struct Writer {
 struct Readers {
     options: SqliteConnectOptions,
     idle: Mutex<Vec<SqliteConnection>>,
-    permits: Arc<Semaphore>,
+    turns: Arc<Turns<Of>>,
 }
 
 /// A connection to read with, given back when dropped.
 pub(super) struct Reader {
     readers: Arc<Readers>,
     connection: Option<SqliteConnection>,
-    _permit: OwnedSemaphorePermit,
+    _turn: Turn<Of>,
 }
 
 /// The one connection that writes, in a transaction.
@@ -102,8 +107,8 @@ impl Sqlite {
         let connection = Some(options.connect().await?);
         let reading = common.read_only(true).pragma("cache_size", READER_CACHE);
         let idle = Mutex::new(vec![reading.connect().await?]);
-        let permits = Arc::new(Semaphore::new(READERS));
-        let readers = Arc::new(Readers { options: reading, idle, permits });
+        let limits = TurnsLimits { at_once: READERS, waiting: WAITING, patience: PATIENCE };
+        let readers = Arc::new(Readers { options: reading, idle, turns: Arc::new(Turns::new(limits)) });
         let writer = Arc::new(tokio::sync::Mutex::new(Writer { connection, unfinished: false }));
         Ok(Self { options: Arc::new(options), writer, readers })
     }
@@ -140,15 +145,15 @@ impl Sqlite {
         Err(sqlx::Error::Protocol("readers keep the journal of the views from being emptied".to_owned()))
     }
 
-    pub(super) async fn reader(&self) -> Result<Reader, sqlx::Error> {
+    pub(super) async fn reader(&self, of: Of) -> Result<Reader, sqlx::Error> {
         let readers = self.readers.clone();
-        let permit = readers.permits.clone().acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
+        let turn = readers.turns.take(&of, 1).await.map_err(|_| sqlx::Error::PoolTimedOut)?;
         let idle = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
             None => readers.options.connect().await?,
         };
-        Ok(Reader { readers, connection: Some(connection), _permit: permit })
+        Ok(Reader { readers, connection: Some(connection), _turn: turn })
     }
 }
 
