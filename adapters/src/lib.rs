@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod database;
 pub mod event_store;
+pub mod fairness;
 pub mod http;
 pub mod ids;
 pub mod ivr_webhook;

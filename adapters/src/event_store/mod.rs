@@ -10,6 +10,7 @@ mod judge;
 mod memory;
 mod postgres;
 mod prepare;
+mod queue;
 mod recent;
 mod sqlite;
 mod tail;

@@ -163,7 +163,7 @@ impl Db {
         let read = async {
             match self {
                 Db::Sqlite(sqlite) => {
-                    let mut reader = sqlite.reader().await?;
+                    let mut reader = sqlite.reader(of).await?;
                     let row = fetch_one_sqlite(reader.connection()?, sql, args).await;
                     row.inspect_err(|error| reader.judge(error)).map(|row| row.map(SqlRow::Sqlite))
                 }
@@ -192,7 +192,7 @@ impl Db {
         let read = async {
             match self {
                 Db::Sqlite(sqlite) => {
-                    let mut reader = sqlite.reader().await?;
+                    let mut reader = sqlite.reader(of).await?;
                     let rows = fetch_sqlite(reader.connection()?, sql, args).await;
                     rows.inspect_err(|error| reader.judge(error))
                 }
