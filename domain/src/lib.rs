@@ -15,6 +15,7 @@ pub mod envelope;
 pub mod history;
 pub mod ids;
 pub mod ivr;
+pub mod json;
 pub mod leg;
 pub mod login;
 pub mod merkle;

@@ -65,7 +65,7 @@ pub(crate) async fn patch_tool(
     found.ok_or_else(|| ApiError::not_found("tool"))?;
     let mut fields = Fields::default();
     if let Some(schema) = &wanted.parameters {
-        parameters(&backend, schema, &mut fields);
+        parameters(&backend, schema, &mut fields).await?;
     }
     let url = match &wanted.url {
         Some(text) => url(&backend, text, &mut fields).await,
