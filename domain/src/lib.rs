@@ -32,5 +32,6 @@ pub mod provider;
 pub mod testing;
 pub mod tool;
 pub mod user;
+pub mod web_origin;
 pub mod webhook;
 pub mod wire;
