@@ -7,6 +7,7 @@ mod audit;
 mod audit_log;
 mod authorisation;
 mod bad_input;
+mod bounds;
 mod calls;
 mod cli;
 mod conversations;

@@ -16,6 +16,7 @@ use domain::ports::StoreUnavailable;
 use domain::ports::clock::Clock;
 use domain::ports::deliveries::{DeliveryStore as _, RecordedAttempt};
 use domain::ports::event_store::{Direction, EventStore as _, ReadError};
+use domain::ports::idempotency::IdempotencyKeys;
 use domain::ports::privacy::{Cleaning, Findings, OpenJob, PersonalData};
 use domain::ports::vault::{Vault, VaultError};
 use domain::ports::webhooks::PublicEvents as _;
@@ -49,6 +50,8 @@ pub struct DataEverywhere {
     pub log: PrivateLog,
     /// Open jobs and exports.
     pub jobs: PrivacyJobs,
+    /// What was answered under idempotency keys.
+    pub answers: Arc<dyn IdempotencyKeys>,
     /// Seals exports.
     pub vault: Arc<dyn Vault>,
     /// The views.
@@ -218,6 +221,7 @@ impl PersonalData for DataEverywhere {
         for &person in persons {
             destroyed.extend(self.log.keys().destroy(client, person).await.map_err(of_vault)?);
         }
+        self.answers.forget_answers(client).await?;
         self.log.keys().scrub().await?;
         Ok(destroyed)
     }
@@ -252,6 +256,8 @@ impl PersonalData for DataEverywhere {
             cleaning.views.push(view.to_owned());
         }
         self.jobs.drop_exports(client).await?;
+        // those of requests that were under way while the keys were destroyed
+        self.answers.forget_answers(client).await?;
         self.log.keys().scrub().await?;
         self.views.scrub().await?;
         self.work.scrub().await?;

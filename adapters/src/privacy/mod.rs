@@ -4,6 +4,7 @@
 //! `{"sealed": bytes}`, under the key of the subject the value belongs to ([`domain::privacy::whose`]). A value whose
 //! key was destroyed is handed on as it is stored, and reads as erased.
 
+pub mod copies;
 mod data;
 mod form;
 mod levels;

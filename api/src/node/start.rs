@@ -314,6 +314,7 @@ impl Node {
         let data = DataEverywhere {
             log: private.clone(),
             jobs: edges.keys.privacy_jobs(),
+            answers: Arc::new(SqlIdempotency::new(edges.keys.clone())),
             vault: edges.vault.clone(),
             views: (*views).clone(),
             work: (*work_db).clone(),

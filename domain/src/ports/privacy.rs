@@ -63,7 +63,8 @@ pub trait PersonalData: fmt::Debug + Send + Sync {
     /// How long nodes may remember a key that was destroyed.
     fn key_life(&self) -> Duration;
 
-    /// Destroys the keys of these persons, for ever; answers which those were. Done again, it destroys nothing.
+    /// Destroys the keys of these persons, for ever; answers which those were. Done again, it destroys nothing. What
+    /// was answered to the client under idempotency keys is forgotten.
     async fn destroy(&self, client: ClientId, persons: &[SubjectId]) -> Result<Vec<Uuid>, StoreUnavailable>;
 
     /// Searches the log for what is or was sealed under keys of these persons.

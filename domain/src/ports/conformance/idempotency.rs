@@ -201,6 +201,26 @@ pub async fn all_reservations_can_be_given_back(subject: &Subject) {
     assert_eq!(subject.keys.begin(&other).await.unwrap(), Begun::Done(answer(1)));
 }
 
+/// An erasure forgets what was answered to one client, not that it asked: the work is never done as if it were new.
+pub async fn answers_can_be_forgotten(subject: &Subject) {
+    let other_client = Ask { key: KeyName { client: ClientId(Uuid::from_u128(2)), ..ask(1).key }, ..ask(2) };
+    let under_way = Ask { key: KeyName { hash: [2; 32], ..ask(1).key }, ..ask(3) };
+    let answered = fresh(subject, &ask(1)).await;
+    subject.keys.finish(&answered, &answer(1)).await.unwrap();
+    let others = fresh(subject, &other_client).await;
+    subject.keys.finish(&others, &answer(2)).await.unwrap();
+    let held = fresh(subject, &under_way).await;
+    assert_eq!(subject.keys.forget_answers(ask(1).key.client).await.unwrap(), 1);
+    assert_eq!(subject.keys.forget_answers(ask(1).key.client).await.unwrap(), 0);
+    // at once, with the ids it had; another request under the key is still another one
+    let again = taken_over(subject, &ask(4)).await;
+    assert_eq!(again.seed, answered.seed);
+    assert_eq!(subject.keys.begin(&Ask { request: [9; 32], ..ask(5) }).await.unwrap(), Begun::Reused);
+    assert_eq!(subject.keys.begin(&other_client).await.unwrap(), Begun::Done(answer(2)));
+    assert_eq!(subject.keys.begin(&under_way).await.unwrap(), Begun::InFlight);
+    assert_eq!(subject.keys.finish(&held, &answer(3)).await.unwrap(), Finished::Kept);
+}
+
 /// Makes a test of every case.
 #[macro_export]
 macro_rules! idempotency_suite {
@@ -216,6 +236,7 @@ macro_rules! idempotency_suite {
             sweeping_goes_piece_by_piece,
             one_of_many_wins,
             all_reservations_can_be_given_back,
+            answers_can_be_forgotten,
         );
     };
 }

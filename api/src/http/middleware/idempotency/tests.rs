@@ -430,6 +430,10 @@ impl IdempotencyKeys for Stumbling {
         Err(gone())
     }
 
+    async fn forget_answers(&self, _: ClientId) -> Result<u64, StoreUnavailable> {
+        Err(gone())
+    }
+
     async fn expire(&self, _: Time, _: u32) -> Result<u64, StoreUnavailable> {
         Err(gone())
     }

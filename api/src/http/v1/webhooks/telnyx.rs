@@ -11,6 +11,7 @@ use adapters::telephony::telnyx::{
 };
 
 use domain::ids::ClientId;
+use domain::json::{MAX_NESTING, nesting};
 
 use super::super::commands::problem;
 use crate::http::{RawBody, RequestContext};
@@ -86,6 +87,9 @@ async fn take(
     let parts =
         SignedParts { signature: header(SIGNATURE_HEADER), timestamp: header(TIMESTAMP_HEADER), body };
     verifier.verify(&parts, now).map_err(unsigned)?;
+    if nesting(body) > MAX_NESTING {
+        return Err(ApiError::too_deep());
+    }
     match parse(body, now).map_err(unreadable)? {
         Ingress::Report(report) => {
             let request_id = Some(request.request_id().to_string());

@@ -26,6 +26,7 @@ pub(crate) struct ApiKeyPatch {
     #[schema(max_length = 200)]
     name: Option<String>,
     /// All that it may do from now on.
+    #[schema(max_items = 100)]
     scopes: Option<Vec<String>>,
     /// Requests an hour; `null` lifts the limit.
     #[serde(default, deserialize_with = "nullable")]
@@ -54,9 +55,9 @@ pub(crate) async fn patch_api_key(
     request: RequestContext,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    let ApiKeyPatch { name, scopes: wanted, rate_limit, usage_quota, enabled } = body.value;
+    let ApiKeyPatch { name, scopes: mut wanted, rate_limit, usage_quota, enabled } = body.value;
     covers_key(&backend, &caller, id)?;
-    let granted = wanted.as_deref().map(scopes).transpose()?;
+    let granted = wanted.as_mut().map(scopes).transpose()?;
     if let Some((scopes, bounds)) = backend.identity().key_of(caller.client, id) {
         let after = Bounds {
             rate_limit: rate_limit.unwrap_or(bounds.rate_limit),
