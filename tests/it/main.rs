@@ -9,6 +9,7 @@ mod authorisation;
 mod bad_input;
 mod calls;
 mod cli;
+mod clock;
 mod conversations;
 mod crash;
 mod idempotency;

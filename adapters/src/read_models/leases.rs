@@ -10,12 +10,14 @@ use sqlx::SqlSafeStr;
 use super::db::{SqlViews, args, limited};
 use super::sql::{Dialect, Value};
 
-/// Judged by the server's clock, in one statement. An owner that comes back keeps its epoch.
+/// Judged by the server's clock, in one statement. An owner that comes back keeps its epoch. A lease that runs longer
+/// than any is given was given before that clock was set back.
 const ACQUIRE_POSTGRES: &str = "INSERT INTO leases AS l (job, owner, epoch, expires_at) \
     VALUES ($1, $2, 1, clock_timestamp() + $3 * interval '1 microsecond') \
     ON CONFLICT (job) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at, \
     epoch = CASE WHEN l.owner = excluded.owner THEN l.epoch ELSE l.epoch + 1 END \
-    WHERE l.owner = excluded.owner OR l.owner = '' OR l.expires_at <= clock_timestamp() RETURNING epoch";
+    WHERE l.owner = excluded.owner OR l.owner = '' OR l.expires_at <= clock_timestamp() \
+    OR l.expires_at > clock_timestamp() + 2 * $3 * interval '1 microsecond' RETURNING epoch";
 /// The file is locked by this process: whoever asks here is the only one there is.
 const ACQUIRE_SQLITE: &str = "INSERT INTO leases AS l (job, owner, epoch) VALUES ($1, $2, 1) \
     ON CONFLICT (job) DO UPDATE SET owner = excluded.owner, \

@@ -46,7 +46,7 @@ fn new_delivery(new: &NewDelivery) -> [Value<'_>; 10] {
         Value::position(new.of.source),
         Value::Uuid(new.of.subject),
         Value::Time(new.at),
-        Value::Time(new.at),
+        Value::Time(new.due),
         Value::Bool(new.ordered),
     ]
 }
@@ -212,6 +212,7 @@ impl SqlViews {
                 client: attempt.client,
                 of: attempt.fact.of.clone(),
                 at: attempt.fact.attempt.began_at,
+                due: attempt.fact.attempt.began_at,
                 ordered: false,
             })
             .collect();
@@ -354,12 +355,8 @@ impl SqlViews {
         );
         let rows = tx.query(made(sql), args(dialect, values)?).await?;
         let missing: Result<Vec<_>, _> = rows.iter().map(|row| missing(replay, row)).collect();
-        self.batched(tx, &missing?, NEW_DELIVERY, insert_deliveries, |new| {
-            let mut values = new_delivery(new).map(own);
-            values[8] = Value::Time(replay.due);
-            Ok(values)
-        })
-        .await
+        self.batched(tx, &missing?, NEW_DELIVERY, insert_deliveries, |new| Ok(new_delivery(new).map(own)))
+            .await
     }
 }
 
@@ -380,6 +377,7 @@ fn missing(replay: &Replay, row: &SqlRow) -> Result<NewDelivery, sqlx::Error> {
             subject: row.uuid(3)?,
         },
         at: row.time(4)?,
+        due: replay.due,
         // asked for in one go: they are not held up by one another
         ordered: false,
     })

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::TimeDelta;
 use domain::envelope::{Position, Time, Version};
 use domain::ids::{ClientId, DeliveryId, EndpointId};
 use domain::ports::StoreUnavailable;
@@ -133,6 +134,10 @@ impl DeliveryStore for SqlViews {
             );
         }
         Ok(bodies)
+    }
+
+    async fn shift(&self, lease: &Lease, by: TimeDelta) -> Result<(), StoreUnavailable> {
+        self.shift_due(lease, by, &["webhook_deliveries"]).await
     }
 
     async fn stats(&self, now: Time) -> Result<DeliveryStats, StoreUnavailable> {
