@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use domain::envelope::{Metadata, NewEvent, Position, Recorded, Time};
+use domain::envelope::{Metadata, NewEvent, Position, Recorded};
 use domain::history::{LogAnchored, LogEvent};
 use domain::ids::LogId;
 use domain::merkle::{Entry, KeptHead, NoteSigner, TileEdge, leaf_hash};
