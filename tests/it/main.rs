@@ -10,6 +10,7 @@ mod bad_input;
 mod bounds;
 mod calls;
 mod cli;
+mod clock;
 mod conversations;
 mod crash;
 mod idempotency;

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use domain::envelope::{Metadata, NewEvent, Position, Recorded, Time};
+use domain::envelope::{Metadata, NewEvent, Position, Recorded};
 use domain::history::{LogAnchored, LogEvent};
 use domain::ids::LogId;
 use domain::merkle::{Entry, KeptHead, NoteSigner, TileEdge, leaf_hash};
@@ -70,7 +70,7 @@ pub(super) async fn follow(bench: &SealBench, options: SealOptions, notes: &Note
         let clock = &bench.runtime.clock;
         tokio::select! {
             () = mine.cancelled() => {}
-            () = clock.sleep_until(clock.now() + PAUSE_AFTER_FAULT) => {}
+            () = clock.sleep(PAUSE_AFTER_FAULT) => {}
         }
     }
 }
@@ -93,7 +93,7 @@ async fn keep_sealing(
         notes.send(&head.note);
         bench.sealed.keeper.keep(&tree.kept(head)).await?;
     }
-    let mut anchored = clock.now();
+    let mut anchored = clock.monotonic();
     loop {
         let after = Position(tree.edge.size());
         let events = log.read_all(after, PAGE).await?;
@@ -103,22 +103,23 @@ async fn keep_sealing(
             bench.health.found(Place::Sealing, None);
         }
         let pending = tree.edge.size() - tree.sealed;
-        let due = tree.last + options.every;
-        let now = clock.now();
-        let since = (now - anchored).abs().to_std().unwrap_or_default();
-        if pending > 0 && (now >= due || pending >= MOST) {
+        let now = clock.monotonic();
+        let passed = tree.last.map(|last| now.saturating_duration_since(last));
+        let left = passed.map_or(Duration::ZERO, |passed| options.every.saturating_sub(passed));
+        let since = now.saturating_duration_since(anchored);
+        if pending > 0 && (left.is_zero() || pending >= MOST) {
             notes.send(&tree.seal(bench).await?.note);
         } else if events.len() == PAGE {
             tokio::task::yield_now().await;
         } else if pending > 0 {
-            clock.sleep_until(due.min(now + BREATH)).await;
+            clock.sleep(left.min(BREATH)).await;
         } else if since >= options.anchor_every {
             anchored = now;
             tree.anchor(bench).await;
         } else {
             tokio::select! {
                 () = log.wait_past(after) => {}
-                () = clock.sleep_until(anchored + options.anchor_every) => {}
+                () = clock.sleep(options.anchor_every.saturating_sub(since)) => {}
             }
         }
     }
@@ -149,8 +150,8 @@ struct Tree {
     head: Option<Head>,
     /// Covered by it.
     sealed: u64,
-    /// When it was signed.
-    last: Time,
+    /// When it was signed; `None` before the first one of this run.
+    last: Option<Instant>,
     /// Stored heads are gone: made again, the tree must come to this one before anything is signed.
     must_come_to: Option<KeptHead>,
     /// There are events that no head in the log covers, besides such heads.
@@ -176,7 +177,7 @@ impl Tree {
             sealed: size,
             edge,
             head,
-            last: Time::UNIX_EPOCH,
+            last: None,
             must_come_to: kept.filter(|kept| kept.size > size),
             unanchored,
             entry: Vec::new(),
@@ -217,7 +218,7 @@ impl Tree {
         if self.must_come_to.is_none() {
             bench.sealed.keeper.keep(&self.kept(&head)).await?;
         }
-        (self.sealed, self.last) = (size, sealed_at);
+        (self.sealed, self.last) = (size, Some(bench.runtime.clock.monotonic()));
         bench.health.saw(size, root);
         meter::sealed(size, began.elapsed());
         Ok(self.head.insert(head))

@@ -57,7 +57,7 @@ pub async fn recheck(
         let pause = pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         tokio::select! {
             () = stop.cancelled() => {}
-            () = clock.sleep_until(clock.now() + pause) => {}
+            () = clock.sleep(pause) => {}
         }
     }
 }

@@ -525,3 +525,18 @@ async fn an_operator_accepts_a_log_by_naming_what_is_lost() {
     sealed.start_and_stop().await;
     sealed.check().await;
 }
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_or_forward_keeps_nothing_from_being_sealed() {
+    let mut log = Sealed::new();
+    let (node, stop) = log.node("one");
+    log.append(3).await;
+    log.settle().await;
+    for days in [-1, 3, -400] {
+        log.clock.jump(chrono::TimeDelta::days(days));
+        log.append(3).await;
+        log.settle().await;
+    }
+    stop.cancel();
+    node.await.unwrap();
+}

@@ -92,7 +92,7 @@ impl SqlIdempotency {
         let Ask { key: KeyName { client, hash }, request, seed, now, .. } = ask;
         let (until, expires) = (*now + ask.lock_for, *now + ask.keep_for);
         let (now, until_micros) = (now.timestamp_micros(), until.timestamp_micros());
-        let expires = expires.timestamp_micros();
+        let (expires, longest) = (expires.timestamp_micros(), (until + ask.lock_for).timestamp_micros());
         let held = |seed| Reservation { key: ask.key, seed, until };
         for _ in 0..LOOKS {
             let reserved = change!(
@@ -134,7 +134,8 @@ impl SqlIdempotency {
             if let Some(answer) = row.answer {
                 return Ok(Begun::Done(answer));
             }
-            if row.locked_until > now {
+            // one that is locked for far longer than anybody may was locked before the clock was set back
+            if row.locked_until > now && row.locked_until <= longest {
                 return Ok(Begun::InFlight);
             }
             let taken =

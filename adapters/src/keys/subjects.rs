@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::envelope::{StreamId, Time};
 use domain::ids::{ClientId, SubjectId};
@@ -73,7 +73,7 @@ pub enum SubjectKeyState {
 
 #[derive(Debug)]
 struct Known {
-    until: Time,
+    until: Instant,
     state: SubjectKeyState,
 }
 
@@ -175,7 +175,7 @@ impl SubjectKeys {
     }
 
     fn remembered(&self, client: ClientId, subjects: &[SubjectId]) -> Vec<Option<Arc<SubjectKey>>> {
-        let (now, mut memory) = (self.now(), self.memory());
+        let (now, mut memory) = (self.moment(), self.memory());
         subjects.iter().map(|&subject| memory.alive(client, subject, now)).collect()
     }
 
@@ -244,7 +244,7 @@ impl SubjectKeys {
             let others = wishes.iter().filter(|wish| !found.contains_key(*wish)).copied().collect::<Vec<_>>();
             found.extend(self.alive_of(&others).await?);
         }
-        let (now, mut memory) = (self.now(), self.memory());
+        let (now, mut memory) = (self.moment(), self.memory());
         for (&(client, subject), key) in &found {
             memory.alive.put((client, subject), key.id);
             let state = SubjectKeyState::Alive(key.clone());
@@ -318,7 +318,7 @@ impl SubjectKeys {
         let mut rows = HashSet::new();
         let mut leaves: HashMap<ClientId, HashSet<SubjectId>> = HashMap::new();
         {
-            let (now, mut memory) = (self.now(), self.memory());
+            let (now, mut memory) = (self.moment(), self.memory());
             for (client, id) in ids {
                 match memory.keys.get(&id).filter(|known| now < known.until) {
                     Some(known) => _ = found.entry(id).or_insert_with(|| known.state.clone()),
@@ -332,7 +332,7 @@ impl SubjectKeys {
         }
         let rows: Vec<Uuid> = rows.into_iter().collect();
         for ids in rows.chunks(BOUND) {
-            let (asked_at, destroyed) = (self.now(), self.memory().destroyed);
+            let (asked_at, destroyed) = (self.moment(), self.memory().destroyed);
             let rows: Vec<Row> = on!(self.db(), pool => {
                 let mut query = QueryBuilder::new(
                     "SELECT id, client_id, subject, master_id, wrapped FROM subject_keys WHERE id IN (",
@@ -518,6 +518,11 @@ impl SubjectKeys {
         done.map_err(|error| unavailable(error).into())
     }
 
+    /// For how long something is remembered is none of the wall clock's business.
+    fn moment(&self) -> Instant {
+        self.0.vault.parts().2.monotonic()
+    }
+
     pub(crate) fn now(&self) -> Time {
         self.0.vault.parts().2.now()
     }
@@ -537,7 +542,7 @@ fn is_leaf(id: Uuid) -> bool {
 }
 
 impl Memory {
-    fn alive(&mut self, client: ClientId, subject: SubjectId, now: Time) -> Option<Arc<SubjectKey>> {
+    fn alive(&mut self, client: ClientId, subject: SubjectId, now: Instant) -> Option<Arc<SubjectKey>> {
         let id = self.alive.get(&(client, subject))?;
         match self.keys.get(id) {
             Some(Known { until, state: SubjectKeyState::Alive(key) }) if now < *until => Some(key.clone()),

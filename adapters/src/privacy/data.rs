@@ -113,12 +113,12 @@ impl DataEverywhere {
 
     /// Until the deliveries are derived from the log up to there.
     async fn deliveries_are_at(&self, through: Position) -> Result<(), StoreUnavailable> {
-        let until = self.clock.now() + FOLLOWING;
+        let until = self.clock.monotonic() + FOLLOWING;
         while self.work.checkpoint().await?.position < through {
-            if self.clock.now() >= until {
+            if self.clock.monotonic() >= until {
                 return Err(StoreUnavailable("the deliveries have not read the log yet".to_owned()));
             }
-            self.clock.sleep_until(self.clock.now() + LOOK).await;
+            self.clock.sleep(LOOK).await;
         }
         Ok(())
     }
@@ -228,6 +228,12 @@ impl PersonalData for DataEverywhere {
 
     async fn find(&self, client: ClientId, persons: &[SubjectId]) -> Result<Findings, StoreUnavailable> {
         self.search(client, persons, |_| {}).await
+    }
+
+    async fn clean_now(&self, client: ClientId, persons: &[SubjectId]) -> Result<(), StoreUnavailable> {
+        let findings = self.find(client, persons).await?;
+        // nothing is waited for: what is derived later is cleaned later
+        self.clean(client, &findings, Position::START).await.map(drop)
     }
 
     async fn clean(

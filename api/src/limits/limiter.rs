@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use adapters::keys::{BucketKind, BucketName};
 use domain::ids::{ApiKeyId, ClientId};
@@ -28,6 +28,7 @@ pub struct Rates {
 #[derive(Debug)]
 pub struct Limiter {
     clock: Arc<dyn Clock>,
+    began: Instant,
     pub(super) buckets: Buckets,
     rates: Rates,
     /// What addresses are hashed with: nobody who sees a hash can try addresses on it.
@@ -38,12 +39,14 @@ impl Limiter {
     /// A limiter nobody has asked yet. Nodes that share limits have the same secret.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, rates: Rates, secret: [u8; 32]) -> Self {
-        Self { clock, buckets: Buckets::new(), rates, secret }
+        let began = clock.monotonic();
+        Self { clock, began, buckets: Buckets::new(), rates, secret }
     }
 
-    /// Nanoseconds since 1970, by the node's clock.
+    /// Nanoseconds since the limiter began, whatever is done to the wall clock.
     pub(super) fn now(&self) -> i64 {
-        self.clock.now().timestamp_micros().saturating_mul(1_000)
+        let passed = self.clock.monotonic().saturating_duration_since(self.began);
+        i64::try_from(passed.as_nanos()).unwrap_or(i64::MAX)
     }
 
     /// Decides on a request of a client's, and of its key and that key's own limit (requests an hour) if a key sent
@@ -159,6 +162,22 @@ mod tests {
         assert_eq!(limiter.request(None, client(2), None).remaining, 9);
         clock.advance(Duration::from_secs(1_200));
         assert_eq!(limiter.request(key(1, 3), client(1), None).retry_after, None);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_neither_locks_anybody_out_nor_gives_anything_away() {
+        let (clock, limiter) = limiter(1_000, 3);
+        assert_eq!(limiter.request(key(1, 2), client(1), None).retry_after, None);
+        for days in [-1, 3, -400] {
+            clock.jump(chrono::TimeDelta::days(days));
+            let hour = limiter.request(key(2, 0), client(1), None).limit;
+            assert_eq!(hour, 0, "what is never allowed stays so");
+        }
+        assert_eq!(limiter.request(key(1, 2), client(1), None).retry_after, None, "one of two is left");
+        let half_an_hour = Some(Duration::from_secs(1_800));
+        assert_eq!(limiter.request(key(1, 2), client(1), None).retry_after, half_an_hour);
+        clock.advance(Duration::from_secs(1_800));
+        assert_eq!(limiter.request(key(1, 2), client(1), None).retry_after, None);
     }
 
     #[test]

@@ -65,11 +65,11 @@ impl KeySource {
                         tracing::warn!(error, "the identity provider's keys cannot be fetched");
                     }
                 }
-                self.clock.sleep_until(self.clock.now() + PAUSE).await;
+                self.clock.sleep(PAUSE).await;
                 if !failed {
                     tokio::select! {
                         () = guests.unknown_key() => {}
-                        () = self.clock.sleep_until(self.clock.now() + EVERY) => {}
+                        () = self.clock.sleep(EVERY) => {}
                     }
                 }
             }

@@ -540,6 +540,7 @@ fn serve(
     let document = docs::document();
     let unmatched = web::Data::new(docs::Unmatched::of(&document));
     let edge = Edge::new(backend.runtime.ids.clone(), config.http.public_url(address));
+    let newcomers = backend.directories.newcomers(&backend.runtime);
     let limit = BodyLimit(config.http.body_limit.get());
     let gate = web::Data::from(backend.gate.clone());
     let (backend, doorkeeper) = (web::Data::new(backend), web::Data::new(doorkeeper));
@@ -548,6 +549,7 @@ fn serve(
     let (readiness, meters) = (web::Data::new(readiness), web::Data::new(meters));
     let mut server = HttpServer::new(move || {
         App::new()
+            .wrap(newcomers.clone())
             .wrap(edge.clone())
             .app_data(backend.clone())
             .app_data(doorkeeper.clone())

@@ -90,6 +90,12 @@ pub const METERS: &[Meter] = &[
         "From a carrier's webhook to its answer.",
     ),
     meter(
+        "voxledger_carrier_clock_ahead_seconds",
+        Gauge,
+        Unit::Seconds,
+        "How far a carrier's clock is ahead of the node's, by its last webhook; the way here counts as behind.",
+    ),
+    meter(
         "voxledger_effect_attempts_total",
         Counter,
         Unit::Count,
@@ -292,7 +298,7 @@ mod tests {
 
     #[test]
     fn breakers_that_are_not_closed_are_counted_by_what_they_guard() {
-        let at = domain::envelope::Time::from_timestamp_micros(1_767_225_600_000_000).unwrap();
+        let at = std::time::Instant::now();
         let (meters, recorder) = Meters::recorder().unwrap();
         let shows = |number: &str| {
             let line = format!("voxledger_breakers_open{{guards=\"carrier\"}} {number}");

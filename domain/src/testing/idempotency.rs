@@ -62,7 +62,9 @@ impl IdempotencyKeys for MemoryIdempotency {
             Entry::Occupied(mut row) => match row.get_mut() {
                 row if row.request != ask.request => Begun::Reused,
                 Row { answer: Some(answer), .. } => Begun::Done(answer.clone()),
-                row if row.until.is_some_and(|until| until > ask.now) => Begun::InFlight,
+                row if row.until.is_some_and(|held| held > ask.now && held <= until + ask.lock_for) => {
+                    Begun::InFlight
+                }
                 row => {
                     row.until = Some(until);
                     Begun::TakenOver(reserved(row.seed))

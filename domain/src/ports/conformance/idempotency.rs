@@ -133,6 +133,12 @@ pub async fn the_first_answer_wins(subject: &Subject) {
     assert_eq!(subject.keys.begin(&later(3, second.until)).await.unwrap(), Begun::Done(answer(1)));
 }
 
+/// A reservation from before the clock was set back holds nobody up for longer than any may.
+pub async fn a_clock_set_back_holds_nobody_up(subject: &Subject) {
+    fresh(subject, &later(1, at(DAY))).await;
+    taken_over(subject, &ask(2)).await;
+}
+
 /// After its time a key is as if it had never been used, also before it is swept away.
 pub async fn a_key_is_forgotten_after_its_time(subject: &Subject) {
     let old = fresh(subject, &ask(1)).await;
@@ -232,6 +238,7 @@ macro_rules! idempotency_suite {
             keys_are_apart,
             a_reservation_given_back_keeps_its_seed,
             the_first_answer_wins,
+            a_clock_set_back_holds_nobody_up,
             a_key_is_forgotten_after_its_time,
             sweeping_goes_piece_by_piece,
             one_of_many_wins,
