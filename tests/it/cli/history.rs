@@ -240,7 +240,10 @@ async fn a_running_node_notices_a_changed_middle_and_says_so() -> Result<()> {
     .await?;
     let metrics = api.get("/metrics").await?.body;
     ensure!(metrics.as_str().is_some_and(|text| text.contains("voxledger_history_faults 1")), "{metrics}");
-    ensure!(server.printed().contains("history is not what was sealed"), "{}", server.printed());
+    until("the line in the log", SOON, async || {
+        Ok(server.printed().contains("history is not what was sealed").then_some(()))
+    })
+    .await?;
     // calls are taken all the same
     write(&server, 200, 1).await?;
     change(&file, "UPDATE events SET recorded_at = recorded_at - 1 WHERE position = 30").await?;
