@@ -6,6 +6,7 @@ mod api_keys;
 mod audit;
 mod audit_log;
 mod authorisation;
+mod authority;
 mod bad_input;
 mod bounds;
 mod calls;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use domain::envelope::{Actor, Position, Time, Version};
 use domain::ids::{ClientId, EndpointId, event_type_id};
+use domain::origin::Origin;
 use domain::ports::deliveries::DueDelivery;
 use domain::ports::vault::{Sealed, Vault, VaultError};
 use domain::ports::webhooks::{WebhookRequest, WebhookSender};
@@ -245,5 +246,6 @@ fn following(client: ClientId, cause: Uuid) -> CommandContext {
         request_id: None,
         traceparent: None,
         command_id: None,
+        origin: Origin::default(),
     }
 }

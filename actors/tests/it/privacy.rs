@@ -218,6 +218,7 @@ impl World {
             request_id: None,
             traceparent: None,
             command_id: None,
+            origin: Origin::default(),
         };
         let begun = Begun {
             id: JOB,

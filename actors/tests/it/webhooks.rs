@@ -249,6 +249,7 @@ impl World {
             request_id: None,
             traceparent: None,
             command_id: None,
+            origin: Origin::default(),
         }
     }
 

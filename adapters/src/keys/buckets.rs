@@ -26,6 +26,8 @@ pub enum BucketKind {
     LoginAddress,
     /// Whose logins they are.
     LoginEmail,
+    /// Whose logins they are, and from where.
+    LoginPair,
 }
 
 /// A bucket's name: the id of a key or client, or the beginning of a hash. Nothing personal.
@@ -152,11 +154,12 @@ impl BucketKind {
             Self::Client => 2,
             Self::LoginAddress => 3,
             Self::LoginEmail => 4,
+            Self::LoginPair => 5,
         }
     }
 
     fn of(number: i16) -> Option<Self> {
-        [Self::Key, Self::Client, Self::LoginAddress, Self::LoginEmail]
+        [Self::Key, Self::Client, Self::LoginAddress, Self::LoginEmail, Self::LoginPair]
             .into_iter()
             .find(|kind| kind.number() == number)
     }

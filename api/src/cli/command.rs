@@ -39,7 +39,7 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Manage clients without the API.
     Client(ClientArgs),
-    /// Replace the master key.
+    /// Replace the master key, or an owner key that was lost.
     Keys(KeysArgs),
 }
 

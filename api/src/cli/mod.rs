@@ -8,6 +8,7 @@ pub mod demo;
 pub mod doctor;
 pub mod keys;
 pub mod migrate;
+mod offline;
 pub mod openapi;
 pub mod projections;
 pub mod serve;

@@ -35,12 +35,13 @@ use projections::Queries;
 use projections::runner::{self, Progress, Runner};
 use projections::store::ViewStore;
 use projections::webhooks::Publisher;
+use tokio::net::TcpSocket;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::belonging::{self, Stores};
-use super::bootstrap::{Bootstrapped, DEFAULT_CLIENT, bootstrap};
+use super::bootstrap::{DEFAULT_CLIENT, ShowKey, bootstrap};
 use super::call_feed::CallFeed;
 use super::carriers::ClientCarriers;
 use super::claims::Claims;
@@ -51,6 +52,7 @@ use super::history::must_stand;
 use super::identity_provider::{self, KeySource};
 use super::llms::{ClientModels, patience};
 use super::log_key::LogKey;
+use super::notes::Notes;
 use super::readiness::{self, Writable};
 use super::store_watch::StoreWatch;
 use super::webhooks::Webhooks;
@@ -65,6 +67,9 @@ use crate::telemetry::{Meters, trace_context};
 
 /// Deliveries are kept longer than any is attempted.
 const SHORTEST_RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Connections that may wait to be accepted.
+const WAITING_CONNECTIONS: u32 = 1_024;
 
 /// A setting of nothing would send nothing else.
 const SHORTEST_KEEP_ALIVE: Duration = Duration::from_millis(10);
@@ -82,6 +87,8 @@ pub struct Backend {
     pub menus: Arc<MenuLibrary>,
     /// Held while a menu, or what leads to one, is changed: nothing is left to lead nowhere.
     pub menu_edits: Arc<Mutex<()>>,
+    /// Held while a client may lose an owner.
+    pub owner_edits: Arc<Mutex<()>>,
     /// How long a session is shown after its end.
     pub session_retention: Duration,
     /// Conversations.
@@ -96,6 +103,8 @@ pub struct Backend {
     pub vault: Arc<dyn Vault>,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
+    /// Writes what no answer waits for.
+    pub notes: Notes,
     /// What only one may have.
     pub claims: Claims,
     /// How long a write waits for the views.
@@ -160,8 +169,6 @@ impl Backend {
 pub struct Node {
     /// Where it listens.
     pub address: SocketAddr,
-    /// What the start found on the log.
-    pub bootstrapped: Bootstrapped,
     log: EventLog,
     keys: KeysDb,
     seals: SealsDb,
@@ -181,11 +188,13 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts everything; returns once requests are served.
+    /// Starts everything; returns once requests are served. `show` is given the owner key of an empty log.
     ///
     /// # Errors
     /// When a store cannot be used or the address is taken.
-    pub async fn start(config: &Config, edges: Edges, meters: Meters) -> anyhow::Result<Self> {
+    pub async fn start(config: &Config, edges: Edges, meters: Meters, show: ShowKey) -> anyhow::Result<Self> {
+        // before anything is written: a start on a taken address leaves nothing behind
+        let socket = take_address(config)?;
         let stop = CancellationToken::new();
         let (log, views, work_db) = (edges.log, Arc::new(edges.views), Arc::new(edges.work));
         let private = edges.private;
@@ -210,7 +219,7 @@ impl Node {
             secret,
         };
         must_stand(&sealed, runtime.clock.now()).await?;
-        let bootstrapped = bootstrap(&runtime, config.keys.bootstrap_key.as_ref()).await?;
+        bootstrap(&runtime, config.keys.bootstrap_key.as_ref(), show).await?;
         belonging::tie(&*log.store(), &Stores { keys: &edges.keys, work: &work_db, views: &views }).await?;
 
         let views_db = views.clone();
@@ -414,6 +423,7 @@ impl Node {
                 edges.vault.secret("claims").await.context("cannot use the vault")?,
             ),
             passwords: Passwords::default(),
+            notes: Notes::default(),
             vault: edges.vault,
             read_your_writes: config.http.read_your_writes,
             audit_retention: config.audit.retention.duration(),
@@ -421,6 +431,7 @@ impl Node {
             sessions,
             menus: directories.menus.clone(),
             menu_edits: Arc::default(),
+            owner_edits: Arc::default(),
             telnyx: config.telnyx.public_key.clone().map(Arc::new),
             carriers,
             private,
@@ -439,17 +450,17 @@ impl Node {
         let secret = backend.vault.secret("access tokens").await.context("cannot use the vault")?;
         let tokens = Arc::new(Tokens::new(secret, backend.runtime.clock.clone()));
         let guests = identity_provider::guests(&config.identity_provider, &backend.runtime.clock);
-        if let (Some(guests), Some(url)) = (&guests, &config.identity_provider.jwks_url) {
-            let source = KeySource::new(url, backend.runtime.clock.clone())?;
+        let source = KeySource::new(&config.identity_provider, backend.runtime.clock.clone())?;
+        if let (Some(guests), Some(source)) = (&guests, source) {
             tasks.push(tokio::spawn(source.follow(guests.clone(), stop.clone())));
         }
-        let doorkeeper = Doorkeeper { directory: directories.identity, tokens, guests };
-        let (address, server) = serve(config, backend, doorkeeper, idempotency, readiness, meters)?;
+        let clock = backend.runtime.clock.clone();
+        let doorkeeper = Doorkeeper { directory: directories.identity, tokens, guests, clock };
+        let (address, server) = serve(config, socket, backend, doorkeeper, idempotency, readiness, meters)?;
         let handle = server.handle();
         let serving = tokio::spawn(server);
         Ok(Self {
             address,
-            bootstrapped,
             log,
             keys: edges.keys,
             seals: edges.seals,
@@ -525,17 +536,29 @@ async fn all_views_hold(views: &dyn ViewStore) -> Position {
     statuses.iter().map(|status| status.position).min().unwrap_or_default()
 }
 
+/// Takes the address of the API. Nobody is connected before the node listens.
+fn take_address(config: &Config) -> anyhow::Result<TcpSocket> {
+    let address = config.http.bind;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    let taken = socket.bind(address);
+    taken.with_context(|| format!("cannot listen on {address}; give --bind another address"))?;
+    Ok(socket)
+}
+
 fn serve(
     config: &Config,
+    socket: TcpSocket,
     backend: Backend,
     doorkeeper: Doorkeeper,
     idempotency: Idempotency,
     readiness: Readiness,
     meters: Meters,
 ) -> anyhow::Result<(SocketAddr, Server)> {
-    let listener = std::net::TcpListener::bind(config.http.bind)
-        .with_context(|| format!("cannot listen on {}; give --bind another address", config.http.bind))?;
-    listener.set_nonblocking(true)?;
+    let listener = socket
+        .listen(WAITING_CONNECTIONS)
+        .with_context(|| format!("cannot listen on {}; give --bind another address", config.http.bind))?
+        .into_std()?;
     let address = listener.local_addr()?;
     let document = docs::document();
     let unmatched = web::Data::new(docs::Unmatched::of(&document));

@@ -108,6 +108,18 @@ pub const METERS: &[Meter] = &[
         "Requests with an idempotency key, by what the key stood for.",
     ),
     meter(
+        "voxledger_answers_cut_total",
+        Counter,
+        Unit::Count,
+        "Answers that ended because the right to them did, by the code a new request gets.",
+    ),
+    meter(
+        "voxledger_jwks_fetches_total",
+        Counter,
+        Unit::Count,
+        "Fetches of the identity provider's keys, by outcome.",
+    ),
+    meter(
         "voxledger_limit_refusals_total",
         Counter,
         Unit::Count,

@@ -185,7 +185,7 @@ mod tests {
     use domain::testing::ids::sequential;
 
     use super::*;
-    use crate::http::auth::{Bearer, Guest, Principal};
+    use crate::http::auth::{Bearer, Guest, Principal, Watched};
 
     /// Knows keys as their events are read.
     #[derive(Debug, Default)]
@@ -207,6 +207,14 @@ mod tests {
         }
 
         fn guest(&self, _: &Guest) -> Option<Principal> {
+            None
+        }
+
+        fn end_of_key(&self, _: &KeyHash) -> Option<Time> {
+            None
+        }
+
+        fn watch(&self, _: &Principal) -> Option<Watched> {
             None
         }
     }

@@ -8,10 +8,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::super::resource::change;
+use super::super::owners::leave_an_owner;
 use super::reach::{covers, covers_key, scopes};
 use super::resource::KeyResource;
 use crate::http::auth::permissions::KeysWrite;
-use crate::http::auth::{Bounds, Caller};
+use crate::http::auth::{Bounds, Caller, Scopes};
 use crate::http::client_ip::ClientIp;
 use crate::http::nullable::nullable;
 use crate::http::{Answer, Enveloped, IfMatch, JsonBody, PathId, RequestContext};
@@ -66,6 +67,10 @@ pub(crate) async fn patch_api_key(
         };
         covers(&caller, granted.unwrap_or(scopes), &after)?;
     }
+    let less = granted.is_some_and(|granted| granted != Scopes::EVERYTHING)
+        || usage_quota.flatten().is_some()
+        || enabled == Some(false);
+    let _held = if less { leave_an_owner(&backend, &caller, id.0).await? } else { None };
     let name = name.map(|name| name.trim().to_owned());
     let patch = KeyPatch { name, scopes: wanted, rate_limit, usage_quota, enabled };
     let update = ApiKeyCommand::Update { patch, origin: ip.origin(), now: backend.runtime.clock.now() };
