@@ -6,6 +6,7 @@ mod api_keys;
 mod audit;
 mod audit_log;
 mod authorisation;
+mod backup;
 mod bad_input;
 mod calls;
 mod cli;

@@ -9,7 +9,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
-use crate::database::{Database, MigrationError, Part, migrate_postgres, migrate_sqlite};
+use crate::database::{Database, MigrationError, Part, in_words, migrate_postgres, migrate_sqlite};
 
 /// How long to wait for a connection, or for a lock another process holds.
 const ACQUIRE: Duration = Duration::from_secs(3);
@@ -84,13 +84,13 @@ impl KeysDb {
 macro_rules! on {
     ($db:expr, $pool:ident => $body:expr) => {
         match $db {
-            $crate::keys::db::KeysDb::Sqlite($pool) => $body,
-            $crate::keys::db::KeysDb::Postgres($pool) => $body,
+            $crate::keys::KeysDb::Sqlite($pool) => $body,
+            $crate::keys::KeysDb::Postgres($pool) => $body,
         }
     };
 }
 pub(crate) use on;
 
 pub(crate) fn unavailable(error: sqlx::Error) -> StoreUnavailable {
-    StoreUnavailable(error.to_string())
+    StoreUnavailable(in_words(&error))
 }

@@ -1,6 +1,7 @@
 //! Wiring, top to bottom.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +44,7 @@ use super::carriers::ClientCarriers;
 use super::claims::Claims;
 use super::directories::{Directories, Identity};
 use super::edges::Edges;
+use super::files::{embedded_files, settle_all};
 use super::forget::forget_expired_keys;
 use super::history::must_stand;
 use super::identity_provider::{self, KeySource};
@@ -171,6 +173,7 @@ pub struct Node {
     /// Ends after everything that appends.
     sealing: (JoinHandle<()>, CancellationToken),
     serving: JoinHandle<std::io::Result<()>>,
+    files: Vec<(&'static str, PathBuf)>,
 }
 
 impl Node {
@@ -437,6 +440,7 @@ impl Node {
             tasks,
             sealing,
             serving,
+            files: embedded_files(config),
         })
     }
 
@@ -446,8 +450,8 @@ impl Node {
         self.views.clone()
     }
 
-    /// Stops in order: no new requests, those under way finished, effects under way settled, views and log
-    /// closed.
+    /// Stops in order: no new requests, those under way finished, effects under way settled, stores closed, and
+    /// the files of embedded ones whole by themselves.
     pub async fn stop(self) {
         // streams to clients would hold the server up for ever
         self.stop.cancel();
@@ -472,6 +476,7 @@ impl Node {
         self.keys.close().await;
         self.seals.close().await;
         self.log.close().await;
+        settle_all(&self.files).await;
     }
 }
 
