@@ -7,6 +7,7 @@ mod audit;
 mod audit_log;
 mod authorisation;
 mod authority;
+mod backup;
 mod bad_input;
 mod bounds;
 mod calls;

@@ -528,7 +528,7 @@ async fn an_operator_accepts_a_log_by_naming_what_is_lost() {
 
 #[tokio::test]
 async fn a_clock_that_is_set_back_or_forward_keeps_nothing_from_being_sealed() {
-    let mut log = Sealed::new();
+    let mut log = Sealed::new().await;
     let (node, stop) = log.node("one");
     log.append(3).await;
     log.settle().await;

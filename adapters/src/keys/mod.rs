@@ -15,6 +15,7 @@ mod tree;
 mod vault;
 
 pub use buckets::{BucketKind, BucketName, BucketShare, Exchanged, SharedBucket, SharedBuckets};
+pub(crate) use db::on;
 pub use db::{KeysDb, OpenKeysError};
 pub use head_keeper::SqlHeadKeeper;
 pub use idempotency::SqlIdempotency;

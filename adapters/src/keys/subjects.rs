@@ -437,6 +437,66 @@ impl SubjectKeys {
         Ok(ids)
     }
 
+    /// Which of a subject's keys are alive that were made up to `at`, or are among `listed`. A person's first key counts
+    /// as made before anything.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub(crate) async fn alive_of_before(
+        &self,
+        client: ClientId,
+        subject: SubjectId,
+        at: Time,
+        listed: &[Uuid],
+    ) -> Result<Vec<Uuid>, VaultError> {
+        const ALIVE: &str = "SELECT id, created_at FROM subject_keys \
+                             WHERE client_id = $1 AND subject = $2 AND wrapped IS NOT NULL";
+        let rows: Result<Vec<(Uuid, i64)>, sqlx::Error> = on!(self.db(), pool => sqlx::query_as(ALIVE).bind(client.0).bind(subject.0).fetch_all(pool).await);
+        let old =
+            |&(id, created_at): &(Uuid, i64)| created_at <= at.timestamp_micros() || listed.contains(&id);
+        let mut alive: Vec<Uuid> =
+            rows.map_err(unavailable)?.into_iter().filter(old).map(|(id, _)| id).collect();
+        if !subject.is_stream()
+            && let (leaves, _) = self.0.trees.leaves(client, &[subject]).await?
+            && matches!(leaves[..], [Leaf::Alive(_)])
+        {
+            alive.push(subject.0);
+        }
+        Ok(alive)
+    }
+
+    /// Destroys these keys of a subject and none that was made since; answers how many.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub(crate) async fn destroy_these(
+        &self,
+        client: ClientId,
+        subject: SubjectId,
+        keys: &[Uuid],
+    ) -> Result<usize, VaultError> {
+        const DESTROY: &str = "UPDATE subject_keys SET wrapped = NULL, destroyed_at = $3 \
+                               WHERE id = $1 AND client_id = $2 AND wrapped IS NOT NULL";
+        let _turn = self.0.making.lock().await;
+        let (now, mut gone) = (self.now().timestamp_micros(), 0);
+        for id in keys {
+            if is_leaf(*id) {
+                gone += usize::from(self.0.trees.destroy(client, subject).await?);
+                continue;
+            }
+            let done = on!(self.db(), pool => sqlx::query(DESTROY).bind(*id).bind(client.0).bind(now)
+                .execute(pool).await.map(|done| done.rows_affected()));
+            gone += done.map_err(unavailable)? as usize;
+        }
+        let mut memory = self.memory();
+        memory.destroyed += 1;
+        memory.alive.pop(&(client, subject));
+        for id in keys {
+            memory.keys.pop(id);
+        }
+        Ok(gone)
+    }
+
     /// Takes destroyed keys out of the journal of an embedded store, so that no byte of them is left, and out of a
     /// server's tables.
     ///

@@ -9,11 +9,13 @@ mod data;
 mod form;
 mod levels;
 mod persons;
+mod reapply;
 mod retention;
 mod scan;
 mod store;
 mod walk;
 
 pub use data::DataEverywhere;
+pub use reapply::Reapplied;
 pub use scan::Hit;
 pub use store::PrivateLog;

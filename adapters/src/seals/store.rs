@@ -45,7 +45,7 @@ fn number(n: u64) -> i64 {
 
 async fn limited<T>(step: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreUnavailable> {
     match tokio::time::timeout(LIMIT, step).await {
-        Ok(done) => done.map_err(|error| StoreUnavailable(error.to_string())),
+        Ok(done) => done.map_err(|error| StoreUnavailable(crate::database::in_words(&error))),
         Err(_) => Err(StoreUnavailable("the seals did not answer in time".to_owned())),
     }
 }

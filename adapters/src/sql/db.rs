@@ -279,12 +279,9 @@ pub(crate) async fn limited<T>(
     }
 }
 
-/// The message of a failure. The details a server adds are left out: they repeat values.
+/// What a failure means, in words. The details a server adds are left out: they repeat values.
 pub(crate) fn unavailable(error: &sqlx::Error) -> StoreUnavailable {
-    StoreUnavailable(match error.as_database_error() {
-        Some(database) => database.message().to_owned(),
-        None => error.to_string(),
-    })
+    StoreUnavailable(crate::database::in_words(error))
 }
 
 impl Tx {

@@ -74,7 +74,7 @@ async fn up(config: &Config, stores: &[Store]) -> anyhow::Result<()> {
         if let Database::Sqlite(path) = database
             && let Some(folder) = path.parent()
         {
-            std::fs::create_dir_all(folder)
+            adapters::files::create_private_folder(folder)
                 .with_context(|| format!("cannot create the folder {}", folder.display()))?;
         }
         let done = migrate_up(database, store.part).await;

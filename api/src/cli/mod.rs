@@ -1,6 +1,7 @@
 //! The command line: a command a file, its arguments beside what it does.
 
 pub mod audit;
+pub mod backup;
 pub mod client;
 mod command;
 mod config_args;

@@ -8,7 +8,7 @@ use clap::Args;
 use super::config_args::StoreArgs;
 use crate::config::{Config, ConfigError};
 use crate::http::auth::PlainKey;
-use crate::node::{Edges, Node, hold_data_dir, until_told_to_stop};
+use crate::node::{Edges, Node, hold_data_dir, keep_others_out, until_told_to_stop};
 use crate::telemetry::Telemetry;
 
 /// Flags of `serve`.
@@ -40,6 +40,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let config = args.config()?;
     let _data_dir = hold_data_dir(&config.storage.data_dir)?;
     let telemetry = Telemetry::start(&config.telemetry)?;
+    keep_others_out(&config);
     System::with_tokio_rt(runtime).block_on(async {
         let edges = Edges::connect(&config).await?;
         let node = Node::start(&config, edges, telemetry.meters(), show_owner_key).await?;

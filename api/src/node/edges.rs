@@ -1,11 +1,11 @@
 //! What the node stands on: the log, the views, the carrier, the time.
 
-use std::fs;
 use std::sync::Arc;
 
 use adapters::clock::SystemClock;
 use adapters::database::Database;
 use adapters::event_store::{EventLog, Target, WriterLimits};
+use adapters::files::create_private_folder;
 use adapters::ids::RandomIds;
 use adapters::ivr_webhook::HttpStepWebhooks;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
@@ -354,7 +354,7 @@ fn database(url: ReadModelsUrl) -> anyhow::Result<Database> {
 fn make_room_for(file: &std::path::Path) -> anyhow::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     match folder {
-        Some(folder) => fs::create_dir_all(folder)
+        Some(folder) => create_private_folder(folder)
             .with_context(|| format!("cannot create the folder {}", folder.display())),
         None => Ok(()),
     }

@@ -7,6 +7,7 @@ mod carriers;
 mod claims;
 mod directories;
 mod edges;
+mod files;
 mod forget;
 mod history;
 mod identity_provider;
@@ -31,8 +32,9 @@ pub(crate) use edges::{
     keys_database, log_database, log_key, master_key, open_keys, open_log, open_private, open_seals,
     open_vault, open_views, seals_database, views_database, work_database,
 };
+pub(crate) use files::{OpenToOthers, embedded_files, keep_others_out, settle_all};
 pub(crate) use history::{must_stand, sealed_log};
-pub(crate) use lifecycle::{data_dir_is_held, is_locked};
+pub(crate) use lifecycle::{UNFINISHED_RESTORE, data_dir_is_held, is_locked, lock_data_dir};
 pub use lifecycle::{hold_data_dir, until_told_to_stop};
 pub(crate) use llms::{llm_settings, own_accounts, patience};
 pub use log_key::LogKey;

@@ -1,6 +1,7 @@
 //! Wiring, top to bottom.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,7 @@ use super::carriers::ClientCarriers;
 use super::claims::Claims;
 use super::directories::{Directories, Identity};
 use super::edges::Edges;
+use super::files::{embedded_files, settle_all};
 use super::forget::forget_expired_keys;
 use super::history::must_stand;
 use super::identity_provider::{self, KeySource};
@@ -185,6 +187,7 @@ pub struct Node {
     work: Arc<SqlWork>,
     sql_views: Arc<SqlViews>,
     failed: watch::Receiver<Option<String>>,
+    files: Vec<(&'static str, PathBuf)>,
 }
 
 impl Node {
@@ -476,6 +479,7 @@ impl Node {
             work: work_db,
             sql_views: views_db,
             failed,
+            files: embedded_files(config),
         })
     }
 
@@ -495,8 +499,8 @@ impl Node {
         }
     }
 
-    /// Stops in order: no new requests, those under way finished, effects under way settled, views and log
-    /// closed.
+    /// Stops in order: no new requests, those under way finished, effects under way settled, stores closed, and
+    /// the files of embedded ones whole by themselves.
     pub async fn stop(self) {
         // streams to clients would hold the server up for ever
         self.stop.cancel();
@@ -523,6 +527,7 @@ impl Node {
         self.keys.close().await;
         self.seals.close().await;
         self.log.close().await;
+        settle_all(&self.files).await;
     }
 }
 

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use adapters::clock::SystemClock;
-use adapters::database::{Database, role_exempt_from_row_security, role_that_can_alter_the_log};
+use adapters::database::{
+    Database, chain_in_words, newer_schema, role_exempt_from_row_security, role_that_can_alter_the_log,
+};
 use adapters::event_store::sqlite_library;
 use chrono::TimeDelta;
 use domain::call::CallEvent;
@@ -35,7 +37,7 @@ const NEWEST: usize = 500;
 const ANSWER: Duration = Duration::from_secs(3);
 
 /// Every check.
-pub(super) async fn examine(config: &Config) -> Vec<Finding> {
+pub(super) async fn examine(config: &Config, deep: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(data_dir(&config.storage.data_dir));
     let mut newest = Newest::default();
@@ -55,7 +57,7 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
             newest = newest_event(config, &mut findings).await;
         }
         Err(error) => {
-            findings.push(Finding::fail("event store", format!("{error:#}"), "correct VOXLEDGER_EVENT_STORE"))
+            findings.push(Finding::fail("event store", said(&error), "correct VOXLEDGER_EVENT_STORE"))
         }
     }
     if let Ok(seals) = stores::seals(config) {
@@ -70,9 +72,14 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
             findings.extend(row_security(&views).await);
         }
         Err(error) => {
-            findings.push(Finding::fail("read models", format!("{error:#}"), "correct VOXLEDGER_READ_MODELS"))
+            findings.push(Finding::fail("read models", said(&error), "correct VOXLEDGER_READ_MODELS"))
         }
     }
+    if let Ok(keys) = stores::keys(config) {
+        findings.push(store("keys", &keys).await);
+    }
+    findings.extend(super::pages::examine(config, deep).await);
+    findings.extend(super::pages::others(config));
     findings.push(clock(SystemClock.now(), newest.recorded_at));
     findings.extend(newest.carrier_ahead.map(carrier_clock));
     findings.extend(telnyx(config));
@@ -80,6 +87,10 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     findings.extend(master_key(config));
     findings.push(port(config).await);
     findings
+}
+
+fn said(error: &anyhow::Error) -> String {
+    chain_in_words(error.as_ref())
 }
 
 /// The folder itself, or the nearest that exists.
@@ -123,15 +134,21 @@ async fn store(what: &'static str, store: &Store) -> Finding {
     let migrations = match store.migrations().await {
         Ok(migrations) => migrations,
         Err(error) => {
-            return Finding::fail(what, format!("{error:#}"), "is the server up, the address right?");
+            let advice = match &store.database {
+                Some(Database::Sqlite(_)) => "see the message; what is damaged is told below".to_owned(),
+                _ => "is the server up, the address right?".to_owned(),
+            };
+            return Finding::fail(what, said(&error), advice);
         }
     };
     let shown = &store.shown;
     let steps = migrations.iter().filter(|step| step.known).count();
     match migrations.iter().filter(|step| step.known && step.applied).count() {
-        _ if migrations.iter().any(|step| !step.known) => {
-            Finding::fail(what, format!("{shown} has the schema of a newer version"), "run that version")
-        }
+        _ if migrations.iter().any(|step| !step.known) => Finding::fail(
+            what,
+            format!("{shown} has the schema of a newer version"),
+            newer_schema(&migrations).unwrap_or_default(),
+        ),
         0 => Finding::ok(what, format!("{shown} is empty; the first start makes the schema")),
         done if done < steps => Finding::warn(
             what,
@@ -187,7 +204,7 @@ async fn elsewhere(config: &Config, store: &Store) -> Finding {
             log.close().await;
             Finding::ok("event store", format!("{} answers", store.shown))
         }
-        Err(error) => Finding::fail("event store", format!("{error:#}"), "correct VOXLEDGER_EVENT_STORE"),
+        Err(error) => Finding::fail("event store", said(&error), "correct VOXLEDGER_EVENT_STORE"),
     }
 }
 
@@ -228,7 +245,7 @@ async fn newest_event(config: &Config, findings: &mut Vec<Finding>) -> Newest {
     let opened = match open_log(config, true).await {
         Ok(opened) => opened,
         Err(error) => {
-            findings.push(Finding::fail(WHAT, format!("{error:#}"), "see the message"));
+            findings.push(Finding::fail(WHAT, said(&error), "see the message"));
             return none;
         }
     };
