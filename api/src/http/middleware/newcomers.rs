@@ -245,7 +245,7 @@ mod tests {
         let hash = key.hash();
         let app = init_service(App::new().wrap(newcomers.clone()).default_service(web::to(move || {
             let known = seen.0.lock().unwrap().contains(&hash);
-            async move { if known { HttpResponse::Ok() } else { HttpResponse::Unauthorized() } }
+            async move { if known { HttpResponse::Ok().finish() } else { HttpResponse::Unauthorized().finish() } }
         })))
         .await;
         let ask = || TestRequest::get().insert_header(("x-api-key", key.reveal())).to_request();

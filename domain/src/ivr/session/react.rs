@@ -38,7 +38,7 @@ pub fn react(event: &SessionEvent) -> Vec<Reaction> {
         SessionEvent::Ended(e) => {
             let mut reactions = vec![Reaction::Disarm { timer }];
             reactions.extend(e.told_by.map(|effect_id| Reaction::Done { effect_id }));
-            reactions.extend(e.order.map(|id| order(id)));
+            reactions.extend(e.order.map(order));
             reactions
         }
         SessionEvent::MenuEntered(_) | SessionEvent::CollectBegan(_) | SessionEvent::Collected(_) => vec![],
