@@ -5,7 +5,6 @@ pub mod balancer;
 pub mod client;
 pub mod collector;
 pub mod dice;
-pub mod faketime;
 pub mod history;
 pub mod installation;
 pub mod llm_server;

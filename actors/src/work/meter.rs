@@ -5,15 +5,14 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Workbench;
-use super::time::WorkTime;
 
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Measures until the job is lost.
-pub(super) async fn measure(bench: &Workbench, time: &WorkTime, mine: &CancellationToken) {
+pub(super) async fn measure(bench: &Workbench, mine: &CancellationToken) {
     let clock = &bench.runtime.clock;
     while !mine.is_cancelled() {
-        let now = time.now();
+        let now = clock.now();
         if let Ok(stats) = bench.store.stats(now).await {
             let age = stats.oldest_due.map_or(0.0, |due| (now - due).as_seconds_f64().max(0.0));
             metrics::gauge!("voxledger_outbox_pending").set(stats.effects as f64);
@@ -22,7 +21,7 @@ pub(super) async fn measure(bench: &Workbench, time: &WorkTime, mine: &Cancellat
         }
         tokio::select! {
             () = mine.cancelled() => {}
-            () = clock.sleep(PERIOD) => {}
+            () = clock.sleep_until(now + PERIOD) => {}
         }
     }
 }

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use domain::conversation::{Finish, PassedOver, TurnFault};
+use domain::envelope::Time;
 use domain::ids::ClientId;
 use domain::model::{ModelRef, Provider};
 use domain::ports::clock::Clock;
@@ -31,7 +32,7 @@ const READY_ACCOUNTS: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 /// Models whose health is remembered.
 const KNOWN_MODELS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 /// The longest a model is left alone because it said so.
-const LONGEST_REST: Duration = Duration::from_secs(3_600);
+const LONGEST_REST: chrono::TimeDelta = chrono::TimeDelta::hours(1);
 
 /// A provider's API key. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -102,7 +103,7 @@ type Patient = (Option<ClientId>, ModelRef);
 struct Health {
     breaker: Breaker,
     /// It said that it wants to be left alone until then.
-    rests_until: Mutex<Option<Instant>>,
+    rests_until: Mutex<Option<Time>>,
     last: Mutex<Option<TurnFault>>,
 }
 
@@ -116,19 +117,20 @@ impl Health {
         Self { breaker, rests_until: Mutex::default(), last: Mutex::default() }
     }
 
-    fn note(&self, failure: &LlmFailure, now: Instant) {
+    fn note(&self, failure: &LlmFailure, now: Time) {
         *lock(&self.last) = Some(failure.fault());
         if let LlmFailure::RateLimited { retry_after: Some(wait) } = failure {
-            *lock(&self.rests_until) = Some(now + (*wait).min(LONGEST_REST));
+            let wait = chrono::TimeDelta::from_std(*wait).unwrap_or(LONGEST_REST).min(LONGEST_REST);
+            *lock(&self.rests_until) = Some(now + wait);
         }
     }
 
-    fn rest(&self, now: Instant) -> Option<LlmFailure> {
+    fn rest(&self, now: Time) -> Option<LlmFailure> {
         let until = (*lock(&self.rests_until)).filter(|until| now < *until)?;
-        Some(LlmFailure::RateLimited { retry_after: Some(until - now) })
+        Some(LlmFailure::RateLimited { retry_after: (until - now).to_std().ok() })
     }
 
-    fn word(&self, now: Instant) -> BreakerWord {
+    fn word(&self, now: Time) -> BreakerWord {
         match self.breaker.state(now) {
             BreakerState::Closed if self.rest(now).is_some() => BreakerWord::Open,
             BreakerState::Closed => BreakerWord::Closed,
@@ -273,12 +275,12 @@ impl Gateway {
         let account = account.ok_or(LlmFailure::NotConfigured(model.provider))?;
         let provider = self.provider(account)?;
         let health = self.health(client, account, model);
-        if let Some(rest) = health.rest(self.clock.monotonic()) {
+        if let Some(rest) = health.rest(self.clock.now()) {
             return Err(rest);
         }
-        let permit = health.breaker.admit(self.clock.monotonic()).map_err(|_| LlmFailure::LeftAlone)?;
+        let permit = health.breaker.admit(self.clock.now()).map_err(|_| LlmFailure::LeftAlone)?;
         let answer = ask.ask(&*provider, &model.model, request).await;
-        let now = self.clock.monotonic();
+        let now = self.clock.now();
         match &answer {
             Err(failure) if failure.is_sickness() => permit.failure(now),
             _ => permit.success(now),
@@ -362,7 +364,7 @@ impl ChatEvents for Begun {
         }
         let next = self.rest.next().await;
         if let Some(Err(failure)) = &next {
-            let now = self.clock.monotonic();
+            let now = self.clock.now();
             self.health.note(failure, now);
             if let (true, Ok(permit)) = (failure.is_sickness(), self.health.breaker.admit(now)) {
                 permit.failure(now);
@@ -429,7 +431,7 @@ impl LanguageModels for Gateway {
 
     async fn statuses(&self, client: ClientId) -> Vec<ProviderStatus> {
         let accounts = self.accounts.of(client).await.unwrap_or_default();
-        let now = self.clock.monotonic();
+        let now = self.clock.now();
         let status = |provider: Provider| {
             let account = accounts.iter().find(|account| account.provider == provider);
             let own = account.filter(|account| account.own).map(|_| client);
@@ -462,7 +464,7 @@ impl LanguageModels for Gateway {
     }
 }
 
-fn model_status(name: &str, context: Option<u64>, health: Option<&Arc<Health>>, now: Instant) -> ModelStatus {
+fn model_status(name: &str, context: Option<u64>, health: Option<&Arc<Health>>, now: Time) -> ModelStatus {
     ModelStatus {
         model: name.to_owned(),
         context,

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::call::report::{LegRef, LegTag};
+use domain::envelope::Time;
 use domain::ids::ClientId;
 use domain::ports::clock::Clock;
 use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telephony};
@@ -36,7 +37,7 @@ pub enum BreakerState {
     HalfOpen,
 }
 
-/// The breaker itself, without a clock: whoever asks says what moment it is. How many are not closed is counted by what
+/// The breaker itself, without a clock: whoever asks says what time it is. How many are not closed is counted by what
 /// they guard.
 #[derive(Debug)]
 pub struct Breaker {
@@ -48,7 +49,7 @@ pub struct Breaker {
 #[derive(Debug, Clone, Copy)]
 enum Inner {
     Closed { failures: u32 },
-    Open { until: Instant },
+    Open { until: Time },
     Trying,
 }
 
@@ -58,7 +59,7 @@ enum Inner {
 pub struct Permit<'a> {
     breaker: &'a Breaker,
     trial: bool,
-    asked_at: Instant,
+    asked_at: Time,
     told: bool,
 }
 
@@ -72,7 +73,7 @@ impl Breaker {
 
     /// What it lets through at `now`.
     #[must_use]
-    pub fn state(&self, now: Instant) -> BreakerState {
+    pub fn state(&self, now: Time) -> BreakerState {
         match *self.lock() {
             Inner::Closed { .. } => BreakerState::Closed,
             Inner::Open { until } if now < until => BreakerState::Open,
@@ -84,11 +85,11 @@ impl Breaker {
     ///
     /// # Errors
     /// How long to wait before asking again.
-    pub fn admit(&self, now: Instant) -> Result<Permit<'_>, Duration> {
+    pub fn admit(&self, now: Time) -> Result<Permit<'_>, Duration> {
         let mut inner = self.lock();
         let trial = match *inner {
             Inner::Closed { .. } => false,
-            Inner::Open { until } if now < until => return Err(until - now),
+            Inner::Open { until } if now < until => return Err((until - now).to_std().unwrap_or_default()),
             Inner::Open { .. } => {
                 *inner = Inner::Trying;
                 true
@@ -98,7 +99,7 @@ impl Breaker {
         Ok(Permit { breaker: self, trial, asked_at: now, told: false })
     }
 
-    fn settle(&self, trial: bool, success: bool, now: Instant) {
+    fn settle(&self, trial: bool, success: bool, now: Time) {
         let until = now + self.config.open_for;
         let mut inner = self.lock();
         let before = inner.is_closed();
@@ -144,13 +145,13 @@ fn count(guards: &'static str, by: f64) {
 
 impl Permit<'_> {
     /// The target answered, whatever it answered.
-    pub fn success(mut self, now: Instant) {
+    pub fn success(mut self, now: Time) {
         self.told = true;
         self.breaker.settle(self.trial, true, now);
     }
 
     /// The target did not answer, or answered that it is broken.
-    pub fn failure(mut self, now: Instant) {
+    pub fn failure(mut self, now: Time) {
         self.told = true;
         self.breaker.settle(self.trial, false, now);
     }
@@ -188,17 +189,16 @@ impl<T: Telephony> Guarded<T> {
 
     /// What the breaker lets through now.
     pub fn state(&self) -> BreakerState {
-        self.breaker.state(self.clock.monotonic())
+        self.breaker.state(self.clock.now())
     }
 
     async fn guard<A>(&self, call: impl Future<Output = Result<A, CarrierError>>) -> Result<A, CarrierError> {
-        let permit =
-            self.breaker.admit(self.clock.monotonic()).map_err(|wait| CarrierError::Unavailable {
-                reason: "the carrier failed several times in a row and is left alone for a while".to_owned(),
-                retry_after: Some(wait),
-            })?;
+        let permit = self.breaker.admit(self.clock.now()).map_err(|wait| CarrierError::Unavailable {
+            reason: "the carrier failed several times in a row and is left alone for a while".to_owned(),
+            retry_after: Some(wait),
+        })?;
         let answer = call.await;
-        let now = self.clock.monotonic();
+        let now = self.clock.now();
         if answer.as_ref().is_err_and(is_fault) {
             permit.failure(now)
         } else {
@@ -242,15 +242,14 @@ impl<T: Telephony> Telephony for Guarded<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::LazyLock;
+    use chrono::DateTime;
 
     use super::*;
 
     const CONFIG: BreakerConfig = BreakerConfig { failures: 3, open_for: Duration::from_secs(10) };
 
-    fn at(second: u64) -> Instant {
-        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-        *START + Duration::from_secs(second)
+    fn at(second: i64) -> Time {
+        DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
     }
 
     fn opened() -> Breaker {

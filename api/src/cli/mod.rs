@@ -1,7 +1,6 @@
 //! The command line: a command a file, its arguments beside what it does.
 
 pub mod audit;
-pub mod backup;
 pub mod client;
 mod command;
 mod config_args;
@@ -9,7 +8,6 @@ pub mod demo;
 pub mod doctor;
 pub mod keys;
 pub mod migrate;
-mod offline;
 pub mod openapi;
 pub mod projections;
 pub mod serve;

@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use chrono::TimeDelta;
 use domain::client::ClientLimits;
 use domain::envelope::{Position, Recorded, Time};
 use domain::ids::{CallId, ClientId};
@@ -12,7 +13,7 @@ use domain::ports::clock::Clock;
 use projections::calls::CallCount;
 
 /// A call the log has not told of for so long was told of before: its request is a repetition.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: TimeDelta = TimeDelta::seconds(60);
 
 /// What is between a client and its next call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +55,7 @@ struct ClientCalls {
     counted_to: Position,
     open: HashSet<CallId>,
     /// About to be placed; the log has not told of them yet.
-    coming: HashMap<CallId, Instant>,
+    coming: HashMap<CallId, Time>,
 }
 
 /// The place of a call that is about to be queued; free again when dropped.
@@ -153,11 +154,12 @@ impl CallBook {
         call: CallId,
         limits: ClientLimits,
     ) -> Result<Place, CallQuota> {
-        let (now, day) = (self.clock.monotonic(), day_of(self.clock.now()));
+        let now = self.clock.now();
+        let day = day_of(now);
         let mut clients = lock(&self.clients);
         let calls = clients.entry(client).or_default();
         calls.turn_to(day);
-        calls.coming.retain(|_, since| now.saturating_duration_since(*since) < PATIENCE);
+        calls.coming.retain(|_, since| now - *since < PATIENCE);
         if calls.open.contains(&call) {
             // a repetition of the request that placed it
             return Ok(Place { clients: self.clients.clone(), client, call, kept: true });

@@ -25,13 +25,13 @@ pub async fn exchange(
     stop: CancellationToken,
 ) {
     // the first one at once: a node that comes back learns what it knew before
-    let (mut seen, mut reachable, mut pause) = (0, true, Duration::ZERO);
+    let (mut seen, mut reachable, mut next) = (0, true, clock.now());
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = clock.sleep(pause) => {}
+            () = clock.sleep_until(next) => {}
         }
-        pause = PAUSE;
+        next = clock.now() + PAUSE;
         let (buckets, limiter) = (&gate.limiter.buckets, &gate.limiter);
         let untold = buckets.untold(limiter.now(), MOST);
         let told = tokio::time::timeout(PATIENCE, shared.exchange(&untold, seen)).await;

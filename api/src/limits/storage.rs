@@ -89,9 +89,10 @@ pub async fn watch_storage(
     stop: CancellationToken,
 ) {
     loop {
+        let next = clock.now() + PAUSE;
         tokio::select! {
             () = stop.cancelled() => return,
-            () = clock.sleep(PAUSE) => {}
+            () = clock.sleep_until(next) => {}
         }
         if let Err(error) = gate.measure_storage(&*views).await {
             tracing::warn!(%error, "what clients have stored cannot be measured now");

@@ -19,10 +19,7 @@ pub struct FieldError {
     pub detail: String,
 }
 
-/// Faults that are told; what else is at fault shows when these are mended.
-const TOLD: usize = 100;
-
-/// Gathers faults, the first hundred. Check every field, then [`Fields::finish`].
+/// Gathers faults. Check every field, then [`Fields::finish`].
 #[derive(Debug, Default)]
 pub struct Fields {
     faults: Vec<FieldError>,
@@ -31,13 +28,7 @@ pub struct Fields {
 impl Fields {
     /// Notes a fault.
     pub fn fault(&mut self, field: impl Into<String>, code: &str, detail: impl Into<String>) {
-        if self.faults.len() < TOLD {
-            self.faults.push(FieldError {
-                field: field.into(),
-                code: code.to_owned(),
-                detail: detail.into(),
-            });
-        }
+        self.faults.push(FieldError { field: field.into(), code: code.to_owned(), detail: detail.into() });
     }
 
     /// Keeps what is right; notes what is wrong as `invalid`, with the error's text as detail.

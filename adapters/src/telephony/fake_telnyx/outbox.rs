@@ -155,7 +155,7 @@ impl Delivery {
             let clock = &self.exchange.clock;
             let mut closing = self.exchange.closing();
             tokio::select! {
-                () = clock.sleep(self.late) => {}
+                () = clock.sleep_until(clock.now() + self.late) => {}
                 () = closing.announced() => return,
             }
         }

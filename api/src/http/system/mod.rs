@@ -1,7 +1,6 @@
 //! Endpoints for those who run the node: they need no key and stand outside of `/api/v1`.
 
 mod health;
-mod jwks;
 mod readiness;
 mod routes;
 

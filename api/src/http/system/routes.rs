@@ -3,10 +3,10 @@
 use actix_web::web::ServiceConfig;
 use utoipa::OpenApi;
 
-use super::{health, jwks, readiness};
+use super::{health, readiness};
 
 #[derive(OpenApi)]
-#[openapi(paths(health::healthz, readiness::readyz, health::metrics, health::version, jwks::jwks))]
+#[openapi(paths(health::healthz, readiness::readyz, health::metrics, health::version))]
 struct Docs;
 
 /// The paths of this part.
@@ -21,8 +21,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(health::healthz)
         .service(readiness::readyz)
         .service(health::metrics)
-        .service(health::version)
-        .service(jwks::jwks);
+        .service(health::version);
 }
 
 #[cfg(test)]

@@ -72,22 +72,12 @@ pub enum ErrorClass {
     Blocked,
     /// Not HTTP, or broken off.
     Protocol,
-    /// Nothing was sent: the endpoint's secrets cannot be opened.
-    Secret,
 }
 
 impl ErrorClass {
     /// Every one.
-    pub const ALL: [ErrorClass; 8] = [
-        Self::Dns,
-        Self::Connect,
-        Self::Tls,
-        Self::Timeout,
-        Self::Status,
-        Self::Blocked,
-        Self::Protocol,
-        Self::Secret,
-    ];
+    pub const ALL: [ErrorClass; 7] =
+        [Self::Dns, Self::Connect, Self::Tls, Self::Timeout, Self::Status, Self::Blocked, Self::Protocol];
 
     /// Its word.
     #[must_use]
@@ -100,7 +90,6 @@ impl ErrorClass {
             Self::Status => "status",
             Self::Blocked => "blocked",
             Self::Protocol => "protocol",
-            Self::Secret => "secret",
         }
     }
 }

@@ -1,6 +1,5 @@
 //! What may be done with an endpoint.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::serde::ts_microseconds_option as micros_option;
@@ -15,7 +14,6 @@ use crate::envelope::Time;
 use crate::ids::{AgentId, EndpointId};
 use crate::origin::Origin;
 use crate::ports::vault::Sealed;
-use crate::web_origin::same_web_origin;
 use crate::webhook::filter::{MAX_PATTERNS, is_pattern, wants};
 use crate::webhook::public::PublicEvent;
 
@@ -30,8 +28,7 @@ pub const MAX_RATE: u32 = 10_000;
 /// Secrets that sign at the same time.
 const MAX_SECRETS: usize = 5;
 
-/// What of an endpoint is to be changed; `None` leaves it as it is. A URL of another web origin drops the headers
-/// unless they are given again.
+/// What of an endpoint is to be changed; `None` leaves it as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EndpointPatch {
     /// Where to: checked by whoever knows addresses.
@@ -186,10 +183,6 @@ impl Endpoint {
             ordering,
             rate_limit_per_second,
         } = patch.clone();
-        // what was given for one server is not sent to another; the secret that signs is never sent
-        if url.as_ref().is_some_and(|url| !same_web_origin(url, &terms.url)) {
-            terms.headers = CustomHeaders::default();
-        }
         terms.url = url.unwrap_or(terms.url);
         terms.events = events.unwrap_or(terms.events);
         terms.agent_id = agent_id.unwrap_or(terms.agent_id);
@@ -199,15 +192,8 @@ impl Endpoint {
         terms.ordering = ordering.unwrap_or(terms.ordering);
         terms.rate_limit_per_second = rate_limit_per_second.unwrap_or(terms.rate_limit_per_second);
         check(&terms)?;
-        each_once(&mut terms.events);
         Ok(terms)
     }
-}
-
-/// Takes repetitions out, and leaves the order.
-fn each_once(names: &mut Vec<String>) {
-    let mut seen = BTreeSet::new();
-    names.retain(|name| seen.insert(name.clone()));
 }
 
 fn check(terms: &EndpointTerms) -> Result<(), EndpointRefusal> {
@@ -234,9 +220,7 @@ fn check(terms: &EndpointTerms) -> Result<(), EndpointRefusal> {
 fn same_wish(one: &EndpointTerms, other: &EndpointTerms) -> bool {
     let plain = |terms: &EndpointTerms| {
         let headers = CustomHeaders { shown: terms.headers.shown.clone(), sealed: None };
-        let mut plain = EndpointTerms { headers, ..terms.clone() };
-        each_once(&mut plain.events);
-        plain
+        EndpointTerms { headers, ..terms.clone() }
     };
     plain(one) == plain(other)
 }
@@ -253,12 +237,7 @@ impl Aggregate for Endpoint {
                 // the same request again is no news
                 Some(created) if !self.deleted && same_wish(created, &new.terms) => Ok(vec![]),
                 Some(_) => Err(EndpointRefusal::Exists),
-                None => {
-                    let mut new = (**new).clone();
-                    check(&new.terms)?;
-                    each_once(&mut new.terms.events);
-                    Ok(vec![new.into()])
-                }
+                None => check(&new.terms).map(|()| vec![(**new).clone().into()]),
             },
             EndpointCommand::Update { patch, origin, now } => {
                 let (before, after) = (self.live()?.clone(), self.patched(patch)?);

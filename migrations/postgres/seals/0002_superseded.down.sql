@@ -1,2 +1,0 @@
-DROP TABLE superseded_tiles;
-DROP TABLE superseded_heads;
