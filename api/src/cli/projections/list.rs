@@ -105,6 +105,7 @@ mod tests {
             name: "calls".to_owned(),
             generation: Generation(2),
             position: Position(1_500),
+            event: None,
             stall,
             owner: None,
         };
