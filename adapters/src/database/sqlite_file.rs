@@ -18,7 +18,7 @@ pub struct OpenFile {
     id: FileId,
 }
 
-/// Device and inode.
+/// Device and inode: two files of one machine never share both while they exist.
 type FileId = (u64, u64);
 
 /// The path does not lead to the file that was opened.
@@ -62,12 +62,6 @@ impl OpenFile {
             Err(_) => return Ok(()),
         };
         Err(FileLost { path: self.path.clone(), what })
-    }
-
-    /// Where it is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 }
 

@@ -51,7 +51,7 @@ pub struct DataEverywhere {
     pub jobs: PrivacyJobs,
     /// Seals exports.
     pub vault: Arc<dyn Vault>,
-    /// The views.
+    /// The views, which are made anew without what was erased.
     pub views: SqlViews,
     /// What deliveries are kept in.
     pub work: SqlWork,

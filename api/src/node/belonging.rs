@@ -58,8 +58,8 @@ pub(super) async fn check(log: Option<Uuid>, stores: &Stores<'_>) -> anyhow::Res
         for (name, id) in found {
             if let Some(id) = id {
                 anyhow::bail!(
-                    "the event store is empty, but the {name} belongs to log {id}; put that log back (see \
-                     `voxledger restore --help`), set VOXLEDGER_EVENT_STORE to where it is, or begin anew in an empty \
+                    "the event store is empty, but the {name} belongs to log {id}; put that log back, \
+                     set VOXLEDGER_EVENT_STORE to where it is, or begin anew in an empty \
                      data folder"
                 );
             }

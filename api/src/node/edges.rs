@@ -38,7 +38,7 @@ pub struct Edges {
     pub log: EventLog,
     /// The same, with personal data sealed on its way in and opened on its way out.
     pub private: PrivateLog,
-    /// The views.
+    /// The views; they may be away.
     pub views: SqlViews,
     /// The outbox, timers, deliveries and their leases.
     pub work: SqlWork,
