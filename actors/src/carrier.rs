@@ -10,6 +10,7 @@ use domain::envelope::{Actor, NewEvent, StreamId, Time, Version};
 use domain::ids::{CallId, CarrierEventId, ClientId, LegId};
 use domain::leg::{LegBound, LegEvent};
 use domain::number::Route;
+use domain::origin::Origin;
 use domain::ports::event_store::{AppendError, Direction, Expected};
 use domain::wire::DomainEvent;
 use lru::LruCache;
@@ -107,6 +108,7 @@ impl CarrierInbox {
             request_id,
             traceparent,
             command_id: None,
+            origin: Origin::default(),
         };
         let command = CallCommand::Report { report: Box::new(report), role: bound.role, routing };
         self.calls.execute(bound.call, command, context, None).await
@@ -208,6 +210,7 @@ impl CarrierInbox {
             request_id: None,
             traceparent: None,
             command_id: None,
+            origin: Origin::default(),
         };
         NewEvent {
             id: self.runtime.ids.next(),

@@ -2,6 +2,7 @@
 
 use domain::envelope::{Actor, Metadata};
 use domain::ids::ClientId;
+use domain::origin::Origin;
 use domain::ports::work::Cause;
 use uuid::Uuid;
 
@@ -22,6 +23,9 @@ pub struct CommandContext {
     pub traceparent: Option<String>,
     /// The command's own id.
     pub command_id: Option<Uuid>,
+    /// From where it was asked for. It is personal: it stands in the payload of the command's events, sealed like all that is
+    /// personal, and not in their metadata.
+    pub origin: Origin,
 }
 
 impl CommandContext {
@@ -36,6 +40,7 @@ impl CommandContext {
             request_id: None,
             traceparent: cause.traceparent.clone(),
             command_id: None,
+            origin: Origin::default(),
         }
     }
 

@@ -288,7 +288,7 @@ impl<A: Aggregate> Session<A> {
                     event_type: fact.event_type().to_owned(),
                     schema: fact.schema(),
                     client_id: context.client,
-                    payload: fact.encode(),
+                    payload: context.origin.stamp(fact.encode()),
                     metadata: context.metadata(&self.runtime.node, causation, trace.clone()),
                     recorded_at: now,
                 }

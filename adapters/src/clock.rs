@@ -1,5 +1,7 @@
 //! The machine's clock.
 
+use std::time::{Duration, Instant};
+
 use async_trait::async_trait;
 use domain::envelope::Time;
 use domain::ports::clock::Clock;
@@ -16,6 +18,14 @@ impl Clock for SystemClock {
         Time::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
     }
 
+    fn monotonic(&self) -> Instant {
+        Instant::now()
+    }
+
+    async fn sleep(&self, length: Duration) {
+        tokio::time::sleep(length).await;
+    }
+
     async fn sleep_until(&self, at: Time) {
         // Asked again after each nap: the machine's clock may be corrected meanwhile, the timer's is not.
         while let Ok(left) = (at - self.now()).to_std()
@@ -27,7 +37,7 @@ impl Clock for SystemClock {
 }
 
 /// How late a sleeper may notice that the machine's clock was set forward.
-const LONGEST_NAP: std::time::Duration = std::time::Duration::from_secs(60);
+const LONGEST_NAP: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::ivr::session::{StepAnswer, WebhookOutcome};
+use domain::json::{MAX_NESTING, nesting};
 use domain::ports::ivr_webhook::{StepQuestion, StepWebhooks};
 use projections::ivr_menus::{ActionShape, Reading};
 use reqwest::Client;
@@ -108,6 +109,9 @@ fn body(question: &StepQuestion) -> Value {
 fn read(bytes: &[u8]) -> Result<Option<domain::ivr::action::Action>, ()> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
+    }
+    if nesting(bytes) > MAX_NESTING {
+        return Err(());
     }
     let value: Value = serde_json::from_slice(bytes).map_err(|_| ())?;
     match value.as_object() {

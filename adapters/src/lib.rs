@@ -1,8 +1,11 @@
 //! Technologies behind the ports of Voxledger: a folder a port, a file a technology.
 
+pub mod backup;
 pub mod clock;
 pub mod database;
 pub mod event_store;
+pub mod fairness;
+pub mod files;
 pub mod http;
 pub mod ids;
 pub mod ivr_webhook;

@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use api::cli::{
-    Cli, Command, audit, client, demo, doctor, keys, migrate, openapi, projections, serve, simulate,
+    Cli, Command, audit, backup, client, demo, doctor, keys, migrate, openapi, projections, serve, simulate,
 };
 use clap::Parser as _;
 
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         // whoever reads what we print has read enough, as `head` does
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("voxledger: {error:#}");
+            eprintln!("voxledger: {}", adapters::database::chain_in_words(error.as_ref()));
             ExitCode::FAILURE
         }
     }
@@ -36,6 +36,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Audit(args) => audit::run(&args),
         Command::Openapi => openapi::run().map(done),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Backup(args) => backup::backup(&args).map(done),
+        Command::Restore(args) => backup::restore(&args).map(done),
         Command::Client(args) => client::run(&args).map(done),
         Command::Keys(args) => keys::run(&args).map(done),
     }

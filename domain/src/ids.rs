@@ -117,6 +117,8 @@ ids! {
     DeliveryId = "whd" in "delivery";
     /// An export of history.
     ExportId = "exp" in "export";
+    /// The log itself: the id of its first event.
+    LogId = "log" in "log";
     /// A carrier's leg, bound to the call it belongs to. Never shown at the edge.
     LegId = "leg" in "carrier_leg";
     /// A carrier's webhook that belongs to no call. Never shown at the edge.
@@ -140,7 +142,7 @@ pub fn stream_of(text: &str) -> Result<StreamId, BadId> {
     }
     let kinds = kinds![
         CallId NumberId ClientId ApiKeyId UserId MenuId IvrSessionId AgentId ConversationId EndpointId DeliveryId LegId
-        CarrierEventId ExportId
+        CarrierEventId ExportId LogId
     ];
     let found = kinds
         .iter()

@@ -10,6 +10,7 @@ use crate::envelope::{StreamId, Time};
 use crate::ids::{AccountId, ClientId, derive};
 use crate::origin::Origin;
 use crate::ports::vault::Sealed;
+use crate::web_origin::same_web_origin;
 use crate::wire::events;
 
 /// What a provider is for. A client has one account of each kind.
@@ -157,8 +158,8 @@ pub enum ProviderRefusal {
     /// Nobody's account.
     #[error("a provider is named by 1 to 40 of a-z, 0-9 and _")]
     Provider,
-    /// Another provider, or the first one, and no key.
-    #[error("give the provider's API key")]
+    /// The first account, another provider or another server, and no key.
+    #[error("give the API key: one is kept only for the provider and the server it was given for")]
     ApiKey,
     /// Too many settings, or too long ones.
     #[error("there are at most 20 settings, names of 64 and values of 500 characters")]
@@ -191,6 +192,20 @@ fn are_settings(settings: &BTreeMap<String, String>) -> bool {
     settings.len() <= 20 && settings.iter().all(right)
 }
 
+/// Whether the URLs among settings, such as `base_url`, lead to the same servers. One that was not there before, or is
+/// not any more, does not.
+fn same_servers(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> bool {
+    let urls = |settings: &BTreeMap<String, String>| -> BTreeMap<String, String> {
+        let is_url = |(name, value): &(&String, &String)| value.contains("://") || name.ends_with("_url");
+        settings.iter().filter(is_url).map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
+    let (before, after) = (urls(before), urls(after));
+    let same = |((one, from), (other, to)): ((&String, &String), (&String, &String))| {
+        one == other && same_web_origin(from, to)
+    };
+    before.len() == after.len() && before.iter().zip(&after).all(same)
+}
+
 impl Aggregate for ProviderAccount {
     const CATEGORY: &'static str = AccountId::CATEGORY;
     type Command = ProviderCommand;
@@ -203,15 +218,18 @@ impl Aggregate for ProviderAccount {
                 let before = self.current.as_ref().map(|(terms, _)| terms);
                 let provider = provider.clone().or_else(|| before.map(|terms| terms.provider.clone()));
                 let provider = provider.filter(|name| is_name(name)).ok_or(ProviderRefusal::Provider)?;
-                // a key is one provider's: it must not be shown to another
-                let kept = self.current.as_ref().filter(|(terms, _)| terms.provider == provider);
-                let kept = kept.map(|(terms, key)| (key.clone(), terms.key_last4.clone()));
-                let (sealed, key_last4) = api_key.clone().or(kept).ok_or(ProviderRefusal::ApiKey)?;
                 let settings = settings.clone().or_else(|| before.map(|terms| terms.settings.clone()));
                 let settings = settings.unwrap_or_default();
                 if !are_settings(&settings) {
                     return Err(ProviderRefusal::Settings);
                 }
+                // a key is one provider's at one server: it must not be shown to another
+                let is_theirs = |terms: &AccountTerms| {
+                    terms.provider == provider && same_servers(&terms.settings, &settings)
+                };
+                let kept = self.current.as_ref().filter(|(terms, _)| is_theirs(terms));
+                let kept = kept.map(|(terms, key)| (key.clone(), terms.key_last4.clone()));
+                let (sealed, key_last4) = api_key.clone().or(kept).ok_or(ProviderRefusal::ApiKey)?;
                 let after = AccountTerms { provider, key_last4, settings };
                 if before == Some(&after) && api_key.is_none() {
                     return Ok(vec![]);
@@ -296,6 +314,23 @@ mod tests {
         assert_eq!((&*terms.provider, &*terms.key_last4, key), ("telnyx", "..01", &sealed(1)));
         changed.clone().when(configure(None, None, None)).then_nothing();
         changed.when(configure(Some("other"), None, None)).then_refused(ProviderRefusal::ApiKey);
+    }
+
+    #[test]
+    fn a_key_is_never_shown_to_another_server() {
+        let at = |url| configure(None, None, Some(&[("base_url", url)]));
+        let first = configure(Some("openai"), Some(1), Some(&[("base_url", "https://a.example/v1")]));
+        let there = || scenario::<ProviderAccount>().after([first.clone()]);
+        there().when(at("https://a.example/v2")).then_types(["provider.configured"]);
+        for elsewhere in ["https://b.example/v1", "http://a.example/v1", "https://a.example:8443/v1"] {
+            there().when(at(elsewhere)).then_refused(ProviderRefusal::ApiKey);
+        }
+        // the provider's own address is another server, too
+        there().when(configure(None, None, Some(&[]))).then_refused(ProviderRefusal::ApiKey);
+        let own = scenario::<ProviderAccount>().after([configure(Some("openai"), Some(1), None)]);
+        own.when(at("https://b.example/v1")).then_refused(ProviderRefusal::ApiKey);
+        let given = configure(None, Some(2), Some(&[("base_url", "https://b.example/v1")]));
+        there().when(given).then_types(["provider.configured"]);
     }
 
     #[test]

@@ -34,7 +34,7 @@ use domain::carrier_event::CarrierInboxEvent;
 use domain::claim::ClaimEvent;
 use domain::client::ClientEvent;
 use domain::conversation::ConversationEvent;
-use domain::history::ExportEvent;
+use domain::history::{ExportEvent, LogEvent};
 use domain::ivr::menu::MenuEvent;
 use domain::ivr::session::SessionEvent;
 use domain::leg::LegEvent;
@@ -73,6 +73,7 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<KeyUsageEvent>(specimens::key_usage());
     proof.prove::<ClaimEvent>(specimens::claim());
     proof.prove::<ExportEvent>(specimens::export());
+    proof.prove::<LogEvent>(specimens::log());
     proof.prove::<ProviderEvent>(specimens::provider());
     proof.prove::<UserEvent>(specimens::user());
     proof.prove::<LoginEvent>(specimens::login());

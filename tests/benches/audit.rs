@@ -11,19 +11,21 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actors::sealer::{Prover, SealBench, SealOptions};
+use actors::sealer::{Prover, SealBench, SealOptions, SealedLog};
 use actors::{Runtime, TraceHooks};
 use adapters::clock::SystemClock;
 use adapters::database::Database;
-use adapters::event_store::{RecentEvents, SqliteEventStore, SqliteSettings};
+use adapters::event_store::{EventLog, RecentEvents, SqliteEventStore, SqliteSettings};
 use adapters::ids::RandomIds;
+use adapters::keys::{KeyVault, KeysDb, MasterKey};
 use adapters::seals::SealsDb;
 use adapters::testing::call_lives::append_lives;
 use adapters::work::SqlWork;
 use domain::envelope::{Metadata, NewEvent, Position, StreamId, Time, Version};
 use domain::ids::ClientId;
-use domain::merkle::{Entry, NoteSigner, TileEdge, log_id, origin, verify_inclusion};
+use domain::merkle::{Entry, KeptHead, NoteSigner, TileEdge, log_id, origin, verify_inclusion};
 use domain::ports::event_store::{EventStore, Expected, Subscription};
+use domain::ports::head_keeper::HeadKeeper as _;
 use domain::ports::ids::Ids;
 use domain::ports::seals::{Head, SealStore};
 use hdrhistogram::Histogram;
@@ -171,7 +173,21 @@ async fn appends(sealed: bool) -> f64 {
     let mut sealer = None;
     let seals = SealsDb::open(&Database::Sqlite(folder.path().join("events.seals.db"))).await.unwrap();
     if sealed {
+        let database = Database::Sqlite(folder.path().join("keys.db"));
+        let keys = KeysDb::open(&database).await.unwrap();
+        let (master, clock, ids) = (MasterKey::new(SECRET), Arc::new(SystemClock), Arc::new(RandomIds));
+        let keeper = KeyVault::new(keys, master, clock, ids).head_keeper();
+        keeper.keep(&KeptHead::NOTHING).await.unwrap();
         let bench = SealBench {
+            sealed: SealedLog {
+                log: log.clone(),
+                table: Arc::new(EventLog::Sqlite(store.clone())),
+                seals: Arc::new(seals.clone()),
+                keeper: Arc::new(keeper),
+                secret: SECRET,
+            },
+            health: Arc::default(),
+            operator: ClientId(Uuid::nil()),
             runtime: Runtime {
                 store: log.clone(),
                 clock: Arc::new(SystemClock),
@@ -179,9 +195,7 @@ async fn appends(sealed: bool) -> f64 {
                 node: "bench".into(),
                 trace: TraceHooks::default(),
             },
-            store: Arc::new(seals.clone()),
             leases: Arc::new(SqlWork::open(&Database::Sqlite(folder.path().join("work.db"))).await.unwrap()),
-            secret: SECRET,
             witnesses: Vec::new(),
         };
         sealer = Some(tokio::spawn(actors::sealer::run(bench, SealOptions::default(), stop.clone())));

@@ -41,6 +41,16 @@ def test_a_call_is_on_the_screen_half_a_second_after_its_webhook(node, page, sho
     assert statistics.median(delays) <= 500, delays
 
 
+def test_only_addresses_over_tls_or_of_this_machine_become_links(page):
+    answers = page.evaluate("""async () => {
+      const app = document.querySelector('script[src*="/console/"]').src;
+      const { outside } = await import(new URL('lib/format.js', app));
+      return ['https://carrier.example/a', 'http://127.0.0.1:1/a', 'http://carrier.example/a', 'javascript:alert(1)',
+        ' JaVaScript:alert(1)', 'data:text/html,x', '//carrier.example', '', null].map((one) => Boolean(outside(one)));
+    }""")
+    assert answers == [True, True] + [False] * 7
+
+
 def test_a_call_is_placed_opened_spoken_on_and_hung_up(node, page, show):
     show(page, "live")
     page.get_by_role("button", name="Place a call").click()

@@ -14,6 +14,7 @@ const OPEN: &[&str] = &[
     "GET /readyz",
     "GET /metrics",
     "GET /version",
+    "GET /.well-known/jwks.json",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/refresh",
     "POST /api/v1/auth/revoke",
@@ -167,6 +168,7 @@ async fn every_operation_asks_for_credentials_and_for_its_one_scope() -> Result<
     let nobody = world.api.with_key(None);
     let scopes: Vec<String> =
         RESOURCES.iter().flat_map(|of| [format!("{of}:read"), format!("{of}:write")]).collect();
+    let scopes: Vec<String> = scopes.into_iter().chain(["privacy:write".to_owned()]).collect();
     // a key for every scope, and one for all but it
     let mut keys = Vec::new();
     for scope in &scopes {

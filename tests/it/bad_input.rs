@@ -135,7 +135,15 @@ async fn what_is_not_a_webhook_is_400_and_says_why() -> Result<()> {
     }
     // a list in a list in a list …: it must not take the node down
     let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000)).into_bytes();
-    assert_eq!(post_signed(&world.api, &deep).await?.status, 400);
+    let refused = post_signed(&world.api, &deep).await?;
+    assert_eq!((refused.status, refused.code()), (422, "invalid_request"));
+    // as deep as anything reads that has to keep it, and no deeper
+    for (levels, status) in [(60, 200), (70, 422), (120, 422), (126, 422)] {
+        let deep = (0..levels).fold(json!(1), |deep, _| json!([deep]));
+        let event = json!({"data": {"id": format!("deep-{levels}"), "event_type": "conference.created", "payload": deep}});
+        let answer = post_signed(&world.api, event.to_string().as_bytes()).await?;
+        assert_eq!(answer.status, status, "{levels}: {}", answer.body);
+    }
     let cases: [(&str, Value, &str); 5] = [
         ("a list", json!([1, 2]), "data.id"),
         ("no data", json!({"meta": {}}), "data.id"),

@@ -202,6 +202,31 @@ async fn a_node_killed_in_the_middle_of_an_answer_goes_on_with_the_next_message(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_whose_node_was_killed_over_the_answer_is_told_as_failed_once_it_is_started_again()
+-> Result<()> {
+    let model = LlmServer::held(Family::OpenAi).await?;
+    let node = Node::start(&[("OPENAI_API_BASE", &model.base), ("OPENAI_API_KEY", "sk-test")])?;
+    let conversation =
+        node.conversation(&node.agent(json!({"name": "A", "provider": "openai"})).await?).await?;
+    let path = format!("{conversation}/messages");
+    let said = json!({"content": "My name is Ada."});
+    let opening = node.api.open_post(&path, &[], &said);
+    model.let_go(3);
+    let mut stream = Stream::of(opening.await?);
+    assert_eq!(stream.next().await?.context("a word")?.name, "delta");
+    let node = node.die_and_rise()?;
+    // nobody says anything more
+    let failed = until("the turn to be noted as failed", SOON, async || {
+        let history = node.api.list_all(&format!("{conversation}/events")).await?;
+        Ok(history.into_iter().find(|event| event["type"] == "conversation.turn_failed"))
+    })
+    .await?;
+    assert_eq!(failed["data"]["fault"], "abandoned");
+    node.server.terminate()?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_next_model_answers_when_one_does_not_also_when_it_breaks_before_its_first_word() -> Result<()> {
     let (groq, openai) = (LlmServer::start(Family::Groq).await?, LlmServer::start(Family::OpenAi).await?);
     let node = Node::start(&[

@@ -200,6 +200,32 @@ async fn a_customer_is_erased_with_everybody_their_calls_were_with() -> Result<(
     Ok(())
 }
 
+/// An answer under an idempotency key is kept for days: it is a copy like any other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_request_tells_nothing_of_an_erased_person_and_does_nothing_twice() -> Result<()> {
+    let world = World::start().await?;
+    let steps = vec![Step::HangUp];
+    world.carrier.set_callee(PERSON, CalleeScript::Answers { ring: Duration::ZERO, steps });
+    let order = json!({"to": PERSON, "metadata": {"note": NAME}});
+    let first = world.api.post_once("/api/v1/calls", "k-1", &order).await?;
+    let call = first.data()?;
+    world.call_when(text(&call, "id"), |call| !call["cost"].is_null()).await?;
+    let replay = world.api.post_once("/api/v1/calls", "k-1", &order).await?;
+    assert_eq!((replay.status, replay.header("idempotent-replayed")), (201, Some("true")));
+    assert!(replay.body.to_string().contains(PERSON));
+    done(&world.api, &ask(&world.api, "erase", json!({"phone": PERSON})).await?).await?;
+    let replay = world.api.post_once("/api/v1/calls", "k-1", &order).await?;
+    let told = replay.body.to_string();
+    assert!(!told.contains(PERSON) && !told.contains(NAME), "{told}");
+    // nor is she called again, whatever the answer is
+    assert_eq!(world.api.list_all("/api/v1/calls").await?.len(), 1, "{told}");
+    let again = json!({"to": OTHER});
+    assert_eq!(world.api.post_once("/api/v1/calls", "k-1", &again).await?.code(), "idempotency_key_reused");
+    let ledger = world.close().await?;
+    assert_eq!(ledger.commands_named("dial").count(), 1);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_names_nobody_or_two_is_refused() -> Result<()> {
     let world = World::start().await?;

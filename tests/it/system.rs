@@ -15,7 +15,7 @@ async fn the_node_tells_how_it_is_without_a_key() -> Result<()> {
     assert_eq!((ready.status, &ready.body["status"]), (200, &json!("ready")), "{}", ready.body);
     let checks = ready.body["checks"].as_array().context("checks")?.clone();
     let names: Vec<_> = checks.iter().filter_map(|check| check["name"].as_str()).collect();
-    assert_eq!(names, ["event_store", "key_store", "seals", "projections", "outbox"]);
+    assert_eq!(names, ["event_store", "key_store", "seals", "projections", "outbox", "history"]);
     let version = stranger.get("/version").await?;
     assert_eq!(version.body, json!({"name": "voxledger", "version": env!("CARGO_PKG_VERSION")}));
     // something must have happened for something to be measured

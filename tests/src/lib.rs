@@ -5,6 +5,7 @@ pub mod balancer;
 pub mod client;
 pub mod collector;
 pub mod dice;
+pub mod faketime;
 pub mod history;
 pub mod installation;
 pub mod llm_server;

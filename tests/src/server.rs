@@ -19,6 +19,8 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 pub struct ServerOptions {
     /// `VOXLEDGER_…` variables without the prefix.
     pub env: BTreeMap<String, String>,
+    /// Variables under their own names.
+    environment: BTreeMap<String, String>,
     patience: Duration,
 }
 
@@ -26,7 +28,7 @@ impl ServerOptions {
     /// Nothing is set.
     #[must_use]
     pub fn bare() -> Self {
-        Self { env: BTreeMap::new(), patience: START_LIMIT }
+        Self { env: BTreeMap::new(), environment: BTreeMap::new(), patience: START_LIMIT }
     }
 
     /// A node on embedded stores in `data_dir`, on a free port.
@@ -41,7 +43,7 @@ impl ServerOptions {
             ("LOG_FORMAT", "json".to_owned()),
         ];
         let env = env.map(|(name, value)| (name.to_owned(), value)).into();
-        Self { env, patience: START_LIMIT }
+        Self { env, ..Self::bare() }
     }
 
     /// The same node with both stores in PostgreSQL.
@@ -54,6 +56,13 @@ impl ServerOptions {
     #[must_use]
     pub fn patient(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// A variable that is no setting of Voxledger's.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
     }
 
     /// One more setting.
@@ -124,6 +133,7 @@ impl Server {
         command.arg("serve").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.envs(options.env.iter().map(|(name, value)| (format!("VOXLEDGER_{name}"), value)));
+        command.envs(&options.environment);
         let mut child = command.spawn().context("start voxledger")?;
         let (lines, printed) = mpsc::channel();
         let kept = Arc::new(Mutex::new(String::new()));

@@ -6,19 +6,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::conversation::{
-    AgentRef, CancelledFor, Conversation, ConversationCommand, ConversationRefusal, ConversationStarted,
-    Prompt, Said, TurnCompleted, TurnFault,
+    AgentRef, CancelledFor, Conversation, ConversationCommand, ConversationEvent, ConversationRefusal,
+    ConversationStarted, Prompt, Said, TurnCompleted, TurnFault,
 };
 use domain::envelope::{Position, Version};
 use domain::ids::{AgentId, ClientId, ConversationId, MessageId};
 use domain::model::{ModelRef, Usage};
+use domain::ports::event_store::{Direction, ReadError};
 use domain::ports::llm::LanguageModels;
 use domain::ports::tools::ToolRunner;
 use domain::ports::vault::Vault;
+use domain::wire::DomainEvent as _;
 use lru::LruCache;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use super::agents::{AgentDesk, Cast};
 use super::feed::{Answer, Failed, Feed, Piece};
@@ -36,6 +39,8 @@ const KEPT_FEEDS: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 const JUDGED: usize = 10_000;
 /// Locks that conversations share.
 const LOCKS: usize = 256;
+/// Events read at a time to find one of the last.
+const PAGE: usize = 16;
 /// How often it is looked whether another node's turn is over.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -451,6 +456,73 @@ impl Talks {
         }
     }
 
+    /// The conversation's timer ran out that the event `set_by` set: clients hear how it stands, and a turn that began
+    /// with that event and is still open is noted as failed, for whoever ran it is gone.
+    ///
+    /// # Errors
+    /// In words, when the log cannot be reached.
+    pub(crate) async fn wake(
+        &self,
+        id: ConversationId,
+        set_by: Uuid,
+        context: &CommandContext,
+    ) -> Result<(), String> {
+        let open =
+            self.look(id, |state| state.turn().map(|turn| turn.id)).await.map_err(|e| e.to_string())?;
+        if let Some(turn) = open
+            && !lock(&self.0.running).contains_key(&turn)
+            && self.started_by(id, set_by).await.map_err(|e| e.to_string())? == Some(turn)
+        {
+            self.abandon(id, turn, context).await?;
+        }
+        let tell = ConversationCommand::TellUpdates { now: self.runtime().clock.now() };
+        settled(self.command(id, tell, context).await)
+    }
+
+    /// Notes an open turn as failed whose node is known to be dead.
+    pub(crate) async fn fail_orphan(
+        &self,
+        id: ConversationId,
+        context: &CommandContext,
+    ) -> Result<(), String> {
+        // nobody may begin it here meanwhile
+        let _asking = self.0.asking[id.0.as_bytes()[15] as usize % LOCKS].lock().await;
+        let open = self.look(id, |state| state.turn().map(|turn| (turn.id, turn.node.clone())));
+        match open.await.map_err(|error| error.to_string())? {
+            Some((turn, node)) if self.is_dead(turn, &node) => self.abandon(id, turn, context).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn abandon(
+        &self,
+        id: ConversationId,
+        turn: MessageId,
+        context: &CommandContext,
+    ) -> Result<(), String> {
+        let (fault, now) = (TurnFault::Abandoned, self.runtime().clock.now());
+        let fail = ConversationCommand::Fail { turn, fault, passed_over: vec![], now };
+        settled(self.command(id, fail, context).await)
+    }
+
+    /// The turn that an event began.
+    async fn started_by(&self, id: ConversationId, event: Uuid) -> Result<Option<MessageId>, ReadError> {
+        let (stream, mut before) = (id.stream(), Version::NONE);
+        loop {
+            let page = self.runtime().store.read_stream(&stream, before, Direction::Backwards, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(None) };
+            if let Some(found) = page.iter().find(|recorded| recorded.id == event) {
+                let fact = ConversationEvent::decode(&found.event_type, found.schema, &found.payload);
+                let Ok(ConversationEvent::TurnStarted(started)) = fact else { return Ok(None) };
+                return Ok(Some(started.turn));
+            }
+            if last.version.0 <= 1 {
+                return Ok(None);
+            }
+            before = last.version;
+        }
+    }
+
     /// Wants an answer no more.
     ///
     /// # Errors
@@ -463,6 +535,14 @@ impl Talks {
     ) -> Result<Receipt, CommandError<ConversationRefusal>> {
         let now = self.runtime().clock.now();
         self.command(id, ConversationCommand::Cancel { turn: None, why, now }, context).await
+    }
+}
+
+/// A refusal is an answer, too: things have gone on by themselves.
+fn settled(done: Result<Receipt, CommandError<ConversationRefusal>>) -> Result<(), String> {
+    match done {
+        Ok(_) | Err(CommandError::Refused(_)) => Ok(()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

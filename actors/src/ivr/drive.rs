@@ -9,13 +9,14 @@ use std::time::Instant;
 
 use domain::call::terms::{EndReason, EndedBy};
 use domain::call::{Call, CallCommand, CallEvent, CallRefusal, IvrNews};
-use domain::envelope::{Actor, Position, Recorded};
+use domain::envelope::{Actor, Position, Recorded, Time, Version};
 use domain::ids::{CallId, ClientId, IvrSessionId, MenuId, derive};
 use domain::ivr::menu::action_faults;
 use domain::ivr::session::{
     Answered, Asked, IvrSession, Keyed, SessionCommand, SessionEvent, SessionRefusal, Source, StepAnswer,
     WebhookOutcome,
 };
+use domain::ports::event_store::Direction;
 use domain::ports::ivr_webhook::{StepQuestion, StepWebhooks};
 use domain::ports::work::{Cause, WorkItem};
 use domain::wire::DomainEvent as _;
@@ -38,6 +39,8 @@ use crate::work::follow::cause_of;
 const QUEUE: usize = 16_384;
 /// News handed on at the same time.
 const AT_ONCE: usize = 256;
+/// Events of a session read at a time to find the one that set a timer; it is among the last.
+const PAGE: usize = 16;
 /// Who the driver is in the log.
 const COMPONENT: &str = "ivr";
 
@@ -298,12 +301,35 @@ impl IvrDriver {
         self.command(session, client, cause, &[], command).await
     }
 
-    /// Takes for silence, or for too long, what a session waits for.
+    /// When the wait was to end that an event of a session set a timer for.
+    async fn wait_set_by(&self, session: IvrSessionId, event: Uuid) -> Result<Option<Time>, IvrError> {
+        let (stream, mut before) = (session.stream(), Version::NONE);
+        loop {
+            let page = self.runtime.store.read_stream(&stream, before, Direction::Backwards, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(None) };
+            if let Some(found) = page.iter().find(|recorded| recorded.id == event) {
+                let fact = SessionEvent::decode(&found.event_type, found.schema, &found.payload);
+                return Ok(fact.ok().and_then(|fact| fact.waits_until()));
+            }
+            if last.version.0 <= 1 {
+                return Ok(None);
+            }
+            before = last.version;
+        }
+    }
+
+    /// Takes for silence, or for too long, what a session waits for. The timer was set by the event `set_by`.
     ///
     /// # Errors
     /// When the session or its call cannot be reached.
-    pub async fn timer_fired(&self, session: IvrSessionId, context: CommandContext) -> Result<(), IvrError> {
+    pub async fn timer_fired(
+        &self,
+        session: IvrSessionId,
+        set_by: Uuid,
+        context: CommandContext,
+    ) -> Result<(), IvrError> {
         let now = self.runtime.clock.now();
+        let Some(set_for) = self.wait_set_by(session, set_by).await? else { return Ok(()) };
         let state = self.inspect(session).await?;
         let heard = match (state.call(), state.waiting()) {
             (Some(call), Some(waiting)) => {
@@ -312,7 +338,7 @@ impl IvrDriver {
             }
             _ => None,
         };
-        let fired = |book| SessionCommand::TimerFired { heard: heard.clone(), book, now };
+        let fired = |book| SessionCommand::TimerFired { set_for, heard: heard.clone(), book, now };
         match self.sessions.execute(session, &[], context, None, fired).await {
             Ok(_) | Err(CommandError::Refused(_)) => Ok(()),
             Err(error) => Err(IvrError::Session(error)),
@@ -379,7 +405,7 @@ fn command_of(
     id: Uuid,
     waiting: Option<Uuid>,
     book: Arc<domain::ivr::book::Book>,
-    now: domain::envelope::Time,
+    now: Time,
 ) -> Option<SessionCommand> {
     Some(match news {
         IvrNews::Gathered { status, .. }

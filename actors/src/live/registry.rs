@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Arbiter, ArbiterHandle, Handler, MailboxError, Message};
 use domain::aggregate::Aggregate;
-use domain::envelope::{StreamId, Time, Version};
+use domain::envelope::{StreamId, Version};
 use domain::ids::ClientId;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -202,8 +202,9 @@ impl<A: Aggregate> Actors<A> {
 
     /// Lets every actor rest once it has done what it is at: whoever is asked next reads the log anew.
     pub fn rest_all(&self) {
+        let now = self.registry.runtime.clock.monotonic();
         for addr in self.registry.all() {
-            addr.do_send(RestIfIdle { now: Time::MAX_UTC, idle_after: Duration::ZERO });
+            addr.do_send(RestIfIdle { now, idle_after: Duration::ZERO });
         }
     }
 
@@ -272,9 +273,9 @@ async fn rest_idle_actors<A: Aggregate>(registry: Arc<Registry<A>>, stop: Cancel
         let clock = &registry.runtime.clock;
         tokio::select! {
             () = stop.cancelled() => return,
-            () = clock.sleep_until(clock.now() + idle_after / 2) => {}
+            () = clock.sleep(idle_after / 2) => {}
         }
-        let now = clock.now();
+        let now = clock.monotonic();
         for addr in registry.all() {
             // a full mailbox is not idle
             let _ = addr.try_send(RestIfIdle { now, idle_after });

@@ -1,11 +1,11 @@
 //! The actor around one stream. actix stops at this file.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
 use domain::aggregate::Aggregate;
-use domain::envelope::{Time, Version};
+use domain::envelope::Version;
 use domain::ids::{CallId, ClientId};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -45,7 +45,7 @@ impl<A: Aggregate, R: Send + 'static> Message for Ask<A, R> {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct RestIfIdle {
-    pub(super) now: Time,
+    pub(super) now: Instant,
     pub(super) idle_after: Duration,
 }
 
@@ -56,12 +56,12 @@ pub(super) struct LiveActor<A: Aggregate> {
     incarnation: u64,
     registry: Arc<Registry<A>>,
     session: Option<Session<A>>,
-    last_used: Time,
+    last_used: Instant,
 }
 
 impl<A: Aggregate> LiveActor<A> {
     pub(super) fn new(id: Uuid, incarnation: u64, registry: Arc<Registry<A>>, runtime: Runtime) -> Self {
-        let last_used = runtime.clock.now();
+        let last_used = runtime.clock.monotonic();
         let session = Some(Session::new(runtime, stream_of::<A>(id)));
         Self { id, incarnation, registry, session, last_used }
     }
@@ -71,7 +71,7 @@ impl<A: Aggregate> LiveActor<A> {
         let session = self.session.take();
         let session =
             session.unwrap_or_else(|| Session::new(self.registry.runtime(), stream_of::<A>(self.id)));
-        self.last_used = session.runtime().clock.now();
+        self.last_used = session.runtime().clock.monotonic();
         session
     }
 }
@@ -135,8 +135,7 @@ impl<A: Aggregate> Handler<RestIfIdle> for LiveActor<A> {
     type Result = ();
 
     fn handle(&mut self, message: RestIfIdle, context: &mut Self::Context) {
-        if message.now - self.last_used >= chrono::TimeDelta::from_std(message.idle_after).unwrap_or_default()
-        {
+        if message.now.saturating_duration_since(self.last_used) >= message.idle_after {
             context.stop();
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::envelope::{Actor, Position, StreamId, Time};
 use domain::ids::ClientId;
+use domain::origin::Origin;
 use domain::ports::StoreUnavailable;
 use domain::privacy::policy::{PolicyCommand, PrivacyPolicy, RetentionKind, RetentionRan};
 use tokio_util::sync::CancellationToken;
@@ -145,5 +146,6 @@ pub(super) fn of_the_node(client: ClientId, correlation_id: Uuid) -> CommandCont
         request_id: None,
         traceparent: None,
         command_id: None,
+        origin: Origin::default(),
     }
 }

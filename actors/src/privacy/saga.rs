@@ -1,6 +1,7 @@
 //! From job to receipt.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use domain::envelope::Position;
 use domain::ids::{PrivacyJobId, SubjectId};
@@ -72,6 +73,7 @@ pub async fn begin(
 pub(super) async fn keep_working(bench: &PrivacyBench, options: PrivacyOptions, mine: &CancellationToken) {
     let clock = &bench.runtime.clock;
     let mut schedule = Schedule::new(&options, clock.now());
+    let mut forgetting = Forgetting::new();
     while !mine.is_cancelled() {
         if let Err(error) = schedule.keep(bench, &options, mine).await {
             let error = &error as &dyn std::error::Error;
@@ -83,7 +85,7 @@ pub(super) async fn keep_working(bench: &PrivacyBench, options: PrivacyOptions, 
                     if mine.is_cancelled() {
                         return;
                     }
-                    let done = mine.run_until_cancelled(work(bench, options, job));
+                    let done = mine.run_until_cancelled(work(bench, options, job, &mut forgetting));
                     if let Some(Err(error)) = done.await {
                         let error = &error as &dyn std::error::Error;
                         tracing::warn!(job.id = %job.id, error, "a privacy job waits");
@@ -94,13 +96,22 @@ pub(super) async fn keep_working(bench: &PrivacyBench, options: PrivacyOptions, 
         }
         tokio::select! {
             () = mine.cancelled() => {}
-            () = clock.sleep_until(clock.now() + options.look) => {}
+            () = clock.sleep(options.look) => {}
         }
     }
 }
 
+/// Since when this node has waited for the others to forget destroyed keys: by the clock that cannot be set, as they
+/// do. A node that takes a job over waits anew.
+type Forgetting = HashMap<PrivacyJobId, Instant>;
+
 /// Takes a job as far as it goes now.
-async fn work(bench: &PrivacyBench, options: PrivacyOptions, open: OpenJob) -> Result<(), Stuck> {
+async fn work(
+    bench: &PrivacyBench,
+    options: PrivacyOptions,
+    open: OpenJob,
+    forgetting: &mut Forgetting,
+) -> Result<(), Stuck> {
     let clock = &bench.runtime.clock;
     let mut job = Job {
         session: Session::new(bench.runtime.clone(), open.id.stream()),
@@ -124,6 +135,11 @@ async fn work(bench: &PrivacyBench, options: PrivacyOptions, open: OpenJob) -> R
                 let at = clock.now();
                 let forgotten_at = at + bench.data.key_life();
                 job.step(JobCommand::KeysDestroyed(KeysDestroyed { keys, forgotten_at, at })).await?;
+                if forgotten_at > at
+                    && let Err(error) = bench.data.clean_now(open.client, &asked.persons).await
+                {
+                    tracing::warn!(job.id = %open.id, %error, "what is shown of a person is cleaned later");
+                }
             }
             (JobStatus::Requested, JobKind::Export) => {
                 let until = now + options.export_retention;
@@ -131,11 +147,15 @@ async fn work(bench: &PrivacyBench, options: PrivacyOptions, open: OpenJob) -> R
                 job.step(JobCommand::Found(found(&findings, now))).await?;
             }
             (JobStatus::KeysDestroyed, _) => {
-                let forgotten_at = job.session.state().destroyed().map(|destroyed| destroyed.forgotten_at);
-                if forgotten_at.is_some_and(|at| now < at) {
+                let destroyed = job.session.state().destroyed();
+                let life = destroyed.map(|destroyed| destroyed.forgotten_at - destroyed.at);
+                let life = life.and_then(|life| life.to_std().ok()).unwrap_or_default();
+                let since = *forgetting.entry(open.id).or_insert_with(|| clock.monotonic());
+                if clock.monotonic().saturating_duration_since(since) < life {
                     // others go first
                     return Ok(());
                 }
+                forgetting.remove(&open.id);
                 let findings = bench.data.find(open.client, &asked.persons).await?;
                 job.step(JobCommand::Found(found(&findings, now))).await?;
                 known = Some(findings);

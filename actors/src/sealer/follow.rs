@@ -1,18 +1,23 @@
-//! From committed events to a signed head.
+//! From committed events to a signed head, to a kept head, and now and then to a head in the log itself.
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use domain::envelope::{Position, Recorded, Time};
-use domain::merkle::{Entry, NoteSigner, TileEdge, leaf_hash, log_id, origin};
+use domain::envelope::{Metadata, NewEvent, Position, Recorded};
+use domain::history::{LogAnchored, LogEvent};
+use domain::ids::LogId;
+use domain::merkle::{Entry, KeptHead, NoteSigner, TileEdge, leaf_hash};
 use domain::ports::StoreUnavailable;
-use domain::ports::event_store::ReadError;
+use domain::ports::event_store::{Expected, ReadError};
+use domain::ports::head_keeper::KeepError;
 use domain::ports::seals::Head;
+use domain::wire::DomainEvent as _;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::health::Place;
+use super::sealed_log::{Standing, Unsound};
 use super::tell::Notes;
-use super::tree::{Damaged, restore};
 use super::{SealBench, SealOptions, meter};
 
 /// Events read at a time: hashing them must not keep a thread from others for more than about a millisecond.
@@ -22,32 +27,50 @@ const MOST: u64 = 1 << 16;
 /// Between two looks at a log that is being written: one look takes what many commits brought.
 const BREATH: Duration = Duration::from_millis(40);
 const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(2);
+/// A store that does not answer may do so again: this many times in a row it is no fault of history yet.
+const PATIENCE: u32 = 5;
 
 /// Why sealing stopped.
 #[derive(Debug, thiserror::Error)]
-enum SealError {
+pub(super) enum SealError {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
     Store(#[from] StoreUnavailable),
     #[error(transparent)]
-    Damaged(#[from] Damaged),
-    #[error("the stored tree covers {size} events, but the log has {head}: events are missing")]
-    Shrunk { size: u64, head: Position },
+    Keep(#[from] KeepError),
+    #[error(transparent)]
+    Unsound(#[from] Unsound),
+}
+
+impl SealError {
+    fn is_fault(&self) -> bool {
+        match self {
+            Self::Unsound(error) => error.is_fault(),
+            Self::Keep(error) => !matches!(error, KeepError::Unavailable(_)),
+            Self::Read(ReadError::Damaged { .. }) => true,
+            Self::Read(_) | Self::Store(_) => false,
+        }
+    }
 }
 
 /// Seals until the job is lost. A fault is reported and tried again.
 pub(super) async fn follow(bench: &SealBench, options: SealOptions, notes: &Notes, mine: &CancellationToken) {
+    let mut failures = 0;
     while !mine.is_cancelled() {
         let error = tokio::select! {
             () = mine.cancelled() => return,
-            Err(error) = keep_sealing(bench, options, notes) => error,
+            Err(error) = keep_sealing(bench, options, notes, &mut failures) => error,
         };
+        failures += 1;
         tracing::error!(error = &error as &dyn std::error::Error, "history is not being sealed");
+        if error.is_fault() || failures >= PATIENCE {
+            bench.health.found(Place::Sealing, Some(&error));
+        }
         let clock = &bench.runtime.clock;
         tokio::select! {
             () = mine.cancelled() => {}
-            () = clock.sleep_until(clock.now() + PAUSE_AFTER_FAULT) => {}
+            () = clock.sleep(PAUSE_AFTER_FAULT) => {}
         }
     }
 }
@@ -56,84 +79,205 @@ async fn keep_sealing(
     bench: &SealBench,
     options: SealOptions,
     notes: &Notes,
+    failures: &mut u32,
 ) -> Result<Infallible, SealError> {
-    let log = log_of(bench).await?;
-    let signer = NoteSigner::new(origin(log), &bench.secret);
-    let (edge, head) = restore(&*bench.store, &signer.verifier()).await?;
-    let newest = bench.runtime.store.head().await?;
-    if edge.size() > newest.0 {
-        return Err(SealError::Shrunk { size: edge.size(), head: newest });
-    }
-    if let Some(head) = &head {
+    let (clock, log) = (&bench.runtime.clock, &bench.sealed.log);
+    let mut tree = loop {
+        match Tree::take_up(bench).await? {
+            Some(tree) => break tree,
+            None => log.wait_past(Position::START).await,
+        }
+    };
+    if let Some(head) = &tree.head {
         // whoever signed it may have died before anybody heard of it
         notes.send(&head.note);
+        bench.sealed.keeper.keep(&tree.kept(head)).await?;
     }
-    let (clock, log_store) = (&bench.runtime.clock, &bench.runtime.store);
-    let mut tree = Tree { log, signer, sealed: edge.size(), edge, last: Time::UNIX_EPOCH, entry: Vec::new() };
+    let mut anchored = clock.monotonic();
     loop {
         let after = Position(tree.edge.size());
-        let events = log_store.read_all(after, PAGE).await?;
+        let events = log.read_all(after, PAGE).await?;
         tree.add(&events)?;
+        if tree.must_come_to.is_none() {
+            *failures = 0;
+            bench.health.found(Place::Sealing, None);
+        }
         let pending = tree.edge.size() - tree.sealed;
-        let due = tree.last + options.every;
-        if pending > 0 && (clock.now() >= due || pending >= MOST) {
+        let now = clock.monotonic();
+        let passed = tree.last.map(|last| now.saturating_duration_since(last));
+        let left = passed.map_or(Duration::ZERO, |passed| options.every.saturating_sub(passed));
+        let since = now.saturating_duration_since(anchored);
+        if pending > 0 && (left.is_zero() || pending >= MOST) {
             notes.send(&tree.seal(bench).await?.note);
         } else if events.len() == PAGE {
             tokio::task::yield_now().await;
         } else if pending > 0 {
-            clock.sleep_until(due.min(clock.now() + BREATH)).await;
+            clock.sleep(left.min(BREATH)).await;
+        } else if since >= options.anchor_every {
+            anchored = now;
+            tree.anchor(bench).await;
         } else {
-            log_store.wait_past(after).await;
+            tokio::select! {
+                () = log.wait_past(after) => {}
+                () = clock.sleep(options.anchor_every.saturating_sub(since)) => {}
+            }
         }
     }
 }
 
-/// The id of the log; waits for its first event.
-async fn log_of(bench: &SealBench) -> Result<Uuid, ReadError> {
-    let log = &bench.runtime.store;
-    loop {
-        match log.read_all(Position::START, 1).await?.first() {
-            Some(first) => return Ok(log_id(first)),
-            None => log.wait_past(Position::START).await,
+/// Seals what there is, and the head of that in the log: the last that a node does.
+pub(super) async fn seal_rest(bench: &SealBench) -> Result<(), SealError> {
+    let Some(mut tree) = Tree::take_up(bench).await? else { return Ok(()) };
+    tree.catch_up(bench).await?;
+    if tree.anchor(bench).await {
+        tree.catch_up(bench).await?;
+    }
+    if let Some(head) = &tree.head {
+        bench.sealed.keeper.keep(&tree.kept(head)).await?;
+        let told = bench.witnesses.iter().map(|witness| witness.tell(&head.note));
+        for (witness, told) in bench.witnesses.iter().zip(futures::future::join_all(told).await) {
+            meter::told(witness.name(), if told.is_ok() { "told" } else { "failed" });
         }
     }
+    Ok(())
 }
 
 struct Tree {
     log: Uuid,
     signer: NoteSigner,
     edge: TileEdge,
-    /// Covered by the newest head.
+    /// The newest head.
+    head: Option<Head>,
+    /// Covered by it.
     sealed: u64,
-    /// When that was signed.
-    last: Time,
+    /// When it was signed; `None` before the first one of this run.
+    last: Option<Instant>,
+    /// Stored heads are gone: made again, the tree must come to this one before anything is signed.
+    must_come_to: Option<KeptHead>,
+    /// There are events that no head in the log covers, besides such heads.
+    unanchored: bool,
     entry: Vec<u8>,
 }
 
 impl Tree {
-    fn add(&mut self, events: &[Recorded]) -> Result<(), ReadError> {
+    /// Takes up the stored tree; `None` while the log is empty.
+    async fn take_up(bench: &SealBench) -> Result<Option<Self>, SealError> {
+        let Standing { log, edge, head, kept } = bench.sealed.standing(bench.runtime.clock.now()).await?;
+        let Some(log) = log else {
+            bench.sealed.keeper.keep(&KeptHead::NOTHING).await?;
+            return Ok(None);
+        };
+        let size = edge.size();
+        let newest =
+            bench.sealed.table.rows(Position(size.saturating_sub(1)), Position(size), 1).await?.pop();
+        let unanchored = newest.and_then(Result::ok).is_some_and(|event| !is_anchor(&event));
+        Ok(Some(Self {
+            log,
+            signer: bench.sealed.signer(log),
+            sealed: size,
+            edge,
+            head,
+            last: None,
+            must_come_to: kept.filter(|kept| kept.size > size),
+            unanchored,
+            entry: Vec::new(),
+        }))
+    }
+
+    fn kept(&self, head: &Head) -> KeptHead {
+        KeptHead { log: self.log, size: head.size, root: head.root }
+    }
+
+    fn add(&mut self, events: &[Recorded]) -> Result<(), SealError> {
         for event in events {
             let expected = Position(self.edge.size() + 1);
             if event.position != expected {
                 let detail = format!("{} comes where {expected} should", event.position);
-                return Err(ReadError::Damaged { position: expected, detail });
+                return Err(ReadError::Damaged { position: expected, detail }.into());
             }
             self.entry.clear();
             Entry::of(self.log, event).write(&mut self.entry);
             self.edge.push(leaf_hash(&self.entry));
+            self.unanchored |= !is_anchor(event);
+            if let Some(kept) = self.must_come_to.take_if(|kept| kept.size == event.position.0)
+                && kept.root != self.edge.root()
+            {
+                return Err(Unsound::Changed { from: 1, to: kept.size }.into());
+            }
         }
         Ok(())
     }
 
-    /// Signs the head as it is, and stores it with the tiles that changed.
-    async fn seal(&mut self, bench: &SealBench) -> Result<Head, StoreUnavailable> {
+    /// Signs the head as it is, stores it with the tiles that changed, and has it kept.
+    async fn seal(&mut self, bench: &SealBench) -> Result<&Head, SealError> {
         let began = Instant::now();
         let (size, root, sealed_at) = (self.edge.size(), self.edge.root(), bench.runtime.clock.now());
         let head = Head { size, root, note: self.signer.sign(size, root), sealed_at };
         // when this fails the tree is read again as it is stored: what changed is not lost
-        bench.store.append(&self.edge.take_changed(), &head).await?;
-        (self.sealed, self.last) = (size, sealed_at);
+        bench.sealed.seals.append(&self.edge.take_changed(), &head).await?;
+        if self.must_come_to.is_none() {
+            bench.sealed.keeper.keep(&self.kept(&head)).await?;
+        }
+        (self.sealed, self.last) = (size, Some(bench.runtime.clock.monotonic()));
+        bench.health.saw(size, root);
         meter::sealed(size, began.elapsed());
-        Ok(head)
+        Ok(self.head.insert(head))
     }
+
+    /// Adds and seals everything up to the end of the log as it is now.
+    async fn catch_up(&mut self, bench: &SealBench) -> Result<(), SealError> {
+        let head = bench.sealed.log.head().await?;
+        while self.edge.size() < head.0 {
+            let events = bench.sealed.log.read_all(Position(self.edge.size()), PAGE).await?;
+            if events.is_empty() {
+                break;
+            }
+            self.add(&events)?;
+            if self.edge.size() - self.sealed >= MOST {
+                self.seal(bench).await?;
+            }
+        }
+        if self.edge.size() > self.sealed {
+            self.seal(bench).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the newest head into the log, unless nothing has come since the last one there. Answers whether it did.
+    async fn anchor(&mut self, bench: &SealBench) -> bool {
+        let Some(head) = self.head.as_ref().filter(|_| self.unanchored) else { return false };
+        let runtime = &bench.runtime;
+        let now = runtime.clock.now();
+        let anchored = LogEvent::from(LogAnchored {
+            size: head.size,
+            root: head.root,
+            note: head.note.clone(),
+            at: now,
+        });
+        let mut metadata = Metadata::system("sealer", runtime.ids.next());
+        metadata.node = Some(runtime.node.to_string());
+        let event = NewEvent {
+            id: runtime.ids.next(),
+            event_type: anchored.event_type().to_owned(),
+            schema: anchored.schema(),
+            client_id: bench.operator,
+            payload: anchored.encode(),
+            metadata,
+            recorded_at: now,
+        };
+        match bench.sealed.log.append(&LogId(self.log).stream(), Expected::Any, vec![event]).await {
+            Ok(_) => {
+                self.unanchored = false;
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the newest head is not written into the log; it will be next time");
+                false
+            }
+        }
+    }
+}
+
+fn is_anchor(event: &Recorded) -> bool {
+    event.event_type == "log.anchored"
 }

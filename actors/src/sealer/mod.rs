@@ -2,21 +2,29 @@
 //!
 //! Nobody waits for the sealer: it reads what is committed, and may lag or die without an append noticing.
 
+mod accept;
 mod follow;
+mod health;
 mod meter;
 mod prove;
+mod recheck;
+mod sealed_log;
 mod tell;
 mod tree;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::ids::ClientId;
 use domain::ports::lease::Leases;
-use domain::ports::seals::{SealStore, Witness};
+use domain::ports::seals::Witness;
 use tokio_util::sync::CancellationToken;
 
+pub use accept::{AcceptError, Accepting, Disagreement};
+pub use health::HistoryHealth;
 pub use prove::{ProveError, Prover};
+pub use recheck::recheck;
+pub use sealed_log::{SealedLog, Standing, Unsound};
 pub use tree::{Damaged, restore};
 
 use crate::runtime::Runtime;
@@ -34,36 +42,42 @@ pub struct SealOptions {
     pub every: Duration,
     /// How long the lease runs without being renewed: the longest a dead owner is missed.
     pub lease_ttl: Duration,
+    /// How often the newest head is written into the log itself, if anything has come since.
+    pub anchor_every: Duration,
+    /// How long a node that stops may take to seal the last events.
+    pub finish: Duration,
 }
 
 impl Default for SealOptions {
     fn default() -> Self {
-        Self { every: Duration::from_millis(500), lease_ttl: Duration::from_secs(5) }
+        Self {
+            every: Duration::from_millis(500),
+            lease_ttl: Duration::from_secs(5),
+            anchor_every: Duration::from_secs(3600),
+            finish: Duration::from_secs(5),
+        }
     }
 }
 
-/// What history is sealed with. `Debug` hides the key.
-#[derive(Clone)]
+/// What history is sealed with.
+#[derive(Debug, Clone)]
 pub struct SealBench {
-    /// The log, the time, who we are.
+    /// The time, new ids, who we are.
     pub runtime: Runtime,
-    /// Where the tree is kept.
-    pub store: Arc<dyn SealStore>,
+    /// The log, its tree, the kept head and the key.
+    pub sealed: SealedLog,
+    /// What is known to be wrong with them.
+    pub health: Arc<HistoryHealth>,
+    /// In whose name heads are written into the log: the client of whoever runs the installation.
+    pub operator: ClientId,
     /// Who owns the job.
     pub leases: Arc<dyn Leases>,
-    /// What the key is made of: the same on every node of an installation.
-    pub secret: [u8; 32],
     /// Who is told of every head.
     pub witnesses: Vec<Arc<dyn Witness>>,
 }
 
-impl fmt::Debug for SealBench {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SealBench").field("store", &self.store).finish_non_exhaustive()
-    }
-}
-
-/// Seals history until `stop`, whenever this node owns the job.
+/// Seals history until `stop`, whenever this node owns the job; then, whoever owns it, seals what is left: nothing
+/// else may be appended after `stop`.
 pub async fn run(bench: SealBench, options: SealOptions, stop: CancellationToken) {
     let ownership = Ownership {
         leases: bench.leases.clone(),
@@ -72,6 +86,7 @@ pub async fn run(bench: SealBench, options: SealOptions, stop: CancellationToken
         ttl: options.lease_ttl,
     };
     let bench = Arc::new(bench);
+    let last = bench.clone();
     while_owner(&ownership, JOB, &stop, |_, mine| {
         let bench = bench.clone();
         async move {
@@ -86,4 +101,11 @@ pub async fn run(bench: SealBench, options: SealOptions, stop: CancellationToken
         }
     })
     .await;
+    match tokio::time::timeout(options.finish, follow::seal_rest(&last)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the last events are not sealed");
+        }
+        Err(_) => tracing::error!("the last events are not sealed: a store did not answer in time"),
+    }
 }

@@ -40,11 +40,7 @@ pub async fn restore(
 ) -> Result<(TileEdge, Option<Head>), Damaged> {
     let Some(head) = store.latest().await? else { return Ok((TileEdge::default(), None)) };
     let size = head.size;
-    let verified = head.note.parse().and_then(|note: SignedCheckpoint| {
-        let signed = (note.checkpoint.size, note.checkpoint.root) == (size, head.root);
-        if signed { verifier.verify(&note) } else { Err(NoteError::Forged) }
-    });
-    verified.map_err(|error| Damaged::Head { size, error })?;
+    verified(&head, verifier)?;
     let edge = TileId::edge(size);
     let wanted: Vec<_> = edge.iter().filter(|(_, width)| *width > 0).map(|(id, _)| *id).collect();
     let mut stored: HashMap<_, _> =
@@ -52,4 +48,13 @@ pub async fn restore(
     let tiles: Vec<_> = edge.iter().map(|(id, _)| stored.remove(id).unwrap_or_default()).collect();
     let edge = TileEdge::restore(size, &tiles).filter(|edge| edge.root() == head.root);
     edge.map(|edge| (edge, Some(head))).ok_or(Damaged::Tiles { size })
+}
+
+/// Makes sure that the key signed a stored head.
+pub(super) fn verified(head: &Head, verifier: &NoteVerifier) -> Result<(), Damaged> {
+    let checked = head.note.parse().and_then(|note: SignedCheckpoint| {
+        let signed = (note.checkpoint.size, note.checkpoint.root) == (head.size, head.root);
+        if signed { verifier.verify(&note) } else { Err(NoteError::Forged) }
+    });
+    checked.map_err(|error| Damaged::Head { size: head.size, error })
 }

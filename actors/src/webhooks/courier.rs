@@ -8,10 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use domain::envelope::{Actor, Position, Time, Version};
 use domain::ids::{ClientId, EndpointId, event_type_id};
+use domain::origin::Origin;
 use domain::ports::deliveries::DueDelivery;
 use domain::ports::vault::{Sealed, Vault, VaultError};
 use domain::ports::webhooks::{WebhookRequest, WebhookSender};
-use domain::webhook::delivery::{Attempt, Cause, Delivery, DeliveryCommand, DeliveryRefusal};
+use domain::webhook::delivery::{Attempt, Cause, Delivery, DeliveryCommand, DeliveryRefusal, ErrorClass};
 use domain::webhook::endpoint::{DisabledFor, Endpoint, EndpointCommand, EndpointRefusal};
 use domain::webhook::schedule::Schedule;
 use domain::webhook::signing::{SigningSecret, signature};
@@ -38,6 +39,14 @@ pub enum NotMade {
     Unusable,
 }
 
+impl NotMade {
+    /// Whether it comes to the same however often it is tried: until an operator brings the key, or the owner sets
+    /// another secret.
+    fn lasts(&self) -> bool {
+        !matches!(self, Self::Vault(VaultError::Unavailable(_)))
+    }
+}
+
 /// An endpoint's secrets, opened.
 #[derive(Debug)]
 struct Opened {
@@ -54,6 +63,8 @@ pub struct Courier {
     sender: Arc<dyn WebhookSender>,
     schedule: Arc<Schedule>,
     opened: Mutex<ByVersion>,
+    /// Of which endpoints it was said that their secrets do not open.
+    unopened: Mutex<LruCache<EndpointId, Version>>,
 }
 
 impl std::fmt::Debug for Courier {
@@ -72,7 +83,8 @@ impl Courier {
         schedule: Schedule,
     ) -> Self {
         let opened = Mutex::new(LruCache::new(OPENED));
-        Self { runtime, vault, sender, schedule: Arc::new(schedule), opened }
+        let unopened = Mutex::new(LruCache::new(OPENED));
+        Self { runtime, vault, sender, schedule: Arc::new(schedule), opened, unopened }
     }
 
     /// What an endpoint's signing secret is bound to.
@@ -90,16 +102,21 @@ impl Courier {
     /// Waits, on the clock of everything else here.
     pub(super) async fn pause(&self, length: Duration) {
         let clock = &self.runtime.clock;
-        clock.sleep_until(clock.now() + length).await;
+        clock.sleep(length).await;
     }
 
-    /// Signs a body and sends it.
+    /// Signs a body and sends it. Where the secrets cannot be opened, and will not be by themselves, nothing is sent,
+    /// and that is the attempt: its owner sees it, and it is made again by the endpoint's schedule.
     ///
     /// # Errors
     /// See [`NotMade`]: then nothing was sent, and nothing is to be recorded.
     pub async fn send(&self, target: &Target, event: Uuid, body: Bytes) -> Result<Attempt, NotMade> {
-        let opened = self.open(target).await?;
         let now = self.runtime.clock.now();
+        let opened = match self.open(target).await {
+            Ok(opened) => opened,
+            Err(error) if error.lasts() => return Ok(self.unopened(target, &error, now)),
+            Err(error) => return Err(error),
+        };
         let (id, at) = (event_type_id(event), now.timestamp());
         let valid = opened.secrets.iter().filter(|(_, until)| until.is_none_or(|until| now < until));
         let signature = signature(valid.map(|(secret, _)| secret), &id, at, &body);
@@ -111,6 +128,28 @@ impl Courier {
         ]);
         let url = target.endpoint.terms().map(|terms| terms.url.clone()).unwrap_or_default();
         Ok(self.sender.send(&WebhookRequest { url, headers, body, now }).await)
+    }
+
+    fn unopened(&self, target: &Target, error: &NotMade, now: Time) -> Attempt {
+        let known = (self.unopened.lock().unwrap_or_else(PoisonError::into_inner))
+            .put(target.id, target.version)
+            .is_some_and(|version| version == target.version);
+        if !known {
+            let (endpoint, error) = (target.id, error as &dyn std::error::Error);
+            tracing::error!(endpoint.id = %endpoint, error, "nothing is sent to an endpoint until it has a secret that opens");
+        }
+        Attempt {
+            began_at: now,
+            latency_ms: 0,
+            status: None,
+            error: Some(ErrorClass::Secret),
+            detail: Some(
+                "the endpoint's secret cannot be opened: rotate it, and set its headers anew".to_owned(),
+            ),
+            address: None,
+            headers: BTreeMap::new(),
+            body: None,
+        }
     }
 
     async fn open(&self, target: &Target) -> Result<Arc<Opened>, NotMade> {
@@ -207,5 +246,6 @@ fn following(client: ClientId, cause: Uuid) -> CommandContext {
         request_id: None,
         traceparent: None,
         command_id: None,
+        origin: Origin::default(),
     }
 }

@@ -9,6 +9,7 @@ use domain::envelope::{Position, Time};
 use domain::ids::{DeliveryId, EndpointId};
 use domain::ports::StoreUnavailable;
 use domain::ports::deliveries::DueDelivery;
+use domain::ports::lease::Lease;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,7 @@ use super::follow::{Fresh, News, Step};
 use super::lane::{Lane, Room};
 use super::target::Target;
 use super::{WebhookBench, WebhookOptions};
+use crate::work::time::{LONGEST_SLEEP, WorkTime};
 
 /// New deliveries that may wait in memory, for one endpoint and for all. The rest is read from the table.
 const FRESH_OF_ONE: usize = 256;
@@ -28,7 +30,6 @@ const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(1);
 /// How long what is under way may take to finish once the job is lost or the node stops. What is cut off is not
 /// recorded, and made again.
 const GRACE: Duration = Duration::from_secs(2);
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// What is known of one endpoint.
 struct Stop {
@@ -75,6 +76,8 @@ struct Found {
 
 struct Dispatcher<'b> {
     bench: &'b WebhookBench,
+    lease: &'b Lease,
+    time: &'b WorkTime,
     options: WebhookOptions,
     crew: Crew,
     done: mpsc::UnboundedSender<Done>,
@@ -96,14 +99,16 @@ pub(super) async fn dispatch(
     bench: &WebhookBench,
     crew: Crew,
     options: WebhookOptions,
+    owned: (&Lease, &WorkTime),
     mut news: mpsc::Receiver<News>,
     mine: &CancellationToken,
 ) {
     // never more than attempts under way: a full queue must not keep an actor from ending
     let (sender, mut done) = mpsc::unbounded_channel();
-    let mut dispatcher = Dispatcher::new(bench, crew, options, sender);
-    let clock = &bench.runtime.clock;
+    let mut dispatcher = Dispatcher::new(bench, crew, options, owned, sender);
+    let time = owned.1;
     while !mine.is_cancelled() {
+        dispatcher.keep_up().await;
         if let Some(id) = dispatcher.line.pop_front() {
             dispatcher.visit(id).await;
             // what has come meanwhile is heard, but not waited for
@@ -113,17 +118,18 @@ pub(super) async fn dispatch(
             while let Ok(done) = done.try_recv() {
                 dispatcher.end(&done);
             }
-            dispatcher.ring(clock.now());
+            dispatcher.ring(time.now());
             continue;
         }
-        let until = dispatcher.timers.first().map_or(clock.now() + LONGEST_SLEEP, |(at, _)| *at);
+        let latest = time.now() + LONGEST_SLEEP;
+        let until = dispatcher.timers.first().map_or(latest, |(at, _)| latest.min(*at));
         tokio::select! {
             () = mine.cancelled() => {}
             Some(news) = news.recv() => dispatcher.hear(news),
             Some(done) = done.recv() => dispatcher.end(&done),
-            () = clock.sleep_until(until) => {}
+            () = time.sleep_until(until) => {}
         }
-        dispatcher.ring(clock.now());
+        dispatcher.ring(time.now());
     }
     let finish = async {
         while dispatcher.under_way > 0 {
@@ -146,11 +152,14 @@ impl<'b> Dispatcher<'b> {
         bench: &'b WebhookBench,
         crew: Crew,
         options: WebhookOptions,
+        (lease, time): (&'b Lease, &'b WorkTime),
         done: mpsc::UnboundedSender<Done>,
     ) -> Self {
         left_alone().set(0.0);
         Self {
             bench,
+            lease,
+            time,
             options,
             crew,
             done,
@@ -165,11 +174,30 @@ impl<'b> Dispatcher<'b> {
         }
     }
 
+    /// Moves whatever is to come with the wall clock, if that has jumped: rows first, then what is known of them here.
+    async fn keep_up(&mut self) {
+        let shift = |by| self.bench.store.shift(self.lease, by);
+        let by = match self.time.keep_up(shift).await {
+            Ok(Some(by)) => by,
+            Ok(None) => return,
+            Err(error) => {
+                return tracing::warn!(%error, "the machine's clock was set, and due times cannot be moved yet");
+            }
+        };
+        self.timers = std::mem::take(&mut self.timers).into_iter().map(|(at, id)| (at + by, id)).collect();
+        for stop in self.stops.values_mut() {
+            stop.look_at = stop.look_at.map(|at| at + by);
+            stop.timer = stop.timer.map(|at| at + by);
+            stop.fresh.iter_mut().for_each(|fresh| fresh.item.due += by);
+            stop.lane.shift(by);
+        }
+    }
+
     fn hear(&mut self, news: News) {
         match news {
             News::Ready(position, targets) => {
                 self.read_up_to(position);
-                let now = self.bench.runtime.clock.now();
+                let now = self.time.now();
                 for target in targets {
                     let id = target.id;
                     self.change(target);
@@ -199,7 +227,7 @@ impl<'b> Dispatcher<'b> {
                 }
             }
         }
-        let now = self.bench.runtime.clock.now();
+        let now = self.time.now();
         for (id, at) in step.due {
             if let Some(stop) = self.stops.get_mut(&id) {
                 stop.look(at);
@@ -228,7 +256,7 @@ impl<'b> Dispatcher<'b> {
     }
 
     fn change(&mut self, target: Arc<Target>) {
-        let now = self.bench.runtime.clock.now();
+        let now = self.time.now();
         let (id, rate) = (target.id, target.endpoint.terms().and_then(|terms| terms.rate_limit_per_second));
         let stop = self.stops.entry(id).or_insert_with(|| Stop {
             target: target.clone(),
@@ -271,11 +299,15 @@ impl<'b> Dispatcher<'b> {
     }
 
     fn end(&mut self, done: &Done) {
-        let now = self.bench.runtime.clock.now();
+        let now = self.time.now();
         self.under_way -= 1;
         if let Some(stop) = self.stops.get_mut(&done.endpoint) {
             let before = stop.lane.is_left_alone();
             stop.lane.end(done.verdict, now);
+            if done.recorded.is_none() {
+                // nothing was sent, or the log does not take what came of it: all of it would come to the same
+                stop.lane.rest(now);
+            }
             match (before, stop.lane.is_left_alone()) {
                 (false, true) => left_alone().increment(1.0),
                 (true, false) => left_alone().decrement(1.0),
@@ -321,7 +353,7 @@ impl<'b> Dispatcher<'b> {
 
     /// Decides when an endpoint is visited next: at once, at a time, or when something else happens.
     fn plan(&mut self, id: EndpointId) {
-        let now = self.bench.runtime.clock.now();
+        let now = self.time.now();
         let Some(stop) = self.stops.get_mut(&id) else { return };
         if stop.in_line || !stop.target.endpoint.is_open() {
             return;
@@ -357,7 +389,7 @@ impl<'b> Dispatcher<'b> {
     }
 
     async fn visit(&mut self, id: EndpointId) {
-        let now = self.bench.runtime.clock.now();
+        let now = self.time.now();
         let Some(stop) = self.stops.get_mut(&id) else { return };
         stop.in_line = false;
         if !stop.target.endpoint.is_open() {
@@ -424,6 +456,7 @@ impl<'b> Dispatcher<'b> {
         now: Time,
     ) -> Result<Found, StoreUnavailable> {
         let store = &self.bench.store;
+        let _held = self.time.hold().await;
         // one more than there is room for tells whether there is more
         let limit = room.min(PAGE) + known.len() + 1;
         let mut rows = store.due(id, now, limit).await?;
@@ -459,7 +492,7 @@ impl<'b> Dispatcher<'b> {
             target: stop.target.clone(),
             item,
             body,
-            patience: now - self.options.failing_for,
+            patience: self.bench.runtime.clock.now() - self.options.failing_for,
         };
         self.crew.begin(job, self.done.clone());
     }

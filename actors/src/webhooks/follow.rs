@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::TimeDelta;
 use domain::aggregate::Aggregate;
 use domain::envelope::{Position, Recorded, Time};
 use domain::ids::{DeliveryId, EndpointId};
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::WebhookBench;
 use super::target::{Target, Targets};
+use crate::work::time::WorkTime;
 
 const BATCH: usize = 1_000;
 const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
@@ -82,13 +84,14 @@ enum FollowError {
 pub(super) async fn follow(
     bench: &WebhookBench,
     lease: &Lease,
+    time: &WorkTime,
     news: &mpsc::Sender<News>,
     mine: &CancellationToken,
 ) {
     while !mine.is_cancelled() {
         let error = tokio::select! {
             () = mine.cancelled() => return,
-            Err(error) = keep_following(bench, lease, news) => error,
+            Err(error) = keep_following(bench, lease, time, news) => error,
         };
         if matches!(error, FollowError::Work(WorkError::Deposed) | FollowError::Alone) {
             tracing::warn!("another node keeps the deliveries now");
@@ -98,7 +101,7 @@ pub(super) async fn follow(
         let clock = &bench.runtime.clock;
         tokio::select! {
             () = mine.cancelled() => {}
-            () = clock.sleep_until(clock.now() + PAUSE_AFTER_FAULT) => {}
+            () = clock.sleep(PAUSE_AFTER_FAULT) => {}
         }
     }
 }
@@ -106,6 +109,7 @@ pub(super) async fn follow(
 async fn keep_following(
     bench: &WebhookBench,
     lease: &Lease,
+    time: &WorkTime,
     news: &mpsc::Sender<News>,
 ) -> Result<Infallible, FollowError> {
     let mut at = checkpoint(bench).await?;
@@ -122,8 +126,10 @@ async fn keep_following(
             tell(news, News::Ready(at, targets.all())).await?;
         }
         let events = log.next().await?;
-        let (changes, mut step) = read(bench, &events, &mut targets).await?;
+        let held = time.hold().await;
+        let (changes, mut step) = read(bench, &events, time, &mut targets).await?;
         bench.store.commit(lease, at, log.reached(), &changes).await?;
+        drop(held);
         at = log.position();
         step.to = at;
         if ready {
@@ -156,10 +162,11 @@ async fn tell(news: &mpsc::Sender<News>, what: News) -> Result<(), FollowError> 
 async fn read(
     bench: &WebhookBench,
     events: &[Recorded],
+    time: &WorkTime,
     targets: &mut Targets,
 ) -> Result<(Vec<DeliveryChange>, Step), FollowError> {
     let mut told = bench.public.of(events).await?.into_iter().peekable();
-    let mut reading = Reading { targets, changes: Vec::new(), step: Step::default() };
+    let mut reading = Reading { targets, time, changes: Vec::new(), step: Step::default() };
     for recorded in events {
         if let Some(event) = told.next_if(|event| event.position == recorded.position) {
             reading.publish(event);
@@ -182,12 +189,19 @@ async fn read(
 
 struct Reading<'t> {
     targets: &'t mut Targets,
+    time: &'t WorkTime,
     changes: Vec<DeliveryChange>,
     step: Step,
 }
 
 impl Reading<'_> {
+    /// What is due at once is due when it was recorded, or now if whoever recorded it is ahead of us.
+    fn at_once(&self, recorded_at: Time) -> Time {
+        self.time.due(recorded_at, TimeDelta::zero())
+    }
+
     fn publish(&mut self, event: PublicEvent) {
+        let due = self.at_once(event.at);
         for target in self.targets.wanting(&event) {
             let new = NewDelivery {
                 id: DeliveryId::of(target.id, event.id),
@@ -200,16 +214,17 @@ impl Reading<'_> {
                     subject: event.subject,
                 },
                 at: event.at,
+                due,
                 ordered: target.is_ordered(),
             };
             if new.ordered {
-                self.step.due.push((target.id, event.at));
+                self.step.due.push((target.id, due));
             } else {
                 let item = DueDelivery {
                     id: new.id,
                     client: new.client,
                     of: new.of.clone(),
-                    due: event.at,
+                    due,
                     before: 0,
                     version: domain::envelope::Version::NONE,
                 };
@@ -221,7 +236,7 @@ impl Reading<'_> {
     }
 
     fn endpoint(&mut self, recorded: &Recorded, event: &EndpointEvent) -> Result<(), FollowError> {
-        let id = EndpointId(recorded.stream.id());
+        let (id, due) = (EndpointId(recorded.stream.id()), self.at_once(recorded.recorded_at));
         let was_ordered = self.targets.get(id).is_some_and(|target| target.is_ordered());
         let target = self.targets.take(recorded, event);
         match event {
@@ -232,12 +247,12 @@ impl Reading<'_> {
                 return Ok(());
             }
             EndpointEvent::ReplayRequested(replay) => {
-                self.changes.push(DeliveryChange::Replay(asked(&target, replay, recorded.position)));
-                self.step.due.push((id, replay.at));
+                self.changes.push(DeliveryChange::Replay(asked(&target, replay, due, recorded.position)));
+                self.step.due.push((id, due));
             }
-            EndpointEvent::Updated(updated) if was_ordered && !target.is_ordered() => {
-                self.changes.push(DeliveryChange::Unblock(id, updated.at));
-                self.step.due.push((id, updated.at));
+            EndpointEvent::Updated(_) if was_ordered && !target.is_ordered() => {
+                self.changes.push(DeliveryChange::Unblock(id, due));
+                self.step.due.push((id, due));
             }
             _ => {}
         }
@@ -252,17 +267,17 @@ impl Reading<'_> {
 
     fn delivery(&mut self, recorded: &Recorded, event: DeliveryEvent) -> Result<(), FollowError> {
         let delivery = DeliveryId(recorded.stream.id());
-        let version = recorded.version;
+        let (version, now) = (recorded.version, self.at_once(recorded.recorded_at));
         match event {
             DeliveryEvent::Attempted(fact) => self.attempted(recorded, delivery, fact),
-            DeliveryEvent::RedeliveryRequested(asked) => {
-                self.changes.push(DeliveryChange::Redeliver { delivery, due: asked.at, version });
-                self.look_everywhere(recorded, asked.at);
+            DeliveryEvent::RedeliveryRequested(_) => {
+                self.changes.push(DeliveryChange::Redeliver { delivery, due: now, version });
+                self.look_everywhere(recorded, now);
                 Ok(())
             }
-            DeliveryEvent::Cancelled(cancelled) => {
-                self.changes.push(DeliveryChange::Cancel { delivery, at: cancelled.at, version });
-                self.look_everywhere(recorded, cancelled.at);
+            DeliveryEvent::Cancelled(_) => {
+                self.changes.push(DeliveryChange::Cancel { delivery, at: now, version });
+                self.look_everywhere(recorded, now);
                 Ok(())
             }
         }
@@ -297,13 +312,17 @@ impl Reading<'_> {
         } else {
             let endpoint = fact.of.endpoint;
             let judged = self.targets.judge(endpoint, fact.attempt.succeeded(), fact.attempt.began_at);
-            match fact.then {
-                Then::Again { due } => self.step.due.push((endpoint, due)),
+            let now = self.at_once(recorded.recorded_at);
+            match &mut fact.then {
+                Then::Again { due } => {
+                    *due = self.time.due(recorded.recorded_at, *due - fact.at);
+                    self.step.due.push((endpoint, *due));
+                }
                 // it may let the next one go, or have been asked for once more
                 _ if self.targets.get(endpoint).is_some_and(|target| target.is_ordered()) => {
-                    self.step.due.push((endpoint, fact.at));
+                    self.step.due.push((endpoint, now));
                 }
-                Then::Failed { .. } => self.step.due.push((endpoint, fact.at)),
+                Then::Failed { .. } => self.step.due.push((endpoint, now)),
                 Then::Succeeded | Then::Cancelled => {}
             }
             if let Some(target) = judged {
@@ -321,7 +340,7 @@ impl Reading<'_> {
     }
 }
 
-fn asked(target: &Target, replay: &ReplayRequested, position: Position) -> Replay {
+fn asked(target: &Target, replay: &ReplayRequested, due: Time, position: Position) -> Replay {
     Replay {
         endpoint: target.id,
         client: target.client,
@@ -330,7 +349,7 @@ fn asked(target: &Target, replay: &ReplayRequested, position: Position) -> Repla
         events: replay.events.clone(),
         agent: target.endpoint.terms().and_then(|terms| terms.agent_id),
         only_failed: replay.only_failed,
-        due: replay.at,
+        due,
         position,
     }
 }

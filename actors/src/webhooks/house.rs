@@ -5,14 +5,15 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::WebhookBench;
+use crate::work::time::WorkTime;
 
 const PERIOD: Duration = Duration::from_secs(15);
 
 /// Keeps house until the job is lost.
-pub(super) async fn keep(bench: &WebhookBench, mine: &CancellationToken) {
+pub(super) async fn keep(bench: &WebhookBench, time: &WorkTime, mine: &CancellationToken) {
     let clock = &bench.runtime.clock;
     while !mine.is_cancelled() {
-        let now = clock.now();
+        let now = time.now();
         if let Ok(stats) = bench.store.stats(now).await {
             let age = stats.oldest_due.map_or(0.0, |due| (now - due).as_seconds_f64().max(0.0));
             metrics::gauge!("voxledger_webhook_pending").set(stats.pending as f64);
@@ -20,7 +21,7 @@ pub(super) async fn keep(bench: &WebhookBench, mine: &CancellationToken) {
         }
         tokio::select! {
             () = mine.cancelled() => {}
-            () = clock.sleep_until(now + PERIOD) => {}
+            () = clock.sleep(PERIOD) => {}
         }
     }
 }

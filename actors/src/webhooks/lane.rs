@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use domain::envelope::Time;
 use domain::webhook::delivery::{Attempt, ErrorClass};
 
@@ -33,7 +34,7 @@ impl Verdict {
             (Some(429 | 502 | 503 | 504), _) => Self::Strained,
             (Some(_), _) => Self::Answers,
             // nothing was asked of the endpoint
-            (None, Some(ErrorClass::Blocked)) => Self::Answers,
+            (None, Some(ErrorClass::Blocked | ErrorClass::Secret)) => Self::Answers,
             (None, _) => Self::Strained,
         }
     }
@@ -119,6 +120,16 @@ impl Lane {
         }
     }
 
+    /// The clock that moments are told by was set by `by`.
+    pub(super) fn shift(&mut self, by: TimeDelta) {
+        if let Breaker::Open { until, .. } = &mut self.breaker {
+            *until += by;
+        }
+        if let Some(bucket) = &mut self.bucket {
+            bucket.at += by;
+        }
+    }
+
     /// An attempt begins.
     pub(super) fn begin(&mut self) {
         self.under_way += 1;
@@ -145,6 +156,17 @@ impl Lane {
             }
             Verdict::Unknown => {}
         }
+    }
+
+    /// Nothing can be sent, or what was sent not be recorded: it is left alone for a while, longer each time.
+    pub(super) fn rest(&mut self, now: Time) {
+        self.proven = false;
+        let pause = match self.breaker {
+            Breaker::Open { .. } => return,
+            Breaker::Probing { pause } => (pause * 2).min(LONGEST_PAUSE),
+            Breaker::Closed => FIRST_PAUSE,
+        };
+        self.breaker = Breaker::Open { until: now + pause, pause };
     }
 
     fn close(&mut self) {
@@ -231,6 +253,26 @@ mod tests {
         lane.begin();
         lane.end(Verdict::Good, until);
         assert!(matches!(lane.room(until), Room::Now(2..)));
+    }
+
+    #[test]
+    fn an_endpoint_that_nothing_can_be_sent_to_rests_longer_each_time() {
+        let mut lane = Lane::new(8);
+        let mut now = at(0);
+        let mut rested = vec![];
+        for _ in 0..7 {
+            lane.begin();
+            lane.end(Verdict::Unknown, now);
+            lane.rest(now);
+            let Room::At(until) = lane.room(now) else { panic!("it rests") };
+            rested.push((until - now).num_seconds());
+            now = until;
+            assert_eq!(lane.room(now), Room::Now(1));
+        }
+        assert_eq!(rested, [1, 2, 4, 8, 16, 30, 30]);
+        lane.begin();
+        lane.end(Verdict::Good, now);
+        assert!(matches!(lane.room(now), Room::Now(2..)));
     }
 
     #[test]

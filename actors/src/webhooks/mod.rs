@@ -25,6 +25,7 @@ pub use courier::{Courier, NotMade};
 pub use target::Target;
 
 use crate::runtime::Runtime;
+use crate::work::time::WorkTime;
 use crate::work::{Ownership, while_owner};
 
 /// The lease of the process manager and the dispatcher.
@@ -108,9 +109,10 @@ async fn work(
     mine: &CancellationToken,
 ) {
     let (news, heard) = mpsc::channel(NEWS);
+    let time = WorkTime::new(bench.runtime.clock.clone());
     tokio::join!(
-        follow::follow(bench, lease, &news, mine),
-        dispatch::dispatch(bench, crew, options, heard, mine),
-        house::keep(bench, mine),
+        follow::follow(bench, lease, &time, &news, mine),
+        dispatch::dispatch(bench, crew, options, (lease, &time), heard, mine),
+        house::keep(bench, &time, mine),
     );
 }

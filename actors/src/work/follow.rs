@@ -1,5 +1,6 @@
 //! The process manager: reads the log and turns facts into effects and timers.
 
+use chrono::TimeDelta;
 use domain::call::{CallEvent, Reaction, Timer, Work, react};
 use domain::conversation::ConversationEvent;
 use domain::envelope::{Position, Recorded};
@@ -13,7 +14,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::Workbench;
+use super::time::WorkTime;
+use super::{Workbench, keep_up};
 
 const BATCH: usize = 1_000;
 const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
@@ -38,6 +40,7 @@ enum FollowError {
 pub(super) async fn follow(
     bench: &Workbench,
     lease: &Lease,
+    time: &WorkTime,
     news: &Notify,
     read: &CancellationToken,
     mine: &CancellationToken,
@@ -45,7 +48,7 @@ pub(super) async fn follow(
     while !mine.is_cancelled() {
         let error = tokio::select! {
             () = mine.cancelled() => return,
-            Err(error) = keep_following(bench, lease, news, read) => error,
+            Err(error) = keep_following(bench, lease, time, news, read) => error,
         };
         if matches!(error, FollowError::Work(WorkError::Deposed)) {
             tracing::warn!("another node keeps the outbox now");
@@ -55,7 +58,7 @@ pub(super) async fn follow(
         let clock = &bench.runtime.clock;
         tokio::select! {
             () = mine.cancelled() => {}
-            () = clock.sleep_until(clock.now() + PAUSE_AFTER_FAULT) => {}
+            () = clock.sleep(PAUSE_AFTER_FAULT) => {}
         }
     }
 }
@@ -63,6 +66,7 @@ pub(super) async fn follow(
 async fn keep_following(
     bench: &Workbench,
     lease: &Lease,
+    time: &WorkTime,
     news: &Notify,
     read: &CancellationToken,
 ) -> Result<std::convert::Infallible, FollowError> {
@@ -76,12 +80,15 @@ async fn keep_following(
             read.cancel();
         }
         let events = log.next().await?;
+        keep_up(bench, lease, time).await;
+        let held = time.hold().await;
         let mut changes = Vec::new();
         for recorded in &events {
-            changes_of(recorded, &mut changes)
+            changes_of(recorded, time, &mut changes)
                 .map_err(|error| FollowError::Event { position: recorded.position, error })?;
         }
         bench.store.commit(lease, at, log.reached(), &changes).await?;
+        drop(held);
         at = log.position();
         if !changes.is_empty() {
             news.notify_waiters();
@@ -106,7 +113,11 @@ async fn checkpoint(bench: &Workbench) -> Result<Position, FollowError> {
     }
 }
 
-fn changes_of(recorded: &Recorded, changes: &mut Vec<WorkChange>) -> Result<(), DecodeError> {
+fn changes_of(
+    recorded: &Recorded,
+    time: &WorkTime,
+    changes: &mut Vec<WorkChange>,
+) -> Result<(), DecodeError> {
     let (event_type, schema) = (&*recorded.event_type, recorded.schema);
     let reactions = match recorded.stream.category() {
         // the receipt of a webhook is large and never asks for anything
@@ -118,7 +129,7 @@ fn changes_of(recorded: &Recorded, changes: &mut Vec<WorkChange>) -> Result<(), 
         }
         ConversationId::CATEGORY if matters(event_type) => {
             let fact = ConversationEvent::decode(event_type, schema, &recorded.payload)?;
-            changes.extend(of_conversation(recorded, &fact));
+            changes.extend(of_conversation(recorded, time, &fact));
             return Ok(());
         }
         _ => return Ok(()),
@@ -129,12 +140,14 @@ fn changes_of(recorded: &Recorded, changes: &mut Vec<WorkChange>) -> Result<(), 
     let (subject, client) = (recorded.stream.id(), recorded.client_id);
     let cause = cause_of(recorded);
     changes.extend(reactions.into_iter().map(|reaction| match reaction {
-        Reaction::Do { effect_id, work, due } => {
+        Reaction::Do { effect_id, work, after } => {
+            let due = time.due(recorded.recorded_at, after.unwrap_or_default());
             let (position, cause) = (recorded.position, cause.clone());
             WorkChange::Do(WorkItem { effect_id, subject, client, work, due, attempts: 0, position, cause })
         }
         Reaction::Done { effect_id } => WorkChange::Done(effect_id),
-        Reaction::Arm { timer, due } => {
+        Reaction::Arm { timer, after } => {
+            let due = time.due(recorded.recorded_at, after);
             WorkChange::Arm(TimerItem { subject, client, timer, due, cause: cause.clone() })
         }
         Reaction::Disarm { timer } => WorkChange::Disarm(subject, timer),
@@ -145,15 +158,27 @@ fn changes_of(recorded: &Recorded, changes: &mut Vec<WorkChange>) -> Result<(), 
 
 /// Whether anything follows from such a fact of a conversation.
 fn matters(event_type: &str) -> bool {
-    matches!(event_type, "conversation.turn_completed" | "conversation.turn_failed")
+    matches!(
+        event_type,
+        "conversation.turn_started" | "conversation.turn_completed" | "conversation.turn_failed"
+    )
 }
 
-/// An answer is spoken on its call, and so is that there is none; clients hear of it, at once or later.
-fn of_conversation(recorded: &Recorded, fact: &ConversationEvent) -> Vec<WorkChange> {
+/// A turn that nobody finishes is noted as failed; an answer is spoken on its call, and so is that there is none; clients hear of it, at once or later.
+fn of_conversation(recorded: &Recorded, time: &WorkTime, fact: &ConversationEvent) -> Vec<WorkChange> {
     // the speech itself goes by the answer's id, or the turn's
-    let (call, named, due, tell_at) = match fact {
-        ConversationEvent::TurnCompleted(done) => (done.call, done.id, done.at, done.tell_at),
-        ConversationEvent::TurnFailed(failed) => (failed.call, failed.turn, failed.at, None),
+    let wake = |after: TimeDelta| {
+        let (subject, client, cause) = (recorded.stream.id(), recorded.client_id, cause_of(recorded));
+        let due = time.due(recorded.recorded_at, after);
+        WorkChange::Arm(TimerItem { subject, client, timer: Timer::Update, due, cause })
+    };
+    let (call, named, tell_after) = match fact {
+        // should whoever gives the answer die over it: then the turn is found open
+        ConversationEvent::TurnStarted(started) => return vec![wake(started.ends_by - started.at)],
+        ConversationEvent::TurnCompleted(done) => {
+            (done.call, done.id, done.tell_at.map(|tell_at| tell_at - done.at))
+        }
+        ConversationEvent::TurnFailed(failed) => (failed.call, failed.turn, None),
         _ => return vec![],
     };
     let spoken = call.map(|call| {
@@ -162,17 +187,13 @@ fn of_conversation(recorded: &Recorded, fact: &ConversationEvent) -> Vec<WorkCha
             subject: call.0,
             client: recorded.client_id,
             work: Work::SpeakReply,
-            due,
+            due: time.due(recorded.recorded_at, TimeDelta::zero()),
             attempts: 0,
             position: recorded.position,
             cause: cause_of(recorded),
         })
     });
-    let told = tell_at.map(|due| {
-        let (subject, client, cause) = (recorded.stream.id(), recorded.client_id, cause_of(recorded));
-        WorkChange::Arm(TimerItem { subject, client, timer: Timer::Update, due, cause })
-    });
-    spoken.into_iter().chain(told).collect()
+    spoken.into_iter().chain(tell_after.map(wake)).collect()
 }
 
 /// An event as the cause of what follows from it.

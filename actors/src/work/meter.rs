@@ -5,14 +5,15 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Workbench;
+use super::time::WorkTime;
 
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Measures until the job is lost.
-pub(super) async fn measure(bench: &Workbench, mine: &CancellationToken) {
+pub(super) async fn measure(bench: &Workbench, time: &WorkTime, mine: &CancellationToken) {
     let clock = &bench.runtime.clock;
     while !mine.is_cancelled() {
-        let now = clock.now();
+        let now = time.now();
         if let Ok(stats) = bench.store.stats(now).await {
             let age = stats.oldest_due.map_or(0.0, |due| (now - due).as_seconds_f64().max(0.0));
             metrics::gauge!("voxledger_outbox_pending").set(stats.effects as f64);
@@ -21,7 +22,7 @@ pub(super) async fn measure(bench: &Workbench, mine: &CancellationToken) {
         }
         tokio::select! {
             () = mine.cancelled() => {}
-            () = clock.sleep_until(now + PERIOD) => {}
+            () = clock.sleep(PERIOD) => {}
         }
     }
 }

@@ -6,11 +6,13 @@ mod meter;
 mod ownership;
 mod perform;
 mod retry;
+pub(crate) mod time;
 mod timers;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use domain::envelope::Time;
 use domain::ids::{CallId, ClientId};
 use domain::ports::lease::{Lease, Leases};
@@ -21,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use ownership::{Ownership, while_owner};
+use time::WorkTime;
 
 use crate::call::Calls;
 use crate::carrier::CarrierInbox;
@@ -97,22 +100,31 @@ async fn work(bench: &Arc<Workbench>, options: WorkOptions, lease: &Lease, mine:
     let tasks = TaskTracker::new();
     // what was settled before this node took over is not begun again
     let read = CancellationToken::new();
+    let time = Arc::new(WorkTime::new(bench.runtime.clock.clone()));
     tokio::join!(
-        follow::follow(bench, lease, &news, &read, mine),
+        follow::follow(bench, lease, &time, &news, &read, mine),
         async {
             tokio::select! {
                 () = read.cancelled() => {}
                 () = mine.cancelled() => return,
             }
             tokio::join!(
-                perform::perform(bench, options.concurrency, &news, &tasks, mine),
-                timers::fire(bench, &news, mine),
+                perform::perform(bench, options.concurrency, &time, &news, &tasks, mine),
+                timers::fire(bench, lease, &time, &news, mine),
             );
         },
-        meter::measure(bench, mine),
+        meter::measure(bench, &time, mine),
     );
     tasks.close();
     tasks.wait().await;
+}
+
+/// Moves what is still to be done with the wall clock, if that has jumped.
+async fn keep_up(bench: &Workbench, lease: &Lease, time: &WorkTime) {
+    let shift = |by: TimeDelta| bench.store.shift(lease, by);
+    if let Err(error) = time.keep_up(shift).await {
+        tracing::warn!(%error, "the machine's clock was set, and due times cannot be moved yet");
+    }
 }
 
 /// The tag a call's main leg carries.

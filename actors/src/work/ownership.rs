@@ -22,10 +22,9 @@ pub struct Ownership {
 
 impl Ownership {
     async fn pause(&self, part: u32, stop: &CancellationToken) {
-        let until = self.clock.now() + self.ttl / part;
         tokio::select! {
             () = stop.cancelled() => {}
-            () = self.clock.sleep_until(until) => {}
+            () = self.clock.sleep(self.ttl / part) => {}
         }
     }
 }
@@ -62,13 +61,13 @@ where
 
 /// Renews the lease until `mine` is cancelled; cancels it when the lease is lost or could not be renewed in time.
 async fn keep(ownership: &Ownership, lease: &Lease, mine: &CancellationToken) {
-    let mut good_until = ownership.clock.now() + ownership.ttl;
+    let mut good_until = ownership.clock.monotonic() + ownership.ttl;
     loop {
         ownership.pause(3, mine).await;
         if mine.is_cancelled() {
             return;
         }
-        let asked_at = ownership.clock.now();
+        let asked_at = ownership.clock.monotonic();
         match ownership.leases.renew(lease, ownership.ttl).await {
             Ok(true) => good_until = asked_at + ownership.ttl,
             Ok(false) => {
@@ -77,7 +76,7 @@ async fn keep(ownership: &Ownership, lease: &Lease, mine: &CancellationToken) {
             }
             Err(error) => {
                 tracing::warn!(job = lease.job, %error, "lease not renewed");
-                if ownership.clock.now() >= good_until {
+                if ownership.clock.monotonic() >= good_until {
                     return mine.cancel();
                 }
             }

@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use domain::call::terms::{CommandKind, EndReason, Fault};
 use domain::call::{CallCommand, CallRefusal, Outcome, Outgoing, Work};
-use domain::envelope::Time;
 use domain::ids::{CallId, IvrSessionId};
 use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, RefusedBecause};
 use domain::ports::work::WorkItem;
@@ -18,6 +17,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::retry::{Next, after_failure, backoff};
+use super::time::{LONGEST_SLEEP, WorkTime};
 use super::{Workbench, main_tag};
 use crate::context::CommandContext;
 use crate::conversation::VoiceError;
@@ -25,11 +25,9 @@ use crate::ivr::IvrError;
 use crate::session::{CommandError, Receipt};
 
 const BATCH: usize = 128;
-/// Never sleeps longer, in case a notice was missed.
-const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long to wait for the carrier to name the leg of a call.
 const NO_LEG_PAUSE: Duration = Duration::from_millis(500);
-const MEASURE_EVERY: TimeDelta = TimeDelta::seconds(1);
+const MEASURE_EVERY: Duration = Duration::from_secs(1);
 /// How long the webhook of a leg that is gone may still take, counted from when we asked: a node that was down has
 /// webhooks to catch up on.
 const GONE_PAUSE: Duration = Duration::from_secs(30);
@@ -59,32 +57,34 @@ impl After {
 pub(super) async fn perform(
     bench: &Arc<Workbench>,
     concurrency: usize,
+    time: &Arc<WorkTime>,
     news: &Arc<Notify>,
     tasks: &TaskTracker,
     mine: &CancellationToken,
 ) {
     let permits = Arc::new(Semaphore::new(concurrency));
     let begun: Arc<Mutex<HashSet<Uuid>>> = Arc::default();
-    let clock = &bench.runtime.clock;
     let mut measured = None;
     while !mine.is_cancelled() {
         let woken = news.notified();
-        measure(bench, &mut measured).await;
+        measure(bench, time, &mut measured).await;
         let limit = BATCH + begun.lock().unwrap_or_else(PoisonError::into_inner).len();
-        let seen = clock.now();
+        let held = time.hold().await;
+        let seen = time.now();
         let due = bench.store.due_effects(seen, limit).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the outbox cannot be read");
             Vec::new()
         });
+        drop(held);
         for item in due {
             if !begun.lock().unwrap_or_else(PoisonError::into_inner).insert(item.effect_id) {
                 continue;
             }
             let Ok(permit) = permits.clone().acquire_owned().await else { return };
-            let (bench, begun, news) = (bench.clone(), begun.clone(), news.clone());
+            let (bench, begun, time, news) = (bench.clone(), begun.clone(), time.clone(), news.clone());
             tasks.spawn(async move {
                 let effect_id = item.effect_id;
-                perform_one(&bench, item).await;
+                perform_one(&bench, &time, item).await;
                 begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&effect_id);
                 drop(permit);
                 // the next effect of the same call may have waited for this one
@@ -95,26 +95,26 @@ pub(super) async fn perform(
         tokio::select! {
             () = mine.cancelled() => {}
             () = woken => {}
-            () = clock.sleep_until(until) => {}
+            () = time.sleep_until(until) => {}
         }
     }
 }
 
 /// Shows how much waits and for how long, about once a second.
-async fn measure(bench: &Workbench, measured: &mut Option<Time>) {
-    let now = bench.runtime.clock.now();
-    if measured.is_some_and(|last| now - last < MEASURE_EVERY) {
+async fn measure(bench: &Workbench, time: &WorkTime, measured: &mut Option<Instant>) {
+    let (now, moment) = (time.now(), bench.runtime.clock.monotonic());
+    if measured.is_some_and(|last| moment.saturating_duration_since(last) < MEASURE_EVERY) {
         return;
     }
     // a store that cannot be read shows in the log and in /readyz
     let Ok(stats) = bench.store.stats(now).await else { return };
-    *measured = Some(now);
+    *measured = Some(moment);
     let age = stats.oldest_due.map_or(TimeDelta::zero(), |due| (now - due).max(TimeDelta::zero()));
     metrics::gauge!("voxledger_outbox_pending").set(stats.effects as f64);
     metrics::gauge!("voxledger_outbox_age_seconds").set(age.as_seconds_f64());
 }
 
-async fn perform_one(bench: &Workbench, item: WorkItem) {
+async fn perform_one(bench: &Workbench, time: &WorkTime, item: WorkItem) {
     let span = tracing::info_span!(
         "effect.perform",
         effect.kind = item.work.as_str(),
@@ -132,7 +132,8 @@ async fn perform_one(bench: &Workbench, item: WorkItem) {
             After::Finish => ("finished", bench.store.finish(item.effect_id).await),
             After::Postpone { pause, why } => {
                 tracing::info!(why, pause_ms = pause.as_millis() as u64, "effect put off");
-                let due = bench.runtime.clock.now() + pause;
+                let _held = time.hold().await;
+                let due = time.now() + pause;
                 ("postponed", bench.store.postpone(item.effect_id, due, item.attempts + 1, &why).await)
             }
         };

@@ -1,32 +1,41 @@
 //! Durable timers: they fire once, late rather than never.
 
-use std::time::Duration;
-
+use chrono::TimeDelta;
 use domain::call::{CallCommand, Timer};
-use domain::conversation::ConversationCommand;
 use domain::ids::{CallId, ConversationId, IvrSessionId};
+use domain::ports::lease::Lease;
 use domain::ports::work::TimerItem;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::Workbench;
+use super::time::{LONGEST_SLEEP, WorkTime};
+use super::{Workbench, keep_up};
 use crate::context::CommandContext;
 use crate::session::CommandError;
 
 const BATCH: usize = 256;
-/// Never sleeps longer, in case a notice was missed.
-const LONGEST_SLEEP: Duration = Duration::from_secs(1);
-
+/// Within what time turns under way are over at the latest, and how many are looked at.
+const TURN_HORIZON: TimeDelta = TimeDelta::minutes(30);
+const ORPHANS: usize = 10_000;
 /// Fires what is due until the job is lost.
-pub(super) async fn fire(bench: &Workbench, news: &Notify, mine: &CancellationToken) {
-    let clock = &bench.runtime.clock;
+pub(super) async fn fire(
+    bench: &Workbench,
+    lease: &Lease,
+    time: &WorkTime,
+    news: &Notify,
+    mine: &CancellationToken,
+) {
+    fail_orphans(bench, time).await;
     while !mine.is_cancelled() {
         let woken = news.notified();
-        let seen = clock.now();
+        keep_up(bench, lease, time).await;
+        let held = time.hold().await;
+        let seen = time.now();
         let due = bench.store.due_timers(seen, BATCH).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "timers cannot be read");
             Vec::new()
         });
+        drop(held);
         let mut fired_all = due.len() == BATCH;
         for timer in &due {
             if mine.is_cancelled() {
@@ -42,7 +51,23 @@ pub(super) async fn fire(bench: &Workbench, news: &Notify, mine: &CancellationTo
         tokio::select! {
             () = mine.cancelled() => {}
             () = woken => {}
-            () = clock.sleep_until(until) => {}
+            () = time.sleep_until(until) => {}
+        }
+    }
+}
+
+/// Notes turns as failed at once whose node is known to be gone: this one died over them before it was started again.
+/// Those of other nodes are noted when their time is over.
+async fn fail_orphans(bench: &Workbench, time: &WorkTime) {
+    let latest = time.now() + TURN_HORIZON;
+    let waiting = match bench.store.due_timers(latest, ORPHANS).await {
+        Ok(waiting) => waiting,
+        Err(error) => return tracing::warn!(%error, "turns of a node that died are noted later"),
+    };
+    for timer in waiting.iter().filter(|timer| timer.timer == Timer::Update) {
+        let context = CommandContext::following("timer", timer.client, &timer.cause);
+        if let Err(error) = bench.voice.talks.fail_orphan(ConversationId(timer.subject), &context).await {
+            tracing::info!(conversation.id = %timer.subject, error, "a turn of a node that died is noted later");
         }
     }
 }
@@ -52,15 +77,12 @@ async fn fire_one(bench: &Workbench, timer: &TimerItem) -> bool {
     let context = CommandContext::following("timer", timer.client, &timer.cause);
     let fired = match timer.timer {
         Timer::Ivr => {
-            bench.ivr.timer_fired(IvrSessionId(timer.subject), context).await.map_err(|e| e.to_string())
+            let session = IvrSessionId(timer.subject);
+            bench.ivr.timer_fired(session, timer.cause.event_id, context).await.map_err(|e| e.to_string())
         }
         Timer::Update => {
-            let (talks, now) = (&bench.voice.talks, bench.runtime.clock.now());
-            let tell = ConversationCommand::TellUpdates { now };
-            match talks.execute(ConversationId(timer.subject), tell, context, None).await {
-                Ok(_) | Err(CommandError::Refused(_)) => Ok(()),
-                Err(error) => Err(error.to_string()),
-            }
+            let conversation = ConversationId(timer.subject);
+            bench.voice.talks.wake(conversation, timer.cause.event_id, &context).await
         }
         of_call => {
             let command = CallCommand::TimerFired { timer: of_call, now: bench.runtime.clock.now() };

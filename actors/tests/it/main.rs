@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 
+mod clocks;
 mod inbound;
 mod ivr;
 mod nodes;
+mod orphans;
 mod outbound;
 mod privacy;
 mod sealer;

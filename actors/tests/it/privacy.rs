@@ -96,6 +96,12 @@ impl PersonalData for Data {
         Ok(Findings { events, streams, values: 2, recordings, through: Position(1) })
     }
 
+    async fn clean_now(&self, _: ClientId, persons: &[SubjectId]) -> Result<(), StoreUnavailable> {
+        assert_eq!(persons, [PERSON]);
+        self.does("clean_now").await;
+        Ok(())
+    }
+
     async fn clean(&self, _: ClientId, _: &Findings, _: Position) -> Result<Cleaning, StoreUnavailable> {
         self.does("clean").await;
         Ok(Cleaning { views: vec!["calls".to_owned()], public_events: 3, attempts: 4 })
@@ -212,6 +218,7 @@ impl World {
             request_id: None,
             traceparent: None,
             command_id: None,
+            origin: Origin::default(),
         };
         let begun = Begun {
             id: JOB,
@@ -249,6 +256,34 @@ async fn nothing_is_searched_before_every_node_has_forgotten_the_keys() {
     world.asks().await;
     world.until(Duration::from_secs(1), async || world.data.count("find") == 1).await;
     assert!((world.clock_now() - asked_at).to_std().unwrap() >= KEY_LIFE);
+}
+
+#[actix::test]
+async fn what_is_shown_of_a_person_stops_at_once_and_is_cleaned_again_when_nobody_remembers_the_keys() {
+    let world = World::new().await;
+    let asked_at = world.clock_now();
+    world.asks().await;
+    world.until(Duration::from_secs(1), async || world.data.count("clean_now") == 1).await;
+    assert!((world.clock_now() - asked_at).to_std().unwrap() < KEY_LIFE);
+    assert_eq!(world.data.count("clean"), 0);
+    world.until(Duration::from_secs(1), async || world.data.count("clean") == 1).await;
+    assert_eq!(world.data.count("clean_now"), 1);
+}
+
+#[actix::test]
+async fn a_clock_that_is_set_neither_puts_an_erasure_off_nor_brings_it_forward() {
+    for days in [-1, 3] {
+        let world = World::new().await;
+        world.asks().await;
+        world.until(Duration::from_secs(1), async || world.data.count("clean_now") == 1).await;
+        world.clock.jump(chrono_days(days));
+        let set_at = world.clock_now();
+        world.until(Duration::from_secs(1), async || world.data.count("clean") == 1).await;
+        let passed = (world.clock_now() - set_at).to_std().unwrap();
+        // virtual time runs on while real stores are at work, so only its order of magnitude can be told
+        let least = KEY_LIFE.saturating_sub(Duration::from_secs(8));
+        assert!((least..DAY / 2).contains(&passed), "{passed:?} after {days} days");
+    }
 }
 
 /// What the receipt says of recordings: deleted, and left with the carrier.

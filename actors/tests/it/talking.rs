@@ -9,7 +9,7 @@ use domain::ports::StoreUnavailable;
 use domain::ports::llm::{
     Answering, ChatProvider, ChatRequest, Completion, LanguageModels, ProviderStatus, Unanswered,
 };
-use domain::ports::tools::{ToolAnswer, ToolRunner, ToolUse};
+use domain::ports::tools::{SchemaFault, ToolAnswer, ToolRunner, ToolUse};
 use domain::ports::vault::{Sealed, Vault, VaultError};
 use serde_json::Value;
 
@@ -59,7 +59,7 @@ pub struct NoTools;
 
 #[async_trait]
 impl ToolRunner for NoTools {
-    fn check_schema(&self, _: &Value) -> Result<(), String> {
+    async fn check_schema(&self, _: &Value) -> Result<(), SchemaFault> {
         Ok(())
     }
 

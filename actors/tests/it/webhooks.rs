@@ -1,6 +1,8 @@
 //! Deliveries on virtual time: the log in memory, the rows in SQLite, endpoints that do as they are told.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,7 @@ use bytes::Bytes;
 use domain::envelope::{Actor, Metadata, NewEvent, Position, Recorded, StreamId, Time, Version};
 use domain::ids::{CallId, ClientId, DeliveryId, EndpointId};
 use domain::origin::Origin;
+use domain::ports::StoreUnavailable;
 use domain::ports::clock::Clock;
 use domain::ports::deliveries::DeliveryStore;
 use domain::ports::event_store::{Direction, EventStore, Expected};
@@ -125,9 +128,17 @@ impl PublicEvents for TellsAll {
     }
 }
 
-/// Seals nothing.
-#[derive(Debug)]
-struct Open;
+/// Seals nothing. What begins with [`FORGED`] or [`AWAY`] does not open.
+#[derive(Debug, Default)]
+struct Open {
+    /// How often something did not open.
+    refused: AtomicUsize,
+}
+
+/// It never will.
+const FORGED: u8 = 1;
+/// The keys cannot be reached.
+const AWAY: u8 = 2;
 
 #[async_trait]
 impl Vault for Open {
@@ -136,7 +147,15 @@ impl Vault for Open {
     }
 
     async fn open(&self, _: ClientId, _: &str, sealed: &Sealed) -> Result<Vec<u8>, VaultError> {
-        Ok(sealed.bytes.to_vec())
+        let refuse = |error| {
+            self.refused.fetch_add(1, Relaxed);
+            Err(error)
+        };
+        match sealed.bytes.first() {
+            Some(&FORGED) => refuse(VaultError::Forged),
+            Some(&AWAY) => refuse(StoreUnavailable("the keys are away".to_owned()).into()),
+            _ => Ok(sealed.bytes.to_vec()),
+        }
     }
 
     async fn secret(&self, _: &str) -> Result<[u8; 32], VaultError> {
@@ -153,6 +172,7 @@ struct World {
     log: Arc<MemoryEventStore>,
     work: Arc<SqlWork>,
     net: Arc<Net>,
+    vault: Arc<Open>,
     runtime: Runtime,
     stop: CancellationToken,
     running: Option<tokio::task::JoinHandle<()>>,
@@ -192,12 +212,13 @@ impl World {
             trace: TraceHooks::default(),
         };
         let (net, stop) = (Arc::new(Net::default()), CancellationToken::new());
-        Self { clock, log, work, net, runtime, stop, running: None, folder }
+        let vault = Arc::default();
+        Self { clock, log, work, net, vault, runtime, stop, running: None, folder }
     }
 
     fn start(&mut self) {
         let courier =
-            Courier::new(self.runtime.clone(), Arc::new(Open), self.net.clone(), Schedule::default());
+            Courier::new(self.runtime.clone(), self.vault.clone(), self.net.clone(), Schedule::default());
         let bench = WebhookBench {
             runtime: self.runtime.clone(),
             public: Arc::new(TellsAll),
@@ -228,6 +249,7 @@ impl World {
             request_id: None,
             traceparent: None,
             command_id: None,
+            origin: Origin::default(),
         }
     }
 
@@ -237,6 +259,10 @@ impl World {
     }
 
     async fn endpoint(&self, url: &str, ordering: Ordering) -> EndpointId {
+        self.endpoint_with(url, ordering, vec![7; 32]).await
+    }
+
+    async fn endpoint_with(&self, url: &str, ordering: Ordering, sealed: Vec<u8>) -> EndpointId {
         let id = EndpointId(self.runtime.ids.next());
         let terms = EndpointTerms {
             url: url.to_owned(),
@@ -248,7 +274,7 @@ impl World {
             ordering,
             rate_limit_per_second: None,
         };
-        let secret = Sealed { key: Uuid::nil(), bytes: ByteBuf::from(vec![7; 32]) };
+        let secret = Sealed { key: Uuid::nil(), bytes: ByteBuf::from(sealed) };
         let created = EndpointCreated { terms, secret, origin: Origin::default(), at: self.clock.now() };
         self.tell(id, EndpointCommand::Create(Box::new(created))).await;
         id
@@ -387,6 +413,81 @@ async fn a_day_of_retries_keeps_the_schedule_the_id_and_the_bytes() {
     let other = world.happens(2).await;
     world.attempted(endpoint, other, 1).await;
     assert_eq!(world.attempts(endpoint, event).await.len(), 10, "that was the last one");
+}
+
+#[actix::test]
+async fn a_secret_that_never_opens_is_an_attempt_its_owner_sees_and_is_tried_again_by_the_schedule() {
+    let world = World::new().await;
+    let endpoint = world.endpoint_with("a", Ordering::Parallel, vec![FORGED; 32]).await;
+    let well = world.endpoint("well", Ordering::Parallel).await;
+    let mut events = Vec::new();
+    for call in 0..20 {
+        events.push(world.happens(call).await);
+    }
+    for event in &events {
+        assert!(matches!(world.attempted(endpoint, *event, 1).await, Then::Again { .. }));
+        assert_eq!(world.attempted(well, *event, 1).await, Then::Succeeded);
+    }
+    assert_eq!(world.vault.refused.load(Relaxed), 20, "each once, and then it is waited");
+    let stream = DeliveryId::of(endpoint, events[0]).stream();
+    let told = world.log.read_stream(&stream, Version::NONE, Direction::Forwards, 1).await.unwrap().remove(0);
+    let DeliveryEvent::Attempted(fact) =
+        DeliveryEvent::decode(&told.event_type, told.schema, &told.payload).unwrap()
+    else {
+        panic!("no attempt");
+    };
+    assert_eq!((fact.attempt.status, fact.attempt.error), (None, Some(ErrorClass::Secret)));
+    world.clock.advance(Duration::from_secs(7));
+    world.attempted(endpoint, events[0], 2).await;
+}
+
+#[actix::test]
+async fn while_the_keys_are_away_an_endpoint_rests_and_everything_is_kept() {
+    let world = World::new().await;
+    world.endpoint_with("a", Ordering::Parallel, vec![AWAY; 32]).await;
+    let well = world.endpoint("well", Ordering::Parallel).await;
+    let mut last = Uuid::nil();
+    for call in 0..300 {
+        last = world.happens(call).await;
+    }
+    world.attempted(well, last, 1).await;
+    for _ in 0..120 {
+        world.clock.advance(Duration::from_millis(500));
+        for _ in 0..200 {
+            tokio::task::yield_now().await;
+        }
+    }
+    // a minute: 1, 2, 4, 8, 16 and 30 s, and those that were under way when it began
+    let refused = world.vault.refused.load(Relaxed);
+    assert!(refused <= 10, "{refused} times in a minute");
+    assert_eq!(DeliveryStore::stats(&*world.work, world.clock.now()).await.unwrap().pending, 300);
+}
+
+#[actix::test]
+async fn a_clock_that_is_set_neither_puts_attempts_off_nor_brings_them_forward() {
+    for days in [-1, 3] {
+        let world = World::new().await;
+        world.always("a", Does::Answer(500));
+        let endpoint = world.endpoint("a", Ordering::Parallel).await;
+        let event = world.happens(1).await;
+        let Then::Again { due } = world.attempted(endpoint, event, 1).await else { panic!("no retry") };
+        let wait = (due - world.clock.now()).to_std().unwrap();
+        world.clock.jump(chrono::TimeDelta::days(days));
+        world.clock.advance(wait - Duration::from_secs(2));
+        for _ in 0..500 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(world.sent().len(), 1, "{days} days");
+        world.clock.advance(Duration::from_secs(2));
+        world.sends(2).await;
+        let Then::Again { due } = world.attempted(endpoint, event, 2).await else { panic!("no retry") };
+        world.clock.advance((due - world.clock.now()).to_std().unwrap());
+        world.sends(3).await;
+        // and what happens now is told at once, also where it waits for what came before
+        let in_order = world.endpoint("b", Ordering::PerSubject).await;
+        let event = world.happens(2).await;
+        assert_eq!(world.attempted(in_order, event, 1).await, Then::Succeeded);
+    }
 }
 
 #[actix::test]

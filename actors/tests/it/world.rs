@@ -20,6 +20,7 @@ use domain::envelope::{Actor, Position, Recorded, Version};
 use domain::ids::{CallId, ClientId, MenuId, NumberId};
 use domain::ivr::session::{StepAnswer, WebhookOutcome};
 use domain::number::Route;
+use domain::origin::Origin;
 use domain::phone::Party;
 use domain::ports::clock::Clock;
 use domain::ports::event_store::{Direction as Way, EventStore};
@@ -300,6 +301,7 @@ impl World {
             request_id: None,
             traceparent: None,
             command_id: None,
+            origin: Origin::default(),
         }
     }
 

@@ -1,14 +1,18 @@
 //! Schema migrations, embedded in the binary.
 
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
-use sqlx::{ConnectOptions, Connection, SqlSafeStr};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqlSafeStr};
 
 use super::address::Database;
+use super::holders::lock_holders;
+use super::words::{newer, sqlite_code};
+use crate::files::create_private;
 
 /// How long a statement waits for a lock another process holds.
 const BUSY: Duration = Duration::from_secs(5);
@@ -37,6 +41,22 @@ pub enum MigrationError {
     /// A migration failed, or what is applied differs from what this build holds.
     #[error("cannot migrate the database")]
     Migration(#[from] MigrateError),
+    /// Another process keeps the file to itself.
+    #[error("{} is locked by {}; stop that, or try again", .path.display(), by_whom(.by))]
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// The processes that hold locks of it, where the system tells.
+        by: Vec<String>,
+    },
+    /// A newer version of this program was here.
+    #[error("{}", newer(*step, by.as_deref()))]
+    Newer {
+        /// The first step this build does not know.
+        step: i64,
+        /// The version that made the newest step, where it said so.
+        by: Option<String>,
+    },
     /// Going down would destroy what nothing can bring back.
     #[error("there are {rows} {what}; going down would destroy them, so move the database away instead")]
     NotEmpty {
@@ -45,6 +65,13 @@ pub enum MigrationError {
         /// Of what.
         what: &'static str,
     },
+}
+
+fn by_whom(holders: &[String]) -> String {
+    match holders {
+        [] => "another process".to_owned(),
+        holders => holders.join(", "),
+    }
 }
 
 /// A migration, and who has it.
@@ -58,6 +85,16 @@ pub struct MigrationStatus {
     pub applied: bool,
     /// Whether this build has it.
     pub known: bool,
+    /// Which version applied it; `None` where it is not applied, and for steps of before versions said so.
+    pub by: Option<String>,
+}
+
+/// What to do where a newer version was, and `None` where none was.
+#[must_use]
+pub fn newer_schema(steps: &[MigrationStatus]) -> Option<String> {
+    let first = steps.iter().filter(|step| !step.known).map(|step| step.version).min()?;
+    let by = steps.iter().filter(|step| !step.known).max_by_key(|step| step.version);
+    Some(newer(first, by.and_then(|step| step.by.as_deref())))
 }
 
 /// The migrations of one folder, by number and name.
@@ -74,12 +111,28 @@ macro_rules! migration {
     ($folder:literal, $version:literal, $name:literal, $suffix:literal, $kind:expr) => {
         Migration::new(
             $version,
-            $name.split_once('_').map_or($name, |(_, description)| description).replace('_', " ").into(),
+            described($name).into(),
             $kind,
             include_str!(concat!("../../../migrations/", $folder, "/", $name, $suffix)).into_sql_str(),
             false,
         )
     };
+}
+
+/// What a step is about and, as it stands in the database that has it, which version applied it.
+fn described(name: &str) -> String {
+    let about = name.split_once('_').map_or(name, |(_, description)| description).replace('_', " ");
+    format!("{about}{BY}{}", env!("CARGO_PKG_VERSION"))
+}
+
+/// Between what a step is about and the version that applied it.
+const BY: &str = ", by ";
+
+fn about_and_by(description: &str) -> (String, Option<String>) {
+    match description.split_once(BY) {
+        Some((about, by)) => (about.to_owned(), Some(by.to_owned())),
+        None => (description.to_owned(), None),
+    }
 }
 
 impl Part {
@@ -94,9 +147,9 @@ impl Part {
             Part::Work => migrations!["sqlite/work": 1 "0001_work"],
             Part::Keys => migrations!["sqlite/keys":
                 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits", 4 "0004_subject_keys",
-                5 "0005_subject_key_indexes", 6 "0006_key_nodes", 7 "0007_log",
+                5 "0005_subject_key_indexes", 6 "0006_key_nodes", 7 "0007_log", 12 "0012_kept_head",
             ],
-            Part::Seals => migrations!["sqlite/seals": 1 "0001_seals"],
+            Part::Seals => migrations!["sqlite/seals": 1 "0001_seals", 2 "0002_superseded"],
         })
     }
 
@@ -111,16 +164,19 @@ impl Part {
             Part::Work => migrations!["postgres/work": 1 "0001_work"],
             Part::Keys => migrations!["postgres/keys":
                 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits", 4 "0004_subject_keys",
-                5 "0005_subject_key_indexes", 6 "0006_key_nodes", 7 "0007_log",
+                5 "0005_subject_key_indexes", 6 "0006_key_nodes", 7 "0007_log", 12 "0012_kept_head",
             ],
-            Part::Seals => migrations!["postgres/seals": 1 "0001_seals"],
+            Part::Seals => migrations!["postgres/seals": 1 "0001_seals", 2 "0002_superseded"],
         })
     }
 
-    /// What nothing can bring back, and how to count it.
-    fn irreplaceable(self) -> Option<(&'static str, &'static str)> {
+    /// What nothing can bring back once `newest` is applied, and how to count it.
+    fn irreplaceable(self, newest: i64) -> Option<(&'static str, &'static str)> {
         match self {
             Part::Log => Some(("events", "SELECT count(*) FROM events")),
+            Part::Seals if newest >= 2 => {
+                Some(("heads that were put aside", "SELECT count(*) FROM superseded_heads"))
+            }
             Part::Views | Part::Work | Part::Seals => None,
             Part::Keys => Some(("encryption keys", "SELECT count(*) FROM data_keys")),
         }
@@ -130,6 +186,35 @@ impl Part {
         let mut migrator = Migrator::with_migrations(migrations);
         migrator.dangerous_set_table_name(self.table());
         migrator
+    }
+
+    /// Every table its migrations ever made on PostgreSQL.
+    pub(crate) fn tables(self) -> Vec<String> {
+        let migrator = self.postgres();
+        let ups = migrator.iter().filter(|migration| migration.migration_type.is_up_migration());
+        let mut tables = vec![self.table().to_owned()];
+        for migration in ups {
+            for mark in ["CREATE TABLE ", "RENAME TO "] {
+                let names = migration.sql.as_str().split(mark).skip(1);
+                tables.extend(names.filter_map(|rest| {
+                    let rest = rest.trim_start_matches("IF NOT EXISTS ");
+                    rest.split(|end: char| !end.is_ascii_alphanumeric() && end != '_')
+                        .next()
+                        .map(str::to_owned)
+                }));
+            }
+        }
+        tables
+    }
+
+    /// What is applied, as it describes itself.
+    fn applied(self) -> AssertSqlSafe<String> {
+        AssertSqlSafe(format!("SELECT version, description FROM {} ORDER BY version", self.table()))
+    }
+
+    /// How the newest step describes itself.
+    fn newest(self) -> AssertSqlSafe<String> {
+        AssertSqlSafe(format!("SELECT description FROM {} ORDER BY version DESC LIMIT 1", self.table()))
     }
 
     /// The table that remembers what is applied.
@@ -191,7 +276,10 @@ pub async fn migration_status(
             let mut connection = options.connect().await?;
             let table = sqlx::query_scalar("SELECT count(*) > 0 FROM sqlite_master WHERE name = $1");
             let exists = table.bind(part.table()).fetch_one(&mut connection).await?;
-            let applied = if exists { applied(&mut connection, part).await? } else { Vec::new() };
+            let applied = match exists {
+                true => sqlx::query_as(part.applied()).fetch_all(&mut connection).await?,
+                false => Vec::new(),
+            };
             connection.close().await?;
             Ok(status(&part.sqlite(), &applied))
         }
@@ -199,7 +287,10 @@ pub async fn migration_status(
             let mut connection = url.options()?.connect().await?;
             let table = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL");
             let exists = table.bind(part.table()).fetch_one(&mut connection).await?;
-            let applied = if exists { applied(&mut connection, part).await? } else { Vec::new() };
+            let applied = match exists {
+                true => sqlx::query_as(part.applied()).fetch_all(&mut connection).await?,
+                false => Vec::new(),
+            };
             connection.close().await?;
             Ok(status(&part.postgres(), &applied))
         }
@@ -211,9 +302,35 @@ pub async fn migration_status(
 /// # Errors
 /// As [`migrate_up`].
 pub async fn migrate_sqlite(path: &Path, part: Part) -> Result<(), MigrationError> {
+    // SQLite gives a new file the umask's mode, and the files beside it the mode of the database
+    if !path.exists() {
+        match create_private(path) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                return Err(sqlx::Error::Io(error).into());
+            }
+            _ => {}
+        }
+    }
+    let migrated = migrate_file(path, part).await;
+    migrated.map_err(|error| match &error {
+        MigrationError::Database(cause)
+        | MigrationError::Migration(
+            MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _),
+        ) if is_busy(cause) => MigrationError::Locked { path: path.to_owned(), by: lock_holders(path) },
+        _ => error,
+    })
+}
+
+async fn migrate_file(path: &Path, part: Part) -> Result<(), MigrationError> {
     let mut connection = sqlite(path).connect().await?;
-    part.sqlite().run_direct(None, &mut connection, false).await?;
-    Ok(connection.close().await?)
+    match part.sqlite().run_direct(None, &mut connection, false).await {
+        Err(MigrateError::VersionMissing(step)) => {
+            let by = sqlx::query_scalar(part.newest()).fetch_optional(&mut connection).await?;
+            Err(of_newer(step, by))
+        }
+        Err(error) => Err(error.into()),
+        Ok(()) => Ok(connection.close().await?),
+    }
 }
 
 /// Applies what is missing on a server. Several nodes may try at once: they take turns.
@@ -222,8 +339,40 @@ pub async fn migrate_sqlite(path: &Path, part: Part) -> Result<(), MigrationErro
 /// As [`migrate_up`].
 pub async fn migrate_postgres(options: PgConnectOptions, part: Part) -> Result<(), MigrationError> {
     let mut connection = options.connect().await?;
-    part.postgres().run_direct(None, &mut connection, false).await?;
-    Ok(connection.close().await?)
+    if is_current(&mut connection, part).await? {
+        return Ok(connection.close().await?);
+    }
+    match part.postgres().run_direct(None, &mut connection, false).await {
+        Err(MigrateError::VersionMissing(step)) => {
+            let by = sqlx::query_scalar(part.newest()).fetch_optional(&mut connection).await?;
+            Err(of_newer(step, by))
+        }
+        Err(error) => Err(error.into()),
+        Ok(()) => Ok(connection.close().await?),
+    }
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    sqlite_code(error).is_some_and(|code| code & 0xff == 5)
+}
+
+fn of_newer(step: i64, description: Option<String>) -> MigrationError {
+    MigrationError::Newer { step, by: description.and_then(|description| about_and_by(&description).1) }
+}
+
+/// Whether there is nothing to do, so that a role may see it that could not do it.
+async fn is_current(connection: &mut PgConnection, part: Part) -> Result<bool, MigrationError> {
+    let exists = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(part.table());
+    if !exists.fetch_one(&mut *connection).await? {
+        return Ok(false);
+    }
+    let applied = connection.list_applied_migrations(part.table()).await?;
+    let migrator = part.postgres();
+    let ups: Vec<_> = migrator.iter().filter(|step| step.migration_type.is_up_migration()).collect();
+    let same = |step: &&Migration| {
+        applied.iter().any(|done| done.version == step.version && done.checksum == step.checksum)
+    };
+    Ok(applied.len() == ups.len() && ups.iter().all(same))
 }
 
 fn sqlite(path: &Path) -> SqliteConnectOptions {
@@ -258,7 +407,8 @@ async fn down<C: Migrate>(
     connection.ensure_migrations_table(part.table()).await?;
     let mut applied = applied(connection, part).await?;
     applied.sort_unstable();
-    if let Some((what, sql)) = part.irreplaceable().filter(|_| !applied.is_empty() && steps > 0) {
+    let newest = applied.last().copied().unwrap_or_default();
+    if let Some((what, sql)) = part.irreplaceable(newest).filter(|_| !applied.is_empty() && steps > 0) {
         let rows = count(connection, sql).await?;
         if rows > 0 {
             connection.unlock().await?;
@@ -275,22 +425,28 @@ async fn down<C: Migrate>(
     Ok(())
 }
 
-fn status(migrator: &Migrator, applied: &[i64]) -> Vec<MigrationStatus> {
+fn status(migrator: &Migrator, applied: &[(i64, String)]) -> Vec<MigrationStatus> {
+    let by = |version: i64| {
+        let found = applied.iter().find(|(applied, _)| *applied == version);
+        found.and_then(|(_, description)| about_and_by(description).1)
+    };
     let ups = migrator.iter().filter(|migration| migration.migration_type.is_up_migration());
     let mut statuses: Vec<_> = ups
         .map(|migration| MigrationStatus {
             version: migration.version,
-            description: migration.description.to_string(),
-            applied: applied.contains(&migration.version),
+            description: about_and_by(&migration.description).0,
+            applied: applied.iter().any(|(version, _)| *version == migration.version),
             known: true,
+            by: by(migration.version),
         })
         .collect();
-    let unknown = applied.iter().filter(|version| !migrator.version_exists(**version));
-    statuses.extend(unknown.map(|version| MigrationStatus {
+    let unknown = applied.iter().filter(|(version, _)| !migrator.version_exists(*version));
+    statuses.extend(unknown.map(|(version, _)| MigrationStatus {
         version: *version,
         description: "of a newer version".to_owned(),
         applied: true,
         known: false,
+        by: by(*version),
     }));
     statuses
 }

@@ -4,6 +4,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions, Connection, PgExecutor};
 
 use super::address::Database;
+use super::migrations::Part;
 
 /// The name of the role whose connections PostgreSQL exempts from row-level security, if this is one: a superuser,
 /// or one with `BYPASSRLS`. Nothing in a schema can change that.
@@ -24,6 +25,69 @@ pub async fn role_exempt_from_row_security(database: &Database) -> Result<Option
     let Database::Postgres(url) = database else { return Ok(None) };
     let mut connection: PgConnection = url.options()?.connect().await?;
     let role = exempt_from_row_security(&mut connection).await?;
+    connection.close().await?;
+    Ok(role)
+}
+
+/// What a node does with the tables of the log and of its tree: it adds, and changes nothing that stands.
+const GRANTS: [(Part, &[&str]); 2] = [
+    (
+        Part::Log,
+        &["SELECT, INSERT ON events", "SELECT, UPDATE ON log_head", "SELECT ON _voxledger_log_migrations"],
+    ),
+    (
+        Part::Seals,
+        &[
+            "SELECT, INSERT ON seal_heads",
+            "SELECT, INSERT, UPDATE ON seal_tiles",
+            "SELECT ON superseded_heads, superseded_tiles, _voxledger_seals_migrations",
+        ],
+    ),
+];
+
+/// Gives a role what a node needs of the log and its tree, and takes everything else of them from it: it can append, and
+/// change nothing. To be done by the role that owns the tables, after every migration.
+///
+/// # Errors
+/// When the database cannot be reached, or this role does not own the tables.
+pub async fn grant_appending(database: &Database, role: &str) -> Result<(), sqlx::Error> {
+    let Database::Postgres(url) = database else { return Ok(()) };
+    let mut connection: PgConnection = url.options()?.connect().await?;
+    let named: String =
+        sqlx::query_scalar("SELECT quote_ident($1)").bind(role).fetch_one(&mut connection).await?;
+    let mut tx = connection.begin().await?;
+    for (part, grants) in GRANTS {
+        let tables = grants.iter().filter_map(|grant| grant.split_once(" ON ")).map(|(_, tables)| tables);
+        for tables in tables {
+            let sql = format!("REVOKE ALL ON {tables} FROM PUBLIC, {named}");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *tx).await?;
+        }
+        for grant in grants {
+            let sql = format!("GRANT {grant} TO {named}");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *tx).await?;
+        }
+        tracing::debug!(?part, role, "rights given");
+    }
+    tx.commit().await?;
+    connection.close().await
+}
+
+/// The role by which the log is reached, if it could change events or signed heads: it owns a table, is a superuser, or
+/// was given more than it needs. `None` for one that can only append, and for SQLite, where whoever can write the file
+/// can write all of it.
+///
+/// # Errors
+/// When the database cannot be reached, or there is no log yet.
+pub async fn role_that_can_alter_the_log(database: &Database) -> Result<Option<String>, sqlx::Error> {
+    const ASK: &str = "SELECT current_user::text WHERE EXISTS ( \
+        SELECT FROM pg_class c WHERE c.oid IN ('events'::regclass, 'seal_heads'::regclass) AND ( \
+            pg_has_role(current_user, c.relowner, 'MEMBER') \
+            OR has_table_privilege(c.oid, 'UPDATE') OR has_table_privilege(c.oid, 'DELETE') \
+            OR has_table_privilege(c.oid, 'TRUNCATE') OR has_table_privilege(c.oid, 'TRIGGER') \
+            OR has_any_column_privilege(c.oid, 'UPDATE')))";
+    let Database::Postgres(url) = database else { return Ok(None) };
+    let mut connection: PgConnection = url.options()?.connect().await?;
+    let role = sqlx::query_scalar(ASK).fetch_optional(&mut connection).await?;
     connection.close().await?;
     Ok(role)
 }

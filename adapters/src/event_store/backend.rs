@@ -49,5 +49,5 @@ pub(super) fn read_only() -> AppendError {
 
 /// A database's refusal as the port tells it.
 pub(super) fn unreadable(error: &sqlx::Error) -> ReadError {
-    ReadError::Unavailable(error.to_string())
+    ReadError::Unavailable(crate::database::in_words(error))
 }

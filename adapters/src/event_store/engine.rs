@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use domain::envelope::{Position, Recorded};
 use domain::ports::StoreUnavailable;
-use domain::ports::event_store::{EventStore, ReadError};
+use domain::ports::event_store::{EventStore, LogTable, ReadError, Unreadable};
 
-use super::{
-    OpenError, PostgresEventStore, RecentEvents, SqliteEventStore, SqliteSettings, Unreadable, WriterLimits,
-};
+use super::{OpenError, PostgresEventStore, RecentEvents, SqliteEventStore, SqliteSettings, WriterLimits};
 use crate::database::Database;
 
 /// Where the log is: `sqlite:PATH`, `postgres://…`, `kurrentdb://…` or `esdb://…`.
@@ -111,23 +110,6 @@ impl EventLog {
         }
     }
 
-    /// Up to `limit` rows after `after` and up to `upto`, as an auditor takes them: straight from the table, holes as
-    /// they are, and what cannot be an event told and passed over.
-    ///
-    /// # Errors
-    /// When the table itself cannot be read.
-    pub async fn rows(
-        &self,
-        after: Position,
-        upto: Position,
-        limit: usize,
-    ) -> Result<Vec<Result<Recorded, Unreadable>>, ReadError> {
-        match self {
-            Self::Sqlite(store) => store.rows(after, upto, limit).await,
-            Self::Postgres(store) => store.rows(after, upto, limit).await,
-        }
-    }
-
     /// Writes, and has it flushed.
     ///
     /// # Errors
@@ -158,6 +140,21 @@ impl EventLog {
         match self {
             Self::Sqlite(store) => store.close().await,
             Self::Postgres(store) => store.close().await,
+        }
+    }
+}
+
+#[async_trait]
+impl LogTable for EventLog {
+    async fn rows(
+        &self,
+        after: Position,
+        upto: Position,
+        limit: usize,
+    ) -> Result<Vec<Result<Recorded, Unreadable>>, ReadError> {
+        match self {
+            Self::Sqlite(store) => store.rows(after, upto, limit).await,
+            Self::Postgres(store) => store.rows(after, upto, limit).await,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::envelope::{NewEvent, Position, Recorded, StreamId, Version};
 use domain::ports::event_store::{
-    AppendError, Appended, Direction, EventStore, Expected, MAX_PAGE_BYTES, ReadError,
+    AppendError, Appended, Direction, EventStore, Expected, LogTable, MAX_PAGE_BYTES, ReadError, Unreadable,
 };
 use uuid::Uuid;
 
@@ -60,6 +60,12 @@ impl MemoryEventStore {
         Self { log, tail, writer }
     }
 
+    /// Changes what is stored, as somebody behind the node's back would.
+    #[cfg(feature = "testing")]
+    pub fn damage(&self, change: impl FnOnce(&mut Vec<Recorded>)) {
+        change(&mut self.log.write().unwrap_or_else(PoisonError::into_inner).events);
+    }
+
     fn page<'a>(&self, events: impl Iterator<Item = &'a Recorded>, limit: usize) -> Vec<Recorded> {
         let mut bytes = 0;
         let page = events.take(limit).take_while(|event| {
@@ -74,6 +80,20 @@ impl MemoryEventStore {
 impl Default for MemoryEventStore {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[async_trait]
+impl LogTable for MemoryEventStore {
+    async fn rows(
+        &self,
+        after: Position,
+        upto: Position,
+        limit: usize,
+    ) -> Result<Vec<Result<Recorded, Unreadable>>, ReadError> {
+        let log = self.log.read().unwrap_or_else(PoisonError::into_inner);
+        let asked = log.events.iter().filter(|event| after < event.position && event.position <= upto);
+        Ok(self.page(asked, limit).into_iter().map(Ok).collect())
     }
 }
 

@@ -10,6 +10,7 @@ mod judge;
 mod memory;
 mod postgres;
 mod prepare;
+mod queue;
 mod recent;
 mod sqlite;
 mod tail;
@@ -19,21 +20,13 @@ mod writer;
 #[cfg(feature = "testing")]
 mod stumbling;
 
+pub use domain::ports::event_store::Unreadable;
 pub use engine::{EventLog, Target};
 pub use memory::MemoryEventStore;
 pub use postgres::PostgresEventStore;
 pub use recent::RecentEvents;
 pub use sqlite::{SqliteEventStore, SqliteSettings, sqlite_library};
 pub use writer::WriterLimits;
-
-/// A row of the log that is no event of ours.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable {
-    /// Where it stands.
-    pub position: domain::envelope::Position,
-    /// What is wrong with it; no personal data.
-    pub why: String,
-}
 
 /// Why an event store could not be opened.
 #[derive(Debug, thiserror::Error)]

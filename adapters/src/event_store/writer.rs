@@ -1,7 +1,8 @@
 //! The one writer of a log: a bounded queue, one task, group commit without a timer.
 //!
 //! While a batch is being committed the next one gathers in the queue; so a lone append costs one commit, and
-//! many at once share one. Each append is judged by itself; only a failing store fails its whole batch.
+//! many at once share one. Clients take turns in a batch. Each append is judged by itself; only a failing store fails
+//! its whole batch.
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
@@ -9,22 +10,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::envelope::{NewEvent, Position, Recorded, StreamId, Version};
+use domain::ids::ClientId;
 use domain::ports::event_store::{AppendError, Appended, Expected};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::backend::{Backend, Fault, Row};
 use super::judge::{Claim, Judgement, Spot, Standing, Verdict, judge};
 use super::prepare::prepare;
+use super::queue::Queue;
 use super::tail::{SharedTail, weight};
 use super::versions::Versions;
 
-/// Bytes of events that may wait at once (64 MiB).
-const QUEUE_BYTES: usize = 64 << 20;
 /// A batch is closed at this many bytes (1 MiB); a single larger append is a batch of its own.
 const BATCH_BYTES: usize = 1 << 20;
 /// What an overloaded caller is told to wait: a full queue drains in about this time.
-const RETRY_AFTER: Duration = Duration::from_millis(250);
+pub(super) const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// How often a batch is judged anew because other nodes wrote the same streams in between.
 const MAX_CLASHES: usize = 8;
 /// How long the outcome of a broken commit is looked for before the callers are told it is unknown.
@@ -33,7 +34,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// What an operator may set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WriterLimits {
-    /// Appends that may wait at once; more are refused as overloaded.
+    /// Appends that may wait at once; more are refused as overloaded, those of whoever has most waiting first.
     pub queue: NonZeroUsize,
     /// Most events of a batch; a single larger append is a batch of its own.
     pub batch: NonZeroUsize,
@@ -48,36 +49,42 @@ impl Default for WriterLimits {
 /// The callers' end of the queue.
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
-    queue: mpsc::Sender<Message>,
-    room: Arc<Semaphore>,
+    handle: Arc<Handle>,
     engine: &'static str,
 }
 
+/// Closes the queue with the last clone of the writer.
 #[derive(Debug)]
-enum Message {
-    Append(Request),
-    Close(oneshot::Sender<()>),
+struct Handle {
+    queue: Arc<Queue>,
 }
 
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+/// An append on its way.
 #[derive(Debug)]
-struct Request {
+pub(super) struct Request {
     stream: StreamId,
     expected: Expected,
-    events: Vec<Recorded>,
-    bytes: usize,
+    pub(super) events: Vec<Recorded>,
+    pub(super) bytes: usize,
     answer: oneshot::Sender<Result<Appended, AppendError>>,
-    _room: OwnedSemaphorePermit,
 }
 
 impl Writer {
     /// Starts the writer task on the current tokio runtime. It ends with the last clone of the writer, or by
     /// [`Writer::close`].
     pub(super) fn start<B: Backend>(backend: B, tail: SharedTail, limits: WriterLimits) -> Self {
-        let (queue, requests) = mpsc::channel(limits.queue.get());
+        let queue = Arc::new(Queue::new(limits.queue.get()));
         // more rows than this do not fit into one statement of SQLite
         let batch = limits.batch.get().min(2_000);
+        let requests = Served(queue.clone());
         tokio::spawn(Task { backend, tail, recent: Versions::default(), requests, batch }.run());
-        Self { queue, room: Arc::new(Semaphore::new(QUEUE_BYTES)), engine: B::ENGINE }
+        Self { handle: Arc::new(Handle { queue }), engine: B::ENGINE }
     }
 
     pub(super) async fn append(
@@ -88,16 +95,11 @@ impl Writer {
     ) -> Result<Appended, AppendError> {
         let asked = Instant::now();
         let events = prepare(stream, events)?;
-        let overloaded = || AppendError::Overloaded { retry_after: RETRY_AFTER };
         let bytes = events.iter().map(weight).sum::<usize>();
-        let permits = u32::try_from(bytes).map_err(|_| AppendError::Refused("it is too large"))?;
-        let room = Arc::clone(&self.room).try_acquire_many_owned(permits).map_err(|_| overloaded())?;
+        let client = events.first().map_or(ClientId(Uuid::nil()), |event| event.client_id);
         let (answer, answered) = oneshot::channel();
-        let request = Request { stream: stream.clone(), expected, events, bytes, answer, _room: room };
-        self.queue.try_send(Message::Append(request)).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => overloaded(),
-            mpsc::error::TrySendError::Closed(_) => AppendError::Unavailable("it is closed".to_owned()),
-        })?;
+        let request = Request { stream: stream.clone(), expected, events, bytes, answer };
+        self.handle.queue.push(client, request)?;
         // an answer that never comes means the task was torn down, perhaps in the middle of a commit
         let lost = || AppendError::Unknown("the writer stopped".to_owned());
         let answer = answered.await.unwrap_or_else(|_| Err(lost()));
@@ -107,11 +109,18 @@ impl Writer {
 
     /// Takes no more appends, writes those already queued, and lets go of the store.
     pub(super) async fn close(&self) {
-        let (done, closed) = oneshot::channel();
-        if self.queue.send(Message::Close(done)).await.is_ok() {
-            // an error means the task is already gone
-            let _ = closed.await;
-        }
+        // an error means the task is already gone
+        let _ = self.handle.queue.close_and_tell().await;
+    }
+}
+
+/// The writer's end of the queue. Whoever waits is let go of with it, also when the task is torn down.
+#[derive(Debug)]
+struct Served(Arc<Queue>);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -119,7 +128,7 @@ struct Task<B> {
     backend: B,
     tail: SharedTail,
     recent: Versions,
-    requests: mpsc::Receiver<Message>,
+    requests: Served,
     batch: usize,
 }
 
@@ -135,65 +144,36 @@ enum Outcome {
 impl<B: Backend> Task<B> {
     async fn run(mut self) {
         let mut carried = None;
-        let mut closing = None;
-        while closing.is_none() || carried.is_some() {
+        loop {
             let first = match carried.take() {
-                Some(request) => request,
-                None => match self.requests.recv().await {
-                    Some(Message::Append(request)) => request,
-                    Some(Message::Close(done)) => {
-                        closing = Some(done);
-                        break;
-                    }
-                    None => break,
-                },
+                Some(request) => Some(request),
+                None => self.requests.0.next().await,
             };
+            let Some(first) = first else { break };
             // callers just answered get the chance to bring their next append into this batch
             tokio::task::yield_now().await;
-            let batch = self.gather(first, &mut carried, &mut closing);
+            let batch = self.gather(first, &mut carried);
             self.settle_batch(batch).await;
         }
-        self.requests.close();
-        while let Ok(message) = self.requests.try_recv() {
-            match message {
-                Message::Append(request) => self.settle_batch(vec![request]).await,
-                Message::Close(done) => drop(done),
-            }
-        }
-        self.backend.close().await;
-        if let Some(done) = closing {
-            // nobody waits any more
-            let _ = done.send(());
-        }
+        let Self { backend, requests, .. } = self;
+        backend.close().await;
+        drop(requests);
     }
 
     /// `first` and whatever else is already queued, up to the limits of a batch.
-    fn gather(
-        &mut self,
-        first: Request,
-        carried: &mut Option<Request>,
-        closing: &mut Option<oneshot::Sender<()>>,
-    ) -> Vec<Request> {
+    fn gather(&mut self, first: Request, carried: &mut Option<Request>) -> Vec<Request> {
         metrics::gauge!("voxledger_append_queue_depth", "engine" => B::ENGINE)
-            .set(self.requests.len() as f64 + 1.0);
+            .set(self.requests.0.len() as f64 + 1.0);
         let (mut events, mut bytes) = (first.events.len(), first.bytes);
         let mut batch = vec![first];
-        while let Ok(message) = self.requests.try_recv() {
-            match message {
-                Message::Append(request) => {
-                    events += request.events.len();
-                    bytes += request.bytes;
-                    if events > self.batch || bytes > BATCH_BYTES {
-                        *carried = Some(request);
-                        break;
-                    }
-                    batch.push(request);
-                }
-                Message::Close(done) => {
-                    *closing = Some(done);
-                    break;
-                }
+        while let Some(request) = self.requests.0.try_next() {
+            events += request.events.len();
+            bytes += request.bytes;
+            if events > self.batch || bytes > BATCH_BYTES {
+                *carried = Some(request);
+                break;
             }
+            batch.push(request);
         }
         batch
     }
@@ -345,7 +325,7 @@ impl Request {
         AppendError::Conflict { stream: self.stream.clone(), expected: self.expected, current }
     }
 
-    fn answer(self, answer: Result<Appended, AppendError>) {
+    pub(super) fn answer(self, answer: Result<Appended, AppendError>) {
         // the caller may have stopped waiting
         let _ = self.answer.send(answer);
     }

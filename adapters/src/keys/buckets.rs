@@ -26,6 +26,8 @@ pub enum BucketKind {
     LoginAddress,
     /// Whose logins they are.
     LoginEmail,
+    /// Whose logins they are, and from where.
+    LoginPair,
 }
 
 /// A bucket's name: the id of a key or client, or the beginning of a hash. Nothing personal.
@@ -84,7 +86,8 @@ impl KeysDb {
     }
 }
 
-/// What is paid for begins anew at the first of what was taken; and nobody knows less than the node that speaks.
+/// What is paid for begins anew at the first of what was taken; and nobody knows less than the node that speaks. A row
+/// that was changed ten seconds from now or later was written before the server's clock was set back: it says nothing.
 const TELL: &str = "INSERT INTO limit_buckets AS b (kind, id, tat, since, taken, changed_at) \
     SELECT s.kind, s.id, n.ns + s.lead, n.ns - s.age, s.taken, n.us \
     FROM unnest($1::smallint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[]) \
@@ -93,10 +96,15 @@ const TELL: &str = "INSERT INTO limit_buckets AS b (kind, id, tat, since, taken,
         AS n \
     ORDER BY s.kind, s.id \
     ON CONFLICT (kind, id) DO UPDATE SET \
-        tat = greatest(greatest(b.tat, excluded.since) + excluded.taken, excluded.tat), \
-        since = excluded.since, taken = excluded.taken, changed_at = greatest(b.changed_at, excluded.changed_at)";
+        tat = CASE WHEN b.changed_at > excluded.changed_at + 10000000 THEN excluded.tat \
+            ELSE greatest(greatest(b.tat, excluded.since) + excluded.taken, excluded.tat) END, \
+        since = excluded.since, taken = excluded.taken, \
+        changed_at = CASE WHEN b.changed_at > excluded.changed_at + 10000000 THEN excluded.changed_at \
+            ELSE greatest(b.changed_at, excluded.changed_at) END";
 const LEARN: &str = "SELECT kind, id, tat - (extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1000, changed_at \
-    FROM limit_buckets WHERE changed_at > $1 ORDER BY changed_at DESC LIMIT $2";
+    FROM limit_buckets, \
+    (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS us) AS n \
+    WHERE changed_at > least($1, n.us - 3000000) AND changed_at <= n.us + 10000000 ORDER BY changed_at DESC LIMIT $2";
 const SWEEP: &str = "DELETE FROM limit_buckets WHERE (kind, id) IN (SELECT kind, id FROM limit_buckets \
     WHERE tat < (extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1000 ORDER BY tat LIMIT $1 \
     FOR UPDATE SKIP LOCKED)";
@@ -146,11 +154,12 @@ impl BucketKind {
             Self::Client => 2,
             Self::LoginAddress => 3,
             Self::LoginEmail => 4,
+            Self::LoginPair => 5,
         }
     }
 
     fn of(number: i16) -> Option<Self> {
-        [Self::Key, Self::Client, Self::LoginAddress, Self::LoginEmail]
+        [Self::Key, Self::Client, Self::LoginAddress, Self::LoginEmail, Self::LoginPair]
             .into_iter()
             .find(|kind| kind.number() == number)
     }

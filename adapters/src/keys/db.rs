@@ -9,7 +9,7 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
 
 use crate::database::{
-    Database, MigrationError, Part, migrate_postgres, migrate_sqlite, pool_options, probe_postgres,
+    Database, MigrationError, Part, in_words, migrate_postgres, migrate_sqlite, pool_options, probe_postgres,
     probe_sqlite, rescue,
 };
 use uuid::Uuid;
@@ -139,13 +139,13 @@ impl KeysDb {
 macro_rules! on {
     ($db:expr, $pool:ident => $body:expr) => {
         match $db {
-            $crate::keys::db::KeysDb::Sqlite($pool) => $body,
-            $crate::keys::db::KeysDb::Postgres($pool) => $body,
+            $crate::keys::KeysDb::Sqlite($pool) => $body,
+            $crate::keys::KeysDb::Postgres($pool) => $body,
         }
     };
 }
 pub(crate) use on;
 
 pub(crate) fn unavailable(error: sqlx::Error) -> StoreUnavailable {
-    StoreUnavailable(error.to_string())
+    StoreUnavailable(in_words(&error))
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::envelope::Time;
+use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
 use domain::ports::idempotency::{Ask, Begun, Finished, IdempotencyKeys, KeyName, Reservation};
 use domain::ports::vault::Sealed;
@@ -36,6 +37,8 @@ const RELEASE: &str = "UPDATE idempotency_keys SET locked_until = $4 \
     WHERE client_id = $1 AND key_hash = $2 AND seed = $3 AND locked_until = $5 AND answer IS NULL";
 const RELEASE_ALL: &str =
     "UPDATE idempotency_keys SET locked_until = $1 WHERE answer IS NULL AND locked_until <> $1";
+const FORGET_ANSWERS: &str = "UPDATE idempotency_keys SET sealed_under = NULL, answer = NULL, locked_until = $2 \
+    WHERE client_id = $1 AND answer IS NOT NULL";
 const EXPIRE: &str = "DELETE FROM idempotency_keys WHERE (client_id, key_hash) IN \
     (SELECT client_id, key_hash FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 + 0)";
 
@@ -89,7 +92,7 @@ impl SqlIdempotency {
         let Ask { key: KeyName { client, hash }, request, seed, now, .. } = ask;
         let (until, expires) = (*now + ask.lock_for, *now + ask.keep_for);
         let (now, until_micros) = (now.timestamp_micros(), until.timestamp_micros());
-        let expires = expires.timestamp_micros();
+        let (expires, longest) = (expires.timestamp_micros(), (until + ask.lock_for).timestamp_micros());
         let held = |seed| Reservation { key: ask.key, seed, until };
         for _ in 0..LOOKS {
             let reserved = change!(
@@ -131,7 +134,8 @@ impl SqlIdempotency {
             if let Some(answer) = row.answer {
                 return Ok(Begun::Done(answer));
             }
-            if row.locked_until > now {
+            // one that is locked for far longer than anybody may was locked before the clock was set back
+            if row.locked_until > now && row.locked_until <= longest {
                 return Ok(Begun::InFlight);
             }
             let taken =
@@ -183,6 +187,12 @@ impl IdempotencyKeys for SqlIdempotency {
 
     async fn release_all(&self) -> Result<u64, StoreUnavailable> {
         limited(async { change!(&self.db, RELEASE_ALL, GIVEN_BACK) }).await
+    }
+
+    async fn forget_answers(&self, client: ClientId) -> Result<u64, StoreUnavailable> {
+        // as long as it takes: a client may have many
+        let forgotten = async { change!(&self.db, FORGET_ANSWERS, client.0, GIVEN_BACK) };
+        forgotten.await.map_err(unavailable)
     }
 
     async fn expire(&self, now: Time, limit: u32) -> Result<u64, StoreUnavailable> {

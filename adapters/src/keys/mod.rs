@@ -5,6 +5,7 @@
 
 mod buckets;
 mod db;
+mod head_keeper;
 mod idempotency;
 mod master;
 mod privacy_jobs;
@@ -14,7 +15,9 @@ mod tree;
 mod vault;
 
 pub use buckets::{BucketKind, BucketName, BucketShare, Exchanged, SharedBucket, SharedBuckets};
+pub(crate) use db::on;
 pub use db::{KeysDb, OpenKeysError};
+pub use head_keeper::SqlHeadKeeper;
 pub use idempotency::SqlIdempotency;
 pub use master::{MasterKey, MasterKeyError};
 pub use privacy_jobs::PrivacyJobs;

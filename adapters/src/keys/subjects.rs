@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::envelope::{StreamId, Time};
 use domain::ids::{ClientId, SubjectId};
@@ -73,7 +73,7 @@ pub enum SubjectKeyState {
 
 #[derive(Debug)]
 struct Known {
-    until: Time,
+    until: Instant,
     state: SubjectKeyState,
 }
 
@@ -175,7 +175,7 @@ impl SubjectKeys {
     }
 
     fn remembered(&self, client: ClientId, subjects: &[SubjectId]) -> Vec<Option<Arc<SubjectKey>>> {
-        let (now, mut memory) = (self.now(), self.memory());
+        let (now, mut memory) = (self.moment(), self.memory());
         subjects.iter().map(|&subject| memory.alive(client, subject, now)).collect()
     }
 
@@ -244,7 +244,7 @@ impl SubjectKeys {
             let others = wishes.iter().filter(|wish| !found.contains_key(*wish)).copied().collect::<Vec<_>>();
             found.extend(self.alive_of(&others).await?);
         }
-        let (now, mut memory) = (self.now(), self.memory());
+        let (now, mut memory) = (self.moment(), self.memory());
         for (&(client, subject), key) in &found {
             memory.alive.put((client, subject), key.id);
             let state = SubjectKeyState::Alive(key.clone());
@@ -318,7 +318,7 @@ impl SubjectKeys {
         let mut rows = HashSet::new();
         let mut leaves: HashMap<ClientId, HashSet<SubjectId>> = HashMap::new();
         {
-            let (now, mut memory) = (self.now(), self.memory());
+            let (now, mut memory) = (self.moment(), self.memory());
             for (client, id) in ids {
                 match memory.keys.get(&id).filter(|known| now < known.until) {
                     Some(known) => _ = found.entry(id).or_insert_with(|| known.state.clone()),
@@ -332,7 +332,7 @@ impl SubjectKeys {
         }
         let rows: Vec<Uuid> = rows.into_iter().collect();
         for ids in rows.chunks(BOUND) {
-            let (asked_at, destroyed) = (self.now(), self.memory().destroyed);
+            let (asked_at, destroyed) = (self.moment(), self.memory().destroyed);
             let rows: Vec<Row> = on!(self.db(), pool => {
                 let mut query = QueryBuilder::new(
                     "SELECT id, client_id, subject, master_id, wrapped FROM subject_keys WHERE id IN (",
@@ -437,6 +437,66 @@ impl SubjectKeys {
         Ok(ids)
     }
 
+    /// Which of a subject's keys are alive that were made up to `at`, or are among `listed`. A person's first key counts
+    /// as made before anything.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub(crate) async fn alive_of_before(
+        &self,
+        client: ClientId,
+        subject: SubjectId,
+        at: Time,
+        listed: &[Uuid],
+    ) -> Result<Vec<Uuid>, VaultError> {
+        const ALIVE: &str = "SELECT id, created_at FROM subject_keys \
+                             WHERE client_id = $1 AND subject = $2 AND wrapped IS NOT NULL";
+        let rows: Result<Vec<(Uuid, i64)>, sqlx::Error> = on!(self.db(), pool => sqlx::query_as(ALIVE).bind(client.0).bind(subject.0).fetch_all(pool).await);
+        let old =
+            |&(id, created_at): &(Uuid, i64)| created_at <= at.timestamp_micros() || listed.contains(&id);
+        let mut alive: Vec<Uuid> =
+            rows.map_err(unavailable)?.into_iter().filter(old).map(|(id, _)| id).collect();
+        if !subject.is_stream()
+            && let (leaves, _) = self.0.trees.leaves(client, &[subject]).await?
+            && matches!(leaves[..], [Leaf::Alive(_)])
+        {
+            alive.push(subject.0);
+        }
+        Ok(alive)
+    }
+
+    /// Destroys these keys of a subject and none that was made since; answers how many.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub(crate) async fn destroy_these(
+        &self,
+        client: ClientId,
+        subject: SubjectId,
+        keys: &[Uuid],
+    ) -> Result<usize, VaultError> {
+        const DESTROY: &str = "UPDATE subject_keys SET wrapped = NULL, destroyed_at = $3 \
+                               WHERE id = $1 AND client_id = $2 AND wrapped IS NOT NULL";
+        let _turn = self.0.making.lock().await;
+        let (now, mut gone) = (self.now().timestamp_micros(), 0);
+        for id in keys {
+            if is_leaf(*id) {
+                gone += usize::from(self.0.trees.destroy(client, subject).await?);
+                continue;
+            }
+            let done = on!(self.db(), pool => sqlx::query(DESTROY).bind(*id).bind(client.0).bind(now)
+                .execute(pool).await.map(|done| done.rows_affected()));
+            gone += done.map_err(unavailable)? as usize;
+        }
+        let mut memory = self.memory();
+        memory.destroyed += 1;
+        memory.alive.pop(&(client, subject));
+        for id in keys {
+            memory.keys.pop(id);
+        }
+        Ok(gone)
+    }
+
     /// Takes destroyed keys out of the journal of an embedded store, so that no byte of them is left, and out of a
     /// server's tables.
     ///
@@ -518,6 +578,11 @@ impl SubjectKeys {
         done.map_err(|error| unavailable(error).into())
     }
 
+    /// For how long something is remembered is none of the wall clock's business.
+    fn moment(&self) -> Instant {
+        self.0.vault.parts().2.monotonic()
+    }
+
     pub(crate) fn now(&self) -> Time {
         self.0.vault.parts().2.now()
     }
@@ -537,7 +602,7 @@ fn is_leaf(id: Uuid) -> bool {
 }
 
 impl Memory {
-    fn alive(&mut self, client: ClientId, subject: SubjectId, now: Time) -> Option<Arc<SubjectKey>> {
+    fn alive(&mut self, client: ClientId, subject: SubjectId, now: Instant) -> Option<Arc<SubjectKey>> {
         let id = self.alive.get(&(client, subject))?;
         match self.keys.get(id) {
             Some(Known { until, state: SubjectKeyState::Alive(key) }) if now < *until => Some(key.clone()),

@@ -12,7 +12,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::envelope::Time;
 use domain::ids::{ClientId, SubjectId};
@@ -61,7 +61,7 @@ pub(super) enum Leaf {
 
 /// A tree as it was read.
 struct Trunk {
-    until: Time,
+    until: Instant,
     /// None: it is too large to be remembered.
     nodes: Option<Nodes>,
 }
@@ -101,13 +101,13 @@ impl KeyTrees {
         &self,
         client: ClientId,
         persons: &[SubjectId],
-    ) -> Result<(Vec<Leaf>, Time), VaultError> {
+    ) -> Result<(Vec<Leaf>, Instant), VaultError> {
         let trunk = self.trunk(client).await?;
         let ways: Vec<Way> = persons.iter().map(|&person| way(person)).collect();
         if let Some(nodes) = &trunk.nodes {
             return Ok((ways.iter().map(|way| leaf(nodes, way)).collect(), trunk.until));
         }
-        let (mut leaves, until) = (Vec::with_capacity(ways.len()), self.now() + self.life);
+        let (mut leaves, until) = (Vec::with_capacity(ways.len()), self.moment() + self.life);
         for ways in ways.chunks(WAYS) {
             let nodes = self.on_the_way(client, ways).await?;
             leaves.extend(ways.iter().map(|way| leaf(&nodes, way)));
@@ -180,7 +180,7 @@ impl KeyTrees {
     }
 
     async fn trunk(&self, client: ClientId) -> Result<Arc<Trunk>, VaultError> {
-        let known = || self.memory().trunks.get(&client).filter(|trunk| self.now() < trunk.until).cloned();
+        let known = || self.memory().trunks.get(&client).filter(|trunk| self.moment() < trunk.until).cloned();
         if let Some(trunk) = known() {
             return Ok(trunk);
         }
@@ -188,7 +188,7 @@ impl KeyTrees {
         if let Some(trunk) = known() {
             return Ok(trunk);
         }
-        let (until, destroyed) = (self.now() + self.life, self.memory().destroyed);
+        let (until, destroyed) = (self.moment() + self.life, self.memory().destroyed);
         const ALL: &str =
             "SELECT way, id, master_id, wrapped FROM key_nodes WHERE client_id = $1 LIMIT $2 + 0";
         let rows: Vec<Row> = on!(self.db(), pool => {
@@ -236,6 +236,10 @@ impl KeyTrees {
 
     fn db(&self) -> &KeysDb {
         self.vault.parts().0
+    }
+
+    fn moment(&self) -> Instant {
+        self.vault.parts().2.monotonic()
     }
 
     fn now(&self) -> Time {

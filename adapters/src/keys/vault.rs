@@ -39,6 +39,14 @@ struct DataKey {
     bytes: [u8; 32],
 }
 
+/// A key as it is stored.
+pub(super) struct WrappedKey {
+    pub(super) id: Uuid,
+    pub(super) owner: Uuid,
+    pub(super) master_id: String,
+    pub(super) wrapped: Vec<u8>,
+}
+
 impl std::fmt::Debug for DataKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "<data key {}>", self.id)
@@ -114,16 +122,39 @@ impl KeyVault {
     }
 
     async fn create(&self, owner: Uuid, label: &str) -> Result<(), VaultError> {
-        const ADD: &str = "INSERT INTO data_keys (id, owner, label, master_id, wrapped, created_at) \
-                           VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (owner, label) DO NOTHING";
-        let (id, key) = (self.ids.next(), self.ids.secret());
-        let wrapped = self.master.wrap(self.nonce(), id.as_bytes(), &key);
-        let wrapped = wrapped.ok_or_else(|| StoreUnavailable("the key cannot be wrapped".to_owned()))?;
+        let (key, _) = self.wrapped_key(owner)?;
         let now = self.clock.now().timestamp_micros();
-        on!(&self.db, pool => sqlx::query(ADD).bind(id).bind(owner).bind(label).bind(self.master.id())
-            .bind(wrapped).bind(now).execute(pool).await.map(drop))
+        on!(&self.db, pool => sqlx::query(Self::ADD_KEY).bind(key.id).bind(key.owner).bind(label)
+            .bind(key.master_id).bind(key.wrapped).bind(now).execute(pool).await.map(drop))
         .map_err(unavailable)?;
         Ok(())
+    }
+
+    /// Adds a key, unless its owner has one of that label.
+    pub(super) const ADD_KEY: &str = "INSERT INTO data_keys (id, owner, label, master_id, wrapped, created_at) \
+                                      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (owner, label) DO NOTHING";
+
+    /// A key of the node's own that is not stored yet, and its bytes.
+    pub(super) fn new_key(&self) -> Result<(WrappedKey, [u8; 32]), VaultError> {
+        self.wrapped_key(Uuid::nil())
+    }
+
+    fn wrapped_key(&self, owner: Uuid) -> Result<(WrappedKey, [u8; 32]), VaultError> {
+        let (id, bytes) = (self.ids.next(), self.ids.secret());
+        let wrapped = self.master.wrap(self.nonce(), id.as_bytes(), &bytes);
+        let wrapped = wrapped.ok_or_else(|| StoreUnavailable("the key cannot be wrapped".to_owned()))?;
+        Ok((WrappedKey { id, owner, master_id: self.master.id().to_owned(), wrapped }, bytes))
+    }
+
+    /// The bytes of a key of the node's own, if there is one.
+    pub(super) async fn existing(&self, label: &str) -> Result<Option<[u8; 32]>, VaultError> {
+        let name = (Uuid::nil(), label.to_owned());
+        if let Some(key) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&name) {
+            return Ok(Some(key.bytes));
+        }
+        let Some(key) = self.stored(name.0, label).await? else { return Ok(None) };
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).put(name, key);
+        Ok(Some(key.bytes))
     }
 
     fn nonce(&self) -> [u8; NONCE] {

@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use domain::conversation::{Finish, PassedOver, TurnFault};
-use domain::envelope::Time;
 use domain::ids::ClientId;
 use domain::model::{ModelRef, Provider};
 use domain::ports::clock::Clock;
@@ -32,7 +31,7 @@ const READY_ACCOUNTS: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 /// Models whose health is remembered.
 const KNOWN_MODELS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 /// The longest a model is left alone because it said so.
-const LONGEST_REST: chrono::TimeDelta = chrono::TimeDelta::hours(1);
+const LONGEST_REST: Duration = Duration::from_secs(3_600);
 
 /// A provider's API key. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -103,7 +102,7 @@ type Patient = (Option<ClientId>, ModelRef);
 struct Health {
     breaker: Breaker,
     /// It said that it wants to be left alone until then.
-    rests_until: Mutex<Option<Time>>,
+    rests_until: Mutex<Option<Instant>>,
     last: Mutex<Option<TurnFault>>,
 }
 
@@ -117,20 +116,19 @@ impl Health {
         Self { breaker, rests_until: Mutex::default(), last: Mutex::default() }
     }
 
-    fn note(&self, failure: &LlmFailure, now: Time) {
+    fn note(&self, failure: &LlmFailure, now: Instant) {
         *lock(&self.last) = Some(failure.fault());
         if let LlmFailure::RateLimited { retry_after: Some(wait) } = failure {
-            let wait = chrono::TimeDelta::from_std(*wait).unwrap_or(LONGEST_REST).min(LONGEST_REST);
-            *lock(&self.rests_until) = Some(now + wait);
+            *lock(&self.rests_until) = Some(now + (*wait).min(LONGEST_REST));
         }
     }
 
-    fn rest(&self, now: Time) -> Option<LlmFailure> {
+    fn rest(&self, now: Instant) -> Option<LlmFailure> {
         let until = (*lock(&self.rests_until)).filter(|until| now < *until)?;
-        Some(LlmFailure::RateLimited { retry_after: (until - now).to_std().ok() })
+        Some(LlmFailure::RateLimited { retry_after: Some(until - now) })
     }
 
-    fn word(&self, now: Time) -> BreakerWord {
+    fn word(&self, now: Instant) -> BreakerWord {
         match self.breaker.state(now) {
             BreakerState::Closed if self.rest(now).is_some() => BreakerWord::Open,
             BreakerState::Closed => BreakerWord::Closed,
@@ -275,12 +273,12 @@ impl Gateway {
         let account = account.ok_or(LlmFailure::NotConfigured(model.provider))?;
         let provider = self.provider(account)?;
         let health = self.health(client, account, model);
-        if let Some(rest) = health.rest(self.clock.now()) {
+        if let Some(rest) = health.rest(self.clock.monotonic()) {
             return Err(rest);
         }
-        let permit = health.breaker.admit(self.clock.now()).map_err(|_| LlmFailure::LeftAlone)?;
+        let permit = health.breaker.admit(self.clock.monotonic()).map_err(|_| LlmFailure::LeftAlone)?;
         let answer = ask.ask(&*provider, &model.model, request).await;
-        let now = self.clock.now();
+        let now = self.clock.monotonic();
         match &answer {
             Err(failure) if failure.is_sickness() => permit.failure(now),
             _ => permit.success(now),
@@ -364,7 +362,7 @@ impl ChatEvents for Begun {
         }
         let next = self.rest.next().await;
         if let Some(Err(failure)) = &next {
-            let now = self.clock.now();
+            let now = self.clock.monotonic();
             self.health.note(failure, now);
             if let (true, Ok(permit)) = (failure.is_sickness(), self.health.breaker.admit(now)) {
                 permit.failure(now);
@@ -431,7 +429,7 @@ impl LanguageModels for Gateway {
 
     async fn statuses(&self, client: ClientId) -> Vec<ProviderStatus> {
         let accounts = self.accounts.of(client).await.unwrap_or_default();
-        let now = self.clock.now();
+        let now = self.clock.monotonic();
         let status = |provider: Provider| {
             let account = accounts.iter().find(|account| account.provider == provider);
             let own = account.filter(|account| account.own).map(|_| client);
@@ -464,7 +462,7 @@ impl LanguageModels for Gateway {
     }
 }
 
-fn model_status(name: &str, context: Option<u64>, health: Option<&Arc<Health>>, now: Time) -> ModelStatus {
+fn model_status(name: &str, context: Option<u64>, health: Option<&Arc<Health>>, now: Instant) -> ModelStatus {
     ModelStatus {
         model: name.to_owned(),
         context,

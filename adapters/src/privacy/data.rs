@@ -16,6 +16,7 @@ use domain::ports::StoreUnavailable;
 use domain::ports::clock::Clock;
 use domain::ports::deliveries::{DeliveryStore as _, RecordedAttempt};
 use domain::ports::event_store::{Direction, EventStore as _, ReadError};
+use domain::ports::idempotency::IdempotencyKeys;
 use domain::ports::privacy::{Cleaning, Findings, OpenJob, PersonalData};
 use domain::ports::vault::{Vault, VaultError};
 use domain::ports::webhooks::PublicEvents as _;
@@ -49,6 +50,8 @@ pub struct DataEverywhere {
     pub log: PrivateLog,
     /// Open jobs and exports.
     pub jobs: PrivacyJobs,
+    /// What was answered under idempotency keys.
+    pub answers: Arc<dyn IdempotencyKeys>,
     /// Seals exports.
     pub vault: Arc<dyn Vault>,
     /// The views, which are made anew without what was erased.
@@ -110,12 +113,12 @@ impl DataEverywhere {
 
     /// Until the deliveries are derived from the log up to there.
     async fn deliveries_are_at(&self, through: Position) -> Result<(), StoreUnavailable> {
-        let until = self.clock.now() + FOLLOWING;
+        let until = self.clock.monotonic() + FOLLOWING;
         while self.work.checkpoint().await?.position < through {
-            if self.clock.now() >= until {
+            if self.clock.monotonic() >= until {
                 return Err(StoreUnavailable("the deliveries have not read the log yet".to_owned()));
             }
-            self.clock.sleep_until(self.clock.now() + LOOK).await;
+            self.clock.sleep(LOOK).await;
         }
         Ok(())
     }
@@ -218,12 +221,19 @@ impl PersonalData for DataEverywhere {
         for &person in persons {
             destroyed.extend(self.log.keys().destroy(client, person).await.map_err(of_vault)?);
         }
+        self.answers.forget_answers(client).await?;
         self.log.keys().scrub().await?;
         Ok(destroyed)
     }
 
     async fn find(&self, client: ClientId, persons: &[SubjectId]) -> Result<Findings, StoreUnavailable> {
         self.search(client, persons, |_| {}).await
+    }
+
+    async fn clean_now(&self, client: ClientId, persons: &[SubjectId]) -> Result<(), StoreUnavailable> {
+        let findings = self.find(client, persons).await?;
+        // nothing is waited for: what is derived later is cleaned later
+        self.clean(client, &findings, Position::START).await.map(drop)
     }
 
     async fn clean(
@@ -252,6 +262,8 @@ impl PersonalData for DataEverywhere {
             cleaning.views.push(view.to_owned());
         }
         self.jobs.drop_exports(client).await?;
+        // those of requests that were under way while the keys were destroyed
+        self.answers.forget_answers(client).await?;
         self.log.keys().scrub().await?;
         self.views.scrub().await?;
         self.work.scrub().await?;

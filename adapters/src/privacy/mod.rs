@@ -4,15 +4,18 @@
 //! `{"sealed": bytes}`, under the key of the subject the value belongs to ([`domain::privacy::whose`]). A value whose
 //! key was destroyed is handed on as it is stored, and reads as erased.
 
+pub mod copies;
 mod data;
 mod form;
 mod levels;
 mod persons;
+mod reapply;
 mod retention;
 mod scan;
 mod store;
 mod walk;
 
 pub use data::DataEverywhere;
+pub use reapply::Reapplied;
 pub use scan::Hit;
 pub use store::PrivateLog;

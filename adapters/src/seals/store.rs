@@ -26,6 +26,16 @@ const BEYOND: &str =
     "SELECT size, root, note, sealed_at FROM seal_heads WHERE size > $1 ORDER BY size LIMIT $2 + 0";
 const BEFORE: &str =
     "SELECT size, root, note, sealed_at FROM seal_heads WHERE size < $1 ORDER BY size DESC LIMIT $2 + 0";
+const KEEP_HEADS: &str = "INSERT INTO superseded_heads (superseded_at, size, root, note, sealed_at) \
+    SELECT $1, size, root, note, sealed_at FROM seal_heads";
+const KEEP_TILES: &str = "INSERT INTO superseded_tiles (superseded_at, level, number, hashes) \
+    SELECT $1, level, number, hashes FROM seal_tiles";
+/// A head that stands is guarded by a trigger, which an owner of the table takes away for as long as this takes.
+const SQLITE_UNGUARDED: &str = "DROP TRIGGER IF EXISTS heads_are_never_deleted";
+const SQLITE_GUARDED: &str = "CREATE TRIGGER heads_are_never_deleted BEFORE DELETE ON seal_heads \
+    BEGIN SELECT RAISE(ABORT, 'a signed head is never deleted'); END";
+const POSTGRES_UNGUARDED: &str = "ALTER TABLE seal_heads DISABLE TRIGGER heads_are_never_changed";
+const POSTGRES_GUARDED: &str = "ALTER TABLE seal_heads ENABLE TRIGGER heads_are_never_changed";
 /// The longest a step may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -35,7 +45,7 @@ fn number(n: u64) -> i64 {
 
 async fn limited<T>(step: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreUnavailable> {
     match tokio::time::timeout(LIMIT, step).await {
-        Ok(done) => done.map_err(|error| StoreUnavailable(error.to_string())),
+        Ok(done) => done.map_err(|error| StoreUnavailable(crate::database::in_words(&error))),
         Err(_) => Err(StoreUnavailable("the seals did not answer in time".to_owned())),
     }
 }
@@ -71,6 +81,28 @@ impl SealStore for SealsDb {
                     .execute(&mut *tx)
                     .await?;
                 tx.commit().await
+            })
+        })
+        .await
+    }
+
+    async fn set_aside(&self, at: Time) -> Result<u64, StoreUnavailable> {
+        let at = at.timestamp_micros();
+        limited(async {
+            let (before, after) = match self {
+                Self::Sqlite(_) => (SQLITE_UNGUARDED, SQLITE_GUARDED),
+                Self::Postgres(_) => (POSTGRES_UNGUARDED, POSTGRES_GUARDED),
+            };
+            on!(self, pool => {
+                let mut tx = pool.begin().await?;
+                sqlx::raw_sql(before).execute(&mut *tx).await?;
+                let moved = sqlx::query(KEEP_HEADS).bind(at).execute(&mut *tx).await?.rows_affected();
+                sqlx::query(KEEP_TILES).bind(at).execute(&mut *tx).await?;
+                sqlx::query("DELETE FROM seal_heads").execute(&mut *tx).await?;
+                sqlx::query("DELETE FROM seal_tiles").execute(&mut *tx).await?;
+                sqlx::raw_sql(after).execute(&mut *tx).await?;
+                tx.commit().await?;
+                Ok(moved)
             })
         })
         .await

@@ -163,7 +163,7 @@ impl Db {
         let read = async {
             match self {
                 Db::Sqlite(sqlite) => {
-                    let mut reader = sqlite.reader().await?;
+                    let mut reader = sqlite.reader(of).await?;
                     let row = fetch_one_sqlite(reader.connection()?, sql, args).await;
                     row.inspect_err(|error| reader.judge(error)).map(|row| row.map(SqlRow::Sqlite))
                 }
@@ -192,7 +192,7 @@ impl Db {
         let read = async {
             match self {
                 Db::Sqlite(sqlite) => {
-                    let mut reader = sqlite.reader().await?;
+                    let mut reader = sqlite.reader(of).await?;
                     let rows = fetch_sqlite(reader.connection()?, sql, args).await;
                     rows.inspect_err(|error| reader.judge(error))
                 }
@@ -279,12 +279,9 @@ pub(crate) async fn limited<T>(
     }
 }
 
-/// The message of a failure. The details a server adds are left out: they repeat values.
+/// What a failure means, in words. The details a server adds are left out: they repeat values.
 pub(crate) fn unavailable(error: &sqlx::Error) -> StoreUnavailable {
-    StoreUnavailable(match error.as_database_error() {
-        Some(database) => database.message().to_owned(),
-        None => error.to_string(),
-    })
+    StoreUnavailable(crate::database::in_words(error))
 }
 
 impl Tx {

@@ -22,7 +22,8 @@ pub(crate) struct LeaseTable {
 macro_rules! lease_table {
     ($table:literal) => {
         LeaseTable {
-            // judged by the server's clock, in one statement; an owner that comes back keeps its epoch
+            // judged by the server's clock, in one statement; an owner that comes back keeps its epoch; a lease that runs
+            // longer than any is given was given before that clock was set back
             acquire_postgres: concat!(
                 "INSERT INTO ",
                 $table,
@@ -30,7 +31,8 @@ macro_rules! lease_table {
                  VALUES ($1, $2, 1, clock_timestamp() + $3 * interval '1 microsecond') \
                  ON CONFLICT (job) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at, \
                  epoch = CASE WHEN l.owner = excluded.owner THEN l.epoch ELSE l.epoch + 1 END \
-                 WHERE l.owner = excluded.owner OR l.owner = '' OR l.expires_at <= clock_timestamp() RETURNING epoch"
+                 WHERE l.owner = excluded.owner OR l.owner = '' OR l.expires_at <= clock_timestamp() \
+                 OR l.expires_at > clock_timestamp() + 2 * $3 * interval '1 microsecond' RETURNING epoch"
             ),
             // the file is locked by this process: whoever asks here is the only one there is
             acquire_sqlite: concat!(

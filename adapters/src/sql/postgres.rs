@@ -20,9 +20,12 @@ use super::db::made;
 use super::log_id::ExpectedLog;
 use super::tenant::Of;
 use crate::database::{Part, SecretUrl, exempt_from_row_security, migrate_postgres};
+use crate::fairness::{Turn, Turns, TurnsLimits};
 
 /// How long to wait for a connection before saying that the store is unavailable.
 const ACQUIRE: Duration = Duration::from_secs(3);
+/// Queries of the API that may wait for a connection. Clients take turns.
+const WAITING: usize = 4_096;
 /// How long an idle connection is believed to live.
 const TRUSTED: Duration = Duration::from_secs(1);
 /// A transaction of the work. Settings hold for the transaction only: it works behind a pooler.
@@ -58,6 +61,7 @@ pub(crate) struct Postgres {
     readers: PgPool,
     migrated: Arc<OnceCell<()>>,
     expected: ExpectedLog,
+    turns: Arc<Turns<Of>>,
 }
 
 impl Postgres {
@@ -77,6 +81,8 @@ impl Postgres {
                 .connect_lazy_with(options.clone())
         };
         let (workers, readers) = (pool(settings.workers), pool(settings.readers));
+        let at_once = usize::try_from(settings.readers).unwrap_or(1);
+        let turns = Arc::new(Turns::new(TurnsLimits { at_once, waiting: WAITING, patience: ACQUIRE }));
         Ok(Self {
             part,
             options: Arc::new(options),
@@ -84,6 +90,7 @@ impl Postgres {
             readers,
             migrated: Arc::default(),
             expected: ExpectedLog::default(),
+            turns,
         })
     }
 
@@ -131,18 +138,24 @@ impl Postgres {
     /// For queries of the API.
     pub(crate) async fn reader(&self, of: Of) -> Result<Reader, sqlx::Error> {
         self.ready().await?;
-        Reader::take(&self.readers, of).await
+        let turn = self.turns.take(&of, 1).await.map_err(|_| sqlx::Error::PoolTimedOut)?;
+        Reader::take(&self.readers, of, Some(turn)).await
     }
 
     /// For queries that take long.
     pub(crate) async fn surveyor(&self, of: Of) -> Result<Reader, sqlx::Error> {
         self.ready().await?;
-        Reader::take(&self.workers, of).await
+        Reader::take(&self.workers, of, None).await
     }
 }
 
 /// A connection to read with, given back when dropped.
-pub(crate) enum Reader {
+pub(crate) struct Reader {
+    connection: Reading,
+    _turn: Option<Turn<Of>>,
+}
+
+enum Reading {
     /// Outside of any transaction.
     Plain(PoolConnection<sqlx::Postgres>),
     /// In one that has said whose rows it wants.
@@ -150,17 +163,18 @@ pub(crate) enum Reader {
 }
 
 impl Reader {
-    async fn take(pool: &PgPool, of: Of) -> Result<Self, sqlx::Error> {
-        match of.begin() {
-            Some(begin) => pool.begin_with(made(begin)).await.map(Self::Of),
-            None => pool.acquire().await.map(Self::Plain),
-        }
+    async fn take(pool: &PgPool, of: Of, turn: Option<Turn<Of>>) -> Result<Self, sqlx::Error> {
+        let connection = match of.begin() {
+            Some(begin) => pool.begin_with(made(begin)).await.map(Reading::Of),
+            None => pool.acquire().await.map(Reading::Plain),
+        };
+        Ok(Self { connection: connection?, _turn: turn })
     }
 
     pub(crate) fn connection(&mut self) -> &mut PgConnection {
-        match self {
-            Self::Plain(connection) => connection,
-            Self::Of(transaction) => transaction,
+        match &mut self.connection {
+            Reading::Plain(connection) => connection,
+            Reading::Of(transaction) => transaction,
         }
     }
 }

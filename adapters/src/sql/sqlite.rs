@@ -14,14 +14,19 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection as _, Executor, Row as _};
-use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
 use super::log_id::ExpectedLog;
+use super::tenant::Of;
 use crate::database::{FileLost, OpenFile, Part, connection_survives, migrate_sqlite};
+use crate::fairness::{Turn, Turns, TurnsLimits};
 
 /// Connections that read, besides the one that writes. Reads are short and in memory: more would only take turns.
 const READERS: usize = 4;
+/// Reads that may wait for a connection, and for how long. Clients take turns.
+const WAITING: usize = 4_096;
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a statement waits for a lock another process holds.
 const BUSY: Duration = Duration::from_secs(5);
 /// Pages of 4 KiB in the WAL before a commit also moves them into the database: 16 MiB.
@@ -71,7 +76,7 @@ struct Writer {
 struct Readers {
     options: SqliteConnectOptions,
     idle: Mutex<Vec<(u64, SqliteConnection)>>,
-    permits: Arc<Semaphore>,
+    turns: Arc<Turns<Of>>,
 }
 
 /// A connection to read with, given back when dropped.
@@ -79,7 +84,7 @@ pub(crate) struct Reader {
     readers: Arc<Readers>,
     epoch: u64,
     connection: Option<SqliteConnection>,
-    _permit: OwnedSemaphorePermit,
+    _turn: Turn<Of>,
 }
 
 /// The one connection that writes, in a transaction.
@@ -120,8 +125,9 @@ impl Sqlite {
             .pragma("journal_size_limit", WAL_KEPT)
             .pragma("cache_size", WRITER_CACHE);
         let reading = common.read_only(true).pragma("cache_size", READER_CACHE);
-        let permits = Arc::new(Semaphore::new(READERS));
-        let readers = Arc::new(Readers { options: reading, idle: Mutex::default(), permits });
+        let limits = TurnsLimits { at_once: READERS, waiting: WAITING, patience: PATIENCE };
+        let turns = Arc::new(Turns::new(limits));
+        let readers = Arc::new(Readers { options: reading, idle: Mutex::default(), turns });
         let writer = Writer { connection: None, epoch: 0, unfinished: false };
         Self {
             part,
@@ -209,22 +215,21 @@ impl Sqlite {
         connection.close().await
     }
 
-    pub(crate) async fn reader(&self) -> Result<Reader, sqlx::Error> {
+    pub(crate) async fn reader(&self, of: Of) -> Result<Reader, sqlx::Error> {
         let readers = self.readers.clone();
-        let permit = readers.permits.clone().acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
+        let turn = readers.turns.take(&of, 1).await.map_err(|_| sqlx::Error::PoolTimedOut)?;
         let epoch = self.ready().await?;
         let idle = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some((of, connection)) if of == epoch => connection,
             _ => readers.options.connect().await?,
         };
-        Ok(Reader { readers, epoch, connection: Some(connection), _permit: permit })
+        Ok(Reader { readers, epoch, connection: Some(connection), _turn: turn })
     }
 
     /// Moves the journal into the file and closes the connections.
     pub(crate) async fn close(&self) {
         let mut writer = self.writer.lock().await;
-        self.readers.permits.close();
         self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let Some(mut connection) = writer.connection.take() else { return };
         if writer.unfinished {

@@ -4,7 +4,7 @@
 use domain::ids::ClientId;
 
 /// Whose rows may be seen. Every read says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Of {
     /// One client's: whatever is asked on a client's behalf.
     Client(ClientId),

@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use domain::call::report::{LegRef, LegTag};
-use domain::envelope::Time;
 use domain::ids::ClientId;
 use domain::ports::clock::Clock;
 use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telephony};
@@ -37,7 +36,7 @@ pub enum BreakerState {
     HalfOpen,
 }
 
-/// The breaker itself, without a clock: whoever asks says what time it is. How many are not closed is counted by what
+/// The breaker itself, without a clock: whoever asks says what moment it is. How many are not closed is counted by what
 /// they guard.
 #[derive(Debug)]
 pub struct Breaker {
@@ -49,7 +48,7 @@ pub struct Breaker {
 #[derive(Debug, Clone, Copy)]
 enum Inner {
     Closed { failures: u32 },
-    Open { until: Time },
+    Open { until: Instant },
     Trying,
 }
 
@@ -59,7 +58,7 @@ enum Inner {
 pub struct Permit<'a> {
     breaker: &'a Breaker,
     trial: bool,
-    asked_at: Time,
+    asked_at: Instant,
     told: bool,
 }
 
@@ -73,7 +72,7 @@ impl Breaker {
 
     /// What it lets through at `now`.
     #[must_use]
-    pub fn state(&self, now: Time) -> BreakerState {
+    pub fn state(&self, now: Instant) -> BreakerState {
         match *self.lock() {
             Inner::Closed { .. } => BreakerState::Closed,
             Inner::Open { until } if now < until => BreakerState::Open,
@@ -85,11 +84,11 @@ impl Breaker {
     ///
     /// # Errors
     /// How long to wait before asking again.
-    pub fn admit(&self, now: Time) -> Result<Permit<'_>, Duration> {
+    pub fn admit(&self, now: Instant) -> Result<Permit<'_>, Duration> {
         let mut inner = self.lock();
         let trial = match *inner {
             Inner::Closed { .. } => false,
-            Inner::Open { until } if now < until => return Err((until - now).to_std().unwrap_or_default()),
+            Inner::Open { until } if now < until => return Err(until - now),
             Inner::Open { .. } => {
                 *inner = Inner::Trying;
                 true
@@ -99,7 +98,7 @@ impl Breaker {
         Ok(Permit { breaker: self, trial, asked_at: now, told: false })
     }
 
-    fn settle(&self, trial: bool, success: bool, now: Time) {
+    fn settle(&self, trial: bool, success: bool, now: Instant) {
         let until = now + self.config.open_for;
         let mut inner = self.lock();
         let before = inner.is_closed();
@@ -145,13 +144,13 @@ fn count(guards: &'static str, by: f64) {
 
 impl Permit<'_> {
     /// The target answered, whatever it answered.
-    pub fn success(mut self, now: Time) {
+    pub fn success(mut self, now: Instant) {
         self.told = true;
         self.breaker.settle(self.trial, true, now);
     }
 
     /// The target did not answer, or answered that it is broken.
-    pub fn failure(mut self, now: Time) {
+    pub fn failure(mut self, now: Instant) {
         self.told = true;
         self.breaker.settle(self.trial, false, now);
     }
@@ -189,16 +188,17 @@ impl<T: Telephony> Guarded<T> {
 
     /// What the breaker lets through now.
     pub fn state(&self) -> BreakerState {
-        self.breaker.state(self.clock.now())
+        self.breaker.state(self.clock.monotonic())
     }
 
     async fn guard<A>(&self, call: impl Future<Output = Result<A, CarrierError>>) -> Result<A, CarrierError> {
-        let permit = self.breaker.admit(self.clock.now()).map_err(|wait| CarrierError::Unavailable {
-            reason: "the carrier failed several times in a row and is left alone for a while".to_owned(),
-            retry_after: Some(wait),
-        })?;
+        let permit =
+            self.breaker.admit(self.clock.monotonic()).map_err(|wait| CarrierError::Unavailable {
+                reason: "the carrier failed several times in a row and is left alone for a while".to_owned(),
+                retry_after: Some(wait),
+            })?;
         let answer = call.await;
-        let now = self.clock.now();
+        let now = self.clock.monotonic();
         if answer.as_ref().is_err_and(is_fault) {
             permit.failure(now)
         } else {
@@ -242,14 +242,15 @@ impl<T: Telephony> Telephony for Guarded<T> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
+    use std::sync::LazyLock;
 
     use super::*;
 
     const CONFIG: BreakerConfig = BreakerConfig { failures: 3, open_for: Duration::from_secs(10) };
 
-    fn at(second: i64) -> Time {
-        DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
+    fn at(second: u64) -> Instant {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        *START + Duration::from_secs(second)
     }
 
     fn opened() -> Breaker {

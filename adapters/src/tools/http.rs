@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::conversation::ToolOutcome;
-use domain::ports::tools::{MAX_RESULT, ToolAnswer, ToolRunner, ToolUse};
+use domain::ports::tools::{MAX_RESULT, SchemaFault, ToolAnswer, ToolRunner, ToolUse};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response, Url};
 use serde_json::Value;
 
-use super::schemas::Schemas;
+use super::schema::Schemas;
 use crate::webhooks::Guard;
 
 /// How much of an answer that is no use is told, in characters.
@@ -128,12 +128,12 @@ async fn read(mut response: Response) -> ToolAnswer {
 
 #[async_trait]
 impl ToolRunner for HttpTools {
-    fn check_schema(&self, schema: &Value) -> Result<(), String> {
-        self.schemas.compiled(schema).map(drop)
+    async fn check_schema(&self, schema: &Value) -> Result<(), SchemaFault> {
+        self.schemas.check_schema(schema).await
     }
 
     async fn run(&self, tool: &ToolUse) -> ToolAnswer {
-        let arguments = match self.schemas.arguments(&tool.parameters, &tool.arguments) {
+        let arguments = match self.schemas.arguments(&tool.parameters, &tool.arguments).await {
             Ok(arguments) => arguments,
             Err(fault) => return failed(ToolOutcome::Refused, None, fault),
         };

@@ -1,6 +1,6 @@
 //! Tools: a client's own systems, asked over HTTP.
 
 mod http;
-mod schemas;
+mod schema;
 
 pub use http::HttpTools;

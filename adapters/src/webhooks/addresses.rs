@@ -4,30 +4,28 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What is not public in IPv4 besides what the standard library knows by name: network, length of its prefix.
 const V4: &[([u8; 4], u32)] = &[
-    ([0, 0, 0, 0], 8),      // "this network", RFC 791
-    ([100, 64, 0, 0], 10),  // shared by carriers, RFC 6598
-    ([192, 0, 0, 0], 24),   // protocol assignments, RFC 6890
-    ([192, 88, 99, 0], 24), // 6to4 relays, RFC 7526
-    ([198, 18, 0, 0], 15),  // benchmarks, RFC 2544
-    ([233, 252, 0, 0], 24), // documentation of multicast, RFC 6676
-    ([240, 0, 0, 0], 4),    // reserved, RFC 1112
+    ([0, 0, 0, 0], 8),        // "this network", RFC 791
+    ([100, 64, 0, 0], 10),    // shared by carriers, RFC 6598
+    ([168, 63, 129, 16], 32), // the platform behind a virtual machine at Azure
+    ([192, 0, 0, 0], 24),     // protocol assignments, RFC 6890
+    ([192, 88, 99, 0], 24),   // 6to4 relays, RFC 7526
+    ([198, 18, 0, 0], 15),    // benchmarks, RFC 2544
+    ([233, 252, 0, 0], 24),   // documentation of multicast, RFC 6676
+    ([240, 0, 0, 0], 4),      // reserved, RFC 1112
 ];
 
-/// What is not public in IPv6.
+/// All that is assigned to hosts on the public Internet in IPv6 (IANA). What stands outside leads to this machine, to
+/// this network, or through a translator to an IPv4 address of somebody's choice: IPv4-compatible `::/96`,
+/// IPv4-translated `::ffff:0:0:0/96` (RFC 2765), NAT64 `64:ff9b::/96` and `64:ff9b:1::/48`, unique local, link-local,
+/// site-local, multicast, and what nobody was given yet.
+const GLOBAL_V6: ([u16; 8], u32) = ([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
+
+/// What is not public within.
 const V6: &[([u16; 8], u32)] = &[
-    ([0, 0, 0, 0, 0, 0, 0, 0], 96),         // unspecified, loopback, IPv4-compatible
-    ([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96), // NAT64, RFC 6052: leads to an IPv4 address of the network's choice
-    ([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48), // the same, RFC 8215
-    ([0x100, 0, 0, 0, 0, 0, 0, 0], 64),     // discard, RFC 6666
-    ([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),    // protocol assignments, among them Teredo, RFC 2928
+    ([0x2001, 0, 0, 0, 0, 0, 0, 0], 23), // protocol assignments, among them Teredo, RFC 2928
     ([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32), // documentation
-    ([0x2002, 0, 0, 0, 0, 0, 0, 0], 16),    // 6to4, RFC 3056
-    ([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20),    // documentation, RFC 9637
-    ([0x5f00, 0, 0, 0, 0, 0, 0, 0], 16),    // segment routing, RFC 9602
-    ([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),     // unique local
-    ([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),    // link-local
-    ([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10),    // site-local, deprecated
-    ([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),     // multicast
+    ([0x2002, 0, 0, 0, 0, 0, 0, 0], 16), // 6to4, RFC 3056
+    ([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20), // documentation, RFC 9637
 ];
 
 /// Whether the address is one on the public Internet. One of IPv4 in the clothes of IPv6 is judged as what it is.
@@ -56,7 +54,9 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     let within = |(network, length): &([u16; 8], u32)| {
         (address.to_bits() ^ Ipv6Addr::from(*network).to_bits()) >> (128 - length) == 0
     };
-    !V6.iter().any(within)
+    // ISATAP, RFC 5214: the second half of the address is `[02]00:5efe` and an IPv4 address
+    let isatap = matches!(address.segments(), [.., 0 | 0x200, 0x5efe, _, _]);
+    within(&GLOBAL_V6) && !isatap && !V6.iter().any(within)
 }
 
 #[cfg(test)]
@@ -106,6 +106,14 @@ mod tests {
         "fec0::1",
         "ff02::1",
         "5f00::1",
+        "168.63.129.16",
+        "::ffff:0:7f00:1",
+        "::ffff:0:8.8.8.8",
+        "2606:4700::5efe:127.0.0.1",
+        "2606:4700::200:5efe:10.0.0.1",
+        "64:ff9a::1",
+        "4000::1",
+        "1000::1",
         "2001::1",
         "fd00:ec2::254",
     ];
@@ -121,6 +129,8 @@ mod tests {
         "198.20.0.0",
         "223.255.255.255",
         "126.255.255.255",
+        "168.63.129.15",
+        "168.63.129.17",
         "2606:4700::1111",
         "2a00:1450::1",
         "2001:4860:4860::8888",

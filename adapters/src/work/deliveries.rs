@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::TimeDelta;
 use domain::envelope::{EventRef, Position, Time, Version};
 use domain::ids::{ClientId, DeliveryId, EndpointId};
 use domain::ports::StoreUnavailable;
@@ -132,6 +133,10 @@ impl DeliveryStore for SqlWork {
             );
         }
         Ok(bodies)
+    }
+
+    async fn shift(&self, lease: &Lease, by: TimeDelta) -> Result<(), StoreUnavailable> {
+        self.shift_due(lease, by, &["work_deliveries"]).await
     }
 
     async fn stats(&self, now: Time) -> Result<DeliveryStats, StoreUnavailable> {

@@ -47,7 +47,7 @@ fn new_delivery(new: &NewDelivery) -> [Value<'_>; 10] {
         Value::position(new.of.source),
         Value::Uuid(new.of.subject),
         Value::Time(new.at),
-        Value::Time(new.at),
+        Value::Time(new.due),
         Value::Bool(new.ordered),
     ]
 }
@@ -214,6 +214,7 @@ impl SqlWork {
                 client: attempt.client,
                 of: attempt.fact.of.clone(),
                 at: attempt.fact.attempt.began_at,
+                due: attempt.fact.attempt.began_at,
                 ordered: false,
             })
             .collect();
@@ -358,11 +359,7 @@ impl SqlWork {
         let rows = tx.query(made(sql), args(dialect, values)?).await?;
         let missing: Result<Vec<_>, _> = rows.iter().map(|row| missing(replay, row)).collect();
         self.db
-            .batched(tx, &missing?, NEW_DELIVERY, insert_deliveries, |new| {
-                let mut values = new_delivery(new).map(own);
-                values[8] = Value::Time(replay.due);
-                Ok(values)
-            })
+            .batched(tx, &missing?, NEW_DELIVERY, insert_deliveries, |new| Ok(new_delivery(new).map(own)))
             .await
     }
 }
@@ -384,6 +381,7 @@ fn missing(replay: &Replay, row: &SqlRow) -> Result<NewDelivery, sqlx::Error> {
             subject: row.uuid(3)?,
         },
         at: row.time(4)?,
+        due: replay.due,
         // asked for in one go: they are not held up by one another
         ordered: false,
     })

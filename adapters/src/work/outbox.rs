@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use domain::call::{Timer, Work};
 use domain::envelope::{EventRef, Position, Time};
 use domain::ids::ClientId;
@@ -184,6 +185,40 @@ impl SqlWork {
     }
 }
 
+impl SqlWork {
+    /// Moves the due times of whole tables, if the lease still holds.
+    pub(super) async fn shift_due(
+        &self,
+        lease: &Lease,
+        by: TimeDelta,
+        tables: &[&'static str],
+    ) -> Result<(), StoreUnavailable> {
+        let dialect = self.db.dialect();
+        let step = match dialect {
+            Dialect::Sqlite => "$1",
+            Dialect::Postgres => "$1 * interval '1 microsecond'",
+        };
+        limited(LIMIT, async {
+            let mut tx = self.db.begin().await?;
+            for table in tables {
+                let sql = format!(
+                    "UPDATE {table} SET due = due + {step} WHERE due IS NOT NULL AND EXISTS \
+                     (SELECT 1 FROM work_leases WHERE job = $2 AND owner = $3 AND epoch = $4)"
+                );
+                let values = [
+                    Value::Int(by.num_microseconds().unwrap_or_default()),
+                    Value::text(&lease.job),
+                    Value::text(&lease.owner),
+                    Value::Int(lease.epoch),
+                ];
+                tx.execute(made(sql), args(dialect, values)?).await?;
+            }
+            tx.commit().await
+        })
+        .await
+    }
+}
+
 #[async_trait]
 impl WorkStore for SqlWork {
     async fn checkpoint(&self) -> Result<EventRef, StoreUnavailable> {
@@ -260,6 +295,10 @@ impl WorkStore for SqlWork {
         let effect = self.read_all(effects, Vec::new(), |row| row.time(0)).await?;
         let timer = self.read_all(timers, Vec::new(), |row| row.time(0)).await?;
         Ok(effect.into_iter().chain(timer).min())
+    }
+
+    async fn shift(&self, lease: &Lease, by: TimeDelta) -> Result<(), StoreUnavailable> {
+        self.shift_due(lease, by, &["work_outbox", "work_timers"]).await
     }
 
     async fn stats(&self, now: Time) -> Result<WorkStats, StoreUnavailable> {

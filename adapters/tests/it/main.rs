@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 
+mod database;
+mod erasures;
 mod event_store;
+mod head_keeper;
 mod idempotency;
 mod keys;
 mod privacy;

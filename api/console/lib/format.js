@@ -53,3 +53,11 @@ export const short = (id) => (id && id.length > 16 ? `${id.slice(0, id.indexOf('
 
 // who calls, or is called
 export const party = (text) => text || 'unknown';
+
+/** An address that somebody else wrote, if it may become a link: over TLS, or on this very machine. `javascript:` and the like are none. */
+export function outside(address) {
+  if (!URL.canParse(address ?? '')) return null;
+  const url = new URL(address);
+  const local = url.protocol === 'http:' && ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname);
+  return url.protocol === 'https:' || local ? url.href : null;
+}

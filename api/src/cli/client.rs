@@ -1,19 +1,14 @@
 //! `voxledger client`: clients, for operators.
 
-use std::sync::Arc;
-
-use actors::{Runtime, TraceHooks};
-use adapters::clock::SystemClock;
-use adapters::ids::RandomIds;
 use clap::{Args, Subcommand};
 use domain::envelope::Actor;
-use domain::ports::ids::Ids as _;
+use domain::origin::Origin;
 use serde_json::json;
 
 use super::config_args::StoreArgs;
+use super::offline::open_for_writing;
 use super::serve::runtime;
-use super::stores;
-use crate::node::{create_client, open_log, open_private};
+use crate::node::{Asker, create_client};
 
 /// Flags of `client`.
 #[derive(Debug, Clone, Args)]
@@ -47,23 +42,13 @@ pub fn run(args: &ClientArgs) -> anyhow::Result<()> {
     let config = args.stores.load(&[])?;
     let ClientAction::Create { name, json } = &args.action;
     runtime().block_on(async {
-        let log_store = stores::log(&config)?;
-        anyhow::ensure!(
-            !(matches!(log_store.database, Some(adapters::database::Database::Sqlite(_)))
-                && stores::node_is_running(&config)),
-            "a node is writing the event store {}, and an embedded one has one writer; stop the node, run this \
-            again, and start it",
-            log_store.shown
-        );
-        let log = open_log(&config, false).await?;
-        let runtime = Runtime {
-            store: Arc::new(open_private(&config, &log, false).await?.0),
-            clock: Arc::new(SystemClock),
-            ids: Arc::new(RandomIds),
-            node: RandomIds.next().to_string().into(),
-            trace: TraceHooks::default(),
+        let (runtime, log) = open_for_writing(&config).await?;
+        let by = Asker {
+            actor: Actor::System("client create".to_owned()),
+            request_id: None,
+            origin: Origin::default(),
         };
-        let created = create_client(&runtime, name, (Actor::System("client create".to_owned()), None)).await;
+        let created = create_client(&runtime, name, by).await;
         log.close().await;
         let (client, key_id, key, _) = created?;
         if *json {

@@ -3,8 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    audit::AuditArgs, client::ClientArgs, demo::DemoArgs, doctor::DoctorArgs, keys::KeysArgs,
-    migrate::MigrateArgs, projections::ProjectionsArgs, serve::ServeArgs, simulate::SimulateArgs,
+    audit::AuditArgs, backup::BackupArgs, backup::RestoreArgs, client::ClientArgs, demo::DemoArgs,
+    doctor::DoctorArgs, keys::KeysArgs, migrate::MigrateArgs, projections::ProjectionsArgs, serve::ServeArgs,
+    simulate::SimulateArgs,
 };
 
 /// The self-hosted control plane for voice-AI telephony.
@@ -37,9 +38,13 @@ pub enum Command {
     Openapi,
     /// Check the configuration and what the node needs.
     Doctor(DoctorArgs),
+    /// Copy log, seals and keys into a folder, also beside a running node.
+    Backup(BackupArgs),
+    /// Put a backup in place where no node runs.
+    Restore(RestoreArgs),
     /// Manage clients without the API.
     Client(ClientArgs),
-    /// Replace the master key.
+    /// Replace the master key, or an owner key that was lost.
     Keys(KeysArgs),
 }
 

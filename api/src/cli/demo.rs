@@ -14,7 +14,7 @@ use clap::Args;
 use domain::ports::ids::Ids as _;
 use serde_json::json;
 
-use super::serve::runtime;
+use super::serve::{runtime, show_owner_key};
 use super::simulate::{
     CarrierSettings, NodeApi, OUR_NUMBER, Stage, Traffic, callees, play, report, told_to_stop,
 };
@@ -37,8 +37,8 @@ const USUAL: (u32, f64, f64) = (20, 2.0, 0.5);
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
     /// Address of the API; port 0 picks a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9011")]
-    pub bind: SocketAddr,
+    #[arg(long, value_name = "ADDRESS")]
+    pub bind: Option<SocketAddr>,
     /// Stop once the calls are over, instead of serving on.
     #[arg(long)]
     pub once: bool,
@@ -55,8 +55,10 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
     let carrier = CarrierSettings::at(listener.local_addr()?);
-    let mut config = quiet_config(&carrier)?.in_folder(folder.path());
-    config.http.bind = args.bind;
+    let config = quiet_config(&carrier, args.bind)?;
+    let bind = config.http.bind;
+    let mut config = config.in_folder(folder.path());
+    config.http.bind = bind;
     // its receiver is on this machine
     config.webhooks.allow_private = true;
     let key =
@@ -64,7 +66,8 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let telemetry = Telemetry::start(&config.telemetry)?;
     System::with_tokio_rt(runtime).block_on(async {
         let stop = told_to_stop();
-        let node = Node::start(&config, Edges::connect(&config).await?, telemetry.meters()).await?;
+        let edges = Edges::connect(&config).await?;
+        let node = Node::start(&config, edges, telemetry.meters(), show_owner_key).await?;
         let url = format!("http://{}", node.address);
         print!("{}", welcome(&url, key.reveal()));
         let api = NodeApi::new(&url, Secret::new(key.reveal()))?;
@@ -102,8 +105,9 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// The configuration of this process, quieter, and with the carrier's settings on top.
-fn quiet_config(carrier: &CarrierSettings) -> anyhow::Result<Config> {
+fn quiet_config(carrier: &CarrierSettings, bind: Option<SocketAddr>) -> anyhow::Result<Config> {
     let mut flags = Vec::from(carrier.as_settings());
+    flags.extend(bind.map(|bind| ("bind", bind.to_string())));
     if std::env::var_os("VOXLEDGER_LOG").is_none_or(|log| log.is_empty()) {
         flags.push(("log", "warn".to_owned()));
     }

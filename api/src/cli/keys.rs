@@ -1,4 +1,4 @@
-//! `voxledger keys`: the master key.
+//! `voxledger keys`: the master key, and the way back for whoever lost every owner key.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,15 @@ use adapters::ids::RandomIds;
 use adapters::keys::{self, MasterKey};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use domain::ids::ClientId;
 use domain::ports::ids::Ids as _;
+use serde_json::json;
 
 use super::config_args::StoreArgs;
+use super::offline::open_for_writing;
 use super::serve::runtime;
 use crate::config::Config;
-use crate::node::{master_key, open_keys};
+use crate::node::{DEFAULT_CLIENT, master_key, new_owner_key, open_keys};
 
 /// Flags of `keys`.
 #[derive(Debug, Clone, Args)]
@@ -25,7 +28,7 @@ pub struct KeysArgs {
     pub stores: StoreArgs,
 }
 
-/// What to do with the master key.
+/// What to do with keys.
 #[derive(Debug, Clone, Subcommand)]
 pub enum KeysAction {
     /// Replace the master key: wrap every key it protects by a new one. Stop all nodes before.
@@ -35,24 +38,58 @@ pub enum KeysAction {
         #[arg(long)]
         to: Option<PathBuf>,
     },
+    /// Make a new owner API key and print it, once: the way back when all were lost. On embedded stores, stop the node
+    /// before.
+    ResetOwner {
+        /// The client to make it for.
+        #[arg(long, value_name = "CLIENT_ID", default_value_t = DEFAULT_CLIENT)]
+        client: ClientId,
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
-/// Replaces the master key.
+/// Replaces a key.
 ///
 /// # Errors
-/// When a key file or the key store cannot be used; the old key stays good then.
+/// When a key file, the key store or the log cannot be used; the old key stays good then.
 pub fn run(args: &KeysArgs) -> anyhow::Result<()> {
     let config = args.stores.load(&[])?;
-    let KeysAction::Rotate { to } = &args.action;
-    anyhow::ensure!(!super::stores::node_is_running(&config), "a node uses these keys; stop it first");
-    let old = master_key(&config, &RandomIds)?;
+    match &args.action {
+        KeysAction::Rotate { to } => rotate(&config, to.as_deref()),
+        KeysAction::ResetOwner { client, json } => reset_owner(&config, *client, *json),
+    }
+}
+
+fn reset_owner(config: &Config, client: ClientId, json: bool) -> anyhow::Result<()> {
+    runtime().block_on(async {
+        let (runtime, log) = open_for_writing(config).await?;
+        let made = new_owner_key(&runtime, client).await;
+        log.close().await;
+        let (id, key) = made?;
+        if json {
+            let client = client.to_string();
+            println!("{}", json!({"client_id": client, "key_id": id.to_string(), "plain_key": key.reveal()}));
+        } else {
+            println!("key     {id}, owner of everything client {client} has");
+            println!("        {}\n        shown only now", key.reveal());
+            println!("Keys made before stay as they are: revoke those that others may have.");
+        }
+        Ok(())
+    })
+}
+
+fn rotate(config: &Config, to: Option<&Path>) -> anyhow::Result<()> {
+    anyhow::ensure!(!super::stores::node_is_running(config), "a node uses these keys; stop it first");
+    let old = master_key(config, &RandomIds)?;
     let own = config.keys.master_key.is_none() && config.keys.master_key_file.is_none();
     match to {
-        None if own => in_the_data_folder(&config, &old),
+        None if own => in_the_data_folder(config, &old),
         None => anyhow::bail!("the master key is set by you: name the file of the new one with --to"),
         Some(path) => {
             let new = MasterKey::read_or_create(path, || RandomIds.secret())?;
-            let count = wrap(&config, &old, &new)?;
+            let count = wrap(config, &old, &new)?;
             println!("{count} keys are wrapped by the new master key {}; start the nodes with", new.id());
             println!("VOXLEDGER_MASTER_KEY_FILE={}", path.display());
             Ok(())

@@ -1,6 +1,6 @@
 //! `voxledger migrate`: the schema of the stores.
 
-use adapters::database::{migrate_down, migrate_up};
+use adapters::database::{Database, grant_appending, migrate_down, migrate_up};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
@@ -22,7 +22,7 @@ pub struct MigrateArgs {
 }
 
 /// What to do with the schema.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum MigrateAction {
     /// Bring it up to date; a node does so, too, when it starts.
     Up,
@@ -31,6 +31,12 @@ pub enum MigrateAction {
     Down,
     /// Show which steps are done.
     Status,
+    /// On PostgreSQL: let a role append to the log and its tree, and change nothing of them. To be run by the role
+    /// that owns them, after `up`; the nodes connect as ROLE then.
+    Grant {
+        /// The role of the nodes.
+        role: String,
+    },
 }
 
 /// Changes or shows the schema.
@@ -47,10 +53,11 @@ pub fn run(args: &MigrateArgs) -> anyhow::Result<()> {
             stores::work(&config)?,
             stores::views(&config)?,
         ];
-        match args.action {
+        match &args.action {
             MigrateAction::Up => up(&config, &stores).await?,
             MigrateAction::Down => down(&config, &stores).await?,
             MigrateAction::Status => {}
+            MigrateAction::Grant { role } => return grant(&stores[0], role).await,
         }
         print!("{}", status(&stores).await?);
         Ok(())
@@ -64,15 +71,25 @@ async fn up(config: &Config, stores: &[Store]) -> anyhow::Result<()> {
             continue;
         }
         must_be_stopped(config)?;
-        if let adapters::database::Database::Sqlite(path) = database
+        if let Database::Sqlite(path) = database
             && let Some(folder) = path.parent()
         {
-            std::fs::create_dir_all(folder)
+            adapters::files::create_private_folder(folder)
                 .with_context(|| format!("cannot create the folder {}", folder.display()))?;
         }
         let done = migrate_up(database, store.part).await;
         done.with_context(|| format!("cannot bring the {} up to date", store.name()))?;
     }
+    Ok(())
+}
+
+async fn grant(log: &Store, role: &str) -> anyhow::Result<()> {
+    let Some(database @ Database::Postgres(_)) = &log.database else {
+        anyhow::bail!("only a log in PostgreSQL knows of roles; this one is {}", log.shown);
+    };
+    let granted = grant_appending(database, role).await;
+    granted.with_context(|| format!("cannot give {role} its rights; connect as the owner of the tables"))?;
+    println!("{role} can append to the log in {}, and change nothing of it", log.shown);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The command line: a command a file, its arguments beside what it does.
 
 pub mod audit;
+pub mod backup;
 pub mod client;
 mod command;
 mod config_args;
@@ -8,6 +9,7 @@ pub mod demo;
 pub mod doctor;
 pub mod keys;
 pub mod migrate;
+mod offline;
 pub mod openapi;
 pub mod projections;
 pub mod serve;

@@ -1,11 +1,14 @@
 //! `voxledger serve`: the node.
 
+use std::io::{self, Write as _};
+
 use actix::System;
 use clap::Args;
 
 use super::config_args::StoreArgs;
 use crate::config::{Config, ConfigError};
-use crate::node::{Bootstrapped, Edges, Node, hold_data_dir, until_told_to_stop};
+use crate::http::auth::PlainKey;
+use crate::node::{Edges, Node, hold_data_dir, keep_others_out, until_told_to_stop};
 use crate::telemetry::Telemetry;
 
 /// Flags of `serve`.
@@ -37,10 +40,11 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let config = args.config()?;
     let _data_dir = hold_data_dir(&config.storage.data_dir)?;
     let telemetry = Telemetry::start(&config.telemetry)?;
+    keep_others_out(&config);
     System::with_tokio_rt(runtime).block_on(async {
         let edges = Edges::connect(&config).await?;
-        let node = Node::start(&config, edges, telemetry.meters()).await?;
-        announce(&node);
+        let node = Node::start(&config, edges, telemetry.meters(), show_owner_key).await?;
+        announce(&node)?;
         let fault = tokio::select! {
             told = until_told_to_stop() => told.map(|()| None)?,
             fault = node.failed() => Some(fault),
@@ -69,10 +73,16 @@ pub(super) fn runtime() -> tokio::runtime::Runtime {
     }
 }
 
-/// Says where the node listens, and shows a new owner key: once, and never to a log.
-pub(super) fn announce(node: &Node) {
-    if let Bootstrapped::WithNewKey(key) = &node.bootstrapped {
-        println!("owner API key of client `default`, shown only now: {}", key.reveal());
-    }
-    println!("listening on http://{}", node.address);
+/// Shows a new owner key: once, and never to a log.
+pub(super) fn show_owner_key(key: &PlainKey) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "owner API key of client `default`, shown only now: {}", key.reveal())?;
+    out.flush()
+}
+
+/// Says where the node listens.
+fn announce(node: &Node) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "listening on http://{}", node.address)?;
+    out.flush()
 }

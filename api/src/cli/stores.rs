@@ -1,6 +1,6 @@
 //! The stores of a node, looked at from outside of it.
 
-use adapters::database::{Database, MigrationStatus, Part, migration_status};
+use adapters::database::{Database, MigrationStatus, Part, migration_status, newer_schema};
 use anyhow::Context as _;
 
 use crate::config::{Config, EventStoreUrl, ReadModelsUrl};
@@ -104,11 +104,9 @@ fn shown(database: &Database) -> String {
 pub(super) async fn must_be_current(store: &Store) -> anyhow::Result<()> {
     let migrations = store.migrations().await?;
     let name = store.name();
-    anyhow::ensure!(
-        migrations.iter().all(|step| step.known),
-        "the {name} in {} have the schema of a newer version; use that version",
-        store.shown
-    );
+    if let Some(words) = newer_schema(&migrations) {
+        anyhow::bail!("the {name} in {}: {words}", store.shown);
+    }
     anyhow::ensure!(
         migrations.iter().all(|step| step.applied),
         "there is no up-to-date schema for the {name} in {}; check the settings, or run `voxledger migrate up`",

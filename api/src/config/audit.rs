@@ -1,6 +1,7 @@
 //! How far back the audit log is shown, and who is told of the log's signed heads.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::setting::section;
 use super::value::{Days, SecretHttpUrl};
@@ -14,5 +15,8 @@ section! {
         witness_url: Option<SecretHttpUrl> = "audit.witness_url", "";
         /// A file that always holds the newest signed checkpoint of the log.
         checkpoint_file: Option<PathBuf> = "audit.checkpoint_file", "";
+        /// How long a running node takes to hold the whole log on the disk against what was sealed, again and again; it
+        /// reads at least one and at most fifty pages of 256 events a second.
+        recheck: Duration = "audit.recheck_ms", "86400000";
     }
 }

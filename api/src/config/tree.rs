@@ -98,13 +98,18 @@ impl Config {
             return Err(ConfigError::Both("master_key", "master_key_file"));
         }
         let provider = &self.identity_provider;
-        if provider.jwks_url.is_some() {
+        if provider.jwks_url.is_some() && provider.discovery {
+            return Err(ConfigError::Both("identity_provider.jwks_url", "identity_provider.discovery"));
+        }
+        if provider.is_set() {
+            let place =
+                if provider.discovery { "identity_provider.discovery" } else { "identity_provider.jwks_url" };
             // without them every token of the provider's would do, also one for another application
             if provider.issuer.is_none() {
-                return Err(ConfigError::Without("identity_provider.jwks_url", "identity_provider.issuer"));
+                return Err(ConfigError::Without(place, "identity_provider.issuer"));
             }
             if provider.audience.is_none() {
-                return Err(ConfigError::Without("identity_provider.jwks_url", "identity_provider.audience"));
+                return Err(ConfigError::Without(place, "identity_provider.audience"));
             }
         }
         Ok(self)
@@ -237,6 +242,12 @@ mod tests {
             assert!(error.contains("`identity_provider.jwks_url` needs it"), "{error}");
         }
         assert!(Config::load(&environment(&[jwks, issuer, audience])).is_ok());
+        let discovery = ("VOXLEDGER_IDENTITY_PROVIDER_DISCOVERY", "true");
+        assert!(Config::load(&environment(&[discovery, issuer, audience])).is_ok());
+        let error = Config::load(&environment(&[discovery, audience])).unwrap_err().to_string();
+        assert!(error.contains("`identity_provider.discovery` needs it"), "{error}");
+        let error = Config::load(&environment(&[discovery, jwks, issuer, audience])).unwrap_err().to_string();
+        assert!(error.contains("not both"), "{error}");
     }
 
     #[test]

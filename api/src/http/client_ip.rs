@@ -18,6 +18,13 @@ pub struct TrustedProxies(pub usize);
 pub struct ClientIp(pub Option<IpAddr>);
 
 impl ClientIp {
+    /// Where this request came from.
+    #[must_use]
+    pub fn of(request: &HttpRequest) -> Self {
+        let trusted = request.app_data::<web::Data<TrustedProxies>>().map_or(0, |trusted| trusted.0);
+        Self(address(request, trusted))
+    }
+
     /// For an event.
     #[must_use]
     pub fn origin(self) -> Origin {
@@ -30,8 +37,7 @@ impl FromRequest for ClientIp {
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let trusted = request.app_data::<web::Data<TrustedProxies>>().map_or(0, |trusted| trusted.0);
-        ready(Ok(Self(address(request, trusted))))
+        ready(Ok(Self::of(request)))
     }
 }
 

@@ -15,8 +15,10 @@ use std::task::{Context, Poll};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
+use domain::origin::Origin;
 use pin_project_lite::pin_project;
 
+use super::client_ip::ClientIp;
 use crate::limits::Standing;
 use crate::telemetry::trace_context;
 
@@ -32,6 +34,7 @@ struct Inner {
     request_id: Arc<str>,
     public_url: Arc<str>,
     traceparent: Option<String>,
+    ip: ClientIp,
     standing: Cell<Option<Standing>>,
 }
 
@@ -39,7 +42,24 @@ impl RequestContext {
     /// The context of a request. `traceparent` is what the client sent, checked.
     #[must_use]
     pub fn new(request_id: Arc<str>, public_url: Arc<str>, traceparent: Option<String>) -> Self {
-        Self(Rc::new(Inner { request_id, public_url, traceparent, standing: Cell::new(None) }))
+        Self::from(request_id, public_url, traceparent, ClientIp(None))
+    }
+
+    /// The same, with where the request came from.
+    #[must_use]
+    pub fn from(
+        request_id: Arc<str>,
+        public_url: Arc<str>,
+        traceparent: Option<String>,
+        ip: ClientIp,
+    ) -> Self {
+        Self(Rc::new(Inner { request_id, public_url, traceparent, ip, standing: Cell::new(None) }))
+    }
+
+    /// From where the request came, for the events it leads to.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.0.ip.origin()
     }
 
     /// The id of the request: the client's own, or one given here.

@@ -22,6 +22,7 @@ pub struct Answer {
     /// JSON; an error when the data could not be written as such.
     data: Result<Vec<u8>, serde_json::Error>,
     position: Option<Position>,
+    secrets_dropped: bool,
     list: Option<ListMeta>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -64,7 +65,14 @@ impl Answer {
     }
 
     fn new(data: Result<Vec<u8>, serde_json::Error>, list: Option<ListMeta>) -> Self {
-        Self { status: StatusCode::OK, data, position: None, list, headers: Vec::new() }
+        Self {
+            status: StatusCode::OK,
+            data,
+            position: None,
+            secrets_dropped: false,
+            list,
+            headers: Vec::new(),
+        }
     }
 
     /// 201.
@@ -100,6 +108,13 @@ impl Answer {
             Some(position) => self.position(position),
             None => self,
         }
+    }
+
+    /// Says that a change of address dropped secrets that were stored for the old one.
+    #[must_use]
+    pub fn secrets_dropped(mut self, dropped: bool) -> Self {
+        self.secrets_dropped = dropped;
+        self
     }
 
     /// The count asked for with `include_total=true`.
@@ -143,6 +158,7 @@ impl Answer {
             let meta = Meta {
                 request_id: context.map_or("", |c| c.request_id()),
                 position: self.position,
+                secrets_dropped: self.secrets_dropped.then_some(true),
                 has_more: self.list.as_ref().map(|list| list.next_cursor.is_some()),
                 next_cursor: self.list.as_ref().map(|list| list.next_cursor.as_ref()),
                 total: self.list.as_ref().and_then(|list| list.total),
@@ -165,6 +181,8 @@ struct Meta<'a> {
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<Position>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secrets_dropped: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     has_more: Option<bool>,
     /// `null` at the end of a list; absent when it is no list.

@@ -29,6 +29,9 @@ pub struct Meta {
     /// On writes: the position in the log that was reached.
     #[schema(minimum = 1)]
     pub position: Option<u64>,
+    /// `true` on a change of `url` to another scheme, host or port that dropped stored headers or credentials: give
+    /// them again. Absent otherwise.
+    pub secrets_dropped: Option<bool>,
 }
 
 /// About a page.

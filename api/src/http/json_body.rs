@@ -9,6 +9,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest};
 use bytes::Bytes;
+use domain::json::{MAX_NESTING, nesting};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
@@ -71,8 +72,11 @@ fn is_json(content_type: &str) -> bool {
 /// Reads JSON and names the field at fault.
 ///
 /// # Errors
-/// 400 when it is not JSON, 422 when it does not fit.
+/// 400 when it is not JSON, 422 when it does not fit or nests too deep.
 pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if nesting(bytes) > MAX_NESTING {
+        return Err(ApiError::too_deep());
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
@@ -166,6 +170,16 @@ mod tests {
     fn what_is_not_json_is_malformed_and_not_invalid() {
         for text in ["", "{", "{\"to\":}", "{\"to\":\"x\"} {}"] {
             assert_eq!(fault(text).0, Code::MalformedJson, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_nests_too_deep_is_invalid_and_nothing_to_repeat() {
+        let deep = |n: usize| format!("{}1{}", "[".repeat(n), "]".repeat(n));
+        assert!(from_json::<serde_json::Value>(deep(MAX_NESTING).as_bytes()).is_ok());
+        for n in [MAX_NESTING + 1, 127, 128, 20_000] {
+            let error = from_json::<serde_json::Value>(deep(n).as_bytes()).unwrap_err();
+            assert_eq!(error.code(), Code::InvalidRequest, "{n}");
         }
     }
 

@@ -3,9 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use chrono::TimeDelta;
 use domain::client::ClientLimits;
 use domain::envelope::{Position, Recorded, Time};
 use domain::ids::{CallId, ClientId};
@@ -13,7 +12,7 @@ use domain::ports::clock::Clock;
 use projections::calls::CallCount;
 
 /// A call the log has not told of for so long was told of before: its request is a repetition.
-const PATIENCE: TimeDelta = TimeDelta::seconds(60);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is between a client and its next call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +54,7 @@ struct ClientCalls {
     counted_to: Position,
     open: HashSet<CallId>,
     /// About to be placed; the log has not told of them yet.
-    coming: HashMap<CallId, Time>,
+    coming: HashMap<CallId, Instant>,
 }
 
 /// The place of a call that is about to be queued; free again when dropped.
@@ -154,12 +153,11 @@ impl CallBook {
         call: CallId,
         limits: ClientLimits,
     ) -> Result<Place, CallQuota> {
-        let now = self.clock.now();
-        let day = day_of(now);
+        let (now, day) = (self.clock.monotonic(), day_of(self.clock.now()));
         let mut clients = lock(&self.clients);
         let calls = clients.entry(client).or_default();
         calls.turn_to(day);
-        calls.coming.retain(|_, since| now - *since < PATIENCE);
+        calls.coming.retain(|_, since| now.saturating_duration_since(*since) < PATIENCE);
         if calls.open.contains(&call) {
             // a repetition of the request that placed it
             return Ok(Place { clients: self.clients.clone(), client, call, kept: true });

@@ -25,13 +25,13 @@ pub async fn exchange(
     stop: CancellationToken,
 ) {
     // the first one at once: a node that comes back learns what it knew before
-    let (mut seen, mut reachable, mut next) = (0, true, clock.now());
+    let (mut seen, mut reachable, mut pause) = (0, true, Duration::ZERO);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = clock.sleep_until(next) => {}
+            () = clock.sleep(pause) => {}
         }
-        next = clock.now() + PAUSE;
+        pause = PAUSE;
         let (buckets, limiter) = (&gate.limiter.buckets, &gate.limiter);
         let untold = buckets.untold(limiter.now(), MOST);
         let told = tokio::time::timeout(PATIENCE, shared.exchange(&untold, seen)).await;

@@ -104,6 +104,11 @@ impl Gate {
         self.limiter.login(ip, email)
     }
 
+    /// Notes from where somebody signed in; see [`Limiter::logged_in`].
+    pub fn logged_in(&self, ip: Option<IpAddr>, email: &str) {
+        self.limiter.logged_in(ip, email);
+    }
+
     /// A place for a call that is about to be queued.
     ///
     /// # Errors

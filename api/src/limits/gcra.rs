@@ -42,6 +42,13 @@ impl Rate {
         Self::new(requests, 3_600 * SECOND)
     }
 
+    /// A rate and a burst `factor` times as high.
+    #[must_use]
+    pub fn times(self, factor: u32) -> Self {
+        let interval = self.interval / i64::from(factor.max(1));
+        Self { burst: self.burst.saturating_mul(factor), interval: interval.max(1) }
+    }
+
     fn new(burst: u32, period: u64) -> Self {
         // with a burst of none nothing is ever admitted, whatever it would cost
         Self { burst, interval: period.div_ceil(u64::from(burst.max(1))).cast_signed() }

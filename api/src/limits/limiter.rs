@@ -1,8 +1,9 @@
 //! Which rates there are, and what each is counted by.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use adapters::keys::{BucketKind, BucketName};
 use domain::ids::{ApiKeyId, ClientId};
@@ -20,16 +21,25 @@ pub struct Rates {
     pub key_an_hour: u32,
     /// Of a client that has no limit of its own.
     pub client: Rate,
-    /// Of logins from one address, and for one e-mail address.
+    /// Of logins for one e-mail address from one address; [`LOOSER`] times as many from one address, and for one e-mail
+    /// address.
     pub login: Rate,
 }
+
+/// How many times as many logins an address may try, and an e-mail address may be tried with, as both together.
+pub const LOOSER: u32 = 10;
+/// How many places of logins a node remembers.
+const FAMILIAR: usize = 20_000;
 
 /// Holds requests back that come too fast.
 #[derive(Debug)]
 pub struct Limiter {
     clock: Arc<dyn Clock>,
+    began: Instant,
     pub(super) buckets: Buckets,
     rates: Rates,
+    /// Who signed in from where, and when last (nanoseconds since the limiter began).
+    familiar: Mutex<HashMap<Uuid, i64>>,
     /// What addresses are hashed with: nobody who sees a hash can try addresses on it.
     secret: [u8; 32],
 }
@@ -38,12 +48,14 @@ impl Limiter {
     /// A limiter nobody has asked yet. Nodes that share limits have the same secret.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, rates: Rates, secret: [u8; 32]) -> Self {
-        Self { clock, buckets: Buckets::new(), rates, secret }
+        let began = clock.monotonic();
+        Self { clock, began, buckets: Buckets::new(), rates, familiar: Mutex::default(), secret }
     }
 
-    /// Nanoseconds since 1970, by the node's clock.
+    /// Nanoseconds since the limiter began, whatever is done to the wall clock.
     pub(super) fn now(&self) -> i64 {
-        self.clock.now().timestamp_micros().saturating_mul(1_000)
+        let passed = self.clock.monotonic().saturating_duration_since(self.began);
+        i64::try_from(passed.as_nanos()).unwrap_or(i64::MAX)
     }
 
     /// Decides on a request of a client's, and of its key and that key's own limit (requests an hour) if a key sent
@@ -80,23 +92,49 @@ impl Limiter {
         of_key.map_or(of_client, |of_key| of_key.tighter(of_client))
     }
 
-    /// Decides on an attempt to log in: by the address it comes from, if that is known, and by the e-mail address in
-    /// its normal form. An attempt that one of them refuses may count for the other.
+    /// Decides on an attempt to log in: by the e-mail address in its normal form together with where it comes from, and,
+    /// [`LOOSER`] times as loosely, by each of the two alone. So whoever guesses from elsewhere locks nobody out, and many
+    /// who guess at once do not lock out somebody who signed in from here before. An attempt that one of them refuses may
+    /// count for the others.
     ///
     /// # Errors
     /// How long to wait.
     pub fn login(&self, ip: Option<IpAddr>, email: &str) -> Result<(), Duration> {
         let now = self.now();
-        let by_ip = ip.map(|ip| (BucketKind::LoginAddress, network(ip).to_string()));
-        let by_email = (BucketKind::LoginEmail, email.to_owned());
-        for (kind, text) in by_ip.into_iter().chain([by_email]) {
-            let name = BucketName { kind, id: self.name_of(&text) };
-            if let Some(wait) = self.buckets.take(name, self.rates.login, now).retry_after {
+        let pair = self.pair(ip, email);
+        let mut asked = vec![(BucketKind::LoginPair, pair, self.rates.login)];
+        let loose = self.rates.login.times(LOOSER);
+        if let Some(ip) = ip {
+            asked.push((BucketKind::LoginAddress, self.name_of(&network(ip).to_string()), loose));
+        }
+        if !self.familiar.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&pair) {
+            asked.push((BucketKind::LoginEmail, self.name_of(email), loose));
+        }
+        for (kind, id, rate) in asked {
+            if let Some(wait) = self.buckets.take(BucketName { kind, id }, rate, now).retry_after {
                 count_refusal("login_rate");
                 return Err(wait);
             }
         }
         Ok(())
+    }
+
+    /// Notes from where somebody signed in. The node remembers [`FAMILIAR`] such places, the newest.
+    pub fn logged_in(&self, ip: Option<IpAddr>, email: &str) {
+        let now = self.now();
+        let mut familiar = self.familiar.lock().unwrap_or_else(PoisonError::into_inner);
+        if familiar.len() >= FAMILIAR {
+            // half of them at once: sorting is rare then
+            let mut ages: Vec<i64> = familiar.values().copied().collect();
+            let (_, &mut median, _) = ages.select_nth_unstable(FAMILIAR / 2);
+            familiar.retain(|_, at| *at > median);
+        }
+        familiar.insert(self.pair(ip, email), now);
+    }
+
+    fn pair(&self, ip: Option<IpAddr>, email: &str) -> Uuid {
+        let from = ip.map_or_else(String::new, |ip| network(ip).to_string());
+        self.name_of(&format!("{from}\n{email}"))
     }
 
     /// Addresses are not kept, and not told to a database, as they are.
@@ -162,6 +200,22 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_set_neither_locks_anybody_out_nor_gives_anything_away() {
+        let (clock, limiter) = limiter(1_000, 3);
+        assert_eq!(limiter.request(key(1, 2), client(1), None).retry_after, None);
+        for days in [-1, 3, -400] {
+            clock.jump(chrono::TimeDelta::days(days));
+            let hour = limiter.request(key(2, 0), client(1), None).limit;
+            assert_eq!(hour, 0, "what is never allowed stays so");
+        }
+        assert_eq!(limiter.request(key(1, 2), client(1), None).retry_after, None, "one of two is left");
+        let half_an_hour = Some(Duration::from_secs(1_800));
+        assert_eq!(limiter.request(key(1, 2), client(1), None).retry_after, half_an_hour);
+        clock.advance(Duration::from_secs(1_800));
+        assert_eq!(limiter.request(key(1, 2), client(1), None).retry_after, None);
+    }
+
+    #[test]
     fn what_the_client_may_not_send_does_not_count_for_its_key() {
         let (clock, limiter) = limiter(1, 1);
         assert_eq!(limiter.request(None, client(1), None).retry_after, None);
@@ -190,29 +244,64 @@ mod tests {
     }
 
     #[test]
-    fn logins_are_held_back_by_address_and_by_email() {
+    fn logins_are_held_back_by_address_and_email_together_and_ten_times_as_loosely_by_either() {
         let (clock, limiter) = limiter(1, 3);
-        for n in 0..3 {
-            assert_eq!(limiter.login(ip("203.0.113.7"), &format!("{n}@example.com")), Ok(()));
-        }
         let wait = Err(Duration::from_secs(20));
-        assert_eq!(limiter.login(ip("203.0.113.7"), "9@example.com"), wait);
-        assert_eq!(limiter.login(ip("::ffff:203.0.113.7"), "9@example.com"), wait);
-        for n in 0..3 {
-            assert_eq!(limiter.login(ip(&format!("203.0.113.1{n}")), "ann@example.com"), Ok(()));
+        for _ in 0..3 {
+            assert_eq!(limiter.login(ip("203.0.113.7"), "ann@example.com"), Ok(()));
         }
-        assert_eq!(limiter.login(ip("203.0.113.20"), "ann@example.com"), wait);
-        assert_eq!(limiter.login(None, "ann@example.com"), wait);
-        clock.advance(Duration::from_secs(20));
-        assert_eq!(limiter.login(ip("203.0.113.7"), "ann@example.com"), Ok(()));
+        assert_eq!(limiter.login(ip("203.0.113.7"), "ann@example.com"), wait);
+        assert_eq!(limiter.login(ip("::ffff:203.0.113.7"), "ann@example.com"), wait);
+        // neither she elsewhere nor others there are held back
+        assert_eq!(limiter.login(ip("203.0.113.8"), "ann@example.com"), Ok(()));
+        assert_eq!(limiter.login(ip("203.0.113.7"), "bob@example.com"), Ok(()));
+        clock.advance(Duration::from_secs(60));
+        let short = Err(Duration::from_secs(2));
+        let of_address = (0..).map(|n| limiter.login(ip("203.0.113.7"), &format!("{n}@example.com")));
+        assert_eq!(of_address.take_while(Result::is_ok).count(), 30);
+        assert_eq!(limiter.login(ip("203.0.113.7"), "x@example.com"), short);
+        let of_email = (0..).map(|n| limiter.login(ip(&format!("198.51.100.{n}")), "cy@example.com"));
+        assert_eq!(of_email.take_while(Result::is_ok).count(), 30);
+        assert_eq!(limiter.login(ip("203.0.113.9"), "cy@example.com"), short);
+    }
+
+    #[test]
+    fn whoever_signed_in_from_a_place_before_is_not_locked_out_of_it_by_many_elsewhere() {
+        let (_, limiter) = limiter(1, 3);
+        limiter.logged_in(ip("192.0.2.1"), "ann@example.com");
+        for n in 0..60 {
+            let _ = limiter.login(ip(&format!("198.51.100.{n}")), "ann@example.com");
+        }
+        assert!(limiter.login(ip("192.0.2.2"), "ann@example.com").is_err());
+        for _ in 0..3 {
+            assert_eq!(limiter.login(ip("192.0.2.1"), "ann@example.com"), Ok(()));
+        }
+        assert!(
+            limiter.login(ip("192.0.2.1"), "ann@example.com").is_err(),
+            "the two together hold there too"
+        );
+    }
+
+    #[test]
+    fn places_of_logins_are_forgotten_the_oldest_first() {
+        let (clock, limiter) = limiter(1, 3);
+        for n in 0..=FAMILIAR {
+            clock.advance(Duration::from_millis(1));
+            limiter.logged_in(None, &format!("{n}@example.com"));
+        }
+        let familiar = limiter.familiar.lock().unwrap();
+        assert!(
+            familiar.len() <= FAMILIAR && familiar.contains_key(&limiter.pair(None, "20000@example.com"))
+        );
+        assert!(!familiar.contains_key(&limiter.pair(None, "0@example.com")));
     }
 
     #[test]
     fn a_network_of_ipv6_counts_as_one_address() {
         let (_, limiter) = limiter(1, 1);
         assert_eq!(limiter.login(ip("2001:db8:1:2::1"), "a@example.com"), Ok(()));
-        assert!(limiter.login(ip("2001:db8:1:2:ffff::9"), "b@example.com").is_err());
-        assert_eq!(limiter.login(ip("2001:db8:1:3::1"), "c@example.com"), Ok(()));
+        assert!(limiter.login(ip("2001:db8:1:2:ffff::9"), "a@example.com").is_err());
+        assert_eq!(limiter.login(ip("2001:db8:1:3::1"), "a@example.com"), Ok(()));
     }
 
     /// Not a proof, but it fails when a decision becomes a hundred times as slow. The profile is unoptimised.

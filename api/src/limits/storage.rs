@@ -89,10 +89,9 @@ pub async fn watch_storage(
     stop: CancellationToken,
 ) {
     loop {
-        let next = clock.now() + PAUSE;
         tokio::select! {
             () = stop.cancelled() => return,
-            () = clock.sleep_until(next) => {}
+            () = clock.sleep(PAUSE) => {}
         }
         if let Err(error) = gate.measure_storage(&*views).await {
             tracing::warn!(%error, "what clients have stored cannot be measured now");

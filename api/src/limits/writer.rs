@@ -43,10 +43,9 @@ impl UsageWriter {
     pub async fn run(self: Arc<Self>, pause: Duration, stop: CancellationToken) {
         let clock = self.runtime.clock.clone();
         loop {
-            let next = clock.now() + pause.max(SHORTEST);
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = clock.sleep_until(next) => self.flush(false).await,
+                () = clock.sleep(pause.max(SHORTEST)) => self.flush(false).await,
             }
         }
     }

@@ -18,35 +18,64 @@ use crate::http::auth::PlainKey;
 pub const DEFAULT_CLIENT: ClientId = ClientId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001));
 const OWNER_KEY: ApiKeyId = ApiKeyId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0002));
 
-/// What the start found or did.
-#[derive(Debug)]
-pub enum Bootstrapped {
-    /// The log has a client and an owner key.
-    Already,
-    /// They were created with the configured key.
-    WithConfiguredKey,
-    /// They were created with a new key, to be shown once.
-    WithNewKey(PlainKey),
-}
+/// Shows a new owner key to whoever starts the node. It is called right after the key was stored.
+pub type ShowKey = fn(&PlainKey) -> std::io::Result<()>;
 
-/// Makes sure that client `default` and its owner key exist. Two nodes may do so at once: one of them wins.
+/// Makes sure that client `default` and its owner key exist. Two nodes may do so at once: one of them wins. A key that
+/// nobody configured is shown at once: whatever fails later in the start, somebody has it.
 ///
 /// # Errors
-/// When the log cannot be read or written.
+/// When the log cannot be read or written, or the new key not be shown.
 pub(super) async fn bootstrap(
     runtime: &Runtime,
     configured: Option<&PlainKey>,
-) -> anyhow::Result<Bootstrapped> {
+    show: ShowKey,
+) -> anyhow::Result<()> {
     let name = "default".to_owned();
     let create = ClientCommand::Create { name, now: runtime.clock.now() };
     created::<Client>(runtime, DEFAULT_CLIENT, DEFAULT_CLIENT.stream(), create).await?;
     let key = configured.cloned().unwrap_or_else(|| new_key(runtime));
     let create = owner_key(runtime, &key);
-    match (created::<ApiKey>(runtime, DEFAULT_CLIENT, OWNER_KEY.stream(), create).await?, configured) {
-        (false, _) => Ok(Bootstrapped::Already),
-        (true, Some(_)) => Ok(Bootstrapped::WithConfiguredKey),
-        (true, None) => Ok(Bootstrapped::WithNewKey(key)),
+    let is_new = created::<ApiKey>(runtime, DEFAULT_CLIENT, OWNER_KEY.stream(), create).await?;
+    if is_new && configured.is_none() {
+        show(&key).context(
+            "the owner key was stored and cannot be printed; make another with `voxledger keys reset-owner`",
+        )?;
     }
+    Ok(())
+}
+
+/// Gives a client another owner key, beside those it has.
+///
+/// # Errors
+/// When there is no such client, or the log cannot be read or written.
+pub(crate) async fn new_owner_key(
+    runtime: &Runtime,
+    client: ClientId,
+) -> anyhow::Result<(ApiKeyId, PlainKey)> {
+    let mut session = Session::<Client>::new(runtime.clone(), client.stream());
+    session.ensure_loaded().await.context("cannot read the client")?;
+    anyhow::ensure!(
+        session.client().is_some(),
+        "there is no client {client} in this log; look at VOXLEDGER_EVENT_STORE and VOXLEDGER_DATA_DIR. The first \
+        `voxledger serve` on an empty log makes client `default`"
+    );
+    let (id, key) = (ApiKeyId(runtime.ids.next()), new_key(runtime));
+    let create = owner_key(runtime, &key);
+    let context = context(runtime, client, "keys reset-owner");
+    let session = Session::<ApiKey>::new(runtime.clone(), id.stream()).execute(&create, &context, None).await;
+    session.context("cannot write the new owner key")?;
+    Ok((id, key))
+}
+
+/// Who wants a client.
+pub(crate) struct Asker {
+    /// Who.
+    pub actor: Actor,
+    /// By which request.
+    pub request_id: Option<String>,
+    /// From where.
+    pub origin: Origin,
 }
 
 /// Creates a client with an owner key. Should the second step fail, the client has no key and is of no use.
@@ -56,11 +85,12 @@ pub(super) async fn bootstrap(
 pub(crate) async fn create_client(
     runtime: &Runtime,
     name: &str,
-    (actor, request_id): (Actor, Option<String>),
+    by: Asker,
 ) -> anyhow::Result<(ClientId, ApiKeyId, PlainKey, Position)> {
     let (client, key_id) = (ClientId(runtime.ids.next()), ApiKeyId(runtime.ids.next()));
     let create = ClientCommand::Create { name: name.trim().to_owned(), now: runtime.clock.now() };
-    let context = CommandContext { actor, request_id, ..context(runtime, client, "client create") };
+    let Asker { actor, request_id, origin } = by;
+    let context = CommandContext { actor, request_id, origin, ..context(runtime, client, "client create") };
     match Session::<Client>::new(runtime.clone(), client.stream()).execute(&create, &context, None).await {
         Ok(_) => {}
         Err(CommandError::Refused(refusal)) => return Err(refusal.into()),
@@ -101,6 +131,7 @@ fn context(runtime: &Runtime, client: ClientId, component: &str) -> CommandConte
         request_id: None,
         traceparent: None,
         command_id: None,
+        origin: Origin::default(),
     }
 }
 

@@ -9,6 +9,7 @@ use domain::aggregate::Aggregate as _;
 use domain::claim::{Claim, ClaimCommand, ClaimRefusal};
 use domain::envelope::{Actor, StreamId, Version};
 use domain::ids::ClientId;
+use domain::origin::Origin;
 use domain::ports::event_store::Direction;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
@@ -96,6 +97,7 @@ impl Claims {
             request_id: None,
             traceparent: None,
             command_id: None,
+            origin: Origin::default(),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! What the node stands on: the log, the views, the carrier, the time.
 
-use std::fs;
 use std::sync::Arc;
 
 use adapters::clock::SystemClock;
 use adapters::database::Database;
 use adapters::event_store::{EventLog, Target, WriterLimits};
+use adapters::files::create_private_folder;
 use adapters::ids::RandomIds;
 use adapters::ivr_webhook::HttpStepWebhooks;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
@@ -19,6 +19,7 @@ use adapters::work::SqlWork;
 use anyhow::Context as _;
 use domain::ports::clock::Clock;
 use domain::ports::event_store::EventStore;
+use domain::ports::head_keeper::HeadKeeper;
 use domain::ports::ids::Ids;
 use domain::ports::ivr_webhook::StepWebhooks;
 use domain::ports::seals::Witness;
@@ -50,6 +51,8 @@ pub struct Edges {
     pub keys: KeysDb,
     /// What secrets are sealed with.
     pub vault: Arc<dyn Vault>,
+    /// Keeps the newest head of the log apart from it.
+    pub keeper: Arc<dyn HeadKeeper>,
     /// The carrier, by the node's own account.
     pub telephony: Arc<dyn Telephony>,
     /// How Telnyx is reached, also with a client's own account.
@@ -90,6 +93,7 @@ impl Edges {
         let views = views_if_there(config, &vault).await?;
         belonging::check(log_id, &Stores { keys: &keys, work: &work, views: &views }).await?;
         let private = private_log(config, log.for_followers(), &vault);
+        let keeper = Arc::new(vault.head_keeper());
         let (vault, webhooks) = (Arc::new(vault), Arc::new(webhooks));
         let step_webhooks = Arc::new(HttpStepWebhooks::new(guard.clone()).context("cannot set up TLS")?);
         Ok(Self {
@@ -101,6 +105,7 @@ impl Edges {
             witnesses,
             keys,
             vault,
+            keeper,
             telephony,
             telnyx,
             guard,
@@ -215,7 +220,7 @@ async fn open_work(config: &Config) -> anyhow::Result<SqlWork> {
 ///
 /// # Errors
 /// When it cannot be opened.
-async fn open_seals(config: &Config) -> anyhow::Result<SealsDb> {
+pub(crate) async fn open_seals(config: &Config) -> anyhow::Result<SealsDb> {
     let database = seals_database(config)?;
     if let Database::Sqlite(path) = &database {
         make_room_for(path)?;
@@ -238,7 +243,7 @@ fn witnesses(config: &Config) -> anyhow::Result<Vec<Arc<dyn Witness>>> {
 ///
 /// # Errors
 /// When either cannot be used, or they do not belong together.
-async fn open_vault(
+pub(crate) async fn open_vault(
     config: &Config,
     clock: &Arc<dyn Clock>,
     ids: &Arc<dyn Ids>,
@@ -349,7 +354,7 @@ fn database(url: ReadModelsUrl) -> anyhow::Result<Database> {
 fn make_room_for(file: &std::path::Path) -> anyhow::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     match folder {
-        Some(folder) => fs::create_dir_all(folder)
+        Some(folder) => create_private_folder(folder)
             .with_context(|| format!("cannot create the folder {}", folder.display())),
         None => Ok(()),
     }

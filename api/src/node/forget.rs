@@ -22,10 +22,10 @@ pub(super) async fn forget_expired_keys(
             match keys.expire(clock.now(), BATCH).await {
                 // more is due; between two steps others get their turn
                 Ok(forgotten) if forgotten == u64::from(BATCH) => tokio::task::yield_now().await,
-                Ok(_) => clock.sleep_until(clock.now() + EVERY).await,
+                Ok(_) => clock.sleep(EVERY).await,
                 Err(error) => {
                     tracing::warn!(%error, "expired idempotency keys are not forgotten");
-                    clock.sleep_until(clock.now() + EVERY).await;
+                    clock.sleep(EVERY).await;
                 }
             }
         }

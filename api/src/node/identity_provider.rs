@@ -5,21 +5,25 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use domain::ports::clock::Clock;
+use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{HttpUrl, IdentityProviderConfig};
+use crate::config::IdentityProviderConfig;
 use crate::http::auth::{GuestRules, Guests};
+use crate::limits::Rate;
 
 /// Providers publish a new key well before they sign with it.
 const EVERY: Duration = Duration::from_secs(300);
-/// The least pause, whatever tokens people send and however often it fails.
+/// Fetches a minute, and at once, whatever tokens people send.
+const FETCHES_A_MINUTE: u32 = 6;
+/// How long nobody may ask when that is used up, or when the provider does not answer.
 const PAUSE: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(5);
 const LARGEST: usize = 1 << 20;
 
 /// Who is let in by the provider, if one is configured.
 pub(super) fn guests(config: &IdentityProviderConfig, clock: &Arc<dyn Clock>) -> Option<Arc<Guests>> {
-    let (Some(_), Some(issuer), Some(audience)) = (&config.jwks_url, &config.issuer, &config.audience) else {
+    let (true, Some(issuer), Some(audience)) = (config.is_set(), &config.issuer, &config.audience) else {
         return None;
     };
     let rules = GuestRules {
@@ -34,30 +38,55 @@ pub(super) fn guests(config: &IdentityProviderConfig, clock: &Arc<dyn Clock>) ->
 /// Where the provider publishes its keys.
 pub(super) struct KeySource {
     http: reqwest::Client,
-    url: String,
+    place: Place,
     clock: Arc<dyn Clock>,
 }
 
+enum Place {
+    /// The operator says where.
+    Known(String),
+    /// The issuer says where (OpenID Connect Discovery 1.0 §4).
+    Discovered { issuer: String },
+}
+
+/// What is needed of the provider's metadata.
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    jwks_uri: String,
+}
+
 impl KeySource {
-    pub(super) fn new(url: &HttpUrl, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+    /// `None` without a provider.
+    pub(super) fn new(
+        config: &IdentityProviderConfig,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Option<Self>> {
+        let place = match (&config.jwks_url, &config.issuer) {
+            (Some(url), _) => Place::Known(url.as_str().to_owned()),
+            (None, Some(issuer)) if config.discovery => Place::Discovered { issuer: issuer.clone() },
+            _ => return Ok(None),
+        };
         let http = adapters::http::client()
             .user_agent(concat!("voxledger/", env!("CARGO_PKG_VERSION")))
             .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .context("cannot make an HTTP client")?;
-        Ok(Self { http, url: url.as_str().to_owned(), clock })
+        Ok(Some(Self { http, place, clock }))
     }
 
-    /// Fetches until `stop`: now and then, and soon after a token named a key that is not known.
+    /// Fetches until `stop`: now and then, and at once when a token names a key that is not known, as long as that is not
+    /// too often.
     pub(super) async fn follow(self, guests: Arc<Guests>, stop: CancellationToken) {
+        let (rate, mut spent) = (Rate::per_minute(FETCHES_A_MINUTE), 0);
         let following = async {
             loop {
-                let fetched = self.fetch().await;
-                let outcome = fetched.and_then(|jwks| Ok(guests.replace_keys(&jwks)?));
+                let outcome = self.keys().await.and_then(|jwks| Ok(guests.replace_keys(&jwks)?));
                 let word = if outcome.is_ok() { "ok" } else { "failed" };
                 metrics::counter!("voxledger_jwks_fetches_total", "outcome" => word).increment(1);
-                let failed = outcome.is_err();
+                let now = self.clock.now().timestamp_micros().saturating_mul(1_000);
+                let resting = rate.admit(&mut spent, now).remaining == 0 || outcome.is_err();
                 match outcome {
                     Ok(keys) => tracing::debug!(keys, "the identity provider's keys were fetched"),
                     Err(error) => {
@@ -65,20 +94,43 @@ impl KeySource {
                         tracing::warn!(error, "the identity provider's keys cannot be fetched");
                     }
                 }
-                self.clock.sleep_until(self.clock.now() + PAUSE).await;
-                if !failed {
-                    tokio::select! {
-                        () = guests.unknown_key() => {}
-                        () = self.clock.sleep_until(self.clock.now() + EVERY) => {}
-                    }
+                guests.fetched(resting);
+                if resting {
+                    self.clock.sleep(PAUSE).await;
+                    guests.rested();
+                }
+                if word == "failed" {
+                    continue;
+                }
+                tokio::select! {
+                    () = guests.wanted() => {}
+                    () = self.clock.sleep(EVERY) => {}
                 }
             }
         };
         stop.run_until_cancelled(following).await;
     }
 
-    async fn fetch(&self) -> anyhow::Result<Vec<u8>> {
-        let mut answer = self.http.get(&self.url).send().await?.error_for_status()?;
+    async fn keys(&self) -> anyhow::Result<Vec<u8>> {
+        let issuer = match &self.place {
+            Place::Known(url) => return self.get(url).await,
+            Place::Discovered { issuer } => issuer,
+        };
+        let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let metadata = self.get(&url).await.with_context(|| format!("cannot discover the keys at {url}"))?;
+        let metadata: Metadata =
+            serde_json::from_slice(&metadata).with_context(|| format!("{url} has no issuer and jwks_uri"))?;
+        anyhow::ensure!(
+            metadata.issuer == *issuer,
+            "{url} is the metadata of another issuer; set identity_provider.issuer to exactly what it says"
+        );
+        let safe = metadata.jwks_uri.starts_with("https://") || issuer.starts_with("http://");
+        anyhow::ensure!(safe, "{url} names a jwks_uri that is not https");
+        self.get(&metadata.jwks_uri).await
+    }
+
+    async fn get(&self, url: &str) -> anyhow::Result<Vec<u8>> {
+        let mut answer = self.http.get(url).send().await?.error_for_status()?;
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await? {
             anyhow::ensure!(body.len() + chunk.len() <= LARGEST, "the answer is larger than {LARGEST} bytes");

@@ -1,8 +1,9 @@
 //! Beginning and end of a node's process.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::path::Path;
 
+use adapters::files::{create_private_folder, open_lock};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use domain::call::report::{LegRef, LegTag};
@@ -13,17 +14,34 @@ use fs4::fs_std::FileExt as _;
 /// Held by the node that uses a data folder.
 const LOCK: &str = "node.lock";
 
+/// There while a restore is under way, and after one that was cut off.
+pub(crate) const UNFINISHED_RESTORE: &str = "restore.unfinished";
+
 /// Takes the data folder for this process, for as long as the file is kept: the embedded views grant leases at
 /// once because nobody else can be working.
 ///
 /// # Errors
-/// When another process has it, or it cannot be created.
+/// When another process has it, it cannot be created, or a restore into it was cut off.
 pub fn hold_data_dir(folder: &Path) -> anyhow::Result<File> {
-    fs::create_dir_all(folder)
+    let file = lock_data_dir(folder)?;
+    let marker = folder.join(UNFINISHED_RESTORE);
+    anyhow::ensure!(
+        !marker.exists(),
+        "a restore into {} was cut off, and its stores do not belong together; run `voxledger restore` again",
+        folder.display()
+    );
+    Ok(file)
+}
+
+/// The same for a restore.
+///
+/// # Errors
+/// When another process has it, or it cannot be created.
+pub(crate) fn lock_data_dir(folder: &Path) -> anyhow::Result<File> {
+    create_private_folder(folder)
         .with_context(|| format!("cannot create the data folder {}", folder.display()))?;
     let path = folder.join(LOCK);
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-    let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+    let file = open_lock(&path).with_context(|| format!("cannot open {}", path.display()))?;
     let free = file.try_lock_exclusive().with_context(|| format!("cannot lock {}", path.display()))?;
     anyhow::ensure!(
         free,

@@ -7,18 +7,21 @@ mod carriers;
 mod claims;
 mod directories;
 mod edges;
+mod files;
 mod forget;
+mod history;
 mod identity_provider;
 mod lifecycle;
 mod llms;
 mod log_key;
+mod notes;
 mod readiness;
 mod start;
 mod store_watch;
 mod webhooks;
 
-pub(crate) use bootstrap::create_client;
-pub use bootstrap::{Bootstrapped, DEFAULT_CLIENT};
+pub(crate) use bootstrap::{Asker, create_client, new_owner_key};
+pub use bootstrap::{DEFAULT_CLIENT, ShowKey};
 pub use call_feed::{CallChange, CallFeed, CallWatch, Changes};
 pub use carriers::ClientCarriers;
 pub(crate) use carriers::{secret_place, telnyx_settings};
@@ -26,12 +29,15 @@ pub use claims::Claims;
 pub(crate) use claims::{EMAIL, NUMBER};
 pub use edges::Edges;
 pub(crate) use edges::{
-    keys_database, log_database, log_key, master_key, open_keys, open_log, open_private, open_views,
-    seals_database, views_database, work_database,
+    keys_database, log_database, log_key, master_key, open_keys, open_log, open_private, open_seals,
+    open_vault, open_views, seals_database, views_database, work_database,
 };
-pub(crate) use lifecycle::{data_dir_is_held, is_locked};
+pub(crate) use files::{OpenToOthers, embedded_files, keep_others_out, settle_all};
+pub(crate) use history::{must_stand, sealed_log};
+pub(crate) use lifecycle::{UNFINISHED_RESTORE, data_dir_is_held, is_locked, lock_data_dir};
 pub use lifecycle::{hold_data_dir, until_told_to_stop};
 pub(crate) use llms::{llm_settings, own_accounts, patience};
 pub use log_key::LogKey;
+pub use notes::Notes;
 pub use start::{Backend, Node};
 pub use webhooks::Webhooks;

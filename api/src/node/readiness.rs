@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use actors::sealer::HistoryHealth;
 use adapters::event_store::EventLog;
 use adapters::keys::KeysDb;
 use adapters::seals::SealsDb;
@@ -99,5 +100,20 @@ impl ReadinessCheck for Views {
             })
             .collect();
         if faults.is_empty() { Ok(()) } else { Err(NotReady(faults.join("; "))) }
+    }
+}
+
+/// History is what was sealed, as far as this node has looked, and is being sealed.
+#[derive(Debug)]
+pub(super) struct History(pub(super) Arc<HistoryHealth>);
+
+#[async_trait]
+impl ReadinessCheck for History {
+    fn name(&self) -> &str {
+        "history"
+    }
+
+    async fn check(&self) -> Result<(), NotReady> {
+        self.0.fault().map_or(Ok(()), |fault| Err(NotReady(fault)))
     }
 }

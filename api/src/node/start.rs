@@ -1,6 +1,7 @@
 //! Wiring, top to bottom.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use actors::carrier::CarrierInbox;
 use actors::conversation::{TalkDeps, TalkOptions, Talks, Voice};
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions, MenuLibrary};
 use actors::privacy::{PrivacyBench, PrivacyOptions};
-use actors::sealer::{Prover, SealBench, SealOptions};
+use actors::sealer::{HistoryHealth, Prover, SealBench, SealOptions, SealedLog};
 use actors::webhooks::{Courier, WebhookBench, WebhookOptions};
 use actors::work::{WorkOptions, Workbench};
 use actors::{Runtime, TraceHooks};
@@ -35,21 +36,25 @@ use projections::Queries;
 use projections::runner::{self, Progress, Runner};
 use projections::store::ViewStore;
 use projections::webhooks::Publisher;
+use tokio::net::TcpSocket;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::belonging::{self, Stores};
-use super::bootstrap::{Bootstrapped, DEFAULT_CLIENT, bootstrap};
+use super::bootstrap::{DEFAULT_CLIENT, ShowKey, bootstrap};
 use super::call_feed::CallFeed;
 use super::carriers::ClientCarriers;
 use super::claims::Claims;
 use super::directories::{Directories, Identity};
 use super::edges::Edges;
+use super::files::{embedded_files, settle_all};
 use super::forget::forget_expired_keys;
+use super::history::must_stand;
 use super::identity_provider::{self, KeySource};
 use super::llms::{ClientModels, patience};
 use super::log_key::LogKey;
+use super::notes::Notes;
 use super::readiness::{self, Writable};
 use super::store_watch::StoreWatch;
 use super::webhooks::Webhooks;
@@ -64,6 +69,9 @@ use crate::telemetry::{Meters, trace_context};
 
 /// Deliveries are kept longer than any is attempted.
 const SHORTEST_RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Connections that may wait to be accepted.
+const WAITING_CONNECTIONS: u32 = 1_024;
 
 /// A setting of nothing would send nothing else.
 const SHORTEST_KEEP_ALIVE: Duration = Duration::from_millis(10);
@@ -81,6 +89,8 @@ pub struct Backend {
     pub menus: Arc<MenuLibrary>,
     /// Held while a menu, or what leads to one, is changed: nothing is left to lead nowhere.
     pub menu_edits: Arc<Mutex<()>>,
+    /// Held while a client may lose an owner.
+    pub owner_edits: Arc<Mutex<()>>,
     /// How long a session is shown after its end.
     pub session_retention: Duration,
     /// Conversations.
@@ -95,6 +105,8 @@ pub struct Backend {
     pub vault: Arc<dyn Vault>,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
+    /// Writes what no answer waits for.
+    pub notes: Notes,
     /// What only one may have.
     pub claims: Claims,
     /// How long a write waits for the views.
@@ -159,8 +171,6 @@ impl Backend {
 pub struct Node {
     /// Where it listens.
     pub address: SocketAddr,
-    /// What the start found on the log.
-    pub bootstrapped: Bootstrapped,
     log: EventLog,
     keys: KeysDb,
     seals: SealsDb,
@@ -171,18 +181,23 @@ pub struct Node {
     stop: CancellationToken,
     server: ServerHandle,
     tasks: Vec<JoinHandle<()>>,
+    /// Ends after everything that appends.
+    sealing: (JoinHandle<()>, CancellationToken),
     serving: JoinHandle<std::io::Result<()>>,
     work: Arc<SqlWork>,
     sql_views: Arc<SqlViews>,
     failed: watch::Receiver<Option<String>>,
+    files: Vec<(&'static str, PathBuf)>,
 }
 
 impl Node {
-    /// Starts everything; returns once requests are served.
+    /// Starts everything; returns once requests are served. `show` is given the owner key of an empty log.
     ///
     /// # Errors
     /// When a store cannot be used or the address is taken.
-    pub async fn start(config: &Config, edges: Edges, meters: Meters) -> anyhow::Result<Self> {
+    pub async fn start(config: &Config, edges: Edges, meters: Meters, show: ShowKey) -> anyhow::Result<Self> {
+        // before anything is written: a start on a taken address leaves nothing behind
+        let socket = take_address(config)?;
         let stop = CancellationToken::new();
         let (log, views, work_db) = (edges.log, Arc::new(edges.views), Arc::new(edges.work));
         let private = edges.private;
@@ -197,7 +212,17 @@ impl Node {
                 adopt: trace_context::set_parent,
             },
         };
-        let bootstrapped = bootstrap(&runtime, config.keys.bootstrap_key.as_ref()).await?;
+        let secret = edges.vault.secret(actors::sealer::KEY).await.context("cannot use the vault")?;
+        let sealed = SealedLog {
+            // the tree is over what is stored
+            log: private.stored(),
+            table: Arc::new(log.clone()),
+            seals: Arc::new(edges.seals.clone()),
+            keeper: edges.keeper,
+            secret,
+        };
+        must_stand(&sealed, runtime.clock.now()).await?;
+        bootstrap(&runtime, config.keys.bootstrap_key.as_ref(), show).await?;
         belonging::tie(&*log.store(), &Stores { keys: &edges.keys, work: &work_db, views: &views }).await?;
 
         let views_db = views.clone();
@@ -288,19 +313,20 @@ impl Node {
             leases: work_db.clone(),
             courier: courier.clone(),
         };
-        let secret = edges.vault.secret(actors::sealer::KEY).await.context("cannot use the vault")?;
+        let health = Arc::new(HistoryHealth::default());
+        let (prover, log_key) = (Prover::new(sealed.seals.clone()), LogKey::new(sealed.secret));
         let seal_bench = SealBench {
-            // the tree is over what is stored
-            runtime: Runtime { store: private.stored(), ..runtime.clone() },
-            store: Arc::new(edges.seals.clone()),
+            runtime: runtime.clone(),
+            sealed: sealed.clone(),
+            health: health.clone(),
+            operator: DEFAULT_CLIENT,
             leases: work_db.clone(),
-            secret,
             witnesses: edges.witnesses,
         };
-        let (prover, log_key) = (Prover::new(seal_bench.store.clone()), LogKey::new(secret));
         let data = DataEverywhere {
             log: private.clone(),
             jobs: edges.keys.privacy_jobs(),
+            answers: Arc::new(SqlIdempotency::new(edges.keys.clone())),
             vault: edges.vault.clone(),
             views: (*views).clone(),
             work: (*work_db).clone(),
@@ -355,7 +381,13 @@ impl Node {
             tokio::spawn(mood.run(talks.clone(), stop.clone())),
             tokio::spawn(actors::work::run(bench, effects, stop.clone())),
             tokio::spawn(actors::webhooks::run(deliveries, attempts, stop.clone())),
-            tokio::spawn(actors::sealer::run(seal_bench, SealOptions::default(), stop.clone())),
+            tokio::spawn(actors::sealer::recheck(
+                sealed,
+                runtime.clock.clone(),
+                health.clone(),
+                config.audit.recheck,
+                stop.clone(),
+            )),
             tokio::spawn(actors::privacy::run(privacy.clone(), erasing, stop.clone())),
             tokio::spawn(usage.clone().run(config.limits.usage_flush, stop.clone())),
             tokio::spawn(watch_storage(gate.clone(), queries.clone(), runtime.clock.clone(), stop.clone())),
@@ -367,12 +399,16 @@ impl Node {
             tasks.push(tokio::spawn(exchange(gate.clone(), shared, runtime.clock.clone(), stop.clone())));
         }
 
+        let seal_stop = CancellationToken::new();
+        let sealing = actors::sealer::run(seal_bench, SealOptions::default(), seal_stop.clone());
+        let sealing = (tokio::spawn(sealing), seal_stop);
         let readiness = Readiness::new(vec![
             Box::new(Writable::new("event_store", log.clone())),
             Box::new(Writable::new("key_store", edges.keys.clone())),
             Box::new(Writable::new("seals", edges.seals.clone())),
             Box::new(readiness::Views { log: runtime.store.clone(), views: view_store.clone() }),
             Box::new(Writable::new("outbox", (*work_db).clone())),
+            Box::new(readiness::History(health)),
         ]);
         // what the bootstrap wrote must be known before the first request asks with that key
         let head = runtime.store.head().await.context("cannot read the log")?;
@@ -390,6 +426,7 @@ impl Node {
                 edges.vault.secret("claims").await.context("cannot use the vault")?,
             ),
             passwords: Passwords::default(),
+            notes: Notes::default(),
             vault: edges.vault,
             read_your_writes: config.http.read_your_writes,
             audit_retention: config.audit.retention.duration(),
@@ -397,6 +434,7 @@ impl Node {
             sessions,
             menus: directories.menus.clone(),
             menu_edits: Arc::default(),
+            owner_edits: Arc::default(),
             telnyx: config.telnyx.public_key.clone().map(Arc::new),
             carriers,
             private,
@@ -415,17 +453,17 @@ impl Node {
         let secret = backend.vault.secret("access tokens").await.context("cannot use the vault")?;
         let tokens = Arc::new(Tokens::new(secret, backend.runtime.clock.clone()));
         let guests = identity_provider::guests(&config.identity_provider, &backend.runtime.clock);
-        if let (Some(guests), Some(url)) = (&guests, &config.identity_provider.jwks_url) {
-            let source = KeySource::new(url, backend.runtime.clock.clone())?;
+        let source = KeySource::new(&config.identity_provider, backend.runtime.clock.clone())?;
+        if let (Some(guests), Some(source)) = (&guests, source) {
             tasks.push(tokio::spawn(source.follow(guests.clone(), stop.clone())));
         }
-        let doorkeeper = Doorkeeper { directory: directories.identity, tokens, guests };
-        let (address, server) = serve(config, backend, doorkeeper, idempotency, readiness, meters)?;
+        let clock = backend.runtime.clock.clone();
+        let doorkeeper = Doorkeeper { directory: directories.identity, tokens, guests, clock };
+        let (address, server) = serve(config, socket, backend, doorkeeper, idempotency, readiness, meters)?;
         let handle = server.handle();
         let serving = tokio::spawn(server);
         Ok(Self {
             address,
-            bootstrapped,
             log,
             keys: edges.keys,
             seals: edges.seals,
@@ -436,10 +474,12 @@ impl Node {
             stop,
             server: handle,
             tasks,
+            sealing,
             serving,
             work: work_db,
             sql_views: views_db,
             failed,
+            files: embedded_files(config),
         })
     }
 
@@ -459,8 +499,8 @@ impl Node {
         }
     }
 
-    /// Stops in order: no new requests, those under way finished, effects under way settled, views and log
-    /// closed.
+    /// Stops in order: no new requests, those under way finished, effects under way settled, stores closed, and
+    /// the files of embedded ones whole by themselves.
     pub async fn stop(self) {
         // streams to clients would hold the server up for ever
         self.stop.cancel();
@@ -475,12 +515,19 @@ impl Node {
             }
         }
         self.usage.finish().await;
+        // nothing is appended any more: the last event is sealed, too
+        let (sealing, seal_stop) = self.sealing;
+        seal_stop.cancel();
+        if let Err(error) = sealing.await {
+            tracing::error!(%error, "the sealer ended abnormally");
+        }
         self.runner.stop().await;
         self.work.close().await;
         self.sql_views.close().await;
         self.keys.close().await;
         self.seals.close().await;
         self.log.close().await;
+        settle_all(&self.files).await;
     }
 }
 
@@ -494,21 +541,34 @@ async fn all_views_hold(views: &dyn ViewStore) -> Position {
     statuses.iter().map(|status| status.position).min().unwrap_or_default()
 }
 
+/// Takes the address of the API. Nobody is connected before the node listens.
+fn take_address(config: &Config) -> anyhow::Result<TcpSocket> {
+    let address = config.http.bind;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    let taken = socket.bind(address);
+    taken.with_context(|| format!("cannot listen on {address}; give --bind another address"))?;
+    Ok(socket)
+}
+
 fn serve(
     config: &Config,
+    socket: TcpSocket,
     backend: Backend,
     doorkeeper: Doorkeeper,
     idempotency: Idempotency,
     readiness: Readiness,
     meters: Meters,
 ) -> anyhow::Result<(SocketAddr, Server)> {
-    let listener = std::net::TcpListener::bind(config.http.bind)
-        .with_context(|| format!("cannot listen on {}; give --bind another address", config.http.bind))?;
-    listener.set_nonblocking(true)?;
+    let listener = socket
+        .listen(WAITING_CONNECTIONS)
+        .with_context(|| format!("cannot listen on {}; give --bind another address", config.http.bind))?
+        .into_std()?;
     let address = listener.local_addr()?;
     let document = docs::document();
     let unmatched = web::Data::new(docs::Unmatched::of(&document));
     let edge = Edge::new(backend.runtime.ids.clone(), config.http.public_url(address));
+    let newcomers = backend.directories.newcomers(&backend.runtime);
     let limit = BodyLimit(config.http.body_limit.get());
     let gate = web::Data::from(backend.gate.clone());
     let (backend, doorkeeper) = (web::Data::new(backend), web::Data::new(doorkeeper));
@@ -517,6 +577,7 @@ fn serve(
     let (readiness, meters) = (web::Data::new(readiness), web::Data::new(meters));
     let mut server = HttpServer::new(move || {
         App::new()
+            .wrap(newcomers.clone())
             .wrap(edge.clone())
             .app_data(backend.clone())
             .app_data(doorkeeper.clone())

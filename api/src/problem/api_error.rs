@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
+use domain::json::MAX_NESTING;
 
 use super::code::Code;
 use super::fields::FieldError;
@@ -154,6 +155,12 @@ impl ApiError {
     #[must_use]
     pub fn malformed_json(at: &str) -> Self {
         Self::new(Code::MalformedJson, format!("the body is not JSON: {at}"))
+    }
+
+    /// 422: JSON that nests deeper than anything reads that may have to.
+    #[must_use]
+    pub fn too_deep() -> Self {
+        Self::invalid("body", "too_deep", format!("JSON may nest at most {MAX_NESTING} deep"))
     }
 
     /// 400: a part of the request outside the body makes no sense.

@@ -114,6 +114,8 @@ codes! {
     TurnUnderWay = "turn_under_way", CONFLICT, "An answer is still being given";
     /// Somebody signs in with the address.
     EmailTaken = "email_taken", CONFLICT, "The e-mail address is in use";
+    /// Nobody would be left who may do everything.
+    LastOwner = "last_owner", CONFLICT, "The client's last owner";
     /// The same idempotency key with another request.
     IdempotencyKeyReused = "idempotency_key_reused", CONFLICT, "Idempotency key reused";
     /// The first request with this idempotency key is still under way.

@@ -19,7 +19,10 @@ pub struct FieldError {
     pub detail: String,
 }
 
-/// Gathers faults. Check every field, then [`Fields::finish`].
+/// Faults that are told; what else is at fault shows when these are mended.
+const TOLD: usize = 100;
+
+/// Gathers faults, the first hundred. Check every field, then [`Fields::finish`].
 #[derive(Debug, Default)]
 pub struct Fields {
     faults: Vec<FieldError>,
@@ -28,7 +31,13 @@ pub struct Fields {
 impl Fields {
     /// Notes a fault.
     pub fn fault(&mut self, field: impl Into<String>, code: &str, detail: impl Into<String>) {
-        self.faults.push(FieldError { field: field.into(), code: code.to_owned(), detail: detail.into() });
+        if self.faults.len() < TOLD {
+            self.faults.push(FieldError {
+                field: field.into(),
+                code: code.to_owned(),
+                detail: detail.into(),
+            });
+        }
     }
 
     /// Keeps what is right; notes what is wrong as `invalid`, with the error's text as detail.

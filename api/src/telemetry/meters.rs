@@ -90,6 +90,12 @@ pub const METERS: &[Meter] = &[
         "From a carrier's webhook to its answer.",
     ),
     meter(
+        "voxledger_carrier_clock_ahead_seconds",
+        Gauge,
+        Unit::Seconds,
+        "How far a carrier's clock is ahead of the node's, by its last webhook; the way here counts as behind.",
+    ),
+    meter(
         "voxledger_effect_attempts_total",
         Counter,
         Unit::Count,
@@ -100,6 +106,18 @@ pub const METERS: &[Meter] = &[
         Counter,
         Unit::Count,
         "Requests with an idempotency key, by what the key stood for.",
+    ),
+    meter(
+        "voxledger_answers_cut_total",
+        Counter,
+        Unit::Count,
+        "Answers that ended because the right to them did, by the code a new request gets.",
+    ),
+    meter(
+        "voxledger_jwks_fetches_total",
+        Counter,
+        Unit::Count,
+        "Fetches of the identity provider's keys, by outcome.",
     ),
     meter(
         "voxledger_limit_refusals_total",
@@ -150,6 +168,18 @@ pub const METERS: &[Meter] = &[
         Histogram(LATENCY),
         Unit::Seconds,
         "Signing and storing a head of the log.",
+    ),
+    meter(
+        "voxledger_history_rechecked_total",
+        Counter,
+        Unit::Count,
+        "Events on the disk that were held against the sealed tree again.",
+    ),
+    meter(
+        "voxledger_history_faults",
+        Gauge,
+        Unit::Count,
+        "Places of the history that are not what was sealed, as far as this node has looked.",
     ),
     meter("voxledger_witness_total", Counter, Unit::Count, "Signed heads handed to witnesses, by outcome."),
     meter(
@@ -280,7 +310,7 @@ mod tests {
 
     #[test]
     fn breakers_that_are_not_closed_are_counted_by_what_they_guard() {
-        let at = domain::envelope::Time::from_timestamp_micros(1_767_225_600_000_000).unwrap();
+        let at = std::time::Instant::now();
         let (meters, recorder) = Meters::recorder().unwrap();
         let shows = |number: &str| {
             let line = format!("voxledger_breakers_open{{guards=\"carrier\"}} {number}");

@@ -1,4 +1,7 @@
 //! What the world should do next, given a fact. Effects are data; somebody else performs them.
+//!
+//! A fact carries the time its teller gives it, which may be the carrier's. That orders what was said; it never says
+//! when something is to be done. So a reaction knows only how long to wait, from when the fact was recorded.
 
 use chrono::TimeDelta;
 use uuid::Uuid;
@@ -6,7 +9,6 @@ use uuid::Uuid;
 use super::command::Timer;
 use super::event::CallEvent;
 use super::terms::CommandKind;
-use crate::envelope::Time;
 use crate::ids::derive;
 use crate::ivr::session::SAFETY_NET;
 
@@ -79,26 +81,26 @@ impl Work {
 /// A change to what is to be done for a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reaction {
-    /// Do this, not before `due`.
+    /// Do this.
     Do {
         /// Names it, the same on every reading of the log.
         effect_id: Uuid,
         /// What.
         work: Work,
-        /// Not before.
-        due: Time,
+        /// How long to wait from when the fact was recorded; `None` is at once, whatever any clock says.
+        after: Option<TimeDelta>,
     },
     /// It is done, or pointless.
     Done {
         /// Which.
         effect_id: Uuid,
     },
-    /// Wake the call at that time; replaces a timer of the same kind.
+    /// Wake the call once that has passed; replaces a timer of the same kind.
     Arm {
         /// Which.
         timer: Timer,
-        /// When.
-        due: Time,
+        /// How long to wait from when the fact was recorded.
+        after: TimeDelta,
     },
     /// Do not.
     Disarm {
@@ -112,26 +114,26 @@ pub enum Reaction {
 /// What follows from a fact.
 #[must_use]
 pub fn react(event: &CallEvent) -> Vec<Reaction> {
-    let command = |effect_id, kind, at| vec![Reaction::Do { effect_id, work: Work::Command(kind), due: at }];
+    let command = |effect_id, kind| vec![Reaction::Do { effect_id, work: Work::Command(kind), after: None }];
     match event {
-        CallEvent::Queued(e) => command(e.command_id, CommandKind::Dial, e.at),
-        CallEvent::AnswerRequested(e) => command(e.effect_id, CommandKind::Answer, e.at),
-        CallEvent::RejectRequested(e) => command(e.effect_id, CommandKind::Reject, e.at),
-        CallEvent::HangUpRequested(e) => command(e.effect_id, CommandKind::HangUp, e.at),
-        CallEvent::SpeechRequested(e) => command(e.effect_id, CommandKind::Speak, e.at),
-        CallEvent::TransferRequested(e) => command(e.effect_id, CommandKind::Transfer, e.at),
-        CallEvent::DtmfRequested(e) => command(e.effect_id, CommandKind::SendDtmf, e.at),
-        CallEvent::TranscriptionRequested(e) => command(e.effect_id, CommandKind::Transcribe, e.at),
-        CallEvent::RecordingRequested(e) => command(e.effect_id, CommandKind::StartRecording, e.at),
-        CallEvent::Received(e) => vec![Reaction::Arm { timer: Timer::Ring, due: e.ring_until }],
-        CallEvent::DialStarted(e) => vec![Reaction::Arm { timer: Timer::Ring, due: e.ring_until }],
+        CallEvent::Queued(e) => command(e.command_id, CommandKind::Dial),
+        CallEvent::AnswerRequested(e) => command(e.effect_id, CommandKind::Answer),
+        CallEvent::RejectRequested(e) => command(e.effect_id, CommandKind::Reject),
+        CallEvent::HangUpRequested(e) => command(e.effect_id, CommandKind::HangUp),
+        CallEvent::SpeechRequested(e) => command(e.effect_id, CommandKind::Speak),
+        CallEvent::TransferRequested(e) => command(e.effect_id, CommandKind::Transfer),
+        CallEvent::DtmfRequested(e) => command(e.effect_id, CommandKind::SendDtmf),
+        CallEvent::TranscriptionRequested(e) => command(e.effect_id, CommandKind::Transcribe),
+        CallEvent::RecordingRequested(e) => command(e.effect_id, CommandKind::StartRecording),
+        CallEvent::Received(e) => vec![Reaction::Arm { timer: Timer::Ring, after: e.ring_until - e.at }],
+        CallEvent::DialStarted(e) => vec![Reaction::Arm { timer: Timer::Ring, after: e.ring_until - e.at }],
         CallEvent::DialPostponed(_) => vec![Reaction::Disarm { timer: Timer::Ring }],
         CallEvent::DialUnknown(e) => vec![
             Reaction::Done { effect_id: e.effect_id },
             Reaction::Do {
                 effect_id: derive(e.effect_id, "reconcile"),
                 work: Work::Reconcile,
-                due: e.at + DIAL_GRACE,
+                after: Some(DIAL_GRACE),
             },
         ],
         CallEvent::DialAccepted(e) => vec![
@@ -140,45 +142,51 @@ pub fn react(event: &CallEvent) -> Vec<Reaction> {
         ],
         CallEvent::Answered(e) => vec![
             Reaction::Disarm { timer: Timer::Ring },
-            Reaction::Arm { timer: Timer::MaxDuration, due: e.ends_by },
+            Reaction::Arm { timer: Timer::MaxDuration, after: e.ends_by - e.at },
         ],
         CallEvent::CommandAccepted(e) => {
             let ends = matches!(e.command, CommandKind::HangUp | CommandKind::Reject);
-            settled(e.effect_id, ends.then_some(e.at + END_GRACE))
+            settled(e.effect_id, ends.then_some(END_GRACE))
         }
-        CallEvent::CommandFailed(e) => settled(e.effect_id, e.gone.then_some(e.at + GONE_GRACE)),
+        CallEvent::CommandFailed(e) => settled(e.effect_id, e.gone.then_some(GONE_GRACE)),
         CallEvent::GatherRequested(e) => {
-            let mut reactions = command(e.effect_id, CommandKind::Gather, e.at);
+            let mut reactions = command(e.effect_id, CommandKind::Gather);
             reactions.push(Reaction::Done { effect_id: derive(e.effect_id, "order") });
             reactions
         }
-        CallEvent::IvrSessionRequested(e) => vec![tell_ivr(e.session_id.0, e.at)],
-        CallEvent::IvrNotified(e) => vec![tell_ivr(e.id, e.at)],
+        CallEvent::IvrSessionRequested(e) => vec![tell_ivr(e.session_id.0)],
+        CallEvent::IvrNotified(e) => vec![tell_ivr(e.id)],
         CallEvent::AgentRequested(e) => {
             vec![Reaction::Do {
                 effect_id: derive(e.conversation_id.0, "begin"),
                 work: Work::Converse,
-                due: e.at,
+                after: None,
             }]
         }
         CallEvent::ConversationNotified(e) => {
-            vec![Reaction::Do { effect_id: e.id, work: Work::Converse, due: e.at }]
+            vec![Reaction::Do { effect_id: e.id, work: Work::Converse, after: None }]
         }
-        CallEvent::HangUpPlanned(e) => vec![Reaction::Arm { timer: Timer::Farewell, due: e.overdue_at }],
+        CallEvent::HangUpPlanned(e) => {
+            vec![Reaction::Arm { timer: Timer::Farewell, after: e.overdue_at - e.at }]
+        }
         CallEvent::Ended(_) => vec![Reaction::Close],
         _ => vec![],
     }
 }
 
 /// Whoever wrote the news tells the session at once; this is for when they died over it.
-fn tell_ivr(effect_id: Uuid, at: Time) -> Reaction {
-    Reaction::Do { effect_id, work: Work::TellIvr, due: at + SAFETY_NET }
+fn tell_ivr(effect_id: Uuid) -> Reaction {
+    Reaction::Do { effect_id, work: Work::TellIvr, after: Some(SAFETY_NET) }
 }
 
-fn settled(effect_id: Uuid, check_at: Option<Time>) -> Vec<Reaction> {
+fn settled(effect_id: Uuid, check_after: Option<TimeDelta>) -> Vec<Reaction> {
     let mut reactions = vec![Reaction::Done { effect_id }];
-    if let Some(due) = check_at {
-        reactions.push(Reaction::Do { effect_id: derive(effect_id, "check"), work: Work::CheckLeg, due });
+    if check_after.is_some() {
+        reactions.push(Reaction::Do {
+            effect_id: derive(effect_id, "check"),
+            work: Work::CheckLeg,
+            after: check_after,
+        });
     }
     reactions
 }

@@ -11,6 +11,7 @@ use super::event::{
 };
 use super::state::{Conversation, OpenTurn, Outcome};
 use crate::aggregate::Aggregate;
+use crate::envelope::Time;
 use crate::ids::{ConversationId, MessageId};
 
 type Facts = Vec<ConversationEvent>;
@@ -180,6 +181,12 @@ impl Conversation {
         Ok(facts)
     }
 
+    /// When clients are to hear of what they are not told at once. A clock that was set back must not put it off.
+    fn next_update(&self, now: Time) -> Option<Time> {
+        let due = self.told_at? + UPDATES_APART;
+        (now < due && due <= now + UPDATES_APART).then_some(due)
+    }
+
     fn complete(&self, completed: &Completed) -> Decision {
         if self.last_turn == Some((completed.turn, Outcome::Completed)) {
             return Ok(vec![]);
@@ -197,7 +204,7 @@ impl Conversation {
             finish: completed.finish,
             passed_over: completed.passed_over.clone(),
             call: self.call(),
-            tell_at: self.told_at.map(|told| told + UPDATES_APART).filter(|due| completed.now < *due),
+            tell_at: self.next_update(completed.now),
             at: completed.now,
         };
         Ok(vec![completed.into()])

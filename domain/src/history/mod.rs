@@ -4,6 +4,7 @@ mod bundle;
 mod check;
 mod export;
 mod filter;
+mod log_record;
 
 #[cfg(test)]
 mod tests;
@@ -12,3 +13,4 @@ pub use bundle::{BundledEvent, End, FORMAT, Gap, Line, Manifest};
 pub use check::{BundleError, Checked, check_bundle};
 pub use export::{Export, ExportCommand, ExportEvent, ExportRefusal, ExportRequested};
 pub use filter::HistoryFilter;
+pub use log_record::{LogAccepted, LogAnchored, LogEvent};

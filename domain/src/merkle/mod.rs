@@ -8,6 +8,7 @@
 mod entry;
 mod frontier;
 mod hash;
+mod kept;
 mod note;
 mod proof;
 mod tile;
@@ -18,6 +19,7 @@ mod tests;
 pub use entry::{Entry, log_id, origin};
 pub use frontier::Frontier;
 pub use hash::{BadHash, EMPTY_ROOT, Hash, leaf_hash, node_hash};
+pub use kept::KeptHead;
 pub use note::{Checkpoint, NoteError, NoteSigner, NoteVerifier, SignedCheckpoint, checkpoints_in};
 pub use proof::{
     Node, ProofError, consistency_plan, inclusion_plan, subtrees, verify_consistency, verify_inclusion,

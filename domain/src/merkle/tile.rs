@@ -170,11 +170,17 @@ impl TileEdge {
     /// The root of the tree as it is.
     #[must_use]
     pub fn root(&self) -> Hash {
+        root_of(&self.peaks())
+    }
+
+    /// The roots of the complete subtrees it is made of, the largest first: those of [`subtrees`](super::subtrees).
+    #[must_use]
+    pub fn peaks(&self) -> Vec<Hash> {
         let peaks = self.levels.iter().rev().flat_map(|hashes| {
             let mut frontier = Frontier::default();
             hashes.iter().for_each(|hash| frontier.push(*hash));
             frontier.peaks().to_vec()
         });
-        root_of(&peaks.collect::<Vec<_>>())
+        peaks.collect()
     }
 }

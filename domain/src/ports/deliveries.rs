@@ -5,6 +5,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::StoreUnavailable;
@@ -24,8 +25,10 @@ pub struct NewDelivery {
     pub client: ClientId,
     /// What to whom.
     pub of: DeliveryOf,
-    /// When the fact was recorded; the first attempt is due then.
+    /// When the fact was recorded.
     pub at: Time,
+    /// When the first attempt is due, by the time of whoever makes it: whoever recorded the fact may be ahead of that.
+    pub due: Time,
     /// Whether it waits for earlier ones about the same subject.
     pub ordered: bool,
 }
@@ -180,6 +183,10 @@ pub trait DeliveryStore: fmt::Debug + Send + Sync {
 
     /// The bodies of public events, by their positions; those that are not kept any more are left out.
     async fn bodies(&self, positions: &[Position]) -> Result<Vec<(Position, Bytes)>, StoreUnavailable>;
+
+    /// Moves the due times of all deliveries by `by`, below zero back, if `lease` still holds: the clock they were set
+    /// by has jumped by as much.
+    async fn shift(&self, lease: &Lease, by: TimeDelta) -> Result<(), StoreUnavailable>;
 
     /// How much is waiting at `now`.
     async fn stats(&self, now: Time) -> Result<DeliveryStats, StoreUnavailable>;

@@ -267,3 +267,29 @@ impl Subscription {
         }
     }
 }
+
+/// A row of the log that is no event of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Where it stands.
+    pub position: Position,
+    /// What is wrong with it; no personal data.
+    pub why: String,
+}
+
+/// The log as it lies on the disk: for whoever asks whether it was changed there. What a node wrote it may have in
+/// memory for a while, where nobody can change it; this passes that by.
+#[async_trait]
+pub trait LogTable: fmt::Debug + Send + Sync {
+    /// Up to `limit` rows after `after` and up to `upto`, holes as they are, and what cannot be an event told and
+    /// passed over.
+    ///
+    /// # Errors
+    /// When the table itself cannot be read.
+    async fn rows(
+        &self,
+        after: Position,
+        upto: Position,
+        limit: usize,
+    ) -> Result<Vec<Result<Recorded, Unreadable>>, ReadError>;
+}

@@ -104,6 +104,12 @@ pub trait IdempotencyKeys: fmt::Debug + Send + Sync {
     /// request: whoever held them is dead.
     async fn release_all(&self) -> Result<u64, StoreUnavailable>;
 
+    /// Forgets what was answered to this client's requests, and not that they were made: one that comes again is
+    /// taken over, with the same ids, and answered with what is there by then. Answers how many were forgotten.
+    ///
+    /// For an erasure: an answer may hold anything, and nobody can tell of whom.
+    async fn forget_answers(&self, client: ClientId) -> Result<u64, StoreUnavailable>;
+
     /// Forgets keys whose time is over at `now`, at most `limit` of them; answers how many.
     async fn expire(&self, now: Time, limit: u32) -> Result<u64, StoreUnavailable>;
 }

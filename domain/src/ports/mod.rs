@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod deliveries;
 pub mod event_store;
+pub mod head_keeper;
 pub mod idempotency;
 pub mod ids;
 pub mod ivr_webhook;

@@ -63,11 +63,16 @@ pub trait PersonalData: fmt::Debug + Send + Sync {
     /// How long nodes may remember a key that was destroyed.
     fn key_life(&self) -> Duration;
 
-    /// Destroys the keys of these persons, for ever; answers which those were. Done again, it destroys nothing.
+    /// Destroys the keys of these persons, for ever; answers which those were. Done again, it destroys nothing. What
+    /// was answered to the client under idempotency keys is forgotten.
     async fn destroy(&self, client: ClientId, persons: &[SubjectId]) -> Result<Vec<Uuid>, StoreUnavailable>;
 
     /// Searches the log for what is or was sealed under keys of these persons.
     async fn find(&self, client: ClientId, persons: &[SubjectId]) -> Result<Findings, StoreUnavailable>;
+
+    /// Cleans the copies as far as this node can while others may remember the keys: what is shown stops at once.
+    /// [`clean`](Self::clean) does it again once nobody can write anything of the persons anew.
+    async fn clean_now(&self, client: ClientId, persons: &[SubjectId]) -> Result<(), StoreUnavailable>;
 
     /// Makes copies anew from the log: views, bodies of public events, attempts of deliveries; and leaves nothing of
     /// what they were in the files of embedded stores. Exports of the client's are thrown away.

@@ -31,6 +31,11 @@ pub trait SealStore: fmt::Debug + Send + Sync {
     /// is stored longer already, and a head of a size that has one, stay as they are.
     async fn append(&self, tiles: &[Tile], head: &Head) -> Result<(), StoreUnavailable>;
 
+    /// Puts every head and tile aside, as evidence, all or none: a new tree may begin. Answers how many heads that were.
+    ///
+    /// What was put aside is kept with `at`, and is no part of the tree any more.
+    async fn set_aside(&self, at: Time) -> Result<u64, StoreUnavailable>;
+
     /// The tiles of these ids that there are, in any order; each may have grown beyond any head.
     async fn tiles(&self, ids: &[TileId]) -> Result<Vec<Tile>, StoreUnavailable>;
 

@@ -12,6 +12,19 @@ use crate::tool::ToolMethod;
 
 /// The longest answer of a tool's that a model is told, in bytes.
 pub const MAX_RESULT: usize = 32 << 10;
+/// The longest arguments a model may give, in bytes of JSON.
+pub const MAX_ARGUMENTS: usize = 64 << 10;
+
+/// Why a schema cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaFault {
+    /// What is wrong with it.
+    #[error("{0}")]
+    Invalid(String),
+    /// Too many schemas are being looked at: it can be asked again soon.
+    #[error("too many schemas are being looked at, try again soon")]
+    Busy,
+}
 
 /// A tool to be used.
 #[derive(Clone)]
@@ -60,11 +73,12 @@ impl fmt::Debug for ToolAnswer {
 /// to; no redirect is followed; everything takes bounded time and memory.
 #[async_trait]
 pub trait ToolRunner: fmt::Debug + Send + Sync {
-    /// Whether this is a JSON Schema.
+    /// Whether this is a JSON Schema that arguments can be checked against in bounded time and memory. What it
+    /// refers to elsewhere is never fetched.
     ///
     /// # Errors
-    /// What is wrong with it.
-    fn check_schema(&self, schema: &Value) -> Result<(), String>;
+    /// What is wrong with it, or [`SchemaFault::Busy`].
+    async fn check_schema(&self, schema: &Value) -> Result<(), SchemaFault>;
 
     /// Uses a tool, if the arguments fit. There is always an outcome.
     async fn run(&self, tool: &ToolUse) -> ToolAnswer;

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::StoreUnavailable;
@@ -143,6 +144,10 @@ pub trait WorkStore: fmt::Debug + Send + Sync {
 
     /// When the next effect or timer is due.
     async fn next_due(&self) -> Result<Option<Time>, StoreUnavailable>;
+
+    /// Moves the due times of all effects and timers by `by`, below zero back, if `lease` still holds: the clock they
+    /// were set by has jumped by as much.
+    async fn shift(&self, lease: &Lease, by: TimeDelta) -> Result<(), StoreUnavailable>;
 
     /// How much is waiting at `now`.
     async fn stats(&self, now: Time) -> Result<WorkStats, StoreUnavailable>;

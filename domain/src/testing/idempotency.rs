@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::envelope::Time;
+use crate::ids::ClientId;
 use crate::ports::StoreUnavailable;
 use crate::ports::idempotency::{Ask, Begun, Finished, IdempotencyKeys, KeyName, Reservation};
 use crate::ports::vault::Sealed;
@@ -61,7 +62,9 @@ impl IdempotencyKeys for MemoryIdempotency {
             Entry::Occupied(mut row) => match row.get_mut() {
                 row if row.request != ask.request => Begun::Reused,
                 Row { answer: Some(answer), .. } => Begun::Done(answer.clone()),
-                row if row.until.is_some_and(|until| until > ask.now) => Begun::InFlight,
+                row if row.until.is_some_and(|held| held > ask.now && held <= until + ask.lock_for) => {
+                    Begun::InFlight
+                }
                 row => {
                     row.until = Some(until);
                     Begun::TakenOver(reserved(row.seed))
@@ -96,6 +99,16 @@ impl IdempotencyKeys for MemoryIdempotency {
         let mut rows = self.rows();
         let held = rows.values_mut().filter(|row| row.answer.is_none());
         Ok(held.filter_map(|row| row.until.take()).count() as u64)
+    }
+
+    async fn forget_answers(&self, client: ClientId) -> Result<u64, StoreUnavailable> {
+        let mut rows = self.rows();
+        let mut forgotten = 0;
+        for (_, row) in rows.iter_mut().filter(|(key, row)| key.client == client && row.answer.is_some()) {
+            (row.answer, row.until) = (None, None);
+            forgotten += 1;
+        }
+        Ok(forgotten)
     }
 
     async fn expire(&self, now: Time, limit: u32) -> Result<u64, StoreUnavailable> {

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+use crate::envelope::Time;
 use crate::merkle::{Tile, TileId};
 use crate::ports::StoreUnavailable;
 use crate::ports::seals::{Head, SealStore};
@@ -14,9 +15,23 @@ use crate::ports::seals::{Head, SealStore};
 pub struct MemorySeals {
     tiles: Mutex<BTreeMap<TileId, Tile>>,
     heads: Mutex<BTreeMap<u64, Head>>,
+    aside: Mutex<Vec<Head>>,
 }
 
 impl MemorySeals {
+    /// Deletes every head and tile of more than `size` events, as somebody behind the node's back would.
+    pub fn cut(&self, size: u64) {
+        self.heads.lock().unwrap_or_else(PoisonError::into_inner).retain(|head, _| *head <= size);
+        if size == 0 {
+            self.tiles.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+
+    /// The heads that were put aside.
+    pub fn aside(&self) -> Vec<Head> {
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Changes a stored tile, as somebody behind the node's back would.
     pub fn damage(&self, id: TileId, change: impl FnOnce(&mut Tile)) {
         self.tiles.lock().unwrap_or_else(PoisonError::into_inner).entry(id).and_modify(change);
@@ -36,6 +51,15 @@ impl SealStore for MemorySeals {
         let mut heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
         heads.entry(head.size).or_insert_with(|| head.clone());
         Ok(())
+    }
+
+    async fn set_aside(&self, _: Time) -> Result<u64, StoreUnavailable> {
+        self.tiles.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        let heads = std::mem::take(&mut *heads);
+        let count = heads.len() as u64;
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner).extend(heads.into_values());
+        Ok(count)
     }
 
     async fn tiles(&self, ids: &[TileId]) -> Result<Vec<Tile>, StoreUnavailable> {

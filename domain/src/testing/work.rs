@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::call::Timer;
@@ -152,6 +153,15 @@ impl WorkStore for MemoryWork {
         let tables = self.tables();
         let effects = tables.effects.values().map(|item| item.due);
         Ok(effects.chain(tables.timers.values().map(|timer| timer.due)).min())
+    }
+
+    async fn shift(&self, lease: &Lease, by: TimeDelta) -> Result<(), StoreUnavailable> {
+        let mut tables = self.tables();
+        if tables.leases.get(&lease.job) == Some(lease) {
+            tables.effects.values_mut().for_each(|item| item.due += by);
+            tables.timers.values_mut().for_each(|timer| timer.due += by);
+        }
+        Ok(())
     }
 
     async fn stats(&self, now: Time) -> Result<WorkStats, StoreUnavailable> {

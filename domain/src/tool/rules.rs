@@ -9,6 +9,7 @@ use crate::aggregate::Aggregate;
 use crate::envelope::Time;
 use crate::ids::ToolId;
 use crate::origin::Origin;
+use crate::web_origin::same_web_origin;
 use crate::webhook::endpoint::CustomHeaders;
 
 /// The longest URL, in bytes.
@@ -20,7 +21,8 @@ pub const MAX_PARAMETERS: usize = 16 << 10;
 /// How long a tool may take, in milliseconds.
 pub const TIMEOUT_MS: RangeInclusive<u32> = 100..=30_000;
 
-/// What of a tool is to be changed; `None` leaves it as it is.
+/// What of a tool is to be changed; `None` leaves it as it is. A URL of another web origin drops the headers and
+/// the credential that are not given again.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ToolPatch {
     /// What the model calls it.
@@ -44,15 +46,22 @@ pub struct ToolPatch {
 impl ToolPatch {
     fn on(&self, terms: &ToolTerms) -> ToolTerms {
         let Self { name, description, parameters, url, method, headers, timeout_ms, auth } = self.clone();
+        // what was given for one server is not sent to another
+        let moves = url.as_ref().is_some_and(|url| !same_web_origin(url, &terms.url));
+        let (kept_headers, kept_auth) = if moves {
+            (CustomHeaders::default(), ToolAuth::default())
+        } else {
+            (terms.headers.clone(), terms.auth.clone())
+        };
         ToolTerms {
             name: name.unwrap_or_else(|| terms.name.clone()),
             description: description.unwrap_or_else(|| terms.description.clone()),
             parameters: parameters.unwrap_or_else(|| terms.parameters.clone()),
             url: url.unwrap_or_else(|| terms.url.clone()),
             method: method.unwrap_or(terms.method),
-            headers: headers.unwrap_or_else(|| terms.headers.clone()),
+            headers: headers.unwrap_or(kept_headers),
             timeout_ms: timeout_ms.unwrap_or(terms.timeout_ms),
-            auth: auth.unwrap_or_else(|| terms.auth.clone()),
+            auth: auth.unwrap_or(kept_auth),
         }
     }
 }

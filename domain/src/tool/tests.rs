@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::origin::Origin;
+use crate::ports::vault::Sealed;
 use crate::testing::calls::at;
 use crate::testing::scenario::{Scenario, scenario};
 use crate::webhook::endpoint::CustomHeaders;
@@ -62,4 +63,36 @@ fn a_tool_is_created_once_changed_and_removed() {
     assert!(gone.state().terms().is_none());
     gone.clone().when(delete()).then_refused(ToolRefusal::Unknown);
     gone.when(update(ToolPatch::default())).then_refused(ToolRefusal::Unknown);
+}
+
+#[test]
+fn another_server_gets_no_secret_that_was_given_for_the_first() {
+    let sealed =
+        |byte| Sealed { key: uuid::Uuid::from_u128(1), bytes: serde_bytes::ByteBuf::from([byte; 40]) };
+    let headers =
+        |byte| CustomHeaders { shown: [("x-key".into(), "***".into())].into(), sealed: Some(sealed(byte)) };
+    let auth = |byte| ToolAuth { kind: AuthKind::Bearer, name: None, secret: Some(sealed(byte)) };
+    let secretive = ToolTerms { headers: headers(1), auth: auth(1), ..terms() };
+    let there = || scenario::<Tool>().after([create(secretive.clone())]);
+    let moved = |url: &str, headers, auth| {
+        let patch = ToolPatch { url: Some(url.into()), headers, auth, ..ToolPatch::default() };
+        let then = there().when(update(patch)).then_types(["tool.updated"]).and();
+        then.state().terms().unwrap().clone()
+    };
+    let same = moved("https://clinic.example/other", None, None);
+    assert_eq!((same.headers, same.auth), (headers(1), auth(1)));
+    for elsewhere in
+        ["https://evil.example/", "http://clinic.example/bookings", "https://clinic.example:8443/"]
+    {
+        let bare = moved(elsewhere, None, None);
+        assert_eq!((bare.headers, bare.auth), (CustomHeaders::default(), ToolAuth::default()), "{elsewhere}");
+        let again = moved(elsewhere, None, Some(auth(2)));
+        assert_eq!((again.headers, again.auth), (CustomHeaders::default(), auth(2)), "{elsewhere}");
+    }
+    // nor does it come back with the address
+    let there =
+        there().when(update(ToolPatch { url: Some("https://evil.example/".into()), ..ToolPatch::default() }));
+    let back = ToolPatch { url: Some("https://clinic.example/bookings".into()), ..ToolPatch::default() };
+    let back = there.then_types(["tool.updated"]).and().when(update(back)).then_types(["tool.updated"]).and();
+    assert_eq!(back.state().terms().unwrap().auth, ToolAuth::default());
 }

@@ -10,7 +10,7 @@ pub enum Role {
     Owner,
     /// Everything but money and the owner.
     Admin,
-    /// Builds: agents, menus, webhooks, calls.
+    /// Builds: agents, menus, webhooks, calls. Does nothing that cannot be undone.
     Developer,
     /// Looks at calls and conversations.
     Viewer,

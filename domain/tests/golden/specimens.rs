@@ -16,12 +16,13 @@ use domain::carrier_event::{CarrierInboxEvent, InboxReceived};
 use domain::claim::{ClaimEvent, ClaimTaken};
 use domain::client::{ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged, ClientRenamed};
 use domain::envelope::{Position, Time};
-use domain::history::{ExportEvent, ExportRequested, HistoryFilter};
+use domain::history::{ExportEvent, ExportRequested, HistoryFilter, LogAccepted, LogAnchored, LogEvent};
 use domain::ids::{
     AgentId, CallId, ClientId, ConversationId, IvrSessionId, MenuId, NumberId, SubjectId, UserId,
 };
 use domain::leg::{LegBound, LegEvent};
 use domain::login::{LoginEvent, LoginRefreshed, LoginRevoked, LoginStarted, RevokedFor};
+use domain::merkle::Hash;
 use domain::money::Money;
 use domain::number::{NumberAdded, NumberEvent, NumberRemoved, NumberRerouted, Route};
 use domain::origin::Origin;
@@ -434,6 +435,24 @@ pub fn export() -> Vec<ExportEvent> {
     };
     let (first, last) = (Position(1), Position(1_000));
     vec![ExportRequested { filter, first, last, expires_at: at(2), at: at(0) }.into()]
+}
+
+/// Of the log itself.
+pub fn log() -> Vec<LogEvent> {
+    let note = |size: u64| format!("voxledger/log/x\n{size}\nAAAA\n\n— voxledger/log/x BBBB\n");
+    vec![
+        LogAnchored { size: 300, root: Hash([3; 32]), note: note(300), at: at(0) }.into(),
+        LogAccepted {
+            size: 250,
+            root: Hash([4; 32]),
+            note: note(250),
+            superseded_size: 300,
+            superseded_root: Some(Hash([3; 32])),
+            superseded_note: Some(note(300)),
+            at: at(1),
+        }
+        .into(),
+    ]
 }
 
 /// Of a login.

@@ -5,9 +5,9 @@ use domain::api_key::{ApiKeyEvent, KeyTerms};
 use domain::call::CallEvent;
 use domain::client::ClientEvent;
 use domain::envelope::{Actor, Metadata, Recorded};
-use domain::history::ExportEvent;
+use domain::history::{ExportEvent, LogEvent};
 use domain::ids::{
-    AccountId, AgentId, ApiKeyId, CallId, ClientId, DeliveryId, EndpointId, ExportId, LoginId, MenuId,
+    AccountId, AgentId, ApiKeyId, CallId, ClientId, DeliveryId, EndpointId, ExportId, LogId, LoginId, MenuId,
     NumberId, PrivacyJobId, ToolId, UserId,
 };
 use domain::ivr::menu::{MenuEvent, MenuTerms};
@@ -92,6 +92,7 @@ impl Told {
         Self { on: Some(Resource::new(AccountId::CATEGORY, &kind.as_str())), ..self }
     }
 
+    /// Whatever an event tells, from where it was asked for stands in the same place of its payload.
     fn from(self, origin: &Origin) -> Self {
         Self { ip: origin.ip.as_ref().and_then(|ip| ip.shown(String::clone)), ..self }
     }
@@ -172,6 +173,7 @@ macro_rules! audited {
                     })*
                     _ => return Ok(None),
                 };
+                told = told.from(&Origin::stamped_on(&event.payload));
                 let resource = told.on.take().unwrap_or_else(|| Resource::new($resource::CATEGORY, &id));
                 return Ok(Some((action, resource, metadata, told)));
             })*
@@ -184,50 +186,50 @@ audited! {
     ClientEvent of ClientId by anybody as |_| {
         "client.created", Created(e) => CLIENT_CREATED: made(json!({"name": e.name}));
         "client.renamed", Renamed(e) => CLIENT_RENAMED:
-            changed(json!({"name": e.before}), json!({"name": e.after})).from(&e.origin);
+            changed(json!({"name": e.before}), json!({"name": e.after}));
         "client.limits_changed", LimitsChanged(e) => CLIENT_LIMITS_CHANGED:
-            changed(json!(ClientLimitsView::from(e.before)), json!(ClientLimitsView::from(e.after))).from(&e.origin);
+            changed(json!(ClientLimitsView::from(e.before)), json!(ClientLimitsView::from(e.after)));
     }
     ApiKeyEvent of ApiKeyId by anybody as |_| {
         "api_key.created", Created(e) => API_KEY_CREATED: made(json!({
             "name": e.name, "key_prefix": e.key_prefix, "scopes": e.scopes, "rate_limit": e.rate_limit,
             "usage_quota": e.usage_quota, "expires_at": e.expires_at.map(format_time),
-        })).from(&e.origin);
+        }));
         "api_key.updated", Updated(e) => API_KEY_UPDATED:
-            changed(key_terms(&e.before), key_terms(&e.after)).from(&e.origin);
+            changed(key_terms(&e.before), key_terms(&e.after));
         "api_key.rotated", Rotated(e) => API_KEY_ROTATED: made(json!({
             "key_prefix": e.key_prefix, "old_valid_until": format_time(e.old_valid_until),
-        })).from(&e.origin);
-        "api_key.revoked", Revoked(e) => API_KEY_REVOKED: done().from(&e.origin);
-        "api_key.deleted", Deleted(e) => API_KEY_DELETED: done().from(&e.origin);
+        }));
+        "api_key.revoked", Revoked(_) => API_KEY_REVOKED: done();
+        "api_key.deleted", Deleted(_) => API_KEY_DELETED: done();
     }
     UserEvent of UserId by anybody as |_| {
         "user.created", Created(e) => USER_CREATED:
-            made(json!({"email": e.email.shown(String::clone), "role": e.role})).from(&e.origin);
+            made(json!({"email": e.email.shown(String::clone), "role": e.role}));
         "user.updated", Updated(e) => USER_UPDATED:
-            changed(user_terms(e.before), user_terms(e.after)).from(&e.origin);
-        "user.password_changed", PasswordChanged(e) => USER_PASSWORD_CHANGED: done().from(&e.origin);
-        "user.signed_out", SignedOut(e) => USER_SIGNED_OUT: done().from(&e.origin);
-        "user.login_failed", LoginFailed(e) => USER_LOGIN_FAILED: done().from(&e.origin);
-        "user.deleted", Deleted(e) => USER_DELETED: done().from(&e.origin);
+            changed(user_terms(e.before), user_terms(e.after));
+        "user.password_changed", PasswordChanged(_) => USER_PASSWORD_CHANGED: done();
+        "user.signed_out", SignedOut(_) => USER_SIGNED_OUT: done();
+        "user.login_failed", LoginFailed(_) => USER_LOGIN_FAILED: done();
+        "user.deleted", Deleted(_) => USER_DELETED: done();
     }
     // a refreshed token is a login going on: of no interest beside its beginning and its end
     LoginEvent of LoginId by anybody as |login| {
         "login.started", Started(e) => USER_LOGIN: made(json!({
             "login_id": login.to_string(), "expires_at": format_time(e.expires_at),
-        })).on(e.user).from(&e.origin);
+        })).on(e.user);
         "login.revoked", Revoked(e) if e.reason == RevokedFor::SignOut => USER_LOGOUT:
-            ended(json!({"login_id": login.to_string()})).on(e.user).from(&e.origin);
+            ended(json!({"login_id": login.to_string()})).on(e.user);
         "login.revoked", Revoked(e) if e.reason == RevokedFor::Reuse => REFRESH_TOKEN_REUSED:
-            ended(json!({"login_id": login.to_string()})).on(e.user).from(&e.origin);
+            ended(json!({"login_id": login.to_string()})).on(e.user);
     }
     ProviderEvent of AccountId by anybody as |_| {
         "provider.configured", Configured(e) => PROVIDER_CONFIGURED: Told {
             before: e.before.as_ref().map(account_terms),
             ..made(account_terms(&e.after))
-        }.account(e.kind).from(&e.origin);
+        }.account(e.kind);
         "provider.removed", Removed(e) => PROVIDER_REMOVED:
-            ended(account_terms(&e.before)).account(e.kind).from(&e.origin);
+            ended(account_terms(&e.before)).account(e.kind);
     }
     NumberEvent of NumberId by anybody as |_| {
         "number.added", Added(e) => NUMBER_ADDED:
@@ -239,35 +241,35 @@ audited! {
         "number.removed", Removed(_) => NUMBER_REMOVED: done();
     }
     EndpointEvent of EndpointId by anybody as |_| {
-        "webhook.created", Created(e) => WEBHOOK_CREATED: made(endpoint_terms(&e.terms)).from(&e.origin);
+        "webhook.created", Created(e) => WEBHOOK_CREATED: made(endpoint_terms(&e.terms));
         "webhook.updated", Updated(e) => WEBHOOK_UPDATED:
-            changed(endpoint_terms(&e.before), endpoint_terms(&e.after)).from(&e.origin);
+            changed(endpoint_terms(&e.before), endpoint_terms(&e.after));
         "webhook.secret_rotated", SecretRotated(e) => WEBHOOK_SECRET_ROTATED: made(json!({
             "old_valid_until": format_time(e.old_valid_until),
-        })).from(&e.origin);
+        }));
         "webhook.disabled", Disabled(e) => WEBHOOK_DISABLED: made(json!({"reason": e.reason}));
         "webhook.replay_requested", ReplayRequested(e) => WEBHOOK_REPLAY_REQUESTED: made(json!({
             "since": format_time(e.since), "until": e.until.map(format_time), "events": e.events,
             "only_failed": e.only_failed,
-        })).from(&e.origin);
-        "webhook.deleted", Deleted(e) => WEBHOOK_DELETED: done().from(&e.origin);
+        }));
+        "webhook.deleted", Deleted(_) => WEBHOOK_DELETED: done();
     }
     // attempts are the node's own doing; the delivery's history has them
     DeliveryEvent of DeliveryId by asked_for as |_| {
-        "delivery.redelivery_requested", RedeliveryRequested(e) => WEBHOOK_REDELIVERY_REQUESTED:
-            done().from(&e.origin);
-        "delivery.cancelled", Cancelled(e) => WEBHOOK_DELIVERY_CANCELLED: done().from(&e.origin);
+        "delivery.redelivery_requested", RedeliveryRequested(_) => WEBHOOK_REDELIVERY_REQUESTED:
+            done();
+        "delivery.cancelled", Cancelled(_) => WEBHOOK_DELIVERY_CANCELLED: done();
     }
     // whom it is about is known by pseudonym only
     PrivacyJobEvent of PrivacyJobId by asked_for as |_| {
         "privacy_job.requested", Requested(e) if e.kind == JobKind::Erase => SUBJECT_ERASURE_REQUESTED:
-            made(json!({"subject": e.subject.to_string(), "named_by": e.named_by.as_str()})).from(&e.origin);
+            made(json!({"subject": e.subject.to_string(), "named_by": e.named_by.as_str()}));
         "privacy_job.requested", Requested(e) if e.kind == JobKind::Export => SUBJECT_EXPORT_REQUESTED:
-            made(json!({"subject": e.subject.to_string(), "named_by": e.named_by.as_str()})).from(&e.origin);
+            made(json!({"subject": e.subject.to_string(), "named_by": e.named_by.as_str()}));
     }
     PolicyEvent of ClientId by asked_for as |_| {
         "privacy_policy.changed", Changed(e) => PRIVACY_SETTINGS_CHANGED:
-            made(json!({"call_content": e.call_content.map(ContentLevel::as_str)})).from(&e.origin);
+            made(json!({"call_content": e.call_content.map(ContentLevel::as_str)}));
     }
     MenuEvent of MenuId by anybody as |_| {
         "ivr_menu.created", Created(e) => IVR_MENU_CREATED: made(menu_terms(&e.terms));
@@ -276,16 +278,16 @@ audited! {
         "ivr_menu.deleted", Deleted(_) => IVR_MENU_DELETED: done();
     }
     AgentEvent of AgentId by anybody as |_| {
-        "agent.created", Created(e) => AGENT_CREATED: made(agent_terms(&e.terms)).from(&e.origin);
+        "agent.created", Created(e) => AGENT_CREATED: made(agent_terms(&e.terms));
         "agent.updated", Updated(e) => AGENT_UPDATED:
-            changed(agent_terms(&e.before), agent_terms(&e.after)).from(&e.origin);
-        "agent.deployed", Deployed(e) => AGENT_DEPLOYED: made(json!({"version": e.version})).from(&e.origin);
+            changed(agent_terms(&e.before), agent_terms(&e.after));
+        "agent.deployed", Deployed(e) => AGENT_DEPLOYED: made(json!({"version": e.version}));
     }
     ToolEvent of ToolId by anybody as |_| {
-        "tool.created", Created(e) => TOOL_CREATED: made(tool_terms(&e.terms)).from(&e.origin);
+        "tool.created", Created(e) => TOOL_CREATED: made(tool_terms(&e.terms));
         "tool.updated", Updated(e) => TOOL_UPDATED:
-            changed(tool_terms(&e.before), tool_terms(&e.after)).from(&e.origin);
-        "tool.deleted", Deleted(e) => TOOL_DELETED: done().from(&e.origin);
+            changed(tool_terms(&e.before), tool_terms(&e.after));
+        "tool.deleted", Deleted(_) => TOOL_DELETED: done();
     }
     ExportEvent of ExportId by anybody as |_| {
         "export.requested", Requested(e) => EXPORT_REQUESTED: made(json!({
@@ -294,6 +296,10 @@ audited! {
             "from": e.filter.from.map(format_time), "to": e.filter.to.map(format_time),
             "first_position": e.first, "last_position": e.last,
         }));
+    }
+    LogEvent of LogId by anybody as |_| {
+        "log.accepted", Accepted(e) => LOG_ACCEPTED:
+            made(json!({"events": e.size, "root": e.root, "events_before": e.superseded_size}));
     }
     // what is said and keyed, and the client's own data, are not repeated here: they may be anything
     CallEvent of CallId by asked_for as |_| {

@@ -289,6 +289,8 @@ fn every_action_shows_what_was_done_and_nothing_else() {
         (kind.as_str(), &after["first_position"], &after["last_position"]),
         ("export", &json!(1), &json!(1_000))
     );
+    let (kind, after) = made("LOG_ACCEPTED");
+    assert_eq!((kind.as_str(), &after["events"], &after["events_before"]), ("log", &json!(250), &json!(300)));
     let (kind, after) = made("PRIVACY_SETTINGS_CHANGED");
     assert_eq!((kind.as_str(), after), ("client", json!({"call_content": "basic_attributes_only"})));
     let (kind, after) = made("SUBJECT_ERASURE_REQUESTED");

@@ -3,6 +3,7 @@
 use domain::call::RecordingAvailable;
 use domain::call::terms::RecordingStatus;
 use domain::envelope::Time;
+use domain::privacy::ERASED;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -37,14 +38,49 @@ impl Default for RecordingView {
     }
 }
 
+/// Whether what a carrier calls an address may become a link: over TLS, or on this very machine, as in a rehearsal.
+/// Anything else may be a script. An erased one says so.
+fn is_link(url: &str) -> bool {
+    let local =
+        ["http://127.0.0.1:", "http://127.0.0.1/", "http://localhost:", "http://localhost/", "http://[::1]:"];
+    let is_local = || !url.contains('@') && local.iter().any(|local| url.starts_with(local));
+    url.starts_with("https://") || url == ERASED || is_local()
+}
+
 impl RecordingView {
     pub(super) fn saved(recording: &RecordingAvailable) -> Self {
         Self {
             status: RecordingStatus::Available,
-            url: recording.url.as_ref().and_then(|url| url.shown(String::clone)),
+            url: recording.url.as_ref().and_then(|url| url.shown(String::clone)).filter(|url| is_link(url)),
             url_expires_at: recording.url_expires_at,
             duration_ms: recording.duration_ms,
             sha256: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_link;
+
+    #[test]
+    fn only_what_leads_over_tls_or_to_this_machine_becomes_a_link() {
+        for good in ["https://carrier.example/rec.mp3?sig=1", "http://127.0.0.1:4711/rec", "[erased]"] {
+            assert!(is_link(good), "{good}");
+        }
+        for bad in [
+            "javascript:alert(document.domain)",
+            "JavaScript:alert(1)",
+            " https://carrier.example",
+            "data:text/html,<script>",
+            "http://carrier.example/rec.mp3",
+            "http://127.0.0.1.evil.example/",
+            "http://localhost@evil.example/",
+            "file:///etc/passwd",
+            "//carrier.example/rec",
+            "",
+        ] {
+            assert!(!is_link(bad), "{bad}");
         }
     }
 }

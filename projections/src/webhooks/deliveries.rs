@@ -36,7 +36,7 @@ pub struct AttemptView {
     pub response_body: Option<String>,
     /// Headers of the answer that matter.
     pub response_headers: BTreeMap<String, String>,
-    /// What went wrong: `dns`, `connect`, `tls`, `timeout`, `status`, `blocked` or `protocol`.
+    /// What went wrong: `dns`, `connect`, `tls`, `timeout`, `status`, `blocked`, `protocol` or `secret` (it does not open).
     #[schema(required, example = "timeout")]
     pub error: Option<String>,
     /// The same in words.

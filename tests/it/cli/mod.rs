@@ -1,7 +1,9 @@
 //! The commands of the binary, run as a user would.
 
 mod audit;
+mod damage;
 mod export;
+mod history;
 mod operators;
 mod projections;
 pub mod run;

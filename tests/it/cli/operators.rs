@@ -1,4 +1,4 @@
-//! `migrate`, `doctor` and `client create`.
+//! `migrate`, `doctor`, `client create` and `keys reset-owner`.
 
 use std::path::Path;
 
@@ -76,7 +76,11 @@ async fn the_schema_of_keys_or_of_a_log_with_events_is_not_taken_back() -> Resul
         // the views go first, step by step, and whatever else can be had again
         down_to_the_last(&node)?.failed().complains("encryption keys");
         lose_the_keys(&node).await?;
-        down_to_the_last(&node)?.failed().complains("there are 2 events");
+        down_to_the_last(&node)?.failed().complains("there are 3 events");
+        // without keys and seals nothing says that it is what it was: that is for an operator to say
+        voxledger(&["serve"], &node)?.failed().complains("its seals were deleted");
+        voxledger(&["migrate", "up"], &node)?.succeeded();
+        voxledger(&["audit", "accept-log", "--events", "3", "--sealed", "0"], &node)?.succeeded();
         // and the views come back from it
         let server = Server::start(&node)?;
         assert_eq!(Api::new(&server.base)?.get("/api/v1/calls").await?.status, 200);
@@ -163,5 +167,61 @@ async fn on_a_server_a_client_is_created_beside_the_node() -> Result<()> {
     while theirs.get("/api/v1/numbers").await?.status != 200 {
         assert!(begun.elapsed().as_secs() < 30, "the key is still unknown");
     }
+    Ok(())
+}
+
+/// The owner key a node printed.
+fn printed_key(printed: &str) -> Option<&str> {
+    let line = printed.lines().find(|line| line.starts_with("owner API key"))?;
+    line.split_whitespace().find(|word| word.starts_with("vx_"))
+}
+
+async fn opens(server: &Server, key: &str) -> Result<bool> {
+    Ok(Api::new(&server.base)?.with_key(Some(key)).get("/api/v1/auth/me").await?.status == 200)
+}
+
+fn without_key(folder: &Path) -> ServerOptions {
+    let mut node = ServerOptions::embedded(folder);
+    node.env.remove("BOOTSTRAP_KEY");
+    node
+}
+
+#[tokio::test]
+async fn a_first_start_on_a_taken_address_keeps_the_owner_key_for_the_next() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let node = without_key(folder.path());
+    let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let address = taken.local_addr()?.to_string();
+    let refused = voxledger(&["serve", "--bind", &address], &node)?.failed().complains("--bind");
+    assert_eq!(printed_key(&refused.out), None);
+    let server = Server::start(&node)?;
+    let printed = server.printed();
+    assert!(opens(&server, printed_key(&printed).context("an owner key")?).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_lost_every_owner_key_makes_another_from_the_command_line() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let node = without_key(folder.path());
+    let reset = ["keys", "reset-owner"];
+    voxledger(&reset, &node)?.failed().complains("voxledger serve");
+    let server = Server::start(&node)?;
+    let first = printed_key(&server.printed()).context("an owner key")?.to_owned();
+    voxledger(&reset, &node)?.failed().complains("stop the node");
+    server.terminate()?;
+
+    let made = voxledger(&[&reset[..], &["--json"]].concat(), &node)?.succeeded();
+    let made: Value = serde_json::from_str(&made.out)?;
+    let second = made["plain_key"].as_str().context("a key")?;
+    voxledger(&[&reset[..], &["--client", "cli_7zzzzzzzzzzzzzzzzzzzzzzzzz"]].concat(), &node)?
+        .failed()
+        .complains("no client cli_7zzzzzzzzzzzzzzzzzzzzzzzzz");
+    let server = Server::start(&node)?;
+    assert_eq!(printed_key(&server.printed()), None, "shown once");
+    let api = Api::new(&server.base)?.with_key(Some(second));
+    let me = api.get("/api/v1/auth/me").await?.data()?;
+    assert_eq!((&me["platform"], &me["api_key"]["id"]), (&Value::Bool(true), &made["key_id"]));
+    assert!(opens(&server, &first).await?, "the one before stays until somebody revokes it");
     Ok(())
 }

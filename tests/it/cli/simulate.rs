@@ -20,6 +20,8 @@ fn a_taken_port_is_said_with_the_flag_that_helps() -> Result<()> {
     let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
     let address = taken.local_addr()?.to_string();
     voxledger(&["demo", "--bind", &address], &with_key())?.failed().complains(&address).complains("--bind");
+    // the setting holds as it does for `serve`
+    voxledger(&["demo"], &with_key().set("BIND", &address))?.failed().complains(&address);
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::super::backend::{Backend, Fault, Row};
 use super::super::judge::{Place, Standing};
 use super::{CONNECT, STATEMENT, TRUSTED};
+use crate::database::in_words;
 
 /// Draws as many positions as there are rows and inserts them. The lock on `log_head` is held from here to the
 /// commit, which the server performs at the end of the statement and before it answers. The commit waits for
@@ -63,7 +64,7 @@ impl Postgres {
         }
         match timeout(CONNECT, self.options.connect()).await {
             Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(error.to_string()),
+            Ok(Err(error)) => Err(in_words(&error)),
             Err(_) => Err("the server cannot be reached in time".to_owned()),
         }
     }
@@ -120,11 +121,9 @@ impl Failure {
         match self {
             Self::Unreached(why) => Fault::NotWritten(why),
             Self::Sent(error) if is_clash(&error) => Fault::Clash,
-            Self::Sent(error) => match error.as_database_error() {
-                // the server answers with an error only when it has rolled the transaction back
-                Some(refusal) => Fault::NotWritten(refusal.message().to_owned()),
-                None => Fault::Unknown(error.to_string()),
-            },
+            // the server answers with an error only when it has rolled the transaction back
+            Self::Sent(error) if error.as_database_error().is_some() => Fault::NotWritten(in_words(&error)),
+            Self::Sent(error) => Fault::Unknown(in_words(&error)),
         }
     }
 }
@@ -176,7 +175,7 @@ impl Backend for Postgres {
     async fn look_up(&mut self, streams: &[StreamId], ids: &[Uuid]) -> Result<Standing, Fault> {
         let mut connection = self.connection().await.map_err(Fault::NotWritten)?;
         let standing = in_time(look_up(&mut connection, streams, ids)).await;
-        let standing = standing.map_err(|error| Fault::NotWritten(error.to_string()))?;
+        let standing = standing.map_err(|error| Fault::NotWritten(in_words(&error)))?;
         self.put_back(connection);
         Ok(standing)
     }

@@ -1,9 +1,10 @@
 //! One writing process a log.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use super::OpenError;
+use crate::files::{create_private_folder, open_lock};
 
 /// Held while this process may write the log. The operating system lets go of it when the process ends,
 /// however it ends.
@@ -18,14 +19,13 @@ impl WriteLock {
             move |source| OpenError::File { path, source }
         };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(at(folder))?;
+            create_private_folder(folder).map_err(at(folder))?;
         }
         let path = true_name(path);
         let mut lock = path.clone().into_os_string();
         lock.push(".lock");
         let lock = PathBuf::from(lock);
-        let file =
-            OpenOptions::new().create(true).truncate(false).write(true).open(&lock).map_err(at(&lock))?;
+        let file = open_lock(&lock).map_err(at(&lock))?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path)),

@@ -14,7 +14,7 @@ use super::super::backend::{Backend, Fault, Row};
 use super::super::judge::{Place, Standing};
 use super::lock::WriteLock;
 use super::{OpenError, SqliteSettings};
-use crate::database::OpenFile;
+use crate::database::{OpenFile, in_words};
 
 /// Pages of 4 KiB in the WAL before a commit also moves them into the database: 16 MiB. Few, large checkpoints
 /// cost fewer flushes than many small ones, but the commit that makes one waits for it.
@@ -157,14 +157,14 @@ fn fault(error: &sqlx::Error) -> Fault {
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
     let Some(code) = code else {
         // the thread of the connection is gone, or the command never reached it
-        return Fault::Unknown(error.to_string());
+        return Fault::Unknown(in_words(error));
     };
     match (code, code & 0xff) {
         // SQLITE_CONSTRAINT_PRIMARYKEY, _UNIQUE, _ROWID
         (1555 | 2067 | 2579, _) => Fault::Clash,
         // an I/O error may strike after the commit record was written but before it was known to be flushed
-        (_, 10) => Fault::Unknown(error.to_string()),
-        _ => Fault::NotWritten(error.to_string()),
+        (_, 10) => Fault::Unknown(in_words(error)),
+        _ => Fault::NotWritten(in_words(error)),
     }
 }
 
@@ -212,7 +212,7 @@ impl Backend for Sqlite {
             Ok(()) => Ok(standing),
             Err(error) => {
                 self.connection = None;
-                Err(Fault::NotWritten(error.to_string()))
+                Err(Fault::NotWritten(in_words(&error)))
             }
         }
     }

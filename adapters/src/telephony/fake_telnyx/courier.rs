@@ -109,7 +109,7 @@ impl Courier {
         for attempt in failed + 1..=self.attempts {
             let wait = self.backoff.saturating_mul(1 << (attempt - failed - 1).min(16));
             tokio::select! {
-                () = self.clock.sleep_until(self.clock.now() + wait) => {}
+                () = self.clock.sleep(wait) => {}
                 () = closing.announced() => return false,
             }
             if self.attempt(notice, attempt).await {

@@ -155,7 +155,7 @@ impl Delivery {
             let clock = &self.exchange.clock;
             let mut closing = self.exchange.closing();
             tokio::select! {
-                () = clock.sleep_until(clock.now() + self.late) => {}
+                () = clock.sleep(self.late) => {}
                 () = closing.announced() => return,
             }
         }

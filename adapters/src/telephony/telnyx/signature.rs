@@ -109,12 +109,26 @@ impl WebhookVerifier {
     }
 }
 
-fn check_age(timestamp: &[u8], now: Time) -> Result<(), SignatureError> {
+impl SignedParts<'_> {
+    /// By how many seconds the sender's clock is ahead of `now`, or behind if below zero; the way here counts as
+    /// behind. `None` without a readable timestamp.
+    #[must_use]
+    pub fn ahead_by(&self, now: Time) -> Option<i64> {
+        let sent = self.timestamp.and_then(|timestamp| unix_seconds(timestamp).ok())?;
+        Some(sent.saturating_sub(now.timestamp()))
+    }
+}
+
+fn unix_seconds(timestamp: &[u8]) -> Result<i64, SignatureError> {
     let digits = std::str::from_utf8(timestamp).map_err(|_| SignatureError::BadTimestamp)?;
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(SignatureError::BadTimestamp);
     }
-    let sent: i64 = digits.parse().map_err(|_| SignatureError::BadTimestamp)?;
+    digits.parse().map_err(|_| SignatureError::BadTimestamp)
+}
+
+fn check_age(timestamp: &[u8], now: Time) -> Result<(), SignatureError> {
+    let sent = unix_seconds(timestamp)?;
     let now = now.timestamp();
     match now.abs_diff(sent) {
         apart if apart <= TOLERANCE_SECS => Ok(()),
@@ -266,6 +280,17 @@ mod tests {
         ] {
             assert_eq!(check(signature, timestamp, body, sent + offset), expected, "{offset}");
         }
+    }
+
+    #[test]
+    fn how_far_the_senders_clock_is_ahead_is_told() {
+        let ahead = |timestamp: Option<&'static str>, now| {
+            let timestamp = timestamp.map(str::as_bytes);
+            SignedParts { signature: None, timestamp, body: b"" }.ahead_by(seconds(now))
+        };
+        assert_eq!(ahead(Some("1700000010"), 1_700_000_000), Some(10));
+        assert_eq!(ahead(Some("1700000000"), 1_700_000_002), Some(-2));
+        assert_eq!((ahead(Some("soon"), 1), ahead(None, 1)), (None, None));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The event store suites, and what is particular to each engine.
 
+mod fairness;
 mod memory;
 mod nodes;
 mod outages;

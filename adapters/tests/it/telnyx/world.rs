@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
 use actix_web::web::{self, Bytes, Data};
@@ -51,6 +51,15 @@ impl TestClock {
 impl Clock for TestClock {
     fn now(&self) -> Time {
         SystemClock.now() + *self.ahead.borrow()
+    }
+
+    fn monotonic(&self) -> Instant {
+        // what is put forward here is time that passes
+        SystemClock.monotonic() + self.ahead.borrow().to_std().unwrap_or_default()
+    }
+
+    async fn sleep(&self, length: Duration) {
+        self.sleep_until(self.now() + length).await;
     }
 
     async fn sleep_until(&self, at: Time) {

@@ -5,7 +5,7 @@ import { follow } from '../../lib/sse.js';
 import { useLoad, useNow, throttled } from '../../lib/load.js';
 import { link } from '../../lib/router.js';
 import { useNames } from '../../lib/names.js';
-import { money, moment, span, words } from '../../lib/format.js';
+import { money, moment, outside, span, words } from '../../lib/format.js';
 import { Badge, Facts, Id, Page, Section, Shown, Tabs } from '../../ui/parts.js';
 import { CallActions, isLive } from './actions.js';
 import { Parties, Party } from './parties.js';
@@ -104,7 +104,7 @@ function Summary({ call, recording, session }) {
     call.conversation_id && ['Conversation', html`<${Id} id=${call.conversation_id} href=${link('conversations', call.conversation_id)} />`],
     ['Carrier', `${call.provider ?? '–'}${call.answered_by ? `, ${words(call.answered_by)} answered` : ''}`],
     call.cost && ['Cost', money(call.cost)],
-    recording && recording.status !== 'none' && ['Recording', recording.url ? html`<a href=${recording.url} rel="noreferrer">${recording.status}</a>` : recording.status],
+    recording && recording.status !== 'none' && ['Recording', outside(recording.url) ? html`<a href=${outside(recording.url)} rel="noreferrer">${recording.status}</a>` : recording.status],
     Object.keys(call.metadata).length > 0 && ['Metadata', html`<code>${JSON.stringify(call.metadata)}</code>`],
   ]} /><//>`;
 }

@@ -7,7 +7,9 @@ import { Dialog } from '../../ui/dialog.js';
 import { Once } from '../keys.js';
 
 const RESOURCES = ['calls', 'conversations', 'ivr', 'webhooks', 'agents', 'tools', 'numbers', 'keys', 'users', 'analytics', 'audit', 'providers',
-  'campaigns', 'kb', 'voices', 'customers', 'billing'];
+  'campaigns', 'kb', 'voices', 'customers', 'billing', 'privacy'];
+// to read what privacy is about is part of `customers`
+const verbs = (resource) => (resource === 'privacy' ? ['write'] : ['read', 'write']);
 
 export function NewKey({ onClose }) {
   const [name, setName] = useState('');
@@ -34,7 +36,7 @@ export function NewKey({ onClose }) {
       <fieldset class="wide scopes"><legend>What it may do</legend>
         ${may('*') && html`<div class="checks"><label><input type="checkbox" checked=${all} onChange=${() => setScopes(new Set(all ? [] : ['*']))} />everything</label></div>`}
         ${!all && html`<div class="grid">${RESOURCES.map((resource) => html`<div key=${resource} class="checks"><span>${resource}</span>
-          ${['read', 'write'].map((verb) => `${resource}:${verb}`).map((scope) => html`<label key=${scope}>
+          ${verbs(resource).map((verb) => `${resource}:${verb}`).map((scope) => html`<label key=${scope}>
             <input type="checkbox" disabled=${!may(scope)} checked=${scopes.has(scope)} onChange=${() => toggle(scope)} aria-label=${scope} />${scope.split(':')[1]}</label>`)}</div>`)}</div>`}
       </fieldset>
       <${Failure} form=${form} />

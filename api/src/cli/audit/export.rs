@@ -1,6 +1,6 @@
 //! `voxledger audit export`: a sealed bundle in one file.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -109,7 +109,8 @@ async fn export(audited: &Audited, args: &ExportArgs) -> anyhow::Result<()> {
 }
 
 async fn write(exporter: &mut Exporter, path: &Path, last: u64) -> anyhow::Result<(u64, u64)> {
-    let file = File::create_new(path).with_context(|| format!("cannot write {}", path.display()))?;
+    let file =
+        adapters::files::create_private(path).with_context(|| format!("cannot write {}", path.display()))?;
     let mut packed = zstd::stream::write::Encoder::new(BufWriter::new(file), LEVEL)?;
     let bar = progress(last);
     let mut events = 0;

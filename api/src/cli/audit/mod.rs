@@ -1,5 +1,6 @@
 //! `voxledger audit`: history.
 
+mod accept;
 mod export;
 mod open;
 mod replay;
@@ -22,6 +23,7 @@ use super::stores;
 use crate::config::Config;
 use crate::node::log_key;
 
+pub use accept::AcceptLogArgs;
 pub use export::ExportArgs;
 pub use verify::VerifyArgs;
 pub use verify_export::VerifyExportArgs;
@@ -40,7 +42,7 @@ pub struct AuditArgs {
     pub stores: StoreArgs,
 }
 
-/// What to do with history. It is only read: all of it works beside running nodes.
+/// What to do with history. But for `accept-log` it is only read, beside running nodes.
 #[derive(Debug, Clone, Subcommand)]
 pub enum AuditAction {
     /// Tell a resource's history, step by step, or what it was at a moment.
@@ -57,6 +59,10 @@ pub enum AuditAction {
     ///
     /// Ends with 0 when it is proven, with 2 when it proves nothing, with 1 when it could not be checked.
     VerifyExport(VerifyExportArgs),
+    /// Take a log for what it is although it is not what was sealed, and begin a new tree over it: with no node running.
+    ///
+    /// Without flags it says what does not agree, and what to type. Ends with 2 then, with 0 when nothing is wrong.
+    AcceptLog(AcceptLogArgs),
     /// Print the key that checks the log's signed checkpoints.
     Key,
 }
@@ -92,6 +98,7 @@ pub fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
             AuditAction::Export(args) => export::run(&config, args).await.map(|()| ExitCode::SUCCESS),
             AuditAction::Replay(args) => replay::run(&config, args).await.map(|()| ExitCode::SUCCESS),
             AuditAction::Verify(args) => verify::run(&config, args).await,
+            AuditAction::AcceptLog(args) => accept::run(&config, args).await,
             AuditAction::Key => {
                 println!("{}", key_of(&config, None, None).await?);
                 Ok(ExitCode::SUCCESS)

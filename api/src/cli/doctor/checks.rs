@@ -6,10 +6,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use adapters::clock::SystemClock;
-use adapters::database::{Database, role_exempt_from_row_security};
+use adapters::database::{
+    Database, chain_in_words, newer_schema, role_exempt_from_row_security, role_that_can_alter_the_log,
+};
 use adapters::event_store::sqlite_library;
-use domain::envelope::{Position, Time};
+use chrono::TimeDelta;
+use domain::call::CallEvent;
+use domain::envelope::{Position, Recorded, Time};
 use domain::ports::clock::Clock as _;
+use domain::wire::DomainEvent as _;
 
 use super::Finding;
 use crate::cli::stores::{self, Store, is_embedded, node_is_running};
@@ -21,15 +26,21 @@ const LITTLE_SPACE: u64 = 1 << 30;
 /// With less than this no node should start.
 const NO_SPACE: u64 = 64 << 20;
 /// A clock this far from an event's time is wrong, or was.
-const LONG_AGO: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
+const LONG_AGO: TimeDelta = TimeDelta::minutes(5);
+/// A carrier's clock this far ahead is worth a word.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(2);
+/// The same behind: the quickest of many webhooks is seldom so slow.
+const LONG_ON_THE_WAY: TimeDelta = TimeDelta::seconds(30);
+/// Events that are looked at to compare clocks.
+const NEWEST: usize = 500;
 /// How long a node may take to say that it is alive.
 const ANSWER: Duration = Duration::from_secs(3);
 
 /// Every check.
-pub(super) async fn examine(config: &Config) -> Vec<Finding> {
+pub(super) async fn examine(config: &Config, deep: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(data_dir(&config.storage.data_dir));
-    let mut newest = None;
+    let mut newest = Newest::default();
     if is_embedded(config) {
         findings.push(match sqlite_library().await {
             Ok(version) => Finding::ok("SQLite", version),
@@ -42,10 +53,11 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
                 Some(_) => store("event store", &log).await,
                 None => elsewhere(config, &log).await,
             });
+            findings.extend(log_role(&log).await);
             newest = newest_event(config, &mut findings).await;
         }
         Err(error) => {
-            findings.push(Finding::fail("event store", format!("{error:#}"), "correct VOXLEDGER_EVENT_STORE"))
+            findings.push(Finding::fail("event store", said(&error), "correct VOXLEDGER_EVENT_STORE"))
         }
     }
     if let Ok(seals) = stores::seals(config) {
@@ -60,15 +72,25 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
             findings.extend(row_security(&views).await);
         }
         Err(error) => {
-            findings.push(Finding::fail("read models", format!("{error:#}"), "correct VOXLEDGER_READ_MODELS"))
+            findings.push(Finding::fail("read models", said(&error), "correct VOXLEDGER_READ_MODELS"))
         }
     }
-    findings.push(clock(SystemClock.now(), newest));
+    if let Ok(keys) = stores::keys(config) {
+        findings.push(store("keys", &keys).await);
+    }
+    findings.extend(super::pages::examine(config, deep).await);
+    findings.extend(super::pages::others(config));
+    findings.push(clock(SystemClock.now(), newest.recorded_at));
+    findings.extend(newest.carrier_ahead.map(carrier_clock));
     findings.extend(telnyx(config));
     findings.extend(super::models::examine(config).await);
     findings.extend(master_key(config));
     findings.push(port(config).await);
     findings
+}
+
+fn said(error: &anyhow::Error) -> String {
+    chain_in_words(error.as_ref())
 }
 
 /// The folder itself, or the nearest that exists.
@@ -112,15 +134,21 @@ async fn store(what: &'static str, store: &Store) -> Finding {
     let migrations = match store.migrations().await {
         Ok(migrations) => migrations,
         Err(error) => {
-            return Finding::fail(what, format!("{error:#}"), "is the server up, the address right?");
+            let advice = match &store.database {
+                Some(Database::Sqlite(_)) => "see the message; what is damaged is told below".to_owned(),
+                _ => "is the server up, the address right?".to_owned(),
+            };
+            return Finding::fail(what, said(&error), advice);
         }
     };
     let shown = &store.shown;
     let steps = migrations.iter().filter(|step| step.known).count();
     match migrations.iter().filter(|step| step.known && step.applied).count() {
-        _ if migrations.iter().any(|step| !step.known) => {
-            Finding::fail(what, format!("{shown} has the schema of a newer version"), "run that version")
-        }
+        _ if migrations.iter().any(|step| !step.known) => Finding::fail(
+            what,
+            format!("{shown} has the schema of a newer version"),
+            newer_schema(&migrations).unwrap_or_default(),
+        ),
         0 => Finding::ok(what, format!("{shown} is empty; the first start makes the schema")),
         done if done < steps => Finding::warn(
             what,
@@ -150,6 +178,25 @@ async fn row_security(views: &Store) -> Option<Finding> {
     })
 }
 
+/// Whether the role of the node could change the log. A server that cannot be reached, or has no log yet, is told of
+/// elsewhere.
+async fn log_role(log: &Store) -> Option<Finding> {
+    const WHAT: &str = "log role";
+    let database = log.database.as_ref()?;
+    if matches!(database, Database::Sqlite(_)) {
+        return None;
+    }
+    Some(match role_that_can_alter_the_log(database).await.ok()? {
+        None => Finding::ok(WHAT, "it can append to the log, and change nothing of it"),
+        Some(role) => Finding::warn(
+            WHAT,
+            format!("role {role} could change or delete events and signed heads"),
+            "let another role own the log, and the nodes connect as one that `voxledger migrate grant ROLE` let \
+             append: see `Roles` in the README",
+        ),
+    })
+}
+
 /// A log whose schema is not ours: whether it opens is all there is to know.
 async fn elsewhere(config: &Config, store: &Store) -> Finding {
     match open_log(config, true).await {
@@ -157,34 +204,62 @@ async fn elsewhere(config: &Config, store: &Store) -> Finding {
             log.close().await;
             Finding::ok("event store", format!("{} answers", store.shown))
         }
-        Err(error) => Finding::fail("event store", format!("{error:#}"), "correct VOXLEDGER_EVENT_STORE"),
+        Err(error) => Finding::fail("event store", said(&error), "correct VOXLEDGER_EVENT_STORE"),
     }
 }
 
-/// When the last event was recorded. Opening the log also judges the database below it.
-async fn newest_event(config: &Config, findings: &mut Vec<Finding>) -> Option<Time> {
+/// What the newest events tell of clocks.
+#[derive(Default)]
+struct Newest {
+    /// When the last one was recorded.
+    recorded_at: Option<Time>,
+    /// How far the carrier's clock was ahead of the node's, by the webhook that took the shortest way.
+    carrier_ahead: Option<TimeDelta>,
+}
+
+impl Newest {
+    fn of(events: &[Recorded]) -> Self {
+        let ahead = |event: &Recorded| {
+            let fact = CallEvent::decode(&event.event_type, event.schema, &event.payload).ok()?;
+            let CallEvent::CarrierEventReceived(receipt) = fact else { return None };
+            Some(receipt.occurred_at - event.recorded_at)
+        };
+        let of_calls = events.iter().filter(|event| event.event_type == "call.carrier_event_received");
+        Self {
+            recorded_at: events.last().map(|event| event.recorded_at),
+            carrier_ahead: of_calls.filter_map(ahead).max(),
+        }
+    }
+}
+
+/// Looks at the newest events. Opening the log also judges the database below it.
+async fn newest_event(config: &Config, findings: &mut Vec<Finding>) -> Newest {
+    let none = Newest::default();
     const WHAT: &str = "history";
-    let log = stores::log(config).ok()?;
-    if log.database.is_none() || !log.migrations().await.ok()?.iter().any(|step| step.applied) {
-        return None;
+    let Ok(log) = stores::log(config) else { return none };
+    let migrated = log.database.is_some()
+        && log.migrations().await.is_ok_and(|steps| steps.iter().any(|step| step.applied));
+    if !migrated {
+        return none;
     }
     let opened = match open_log(config, true).await {
         Ok(opened) => opened,
         Err(error) => {
-            findings.push(Finding::fail(WHAT, format!("{error:#}"), "see the message"));
-            return None;
+            findings.push(Finding::fail(WHAT, said(&error), "see the message"));
+            return none;
         }
     };
     let store = opened.store();
     let read = async {
         let head = store.head().await?;
-        store.read_all(Position(head.0.saturating_sub(1)), 1).await.map(|events| (head, events))
+        store
+            .read_all(Position(head.0.saturating_sub(NEWEST as u64)), NEWEST)
+            .await
+            .map(|events| (head, events))
     };
     let (finding, newest) = match read.await {
-        Ok((head, events)) => {
-            (Finding::ok(WHAT, format!("{head} events")), events.last().map(|event| event.recorded_at))
-        }
-        Err(error) => (Finding::fail(WHAT, error.to_string(), "restore the log from a backup"), None),
+        Ok((head, events)) => (Finding::ok(WHAT, format!("{head} events")), Newest::of(&events)),
+        Err(error) => (Finding::fail(WHAT, error.to_string(), "restore the log from a backup"), none),
     };
     opened.close().await;
     findings.push(finding);
@@ -201,6 +276,23 @@ fn clock(now: Time, newest: Option<Time>) -> Finding {
             Finding::fail("clock", format!("{shown} is before the last event"), advice)
         }
         _ => Finding::ok("clock", shown),
+    }
+}
+
+fn carrier_clock(ahead: TimeDelta) -> Finding {
+    let advice =
+        "one of the two clocks is wrong: keep the machine's by NTP; beyond 5 minutes webhooks are refused";
+    let seconds = ahead.as_seconds_f64();
+    match ahead {
+        ahead if ahead > CLOCKS_DIFFER => {
+            Finding::warn("carrier's clock", format!("{seconds:.1} s ahead of this machine's"), advice)
+        }
+        ahead if ahead < -LONG_ON_THE_WAY => Finding::warn(
+            "carrier's clock",
+            format!("{:.1} s behind this machine's, or its webhooks take that long", -seconds),
+            advice,
+        ),
+        _ => Finding::ok("carrier's clock", "agrees with this machine's"),
     }
 }
 
@@ -284,8 +376,6 @@ async fn is_voxledger(url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
-
     use super::super::State;
     use super::*;
 
@@ -293,6 +383,14 @@ mod tests {
     fn a_disk_that_is_nearly_full_is_said_in_time() {
         let states = [10 << 20, 500 << 20, 5 << 30].map(|space| disk(space).state);
         assert_eq!(states, [State::Fail, State::Warn, State::Ok]);
+    }
+
+    #[test]
+    fn a_carriers_clock_that_differs_is_worth_a_word() {
+        let state = |seconds| carrier_clock(TimeDelta::seconds(seconds)).state;
+        assert_eq!([-31, -5, 0, 2].map(state), [State::Warn, State::Ok, State::Ok, State::Ok]);
+        assert_eq!(state(10), State::Warn);
+        assert!(carrier_clock(TimeDelta::seconds(10)).found.contains("10.0 s ahead"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod checks;
 mod models;
+mod pages;
 
 use std::process::ExitCode;
 
@@ -15,6 +16,9 @@ use super::table::table;
 /// Flags of `doctor`.
 #[derive(Debug, Clone, Args)]
 pub struct DoctorArgs {
+    /// Read every page and index of embedded stores, however long it takes.
+    #[arg(long)]
+    pub deep: bool,
     /// Where history and views are.
     #[command(flatten)]
     pub stores: StoreArgs,
@@ -66,7 +70,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let findings = match args.stores.load(&[]) {
         Ok(config) => {
             let mut findings = vec![Finding::ok("configuration", "can be read")];
-            findings.extend(runtime().block_on(examine(&config)));
+            findings.extend(runtime().block_on(examine(&config, args.deep)));
             findings
         }
         Err(error) => vec![Finding::fail("configuration", format!("{error:#}"), "correct this setting")],

@@ -4,17 +4,22 @@ use std::fmt;
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
+use futures::future::{Either, LocalBoxFuture};
 
-use super::directory::{Doorkeeper, KeyProblem};
+use super::directory::Doorkeeper;
+use super::guests::Guests;
 use super::plain_key;
 use super::principal::Principal;
+use super::refused_tokens;
 use super::scope::Permission;
-use super::tokens::TokenProblem;
+use super::tokens::{Fault, TokenProblem};
+use super::warrant::{Evidence, Warrant};
 use crate::http::context;
 use crate::http::middleware::method_label;
 use crate::limits::{Gate, Refusal};
@@ -25,22 +30,37 @@ const UNTIL_RAISED: Duration = Duration::from_secs(3_600);
 
 /// Somebody with a valid key that has the scope `P` asks for.
 pub struct Caller<P> {
-    principal: Principal,
+    identified: Identified,
     permission: PhantomData<P>,
 }
 
+/// Who is behind a request, and by what it showed that.
+#[derive(Clone)]
+pub(crate) struct Identified {
+    pub(crate) principal: Principal,
+    evidence: Evidence,
+    doorkeeper: web::Data<Doorkeeper>,
+}
+
 impl<P: Permission> Caller<P> {
-    /// Lets `principal` in, if it may.
+    /// Lets somebody in, if they may.
     ///
     /// # Errors
-    /// 403 when it lacks the scope.
-    pub fn admit(principal: Principal) -> Result<Self, ApiError> {
+    /// 403 when they lack the scope.
+    fn admit(identified: Identified) -> Result<Self, ApiError> {
         match P::SCOPE {
-            Some(scope) if !principal.scopes.grants(scope) => {
+            Some(scope) if !identified.principal.scopes.grants(scope) => {
                 Err(ApiError::insufficient_scope(scope.as_str()))
             }
-            _ => Ok(Self { principal, permission: PhantomData }),
+            _ => Ok(Self { identified, permission: PhantomData }),
         }
+    }
+
+    /// The right that an answer which takes long goes on by.
+    #[must_use]
+    pub fn warrant(&self) -> Warrant {
+        let Identified { principal, evidence, doorkeeper } = self.identified.clone();
+        Warrant { doorkeeper, evidence, principal, scope: P::SCOPE }
     }
 }
 
@@ -48,27 +68,51 @@ impl<P> Deref for Caller<P> {
     type Target = Principal;
 
     fn deref(&self) -> &Principal {
-        &self.principal
+        &self.identified.principal
     }
 }
 
 impl<P> fmt::Debug for Caller<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.principal.fmt(f)
+        self.identified.principal.fmt(f)
     }
 }
 
 impl<P: Permission> FromRequest for Caller<P> {
     type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+    type Future = Either<Ready<Result<Self, ApiError>>, LocalBoxFuture<'static, Result<Self, ApiError>>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(identify(request).and_then(|principal| {
-            if !request.extensions().contains::<LetThrough>() {
-                let_through(request, &principal)?;
+        match identify(request) {
+            Ok(identified) => Either::Left(ready(enter(request, identified))),
+            Err(Unidentified { error, look_again: None }) => Either::Left(ready(Err(error))),
+            Err(Unidentified { look_again: Some(guests), .. }) => {
+                let request = request.clone();
+                Either::Right(Box::pin(
+                    async move { enter(&request, identify_again(&request, &guests).await?) },
+                ))
             }
-            Self::admit(principal)
-        }))
+        }
+    }
+}
+
+fn enter<P: Permission>(request: &HttpRequest, identified: Identified) -> Result<Caller<P>, ApiError> {
+    if !request.extensions().contains::<LetThrough>() {
+        let_through(request, &identified.principal)?;
+    }
+    Caller::admit(identified)
+}
+
+/// Nobody, for all that is known.
+pub(crate) struct Unidentified {
+    pub(crate) error: ApiError,
+    /// Whose keys may say otherwise once they are fetched again.
+    pub(crate) look_again: Option<Arc<Guests>>,
+}
+
+impl From<ApiError> for Unidentified {
+    fn from(error: ApiError) -> Self {
+        Self { error, look_again: None }
     }
 }
 
@@ -94,35 +138,48 @@ pub(crate) fn let_through(request: &HttpRequest, principal: &Principal) -> Resul
     }
 }
 
-/// Who is behind a request.
+/// Who is behind a request, by what is known here.
 ///
 /// # Errors
 /// 401, with a code for each way to be nobody.
-pub(crate) fn identify(request: &HttpRequest) -> Result<Principal, ApiError> {
+pub(crate) fn identify(request: &HttpRequest) -> Result<Identified, Unidentified> {
     let doorkeeper = request
         .app_data::<web::Data<Doorkeeper>>()
         .ok_or_else(|| ApiError::internal("the app has no doorkeeper"))?;
-    let credential = presented(request.headers())?;
-    if is_token(credential) {
-        if let Some(guests) = doorkeeper.guests.as_ref().filter(|guests| guests.may_be_theirs(credential)) {
-            let guest = guests.read(credential).map_err(closed)?;
-            return doorkeeper.directory.guest(&guest).ok_or_else(|| closed(TokenProblem::NobodyHere));
-        }
-        let bearer = doorkeeper.tokens.read(credential).map_err(closed)?;
-        return doorkeeper.directory.bearer(&bearer).ok_or_else(ApiError::token_revoked);
+    let evidence = evidence(doorkeeper, presented(request.headers())?)?;
+    let principal = doorkeeper.principal(&evidence)?;
+    Ok(Identified { principal, evidence, doorkeeper: doorkeeper.clone() })
+}
+
+/// The same once the identity provider's keys were fetched for it.
+///
+/// # Errors
+/// As [`identify`].
+pub(crate) async fn identify_again(request: &HttpRequest, guests: &Guests) -> Result<Identified, ApiError> {
+    guests.look_again().await;
+    identify(request).map_err(|nobody| nobody.error)
+}
+
+fn evidence(doorkeeper: &Doorkeeper, credential: &str) -> Result<Evidence, Unidentified> {
+    if !is_token(credential) {
+        let hash = plain_key::hash_of(credential).map_err(|_| ApiError::api_key_malformed())?;
+        return Ok(Evidence::Key(hash));
     }
-    let hash = plain_key::hash_of(credential).map_err(|_| ApiError::api_key_malformed())?;
-    doorkeeper.directory.key(&hash).map_err(|problem| match problem {
-        KeyProblem::Unknown => ApiError::api_key_unknown(),
-        KeyProblem::Expired => ApiError::api_key_expired(),
-        KeyProblem::Revoked => ApiError::api_key_revoked(),
-        KeyProblem::Disabled => ApiError::api_key_disabled(),
+    let Some(guests) = doorkeeper.guests.as_ref().filter(|guests| guests.may_be_theirs(credential)) else {
+        let read = doorkeeper.tokens.read(credential).map(Evidence::Token);
+        return read.map_err(|problem| closed(problem).into());
+    };
+    guests.read(credential).map(Evidence::Guest).map_err(|problem| {
+        let unknown = matches!(problem, TokenProblem::Invalid(Fault::UnknownKey) | TokenProblem::NoKeys);
+        Unidentified { error: closed(problem), look_again: unknown.then(|| guests.clone()) }
     })
 }
 
-fn closed(problem: TokenProblem) -> ApiError {
+/// What a token that opens nothing is answered with. Why it does not stands in the log.
+pub(super) fn closed(problem: TokenProblem) -> ApiError {
+    refused_tokens::note(problem);
     match problem {
-        TokenProblem::Invalid => ApiError::token_invalid(),
+        TokenProblem::Invalid(_) => ApiError::token_invalid(),
         TokenProblem::Expired => ApiError::token_expired(),
         TokenProblem::NobodyHere => ApiError::new(Code::NotAMember, problem.to_string()),
         TokenProblem::NoKeys => ApiError::unavailable(problem),
@@ -151,8 +208,6 @@ fn text(value: &HeaderValue) -> Result<&str, ApiError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use actix_web::test::TestRequest;
     use domain::envelope::Time;
     use domain::ids::{ApiKeyId, ClientId};
@@ -161,13 +216,14 @@ mod tests {
 
     use projections::api_keys::KeyHash;
 
-    use super::super::directory::{Bearer, Directory};
+    use super::super::directory::{Bearer, Directory, KeyProblem};
     use super::super::guests::Guest;
     use super::super::permissions::{CallsRead, CallsWrite};
     use super::super::plain_key::PlainKey;
     use super::super::principal::{Bounds, Who};
     use super::super::scope::{Anything, Scopes};
     use super::super::tokens::Tokens;
+    use super::super::watchers::Watched;
     use super::*;
 
     #[derive(Debug)]
@@ -193,6 +249,14 @@ mod tests {
         fn guest(&self, _: &Guest) -> Option<Principal> {
             None
         }
+
+        fn end_of_key(&self, _: &KeyHash) -> Option<Time> {
+            None
+        }
+
+        fn watch(&self, _: &Principal) -> Option<Watched> {
+            None
+        }
     }
 
     fn key() -> PlainKey {
@@ -201,8 +265,9 @@ mod tests {
 
     async fn call<P: Permission>(header: Option<(&str, &str)>) -> Result<ClientId, Code> {
         let clock = Arc::new(ManualClock::at(Time::UNIX_EPOCH));
-        let tokens = Arc::new(Tokens::new([1; 32], clock));
-        let doorkeeper = Doorkeeper { directory: Arc::new(OneKey(key().hash())), tokens, guests: None };
+        let tokens = Arc::new(Tokens::new([1; 32], clock.clone()));
+        let directory = Arc::new(OneKey(key().hash()));
+        let doorkeeper = Doorkeeper { directory, tokens, guests: None, clock };
         let request = TestRequest::default().app_data(web::Data::new(doorkeeper));
         let request = match header {
             Some(header) => request.insert_header(header),

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use domain::envelope::Time;
 use domain::ids::{LoginId, UserId};
+use domain::ports::clock::Clock;
 use projections::api_keys::KeyHash;
 
 use super::guests::{Guest, Guests};
 use super::principal::Principal;
 use super::tokens::Tokens;
+use super::watchers::Watched;
 
 /// Why a key opens nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct Bearer {
     pub login: LoginId,
     /// When it was given out.
     pub issued_at: Time,
+    /// From then on it opens nothing.
+    pub expires_at: Time,
 }
 
 /// Everybody who may do something now. Asked once a request, on the request's thread: it answers from memory.
@@ -51,6 +55,12 @@ pub trait Directory: fmt::Debug + Send + Sync {
 
     /// Somebody the identity provider vouches for, unless the client they name is unknown.
     fn guest(&self, guest: &Guest) -> Option<Principal>;
+
+    /// When the key with this hash ends by itself; `None` if it does not.
+    fn end_of_key(&self, hash: &KeyHash) -> Option<Time>;
+
+    /// Hears when the rights of the key or user change; `None` from a directory in which nothing does.
+    fn watch(&self, principal: &Principal) -> Option<Watched>;
 }
 
 /// What requests are checked with, as the app's data: `app_data(web::Data::new(doorkeeper))`.
@@ -62,4 +72,6 @@ pub struct Doorkeeper {
     pub tokens: Arc<Tokens>,
     /// Tokens of the operator's identity provider, if there is one.
     pub guests: Option<Arc<Guests>>,
+    /// What ends are held against.
+    pub clock: Arc<dyn Clock>,
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,12 +12,15 @@ use domain::ids::{ClientId, UserId, derive};
 use domain::ports::clock::Clock;
 use domain::user::Role;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
-use super::tokens::{SKEW_SECONDS, TokenProblem};
+use super::tokens::{Fault, SKEW_SECONDS, TokenProblem, header_of};
+
+/// How long a request waits for keys to be fetched.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What tokens of the provider must say, and where.
 #[derive(Debug, Clone)]
@@ -32,7 +36,7 @@ pub struct GuestRules {
 }
 
 /// Somebody whom the provider vouches for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guest {
     /// Always the same for the same `sub` of the same issuer and client.
     pub user: UserId,
@@ -40,14 +44,27 @@ pub struct Guest {
     pub client: ClientId,
     /// What they are to the client.
     pub role: Role,
+    /// From then on their token opens nothing.
+    pub expires_at: Time,
+    /// The provider's key that vouches for them.
+    pub key: Arc<str>,
 }
 
 /// Reads tokens of the provider's. Its keys are fetched by somebody else: reading asks nobody.
 pub struct Guests {
     rules: GuestRules,
     clock: Arc<dyn Clock>,
-    keys: RwLock<Option<HashMap<String, Arc<GuestKey>>>>,
-    unknown_key: Notify,
+    keys: RwLock<Option<HashMap<Arc<str>, Arc<GuestKey>>>>,
+    replaced: watch::Sender<()>,
+    wanted: Notify,
+    fetches: watch::Sender<Fetches>,
+}
+
+/// How often the keys were fetched, and whether it is too soon for more.
+#[derive(Debug, Clone, Copy, Default)]
+struct Fetches {
+    done: u64,
+    resting: bool,
 }
 
 struct GuestKey {
@@ -64,7 +81,14 @@ impl Guests {
     /// Nobody is let in before the provider's keys are there.
     #[must_use]
     pub fn new(rules: GuestRules, clock: Arc<dyn Clock>) -> Self {
-        Self { rules, clock, keys: RwLock::default(), unknown_key: Notify::new() }
+        Self {
+            rules,
+            clock,
+            keys: RwLock::default(),
+            replaced: watch::Sender::new(()),
+            wanted: Notify::new(),
+            fetches: watch::Sender::new(Fetches { done: 0, resting: true }),
+        }
     }
 
     /// Takes the provider's keys in place of those known before. Keys of kinds we cannot check, for encryption, or
@@ -80,12 +104,49 @@ impl Guests {
             return Err(NoKeys);
         }
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(keys);
+        self.replaced.send_replace(());
         Ok(count)
     }
 
-    /// Comes back when a token named a key that is not known: the provider may have a new one.
-    pub async fn unknown_key(&self) {
-        self.unknown_key.notified().await;
+    /// Hears when the provider's keys were replaced.
+    #[must_use]
+    pub fn replaced(&self) -> watch::Receiver<()> {
+        self.replaced.subscribe()
+    }
+
+    /// Whether the provider still signs with this key.
+    #[must_use]
+    pub fn know(&self, kid: &str) -> bool {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.as_ref().is_some_and(|keys| keys.contains_key(kid))
+    }
+
+    /// Has the keys fetched for a token that names none of them, and waits for that: however many ask, they are fetched once.
+    /// Comes back at once when they were fetched too often lately, and after [`PATIENCE`] at the latest.
+    pub async fn look_again(&self) {
+        let mut fetches = self.fetches.subscribe();
+        let Fetches { done, resting } = *fetches.borrow_and_update();
+        if !resting {
+            self.wanted.notify_one();
+            let fetched = fetches.wait_for(|now| now.done > done);
+            // whether it came to something the next look will tell
+            let _ = tokio::time::timeout(PATIENCE, fetched).await;
+        }
+    }
+
+    /// Comes back when somebody [looks again](Self::look_again).
+    pub async fn wanted(&self) {
+        self.wanted.notified().await;
+    }
+
+    /// Notes that the keys were fetched, or that it failed, and whether nobody may ask for them for now.
+    pub fn fetched(&self, resting: bool) {
+        self.fetches.send_modify(|fetches| *fetches = Fetches { done: fetches.done + 1, resting });
+    }
+
+    /// From now on they may be asked for.
+    pub fn rested(&self) {
+        self.fetches.send_modify(|fetches| fetches.resting = false);
     }
 
     /// Whether the token says it is from this provider. It may say anything.
@@ -101,11 +162,11 @@ impl Guests {
     /// # Errors
     /// See [`TokenProblem`].
     pub fn read(&self, token: &str) -> Result<Guest, TokenProblem> {
-        let header = decode_header(token).map_err(|_| TokenProblem::Invalid)?;
-        let key = self.key(&header)?;
+        let header = header_of(token)?;
+        let (kid, key) = self.key(&header)?;
         // the key says what it signs with, never the token: neither `none` nor an HMAC with the public key
         if !key.algorithms.contains(&header.alg) {
-            return Err(TokenProblem::Invalid);
+            return Err(Fault::Algorithm.into());
         }
         let mut validation = Validation::new(header.alg);
         validation.set_issuer(&[&self.rules.issuer]);
@@ -113,26 +174,23 @@ impl Guests {
         validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
         // times are checked below, by the node's clock
         validation.validate_exp = false;
-        let claims = decode::<Value>(token, &key.key, &validation).map_err(|_| TokenProblem::Invalid)?.claims;
-        check_times(&claims, self.clock.now())?;
+        let claims = decode::<Value>(token, &key.key, &validation).map_err(Fault::from)?.claims;
+        let expires_at = check_times(&claims, self.clock.now())?;
         let text = |pointer: &str| claims.pointer(pointer).and_then(Value::as_str);
-        let subject = text("/sub").filter(|sub| !sub.is_empty()).ok_or(TokenProblem::Invalid)?;
+        let subject = text("/sub").filter(|sub| !sub.is_empty()).ok_or(Fault::Claims)?;
         let client = text(&self.rules.client_claim).and_then(|client| client.parse::<ClientId>().ok());
         let client = client.ok_or(TokenProblem::NobodyHere)?;
         let role =
             claims.pointer(&self.rules.role_claim).and_then(role_of).ok_or(TokenProblem::NobodyHere)?;
         let user = UserId(derive(client.0, &format!("{}\n{subject}", self.rules.issuer)));
-        Ok(Guest { user, client, role })
+        Ok(Guest { user, client, role, expires_at, key: kid })
     }
 
-    fn key(&self, header: &Header) -> Result<Arc<GuestKey>, TokenProblem> {
+    fn key(&self, header: &Header) -> Result<(Arc<str>, Arc<GuestKey>), TokenProblem> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = &*keys else { return Err(TokenProblem::NoKeys) };
-        let found = header.kid.as_ref().and_then(|kid| known.get(kid));
-        found.cloned().ok_or_else(|| {
-            self.unknown_key.notify_one();
-            TokenProblem::Invalid
-        })
+        let found = header.kid.as_ref().and_then(|kid| known.get_key_value(kid.as_str()));
+        found.map(|(kid, key)| (kid.clone(), key.clone())).ok_or(Fault::UnknownKey.into())
     }
 }
 
@@ -141,7 +199,7 @@ impl Guests {
 #[error("the answer is no JWKS with a signing key that has a kid (RSA, P-256, P-384 or Ed25519)")]
 pub struct NoKeys;
 
-fn usable(json: Value) -> Option<(String, Arc<GuestKey>)> {
+fn usable(json: Value) -> Option<(Arc<str>, Arc<GuestKey>)> {
     let jwk: Jwk = serde_json::from_value(json).ok()?;
     if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
         return None;
@@ -166,7 +224,7 @@ fn usable(json: Value) -> Option<(String, Arc<GuestKey>)> {
     let algorithms: Vec<_> = kind.iter().copied().filter(says).collect();
     let key = DecodingKey::from_jwk(&jwk).ok()?;
     let kid = jwk.common.key_id.filter(|_| !algorithms.is_empty())?;
-    Some((kid, Arc::new(GuestKey { key, algorithms })))
+    Some((kid.into(), Arc::new(GuestKey { key, algorithms })))
 }
 
 fn role_of(claim: &Value) -> Option<Role> {
@@ -177,16 +235,20 @@ fn role_of(claim: &Value) -> Option<Role> {
     }
 }
 
-/// NumericDate may have a fraction (RFC 7519 §2).
-fn check_times(claims: &Value, now: Time) -> Result<(), TokenProblem> {
+/// NumericDate may have a fraction (RFC 7519 §2). Answers when the token ends.
+fn check_times(claims: &Value, now: Time) -> Result<Time, TokenProblem> {
     let now = now.timestamp_millis() as f64 / 1_000.0;
     let time = |claim: &str| claims[claim].as_f64();
-    let until = time("exp").ok_or(TokenProblem::Invalid)?;
+    let until = time("exp").ok_or(Fault::Claims)?;
     let from = time("nbf").into_iter().chain(time("iat")).fold(f64::MIN, f64::max);
     if from > now + SKEW_SECONDS as f64 {
-        return Err(TokenProblem::Invalid);
+        return Err(Fault::Early.into());
     }
-    if until <= now { Err(TokenProblem::Expired) } else { Ok(()) }
+    if until <= now {
+        return Err(TokenProblem::Expired);
+    }
+    // a token without end, as good as, ends with the calendar
+    Ok(Time::from_timestamp_millis((until * 1_000.0) as i64).unwrap_or(Time::MAX_UTC))
 }
 
 impl fmt::Debug for Guests {
@@ -280,21 +342,35 @@ mod tests {
         let mut hs256 = Header::new(Algorithm::HS256);
         hs256.kid = Some("a".to_owned());
         let hmac = encode(&hs256, &good, &EncodingKey::from_secret(&public(1))).unwrap();
-        for forged in [none, hmac, signed("a", 2, &good), signed("c", 1, &good)] {
-            assert_eq!(guests.read(&forged), Err(TokenProblem::Invalid), "{forged}");
+        let critical = {
+            let token = signed("a", 1, &good);
+            let (_, rest) = token.split_once('.').unwrap();
+            let header = json!({"alg": "EdDSA", "kid": "a", "crit": ["exp"], "exp": 0});
+            format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string()))
+        };
+        for (forged, fault) in [
+            (none, Fault::Algorithm),
+            (hmac, Fault::Algorithm),
+            (critical, Fault::Critical),
+            (signed("a", 2, &good), Fault::Signature),
+            (signed("c", 1, &good), Fault::UnknownKey),
+        ] {
+            assert_eq!(guests.read(&forged), Err(TokenProblem::Invalid(fault)), "{forged}");
         }
         let now = start().timestamp();
-        for (field, value) in [
-            ("iss", json!("https://login.example.org/")),
-            ("aud", json!("another application")),
-            ("aud", Value::Null),
-            ("sub", json!("")),
-            ("exp", Value::Null),
-            ("nbf", json!(now + 61)),
-            ("iat", json!(now + 61)),
+        for (field, value, fault) in [
+            ("iss", json!("https://login.example.org/"), Fault::Issuer),
+            ("aud", json!("another application"), Fault::Audience),
+            ("sub", json!(""), Fault::Claims),
+            ("nbf", json!(now + 61), Fault::Early),
+            ("iat", json!(now + 61), Fault::Early),
         ] {
             let token = signed("a", 1, &with(field, value.clone()));
-            assert_eq!(guests.read(&token), Err(TokenProblem::Invalid), "{field} {value}");
+            assert_eq!(guests.read(&token), Err(TokenProblem::Invalid(fault)), "{field} {value}");
+        }
+        for field in ["aud", "exp"] {
+            let read = guests.read(&signed("a", 1, &with(field, Value::Null)));
+            assert!(matches!(read, Err(TokenProblem::Invalid(_))), "{field}: {read:?}");
         }
         let expired = signed("a", 1, &with("exp", json!(now)));
         assert_eq!(guests.read(&expired), Err(TokenProblem::Expired));
@@ -329,7 +405,35 @@ mod tests {
         }
         assert!(guests.read(&token).is_ok());
         guests.replace_keys(json!({"keys": [jwk("b", 1)]}).to_string().as_bytes()).unwrap();
-        assert_eq!(guests.read(&token), Err(TokenProblem::Invalid), "a key that is gone signs no more");
+        assert_eq!(guests.read(&token), Err(Fault::UnknownKey.into()), "a key that is gone signs no more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_names_an_unknown_key_waits_for_one_fetch_and_not_for_one_that_is_too_soon() {
+        let guests = Arc::new(guests(&[jwk("a", 1)]));
+        let token = signed("b", 2, &claims());
+        // nobody may ask yet
+        guests.look_again().await;
+        guests.rested();
+        let asking = (0..5).map(|_| {
+            let (guests, token) = (guests.clone(), token.clone());
+            tokio::spawn(async move {
+                guests.look_again().await;
+                guests.read(&token).is_ok()
+            })
+        });
+        let asking: Vec<_> = asking.collect();
+        guests.wanted().await;
+        tokio::task::yield_now().await;
+        guests.replace_keys(json!({"keys": [jwk("b", 2)]}).to_string().as_bytes()).unwrap();
+        guests.fetched(true);
+        for asked in asking {
+            assert!(asked.await.unwrap());
+        }
+        guests.look_again().await;
+        // a provider that does not answer holds nobody up for long
+        guests.rested();
+        guests.look_again().await;
     }
 
     #[test]

@@ -129,6 +129,7 @@ pub fn scopes_of(role: Role) -> Scopes {
         "providers:write",
         "billing:read",
         "analytics:write",
+        "privacy:write",
     ];
     let of = |parts: &[&[&str]]| Scopes::parse_known(&parts.concat());
     match role {
@@ -162,6 +163,17 @@ mod tests {
         assert!(reads.into_iter().all(|scope| scopes_of(Role::Auditor).grants(*scope)));
         assert!(!scopes_of(Role::Viewer).grants(Scope::AuditRead));
         assert!(!scopes_of(Role::Developer).grants(Scope::KeysWrite));
+    }
+
+    #[test]
+    fn what_cannot_be_undone_is_for_owners_and_admins() {
+        // who is known no more, which key opens no more, who signs in no more, whose account is gone
+        let for_good = [Scope::PrivacyWrite, Scope::KeysWrite, Scope::UsersWrite, Scope::ProvidersWrite];
+        for role in Role::ALL {
+            let may = for_good.iter().filter(|scope| scopes_of(role).grants(**scope)).count();
+            let expected = if matches!(role, Role::Owner | Role::Admin) { for_good.len() } else { 0 };
+            assert_eq!(may, expected, "{role:?}");
+        }
     }
 
     #[test]

@@ -23,21 +23,22 @@ impl Permission for Anything {
 }
 
 macro_rules! scopes {
-    ($($text:literal = $read:ident $write:ident,)*) => {
+    ($($text:literal = $read:ident $write:ident,)* ; $($alone:literal = $only:ident,)*) => {
         /// One scope.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[allow(missing_docs)]
-        pub enum Scope { $($read, $write,)* }
+        pub enum Scope { $($read, $write,)* $($only,)* }
 
         impl Scope {
             /// Every scope but `*`.
-            pub const ALL: &'static [Scope] = &[$(Scope::$read, Scope::$write,)*];
+            pub const ALL: &'static [Scope] = &[$(Scope::$read, Scope::$write,)* $(Scope::$only,)*];
 
             /// Its text.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Scope::$read => concat!($text, ":read"), Scope::$write => concat!($text, ":write"),)*
+                    $(Scope::$only => $alone,)*
                 }
             }
         }
@@ -58,6 +59,14 @@ macro_rules! scopes {
                 pub enum $write {}
                 impl Permission for $write {
                     const SCOPE: Option<Scope> = Some(Scope::$write);
+                }
+            )*
+            $(
+                #[doc = concat!("`", $alone, "`.")]
+                #[derive(Debug)]
+                pub enum $only {}
+                impl Permission for $only {
+                    const SCOPE: Option<Scope> = Some(Scope::$only);
                 }
             )*
         }
@@ -82,6 +91,9 @@ scopes! {
     "voices" = VoicesRead VoicesWrite,
     "customers" = CustomersRead CustomersWrite,
     "billing" = BillingRead BillingWrite,
+    ;
+    // to erase persons, and to keep less of what comes: neither can be undone
+    "privacy:write" = PrivacyWrite,
 }
 
 impl FromStr for Scope {

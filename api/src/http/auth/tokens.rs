@@ -15,9 +15,12 @@ use domain::ports::clock::Clock;
 use domain::user::Role;
 use ed25519_dalek::SigningKey;
 use hmac::{Hmac, Mac as _};
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::Sha256;
+use utoipa::ToSchema;
 
 use super::directory::Bearer;
 
@@ -38,9 +41,9 @@ pub struct Tokens {
 /// Why a token opens nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenProblem {
-    /// It is none of ours: wrong form, algorithm, key or signature.
-    #[error("the access token is not one of this node's")]
-    Invalid,
+    /// It is none that is let in here.
+    #[error("{0}")]
+    Invalid(Fault),
     /// It was good once.
     #[error("the access token has expired")]
     Expired,
@@ -50,6 +53,103 @@ pub enum TokenProblem {
     /// It is the identity provider's, whose keys could not be fetched yet.
     #[error("the identity provider's keys are not known yet")]
     NoKeys,
+}
+
+/// What is wrong with a token: for the log, and never for whoever sent it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Not three parts of base64url, or no JSON in them.
+    #[error("it is no JWT")]
+    Form,
+    /// RFC 7515 §4.1.11.
+    #[error("its header demands extensions (`crit`), and none is known here")]
+    Critical,
+    /// No `kid`, or one of nobody's.
+    #[error("its `kid` is missing or no known key's")]
+    UnknownKey,
+    /// The key signs otherwise.
+    #[error("its `alg` is none that its key signs with")]
+    Algorithm,
+    /// Forged, or cut.
+    #[error("its signature is wrong")]
+    Signature,
+    /// Another `iss`.
+    #[error("its `iss` is another")]
+    Issuer,
+    /// Another `aud`.
+    #[error("its `aud` is another")]
+    Audience,
+    /// What must be there is not.
+    #[error("a claim is missing or has the wrong form")]
+    Claims,
+    /// `iat` or `nbf`.
+    #[error("its time has not come")]
+    Early,
+    /// Nothing given out here lives that long.
+    #[error("it lives too long")]
+    Life,
+}
+
+impl From<jsonwebtoken::errors::Error> for Fault {
+    fn from(error: jsonwebtoken::errors::Error) -> Self {
+        match error.kind() {
+            ErrorKind::InvalidSignature => Self::Signature,
+            ErrorKind::InvalidIssuer => Self::Issuer,
+            ErrorKind::InvalidAudience => Self::Audience,
+            ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => Self::Algorithm,
+            ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidSubject => Self::Claims,
+            _ => Self::Form,
+        }
+    }
+}
+
+impl From<Fault> for TokenProblem {
+    fn from(fault: Fault) -> Self {
+        Self::Invalid(fault)
+    }
+}
+
+/// Reads a token's header. Extensions that it demands to be understood are none that anybody here understands.
+pub(super) fn header_of(token: &str) -> Result<Header, Fault> {
+    let json =
+        token.split('.').next().and_then(|part| URL_SAFE_NO_PAD.decode(part).ok()).ok_or(Fault::Form)?;
+    let header: serde_json::Map<String, Value> = serde_json::from_slice(&json).map_err(|_| Fault::Form)?;
+    if header.contains_key("crit") {
+        return Err(Fault::Critical);
+    }
+    // an algorithm nobody knows, `none` among them, is no header to the library
+    decode_header(token).map_err(|_| Fault::Algorithm)
+}
+
+/// The public keys that check this node's access tokens (RFC 7517, RFC 8037).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Jwks {
+    /// Of yesterday, today and tomorrow.
+    keys: Vec<PublicKey>,
+}
+
+/// A key.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = JsonWebKey)]
+struct PublicKey {
+    /// Always `OKP`.
+    #[schema(example = "OKP")]
+    kty: &'static str,
+    /// Always `Ed25519`.
+    #[schema(example = "Ed25519")]
+    crv: &'static str,
+    /// Always `EdDSA`.
+    #[schema(example = "EdDSA")]
+    alg: &'static str,
+    /// Always `sig`.
+    #[serde(rename = "use")]
+    #[schema(example = "sig")]
+    purpose: &'static str,
+    /// What a token's header names it by.
+    #[schema(example = "d20454")]
+    kid: String,
+    /// The public key, base64url.
+    x: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -108,27 +208,48 @@ impl Tokens {
     /// See [`TokenProblem`].
     pub fn read(&self, token: &str) -> Result<Bearer, TokenProblem> {
         let now = self.clock.now();
-        let header = decode_header(token).map_err(|_| TokenProblem::Invalid)?;
-        let period = header.kid.as_deref().and_then(period_of).ok_or(TokenProblem::Invalid)?;
-        let current = now.timestamp().div_euclid(PERIOD_SECONDS);
-        if !(current - 1..=current + 1).contains(&period) {
-            return Err(TokenProblem::Invalid);
+        let header = header_of(token)?;
+        let period = header.kid.as_deref().and_then(period_of).ok_or(Fault::UnknownKey)?;
+        if !periods(now).contains(&period) {
+            return Err(Fault::UnknownKey.into());
         }
-        let public = SigningKey::from_bytes(&self.seed(period)).verifying_key();
-        let key = DecodingKey::from_ed_components(&URL_SAFE_NO_PAD.encode(public.as_bytes()))
-            .map_err(|_| TokenProblem::Invalid)?;
+        if header.alg != Algorithm::EdDSA {
+            return Err(Fault::Algorithm.into());
+        }
+        let key = DecodingKey::from_ed_components(&self.public(period)).map_err(Fault::from)?;
         // nothing but EdDSA: neither `none` nor an HMAC with the public key as its secret
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["iss", "sub", "exp"]);
         // times are checked below, by the node's clock
         validation.validate_exp = false;
-        let claims = decode::<Claims>(token, &key, &validation).map_err(|_| TokenProblem::Invalid)?.claims;
+        let claims = decode::<Claims>(token, &key, &validation).map_err(Fault::from)?.claims;
         check_times(&claims, now)?;
-        match (claims.sub.parse(), claims.sid.parse(), Time::from_timestamp_micros(claims.at)) {
-            (Ok(user), Ok(login), Some(issued_at)) => Ok(Bearer { user, login, issued_at }),
-            _ => Err(TokenProblem::Invalid),
+        let times = (Time::from_timestamp_micros(claims.at), Time::from_timestamp(claims.exp, 0));
+        match (claims.sub.parse(), claims.sid.parse(), times) {
+            (Ok(user), Ok(login), (Some(issued_at), Some(expires_at))) => {
+                Ok(Bearer { user, login, issued_at, expires_at })
+            }
+            _ => Err(Fault::Claims.into()),
         }
+    }
+
+    /// The keys that tokens are signed with just now, and that those under way were. All nodes publish the same.
+    #[must_use]
+    pub fn jwks(&self) -> Jwks {
+        let key = |period| PublicKey {
+            kty: "OKP",
+            crv: "Ed25519",
+            alg: "EdDSA",
+            purpose: "sig",
+            kid: key_id(period),
+            x: self.public(period),
+        };
+        Jwks { keys: periods(self.clock.now()).map(key).collect() }
+    }
+
+    fn public(&self, period: i64) -> String {
+        URL_SAFE_NO_PAD.encode(SigningKey::from_bytes(&self.seed(period)).verifying_key().as_bytes())
     }
 
     fn seed(&self, period: i64) -> [u8; 32] {
@@ -145,10 +266,19 @@ impl Tokens {
 
 fn check_times(claims: &Claims, now: Time) -> Result<(), TokenProblem> {
     let now = now.timestamp();
-    if claims.iat > now + SKEW_SECONDS || claims.exp > claims.iat + LIFETIME.as_secs() as i64 {
-        return Err(TokenProblem::Invalid);
+    if claims.iat > now + SKEW_SECONDS {
+        return Err(Fault::Early.into());
+    }
+    if claims.exp > claims.iat + LIFETIME.as_secs() as i64 {
+        return Err(Fault::Life.into());
     }
     if claims.exp <= now { Err(TokenProblem::Expired) } else { Ok(()) }
+}
+
+/// The days whose keys may be met: the clocks of nodes differ, and a token outlives midnight.
+fn periods(now: Time) -> std::ops::RangeInclusive<i64> {
+    let current = now.timestamp().div_euclid(PERIOD_SECONDS);
+    current - 1..=current + 1
 }
 
 fn key_id(period: i64) -> String {
@@ -175,7 +305,7 @@ impl fmt::Debug for Tokens {
 #[cfg(test)]
 mod tests {
     use domain::testing::clock::ManualClock;
-    use serde_json::{Value, json};
+    use serde_json::json;
     use uuid::Uuid;
 
     use super::*;
@@ -209,13 +339,13 @@ mod tests {
         let clock = Arc::new(ManualClock::at(start()));
         let token = issue(&tokens(1, &clock));
         let other = tokens(1, &clock);
-        let bearer = Bearer { user: ANN, login: LOGIN, issued_at: start() };
+        let bearer = Bearer { user: ANN, login: LOGIN, issued_at: start(), expires_at: start() + LIFETIME };
         assert_eq!(other.read(&token), Ok(bearer));
         clock.advance(LIFETIME - Duration::from_secs(1));
         assert_eq!(other.read(&token), Ok(bearer));
         clock.advance(Duration::from_secs(1));
         assert_eq!(other.read(&token), Err(TokenProblem::Expired));
-        assert_eq!(tokens(2, &clock).read(&token), Err(TokenProblem::Invalid));
+        assert_eq!(tokens(2, &clock).read(&token), Err(Fault::Signature.into()));
     }
 
     #[test]
@@ -248,18 +378,45 @@ mod tests {
         let mut hs256 = Header::new(Algorithm::HS256);
         hs256.kid = header["kid"].as_str().map(str::to_owned);
         let hmac = encode(&hs256, &claims, &EncodingKey::from_secret(public.as_bytes())).unwrap();
-        for forged in [
-            none,
-            hmac,
-            changed("sub", json!(UserId(Uuid::from_u128(9)).to_string())),
-            changed("exp", json!(start().timestamp() + 9_000)),
-            good[..good.len() - 2].to_owned(),
-            format!("{good}A"),
-            "a.b.c".to_owned(),
-            String::new(),
+        let kid = header["kid"].clone();
+        let critical = json!({"alg": "EdDSA", "kid": kid, "crit": ["b64"], "b64": false});
+        let of_day =
+            |day: i64| json!({"alg": "EdDSA", "kid": key_id(start().timestamp() / PERIOD_SECONDS + day)});
+        let under = |header: Value| format!("{}.{}.{signature}", b64(&header), b64(&claims));
+        for (forged, fault) in [
+            (none, Fault::Algorithm),
+            (hmac, Fault::Algorithm),
+            (changed("sub", json!(UserId(Uuid::from_u128(9)).to_string())), Fault::Signature),
+            (changed("exp", json!(start().timestamp() + 9_000)), Fault::Signature),
+            (under(critical), Fault::Critical),
+            (under(of_day(2)), Fault::UnknownKey),
+            (under(of_day(1)), Fault::Signature),
+            (under(json!({"alg": "EdDSA"})), Fault::UnknownKey),
+            ("a.b.c".to_owned(), Fault::Form),
+            (String::new(), Fault::Form),
         ] {
-            assert_eq!(tokens.read(&forged), Err(TokenProblem::Invalid), "{forged}");
+            assert_eq!(tokens.read(&forged), Err(TokenProblem::Invalid(fault)), "{forged}");
         }
+        for cut in [good[..good.len() - 2].to_owned(), format!("{good}A")] {
+            assert!(matches!(tokens.read(&cut), Err(TokenProblem::Invalid(_))), "{cut}");
+        }
+    }
+
+    #[test]
+    fn whoever_fetches_the_keys_checks_a_token_with_them_also_after_midnight() {
+        let clock = Arc::new(ManualClock::at(start() + Duration::from_secs(86_390)));
+        let tokens = tokens(1, &clock);
+        let evening = issue(&tokens);
+        clock.advance(Duration::from_secs(20));
+        let jwks: jsonwebtoken::jwk::JwkSet = serde_json::from_value(json!(tokens.jwks())).unwrap();
+        for token in [evening, issue(&tokens)] {
+            let kid = decode_header(&token).unwrap().kid.unwrap();
+            let key = DecodingKey::from_jwk(jwks.find(&kid).unwrap()).unwrap();
+            let mut validation = Validation::new(Algorithm::EdDSA);
+            validation.validate_exp = false;
+            assert_eq!(decode::<Value>(&token, &key, &validation).unwrap().claims["sub"], ANN.to_string());
+        }
+        assert!(!json!(tokens.jwks()).to_string().contains("\"d\""), "no private key");
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Where the docs are served.
 
-use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Bytes, ServiceConfig};
 use actix_web::{HttpResponse, Resource};
 use utoipa::openapi::OpenApi;
@@ -14,6 +18,7 @@ pub const OPENAPI_PATH: &str = "/api/v1/openapi.json";
 /// Serves `document`, the interactive docs at `/docs/` and the guide at `/docs/errors`.
 pub fn configure(config: &mut ServiceConfig, document: OpenApi) {
     let guide = Bytes::from(error_guide::page());
+    let written = Bytes::from(document.to_json().unwrap_or_default());
     config
         .service(
             Resource::new("/docs").route(
@@ -22,7 +27,7 @@ pub fn configure(config: &mut ServiceConfig, document: OpenApi) {
                 }),
             ),
         )
-        .service(Resource::new("/docs/errors").route(web::get().to(move || {
+        .service(Resource::new("/docs/errors").wrap(protected()).route(web::get().to(move || {
             let guide = guide.clone();
             async move {
                 HttpResponse::Ok()
@@ -32,11 +37,29 @@ pub fn configure(config: &mut ServiceConfig, document: OpenApi) {
             }
         })))
         .service(
-            SwaggerUi::new("/docs/{_:.*}")
-                // the validator would send the document to somebody else's server
-                .config(Config::new([OPENAPI_PATH]).validator_url("none").persist_authorization(true))
-                .url(OPENAPI_PATH, document),
-        );
+            web::scope("/docs").wrap(protected()).service(
+                SwaggerUi::new("/{_:.*}")
+                    // the validator would send the document to somebody else's server; a key stays in the page's memory
+                    .config(Config::new([OPENAPI_PATH]).validator_url("none").persist_authorization(false)),
+            ),
+        )
+        .service(Resource::new(OPENAPI_PATH).route(web::get().to(move || {
+            let document = written.clone();
+            async move { HttpResponse::Ok().content_type("application/json").body(document) }
+        })));
+}
+
+/// Scripts from here alone, none of them inline, and nothing may frame a page that somebody puts a key into. The
+/// interactive docs set styles from their script.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+    img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+fn protected() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add((CONTENT_SECURITY_POLICY, POLICY))
+        .add((X_FRAME_OPTIONS, "DENY"))
+        .add((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .add((REFERRER_POLICY, "no-referrer"))
 }
 
 #[cfg(test)]
@@ -77,6 +100,27 @@ mod tests {
         let start = get("/docs/swagger-initializer.js").await;
         assert!(start.contains(OPENAPI_PATH) && start.contains("\"validatorUrl\": \"none\""), "{start}");
         assert!(!get("/docs/errors").await.contains("http"));
+    }
+
+    #[actix_web::test]
+    async fn the_docs_may_not_be_framed_run_no_inline_script_and_keep_no_key() {
+        for path in ["/docs/", "/docs/index.html", "/docs/errors", "/docs/swagger-initializer.js"] {
+            let app = init_service(App::new().configure(|c| configure(c, document()))).await;
+            let response = call_service(&app, TestRequest::get().uri(path).to_request()).await;
+            assert!(response.status().is_success(), "{path}");
+            let policy = response.headers().get(CONTENT_SECURITY_POLICY).unwrap().to_str().unwrap();
+            assert!(
+                policy.contains("script-src 'self';") && policy.contains("frame-ancestors 'none'"),
+                "{path}"
+            );
+            assert_eq!(response.headers().get(X_FRAME_OPTIONS).unwrap(), "DENY", "{path}");
+        }
+        let page = get("/docs/").await;
+        for script in page.split("<script").skip(1) {
+            assert!(script.split('>').next().unwrap().contains("src="), "{script}");
+        }
+        let start = get("/docs/swagger-initializer.js").await;
+        assert!(!start.contains("\"persistAuthorization\": true"), "{start}");
     }
 
     #[actix_web::test]

@@ -23,6 +23,7 @@ use tracing::{Span, debug, error, info, info_span, warn};
 use super::rate_limit;
 use super::request_id::{REQUEST_ID, request_id};
 use super::route_meters::{RouteMeters, method_label};
+use crate::http::client_ip::ClientIp;
 use crate::http::context::RequestContext;
 use crate::problem::ApiError;
 use crate::telemetry::trace_context;
@@ -109,7 +110,8 @@ where
         if let Some(traceparent) = &traceparent {
             trace_context::set_parent(&span, traceparent);
         }
-        let context = RequestContext::new(id, self.edge.public_url.clone(), traceparent);
+        let ip = ClientIp::of(request.request());
+        let context = RequestContext::from(id, self.edge.public_url.clone(), traceparent, ip);
         let inner = {
             let _context = context.enter();
             let _span = span.enter();

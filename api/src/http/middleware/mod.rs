@@ -6,12 +6,14 @@
 
 mod edge;
 mod idempotency;
+mod newcomers;
 mod rate_limit;
 mod request_id;
 mod route_meters;
 
 pub use edge::Edge;
 pub use idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Idempotency, Idempotent, X_IDEMPOTENCY_KEY};
+pub use newcomers::Newcomers;
 pub use request_id::REQUEST_ID;
 pub(crate) use route_meters::method_label;
 

@@ -1,6 +1,7 @@
 //! Endpoints for those who run the node: they need no key and stand outside of `/api/v1`.
 
 mod health;
+mod jwks;
 mod readiness;
 mod routes;
 

@@ -3,10 +3,10 @@
 use actix_web::web::ServiceConfig;
 use utoipa::OpenApi;
 
-use super::{health, readiness};
+use super::{health, jwks, readiness};
 
 #[derive(OpenApi)]
-#[openapi(paths(health::healthz, readiness::readyz, health::metrics, health::version))]
+#[openapi(paths(health::healthz, readiness::readyz, health::metrics, health::version, jwks::jwks))]
 struct Docs;
 
 /// The paths of this part.
@@ -21,7 +21,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(health::healthz)
         .service(readiness::readyz)
         .service(health::metrics)
-        .service(health::version);
+        .service(health::version)
+        .service(jwks::jwks);
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ pub(super) fn context_of(
         request_id: Some(request.request_id().to_string()),
         traceparent: request.traceparent(),
         command_id: None,
+        origin: request.origin(),
     }
 }
 

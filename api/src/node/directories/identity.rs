@@ -8,18 +8,23 @@ use domain::api_key::ApiKeyEvent;
 use domain::envelope::{Recorded, Time};
 use domain::ids::{ApiKeyId, ClientId, UserId};
 use domain::ports::clock::Clock;
+use domain::user::Role;
 use domain::wire::{DecodeError, DomainEvent as _};
 use projections::api_keys::{ApiKeyEntry, KeyHash};
 use projections::users::{UserRow, Users};
 use projections::view::{At, View as _};
+use uuid::Uuid;
 
-use crate::http::auth::{Bearer, Bounds, Directory, Guest, KeyProblem, Principal, Scopes, Who, scopes_of};
+use crate::http::auth::{
+    Bearer, Bounds, Directory, Guest, KeyProblem, Principal, Scopes, Watched, Watchers, Who, scopes_of,
+};
 use crate::node::bootstrap::DEFAULT_CLIENT;
 
 /// Keys and users, from the views on start and from the log ever after.
 pub(crate) struct Identity {
     clock: Arc<dyn Clock>,
     table: RwLock<Table>,
+    watchers: Arc<Watchers>,
 }
 
 #[derive(Default)]
@@ -43,7 +48,7 @@ struct KnownKey {
 
 impl Identity {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, table: RwLock::default() }
+        Self { clock, table: RwLock::default(), watchers: Arc::default() }
     }
 
     pub(super) fn insert_key(&self, entry: ApiKeyEntry) {
@@ -83,7 +88,11 @@ impl Identity {
                     self.insert_client(ClientId(event.stream.id()));
                     continue;
                 }
-                ApiKeyId::CATEGORY => self.apply_key(event),
+                ApiKeyId::CATEGORY => {
+                    let taken = self.apply_key(event);
+                    self.watchers.tell(event.stream.id());
+                    taken
+                }
                 "user" | "login" => self.apply_user(event),
                 _ => continue,
             };
@@ -99,6 +108,8 @@ impl Identity {
         let mut row = table.users.get(&UserId(id)).cloned();
         Users::apply(&mut row, &At::from(event), fact);
         table.put_user(UserId(id), row);
+        drop(table);
+        self.watchers.tell(id);
         Ok(())
     }
 
@@ -163,6 +174,18 @@ impl Identity {
         self.table.read().unwrap_or_else(PoisonError::into_inner).users.get(&id).cloned()
     }
 
+    /// Whether this key or user may do everything for the client, and for good.
+    pub(crate) fn is_owner(&self, client: ClientId, subject: Uuid) -> bool {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.owners(client).any(|owner| owner == subject)
+    }
+
+    /// Whether anybody but this one may do everything for the client, and for good.
+    pub(crate) fn has_owner_besides(&self, client: ClientId, subject: Uuid) -> bool {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.owners(client).any(|owner| owner != subject)
+    }
+
     /// What a key may do, dead or alive.
     pub(crate) fn key_of(&self, client: ClientId, id: ApiKeyId) -> Option<(Scopes, Bounds)> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
@@ -171,6 +194,18 @@ impl Identity {
 }
 
 impl Table {
+    /// Keys and users of a client that may do everything, and that nothing ends but somebody's command.
+    fn owners(&self, client: ClientId) -> impl Iterator<Item = Uuid> {
+        let keys = self.keys.iter().filter(move |(_, key)| {
+            let lasting = key.bounds.expires_at.is_none() && key.bounds.usage_quota.is_none();
+            key.client == client && key.enabled && !key.revoked && key.scopes == Scopes::EVERYTHING && lasting
+        });
+        let owner =
+            move |row: &&UserRow| row.client == client && row.view.enabled && row.view.role == Role::Owner;
+        let users = self.users.values().filter(owner);
+        keys.map(|(id, _)| id.0).chain(users.map(|row| row.view.id.0))
+    }
+
     fn put_user(&mut self, id: UserId, row: Option<UserRow>) {
         if let Some(email) = self.users.remove(&id).and_then(|before| before.view.email) {
             self.by_email.remove(&email);
@@ -195,7 +230,7 @@ impl Directory for Identity {
         if key.revoked {
             return Err(KeyProblem::Revoked);
         }
-        let end = until.into_iter().chain(key.bounds.expires_at).min();
+        let end = until.iter().chain(&key.bounds.expires_at).min().copied();
         if end.is_some_and(|end| end <= self.clock.now()) {
             return Err(KeyProblem::Expired);
         }
@@ -238,6 +273,17 @@ impl Directory for Identity {
             scopes,
             platform: is_platform(guest.client, scopes),
         })
+    }
+
+    fn end_of_key(&self, hash: &KeyHash) -> Option<Time> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let (id, until) = table.hashes.get(hash)?;
+        let key = table.keys.get(id)?;
+        until.iter().chain(&key.bounds.expires_at).min().copied()
+    }
+
+    fn watch(&self, principal: &Principal) -> Option<Watched> {
+        Some(self.watchers.watch(principal))
     }
 }
 

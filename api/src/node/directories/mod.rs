@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::identity::Identity;
+use crate::http::middleware::Newcomers;
 use crate::limits::Gate;
 
 const PAGE: u32 = 1_000;
@@ -136,14 +137,19 @@ impl Directories {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "keys and numbers do not follow the log");
-                    let again = runtime.clock.now() + PAUSE_AFTER_FAULT;
                     tokio::select! {
                         () = stop.cancelled() => return,
-                        () = runtime.clock.sleep_until(again) => {}
+                        () = runtime.clock.sleep(PAUSE_AFTER_FAULT) => {}
                     }
                 }
             }
         }
+    }
+
+    /// Lets requests with a key that is not known here yet wait for it.
+    pub(super) fn newcomers(&self, runtime: &Runtime) -> Newcomers {
+        let (log, clock) = (runtime.store.clone(), runtime.clock.clone());
+        Newcomers::new(self.identity.clone(), self.numbers.position(), log, clock)
     }
 
     /// Waits until the event at `position` is known here.

@@ -33,7 +33,7 @@ fn a_call_to_a_named_agent_is_taken_with_its_caller_transcribed_and_the_agent_is
     assert_eq!(answered.state().conversation(), Some(conversation));
     let begin = react(&answered.facts()[2]);
     let effect_id = derive(conversation.0, "begin");
-    assert_eq!(begin, [Reaction::Do { effect_id, work: Work::Converse, due: at(2) }]);
+    assert_eq!(begin, [Reaction::Do { effect_id, work: Work::Converse, after: None }]);
     let again = answered.and().when(line.answered(3));
     assert!(!types_of(again.facts()).contains(&"call.agent_requested"));
 }

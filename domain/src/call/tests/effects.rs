@@ -60,7 +60,7 @@ fn what_is_settled_is_removed_and_an_end_is_looked_after() {
     let check = |n, seconds| Reaction::Do {
         effect_id: derive(id(n), "check"),
         work: Work::CheckLeg,
-        due: at(22) + TimeDelta::seconds(seconds),
+        after: Some(TimeDelta::seconds(seconds)),
     };
     let reactions = |then: crate::testing::scenario::Then<crate::call::Call>| -> Vec<Reaction> {
         then.facts().iter().flat_map(react).collect()
@@ -133,9 +133,9 @@ fn the_end_closes_everything_that_was_pending() {
 fn a_lost_dial_is_looked_for_until_it_is_found() {
     let lost = a_call().after([queued(), start_dial(1)]).when(lose_dial(6));
     let reconcile = derive(DIAL, "reconcile");
-    let due = at(6) + TimeDelta::seconds(2);
+    let after = Some(TimeDelta::seconds(2));
     let reactions: Vec<Reaction> = lost.facts().iter().flat_map(react).collect();
-    let looks = Reaction::Do { effect_id: reconcile, work: Work::Reconcile, due };
+    let looks = Reaction::Do { effect_id: reconcile, work: Work::Reconcile, after };
     assert_eq!(reactions, [Reaction::Done { effect_id: DIAL }, looks]);
     let found = lost.and().when(accept_dial(8));
     let reactions: Vec<Reaction> = found.facts().iter().flat_map(react).collect();

@@ -144,6 +144,15 @@ impl MenuTerms {
         })
     }
 
+    /// The addresses of clients' own systems that it asks, with the field each stands in.
+    pub fn webhooks(&self) -> impl Iterator<Item = (String, String)> {
+        let asked = self.led_to(|action| match action {
+            Action::Webhook(webhook) => Some(webhook.url.clone()),
+            _ => None,
+        });
+        asked.map(|(field, url)| (format!("{field}.url"), url))
+    }
+
     fn led_to<T>(&self, wanted: fn(&Action) -> Option<T>) -> impl Iterator<Item = (String, T)> {
         self.actions().flat_map(move |(field, action)| {
             let mut path = field;

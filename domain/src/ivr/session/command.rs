@@ -102,6 +102,9 @@ pub enum SessionCommand {
     },
     /// The session's timer ran out.
     TimerFired {
+        /// When the wait it was set for was to end, as the fact says that set it: one for another wait is no news.
+        /// That the time has come is the timer's word, whatever a clock says that may have jumped meanwhile.
+        set_for: Time,
         /// Keys the call heard meanwhile, should the webhook about them be lost.
         heard: Option<Keyed>,
         /// The menus.

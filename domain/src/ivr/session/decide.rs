@@ -87,7 +87,9 @@ impl IvrSession {
                 walk.back(Because::ASKED);
                 Ok(walk.facts)
             }
-            SessionCommand::TimerFired { heard, book, now } => self.timer_fired(heard.as_ref(), book, *now),
+            SessionCommand::TimerFired { set_for, heard, book, now } => {
+                self.timer_fired(*set_for, heard.as_ref(), book, *now)
+            }
             SessionCommand::End { now } if self.ended.is_none() => {
                 let none = Book::default();
                 let mut walk = Walk::of(self, &none, *now);
@@ -227,8 +229,8 @@ impl IvrSession {
         walk.facts
     }
 
-    fn timer_fired(&self, heard: Option<&Keyed>, book: &Book, now: Time) -> Decision {
-        let Some(waiting) = self.waiting.as_ref().filter(|waiting| waiting.until <= now) else {
+    fn timer_fired(&self, set_for: Time, heard: Option<&Keyed>, book: &Book, now: Time) -> Decision {
+        let Some(waiting) = self.waiting.as_ref().filter(|waiting| waiting.until == set_for) else {
             return Ok(vec![]); // it was set anew, or is over
         };
         self.same_versions(book)?;

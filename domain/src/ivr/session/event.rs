@@ -446,6 +446,20 @@ pub struct SessionEnded {
     pub at: Time,
 }
 
+impl SessionEvent {
+    /// When the wait ends that it sets a timer for.
+    #[must_use]
+    pub const fn waits_until(&self) -> Option<Time> {
+        match self {
+            Self::Prompted(e) => Some(e.no_input_at),
+            Self::DigitsHeard(e) => Some(e.complete_at),
+            Self::WebhookRequested(e) => Some(e.give_up_at),
+            Self::TransferRequested(e) => Some(e.give_up_at),
+            _ => None,
+        }
+    }
+}
+
 impl SessionEnded {
     /// The agent that takes over, if one is named.
     pub(super) fn agent(&self) -> Option<AgentId> {

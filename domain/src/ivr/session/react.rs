@@ -14,31 +14,31 @@ pub(crate) const SAFETY_NET: TimeDelta = TimeDelta::seconds(1);
 pub fn react(event: &SessionEvent) -> Vec<Reaction> {
     let timer = Timer::Ivr;
     let order =
-        |id, at| Reaction::Do { effect_id: derive(id, "order"), work: Work::OrderCall, due: at + SAFETY_NET };
+        |id| Reaction::Do { effect_id: derive(id, "order"), work: Work::OrderCall, after: Some(SAFETY_NET) };
     match event {
         SessionEvent::Started(e) => vec![Reaction::Done { effect_id: e.cause }],
         SessionEvent::Prompted(e) => {
-            let mut reactions = vec![Reaction::Arm { timer, due: e.no_input_at }];
-            reactions.extend(e.live.then(|| order(e.ask, e.at)));
+            let mut reactions = vec![Reaction::Arm { timer, after: e.no_input_at - e.at }];
+            reactions.extend(e.live.then(|| order(e.ask)));
             reactions
         }
         SessionEvent::DigitsHeard(e) => {
-            vec![Reaction::Done { effect_id: e.cause }, Reaction::Arm { timer, due: e.complete_at }]
+            vec![Reaction::Done { effect_id: e.cause }, Reaction::Arm { timer, after: e.complete_at - e.at }]
         }
         SessionEvent::StepTaken(e) => vec![Reaction::Done { effect_id: e.cause }],
         SessionEvent::WebhookRequested(e) => vec![
-            Reaction::Arm { timer, due: e.give_up_at },
-            Reaction::Do { effect_id: e.ask, work: Work::AskWebhook, due: e.at },
+            Reaction::Arm { timer, after: e.give_up_at - e.at },
+            Reaction::Do { effect_id: e.ask, work: Work::AskWebhook, after: None },
         ],
         SessionEvent::WebhookAnswered(e) => vec![Reaction::Done { effect_id: e.ask }],
         SessionEvent::TransferRequested(e) => {
-            vec![Reaction::Arm { timer, due: e.give_up_at }, order(e.ask, e.at)]
+            vec![Reaction::Arm { timer, after: e.give_up_at - e.at }, order(e.ask)]
         }
         SessionEvent::TransferFailed(e) => vec![Reaction::Done { effect_id: e.cause }],
         SessionEvent::Ended(e) => {
             let mut reactions = vec![Reaction::Disarm { timer }];
             reactions.extend(e.told_by.map(|effect_id| Reaction::Done { effect_id }));
-            reactions.extend(e.order.map(|id| order(id, e.at)));
+            reactions.extend(e.order.map(order));
             reactions
         }
         SessionEvent::MenuEntered(_) | SessionEvent::CollectBegan(_) | SessionEvent::Collected(_) => vec![],

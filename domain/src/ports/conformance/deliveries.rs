@@ -113,6 +113,7 @@ fn told(endpoint: EndpointId, n: u64, subject: u128, ordered: bool) -> [Delivery
         client: client(),
         of: of(endpoint, n, subject),
         at: at(n as i64),
+        due: at(n as i64),
         ordered,
     };
     [DeliveryChange::Publish(event(n, subject)), DeliveryChange::Schedule(new)]

@@ -133,6 +133,12 @@ pub async fn the_first_answer_wins(subject: &Subject) {
     assert_eq!(subject.keys.begin(&later(3, second.until)).await.unwrap(), Begun::Done(answer(1)));
 }
 
+/// A reservation from before the clock was set back holds nobody up for longer than any may.
+pub async fn a_clock_set_back_holds_nobody_up(subject: &Subject) {
+    fresh(subject, &later(1, at(DAY))).await;
+    taken_over(subject, &ask(2)).await;
+}
+
 /// After its time a key is as if it had never been used, also before it is swept away.
 pub async fn a_key_is_forgotten_after_its_time(subject: &Subject) {
     let old = fresh(subject, &ask(1)).await;
@@ -201,6 +207,26 @@ pub async fn all_reservations_can_be_given_back(subject: &Subject) {
     assert_eq!(subject.keys.begin(&other).await.unwrap(), Begun::Done(answer(1)));
 }
 
+/// An erasure forgets what was answered to one client, not that it asked: the work is never done as if it were new.
+pub async fn answers_can_be_forgotten(subject: &Subject) {
+    let other_client = Ask { key: KeyName { client: ClientId(Uuid::from_u128(2)), ..ask(1).key }, ..ask(2) };
+    let under_way = Ask { key: KeyName { hash: [2; 32], ..ask(1).key }, ..ask(3) };
+    let answered = fresh(subject, &ask(1)).await;
+    subject.keys.finish(&answered, &answer(1)).await.unwrap();
+    let others = fresh(subject, &other_client).await;
+    subject.keys.finish(&others, &answer(2)).await.unwrap();
+    let held = fresh(subject, &under_way).await;
+    assert_eq!(subject.keys.forget_answers(ask(1).key.client).await.unwrap(), 1);
+    assert_eq!(subject.keys.forget_answers(ask(1).key.client).await.unwrap(), 0);
+    // at once, with the ids it had; another request under the key is still another one
+    let again = taken_over(subject, &ask(4)).await;
+    assert_eq!(again.seed, answered.seed);
+    assert_eq!(subject.keys.begin(&Ask { request: [9; 32], ..ask(5) }).await.unwrap(), Begun::Reused);
+    assert_eq!(subject.keys.begin(&other_client).await.unwrap(), Begun::Done(answer(2)));
+    assert_eq!(subject.keys.begin(&under_way).await.unwrap(), Begun::InFlight);
+    assert_eq!(subject.keys.finish(&held, &answer(3)).await.unwrap(), Finished::Kept);
+}
+
 /// Makes a test of every case.
 #[macro_export]
 macro_rules! idempotency_suite {
@@ -212,10 +238,12 @@ macro_rules! idempotency_suite {
             keys_are_apart,
             a_reservation_given_back_keeps_its_seed,
             the_first_answer_wins,
+            a_clock_set_back_holds_nobody_up,
             a_key_is_forgotten_after_its_time,
             sweeping_goes_piece_by_piece,
             one_of_many_wins,
             all_reservations_can_be_given_back,
+            answers_can_be_forgotten,
         );
     };
 }

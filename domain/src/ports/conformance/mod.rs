@@ -2,6 +2,7 @@
 
 pub mod deliveries;
 pub mod event_store;
+pub mod head_keeper;
 pub mod idempotency;
 pub mod lease;
 pub mod llm;

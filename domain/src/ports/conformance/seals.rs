@@ -94,6 +94,25 @@ pub async fn heads_are_found_and_listed(subject: &Subject) {
     assert_eq!(store.latest().await.unwrap(), Some(head(12)));
 }
 
+/// What is put aside is no part of the tree any more, and another may begin; as often as need be.
+pub async fn a_tree_is_put_aside_whole(subject: &Subject) {
+    let store = &subject.store;
+    assert_eq!(store.set_aside(head(1).sealed_at).await.unwrap(), 0);
+    for round in 2..4_u64 {
+        store.append(&[tile(0, 0, 200), tile(1, 0, 3)], &head(9)).await.unwrap();
+        store.append(&[], &head(12)).await.unwrap();
+        assert_eq!(store.set_aside(head(round).sealed_at).await.unwrap(), 2);
+        assert_eq!(store.latest().await.unwrap(), None);
+        assert_eq!(store.tiles(&[TileId { level: 0, index: 0 }]).await.unwrap(), []);
+    }
+    let other = Head { root: Hash([9; 32]), note: "other".to_owned(), ..head(5) };
+    store.append(&[tile(0, 0, 5)], &other).await.unwrap();
+    assert_eq!(store.heads(None, false, 9).await.unwrap(), std::slice::from_ref(&other));
+    // and it is as safe as the first one
+    store.append(&[], &head(5)).await.unwrap();
+    assert_eq!(store.latest().await.unwrap(), Some(other));
+}
+
 /// Makes a test of every case; `$fresh` is an `async fn() -> Subject`.
 #[macro_export]
 macro_rules! seals_suite {
@@ -104,6 +123,7 @@ macro_rules! seals_suite {
             a_tile_never_shrinks,
             a_head_never_changes,
             heads_are_found_and_listed,
+            a_tree_is_put_aside_whole,
         }
     };
 }

@@ -270,6 +270,23 @@ pub async fn a_stale_lease_writes_nothing(subject: &Subject) {
     assert_eq!(subject.due(100).await, [1]);
 }
 
+/// Once the clock was set, everything still to come is as far off as before; an owner that lost its lease moves nothing.
+pub async fn due_times_move_with_the_clock(subject: &Subject) {
+    subject.commit(&[speak(1, 10, 5), WorkChange::Arm(timer(11, Timer::Ring, 7))]).await;
+    let lease = subject.lease().await;
+    let day = chrono::TimeDelta::days(1);
+    subject.store.shift(&lease, -day).await.unwrap();
+    let next = subject.store.next_due().await.unwrap();
+    assert_eq!(next, Some(at(5) - day));
+    assert_eq!(subject.store.due_timers(at(7) - day, 10).await.unwrap().len(), 1);
+    subject.store.shift(&lease, day + chrono::TimeDelta::seconds(3)).await.unwrap();
+    assert_eq!(subject.store.next_due().await.unwrap(), Some(at(8)));
+    subject.leases.release(&lease).await.unwrap();
+    subject.leases.acquire("work", "two", Duration::from_secs(600)).await.unwrap().unwrap();
+    subject.store.shift(&lease, day).await.unwrap();
+    assert_eq!(subject.store.next_due().await.unwrap(), Some(at(8)));
+}
+
 /// Reading the log again from its start, in batches of any size, leaves what was left the first time.
 pub async fn work_is_derived_again_in_batches_of_any_size(subject: &Subject) {
     let mut changes = Vec::new();
@@ -311,6 +328,7 @@ macro_rules! work_store_suite {
             a_store_that_begins_anew_is_empty,
             a_stale_lease_writes_nothing,
             work_is_derived_again_in_batches_of_any_size,
+            due_times_move_with_the_clock,
         );
     };
 }

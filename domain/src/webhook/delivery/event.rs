@@ -72,12 +72,22 @@ pub enum ErrorClass {
     Blocked,
     /// Not HTTP, or broken off.
     Protocol,
+    /// Nothing was sent: the endpoint's secrets cannot be opened.
+    Secret,
 }
 
 impl ErrorClass {
     /// Every one.
-    pub const ALL: [ErrorClass; 7] =
-        [Self::Dns, Self::Connect, Self::Tls, Self::Timeout, Self::Status, Self::Blocked, Self::Protocol];
+    pub const ALL: [ErrorClass; 8] = [
+        Self::Dns,
+        Self::Connect,
+        Self::Tls,
+        Self::Timeout,
+        Self::Status,
+        Self::Blocked,
+        Self::Protocol,
+        Self::Secret,
+    ];
 
     /// Its word.
     #[must_use]
@@ -90,6 +100,7 @@ impl ErrorClass {
             Self::Status => "status",
             Self::Blocked => "blocked",
             Self::Protocol => "protocol",
+            Self::Secret => "secret",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What may be done with an endpoint.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::serde::ts_microseconds_option as micros_option;
@@ -14,6 +15,7 @@ use crate::envelope::Time;
 use crate::ids::{AgentId, EndpointId};
 use crate::origin::Origin;
 use crate::ports::vault::Sealed;
+use crate::web_origin::same_web_origin;
 use crate::webhook::filter::{MAX_PATTERNS, is_pattern, wants};
 use crate::webhook::public::PublicEvent;
 
@@ -28,7 +30,8 @@ pub const MAX_RATE: u32 = 10_000;
 /// Secrets that sign at the same time.
 const MAX_SECRETS: usize = 5;
 
-/// What of an endpoint is to be changed; `None` leaves it as it is.
+/// What of an endpoint is to be changed; `None` leaves it as it is. A URL of another web origin drops the headers
+/// unless they are given again.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EndpointPatch {
     /// Where to: checked by whoever knows addresses.
@@ -183,6 +186,10 @@ impl Endpoint {
             ordering,
             rate_limit_per_second,
         } = patch.clone();
+        // what was given for one server is not sent to another; the secret that signs is never sent
+        if url.as_ref().is_some_and(|url| !same_web_origin(url, &terms.url)) {
+            terms.headers = CustomHeaders::default();
+        }
         terms.url = url.unwrap_or(terms.url);
         terms.events = events.unwrap_or(terms.events);
         terms.agent_id = agent_id.unwrap_or(terms.agent_id);
@@ -192,8 +199,15 @@ impl Endpoint {
         terms.ordering = ordering.unwrap_or(terms.ordering);
         terms.rate_limit_per_second = rate_limit_per_second.unwrap_or(terms.rate_limit_per_second);
         check(&terms)?;
+        each_once(&mut terms.events);
         Ok(terms)
     }
+}
+
+/// Takes repetitions out, and leaves the order.
+fn each_once(names: &mut Vec<String>) {
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
 }
 
 fn check(terms: &EndpointTerms) -> Result<(), EndpointRefusal> {
@@ -220,7 +234,9 @@ fn check(terms: &EndpointTerms) -> Result<(), EndpointRefusal> {
 fn same_wish(one: &EndpointTerms, other: &EndpointTerms) -> bool {
     let plain = |terms: &EndpointTerms| {
         let headers = CustomHeaders { shown: terms.headers.shown.clone(), sealed: None };
-        EndpointTerms { headers, ..terms.clone() }
+        let mut plain = EndpointTerms { headers, ..terms.clone() };
+        each_once(&mut plain.events);
+        plain
     };
     plain(one) == plain(other)
 }
@@ -237,7 +253,12 @@ impl Aggregate for Endpoint {
                 // the same request again is no news
                 Some(created) if !self.deleted && same_wish(created, &new.terms) => Ok(vec![]),
                 Some(_) => Err(EndpointRefusal::Exists),
-                None => check(&new.terms).map(|()| vec![(**new).clone().into()]),
+                None => {
+                    let mut new = (**new).clone();
+                    check(&new.terms)?;
+                    each_once(&mut new.terms.events);
+                    Ok(vec![new.into()])
+                }
             },
             EndpointCommand::Update { patch, origin, now } => {
                 let (before, after) = (self.live()?.clone(), self.patched(patch)?);

@@ -183,3 +183,24 @@ fn an_endpoint_that_is_gone_does_nothing_and_keeps_no_secret() {
         nothing.when(rotate(2, 0, 6)).then_refused(EndpointRefusal::Unknown);
     }
 }
+
+#[test]
+fn another_server_gets_no_header_that_was_given_for_the_first() {
+    let headers = CustomHeaders { shown: [("x-key".into(), "***".into())].into(), sealed: Some(sealed(9)) };
+    let there =
+        || scenario::<Endpoint>().after([create(EndpointTerms { headers: headers.clone(), ..terms() }, 1)]);
+    for (url, kept) in [
+        ("https://a.example/elsewhere", true),
+        ("https://b.example/hooks", false),
+        ("http://a.example/hooks", false),
+        ("https://a.example:444/hooks", false),
+    ] {
+        let patch = EndpointPatch { url: Some(url.into()), ..EndpointPatch::default() };
+        let moved = there().when(update(patch.clone(), 2)).then_types(["webhook.updated"]).and();
+        let held = &moved.state().terms().unwrap().headers;
+        assert_eq!(*held, if kept { headers.clone() } else { CustomHeaders::default() }, "{url}");
+        let given = EndpointPatch { headers: Some(headers.clone()), ..patch };
+        let moved = there().when(update(given, 2)).then_types(["webhook.updated"]).and();
+        assert_eq!(moved.state().terms().unwrap().headers, headers, "{url}");
+    }
+}

@@ -2,11 +2,11 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use adapters::event_store::EventLog;
+use adapters::event_store::{EventLog, Unreadable};
 use adapters::seals::SealsDb;
 use domain::envelope::{Position, Recorded};
 use domain::merkle::{Entry, Hash, TILE, TileId, leaf_hash};
-use domain::ports::event_store::ReadError;
+use domain::ports::event_store::{LogTable as _, ReadError};
 use domain::ports::seals::SealStore as _;
 use uuid::Uuid;
 
@@ -89,13 +89,13 @@ impl Source {
         after: u64,
         last: u64,
         error: &ReadError,
-    ) -> Vec<Result<Recorded, adapters::event_store::Unreadable>> {
+    ) -> Vec<Result<Recorded, Unreadable>> {
         let mut rows = Vec::new();
         for position in after + 1..=last {
             let row = self.log.rows(Position(position - 1), Position(position), 1).await;
             rows.extend(row.unwrap_or_else(|_| {
                 let why = error.to_string();
-                vec![Err(adapters::event_store::Unreadable { position: Position(position), why })]
+                vec![Err(Unreadable { position: Position(position), why })]
             }));
         }
         rows

@@ -21,6 +21,12 @@ pub(super) enum Kind {
     Tree,
     /// A stored head is not signed by the key.
     Signature,
+    /// Events are covered by no signed head, though they are older than sealing takes.
+    Unsealed,
+    /// The head that the key store keeps is gone, forged, or not one of this log.
+    KeptHead,
+    /// A head that stands in the log itself is not one of this log.
+    Anchor,
     /// The log is not the one whose checkpoint the auditor kept.
     Checkpoint,
     /// A view is not what the log says.
@@ -38,6 +44,9 @@ impl Kind {
             Self::DuplicateId => "duplicate_id",
             Self::Tree => "tree",
             Self::Signature => "signature",
+            Self::Unsealed => "unsealed",
+            Self::KeptHead => "kept_head",
+            Self::Anchor => "anchor",
             Self::Checkpoint => "checkpoint",
             Self::View => "view",
         }

@@ -3,28 +3,40 @@
 mod chunk;
 mod fault;
 mod heads;
+mod known;
 mod sift;
+mod unsealed;
 mod views;
 mod walk;
 
 use std::hash::RandomState;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
+use adapters::clock::SystemClock;
+use adapters::ids::RandomIds;
 use anyhow::Context as _;
 use clap::Args;
 use domain::envelope::Position;
-use domain::merkle::{NoteVerifier, SignedCheckpoint, checkpoints_in, log_id};
+use domain::merkle::{KeptHead, NoteVerifier, SignedCheckpoint, checkpoints_in, log_id};
+use domain::ports::clock::Clock;
+use domain::ports::event_store::LogTable as _;
+use domain::ports::head_keeper::{HeadKeeper as _, KeepError};
+use domain::ports::ids::Ids;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::chunk::Source;
 use self::fault::{Fault, Faults, Kind};
 use self::heads::Heads;
+use self::known::Known;
 use super::open::{Audited, open};
 use super::{FAULTS, key_of};
+use crate::cli::stores;
 use crate::cli::table::count;
 use crate::config::Config;
+use crate::node::open_vault;
 
 /// Flags of `audit verify`.
 #[derive(Debug, Clone, Args)]
@@ -56,6 +68,8 @@ async fn verify(config: &Config, audited: &Audited, args: &VerifyArgs) -> anyhow
         checkpoints_in(&text).with_context(|| format!("{} is not to be used", file.display()))
     });
     let kept = kept.transpose()?.unwrap_or_default();
+    // a head is kept after the events that it covers: read the other way round
+    let kept_head = if args.key.is_none() { Some(kept_head(config).await?) } else { None };
     let store = log.store();
     let head = store.head().await?.0;
     // the log is named by its first event: if that is gone or was changed, nothing fits any more
@@ -63,7 +77,17 @@ async fn verify(config: &Config, audited: &Audited, args: &VerifyArgs) -> anyhow
     let Some(id) = id else {
         anyhow::ensure!(kept.is_empty(), "the log is empty, and you kept a checkpoint of it");
         println!("the log is empty");
-        return Ok(ExitCode::SUCCESS);
+        let mut faults = Faults::default();
+        if let Some(Err(error)) = &kept_head {
+            faults.add(Kind::KeptHead, 0, 0, error.to_string());
+        }
+        if let Some(Ok(Some(kept))) = kept_head
+            && kept.size > 0
+        {
+            let detail = format!("the key store keeps a head of {} events; the log has none", kept.size);
+            faults.add(Kind::KeptHead, 1, kept.size, detail);
+        }
+        return Ok(report(faults));
     };
     let key = key_of(config, args.key.as_deref(), Some(id)).await?;
     check_kept(&kept, &key)?;
@@ -72,7 +96,12 @@ async fn verify(config: &Config, audited: &Audited, args: &VerifyArgs) -> anyhow
     let bar = progress(head);
     let began = Instant::now();
     let heads = Heads::read(seals.clone(), key.clone());
-    let walked = walk::walk(&source, head, heads, &kept, &mut faults, |at| bar.set_position(at)).await?;
+    let mut known: Vec<_> = kept.iter().map(Known::kept).collect();
+    known.extend(kept_head.and_then(|kept| known::by_key_store(kept, id, &mut faults)));
+    known.extend(
+        known::in_the_log(&*store, id, &key, &mut faults).await?.into_iter().filter(|at| at.size <= head),
+    );
+    let walked = walk::walk(&source, head, heads, known, &mut faults, |at| bar.set_position(at)).await?;
     bar.finish_and_clear();
     beyond(audited, head, &mut faults).await?;
     let seconds = began.elapsed().as_secs_f64();
@@ -83,14 +112,26 @@ async fn verify(config: &Config, audited: &Audited, args: &VerifyArgs) -> anyhow
         count(rate as u64),
         count(walked.heads),
     );
-    let open = head.saturating_sub(walked.sealed);
-    if open > 0 {
-        println!("{} of them are newer than the last signed head, and not sealed yet", count(open));
+    if head > walked.sealed {
+        unsealed::check(log, (walked.sealed, head), SystemClock.now(), &mut faults).await?;
     }
     if args.views {
         views::compare(config, log, &mut faults).await?;
     }
     Ok(report(faults))
+}
+
+/// What the key store keeps of the log. A store that does not answer is no fault of the log.
+async fn kept_head(config: &Config) -> anyhow::Result<Result<Option<KeptHead>, KeepError>> {
+    stores::must_be_current(&stores::keys(config)?).await?;
+    let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
+    let (keys, vault) = open_vault(config, &clock, &ids).await?;
+    let kept = vault.head_keeper().kept().await;
+    keys.close().await;
+    match kept {
+        Err(KeepError::Unavailable(error)) => Err(error.into()),
+        kept => Ok(kept),
+    }
 }
 
 /// What stands beyond the head was not appended by a node.

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use domain::merkle::{Frontier, Hash, SignedCheckpoint, Tile, TileEdge, TileId};
+use domain::envelope::Position;
+use domain::merkle::{Frontier, Hash, Tile, TileEdge, TileId};
 use domain::ports::seals::SealStore as _;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::chunk::{CHUNK, Chunk, Seen, Source};
 use super::fault::{Faults, Kind};
 use super::heads::{Checked, Heads};
+use super::known::Known;
 use super::sift::Sifter;
 
 /// Pieces read at the same time.
@@ -29,11 +31,11 @@ pub(super) async fn walk(
     source: &Source,
     head: u64,
     heads: Heads,
-    kept: &[SignedCheckpoint],
+    known: Vec<Known>,
     faults: &mut Faults,
     mut watch: impl FnMut(u64),
 ) -> anyhow::Result<Walked> {
-    let mut walk = Walk::new(heads, kept);
+    let mut walk = Walk::new(heads, known);
     let firsts = (0..head.div_ceil(CHUNK)).map(|n| n * CHUNK + 1);
     let pieces = stream::iter(firsts.map(|first| {
         let source = source.clone();
@@ -47,9 +49,10 @@ pub(super) async fn walk(
     walk.finish(source, faults).await
 }
 
-struct Walk<'a> {
+struct Walk {
     heads: Heads,
-    kept: BTreeMap<u64, Vec<&'a SignedCheckpoint>>,
+    /// Roots that are known from elsewhere, by size.
+    known: BTreeMap<u64, Vec<Known>>,
     /// The last position passed.
     at: u64,
     /// The tree as the events make it, and as it is stored.
@@ -58,6 +61,8 @@ struct Walk<'a> {
     tiles: TileEdge,
     /// Positions since the last head whose event is not the stored leaf.
     doubtful: Vec<u64>,
+    /// Positions since the last head that have no stored hash, as ranges.
+    bare: Vec<(u64, u64)>,
     /// Size of the last head, and of the last that fits.
     last_head: u64,
     last_right: u64,
@@ -66,20 +71,21 @@ struct Walk<'a> {
     walked: Walked,
 }
 
-impl<'a> Walk<'a> {
-    fn new(heads: Heads, kept: &'a [SignedCheckpoint]) -> Self {
+impl Walk {
+    fn new(heads: Heads, known: Vec<Known>) -> Self {
         let mut by_size: BTreeMap<u64, Vec<_>> = BTreeMap::new();
-        for note in kept {
-            by_size.entry(note.checkpoint.size).or_default().push(note);
+        for known in known {
+            by_size.entry(known.size).or_default().push(known);
         }
         Self {
             heads,
-            kept: by_size,
+            known: by_size,
             at: 0,
             events: Frontier::default(),
             stored: Frontier::default(),
             tiles: TileEdge::default(),
             doubtful: Vec::new(),
+            bare: Vec::new(),
             last_head: 0,
             last_right: 0,
             ids: Sifter::new(),
@@ -107,7 +113,7 @@ impl<'a> Walk<'a> {
             while let Some(head) = self.heads.upto(position).await? {
                 self.head(&head, faults);
             }
-            self.kept_at(position, faults);
+            self.known_at(position, faults);
         }
         self.full_tiles(source, faults).await
     }
@@ -127,8 +133,13 @@ impl<'a> Walk<'a> {
         self.events.push(event.unwrap_or(nothing));
         self.stored.push(tile.unwrap_or(nothing));
         self.tiles.push(tile.unwrap_or(nothing));
-        if leaf.is_some() && stored.is_some() && leaf != stored {
-            self.doubtful.push(position);
+        match (leaf, stored) {
+            (Some(leaf), Some(stored)) if leaf != stored => self.doubtful.push(position),
+            (_, None) => match self.bare.last_mut().filter(|(_, to)| to + 1 == position) {
+                Some((_, to)) => *to = position,
+                None => self.bare.push((position, position)),
+            },
+            _ => {}
         }
     }
 
@@ -143,6 +154,9 @@ impl<'a> Walk<'a> {
             return;
         }
         self.walked.sealed = head.size;
+        for (from, to) in self.bare.drain(..) {
+            faults.add(Kind::Tree, from, to, "the stored hash is gone");
+        }
         let (events, stored) = (self.events.root() == head.root, self.stored.root() == head.root);
         for position in self.doubtful.drain(..) {
             if events {
@@ -163,12 +177,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn kept_at(&mut self, position: u64, faults: &mut Faults) {
-        let due = self.kept.first_entry().filter(|first| *first.key() == position);
-        for note in due.map(|due| due.remove()).unwrap_or_default() {
-            if note.checkpoint.root != self.events.root() {
-                let detail = format!("the log is not the one whose checkpoint of {position} events you kept");
-                faults.add(Kind::Checkpoint, position, position, detail);
+    fn known_at(&mut self, position: u64, faults: &mut Faults) {
+        let due = self.known.first_entry().filter(|first| *first.key() == position);
+        for known in due.map(|due| due.remove()).unwrap_or_default() {
+            if known.root != self.events.root() {
+                let (kind, at, detail) = known.differs();
+                faults.at(kind, at, detail);
             }
         }
     }
@@ -209,11 +223,14 @@ impl<'a> Walk<'a> {
                 ),
             }
         }
-        if beyond > end {
+        // a node may have gone on meanwhile
+        let now = if beyond > end { source.log.store().head().await? } else { Position(end) };
+        if beyond > now.0 {
             self.walked.sealed = beyond;
             faults.add(Kind::Missing, end + 1, beyond, format!("a signed head covers {beyond} events"));
         } else {
             let sealed = self.last_head;
+            self.walked.sealed = self.walked.sealed.max(beyond.min(end));
             let at_edge = self.tiles.partial().into_iter().filter(|tile| tile.id.level > 0);
             // what is not sealed yet is not in the tiles
             let at_edge = at_edge.filter(|_| sealed == end).collect();
@@ -222,9 +239,9 @@ impl<'a> Walk<'a> {
         for position in std::mem::take(&mut self.doubtful) {
             faults.at(Kind::Altered, position, ALTERED);
         }
-        for (size, _) in std::mem::take(&mut self.kept) {
-            let detail = format!("you kept a checkpoint of {size} events; the log has {end}");
-            faults.add(Kind::Checkpoint, end + 1, size, detail);
+        for known in std::mem::take(&mut self.known).into_values().flatten() {
+            let (kind, detail) = known.beyond(end);
+            faults.add(kind, end + 1, known.size, detail);
         }
         let Self { ids, streams, walked, .. } = self;
         ids.finish(|part| {

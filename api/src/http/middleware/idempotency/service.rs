@@ -20,7 +20,7 @@ use tracing::{Instrument as _, warn};
 
 use super::key;
 use super::stored::{StoredAnswer, can_keep, is_final};
-use crate::http::auth::{LetThrough, Principal, identify, let_through};
+use crate::http::auth::{LetThrough, Principal, identify, identify_again, let_through};
 use crate::http::context;
 use crate::http::new_ids::NewIds;
 use crate::http::raw_body::{RawBody, ReadBody};
@@ -98,10 +98,19 @@ where
             return Either::Left(self.service.call(request));
         }
         // whoever is nobody is told so by the handler
-        let Ok(caller) = identify(request.request()) else {
-            return Either::Left(self.service.call(request));
-        };
-        Either::Right(Box::pin(take(self.service.clone(), request, caller)))
+        let service = self.service.clone();
+        match identify(request.request()) {
+            Ok(caller) => Either::Right(Box::pin(take(service, request, caller.principal))),
+            Err(nobody) => match nobody.look_again {
+                None => Either::Left(self.service.call(request)),
+                Some(guests) => Either::Right(Box::pin(async move {
+                    match identify_again(request.request(), &guests).await {
+                        Ok(caller) => take(service, request, caller.principal).await,
+                        Err(_) => service.call(request).await,
+                    }
+                })),
+            },
+        }
     }
 }
 

@@ -28,7 +28,7 @@ use super::service::LOCK;
 use super::{IDEMPOTENT_REPLAYED, Idempotency, Idempotent};
 use crate::http::auth::{
     Bearer, Bounds, Directory, Doorkeeper, Guest, KeyHash, KeyProblem, PlainKey, Principal, Scopes, Tokens,
-    Who,
+    Watched, Who,
 };
 use crate::http::{BodyLimit, NewIds, RawBody};
 use crate::problem::ApiError;
@@ -58,6 +58,14 @@ impl Directory for Callers {
     }
 
     fn guest(&self, _: &Guest) -> Option<Principal> {
+        None
+    }
+
+    fn end_of_key(&self, _: &KeyHash) -> Option<Time> {
+        None
+    }
+
+    fn watch(&self, _: &Principal) -> Option<Watched> {
         None
     }
 }
@@ -149,6 +157,7 @@ macro_rules! serve {
                     directory: Arc::new(Callers),
                     tokens: Arc::new(Tokens::new([1; 32], $world.clock.clone())),
                     guests: None,
+                    clock: $world.clock.clone(),
                 }))
                 .app_data($world.work.clone())
                 .app_data(BodyLimit(100))
@@ -427,6 +436,10 @@ impl IdempotencyKeys for Stumbling {
     }
 
     async fn release_all(&self) -> Result<u64, StoreUnavailable> {
+        Err(gone())
+    }
+
+    async fn forget_answers(&self, _: ClientId) -> Result<u64, StoreUnavailable> {
         Err(gone())
     }
 

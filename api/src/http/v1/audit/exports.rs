@@ -214,7 +214,12 @@ pub(crate) async fn download_export(
         .insert_header((CONTENT_TYPE, "application/zstd"))
         .insert_header((CONTENT_DISPOSITION, file))
         .insert_header((CACHE_CONTROL, "no-store"))
-        .streaming(download(Download { backend, exporter, packed: Some(packed), _permit: permit })))
+        .streaming(caller.warrant().cuts(download(Download {
+            backend,
+            exporter,
+            packed: Some(packed),
+            _permit: permit,
+        }))))
 }
 
 /// How many exports are made at a time.

@@ -2,7 +2,6 @@
 
 use actix_web::{post, web};
 use actors::Session;
-use actors::session::CommandError;
 use domain::envelope::Actor;
 use domain::ids::{ClientId, LoginId, UserId};
 use domain::login::{Login, LoginCommand, LoginStarted};
@@ -10,6 +9,7 @@ use domain::origin::Origin;
 use domain::user::{User, UserCommand, normal_email};
 use serde::Deserialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::super::commands::context_of;
 use super::signed_in::{REFRESH_WITHIN, SignedIn, answer};
@@ -17,8 +17,11 @@ use super::{refresh_token, users};
 use crate::http::auth::Doorkeeper;
 use crate::http::client_ip::ClientIp;
 use crate::http::{Answer, Enveloped, JsonBody, RequestContext};
-use crate::node::Backend;
+use crate::node::{Backend, DEFAULT_CLIENT};
 use crate::problem::{ApiError, Problem};
+
+/// Read in place of a user whom nobody knows: there is no such stream.
+const NOBODY: UserId = UserId(Uuid::nil());
 
 /// Who signs in.
 #[derive(Deserialize, ToSchema)]
@@ -34,8 +37,8 @@ pub(crate) struct Credentials {
 
 /// Sign in.
 ///
-/// A wrong password and an unknown address look alike and take the same time. Attempts are limited by where they come
-/// from and by the e-mail address, whether there is such a user or not.
+/// A wrong password and an unknown address look alike and take the same time. Attempts are limited by the e-mail address
+/// together with where they come from, and more loosely by either, whether there is such a user or not.
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth", operation_id = "signIn", security(()),
     request_body = Credentials,
     responses((status = 200, description = "Signed in", body = Enveloped<SignedIn>), Problem))]
@@ -49,34 +52,31 @@ pub(crate) async fn sign_in(
 ) -> Result<Answer, ApiError> {
     let Credentials { email, password } = body.value;
     let normal = normal_email(&email);
+    let name = normal.as_deref().unwrap_or(&email);
     // before anything is read or hashed
-    let attempt = backend.gate.login(ip.0, normal.as_deref().unwrap_or(&email));
-    attempt.map_err(ApiError::rate_limited)?;
-    let known = normal.and_then(|email| backend.identity().user_by_email(&email));
-    let (hash, session) = match known {
-        Some((client, user)) => stored_hash(&backend, client, user).await?,
-        None => (None, None),
-    };
+    backend.gate.login(ip.0, name).map_err(ApiError::rate_limited)?;
+    let known = normal.as_deref().and_then(|email| backend.identity().user_by_email(email));
+    // whoever is nobody is looked up, and hashed for, as somebody is
+    let (client, user) = known.unwrap_or((DEFAULT_CLIENT, NOBODY));
+    let (hash, mut session) = stored_hash(&backend, client, user).await?;
     let matches = backend.passwords.matches(password, hash).await;
-    let (Some((client, user)), Some(mut session)) = (known, session) else {
-        metrics::counter!("voxledger_logins_total", "outcome" => "unknown").increment(1);
+    let (origin, now) = (ip.origin(), backend.runtime.clock.now());
+    let role = session.state().role().filter(|_| matches);
+    let Some(role) = role else {
+        let outcome = if known.is_some() { "failed" } else { "unknown" };
+        metrics::counter!("voxledger_logins_total", "outcome" => outcome).increment(1);
+        if known.is_some() {
+            let by_nobody = context_of(client, Actor::System("login".to_owned()), &request, user.0);
+            let note = UserCommand::NoteFailedLogin { origin, now };
+            backend.notes.write(async move { session.execute(&note, &by_nobody, None).await.map(drop) });
+        }
         return Err(ApiError::invalid_credentials());
     };
     let by_user = context_of(client, Actor::User(user.0), &request, user.0);
-    let (origin, now) = (ip.origin(), backend.runtime.clock.now());
-    if !matches {
-        metrics::counter!("voxledger_logins_total", "outcome" => "failed").increment(1);
-        let note = UserCommand::NoteFailedLogin { origin, now };
-        let by_nobody = context_of(client, Actor::System("login".to_owned()), &request, user.0);
-        return match session.execute(&note, &by_nobody, None).await {
-            Ok(_) | Err(CommandError::Refused(_)) => Err(ApiError::invalid_credentials()),
-            Err(error) => Err(super::super::commands::problem(error)),
-        };
-    }
-    let role = session.state().role().ok_or_else(ApiError::invalid_credentials)?;
     let login = LoginId(backend.runtime.ids.next());
     let token = refresh_token::write(login, backend.runtime.ids.secret());
     start(&backend, login, user, &token, origin, &by_user).await?;
+    backend.gate.logged_in(ip.0, name);
     metrics::counter!("voxledger_logins_total", "outcome" => "succeeded").increment(1);
     answer(&doorkeeper.tokens, (user, client, role), login, token)
 }
@@ -102,12 +102,12 @@ async fn stored_hash(
     backend: &Backend,
     client: ClientId,
     user: UserId,
-) -> Result<(Option<String>, Option<Session<User>>), ApiError> {
+) -> Result<(Option<String>, Session<User>), ApiError> {
     let mut session = Session::<User>::new(backend.runtime.clone(), user.stream());
     session.refresh().await.map_err(super::super::commands::problem)?;
     let hash = match session.state().password() {
         Some(sealed) => Some(users::open_password(backend, client, user, sealed).await?),
         None => None,
     };
-    Ok((hash, Some(session)))
+    Ok((hash, session))
 }

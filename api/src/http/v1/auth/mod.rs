@@ -4,6 +4,7 @@ pub mod clients;
 pub mod keys;
 pub mod login;
 pub mod me;
+mod owners;
 pub mod providers;
 pub mod refresh;
 mod refresh_token;

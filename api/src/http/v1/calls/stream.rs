@@ -69,7 +69,7 @@ pub(crate) async fn stream_call_events(
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header((CACHE_CONTROL, "no-store"))
-        .streaming(follower.into_stream()))
+        .streaming(caller.warrant().ends(follower.into_stream())))
 }
 
 struct Follower {

@@ -22,7 +22,7 @@ use crate::problem::{ApiError, Problem};
 
 /// A comment now and then keeps proxies from closing an idle stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// A stream ends after this long, so that whoever may not read any more does not go on for ever.
+/// A stream ends after this long, so that those who follow spread over nodes that came since.
 const LONGEST: Duration = Duration::from_secs(10 * 60);
 /// Whoever resumes from farther behind is told to read the list instead.
 const FARTHEST: u64 = 10_000;
@@ -90,7 +90,7 @@ pub(crate) async fn stream_calls(
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header((CACHE_CONTROL, "no-store"))
-        .streaming(teller.into_stream()))
+        .streaming(caller.warrant().ends(teller.into_stream())))
 }
 
 struct Teller {

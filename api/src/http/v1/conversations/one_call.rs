@@ -92,9 +92,9 @@ pub(crate) async fn converse(
     let said = said(&backend, message, content);
     let (_, feed) = ask(&backend, &caller, &request, id, start, said).await?;
     if wants_stream(&http) {
-        return tell(backend, caller.client, feed, 0).await;
+        return tell(backend, caller.warrant(), feed, 0).await;
     }
-    let told = feed.outcome().await.map_err(|failed| failure(&failed))?;
+    let told = caller.warrant().during(feed.outcome()).await?.map_err(|failed| failure(&failed))?;
     let position = told.position;
     if let Some(position) = position {
         backend.caught_up(position).await;

@@ -76,14 +76,14 @@ pub(crate) async fn send_message(
     exists(&backend, caller.client, id).await?;
     if let Some((turn, after)) = last_event(&http) {
         let feed = backend.talks.feed(id, turn).await.map_err(talk_problem)?;
-        return tell(backend, caller.client, feed, after).await;
+        return tell(backend, caller.warrant(), feed, after).await;
     }
     let said = said(&backend, message, body.value.content);
     let (_, feed) = ask(&backend, &caller, &request, id, None, said).await?;
     if wants_stream(&http) {
-        return tell(backend, caller.client, feed, 0).await;
+        return tell(backend, caller.warrant(), feed, 0).await;
     }
-    let told = feed.outcome().await.map_err(|failed| failure(&failed))?;
+    let told = caller.warrant().during(feed.outcome()).await?.map_err(|failed| failure(&failed))?;
     let position = told.position;
     if let Some(position) = position {
         backend.caught_up(position).await;

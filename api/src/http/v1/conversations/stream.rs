@@ -40,5 +40,5 @@ pub(crate) async fn stream_conversation(
     let place = last_event(&http).or(newest.map(|turn| (turn, 0)));
     let (turn, after) = place.ok_or_else(|| ApiError::conflict("nothing was said yet"))?;
     let feed = backend.talks.feed(id, turn).await.map_err(talk_problem)?;
-    tell(backend, caller.client, feed, after).await
+    tell(backend, caller.warrant(), feed, after).await
 }

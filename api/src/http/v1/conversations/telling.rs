@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::answer::{failure, shown};
+use crate::http::auth::Warrant;
 use crate::node::Backend;
 use crate::problem::ApiError;
 
@@ -56,10 +57,10 @@ struct Teller {
     over: bool,
 }
 
-/// Tells a turn from `after` pieces on. What fails at once is a problem.
+/// Tells a turn from `after` pieces on, as long as the right to it lasts. What fails at once is a problem.
 pub(super) async fn tell(
     backend: web::Data<Backend>,
-    client: ClientId,
+    right: Warrant,
     feed: Arc<Feed>,
     after: usize,
 ) -> Result<HttpResponse, ApiError> {
@@ -68,6 +69,7 @@ pub(super) async fn tell(
     {
         return Err(failure(&failed));
     }
+    let client = right.principal().client;
     let teller = Teller { backend, client, feed, told: after, over: false };
     let stream = futures::stream::unfold(teller, |mut teller| async move {
         let chunk = teller.next().await?;
@@ -77,7 +79,7 @@ pub(super) async fn tell(
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(stream))
+        .streaming(right.ends(stream)))
 }
 
 impl Teller {

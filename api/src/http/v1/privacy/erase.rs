@@ -6,7 +6,7 @@ use domain::privacy::job::JobKind;
 use super::request::{SubjectName, begin_job};
 use super::view::JobView;
 use crate::http::auth::Caller;
-use crate::http::auth::permissions::CustomersWrite;
+use crate::http::auth::permissions::PrivacyWrite;
 use crate::http::client_ip::ClientIp;
 use crate::http::{Answer, Enveloped, JsonBody, NewIds, RequestContext};
 use crate::node::Backend;
@@ -22,7 +22,7 @@ use crate::problem::{ApiError, Problem};
     responses((status = 202, description = "Accepted", body = Enveloped<JobView>), Problem))]
 #[post("/privacy/subjects/erase")]
 pub(crate) async fn erase_subject(
-    caller: Caller<CustomersWrite>,
+    caller: Caller<PrivacyWrite>,
     body: JsonBody<SubjectName>,
     request: RequestContext,
     ip: ClientIp,

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::super::commands::{AsProblem, context, problem};
 use crate::http::auth::Caller;
-use crate::http::auth::permissions::{CustomersRead, CustomersWrite};
+use crate::http::auth::permissions::{CustomersRead, PrivacyWrite};
 use crate::http::client_ip::ClientIp;
 use crate::http::{Answer, Enveloped, JsonBody, Query, RequestContext};
 use crate::node::Backend;
@@ -70,7 +70,7 @@ pub(crate) async fn get_privacy_settings(
     responses((status = 200, description = "Changed", body = Enveloped<SettingsView>), Problem))]
 #[patch("/privacy/settings")]
 pub(crate) async fn patch_privacy_settings(
-    caller: Caller<CustomersWrite>,
+    caller: Caller<PrivacyWrite>,
     body: JsonBody<SettingsPatch>,
     request: RequestContext,
     ip: ClientIp,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use actors::conversation::{auth_place, headers_place};
 use domain::ids::{ClientId, ToolId};
+use domain::ports::tools::SchemaFault;
 use domain::tool::{AuthKind, ToolAuth, ToolMethod};
 use domain::webhook::endpoint::CustomHeaders;
 use domain::webhook::headers;
@@ -91,10 +92,23 @@ pub(super) async fn url(backend: &Backend, text: &str, fields: &mut Fields) -> O
 }
 
 /// The schema of the arguments, if it is one.
-pub(super) fn parameters(backend: &Backend, schema: &Value, fields: &mut Fields) {
-    if let Err(fault) = backend.talks.tool_runner().check_schema(schema) {
-        fields.fault("parameters", "invalid_schema", format!("not a JSON Schema: {fault}"));
+pub(super) async fn parameters(
+    backend: &Backend,
+    schema: &Value,
+    fields: &mut Fields,
+) -> Result<(), ApiError> {
+    match backend.talks.tool_runner().check_schema(schema).await {
+        Ok(()) => {}
+        Err(busy @ SchemaFault::Busy) => return Err(ApiError::unavailable(busy)),
+        Err(SchemaFault::Invalid(fault)) => {
+            fields.fault(
+                "parameters",
+                "invalid_schema",
+                format!("not a JSON Schema that can be used: {fault}"),
+            );
+        }
     }
+    Ok(())
 }
 
 /// The headers, sealed.

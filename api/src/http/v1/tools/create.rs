@@ -65,7 +65,7 @@ pub(crate) async fn create_tool(
     let mut fields = Fields::default();
     let nothing = || serde_json::json!({"type": "object", "properties": {}});
     let schema = new.parameters.unwrap_or_else(nothing);
-    parameters(&backend, &schema, &mut fields);
+    parameters(&backend, &schema, &mut fields).await?;
     let url = url(&backend, &new.url, &mut fields).await;
     let headers = new.headers.unwrap_or_default();
     let headers = custom_headers(&backend, caller.client, id, &headers, &mut fields).await?;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use actix_web::{patch, web};
 use domain::ids::ToolId;
-use domain::tool::{ToolCommand, ToolPatch};
+use domain::tool::{AuthKind, ToolCommand, ToolPatch};
+use domain::web_origin::same_web_origin;
 use projections::tools::ToolView;
 use serde::Deserialize;
 use serde_json::Value;
@@ -32,7 +33,8 @@ pub(crate) struct PatchBody {
     /// JSON Schema of its arguments.
     #[schema(value_type = Option<Object>)]
     parameters: Option<Value>,
-    /// Where it is.
+    /// Where it is. Another scheme, host or port drops the headers and the credential that are not given again: the
+    /// answer's `meta.secrets_dropped` says so.
     url: Option<String>,
     /// How it is asked.
     method: Option<MethodBody>,
@@ -62,10 +64,11 @@ pub(crate) async fn patch_tool(
 ) -> Result<Answer, ApiError> {
     let wanted = body.value;
     let found = backend.views.tool(caller.client, id).await.map_err(ApiError::unavailable)?;
-    found.ok_or_else(|| ApiError::not_found("tool"))?;
+    let found = found.ok_or_else(|| ApiError::not_found("tool"))?;
+    let before: ToolView = serde_json::from_str(&found.json).map_err(ApiError::internal)?;
     let mut fields = Fields::default();
     if let Some(schema) = &wanted.parameters {
-        parameters(&backend, schema, &mut fields);
+        parameters(&backend, schema, &mut fields).await?;
     }
     let url = match &wanted.url {
         Some(text) => url(&backend, text, &mut fields).await,
@@ -80,6 +83,10 @@ pub(crate) async fn patch_tool(
         None => None,
     };
     fields.finish()?;
+    let moves = url.as_ref().is_some_and(|url| !same_web_origin(url, &before.url));
+    let had_auth = before.auth.kind != AuthKind::None;
+    let dropped =
+        moves && ((headers.is_none() && !before.headers.is_empty()) || (auth.is_none() && had_auth));
     let patch = ToolPatch {
         name: wanted.name,
         description: wanted.description,
@@ -92,5 +99,6 @@ pub(crate) async fn patch_tool(
     };
     let (patch, origin, now) = (Box::new(patch), ip.origin(), backend.runtime.clock.now());
     let update = ToolCommand::Update { patch, origin, now };
-    change::<ToolResource>(&backend, &caller, &request, id, Some(&if_match), &update).await
+    let answer = change::<ToolResource>(&backend, &caller, &request, id, Some(&if_match), &update).await?;
+    Ok(answer.secrets_dropped(dropped))
 }

@@ -1,7 +1,7 @@
 //! Webhooks from Telnyx.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use actors::carrier::Unattached;
@@ -11,6 +11,7 @@ use adapters::telephony::telnyx::{
 };
 
 use domain::ids::ClientId;
+use domain::json::{MAX_NESTING, nesting};
 
 use super::super::commands::problem;
 use crate::http::{RawBody, RequestContext};
@@ -58,9 +59,16 @@ pub(crate) async fn take_clients_telnyx_webhook(
     measured(take(Some(client), &http, &body, &request, &backend)).await
 }
 
+/// A carrier that hears nothing for two seconds tries elsewhere only then: whatever is the matter with the stores, it
+/// is told before.
+const DEADLINE: Duration = Duration::from_millis(1_200);
+
 async fn measured(taking: impl Future<Output = Result<bool, ApiError>>) -> Result<HttpResponse, ApiError> {
     let begun = Instant::now();
-    let taken = taking.await;
+    // what was begun may still be written; taken again it is no news
+    let taken = tokio::time::timeout(DEADLINE, taking)
+        .await
+        .unwrap_or_else(|_| Err(ApiError::unavailable(format!("no store answered within {DEADLINE:?}"))));
     let outcome = match &taken {
         Ok(true) => "taken",
         Ok(false) => "repeated",
@@ -85,7 +93,18 @@ async fn take(
     let header = |name: &str| http.headers().get(name).map(|value| value.as_bytes());
     let parts =
         SignedParts { signature: header(SIGNATURE_HEADER), timestamp: header(TIMESTAMP_HEADER), body };
-    verifier.verify(&parts, now).map_err(unsigned)?;
+    let ahead = parts.ahead_by(now);
+    let verified = verifier.verify(&parts, now);
+    // a stale signature may be an old one sent again by anybody; all the same it shows a clock that is wrong
+    if let (Some(ahead), Ok(()) | Err(SignatureError::Stale(_) | SignatureError::Future(_))) =
+        (ahead, &verified)
+    {
+        metrics::gauge!("voxledger_carrier_clock_ahead_seconds", "provider" => PROVIDER).set(ahead as f64);
+    }
+    verified.map_err(unsigned)?;
+    if nesting(body) > MAX_NESTING {
+        return Err(ApiError::too_deep());
+    }
     match parse(body, now).map_err(unreadable)? {
         Ingress::Report(report) => {
             let request_id = Some(request.request_id().to_string());

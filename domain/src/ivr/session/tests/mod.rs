@@ -109,8 +109,9 @@ fn silence(n: u128, seconds: i64) -> SessionCommand {
     SessionCommand::Silence { id: id(n), source: Source::Api, book: menus(), now: at(seconds) }
 }
 
+/// The timer that was set for `seconds` runs out, and in time.
 fn timer(seconds: i64) -> SessionCommand {
-    SessionCommand::TimerFired { heard: None, book: menus(), now: at(seconds) }
+    SessionCommand::TimerFired { set_for: at(seconds), heard: None, book: menus(), now: at(seconds) }
 }
 
 fn hang_up(n: u128, seconds: i64) -> SessionCommand {

@@ -104,7 +104,12 @@ fn a_key_that_begins_another_waits_for_the_next_one_the_terminator_or_the_timer(
     assert_eq!(both.state().status(), SessionStatus::Completed);
     let ended = heard.clone().when(keys_in(&menus, 3, "#", 2));
     assert_eq!(ended.state().stack().len(), 2);
-    let timer = |seconds| SessionCommand::TimerFired { heard: None, book: menus.clone(), now: at(seconds) };
+    let timer = |seconds| SessionCommand::TimerFired {
+        set_for: at(seconds),
+        heard: None,
+        book: menus.clone(),
+        now: at(seconds),
+    };
     heard.clone().when(timer(2)).then_nothing();
     let fired = heard.when(timer(3));
     let SessionEvent::StepTaken(step) = &fired.facts()[0] else { panic!("no step") };

@@ -133,7 +133,7 @@ fn command(event: Event, key: &str, first_ask: Uuid, session: &IvrSession) -> Se
         (Repeat, _) => gathered(2, first_ask, plain(key), 10),
         (Late, _) => gathered(3, first_ask, plain("4"), 20),
         (HangUp, _) => hang_up(4, 20),
-        (Silence, _) => SessionCommand::TimerFired { heard: None, book, now: until },
+        (Silence, _) => SessionCommand::TimerFired { set_for: until, heard: None, book, now: until },
         (Valid | Invalid, Some(Asked::Transfer { .. })) => {
             let answer = if event == Valid { Answered::Connected } else { Answered::Failed };
             SessionCommand::CallAnswered { id: id(5), ask, answer, book, now }

@@ -101,7 +101,7 @@ fn command(play: &Move, n: usize, session: &IvrSession, book: &Arc<Book>) -> Ses
         Move::Silence => SessionCommand::Silence { id, source: from, book, now },
         Move::Timer(keys) => {
             let heard = keys.then(|| plain("1"));
-            SessionCommand::TimerFired { heard, book, now: until.max(now) }
+            SessionCommand::TimerFired { set_for: until, heard, book, now: until.max(now) }
         }
         Move::Back => SessionCommand::Back { id, book, now },
         Move::Answer(n) if *n < 5 => SessionCommand::WebhookAnswered { ask, answer: answer(*n), book, now },

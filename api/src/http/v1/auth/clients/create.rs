@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::super::history::{Moment, events_until};
+use super::super::owners::unbounded;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::UsersWrite;
 use crate::http::{Answer, Enveloped, JsonBody, RequestContext};
-use crate::node::{Backend, create_client as create};
+use crate::node::{Asker, Backend, create_client as create};
 use crate::problem::{ApiError, Code, Problem};
 
 /// A client to make.
@@ -49,11 +50,13 @@ pub(crate) async fn create_client(
     if !caller.platform {
         return Err(ApiError::new(Code::PlatformOnly, "only the platform's administrator makes clients"));
     }
+    unbounded(&caller)?;
     let name = body.value.name.trim();
     if name.is_empty() || name.chars().count() > 200 {
         return Err(ApiError::invalid("name", "invalid", "a client's name has 1 to 200 characters"));
     }
-    let by = (caller.actor(), Some(request.request_id().to_string()));
+    let request_id = Some(request.request_id().to_string());
+    let by = Asker { actor: caller.actor(), request_id, origin: request.origin() };
     let (id, _, key, position) = create(&backend.runtime, name, by)
         .await
         .map_err(|error| ApiError::unavailable(error.into_boxed_dyn_error()))?;

@@ -29,6 +29,7 @@ pub(crate) struct NewApiKey {
     name: String,
     /// What it may do: `<resource>:read`, `<resource>:write`, or `*`. Nothing that you may not.
     #[schema(example = json!(["calls:read", "calls:write"]))]
+    #[schema(max_items = 100)]
     scopes: Vec<String>,
     /// When it ends by itself, in days: 1 to 3650. Never, if left out.
     #[schema(minimum = 1, maximum = 3650)]
@@ -56,8 +57,8 @@ pub(crate) async fn create_api_key(
     ids: NewIds,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    let new = body.value;
-    let granted = scopes(&new.scopes)?;
+    let mut new = body.value;
+    let granted = scopes(&mut new.scopes)?;
     let at = backend.runtime.clock.now();
     let expires_at = match new.expires_in_days {
         None => None,

@@ -6,6 +6,7 @@ use domain::api_key::ApiKeyCommand;
 use domain::ids::ApiKeyId;
 
 use super::super::super::resource::execute;
+use super::super::owners::leave_an_owner;
 use super::reach::covers_key;
 use super::resource::KeyResource;
 use crate::http::auth::Caller;
@@ -31,6 +32,7 @@ pub(crate) async fn delete_api_key(
     backend: web::Data<Backend>,
 ) -> Result<HttpResponse, ApiError> {
     covers_key(&backend, &caller, id)?;
+    let _held = leave_an_owner(&backend, &caller, id.0).await?;
     let delete = ApiKeyCommand::Delete { origin: ip.origin(), now: backend.runtime.clock.now() };
     execute::<KeyResource>(&backend, &caller, &request, id, Some(&if_match), &delete).await?;
     Ok(HttpResponse::build(StatusCode::NO_CONTENT).finish())

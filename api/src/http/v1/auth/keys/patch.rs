@@ -8,10 +8,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::super::resource::change;
+use super::super::owners::leave_an_owner;
 use super::reach::{covers, covers_key, scopes};
 use super::resource::KeyResource;
 use crate::http::auth::permissions::KeysWrite;
-use crate::http::auth::{Bounds, Caller};
+use crate::http::auth::{Bounds, Caller, Scopes};
 use crate::http::client_ip::ClientIp;
 use crate::http::nullable::nullable;
 use crate::http::{Answer, Enveloped, IfMatch, JsonBody, PathId, RequestContext};
@@ -26,6 +27,7 @@ pub(crate) struct ApiKeyPatch {
     #[schema(max_length = 200)]
     name: Option<String>,
     /// All that it may do from now on.
+    #[schema(max_items = 100)]
     scopes: Option<Vec<String>>,
     /// Requests an hour; `null` lifts the limit.
     #[serde(default, deserialize_with = "nullable")]
@@ -54,9 +56,9 @@ pub(crate) async fn patch_api_key(
     request: RequestContext,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    let ApiKeyPatch { name, scopes: wanted, rate_limit, usage_quota, enabled } = body.value;
+    let ApiKeyPatch { name, scopes: mut wanted, rate_limit, usage_quota, enabled } = body.value;
     covers_key(&backend, &caller, id)?;
-    let granted = wanted.as_deref().map(scopes).transpose()?;
+    let granted = wanted.as_mut().map(scopes).transpose()?;
     if let Some((scopes, bounds)) = backend.identity().key_of(caller.client, id) {
         let after = Bounds {
             rate_limit: rate_limit.unwrap_or(bounds.rate_limit),
@@ -65,6 +67,10 @@ pub(crate) async fn patch_api_key(
         };
         covers(&caller, granted.unwrap_or(scopes), &after)?;
     }
+    let less = granted.is_some_and(|granted| granted != Scopes::EVERYTHING)
+        || usage_quota.flatten().is_some()
+        || enabled == Some(false);
+    let _held = if less { leave_an_owner(&backend, &caller, id.0).await? } else { None };
     let name = name.map(|name| name.trim().to_owned());
     let patch = KeyPatch { name, scopes: wanted, rate_limit, usage_quota, enabled };
     let update = ApiKeyCommand::Update { patch, origin: ip.origin(), now: backend.runtime.clock.now() };

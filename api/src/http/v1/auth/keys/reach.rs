@@ -1,17 +1,25 @@
 //! Nobody makes, changes or takes over a key that may do more than they may themselves.
 
+use std::collections::BTreeSet;
+
 use domain::ids::ApiKeyId;
 
 use crate::http::auth::{Bounds, Principal, Scopes};
 use crate::node::Backend;
 use crate::problem::{ApiError, Code, Fields};
 
-/// Reads the scopes of a request.
+/// Scopes that one list may name.
+const MOST: usize = 100;
+
+/// Reads the scopes of a request, each of which is kept once, in the order given.
 ///
 /// # Errors
 /// 422 that names the one that is none.
-pub(super) fn scopes(texts: &[String]) -> Result<Scopes, ApiError> {
+pub(super) fn scopes(texts: &mut Vec<String>) -> Result<Scopes, ApiError> {
     let mut fields = Fields::default();
+    if texts.len() > MOST {
+        return Err(ApiError::invalid("scopes", "too_many", format!("give at most {MOST}")));
+    }
     for (at, text) in texts.iter().enumerate() {
         if Scopes::parse(std::slice::from_ref(text)).is_err() {
             let detail = "there is no such scope: give `<resource>:read`, `<resource>:write` or `*`";
@@ -19,6 +27,8 @@ pub(super) fn scopes(texts: &[String]) -> Result<Scopes, ApiError> {
         }
     }
     fields.finish()?;
+    let mut seen = BTreeSet::new();
+    texts.retain(|text| seen.insert(text.clone()));
     Ok(Scopes::parse_known(texts))
 }
 

@@ -6,6 +6,7 @@ use domain::ids::ApiKeyId;
 use projections::api_keys::ApiKeyView;
 
 use super::super::super::resource::change;
+use super::super::owners::leave_an_owner;
 use super::reach::covers_key;
 use super::resource::KeyResource;
 use crate::http::auth::Caller;
@@ -30,6 +31,7 @@ pub(crate) async fn revoke_api_key(
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     covers_key(&backend, &caller, id)?;
+    let _held = leave_an_owner(&backend, &caller, id.0).await?;
     let revoke = ApiKeyCommand::Revoke { origin: ip.origin(), now: backend.runtime.clock.now() };
     change::<KeyResource>(&backend, &caller, &request, id, None, &revoke).await
 }

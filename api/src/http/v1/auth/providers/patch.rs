@@ -31,7 +31,8 @@ pub(crate) struct AccountPatch {
     /// Whose; needed the first time.
     #[schema(example = "telnyx")]
     provider: Option<String>,
-    /// Its API key, 8 to 500 characters; needed the first time and for another provider. Kept encrypted, shown never.
+    /// Its API key, 8 to 500 characters; needed the first time, and for another provider or another `base_url` (scheme,
+    /// host or port): a key goes only to the server it was given for. Kept encrypted, shown never.
     #[schema(value_type = Option<String>, min_length = 8, max_length = 500)]
     api_key: Option<Secret>,
     /// What else it needs to know; takes the place of all there was. For `telnyx`: `connection_id`, which it must

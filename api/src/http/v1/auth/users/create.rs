@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::super::super::commands::problem;
 use super::super::super::resource::change;
+use super::super::owners::unbounded;
 use super::password::{check, seal_password};
 use super::reach::{covers, role};
 use super::resource::UserResource;
@@ -59,6 +60,7 @@ pub(crate) async fn create_user(
     fields.finish()?;
     let (Some(email), Some(role)) = (email, role) else { return Err(ApiError::internal("not checked")) };
     covers(&caller, role)?;
+    unbounded(&caller)?;
     let id = UserId(ids.next());
     let password = seal_password(&backend, caller.client, id, password).await?;
     if !backend.claims.take(EMAIL, &email, (UserId::CATEGORY, id.0)).await.map_err(problem)? {

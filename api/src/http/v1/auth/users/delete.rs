@@ -6,6 +6,7 @@ use domain::ids::UserId;
 use domain::user::UserCommand;
 
 use super::super::super::resource::execute;
+use super::super::owners::leave_an_owner;
 use super::reach::covers_user;
 use super::resource::UserResource;
 use crate::http::auth::Caller;
@@ -31,6 +32,7 @@ pub(crate) async fn delete_user(
     backend: web::Data<Backend>,
 ) -> Result<HttpResponse, ApiError> {
     covers_user(&backend, &caller, id)?;
+    let _held = leave_an_owner(&backend, &caller, id.0).await?;
     let delete = UserCommand::Delete { origin: ip.origin(), now: backend.runtime.clock.now() };
     execute::<UserResource>(&backend, &caller, &request, id, Some(&if_match), &delete).await?;
     Ok(HttpResponse::build(StatusCode::NO_CONTENT).finish())

@@ -2,12 +2,13 @@
 
 use actix_web::{patch, web};
 use domain::ids::UserId;
-use domain::user::UserCommand;
+use domain::user::{Role, UserCommand};
 use projections::users::UserView;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::super::resource::change;
+use super::super::owners::{leave_an_owner, unbounded};
 use super::password::{check, seal_password};
 use super::reach::{covers, covers_user, role};
 use super::resource::UserResource;
@@ -57,6 +58,12 @@ pub(crate) async fn patch_user(
     if let Some(role) = role {
         covers(&caller, role)?;
     }
+    // to take away from somebody gives nothing
+    if role.is_some() || password.is_some() || enabled == Some(true) {
+        unbounded(&caller)?;
+    }
+    let stays = role.is_none_or(|role| role == Role::Owner) && enabled != Some(false);
+    let _held = if stays { None } else { leave_an_owner(&backend, &caller, id.0).await? };
     let password = match password {
         Some(password) => Some(seal_password(&backend, caller.client, id, password).await?),
         None => None,

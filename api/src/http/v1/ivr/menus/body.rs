@@ -1,8 +1,9 @@
 //! Menus as clients write them, and what they are checked for besides what each field says by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use actors::conversation::TalkError;
+use adapters::webhooks::UrlFault;
 use domain::ids::{ClientId, MenuId};
 use domain::ivr::action::Action;
 use domain::ivr::book::{Book, Page};
@@ -11,6 +12,7 @@ use domain::ivr::menu::{
     DEFAULT_TIMEOUT_PROMPT, MenuPatch, MenuTerms, faults,
 };
 use domain::ivr::session::MAX_STACK;
+use futures::StreamExt as _;
 use projections::ivr_menus::{ActionShape, GlobalsShape, HoursShape, ItemShape, Reading};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -134,6 +136,34 @@ impl MenuPatchBody {
             hours: self.hours.map(|hours| hours.map(|shape| reading.hours(&shape))),
         }
     }
+}
+
+/// How many names of servers are looked up at once.
+const LOOK_UPS: usize = 8;
+
+/// Webhooks that one menu may have: four to each of its keys, to its exhaustion and to its closing.
+const MOST_WEBHOOKS: usize = 4 * 52;
+
+/// Refuses webhooks that may not be reached, as those of endpoints and tools are; the domain checks their form. What
+/// the menu had before is let be: it was judged then, and is again whenever it is asked.
+pub(super) async fn reachable(
+    backend: &Backend,
+    terms: &MenuTerms,
+    before: Option<&MenuTerms>,
+) -> Result<(), ApiError> {
+    let mut known: BTreeSet<String> =
+        before.into_iter().flat_map(MenuTerms::webhooks).map(|(_, url)| url).collect();
+    let new: Vec<_> =
+        terms.webhooks().take(MOST_WEBHOOKS).filter(|(_, url)| known.insert(url.clone())).collect();
+    let checks = new.into_iter().map(|(field, url)| async move {
+        backend.webhooks.guard.reachable(&url).await.err().map(|fault| {
+            let code = if matches!(fault, UrlFault::Private(_)) { "private_address" } else { "invalid" };
+            FieldError { field, code: code.to_owned(), detail: fault.to_string() }
+        })
+    });
+    let faults: Vec<FieldError> =
+        futures::stream::iter(checks).buffered(LOOK_UPS).filter_map(std::future::ready).collect().await;
+    if faults.is_empty() { Ok(()) } else { Err(ApiError::invalid_fields(faults)) }
 }
 
 /// Refuses a menu that cannot be, with one error for each field at fault.

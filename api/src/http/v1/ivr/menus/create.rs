@@ -7,7 +7,7 @@ use domain::ports::ids::Ids as _;
 use projections::ivr_menus::{MenuView, Reading};
 
 use super::super::super::resource::change;
-use super::body::{NewMenu, check};
+use super::body::{NewMenu, check, reachable};
 use super::resource::MenuResource;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::IvrWrite;
@@ -32,6 +32,7 @@ pub(crate) async fn create_ivr_menu(
     let mut reading = Reading::default();
     let terms = body.value.read(&mut reading);
     let id = MenuId(ids.next());
+    reachable(&backend, &terms, None).await?;
     // nothing it leads to is given up meanwhile
     let _one_at_a_time = backend.menu_edits.lock().await;
     check(&backend, caller.client, id, &terms, reading).await?;

@@ -6,7 +6,7 @@ use domain::ivr::menu::MenuCommand;
 use projections::ivr_menus::{MenuView, Reading};
 
 use super::super::super::resource::change;
-use super::body::{MenuPatchBody, check};
+use super::body::{MenuPatchBody, check, reachable};
 use super::resource::MenuResource;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::IvrWrite;
@@ -32,6 +32,8 @@ pub(crate) async fn patch_ivr_menu(
 ) -> Result<Answer, ApiError> {
     let mut reading = Reading::default();
     let patch = body.value.read(&mut reading);
+    let page = backend.menus.find(caller.client, id).ok_or_else(|| ApiError::not_found("menu"))?;
+    reachable(&backend, &page.terms.with(&patch), Some(&page.terms)).await?;
     let _one_at_a_time = backend.menu_edits.lock().await;
     let page = backend.menus.find(caller.client, id).ok_or_else(|| ApiError::not_found("menu"))?;
     check(&backend, caller.client, id, &page.terms.with(&patch), reading).await?;

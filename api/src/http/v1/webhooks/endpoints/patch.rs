@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::{patch, web};
 use domain::ids::{AgentId, EndpointId};
+use domain::web_origin::same_web_origin;
 use domain::webhook::endpoint::{EndpointCommand, EndpointPatch};
 use projections::webhooks::EndpointView;
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::super::super::resource::change;
 use super::body::{OrderingBody, custom_headers, url};
-use super::resource::{EndpointResource, exists};
+use super::resource::EndpointResource;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::WebhooksWrite;
 use crate::http::client_ip::ClientIp;
@@ -25,7 +26,8 @@ use crate::problem::{ApiError, Fields, Problem};
 #[serde(deny_unknown_fields)]
 #[schema(as = WebhookPatch)]
 pub(crate) struct PatchBody {
-    /// Where to.
+    /// Where to. Another scheme, host or port drops the headers that are not given again: the answer's
+    /// `meta.secrets_dropped` says so.
     #[schema(max_length = 2048)]
     url: Option<String>,
     /// Which events.
@@ -67,7 +69,9 @@ pub(crate) async fn patch_webhook(
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     let wanted = body.value;
-    exists(&backend, caller.client, id).await?;
+    let found = backend.views.endpoint(caller.client, id).await.map_err(ApiError::unavailable)?;
+    let found = found.ok_or_else(|| ApiError::not_found("endpoint"))?;
+    let before: EndpointView = serde_json::from_str(&found.json).map_err(ApiError::internal)?;
     let mut fields = Fields::default();
     let url = match &wanted.url {
         Some(text) => url(&backend, text, &mut fields).await,
@@ -78,6 +82,8 @@ pub(crate) async fn patch_webhook(
         None => None,
     };
     fields.finish()?;
+    let moves = url.as_ref().is_some_and(|url| !same_web_origin(url, &before.url));
+    let dropped = moves && headers.is_none() && !before.headers.is_empty();
     let patch = EndpointPatch {
         url,
         events: wanted.events,
@@ -90,5 +96,7 @@ pub(crate) async fn patch_webhook(
     };
     let (patch, origin, now) = (Box::new(patch), ip.origin(), backend.runtime.clock.now());
     let update = EndpointCommand::Update { patch, origin, now };
-    change::<EndpointResource>(&backend, &caller, &request, id, Some(&if_match), &update).await
+    let answer =
+        change::<EndpointResource>(&backend, &caller, &request, id, Some(&if_match), &update).await?;
+    Ok(answer.secrets_dropped(dropped))
 }

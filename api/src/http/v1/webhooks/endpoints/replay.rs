@@ -7,7 +7,7 @@ use domain::ids::EndpointId;
 use domain::ports::deliveries::Replay;
 use domain::ports::ids::Ids as _;
 use domain::webhook::endpoint::{EndpointCommand, ReplayRequested};
-use domain::webhook::filter::is_pattern;
+use domain::webhook::filter::{MAX_PATTERNS, is_pattern};
 use projections::webhooks::EndpointView;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -72,8 +72,11 @@ pub(crate) async fn replay_webhook(
     let stored = stored.ok_or_else(|| ApiError::not_found("webhook"))?;
     let endpoint: EndpointView = serde_json::from_str(&stored.json).map_err(ApiError::internal)?;
     let patterns = asked.events.unwrap_or(endpoint.events);
-    if patterns.is_empty() || !patterns.iter().all(|pattern| is_pattern(pattern)) {
-        let detail = "there is no such event; see /api/v1/webhooks/event-types";
+    if patterns.is_empty()
+        || patterns.len() > MAX_PATTERNS
+        || !patterns.iter().all(|pattern| is_pattern(pattern))
+    {
+        let detail = "name 1 to 50 events that exist; see /api/v1/webhooks/event-types";
         return Err(ApiError::invalid("events", "invalid", detail));
     }
     let (events, now) = (names(&patterns), backend.runtime.clock.now());

@@ -33,7 +33,7 @@ pub(crate) struct TestResult {
     status_code: Option<u16>,
     /// Until its answer was there, or none was to come.
     latency_ms: u64,
-    /// What went wrong: `dns`, `connect`, `tls`, `timeout`, `status`, `blocked` or `protocol`.
+    /// What went wrong: `dns`, `connect`, `tls`, `timeout`, `status`, `blocked`, `protocol` or `secret` (it does not open).
     #[schema(required)]
     error: Option<&'static str>,
     /// The same in words.

@@ -1,0 +1,360 @@
+//! The log and all that must agree with it: its stored tree, the head that the key store keeps, the key.
+
+use std::fmt;
+use std::sync::Arc;
+
+use domain::envelope::{Position, Recorded, Time};
+use domain::merkle::{
+    Entry, Frontier, Hash, KeptHead, Node, NoteSigner, NoteVerifier, TileEdge, leaf_hash, log_id, origin,
+    subtrees,
+};
+use domain::ports::StoreUnavailable;
+use domain::ports::event_store::{EventStore, LogTable, ReadError, Unreadable};
+use domain::ports::head_keeper::{HeadKeeper, KeepError};
+use domain::ports::seals::{Head, SealStore};
+use uuid::Uuid;
+
+use super::prove::{ProveError, Prover};
+use super::tree::{Damaged, restore};
+
+/// Events read at a time.
+const PAGE: usize = 512;
+/// Newest events that are held against the tree whenever it is taken up.
+const NEWEST: u64 = 256;
+
+/// What history is made of. `Debug` hides the key.
+#[derive(Clone)]
+pub struct SealedLog {
+    /// The log, as it is stored.
+    pub log: Arc<dyn EventStore>,
+    /// The same as it lies on the disk.
+    pub table: Arc<dyn LogTable>,
+    /// The tree over it, and its signed heads.
+    pub seals: Arc<dyn SealStore>,
+    /// Keeps the newest head where whoever writes those two cannot reach.
+    pub keeper: Arc<dyn HeadKeeper>,
+    /// What the key of the heads is made of: the same on every node of an installation.
+    pub secret: [u8; 32],
+}
+
+impl fmt::Debug for SealedLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealedLog").field("seals", &self.seals).finish_non_exhaustive()
+    }
+}
+
+/// Why a log is not sealed on.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsound {
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The tree cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreUnavailable),
+    /// The kept head is not to be had, or not to be trusted.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+    /// The stored tree is not one that the key signed.
+    #[error(transparent)]
+    Damaged(Damaged),
+    /// Events that were sealed are not there any more.
+    #[error("{sealed} events were sealed, but the log has {found}: events are missing")]
+    Shrunk {
+        /// How many were sealed.
+        sealed: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// The log is another one.
+    #[error("the head that is kept is one of the log {kept}, but this is the log {found}")]
+    OtherLog {
+        /// The id of the log that was sealed.
+        kept: Uuid,
+        /// The id of the log that is there.
+        found: Uuid,
+    },
+    /// Events that were sealed are not what they were.
+    #[error("positions {from} to {to} of the log are not what was sealed: events were changed")]
+    Changed {
+        /// The first position that may differ.
+        from: u64,
+        /// The last one.
+        to: u64,
+    },
+    /// The stored tree and the kept head do not agree.
+    #[error("the stored tree is not the one whose head of {size} events the key store keeps")]
+    OtherTree {
+        /// How many events the kept head covers.
+        size: u64,
+    },
+    /// There are events, and nothing says that they were ever sealed.
+    #[error("the log has {found} events, but no head of it is stored or kept: its seals were deleted")]
+    NeverSealed {
+        /// How many there are.
+        found: u64,
+    },
+}
+
+impl From<Damaged> for Unsound {
+    fn from(error: Damaged) -> Self {
+        match error {
+            Damaged::Unavailable(error) => Self::Store(error),
+            other => Self::Damaged(other),
+        }
+    }
+}
+
+impl Unsound {
+    /// Whether stores do not agree, rather than that one of them does not answer.
+    #[must_use]
+    pub fn is_fault(&self) -> bool {
+        match self {
+            Self::Read(ReadError::Unavailable(_)) | Self::Store(_) => false,
+            Self::Keep(error) => !matches!(error, KeepError::Unavailable(_)),
+            _ => true,
+        }
+    }
+}
+
+/// Where sealing goes on.
+#[derive(Debug)]
+pub struct Standing {
+    /// The id of the log; `None` while it is empty.
+    pub log: Option<Uuid>,
+    /// The right edge of the tree as it is stored.
+    pub edge: TileEdge,
+    /// Its head.
+    pub head: Option<Head>,
+    /// The head that is kept. When it is larger than the stored one, the tree is to be made again up to there, and must
+    /// come to its root.
+    pub kept: Option<KeptHead>,
+}
+
+impl SealedLog {
+    /// What signs the heads of a log.
+    #[must_use]
+    pub fn signer(&self, log: Uuid) -> NoteSigner {
+        NoteSigner::new(origin(log), &self.secret)
+    }
+
+    /// What checks them.
+    #[must_use]
+    pub fn verifier(&self, log: Uuid) -> NoteVerifier {
+        self.signer(log).verifier()
+    }
+
+    /// The id of the log; `None` while it is empty.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn id(&self) -> Result<Option<Uuid>, ReadError> {
+        match self.table.rows(Position::START, Position(1), 1).await?.pop() {
+            None => Ok(None),
+            Some(first) => Ok(Some(log_id(&readable(first)?))),
+        }
+    }
+
+    /// Where sealing goes on: the kept head, the stored tree and the log must agree.
+    ///
+    /// A stored tree that is gone, too short or damaged is no reason to stop as long as the log comes to the root of
+    /// the kept head: then it is made again. Nothing is written but what is put aside then.
+    ///
+    /// # Errors
+    /// See [`Unsound`].
+    pub async fn standing(&self, now: Time) -> Result<Standing, Unsound> {
+        match self.look(now).await {
+            // of two nodes that start on an empty log at once, one may have filled it while the other looked
+            Err(Unsound::NeverSealed { .. }) if self.keeper.kept().await?.is_some() => self.look(now).await,
+            looked => looked,
+        }
+    }
+
+    async fn look(&self, now: Time) -> Result<Standing, Unsound> {
+        // who seals stores a head first and keeps it then, and events come before both: read the other way round
+        let kept = self.keeper.kept().await?;
+        let stored = self.seals.latest().await?;
+        let end = self.log.head().await?.0;
+        let sealed = kept.map_or(0, |kept| kept.size).max(stored.as_ref().map_or(0, |head| head.size));
+        if end < sealed {
+            return Err(Unsound::Shrunk { sealed, found: end });
+        }
+        let Some(log) = self.id().await? else {
+            if end > 0 {
+                return Err(Unsound::Shrunk { sealed: end, found: 0 });
+            }
+            return Ok(Standing { log: None, edge: TileEdge::default(), head: None, kept });
+        };
+        if let Some(kept) = kept.filter(|kept| kept.size > 0 && kept.log != log) {
+            return Err(Unsound::OtherLog { kept: kept.log, found: log });
+        }
+        let (edge, head) = match self.stored(log).await {
+            Ok(stored) => stored,
+            Err(Unsound::Damaged(damaged)) => {
+                let Some(kept) = kept.filter(|kept| kept.size > 0) else { return Err(damaged.into()) };
+                self.must_lead_to(&kept, log, Frontier::default()).await?;
+                let aside = self.seals.set_aside(now).await?;
+                tracing::error!(
+                    error = &damaged as &dyn std::error::Error,
+                    heads = aside,
+                    "the stored tree was damaged and is put aside; the log is what was sealed, and the tree is made again"
+                );
+                (TileEdge::default(), None)
+            }
+            Err(error) => return Err(error),
+        };
+        let size = edge.size();
+        match kept {
+            None if size == 0 => return Err(Unsound::NeverSealed { found: end }),
+            None => {
+                tracing::warn!(size, "no head of the log was kept before: the stored one is taken for it")
+            }
+            Some(kept) if kept.size > size => {
+                self.must_lead_to(&kept, log, frontier_of(&edge)).await?;
+                tracing::error!(
+                    stored = size,
+                    kept = kept.size,
+                    "signed heads were deleted; the log is what was sealed, and the tree is made again"
+                );
+            }
+            Some(kept) if kept.size == 0 => {}
+            Some(kept) => {
+                let root = Prover::new(self.seals.clone()).root(kept.size).await;
+                if rooted(root, size)? != kept.root {
+                    return Err(Unsound::OtherTree { size: kept.size });
+                }
+            }
+        }
+        Ok(Standing { log: Some(log), edge, head, kept })
+    }
+
+    /// The stored tree, if it leads to a head that the key signed and the newest events are those that it covers.
+    async fn stored(&self, log: Uuid) -> Result<(TileEdge, Option<Head>), Unsound> {
+        let (edge, head) = restore(&*self.seals, &self.verifier(log)).await?;
+        if let Some(head) = &head {
+            let from = head.size.saturating_sub(NEWEST) + 1;
+            self.must_hold(log, head, from, head.size).await?;
+        }
+        Ok((edge, head))
+    }
+
+    /// Makes sure that the log comes to the kept root, going on from what is known of its beginning.
+    async fn must_lead_to(&self, kept: &KeptHead, log: Uuid, from: Frontier) -> Result<(), Unsound> {
+        let mut tree = from;
+        let mut entry = Vec::new();
+        while tree.size() < kept.size {
+            let rows = self.table.rows(Position(tree.size()), Position(kept.size), PAGE).await?;
+            if rows.is_empty() {
+                return Err(Unsound::Shrunk { sealed: kept.size, found: tree.size() });
+            }
+            for row in rows {
+                tree.push(leaf_at(log, row, tree.size() + 1, &mut entry)?);
+            }
+            tokio::task::yield_now().await;
+        }
+        if tree.root() == kept.root { Ok(()) } else { Err(Unsound::Changed { from: 1, to: kept.size }) }
+    }
+
+    /// Makes sure that the events from `from` to `to` are what `head` covers: they, and the stored hashes of all
+    /// other events, must come to its root. Whoever changed an event and its stored hash does not get there.
+    ///
+    /// # Errors
+    /// [`Unsound::Changed`] with the events that differ; [`Unsound::Damaged`] when only the tree does.
+    pub async fn must_hold(&self, log: Uuid, head: &Head, from: u64, to: u64) -> Result<(), Unsound> {
+        let mut leaves: Vec<Hash> = Vec::with_capacity((to + 1).saturating_sub(from) as usize);
+        let mut entry = Vec::new();
+        let mut after = from - 1;
+        while after < to {
+            let rows = self.table.rows(Position(after), Position(to), PAGE).await?;
+            if rows.is_empty() {
+                let found = if self.table.rows(Position(to), Position(u64::MAX), 1).await?.is_empty() {
+                    after
+                } else {
+                    return Err(Unsound::Changed { from: after + 1, to: after + 1 });
+                };
+                return Err(Unsound::Shrunk { sealed: head.size, found });
+            }
+            for row in rows {
+                leaves.push(leaf_at(log, row, after + 1, &mut entry)?);
+                after += 1;
+            }
+        }
+        let (before, behind) = (subtrees(0, from - 1), subtrees(to, head.size));
+        let own: Vec<_> = (from - 1..to).map(|index| Node { level: 0, index }).collect();
+        let nodes = [before.as_slice(), &behind, &own].concat();
+        let hashes = Prover::new(self.seals.clone()).nodes(&nodes).await;
+        let hashes = hashes.map_err(|error| missing(error, head.size))?;
+        let (left, rest) = hashes.split_at(before.len());
+        let (right, stored) = rest.split_at(behind.len());
+        let mut tree = Frontier::default();
+        for (node, hash) in before.iter().zip(left) {
+            tree.push_subtree(node.level, *hash);
+        }
+        leaves.iter().for_each(|leaf| tree.push(*leaf));
+        for (node, hash) in behind.iter().zip(right) {
+            tree.push_subtree(node.level, *hash);
+        }
+        let as_signed = tree.root() == head.root;
+        if as_signed && leaves == stored {
+            return Ok(());
+        }
+        let differs = |(_, (leaf, stored)): &(u64, (&Hash, &Hash))| leaf != stored;
+        let mut changed = (from..).zip(leaves.iter().zip(stored)).filter(differs).map(|(at, _)| at);
+        match changed.next().filter(|_| !as_signed) {
+            Some(first) => Err(Unsound::Changed { from: first, to: changed.last().unwrap_or(first) }),
+            None => Err(Unsound::Damaged(Damaged::Tiles { size: head.size })),
+        }
+    }
+
+    /// The newest stored head, if the key signed it.
+    ///
+    /// # Errors
+    /// [`Unsound::Damaged`] when it did not.
+    pub async fn latest(&self, log: Uuid) -> Result<Option<Head>, Unsound> {
+        let Some(head) = self.seals.latest().await? else { return Ok(None) };
+        super::tree::verified(&head, &self.verifier(log))?;
+        Ok(Some(head))
+    }
+}
+
+/// A root that was asked for, of the tree whose head covers `size` events.
+pub(super) fn rooted(root: Result<Hash, ProveError>, size: u64) -> Result<Hash, Unsound> {
+    root.map_err(|error| missing(error, size))
+}
+
+fn missing(error: ProveError, size: u64) -> Unsound {
+    match error {
+        ProveError::Unavailable(error) => Unsound::Store(error),
+        ProveError::Missing { .. } | ProveError::Beyond { .. } => Unsound::Damaged(Damaged::Tiles { size }),
+    }
+}
+
+fn frontier_of(edge: &TileEdge) -> Frontier {
+    let mut frontier = Frontier::default();
+    let (peaks, size) = (edge.peaks(), edge.size());
+    for (node, hash) in subtrees(0, size).into_iter().zip(peaks) {
+        frontier.push_subtree(node.level, hash);
+    }
+    frontier
+}
+
+pub(super) fn readable(row: Result<Recorded, Unreadable>) -> Result<Recorded, ReadError> {
+    row.map_err(|unreadable| ReadError::Damaged { position: unreadable.position, detail: unreadable.why })
+}
+
+/// The hash of the event that must stand at `position`.
+fn leaf_at(
+    log: Uuid,
+    row: Result<Recorded, Unreadable>,
+    position: u64,
+    entry: &mut Vec<u8>,
+) -> Result<Hash, Unsound> {
+    let changed = Unsound::Changed { from: position, to: position };
+    let Ok(event) = row else { return Err(changed) };
+    if event.position.0 != position {
+        return Err(changed);
+    }
+    entry.clear();
+    Entry::of(log, &event).write(entry);
+    Ok(leaf_hash(entry))
+}

@@ -1,0 +1,27 @@
+//! Why access tokens are refused, for the operator's log. Nothing of a token stands there.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::tokens::TokenProblem;
+
+/// Milliseconds between two lines: anybody can send tokens.
+const PAUSE: u64 = 1_000;
+
+static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+static LAST: AtomicU64 = AtomicU64::new(0);
+static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
+
+/// Writes a line, unless there was one just now; then the next line counts this one.
+pub(super) fn note(problem: TokenProblem) {
+    let now = PAUSE + u64::try_from(BEGUN.elapsed().as_millis()).unwrap_or(u64::MAX / 2);
+    let last = LAST.load(Ordering::Relaxed);
+    let due = now.saturating_sub(last) >= PAUSE;
+    if due && LAST.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        let left_out = LEFT_OUT.swap(0, Ordering::Relaxed);
+        tracing::info!(reason = %problem, left_out, "an access token was refused");
+    } else {
+        LEFT_OUT.fetch_add(1, Ordering::Relaxed);
+    }
+}

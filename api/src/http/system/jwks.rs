@@ -1,0 +1,17 @@
+//! The keys that sign access tokens.
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpResponse, route, web};
+
+use crate::http::auth::{Doorkeeper, Jwks};
+
+/// Get the keys that sign access tokens.
+///
+/// A JWKS (RFC 7517): whoever is shown an access token of this node's checks it with the key its `kid` names. The signing key
+/// changes every day; those of yesterday and tomorrow are there too.
+#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "system", operation_id = "getJwks", security(()),
+    responses((status = 200, description = "The keys", body = Jwks)))]
+#[route("/.well-known/jwks.json", method = "GET", method = "HEAD")]
+pub(super) async fn jwks(doorkeeper: web::Data<Doorkeeper>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=3600")).json(doorkeeper.tokens.jwks())
+}

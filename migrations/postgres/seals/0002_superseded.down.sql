@@ -1,0 +1,2 @@
+DROP TABLE superseded_tiles;
+DROP TABLE superseded_heads;
