@@ -218,7 +218,7 @@ async fn a_failed_login_costs_the_same_whatever_was_wrong() -> Result<()> {
         ("no password", "ann@example.com", ""),
     ];
     let mut times = vec![Vec::new(); ways.len()];
-    for _ in 0..12 {
+    for _ in 0..20 {
         for ((_, email, password), times) in ways.iter().zip(&mut times) {
             let begun = std::time::Instant::now();
             let answer = sign_in(&world, email, password).await?;
@@ -226,15 +226,16 @@ async fn a_failed_login_costs_the_same_whatever_was_wrong() -> Result<()> {
             assert_eq!(answer.code(), "invalid_credentials");
         }
     }
-    let mut medians = Vec::new();
-    for ((what, ..), times) in ways.iter().zip(&mut times) {
-        times.sort();
-        medians.push(times[times.len() / 2]);
-        println!("{what}: {:?}", times[times.len() / 2]);
+    // the least is what a way costs when nothing else runs on this machine
+    let mut least_of = Vec::new();
+    for ((what, ..), times) in ways.iter().zip(&times) {
+        let least = times.iter().min().context("a time")?;
+        println!("{what}: {least:?}");
+        least_of.push(*least);
     }
     // one hash each, and nothing beside it that weighs: it was 5.4 ms against 0.7 where one was spared
-    let (least, most) = (medians.iter().min().context("a time")?, medians.iter().max().context("a time")?);
-    assert!(*most < *least * 2, "{medians:?}");
+    let (least, most) = (least_of.iter().min().context("a time")?, least_of.iter().max().context("a time")?);
+    assert!(*most < *least * 2, "{least_of:?}");
     world.close().await?;
     Ok(())
 }

@@ -57,7 +57,7 @@ pub fn run(args: &MigrateArgs) -> anyhow::Result<()> {
             MigrateAction::Up => up(&config, &stores).await?,
             MigrateAction::Down => down(&config, &stores).await?,
             MigrateAction::Status => {}
-            MigrateAction::Grant { role } => return grant(&stores[0], role).await,
+            MigrateAction::Grant { role } => return grant(&stores[0], &stores[3], role).await,
         }
         print!("{}", status(&stores).await?);
         Ok(())
@@ -83,10 +83,15 @@ async fn up(config: &Config, stores: &[Store]) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn grant(log: &Store, role: &str) -> anyhow::Result<()> {
+async fn grant(log: &Store, work: &Store, role: &str) -> anyhow::Result<()> {
     let Some(database @ Database::Postgres(_)) = &log.database else {
         anyhow::bail!("only a log in PostgreSQL knows of roles; this one is {}", log.shown);
     };
+    anyhow::ensure!(
+        work.database.as_ref() != Some(database),
+        "outbox, timers and deliveries are kept in the log's database, where {role} could not change them; give them \
+         a database that {role} owns (VOXLEDGER_WORK_STORE), then run `voxledger migrate up` and this again",
+    );
     let granted = grant_appending(database, role).await;
     granted.with_context(|| format!("cannot give {role} its rights; connect as the owner of the tables"))?;
     println!("{role} can append to the log in {}, and change nothing of it", log.shown);

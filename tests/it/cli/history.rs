@@ -262,9 +262,11 @@ async fn on_postgresql_the_role_of_the_nodes_appends_and_changes_nothing() -> Re
     // as the README has it; the test's own cluster asks for no passwords
     let superuser = sqlx::PgPool::connect(&owner.replacen("://voxledger@", "://postgres@", 1)).await?;
     superuser.execute(AssertSqlSafe(format!("CREATE ROLE {role} LOGIN"))).await?;
-    let (views, keys) = (database().await, database().await);
+    let (views, keys, work) = (database().await, database().await, database().await);
     let as_owner =
         ServerOptions::postgres(folder.path(), &owner).set("READ_MODELS", &views).set("KEY_STORE", &keys);
+    voxledger(&["migrate", "grant", &role], &as_owner)?.failed().complains("VOXLEDGER_WORK_STORE");
+    let as_owner = as_owner.set("WORK_STORE", &work);
     voxledger(&["migrate", "up"], &as_owner)?.succeeded();
     let run = voxledger(&["doctor"], &as_owner)?;
     ensure!(run.out.contains("could change or delete events"), "{run:#?}");

@@ -243,11 +243,14 @@ mod tests {
         let key = PlainKey::generate(|| [7; 32]);
         let seen = directory.clone();
         let hash = key.hash();
-        let app = init_service(App::new().wrap(newcomers.clone()).default_service(web::to(move || {
-            let known = seen.0.lock().unwrap().contains(&hash);
-            async move { if known { HttpResponse::Ok().finish() } else { HttpResponse::Unauthorized().finish() } }
-        })))
-        .await;
+        let app =
+            init_service(App::new().wrap(newcomers.clone()).default_service(web::to(move || {
+                let known = seen.0.lock().unwrap().contains(&hash);
+                async move {
+                    if known { HttpResponse::Ok().finish() } else { HttpResponse::Unauthorized().finish() }
+                }
+            })))
+            .await;
         let ask = || TestRequest::get().insert_header(("x-api-key", key.reveal())).to_request();
         // the node follows the log while the request waits
         let follow = async {
