@@ -43,7 +43,7 @@ def test_a_call_is_on_the_screen_half_a_second_after_its_webhook(node, page, sho
 
 def test_only_addresses_over_tls_or_of_this_machine_become_links(page):
     answers = page.evaluate("""async () => {
-      const app = document.querySelector('script[src*="/console/"]').src;
+      const app = document.querySelector('script[src$="/app.js"]').src;
       const { outside } = await import(new URL('lib/format.js', app));
       return ['https://carrier.example/a', 'http://127.0.0.1:1/a', 'http://carrier.example/a', 'javascript:alert(1)',
         ' JaVaScript:alert(1)', 'data:text/html,x', '//carrier.example', '', null].map((one) => Boolean(outside(one)));
