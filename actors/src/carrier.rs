@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::call::report::{CarrierReport, LegRef, LegRole};
+use domain::call::report::{CarrierFact, CarrierReport, LegRef, LegRole};
 use domain::call::{CallCommand, CallRefusal, Routing};
 use domain::carrier_event::InboxReceived;
 use domain::envelope::{Actor, NewEvent, StreamId, Time, Version};
@@ -92,7 +92,10 @@ impl CarrierInbox {
         if !may_tell_of(wanted.1) {
             return Err(CommandError::OtherClient);
         }
-        let bound = self.bind(&report.provider, &report.leg.leg_id, wanted).await?;
+        // a leg that rings, and not by our order, was never heard of: it is bound without a look at what is there
+        let begins = report.tag.is_none() && matches!(report.fact, CarrierFact::Initiated { .. });
+        let bound = self.bind(&report.provider, &report.leg.leg_id, wanted, begins).await?;
+        let new = report.tag.is_none() && bound.call == wanted.0;
         if !may_tell_of(bound.client) {
             return Err(CommandError::OtherClient);
         }
@@ -111,7 +114,10 @@ impl CarrierInbox {
             origin: Origin::default(),
         };
         let command = CallCommand::Report { report: Box::new(report), role: bound.role, routing };
-        self.calls.execute(bound.call, command, context, None).await
+        match new {
+            true => self.calls.execute_on_new(bound.call, command, context).await,
+            false => self.calls.execute(bound.call, command, context, None).await,
+        }
     }
 
     /// Binds the leg of a call we placed, as soon as the carrier names it.
@@ -125,22 +131,24 @@ impl CarrierInbox {
         call: CallId,
         client: ClientId,
     ) -> Result<(), TakeError> {
-        self.bind(provider, &leg.leg_id, (call, client, LegRole::Main)).await.map(|_| ())
+        self.bind(provider, &leg.leg_id, (call, client, LegRole::Main), true).await.map(|_| ())
     }
 
-    /// The call a leg belongs to: what stands in the log, or else what is wanted, written there first.
+    /// The call a leg belongs to: what stands in the log, or else what is wanted, written there first. Of a leg that
+    /// `begins` nothing is thought to stand there, so it is written without a look; the log knows better if not.
     async fn bind(
         &self,
         provider: &str,
         leg_id: &str,
         (call, client, role): (CallId, ClientId, LegRole),
+        begins: bool,
     ) -> Result<LegBound, TakeError> {
         let leg = LegId::of(provider, leg_id);
         if let Some(bound) = self.remembered(leg) {
             return Ok(bound);
         }
         let stream = leg.stream();
-        if let Some(bound) = self.read_binding(&stream).await? {
+        if !begins && let Some(bound) = self.read_binding(&stream).await? {
             return Ok(self.remember(leg, bound));
         }
         let bound = LegBound { call, client, role, at: self.runtime.clock.now() };

@@ -101,6 +101,26 @@ impl<A: Aggregate> Session<A> {
         Self { loaded: true, ..Self::new(runtime, stream) }
     }
 
+    /// A session on a stream whose last event is all there is to know: the others are not read.
+    ///
+    /// # Errors
+    /// When the log cannot be reached or read.
+    pub async fn at_last_event(runtime: Runtime, stream: StreamId) -> Result<Self, CommandError<A::Refusal>> {
+        let mut session = Self::on_new_stream(runtime, stream);
+        let (store, from) = (&session.runtime.store, Version::NONE);
+        let last = store.read_stream(&session.stream, from, Direction::Backwards, 1).await?;
+        if let Some(last) = last.first() {
+            session.take(last)?;
+        }
+        Ok(session)
+    }
+
+    /// From now on, unless it was read before, the stream is thought to be new: see
+    /// [`on_new_stream`](Self::on_new_stream).
+    pub(crate) fn assume_new(&mut self) {
+        self.loaded = true;
+    }
+
     /// The state as last known.
     #[must_use]
     pub fn state(&self) -> &A {

@@ -36,6 +36,7 @@ use domain::client::ClientEvent;
 use domain::conversation::ConversationEvent;
 use domain::history::{ExportEvent, LogEvent};
 use domain::ivr::menu::MenuEvent;
+use domain::ivr::reference::MenuReferenceEvent;
 use domain::ivr::session::SessionEvent;
 use domain::leg::LegEvent;
 use domain::login::LoginEvent;
@@ -68,6 +69,7 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<NumberEvent>(specimens::number());
     proof.prove::<MenuEvent>(ivr::menu());
     proof.prove::<SessionEvent>(ivr::session());
+    proof.prove::<MenuReferenceEvent>(specimens::menu_reference());
     proof.prove::<ClientEvent>(specimens::client());
     proof.prove::<ApiKeyEvent>(specimens::api_key());
     proof.prove::<KeyUsageEvent>(specimens::key_usage());

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use adapters::clock::SystemClock;
@@ -25,6 +25,9 @@ use tests::world::{carrier_config, with_carrier};
 use crate::crash::address_of;
 use crate::siege::{aftermath, callers, cast_callees, dialler, verify, wild};
 
+/// How long a node that is told to stop goes on serving: longer than the balancer takes to notice.
+const DRAIN_MS: &str = "2000";
+
 /// The longest a dead owner may be missed.
 const TAKE_OVER: Duration = Duration::from_secs(10);
 
@@ -40,7 +43,7 @@ struct Pair {
     members: [Member; 2],
     carrier: FakeTelnyx,
     database: PgPool,
-    _balancer: Balancer,
+    balancer: Balancer,
     _cluster: Cluster,
 }
 
@@ -48,8 +51,8 @@ impl Member {
     async fn start(port: u16, url: &str, carrier: &FakeTelnyx) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let address = format!("127.0.0.1:{port}");
-        let options =
-            ServerOptions::postgres(folder.path(), url).set("BIND", &address).set("MASTER_KEY", MASTER_KEY);
+        let options = ServerOptions::postgres(folder.path(), url).set("BIND", &address);
+        let options = options.set("MASTER_KEY", MASTER_KEY).set("HTTP_DRAIN_MS", DRAIN_MS);
         let node = Node::start(with_carrier(options, carrier))?;
         let api = Api::new(&format!("http://{address}"))?;
         let mut member = Self { node, api, name: String::new(), _folder: folder };
@@ -82,7 +85,7 @@ impl Pair {
         let database = cluster.database().await;
         let url = address_of(&database)?;
         let ports = [free_port()?, free_port()?];
-        let balancer = Balancer::start(ports.map(|port| format!("127.0.0.1:{port}")).to_vec()).await?;
+        let balancer = Balancer::probing(ports.map(|port| format!("127.0.0.1:{port}")).to_vec()).await?;
         let hook = format!("http://{}/api/v1/webhooks/telnyx", balancer.address);
         let mut config = carrier_config(&hook);
         wild(&mut config, seed);
@@ -90,7 +93,7 @@ impl Pair {
         let first = Member::start(ports[0], &url, &carrier).await?;
         let second = Member::start(ports[1], &url, &carrier).await?;
         let database = PgPool::connect_with(url.parse::<PgConnectOptions>()?).await?;
-        Ok(Self { members: [first, second], carrier, database, _balancer: balancer, _cluster: cluster })
+        Ok(Self { members: [first, second], carrier, database, balancer, _cluster: cluster })
     }
 }
 
@@ -228,5 +231,92 @@ async fn what_one_node_wrote_the_other_shows_and_goes_on_from() -> Result<()> {
         ensure!((again.status, again.code()) == (409, "number_taken"), "{}", again.body);
         ensure!(writer.api.get(&path).await?.data()? == changed);
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_rolling_restart_resets_no_request_and_loses_no_call() -> Result<()> {
+    let seed = 20_260_105;
+    let mut pair = Pair::start(seed).await?;
+    cast_callees(&pair.carrier);
+    let [first, second] = &mut pair.members;
+    let number = json!({"number": OUR_NUMBER, "route": {"type": "agent"}});
+    first.api.post("/api/v1/numbers", number).await?.data()?;
+    let balanced = Api::new(&format!("http://{}", pair.balancer.address))?;
+    let (over, rolled) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (carrier, asked) = (&pair.carrier, AtomicUsize::new(0));
+    let roller = async {
+        let outcome = async {
+            busy(carrier, 100, 10).await?;
+            for member in [&mut *first, &mut *second] {
+                ensure!(tokio::task::block_in_place(|| member.node.terminate())?.success());
+                member.resume().await?;
+                busy(carrier, 100, 10).await?;
+            }
+            anyhow::Ok(())
+        }
+        .await;
+        rolled.store(true, Ordering::Relaxed);
+        outcome
+    };
+    // people who look at calls, on connections they keep
+    let lookers = futures::future::try_join_all((0..8).map(async |_| {
+        while !rolled.load(Ordering::Relaxed) || asked.load(Ordering::Relaxed) < 1_000 {
+            let answer = balanced.get("/api/v1/calls?limit=5").await.context("a request was reset")?;
+            ensure!(answer.status == 200, "a request was answered {}: {}", answer.status, answer.body);
+            asked.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }));
+    let traffic = async {
+        let outcome = tokio::try_join!(roller, lookers);
+        over.store(true, Ordering::Relaxed);
+        outcome
+    };
+    let (outcome, (), placed) =
+        tokio::join!(traffic, callers(carrier, seed, &over), dialler(&balanced, 1, &over));
+    outcome?;
+    println!("{} requests across two restarts", asked.load(Ordering::Relaxed));
+
+    let calls = aftermath(&balanced, carrier).await?;
+    for member in &mut pair.members {
+        ensure!(tokio::task::block_in_place(|| member.node.terminate())?.success());
+    }
+    let options = pair.members[0].node.options.clone();
+    let ledger = pair.carrier.shutdown().await;
+    let history = History::read(&options).await?;
+    verify(&history, &ledger, &calls, &placed)?;
+    check_views(&options).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_menu_is_given_up_while_another_node_comes_to_lead_to_it() -> Result<()> {
+    let pair = Pair::start(20_260_106).await?;
+    let [first, second] = &pair.members;
+    let menu = |name: &str| json!({"name": name, "prompt": "Hello.", "items": [{"digit": "1", "label": "Bye", "action": "hangup"}]});
+    let (mut led, mut gone) = (0, 0);
+    for round in 0..40 {
+        let made = first.api.post("/api/v1/ivr/menus", menu("Main")).await?.data()?;
+        let id = made["id"].as_str().context("an id")?.to_owned();
+        // the other node knows it, too
+        until("the menu on the other node", SOON, async || {
+            let answer = second.api.get(&format!("/api/v1/ivr/menus/{id}")).await?;
+            Ok((answer.status == 200).then_some(()))
+        })
+        .await?;
+        let path = format!("/api/v1/ivr/menus/{id}");
+        let body = json!({"number": format!("+1202556{round:04}"), "route": {"type": "ivr_menu", "id": id}});
+        let (added, deleted) = tokio::join!(
+            second.api.post("/api/v1/numbers", body),
+            first.api.send("DELETE", &path, &[], None),
+        );
+        let (added, deleted) = (added?.status, deleted?.status);
+        ensure!(added != 201 || deleted != 204, "round {round}: a number leads to a menu that was given up");
+        ensure!(matches!(added, 201 | 409 | 422) && matches!(deleted, 204 | 409), "{added} {deleted}");
+        (led, gone) = (led + u32::from(added == 201), gone + u32::from(deleted == 204));
+    }
+    println!("{led} came to be led to, {gone} were given up");
     Ok(())
 }

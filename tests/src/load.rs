@@ -57,13 +57,30 @@ impl Load {
     /// # Errors
     /// When a connection cannot be made.
     pub async fn run(&self) -> Result<Report> {
+        self.run_until(None).await
+    }
+
+    /// Sends over and over what there is, for so long.
+    ///
+    /// # Errors
+    /// When a connection cannot be made.
+    pub async fn run_for(&self, limit: Duration) -> Result<Report> {
+        self.run_until(Some(limit)).await
+    }
+
+    async fn run_until(&self, limit: Option<Duration>) -> Result<Report> {
         let next = Arc::new(AtomicUsize::new(0));
-        let begun = Instant::now();
-        let mut tasks = tokio::task::JoinSet::new();
+        let mut streams = Vec::with_capacity(self.connections);
         for _ in 0..self.connections {
             let stream = TcpStream::connect(&self.address).await.context("connect")?;
             stream.set_nodelay(true)?;
-            tasks.spawn(one_connection(stream, self.clone(), next.clone(), begun));
+            streams.push(stream);
+        }
+        let begun = Instant::now();
+        let until = limit.map(|limit| begun + limit);
+        let mut tasks = tokio::task::JoinSet::new();
+        for stream in streams {
+            tasks.spawn(one_connection(stream, self.clone(), next.clone(), begun, until));
         }
         let mut report = Report { ok: 0, failed: 0, elapsed: Duration::ZERO, latency: Histogram::new(3)? };
         while let Some(done) = tasks.join_next().await {
@@ -82,12 +99,17 @@ async fn one_connection(
     load: Load,
     next: Arc<AtomicUsize>,
     begun: Instant,
+    until: Option<Instant>,
 ) -> Result<(u64, u64, Histogram<u64>)> {
     let (mut ok, mut failed, mut latency) = (0, 0, Histogram::new(3)?);
-    let mut buffer = Vec::with_capacity(64 * 1024);
+    let mut buffer = Vec::with_capacity(4 * 1024);
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
-        let Some(request) = load.requests.get(index) else { return Ok((ok, failed, latency)) };
+        if until.is_some_and(|until| Instant::now() >= until) {
+            return Ok((ok, failed, latency));
+        }
+        let at = if until.is_some() { index % load.requests.len().max(1) } else { index };
+        let Some(request) = load.requests.get(at) else { return Ok((ok, failed, latency)) };
         let due = match load.rate {
             Some(rate) => {
                 let due = begun + Duration::from_secs_f64(index as f64 / rate);

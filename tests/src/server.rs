@@ -39,6 +39,8 @@ impl ServerOptions {
             ("DATA_DIR", data_dir.display().to_string()),
             ("BOOTSTRAP_KEY", crate::client::TEST_KEY.to_owned()),
             ("TELNYX_PUBLIC_KEY", crate::webhook::public_key()),
+            // nobody balances here: whoever is told to stop need not wait until they noticed
+            ("HTTP_DRAIN_MS", "1".to_owned()),
             ("LOG", "warn".to_owned()),
             ("LOG_FORMAT", "json".to_owned()),
         ];

@@ -52,6 +52,19 @@ impl Calls {
         self.0.execute(id.0, command, context, only_at).await
     }
 
+    /// Carries the first command of a call out, whose id was made a moment ago: its log is not read first.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn execute_on_new(
+        &self,
+        id: CallId,
+        command: CallCommand,
+        context: CommandContext,
+    ) -> Result<Receipt, CallError> {
+        self.0.execute_on_new(id.0, command, context).await
+    }
+
     /// What the carrier is to be told for an effect; `None` when it is settled.
     ///
     /// # Errors

@@ -219,10 +219,36 @@ impl<A: Aggregate> Actors<A> {
         context: CommandContext,
         only_at: Option<Version>,
     ) -> Result<Receipt, CommandError<A::Refusal>> {
+        self.send_command(id, command, context, only_at, false).await
+    }
+
+    /// The same to a stream whose id was made a moment ago: its log is not read first. Should somebody have written to
+    /// it after all, the append finds out, and the command is decided on what is there.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn execute_on_new(
+        &self,
+        id: Uuid,
+        command: A::Command,
+        context: CommandContext,
+    ) -> Result<Receipt, CommandError<A::Refusal>> {
+        self.send_command(id, command, context, None, true).await
+    }
+
+    async fn send_command(
+        &self,
+        id: Uuid,
+        command: A::Command,
+        context: CommandContext,
+        only_at: Option<Version>,
+        new: bool,
+    ) -> Result<Receipt, CommandError<A::Refusal>> {
         self.send(id, || Execute {
             command: command.clone(),
             context: context.clone(),
             only_at,
+            new,
             span: tracing::Span::current(),
         })
         .await?

@@ -21,6 +21,8 @@ pub(super) struct Execute<A: Aggregate> {
     pub(super) command: A::Command,
     pub(super) context: CommandContext,
     pub(super) only_at: Option<Version>,
+    /// Nobody is thought to have written to the stream: it is not read before the first append.
+    pub(super) new: bool,
     pub(super) span: tracing::Span,
 }
 
@@ -89,7 +91,10 @@ impl<A: Aggregate> Handler<Execute<A>> for LiveActor<A> {
 
     fn handle(&mut self, message: Execute<A>, _: &mut Self::Context) -> Self::Result {
         let mut session = self.lend();
-        let Execute { command, context, only_at, span } = message;
+        let Execute { command, context, only_at, new, span } = message;
+        if new {
+            session.assume_new();
+        }
         let span = match ((self.registry.trace().recording)(), A::CATEGORY) {
             (false, _) => span,
             (true, "call") => tracing::info_span!(parent: &span, "call.execute", call.id = %CallId(self.id)),

@@ -136,17 +136,40 @@ impl Cluster {
     /// # Panics
     /// When the server is not running.
     pub fn kill(&self) {
-        let pid = self.pid().expect("the server is running");
-        let children = Command::new("ps").args(["-o", "pid=", "--ppid", &pid]).output().expect("ps");
-        let children = String::from_utf8_lossy(&children.stdout).into_owned();
-        let all: Vec<_> = std::iter::once(pid.as_str()).chain(children.split_whitespace()).collect();
-        // a child may have ended by itself meanwhile
-        let _ = Command::new("kill").arg("-KILL").args(&all).output();
+        let all = self.signal("-KILL");
         let deadline = Instant::now() + PATIENCE;
         while all.iter().any(|pid| alive(pid)) {
             assert!(Instant::now() < deadline, "the server survives being killed");
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Stops every process of the server in its tracks: connections stay open, and nothing answers.
+    ///
+    /// # Panics
+    /// When the server is not running.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets the server go on after [`Cluster::freeze`].
+    ///
+    /// # Panics
+    /// When the server is not running.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Sends a signal to every process of the server; answers which those are.
+    fn signal(&self, signal: &str) -> Vec<String> {
+        let pid = self.pid().expect("the server is running");
+        let children = Command::new("ps").args(["-o", "pid=", "--ppid", &pid]).output().expect("ps");
+        let children = String::from_utf8_lossy(&children.stdout).into_owned();
+        let children = children.split_whitespace().map(str::to_owned);
+        let all: Vec<String> = std::iter::once(pid).chain(children).collect();
+        // a child may have ended by itself meanwhile
+        let _ = Command::new("kill").arg(signal).args(&all).output();
+        all
     }
 
     /// Starts the server after [`Cluster::stop`] or [`Cluster::kill`], and returns once it takes connections.

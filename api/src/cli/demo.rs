@@ -96,8 +96,8 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         fake.shutdown().await;
         // a second signal cuts the farewell short
         tokio::select! {
-            () = node.stop() => {}
-            again = until_told_to_stop() => again?,
+            _ = node.stop(std::time::Duration::ZERO) => {}
+            again = until_told_to_stop() => drop(again?),
         }
         let fine = outcome.is_as_expected() || !args.once;
         Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })

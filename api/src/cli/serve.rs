@@ -1,6 +1,7 @@
 //! `voxledger serve`: the node.
 
 use std::io::{self, Write as _};
+use std::time::Duration;
 
 use actix::System;
 use clap::Args;
@@ -8,8 +9,11 @@ use clap::Args;
 use super::config_args::StoreArgs;
 use crate::config::{Config, ConfigError};
 use crate::http::auth::PlainKey;
-use crate::node::{Edges, Node, hold_data_dir, keep_others_out, until_told_to_stop};
+use crate::node::{Asked, Edges, Ended, Node, hold_data_dir, keep_others_out, until_told_to_stop};
 use crate::telemetry::Telemetry;
+
+/// What the end takes beyond its own limits at most.
+const LAST_RESORT: Duration = Duration::from_secs(20);
 
 /// Flags of `serve`.
 #[derive(Debug, Clone, Default, Args)]
@@ -45,21 +49,37 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
         let edges = Edges::connect(&config).await?;
         let node = Node::start(&config, edges, telemetry.meters(), show_owner_key).await?;
         announce(&node)?;
-        let fault = tokio::select! {
-            told = until_told_to_stop() => told.map(|()| None)?,
-            fault = node.failed() => Some(fault),
+        let (drain, fault) = tokio::select! {
+            asked = until_told_to_stop() => match asked? {
+                Asked::Politely => (config.http.drain, None),
+                Asked::Now => (Duration::ZERO, None),
+            },
+            fault = node.failed() => (Duration::ZERO, Some(fault)),
         };
-        tracing::info!("stopping");
+        tracing::info!(?drain, "stopping");
+        exit_after(drain + config.http.shutdown_grace + LAST_RESORT);
         // a second signal cuts the farewell short
-        tokio::select! {
-            () = node.stop() => {}
-            again = until_told_to_stop() => again?,
-        }
-        match fault {
-            None => Ok(()),
-            Some(fault) => Err(anyhow::anyhow!(fault)),
+        let ended = tokio::select! {
+            ended = node.stop(drain) => Some(ended),
+            again = until_told_to_stop() => again.map(|_| None)?,
+        };
+        match (fault, ended) {
+            (Some(fault), _) => Err(anyhow::anyhow!(fault)),
+            (None, Some(Ended::CutShort)) => Err(anyhow::anyhow!(
+                "stopped before everything was finished; nothing that was acknowledged is lost, and the next start goes on from it"
+            )),
+            (None, _) => Ok(()),
         }
     })
+}
+
+/// A thread that hangs in a store must not keep the process.
+fn exit_after(limit: Duration) {
+    std::thread::spawn(move || {
+        std::thread::sleep(limit);
+        eprintln!("voxledger: still not stopped after {limit:?}: exiting");
+        std::process::exit(1);
+    });
 }
 
 /// The runtime of stores, views and effects. Requests and actors have threads of their own.

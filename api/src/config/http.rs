@@ -22,12 +22,20 @@ section! {
         body_limit: NonZeroUsize = "http.body_limit_bytes", "1048576";
         /// Connections a worker takes before others must wait.
         max_connections: NonZeroUsize = "http.max_connections", "25000";
+        /// Most API requests carried out at once; fewer while the node's threads are late with their work.
+        concurrency: NonZeroUsize = "http.concurrency", "1024";
+        /// Most API requests that wait for that; of more, the newest of the client that has most waiting get 503.
+        queue: NonZeroUsize = "http.queue", "10000";
+        /// How long an API request waits for that before it gets 503.
+        queue_wait: Duration = "http.queue_wait_ms", "1000";
         /// How long an idle connection is kept.
         keep_alive: Duration = "http.keep_alive_ms", "75000";
         /// How long a client may take to send a request's head.
         request_timeout: Duration = "http.request_timeout_ms", "5000";
         /// How long a write waits for the views to show it before it answers all the same.
         read_your_writes: Duration = "http.read_your_writes_ms", "2000";
+        /// How long a node that is told to stop by SIGTERM goes on serving, not ready, until balancers have noticed.
+        drain: Duration = "http.drain_ms", "5000";
         /// How long requests under way may take to finish once the node is told to stop.
         shutdown_grace: Duration = "http.shutdown_grace_ms", "10000";
     }

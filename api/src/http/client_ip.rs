@@ -41,7 +41,8 @@ impl FromRequest for ClientIp {
     }
 }
 
-fn address(request: &HttpRequest, trusted: usize) -> Option<IpAddr> {
+/// The address a request came from, `trusted` proxies away.
+pub(crate) fn address(request: &HttpRequest, trusted: usize) -> Option<IpAddr> {
     let peer = request.peer_addr().map(|address| address.ip());
     if trusted == 0 {
         return peer;

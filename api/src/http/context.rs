@@ -15,10 +15,12 @@ use std::task::{Context, Poll};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
+use adapters::fairness::Turn;
 use domain::origin::Origin;
 use pin_project_lite::pin_project;
 
 use super::client_ip::ClientIp;
+use crate::http::middleware::Sender;
 use crate::limits::Standing;
 use crate::telemetry::trace_context;
 
@@ -36,6 +38,7 @@ struct Inner {
     traceparent: Option<String>,
     ip: ClientIp,
     standing: Cell<Option<Standing>>,
+    turn: Cell<Option<Turn<Sender>>>,
 }
 
 impl RequestContext {
@@ -53,7 +56,8 @@ impl RequestContext {
         traceparent: Option<String>,
         ip: ClientIp,
     ) -> Self {
-        Self(Rc::new(Inner { request_id, public_url, traceparent, ip, standing: Cell::new(None) }))
+        let (standing, turn) = (Cell::new(None), Cell::new(None));
+        Self(Rc::new(Inner { request_id, public_url, traceparent, ip, standing, turn }))
     }
 
     /// From where the request came, for the events it leads to.
@@ -97,6 +101,11 @@ impl RequestContext {
         self.0.standing.get()
     }
 
+    /// Keeps the request's turn at the node's work, until it [leaves](leave) or ends.
+    pub(crate) fn hold(&self, turn: Turn<Sender>) {
+        self.0.turn.set(Some(turn));
+    }
+
     /// Makes this the thread's context until the guard is dropped.
     #[must_use]
     pub fn enter(&self) -> Entered {
@@ -119,6 +128,12 @@ impl Drop for Entered {
 /// Shows the thread's context to `look`.
 pub fn with<R>(look: impl FnOnce(Option<&RequestContext>) -> R) -> R {
     CURRENT.with_borrow(|current| look(current.as_ref()))
+}
+
+/// Gives the request's turn at the node's work to another one: what comes now waits for somebody outside, a model or a
+/// client's own system, and costs nothing.
+pub fn leave() {
+    with(|context| context.map(|context| context.0.turn.set(None)));
 }
 
 /// Gives a task that is about to be spawned the context of the request it belongs to.

@@ -4,14 +4,15 @@
 //! [`Changes`], each saying what stretch of the log it covers; so a watcher who missed one, because it was slow or
 //! came late, sees the gap and reads that stretch itself.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::envelope::{Position, Recorded};
 use domain::ids::{CallId, ClientId};
 use domain::ports::event_store::{EventStore, ReadError};
-use tokio::sync::Notify;
 use tokio::sync::broadcast::{Receiver, Sender, error::RecvError};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Events read at once.
@@ -76,13 +77,53 @@ pub struct CallFeed {
     log: Arc<dyn EventStore>,
     told: Sender<Arc<Changes>>,
     wanted: Arc<Notify>,
+    bells: Arc<Mutex<HashMap<CallId, Ring>>>,
+}
+
+/// How a bell is rung, and how many hear it.
+#[derive(Debug)]
+struct Ring {
+    bell: watch::Sender<()>,
+    hear: usize,
+}
+
+/// Rings when one call changes.
+#[derive(Debug)]
+pub struct CallBell {
+    bells: Arc<Mutex<HashMap<CallId, Ring>>>,
+    call: CallId,
+    rung: watch::Receiver<()>,
+}
+
+impl CallBell {
+    /// Returns once the call may have changed since the last time, or since the bell was hung. Cancel-safe.
+    pub async fn rung(&mut self) {
+        // the other end lasts as long as this one
+        let _ = self.rung.changed().await;
+    }
+}
+
+impl Drop for CallBell {
+    fn drop(&mut self) {
+        let mut bells = lock(&self.bells);
+        if let Some(ring) = bells.get_mut(&self.call) {
+            ring.hear -= 1;
+            if ring.hear == 0 {
+                bells.remove(&self.call);
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl CallFeed {
     /// Of the calls in `log`; tells nothing until it [runs](Self::run).
     #[must_use]
     pub fn new(log: Arc<dyn EventStore>) -> Self {
-        Self { log, told: Sender::new(KEPT), wanted: Arc::default() }
+        Self { log, told: Sender::new(KEPT), wanted: Arc::default(), bells: Arc::default() }
     }
 
     /// Reads the log for the watchers until told to stop.
@@ -95,7 +136,7 @@ impl CallFeed {
 
     async fn serve(&self) {
         loop {
-            while self.told.receiver_count() == 0 {
+            while !self.is_wanted() {
                 self.wanted.notified().await;
             }
             if let Err(error) = self.follow().await {
@@ -110,7 +151,13 @@ impl CallFeed {
         let mut after = self.log.head().await?;
         // says where it starts, so that whoever came before sees what lies between
         let mut page = Changes::of(after, &[]);
-        while self.told.send(Arc::new(page)).is_ok() {
+        for ring in lock(&self.bells).values() {
+            let _ = ring.bell.send(());
+        }
+        loop {
+            self.ring(&page);
+            // whoever hears a bell only does not listen here
+            let _ = self.told.send(Arc::new(page));
             let events = loop {
                 let events = self.log.read_all(after, PAGE).await?;
                 if !events.is_empty() {
@@ -118,14 +165,45 @@ impl CallFeed {
                 }
                 tokio::time::sleep(PAUSE).await;
                 self.log.wait_past(after).await;
-                if self.told.receiver_count() == 0 {
+                if !self.is_wanted() {
                     return Ok(());
                 }
             };
             page = Changes::of(after, &events);
             after = page.until;
         }
-        Ok(())
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.told.receiver_count() > 0 || !lock(&self.bells).is_empty()
+    }
+
+    fn ring(&self, page: &Changes) {
+        let bells = lock(&self.bells);
+        for ring in page.changes.iter().filter_map(|change| bells.get(&change.call)) {
+            // somebody hears it, or it would not be there
+            let _ = ring.bell.send(());
+        }
+    }
+
+    /// Hangs a bell that rings when the call changes. What was written before may be rung, too.
+    #[must_use]
+    pub fn bell(&self, call: CallId) -> CallBell {
+        let mut bells = lock(&self.bells);
+        let ring = bells.entry(call).or_insert_with(|| Ring { bell: watch::Sender::new(()), hear: 0 });
+        ring.hear += 1;
+        let bell = CallBell { bells: self.bells.clone(), call, rung: ring.bell.subscribe() };
+        drop(bells);
+        self.wanted.notify_one();
+        bell
+    }
+
+    /// The changes in the log after a position, a page of it.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn page(&self, after: Position) -> Result<Changes, ReadError> {
+        Ok(Changes::of(after, &self.log.read_all(after, PAGE).await?))
     }
 
     /// Watches what comes after `position`.

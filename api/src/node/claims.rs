@@ -48,7 +48,7 @@ impl Claims {
         value: &str,
         (category, owner): (&'static str, Uuid),
     ) -> Result<bool, ClaimError> {
-        let mut session = Session::<Claim>::new(self.runtime.clone(), self.stream(kind, value));
+        let mut session = Session::<Claim>::on_new_stream(self.runtime.clone(), self.stream(kind, value));
         let mut instead_of = None;
         loop {
             let now = self.runtime.clock.now();

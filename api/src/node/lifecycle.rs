@@ -63,16 +63,25 @@ pub(crate) fn is_locked(file: &Path) -> bool {
     open.is_ok_and(|file| matches!(file.try_lock_exclusive(), Ok(false)))
 }
 
+/// How the process was asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// By SIGTERM, as by whoever runs many nodes: those who send requests are given the time to notice.
+    Politely,
+    /// By SIGINT, as from a keyboard.
+    Now,
+}
+
 /// Returns when the process is asked to stop, by SIGTERM or SIGINT.
 ///
 /// # Errors
 /// When signals cannot be heard.
-pub async fn until_told_to_stop() -> anyhow::Result<()> {
+pub async fn until_told_to_stop() -> anyhow::Result<Asked> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     tokio::select! {
-        done = tokio::signal::ctrl_c() => done.context("cannot listen for SIGINT"),
-        _ = term.recv() => Ok(()),
+        done = tokio::signal::ctrl_c() => done.context("cannot listen for SIGINT").map(|()| Asked::Now),
+        _ = term.recv() => Ok(Asked::Politely),
     }
 }
 

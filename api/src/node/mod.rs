@@ -2,11 +2,13 @@
 
 mod belonging;
 mod bootstrap;
+mod call_board;
 mod call_feed;
 mod carriers;
 mod claims;
 mod directories;
 mod edges;
+mod farewell;
 mod files;
 mod forget;
 mod history;
@@ -22,7 +24,8 @@ mod webhooks;
 
 pub(crate) use bootstrap::{Asker, create_client, new_owner_key};
 pub use bootstrap::{DEFAULT_CLIENT, ShowKey};
-pub use call_feed::{CallChange, CallFeed, CallWatch, Changes};
+pub use call_board::{BoardError, BoardWatch, CallBoards, CallSource};
+pub use call_feed::{CallBell, CallChange, CallFeed, CallWatch, Changes};
 pub use carriers::ClientCarriers;
 pub(crate) use carriers::{secret_place, telnyx_settings};
 pub use claims::Claims;
@@ -32,10 +35,11 @@ pub(crate) use edges::{
     keys_database, log_database, log_key, master_key, open_keys, open_log, open_private, open_seals,
     open_vault, open_views, seals_database, views_database, work_database,
 };
+pub use farewell::Ended;
 pub(crate) use files::{OpenToOthers, embedded_files, keep_others_out, settle_all};
 pub(crate) use history::{must_stand, sealed_log};
 pub(crate) use lifecycle::{UNFINISHED_RESTORE, data_dir_is_held, is_locked, lock_data_dir};
-pub use lifecycle::{hold_data_dir, until_told_to_stop};
+pub use lifecycle::{Asked, hold_data_dir, until_told_to_stop};
 pub(crate) use llms::{llm_settings, own_accounts, patience};
 pub use log_key::LogKey;
 pub use notes::Notes;

@@ -38,16 +38,18 @@ use projections::store::ViewStore;
 use projections::webhooks::Publisher;
 use tokio::net::TcpSocket;
 use tokio::sync::{Mutex, Semaphore, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::belonging::{self, Stores};
 use super::bootstrap::{DEFAULT_CLIENT, ShowKey, bootstrap};
+use super::call_board::{CallBoards, ShownCalls};
 use super::call_feed::CallFeed;
 use super::carriers::ClientCarriers;
 use super::claims::Claims;
 use super::directories::{Directories, Identity};
 use super::edges::Edges;
+use super::farewell::{Ended, Farewell};
 use super::files::{embedded_files, settle_all};
 use super::forget::forget_expired_keys;
 use super::history::must_stand;
@@ -61,7 +63,7 @@ use super::webhooks::Webhooks;
 use crate::config::Config;
 use crate::http::auth::{Doorkeeper, Passwords, Tokens};
 use crate::http::client_ip::TrustedProxies;
-use crate::http::middleware::{Edge, Idempotency};
+use crate::http::middleware::{Admission, AdmissionLimits, Edge, Idempotency};
 use crate::http::system::Readiness;
 use crate::http::{BodyLimit, console, docs, system, v1};
 use crate::limits::{Gate, Rate, Rates, UsageWriter, exchange, watch_storage};
@@ -87,8 +89,6 @@ pub struct Backend {
     pub sessions: IvrSessions,
     /// The menus of all clients.
     pub menus: Arc<MenuLibrary>,
-    /// Held while a menu, or what leads to one, is changed: nothing is left to lead nowhere.
-    pub menu_edits: Arc<Mutex<()>>,
     /// Held while a client may lose an owner.
     pub owner_edits: Arc<Mutex<()>>,
     /// How long a session is shown after its end.
@@ -135,6 +135,8 @@ pub struct Backend {
     pub gate: Arc<Gate>,
     /// Which calls change, while somebody wants to know.
     pub call_feed: CallFeed,
+    /// What streams of all calls tell.
+    pub call_boards: CallBoards,
     progress: Progress,
     directories: Directories,
 }
@@ -146,6 +148,12 @@ impl Backend {
         let known = tokio::time::timeout(self.read_your_writes, self.directories.wait_for(position));
         let (views, known) = tokio::join!(views, known);
         views && known.is_ok()
+    }
+
+    /// Waits, for a bounded time, until menus and what leads to them are known here as of `position`.
+    pub async fn knows(&self, position: Position) -> bool {
+        let known = self.directories.wait_for(position);
+        tokio::time::timeout(self.read_your_writes, known).await.is_ok()
     }
 
     /// Who may do something, as of now.
@@ -179,6 +187,8 @@ pub struct Node {
     usage: Arc<UsageWriter>,
     talks: Talks,
     stop: CancellationToken,
+    draining: CancellationToken,
+    grace: Duration,
     server: ServerHandle,
     tasks: Vec<JoinHandle<()>>,
     /// Ends after everything that appends.
@@ -415,6 +425,7 @@ impl Node {
         directories.wait_for(head).await;
         // views that are far behind read as fast as they can: not before
         let runner = runner::start(deps, runner::Settings { trace, ..runner::Settings::default() });
+        let shown_calls = ShownCalls { views: queries.clone(), progress: runner.progress() };
         let backend = Backend {
             calls,
             talks: talks.clone(),
@@ -433,7 +444,6 @@ impl Node {
             session_retention: config.ivr.session_retention.duration(),
             sessions,
             menus: directories.menus.clone(),
-            menu_edits: Arc::default(),
             owner_edits: Arc::default(),
             telnyx: config.telnyx.public_key.clone().map(Arc::new),
             carriers,
@@ -445,6 +455,7 @@ impl Node {
             exports: v1::export_places(),
             stop: stop.clone(),
             gate,
+            call_boards: CallBoards::new(feed.clone(), Arc::new(shown_calls), stop.clone()),
             call_feed: feed,
             progress: runner.progress(),
             directories: directories.clone(),
@@ -459,7 +470,10 @@ impl Node {
         }
         let clock = backend.runtime.clock.clone();
         let doorkeeper = Doorkeeper { directory: directories.identity, tokens, guests, clock };
-        let (address, server) = serve(config, socket, backend, doorkeeper, idempotency, readiness, meters)?;
+        let draining = CancellationToken::new();
+        let readiness = readiness.until(draining.clone());
+        let served = (readiness, meters, draining.clone());
+        let (address, server) = serve(config, socket, backend, doorkeeper, idempotency, served)?;
         let handle = server.handle();
         let serving = tokio::spawn(server);
         Ok(Self {
@@ -472,6 +486,8 @@ impl Node {
             usage,
             talks,
             stop,
+            draining,
+            grace: config.http.shutdown_grace,
             server: handle,
             tasks,
             sealing,
@@ -499,35 +515,44 @@ impl Node {
         }
     }
 
-    /// Stops in order: no new requests, those under way finished, effects under way settled, stores closed, and
-    /// the files of embedded ones whole by themselves.
-    pub async fn stop(self) {
+    /// Stops in order: not ready for `drain`, so that nobody sends new requests; no new requests, those under way
+    /// finished, effects under way settled, stores closed, and the files of embedded ones whole by themselves. Each step
+    /// has a limit, whatever the stores do.
+    pub async fn stop(self, drain: Duration) -> Ended {
+        self.draining.cancel();
+        tokio::time::sleep(drain).await;
+        let mut farewell = Farewell::new();
         // streams to clients would hold the server up for ever
         self.stop.cancel();
-        self.server.stop(true).await;
-        self.talks.finish().await;
-        if let Ok(Err(error)) = self.serving.await {
+        let (grace, server) = (self.grace + Duration::from_secs(1), self.server);
+        farewell.within(grace, "requests", server.stop(true)).await;
+        farewell.in_time("answers of models", self.talks.finish()).await;
+        if let Some(Ok(Err(error))) = farewell.in_time("server", self.serving).await {
             tracing::error!(%error, "the server ended with an error");
         }
-        for task in self.tasks {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a component ended abnormally");
-            }
+        let hands: Vec<_> = self.tasks.iter().map(JoinHandle::abort_handle).collect();
+        let ended = farewell.in_time("components", futures::future::join_all(self.tasks)).await;
+        for error in ended.into_iter().flatten().filter_map(Result::err) {
+            tracing::error!(%error, "a component ended abnormally");
         }
-        self.usage.finish().await;
+        hands.iter().for_each(AbortHandle::abort);
+        farewell.in_time("use of keys", self.usage.finish()).await;
         // nothing is appended any more: the last event is sealed, too
         let (sealing, seal_stop) = self.sealing;
+        let sealer = sealing.abort_handle();
         seal_stop.cancel();
-        if let Err(error) = sealing.await {
+        if let Some(Err(error)) = farewell.in_time("sealer", sealing).await {
             tracing::error!(%error, "the sealer ended abnormally");
         }
-        self.runner.stop().await;
-        self.work.close().await;
-        self.sql_views.close().await;
-        self.keys.close().await;
-        self.seals.close().await;
-        self.log.close().await;
-        settle_all(&self.files).await;
+        sealer.abort();
+        farewell.in_time("views", self.runner.stop()).await;
+        farewell.in_time("outbox, timers and deliveries", self.work.close()).await;
+        farewell.in_time("store of the views", self.sql_views.close()).await;
+        farewell.in_time("keys", self.keys.close()).await;
+        farewell.in_time("seals", self.seals.close()).await;
+        farewell.in_time("event log", self.log.close()).await;
+        farewell.in_time("files", settle_all(&self.files)).await;
+        farewell.ended()
     }
 }
 
@@ -557,8 +582,7 @@ fn serve(
     backend: Backend,
     doorkeeper: Doorkeeper,
     idempotency: Idempotency,
-    readiness: Readiness,
-    meters: Meters,
+    (readiness, meters, draining): (Readiness, Meters, CancellationToken),
 ) -> anyhow::Result<(SocketAddr, Server)> {
     let listener = socket
         .listen(WAITING_CONNECTIONS)
@@ -567,8 +591,14 @@ fn serve(
     let address = listener.local_addr()?;
     let document = docs::document();
     let unmatched = web::Data::new(docs::Unmatched::of(&document));
-    let edge = Edge::new(backend.runtime.ids.clone(), config.http.public_url(address));
+    let edge =
+        Edge::new(backend.runtime.ids.clone(), config.http.public_url(address)).closing_while(draining);
     let newcomers = backend.directories.newcomers(&backend.runtime);
+    let admission = web::Data::new(Admission::new(AdmissionLimits {
+        concurrency: config.http.concurrency.get(),
+        queue: config.http.queue.get(),
+        patience: config.http.queue_wait,
+    }));
     let limit = BodyLimit(config.http.body_limit.get());
     let gate = web::Data::from(backend.gate.clone());
     let (backend, doorkeeper) = (web::Data::new(backend), web::Data::new(doorkeeper));
@@ -583,6 +613,7 @@ fn serve(
             .app_data(doorkeeper.clone())
             .app_data(gate.clone())
             .app_data(idempotency.clone())
+            .app_data(admission.clone())
             .app_data(readiness.clone())
             .app_data(meters.clone())
             .app_data(proxies.clone())

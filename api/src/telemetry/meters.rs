@@ -195,6 +195,20 @@ pub const METERS: &[Meter] = &[
         "From a request's head to its response, by route and method.",
     ),
     meter(
+        "voxledger_http_concurrency",
+        Gauge,
+        Unit::Count,
+        "API requests that may be carried out at once; fewer while threads are late.",
+    ),
+    meter("voxledger_http_in_flight", Gauge, Unit::Count, "API requests that are being carried out."),
+    meter("voxledger_http_waiting", Gauge, Unit::Count, "API requests that wait to be carried out."),
+    meter(
+        "voxledger_http_refused_total",
+        Counter,
+        Unit::Count,
+        "API requests refused because they could not be carried out in time.",
+    ),
+    meter(
         "voxledger_log_lines_lost_total",
         Counter,
         Unit::Count,

@@ -9,4 +9,5 @@ pub mod book;
 pub mod hours;
 pub mod lint;
 pub mod menu;
+pub mod reference;
 pub mod session;

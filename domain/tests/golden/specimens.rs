@@ -15,10 +15,13 @@ use domain::call::*;
 use domain::carrier_event::{CarrierInboxEvent, InboxReceived};
 use domain::claim::{ClaimEvent, ClaimTaken};
 use domain::client::{ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged, ClientRenamed};
-use domain::envelope::{Position, Time};
+use domain::envelope::{Position, Time, Version};
 use domain::history::{ExportEvent, ExportRequested, HistoryFilter, LogAccepted, LogAnchored, LogEvent};
 use domain::ids::{
     AgentId, CallId, ClientId, ConversationId, IvrSessionId, MenuId, NumberId, SubjectId, UserId,
+};
+use domain::ivr::reference::{
+    MenuReferenceEvent, MenuReferenceNoted, MenuReferencesClosed, MenuReferencesReopened,
 };
 use domain::leg::{LegBound, LegEvent};
 use domain::login::{LoginEvent, LoginRefreshed, LoginRevoked, LoginStarted, RevokedFor};
@@ -421,6 +424,16 @@ pub fn provider() -> Vec<ProviderEvent> {
 /// Of a claim.
 pub fn claim() -> Vec<ClaimEvent> {
     vec![ClaimTaken { owner: id(22), at: at(0) }.into()]
+}
+
+/// Of what leads to a menu.
+pub fn menu_reference() -> Vec<MenuReferenceEvent> {
+    vec![
+        MenuReferenceNoted { category: "number".to_owned(), id: id(22), version: Version(3), at: at(0) }
+            .into(),
+        MenuReferencesClosed { at: at(1) }.into(),
+        MenuReferencesReopened { at: at(2) }.into(),
+    ]
 }
 
 /// Of an export.

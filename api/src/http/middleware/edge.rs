@@ -13,13 +13,15 @@ use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::error::InternalError;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderValue};
+use actix_web::http::{ConnectionType, StatusCode};
 use domain::ports::ids::Ids;
 use pin_project_lite::pin_project;
+use tokio_util::sync::CancellationToken;
 use tracing::field::Empty;
 use tracing::{Span, debug, error, info, info_span, warn};
 
+use super::once_a_second::OnceASecond;
 use super::rate_limit;
 use super::request_id::{REQUEST_ID, request_id};
 use super::route_meters::{RouteMeters, method_label};
@@ -37,12 +39,19 @@ use crate::telemetry::trace_context;
 pub struct Edge {
     ids: Arc<dyn Ids>,
     public_url: Arc<str>,
+    draining: CancellationToken,
 }
 
 impl Edge {
     /// `public_url` is how others reach the node, without a slash at its end.
     pub fn new(ids: Arc<dyn Ids>, public_url: impl Into<Arc<str>>) -> Self {
-        Self { ids, public_url: public_url.into() }
+        Self { ids, public_url: public_url.into(), draining: CancellationToken::new() }
+    }
+
+    /// Once the node is `draining`, every answer is the last of its connection: who comes again comes elsewhere.
+    #[must_use]
+    pub fn closing_while(self, draining: CancellationToken) -> Self {
+        Self { draining, ..self }
     }
 }
 
@@ -117,7 +126,8 @@ where
             let _span = span.enter();
             self.service.call(request)
         };
-        Around { inner, seen: Seen { context, span, header, method, started, meters: self.meters.clone() } }
+        let (meters, draining) = (self.meters.clone(), self.edge.draining.clone());
+        Around { inner, seen: Seen { context, span, header, method, started, meters, draining } }
     }
 }
 
@@ -171,6 +181,7 @@ struct Seen {
     method: &'static str,
     started: Instant,
     meters: Rc<RouteMeters>,
+    draining: CancellationToken,
 }
 
 impl Seen {
@@ -180,6 +191,9 @@ impl Seen {
         let problem = response.response().error().and_then(Error::as_error::<ApiError>);
         self.record(pattern.as_deref().unwrap_or("unmatched"), status, problem);
         self.put_headers(response.headers_mut());
+        if self.draining.is_cancelled() {
+            response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+        }
         response
     }
 
@@ -218,9 +232,14 @@ impl Seen {
             500.. if status != StatusCode::SERVICE_UNAVAILABLE => {
                 error!(target: ACCESS, method, route, status = code, micros, error, cause, "request failed");
             }
-            503 => {
-                warn!(target: ACCESS, method, route, status = code, micros, error, cause, "request refused")
-            }
+            503 => match REFUSALS.due() {
+                Some(unsaid) => {
+                    warn!(target: ACCESS, method, route, status = code, micros, error, cause, unsaid, "request refused");
+                }
+                None => {
+                    debug!(target: ACCESS, method, route, status = code, micros, error, "request refused")
+                }
+            },
             _ if PROBES.contains(&route) => {
                 debug!(target: ACCESS, method, route, status = code, micros, "request served");
             }
@@ -228,6 +247,9 @@ impl Seen {
         }
     }
 }
+
+/// Whoever is overloaded does not write a line for each request that it refuses for that.
+static REFUSALS: OnceASecond = OnceASecond::new();
 
 /// Target of the access log, so that it can be filtered: `VOXLEDGER_LOG=info,access=warn`.
 const ACCESS: &str = "access";

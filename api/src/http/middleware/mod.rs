@@ -4,13 +4,17 @@
 //! The first is one middleware, written by hand, because it is on the path of every webhook: a request costs it one
 //! small allocation for the context, and none of a boxed future for each concern.
 
+mod admission;
 mod edge;
 mod idempotency;
 mod newcomers;
+mod once_a_second;
 mod rate_limit;
 mod request_id;
 mod route_meters;
 
+pub(crate) use admission::Sender;
+pub use admission::{Admission, AdmissionLimits, Admitted};
 pub use edge::Edge;
 pub use idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Idempotency, Idempotent, X_IDEMPOTENCY_KEY};
 pub use newcomers::Newcomers;

@@ -9,6 +9,7 @@ use actix_web::{HttpResponse, route, web};
 use async_trait::async_trait;
 use futures::future::join_all;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 /// How long a check may take before it counts as failed.
@@ -32,13 +33,20 @@ pub trait ReadinessCheck: Send + Sync {
 #[derive(Clone)]
 pub struct Readiness {
     checks: Arc<[Box<dyn ReadinessCheck>]>,
+    draining: CancellationToken,
 }
 
 impl Readiness {
     /// The node is ready when all of `checks` are.
     #[must_use]
     pub fn new(checks: Vec<Box<dyn ReadinessCheck>>) -> Self {
-        Self { checks: checks.into() }
+        Self { checks: checks.into(), draining: CancellationToken::new() }
+    }
+
+    /// It is not ready, whatever they say, once it is `draining`.
+    #[must_use]
+    pub fn until(self, draining: CancellationToken) -> Self {
+        Self { draining, ..self }
     }
 }
 
@@ -51,7 +59,7 @@ impl fmt::Debug for Readiness {
 /// The node as a whole.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct State {
-    /// `ready` or `not_ready`.
+    /// `ready`, `not_ready`, or `draining`: it still serves and is about to stop.
     #[schema(example = "ready")]
     status: &'static str,
     /// What it needs, one by one.
@@ -88,6 +96,10 @@ async fn ask(check: &dyn ReadinessCheck) -> Checked {
     (status = 503, description = "Something is missing", body = State)))]
 #[route("/readyz", method = "GET", method = "HEAD")]
 pub(super) async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
+    if readiness.draining.is_cancelled() {
+        let state = State { status: "draining", checks: Vec::new() };
+        return HttpResponse::ServiceUnavailable().json(state);
+    }
     let checks = join_all(readiness.checks.iter().map(|check| ask(&**check))).await;
     let (status, word) = if checks.iter().all(|check| check.ready) {
         (StatusCode::OK, "ready")

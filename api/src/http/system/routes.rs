@@ -34,6 +34,7 @@ mod tests {
     use actix_web::{App, web};
     use async_trait::async_trait;
     use serde_json::{Value, json};
+    use tokio_util::sync::CancellationToken;
 
     use super::super::{NotReady, Readiness, ReadinessCheck};
     use super::*;
@@ -62,11 +63,15 @@ mod tests {
     }
 
     async fn get(path: &str, stores: &[Store]) -> (StatusCode, String) {
+        get_from(path, stores, CancellationToken::new()).await
+    }
+
+    async fn get_from(path: &str, stores: &[Store], draining: CancellationToken) -> (StatusCode, String) {
         let checks = stores.iter().map(|store| Box::new(*store) as Box<dyn ReadinessCheck>).collect();
         let (meters, recorder) = Meters::recorder().unwrap();
         metrics::with_local_recorder(&recorder, || metrics::gauge!("voxledger_live_actors").set(3.0));
         let app = App::new()
-            .app_data(web::Data::new(Readiness::new(checks)))
+            .app_data(web::Data::new(Readiness::new(checks).until(draining)))
             .app_data(web::Data::new(meters))
             .configure(configure);
         let app = init_service(app).await;
@@ -82,6 +87,15 @@ mod tests {
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         let body: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(body["checks"][1], json!({"name": "store", "ready": false, "detail": "away"}));
+    }
+
+    #[actix_web::test]
+    async fn a_node_that_is_about_to_stop_is_not_ready() {
+        let draining = CancellationToken::new();
+        draining.cancel();
+        let (status, body) = get_from("/readyz", &[Store::There], draining).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(body.contains("draining"), "{body}");
     }
 
     #[actix_web::test]

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use actors::session::CommandError;
 use actors::{Receipt, Session};
 use domain::aggregate::Aggregate;
 use domain::envelope::{StreamId, Version};
@@ -104,9 +105,46 @@ pub(super) async fn execute<R: Resource>(
 ) -> Result<Receipt, ApiError> {
     let stream = R::stream(id);
     let only_at = only_at(&*backend.runtime.store, caller, &stream, if_match).await?;
-    let context = context(caller, request, correlation(&stream));
-    let mut session = Session::<R::Rules>::new(backend.runtime.clone(), stream);
-    let receipt = session.execute(command, &context, only_at).await.map_err(problem)?;
+    let session = Session::<R::Rules>::new(backend.runtime.clone(), stream);
+    carry_out::<R>(backend, session, caller, request, (id, only_at), command).await.map_err(problem)
+}
+
+/// Carries the first command of a resource out, whose id was made a moment ago, and answers with the resource as it is
+/// after it. Its log is not read first.
+pub(super) async fn create<R: Resource>(
+    backend: &Backend,
+    caller: &Principal,
+    request: &RequestContext,
+    id: R::Id,
+    command: &<R::Rules as Aggregate>::Command,
+) -> Result<Answer, ApiError> {
+    let session = Session::<R::Rules>::on_new_stream(backend.runtime.clone(), R::stream(id));
+    let receipt = carry_out::<R>(backend, session, caller, request, (id, None), command).await;
+    written::<R>(backend, caller, id, receipt.map_err(problem)?).await
+}
+
+/// Carries a command out at one version of a resource, and waits for the views.
+pub(super) async fn execute_at<R: Resource>(
+    backend: &Backend,
+    caller: &Principal,
+    request: &RequestContext,
+    (id, version): (R::Id, Version),
+    command: &<R::Rules as Aggregate>::Command,
+) -> Result<Receipt, CommandError<<R::Rules as Aggregate>::Refusal>> {
+    let session = Session::<R::Rules>::new(backend.runtime.clone(), R::stream(id));
+    carry_out::<R>(backend, session, caller, request, (id, Some(version)), command).await
+}
+
+async fn carry_out<R: Resource>(
+    backend: &Backend,
+    mut session: Session<R::Rules>,
+    caller: &Principal,
+    request: &RequestContext,
+    (id, only_at): (R::Id, Option<Version>),
+    command: &<R::Rules as Aggregate>::Command,
+) -> Result<Receipt, CommandError<<R::Rules as Aggregate>::Refusal>> {
+    let context = context(caller, request, correlation(&R::stream(id)));
+    let receipt = session.execute(command, &context, only_at).await?;
     if let Some(position) = receipt.position {
         backend.caught_up(position).await;
     }

@@ -6,7 +6,7 @@ use utoipa::OpenApi;
 use super::{
     agents, analytics, audit, auth, calls, conversations, ivr, llm, numbers, privacy, tools, webhooks,
 };
-use crate::http::middleware::Idempotent;
+use crate::http::middleware::{Admitted, Idempotent};
 
 #[derive(OpenApi)]
 #[openapi(paths(
@@ -147,6 +147,7 @@ pub fn configure(config: &mut ServiceConfig) {
     config.service(
         scope("/api/v1")
             .wrap(Idempotent)
+            .wrap(Admitted)
             .service(webhooks::telnyx::take_telnyx_webhook)
             .service(webhooks::telnyx::take_clients_telnyx_webhook)
             .service(webhooks::event_types::list_event_types)

@@ -8,6 +8,7 @@ mod service;
 mod stored;
 
 pub use key::{IDEMPOTENCY_KEY, X_IDEMPOTENCY_KEY};
+pub(super) use service::whole;
 pub use service::{Idempotency, Idempotent};
 pub use stored::IDEMPOTENT_REPLAYED;
 

@@ -174,7 +174,7 @@ async fn read(request: &mut ServiceRequest, caller: &Principal) -> Result<(Keyed
 }
 
 /// A payload that is there already.
-fn whole(body: bytes::Bytes) -> Payload {
+pub(crate) fn whole(body: bytes::Bytes) -> Payload {
     Payload::Stream { payload: Box::pin(futures::stream::once(ready(Ok(body)))) }
 }
 

@@ -8,7 +8,7 @@ use projections::agents::AgentView;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::super::resource::change;
+use super::super::resource;
 use super::body::{ContentBody, ModelBody, ProviderBody, model, temperature, tools};
 use super::resource::AgentResource;
 use crate::http::auth::Caller;
@@ -99,6 +99,6 @@ pub(crate) async fn create_agent(
     };
     let created = AgentCreated { terms, origin: ip.origin(), at: backend.runtime.clock.now() };
     let create = AgentCommand::Create(Box::new(created));
-    let answer = change::<AgentResource>(&backend, &caller, &request, id, None, &create).await?;
+    let answer = resource::create::<AgentResource>(&backend, &caller, &request, id, &create).await?;
     Ok(answer.created().location(&format!("/api/v1/agents/{id}")))
 }

@@ -51,6 +51,18 @@ pub(super) async fn command(
     shown(backend, caller, id, receipt).await
 }
 
+/// Carries the first command of a call out, whose id was made a moment ago: its log is not read first.
+pub(super) async fn begin(
+    backend: &Backend,
+    caller: &Principal,
+    request: &RequestContext,
+    id: CallId,
+    command: CallCommand,
+) -> Result<Receipt, ApiError> {
+    let context = context(caller, request, id.0);
+    backend.calls.execute_on_new(id, command, context).await.map_err(problem)
+}
+
 /// Carries a command out, and nothing else.
 pub(super) async fn execute(
     backend: &Backend,

@@ -10,7 +10,7 @@ use projections::calls::CallView;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answer::{execute, shown};
+use super::answer::{begin, shown};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::CallsWrite;
 use crate::http::{Answer, EdgeId, Enveloped, JsonBody, NewIds, RequestContext};
@@ -90,7 +90,7 @@ pub(crate) async fn create_call(
     let place = backend.gate.place(caller.client, id);
     let place = place.map_err(|spent| ApiError::quota_exhausted(spent.to_string(), spent.retry_after))?;
     let queue = CallCommand::Queue(Box::new(queue));
-    let receipt = execute(&backend, &caller, &request, id, None, queue).await?;
+    let receipt = begin(&backend, &caller, &request, id, queue).await?;
     if receipt.position.is_some() {
         place.queued();
     }

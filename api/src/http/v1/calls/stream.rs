@@ -16,14 +16,12 @@ use super::super::history::HistoryEvent;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::CallsRead;
 use crate::http::{PathId, Query};
-use crate::node::Backend;
+use crate::node::{Backend, CallBell};
 use crate::problem::{ApiError, Problem};
 
 const PAGE: usize = 100;
 /// A comment now and then keeps proxies from closing an idle stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// A busy log must not make every stream read all the time.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// An event of the stream (WHATWG HTML, "Server-sent events").
 #[derive(ToSchema)]
@@ -64,8 +62,10 @@ pub(crate) async fn stream_call_events(
     if first.first().map(|event| event.client_id) != Some(caller.client) {
         return Err(ApiError::not_found("call"));
     }
-    let follower =
-        Follower { backend, call: id, after: Version(resume.unwrap_or(0)), ready: VecDeque::new() };
+    // before the first look at what is there, so that nothing between the two is missed
+    let bell = backend.call_feed.bell(id);
+    let after = Version(resume.unwrap_or(0));
+    let follower = Follower { backend, call: id, bell, after, ready: VecDeque::new() };
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -75,6 +75,7 @@ pub(crate) async fn stream_call_events(
 struct Follower {
     backend: web::Data<Backend>,
     call: CallId,
+    bell: CallBell,
     after: Version,
     ready: VecDeque<Recorded>,
 }
@@ -98,7 +99,6 @@ impl Follower {
                 return Some(frame(&event));
             }
             let store = &self.backend.runtime.store;
-            let seen = store.head().await.unwrap_or_default();
             match store.read_stream(&self.call.stream(), self.after, Direction::Forwards, PAGE).await {
                 Ok(events) if !events.is_empty() => {
                     self.ready.extend(events);
@@ -107,14 +107,10 @@ impl Follower {
                 Ok(_) => {}
                 Err(error) => return Some(Err(ApiError::unavailable(error))),
             }
-            let news = async {
-                tokio::time::sleep(SHORTEST_PAUSE).await;
-                store.wait_past(seen).await;
-            };
             tokio::select! {
                 () = stop.cancelled() => return None,
                 () = &mut keep_alive => return Some(Ok(Bytes::from_static(b": nothing new\n\n"))),
-                () = news => {}
+                () = self.bell.rung() => {}
             }
         }
     }

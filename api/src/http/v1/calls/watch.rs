@@ -1,23 +1,20 @@
 //! All calls of a client, live.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, get};
 use domain::envelope::Position;
-use domain::ids::{CallId, ClientId};
 use futures::Stream;
-use serde::Serialize;
-use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use crate::http::Query;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::CallsRead;
-use crate::node::{Backend, CallWatch, Changes};
+use crate::node::{Backend, BoardWatch};
 use crate::problem::{ApiError, Problem};
 
 /// A comment now and then keeps proxies from closing an idle stream.
@@ -43,15 +40,6 @@ pub(crate) struct StreamedCall {
     /// `GET /api/v1/calls/{id}` has it since.
     #[schema(content_media_type = "application/json")]
     data: String,
-}
-
-/// What `data` of an event of the stream holds.
-#[derive(Serialize)]
-struct ChangedCall<'a> {
-    /// What happened, in order: `call.answered`, ….
-    events: &'a [String],
-    /// The call as it is since.
-    call: &'a RawValue,
 }
 
 /// Follow all calls.
@@ -80,11 +68,9 @@ pub(crate) async fn stream_calls(
     let hello = if too_far { "reset" } else { "ready" };
     let hello = format!("id: {from}\nevent: {hello}\nretry: 1000\ndata: {{\"position\":{from}}}\n\n");
     let teller = Teller {
-        watch: backend.call_feed.watch(from),
-        client: caller.client,
-        backend,
-        catching_up: true,
-        ready: VecDeque::from([Bytes::from(hello)]),
+        watch: backend.call_boards.watch(caller.client, from, head),
+        hello: Some(Bytes::from(hello)),
+        stop: backend.stop.clone(),
         ends: Instant::now() + LONGEST,
     };
     Ok(HttpResponse::Ok()
@@ -94,11 +80,9 @@ pub(crate) async fn stream_calls(
 }
 
 struct Teller {
-    backend: web::Data<Backend>,
-    client: ClientId,
-    watch: CallWatch,
-    catching_up: bool,
-    ready: VecDeque<Bytes>,
+    watch: BoardWatch,
+    hello: Option<Bytes>,
+    stop: CancellationToken,
     ends: Instant,
 }
 
@@ -112,55 +96,17 @@ impl Teller {
 
     /// What is told next, or a comment when nothing happens for a while; nothing when the node stops or the time is up.
     async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
-        let stop = self.backend.stop.clone();
+        if let Some(hello) = self.hello.take() {
+            return Ok(Some(hello));
+        }
         let quiet = Instant::now() + KEEP_ALIVE;
-        loop {
-            if let Some(chunk) = self.ready.pop_front() {
-                return Ok(Some(chunk));
-            }
-            let changes = if self.catching_up {
-                let missed = self.watch.missed().await.map_err(ApiError::unavailable)?;
-                self.catching_up = missed.is_some();
-                missed
-            } else {
-                tokio::select! {
-                    () = stop.cancelled() => return Ok(None),
-                    () = sleep_until(self.ends) => return Ok(None),
-                    () = sleep_until(quiet) => {
-                        return Ok(Some(Bytes::from(format!(": nothing new\nid: {}\n\n", self.watch.position()))));
-                    }
-                    changes = self.watch.next() => match changes.map_err(ApiError::unavailable)? {
-                        None => return Ok(None),
-                        changes => changes,
-                    },
-                }
-            };
-            if let Some(changes) = changes {
-                self.tell(&changes).await?;
+        tokio::select! {
+            () = self.stop.cancelled() => Ok(None),
+            () = sleep_until(self.ends) => Ok(None),
+            news = self.watch.next() => news.map(Some).map_err(ApiError::unavailable),
+            () = sleep_until(quiet) => {
+                Ok(Some(Bytes::from(format!(": nothing new\nid: {}\n\n", self.watch.position()))))
             }
         }
-    }
-
-    /// Each call once, where it stands last: whoever resumes in between misses none.
-    async fn tell(&mut self, changes: &Changes) -> Result<(), ApiError> {
-        let mut latest: BTreeMap<CallId, (Position, Vec<String>)> = BTreeMap::new();
-        for change in changes.changes.iter().filter(|change| change.client == self.client) {
-            let (position, events) = latest.entry(change.call).or_default();
-            *position = change.position;
-            events.push(change.event_type.clone());
-        }
-        let Some(last) = latest.values().map(|(position, _)| *position).max() else { return Ok(()) };
-        self.backend.caught_up(last).await;
-        let mut calls: Vec<_> = latest.into_iter().collect();
-        calls.sort_by_key(|(_, (position, _))| *position);
-        for (id, (position, events)) in calls {
-            let stored = self.backend.views.call(self.client, id).await.map_err(ApiError::unavailable)?;
-            let Some(stored) = stored else { continue };
-            let call = RawValue::from_string(stored.json).map_err(ApiError::internal)?;
-            let data = serde_json::to_string(&ChangedCall { events: &events, call: &call });
-            let data = data.map_err(ApiError::internal)?;
-            self.ready.push_back(Bytes::from(format!("id: {position}\nevent: call\ndata: {data}\n\n")));
-        }
-        Ok(())
     }
 }

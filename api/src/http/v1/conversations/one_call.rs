@@ -14,6 +14,7 @@ use super::say::{ask, said};
 use super::telling::{ToldEvent, tell, wants_stream};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::ConversationsWrite;
+use crate::http::context::leave;
 use crate::http::{Answer, EdgeId, Enveloped, JsonBody, NewIds, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
@@ -94,6 +95,7 @@ pub(crate) async fn converse(
     if wants_stream(&http) {
         return tell(backend, caller.warrant(), feed, 0).await;
     }
+    leave();
     let told = caller.warrant().during(feed.outcome()).await?.map_err(|failed| failure(&failed))?;
     let position = told.position;
     if let Some(position) = position {

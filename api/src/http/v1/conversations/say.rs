@@ -18,6 +18,7 @@ use super::resource::{exists, talk_problem};
 use super::telling::{ToldEvent, last_event, tell, wants_stream};
 use crate::http::auth::permissions::ConversationsWrite;
 use crate::http::auth::{Caller, Principal};
+use crate::http::context::leave;
 use crate::http::{Answer, Enveloped, JsonBody, NewIds, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
@@ -83,6 +84,7 @@ pub(crate) async fn send_message(
     if wants_stream(&http) {
         return tell(backend, caller.warrant(), feed, 0).await;
     }
+    leave();
     let told = caller.warrant().during(feed.outcome()).await?.map_err(|failed| failure(&failed))?;
     let position = told.position;
     if let Some(position) = position {

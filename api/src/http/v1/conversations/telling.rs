@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::answer::{failure, shown};
 use crate::http::auth::Warrant;
+use crate::http::context::leave;
 use crate::node::Backend;
 use crate::problem::ApiError;
 
@@ -64,6 +65,7 @@ pub(super) async fn tell(
     feed: Arc<Feed>,
     after: usize,
 ) -> Result<HttpResponse, ApiError> {
+    leave();
     if after == 0
         && let Ok(Some(Piece::Error(failed))) = tokio::time::timeout(AT_ONCE, feed.next(0)).await
     {

@@ -1,6 +1,7 @@
 //! Taking a number into use.
 
 use actix_web::{post, web};
+use domain::envelope::Version;
 use domain::ids::NumberId;
 use domain::number::NumberCommand;
 use domain::phone::E164;
@@ -10,9 +11,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::commands::problem;
-use super::super::resource::change;
+use super::super::ivr::menus::references::note;
+use super::super::resource;
 use super::resource::NumberResource;
-use super::route::RouteBody;
+use super::route::{RouteBody, menu_of};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::NumbersWrite;
 use crate::http::{Answer, Enveloped, JsonBody, NewIds, RequestContext};
@@ -46,16 +48,16 @@ pub(crate) async fn create_number(
     let number: E164 = number.parse().map_err(|error: domain::phone::BadNumber| {
         ApiError::invalid("number", "invalid", error.to_string())
     })?;
-    // a menu it leads to is not given up meanwhile
-    let _no_menu_goes = backend.menu_edits.lock().await;
     let route = route.check(&backend, caller.client).await?;
     let id = NumberId(ids.next());
     let owner = (NumberId::CATEGORY, id.0);
     if !backend.claims.take(NUMBER, number.as_str(), owner).await.map_err(problem)? {
         return Err(ApiError::new(Code::NumberTaken, "the number is in use already"));
     }
+    // a menu it leads to is not given up meanwhile
+    note(&backend, &caller, &request, menu_of(route), (&id.stream(), Version::NONE)).await?;
     let now = backend.runtime.clock.now();
     let add = NumberCommand::Add { number, route, now };
-    let answer = change::<NumberResource>(&backend, &caller, &request, id, None, &add).await?;
+    let answer = resource::create::<NumberResource>(&backend, &caller, &request, id, &add).await?;
     Ok(answer.created().location(&format!("/api/v1/numbers/{id}")))
 }

@@ -1,15 +1,20 @@
 //! Sending a number's calls elsewhere.
 
 use actix_web::{patch, web};
+use actors::session::CommandError;
+use domain::envelope::Version;
 use domain::ids::NumberId;
 use domain::number::NumberCommand;
+use domain::ports::event_store::Direction;
 use projections::numbers::NumberView;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::super::resource::change;
+use super::super::commands::{only_at, problem};
+use super::super::ivr::menus::references::note;
+use super::super::resource::{change, execute_at, written};
 use super::resource::NumberResource;
-use super::route::RouteBody;
+use super::route::{RouteBody, menu_of};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::NumbersWrite;
 use crate::http::{Answer, Enveloped, IfMatch, JsonBody, PathId, RequestContext};
@@ -23,6 +28,9 @@ pub(crate) struct NumberPatch {
     /// Where its calls go.
     route: RouteBody,
 }
+
+/// How often a change is made anew because somebody else changed the number meanwhile.
+const EDITS: usize = 5;
 
 /// Change where a number's calls go.
 #[utoipa::path(patch, path = "/api/v1/numbers/{id}", tag = "numbers", operation_id = "patchNumber",
@@ -38,9 +46,26 @@ pub(crate) async fn patch_number(
     request: RequestContext,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    // a menu it leads to is not given up meanwhile
-    let _no_menu_goes = backend.menu_edits.lock().await;
     let route = body.value.route.check(&backend, caller.client).await?;
     let reroute = NumberCommand::Reroute { route, now: backend.runtime.clock.now() };
-    change::<NumberResource>(&backend, &caller, &request, id, Some(&if_match), &reroute).await
+    let Some(menu) = menu_of(route) else {
+        return change::<NumberResource>(&backend, &caller, &request, id, Some(&if_match), &reroute).await;
+    };
+    let (store, stream) = (&*backend.runtime.store, id.stream());
+    let wanted = only_at(store, &caller, &stream, Some(&if_match)).await?;
+    for _ in 0..EDITS {
+        let newest = store.read_stream(&stream, Version::NONE, Direction::Backwards, 1).await;
+        let newest = newest.map_err(ApiError::unavailable)?;
+        let newest = newest.first().filter(|newest| newest.client_id == caller.client);
+        let newest = newest.ok_or_else(|| ApiError::not_found("number"))?.version;
+        let version = wanted.unwrap_or(newest);
+        // the menu it comes to lead to is not given up meanwhile
+        note(&backend, &caller, &request, [menu], (&stream, version)).await?;
+        match execute_at::<NumberResource>(&backend, &caller, &request, (id, version), &reroute).await {
+            Ok(receipt) => return written::<NumberResource>(&backend, &caller, id, receipt).await,
+            Err(CommandError::VersionMismatch { .. }) if wanted.is_none() => {}
+            Err(error) => return Err(problem(error)),
+        }
+    }
+    Err(ApiError::conflict("others keep changing the number: try again"))
 }

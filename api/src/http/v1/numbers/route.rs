@@ -32,6 +32,14 @@ pub(crate) enum RouteBody {
     Reject {},
 }
 
+/// The menu that calls go to, if they do.
+pub(super) fn menu_of(route: Route) -> Option<MenuId> {
+    match route {
+        Route::IvrMenu { id } => Some(id),
+        Route::Agent { .. } | Route::Reject => None,
+    }
+}
+
 impl RouteBody {
     /// The route, if what it names exists.
     ///

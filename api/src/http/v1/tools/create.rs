@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::super::resource::change;
+use super::super::resource;
 use super::body::{AuthBody, MethodBody, auth, custom_headers, parameters, url};
 use super::resource::ToolResource;
 use crate::http::auth::Caller;
@@ -86,6 +86,6 @@ pub(crate) async fn create_tool(
     };
     let created = ToolCreated { terms, origin: ip.origin(), at: backend.runtime.clock.now() };
     let create = ToolCommand::Create(Box::new(created));
-    let answer = change::<ToolResource>(&backend, &caller, &request, id, None, &create).await?;
+    let answer = resource::create::<ToolResource>(&backend, &caller, &request, id, &create).await?;
     Ok(answer.created().location(&format!("/api/v1/tools/{id}")))
 }

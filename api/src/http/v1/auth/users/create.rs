@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::super::commands::problem;
-use super::super::super::resource::change;
+use super::super::super::resource;
 use super::super::owners::unbounded;
 use super::password::{check, seal_password};
 use super::reach::{covers, role};
@@ -69,6 +69,6 @@ pub(crate) async fn create_user(
     let at = backend.runtime.clock.now();
     let created = UserCreated { email: email.into(), password, role, origin: ip.origin(), at };
     let create = UserCommand::Create(Box::new(created));
-    let answer = change::<UserResource>(&backend, &caller, &request, id, None, &create).await?;
+    let answer = resource::create::<UserResource>(&backend, &caller, &request, id, &create).await?;
     Ok(answer.created().location(&format!("/api/v1/auth/users/{id}")))
 }

@@ -1,13 +1,15 @@
 //! Making a menu.
 
 use actix_web::{post, web};
+use domain::envelope::Version;
 use domain::ids::MenuId;
 use domain::ivr::menu::MenuCommand;
 use domain::ports::ids::Ids as _;
 use projections::ivr_menus::{MenuView, Reading};
 
-use super::super::super::resource::change;
+use super::super::super::resource;
 use super::body::{NewMenu, check, reachable};
+use super::references::{led_to, note};
 use super::resource::MenuResource;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::IvrWrite;
@@ -33,10 +35,10 @@ pub(crate) async fn create_ivr_menu(
     let terms = body.value.read(&mut reading);
     let id = MenuId(ids.next());
     reachable(&backend, &terms, None).await?;
-    // nothing it leads to is given up meanwhile
-    let _one_at_a_time = backend.menu_edits.lock().await;
     check(&backend, caller.client, id, &terms, reading).await?;
+    // nothing it leads to is given up meanwhile
+    note(&backend, &caller, &request, led_to(&terms), (&id.stream(), Version::NONE)).await?;
     let create = MenuCommand::Create { terms: Box::new(terms), now: backend.runtime.clock.now() };
-    let answer = change::<MenuResource>(&backend, &caller, &request, id, None, &create).await?;
+    let answer = resource::create::<MenuResource>(&backend, &caller, &request, id, &create).await?;
     Ok(answer.created().location(&format!("/api/v1/ivr/menus/{id}")))
 }

@@ -6,12 +6,13 @@ use domain::ids::MenuId;
 use domain::ivr::menu::MenuCommand;
 
 use super::super::super::resource::execute;
+use super::references::{close, reopen};
 use super::resource::MenuResource;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::IvrWrite;
 use crate::http::{IfMatch, PathId, RequestContext};
 use crate::node::Backend;
-use crate::problem::{ApiError, Code, Problem};
+use crate::problem::{ApiError, Problem};
 
 /// Give a menu up.
 ///
@@ -27,22 +28,16 @@ pub(crate) async fn delete_ivr_menu(
     request: RequestContext,
     backend: web::Data<Backend>,
 ) -> Result<HttpResponse, ApiError> {
-    let _one_at_a_time = backend.menu_edits.lock().await;
     if backend.menus.find(caller.client, id).is_none() {
         return Err(ApiError::not_found("menu"));
     }
-    let menus = backend.menus.all(caller.client);
-    let leads = |page: &&domain::ivr::book::Page| {
-        page.id != id
-            && (page.terms.targets().any(|(_, target)| target == id) || page.terms.parent_menu_id == Some(id))
-    };
-    if let Some(menu) = menus.pages().find(leads) {
-        return Err(ApiError::new(Code::MenuInUse, format!("the menu {} refers to it", menu.id)));
-    }
-    if let Some(number) = backend.number_leading_to(caller.client, id) {
-        return Err(ApiError::new(Code::MenuInUse, format!("the number {number} leads to it")));
-    }
+    close(&backend, &caller, &request, id).await?;
     let delete = MenuCommand::Delete { now: backend.runtime.clock.now() };
-    execute::<MenuResource>(&backend, &caller, &request, id, Some(&if_match), &delete).await?;
+    if let Err(error) =
+        execute::<MenuResource>(&backend, &caller, &request, id, Some(&if_match), &delete).await
+    {
+        reopen(&backend, &caller, &request, id).await;
+        return Err(error);
+    }
     Ok(HttpResponse::build(StatusCode::NO_CONTENT).finish())
 }

@@ -8,5 +8,6 @@ pub mod get;
 pub mod lint;
 pub mod list;
 pub mod patch;
+pub(in super::super) mod references;
 mod resource;
 pub mod simulate;

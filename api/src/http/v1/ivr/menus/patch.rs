@@ -1,18 +1,25 @@
 //! Editing a menu.
 
 use actix_web::{patch, web};
+use actors::session::CommandError;
+use domain::envelope::Version;
 use domain::ids::MenuId;
 use domain::ivr::menu::MenuCommand;
 use projections::ivr_menus::{MenuView, Reading};
 
-use super::super::super::resource::change;
+use super::super::super::commands::{only_at, problem};
+use super::super::super::resource::{execute_at, written};
 use super::body::{MenuPatchBody, check, reachable};
+use super::references::{led_to, note};
 use super::resource::MenuResource;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::IvrWrite;
 use crate::http::{Answer, Enveloped, IfMatch, JsonBody, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
+
+/// How often an edit is made anew because somebody else edited the menu meanwhile.
+const EDITS: usize = 5;
 
 /// Edit a menu.
 ///
@@ -32,11 +39,36 @@ pub(crate) async fn patch_ivr_menu(
 ) -> Result<Answer, ApiError> {
     let mut reading = Reading::default();
     let patch = body.value.read(&mut reading);
-    let page = backend.menus.find(caller.client, id).ok_or_else(|| ApiError::not_found("menu"))?;
+    let terms = async |version: Option<Version>| {
+        let found = || backend.menus.find(caller.client, id).ok_or_else(|| ApiError::not_found("menu"));
+        let page = found()?;
+        if version.is_none_or(|version| version == page.version) {
+            return Ok(page);
+        }
+        // edited on another node a moment ago
+        let head = backend.runtime.store.head().await.map_err(ApiError::unavailable)?;
+        backend.knows(head).await;
+        let page = found()?;
+        if_match.check(page.version)?;
+        Ok(page)
+    };
+    let wanted = only_at(&*backend.runtime.store, &caller, &id.stream(), Some(&if_match)).await?;
+    let mut page = terms(wanted).await?;
     reachable(&backend, &page.terms.with(&patch), Some(&page.terms)).await?;
-    let _one_at_a_time = backend.menu_edits.lock().await;
-    let page = backend.menus.find(caller.client, id).ok_or_else(|| ApiError::not_found("menu"))?;
     check(&backend, caller.client, id, &page.terms.with(&patch), reading).await?;
-    let update = MenuCommand::Update { patch: Box::new(patch), now: backend.runtime.clock.now() };
-    change::<MenuResource>(&backend, &caller, &request, id, Some(&if_match), &update).await
+    let update = MenuCommand::Update { patch: Box::new(patch.clone()), now: backend.runtime.clock.now() };
+    for _ in 0..EDITS {
+        // nothing it comes to lead to is given up meanwhile
+        let (before, mut added) = (led_to(&page.terms), led_to(&page.terms.with(&patch)));
+        added.retain(|menu| *menu != id && !before.contains(menu));
+        note(&backend, &caller, &request, added, (&id.stream(), page.version)).await?;
+        match execute_at::<MenuResource>(&backend, &caller, &request, (id, page.version), &update).await {
+            Ok(receipt) => return written::<MenuResource>(&backend, &caller, id, receipt).await,
+            Err(CommandError::VersionMismatch { current }) if wanted.is_none() => {
+                page = terms(Some(current)).await?;
+            }
+            Err(error) => return Err(problem(error)),
+        }
+    }
+    Err(ApiError::conflict("others keep editing the menu: try again"))
 }

@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use super::super::super::commands::{context, problem};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::WebhooksWrite;
+use crate::http::context::leave;
 use crate::http::{Answer, EdgeId, Enveloped, NewIds, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
@@ -79,6 +80,7 @@ pub(crate) async fn test_webhook(
     };
     let body = Bytes::from(serde_json::to_vec(&body).map_err(ApiError::internal)?);
     let courier = &backend.webhooks.courier;
+    leave();
     let attempt = courier.send(&target, event, body.clone()).await.map_err(ApiError::unavailable)?;
     let of = DeliveryOf {
         endpoint: id,

@@ -1,0 +1,273 @@
+//! Which requests are carried out, and whose is next.
+
+use std::future::{Ready, ready};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use actix_web::{Error, HttpMessage as _, HttpRequest, web};
+use adapters::fairness::{Turn, Turns, TurnsLimits};
+use domain::ids::ClientId;
+use futures::future::LocalBoxFuture;
+
+use super::idempotency::whole;
+use crate::http::auth::identify;
+use crate::http::client_ip::{TrustedProxies, address};
+use crate::http::context;
+use crate::http::raw_body::{RawBody, ReadBody};
+use crate::problem::ApiError;
+
+/// What a refused client is told to wait.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Carriers lose patience after 2 s and speak for every client: in a round they get as many turns.
+const CARRIERS_SHARE: usize = 4;
+/// Where carriers' webhooks are taken; who sends them is known by their signature alone, which comes later.
+const CARRIERS: &str = "/api/v1/webhooks/telnyx";
+/// Where people without credentials send a body that is read; elsewhere it is not.
+const SIGNING_IN: &str = "/api/v1/auth/";
+/// A body that is here by then comes with its head, as most do.
+const AT_ONCE: Duration = Duration::from_millis(5);
+/// How often a worker looks how late it is.
+const TICK: Duration = Duration::from_millis(20);
+/// How often the number of turns is set.
+const WINDOW: Duration = Duration::from_millis(100);
+/// Later than this on average, threads have more to do than they can.
+const TOO_LATE: Duration = Duration::from_millis(4);
+/// Not later than this, they can do more.
+const IN_TIME: Duration = Duration::from_millis(2);
+/// Turns that a core always gets.
+const LEAST_A_CORE: usize = 2;
+/// Turns to begin with.
+const FIRST: usize = 64;
+
+/// Who waits: lanes in which requests stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Sender {
+    Client(ClientId),
+    Carrier(Option<IpAddr>),
+    /// Without valid credentials: a login, or somebody who tries.
+    Nobody(Option<IpAddr>),
+}
+
+/// What an operator may set.
+#[derive(Debug, Clone, Copy)]
+pub struct AdmissionLimits {
+    /// Most requests carried out at once.
+    pub concurrency: usize,
+    /// Most requests that wait.
+    pub queue: usize,
+    /// The longest one waits before it is refused.
+    pub patience: Duration,
+}
+
+/// Lets as many requests at once go to work as the node gets done without delay, and clients in turn. The others wait,
+/// their bodies unread; those that cannot be served in time are told so.
+///
+/// How many is found out: while the threads that serve requests are late, fewer (they have more to do than the
+/// processors can); while they are in time and all turns are used, more. So a node that waits for a distant database
+/// has many requests under way, and a node that computes has few, and what comes in beside them does not wait long.
+///
+/// Part of the app's data, for [`Admitted`].
+#[derive(Debug)]
+pub struct Admission {
+    turns: Arc<Turns<Sender>>,
+    least: usize,
+    most: usize,
+    window: Mutex<Window>,
+}
+
+#[derive(Debug)]
+struct Window {
+    since: Instant,
+    late: Duration,
+    ticks: u32,
+}
+
+impl Admission {
+    /// With nothing under way.
+    #[must_use]
+    pub fn new(limits: AdmissionLimits) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let most = limits.concurrency.max(1);
+        let least = (LEAST_A_CORE * cores).min(most);
+        let turns = TurnsLimits {
+            at_once: FIRST.clamp(least, most),
+            waiting: limits.queue,
+            patience: limits.patience,
+        };
+        let window = Window { since: Instant::now(), late: Duration::ZERO, ticks: 0 };
+        Self { turns: Arc::new(Turns::new(turns)), least, most, window: Mutex::new(window) }
+    }
+
+    async fn admit(&self, sender: Sender) -> Result<Turn<Sender>, ApiError> {
+        let share = if matches!(sender, Sender::Carrier(_)) { CARRIERS_SHARE } else { 1 };
+        self.turns.take(&sender, share).await.map_err(|_| {
+            metrics::counter!("voxledger_http_refused_total").increment(1);
+            ApiError::overloaded(RETRY_AFTER)
+        })
+    }
+
+    /// Takes in how late a thread was, and now and then sets the number of turns by it.
+    fn note(&self, late: Duration) {
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        window.late += late;
+        window.ticks += 1;
+        if window.since.elapsed() < WINDOW {
+            return;
+        }
+        let late = window.late / window.ticks;
+        *window = Window { since: Instant::now(), late: Duration::ZERO, ticks: 0 };
+        drop(window);
+        let now = self.turns.use_now();
+        let at_once = next(now.at_once, late, now.peak >= now.at_once).clamp(self.least, self.most);
+        self.turns.set_at_once(at_once);
+        metrics::gauge!("voxledger_http_concurrency").set(at_once as f64);
+        metrics::gauge!("voxledger_http_in_flight").set(now.held as f64);
+        metrics::gauge!("voxledger_http_waiting").set(now.waiting as f64);
+    }
+}
+
+/// How many turns there are to be after a while in which threads were so `late` on average and all turns were `used`
+/// at some time, or not.
+fn next(at_once: usize, late: Duration, used: bool) -> usize {
+    match late {
+        late if late > TOO_LATE => at_once - at_once / 4,
+        late if late < IN_TIME && used => at_once + (at_once / 8).max(1),
+        _ => at_once,
+    }
+}
+
+/// How late the thread this runs on gets to its work.
+async fn watch(admission: web::Data<Admission>) {
+    loop {
+        let due = Instant::now() + TICK;
+        tokio::time::sleep_until(due.into()).await;
+        // a timer is exact to a millisecond
+        admission.note(due.elapsed().saturating_sub(Duration::from_millis(1)));
+    }
+}
+
+/// Wraps the scope of the API, as its outermost middleware, before a body is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Admitted;
+
+impl<S> Transform<S, ServiceRequest> for Admitted
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+    S::Future: 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Transform = AdmittedService<S>;
+    type InitError = ();
+    type Future = Ready<Result<AdmittedService<S>, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(AdmittedService { service: Rc::new(service), watched: std::cell::Cell::new(false) }))
+    }
+}
+
+/// The middleware on one worker thread.
+#[derive(Debug)]
+pub struct AdmittedService<S> {
+    service: Rc<S>,
+    watched: std::cell::Cell<bool>,
+}
+
+impl<S> Service<ServiceRequest> for AdmittedService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+    S::Future: 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<ServiceResponse<BoxBody>, Error>>;
+
+    actix_web::dev::forward_ready!(service);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let service = self.service.clone();
+        // without it, in a test of a single handler, nothing is held back
+        let Some(admission) = request.app_data::<web::Data<Admission>>().cloned() else {
+            return Box::pin(service.call(request));
+        };
+        if !self.watched.replace(true) {
+            actix_web::rt::spawn(watch(admission.clone()));
+        }
+        Box::pin(async move {
+            let mut request = request;
+            match begin(&admission, &mut request).await {
+                Ok(turn) => context::with(|context| context.map(|context| context.hold(turn))),
+                Err(error) => return Ok(request.error_response(error)),
+            };
+            let answered = service.call(request).await;
+            // whatever else the body of the answer takes, a stream above all, others need not wait for
+            context::leave();
+            answered
+        })
+    }
+}
+
+/// A turn, and the whole body. Whoever sends a body slowly has no turn meanwhile.
+async fn begin(admission: &Admission, request: &mut ServiceRequest) -> Result<Turn<Sender>, ApiError> {
+    let sender = sender(request.request());
+    let turn = admission.admit(sender).await?;
+    let is_read = !matches!(sender, Sender::Nobody(_)) || request.path().starts_with(SIGNING_IN);
+    if !is_read || !has_body(request.headers()) {
+        return Ok(turn);
+    }
+    let mut payload = request.take_payload();
+    let mut reading = ReadBody::begin(request.request(), &mut payload);
+    let (turn, RawBody(body)) = match tokio::time::timeout(AT_ONCE, &mut reading).await {
+        Ok(body) => (turn, body?),
+        Err(_) => {
+            drop(turn);
+            let body = reading.await?;
+            (admission.admit(sender).await?, body)
+        }
+    };
+    request.set_payload(whole(body));
+    Ok(turn)
+}
+
+fn has_body(headers: &HeaderMap) -> bool {
+    let length = headers.get(CONTENT_LENGTH).map(HeaderValue::as_bytes);
+    length.is_some_and(|length| length != b"0") || headers.contains_key(TRANSFER_ENCODING)
+}
+
+fn sender(request: &HttpRequest) -> Sender {
+    let ip = || {
+        let trusted = request.app_data::<web::Data<TrustedProxies>>().map_or(0, |trusted| trusted.0);
+        address(request, trusted)
+    };
+    if request.path().starts_with(CARRIERS) {
+        return Sender::Carrier(ip());
+    }
+    identify(request).map_or_else(|_| Sender::Nobody(ip()), |caller| Sender::Client(caller.client))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settled(mut at_once: usize, late_ms: u64, used: bool, rounds: usize) -> usize {
+        for _ in 0..rounds {
+            at_once = next(at_once, Duration::from_millis(late_ms), used);
+        }
+        at_once
+    }
+
+    #[test]
+    fn fewer_go_to_work_while_threads_are_late_and_more_while_they_are_not_and_it_would_help() {
+        assert_eq!(settled(64, 20, true, 1), 48);
+        assert_eq!(settled(64, 20, true, 40), 3, "the least is seen to elsewhere");
+        assert_eq!(settled(4, 0, true, 1), 5);
+        assert!(settled(4, 0, true, 40) > 200);
+        assert_eq!(settled(64, 0, false, 40), 64);
+        assert_eq!(settled(64, 3, true, 40), 64);
+    }
+}

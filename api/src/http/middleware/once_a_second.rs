@@ -1,0 +1,52 @@
+//! What is said at most once a second.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Counts what is not said.
+#[derive(Debug)]
+pub(super) struct OnceASecond(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    last: Option<Instant>,
+    unsaid: u64,
+}
+
+impl OnceASecond {
+    pub(super) const fn new() -> Self {
+        Self(Mutex::new(State { last: None, unsaid: 0 }))
+    }
+
+    /// Whether it may be said now: then how often it was not, since the last time.
+    pub(super) fn due(&self) -> Option<u64> {
+        self.due_at(Instant::now())
+    }
+
+    fn due_at(&self, now: Instant) -> Option<u64> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.last.is_some_and(|last| now.saturating_duration_since(last) < PAUSE) {
+            state.unsaid += 1;
+            return None;
+        }
+        state.last = Some(now);
+        Some(std::mem::take(&mut state.unsaid))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_in_a_rush_is_said_once_and_counted() {
+        let (due, start) = (OnceASecond::new(), Instant::now());
+        assert_eq!(due.due_at(start), Some(0));
+        for _ in 0..7 {
+            assert_eq!(due.due_at(start + PAUSE / 2), None);
+        }
+        assert_eq!((due.due_at(start + PAUSE), due.due_at(start + 2 * PAUSE)), (Some(7), Some(0)));
+    }
+}

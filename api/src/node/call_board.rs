@@ -1,0 +1,420 @@
+//! What streams of all calls tell: worked out once for each client and change, however many streams tell it.
+//!
+//! A client with a stream has a board. Its one task hears of changes, reads each call that changed once, and writes down
+//! what is to be told; the streams copy that. They are woken a few at a time, no faster than a third of the time is spent
+//! on it: thousands of streams of one client make its own news later, and nobody's requests.
+
+mod source;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use domain::envelope::Position;
+use domain::ids::{CallId, ClientId};
+use domain::ports::StoreUnavailable;
+use domain::ports::event_store::ReadError;
+use futures::FutureExt as _;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::{Notify, OnceCell};
+use tokio_util::sync::CancellationToken;
+
+pub(super) use self::source::ShownCalls;
+use super::call_feed::{CallChange, CallFeed, CallWatch, Changes};
+
+/// Tellings a board keeps for streams that are slow; who is slower reads the log.
+const KEPT: usize = 64;
+/// Stretches of the log that were read for streams that resume, kept for others that resume at the same place.
+const STRETCHES: usize = 128;
+/// Changes told together at most, when they come faster than they are told.
+const PAGES: usize = 32;
+/// Streams woken at a time.
+const SLICE: usize = 32;
+/// A stream whose client does not read is not waited for longer.
+const SLOW: Duration = Duration::from_millis(100);
+/// How long to wait after a store that does not answer.
+const RECOVER: Duration = Duration::from_secs(1);
+
+/// Where calls are read.
+#[async_trait]
+pub trait CallSource: fmt::Debug + Send + Sync {
+    /// Waits, for a bounded time, until what was written at `position` can be read.
+    async fn caught_up(&self, position: Position);
+
+    /// A call as clients see it, as JSON.
+    async fn call(&self, client: ClientId, call: CallId) -> Result<Option<String>, StoreUnavailable>;
+}
+
+/// Why nothing can be told.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BoardError {
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] ReadError),
+    /// The views cannot be read.
+    #[error(transparent)]
+    Views(#[from] StoreUnavailable),
+    /// A call is not JSON.
+    #[error("a call cannot be shown: {0}")]
+    Call(String),
+}
+
+/// The boards of all clients that have a stream.
+#[derive(Debug, Clone)]
+pub struct CallBoards(Arc<Boards>);
+
+#[derive(Debug)]
+struct Boards {
+    feed: CallFeed,
+    source: Arc<dyn CallSource>,
+    stop: CancellationToken,
+    of_client: Mutex<HashMap<ClientId, Arc<Board>>>,
+    stretches: Mutex<VecDeque<Stretch>>,
+}
+
+type Stretch = ((ClientId, Position), Arc<OnceCell<Arc<Telling>>>);
+
+#[derive(Debug)]
+struct Board {
+    client: ClientId,
+    state: Mutex<State>,
+    left: Notify,
+    taken: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    /// What is kept begins after this position
+    from: Position,
+    /// and ends with this one.
+    until: Position,
+    told: VecDeque<Arc<Telling>>,
+    watchers: HashMap<u64, Arc<Watcher>>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Watcher {
+    news: Notify,
+    seen: AtomicU64,
+}
+
+/// What is told of a stretch of the log.
+#[derive(Debug)]
+struct Telling {
+    until: Position,
+    frames: Vec<(Position, Bytes)>,
+    all: Bytes,
+}
+
+/// What `data` of an event of the stream holds.
+#[derive(Serialize)]
+struct ChangedCall<'a> {
+    /// What happened, in order: `call.answered`, ….
+    events: &'a [String],
+    /// The call as it is since.
+    call: &'a RawValue,
+}
+
+impl CallBoards {
+    /// No boards yet.
+    #[must_use]
+    pub fn new(feed: CallFeed, source: Arc<dyn CallSource>, stop: CancellationToken) -> Self {
+        let (of_client, stretches) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Boards { feed, source, stop, of_client, stretches }))
+    }
+
+    /// Watches a client's calls from `from` on; `head` is the head of the log, or was a moment ago.
+    #[must_use]
+    pub fn watch(&self, client: ClientId, from: Position, head: Position) -> BoardWatch {
+        let watcher = Arc::new(Watcher { news: Notify::new(), seen: AtomicU64::new(from.0) });
+        let mut boards = lock(&self.0.of_client);
+        let board = boards.entry(client).or_insert_with(|| {
+            let state =
+                State { from: head, until: head, told: VecDeque::new(), watchers: HashMap::new(), next: 0 };
+            let board = Arc::new(Board {
+                client,
+                state: Mutex::new(state),
+                left: Notify::new(),
+                taken: Notify::new(),
+            });
+            tokio::spawn(self.clone().keep(board.clone(), self.0.feed.watch(head)));
+            board
+        });
+        let mut state = lock(&board.state);
+        let id = state.next;
+        state.next += 1;
+        state.watchers.insert(id, watcher.clone());
+        drop(state);
+        BoardWatch { boards: self.clone(), board: board.clone(), id, watcher, position: from }
+    }
+
+    /// Keeps a board as long as somebody watches.
+    async fn keep(self, board: Arc<Board>, mut watch: CallWatch) {
+        let stop = self.0.stop.clone();
+        loop {
+            let changes = tokio::select! {
+                () = stop.cancelled() => return,
+                () = board.left.notified() => {
+                    let mut boards = lock(&self.0.of_client);
+                    if lock(&board.state).watchers.is_empty() {
+                        boards.remove(&board.client);
+                        return;
+                    }
+                    continue;
+                }
+                changes = together(&mut watch, board.client) => changes,
+            };
+            let changes = match changes {
+                Ok(Some(changes)) => changes,
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "changes of calls cannot be told for a while");
+                    tokio::time::sleep(RECOVER).await;
+                    continue;
+                }
+            };
+            let until = watch.position();
+            let telling = tokio::select! {
+                () = stop.cancelled() => return,
+                telling = self.tell_somehow(board.client, until, &changes) => telling,
+            };
+            let watchers = lock(&board.state).put(telling);
+            board.wake(watchers, until).await;
+        }
+    }
+
+    /// What is told, once stores answer.
+    async fn tell_somehow(&self, client: ClientId, until: Position, changes: &[CallChange]) -> Telling {
+        loop {
+            match self.tell(client, until, changes).await {
+                Ok(telling) => return telling,
+                Err(error) => {
+                    tracing::warn!(%error, "changes of calls cannot be told for a while");
+                    tokio::time::sleep(RECOVER).await;
+                }
+            }
+        }
+    }
+
+    /// Each call once, where it stands last: whoever resumes in between misses none.
+    async fn tell(
+        &self,
+        client: ClientId,
+        until: Position,
+        changes: &[CallChange],
+    ) -> Result<Telling, BoardError> {
+        let mut latest: BTreeMap<CallId, (Position, Vec<String>)> = BTreeMap::new();
+        for change in changes {
+            let (position, events) = latest.entry(change.call).or_default();
+            *position = change.position;
+            events.push(change.event_type.clone());
+        }
+        let mut calls: Vec<_> = latest.into_iter().collect();
+        calls.sort_by_key(|(_, (position, _))| *position);
+        if let Some((_, (last, _))) = calls.last() {
+            self.0.source.caught_up(*last).await;
+        }
+        let (mut frames, mut all) = (Vec::with_capacity(calls.len()), BytesMut::new());
+        for (id, (position, events)) in calls {
+            let Some(json) = self.0.source.call(client, id).await? else { continue };
+            let bad = |error: serde_json::Error| BoardError::Call(error.to_string());
+            let call = RawValue::from_string(json).map_err(bad)?;
+            let data = serde_json::to_string(&ChangedCall { events: &events, call: &call }).map_err(bad)?;
+            let frame = Bytes::from(format!("id: {position}\nevent: call\ndata: {data}\n\n"));
+            all.extend_from_slice(&frame);
+            frames.push((position, frame));
+        }
+        Ok(Telling { until, frames, all: all.freeze() })
+    }
+
+    /// What is told of the log after a position, a page of it: read once for all who resume there.
+    async fn stretch(&self, client: ClientId, after: Position) -> Result<Arc<Telling>, BoardError> {
+        let key = (client, after);
+        let cell = {
+            let mut stretches = lock(&self.0.stretches);
+            match stretches.iter().find(|(of, _)| *of == key) {
+                Some((_, cell)) => cell.clone(),
+                None => {
+                    let cell = Arc::<OnceCell<_>>::default();
+                    stretches.push_back((key, cell.clone()));
+                    if stretches.len() > STRETCHES {
+                        stretches.pop_front();
+                    }
+                    cell
+                }
+            }
+        };
+        let read = async {
+            let page = self.0.feed.page(after).await?;
+            let changes = of_client(&page, client);
+            self.tell(client, page.until, &changes).await.map(Arc::new)
+        };
+        let telling = cell.get_or_try_init(|| read).await.cloned();
+        if telling.as_ref().map_or(true, |telling| telling.until == after) {
+            // there may be more the next time
+            lock(&self.0.stretches).retain(|(of, _)| *of != key);
+        }
+        telling
+    }
+}
+
+impl Board {
+    /// Wakes those who watch, some at a time.
+    async fn wake(&self, watchers: Vec<Arc<Watcher>>, until: Position) {
+        for some in watchers.chunks(SLICE) {
+            let begun = Instant::now();
+            some.iter().for_each(|watcher| watcher.news.notify_one());
+            let taken = async {
+                let behind = |watcher: &Arc<Watcher>| watcher.seen.load(Ordering::Relaxed) < until.0;
+                while some.iter().any(behind) {
+                    self.taken.notified().await;
+                }
+            };
+            // who is slow takes it later
+            let _ = tokio::time::timeout(SLOW, taken).await;
+            tokio::time::sleep(2 * begun.elapsed()).await;
+        }
+    }
+}
+
+impl State {
+    /// Keeps what is to be told; answers with those who are to be woken.
+    fn put(&mut self, telling: Telling) -> Vec<Arc<Watcher>> {
+        self.until = telling.until;
+        if telling.frames.is_empty() {
+            return Vec::new();
+        }
+        self.told.push_back(Arc::new(telling));
+        if self.told.len() > KEPT
+            && let Some(oldest) = self.told.pop_front()
+        {
+            self.from = oldest.until;
+        }
+        self.watchers.values().cloned().collect()
+    }
+
+    /// What was told after a position; nothing if it is not kept any more.
+    fn after(&self, position: Position) -> Option<Bytes> {
+        if position < self.from {
+            return None;
+        }
+        let mut news = self.told.iter().filter(|telling| telling.until > position);
+        let first = news.next();
+        let rest: Vec<_> = news.map(|telling| telling.all.clone()).collect();
+        let first = first.map_or_else(Bytes::new, |telling| telling.after(position));
+        if rest.is_empty() {
+            return Some(first);
+        }
+        Some(std::iter::once(first).chain(rest).fold(BytesMut::new(), joined).freeze())
+    }
+}
+
+fn joined(mut all: BytesMut, one: Bytes) -> BytesMut {
+    all.extend_from_slice(&one);
+    all
+}
+
+impl Telling {
+    fn after(&self, position: Position) -> Bytes {
+        if self.frames.first().is_none_or(|(first, _)| *first > position) {
+            return self.all.clone();
+        }
+        let rest = self.frames.iter().filter(|(at, _)| *at > position).map(|(_, frame)| frame.clone());
+        rest.fold(BytesMut::new(), joined).freeze()
+    }
+}
+
+/// A stream's view of its client's board.
+#[derive(Debug)]
+pub struct BoardWatch {
+    boards: CallBoards,
+    board: Arc<Board>,
+    id: u64,
+    watcher: Arc<Watcher>,
+    position: Position,
+}
+
+impl BoardWatch {
+    /// The end of what was told, or of what there was nothing to tell of.
+    pub fn position(&mut self) -> Position {
+        let state = lock(&self.board.state);
+        if state.after(self.position).is_some_and(|news| news.is_empty()) {
+            self.position = self.position.max(state.until);
+        }
+        self.position
+    }
+
+    /// What is told next, as events of the stream. Cancel-safe.
+    ///
+    /// # Errors
+    /// When what lies before can only be read from stores, and they do not answer.
+    pub async fn next(&mut self) -> Result<Bytes, BoardError> {
+        loop {
+            let kept = {
+                let state = lock(&self.board.state);
+                let kept = state.after(self.position);
+                if kept.is_some() {
+                    self.position = self.position.max(state.until);
+                }
+                kept
+            };
+            let news = match kept {
+                Some(kept) => kept,
+                None => {
+                    let stretch = self.boards.stretch(self.board.client, self.position).await?;
+                    let news = stretch.after(self.position);
+                    self.position = self.position.max(stretch.until);
+                    news
+                }
+            };
+            self.watcher.seen.store(self.position.0, Ordering::Relaxed);
+            self.board.taken.notify_one();
+            if !news.is_empty() {
+                return Ok(news);
+            }
+            let kept = self.position >= lock(&self.board.state).from;
+            if kept {
+                self.watcher.news.notified().await;
+            }
+        }
+    }
+}
+
+impl Drop for BoardWatch {
+    fn drop(&mut self) {
+        lock(&self.board.state).watchers.remove(&self.id);
+        self.watcher.seen.store(u64::MAX, Ordering::Relaxed);
+        self.board.taken.notify_one();
+        self.board.left.notify_one();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn of_client(page: &Changes, client: ClientId) -> Vec<CallChange> {
+    page.changes.iter().filter(|change| change.client == client).cloned().collect()
+}
+
+/// The next changes of a client's calls, and those that came meanwhile. Nothing once the feed is gone. Cancel-safe.
+async fn together(watch: &mut CallWatch, client: ClientId) -> Result<Option<Vec<CallChange>>, ReadError> {
+    let Some(first) = watch.next().await? else { return Ok(None) };
+    let mut changes = of_client(&first, client);
+    for _ in 1..PAGES {
+        match watch.next().now_or_never() {
+            Some(Ok(Some(more))) => changes.extend(of_client(&more, client)),
+            _ => break,
+        }
+    }
+    Ok(Some(changes))
+}
+
+#[cfg(test)]
+mod tests;

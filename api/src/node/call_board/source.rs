@@ -1,0 +1,35 @@
+//! Calls as the views have them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::envelope::Position;
+use domain::ids::{CallId, ClientId};
+use domain::ports::StoreUnavailable;
+use projections::Queries;
+use projections::runner::Progress;
+
+use super::CallSource;
+
+/// How long to wait for views that trail: only streams of one client wait, and a call that is told as it was before would
+/// not be told again.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The views, and how far they are.
+#[derive(Debug)]
+pub(in super::super) struct ShownCalls {
+    pub(in super::super) views: Arc<dyn Queries>,
+    pub(in super::super) progress: Progress,
+}
+
+#[async_trait]
+impl CallSource for ShownCalls {
+    async fn caught_up(&self, position: Position) {
+        self.progress.wait_for(position, PATIENCE).await;
+    }
+
+    async fn call(&self, client: ClientId, call: CallId) -> Result<Option<String>, StoreUnavailable> {
+        Ok(self.views.call(client, call).await?.map(|stored| stored.json))
+    }
+}
