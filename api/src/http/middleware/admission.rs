@@ -247,7 +247,7 @@ fn sender(request: &HttpRequest) -> Sender {
     if request.path().starts_with(CARRIERS) {
         return Sender::Carrier(ip());
     }
-    identify(request).map_or_else(|_| Sender::Nobody(ip()), |caller| Sender::Client(caller.client))
+    identify(request).map_or_else(|_| Sender::Nobody(ip()), |caller| Sender::Client(caller.principal.client))
 }
 
 #[cfg(test)]
