@@ -28,6 +28,7 @@ mod overload;
 mod privacy;
 mod providers;
 mod siege;
+mod slow;
 mod stopping;
 mod stores;
 mod system;

@@ -20,6 +20,14 @@ section! {
         trusted_proxies: usize = "http.trusted_proxies", "0";
         /// Largest request body, in bytes.
         body_limit: NonZeroUsize = "http.body_limit_bytes", "1048576";
+        /// What bodies of requests under way may hold together, in bytes; 16 KiB of each are free. More is answered 503.
+        body_budget: NonZeroUsize = "http.body_budget_bytes", "67108864";
+        /// How long a client may be silent in the middle of a body before it is answered 408.
+        body_silence: Duration = "http.body_silence_ms", "10000";
+        /// How long a client may take to send a body.
+        body_timeout: Duration = "http.body_timeout_ms", "30000";
+        /// How long a client may take nothing of what is sent to it before its connection is closed (on Linux).
+        write_timeout: Duration = "http.write_timeout_ms", "30000";
         /// Connections a worker takes before others must wait.
         max_connections: NonZeroUsize = "http.max_connections", "25000";
         /// Most API requests carried out at once; fewer while the node's threads are late with their work.

@@ -6,6 +6,7 @@
 
 pub mod accepts;
 pub mod auth;
+pub mod bodies;
 pub mod client_ip;
 pub mod console;
 pub mod context;
@@ -22,10 +23,12 @@ pub mod nullable;
 pub mod optional_json;
 pub mod query;
 pub mod raw_body;
+pub mod streams;
 pub mod system;
 pub mod v1;
 
 pub(crate) use accepts::Accepts;
+pub use bodies::Bodies;
 pub use context::RequestContext;
 pub use cursor::Cursor;
 pub use edge_id::{EdgeId, PathId};
@@ -37,3 +40,4 @@ pub use new_ids::NewIds;
 pub use optional_json::OptionalJson;
 pub use query::{Order, Paging, Query};
 pub use raw_body::{BodyLimit, RawBody};
+pub use streams::Streams;

@@ -63,9 +63,9 @@ use super::webhooks::Webhooks;
 use crate::config::Config;
 use crate::http::auth::{Doorkeeper, Passwords, Tokens};
 use crate::http::client_ip::TrustedProxies;
-use crate::http::middleware::{Admission, AdmissionLimits, Edge, Idempotency};
+use crate::http::middleware::{Admission, AdmissionLimits, Edge, Idempotency, Paced};
 use crate::http::system::Readiness;
-use crate::http::{BodyLimit, console, docs, system, v1};
+use crate::http::{Bodies, BodyLimit, Streams, console, docs, system, v1};
 use crate::limits::{Gate, Rate, Rates, UsageWriter, exchange, watch_storage};
 use crate::telemetry::{Meters, trace_context};
 
@@ -89,6 +89,8 @@ pub struct Backend {
     pub sessions: IvrSessions,
     /// The menus of all clients.
     pub menus: Arc<MenuLibrary>,
+    /// Open streams, counted for each client.
+    pub streams: Arc<Streams>,
     /// Held while a client may lose an owner.
     pub owner_edits: Arc<Mutex<()>>,
     /// How long a session is shown after its end.
@@ -444,6 +446,7 @@ impl Node {
             session_retention: config.ivr.session_retention.duration(),
             sessions,
             menus: directories.menus.clone(),
+            streams: Streams::new(config.limits.streams_per_client.get() as usize),
             owner_edits: Arc::default(),
             telnyx: config.telnyx.public_key.clone().map(Arc::new),
             carriers,
@@ -588,6 +591,9 @@ fn serve(
         .listen(WAITING_CONNECTIONS)
         .with_context(|| format!("cannot listen on {}; give --bind another address", config.http.bind))?
         .into_std()?;
+    // connections inherit it: one whose other end takes nothing, whether it is gone or does not read, is closed
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(&listener).set_tcp_user_timeout(Some(config.http.write_timeout))?;
     let address = listener.local_addr()?;
     let document = docs::document();
     let unmatched = web::Data::new(docs::Unmatched::of(&document));
@@ -599,6 +605,8 @@ fn serve(
         queue: config.http.queue.get(),
         patience: config.http.queue_wait,
     }));
+    let (budget, silence) = (config.http.body_budget.get(), config.http.body_silence);
+    let bodies = web::Data::new(Bodies::new(budget, silence, config.http.body_timeout));
     let limit = BodyLimit(config.http.body_limit.get());
     let gate = web::Data::from(backend.gate.clone());
     let (backend, doorkeeper) = (web::Data::new(backend), web::Data::new(doorkeeper));
@@ -607,6 +615,7 @@ fn serve(
     let (readiness, meters) = (web::Data::new(readiness), web::Data::new(meters));
     let mut server = HttpServer::new(move || {
         App::new()
+            .wrap(Paced)
             .wrap(newcomers.clone())
             .wrap(edge.clone())
             .app_data(backend.clone())
@@ -619,6 +628,7 @@ fn serve(
             .app_data(proxies.clone())
             .app_data(unmatched.clone())
             .app_data(limit)
+            .app_data(bodies.clone())
             // before the scope of the API, which would answer 404 to the document inside of it
             .configure(|routes| docs::configure(routes, document.clone()))
             .configure(v1::configure)

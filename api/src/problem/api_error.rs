@@ -163,6 +163,12 @@ impl ApiError {
         Self::invalid("body", "too_deep", format!("JSON may nest at most {MAX_NESTING} deep"))
     }
 
+    /// 408: the body came too slowly.
+    #[must_use]
+    pub fn request_timeout() -> Self {
+        Self::new(Code::RequestTimeout, "the body came too slowly: send it at once and repeat the request")
+    }
+
     /// 400: a part of the request outside the body makes no sense.
     pub fn malformed_request(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::MalformedRequest, detail)
@@ -314,6 +320,10 @@ impl ResponseError for ApiError {
         }
         if let Some(seconds) = self.retry_after {
             response.insert_header((header::RETRY_AFTER, seconds));
+        }
+        if self.code.status() == StatusCode::REQUEST_TIMEOUT {
+            // what is left of the body is not waited for
+            response.force_close();
         }
         if let Some(allow) = &self.allow {
             response.insert_header((header::ALLOW, allow.as_str()));

@@ -46,6 +46,8 @@ codes! {
     MalformedJson = "malformed_json", BAD_REQUEST, "The body is not JSON";
     /// The request cannot be understood at all.
     MalformedRequest = "malformed_request", BAD_REQUEST, "The request cannot be understood";
+    /// The body came too slowly.
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The body came too slowly";
     /// No API key was sent.
     MissingCredentials = "missing_credentials", UNAUTHORIZED, "No credentials";
     /// What was sent is not an API key, or has a typo.
@@ -130,6 +132,8 @@ codes! {
     InvalidRequest = "invalid_request", UNPROCESSABLE_ENTITY, "The request is invalid";
     /// Too many requests.
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests";
+    /// The client has as many streams open as it may.
+    TooManyStreams = "too_many_streams", TOO_MANY_REQUESTS, "Too many open streams";
     /// The key's or the client's quota is used up.
     QuotaExhausted = "quota_exhausted", TOO_MANY_REQUESTS, "The quota is used up";
     /// A bug of ours.

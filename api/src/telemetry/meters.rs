@@ -102,6 +102,19 @@ pub const METERS: &[Meter] = &[
         "Attempts to perform effects, by outcome.",
     ),
     meter(
+        "voxledger_http_body_bytes_held",
+        Gauge,
+        Unit::Bytes,
+        "What bodies of requests under way hold of their budget.",
+    ),
+    meter(
+        "voxledger_http_bodies_refused_total",
+        Counter,
+        Unit::Count,
+        "Bodies that were given up, because they came too slowly or there was no room for them.",
+    ),
+    meter("voxledger_http_streams_open", Gauge, Unit::Count, "Streams of server-sent events that are open."),
+    meter(
         "voxledger_idempotency_total",
         Counter,
         Unit::Count,

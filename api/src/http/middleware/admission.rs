@@ -18,7 +18,7 @@ use super::idempotency::whole;
 use crate::http::auth::identify;
 use crate::http::client_ip::{TrustedProxies, address};
 use crate::http::context;
-use crate::http::raw_body::{RawBody, ReadBody};
+use crate::http::raw_body::{Counted, RawBody, ReadBody};
 use crate::problem::ApiError;
 
 /// What a refused client is told to wait.
@@ -231,6 +231,7 @@ async fn begin(admission: &Admission, request: &mut ServiceRequest) -> Result<Tu
         }
     };
     request.set_payload(whole(body));
+    request.extensions_mut().insert(Counted);
     Ok(turn)
 }
 

@@ -9,6 +9,7 @@ mod edge;
 mod idempotency;
 mod newcomers;
 mod once_a_second;
+mod paced;
 mod rate_limit;
 mod request_id;
 mod route_meters;
@@ -18,6 +19,7 @@ pub use admission::{Admission, AdmissionLimits, Admitted};
 pub use edge::Edge;
 pub use idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Idempotency, Idempotent, X_IDEMPOTENCY_KEY};
 pub use newcomers::Newcomers;
+pub use paced::Paced;
 pub use request_id::REQUEST_ID;
 pub(crate) use route_meters::method_label;
 

@@ -56,6 +56,7 @@ pub(crate) async fn stream_call_events(
     backend: web::Data<Backend>,
 ) -> Result<HttpResponse, ApiError> {
     query.finish()?;
+    let open = backend.streams.open(caller.client)?;
     let resume = http.headers().get("Last-Event-ID").and_then(|value| value.to_str().ok()?.parse().ok());
     let first = backend.runtime.store.read_stream(&id.stream(), Version::NONE, Direction::Forwards, 1).await;
     let first = first.map_err(ApiError::unavailable)?;
@@ -69,7 +70,7 @@ pub(crate) async fn stream_call_events(
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header((CACHE_CONTROL, "no-store"))
-        .streaming(caller.warrant().ends(follower.into_stream())))
+        .streaming(open.hold(caller.warrant().ends(follower.into_stream()))))
 }
 
 struct Follower {

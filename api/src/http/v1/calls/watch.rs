@@ -59,6 +59,7 @@ pub(crate) async fn stream_calls(
     backend: web::Data<Backend>,
 ) -> Result<HttpResponse, ApiError> {
     query.finish()?;
+    let open = backend.streams.open(caller.client)?;
     let head = backend.runtime.store.head().await.map_err(ApiError::unavailable)?;
     let resume = http.headers().get("Last-Event-ID").and_then(|value| value.to_str().ok()?.parse().ok());
     // a position that is not there yet is that of another log
@@ -76,7 +77,7 @@ pub(crate) async fn stream_calls(
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header((CACHE_CONTROL, "no-store"))
-        .streaming(caller.warrant().ends(teller.into_stream())))
+        .streaming(open.hold(caller.warrant().ends(teller.into_stream()))))
 }
 
 struct Teller {

@@ -90,10 +90,12 @@ pub(crate) async fn converse(
             (new, Some((started, agent_id.map(|id| id.0))))
         }
     };
+    // before anything is said: a refused stream is no lost answer
+    let open = wants_stream(&http).then(|| backend.streams.open(caller.client)).transpose()?;
     let said = said(&backend, message, content);
     let (_, feed) = ask(&backend, &caller, &request, id, start, said).await?;
-    if wants_stream(&http) {
-        return tell(backend, caller.warrant(), feed, 0).await;
+    if let Some(open) = open {
+        return tell(backend, caller.warrant(), feed, 0, open).await;
     }
     leave();
     let told = caller.warrant().during(feed.outcome()).await?.map_err(|failed| failure(&failed))?;

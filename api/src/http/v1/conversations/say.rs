@@ -76,13 +76,16 @@ pub(crate) async fn send_message(
     let message = MessageId(ids.next());
     exists(&backend, caller.client, id).await?;
     if let Some((turn, after)) = last_event(&http) {
+        let open = backend.streams.open(caller.client)?;
         let feed = backend.talks.feed(id, turn).await.map_err(talk_problem)?;
-        return tell(backend, caller.warrant(), feed, after).await;
+        return tell(backend, caller.warrant(), feed, after, open).await;
     }
+    // before anything is said: a refused stream is no lost answer
+    let open = wants_stream(&http).then(|| backend.streams.open(caller.client)).transpose()?;
     let said = said(&backend, message, body.value.content);
     let (_, feed) = ask(&backend, &caller, &request, id, None, said).await?;
-    if wants_stream(&http) {
-        return tell(backend, caller.warrant(), feed, 0).await;
+    if let Some(open) = open {
+        return tell(backend, caller.warrant(), feed, 0, open).await;
     }
     leave();
     let told = caller.warrant().during(feed.outcome()).await?.map_err(|failed| failure(&failed))?;

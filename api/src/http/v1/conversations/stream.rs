@@ -39,6 +39,7 @@ pub(crate) async fn stream_conversation(
     let newest = state.turn().map(|turn| turn.id).or_else(last);
     let place = last_event(&http).or(newest.map(|turn| (turn, 0)));
     let (turn, after) = place.ok_or_else(|| ApiError::conflict("nothing was said yet"))?;
+    let open = backend.streams.open(caller.client)?;
     let feed = backend.talks.feed(id, turn).await.map_err(talk_problem)?;
-    tell(backend, caller.warrant(), feed, after).await
+    tell(backend, caller.warrant(), feed, after, open).await
 }

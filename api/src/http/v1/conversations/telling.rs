@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::answer::{failure, shown};
 use crate::http::auth::Warrant;
 use crate::http::context::leave;
+use crate::http::streams::OpenStream;
 use crate::node::Backend;
 use crate::problem::ApiError;
 
@@ -64,6 +65,7 @@ pub(super) async fn tell(
     right: Warrant,
     feed: Arc<Feed>,
     after: usize,
+    open: OpenStream,
 ) -> Result<HttpResponse, ApiError> {
     leave();
     if after == 0
@@ -81,7 +83,7 @@ pub(super) async fn tell(
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(right.ends(stream)))
+        .streaming(open.hold(right.ends(stream))))
 }
 
 impl Teller {

@@ -1,0 +1,120 @@
+//! What the bodies of requests under way may take: of memory all together, and of time each.
+//!
+//! A body is read before anybody knows who sends it: a carrier's is signed, a login carries its password. So it is
+//! bounded before it is trusted. What most requests need is free; what a body holds beyond comes out of one budget for
+//! the whole node, and is given back when the request has been served.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+/// Bytes of each body that cost nothing: a webhook, a command. Connections bound how many of these there are.
+const FREE: usize = 16 << 10;
+
+/// The budget, and how long a body may take.
+#[derive(Debug)]
+pub struct Bodies {
+    budget: usize,
+    /// How long a sender may be silent in the middle of a body.
+    pub(super) silence: Duration,
+    /// How long a whole body may take.
+    pub(super) whole: Duration,
+    held: AtomicUsize,
+}
+
+impl Bodies {
+    /// A budget of so many bytes, and times.
+    #[must_use]
+    pub fn new(budget: usize, silence: Duration, whole: Duration) -> Self {
+        Self { budget, silence, whole, held: AtomicUsize::new(0) }
+    }
+
+    fn take(&self, more: usize) -> bool {
+        let within = |held: usize| held.checked_add(more).filter(|held| *held <= self.budget);
+        let taken = self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within);
+        if let Ok(before) = taken {
+            metrics::gauge!("voxledger_http_body_bytes_held").set((before + more) as f64);
+        }
+        taken.is_ok()
+    }
+
+    /// Bytes of the budget that are in use.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+}
+
+/// What one body holds of the budget.
+#[derive(Debug)]
+pub(super) struct Held {
+    of: Arc<Bodies>,
+    bytes: usize,
+}
+
+impl Held {
+    pub(super) fn nothing(of: Arc<Bodies>) -> Self {
+        Self { of, bytes: 0 }
+    }
+
+    /// Holds what a body of this length needs; `false` when there is no room for it.
+    #[must_use]
+    pub(super) fn grow(&mut self, length: usize) -> bool {
+        let more = length.saturating_sub(FREE).saturating_sub(self.bytes);
+        let taken = more == 0 || self.of.take(more);
+        if taken {
+            self.bytes += more;
+        }
+        taken
+    }
+
+    /// The body, which holds its share of the budget as long as any part of it is there.
+    pub(super) fn keep(self, body: Bytes) -> Bytes {
+        if self.bytes == 0 { body } else { Bytes::from_owner(Kept { body, _held: self }) }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.bytes > 0 {
+            let before = self.of.held.fetch_sub(self.bytes, Ordering::Relaxed);
+            metrics::gauge!("voxledger_http_body_bytes_held").set((before - self.bytes) as f64);
+        }
+    }
+}
+
+struct Kept {
+    body: Bytes,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_beyond_the_free_part_comes_out_of_the_budget_and_goes_back_into_it() {
+        let bodies = Arc::new(Bodies::new(1_000, Duration::ZERO, Duration::ZERO));
+        let mut one = Held::nothing(bodies.clone());
+        assert!(one.grow(FREE) && one.grow(FREE + 600));
+        let mut other = Held::nothing(bodies.clone());
+        assert!(other.grow(FREE), "small bodies always get through");
+        assert!(!other.grow(FREE + 401) && other.grow(FREE + 400));
+        assert_eq!(bodies.held(), 1_000);
+        let body = one.keep(Bytes::from_static(b"body"));
+        let part = body.slice(1..2);
+        drop((body, other));
+        assert_eq!(bodies.held(), 600, "a part is still there");
+        assert_eq!(&part[..], b"o");
+        drop(part);
+        assert_eq!(bodies.held(), 0);
+    }
+}

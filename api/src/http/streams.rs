@@ -1,0 +1,94 @@
+//! Streams that clients hold open, counted for each client.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use domain::ids::ClientId;
+use futures::{Stream, StreamExt as _};
+
+use crate::problem::{ApiError, Code};
+
+/// The open streams of all clients.
+#[derive(Debug)]
+pub struct Streams {
+    most: usize,
+    open: Mutex<HashMap<ClientId, usize>>,
+}
+
+impl Streams {
+    /// At most so many for each client.
+    #[must_use]
+    pub fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { most, open: Mutex::default() })
+    }
+
+    /// One stream more.
+    ///
+    /// # Errors
+    /// 429 `too_many_streams`.
+    pub fn open(self: &Arc<Self>, client: ClientId) -> Result<OpenStream, ApiError> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(client).or_default();
+        if *count >= self.most {
+            metrics::counter!("voxledger_limit_refusals_total", "limit" => "streams").increment(1);
+            let detail = format!("your client has {} streams open: close one of them first", self.most);
+            return Err(
+                ApiError::new(Code::TooManyStreams, detail).retry_after(std::time::Duration::from_secs(1))
+            );
+        }
+        *count += 1;
+        metrics::gauge!("voxledger_http_streams_open").increment(1.0);
+        Ok(OpenStream { of: self.clone(), client })
+    }
+}
+
+/// A stream's place among those of its client, until it is dropped.
+#[derive(Debug)]
+pub struct OpenStream {
+    of: Arc<Streams>,
+    client: ClientId,
+}
+
+impl OpenStream {
+    /// The stream, which keeps its place as long as it is there.
+    pub fn hold<S: Stream>(self, stream: S) -> impl Stream<Item = S::Item> {
+        stream.map(move |item| {
+            let _place = &self;
+            item
+        })
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        let mut open = self.of.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.client) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.client);
+            }
+        }
+        metrics::gauge!("voxledger_http_streams_open").decrement(1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_client_has_so_many_streams_and_no_more_whatever_others_have() {
+        let streams = Streams::new(2);
+        let [one, other] = [1, 2].map(|n| ClientId(Uuid::from_u128(n)));
+        let first = streams.open(one).unwrap();
+        let held = streams.open(one).unwrap().hold(futures::stream::iter([1]));
+        assert_eq!(streams.open(one).unwrap_err().code(), Code::TooManyStreams);
+        assert!(streams.open(other).is_ok());
+        drop(held);
+        assert!(streams.open(one).is_ok(), "a stream that ended makes room");
+        drop(first);
+        assert!(streams.open.lock().unwrap().is_empty());
+    }
+}
