@@ -82,7 +82,8 @@ impl CarrierInbox {
         request_id: Option<String>,
         traceparent: Option<String>,
     ) -> Result<Receipt, TakeError> {
-        let found = report.to.as_ref().and_then(|to| to.number()).and_then(|to| self.numbers.find(&to));
+        let found =
+            report.to.as_ref().and_then(|to| to.number()).and_then(|to| self.numbers.find(account, &to));
         let owner = account.or(found.as_ref().map(|(client, _)| *client)).unwrap_or(self.default_client);
         let wanted = match report.tag {
             Some(tag) => (tag.call, tag.client, tag.role),

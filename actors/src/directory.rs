@@ -25,7 +25,13 @@ pub struct KnownNumber {
     pub number: E164,
     /// Where its calls go.
     pub route: Route,
+    /// Whether it is one of the client's own account with a carrier, and not of the node's.
+    pub own_account: bool,
 }
+
+/// Which account a number is one of: a client's own, or the node's. The same number may be taken into use on several,
+/// and only calls of that account go to it.
+type Account = Option<ClientId>;
 
 /// The numbers of all clients.
 #[derive(Debug)]
@@ -37,7 +43,7 @@ pub struct NumberDirectory {
 #[derive(Debug, Default)]
 struct Table {
     by_id: HashMap<NumberId, KnownNumber>,
-    by_number: HashMap<E164, NumberId>,
+    by_number: HashMap<(Account, E164), NumberId>,
 }
 
 impl NumberDirectory {
@@ -57,12 +63,25 @@ impl NumberDirectory {
         self.position.subscribe()
     }
 
-    /// Looks a called number up.
+    /// Looks up a number that was called through the node's account, or through a client's own.
     #[must_use]
-    pub fn find(&self, number: &E164) -> Option<(ClientId, Routing)> {
+    pub fn find(&self, account: Account, number: &E164) -> Option<(ClientId, Routing)> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        let known = table.by_number.get(number).and_then(|id| table.by_id.get(id))?;
+        let known = match account {
+            None => table.find(None, number),
+            // one that it had on the node's account before it had its own
+            Some(client) => table.find(account, number).or_else(|| table.assigned_to(client, number)),
+        }?;
         Some((known.client, Routing { number_id: known.id, route: known.route }))
+    }
+
+    /// Whether the client may call as this number: the platform gave it to the client, or it is one of the client's own
+    /// account, through which its calls go (`has_account`).
+    #[must_use]
+    pub fn may_call_as(&self, client: ClientId, has_account: bool, number: &E164) -> bool {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.assigned_to(client, number).is_some()
+            || has_account && table.find(Some(client), number).is_some()
     }
 
     /// A number of the client's whose calls go to the menu.
@@ -92,7 +111,8 @@ impl NumberDirectory {
         match event {
             Ok(NumberEvent::Added(added)) => {
                 if let Some(number) = added.number.into_inner() {
-                    table.insert(KnownNumber { id, client: recorded.client_id, number, route: added.route });
+                    let (client, route, own_account) = (recorded.client_id, added.route, added.own_account);
+                    table.insert(KnownNumber { id, client, number, route, own_account });
                 }
             }
             Ok(NumberEvent::Rerouted(rerouted)) => {
@@ -108,18 +128,61 @@ impl NumberDirectory {
     }
 }
 
+impl KnownNumber {
+    fn name(&self) -> (Account, E164) {
+        (self.own_account.then_some(self.client), self.number.clone())
+    }
+}
+
 impl Table {
-    /// The first to take a number into use keeps it.
+    fn find(&self, account: Account, number: &E164) -> Option<&KnownNumber> {
+        self.by_number.get(&(account, number.clone())).and_then(|id| self.by_id.get(id))
+    }
+
+    fn assigned_to(&self, client: ClientId, number: &E164) -> Option<&KnownNumber> {
+        self.find(None, number).filter(|known| known.client == client)
+    }
+
+    /// The first to take a number of an account into use keeps it.
     fn insert(&mut self, known: KnownNumber) {
-        self.by_number.entry(known.number.clone()).or_insert(known.id);
+        self.by_number.entry(known.name()).or_insert(known.id);
         self.by_id.insert(known.id, known);
     }
 
     fn remove(&mut self, id: NumberId) {
         if let Some(known) = self.by_id.remove(&id)
-            && self.by_number.get(&known.number) == Some(&id)
+            && self.by_number.get(&known.name()) == Some(&id)
         {
-            self.by_number.remove(&known.number);
+            self.by_number.remove(&known.name());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn known(n: u128, client: u128, own_account: bool) -> KnownNumber {
+        let (id, client) = (NumberId(Uuid::from_u128(n)), ClientId(Uuid::from_u128(client)));
+        KnownNumber { id, client, number: "+12025550188".parse().unwrap(), route: Route::Reject, own_account }
+    }
+
+    #[test]
+    fn a_number_of_an_own_account_takes_no_call_of_the_nodes_and_is_no_caller_id_on_it() {
+        let [owner, squatter, nobody] = [1, 2, 3].map(|n| ClientId(Uuid::from_u128(n)));
+        let directory = NumberDirectory::new(vec![known(10, 2, true), known(11, 1, false)], Position::START);
+        let number = "+12025550188".parse().unwrap();
+        let found = |account| directory.find(account, &number).map(|(client, _)| client);
+        assert_eq!(found(None), Some(owner));
+        assert_eq!(found(Some(squatter)), Some(squatter), "its own account tells of its own number");
+        assert_eq!(found(Some(owner)), Some(owner), "the owner has an account of its own by now");
+        assert_eq!(found(Some(nobody)), None);
+        for (client, has_account, may) in
+            [(owner, false, true), (squatter, true, true), (squatter, false, false), (nobody, true, false)]
+        {
+            assert_eq!(directory.may_call_as(client, has_account, &number), may, "{client} {has_account}");
         }
     }
 }

@@ -48,6 +48,10 @@ pub struct NumberAdded {
     pub number: Personal<E164>,
     /// Where its calls go.
     pub route: Route,
+    /// Whether it is one of the client's own account with a carrier, which the client took into use by itself. Else it
+    /// is one of the node's account, which only the platform gives away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_account: bool,
     /// When.
     #[serde(with = "micros")]
     pub at: Time,
@@ -83,6 +87,8 @@ pub enum NumberCommand {
         number: E164,
         /// Where its calls go.
         route: Route,
+        /// See [`NumberAdded::own_account`].
+        own_account: bool,
         /// Now.
         now: Time,
     },
@@ -143,8 +149,9 @@ impl Aggregate for Number {
             // the same request again is no news
             NumberCommand::Add { number, route, .. } if self.is_added_as(number, *route) => Ok(vec![]),
             NumberCommand::Add { .. } if self.added.is_some() => Err(NumberRefusal::Exists),
-            NumberCommand::Add { number, route, now } => {
-                Ok(vec![NumberAdded { number: number.clone().into(), route: *route, at: *now }.into()])
+            NumberCommand::Add { number, route, own_account, now } => {
+                let (number, own_account) = (number.clone().into(), *own_account);
+                Ok(vec![NumberAdded { number, route: *route, own_account, at: *now }.into()])
             }
             NumberCommand::Reroute { route, now } => match self.live()? {
                 before if before == *route => Ok(vec![]),
@@ -181,7 +188,7 @@ mod tests {
     }
 
     fn add(route: Route, seconds: i64) -> NumberCommand {
-        NumberCommand::Add { number: number(), route, now: at(seconds) }
+        NumberCommand::Add { number: number(), route, own_account: false, now: at(seconds) }
     }
 
     fn reroute(route: Route, seconds: i64) -> NumberCommand {
@@ -194,10 +201,11 @@ mod tests {
 
     #[test]
     fn a_number_is_added_once() {
-        let added = NumberAdded { number: number().into(), route: MENU, at: at(1) };
+        let added = NumberAdded { number: number().into(), route: MENU, own_account: false, at: at(1) };
         let there = scenario::<Number>().when(add(MENU, 1)).then([added.into()]).and();
         there.clone().when(add(AGENT, 2)).then_refused(NumberRefusal::Exists);
-        let other = NumberCommand::Add { number: THEIR_NUMBER.parse().unwrap(), route: MENU, now: at(2) };
+        let number = THEIR_NUMBER.parse().unwrap();
+        let other = NumberCommand::Add { number, route: MENU, own_account: false, now: at(2) };
         there.clone().when(other).then_refused(NumberRefusal::Exists);
         there.after([remove(2)]).when(add(MENU, 3)).then_refused(NumberRefusal::Exists);
     }

@@ -4,13 +4,91 @@ use adapters::testing::postgres::Cluster;
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
+use tests::client::Api;
 use tests::installation::Installation;
-use tests::webhook::OUR_NUMBER;
-use tests::world::World;
+use tests::webhook::{Leg, OUR_NUMBER, rfc3339, unix_now};
+use tests::world::{CALLER_ID, World};
 
 use crate::crash::address_of;
 
 const UNKNOWN: &str = "num_01h455vb4pex5vsknk084sn02q";
+
+/// A client made on the node, and its owner's key.
+async fn another_client(world: &World) -> Result<(String, Api)> {
+    let made = world.api.post("/api/v1/auth/clients", json!({"name": "Another"})).await?.data()?;
+    let id = made["id"].as_str().context("an id")?.to_owned();
+    Ok((id, world.api.with_key(made["plain_key"].as_str())))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_of_the_nodes_account_are_assigned_and_nobody_calls_as_somebody_else() -> Result<()> {
+    const NUMBERS: &str = "/api/v1/numbers";
+    const CALLS: &str = "/api/v1/calls";
+    const THEIRS: &str = "+12025550177";
+    let world = World::start().await?;
+    world.take_number().await?;
+    let (id, theirs) = another_client(&world).await?;
+    let (rival_id, rival) = another_client(&world).await?;
+    let number = |number: &str| json!({"number": number, "route": {"type": "reject"}});
+    for body in [
+        number(THEIRS),
+        number(OUR_NUMBER),
+        json!({"number": THEIRS, "route": {"type": "reject"}, "client_id": rival_id}),
+    ] {
+        let refused = theirs.post(NUMBERS, body.clone()).await?;
+        assert_eq!((refused.status, refused.code()), (403, "platform_only"), "{body}: {}", refused.body);
+    }
+    let assigned = json!({"number": THEIRS, "route": {"type": "reject"}, "client_id": id});
+    let assigned = world.api.post(NUMBERS, assigned).await?;
+    assert_eq!(assigned.status, 201, "{}", assigned.body);
+    assert_eq!(theirs.list_all(NUMBERS).await?.len(), 1);
+    let unknown = json!({"number": "+12025550178", "route": {"type": "reject"}, "client_id": "cli_01h455vb4pex5vsknk084sn02q"});
+    assert_eq!(world.api.post(NUMBERS, unknown).await?.status, 422);
+    assert_eq!(world.api.post(NUMBERS, number(THEIRS)).await?.code(), "number_taken");
+
+    // as whom they may call
+    let place =
+        async |api: &Api, from: &str| api.post(CALLS, json!({"to": "+12025550151", "from": from})).await;
+    assert_eq!(place(&theirs, THEIRS).await?.status, 201);
+    assert_eq!(place(&world.api, OUR_NUMBER).await?.status, 201);
+    assert_eq!(place(&theirs, CALLER_ID).await?.status, 201, "whom the node calls as anyway");
+    for (api, from) in [
+        (&theirs, OUR_NUMBER),
+        (&world.api, THEIRS),
+        (&rival, THEIRS),
+        (&rival, "+12025550142"),
+        (&rival, "sip:a@b.example"),
+    ] {
+        let refused = place(api, from).await?;
+        let error = &refused.body["errors"][0];
+        assert_eq!(
+            (refused.status, error["field"].as_str(), error["code"].as_str()),
+            (422, Some("from"), Some("not_yours")),
+            "{from}"
+        );
+    }
+
+    // an account of one's own opens its own numbers, and nobody else's
+    let account =
+        json!({"provider": "telnyx", "api_key": "KEY_of_the_rival", "settings": {"connection_id": "1"}});
+    rival.patch("/api/v1/auth/providers/telephony", None, account).await?.data()?;
+    let own = rival.post(NUMBERS, number(OUR_NUMBER)).await?.data()?;
+    assert_eq!(own["own_account"], true);
+    assert_eq!(place(&rival, OUR_NUMBER).await?.status, 201);
+    let mut leg = Leg::inbound(1);
+    assert_eq!(world.api.webhook(&leg.initiated(&rfc3339(unix_now()))).await?.status, 200);
+    let ours = world.call_of_leg(&leg.control_id()).await?;
+    assert_eq!(ours["to"], OUR_NUMBER, "it is still ours on the node's account");
+    let closed = rival.send("DELETE", "/api/v1/auth/providers/telephony", &[], None).await?;
+    assert_eq!(closed.status, 204);
+    assert_eq!(
+        place(&rival, OUR_NUMBER).await?.status,
+        422,
+        "through the node's account it is somebody else's"
+    );
+    world.close().await?;
+    Ok(())
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_is_taken_into_use_rerouted_and_given_up() -> Result<()> {

@@ -40,7 +40,8 @@ impl NumberQueries for SqlViews {
         let entry = |row: &SqlRow| {
             let view: NumberView = parsed(serde_json::from_str(&row.text(2)?))?;
             let (id, client) = (NumberId(row.uuid(0)?), ClientId(row.uuid(1)?));
-            Ok(view.number.map(|number| NumberEntry { id, client, number, route: view.route.into() }))
+            let (route, own_account) = (view.route.into(), view.own_account);
+            Ok(view.number.map(|number| NumberEntry { id, client, number, route, own_account }))
         };
         let entries: Result<Vec<_>, sqlx::Error> =
             rows.iter().filter_map(|row| entry(row).transpose()).collect();

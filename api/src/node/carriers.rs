@@ -69,6 +69,20 @@ impl ClientCarriers {
         Ok(key.and_then(|key| WebhookVerifier::from_base64(key).ok()))
     }
 
+    /// Whether the client's calls go through an account of its own, and as whom they are where a call does not say.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub(crate) async fn caller_id(&self, client: ClientId) -> Result<(bool, Option<Party>), CarrierError> {
+        let account = self.account(client).await?;
+        Ok(match account.state().current() {
+            Some((terms, _)) => {
+                (true, terms.settings.get(telnyx_settings::CALLER_ID).map(|caller| Party::new(caller)))
+            }
+            None => (false, self.telnyx.caller_id.clone()),
+        })
+    }
+
     /// The few events of an account are read each time, so that a change holds at once and on every node.
     async fn account(&self, client: ClientId) -> Result<Session<ProviderAccount>, CarrierError> {
         let stream = account_stream(client, ProviderKind::Telephony);

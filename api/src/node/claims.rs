@@ -19,6 +19,8 @@ use uuid::{Builder, Uuid};
 pub(crate) const EMAIL: &str = "email";
 /// Numbers in use.
 pub(crate) const NUMBER: &str = "number";
+/// Numbers in use on a client's own account: those of one client and those of another are never the same.
+pub(crate) const OWN_NUMBER: &str = "own_number";
 /// What ends a stream for good: whoever had something before has nothing after.
 const ENDS: [&str; 2] = ["user.deleted", "number.removed"];
 /// A claim whose owner was not made this long after is somebody's who died in between.

@@ -29,7 +29,7 @@ pub use call_feed::{CallBell, CallChange, CallFeed, CallWatch, Changes};
 pub use carriers::ClientCarriers;
 pub(crate) use carriers::{secret_place, telnyx_settings};
 pub use claims::Claims;
-pub(crate) use claims::{EMAIL, NUMBER};
+pub(crate) use claims::{EMAIL, NUMBER, OWN_NUMBER};
 pub use edges::Edges;
 pub(crate) use edges::{
     keys_database, log_database, log_key, master_key, open_keys, open_log, open_private, open_seals,

@@ -28,6 +28,7 @@ use adapters::work::SqlWork;
 use anyhow::Context as _;
 use domain::envelope::{Position, Time};
 use domain::ids::{ClientId, MenuId, NumberId};
+use domain::phone::E164;
 use domain::ports::event_store::EventStore;
 use domain::ports::vault::Vault;
 use domain::ports::work::WorkStore;
@@ -167,6 +168,12 @@ impl Backend {
     #[must_use]
     pub fn sessions_since(&self) -> Time {
         self.runtime.clock.now() - self.session_retention
+    }
+
+    /// Whether the client, whose calls go through its own account or not, may call as this number.
+    #[must_use]
+    pub fn may_call_as(&self, client: ClientId, has_account: bool, number: &E164) -> bool {
+        self.directories.numbers.may_call_as(client, has_account, number)
     }
 
     /// A number of the client's whose calls go to the menu.

@@ -292,8 +292,13 @@ pub fn sparse_call() -> Vec<CallEvent> {
 pub fn number() -> Vec<NumberEvent> {
     let number = "+12025550188".parse::<domain::phone::E164>().unwrap();
     vec![
-        NumberAdded { number: number.into(), route: Route::Agent { id: Some(AgentId(id(3))) }, at: at(0) }
-            .into(),
+        NumberAdded {
+            number: number.into(),
+            route: Route::Agent { id: Some(AgentId(id(3))) },
+            own_account: false,
+            at: at(0),
+        }
+        .into(),
         NumberRerouted { before: None, route: Route::IvrMenu { id: MenuId(id(2)) }, at: at(1) }.into(),
         NumberRemoved { at: at(2) }.into(),
     ]

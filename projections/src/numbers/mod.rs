@@ -29,6 +29,10 @@ pub struct NumberView {
     pub number: Option<E164>,
     /// Where inbound calls go.
     pub route: RouteView,
+    /// `true` for one of the client's own account with a carrier; absent for one of the node's account.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub own_account: bool,
     /// When it was taken into use.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
@@ -129,6 +133,7 @@ impl View for Numbers {
                     id: NumberId(at.id),
                     number: added.number.into_inner(),
                     route: added.route.into(),
+                    own_account: added.own_account,
                     created_at: added.at,
                     updated_at: added.at,
                     version: 0,
@@ -169,6 +174,8 @@ pub struct NumberEntry {
     pub number: E164,
     /// Where its calls go.
     pub route: Route,
+    /// Whether it is one of the client's own account with a carrier.
+    pub own_account: bool,
 }
 
 /// Reads of numbers.

@@ -65,7 +65,7 @@ async fn append(
 
 fn added() -> NumberEvent {
     let number = "+12025550101".parse::<domain::phone::E164>().unwrap().into();
-    NumberAdded { number, route: Route::Reject, at: start() }.into()
+    NumberAdded { number, route: Route::Reject, own_account: false, at: start() }.into()
 }
 
 /// Seven actions of client 1 in as many seconds, one of client 2, and calls that are no actions.

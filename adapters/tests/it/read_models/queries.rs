@@ -238,6 +238,7 @@ async fn tenants_never_meet(world: World) {
         let added = NumberAdded {
             number: format!("+1202555010{n}").parse::<domain::phone::E164>().unwrap().into(),
             route: Route::Reject,
+            own_account: false,
             at: start(),
         };
         append(&world, [(id.stream(), new_event(600 + n, 0, whose, &NumberEvent::from(added)))]).await;
@@ -295,7 +296,12 @@ async fn numbers_are_read_rerouted_and_removed(world: World) {
     let (first, second) = (NumberId(sequential(900_001)), NumberId(sequential(900_002)));
     let added = |number: &str| {
         let number = number.parse::<domain::phone::E164>().unwrap().into();
-        NumberEvent::from(NumberAdded { number, route: Route::Agent { id: None }, at: start() })
+        NumberEvent::from(NumberAdded {
+            number,
+            route: Route::Agent { id: None },
+            own_account: false,
+            at: start(),
+        })
     };
     let menu = MenuId(sequential(4));
     let route = Route::IvrMenu { id: menu };

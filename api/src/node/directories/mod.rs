@@ -17,6 +17,7 @@ use domain::ports::StoreUnavailable;
 use domain::ports::event_store::Subscription;
 use projections::Queries;
 use projections::agents::AgentEntry;
+use projections::numbers::NumberEntry;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -73,7 +74,8 @@ impl Directories {
             |entry| entry.id,
             |entry| {
                 let (id, client) = (entry.id, entry.client);
-                numbers.push(KnownNumber { id, client, number: entry.number, route: entry.route });
+                let NumberEntry { number, route, own_account, .. } = entry;
+                numbers.push(KnownNumber { id, client, number, route, own_account });
             },
         )
         .await?;

@@ -3,7 +3,7 @@
 use actix_web::{post, web};
 use actors::conversation::TalkError;
 use domain::call::{CallCommand, CallMetadata, DEFAULT_MAX_DURATION, DEFAULT_RING_TIMEOUT, Queue};
-use domain::ids::{AgentId, CallId, MenuId};
+use domain::ids::{AgentId, CallId, ClientId, MenuId};
 use domain::phone::Party;
 use domain::ports::ids::Ids as _;
 use projections::calls::CallView;
@@ -24,7 +24,7 @@ pub(crate) struct NewCall {
     /// Whom to call: a number in E.164, or a SIP URI.
     #[schema(example = "+12025550123")]
     to: String,
-    /// As whom; the node's default if none.
+    /// As whom: a number of your own. Whom your carrier account, or else the node's, calls as, if left out.
     #[schema(example = "+12025550188")]
     from: Option<String>,
     /// Who is to talk.
@@ -44,6 +44,14 @@ pub(crate) struct NewCall {
     /// Whether to record from the answer on.
     #[serde(default)]
     record: bool,
+}
+
+/// Whether the client may call as this party: a number of its own, or whom its account, or else the node's, calls as
+/// anyway.
+async fn may_call_as(backend: &Backend, client: ClientId, from: &Party) -> Result<bool, ApiError> {
+    let (has_account, caller_id) = backend.carriers.caller_id(client).await.map_err(ApiError::unavailable)?;
+    let owned = from.number().is_some_and(|number| backend.may_call_as(client, has_account, &number));
+    Ok(owned || caller_id.is_some_and(|usual| usual == *from))
 }
 
 /// Place a call.
@@ -72,6 +80,11 @@ pub(crate) async fn create_call(
     let menu_id = new.ivr_menu_id.map(|id| id.0);
     if menu_id.is_some_and(|menu| backend.menus.find(caller.client, menu).is_none()) {
         fields.fault("ivr_menu_id", "unknown", "there is no such menu");
+    }
+    if let Some(from) = &new.from
+        && !may_call_as(&backend, caller.client, &Party::new(from)).await?
+    {
+        fields.fault("from", "not_yours", "call as a number of your own, or leave `from` out");
     }
     fields.finish()?;
     let id = CallId(ids.next());

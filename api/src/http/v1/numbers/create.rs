@@ -2,7 +2,7 @@
 
 use actix_web::{post, web};
 use domain::envelope::Version;
-use domain::ids::NumberId;
+use domain::ids::{ClientId, NumberId};
 use domain::number::NumberCommand;
 use domain::phone::E164;
 use domain::ports::ids::Ids as _;
@@ -15,10 +15,10 @@ use super::super::ivr::menus::references::note;
 use super::super::resource;
 use super::resource::NumberResource;
 use super::route::{RouteBody, menu_of};
-use crate::http::auth::Caller;
 use crate::http::auth::permissions::NumbersWrite;
-use crate::http::{Answer, Enveloped, JsonBody, NewIds, RequestContext};
-use crate::node::{Backend, NUMBER};
+use crate::http::auth::{Caller, Principal};
+use crate::http::{Answer, EdgeId, Enveloped, JsonBody, NewIds, RequestContext};
+use crate::node::{Backend, DEFAULT_CLIENT, NUMBER, OWN_NUMBER};
 use crate::problem::{ApiError, Code, Problem};
 
 /// A number to take into use.
@@ -30,9 +30,49 @@ pub(crate) struct NewNumber {
     number: String,
     /// Where its calls go.
     route: RouteBody,
+    /// Whose it is to be: for the platform's administrator, who assigns the numbers of the node's own carrier account.
+    /// Your own, if left out.
+    #[schema(value_type = Option<String>, example = "cli_01jd0xq8v4e5vsknk084sn02q7")]
+    client_id: Option<EdgeId<ClientId>>,
+}
+
+/// For whom a number is taken into use, and on whose account.
+///
+/// # Errors
+/// 403 when it is not the caller's to take.
+async fn owner(
+    backend: &Backend,
+    caller: &Principal,
+    asked: Option<ClientId>,
+) -> Result<(Principal, bool), ApiError> {
+    let client = asked.unwrap_or(caller.client);
+    let refused = |detail| Err(ApiError::new(Code::PlatformOnly, detail));
+    if client != caller.client {
+        if !caller.platform {
+            return refused("only the platform's administrator assigns numbers to clients");
+        }
+        let known = backend.views.client(client).await.map_err(ApiError::unavailable)?;
+        known.ok_or_else(|| ApiError::invalid("client_id", "unknown", "there is no such client"))?;
+        return Ok((Principal { client, ..*caller }, false));
+    }
+    // whose node it is
+    if client == DEFAULT_CLIENT {
+        return Ok((*caller, false));
+    }
+    let (has_account, _) = backend.carriers.caller_id(client).await.map_err(ApiError::unavailable)?;
+    if !has_account {
+        return refused(
+            "the platform's administrator assigns the numbers of this node's carrier account: ask for one, or set an \
+             account of your own with PATCH /api/v1/auth/providers/telephony",
+        );
+    }
+    Ok((*caller, true))
 }
 
 /// Take a number into use.
+///
+/// A client with a carrier account of its own takes that account's numbers. Those of the node's account are assigned by
+/// the platform's administrator, with `client_id`.
 #[utoipa::path(post, path = "/api/v1/numbers", tag = "numbers", operation_id = "createNumber",
     request_body = NewNumber,
     responses((status = 201, description = "In use", body = Enveloped<NumberView>), Problem))]
@@ -44,20 +84,24 @@ pub(crate) async fn create_number(
     ids: NewIds,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    let NewNumber { number, route } = body.value;
+    let NewNumber { number, route, client_id } = body.value;
     let number: E164 = number.parse().map_err(|error: domain::phone::BadNumber| {
         ApiError::invalid("number", "invalid", error.to_string())
     })?;
-    let route = route.check(&backend, caller.client).await?;
+    let (owner, own_account) = owner(&backend, &caller, client_id.map(|id| id.0)).await?;
+    let route = route.check(&backend, owner.client).await?;
     let id = NumberId(ids.next());
-    let owner = (NumberId::CATEGORY, id.0);
-    if !backend.claims.take(NUMBER, number.as_str(), owner).await.map_err(problem)? {
+    let claimed = match own_account {
+        true => (OWN_NUMBER, format!("{} {}", owner.client, number.as_str())),
+        false => (NUMBER, number.as_str().to_owned()),
+    };
+    if !backend.claims.take(claimed.0, &claimed.1, (NumberId::CATEGORY, id.0)).await.map_err(problem)? {
         return Err(ApiError::new(Code::NumberTaken, "the number is in use already"));
     }
     // a menu it leads to is not given up meanwhile
-    note(&backend, &caller, &request, menu_of(route), (&id.stream(), Version::NONE)).await?;
+    note(&backend, &owner, &request, menu_of(route), (&id.stream(), Version::NONE)).await?;
     let now = backend.runtime.clock.now();
-    let add = NumberCommand::Add { number, route, now };
-    let answer = resource::create::<NumberResource>(&backend, &caller, &request, id, &add).await?;
+    let add = NumberCommand::Add { number, route, own_account, now };
+    let answer = resource::create::<NumberResource>(&backend, &owner, &request, id, &add).await?;
     Ok(answer.created().location(&format!("/api/v1/numbers/{id}")))
 }
