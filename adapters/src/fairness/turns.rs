@@ -211,6 +211,20 @@ mod tests {
         task
     }
 
+    /// Takes everybody's turn as it comes, and gives it back; in which order they came.
+    async fn served(
+        waiting: impl Iterator<Item = (usize, tokio::task::JoinHandle<Result<Turn<char>, Busy>>)>,
+    ) -> Vec<usize> {
+        let order = Mutex::new(Vec::new());
+        let all = waiting.map(async |(n, waiter)| {
+            let turn = waiter.await.unwrap().unwrap();
+            order.lock().unwrap().push(n);
+            drop(turn);
+        });
+        futures::future::join_all(all).await;
+        order.into_inner().unwrap()
+    }
+
     #[tokio::test]
     async fn one_sender_with_much_waits_behind_its_own() {
         let turns = turns(1, 100);
@@ -222,12 +236,9 @@ mod tests {
         let other = waits(&turns, 'b').await;
         drop(held);
         // of the first two turns one is the other's
-        let first = queue.remove(0).await.unwrap().unwrap();
-        drop(first);
-        drop(other.await.unwrap().unwrap());
-        for waiter in queue {
-            drop(waiter.await.unwrap().unwrap());
-        }
+        queue.push(other);
+        let order = served(queue.into_iter().enumerate()).await;
+        assert!(order[..2].contains(&20), "{order:?}");
         assert_eq!(turns.use_now(), InUse { held: 0, at_once: 1, peak: 1, waiting: 0 });
     }
 
@@ -244,9 +255,7 @@ mod tests {
         assert_eq!(queue.pop().unwrap().await.unwrap().unwrap_err(), Busy);
         assert!(turns.use_now().waiting <= 3);
         drop(held);
-        for waiter in queue.into_iter().chain([other]) {
-            drop(waiter.await.unwrap().unwrap());
-        }
+        assert_eq!(served(queue.into_iter().chain([other]).enumerate()).await.len(), 3);
         assert_eq!(turns.use_now().held, 0);
     }
 
