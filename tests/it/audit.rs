@@ -136,6 +136,7 @@ async fn the_raw_history_is_filtered_and_a_client_sees_its_own_only() -> Result<
     let other = api.post("/api/v1/auth/clients", json!({"name": "other"})).await?.data()?;
     let key = text(&other, "plain_key")?;
     let theirs = api.with_key(Some(key));
+    theirs.use_own_carrier().await?;
     write(&api, 200, 3).await?;
     write(&theirs, 300, 2).await?;
     let added = |api: Api, more: &'static str| async move {

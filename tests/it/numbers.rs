@@ -69,9 +69,7 @@ async fn numbers_of_the_nodes_account_are_assigned_and_nobody_calls_as_somebody_
     }
 
     // an account of one's own opens its own numbers, and nobody else's
-    let account =
-        json!({"provider": "telnyx", "api_key": "KEY_of_the_rival", "settings": {"connection_id": "1"}});
-    rival.patch("/api/v1/auth/providers/telephony", None, account).await?.data()?;
+    rival.use_own_carrier().await?;
     let own = rival.post(NUMBERS, number(OUR_NUMBER)).await?.data()?;
     assert_eq!(own["own_account"], true);
     assert_eq!(place(&rival, OUR_NUMBER).await?.status, 201);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The owner key nodes under test are started with; its checksum is right.
 pub const TEST_KEY: &str = "vx_VoxledgerTestOwnerKey0123456789abcdefghijklcc9dd2c6";
@@ -167,6 +167,16 @@ impl Api {
         let version = version.map(|version| format!("\"{version}\""));
         let headers: Vec<_> = version.iter().map(|version| ("if-match", version.as_str())).collect();
         self.send("PATCH", path, &headers, Some(body.to_string().into_bytes())).await
+    }
+
+    /// Gives the client of this key a carrier account of its own, so that it takes numbers into use by itself.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub async fn use_own_carrier(&self) -> Result<()> {
+        let settings = json!({"connection_id": "1"});
+        let account = json!({"provider": "telnyx", "api_key": "KEY_of_its_own", "settings": settings});
+        self.patch("/api/v1/auth/providers/telephony", None, account).await?.data().map(drop)
     }
 
     /// A webhook as the carrier sends it: signed now.

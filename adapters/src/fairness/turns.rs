@@ -8,10 +8,6 @@ use tokio::sync::oneshot;
 
 use super::lanes::Lanes;
 
-/// Once a lane's oldest has waited this long, its newest is served first: those who still have their patience get an
-/// answer in time, and not everybody too late.
-const NEWEST_FIRST_AFTER: Duration = Duration::from_millis(100);
-
 /// How many turns there are, and how many may wait for one.
 #[derive(Debug, Clone, Copy)]
 pub struct TurnsLimits {
@@ -165,7 +161,9 @@ impl<K: Eq + Hash + Clone> State<K> {
     /// Gives free turns to those who wait.
     fn give(&mut self, of: &Arc<Turns<K>>) {
         while self.held < self.at_once {
-            let Some(next) = self.lanes.pop(|oldest| oldest.since.elapsed() > NEWEST_FIRST_AFTER) else {
+            // once a lane's oldest has waited half as long as it may, its newest is served first: those who still have
+            // their patience get an answer in time, and not everybody too late
+            let Some(next) = self.lanes.pop(|oldest| oldest.since.elapsed() > of.patience / 2) else {
                 return;
             };
             if next.turn.is_closed() {

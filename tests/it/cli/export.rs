@@ -169,6 +169,7 @@ async fn an_export_over_rest_is_ones_own_and_the_same_each_time() -> Result<()> 
     let api = Api::new(&server.base)?;
     let other = api.post("/api/v1/auth/clients", json!({"name": "other"})).await?.data()?;
     let theirs = api.with_key(other["plain_key"].as_str());
+    theirs.use_own_carrier().await?;
     write(&api, 100, 3).await?;
     write(&theirs, 200, 4).await?;
 
