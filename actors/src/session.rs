@@ -115,8 +115,8 @@ impl<A: Aggregate> Session<A> {
         Ok(session)
     }
 
-    /// From now on, unless it was read before, the stream is thought to be new: see
-    /// [`on_new_stream`](Self::on_new_stream).
+    /// Skips reading the stream before the next append, unless it was read already. If it has events after all, the
+    /// append's expected version finds out, and the command is decided anew on what is there.
     pub(crate) fn assume_new(&mut self) {
         self.loaded = true;
     }

@@ -55,7 +55,7 @@ impl Calls {
     /// Carries the first command of a call out, whose id was made a moment ago: its log is not read first.
     ///
     /// # Errors
-    /// See [`CommandError`].
+    /// As [`execute`](Self::execute), but for `VersionMismatch`: no version is asked for.
     pub async fn execute_on_new(
         &self,
         id: CallId,

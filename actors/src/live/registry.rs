@@ -226,7 +226,7 @@ impl<A: Aggregate> Actors<A> {
     /// it after all, the append finds out, and the command is decided on what is there.
     ///
     /// # Errors
-    /// See [`CommandError`].
+    /// As [`execute`](Self::execute), but for `VersionMismatch`: no version is asked for.
     pub async fn execute_on_new(
         &self,
         id: Uuid,

@@ -16,16 +16,16 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// At most so many for each client.
+    /// No stream is open; each client may have `most` open at once, on this node.
     #[must_use]
     pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, open: Mutex::default() })
     }
 
-    /// One stream more.
+    /// Counts a stream that is about to be opened for `client`; it counts until what is returned is dropped.
     ///
     /// # Errors
-    /// 429 `too_many_streams`.
+    /// `too_many_streams` (429) when the client has as many open as it may.
     pub fn open(self: &Arc<Self>, client: ClientId) -> Result<OpenStream, ApiError> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(client).or_default();

@@ -122,7 +122,8 @@ struct ChangedCall<'a> {
 }
 
 impl CallBoards {
-    /// No boards yet.
+    /// Boards are made as streams open: changes come from `feed`, calls are read from `source`, and all boards end with
+    /// `stop`.
     #[must_use]
     pub fn new(feed: CallFeed, source: Arc<dyn CallSource>, stop: CancellationToken) -> Self {
         let (of_client, stretches) = (Mutex::default(), Mutex::default());

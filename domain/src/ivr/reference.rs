@@ -38,7 +38,7 @@ pub struct MenuReferenceNoted {
     pub id: Uuid,
     /// Version of that stream; what leads to the menu is its next event.
     pub version: Version,
-    /// When.
+    /// When it was noted; it counts for [`ABANDONED`] from then.
     #[serde(with = "micros")]
     pub at: Time,
 }
@@ -46,7 +46,7 @@ pub struct MenuReferenceNoted {
 /// See [`MenuReferenceEvent::Closed`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MenuReferencesClosed {
-    /// When.
+    /// When it was closed; nothing is noted for [`ABANDONED`] from then.
     #[serde(with = "micros")]
     pub at: Time,
 }
@@ -54,7 +54,7 @@ pub struct MenuReferencesClosed {
 /// See [`MenuReferenceEvent::Reopened`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MenuReferencesReopened {
-    /// When.
+    /// When it was taken back.
     #[serde(with = "micros")]
     pub at: Time,
 }
@@ -72,7 +72,7 @@ pub enum MenuReferenceCommand {
     Note {
         /// What is about to lead to it.
         stream: StreamId,
-        /// Where that is.
+        /// The version that stream has before the event.
         version: Version,
         /// Now.
         now: Time,

@@ -35,8 +35,8 @@ pub(super) fn led_to(terms: &MenuTerms) -> BTreeSet<MenuId> {
     terms.targets().map(|(_, menu)| menu).chain(terms.parent_menu_id).collect()
 }
 
-/// Notes that the next event of `stream`, which is at `version`, leads to these menus. That event must be appended at
-/// that very version.
+/// Notes that the next event of `stream`, which is at `version`, leads to these menus. The caller must append that event
+/// with `version` as the expected version.
 ///
 /// # Errors
 /// 409 when one of them is being given up, or was.
