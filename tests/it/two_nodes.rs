@@ -260,12 +260,11 @@ async fn a_rolling_restart_resets_no_request_and_loses_no_call() -> Result<()> {
         outcome
     };
     // people who look at calls, on connections they keep
-    let lookers = futures::future::try_join_all((0..8).map(async |_| {
+    let lookers = futures::future::try_join_all((0..2).map(async |_| {
         while !rolled.load(Ordering::Relaxed) || asked.load(Ordering::Relaxed) < 1_000 {
             let answer = balanced.get("/api/v1/calls?limit=5").await.context("a request was reset")?;
             ensure!(answer.status == 200, "a request was answered {}: {}", answer.status, answer.body);
             asked.fetch_add(1, Ordering::Relaxed);
-            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
     }));
