@@ -5,6 +5,7 @@ use std::sync::Arc;
 use domain::ports::clock::Clock;
 use domain::ports::event_store::EventStore;
 use domain::ports::ids::Ids;
+use domain::ports::snapshots::Snapshots;
 
 /// How trace context gets into events and out of them again. Telemetry is chosen at the edge; without it both
 /// do nothing.
@@ -49,4 +50,6 @@ pub struct Runtime {
     pub node: Arc<str>,
     /// Trace context.
     pub trace: TraceHooks,
+    /// States of long streams; `None`: every stream is read from its beginning.
+    pub snapshots: Option<Arc<dyn Snapshots>>,
 }

@@ -6,6 +6,7 @@ use domain::aggregate::Aggregate;
 use domain::envelope::{NewEvent, Position, Recorded, StreamId, Version};
 use domain::ids::ClientId;
 use domain::ports::event_store::{AppendError, Direction, Expected, ReadError};
+use domain::ports::snapshots::Snapshot;
 use domain::wire::{DecodeError, DomainEvent};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -16,6 +17,10 @@ use crate::runtime::Runtime;
 /// How often a command is decided again because somebody else appended in between.
 const MAX_DECISIONS: u32 = 10;
 const PAGE: usize = 512;
+/// Whoever had to read so many events keeps a snapshot.
+const SNAPSHOT_AFTER: usize = 2 * PAGE;
+/// The most bytes of a state that are kept.
+const LARGEST_SNAPSHOT: usize = 4 << 20;
 
 /// What a command led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,17 +169,65 @@ impl<A: Aggregate> Session<A> {
     /// # Errors
     /// When the log cannot be reached or read.
     pub async fn refresh(&mut self) -> Result<(), CommandError<A::Refusal>> {
+        let (mut read, mut last) = (0, None);
+        let mut may_skip = self.version == Version::NONE;
         loop {
             let page =
                 self.runtime.store.read_stream(&self.stream, self.version, Direction::Forwards, PAGE).await?;
-            if page.is_empty() {
-                self.loaded = true;
-                return Ok(());
-            }
             for recorded in &page {
                 self.take(recorded)?;
             }
+            read += page.len();
+            last = page.last().map(|newest| newest.id).or(last);
+            // of a short stream nobody looks for a snapshot
+            if read == PAGE && std::mem::take(&mut may_skip) && self.skip_to_snapshot().await? {
+                (read, last) = (0, None);
+            } else if page.is_empty() {
+                break;
+            }
         }
+        self.loaded = true;
+        if let Some(last) = last.filter(|_| read >= SNAPSHOT_AFTER) {
+            self.save_snapshot(last);
+        }
+        Ok(())
+    }
+
+    /// Goes on from the newest snapshot, if there is one beyond what was read. Answers whether it did.
+    async fn skip_to_snapshot(&mut self) -> Result<bool, CommandError<A::Refusal>> {
+        let Some(snapshots) = &self.runtime.snapshots else { return Ok(false) };
+        let found = match snapshots.load(&self.stream).await {
+            Ok(found) => found.filter(|found| found.version > self.version),
+            Err(error) => {
+                tracing::debug!(%error, "snapshots cannot be read");
+                None
+            }
+        };
+        let Some(found) = found else { return Ok(false) };
+        let Some(state) = A::from_snapshot(&found.state) else { return Ok(false) };
+        let before = Version(found.version.0 - 1);
+        let there = self.runtime.store.read_stream(&self.stream, before, Direction::Forwards, 1).await?;
+        if there.first().map(|event| event.id) != Some(found.event) {
+            return Ok(false);
+        }
+        (self.state, self.version, self.client) = (state, found.version, Some(found.client));
+        Ok(true)
+    }
+
+    /// Keeps the state for whoever loads the stream next; nobody waits for that.
+    fn save_snapshot(&self, event: Uuid) {
+        let Some(snapshots) = self.runtime.snapshots.clone() else { return };
+        let (Some(client), Some(state)) = (self.client, self.state.to_snapshot()) else { return };
+        if state.len() > LARGEST_SNAPSHOT {
+            return;
+        }
+        let (stream, snapshot) =
+            (self.stream.clone(), Snapshot { client, version: self.version, event, state });
+        tokio::spawn(async move {
+            if let Err(error) = snapshots.save(&stream, &snapshot).await {
+                tracing::debug!(%error, "a snapshot was not kept");
+            }
+        });
     }
 
     fn take(&mut self, recorded: &Recorded) -> Result<(), CommandError<A::Refusal>> {

@@ -39,6 +39,6 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Backup(args) => backup::backup(&args).map(done),
         Command::Restore(args) => backup::restore(&args).map(done),
         Command::Client(args) => client::run(&args).map(done),
-        Command::Keys(args) => keys::run(&args).map(done),
+        Command::Keys(args) => keys::run(&args),
     }
 }

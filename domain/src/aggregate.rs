@@ -26,4 +26,18 @@ pub trait Aggregate: Default + Clone + fmt::Debug + Send + Unpin + 'static {
 
     /// Applies a fact.
     fn evolve(&mut self, event: &Self::Event);
+
+    /// The state in bytes, for a kind whose streams grow long. `None`: its streams are always read from their beginning.
+    fn to_snapshot(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// The state that [`Aggregate::to_snapshot`] of the same build made these bytes of.
+    fn from_snapshot(bytes: &[u8]) -> Option<Self> {
+        let _ = bytes;
+        None
+    }
 }
+
+/// Names the rules of this build: another version of them may read its own snapshots only.
+pub const RULES: &str = env!("VOXLEDGER_RULES");

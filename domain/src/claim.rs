@@ -36,7 +36,8 @@ pub enum ClaimCommand {
     Take {
         /// For whom.
         owner: Uuid,
-        /// From whom it may be taken: somebody who never came to be, or is no more.
+        /// From whom it may be taken: somebody who never came to be, or is no more. The same as `owner` to have it
+        /// anew from `now`.
         instead_of: Option<Uuid>,
         /// Now.
         now: Time,
@@ -67,7 +68,11 @@ impl Aggregate for Claim {
 
     fn decide(&self, command: &ClaimCommand) -> Result<Vec<ClaimEvent>, ClaimRefusal> {
         match (*command, self.owner) {
-            (ClaimCommand::Take { owner, .. }, Some((has, _))) if has == owner => Ok(vec![]),
+            (ClaimCommand::Take { owner, instead_of, .. }, Some((has, _)))
+                if has == owner && instead_of != Some(has) =>
+            {
+                Ok(vec![])
+            }
             (ClaimCommand::Take { instead_of, .. }, Some((has, since))) if instead_of != Some(has) => {
                 Err(ClaimRefusal { owner: has, since })
             }
@@ -108,5 +113,12 @@ mod tests {
         ann.clone().when(take(BOB, Some(ANN), 2)).then_types(["claim.taken"]);
         let other = Some(Uuid::from_u128(3));
         ann.when(take(BOB, other, 2)).then_refused(ClaimRefusal { owner: ANN, since: at(1) });
+    }
+
+    #[test]
+    fn whoever_has_it_may_have_it_anew() {
+        let ann = scenario::<Claim>().after([take(ANN, None, 1)]).when(take(ANN, Some(ANN), 90));
+        let anew = ann.then([ClaimTaken { owner: ANN, at: at(90) }.into()]).and();
+        anew.when(take(BOB, None, 91)).then_refused(ClaimRefusal { owner: ANN, since: at(90) });
     }
 }

@@ -194,6 +194,7 @@ async fn appends(sealed: bool) -> f64 {
                 ids: Arc::new(RandomIds),
                 node: "bench".into(),
                 trace: TraceHooks::default(),
+                snapshots: None,
             },
             leases: Arc::new(SqlWork::open(&Database::Sqlite(folder.path().join("work.db"))).await.unwrap()),
             witnesses: Vec::new(),

@@ -294,6 +294,32 @@ async fn a_client_keeps_an_owner_whatever_is_asked() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_two_owners_who_remove_each_other_on_two_nodes_one_stays() -> Result<()> {
+    let database = Cluster::shared().database().await;
+    let pair = Installation::start(&address_of(&database)?, &[])?;
+    let mut owner = pair.apis[0].clone();
+    for round in 0..10 {
+        let me = owner.get("/api/v1/auth/me").await?.data()?;
+        let own = format!("{KEYS}/{}", text(&me["api_key"], "id")?);
+        let (other, others) = key(&owner, json!({"name": format!("owner {round}"), "scopes": ["*"]})).await?;
+        let there = pair.apis[1].with_key(other.key());
+        until("the second node to know the key", SOON, async || {
+            Ok((there.get("/api/v1/auth/me").await?.status == 200).then_some(()))
+        })
+        .await?;
+        let (one, two) =
+            tokio::join!(owner.send("DELETE", &others, &[], None), there.send("DELETE", &own, &[], None),);
+        let (one, two) = (one?, two?);
+        let removed = [&one, &two].into_iter().filter(|answer| answer.status < 300).count();
+        ensure!(removed == 1, "round {round}: {} {} and {} {}", one.status, one.body, two.status, two.body);
+        if one.status >= 300 {
+            owner = other;
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_developer_does_nothing_that_cannot_be_undone() -> Result<()> {
     let world = World::start().await?;

@@ -12,6 +12,8 @@ use tests::until::{SOON, until};
 use tests::webhook::OUR_NUMBER;
 use tests::world::World;
 
+use crate::cli::run::voxledger;
+
 const CALLER: &str = "+12025550111";
 const CHECK_LIMIT: Duration = Duration::from_secs(10);
 
@@ -59,6 +61,13 @@ async fn used_folder() -> Result<tempfile::TempDir> {
     Ok(folder)
 }
 
+/// A conversation in which the customer says `text`; its id.
+async fn chat_with(api: &Api, customer: &str, text: &str) -> Result<String> {
+    let said =
+        api.post("/api/v1/conversation", json!({"message": text, "user_id": customer})).await?.data()?;
+    Ok(said["conversation_id"].as_str().context("an id")?.to_owned())
+}
+
 fn remove(folder: &Path, name: &str) -> Result<()> {
     for suffix in ["", "-wal", "-shm"] {
         let file = folder.join(format!("{name}{suffix}"));
@@ -80,6 +89,68 @@ async fn a_key_store_that_is_missing_beside_a_log_refuses_the_start_and_is_not_m
         "{said}"
     );
     ensure!(!folder.path().join("keys.db").exists(), "an empty key store was made");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_older_than_the_log_refuse_the_start_until_they_are_accepted_and_erasures_are_done_again()
+-> Result<()> {
+    let folder = used_folder().await?;
+    let options = ServerOptions::embedded(folder.path());
+    let kept = folder.path().join("keys.db");
+    let earlier = tempfile::tempdir()?;
+    let copy = earlier.path().join("keys.db");
+
+    // of two persons one is erased after the keys were copied
+    let server = Server::start(&options)?;
+    let api = Api::new(&server.base)?;
+    let (hers, his) = (chat_with(&api, "c-1", "I am Ada").await?, chat_with(&api, "c-2", "I am Bob").await?);
+    ensure!(server.terminate()?.success());
+    std::fs::copy(&kept, &copy)?;
+    let server = Server::start(&options)?;
+    let api = Api::new(&server.base)?;
+    let job = api.post("/api/v1/privacy/subjects/erase", json!({"customer_id": "c-1"})).await?.data()?;
+    let job = format!("/api/v1/privacy/jobs/{}", job["id"].as_str().context("an id")?);
+    until("the erasure", SOON, async || {
+        Ok((api.get(&job).await?.data()?["status"] == "completed").then_some(()))
+    })
+    .await?;
+    let late = chat_with(&api, "c-3", "I am Eve").await?;
+    ensure!(server.terminate()?.success());
+    // one head behind is a kill in between; this copy is older
+    let server = Server::start(&options)?;
+    Api::new(&server.base)?
+        .post("/api/v1/numbers", json!({"number": "+12025550140", "route": {"type": "agent"}}))
+        .await?
+        .data()?;
+    ensure!(server.terminate()?.success());
+
+    remove(folder.path(), "keys.db")?;
+    std::fs::copy(&copy, &kept)?;
+    let said = refusal(&options)?;
+    ensure!(
+        said.contains("the key store is older than the log") && said.contains("keys accept-older"),
+        "{said}"
+    );
+    let told = voxledger(&["keys", "accept-older"], &options)?;
+    ensure!(told.code == Some(2), "{told:#?}");
+    let known = told.out.rsplit("--known ").next().unwrap_or_default().trim().to_owned();
+    voxledger(&["keys", "accept-older", "--known", "7"], &options)?.failed().complains("you named 7");
+    refusal(&options)?;
+    voxledger(&["keys", "accept-older", "--known", &known], &options)?.succeeded().says("is accepted");
+    voxledger(&["keys", "accept-older"], &options)?.succeeded().says("nothing to accept");
+
+    let server = Server::start(&options)?;
+    let api = Api::new(&server.base)?;
+    let said = async |id: &str| -> Result<Value> {
+        Ok(api.list_all(&format!("/api/v1/conversations/{id}/messages")).await?[0]["content"].clone())
+    };
+    ensure!(said(&his).await? == "I am Bob");
+    ensure!(said(&hers).await? == "[erased]", "her key came back with the older copy");
+    let of_late = said(&late).await?;
+    ensure!(of_late == "I am Eve" || of_late == "[erased]", "{of_late}");
+    ensure!(server.terminate()?.success());
+    voxledger(&["audit", "verify"], &options)?.succeeded().says("nothing is wrong");
     Ok(())
 }
 

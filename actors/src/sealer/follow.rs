@@ -91,7 +91,9 @@ async fn keep_sealing(
     if let Some(head) = &tree.head {
         // whoever signed it may have died before anybody heard of it
         notes.send(&head.note);
-        bench.sealed.keeper.keep(&tree.kept(head)).await?;
+        let newest = tree.kept(head);
+        bench.sealed.keeper.keep(&newest).await?;
+        tree.kept_upto = newest.size;
     }
     let mut anchored = clock.monotonic();
     loop {
@@ -150,6 +152,8 @@ struct Tree {
     head: Option<Head>,
     /// Covered by it.
     sealed: u64,
+    /// Covered by the head that the key store keeps, as far as this run knows.
+    kept_upto: u64,
     /// When it was signed; `None` before the first one of this run.
     last: Option<Instant>,
     /// Stored heads are gone: made again, the tree must come to this one before anything is signed.
@@ -167,6 +171,7 @@ impl Tree {
             bench.sealed.keeper.keep(&KeptHead::NOTHING).await?;
             return Ok(None);
         };
+        bench.sealed.keys_must_be_current(kept).await?;
         let size = edge.size();
         let newest =
             bench.sealed.table.rows(Position(size.saturating_sub(1)), Position(size), 1).await?.pop();
@@ -175,6 +180,7 @@ impl Tree {
             log,
             signer: bench.sealed.signer(log),
             sealed: size,
+            kept_upto: kept.map_or(0, |kept| kept.size),
             edge,
             head,
             last: None,
@@ -216,7 +222,12 @@ impl Tree {
         // when this fails the tree is read again as it is stored: what changed is not lost
         bench.sealed.seals.append(&self.edge.take_changed(), &head).await?;
         if self.must_come_to.is_none() {
+            let kept = bench.sealed.keeper.kept().await?.map_or(0, |kept| kept.size);
+            if kept < self.kept_upto {
+                return Err(Unsound::KeysOlder { kept, sealed: size }.into());
+            }
             bench.sealed.keeper.keep(&self.kept(&head)).await?;
+            self.kept_upto = size;
         }
         (self.sealed, self.last) = (size, Some(bench.runtime.clock.monotonic()));
         bench.health.saw(size, root);

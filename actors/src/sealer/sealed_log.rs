@@ -88,6 +88,14 @@ pub enum Unsound {
         /// How many events the kept head covers.
         size: u64,
     },
+    /// The key store is an older copy: keys made since are not in it, and erasures since are undone in it.
+    #[error("the key store knows the log up to event {kept}, but {sealed} were sealed: it is an older copy")]
+    KeysOlder {
+        /// How many events the kept head covers.
+        kept: u64,
+        /// How many were sealed.
+        sealed: u64,
+    },
     /// There are events, and nothing says that they were ever sealed.
     #[error("the log has {found} events, but no head of it is stored or kept: its seals were deleted")]
     NeverSealed {
@@ -168,6 +176,23 @@ impl SealedLog {
             Err(Unsound::NeverSealed { .. }) if self.keeper.kept().await?.is_some() => self.look(now).await,
             looked => looked,
         }
+    }
+
+    /// Makes sure that the key store, which kept `kept` a moment ago, is no older copy: a head is kept before the next
+    /// one is stored, so that no more than one may be missing there.
+    ///
+    /// # Errors
+    /// [`Unsound::KeysOlder`], and when a store cannot be read.
+    pub async fn keys_must_be_current(&self, kept: Option<KeptHead>) -> Result<(), Unsound> {
+        let Some(kept) = kept else { return Ok(()) };
+        let beyond = self.seals.heads(Some(kept.size), false, 2).await?;
+        let [next, _] = &beyond[..] else { return Ok(()) };
+        // another node may have sealed and kept meanwhile
+        if self.keeper.kept().await?.is_some_and(|now| now.size >= next.size) {
+            return Ok(());
+        }
+        let sealed = self.seals.latest().await?.map_or(next.size, |head| head.size);
+        Err(Unsound::KeysOlder { kept: kept.size, sealed })
     }
 
     async fn look(&self, now: Time) -> Result<Standing, Unsound> {

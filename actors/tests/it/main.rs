@@ -10,6 +10,7 @@ mod orphans;
 mod outbound;
 mod privacy;
 mod sealer;
+mod snapshots;
 mod talking;
 mod webhooks;
 mod world;

@@ -149,6 +149,7 @@ impl World {
                 ids: Arc::new(SequentialIds::default()),
                 node: "one".into(),
                 trace: TraceHooks::default(),
+                snapshots: None,
             },
             data: data.clone(),
             telephony: carrier.clone(),

@@ -75,6 +75,7 @@ impl Sealed {
                 ids: self.ids.clone(),
                 node: name.into(),
                 trace: TraceHooks::default(),
+                snapshots: None,
             },
             sealed: self.parts(),
             health: self.health.clone(),

@@ -210,6 +210,7 @@ impl World {
             node: format!("node-{first_id}").into(),
             ids,
             trace: TraceHooks::default(),
+            snapshots: None,
         };
         let (net, stop) = (Arc::new(Net::default()), CancellationToken::new());
         let vault = Arc::default();

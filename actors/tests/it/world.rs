@@ -165,6 +165,7 @@ impl World {
             ids,
             node: node.into(),
             trace: TraceHooks::default(),
+            snapshots: None,
         };
         let options = CallsOptions { arbiters: 1, idle_after: Duration::from_secs(60) };
         let channel = IvrNewsChannel::default();

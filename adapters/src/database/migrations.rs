@@ -144,10 +144,11 @@ impl Part {
                 5 "0005_webhooks", 6 "0006_ivr", 7 "0007_tallies", 8 "0008_blind_index", 9 "0009_conversations",
                 10 "0010_conversation_sums", 11 "0011_sketches", 12 "0012_work_apart",
             ],
-            Part::Work => migrations!["sqlite/work": 1 "0001_work"],
+            Part::Work => migrations!["sqlite/work": 1 "0001_work", 2 "0002_snapshots"],
             Part::Keys => migrations!["sqlite/keys":
                 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits", 4 "0004_subject_keys",
                 5 "0005_subject_key_indexes", 6 "0006_key_nodes", 7 "0007_log", 12 "0012_kept_head",
+                13 "0013_idempotency_holder",
             ],
             Part::Seals => migrations!["sqlite/seals": 1 "0001_seals", 2 "0002_superseded"],
         })
@@ -161,10 +162,11 @@ impl Part {
                 5 "0005_webhooks", 6 "0006_ivr", 7 "0007_tallies", 8 "0008_blind_index", 9 "0009_conversations",
                 10 "0010_conversation_sums", 11 "0011_sketches", 12 "0012_work_apart",
             ],
-            Part::Work => migrations!["postgres/work": 1 "0001_work"],
+            Part::Work => migrations!["postgres/work": 1 "0001_work", 2 "0002_snapshots"],
             Part::Keys => migrations!["postgres/keys":
                 1 "0001_keys", 2 "0002_idempotency_keys", 3 "0003_limits", 4 "0004_subject_keys",
                 5 "0005_subject_key_indexes", 6 "0006_key_nodes", 7 "0007_log", 12 "0012_kept_head",
+                13 "0013_idempotency_holder",
             ],
             Part::Seals => migrations!["postgres/seals": 1 "0001_seals", 2 "0002_superseded"],
         })

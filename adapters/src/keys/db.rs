@@ -135,12 +135,13 @@ impl KeysDb {
     }
 }
 
-/// Evaluates an expression with the pool of either database: `on!(self.db, pool => query.execute(pool).await)`.
+/// Evaluates an expression with the pool of either database: `on!(self.db, pool => query.execute(pool).await)`. A server
+/// has a bounded time for all of it.
 macro_rules! on {
     ($db:expr, $pool:ident => $body:expr) => {
         match $db {
-            $crate::keys::KeysDb::Sqlite($pool) => $body,
-            $crate::keys::KeysDb::Postgres($pool) => $body,
+            $crate::keys::KeysDb::Sqlite($pool) => async { $body }.await,
+            $crate::keys::KeysDb::Postgres($pool) => $crate::database::limited(async { $body }).await,
         }
     };
 }

@@ -12,6 +12,7 @@ use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::db::{KeysDb, on, unavailable};
+use super::presence::Presence;
 
 /// The longest a step may take: a client that asked for the guarantee rather hears 503 than nothing.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -21,15 +22,15 @@ const LOOKS: u32 = 8;
 const GIVEN_BACK: i64 = 0;
 
 const RESERVE: &str = "INSERT INTO idempotency_keys \
-    (client_id, key_hash, request_hash, seed, locked_until, created_at, expires_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (client_id, key_hash) DO NOTHING";
-const LOOK: &str = "SELECT request_hash, seed, locked_until, expires_at, sealed_under, answer \
+    (client_id, key_hash, request_hash, seed, locked_until, created_at, expires_at, holder) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (client_id, key_hash) DO NOTHING";
+const LOOK: &str = "SELECT request_hash, seed, locked_until, expires_at, sealed_under, answer, holder \
     FROM idempotency_keys WHERE client_id = $1 AND key_hash = $2";
 /// In place of a key whose time is over, told by its seed.
 const RESERVE_ANEW: &str = "UPDATE idempotency_keys SET request_hash = $3, seed = $4, locked_until = $5, \
-    created_at = $6, expires_at = $7, sealed_under = NULL, answer = NULL \
-    WHERE client_id = $1 AND key_hash = $2 AND seed = $8";
-const TAKE_OVER: &str = "UPDATE idempotency_keys SET locked_until = $4 \
+    created_at = $6, expires_at = $7, holder = $8, sealed_under = NULL, answer = NULL \
+    WHERE client_id = $1 AND key_hash = $2 AND seed = $9";
+const TAKE_OVER: &str = "UPDATE idempotency_keys SET locked_until = $4, holder = $6 \
     WHERE client_id = $1 AND key_hash = $2 AND seed = $3 AND locked_until = $5 AND answer IS NULL";
 const FINISH: &str = "UPDATE idempotency_keys SET sealed_under = $4, answer = $5 \
     WHERE client_id = $1 AND key_hash = $2 AND seed = $3 AND answer IS NULL";
@@ -46,6 +47,7 @@ const EXPIRE: &str = "DELETE FROM idempotency_keys WHERE (client_id, key_hash) I
 #[derive(Debug, Clone)]
 pub struct SqlIdempotency {
     db: KeysDb,
+    presence: Option<Presence>,
 }
 
 /// A key as it is stored.
@@ -55,6 +57,7 @@ struct Row {
     locked_until: i64,
     expires_at: i64,
     answer: Option<Sealed>,
+    holder: Option<Uuid>,
 }
 
 /// Runs a statement that changes keys; answers how many it changed.
@@ -68,7 +71,21 @@ impl SqlIdempotency {
     /// Keys in `db`.
     #[must_use]
     pub fn new(db: KeysDb) -> Self {
-        Self { db }
+        Self { db, presence: None }
+    }
+
+    /// The same for a node whose death others may notice: a reservation of a dead one is taken over at once, and not
+    /// only when its time is over.
+    #[must_use]
+    pub fn of_node(self, presence: Option<Presence>) -> Self {
+        Self { presence, ..self }
+    }
+
+    async fn is_dead(&self, holder: Option<Uuid>) -> Result<bool, sqlx::Error> {
+        match (&self.presence, holder) {
+            (Some(presence), Some(holder)) => presence.is_dead(holder).await,
+            _ => Ok(false),
+        }
     }
 
     async fn look(&self, key: &KeyName) -> Result<Option<Row>, sqlx::Error> {
@@ -81,6 +98,7 @@ impl SqlIdempotency {
                     seed: row.try_get(1)?,
                     locked_until: row.try_get(2)?,
                     expires_at: row.try_get(3)?,
+                    holder: row.try_get(6)?,
                     answer: under.zip(answer).map(|(key, bytes)| Sealed { key, bytes: bytes.into() }),
                 })
             })
@@ -93,6 +111,7 @@ impl SqlIdempotency {
         let (until, expires) = (*now + ask.lock_for, *now + ask.keep_for);
         let (now, until_micros) = (now.timestamp_micros(), until.timestamp_micros());
         let (expires, longest) = (expires.timestamp_micros(), (until + ask.lock_for).timestamp_micros());
+        let holder = self.presence.as_ref().and_then(Presence::named);
         let held = |seed| Reservation { key: ask.key, seed, until };
         for _ in 0..LOOKS {
             let reserved = change!(
@@ -104,7 +123,8 @@ impl SqlIdempotency {
                 seed,
                 until_micros,
                 now,
-                expires
+                expires,
+                holder
             )?;
             if reserved == 1 {
                 return Ok(Begun::Fresh(held(*seed)));
@@ -121,6 +141,7 @@ impl SqlIdempotency {
                     until_micros,
                     now,
                     expires,
+                    holder,
                     row.seed
                 )?;
                 match renewed {
@@ -135,11 +156,20 @@ impl SqlIdempotency {
                 return Ok(Begun::Done(answer));
             }
             // one that is locked for far longer than anybody may was locked before the clock was set back
-            if row.locked_until > now && row.locked_until <= longest {
+            let is_held = row.locked_until > now && row.locked_until <= longest;
+            if is_held && !self.is_dead(row.holder).await? {
                 return Ok(Begun::InFlight);
             }
-            let taken =
-                change!(&self.db, TAKE_OVER, client.0, &hash[..], row.seed, until_micros, row.locked_until)?;
+            let taken = change!(
+                &self.db,
+                TAKE_OVER,
+                client.0,
+                &hash[..],
+                row.seed,
+                until_micros,
+                row.locked_until,
+                holder
+            )?;
             if taken == 1 {
                 return Ok(Begun::TakenOver(held(row.seed)));
             }

@@ -87,6 +87,33 @@ impl std::fmt::Debug for KeyTrees {
     }
 }
 
+/// Why a step over several statements failed.
+enum Failed {
+    Sql(sqlx::Error),
+    Vault(VaultError),
+}
+
+impl From<sqlx::Error> for Failed {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<VaultError> for Failed {
+    fn from(error: VaultError) -> Self {
+        Self::Vault(error)
+    }
+}
+
+impl From<Failed> for VaultError {
+    fn from(error: Failed) -> Self {
+        match error {
+            Failed::Sql(error) => unavailable(error).into(),
+            Failed::Vault(error) => error,
+        }
+    }
+}
+
 impl KeyTrees {
     pub(super) fn new(vault: KeyVault, life: Duration) -> Self {
         let memory = Memory { trunks: LruCache::new(CLIENTS), destroyed: 0 };
@@ -145,26 +172,26 @@ impl KeyTrees {
                             VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (id) DO NOTHING";
         self.plant(client).await?;
         let (way, now) = (way(person), self.now().timestamp_micros());
-        let done: Result<bool, VaultError> = on!(self.db(), pool => {
-            let mut tx = pool.begin().await.map_err(unavailable)?;
+        let done: Result<bool, Failed> = on!(self.db(), pool => {
+            let mut tx = pool.begin().await?;
             // one after the other within a client
-            sqlx::query(LOCK).bind(id(client, &[])).execute(&mut *tx).await.map_err(unavailable)?;
+            sqlx::query(LOCK).bind(id(client, &[])).execute(&mut *tx).await?;
             let mut query = select(client, &[way]);
-            let rows = query.build_query_as().fetch_all(&mut *tx).await.map_err(unavailable)?;
+            let rows = query.build_query_as().fetch_all(&mut *tx).await?;
             let nodes = self.unwrap(rows)?;
             let Some(changed) = without(&nodes, &way) else { return Ok(false) };
             for (way, node) in &changed {
                 let (id, wrapped, master) = self.wrap(client, way, node)?;
                 sqlx::query(SET).bind(id).bind(client.0).bind(text(way)).bind(master).bind(wrapped)
-                    .execute(&mut *tx).await.map_err(unavailable)?;
+                    .execute(&mut *tx).await?;
             }
             sqlx::query(MARK).bind(person.0).bind(client.0).bind(person.0).bind(self.vault.parts().1.id())
-                .bind(now).execute(&mut *tx).await.map_err(unavailable)?;
-            tx.commit().await.map_err(unavailable)?;
+                .bind(now).execute(&mut *tx).await?;
+            tx.commit().await?;
             Ok(true)
         });
         self.forget(client);
-        done
+        Ok(done?)
     }
 
     /// Forgets what is remembered of a client's tree.

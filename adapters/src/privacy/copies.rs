@@ -61,6 +61,7 @@ pub const COPIES: &[(&str, Reach)] = &[
     ("work_log", Reach::Nothing),
     ("work_outbox", Reach::Passing),
     ("work_public_events", Reach::MadeAnew),
+    ("work_snapshots", Reach::Keys),
     ("work_targets", Reach::Nothing),
     ("work_timers", Reach::Nothing),
 ];

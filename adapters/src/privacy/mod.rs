@@ -12,10 +12,12 @@ mod persons;
 mod reapply;
 mod retention;
 mod scan;
+mod snapshots;
 mod store;
 mod walk;
 
 pub use data::DataEverywhere;
 pub use reapply::Reapplied;
 pub use scan::Hit;
+pub use snapshots::SealedSnapshots;
 pub use store::PrivateLog;

@@ -8,6 +8,7 @@ mod delivery_changes;
 mod delivery_queries;
 mod followers;
 mod outbox;
+mod snapshots;
 
 use domain::ports::StoreUnavailable;
 use uuid::Uuid;
@@ -16,6 +17,8 @@ use crate::database::{Database, Part};
 use crate::sql::db::Db;
 use crate::sql::leases::{OF_WORK, leases_in};
 use crate::sql::{OpenDbError, PostgresSettings};
+
+pub(crate) use snapshots::SealedSnapshot;
 
 /// The outbox, the timers, deliveries and their leases in one database. Cheap to clone.
 #[derive(Debug, Clone)]

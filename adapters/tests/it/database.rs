@@ -181,7 +181,7 @@ async fn keep(keys: &mut SqliteConnection, size: i64) {
 }
 
 async fn answer(keys: &mut SqliteConnection, key: u8, created_at: i64) {
-    let add = "INSERT INTO idempotency_keys VALUES (x'01', $1, x'02', x'03', 99, x'04', x'05', $2, $2)";
+    let add = "INSERT INTO idempotency_keys VALUES (x'01', $1, x'02', x'03', 99, x'04', x'05', $2, $2, NULL)";
     sqlx::query(add).bind(vec![key]).bind(created_at).execute(keys).await.unwrap();
 }
 

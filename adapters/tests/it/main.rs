@@ -12,6 +12,7 @@ mod privacy;
 mod read_models;
 mod seals;
 mod shared_limits;
+mod snapshots;
 mod telnyx;
 mod webhook_sender;
 mod work;

@@ -2,20 +2,37 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
+use actors::sealer::Unsound;
+use adapters::clock::SystemClock;
 use adapters::ids::RandomIds;
 use adapters::keys::{self, MasterKey};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use domain::ids::ClientId;
+use domain::ports::clock::Clock as _;
 use domain::ports::ids::Ids as _;
 use serde_json::json;
 
 use super::config_args::StoreArgs;
 use super::offline::open_for_writing;
 use super::serve::runtime;
+use super::stores;
 use crate::config::Config;
-use crate::node::{DEFAULT_CLIENT, master_key, new_owner_key, open_keys};
+use crate::node::{
+    DEFAULT_CLIENT, erase_again, keep_newest_head, master_key, new_owner_key, open_keys, open_log,
+    open_private, open_seals, sealed_log,
+};
+
+/// How `accept-older` ends when there is something to accept and nothing was named.
+const OLDER_COPY: u8 = 2;
+/// What is lost with it.
+const OLDER: &str = "\
+Put the newest copy of the key store there instead, if there is one.
+To go on with this one, for good: secrets and personal data that were sealed under keys made since then are read as
+erased, sessions and API keys stay as the log has them, and erasures since then are applied again. Stop all nodes, and
+run";
 
 /// Flags of `keys`.
 #[derive(Debug, Clone, Args)]
@@ -38,6 +55,14 @@ pub enum KeysAction {
         #[arg(long)]
         to: Option<PathBuf>,
     },
+    /// Go on with a key store that is older than the log. Stop all nodes before.
+    ///
+    /// Without a flag it says how old the key store is, and what to type. Ends with 2 then, with 0 when it is not older.
+    AcceptOlder {
+        /// The last event that the key store knows of.
+        #[arg(long, value_name = "N")]
+        known: Option<u64>,
+    },
     /// Make a new owner API key and print it, once: the way back when all were lost. On embedded stores, stop the node
     /// before.
     ResetOwner {
@@ -54,12 +79,54 @@ pub enum KeysAction {
 ///
 /// # Errors
 /// When a key file, the key store or the log cannot be used; the old key stays good then.
-pub fn run(args: &KeysArgs) -> anyhow::Result<()> {
+pub fn run(args: &KeysArgs) -> anyhow::Result<ExitCode> {
     let config = args.stores.load(&[])?;
     match &args.action {
-        KeysAction::Rotate { to } => rotate(&config, to.as_deref()),
-        KeysAction::ResetOwner { client, json } => reset_owner(&config, *client, *json),
+        KeysAction::Rotate { to } => rotate(&config, to.as_deref())?,
+        KeysAction::AcceptOlder { known } => return runtime().block_on(accept_older(&config, *known)),
+        KeysAction::ResetOwner { client, json } => reset_owner(&config, *client, *json)?,
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn accept_older(config: &Config, known: Option<u64>) -> anyhow::Result<ExitCode> {
+    for store in [stores::log(config)?, stores::keys(config)?] {
+        stores::must_be_current(&store).await?;
+    }
+    anyhow::ensure!(!stores::node_is_running(config), "a node uses this key store; stop it first");
+    let log = open_log(config, false).await?;
+    let (private, vault) = open_private(config, &log, false).await?;
+    let (keys, seals) = (open_keys(config).await?, open_seals(config).await?);
+    let done = async {
+        let sealed = sealed_log(&log, &seals, &vault).await?;
+        let kept = sealed.standing(SystemClock.now()).await?.kept;
+        let (upto, all) = match sealed.keys_must_be_current(kept).await {
+            Ok(()) => {
+                println!("the key store is not older than the log: there is nothing to accept");
+                return Ok(ExitCode::SUCCESS);
+            }
+            Err(Unsound::KeysOlder { kept, sealed }) => (kept, sealed),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(known) = known else {
+            println!(
+                "the key store knows the log up to event {upto}; {all} were sealed: it is an older copy\n"
+            );
+            println!("{OLDER}\n\n    voxledger keys accept-older --known {upto}");
+            return Ok(ExitCode::from(OLDER_COPY));
+        };
+        anyhow::ensure!(known == upto, "the key store knows the log up to event {upto}; you named {known}");
+        let erased = erase_again(&private, &keys, kept).await?;
+        keep_newest_head(&sealed).await?;
+        println!("the key store is accepted as the one of the log up to event {all}");
+        println!("erasures applied again: {} keys, {} jobs that go on", erased.keys, erased.jobs);
+        Ok(ExitCode::SUCCESS)
+    }
+    .await;
+    seals.close().await;
+    keys.close().await;
+    log.close().await;
+    done
 }
 
 fn reset_owner(config: &Config, client: ClientId, json: bool) -> anyhow::Result<()> {
@@ -81,7 +148,7 @@ fn reset_owner(config: &Config, client: ClientId, json: bool) -> anyhow::Result<
 }
 
 fn rotate(config: &Config, to: Option<&Path>) -> anyhow::Result<()> {
-    anyhow::ensure!(!super::stores::node_is_running(config), "a node uses these keys; stop it first");
+    anyhow::ensure!(!stores::node_is_running(config), "a node uses these keys; stop it first");
     let old = master_key(config, &RandomIds)?;
     let own = config.keys.master_key.is_none() && config.keys.master_key_file.is_none();
     match to {

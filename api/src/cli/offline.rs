@@ -38,6 +38,7 @@ pub(super) async fn open_for_writing(config: &Config) -> anyhow::Result<(Runtime
         ids: Arc::new(RandomIds),
         node: RandomIds.next().to_string().into(),
         trace: TraceHooks::default(),
+        snapshots: None,
     };
     Ok((runtime, log))
 }

@@ -21,10 +21,14 @@ pub(crate) const EMAIL: &str = "email";
 pub(crate) const NUMBER: &str = "number";
 /// Numbers in use on a client's own account: those of one client and those of another are never the same.
 pub(crate) const OWN_NUMBER: &str = "own_number";
+/// Which owner of a client is about to be removed.
+const LEAVING_OWNER: &str = "leaving owner";
 /// What ends a stream for good: whoever had something before has nothing after.
 const ENDS: [&str; 2] = ["user.deleted", "number.removed"];
 /// A claim whose owner was not made this long after is somebody's who died in between.
 const ABANDONED: Duration = Duration::from_secs(60);
+/// How long the removal of another owner is waited for: a removal is one append.
+const LEAVING_TAKES: Duration = Duration::from_secs(2);
 
 /// Takes claims. They end with their owner: nobody has to let them go. `Debug` hides the secret.
 #[derive(Clone)]
@@ -69,6 +73,42 @@ impl Claims {
                     instead_of = Some(taken.owner);
                 }
                 Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Notes that the key or user `leaving` is about to be no owner of `client` any more. Of all nodes together, one
+    /// removal of a client is noted at a time: a later one takes its place once `is_over` says that the noted owner is
+    /// none any more, or once the node that noted it must have died.
+    ///
+    /// # Errors
+    /// [`CommandError::Refused`] while another owner is being removed, and when the log cannot be read or written.
+    pub async fn note_leaving_owner(
+        &self,
+        client: ClientId,
+        leaving: Uuid,
+        is_over: impl AsyncFn(Uuid) -> bool,
+    ) -> Result<(), ClaimError> {
+        let stream = self.stream(LEAVING_OWNER, &client.to_string());
+        let mut session = Session::<Claim>::new(self.runtime.clone(), stream);
+        let mut instead_of = leaving;
+        let patience = tokio::time::Instant::now() + LEAVING_TAKES;
+        loop {
+            let now = self.runtime.clock.now();
+            let take = ClaimCommand::Take { owner: leaving, instead_of: Some(instead_of), now };
+            match session.execute(&take, &self.context(), None).await {
+                Err(CommandError::Refused(noted)) => {
+                    let head = self.runtime.store.head().await?;
+                    if noted.since + ABANDONED <= now || is_over(noted.owner).await {
+                        instead_of = noted.owner;
+                    } else if tokio::time::timeout_at(patience, self.runtime.store.wait_past(head))
+                        .await
+                        .is_err()
+                    {
+                        return Err(CommandError::Refused(noted));
+                    }
+                }
+                done => return done.map(drop),
             }
         }
     }

@@ -2,10 +2,11 @@
 
 use actors::sealer::{SealedLog, Unsound};
 use adapters::event_store::EventLog;
-use adapters::keys::KeyVault;
+use adapters::keys::{KeyVault, KeysDb};
+use adapters::privacy::{PrivateLog, Reapplied};
 use adapters::seals::SealsDb;
 use anyhow::Context as _;
-use domain::envelope::Time;
+use domain::envelope::{Position, Time};
 use domain::merkle::KeptHead;
 use domain::ports::vault::Vault as _;
 use std::sync::Arc;
@@ -33,22 +34,67 @@ pub(crate) async fn sealed_log(
     })
 }
 
-/// Makes sure that the log is the one that was sealed. Of an empty one the key store remembers that it was empty, so
+/// What to do about keys that are older than the log.
+const OLDER_KEYS: &str = "put the newest copy of the key store there, or set VOXLEDGER_KEY_STORE to where it is; or, to \
+    give up what only the lost keys open, run `voxledger keys accept-older`, which says what that means";
+
+/// Makes sure that the log is the one that was sealed, and the key store no older than it. Of an empty one the key store remembers that it was empty, so
 /// that later nobody can say so of a full one.
+///
+/// Answers the head that the key store kept until now.
 ///
 /// # Errors
 /// When it is not, or cannot be told; says what to do.
-pub(crate) async fn must_stand(sealed: &SealedLog, now: Time) -> anyhow::Result<()> {
+pub(crate) async fn must_stand(sealed: &SealedLog, now: Time) -> anyhow::Result<Option<KeptHead>> {
     let advised =
         |error: Unsound| match error.is_fault() {
+            true if matches!(error, Unsound::KeysOlder { .. }) => anyhow::Error::new(error)
+                .context(format!("the key store is older than the log: {OLDER_KEYS}")),
             true => anyhow::Error::new(error)
                 .context(format!("the history is not the one that was sealed: {REMEDY}")),
             false => anyhow::Error::new(error)
                 .context("cannot tell whether the history is the one that was sealed"),
         };
     let standing = sealed.standing(now).await.map_err(advised)?;
+    sealed.keys_must_be_current(standing.kept).await.map_err(advised)?;
     if standing.log.is_none() {
         sealed.keeper.keep(&KeptHead::NOTHING).await.map_err(Unsound::from).map_err(advised)?;
     }
-    Ok(())
+    Ok(standing.kept)
+}
+
+/// Applies erasures that the log tells of to a key store that may not know them: those with events after the head that
+/// it kept. Where that is the newest head, as after every clean stop, next to nothing is read.
+///
+/// # Errors
+/// When the log cannot be read or the key store not be written.
+pub(crate) async fn erase_again(
+    private: &PrivateLog,
+    keys: &KeysDb,
+    kept: Option<KeptHead>,
+) -> anyhow::Result<Reapplied> {
+    let after = Position(kept.map_or(0, |kept| kept.size));
+    let erased = private.reapply_erasures(&keys.privacy_jobs(), after).await;
+    let erased = erased.context("erasures of the log could not be applied to the key store")?;
+    if erased.keys > 0 {
+        let (keys, jobs) = (erased.keys, erased.jobs);
+        tracing::warn!(
+            keys,
+            jobs,
+            "the key store did not know of erasures in the log: they were applied again"
+        );
+    }
+    Ok(erased)
+}
+
+/// Has the key store keep the newest head of the log, as if it had never been older: after
+/// [`erase_again`].
+///
+/// # Errors
+/// When a store cannot be used, or the newest head is not signed.
+pub(crate) async fn keep_newest_head(sealed: &SealedLog) -> anyhow::Result<()> {
+    let Some(log) = sealed.id().await? else { return Ok(()) };
+    let Some(head) = sealed.latest(log).await? else { return Ok(()) };
+    let newest = KeptHead { log, size: head.size, root: head.root };
+    sealed.keeper.keep(&newest).await.context("the newest head of the log cannot be kept in the key store")
 }

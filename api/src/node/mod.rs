@@ -37,7 +37,7 @@ pub(crate) use edges::{
 };
 pub use farewell::Ended;
 pub(crate) use files::{OpenToOthers, embedded_files, keep_others_out, settle_all};
-pub(crate) use history::{must_stand, sealed_log};
+pub(crate) use history::{erase_again, keep_newest_head, must_stand, sealed_log};
 pub use lifecycle::{Asked, hold_data_dir, until_told_to_stop};
 pub(crate) use lifecycle::{UNFINISHED_RESTORE, data_dir_is_held, is_locked, lock_data_dir};
 pub(crate) use llms::{llm_settings, own_accounts, patience};

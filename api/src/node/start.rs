@@ -19,7 +19,7 @@ use actors::{Runtime, TraceHooks};
 use adapters::event_store::EventLog;
 use adapters::keys::{KeysDb, SqlIdempotency};
 use adapters::llm::{Catalogue, Gateway};
-use adapters::privacy::{DataEverywhere, PrivateLog};
+use adapters::privacy::{DataEverywhere, PrivateLog, SealedSnapshots};
 use adapters::read_models::SqlViews;
 use adapters::seals::SealsDb;
 use adapters::telephony::telnyx::WebhookVerifier;
@@ -38,7 +38,7 @@ use projections::runner::{self, Progress, Runner};
 use projections::store::ViewStore;
 use projections::webhooks::Publisher;
 use tokio::net::TcpSocket;
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -53,7 +53,7 @@ use super::edges::Edges;
 use super::farewell::{Ended, Farewell};
 use super::files::{embedded_files, settle_all};
 use super::forget::forget_expired_keys;
-use super::history::must_stand;
+use super::history::{erase_again, must_stand};
 use super::identity_provider::{self, KeySource};
 use super::llms::{ClientModels, patience};
 use super::log_key::LogKey;
@@ -92,8 +92,6 @@ pub struct Backend {
     pub menus: Arc<MenuLibrary>,
     /// Open streams, counted for each client.
     pub streams: Arc<Streams>,
-    /// Held while a client may lose an owner.
-    pub owner_edits: Arc<Mutex<()>>,
     /// How long a session is shown after its end.
     pub session_retention: Duration,
     /// Conversations.
@@ -222,8 +220,10 @@ impl Node {
         let stop = CancellationToken::new();
         let (log, views, work_db) = (edges.log, Arc::new(edges.views), Arc::new(edges.work));
         let private = edges.private;
+        let snapshots = SealedSnapshots::new(private.clone(), (*work_db).clone(), edges.clock.clone());
         let runtime = Runtime {
             store: Arc::new(private.clone()),
+            snapshots: Some(Arc::new(snapshots)),
             clock: edges.clock,
             node: edges.ids.next().to_string().into(),
             ids: edges.ids,
@@ -242,7 +242,8 @@ impl Node {
             keeper: edges.keeper,
             secret,
         };
-        must_stand(&sealed, runtime.clock.now()).await?;
+        let kept = must_stand(&sealed, runtime.clock.now()).await?;
+        erase_again(&private, &edges.keys, kept).await?;
         bootstrap(&runtime, config.keys.bootstrap_key.as_ref(), show).await?;
         belonging::tie(&*log.store(), &Stores { keys: &edges.keys, work: &work_db, views: &views }).await?;
 
@@ -380,8 +381,10 @@ impl Node {
         };
         let effects = WorkOptions { concurrency: config.actors.effects.get(), ..WorkOptions::default() };
         let usage = Arc::new(UsageWriter::new(runtime.clone(), gate.clone()));
+        let stopped = stop.clone().cancelled_owned();
+        let presence = edges.keys.present(runtime.ids.next(), runtime.clock.clone(), stopped).await;
         let idempotency = Idempotency {
-            keys: Arc::new(SqlIdempotency::new(edges.keys.clone())),
+            keys: Arc::new(SqlIdempotency::new(edges.keys.clone()).of_node(presence)),
             vault: edges.vault.clone(),
             clock: runtime.clock.clone(),
             ids: runtime.ids.clone(),
@@ -456,7 +459,6 @@ impl Node {
             sessions,
             menus: directories.menus.clone(),
             streams: Streams::new(config.limits.streams_per_client.get() as usize),
-            owner_edits: Arc::default(),
             telnyx: config.telnyx.public_key.clone().map(Arc::new),
             carriers,
             private,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::command::{CallRefusal, GatherOrder, MAX_SPEECH_CHARS};
@@ -23,7 +24,7 @@ use crate::personal::Personal;
 const FAREWELL_GRACE: Duration = Duration::from_secs(10);
 
 /// A prompt to speak and keys to take, as the carrier is told.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GatherSpec {
     /// The prompt.
     pub text: Personal<String>,
@@ -50,7 +51,7 @@ impl GatherSpec {
 }
 
 /// What was asked of the caller last.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Gather {
     id: Uuid,
     at: Time,
@@ -63,7 +64,7 @@ struct Gather {
 }
 
 /// What a call knows of the session that leads it through menus.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Ivr {
     session: IvrSessionId,
     news: u32,

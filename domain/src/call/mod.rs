@@ -96,4 +96,12 @@ impl Aggregate for Call {
     fn evolve(&mut self, event: &CallEvent) {
         self.apply(event);
     }
+
+    fn to_snapshot(&self) -> Option<Vec<u8>> {
+        Some(crate::wire::to_bytes(self)).filter(|bytes| !bytes.is_empty())
+    }
+
+    fn from_snapshot(bytes: &[u8]) -> Option<Self> {
+        crate::wire::from_bytes(Self::CATEGORY, bytes).ok()
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::event::{CallEvent, EndExplained, Ended, HangUpPlanned};
@@ -19,7 +20,7 @@ use crate::personal::Personal;
 use crate::phone::Party;
 
 /// A command to the carrier that is not settled yet.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Effect {
     Dial,
     Answer,
@@ -51,7 +52,7 @@ impl Effect {
 }
 
 /// What a client asked for when it queued the call.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Order {
     pub(super) dial_id: Uuid,
     pub(super) to: Personal<Party>,
@@ -61,7 +62,7 @@ pub(super) struct Order {
 }
 
 /// Where a dial stands towards the carrier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum DialState {
     Waiting,
     Sent,
@@ -70,14 +71,14 @@ pub(super) enum DialState {
 }
 
 /// How far a transfer has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Transfer {
     Requested,
     Connected,
 }
 
 /// That we asked the carrier to end the call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct HangUpAsked {
     pub(super) reason: EndReason,
     pub(super) by: EndedBy,
@@ -85,7 +86,7 @@ pub(super) struct HangUpAsked {
 }
 
 /// A call, as its rules see it. Empty until its first event.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Call {
     pub(super) direction: Option<Direction>,
     pub(super) provider: String,

@@ -10,6 +10,7 @@ use crate::envelope::Time;
 use crate::ids::{CallId, MessageId};
 use crate::model::{ModelRef, estimated_tokens};
 use crate::personal::Personal;
+use serde::{Deserialize, Serialize};
 
 /// What is kept in memory at the most, in estimated tokens, whether or not what falls out was summed up.
 pub const WINDOW_LIMIT: u64 = 24_000;
@@ -17,7 +18,7 @@ pub const WINDOW_LIMIT: u64 = 24_000;
 const KNOWN_IDS: usize = 256;
 
 /// A message that is kept in memory.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Remembered {
     /// Its number.
     pub seq: u32,
@@ -41,7 +42,7 @@ pub struct Remembered {
 }
 
 /// A turn that is under way.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenTurn {
     /// Names it: the message that is answered.
     pub id: MessageId,
@@ -58,7 +59,7 @@ pub struct OpenTurn {
 }
 
 /// How a turn ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Outcome {
     Completed,
     Failed(TurnFault),
@@ -66,7 +67,7 @@ pub(super) enum Outcome {
 }
 
 /// A conversation, as its rules see it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Conversation {
     pub(super) started: Option<ConversationStarted>,
     pub(super) seq: u32,

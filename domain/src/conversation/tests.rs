@@ -379,6 +379,8 @@ proptest! {
                 prop_assert_eq!(state.turn().map(|turn| turn.id), open);
                 prop_assert_eq!(state.seq(), seq);
             }
+            let kept = state.to_snapshot().and_then(|bytes| Conversation::from_snapshot(&bytes));
+            prop_assert_eq!(kept.as_ref(), Some(&state));
         }
         let mut again = Conversation::default();
         facts.iter().for_each(|fact| again.evolve(fact));

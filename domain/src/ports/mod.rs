@@ -13,6 +13,7 @@ pub mod lease;
 pub mod llm;
 pub mod privacy;
 pub mod seals;
+pub mod snapshots;
 pub mod telephony;
 pub mod tools;
 pub mod vault;

@@ -12,7 +12,6 @@ use adapters::ids::RandomIds;
 use adapters::keys::MasterKey;
 use adapters::privacy::Reapplied;
 use anyhow::Context as _;
-use domain::envelope::Position;
 use domain::ports::clock::Clock as _;
 use sha2::{Digest as _, Sha256};
 
@@ -21,8 +20,9 @@ use super::take::{KEYS, LOG, SEALS, own_master_key};
 use crate::cli::stores::node_is_running;
 use crate::config::Config;
 use crate::node::{
-    UNFINISHED_RESTORE, embedded_files, keys_database, lock_data_dir, log_database, master_key, open_keys,
-    open_log, open_private, seals_database, settle_all,
+    UNFINISHED_RESTORE, embedded_files, erase_again, keep_newest_head, keys_database, lock_data_dir,
+    log_database, master_key, open_keys, open_log, open_private, open_seals, sealed_log, seals_database,
+    settle_all,
 };
 
 /// Restores the backup in `folder` into the stores that the configuration names.
@@ -46,7 +46,7 @@ pub(super) async fn restore(config: &Config, folder: &Path, replace: bool) -> an
     if let Database::Postgres(_) = &plan.keys {
         manifest.keys_mark.apply(&plan.keys).await.context("cannot bring the keys back to the log")?;
     }
-    let erased = erase_again(config).await?;
+    let erased = bring_keys_to_the_log(config).await?;
     settle_all(&embedded_files(config)).await;
     fs::remove_file(&marker).with_context(|| format!("cannot remove {}", marker.display()))?;
     flush_folder(&config.storage.data_dir)?;
@@ -270,14 +270,20 @@ fn write_marker(marker: &Path, plan: &Plan<'_>) -> anyhow::Result<()> {
 }
 
 /// Erasures that the log tells of and the keys do not know: with copies taken together there are none.
-async fn erase_again(config: &Config) -> anyhow::Result<Reapplied> {
+async fn bring_keys_to_the_log(config: &Config) -> anyhow::Result<Reapplied> {
     let log = open_log(config, false).await?;
-    let (private, _) = open_private(config, &log, false).await?;
-    let keys = open_keys(config).await?;
-    let done = private.reapply_erasures(&keys.privacy_jobs(), Position::START).await;
+    let (private, vault) = open_private(config, &log, false).await?;
+    let (keys, seals) = (open_keys(config).await?, open_seals(config).await?);
+    let done = async {
+        let erased = erase_again(&private, &keys, None).await?;
+        keep_newest_head(&sealed_log(&log, &seals, &vault).await?).await?;
+        Ok(erased)
+    }
+    .await;
+    seals.close().await;
     keys.close().await;
     log.close().await;
-    done.context("erasures of the log could not be applied to the keys; run the same command again")
+    done.map_err(|error: anyhow::Error| error.context("the restore is not done; run the same command again"))
 }
 
 fn report(manifest: &Manifest, erased: &Reapplied) {

@@ -197,6 +197,8 @@ proptest! {
             let before = run.call.clone();
             run.take(command);
             run.stands_soundly()?;
+            let kept = run.call.to_snapshot().and_then(|bytes| Call::from_snapshot(&bytes));
+            prop_assert_eq!(kept.as_ref(), Some(&run.call));
             if before.is_over() {
                 // a guess gives way to the carrier's word, once; nothing else changes an end
                 let explained = before.end_is_a_guess() && !run.call.end_is_a_guess();

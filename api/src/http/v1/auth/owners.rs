@@ -1,40 +1,58 @@
 //! A client always has an owner, and nobody gives what they do not have.
 
+use actors::session::CommandError;
 use domain::ids::ClientId;
-use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
 use crate::http::auth::{Bounds, Principal, Scopes, Who};
 use crate::node::Backend;
 use crate::problem::{ApiError, Code};
 
-/// Held while a client may lose an owner: of two owners who remove each other at once, one stays. Between nodes nothing
-/// of that kind is held; `voxledger keys reset-owner` is the way back from there.
-pub(super) type OwnersHeld = Option<OwnedMutexGuard<()>>;
-
-/// Makes sure that the client still has an owner when the key or user `leaving` is none any more. Keep what it answers with
-/// until the change is made.
+/// Makes sure that the client still has an owner when the key or user `leaving` is none any more. Of two owners who
+/// remove each other at once, on one node or on two, one stays: each removal is noted in the log first.
 ///
 /// # Errors
-/// 409 `last_owner`; 503 when the log cannot be read.
+/// 409 `last_owner`; 409 `conflict` while another owner is being removed; 503 when the log cannot be read or written.
 pub(super) async fn leave_an_owner(
     backend: &Backend,
     caller: &Principal,
     leaving: Uuid,
-) -> Result<OwnersHeld, ApiError> {
-    let identity = backend.identity();
-    if !identity.is_owner(caller.client, leaving) {
-        return Ok(None);
+) -> Result<(), ApiError> {
+    let (identity, client) = (backend.identity(), caller.client);
+    newest(backend).await?;
+    if !identity.is_owner(client, leaving) {
+        return Ok(());
     }
-    let held = backend.owner_edits.clone().lock_owned().await;
-    let head = backend.runtime.store.head().await.map_err(ApiError::unavailable)?;
-    backend.caught_up(head).await;
     // an owner by the word of the identity provider is not known here, and stays
     let guest = matches!(caller.who, Who::User { login: None, .. }) && caller.scopes == Scopes::EVERYTHING;
-    if guest || identity.has_owner_besides(caller.client, leaving) {
-        return Ok(Some(held));
+    if guest {
+        return Ok(());
     }
-    Err(ApiError::new(Code::LastOwner, detail(caller.client)))
+    let stays = || match identity.has_owner_besides(client, leaving) {
+        true => Ok(()),
+        false => Err(ApiError::new(Code::LastOwner, detail(client))),
+    };
+    stays()?;
+    let is_over = async |noted| newest(backend).await.is_ok() && !identity.is_owner(client, noted);
+    match backend.claims.note_leaving_owner(client, leaving, is_over).await {
+        Ok(()) => {}
+        Err(CommandError::Refused(_)) => {
+            let detail = "another owner of this client is being removed just now: try again in a minute";
+            return Err(ApiError::new(Code::Conflict, detail));
+        }
+        Err(error) => return Err(ApiError::unavailable(error)),
+    }
+    newest(backend).await?;
+    stays()
+}
+
+/// Has this node know what is in the log by now.
+async fn newest(backend: &Backend) -> Result<(), ApiError> {
+    let head = backend.runtime.store.head().await.map_err(ApiError::unavailable)?;
+    match backend.knows(head).await {
+        true => Ok(()),
+        false => Err(ApiError::new(Code::Unavailable, "who is an owner is not known here yet; try again")),
+    }
 }
 
 fn detail(client: ClientId) -> &'static str {

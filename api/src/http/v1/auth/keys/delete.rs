@@ -32,7 +32,7 @@ pub(crate) async fn delete_api_key(
     backend: web::Data<Backend>,
 ) -> Result<HttpResponse, ApiError> {
     covers_key(&backend, &caller, id)?;
-    let _held = leave_an_owner(&backend, &caller, id.0).await?;
+    leave_an_owner(&backend, &caller, id.0).await?;
     let delete = ApiKeyCommand::Delete { origin: ip.origin(), now: backend.runtime.clock.now() };
     execute::<KeyResource>(&backend, &caller, &request, id, Some(&if_match), &delete).await?;
     Ok(HttpResponse::build(StatusCode::NO_CONTENT).finish())

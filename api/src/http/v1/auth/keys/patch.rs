@@ -70,7 +70,9 @@ pub(crate) async fn patch_api_key(
     let less = granted.is_some_and(|granted| granted != Scopes::EVERYTHING)
         || usage_quota.flatten().is_some()
         || enabled == Some(false);
-    let _held = if less { leave_an_owner(&backend, &caller, id.0).await? } else { None };
+    if less {
+        leave_an_owner(&backend, &caller, id.0).await?;
+    }
     let name = name.map(|name| name.trim().to_owned());
     let patch = KeyPatch { name, scopes: wanted, rate_limit, usage_quota, enabled };
     let update = ApiKeyCommand::Update { patch, origin: ip.origin(), now: backend.runtime.clock.now() };

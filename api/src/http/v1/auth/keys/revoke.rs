@@ -31,7 +31,7 @@ pub(crate) async fn revoke_api_key(
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     covers_key(&backend, &caller, id)?;
-    let _held = leave_an_owner(&backend, &caller, id.0).await?;
+    leave_an_owner(&backend, &caller, id.0).await?;
     let revoke = ApiKeyCommand::Revoke { origin: ip.origin(), now: backend.runtime.clock.now() };
     change::<KeyResource>(&backend, &caller, &request, id, None, &revoke).await
 }

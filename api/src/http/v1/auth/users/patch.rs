@@ -63,7 +63,9 @@ pub(crate) async fn patch_user(
         unbounded(&caller)?;
     }
     let stays = role.is_none_or(|role| role == Role::Owner) && enabled != Some(false);
-    let _held = if stays { None } else { leave_an_owner(&backend, &caller, id.0).await? };
+    if !stays {
+        leave_an_owner(&backend, &caller, id.0).await?;
+    }
     let password = match password {
         Some(password) => Some(seal_password(&backend, caller.client, id, password).await?),
         None => None,

@@ -1,0 +1,140 @@
+//! States of long streams, sealed like the events they were made of.
+//!
+//! A state is under the keys of everybody whose data is in its stream, all together: once one of them is destroyed it
+//! cannot be opened any more, and the stream is read from its beginning, where what was erased is missing.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::aggregate::RULES;
+use domain::envelope::{StreamId, Version};
+use domain::ids::ClientId;
+use domain::ports::StoreUnavailable;
+use domain::ports::clock::Clock;
+use domain::ports::event_store::Direction;
+use domain::ports::snapshots::{Snapshot, Snapshots};
+use domain::privacy::Subject;
+use uuid::Uuid;
+
+use super::form::{MOST_KEYS, Place, Sealed, seal};
+use super::store::PrivateLog;
+use super::walk::{Form, bytes_of, find};
+use crate::keys::{SubjectKey, SubjectKeyState};
+use crate::work::{SealedSnapshot, SqlWork};
+
+const PAGE: usize = 512;
+/// What a sealed state is called where events have their type and the path of a field.
+const KIND: (&str, &str) = ("snapshot", "state");
+
+/// [`Snapshots`] in the database of work.
+#[derive(Debug, Clone)]
+pub struct SealedSnapshots {
+    log: PrivateLog,
+    work: SqlWork,
+    clock: Arc<dyn Clock>,
+}
+
+impl SealedSnapshots {
+    /// Snapshots of the streams of `log`.
+    #[must_use]
+    pub fn new(log: PrivateLog, work: SqlWork, clock: Arc<dyn Clock>) -> Self {
+        Self { log, work, clock }
+    }
+
+    /// Under which keys the stream's personal data is, up to an event; `None` when these are too many.
+    async fn keys_of(
+        &self,
+        stream: &StreamId,
+        upto: Version,
+    ) -> Result<Option<BTreeSet<Uuid>>, StoreUnavailable> {
+        let (stored, mut keys, mut after) = (self.log.stored(), BTreeSet::new(), Version::NONE);
+        while after < upto {
+            let page = stored.read_stream(stream, after, Direction::Forwards, PAGE).await;
+            let page = page.map_err(|error| StoreUnavailable(error.to_string()))?;
+            let Some(last) = page.last() else { break };
+            after = last.version;
+            for event in page.iter().filter(|event| event.version <= upto) {
+                if !Form::Sealed.may_be_in(&event.payload) {
+                    continue;
+                }
+                for field in find(&event.payload, Form::Sealed).unwrap_or_default() {
+                    let sealed = bytes_of(&event.payload[field.value]).and_then(Sealed::read);
+                    if let Some(sealed) = sealed {
+                        keys.extend(sealed.keys());
+                    }
+                }
+            }
+            if keys.len() > MOST_KEYS {
+                return Ok(None);
+            }
+        }
+        Ok(Some(keys))
+    }
+
+    /// These keys in their order, if all of them are alive.
+    async fn alive(
+        &self,
+        client: ClientId,
+        ids: &[Uuid],
+    ) -> Result<Option<Vec<Arc<SubjectKey>>>, StoreUnavailable> {
+        let found = self.log.keys().opening(ids.iter().map(|id| (client, *id))).await;
+        let found: HashMap<Uuid, SubjectKeyState> =
+            found.map_err(|error| StoreUnavailable(error.to_string()))?;
+        let key = |id: &Uuid| match found.get(id) {
+            Some(SubjectKeyState::Alive(key)) => Some(key.clone()),
+            _ => None,
+        };
+        Ok(ids.iter().map(key).collect())
+    }
+
+    /// The key of the stream itself, for a state with nobody's data in it.
+    async fn own_key(
+        &self,
+        client: ClientId,
+        stream: &StreamId,
+    ) -> Result<Vec<Arc<SubjectKey>>, StoreUnavailable> {
+        let of_vault = |error: domain::ports::vault::VaultError| StoreUnavailable(error.to_string());
+        let keys = self.log.keys();
+        let own = keys.pseudonym(client, &Subject::Stream(stream.clone())).await.map_err(of_vault)?;
+        keys.sealing(client, &[own]).await.map_err(of_vault)
+    }
+}
+
+fn place<'p>(client: ClientId, stream: &'p StreamId, event: Uuid) -> Place<'p> {
+    Place { client, stream, event, event_type: KIND.0, schema: 1 }
+}
+
+#[async_trait]
+impl Snapshots for SealedSnapshots {
+    async fn load(&self, stream: &StreamId) -> Result<Option<Snapshot>, StoreUnavailable> {
+        let Some(kept) = self.work.snapshot(stream, RULES).await? else { return Ok(None) };
+        let SealedSnapshot { client, version, event, state } = kept;
+        let Some(sealed) = Sealed::read(&state) else { return Ok(None) };
+        let ids: Vec<Uuid> = sealed.keys().collect();
+        let Some(keys) = self.alive(client, &ids).await? else { return Ok(None) };
+        let mut state = Vec::new();
+        let opened = sealed.open(&mut state, &keys, (&place(client, stream, event), KIND.1), &mut Vec::new());
+        Ok(opened.then_some(Snapshot { client, version, event, state }))
+    }
+
+    async fn save(&self, stream: &StreamId, snapshot: &Snapshot) -> Result<(), StoreUnavailable> {
+        let Snapshot { client, version, event, state: plain } = snapshot;
+        let Some(ids) = self.keys_of(stream, *version).await? else { return Ok(()) };
+        let ids: Vec<Uuid> = ids.into_iter().collect();
+        let keys = match &ids[..] {
+            [] => self.own_key(*client, stream).await?,
+            ids => match self.alive(*client, ids).await? {
+                Some(keys) => keys,
+                None => return Ok(()),
+            },
+        };
+        let (place, nonce, mut state) =
+            (place(*client, stream, *event), self.log.keys().random(), Vec::new());
+        if !seal(&mut state, &keys, nonce, &place, (KIND.1, false), plain) {
+            return Ok(());
+        }
+        let kept = SealedSnapshot { client: *client, version: *version, event: *event, state };
+        self.work.keep_snapshot(stream, RULES, kept, self.clock.now()).await
+    }
+}

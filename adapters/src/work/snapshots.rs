@@ -1,0 +1,78 @@
+//! Sealed states of long streams, as rows.
+
+use chrono::TimeDelta;
+use domain::envelope::{StreamId, Time, Version};
+use domain::ids::ClientId;
+use domain::ports::StoreUnavailable;
+use sqlx::SqlSafeStr as _;
+use uuid::Uuid;
+
+use super::SqlWork;
+use crate::sql::db::unavailable;
+use crate::sql::tenant::Of;
+use crate::sql::value::Value;
+
+const LOAD: &str =
+    "SELECT client_id, version, event_id, state FROM work_snapshots WHERE stream = $1 AND rules = $2";
+const SAVE: &str = "INSERT INTO work_snapshots (stream, client_id, rules, version, event_id, state, saved_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (stream) DO UPDATE SET rules = excluded.rules, \
+    version = excluded.version, event_id = excluded.event_id, state = excluded.state, saved_at = excluded.saved_at";
+const FORGET: &str = "DELETE FROM work_snapshots WHERE saved_at < $1";
+/// A stream that nobody loaded for so long is seldom loaded.
+const KEPT_FOR: TimeDelta = TimeDelta::days(30);
+
+/// A snapshot as it is stored.
+#[derive(Debug)]
+pub(crate) struct SealedSnapshot {
+    pub(crate) client: ClientId,
+    pub(crate) version: Version,
+    /// The id of the event at that version.
+    pub(crate) event: Uuid,
+    /// Sealed.
+    pub(crate) state: Vec<u8>,
+}
+
+impl SqlWork {
+    /// The snapshot of a stream that was made by `rules`.
+    pub(crate) async fn snapshot(
+        &self,
+        stream: &StreamId,
+        rules: &str,
+    ) -> Result<Option<SealedSnapshot>, StoreUnavailable> {
+        let stream = stream.to_string();
+        let row = self.db.row(Of::System, LOAD, [Value::text(&stream), Value::text(rules)]).await?;
+        let Some(row) = row else { return Ok(None) };
+        let read = || {
+            Ok(SealedSnapshot {
+                client: ClientId(row.uuid(0)?),
+                version: Version(row.count(1)?),
+                event: row.uuid(2)?,
+                state: row.bytes(3)?,
+            })
+        };
+        read().map(Some).map_err(|error: sqlx::Error| unavailable(&error))
+    }
+
+    /// Keeps a snapshot instead of the stream's older one, and forgets those that are old.
+    pub(crate) async fn keep_snapshot(
+        &self,
+        stream: &StreamId,
+        rules: &str,
+        kept: SealedSnapshot,
+        now: Time,
+    ) -> Result<(), StoreUnavailable> {
+        let values = [
+            Value::Text(stream.to_string().into()),
+            Value::Uuid(kept.client.0),
+            Value::Text(rules.to_owned().into()),
+            Value::count(kept.version.0),
+            Value::Uuid(kept.event),
+            Value::Blob(kept.state),
+            Value::Time(now),
+        ];
+        let bound = |values| self.db.args(values).map_err(|error| unavailable(&error));
+        self.db.execute(SAVE.into_sql_str(), bound(values.to_vec())?).await?;
+        self.db.execute(FORGET.into_sql_str(), bound(vec![Value::Time(now - KEPT_FOR)])?).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,47 @@
+//! The state of a long stream as of one of its events, kept so that the events before need not be read again.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::StoreUnavailable;
+use crate::envelope::{StreamId, Version};
+use crate::ids::ClientId;
+
+/// State as it was written by [`Aggregate::to_snapshot`](crate::aggregate::Aggregate::to_snapshot). `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Whose stream it is.
+    pub client: ClientId,
+    /// The last event in it.
+    pub version: Version,
+    /// The id of that event. Where another event stands at `version`, the snapshot is of another history.
+    pub event: Uuid,
+    /// The state.
+    pub state: Vec<u8>,
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+/// A cache: whatever is in it may be gone or refused at any time, and nothing is lost by that.
+#[async_trait]
+pub trait Snapshots: fmt::Debug + Send + Sync {
+    /// The newest snapshot of a stream that this build's rules made, if every key that its personal data is under is
+    /// alive.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn load(&self, stream: &StreamId) -> Result<Option<Snapshot>, StoreUnavailable>;
+
+    /// Keeps a snapshot instead of an older one of the stream, or does not: of a stream about too many persons, or with
+    /// one who is erased, none is kept.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    async fn save(&self, stream: &StreamId, snapshot: &Snapshot) -> Result<(), StoreUnavailable>;
+}
