@@ -20,6 +20,8 @@ const KEYS: &str = "/api/v1/auth/api-keys";
 const USERS: &str = "/api/v1/auth/users";
 const STREAM: &str = "/api/v1/calls/stream";
 const PASSWORD: &str = "correct horse battery";
+/// Well-formed, and nobody has it.
+const UNKNOWN_KEY: &str = "vx_00000000000000000000000000000000000000000008df72f43";
 /// The longest that a right which ended may still be of use.
 const AT_MOST: Duration = Duration::from_secs(1);
 
@@ -291,6 +293,21 @@ async fn a_client_keeps_an_owner_whatever_is_asked() -> Result<()> {
         assert_eq!(statuses.iter().filter(|status| **status < 300).count(), 1, "{statuses:?}");
     }
     world.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_key_that_one_node_made_is_good_on_the_other_at_once() -> Result<()> {
+    let database = Cluster::shared().database().await;
+    let pair = Installation::start(&address_of(&database)?, &[])?;
+    for n in 0..40 {
+        let (made, _) = key(&pair.apis[n % 2], json!({"name": format!("key {n}"), "scopes": ["*"]})).await?;
+        let there = pair.apis[(n + 1) % 2].with_key(made.key());
+        let answer = there.get("/api/v1/auth/me").await?;
+        ensure!(answer.status == 200, "key {n}: {} {}", answer.status, answer.body);
+    }
+    let unknown = pair.apis[1].with_key(Some(UNKNOWN_KEY)).get("/api/v1/auth/me").await?;
+    ensure!((unknown.status, unknown.code()) == (401, "api_key_unknown"), "{}", unknown.body);
     Ok(())
 }
 
