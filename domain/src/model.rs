@@ -88,13 +88,26 @@ pub struct Usage {
     pub input: u64,
     /// Written, reasoning included.
     pub output: u64,
+    /// Whether the provider left out at least one of them, so that it is [estimated](estimated_tokens).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
 }
 
 impl Usage {
+    /// What the provider counted.
+    #[must_use]
+    pub const fn counted(input: u64, output: u64) -> Usage {
+        Usage { input, output, estimated: false }
+    }
+
     /// Both together.
     #[must_use]
     pub fn plus(self, other: Usage) -> Usage {
-        Usage { input: self.input + other.input, output: self.output + other.output }
+        Usage {
+            input: self.input.saturating_add(other.input),
+            output: self.output.saturating_add(other.output),
+            estimated: self.estimated || other.estimated,
+        }
     }
 }
 
