@@ -116,3 +116,20 @@ impl Usage {
 pub fn estimated_tokens(text: &str) -> u64 {
     text.len() as u64 / 4 + 4
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counted_usage_is_written_as_it_always_was_and_estimated_usage_says_so() {
+        let written = |usage: Usage| serde_json::to_value(usage).unwrap();
+        assert_eq!(written(Usage::counted(9, 2)), serde_json::json!({"input": 9, "output": 2}));
+        let estimated = Usage { estimated: true, ..Usage::counted(9, 2) };
+        assert_eq!(written(estimated), serde_json::json!({"input": 9, "output": 2, "estimated": true}));
+        for usage in [estimated, Usage::counted(9, 2)] {
+            assert_eq!(serde_json::from_value::<Usage>(written(usage)).unwrap(), usage);
+        }
+        assert!(estimated.plus(Usage::counted(1, 1)).estimated);
+    }
+}

@@ -335,7 +335,9 @@ impl Decoder for Chunks {
     }
 
     fn end(&mut self, done: bool, out: &mut Vec<Piece>) -> Result<Finish, LlmFailure> {
-        let blank = self.blank && (self.open || self.calls.are_complete() || self.old_call.are_complete());
+        let complete =
+            [&self.calls, &self.old_call].into_iter().all(|calls| calls.is_empty() || calls.are_complete());
+        let blank = self.blank && complete && (self.open || self.is_calling());
         if !(self.is_finished() || done || blank) {
             return Err(cut_off());
         }

@@ -205,9 +205,10 @@ fn seen(text: &str) -> Seen {
             }
         }
     }
-    let Some(inner) = text.strip_prefix('<') else {
-        return if perhaps { Seen::Perhaps } else { Seen::Text };
-    };
+    if perhaps {
+        return Seen::Perhaps;
+    }
+    let Some(inner) = text.strip_prefix('<') else { return Seen::Text };
     let end = inner.find('>');
     let whole = &inner[..end.unwrap_or(inner.len())];
     if whole.len() > LONGEST_MARK || whole.contains(['<', '\n']) {
@@ -241,7 +242,7 @@ fn seen(text: &str) -> Seen {
             let may_be =
                 |known: &&str| if behind.is_empty() { known.starts_with(&name) } else { **known == name };
             let named = known.iter().any(|(names, _)| names.iter().any(|known| may_be(&known)));
-            if named || perhaps { Seen::Perhaps } else { Seen::Text }
+            if named { Seen::Perhaps } else { Seen::Text }
         }
     }
 }

@@ -18,8 +18,7 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 pub(super) fn of_headers(headers: &HeaderMap, now: Time) -> Option<Duration> {
     let millis = text(headers, "retry-after-ms").and_then(|text| text.trim().parse::<f64>().ok());
     let said = millis.and_then(|millis| of_seconds(millis / 1_000.0));
-    let said =
-        said.or_else(|| retry_after(text(headers, "retry-after")?, now).filter(|wait| *wait <= LONGEST));
+    let said = said.or_else(|| retry_after(text(headers, "retry-after")?, now).map(|wait| wait.min(LONGEST)));
     said.or_else(|| {
         let used_up = |what: &&str| {
             text(headers, &format!("x-ratelimit-remaining-{what}")).is_some_and(|left| left.trim() == "0")
@@ -107,6 +106,6 @@ mod tests {
             assert_eq!(wait(&[("retry-after", date)]), Some(7_000), "{date}");
         }
         assert_eq!(wait(&[("retry-after", "Fri, 31 Dec 1993 23:59:59 GMT")]), Some(0), "it is past");
-        assert_eq!(wait(&[("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT")]), None);
+        assert_eq!(wait(&[("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT")]), Some(LONGEST.as_millis()));
     }
 }

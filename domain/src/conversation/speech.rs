@@ -4,7 +4,7 @@ mod marks;
 #[cfg(test)]
 mod tests;
 
-use marks::{is_invisible, tidy};
+use marks::{is_invisible, is_picture, tidy};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 /// Tags of HTML and SSML. What looks like a tag and is none of these is prose: `if x<y and z>w`.
@@ -150,6 +150,8 @@ struct Speech {
     out: String,
     /// Of each list that is open: the number of the next item, if its items have numbers.
     lists: Vec<Option<u64>>,
+    /// Whether nothing of the item that is open was spoken yet.
+    fresh: bool,
     /// Inside of code that is not spoken.
     code: bool,
     /// Inside of a tag whose text is for no reader.
@@ -167,7 +169,7 @@ impl Speech {
 
     /// Ends a line whose mark told where it ends with a mark that is heard.
     fn pause(&mut self) {
-        let said = self.out.trim_end_matches([' ', ',', '\n']).len();
+        let said = self.out.trim_end_matches(|c| matches!(c, ' ' | ',' | '\n') || is_picture(c)).len();
         let nothing = self.out[said..].contains('\n');
         self.out.truncate(said);
         if !nothing && self.out.ends_with(|c: char| c.is_alphanumeric() || ")]%\"”€$*`_".contains(c)) {
@@ -178,6 +180,7 @@ impl Speech {
 
     fn text(&mut self, text: &str) {
         if !self.code && self.hidden.is_none() {
+            self.fresh = false;
             self.out.push_str(text);
         }
     }
@@ -196,7 +199,7 @@ impl Speech {
 
     fn start(&mut self, tag: Tag<'_>) {
         match tag {
-            Tag::Paragraph if self.lists.is_empty() => self.line(),
+            Tag::Paragraph if !self.fresh => self.line(),
             Tag::Heading { .. } | Tag::BlockQuote(_) | Tag::Table(_) => self.line(),
             Tag::TableHead | Tag::TableRow => {
                 self.line();
@@ -218,6 +221,7 @@ impl Speech {
             }
             Tag::Item => {
                 self.line();
+                self.fresh = true;
                 if let Some(Some(number)) = self.lists.last_mut() {
                     self.out.push_str(&format!("{number}. "));
                     *number = number.saturating_add(1);
@@ -229,6 +233,8 @@ impl Speech {
 
     fn end(&mut self, tag: TagEnd) {
         match tag {
+            // the end of an item is heard
+            TagEnd::Paragraph if !self.lists.is_empty() => {}
             TagEnd::Paragraph | TagEnd::BlockQuote(_) => self.line(),
             TagEnd::Heading(_) | TagEnd::Item | TagEnd::TableHead | TagEnd::TableRow => self.pause(),
             TagEnd::TableCell => self.cells = true,
