@@ -28,6 +28,7 @@ pub mod phone;
 pub mod ports;
 pub mod privacy;
 pub mod provider;
+pub mod retry_after;
 #[cfg(any(test, feature = "conformance"))]
 pub mod testing;
 pub mod tool;

@@ -88,13 +88,26 @@ pub struct Usage {
     pub input: u64,
     /// Written, reasoning included.
     pub output: u64,
+    /// Whether the provider left out at least one of them, so that it is [estimated](estimated_tokens).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
 }
 
 impl Usage {
+    /// What the provider counted.
+    #[must_use]
+    pub const fn counted(input: u64, output: u64) -> Usage {
+        Usage { input, output, estimated: false }
+    }
+
     /// Both together.
     #[must_use]
     pub fn plus(self, other: Usage) -> Usage {
-        Usage { input: self.input + other.input, output: self.output + other.output }
+        Usage {
+            input: self.input.saturating_add(other.input),
+            output: self.output.saturating_add(other.output),
+            estimated: self.estimated || other.estimated,
+        }
     }
 }
 
@@ -102,4 +115,21 @@ impl Usage {
 #[must_use]
 pub fn estimated_tokens(text: &str) -> u64 {
     text.len() as u64 / 4 + 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counted_usage_is_written_as_it_always_was_and_estimated_usage_says_so() {
+        let written = |usage: Usage| serde_json::to_value(usage).unwrap();
+        assert_eq!(written(Usage::counted(9, 2)), serde_json::json!({"input": 9, "output": 2}));
+        let estimated = Usage { estimated: true, ..Usage::counted(9, 2) };
+        assert_eq!(written(estimated), serde_json::json!({"input": 9, "output": 2, "estimated": true}));
+        for usage in [estimated, Usage::counted(9, 2)] {
+            assert_eq!(serde_json::from_value::<Usage>(written(usage)).unwrap(), usage);
+        }
+        assert!(estimated.plus(Usage::counted(1, 1)).estimated);
+    }
 }

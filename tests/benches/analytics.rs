@@ -459,7 +459,7 @@ fn a_talk(n: u64, at: Time) -> Vec<ConversationEvent> {
             seq: 2,
             content: content("Of course. Which day suits you?"),
             by: ModelRef { provider: Provider::Scripted, model: "scripted-1".to_owned() },
-            usage: Usage { input: 200 + n % 300, output: 20 + n % 60 },
+            usage: Usage::counted(200 + n % 300, 20 + n % 60),
             latency_ms: 400,
             first_token_ms: Some(120),
             finish: Finish::Stop,

@@ -6,7 +6,7 @@ use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, Step};
 use anyhow::{Context, Result};
 use domain::ports::conformance::llm::{Away, Scene};
 use serde_json::{Value, json};
-use tests::llm_server::{Family, LlmServer};
+use tests::llm_server::{Family, LlmServer, Raw};
 use tests::server::ServerOptions;
 use tests::until::{SOON, until};
 use tests::webhook::OUR_NUMBER;
@@ -265,6 +265,54 @@ async fn who_gets_no_answer_hears_an_apology_it_is_noted_and_the_talk_goes_on() 
     model.play(vec![Scene::Away(Away::Credentials)]);
     let (spoken, _) = calls(&world, lines(&["hello"])).await?;
     assert!(spoken[1].starts_with("I am sorry"), "{spoken:?}");
+    world.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_hears_words_without_thoughts_and_marks_or_another_model_or_an_apology() -> Result<()> {
+    let (first, second) = (LlmServer::start(Family::OpenAi).await?, LlmServer::start(Family::Groq).await?);
+    let world = World::with(|plan| {
+        let set = [
+            ("OPENAI_API_BASE", first.base.as_str()),
+            ("OPENAI_API_KEY", "sk-test"),
+            ("GROQ_API_BASE", second.base.as_str()),
+            ("GROQ_API_KEY", "gsk-test"),
+            ("CONVERSATIONS_MODEL_SENTIMENT", "false"),
+        ];
+        plan.options =
+            set.into_iter().fold(plan.options.clone(), |options, (name, value)| options.set(name, value));
+    })
+    .await?;
+    let own = json!({"name": "A", "provider": "openai", "model": "model-1", "greeting": "**Good** morning 👋",
+        "apology": "Sorry, once more please.", "fallback": [{"provider": "groq", "model": "model-1"}]});
+    world.api.post("/api/v1/agents", own).await?.data()?;
+    world.take_number().await?;
+    let says = |text: &str| {
+        let chunk = json!({"choices": [{"delta": {"content": text}, "finish_reason": "stop"}]});
+        Raw::stream(&[&format!("data: {chunk}\n\ndata: [DONE]\n\n")])
+    };
+    let written =
+        "<think>They want tea.</think>## Tea\n\n* **Green**: 5 * 3 €\n* [Black](https://x.example) 🎉";
+    let only_a_picture = says("👍");
+    let broken = Raw::stream(&["data: {\"choices\":[{\"delta\":{\"content\":\"Half\"}}]}\n\n"]);
+    first.send(vec![says(written), only_a_picture, broken, says("<think>hm"), says("Bye.")]);
+    second.send(vec![says("The second one."), says("Whole."), says(" ")]);
+    let (spoken, call) = calls(&world, lines(&["tea", "really", "sure", "and", "bye"])).await?;
+    let heard = [
+        "Good morning",
+        "Tea.\nGreen: 5 * 3 €.\nBlack.",
+        "The second one.",
+        "Whole.",
+        "Sorry, once more please.",
+        "Bye.",
+    ];
+    assert_eq!(spoken, heard);
+    let conversation = ended(&world, text(&call, "id")).await?;
+    let path = format!("/api/v1/conversations/{}/messages", text(&conversation, "id"));
+    let kept = world.api.list_all(&path).await?;
+    let kept: Vec<_> = kept.iter().map(|one| text(one, "content")).collect();
+    assert_eq!(kept[2], written.split_once("</think>").map_or("", |(_, words)| words));
     world.close().await?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Talking with agents, from outside: memory, streams, tools, providers that fail.
 
+mod models;
 mod privacy;
 mod streams;
 mod updates;

@@ -41,7 +41,9 @@ async fn theatre<D: Dialect>(family: Server, dialect: D) -> Theatre {
     let half = Duration::from_millis(500);
     let patience = Patience { first_token: half, between: half, pause: half, ..Patience::default() };
     let http = adapters::http::client().build().unwrap();
-    let provider = Arc::new(HttpChat::new(dialect, http, &server.base, LlmKey::new("key-1"), patience));
+    let clock = Arc::new(adapters::clock::SystemClock);
+    let provider =
+        Arc::new(HttpChat::new(dialect, http, &server.base, LlmKey::new("key-1"), patience, clock));
     Theatre { server, provider, in_pieces: family != Server::Google }
 }
 

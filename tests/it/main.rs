@@ -21,6 +21,7 @@ mod ivr;
 mod ivr_calls;
 mod limits;
 mod live;
+mod llm_answers;
 mod llm_providers;
 mod numbers;
 mod outbound;

@@ -215,6 +215,40 @@ async fn what_fails_is_tried_again_with_the_same_id_and_bytes_until_it_succeeds_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_date_that_a_receiver_names_is_kept_whichever_form_it_has() -> Result<()> {
+    let world = world().await?;
+    let receiver = Receiver::start(|received| match received.path.as_str() {
+        "/fixed" => Answers::Status(503, "retry-after: Tue, 31 Dec 2069 23:59:59 GMT\r\n"),
+        "/850" => Answers::Status(503, "retry-after: Tuesday, 31-Dec-69 23:59:59 GMT\r\n"),
+        _ => Answers::Status(503, "retry-after: Tue Dec 31 23:59:59 2069\r\n"),
+    })
+    .await?;
+    let mut ids = Vec::new();
+    for form in ["fixed", "850", "asctime"] {
+        let url = format!("{}/{form}", receiver.url);
+        ids.push(create(&world, json!({"url": url, "events": ["call.started"]})).await?["id"].clone());
+    }
+    call(&world, 1).await?;
+    for id in ids {
+        let path = format!("/api/v1/webhooks/{}/deliveries", id.as_str().context("an id")?);
+        let due = until("an attempt", SOON, async || {
+            let found = world.api.get(&path).await?.data()?;
+            Ok(found[0]["next_attempt_at"]
+                .as_str()
+                .map(str::to_owned)
+                .filter(|_| found[0]["attempt_count"] == 1))
+        })
+        .await?;
+        let due = chrono::DateTime::parse_from_rfc3339(&due)?;
+        let found = world.api.get(&path).await?.data()?;
+        let begun = chrono::DateTime::parse_from_rfc3339(text(&found[0], "created_at"))?;
+        ensure!(due - begun > chrono::TimeDelta::hours(23), "{due} is not a day after {begun}");
+    }
+    world.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_answers_410_is_disabled_and_one_that_hangs_delays_no_other() -> Result<()> {
     let world = world_with(|options| options.set("WEBHOOKS_TIMEOUT_MS", "60000")).await?;
     let receiver = Receiver::start(|received| match received.path.as_str() {

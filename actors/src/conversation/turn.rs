@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use domain::conversation::{
-    CalledTool, Completed, ConversationCommand, Executed, Finish, PassedOver, ToolRound, TurnCompleted,
-    TurnFault,
+    CalledTool, Channel, Completed, ConversationCommand, Executed, Finish, PassedOver, ToolRound,
+    TurnCompleted, TurnFault, has_speech, has_words,
 };
 use domain::ids::{ConversationId, MessageId};
 use domain::model::{ModelRef, Usage};
-use domain::ports::llm::{ChatEvent, ChatRequest, ToolCall};
+use domain::ports::llm::{ChatEvent, ChatRequest, ToolCall, withdraw};
 
 use super::agents::Cast;
 use super::feed::{Answer, Failed, Feed, Piece};
@@ -44,6 +44,28 @@ struct Said {
     usage: Usage,
     finish: Finish,
     by: ModelRef,
+}
+
+impl Said {
+    /// Whether there is something for whoever asked: words, on a call words that can be spoken, or a tool to be used.
+    fn is_heard(&self, on_call: bool) -> bool {
+        let words = if on_call { has_speech(&self.text) } else { has_words(&self.text) };
+        words || !self.calls.is_empty()
+    }
+
+    /// What it counts as where there is nothing.
+    fn fault(&self) -> TurnFault {
+        if self.finish == Finish::Refused { TurnFault::BadRequest } else { TurnFault::Protocol }
+    }
+}
+
+/// Why a list of models gave no answer.
+struct Broken {
+    fault: TurnFault,
+    /// Whether words were told before.
+    told: bool,
+    /// Who was asked, the last one included.
+    passed: Vec<PassedOver>,
 }
 
 /// Why a turn ends without an answer.
@@ -119,20 +141,58 @@ impl Turn {
                 .map(|value| f64::from(value) / 1_000.0),
             max_tokens: terms.and_then(|terms| terms.max_tokens),
         };
-        let models = self.talks.models();
-        let answering = models.stream(self.context.client, &self.cast.models, &request).await;
-        let mut answering = answering.map_err(|unanswered| {
-            passed_over.extend(unanswered.passed_over);
-            Stopped::Failed(Failed {
-                fault: Some(unanswered.failure.fault()),
-                passed_over: std::mem::take(passed_over),
-            })
+        let channel = self.talks.look(self.conversation, |state| state.channel()).await;
+        let on_call = channel.map_err(|_| Stopped::Moot)? == Channel::Voice;
+        let mut models = self.cast.models.as_slice();
+        loop {
+            let asked = self.ask_first(models, &request, first_token_ms).await;
+            let fault = match asked {
+                Ok((said, passed)) if said.is_heard(on_call) => {
+                    passed_over.extend(passed);
+                    return Ok(said);
+                }
+                Ok((said, passed)) => {
+                    models = models.get(passed.len() + 1..).unwrap_or_default();
+                    let fault = said.fault();
+                    passed_over.extend(passed);
+                    passed_over.push(PassedOver { model: said.by, fault });
+                    fault
+                }
+                Err(Broken { fault, told, passed }) => {
+                    models = models.get(passed.len()..).unwrap_or_default();
+                    passed_over.extend(passed);
+                    // what was told is told: nobody else can finish it; on a call only whole answers are heard
+                    if told && !on_call {
+                        models = &[];
+                    }
+                    fault
+                }
+            };
+            if models.is_empty() {
+                let passed_over = std::mem::take(passed_over);
+                return Err(Stopped::Failed(Failed { fault: Some(fault), passed_over }));
+            }
+            *first_token_ms = None;
+        }
+    }
+
+    /// What the first of these models says that begins an answer, and who was asked before it.
+    async fn ask_first(
+        &self,
+        models: &[ModelRef],
+        request: &ChatRequest,
+        first_token_ms: &mut Option<u64>,
+    ) -> Result<(Said, Vec<PassedOver>), Broken> {
+        let answering = self.talks.models().stream(self.context.client, models, request).await;
+        let answering = answering.map_err(|unanswered| Broken {
+            fault: unanswered.failure.fault(),
+            told: false,
+            passed: unanswered.passed_over,
         })?;
-        passed_over.append(&mut answering.passed_over);
-        let by = answering.by.clone();
+        let (by, mut passed, mut events) = (answering.by, answering.passed_over, answering.events);
         let (mut text, mut calls, mut usage, mut finish) =
             (String::new(), Vec::new(), Usage::default(), None);
-        while let Some(event) = answering.events.next().await {
+        while let Some(event) = events.next().await {
             match event {
                 Ok(ChatEvent::Text(more)) => {
                     if first_token_ms.is_none() {
@@ -147,20 +207,20 @@ impl Turn {
                     }
                     self.feed.push(Piece::Delta(more));
                 }
+                Ok(ChatEvent::Withdrawn(bytes)) => withdraw(&mut text, bytes),
                 Ok(ChatEvent::ToolCall(call)) => calls.push(call),
                 Ok(ChatEvent::Usage(so_far)) => usage = so_far,
                 Ok(ChatEvent::Finished(how)) => finish = Some(how),
-                // what was told is told: nobody else can finish it
                 Err(failure) => {
-                    passed_over.push(PassedOver { model: by, fault: failure.fault() });
-                    let passed_over = std::mem::take(passed_over);
-                    return Err(Stopped::Failed(Failed { fault: Some(failure.fault()), passed_over }));
+                    let fault = failure.fault();
+                    passed.push(PassedOver { model: by, fault });
+                    return Err(Broken { fault, told: has_words(&text), passed });
                 }
             }
         }
         calls.truncate(MAX_CALLS);
         distinguish(&mut calls);
-        Ok(Said { text, calls, usage, finish: finish.unwrap_or(Finish::Stop), by })
+        Ok((Said { text, calls, usage, finish: finish.unwrap_or(Finish::Stop), by }, passed))
     }
 
     async fn use_tools(&self, round: u32, said: Said, began: Instant) -> Result<(), Stopped> {
@@ -208,7 +268,7 @@ impl Turn {
         let (mut text, mut finish) = (said.text, said.finish);
         if !said.calls.is_empty() {
             finish = Finish::ToolRounds;
-            if text.trim().is_empty() {
+            if !has_speech(&text) {
                 GIVEN_UP.clone_into(&mut text);
                 self.feed.push(Piece::Delta(text.clone()));
             }

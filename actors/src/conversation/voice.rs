@@ -9,7 +9,7 @@ use domain::call::terms::Speaker;
 use domain::call::{Call, CallCommand, CallEvent, CallRefusal, DEFAULT_GREETING, MAX_SPEECH_CHARS};
 use domain::conversation::{
     CancelledFor, Channel, ConversationCommand, ConversationEvent, ConversationRefusal, ConversationStarted,
-    EndedFor, MessageKind, MessageRole, Said,
+    EndedFor, MessageKind, MessageRole, Said, speech_text,
 };
 use domain::envelope::{Position, Recorded, Version};
 use domain::ids::{AgentId, CallId, ConversationId, MessageId, derive};
@@ -144,16 +144,21 @@ impl Voice {
         let expected = call.is_inbound() || call.came_from_menu();
         let default = expected.then(|| DEFAULT_GREETING.to_owned());
         let Some(text) = own.or(default) else { return Ok(()) };
-        self.say(id, derive(conversation.0, "greeting"), text, context).await
+        self.say(id, derive(conversation.0, "greeting"), &text, context).await
     }
 
+    /// Has the words of a text spoken; nothing where it has none that can be.
     async fn say(
         &self,
         call: CallId,
         id: Uuid,
-        text: String,
+        text: &str,
         context: &CommandContext,
     ) -> Result<(), VoiceError> {
+        let text: String = speech_text(text).chars().take(MAX_SPEECH_CHARS).collect();
+        if text.is_empty() {
+            return Ok(());
+        }
         let now = self.talks.runtime().clock.now();
         match self.calls.execute(call, CallCommand::Say { id, text, now }, context.clone(), None).await {
             Ok(_) | Err(CommandError::Refused(_)) => Ok(()),
@@ -214,11 +219,7 @@ impl Voice {
             }
             _ => return Err(VoiceError::Unreadable),
         };
-        let text: String = text.trim().chars().take(MAX_SPEECH_CHARS).collect();
-        if text.is_empty() {
-            return Ok(());
-        }
-        self.say(CallId(item.subject), id, text, &Self::context(item)).await
+        self.say(CallId(item.subject), id, &text, &Self::context(item)).await
     }
 
     /// What the caller hears of a turn that failed; nothing once they have spoken on.

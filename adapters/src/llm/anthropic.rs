@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use domain::conversation::Finish;
-use domain::model::{Provider, Usage};
-use domain::ports::llm::{ChatEvent, ChatMessage, ChatRequest, Completion, LlmFailure, ToolCall};
+use domain::envelope::Time;
+use domain::model::Provider;
+use domain::ports::llm::{ChatMessage, ChatRequest, LlmFailure};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
+use super::body::Chunk;
+use super::calls::Call;
 use super::dialect::{
-    Decoder, Dialect, SILENCE, Written, arguments, cut_off, gathered, json as read_json, protocol, told,
-    word, written,
+    Counted, Decoder, Dialect, Piece, SILENCE, Written, arguments, bytes_of, count, cut_off, text_in, told,
+    word,
 };
-use super::sse::SseEvent;
 use super::waits;
 
 /// The longest answer where nobody says otherwise: the API must be told one.
@@ -85,40 +87,15 @@ impl Dialect for Anthropic {
         vec![("x-api-key", key.to_owned()), ("anthropic-version", "2023-06-01".to_owned())]
     }
 
-    fn decoder(&self) -> Box<dyn Decoder> {
+    fn decoder(&self, _: &ChatRequest) -> Box<dyn Decoder> {
         Box::new(Blocks::default())
     }
 
-    fn completion(&self, body: &Value) -> Result<Completion, LlmFailure> {
-        if body["type"] == "error" {
-            return Err(failure(None, &body["error"]));
-        }
-        let content = body["content"].as_array().ok_or_else(|| protocol("no content"))?;
-        let mut out = Vec::new();
-        for block in content {
-            match block["type"].as_str() {
-                Some("text") => {
-                    out.extend(block["text"].as_str().map(|text| ChatEvent::Text(text.to_owned())));
-                }
-                Some("tool_use") => out.push(ChatEvent::ToolCall(ToolCall {
-                    id: block["id"].as_str().unwrap_or_default().to_owned(),
-                    name: block["name"].as_str().unwrap_or_default().to_owned(),
-                    arguments: written(block["input"].to_string()),
-                    opaque: None,
-                })),
-                _ => {}
-            }
-        }
-        out.push(ChatEvent::Usage(usage(&body["usage"], Usage::default())));
-        out.push(ChatEvent::Finished(finish(body["stop_reason"].as_str().ok_or_else(cut_off)?)));
-        gathered(out)
-    }
-
-    fn failure(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> LlmFailure {
+    fn failure(&self, status: u16, headers: &HeaderMap, body: &[u8], now: Time) -> LlmFailure {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         match failure(Some(status), &body["error"]) {
             LlmFailure::RateLimited { .. } => {
-                LlmFailure::RateLimited { retry_after: waits::of_headers(headers) }
+                LlmFailure::RateLimited { retry_after: waits::of_headers(headers, now) }
             }
             other => other,
         }
@@ -152,14 +129,14 @@ fn finish(reason: &str) -> Finish {
 }
 
 /// What was read counts without what came from the cache; it was read all the same.
-fn usage(value: &Value, before: Usage) -> Usage {
-    let count = |name: &str| value[name].as_u64();
-    let cached =
-        count("cache_read_input_tokens").unwrap_or(0) + count("cache_creation_input_tokens").unwrap_or(0);
-    Usage {
-        input: count("input_tokens").map_or(before.input, |input| input + cached),
-        output: count("output_tokens").unwrap_or(before.output),
-    }
+fn usage(value: &Value) -> Counted {
+    let cached = ["cache_read_input_tokens", "cache_creation_input_tokens"]
+        .iter()
+        .filter_map(|name| count(&value[name]));
+    let counted = Counted::of(value, &["input_tokens"], &["output_tokens"]);
+    let cached: u64 = cached.sum();
+    let input = counted.input.or((cached > 0).then_some(0));
+    Counted { input: input.map(|input| input.saturating_add(cached)), ..counted }
 }
 
 fn failure(status: Option<u16>, error: &Value) -> LlmFailure {
@@ -180,64 +157,122 @@ fn failure(status: Option<u16>, error: &Value) -> LlmFailure {
     }
 }
 
-/// Reads the events of a stream.
+/// A call that is being told.
+#[derive(Debug, Default)]
+struct Open {
+    call: Call,
+    /// The arguments that came whole, with its beginning.
+    input: Value,
+}
+
+impl Open {
+    fn closed(self) -> Call {
+        let Self { mut call, input } = self;
+        if call.arguments.trim().is_empty() && !input.is_null() {
+            call.arguments = input.as_str().map_or_else(|| input.to_string(), str::to_owned);
+        }
+        call
+    }
+}
+
+/// Reads the events of a stream, and whole messages.
 #[derive(Debug, Default)]
 struct Blocks {
-    tools: BTreeMap<u64, (String, String, String)>,
-    usage: Usage,
-    finish: Option<Finish>,
+    open: BTreeMap<u64, Open>,
+    calls: Vec<Call>,
+    reason: Option<Finish>,
     stopped: bool,
 }
 
+impl Blocks {
+    fn block(&mut self, index: u64, block: &Value, out: &mut Vec<Piece>) {
+        match block["type"].as_str() {
+            Some("tool_use") => {
+                let text = |name: &str| block[name].as_str().unwrap_or_default().trim().to_owned();
+                let call = Call { id: text("id"), index: Some(index), name: text("name"), ..Call::default() };
+                if let Some(before) = self.open.insert(index, Open { call, input: block["input"].clone() }) {
+                    self.calls.push(before.closed());
+                }
+            }
+            Some("text") | None => text_in(&block["text"], out),
+            Some("thinking") => out.push(Piece::Thought(bytes_of(&block["thinking"]))),
+            _ => {}
+        }
+    }
+
+    fn delta(&mut self, index: Option<u64>, delta: &Value, out: &mut Vec<Piece>) {
+        match delta["type"].as_str() {
+            Some("text_delta") | None => text_in(&delta["text"], out),
+            Some("thinking_delta") => out.push(Piece::Thought(bytes_of(&delta["thinking"]))),
+            Some("input_json_delta") => {
+                let more = delta["partial_json"].as_str().unwrap_or_default();
+                let last = self.open.keys().next_back().copied();
+                if let Some(open) = index.or(last).and_then(|index| self.open.get_mut(&index)) {
+                    open.call.arguments.push_str(more);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn stop(&mut self, reason: &Value) {
+        self.reason = reason.as_str().filter(|reason| !reason.is_empty()).map(finish).or(self.reason);
+    }
+}
+
 impl Decoder for Blocks {
-    fn take(&mut self, event: &SseEvent, out: &mut Vec<ChatEvent>) -> Result<(), LlmFailure> {
-        let value = read_json(&event.data)?;
-        let index = value["index"].as_u64().unwrap_or_default();
-        match value["type"].as_str().or(event.name.as_deref()).unwrap_or_default() {
-            "error" => return Err(failure(None, &value["error"])),
-            "message_start" => {
-                self.usage = usage(&value["message"]["usage"], self.usage);
-                out.push(ChatEvent::Usage(self.usage));
-            }
-            "content_block_start" if value["content_block"]["type"] == "tool_use" => {
-                let text = |name: &str| value["content_block"][name].as_str().unwrap_or_default().to_owned();
-                self.tools.insert(index, (text("id"), text("name"), String::new()));
-            }
-            "content_block_delta" => match value["delta"]["type"].as_str() {
-                Some("text_delta") => {
-                    let text = value["delta"]["text"].as_str().filter(|text| !text.is_empty());
-                    out.extend(text.map(|text| ChatEvent::Text(text.to_owned())));
+    fn take(&mut self, chunk: &Chunk, out: &mut Vec<Piece>) -> Result<(), LlmFailure> {
+        let value = &chunk.value;
+        let index = count(&value["index"]);
+        let error = value.get("error").filter(|error| error.is_object() || error.is_string());
+        match value["type"].as_str().or(chunk.name.as_deref()).unwrap_or_default() {
+            "error" if !self.is_finished() => return Err(failure(None, error.unwrap_or(value))),
+            _ if error.is_some() && !self.is_finished() => return Err(failure(None, &value["error"])),
+            "message" => {
+                let blocks = value["content"].as_array().into_iter().flatten();
+                (0..).zip(blocks).for_each(|(index, block)| self.block(index, block, out));
+                if value["content"].is_string() {
+                    text_in(&value["content"], out);
                 }
-                Some("input_json_delta") => {
-                    let more = value["delta"]["partial_json"].as_str().unwrap_or_default();
-                    if let Some((_, _, arguments)) = self.tools.get_mut(&index) {
-                        arguments.push_str(more);
-                    }
-                }
-                _ => {}
-            },
+                out.push(Piece::Usage(usage(&value["usage"])));
+                self.stop(&value["stop_reason"]);
+                self.stopped = true;
+            }
+            "message_start" => out.push(Piece::Usage(usage(&value["message"]["usage"]))),
+            "content_block_start" => {
+                let next = self.open.keys().next_back().map_or(0, |last| last + 1);
+                self.block(index.unwrap_or(next), &value["content_block"], out);
+            }
+            "content_block_delta" => self.delta(index, &value["delta"], out),
             "content_block_stop" => {
-                if let Some((id, name, arguments)) = self.tools.remove(&index) {
-                    let arguments = written(arguments);
-                    out.push(ChatEvent::ToolCall(ToolCall { id, name, arguments, opaque: None }));
-                }
+                let last = self.open.keys().next_back().copied();
+                let open = index.or(last).and_then(|index| self.open.remove(&index));
+                self.calls.extend(open.map(Open::closed));
             }
             "message_delta" => {
-                self.usage = usage(&value["usage"], self.usage);
-                out.push(ChatEvent::Usage(self.usage));
-                self.finish = value["delta"]["stop_reason"].as_str().map(finish).or(self.finish);
+                out.push(Piece::Usage(usage(&value["usage"])));
+                self.stop(&value["delta"]["stop_reason"]);
             }
-            "message_stop" => {
-                let finish = self.finish.ok_or_else(|| protocol("no stop reason"))?;
-                self.stopped = true;
-                out.push(ChatEvent::Finished(finish));
-            }
+            "message_stop" => self.stopped = true,
             _ => {}
         }
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), LlmFailure> {
-        if self.stopped { Ok(()) } else { Err(cut_off()) }
+    fn is_finished(&self) -> bool {
+        self.reason.is_some() || self.stopped
+    }
+
+    fn is_calling(&self) -> bool {
+        !self.open.is_empty() || !self.calls.is_empty()
+    }
+
+    fn end(&mut self, done: bool, out: &mut Vec<Piece>) -> Result<Finish, LlmFailure> {
+        if !(self.is_finished() || done) {
+            return Err(cut_off());
+        }
+        self.calls.extend(std::mem::take(&mut self.open).into_values().map(Open::closed));
+        out.extend(self.calls.drain(..).map(Piece::Call));
+        Ok(self.reason.unwrap_or(Finish::Stop))
     }
 }

@@ -2,23 +2,30 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use domain::ports::clock::Clock;
 use domain::ports::llm::{ChatEvent, ChatEvents, ChatProvider, ChatRequest, Completion, LlmFailure};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 
-use super::dialect::{Decoder, Dialect, json};
+use super::assembly::Assembly;
+use super::body::{Body, Chunk};
+use super::dialect::{Decoder, Dialect, gathered, protocol};
 use super::gateway::LlmKey;
-use super::sse::SseParser;
 
 /// The longest answer, in bytes.
 const MAX_ANSWER: usize = 8 << 20;
 /// The longest error that is read, in bytes.
 const MAX_ERROR: usize = 64 << 10;
+/// How long is waited for what may follow an answer that has told how it ended.
+const AFTER_THE_END: Duration = Duration::from_secs(2);
+/// How long the body may take to end once the last word of the protocol was said.
+const AFTER_THE_LAST_WORD: Duration = Duration::from_millis(250);
 
 /// How long is waited for what.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +64,7 @@ pub struct HttpChat<D> {
     base: String,
     key: LlmKey,
     patience: Patience,
+    clock: Arc<dyn Clock>,
 }
 
 impl<D: fmt::Debug> fmt::Debug for HttpChat<D> {
@@ -70,8 +78,15 @@ impl<D: fmt::Debug> fmt::Debug for HttpChat<D> {
 
 impl<D: Dialect> HttpChat<D> {
     /// A provider at `base`, without a slash at its end, reached through `http`.
-    pub fn new(dialect: D, http: Client, base: &str, key: LlmKey, patience: Patience) -> Self {
-        Self { dialect, http, base: base.trim_end_matches('/').to_owned(), key, patience }
+    pub fn new(
+        dialect: D,
+        http: Client,
+        base: &str,
+        key: LlmKey,
+        patience: Patience,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { dialect, http, base: base.trim_end_matches('/').to_owned(), key, patience, clock }
     }
 
     fn request(&self, request: RequestBuilder) -> RequestBuilder {
@@ -129,23 +144,84 @@ impl<D: Dialect> HttpChat<D> {
         };
         // the status says enough
         let _ = tokio::time::timeout(self.patience.connect, reading).await;
-        self.dialect.failure(status, &headers, &body)
+        self.dialect.failure(status, &headers, &body, self.clock.now())
     }
 
-    async fn whole(&self, mut response: Response, deadline: Instant) -> Result<Value, LlmFailure> {
+    async fn whole(&self, mut response: Response, deadline: Instant) -> Result<Vec<u8>, LlmFailure> {
         let mut body = Vec::new();
         let reading = async {
             while let Some(chunk) = response.chunk().await.map_err(|_| broke_off())? {
                 body.extend_from_slice(&chunk);
                 if body.len() > MAX_ANSWER {
-                    return Err(LlmFailure::Protocol("the answer is too long".to_owned()));
+                    return Err(protocol("the answer is too long"));
                 }
             }
             Ok(())
         };
         let left = deadline.saturating_duration_since(Instant::now());
         tokio::time::timeout(left, reading).await.map_err(|_| LlmFailure::TimedOut("whole answer"))??;
-        json(&String::from_utf8_lossy(&body))
+        Ok(body)
+    }
+
+    /// What reads the answer to a request.
+    fn reading(&self, request: &ChatRequest) -> Reading {
+        let (decoder, assembly) = (self.dialect.decoder(request), Assembly::new(request));
+        Reading { body: Body::default(), decoder, assembly }
+    }
+}
+
+/// Reads an answer from its bytes.
+struct Reading {
+    body: Body,
+    decoder: Box<dyn Decoder>,
+    assembly: Assembly,
+}
+
+impl Reading {
+    fn push(&mut self, bytes: &[u8], out: &mut Vec<ChatEvent>) -> Result<(), LlmFailure> {
+        let mut chunks = Vec::new();
+        let pushed = self.body.push(bytes, &mut chunks);
+        self.take(&chunks, out)?;
+        // what comes behind a whole answer takes nothing from it
+        if self.is_over() { Ok(()) } else { pushed }
+    }
+
+    fn end(&mut self, out: &mut Vec<ChatEvent>) -> Result<(), LlmFailure> {
+        let mut chunks = Vec::new();
+        let ended = self.body.end(&mut chunks);
+        self.take(&chunks, out)?;
+        if !self.is_over() {
+            ended?;
+        }
+        let mut pieces = Vec::new();
+        let finish = self.decoder.end(self.body.is_done(), &mut pieces);
+        let finish = finish.map_err(|failure| match self.body.has_nonsense() {
+            true => protocol("not JSON"),
+            false => failure,
+        })?;
+        pieces.into_iter().for_each(|piece| self.assembly.take(piece, out));
+        self.assembly.end(finish, out);
+        Ok(())
+    }
+
+    fn take(&mut self, chunks: &[Chunk], out: &mut Vec<ChatEvent>) -> Result<(), LlmFailure> {
+        for chunk in chunks {
+            let mut pieces = Vec::new();
+            let taken = self.decoder.take(chunk, &mut pieces);
+            pieces.into_iter().for_each(|piece| self.assembly.take(piece, out));
+            taken?;
+        }
+        Ok(())
+    }
+
+    /// Whether the answer is whole, whatever follows.
+    fn is_over(&self) -> bool {
+        self.body.is_done() || self.decoder.is_finished()
+    }
+
+    /// Whether more than thoughts and comments came.
+    fn is_begun(&self) -> bool {
+        self.decoder.is_calling() || self.body.is_coming()
     }
 }
 
@@ -168,8 +244,7 @@ impl<D: Dialect> ChatProvider for HttpChat<D> {
         let response = self.send(&written.path, &written.body, first_by).await?;
         Ok(Box::new(Streamed {
             response,
-            decoder: self.dialect.decoder(),
-            parser: SseParser::default(),
+            reading: self.reading(request),
             ready: VecDeque::new(),
             read: 0,
             first_by: Some(first_by),
@@ -183,7 +258,11 @@ impl<D: Dialect> ChatProvider for HttpChat<D> {
         let whole_by = Instant::now() + self.patience.total;
         let written = self.dialect.write(model, request, false);
         let response = self.send(&written.path, &written.body, whole_by).await?;
-        self.dialect.completion(&self.whole(response, whole_by).await?)
+        let body = self.whole(response, whole_by).await?;
+        let (mut reading, mut events) = (self.reading(request), Vec::new());
+        reading.push(&body, &mut events)?;
+        reading.end(&mut events)?;
+        gathered(events)
     }
 
     async fn models(&self) -> Result<Vec<String>, LlmFailure> {
@@ -195,15 +274,17 @@ impl<D: Dialect> ChatProvider for HttpChat<D> {
         if !response.status().is_success() {
             return Err(self.turned_away(response).await);
         }
-        Ok(self.dialect.models(&self.whole(response, by).await?))
+        let body = self.whole(response, by).await?;
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body);
+        let list: Value = serde_json::from_slice(body).map_err(|_| protocol("not JSON"))?;
+        Ok(self.dialect.models(&list))
     }
 }
 
 /// A streamed answer.
 struct Streamed {
     response: Response,
-    decoder: Box<dyn Decoder>,
-    parser: SseParser,
+    reading: Reading,
     ready: VecDeque<ChatEvent>,
     read: usize,
     /// Until there is a first piece.
@@ -223,32 +304,34 @@ impl Streamed {
             None if next_by <= self.whole_by => (next_by, "next token"),
             None => (self.whole_by, "whole answer"),
         };
-        let left = by.min(self.whole_by).saturating_duration_since(now);
-        let chunk = tokio::time::timeout(left, self.response.chunk()).await;
-        let chunk = chunk.map_err(|_| LlmFailure::TimedOut(what))?.map_err(|_| broke_off())?;
-        let mut events = Vec::new();
-        let bad = |error: super::sse::BadSse| LlmFailure::Protocol(error.to_string());
-        match &chunk {
+        let mut left = by.min(self.whole_by).saturating_duration_since(now);
+        let over = self.reading.is_over();
+        if over {
+            left = left.min(if self.reading.body.is_done() { AFTER_THE_LAST_WORD } else { AFTER_THE_END });
+        }
+        let chunk = match tokio::time::timeout(left, self.response.chunk()).await {
+            Ok(Ok(chunk)) => chunk,
+            // the answer is whole; only its body is not
+            _ if over => None,
+            Ok(Err(_)) => return Err(broke_off()),
+            Err(_) => return Err(LlmFailure::TimedOut(what)),
+        };
+        let mut out = Vec::new();
+        let read = match &chunk {
             Some(bytes) => {
                 self.read += bytes.len();
                 if self.read > MAX_ANSWER {
-                    return Err(LlmFailure::Protocol("the answer is too long".to_owned()));
+                    return Err(protocol("the answer is too long"));
                 }
-                self.parser.push(bytes, &mut events).map_err(bad)?;
+                self.reading.push(bytes, &mut out)
             }
-            None => self.parser.end(&mut events).map_err(bad)?,
-        }
-        let mut out = Vec::new();
-        for event in &events {
-            let taken = self.decoder.take(event, &mut out);
-            self.ready.extend(out.drain(..));
-            taken?;
-        }
-        if self.ready.iter().any(|event| !matches!(event, ChatEvent::Usage(_))) {
+            None => self.reading.end(&mut out),
+        };
+        self.ready.extend(out);
+        read?;
+        let told = self.ready.iter().any(|event| !matches!(event, ChatEvent::Usage(_)));
+        if told || self.reading.is_begun() {
             self.first_by = None;
-        }
-        if chunk.is_none() {
-            self.decoder.end()?;
         }
         Ok(chunk.is_some())
     }

@@ -3,12 +3,14 @@
 use std::fmt;
 
 use domain::conversation::Finish;
+use domain::envelope::Time;
 use domain::model::{ModelRef, Provider, Usage};
-use domain::ports::llm::{ChatEvent, ChatMessage, ChatRequest, Completion, LlmFailure, ToolCall};
+use domain::ports::llm::{ChatEvent, ChatMessage, ChatRequest, Completion, LlmFailure, ToolCall, withdraw};
 use reqwest::header::HeaderMap;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::sse::SseEvent;
+use super::body::Chunk;
+use super::calls::Call;
 
 /// A request, written.
 #[derive(Debug)]
@@ -27,17 +29,11 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
     /// The headers that say who we are.
     fn credentials(&self, key: &str) -> Vec<(&'static str, String)>;
 
-    /// Reads a streamed answer.
-    fn decoder(&self) -> Box<dyn Decoder>;
+    /// Reads an answer to a request, streamed or whole.
+    fn decoder(&self, request: &ChatRequest) -> Box<dyn Decoder>;
 
-    /// Reads a whole answer.
-    ///
-    /// # Errors
-    /// When it makes no sense.
-    fn completion(&self, body: &Value) -> Result<Completion, LlmFailure>;
-
-    /// What an answer that is none means.
-    fn failure(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> LlmFailure;
+    /// What an answer that is none means, that came at `now`.
+    fn failure(&self, status: u16, headers: &HeaderMap, body: &[u8], now: Time) -> LlmFailure;
 
     /// Where the models are listed.
     fn models_path(&self) -> &'static str;
@@ -46,19 +42,69 @@ pub trait Dialect: fmt::Debug + Send + Sync + 'static {
     fn models(&self, body: &Value) -> Vec<String>;
 }
 
-/// Reads one streamed answer, an event after the other.
-pub trait Decoder: Send {
-    /// Takes an event and adds what is whole with it.
-    ///
-    /// # Errors
-    /// When the event says that the answer failed, or makes no sense.
-    fn take(&mut self, event: &SseEvent, out: &mut Vec<ChatEvent>) -> Result<(), LlmFailure>;
+/// A piece of an answer, as the provider tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// More text, thoughts in tags included.
+    Text(String),
+    /// So many bytes of thoughts.
+    Thought(usize),
+    /// A whole call of a tool.
+    Call(Call),
+    /// What it took so far.
+    Usage(Counted),
+}
 
-    /// Takes the end of the body.
+/// What a provider counted. A count that it leaves out, or gives as zero, is `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counted {
+    /// Tokens read.
+    pub input: Option<u64>,
+    /// Tokens written.
+    pub output: Option<u64>,
+}
+
+impl Counted {
+    /// Counts of these names in an object.
+    pub(super) fn of(usage: &Value, input: &[&str], output: &[&str]) -> Self {
+        let one =
+            |names: &[&str]| names.iter().find_map(|name| count(&usage[name])).filter(|&count| count > 0);
+        Self { input: one(input), output: one(output) }
+    }
+
+    /// What is known once `newer` was told.
+    pub(super) fn then(self, newer: Self) -> Self {
+        Self { input: newer.input.or(self.input), output: newer.output.or(self.output) }
+    }
+}
+
+/// A number of tokens; some servers write it as a fraction.
+pub(super) fn count(value: &Value) -> Option<u64> {
+    let fraction = || value.as_f64().filter(|count| (0.0..1e12).contains(count)).map(|count| count as u64);
+    value.as_u64().or_else(fraction)
+}
+
+/// Reads one answer, a chunk after the other.
+pub trait Decoder: Send {
+    /// Takes a chunk and adds what is whole with it.
     ///
     /// # Errors
-    /// When the answer did not end before.
-    fn end(&mut self) -> Result<(), LlmFailure>;
+    /// When the chunk says that the answer failed.
+    fn take(&mut self, chunk: &Chunk, out: &mut Vec<Piece>) -> Result<(), LlmFailure>;
+
+    /// Whether the answer has told how it ended.
+    fn is_finished(&self) -> bool;
+
+    /// Whether a call of a tool is being told.
+    fn is_calling(&self) -> bool {
+        false
+    }
+
+    /// Takes the end of the body; `done`: the last word of the protocol came before it.
+    ///
+    /// # Errors
+    /// When the answer is not whole.
+    fn end(&mut self, done: bool, out: &mut Vec<Piece>) -> Result<Finish, LlmFailure>;
 }
 
 pub(super) fn protocol(reason: impl Into<String>) -> LlmFailure {
@@ -67,10 +113,6 @@ pub(super) fn protocol(reason: impl Into<String>) -> LlmFailure {
 
 pub(super) fn cut_off() -> LlmFailure {
     LlmFailure::Transport("the answer broke off".to_owned())
-}
-
-pub(super) fn json(text: &str) -> Result<Value, LlmFailure> {
-    serde_json::from_str(text).map_err(|_| protocol("not JSON"))
 }
 
 /// A word of the provider's that is short and harmless enough for a log: `insufficient_quota`, ….
@@ -85,17 +127,50 @@ pub(super) fn word(value: &Value) -> Option<String> {
     (!short.is_empty()).then_some(short)
 }
 
-/// The arguments of a call as an object. What is none was answered as such; the model only sees that it said nothing.
+/// The arguments of a call as an object, for a model to see what it wrote. What is no object stands in one.
 pub(super) fn arguments(call: &ToolCall) -> Value {
     match serde_json::from_str(&call.arguments) {
         Ok(value @ Value::Object(_)) => value,
-        _ => Value::Object(Map::new()),
+        Ok(Value::Null) => Value::Object(Map::new()),
+        _ => json!({"unreadable": call.arguments}),
     }
 }
 
 /// Arguments as the model wrote them; nothing at all is an empty object.
 pub(super) fn written(arguments: String) -> String {
-    if arguments.trim().is_empty() { "{}".to_owned() } else { arguments }
+    if matches!(arguments.trim(), "" | "null") { "{}".to_owned() } else { arguments }
+}
+
+/// Text from whatever form a provider gives it in: a string, or parts of which each has its own.
+pub(super) fn text_in(content: &Value, out: &mut Vec<Piece>) {
+    match content {
+        Value::String(text) if !text.is_empty() => out.push(Piece::Text(text.clone())),
+        Value::Array(parts) => parts.iter().for_each(|part| text_in(part, out)),
+        Value::Object(part) => {
+            let kind = part.get("type").and_then(Value::as_str).unwrap_or("text");
+            let value = ["text", "content", "value", kind].iter().find_map(|name| part.get(*name));
+            match (kind, value) {
+                ("text" | "output_text" | "text_delta", Some(value))
+                    if part.get("thought") != Some(&Value::Bool(true)) =>
+                {
+                    text_in(value, out);
+                }
+                (_, Some(value)) => out.push(Piece::Thought(bytes_of(value))),
+                _ => {}
+            }
+        }
+        _ => {}
+    }
+}
+
+/// How long a text is, in bytes, in whatever form.
+pub(super) fn bytes_of(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(parts) => parts.iter().map(bytes_of).sum(),
+        Value::Object(part) => part.get("text").map_or(0, bytes_of),
+        _ => 0,
+    }
 }
 
 /// The messages as this provider's model is told them. Where calls of tools cannot be told as another model's
@@ -146,6 +221,7 @@ pub(super) fn gathered(events: Vec<ChatEvent>) -> Result<Completion, LlmFailure>
     for event in events {
         match event {
             ChatEvent::Text(more) => text.push_str(&more),
+            ChatEvent::Withdrawn(bytes) => withdraw(&mut text, bytes),
             ChatEvent::ToolCall(call) => calls.push(call),
             ChatEvent::Usage(so_far) => usage = so_far,
             ChatEvent::Finished(how) => finish = Some(how),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use domain::conversation::{Finish, PassedOver, TurnFault};
+use domain::conversation::{Finish, PassedOver, TurnFault, has_words};
 use domain::ids::ClientId;
 use domain::model::{ModelRef, Provider};
 use domain::ports::clock::Clock;
@@ -20,6 +20,7 @@ use lru::LruCache;
 use super::anthropic::Anthropic;
 use super::catalogue::Catalogue;
 use super::client::{HttpChat, Patience};
+use super::dialect::Dialect;
 use super::google::Google;
 use super::openai::{Family, OpenAi};
 use super::scripted::Scripted;
@@ -81,16 +82,27 @@ pub trait Accounts: fmt::Debug + Send + Sync {
 
 /// The provider behind an account, reached through `http`.
 #[must_use]
-pub fn connect(account: &Account, http: reqwest::Client, patience: Patience) -> Arc<dyn ChatProvider> {
-    let (base, key) = (account.base.as_str(), account.key.clone());
-    let openai = |family| Arc::new(HttpChat::new(OpenAi(family), http.clone(), base, key.clone(), patience));
+pub fn connect(
+    account: &Account,
+    http: reqwest::Client,
+    patience: Patience,
+    clock: Arc<dyn Clock>,
+) -> Arc<dyn ChatProvider> {
+    fn over<D: Dialect>(
+        dialect: D,
+        account: &Account,
+        (http, patience, clock): (reqwest::Client, Patience, Arc<dyn Clock>),
+    ) -> Arc<dyn ChatProvider> {
+        Arc::new(HttpChat::new(dialect, http, &account.base, account.key.clone(), patience, clock))
+    }
+    let with = (http, patience, clock);
     match account.provider {
         Provider::Scripted => Arc::new(Scripted),
-        Provider::Groq => openai(Family::Groq),
-        Provider::Openai => openai(Family::OpenAi),
-        Provider::OpenaiCompatible => openai(Family::Compatible),
-        Provider::Anthropic => Arc::new(HttpChat::new(Anthropic, http.clone(), base, key.clone(), patience)),
-        Provider::Google => Arc::new(HttpChat::new(Google, http.clone(), base, key.clone(), patience)),
+        Provider::Groq => over(OpenAi(Family::Groq), account, with),
+        Provider::Openai => over(OpenAi(Family::OpenAi), account, with),
+        Provider::OpenaiCompatible => over(OpenAi(Family::Compatible), account, with),
+        Provider::Anthropic => over(Anthropic, account, with),
+        Provider::Google => over(Google, account, with),
     }
 }
 
@@ -202,7 +214,7 @@ impl Gateway {
         if account.own && self.guard.url(&account.base).is_err() {
             return Err(LlmFailure::BadRequest("the account's address may not be reached".to_owned()));
         }
-        let made = connect(account, http, self.patience);
+        let made = connect(account, http, self.patience, self.clock.clone());
         lock(&self.ready).put(account.clone(), made.clone());
         Ok(made)
     }
@@ -342,7 +354,11 @@ impl Ask for Whole {
         model: &str,
         request: &ChatRequest,
     ) -> Result<Completion, LlmFailure> {
-        provider.complete(model, request).await
+        let whole = provider.complete(model, request).await?;
+        match has_words(&whole.text) || !whole.calls.is_empty() {
+            true => Ok(whole),
+            false => Err(empty(whole.finish)),
+        }
     }
 }
 
@@ -372,19 +388,29 @@ impl ChatEvents for Begun {
     }
 }
 
-/// Reads until there is something to tell.
+/// What an answer is that has nothing for whoever asked.
+fn empty(finish: Finish) -> LlmFailure {
+    match finish {
+        Finish::Refused => LlmFailure::BadRequest("it refuses".to_owned()),
+        // all it was allowed to say may have gone into its reasoning
+        _ => LlmFailure::Protocol("an empty answer".to_owned()),
+    }
+}
+
+/// Reads until there is something to tell: words, or a call of a tool.
 async fn begun(mut events: Box<dyn ChatEvents>) -> Result<(Vec<ChatEvent>, Box<dyn ChatEvents>), LlmFailure> {
-    let mut first = Vec::new();
+    let (mut first, mut words) = (Vec::new(), String::new());
     loop {
         let event =
             events.next().await.unwrap_or_else(|| Err(LlmFailure::Transport("no answer".to_owned())))?;
         let told = match &event {
-            ChatEvent::Usage(_) => false,
-            // all it was allowed to say went into its reasoning
-            ChatEvent::Finished(Finish::Length) => {
-                return Err(LlmFailure::Protocol("an empty answer".to_owned()));
+            ChatEvent::Text(more) => {
+                words.push_str(more);
+                has_words(&words)
             }
-            _ => true,
+            ChatEvent::ToolCall(_) => true,
+            ChatEvent::Finished(finish) => return Err(empty(*finish)),
+            ChatEvent::Usage(_) | ChatEvent::Withdrawn(_) => false,
         };
         first.push(event);
         if told {

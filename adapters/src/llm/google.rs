@@ -3,15 +3,18 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::conversation::Finish;
-use domain::model::{Provider, Usage};
-use domain::ports::llm::{ChatEvent, ChatMessage, ChatRequest, Completion, LlmFailure, ToolCall};
+use domain::envelope::Time;
+use domain::model::Provider;
+use domain::ports::llm::{ChatMessage, ChatRequest, LlmFailure, ToolCall};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
+use super::body::Chunk;
+use super::calls::Call;
 use super::dialect::{
-    Decoder, Dialect, SILENCE, Written, arguments, cut_off, gathered, json as read_json, told, word, written,
+    Counted, Decoder, Dialect, Piece, SILENCE, Written, arguments, bytes_of, count, cut_off, text_in, told,
+    word,
 };
-use super::sse::SseEvent;
 use super::waits;
 
 /// How an id begins that Google did not give, and is not told.
@@ -119,24 +122,18 @@ impl Dialect for Google {
         vec![("x-goog-api-key", key.to_owned())]
     }
 
-    fn decoder(&self) -> Box<dyn Decoder> {
+    fn decoder(&self, _: &ChatRequest) -> Box<dyn Decoder> {
         Box::new(Responses::default())
     }
 
-    fn completion(&self, body: &Value) -> Result<Completion, LlmFailure> {
-        let (mut responses, mut out) = (Responses::default(), Vec::new());
-        responses.response(body, &mut out)?;
-        gathered(out)
-    }
-
-    fn failure(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> LlmFailure {
+    fn failure(&self, status: u16, headers: &HeaderMap, body: &[u8], now: Time) -> LlmFailure {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         // sometimes in an array of one
         let error = body.get(0).unwrap_or(&body)["error"].clone();
         match failure(Some(status), &error) {
-            LlmFailure::RateLimited { retry_after } => {
-                LlmFailure::RateLimited { retry_after: retry_after.or_else(|| waits::of_headers(headers)) }
-            }
+            LlmFailure::RateLimited { retry_after } => LlmFailure::RateLimited {
+                retry_after: retry_after.or_else(|| waits::of_headers(headers, now)),
+            },
             other => other,
         }
     }
@@ -177,66 +174,92 @@ fn failure(status: Option<u16>, error: &Value) -> LlmFailure {
 /// Reads responses: each is whole, with the new parts.
 #[derive(Debug, Default)]
 struct Responses {
-    finished: bool,
+    calls: Vec<Call>,
+    finish: Option<Finish>,
+}
+
+fn call(response: &str, function: &Value, part: &Value) -> Call {
+    static MADE_SO_FAR: AtomicU64 = AtomicU64::new(0);
+    let given = function["id"].as_str().filter(|id| !id.is_empty()).map(str::to_owned);
+    let arguments = match function.get("args") {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => String::new(),
+        Some(args) => args.to_string(),
+    };
+    Call {
+        id: given
+            .unwrap_or_else(|| format!("{MADE}{response}-{}", MADE_SO_FAR.fetch_add(1, Ordering::Relaxed))),
+        index: None,
+        name: function["name"].as_str().unwrap_or_default().trim().to_owned(),
+        arguments,
+        opaque: part["thoughtSignature"].as_str().map(str::to_owned),
+    }
 }
 
 impl Responses {
-    fn response(&mut self, value: &Value, out: &mut Vec<ChatEvent>) -> Result<(), LlmFailure> {
-        if let Some(error) = value.get("error") {
+    /// A call that has no id and was told before is the same one.
+    fn call(&mut self, call: Call) {
+        let made = call.id.starts_with(MADE);
+        let known = self.calls.iter().any(|before| {
+            let same = before.name == call.name && before.arguments == call.arguments;
+            same && (before.id == call.id || (made && before.id.starts_with(MADE)))
+        });
+        if !known {
+            self.calls.push(call);
+        }
+    }
+}
+
+impl Decoder for Responses {
+    fn take(&mut self, chunk: &Chunk, out: &mut Vec<Piece>) -> Result<(), LlmFailure> {
+        let value = &chunk.value;
+        let error = value.get("error").filter(|error| error.is_object() || error.is_string());
+        if let Some(error) = error.filter(|_| !self.is_finished()) {
             return Err(failure(None, error));
         }
         let candidate = &value["candidates"][0];
         for part in candidate["content"]["parts"].as_array().into_iter().flatten() {
-            if let Some(function) = part.get("functionCall") {
-                let response = value["responseId"].as_str().unwrap_or_default();
-                out.push(ChatEvent::ToolCall(call(response, function, part)));
-            } else if part["thought"] != true {
-                let text = part["text"].as_str().filter(|text| !text.is_empty());
-                out.extend(text.map(|text| ChatEvent::Text(text.to_owned())));
+            if let Some(function) = part.get("functionCall").filter(|function| function.is_object()) {
+                self.call(call(value["responseId"].as_str().unwrap_or_default(), function, part));
+            } else if part["thought"] == true {
+                out.push(Piece::Thought(bytes_of(&part["text"])));
+            } else {
+                text_in(&part["text"], out);
             }
         }
         let counts = &value["usageMetadata"];
-        if let Some(input) = counts["promptTokenCount"].as_u64() {
-            let count = |name: &str| counts[name].as_u64().unwrap_or_default();
-            let output = count("candidatesTokenCount") + count("thoughtsTokenCount");
-            out.push(ChatEvent::Usage(Usage { input, output }));
-        }
-        let blocked = value["promptFeedback"].get("blockReason").is_some();
-        let reason = candidate["finishReason"].as_str().or(blocked.then_some("SAFETY"));
-        if let Some(reason) = reason.filter(|_| !self.finished) {
-            let finish = match reason {
-                "STOP" | "FINISH_REASON_UNSPECIFIED" => Finish::Stop,
+        let counted = Counted::of(counts, &["promptTokenCount"], &["candidatesTokenCount"]);
+        let thought = count(&counts["thoughtsTokenCount"]).unwrap_or_default();
+        let output =
+            counted.output.or((thought > 0).then_some(0)).map(|output| output.saturating_add(thought));
+        out.push(Piece::Usage(Counted { output, ..counted }));
+        let blocked = value["promptFeedback"].get("blockReason").is_some_and(|reason| !reason.is_null());
+        let reason = candidate["finishReason"].as_str().filter(|reason| !reason.is_empty());
+        if let Some(reason) = reason.or(blocked.then_some("SAFETY")) {
+            // some models say STOP with every piece
+            self.finish = Some(match reason {
+                "STOP" | "FINISH_REASON_UNSPECIFIED" => self.finish.unwrap_or(Finish::Stop),
                 "MAX_TOKENS" => Finish::Length,
                 "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "TOO_MANY_TOOL_CALLS" => {
                     return Err(LlmFailure::Protocol(reason.to_owned()));
                 }
                 _ => Finish::Refused,
-            };
-            self.finished = true;
-            out.push(ChatEvent::Finished(finish));
+            });
         }
         Ok(())
     }
-}
 
-fn call(response: &str, function: &Value, part: &Value) -> ToolCall {
-    static MADE_SO_FAR: AtomicU64 = AtomicU64::new(0);
-    let id = function["id"].as_str().filter(|id| !id.is_empty()).map(str::to_owned);
-    let args = function.get("args").filter(|args| !args.is_null()).map(Value::to_string);
-    ToolCall {
-        id: id.unwrap_or_else(|| format!("{MADE}{response}-{}", MADE_SO_FAR.fetch_add(1, Ordering::Relaxed))),
-        name: function["name"].as_str().unwrap_or_default().to_owned(),
-        arguments: written(args.unwrap_or_default()),
-        opaque: part["thoughtSignature"].as_str().map(str::to_owned),
-    }
-}
-
-impl Decoder for Responses {
-    fn take(&mut self, event: &SseEvent, out: &mut Vec<ChatEvent>) -> Result<(), LlmFailure> {
-        self.response(&read_json(&event.data)?, out)
+    fn is_finished(&self) -> bool {
+        self.finish.is_some()
     }
 
-    fn end(&mut self) -> Result<(), LlmFailure> {
-        if self.finished { Ok(()) } else { Err(cut_off()) }
+    fn is_calling(&self) -> bool {
+        !self.calls.is_empty()
+    }
+
+    fn end(&mut self, done: bool, out: &mut Vec<Piece>) -> Result<Finish, LlmFailure> {
+        let finish = self.finish.or(done.then_some(Finish::Stop)).ok_or_else(cut_off)?;
+        out.extend(self.calls.drain(..).map(Piece::Call));
+        Ok(finish)
     }
 }

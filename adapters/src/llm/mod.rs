@@ -3,16 +3,27 @@
 //! [`Gateway`] is what everybody else asks. It knows whose credentials are to be used, maps old names of models to
 //! newer ones, leaves alone what keeps failing and goes on to the next model of a list. [`HttpChat`] speaks to one
 //! provider in its [dialect](Dialect); [`Scripted`] needs no network.
+//!
+//! ```text
+//!  bytes ─▶ body ─▶ chunks ─▶ decoder of the dialect ─▶ pieces ─▶ assembly ─▶ events
+//!      (events, JSON,              (fields, calls,          (halves, thoughts,
+//!       whatever it is)             usage, the end)          each call once, usage)
+//! ```
 
 mod anthropic;
+mod assembly;
+mod body;
+mod calls;
 mod catalogue;
 mod client;
 mod dialect;
 mod gateway;
 mod google;
+mod halves;
 mod openai;
 mod scripted;
 mod sse;
+mod thoughts;
 mod waits;
 
 pub use anthropic::Anthropic;

@@ -1,15 +1,17 @@
 //! OpenAI's chat protocol: OpenAI itself, Groq, and whoever else speaks it.
 
 use domain::conversation::Finish;
-use domain::model::{Provider, Usage};
-use domain::ports::llm::{ChatEvent, ChatMessage, ChatRequest, Completion, LlmFailure, ToolCall};
+use domain::envelope::Time;
+use domain::model::Provider;
+use domain::ports::llm::{ChatMessage, ChatRequest, LlmFailure, ToolCall};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
+use super::body::Chunk;
+use super::calls::Parts;
 use super::dialect::{
-    Decoder, Dialect, Written, cut_off, gathered, json as read_json, protocol, told, word, written,
+    Counted, Decoder, Dialect, Piece, Written, arguments, bytes_of, cut_off, protocol, text_in, told, word,
 };
-use super::sse::SseEvent;
 use super::waits;
 
 /// Who speaks it.
@@ -55,8 +57,9 @@ fn message(message: ChatMessage) -> Value {
         ChatMessage::Assistant { text, calls, .. } => {
             let call = |call: &ToolCall| {
                 // some servers refuse a history with broken JSON in it
-                let sound = serde_json::from_str::<Value>(&call.arguments).is_ok();
-                let arguments = if sound { call.arguments.as_str() } else { "{}" };
+                let sound =
+                    serde_json::from_str::<Value>(&call.arguments).is_ok_and(|value| value.is_object());
+                let arguments = if sound { call.arguments.clone() } else { arguments(call).to_string() };
                 json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}})
             };
             let content = if text.is_empty() { Value::Null } else { text.into() };
@@ -114,28 +117,17 @@ impl Dialect for OpenAi {
         if key.is_empty() { vec![] } else { vec![("authorization", format!("Bearer {key}"))] }
     }
 
-    fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(Chunks::default())
+    fn decoder(&self, request: &ChatRequest) -> Box<dyn Decoder> {
+        let tools = request.tools.iter().map(|tool| tool.name.clone()).collect();
+        Box::new(Chunks { tools, ..Chunks::default() })
     }
 
-    fn completion(&self, body: &Value) -> Result<Completion, LlmFailure> {
-        if let Some(error) = body.get("error").filter(|error| !error.is_null()) {
-            return Err(failure(None, error));
-        }
-        let choice = body["choices"].get(0).ok_or_else(|| protocol("no choices"))?;
-        let (mut chunks, mut out) = (Chunks::default(), Vec::new());
-        chunks.delta(&choice["message"], &mut out);
-        chunks.finish(choice["finish_reason"].as_str().ok_or_else(cut_off)?, &mut out);
-        let mut whole = gathered(out)?;
-        whole.usage = usage(&body["usage"]).unwrap_or_default();
-        Ok(whole)
-    }
-
-    fn failure(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> LlmFailure {
+    fn failure(&self, status: u16, headers: &HeaderMap, body: &[u8], now: Time) -> LlmFailure {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
-        match failure(Some(status), &body["error"]) {
+        let error = body.get("error").filter(is_error).unwrap_or(&body);
+        match failure(Some(status), error) {
             LlmFailure::RateLimited { retry_after } => {
-                LlmFailure::RateLimited { retry_after: waits::of_headers(headers).or(retry_after) }
+                LlmFailure::RateLimited { retry_after: waits::of_headers(headers, now).or(retry_after) }
             }
             other => other,
         }
@@ -166,6 +158,9 @@ fn failure(status: Option<u16>, error: &Value) -> LlmFailure {
     let kind = word(&error["type"]).unwrap_or_default();
     let name = if code.is_empty() { kind.clone() } else { code.clone() };
     let message = error["message"].as_str().or(error.as_str()).unwrap_or_default();
+    // inside a stream some servers give the status as the code
+    let status = status.or_else(|| error["code"].as_u64().and_then(|code| u16::try_from(code).ok()));
+    let status = status.filter(|status| (400..600).contains(status));
     let name = if name.is_empty() { format!("status {}", status.unwrap_or_default()) } else { name };
     if USED_UP.contains(&code.as_str()) || USED_UP.contains(&kind.as_str()) {
         return LlmFailure::Billing(name);
@@ -190,119 +185,170 @@ fn failure(status: Option<u16>, error: &Value) -> LlmFailure {
     }
 }
 
-fn usage(value: &Value) -> Option<Usage> {
-    let input = value["prompt_tokens"].as_u64()?;
-    Some(Usage { input, output: value["completion_tokens"].as_u64().unwrap_or_default() })
+/// Whether something stands where an error would, other than that there is none.
+fn is_error(error: &&Value) -> bool {
+    match error {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        _ => true,
+    }
 }
 
-/// A call of a tool that is being told.
-#[derive(Debug, Default)]
-struct Part {
-    index: Option<u64>,
-    id: String,
-    name: String,
-    arguments: String,
+/// The error in a chunk, in whichever of the places where servers put it.
+fn error_in(chunk: &Chunk) -> Option<&Value> {
+    let value = &chunk.value;
+    let places = [value.get("error"), value["x_groq"].get("error"), value["choices"][0].get("error")];
+    if let Some(error) = places.into_iter().flatten().find(is_error) {
+        return Some(error);
+    }
+    let named =
+        chunk.name.as_deref() == Some("error") || value["object"] == "error" || value["type"] == "error";
+    let bare = value.get("choices").is_none()
+        && value.get("usage").is_none()
+        && ["message", "detail", "errors", "code"]
+            .iter()
+            .any(|name| value.get(name).is_some_and(|said| is_error(&said)));
+    (named || bare).then_some(value)
 }
 
-/// Reads chunks.
+fn usage(value: &Value) -> Counted {
+    Counted::of(value, &["prompt_tokens", "input_tokens"], &["completion_tokens", "output_tokens"])
+}
+
+/// Reads chunks, and whole answers, which are chunks that say everything.
 #[derive(Debug, Default)]
 struct Chunks {
-    /// The provider's name of the answer.
-    answer: String,
-    calls: Vec<Part>,
+    tools: Vec<String>,
+    calls: Parts,
+    /// The call in the field that came before `tool_calls`.
+    old_call: Parts,
+    /// Whether there were words, thoughts or calls.
+    told: bool,
     refused: bool,
-    finished: bool,
+    reason: Option<String>,
+    /// A chunk said that it is everything, or what it all took.
+    closed: bool,
+    /// The last chunk gave an empty reason to end, others before it none.
+    blank: bool,
+    open: bool,
 }
 
 impl Chunks {
-    fn delta(&mut self, delta: &Value, out: &mut Vec<ChatEvent>) {
-        for field in ["content", "refusal"] {
-            if let Some(text) = delta[field].as_str().filter(|text| !text.is_empty()) {
-                self.refused |= field == "refusal";
-                out.push(ChatEvent::Text(text.to_owned()));
-            }
-        }
-        for call in delta["tool_calls"].as_array().into_iter().flatten() {
-            self.call(call);
-        }
-    }
-
-    /// Fragments belong together by their index; but a new id under a known one begins another call.
-    fn call(&mut self, fragment: &Value) {
-        let index = fragment["index"].as_u64();
-        let id = fragment["id"].as_str().unwrap_or_default();
-        let name = fragment["function"]["name"].as_str().unwrap_or_default();
-        let known = self.calls.iter().rposition(|part| match index {
-            Some(_) => part.index == index,
-            None => id.is_empty() || part.id == id,
-        });
-        let same =
-            known.filter(|&at| id.is_empty() || self.calls[at].id.is_empty() || self.calls[at].id == id);
-        let at = same.unwrap_or_else(|| {
-            self.calls.push(Part { index, ..Part::default() });
-            self.calls.len() - 1
-        });
-        let part = &mut self.calls[at];
-        if part.id.is_empty() {
-            part.id = id.to_owned();
-        }
-        if part.name.is_empty() {
-            part.name = name.to_owned();
-        }
-        match &fragment["function"]["arguments"] {
-            Value::String(more) => part.arguments.push_str(more),
-            // some servers send the object itself
-            object @ Value::Object(_) => part.arguments = object.to_string(),
+    fn delta(&mut self, delta: &Value, out: &mut Vec<Piece>) {
+        let before = out.len();
+        text_in(&delta["content"], out);
+        // the first name that holds any: some servers send the same thoughts under two
+        let thoughts =
+            ["reasoning_content", "reasoning", "thinking"].iter().map(|name| bytes_of(&delta[name]));
+        out.extend(thoughts.max().filter(|&bytes| bytes > 0).map(Piece::Thought));
+        let parts = delta["content"].as_array().into_iter().flatten();
+        self.refused |= delta["refusal"].as_str().is_some_and(|text| !text.is_empty())
+            || parts.into_iter().any(|part| part["type"] == "refusal");
+        let tools = &self.tools;
+        let known = |name: &str| tools.iter().any(|tool| tool == name);
+        match &delta["tool_calls"] {
+            Value::Array(calls) => calls.iter().for_each(|call| self.calls.fragment(call, &known)),
+            call @ Value::Object(_) => self.calls.fragment(call, &known),
             _ => {}
         }
+        if let call @ Value::Object(_) = &delta["function_call"] {
+            self.old_call.fragment(call, &known);
+        }
+        self.told |= out.len() > before || self.is_calling() || self.refused;
     }
 
-    fn finish(&mut self, reason: &str, out: &mut Vec<ChatEvent>) {
-        for (n, part) in std::mem::take(&mut self.calls).into_iter().enumerate() {
-            let id = if part.id.is_empty() { format!("call_{}_{n}", self.answer) } else { part.id };
-            let (name, arguments) = (part.name, written(part.arguments));
-            out.push(ChatEvent::ToolCall(ToolCall { id, name, arguments, opaque: None }));
+    fn choice(&mut self, choice: &Value, whole: bool, out: &mut Vec<Piece>) -> Result<(), LlmFailure> {
+        match (choice.get("delta"), choice.get("message"), choice["text"].as_str()) {
+            (Some(delta @ Value::Object(_)), _, _) => self.delta(delta, out),
+            // some servers end a stream with everything they told
+            (_, Some(message @ Value::Object(_)), _) if !self.told => {
+                self.delta(message, out);
+                self.closed |= whole && self.told;
+            }
+            (_, None, Some(text)) if !text.is_empty() => {
+                self.told = true;
+                out.push(Piece::Text(text.to_owned()));
+            }
+            _ => {}
         }
-        let finish = match reason {
-            "length" => Finish::Length,
-            "content_filter" => Finish::Refused,
-            _ if self.refused => Finish::Refused,
-            _ => Finish::Stop,
-        };
-        self.finished = true;
-        out.push(ChatEvent::Finished(finish));
+        let reason = choice["finish_reason"].as_str();
+        self.open |= reason.is_none();
+        self.blank = reason.is_some_and(|reason| reason.trim().is_empty());
+        if let Some(reason) = reason.map(str::trim).filter(|reason| !reason.is_empty()) {
+            let lower = reason.to_ascii_lowercase();
+            if lower.contains("malformed") {
+                return Err(protocol("a malformed call of a tool"));
+            }
+            if FAILED.contains(&lower.as_str()) {
+                return Err(LlmFailure::Overloaded(word(&choice["finish_reason"]).unwrap_or_default()));
+            }
+            self.reason.get_or_insert(lower);
+        }
+        Ok(())
     }
 }
 
+/// Reasons to end that say that the answer did not come to its end.
+const FAILED: [&str; 8] = [
+    "error",
+    "abort",
+    "aborted",
+    "cancelled",
+    "canceled",
+    "failed",
+    "network_error",
+    "insufficient_system_resource",
+];
+
 impl Decoder for Chunks {
-    fn take(&mut self, event: &SseEvent, out: &mut Vec<ChatEvent>) -> Result<(), LlmFailure> {
-        if event.data.trim() == "[DONE]" {
-            return Ok(());
-        }
-        let chunk = read_json(&event.data)?;
-        let error = chunk.get("error").filter(|error| !error.is_null());
-        let error = error.or_else(|| chunk["x_groq"].get("error").filter(|error| !error.is_null()));
-        if let Some(error) = error {
+    fn take(&mut self, chunk: &Chunk, out: &mut Vec<Piece>) -> Result<(), LlmFailure> {
+        // what is complete is an answer, whatever goes wrong behind it
+        if let Some(error) = error_in(chunk).filter(|_| !self.is_finished()) {
             return Err(failure(None, error));
         }
-        if event.name.as_deref() == Some("error") {
-            return Err(failure(None, &chunk));
+        let value = &chunk.value;
+        let choices = value["choices"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let first = choices.iter().find(|choice| choice["index"].as_u64().unwrap_or_default() == 0);
+        if let Some(choice) = first {
+            self.choice(choice, value["object"] != "chat.completion.chunk", out)?;
         }
-        if self.answer.is_empty() {
-            self.answer = chunk["id"].as_str().unwrap_or_default().to_owned();
+        let counts = [
+            &value["usage"],
+            &value["x_groq"]["usage"],
+            first.map_or(&Value::Null, |choice| &choice["usage"]),
+        ];
+        let counted = counts.into_iter().map(usage).find(|counted| *counted != Counted::default());
+        if let Some(counted) = counted {
+            self.closed |= choices.is_empty() && self.told;
+            out.push(Piece::Usage(counted));
         }
-        if let Some(choice) = chunk["choices"].get(0) {
-            self.delta(&choice["delta"], out);
-            if let Some(reason) = choice["finish_reason"].as_str().filter(|_| !self.finished) {
-                self.finish(reason, out);
-            }
-        }
-        let said = usage(&chunk["usage"]).or_else(|| usage(&chunk["x_groq"]["usage"]));
-        out.extend(said.map(ChatEvent::Usage));
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), LlmFailure> {
-        if self.finished { Ok(()) } else { Err(cut_off()) }
+    fn is_finished(&self) -> bool {
+        self.reason.is_some() || self.closed
+    }
+
+    fn is_calling(&self) -> bool {
+        !self.calls.is_empty() || !self.old_call.is_empty()
+    }
+
+    fn end(&mut self, done: bool, out: &mut Vec<Piece>) -> Result<Finish, LlmFailure> {
+        let complete =
+            [&self.calls, &self.old_call].into_iter().all(|calls| calls.is_empty() || calls.are_complete());
+        let blank = self.blank && complete && (self.open || self.is_calling());
+        if !(self.is_finished() || done || blank) {
+            return Err(cut_off());
+        }
+        let calls = std::mem::take(&mut self.calls).settled();
+        let old = std::mem::take(&mut self.old_call).settled();
+        out.extend(calls.into_iter().chain(old).map(Piece::Call));
+        Ok(match self.reason.as_deref() {
+            Some("length" | "max_tokens" | "model_length" | "max_output_tokens") => Finish::Length,
+            Some("content_filter" | "safety" | "refusal" | "sensitive") => Finish::Refused,
+            _ if self.refused => Finish::Refused,
+            _ => Finish::Stop,
+        })
     }
 }

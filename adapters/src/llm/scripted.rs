@@ -131,7 +131,7 @@ fn usage(request: &ChatRequest, text: &str) -> Usage {
         ChatMessage::Tool { content, .. } => estimated_tokens(content),
     };
     let told = request.system.as_deref().map_or(0, estimated_tokens);
-    Usage { input: told + request.messages.iter().map(one).sum::<u64>(), output: estimated_tokens(text) }
+    Usage::counted(told + request.messages.iter().map(one).sum::<u64>(), estimated_tokens(text))
 }
 
 /// A word a piece, the blanks with them.

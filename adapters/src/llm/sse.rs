@@ -1,4 +1,7 @@
-//! Server-sent events (WHATWG HTML), read from bytes that are cut anywhere, also inside a character.
+//! Server-sent events (WHATWG HTML), read from bytes that are cut anywhere, also inside a character. Lines end in LF,
+//! CR or both.
+
+use super::halves::text_of;
 
 /// The longest event, in bytes.
 const MAX_EVENT: usize = 1 << 20;
@@ -18,9 +21,6 @@ pub enum BadSse {
     /// Longer than anybody writes.
     #[error("an event is longer than 1 MiB")]
     TooLong,
-    /// Not UTF-8.
-    #[error("an event is not UTF-8")]
-    NotText,
 }
 
 /// Reads events.
@@ -29,6 +29,8 @@ pub struct SseParser {
     line: Vec<u8>,
     event: SseEvent,
     has_data: bool,
+    /// The last line ended in CR: an LF that follows belongs to it.
+    after_cr: bool,
 }
 
 impl SseParser {
@@ -37,11 +39,20 @@ impl SseParser {
     /// # Errors
     /// See [`BadSse`].
     pub fn push(&mut self, mut bytes: &[u8], out: &mut Vec<SseEvent>) -> Result<(), BadSse> {
-        while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
+        loop {
+            if std::mem::take(&mut self.after_cr) {
+                bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
+            }
+            let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else { break };
             self.line.extend_from_slice(&bytes[..end]);
-            bytes = &bytes[end + 1..];
+            self.after_cr = bytes[end] == b'\r' && end + 1 == bytes.len();
+            let both = bytes[end..].starts_with(b"\r\n");
+            bytes = &bytes[end + 1 + usize::from(both)..];
             let line = std::mem::take(&mut self.line);
-            self.take(line.strip_suffix(b"\r").unwrap_or(&line), out)?;
+            self.take(&line, out)?;
+            if self.after_cr {
+                break;
+            }
         }
         self.line.extend_from_slice(bytes);
         if self.line.len() + self.event.data.len() > MAX_EVENT { Err(BadSse::TooLong) } else { Ok(()) }
@@ -54,7 +65,7 @@ impl SseParser {
     pub fn end(&mut self, out: &mut Vec<SseEvent>) -> Result<(), BadSse> {
         let line = std::mem::take(&mut self.line);
         if !line.is_empty() {
-            self.take(line.strip_suffix(b"\r").unwrap_or(&line), out)?;
+            self.take(&line, out)?;
         }
         self.take(b"", out)
     }
@@ -67,8 +78,8 @@ impl SseParser {
             }
             return Ok(());
         }
-        let line = std::str::from_utf8(line).map_err(|_| BadSse::NotText)?;
-        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let line = text_of(line);
+        let (field, value) = line.split_once(':').unwrap_or((&line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
             "data" => {
@@ -82,6 +93,11 @@ impl SseParser {
                 }
             }
             "event" => self.event.name = Some(value.to_owned()),
+            // llama.cpp tells errors in a field of their own
+            "error" => {
+                (self.event.name, self.has_data) = (Some("error".to_owned()), true);
+                self.event.data.push_str(value);
+            }
             // comments begin with a colon; ids and retries mean nothing here
             _ => {}
         }
@@ -121,9 +137,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_or_never_ends_is_refused() {
+    fn lines_end_in_any_of_three_ways() {
+        let whole = events([STREAM]);
+        for (ends, stream) in [
+            ("LF", STREAM.replace("\r\n", "\n")),
+            ("CR", STREAM.replace("\r\n", "\n").replace('\n', "\r")),
+            ("CRLF", STREAM.replace("\r\n", "\n").replace('\n', "\r\n")),
+        ] {
+            for size in 1..9 {
+                assert_eq!(events(stream.as_bytes().chunks(size)), whole, "{ends}, cut every {size} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn what_never_ends_is_refused() {
         let mut out = Vec::new();
-        assert_eq!(SseParser::default().push(b"data: \xff\n", &mut out), Err(BadSse::NotText));
         let mut parser = SseParser::default();
         let long = vec![b'x'; MAX_EVENT + 1];
         assert_eq!(parser.push(&long, &mut out), Err(BadSse::TooLong));

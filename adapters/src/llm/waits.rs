@@ -2,17 +2,23 @@
 
 use std::time::Duration;
 
+use domain::envelope::Time;
+use domain::retry_after::retry_after;
 use reqwest::header::HeaderMap;
+
+/// The longest wait that is believed.
+const LONGEST: Duration = Duration::from_secs(10_000_000);
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// What the headers of a 429 say: `retry-after-ms`, `retry-after`, or the reset of whatever is used up.
-pub(super) fn of_headers(headers: &HeaderMap) -> Option<Duration> {
+/// What the headers of a 429 that came at `now` say: `retry-after-ms`, `retry-after`, or the reset of whatever is
+/// used up.
+pub(super) fn of_headers(headers: &HeaderMap, now: Time) -> Option<Duration> {
     let millis = text(headers, "retry-after-ms").and_then(|text| text.trim().parse::<f64>().ok());
-    let seconds = text(headers, "retry-after").and_then(|text| text.trim().parse::<f64>().ok());
-    let said = millis.map(|millis| millis / 1_000.0).or(seconds).and_then(of_seconds);
+    let said = millis.and_then(|millis| of_seconds(millis / 1_000.0));
+    let said = said.or_else(|| retry_after(text(headers, "retry-after")?, now).map(|wait| wait.min(LONGEST)));
     said.or_else(|| {
         let used_up = |what: &&str| {
             text(headers, &format!("x-ratelimit-remaining-{what}")).is_some_and(|left| left.trim() == "0")
@@ -82,7 +88,8 @@ mod tests {
     fn of_the_headers_the_most_exact_one_counts() {
         let wait = |headers: &[(&'static str, &'static str)]| {
             let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-            of_headers(&headers.collect()).map(|wait| wait.as_millis())
+            let now = chrono::DateTime::parse_from_rfc3339("1994-11-06T08:49:30Z").unwrap().to_utc();
+            of_headers(&headers.collect(), now).map(|wait| wait.as_millis())
         };
         assert_eq!(wait(&[("retry-after", "2"), ("retry-after-ms", "1500")]), Some(1_500));
         assert_eq!(wait(&[("retry-after", "2")]), Some(2_000));
@@ -93,6 +100,12 @@ mod tests {
             wait(&[("x-ratelimit-remaining-requests", "3"), ("x-ratelimit-reset-requests", "1h")]),
             None
         );
-        assert_eq!(wait(&[("retry-after", "Fri, 31 Dec 1999 23:59:59 GMT")]), None);
+        for date in
+            ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
+        {
+            assert_eq!(wait(&[("retry-after", date)]), Some(7_000), "{date}");
+        }
+        assert_eq!(wait(&[("retry-after", "Fri, 31 Dec 1993 23:59:59 GMT")]), Some(0), "it is past");
+        assert_eq!(wait(&[("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT")]), Some(LONGEST.as_millis()));
     }
 }

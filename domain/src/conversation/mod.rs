@@ -20,6 +20,7 @@ mod command;
 mod decide;
 mod event;
 mod prompt;
+mod speech;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -31,4 +32,5 @@ pub use command::{
 pub use decide::content_fault;
 pub use event::*;
 pub use prompt::Prompt;
+pub use speech::{has_speech, has_words, speech_text};
 pub use state::{Conversation, OpenTurn, Remembered, WINDOW_LIMIT};

@@ -59,7 +59,7 @@ fn completed(turn: u128, text: &str) -> Completed {
         id: msg(turn + 1_000),
         content: text.to_owned().into(),
         by: model(),
-        usage: Usage { input: 10, output: 2 },
+        usage: Usage::counted(10, 2),
         latency_ms: 40,
         first_token_ms: Some(12),
         finish: Finish::Stop,

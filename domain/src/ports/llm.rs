@@ -100,12 +100,23 @@ pub struct ChatRequest {
 pub enum ChatEvent {
     /// More words; never empty.
     Text(String),
+    /// The last so many bytes of the words so far were none: only now it shows that the model was thinking.
+    Withdrawn(usize),
     /// A whole call of a tool.
     ToolCall(ToolCall),
     /// What it took so far: takes the place of what was said before.
     Usage(Usage),
     /// It ended. Nothing follows but, at the most, usage.
     Finished(Finish),
+}
+
+/// Takes back the last so many bytes of words; see [`ChatEvent::Withdrawn`].
+pub fn withdraw(words: &mut String, bytes: usize) {
+    let mut left = words.len().saturating_sub(bytes);
+    while !words.is_char_boundary(left) {
+        left -= 1;
+    }
+    words.truncate(left);
 }
 
 /// A whole answer.

@@ -56,17 +56,12 @@ fn share(spread: Uuid, round: u32) -> f64 {
     f64::from(word) / f64::from(u32::MAX) * 2.0 - 1.0
 }
 
-/// What a `Retry-After` header asks for (RFC 9110 §10.2.3): seconds, also fractional, or a date.
+/// What a receiver's `Retry-After` asks for, in whole seconds; see [`crate::retry_after::retry_after`].
 #[must_use]
 pub fn retry_after(text: &str, now: Time) -> Option<Duration> {
-    let text = text.trim();
-    let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit() || c == b'.');
-    if digits {
-        let seconds: f64 = text.parse().ok()?;
-        return Duration::try_from_secs_f64(seconds.ceil().min(MAX_RETRY_AFTER.as_secs_f64())).ok();
-    }
-    let date = chrono::DateTime::parse_from_rfc2822(text).ok()?;
-    Some((date.to_utc() - now).to_std().unwrap_or(Duration::ZERO).min(MAX_RETRY_AFTER))
+    let wait = crate::retry_after::retry_after(text, now)?;
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
 }
 
 #[cfg(test)]
@@ -101,6 +96,8 @@ mod tests {
         assert_eq!(retry_after("120", now), Some(Duration::from_secs(120)));
         assert_eq!(retry_after(" 1.2 ", now), Some(Duration::from_secs(2)));
         assert_eq!(retry_after("Thu, 01 Jan 2026 00:01:00 GMT", now), Some(Duration::from_secs(60)));
+        assert_eq!(retry_after("Thursday, 01-Jan-26 00:01:00 GMT", now), Some(Duration::from_secs(60)));
+        assert_eq!(retry_after("Thu Jan  1 00:01:00 2026", now), Some(Duration::from_secs(60)));
         assert_eq!(retry_after("Wed, 31 Dec 2025 00:01:00 GMT", now), Some(Duration::ZERO));
         assert_eq!(retry_after("99999999999999999999", now), Some(MAX_RETRY_AFTER));
         for bad in ["", "soon", "-1", "1e9", ".", "1.2.3", "NaN", "inf"] {

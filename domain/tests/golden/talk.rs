@@ -135,7 +135,7 @@ pub fn conversation() -> Vec<ConversationEvent> {
                 opaque: Some(text("CsQB")),
             }],
             by: model(),
-            usage: Usage { input: 60, output: 18 },
+            usage: Usage::counted(60, 18),
             latency_ms: 310,
             at: at(3),
         }
@@ -160,7 +160,7 @@ pub fn conversation() -> Vec<ConversationEvent> {
             seq: 4,
             content: text("You are booked for ten."),
             by: model(),
-            usage: Usage { input: 90, output: 8 },
+            usage: Usage::counted(90, 8),
             latency_ms: 900,
             first_token_ms: Some(640),
             finish: Finish::Stop,

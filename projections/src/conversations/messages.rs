@@ -54,6 +54,9 @@ pub struct MessageView {
     /// Tokens that were written for it.
     #[schema(required)]
     pub tokens_output: Option<u64>,
+    /// Whether the provider left out at least one of the numbers of tokens, so that it is estimated.
+    #[serde(default)]
+    pub tokens_estimated: bool,
     /// Whose model said it.
     #[schema(value_type = Option<String>, required)]
     pub provider: Option<Provider>,
@@ -99,6 +102,7 @@ impl MessageView {
             content: content.shown(String::clone),
             tokens_input: None,
             tokens_output: None,
+            tokens_estimated: false,
             provider: None,
             model: None,
             latency_ms: None,
@@ -119,6 +123,7 @@ impl MessageView {
             model: Some(by.model),
             tokens_input: Some(usage.input),
             tokens_output: Some(usage.output),
+            tokens_estimated: usage.estimated,
             latency_ms: Some(latency_ms),
             ..self
         }

@@ -46,7 +46,7 @@ fn answered(seq: u32, input: u64, output: u64) -> ConversationEvent {
         seq,
         content: Personal::from("Hi".to_owned()),
         by: ModelRef { provider: Provider::Scripted, model: "scripted-1".to_owned() },
-        usage: Usage { input, output },
+        usage: Usage::counted(input, output),
         latency_ms: 300,
         first_token_ms: None,
         finish: Finish::Stop,

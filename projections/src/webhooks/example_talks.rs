@@ -78,7 +78,7 @@ pub(super) fn conversation(name: &str) -> Vec<ConversationEvent> {
         seq: 4,
         content: text("Tomorrow at ten."),
         by: model(),
-        usage: Usage { input: 90, output: 8 },
+        usage: Usage::counted(90, 8),
         latency_ms: 900,
         first_token_ms: Some(640),
         finish: Finish::Stop,

@@ -50,6 +50,43 @@ impl Asked {
     }
 }
 
+/// An answer to the byte, in the pieces it is sent in.
+#[derive(Debug, Clone)]
+pub struct Raw {
+    /// The status.
+    pub status: u16,
+    /// Its content type.
+    pub content_type: &'static str,
+    /// Further headers.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub pieces: Vec<Vec<u8>>,
+    /// Whether the connection stays open without the body's end.
+    pub hangs: bool,
+}
+
+impl Raw {
+    /// A stream of events.
+    #[must_use]
+    pub fn stream(pieces: &[&str]) -> Self {
+        Self::of("text/event-stream", pieces)
+    }
+
+    /// Anything.
+    #[must_use]
+    pub fn of(content_type: &'static str, pieces: &[&str]) -> Self {
+        let pieces = pieces.iter().map(|piece| piece.as_bytes().to_vec()).collect();
+        Self { status: 200, content_type, headers: vec![], pieces, hangs: false }
+    }
+
+    /// The same, cut every so many bytes.
+    #[must_use]
+    pub fn cut_every(mut self, size: usize) -> Self {
+        self.pieces = self.pieces.concat().chunks(size).map(<[u8]>::to_vec).collect();
+        self
+    }
+}
+
 /// What is sent back.
 #[derive(Debug)]
 struct Reply {
@@ -75,6 +112,7 @@ type Witness = Arc<dyn Fn(&[u8]) + Send + Sync>;
 struct Shared {
     family: Family,
     scenes: Mutex<VecDeque<Scene>>,
+    raw: Mutex<VecDeque<Raw>>,
     script: Mutex<Option<Script>>,
     witness: Mutex<Option<Witness>>,
     asked: Mutex<Vec<Asked>>,
@@ -143,6 +181,7 @@ impl LlmServer {
         let shared = Arc::new(Shared {
             family,
             scenes,
+            raw: Mutex::default(),
             script,
             witness,
             asked,
@@ -163,6 +202,11 @@ impl LlmServer {
     /// Does this with the next requests, in place of whatever was to be done.
     pub fn play(&self, scenes: Vec<Scene>) {
         *lock(&self.shared.scenes) = scenes.into();
+    }
+
+    /// Sends these bytes to the next requests, before whatever else is to be done.
+    pub fn send(&self, replies: Vec<Raw>) {
+        *lock(&self.shared.raw) = replies.into();
     }
 
     /// Does what `script` makes of each request that no scene is left for, before its answer begins.
@@ -212,6 +256,10 @@ impl Shared {
     fn reply(&self, asked: &Asked) -> Option<Reply> {
         if asked.path.split('?').next() == Some("/models") {
             return Some(json_reply(200, &self.models()));
+        }
+        if let Some(Raw { status, content_type, headers, pieces, hangs }) = lock(&self.raw).pop_front() {
+            let then = if hangs { Then::Hangs } else { Then::Ends };
+            return Some(Reply { status, headers, content_type, pieces, then });
         }
         let streamed = asked.body["stream"] == true || asked.path.contains(":streamGenerateContent");
         let scene = self.scene(asked);

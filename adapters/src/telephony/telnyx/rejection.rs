@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use chrono::DateTime;
 use domain::envelope::Time;
 use domain::ports::telephony::{CarrierError, RefusedBecause};
+use domain::retry_after::retry_after;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
@@ -80,11 +80,7 @@ fn pause(headers: &HeaderMap, now: Time) -> Duration {
     let until =
         |epoch: i64| Duration::from_secs(u64::try_from(epoch.saturating_sub(now.timestamp())).unwrap_or(0));
     let wish = number("retry-after-ms").map(Duration::from_millis);
-    let wish = wish.or_else(|| number(RETRY_AFTER.as_str()).map(Duration::from_secs));
-    let wish = wish.or_else(|| {
-        let date = DateTime::parse_from_rfc2822(text(RETRY_AFTER.as_str())?).ok()?;
-        Some(until(date.timestamp()))
-    });
+    let wish = wish.or_else(|| retry_after(text(RETRY_AFTER.as_str())?, now));
     let wish = wish.or_else(|| match number("x-ratelimit-reset")? {
         epoch if epoch > EPOCH_BEGINS => Some(until(i64::try_from(epoch).ok()?)),
         seconds => Some(Duration::from_secs(seconds)),
@@ -94,6 +90,7 @@ fn pause(headers: &HeaderMap, now: Time) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
     use reqwest::header::{HeaderName, HeaderValue};
 
     use super::*;
@@ -167,6 +164,9 @@ mod tests {
             ("retry-after-ms", "250", 0.25),
             ("retry-after", "Thu, 01 Jan 2026 00:00:05 +0000", 5.0),
             ("retry-after", "Thu, 01 Jan 2026 00:00:05 GMT", 5.0),
+            ("retry-after", "Thursday, 01-Jan-26 00:00:05 GMT", 5.0),
+            ("retry-after", "Thu Jan  1 00:00:05 2026", 5.0),
+            ("retry-after", "1.5", 1.5),
             ("x-ratelimit-reset", "12", 12.0),
             ("x-ratelimit-reset", "1767225630", 30.0),
             ("x-ratelimit-reset", "1767225000", 0.0),

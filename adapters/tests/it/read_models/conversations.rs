@@ -81,7 +81,7 @@ fn facts(n: u64) -> Vec<ConversationEvent> {
             seq: k * 2 + 2,
             content: format!("answer {k}").into(),
             by: ModelRef::new(Provider::Scripted, "scripted-1"),
-            usage: Usage { input: 10, output: 3 },
+            usage: Usage::counted(10, 3),
             latency_ms: 7,
             first_token_ms: Some(2),
             finish: Finish::Stop,

@@ -21,10 +21,11 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
         let advice = "set VOXLEDGER_GROQ_API_KEY, or another provider's; until then agents are `scripted`";
         return vec![Finding::warn(WHAT, "no provider is configured", advice)];
     }
+    let clock = std::sync::Arc::new(adapters::clock::SystemClock);
     let mut findings = Vec::new();
     for account in accounts {
         let provider = account.provider;
-        let listed = connect(&account, http.clone(), patience(config)).models().await;
+        let listed = connect(&account, http.clone(), patience(config), clock.clone()).models().await;
         findings.push(match listed {
             Err(failure) => {
                 Finding::fail(WHAT, format!("{provider}: {failure}"), "correct its key and API_BASE")

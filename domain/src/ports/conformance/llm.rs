@@ -9,7 +9,9 @@ use serde_json::json;
 
 use crate::conversation::Finish;
 use crate::model::Usage;
-use crate::ports::llm::{ChatEvent, ChatMessage, ChatProvider, ChatRequest, LlmFailure, ToolCall, ToolSpec};
+use crate::ports::llm::{
+    ChatEvent, ChatMessage, ChatProvider, ChatRequest, LlmFailure, ToolCall, ToolSpec, withdraw,
+};
 
 /// How a server turns a request away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +85,7 @@ pub enum Scene {
 }
 
 /// What every [`Scene::Answers`] takes.
-pub const USAGE: Usage = Usage { input: 41, output: 7 };
+pub const USAGE: Usage = Usage::counted(41, 7);
 /// The model every server serves.
 pub const MODEL: &str = "model-1";
 
@@ -172,6 +174,7 @@ async fn told(stage: &dyn Stage) -> Told {
                 assert!(finish.is_none(), "words after the end");
                 text.push_str(&more);
             }
+            Ok(ChatEvent::Withdrawn(bytes)) => withdraw(&mut text, bytes),
             Ok(ChatEvent::ToolCall(call)) => calls.push(call),
             Ok(ChatEvent::Usage(so_far)) => usage = so_far,
             Ok(ChatEvent::Finished(how)) => {

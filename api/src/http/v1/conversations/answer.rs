@@ -20,6 +20,8 @@ pub(crate) struct UsageShown {
     pub(super) tokens_output: u64,
     /// Both together.
     pub(super) tokens_total: u64,
+    /// Whether the provider left out at least one of them, so that it is estimated.
+    pub(super) tokens_estimated: bool,
 }
 
 /// An answer, shown.
@@ -43,10 +45,16 @@ pub(super) async fn shown(
             message = serde_json::from_str(&stored).map_err(ApiError::internal)?;
             usage.input = message.tokens_input.unwrap_or_default();
             usage.output = message.tokens_output.unwrap_or_default();
+            usage.estimated = message.tokens_estimated;
         }
     }
-    let (tokens_input, tokens_output) = (usage.input, usage.output);
-    let usage = UsageShown { tokens_input, tokens_output, tokens_total: tokens_input + tokens_output };
+    let (tokens_input, tokens_output, tokens_estimated) = (usage.input, usage.output, usage.estimated);
+    let usage = UsageShown {
+        tokens_input,
+        tokens_output,
+        tokens_total: tokens_input + tokens_output,
+        tokens_estimated,
+    };
     Ok(Shown { message, usage })
 }
 

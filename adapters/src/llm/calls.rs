@@ -1,0 +1,367 @@
+//! Calls of tools, put together from whatever a server sends of them: each is made once, with the arguments that the
+//! model wrote.
+
+use serde_json::Value;
+
+/// A call, as a decoder tells it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Call {
+    /// The provider's name of it; empty where it gives none.
+    pub id: String,
+    /// Its number in the answer, where the provider counts them.
+    pub index: Option<u64>,
+    /// The tool.
+    pub name: String,
+    /// The arguments, as they were written; empty where there are none.
+    pub arguments: String,
+    /// What the provider wants back with it.
+    pub opaque: Option<String>,
+}
+
+/// A call that is being told.
+#[derive(Debug, Default)]
+struct Part {
+    index: Option<u64>,
+    id: String,
+    name: String,
+    fragments: Vec<String>,
+}
+
+impl Part {
+    fn is_begun(&self) -> bool {
+        self.fragments.iter().any(|fragment| !fragment.trim().is_empty())
+    }
+
+    fn is_complete(&self) -> bool {
+        object(&self.fragments.concat()).is_some()
+    }
+}
+
+/// Fragments of calls, as they come.
+#[derive(Debug, Default)]
+pub(super) struct Parts(Vec<Part>);
+
+fn word(value: &Value) -> &str {
+    value.as_str().unwrap_or_default().trim()
+}
+
+fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+impl Parts {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether there are calls, and each can be read.
+    pub(super) fn are_complete(&self) -> bool {
+        !self.0.is_empty() && self.0.iter().all(Part::is_complete)
+    }
+
+    /// Takes a fragment: `{"index":0,"id":"…","function":{"name":"…","arguments":"…"}}`, any of it left out.
+    pub(super) fn fragment(&mut self, fragment: &Value, known: &dyn Fn(&str) -> bool) {
+        let function = fragment.get("function").filter(|function| function.is_object()).unwrap_or(fragment);
+        let (index, id, name) = (number(&fragment["index"]), word(&fragment["id"]), word(&function["name"]));
+        let more = ["arguments", "parameters", "args", "input"].iter().find_map(|key| function.get(key));
+        let more = match more {
+            Some(Value::String(more)) => more.clone(),
+            None | Some(Value::Null) => String::new(),
+            Some(value) => value.to_string(),
+        };
+        let at = self.belongs_to(index, id, name, known).unwrap_or_else(|| {
+            self.0.push(Part { index, ..Part::default() });
+            self.0.len() - 1
+        });
+        let Some(part) = self.0.get_mut(at) else { return };
+        if part.id.is_empty() {
+            id.clone_into(&mut part.id);
+        }
+        if part.name.is_empty() {
+            name.clone_into(&mut part.name);
+        } else if !name.is_empty() && part.name != name && !part.is_begun() {
+            part.name.push_str(name);
+        }
+        if !more.is_empty() {
+            part.fragments.push(more);
+        }
+    }
+
+    /// The part a fragment goes on with. An id says so, then an index, then the order; but what is complete is not
+    /// gone on with by somebody who names a tool.
+    fn belongs_to(
+        &self,
+        index: Option<u64>,
+        id: &str,
+        name: &str,
+        known: &dyn Fn(&str) -> bool,
+    ) -> Option<usize> {
+        let same = |part: &Part| !id.is_empty() && part.id == id && (index == part.index || index.is_none());
+        if let Some(at) = self.0.iter().rposition(same) {
+            let other = !name.is_empty() && self.0[at].name != name && self.0[at].is_complete();
+            return (!other).then_some(at);
+        }
+        let at = match index {
+            Some(_) => self.0.iter().rposition(|part| part.index == index)?,
+            None => self.0.len().checked_sub(1)?,
+        };
+        let part = &self.0[at];
+        let goes_on = if name.is_empty() {
+            // some servers make up another id for every fragment; a call without a name is none
+            id.is_empty() || part.id.is_empty() || !part.is_complete() || index.is_some()
+        } else if part.is_complete() {
+            false
+        } else if part.is_begun() {
+            part.name == name || part.name.is_empty()
+        } else if !id.is_empty() && !part.id.is_empty() {
+            false
+        } else {
+            // the name again, or more of it
+            part.name.is_empty() || part.name == name || (index.is_some() && !known(&part.name))
+        };
+        goes_on.then_some(at)
+    }
+
+    /// The calls.
+    pub(super) fn settled(self) -> Vec<Call> {
+        let mut calls = Vec::new();
+        for Part { index, id, name, fragments } in self.0 {
+            if name.is_empty() && fragments.is_empty() {
+                continue;
+            }
+            for arguments in arguments(&fragments) {
+                let (id, name) = (id.clone(), name.clone());
+                calls.push(Call { id, index, name, arguments, opaque: None });
+            }
+        }
+        calls
+    }
+}
+
+fn object(text: &str) -> Option<Value> {
+    serde_json::from_str::<Value>(text).ok().filter(Value::is_object)
+}
+
+fn is_nothing(text: &str) -> bool {
+    matches!(text.trim(), "" | "null" | "{}")
+        || object(text).is_some_and(|value| value == Value::Object(<_>::default()))
+}
+
+/// The arguments that fragments make: several when several calls were told under one name.
+fn arguments(fragments: &[String]) -> Vec<String> {
+    let whole = fragments.concat();
+    match serde_json::from_str::<Value>(&whole) {
+        // an object that was written as JSON in JSON
+        Ok(Value::String(inner)) if object(&inner).is_some() => return vec![inner],
+        Ok(_) => return vec![whole],
+        Err(_) => {}
+    }
+    let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(&whole).into_iter().collect();
+    if let Ok(values) = values
+        && values.iter().all(Value::is_object)
+        && !values.is_empty()
+    {
+        let mut distinct: Vec<String> = Vec::new();
+        for value in values.iter().map(Value::to_string).filter(|value| value != "{}") {
+            if !distinct.contains(&value) {
+                distinct.push(value);
+            }
+        }
+        return if distinct.is_empty() { vec!["{}".to_owned()] } else { distinct };
+    }
+    // each fragment tells everything so far
+    let grows = fragments.windows(2).all(|pair| pair[1].starts_with(&pair[0]));
+    match fragments.last() {
+        Some(last) if grows && object(last).is_some() => vec![last.clone()],
+        _ => vec![whole],
+    }
+}
+
+/// Calls without those that were told before. Two are the same when the tool and the arguments are, and nothing the
+/// server says keeps them apart: another id, or another number.
+pub(super) fn once(calls: Vec<Call>) -> Vec<Call> {
+    let mut told: Vec<Call> = Vec::new();
+    for call in calls {
+        let apart = |before: &Call| {
+            let (ids, indices) = (before.id != call.id, before.index != call.index);
+            let counted = before.index.is_some() && call.index.is_some();
+            let named = !before.id.is_empty() && !call.id.is_empty();
+            if counted { indices && (ids || !named) } else { named && ids }
+        };
+        let again = told.iter_mut().find(|before| {
+            before.name == call.name && !apart(before) && {
+                same(&before.arguments, &call.arguments)
+                    || is_nothing(&before.arguments)
+                    || is_nothing(&call.arguments)
+            }
+        });
+        match again {
+            Some(before) if is_nothing(&before.arguments) => {
+                before.arguments = call.arguments;
+                before.opaque = before.opaque.take().or(call.opaque);
+            }
+            Some(_) => {}
+            None => told.push(call),
+        }
+    }
+    told
+}
+
+fn same(one: &str, other: &str) -> bool {
+    one == other || object(one).is_some_and(|value| Some(value) == object(other))
+}
+
+/// The tool that is meant: models put blanks and a namespace around names, and servers leave marks of the template.
+/// A name that fits none stays as it is.
+pub(super) fn meant(name: &str, tools: &[String]) -> String {
+    let name = name.split("<|").next().unwrap_or_default().trim().trim_matches(['"', '`']).trim();
+    let plain =
+        |name: &str| -> String { name.split_whitespace().collect::<Vec<_>>().join("_").to_ascii_lowercase() };
+    let bare = name.rsplit(['.', ':', '/']).next().unwrap_or(name);
+    let exact = [name, bare].into_iter().find_map(|name| tools.iter().find(|tool| *tool == name));
+    let found = exact.cloned().or_else(|| {
+        let mut like =
+            tools.iter().filter(|tool| [plain(name), plain(bare)].contains(&tool.to_ascii_lowercase()));
+        like.next().filter(|_| like.next().is_none()).cloned()
+    });
+    found.unwrap_or_else(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What comes of fragments: ids, names and arguments.
+    fn told(fragments: &[Value]) -> Vec<(String, String, String)> {
+        let mut parts = Parts::default();
+        for fragment in fragments {
+            parts.fragment(fragment, &|name| matches!(name, "find" | "book"));
+        }
+        once(parts.settled()).into_iter().map(|call| (call.id, call.name, call.arguments)).collect()
+    }
+
+    fn is(fragments: &[Value], calls: &[(&str, &str, &str)]) {
+        let told = told(fragments);
+        let told: Vec<_> =
+            told.iter().map(|(id, name, args)| (id.as_str(), name.as_str(), args.as_str())).collect();
+        assert_eq!(told, calls, "of {fragments:?}");
+    }
+
+    fn f(index: Option<u64>, id: &str, name: &str, arguments: impl Into<Value>) -> Value {
+        let arguments: Value = arguments.into();
+        let mut fragment = json!({"function": {"arguments": arguments}});
+        if let Some(index) = index {
+            fragment["index"] = index.into();
+        }
+        if !id.is_empty() {
+            fragment["id"] = id.into();
+        }
+        if !name.is_empty() {
+            fragment["function"]["name"] = name.into();
+        }
+        fragment
+    }
+
+    #[test]
+    fn fragments_find_their_call() {
+        let (a, b, whole) = ("{\"n\":", "1}", "{\"n\":1}");
+        let one = [("c1", "find", whole)];
+        let nameless = [("", "find", whole)];
+        is(&[f(Some(0), "c1", "find", ""), f(Some(0), "", "", a), f(Some(0), "", "", b)], &one);
+        is(&[f(None, "c1", "find", ""), f(None, "", "", a), f(None, "", "", b)], &one);
+        is(&[f(None, "", "find", a), f(None, "", "", b)], &nameless);
+        is(&[f(Some(0), "c1", "find", a), f(Some(0), "c1", "", b)], &one);
+        is(&[f(None, "c1", "find", a), f(None, "c1", "find", b)], &one);
+        // another id each time
+        is(
+            &[
+                f(Some(0), "c1", "find", ""),
+                f(Some(0), "c2", "", a),
+                f(Some(0), "c3", "", b),
+                f(Some(0), "c4", "", ""),
+            ],
+            &one,
+        );
+        // the name in pieces
+        is(&[f(Some(0), "c1", "fi", ""), f(Some(0), "", "nd", ""), f(Some(0), "", "", whole)], &one);
+    }
+
+    #[test]
+    fn what_was_told_twice_is_one_call() {
+        let whole = "{\"n\":1}";
+        let one = [("c1", "find", whole)];
+        is(&[f(Some(0), "c1", "find", whole), f(Some(0), "c1", "find", whole)], &one);
+        is(&[f(None, "c1", "find", whole), f(None, "c1", "find", whole)], &one);
+        is(&[f(None, "", "find", whole), f(None, "", "find", whole)], &[("", "find", whole)]);
+        is(
+            &[f(Some(0), "c1", "find", "{\"n\":"), f(Some(0), "", "", "1}"), f(Some(0), "c1", "find", whole)],
+            &one,
+        );
+        is(&[f(Some(0), "c1", "find", whole), f(Some(0), "c9", "find", whole)], &one);
+        is(&[f(Some(0), "c1", "find", "{}"), f(Some(0), "c1", "find", whole)], &one);
+        is(
+            &[
+                f(Some(0), "c1", "find", "{\"n\""),
+                f(Some(0), "c1", "", "{\"n\":"),
+                f(Some(0), "c1", "", whole),
+            ],
+            &one,
+        );
+    }
+
+    #[test]
+    fn two_calls_are_two() {
+        let (one, two) = ("{\"n\":1}", "{\"n\":2}");
+        is(
+            &[f(Some(0), "c1", "find", one), f(Some(0), "c2", "find", two)],
+            &[("c1", "find", one), ("c2", "find", two)],
+        );
+        is(
+            &[f(Some(0), "", "find", one), f(Some(0), "", "find", two)],
+            &[("", "find", one), ("", "find", two)],
+        );
+        is(&[f(None, "", "find", one), f(None, "", "book", one)], &[("", "find", one), ("", "book", one)]);
+        is(
+            &[f(Some(0), "c1", "find", one), f(Some(1), "c2", "find", one)],
+            &[("c1", "find", one), ("c2", "find", one)],
+        );
+        is(
+            &[f(Some(0), "c1", "find", ""), f(Some(1), "c2", "find", one), f(Some(0), "", "", two)],
+            &[("c1", "find", two), ("c2", "find", one)],
+        );
+        is(
+            &[f(Some(0), "c1", "find", ""), f(Some(0), "c2", "book", "")],
+            &[("c1", "find", ""), ("c2", "book", "")],
+        );
+    }
+
+    #[test]
+    fn arguments_are_what_the_model_wrote() {
+        is(&[f(None, "c1", "find", json!({"n": 1}))], &[("c1", "find", "{\"n\":1}")]);
+        is(
+            &[f(None, "c1", "find", json!({})), f(None, "c1", "", "{\"n\":1}")],
+            &[("c1", "find", "{\"n\":1}")],
+        );
+        is(&[f(None, "c1", "find", "\"{\\\"n\\\":1}\"")], &[("c1", "find", "{\"n\":1}")]);
+        is(&[f(None, "c1", "find", "{\"n\": oops")], &[("c1", "find", "{\"n\": oops")]);
+        is(&[f(None, "c1", "find", Value::Null)], &[("c1", "find", "")]);
+        is(&[json!({"id": "c1", "name": "find", "parameters": {"n": 1}})], &[("c1", "find", "{\"n\":1}")]);
+    }
+
+    #[test]
+    fn a_tool_is_found_by_the_name_a_model_gives_it() {
+        let tools = ["find_booking".to_owned(), "book".to_owned()];
+        for name in [
+            " find_booking\n",
+            "find booking",
+            "functions.find_booking",
+            "find_booking<|channel|>commentary",
+            "Find_Booking",
+        ] {
+            assert_eq!(meant(name, &tools), "find_booking", "{name}");
+        }
+        assert_eq!(meant(" other ", &tools), "other");
+    }
+}
