@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::dialect::{Decoder, Dialect, json};
 use super::gateway::LlmKey;
 use super::sse::SseParser;
+use crate::trace::ModelSpan;
 
 /// The longest answer, in bytes.
 const MAX_ANSWER: usize = 8 << 20;
@@ -53,6 +54,7 @@ impl Default for Patience {
 /// A provider, spoken to in its dialect.
 pub struct HttpChat<D> {
     dialect: D,
+    provider: &'static str,
     http: Client,
     base: String,
     key: LlmKey,
@@ -71,7 +73,13 @@ impl<D: fmt::Debug> fmt::Debug for HttpChat<D> {
 impl<D: Dialect> HttpChat<D> {
     /// A provider at `base`, without a slash at its end, reached through `http`.
     pub fn new(dialect: D, http: Client, base: &str, key: LlmKey, patience: Patience) -> Self {
-        Self { dialect, http, base: base.trim_end_matches('/').to_owned(), key, patience }
+        Self { dialect, provider: "", http, base: base.trim_end_matches('/').to_owned(), key, patience }
+    }
+
+    /// The same by the name it has in traces.
+    #[must_use]
+    pub fn named(self, provider: &'static str) -> Self {
+        Self { provider, ..self }
     }
 
     fn request(&self, request: RequestBuilder) -> RequestBuilder {
@@ -87,15 +95,25 @@ impl<D: Dialect> HttpChat<D> {
 
     /// Sends until somebody answers. A request that was turned away, or never arrived, has generated nothing: it may
     /// be sent again. One that got no answer in time may have.
-    async fn send(&self, path: &str, body: &Value, deadline: Instant) -> Result<Response, LlmFailure> {
+    async fn send(
+        &self,
+        path: &str,
+        body: &Value,
+        deadline: Instant,
+        span: &ModelSpan,
+    ) -> Result<Response, LlmFailure> {
         let bytes = body.to_string();
         let mut repeats = 0;
         loop {
             let request =
                 self.http.post(format!("{}{path}", self.base)).header("content-type", "application/json");
             let left = deadline.saturating_duration_since(Instant::now());
-            let sending = self.request(request).body(bytes.clone()).send();
-            let failure = match tokio::time::timeout(left, sending).await {
+            let sending = span.carried_by(self.request(request)).body(bytes.clone()).send();
+            let answered = tokio::time::timeout(left, sending).await;
+            if let Ok(Ok(response)) = &answered {
+                span.status(response.status().as_u16());
+            }
+            let failure = match answered {
                 Err(_) => return Err(LlmFailure::TimedOut("first token")),
                 Ok(Ok(response)) if response.status().is_success() => return Ok(response),
                 Ok(Ok(response)) => self.turned_away(response).await,
@@ -165,7 +183,9 @@ impl<D: Dialect> ChatProvider for HttpChat<D> {
         let began = Instant::now();
         let written = self.dialect.write(model, request, true);
         let first_by = began + self.patience.first_token;
-        let response = self.send(&written.path, &written.body, first_by).await?;
+        let mut span = ModelSpan::begin(self.provider, model, &self.base);
+        let sent = self.send(&written.path, &written.body, first_by, &span).await;
+        let response = sent.inspect_err(|failure| span.end(Some(failure.fault().as_str())))?;
         Ok(Box::new(Streamed {
             response,
             decoder: self.dialect.decoder(),
@@ -176,14 +196,24 @@ impl<D: Dialect> ChatProvider for HttpChat<D> {
             whole_by: began + self.patience.total,
             between: self.patience.between,
             over: false,
+            span,
         }))
     }
 
     async fn complete(&self, model: &str, request: &ChatRequest) -> Result<Completion, LlmFailure> {
         let whole_by = Instant::now() + self.patience.total;
         let written = self.dialect.write(model, request, false);
-        let response = self.send(&written.path, &written.body, whole_by).await?;
-        self.dialect.completion(&self.whole(response, whole_by).await?)
+        let mut span = ModelSpan::begin(self.provider, model, &self.base);
+        let completed = async {
+            let response = self.send(&written.path, &written.body, whole_by, &span).await?;
+            self.dialect.completion(&self.whole(response, whole_by).await?)
+        };
+        let completed = completed.await;
+        if let Ok(completion) = &completed {
+            span.usage(completion.usage);
+        }
+        span.end(completed.as_ref().err().map(|failure| failure.fault().as_str()));
+        completed
     }
 
     async fn models(&self) -> Result<Vec<String>, LlmFailure> {
@@ -211,6 +241,7 @@ struct Streamed {
     whole_by: Instant,
     between: Duration,
     over: bool,
+    span: ModelSpan,
 }
 
 impl Streamed {
@@ -259,12 +290,22 @@ impl ChatEvents for Streamed {
     async fn next(&mut self) -> Option<Result<ChatEvent, LlmFailure>> {
         loop {
             if let Some(event) = self.ready.pop_front() {
+                match &event {
+                    ChatEvent::Usage(usage) => self.span.usage(*usage),
+                    ChatEvent::Finished(_) => self.span.whole(),
+                    _ => {}
+                }
                 return Some(Ok(event));
             }
             if self.over {
+                self.span.end(None);
                 return None;
             }
-            match self.read_on().await {
+            let more = self.read_on().await;
+            if let Err(failure) = &more {
+                self.span.end(Some(failure.fault().as_str()));
+            }
+            match more {
                 Ok(true) => {}
                 Ok(false) => self.over = true,
                 // what came before the failure is told before it

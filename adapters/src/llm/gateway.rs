@@ -83,14 +83,21 @@ pub trait Accounts: fmt::Debug + Send + Sync {
 #[must_use]
 pub fn connect(account: &Account, http: reqwest::Client, patience: Patience) -> Arc<dyn ChatProvider> {
     let (base, key) = (account.base.as_str(), account.key.clone());
-    let openai = |family| Arc::new(HttpChat::new(OpenAi(family), http.clone(), base, key.clone(), patience));
+    let name = account.provider.as_str();
+    let openai = |family| {
+        Arc::new(HttpChat::new(OpenAi(family), http.clone(), base, key.clone(), patience).named(name))
+    };
     match account.provider {
         Provider::Scripted => Arc::new(Scripted),
         Provider::Groq => openai(Family::Groq),
         Provider::Openai => openai(Family::OpenAi),
         Provider::OpenaiCompatible => openai(Family::Compatible),
-        Provider::Anthropic => Arc::new(HttpChat::new(Anthropic, http.clone(), base, key.clone(), patience)),
-        Provider::Google => Arc::new(HttpChat::new(Google, http.clone(), base, key.clone(), patience)),
+        Provider::Anthropic => {
+            Arc::new(HttpChat::new(Anthropic, http.clone(), base, key.clone(), patience).named(name))
+        }
+        Provider::Google => {
+            Arc::new(HttpChat::new(Google, http.clone(), base, key.clone(), patience).named(name))
+        }
     }
 }
 
@@ -241,11 +248,11 @@ impl Gateway {
             let done = self.one(client, &accounts, &model, &ask, request).await;
             let outcome = done.as_ref().map_or_else(|failure| failure.fault().as_str(), |_| "answered");
             let provider = model.provider.as_str();
-            metrics::counter!("voxledger_llm_requests_total", "provider" => provider, "outcome" => outcome)
+            metrics::counter!(domain::metrics::LLM_REQUESTS, "provider" => provider, "outcome" => outcome)
                 .increment(1);
             match done {
                 Ok((answer, health)) => {
-                    metrics::histogram!("voxledger_llm_first_token_seconds", "provider" => provider)
+                    metrics::histogram!(domain::metrics::LLM_FIRST_TOKEN_SECONDS, "provider" => provider)
                         .record(began.elapsed());
                     return Ok(Got { by: model, passed_over, answer, health });
                 }

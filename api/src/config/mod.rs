@@ -15,6 +15,7 @@ mod ivr;
 mod keys;
 mod limits;
 mod llm;
+mod otel;
 mod privacy;
 mod providers;
 mod secret;
@@ -37,6 +38,9 @@ pub use ivr::IvrConfig;
 pub use keys::KeysConfig;
 pub use limits::LimitsConfig;
 pub use llm::LlmConfig;
+pub use otel::{
+    OtlpCompression, OtlpExporter, OtlpHeaders, OtlpProtocol, OtlpSampler, ResourceAttributes,
+};
 pub use privacy::PrivacyConfig;
 pub use providers::{AnthropicConfig, GoogleConfig, GroqConfig, OpenaiCompatibleConfig, OpenaiConfig};
 pub use secret::Secret;

@@ -11,6 +11,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::follower::Follower;
 use super::progress::Progress;
+use super::report;
 use super::rebuild::{RebuildError, discard_unused};
 use super::settings::Settings;
 use crate::agents::Agents;
@@ -133,6 +134,7 @@ struct Crew<'a> {
 
 impl Crew<'_> {
     fn follow<V: View>(&mut self, followers: &mut JoinSet<()>, rows: Arc<dyn ViewRows<V::Row>>) {
+        report::begin(V::NAME);
         let follower = Follower::<V> {
             deps: self.deps.clone(),
             rows,
