@@ -22,8 +22,9 @@ const ANSWER: &str = "POST /calls/{call_control_id}/actions/answer";
 async fn traced(collector: &Collector, settings: &[(&str, &str)]) -> Result<World> {
     World::with(|plan| {
         let options = plan.options.clone().set("OTLP_ENDPOINT", &collector.endpoint);
-        let options = options.environment("OTEL_BSP_SCHEDULE_DELAY", "100");
-        let options = options.set("WEBHOOKS_ALLOW_PRIVATE", "true").set("WEBHOOKS_RETRY_SCHEDULE", "50ms,50ms");
+        let options = options.environment("OTEL_BSP_SCHEDULE_DELAY", "100").set("LOG", "info");
+        let options =
+            options.set("WEBHOOKS_ALLOW_PRIVATE", "true").set("WEBHOOKS_RETRY_SCHEDULE", "50ms,50ms");
         plan.options = settings.iter().fold(options, |options, (name, value)| options.set(name, value));
     })
     .await
@@ -74,7 +75,8 @@ fn numbers_are_numbers(collector: &Collector) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_trace_runs_from_the_carriers_webhook_to_the_carriers_api_and_the_clients_webhook() -> Result<()> {
+async fn one_trace_runs_from_the_carriers_webhook_to_the_carriers_api_and_the_clients_webhook() -> Result<()>
+{
     let collector = Collector::start()?;
     let world = traced(&collector, &[]).await?;
     let tries = AtomicU64::new(0);
@@ -139,7 +141,8 @@ async fn one_trace_runs_from_the_carriers_webhook_to_the_carriers_api_and_the_cl
     // to the client, twice
     let received = receiver.received();
     for (attempt, status, failed) in [(1, 500, true), (2, 204, false)] {
-        let delivery = spans.iter().find(|span| span.name == "delivery.attempt" && span.has("attempt", attempt));
+        let delivery =
+            spans.iter().find(|span| span.name == "delivery.attempt" && span.has("attempt", attempt));
         let delivery = delivery.with_context(|| format!("attempt {attempt}"))?;
         assert_eq!((delivery.parent.as_str(), delivery.kind), (actor.id.as_str(), SpanKind::Consumer));
         let post = under(&spans, delivery, "POST")?;
@@ -216,7 +219,8 @@ async fn a_turn_is_one_trace_with_the_model_and_the_tool_it_uses() -> Result<()>
         ],
     )?;
     assert!(!chat.failed, "{chat:#?}");
-    let counted = matches!(chat.attributes.get("gen_ai.usage.input_tokens"), Some(Attribute::Int(n)) if *n > 0);
+    let counted =
+        matches!(chat.attributes.get("gen_ai.usage.input_tokens"), Some(Attribute::Int(n)) if *n > 0);
     assert!(counted, "{chat:#?}");
     let chats: Vec<_> = spans.iter().filter(|span| span.name == "chat model-1").collect();
     for asked in model.asked() {

@@ -393,9 +393,10 @@ impl Talks {
         metrics::gauge!(domain::metrics::TURNS_RUNNING).increment(1);
         let (talks, stop) = (self.clone(), self.0.stop.clone());
         let trace = self.runtime().trace;
-        let span = trace.continuing(trace.current().or_else(|| context.traceparent.clone()).as_deref(), || {
-            tracing::info_span!(parent: None, "conversation.turn", conversation.id = %conversation)
-        });
+        let span = trace.continuing(
+            trace.current().or_else(|| context.traceparent.clone()).as_deref(),
+            || tracing::info_span!(parent: None, "conversation.turn", conversation.id = %conversation),
+        );
         let run = Turn { talks, conversation, turn, cast, context, feed: feed.clone(), began };
         self.0.tasks.spawn(run.run(stop).instrument(span));
         feed

@@ -174,9 +174,10 @@ impl IvrDriver {
             let Some(news) = news else { break };
             let Ok(permit) = permits.clone().acquire_owned().await else { break };
             let driver = self.clone();
-            let span = driver.runtime.trace.continuing(news.cause().traceparent.as_deref(), || {
-                tracing::info_span!(parent: None, "ivr.tell", about = news.about())
-            });
+            let span = driver.runtime.trace.continuing(
+                news.cause().traceparent.as_deref(),
+                || tracing::info_span!(parent: None, "ivr.tell", about = news.about()),
+            );
             let told = async move {
                 if let Err(error) = driver.take(news).await {
                     // the outbox tries again

@@ -27,8 +27,8 @@ use super::OpenError;
 use super::backend::{Backend as _, read_only, unreadable};
 use super::tail::{SharedTail, Tail};
 use super::writer::{Writer, WriterLimits};
-use crate::trace::{database, within};
 use crate::database::{Part, SecretUrl, migrate_postgres, probe_postgres};
+use crate::trace::{database, within};
 
 /// Connections that read, besides the one that writes and the one that listens.
 const READERS: u32 = 8;

@@ -20,8 +20,8 @@ use super::OpenError;
 use super::backend::{Backend as _, read_only, unreadable};
 use super::tail::{SharedTail, Tail};
 use super::writer::{Writer, WriterLimits};
-use crate::trace::{database, within};
 use crate::database::{Part, migrate_sqlite, pool_options, probe_sqlite, rescue};
+use crate::trace::{database, within};
 
 /// Connections that read, besides the one that writes.
 const READERS: u32 = 4;

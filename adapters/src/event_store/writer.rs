@@ -236,7 +236,8 @@ impl<B: Backend> Task<B> {
         if rows.is_empty() {
             return Outcome::Written(Position::START);
         }
-        metrics::histogram!(domain::metrics::APPEND_BATCH_EVENTS, "engine" => B::ENGINE).record(rows.len() as f64);
+        metrics::histogram!(domain::metrics::APPEND_BATCH_EVENTS, "engine" => B::ENGINE)
+            .record(rows.len() as f64);
         match self.backend.commit(&rows).await {
             Ok(first) => Outcome::Written(first),
             Err(Fault::Clash) => Outcome::JudgeAgain,

@@ -14,8 +14,8 @@ use super::postgres::{Postgres, PostgresSettings};
 use super::sqlite::{Sqlite, SqliteTx};
 use super::tenant::Of;
 use super::value::{Args, Dialect, SqlRow, Value};
-use crate::trace::{database, within};
 use crate::database::{Database, Part, probe_postgres, probe_sqlite};
+use crate::trace::{database, within};
 
 /// The longest a query of the API may take.
 const QUERY_LIMIT: Duration = Duration::from_secs(10);

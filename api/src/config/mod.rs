@@ -38,9 +38,7 @@ pub use ivr::IvrConfig;
 pub use keys::KeysConfig;
 pub use limits::LimitsConfig;
 pub use llm::LlmConfig;
-pub use otel::{
-    OtlpCompression, OtlpExporter, OtlpHeaders, OtlpProtocol, OtlpSampler, ResourceAttributes,
-};
+pub use otel::{OtlpCompression, OtlpExporter, OtlpHeaders, OtlpProtocol, OtlpSampler, ResourceAttributes};
 pub use privacy::PrivacyConfig;
 pub use providers::{AnthropicConfig, GoogleConfig, GroqConfig, OpenaiCompatibleConfig, OpenaiConfig};
 pub use secret::Secret;

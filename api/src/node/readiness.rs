@@ -96,12 +96,7 @@ impl Views {
             _ => self.log.read_all(view.position, 1).await.ok().and_then(|events| events.into_iter().next()),
         };
         let age = oldest.map_or(0.0, |event| (self.clock.now() - event.recorded_at).as_seconds_f64());
-        Lag {
-            name: view.name.to_string(),
-            position: view.position.0,
-            lag_events,
-            lag_seconds: age.max(0.0),
-        }
+        Lag { name: view.name.to_string(), position: view.position.0, lag_events, lag_seconds: age.max(0.0) }
     }
 }
 

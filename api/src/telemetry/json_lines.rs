@@ -87,7 +87,9 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    let Some(span) = context.lookup_current().filter(|_| trace_context::is_exporting()) else { return Ok(()) };
+    let Some(span) = context.lookup_current().filter(|_| trace_context::is_exporting()) else {
+        return Ok(());
+    };
     let found = tracing::dispatcher::get_default(|dispatch| get_otel_context(&span.id(), dispatch));
     let Some(found) = found else { return Ok(()) };
     let span = found.span();

@@ -34,7 +34,8 @@ impl Meters {
     /// # Errors
     /// [`TelemetryError::Meters`] when the buckets are refused.
     pub fn recorder() -> Result<(Self, PrometheusRecorder), TelemetryError> {
-        let refused = |error: metrics_exporter_prometheus::BuildError| TelemetryError::Meters(error.to_string());
+        let refused =
+            |error: metrics_exporter_prometheus::BuildError| TelemetryError::Meters(error.to_string());
         let mut builder = PrometheusBuilder::new().set_buckets(UNDECLARED).map_err(refused)?;
         for metric in METRICS {
             if let Kind::Histogram(buckets) = metric.kind {

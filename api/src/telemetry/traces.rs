@@ -16,10 +16,7 @@ const QUEUE: usize = 8192;
 
 /// A tracer that sends to `address` from a thread of its own. Ending a span puts it into a bounded queue and
 /// never waits, whether the collector answers or not.
-pub(super) fn provider(
-    address: &str,
-    config: &TelemetryConfig,
-) -> Result<SdkTracerProvider, TelemetryError> {
+pub(super) fn provider(address: &str, config: &TelemetryConfig) -> Result<SdkTracerProvider, TelemetryError> {
     adapters::http::use_ring();
     let mut exporter =
         SpanExporter::builder().with_http().with_endpoint(address).with_timeout(config.otlp_timeout_ms);
@@ -99,7 +96,10 @@ mod tests {
         for _ in 0..QUEUE * 10 {
             tracer.start("span");
         }
-        assert!(started.elapsed() < config.telemetry.otlp_timeout_ms, "ending a span waited for the collector");
+        assert!(
+            started.elapsed() < config.telemetry.otlp_timeout_ms,
+            "ending a span waited for the collector"
+        );
         let _ = provider.shutdown_with_timeout(Duration::from_millis(10));
     }
 }

@@ -11,8 +11,8 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::follower::Follower;
 use super::progress::Progress;
-use super::report;
 use super::rebuild::{RebuildError, discard_unused};
+use super::report;
 use super::settings::Settings;
 use crate::agents::Agents;
 use crate::api_keys::ApiKeys;

@@ -305,10 +305,8 @@ impl TelnyxClient {
     }
 
     async fn active_calls(&self, after: Option<&str>) -> Result<Page, CarrierError> {
-        let operation = Operation {
-            name: "list_active_calls",
-            template: "/connections/{connection_id}/active_calls",
-        };
+        let operation =
+            Operation { name: "list_active_calls", template: "/connections/{connection_id}/active_calls" };
         let mut request =
             self.http.get(self.url(&["connections", &self.config.connection_id, "active_calls"]));
         request = request.query(&[("page[limit]", PAGE_SIZE)]);

@@ -230,7 +230,8 @@ impl Seen {
             self.span.record("http.response.status_code", i64::from(code));
             trace_context::rename(&self.span, format!("{method} {route}"));
             if status.is_server_error() {
-                self.span.record("error.type", problem.map_or(status.as_str(), |problem| problem.code().as_str()));
+                self.span
+                    .record("error.type", problem.map_or(status.as_str(), |problem| problem.code().as_str()));
                 self.span.record("otel.status_code", "ERROR");
             }
         }

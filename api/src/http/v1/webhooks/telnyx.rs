@@ -76,7 +76,8 @@ async fn measured(taking: impl Future<Output = Result<bool, ApiError>>) -> Resul
     };
     metrics::counter!(domain::metrics::CARRIER_INGRESS, "provider" => PROVIDER, "outcome" => outcome)
         .increment(1);
-    metrics::histogram!(domain::metrics::CARRIER_INGRESS_SECONDS, "provider" => PROVIDER).record(begun.elapsed());
+    metrics::histogram!(domain::metrics::CARRIER_INGRESS_SECONDS, "provider" => PROVIDER)
+        .record(begun.elapsed());
     taken.map(|_| HttpResponse::Ok().finish())
 }
 
@@ -99,7 +100,8 @@ async fn take(
     if let (Some(ahead), Ok(()) | Err(SignatureError::Stale(_) | SignatureError::Future(_))) =
         (ahead, &verified)
     {
-        metrics::gauge!(domain::metrics::CARRIER_CLOCK_AHEAD_SECONDS, "provider" => PROVIDER).set(ahead as f64);
+        metrics::gauge!(domain::metrics::CARRIER_CLOCK_AHEAD_SECONDS, "provider" => PROVIDER)
+            .set(ahead as f64);
     }
     verified.map_err(unsigned)?;
     if nesting(body) > MAX_NESTING {
