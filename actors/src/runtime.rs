@@ -7,6 +7,8 @@ use domain::ports::event_store::EventStore;
 use domain::ports::ids::Ids;
 use domain::ports::snapshots::Snapshots;
 
+use crate::context::CommandContext;
+
 /// How trace context gets into events and out of them again. Telemetry is chosen at the edge; without it both
 /// do nothing.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +31,28 @@ impl TraceHooks {
     /// The current trace, to be kept with what is written now.
     pub(crate) fn current(&self) -> Option<String> {
         if (self.recording)() { (self.current)() } else { None }
+    }
+
+    /// The circumstances of a command, with the trace of the step at hand if there is one.
+    pub(crate) fn carried_by(&self, context: CommandContext) -> CommandContext {
+        match self.current() {
+            Some(current) => CommandContext { traceparent: Some(current), ..context },
+            None => context,
+        }
+    }
+
+    /// A span of a trace that began earlier or elsewhere, if traces are recorded: `make` makes it without a parent.
+    /// Without a `traceparent` it begins a trace.
+    pub(crate) fn continuing(
+        &self,
+        traceparent: Option<&str>,
+        make: impl FnOnce() -> tracing::Span,
+    ) -> tracing::Span {
+        let span = self.span(make);
+        if let Some(traceparent) = traceparent.filter(|_| !span.is_none()) {
+            (self.adopt)(&span, traceparent);
+        }
+        span
     }
 
     /// The span `make` makes, if traces are recorded.

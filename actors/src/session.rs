@@ -286,7 +286,8 @@ impl<A: Aggregate> Session<A> {
             let first_id = events.first().map(|event| event.id);
             let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
             let append = self.runtime.store.append(&self.stream, Expected::Exact(self.version), events);
-            let span = self.runtime.trace.span(|| tracing::info_span!("log.append", events = facts.len()));
+            let span =
+                self.runtime.trace.span(|| tracing::info_span!("log.append", events = facts.len() as i64));
             match append.instrument(span).await {
                 Ok(appended) => {
                     for fact in &facts {

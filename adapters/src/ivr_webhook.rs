@@ -13,6 +13,7 @@ use projections::ivr_menus::{ActionShape, Reading};
 use reqwest::Client;
 use serde_json::{Map, Value, json};
 
+use crate::trace::{Peer, send};
 use crate::webhooks::Guard;
 
 /// An answer is an action with its target.
@@ -76,7 +77,8 @@ impl HttpStepWebhooks {
             .header("content-type", "application/json")
             .header("idempotency-key", question.id.to_string())
             .body(body(question).to_string());
-        let mut response = request.send().await.map_err(|_| nothing())?;
+        let peer = Peer { name: "ivr_webhook", template: None };
+        let mut response = send(request, peer).await.map_err(|_| nothing())?;
         let status = response.status().as_u16();
         if !response.status().is_success() {
             return Err(Failure::Other(Some(status)));

@@ -17,6 +17,7 @@ pub mod seals;
 pub mod sql;
 pub mod telephony;
 pub mod tools;
+pub mod trace;
 pub mod webhooks;
 pub mod work;
 

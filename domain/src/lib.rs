@@ -19,6 +19,7 @@ pub mod json;
 pub mod leg;
 pub mod login;
 pub mod merkle;
+pub mod metrics;
 pub mod model;
 pub mod money;
 pub mod number;

@@ -82,6 +82,7 @@ async fn fairness() {
     let server = start(folder.path());
     let api = Api::new(&server.base).unwrap();
     let calm = another_client(&api).await;
+    calm.use_own_carrier().await.unwrap();
     let calm = calm.key().unwrap().to_owned();
     let numbers = AtomicU64::new(2_000_000_000);
     let some = |count: u64, key: &str| -> Vec<Vec<u8>> {
@@ -90,6 +91,7 @@ async fn fairness() {
     };
     for round in 1..=ROUNDS {
         let quiet = one_by_one(&server, some(100, &calm)).await;
+        assert_eq!(quiet.failed, 0, "writes that fail are no measure");
         let flood = Load {
             address: server.address().to_owned(),
             connections: 60,

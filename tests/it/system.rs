@@ -16,6 +16,15 @@ async fn the_node_tells_how_it_is_without_a_key() -> Result<()> {
     let checks = ready.body["checks"].as_array().context("checks")?.clone();
     let names: Vec<_> = checks.iter().filter_map(|check| check["name"].as_str()).collect();
     assert_eq!(names, ["event_store", "key_store", "seals", "projections", "outbox", "history"]);
+    // a view that is idle trails by a moment
+    let lags = until("the views to have seen everything", SOON, async || {
+        let lags = stranger.get("/readyz").await?.body["projections"].clone();
+        let all = lags.as_array().context("projections")?;
+        let caught_up = |view: &Value| view["lag_events"] == 0 && view["lag_seconds"] == 0.0;
+        Ok((all.len() > 10 && all.iter().all(caught_up)).then_some(lags))
+    })
+    .await?;
+    assert!(lags[0]["name"].is_string() && lags[0]["position"].is_u64(), "{lags}");
     let version = stranger.get("/version").await?;
     assert_eq!(version.body, json!({"name": "voxledger", "version": env!("CARGO_PKG_VERSION")}));
     // something must have happened for something to be measured

@@ -1,6 +1,8 @@
 //! Live calls.
 
-use domain::call::{Call, CallCommand, CallRefusal, Outgoing};
+use std::sync::Arc;
+
+use domain::call::{Call, CallCommand, CallEvent, CallRefusal, Outgoing};
 use domain::envelope::Version;
 use domain::ids::{CallId, ClientId};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +23,8 @@ type CallError = CommandError<CallRefusal>;
 pub struct Calls(Actors<Call>);
 
 impl Calls {
-    /// Starts the registry, and a task that rests idle actors until `stop`. Call it inside an actix system.
+    /// Starts the registry, and a task that rests idle actors until `stop`. `observer` hears of what is written. Call it
+    /// inside an actix system.
     #[must_use]
     pub fn start(
         runtime: Runtime,
@@ -29,7 +32,13 @@ impl Calls {
         observer: Option<Observer<Call>>,
         stop: CancellationToken,
     ) -> Self {
-        Self(Actors::start(runtime, options, observer, stop))
+        let counting: Observer<Call> = Arc::new(move |written| {
+            written.facts.iter().for_each(|(_, fact)| count(fact));
+            if let Some(observer) = &observer {
+                observer(written);
+            }
+        });
+        Self(Actors::start(runtime, options, Some(counting), stop))
     }
 
     /// How many calls are awake on this node.
@@ -86,5 +95,11 @@ impl Calls {
     /// See [`CommandError`].
     pub async fn inspect(&self, id: CallId) -> Result<Call, CallError> {
         self.0.ask(id.0, true, |call, _| call.clone()).await
+    }
+}
+
+fn count(fact: &CallEvent) {
+    if let CallEvent::Ended(end) = fact {
+        metrics::counter!(domain::metrics::CALLS_ENDED, "reason" => end.reason.as_str()).increment(1);
     }
 }

@@ -21,6 +21,7 @@ use lru::LruCache;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::agents::{AgentDesk, Cast};
@@ -389,10 +390,15 @@ impl Talks {
     ) -> Arc<Feed> {
         let feed = Arc::new(Feed::new(conversation, turn));
         lock(&self.0.running).insert(turn, feed.clone());
-        metrics::gauge!("voxledger_turns_running").increment(1);
+        metrics::gauge!(domain::metrics::TURNS_RUNNING).increment(1);
         let (talks, stop) = (self.clone(), self.0.stop.clone());
+        let trace = self.runtime().trace;
+        let span = trace.continuing(
+            trace.current().or_else(|| context.traceparent.clone()).as_deref(),
+            || tracing::info_span!(parent: None, "conversation.turn", conversation.id = %conversation),
+        );
         let run = Turn { talks, conversation, turn, cast, context, feed: feed.clone(), began };
-        self.0.tasks.spawn(run.run(stop));
+        self.0.tasks.spawn(run.run(stop).instrument(span));
         feed
     }
 
@@ -403,7 +409,7 @@ impl Talks {
             running.remove(&turn.turn);
             lock(&self.0.over).put(turn.turn, turn.feed.clone());
         }
-        metrics::gauge!("voxledger_turns_running").decrement(1);
+        metrics::gauge!(domain::metrics::TURNS_RUNNING).decrement(1);
         if self.0.stop.is_cancelled() {
             return;
         }

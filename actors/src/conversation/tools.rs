@@ -12,6 +12,7 @@ use domain::ports::llm::ToolCall;
 use domain::ports::tools::{ToolAnswer, ToolRunner, ToolUse};
 use domain::ports::vault::{Sealed, Vault};
 use domain::tool::{AuthKind, ToolTerms};
+use tracing::Instrument as _;
 
 use super::agents::Cast;
 use crate::runtime::Runtime;
@@ -66,10 +67,20 @@ impl Toolbox {
         let id = derive(turn.0, &format!("tool {round} {n}"));
         let known = cast.tools.iter().find(|(_, terms)| terms.name == call.name);
         let answer = match known {
-            Some((tool, terms)) => self.run(client, *tool, terms, id, call).await,
+            Some((tool, terms)) => {
+                let span = self.runtime.trace.span(|| {
+                    tracing::info_span!(
+                        "gen_ai.execute_tool",
+                        otel.name = format!("execute_tool {}", terms.name),
+                        gen_ai.operation.name = "execute_tool",
+                        gen_ai.tool.name = terms.name,
+                    )
+                });
+                self.run(client, *tool, terms, id, call).instrument(span).await
+            }
             None => refused(format!("there is no tool named {}", call.name)),
         };
-        metrics::counter!("voxledger_tool_uses_total", "outcome" => answer.outcome.as_str()).increment(1);
+        metrics::counter!(domain::metrics::TOOL_USES, "outcome" => answer.outcome.as_str()).increment(1);
         Executed {
             turn,
             id: MessageId(self.runtime.ids.next()),

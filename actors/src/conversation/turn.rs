@@ -100,7 +100,7 @@ impl Turn {
 
     async fn note_failure(&self, why: &Failed) {
         let fault = why.fault.unwrap_or(TurnFault::Abandoned);
-        metrics::counter!("voxledger_turns_total", "outcome" => fault.as_str()).increment(1);
+        metrics::counter!(domain::metrics::TURNS, "outcome" => fault.as_str()).increment(1);
         let now = self.talks.runtime().clock.now();
         let fail =
             ConversationCommand::Fail { turn: self.turn, fault, passed_over: why.passed_over.clone(), now };
@@ -197,7 +197,7 @@ impl Turn {
                 Ok(ChatEvent::Text(more)) => {
                     if first_token_ms.is_none() {
                         *first_token_ms = Some(self.began.elapsed().as_millis() as u64);
-                        metrics::histogram!("voxledger_turn_first_token_seconds")
+                        metrics::histogram!(domain::metrics::TURN_FIRST_TOKEN_SECONDS)
                             .record(self.began.elapsed());
                     }
                     text.push_str(&more);
@@ -296,8 +296,8 @@ impl Turn {
             }
             Stopped::Moot
         })?;
-        metrics::counter!("voxledger_turns_total", "outcome" => "completed").increment(1);
-        metrics::histogram!("voxledger_turn_seconds").record(self.began.elapsed());
+        metrics::counter!(domain::metrics::TURNS, "outcome" => "completed").increment(1);
+        metrics::histogram!(domain::metrics::TURN_SECONDS).record(self.began.elapsed());
         let seq = self.talks.seq_of(self.conversation, self.turn).await.ok_or(Stopped::Moot)?;
         Ok(Answer { completed: as_fact(completed, seq), usage, position: receipt.position })
     }

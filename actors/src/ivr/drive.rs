@@ -24,6 +24,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::sessions::IvrSessions;
@@ -63,6 +64,21 @@ pub enum IvrError {
 enum News {
     Call { call: CallId, client: ClientId, fact: Box<CallEvent>, cause: Cause, since: Instant },
     Session { session: IvrSessionId, client: ClientId, cause: Cause },
+}
+
+impl News {
+    fn cause(&self) -> &Cause {
+        match self {
+            Self::Call { cause, .. } | Self::Session { cause, .. } => cause,
+        }
+    }
+
+    fn about(&self) -> &'static str {
+        match self {
+            Self::Call { .. } => "call",
+            Self::Session { .. } => "session",
+        }
+    }
 }
 
 /// Where those who write news leave them.
@@ -122,10 +138,10 @@ fn cause(event_id: Uuid, context: &CommandContext) -> Cause {
 fn count(fact: &SessionEvent) {
     match fact {
         SessionEvent::StepTaken(step) => {
-            metrics::counter!("voxledger_ivr_steps_total", "heard" => step.heard.as_str()).increment(1);
+            metrics::counter!(domain::metrics::IVR_STEPS, "heard" => step.heard.as_str()).increment(1);
         }
         SessionEvent::Ended(end) => {
-            metrics::counter!("voxledger_ivr_sessions_total", "status" => end.status.as_str()).increment(1);
+            metrics::counter!(domain::metrics::IVR_SESSIONS, "status" => end.status.as_str()).increment(1);
         }
         _ => {}
     }
@@ -158,13 +174,18 @@ impl IvrDriver {
             let Some(news) = news else { break };
             let Ok(permit) = permits.clone().acquire_owned().await else { break };
             let driver = self.clone();
-            tasks.spawn(async move {
+            let span = driver.runtime.trace.continuing(
+                news.cause().traceparent.as_deref(),
+                || tracing::info_span!(parent: None, "ivr.tell", about = news.about()),
+            );
+            let told = async move {
                 if let Err(error) = driver.take(news).await {
                     // the outbox tries again
                     tracing::info!(error = &error as &dyn std::error::Error, "news of a session are put off");
                 }
                 drop(permit);
-            });
+            };
+            tasks.spawn(told.instrument(span));
         }
         tasks.close();
         tasks.wait().await;
@@ -174,7 +195,7 @@ impl IvrDriver {
         match news {
             News::Call { call, client, fact, cause, since } => {
                 self.tell(call, client, &fact, &cause).await?;
-                metrics::histogram!("voxledger_ivr_answer_seconds").record(since.elapsed());
+                metrics::histogram!(domain::metrics::IVR_ANSWER_SECONDS).record(since.elapsed());
                 Ok(())
             }
             News::Session { session, client, cause } => self.order(session, client, &cause).await,
@@ -377,7 +398,7 @@ impl IvrDriver {
             answer = StepAnswer { outcome: WebhookOutcome::Failed, action: None, ..answer };
         }
         let outcome = answer.outcome.as_str();
-        metrics::counter!("voxledger_ivr_webhooks_total", "outcome" => outcome).increment(1);
+        metrics::counter!(domain::metrics::IVR_WEBHOOKS, "outcome" => outcome).increment(1);
         let targets: Vec<MenuId> = targets(&answer);
         let now = self.runtime.clock.now();
         let command = |book| {

@@ -107,7 +107,7 @@ impl<A: Aggregate> Registry<A> {
     }
 
     fn count(&self, live: usize) {
-        metrics::gauge!("voxledger_live_actors", "kind" => A::CATEGORY).set(live as f64);
+        metrics::gauge!(domain::metrics::LIVE_ACTORS, "kind" => A::CATEGORY).set(live as f64);
     }
 
     fn wake(self: &Arc<Self>, id: Uuid) -> Addr<LiveActor<A>> {
@@ -123,7 +123,7 @@ impl<A: Aggregate> Registry<A> {
             self.count(self.live.fetch_add(1, Ordering::Relaxed) + 1);
         } else {
             // the one before is gone without a farewell
-            metrics::counter!("voxledger_actor_restarts_total", "kind" => A::CATEGORY).increment(1);
+            metrics::counter!(domain::metrics::ACTOR_RESTARTS, "kind" => A::CATEGORY).increment(1);
         }
         addr
     }
@@ -140,7 +140,7 @@ struct Waiting<'a, A: Aggregate>(&'a Registry<A>);
 impl<'a, A: Aggregate> Waiting<'a, A> {
     fn begin(registry: &'a Registry<A>) -> Self {
         let waiting = registry.waiting.fetch_add(1, Ordering::Relaxed) + 1;
-        metrics::gauge!("voxledger_mailbox_depth", "kind" => A::CATEGORY).set(waiting as f64);
+        metrics::gauge!(domain::metrics::MAILBOX_DEPTH, "kind" => A::CATEGORY).set(waiting as f64);
         Self(registry)
     }
 }
@@ -148,7 +148,7 @@ impl<'a, A: Aggregate> Waiting<'a, A> {
 impl<A: Aggregate> Drop for Waiting<'_, A> {
     fn drop(&mut self) {
         let waiting = self.0.waiting.fetch_sub(1, Ordering::Relaxed) - 1;
-        metrics::gauge!("voxledger_mailbox_depth", "kind" => A::CATEGORY).set(waiting as f64);
+        metrics::gauge!(domain::metrics::MAILBOX_DEPTH, "kind" => A::CATEGORY).set(waiting as f64);
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, ActorContext, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
 use domain::aggregate::Aggregate;
 use domain::envelope::Version;
-use domain::ids::{CallId, ClientId};
+use domain::ids::{CallId, ClientId, IvrSessionId};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -98,10 +98,21 @@ impl<A: Aggregate> Handler<Execute<A>> for LiveActor<A> {
         let span = match ((self.registry.trace().recording)(), A::CATEGORY) {
             (false, _) => span,
             (true, "call") => tracing::info_span!(parent: &span, "call.execute", call.id = %CallId(self.id)),
-            (true, _) => tracing::info_span!(parent: &span, "ivr_session.execute", stream.id = %self.id),
+            (true, "ivr_session") => {
+                tracing::info_span!(parent: &span, "ivr_session.execute", ivr_session.id = %IvrSessionId(self.id))
+            }
+            (true, kind) => tracing::info_span!(
+                parent: &span,
+                "actor.execute",
+                otel.name = format!("{kind}.execute"),
+                actor.kind = kind,
+                actor.id = %self.id
+            ),
         };
         let (id, registry) = (self.id, self.registry.clone());
         let step = async move {
+            // what follows from the command continues its trace
+            let context = registry.trace().carried_by(context);
             let done = session.execute(&command, &context, only_at).await;
             if let (Some(observer), Some(client)) = (&registry.observer, session.client())
                 && !session.written().is_empty()

@@ -12,6 +12,7 @@ use domain::ports::deliveries::DueDelivery;
 use domain::webhook::delivery::{Attempt, Cause, ErrorClass};
 use domain::webhook::endpoint::DisabledFor;
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 
 use super::courier::Courier;
 use super::lane::Verdict;
@@ -104,7 +105,8 @@ impl Actor for DeliveryActor {
             return context.stop();
         };
         let step = async move {
-            let outcome = attempt(job).await;
+            let span = span(&job).await;
+            let outcome = attempt(job).instrument(span).await;
             if let (Some(done), Some((verdict, recorded))) = (&mut reply.done, outcome) {
                 done.verdict = verdict;
                 done.recorded = recorded;
@@ -112,6 +114,27 @@ impl Actor for DeliveryActor {
         };
         context.wait(step.into_actor(self).map(|(), _, context| context.stop()));
     }
+}
+
+/// The span of an attempt, in the trace of the event that is delivered, however long ago that was.
+async fn span(job: &Job) -> tracing::Span {
+    let trace = job.courier.trace();
+    if !(trace.recording)() {
+        return tracing::Span::none();
+    }
+    let cause = job.courier.trace_of(job.item.of.source).await;
+    trace.continuing(cause.as_deref(), || {
+        tracing::info_span!(
+            parent: None,
+            "delivery.attempt",
+            otel.kind = "consumer",
+            delivery.id = %job.item.id,
+            attempt = job.item.version.0 as i64 + 1,
+            messaging.system = "voxledger",
+            messaging.operation.type = "process",
+            messaging.destination.name = "deliveries",
+        )
+    })
 }
 
 /// Sends and records; `None` when nothing was sent.
@@ -163,6 +186,6 @@ async fn record(courier: &Courier, item: &DueDelivery, attempt: Attempt) -> Opti
 
 fn measure(attempt: &Attempt) {
     let outcome = attempt.error.map_or("succeeded", ErrorClass::as_str);
-    metrics::counter!("voxledger_webhook_attempts_total", "outcome" => outcome).increment(1);
-    metrics::histogram!("voxledger_webhook_attempt_seconds").record(attempt.latency_ms as f64 / 1_000.0);
+    metrics::counter!(domain::metrics::WEBHOOK_ATTEMPTS, "outcome" => outcome).increment(1);
+    metrics::histogram!(domain::metrics::WEBHOOK_ATTEMPT_SECONDS).record(attempt.latency_ms as f64 / 1_000.0);
 }

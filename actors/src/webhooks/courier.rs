@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::target::Target;
 use crate::context::CommandContext;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, TraceHooks};
 use crate::session::{CommandError, Session};
 
 /// Endpoints whose secrets are kept open; with less than a kilobyte each, a few megabytes.
@@ -103,6 +103,19 @@ impl Courier {
     pub(super) async fn pause(&self, length: Duration) {
         let clock = &self.runtime.clock;
         clock.sleep(length).await;
+    }
+
+    /// How traces are recorded.
+    pub(super) fn trace(&self) -> TraceHooks {
+        self.runtime.trace
+    }
+
+    /// The trace of the event at a position of the log; `None` where it has none or cannot be read just now.
+    pub(super) async fn trace_of(&self, position: Position) -> Option<String> {
+        let before = Position(position.0.saturating_sub(1));
+        let found = self.runtime.store.read_all(before, 1).await.ok()?;
+        let event = found.first().filter(|event| event.position == position)?;
+        event.metadata().ok()?.traceparent
     }
 
     /// Signs a body and sends it. Where the secrets cannot be opened, and will not be by themselves, nothing is sent,

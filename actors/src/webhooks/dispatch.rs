@@ -144,7 +144,7 @@ pub(super) async fn dispatch(
 
 /// Endpoints whose breakers are not closed.
 fn left_alone() -> metrics::Gauge {
-    metrics::gauge!("voxledger_breakers_open", "guards" => "webhook")
+    metrics::gauge!(domain::metrics::BREAKERS_OPEN, "guards" => "webhook")
 }
 
 impl<'b> Dispatcher<'b> {
@@ -485,7 +485,7 @@ impl<'b> Dispatcher<'b> {
         self.under_way += 1;
         if item.version.0 == 0 {
             let waited = (now - item.due).as_seconds_f64().max(0.0);
-            metrics::histogram!("voxledger_webhook_first_attempt_seconds").record(waited);
+            metrics::histogram!(domain::metrics::WEBHOOK_FIRST_ATTEMPT_SECONDS).record(waited);
         }
         let job = Job {
             courier: self.bench.courier.clone(),

@@ -16,8 +16,8 @@ pub(super) async fn keep(bench: &WebhookBench, time: &WorkTime, mine: &Cancellat
         let now = time.now();
         if let Ok(stats) = bench.store.stats(now).await {
             let age = stats.oldest_due.map_or(0.0, |due| (now - due).as_seconds_f64().max(0.0));
-            metrics::gauge!("voxledger_webhook_pending").set(stats.pending as f64);
-            metrics::gauge!("voxledger_webhook_oldest_due_seconds").set(age);
+            metrics::gauge!(domain::metrics::WEBHOOK_PENDING).set(stats.pending as f64);
+            metrics::gauge!(domain::metrics::WEBHOOK_OLDEST_DUE_SECONDS).set(age);
         }
         tokio::select! {
             () = mine.cancelled() => {}

@@ -16,9 +16,9 @@ pub(super) async fn measure(bench: &Workbench, time: &WorkTime, mine: &Cancellat
         let now = time.now();
         if let Ok(stats) = bench.store.stats(now).await {
             let age = stats.oldest_due.map_or(0.0, |due| (now - due).as_seconds_f64().max(0.0));
-            metrics::gauge!("voxledger_outbox_pending").set(stats.effects as f64);
-            metrics::gauge!("voxledger_outbox_age_seconds").set(age);
-            metrics::gauge!("voxledger_timers").set(stats.timers as f64);
+            metrics::gauge!(domain::metrics::OUTBOX_PENDING).set(stats.effects as f64);
+            metrics::gauge!(domain::metrics::OUTBOX_AGE_SECONDS).set(age);
+            metrics::gauge!(domain::metrics::TIMERS).set(stats.timers as f64);
         }
         tokio::select! {
             () = mine.cancelled() => {}

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
+use tracing::field::Empty;
 use uuid::Uuid;
 
 use super::retry::{Next, after_failure, backoff};
@@ -110,18 +111,27 @@ async fn measure(bench: &Workbench, time: &WorkTime, measured: &mut Option<Insta
     let Ok(stats) = bench.store.stats(now).await else { return };
     *measured = Some(moment);
     let age = stats.oldest_due.map_or(TimeDelta::zero(), |due| (now - due).max(TimeDelta::zero()));
-    metrics::gauge!("voxledger_outbox_pending").set(stats.effects as f64);
-    metrics::gauge!("voxledger_outbox_age_seconds").set(age.as_seconds_f64());
+    metrics::gauge!(domain::metrics::OUTBOX_PENDING).set(stats.effects as f64);
+    metrics::gauge!(domain::metrics::OUTBOX_AGE_SECONDS).set(age.as_seconds_f64());
 }
 
 async fn perform_one(bench: &Workbench, time: &WorkTime, item: WorkItem) {
     let span = tracing::info_span!(
         "effect.perform",
+        otel.kind = "consumer",
         effect.kind = item.work.as_str(),
         effect.id = %item.effect_id,
         call.id = %CallId(item.subject),
-        attempt = item.attempts + 1
+        attempt = i64::from(item.attempts) + 1,
+        messaging.system = Empty,
+        messaging.operation.type = Empty,
+        messaging.destination.name = Empty,
     );
+    if (bench.runtime.trace.recording)() {
+        span.record("messaging.system", "voxledger");
+        span.record("messaging.operation.type", "process");
+        span.record("messaging.destination.name", "outbox");
+    }
     if let Some(traceparent) = &item.cause.traceparent {
         (bench.runtime.trace.adopt)(&span, traceparent);
     }
@@ -138,7 +148,7 @@ async fn perform_one(bench: &Workbench, time: &WorkTime, item: WorkItem) {
             }
         };
         metrics::counter!(
-            "voxledger_effect_attempts_total", "kind" => item.work.as_str(), "outcome" => outcome
+            domain::metrics::EFFECT_ATTEMPTS, "kind" => item.work.as_str(), "outcome" => outcome
         )
         .increment(1);
         if let Err(error) = kept {

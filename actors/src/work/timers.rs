@@ -7,6 +7,7 @@ use domain::ports::lease::Lease;
 use domain::ports::work::TimerItem;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::time::{LONGEST_SLEEP, WorkTime};
 use super::{Workbench, keep_up};
@@ -42,7 +43,19 @@ pub(super) async fn fire(
                 // the next owner fires the rest
                 return;
             }
-            fired_all &= fire_one(bench, timer).await;
+            let cause = timer.cause.traceparent.as_deref();
+            let span = bench.runtime.trace.continuing(cause, || {
+                tracing::info_span!(
+                    parent: None,
+                    "timer.fire",
+                    otel.kind = "consumer",
+                    timer = timer.timer.as_str(),
+                    messaging.system = "voxledger",
+                    messaging.operation.type = "process",
+                    messaging.destination.name = "timers",
+                )
+            });
+            fired_all &= fire_one(bench, timer).instrument(span).await;
         }
         if fired_all {
             continue;

@@ -32,6 +32,19 @@ pub enum Part {
     Seals,
 }
 
+impl Part {
+    /// Its name in traces.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Views => "views",
+            Self::Work => "work",
+            Self::Keys => "keys",
+            Self::Seals => "seals",
+        }
+    }
+}
+
 /// Why the schema could not be changed or looked at.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {

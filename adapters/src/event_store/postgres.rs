@@ -28,6 +28,7 @@ use super::backend::{Backend as _, read_only, unreadable};
 use super::tail::{SharedTail, Tail};
 use super::writer::{Writer, WriterLimits};
 use crate::database::{Part, SecretUrl, migrate_postgres, probe_postgres};
+use crate::trace::{database, within};
 
 /// Connections that read, besides the one that writes and the one that listens.
 const READERS: u32 = 8;
@@ -195,7 +196,8 @@ impl EventStore for PostgresEventStore {
         direction: Direction,
         limit: usize,
     ) -> Result<Vec<Recorded>, ReadError> {
-        timely(read::read_stream(&self.reads, stream, from, direction, limit)).await
+        let span = database("postgresql", Part::Log.word(), "SELECT FROM events");
+        within(span, timely(read::read_stream(&self.reads, stream, from, direction, limit))).await
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {

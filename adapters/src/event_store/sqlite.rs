@@ -21,6 +21,7 @@ use super::backend::{Backend as _, read_only, unreadable};
 use super::tail::{SharedTail, Tail};
 use super::writer::{Writer, WriterLimits};
 use crate::database::{Part, migrate_sqlite, pool_options, probe_sqlite, rescue};
+use crate::trace::{database, within};
 
 /// Connections that read, besides the one that writes.
 const READERS: u32 = 4;
@@ -199,7 +200,8 @@ impl EventStore for SqliteEventStore {
         direction: Direction,
         limit: usize,
     ) -> Result<Vec<Recorded>, ReadError> {
-        read::read_stream(&self.reads, stream, from, direction, limit).await
+        let span = database("sqlite", Part::Log.word(), "SELECT FROM events");
+        within(span, read::read_stream(&self.reads, stream, from, direction, limit)).await
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {

@@ -21,6 +21,8 @@ use super::prepare::prepare;
 use super::queue::Queue;
 use super::tail::{SharedTail, weight};
 use super::versions::Versions;
+use crate::database::Part;
+use crate::trace::database;
 
 /// A batch is closed at this many bytes (1 MiB); a single larger append is a batch of its own.
 const BATCH_BYTES: usize = 1 << 20;
@@ -94,6 +96,8 @@ impl Writer {
         events: Vec<NewEvent>,
     ) -> Result<Appended, AppendError> {
         let asked = Instant::now();
+        let system = if self.engine == "postgres" { "postgresql" } else { self.engine };
+        let _span = database(system, Part::Log.word(), "INSERT INTO events");
         let events = prepare(stream, events)?;
         let bytes = events.iter().map(weight).sum::<usize>();
         let client = events.first().map_or(ClientId(Uuid::nil()), |event| event.client_id);
@@ -103,7 +107,7 @@ impl Writer {
         // an answer that never comes means the task was torn down, perhaps in the middle of a commit
         let lost = || AppendError::Unknown("the writer stopped".to_owned());
         let answer = answered.await.unwrap_or_else(|_| Err(lost()));
-        metrics::histogram!("voxledger_append_seconds", "engine" => self.engine).record(asked.elapsed());
+        metrics::histogram!(domain::metrics::APPEND_SECONDS, "engine" => self.engine).record(asked.elapsed());
         answer
     }
 
@@ -162,7 +166,7 @@ impl<B: Backend> Task<B> {
 
     /// `first` and whatever else is already queued, up to the limits of a batch.
     fn gather(&mut self, first: Request, carried: &mut Option<Request>) -> Vec<Request> {
-        metrics::gauge!("voxledger_append_queue_depth", "engine" => B::ENGINE)
+        metrics::gauge!(domain::metrics::APPEND_QUEUE_DEPTH, "engine" => B::ENGINE)
             .set(self.requests.0.len() as f64 + 1.0);
         let (mut events, mut bytes) = (first.events.len(), first.bytes);
         let mut batch = vec![first];
@@ -232,7 +236,8 @@ impl<B: Backend> Task<B> {
         if rows.is_empty() {
             return Outcome::Written(Position::START);
         }
-        metrics::histogram!("voxledger_append_batch_events", "engine" => B::ENGINE).record(rows.len() as f64);
+        metrics::histogram!(domain::metrics::APPEND_BATCH_EVENTS, "engine" => B::ENGINE)
+            .record(rows.len() as f64);
         match self.backend.commit(&rows).await {
             Ok(first) => Outcome::Written(first),
             Err(Fault::Clash) => Outcome::JudgeAgain,

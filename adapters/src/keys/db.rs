@@ -39,6 +39,14 @@ pub enum OpenKeysError {
 }
 
 impl KeysDb {
+    /// Its name in traces.
+    pub(super) const fn system(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgresql",
+        }
+    }
+
     /// Opens the store, creating what is missing.
     ///
     /// # Errors

@@ -13,6 +13,8 @@ use uuid::Uuid;
 
 use super::db::{KeysDb, on, unavailable};
 use super::presence::Presence;
+use crate::database::Part;
+use crate::trace::{database, within};
 
 /// The longest a step may take: a client that asked for the guarantee rather hears 503 than nothing.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -178,6 +180,10 @@ impl SqlIdempotency {
         Ok(Begun::InFlight)
     }
 
+    fn span(&self, sql: &str) -> tracing::Span {
+        database(self.db.system(), Part::Keys.word(), sql)
+    }
+
     async fn keep(&self, held: &Reservation, answer: &Sealed) -> Result<Finished, sqlx::Error> {
         let KeyName { client, hash } = &held.key;
         let kept =
@@ -200,11 +206,11 @@ async fn limited<T>(step: impl Future<Output = Result<T, sqlx::Error>>) -> Resul
 #[async_trait]
 impl IdempotencyKeys for SqlIdempotency {
     async fn begin(&self, ask: &Ask) -> Result<Begun, StoreUnavailable> {
-        limited(self.reserve(ask)).await
+        within(self.span(RESERVE), limited(self.reserve(ask))).await
     }
 
     async fn finish(&self, held: &Reservation, answer: &Sealed) -> Result<Finished, StoreUnavailable> {
-        limited(self.keep(held, answer)).await
+        within(self.span(FINISH), limited(self.keep(held, answer))).await
     }
 
     async fn release(&self, held: &Reservation) -> Result<(), StoreUnavailable> {

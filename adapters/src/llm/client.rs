@@ -17,6 +17,7 @@ use super::assembly::Assembly;
 use super::body::{Body, Chunk};
 use super::dialect::{Decoder, Dialect, gathered, protocol};
 use super::gateway::LlmKey;
+use crate::trace::ModelSpan;
 
 /// The longest answer, in bytes.
 const MAX_ANSWER: usize = 8 << 20;
@@ -60,6 +61,7 @@ impl Default for Patience {
 /// A provider, spoken to in its dialect.
 pub struct HttpChat<D> {
     dialect: D,
+    provider: &'static str,
     http: Client,
     base: String,
     key: LlmKey,
@@ -86,7 +88,21 @@ impl<D: Dialect> HttpChat<D> {
         patience: Patience,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { dialect, http, base: base.trim_end_matches('/').to_owned(), key, patience, clock }
+        Self {
+            dialect,
+            provider: "",
+            http,
+            base: base.trim_end_matches('/').to_owned(),
+            key,
+            patience,
+            clock,
+        }
+    }
+
+    /// The same by the name it has in traces.
+    #[must_use]
+    pub fn named(self, provider: &'static str) -> Self {
+        Self { provider, ..self }
     }
 
     fn request(&self, request: RequestBuilder) -> RequestBuilder {
@@ -102,15 +118,25 @@ impl<D: Dialect> HttpChat<D> {
 
     /// Sends until somebody answers. A request that was turned away, or never arrived, has generated nothing: it may
     /// be sent again. One that got no answer in time may have.
-    async fn send(&self, path: &str, body: &Value, deadline: Instant) -> Result<Response, LlmFailure> {
+    async fn send(
+        &self,
+        path: &str,
+        body: &Value,
+        deadline: Instant,
+        span: &ModelSpan,
+    ) -> Result<Response, LlmFailure> {
         let bytes = body.to_string();
         let mut repeats = 0;
         loop {
             let request =
                 self.http.post(format!("{}{path}", self.base)).header("content-type", "application/json");
             let left = deadline.saturating_duration_since(Instant::now());
-            let sending = self.request(request).body(bytes.clone()).send();
-            let failure = match tokio::time::timeout(left, sending).await {
+            let sending = span.carried_by(self.request(request)).body(bytes.clone()).send();
+            let answered = tokio::time::timeout(left, sending).await;
+            if let Ok(Ok(response)) = &answered {
+                span.status(response.status().as_u16());
+            }
+            let failure = match answered {
                 Err(_) => return Err(LlmFailure::TimedOut("first token")),
                 Ok(Ok(response)) if response.status().is_success() => return Ok(response),
                 Ok(Ok(response)) => self.turned_away(response).await,
@@ -241,7 +267,9 @@ impl<D: Dialect> ChatProvider for HttpChat<D> {
         let began = Instant::now();
         let written = self.dialect.write(model, request, true);
         let first_by = began + self.patience.first_token;
-        let response = self.send(&written.path, &written.body, first_by).await?;
+        let mut span = ModelSpan::begin(self.provider, model, &self.base);
+        let sent = self.send(&written.path, &written.body, first_by, &span).await;
+        let response = sent.inspect_err(|failure| span.end(Some(failure.fault().as_str())))?;
         Ok(Box::new(Streamed {
             response,
             reading: self.reading(request),
@@ -251,18 +279,28 @@ impl<D: Dialect> ChatProvider for HttpChat<D> {
             whole_by: began + self.patience.total,
             between: self.patience.between,
             over: false,
+            span,
         }))
     }
 
     async fn complete(&self, model: &str, request: &ChatRequest) -> Result<Completion, LlmFailure> {
         let whole_by = Instant::now() + self.patience.total;
         let written = self.dialect.write(model, request, false);
-        let response = self.send(&written.path, &written.body, whole_by).await?;
-        let body = self.whole(response, whole_by).await?;
-        let (mut reading, mut events) = (self.reading(request), Vec::new());
-        reading.push(&body, &mut events)?;
-        reading.end(&mut events)?;
-        gathered(events)
+        let mut span = ModelSpan::begin(self.provider, model, &self.base);
+        let completed = async {
+            let response = self.send(&written.path, &written.body, whole_by, &span).await?;
+            let body = self.whole(response, whole_by).await?;
+            let (mut reading, mut events) = (self.reading(request), Vec::new());
+            reading.push(&body, &mut events)?;
+            reading.end(&mut events)?;
+            gathered(events)
+        };
+        let completed = completed.await;
+        if let Ok(completion) = &completed {
+            span.usage(completion.usage);
+        }
+        span.end(completed.as_ref().err().map(|failure| failure.fault().as_str()));
+        completed
     }
 
     async fn models(&self) -> Result<Vec<String>, LlmFailure> {
@@ -292,6 +330,7 @@ struct Streamed {
     whole_by: Instant,
     between: Duration,
     over: bool,
+    span: ModelSpan,
 }
 
 impl Streamed {
@@ -342,12 +381,22 @@ impl ChatEvents for Streamed {
     async fn next(&mut self) -> Option<Result<ChatEvent, LlmFailure>> {
         loop {
             if let Some(event) = self.ready.pop_front() {
+                match &event {
+                    ChatEvent::Usage(usage) => self.span.usage(*usage),
+                    ChatEvent::Finished(_) => self.span.whole(),
+                    _ => {}
+                }
                 return Some(Ok(event));
             }
             if self.over {
+                self.span.end(None);
                 return None;
             }
-            match self.read_on().await {
+            let more = self.read_on().await;
+            if let Err(failure) = &more {
+                self.span.end(Some(failure.fault().as_str()));
+            }
+            match more {
                 Ok(true) => {}
                 Ok(false) => self.over = true,
                 // what came before the failure is told before it

@@ -93,7 +93,10 @@ pub fn connect(
         account: &Account,
         (http, patience, clock): (reqwest::Client, Patience, Arc<dyn Clock>),
     ) -> Arc<dyn ChatProvider> {
-        Arc::new(HttpChat::new(dialect, http, &account.base, account.key.clone(), patience, clock))
+        let name = account.provider.as_str();
+        Arc::new(
+            HttpChat::new(dialect, http, &account.base, account.key.clone(), patience, clock).named(name),
+        )
     }
     let with = (http, patience, clock);
     match account.provider {
@@ -253,11 +256,11 @@ impl Gateway {
             let done = self.one(client, &accounts, &model, &ask, request).await;
             let outcome = done.as_ref().map_or_else(|failure| failure.fault().as_str(), |_| "answered");
             let provider = model.provider.as_str();
-            metrics::counter!("voxledger_llm_requests_total", "provider" => provider, "outcome" => outcome)
+            metrics::counter!(domain::metrics::LLM_REQUESTS, "provider" => provider, "outcome" => outcome)
                 .increment(1);
             match done {
                 Ok((answer, health)) => {
-                    metrics::histogram!("voxledger_llm_first_token_seconds", "provider" => provider)
+                    metrics::histogram!(domain::metrics::LLM_FIRST_TOKEN_SECONDS, "provider" => provider)
                         .record(began.elapsed());
                     return Ok(Got { by: model, passed_over, answer, health });
                 }

@@ -7,6 +7,7 @@ use domain::ports::StoreUnavailable;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr, SqlStr};
+use tracing::Span;
 use uuid::Uuid;
 
 use super::postgres::{Postgres, PostgresSettings};
@@ -14,6 +15,7 @@ use super::sqlite::{Sqlite, SqliteTx};
 use super::tenant::Of;
 use super::value::{Args, Dialect, SqlRow, Value};
 use crate::database::{Database, Part, probe_postgres, probe_sqlite};
+use crate::trace::{database, within};
 
 /// The longest a query of the API may take.
 const QUERY_LIMIT: Duration = Duration::from_secs(10);
@@ -70,11 +72,7 @@ impl Db {
 
     /// The log the store follows from; `None` while it is tied to none.
     pub(crate) async fn log_id(&self) -> Result<Option<Uuid>, StoreUnavailable> {
-        let part = match self {
-            Self::Sqlite(sqlite) => sqlite.part(),
-            Self::Postgres(postgres) => postgres.part(),
-        };
-        let row = self.row(Of::Nobody, super::log_id::get(part), []).await?;
+        let row = self.row(Of::Nobody, super::log_id::get(self.part()), []).await?;
         row.map(|row| row.uuid(0)).transpose().map_err(|error| unavailable(&error))
     }
 
@@ -160,6 +158,7 @@ impl Db {
         sql: SqlStr,
         args: Args,
     ) -> Result<Option<SqlRow>, StoreUnavailable> {
+        let span = self.span(sql.as_str());
         let read = async {
             match self {
                 Db::Sqlite(sqlite) => {
@@ -174,7 +173,7 @@ impl Db {
                 }
             }
         };
-        limited(QUERY_LIMIT, read).await
+        within(span, limited(QUERY_LIMIT, read)).await
     }
 
     /// All rows of a query about everybody's, for the slow looks of a rebuild.
@@ -189,6 +188,7 @@ impl Db {
         args: Args,
         limit: Duration,
     ) -> Result<Vec<SqlRow>, StoreUnavailable> {
+        let span = self.span(sql.as_str());
         let read = async {
             match self {
                 Db::Sqlite(sqlite) => {
@@ -206,18 +206,34 @@ impl Db {
                 }
             }
         };
-        limited(limit, read).await
+        within(span, limited(limit, read)).await
     }
 
     /// One statement of the node's own work in a transaction of its own; answers how many rows it changed.
     pub(crate) async fn execute(&self, sql: SqlStr, args: Args) -> Result<u64, StoreUnavailable> {
-        limited(WORK_LIMIT, async {
+        let span = self.span(sql.as_str());
+        let work = limited(WORK_LIMIT, async {
             let mut tx = self.begin().await?;
             let changed = tx.execute(sql, args).await?;
             tx.commit().await?;
             Ok(changed)
-        })
-        .await
+        });
+        within(span, work).await
+    }
+
+    fn part(&self) -> Part {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.part(),
+            Self::Postgres(postgres) => postgres.part(),
+        }
+    }
+
+    fn span(&self, sql: &str) -> Span {
+        let system = match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgresql",
+        };
+        database(system, self.part().word(), sql)
     }
 }
 

@@ -139,7 +139,7 @@ impl Inner {
 }
 
 fn count(guards: &'static str, by: f64) {
-    metrics::gauge!("voxledger_breakers_open", "guards" => guards).increment(by);
+    metrics::gauge!(domain::metrics::BREAKERS_OPEN, "guards" => guards).increment(by);
 }
 
 impl Permit<'_> {

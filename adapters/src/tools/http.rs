@@ -11,6 +11,7 @@ use reqwest::{Client, Response, Url};
 use serde_json::Value;
 
 use super::schema::Schemas;
+use crate::trace::{Peer, send};
 use crate::webhooks::Guard;
 
 /// How much of an answer that is no use is told, in characters.
@@ -55,7 +56,7 @@ impl HttpTools {
         if !tool.method.in_query() {
             request = request.header(CONTENT_TYPE, "application/json").body(arguments.to_string());
         }
-        match request.send().await {
+        match send(request, Peer { name: "tool", template: None }).await {
             Ok(response) => read(response).await,
             Err(error) if error.is_timeout() => timed_out(tool),
             Err(_) => failed(ToolOutcome::Failed, None, "the tool's server cannot be reached".to_owned()),

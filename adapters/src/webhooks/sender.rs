@@ -12,6 +12,7 @@ use reqwest::{Client, Response, Url, redirect};
 use serde_bytes::ByteBuf;
 
 use super::guard::{BlockedAddress, Guard, NoAddress};
+use crate::trace::{Peer, send};
 
 /// How an endpoint sees us.
 const AGENT: &str = concat!("Voxledger-Webhooks/", env!("CARGO_PKG_VERSION"));
@@ -86,7 +87,8 @@ impl HttpSender {
     }
 
     async fn answer(&self, url: Url, request: &WebhookRequest) -> Result<Response, (ErrorClass, String)> {
-        let sending = self.http.post(url).headers(Self::headers(request)).body(request.body.clone()).send();
+        let post = self.http.post(url).headers(Self::headers(request)).body(request.body.clone());
+        let sending = send(post, Peer { name: "webhook", template: None });
         match tokio::time::timeout(self.config.timeout, sending).await {
             Err(_) => {
                 Err((ErrorClass::Timeout, format!("no answer within {} ms", self.config.timeout.as_millis())))

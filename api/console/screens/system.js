@@ -60,7 +60,7 @@ function Numbers({ m }) {
       ['Oldest due webhook', seconds(m.sum('voxledger_webhook_oldest_due_seconds'))],
       ['Actors in memory', m.all('voxledger_live_actors').map((one) => `${count(one.value)} ${words(Object.values(one.labels)[0] ?? '')}`).join(', ') || '0'],
       ['A carrier’s webhook takes, mean', mean(m, 'voxledger_carrier_ingress_seconds')],
-      ['Carrier webhooks', m.all('voxledger_carrier_ingress_total').map((one) => `${count(one.value)} ${words(one.labels.outcome)}`).join(', ') || '0'],
+      ['Carrier webhooks', m.all('voxledger_carrier_ingress_total').filter((one) => one.value).map((one) => `${count(one.value)} ${words(one.labels.outcome)}`).join(', ') || '0'],
       ...breakers.map(({ labels, value }) => [`Breakers: ${labels.guards}`, html`<${Badge} is=${value ? 'failed' : 'ready'} text=${value ? `${count(value)} open` : 'closed'} />`]),
     ]} /><//>
     <${Section} title="Views"><${Table} label="Views" rows=${views} rowKey=${(view) => view.name} columns=${[

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::{ConfigError, nearest};
+use super::otel::{STANDARD, in_our_words};
 use super::setting::Setting;
 use super::value::Value;
 
@@ -43,7 +44,7 @@ impl Sources {
     pub fn of_process(file: Option<PathBuf>, flags: Vec<(&'static str, String)>) -> Self {
         let environment = env::vars_os()
             .filter_map(|(name, value)| {
-                let name = name.into_string().ok().filter(|name| name.starts_with(PREFIX))?;
+                let name = name.into_string().ok().filter(|name| is_read(name))?;
                 Some((name, value.to_string_lossy().into_owned()))
             })
             .collect();
@@ -125,6 +126,17 @@ impl Given {
         variables: &[(String, String)],
         settings: &[Setting],
     ) -> Result<(), ConfigError> {
+        let given = |wanted: &str| {
+            let named = variables.iter().find(|(name, value)| name == wanted && !value.trim().is_empty());
+            named.map(|(_, value)| value)
+        };
+        // an endpoint of our own is meant for traces, so it also wins over the standard address of traces
+        let own = given("VOXLEDGER_OTLP_ENDPOINT").is_some();
+        for (name, key) in STANDARD {
+            if let Some(value) = given(name).filter(|_| !(own && *key == "otlp_traces_endpoint")) {
+                self.values.insert((*key).to_owned(), (in_our_words(name, value), (*name).to_owned()));
+            }
+        }
         let known: HashMap<String, &str> = settings.iter().map(|s| (s.variable(), s.key)).collect();
         for (name, value) in variables.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
             match known.get(name) {
@@ -142,6 +154,11 @@ impl Given {
         }
         Ok(())
     }
+}
+
+/// Whether a variable of the process's environment may say something of a setting.
+fn is_read(name: &str) -> bool {
+    name.starts_with(PREFIX) || STANDARD.iter().any(|(standard, _)| *standard == name)
 }
 
 /// Turns nested tables into dotted keys with their text; `None` stands for a list, which no setting takes.

@@ -35,7 +35,7 @@ impl Bodies {
         let within = |held: usize| held.checked_add(more).filter(|held| *held <= self.budget);
         let taken = self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within);
         if let Ok(before) = taken {
-            metrics::gauge!("voxledger_http_body_bytes_held").set((before + more) as f64);
+            metrics::gauge!(domain::metrics::HTTP_BODY_BYTES_HELD).set((before + more) as f64);
         }
         taken.is_ok()
     }
@@ -80,7 +80,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         if self.bytes > 0 {
             let before = self.of.held.fetch_sub(self.bytes, Ordering::Relaxed);
-            metrics::gauge!("voxledger_http_body_bytes_held").set((before - self.bytes) as f64);
+            metrics::gauge!(domain::metrics::HTTP_BODY_BYTES_HELD).set((before - self.bytes) as f64);
         }
     }
 }

@@ -99,7 +99,7 @@ impl fmt::Debug for ReadBody {
 }
 
 fn refused(reason: &'static str) {
-    metrics::counter!("voxledger_http_bodies_refused_total", "reason" => reason).increment(1);
+    metrics::counter!(domain::metrics::HTTP_BODIES_REFUSED, "reason" => reason).increment(1);
 }
 
 impl ReadBody {

@@ -30,14 +30,14 @@ impl Streams {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(client).or_default();
         if *count >= self.most {
-            metrics::counter!("voxledger_limit_refusals_total", "limit" => "streams").increment(1);
+            metrics::counter!(domain::metrics::LIMIT_REFUSALS, "limit" => "streams").increment(1);
             let detail = format!("your client has {} streams open: close one of them first", self.most);
             return Err(
                 ApiError::new(Code::TooManyStreams, detail).retry_after(std::time::Duration::from_secs(1))
             );
         }
         *count += 1;
-        metrics::gauge!("voxledger_http_streams_open").increment(1.0);
+        metrics::gauge!(domain::metrics::HTTP_STREAMS_OPEN).increment(1.0);
         Ok(OpenStream { of: self.clone(), client })
     }
 }
@@ -68,7 +68,7 @@ impl Drop for OpenStream {
                 open.remove(&self.client);
             }
         }
-        metrics::gauge!("voxledger_http_streams_open").decrement(1.0);
+        metrics::gauge!(domain::metrics::HTTP_STREAMS_OPEN).decrement(1.0);
     }
 }
 

@@ -75,7 +75,23 @@ fn day_of(time: Time) -> i64 {
     time.timestamp().div_euclid(86_400)
 }
 
+fn count_open(by: f64) {
+    metrics::gauge!(domain::metrics::CALLS_ACTIVE).increment(by);
+}
+
 impl ClientCalls {
+    fn begin(&mut self, call: CallId) {
+        if self.open.insert(call) {
+            count_open(1.0);
+        }
+    }
+
+    fn end(&mut self, call: CallId) {
+        if self.open.remove(&call) {
+            count_open(-1.0);
+        }
+    }
+
     fn turn_to(&mut self, day: i64) {
         if day > self.day {
             (self.day, self.placed_today) = (day, 0);
@@ -85,6 +101,7 @@ impl ClientCalls {
 
 impl CallBook {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        count_open(0.0);
         Self { clock, clients: Arc::default() }
     }
 
@@ -108,7 +125,7 @@ impl CallBook {
 
     /// A call that is under way on start.
     pub(super) fn insert_open(&self, client: ClientId, call: CallId) {
-        lock(&self.clients).entry(client).or_default().open.insert(call);
+        lock(&self.clients).entry(client).or_default().begin(call);
     }
 
     /// What a client has placed today, on start.
@@ -128,10 +145,10 @@ impl CallBook {
         let calls = clients.entry(event.client_id).or_default();
         match event.event_type.as_str() {
             "call.ended" => {
-                calls.open.remove(&call);
+                calls.end(call);
             }
             "call.queued" => {
-                calls.open.insert(call);
+                calls.begin(call);
                 calls.coming.remove(&call);
                 let day = day_of(event.recorded_at);
                 calls.turn_to(day);
@@ -139,9 +156,7 @@ impl CallBook {
                     calls.placed_today += 1;
                 }
             }
-            _ => {
-                calls.open.insert(call);
-            }
+            _ => calls.begin(call),
         }
     }
 

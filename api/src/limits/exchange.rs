@@ -58,5 +58,5 @@ pub async fn exchange(
 }
 
 fn count(outcome: &'static str) {
-    metrics::counter!("voxledger_limit_exchanges_total", "outcome" => outcome).increment(1);
+    metrics::counter!(domain::metrics::LIMIT_EXCHANGES, "outcome" => outcome).increment(1);
 }

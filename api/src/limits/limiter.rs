@@ -154,7 +154,7 @@ fn network(ip: IpAddr) -> IpAddr {
 
 /// Counts a 429 by the limit it is because of.
 pub(super) fn count_refusal(limit: &'static str) {
-    metrics::counter!("voxledger_limit_refusals_total", "limit" => limit).increment(1);
+    metrics::counter!(domain::metrics::LIMIT_REFUSALS, "limit" => limit).increment(1);
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ impl KeySource {
             loop {
                 let outcome = self.keys().await.and_then(|jwks| Ok(guests.replace_keys(&jwks)?));
                 let word = if outcome.is_ok() { "ok" } else { "failed" };
-                metrics::counter!("voxledger_jwks_fetches_total", "outcome" => word).increment(1);
+                metrics::counter!(domain::metrics::JWKS_FETCHES, "outcome" => word).increment(1);
                 let now = self.clock.now().timestamp_micros().saturating_mul(1_000);
                 let resting = rate.admit(&mut spent, now).remaining == 0 || outcome.is_err();
                 match outcome {

@@ -9,11 +9,14 @@ use adapters::keys::KeysDb;
 use adapters::seals::SealsDb;
 use adapters::work::SqlWork;
 use async_trait::async_trait;
+use domain::envelope::Position;
 use domain::ports::StoreUnavailable;
+use domain::ports::clock::Clock;
 use domain::ports::event_store::EventStore;
-use projections::store::ViewStore;
+use futures::future::join_all;
+use projections::store::{ProjectionStatus, ViewStore};
 
-use crate::http::system::{NotReady, ReadinessCheck};
+use crate::http::system::{Lag, NotReady, ReadinessCheck};
 
 /// A view this many events behind is not ready to be read.
 const MAX_LAG: u64 = 50_000;
@@ -75,6 +78,26 @@ impl ReadinessCheck for Writable {
 pub(super) struct Views {
     pub(super) log: Arc<dyn EventStore>,
     pub(super) views: Arc<dyn ViewStore>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// As found by the last check.
+    lags: Mutex<Vec<Lag>>,
+}
+
+impl Views {
+    pub(super) fn new(log: Arc<dyn EventStore>, views: Arc<dyn ViewStore>, clock: Arc<dyn Clock>) -> Self {
+        Self { log, views, clock, lags: Mutex::default() }
+    }
+
+    async fn lag(&self, view: &ProjectionStatus, head: Position) -> Lag {
+        let lag_events = head.0.saturating_sub(view.position.0);
+        // a log that cannot be read shows in the check of the log
+        let oldest = match lag_events {
+            0 => None,
+            _ => self.log.read_all(view.position, 1).await.ok().and_then(|events| events.into_iter().next()),
+        };
+        let age = oldest.map_or(0.0, |event| (self.clock.now() - event.recorded_at).as_seconds_f64());
+        Lag { name: view.name.to_string(), position: view.position.0, lag_events, lag_seconds: age.max(0.0) }
+    }
 }
 
 #[async_trait]
@@ -84,8 +107,11 @@ impl ReadinessCheck for Views {
     }
 
     async fn check(&self) -> Result<(), NotReady> {
+        self.lags.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let head = self.log.head().await.map_err(|error| NotReady(error.to_string()))?;
         let statuses = self.views.statuses().await.map_err(|error| NotReady(error.to_string()))?;
+        let lags = join_all(statuses.iter().map(|view| self.lag(view, head))).await;
+        *self.lags.lock().unwrap_or_else(PoisonError::into_inner) = lags;
         let faults: Vec<_> = statuses
             .iter()
             .filter_map(|view| match &view.stall {
@@ -100,6 +126,10 @@ impl ReadinessCheck for Views {
             })
             .collect();
         if faults.is_empty() { Ok(()) } else { Err(NotReady(faults.join("; "))) }
+    }
+
+    fn lags(&self) -> Vec<Lag> {
+        self.lags.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

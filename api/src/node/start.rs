@@ -430,7 +430,7 @@ impl Node {
             Box::new(Writable::new("event_store", log.clone())),
             Box::new(Writable::new("key_store", edges.keys.clone())),
             Box::new(Writable::new("seals", edges.seals.clone())),
-            Box::new(readiness::Views { log: runtime.store.clone(), views: view_store.clone() }),
+            Box::new(readiness::Views::new(runtime.store.clone(), view_store.clone(), runtime.clock.clone())),
             Box::new(Writable::new("outbox", (*work_db).clone())),
             Box::new(readiness::History(health)),
         ]);

@@ -1,18 +1,23 @@
 //! Lines of the log as JSON, an object each: `{"timestamp", "level", "target", …the event's fields, "spans": [{…}]}`.
 //!
 //! A span's fields are written once, when they are recorded, and copied into each of its lines. Fields for the
-//! tracer alone (`otel.…`) are left out.
+//! tracer alone (`otel.…`, `messaging.…`) are left out. Where traces are exported a line has the `trace_id` and `span_id` it
+//! belongs to.
 
 use std::fmt;
 
+use opentelemetry::trace::TraceContextExt as _;
 use serde::Serialize;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
+use tracing_opentelemetry::get_otel_context;
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
+
+use super::trace_context;
 
 /// Writes the fields of spans and events as `,"name":value`.
 #[derive(Debug)]
@@ -54,6 +59,7 @@ where
         SystemTime.format_time(&mut writer)?;
         write!(writer, "\",\"level\":\"{}\",\"target\":\"{}\"", meta.level(), meta.target())?;
         context.format_fields(writer.by_ref(), event)?;
+        write_trace(context, &mut writer)?;
         if let Some(scope) = context.event_scope() {
             writer.write_str(",\"spans\":[")?;
             for (n, span) in scope.from_root().enumerate() {
@@ -70,6 +76,30 @@ where
     }
 }
 
+/// Whether a field says something to whoever looks at traces, and nothing to who reads the log.
+pub(super) fn for_the_tracer(field: &str) -> bool {
+    field.starts_with("otel.") || field.starts_with("messaging.")
+}
+
+/// Where the line stands in a trace.
+fn write_trace<S, N>(context: &FmtContext<'_, S, N>, writer: &mut Writer<'_>) -> fmt::Result
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    let Some(span) = context.lookup_current().filter(|_| trace_context::is_exporting()) else {
+        return Ok(());
+    };
+    let found = tracing::dispatcher::get_default(|dispatch| get_otel_context(&span.id(), dispatch));
+    let Some(found) = found else { return Ok(()) };
+    let span = found.span();
+    let span = span.span_context();
+    if !span.is_valid() {
+        return Ok(());
+    }
+    write!(writer, ",\"trace_id\":\"{}\",\"span_id\":\"{}\"", span.trace_id(), span.span_id())
+}
+
 struct Pairs<'w> {
     writer: Writer<'w>,
     result: fmt::Result,
@@ -77,7 +107,7 @@ struct Pairs<'w> {
 
 impl Pairs<'_> {
     fn pair(&mut self, field: &Field, value: impl Serialize) {
-        if field.name().starts_with("otel.") || self.result.is_err() {
+        if for_the_tracer(field.name()) || self.result.is_err() {
             return;
         }
         self.result = serde_json::to_string(&value)

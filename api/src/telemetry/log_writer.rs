@@ -86,7 +86,7 @@ impl Write for &LogWriter {
     /// Takes one line: the subscriber writes a line in one piece.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.queue.try_send(Message::Line(line.to_vec())).is_err() {
-            metrics::counter!("voxledger_log_lines_lost_total").increment(1);
+            metrics::counter!(domain::metrics::LOG_LINES_LOST).increment(1);
         }
         Ok(line.len())
     }

@@ -1,236 +1,20 @@
-//! Metrics: what is measured, in which buckets, and how it is shown.
+//! Metrics: how what is declared in `domain::metrics` is recorded and shown.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 use std::{fmt, thread};
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use domain::metrics::{BUILD_INFO, Kind, METRICS, Metric, Unit};
+use metrics::{Label, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use super::process;
 use super::start::TelemetryError;
-
-/// What a metric is.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum MeterKind {
-    /// Only grows.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// Sorted into buckets with these upper bounds.
-    Histogram(&'static [f64]),
-}
-
-/// A metric the node shows.
-#[derive(Debug, Clone, Copy)]
-pub struct Meter {
-    /// Its name.
-    pub name: &'static str,
-    /// What it is.
-    pub kind: MeterKind,
-    /// What it is counted in.
-    pub unit: Unit,
-    /// One sentence.
-    pub help: &'static str,
-}
-
-/// From a memory access to a carrier's patience, in seconds.
-const LATENCY: &[f64] =
-    &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0];
-/// Sizes in powers of two.
-const SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0];
-
-const fn meter(name: &'static str, kind: MeterKind, unit: Unit, help: &'static str) -> Meter {
-    Meter { name, kind, unit, help }
-}
-
-use MeterKind::{Counter, Gauge, Histogram};
-
-/// Every metric of the node.
-pub const METERS: &[Meter] = &[
-    meter(
-        "voxledger_append_seconds",
-        Histogram(LATENCY),
-        Unit::Seconds,
-        "From asking for an append to its being on disk.",
-    ),
-    meter("voxledger_append_batch_events", Histogram(SIZES), Unit::Count, "Events in one commit of the log."),
-    meter("voxledger_append_queue_depth", Gauge, Unit::Count, "Appends that wait for the writer."),
-    meter("voxledger_mailbox_depth", Gauge, Unit::Count, "Commands that wait for actors."),
-    meter("voxledger_live_actors", Gauge, Unit::Count, "Actors in memory."),
-    meter(
-        "voxledger_projection_made_anew_total",
-        Counter,
-        Unit::Count,
-        "Times a view held events that are not in the log and began anew.",
-    ),
-    meter("voxledger_projection_lag_events", Gauge, Unit::Count, "Events a view has yet to see."),
-    meter(
-        "voxledger_projection_lag_seconds",
-        Gauge,
-        Unit::Seconds,
-        "Age of the oldest event a view has yet to see.",
-    ),
-    meter(
-        "voxledger_outbox_age_seconds",
-        Gauge,
-        Unit::Seconds,
-        "How long the oldest due effect has been due.",
-    ),
-    meter("voxledger_outbox_pending", Gauge, Unit::Count, "Effects that are not settled."),
-    meter(
-        "voxledger_carrier_ingress_total",
-        Counter,
-        Unit::Count,
-        "Webhooks from carriers, by what became of them.",
-    ),
-    meter(
-        "voxledger_carrier_ingress_seconds",
-        Histogram(LATENCY),
-        Unit::Seconds,
-        "From a carrier's webhook to its answer.",
-    ),
-    meter(
-        "voxledger_carrier_clock_ahead_seconds",
-        Gauge,
-        Unit::Seconds,
-        "How far a carrier's clock is ahead of the node's, by its last webhook; the way here counts as behind.",
-    ),
-    meter(
-        "voxledger_effect_attempts_total",
-        Counter,
-        Unit::Count,
-        "Attempts to perform effects, by outcome.",
-    ),
-    meter(
-        "voxledger_http_body_bytes_held",
-        Gauge,
-        Unit::Bytes,
-        "What bodies of requests under way hold of their budget.",
-    ),
-    meter(
-        "voxledger_http_bodies_refused_total",
-        Counter,
-        Unit::Count,
-        "Bodies that were given up, because they came too slowly or there was no room for them.",
-    ),
-    meter("voxledger_http_streams_open", Gauge, Unit::Count, "Streams of server-sent events that are open."),
-    meter(
-        "voxledger_idempotency_total",
-        Counter,
-        Unit::Count,
-        "Requests with an idempotency key, by what the key stood for.",
-    ),
-    meter(
-        "voxledger_answers_cut_total",
-        Counter,
-        Unit::Count,
-        "Answers that ended because the right to them did, by the code a new request gets.",
-    ),
-    meter(
-        "voxledger_jwks_fetches_total",
-        Counter,
-        Unit::Count,
-        "Fetches of the identity provider's keys, by outcome.",
-    ),
-    meter(
-        "voxledger_limit_refusals_total",
-        Counter,
-        Unit::Count,
-        "Requests answered 429, by the limit that refused them.",
-    ),
-    meter(
-        "voxledger_limit_exchanges_total",
-        Counter,
-        Unit::Count,
-        "Exchanges of rates with the other nodes, by outcome.",
-    ),
-    meter(
-        "voxledger_webhook_attempts_total",
-        Counter,
-        Unit::Count,
-        "Attempts to deliver to clients' endpoints, by outcome.",
-    ),
-    meter(
-        "voxledger_webhook_attempt_seconds",
-        Histogram(LATENCY),
-        Unit::Seconds,
-        "Until an endpoint answered, or none was to come.",
-    ),
-    meter(
-        "voxledger_webhook_first_attempt_seconds",
-        Histogram(LATENCY),
-        Unit::Seconds,
-        "From an event's being recorded to its first attempt.",
-    ),
-    meter("voxledger_webhook_pending", Gauge, Unit::Count, "Deliveries not at their end."),
-    meter(
-        "voxledger_webhook_oldest_due_seconds",
-        Gauge,
-        Unit::Seconds,
-        "How long the longest overdue delivery is overdue; held and waiting endpoints count.",
-    ),
-    meter(
-        "voxledger_breakers_open",
-        Gauge,
-        Unit::Count,
-        "Circuit breakers that are not closed, by what they guard: carrier, model or webhook.",
-    ),
-    meter("voxledger_sealed_position", Gauge, Unit::Count, "The last event the newest signed head covers."),
-    meter(
-        "voxledger_seal_seconds",
-        Histogram(LATENCY),
-        Unit::Seconds,
-        "Signing and storing a head of the log.",
-    ),
-    meter(
-        "voxledger_history_rechecked_total",
-        Counter,
-        Unit::Count,
-        "Events on the disk that were held against the sealed tree again.",
-    ),
-    meter(
-        "voxledger_history_faults",
-        Gauge,
-        Unit::Count,
-        "Places of the history that are not what was sealed, as far as this node has looked.",
-    ),
-    meter("voxledger_witness_total", Counter, Unit::Count, "Signed heads handed to witnesses, by outcome."),
-    meter(
-        "voxledger_http_requests_total",
-        Counter,
-        Unit::Count,
-        "Requests answered, by route, method and status.",
-    ),
-    meter(
-        "voxledger_http_request_seconds",
-        Histogram(LATENCY),
-        Unit::Seconds,
-        "From a request's head to its response, by route and method.",
-    ),
-    meter(
-        "voxledger_http_concurrency",
-        Gauge,
-        Unit::Count,
-        "API requests that may be carried out at once; fewer while threads are late.",
-    ),
-    meter("voxledger_http_in_flight", Gauge, Unit::Count, "API requests that are being carried out."),
-    meter("voxledger_http_waiting", Gauge, Unit::Count, "API requests that wait to be carried out."),
-    meter(
-        "voxledger_http_refused_total",
-        Counter,
-        Unit::Count,
-        "API requests refused because they could not be carried out in time.",
-    ),
-    meter(
-        "voxledger_log_lines_lost_total",
-        Counter,
-        Unit::Count,
-        "Lines of the log that were lost because nobody read them.",
-    ),
-];
 
 /// How often samples are put into their buckets when nobody asks for them.
 const UPKEEP: Duration = Duration::from_secs(5);
+/// Buckets of a histogram that nobody declared, in seconds: a summary would fall to 0 when nothing happens.
+const UNDECLARED: &[f64] = &[0.01, 0.1, 1.0, 10.0];
 
 /// The metrics of the process. Cheap to clone.
 #[derive(Clone)]
@@ -245,28 +29,27 @@ impl fmt::Debug for Meters {
 }
 
 impl Meters {
-    /// A recorder that nobody uses yet, for tests of single parts.
+    /// A recorder that nobody uses yet, for tests of single parts. What is known beforehand is there at zero.
     ///
     /// # Errors
     /// [`TelemetryError::Meters`] when the buckets are refused.
     pub fn recorder() -> Result<(Self, PrometheusRecorder), TelemetryError> {
-        let mut builder = PrometheusBuilder::new();
-        for meter in METERS {
-            if let Histogram(buckets) = meter.kind {
-                builder = builder
-                    .set_buckets_for_metric(Matcher::Full(meter.name.to_owned()), buckets)
-                    .map_err(|error| TelemetryError::Meters(error.to_string()))?;
+        let refused =
+            |error: metrics_exporter_prometheus::BuildError| TelemetryError::Meters(error.to_string());
+        let mut builder = PrometheusBuilder::new().set_buckets(UNDECLARED).map_err(refused)?;
+        for metric in METRICS {
+            if let Kind::Histogram(buckets) = metric.kind {
+                let name = Matcher::Full(metric.name.to_owned());
+                builder = builder.set_buckets_for_metric(name, buckets).map_err(refused)?;
             }
         }
         let recorder = builder.build_recorder();
         metrics::with_local_recorder(&recorder, || {
-            for meter in METERS {
-                match meter.kind {
-                    Counter => describe_counter!(meter.name, meter.unit, meter.help),
-                    Gauge => describe_gauge!(meter.name, meter.unit, meter.help),
-                    Histogram(_) => describe_histogram!(meter.name, meter.unit, meter.help),
-                }
-            }
+            recorded().for_each(|metric| {
+                describe(metric);
+                start_at_zero(metric);
+            });
+            metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         });
         Ok((Self { handle: recorder.handle() }, recorder))
     }
@@ -282,7 +65,47 @@ impl Meters {
     /// The text a Prometheus server reads.
     #[must_use]
     pub fn render(&self) -> String {
-        self.handle.render()
+        let mut text = self.handle.render();
+        process::render(&mut text);
+        text
+    }
+}
+
+/// What is recorded as it happens; the figures of the process are read when they are asked for.
+fn recorded() -> impl Iterator<Item = &'static Metric> {
+    METRICS.iter().filter(|metric| !metric.name.starts_with("process_"))
+}
+
+fn describe(metric: &Metric) {
+    let unit = match metric.unit {
+        Unit::Count => metrics::Unit::Count,
+        Unit::Seconds => metrics::Unit::Seconds,
+        Unit::Bytes => metrics::Unit::Bytes,
+    };
+    match metric.kind {
+        Kind::Counter => describe_counter!(metric.name, unit, metric.help),
+        Kind::Gauge => describe_gauge!(metric.name, unit, metric.help),
+        Kind::Histogram(_) => describe_histogram!(metric.name, unit, metric.help),
+    }
+}
+
+/// Shows every series that is known beforehand, so that the first failure is a step up from zero.
+fn start_at_zero(metric: &Metric) {
+    let mut series: Vec<Vec<Label>> = vec![Vec::new()];
+    for label in metric.labels {
+        let known = (label.known)();
+        let with = |one: &Vec<Label>| {
+            let extended = |value: &&'static str| [&one[..], &[Label::new(label.name, *value)]].concat();
+            known.iter().map(extended).collect::<Vec<_>>()
+        };
+        series = series.iter().flat_map(with).collect();
+    }
+    for labels in series {
+        match metric.kind {
+            Kind::Counter => metrics::counter!(metric.name, labels).increment(0),
+            Kind::Gauge => metrics::gauge!(metric.name, labels).increment(0.0),
+            Kind::Histogram(_) => drop(metrics::histogram!(metric.name, labels)),
+        }
     }
 }
 
@@ -314,25 +137,44 @@ mod tests {
     fn every_histogram_is_shown_in_buckets_and_every_metric_with_its_sentence() {
         let (meters, recorder) = Meters::recorder().unwrap();
         metrics::with_local_recorder(&recorder, || {
-            for meter in METERS {
-                match meter.kind {
-                    Counter => metrics::counter!(meter.name).increment(1),
-                    Gauge => metrics::gauge!(meter.name).set(1.0),
-                    Histogram(_) => metrics::histogram!(meter.name).record(0.003),
+            for metric in recorded() {
+                match metric.kind {
+                    Kind::Counter => metrics::counter!(metric.name).increment(1),
+                    Kind::Gauge => metrics::gauge!(metric.name).set(1.0),
+                    Kind::Histogram(_) => metrics::histogram!(metric.name).record(0.003),
                 }
             }
+            metrics::histogram!("undeclared").record(0.003);
         });
         let text = meters.render();
-        for meter in METERS {
+        for metric in METRICS {
             assert!(
-                text.contains(&format!("# HELP {} {}", meter.name, meter.help)),
+                text.contains(&format!("# HELP {} {}", metric.name, metric.help)),
                 "{}\n{text}",
-                meter.name
+                metric.name
             );
-            if let Histogram(buckets) = meter.kind {
-                assert_eq!(text.matches(&format!("{}_bucket{{le=", meter.name)).count(), buckets.len() + 1);
+            if let Kind::Histogram(buckets) = metric.kind {
+                assert_eq!(text.matches(&format!("{}_bucket{{le=", metric.name)).count(), buckets.len() + 1);
             }
         }
+        assert!(!text.contains(" summary"), "{text}");
+    }
+
+    #[test]
+    fn what_is_known_beforehand_is_there_at_zero() {
+        let text = Meters::recorder().unwrap().0.render();
+        for line in [
+            "voxledger_calls_ended_total{reason=\"busy\"} 0",
+            "voxledger_carrier_requests_total{provider=\"telnyx\",operation=\"dial\",status=\"5xx\"} 0",
+            "voxledger_webhook_attempts_total{outcome=\"timeout\"} 0",
+            "voxledger_http_refused_total 0",
+            "voxledger_turn_seconds_count 0",
+            "voxledger_calls_active 0",
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
+        }
+        let build = format!("voxledger_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
+        assert!(text.contains(&build), "{text}");
     }
 
     #[test]

@@ -7,9 +7,10 @@ mod json_lines;
 mod log_writer;
 mod meters;
 mod panic_hook;
+mod process;
 mod start;
-pub mod trace_context;
 mod traces;
 
-pub use meters::{METERS, Meter, MeterKind, Meters};
+pub use adapters::trace::context as trace_context;
+pub use meters::Meters;
 pub use start::{Telemetry, TelemetryError};

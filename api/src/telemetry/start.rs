@@ -14,7 +14,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
-use super::json_lines::{JsonFields, JsonLines};
+use super::json_lines::{JsonFields, JsonLines, for_the_tracer};
 use super::log_writer::LogWriter;
 use super::meters::{Meters, Upkeep};
 use super::{panic_hook, trace_context, traces};
@@ -64,8 +64,8 @@ impl Telemetry {
     pub fn start(config: &TelemetryConfig) -> Result<Self, TelemetryError> {
         let (meters, upkeep) = Meters::install()?;
         let writer = LogWriter::start(io::stderr()).map_err(TelemetryError::Thread)?;
-        let endpoint = config.otlp_endpoint.as_ref();
-        let tracer = endpoint.map(|url| traces::provider(url, config.otlp_sample_ratio)).transpose()?;
+        let address = config.traces_address();
+        let tracer = address.map(|address| traces::provider(&address, config)).transpose()?;
         let spans = tracer.as_ref().map(|provider| {
             let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("voxledger"));
             layer.with_location(false).with_threads(false).with_filter(filter_fn(is_traced))
@@ -112,7 +112,7 @@ where
         LogFormat::Pretty => {
             let fields = debug_fn(|writer, field, value| match field.name() {
                 "message" => write!(writer, "{value:?} "),
-                name if name.starts_with("otel.") => Ok(()),
+                name if for_the_tracer(name) => Ok(()),
                 name => write!(writer, "{name}={value:?} "),
             });
             layer.compact().fmt_fields(fields).with_filter(filter).boxed()

@@ -1,45 +1,75 @@
 //! Spans on their way to a collector, over OTLP/HTTP.
 
+use std::env;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
+use opentelemetry_otlp::{Compression, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider};
 
 use super::start::TelemetryError;
-use crate::config::{HttpUrl, Share};
+use crate::config::{OtlpCompression, OtlpSampler, TelemetryConfig};
 
 /// Spans that may wait for the collector; more are dropped.
 const QUEUE: usize = 8192;
-/// How long the collector may take for a batch.
-const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A tracer that sends to `endpoint` from a thread of its own. Ending a span puts it into a bounded queue and
+/// A tracer that sends to `address` from a thread of its own. Ending a span puts it into a bounded queue and
 /// never waits, whether the collector answers or not.
-pub(super) fn provider(endpoint: &HttpUrl, sampled: Share) -> Result<SdkTracerProvider, TelemetryError> {
+pub(super) fn provider(address: &str, config: &TelemetryConfig) -> Result<SdkTracerProvider, TelemetryError> {
     adapters::http::use_ring();
-    let exporter = SpanExporter::builder()
-        .with_http()
-        .with_endpoint(format!("{}/v1/traces", endpoint.as_str()))
-        .with_timeout(TIMEOUT)
-        .build()
-        .map_err(TelemetryError::Exporter)?;
-    let batches = BatchConfigBuilder::default()
-        .with_max_queue_size(QUEUE)
-        .with_max_export_batch_size(512)
-        .with_scheduled_delay(Duration::from_secs(2))
-        .build();
-    let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batches).build();
-    let resource = Resource::builder()
-        .with_service_name("voxledger")
-        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-        .build();
+    let mut exporter =
+        SpanExporter::builder().with_http().with_endpoint(address).with_timeout(config.otlp_timeout_ms);
+    if let Some(headers) = &config.otlp_headers {
+        exporter = exporter.with_headers(headers.reveal().clone().into_iter().collect());
+    }
+    if config.otlp_compression == OtlpCompression::Gzip {
+        exporter = exporter.with_compression(Compression::Gzip);
+    }
+    let exporter = exporter.build().map_err(TelemetryError::Exporter)?;
+    let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batches().build()).build();
     Ok(SdkTracerProvider::builder()
         .with_span_processor(processor)
-        .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(sampled.0))))
-        .with_resource(resource)
+        .with_sampler(sampler(config))
+        .with_resource(resource(config))
         .build())
+}
+
+/// The defaults of the standard variables (`OTEL_BSP_…`) are for programs with fewer spans.
+fn batches() -> BatchConfigBuilder {
+    let unset = |variable| env::var_os(variable).is_none();
+    let mut batches = BatchConfigBuilder::default();
+    if unset("OTEL_BSP_MAX_QUEUE_SIZE") {
+        batches = batches.with_max_queue_size(QUEUE);
+    }
+    if unset("OTEL_BSP_SCHEDULE_DELAY") {
+        batches = batches.with_scheduled_delay(Duration::from_secs(2));
+    }
+    batches
+}
+
+fn sampler(config: &TelemetryConfig) -> Sampler {
+    let share = Sampler::TraceIdRatioBased(config.otlp_sample_ratio.0);
+    let under_parent = |root| Sampler::ParentBased(Box::new(root));
+    match config.otlp_sampler {
+        OtlpSampler::AlwaysOn => Sampler::AlwaysOn,
+        OtlpSampler::AlwaysOff => Sampler::AlwaysOff,
+        OtlpSampler::Ratio => share,
+        OtlpSampler::ParentOrOn => under_parent(Sampler::AlwaysOn),
+        OtlpSampler::ParentOrOff => under_parent(Sampler::AlwaysOff),
+        OtlpSampler::ParentOrRatio => under_parent(share),
+    }
+}
+
+fn resource(config: &TelemetryConfig) -> Resource {
+    let given = config.otlp_resource_attributes.iter().flat_map(|attributes| &attributes.0);
+    let named = config.otlp_resource_attributes.as_ref().and_then(|given| given.0.get("service.name"));
+    let name = config.otlp_service_name.as_ref().or(named).cloned();
+    Resource::builder()
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .with_attributes(given.map(|(name, value)| KeyValue::new(name.clone(), value.clone())))
+        .with_service_name(name.unwrap_or_else(|| "voxledger".to_owned()))
+        .build()
 }
 
 #[cfg(test)]
@@ -58,14 +88,18 @@ mod tests {
         let endpoint = format!("http://{}", silent.local_addr().unwrap());
         let environment = vec![("VOXLEDGER_OTLP_ENDPOINT".to_owned(), endpoint)];
         let config = Config::load(&Sources { environment, ..Sources::default() }).unwrap();
-        let provider = provider(config.telemetry.otlp_endpoint.as_ref().unwrap(), Share(1.0)).unwrap();
+        let address = config.telemetry.traces_address().unwrap();
+        let provider = provider(&address, &config.telemetry).unwrap();
         let tracer = provider.tracer("test");
         // ten times what the queue holds: were a span waited for, this would take a timeout for each batch
         let started = std::time::Instant::now();
         for _ in 0..QUEUE * 10 {
             tracer.start("span");
         }
-        assert!(started.elapsed() < TIMEOUT, "ending a span waited for the collector");
+        assert!(
+            started.elapsed() < config.telemetry.otlp_timeout_ms,
+            "ending a span waited for the collector"
+        );
         let _ = provider.shutdown_with_timeout(Duration::from_millis(10));
     }
 }

@@ -12,6 +12,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::follower::Follower;
 use super::progress::Progress;
 use super::rebuild::{RebuildError, discard_unused};
+use super::report;
 use super::settings::Settings;
 use crate::agents::Agents;
 use crate::api_keys::ApiKeys;
@@ -133,6 +134,7 @@ struct Crew<'a> {
 
 impl Crew<'_> {
     fn follow<V: View>(&mut self, followers: &mut JoinSet<()>, rows: Arc<dyn ViewRows<V::Row>>) {
+        report::begin(V::NAME);
         let follower = Follower::<V> {
             deps: self.deps.clone(),
             rows,

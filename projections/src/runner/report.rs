@@ -16,18 +16,23 @@ pub(super) fn lag(
         .and_then(|since| (now - since).to_std().ok())
         .map_or(0.0, |lag| lag.as_secs_f64());
     // gauges are floats; a position up to 2^53 is exact
-    metrics::gauge!("voxledger_projection_position", "projection" => projection).set(position.0 as f64);
-    metrics::gauge!("voxledger_projection_lag_events", "projection" => projection).set(events as f64);
-    metrics::gauge!("voxledger_projection_lag_seconds", "projection" => projection).set(seconds);
+    metrics::gauge!(domain::metrics::PROJECTION_POSITION, "projection" => projection).set(position.0 as f64);
+    metrics::gauge!(domain::metrics::PROJECTION_LAG_EVENTS, "projection" => projection).set(events as f64);
+    metrics::gauge!(domain::metrics::PROJECTION_LAG_SECONDS, "projection" => projection).set(seconds);
 }
 
 /// Whether a view stands still until an operator does something.
 pub(super) fn stalled(projection: &'static str, stalled: bool) {
-    metrics::gauge!("voxledger_projection_stalled", "projection" => projection)
+    metrics::gauge!(domain::metrics::PROJECTION_STALLED, "projection" => projection)
         .set(f64::from(u8::from(stalled)));
+}
+
+/// Shows the view's counters before anything happens to it.
+pub(super) fn begin(projection: &'static str) {
+    metrics::counter!(domain::metrics::PROJECTION_MADE_ANEW, "projection" => projection).increment(0);
 }
 
 /// A view held events that are not in the log, and begins anew.
 pub(super) fn made_anew(projection: &'static str) {
-    metrics::counter!("voxledger_projection_made_anew_total", "projection" => projection).increment(1);
+    metrics::counter!(domain::metrics::PROJECTION_MADE_ANEW, "projection" => projection).increment(1);
 }

@@ -36,7 +36,15 @@ impl Traces {
     /// A span in each of them; they last as long as they are kept.
     pub(super) fn spans(&self, hooks: TraceHooks, projection: &'static str) -> Vec<Span> {
         let span = |traceparent: &String| {
-            let span = tracing::info_span!(parent: None, "projection.commit", projection);
+            let span = tracing::info_span!(
+                parent: None,
+                "projection.commit",
+                otel.kind = "consumer",
+                projection,
+                messaging.system = "voxledger",
+                messaging.operation.type = "process",
+                messaging.destination.name = projection,
+            );
             (hooks.adopt)(&span, traceparent);
             span
         };

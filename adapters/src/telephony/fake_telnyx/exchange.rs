@@ -30,6 +30,8 @@ const MEMORY: TimeDelta = TimeDelta::minutes(10);
 const MEMORY_SIZE: usize = 50_000;
 /// Streams of dice that belong to no leg.
 const DIAL_DICE: u64 = u64::MAX;
+/// Trace contexts that are remembered.
+const TRACES: usize = 1_000;
 
 pub(super) struct Exchange {
     pub config: FakeConfig,
@@ -43,6 +45,8 @@ pub(super) struct Exchange {
     callees: Mutex<Callees>,
     /// Ids of recordings that can be fetched.
     recordings: Mutex<HashSet<String>>,
+    /// The `traceparent`s of the newest requests.
+    traces: Mutex<VecDeque<String>>,
     next_leg: AtomicU64,
     busy: watch::Sender<usize>,
     closing: Closing,
@@ -134,10 +138,23 @@ impl Exchange {
             legs: Mutex::default(),
             callees: Mutex::default(),
             recordings: Mutex::default(),
+            traces: Mutex::default(),
             next_leg: AtomicU64::new(0),
             busy: watch::Sender::new(0),
             closing,
         }
+    }
+
+    pub fn note_trace(&self, traceparent: &str) {
+        let mut traces = lock(&self.traces);
+        if traces.len() == TRACES {
+            traces.pop_front();
+        }
+        traces.push_back(traceparent.to_owned());
+    }
+
+    pub fn traces(&self) -> Vec<String> {
+        lock(&self.traces).iter().cloned().collect()
     }
 
     pub fn closing(&self) -> Closing {

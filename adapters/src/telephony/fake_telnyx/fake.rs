@@ -180,6 +180,12 @@ impl FakeTelnyx {
         self.exchange.courier.lock().copy()
     }
 
+    /// The `traceparent`s of the newest requests that had one, oldest first.
+    #[must_use]
+    pub fn traces(&self) -> Vec<String> {
+        self.exchange.traces()
+    }
+
     /// The counts alone: cheap, however much the ledger holds.
     #[must_use]
     pub fn totals(&self) -> Totals {

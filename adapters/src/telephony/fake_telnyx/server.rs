@@ -168,6 +168,9 @@ fn read_cursor(text: &str) -> Option<u64> {
 }
 
 fn admit(request: &HttpRequest, exchange: &Exchange) -> Result<(), Answer> {
+    if let Some(trace) = request.headers().get("traceparent").and_then(|value| value.to_str().ok()) {
+        exchange.note_trace(trace);
+    }
     let sent = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let key = sent.and_then(|value| value.strip_prefix("Bearer "));
     if key.is_some_and(|key| exchange.config.api_key.is(key)) { Ok(()) } else { Err(Answer::unauthorized()) }

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use domain::call::report::{LegRef, LegRole, LegTag};
 use domain::call::terms::RecordingFormat;
 use domain::ids::ClientId;
+use domain::metrics::{CARRIER_REQUEST_SECONDS, CARRIER_REQUESTS};
 use domain::personal::Personal;
 use domain::phone::Party;
 use domain::ports::clock::Clock;
@@ -23,6 +24,7 @@ use serde_json::{Value, json};
 use super::PROVIDER;
 use super::client_state::{decode_client_state, encode_client_state, encode_with_ask};
 use super::rejection::rejection;
+use crate::trace::{Peer, send};
 
 /// Answers to commands are a few hundred bytes, a full page of active calls below 200 KiB.
 const MAX_ANSWER: usize = 512 * 1024;
@@ -183,13 +185,25 @@ impl TelnyxClient {
         url
     }
 
-    async fn post(&self, path: &[&str], body: &Value) -> Result<Response, CarrierError> {
+    async fn post(
+        &self,
+        operation: Operation<'_>,
+        path: &[&str],
+        body: &Value,
+    ) -> Result<Response, CarrierError> {
         let request = self.http.post(self.url(path)).header(CONTENT_TYPE, "application/json");
-        self.send(request.body(body.to_string())).await
+        self.send(operation, request.body(body.to_string())).await
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Response, CarrierError> {
-        let response = request.send().await.map_err(|error| transport(&error))?;
+    async fn send(
+        &self,
+        operation: Operation<'_>,
+        request: RequestBuilder,
+    ) -> Result<Response, CarrierError> {
+        let began = Instant::now();
+        let sent = send(request, Peer { name: PROVIDER, template: Some(operation.template) }).await;
+        operation.measure(sent.as_ref().ok().map(Response::status), began.elapsed());
+        let response = sent.map_err(|error| transport(&error))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -291,13 +305,15 @@ impl TelnyxClient {
     }
 
     async fn active_calls(&self, after: Option<&str>) -> Result<Page, CarrierError> {
+        let operation =
+            Operation { name: "list_active_calls", template: "/connections/{connection_id}/active_calls" };
         let mut request =
             self.http.get(self.url(&["connections", &self.config.connection_id, "active_calls"]));
         request = request.query(&[("page[limit]", PAGE_SIZE)]);
         if let Some(after) = after {
             request = request.query(&[("page[after]", after)]);
         }
-        let response = self.send(request).await.map_err(harmless)?;
+        let response = self.send(operation, request).await.map_err(harmless)?;
         let body = read(response).await.map_err(harmless)?;
         serde_json::from_slice(&body).map_err(|_| unreadable()).map_err(harmless)
     }
@@ -310,7 +326,8 @@ impl Telephony for TelnyxClient {
     }
 
     async fn dial(&self, dial: &Dial) -> Result<LegRef, CarrierError> {
-        let response = self.post(&["calls"], &self.dial_body(dial)?).await?;
+        let operation = Operation { name: "dial", template: "/calls" };
+        let response = self.post(operation, &["calls"], &self.dial_body(dial)?).await?;
         // 2xx without readable names: placed, and only the webhooks will say as what
         let placed: Placed = serde_json::from_slice(&read(response).await?).map_err(|_| unreadable())?;
         placed.data.leg(Some(&self.config.connection_id)).ok_or_else(unreadable)
@@ -319,13 +336,16 @@ impl Telephony for TelnyxClient {
     async fn command(&self, command: &LegCommand) -> Result<(), CarrierError> {
         let (name, body) = self.action(command)?;
         // the status is the whole answer: 2xx is "accepted", and the outcome comes by webhook
-        let response = self.post(&["calls", &command.control_id, "actions", name], &body).await?;
+        let template = format!("/calls/{{call_control_id}}/actions/{name}");
+        let operation = Operation { name, template: &template };
+        let response = self.post(operation, &["calls", &command.control_id, "actions", name], &body).await?;
         let _ = read(response).await; // to its end, so that the connection can be used again
         Ok(())
     }
 
     async fn leg_state(&self, _: ClientId, control_id: &str) -> Result<LegState, CarrierError> {
-        let response = match self.send(self.http.get(self.url(&["calls", control_id]))).await {
+        let operation = Operation { name: "retrieve", template: "/calls/{call_control_id}" };
+        let response = match self.send(operation, self.http.get(self.url(&["calls", control_id]))).await {
             Ok(response) => response,
             // ten minutes after its end Telnyx no longer knows a call
             Err(CarrierError::Gone { .. } | CarrierError::Refused { status: 404, .. }) => {
@@ -365,7 +385,8 @@ impl Telephony for TelnyxClient {
     }
 
     async fn delete_recording(&self, _: ClientId, recording_id: &str) -> Result<(), CarrierError> {
-        match self.send(self.http.delete(self.url(&["recordings", recording_id]))).await {
+        let operation = Operation { name: "delete_recording", template: "/recordings/{recording_id}" };
+        match self.send(operation, self.http.delete(self.url(&["recordings", recording_id]))).await {
             Ok(response) => {
                 let _ = read(response).await; // to its end, so that the connection can be used again
                 Ok(())
@@ -423,6 +444,32 @@ impl LegBody {
             session_id: self.call_session_id.clone(),
             connection_id: connection_id.map(str::to_owned),
         })
+    }
+}
+
+/// What is asked of the API, for its metrics and traces.
+#[derive(Debug, Clone, Copy)]
+struct Operation<'a> {
+    name: &'static str,
+    /// Its path, with names in place of ids.
+    template: &'a str,
+}
+
+impl Operation<'_> {
+    fn measure(self, status: Option<StatusCode>, took: Duration) {
+        let class = match status.map(|status| status.as_u16() / 100) {
+            Some(2) => "2xx",
+            Some(3) => "3xx",
+            Some(4) => "4xx",
+            Some(5) => "5xx",
+            _ => "error",
+        };
+        metrics::counter!(
+            CARRIER_REQUESTS, "provider" => PROVIDER, "operation" => self.name, "status" => class
+        )
+        .increment(1);
+        metrics::histogram!(CARRIER_REQUEST_SECONDS, "provider" => PROVIDER, "operation" => self.name)
+            .record(took);
     }
 }
 

@@ -89,8 +89,7 @@ impl Warrant {
         let mut keys = guests.map(|guests| guests.replaced());
         loop {
             if let Err(error) = self.check() {
-                metrics::counter!("voxledger_answers_cut_total", "code" => error.code().as_str())
-                    .increment(1);
+                metrics::counter!(domain::metrics::ANSWERS_CUT, "code" => error.code().as_str()).increment(1);
                 return error;
             }
             let end = self.doorkeeper.end_of(&self.evidence);

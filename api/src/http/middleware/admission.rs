@@ -40,7 +40,7 @@ const TOO_LATE: Duration = Duration::from_millis(4);
 /// Not later than this, they can do more.
 const IN_TIME: Duration = Duration::from_millis(2);
 /// Turns that a core always gets.
-const LEAST_A_CORE: usize = 4;
+const LEAST_A_CORE: usize = 16;
 /// Turns to begin with.
 const FIRST: usize = 64;
 
@@ -106,7 +106,7 @@ impl Admission {
     async fn admit(&self, sender: Sender) -> Result<Turn<Sender>, ApiError> {
         let share = if matches!(sender, Sender::Carrier(_)) { CARRIERS_SHARE } else { 1 };
         self.turns.take(&sender, share).await.map_err(|_| {
-            metrics::counter!("voxledger_http_refused_total").increment(1);
+            metrics::counter!(domain::metrics::HTTP_REFUSED).increment(1);
             ApiError::overloaded(RETRY_AFTER)
         })
     }
@@ -125,9 +125,9 @@ impl Admission {
         let now = self.turns.use_now();
         let at_once = next(now.at_once, late, now.peak >= now.at_once).clamp(self.least, self.most);
         self.turns.set_at_once(at_once);
-        metrics::gauge!("voxledger_http_concurrency").set(at_once as f64);
-        metrics::gauge!("voxledger_http_in_flight").set(now.held as f64);
-        metrics::gauge!("voxledger_http_waiting").set(now.waiting as f64);
+        metrics::gauge!(domain::metrics::HTTP_CONCURRENCY).set(at_once as f64);
+        metrics::gauge!(domain::metrics::HTTP_IN_FLIGHT).set(now.held as f64);
+        metrics::gauge!(domain::metrics::HTTP_WAITING).set(now.waiting as f64);
     }
 }
 

@@ -110,14 +110,21 @@ where
         let span = info_span!(
             "http.request",
             request.id = &*id,
+            trace_id = Empty,
             otel.kind = "server",
             otel.status_code = Empty,
             http.request.method = Empty,
             http.route = Empty,
             http.response.status_code = Empty,
+            error.type = Empty,
         );
         if let Some(traceparent) = &traceparent {
-            trace_context::set_parent(&span, traceparent);
+            if trace_context::is_exporting() {
+                trace_context::set_parent(&span, traceparent);
+            } else {
+                // no span of ours has it then; all the same the log says whose trace it is
+                span.record("trace_id", trace_context::trace_id(traceparent));
+            }
         }
         let ip = ClientIp::of(request.request());
         let context = RequestContext::from(id, self.edge.public_url.clone(), traceparent, ip);
@@ -220,9 +227,11 @@ impl Seen {
         if trace_context::is_exporting() {
             self.span.record("http.request.method", method);
             self.span.record("http.route", route);
-            self.span.record("http.response.status_code", code);
+            self.span.record("http.response.status_code", i64::from(code));
             trace_context::rename(&self.span, format!("{method} {route}"));
             if status.is_server_error() {
+                self.span
+                    .record("error.type", problem.map_or(status.as_str(), |problem| problem.code().as_str()));
                 self.span.record("otel.status_code", "ERROR");
             }
         }

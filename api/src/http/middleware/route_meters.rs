@@ -5,9 +5,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
+use domain::metrics::{HTTP_REQUEST_SECONDS, HTTP_REQUESTS};
 use metrics::{Counter, Histogram};
 
-/// The handles of one worker thread. There are as many as routes, methods and statuses that occur together.
+/// Classes of statuses, as the metrics name them.
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// The handles of one worker thread. There are as many as routes and methods that occur together.
 #[derive(Default)]
 pub(super) struct RouteMeters {
     routes: RefCell<HashMap<String, Vec<Meter>>>,
@@ -15,8 +19,7 @@ pub(super) struct RouteMeters {
 
 struct Meter {
     method: &'static str,
-    status: StatusCode,
-    requests: Counter,
+    requests: [Counter; CLASSES.len()],
     seconds: Histogram,
 }
 
@@ -28,26 +31,40 @@ impl RouteMeters {
             routes.insert(route.to_owned(), Vec::new());
         }
         let Some(meters) = routes.get_mut(route) else { return };
-        let known = meters.iter().position(|m| m.status == status && m.method == method);
+        let known = meters.iter().position(|meter| meter.method == method);
         let n = known.unwrap_or_else(|| {
-            meters.push(Meter::new(route, method, status));
+            meters.push(Meter::new(group(route), method));
             meters.len() - 1
         });
-        meters[n].requests.increment(1);
+        let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1;
+        meters[n].requests[class].increment(1);
         meters[n].seconds.record(took);
     }
 }
 
 impl Meter {
-    fn new(route: &str, method: &'static str, status: StatusCode) -> Self {
-        let route = route.to_owned();
-        let requests = metrics::counter!(
-            "voxledger_http_requests_total",
-            "route" => route.clone(), "method" => method, "status" => status.as_u16().to_string()
-        );
-        let seconds =
-            metrics::histogram!("voxledger_http_request_seconds", "route" => route, "method" => method);
-        Self { method, status, requests, seconds }
+    /// Its series are there at zero, but for 1xx, which hardly occurs.
+    fn new(group: &str, method: &'static str) -> Self {
+        let requests = CLASSES.map(|class| {
+            let labels =
+                [("group", group.to_owned()), ("method", method.to_owned()), ("status", class.to_owned())];
+            if class == "1xx" { Counter::noop() } else { metrics::counter!(HTTP_REQUESTS, &labels) }
+        });
+        let labels = [("group", group.to_owned()), ("method", method.to_owned())];
+        Self { method, requests, seconds: metrics::histogram!(HTTP_REQUEST_SECONDS, &labels) }
+    }
+}
+
+/// What a route belongs to: the resource at its head, else `system`, `console` or `unmatched`.
+fn group(route: &str) -> &str {
+    match route.strip_prefix("/api/v1/") {
+        Some(rest) => rest.split('/').next().unwrap_or(rest),
+        None => match route {
+            "unmatched" => "unmatched",
+            "/healthz" | "/readyz" | "/metrics" | "/version" => "system",
+            _ if route.starts_with("/.well-known/") => "system",
+            _ => "console",
+        },
     }
 }
 
@@ -62,5 +79,25 @@ pub(crate) fn method_label(method: &Method) -> &'static str {
         Method::HEAD => "HEAD",
         Method::OPTIONS => "OPTIONS",
         _ => "OTHER",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_belongs_to_the_resource_at_its_head() {
+        for (route, expected) in [
+            ("/api/v1/calls/{id}/events", "calls"),
+            ("/api/v1/conversation", "conversation"),
+            ("/api/v1/ivr/menus/{id}", "ivr"),
+            ("/readyz", "system"),
+            ("/.well-known/jwks.json", "system"),
+            ("/", "console"),
+            ("unmatched", "unmatched"),
+        ] {
+            assert_eq!(group(route), expected);
+        }
     }
 }

@@ -122,20 +122,22 @@ async fn a_handler_knows_its_request_after_waiting_too() {
 }
 
 #[test]
-fn requests_are_counted_by_route_and_never_by_path() {
+fn requests_are_counted_by_group_and_class_and_never_by_path() {
     let (meters, recorder) = Meters::recorder().unwrap();
     metrics::with_local_recorder(&recorder, || {
         actix_web::rt::System::new().block_on(async {
             for n in 0..3 {
                 send(get(&format!("/ok/{n}"))).await;
             }
+            send(get("/api/v1/calls/7")).await;
             send(get("/+15550100")).await;
         });
     });
     let text = meters.render();
-    let counted = |route: &str, status: u16, n: u32| {
-        format!("voxledger_http_requests_total{{route=\"{route}\",method=\"GET\",status=\"{status}\"}} {n}")
+    let counted = |group: &str, status: &str, n: u32| {
+        format!("voxledger_http_requests_total{{group=\"{group}\",method=\"GET\",status=\"{status}\"}} {n}")
     };
-    assert!(text.contains(&counted("/ok/{id}", 200, 3)), "{text}");
-    assert!(text.contains(&counted("unmatched", 404, 1)) && !text.contains("15550100"), "{text}");
+    assert!(text.contains(&counted("console", "2xx", 3)), "{text}");
+    assert!(text.contains(&counted("console", "5xx", 0)), "{text}");
+    assert!(text.contains(&counted("unmatched", "4xx", 2)) && !text.contains("15550100"), "{text}");
 }

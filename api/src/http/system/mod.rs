@@ -5,5 +5,5 @@ mod jwks;
 mod readiness;
 mod routes;
 
-pub use readiness::{NotReady, Readiness, ReadinessCheck};
+pub use readiness::{Lag, NotReady, Readiness, ReadinessCheck};
 pub use routes::{configure, openapi};

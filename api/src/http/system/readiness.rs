@@ -27,6 +27,28 @@ pub trait ReadinessCheck: Send + Sync {
 
     /// Asks it. It is given 2 seconds.
     async fn check(&self) -> Result<(), NotReady>;
+
+    /// How far what it is about was behind at the last check; nothing for what cannot be behind.
+    fn lags(&self) -> Vec<Lag> {
+        Vec::new()
+    }
+}
+
+/// How far a view is behind the log.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Lag {
+    /// The view.
+    #[schema(example = "calls")]
+    pub name: String,
+    /// The last event it holds.
+    #[schema(example = 4711)]
+    pub position: u64,
+    /// Events of the log it has yet to see.
+    #[schema(example = 0)]
+    pub lag_events: u64,
+    /// Age of the oldest of them, in seconds; 0 when there is none.
+    #[schema(example = 0.0)]
+    pub lag_seconds: f64,
 }
 
 /// Everything the node needs, as the app's data: `web::Data::new(Readiness::new(checks))`.
@@ -64,6 +86,8 @@ pub(super) struct State {
     status: &'static str,
     /// What it needs, one by one.
     checks: Vec<Checked>,
+    /// How far each view is behind the log; empty where that could not be found out.
+    projections: Vec<Lag>,
 }
 
 /// One thing the node needs.
@@ -90,14 +114,14 @@ async fn ask(check: &dyn ReadinessCheck) -> Checked {
 
 /// Say whether the node can do its work.
 ///
-/// Stores answer and the views keep up with the log.
+/// Stores answer and the views keep up with the log; how far each view is behind is shown either way.
 #[utoipa::path(get, path = "/readyz", tag = "system", operation_id = "getReadiness", security(()), responses(
     (status = 200, description = "Ready", body = State),
     (status = 503, description = "Something is missing", body = State)))]
 #[route("/readyz", method = "GET", method = "HEAD")]
 pub(super) async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
     if readiness.draining.is_cancelled() {
-        let state = State { status: "draining", checks: Vec::new() };
+        let state = State { status: "draining", checks: Vec::new(), projections: Vec::new() };
         return HttpResponse::ServiceUnavailable().json(state);
     }
     let checks = join_all(readiness.checks.iter().map(|check| ask(&**check))).await;
@@ -106,5 +130,6 @@ pub(super) async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
     };
-    HttpResponse::build(status).json(State { status: word, checks })
+    let projections = readiness.checks.iter().flat_map(|check| check.lags()).collect();
+    HttpResponse::build(status).json(State { status: word, checks, projections })
 }

@@ -69,7 +69,7 @@ mod tests {
     async fn get_from(path: &str, stores: &[Store], draining: CancellationToken) -> (StatusCode, String) {
         let checks = stores.iter().map(|store| Box::new(*store) as Box<dyn ReadinessCheck>).collect();
         let (meters, recorder) = Meters::recorder().unwrap();
-        metrics::with_local_recorder(&recorder, || metrics::gauge!("voxledger_live_actors").set(3.0));
+        metrics::with_local_recorder(&recorder, || metrics::gauge!(domain::metrics::LIVE_ACTORS).set(3.0));
         let app = App::new()
             .app_data(web::Data::new(Readiness::new(checks).until(draining)))
             .app_data(web::Data::new(meters))

@@ -284,5 +284,5 @@ fn sealed(error: VaultError) -> ApiError {
 }
 
 fn count(outcome: &'static str) {
-    metrics::counter!("voxledger_idempotency_total", "outcome" => outcome).increment(1);
+    metrics::counter!(domain::metrics::IDEMPOTENCY, "outcome" => outcome).increment(1);
 }

@@ -64,7 +64,7 @@ pub(crate) async fn sign_in(
     let role = session.state().role().filter(|_| matches);
     let Some(role) = role else {
         let outcome = if known.is_some() { "failed" } else { "unknown" };
-        metrics::counter!("voxledger_logins_total", "outcome" => outcome).increment(1);
+        metrics::counter!(domain::metrics::LOGINS, "outcome" => outcome).increment(1);
         if known.is_some() {
             let by_nobody = context_of(client, Actor::System("login".to_owned()), &request, user.0);
             let note = UserCommand::NoteFailedLogin { origin, now };
@@ -77,7 +77,7 @@ pub(crate) async fn sign_in(
     let token = refresh_token::write(login, backend.runtime.ids.secret());
     start(&backend, login, user, &token, origin, &by_user).await?;
     backend.gate.logged_in(ip.0, name);
-    metrics::counter!("voxledger_logins_total", "outcome" => "succeeded").increment(1);
+    metrics::counter!(domain::metrics::LOGINS, "outcome" => "succeeded").increment(1);
     answer(&doorkeeper.tokens, (user, client, role), login, token)
 }
 

@@ -74,9 +74,10 @@ async fn measured(taking: impl Future<Output = Result<bool, ApiError>>) -> Resul
         Ok(false) => "repeated",
         Err(error) => error.code().as_str(),
     };
-    metrics::counter!("voxledger_carrier_ingress_total", "provider" => PROVIDER, "outcome" => outcome)
+    metrics::counter!(domain::metrics::CARRIER_INGRESS, "provider" => PROVIDER, "outcome" => outcome)
         .increment(1);
-    metrics::histogram!("voxledger_carrier_ingress_seconds", "provider" => PROVIDER).record(begun.elapsed());
+    metrics::histogram!(domain::metrics::CARRIER_INGRESS_SECONDS, "provider" => PROVIDER)
+        .record(begun.elapsed());
     taken.map(|_| HttpResponse::Ok().finish())
 }
 
@@ -99,7 +100,8 @@ async fn take(
     if let (Some(ahead), Ok(()) | Err(SignatureError::Stale(_) | SignatureError::Future(_))) =
         (ahead, &verified)
     {
-        metrics::gauge!("voxledger_carrier_clock_ahead_seconds", "provider" => PROVIDER).set(ahead as f64);
+        metrics::gauge!(domain::metrics::CARRIER_CLOCK_AHEAD_SECONDS, "provider" => PROVIDER)
+            .set(ahead as f64);
     }
     verified.map_err(unsigned)?;
     if nesting(body) > MAX_NESTING {

@@ -12,7 +12,8 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 static EXPORTING: AtomicBool = AtomicBool::new(false);
 
-pub(super) fn set_exporting(on: bool) {
+/// Says whether this process exports traces; it does not until this is called.
+pub fn set_exporting(on: bool) {
     EXPORTING.store(on, Ordering::Relaxed);
 }
 
@@ -25,7 +26,13 @@ pub fn is_exporting() -> bool {
 /// The trace context of the current span; `None` when no tracer is set up.
 #[must_use]
 pub fn current_traceparent() -> Option<String> {
-    let context = Span::current().context();
+    traceparent_of(&Span::current())
+}
+
+/// The trace context of a span; `None` when no tracer is set up.
+#[must_use]
+pub fn traceparent_of(span: &Span) -> Option<String> {
+    let context = span.context();
     let span = context.span();
     let span = span.span_context();
     span.is_valid()
@@ -51,6 +58,12 @@ pub fn rename(span: &Span, name: String) {
 #[must_use]
 pub fn is_traceparent(text: &str) -> bool {
     parse(text).is_some()
+}
+
+/// The trace that a trace context is of, as it stands in the text; nothing where it is none.
+#[must_use]
+pub fn trace_id(traceparent: &str) -> Option<&str> {
+    traceparent.split('-').nth(1).filter(|_| is_traceparent(traceparent))
 }
 
 fn parse(text: &str) -> Option<SpanContext> {

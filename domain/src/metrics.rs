@@ -1,0 +1,346 @@
+//! The metrics of a node: each is declared here, once, and whoever measures uses its name from here.
+//!
+//! Names follow Prometheus (<https://prometheus.io/docs/practices/naming/>): base units, `_total` on counters. No label
+//! holds an id, a tenant or anything personal.
+
+use crate::call::Work;
+use crate::call::terms::{CommandKind, EndReason};
+use crate::conversation::{ToolOutcome, TurnFault};
+use crate::ivr::session::{Heard, SessionStatus, WebhookOutcome};
+use crate::model::Provider;
+use crate::webhook::delivery::ErrorClass;
+
+/// What a metric is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Sorted into buckets with these upper bounds.
+    Histogram(&'static [f64]),
+}
+
+/// What a metric is counted in; a name ends in it, but for `Count`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Things.
+    Count,
+    /// Seconds.
+    Seconds,
+    /// Bytes.
+    Bytes,
+}
+
+/// A label of a metric.
+#[derive(Debug, Clone, Copy)]
+pub struct Label {
+    /// Its name.
+    pub name: &'static str,
+    /// Values known beforehand: their series are there at zero. Others may come; none are known where they depend on
+    /// the settings.
+    pub known: fn() -> Vec<&'static str>,
+}
+
+/// A metric.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// What it is counted in.
+    pub unit: Unit,
+    /// One sentence.
+    pub help: &'static str,
+    /// Its labels.
+    pub labels: &'static [Label],
+}
+
+macro_rules! metrics {
+    ($(
+        $(#[doc = $help:literal])*
+        $constant:ident = $name:literal, $kind:expr, $unit:ident $(, $label:literal: $known:expr)*;
+    )*) => {
+        $(
+            $(#[doc = $help])*
+            pub const $constant: &str = $name;
+        )*
+
+        /// Every metric of a node.
+        pub const METRICS: &[Metric] = &[$(Metric {
+            name: $name,
+            kind: $kind,
+            unit: Unit::$unit,
+            help: concat!($($help),*).trim_ascii(),
+            labels: &[$(Label { name: $label, known: $known }),*],
+        }),*];
+    };
+}
+
+/// From a memory access to a carrier's patience, in seconds.
+const LATENCY: &[f64] =
+    &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0];
+/// Answers of other people's servers, in seconds.
+const OUTSIDE: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0];
+/// What somebody on the telephone waits for, in seconds.
+const SPEECH: &[f64] =
+    &[0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5, 10.0, 20.0, 30.0, 60.0, 120.0];
+/// Sizes in powers of two.
+const SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0];
+
+use Kind::{Counter, Gauge, Histogram};
+
+fn any() -> Vec<&'static str> {
+    Vec::new()
+}
+
+fn telnyx() -> Vec<&'static str> {
+    vec!["telnyx"]
+}
+
+fn live_kinds() -> Vec<&'static str> {
+    vec!["call", "ivr_session"]
+}
+
+fn effects() -> Vec<&'static str> {
+    let others = [
+        Work::Reconcile,
+        Work::CheckLeg,
+        Work::TellIvr,
+        Work::OrderCall,
+        Work::AskWebhook,
+        Work::Converse,
+        Work::SpeakReply,
+    ];
+    CommandKind::ALL.iter().map(|kind| kind.as_str()).chain(others.map(Work::as_str)).collect()
+}
+
+fn turn_outcomes(done: &'static str) -> Vec<&'static str> {
+    [done].into_iter().chain(TurnFault::ALL.iter().map(|fault| fault.as_str())).collect()
+}
+
+metrics! {
+    /// Which version of the node runs: always 1.
+    BUILD_INFO = "voxledger_build_info", Gauge, Count, "version": any;
+
+    /// From asking for an append to its being on disk.
+    APPEND_SECONDS = "voxledger_append_seconds", Histogram(LATENCY), Seconds, "engine": any;
+    /// Events in one commit of the log.
+    APPEND_BATCH_EVENTS = "voxledger_append_batch_events", Histogram(SIZES), Count, "engine": any;
+    /// Appends that wait for the writer.
+    APPEND_QUEUE_DEPTH = "voxledger_append_queue_depth", Gauge, Count, "engine": any;
+
+    /// Commands that wait for actors.
+    MAILBOX_DEPTH = "voxledger_mailbox_depth", Gauge, Count, "kind": live_kinds;
+    /// Actors in memory.
+    LIVE_ACTORS = "voxledger_live_actors", Gauge, Count, "kind": live_kinds;
+    /// Actors that ended without a farewell and were replaced.
+    ACTOR_RESTARTS = "voxledger_actor_restarts_total", Counter, Count, "kind": live_kinds;
+
+    /// Calls under way, of all nodes of the deployment, as this node knows them from the log: take the highest of the nodes.
+    CALLS_ACTIVE = "voxledger_calls_active", Gauge, Count;
+    /// Calls that this node saw end, by why.
+    CALLS_ENDED = "voxledger_calls_ended_total", Counter, Count,
+        "reason": || EndReason::ALL.iter().map(|reason| reason.as_str()).collect();
+
+    /// The last event a view holds.
+    PROJECTION_POSITION = "voxledger_projection_position", Gauge, Count, "projection": any;
+    /// Events a view has yet to see.
+    PROJECTION_LAG_EVENTS = "voxledger_projection_lag_events", Gauge, Count, "projection": any;
+    /// Age of the oldest event a view has yet to see.
+    PROJECTION_LAG_SECONDS = "voxledger_projection_lag_seconds", Gauge, Seconds, "projection": any;
+    /// Whether a view stands still until an operator does something: 1 or 0.
+    PROJECTION_STALLED = "voxledger_projection_stalled", Gauge, Count, "projection": any;
+    /// Times a view held events that are not in the log and began anew.
+    PROJECTION_MADE_ANEW = "voxledger_projection_made_anew_total", Counter, Count, "projection": any;
+
+    /// How long the oldest due effect has been due.
+    OUTBOX_AGE_SECONDS = "voxledger_outbox_age_seconds", Gauge, Seconds;
+    /// Effects that are not settled.
+    OUTBOX_PENDING = "voxledger_outbox_pending", Gauge, Count;
+    /// Timers that are set.
+    TIMERS = "voxledger_timers", Gauge, Count;
+    /// Attempts to perform effects, by outcome.
+    EFFECT_ATTEMPTS = "voxledger_effect_attempts_total", Counter, Count,
+        "kind": effects, "outcome": || vec!["finished", "postponed"];
+
+    /// Webhooks from carriers, by what became of them.
+    CARRIER_INGRESS = "voxledger_carrier_ingress_total", Counter, Count,
+        "provider": telnyx, "outcome": || vec!["taken", "repeated", "signature_invalid", "unavailable"];
+    /// From a carrier's webhook to its answer.
+    CARRIER_INGRESS_SECONDS = "voxledger_carrier_ingress_seconds", Histogram(LATENCY), Seconds, "provider": telnyx;
+    /// How far a carrier's clock is ahead of the node's, by its last webhook; the way here counts as behind.
+    CARRIER_CLOCK_AHEAD_SECONDS = "voxledger_carrier_clock_ahead_seconds", Gauge, Seconds, "provider": any;
+    /// Requests to a carrier's API, by the class of the answer's status; `error` where there was none.
+    CARRIER_REQUESTS = "voxledger_carrier_requests_total", Counter, Count,
+        "provider": telnyx, "operation": carrier_operations, "status": || vec!["2xx", "4xx", "5xx", "error"];
+    /// From a request to a carrier's API to the head of its answer.
+    CARRIER_REQUEST_SECONDS = "voxledger_carrier_request_seconds", Histogram(OUTSIDE), Seconds,
+        "provider": telnyx, "operation": carrier_operations;
+
+    /// What bodies of requests under way hold of their budget.
+    HTTP_BODY_BYTES_HELD = "voxledger_http_body_held_bytes", Gauge, Bytes;
+    /// Bodies that were given up, because they came too slowly or there was no room for them.
+    HTTP_BODIES_REFUSED = "voxledger_http_bodies_refused_total", Counter, Count,
+        "reason": || vec!["too_slow", "no_room"];
+    /// Streams of server-sent events that are open.
+    HTTP_STREAMS_OPEN = "voxledger_http_streams_open", Gauge, Count;
+    /// Requests answered, by group of routes, method and class of the status.
+    HTTP_REQUESTS = "voxledger_http_requests_total", Counter, Count, "group": any, "method": any, "status": any;
+    /// From a request's head to its response, by group of routes.
+    HTTP_REQUEST_SECONDS = "voxledger_http_request_seconds", Histogram(LATENCY), Seconds, "group": any, "method": any;
+    /// API requests that may be carried out at once; fewer while threads are late.
+    HTTP_CONCURRENCY = "voxledger_http_concurrency", Gauge, Count;
+    /// API requests that are being carried out.
+    HTTP_IN_FLIGHT = "voxledger_http_in_flight", Gauge, Count;
+    /// API requests that wait to be carried out.
+    HTTP_WAITING = "voxledger_http_waiting", Gauge, Count;
+    /// API requests refused because they could not be carried out in time.
+    HTTP_REFUSED = "voxledger_http_refused_total", Counter, Count;
+
+    /// Requests with an idempotency key, by what the key stood for.
+    IDEMPOTENCY = "voxledger_idempotency_total", Counter, Count,
+        "outcome": || vec!["fresh", "taken_over", "replayed", "in_progress", "reused", "unavailable"];
+    /// Answers that ended because the right to them did, by the code a new request gets.
+    ANSWERS_CUT = "voxledger_answers_cut_total", Counter, Count, "code": || vec!["api_key_revoked", "api_key_expired", "token_expired", "token_revoked"];
+    /// Fetches of the identity provider's keys, by outcome.
+    JWKS_FETCHES = "voxledger_jwks_fetches_total", Counter, Count, "outcome": || vec!["ok", "failed"];
+    /// Attempts to log in, by outcome; `unknown` is an address that nobody has.
+    LOGINS = "voxledger_logins_total", Counter, Count, "outcome": || vec!["succeeded", "failed", "unknown"];
+    /// Requests answered 429, by the limit that refused them.
+    LIMIT_REFUSALS = "voxledger_limit_refusals_total", Counter, Count, "limit": limits;
+    /// Exchanges of rates with the other nodes, by outcome.
+    LIMIT_EXCHANGES = "voxledger_limit_exchanges_total", Counter, Count, "outcome": || vec!["told", "failed"];
+
+    /// Attempts to deliver to clients' endpoints, by outcome.
+    WEBHOOK_ATTEMPTS = "voxledger_webhook_attempts_total", Counter, Count,
+        "outcome": || ["succeeded"].into_iter().chain(ErrorClass::ALL.map(ErrorClass::as_str)).collect();
+    /// Until an endpoint answered, or none was to come.
+    WEBHOOK_ATTEMPT_SECONDS = "voxledger_webhook_attempt_seconds", Histogram(LATENCY), Seconds;
+    /// From an event's being recorded to its first attempt.
+    WEBHOOK_FIRST_ATTEMPT_SECONDS = "voxledger_webhook_first_attempt_seconds", Histogram(LATENCY), Seconds;
+    /// Deliveries not at their end.
+    WEBHOOK_PENDING = "voxledger_webhook_pending", Gauge, Count;
+    /// How long the longest overdue delivery is overdue; held and waiting endpoints count.
+    WEBHOOK_OLDEST_DUE_SECONDS = "voxledger_webhook_oldest_due_seconds", Gauge, Seconds;
+    /// Circuit breakers that are not closed, by what they guard: carrier, model or webhook.
+    BREAKERS_OPEN = "voxledger_breakers_open", Gauge, Count, "guards": || vec!["carrier", "model", "webhook"];
+
+    /// From a key press's being recorded to the order of the prompt it leads to.
+    IVR_ANSWER_SECONDS = "voxledger_ivr_answer_seconds", Histogram(LATENCY), Seconds;
+    /// Steps of sessions in menus, by what was heard.
+    IVR_STEPS = "voxledger_ivr_steps_total", Counter, Count,
+        "heard": || Heard::ALL.iter().map(|heard| heard.as_str()).collect();
+    /// Sessions in menus that ended, by how.
+    IVR_SESSIONS = "voxledger_ivr_sessions_total", Counter, Count,
+        "status": || SessionStatus::ALL.iter().map(|status| status.as_str()).filter(|word| *word != "active").collect();
+    /// Questions of menus to clients' own systems, by outcome.
+    IVR_WEBHOOKS = "voxledger_ivr_webhooks_total", Counter, Count,
+        "outcome": || WebhookOutcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
+
+    /// Turns of conversations that are being answered.
+    TURNS_RUNNING = "voxledger_turns_running", Gauge, Count;
+    /// Turns of conversations that are over, by how.
+    TURNS = "voxledger_turns_total", Counter, Count, "outcome": || turn_outcomes("completed");
+    /// From a message to the whole answer.
+    TURN_SECONDS = "voxledger_turn_seconds", Histogram(SPEECH), Seconds;
+    /// From a message to the answer's first word.
+    TURN_FIRST_TOKEN_SECONDS = "voxledger_turn_first_token_seconds", Histogram(SPEECH), Seconds;
+    /// Requests to language models, by outcome.
+    LLM_REQUESTS = "voxledger_llm_requests_total", Counter, Count,
+        "provider": || Provider::ALL.map(Provider::as_str).to_vec(), "outcome": || turn_outcomes("answered");
+    /// From a request to a language model to its first piece, where it answered.
+    LLM_FIRST_TOKEN_SECONDS = "voxledger_llm_first_token_seconds", Histogram(SPEECH), Seconds, "provider": any;
+    /// Uses of tools, by outcome.
+    TOOL_USES = "voxledger_tool_uses_total", Counter, Count,
+        "outcome": || ToolOutcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
+
+    /// The last event the newest signed head covers.
+    SEALED_POSITION = "voxledger_sealed_position", Gauge, Count;
+    /// Signing and storing a head of the log.
+    SEAL_SECONDS = "voxledger_seal_seconds", Histogram(LATENCY), Seconds;
+    /// Events on the disk that were held against the sealed tree again.
+    HISTORY_RECHECKED = "voxledger_history_rechecked_total", Counter, Count;
+    /// Places of the history that are not what was sealed, as far as this node has looked.
+    HISTORY_FAULTS = "voxledger_history_faults", Gauge, Count;
+    /// Signed heads handed to witnesses, by outcome.
+    WITNESS = "voxledger_witness_total", Counter, Count, "witness": || vec!["http", "file"], "outcome": || vec!["told", "failed", "left_out"];
+
+    /// Lines of the log that were lost because nobody read them.
+    LOG_LINES_LOST = "voxledger_log_lines_lost_total", Counter, Count;
+
+    /// Processor time the process has used.
+    PROCESS_CPU_SECONDS = "process_cpu_seconds_total", Counter, Seconds;
+    /// Memory of the process that is in RAM.
+    PROCESS_RESIDENT_MEMORY_BYTES = "process_resident_memory_bytes", Gauge, Bytes;
+    /// Address space of the process.
+    PROCESS_VIRTUAL_MEMORY_BYTES = "process_virtual_memory_bytes", Gauge, Bytes;
+    /// Files and sockets the process has open.
+    PROCESS_OPEN_FDS = "process_open_fds", Gauge, Count;
+    /// Files and sockets the process may have open.
+    PROCESS_MAX_FDS = "process_max_fds", Gauge, Count;
+    /// Threads of the process.
+    PROCESS_THREADS = "process_threads", Gauge, Count;
+    /// When the process started, since 1970.
+    PROCESS_START_TIME_SECONDS = "process_start_time_seconds", Gauge, Seconds;
+}
+
+fn carrier_operations() -> Vec<&'static str> {
+    vec![
+        "dial",
+        "answer",
+        "reject",
+        "hangup",
+        "speak",
+        "gather_using_speak",
+        "transfer",
+        "send_dtmf",
+        "transcription_start",
+        "record_start",
+        "retrieve",
+        "list_active_calls",
+        "delete_recording",
+    ]
+}
+
+fn limits() -> Vec<&'static str> {
+    vec![
+        "key_rate",
+        "client_rate",
+        "login_rate",
+        "key_quota",
+        "calls_per_day",
+        "concurrent_calls",
+        "storage_bytes",
+        "streams",
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_say_what_is_measured_in_base_units_and_each_once() {
+        let mut seen = HashSet::new();
+        for metric in METRICS {
+            let Metric { name, kind, unit, help, .. } = metric;
+            assert!(seen.insert(name), "{name} is declared twice");
+            assert!(help.ends_with('.') && help.len() > 10, "{name}: {help}");
+            assert_eq!(*kind == Counter, name.ends_with("_total"), "{name}");
+            let stem = name.trim_end_matches("_total");
+            assert_eq!(*unit == Unit::Seconds, stem.ends_with("_seconds"), "{name}");
+            assert_eq!(*unit == Unit::Bytes, stem.ends_with("_bytes"), "{name}");
+            if let Histogram(buckets) = kind {
+                assert!(buckets.is_sorted() && !buckets.is_empty(), "{name}");
+            }
+            for label in metric.labels {
+                let known = (label.known)();
+                assert_eq!(known.iter().collect::<HashSet<_>>().len(), known.len(), "{name}, {}", label.name);
+            }
+        }
+    }
+}
