@@ -583,3 +583,48 @@ fn legs_of_one_number_are_one_leg() {
     assert_ne!(Leg::inbound(7).initiated("x"), Leg::inbound(8).initiated("x"));
     assert!(webhook::public_key().len() == 44);
 }
+
+/// Every operation with a body, given an array instead of its object: refused, and in nobody's words but the reader's.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_array_is_never_taken_for_an_object() -> Result<()> {
+    let world = World::start().await?;
+    let document = world.api.get("/api/v1/openapi.json").await?.body;
+    let mut asked = 0;
+    for (path, operations) in document["paths"].as_object().context("paths")? {
+        for (method, operation) in operations.as_object().context("operations")? {
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+            if schema.is_null() || path.starts_with("/api/v1/webhooks/telnyx") {
+                continue;
+            }
+            let path = path.replace("{id}", "call_01j00000000000000000000000").replace("{kind}", "openai");
+            for body in [json!(["+12025550161", null, "a@example.com", {}, []]), json!([]), json!([{}])] {
+                let sent = Some(body.to_string().into_bytes());
+                let answer = world.api.send(&method.to_uppercase(), &path, &[], sent).await?;
+                let told = answer.body.to_string();
+                ensure!((400..500).contains(&answer.status), "{method} {path}: {} {told}", answer.status);
+                ensure!(!told.contains("struct") && !told.contains("enum"), "{method} {path}: {told}");
+                asked += 1;
+            }
+        }
+    }
+    ensure!(asked > 90, "{asked}");
+    for (path, body, field) in [
+        ("/api/v1/calls", json!(["+12025550161", null]), "body"),
+        ("/api/v1/auth/login", json!(["a@example.com", "correct horse battery"]), "body"),
+        ("/api/v1/numbers", json!({"number": OUR_NUMBER, "route": ["agent", null]}), "route"),
+    ] {
+        let answer = world.api.post(path, body).await?;
+        ensure!((answer.status, answer.code()) == (422, "invalid_request"), "{path}: {}", answer.body);
+        ensure!(answer.body["errors"][0]["field"] == field, "{path}: {}", answer.body);
+    }
+    ensure!(world.api.list_all("/api/v1/calls").await?.is_empty());
+    let twice = r#"{"to": "+12025550161", "metadata": {"a": {"b": 1, "b": 2}}}"#;
+    let answer = world.api.send("POST", "/api/v1/calls", &[], Some(twice.into())).await?;
+    ensure!(
+        (answer.status, &answer.body["errors"][0]["field"]) == (422, &json!("metadata.a.b")),
+        "{}",
+        answer.body
+    );
+    world.close().await?;
+    Ok(())
+}

@@ -13,6 +13,7 @@ use domain::json::{MAX_NESTING, nesting};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
+use super::body_shapes;
 use super::raw_body::{RawBody, ReadBody};
 use crate::problem::ApiError;
 
@@ -35,6 +36,7 @@ impl<T: DeserializeOwned> FromRequest for JsonBody<T> {
         ReadJson {
             body: ReadBody::begin(request, payload),
             is_json: declared.is_some_and(is_json),
+            request: request.clone(),
             kind: PhantomData,
         }
     }
@@ -45,6 +47,7 @@ impl<T: DeserializeOwned> FromRequest for JsonBody<T> {
 pub struct ReadJson<T> {
     body: ReadBody,
     is_json: bool,
+    request: HttpRequest,
     kind: PhantomData<fn() -> T>,
 }
 
@@ -57,7 +60,7 @@ impl<T: DeserializeOwned> Future for ReadJson<T> {
             return Poll::Ready(Err(ApiError::unsupported_media_type()));
         }
         let RawBody(bytes) = ready!(Pin::new(&mut this.body).poll(cx))?;
-        Poll::Ready(from_json(&bytes).map(|value| JsonBody { value, bytes }))
+        Poll::Ready(from_json(&this.request, &bytes).map(|value| JsonBody { value, bytes }))
     }
 }
 
@@ -73,10 +76,15 @@ fn is_json(content_type: &str) -> bool {
 ///
 /// # Errors
 /// 400 when it is not JSON, 422 when it does not fit or nests too deep.
-pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+pub fn from_json<T: DeserializeOwned>(request: &HttpRequest, bytes: &[u8]) -> Result<T, ApiError> {
     if nesting(bytes) > MAX_NESTING {
         return Err(ApiError::too_deep());
     }
+    body_shapes::check(request, bytes)?;
+    read(bytes)
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
@@ -109,8 +117,51 @@ pub fn json_fault(path: &str, error: &serde_json::Error) -> ApiError {
         ApiError::invalid(below(name), "duplicate_field", "this field is given twice")
     } else {
         let field = if path.is_empty() { "body" } else { path };
-        ApiError::invalid(field, "invalid", message)
+        ApiError::invalid(field, "invalid", plainly(message))
     }
+}
+
+/// Kinds of JSON as serde calls them and as its readers do.
+const KINDS: [(&str, &str); 8] = [
+    ("sequence", "an array"),
+    ("map", "an object"),
+    ("string", "a text"),
+    ("boolean", "true or false"),
+    ("integer", "a whole number"),
+    ("floating point", "a number with a fraction"),
+    ("number", "a number"),
+    ("null", "null"),
+];
+
+/// What serde says without names of types, and without the value: that may be a secret.
+fn plainly(message: &str) -> String {
+    let wrong = ["invalid type: ", "invalid value: "];
+    let Some((found, expected)) =
+        wrong.iter().find_map(|wrong| message.strip_prefix(wrong)?.rsplit_once(", expected "))
+    else {
+        return message.to_owned();
+    };
+    let found =
+        KINDS.iter().find(|(kind, _)| found.starts_with(kind)).map_or("something else", |(_, told)| told);
+    let is_any = |names: &[&str]| names.iter().any(|name| expected.starts_with(name));
+    let expected =
+        if is_any(&["struct ", "internally tagged enum ", "adjacently tagged enum ", "map", "a map"]) {
+            "an object"
+        } else if is_any(&["a sequence", "sequence", "tuple struct ", "an array"]) {
+            "an array"
+        } else if is_any(&["enum ", "a string", "string", "borrowed str", "variant identifier"]) {
+            "a text"
+        } else if ["u8", "u16", "u32", "u64", "usize", "i8", "i16", "i32", "i64", "isize"].contains(&expected)
+        {
+            "a whole number that is in range"
+        } else if ["f32", "f64"].contains(&expected) {
+            "a number"
+        } else if expected == "a boolean" {
+            "true or false"
+        } else {
+            expected
+        };
+    format!("{expected} is expected here, not {found}")
 }
 
 fn unknown_field(message: &str) -> String {
@@ -149,7 +200,7 @@ mod tests {
     }
 
     fn fault(json: &str) -> (Code, String) {
-        let error = from_json::<Dial>(json.as_bytes()).unwrap_err();
+        let error = read::<Dial>(json.as_bytes()).unwrap_err();
         let detail = error.detail();
         (error.code(), detail.split('`').nth(1).unwrap_or(detail).to_owned())
     }
@@ -176,14 +227,37 @@ mod tests {
     #[test]
     fn what_nests_too_deep_is_invalid_and_nothing_to_repeat() {
         let deep = |n: usize| format!("{}1{}", "[".repeat(n), "]".repeat(n));
-        assert!(from_json::<serde_json::Value>(deep(MAX_NESTING).as_bytes()).is_ok());
+        let request = TestRequest::post().to_http_request();
+        let from_json = |text: &str| from_json::<serde_json::Value>(&request, text.as_bytes());
+        assert!(from_json(&deep(MAX_NESTING)).is_ok());
         for n in [MAX_NESTING + 1, 127, 128, 20_000] {
-            let error = from_json::<serde_json::Value>(deep(n).as_bytes()).unwrap_err();
+            let error = from_json(&deep(n)).unwrap_err();
             assert_eq!(error.code(), Code::InvalidRequest, "{n}");
         }
     }
 
-    async fn read(content_type: &str, body: &str, limit: usize) -> Result<Dial, Code> {
+    #[test]
+    fn a_wrong_kind_is_told_without_names_of_types_and_without_the_value() {
+        for (json, said) in [
+            (r#"{"to":7}"#, "a text is expected here, not a whole number"),
+            (
+                r#"{"to":"x","ring_timeout_ms":"s3cret"}"#,
+                "a whole number that is in range is expected here, not a text",
+            ),
+            (
+                r#"{"to":"x","ring_timeout_ms":-1}"#,
+                "a whole number that is in range is expected here, not a whole number",
+            ),
+            (r#"{"to":"x","route":true}"#, "an object is expected here, not true or false"),
+            (r#""s3cret""#, "an object is expected here, not a text"),
+        ] {
+            let error = read::<Dial>(json.as_bytes()).unwrap_err();
+            assert!(error.detail().contains(said), "{json}: {}", error.detail());
+            assert!(!error.detail().contains("s3cret"), "{}", error.detail());
+        }
+    }
+
+    async fn read_as(content_type: &str, body: &str, limit: usize) -> Result<Dial, Code> {
         let (request, mut payload) = TestRequest::post()
             .insert_header(("content-type", content_type))
             .insert_header(("content-length", body.len().to_string()))
@@ -196,10 +270,10 @@ mod tests {
     #[actix_web::test]
     async fn a_body_is_read_when_it_is_declared_as_json_and_small_enough() {
         let body = r#"{"to":"x"}"#;
-        assert_eq!(read("application/json; charset=utf-8", body, 10).await.unwrap().to, "x");
-        assert!(read("application/merge-patch+json", body, 10).await.is_ok());
-        assert_eq!(read("text/plain", body, 10).await.unwrap_err(), Code::UnsupportedMediaType);
-        assert_eq!(read("application/json", body, 9).await.unwrap_err(), Code::PayloadTooLarge);
+        assert_eq!(read_as("application/json; charset=utf-8", body, 10).await.unwrap().to, "x");
+        assert!(read_as("application/merge-patch+json", body, 10).await.is_ok());
+        assert_eq!(read_as("text/plain", body, 10).await.unwrap_err(), Code::UnsupportedMediaType);
+        assert_eq!(read_as("application/json", body, 9).await.unwrap_err(), Code::PayloadTooLarge);
     }
 
     #[actix_web::test]

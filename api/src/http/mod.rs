@@ -7,6 +7,7 @@
 pub mod accepts;
 pub mod auth;
 pub mod bodies;
+pub mod body_shapes;
 pub mod client_ip;
 pub mod console;
 pub mod context;
@@ -29,6 +30,7 @@ pub mod v1;
 
 pub(crate) use accepts::Accepts;
 pub use bodies::Bodies;
+pub use body_shapes::BodyShapes;
 pub use context::RequestContext;
 pub use cursor::Cursor;
 pub use edge_id::{EdgeId, PathId};

@@ -22,7 +22,7 @@ impl<T: DeserializeOwned + Default> FromRequest for OptionalJson<T> {
     type Future = ReadOptional<T>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        ReadOptional { body: ReadBody::begin(request, payload), kind: PhantomData }
+        ReadOptional { body: ReadBody::begin(request, payload), request: request.clone(), kind: PhantomData }
     }
 }
 
@@ -30,6 +30,7 @@ impl<T: DeserializeOwned + Default> FromRequest for OptionalJson<T> {
 #[derive(Debug)]
 pub struct ReadOptional<T> {
     body: ReadBody,
+    request: HttpRequest,
     kind: PhantomData<fn() -> T>,
 }
 
@@ -37,10 +38,11 @@ impl<T: DeserializeOwned + Default> Future for ReadOptional<T> {
     type Output = Result<OptionalJson<T>, ApiError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let RawBody(bytes) = ready!(Pin::new(&mut self.get_mut().body).poll(cx))?;
+        let this = self.get_mut();
+        let RawBody(bytes) = ready!(Pin::new(&mut this.body).poll(cx))?;
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Poll::Ready(Ok(OptionalJson(T::default())));
         }
-        Poll::Ready(from_json(&bytes).map(OptionalJson))
+        Poll::Ready(from_json(&this.request, &bytes).map(OptionalJson))
     }
 }

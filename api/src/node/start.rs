@@ -66,7 +66,7 @@ use crate::http::auth::{Doorkeeper, Passwords, Tokens};
 use crate::http::client_ip::TrustedProxies;
 use crate::http::middleware::{Admission, AdmissionLimits, Edge, Idempotency, Paced};
 use crate::http::system::Readiness;
-use crate::http::{Bodies, BodyLimit, Streams, console, docs, system, v1};
+use crate::http::{Bodies, BodyLimit, BodyShapes, Streams, console, docs, system, v1};
 use crate::limits::{Gate, Rate, Rates, UsageWriter, exchange, watch_storage};
 use crate::telemetry::{Meters, trace_context};
 
@@ -78,6 +78,9 @@ const WAITING_CONNECTIONS: u32 = 1_024;
 
 /// A setting of nothing would send nothing else.
 const SHORTEST_KEEP_ALIVE: Duration = Duration::from_millis(10);
+
+/// A request keeps its turn while it waits for the views, for so long.
+const VIEWS_FOLLOW: Duration = Duration::from_millis(50);
 
 /// What the handlers of the API work with.
 #[derive(Debug, Clone)]
@@ -145,12 +148,21 @@ pub struct Backend {
 impl Backend {
     /// Waits, for a bounded time, until what was written at `position` can be read.
     pub async fn caught_up(&self, position: Position) -> bool {
-        // waiting is no work: others have their turn meanwhile
-        crate::http::context::leave();
-        let views = self.progress.wait_for(position, self.read_your_writes);
-        let known = tokio::time::timeout(self.read_your_writes, self.directories.wait_for(position));
-        let (views, known) = tokio::join!(views, known);
-        views && known.is_ok()
+        let shown = async {
+            let views = self.progress.wait_for(position, self.read_your_writes);
+            let known = tokio::time::timeout(self.read_your_writes, self.directories.wait_for(position));
+            let (views, known) = tokio::join!(views, known);
+            views && known.is_ok()
+        };
+        tokio::pin!(shown);
+        // who writes faster than the views follow is held back by it; views that stand still hold nobody else back
+        match tokio::time::timeout(VIEWS_FOLLOW, &mut shown).await {
+            Ok(shown) => shown,
+            Err(_) => {
+                crate::http::context::leave();
+                shown.await
+            }
+        }
     }
 
     /// Waits, for a bounded time, until menus and what leads to them are known here as of `position`.
@@ -608,6 +620,7 @@ fn serve(
     let address = listener.local_addr()?;
     let document = docs::document();
     let unmatched = web::Data::new(docs::Unmatched::of(&document));
+    let shapes = web::Data::new(BodyShapes::of(&document));
     let edge =
         Edge::new(backend.runtime.ids.clone(), config.http.public_url(address)).closing_while(draining);
     let newcomers = backend.directories.newcomers(&backend.runtime);
@@ -638,6 +651,7 @@ fn serve(
             .app_data(meters.clone())
             .app_data(proxies.clone())
             .app_data(unmatched.clone())
+            .app_data(shapes.clone())
             .app_data(limit)
             .app_data(bodies.clone())
             // before the scope of the API, which would answer 404 to the document inside of it

@@ -40,7 +40,7 @@ const TOO_LATE: Duration = Duration::from_millis(4);
 /// Not later than this, they can do more.
 const IN_TIME: Duration = Duration::from_millis(2);
 /// Turns that a core always gets.
-const LEAST_A_CORE: usize = 16;
+const LEAST_A_CORE: usize = 4;
 /// Turns to begin with.
 const FIRST: usize = 64;
 
