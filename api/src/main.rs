@@ -8,10 +8,6 @@ use api::cli::{
 };
 use clap::Parser as _;
 
-/// The system's own one spends a tenth of the processor under load, and keeps what a peak took.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,

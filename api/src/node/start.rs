@@ -79,9 +79,6 @@ const WAITING_CONNECTIONS: u32 = 1_024;
 /// A setting of nothing would send nothing else.
 const SHORTEST_KEEP_ALIVE: Duration = Duration::from_millis(10);
 
-/// A request keeps its turn while it waits for the views, for so long.
-const VIEWS_FOLLOW: Duration = Duration::from_millis(50);
-
 /// What the handlers of the API work with.
 #[derive(Debug, Clone)]
 pub struct Backend {
@@ -148,21 +145,12 @@ pub struct Backend {
 impl Backend {
     /// Waits, for a bounded time, until what was written at `position` can be read.
     pub async fn caught_up(&self, position: Position) -> bool {
-        let shown = async {
-            let views = self.progress.wait_for(position, self.read_your_writes);
-            let known = tokio::time::timeout(self.read_your_writes, self.directories.wait_for(position));
-            let (views, known) = tokio::join!(views, known);
-            views && known.is_ok()
-        };
-        tokio::pin!(shown);
-        // who writes faster than the views follow is held back by it; views that stand still hold nobody else back
-        match tokio::time::timeout(VIEWS_FOLLOW, &mut shown).await {
-            Ok(shown) => shown,
-            Err(_) => {
-                crate::http::context::leave();
-                shown.await
-            }
-        }
+        // waiting is no work: others have their turn meanwhile
+        crate::http::context::leave();
+        let views = self.progress.wait_for(position, self.read_your_writes);
+        let known = tokio::time::timeout(self.read_your_writes, self.directories.wait_for(position));
+        let (views, known) = tokio::join!(views, known);
+        views && known.is_ok()
     }
 
     /// Waits, for a bounded time, until menus and what leads to them are known here as of `position`.
