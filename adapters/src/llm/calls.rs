@@ -56,7 +56,8 @@ impl Parts {
 
     /// Whether there are calls, and each can be read.
     pub(super) fn are_complete(&self) -> bool {
-        !self.0.is_empty() && self.0.iter().all(Part::is_complete)
+        let read = |part: &Part| arguments(&part.fragments).iter().all(|told| object(told).is_some());
+        !self.0.is_empty() && self.0.iter().all(read)
     }
 
     /// Takes a fragment: `{"index":0,"id":"…","function":{"name":"…","arguments":"…"}}`, any of it left out.
