@@ -195,8 +195,10 @@ impl<A: Aggregate> Session<A> {
 
     /// Goes on from the newest snapshot, if there is one beyond what was read. Answers whether it did.
     async fn skip_to_snapshot(&mut self) -> Result<bool, CommandError<A::Refusal>> {
-        let Some(snapshots) = &self.runtime.snapshots else { return Ok(false) };
-        let found = match snapshots.load(&self.stream).await {
+        let (Some(snapshots), Some(client)) = (&self.runtime.snapshots, self.client) else {
+            return Ok(false);
+        };
+        let found = match snapshots.load(client, &self.stream).await {
             Ok(found) => found.filter(|found| found.version > self.version),
             Err(error) => {
                 tracing::debug!(%error, "snapshots cannot be read");

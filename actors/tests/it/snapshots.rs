@@ -11,7 +11,7 @@ use domain::conversation::{
     Channel, Conversation, ConversationCommand, ConversationStarted, MessageKind, MessageRole, Said,
 };
 use domain::envelope::{NewEvent, Position, Recorded, StreamId, Version};
-use domain::ids::{ConversationId, MessageId};
+use domain::ids::{ClientId, ConversationId, MessageId};
 use domain::ports::StoreUnavailable;
 use domain::ports::event_store::{AppendError, Appended, Direction, EventStore, Expected, ReadError};
 use domain::ports::snapshots::{Snapshot, Snapshots};
@@ -77,7 +77,7 @@ struct Kept {
 
 #[async_trait]
 impl Snapshots for Kept {
-    async fn load(&self, _: &StreamId) -> Result<Option<Snapshot>, StoreUnavailable> {
+    async fn load(&self, _: ClientId, _: &StreamId) -> Result<Option<Snapshot>, StoreUnavailable> {
         Ok(self.snapshot.lock().unwrap().clone())
     }
 

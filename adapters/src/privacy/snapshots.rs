@@ -107,8 +107,8 @@ fn place<'p>(client: ClientId, stream: &'p StreamId, event: Uuid) -> Place<'p> {
 
 #[async_trait]
 impl Snapshots for SealedSnapshots {
-    async fn load(&self, stream: &StreamId) -> Result<Option<Snapshot>, StoreUnavailable> {
-        let Some(kept) = self.work.snapshot(stream, RULES).await? else { return Ok(None) };
+    async fn load(&self, client: ClientId, stream: &StreamId) -> Result<Option<Snapshot>, StoreUnavailable> {
+        let Some(kept) = self.work.snapshot(client, stream, RULES).await? else { return Ok(None) };
         let SealedSnapshot { client, version, event, state } = kept;
         let Some(sealed) = Sealed::read(&state) else { return Ok(None) };
         let ids: Vec<Uuid> = sealed.keys().collect();

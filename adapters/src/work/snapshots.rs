@@ -12,10 +12,10 @@ use crate::sql::db::unavailable;
 use crate::sql::tenant::Of;
 use crate::sql::value::Value;
 
-const LOAD: &str =
-    "SELECT client_id, version, event_id, state FROM work_snapshots WHERE stream = $1 AND rules = $2";
+const LOAD: &str = "SELECT version, event_id, state FROM work_snapshots \
+    WHERE client_id = $1 AND stream = $2 AND rules = $3";
 const SAVE: &str = "INSERT INTO work_snapshots (stream, client_id, rules, version, event_id, state, saved_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (stream) DO UPDATE SET rules = excluded.rules, \
+    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (client_id, stream) DO UPDATE SET rules = excluded.rules, \
     version = excluded.version, event_id = excluded.event_id, state = excluded.state, saved_at = excluded.saved_at";
 const FORGET: &str = "DELETE FROM work_snapshots WHERE saved_at < $1";
 /// A stream that nobody loaded for so long is seldom loaded.
@@ -36,18 +36,20 @@ impl SqlWork {
     /// The snapshot of a stream that was made by `rules`.
     pub(crate) async fn snapshot(
         &self,
+        client: ClientId,
         stream: &StreamId,
         rules: &str,
     ) -> Result<Option<SealedSnapshot>, StoreUnavailable> {
         let stream = stream.to_string();
-        let row = self.db.row(Of::System, LOAD, [Value::text(&stream), Value::text(rules)]).await?;
+        let values = [Value::Uuid(client.0), Value::text(&stream), Value::text(rules)];
+        let row = self.db.row(Of::Client(client), LOAD, values).await?;
         let Some(row) = row else { return Ok(None) };
         let read = || {
             Ok(SealedSnapshot {
-                client: ClientId(row.uuid(0)?),
-                version: Version(row.count(1)?),
-                event: row.uuid(2)?,
-                state: row.bytes(3)?,
+                client,
+                version: Version(row.count(0)?),
+                event: row.uuid(1)?,
+                state: row.bytes(2)?,
             })
         };
         read().map(Some).map_err(|error: sqlx::Error| unavailable(&error))

@@ -36,18 +36,19 @@ async fn whatever_is_erased_takes_its_snapshots_along(work: Database, keys: &std
     let events = log.read_stream(&stream, Version::NONE, Direction::Forwards, 100).await.unwrap();
     let last = events.last().unwrap();
     let of = |version, event| Snapshot { client: client(1), version, event, state: STATE.to_vec() };
-    assert_eq!(snapshots.load(&stream).await.unwrap(), None);
+    assert_eq!(snapshots.load(client(1), &stream).await.unwrap(), None);
     // a later one takes the place of an earlier one
     snapshots.save(&stream, &of(events[3].version, events[3].id)).await.unwrap();
     snapshots.save(&stream, &of(last.version, last.id)).await.unwrap();
-    assert_eq!(snapshots.load(&stream).await.unwrap(), Some(of(last.version, last.id)));
-    assert_eq!(snapshots.load(&call(2).stream()).await.unwrap(), None);
+    assert_eq!(snapshots.load(client(1), &stream).await.unwrap(), Some(of(last.version, last.id)));
+    assert_eq!(snapshots.load(client(1), &call(2).stream()).await.unwrap(), None);
+    assert_eq!(snapshots.load(client(2), &stream).await.unwrap(), None, "it is another client's");
 
     let person = log.keys().pseudonym(client(1), &Subject::of_party(PERSON).unwrap()).await.unwrap();
     assert!(!log.keys().destroy(client(1), person).await.unwrap().is_empty());
-    assert_eq!(snapshots.load(&stream).await.unwrap(), None, "it is read no more");
+    assert_eq!(snapshots.load(client(1), &stream).await.unwrap(), None, "it is read no more");
     snapshots.save(&stream, &of(last.version, last.id)).await.unwrap();
-    assert_eq!(snapshots.load(&stream).await.unwrap(), None, "nothing of her is kept again");
+    assert_eq!(snapshots.load(client(1), &stream).await.unwrap(), None, "nothing of her is kept again");
     work.close().await;
     keys.close().await;
 }

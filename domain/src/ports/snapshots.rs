@@ -31,12 +31,12 @@ impl fmt::Debug for Snapshot {
 /// A cache: whatever is in it may be gone or refused at any time, and nothing is lost by that.
 #[async_trait]
 pub trait Snapshots: fmt::Debug + Send + Sync {
-    /// The newest snapshot of a stream that this build's rules made, if every key that its personal data is under is
+    /// The newest snapshot of a client's stream that this build's rules made, if every key that its personal data is under is
     /// alive.
     ///
     /// # Errors
     /// When the store cannot be read.
-    async fn load(&self, stream: &StreamId) -> Result<Option<Snapshot>, StoreUnavailable>;
+    async fn load(&self, client: ClientId, stream: &StreamId) -> Result<Option<Snapshot>, StoreUnavailable>;
 
     /// Keeps a snapshot instead of an older one of the stream, or does not: of a stream about too many persons, or with
     /// one who is erased, none is kept.

@@ -69,13 +69,13 @@ async fn attempt(tool: &mut PgConnection, who: Option<&str>, sql: &str) -> Resul
 async fn insert(tool: &mut PgConnection, table: &Owned, owner: &str) -> String {
     let ask = "SELECT string_agg(format('%I', column_name), ', '), string_agg(CASE \
                WHEN column_name = $2 THEN quote_literal($3) || '::uuid' \
-               WHEN column_name = 'position' THEN $4::text \
+               WHEN column_name = 'position' THEN $4::text WHEN column_name = 'stream' THEN quote_literal($4::text) \
                WHEN data_type = 'uuid' THEN 'gen_random_uuid()' WHEN data_type = 'timestamp with time zone' THEN 'now()' \
                WHEN data_type = 'jsonb' THEN '''{}''' WHEN data_type = 'boolean' THEN 'false' \
                WHEN data_type IN ('bigint', 'integer') THEN '1' ELSE '''1''' END, ', ') \
                FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1";
     let ask = sqlx::query_as(ask).bind(&table.table).bind(&table.owner).bind(owner);
-    // a position may be what a row is found by
+    // a position or a stream may be what a row is found by
     static ROWS: AtomicI64 = AtomicI64::new(1);
     let ask = ask.bind(ROWS.fetch_add(1, Ordering::Relaxed));
     let (columns, values): (String, String) = ask.fetch_one(tool).await.unwrap();
