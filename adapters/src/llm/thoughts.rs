@@ -241,7 +241,7 @@ fn seen(text: &str) -> Seen {
         None => {
             let may_be =
                 |known: &&str| if behind.is_empty() { known.starts_with(&name) } else { **known == name };
-            let named = known.iter().any(|(names, _)| names.iter().any(|known| may_be(known)));
+            let named = known.iter().any(|(names, _)| names.iter().any(&may_be));
             if named { Seen::Perhaps } else { Seen::Text }
         }
     }
