@@ -13,29 +13,29 @@ use crate::webhook::delivery::ErrorClass;
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
-    /// Only grows.
+    /// A count that only grows; from 0 again when the process starts.
     Counter,
-    /// Goes up and down.
+    /// A value that goes up and down.
     Gauge,
     /// Sorted into buckets with these upper bounds.
     Histogram(&'static [f64]),
 }
 
-/// What a metric is counted in; a name ends in it, but for `Count`.
+/// The unit of a metric's value; a name ends in it, but for `Count`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// Things.
+    /// A number of whatever the name says.
     Count,
-    /// Seconds.
+    /// Time in seconds.
     Seconds,
-    /// Bytes.
+    /// Memory or data in bytes.
     Bytes,
 }
 
 /// A label of a metric.
 #[derive(Debug, Clone, Copy)]
 pub struct Label {
-    /// Its name.
+    /// As Prometheus shows it.
     pub name: &'static str,
     /// Values known beforehand: their series are there at zero. Others may come; none are known where they depend on
     /// the settings.
@@ -45,15 +45,15 @@ pub struct Label {
 /// A metric.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
-    /// Its name.
+    /// As Prometheus shows it, with its unit and, for a counter, `_total`.
     pub name: &'static str,
-    /// What it is.
+    /// Counter, gauge or histogram with its buckets.
     pub kind: Kind,
-    /// What it is counted in.
+    /// The unit of its value.
     pub unit: Unit,
-    /// One sentence.
+    /// The text of its `# HELP` line: one sentence.
     pub help: &'static str,
-    /// Its labels.
+    /// Every label a series of it has.
     pub labels: &'static [Label],
 }
 

@@ -1,6 +1,6 @@
 //! Talking with agents: what the platform adds to a first token, how fast messages are kept, how fast they are listed.
 //!
-//! `cargo bench -p tests --bench conversations [-- tokens|saved|listed|small]`, after `cargo build --release -p api`; `small`
+//! `cargo bench -p tests --bench conversations [-- tokens|saved|listed|long|small]`, after `cargo build --release -p api`; `small`
 //! only shows that it runs. The model's server, the clients and the node share the machine.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that fails panics")]
@@ -22,10 +22,13 @@ use domain::wire::DomainEvent;
 use futures::StreamExt as _;
 use futures::stream;
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 use tests::client::Api;
 use tests::llm_server::{Family, LlmServer, Pace};
 use tests::server::{Server, ServerOptions};
 use tests::sse::Stream;
+use tests::until::until;
 use uuid::Uuid;
 
 /// How much is done.
@@ -37,10 +40,14 @@ struct Size {
     turns: usize,
     /// Conversations to be listed.
     conversations: u128,
+    /// Messages of the one that is long.
+    messages: u128,
 }
 
-const WHOLE: Size = Size { streams: 200, turns: 10, conversations: 10_000 };
-const SMALL: Size = Size { streams: 20, turns: 2, conversations: 200 };
+const WHOLE: Size = Size { streams: 200, turns: 10, conversations: 10_000, messages: 38_000 };
+const SMALL: Size = Size { streams: 20, turns: 2, conversations: 200, messages: 3_000 };
+/// The longest wait for what a node does by itself.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Messages in each conversation that is listed.
 const MESSAGES: u128 = 20;
 
@@ -56,6 +63,9 @@ fn main() {
         }
         if wants("saved") {
             saved().await;
+        }
+        if wants("long") {
+            long(size).await;
         }
         if wants("listed") {
             listed(size).await;
@@ -225,7 +235,8 @@ fn at(n: u128) -> DateTime<Utc> {
     DateTime::from_timestamp(1_767_225_600, 0).unwrap() + TimeDelta::milliseconds(n as i64)
 }
 
-fn events(client: ClientId, n: u128) -> Vec<NewEvent> {
+/// The `n`th conversation, of so many messages.
+fn events(client: ClientId, n: u128, messages: u128) -> Vec<NewEvent> {
     let id = |k: u128| Uuid::from_u128((n << 32) | k | (7 << 76) | (2 << 62));
     let started = ConversationStarted {
         agent: None,
@@ -236,14 +247,14 @@ fn events(client: ClientId, n: u128) -> Vec<NewEvent> {
         at: at(n * 1_000),
     };
     let mut facts: Vec<ConversationEvent> = vec![started.into()];
-    facts.extend((1..=MESSAGES).map(|seq| {
+    facts.extend((1..=messages).map(|seq| {
         let role = if seq % 2 == 1 { MessageRole::User } else { MessageRole::Assistant };
         let content = format!("message {seq} of conversation {n}: can I move my booking to Tuesday?").into();
         let (id, kind, at) = (MessageId(id(seq)), MessageKind::Text, at(n * 1_000 + seq));
         MessageAdded { id, seq: seq as u32, role, kind, content, line: None, at }.into()
     }));
     let event = |(k, fact): (u128, &ConversationEvent)| NewEvent {
-        id: id(1_000 + k),
+        id: id(1_000_000 + k),
         event_type: fact.event_type().to_owned(),
         schema: fact.schema(),
         client_id: client,
@@ -262,6 +273,56 @@ fn events(client: ClientId, n: u128) -> Vec<NewEvent> {
     (0..).zip(&facts).map(event).collect()
 }
 
+fn stream_of(n: u128) -> ConversationId {
+    ConversationId(Uuid::from_u128(n << 32 | (7 << 76) | (2 << 62)))
+}
+
+/// The first message in a long conversation after a start: read from its beginning, and from a snapshot.
+async fn long(size: Size) {
+    let data = tempfile::tempdir().unwrap();
+    let options = ServerOptions::embedded(data.path());
+    let server = Server::start(&options).unwrap();
+    let me = Api::new(&server.base).unwrap().get("/api/v1/auth/me").await.unwrap().data().unwrap();
+    let client: ClientId = me["client"]["id"].as_str().or(me["client"].as_str()).unwrap().parse().unwrap();
+    server.terminate().unwrap();
+    let path = data.path().join("events.db");
+    let log = SqliteEventStore::open(&path, &SqliteSettings::default()).await.unwrap();
+    let (id, mut expected) = (stream_of(1), Expected::NoStream);
+    for page in events(client, 1, size.messages).chunks(500) {
+        let appended = log.append(&id.stream(), expected, page.to_vec()).await.unwrap();
+        expected = Expected::Exact(appended.version);
+    }
+    log.close().await;
+    drop(log);
+    let work = SqliteConnectOptions::new().filename(data.path().join("events.work.db"));
+    for (round, read) in ["from its beginning", "from a snapshot", "from a snapshot"].iter().enumerate() {
+        let server = Server::start(&options).unwrap();
+        let api = Api::new(&server.base).unwrap();
+        until("the views to follow", PATIENCE, async || {
+            let shown = api.get(&format!("/api/v1/conversations/{id}")).await?.body;
+            Ok((shown["data"]["message_count"].as_u64() >= Some(size.messages as u64)).then_some(()))
+        })
+        .await
+        .unwrap();
+        let began = Instant::now();
+        let message = json!({"message": "and on Wednesday?", "conversation_id": id.to_string()});
+        api.post("/api/v1/conversation", message).await.unwrap().data().unwrap();
+        println!("a message in a conversation of {}, read {read}: {:.1} ms", size.messages, millis(began));
+        if round == 0 {
+            until("the snapshot", PATIENCE, async || {
+                let mut work = work.connect().await?;
+                let kept = "SELECT count(*) FROM work_snapshots";
+                let kept: i64 = sqlx::query_scalar(kept).fetch_one(&mut work).await?;
+                work.close().await?;
+                Ok((kept > 0).then_some(()))
+            })
+            .await
+            .unwrap();
+        }
+        server.terminate().unwrap();
+    }
+}
+
 /// Pages of many conversations, and of what was said in them.
 async fn listed(size: Size) {
     let data = tempfile::tempdir().unwrap();
@@ -276,8 +337,7 @@ async fn listed(size: Size) {
     let log = Arc::new(SqliteEventStore::open(&path, &SqliteSettings::default()).await.unwrap());
     let began = Instant::now();
     let append = async |n: u128| {
-        let stream = ConversationId(Uuid::from_u128(n << 32 | (7 << 76) | (2 << 62))).stream();
-        log.append(&stream, Expected::NoStream, events(client, n)).await.unwrap();
+        log.append(&stream_of(n).stream(), Expected::NoStream, events(client, n, MESSAGES)).await.unwrap();
     };
     stream::iter(1..=size.conversations).map(append).buffer_unordered(64).collect::<Vec<_>>().await;
     println!(

@@ -15,6 +15,7 @@ use serde_json::json;
 use tests::client::{Api, TEST_KEY};
 use tests::load::{Load, Report, get, post};
 use tests::server::{Server, ServerOptions};
+use tests::until::until;
 use tests::webhook::{Leg, OUR_NUMBER, request, signer, unix_now};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -129,14 +130,12 @@ fn calls(first: u64, count: u64) -> Vec<Vec<u8>> {
 
 /// Returns once every view shows all that was taken.
 async fn settled(api: &Api) {
-    loop {
-        let state = api.with_key(None).get("/readyz").await.unwrap().body;
-        let views = state["projections"].as_array().expect("projections");
-        if !views.is_empty() && views.iter().all(|view| view["lag_events"] == 0) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let shown = async || {
+        let state = api.with_key(None).get("/readyz").await?.body;
+        let views = state["projections"].as_array().map(Vec::as_slice).unwrap_or_default();
+        Ok((!views.is_empty() && views.iter().all(|view| view["lag_events"] == 0)).then_some(()))
+    };
+    until("the views to show all that was taken", Duration::from_secs(300), shown).await.unwrap();
 }
 
 /// What a process has used of all processors.

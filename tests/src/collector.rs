@@ -19,11 +19,11 @@ use prost::Message as _;
 /// A value of an attribute.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Attribute {
-    /// Text.
+    /// A string.
     Text(String),
     /// A whole number.
     Int(i64),
-    /// Anything else.
+    /// Of a type that no test looks at: a fraction, a list, ….
     Other,
 }
 
@@ -52,7 +52,7 @@ pub struct Span {
     pub name: String,
     /// On which side of something it is.
     pub kind: SpanKind,
-    /// Its attributes.
+    /// By name.
     pub attributes: BTreeMap<String, Attribute>,
     /// Whether it is told to have failed.
     pub failed: bool,

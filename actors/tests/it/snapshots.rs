@@ -1,19 +1,17 @@
 //! A long stream is read on from its snapshot, and from its beginning where that does not fit.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use actors::{CommandContext, Runtime, Session};
-use adapters::event_store::MemoryEventStore;
+use adapters::testing::counting_log::CountingLog;
 use async_trait::async_trait;
 use domain::aggregate::Aggregate as _;
 use domain::conversation::{
     Channel, Conversation, ConversationCommand, ConversationStarted, MessageKind, MessageRole, Said,
 };
-use domain::envelope::{NewEvent, Position, Recorded, StreamId, Version};
+use domain::envelope::{StreamId, Version};
 use domain::ids::{ClientId, ConversationId, MessageId};
 use domain::ports::StoreUnavailable;
-use domain::ports::event_store::{AppendError, Appended, Direction, EventStore, Expected, ReadError};
 use domain::ports::snapshots::{Snapshot, Snapshots};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -21,53 +19,6 @@ use uuid::Uuid;
 use super::world::World;
 
 const EVENTS: usize = 2_000;
-
-/// Counts what is read of streams.
-#[derive(Debug)]
-struct Counting {
-    log: Arc<MemoryEventStore>,
-    read: AtomicUsize,
-}
-
-#[async_trait]
-impl EventStore for Counting {
-    async fn append(
-        &self,
-        stream: &StreamId,
-        expected: Expected,
-        events: Vec<NewEvent>,
-    ) -> Result<Appended, AppendError> {
-        self.log.append(stream, expected, events).await
-    }
-
-    async fn read_stream(
-        &self,
-        stream: &StreamId,
-        from: Version,
-        direction: Direction,
-        limit: usize,
-    ) -> Result<Vec<Recorded>, ReadError> {
-        let page = self.log.read_stream(stream, from, direction, limit).await?;
-        self.read.fetch_add(page.len(), Ordering::Relaxed);
-        Ok(page)
-    }
-
-    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
-        self.log.read_all(after, limit).await
-    }
-
-    async fn head(&self) -> Result<Position, ReadError> {
-        self.log.head().await
-    }
-
-    async fn wait_past(&self, after: Position) {
-        self.log.wait_past(after).await;
-    }
-
-    fn engine(&self) -> &'static str {
-        self.log.engine()
-    }
-}
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -91,7 +42,7 @@ impl Snapshots for Kept {
 struct Bench {
     runtime: Runtime,
     context: CommandContext,
-    log: Arc<Counting>,
+    log: Arc<CountingLog>,
     kept: Arc<Kept>,
     stream: StreamId,
 }
@@ -100,7 +51,7 @@ impl Bench {
     /// A conversation of many messages.
     async fn new() -> Self {
         let world = World::new();
-        let log = Arc::new(Counting { log: world.store.clone(), read: AtomicUsize::new(0) });
+        let log = Arc::new(CountingLog::default());
         let kept = Arc::new(Kept::default());
         let runtime = Runtime { store: log.clone(), snapshots: Some(kept.clone()), ..world.runtime.clone() };
         let id = ConversationId(Uuid::from_u128(77));
@@ -136,10 +87,10 @@ impl Bench {
 
     /// Loads the conversation, and how many events were read for it.
     async fn load(&self) -> (Session<Conversation>, usize) {
-        let before = self.log.read.load(Ordering::Relaxed);
+        let before = self.log.events_of_streams();
         let mut session = Session::<Conversation>::new(self.runtime.clone(), self.stream.clone());
         session.ensure_loaded().await.unwrap();
-        (session, self.log.read.load(Ordering::Relaxed) - before)
+        (session, self.log.events_of_streams() - before)
     }
 }
 

@@ -18,6 +18,9 @@ use uuid::Uuid;
 const ACQUIRE: Duration = Duration::from_secs(3);
 const CONNECTIONS: u32 = 4;
 
+/// The longest a server may take for one step. Erasing or wrapping all of a client's keys anew takes seconds.
+pub(crate) const SERVER_LIMIT: Duration = Duration::from_secs(60);
+
 /// Where keys are kept. Cheap to clone.
 #[derive(Debug, Clone)]
 pub enum KeysDb {
@@ -144,12 +147,14 @@ impl KeysDb {
 }
 
 /// Evaluates an expression with the pool of either database: `on!(self.db, pool => query.execute(pool).await)`. A server
-/// has a bounded time for all of it.
+/// has [`SERVER_LIMIT`] for all of it.
 macro_rules! on {
     ($db:expr, $pool:ident => $body:expr) => {
         match $db {
             $crate::keys::KeysDb::Sqlite($pool) => async { $body }.await,
-            $crate::keys::KeysDb::Postgres($pool) => $crate::database::limited(async { $body }).await,
+            $crate::keys::KeysDb::Postgres($pool) => {
+                $crate::database::limited($crate::keys::SERVER_LIMIT, async { $body }).await
+            }
         }
     };
 }

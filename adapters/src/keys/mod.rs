@@ -16,8 +16,8 @@ mod tree;
 mod vault;
 
 pub use buckets::{BucketKind, BucketName, BucketShare, Exchanged, SharedBucket, SharedBuckets};
-pub(crate) use db::on;
 pub use db::{KeysDb, OpenKeysError};
+pub(crate) use db::{SERVER_LIMIT, on};
 pub use head_keeper::SqlHeadKeeper;
 pub use idempotency::SqlIdempotency;
 pub use master::{MasterKey, MasterKeyError};

@@ -14,6 +14,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use uuid::Uuid;
 
 use super::db::KeysDb;
+use crate::database::limited;
 
 /// The longest any statement here may take.
 const LIMIT: Duration = Duration::from_secs(3);
@@ -93,9 +94,9 @@ impl Presence {
             ("tcp_keepalives_interval", "2"),
             ("tcp_keepalives_count", "3"),
         ]);
-        let mut session = limited(options.connect()).await?;
+        let mut session = limited(LIMIT, options.connect()).await?;
         let lock = sqlx::query("SELECT pg_advisory_lock($1)").bind(lock_of(self.node));
-        limited(lock.execute(&mut session)).await?;
+        limited(LIMIT, lock.execute(&mut session)).await?;
         self.held.store(true, Ordering::Release);
         Ok(session)
     }
@@ -103,7 +104,7 @@ impl Presence {
     async fn keep(&self, mut session: PgConnection, clock: &dyn Clock) -> Result<Infallible, sqlx::Error> {
         loop {
             clock.sleep(PAUSE).await;
-            limited(session.ping()).await?;
+            limited(LIMIT, session.ping()).await?;
         }
     }
 }
@@ -112,8 +113,4 @@ impl Presence {
 fn lock_of(node: Uuid) -> i64 {
     let (_, random) = node.as_u64_pair();
     random.cast_signed()
-}
-
-async fn limited<T>(step: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
-    tokio::time::timeout(LIMIT, step).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }

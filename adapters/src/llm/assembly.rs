@@ -56,7 +56,7 @@ impl Assembly {
         }
     }
 
-    /// Takes the end.
+    /// Adds what waited for the end of the answer: the rest of its words, its calls, what it took, how it ended.
     pub(super) fn end(&mut self, finish: Finish, out: &mut Vec<ChatEvent>) {
         let mut stretches = Vec::new();
         let text = self.halves.end();

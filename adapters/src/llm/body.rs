@@ -14,7 +14,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub struct Chunk {
     /// The name of its event, if it has one.
     pub name: Option<String>,
-    /// What it says.
+    /// The JSON object that was sent, or the text of an `error` event.
     pub value: Value,
 }
 

@@ -1,5 +1,4 @@
-//! Calls of tools, put together from whatever a server sends of them: each is made once, with the arguments that the
-//! model wrote.
+//! Calls of tools, put together from whatever a server sends of them: each once, with the model's own arguments.
 
 use serde_json::Value;
 
@@ -10,7 +9,7 @@ pub struct Call {
     pub id: String,
     /// Its number in the answer, where the provider counts them.
     pub index: Option<u64>,
-    /// The tool.
+    /// The tool's name as the model wrote it; [`meant`] finds the tool.
     pub name: String,
     /// The arguments, as they were written; empty where there are none.
     pub arguments: String,
@@ -123,7 +122,7 @@ impl Parts {
         goes_on.then_some(at)
     }
 
-    /// The calls.
+    /// The calls in their order, one for each set of arguments; fragments that name no tool and hold nothing are left out.
     pub(super) fn settled(self) -> Vec<Call> {
         let mut calls = Vec::new();
         for Part { index, id, name, fragments } in self.0 {

@@ -58,9 +58,9 @@ pub enum Piece {
 /// What a provider counted. A count that it leaves out, or gives as zero, is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counted {
-    /// Tokens read.
+    /// Tokens of the request, those read from a cache included.
     pub input: Option<u64>,
-    /// Tokens written.
+    /// Tokens of the answer, thoughts included where the provider counts them.
     pub output: Option<u64>,
 }
 

@@ -88,7 +88,7 @@ impl Halves {
         joined(ready) + &complete
     }
 
-    /// What still waits.
+    /// The halves whose other half never came, as replacement characters.
     pub(super) fn end(&mut self) -> String {
         joined(&std::mem::take(&mut self.0))
     }

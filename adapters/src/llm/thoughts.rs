@@ -4,7 +4,7 @@
 /// A stretch of an answer, told apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stretch {
-    /// Words.
+    /// Text for whoever asked.
     Words(String),
     /// The last so many bytes of the words were a thought: its end came without its beginning, which some servers
     /// put into the prompt.
@@ -51,7 +51,7 @@ const LONGEST_CALL: usize = 256 << 10;
 enum Mark {
     /// A stretch begins that ends with the mark of this kind.
     Opens(Kind),
-    /// One ends.
+    /// A stretch of this kind ends, also one whose beginning was never seen.
     Closes(Kind),
     /// It means nothing to a caller.
     Template,
@@ -87,18 +87,16 @@ pub(super) struct Thoughts {
     before: Option<char>,
     /// A thought has just ended: blanks after it are not words.
     trimming: bool,
-    /// Bytes that were no words.
-    pub(super) hidden: usize,
 }
 
 impl Thoughts {
-    /// Takes more text.
+    /// Adds the stretches that can be told with `more`; the beginning of what may be a mark waits.
     pub(super) fn push(&mut self, more: &str, out: &mut Vec<Stretch>) {
         self.waiting.push_str(more);
         self.tell(false, out);
     }
 
-    /// Takes the end. A thought that was not ended is one all the same.
+    /// Adds what still waits. A thought or a call that was not ended is one all the same.
     pub(super) fn end(&mut self, out: &mut Vec<Stretch>) {
         self.tell(true, out);
         if self.inside == Some(Kind::Call) {
@@ -121,13 +119,11 @@ impl Thoughts {
             match seen {
                 Seen::Mark(mark, length) => {
                     self.mark(mark, out);
-                    self.hidden += length;
                     rest = &rest[length..];
                 }
                 Seen::Perhaps if !last => break,
                 // the name is there, only its end is not
                 Seen::Perhaps if rest.len() > 5 => {
-                    self.hidden += rest.len();
                     rest = "";
                 }
                 Seen::Perhaps | Seen::Text => {
@@ -142,10 +138,9 @@ impl Thoughts {
     fn plain(&mut self, text: &str, out: &mut Vec<Stretch>) {
         match self.inside {
             Some(Kind::Call) if self.call.len() + text.len() <= LONGEST_CALL => {
-                self.hidden += text.len();
                 self.call.push_str(text);
             }
-            Some(_) => self.hidden += text.len(),
+            Some(_) => {}
             None => {
                 let text = if self.trimming { text.trim_start() } else { text };
                 if text.is_empty() {
@@ -177,7 +172,6 @@ impl Thoughts {
             (Mark::Closes(_), None) => {
                 if self.words > 0 {
                     out.push(Stretch::Withdrawn(self.words));
-                    self.hidden += self.words;
                     self.before = None;
                 }
                 self.ended();

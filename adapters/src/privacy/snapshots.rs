@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::aggregate::RULES;
-use domain::envelope::{StreamId, Version};
+use domain::envelope::{Recorded, StreamId, Version};
 use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
 use domain::ports::clock::Clock;
@@ -42,50 +42,45 @@ impl SealedSnapshots {
         Self { log, work, clock }
     }
 
-    /// Under which keys the stream's personal data is, up to an event; `None` when these are too many.
+    /// The keys that the stream's personal data is under, up to an event, in the order of their ids; `None` when these are
+    /// too many, or one of them is destroyed.
     async fn keys_of(
         &self,
+        client: ClientId,
         stream: &StreamId,
         upto: Version,
-    ) -> Result<Option<BTreeSet<Uuid>>, StoreUnavailable> {
-        let (stored, mut keys, mut after) = (self.log.stored(), BTreeSet::new(), Version::NONE);
+    ) -> Result<Option<Vec<Arc<SubjectKey>>>, StoreUnavailable> {
+        let (stored, mut ids, mut after) = (self.log.stored(), BTreeSet::new(), Version::NONE);
         while after < upto {
             let page = stored.read_stream(stream, after, Direction::Forwards, PAGE).await;
             let page = page.map_err(|error| StoreUnavailable(error.to_string()))?;
             let Some(last) = page.last() else { break };
             after = last.version;
-            for event in page.iter().filter(|event| event.version <= upto) {
-                if !Form::Sealed.may_be_in(&event.payload) {
-                    continue;
-                }
-                for field in find(&event.payload, Form::Sealed).unwrap_or_default() {
-                    let sealed = bytes_of(&event.payload[field.value]).and_then(Sealed::read);
-                    if let Some(sealed) = sealed {
-                        keys.extend(sealed.keys());
-                    }
-                }
-            }
-            if keys.len() > MOST_KEYS {
+            let known = ids.len();
+            page.iter().filter(|event| event.version <= upto).for_each(|event| add_keys(event, &mut ids));
+            let usable =
+                ids.len() == known || (ids.len() <= MOST_KEYS && self.alive(client, &ids).await?.is_some());
+            if !usable {
                 return Ok(None);
             }
         }
-        Ok(Some(keys))
+        self.alive(client, &ids).await
     }
 
     /// These keys in their order, if all of them are alive.
-    async fn alive(
+    async fn alive<'i>(
         &self,
         client: ClientId,
-        ids: &[Uuid],
+        ids: impl IntoIterator<Item = &'i Uuid> + Copy,
     ) -> Result<Option<Vec<Arc<SubjectKey>>>, StoreUnavailable> {
-        let found = self.log.keys().opening(ids.iter().map(|id| (client, *id))).await;
+        let found = self.log.keys().opening(ids.into_iter().map(|id| (client, *id))).await;
         let found: HashMap<Uuid, SubjectKeyState> =
             found.map_err(|error| StoreUnavailable(error.to_string()))?;
         let key = |id: &Uuid| match found.get(id) {
             Some(SubjectKeyState::Alive(key)) => Some(key.clone()),
             _ => None,
         };
-        Ok(ids.iter().map(key).collect())
+        Ok(ids.into_iter().map(key).collect())
     }
 
     /// The key of the stream itself, for a state with nobody's data in it.
@@ -98,6 +93,18 @@ impl SealedSnapshots {
         let keys = self.log.keys();
         let own = keys.pseudonym(client, &Subject::Stream(stream.clone())).await.map_err(of_vault)?;
         keys.sealing(client, &[own]).await.map_err(of_vault)
+    }
+}
+
+/// Adds the ids of the keys that an event's personal fields are under.
+fn add_keys(event: &Recorded, ids: &mut BTreeSet<Uuid>) {
+    if !Form::Sealed.may_be_in(&event.payload) {
+        return;
+    }
+    for field in find(&event.payload, Form::Sealed).unwrap_or_default() {
+        if let Some(sealed) = bytes_of(&event.payload[field.value]).and_then(Sealed::read) {
+            ids.extend(sealed.keys());
+        }
     }
 }
 
@@ -120,15 +127,10 @@ impl Snapshots for SealedSnapshots {
 
     async fn save(&self, stream: &StreamId, snapshot: &Snapshot) -> Result<(), StoreUnavailable> {
         let Snapshot { client, version, event, state: plain } = snapshot;
-        let Some(ids) = self.keys_of(stream, *version).await? else { return Ok(()) };
-        let ids: Vec<Uuid> = ids.into_iter().collect();
-        let keys = match &ids[..] {
-            [] => self.own_key(*client, stream).await?,
-            ids => match self.alive(*client, ids).await? {
-                Some(keys) => keys,
-                None => return Ok(()),
-            },
-        };
+        let Some(mut keys) = self.keys_of(*client, stream, *version).await? else { return Ok(()) };
+        if keys.is_empty() {
+            keys = self.own_key(*client, stream).await?;
+        }
         let (place, nonce, mut state) =
             (place(*client, stream, *event), self.log.keys().random(), Vec::new());
         if !seal(&mut state, &keys, nonce, &place, (KIND.1, false), plain) {

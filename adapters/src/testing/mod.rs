@@ -1,4 +1,5 @@
 //! What tests of this and other crates build on (feature `testing`).
 
 pub mod call_lives;
+pub mod counting_log;
 pub mod postgres;

@@ -9,7 +9,7 @@ use super::context::{is_exporting, traceparent_of};
 
 const TRACEPARENT: &str = "traceparent";
 
-/// Who is asked.
+/// The server a request goes to, as its span names it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer<'a> {
     /// What it is: `telnyx`, `tool`, `webhook`, ….

@@ -28,7 +28,7 @@ pub(crate) struct SealedSnapshot {
     pub(crate) version: Version,
     /// The id of the event at that version.
     pub(crate) event: Uuid,
-    /// Sealed.
+    /// The state, sealed under the keys of everybody whose data is in it.
     pub(crate) state: Vec<u8>,
 }
 

@@ -60,7 +60,7 @@ choices! {
     OtlpExporter: "otlp or none" {
         /// A collector.
         Otlp = "otlp",
-        /// Nobody.
+        /// Traces are not exported.
         None = "none",
     }
 
@@ -72,17 +72,17 @@ choices! {
 
     /// How what is sent is made smaller.
     OtlpCompression: "none or gzip" {
-        /// It is not.
+        /// Batches are sent as they are.
         None = "none",
-        /// By gzip.
+        /// Batches are compressed with gzip (`Content-Encoding: gzip`).
         Gzip = "gzip",
     }
 
     /// Which traces are recorded.
     OtlpSampler: "always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off or parentbased_traceidratio" {
-        /// All.
+        /// Every trace.
         AlwaysOn = "always_on",
-        /// None.
+        /// No trace.
         AlwaysOff = "always_off",
         /// A share.
         Ratio = "traceidratio",
@@ -111,7 +111,7 @@ fn pairs(text: &str) -> Option<BTreeMap<String, String>> {
 pub struct OtlpHeaders(BTreeMap<String, String>);
 
 impl OtlpHeaders {
-    /// Names and values.
+    /// By name, to be sent with every batch.
     #[must_use]
     pub fn reveal(&self) -> &BTreeMap<String, String> {
         &self.0

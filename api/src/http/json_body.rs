@@ -135,6 +135,11 @@ const KINDS: [(&str, &str); 8] = [
 
 /// What serde says without names of types, and without the value: that may be a secret.
 fn plainly(message: &str) -> String {
+    if let Some((_, known)) =
+        message.strip_prefix("unknown variant `").and_then(|rest| rest.split_once("`, expected "))
+    {
+        return format!("{known} is expected here");
+    }
     let wrong = ["invalid type: ", "invalid value: "];
     let Some((found, expected)) =
         wrong.iter().find_map(|wrong| message.strip_prefix(wrong)?.rsplit_once(", expected "))
@@ -190,6 +195,16 @@ mod tests {
         ring_timeout_ms: Option<u32>,
         #[serde(default)]
         route: Option<Route>,
+        #[serde(default)]
+        kind: Option<Voice>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Voice {
+        Loud,
+        Low,
+        Calm,
     }
 
     #[derive(Debug, Deserialize)]
@@ -250,6 +265,7 @@ mod tests {
             ),
             (r#"{"to":"x","route":true}"#, "an object is expected here, not true or false"),
             (r#""s3cret""#, "an object is expected here, not a text"),
+            (r#"{"to":"x","kind":"s3cret"}"#, "one of `loud`, `low`, `calm` is expected here"),
         ] {
             let error = read::<Dial>(json.as_bytes()).unwrap_err();
             assert!(error.detail().contains(said), "{json}: {}", error.detail());

@@ -200,7 +200,7 @@ pub struct Node {
     grace: Duration,
     server: ServerHandle,
     tasks: Vec<JoinHandle<()>>,
-    /// Ends after everything that appends.
+    /// The sealer, which ends after everything that appends, and what is cancelled by then.
     sealing: (JoinHandle<()>, CancellationToken),
     serving: JoinHandle<std::io::Result<()>>,
     work: Arc<SqlWork>,
@@ -381,8 +381,10 @@ impl Node {
         };
         let effects = WorkOptions { concurrency: config.actors.effects.get(), ..WorkOptions::default() };
         let usage = Arc::new(UsageWriter::new(runtime.clone(), gate.clone()));
-        let stopped = stop.clone().cancelled_owned();
-        let presence = edges.keys.present(runtime.ids.next(), runtime.clock.clone(), stopped).await;
+        // requests under way are finished after `stop`: until then they are this node's
+        let appended = CancellationToken::new();
+        let over = appended.clone().cancelled_owned();
+        let presence = edges.keys.present(runtime.ids.next(), runtime.clock.clone(), over).await;
         let idempotency = Idempotency {
             keys: Arc::new(SqlIdempotency::new(edges.keys.clone()).of_node(presence)),
             vault: edges.vault.clone(),
@@ -423,9 +425,8 @@ impl Node {
             tasks.push(tokio::spawn(exchange(gate.clone(), shared, runtime.clock.clone(), stop.clone())));
         }
 
-        let seal_stop = CancellationToken::new();
-        let sealing = actors::sealer::run(seal_bench, SealOptions::default(), seal_stop.clone());
-        let sealing = (tokio::spawn(sealing), seal_stop);
+        let sealing = actors::sealer::run(seal_bench, SealOptions::default(), appended.clone());
+        let sealing = (tokio::spawn(sealing), appended);
         let readiness = Readiness::new(vec![
             Box::new(Writable::new("event_store", log.clone())),
             Box::new(Writable::new("key_store", edges.keys.clone())),
@@ -552,9 +553,9 @@ impl Node {
         hands.iter().for_each(AbortHandle::abort);
         farewell.in_time("use of keys", self.usage.finish()).await;
         // nothing is appended any more: the last event is sealed, too
-        let (sealing, seal_stop) = self.sealing;
+        let (sealing, appended) = self.sealing;
         let sealer = sealing.abort_handle();
-        seal_stop.cancel();
+        appended.cancel();
         if let Some(Err(error)) = farewell.in_time("sealer", sealing).await {
             tracing::error!(%error, "the sealer ended abnormally");
         }

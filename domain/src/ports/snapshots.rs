@@ -18,7 +18,7 @@ pub struct Snapshot {
     pub version: Version,
     /// The id of that event. Where another event stands at `version`, the snapshot is of another history.
     pub event: Uuid,
-    /// The state.
+    /// The state in MessagePack, readable by the build that wrote it.
     pub state: Vec<u8>,
 }
 

@@ -53,13 +53,13 @@ impl Asked {
 /// An answer to the byte, in the pieces it is sent in.
 #[derive(Debug, Clone)]
 pub struct Raw {
-    /// The status.
+    /// The HTTP status.
     pub status: u16,
-    /// Its content type.
+    /// The `Content-Type` header.
     pub content_type: &'static str,
-    /// Further headers.
+    /// Headers besides.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body, in the pieces it is written in.
     pub pieces: Vec<Vec<u8>>,
     /// Whether the connection stays open without the body's end.
     pub hangs: bool,
@@ -72,7 +72,7 @@ impl Raw {
         Self::of("text/event-stream", pieces)
     }
 
-    /// Anything.
+    /// A 200 of any content type.
     #[must_use]
     pub fn of(content_type: &'static str, pieces: &[&str]) -> Self {
         let pieces = pieces.iter().map(|piece| piece.as_bytes().to_vec()).collect();

@@ -1,15 +1,12 @@
 //! The log with its newest events at hand is a log like any other, and the engine is asked once for all.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use adapters::event_store::{MemoryEventStore, RecentEvents};
-use async_trait::async_trait;
-use domain::envelope::{NewEvent, Position, Recorded, StreamId, Version};
+use adapters::testing::counting_log::CountingLog;
+use domain::envelope::{Position, Recorded};
 use domain::ports::conformance::event_store::{Faults, Subject};
-use domain::ports::event_store::{
-    AppendError, Appended, Direction, EventStore, Expected, ReadError, Subscription,
-};
+use domain::ports::event_store::{EventStore, Expected, Subscription};
 
 use super::{event, stream};
 
@@ -21,55 +18,6 @@ async fn fresh() -> Subject {
 
 domain::event_store_suite!(super::fresh);
 domain::event_store_fault_suite!(super::fresh);
-
-/// Counts how often it is read.
-#[derive(Debug, Default)]
-struct Counted {
-    inner: MemoryEventStore,
-    reads: AtomicUsize,
-}
-
-#[async_trait]
-impl EventStore for Counted {
-    async fn append(
-        &self,
-        stream: &StreamId,
-        expected: Expected,
-        events: Vec<NewEvent>,
-    ) -> Result<Appended, AppendError> {
-        self.inner.append(stream, expected, events).await
-    }
-
-    async fn read_stream(
-        &self,
-        stream: &StreamId,
-        from: Version,
-        direction: Direction,
-        limit: usize,
-    ) -> Result<Vec<Recorded>, ReadError> {
-        self.inner.read_stream(stream, from, direction, limit).await
-    }
-
-    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
-        let found = self.inner.read_all(after, limit).await?;
-        if !found.is_empty() {
-            self.reads.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(found)
-    }
-
-    async fn head(&self) -> Result<Position, ReadError> {
-        self.inner.head().await
-    }
-
-    async fn wait_past(&self, after: Position) {
-        self.inner.wait_past(after).await;
-    }
-
-    fn engine(&self) -> &'static str {
-        "counted"
-    }
-}
 
 async fn append(log: &dyn EventStore, events: std::ops::Range<u64>) {
     for n in events {
@@ -83,13 +31,13 @@ fn positions(events: &[Recorded]) -> Vec<u64> {
 
 #[tokio::test]
 async fn a_dozen_followers_see_everything_and_the_engine_is_read_once() {
-    let engine = Arc::new(Counted::default());
+    let engine = Arc::new(CountingLog::default());
     append(&*engine, 1..51).await;
     let log: Arc<dyn EventStore> = Arc::new(RecentEvents::new(engine.clone()));
     let mut followers: Vec<_> = (0..12).map(|_| Subscription::new(log.clone(), Position(50), 100)).collect();
     assert_eq!(log.read_all(Position(50), 1).await.unwrap(), [], "where the end is");
     for round in 0..20 {
-        let before = engine.reads.load(Ordering::Relaxed);
+        let before = engine.pages();
         append(&*log, 51 + round * 10..61 + round * 10).await;
         for follower in &mut followers {
             assert_eq!(
@@ -97,13 +45,13 @@ async fn a_dozen_followers_see_everything_and_the_engine_is_read_once() {
                 (51 + round * 10..61 + round * 10).collect::<Vec<_>>()
             );
         }
-        assert_eq!(engine.reads.load(Ordering::Relaxed) - before, 1);
+        assert_eq!(engine.pages() - before, 1);
     }
 }
 
 #[tokio::test]
 async fn whoever_is_far_behind_reads_the_engine_and_misses_nothing() {
-    let engine = Arc::new(Counted::default());
+    let engine = Arc::new(CountingLog::default());
     let log: Arc<dyn EventStore> = Arc::new(RecentEvents::new(engine.clone()));
     // so many that the first ones are not kept
     let mut ahead = Subscription::new(log.clone(), Position::START, 700);

@@ -37,7 +37,7 @@ pub trait ReadinessCheck: Send + Sync {
 /// How far a view is behind the log.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Lag {
-    /// The view.
+    /// Name of the view, as in `projections list`.
     #[schema(example = "calls")]
     pub name: String,
     /// The last event it holds.
