@@ -15,6 +15,8 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use tests::client::{Answer, Api};
 use tests::dice::Dice;
 use tests::installation::Installation;
+use tests::receiver::{Answers, Receiver};
+use tests::sse::Stream;
 use tests::until::{SOON, until};
 use tests::webhook::OUR_NUMBER;
 use tests::world::World;
@@ -313,6 +315,40 @@ async fn two_nodes_on_one_server_share_their_keys_and_one_takes_over_from_the_ot
     change(&database, "UPDATE idempotency_keys SET answer = NULL, sealed_under = NULL").await?;
     tokio::task::block_in_place(|| pair.nodes[0].resume())?;
     ensure!(in_progress(&pair.apis[0].post_once(CALLS, "call", &order).await?));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_a_stopping_node_still_works_on_is_nobody_elses() -> Result<()> {
+    let receiver = Receiver::start(|_| Answers::Never).await?;
+    let database = Cluster::shared().database().await;
+    let settings = [
+        ("WEBHOOKS_ALLOW_PRIVATE", "true"),
+        ("WEBHOOKS_TIMEOUT_MS", "6000"),
+        ("HTTP_SHUTDOWN_GRACE_MS", "20000"),
+    ];
+    let mut pair = Installation::start(&address_of(&database)?, &settings)?;
+    let hook = json!({"url": receiver.url, "events": ["credits.*"]});
+    let hook = pair.apis[0].post("/api/v1/webhooks", hook).await?.data()?;
+    let test = format!("/api/v1/webhooks/{}/test", hook["id"].as_str().context("an id")?);
+    let mut stream = Stream::of(pair.apis[0].open("/api/v1/calls/stream", &[]).await?);
+    ensure!(stream.next().await?.context("hello")?.name == "ready");
+    let (first, path) = (pair.apis[0].clone(), test.clone());
+    let under_way = tokio::spawn(async move { first.post_once(&path, "k", &json!({})).await });
+    until("the endpoint to be asked", SOON, async || Ok((receiver.count() == 1).then_some(()))).await?;
+    pair.nodes[0].server()?.ask_to_stop()?;
+    // streams end once the node stops; its requests may still take their time
+    while stream.next().await?.is_some() {}
+    for _ in 0..50 {
+        let asked = pair.apis[1].post_once(&test, "k", &json!({})).await?;
+        ensure!(in_progress(&asked), "{} {}", asked.status, asked.body);
+    }
+    let done = under_way.await??;
+    ensure!(done.status == 200, "{} {}", done.status, done.body);
+    let again = pair.apis[1].post_once(&test, "k", &json!({})).await?;
+    ensure!(replayed(&again) && again.bytes == done.bytes, "{}", again.body);
+    ensure!(receiver.count() == 1, "the endpoint was asked twice");
+    ensure!(tokio::task::block_in_place(|| pair.nodes[0].terminate())?.success());
     Ok(())
 }
 
