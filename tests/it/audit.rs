@@ -171,7 +171,7 @@ async fn the_raw_history_is_filtered_and_a_client_sees_its_own_only() -> Result<
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_instant_it_goes_on_and_no_head_ever_changes() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let address = format!("127.0.0.1:{}", tests::server::free_port()?);
+    let address = format!("127.0.0.1:{}", adapters::testing::ports::free_port()?);
     let options = ServerOptions::embedded(folder.path()).set("BIND", &address);
     let mut node = Node::start(options.clone())?;
     let api = Api::new(&format!("http://{address}"))?;

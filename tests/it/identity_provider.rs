@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use adapters::telephony::telnyx::Signer;
+use adapters::testing::ports::Refusing;
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -169,8 +170,8 @@ async fn a_token_that_is_not_meant_for_this_node_opens_nothing() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_providers_keys_its_tokens_wait_and_everything_else_goes_on() -> Result<()> {
-    let nobody = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let world = world(&format!("http://{nobody}/jwks.json")).await?;
+    let nobody = Refusing::start()?;
+    let world = world(&format!("http://{}/jwks.json", nobody.address)).await?;
     let answer = with(&world.api, &claims("auth0|ann", "owner"))?.get("/api/v1/auth/me").await?;
     assert_eq!((answer.status, answer.code()), (503, "unavailable"));
     assert_eq!(world.api.get("/api/v1/auth/me").await?.status, 200);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use adapters::clock::SystemClock;
 use adapters::telephony::fake_telnyx::{CallScript, FakeTelnyx};
+use adapters::testing::ports::free_port;
 use adapters::testing::postgres::Cluster;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ use tests::balancer::Balancer;
 use tests::client::Api;
 use tests::history::{History, check_views};
 use tests::installation::MASTER_KEY;
-use tests::server::{Node, ServerOptions, free_port};
+use tests::server::{Node, ServerOptions};
 use tests::until::{SOON, until};
 use tests::webhook::OUR_NUMBER;
 use tests::world::{carrier_config, with_carrier};

@@ -1,10 +1,11 @@
 //! Two nodes on one PostgreSQL database, without a carrier.
 
+use adapters::testing::ports::free_port;
 use anyhow::{Result, ensure};
 use tempfile::TempDir;
 
 use crate::client::Api;
-use crate::server::{Node, ServerOptions, free_port};
+use crate::server::{Node, ServerOptions};
 
 /// What opens the keys of an installation: 32 bytes, the same for all its nodes.
 pub const MASTER_KEY: &str = "dHdvIG5vZGVzLCBvbmUgbWFzdGVyIGtleSBvZiAzMiE=";

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -75,26 +73,6 @@ impl ServerOptions {
         self.env.insert(name.to_owned(), value.to_owned());
         self
     }
-}
-
-/// A port nobody uses, and which no connection of this machine is given by chance: a node that is started again
-/// must find it free. It lies below the ports the kernel picks by itself.
-///
-/// # Errors
-/// When none is free.
-pub fn free_port() -> Result<u16> {
-    static TRIED: AtomicU16 = AtomicU16::new(0);
-    const FIRST: u16 = 12_000;
-    const COUNT: u16 = 20_000;
-    let start = std::process::id().wrapping_mul(7919) % u32::from(COUNT);
-    for _ in 0..COUNT {
-        let step = TRIED.fetch_add(1, Ordering::Relaxed) % COUNT;
-        let port = FIRST + (start as u16 + step) % COUNT;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    bail!("no port is free")
 }
 
 /// A running node. Killed when dropped.

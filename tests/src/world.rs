@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use adapters::clock::SystemClock;
 use adapters::telephony::fake_telnyx::{FakeConfig, FakeTelnyx, Ledger};
+use adapters::testing::ports::free_port;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::Api;
-use crate::server::{Node, ServerOptions, free_port};
+use crate::server::{Node, ServerOptions};
 use crate::until::{SOON, until};
 use crate::webhook::{OUR_NUMBER, SEED};
 

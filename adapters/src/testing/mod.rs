@@ -2,4 +2,5 @@
 
 pub mod call_lives;
 pub mod counting_log;
+pub mod ports;
 pub mod postgres;

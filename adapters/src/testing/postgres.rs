@@ -6,7 +6,6 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test without its server fails at once")]
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -18,6 +17,7 @@ use std::time::{Duration, Instant};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tempfile::TempDir;
 
+use super::ports::free_port;
 use crate::database::SecretUrl;
 
 /// How long the server may take to start, stop or recover.
@@ -86,7 +86,7 @@ impl Cluster {
             .spawn()
             .expect("a shell");
         let cluster = Cluster {
-            port: free_port(),
+            port: free_port().expect("a free port"),
             folder,
             programs: programs(),
             user,
@@ -241,12 +241,6 @@ fn alive(pid: &str) -> bool {
     // a killed process whose parent has not looked yet is dead all the same
     let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     status.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
-}
-
-/// A port nobody uses now. Somebody might take it before the server does; then the start fails and says so.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound address").port()
 }
 
 fn programs() -> PathBuf {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use adapters::testing::ports::Refusing;
 use adapters::webhooks::{Guard, HttpSender, Lookup, SenderConfig, SystemLookup};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -128,12 +129,12 @@ async fn what_goes_wrong_is_told_apart() {
     let silent = receiver(vec![], false).await;
     let closing = receiver(vec![], true).await;
     let garbage = receiver(vec![b"SSH-2.0-OpenSSH_9\r\n".to_vec()], true).await;
-    let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let refusing = Refusing::start().unwrap();
     let cases = [
         (format!("http://{}/", silent.address), ErrorClass::Timeout),
         (format!("http://{}/", closing.address), ErrorClass::Protocol),
         (format!("http://{}/", garbage.address), ErrorClass::Protocol),
-        (format!("http://{unused}/"), ErrorClass::Connect),
+        (format!("http://{}/", refusing.address), ErrorClass::Connect),
         (format!("https://{}/", garbage.address), ErrorClass::Tls),
         ("http://no-such-host.invalid/".to_owned(), ErrorClass::Dns),
     ];

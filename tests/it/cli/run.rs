@@ -1,8 +1,8 @@
 //! One run of the binary, from its start to its end.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Command, Stdio};
 
+use adapters::testing::ports::free_port;
 use adapters::testing::postgres::Cluster;
 use anyhow::Result;
 use tests::client::TEST_KEY;
@@ -57,8 +57,7 @@ pub fn with_key() -> ServerOptions {
 
 /// A node that works with the carrier `simulate --listen ADDRESS` plays, and that address.
 pub fn node_of_the_simulation(data_dir: &std::path::Path) -> Result<(Server, String)> {
-    // free a moment ago; whoever picks a port at random hardly picks this one next
-    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.to_string();
+    let address = format!("127.0.0.1:{}", free_port()?);
     let settings = voxledger(&["simulate", "--settings", "--listen", &address], &with_key())?.succeeded();
     let mut options = ServerOptions::embedded(data_dir);
     for line in settings.out.lines() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use adapters::telephony::breaker::{BreakerConfig, BreakerState, Guarded};
 use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, FakeTelnyx, Step};
 use adapters::telephony::telnyx::{ApiKey, BadTelnyxConfig, TelnyxClient, TelnyxConfig};
+use adapters::testing::ports::Refusing;
 use chrono::TimeDelta;
 use domain::call::report::{CarrierFact, HangUpCause, HangUpSource, LegRole, LegTag};
 use domain::call::terms::{AnsweredBy, Direction, EndReason, RecordingFormat, SpeechOutcome, Status};
@@ -342,8 +343,9 @@ async fn a_broken_carrier_is_unknown_and_a_busy_one_unavailable() {
 #[actix_web::test]
 async fn a_carrier_that_is_not_there_is_unavailable_and_a_mute_one_unknown() {
     let world = World::start().await;
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap(); // closed again at once
-    let absent = client(&world.fake, &world.clock, |config| config.api_base = format!("http://{nobody}/v2"));
+    let nobody = Refusing::start().unwrap();
+    let absent =
+        client(&world.fake, &world.clock, |config| config.api_base = format!("http://{}/v2", nobody.address));
     assert!(matches!(
         absent.dial(&dial(7, OURS)).await,
         Err(CarrierError::Unavailable { retry_after: None, .. })
@@ -377,8 +379,9 @@ async fn a_leg_is_found_on_whatever_page_it_stands() {
 #[actix_web::test]
 async fn a_failing_carrier_is_left_alone_for_a_while() {
     let world = World::start().await;
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let absent = client(&world.fake, &world.clock, |config| config.api_base = format!("http://{nobody}/v2"));
+    let nobody = Refusing::start().unwrap();
+    let absent =
+        client(&world.fake, &world.clock, |config| config.api_base = format!("http://{}/v2", nobody.address));
     let config = BreakerConfig { failures: 2, open_for: Duration::from_secs(30) };
     let guarded = Guarded::new(absent, config, world.clock.clone());
     for _ in 0..2 {
