@@ -68,7 +68,7 @@ impl Keys {
     /// Whether a gather that ended at `at` with `keys` holds one that was not taken yet.
     pub(super) fn are_news(&self, keys: &[Option<char>], at: Time) -> bool {
         let mut keys_after = self.clone();
-        keys_after.pair(keys, at).iter().any(|place| !keys_after.presses[*place].taken)
+        keys_after.pair(keys, at, true).iter().any(|place| !keys_after.presses[*place].taken)
     }
 
     /// Whether what happened at `at` was before the last key that was taken.
@@ -84,7 +84,7 @@ impl Keys {
         at: Time,
         terminator: Option<char>,
     ) -> Vec<Option<char>> {
-        let places = self.pair(keys, at);
+        let places = self.pair(keys, at, false);
         let first = places.iter().map(|place| self.presses[*place].at).min();
         let before = |press: &Press| first.map_or(press.at <= at, |first| press.at < first);
         let mut entry: Vec<Option<char>> = Vec::with_capacity(places.len());
@@ -109,7 +109,7 @@ impl Keys {
 
     /// A gather that nothing waits for any more ended at `at` with `keys`: they are no news.
     pub(super) fn gathered_late(&mut self, keys: &[Option<char>], at: Time) {
-        for place in self.pair(keys, at) {
+        for place in self.pair(keys, at, true) {
             self.take(place);
         }
     }
@@ -145,15 +145,18 @@ impl Keys {
         self.fresh().into_iter().map(|place| self.presses[place].key).collect()
     }
 
-    /// The presses that the digits of a gather are, in order; those without a webhook of their own so far are added.
-    fn pair(&mut self, keys: &[Option<char>], at: Time) -> Vec<usize> {
+    /// The presses that the digits of a gather are, in order; those without a webhook of their own so far are added. Of
+    /// one that waits for an entry they are none that was taken, of an `earlier` one such rather than others.
+    fn pair(&mut self, keys: &[Option<char>], at: Time, earlier: bool) -> Vec<usize> {
         let mut places = Vec::with_capacity(keys.len());
         for key in keys {
             // what is known was pressed before secret keys were asked for
             let is_key = |press: &Press| press.key.is_none() || press.key == *key;
-            let is = |press: &Press| !press.gathered && is_key(press) && press.at <= at + SAME;
+            let is = |press: &Press| {
+                !press.gathered && (earlier || !press.taken) && is_key(press) && press.at <= at + SAME
+            };
             let mut found: Vec<usize> = (0..self.presses.len()).filter(|n| is(&self.presses[*n])).collect();
-            found.sort_by_key(|place| self.presses[*place].at);
+            found.sort_by_key(|place| (!self.presses[*place].taken, self.presses[*place].at));
             let place = found.first().copied().unwrap_or_else(|| {
                 let (key, alone) = (*key, false);
                 self.presses.push(Press { at, key, alone, gathered: true, taken: false });
