@@ -78,10 +78,18 @@ impl Party {
         &self.0
     }
 
-    /// As a number in E.164, if it is one.
+    /// The number in E.164 it stands for, however a carrier writes it: with or without `+` or `00`, spaced, as the
+    /// user of a SIP URI, as a `tel:` URI (RFC 3966), with parameters or a display name. `None` where it is no number or
+    /// not known of which country.
     #[must_use]
     pub fn number(&self) -> Option<E164> {
-        self.0.parse().ok()
+        number_in(&self.0)
+    }
+
+    /// What the same party is called in every form: its number, or else its text, trimmed and in small letters.
+    #[must_use]
+    pub fn normal(&self) -> String {
+        self.number().map_or_else(|| self.0.trim().to_ascii_lowercase(), String::from)
     }
 
     /// Whether a call can be placed to it: E.164 or a SIP URI (RFC 3261 §19.1) with a host.
@@ -92,8 +100,61 @@ impl Party {
             let host = rest.split_once('@').map_or(rest, |(_, host)| host);
             !host.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic())
         };
-        self.number().is_some() || sip.is_some_and(uri)
+        self.0.parse::<E164>().is_ok() || sip.is_some_and(uri)
     }
+}
+
+/// Digits of a number without `+` from which on its country is taken to be among them.
+const WITH_COUNTRY: usize = 11;
+
+fn number_in(text: &str) -> Option<E164> {
+    let text = text.trim();
+    // a name may stand before the address
+    let text = match text.rsplit_once('<') {
+        Some((_, address)) => address.split('>').next()?.trim(),
+        None => text,
+    };
+    let (scheme, rest) = match text.split_once(':') {
+        Some((scheme, rest)) if scheme.bytes().all(|b| b.is_ascii_alphabetic()) => (scheme, rest),
+        _ => ("", text),
+    };
+    let uri = match scheme.to_ascii_lowercase().as_str() {
+        "" | "sip" | "sips" => {
+            let rest = rest.trim_start_matches("//");
+            match rest.split_once('@') {
+                Some((user, _)) => user.split(':').next()?,
+                // a host alone is nobody's number
+                None if scheme.is_empty() => rest,
+                None => return None,
+            }
+        }
+        "tel" => rest,
+        _ => return None,
+    };
+    let mut parts = uri.split([';', '?']);
+    let local = parts.next()?;
+    let context = parts.find_map(|part| part.trim().strip_prefix("phone-context="));
+    let local = local.replace("%2B", "+").replace("%2b", "+");
+    let digits = digits_of(&local)?;
+    match (digits.strip_prefix('+'), digits.strip_prefix("00"), context.filter(|of| of.starts_with('+'))) {
+        (Some(_), ..) => digits.parse().ok(),
+        (None, _, Some(country)) => format!("{}{digits}", digits_of(country)?).parse().ok(),
+        (None, Some(rest), None) if rest.len() >= WITH_COUNTRY - 1 => format!("+{rest}").parse().ok(),
+        (None, None, None) if digits.len() >= WITH_COUNTRY => format!("+{digits}").parse().ok(),
+        _ => None,
+    }
+}
+
+/// The digits, and the `+` before them, of a number with separators as RFC 3966 has them, or spaces.
+fn digits_of(text: &str) -> Option<String> {
+    let text = text.trim();
+    let known = |c: char| c.is_ascii_digit() || matches!(c, '-' | '.' | '(' | ')' | ' ' | '\u{a0}');
+    let plain = text.strip_prefix('+').unwrap_or(text);
+    let begins = text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '('));
+    if !begins || !plain.chars().all(known) {
+        return None;
+    }
+    Some(text.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect())
 }
 
 impl fmt::Debug for Party {
@@ -137,6 +198,53 @@ mod tests {
         ] {
             assert_eq!(Party::new(text).is_dialable(), dialable, "{text}");
         }
+    }
+
+    #[test]
+    fn a_number_is_the_same_in_whatever_form_a_carrier_writes_it() {
+        for form in [
+            "+12025550123",
+            "12025550123",
+            "+12025550123 ",
+            "+1 (202) 555-0123",
+            "0012025550123",
+            "sip:+12025550123@pbx.example.test",
+            "sip:12025550123@198.51.100.7:5060;transport=udp;user=phone",
+            "SIP:%2B12025550123;npdi=yes@pbx.example.test",
+            "sips:+12025550123:secret@pbx.example.test",
+            "+12025550123@198.51.100.7:5060",
+            "tel:+1-202-555-0123;ext=7",
+            "tel:2025550123;phone-context=+1",
+            "\"Zo\u{eb}\" <sip:+12025550123@pbx.example.test>;tag=1",
+        ] {
+            let party = Party::new(form);
+            assert_eq!(party.number().map(String::from).as_deref(), Some("+12025550123"), "{form}");
+            assert_eq!(party.normal(), "+12025550123");
+        }
+        for nobody in [
+            "",
+            "anonymous",
+            "Restricted",
+            "unavailable",
+            "sip:anonymous@anonymous.invalid",
+            "100",
+            "sip:desk7@pbx.example.test",
+            "sip:198.51.100.7",
+            "2025550123",
+            "tel:911",
+            "+",
+            "+1202555012x",
+            "sip:+123@x",
+            "https:12025550123",
+            "1-2-3",
+            "<>",
+            "<",
+            "12025550123456789",
+        ] {
+            assert_eq!(Party::new(nobody).number(), None, "{nobody}");
+        }
+        assert!(!Party::new("12025550123").is_dialable(), "what is dialled says its country");
+        assert_eq!(Party::new(" Anonymous ").normal(), "anonymous");
     }
 
     #[test]

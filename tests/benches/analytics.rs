@@ -308,6 +308,7 @@ fn a_call(n: u64, at: Time) -> Vec<CallEvent> {
     let mut events: Vec<CallEvent> = if n.is_multiple_of(3) {
         vec![
             Received {
+                foreign: false,
                 provider: "telnyx".to_owned(),
                 leg,
                 direction: Direction::Inbound,

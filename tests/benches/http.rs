@@ -317,6 +317,7 @@ fn a_life(events: u64, writer: u128) -> Vec<NewEvent> {
 fn received(at: Time) -> Received {
     let leg_id = RandomIds.next().to_string();
     Received {
+        foreign: false,
         provider: "telnyx".to_owned(),
         leg: LegRef { control_id: None, leg_id, session_id: None, connection_id: None },
         direction: Direction::Inbound,

@@ -94,6 +94,7 @@ fn received(at: Time) -> CallEvent {
         connection_id: None,
     };
     Received {
+        foreign: false,
         provider: "telnyx".into(),
         leg,
         direction: Direction::Inbound,

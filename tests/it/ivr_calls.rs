@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tests::history::{History, check_views};
 use tests::until::{SOON, until};
-use tests::webhook::{OUR_NUMBER, about};
+use tests::webhook::{OUR_NUMBER, about, rfc3339, unix_now};
 use tests::world::World;
 
 use crate::ivr::{item, make};
@@ -290,5 +290,52 @@ async fn killed_in_the_middle_of_many_sessions_the_node_goes_on_with_all_of_them
     assert!(world.node.terminate()?.success());
     check_views(&world.node.options).await?;
     world.carrier.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_told_twice_by_a_fast_clock_is_one_and_keys_pressed_ahead_are_kept() -> Result<()> {
+    let world = World::start().await?;
+    to_menu(&world).await?;
+    for menu in world.api.list_all("/api/v1/ivr/menus").await? {
+        let path = format!("/api/v1/ivr/menus/{}", menu["id"].as_str().context("an id")?);
+        world.api.patch(&path, None, json!({"timeout_ms": 60_000})).await?.data()?;
+    }
+    let handle = world.carrier.place_call(caller().then(Step::Stay)).await;
+    let call = world.call_of_leg(&handle.control_id).await?;
+    let id = call["id"].as_str().context("an id")?.to_owned();
+    let call = world.call_when(&id, |call| !call["ivr_session_id"].is_null()).await?;
+    let session = format!("/api/v1/ivr/sessions/{}", call["ivr_session_id"].as_str().context("a session")?);
+    let stands = async |prompt: &str, turns: u64| {
+        until("the menu", SOON, async || {
+            let session = world.api.get(&session).await?.data()?;
+            Ok((session["prompt"] == prompt && session["turn_count"] == turns).then_some(()))
+        })
+        .await
+    };
+    let tells = async |n: u32, event_type: &str, mut more: Value| {
+        more["n"] = json!(n); // two presses of a key are two events
+        let mut webhook = about(&handle.control_id, &handle.leg_id, event_type, more);
+        webhook["data"]["occurred_at"] = json!(rfc3339(unix_now() + 1));
+        let answer = world.api.webhook(&webhook).await?;
+        anyhow::ensure!(answer.status == 200, "{}", answer.body);
+        Ok(())
+    };
+    let pressed = async |n: u32, key: &str| tells(n, "call.dtmf.received", json!({"digit": key})).await;
+    stands("Welcome.", 0).await?;
+    pressed(1, "1").await?;
+    stands("Below.", 1).await?;
+    tells(2, "call.gather.ended", json!({"digits": "1", "status": "valid"})).await?;
+    pressed(3, "2").await?;
+    tells(4, "call.gather.ended", json!({"digits": "2", "status": "valid"})).await?;
+    stands("Welcome.", 2).await?;
+    // down, back and out at once
+    for (n, key) in (5..).zip(["1", "2", "0"]) {
+        pressed(n, key).await?;
+    }
+    world.call_when(&id, |call| call["end_reason"] == "ivr_completed").await?;
+    let over = world.api.get(&session).await?.data()?;
+    assert_eq!((&over["status"], &over["turn_count"]), (&json!("completed"), &json!(5)));
+    world.close().await?;
     Ok(())
 }

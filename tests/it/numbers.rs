@@ -225,3 +225,46 @@ async fn of_many_on_two_nodes_who_want_a_number_at_once_one_gets_it_until_it_is_
     }
     pair.stop()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leg_that_was_never_offered_to_us_is_recorded_and_not_talked_to() -> Result<()> {
+    let world = World::start().await?;
+    world.take_number().await?;
+    let mut leg = Leg::inbound(71);
+    let answered = leg.answered(&rfc3339(unix_now()));
+    assert_eq!(world.api.webhook(&answered).await?.status, 200);
+    let call = world.call_of_leg(&leg.control_id()).await?;
+    let path = format!("/api/v1/calls/{}/events", call["id"].as_str().context("an id")?);
+    let events = world.api.list_all(&path).await?;
+    let types: Vec<_> = events.iter().filter_map(|event| event["type"].as_str()).collect();
+    assert_eq!(types, ["call.carrier_event_received", "call.received", "call.answered"]);
+    world.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_is_routed_and_searched_in_every_form_a_carrier_writes_it() -> Result<()> {
+    let world = World::start().await?;
+    world.take_number().await?;
+    let digits = OUR_NUMBER.trim_start_matches('+').to_owned();
+    let forms = [
+        (digits, "12025550123".to_owned()),
+        (format!("{OUR_NUMBER} "), "tel:+1-202-555-0123".to_owned()),
+        (format!("sip:{OUR_NUMBER}@pbx.example.test;user=phone"), "sip:+12025550123@198.51.100.7".to_owned()),
+    ];
+    for (n, (to, from)) in (81..).zip(&forms) {
+        let mut leg = Leg::inbound(n);
+        (leg.to, leg.from) = (to.clone(), from.clone());
+        let initiated = leg.initiated(&rfc3339(unix_now()));
+        assert_eq!(world.api.webhook(&initiated).await?.status, 200);
+        let call = world.call_of_leg(&leg.control_id()).await?;
+        let path = format!("/api/v1/calls/{}/events", call["id"].as_str().context("an id")?);
+        let events = world.api.list_all(&path).await?;
+        let types: Vec<_> = events.iter().filter_map(|event| event["type"].as_str()).collect();
+        assert!(types.contains(&"call.answer_requested"), "{to}: {types:?}");
+    }
+    let found = world.api.list_all("/api/v1/calls?from=%2B12025550123").await?;
+    assert_eq!(found.len(), forms.len(), "they are one caller");
+    world.close().await?;
+    Ok(())
+}

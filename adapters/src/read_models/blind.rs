@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use domain::ids::ClientId;
+use domain::phone::Party;
 use domain::privacy::{ERASED, Subject};
 use uuid::Uuid;
 
@@ -52,6 +53,16 @@ impl Blind {
 pub(super) fn blind(client: ClientId, text: Option<&str>) -> Value<'_> {
     let client: Uuid = client.0;
     text.map_or(Value::Null(Kind::Text), |text| Value::Blind(client, text.into()))
+}
+
+/// A party to be searched by: the same in every form its number is written in.
+pub(super) fn blind_party<'v>(client: ClientId, text: Option<&str>) -> Value<'v> {
+    text.map_or(Value::Null(Kind::Text), |text| Value::Blind(client.0, normal(text).into()))
+}
+
+/// What a party is found by.
+pub(super) fn normal(text: &str) -> String {
+    if text == ERASED { text.to_owned() } else { Party::new(text).normal() }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use projections::page::{Page, PageRequest, Stored};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::blind::blind;
+use super::blind::{blind_party, normal};
 use super::table::{Column, Table, changing, fixed, key};
 use crate::sql::db::unavailable;
 use crate::sql::list::Select;
@@ -60,8 +60,8 @@ impl Table for CallRow {
             Value::Uuid(self.client.0),
             Value::Time(view.created_at),
             Value::text(view.direction.as_str()),
-            blind(self.client, view.from.as_deref()),
-            blind(self.client, view.to.as_deref()),
+            blind_party(self.client, view.from.as_deref()),
+            blind_party(self.client, view.to.as_deref()),
             Value::uuid_option(view.agent_id.map(|id| id.0)),
             Value::position(self.position),
             Value::count(view.version),
@@ -156,10 +156,10 @@ impl CallQueries for SqlViews {
             select.push("direction = ?", [Value::text(direction.as_str())]);
         }
         if let Some(from) = &filter.from {
-            select.push("from_party = ?", [self.blind.of(client, from)]);
+            select.push("from_party = ?", [self.blind.of(client, &normal(from))]);
         }
         if let Some(to) = &filter.to {
-            select.push("to_party = ?", [self.blind.of(client, to)]);
+            select.push("to_party = ?", [self.blind.of(client, &normal(to))]);
         }
         if let Some(agent) = filter.agent_id {
             select.push("agent_id = ?", [Value::Uuid(agent.0)]);

@@ -84,6 +84,7 @@ pub fn life(n: u64) -> Vec<CallEvent> {
         vec![
             receipt("call.initiated", 0),
             Received {
+                foreign: false,
                 provider: "telnyx".to_owned(),
                 leg,
                 direction: Direction::Inbound,

@@ -44,7 +44,8 @@ impl Call {
 
     /// The agent is asked for once, as soon as we know both that the call is answered and where it goes.
     pub(super) fn begin_agent(&self, at: Time) -> Option<CallEvent> {
-        let agent_id = self.agent().filter(|_| self.is_talking() && self.conversation.is_none())?;
+        let agent_id =
+            self.agent().filter(|_| self.is_talking() && !self.foreign && self.conversation.is_none())?;
         Some(self.agent_requested(agent_id, at))
     }
 

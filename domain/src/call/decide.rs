@@ -278,7 +278,7 @@ impl Call {
             Timer::Farewell => return self.planned_hang_up(now).into_iter().collect(),
             Timer::Ring | Timer::MaxDuration | Timer::Ivr | Timer::Update => return vec![],
         };
-        if self.is_over() || self.hang_up.is_some() {
+        if self.is_over() || self.hang_up.is_some() || self.foreign {
             return vec![];
         }
         let name = timer.as_str();

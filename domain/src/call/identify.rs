@@ -7,6 +7,7 @@ use super::command::Routing;
 use super::event::LegIdentified;
 use super::report::{CarrierFact, CarrierReport};
 use super::state::Call;
+use super::take_report::offers;
 use super::terms::Direction;
 
 impl Call {
@@ -26,8 +27,16 @@ impl Call {
         };
         let to_news = self.to.is_none() && report.to.is_some();
         let from_news = self.from.is_none() && report.from.is_some();
+        // it is ours once it is offered to us, or bears our tag
+        let foreign = self.foreign && report.tag.is_none() && !offers(report);
         let turned = self.direction != Some(direction);
-        if !news_of_leg && !to_news && !from_news && !turned && self.appeared_at == appeared_at {
+        if !news_of_leg
+            && !to_news
+            && !from_news
+            && !turned
+            && self.appeared_at == appeared_at
+            && self.foreign == foreign
+        {
             return None;
         }
         let (number_id, route) = match routing {
@@ -43,6 +52,7 @@ impl Call {
             number_id,
             route,
             appeared_at,
+            foreign,
             at: report.occurred_at,
         })
     }

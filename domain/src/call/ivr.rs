@@ -1,5 +1,6 @@
 //! A call that is led through menus: what it does for the session, and what the session hears of it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -8,14 +9,16 @@ use uuid::Uuid;
 use super::command::{CallRefusal, GatherOrder, MAX_SPEECH_CHARS};
 use super::decide::Decision;
 use super::event::{
-    CallEvent, GatherRequested, HangUpPlanned, HangUpRequested, IvrNews, IvrNotified, IvrSessionRequested,
-    SpeechRequested,
+    CallEvent, DigitsGathered, DtmfReceived, GatherRequested, HangUpPlanned, HangUpRequested, IvrNews,
+    IvrNotified, IvrSessionRequested, SpeechRequested,
 };
+use super::keys::Keys;
 use super::report::{CarrierFact, CarrierReport};
 use super::state::{Call, Transfer};
 use super::terms::{CommandKind, Direction, EndReason, EndedBy};
 use crate::envelope::Time;
 use crate::ids::{IvrSessionId, MenuId, derive};
+use crate::ivr::action::MAX_INPUT;
 use crate::ivr::session::{Keyed, speech};
 use crate::number::Route;
 use crate::personal::Personal;
@@ -54,13 +57,14 @@ impl GatherSpec {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Gather {
     id: Uuid,
-    at: Time,
+    /// How many keys the carrier takes: those wanted but for what was pressed ahead.
     max_digits: u32,
+    terminator: Option<char>,
     secret: bool,
     /// Whether the session knows what came of it.
     told: bool,
-    /// Keys heard since, in whatever order the carrier told of them; nothing of secret ones.
-    keys: Vec<(Time, Option<char>)>,
+    /// What was keyed, once it is whole; a key is nothing where it is secret.
+    entry: Option<Vec<Option<char>>>,
 }
 
 /// What a call knows of the session that leads it through menus.
@@ -71,42 +75,91 @@ pub(super) struct Ivr {
     gather: Option<Gather>,
     /// The transfer that was asked for last.
     pub(super) transfer: Option<Uuid>,
-    /// A secret gather the carrier has not told the end of.
-    open_secret: Option<Uuid>,
-    /// Once keys were secret, no single key is kept any more: it may be a late one of those.
-    had_secret: bool,
+    keys: Keys,
+    /// Gathers the carrier has not told the end of, oldest first.
+    due: Vec<Uuid>,
+    /// Gathers of secret keys. Once there is one no single key is kept any more: it may be a late one of those.
+    secret: BTreeSet<Uuid>,
 }
 
+/// Gathers whose end is waited for at the same time; of more the oldest is given up.
+const MOST_DUE: usize = 16;
+
 impl Ivr {
-    pub(super) fn of(session: IvrSessionId) -> Self {
-        Self { session, news: 0, gather: None, transfer: None, open_secret: None, had_secret: false }
+    pub(super) fn of(requested: &IvrSessionRequested) -> Self {
+        Self {
+            session: requested.session_id,
+            news: 0,
+            gather: None,
+            transfer: None,
+            keys: Keys::since(requested.at),
+            due: vec![],
+            secret: BTreeSet::new(),
+        }
     }
 
     pub(super) fn asked(&mut self, request: &GatherRequested) {
-        let GatherRequested { effect_id: id, max_digits, secret, at, .. } = *request;
-        self.gather = Some(Gather { id, at, max_digits, secret, told: false, keys: vec![] });
+        let GatherRequested { effect_id: id, max_digits, terminator, secret, .. } = *request;
+        self.leave();
+        self.keys.drop_secret();
+        self.gather = Some(Gather { id, max_digits, terminator, secret, told: false, entry: None });
+        if self.due.len() >= MOST_DUE {
+            self.due.remove(0);
+        }
+        self.due.push(id);
         if secret {
-            self.open_secret = Some(id);
-            self.had_secret = true;
+            self.secret.insert(id);
+        }
+    }
+
+    /// What the session does not wait for any more, though it never heard of it, has no keys to pass on.
+    fn leave(&mut self) {
+        if self.gather.as_ref().is_some_and(|gather| !gather.told) {
+            self.keys.drop_all();
         }
     }
 
     pub(super) fn told(&mut self, told: &IvrNotified) {
         self.news += 1;
-        if let (IvrNews::Gathered { ask, .. } | IvrNews::Keyed { ask, .. }, Some(gather)) =
-            (&told.news, &mut self.gather)
+        let (IvrNews::Gathered { ask, .. } | IvrNews::Keyed { ask, .. }) = &told.news else { return };
+        if let Some(ahead) = told.ahead {
+            self.keys.take_ahead(usize::try_from(ahead).unwrap_or(usize::MAX));
+        }
+        if let Some(gather) = self.gather.as_mut().filter(|gather| gather.id == *ask || told.ahead.is_some())
         {
-            gather.told |= gather.id == *ask;
+            gather.told = true;
         }
     }
 
-    pub(super) fn gather_ended(&mut self, gather: Uuid) {
-        self.open_secret = self.open_secret.filter(|open| *open != gather);
+    pub(super) fn gather_ended(&mut self, end: &DigitsGathered) {
+        let open = self.open(end.gather).map(|gather| (gather.terminator, gather.secret, gather.max_digits));
+        if let Some(gather) = end.gather {
+            self.due.retain(|due| *due != gather);
+        }
+        let keys = keys_of(end);
+        let Some((terminator, secret, max_digits)) = open else {
+            return self.keys.gathered_late(&keys, end.at);
+        };
+        let entry = self.keys.gathered(&keys, end.at, terminator.filter(|_| max_digits > 1));
+        if secret {
+            self.keys.drop_secret();
+        }
+        if let Some(gather) = &mut self.gather {
+            gather.entry = Some(entry);
+        }
     }
 
-    pub(super) fn key(&mut self, gather: Uuid, at: Time, key: Option<char>) {
-        if let Some(current) = self.gather.as_mut().filter(|current| current.id == gather) {
-            current.keys.push((at, key));
+    pub(super) fn key(&mut self, received: &DtmfReceived) {
+        let none_before = self.keys.left().is_empty();
+        self.keys.pressed(received.digit.reveal().copied(), received.at);
+        // of several keys only the carrier knows the order
+        let only = |gather: &&mut Gather| {
+            !gather.told && gather.entry.is_none() && gather.max_digits == 1 && !gather.secret
+        };
+        let Some(gather) = self.gather.as_mut().filter(only).filter(|_| none_before) else { return };
+        if let Some(key) = self.keys.ahead().first() {
+            self.keys.take_ahead(1);
+            gather.entry = Some(vec![Some(*key)]);
         }
     }
 
@@ -115,22 +168,24 @@ impl Ivr {
         self.gather.as_ref().filter(|gather| Some(gather.id) == ask && !gather.told)
     }
 
-    fn hears(&self, fact: &CallEvent) -> Option<IvrNews> {
+    /// Takes a fact, and says what the session has to hear of it.
+    fn hears(&mut self, fact: &CallEvent) -> Option<IvrNews> {
         let transfer = self.transfer.unwrap_or_default();
         Some(match fact {
             CallEvent::DigitsGathered(gathered) => {
-                let ask = self.open(gathered.gather)?.id;
-                let digits = gathered.digits.reveal().cloned();
-                let known = digits.as_ref().map_or(0, |keys| u32::try_from(keys.len()).unwrap_or(u32::MAX));
-                let (length, status) = (gathered.length.unwrap_or(known), gathered.status.clone());
-                IvrNews::Gathered { ask, digits: digits.map(Into::into), length, status }
+                self.gather_ended(gathered);
+                let gather = self.open(gathered.gather)?;
+                let (ask, entry) = (gather.id, gather.entry.as_ref()?);
+                let plain = || entry.iter().copied().collect::<Option<String>>();
+                let digits = if gather.secret { None } else { plain() }.map(Into::into);
+                let length = u32::try_from(entry.len()).unwrap_or(u32::MAX);
+                IvrNews::Gathered { ask, digits, length, status: gathered.status.clone() }
             }
-            // of several keys only the carrier knows the order
             CallEvent::DtmfReceived(received) => {
-                let gather =
-                    self.open(received.gather).filter(|gather| gather.max_digits == 1 && !gather.secret)?;
-                received.digit.reveal()?;
-                IvrNews::Keyed { ask: gather.id, digit: received.digit.clone() }
+                self.key(received);
+                let gather = self.gather.as_ref().filter(|gather| !gather.told)?;
+                let key = (*gather.entry.as_ref()?.first()?)?;
+                IvrNews::Keyed { ask: gather.id, digit: key.into() }
             }
             CallEvent::TransferConnected(_) => IvrNews::TransferConnected { ask: transfer },
             CallEvent::TransferFailed(_) => IvrNews::TransferFailed { ask: transfer },
@@ -140,6 +195,42 @@ impl Ivr {
             CallEvent::Ended(ended) => IvrNews::Ended { by_caller: ended.ended_by == EndedBy::Caller },
             _ => return None,
         })
+    }
+
+    fn notice(&self, news: IvrNews, ahead: Option<u32>, at: Time) -> IvrNotified {
+        let id = derive(self.session.0, &format!("news {}", self.news + 1));
+        IvrNotified { id, session_id: self.session, news, ahead, at }
+    }
+
+    /// What was pressed ahead of an ask: the whole entry and how many keys it takes, or how many keys there are of it.
+    fn ahead(&self, order: &GatherOrder) -> Result<(IvrNews, u32), u32> {
+        let unheard = self.gather.as_ref().is_some_and(|gather| !gather.told);
+        let keys = if unheard { vec![] } else { self.keys.ahead() };
+        let most = usize::try_from(order.max_digits).unwrap_or(usize::MAX);
+        let end = order.terminator.and_then(|end| keys.iter().position(|key| *key == end));
+        let length = end.unwrap_or(keys.len()).min(most);
+        let whole = length == most || end == Some(length);
+        let count = |keys: usize| u32::try_from(keys).unwrap_or(u32::MAX);
+        if !whole || keys.is_empty() {
+            return Err(count(length));
+        }
+        let news = match keys.first() {
+            Some(key) if most == 1 && !order.secret => IvrNews::Keyed { ask: order.id, digit: (*key).into() },
+            _ => {
+                let digits = keys.iter().take(length).collect::<String>();
+                let digits = (!order.secret).then(|| digits.into());
+                let status = "valid".to_owned();
+                IvrNews::Gathered { ask: order.id, digits, length: count(length), status }
+            }
+        };
+        Ok((news, count(length + usize::from(end == Some(length)))))
+    }
+}
+
+fn keys_of(end: &DigitsGathered) -> Vec<Option<char>> {
+    match end.digits.reveal() {
+        Some(digits) => digits.chars().take(MAX_INPUT).map(Some).collect(),
+        None => vec![None; usize::try_from(end.length.unwrap_or(0)).map_or(0, |n| n.min(MAX_INPUT))],
     }
 }
 
@@ -153,40 +244,49 @@ impl Call {
     /// The keys heard of a gather whose end the carrier has not told; nothing when there are none.
     #[must_use]
     pub fn keys_heard(&self, ask: Uuid) -> Option<Keyed> {
-        let gather = self.ivr.as_ref()?.open(Some(ask))?;
-        let mut keys = gather.keys.clone();
-        keys.sort_by_key(|(at, _)| *at);
+        let ivr = self.ivr.as_ref()?;
+        ivr.open(Some(ask))?;
+        let keys = ivr.keys.left();
         if keys.is_empty() {
             return None;
         }
-        let plain: Option<String> = keys.iter().map(|(_, key)| *key).collect();
         let masked = || Keyed::Masked(u32::try_from(keys.len()).unwrap_or(u32::MAX));
+        let plain: Option<String> = keys.iter().copied().collect();
         Some(plain.map_or_else(masked, |keys| Keyed::Plain(keys.into())))
     }
 
     /// Whether the report tells of keys that are secret, or may be.
     pub(super) fn hides(&self, report: &CarrierReport) -> bool {
         let Some(ivr) = &self.ivr else { return false };
-        match &report.fact {
-            CarrierFact::Dtmf(_) => ivr.had_secret,
-            CarrierFact::Gathered { .. } => match report.ask {
-                Some(ask) => {
-                    ivr.open_secret == Some(ask)
-                        || ivr.gather.as_ref().is_some_and(|g| g.secret && g.id == ask)
-                }
-                None => ivr.open_secret.is_some() || ivr.gather.as_ref().is_some_and(|gather| gather.secret),
-            },
+        match (&report.fact, report.ask) {
+            (CarrierFact::Dtmf(_), _) => !ivr.secret.is_empty(),
+            (CarrierFact::Gathered { .. }, Some(ask)) => ivr.secret.contains(&ask),
+            (CarrierFact::Gathered { .. }, None) => {
+                ivr.due.iter().any(|ask| ivr.secret.contains(ask))
+                    || ivr.gather.as_ref().is_some_and(|gather| gather.secret)
+            }
             _ => false,
         }
     }
 
-    /// The gather a report belongs to: the one it names, or else the newest, unless it happened before that.
+    /// The gather a report belongs to: the one it names. Otherwise the one that waits for keys, if it tells of such
+    /// that were not taken; or else the oldest whose end is due.
     pub(super) fn gather_of(&self, report: &CarrierReport) -> Option<Uuid> {
-        let gather = self.ivr.as_ref()?.gather.as_ref()?;
-        match report.ask {
-            Some(ask) => Some(ask),
-            None if report.occurred_at >= gather.at => Some(gather.id),
-            None => None,
+        let ivr = self.ivr.as_ref()?;
+        let open = ivr.gather.as_ref().filter(|gather| !gather.told).map(|gather| gather.id);
+        match (&report.fact, report.ask) {
+            (_, Some(ask)) => Some(ask),
+            (CarrierFact::Gathered { digits, .. }, None) => {
+                let keys: Vec<_> = digits.reveal().iter().flat_map(|keys| keys.chars()).map(Some).collect();
+                let at = report.occurred_at;
+                match keys.is_empty() {
+                    _ if ivr.keys.are_past(at) => None,
+                    true => ivr.due.first().copied(),
+                    false if open.is_some() && ivr.keys.are_news(&keys, at) => open,
+                    false => ivr.due.iter().copied().find(|due| Some(*due) != open),
+                }
+            }
+            _ => open,
         }
     }
 
@@ -197,9 +297,7 @@ impl Call {
             let mut ivr = ivr.clone();
             for fact in facts {
                 let Some(news) = ivr.hears(fact) else { continue };
-                let (at, session_id) = (time_of(fact, facts), ivr.session);
-                let id = derive(session_id.0, &format!("news {}", ivr.news + 1));
-                let told = IvrNotified { id, session_id, news, at };
+                let told = ivr.notice(news, None, time_of(fact, facts));
                 ivr.told(&told);
                 followed.push(told.into());
             }
@@ -230,7 +328,8 @@ impl Call {
     }
 
     fn begin_ivr(&self, at: Time) -> Option<CallEvent> {
-        let talking = self.answered_at.is_some() && !self.is_over() && self.hang_up.is_none();
+        let talking =
+            self.answered_at.is_some() && !self.is_over() && self.hang_up.is_none() && !self.foreign;
         let routed = match (self.direction, self.route) {
             (Some(Direction::Inbound), Some(Route::IvrMenu { id })) => Some(id),
             _ => None,
@@ -267,13 +366,21 @@ impl Call {
         if self.transfer == Some(Transfer::Connected) {
             return Err(CallRefusal::TransferUnderWay);
         }
+        let known = match self.ivr.as_ref().map(|ivr| (ivr, ivr.ahead(order))) {
+            // it was keyed ahead: nobody needs to hear the prompt
+            Some((ivr, Ok((news, ahead)))) => {
+                return Ok(vec![ivr.notice(news, Some(ahead), order.now).into()]);
+            }
+            Some((_, Err(known))) => known,
+            None => 0,
+        };
         Ok(vec![
             GatherRequested {
                 effect_id: order.id,
                 session_id: order.session,
                 seq: self.lines + 1,
                 text: order.text.chars().take(MAX_SPEECH_CHARS).collect::<String>().into(),
-                max_digits: order.max_digits,
+                max_digits: order.max_digits.saturating_sub(known),
                 terminator: order.terminator,
                 secret: order.secret,
                 timeout_ms: order.timeout_ms,

@@ -53,6 +53,7 @@ mod ending;
 mod event;
 mod identify;
 mod ivr;
+mod keys;
 mod outgoing;
 mod react;
 pub mod report;

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::command::Timer;
-use super::event::CallEvent;
+use super::event::{CallEvent, IvrNews};
 use super::terms::CommandKind;
 use crate::ids::derive;
 use crate::ivr::session::SAFETY_NET;
@@ -155,7 +155,14 @@ pub fn react(event: &CallEvent) -> Vec<Reaction> {
             reactions
         }
         CallEvent::IvrSessionRequested(e) => vec![tell_ivr(e.session_id.0)],
-        CallEvent::IvrNotified(e) => vec![tell_ivr(e.id)],
+        CallEvent::IvrNotified(e) => {
+            let mut reactions = vec![tell_ivr(e.id)];
+            if let (Some(_), IvrNews::Gathered { ask, .. } | IvrNews::Keyed { ask, .. }) = (e.ahead, &e.news)
+            {
+                reactions.push(Reaction::Done { effect_id: derive(*ask, "order") });
+            }
+            reactions
+        }
         CallEvent::AgentRequested(e) => {
             vec![Reaction::Do {
                 effect_id: derive(e.conversation_id.0, "begin"),

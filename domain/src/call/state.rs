@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::event::{CallEvent, EndExplained, Ended, HangUpPlanned};
+use super::event::{CallEvent, EndExplained, Ended, HangUpPlanned, IvrNews};
 use super::ivr::{GatherSpec, Ivr};
 use super::report::LegRef;
 use super::terms::{
@@ -101,6 +101,8 @@ pub struct Call {
     pub(super) appeared_at: Option<Time>,
     pub(super) leg: Option<LegRef>,
     pub(super) ringing: bool,
+    /// Somebody else leads it: nothing is done with it unless a client asks.
+    pub(super) foreign: bool,
     pub(super) answered_at: Option<Time>,
     pub(super) answered_by: Option<AnsweredBy>,
     pub(super) hang_up: Option<HangUpAsked>,
@@ -206,6 +208,7 @@ impl Call {
                 self.to.clone_from(&received.to);
                 self.appeared_at = Some(received.at);
                 self.ringing = true;
+                self.foreign = received.foreign;
                 self.max_duration = super::DEFAULT_MAX_DURATION;
             }
             CallEvent::LegIdentified(known) => {
@@ -216,6 +219,7 @@ impl Call {
                 self.from.clone_from(&known.from);
                 self.to.clone_from(&known.to);
                 self.appeared_at = known.appeared_at;
+                self.foreign = known.foreign;
             }
             CallEvent::Queued(queued) => {
                 self.direction = Some(Direction::Outbound);
@@ -285,8 +289,8 @@ impl Call {
             }
             CallEvent::DtmfReceived(received) => {
                 self.lines = received.seq;
-                if let (Some(ivr), Some(gather)) = (&mut self.ivr, received.gather) {
-                    ivr.key(gather, received.at, received.digit.reveal().copied());
+                if let Some(ivr) = &mut self.ivr {
+                    ivr.key(received);
                 }
             }
             CallEvent::LineTranscribed(line) => self.lines = line.seq,
@@ -318,7 +322,7 @@ impl Call {
                 self.pending.clear();
             }
             CallEvent::IvrSessionRequested(requested) => {
-                self.ivr = Some(Box::new(Ivr::of(requested.session_id)));
+                self.ivr = Some(Box::new(Ivr::of(requested)));
             }
             CallEvent::GatherRequested(request) => {
                 self.lines = request.seq;
@@ -328,6 +332,11 @@ impl Call {
                 self.request(request.effect_id, Effect::Gather(Box::new(GatherSpec::of(request))));
             }
             CallEvent::IvrNotified(told) => {
+                if let (Some(_), IvrNews::Gathered { ask, .. } | IvrNews::Keyed { ask, .. }) =
+                    (told.ahead, &told.news)
+                {
+                    self.handled.insert(*ask);
+                }
                 if let Some(ivr) = &mut self.ivr {
                     ivr.told(told);
                 }
@@ -343,8 +352,8 @@ impl Call {
                 self.planned = Some(planned.clone());
             }
             CallEvent::DigitsGathered(gathered) => {
-                if let (Some(ivr), Some(gather)) = (&mut self.ivr, gathered.gather) {
-                    ivr.gather_ended(gather);
+                if let Some(ivr) = &mut self.ivr {
+                    ivr.gather_ended(gathered);
                 }
             }
             CallEvent::SpeechEnded(_) => {}

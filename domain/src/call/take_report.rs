@@ -124,7 +124,7 @@ impl Call {
         let talking = self.answered_at.is_some() && !self.is_over() && self.hang_up.is_none();
         let to_agent = self.direction == Some(Direction::Inbound)
             && matches!(self.route, Some(Route::Agent { id: None }));
-        if !talking || !to_agent {
+        if !talking || !to_agent || self.foreign {
             return None;
         }
         let effect_id = self.effect_of_leg("greeting");
@@ -248,6 +248,11 @@ impl Story<'_> {
     }
 }
 
+/// Whether the webhook asks us to take a call: whatever else a leg nobody knows tells, somebody else leads it.
+pub(super) fn offers(report: &CarrierReport) -> bool {
+    matches!(report.fact, CarrierFact::Initiated { direction: Direction::Inbound })
+}
+
 /// A call nobody knows begins with what its first webhook tells.
 fn first_heard(report: &CarrierReport, routing: Option<Routing>) -> Received {
     let direction = match (&report.fact, report.tag, routing) {
@@ -267,6 +272,7 @@ fn first_heard(report: &CarrierReport, routing: Option<Routing>) -> Received {
         route: routing.map(|found| found.route),
         at: report.occurred_at,
         ring_until: report.occurred_at + INBOUND_RING_TIMEOUT,
+        foreign: report.tag.is_none() && !offers(report),
     }
 }
 

@@ -38,7 +38,7 @@ impl Subject {
         let party = Party::new(text);
         match party.number() {
             Some(number) => Some(Self::Party(number.as_str().to_owned())),
-            None if party.is_dialable() => Some(Self::Party(text.to_ascii_lowercase())),
+            None if Party::new(&party.normal()).is_dialable() => Some(Self::Party(party.normal())),
             None => None,
         }
     }
@@ -98,6 +98,9 @@ mod tests {
         assert_eq!(number, Subject::Party("+12025550123".to_owned()));
         assert_eq!(Subject::of_party("sip:Desk@PBX.test"), Subject::of_party("sip:desk@pbx.test"));
         assert_eq!(Subject::of_party("anonymous"), None);
+        for form in ["12025550123", "+12025550123 ", "sip:+12025550123@pbx.test", "tel:+1-202-555-0123"] {
+            assert_eq!(Subject::of_party(form), Some(number.clone()), "one person in every form");
+        }
         assert_eq!(format!("{number:?}"), "party", "a number is not shown");
         assert_eq!(Subject::of_customer("+12025550123"), number);
         assert_eq!(Subject::of_customer("c-4711"), Subject::Customer("c-4711".to_owned()));

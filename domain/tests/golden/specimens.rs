@@ -84,6 +84,7 @@ pub fn call() -> Vec<CallEvent> {
         }
         .into(),
         Received {
+            foreign: false,
             provider: "telnyx".to_owned(),
             leg: leg(),
             direction: Direction::Inbound,
@@ -96,6 +97,7 @@ pub fn call() -> Vec<CallEvent> {
         }
         .into(),
         LegIdentified {
+            foreign: false,
             leg: leg(),
             direction: Direction::Inbound,
             from: Some(party("sip:desk@pbx.example.test")),
@@ -230,6 +232,7 @@ pub fn call() -> Vec<CallEvent> {
                 length: 2,
                 status: "valid".to_owned(),
             },
+            ahead: None,
             at: at(33),
         }
         .into(),

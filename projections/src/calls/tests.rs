@@ -67,6 +67,7 @@ fn leg(control_id: Option<&str>) -> LegRef {
 
 fn received() -> Received {
     Received {
+        foreign: false,
         provider: "telnyx".to_owned(),
         leg: leg(None),
         direction: Direction::Inbound,
@@ -159,6 +160,7 @@ fn a_dial_goes_through_its_states() {
 #[test]
 fn what_the_carrier_says_later_of_a_leg_is_taken_and_the_creation_stays() {
     let known = LegIdentified {
+        foreign: false,
         leg: leg(Some("control")),
         direction: Direction::Inbound,
         from: Some(Party::new("+12025550101").into()),

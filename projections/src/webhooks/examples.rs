@@ -100,6 +100,7 @@ fn call(name: &str) -> Vec<CallEvent> {
         connection_id: None,
     };
     let received = Received {
+        foreign: false,
         provider: "telnyx".into(),
         leg,
         direction: Direction::Inbound,

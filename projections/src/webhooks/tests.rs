@@ -74,6 +74,7 @@ mod adapters_free {
     pub fn received() -> CallEvent {
         let leg = LegRef { control_id: None, leg_id: "leg".into(), session_id: None, connection_id: None };
         Received {
+            foreign: false,
             provider: "telnyx".into(),
             leg,
             direction: Direction::Inbound,

@@ -127,6 +127,9 @@ pub struct IvrNotified {
     pub session_id: IvrSessionId,
     /// What happened.
     pub news: IvrNews,
+    /// How many keys it takes of those that were pressed before they were asked for; `None` where it takes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<u32>,
     /// When.
     #[serde(with = "micros")]
     pub at: Time,

@@ -69,6 +69,15 @@ pub struct Received {
     /// When to give up on an answer.
     #[serde(with = "micros")]
     pub ring_until: Time,
+    /// Whether somebody else leads it: we neither placed it nor were asked to take it. It is recorded, and nothing is
+    /// done with it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub foreign: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// See [`super::CallEvent::LegIdentified`]. All that is known by now, not only what is new.
@@ -89,6 +98,9 @@ pub struct LegIdentified {
     /// When a leg we did not place appeared; earlier than [`Received::at`] if webhooks overtook each other.
     #[serde(with = "micros_option", default)]
     pub appeared_at: Option<Time>,
+    /// Whether somebody else still leads it; see [`Received::foreign`].
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub foreign: bool,
     /// When we were told.
     #[serde(with = "micros")]
     pub at: Time,

@@ -243,6 +243,7 @@ fn a_call_without_a_caller_id_learns_the_one_it_was_placed_with() {
     let call = a_call().after([queue_with(|wish| wish.from = None), start_dial(1), accept_dial(2)]);
     let then = call.when(line.initiated(3));
     let identified = LegIdentified {
+        foreign: false,
         leg: line.leg.clone(),
         direction: Direction::Outbound,
         from: Some(Party::new(OUR_NUMBER).into()),

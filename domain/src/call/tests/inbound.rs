@@ -2,7 +2,7 @@
 
 use super::{a_call, effect_of, retold};
 use crate::call::report::{CarrierFact, LegRef};
-use crate::call::terms::{Direction, SpeechOutcome, Status};
+use crate::call::terms::{CommandKind, Direction, SpeechOutcome, Status};
 use crate::call::{
     Answered, CallCommand, CallEvent, DEFAULT_GREETING, DEFAULT_MAX_DURATION, EffectRequested,
     INBOUND_RING_TIMEOUT, LegIdentified, Received, RejectCause, RejectRequested, Routing, SpeechRequested,
@@ -16,6 +16,7 @@ const INITIATED: CarrierFact = CarrierFact::Initiated { direction: Direction::In
 
 fn received(line: &Line, seconds: i64) -> CallEvent {
     Received {
+        foreign: false,
         provider: PROVIDER.to_owned(),
         leg: line.leg.clone(),
         direction: Direction::Inbound,
@@ -110,16 +111,12 @@ fn the_greeting_is_said_once_when_the_answer_overtakes_the_beginning() {
     let line = Line::inbound(AGENT);
     a_call()
         .when(line.answered(4))
-        .then_types([
-            "call.carrier_event_received",
-            "call.received",
-            "call.answered",
-            "call.speech_requested",
-        ])
+        // until we know that it was offered to us it may be somebody else's
+        .then_types(["call.carrier_event_received", "call.received", "call.answered"])
         .and()
         .when(line.initiated(1))
-        // neither answered again nor greeted again; only its beginning is known better now
-        .then_types(["call.carrier_event_received", "call.leg_identified"])
+        // not answered again; its beginning is known better now
+        .then_types(["call.carrier_event_received", "call.leg_identified", "call.speech_requested"])
         .then_status(Status::InProgress);
 }
 
@@ -153,6 +150,7 @@ fn a_call_first_heard_of_by_news_without_parties_learns_them_later() {
     let then = begun.and().when(line.initiated(1));
     let CallEvent::Received(known) = received(&line, 1) else { panic!() };
     let identified = LegIdentified {
+        foreign: false,
         leg: line.leg.clone(),
         direction: known.direction,
         from: known.from,
@@ -218,4 +216,29 @@ fn commands_wait_for_the_carriers_name_of_the_leg() {
     assert!(matches!(super::outgoing(then.state(), effect_id), Some(crate::call::Outgoing::NoLegYet)));
     let then = then.and().when(line.answered(2));
     assert!(matches!(super::outgoing(then.state(), effect_id), Some(crate::call::Outgoing::Leg(_))));
+}
+
+#[test]
+fn a_leg_that_was_never_offered_to_us_is_recorded_and_nothing_is_done_with_it() {
+    let ours = Line::inbound(AGENT);
+    let placed_elsewhere = Line { direction: Direction::Outbound, ..Line::inbound_to_nobody() };
+    let begun_before =
+        [CarrierFact::Answered, CarrierFact::Dtmf('1'.into()), utterance("hello"), CarrierFact::Bridged];
+    let mut histories: Vec<_> = begun_before.into_iter().map(|fact| vec![ours.says(fact, 3)]).collect();
+    let mut elsewhere = placed_elsewhere.report(CarrierFact::Initiated { direction: Direction::Outbound }, 1);
+    elsewhere.tag = None;
+    histories.push(vec![placed_elsewhere.takes(elsewhere)]);
+    for mut history in histories {
+        let mut answered = ours.report(CarrierFact::Answered, 4);
+        answered.tag = None;
+        history.push(ours.takes(answered));
+        history.extend([timer_fired(Timer::Ring, 70), timer_fired(Timer::MaxDuration, 90_000)]);
+        let call = a_call().after(history);
+        assert!(call.state().exists() && !call.state().is_over());
+        assert!(call.state().pending.is_empty(), "{:?}", call.state().pending);
+        assert_eq!((call.state().ivr_session(), call.state().conversation()), (None, None));
+    }
+    // what overtook the offer does not stand in its way
+    let call = a_call().after([ours.says(CarrierFact::Noted, 2), ours.initiated(1)]);
+    assert!(call.state().pending.values().any(|effect| effect.kind() == CommandKind::Answer));
 }

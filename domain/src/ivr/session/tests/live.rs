@@ -41,9 +41,10 @@ fn a_call_to_a_menu_asks_for_its_session_once_it_is_answered() {
     let last = answered.facts().last().unwrap();
     let CallEvent::IvrSessionRequested(requested) = last else { panic!("{last:?}") };
     assert_eq!(answered.state().ivr_session(), Some(requested.session_id));
-    // also when the answer is told first
+    // also when the answer is told first: once we are told that the call was offered to us
     let early = scenario::<Call>().when(line.answered(4));
-    assert!(early.state().ivr_session().is_some(), "the route is known from the webhook itself");
+    assert_eq!(early.state().ivr_session(), None);
+    assert!(early.and().when(line.initiated(4)).state().ivr_session().is_some());
     let agent = scenario::<Call>().after(talking_inbound(crate::testing::calls::AGENT));
     assert_eq!(agent.state().ivr_session(), None);
 }
@@ -76,7 +77,11 @@ fn what_was_gathered_is_told_once_and_the_call_forgets_the_gather_before() {
     // one that says nothing of itself is taken for the newest, unless it is older than that
     let silent = |seconds| asked.clone().when(ended("1", "valid", None, seconds));
     assert!(matches!(silent(8).facts().last(), Some(CallEvent::IvrNotified(_))));
-    assert!(!matches!(silent(4).facts().last(), Some(CallEvent::IvrNotified(_))));
+    assert!(
+        matches!(silent(4).facts().last(), Some(CallEvent::IvrNotified(_))),
+        "the carrier's clock is slow"
+    );
+    assert!(!matches!(silent(-60).facts().last(), Some(CallEvent::IvrNotified(_))));
     let stranger = asked.when(ended("1", "valid", Some(id(77)), 8));
     assert!(!matches!(stranger.facts().last(), Some(CallEvent::IvrNotified(_))));
 }
@@ -203,4 +208,119 @@ fn an_order_is_for_the_call_as_the_session_stands() {
     let gone = session.after([hang_up(3, 6)]);
     assert!(gone.state().order(at(7)).is_none());
     assert_eq!(CommandKind::Gather.as_str(), "gather");
+}
+
+/// Asks for one key, and a call with the first of them, 61, at second 5.
+fn one_key_asks() -> (impl Fn(u128, i64) -> CallCommand, Scenario<Call>) {
+    let order = match gather(&started(Some(CALL))) {
+        CallCommand::Gather(order) => order,
+        other => panic!("{other:?}"),
+    };
+    let ask = move |n: u128, seconds: i64| {
+        let mut order = order.clone();
+        (order.id, order.max_digits, order.now) = (id(n), 1, at(seconds));
+        CallCommand::Gather(order)
+    };
+    let first = talking().after([ask(61, 5)]);
+    (ask, first)
+}
+
+fn key(digit: char, ask: Option<Uuid>, seconds: i64) -> CallCommand {
+    let mut told = reported(CarrierFact::Dtmf(digit.into()), ask, seconds);
+    if let CallCommand::Report { report, .. } = &mut told {
+        report.event_id.push(digit);
+    }
+    told
+}
+
+fn all_news(facts: &[CallEvent]) -> Vec<IvrNews> {
+    facts
+        .iter()
+        .filter(|fact| matches!(fact, CallEvent::IvrNotified(_)))
+        .map(|fact| news(fact).clone())
+        .collect()
+}
+
+#[test]
+fn a_key_told_twice_is_taken_once_by_whatever_clock_and_name() {
+    let (ask, first) = one_key_asks();
+    for named in [Some(id(61)), None] {
+        // both are dated later than the next ask is by our clock, and come in either order
+        let (alone, gathered) = (key('1', named, 9), ended("1", "valid", named, 9));
+        for (told, again) in [(&alone, &gathered), (&gathered, &alone)] {
+            let told = first.clone().when(told.clone());
+            assert_eq!(all_news(told.facts()).len(), 1);
+            let next = told.and().when(ask(62, 8)).then_types(["call.gather_requested"]);
+            let late = next.and().when(again.clone());
+            assert_eq!(all_news(late.facts()), []);
+            let second = late.and().when(key('1', None, 10));
+            assert_eq!(all_news(second.facts()), [IvrNews::Keyed { ask: id(62), digit: '1'.into() }]);
+        }
+    }
+}
+
+#[test]
+fn keys_pressed_ahead_answer_the_next_ask_without_its_prompt() {
+    let (ask, first) = one_key_asks();
+    for named in [Some(id(61)), None] {
+        let keyed = first.clone().after([key('1', named, 8), key('2', named, 8)]);
+        let next = keyed.when(ask(62, 8)).then_types(["call.ivr_notified"]);
+        assert_eq!(all_news(next.facts()), [IvrNews::Keyed { ask: id(62), digit: '2'.into() }]);
+        let after = next.and();
+        after.clone().when(ask(62, 9)).then_nothing();
+        let after = after.after([ended("1", "valid", named, 8)]);
+        after.when(ask(63, 9)).then_types(["call.gather_requested"]);
+        // or it is told while the prompt is on its way
+        let asked = first.clone().after([key('1', named, 8), ask(62, 8)]);
+        let late = asked.when(key('2', named, 8));
+        assert_eq!(all_news(late.facts()), [IvrNews::Keyed { ask: id(62), digit: '2'.into() }]);
+    }
+}
+
+#[test]
+fn keys_pressed_ahead_of_an_entry_of_several_are_its_first_ones() {
+    let (_, first) = one_key_asks();
+    let several = |max_digits| {
+        let CallCommand::Gather(mut order) = one_key_asks().0(62, 8) else { panic!() };
+        (order.max_digits, order.terminator) = (max_digits, Some('#'));
+        CallCommand::Gather(order)
+    };
+    let keyed = first.after(['1', '8', '3'].into_iter().zip(6..).map(|(digit, n)| key(digit, None, n)));
+    let gathered = |digits: &str, status: &str| {
+        let digits = digits.to_owned();
+        let length = u32::try_from(digits.len()).unwrap();
+        IvrNews::Gathered { ask: id(62), digits: Some(digits.into()), length, status: status.to_owned() }
+    };
+    let whole = keyed.clone().when(several(2)).then_types(["call.ivr_notified"]);
+    assert_eq!(all_news(whole.facts()), [gathered("83", "valid")]);
+    let part = keyed.clone().when(several(4)).then_types(["call.gather_requested"]);
+    let CallEvent::GatherRequested(request) = &part.facts()[0] else { panic!() };
+    assert_eq!(request.max_digits, 2);
+    let part = part.and().after([key('6', None, 10), key('1', None, 11)]);
+    let end = part.when(ended("61", "valid", Some(id(62)), 11));
+    assert_eq!(all_news(end.facts()), [gathered("8361", "valid")]);
+    let closed = keyed.after([key('#', None, 9)]).when(several(4)).then_types(["call.ivr_notified"]);
+    assert_eq!(all_news(closed.facts()), [gathered("83", "valid")]);
+    let ask = one_key_asks().0;
+    closed.and().when(ask(63, 12)).then_types(["call.gather_requested"]);
+}
+
+#[test]
+fn an_end_without_a_name_is_that_of_the_oldest_gather_it_is_due_of() {
+    let (ask, first) = one_key_asks();
+    // the second ask is answered before the carrier began to gather for it: its silence means nothing to the third
+    let third = first.after([key('1', None, 8), ended("1", "valid", None, 8), ask(62, 8), key('2', None, 9)]);
+    let third = third.after([ask(63, 9)]);
+    let late = third.when(ended("", "timeout", None, 14));
+    assert_eq!(all_news(late.facts()), []);
+    let own = late.and().when(ended("", "timeout", None, 15));
+    assert_eq!(all_news(own.facts()).len(), 1);
+}
+
+#[test]
+fn keys_of_an_ask_that_the_session_gave_up_are_not_kept_for_the_next() {
+    let CallCommand::Gather(mut order) = one_key_asks().0(61, 5) else { panic!() };
+    order.max_digits = 4;
+    let asked = talking().after([CallCommand::Gather(order), key('1', None, 8)]);
+    asked.when(one_key_asks().0(62, 9)).then_types(["call.gather_requested"]);
 }
