@@ -1,21 +1,23 @@
 //! The way of a carrier's webhook to its call.
 
-use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+mod bindings;
+
+use std::sync::Arc;
 
 use domain::call::report::{CarrierFact, CarrierReport, LegRef, LegRole};
+use domain::call::terms::Direction;
 use domain::call::{CallCommand, CallRefusal, Routing};
 use domain::carrier_event::InboxReceived;
-use domain::envelope::{Actor, NewEvent, StreamId, Time, Version};
-use domain::ids::{CallId, CarrierEventId, ClientId, LegId};
-use domain::leg::{LegBound, LegEvent};
+use domain::envelope::{Actor, NewEvent, Time};
+use domain::ids::{CallId, CarrierEventId, ClientId};
 use domain::number::Route;
 use domain::origin::Origin;
-use domain::ports::event_store::{AppendError, Direction, Expected};
+use domain::ports::event_store::{AppendError, Expected};
 use domain::wire::DomainEvent;
-use lru::LruCache;
 use serde_bytes::ByteBuf;
+use uuid::Uuid;
 
+use self::bindings::{Bindings, Wanted};
 use crate::call::Calls;
 use crate::context::CommandContext;
 use crate::conversation::DefaultAgents;
@@ -48,11 +50,8 @@ pub struct CarrierInbox {
     numbers: Arc<NumberDirectory>,
     agents: Arc<DefaultAgents>,
     default_client: ClientId,
-    bound: Arc<Mutex<LruCache<LegId, LegBound>>>,
+    bindings: Arc<Bindings>,
 }
-
-/// Legs remembered in memory; more than that are looked up in the log.
-const REMEMBERED_LEGS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(65_535);
 
 impl CarrierInbox {
     /// An inbox; calls to numbers that are nobody's go to `default_client`, those to an agent that is not named to the
@@ -65,8 +64,8 @@ impl CarrierInbox {
         agents: Arc<DefaultAgents>,
         default_client: ClientId,
     ) -> Self {
-        let bound = Arc::new(Mutex::new(LruCache::new(REMEMBERED_LEGS)));
-        Self { runtime, calls, numbers, agents, default_client, bound }
+        let bindings = Arc::new(Bindings::new(runtime.clone()));
+        Self { runtime, calls, numbers, agents, default_client, bindings }
     }
 
     /// Takes a webhook about a leg. `Receipt::position` is `None` for one taken before. `account` is the client whose
@@ -85,18 +84,21 @@ impl CarrierInbox {
         let found =
             report.to.as_ref().and_then(|to| to.number()).and_then(|to| self.numbers.find(account, &to));
         let owner = account.or(found.as_ref().map(|(client, _)| *client)).unwrap_or(self.default_client);
-        let wanted = match report.tag {
+        let (call, client, role) = match report.tag {
             Some(tag) => (tag.call, tag.client, tag.role),
             None => (CallId(self.runtime.ids.next()), owner, LegRole::Main),
         };
         let may_tell_of = |client| account.is_none_or(|account| account == client);
-        if !may_tell_of(wanted.1) {
+        if !may_tell_of(client) {
             return Err(CommandError::OtherClient);
         }
-        // a leg that rings, and not by our order, was never heard of: it is bound without a look at what is there
+        // a leg that rings, and not by our order, was never heard of
         let begins = report.tag.is_none() && matches!(report.fact, CarrierFact::Initiated { .. });
-        let bound = self.bind(&report.provider, &report.leg.leg_id, wanted, begins).await?;
-        let new = report.tag.is_none() && bound.call == wanted.0;
+        let offered = matches!(report.fact, CarrierFact::Initiated { direction: Direction::Inbound });
+        let tagged = report.tag.is_some();
+        let wanted = Wanted { call, client, role, account, tagged, begins, offered };
+        let bound = self.bindings.bind(&report.provider, &report.leg, wanted).await?;
+        let new = !tagged && bound.call == call;
         if !may_tell_of(bound.client) {
             return Err(CommandError::OtherClient);
         }
@@ -132,53 +134,24 @@ impl CarrierInbox {
         call: CallId,
         client: ClientId,
     ) -> Result<(), TakeError> {
-        self.bind(provider, &leg.leg_id, (call, client, LegRole::Main), true).await.map(|_| ())
+        let role = LegRole::Main;
+        let account = None;
+        let wanted = Wanted { call, client, role, account, tagged: true, begins: true, offered: false };
+        self.bindings.bind(provider, leg, wanted).await.map(|_| ())
     }
 
-    /// The call a leg belongs to: what stands in the log, or else what is wanted, written there first. Of a leg that
-    /// `begins` nothing is thought to stand there, so it is written without a look; the log knows better if not.
-    async fn bind(
+    /// Before a call is transferred: a leg that names nothing but its session from now on is the transfer's.
+    ///
+    /// # Errors
+    /// When the log cannot be reached.
+    pub async fn expect_target(
         &self,
         provider: &str,
-        leg_id: &str,
-        (call, client, role): (CallId, ClientId, LegRole),
-        begins: bool,
-    ) -> Result<LegBound, TakeError> {
-        let leg = LegId::of(provider, leg_id);
-        if let Some(bound) = self.remembered(leg) {
-            return Ok(bound);
-        }
-        let stream = leg.stream();
-        if !begins && let Some(bound) = self.read_binding(&stream).await? {
-            return Ok(self.remember(leg, bound));
-        }
-        let bound = LegBound { call, client, role, at: self.runtime.clock.now() };
-        let event = self.envelope(&LegEvent::Bound(bound), client, call, provider);
-        match self.runtime.store.append(&stream, Expected::NoStream, vec![event]).await {
-            Ok(_) => Ok(self.remember(leg, bound)),
-            Err(AppendError::Conflict { .. } | AppendError::Unknown(_)) => {
-                let winner = self.read_binding(&stream).await?;
-                winner.map(|bound| self.remember(leg, bound)).ok_or(CommandError::Contended)
-            }
-            Err(error) => Err(store_error(error)),
-        }
-    }
-
-    async fn read_binding(&self, stream: &StreamId) -> Result<Option<LegBound>, TakeError> {
-        let events = self.runtime.store.read_stream(stream, Version::NONE, Direction::Forwards, 1).await?;
-        let Some(first) = events.first() else { return Ok(None) };
-        let LegEvent::Bound(bound) = LegEvent::decode(&first.event_type, first.schema, &first.payload)
-            .map_err(CommandError::Unreadable)?;
-        Ok(Some(bound))
-    }
-
-    fn remembered(&self, leg: LegId) -> Option<LegBound> {
-        self.bound.lock().unwrap_or_else(PoisonError::into_inner).get(&leg).copied()
-    }
-
-    fn remember(&self, leg: LegId, bound: LegBound) -> LegBound {
-        self.bound.lock().unwrap_or_else(PoisonError::into_inner).put(leg, bound);
-        bound
+        session: &str,
+        call: CallId,
+        client: ClientId,
+    ) -> Result<(), TakeError> {
+        self.bindings.expect_target(provider, session, call, client).await
     }
 
     /// Takes a webhook that belongs to no call: it is kept, once, as that of the client whose own `account` it came
@@ -196,40 +169,41 @@ impl CarrierInbox {
             occurred_at: webhook.occurred_at,
             raw: ByteBuf::from(webhook.raw).into(),
         });
-        let envelope = self.envelope(&event, account.unwrap_or(self.default_client), CallId(id.0), &provider);
+        let client = account.unwrap_or(self.default_client);
+        let envelope = envelope(&self.runtime, &event, client, id.0, &provider);
         match self.runtime.store.append(&id.stream(), Expected::NoStream, vec![envelope]).await {
             Ok(_) => Ok(true),
             Err(AppendError::Conflict { .. }) => Ok(false),
             Err(error) => Err(store_error(error)),
         }
     }
+}
 
-    fn envelope<E: DomainEvent>(
-        &self,
-        event: &E,
-        client: ClientId,
-        correlation: CallId,
-        provider: &str,
-    ) -> NewEvent {
-        let context = CommandContext {
-            client,
-            correlation_id: correlation.0,
-            causation_id: None,
-            actor: Actor::Carrier(provider.to_owned()),
-            request_id: None,
-            traceparent: None,
-            command_id: None,
-            origin: Origin::default(),
-        };
-        NewEvent {
-            id: self.runtime.ids.next(),
-            event_type: event.event_type().to_owned(),
-            schema: event.schema(),
-            client_id: client,
-            payload: event.encode(),
-            metadata: context.metadata(&self.runtime.node, None, self.runtime.trace.current()),
-            recorded_at: self.runtime.clock.now(),
-        }
+fn envelope(
+    runtime: &Runtime,
+    event: &impl DomainEvent,
+    client: ClientId,
+    correlation_id: Uuid,
+    provider: &str,
+) -> NewEvent {
+    let context = CommandContext {
+        client,
+        correlation_id,
+        causation_id: None,
+        actor: Actor::Carrier(provider.to_owned()),
+        request_id: None,
+        traceparent: None,
+        command_id: None,
+        origin: Origin::default(),
+    };
+    NewEvent {
+        id: runtime.ids.next(),
+        event_type: event.event_type().to_owned(),
+        schema: event.schema(),
+        client_id: client,
+        payload: event.encode(),
+        metadata: context.metadata(&runtime.node, None, runtime.trace.current()),
+        recorded_at: runtime.clock.now(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::slice;
 
-use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, Step};
+use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, Pace, Step};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tests::history::{History, check_views};
@@ -295,7 +295,7 @@ async fn killed_in_the_middle_of_many_sessions_the_node_goes_on_with_all_of_them
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_told_twice_by_a_fast_clock_is_one_and_keys_pressed_ahead_are_kept() -> Result<()> {
-    let world = World::start().await?;
+    let world = World::with(|plan| plan.carrier.pace = Pace::REAL).await?;
     to_menu(&world).await?;
     for menu in world.api.list_all("/api/v1/ivr/menus").await? {
         let path = format!("/api/v1/ivr/menus/{}", menu["id"].as_str().context("an id")?);

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use domain::call::terms::{CommandKind, EndReason, Fault};
 use domain::call::{CallCommand, CallRefusal, Outcome, Outgoing, Work};
 use domain::ids::{CallId, IvrSessionId};
-use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, RefusedBecause};
+use domain::ports::telephony::{CarrierError, Dial, LegAction, LegCommand, LegState, RefusedBecause};
 use domain::ports::work::WorkItem;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -295,6 +295,9 @@ impl Errand<'_> {
             }
             Some(Outgoing::Leg(command)) => command,
         };
+        if matches!(command.action, LegAction::Transfer { .. }) {
+            self.expect_target().await?;
+        }
         match self.bench.telephony.command(&command).await {
             Ok(()) => self.settle(Outcome::Accepted).await,
             Err(error) => match after_failure(&error, self.item.work, self.attempts(), self.item.effect_id) {
@@ -303,6 +306,14 @@ impl Errand<'_> {
                 Next::AskLeg => self.ask_leg(&command).await,
             },
         }
+    }
+
+    /// The leg the carrier will place for a transfer may be told of with nothing but the session it shares.
+    async fn expect_target(&self) -> Result<(), CallError> {
+        let call = self.bench.calls.inspect(self.call()).await?;
+        let Some(session) = call.leg_session() else { return Ok(()) };
+        let provider = self.bench.telephony.provider();
+        self.bench.inbox.expect_target(provider, session, self.call(), self.item.client).await
     }
 
     /// The answer was lost too often to know whether the carrier still ignores a repeat.

@@ -5,7 +5,7 @@
 
 use super::command::Routing;
 use super::event::LegIdentified;
-use super::report::{CarrierFact, CarrierReport};
+use super::report::{CarrierFact, CarrierReport, LegRef};
 use super::state::Call;
 use super::take_report::offers;
 use super::terms::Direction;
@@ -14,10 +14,13 @@ impl Call {
     /// The leg as known after `report`, if that is more than was known before.
     pub(super) fn learned(&self, report: &CarrierReport, routing: Option<Routing>) -> Option<LegIdentified> {
         let mut leg = self.leg.clone()?;
-        let news_of_leg = leg.control_id.is_none() && report.leg.control_id.is_some();
-        if news_of_leg {
-            leg.control_id.clone_from(&report.leg.control_id);
-        }
+        // the leg id stays what it was at first, be it the control id in its place: effects are named by it
+        let before = leg.clone();
+        let LegRef { control_id, session_id, connection_id, .. } = report.leg.clone();
+        leg.control_id = leg.control_id.or(control_id);
+        leg.session_id = leg.session_id.or(session_id);
+        leg.connection_id = leg.connection_id.or(connection_id);
+        let news_of_leg = leg != before;
         let dialled = self.order.is_some();
         let (direction, appeared_at) = match &report.fact {
             CarrierFact::Initiated { direction } if !dialled => {

@@ -175,6 +175,12 @@ impl Call {
         derive(LegId::of(&self.provider, leg_id).0, purpose)
     }
 
+    /// The carrier's name of what the legs of this call share.
+    #[must_use]
+    pub fn leg_session(&self) -> Option<&str> {
+        self.leg.as_ref()?.session_id.as_deref()
+    }
+
     /// The latest moment at which a lost dial can still turn up at the carrier.
     #[must_use]
     pub fn dial_deadline(&self) -> Option<Time> {

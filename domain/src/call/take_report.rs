@@ -186,13 +186,23 @@ impl Call {
 
     /// A leg is charged once; a call has as many charges as legs.
     fn charged(&self, report: &CarrierReport, charge: &Money) -> Option<CallEvent> {
-        if self.charged_legs.contains(&report.leg.leg_id) {
+        let leg_id = self.leg_id_of(report);
+        if self.charged_legs.contains(leg_id) {
             return None;
         }
         let before = self.cost.as_ref().filter(|cost| cost.currency == charge.currency);
         let amount_micros = before.map_or(0, |cost| cost.amount_micros).saturating_add(charge.amount_micros);
         let cost = Money { amount_micros, currency: charge.currency.clone() };
-        Some(CostRecorded { cost, leg_id: report.leg.leg_id.clone(), at: report.occurred_at }.into())
+        Some(CostRecorded { cost, leg_id: leg_id.to_owned(), at: report.occurred_at }.into())
+    }
+
+    /// The leg id a report's leg goes by here: the carrier may name this call's own leg by its control id alone.
+    fn leg_id_of<'a>(&'a self, report: &'a CarrierReport) -> &'a str {
+        let own = self.leg.as_ref().filter(|leg| {
+            let control_id = report.leg.control_id.as_ref();
+            control_id.is_some() && leg.control_id.as_ref() == control_id
+        });
+        own.map_or(&report.leg.leg_id, |leg| &leg.leg_id)
     }
 
     fn target_leg(&self, report: &CarrierReport) -> Option<CallEvent> {

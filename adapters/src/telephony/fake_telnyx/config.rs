@@ -114,6 +114,8 @@ pub struct Mischief {
     pub missing_client_state: f64,
     /// A webhook's `client_state` is null although the leg has one.
     pub null_client_state: f64,
+    /// A webhook names its leg by one of its two ids alone, as some of Telnyx's own examples do.
+    pub one_name: f64,
 }
 
 impl Mischief {
@@ -132,6 +134,7 @@ impl Mischief {
         unknown_field: 0.0,
         missing_client_state: 0.0,
         null_client_state: 0.0,
+        one_name: 0.0,
     };
 
     /// Everything a server has to bear without a call ending differently: all but lost webhooks and stripped state.
@@ -145,6 +148,7 @@ impl Mischief {
         webhook_first: 0.1,
         unknown_event: 0.02,
         unknown_field: 0.1,
+        one_name: 0.1,
         ..Self::NONE
     };
 }

@@ -98,6 +98,10 @@ pub struct Traffic {
     #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "0.1",
         value_parser = share)]
     pub unknown: Option<f64>,
+    /// Share of webhooks that name their leg by one of its two ids alone.
+    #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "0.1",
+        value_parser = share)]
+    pub one_name: Option<f64>,
     /// Everything a node has to bear at once: all of the above but lost webhooks.
     #[arg(long)]
     pub chaos: bool,
@@ -146,6 +150,7 @@ impl Traffic {
         set(&mut mischief.rate_limit, self.refuse, 0.5);
         set(&mut mischief.unknown_field, self.unknown, 1.0);
         set(&mut mischief.unknown_event, self.unknown, 0.2);
+        set(&mut mischief.one_name, self.one_name, 1.0);
         mischief
     }
 

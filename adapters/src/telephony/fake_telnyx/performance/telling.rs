@@ -24,6 +24,9 @@ impl Performance {
         } else if self.dice.roll(mischief.null_client_state) {
             payload.insert("client_state".to_owned(), Value::Null);
         }
+        if self.dice.roll(mischief.one_name) {
+            payload.remove(if self.dice.roll(0.5) { "call_leg_id" } else { "call_control_id" });
+        }
         self.send(event_type, payload).await;
         if self.dice.roll(mischief.unknown_event) {
             let payload = if self.dice.roll(0.5) { self.leg.payload(true) } else { Map::new() };
