@@ -17,7 +17,7 @@ use domain::wire::DomainEvent;
 use serde_bytes::ByteBuf;
 use uuid::Uuid;
 
-use self::bindings::{Bindings, Wanted};
+use self::bindings::{Bindings, Bound, Wanted};
 use crate::call::Calls;
 use crate::context::CommandContext;
 use crate::conversation::DefaultAgents;
@@ -92,12 +92,13 @@ impl CarrierInbox {
         if !may_tell_of(client) {
             return Err(CommandError::OtherClient);
         }
-        // a leg that rings, and not by our order, was never heard of
-        let begins = report.tag.is_none() && matches!(report.fact, CarrierFact::Initiated { .. });
+        // a leg that rings at a number of ours, and not by our order, was never heard of
         let offered = matches!(report.fact, CarrierFact::Initiated { direction: Direction::Inbound });
         let tagged = report.tag.is_some();
+        let begins = offered && !tagged;
         let wanted = Wanted { call, client, role, account, tagged, begins, offered };
-        let bound = self.bindings.bind(&report.provider, &report.leg, wanted).await?;
+        let (provider, leg) = (report.provider.clone(), report.leg.clone());
+        let Bound { leg: bound, whole } = self.bindings.bind(&provider, &leg, wanted).await?;
         let new = !tagged && bound.call == call;
         if !may_tell_of(bound.client) {
             return Err(CommandError::OtherClient);
@@ -117,10 +118,19 @@ impl CarrierInbox {
             origin: Origin::default(),
         };
         let command = CallCommand::Report { report: Box::new(report), role: bound.role, routing };
-        match new {
-            true => self.calls.execute_on_new(bound.call, command, context).await,
-            false => self.calls.execute(bound.call, command, context, None).await,
+        let taken = async {
+            match new {
+                true => self.calls.execute_on_new(bound.call, command, context).await,
+                false => self.calls.execute(bound.call, command, context, None).await,
+            }
+        };
+        if whole {
+            return taken.await;
         }
+        // the other names are bound while the call begins
+        let wanted = Wanted { begins: false, ..wanted };
+        let (receipt, named) = tokio::join!(taken, self.bindings.bind(&provider, &leg, wanted));
+        named.and(receipt)
     }
 
     /// Binds the leg of a call we placed, as soon as the carrier names it.
@@ -136,7 +146,7 @@ impl CarrierInbox {
     ) -> Result<(), TakeError> {
         let role = LegRole::Main;
         let account = None;
-        let wanted = Wanted { call, client, role, account, tagged: true, begins: true, offered: false };
+        let wanted = Wanted { call, client, role, account, tagged: true, begins: false, offered: false };
         self.bindings.bind(provider, leg, wanted).await.map(|_| ())
     }
 

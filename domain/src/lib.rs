@@ -30,6 +30,7 @@ pub mod ports;
 pub mod privacy;
 pub mod provider;
 pub mod retry_after;
+mod spoken;
 #[cfg(any(test, feature = "conformance"))]
 pub mod testing;
 pub mod tool;

@@ -83,7 +83,21 @@ impl Party {
     /// not known of which country.
     #[must_use]
     pub fn number(&self) -> Option<E164> {
-        number_in(&self.0)
+        match written(&self.0)? {
+            Written::International(digits) => digits.parse().ok(),
+            Written::Bare(digits) if digits.len() >= WITH_COUNTRY => format!("+{digits}").parse().ok(),
+            Written::Bare(_) => None,
+        }
+    }
+
+    /// The digits of a number that does not say whether they begin with a country's: it may be written as it is dialled
+    /// within one.
+    #[must_use]
+    pub fn bare_digits(&self) -> Option<String> {
+        match written(&self.0)? {
+            Written::Bare(digits) => Some(digits),
+            Written::International(_) => None,
+        }
     }
 
     /// What the same party is called in every form: its number, or else its text, trimmed and in small letters.
@@ -107,7 +121,15 @@ impl Party {
 /// Digits of a number without `+` from which on its country is taken to be among them.
 const WITH_COUNTRY: usize = 11;
 
-fn number_in(text: &str) -> Option<E164> {
+/// How a number is written.
+enum Written {
+    /// With its country's digits; begins with `+`.
+    International(String),
+    /// Digits alone.
+    Bare(String),
+}
+
+fn written(text: &str) -> Option<Written> {
     let text = text.trim();
     // a name may stand before the address
     let text = match text.rsplit_once('<') {
@@ -136,13 +158,15 @@ fn number_in(text: &str) -> Option<E164> {
     let context = parts.find_map(|part| part.trim().strip_prefix("phone-context="));
     let local = local.replace("%2B", "+").replace("%2b", "+");
     let digits = digits_of(&local)?;
-    match (digits.strip_prefix('+'), digits.strip_prefix("00"), context.filter(|of| of.starts_with('+'))) {
-        (Some(_), ..) => digits.parse().ok(),
-        (None, _, Some(country)) => format!("{}{digits}", digits_of(country)?).parse().ok(),
-        (None, Some(rest), None) if rest.len() >= WITH_COUNTRY - 1 => format!("+{rest}").parse().ok(),
-        (None, None, None) if digits.len() >= WITH_COUNTRY => format!("+{digits}").parse().ok(),
-        _ => None,
-    }
+    let context = context.filter(|of| of.starts_with('+'));
+    Some(match (digits.strip_prefix('+'), digits.strip_prefix("00"), context) {
+        (Some(_), ..) => Written::International(digits),
+        (None, _, Some(country)) => Written::International(format!("{}{digits}", digits_of(country)?)),
+        (None, Some(rest), None) if rest.len() >= WITH_COUNTRY - 1 => {
+            Written::International(format!("+{rest}"))
+        }
+        (None, ..) => Written::Bare(digits),
+    })
 }
 
 /// The digits, and the `+` before them, of a number with separators as RFC 3966 has them, or spaces.

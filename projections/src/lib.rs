@@ -18,6 +18,7 @@ pub mod ivr_sessions;
 pub mod numbers;
 pub mod page;
 pub mod runner;
+pub mod said;
 pub mod store;
 pub mod tally;
 pub mod tools;

@@ -446,6 +446,7 @@ fn a_talk(n: u64, at: Time) -> Vec<ConversationEvent> {
         MessageAdded {
             id: asked,
             seq: 1,
+            place: None,
             role: MessageRole::User,
             kind: MessageKind::Text,
             content: content("I would like to move my appointment."),

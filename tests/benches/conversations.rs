@@ -251,7 +251,7 @@ fn events(client: ClientId, n: u128, messages: u128) -> Vec<NewEvent> {
         let role = if seq % 2 == 1 { MessageRole::User } else { MessageRole::Assistant };
         let content = format!("message {seq} of conversation {n}: can I move my booking to Tuesday?").into();
         let (id, kind, at) = (MessageId(id(seq)), MessageKind::Text, at(n * 1_000 + seq));
-        MessageAdded { id, seq: seq as u32, role, kind, content, line: None, at }.into()
+        MessageAdded { id, seq: seq as u32, place: None, role, kind, content, line: None, at }.into()
     }));
     let event = |(k, fact): (u128, &ConversationEvent)| NewEvent {
         id: id(1_000_000 + k),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tests::llm_server::{Family, LlmServer, Raw};
 use tests::server::ServerOptions;
 use tests::until::{SOON, until};
-use tests::webhook::OUR_NUMBER;
+use tests::webhook::{OUR_NUMBER, about, rfc3339, unix_now};
 use tests::world::World;
 
 use crate::ivr::{item, make};
@@ -363,6 +363,59 @@ async fn an_agent_says_how_much_of_its_calls_is_kept() -> Result<()> {
     let (_, lines, messages) = talk(&world, &said).await?;
     assert!(lines.iter().any(|line| line["text"] == "What is my name?"), "{lines:?}");
     assert!(messages.iter().any(|one| one["content"] == "Your name is Ada."), "{messages:?}");
+    world.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_caller_said_first_is_read_and_answered_first_though_the_carrier_tells_it_last() -> Result<()>
+{
+    let model = LlmServer::start(Family::Anthropic).await?;
+    model.answer_by(|_| Scene::says(&["Done."]));
+    let world = World::with(|plan| {
+        let options = plan.options.clone().set("ANTHROPIC_API_BASE", &model.base);
+        let options = options.set("ANTHROPIC_API_KEY", "sk-test");
+        plan.options = options.set("CONVERSATIONS_MODEL_SENTIMENT", "false");
+    })
+    .await?;
+    let own = json!({"name": "A", "provider": "anthropic", "model": "claude-haiku-4-5", "greeting": "Good morning."});
+    world.api.post("/api/v1/agents", own).await?.data()?;
+    world.take_number().await?;
+    let handle = world.carrier.place_call(CallScript::new(CALLER, OUR_NUMBER).then(Step::Stay)).await;
+    let call = world.call_of_leg(&handle.control_id).await?;
+    let path = format!("/api/v1/calls/{}", text(&call, "id"));
+    let transcript = async || -> Result<Vec<String>> {
+        let lines = world.api.list_all(&format!("{path}/transcript")).await?;
+        Ok(lines.iter().map(|line| text(line, "text").to_owned()).collect())
+    };
+    until("the greeting", SOON, async || Ok((transcript().await?.len() == 1).then_some(()))).await?;
+    let tells = async |words: &str, second: i64| {
+        let data = json!({"transcription_data": {"transcript": words, "confidence": 0.9, "is_final": true}});
+        let mut webhook = about(&handle.control_id, &handle.leg_id, "call.transcription", data);
+        webhook["data"]["occurred_at"] = json!(rfc3339(unix_now() - 10 + second));
+        let answer = world.api.webhook(&webhook).await?;
+        anyhow::ensure!(answer.status == 200, "{}", answer.body);
+        Ok(())
+    };
+    // the last is told first
+    for (words, second) in [("Book Tuesday.", 3), ("Cancel that.", 1), ("And then.", 2)] {
+        tells(words, second).await?;
+    }
+    let said = ["Good morning.", "Cancel that.", "And then.", "Book Tuesday.", "Done."];
+    until("the answer", SOON, async || Ok((transcript().await?.len() == 5).then_some(()))).await?;
+    assert_eq!(transcript().await?, said);
+    let found =
+        world.api.get(&format!("/api/v1/conversations?call_id={}", text(&call, "id"))).await?.data()?;
+    let messages = format!("/api/v1/conversations/{}/messages", text(&found[0], "id"));
+    let shown = world.api.list_all(&messages).await?;
+    assert_eq!(shown.iter().map(|one| text(one, "content")).collect::<Vec<_>>(), said);
+    let asked = model.asked().pop().context("the model was asked")?.body.to_string();
+    let places: Vec<_> = said[1..4].iter().map(|words| asked.find(words)).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{asked}");
+    // long after the answer it is still read where it was said
+    tells("Hello?", 0).await?;
+    until("the second answer", SOON, async || Ok((transcript().await?.len() == 7).then_some(()))).await?;
+    assert_eq!(transcript().await?[..3], ["Good morning.", "Hello?", "Cancel that."]);
     world.close().await?;
     Ok(())
 }

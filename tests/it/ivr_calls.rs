@@ -307,11 +307,16 @@ async fn a_key_told_twice_by_a_fast_clock_is_one_and_keys_pressed_ahead_are_kept
     let call = world.call_when(&id, |call| !call["ivr_session_id"].is_null()).await?;
     let session = format!("/api/v1/ivr/sessions/{}", call["ivr_session_id"].as_str().context("a session")?);
     let stands = async |prompt: &str, turns: u64| {
-        until("the menu", SOON, async || {
-            let session = world.api.get(&session).await?.data()?;
-            Ok((session["prompt"] == prompt && session["turn_count"] == turns).then_some(()))
+        let mut last = Value::Null;
+        let found = until("the menu", SOON, async || {
+            last = world.api.get(&session).await?.data()?;
+            Ok((last["prompt"] == prompt && last["turn_count"] == turns).then_some(()))
         })
-        .await
+        .await;
+        let events = world.api.list_all(&format!("/api/v1/calls/{id}/events")).await?;
+        let events: Vec<_> = events.iter().map(|e| format!("{} {}", e["type"], e["data"])).collect();
+        found
+            .with_context(|| format!("{prompt} at turn {turns}, the session is {last} {}", events.join("\n")))
     };
     let tells = async |n: u32, event_type: &str, mut more: Value| {
         more["n"] = json!(n); // two presses of a key are two events

@@ -268,3 +268,29 @@ async fn a_number_is_routed_and_searched_in_every_form_a_carrier_writes_it() -> 
     world.close().await?;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_as_they_are_dialled_within_the_connections_country_are_the_same_numbers() -> Result<()> {
+    let world = World::with(|plan| plan.options = plan.options.clone().set("TELNYX_COUNTRY", "US")).await?;
+    world.take_number().await?;
+    let national = OUR_NUMBER.trim_start_matches("+1").to_owned();
+    let forms = [
+        (national.clone(), "2025550123"),
+        (format!("sip:{national}@pbx.example.test"), "(202) 555-0123"),
+        (OUR_NUMBER.to_owned(), "tel:202-555-0123"),
+    ];
+    for (n, (to, from)) in (91..).zip(&forms) {
+        let mut leg = Leg::inbound(n);
+        (leg.to, leg.from) = (to.clone(), (*from).to_owned());
+        assert_eq!(world.api.webhook(&leg.initiated(&rfc3339(unix_now()))).await?.status, 200);
+        let call = world.call_of_leg(&leg.control_id()).await?;
+        assert_eq!((&call["from"], &call["to"]), (&json!("+12025550123"), &json!(OUR_NUMBER)));
+        assert!(call["number_id"].is_string() || call["end_reason"] != "rejected", "{call}");
+    }
+    for asked in ["%2B12025550123", "2025550123", "12025550123"] {
+        let found = world.api.list_all(&format!("/api/v1/calls?from={asked}")).await?;
+        assert_eq!(found.len(), forms.len(), "{asked}");
+    }
+    world.close().await?;
+    Ok(())
+}

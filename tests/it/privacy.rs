@@ -386,3 +386,57 @@ async fn what_a_client_does_not_keep_is_shown_nowhere_and_gone_once_the_call_is_
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_no_number_is_erased_and_exported_by_call_conversation_or_what_the_carrier_showed()
+-> Result<()> {
+    let world = World::start().await?;
+    let agent = json!({"name": "Reception", "provider": "scripted", "greeting": "Good morning."});
+    world.api.post("/api/v1/agents", agent).await?.data()?;
+    world.take_number().await?;
+    let exported = async |whom: Value| -> Result<String> {
+        let job = ask(&world.api, "export", whom).await?;
+        done(&world.api, &job).await?;
+        let result = format!("/api/v1/privacy/jobs/{}/result", text(&job, "id"));
+        Ok(world.api.get(&result).await?.data()?.to_string())
+    };
+    let heard = async |call: &str| -> Result<bool> {
+        let lines = world.api.list_all(&format!("/api/v1/calls/{call}/transcript")).await?;
+        Ok(lines.iter().any(|line| text(line, "text").contains(NAME)))
+    };
+    let says = format!("my name is {NAME}");
+    for (n, from) in
+        ["anonymous", "Restricted", "sip:frank@pbx.example.test", "+12025550133"].iter().enumerate()
+    {
+        let (call, other) = (talks(&world, from, &says).await?, talks(&world, from, &says).await?);
+        let found = world.api.get(&format!("/api/v1/conversations?call_id={call}")).await?.data()?;
+        let whom = match n {
+            0 => json!({"call_id": call}),
+            1 => json!({"conversation_id": found[0]["id"]}),
+            _ => json!({"caller_id": from}),
+        };
+        let export = exported(whom.clone()).await?;
+        assert!(export.contains(NAME), "{from}: {export}");
+        let receipt = done(&world.api, &ask(&world.api, "erase", whom.clone()).await?).await?;
+        assert_eq!(receipt["nothing_found"], false, "{from}: {receipt}");
+        assert!(!heard(&call).await?, "{from}");
+        let messages = format!("/api/v1/conversations/{}/messages", text(&found[0], "id"));
+        let messages = world.api.list_all(&messages).await?;
+        assert!(!json!(messages).to_string().contains(NAME), "{from}: {messages:?}");
+        // two that withhold their numbers are two persons, until all that look like that are meant
+        assert_eq!(heard(&other).await?, n < 2, "{from}");
+    }
+    for all in ["ANONYMOUS", "restricted"] {
+        let receipt = done(&world.api, &ask(&world.api, "erase", json!({"caller_id": all})).await?).await?;
+        assert_eq!(receipt["nothing_found"], false, "{receipt}");
+    }
+    let nobody = done(&world.api, &ask(&world.api, "erase", json!({"caller_id": "nobody"})).await?).await?;
+    assert_eq!(nobody["nothing_found"], true);
+    let unknown = json!({"call_id": "call_01h455vb4pex5vsknk084sn02q"});
+    assert_eq!(world.api.post("/api/v1/privacy/subjects/erase", unknown).await?.status, 404);
+    let both = json!({"phone": PERSON, "caller_id": "x"});
+    assert_eq!(world.api.post("/api/v1/privacy/subjects/erase", both).await?.status, 422);
+    assert!(files_with(world.folder.path(), NAME)?.is_empty());
+    world.close().await?;
+    Ok(())
+}

@@ -10,6 +10,7 @@ pub mod history;
 pub mod installation;
 pub mod llm_server;
 pub mod load;
+pub mod python;
 pub mod receiver;
 pub mod server;
 pub mod sse;

@@ -41,6 +41,14 @@ pub(super) struct Wanted {
     pub offered: bool,
 }
 
+/// Where a leg belongs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bound {
+    pub leg: LegBound,
+    /// Whether all its names are bound; otherwise it is to be bound again, as one that does not begin.
+    pub whole: bool,
+}
+
 /// The bindings of legs.
 #[derive(Debug)]
 pub(super) struct Bindings {
@@ -67,23 +75,28 @@ impl Bindings {
     }
 
     /// The call a leg belongs to: what its names are bound to, or else what is wanted. All names the report knows lead
-    /// there afterwards.
+    /// there afterwards; of a leg that begins so far only the first, see [`Bound::whole`].
     pub(super) async fn bind(
         &self,
         provider: &str,
         leg: &LegRef,
         wanted: Wanted,
-    ) -> Result<LegBound, TakeError> {
+    ) -> Result<Bound, TakeError> {
         let ids = names_of(provider, leg);
-        if let Some(bound) = self.all_remembered(&ids, wanted) {
-            return Ok(bound);
+        if let Some(leg) = self.all_remembered(&ids, wanted) {
+            return Ok(Bound { leg, whole: true });
         }
-        for attempt in 0..ATTEMPTS {
-            // of a leg with one name the other one may have been told before
-            let names = match wanted.begins && attempt == 0 && ids.len() > 1 {
-                true => ids.iter().map(|id| Name { id: *id, bound: None, version: Version::NONE }).collect(),
-                false => try_join_all(ids.iter().map(|id| self.read(*id))).await?,
-            };
+        // of a leg with one name the other one may have been told before
+        if let ([first, _], true) = (&ids[..], wanted.begins) {
+            let name = Name { id: *first, bound: None, version: Version::NONE };
+            let leg = self.as_wanted(wanted);
+            if self.write(name, leg, provider).await? {
+                self.remember(*first, leg);
+                return Ok(Bound { leg, whole: false });
+            }
+        }
+        for _ in 0..ATTEMPTS {
+            let names = try_join_all(ids.iter().map(|id| self.read(*id))).await?;
             if names.iter().filter_map(|name| name.bound).any(|bound| !wanted.may_name(bound.client)) {
                 return Err(CommandError::OtherClient);
             }
@@ -93,17 +106,25 @@ impl Bindings {
                 }
                 _ => None,
             };
-            let decided = decide(&names, wanted).or(session.and_then(|session| session.bound));
-            let decided = decided.unwrap_or_else(|| self.as_wanted(wanted));
             let names: Vec<Name> = names.into_iter().chain(session).collect();
-            let missing = names.iter().filter(|name| !name.bound.is_some_and(|bound| same(bound, decided)));
-            let written = try_join_all(missing.map(|name| self.write(*name, decided, provider))).await?;
-            if written.iter().all(|written| *written) {
-                ids.iter().for_each(|id| self.remember(*id, decided));
-                return Ok(decided);
+            let leg = decide(&names, wanted).unwrap_or_else(|| self.as_wanted(wanted));
+            if self.write_all(&names, leg, provider).await? {
+                ids.iter().for_each(|id| self.remember(*id, leg));
+                return Ok(Bound { leg, whole: true });
             }
         }
         Err(CommandError::Contended)
+    }
+
+    /// Whether all names are bound so. One after the other and in the same order everywhere, so that of two that bind the
+    /// same leg at once one stops at the first.
+    async fn write_all(&self, names: &[Name], leg: LegBound, provider: &str) -> Result<bool, TakeError> {
+        for name in names.iter().filter(|name| !name.bound.is_some_and(|bound| same(bound, leg))) {
+            if !self.write(*name, leg, provider).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// From now on a leg that names nothing but the session of this call's leg is the one a transfer placed.
@@ -163,8 +184,7 @@ impl Bindings {
 
     /// Whether the name is bound so; not if another node was faster, or may have been.
     async fn write(&self, name: Name, bound: LegBound, provider: &str) -> Result<bool, TakeError> {
-        let event =
-            envelope(&self.runtime, &LegEvent::Bound(bound), bound.client, bound.call.0, provider);
+        let event = envelope(&self.runtime, &LegEvent::Bound(bound), bound.client, bound.call.0, provider);
         let expected = Expected::Exact(name.version);
         match self.runtime.store.append(&name.id.stream(), expected, vec![event]).await {
             Ok(_) => Ok(true),
@@ -186,28 +206,26 @@ impl Bindings {
     }
 }
 
-/// What the names say. Where they disagree, that which is not this report's own doing: another one acts on it already.
+/// What the names say. Where they disagree, what was bound first: the same for everybody who looks.
 fn decide(names: &[Name], wanted: Wanted) -> Option<LegBound> {
     let known = || names.iter().filter_map(|name| name.bound);
-    if wanted.tagged {
-        let first = known().next()?;
-        let ours = known().find(|bound| bound.call == wanted.call && bound.client == wanted.client);
-        let Wanted { call, client, role, .. } = wanted;
-        return Some(ours.unwrap_or(LegBound { call, client, role, at: first.at }));
+    let first = known().min_by_key(|bound| (bound.at, bound.call.0))?;
+    if !wanted.tagged {
+        return Some(first);
     }
-    known().find(|bound| bound.call != wanted.call).or_else(|| known().next())
+    let ours = known().find(|bound| bound.call == wanted.call && bound.client == wanted.client);
+    let Wanted { call, client, role, .. } = wanted;
+    Some(ours.unwrap_or(LegBound { call, client, role, at: first.at }))
 }
 
 fn same(one: LegBound, other: LegBound) -> bool {
     (one.call, one.client, one.role) == (other.call, other.client, other.role)
 }
 
+/// The name that commands take comes first: most webhooks carry it.
 fn names_of(provider: &str, leg: &LegRef) -> Vec<LegId> {
-    let mut names = vec![LegId::of(provider, &leg.leg_id)];
-    if let Some(control_id) = leg.control_id.as_ref().filter(|control_id| **control_id != leg.leg_id) {
-        names.push(LegId::of(provider, control_id));
-    }
-    names
+    let control_id = leg.control_id.as_ref().filter(|control_id| **control_id != leg.leg_id);
+    control_id.into_iter().chain([&leg.leg_id]).map(|name| LegId::of(provider, name)).collect()
 }
 
 fn session_name(provider: &str, session: &str) -> LegId {

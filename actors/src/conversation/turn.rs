@@ -1,7 +1,7 @@
 //! One turn from the question to the answer, in a task of its own.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use domain::conversation::{
     CalledTool, Channel, Completed, ConversationCommand, Executed, Finish, PassedOver, ToolRound,
@@ -21,6 +21,9 @@ use crate::session::CommandError;
 pub(super) const MAX_ROUNDS: u32 = 8;
 /// Tools a model may call in one round.
 const MAX_CALLS: usize = 16;
+/// What a caller said a moment earlier may be told a moment later, as carriers' webhooks overtake each other: until
+/// then nothing is said or done on a call that follows from what was told first. The model is asked meanwhile.
+const OVERTAKEN: Duration = Duration::from_millis(300);
 /// The longest answer that is kept, in bytes.
 const MAX_ANSWER: usize = 256 << 10;
 /// What is said when a model does nothing but call tools.
@@ -148,6 +151,9 @@ impl Turn {
             let asked = self.ask_first(models, &request, first_token_ms).await;
             let fault = match asked {
                 Ok((said, passed)) if said.is_heard(on_call) => {
+                    if on_call {
+                        tokio::time::sleep(OVERTAKEN.saturating_sub(self.began.elapsed())).await;
+                    }
                     passed_over.extend(passed);
                     return Ok(said);
                 }

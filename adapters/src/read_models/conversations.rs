@@ -5,12 +5,13 @@ use async_trait::async_trait;
 use domain::ids::{ClientId, ConversationId, MessageId};
 use domain::ports::StoreUnavailable;
 use projections::conversations::{
-    ConversationFilter, ConversationQueries, ConversationRow, ConversationView, MessagePage, MessageRow,
-    MessageRows, MessageView,
+    ConversationFilter, ConversationQueries, ConversationRow, ConversationView, MessageRow, MessageView,
 };
-use projections::page::{MAX_PAGE, Order, Page, PageRequest, Stored};
+use projections::page::{Page, PageRequest, Stored};
+use projections::said::{Place, SaidPage, SaidRows};
 use uuid::Uuid;
 
+use super::said::SaidTable;
 use super::table::{Column, Table, changing, fixed, key};
 use crate::sql::db::unavailable;
 use crate::sql::list::Select;
@@ -77,6 +78,8 @@ impl Table for MessageRow {
         fixed("id", Kind::Uuid),
         changing("position", Kind::Int),
         changing("doc", Kind::Text),
+        fixed("place", Kind::Int),
+        fixed("said_at", Kind::Int),
     ];
 
     fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
@@ -87,6 +90,8 @@ impl Table for MessageRow {
             Value::Uuid(self.view.id.0),
             Value::position(self.position),
             Value::Text(serde_json::to_string(&self.view)?.into()),
+            Value::Int(i64::from(self.place.before)),
+            Value::Int(self.place.at),
         ])
     }
 
@@ -96,10 +101,13 @@ impl Table for MessageRow {
 
     fn read(row: &SqlRow) -> Result<Self, sqlx::Error> {
         let view: MessageView = parsed(serde_json::from_str(&row.text(5)?))?;
+        let before = u32::try_from(row.count(6)?).unwrap_or(view.seq);
+        let place = Place { before, at: row.int(7)?, seq: view.seq };
         Ok(MessageRow {
             conversation: ConversationId(row.uuid(0)?),
             client: ClientId(row.uuid(2)?),
             position: row.position(4)?,
+            place,
             view,
         })
     }
@@ -107,12 +115,7 @@ impl Table for MessageRow {
 
 const GET: &str = "SELECT version, doc FROM conversations WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'conversations') AND id = $1 AND client_id = $2";
-const FORWARDS: &str = "SELECT seq, doc FROM messages WHERE generation = \
-    (SELECT generation FROM projections WHERE name = 'messages') AND conversation_id = $1 AND client_id = $2 \
-    AND seq > $3 ORDER BY seq LIMIT $4 + 0";
-const BACKWARDS: &str = "SELECT seq, doc FROM messages WHERE generation = \
-    (SELECT generation FROM projections WHERE name = 'messages') AND conversation_id = $1 AND client_id = $2 \
-    AND seq < $3 ORDER BY seq DESC LIMIT $4 + 0";
+const MESSAGES: SaidTable = SaidTable { table: "messages", view: "messages", parent: "conversation_id" };
 const MESSAGE: &str = "SELECT seq, doc FROM messages WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'messages') AND conversation_id = $1 AND client_id = $2 \
     AND id = $3";
@@ -159,25 +162,9 @@ impl ConversationQueries for SqlViews {
         &self,
         client: ClientId,
         conversation: ConversationId,
-        page: MessagePage,
-    ) -> Result<MessageRows, StoreUnavailable> {
-        let limit = page.limit.clamp(1, MAX_PAGE) as usize;
-        let (sql, from) = match page.order {
-            Order::Asc => (FORWARDS, page.after.map_or(0, i64::from)),
-            Order::Desc => (BACKWARDS, page.after.map_or(i64::MAX, i64::from)),
-        };
-        // one more than wanted tells whether there is another page
-        let wanted = Value::Int(limit as i64 + 1);
-        let values = vec![Value::Uuid(conversation.0), Value::Uuid(client.0), Value::Int(from), wanted];
-        let rows = self.db.rows(Of::Client(client), sql.to_owned(), values).await?;
-        let read = || {
-            let more = rows.len() > limit;
-            let shown = &rows[..rows.len().min(limit)];
-            let items = shown.iter().map(|row| row.text(1)).collect::<Result<_, _>>()?;
-            let last = shown.last().filter(|_| more).map(|row| row.count(0)).transpose()?;
-            Ok(MessageRows { items, next: last.and_then(|seq| u32::try_from(seq).ok()) })
-        };
-        read().map_err(|error: sqlx::Error| unavailable(&error))
+        page: SaidPage,
+    ) -> Result<SaidRows, StoreUnavailable> {
+        self.said(&MESSAGES, client, conversation.0, page).await
     }
 
     async fn message(

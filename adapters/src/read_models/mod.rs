@@ -16,6 +16,7 @@ mod erasure;
 mod ivr;
 mod numbers;
 mod rows;
+mod said;
 mod table;
 mod tallies;
 mod transcripts;

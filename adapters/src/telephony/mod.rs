@@ -2,4 +2,5 @@
 
 pub mod breaker;
 pub mod fake_telnyx;
+pub mod national;
 pub mod telnyx;

@@ -130,9 +130,10 @@ pub fn life(n: u64) -> Vec<CallEvent> {
             }
             .into(),
             CommandAccepted { effect_id: id(1), command: CommandKind::Speak, attempts: 1, at: at(6) }.into(),
-            DtmfReceived { seq: 2, digit: '1'.into(), gather: None, at: at(9) }.into(),
+            DtmfReceived { seq: 2, place: None, digit: '1'.into(), gather: None, at: at(9) }.into(),
             LineTranscribed {
                 seq: 3,
+                place: None,
                 speaker: Speaker::Caller,
                 text: "I would like to move my appointment.".to_owned().into(),
                 confidence_permille: Some(870),

@@ -85,7 +85,7 @@ async fn attempt(pieces: &[&[u8]], close: bool) -> (Attempt, Receiver) {
     let receiver = receiver(pieces.iter().map(|piece| piece.to_vec()).collect(), close).await;
     let began = Instant::now();
     let attempt = lenient().send(&request(&format!("http://{}/hooks", receiver.address))).await;
-    assert!(began.elapsed() < Duration::from_secs(3), "an attempt is bounded in time");
+    assert!(began.elapsed() < Duration::from_secs(20), "an attempt is bounded in time");
     let kept = attempt.body.as_ref().and_then(|body| body.reveal()).map_or(0, |body| body.len());
     assert!(kept <= MAX_RESPONSE_BODY);
     (attempt, receiver)

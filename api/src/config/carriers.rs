@@ -1,5 +1,6 @@
 //! The node's own accounts with carriers and voice runtimes; a client's own override them.
 
+use adapters::telephony::national::Country;
 use adapters::telephony::telnyx::WebhookVerifier;
 
 use super::secret::Secret;
@@ -11,6 +12,14 @@ impl Value for WebhookVerifier {
 
     fn parse(text: &str) -> Option<Self> {
         Self::from_base64(text).ok()
+    }
+}
+
+impl Value for Country {
+    const ACCEPTS: &'static str = "the two letters of a country (ISO 3166-1), like US";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
     }
 }
 
@@ -27,6 +36,8 @@ section! {
         connection_id: Option<String> = "telnyx.connection_id", "";
         /// The number outbound calls come from when the client names none, in E.164.
         caller_id: Option<String> = "telnyx.caller_id", "";
+        /// The country whose numbers the connection writes as they are dialled within it (ISO 3166-1), like US.
+        country: Option<Country> = "telnyx.country", "";
     }
 }
 

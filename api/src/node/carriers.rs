@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use actors::{Runtime, Session};
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
+use adapters::telephony::national::Country;
 use adapters::telephony::telnyx::{ApiKey, PROVIDER, TelnyxClient, TelnyxConfig, WebhookVerifier};
 use async_trait::async_trait;
 use domain::call::report::{LegRef, LegTag};
@@ -31,6 +32,8 @@ pub(crate) mod telnyx_settings {
     pub(crate) const CONNECTION_ID: &str = "connection_id";
     /// As whom to call where a call does not say.
     pub(crate) const CALLER_ID: &str = "caller_id";
+    /// The country whose numbers the connection writes as they are dialled within it.
+    pub(crate) const COUNTRY: &str = "country";
     /// What the account signs its webhooks with.
     pub(crate) const PUBLIC_KEY: &str = "public_key";
 }
@@ -58,15 +61,38 @@ impl ClientCarriers {
         Self { runtime, vault, own, telnyx, ready: Mutex::new(LruCache::new(READY_CLIENTS)) }
     }
 
-    /// What checks the signatures of webhooks from the client's own account, if it has one with a public key.
+    /// What checks the signatures of webhooks from the client's own account, if it has one with a public key, and the
+    /// country of its numbers.
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub(crate) async fn verifier(&self, client: ClientId) -> Result<Option<WebhookVerifier>, CarrierError> {
+    pub(crate) async fn verifier(
+        &self,
+        client: ClientId,
+    ) -> Result<Option<(WebhookVerifier, Option<Country>)>, CarrierError> {
         let account = self.account(client).await?;
-        let key =
-            account.state().current().and_then(|(terms, _)| terms.settings.get(telnyx_settings::PUBLIC_KEY));
-        Ok(key.and_then(|key| WebhookVerifier::from_base64(key).ok()))
+        let Some((terms, _)) = account.state().current() else { return Ok(None) };
+        let key = terms.settings.get(telnyx_settings::PUBLIC_KEY);
+        let verifier = key.and_then(|key| WebhookVerifier::from_base64(key).ok());
+        Ok(verifier.map(|verifier| (verifier, country_of(terms))))
+    }
+
+    /// The country of the numbers on the node's own account.
+    pub(crate) fn own_country(&self) -> Option<Country> {
+        self.telnyx.country
+    }
+
+    /// The party, in E.164 if it is a number as it is dialled within the country of the client's carrier.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub(crate) async fn complete(&self, client: ClientId, party: Party) -> Result<Party, CarrierError> {
+        let account = self.account(client).await?;
+        let country = match account.state().current() {
+            Some((terms, _)) => country_of(terms),
+            None => self.telnyx.country,
+        };
+        Ok(country.map_or_else(|| party.clone(), |country| country.complete(party.clone())))
     }
 
     /// Whether the client's calls go through an account of its own, and as whom they are where a call does not say.
@@ -118,6 +144,10 @@ impl ClientCarriers {
         let client = TelnyxClient::new(config, clock.clone()).map_err(unavailable)?;
         Ok(Arc::new(Guarded::new(client, BreakerConfig::default(), clock)))
     }
+}
+
+fn country_of(terms: &AccountTerms) -> Option<Country> {
+    terms.settings.get(telnyx_settings::COUNTRY).and_then(|country| country.parse().ok())
 }
 
 fn unavailable(error: impl fmt::Display) -> CarrierError {

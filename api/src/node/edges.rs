@@ -368,6 +368,7 @@ fn telnyx(config: &Config) -> TelnyxConfig {
         TelnyxConfig::new(ApiKey::new(key), telnyx.connection_id.as_deref().unwrap_or_default());
     settings.api_base = telnyx.api_base.as_str().to_owned();
     settings.timeout = config.actors.carrier_timeout;
+    settings.country = telnyx.country;
     settings.caller_id = telnyx.caller_id.as_deref().map(domain::phone::Party::new);
     settings
 }

@@ -275,6 +275,10 @@ impl Call {
         let ivr = self.ivr.as_ref()?;
         let open = ivr.gather.as_ref().filter(|gather| !gather.told).map(|gather| gather.id);
         match (&report.fact, report.ask) {
+            // a gather is cancelled by the next one; by then the leg's state names that
+            (CarrierFact::Gathered { status, .. }, _) if status == "cancelled" => {
+                ivr.due.iter().copied().find(|due| Some(*due) != open)
+            }
             (_, Some(ask)) => Some(ask),
             (CarrierFact::Gathered { digits, .. }, None) => {
                 let keys: Vec<_> = digits.reveal().iter().flat_map(|keys| keys.chars()).map(Some).collect();

@@ -10,7 +10,8 @@ use super::event::{CallEvent, EndExplained, Ended, HangUpPlanned, IvrNews};
 use super::ivr::{GatherSpec, Ivr};
 use super::report::LegRef;
 use super::terms::{
-    AnsweredBy, CommandKind, Direction, EndReason, EndedBy, Fault, RecordingFormat, RecordingStatus, Status,
+    AnsweredBy, CommandKind, Direction, EndReason, EndedBy, Fault, RecordingFormat, RecordingStatus, Speaker,
+    Status,
 };
 use crate::envelope::Time;
 use crate::ids::{AgentId, CarrierEventId, ConversationId, LegId, MenuId, NumberId, derive};
@@ -18,6 +19,7 @@ use crate::money::Money;
 use crate::number::Route;
 use crate::personal::Personal;
 use crate::phone::Party;
+use crate::spoken::Spoken;
 
 /// A command to the carrier that is not settled yet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,6 +115,8 @@ pub struct Call {
     pub(super) charged_legs: BTreeSet<String>,
     pub(super) ended: Option<Box<Ended>>,
     pub(super) lines: u32,
+    /// The other end's own lines.
+    pub(super) heard: Spoken,
     pub(super) menu: Option<MenuId>,
     pub(super) ivr: Option<Box<Ivr>>,
     pub(super) agent: Option<AgentId>,
@@ -295,11 +299,17 @@ impl Call {
             }
             CallEvent::DtmfReceived(received) => {
                 self.lines = received.seq;
+                self.heard.add(received.seq, received.at);
                 if let Some(ivr) = &mut self.ivr {
                     ivr.key(received);
                 }
             }
-            CallEvent::LineTranscribed(line) => self.lines = line.seq,
+            CallEvent::LineTranscribed(line) => {
+                self.lines = line.seq;
+                if line.speaker == Speaker::Caller {
+                    self.heard.add(line.seq, line.at);
+                }
+            }
             CallEvent::RecordingRequested(request) => {
                 self.recording = Some(RecordingStatus::Recording);
                 self.request(request.effect_id, Effect::StartRecording(request.format));

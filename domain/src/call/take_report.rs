@@ -139,12 +139,12 @@ impl Call {
     /// Facts that stand for themselves, whenever they come.
     fn told(&self, report: &CarrierReport) -> Option<CallEvent> {
         let at = report.occurred_at;
-        let seq = self.lines + 1;
+        let (seq, place) = (self.lines + 1, self.heard.place(at));
         Some(match &report.fact {
             CarrierFact::SpeechEnded(outcome) => SpeechEnded { outcome: *outcome, at }.into(),
             CarrierFact::Dtmf(digit) => {
                 let digit = if self.hides(report) { Personal::erased() } else { digit.clone() };
-                DtmfReceived { seq, digit, gather: self.gather_of(report), at }.into()
+                DtmfReceived { seq, place, digit, gather: self.gather_of(report), at }.into()
             }
             CarrierFact::Gathered { digits, status } => {
                 let hidden = self.hides(report);
@@ -170,6 +170,7 @@ impl Call {
             }
             CarrierFact::Transcribed(line) if line.is_final => LineTranscribed {
                 seq,
+                place: place.filter(|_| line.track == TranscriptTrack::Inbound),
                 speaker: match line.track {
                     TranscriptTrack::Inbound => Speaker::Caller,
                     TranscriptTrack::Outbound => Speaker::Agent,

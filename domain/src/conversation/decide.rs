@@ -6,8 +6,8 @@ use super::command::{
 };
 use super::event::{
     CancelledFor, ConversationEnded, ConversationEvent, ConversationStarted, FunctionExecuted, MessageAdded,
-    SentimentJudged, Summarised, ToolsCalled, TurnCancelled, TurnCompleted, TurnFailed, TurnFault,
-    TurnStarted, UpdatesTold,
+    MessageRole, SentimentJudged, Summarised, ToolsCalled, TurnCancelled, TurnCompleted, TurnFailed,
+    TurnFault, TurnStarted, UpdatesTold,
 };
 use super::state::{Conversation, OpenTurn, Outcome};
 use crate::aggregate::Aggregate;
@@ -80,7 +80,7 @@ impl Conversation {
 
     /// What was said and is not noted yet. A line of a call's transcript is noted in its order only.
     fn note(&self, said: &[Said], facts: &mut Facts) -> Result<(), ConversationRefusal> {
-        let (mut seq, mut line) = (self.seq, self.line);
+        let (mut seq, mut line, mut heard) = (self.seq, self.line, self.heard.clone());
         for one in said {
             if self.knows(one.id) || one.line.is_some_and(|number| number <= line) {
                 continue;
@@ -88,9 +88,13 @@ impl Conversation {
             check_content(one)?;
             (seq, line) = (seq + 1, one.line.unwrap_or(line));
             let (role, kind, content) = (one.role, one.kind, one.content.clone());
-            facts.push(
-                MessageAdded { id: one.id, seq, role, kind, content, line: one.line, at: one.at }.into(),
-            );
+            let (id, at, line) = (one.id, one.at, one.line);
+            let on_call = role == MessageRole::User && line.is_some();
+            let place = heard.place(at).filter(|_| on_call);
+            if on_call {
+                heard.add(seq, at);
+            }
+            facts.push(MessageAdded { id, seq, place, role, kind, content, line, at }.into());
         }
         Ok(())
     }
@@ -105,8 +109,9 @@ impl Conversation {
             _ => self.live()?,
         }
         let last = || {
-            let users = |one: &&super::state::Remembered| one.role == super::event::MessageRole::User;
-            self.window.iter().rev().find(users).map(|one| one.id)
+            // the one told last, wherever it stands: a turn has a name of its own
+            let users = self.window.iter().filter(|one| one.role == MessageRole::User);
+            users.max_by_key(|one| one.seq).map(|one| one.id)
         };
         let turn = said.as_ref().map(|said| said.id).or_else(last).ok_or(ConversationRefusal::TurnOver)?;
         if let Some(open) = &self.turn {

@@ -213,6 +213,9 @@ pub struct MessageAdded {
     pub id: MessageId,
     /// Its number in the conversation, from 1.
     pub seq: u32,
+    /// Where it was told late: the message it stands before, by when it was said. `None`: where it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u32>,
     /// Who says it.
     pub role: MessageRole,
     /// How.

@@ -10,6 +10,7 @@ use crate::envelope::Time;
 use crate::ids::{CallId, MessageId};
 use crate::model::{ModelRef, estimated_tokens};
 use crate::personal::Personal;
+use crate::spoken::Spoken;
 use serde::{Deserialize, Serialize};
 
 /// What is kept in memory at the most, in estimated tokens, whether or not what falls out was summed up.
@@ -78,6 +79,8 @@ pub struct Conversation {
     pub(super) summary: Option<Personal<String>>,
     pub(super) through: u32,
     pub(super) line: u32,
+    /// What the other end of the call said.
+    pub(super) heard: Spoken,
     pub(super) ids: VecDeque<MessageId>,
     pub(super) ended: bool,
     /// When clients were last told of an answer.
@@ -185,7 +188,8 @@ impl Conversation {
         }
         let (mut left, mut through, mut best) = (self.tokens, None, None);
         for one in &self.window {
-            if one.role == MessageRole::User {
+            // what was told late stays with what it stands before
+            if one.role == MessageRole::User && through.is_none_or(|through| one.seq > through) {
                 best = through.or(best);
                 // down to half, so that it is not done over and over
                 if left <= limit / 2 {
@@ -193,7 +197,7 @@ impl Conversation {
                 }
             }
             left = left.saturating_sub(one.tokens);
-            through = Some(one.seq);
+            through = Some(one.seq).max(through);
         }
         best
     }
@@ -244,6 +248,18 @@ impl Conversation {
             result_of: None,
             tokens: 0,
         });
+        if added.role == MessageRole::User && added.line.is_some() {
+            self.heard.add(added.seq, added.at);
+            self.put_in_order();
+        }
+    }
+
+    /// What the other end said since the last answer stands in the order it was said.
+    fn put_in_order(&mut self) {
+        let window = self.window.make_contiguous();
+        let said_at = |one: &Remembered| self.heard.at(one.seq).filter(|_| one.role == MessageRole::User);
+        let first = window.iter().rposition(|one| said_at(one).is_none()).map_or(0, |last| last + 1);
+        window[first..].sort_by_key(|one| (said_at(one), one.seq));
     }
 
     /// A turn that came to nothing leaves what was said to it, and no tools.
@@ -253,6 +269,7 @@ impl Conversation {
                 std::mem::take(&mut self.window).into_iter().partition(|one| one.turn != Some(turn));
             self.window = kept;
             self.tokens = self.tokens.saturating_sub(gone.iter().map(|one| one.tokens).sum());
+            self.put_in_order();
         }
         self.turn = None;
         self.last_turn = Some((turn, outcome));

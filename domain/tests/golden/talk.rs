@@ -107,6 +107,7 @@ pub fn conversation() -> Vec<ConversationEvent> {
         MessageAdded {
             id: msg(45),
             seq: 1,
+            place: None,
             role: MessageRole::User,
             kind: MessageKind::Dtmf,
             content: text("7"),

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::numbers::knows;
+use crate::said::Place;
 use crate::view::{At, Row, View};
 
 /// A tool that the model called.
@@ -150,6 +151,8 @@ pub struct MessageRow {
     pub client: ClientId,
     /// The last event that touched it.
     pub position: Position,
+    /// Where it stands.
+    pub place: Place,
     /// What is shown.
     pub view: MessageView,
 }
@@ -165,8 +168,8 @@ impl Row for MessageRow {
 /// What a fact means to a message.
 #[derive(Debug)]
 pub enum MessageFact {
-    /// It is said.
-    Said(Box<MessageView>),
+    /// It is said, and was told late if it stands before another one.
+    Said(Option<u32>, Box<MessageView>),
     /// It is judged, in thousandths.
     Judged(i16),
 }
@@ -193,11 +196,11 @@ impl View for Messages {
             return Ok(None);
         }
         let fact = ConversationEvent::decode(&event.event_type, event.schema, &event.payload)?;
-        let said = |view: MessageView| (view.seq, MessageFact::Said(Box::new(view)));
+        let said = |view: MessageView| (view.seq, MessageFact::Said(None, Box::new(view)));
         let (seq, fact) = match fact {
             ConversationEvent::MessageAdded(fact) => {
                 let view = MessageView::new(fact.id, fact.seq, fact.role, fact.content, fact.at);
-                said(MessageView { kind: fact.kind, ..view })
+                (fact.seq, MessageFact::Said(fact.place, Box::new(MessageView { kind: fact.kind, ..view })))
             }
             ConversationEvent::ToolsCalled(fact) => {
                 let view = MessageView::new(fact.id, fact.seq, MessageRole::Assistant, fact.content, fact.at);
@@ -227,9 +230,10 @@ impl View for Messages {
 
     fn apply(row: &mut Option<MessageRow>, at: &At, fact: MessageFact) {
         match fact {
-            MessageFact::Said(view) => {
+            MessageFact::Said(before, view) => {
                 let (conversation, client) = (ConversationId(at.id), at.client);
-                *row = Some(MessageRow { conversation, client, position: at.position, view: *view });
+                let place = Place::of(view.seq, before, view.created_at);
+                *row = Some(MessageRow { conversation, client, position: at.position, place, view: *view });
             }
             MessageFact::Judged(score_permille) => {
                 if let Some(row) = row {

@@ -9,4 +9,4 @@ mod tests;
 
 pub use list::{ConversationRow, ConversationView, Conversations};
 pub use messages::{MessageRow, MessageView, Messages, ToolCallView};
-pub use queries::{ConversationFilter, ConversationQueries, MessagePage, MessageRows};
+pub use queries::{ConversationFilter, ConversationQueries};

@@ -6,7 +6,8 @@ use domain::envelope::Time;
 use domain::ids::{AgentId, CallId, ClientId, ConversationId, MessageId};
 use domain::ports::StoreUnavailable;
 
-use crate::page::{MAX_PAGE, Order, Page, PageRequest, Stored};
+use crate::page::{Page, PageRequest, Stored};
+use crate::said::{SaidPage, SaidRows};
 
 /// Which conversations are wanted; all conditions hold at once.
 #[derive(Debug, Clone, Default)]
@@ -23,32 +24,6 @@ pub struct ConversationFilter {
     pub created_after: Option<Time>,
     /// Begun before this moment.
     pub created_before: Option<Time>,
-}
-
-/// Which messages are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MessagePage {
-    /// At most so many; taken as 1 to [`MAX_PAGE`].
-    pub limit: u32,
-    /// Beyond which message, in the wanted order.
-    pub after: Option<u32>,
-    /// Which way; a conversation is read oldest first unless somebody says otherwise.
-    pub order: Order,
-}
-
-impl Default for MessagePage {
-    fn default() -> Self {
-        Self { limit: MAX_PAGE, after: None, order: Order::Asc }
-    }
-}
-
-/// A page of messages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MessageRows {
-    /// The [messages](super::MessageView), each finished JSON.
-    pub items: Vec<String>,
-    /// What to go on after; nothing on the last page.
-    pub next: Option<u32>,
 }
 
 /// Reads of conversations. None of them ever answers with another client's.
@@ -74,8 +49,8 @@ pub trait ConversationQueries: Send + Sync {
         &self,
         client: ClientId,
         conversation: ConversationId,
-        page: MessagePage,
-    ) -> Result<MessageRows, StoreUnavailable>;
+        page: SaidPage,
+    ) -> Result<SaidRows, StoreUnavailable>;
 
     /// One [message](super::MessageView), as JSON.
     async fn message(

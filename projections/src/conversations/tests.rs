@@ -32,7 +32,7 @@ fn started(agent: Option<AgentId>) -> ConversationEvent {
 fn said(seq: u32) -> ConversationEvent {
     let (id, role, kind) = (MessageId(sequential(u64::from(seq))), MessageRole::User, MessageKind::Text);
     let content = Personal::from("Hello".to_owned());
-    MessageAdded { id, seq, role, kind, content, line: None, at: at(60) }.into()
+    MessageAdded { id, seq, place: None, role, kind, content, line: None, at: at(60) }.into()
 }
 
 fn judged(seq: u32, score_permille: i16) -> ConversationEvent {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::page::{MAX_PAGE, Order};
+use crate::said::{Place, SaidPage, SaidRows};
 use crate::view::{At, Row, View};
 
 /// A line of a call's transcript. Every field is always present; what is not known is `null`.
@@ -55,6 +55,8 @@ pub struct LineRow {
     pub client: ClientId,
     /// The event it comes from.
     pub position: Position,
+    /// Where it stands.
+    pub place: Place,
     /// What is shown.
     pub view: LineView,
 }
@@ -82,9 +84,9 @@ impl View for Transcripts {
         "call.dtmf_requested",
     ]);
     type Row = LineRow;
-    type Fact = LineView;
+    type Fact = (Place, LineView);
 
-    fn read(event: &Recorded) -> Result<Option<((Uuid, u32), LineView)>, DecodeError> {
+    fn read(event: &Recorded) -> Result<Option<((Uuid, u32), (Place, LineView))>, DecodeError> {
         if event.stream.category() != Call::CATEGORY {
             return Ok(None);
         }
@@ -96,12 +98,18 @@ impl View for Transcripts {
             | "call.dtmf_requested" => {}
             _ => return Ok(None),
         }
-        let line = line(&CallEvent::decode(&event.event_type, event.schema, &event.payload)?);
-        Ok(line.map(|line| ((event.stream.id(), line.seq), line)))
+        let fact = CallEvent::decode(&event.event_type, event.schema, &event.payload)?;
+        let before = match &fact {
+            CallEvent::LineTranscribed(line) => line.place,
+            CallEvent::DtmfReceived(key) => key.place,
+            _ => None,
+        };
+        Ok(line(&fact)
+            .map(|line| ((event.stream.id(), line.seq), (Place::of(line.seq, before, line.at), line))))
     }
 
-    fn apply(row: &mut Option<LineRow>, at: &At, view: LineView) {
-        *row = Some(LineRow { call: CallId(at.id), client: at.client, position: at.position, view });
+    fn apply(row: &mut Option<LineRow>, at: &At, (place, view): (Place, LineView)) {
+        *row = Some(LineRow { call: CallId(at.id), client: at.client, position: at.position, place, view });
     }
 }
 
@@ -136,41 +144,15 @@ fn line(event: &CallEvent) -> Option<LineView> {
     })
 }
 
-/// Which lines of a transcript are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LinePage {
-    /// At most so many; taken as 1 to [`MAX_PAGE`].
-    pub limit: u32,
-    /// Beyond which line, in the wanted order.
-    pub after: Option<u32>,
-    /// Which way; a transcript is read oldest first unless somebody says otherwise.
-    pub order: Order,
-}
-
-impl Default for LinePage {
-    fn default() -> Self {
-        Self { limit: MAX_PAGE, after: None, order: Order::Asc }
-    }
-}
-
-/// A page of a transcript.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lines {
-    /// The [lines](LineView), each finished JSON.
-    pub items: Vec<String>,
-    /// What to go on after; nothing on the last page.
-    pub next: Option<u32>,
-}
-
 /// Reads of transcripts. None of them ever answers with another client's lines.
 #[async_trait]
 pub trait TranscriptQueries: Send + Sync {
-    /// A page of a call's transcript. An unknown call has no lines: ask
+    /// A page of a call's transcript, [lines](LineView) in the order they were said. An unknown call has no lines: ask
     /// [`CallQueries`](crate::calls::CallQueries) whether it exists.
     async fn transcript(
         &self,
         client: ClientId,
         call: CallId,
-        page: LinePage,
-    ) -> Result<Lines, StoreUnavailable>;
+        page: SaidPage,
+    ) -> Result<SaidRows, StoreUnavailable>;
 }

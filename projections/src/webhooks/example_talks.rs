@@ -58,7 +58,8 @@ pub(super) fn conversation(name: &str) -> Vec<ConversationEvent> {
         at: at(0),
     };
     let (role, kind, content) = (MessageRole::User, MessageKind::Text, text("When is my booking?"));
-    let asked = MessageAdded { id: message(6), seq: 1, role, kind, content, line: None, at: at(1) };
+    let asked =
+        MessageAdded { id: message(6), seq: 1, place: None, role, kind, content, line: None, at: at(1) };
     let executed = FunctionExecuted {
         turn: message(6),
         id: message(8),

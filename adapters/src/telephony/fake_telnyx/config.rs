@@ -114,7 +114,8 @@ pub struct Mischief {
     pub missing_client_state: f64,
     /// A webhook's `client_state` is null although the leg has one.
     pub null_client_state: f64,
-    /// A webhook names its leg by one of its two ids alone, as some of Telnyx's own examples do.
+    /// A webhook names its leg by one of its two ids alone, as some of Telnyx's own examples do; the first one always by
+    /// the id that commands take.
     pub one_name: f64,
 }
 

@@ -1,6 +1,6 @@
 //! The switchboard: which legs there are, and which commands are accepted.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +20,7 @@ use super::leg::{CommandIds, Input, Leg, LegState, Phase};
 use super::orders::{Action, Order, Placing, check_state, missing};
 use super::outbox::Fate;
 use super::performance::{Part, Performance};
+use super::recordings::Recordings;
 use super::script::CalleeScript;
 
 /// Commands a leg may have waiting; Telnyx answers 429 above its own limit.
@@ -43,8 +44,7 @@ pub(super) struct Exchange {
     legs: Mutex<Legs>,
     dials: Mutex<Dials>,
     callees: Mutex<Callees>,
-    /// Ids of recordings that can be fetched.
-    recordings: Mutex<HashSet<String>>,
+    recordings: Mutex<Recordings>,
     /// The `traceparent`s of the newest requests.
     traces: Mutex<VecDeque<String>>,
     next_leg: AtomicU64,
@@ -242,31 +242,14 @@ impl Exchange {
         lock(&self.legs).by_control_id.get(control_id).cloned()
     }
 
-    /// There is a recording.
-    pub fn keep_recording(&self, id: &str) {
-        lock(&self.recordings).insert(id.to_owned());
+    pub fn recordings(&self) -> MutexGuard<'_, Recordings> {
+        lock(&self.recordings)
     }
 
-    pub fn has_recording(&self, id: &str) -> bool {
-        lock(&self.recordings).contains(id)
-    }
-
-    /// `DELETE /recordings/{id}`.
-    pub fn delete_recording(&self, id: &str) -> Answer {
-        match lock(&self.recordings).remove(id) {
-            true => Answer::ok(json!({ "id": id, "record_type": "recording" })),
-            false => Answer::not_found(),
-        }
-    }
-
-    /// A page of legs alive after the leg with that number, and whether there are more.
-    pub fn alive(&self, after: Option<u64>, limit: usize) -> (Vec<Arc<Leg>>, bool) {
+    /// The legs that are alive, in the order they were placed.
+    pub fn alive(&self) -> Vec<Arc<Leg>> {
         let legs = lock(&self.legs);
-        let from = after.map_or(0, |after| after.saturating_add(1));
-        let mut page: Vec<_> = legs.alive.range(from..).take(limit + 1).map(|(_, leg)| leg.clone()).collect();
-        let more = page.len() > limit;
-        page.truncate(limit);
-        (page, more)
+        legs.alive.values().filter(|leg| leg.lock().phase != Phase::Over).cloned().collect()
     }
 
     /// `POST /calls/{id}/actions/{name}`.
@@ -306,6 +289,13 @@ impl Exchange {
         let doubled = action.effect().is_some_and(|effect| doubles(&mut state.asked, effect, id));
         let (gate, answered) = oneshot::channel();
         let silent = matches!(action, Action::Silent);
+        let action = match action {
+            Action::BridgeTo(other) => match self.bridged_with(leg, &other) {
+                Ok(other) => Action::Bridge(other),
+                Err(answer) => return Verdict::plain(answer),
+            },
+            action => action,
+        };
         if leg.inbox.try_send(Input::Order(Order { action, answered })).is_err() {
             return Verdict::plain(Answer::too_many());
         }
@@ -317,6 +307,18 @@ impl Exchange {
         }
         let manner = manner(&mut state.dice, &mischief, leg, silent);
         Verdict { answer: Answer::accepted(), manner, gate: Some(gate), repeat: false, doubled }
+    }
+
+    fn bridged_with(&self, leg: &Leg, other: &str) -> Result<Arc<Leg>, Answer> {
+        let other =
+            self.leg(other).filter(|other| other.number != leg.number).ok_or_else(Answer::unknown_call)?;
+        // legs are locked in no order: one at a time
+        let phase = other.lock().phase;
+        match phase {
+            Phase::Over => Err(Answer::call_over()),
+            Phase::Ringing => Err(Answer::not_answered()),
+            _ => Ok(other),
+        }
     }
 
     /// `POST /calls`.

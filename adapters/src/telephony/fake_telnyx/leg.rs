@@ -20,8 +20,8 @@ pub(super) const REPEAT_WINDOW: TimeDelta = TimeDelta::seconds(60);
 #[derive(Debug)]
 pub(super) enum Input {
     Order(Order),
-    /// The leg at the other end of a transfer was answered: both are connected.
-    Bridged,
+    /// It is connected to another one: that of a transfer, which is known, or this one.
+    Bridged(Option<Arc<Leg>>),
     /// The leg at the other end of a transfer is over.
     PartnerOver {
         /// Whether the two were connected before.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::answers::Answer;
+use super::leg::Leg;
 
 /// The most characters of a text to speak.
 const MAX_TEXT: usize = 3000;
@@ -22,7 +23,7 @@ pub(super) struct Order {
     pub answered: oneshot::Receiver<()>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(super) enum Action {
     Answer(Extras),
     Reject {
@@ -39,6 +40,9 @@ pub(super) enum Action {
     },
     StopSpeech,
     Transfer(Box<Placing>),
+    /// To the leg of this control id.
+    BridgeTo(String),
+    Bridge(Arc<Leg>),
     StartRecording {
         format: String,
         channels: String,
@@ -114,6 +118,7 @@ impl Action {
                 check_state(body, "target_leg_client_state")?;
                 Action::Transfer(Box::new(Placing::read(body, "target_leg_client_state")?))
             }
+            "bridge" => Action::BridgeTo(text(body, "call_control_id")?.to_owned()),
             "send_dtmf" => {
                 let digits = text(body, "digits")?;
                 let known =

@@ -12,19 +12,15 @@ use actix_web::http::header::{AUTHORIZATION, ContentType};
 use actix_web::rt::time::timeout;
 use actix_web::web::{Bytes, Data, Path, PayloadConfig, Query, delete, get, post, put, resource, route};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answers::Answer;
 use super::exchange::{Exchange, Manner, Reply};
-use super::leg::Phase;
+use super::paging::Paging;
 
 /// How long an answer waits for a webhook that is to come first.
 const WEBHOOK_FIRST: Duration = Duration::from_secs(2);
-/// Telnyx lists 20 calls a page, at most 250.
-const PAGE: (usize, usize) = (20, 250);
 /// A tenth of a second of silence: what every recording of the fake holds.
 const RECORDED_SAMPLES: u32 = 800;
 
@@ -42,6 +38,8 @@ pub(super) fn serve(exchange: Arc<Exchange>, listener: TcpListener) -> std::io::
                 resource("/v2/calls/{id}/actions/{name}").route(post().to(command)).route(put().to(command)),
             )
             .route("/v2/connections/{id}/active_calls", get().to(active_calls))
+            .route("/v2/recordings", get().to(recordings))
+            .route("/v2/recordings/{id}", get().to(recording_of))
             .route("/v2/recordings/{id}", delete().to(delete_recording))
             .route("/recordings/{file}", get().to(recording))
             .default_service(route().to(|| async { plain(&Answer::not_found()) }))
@@ -89,14 +87,6 @@ async fn status(request: HttpRequest, exchange: Data<Exchange>, id: Path<String>
     )
 }
 
-#[derive(Deserialize)]
-struct Paging {
-    #[serde(rename = "page[limit]")]
-    limit: Option<usize>,
-    #[serde(rename = "page[after]")]
-    after: Option<String>,
-}
-
 async fn active_calls(
     request: HttpRequest,
     exchange: Data<Exchange>,
@@ -109,28 +99,54 @@ async fn active_calls(
     if *id != exchange.config.connection_id {
         return plain(&Answer::not_found());
     }
-    let limit = paging.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
-    let (legs, more) = exchange.alive(paging.after.as_deref().and_then(read_cursor), limit);
     let now = exchange.clock.now();
-    let after = legs.last().filter(|_| more).map(|leg| cursor(leg.number));
-    let next = after.as_ref().map(|after| format!("/v2/connections/{id}/active_calls?page[after]={after}"));
-    let alive = legs.iter().filter(|leg| leg.lock().phase != Phase::Over);
-    let body = json!({
-        "data": alive.map(|leg| leg.resource(now)).collect::<Vec<_>>(),
-        "meta": { "cursors": { "after": after, "before": null }, "next": next, "previous": null },
-    });
-    HttpResponse::Ok().json(body)
+    let alive = exchange.alive().into_iter().map(|leg| (leg.number, leg.resource(now))).collect();
+    listed(paging.page(request.path(), alive))
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    #[serde(rename = "filter[call_leg_id]")]
+    leg_id: Option<String>,
+    #[serde(rename = "filter[call_session_id]")]
+    session_id: Option<String>,
+}
+
+async fn recordings(
+    request: HttpRequest,
+    exchange: Data<Exchange>,
+    paging: Query<Paging>,
+    wanted: Query<Wanted>,
+) -> HttpResponse {
+    if let Err(answer) = admit(&request, &exchange) {
+        return plain(&answer);
+    }
+    let wanted = [("call_leg_id", &wanted.leg_id), ("call_session_id", &wanted.session_id)];
+    let found = exchange.recordings().list(&wanted);
+    listed(paging.page(request.path(), found))
+}
+
+async fn recording_of(request: HttpRequest, exchange: Data<Exchange>, id: Path<String>) -> HttpResponse {
+    if let Err(answer) = admit(&request, &exchange) {
+        return plain(&answer);
+    }
+    let found = exchange.recordings().get(&id).cloned();
+    plain(&found.map_or_else(Answer::not_found, Answer::ok))
 }
 
 async fn delete_recording(request: HttpRequest, exchange: Data<Exchange>, id: Path<String>) -> HttpResponse {
     if let Err(answer) = admit(&request, &exchange) {
         return plain(&answer);
     }
-    plain(&exchange.delete_recording(&id))
+    plain(&exchange.recordings().delete(&id))
+}
+
+fn listed((entries, meta): (Vec<Value>, Value)) -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "data": entries, "meta": meta }))
 }
 
 async fn recording(exchange: Data<Exchange>, file: Path<String>) -> HttpResponse {
-    if !file.split('.').next().is_some_and(|id| exchange.has_recording(id)) {
+    if file.split('.').next().is_none_or(|id| exchange.recordings().get(id).is_none()) {
         return HttpResponse::NotFound().finish();
     }
     if file.ends_with(".mp3") {
@@ -156,15 +172,6 @@ fn silence() -> Vec<u8> {
     wav.extend(bytes.to_le_bytes());
     wav.resize(wav.len() + bytes as usize, 0);
     wav
-}
-
-fn cursor(number: u64) -> String {
-    format!("v1:{}", STANDARD.encode(number.to_be_bytes()))
-}
-
-fn read_cursor(text: &str) -> Option<u64> {
-    let bytes = STANDARD.decode(text.strip_prefix("v1:")?).ok()?;
-    Some(u64::from_be_bytes(bytes.try_into().ok()?))
 }
 
 fn admit(request: &HttpRequest, exchange: &Exchange) -> Result<(), Answer> {

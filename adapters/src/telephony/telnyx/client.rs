@@ -22,14 +22,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::PROVIDER;
+use super::active_calls::{Ask, Behind, LegBody, Page};
 use super::client_state::{decode_client_state, encode_client_state, encode_with_ask};
 use super::rejection::rejection;
+use crate::telephony::national::Country;
 use crate::trace::{Peer, send};
 
 /// Answers to commands are a few hundred bytes, a full page of active calls below 200 KiB.
 const MAX_ANSWER: usize = 512 * 1024;
-/// Calls on a page of active calls: the most Telnyx gives.
-const PAGE_SIZE: &str = "250";
 /// Pages of active calls looked through for a leg: 10,000 calls at once.
 const MAX_PAGES: usize = 40;
 /// RFC 3986 §3.3: everything that is not unreserved, which also covers the `:` and `/` of a control id.
@@ -90,6 +90,8 @@ pub struct TelnyxConfig {
     pub connection_id: String,
     /// As whom to call where the dial does not say.
     pub caller_id: Option<Party>,
+    /// Whose numbers are written as they are dialled within it; without one they have to say theirs.
+    pub country: Option<Country>,
     /// A voice of Telnyx, `<provider>.<model>.<voice>`.
     pub voice: String,
     /// Encoding of recordings begun by a dial.
@@ -113,6 +115,7 @@ impl TelnyxConfig {
             api_key,
             connection_id: connection_id.into(),
             caller_id: None,
+            country: None,
             voice: "Telnyx.KokoroTTS.af".to_owned(),
             recording_format: RecordingFormat::Mp3,
             transcribe: false,
@@ -304,18 +307,19 @@ impl TelnyxClient {
         Ok((name, body))
     }
 
-    async fn active_calls(&self, after: Option<&str>) -> Result<Page, CarrierError> {
+    async fn active_calls(&self, ask: &Ask) -> Result<Page, CarrierError> {
         let operation =
             Operation { name: "list_active_calls", template: "/connections/{connection_id}/active_calls" };
-        let mut request =
-            self.http.get(self.url(&["connections", &self.config.connection_id, "active_calls"]));
-        request = request.query(&[("page[limit]", PAGE_SIZE)]);
-        if let Some(after) = after {
-            request = request.query(&[("page[after]", after)]);
-        }
-        let response = self.send(operation, request).await.map_err(harmless)?;
+        let request = self.http.get(self.url(&["connections", &self.config.connection_id, "active_calls"]));
+        let response = self.send(operation, request.query(&ask.query())).await.map_err(harmless)?;
         let body = read(response).await.map_err(harmless)?;
         serde_json::from_slice(&body).map_err(|_| unreadable()).map_err(harmless)
+    }
+
+    fn tagged(&self, page: &Page, tag: &LegTag) -> Option<LegRef> {
+        let tag_of = |leg: &LegBody| leg.client_state.as_deref().and_then(decode_client_state);
+        let leg = page.data.iter().find(|leg| tag_of(leg).as_ref() == Some(tag))?;
+        leg.leg(Some(&self.config.connection_id))
     }
 }
 
@@ -359,29 +363,31 @@ impl Telephony for TelnyxClient {
     }
 
     async fn find_leg(&self, tag: &LegTag) -> Result<Option<LegRef>, CarrierError> {
-        let mut after: Option<String> = None;
+        let (mut ask, mut before) = (Ask::Number(1), None);
         for _ in 0..MAX_PAGES {
-            let page = self.active_calls(after.as_deref()).await?;
-            if page.data.is_empty() {
-                return Ok(None);
+            let page = self.active_calls(&ask).await?;
+            if let Some(leg) = self.tagged(&page, tag) {
+                return Ok(Some(leg));
             }
-            let ours = |leg: &&LegBody| {
-                leg.client_state.as_deref().and_then(decode_client_state).as_ref() == Some(tag)
-            };
-            if let Some(leg) = page.data.iter().find(ours) {
-                return Ok(leg.leg(Some(&self.config.connection_id)));
+            match page.behind(&ask, before.as_deref()) {
+                Behind::Ask(next) => (before, ask) = (page.first().map(str::to_owned), next),
+                Behind::Unknown => break,
+                Behind::Nothing => {
+                    // legs that ended meanwhile moved those behind them to pages that were read already
+                    let Ask::Number(last) = ask else { return Ok(None) };
+                    for number in (1..last).rev() {
+                        let found = self.tagged(&self.active_calls(&Ask::Number(number)).await?, tag);
+                        if found.is_some() {
+                            return Ok(found);
+                        }
+                    }
+                    return Ok(None);
+                }
             }
-            let next = page.meta.and_then(|meta| meta.cursors).and_then(|cursors| cursors.after);
-            if next.is_none() || next == after {
-                return Ok(None);
-            }
-            after = next;
         }
         // "not found" would be a lie that costs a second call
-        Err(CarrierError::Unavailable {
-            reason: "too many active calls to look through".to_owned(),
-            retry_after: None,
-        })
+        let reason = "the list of active calls cannot be read to its end".to_owned();
+        Err(CarrierError::Unavailable { reason, retry_after: None })
     }
 
     async fn delete_recording(&self, _: ClientId, recording_id: &str) -> Result<(), CarrierError> {
@@ -401,50 +407,6 @@ impl Telephony for TelnyxClient {
 #[derive(Deserialize)]
 struct Placed {
     data: LegBody,
-}
-
-#[derive(Deserialize)]
-struct Page {
-    data: Vec<LegBody>,
-    #[serde(default)]
-    meta: Option<Meta>,
-}
-
-#[derive(Deserialize)]
-struct Meta {
-    #[serde(default)]
-    cursors: Option<Cursors>,
-}
-
-#[derive(Deserialize)]
-struct Cursors {
-    #[serde(default)]
-    after: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct LegBody {
-    #[serde(default)]
-    call_control_id: Option<String>,
-    #[serde(default)]
-    call_leg_id: Option<String>,
-    #[serde(default)]
-    call_session_id: Option<String>,
-    #[serde(default)]
-    client_state: Option<String>,
-    #[serde(default)]
-    is_alive: bool,
-}
-
-impl LegBody {
-    fn leg(&self, connection_id: Option<&str>) -> Option<LegRef> {
-        Some(LegRef {
-            control_id: self.call_control_id.clone(),
-            leg_id: self.call_leg_id.clone().or_else(|| self.call_control_id.clone())?,
-            session_id: self.call_session_id.clone(),
-            connection_id: connection_id.map(str::to_owned),
-        })
-    }
 }
 
 /// What is asked of the API, for its metrics and traces.

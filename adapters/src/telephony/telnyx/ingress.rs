@@ -15,9 +15,15 @@ use domain::phone::Party;
 use super::PROVIDER;
 use super::client_state::decode;
 use super::event::{Object, Payload, Text, Transcription, Urls, Webhook};
+use crate::telephony::national::Country;
 
 /// How long a recording's URL works: Telnyx signs it for ten minutes.
 const URL_LIFE: TimeDelta = TimeDelta::minutes(10);
+
+/// How long before it is received something can have happened: carriers give up on a webhook within days.
+pub const OLDEST: TimeDelta = TimeDelta::days(7);
+/// How much a carrier's clock may be ahead.
+pub const NEWEST: TimeDelta = TimeDelta::hours(1);
 
 /// What a webhook turned out to be.
 #[derive(PartialEq)]
@@ -72,14 +78,16 @@ pub enum BadWebhook {
     Missing(&'static str),
 }
 
-/// Reads the raw body of a webhook; `received_at` stands in where the webhook does not say when it happened.
+/// Reads the raw body of a webhook; `received_at` stands in where the webhook does not say when it happened, or says
+/// what cannot be: more than [`OLDEST`] before or [`NEWEST`] after it. Numbers that do not say their country are those
+/// of `country`.
 ///
 /// Unknown event types, unknown fields and fields of unexpected types are never an error.
 ///
 /// # Errors
 /// [`BadWebhook`] when the body is not JSON, is of API version 1, or names no event id (which no duplicate could be
 /// recognised by).
-pub fn parse(body: &[u8], received_at: Time) -> Result<Ingress, BadWebhook> {
+pub fn parse(body: &[u8], received_at: Time, country: Option<Country>) -> Result<Ingress, BadWebhook> {
     let webhook: Object<Webhook<'_>> = serde_json::from_slice(body)
         .map_err(|error| BadWebhook::NotJson { line: error.line(), column: error.column() })?;
     let webhook = webhook.0.ok_or(BadWebhook::Missing("id"))?;
@@ -89,6 +97,7 @@ pub fn parse(body: &[u8], received_at: Time) -> Result<Ingress, BadWebhook> {
     let event_id = data.id.owned().ok_or(BadWebhook::Missing("id"))?;
     let event_type = data.event_type.owned().ok_or(BadWebhook::Missing("event_type"))?;
     let payload = data.payload.0.unwrap_or_default();
+    let time = |text: &Text<'_>| time(text, received_at);
     let occurred_at = time(&data.occurred_at).or_else(|| time(&payload.occurred_at)).unwrap_or(received_at);
     let control_id = payload.call_control_id.owned();
     // a few webhooks lack the leg id; one leg then has two names, which whoever indexes legs must know both of
@@ -97,7 +106,9 @@ pub fn parse(body: &[u8], received_at: Time) -> Result<Ingress, BadWebhook> {
     };
     let (tag, ask) =
         payload.client_state.get().and_then(decode).map_or((None, None), |(tag, ask)| (Some(tag), ask));
-    let fact = fact(&event_type, &payload, occurred_at, tag.is_some());
+    let fact = fact(&event_type, &payload, occurred_at, received_at, tag.is_some());
+    let party =
+        |text: &str| country.map_or_else(|| Party::new(text), |country| country.complete(Party::new(text)));
     Ok(Ingress::Report(Box::new(CarrierReport {
         provider: PROVIDER.to_owned(),
         event_id,
@@ -111,14 +122,20 @@ pub fn parse(body: &[u8], received_at: Time) -> Result<Ingress, BadWebhook> {
         },
         tag,
         ask,
-        from: payload.from.get().map(Party::new),
-        to: payload.to.get().map(Party::new),
+        from: payload.from.get().map(party),
+        to: payload.to.get().map(party),
         fact,
         raw: body.to_vec(),
     })))
 }
 
-fn fact(event_type: &str, payload: &Payload<'_>, occurred_at: Time, ours: bool) -> CarrierFact {
+fn fact(
+    event_type: &str,
+    payload: &Payload<'_>,
+    occurred_at: Time,
+    received_at: Time,
+    ours: bool,
+) -> CarrierFact {
     match event_type {
         "call.initiated" => initiated(payload, ours),
         "call.answered" => CarrierFact::Answered,
@@ -139,7 +156,7 @@ fn fact(event_type: &str, payload: &Payload<'_>, occurred_at: Time, ours: bool) 
             Some("beep_detected") => CarrierFact::AnsweredBy(AnsweredBy::Machine),
             _ => CarrierFact::Noted,
         },
-        "call.recording.saved" => CarrierFact::RecordingSaved(recording(payload, occurred_at)),
+        "call.recording.saved" => CarrierFact::RecordingSaved(recording(payload, occurred_at, received_at)),
         "call.recording.error" => CarrierFact::RecordingFailed {
             reason: payload.reason.owned().unwrap_or_else(|| "unspecified".to_owned()),
         },
@@ -216,7 +233,8 @@ fn answered_by(payload: &Payload<'_>) -> AnsweredBy {
     }
 }
 
-fn recording(payload: &Payload<'_>, occurred_at: Time) -> RecordingSaved {
+fn recording(payload: &Payload<'_>, occurred_at: Time, received_at: Time) -> RecordingSaved {
+    let time = |text: &Text<'_>| time(text, received_at);
     let wanted = match payload.format.get() {
         Some("mp3") => Some(RecordingFormat::Mp3),
         Some("wav") => Some(RecordingFormat::Wav),
@@ -265,9 +283,10 @@ fn cost(payload: &Payload<'_>) -> Option<Money> {
     Some(Money { amount_micros, currency: currency.unwrap_or_else(|| "USD".to_owned()) })
 }
 
-/// RFC 3339, cut to the microsecond that events are kept in.
-fn time(text: &Text<'_>) -> Option<Time> {
+/// RFC 3339, cut to the microsecond that events are kept in; nothing that cannot be.
+fn time(text: &Text<'_>, received_at: Time) -> Option<Time> {
     use chrono::SubsecRound;
-    let time = DateTime::parse_from_rfc3339(text.get()?).ok()?;
-    Some(time.with_timezone(&Utc).trunc_subsecs(6))
+    let time = DateTime::parse_from_rfc3339(text.get()?).ok()?.with_timezone(&Utc).trunc_subsecs(6);
+    let age = received_at - time;
+    (-NEWEST <= age && age <= OLDEST).then_some(time)
 }

@@ -1,5 +1,6 @@
 //! Telnyx Voice API, "Call Control" version 2: webhooks in, commands out.
 
+mod active_calls;
 mod client;
 mod client_state;
 mod event;

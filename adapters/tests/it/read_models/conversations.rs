@@ -15,11 +15,12 @@ use domain::tool::{ToolAuth, ToolCreated, ToolDeleted, ToolEvent, ToolMethod, To
 use domain::wire::DomainEvent;
 use projections::agents::{AgentQueries, AgentRow, Agents};
 use projections::conversations::{
-    ConversationFilter, ConversationQueries, ConversationRow, ConversationView, Conversations, MessagePage,
-    MessageRow, MessageView, Messages,
+    ConversationFilter, ConversationQueries, ConversationRow, ConversationView, Conversations, MessageRow,
+    MessageView, Messages,
 };
 use projections::page::{Order, PageRequest};
 use projections::runner::rebuild;
+use projections::said::SaidPage;
 use projections::store::{Generation, ViewRows};
 use projections::tools::{ToolQueries, ToolRow, Tools};
 use projections::view::View;
@@ -28,7 +29,7 @@ use super::{World, brisk, on_every_database};
 
 on_every_database!(
     conversations_are_found_by_all_filters_at_once,
-    messages_are_read_both_ways_in_pages_with_their_moods,
+    messages_are_read_both_ways_in_pages_as_they_were_said_with_their_moods,
     clients_never_see_each_others_conversations,
     rebuilt_views_are_the_same_byte_for_byte,
 );
@@ -67,11 +68,13 @@ fn facts(n: u64) -> Vec<ConversationEvent> {
             MessageAdded {
                 id: asked,
                 seq: k * 2 + 1,
+                // the last one is told late
+                place: (k == 2).then_some(3),
                 role: MessageRole::User,
                 kind: MessageKind::Text,
                 content: format!("question {k} \0 你好").into(),
                 line: None,
-                at: at(n),
+                at: at(n) - chrono::TimeDelta::microseconds(i64::from(k)),
             }
             .into(),
         );
@@ -177,22 +180,24 @@ async fn conversations_are_found_by_all_filters_at_once(world: World) {
     assert_eq!((view.status.as_str(), view.user_id.as_deref()), ("ended", Some("nul\0nul")));
 }
 
-async fn messages_are_read_both_ways_in_pages_with_their_moods(world: World) {
+async fn messages_are_read_both_ways_in_pages_as_they_were_said_with_their_moods(world: World) {
     history(&world).await;
     let read = async |after, order| {
-        let page = MessagePage { limit: 4, after, order };
+        let page = SaidPage { limit: 4, after, order };
         let rows = world.views.messages(client(1), talk(1), page).await.unwrap();
         let messages = rows.items.iter().map(|json| serde_json::from_str::<MessageView>(json).unwrap());
         (messages.collect::<Vec<_>>(), rows.next)
     };
     let (first, next) = read(None, Order::Asc).await;
-    assert_eq!((first.iter().map(|one| one.seq).collect::<Vec<_>>(), next), (vec![1, 2, 3, 4], Some(4)));
+    assert_eq!(first.iter().map(|one| one.seq).collect::<Vec<_>>(), [1, 2, 5, 3]);
     assert_eq!((first[0].sentiment, first[1].sentiment, first[2].sentiment), (Some(-0.5), None, Some(0.2)));
     assert_eq!(first[0].content.as_deref(), Some("question 0 \0 你好"));
-    let (rest, next) = read(Some(4), Order::Asc).await;
-    assert_eq!((rest.len(), next), (2, None));
+    let (rest, next) = read(next, Order::Asc).await;
+    assert_eq!((rest.iter().map(|one| one.seq).collect::<Vec<_>>(), next), (vec![4, 6], None));
     let (last, next) = read(None, Order::Desc).await;
-    assert_eq!((last[0].seq, next), (6, Some(3)));
+    assert_eq!(last.iter().map(|one| one.seq).collect::<Vec<_>>(), [6, 4, 3, 5]);
+    let (rest, next) = read(next, Order::Desc).await;
+    assert_eq!((rest.iter().map(|one| one.seq).collect::<Vec<_>>(), next), (vec![2, 1], None));
     let by_id = world.views.message(client(1), talk(1), first[1].id).await.unwrap().unwrap();
     assert_eq!(serde_json::from_str::<MessageView>(&by_id).unwrap(), first[1]);
 }
@@ -201,7 +206,7 @@ async fn clients_never_see_each_others_conversations(world: World) {
     history(&world).await;
     assert_eq!(found(&world, client(2), &ConversationFilter::default()).await, [7]);
     assert!(world.views.conversation(client(2), talk(1)).await.unwrap().is_none());
-    assert!(world.views.messages(client(2), talk(1), MessagePage::default()).await.unwrap().items.is_empty());
+    assert!(world.views.messages(client(2), talk(1), SaidPage::default()).await.unwrap().items.is_empty());
     assert!(world.views.agent(client(2), AGENT).await.unwrap().is_none());
     assert!(
         world.views.agent(client(1), AGENT).await.unwrap().unwrap().json.contains(r#""temperature":0.333"#)

@@ -10,8 +10,9 @@ use domain::envelope::{Position, Version};
 use domain::ports::event_store::Direction;
 use domain::wire::DomainEvent;
 use projections::calls::{CallQueries, CallView, Calls};
+use projections::said::SaidPage;
 use projections::store::ViewStore;
-use projections::transcripts::{LinePage, LineView, TranscriptQueries};
+use projections::transcripts::{LineView, TranscriptQueries};
 use projections::view::replay;
 
 use super::{PATIENCE, World, caught_up, on_every_database};
@@ -53,7 +54,7 @@ async fn a_call_reads_as_its_events_say(world: World) {
     let recorded = world.views.recording(client(1), call(2)).await.unwrap().unwrap();
     assert!(recorded.starts_with(r#"{"status":"recording""#), "ordered with the call, begun by the answer");
 
-    let lines = world.views.transcript(client(2), call(1), LinePage::default()).await.unwrap();
+    let lines = world.views.transcript(client(2), call(1), SaidPage::default()).await.unwrap();
     let lines: Vec<LineView> = lines.items.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let said: Vec<_> = lines
         .iter()

@@ -40,7 +40,7 @@ fn webhook(event_type: &str, extra: Value) -> Value {
 }
 
 fn read(body: &Value) -> Ingress {
-    parse(body.to_string().as_bytes(), received()).unwrap()
+    parse(body.to_string().as_bytes(), received(), None).unwrap()
 }
 
 fn report(body: &Value) -> CarrierReport {
@@ -360,7 +360,9 @@ fn a_caller_without_a_number_and_one_who_writes_in_escapes_are_read() {
     assert_eq!(anonymous.to.unwrap().as_str(), "sip:desk@pbx.example.test");
 
     let body = webhook("call.initiated", json!({})).to_string().replace("+12025550123", "\\u002b12025550123");
-    let Ok(Ingress::Report(escaped)) = parse(body.as_bytes(), received()) else { panic!("is a report") };
+    let Ok(Ingress::Report(escaped)) = parse(body.as_bytes(), received(), None) else {
+        panic!("is a report")
+    };
     assert_eq!(escaped.from.unwrap().as_str(), "+12025550123");
 }
 
@@ -368,7 +370,7 @@ fn a_caller_without_a_number_and_one_who_writes_in_escapes_are_read() {
 fn an_event_of_api_version_1_is_refused_with_the_remedy() {
     let v1 = json!({"event_type": "call_initiated", "created_at": "2026-01-15T10:20:30Z", "record_type": "event",
         "id": "x", "payload": {"call_control_id": "c", "call_leg_id": "l"}});
-    let error = parse(v1.to_string().as_bytes(), received()).unwrap_err();
+    let error = parse(v1.to_string().as_bytes(), received(), None).unwrap_err();
     assert_eq!(error, BadWebhook::Version1);
     assert!(error.to_string().contains("set webhook_api_version to \"2\""));
 }
@@ -385,20 +387,20 @@ fn what_is_no_webhook_is_refused_and_not_repeated() {
         (r#"{"data":{"id":null,"event_type":"x"}}"#, "id"),
         (r#"{"data":{"id":"x"}}"#, "event_type"),
     ] {
-        assert_eq!(parse(body.as_bytes(), received()), Err(BadWebhook::Missing(missing)), "{body}");
+        assert_eq!(parse(body.as_bytes(), received(), None), Err(BadWebhook::Missing(missing)), "{body}");
     }
     let doubled = format!("{good}{good}");
     for broken in
         ["", "{", "\u{feff}{}", &good[..good.len() - 1], &doubled, &good.replace("+1202", "\u{1}+1202")]
     {
-        let error = parse(broken.as_bytes(), received()).unwrap_err();
+        let error = parse(broken.as_bytes(), received(), None).unwrap_err();
         assert!(matches!(error, BadWebhook::NotJson { .. }), "{broken}");
         assert!(!error.to_string().contains("555"), "{error}");
     }
-    assert!(parse(b"{\"data\":\"\xff\"}", received()).is_err(), "not UTF-8");
+    assert!(parse(b"{\"data\":\"\xff\"}", received(), None).is_err(), "not UTF-8");
     let deep = "[".repeat(100_000);
     assert!(
-        parse(format!("{{\"x\":{deep}").as_bytes(), received()).is_err(),
+        parse(format!("{{\"x\":{deep}").as_bytes(), received(), None).is_err(),
         "deep nesting does not exhaust the stack"
     );
 }

@@ -4,4 +4,5 @@ mod calls;
 mod commands;
 mod delivery;
 mod ingress;
+mod pages;
 mod world;

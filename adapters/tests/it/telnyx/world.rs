@@ -120,7 +120,7 @@ async fn receive(request: HttpRequest, receiver: Data<Receiver>, body: Bytes) ->
     if let Err(error) = receiver.verifier.get().unwrap().verify(&parts, now) {
         return HttpResponse::Unauthorized().body(error.to_string());
     }
-    let ingress = match parse(&body, now) {
+    let ingress = match parse(&body, now, None) {
         Ok(ingress) => ingress,
         Err(error) => return HttpResponse::BadRequest().body(error.to_string()),
     };

@@ -114,6 +114,9 @@ pub struct DtmfRequested {
 pub struct DtmfReceived {
     /// Its line of the transcript, from 1.
     pub seq: u32,
+    /// Where it was told late: the line it stands before, by when it was said. `None`: where it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u32>,
     /// The key; erased where keys are secret.
     pub digit: Personal<char>,
     /// The gather it belongs to, if one is known.
@@ -147,6 +150,9 @@ pub struct DigitsGathered {
 pub struct LineTranscribed {
     /// Its line of the transcript, from 1.
     pub seq: u32,
+    /// Where it was told late: the line it stands before, by when it was said. `None`: where it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u32>,
     /// Who said it.
     pub speaker: Speaker,
     /// What was said.

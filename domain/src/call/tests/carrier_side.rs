@@ -122,7 +122,7 @@ fn lines_of_the_transcript_are_numbered_without_gaps_whoever_speaks() {
     let then = call.when(line.says(utterance("two tickets please"), 8));
     let said = |seq, speaker, text: &str, confidence_permille, seconds| {
         let text = text.to_owned().into();
-        LineTranscribed { seq, speaker, text, confidence_permille, at: at(seconds) }.into()
+        LineTranscribed { seq, place: None, speaker, text, confidence_permille, at: at(seconds) }.into()
     };
     assert_eq!(then.facts()[1..], [said(2, Speaker::Caller, "two tickets please", Some(940), 8)]);
     let then = then.and().when(line.says(outbound, 9));
@@ -130,7 +130,7 @@ fn lines_of_the_transcript_are_numbered_without_gaps_whoever_speaks() {
     let then = then.and().when(line.says(CarrierFact::Dtmf('4'.into()), 10));
     assert_eq!(
         then.facts()[1..],
-        [DtmfReceived { seq: 4, digit: '4'.into(), gather: None, at: at(10) }.into()]
+        [DtmfReceived { seq: 4, place: None, digit: '4'.into(), gather: None, at: at(10) }.into()]
     );
     let then = then.and().when(line.says(CarrierFact::SpeechEnded(SpeechOutcome::Completed), 11));
     assert_eq!(then.facts()[1..], [SpeechEnded { outcome: SpeechOutcome::Completed, at: at(11) }.into()]);

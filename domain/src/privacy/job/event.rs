@@ -56,6 +56,12 @@ pub enum NamedBy {
     Phone,
     /// The client's own name of a customer.
     CustomerId,
+    /// A call they were on.
+    CallId,
+    /// A conversation they had.
+    ConversationId,
+    /// What their calls came from or went to, as the carrier wrote it.
+    CallerId,
 }
 
 impl NamedBy {
@@ -65,6 +71,9 @@ impl NamedBy {
         match self {
             Self::Phone => "phone",
             Self::CustomerId => "customer_id",
+            Self::CallId => "call_id",
+            Self::ConversationId => "conversation_id",
+            Self::CallerId => "caller_id",
         }
     }
 }

@@ -26,7 +26,8 @@ impl Performance {
                 let _ = answered.await; // dropped: the answer is on its way
                 self.obey(action).await;
             }
-            Input::Bridged => {
+            Input::Bridged(with) => {
+                self.partner = with.or(self.partner.take());
                 self.bridged = true;
                 self.steps = VecDeque::from([Step::Pause(BRIDGED_TALK), Step::HangUp]);
                 self.begin_step(now);
@@ -73,6 +74,15 @@ impl Performance {
             }
             Action::StopSpeech => self.hush(true).await,
             Action::Transfer(placing) => self.transfer(*placing),
+            Action::Bridge(other) => {
+                let _ = other.inbox.send(Input::Bridged(Some(self.leg.clone()))).await;
+                self.partner = Some(other);
+                self.bridged = true;
+                self.steps = VecDeque::from([Step::Stay]);
+                self.tell("call.bridged", true, json!({ "state": "bridged" })).await;
+            }
+            // the exchange finds the leg
+            Action::BridgeTo(_) => {}
             Action::StartRecording { format, channels } => self.start_recording(format, channels),
             Action::StopRecording => self.save_recording().await,
             Action::Transcribe(on) => self.transcribing = on,
@@ -151,9 +161,16 @@ impl Performance {
     pub(super) async fn save_recording(&mut self) {
         let Some(Recording { format, channels, since }) = self.recording.take() else { return };
         let id = self.exchange.names.uuid();
-        self.exchange.keep_recording(&id.to_string());
         let base = self.exchange.base.get().map_or("", String::as_str);
         let url = format!("{base}/recordings/{id}.{format}?X-Amz-Expires=600");
+        let (from, to) = (timestamp(since), timestamp(self.now()));
+        self.exchange.recordings().keep(json!({
+            "id": id, "record_type": "recording", "status": "completed", "source": "call", "channels": channels,
+            "call_control_id": self.leg.control_id, "call_leg_id": &*self.leg.leg_id,
+            "call_session_id": self.leg.session_id, "connection_id": self.leg.connection_id,
+            "download_urls": { &format: &url }, "duration_millis": (self.now() - since).num_milliseconds(),
+            "recording_started_at": from, "recording_ended_at": to, "created_at": to, "updated_at": to,
+        }));
         let extra = json!({
             "recording_id": id, "channels": channels, "format": format,
             "recording_started_at": timestamp(since), "recording_ended_at": timestamp(self.now()),

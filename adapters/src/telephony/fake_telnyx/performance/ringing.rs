@@ -102,7 +102,7 @@ impl Performance {
             let partner = partner.clone();
             self.bridged = true;
             self.tell("call.bridged", true, json!({ "state": "bridged" })).await;
-            let _ = partner.inbox.send(Input::Bridged).await;
+            let _ = partner.inbox.send(Input::Bridged(None)).await;
             self.steps = VecDeque::from([Step::Stay]);
         }
     }

@@ -25,7 +25,9 @@ impl Performance {
             payload.insert("client_state".to_owned(), Value::Null);
         }
         if self.dice.roll(mischief.one_name) {
-            payload.remove(if self.dice.roll(0.5) { "call_leg_id" } else { "call_control_id" });
+            // the first webhook always says what commands are to name the leg by
+            let by_control_id = event_type == "call.initiated" || self.dice.roll(0.5);
+            payload.remove(if by_control_id { "call_leg_id" } else { "call_control_id" });
         }
         self.send(event_type, payload).await;
         if self.dice.roll(mischief.unknown_event) {

@@ -1,6 +1,8 @@
 //! Many calls.
 
 use actix_web::{get, web};
+use domain::ids::ClientId;
+use domain::phone::Party;
 use projections::calls::{CallFilter, CallView};
 
 use super::super::paging::{self, PageParams};
@@ -17,8 +19,8 @@ use crate::problem::{ApiError, Problem};
     params(
         ("status" = Option<String>, Query, description = "One status, or several with commas"),
         ("direction" = Option<String>, Query, description = "inbound or outbound"),
-        ("from" = Option<String>, Query, description = "The calling party, exactly"),
-        ("to" = Option<String>, Query, description = "The called party, exactly"),
+        ("from" = Option<String>, Query, description = "The calling party, in any form of its number"),
+        ("to" = Option<String>, Query, description = "The called party, in any form of its number"),
         ("agent_id" = Option<String>, Query, description = "The agent"),
         ("end_reason" = Option<String>, Query, description = "One end reason, or several with commas"),
         ("created_after" = Option<String>, Query, description = "RFC 3339"),
@@ -35,8 +37,8 @@ pub(crate) async fn list_calls(
     let filter = CallFilter {
         status: words(&mut query, "status"),
         direction: query.take("direction"),
-        from: query.text("from"),
-        to: query.text("to"),
+        from: completed(&backend, caller.client, query.text("from")).await?,
+        to: completed(&backend, caller.client, query.text("to")).await?,
         agent_id: query.take("agent_id"),
         end_reason: words(&mut query, "end_reason"),
         created_after: query.time("created_after"),
@@ -44,6 +46,17 @@ pub(crate) async fn list_calls(
         metadata: query.map("metadata").into_iter().collect(),
     };
     paging::list(query, async |request| backend.views.calls(caller.client, &filter, &request).await).await
+}
+
+/// A party as calls show it: in E.164 if it is a number as it is dialled within the country of the client's carrier.
+async fn completed(
+    backend: &Backend,
+    client: ClientId,
+    party: Option<String>,
+) -> Result<Option<String>, ApiError> {
+    let Some(party) = party else { return Ok(None) };
+    let party = backend.carriers.complete(client, Party::new(&party)).await.map_err(ApiError::unavailable)?;
+    Ok(Some(party.as_str().to_owned()))
 }
 
 fn words<T: std::str::FromStr>(query: &mut Query, name: &str) -> Vec<T> {

@@ -2,7 +2,8 @@
 
 use actix_web::{get, web};
 use domain::ids::CallId;
-use projections::transcripts::{LinePage, LineView};
+use projections::said::{Place, SaidPage};
+use projections::transcripts::LineView;
 
 use super::super::paging::order;
 use crate::http::auth::Caller;
@@ -13,7 +14,8 @@ use crate::problem::{ApiError, Problem};
 
 /// Get a call's transcript.
 ///
-/// Oldest line first unless asked otherwise.
+/// In the order it was said, oldest line first unless asked otherwise. `seq` numbers the lines as they were told: what a
+/// carrier tells late stands where it was said.
 #[utoipa::path(get, path = "/api/v1/calls/{id}/transcript", tag = "calls", operation_id = "getTranscript",
     params(("id" = String, Path, description = "The call"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
@@ -30,13 +32,13 @@ pub(crate) async fn get_transcript(
     let wanted = query.take::<Order>("order").unwrap_or(Order::Ascending);
     let paging = query.paging();
     query.finish()?;
-    let after = paging.cursor.map(|cursor| cursor.read::<u32>()).transpose()?;
-    let page = LinePage { limit: paging.limit as u32, after, order: order(wanted) };
+    let after = paging.cursor.map(|cursor| cursor.read::<Place>()).transpose()?;
+    let page = SaidPage { limit: paging.limit as u32, after, order: order(wanted) };
     let lines = backend.views.transcript(caller.client, id, page).await.map_err(ApiError::unavailable)?;
     if lines.items.is_empty() && after.is_none() {
         let call = backend.views.call(caller.client, id).await.map_err(ApiError::unavailable)?;
         call.ok_or_else(|| ApiError::not_found("call"))?;
     }
-    let next = lines.next.map(|seq| Cursor::after(&seq)).transpose()?;
+    let next = lines.next.map(|place| Cursor::after(&place)).transpose()?;
     Ok(Answer::json_list(&lines.items, next))
 }

@@ -2,7 +2,8 @@
 
 use actix_web::{get, web};
 use domain::ids::ConversationId;
-use projections::conversations::{MessagePage, MessageView};
+use projections::conversations::MessageView;
+use projections::said::{Place, SaidPage};
 
 use super::super::paging::order;
 use crate::http::auth::Caller;
@@ -13,7 +14,8 @@ use crate::problem::{ApiError, Problem};
 
 /// List a conversation's messages.
 ///
-/// All of them, oldest first unless asked otherwise.
+/// All of them in the order they were said, oldest first unless asked otherwise. `seq` numbers them as they were told: what a
+/// carrier tells late stands where it was said.
 #[utoipa::path(get, path = "/api/v1/conversations/{id}/messages", tag = "conversations", operation_id = "listMessages",
     params(("id" = String, Path, description = "The conversation"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
@@ -30,13 +32,13 @@ pub(crate) async fn list_messages(
     let wanted = query.take::<Order>("order").unwrap_or(Order::Ascending);
     let paging = query.paging();
     query.finish()?;
-    let after = paging.cursor.map(|cursor| cursor.read::<u32>()).transpose()?;
-    let page = MessagePage { limit: paging.limit as u32, after, order: order(wanted) };
+    let after = paging.cursor.map(|cursor| cursor.read::<Place>()).transpose()?;
+    let page = SaidPage { limit: paging.limit as u32, after, order: order(wanted) };
     let rows = backend.views.messages(caller.client, id, page).await.map_err(ApiError::unavailable)?;
     if rows.items.is_empty() && after.is_none() {
         let found = backend.views.conversation(caller.client, id).await.map_err(ApiError::unavailable)?;
         found.ok_or_else(|| ApiError::not_found("conversation"))?;
     }
-    let next = rows.next.map(|seq| Cursor::after(&seq)).transpose()?;
+    let next = rows.next.map(|place| Cursor::after(&place)).transpose()?;
     Ok(Answer::json_list(&rows.items, next))
 }

@@ -1,7 +1,8 @@
 //! What both kinds of job are asked with.
 
 use actors::privacy::{Begun, begin};
-use domain::ids::PrivacyJobId;
+use domain::ids::{ClientId, PrivacyJobId};
+use domain::phone::Party;
 use domain::ports::ids::Ids as _;
 use domain::privacy::Subject;
 use domain::privacy::job::{JobKind, JobRefusal, NamedBy};
@@ -9,7 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::commands::{AsProblem, context, problem};
-use super::subject::persons;
+use super::subject::{Named, persons};
 use super::view::job;
 use crate::http::auth::Principal;
 use crate::http::client_ip::ClientIp;
@@ -17,17 +18,27 @@ use crate::http::{Answer, NewIds, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Code};
 
-/// Whom it is about: either of the two.
+/// Whom it is about: one of these.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SubjectName {
-    /// Their number in E.164, or SIP address.
+    /// Their number in any form, or SIP address.
     #[schema(example = "+12025550123")]
-    pub(super) phone: Option<String>,
+    phone: Option<String>,
     /// Your own name of them: `customer_id` in the metadata of their calls and chats, `user_id` of a chat, or `session_id` of
     /// a session in the menus.
     #[schema(example = "customer-4711")]
-    pub(super) customer_id: Option<String>,
+    customer_id: Option<String>,
+    /// A call they were on.
+    #[schema(example = "call_01h455vb4pex5vsknk084sn02q")]
+    call_id: Option<String>,
+    /// A conversation they had.
+    #[schema(example = "conv_01h455vb4pex5vsknk084sn02q")]
+    conversation_id: Option<String>,
+    /// What the carrier showed as the other end of their calls, in its own words: for what is no number. Everybody whose calls
+    /// show the same is meant.
+    #[schema(example = "anonymous")]
+    caller_id: Option<String>,
 }
 
 impl AsProblem for JobRefusal {
@@ -51,8 +62,8 @@ pub(super) async fn begin_job(
     kind: JobKind,
     name: SubjectName,
 ) -> Result<Answer, ApiError> {
-    let (subject, named_by) = read(name)?;
-    let persons = persons(backend, caller.client, &subject).await?;
+    let (named, named_by) = read(backend, caller.client, name).await?;
+    let persons = persons(backend, caller.client, &named).await?;
     let id = PrivacyJobId(ids.next());
     // the subject itself comes first
     let subject = persons.first().copied().ok_or_else(|| ApiError::not_found("subject"))?;
@@ -66,18 +77,37 @@ pub(super) async fn begin_job(
     Ok(answer.location(&format!("/api/v1/privacy/jobs/{id}")))
 }
 
-fn read(name: SubjectName) -> Result<(Subject, NamedBy), ApiError> {
-    match (name.phone, name.customer_id) {
-        (Some(phone), None) => {
-            let subject = Subject::of_party(phone.trim()).ok_or_else(|| {
-                ApiError::invalid("phone", "invalid", "must be a number like +12025550123, or a SIP address")
+async fn read(backend: &Backend, client: ClientId, name: SubjectName) -> Result<(Named, NamedBy), ApiError> {
+    let SubjectName { phone, customer_id, call_id, conversation_id, caller_id } = name;
+    let given = [
+        ("phone", NamedBy::Phone, phone),
+        ("customer_id", NamedBy::CustomerId, customer_id),
+        ("call_id", NamedBy::CallId, call_id),
+        ("conversation_id", NamedBy::ConversationId, conversation_id),
+        ("caller_id", NamedBy::CallerId, caller_id),
+    ];
+    let mut given = given.into_iter().filter_map(|(field, by, text)| Some((field, by, text?)));
+    let (Some((field, by, text)), None) = (given.next(), given.next()) else {
+        let advice = "give one of `phone`, `customer_id`, `call_id`, `conversation_id` and `caller_id`";
+        return Err(ApiError::invalid("phone", "invalid", advice));
+    };
+    let no_id = |_| ApiError::invalid(field, "invalid", "must be an id as this API shows it");
+    let named = match by {
+        NamedBy::Phone => {
+            let party = Party::new(text.trim());
+            let party = backend.carriers.complete(client, party).await.map_err(ApiError::unavailable)?;
+            let subject = Subject::of_party(party.as_str()).ok_or_else(|| {
+                ApiError::invalid(field, "invalid", "must be a number like +12025550123, or a SIP address")
             })?;
-            Ok((subject, NamedBy::Phone))
+            Named::Subject(subject)
         }
-        (None, Some(id)) if (1..=200).contains(&id.chars().count()) => {
-            Ok((Subject::Customer(id), NamedBy::CustomerId))
+        NamedBy::CallId => Named::Call(text.parse().map_err(no_id)?),
+        NamedBy::ConversationId => Named::Conversation(text.parse().map_err(no_id)?),
+        NamedBy::CustomerId | NamedBy::CallerId if !(1..=200).contains(&text.chars().count()) => {
+            return Err(ApiError::invalid(field, "invalid", "must have 1 to 200 characters"));
         }
-        (None, Some(_)) => Err(ApiError::invalid("customer_id", "invalid", "must have 1 to 200 characters")),
-        _ => Err(ApiError::invalid("phone", "invalid", "give either `phone` or `customer_id`")),
-    }
+        NamedBy::CustomerId => Named::Subject(Subject::Customer(text)),
+        NamedBy::CallerId => Named::Caller(text),
+    };
+    Ok((named, by))
 }

@@ -1,7 +1,11 @@
 //! From a name to the persons whose keys it is about.
 
-use domain::ids::{CallId, ClientId, IvrSessionId, SubjectId};
-use domain::privacy::{CUSTOMER_ENTRY, Subject};
+use std::collections::BTreeMap;
+
+use domain::call::terms::Direction;
+use domain::ids::{CallId, ClientId, ConversationId, IvrSessionId, SubjectId};
+use domain::phone::Party;
+use domain::privacy::{CUSTOMER_ENTRY, ERASED, Subject};
 use projections::calls::CallFilter;
 use projections::ivr_sessions::SessionFilter;
 use projections::page::{MAX_PAGE, Page, PageRequest};
@@ -28,42 +32,43 @@ struct SessionCall {
     call_id: Option<String>,
 }
 
-/// The subject itself first, by pseudonym; of a customer also everybody their calls were with, and their sessions. Their
-/// chats are the subject's own.
+#[derive(Deserialize)]
+struct TalkPerson {
+    call_id: Option<String>,
+    user_id: Option<String>,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+}
+
+/// How a person is named.
+pub(super) enum Named {
+    Subject(Subject),
+    Call(CallId),
+    Conversation(ConversationId),
+    /// By what the carrier showed of the other end.
+    Caller(String),
+}
+
+/// Whom the name means, by pseudonym, the subject itself first; of a customer also everybody their calls were with, and
+/// their sessions. Their chats are the subject's own.
+///
+/// # Errors
+/// The call or conversation is not the client's, or too many calls are meant.
 pub(super) async fn persons(
     backend: &Backend,
     client: ClientId,
-    subject: &Subject,
+    named: &Named,
 ) -> Result<Vec<SubjectId>, ApiError> {
-    let mut subjects = vec![subject.clone()];
-    if let Subject::Customer(name) = subject {
-        // chats with somebody whom the client calls by their number
-        subjects.push(Subject::of_customer(name));
-        let filter =
-            CallFilter { metadata: vec![(CUSTOMER_ENTRY.to_owned(), name.clone())], ..CallFilter::default() };
-        let calls = all(async |page| {
-            backend.views.calls(client, &filter, &page).await.map_err(ApiError::unavailable)
-        });
-        for call in calls.await? {
-            subjects.extend(of_call(&call)?);
-        }
-        let filter = SessionFilter { session_id: Some(name.clone()), ..SessionFilter::default() };
-        // however long ago they ended
-        let since = domain::envelope::Time::default();
-        let sessions = all(async |page| {
-            backend.views.ivr_sessions(client, &filter, since, &page).await.map_err(ApiError::unavailable)
-        });
-        for session in sessions.await? {
-            let session: SessionCall = serde_json::from_str(&session).map_err(ApiError::internal)?;
-            let id: IvrSessionId = session.id.parse().map_err(ApiError::internal)?;
-            subjects.push(Subject::Stream(id.stream()));
-            let call: Option<CallId> = session.call_id.and_then(|call| call.parse().ok());
-            if let Some(call) = call
-                && let Some(stored) = backend.views.call(client, call).await.map_err(ApiError::unavailable)?
-            {
-                subjects.extend(of_call(&stored.json)?);
-            }
-        }
+    let mut subjects = match named {
+        Named::Subject(Subject::Customer(name)) => of_customer(backend, client, name).await?,
+        Named::Subject(subject) => vec![subject.clone()],
+        Named::Call(id) => of_call_id(backend, client, *id).await?.to_vec(),
+        Named::Conversation(id) => of_conversation(backend, client, *id).await?,
+        Named::Caller(text) => of_caller(backend, client, text).await?,
+    };
+    if subjects.is_empty() {
+        // nobody is known by it, and the receipt says so
+        subjects.push(Subject::Party(named.text().to_owned()));
     }
     let mut persons = Vec::with_capacity(subjects.len());
     for subject in &subjects {
@@ -73,6 +78,88 @@ pub(super) async fn persons(
         }
     }
     Ok(persons)
+}
+
+impl Named {
+    fn text(&self) -> &str {
+        match self {
+            Self::Caller(text) => text,
+            Self::Subject(_) | Self::Call(_) | Self::Conversation(_) => "",
+        }
+    }
+}
+
+async fn of_customer(backend: &Backend, client: ClientId, name: &str) -> Result<Vec<Subject>, ApiError> {
+    // chats with somebody whom the client calls by their number
+    let mut subjects = vec![Subject::Customer(name.to_owned()), Subject::of_customer(name)];
+    let metadata = vec![(CUSTOMER_ENTRY.to_owned(), name.to_owned())];
+    subjects.extend(of_calls(backend, client, CallFilter { metadata, ..CallFilter::default() }).await?);
+    let filter = SessionFilter { session_id: Some(name.to_owned()), ..SessionFilter::default() };
+    // however long ago they ended
+    let since = domain::envelope::Time::default();
+    let sessions = all(async |page| {
+        backend.views.ivr_sessions(client, &filter, since, &page).await.map_err(ApiError::unavailable)
+    });
+    for session in sessions.await? {
+        let session: SessionCall = serde_json::from_str(&session).map_err(ApiError::internal)?;
+        let id: IvrSessionId = session.id.parse().map_err(ApiError::internal)?;
+        subjects.push(Subject::Stream(id.stream()));
+        let call: Option<CallId> = session.call_id.and_then(|call| call.parse().ok());
+        if let Some(call) = call
+            && let Some(stored) = backend.views.call(client, call).await.map_err(ApiError::unavailable)?
+        {
+            subjects.extend(of_call(&stored.json)?);
+        }
+    }
+    Ok(subjects)
+}
+
+async fn of_calls(backend: &Backend, client: ClientId, filter: CallFilter) -> Result<Vec<Subject>, ApiError> {
+    let calls =
+        all(async |page| backend.views.calls(client, &filter, &page).await.map_err(ApiError::unavailable));
+    let mut subjects = Vec::new();
+    for call in calls.await? {
+        subjects.extend(of_call(&call)?);
+    }
+    Ok(subjects)
+}
+
+/// Everybody whose calls show this text as the other end.
+async fn of_caller(backend: &Backend, client: ClientId, text: &str) -> Result<Vec<Subject>, ApiError> {
+    let party = backend.carriers.complete(client, Party::new(text)).await.map_err(ApiError::unavailable)?;
+    let text = party.as_str().to_owned();
+    let mut subjects: Vec<Subject> = Subject::of_party(&text).into_iter().collect();
+    let (inbound, outbound) = (Some(Direction::Inbound), Some(Direction::Outbound));
+    let from = CallFilter { direction: inbound, from: Some(text.clone()), ..CallFilter::default() };
+    let to = CallFilter { direction: outbound, to: Some(text), ..CallFilter::default() };
+    for filter in [from, to] {
+        subjects.extend(of_calls(backend, client, filter).await?);
+    }
+    Ok(subjects)
+}
+
+async fn of_call_id(backend: &Backend, client: ClientId, id: CallId) -> Result<[Subject; 2], ApiError> {
+    let call = backend.views.call(client, id).await.map_err(ApiError::unavailable)?;
+    of_call(&call.ok_or_else(|| ApiError::not_found("call"))?.json)
+}
+
+/// Whom a conversation was with: the other end of its call, or the client's customer; and the conversation itself.
+async fn of_conversation(
+    backend: &Backend,
+    client: ClientId,
+    id: ConversationId,
+) -> Result<Vec<Subject>, ApiError> {
+    let found = backend.views.conversation(client, id).await.map_err(ApiError::unavailable)?;
+    let found = found.ok_or_else(|| ApiError::not_found("conversation"))?;
+    let talk: TalkPerson = serde_json::from_str(&found.json).map_err(ApiError::internal)?;
+    let mut subjects = Vec::new();
+    if let Some(call) = talk.call_id {
+        subjects.extend(of_call_id(backend, client, call.parse().map_err(ApiError::internal)?).await?);
+    }
+    let name = talk.user_id.or_else(|| talk.metadata.get(CUSTOMER_ENTRY).cloned());
+    subjects.extend(name.filter(|name| name != ERASED).map(|name| Subject::of_customer(&name)));
+    subjects.push(Subject::Stream(id.stream()));
+    Ok(subjects)
 }
 
 /// Whom a call was with; if nobody knows, the call itself.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use actors::carrier::Unattached;
+use adapters::telephony::national::Country;
 use adapters::telephony::telnyx::{
     BadWebhook, Ingress, PROVIDER, SIGNATURE_HEADER, SignatureError, SignedParts, TIMESTAMP_HEADER,
     WebhookVerifier, parse,
@@ -90,7 +91,7 @@ async fn take(
     backend: &Backend,
 ) -> Result<bool, ApiError> {
     let now = backend.runtime.clock.now();
-    let verifier = verifier(account, backend).await?;
+    let (verifier, country) = verifier(account, backend).await?;
     let header = |name: &str| http.headers().get(name).map(|value| value.as_bytes());
     let parts =
         SignedParts { signature: header(SIGNATURE_HEADER), timestamp: header(TIMESTAMP_HEADER), body };
@@ -107,7 +108,7 @@ async fn take(
     if nesting(body) > MAX_NESTING {
         return Err(ApiError::too_deep());
     }
-    match parse(body, now).map_err(unreadable)? {
+    match parse(body, now, country).map_err(unreadable)? {
         Ingress::Report(report) => {
             let request_id = Some(request.request_id().to_string());
             let receipt = backend
@@ -125,13 +126,20 @@ async fn take(
     }
 }
 
-async fn verifier(account: Option<ClientId>, backend: &Backend) -> Result<Arc<WebhookVerifier>, ApiError> {
+async fn verifier(
+    account: Option<ClientId>,
+    backend: &Backend,
+) -> Result<(Arc<WebhookVerifier>, Option<Country>), ApiError> {
     let Some(client) = account else {
         let advice = "set VOXLEDGER_TELNYX_PUBLIC_KEY to take Telnyx webhooks";
-        return backend.telnyx.clone().ok_or_else(|| ApiError::new(Code::CarrierNotConfigured, advice));
+        let verifier =
+            backend.telnyx.clone().ok_or_else(|| ApiError::new(Code::CarrierNotConfigured, advice))?;
+        return Ok((verifier, backend.carriers.own_country()));
     };
     let found = backend.carriers.verifier(client).await.map_err(ApiError::unavailable)?;
-    found.map(Arc::new).ok_or_else(|| ApiError::not_found("telephony account with a public_key"))
+    let (verifier, country) =
+        found.ok_or_else(|| ApiError::not_found("telephony account with a public_key"))?;
+    Ok((Arc::new(verifier), country))
 }
 
 fn unsigned(error: SignatureError) -> ApiError {

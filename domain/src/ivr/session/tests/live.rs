@@ -74,6 +74,11 @@ fn what_was_gathered_is_told_once_and_the_call_forgets_the_gather_before() {
     assert_eq!(news(told.facts().last().unwrap()), &expected);
     let again = told.and().when(ended("1", "valid", Some(ask), 9));
     assert!(!again.facts().iter().any(|fact| matches!(fact, CallEvent::IvrNotified(_))));
+    // one that is cancelled made room for this one, whatever the leg's state names by then
+    let cancelled = asked.clone().when(ended("", "cancelled", Some(ask), 8));
+    assert!(!cancelled.facts().iter().any(|fact| matches!(fact, CallEvent::IvrNotified(_))));
+    let still = cancelled.and().when(ended("1", "valid", Some(ask), 9));
+    assert!(matches!(still.facts().last(), Some(CallEvent::IvrNotified(_))));
     // one that says nothing of itself is taken for the newest, unless it is older than that
     let silent = |seconds| asked.clone().when(ended("1", "valid", None, seconds));
     assert!(matches!(silent(8).facts().last(), Some(CallEvent::IvrNotified(_))));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::{patch, web};
+use adapters::telephony::national::Country;
 use adapters::telephony::telnyx::{PROVIDER, WebhookVerifier};
 use domain::model::Provider;
 use domain::phone::E164;
@@ -18,7 +19,7 @@ use crate::http::auth::Caller;
 use crate::http::auth::permissions::ProvidersWrite;
 use crate::http::client_ip::ClientIp;
 use crate::http::{Answer, Enveloped, IfMatch, JsonBody, RequestContext};
-use crate::node::telnyx_settings::{CALLER_ID, CONNECTION_ID, PUBLIC_KEY};
+use crate::node::telnyx_settings::{CALLER_ID, CONNECTION_ID, COUNTRY, PUBLIC_KEY};
 use crate::node::{Backend, llm_settings, secret_place};
 use crate::problem::{ApiError, Problem};
 
@@ -36,8 +37,8 @@ pub(crate) struct AccountPatch {
     #[schema(value_type = Option<String>, min_length = 8, max_length = 500)]
     api_key: Option<Secret>,
     /// What else it needs to know; takes the place of all there was. For `telnyx`: `connection_id`, which it must
-    /// have, `caller_id`, and the `public_key` of its webhooks, which it sends to
-    /// `/api/v1/webhooks/telnyx/{client_id}`. For a provider of language models: `base_url`, which `openai_compatible`
+    /// have, `caller_id`, the `country` (ISO 3166-1) whose numbers its connection writes as they are dialled within it, and
+    /// the `public_key` of its webhooks, which it sends to `/api/v1/webhooks/telnyx/{client_id}`. For a provider of language models: `base_url`, which `openai_compatible`
     /// must have, and `model`, the one that is asked when nobody names one.
     settings: Option<BTreeMap<String, String>>,
 }
@@ -108,8 +109,9 @@ fn check_telephony(
         let fault = match name.as_str() {
             CONNECTION_ID => None,
             CALLER_ID => value.parse::<E164>().err().map(|fault| fault.to_string()),
+            COUNTRY => value.parse::<Country>().err().map(|fault| fault.to_string()),
             PUBLIC_KEY => WebhookVerifier::from_base64(value).err().map(|fault| fault.to_string()),
-            _ => Some("telnyx knows connection_id, caller_id and public_key".to_owned()),
+            _ => Some("telnyx knows connection_id, caller_id, country and public_key".to_owned()),
         };
         if let Some(fault) = fault {
             return Err(ApiError::invalid(format!("settings.{name}"), "invalid", fault));

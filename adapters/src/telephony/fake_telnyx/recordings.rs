@@ -1,0 +1,44 @@
+//! Recordings that can be listed and fetched.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::answers::Answer;
+
+/// By a number that grows.
+#[derive(Debug, Default)]
+pub(super) struct Recordings {
+    last: u64,
+    kept: BTreeMap<u64, Value>,
+}
+
+impl Recordings {
+    /// Keeps one, as `GET /recordings/{id}` shows it.
+    pub fn keep(&mut self, recording: Value) {
+        self.last += 1;
+        self.kept.insert(self.last, recording);
+    }
+
+    pub fn get(&self, id: &str) -> Option<&Value> {
+        self.kept.values().find(|recording| recording["id"] == id)
+    }
+
+    /// Those of which these fields are as given.
+    pub fn list(&self, wanted: &[(&str, &Option<String>)]) -> Vec<(u64, Value)> {
+        let fits = |recording: &Value| {
+            wanted.iter().all(|(field, value)| value.as_ref().is_none_or(|value| recording[field] == *value))
+        };
+        let found = self.kept.iter().filter(|(_, recording)| fits(recording));
+        found.map(|(number, recording)| (*number, recording.clone())).collect()
+    }
+
+    /// `DELETE /recordings/{id}`.
+    pub fn delete(&mut self, id: &str) -> Answer {
+        let found = self.kept.iter().find(|(_, recording)| recording["id"] == id).map(|(number, _)| *number);
+        match found.and_then(|number| self.kept.remove(&number)) {
+            Some(_) => Answer::ok(json!({ "id": id, "record_type": "recording" })),
+            None => Answer::not_found(),
+        }
+    }
+}
