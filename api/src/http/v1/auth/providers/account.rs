@@ -5,6 +5,7 @@ use domain::ids::ClientId;
 use domain::provider::{AccountTerms, ProviderAccount, ProviderKind, ProviderRefusal, account_stream};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use projections::words;
 use utoipa::ToSchema;
 
 use super::super::super::commands::{AsProblem, problem};
@@ -15,7 +16,7 @@ use crate::problem::ApiError;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Account {
     /// What it is for: `tts`, `stt`, `llm`, `telephony` or `embeddings`.
-    #[schema(example = "telephony")]
+    #[schema(value_type = words::ProviderKind)]
     kind: &'static str,
     /// Whose: `telnyx`, `groq`, ….
     #[schema(example = "telnyx")]
