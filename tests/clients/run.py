@@ -83,8 +83,9 @@ def in_python(programs: Path, environment: dict[str, str]) -> None:
     # what it cannot express it leaves out with a warning: there must be none
     run(programs / "openapi-python-client", "generate", "--path", DOCUMENT, *package, "--fail-on-warning",
         env=os.environ | {"PATH": path})
-    shutil.copy(HERE / "python" / "journey.py", folder)
-    run(programs / "mypy", "--strict", "--no-error-summary", "journey.py", "voxledger", cwd=folder)
+    for name in ("journey.py", "mypy.ini"):
+        shutil.copy(HERE / "python" / name, folder)
+    run(programs / "mypy", "journey.py", "voxledger", cwd=folder)
     run(programs / "python", "journey.py", cwd=folder, env=environment)
 
 
@@ -92,7 +93,7 @@ def in_typescript(programs: Path, environment: dict[str, str]) -> None:
     folder = FOLDER / "typescript"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(HERE / "typescript", folder)
-    run(programs / "openapi-typescript", DOCUMENT, "--output", folder / "voxledger.ts", "--immutable", cwd=folder)
+    run(programs / "openapi-typescript", DOCUMENT, "--output", folder / "voxledger.ts", cwd=folder)
     # modules as Node.js knows them, and where it finds those that are installed
     shutil.copy(HERE / "package.json", folder)
     run(programs / "tsc", "--project", folder)

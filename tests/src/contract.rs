@@ -9,6 +9,8 @@ use jsonschema::Validator;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
+use crate::sse::Event;
+
 static DOCUMENT: LazyLock<Contract> = LazyLock::new(|| {
     let text = include_str!("../../api/openapi/v1.json");
     Contract::of(serde_json::from_str(text).unwrap_or_default())
@@ -50,13 +52,13 @@ pub fn hold(seen: &Seen<'_>) {
     );
 }
 
-/// Holds an event of a stream, `{"id", "event", "data"}`, against the schema of the stream at `path`.
+/// Holds an event of the stream at `path` against what the document says of its events and of their data.
 ///
 /// # Panics
-/// When it is not what the document says.
-pub fn hold_event(method: &str, path: &str, event: &Value) {
-    let faults = DOCUMENT.event_faults(method, path, event);
-    assert!(faults.is_empty(), "{method} {path} streamed {event}:\n  {}", faults.join("\n  "));
+/// When it is something else.
+pub fn hold_event(path: &str, event: &Event) {
+    let faults = DOCUMENT.event_faults(path, event);
+    assert!(faults.is_empty(), "{path} streamed {event:?}:\n  {}", faults.join("\n  "));
 }
 
 struct Contract {
@@ -193,15 +195,21 @@ impl Contract {
         Ok(validator)
     }
 
-    fn event_faults(&self, method: &str, path: &str, event: &Value) -> Vec<String> {
-        let path = path.split('?').next().unwrap_or_default();
-        let operation = self.item(path).map(|item| &item[method.to_lowercase()]);
-        let responses = operation.into_iter().flat_map(|operation| operation["responses"].as_object().into_iter().flatten());
-        let mut schemas = responses.filter_map(|(_, response)| response["content"]["text/event-stream"]["schema"]["$ref"].as_str());
-        match schemas.next() {
-            Some(target) => self.value_faults(target.trim_start_matches('#'), event),
-            None => vec!["no stream is declared there".to_owned()],
+    fn event_faults(&self, path: &str, event: &Event) -> Vec<String> {
+        let operations = self.item(path).into_iter().flat_map(|item| [&item["get"], &item["post"]]);
+        let responses = operations.flat_map(|operation| operation["responses"].as_object().into_iter().flatten());
+        let mut schemas =
+            responses.filter_map(|(_, response)| response["content"]["text/event-stream"]["schema"]["$ref"].as_str());
+        let Some(pointer) = schemas.next().map(|target| target.trim_start_matches('#')) else {
+            return vec!["no stream is declared there".to_owned()];
+        };
+        let sent = json!({"id": event.id, "event": event.name, "data": event.data.to_string()});
+        let mut faults = self.value_faults(pointer, &sent);
+        let data = self.document.pointer(&format!("{pointer}/properties/data/contentSchema/$ref"));
+        if let Some(data) = data.and_then(Value::as_str) {
+            faults.extend(self.value_faults(data.trim_start_matches('#'), &event.data));
         }
+        faults
     }
 }
 

@@ -23,7 +23,6 @@ from voxledger.models import (
     NewIvrMenu,
     NewNumber,
     NewRouteIvrMenu,
-    NewRouteIvrMenuType,
     NewWebhook,
     Problem,
     Scope,
@@ -90,7 +89,7 @@ def change(client: AuthenticatedClient, menu_id: str) -> None:
 
 
 def number(client: AuthenticatedClient, menu_id: str) -> None:
-    route = NewRouteIvrMenu(id=menu_id, type_=NewRouteIvrMenuType.IVR_MENU)
+    route = NewRouteIvrMenu(id=menu_id, type_="ivr_menu")
     made = good(create_number.sync_detailed(client=client, body=NewNumber(number="+12025550177", route=route))).data
     assert made.number == "+12025550177"
     body = NewNumber(number="nobody", route=route)

@@ -16,7 +16,7 @@ const signedIn = (key: string) =>
   createClient<paths>({ baseUrl: base, headers: { Authorization: `Bearer ${key}` } });
 
 type Client = ReturnType<typeof signedIn>;
-type Answer<T> = { data?: T; error?: Schemas["Problem"]; response: Response };
+type Answer<T> = { data?: T | undefined; error?: Schemas["Problem"] | undefined; response: Response };
 
 /** What was asked for. */
 function good<T>({ data, error, response }: Answer<T>): T {
