@@ -152,8 +152,14 @@ mod tests {
     /// Where a list of words stands beside an enum, it has what the enum is written as.
     #[test]
     fn lists_beside_enums_agree_with_what_serde_writes() {
-        assert_eq!(json!(webhook::endpoint::DisabledFor::ALL), json!(each(&webhook::endpoint::DisabledFor::ALL, webhook::endpoint::DisabledFor::as_str)));
-        assert_eq!(json!(webhook::endpoint::Ordering::ALL), json!(each(&webhook::endpoint::Ordering::ALL, webhook::endpoint::Ordering::as_str)));
+        assert_eq!(
+            json!(webhook::endpoint::DisabledFor::ALL),
+            json!(each(&webhook::endpoint::DisabledFor::ALL, webhook::endpoint::DisabledFor::as_str))
+        );
+        assert_eq!(
+            json!(webhook::endpoint::Ordering::ALL),
+            json!(each(&webhook::endpoint::Ordering::ALL, webhook::endpoint::Ordering::as_str))
+        );
         assert_eq!(json!(tool::AuthKind::ALL), json!(each(&tool::AuthKind::ALL, tool::AuthKind::as_str)));
         assert_eq!(json!(model::Provider::ALL), json!(each(&model::Provider::ALL, model::Provider::as_str)));
     }

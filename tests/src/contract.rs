@@ -17,7 +17,8 @@ static DOCUMENT: LazyLock<Contract> = LazyLock::new(|| {
 });
 
 /// Headers that mean something to clients: sent, they are declared.
-const TELLING: [&str; 6] = ["etag", "location", "retry-after", "idempotent-replayed", "www-authenticate", "ratelimit-limit"];
+const TELLING: [&str; 6] =
+    ["etag", "location", "retry-after", "idempotent-replayed", "www-authenticate", "ratelimit-limit"];
 /// What is served besides the API: pages for people, and the document itself.
 const ELSEWHERE: [&str; 3] = ["/docs", "/console", "/api/v1/openapi.json"];
 
@@ -69,8 +70,12 @@ struct Contract {
 
 impl Contract {
     fn of(mut document: Value) -> Self {
-        let names: Vec<String> =
-            document["components"]["schemas"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+        let names: Vec<String> = document["components"]["schemas"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.clone())
+            .collect();
         let open = document["components"]["schemas"].clone();
         for name in names {
             document["components"]["schemas"][&name] = closed(&open[&name], &open);
@@ -91,13 +96,21 @@ impl Contract {
             return self.undeclared(seen);
         };
         let Some(response) = self.response(operation, seen.status) else {
-            return vec![format!("the status is not declared: {}", String::from_utf8_lossy(seen.body.unwrap_or_default()))];
+            return vec![format!(
+                "the status is not declared: {}",
+                String::from_utf8_lossy(seen.body.unwrap_or_default())
+            )];
         };
         let mut faults = header_faults(self, response, seen);
-        if operation["security"] != json!([{}]) && seen.status < 300 && !seen.headers.contains_key("ratelimit-limit") {
+        if operation["security"] != json!([{}])
+            && seen.status < 300
+            && !seen.headers.contains_key("ratelimit-limit")
+        {
             faults.push("the header RateLimit-Limit is missing".to_owned());
         }
-        if method != "head" && let Some(body) = seen.body {
+        if method != "head"
+            && let Some(body) = seen.body
+        {
             faults.extend(self.body_faults(response, seen, body));
         }
         faults
@@ -120,7 +133,10 @@ impl Contract {
         let fits = |template: &str| {
             let parts: Vec<&str> = template.split('/').collect();
             let fitting = parts.len() == segments.len()
-                && parts.iter().zip(&segments).all(|(part, segment)| part.starts_with('{') && !segment.is_empty() || part == segment);
+                && parts
+                    .iter()
+                    .zip(&segments)
+                    .all(|(part, segment)| part.starts_with('{') && !segment.is_empty() || part == segment);
             fitting.then(|| parts.iter().filter(|part| !part.starts_with('{')).count())
         };
         let items = self.document["paths"].as_object().into_iter().flatten();
@@ -134,7 +150,8 @@ impl Contract {
     }
 
     fn followed<'c>(&'c self, node: &'c Value) -> &'c Value {
-        let target = node["$ref"].as_str().and_then(|target| self.document.pointer(target.trim_start_matches('#')));
+        let target =
+            node["$ref"].as_str().and_then(|target| self.document.pointer(target.trim_start_matches('#')));
         target.unwrap_or(node)
     }
 
@@ -188,7 +205,8 @@ impl Contract {
             return Ok(known.clone());
         }
         let schema = json!({"$ref": format!("#{pointer}"), "components": self.document["components"]});
-        let options = jsonschema::options().with_draft(jsonschema::Draft::Draft202012).should_validate_formats(true);
+        let options =
+            jsonschema::options().with_draft(jsonschema::Draft::Draft202012).should_validate_formats(true);
         let validator = options.build(&schema).map_err(|error| format!("{pointer} is no schema: {error}"))?;
         let validator = Arc::new(validator);
         validators.insert(pointer.to_owned(), validator.clone());
@@ -197,9 +215,10 @@ impl Contract {
 
     fn event_faults(&self, path: &str, event: &Event) -> Vec<String> {
         let operations = self.item(path).into_iter().flat_map(|item| [&item["get"], &item["post"]]);
-        let responses = operations.flat_map(|operation| operation["responses"].as_object().into_iter().flatten());
-        let mut schemas =
-            responses.filter_map(|(_, response)| response["content"]["text/event-stream"]["schema"]["$ref"].as_str());
+        let responses =
+            operations.flat_map(|operation| operation["responses"].as_object().into_iter().flatten());
+        let mut schemas = responses
+            .filter_map(|(_, response)| response["content"]["text/event-stream"]["schema"]["$ref"].as_str());
         let Some(pointer) = schemas.next().map(|target| target.trim_start_matches('#')) else {
             return vec!["no stream is declared there".to_owned()];
         };
@@ -226,7 +245,8 @@ fn header_faults(contract: &Contract, response: &Value, seen: &Seen<'_>) -> Vec<
             _ => {}
         }
     }
-    let is_declared = |name: &str| declared.into_iter().flatten().any(|(known, _)| known.eq_ignore_ascii_case(name));
+    let is_declared =
+        |name: &str| declared.into_iter().flatten().any(|(known, _)| known.eq_ignore_ascii_case(name));
     let undeclared = TELLING.iter().filter(|name| seen.headers.contains_key(**name) && !is_declared(name));
     faults.extend(undeclared.map(|name| format!("the header {name} is not declared")));
     faults
@@ -245,7 +265,9 @@ fn closed(schema: &Value, all: &Value) -> Value {
                     join(&mut object, part, all);
                 }
             }
-            if object.get("properties").is_some_and(Value::is_object) && !object.contains_key("additionalProperties") {
+            if object.get("properties").is_some_and(Value::is_object)
+                && !object.contains_key("additionalProperties")
+            {
                 object.insert("additionalProperties".into(), json!(false));
             }
             Value::Object(object)
@@ -256,7 +278,8 @@ fn closed(schema: &Value, all: &Value) -> Value {
 }
 
 fn join(object: &mut serde_json::Map<String, Value>, part: &Value, all: &Value) {
-    if let Some(name) = part["$ref"].as_str().and_then(|target| target.strip_prefix("#/components/schemas/")) {
+    if let Some(name) = part["$ref"].as_str().and_then(|target| target.strip_prefix("#/components/schemas/"))
+    {
         return join(object, &all[name], all);
     }
     for nested in part["allOf"].as_array().into_iter().flatten() {
@@ -276,7 +299,13 @@ fn join(object: &mut serde_json::Map<String, Value>, part: &Value, all: &Value) 
 mod tests {
     use super::*;
 
-    fn faults(method: &str, path: &str, status: u16, headers: &[(&'static str, &str)], body: &Value) -> Vec<String> {
+    fn faults(
+        method: &str,
+        path: &str,
+        status: u16,
+        headers: &[(&'static str, &str)],
+        body: &Value,
+    ) -> Vec<String> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
@@ -285,7 +314,8 @@ mod tests {
         DOCUMENT.faults(&Seen { method, path, status, headers: &map, body: Some(body.as_bytes()) })
     }
 
-    const SENT: [(&str, &str); 3] = [("content-type", "application/json"), ("x-request-id", "r"), ("ratelimit-limit", "9")];
+    const SENT: [(&str, &str); 3] =
+        [("content-type", "application/json"), ("x-request-id", "r"), ("ratelimit-limit", "9")];
 
     #[test]
     fn an_answer_as_it_is_declared_is_at_no_fault() {
@@ -297,10 +327,17 @@ mod tests {
     fn every_way_to_answer_otherwise_is_seen() {
         let page = |more: Value| json!({"data": [], "meta": {"request_id": "r", "has_more": more, "next_cursor": null}});
         let first = |faults: Vec<String>| faults.first().cloned().unwrap_or_default();
-        assert!(first(faults("GET", "/api/v1/calls", 200, &SENT, &page(json!("no")))).contains("/meta/has_more"));
-        assert!(first(faults("GET", "/api/v1/calls", 200, &SENT[..1], &page(json!(true)))).contains("X-Request-Id"));
+        assert!(
+            first(faults("GET", "/api/v1/calls", 200, &SENT, &page(json!("no")))).contains("/meta/has_more")
+        );
+        assert!(
+            first(faults("GET", "/api/v1/calls", 200, &SENT[..1], &page(json!(true))))
+                .contains("X-Request-Id")
+        );
         assert!(first(faults("GET", "/api/v1/calls", 206, &SENT, &page(json!(true)))).contains("status"));
-        assert!(first(faults("GET", "/api/v1/nowhere", 200, &SENT, &page(json!(true)))).contains("operation"));
+        assert!(
+            first(faults("GET", "/api/v1/nowhere", 200, &SENT, &page(json!(true)))).contains("operation")
+        );
         let mut with_tag = SENT.to_vec();
         with_tag.push(("etag", "\"1\""));
         assert!(first(faults("GET", "/api/v1/calls", 200, &with_tag, &page(json!(true)))).contains("etag"));

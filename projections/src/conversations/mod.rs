@@ -7,7 +7,7 @@ mod queries;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use list::{SENTIMENTS, STATUSES};
 pub use list::{ConversationRow, ConversationView, Conversations};
+pub(crate) use list::{SENTIMENTS, STATUSES};
 pub use messages::{MessageRow, MessageView, Messages, ToolCallView};
 pub use queries::{ConversationFilter, ConversationQueries, MessagePage, MessageRows};

@@ -89,7 +89,8 @@ fn schema_of<R: ToSchema + 'static>(kind: &PublicType) -> EventSchema {
         .collect();
     let mut body = serde_json::to_value(PublicBody::<R>::schema()).unwrap_or_default();
     body["description"] = json!(kind.description);
-    body["properties"]["type"] = json!({"type": "string", "const": kind.name, "description": "What happened."});
+    body["properties"]["type"] =
+        json!({"type": "string", "const": kind.name, "description": "What happened."});
     body["properties"]["data"] = json!({"$ref": format!("#/components/schemas/{}", R::name())});
     let PublicType { name, description, available } = *kind;
     EventSchema { name, description, available, body, definitions }

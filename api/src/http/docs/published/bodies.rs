@@ -14,7 +14,8 @@ fn streams(schemas: &mut Value) {
     schemas["StreamedEvent"]["properties"]["data"]["contentSchema"] = reference("HistoryEvent");
     schemas["StreamedCall"]["properties"]["data"]["contentSchema"] = reference("StreamedCallData");
     let position = json!({"type": "integer", "format": "int64", "minimum": 0});
-    let events = json!({"type": "array", "items": {"type": "string"}, "description": "What happened, in order."});
+    let events =
+        json!({"type": "array", "items": {"type": "string"}, "description": "What happened, in order."});
     schemas["StreamedCallData"] = json!({
         "description": "Of `ready` and `reset` the position from which on changes are told; of `call` the call as it is since.",
         "anyOf": [

@@ -8,7 +8,10 @@ use super::node::reference;
 /// What a receiver is told besides the event.
 const HEADERS: [(&str, &str); 3] = [
     ("webhook-id", "The event's id: the same on every attempt, so that what was taken before can be told"),
-    ("webhook-timestamp", "When it was signed, in seconds since 1970: refuse what is more than 5 minutes away from your clock"),
+    (
+        "webhook-timestamp",
+        "When it was signed, in seconds since 1970: refuse what is more than 5 minutes away from your clock",
+    ),
     (
         "webhook-signature",
         "`v1,` and the base64 of HMAC-SHA256 over `{webhook-id}.{webhook-timestamp}.{body}` with the endpoint's secret \
@@ -42,9 +45,7 @@ pub(super) fn describe(document: &mut Value) {
 }
 
 fn operation(event: &EventSchema, schema: &str) -> Value {
-    let header = |(name, description): (&str, &str)| {
-        json!({"name": name, "in": "header", "required": true, "description": description, "schema": {"type": "string"}})
-    };
+    let header = |(name, description): (&str, &str)| json!({"name": name, "in": "header", "required": true, "description": description, "schema": {"type": "string"}});
     let note = if event.available { "" } else { " This version does not send it yet." };
     json!({
         "operationId": format!("on{}", camel(event.name)),

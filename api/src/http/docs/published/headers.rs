@@ -80,13 +80,29 @@ fn all() -> Map<String, Value> {
     let count = || json!({"type": "integer", "minimum": 0});
     let text = |example: &str| json!({"type": "string", "examples": [example]});
     Map::from_iter([
-        header("X-Request-Id", "The request, to be named in a report: yours, if you sent one of 1 to 128 visible characters", text("req_01jd0xq3c9e8r9w2x4y6z8a0bc")),
-        header("RateLimit-Limit", "How many requests the tighter of your limits allows at once; on every answer to whoever is signed in", count()),
+        header(
+            "X-Request-Id",
+            "The request, to be named in a report: yours, if you sent one of 1 to 128 visible characters",
+            text("req_01jd0xq3c9e8r9w2x4y6z8a0bc"),
+        ),
+        header(
+            "RateLimit-Limit",
+            "How many requests the tighter of your limits allows at once; on every answer to whoever is signed in",
+            count(),
+        ),
         header("RateLimit-Remaining", "How many of them are left", count()),
         header("RateLimit-Reset", "After how many seconds without a request all of them are", count()),
-        header("ETag", "The version of the resource in quotes, for `If-Match`", json!({"type": "string", "pattern": "^\"[0-9]+\"$", "examples": ["\"3\""]})),
+        header(
+            "ETag",
+            "The version of the resource in quotes, for `If-Match`",
+            json!({"type": "string", "pattern": "^\"[0-9]+\"$", "examples": ["\"3\""]}),
+        ),
         header("Location", "The path of what was made", json!({"type": "string", "format": "uri-reference"})),
-        header("Retry-After", "After how many seconds to ask again", json!({"type": "integer", "minimum": 1})),
+        header(
+            "Retry-After",
+            "After how many seconds to ask again",
+            json!({"type": "integer", "minimum": 1}),
+        ),
         header("WWW-Authenticate", "How to say who you are", text("Bearer")),
     ])
 }

@@ -122,10 +122,18 @@ mod tests {
                 };
                 assert!(response["headers"]["X-Request-Id"].is_object(), "{method} {path} {status}");
                 let waits = ["429", "503"].contains(&status.as_str()) && path != "/readyz";
-                assert_eq!(response["headers"]["Retry-After"].is_object(), waits || status == "409", "{method} {path} {status}");
+                assert_eq!(
+                    response["headers"]["Retry-After"].is_object(),
+                    waits || status == "409",
+                    "{method} {path} {status}"
+                );
             }
             let secured = operation["security"] != json!([{}]);
-            assert_eq!(responses.contains_key("401"), secured || path.contains("/auth/") || path.contains("/telnyx"), "{method} {path}");
+            assert_eq!(
+                responses.contains_key("401"),
+                secured || path.contains("/auth/") || path.contains("/telnyx"),
+                "{method} {path}"
+            );
         }
     }
 
@@ -146,7 +154,8 @@ mod tests {
     fn every_public_event_is_a_webhook_with_its_own_body() {
         let document = document();
         for kind in domain::webhook::public::PUBLIC_TYPES {
-            let body = &document["webhooks"][kind.name]["post"]["requestBody"]["content"]["application/json"]["schema"];
+            let body = &document["webhooks"][kind.name]["post"]["requestBody"]["content"]["application/json"]
+                ["schema"];
             let target = body["$ref"].as_str().unwrap();
             let schema = document.pointer(target.trim_start_matches('#')).unwrap();
             assert_eq!(schema["properties"]["type"]["const"], kind.name);

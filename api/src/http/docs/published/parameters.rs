@@ -36,9 +36,13 @@ pub(super) fn settle(document: &mut Value) {
             {
                 schema["type"] = (*kind).clone();
             }
-            if let Some((.., set, several)) = FILTERS.iter().find(|(of, filter, ..)| *of == id && *filter == name) {
+            if let Some((.., set, several)) =
+                FILTERS.iter().find(|(of, filter, ..)| *of == id && *filter == name)
+            {
                 *schema = match several {
-                    true => json!({"anyOf": [reference(set), {"type": "string", "pattern": "^[a-z_]+( *, *[a-z_]+)*$"}]}),
+                    true => {
+                        json!({"anyOf": [reference(set), {"type": "string", "pattern": "^[a-z_]+( *, *[a-z_]+)*$"}]})
+                    }
                     false => reference(set),
                 };
                 continue;
@@ -74,12 +78,19 @@ mod tests {
         let mut found = 0;
         for (.., operation) in operations(&document["paths"]) {
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
-                let is_listed = FILTERS.iter().any(|(of, filter, ..)| operation["operationId"] == *of && parameter["name"] == *filter);
+                let is_listed = FILTERS
+                    .iter()
+                    .any(|(of, filter, ..)| operation["operationId"] == *of && parameter["name"] == *filter);
                 let text = parameter["schema"].to_string();
                 found += usize::from(is_listed && text.contains("#/components/schemas/"));
                 let word = ["status", "direction", "channel", "end_reason", "kind", "metric", "order"];
                 if word.iter().any(|word| parameter["name"] == *word) {
-                    assert!(text.contains("$ref") || text.contains("enum"), "{} {}", operation["operationId"], parameter["name"]);
+                    assert!(
+                        text.contains("$ref") || text.contains("enum"),
+                        "{} {}",
+                        operation["operationId"],
+                        parameter["name"]
+                    );
                 }
                 assert_ne!(parameter["schema"], Value::Null);
             }

@@ -32,10 +32,15 @@ pub(super) fn discriminate(document: &mut Value) {
 
 /// The variants of a choice by the word that tells them; `None` when it is no such choice.
 fn variants(schema: &Value) -> Option<Vec<(String, Value)>> {
-    let word = |variant: &Value| Some(variant["properties"][TELLS]["enum"].as_array()?.first()?.as_str()?.to_owned());
+    let word = |variant: &Value| {
+        Some(variant["properties"][TELLS]["enum"].as_array()?.first()?.as_str()?.to_owned())
+    };
     schema["oneOf"].as_array()?.iter().map(|variant| Some((word(variant)?, variant.clone()))).collect()
 }
 
 fn camel(word: &str) -> String {
-    word.split('_').filter(|part| !part.is_empty()).map(|part| part[..1].to_uppercase() + &part[1..]).collect()
+    word.split('_')
+        .filter(|part| !part.is_empty())
+        .map(|part| part[..1].to_uppercase() + &part[1..])
+        .collect()
 }

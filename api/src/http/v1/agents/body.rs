@@ -3,8 +3,8 @@
 use domain::ids::{ClientId, ToolId};
 use domain::model::{ModelRef, Provider};
 use domain::privacy::content::ContentLevel;
-use serde::Deserialize;
 use projections::words;
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::http::EdgeId;

@@ -5,8 +5,8 @@ use domain::agent::{AgentCommand, AgentCreated, AgentTerms};
 use domain::ids::{AgentId, ToolId};
 use domain::ports::ids::Ids as _;
 use projections::agents::AgentView;
-use serde::Deserialize;
 use projections::words;
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::resource;

@@ -5,8 +5,8 @@ use domain::agent::{AgentCommand, AgentPatch};
 use domain::ids::{AgentId, ToolId};
 use domain::model::ModelRef;
 use projections::agents::AgentView;
-use serde::Deserialize;
 use projections::words;
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::resource::change;

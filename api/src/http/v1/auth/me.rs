@@ -4,9 +4,9 @@ use actix_web::{get, web};
 use domain::ids::ClientId;
 use projections::api_keys::ApiKeyView;
 use projections::users::UserView;
+use projections::words;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use projections::words;
 use utoipa::ToSchema;
 
 use crate::http::auth::{Anything, Caller, Who};

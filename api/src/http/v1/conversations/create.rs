@@ -5,8 +5,8 @@ use domain::conversation::{Channel, ConversationCommand, ConversationStarted, Me
 use domain::ids::{AgentId, ConversationId};
 use domain::ports::ids::Ids as _;
 use projections::conversations::ConversationView;
-use serde::Deserialize;
 use projections::words;
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::commands::{context, problem};

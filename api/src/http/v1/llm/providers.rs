@@ -2,8 +2,8 @@
 
 use actix_web::{get, web};
 use domain::ports::llm::{ModelStatus, ProviderStatus};
-use serde::Serialize;
 use projections::words;
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::auth::Caller;

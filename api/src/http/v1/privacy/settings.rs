@@ -5,8 +5,8 @@ use actors::Session;
 use domain::ids::ClientId;
 use domain::privacy::content::ContentLevel;
 use domain::privacy::policy::{PolicyCommand, PolicyRefusal, PrivacyPolicy};
-use serde::{Deserialize, Serialize};
 use projections::words;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::commands::{AsProblem, context, problem};

@@ -9,8 +9,8 @@ use domain::ports::event_store::Direction;
 use domain::privacy::job::{JobKind, PrivacyJob, PrivacyJobEvent};
 use domain::wire::DomainEvent as _;
 use projections::edge::format_time;
-use serde::Serialize;
 use projections::words;
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::node::Backend;

@@ -7,9 +7,9 @@ use domain::ids::ToolId;
 use domain::ports::ids::Ids as _;
 use domain::tool::{ToolAuth, ToolCommand, ToolCreated, ToolTerms};
 use projections::tools::ToolView;
+use projections::words;
 use serde::Deserialize;
 use serde_json::Value;
-use projections::words;
 use utoipa::ToSchema;
 
 use super::super::resource;

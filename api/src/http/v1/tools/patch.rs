@@ -7,9 +7,9 @@ use domain::ids::ToolId;
 use domain::tool::{AuthKind, ToolCommand, ToolPatch};
 use domain::web_origin::same_web_origin;
 use projections::tools::ToolView;
+use projections::words;
 use serde::Deserialize;
 use serde_json::Value;
-use projections::words;
 use utoipa::ToSchema;
 
 use super::super::resource::change;

@@ -3,9 +3,9 @@
 use actors::Session;
 use domain::ids::ClientId;
 use domain::provider::{AccountTerms, ProviderAccount, ProviderKind, ProviderRefusal, account_stream};
+use projections::words;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use projections::words;
 use utoipa::ToSchema;
 
 use super::super::super::commands::{AsProblem, problem};

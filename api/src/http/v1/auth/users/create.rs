@@ -5,8 +5,8 @@ use domain::ids::UserId;
 use domain::ports::ids::Ids as _;
 use domain::user::{UserCommand, UserCreated, normal_email};
 use projections::users::UserView;
-use serde::Deserialize;
 use projections::words;
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::super::commands::problem;

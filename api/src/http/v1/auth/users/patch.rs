@@ -4,8 +4,8 @@ use actix_web::{patch, web};
 use domain::ids::UserId;
 use domain::user::{Role, UserCommand};
 use projections::users::UserView;
-use serde::Deserialize;
 use projections::words;
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::super::resource::change;

@@ -3,8 +3,8 @@
 use actix_web::{get, web};
 use domain::ids::MenuId;
 use domain::ivr::lint::{Finding, lint};
-use serde::Serialize;
 use projections::words;
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::auth::Caller;

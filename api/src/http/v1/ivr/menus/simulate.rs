@@ -8,9 +8,9 @@ use domain::ids::MenuId;
 use domain::ivr::book::Book;
 use domain::ivr::session::{Asked, IvrSession, SessionEvent, SimulatedInput, SimulatedStep, simulate};
 use domain::wire::{DomainEvent as _, readable};
+use projections::words;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use projections::words;
 use utoipa::ToSchema;
 
 use crate::http::auth::Caller;

@@ -6,8 +6,8 @@ use actix_web::{post, web};
 use domain::ids::{AgentId, EndpointId};
 use domain::ports::ids::Ids as _;
 use domain::webhook::endpoint::{EndpointCommand, EndpointCreated, EndpointTerms};
-use serde::Deserialize;
 use projections::words;
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::super::resource::{execute, row};

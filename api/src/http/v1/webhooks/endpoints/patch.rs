@@ -7,8 +7,8 @@ use domain::ids::{AgentId, EndpointId};
 use domain::web_origin::same_web_origin;
 use domain::webhook::endpoint::{EndpointCommand, EndpointPatch};
 use projections::webhooks::EndpointView;
-use serde::Deserialize;
 use projections::words;
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::super::resource::change;

@@ -12,8 +12,8 @@ use domain::webhook::delivery::{Cause, DeliveryOf};
 use domain::webhook::endpoint::Endpoint;
 use domain::webhook::public::TEST_TYPE;
 use projections::webhooks::{PublicBody, Subject};
-use serde::Serialize;
 use projections::words;
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::super::commands::{context, problem};
