@@ -18,12 +18,15 @@ use crate::numbers::knows;
 use crate::page::{Page, PageRequest, Stored};
 use crate::view::{At, View};
 
+/// Where an agent may stand.
+pub(crate) const STATUSES: [&str; 2] = ["draft", "deployed"];
+
 /// A model of a provider's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Model)]
 pub struct ModelView {
     /// `groq`, `openai`, `anthropic`, `google`, `openai_compatible` or `scripted`.
-    #[schema(value_type = String, example = "groq")]
+    #[schema(value_type = crate::words::LlmProvider)]
     pub provider: Provider,
     /// Its name there.
     #[schema(example = "openai/gpt-oss-120b")]
@@ -65,7 +68,7 @@ pub struct AgentView {
     /// What the model is told before anything else.
     pub system_prompt: String,
     /// Whose model answers.
-    #[schema(value_type = String, example = "groq")]
+    #[schema(value_type = crate::words::LlmProvider)]
     pub provider: Provider,
     /// Which model answers.
     pub model: String,
@@ -87,7 +90,7 @@ pub struct AgentView {
     pub apology: Option<String>,
     /// How much of its calls is kept; `null`: what the privacy settings say.
     #[serde(default)]
-    #[schema(value_type = Option<String>, required, example = "everything_except_pii")]
+    #[schema(value_type = Option<crate::words::ContentLevel>, required)]
     pub call_content: Option<ContentLevel>,
     /// The voice it speaks with.
     #[schema(required)]
@@ -95,7 +98,7 @@ pub struct AgentView {
     /// The models that answer when the first one cannot, in this order.
     pub fallback: Vec<ModelView>,
     /// `draft` until a version is deployed; conversations run the newest version until then.
-    #[schema(example = "deployed")]
+    #[schema(value_type = crate::words::AgentStatus)]
     pub status: String,
     /// The version that conversations run.
     #[schema(required)]
@@ -113,6 +116,7 @@ pub struct AgentView {
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Time,
     /// Version of its stream; its `ETag`.
+    #[schema(minimum = 1)]
     pub version: u64,
 }
 
@@ -132,7 +136,7 @@ impl AgentView {
             call_content: None,
             voice_id: None,
             fallback: vec![],
-            status: "draft".to_owned(),
+            status: STATUSES[0].to_owned(),
             deployed_version: None,
             deployed_at: None,
             created_at: at,
@@ -208,7 +212,7 @@ impl View for Agents {
                 row.view.updated_at = updated.at;
             }
             (Some(row), AgentEvent::Deployed(deployed)) => {
-                "deployed".clone_into(&mut row.view.status);
+                STATUSES[1].clone_into(&mut row.view.status);
                 row.view.deployed_version = Some(deployed.version.0);
                 row.view.deployed_at = Some(deployed.at);
             }

@@ -26,6 +26,7 @@ pub mod transcripts;
 pub mod users;
 pub mod view;
 pub mod webhooks;
+pub mod words;
 
 /// Everything that can be asked of the views.
 pub trait Queries:

@@ -25,7 +25,7 @@ use crate::view::{At, View};
 pub struct AuthView {
     /// `none`, `bearer`, `basic` or `api_key`.
     #[serde(rename = "type")]
-    #[schema(value_type = String, example = "bearer")]
+    #[schema(value_type = crate::words::ToolAuthType)]
     pub kind: AuthKind,
     /// The header of `api_key`, the user of `basic`.
     #[schema(required)]
@@ -48,9 +48,10 @@ pub struct ToolView {
     #[schema(value_type = Object)]
     pub parameters: Value,
     /// Where it is.
+    #[schema(format = "uri")]
     pub url: String,
     /// How it is asked: arguments go into the query of `GET` and `DELETE`, and as JSON into the body of the others.
-    #[schema(value_type = String, example = "POST")]
+    #[schema(value_type = crate::words::ToolMethod)]
     pub method: ToolMethod,
     /// Your own headers. Values that look like credentials are shown as `***`.
     pub headers: BTreeMap<String, String>,
@@ -67,6 +68,7 @@ pub struct ToolView {
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Time,
     /// Version of its stream; its `ETag`.
+    #[schema(minimum = 1)]
     pub version: u64,
 }
 

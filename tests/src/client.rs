@@ -5,6 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use crate::contract::{self, Seen};
+
 /// The owner key nodes under test are started with; its checksum is right.
 pub const TEST_KEY: &str = "vx_VoxledgerTestOwnerKey0123456789abcdefghijklcc9dd2c6";
 
@@ -54,6 +56,13 @@ impl Answer {
     }
 }
 
+/// An answer that is read as it comes.
+fn opened(method: &str, path: &str, response: reqwest::Response) -> reqwest::Response {
+    let (status, headers) = (response.status().as_u16(), response.headers());
+    contract::hold(&Seen { method, path, status, headers, body: None });
+    response
+}
+
 impl Api {
     /// A client of the node at `base`, with the test owner's key.
     ///
@@ -76,7 +85,8 @@ impl Api {
         self.key.as_deref()
     }
 
-    /// Sends a request; `path` begins with `/`.
+    /// Sends a request; `path` begins with `/`. The answer is held against the OpenAPI document, as all are that a client
+    /// gets.
     ///
     /// # Errors
     /// When there is no answer.
@@ -103,6 +113,7 @@ impl Api {
         let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await?;
+        contract::hold(&Seen { method, path, status, headers: &headers, body: Some(&bytes) });
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
         Ok(Answer { status, headers, body, bytes: bytes.to_vec() })
@@ -127,11 +138,14 @@ impl Api {
             request = request.header("content-type", "application/json").body(body);
         }
         let response = request.send().await?;
-        let status = response.status().as_u16();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
         if status < 400 {
+            contract::hold(&Seen { method, path, status, headers: &headers, body: None });
             return Ok((status, String::new()));
         }
-        let problem: Value = response.json().await?;
+        let bytes = response.bytes().await?;
+        contract::hold(&Seen { method, path, status, headers: &headers, body: Some(&bytes) });
+        let problem: Value = serde_json::from_slice(&bytes)?;
         Ok((status, problem["code"].as_str().unwrap_or_default().to_owned()))
     }
 
@@ -205,6 +219,7 @@ impl Api {
         let response = request.body(reqwest::Body::wrap_stream(body)).send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await?;
+        contract::hold(&Seen { method: "POST", path, status, headers: &headers, body: Some(&bytes) });
         let body = serde_json::from_slice(&bytes).unwrap_or_default();
         Ok(Answer { status, headers, body, bytes: bytes.to_vec() })
     }
@@ -221,7 +236,7 @@ impl Api {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Ok(request.send().await?)
+        Ok(opened("GET", path, request.send().await?))
     }
 
     /// A POST of JSON whose answer is read as it comes: server-sent events.
@@ -243,7 +258,7 @@ impl Api {
             request = request.header(*name, *value);
         }
         let request = request.header("content-type", "application/json").body(body.to_string());
-        Ok(request.send().await?)
+        Ok(opened("POST", path, request.send().await?))
     }
 
     /// Every page of a list, as one.

@@ -4,6 +4,7 @@
 pub mod balancer;
 pub mod client;
 pub mod collector;
+pub mod contract;
 pub mod dice;
 pub mod faketime;
 pub mod history;

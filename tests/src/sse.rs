@@ -5,6 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use crate::contract;
+
 /// An event of a stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
@@ -20,6 +22,8 @@ pub struct Event {
 #[derive(Debug)]
 pub struct Stream {
     response: reqwest::Response,
+    /// Where the stream is.
+    path: String,
     buffer: String,
 }
 
@@ -27,10 +31,11 @@ impl Stream {
     /// Reads the body of an answer.
     #[must_use]
     pub fn of(response: reqwest::Response) -> Self {
-        Self { response, buffer: String::new() }
+        let path = response.url().path().to_owned();
+        Self { response, path, buffer: String::new() }
     }
 
-    /// The next event, comments left out; `None` at the end of the stream.
+    /// The next event, comments left out; `None` at the end of the stream. It is held against the OpenAPI document.
     ///
     /// # Errors
     /// When nothing comes for 20 s, or it is no event.
@@ -39,6 +44,7 @@ impl Stream {
             if let Some(end) = self.buffer.find("\n\n") {
                 let block: String = self.buffer.drain(..end + 2).collect();
                 if let Some(event) = read(&block)? {
+                    contract::hold_event(&self.path, &event);
                     return Ok(Some(event));
                 }
                 continue;

@@ -9,7 +9,7 @@ use crate::http::docs;
 /// # Errors
 /// When it cannot be written as JSON, which would be a bug.
 pub fn text() -> Result<String, serde_json::Error> {
-    serde_json::to_string_pretty(&docs::document()).map(|text| text + "\n")
+    serde_json::to_string_pretty(&docs::published()).map(|text| text + "\n")
 }
 
 /// Prints it.

@@ -27,6 +27,7 @@ pub mod raw_body;
 pub mod streams;
 pub mod system;
 pub mod v1;
+pub mod words;
 
 pub(crate) use accepts::Accepts;
 pub use bodies::Bodies;

@@ -608,6 +608,7 @@ fn serve(
     socket2::SockRef::from(&listener).set_tcp_user_timeout(Some(config.http.write_timeout))?;
     let address = listener.local_addr()?;
     let document = docs::document();
+    let published = web::Bytes::from(serde_json::to_vec(&docs::published())?);
     let unmatched = web::Data::new(docs::Unmatched::of(&document));
     let shapes = web::Data::new(BodyShapes::of(&document));
     let edge =
@@ -644,7 +645,7 @@ fn serve(
             .app_data(limit)
             .app_data(bodies.clone())
             // before the scope of the API, which would answer 404 to the document inside of it
-            .configure(|routes| docs::configure(routes, document.clone()))
+            .configure(|routes| docs::configure(routes, published.clone()))
             .configure(v1::configure)
             .configure(system::configure)
             .configure(console::configure)

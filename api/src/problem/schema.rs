@@ -13,13 +13,13 @@ use super::fields::FieldError;
 pub struct Problem {
     /// Address of the page that explains the code.
     #[serde(rename = "type")]
-    #[schema(example = "http://localhost:9011/docs/errors#invalid_request")]
+    #[schema(example = "http://localhost:9011/docs/errors#invalid_request", format = "uri-reference")]
     pub type_: String,
     /// A short summary, the same for every problem of the code.
     #[schema(example = "The request is invalid")]
     pub title: String,
     /// The HTTP status.
-    #[schema(example = 422)]
+    #[schema(example = 422, minimum = 400, maximum = 599)]
     pub status: u16,
     /// What is wrong, for programs; it never changes.
     #[schema(example = "invalid_request")]

@@ -51,6 +51,10 @@ pub enum Action {
 }
 
 impl Action {
+    /// The words of all actions.
+    pub const NAMES: [&'static str; 10] =
+        ["submenu", "back", "main", "repeat", "say", "collect", "agent", "transfer", "webhook", "hangup"];
+
     /// Its word.
     #[must_use]
     pub const fn name(&self) -> &'static str {

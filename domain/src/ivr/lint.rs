@@ -20,6 +20,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// Both.
+    pub const ALL: [Severity; 2] = [Self::Error, Self::Warning];
+
     /// Its word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -30,12 +33,24 @@ impl Severity {
     }
 }
 
+/// Every code a finding may have.
+pub const FINDING_CODES: [&str; 8] = [
+    "missing_target",
+    "unreachable_menu",
+    "dead_end",
+    "cycle_without_exit",
+    "no_way_out",
+    "prefix_conflict",
+    "too_many_options",
+    "too_deep",
+];
+
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// How bad.
     pub severity: Severity,
-    /// What, for programs.
+    /// What, for programs: one of [`FINDING_CODES`].
     pub code: &'static str,
     /// In which menu.
     pub menu: MenuId,
@@ -72,6 +87,7 @@ fn finding(
     field: impl Into<String>,
     detail: impl Into<String>,
 ) -> Finding {
+    debug_assert!(FINDING_CODES.contains(&code), "{code} is not listed");
     Finding { severity, code, menu, field: field.into(), detail: detail.into() }
 }
 

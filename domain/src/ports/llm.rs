@@ -263,6 +263,9 @@ pub enum BreakerWord {
 }
 
 impl BreakerWord {
+    /// Every one.
+    pub const ALL: [BreakerWord; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
+
     /// Its word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

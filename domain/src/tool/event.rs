@@ -40,6 +40,9 @@ pub enum ToolMethod {
 }
 
 impl ToolMethod {
+    /// Every one.
+    pub const ALL: [ToolMethod; 5] = [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete];
+
     /// Its word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -75,6 +78,9 @@ pub enum AuthKind {
 }
 
 impl AuthKind {
+    /// Every one.
+    pub const ALL: [AuthKind; 4] = [Self::None, Self::Bearer, Self::Basic, Self::ApiKey];
+
     /// Its word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -50,7 +50,7 @@ pub struct ChoiceCount {
     #[schema(required)]
     pub label: Option<String>,
     /// What it does; `null` for one that the menu has no more.
-    #[schema(required)]
+    #[schema(value_type = Option<crate::words::IvrActionType>, required)]
     pub action: Option<String>,
     /// How often.
     pub count: u64,

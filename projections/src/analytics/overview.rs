@@ -54,7 +54,7 @@ pub struct CallFigures {
     /// That never connected, or were broken by a fault.
     pub failed: u64,
     /// Answered among those that are over, from 0 to 1; `null` when none is.
-    #[schema(required)]
+    #[schema(required, minimum = 0, maximum = 1)]
     pub answer_rate: Option<f64>,
 }
 
@@ -81,10 +81,10 @@ pub struct DurationFigures {
 #[schema(as = AnalyticsEndReason)]
 pub struct EndReasonCount {
     /// The call's `end_reason`.
-    #[schema(example = "caller_hangup")]
+    #[schema(value_type = crate::words::CallEndReason)]
     pub reason: String,
     /// Whose fault it was.
-    #[schema(example = "none")]
+    #[schema(value_type = crate::words::CallFault)]
     pub fault: String,
     /// How many.
     pub count: u64,
@@ -119,7 +119,7 @@ pub struct ConversationFigures {
     /// Written by models.
     pub tokens_output: u64,
     /// How what people said was meant on average, from -1 (very bad) to 1 (very good); `null` when none was judged.
-    #[schema(required)]
+    #[schema(required, minimum = -1, maximum = 1)]
     pub sentiment: Option<f64>,
 }
 
@@ -134,7 +134,7 @@ pub struct WebhookFigures {
     /// The others.
     pub failed: u64,
     /// Those answered with 2xx among all, from 0 to 1; `null` of none.
-    #[schema(required)]
+    #[schema(required, minimum = 0, maximum = 1)]
     pub success_rate: Option<f64>,
     /// How long endpoints took to answer.
     pub latency_ms: LatencyFigures,

@@ -49,7 +49,7 @@ pub struct AuditEntry {
 pub struct AuditActor {
     /// `user`, `api_key`, `carrier` or `system`.
     #[serde(rename = "type")]
-    #[schema(example = "api_key")]
+    #[schema(value_type = crate::words::AuditActorType)]
     pub kind: String,
     /// TypeID `usr_…` or `key_…`; the name of a carrier, or of a part of the node.
     pub id: String,

@@ -4,7 +4,6 @@ mod counted;
 mod fold;
 mod queries;
 mod recording;
-mod schema;
 #[cfg(test)]
 mod tests;
 mod view;

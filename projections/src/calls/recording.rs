@@ -7,14 +7,12 @@ use domain::privacy::ERASED;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::schema;
-
 /// The recording of a call. Every field is always present; what is not known is `null`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Recording)]
 pub struct RecordingView {
     /// Where it stands.
-    #[schema(schema_with = schema::recording_status)]
+    #[schema(value_type = crate::words::RecordingStatus)]
     pub status: RecordingStatus,
     /// Where it can be fetched for a while.
     #[schema(required)]
@@ -27,7 +25,7 @@ pub struct RecordingView {
     #[schema(required)]
     pub duration_ms: Option<u64>,
     /// SHA-256 of the sound, in hexadecimal, once it is kept by us.
-    #[schema(required)]
+    #[schema(required, pattern = "^[0-9a-f]{64}$")]
     pub sha256: Option<String>,
 }
 

@@ -8,8 +8,6 @@ use domain::money::Money;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::schema;
-
 /// A phone call. Every field is always present; what is not known is `null`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Call)]
@@ -19,10 +17,10 @@ pub struct CallView {
     #[schema(value_type = String, example = "call_01jd0xq8v4e5vsknk084sn02q7")]
     pub id: CallId,
     /// Who began the call.
-    #[schema(schema_with = schema::direction)]
+    #[schema(value_type = crate::words::CallDirection)]
     pub direction: Direction,
     /// Where the call stands; `ended` and `failed` are final.
-    #[schema(schema_with = schema::status)]
+    #[schema(value_type = crate::words::CallStatus)]
     pub status: Status,
     /// The calling party: E.164, a SIP URI, or what the carrier says.
     #[schema(required)]
@@ -68,13 +66,13 @@ pub struct CallView {
     #[schema(required)]
     pub duration_ms: Option<u64>,
     /// Why it is over.
-    #[schema(schema_with = schema::end_reason, required)]
+    #[schema(value_type = Option<crate::words::CallEndReason>, required)]
     pub end_reason: Option<EndReason>,
     /// Who ended it.
-    #[schema(schema_with = schema::ended_by, required)]
+    #[schema(value_type = Option<crate::words::CallEndedBy>, required)]
     pub ended_by: Option<EndedBy>,
     /// Whose fault the end is.
-    #[schema(schema_with = schema::fault, required)]
+    #[schema(value_type = Option<crate::words::CallFault>, required)]
     pub fault: Option<Fault>,
     /// The carrier's own word for the end.
     #[schema(required)]
@@ -83,18 +81,19 @@ pub struct CallView {
     #[schema(required)]
     pub sip_code: Option<u16>,
     /// Who or what took the call.
-    #[schema(schema_with = schema::answered_by, required)]
+    #[schema(value_type = Option<crate::words::AnsweredBy>, required)]
     pub answered_by: Option<AnsweredBy>,
     /// Where the recording stands.
-    #[schema(schema_with = schema::recording_status)]
+    #[schema(value_type = crate::words::RecordingStatus)]
     pub recording_status: RecordingStatus,
     /// What the carrier charged.
     #[schema(value_type = Option<MoneyView>, required)]
     pub cost: Option<Money>,
     /// The client's own data.
-    #[schema(value_type = Object)]
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
     pub metadata: CallMetadata,
     /// Version of the call's stream; its `ETag`.
+    #[schema(minimum = 1)]
     pub version: u64,
 }
 

@@ -33,6 +33,7 @@ pub struct ClientView {
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
     /// Version of its stream; its `ETag`.
+    #[schema(minimum = 1)]
     pub version: u64,
 }
 

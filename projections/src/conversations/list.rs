@@ -34,16 +34,16 @@ pub struct ConversationView {
     #[schema(value_type = Option<String>, required)]
     pub call_id: Option<CallId>,
     /// `api` or `voice`.
-    #[schema(value_type = String, example = "api")]
+    #[schema(value_type = crate::words::ConversationChannel)]
     pub channel: Channel,
     /// `active` or `ended`.
-    #[schema(example = "active")]
+    #[schema(value_type = crate::words::ConversationStatus)]
     pub status: String,
     /// Your own name of the person; `[erased]` once erased.
     #[schema(required)]
     pub user_id: Option<String>,
     /// Your own data.
-    #[schema(value_type = Object)]
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
     pub metadata: Metadata,
     /// How many messages there are.
     pub message_count: u32,
@@ -52,10 +52,10 @@ pub struct ConversationView {
     /// Tokens that were written.
     pub tokens_output: u64,
     /// How what the person said was meant, on average: -1 (very bad) to 1 (very good).
-    #[schema(required)]
+    #[schema(required, minimum = -1, maximum = 1)]
     pub sentiment: Option<f64>,
     /// `positive`, `neutral` or `negative`.
-    #[schema(required, example = "neutral")]
+    #[schema(value_type = Option<crate::words::SentimentLabel>, required)]
     pub sentiment_label: Option<String>,
     /// When it began.
     #[serde(with = "crate::edge::rfc3339")]
@@ -70,6 +70,7 @@ pub struct ConversationView {
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub ended_at: Option<Time>,
     /// Version of its stream; its `ETag`.
+    #[schema(minimum = 1)]
     pub version: u64,
 }
 
@@ -108,11 +109,16 @@ impl Shown for ConversationRow {
     }
 }
 
+/// Where a conversation may stand.
+pub(crate) const STATUSES: [&str; 2] = ["active", "ended"];
+/// How what somebody said may have been meant.
+pub(crate) const SENTIMENTS: [&str; 3] = ["positive", "neutral", "negative"];
+
 pub(super) fn label(score_permille: i64) -> &'static str {
     match score_permille {
-        ..=-150 => "negative",
-        150.. => "positive",
-        _ => "neutral",
+        ..=-150 => SENTIMENTS[2],
+        150.. => SENTIMENTS[0],
+        _ => SENTIMENTS[1],
     }
 }
 
@@ -156,7 +162,7 @@ impl View for Conversations {
                     agent_version: started.agent.map(|agent| agent.version.0),
                     call_id: started.call,
                     channel: started.channel,
-                    status: "active".to_owned(),
+                    status: STATUSES[0].to_owned(),
                     user_id: started.user.and_then(|user| user.shown(String::clone)),
                     metadata: started.metadata.and_then(|metadata| metadata.into_inner()).unwrap_or_default(),
                     message_count: 0,
@@ -212,7 +218,7 @@ fn take(row: &mut ConversationRow, fact: ConversationEvent) {
             view.sentiment_label = Some(label(mean).to_owned());
         }
         ConversationEvent::Ended(ended) => {
-            "ended".clone_into(&mut view.status);
+            STATUSES[1].clone_into(&mut view.status);
             view.ended_at = Some(ended.at);
         }
         ConversationEvent::Started(_)

@@ -41,10 +41,10 @@ pub struct MessageView {
     /// Its number in the conversation, from 1.
     pub seq: u32,
     /// `user`, `assistant`, `system` or `tool`.
-    #[schema(value_type = String, example = "assistant")]
+    #[schema(value_type = crate::words::MessageRole)]
     pub role: MessageRole,
     /// `text` or `dtmf`.
-    #[schema(value_type = String, example = "text")]
+    #[schema(value_type = crate::words::MessageKind)]
     pub kind: MessageKind,
     /// What was said; `[erased]` once erased.
     #[schema(required)]
@@ -59,7 +59,7 @@ pub struct MessageView {
     #[serde(default)]
     pub tokens_estimated: bool,
     /// Whose model said it.
-    #[schema(value_type = Option<String>, required)]
+    #[schema(value_type = Option<crate::words::LlmProvider>, required)]
     pub provider: Option<Provider>,
     /// Which model said it.
     #[schema(required)]
@@ -71,7 +71,7 @@ pub struct MessageView {
     #[schema(required)]
     pub first_token_ms: Option<u64>,
     /// `stop`, `length`, `refused` or `tool_rounds`.
-    #[schema(value_type = Option<String>, required)]
+    #[schema(value_type = Option<crate::words::FinishReason>, required)]
     pub finish_reason: Option<Finish>,
     /// The tools the model called with it.
     pub tool_calls: Vec<ToolCallView>,
@@ -82,7 +82,7 @@ pub struct MessageView {
     #[schema(required)]
     pub tool_name: Option<String>,
     /// Of a tool's result: `succeeded`, `failed`, `timed_out` or `refused`.
-    #[schema(value_type = Option<String>, required)]
+    #[schema(value_type = Option<crate::words::ToolOutcome>, required)]
     pub tool_outcome: Option<ToolOutcome>,
     /// How it was meant: -1 (very bad) to 1 (very good).
     #[schema(required)]

@@ -8,5 +8,6 @@ mod queries;
 mod tests;
 
 pub use list::{ConversationRow, ConversationView, Conversations};
+pub(crate) use list::{SENTIMENTS, STATUSES};
 pub use messages::{MessageRow, MessageView, Messages, ToolCallView};
 pub use queries::{ConversationFilter, ConversationQueries};

@@ -68,6 +68,7 @@ pub struct MenuView {
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Time,
     /// Version of its stream; its `ETag`.
+    #[schema(minimum = 1)]
     pub version: u64,
 }
 

@@ -21,13 +21,13 @@ const MAX_DEPTH: usize = 16;
 #[schema(as = IvrAction)]
 pub struct ActionShape {
     /// `submenu`, `back`, `main`, `repeat`, `say`, `collect`, `agent`, `transfer`, `webhook` or `hangup`.
-    #[schema(example = "submenu")]
+    #[schema(value_type = crate::words::IvrActionType)]
     pub action: String,
     /// For `submenu` a menu's id, `say` a text, `agent` an agent's id or nothing, `transfer` a number in E.164 or a SIP
     /// URI; for `collect` `{name, prompt?, min_digits, max_digits, terminator, secret, then}`, for `webhook` `{url,
     /// timeout_ms, on_error}`, `then` and `on_error` being actions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<TargetShape>)]
     pub target: Option<Value>,
 }
 
@@ -37,17 +37,17 @@ pub struct ActionShape {
 #[schema(as = IvrItem)]
 pub struct ItemShape {
     /// `0`–`9`, `*`, `#`, or several of them.
-    #[schema(example = "1")]
+    #[schema(example = "1", pattern = "^[0-9*#]+$")]
     pub digit: String,
     /// For people; what callers hear when digits are collected and no prompt is given.
     #[schema(example = "Appointments")]
     pub label: String,
-    /// See [`ActionShape::action`].
-    #[schema(example = "submenu")]
+    /// What it does.
+    #[schema(value_type = crate::words::IvrActionType)]
     pub action: String,
-    /// See [`ActionShape::target`].
+    /// With what, as an action has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<TargetShape>)]
     pub target: Option<Value>,
 }
 
@@ -104,7 +104,7 @@ pub struct WeekShape {
 #[schema(as = IvrOverride)]
 pub struct OverrideShape {
     /// The day there.
-    #[schema(example = "2026-12-24")]
+    #[schema(example = "2026-12-24", format = Date)]
     pub date: String,
     /// When it is open.
     #[serde(default)]
@@ -129,29 +129,57 @@ pub struct HoursShape {
     pub closed: ActionShape,
 }
 
-#[derive(Deserialize)]
+/// With what an action is done: a menu's or an agent's id, a text or a party; what to collect; whom to ask.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[schema(as = IvrTarget)]
+#[expect(dead_code, reason = "only described here: what it is depends on the action")]
+enum TargetShape {
+    Text(String),
+    Collect(CollectTarget),
+    Webhook(WebhookTarget),
+}
+
+/// What digits are collected.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = IvrCollect)]
 struct CollectTarget {
+    /// Under which name they are kept.
     name: String,
+    /// What callers hear before; the label of the key, if left out.
     #[serde(default)]
     prompt: Option<String>,
+    /// At least so many.
     min_digits: u32,
+    /// At most so many.
     max_digits: u32,
+    /// The key that ends them early.
     #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1)]
     terminator: Option<char>,
+    /// Whether nobody may read them.
     #[serde(default)]
     secret: bool,
+    /// What is done then.
     #[serde(default)]
+    #[schema(no_recursion)]
     then: Option<ActionShape>,
 }
 
-#[derive(Deserialize)]
+/// A system of the client's that says what is done.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = IvrWebhook)]
 struct WebhookTarget {
+    /// Where it is.
     url: String,
+    /// How long it may take; 3000 by default.
     #[serde(default)]
     timeout_ms: Option<u64>,
+    /// What is done when it does not answer.
     #[serde(default)]
+    #[schema(no_recursion)]
     on_error: Option<ActionShape>,
 }
 

@@ -12,7 +12,7 @@ use domain::wire::{DecodeError, DomainEvent};
 use uuid::Uuid;
 
 use super::counted::count;
-use super::view::{OutcomeView, SessionView};
+use super::view::{OutcomeView, SessionView, WAITS};
 use crate::numbers::knows;
 use crate::tally::{Contribution, Counted};
 use crate::view::{At, Row, Shown, View};
@@ -128,7 +128,7 @@ impl SessionView {
             }
             SessionEvent::Prompted(prompted) => {
                 self.prompt = Some(prompted.text);
-                self.waiting_for = waits("input");
+                self.waiting_for = waits(WAITS[0]);
                 self.timeout_at = Some(prompted.no_input_at);
                 self.last_activity = prompted.at;
             }
@@ -152,7 +152,7 @@ impl SessionView {
                 self.last_activity = collected.at;
             }
             SessionEvent::WebhookRequested(request) => {
-                self.waiting_for = waits("webhook");
+                self.waiting_for = waits(WAITS[1]);
                 self.timeout_at = Some(request.give_up_at);
                 self.last_activity = request.at;
             }
@@ -161,7 +161,7 @@ impl SessionView {
                 self.last_activity = answered.at;
             }
             SessionEvent::TransferRequested(request) => {
-                self.waiting_for = waits("transfer");
+                self.waiting_for = waits(WAITS[2]);
                 self.timeout_at = Some(request.give_up_at);
                 self.last_activity = request.at;
             }

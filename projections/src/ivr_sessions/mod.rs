@@ -7,4 +7,5 @@ mod view;
 
 pub use fold::{IvrSessions, SessionRow};
 pub use queries::{SessionFilter, SessionQueries};
+pub(crate) use view::WAITS;
 pub use view::{OutcomeView, SessionView};

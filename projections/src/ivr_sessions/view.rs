@@ -8,6 +8,9 @@ use domain::ivr::session::{EndCause, SessionStatus};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// What a session may wait for.
+pub(crate) const WAITS: [&str; 3] = ["input", "webhook", "transfer"];
+
 /// A caller's way through menus. Every field is always present; what is not known is `null`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = IvrSession)]
@@ -24,7 +27,7 @@ pub struct SessionView {
     #[schema(value_type = Option<String>, required)]
     pub call_id: Option<CallId>,
     /// `active`, `completed`, `abandoned` (the caller hung up) or `exhausted`.
-    #[schema(value_type = String, example = "active")]
+    #[schema(value_type = crate::words::IvrSessionStatus)]
     pub status: SessionStatus,
     /// The menu the caller is in, or was last.
     #[serde(with = "crate::edge::type_id")]
@@ -45,7 +48,7 @@ pub struct SessionView {
     #[schema(required)]
     pub prompt: Option<String>,
     /// What is waited for: `input`, `webhook`, `transfer`, or nothing once it is over.
-    #[schema(required, example = "input")]
+    #[schema(value_type = Option<crate::words::IvrWaitingFor>, required)]
     pub waiting_for: Option<String>,
     /// When it is taken for silence, or for too long, if nobody says anything.
     #[serde(with = "crate::edge::rfc3339_option")]
@@ -55,10 +58,9 @@ pub struct SessionView {
     #[schema(required)]
     pub outcome: Option<OutcomeView>,
     /// Why it is over.
-    #[schema(value_type = Option<String>, required, example = "menu")]
+    #[schema(value_type = Option<crate::words::IvrEndCause>, required)]
     pub end_cause: Option<EndCause>,
     /// Digits that were collected, by name; `null` where they are secret.
-    #[schema(value_type = Object)]
     pub collected: BTreeMap<String, Option<String>>,
     /// When it began.
     #[serde(with = "crate::edge::rfc3339")]
@@ -73,6 +75,7 @@ pub struct SessionView {
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub ended_at: Option<Time>,
     /// Version of its stream; its `ETag`.
+    #[schema(minimum = 1)]
     pub version: u64,
 }
 

@@ -18,7 +18,7 @@ use crate::view::{At, View};
 
 /// A phone number. Every field is always present; what is not known is `null`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = Number)]
+#[schema(as = PhoneNumber)]
 pub struct NumberView {
     /// TypeID `num_…`.
     #[serde(with = "crate::edge::type_id")]
@@ -42,6 +42,7 @@ pub struct NumberView {
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Time,
     /// Version of its stream; its `ETag`.
+    #[schema(minimum = 1)]
     pub version: u64,
 }
 

@@ -21,12 +21,13 @@ use crate::view::{At, Row, View};
 #[schema(as = TranscriptLine)]
 pub struct LineView {
     /// Its number in the call, from 1.
+    #[schema(minimum = 1)]
     pub seq: u32,
     /// `caller`, `agent` or `system`.
-    #[schema(value_type = String, example = "agent")]
+    #[schema(value_type = crate::words::TranscriptRole)]
     pub role: Speaker,
     /// `utterance`, `dtmf`, `tool_call` or `tool_result`.
-    #[schema(value_type = String, example = "utterance")]
+    #[schema(value_type = crate::words::TranscriptKind)]
     pub kind: LineKind,
     /// The words or keys; `null` once erased.
     #[schema(required)]
@@ -38,7 +39,7 @@ pub struct LineView {
     #[schema(required)]
     pub end_ms: Option<u64>,
     /// 0 to 1.
-    #[schema(required)]
+    #[schema(required, minimum = 0, maximum = 1)]
     pub confidence: Option<f64>,
     /// When it was said, heard, or asked to be said.
     #[serde(with = "crate::edge::rfc3339")]

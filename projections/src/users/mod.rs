@@ -27,10 +27,10 @@ pub struct UserView {
     #[schema(value_type = String)]
     pub id: UserId,
     /// What they sign in with; `null` once erased.
-    #[schema(example = "ann@example.com")]
+    #[schema(example = "ann@example.com", format = Email)]
     pub email: Option<String>,
     /// What they may do.
-    #[schema(value_type = String, example = "developer")]
+    #[schema(value_type = crate::words::UserRole)]
     pub role: Role,
     /// Whether they may sign in.
     pub enabled: bool,
@@ -43,6 +43,7 @@ pub struct UserView {
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Time,
     /// Version of their stream; their `ETag`.
+    #[schema(minimum = 1)]
     pub version: u64,
 }
 

@@ -46,7 +46,28 @@ pub fn event_types() -> Vec<EventType> {
     PUBLIC_TYPES.iter().map(one).collect()
 }
 
-fn schema(kind: &PublicType) -> Value {
+/// The schema of what is sent of an event, as a part of a larger document.
+#[derive(Debug)]
+pub struct EventSchema {
+    /// The event's name.
+    pub name: &'static str,
+    /// When it is sent.
+    pub description: &'static str,
+    /// Whether this version sends it.
+    pub available: bool,
+    /// What is sent; it refers to the definitions as `#/components/schemas/…`.
+    pub body: Value,
+    /// The schemas it refers to, by name.
+    pub definitions: Map<String, Value>,
+}
+
+/// That of every event there is.
+#[must_use]
+pub fn event_schemas() -> Vec<EventSchema> {
+    PUBLIC_TYPES.iter().map(event_schema).collect()
+}
+
+fn event_schema(kind: &PublicType) -> EventSchema {
     match kind.name.split_once('.') {
         Some(("call", _)) => schema_of::<CallView>(kind),
         Some(("ivr", _)) => schema_of::<SessionView>(kind),
@@ -58,21 +79,29 @@ fn schema(kind: &PublicType) -> Value {
     }
 }
 
-fn schema_of<R: ToSchema + 'static>(kind: &PublicType) -> Value {
+fn schema_of<R: ToSchema + 'static>(kind: &PublicType) -> EventSchema {
     let mut definitions: Vec<(String, RefOr<Schema>)> = Vec::new();
     PublicBody::<R>::schemas(&mut definitions);
     definitions.push((R::name().into_owned(), R::schema()));
-    let root = PublicBody::<R>::schema();
-    let mut root = serde_json::to_value(root).unwrap_or_default();
-    let definitions: Map<String, Value> = definitions
+    let definitions = definitions
         .into_iter()
         .map(|(name, schema)| (name, serde_json::to_value(schema).unwrap_or_default()))
         .collect();
+    let mut body = serde_json::to_value(PublicBody::<R>::schema()).unwrap_or_default();
+    body["description"] = json!(kind.description);
+    body["properties"]["type"] =
+        json!({"type": "string", "const": kind.name, "description": "What happened."});
+    body["properties"]["data"] = json!({"$ref": format!("#/components/schemas/{}", R::name())});
+    let PublicType { name, description, available } = *kind;
+    EventSchema { name, description, available, body, definitions }
+}
+
+fn schema(kind: &PublicType) -> Value {
+    let EventSchema { body: mut root, definitions, .. } = event_schema(kind);
     if let Some(root) = root.as_object_mut() {
         root.insert("$schema".into(), json!("https://json-schema.org/draft/2020-12/schema"));
         root.insert("$id".into(), json!(format!("urn:voxledger:event:{}", kind.name)));
         root.insert("title".into(), json!(kind.name));
-        root["properties"]["type"] = json!({"const": kind.name});
         root.insert("$defs".into(), Value::Object(definitions));
     }
     local_references(&mut root);
@@ -84,11 +113,15 @@ struct Anything;
 
 impl PartialSchema for Anything {
     fn schema() -> RefOr<Schema> {
-        utoipa::openapi::ObjectBuilder::new().into()
+        utoipa::openapi::ObjectBuilder::new().description(Some("What it is about.")).into()
     }
 }
 
-impl ToSchema for Anything {}
+impl ToSchema for Anything {
+    fn name() -> std::borrow::Cow<'static, str> {
+        std::borrow::Cow::Borrowed("AnySubject")
+    }
+}
 
 /// A schema of its own has its definitions in itself, not in an OpenAPI document.
 fn local_references(schema: &mut Value) {

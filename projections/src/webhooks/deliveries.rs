@@ -27,9 +27,10 @@ pub struct AttemptView {
     #[schema(example = "call.ended")]
     pub event: String,
     /// 1, 2, 3, ….
+    #[schema(minimum = 1)]
     pub attempt_number: u32,
     /// What was answered.
-    #[schema(required)]
+    #[schema(required, minimum = 100, maximum = 599)]
     pub status_code: Option<u16>,
     /// The first 4 KiB of the answer.
     #[schema(required)]
@@ -37,7 +38,7 @@ pub struct AttemptView {
     /// Headers of the answer that matter.
     pub response_headers: BTreeMap<String, String>,
     /// What went wrong: `dns`, `connect`, `tls`, `timeout`, `status`, `blocked`, `protocol` or `secret` (it does not open).
-    #[schema(required, example = "timeout")]
+    #[schema(value_type = Option<crate::words::WebhookError>, required)]
     pub error: Option<String>,
     /// The same in words.
     #[schema(required)]
@@ -97,7 +98,7 @@ pub struct DeliveryView {
     /// The event's id, `evt_…`: the `webhook-id` of every attempt.
     pub event_id: String,
     /// `pending`, `succeeded`, `failed` or `cancelled`.
-    #[schema(example = "succeeded")]
+    #[schema(value_type = crate::words::WebhookDeliveryStatus)]
     pub status: String,
     /// Attempts so far.
     pub attempt_count: u64,

@@ -27,7 +27,7 @@ pub struct EndpointView {
     #[schema(value_type = String, example = "whe_01jd0xq8v4e5vsknk084sn02q7")]
     pub id: EndpointId,
     /// Where to.
-    #[schema(example = "https://example.com/hooks")]
+    #[schema(example = "https://example.com/hooks", format = "uri")]
     pub url: String,
     /// Which events: names, and wildcards such as `call.*`.
     #[schema(example = json!(["call.*"]))]
@@ -42,12 +42,12 @@ pub struct EndpointView {
     /// Whether anything is delivered.
     pub enabled: bool,
     /// Why the node stopped delivering: `gone` (it answered 410) or `failing` (nothing but failure for days).
-    #[schema(value_type = Option<String>, required, example = "gone")]
+    #[schema(value_type = Option<crate::words::WebhookDisabledReason>, required)]
     pub disabled_reason: Option<DisabledFor>,
     /// Your own headers. Values that look like credentials are shown as `***`.
     pub headers: BTreeMap<String, String>,
     /// `parallel`, or `per_subject`: what is about one subject one after the other.
-    #[schema(value_type = String, example = "parallel")]
+    #[schema(value_type = crate::words::WebhookOrdering)]
     pub ordering: Ordering,
     /// The most attempts a second.
     #[schema(required)]
@@ -61,6 +61,7 @@ pub struct EndpointView {
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Time,
     /// Version of its stream; its `ETag`.
+    #[schema(minimum = 1)]
     pub version: u64,
 }
 

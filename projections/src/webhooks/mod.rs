@@ -18,7 +18,7 @@ mod queries;
 mod tests;
 mod told;
 
-pub use catalogue::{EventType, event_types};
+pub use catalogue::{EventSchema, EventType, event_schemas, event_types};
 pub use deliveries::{AttemptView, DeliveryView};
 pub use endpoints::{EndpointRow, EndpointView, Endpoints};
 pub use examples::example;

@@ -30,7 +30,7 @@ pub struct FunctionView {
     /// The tool's name.
     pub name: String,
     /// `succeeded`, `failed`, `timed_out` or `refused`.
-    #[schema(value_type = String, example = "succeeded")]
+    #[schema(value_type = crate::words::ToolOutcome)]
     pub outcome: ToolOutcome,
     /// The HTTP status it answered with.
     #[schema(required)]
@@ -69,7 +69,7 @@ pub struct PassedOverView {
     /// Which.
     pub model: ModelView,
     /// Why.
-    #[schema(value_type = String, example = "provider_timeout")]
+    #[schema(value_type = crate::words::ModelFault)]
     pub error: TurnFault,
 }
 
@@ -78,7 +78,7 @@ pub struct PassedOverView {
 #[schema(as = Occurrence)]
 pub struct ErrorView {
     /// What.
-    #[schema(value_type = String, example = "provider_timeout")]
+    #[schema(value_type = crate::words::ModelFault)]
     pub code: TurnFault,
     /// In which conversation.
     #[serde(with = "crate::edge::type_id")]

@@ -40,6 +40,7 @@ pub struct PublicBody<T> {
 
 /// What an event is about.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventSubject)]
 pub struct Subject {
     /// `call`, `ivr_session`, ….
     #[serde(rename = "type")]

@@ -5,9 +5,11 @@
 mod error_guide;
 mod idempotent_posts;
 mod openapi;
+mod published;
 mod routes;
 mod unmatched;
 
 pub use openapi::document;
+pub use published::{Published, published};
 pub use routes::{OPENAPI_PATH, configure};
 pub use unmatched::{Unmatched, unmatched};

@@ -1,5 +1,6 @@
 //! The OpenAPI document, made from the handlers.
 
+use projections::words;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
@@ -13,24 +14,40 @@ use crate::problem::{FieldError, Problem};
     info(
         title = "Voxledger",
         description = "The control plane for voice-AI telephony. Every call is an actor whose every step is an event in an append-only log.\n\nErrors are RFC 9457 problems; [the guide](/docs/errors) explains every code.",
+        contact(name = "The makers of Voxledger"),
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     servers((url = "/", description = "This node")),
-    components(schemas(Problem, FieldError, Meta, ListMeta)),
+    components(schemas(
+        Problem,
+        FieldError,
+        Meta,
+        ListMeta,
+        words::AnalyticsMetric,
+        words::AnalyticsGrouping,
+        words::AnalyticsInterval,
+        words::ProviderKind
+    )),
     security(("bearer" = []), ("api_key" = [])),
     modifiers(&Security),
     tags(
-        (name = "calls", description = "Placing, steering and reading calls"),
-        (name = "numbers", description = "Phone numbers and where their calls go"),
-        (name = "conversations", description = "Talking with agents: memory, streaming, tools"),
         (name = "agents", description = "Who talks: prompt, model, tools, versions"),
-        (name = "tools", description = "What agents can have done by your own systems"),
-        (name = "webhooks", description = "Events delivered to your endpoints, and the same events to pull"),
         (name = "analytics", description = "How things went, by hour and by day"),
+        (name = "api keys", description = "Keys for programs: what they may do, how much, and until when"),
         (name = "audit", description = "Who did what, and when"),
-        (name = "privacy", description = "Persons: erased, or handed out"),
+        (name = "auth", description = "Signing in and out, and who one is"),
+        (name = "calls", description = "Placing, steering and reading calls"),
         (name = "carriers", description = "Webhooks from carriers, signed by them"),
+        (name = "clients", description = "The companies that use this node, each apart from the others"),
+        (name = "conversations", description = "Talking with agents: memory, streaming, tools"),
+        (name = "ivr", description = "Menus that callers find their way through by keys, and their ways through them"),
+        (name = "numbers", description = "Phone numbers and where their calls go"),
+        (name = "privacy", description = "Persons: erased, or handed out"),
+        (name = "providers", description = "Your accounts with carriers and makers of models, and how those are doing"),
         (name = "system", description = "Health, metrics, version"),
+        (name = "tools", description = "What agents can have done by your own systems"),
+        (name = "users", description = "People who sign in, and their roles"),
+        (name = "webhooks", description = "Events delivered to your endpoints, and the same events to pull"),
     )
 )]
 struct Base;

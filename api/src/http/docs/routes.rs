@@ -7,7 +7,6 @@ use actix_web::http::header::{
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Bytes, ServiceConfig};
 use actix_web::{HttpResponse, Resource};
-use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::error_guide;
@@ -15,10 +14,9 @@ use super::error_guide;
 /// Where the document is.
 pub const OPENAPI_PATH: &str = "/api/v1/openapi.json";
 
-/// Serves `document`, the interactive docs at `/docs/` and the guide at `/docs/errors`.
-pub fn configure(config: &mut ServiceConfig, document: OpenApi) {
+/// Serves `document`, which is JSON, the interactive docs at `/docs/` and the guide at `/docs/errors`.
+pub fn configure(config: &mut ServiceConfig, document: Bytes) {
     let guide = Bytes::from(error_guide::page());
-    let written = Bytes::from(document.to_json().unwrap_or_default());
     config
         .service(
             Resource::new("/docs").route(
@@ -44,7 +42,7 @@ pub fn configure(config: &mut ServiceConfig, document: OpenApi) {
             ),
         )
         .service(Resource::new(OPENAPI_PATH).route(web::get().to(move || {
-            let document = written.clone();
+            let document = document.clone();
             async move { HttpResponse::Ok().content_type("application/json").body(document) }
         })));
 }
@@ -67,12 +65,16 @@ mod tests {
     use actix_web::test::{TestRequest, call_and_read_body, call_service, init_service};
     use actix_web::{App, test};
 
-    use super::super::document;
+    use super::super::published;
     use super::*;
     use crate::problem::Code;
 
+    fn written() -> Bytes {
+        serde_json::to_vec(&published()).unwrap().into()
+    }
+
     async fn get(path: &str) -> String {
-        let app = init_service(App::new().configure(|c| configure(c, document()))).await;
+        let app = init_service(App::new().configure(|c| configure(c, written()))).await;
         let body = call_and_read_body(&app, TestRequest::get().uri(path).to_request()).await;
         String::from_utf8_lossy(&body).into_owned()
     }
@@ -105,7 +107,7 @@ mod tests {
     #[actix_web::test]
     async fn the_docs_may_not_be_framed_run_no_inline_script_and_keep_no_key() {
         for path in ["/docs/", "/docs/index.html", "/docs/errors", "/docs/swagger-initializer.js"] {
-            let app = init_service(App::new().configure(|c| configure(c, document()))).await;
+            let app = init_service(App::new().configure(|c| configure(c, written()))).await;
             let response = call_service(&app, TestRequest::get().uri(path).to_request()).await;
             assert!(response.status().is_success(), "{path}");
             let policy = response.headers().get(CONTENT_SECURITY_POLICY).unwrap().to_str().unwrap();
@@ -126,8 +128,8 @@ mod tests {
     #[actix_web::test]
     async fn the_document_is_served_as_it_is_committed() {
         let served: serde_json::Value = serde_json::from_str(&get(OPENAPI_PATH).await).unwrap();
-        assert_eq!(served, serde_json::to_value(document()).unwrap());
-        let app = init_service(App::new().configure(|c| configure(c, document()))).await;
+        assert_eq!(served, serde_json::to_value(published()).unwrap());
+        let app = init_service(App::new().configure(|c| configure(c, written()))).await;
         let response = call_service(&app, test::TestRequest::get().uri("/docs").to_request()).await;
         assert_eq!(response.headers().get(LOCATION).unwrap(), "/docs/");
     }

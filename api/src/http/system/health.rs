@@ -9,6 +9,7 @@ use crate::telemetry::Meters;
 
 /// A node that answers.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Health)]
 pub(super) struct Alive {
     /// Always `ok`.
     #[schema(example = "ok")]
@@ -27,6 +28,7 @@ pub(super) async fn healthz() -> HttpResponse {
 
 /// What runs here.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Version)]
 pub(super) struct Running {
     /// Always `voxledger`.
     #[schema(example = "voxledger")]
@@ -37,6 +39,8 @@ pub(super) struct Running {
 }
 
 /// Say which version runs.
+///
+/// The program's name and its version.
 #[utoipa::path(get, path = "/version", tag = "system", operation_id = "getVersion", security(()),
     responses((status = 200, description = "What runs here", body = Running)))]
 #[get("/version")]

@@ -36,6 +36,7 @@ pub trait ReadinessCheck: Send + Sync {
 
 /// How far a view is behind the log.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = ProjectionLag)]
 pub struct Lag {
     /// Name of the view, as in `projections list`.
     #[schema(example = "calls")]
@@ -80,9 +81,10 @@ impl fmt::Debug for Readiness {
 
 /// The node as a whole.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Readiness)]
 pub(super) struct State {
     /// `ready`, `not_ready`, or `draining`: it still serves and is about to stop.
-    #[schema(example = "ready")]
+    #[schema(value_type = crate::http::words::ReadinessStatus)]
     status: &'static str,
     /// What it needs, one by one.
     checks: Vec<Checked>,
@@ -92,6 +94,7 @@ pub(super) struct State {
 
 /// One thing the node needs.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReadinessCheck)]
 pub(super) struct Checked {
     /// Its name.
     #[schema(example = "event_store")]

@@ -38,6 +38,9 @@ pub enum JobKind {
 }
 
 impl JobKind {
+    /// Both.
+    pub const ALL: [JobKind; 2] = [Self::Erase, Self::Export];
+
     /// Its word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -65,6 +68,9 @@ pub enum NamedBy {
 }
 
 impl NamedBy {
+    /// Both.
+    pub const ALL: [NamedBy; 2] = [Self::Phone, Self::CustomerId];
+
     /// Its word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -25,6 +25,10 @@ pub enum JobStatus {
 }
 
 impl JobStatus {
+    /// Every one a job that exists may have.
+    pub const ALL: [JobStatus; 5] =
+        [Self::Requested, Self::KeysDestroyed, Self::Found, Self::Cleaned, Self::Completed];
+
     /// Its word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -147,6 +147,9 @@ pub enum DisabledFor {
 }
 
 impl DisabledFor {
+    /// Every one.
+    pub const ALL: [DisabledFor; 2] = [Self::Gone, Self::Failing];
+
     /// Its word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -3,6 +3,7 @@
 use domain::ids::{ClientId, ToolId};
 use domain::model::{ModelRef, Provider};
 use domain::privacy::content::ContentLevel;
+use projections::words;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -11,9 +12,8 @@ use crate::node::Backend;
 use crate::problem::{ApiError, Fields};
 
 /// Whose models.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = LlmProvider)]
 pub(crate) enum ProviderBody {
     /// Groq.
     Groq,
@@ -43,9 +43,8 @@ impl From<ProviderBody> for Provider {
 }
 
 /// How much of a call is kept.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = ContentLevel)]
 pub(crate) enum ContentBody {
     /// All of it.
     Everything,
@@ -71,6 +70,7 @@ impl From<ContentBody> for ContentLevel {
 #[schema(as = ModelChoice)]
 pub(crate) struct ModelBody {
     /// Whose.
+    #[schema(value_type = words::LlmProvider)]
     provider: ProviderBody,
     /// Its name there.
     #[schema(max_length = 200)]

@@ -5,6 +5,7 @@ use domain::agent::{AgentCommand, AgentCreated, AgentTerms};
 use domain::ids::{AgentId, ToolId};
 use domain::ports::ids::Ids as _;
 use projections::agents::AgentView;
+use projections::words;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -30,6 +31,7 @@ pub(crate) struct NewAgent {
     #[schema(example = "You answer the phone for a clinic.", max_length = 32_000)]
     system_prompt: String,
     /// Whose model answers; the first configured one, if left out.
+    #[schema(value_type = Option<words::LlmProvider>)]
     provider: Option<ProviderBody>,
     /// Which model answers; the provider's default, if left out.
     #[schema(example = "openai/gpt-oss-120b", max_length = 200)]
@@ -51,6 +53,7 @@ pub(crate) struct NewAgent {
     #[schema(max_length = 1000)]
     apology: Option<String>,
     /// How much of its calls is kept; what the privacy settings say, if left out.
+    #[schema(value_type = Option<words::ContentLevel>)]
     call_content: Option<ContentBody>,
     /// The voice it speaks with.
     #[schema(max_length = 200)]

@@ -11,6 +11,8 @@ use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
 /// List agents.
+///
+/// Newest first unless asked otherwise, each at its newest version.
 #[utoipa::path(get, path = "/api/v1/agents", tag = "agents", operation_id = "listAgents",
     params(PageParams),
     responses((status = 200, description = "A page of agents", body = Listed<AgentView>), Problem))]

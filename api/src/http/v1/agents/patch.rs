@@ -5,6 +5,7 @@ use domain::agent::{AgentCommand, AgentPatch};
 use domain::ids::{AgentId, ToolId};
 use domain::model::ModelRef;
 use projections::agents::AgentView;
+use projections::words;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -31,6 +32,7 @@ pub(crate) struct PatchBody {
     #[schema(max_length = 32_000)]
     system_prompt: Option<String>,
     /// Whose model answers; without `model` its default.
+    #[schema(value_type = Option<words::LlmProvider>)]
     provider: Option<ProviderBody>,
     /// Which model answers.
     #[schema(max_length = 200)]
@@ -56,7 +58,7 @@ pub(crate) struct PatchBody {
     apology: Option<Option<String>>,
     /// How much of its calls is kept; `null`: what the privacy settings say.
     #[serde(default, deserialize_with = "nullable")]
-    #[schema(value_type = Option<ContentBody>)]
+    #[schema(value_type = Option<words::ContentLevel>)]
     call_content: Option<Option<ContentBody>>,
     /// The voice it speaks with; `null`: none in particular.
     #[serde(default, deserialize_with = "nullable")]

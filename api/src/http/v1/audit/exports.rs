@@ -71,7 +71,7 @@ pub(crate) struct ExportView {
     /// Its id.
     id: String,
     /// `sealing` until a checkpoint covers all of it, within about a second; then `ready`; `expired` after a day.
-    #[schema(example = "ready")]
+    #[schema(value_type = crate::http::words::ExportStatus)]
     status: &'static str,
     /// The first position it may hold.
     from_position: u64,
@@ -167,6 +167,8 @@ pub(crate) async fn create_export(
 }
 
 /// Get an export.
+///
+/// Once it is `ready`, `url` says where the bundle can be fetched.
 #[utoipa::path(get, path = "/api/v1/audit/exports/{id}", tag = "audit", operation_id = "getExport",
     params(("id" = String, Path, description = "The export")),
     responses((status = 200, description = "The export", body = Enveloped<ExportView>), Problem))]
@@ -188,7 +190,7 @@ pub(crate) async fn get_export(
 /// an end. At most two are made at a time on a node; the next is answered 503 with `Retry-After`.
 #[utoipa::path(get, path = "/api/v1/audit/exports/{id}/download", tag = "audit", operation_id = "downloadExport",
     params(("id" = String, Path, description = "The export")),
-    responses((status = 200, description = "The bundle", body = Vec<u8>, content_type = "application/zstd"), Problem))]
+    responses((status = 200, description = "The bundle", body = String, content_type = "application/zstd"), Problem))]
 #[get("/audit/exports/{id}/download")]
 pub(crate) async fn download_export(
     caller: Caller<AuditRead>,

@@ -28,7 +28,7 @@ const NOBODY: UserId = UserId(Uuid::nil());
 #[serde(deny_unknown_fields)]
 pub(crate) struct Credentials {
     /// The e-mail address.
-    #[schema(example = "ann@example.com")]
+    #[schema(example = "ann@example.com", format = Email)]
     email: String,
     /// The password.
     #[schema(example = "correct horse battery staple")]

@@ -4,6 +4,7 @@ use actix_web::{get, web};
 use domain::ids::ClientId;
 use projections::api_keys::ApiKeyView;
 use projections::users::UserView;
+use projections::words;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -17,7 +18,7 @@ use crate::problem::{ApiError, Problem};
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Me {
     /// `user` or `api_key`.
-    #[schema(example = "api_key")]
+    #[schema(value_type = crate::http::words::Principal)]
     principal: &'static str,
     /// The user.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,14 +32,18 @@ pub(crate) struct Me {
     #[schema(value_type = String)]
     client: EdgeId<ClientId>,
     /// What a user is to the client; `null` for a key.
+    #[schema(value_type = Option<words::UserRole>)]
     role: Option<&'static str>,
     /// What may be done.
+    #[schema(value_type = Vec<crate::http::words::Scope>)]
     scopes: Vec<String>,
     /// Whether this one looks after the whole node.
     platform: bool,
 }
 
 /// Get who one is.
+///
+/// The key or the user behind the request, and what they may do.
 #[utoipa::path(get, path = "/api/v1/auth/me", tag = "auth", operation_id = "getMe",
     responses((status = 200, description = "Who asks", body = Enveloped<Me>), Problem))]
 #[get("/auth/me")]

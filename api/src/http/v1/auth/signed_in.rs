@@ -20,7 +20,7 @@ pub(crate) struct SignedIn {
     /// For `Authorization: Bearer …`.
     access_token: String,
     /// Always `Bearer`.
-    #[schema(example = "Bearer")]
+    #[schema(value_type = crate::http::words::TokenType)]
     token_type: &'static str,
     /// How long the access token is good for, in seconds.
     #[schema(example = 900)]

@@ -35,11 +35,13 @@ pub(crate) struct NewCall {
     ivr_menu_id: Option<EdgeId<MenuId>>,
     /// Your own data: at most 50 keys of 1 to 64 characters, 16 KiB as JSON.
     #[serde(default)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
     metadata: CallMetadata,
     /// From the answer, 60000 to 14400000; 4 hours by default.
+    #[schema(minimum = 60_000, maximum = 14_400_000)]
     max_duration_ms: Option<u64>,
     /// From the dial, 5000 to 600000; 30 seconds by default.
+    #[schema(minimum = 5_000, maximum = 600_000)]
     ring_timeout_ms: Option<u64>,
     /// Whether to record from the answer on.
     #[serde(default)]

@@ -20,11 +20,13 @@ use crate::problem::{ApiError, Problem};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Dtmf {
     /// 1 to 64 of `0-9 A-D * #`; `w` is a pause of half a second, `W` of a second.
-    #[schema(example = "1ww23#")]
+    #[schema(example = "1ww23#", min_length = 1, max_length = 64, pattern = "^[0-9A-DwW*#]+$")]
     digits: String,
 }
 
 /// Send keys on a call.
+///
+/// The call must be in progress.
 #[utoipa::path(post, path = "/api/v1/calls/{id}/dtmf", tag = "calls", operation_id = "sendDtmf",
     params(("id" = String, Path, description = "The call")), request_body = Dtmf,
     responses((status = 202, description = "Accepted", body = Enveloped<CallView>), Problem))]

@@ -19,11 +19,13 @@ use crate::problem::{ApiError, Problem};
 #[serde(deny_unknown_fields)]
 pub(crate) struct CallPatch {
     /// Your own data, in place of what was there: at most 50 keys of 1 to 64 characters, 16 KiB as JSON.
-    #[schema(value_type = Object)]
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
     metadata: CallMetadata,
 }
 
 /// Change a call's metadata.
+///
+/// All of it: what is not given is gone.
 #[utoipa::path(patch, path = "/api/v1/calls/{id}", tag = "calls", operation_id = "patchCall",
     params(("id" = String, Path, description = "The call"), ("If-Match" = Option<String>, Header, description = "Only if the call is at this version")),
     request_body = CallPatch,

@@ -11,6 +11,8 @@ use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
 /// Get a call's recording.
+///
+/// Where it stands, and where it can be fetched for a while.
 #[utoipa::path(get, path = "/api/v1/calls/{id}/recording", tag = "calls", operation_id = "getRecording",
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, description = "Where it stands", body = Enveloped<RecordingView>), Problem))]

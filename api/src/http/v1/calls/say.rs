@@ -20,11 +20,13 @@ use crate::problem::{ApiError, Problem};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Say {
     /// 1 to 3000 characters.
-    #[schema(example = "One moment please.")]
+    #[schema(example = "One moment please.", min_length = 1, max_length = 3000)]
     text: String,
 }
 
 /// Have a text spoken on a call.
+///
+/// The call must be in progress.
 #[utoipa::path(post, path = "/api/v1/calls/{id}/say", tag = "calls", operation_id = "sayOnCall",
     params(("id" = String, Path, description = "The call")), request_body = Say,
     responses((status = 202, description = "Accepted", body = Enveloped<CallView>), Problem))]

@@ -26,6 +26,8 @@ pub(crate) struct Transfer {
 }
 
 /// Hand a call to another party.
+///
+/// The call must be in progress; it ends as `transferred` when the other party answers.
 #[utoipa::path(post, path = "/api/v1/calls/{id}/transfer", tag = "calls", operation_id = "transferCall",
     params(("id" = String, Path, description = "The call")), request_body = Transfer,
     responses((status = 202, description = "Accepted", body = Enveloped<CallView>), Problem))]

@@ -33,7 +33,7 @@ pub(crate) struct StreamedCall {
     id: String,
     /// `ready`, once, when the stream stands; `reset` in its place when too much was missed: read the list again;
     /// `call` for each call that changed.
-    #[schema(example = "call")]
+    #[schema(value_type = crate::http::words::CallStreamEventType)]
     event: String,
     /// As JSON: of `ready` and `reset` the `position` from which on changes are told; of `call`
     /// `{"events": ["call.answered", …], "call": {…}}`, what happened, in order, and the call as

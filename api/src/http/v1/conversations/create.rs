@@ -5,6 +5,7 @@ use domain::conversation::{Channel, ConversationCommand, ConversationStarted, Me
 use domain::ids::{AgentId, ConversationId};
 use domain::ports::ids::Ids as _;
 use projections::conversations::ConversationView;
+use projections::words;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -18,9 +19,8 @@ use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
 /// Where a conversation takes place.
-#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = Channel)]
 pub(crate) enum ChannelBody {
     /// Over this API.
     #[default]
@@ -37,11 +37,13 @@ pub(crate) struct NewConversation {
     #[schema(value_type = Option<String>)]
     agent_id: Option<EdgeId<AgentId>>,
     /// Where; `api`, if left out.
+    #[schema(value_type = Option<words::ConversationChannel>)]
     channel: Option<ChannelBody>,
     /// Your own name of the person: 1 to 200 characters.
     #[schema(max_length = 200)]
     user_id: Option<String>,
     /// Your own data: at most 50 entries, names of 64 and values of 500 characters.
+    #[schema(value_type = Option<std::collections::BTreeMap<String, String>>)]
     metadata: Option<Metadata>,
 }
 
@@ -55,6 +57,8 @@ impl From<ChannelBody> for Channel {
 }
 
 /// Begin a conversation.
+///
+/// With an agent of yours, or with the default model when none is named.
 #[utoipa::path(post, path = "/api/v1/conversations", tag = "conversations", operation_id = "createConversation",
     request_body(content = Option<NewConversation>),
     responses((status = 201, description = "Begun", body = Enveloped<ConversationView>), Problem))]

@@ -30,7 +30,7 @@ pub(crate) struct ToldEvent {
     #[schema(example = "msg_01h455vb4pex5vsknk084sn02q.3")]
     id: String,
     /// `delta`, `tool_call`, `message`, `error` or `done`.
-    #[schema(example = "delta")]
+    #[schema(value_type = crate::http::words::TurnEventType)]
     event: String,
     /// Of `delta` `{"content": "…"}`; of `tool_call` `{"id", "name", "arguments"}`; of `message` the message and its
     /// `usage`; of `error` a problem's `code` and `detail`; of `done` `{"conversation_id", "message_id"}`.

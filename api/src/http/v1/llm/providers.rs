@@ -2,6 +2,7 @@
 
 use actix_web::{get, web};
 use domain::ports::llm::{ModelStatus, ProviderStatus};
+use projections::words;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,10 +22,10 @@ pub(crate) struct ModelShown {
     #[schema(required)]
     context_tokens: Option<u64>,
     /// `closed`: it is asked; `open`: it is left alone for a while; `half_open`: one request decides.
-    #[schema(example = "closed")]
+    #[schema(value_type = crate::http::words::BreakerState)]
     breaker: &'static str,
     /// Why it last did not answer; `null` since it did.
-    #[schema(required, example = "provider_timeout")]
+    #[schema(value_type = Option<words::ModelFault>, required)]
     last_error: Option<&'static str>,
 }
 
@@ -33,26 +34,25 @@ pub(crate) struct ModelShown {
 #[schema(as = LlmProviderStatus)]
 pub(crate) struct ProviderShown {
     /// `groq`, `openai`, `anthropic`, `google`, `openai_compatible` or `scripted`.
-    #[schema(example = "groq")]
+    #[schema(value_type = words::LlmProvider)]
     provider: &'static str,
     /// Whether there are credentials.
     configured: bool,
     /// Whose: `client`, `node`, or `null`.
-    #[schema(required, example = "node")]
+    #[schema(value_type = Option<crate::http::words::CredentialsFrom>, required)]
     credentials: Option<&'static str>,
     /// The model that is asked when nobody names one.
     #[schema(required)]
     default_model: Option<String>,
     /// `closed` unless a model is left alone.
-    #[schema(example = "closed")]
+    #[schema(value_type = crate::http::words::BreakerState)]
     breaker: &'static str,
     /// Why a model last did not answer.
-    #[schema(required)]
+    #[schema(value_type = Option<words::ModelFault>, required)]
     last_error: Option<&'static str>,
     /// Its models, as far as they are known here. Others may be named as well.
     models: Vec<ModelShown>,
     /// Models it serves no more, and what is asked in their place.
-    #[schema(value_type = Object)]
     replaced: std::collections::BTreeMap<String, String>,
 }
 

@@ -11,6 +11,8 @@ use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
 /// List numbers.
+///
+/// Newest first unless asked otherwise.
 #[utoipa::path(get, path = "/api/v1/numbers", tag = "numbers", operation_id = "listNumbers",
     params(PageParams),
     responses((status = 200, description = "A page of numbers", body = Listed<NumberView>), Problem))]

@@ -33,6 +33,8 @@ pub(crate) struct NumberPatch {
 const EDITS: usize = 5;
 
 /// Change where a number's calls go.
+///
+/// It holds for the next call; calls under way go on.
 #[utoipa::path(patch, path = "/api/v1/numbers/{id}", tag = "numbers", operation_id = "patchNumber",
     params(("id" = String, Path, description = "The number"), ("If-Match" = Option<String>, Header, description = "Only if the number is at this version")),
     request_body = NumberPatch,

@@ -13,6 +13,7 @@ use crate::problem::{ApiError, Fields};
 /// Where a number's calls go.
 #[derive(Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+#[schema(as = NewRoute)]
 pub(crate) enum RouteBody {
     /// To an IVR menu.
     IvrMenu {

@@ -29,6 +29,7 @@ pub(crate) struct ExportView {
 
 /// An event that holds something of the person.
 #[derive(Serialize, ToSchema)]
+#[schema(as = SubjectExportEvent)]
 pub(crate) struct ExportedEvent {
     /// Its number in the log.
     position: u64,
@@ -45,6 +46,8 @@ pub(crate) struct ExportedEvent {
 }
 
 /// Get what an export collected.
+///
+/// Every event that holds something of the person. It is kept for a while only.
 #[utoipa::path(get, path = "/api/v1/privacy/jobs/{id}/result", tag = "privacy", operation_id = "getSubjectExport",
     params(("id" = String, Path, description = "The job")),
     responses((status = 200, description = "What is known", body = Enveloped<ExportView>), Problem))]

@@ -5,6 +5,7 @@ use actors::Session;
 use domain::ids::ClientId;
 use domain::privacy::content::ContentLevel;
 use domain::privacy::policy::{PolicyCommand, PolicyRefusal, PrivacyPolicy};
+use projections::words;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -21,20 +22,21 @@ use crate::problem::{ApiError, Problem};
 #[schema(as = PrivacySettings)]
 pub(crate) struct SettingsView {
     /// `everything`, `everything_except_pii` or `basic_attributes_only`; `null` is what the node says.
-    #[schema(required)]
+    #[schema(value_type = Option<words::ContentLevel>, required)]
     call_content: Option<&'static str>,
     /// What holds for calls of yours.
-    #[schema(example = "everything")]
+    #[schema(value_type = words::ContentLevel)]
     effective_call_content: &'static str,
 }
 
 /// What of it can be changed.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PrivacySettingsPatch)]
 pub(crate) struct SettingsPatch {
     /// `everything`, `everything_except_pii` (neither who it was nor what was keyed, nor recordings) or
     /// `basic_attributes_only` (nothing of what was said, keyed or recorded); `null` is what the node says.
-    #[schema(example = "basic_attributes_only")]
+    #[schema(value_type = Option<words::ContentLevel>)]
     call_content: Option<String>,
 }
 
@@ -47,6 +49,8 @@ impl AsProblem for PolicyRefusal {
 }
 
 /// Get how much of calls is kept.
+///
+/// What you have chosen, and what holds: that, or what the node says while you have chosen nothing.
 #[utoipa::path(get, path = "/api/v1/privacy/settings", tag = "privacy", operation_id = "getPrivacySettings",
     responses((status = 200, description = "The settings", body = Enveloped<SettingsView>), Problem))]
 #[get("/privacy/settings")]

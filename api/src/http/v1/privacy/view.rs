@@ -9,6 +9,7 @@ use domain::ports::event_store::Direction;
 use domain::privacy::job::{JobKind, PrivacyJob, PrivacyJobEvent};
 use domain::wire::DomainEvent as _;
 use projections::edge::format_time;
+use projections::words;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -26,13 +27,16 @@ pub(crate) struct JobView {
     #[schema(example = "prv_01h455vb4pex5vsknk084sn02q")]
     id: String,
     /// `erase` or `export`.
+    #[schema(value_type = words::PrivacyJobKind)]
     kind: &'static str,
     /// `requested`, `keys_destroyed`, `found`, `cleaned` or `completed`.
+    #[schema(value_type = words::PrivacyJobStatus)]
     status: &'static str,
     /// The person's pseudonym: the same whenever they are named, and another one for every client.
     #[schema(example = "sub_01h455vb4pex5vsknk084sn02q")]
     subject: String,
     /// `phone` or `customer_id`.
+    #[schema(value_type = words::PrivacyNamedBy)]
     named_by: &'static str,
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]

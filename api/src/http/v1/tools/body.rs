@@ -17,9 +17,8 @@ use crate::node::Backend;
 use crate::problem::{ApiError, Fields};
 
 /// How a tool is asked.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-#[schema(as = ToolMethod)]
 pub(crate) enum MethodBody {
     /// Arguments in the query.
     Get,

@@ -7,6 +7,7 @@ use domain::ids::ToolId;
 use domain::ports::ids::Ids as _;
 use domain::tool::{ToolAuth, ToolCommand, ToolCreated, ToolTerms};
 use projections::tools::ToolView;
+use projections::words;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -35,9 +36,10 @@ pub(crate) struct NewTool {
     #[schema(value_type = Option<Object>)]
     parameters: Option<Value>,
     /// Where it is: `https`, without user and password, at a public address.
-    #[schema(example = "https://example.com/bookings", max_length = 2048)]
+    #[schema(example = "https://example.com/bookings", max_length = 2048, format = "uri")]
     url: String,
     /// How it is asked; `POST`, if left out.
+    #[schema(value_type = Option<words::ToolMethod>)]
     method: Option<MethodBody>,
     /// Your own headers: at most 20, kept encrypted.
     headers: Option<BTreeMap<String, String>>,
@@ -49,6 +51,8 @@ pub(crate) struct NewTool {
 }
 
 /// Create a tool.
+///
+/// Agents use it once it stands in their `tools`.
 #[utoipa::path(post, path = "/api/v1/tools", tag = "tools", operation_id = "createTool",
     request_body = NewTool,
     responses((status = 201, description = "Created", body = Enveloped<ToolView>), Problem))]

@@ -11,6 +11,8 @@ use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
 /// List tools.
+///
+/// Newest first unless asked otherwise.
 #[utoipa::path(get, path = "/api/v1/tools", tag = "tools", operation_id = "listTools",
     params(PageParams),
     responses((status = 200, description = "A page of tools", body = Listed<ToolView>), Problem))]

@@ -7,6 +7,7 @@ use domain::ids::ToolId;
 use domain::tool::{AuthKind, ToolCommand, ToolPatch};
 use domain::web_origin::same_web_origin;
 use projections::tools::ToolView;
+use projections::words;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -27,16 +28,20 @@ use crate::problem::{ApiError, Fields, Problem};
 #[schema(as = ToolPatch)]
 pub(crate) struct PatchBody {
     /// What the model calls it.
+    #[schema(max_length = 64)]
     name: Option<String>,
     /// What the model is told of it.
+    #[schema(max_length = 1024)]
     description: Option<String>,
     /// JSON Schema of its arguments.
     #[schema(value_type = Option<Object>)]
     parameters: Option<Value>,
     /// Where it is. Another scheme, host or port drops the headers and the credential that are not given again: the
     /// answer's `meta.secrets_dropped` says so.
+    #[schema(max_length = 2048, format = "uri")]
     url: Option<String>,
     /// How it is asked.
+    #[schema(value_type = Option<words::ToolMethod>)]
     method: Option<MethodBody>,
     /// Your own headers, in place of all there were.
     headers: Option<BTreeMap<String, String>>,
@@ -48,6 +53,8 @@ pub(crate) struct PatchBody {
 }
 
 /// Change a tool.
+///
+/// What is left out stays.
 #[utoipa::path(patch, path = "/api/v1/tools/{id}", tag = "tools", operation_id = "patchTool",
     params(("id" = String, Path, description = "The tool"), ("If-Match" = Option<String>, Header, description = "Only if the tool is at this version")),
     request_body = PatchBody,

@@ -1,6 +1,7 @@
 //! Making a client.
 
 use actix_web::{post, web};
+use domain::envelope::Version;
 use domain::ids::ClientId;
 use projections::clients::{ClientView, Clients};
 use projections::view::replay;
@@ -62,8 +63,9 @@ pub(crate) async fn create_client(
         .map_err(|error| ApiError::unavailable(error.into_boxed_dyn_error()))?;
     backend.caught_up(position).await;
     let row = client(&backend, id).await?;
+    let version = Version(row.version);
     let answer = Answer::data(&ClientWithKey { client: row, plain_key: key.reveal().to_owned() });
-    Ok(answer.created().position(position))
+    Ok(answer.created().etag(version).location(&format!("/api/v1/auth/clients/{id}")).position(position))
 }
 
 async fn client(backend: &Backend, id: ClientId) -> Result<ClientView, ApiError> {

@@ -28,7 +28,7 @@ pub(crate) struct NewApiKey {
     #[schema(example = "back office", max_length = 200)]
     name: String,
     /// What it may do: `<resource>:read`, `<resource>:write`, or `*`. Nothing that you may not.
-    #[schema(example = json!(["calls:read", "calls:write"]))]
+    #[schema(value_type = Vec<crate::http::words::Scope>)]
     #[schema(max_items = 100)]
     scopes: Vec<String>,
     /// When it ends by itself, in days: 1 to 3650. Never, if left out.

@@ -11,6 +11,8 @@ use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
 /// List API keys.
+///
+/// Without their secrets, revoked ones too. Newest first unless asked otherwise.
 #[utoipa::path(get, path = "/api/v1/auth/api-keys", tag = "api keys", operation_id = "listApiKeys",
     params(PageParams),
     responses((status = 200, description = "A page of API keys", body = Listed<ApiKeyView>), Problem))]

@@ -27,7 +27,7 @@ pub(crate) struct ApiKeyPatch {
     #[schema(max_length = 200)]
     name: Option<String>,
     /// All that it may do from now on.
-    #[schema(max_items = 100)]
+    #[schema(value_type = Option<Vec<crate::http::words::Scope>>, max_items = 100)]
     scopes: Option<Vec<String>>,
     /// Requests an hour; `null` lifts the limit.
     #[serde(default, deserialize_with = "nullable")]
@@ -42,6 +42,8 @@ pub(crate) struct ApiKeyPatch {
 }
 
 /// Change an API key.
+///
+/// What is left out stays. A key may be given no more than you may do yourself.
 #[utoipa::path(patch, path = "/api/v1/auth/api-keys/{id}", tag = "api keys", operation_id = "patchApiKey",
     params(("id" = String, Path, description = "The key"), ("If-Match" = Option<String>, Header, description = "Only if the key is at this version")),
     request_body = ApiKeyPatch,

@@ -22,6 +22,7 @@ use crate::problem::{ApiError, Problem};
 /// How a key is rotated.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ApiKeyRotation)]
 pub(crate) struct Rotation {
     /// How long the old plain text goes on: 0 to 2592000 (30 days); 0 if left out.
     #[schema(maximum = 2_592_000)]

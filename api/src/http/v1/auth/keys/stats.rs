@@ -45,6 +45,8 @@ pub(crate) struct EndpointUse {
 }
 
 /// Get how an API key is used.
+///
+/// How often in all, by day and by endpoint, and what is left of its quota.
 #[utoipa::path(get, path = "/api/v1/auth/api-keys/{id}/stats", tag = "api keys", operation_id = "getApiKeyStats",
     params(("id" = String, Path, description = "The key")),
     responses((status = 200, description = "Its use", body = Enveloped<ApiKeyStats>), Problem))]

@@ -3,6 +3,7 @@
 use actors::Session;
 use domain::ids::ClientId;
 use domain::provider::{AccountTerms, ProviderAccount, ProviderKind, ProviderRefusal, account_stream};
+use projections::words;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -15,7 +16,7 @@ use crate::problem::ApiError;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Account {
     /// What it is for: `tts`, `stt`, `llm`, `telephony` or `embeddings`.
-    #[schema(example = "telephony")]
+    #[schema(value_type = words::ProviderKind)]
     kind: &'static str,
     /// Whose: `telnyx`, `groq`, ….
     #[schema(example = "telnyx")]

@@ -5,6 +5,7 @@ use domain::ids::UserId;
 use domain::ports::ids::Ids as _;
 use domain::user::{UserCommand, UserCreated, normal_email};
 use projections::users::UserView;
+use projections::words;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -26,17 +27,19 @@ use crate::problem::{ApiError, Code, Fields, Problem};
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewUser {
     /// What they sign in with; theirs alone on this node.
-    #[schema(example = "ann@example.com", max_length = 254)]
+    #[schema(example = "ann@example.com", max_length = 254, format = Email)]
     email: String,
     /// At least 10 characters, at most 256 bytes.
     #[schema(example = "correct horse battery staple", min_length = 10, max_length = 256)]
     password: String,
     /// `owner`, `admin`, `developer`, `viewer` or `auditor`; no more than you are yourself.
-    #[schema(example = "developer")]
+    #[schema(value_type = words::UserRole)]
     role: String,
 }
 
 /// Add a user.
+///
+/// They sign in with the e-mail address, which nobody else on this node may have.
 #[utoipa::path(post, path = "/api/v1/auth/users", tag = "users", operation_id = "createUser",
     request_body = NewUser,
     responses((status = 201, description = "Added", body = Enveloped<UserView>), Problem))]

@@ -11,6 +11,8 @@ use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
 /// List users.
+///
+/// Newest first unless asked otherwise.
 #[utoipa::path(get, path = "/api/v1/auth/users", tag = "users", operation_id = "listUsers",
     params(PageParams),
     responses((status = 200, description = "A page of users", body = Listed<UserView>), Problem))]

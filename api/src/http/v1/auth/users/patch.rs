@@ -4,6 +4,7 @@ use actix_web::{patch, web};
 use domain::ids::UserId;
 use domain::user::{Role, UserCommand};
 use projections::users::UserView;
+use projections::words;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -24,6 +25,7 @@ use crate::problem::{ApiError, Fields, Problem};
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserPatch {
     /// What they may do.
+    #[schema(value_type = Option<words::UserRole>)]
     role: Option<String>,
     /// Whether they may sign in; `false` signs them out, too.
     enabled: Option<bool>,
@@ -33,6 +35,8 @@ pub(crate) struct UserPatch {
 }
 
 /// Change a user.
+///
+/// What is left out stays. Another password signs them out everywhere.
 #[utoipa::path(patch, path = "/api/v1/auth/users/{id}", tag = "users", operation_id = "patchUser",
     params(("id" = String, Path, description = "The user"), ("If-Match" = Option<String>, Header, description = "Only if the user is at this version")),
     request_body = UserPatch,

@@ -26,21 +26,28 @@ use crate::problem::{ApiError, FieldError};
 /// A menu to make.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewIvrMenu)]
 pub(crate) struct NewMenu {
     /// For people: 1 to 100 characters.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
     /// What callers hear on entering: 1 to 1500 characters.
+    #[schema(min_length = 1, max_length = 1500)]
     prompt: String,
     /// What callers hear when it is played again.
     short_prompt: Option<String>,
     /// At most 50 keys.
     #[serde(default)]
+    #[schema(max_items = 50)]
     items: Vec<ItemShape>,
     /// How long to wait for the first key: 500 to 60000, 5000 by default.
+    #[schema(minimum = 500, maximum = 60_000)]
     timeout_ms: Option<u64>,
     /// How long to wait for the next key: 200 to 20000, 2000 by default.
+    #[schema(minimum = 200, maximum = 20_000)]
     inter_digit_timeout_ms: Option<u64>,
     /// So many wrong entries, or so many silences, exhaust a visit: 1 to 10, 3 by default.
+    #[schema(minimum = 1, maximum = 10)]
     max_retries: Option<u32>,
     /// What callers hear after a wrong entry.
     invalid_prompt: Option<String>,
@@ -83,22 +90,29 @@ impl NewMenu {
 /// What of a menu is to be different; what is left out stays.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = IvrMenuPatch)]
 pub(crate) struct MenuPatchBody {
     /// See the menu.
+    #[schema(min_length = 1, max_length = 100)]
     name: Option<String>,
     /// See the menu.
+    #[schema(min_length = 1, max_length = 1500)]
     prompt: Option<String>,
     /// `null` takes it away.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>)]
     short_prompt: Option<Option<String>>,
     /// All of them.
+    #[schema(max_items = 50)]
     items: Option<Vec<ItemShape>>,
     /// See the menu.
+    #[schema(minimum = 500, maximum = 60_000)]
     timeout_ms: Option<u64>,
     /// See the menu.
+    #[schema(minimum = 200, maximum = 20_000)]
     inter_digit_timeout_ms: Option<u64>,
     /// See the menu.
+    #[schema(minimum = 1, maximum = 10)]
     max_retries: Option<u32>,
     /// See the menu.
     invalid_prompt: Option<String>,

@@ -3,6 +3,7 @@
 use actix_web::{get, web};
 use domain::ids::MenuId;
 use domain::ivr::lint::{Finding, lint};
+use projections::words;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,11 +18,11 @@ use crate::problem::{ApiError, Problem};
 #[schema(as = IvrFinding)]
 pub(crate) struct FindingView {
     /// `error`: callers get stuck or lost; `warning`: they may.
-    #[schema(example = "error")]
+    #[schema(value_type = words::IvrSeverity)]
     severity: &'static str,
     /// `missing_target`, `unreachable_menu`, `dead_end`, `cycle_without_exit`, `no_way_out`, `prefix_conflict`,
     /// `too_many_options` or `too_deep`.
-    #[schema(example = "dead_end")]
+    #[schema(value_type = words::IvrFindingCode)]
     code: &'static str,
     /// The field; of another menu than the one asked for, with its id before it.
     #[schema(example = "items[0].target")]
@@ -42,6 +43,8 @@ impl FindingView {
 }
 
 /// Lint a menu and those below it.
+///
+/// What callers would stumble over although each menu is valid by itself.
 #[utoipa::path(get, path = "/api/v1/ivr/menus/{id}/lint", tag = "ivr", operation_id = "lintIvrMenu",
     params(("id" = String, Path, description = "The menu")),
     responses((status = 200, description = "Everything that was found", body = Enveloped<Vec<FindingView>>), Problem))]

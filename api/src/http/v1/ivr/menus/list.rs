@@ -11,6 +11,8 @@ use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
 /// List menus.
+///
+/// Newest first unless asked otherwise.
 #[utoipa::path(get, path = "/api/v1/ivr/menus", tag = "ivr", operation_id = "listIvrMenus",
     params(
         ("include_total" = Option<bool>, Query, description = "Count all"),

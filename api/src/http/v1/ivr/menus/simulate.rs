@@ -8,6 +8,7 @@ use domain::ids::MenuId;
 use domain::ivr::book::Book;
 use domain::ivr::session::{Asked, IvrSession, SessionEvent, SimulatedInput, SimulatedStep, simulate};
 use domain::wire::{DomainEvent as _, readable};
+use projections::words;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -23,6 +24,7 @@ const MAX_INPUTS: usize = 200;
 /// What a caller does: one of the three.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = IvrSimulatedInput)]
 pub(crate) struct Input {
     /// Presses keys.
     #[schema(example = "1")]
@@ -36,6 +38,7 @@ pub(crate) struct Input {
 /// A way to think through.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewIvrSimulation)]
 pub(crate) struct Way {
     /// What the caller does, at most 200 things.
     #[serde(default)]
@@ -58,6 +61,7 @@ pub(crate) struct StepView {
     #[schema(required)]
     refused: Option<String>,
     /// `active`, `completed`, `abandoned` or `exhausted`.
+    #[schema(value_type = words::IvrSessionStatus)]
     status: &'static str,
     /// The menu the caller is in.
     #[schema(required)]
@@ -76,6 +80,7 @@ pub(crate) struct SimulationView {
     /// From entering on.
     steps: Vec<StepView>,
     /// Where it came to.
+    #[schema(value_type = words::IvrSessionStatus)]
     status: &'static str,
     /// Turns it took.
     turn_count: u32,

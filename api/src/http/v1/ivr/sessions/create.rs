@@ -21,12 +21,13 @@ use crate::problem::{ApiError, Fields, Problem};
 /// A session to start.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewIvrSession)]
 pub(crate) struct NewSession {
     /// The first menu.
     #[schema(value_type = String)]
     menu_id: EdgeId<MenuId>,
     /// Your own name of it: 1 to 200 characters.
-    #[schema(example = "case-4711")]
+    #[schema(example = "case-4711", min_length = 1, max_length = 200)]
     session_id: Option<String>,
     /// A call in progress that it is to lead; without one you play the prompts and tell the keys yourself.
     #[schema(value_type = Option<String>)]

@@ -18,9 +18,10 @@ use crate::problem::{ApiError, Problem};
 /// Keys that were pressed.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = IvrDigits)]
 pub(crate) struct Digits {
     /// 1 to 128 of `0-9 A-D * #`.
-    #[schema(example = "1")]
+    #[schema(example = "1", min_length = 1, max_length = 128)]
     digits: String,
 }
 

@@ -9,16 +9,14 @@ use domain::webhook::endpoint::{CustomHeaders, Ordering};
 use domain::webhook::headers;
 use domain::webhook::signing::SigningSecret;
 use serde::Deserialize;
-use utoipa::ToSchema;
 
 use crate::config::Secret;
 use crate::node::Backend;
 use crate::problem::{ApiError, Fields};
 
 /// In which order events are delivered.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = WebhookOrdering)]
 pub(crate) enum OrderingBody {
     /// In any.
     Parallel,

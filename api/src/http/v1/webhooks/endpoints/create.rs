@@ -6,6 +6,7 @@ use actix_web::{post, web};
 use domain::ids::{AgentId, EndpointId};
 use domain::ports::ids::Ids as _;
 use domain::webhook::endpoint::{EndpointCommand, EndpointCreated, EndpointTerms};
+use projections::words;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -26,7 +27,7 @@ use crate::problem::{ApiError, Fields, Problem};
 #[schema(as = NewWebhook)]
 pub(crate) struct NewEndpoint {
     /// Where to: `https`, without user and password, at a public address.
-    #[schema(example = "https://example.com/hooks", max_length = 2048)]
+    #[schema(example = "https://example.com/hooks", max_length = 2048, format = "uri")]
     url: String,
     /// Which events: names, `call.*` for all of a family, `*` for all. 1 to 50.
     #[schema(example = json!(["call.*"]), min_items = 1, max_items = 50)]
@@ -42,6 +43,7 @@ pub(crate) struct NewEndpoint {
     /// Your own headers: at most 20, kept encrypted. None of ours: `webhook-…`, `content-type`, `host`, ….
     headers: Option<BTreeMap<String, String>>,
     /// In which order; `parallel`, if left out.
+    #[schema(value_type = Option<words::WebhookOrdering>)]
     ordering: Option<OrderingBody>,
     /// The most attempts a second: 1 to 10000.
     #[schema(minimum = 1, maximum = 10_000)]

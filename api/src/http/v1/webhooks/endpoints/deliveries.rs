@@ -14,6 +14,8 @@ use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
 /// List a webhook endpoint's deliveries.
+///
+/// Newest first unless asked otherwise; all filters hold at once.
 #[utoipa::path(get, path = "/api/v1/webhooks/{id}/deliveries", tag = "webhooks", operation_id = "listWebhookDeliveries",
     params(("id" = String, Path, description = "The endpoint"),
         ("status" = Option<String>, Query, description = "pending, succeeded, failed or cancelled; several with commas"),

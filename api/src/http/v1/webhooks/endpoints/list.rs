@@ -11,6 +11,8 @@ use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
 /// List webhook endpoints.
+///
+/// Newest first unless asked otherwise. Their secrets are not shown.
 #[utoipa::path(get, path = "/api/v1/webhooks", tag = "webhooks", operation_id = "listWebhooks",
     params(PageParams),
     responses((status = 200, description = "A page of endpoints", body = Listed<EndpointView>), Problem))]

@@ -13,6 +13,8 @@ use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
 /// List the attempts to deliver to a webhook endpoint.
+///
+/// Newest first unless asked otherwise; all filters hold at once.
 #[utoipa::path(get, path = "/api/v1/webhooks/{id}/logs", tag = "webhooks", operation_id = "listWebhookLogs",
     params(("id" = String, Path, description = "The endpoint"),
         ("success" = Option<bool>, Query, description = "Only those that succeeded, or only those that did not"),

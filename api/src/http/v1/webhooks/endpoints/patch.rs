@@ -7,6 +7,7 @@ use domain::ids::{AgentId, EndpointId};
 use domain::web_origin::same_web_origin;
 use domain::webhook::endpoint::{EndpointCommand, EndpointPatch};
 use projections::webhooks::EndpointView;
+use projections::words;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -28,7 +29,7 @@ use crate::problem::{ApiError, Fields, Problem};
 pub(crate) struct PatchBody {
     /// Where to. Another scheme, host or port drops the headers that are not given again: the answer's
     /// `meta.secrets_dropped` says so.
-    #[schema(max_length = 2048)]
+    #[schema(max_length = 2048, format = "uri")]
     url: Option<String>,
     /// Which events.
     #[schema(min_items = 1, max_items = 50)]
@@ -46,6 +47,7 @@ pub(crate) struct PatchBody {
     /// Your own headers, in place of all there were.
     headers: Option<BTreeMap<String, String>>,
     /// In which order.
+    #[schema(value_type = Option<words::WebhookOrdering>)]
     ordering: Option<OrderingBody>,
     /// The most attempts a second; `null` lifts the limit.
     #[serde(default, deserialize_with = "nullable")]
@@ -54,6 +56,8 @@ pub(crate) struct PatchBody {
 }
 
 /// Change a webhook endpoint.
+///
+/// What is left out stays.
 #[utoipa::path(patch, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "patchWebhook",
     params(("id" = String, Path, description = "The endpoint"), ("If-Match" = Option<String>, Header, description = "Only if the endpoint is at this version")),
     request_body = PatchBody,

@@ -12,6 +12,7 @@ use domain::webhook::delivery::{Cause, DeliveryOf};
 use domain::webhook::endpoint::Endpoint;
 use domain::webhook::public::TEST_TYPE;
 use projections::webhooks::{PublicBody, Subject};
+use projections::words;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -35,7 +36,7 @@ pub(crate) struct TestResult {
     /// Until its answer was there, or none was to come.
     latency_ms: u64,
     /// What went wrong: `dns`, `connect`, `tls`, `timeout`, `status`, `blocked`, `protocol` or `secret` (it does not open).
-    #[schema(required)]
+    #[schema(value_type = Option<words::WebhookError>, required)]
     error: Option<&'static str>,
     /// The same in words.
     #[schema(required)]

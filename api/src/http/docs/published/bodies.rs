@@ -1,0 +1,50 @@
+//! What holds for every schema: objects say whether they take what they do not name, maps do not repeat that names are
+//! text, times and places say their form.
+
+use serde_json::{Value, json};
+
+use super::node::{change, reference};
+
+/// The one download that is no text.
+const BUNDLE: &str =
+    "/paths/~1api~1v1~1audit~1exports~1{id}~1download/get/responses/200/content/application~1zstd/schema";
+
+/// Says what the JSON is that events of streams carry as text.
+fn streams(schemas: &mut Value) {
+    schemas["StreamedEvent"]["properties"]["data"]["contentSchema"] = reference("HistoryEvent");
+    schemas["StreamedCall"]["properties"]["data"]["contentSchema"] = reference("StreamedCallData");
+    let position = json!({"type": "integer", "format": "int64", "minimum": 0});
+    let events =
+        json!({"type": "array", "items": {"type": "string"}, "description": "What happened, in order."});
+    schemas["StreamedCallData"] = json!({
+        "description": "Of `ready` and `reset` the position from which on changes are told; of `call` the call as it is since.",
+        "anyOf": [
+            {"type": "object", "required": ["position"], "properties": {"position": position}},
+            {"type": "object", "required": ["events", "call"], "properties": {"events": events, "call": reference("Call")}},
+        ],
+    });
+}
+
+/// Makes the schemas say it.
+pub(super) fn settle(document: &mut Value) {
+    streams(&mut document["components"]["schemas"]);
+    let download = document.pointer_mut(BUNDLE);
+    if let Some(schema) = download {
+        *schema = json!({"type": "string", "format": "binary"});
+    }
+    change(&mut document["components"]["schemas"], &mut |schema| {
+        let Some(fields) = schema.as_object_mut() else { return };
+        // JSON has no other names
+        if fields.get("propertyNames") == Some(&json!({"type": "string"})) {
+            fields.remove("propertyNames");
+        }
+        let is_object = match fields.get("type") {
+            Some(Value::String(kind)) => kind == "object",
+            Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "object"),
+            _ => false,
+        };
+        if is_object && !fields.contains_key("properties") && !fields.contains_key("additionalProperties") {
+            fields.insert("additionalProperties".to_owned(), Value::Bool(true));
+        }
+    });
+}

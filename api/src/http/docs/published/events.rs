@@ -1,0 +1,71 @@
+//! The public events: a webhook each, and all of them where they are pulled.
+
+use projections::webhooks::{EventSchema, event_schemas};
+use serde_json::{Map, Value, json};
+
+use super::node::reference;
+
+/// What a receiver is told besides the event.
+const HEADERS: [(&str, &str); 3] = [
+    ("webhook-id", "The event's id: the same on every attempt, so that what was taken before can be told"),
+    (
+        "webhook-timestamp",
+        "When it was signed, in seconds since 1970: refuse what is more than 5 minutes away from your clock",
+    ),
+    (
+        "webhook-signature",
+        "`v1,` and the base64 of HMAC-SHA256 over `{webhook-id}.{webhook-timestamp}.{body}` with the endpoint's secret \
+         (Standard Webhooks); several with spaces between while a secret is being replaced",
+    ),
+];
+
+/// Adds the section `webhooks`, a schema for the body of each event, and the schema of any of them.
+pub(super) fn describe(document: &mut Value) {
+    let mut webhooks = Map::new();
+    let (mut any, mut mapping) = (Vec::new(), Map::new());
+    for event in event_schemas() {
+        let name = format!("{}Event", camel(event.name));
+        any.push(reference(&name));
+        mapping.insert(event.name.to_owned(), json!(format!("#/components/schemas/{name}")));
+        webhooks.insert(event.name.to_owned(), json!({"post": operation(&event, &name)}));
+        let schemas = &mut document["components"]["schemas"];
+        for (name, schema) in event.definitions {
+            if schemas[&name].is_null() {
+                schemas[name] = schema;
+            }
+        }
+        schemas[name] = event.body;
+    }
+    document["components"]["schemas"]["PublicEvent"] = json!({
+        "description": "Something that happened: what is sent to endpoints and can be pulled.",
+        "oneOf": any,
+        "discriminator": {"propertyName": "type", "mapping": mapping},
+    });
+    document["webhooks"] = Value::Object(webhooks);
+}
+
+fn operation(event: &EventSchema, schema: &str) -> Value {
+    let header = |(name, description): (&str, &str)| json!({"name": name, "in": "header", "required": true, "description": description, "schema": {"type": "string"}});
+    let note = if event.available { "" } else { " This version does not send it yet." };
+    json!({
+        "operationId": format!("on{}", camel(event.name)),
+        "tags": ["webhooks"],
+        "summary": event.description,
+        "description": format!("Sent to every endpoint that asks for `{}`.{note} Answer within 15 seconds.", event.name),
+        "security": [],
+        "parameters": HEADERS.map(header),
+        "requestBody": {"required": true, "content": {"application/json": {"schema": reference(schema)}}},
+        "responses": {
+            "2XX": {"description": "Taken; nothing of the body is needed"},
+            "410": {"description": "The endpoint is not there any more: it is disabled"},
+            "4XX": {"description": "Not taken: tried again, 10 times in about 31 hours"},
+            "5XX": {"description": "Not taken: tried again; `Retry-After` is honoured"},
+        },
+    })
+}
+
+/// `call.recording_ready` as `CallRecordingReady`.
+fn camel(name: &str) -> String {
+    let word = |word: &str| word[..1].to_uppercase() + &word[1..];
+    name.split(['.', '_']).filter(|part| !part.is_empty()).map(word).collect()
+}

@@ -1,0 +1,108 @@
+//! The headers of answers.
+
+use serde_json::{Map, Value, json};
+
+use super::node::{operations_mut, schema_name};
+
+/// What whoever is signed in is told of their limits, with every answer.
+const LIMITS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
+/// Answers without a `version` in their data that all the same carry the `ETag` of a resource.
+const TAGGED: [&str; 3] = ["getPrivacyJob", "eraseSubject", "exportSubject"];
+/// What is made without being a resource one can get.
+const NOWHERE: [&str; 1] = ["sendMessage"];
+/// Jobs: accepted, and found at an address of their own.
+const JOBS: [&str; 3] = ["createExport", "eraseSubject", "exportSubject"];
+
+/// Declares them.
+pub(super) fn declare(document: &mut Value) {
+    document["components"]["headers"] = Value::Object(all());
+    let schemas = document["components"]["schemas"].clone();
+    for (_, response) in document["components"]["responses"].as_object_mut().into_iter().flatten() {
+        put(response, "X-Request-Id");
+        LIMITS.iter().for_each(|name| put(response, name));
+    }
+    let responses = &mut document["components"]["responses"];
+    put(&mut responses["Unauthorized"], "WWW-Authenticate");
+    put(&mut responses["TooManyRequests"], "Retry-After");
+    for (name, when) in [
+        ("Conflict", "With `idempotency_in_progress`: after how many seconds to ask again"),
+        ("ServiceUnavailable", "After how many seconds to ask again, where time helps"),
+    ] {
+        let schema = json!({"type": "integer", "minimum": 1});
+        responses[name]["headers"]["Retry-After"] = json!({"description": when, "schema": schema});
+    }
+    for (_, _, operation) in operations_mut(&mut document["paths"]) {
+        let signed_in = operation["security"] != json!([{}]);
+        let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+        for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+            if response["$ref"].is_string() {
+                continue;
+            }
+            put(response, "X-Request-Id");
+            if signed_in {
+                LIMITS.iter().for_each(|name| put(response, name));
+            }
+            if is_tagged(&id, response, &schemas) {
+                put(response, "ETag");
+            }
+            let made = status == "201" && !NOWHERE.contains(&id.as_str());
+            if made || JOBS.contains(&id.as_str()) && status == "202" {
+                put(response, "Location");
+            }
+        }
+    }
+}
+
+fn put(response: &mut Value, name: &str) {
+    response["headers"][name] = json!({"$ref": format!("#/components/headers/{name}")});
+}
+
+/// Whether the answer is a resource with a version.
+fn is_tagged(id: &str, response: &Value, schemas: &Value) -> bool {
+    let schema = &response["content"]["application/json"]["schema"];
+    let envelope = schema_name(schema).map(|name| &schemas[name]);
+    let data = envelope.and_then(|envelope| schema_name(&envelope["properties"]["data"]));
+    let has_version = data.is_some_and(|data| has_version(&schemas[data], schemas));
+    TAGGED.contains(&id) || has_version
+}
+
+fn has_version(schema: &Value, schemas: &Value) -> bool {
+    let parts = schema["allOf"].as_array().into_iter().flatten();
+    let mut parts = parts.map(|part| schema_name(part).map_or(part, |name| &schemas[name]));
+    schema["properties"]["version"].is_object() || parts.any(|part| has_version(part, schemas))
+}
+
+fn all() -> Map<String, Value> {
+    let header = |name: &str, description: &str, schema: Value| {
+        let required = !LIMITS.contains(&name);
+        (name.to_owned(), json!({"description": description, "required": required, "schema": schema}))
+    };
+    let count = || json!({"type": "integer", "minimum": 0});
+    let text = |example: &str| json!({"type": "string", "examples": [example]});
+    Map::from_iter([
+        header(
+            "X-Request-Id",
+            "The request, to be named in a report: yours, if you sent one of 1 to 128 visible characters",
+            text("req_01jd0xq3c9e8r9w2x4y6z8a0bc"),
+        ),
+        header(
+            "RateLimit-Limit",
+            "How many requests the tighter of your limits allows at once; on every answer to whoever is signed in",
+            count(),
+        ),
+        header("RateLimit-Remaining", "How many of them are left", count()),
+        header("RateLimit-Reset", "After how many seconds without a request all of them are", count()),
+        header(
+            "ETag",
+            "The version of the resource in quotes, for `If-Match`",
+            json!({"type": "string", "pattern": "^\"[0-9]+\"$", "examples": ["\"3\""]}),
+        ),
+        header("Location", "The path of what was made", json!({"type": "string", "format": "uri-reference"})),
+        header(
+            "Retry-After",
+            "After how many seconds to ask again",
+            json!({"type": "integer", "minimum": 1}),
+        ),
+        header("WWW-Authenticate", "How to say who you are", text("Bearer")),
+    ])
+}

@@ -1,0 +1,89 @@
+//! The statuses an operation may answer besides its success, each with the problems it comes with.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::node::{operations_mut, reference};
+use crate::problem::Code;
+
+/// Reads of what may not be there yet.
+const LATER: [&str; 2] = ["downloadExport", "getSubjectExport"];
+/// Operations that ask a model and cannot do without its answer.
+const ASKS_A_MODEL: [&str; 2] = ["converse", "sendMessage"];
+
+/// Names the statuses of every operation, in place of a `default`.
+pub(super) fn declare(document: &mut Value) {
+    let mut by_status: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
+    for code in Code::ALL {
+        by_status.entry(code.status().as_u16()).or_default().push(code.as_str());
+    }
+    // of a method that a path does not take, no operation tells
+    by_status.remove(&StatusCode::METHOD_NOT_ALLOWED.as_u16());
+    let responses: Map<String, Value> =
+        by_status.iter().map(|(status, codes)| (name(*status), response(*status, codes))).collect();
+    document["components"]["responses"] = Value::Object(responses);
+    for (path, method, operation) in operations_mut(&mut document["paths"]) {
+        let statuses = statuses(path, method, operation);
+        let Some(responses) = operation["responses"].as_object_mut() else { continue };
+        if responses.remove("default").is_none() {
+            continue;
+        }
+        for status in statuses {
+            let target = json!({"$ref": format!("#/components/responses/{}", name(status))});
+            responses.insert(status.to_string(), target);
+        }
+    }
+}
+
+/// The statuses of an operation besides its success.
+fn statuses(path: &str, method: &str, operation: &Value) -> Vec<u16> {
+    let signed_in = operation["security"] != json!([{}]);
+    let has_body = operation["requestBody"].is_object();
+    let parameters = operation["parameters"].as_array();
+    let has_parameter = |name: &str| parameters.into_iter().flatten().any(|p| p["name"] == name);
+    let id = operation["operationId"].as_str().unwrap_or_default();
+    if !path.starts_with("/api/") {
+        return Vec::new();
+    }
+    let mut statuses = vec![400, 422, 429, 500, 503];
+    if signed_in || method == "post" {
+        statuses.push(401);
+    }
+    if signed_in {
+        statuses.push(403);
+    }
+    if path.contains('{') {
+        statuses.push(404);
+    }
+    if has_body {
+        statuses.extend([408, 413, 415]);
+    }
+    if signed_in && method != "get" || LATER.contains(&id) {
+        statuses.push(409);
+    }
+    if has_parameter("If-Match") {
+        statuses.push(412);
+    }
+    if ASKS_A_MODEL.contains(&id) {
+        statuses.push(502);
+    }
+    statuses.sort_unstable();
+    statuses
+}
+
+/// The component of a status: `NotFound`.
+fn name(status: u16) -> String {
+    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    reason.unwrap_or("Problem").split([' ', '-']).collect()
+}
+
+fn response(status: u16, codes: &[&str]) -> Value {
+    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    let codes: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
+    json!({
+        "description": format!("{}: {}. See /docs/errors.", reason.unwrap_or("Problem"), codes.join(", ")),
+        "content": {"application/problem+json": {"schema": reference("Problem")}},
+    })
+}
