@@ -82,8 +82,10 @@ impl Book {
         while !level.is_empty() {
             depth += 1;
             let targets = level.iter().filter_map(|id| self.page(*id)).flat_map(|page| page.terms.targets());
-            level =
-                targets.map(|(_, id)| id).filter(|id| self.pages.contains_key(id) && seen.insert(*id)).collect();
+            level = targets
+                .map(|(_, id)| id)
+                .filter(|id| self.pages.contains_key(id) && seen.insert(*id))
+                .collect();
         }
         depth
     }

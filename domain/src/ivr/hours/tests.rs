@@ -23,8 +23,7 @@ fn open(hours: &Hours, utc: &str) -> bool {
 #[test]
 fn a_window_holds_its_first_minute_and_not_its_last() {
     let hours = every_day("UTC", &[window("09:00", "17:00")]);
-    for (at, wanted) in [("08:59:59", false), ("09:00:00", true), ("16:59:59", true), ("17:00:00", false)]
-    {
+    for (at, wanted) in [("08:59:59", false), ("09:00:00", true), ("16:59:59", true), ("17:00:00", false)] {
         assert_eq!(open(&hours, &format!("2026-01-15T{at}Z")), wanted, "{at}");
     }
     let always = every_day("UTC", &[window("00:00", "24:00")]);
@@ -129,7 +128,8 @@ fn a_decision_names_the_release_of_the_zone_it_was_made_with() {
 fn a_zone_that_nobody_knows_is_closed_and_not_taken_for_utc() {
     let always = [window("00:00", "24:00")];
     for zone in ["Etc/Unknown", "Mars/Olympus", "", "../../etc/passwd"] {
-        let decision = every_day(zone, &always).decide(&Zones::bundled(), "2026-11-10T12:00:00Z".parse().unwrap());
+        let decision =
+            every_day(zone, &always).decide(&Zones::bundled(), "2026-11-10T12:00:00Z".parse().unwrap());
         assert_eq!(decision, HoursDecision { open: false, release: None }, "{zone}");
     }
 }
@@ -220,7 +220,8 @@ fn clocks_may_be_moved_at_midnight() {
 #[test]
 fn a_whole_day_has_no_seam_at_midnight() {
     let hours = every_day("Europe/Berlin", &[window("00:00", "24:00")]);
-    for at in ["2026-10-24T21:59:59Z", "2026-10-24T22:00:00Z", "2026-10-25T22:59:59Z", "2026-10-25T23:00:00Z"] {
+    for at in ["2026-10-24T21:59:59Z", "2026-10-24T22:00:00Z", "2026-10-25T22:59:59Z", "2026-10-25T23:00:00Z"]
+    {
         assert!(open(&hours, at), "{at}");
     }
     let evening = every_day("UTC", &[window("22:00", "24:00")]);

@@ -1,7 +1,7 @@
 //! Rules that hold between steps.
 
-use super::super::super::hours::{Hours, Window};
 use super::super::super::book::Page;
+use super::super::super::hours::{Hours, Window};
 use super::*;
 use crate::call::terms::EndReason;
 use crate::envelope::Version;
