@@ -20,6 +20,7 @@ pub mod tools;
 pub mod trace;
 pub mod webhooks;
 pub mod work;
+pub mod zoneinfo;
 
 #[cfg(feature = "testing")]
 pub mod testing;

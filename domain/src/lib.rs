@@ -38,3 +38,4 @@ pub mod user;
 pub mod web_origin;
 pub mod webhook;
 pub mod wire;
+pub mod zones;

@@ -412,7 +412,8 @@ fn a_walk(n: u64, session: IvrSessionId, menu: MenuId, at: Time) -> Vec<SessionE
     };
     vec![
         SessionStarted { session, menu, call: None, external_id: None, cause, at }.into(),
-        MenuEntered { menu, version: 1, via: Via::Start, stack: vec![menu], open: true, at }.into(),
+        MenuEntered { menu, version: 1, via: Via::Start, stack: vec![menu], open: true, zone_data: None, at }
+            .into(),
         step.into(),
         SessionEnded {
             status: SessionStatus::Completed,

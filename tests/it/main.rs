@@ -15,6 +15,7 @@ mod cli;
 mod clock;
 mod conversations;
 mod crash;
+mod hours;
 mod idempotency;
 mod identity_provider;
 mod ivr;

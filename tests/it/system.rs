@@ -1,6 +1,7 @@
 //! What operators, browsers and every client rely on.
 
 use anyhow::{Context, Result};
+use domain::zones::Zones;
 use serde_json::{Value, json};
 use tests::until::{SOON, until};
 use tests::webhook::{Leg, rfc3339, unix_now};
@@ -26,7 +27,9 @@ async fn the_node_tells_how_it_is_without_a_key() -> Result<()> {
     .await?;
     assert!(lags[0]["name"].is_string() && lags[0]["position"].is_u64(), "{lags}");
     let version = stranger.get("/version").await?;
-    assert_eq!(version.body, json!({"name": "voxledger", "version": env!("CARGO_PKG_VERSION")}));
+    let zone_data = Zones::bundled_release().to_string();
+    let running = json!({"name": "voxledger", "version": env!("CARGO_PKG_VERSION"), "zone_data": zone_data});
+    assert_eq!(version.body, running);
     // something must have happened for something to be measured
     world.take_number().await?;
     let call = Leg::inbound(1).initiated(&rfc3339(unix_now()));

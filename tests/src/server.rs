@@ -41,6 +41,8 @@ impl ServerOptions {
             ("HTTP_DRAIN_MS", "1".to_owned()),
             // an unoptimised node beside other tests is slow, and no less right
             ("HTTP_QUEUE_WAIT_MS", if cfg!(debug_assertions) { "10000" } else { "1000" }.to_owned()),
+            // the same rules on every machine
+            ("ZONEINFO", "bundled".to_owned()),
             ("LOG", "warn".to_owned()),
             ("LOG_FORMAT", "json".to_owned()),
         ];

@@ -13,6 +13,7 @@ use domain::ivr::book::{Book, Page};
 use domain::ivr::menu::{Menu, MenuEvent, MenuTerms};
 use domain::ports::event_store::{Direction, ReadError};
 use domain::wire::DomainEvent as _;
+use domain::zones::Zones;
 use lru::LruCache;
 
 use crate::runtime::Runtime;
@@ -38,15 +39,22 @@ struct Table {
 #[derive(Debug)]
 pub struct MenuLibrary {
     runtime: Runtime,
+    zones: Zones,
     table: RwLock<Table>,
     older: Mutex<LruCache<(MenuId, Version), Page>>,
 }
 
 impl MenuLibrary {
-    /// A library without menus.
+    /// A library without menus, whose hours are in `zones`.
     #[must_use]
-    pub fn new(runtime: Runtime) -> Self {
-        Self { runtime, table: RwLock::default(), older: Mutex::new(LruCache::new(OLDER)) }
+    pub fn new(runtime: Runtime, zones: Zones) -> Self {
+        Self { runtime, zones, table: RwLock::default(), older: Mutex::new(LruCache::new(OLDER)) }
+    }
+
+    /// The time zones that hours of menus are in.
+    #[must_use]
+    pub const fn zones(&self) -> &Zones {
+        &self.zones
     }
 
     /// Reads menus from the log.
@@ -108,11 +116,11 @@ impl MenuLibrary {
     pub fn all(&self, client: ClientId) -> Book {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let ids = table.of_client.get(&client).into_iter().flatten();
-        ids.filter_map(|id| {
+        let pages = ids.filter_map(|id| {
             let known = table.menus.get(id)?;
             Some(Page { id: *id, version: known.version, terms: known.terms.clone() })
-        })
-        .collect()
+        });
+        Book::of(self.zones.clone(), pages)
     }
 
     /// The menus that can be reached from `entries`; those in `pins` as they were at that version.
@@ -142,7 +150,8 @@ impl MenuLibrary {
                 pinned.insert(*id, page);
             }
         }
-        Ok(Book::reachable(entries, |id| pinned.get(&id).cloned().or_else(|| self.find(client, id))))
+        let look = |id| pinned.get(&id).cloned().or_else(|| self.find(client, id));
+        Ok(Book::reachable(self.zones.clone(), entries, look))
     }
 
     async fn at(&self, client: ClientId, id: MenuId, version: Version) -> Result<Option<Page>, ReadError> {

@@ -13,6 +13,7 @@ use domain::phone::Party;
 use domain::ports::clock::Clock;
 use domain::ports::telephony::CarrierError;
 use domain::testing::ivr::{item, menu};
+use domain::zones::Zones;
 
 use crate::world::{MENU, MENU_NUMBER, World};
 
@@ -35,7 +36,8 @@ impl World {
     async fn with_menu() -> Self {
         let world = Self::new();
         let mut session = Session::<Menu>::new(world.runtime.clone(), MENU.stream());
-        let create = MenuCommand::Create { terms: Box::new(terms()), now: world.clock.now() };
+        let create =
+            MenuCommand::Create { terms: Box::new(terms()), zones: Zones::bundled(), now: world.clock.now() };
         session.execute(&create, &world.context(), None).await.unwrap();
         world.start_work();
         world
@@ -161,7 +163,8 @@ async fn silence_that_nobody_reports_is_found_by_the_timer_and_lost_keys_are_fou
     several.items[0].digit = "12".to_owned();
     let mut edit = Session::<Menu>::new(world.runtime.clone(), MENU.stream());
     let patch = domain::ivr::menu::MenuPatch { items: Some(several.items), ..Default::default() };
-    let update = MenuCommand::Update { patch: Box::new(patch), now: world.clock.now() };
+    let update =
+        MenuCommand::Update { patch: Box::new(patch), zones: Zones::bundled(), now: world.clock.now() };
     edit.execute(&update, &world.context(), None).await.unwrap();
     assert_eq!(
         world.session(session).await.pins()[&MENU].0,

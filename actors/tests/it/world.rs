@@ -32,6 +32,7 @@ use domain::testing::clock::ManualClock;
 use domain::testing::ids::SequentialIds;
 use domain::testing::work::MemoryWork;
 use domain::wire::DomainEvent;
+use domain::zones::Zones;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -170,7 +171,7 @@ impl World {
         let options = CallsOptions { arbiters: 1, idle_after: Duration::from_secs(60) };
         let channel = IvrNewsChannel::default();
         let calls = Calls::start(runtime.clone(), options, Some(channel.of_calls()), stop.clone());
-        let library = Arc::new(MenuLibrary::new(runtime.clone()));
+        let library = Arc::new(MenuLibrary::new(runtime.clone(), Zones::bundled()));
         let observer = Some(channel.of_sessions());
         let sessions = IvrSessions::start(runtime.clone(), options, library, observer, stop.clone());
         let webhooks = Arc::new(ScriptedWebhooks::default());

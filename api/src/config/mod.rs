@@ -26,6 +26,7 @@ mod telemetry;
 mod tree;
 mod value;
 mod webhooks;
+mod zones;
 
 pub use actors::ActorsConfig;
 pub use audit::AuditConfig;
@@ -49,3 +50,4 @@ pub use telemetry::{LogFilter, LogFormat, TelemetryConfig};
 pub use tree::Config;
 pub use value::{Days, HttpUrl, Pointer, SecretHttpUrl, Share};
 pub use webhooks::WebhooksConfig;
+pub use zones::{ZoneSource, ZonesConfig};

@@ -20,6 +20,7 @@ use super::sources::Sources;
 use super::storage::StorageConfig;
 use super::telemetry::TelemetryConfig;
 use super::webhooks::WebhooksConfig;
+use super::zones::ZonesConfig;
 
 macro_rules! tree {
     ($($(#[doc = $doc:literal])* $field:ident: $section:ident,)*) => {
@@ -84,6 +85,8 @@ tree! {
     limits: LimitsConfig,
     /// Menus and sessions in them.
     ivr: IvrConfig,
+    /// Time zones.
+    zones: ZonesConfig,
     /// The audit log.
     audit: AuditConfig,
     /// Personal data.

@@ -26,10 +26,12 @@ use domain::ports::seals::Witness;
 use domain::ports::telephony::Telephony;
 use domain::ports::vault::Vault;
 use domain::ports::webhooks::WebhookSender;
+use domain::zones::Zones;
 
 use super::belonging::{self, Stores};
 use super::lifecycle::NoCarrier;
 use super::log_key::LogKey;
+use super::zones::ChosenZones;
 use crate::config::{Config, EventStoreUrl, ReadModelsUrl};
 
 /// The edges of a node. After they are chosen nothing differs between one and another.
@@ -67,6 +69,8 @@ pub struct Edges {
     pub clock: Arc<dyn Clock>,
     /// New ids.
     pub ids: Arc<dyn Ids>,
+    /// The time zones.
+    pub zones: Zones,
 }
 
 impl Edges {
@@ -76,6 +80,9 @@ impl Edges {
     /// When a store cannot be opened or a setting is unusable.
     pub async fn connect(config: &Config) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let zones = ChosenZones::of(&config.zones.zoneinfo)
+            .context("cannot use the time zones that VOXLEDGER_ZONEINFO names")?;
+        zones.announce();
         let telnyx = telnyx(config);
         let telephony = telephony(config, &telnyx, &clock)?;
         let guard = Guard::new(config.webhooks.allow_private, Arc::new(SystemLookup));
@@ -113,6 +120,7 @@ impl Edges {
             step_webhooks,
             clock,
             ids,
+            zones: zones.zones,
         })
     }
 }

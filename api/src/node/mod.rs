@@ -21,6 +21,7 @@ mod readiness;
 mod start;
 mod store_watch;
 mod webhooks;
+mod zones;
 
 pub(crate) use bootstrap::{Asker, create_client, new_owner_key};
 pub use bootstrap::{DEFAULT_CLIENT, ShowKey};
@@ -45,3 +46,4 @@ pub use log_key::LogKey;
 pub use notes::Notes;
 pub use start::{Backend, Node};
 pub use webhooks::Webhooks;
+pub(crate) use zones::{ChosenZones, ZoneChoice};

@@ -65,7 +65,7 @@ use crate::config::Config;
 use crate::http::auth::{Doorkeeper, Passwords, Tokens};
 use crate::http::client_ip::TrustedProxies;
 use crate::http::middleware::{Admission, AdmissionLimits, Edge, Idempotency, Paced};
-use crate::http::system::Readiness;
+use crate::http::system::{Readiness, Running};
 use crate::http::{Bodies, BodyLimit, BodyShapes, Streams, console, docs, system, v1};
 use crate::limits::{Gate, Rate, Rates, UsageWriter, exchange, watch_storage};
 use crate::telemetry::{Meters, trace_context};
@@ -264,12 +264,12 @@ impl Node {
         };
         let secret = edges.vault.secret("logins").await.context("cannot use the vault")?;
         let gate = Arc::new(Gate::new(runtime.clock.clone(), rates, secret));
-        let loaded = Directories::load(&*queries, &runtime, gate.clone(), known).await;
+        let loaded = Directories::load(&*queries, &runtime, &edges.zones, gate.clone(), known).await;
         let (directories, known) = match loaded {
             Ok(directories) => (directories, known),
             Err(error) => {
                 tracing::error!(%error, "the views are away: keys, numbers and menus are read from the log");
-                (Directories::empty(&runtime, gate.clone()), Position::START)
+                (Directories::empty(&runtime, &edges.zones, gate.clone()), Position::START)
             }
         };
         let trace =
@@ -627,6 +627,7 @@ fn serve(
     let proxies = web::Data::new(TrustedProxies(config.http.trusted_proxies));
     let idempotency = web::Data::new(idempotency);
     let (readiness, meters) = (web::Data::new(readiness), web::Data::new(meters));
+    let running = web::Data::new(Running::of(backend.menus.zones()));
     let mut server = HttpServer::new(move || {
         App::new()
             .wrap(Paced)
@@ -639,6 +640,7 @@ fn serve(
             .app_data(admission.clone())
             .app_data(readiness.clone())
             .app_data(meters.clone())
+            .app_data(running.clone())
             .app_data(proxies.clone())
             .app_data(unmatched.clone())
             .app_data(shapes.clone())

@@ -1,4 +1,4 @@
-//! The menus a decision needs, looked up before it is taken.
+//! The menus and time zones a decision needs, looked up before it is taken.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::menu::MenuTerms;
 use crate::envelope::Version;
 use crate::ids::MenuId;
+use crate::zones::Zones;
 
 /// A version of a menu.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,17 +19,26 @@ pub struct Page {
     pub terms: Arc<MenuTerms>,
 }
 
-/// Menus of one client, each in one version.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Book(BTreeMap<MenuId, Page>);
+/// Menus of one client, each in one version, and the time zones their hours are in.
+#[derive(Debug, Clone, Default)]
+pub struct Book {
+    pages: BTreeMap<MenuId, Page>,
+    zones: Zones,
+}
 
 impl Book {
+    /// All of `pages`.
+    pub fn of(zones: Zones, pages: impl IntoIterator<Item = Page>) -> Self {
+        Self { pages: pages.into_iter().map(|page| (page.id, page)).collect(), zones }
+    }
+
     /// The menus that can be reached from `entries`, as `look` finds them. One it does not find does not exist.
     pub fn reachable(
+        zones: Zones,
         entries: impl IntoIterator<Item = MenuId>,
         mut look: impl FnMut(MenuId) -> Option<Page>,
     ) -> Self {
-        let (mut book, mut seen) = (Self::default(), BTreeSet::new());
+        let (mut pages, mut seen) = (BTreeMap::new(), BTreeSet::new());
         let mut wanted: Vec<MenuId> = entries.into_iter().collect();
         while let Some(id) = wanted.pop() {
             if !seen.insert(id) {
@@ -36,20 +46,32 @@ impl Book {
             }
             let Some(page) = look(id) else { continue };
             wanted.extend(page.terms.targets().map(|(_, target)| target));
-            book.0.insert(id, page);
+            pages.insert(id, page);
         }
-        book
+        Self { pages, zones }
+    }
+
+    /// Those of its menus that can be reached from `root`.
+    #[must_use]
+    pub fn below(&self, root: MenuId) -> Self {
+        Self::reachable(self.zones.clone(), [root], |id| self.page(id).cloned())
+    }
+
+    /// The time zones its menus' hours are in.
+    #[must_use]
+    pub const fn zones(&self) -> &Zones {
+        &self.zones
     }
 
     /// A menu, if it exists.
     #[must_use]
     pub fn page(&self, id: MenuId) -> Option<&Page> {
-        self.0.get(&id)
+        self.pages.get(&id)
     }
 
     /// All of them, by id.
     pub fn pages(&self) -> impl Iterator<Item = &Page> {
-        self.0.values()
+        self.pages.values()
     }
 
     /// How deep a caller can get below `root`: 1 when it leads to no other menu. The shortest way counts.
@@ -60,15 +82,11 @@ impl Book {
         while !level.is_empty() {
             depth += 1;
             let targets = level.iter().filter_map(|id| self.page(*id)).flat_map(|page| page.terms.targets());
-            level =
-                targets.map(|(_, id)| id).filter(|id| self.0.contains_key(id) && seen.insert(*id)).collect();
+            level = targets
+                .map(|(_, id)| id)
+                .filter(|id| self.pages.contains_key(id) && seen.insert(*id))
+                .collect();
         }
         depth
-    }
-}
-
-impl FromIterator<Page> for Book {
-    fn from_iter<I: IntoIterator<Item = Page>>(pages: I) -> Self {
-        Self(pages.into_iter().map(|page| (page.id, page)).collect())
     }
 }

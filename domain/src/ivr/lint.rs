@@ -63,7 +63,7 @@ pub struct Finding {
 /// Everything wrong with `root` and the menus below it, the root's own findings first. `all` are the client's menus.
 #[must_use]
 pub fn lint(root: MenuId, all: &Book) -> Vec<Finding> {
-    let below = Book::reachable([root], |id| all.page(id).cloned());
+    let below = all.below(root);
     let graph = Graph::of(root, &below);
     let mut found = Vec::new();
     for page in below.pages() {

@@ -9,6 +9,7 @@ use crate::ids::{IvrSessionId, MenuId};
 use crate::ivr::action::Action;
 use crate::ivr::book::{Book, Page};
 use crate::ivr::menu::{Globals, Item, MenuTerms};
+use crate::zones::Zones;
 
 /// The session.
 pub const SESSION: IvrSessionId = IvrSessionId(Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0051));
@@ -55,5 +56,5 @@ pub const fn submenu(n: u128) -> Action {
 #[must_use]
 pub fn book(menus: impl IntoIterator<Item = (u128, MenuTerms)>) -> Book {
     let page = |(n, terms)| Page { id: menu_id(n), version: Version(1), terms: Arc::new(terms) };
-    menus.into_iter().map(page).collect()
+    Book::of(Zones::bundled(), menus.into_iter().map(page))
 }

@@ -1,5 +1,6 @@
 //! What tests of any crate need of the rules: time and ids they can steer, scenarios told as given, when, then,
-//! calls to tell them about, and work, idempotency keys, a tree and its newest head kept in memory.
+//! calls to tell them about, files of time zones, and work, idempotency keys, a tree and its newest head kept in
+//! memory.
 
 pub mod calls;
 #[cfg(feature = "conformance")]
@@ -11,3 +12,4 @@ pub mod ivr;
 pub mod scenario;
 pub mod seals;
 pub mod work;
+pub mod zones;

@@ -100,6 +100,7 @@ pub fn session() -> Vec<SessionEvent> {
             via: Via::Start,
             stack: vec![MenuId(id(50)), menu],
             open: true,
+            zone_data: None,
             at: at(1),
         }
         .into(),

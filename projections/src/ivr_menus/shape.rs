@@ -106,7 +106,8 @@ pub struct OverrideShape {
     /// The day there.
     #[schema(example = "2026-12-24", format = Date)]
     pub date: String,
-    /// When it is open.
+    /// When it is open; closed all day if empty. A window over midnight goes on into the next day, unless that is
+    /// different too.
     #[serde(default)]
     pub windows: Vec<WindowShape>,
 }
@@ -116,13 +117,14 @@ pub struct OverrideShape {
 #[serde(deny_unknown_fields)]
 #[schema(as = IvrHours)]
 pub struct HoursShape {
-    /// An IANA zone.
+    /// An IANA zone, written exactly as IANA does; old names such as `Asia/Calcutta` are taken too.
     #[schema(example = "America/New_York")]
     pub timezone: String,
     /// Windows of each day of the week; a day that is left out is closed.
     #[serde(default)]
     pub weekly: WeekShape,
-    /// Days that are different.
+    /// Days that are different. Each replaces its whole calendar day: a window of the day before that goes on after
+    /// midnight ends at midnight.
     #[serde(default)]
     pub overrides: Vec<OverrideShape>,
     /// What comes instead of the menu while it is closed.

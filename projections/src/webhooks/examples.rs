@@ -70,8 +70,15 @@ fn session() -> Vec<SessionEvent> {
         cause: EVENT,
         at: at(4),
     };
-    let entered =
-        MenuEntered { menu: MENU, version: 1, via: Via::Start, stack: vec![MENU], open: true, at: at(4) };
+    let entered = MenuEntered {
+        menu: MENU,
+        version: 1,
+        via: Via::Start,
+        stack: vec![MENU],
+        open: true,
+        zone_data: None,
+        at: at(4),
+    };
     let ended = SessionEnded {
         status: SessionStatus::Completed,
         cause: EndCause::Menu,

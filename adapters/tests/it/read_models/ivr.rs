@@ -57,7 +57,8 @@ fn started(n: u64, call: Option<CallId>) -> SessionEvent {
 
 fn entered(n: u64) -> SessionEvent {
     let stack = vec![MENU];
-    MenuEntered { menu: MENU, version: 1, via: Via::Start, stack, open: true, at: at(n) }.into()
+    MenuEntered { menu: MENU, version: 1, via: Via::Start, stack, open: true, zone_data: None, at: at(n) }
+        .into()
 }
 
 fn ended(n: u64) -> SessionEvent {

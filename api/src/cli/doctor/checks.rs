@@ -81,6 +81,7 @@ pub(super) async fn examine(config: &Config, deep: bool) -> Vec<Finding> {
     findings.extend(super::pages::examine(config, deep).await);
     findings.extend(super::pages::others(config));
     findings.push(clock(SystemClock.now(), newest.recorded_at));
+    findings.push(super::zones::examine(config, SystemClock.now()));
     findings.extend(newest.carrier_ahead.map(carrier_clock));
     findings.extend(telnyx(config));
     findings.extend(super::models::examine(config).await);

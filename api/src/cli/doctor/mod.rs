@@ -3,6 +3,7 @@
 mod checks;
 mod models;
 mod pages;
+mod zones;
 
 use std::process::ExitCode;
 

@@ -2,6 +2,7 @@
 
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpResponse, get, route, web};
+use domain::zones::Zones;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -27,25 +28,37 @@ pub(super) async fn healthz() -> HttpResponse {
 }
 
 /// What runs here.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Version)]
-pub(super) struct Running {
+pub struct Running {
     /// Always `voxledger`.
     #[schema(example = "voxledger")]
     name: &'static str,
     /// Semantic version.
     #[schema(example = "0.1.0")]
     version: &'static str,
+    /// IANA release of the time zone rules that hours are judged by.
+    #[schema(example = "2026f")]
+    zone_data: String,
+}
+
+impl Running {
+    /// This program, judging hours by `zones`.
+    #[must_use]
+    pub fn of(zones: &Zones) -> Self {
+        let zone_data = zones.release().to_string();
+        Self { name: "voxledger", version: env!("CARGO_PKG_VERSION"), zone_data }
+    }
 }
 
 /// Say which version runs.
 ///
-/// The program's name and its version.
+/// The program's name and version, and by which time zone rules it judges hours.
 #[utoipa::path(get, path = "/version", tag = "system", operation_id = "getVersion", security(()),
     responses((status = 200, description = "What runs here", body = Running)))]
 #[get("/version")]
-pub(super) async fn version() -> HttpResponse {
-    HttpResponse::Ok().json(Running { name: "voxledger", version: env!("CARGO_PKG_VERSION") })
+pub(super) async fn version(running: web::Data<Running>) -> HttpResponse {
+    HttpResponse::Ok().json(&**running)
 }
 
 /// Show the metrics.

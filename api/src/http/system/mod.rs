@@ -5,5 +5,6 @@ mod jwks;
 mod readiness;
 mod routes;
 
+pub use health::Running;
 pub use readiness::{Lag, NotReady, Readiness, ReadinessCheck};
 pub use routes::{configure, openapi};

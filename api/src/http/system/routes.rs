@@ -15,7 +15,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     Docs::openapi()
 }
 
-/// Serves them. The app's data holds [`Readiness`](super::Readiness) and [`Meters`](crate::telemetry::Meters).
+/// Serves them. The app's data holds [`Readiness`](super::Readiness), [`Meters`](crate::telemetry::Meters) and
+/// [`Running`](super::Running).
 pub fn configure(config: &mut ServiceConfig) {
     config
         .service(health::healthz)
@@ -33,10 +34,11 @@ mod tests {
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
     use actix_web::{App, web};
     use async_trait::async_trait;
+    use domain::zones::Zones;
     use serde_json::{Value, json};
     use tokio_util::sync::CancellationToken;
 
-    use super::super::{NotReady, Readiness, ReadinessCheck};
+    use super::super::{NotReady, Readiness, ReadinessCheck, Running};
     use super::*;
     use crate::telemetry::Meters;
 
@@ -73,6 +75,7 @@ mod tests {
         let app = App::new()
             .app_data(web::Data::new(Readiness::new(checks).until(draining)))
             .app_data(web::Data::new(meters))
+            .app_data(web::Data::new(Running::of(&Zones::bundled())))
             .configure(configure);
         let app = init_service(app).await;
         let response = call_service(&app, TestRequest::get().uri(path).to_request()).await;
@@ -117,9 +120,11 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn the_version_is_the_crates() {
+    async fn the_version_is_the_crates_with_that_of_the_time_zones() {
         let (_, body) = get("/version", &[]).await;
         let body: Value = serde_json::from_str(&body).unwrap();
-        assert_eq!(body, json!({"name": "voxledger", "version": env!("CARGO_PKG_VERSION")}));
+        let zone_data = Zones::bundled_release().to_string();
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(body, json!({"name": "voxledger", "version": version, "zone_data": zone_data}));
     }
 }

@@ -15,6 +15,7 @@ use domain::envelope::{Position, Recorded};
 use domain::ids::PrivacyJobId;
 use domain::ports::StoreUnavailable;
 use domain::ports::event_store::Subscription;
+use domain::zones::Zones;
 use projections::Queries;
 use projections::agents::AgentEntry;
 use projections::numbers::NumberEntry;
@@ -44,10 +45,10 @@ pub(super) struct Directories {
 
 impl Directories {
     /// Nothing yet: everything is read from the log.
-    pub(super) fn empty(runtime: &Runtime, gate: Arc<Gate>) -> Self {
+    pub(super) fn empty(runtime: &Runtime, zones: &Zones, gate: Arc<Gate>) -> Self {
         Self {
             numbers: Arc::new(NumberDirectory::new(Vec::new(), Position::START)),
-            menus: Arc::new(MenuLibrary::new(runtime.clone())),
+            menus: Arc::new(MenuLibrary::new(runtime.clone(), zones.clone())),
             agents: Arc::default(),
             identity: Arc::new(Identity::new(runtime.clock.clone())),
             erasures: watch::Sender::new(Position::START),
@@ -59,10 +60,11 @@ impl Directories {
     pub(super) async fn load(
         views: &dyn Queries,
         runtime: &Runtime,
+        zones: &Zones,
         gate: Arc<Gate>,
         position: Position,
     ) -> Result<Self, StoreUnavailable> {
-        let menus = Arc::new(MenuLibrary::new(runtime.clone()));
+        let menus = Arc::new(MenuLibrary::new(runtime.clone(), zones.clone()));
         let mut ids = Vec::new();
         let page = async |after| views.ivr_menu_directory(after, PAGE).await;
         each(page, |id| *id, |id| ids.push(id)).await?;

@@ -7,6 +7,7 @@ use super::terms::{MenuPatch, MenuTerms};
 use super::validate::{FieldFault, faults};
 use crate::aggregate::Aggregate;
 use crate::envelope::Time;
+use crate::zones::Zones;
 
 /// What may be asked of a menu.
 #[derive(Debug, Clone)]
@@ -15,6 +16,8 @@ pub enum MenuCommand {
     Create {
         /// All of it.
         terms: Box<MenuTerms>,
+        /// The time zones there are.
+        zones: Zones,
         /// Now.
         now: Time,
     },
@@ -22,6 +25,8 @@ pub enum MenuCommand {
     Update {
         /// What is to be different.
         patch: Box<MenuPatch>,
+        /// The time zones there are.
+        zones: Zones,
         /// Now.
         now: Time,
     },
@@ -72,8 +77,8 @@ impl Menu {
     }
 }
 
-fn valid(terms: &MenuTerms) -> Result<(), MenuRefusal> {
-    match faults(terms) {
+fn valid(terms: &MenuTerms, zones: &Zones) -> Result<(), MenuRefusal> {
+    match faults(terms, zones) {
         none if none.is_empty() => Ok(()),
         faults => Err(MenuRefusal::Invalid(faults)),
     }
@@ -92,17 +97,17 @@ impl Aggregate for Menu {
                 Ok(vec![])
             }
             MenuCommand::Create { .. } if self.created.is_some() => Err(MenuRefusal::Exists),
-            MenuCommand::Create { terms, now } => {
-                valid(terms)?;
+            MenuCommand::Create { terms, zones, now } => {
+                valid(terms, zones)?;
                 Ok(vec![MenuCreated { terms: terms.clone(), at: *now }.into()])
             }
-            MenuCommand::Update { patch, now } => {
+            MenuCommand::Update { patch, zones, now } => {
                 let before = self.live()?;
                 let after = before.with(patch);
                 if *before == after {
                     return Ok(vec![]);
                 }
-                valid(&after)?;
+                valid(&after, zones)?;
                 Ok(vec![
                     MenuUpdated { before: Box::new(before.clone()), after: Box::new(after), at: *now }.into(),
                 ])

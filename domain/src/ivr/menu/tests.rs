@@ -5,17 +5,18 @@ use crate::phone::Party;
 use crate::testing::calls::at;
 use crate::testing::ivr::{item, menu};
 use crate::testing::scenario::scenario;
+use crate::zones::Zones;
 
 fn create(terms: MenuTerms, seconds: i64) -> MenuCommand {
-    MenuCommand::Create { terms: Box::new(terms), now: at(seconds) }
+    MenuCommand::Create { terms: Box::new(terms), zones: Zones::bundled(), now: at(seconds) }
 }
 
 fn update(patch: MenuPatch, seconds: i64) -> MenuCommand {
-    MenuCommand::Update { patch: Box::new(patch), now: at(seconds) }
+    MenuCommand::Update { patch: Box::new(patch), zones: Zones::bundled(), now: at(seconds) }
 }
 
 fn fields(terms: &MenuTerms) -> Vec<String> {
-    faults(terms).into_iter().map(|fault| fault.field).collect()
+    faults(terms, &Zones::bundled()).into_iter().map(|fault| fault.field).collect()
 }
 
 #[test]
@@ -142,6 +143,25 @@ fn hours_name_a_zone_that_exists_and_days_once() {
             "hours.weekly.mon",
         ]
     );
+}
+
+#[test]
+fn a_zone_is_written_as_iana_writes_it_and_old_names_are_taken() {
+    let said = |zone: &str| {
+        let mut terms = menu("Main", vec![]);
+        let weekly = std::array::from_fn(|_| vec![]);
+        let closed = Action::Hangup;
+        terms.hours = Some(Hours { timezone: zone.to_owned(), weekly, overrides: vec![], closed });
+        faults(&terms, &Zones::bundled()).into_iter().map(|fault| fault.detail).collect::<Vec<_>>()
+    };
+    for good in ["Europe/Berlin", "Asia/Calcutta", "US/Pacific", "UTC", "America/Argentina/Buenos_Aires"] {
+        assert!(said(good).is_empty(), "{good}");
+    }
+    assert_eq!(said("america/vancouver"), ["must be written America/Vancouver"]);
+    for bad in ["", " ", "Etc/Unknown", "Factory", "PST", "UTC+1", "+01:00", "../../etc/passwd", "posix/UTC"]
+    {
+        assert_eq!(said(bad), ["must be an IANA zone like Europe/Berlin"], "{bad}");
+    }
 }
 
 #[test]

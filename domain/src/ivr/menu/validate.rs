@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::action::{Action, Collect, MAX_INPUT, Webhook};
 use super::super::hours::{Hours, MAX_OVERRIDES, MAX_WINDOWS, Window};
 use super::terms::MenuTerms;
+use crate::zones::Zones;
 
 /// Most keys of a menu.
 const MAX_ITEMS: usize = 50;
@@ -57,9 +58,9 @@ pub fn action_faults(of: &Action, field: &str) -> Vec<FieldFault> {
     faults.list()
 }
 
-/// Everything that is wrong.
+/// Everything that is wrong; `zones` are those a menu may have hours in.
 #[must_use]
-pub fn faults(terms: &MenuTerms) -> Vec<FieldFault> {
+pub fn faults(terms: &MenuTerms, zones: &Zones) -> Vec<FieldFault> {
     let mut faults = Faults::default();
     faults.text("name", &terms.name, 100);
     faults.text("prompt", &terms.prompt, MAX_PROMPT);
@@ -90,7 +91,7 @@ pub fn faults(terms: &MenuTerms) -> Vec<FieldFault> {
         );
     }
     if let Some(of) = &terms.hours {
-        hours(of, &mut faults);
+        hours(of, zones, &mut faults);
     }
     faults.list()
 }
@@ -186,9 +187,13 @@ fn webhook(webhook: &Webhook, field: &str, faults: &mut Faults) {
     }
 }
 
-fn hours(hours: &Hours, faults: &mut Faults) {
-    if !Hours::zone_exists(&hours.timezone) {
-        faults.add("hours.timezone", "must be an IANA zone like Europe/Berlin");
+fn hours(hours: &Hours, zones: &Zones, faults: &mut Faults) {
+    if zones.find(&hours.timezone).is_none() {
+        let detail = match Zones::name_meant_by(&hours.timezone) {
+            Some(name) => format!("must be written {name}"),
+            None => "must be an IANA zone like Europe/Berlin".to_owned(),
+        };
+        faults.add("hours.timezone", detail);
     }
     const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
     for (day, windows) in DAYS.iter().zip(&hours.weekly) {

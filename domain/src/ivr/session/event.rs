@@ -204,8 +204,12 @@ pub struct MenuEntered {
     pub via: Via,
     /// The way here, the first menu first, this one last.
     pub stack: Vec<MenuId>,
-    /// Whether it is open; a menu without hours always is.
+    /// Whether it is open; a menu without hours always is. It stays what it was found to be.
     pub open: bool,
+    /// The release of the time zone rules that was decided with, for example `2026f`; nothing for a menu without
+    /// hours, and before releases were recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone_data: Option<String>,
     /// When.
     #[serde(with = "micros")]
     pub at: Time,

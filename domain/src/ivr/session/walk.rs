@@ -94,9 +94,11 @@ impl<'a> Walk<'a> {
                 false => self.ask(PromptKind::Resumed, None),
             };
         };
-        let open = page.terms.hours.as_ref().is_none_or(|hours| hours.is_open(self.now));
+        let decided = page.terms.hours.as_ref().map(|hours| hours.decide(self.book.zones(), self.now));
+        let open = decided.as_ref().is_none_or(|decided| decided.open);
+        let zone_data = decided.and_then(|decided| decided.release).map(|release| release.to_string());
         let version = page.version.0;
-        self.tell(MenuEntered { menu, version, via, stack, open, at: self.now });
+        self.tell(MenuEntered { menu, version, via, stack, open, zone_data, at: self.now });
         match &page.terms.hours {
             Some(hours) if !open => self.run(&hours.closed, Because::CLOSED),
             _ => self.ask(PromptKind::Menu, None),

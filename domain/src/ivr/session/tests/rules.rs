@@ -1,8 +1,12 @@
 //! Rules that hold between steps.
 
+use super::super::super::book::Page;
 use super::super::super::hours::{Hours, Window};
 use super::*;
 use crate::call::terms::EndReason;
+use crate::envelope::Version;
+use crate::testing::zones::fixed_zone;
+use crate::zones::Zones;
 
 #[test]
 fn the_prompt_is_short_when_the_menu_is_played_again() {
@@ -182,6 +186,30 @@ fn a_closed_menu_does_what_it_says_instead() {
 }
 
 #[test]
+fn entering_a_menu_with_hours_records_the_release_of_the_zone_rules() {
+    let entered = |book: &Arc<Book>| {
+        let facts = scenario::<IvrSession>().when(start_in(book, None)).facts().to_vec();
+        let fact = facts.into_iter().find_map(|fact| match fact {
+            SessionEvent::MenuEntered(entered) => Some(entered),
+            _ => None,
+        });
+        fact.map(|entered| (entered.open, entered.zone_data)).unwrap()
+    };
+    let mut main = main_menu();
+    let always = std::array::from_fn(|_| vec![Window { from: 0, to: 1_440 }]);
+    let timezone = "America/Vancouver".to_owned();
+    main.hours = Some(Hours { timezone, weekly: always, overrides: vec![], closed: Action::Hangup });
+    let page = |terms| Page { id: menu_id(0), version: Version(1), terms: Arc::new(terms) };
+    let bundled = Zones::bundled_release().to_string();
+    assert_eq!(entered(&Arc::new(book([(0, main.clone())]))), (true, Some(bundled)));
+    let files = [("America/Vancouver".to_owned(), fixed_zone("<-08>8"))];
+    let newer = Zones::from_files("2099a".parse().unwrap(), files).unwrap();
+    let newer = Arc::new(Book::of(newer, [page(main)]));
+    assert_eq!(entered(&newer), (true, Some("2099a".to_owned())));
+    assert_eq!(entered(&menus()), (true, None), "without hours no rule was asked");
+}
+
+#[test]
 fn a_menu_that_was_given_up_meanwhile_leads_nowhere_and_the_caller_hears_the_old_one_again() {
     let alone = Arc::new(book([(0, main_menu())]));
     let given = scenario::<IvrSession>().after([start_in(&alone, None)]);
@@ -194,7 +222,7 @@ fn a_session_stays_in_the_version_of_the_menu_it_entered() {
     let newer = || {
         let page = menus().page(menu_id(0)).unwrap().clone();
         let newer = crate::ivr::book::Page { version: crate::envelope::Version(2), ..page };
-        Arc::new([newer].into_iter().collect::<Book>())
+        Arc::new(Book::of(Zones::bundled(), [newer]))
     };
     let given = started(None);
     given.clone().when(keys_in(&newer(), 2, "4", 1)).then_refused(SessionRefusal::OtherVersion);

@@ -192,7 +192,7 @@ pub(super) async fn check(
     reading: Reading,
 ) -> Result<(), ApiError> {
     let mut found: BTreeMap<String, FieldError> = BTreeMap::new();
-    for fault in reading.0.iter().chain(&faults(terms)) {
+    for fault in reading.0.iter().chain(&faults(terms, backend.menus.zones())) {
         found.entry(fault.field.clone()).or_insert_with(|| field_error(fault));
     }
     let all = backend.menus.all(client);
@@ -235,9 +235,9 @@ fn too_deep(all: &Book, id: MenuId, terms: &MenuTerms) -> bool {
     let version = domain::envelope::Version::NONE;
     let page = Page { id, version, terms: std::sync::Arc::new(terms.clone()) };
     let others = all.pages().filter(|page| page.id != id).cloned();
-    let book: Book = others.chain([page]).collect();
+    let book = Book::of(all.zones().clone(), others.chain([page]));
     book.pages().any(|root| {
-        let below = Book::reachable([root.id], |id| book.page(id).cloned());
+        let below = book.below(root.id);
         below.page(id).is_some() && below.depth(root.id) > MAX_STACK
     })
 }

@@ -38,7 +38,8 @@ pub(crate) async fn create_ivr_menu(
     check(&backend, caller.client, id, &terms, reading).await?;
     // nothing it leads to is given up meanwhile
     note(&backend, &caller, &request, led_to(&terms), (&id.stream(), Version::NONE)).await?;
-    let create = MenuCommand::Create { terms: Box::new(terms), now: backend.runtime.clock.now() };
+    let (zones, now) = (backend.menus.zones().clone(), backend.runtime.clock.now());
+    let create = MenuCommand::Create { terms: Box::new(terms), zones, now };
     let answer = resource::create::<MenuResource>(&backend, &caller, &request, id, &create).await?;
     Ok(answer.created().location(&format!("/api/v1/ivr/menus/{id}")))
 }

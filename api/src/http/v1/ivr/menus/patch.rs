@@ -56,7 +56,8 @@ pub(crate) async fn patch_ivr_menu(
     let mut page = terms(wanted).await?;
     reachable(&backend, &page.terms.with(&patch), Some(&page.terms)).await?;
     check(&backend, caller.client, id, &page.terms.with(&patch), reading).await?;
-    let update = MenuCommand::Update { patch: Box::new(patch.clone()), now: backend.runtime.clock.now() };
+    let (zones, now) = (backend.menus.zones().clone(), backend.runtime.clock.now());
+    let update = MenuCommand::Update { patch: Box::new(patch.clone()), zones, now };
     for _ in 0..EDITS {
         // nothing it comes to lead to is given up meanwhile
         let (before, mut added) = (led_to(&page.terms), led_to(&page.terms.with(&patch)));

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use actix_web::{post, web};
 use chrono::{DateTime, Utc};
 use domain::ids::MenuId;
-use domain::ivr::book::Book;
 use domain::ivr::session::{Asked, IvrSession, SessionEvent, SimulatedInput, SimulatedStep, simulate};
 use domain::wire::{DomainEvent as _, readable};
 use projections::words;
@@ -43,7 +42,8 @@ pub(crate) struct Way {
     /// What the caller does, at most 200 things.
     #[serde(default)]
     inputs: Vec<Input>,
-    /// When, which matters for hours; now by default.
+    /// When, which matters for hours; now by default. It is judged by the time zone rules in use, named by `zone_data`
+    /// of `ivr_session.menu_entered`.
     at: Option<DateTime<Utc>>,
 }
 
@@ -105,7 +105,7 @@ pub(crate) async fn simulate_ivr_menu(
         return Err(ApiError::not_found("menu"));
     }
     let inputs = inputs(&body.value.inputs)?;
-    let book = Arc::new(Book::reachable([id], |id| menus.page(id).cloned()));
+    let book = Arc::new(menus.below(id));
     let at = body.value.at.unwrap_or_else(|| backend.runtime.clock.now());
     let simulation = simulate(id, &book, at, &inputs);
     let (status, turn_count) = simulation
