@@ -25,6 +25,7 @@ mod limits;
 mod live;
 mod llm_answers;
 mod llm_providers;
+mod manners;
 mod metrics;
 mod numbers;
 mod outbound;

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::setting::section;
-use super::value::HttpUrl;
+use super::value::{HttpUrl, Origins};
 
 section! {
     /// The HTTP server.
@@ -14,6 +14,8 @@ section! {
         bind: SocketAddr = "bind", "127.0.0.1:9011";
         /// How carriers and browsers reach this node; from the bind address when not set.
         public_url: Option<HttpUrl> = "public_url", "";
+        /// Other web origins whose pages may call the API, such as `https://app.example.com`, with commas between; `*`: all.
+        cors_origins: Option<Origins> = "http.cors_origins", "";
         /// Threads that serve requests; one a core when not set.
         workers: Option<NonZeroUsize> = "http.workers", "";
         /// Proxies in front of the node that write `X-Forwarded-For`; 0 believes nobody but the connection.

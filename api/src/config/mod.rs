@@ -48,6 +48,6 @@ pub use sources::Sources;
 pub use storage::{EventStoreUrl, ReadModelsUrl, StorageConfig};
 pub use telemetry::{LogFilter, LogFormat, TelemetryConfig};
 pub use tree::Config;
-pub use value::{Days, HttpUrl, Pointer, SecretHttpUrl, Share};
+pub use value::{Days, HttpUrl, Origins, Pointer, SecretHttpUrl, Share};
 pub use webhooks::WebhooksConfig;
 pub use zones::{ZoneSource, ZonesConfig};

@@ -88,6 +88,26 @@ impl Value for Days {
     }
 }
 
+/// Web origins; `*` alone is any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origins(pub Vec<String>);
+
+impl Value for Origins {
+    const ACCEPTS: &'static str = "web origins like https://app.example.com with commas between, or *";
+
+    fn parse(text: &str) -> Option<Self> {
+        let origin = |word: &str| {
+            let plain = word.strip_prefix("https://").or_else(|| word.strip_prefix("http://"))?;
+            let host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+            (!plain.is_empty() && plain.chars().all(host)).then(|| word.to_ascii_lowercase())
+        };
+        if text.trim() == "*" {
+            return Some(Self(vec!["*".to_owned()]));
+        }
+        text.split(',').map(|word| origin(word.trim())).collect::<Option<Vec<_>>>().map(Self)
+    }
+}
+
 /// Waits one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delays(pub Vec<Duration>);

@@ -77,6 +77,8 @@ fn is_json(content_type: &str) -> bool {
 /// # Errors
 /// 400 when it is not JSON, 422 when it does not fit or nests too deep.
 pub fn from_json<T: DeserializeOwned>(request: &HttpRequest, bytes: &[u8]) -> Result<T, ApiError> {
+    // a byte order mark says nothing in UTF-8 (RFC 8259 §8.1)
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if nesting(bytes) > MAX_NESTING {
         return Err(ApiError::too_deep());
     }

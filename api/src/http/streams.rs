@@ -3,10 +3,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
+use bytes::Bytes;
 use domain::ids::ClientId;
 use futures::{Stream, StreamExt as _};
 
 use crate::problem::{ApiError, Code};
+
+/// By what a client says which event it was told last.
+pub const LAST_EVENT_ID: &str = "Last-Event-ID";
 
 /// The open streams of all clients.
 #[derive(Debug)]
@@ -50,12 +56,19 @@ pub struct OpenStream {
 }
 
 impl OpenStream {
-    /// The stream, which keeps its place as long as it is there.
-    pub fn hold<S: Stream>(self, stream: S) -> impl Stream<Item = S::Item> {
-        stream.map(move |item| {
+    /// An answer of server-sent events. Nobody on the way keeps, compresses or collects it; it has its place as long as it
+    /// is there.
+    pub fn answer(self, events: impl Stream<Item = Result<Bytes, ApiError>> + 'static) -> HttpResponse {
+        let held = events.map(move |event| {
             let _place = &self;
-            item
-        })
+            event
+        });
+        HttpResponse::Ok()
+            .insert_header((CONTENT_TYPE, "text/event-stream"))
+            .insert_header((CONTENT_ENCODING, "identity"))
+            .insert_header((CACHE_CONTROL, "no-store"))
+            .insert_header(("X-Accel-Buffering", "no"))
+            .streaming(held)
     }
 }
 
@@ -83,7 +96,7 @@ mod tests {
         let streams = Streams::new(2);
         let [one, other] = [1, 2].map(|n| ClientId(Uuid::from_u128(n)));
         let first = streams.open(one).unwrap();
-        let held = streams.open(one).unwrap().hold(futures::stream::iter([1]));
+        let held = streams.open(one).unwrap().answer(futures::stream::iter([Ok(Bytes::new())]));
         assert_eq!(streams.open(one).unwrap_err().code(), Code::TooManyStreams);
         assert!(streams.open(other).is_ok());
         drop(held);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::{App, HttpServer, web};
 use actors::call::{Calls, CallsOptions};
 use actors::carrier::CarrierInbox;
@@ -64,7 +65,8 @@ use super::webhooks::Webhooks;
 use crate::config::Config;
 use crate::http::auth::{Doorkeeper, Passwords, Tokens};
 use crate::http::client_ip::TrustedProxies;
-use crate::http::middleware::{Admission, AdmissionLimits, Edge, Idempotency, Paced};
+use crate::http::cors::cors;
+use crate::http::middleware::{Admission, AdmissionLimits, Edge, Idempotency, Paced, manners};
 use crate::http::system::{Readiness, Running};
 use crate::http::{Bodies, BodyLimit, BodyShapes, Streams, console, docs, system, v1};
 use crate::limits::{Gate, Rate, Rates, UsageWriter, exchange, watch_storage};
@@ -628,10 +630,14 @@ fn serve(
     let idempotency = web::Data::new(idempotency);
     let (readiness, meters) = (web::Data::new(readiness), web::Data::new(meters));
     let running = web::Data::new(Running::of(backend.menus.zones()));
+    let origins = config.http.cors_origins.clone();
     let mut server = HttpServer::new(move || {
         App::new()
             .wrap(Paced)
             .wrap(newcomers.clone())
+            .wrap(Compress::default())
+            .wrap(from_fn(manners))
+            .wrap(Condition::new(origins.is_some(), origins.as_ref().map(cors).unwrap_or_default()))
             .wrap(edge.clone())
             .app_data(backend.clone())
             .app_data(doorkeeper.clone())

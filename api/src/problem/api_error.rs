@@ -151,6 +151,12 @@ impl ApiError {
         Self::new(Code::UnsupportedMediaType, "send JSON, with `Content-Type: application/json`")
     }
 
+    /// 415: the body is compressed.
+    #[must_use]
+    pub fn unsupported_encoding() -> Self {
+        Self::new(Code::UnsupportedMediaType, "send the body as it is, without `Content-Encoding`")
+    }
+
     /// 400: the body is not JSON. `at` says where.
     #[must_use]
     pub fn malformed_json(at: &str) -> Self {
@@ -298,6 +304,32 @@ impl StdError for ApiError {
     }
 }
 
+impl ApiError {
+    /// What `WWW-Authenticate` says (RFC 6750 §3); nothing where no credential of a request would help.
+    fn challenge(&self) -> Option<HeaderValue> {
+        const REALM: &str = "Bearer realm=\"voxledger\"";
+        let error = match self.code {
+            Code::ApiKeyMalformed
+            | Code::ApiKeyUnknown
+            | Code::ApiKeyExpired
+            | Code::ApiKeyRevoked
+            | Code::ApiKeyDisabled
+            | Code::TokenInvalid
+            | Code::TokenExpired
+            | Code::TokenRevoked => "invalid_token",
+            Code::InsufficientScope => "insufficient_scope",
+            _ if self.code.status() == StatusCode::UNAUTHORIZED => {
+                return Some(HeaderValue::from_static(REALM));
+            }
+            _ => return None,
+        };
+        let plain = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+        let detail: String = self.detail.chars().filter(plain).collect();
+        let challenge = format!("{REALM}, error=\"{error}\", error_description=\"{detail}\"");
+        HeaderValue::try_from(challenge).ok()
+    }
+}
+
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         self.code.status()
@@ -315,8 +347,8 @@ impl ResponseError for ApiError {
         });
         let mut response = HttpResponse::build(self.code.status());
         response.content_type(HeaderValue::from_static("application/problem+json"));
-        if self.code.status() == StatusCode::UNAUTHORIZED {
-            response.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        if let Some(challenge) = self.challenge() {
+            response.insert_header((header::WWW_AUTHENTICATE, challenge));
         }
         if let Some(seconds) = self.retry_after {
             response.insert_header((header::RETRY_AFTER, seconds));

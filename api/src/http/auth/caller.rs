@@ -1,5 +1,6 @@
 //! The caller of a request, as an extractor.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
@@ -10,6 +11,8 @@ use std::time::Duration;
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures::future::{Either, LocalBoxFuture};
 
 use super::directory::Doorkeeper;
@@ -146,7 +149,7 @@ pub(crate) fn identify(request: &HttpRequest) -> Result<Identified, Unidentified
     let doorkeeper = request
         .app_data::<web::Data<Doorkeeper>>()
         .ok_or_else(|| ApiError::internal("the app has no doorkeeper"))?;
-    let evidence = evidence(doorkeeper, presented(request.headers())?)?;
+    let evidence = evidence(doorkeeper, &presented(request.headers())?)?;
     let principal = doorkeeper.principal(&evidence)?;
     Ok(Identified { principal, evidence, doorkeeper: doorkeeper.clone() })
 }
@@ -192,14 +195,26 @@ fn is_token(credential: &str) -> bool {
 }
 
 /// The key or token of a request. `Authorization` goes first when both headers are there.
-fn presented(headers: &HeaderMap) -> Result<&str, ApiError> {
+fn presented(headers: &HeaderMap) -> Result<Cow<'_, str>, ApiError> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         return match text(value)?.split_once(' ') {
-            Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => Ok(key.trim()),
+            Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => Ok(key.trim().into()),
+            Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => basic(pair.trim()),
             _ => Err(ApiError::missing_credentials()),
         };
     }
-    headers.get("x-api-key").map_or_else(|| Err(ApiError::missing_credentials()), text)
+    headers
+        .get("x-api-key")
+        .map_or_else(|| Err(ApiError::missing_credentials()), |value| Ok(text(value)?.into()))
+}
+
+/// The key as the user of Basic authentication (RFC 7617), as `curl -u KEY:` sends it, or as its password.
+fn basic(pair: &str) -> Result<Cow<'static, str>, ApiError> {
+    let malformed = ApiError::api_key_malformed;
+    let pair =
+        STANDARD.decode(pair).ok().and_then(|pair| String::from_utf8(pair).ok()).ok_or_else(malformed)?;
+    let (user, password) = pair.split_once(':').ok_or_else(malformed)?;
+    Ok(if password.is_empty() { user } else { password }.trim().to_owned().into())
 }
 
 fn text(value: &HeaderValue) -> Result<&str, ApiError> {

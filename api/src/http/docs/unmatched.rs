@@ -43,8 +43,10 @@ fn methods(item: &PathItem) -> String {
         ("PATCH", &item.patch),
         ("DELETE", &item.delete),
     ];
-    let taken: Vec<&str> = all.iter().filter(|(_, taken)| taken.is_some()).map(|(name, _)| *name).collect();
-    taken.join(", ")
+    // whatever can be read can be asked for by HEAD
+    let head = |name: &str| name == "HEAD" && item.get.is_some();
+    let taken = all.iter().filter(|(name, taken)| taken.is_some() || head(name));
+    taken.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
 /// The app's default service: `App::new().default_service(web::to(unmatched))`.
@@ -80,7 +82,7 @@ mod tests {
         let refused = unmatched.refuse("/calls/7");
         assert_eq!(
             (refused.code(), refused.detail()),
-            (Code::MethodNotAllowed, "this path takes GET, PATCH")
+            (Code::MethodNotAllowed, "this path takes GET, HEAD, PATCH")
         );
         for path in ["/calls", "/calls/7/x", "/"] {
             assert_eq!(unmatched.refuse(path).code(), Code::RouteNotFound, "{path}");

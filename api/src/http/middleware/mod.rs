@@ -7,6 +7,7 @@
 mod admission;
 mod edge;
 mod idempotency;
+mod manners;
 mod newcomers;
 mod once_a_second;
 mod paced;
@@ -18,6 +19,7 @@ pub(crate) use admission::Sender;
 pub use admission::{Admission, AdmissionLimits, Admitted};
 pub use edge::Edge;
 pub use idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, Idempotency, Idempotent, X_IDEMPOTENCY_KEY};
+pub use manners::manners;
 pub use newcomers::Newcomers;
 pub use paced::Paced;
 pub use request_id::REQUEST_ID;

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::{HttpResponse, get, post, web};
 use actors::Session;
 use actors::history::Exporter;
@@ -214,6 +214,7 @@ pub(crate) async fn download_export(
     let file = format!("attachment; filename=\"{id}.jsonl.zst\"");
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "application/zstd"))
+        .insert_header((CONTENT_ENCODING, "identity"))
         .insert_header((CONTENT_DISPOSITION, file))
         .insert_header((CACHE_CONTROL, "no-store"))
         .streaming(caller.warrant().cuts(download(Download {

@@ -3,25 +3,28 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, get};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::envelope::{Recorded, Version};
-use domain::ids::CallId;
+use domain::ids::{CallId, ClientId};
 use domain::ports::event_store::Direction;
 use futures::Stream;
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::history::HistoryEvent;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::CallsRead;
-use crate::http::{PathId, Query};
+use crate::http::{LAST_EVENT_ID, PathId, Query};
 use crate::node::{Backend, CallBell};
 use crate::problem::{ApiError, Problem};
 
 const PAGE: usize = 100;
 /// A comment now and then keeps proxies from closing an idle stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long after its end something may still be told of a call: its recording, its cost.
+const AFTERMATH: TimeDelta = TimeDelta::minutes(1);
 
 /// An event of the stream (WHATWG HTML, "Server-sent events").
 #[derive(ToSchema)]
@@ -41,12 +44,15 @@ pub(crate) struct StreamedEvent {
 /// Follow a call's events.
 ///
 /// Server-sent events: first what happened so far, then what happens. The event's id is its version in the
-/// call's history; `Last-Event-ID` resumes after it.
+/// call's history; `Last-Event-ID` resumes after it. One that the call does not have is answered by an event `reset`,
+/// and everything from the beginning. Once the call is over and nothing more comes, an event `done` ends the stream; who
+/// resumes after that is answered 204.
 #[utoipa::path(get, path = "/api/v1/calls/{id}/stream", tag = "calls", operation_id = "streamCallEvents",
     params(("id" = String, Path, description = "The call"),
         ("Last-Event-ID" = Option<u64>, Header, description = "Resume after this event")),
     responses((status = 200, description = "What each event of the stream holds", body = StreamedEvent,
-        content_type = "text/event-stream"), Problem))]
+        content_type = "text/event-stream"),
+        (status = 204, description = "The call is over, and everything was told"), Problem))]
 #[get("/calls/{id}/stream")]
 pub(crate) async fn stream_call_events(
     caller: Caller<CallsRead>,
@@ -57,7 +63,6 @@ pub(crate) async fn stream_call_events(
 ) -> Result<HttpResponse, ApiError> {
     query.finish()?;
     let open = backend.streams.open(caller.client)?;
-    let resume = http.headers().get("Last-Event-ID").and_then(|value| value.to_str().ok()?.parse().ok());
     let first = backend.runtime.store.read_stream(&id.stream(), Version::NONE, Direction::Forwards, 1).await;
     let first = first.map_err(ApiError::unavailable)?;
     if first.first().map(|event| event.client_id) != Some(caller.client) {
@@ -65,12 +70,22 @@ pub(crate) async fn stream_call_events(
     }
     // before the first look at what is there, so that nothing between the two is missed
     let bell = backend.call_feed.bell(id);
-    let after = Version(resume.unwrap_or(0));
-    let follower = Follower { backend, call: id, bell, after, ready: VecDeque::new() };
-    Ok(HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "text/event-stream"))
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .streaming(open.hold(caller.warrant().ends(follower.into_stream()))))
+    let last = backend.runtime.store.read_stream(&id.stream(), Version::NONE, Direction::Backwards, 1).await;
+    let last = last.map_err(ApiError::unavailable)?.first().map_or(Version::NONE, |event| event.version);
+    let told = http.headers().get(LAST_EVENT_ID);
+    let resume = told.and_then(|value| value.to_str().ok()?.parse().ok()).map(Version);
+    let resume = resume.filter(|version| *version <= last);
+    let over = is_long_over(&backend, caller.client, id).await?;
+    if over && resume == Some(last) {
+        // who comes again after the end has heard everything: browsers then stay away
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    let unknown = told.is_some() && resume.is_none();
+    let hello = unknown.then(|| Bytes::from_static(b"event: reset\ndata: {\"version\":0}\n\n"));
+    let after = resume.unwrap_or(Version::NONE);
+    let follower =
+        Follower { backend, call: id, bell, after, ready: VecDeque::new(), hello, over, told: false };
+    Ok(open.answer(caller.warrant().ends(follower.into_stream())))
 }
 
 struct Follower {
@@ -79,6 +94,24 @@ struct Follower {
     bell: CallBell,
     after: Version,
     ready: VecDeque<Recorded>,
+    /// Told first.
+    hello: Option<Bytes>,
+    /// The call's end was told, or nothing more is to come.
+    over: bool,
+    /// That it is over was told.
+    told: bool,
+}
+
+/// Whether the call ended so long ago that nothing more is told of it.
+async fn is_long_over(backend: &Backend, client: ClientId, id: CallId) -> Result<bool, ApiError> {
+    #[derive(Deserialize)]
+    struct End {
+        ended_at: Option<DateTime<Utc>>,
+    }
+    let shown = backend.views.call(client, id).await.map_err(ApiError::unavailable)?;
+    let Some(shown) = shown else { return Ok(false) };
+    let end: End = serde_json::from_str(&shown.json).map_err(ApiError::internal)?;
+    Ok(end.ended_at.is_some_and(|at| backend.runtime.clock.now() - at > AFTERMATH))
 }
 
 impl Follower {
@@ -89,14 +122,22 @@ impl Follower {
         })
     }
 
-    /// The next event, or a comment when nothing happens for a while; nothing when the node stops.
+    /// The next event, or a comment when nothing happens for a while; `done` when that is after the call's end. Nothing
+    /// after that, or when the node stops.
     async fn next(&mut self) -> Option<Result<Bytes, ApiError>> {
+        if self.told {
+            return None;
+        }
         let stop = self.backend.stop.clone();
         let keep_alive = tokio::time::sleep(KEEP_ALIVE);
         tokio::pin!(keep_alive);
         loop {
+            if let Some(hello) = self.hello.take() {
+                return Some(Ok(hello));
+            }
             if let Some(event) = self.ready.pop_front() {
                 self.after = event.version;
+                self.over |= event.event_type == "call.ended";
                 return Some(frame(&event));
             }
             let store = &self.backend.runtime.store;
@@ -110,7 +151,11 @@ impl Follower {
             }
             tokio::select! {
                 () = stop.cancelled() => return None,
-                () = &mut keep_alive => return Some(Ok(Bytes::from_static(b": nothing new\n\n"))),
+                () = &mut keep_alive => {
+                    self.told = self.over;
+                    let frame = if self.over { "event: done\ndata: {}\n\n" } else { ": nothing new\n\n" };
+                    return Some(Ok(Bytes::from_static(frame.as_bytes())));
+                }
                 () = self.bell.rung() => {}
             }
         }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, get};
 use domain::envelope::Position;
@@ -11,9 +10,9 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-use crate::http::Query;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::CallsRead;
+use crate::http::{LAST_EVENT_ID, Query};
 use crate::node::{Backend, BoardWatch};
 use crate::problem::{ApiError, Problem};
 
@@ -61,12 +60,12 @@ pub(crate) async fn stream_calls(
     query.finish()?;
     let open = backend.streams.open(caller.client)?;
     let head = backend.runtime.store.head().await.map_err(ApiError::unavailable)?;
-    let resume = http.headers().get("Last-Event-ID").and_then(|value| value.to_str().ok()?.parse().ok());
-    // a position that is not there yet is that of another log
-    let resume = resume.filter(|position| *position <= head.0);
-    let too_far = resume.is_some_and(|position| head.0 - position > FARTHEST);
-    let from = if too_far { head } else { resume.map_or(head, Position) };
-    let hello = if too_far { "reset" } else { "ready" };
+    let told = http.headers().get(LAST_EVENT_ID);
+    // a position that is not there yet is that of another log, and one too far back is not told from
+    let resume = told.and_then(|value| value.to_str().ok()?.parse().ok());
+    let resume = resume.filter(|position| *position <= head.0 && head.0 - *position <= FARTHEST);
+    let from = resume.map_or(head, Position);
+    let hello = if told.is_some() && resume.is_none() { "reset" } else { "ready" };
     let hello = format!("id: {from}\nevent: {hello}\nretry: 1000\ndata: {{\"position\":{from}}}\n\n");
     let teller = Teller {
         watch: backend.call_boards.watch(caller.client, from, head),
@@ -74,10 +73,7 @@ pub(crate) async fn stream_calls(
         stop: backend.stop.clone(),
         ends: Instant::now() + LONGEST,
     };
-    Ok(HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "text/event-stream"))
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .streaming(open.hold(caller.warrant().ends(teller.into_stream()))))
+    Ok(open.answer(caller.warrant().ends(teller.into_stream())))
 }
 
 struct Teller {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::http::header::ACCEPT;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use actors::conversation::{Feed, Piece};
@@ -79,11 +79,7 @@ pub(super) async fn tell(
         let chunk = teller.next().await?;
         Some((Ok::<_, ApiError>(chunk), teller))
     });
-    Ok(HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "text/event-stream"))
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(open.hold(right.ends(stream))))
+    Ok(open.answer(right.ends(stream)))
 }
 
 impl Teller {

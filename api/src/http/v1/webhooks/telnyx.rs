@@ -105,6 +105,7 @@ async fn take(
             .set(ahead as f64);
     }
     verified.map_err(unsigned)?;
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if nesting(body) > MAX_NESTING {
         return Err(ApiError::too_deep());
     }

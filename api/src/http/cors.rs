@@ -1,0 +1,53 @@
+//! Which pages of other web origins may call the API (Fetch standard, CORS).
+
+use actix_cors::Cors;
+use actix_web::http::Method;
+
+use super::middleware::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, REQUEST_ID, X_IDEMPOTENCY_KEY};
+use crate::config::Origins;
+
+/// How long a browser remembers what it may do, in seconds.
+const REMEMBERED: usize = 600;
+
+/// Lets pages of these origins in. Requests carry their credentials in a header of their own, never in a cookie.
+#[must_use]
+pub fn cors(origins: &Origins) -> Cors {
+    let cors = origins.0.iter().fold(Cors::default(), |cors, origin| match origin.as_str() {
+        "*" => cors.allow_any_origin(),
+        origin => cors.allowed_origin(origin),
+    });
+    cors.allowed_methods([
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+    ])
+    .allowed_headers([
+        "authorization",
+        "x-api-key",
+        "content-type",
+        "accept",
+        "if-match",
+        "if-none-match",
+        "last-event-id",
+        "traceparent",
+        IDEMPOTENCY_KEY.as_str(),
+        X_IDEMPOTENCY_KEY.as_str(),
+        REQUEST_ID.as_str(),
+    ])
+    .expose_headers([
+        "etag",
+        "location",
+        "retry-after",
+        "ratelimit",
+        "ratelimit-policy",
+        "ratelimit-limit",
+        "ratelimit-remaining",
+        "ratelimit-reset",
+        IDEMPOTENT_REPLAYED.as_str(),
+        REQUEST_ID.as_str(),
+    ])
+    .max_age(REMEMBERED)
+}

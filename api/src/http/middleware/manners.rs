@@ -1,0 +1,92 @@
+//! HTTP as clients in general expect it, whatever the endpoint: `HEAD` wherever there is a `GET`, 304 to who knows the
+//! newest version, a path with a slash at its end, and what others may do with an answer.
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::http::uri::{PathAndQuery, Uri};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::{Error, ResponseError as _};
+
+use crate::problem::ApiError;
+
+/// Where the API is; pages and their files have manners of their own.
+const API: &str = "/api/";
+const IDENTITY: &str = "identity";
+
+/// Wraps everything but what a request's id, span and metrics need.
+///
+/// # Errors
+/// Those of what it wraps.
+pub async fn manners(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let head = request.method() == Method::HEAD;
+    if head {
+        // the server sends no body to a HEAD, whatever it is answered with
+        request.head_mut().method = Method::GET;
+    }
+    let api = request.path().starts_with(API);
+    if api {
+        drop_last_slash(&mut request);
+    }
+    if request.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding != IDENTITY) {
+        let refusal = ApiError::unsupported_encoding().error_response();
+        return Ok(request.into_response(refusal));
+    }
+    let known =
+        (request.method() == Method::GET).then(|| request.headers().get(IF_NONE_MATCH).cloned()).flatten();
+    let mut response = next.call(request).await?;
+    let ok = response.status() == StatusCode::OK;
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if api && !headers.contains_key(CACHE_CONTROL) {
+        // numbers, words and secrets of persons: kept by nobody in between, and asked for again each time
+        let kept = if headers.contains_key(ETAG) { "private, no-cache" } else { "no-store" };
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(kept));
+    }
+    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == IDENTITY) {
+        // it kept the answer from being compressed, and is no encoding
+        headers.remove(CONTENT_ENCODING);
+    }
+    if ok && known.is_some_and(|known| knows(&known, headers)) {
+        *response.response_mut().status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok(response.map_body(|_, _| BoxBody::new(())));
+    }
+    Ok(response.map_body(|_, body| match body.size() {
+        // what has no end must not be waited for
+        BodySize::Stream if head => BoxBody::new(()),
+        _ => body.boxed(),
+    }))
+}
+
+/// Whether the `If-None-Match` names the answer's version (RFC 9110 §13.1.2: weakly compared).
+fn knows(known: &HeaderValue, headers: &HeaderMap) -> bool {
+    let (Ok(known), Some(Ok(etag))) = (known.to_str(), headers.get(ETAG).map(HeaderValue::to_str)) else {
+        return false;
+    };
+    let plain = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    known.split(',').any(|tag| tag.trim() == "*" || plain(tag) == plain(etag))
+}
+
+fn drop_last_slash(request: &mut ServiceRequest) {
+    let path = request.path();
+    if !path.ends_with('/') || path.len() <= API.len() {
+        return;
+    }
+    let mut shortened = path.trim_end_matches('/').to_owned();
+    if let Some(query) = request.uri().query() {
+        shortened.push('?');
+        shortened.push_str(query);
+    }
+    let mut parts = request.uri().clone().into_parts();
+    let Ok(path_and_query) = PathAndQuery::try_from(shortened) else { return };
+    parts.path_and_query = Some(path_and_query);
+    let Ok(uri) = Uri::from_parts(parts) else { return };
+    request.match_info_mut().get_mut().update(&uri);
+    request.head_mut().uri = uri;
+}
