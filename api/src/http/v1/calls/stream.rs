@@ -81,7 +81,7 @@ pub(crate) async fn stream_call_events(
         return Ok(HttpResponse::NoContent().finish());
     }
     let unknown = told.is_some() && resume.is_none();
-    let hello = unknown.then(|| Bytes::from_static(b"event: reset\ndata: {\"version\":0}\n\n"));
+    let hello = unknown.then(|| Bytes::from_static(b"id: 0\nevent: reset\ndata: {\"version\":0}\n\n"));
     let after = resume.unwrap_or(Version::NONE);
     let follower =
         Follower { backend, call: id, bell, after, ready: VecDeque::new(), hello, over, told: false };
@@ -153,8 +153,11 @@ impl Follower {
                 () = stop.cancelled() => return None,
                 () = &mut keep_alive => {
                     self.told = self.over;
-                    let frame = if self.over { "event: done\ndata: {}\n\n" } else { ": nothing new\n\n" };
-                    return Some(Ok(Bytes::from_static(frame.as_bytes())));
+                    let frame = match self.over {
+                        true => format!("id: {}\nevent: done\ndata: {{}}\n\n", self.after),
+                        false => ": nothing new\n\n".to_owned(),
+                    };
+                    return Some(Ok(Bytes::from(frame)));
                 }
                 () = self.bell.rung() => {}
             }
