@@ -353,3 +353,59 @@ async fn lists_page_without_gap_or_repeat_and_every_filter_means_what_it_says() 
     world.close().await?;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_found_by_any_number_in_any_form_its_ids_or_its_metadata() -> Result<()> {
+    let world = World::start().await?;
+    world.take_number().await?;
+    let mut ids = Vec::new();
+    for (n, from) in [(1, "+12025550111"), (2, "sip:+12025550122@pbx.example.test")] {
+        let mut leg = Leg::inbound(n);
+        leg.from = from.to_owned();
+        let initiated = leg.initiated(&webhook::rfc3339(webhook::unix_now()));
+        assert_eq!(world.api.webhook(&initiated).await?.status, 200);
+        ids.push(text(&world.call_of_leg(&leg.control_id()).await?, "id").to_owned());
+    }
+    let order = json!({"to": "+442079460958", "metadata": {"order": "A-77", "seats": 2}});
+    ids.push(text(&world.dial(order).await?, "id").to_owned());
+    let found = async |q: &str| -> Result<Vec<usize>> {
+        let encoded: String = q.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let answer = world.api.get(&format!("/api/v1/calls?include_total=true&order=asc&q={encoded}")).await?;
+        let calls = answer.body["data"].as_array().with_context(|| answer.body.to_string())?;
+        ensure!(answer.body["meta"]["total"] == calls.len(), "{}", answer.body);
+        let place = |call: &Value| ids.iter().position(|id| *id == text(call, "id")).unwrap_or(usize::MAX);
+        Ok(calls.iter().map(place).collect())
+    };
+    let cases: [(&str, &[usize]); 18] = [
+        ("+12025550111", &[0]),
+        ("12025550111", &[0]),
+        ("+1 (202) 555-0111", &[0]),
+        ("0111", &[0]),
+        ("555-0111", &[0]),
+        ("9990111", &[]),
+        ("0122", &[1]),
+        ("+12025550122", &[1]),
+        ("5550122", &[1]),
+        ("0188", &[0, 1]),
+        ("0958", &[2]),
+        ("+44 20 7946 0958", &[2]),
+        ("111", &[]),
+        ("A-77", &[2]),
+        ("2", &[2]),
+        ("a-77", &[]),
+        ("v3:test-leg-2", &[1]),
+        ("%' OR 1=1 --", &[]),
+    ];
+    for (q, expected) in cases {
+        assert_eq!(found(q).await?, expected, "{q}");
+    }
+    for (n, id) in ids.iter().enumerate() {
+        assert_eq!(found(id).await?, [n]);
+    }
+    let soon = "/api/v1/calls?q=0188&created_after=2999-01-01T00:00:00Z&include_total=true";
+    assert_eq!(world.api.get(soon).await?.body["meta"]["total"], 0, "all filters hold at once");
+    let long = format!("/api/v1/calls?q={}", "1".repeat(201));
+    assert_eq!(world.api.get(&long).await?.status, 422);
+    world.close().await?;
+    Ok(())
+}

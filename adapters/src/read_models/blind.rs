@@ -6,6 +6,7 @@ use std::sync::Arc;
 use domain::ids::ClientId;
 use domain::phone::Party;
 use domain::privacy::{ERASED, Subject};
+use projections::calls::LAST_DIGITS;
 use uuid::Uuid;
 
 use crate::sql::value::{Kind, Value};
@@ -58,6 +59,19 @@ pub(super) fn blind(client: ClientId, text: Option<&str>) -> Value<'_> {
 /// A party to be searched by: the same in every form its number is written in.
 pub(super) fn blind_party<'v>(client: ClientId, text: Option<&str>) -> Value<'v> {
     text.map_or(Value::Null(Kind::Text), |text| Value::Blind(client.0, normal(text).into()))
+}
+
+/// The last digits of a party's number, to be searched by; nothing of what is no number.
+pub(super) fn blind_last_digits<'v>(client: ClientId, text: Option<&str>) -> Value<'v> {
+    let number = text.filter(|text| *text != ERASED).and_then(|text| Party::new(text).number());
+    let last = number.and_then(|number| last_digits(number.as_str()));
+    last.map_or(Value::Null(Kind::Text), |last| Value::Blind(client.0, last.into()))
+}
+
+/// What the end of a number is found by: it is no number itself.
+pub(super) fn last_digits(digits: &str) -> Option<String> {
+    let from = digits.len().checked_sub(LAST_DIGITS)?;
+    Some(format!("last digits {}", digits.get(from..)?))
 }
 
 /// What a party is found by.

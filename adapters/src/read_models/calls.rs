@@ -9,12 +9,12 @@ use domain::call::CallMetadata;
 use domain::envelope::Time;
 use domain::ids::{CallId, ClientId};
 use domain::ports::StoreUnavailable;
-use projections::calls::{CallCount, CallFilter, CallQueries, CallRow, CallView, Dial, RecordingView};
+use projections::calls::{CallCount, CallFilter, CallQueries, CallRow, CallSearch, CallView, Dial, RecordingView};
 use projections::page::{Page, PageRequest, Stored};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::blind::{blind_party, normal};
+use super::blind::{blind_last_digits, blind_party, last_digits, normal};
 use super::table::{Column, Table, changing, fixed, key};
 use crate::sql::db::unavailable;
 use crate::sql::list::Select;
@@ -50,6 +50,9 @@ impl Table for CallRow {
         changing("doc", Kind::Text),
         changing("recording", Kind::Text),
         changing("fold", Kind::Text),
+        changing("provider_id", Kind::Text),
+        changing("from_last", Kind::Text),
+        changing("to_last", Kind::Text),
     ];
 
     fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
@@ -71,6 +74,9 @@ impl Table for CallRow {
             Value::Text(serde_json::to_string(view)?.into()),
             Value::Text(serde_json::to_string(&self.recording)?.into()),
             Value::Text(serde_json::to_string(&fold)?.into()),
+            view.provider_call_id.as_deref().map_or(Value::Null(Kind::Text), |id| Value::Text(clean(id))),
+            blind_last_digits(self.client, view.from.as_deref()),
+            blind_last_digits(self.client, view.to.as_deref()),
         ])
     }
 
@@ -138,6 +144,46 @@ const BYTES: &str = "WITH own AS (SELECT id, doc FROM calls WHERE client_id = $1
     + coalesce((SELECT sum(octet_length(t.doc)) FROM own JOIN transcript_lines AS t ON t.call_id = own.id \
     AND t.generation = (SELECT generation FROM projections WHERE name = 'transcripts')), 0)";
 
+impl SqlViews {
+    /// That a call is found by something of it. Each way has an index of its own, but for the metadata, of which there is
+    /// little.
+    fn found_by<'v>(&self, client: ClientId, search: &'v CallSearch) -> (String, Vec<Value<'v>>) {
+        const OWN: &str = "SELECT id FROM calls WHERE generation = \
+            (SELECT generation FROM projections WHERE name = 'calls') AND client_id = ? AND ";
+        let (no_tags, tags, shown): (_, _, fn(&str) -> String) = match self.db.dialect() {
+            Dialect::Sqlite => ("'{}'", "json_each(tags)", |field| format!("json_extract(doc, '$.{field}')")),
+            Dialect::Postgres => {
+                ("'{}'::jsonb", "jsonb_each_text(tags)", |field| format!("(doc::json ->> '{field}')"))
+            }
+        };
+        let party = || self.blind.of(client, &normal(&search.party));
+        let mut ways = vec![
+            ("from_party = ?".to_owned(), vec![party()]),
+            ("to_party = ?".to_owned(), vec![party()]),
+            ("provider_id = ?".to_owned(), vec![Value::Text(clean(&search.text))]),
+            (
+                format!("tags <> {no_tags} AND EXISTS (SELECT 1 FROM {tags} AS tag WHERE tag.value = ?)"),
+                vec![Value::Text(clean(&search.text))],
+            ),
+        ];
+        if let Some(id) = search.id {
+            ways.push(("id = ?".to_owned(), vec![Value::Uuid(id.0)]));
+        }
+        if let Some((digits, last)) =
+            search.last_digits.as_deref().and_then(|digits| Some((digits, last_digits(digits)?)))
+        {
+            for (column, field) in [("from_last", "from"), ("to_last", "to")] {
+                let condition = format!("{column} = ? AND {} LIKE ?", shown(field));
+                ways.push((condition, vec![self.blind.of(client, &last), Value::Text(format!("%{digits}%").into())]));
+            }
+        }
+        let (conditions, values): (Vec<_>, Vec<_>) = ways.into_iter().unzip();
+        let any = conditions.iter().map(|condition| format!("{OWN}{condition}")).collect::<Vec<_>>().join(" UNION ");
+        let own = |values: Vec<Value<'v>>| std::iter::once(Value::Uuid(client.0)).chain(values);
+        (format!("id IN ({any})"), values.into_iter().flat_map(own).collect())
+    }
+}
+
 #[async_trait]
 impl CallQueries for SqlViews {
     async fn call(&self, client: ClientId, id: CallId) -> Result<Option<Stored>, StoreUnavailable> {
@@ -184,6 +230,10 @@ impl CallQueries for SqlViews {
                     [Value::Text(name), Value::Text(value)],
                 ),
             }
+        }
+        if let Some(search) = &filter.search {
+            let (condition, values) = self.found_by(client, search);
+            select.push(&condition, values);
         }
         select.page(&self.db, page).await
     }

@@ -9,6 +9,6 @@ mod tests;
 mod view;
 
 pub use fold::{CallFact, CallRow, Calls, Dial};
-pub use queries::{CallCount, CallFilter, CallQueries};
+pub use queries::{CallCount, CallFilter, CallQueries, CallSearch, LAST_DIGITS};
 pub use recording::RecordingView;
 pub use view::{CallView, MoneyView};

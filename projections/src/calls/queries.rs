@@ -29,7 +29,35 @@ pub struct CallFilter {
     pub created_before: Option<Time>,
     /// Entries of the metadata, each with this value; a value that is no text is compared by its JSON.
     pub metadata: Vec<(String, String)>,
+    /// Something of the call.
+    pub search: Option<CallSearch>,
 }
+
+/// What somebody looks for: any of these.
+#[derive(Clone)]
+pub struct CallSearch {
+    /// The call itself.
+    pub id: Option<CallId>,
+    /// The carrier's id of its leg, or a value of its metadata, exactly.
+    pub text: String,
+    /// Either party, as calls show it.
+    pub party: String,
+    /// The last digits of either party's number, four at least.
+    pub last_digits: Option<String>,
+}
+
+impl CallSearch {
+    /// The digits of what looks like a number or the end of one, in any formatting.
+    #[must_use]
+    pub fn digits_of(text: &str) -> Option<String> {
+        let known = |c: char| c.is_ascii_digit() || matches!(c, '+' | '(' | ')' | '-' | '.' | '/' | ' ');
+        let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+        (text.chars().all(known) && (LAST_DIGITS..=15).contains(&digits.len())).then_some(digits)
+    }
+}
+
+/// By how many of its last digits a number is found.
+pub const LAST_DIGITS: usize = 4;
 
 impl std::fmt::Debug for CallFilter {
     // numbers and metadata are personal

@@ -3,7 +3,7 @@
 use actix_web::{get, web};
 use domain::ids::ClientId;
 use domain::phone::Party;
-use projections::calls::{CallFilter, CallView};
+use projections::calls::{CallFilter, CallSearch, CallView};
 
 use super::super::paging::{self, PageParams};
 use crate::http::auth::Caller;
@@ -12,11 +12,16 @@ use crate::http::{Answer, Listed, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
+/// The longest text that is looked for.
+const LONGEST: usize = 200;
+
 /// List calls.
 ///
 /// Newest first unless asked otherwise; all filters hold at once.
 #[utoipa::path(get, path = "/api/v1/calls", tag = "calls", operation_id = "listCalls",
     params(
+        ("q" = Option<String>, Query, max_length = 200, description = "Either party's number, whole or its last digits (four at \
+            least) in any formatting, the call's id, the carrier's id of its leg, or a value of its metadata"),
         ("status" = Option<String>, Query, description = "One status, or several with commas"),
         ("direction" = Option<String>, Query, description = "inbound or outbound"),
         ("from" = Option<String>, Query, description = "The calling party, in any form of its number"),
@@ -44,6 +49,7 @@ pub(crate) async fn list_calls(
         created_after: query.time("created_after"),
         created_before: query.time("created_before"),
         metadata: query.map("metadata").into_iter().collect(),
+        search: search(&backend, caller.client, &mut query).await?,
     };
     paging::list(query, async |request| backend.views.calls(caller.client, &filter, &request).await).await
 }
@@ -57,6 +63,21 @@ async fn completed(
     let Some(party) = party else { return Ok(None) };
     let party = backend.carriers.complete(client, Party::new(&party)).await.map_err(ApiError::unavailable)?;
     Ok(Some(party.as_str().to_owned()))
+}
+
+async fn search(
+    backend: &Backend,
+    client: ClientId,
+    query: &mut Query,
+) -> Result<Option<CallSearch>, ApiError> {
+    let Some(text) = query.text("q").map(|text| text.trim().to_owned()) else { return Ok(None) };
+    if text.is_empty() || text.chars().count() > LONGEST {
+        query.fault("q", "must have 1 to 200 characters");
+    }
+    let party = Party::new(&text);
+    let party = backend.carriers.complete(client, party).await.map_err(ApiError::unavailable)?;
+    let (id, last_digits) = (text.parse().ok(), CallSearch::digits_of(&text));
+    Ok(Some(CallSearch { id, party: party.as_str().to_owned(), last_digits, text }))
 }
 
 fn words<T: std::str::FromStr>(query: &mut Query, name: &str) -> Vec<T> {
