@@ -4,6 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::node::{operations_mut, schema_name};
 
+/// Tells an answer that was given before.
+const REPLAYED: &str = "Idempotent-Replayed";
 /// What whoever is signed in is told of their limits, with every answer.
 const LIMITS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
 /// Answers without a `version` in their data that all the same carry the `ETag` of a resource.
@@ -20,6 +22,8 @@ pub(super) fn declare(document: &mut Value) {
     for (_, response) in document["components"]["responses"].as_object_mut().into_iter().flatten() {
         put(response, "X-Request-Id");
         LIMITS.iter().for_each(|name| put(response, name));
+        // what was refused under a key is refused again
+        put(response, REPLAYED);
     }
     let responses = &mut document["components"]["responses"];
     put(&mut responses["Unauthorized"], "WWW-Authenticate");
@@ -74,12 +78,17 @@ fn has_version(schema: &Value, schemas: &Value) -> bool {
 
 fn all() -> Map<String, Value> {
     let header = |name: &str, description: &str, schema: Value| {
-        let required = !LIMITS.contains(&name);
+        let required = name != REPLAYED && !LIMITS.contains(&name);
         (name.to_owned(), json!({"description": description, "required": required, "schema": schema}))
     };
     let count = || json!({"type": "integer", "minimum": 0});
     let text = |example: &str| json!({"type": "string", "examples": [example]});
     Map::from_iter([
+        header(
+            REPLAYED,
+            "`true` when this answer was given before, under the same `Idempotency-Key`",
+            json!({"type": "string", "enum": ["true"]}),
+        ),
         header(
             "X-Request-Id",
             "The request, to be named in a report: yours, if you sent one of 1 to 128 visible characters",

@@ -10,6 +10,15 @@ use crate::problem::Code;
 
 /// Reads of what may not be there yet.
 const LATER: [&str; 2] = ["downloadExport", "getSubjectExport"];
+/// Operations that name something besides what their path names, which there may not be.
+const NAMES_MORE: [&str; 6] = [
+    "converse",
+    "getLatestCheckpoint",
+    "proveConsistency",
+    "proveInclusion",
+    "eraseSubject",
+    "exportSubject",
+];
 /// Operations that ask a model and cannot do without its answer.
 const ASKS_A_MODEL: [&str; 2] = ["converse", "sendMessage"];
 
@@ -54,11 +63,15 @@ fn statuses(path: &str, method: &str, operation: &Value) -> Vec<u16> {
     if signed_in {
         statuses.push(403);
     }
-    if path.contains('{') {
+    if path.contains('{') || NAMES_MORE.contains(&id) {
         statuses.push(404);
     }
+    // also one that is not asked for is read, for its idempotency key is about it
+    if has_body || method == "post" {
+        statuses.extend([408, 413]);
+    }
     if has_body {
-        statuses.extend([408, 413, 415]);
+        statuses.push(415);
     }
     if signed_in && method != "get" || LATER.contains(&id) {
         statuses.push(409);

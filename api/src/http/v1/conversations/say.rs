@@ -61,8 +61,8 @@ pub(super) async fn ask(
     params(("id" = String, Path, description = "The conversation"),
         ("Last-Event-ID" = Option<String>, Header, description = "Resume a stream behind this event; nothing is said then")),
     request_body = NewMessage,
-    responses((status = 201, content((Enveloped<MessageView> = "application/json"), (ToldEvent = "text/event-stream")),
-        description = "The answer"), Problem))]
+    responses((status = 201, description = "The answer", body = Enveloped<MessageView>),
+        (status = 200, description = "The answer as it comes", body = ToldEvent, content_type = "text/event-stream"), Problem))]
 #[post("/conversations/{id}/messages")]
 pub(crate) async fn send_message(
     caller: Caller<ConversationsWrite>,
