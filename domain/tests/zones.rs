@@ -3,8 +3,6 @@
 //! The table holds zones whose laws changed in 2026 and those that move their clocks at odd hours or by odd amounts.
 //! A newer release may rightly differ from it: then make the table anew.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;

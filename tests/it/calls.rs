@@ -370,7 +370,8 @@ async fn a_call_is_found_by_any_number_in_any_form_its_ids_or_its_metadata() -> 
     ids.push(text(&world.dial(order).await?, "id").to_owned());
     let found = async |q: &str| -> Result<Vec<usize>> {
         let encoded: String = q.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let answer = world.api.get(&format!("/api/v1/calls?include_total=true&order=asc&q={encoded}")).await?;
+        let answer =
+            world.api.get(&format!("/api/v1/calls?include_total=true&order=asc&q={encoded}")).await?;
         let calls = answer.body["data"].as_array().with_context(|| answer.body.to_string())?;
         ensure!(answer.body["meta"]["total"] == calls.len(), "{}", answer.body);
         let place = |call: &Value| ids.iter().position(|id| *id == text(call, "id")).unwrap_or(usize::MAX);

@@ -142,7 +142,7 @@ async fn keys_come_as_bearer_as_a_header_or_as_curl_sends_a_user_and_refusals_sa
         );
     }
     let weak = json!({"name": "k", "scopes": ["numbers:read"]});
-    let weak = world.api.post("/api/v1/auth/api-keys", weak).await?.data()?["key"].clone();
+    let weak = world.api.post("/api/v1/auth/api-keys", weak).await?.data()?["plain_key"].clone();
     let (status, challenge) = refused(Some(&format!("Bearer {}", weak.as_str().context("a key")?))).await?;
     assert!(status == 403 && challenge.contains("error=\"insufficient_scope\""), "{status} {challenge}");
 

@@ -9,7 +9,9 @@ use domain::call::CallMetadata;
 use domain::envelope::Time;
 use domain::ids::{CallId, ClientId};
 use domain::ports::StoreUnavailable;
-use projections::calls::{CallCount, CallFilter, CallQueries, CallRow, CallSearch, CallView, Dial, RecordingView};
+use projections::calls::{
+    CallCount, CallFilter, CallQueries, CallRow, CallSearch, CallView, Dial, RecordingView,
+};
 use projections::page::{Page, PageRequest, Stored};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -174,11 +176,18 @@ impl SqlViews {
         {
             for (column, field) in [("from_last", "from"), ("to_last", "to")] {
                 let condition = format!("{column} = ? AND {} LIKE ?", shown(field));
-                ways.push((condition, vec![self.blind.of(client, &last), Value::Text(format!("%{digits}%").into())]));
+                ways.push((
+                    condition,
+                    vec![self.blind.of(client, &last), Value::Text(format!("%{digits}%").into())],
+                ));
             }
         }
         let (conditions, values): (Vec<_>, Vec<_>) = ways.into_iter().unzip();
-        let any = conditions.iter().map(|condition| format!("{OWN}{condition}")).collect::<Vec<_>>().join(" UNION ");
+        let any = conditions
+            .iter()
+            .map(|condition| format!("{OWN}{condition}"))
+            .collect::<Vec<_>>()
+            .join(" UNION ");
         let own = |values: Vec<Value<'v>>| std::iter::once(Value::Uuid(client.0)).chain(values);
         (format!("id IN ({any})"), values.into_iter().flat_map(own).collect())
     }

@@ -10,7 +10,6 @@ use crate::config::Origins;
 const REMEMBERED: usize = 600;
 
 /// Lets pages of these origins in. Requests carry their credentials in a header of their own, never in a cookie.
-#[must_use]
 pub fn cors(origins: &Origins) -> Cors {
     let cors = origins.0.iter().fold(Cors::default(), |cors, origin| match origin.as_str() {
         "*" => cors.allow_any_origin(),

@@ -56,6 +56,13 @@ impl CallSearch {
     }
 }
 
+impl std::fmt::Debug for CallSearch {
+    // numbers and metadata are personal
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CallSearch").finish_non_exhaustive()
+    }
+}
+
 /// By how many of its last digits a number is found.
 pub const LAST_DIGITS: usize = 4;
 

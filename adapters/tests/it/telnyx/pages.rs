@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use actix_web::web::{Data, Query, get};
 use actix_web::{App, HttpResponse, HttpServer};
 use adapters::telephony::telnyx::encode_client_state;
+use domain::call::report::LegRef;
 use domain::ports::telephony::{CarrierError, Telephony as _};
 use serde_json::{Value, json};
 
@@ -17,6 +18,9 @@ type Server = fn(&HashMap<String, String>) -> Value;
 async fn pages(server: Data<Server>, asked: Query<HashMap<String, String>>) -> HttpResponse {
     HttpResponse::Ok().json(server(&asked))
 }
+
+/// What the search is to come to.
+type Expected = fn(&Result<Option<LegRef>, CarrierError>) -> bool;
 
 /// Legs of others from `first` on, then ours if it is `here`.
 fn legs(first: usize, count: usize, here: bool) -> Vec<Value> {
@@ -69,7 +73,7 @@ fn without_end(asked: &HashMap<String, String>) -> Value {
 #[actix_web::test]
 async fn a_leg_is_absent_only_from_a_list_that_was_read_to_its_end() {
     let world = World::start().await;
-    let cases: [(&str, Server, fn(&Result<_, CarrierError>) -> bool); 6] = [
+    let cases: [(&str, Server, Expected); 6] = [
         ("numbered", numbered, |found| matches!(found, Ok(Some(_)))),
         ("by cursor", by_cursor, |found| matches!(found, Ok(Some(_)))),
         ("moving", moving, |found| matches!(found, Ok(Some(_)))),
@@ -87,7 +91,7 @@ async fn a_leg_is_absent_only_from_a_list_that_was_read_to_its_end() {
         let handle = running.handle();
         actix_web::rt::spawn(running);
         let client = client(&world.fake, &world.clock, |config| config.api_base = base.clone());
-        let found: Result<Option<domain::call::report::LegRef>, _> = client.find_leg(&tag(7)).await;
+        let found = client.find_leg(&tag(7)).await;
         assert!(expected(&found), "{name}: {found:?}");
         handle.stop(false).await;
     }

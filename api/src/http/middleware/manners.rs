@@ -38,15 +38,15 @@ pub async fn manners(
         let refusal = ApiError::unsupported_encoding().error_response();
         return Ok(request.into_response(refusal));
     }
-    let known =
-        (request.method() == Method::GET).then(|| request.headers().get(IF_NONE_MATCH).cloned()).flatten();
+    let reads = request.method() == Method::GET;
+    let known = request.headers().get(IF_NONE_MATCH).filter(|_| reads).cloned();
     let mut response = next.call(request).await?;
     let ok = response.status() == StatusCode::OK;
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if api && !headers.contains_key(CACHE_CONTROL) {
         // numbers, words and secrets of persons: kept by nobody in between, and asked for again each time
-        let kept = if headers.contains_key(ETAG) { "private, no-cache" } else { "no-store" };
+        let kept = if reads && headers.contains_key(ETAG) { "private, no-cache" } else { "no-store" };
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(kept));
     }
     if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == IDENTITY) {
