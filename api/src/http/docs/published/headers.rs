@@ -28,6 +28,9 @@ pub(super) fn declare(document: &mut Value) {
     let responses = &mut document["components"]["responses"];
     put(&mut responses["Unauthorized"], "WWW-Authenticate");
     put(&mut responses["TooManyRequests"], "Retry-After");
+    let when = "With `insufficient_scope`: which scope is missing";
+    responses["Forbidden"]["headers"]["WWW-Authenticate"] =
+        json!({"description": when, "schema": {"type": "string"}});
     for (name, when) in [
         ("Conflict", "With `idempotency_in_progress`: after how many seconds to ask again"),
         ("ServiceUnavailable", "After how many seconds to ask again, where time helps"),
@@ -35,7 +38,8 @@ pub(super) fn declare(document: &mut Value) {
         let schema = json!({"type": "integer", "minimum": 1});
         responses[name]["headers"]["Retry-After"] = json!({"description": when, "schema": schema});
     }
-    for (_, _, operation) in operations_mut(&mut document["paths"]) {
+    for (_, method, operation) in operations_mut(&mut document["paths"]) {
+        let mut versioned = false;
         let signed_in = operation["security"] != json!([{}]);
         let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
         for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
@@ -48,12 +52,29 @@ pub(super) fn declare(document: &mut Value) {
             }
             if is_tagged(&id, response, &schemas) {
                 put(response, "ETag");
+                versioned |= method == "get" && status == "200";
             }
             let made = status == "201" && !NOWHERE.contains(&id.as_str());
             if made || JOBS.contains(&id.as_str()) && status == "202" {
                 put(response, "Location");
             }
         }
+        if versioned {
+            revalidate(operation);
+        }
+    }
+}
+
+/// Whoever knows the newest version of a resource is told so, and not the resource.
+fn revalidate(operation: &mut Value) {
+    let mut unchanged = json!({"description": "It still is at the version that `If-None-Match` names"});
+    ["ETag", "X-Request-Id"].iter().chain(&LIMITS).for_each(|name| put(&mut unchanged, name));
+    operation["responses"]["304"] = unchanged;
+    let known = json!({"name": "If-None-Match", "in": "header", "required": false, "schema": {"type": "string"},
+        "description": "Only if it is not at this version: an `ETag` as it was answered"});
+    match operation["parameters"].as_array_mut() {
+        Some(parameters) => parameters.push(known),
+        None => operation["parameters"] = json!([known]),
     }
 }
 
@@ -112,6 +133,10 @@ fn all() -> Map<String, Value> {
             "After how many seconds to ask again",
             json!({"type": "integer", "minimum": 1}),
         ),
-        header("WWW-Authenticate", "How to say who you are", text("Bearer")),
+        header(
+            "WWW-Authenticate",
+            "How to say who you are, and why that failed",
+            text("Bearer realm=\"voxledger\""),
+        ),
     ])
 }
