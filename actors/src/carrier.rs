@@ -130,7 +130,13 @@ impl CarrierInbox {
         // the other names are bound while the call begins
         let wanted = Wanted { begins: false, ..wanted };
         let (receipt, named) = tokio::join!(taken, self.bindings.bind(&provider, &leg, wanted));
-        named.and(receipt)
+        if let Err(error) = named {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "a later webhook binds the leg's other name"
+            );
+        }
+        receipt
     }
 
     /// Binds the leg of a call we placed, as soon as the carrier names it.

@@ -389,10 +389,11 @@ async fn what_a_caller_said_first_is_read_and_answered_first_though_the_carrier_
         Ok(lines.iter().map(|line| text(line, "text").to_owned()).collect())
     };
     until("the greeting", SOON, async || Ok((transcript().await?.len() == 1).then_some(()))).await?;
+    let began = unix_now() - 10;
     let tells = async |words: &str, second: i64| {
         let data = json!({"transcription_data": {"transcript": words, "confidence": 0.9, "is_final": true}});
         let mut webhook = about(&handle.control_id, &handle.leg_id, "call.transcription", data);
-        webhook["data"]["occurred_at"] = json!(rfc3339(unix_now() - 10 + second));
+        webhook["data"]["occurred_at"] = json!(rfc3339(began + second));
         let answer = world.api.webhook(&webhook).await?;
         anyhow::ensure!(answer.status == 200, "{}", answer.body);
         Ok(())

@@ -513,7 +513,8 @@ async fn a_full_queue_is_503_at_once_and_nothing_of_it_is_written() -> Result<()
     compare_with_log(&world, &statuses).await?;
     // the carrier tries again, one after the other, and gets through
     for event in &events {
-        assert_eq!(world.api.webhook(event).await?.status, 200);
+        let again = world.api.webhook(event).await?;
+        assert_eq!(again.status, 200, "{}", again.body);
         statuses.insert(event_id(event), 200);
     }
     compare_with_log(&world, &statuses).await?;

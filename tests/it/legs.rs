@@ -46,13 +46,11 @@ async fn a_leg_told_of_by_either_of_its_ids_is_one_call() -> Result<()> {
         }
         let calls = until("one call that has ended", SOON, async || {
             let calls = world.api.list_all("/api/v1/calls").await?;
-            Ok(calls
-                .iter()
-                .all(|call| call["status"] == "ended" || call["status"] == "failed")
-                .then_some(calls))
+            ensure!(calls.len() as u64 <= number, "{order:?}: {} calls", calls.len());
+            let over = |call: &Value| call["status"] == "ended" || call["status"] == "failed";
+            Ok((calls.len() as u64 == number && calls.iter().all(over)).then_some(calls))
         })
         .await?;
-        ensure!(calls.len() as u64 == number, "{order:?}: {} calls", calls.len());
         let call = calls.iter().find(|call| text(call, "from") == leg.from).context("the call")?;
         assert_eq!(call["provider_call_id"], leg.control_id(), "{order:?}");
     }

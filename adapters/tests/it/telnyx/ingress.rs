@@ -19,7 +19,7 @@ fn time(text: &str) -> Time {
 }
 
 fn received() -> Time {
-    DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    DateTime::from_timestamp(1_768_473_000, 0).unwrap()
 }
 
 fn webhook(event_type: &str, extra: Value) -> Value {
@@ -412,4 +412,29 @@ fn debug_shows_nothing_personal() {
     assert!(!shown.contains("4711") && !shown.contains("5550123"), "{shown}");
     let raw = format!("{:?}", &body.to_string().as_bytes()[..8]);
     assert!(!shown.contains(raw.trim_matches(['[', ']'])), "{shown}");
+}
+
+#[test]
+fn a_date_that_cannot_be_is_that_of_the_receipt() {
+    let occurred = |at: &str| {
+        let mut body = webhook("call.answered", json!({}));
+        body["data"]["occurred_at"] = json!(at);
+        match parse(body.to_string().as_bytes(), received(), None) {
+            Ok(Ingress::Report(report)) => report.occurred_at,
+            other => panic!("{other:?}"),
+        }
+    };
+    for at in [
+        "1970-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+        "2026-01-01T00:00:00Z",
+        "2026-01-15T11:30:01Z",
+        "yesterday",
+        "",
+    ] {
+        assert_eq!(occurred(at), received(), "{at}");
+    }
+    for at in ["2026-01-08T10:30:00Z", "2026-01-15T11:30:00Z", "2026-01-15T10:29:59.5Z"] {
+        assert_eq!(occurred(at), at.parse::<Time>().unwrap(), "{at}");
+    }
 }

@@ -311,7 +311,8 @@ mod tests {
         let stranger = PlainKey::generate(|| [2; 32]);
         let cases = [
             (None, Code::MissingCredentials),
-            (Some(("Authorization", "Basic dTpw")), Code::MissingCredentials),
+            (Some(("Authorization", "Digest dTpw")), Code::MissingCredentials),
+            (Some(("Authorization", "Basic dTpw")), Code::ApiKeyMalformed),
             (Some(("Authorization", "Bearer hello")), Code::ApiKeyMalformed),
             (Some(("X-API-Key", "vx_typo")), Code::ApiKeyMalformed),
             (Some(("X-API-Key", stranger.reveal())), Code::ApiKeyUnknown),

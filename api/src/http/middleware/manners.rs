@@ -1,21 +1,63 @@
 //! HTTP as clients in general expect it, whatever the endpoint: `HEAD` wherever there is a `GET`, 304 to who knows the
 //! newest version, a path with a slash at its end, and what others may do with an answer.
 
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::error::PayloadError;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::uri::{PathAndQuery, Uri};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, ResponseError as _};
+use actix_web::{Error, HttpMessage as _, ResponseError as _};
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
 
 use crate::problem::ApiError;
 
 /// Where the API is; pages and their files have manners of their own.
 const API: &str = "/api/";
 const IDENTITY: &str = "identity";
+
+/// Bodies that are read to their end though their request was refused, in bytes, and how long that may take.
+const DRAINED: usize = 64 << 10;
+const DRAINED_WITHIN: Duration = Duration::from_secs(1);
+
+/// A body that its handler reads, and whoever wraps it.
+#[derive(Clone)]
+struct SharedBody(Rc<RefCell<Payload>>);
+
+impl Stream for SharedBody {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_next(cx)
+    }
+}
+
+/// The request's body, if it says that it is small.
+fn small_body(request: &mut ServiceRequest) -> Option<SharedBody> {
+    let length = request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse::<usize>().ok()?;
+    if length == 0 || length > DRAINED {
+        return None;
+    }
+    let body = SharedBody(Rc::new(RefCell::new(request.take_payload())));
+    let shared: Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>> = Box::pin(body.clone());
+    request.set_payload(Payload::from(shared));
+    Some(body)
+}
+
+async fn drain(mut body: SharedBody) {
+    while let Some(Ok(_)) = body.next().await {}
+}
 
 /// Wraps everything but what a request's id, span and metrics need.
 ///
@@ -38,9 +80,14 @@ pub async fn manners(
         let refusal = ApiError::unsupported_encoding().error_response();
         return Ok(request.into_response(refusal));
     }
+    let body = small_body(&mut request);
     let reads = request.method() == Method::GET;
     let known = request.headers().get(IF_NONE_MATCH).filter(|_| reads).cloned();
     let mut response = next.call(request).await?;
+    if let Some(body) = body.filter(|_| response.status().is_client_error()) {
+        // what is left of it would stand before the next request: the connection would have to be closed
+        let _ = tokio::time::timeout(DRAINED_WITHIN, drain(body)).await;
+    }
     let ok = response.status() == StatusCode::OK;
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

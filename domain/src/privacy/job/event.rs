@@ -68,8 +68,9 @@ pub enum NamedBy {
 }
 
 impl NamedBy {
-    /// Both.
-    pub const ALL: [NamedBy; 2] = [Self::Phone, Self::CustomerId];
+    /// All of them.
+    pub const ALL: [NamedBy; 5] =
+        [Self::Phone, Self::CustomerId, Self::CallId, Self::ConversationId, Self::CallerId];
 
     /// Its word.
     #[must_use]

@@ -11,7 +11,15 @@ const BUNDLE: &str =
 
 /// Says what the JSON is that events of streams carry as text.
 fn streams(schemas: &mut Value) {
-    schemas["StreamedEvent"]["properties"]["data"]["contentSchema"] = reference("HistoryEvent");
+    schemas["StreamedEvent"]["properties"]["data"]["contentSchema"] = reference("StreamedEventData");
+    schemas["StreamedEventData"] = json!({
+        "description": "The event; of `reset` the `version` after which events follow, of `done` nothing.",
+        "anyOf": [
+            reference("HistoryEvent"),
+            {"type": "object", "additionalProperties": false,
+                "properties": {"version": {"type": "integer", "format": "int64", "minimum": 0}}},
+        ],
+    });
     schemas["StreamedCall"]["properties"]["data"]["contentSchema"] = reference("StreamedCallData");
     let position = json!({"type": "integer", "format": "int64", "minimum": 0});
     let events =

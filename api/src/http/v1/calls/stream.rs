@@ -33,7 +33,7 @@ pub(crate) struct StreamedEvent {
     /// Its version in the call's history.
     #[schema(example = "3")]
     id: String,
-    /// Its type.
+    /// Its type; `reset` or `done`.
     #[schema(example = "call.answered")]
     event: String,
     /// The event as JSON, as `GET /api/v1/calls/{id}/events` has it.
