@@ -17,7 +17,7 @@ use domain::wire::DomainEvent;
 use serde_bytes::ByteBuf;
 use uuid::Uuid;
 
-use self::bindings::{Bindings, Bound, Wanted};
+use self::bindings::{Bindings, Wanted};
 use crate::call::Calls;
 use crate::context::CommandContext;
 use crate::conversation::DefaultAgents;
@@ -97,8 +97,7 @@ impl CarrierInbox {
         let tagged = report.tag.is_some();
         let begins = offered && !tagged;
         let wanted = Wanted { call, client, role, account, tagged, begins, offered };
-        let (provider, leg) = (report.provider.clone(), report.leg.clone());
-        let Bound { leg: bound, whole } = self.bindings.bind(&provider, &leg, wanted).await?;
+        let bound = self.bindings.bind(&report.provider, &report.leg, wanted).await?;
         let new = !tagged && bound.call == call;
         if !may_tell_of(bound.client) {
             return Err(CommandError::OtherClient);
@@ -118,25 +117,10 @@ impl CarrierInbox {
             origin: Origin::default(),
         };
         let command = CallCommand::Report { report: Box::new(report), role: bound.role, routing };
-        let taken = async {
-            match new {
-                true => self.calls.execute_on_new(bound.call, command, context).await,
-                false => self.calls.execute(bound.call, command, context, None).await,
-            }
-        };
-        if whole {
-            return taken.await;
+        match new {
+            true => self.calls.execute_on_new(bound.call, command, context).await,
+            false => self.calls.execute(bound.call, command, context, None).await,
         }
-        // the other names are bound while the call begins
-        let wanted = Wanted { begins: false, ..wanted };
-        let (receipt, named) = tokio::join!(taken, self.bindings.bind(&provider, &leg, wanted));
-        if let Err(error) = named {
-            tracing::debug!(
-                error = &error as &dyn std::error::Error,
-                "a later webhook binds the leg's other name"
-            );
-        }
-        receipt
     }
 
     /// Binds the leg of a call we placed, as soon as the carrier names it.

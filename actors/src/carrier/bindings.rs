@@ -41,14 +41,6 @@ pub(super) struct Wanted {
     pub offered: bool,
 }
 
-/// Where a leg belongs.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bound {
-    pub leg: LegBound,
-    /// Whether all its names are bound; otherwise it is to be bound again, as one that does not begin.
-    pub whole: bool,
-}
-
 /// The bindings of legs.
 #[derive(Debug)]
 pub(super) struct Bindings {
@@ -75,24 +67,24 @@ impl Bindings {
     }
 
     /// The call a leg belongs to: what its names are bound to, or else what is wanted. All names the report knows lead
-    /// there afterwards; of a leg that begins so far only the first, see [`Bound::whole`].
+    /// there afterwards: before anything is written of the call, for a webhook with another name may be the next.
     pub(super) async fn bind(
         &self,
         provider: &str,
         leg: &LegRef,
         wanted: Wanted,
-    ) -> Result<Bound, TakeError> {
+    ) -> Result<LegBound, TakeError> {
         let ids = names_of(provider, leg);
         if let Some(leg) = self.all_remembered(&ids, wanted) {
-            return Ok(Bound { leg, whole: true });
+            return Ok(leg);
         }
         // of a leg with one name the other one may have been told before
-        if let ([first, _], true) = (&ids[..], wanted.begins) {
-            let name = Name { id: *first, bound: None, version: Version::NONE };
-            let leg = self.as_wanted(wanted);
-            if self.write(name, leg, provider).await? {
-                self.remember(*first, leg);
-                return Ok(Bound { leg, whole: false });
+        if wanted.begins && ids.len() > 1 {
+            let nothing = |id: &LegId| Name { id: *id, bound: None, version: Version::NONE };
+            let (names, leg): (Vec<Name>, _) = (ids.iter().map(nothing).collect(), self.as_wanted(wanted));
+            if self.write_all(&names, leg, provider).await? {
+                ids.iter().for_each(|id| self.remember(*id, leg));
+                return Ok(leg);
             }
         }
         for _ in 0..ATTEMPTS {
@@ -110,7 +102,7 @@ impl Bindings {
             let leg = decide(&names, wanted).unwrap_or_else(|| self.as_wanted(wanted));
             if self.write_all(&names, leg, provider).await? {
                 ids.iter().for_each(|id| self.remember(*id, leg));
-                return Ok(Bound { leg, whole: true });
+                return Ok(leg);
             }
         }
         Err(CommandError::Contended)
