@@ -92,13 +92,19 @@ impl Bindings {
             if names.iter().filter_map(|name| name.bound).any(|bound| !wanted.may_name(bound.client)) {
                 return Err(CommandError::OtherClient);
             }
+            let (one_name, unbound) = (ids.len() == 1, names.iter().all(|name| name.bound.is_none()));
             let session = match leg.session_id.as_deref() {
-                Some(session) if !wanted.tagged && names.iter().all(|name| name.bound.is_none()) => {
-                    self.session(provider, session, ids.len() == 1, wanted).await?
+                Some(session) if !wanted.tagged && (one_name || unbound) => {
+                    self.session(provider, session, one_name, wanted).await?
                 }
                 _ => None,
             };
-            let names: Vec<Name> = names.into_iter().chain(session).collect();
+            // a transfer's session says nothing of a leg that is known
+            let is_target =
+                |name: &Name| name.bound.is_some_and(|bound| bound.role == LegRole::TransferTarget);
+            let session = session.filter(|session| unbound || !is_target(session));
+            // first, so that two that know one name each meet there
+            let names: Vec<Name> = session.into_iter().chain(names).collect();
             let leg = decide(&names, wanted).unwrap_or_else(|| self.as_wanted(wanted));
             if self.write_all(&names, leg, provider).await? {
                 ids.iter().for_each(|id| self.remember(*id, leg));

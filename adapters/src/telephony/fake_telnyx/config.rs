@@ -149,7 +149,6 @@ impl Mischief {
         webhook_first: 0.1,
         unknown_event: 0.02,
         unknown_field: 0.1,
-        one_name: 0.1,
         ..Self::NONE
     };
 }
