@@ -88,20 +88,14 @@ impl CarrierInbox {
             Some(tag) => (tag.call, tag.client, tag.role),
             None => (CallId(self.runtime.ids.next()), owner, LegRole::Main),
         };
-        let may_tell_of = |client| account.is_none_or(|account| account == client);
-        if !may_tell_of(client) {
+        if account.is_some_and(|account| account != client) {
             return Err(CommandError::OtherClient);
         }
-        // a leg that rings at a number of ours, and not by our order, was never heard of
         let offered = matches!(report.fact, CarrierFact::Initiated { direction: Direction::Inbound });
         let tagged = report.tag.is_some();
-        let begins = offered && !tagged;
-        let wanted = Wanted { call, client, role, account, tagged, begins, offered };
+        let wanted = Wanted { call, client, role, account, tagged, offered };
         let bound = self.bindings.bind(&report.provider, &report.leg, wanted).await?;
         let new = !tagged && bound.call == call;
-        if !may_tell_of(bound.client) {
-            return Err(CommandError::OtherClient);
-        }
         let mut routing = found.filter(|(client, _)| *client == bound.client).map(|(_, routing)| routing);
         if let Some(Routing { route: Route::Agent { id: id @ None }, .. }) = &mut routing {
             *id = self.agents.of(bound.client);
@@ -135,8 +129,7 @@ impl CarrierInbox {
         client: ClientId,
     ) -> Result<(), TakeError> {
         let role = LegRole::Main;
-        let account = None;
-        let wanted = Wanted { call, client, role, account, tagged: true, begins: false, offered: false };
+        let wanted = Wanted { call, client, role, account: None, tagged: true, offered: false };
         self.bindings.bind(provider, leg, wanted).await.map(|_| ())
     }
 

@@ -42,7 +42,7 @@ pub enum ZoneFolderError {
     TooMuch {
         /// The folder or the file.
         path: PathBuf,
-        /// Of what.
+        /// What there is too much of, as the message says it.
         what: &'static str,
     },
     /// Its files are damaged, or there are none.

@@ -35,8 +35,6 @@ pub(super) struct Wanted {
     pub account: Option<ClientId>,
     /// The leg bears our own tag: that says more than what its names were bound to before.
     pub tagged: bool,
-    /// The leg was never heard of: nothing is looked up, the log refuses the write if that is wrong.
-    pub begins: bool,
     /// It rings at a number of ours: such a leg is never the one a transfer placed.
     pub offered: bool,
 }
@@ -59,6 +57,11 @@ impl Wanted {
     fn may_name(&self, client: ClientId) -> bool {
         self.account.is_none_or(|account| account == client)
     }
+
+    /// Whether the leg was never heard of: nothing is looked up, the log refuses the write if that is wrong.
+    fn begins(&self) -> bool {
+        self.offered && !self.tagged
+    }
 }
 
 impl Bindings {
@@ -68,6 +71,9 @@ impl Bindings {
 
     /// The call a leg belongs to: what its names are bound to, or else what is wanted. All names the report knows lead
     /// there afterwards: before anything is written of the call, for a webhook with another name may be the next.
+    ///
+    /// # Errors
+    /// [`CommandError::OtherClient`] where a name leads to a call that the account may not name.
     pub(super) async fn bind(
         &self,
         provider: &str,
@@ -76,10 +82,10 @@ impl Bindings {
     ) -> Result<LegBound, TakeError> {
         let ids = names_of(provider, leg);
         if let Some(leg) = self.all_remembered(&ids, wanted) {
-            return Ok(leg);
+            return if wanted.may_name(leg.client) { Ok(leg) } else { Err(CommandError::OtherClient) };
         }
         // of a leg with one name the other one may have been told before
-        if wanted.begins && ids.len() > 1 {
+        if wanted.begins() && ids.len() > 1 {
             let nothing = |id: &LegId| Name { id: *id, bound: None, version: Version::NONE };
             let (names, leg): (Vec<Name>, _) = (ids.iter().map(nothing).collect(), self.as_wanted(wanted));
             if self.write_all(&names, leg, provider).await? {
@@ -156,9 +162,6 @@ impl Bindings {
         one_name: bool,
         wanted: Wanted,
     ) -> Result<Option<Name>, TakeError> {
-        if wanted.begins && !one_name {
-            return Ok(None);
-        }
         let name = self.read(session_name(provider, session)).await?;
         let says = |bound: LegBound| match bound.role {
             _ if !wanted.may_name(bound.client) => false,

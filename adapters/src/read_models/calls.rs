@@ -147,8 +147,8 @@ const BYTES: &str = "WITH own AS (SELECT id, doc FROM calls WHERE client_id = $1
     AND t.generation = (SELECT generation FROM projections WHERE name = 'transcripts')), 0)";
 
 impl SqlViews {
-    /// That a call is found by something of it. Each way has an index of its own, but for the metadata, of which there is
-    /// little.
+    /// The condition, with its values, that a call is found by what is searched for. Each way has an index of its own but
+    /// the metadata: for that the client's calls with metadata are read.
     fn found_by<'v>(&self, client: ClientId, search: &'v CallSearch) -> (String, Vec<Value<'v>>) {
         const OWN: &str = "SELECT id FROM calls WHERE generation = \
             (SELECT generation FROM projections WHERE name = 'calls') AND client_id = ? AND ";

@@ -11,7 +11,7 @@ use phonenumber::metadata::DATABASE;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Country(country::Id);
 
-/// No country.
+/// The text is not the code of a country.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be the two letters of a country (ISO 3166-1), like US")]
 pub struct BadCountry;

@@ -30,7 +30,7 @@ impl Refusing {
 /// must find it free. It lies below the ports the kernel picks by itself.
 ///
 /// # Errors
-/// None is free.
+/// All 20,000 ports of the range are taken.
 pub fn free_port() -> io::Result<u16> {
     static TRIED: AtomicU16 = AtomicU16::new(0);
     const FIRST: u16 = 12_000;

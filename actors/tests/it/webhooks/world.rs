@@ -131,7 +131,7 @@ pub(super) struct Open {
     pub(super) refused: AtomicUsize,
 }
 
-/// It never will.
+/// What is sealed does not open: it was changed.
 pub(super) const FORGED: u8 = 1;
 /// The keys cannot be reached.
 pub(super) const AWAY: u8 = 2;

@@ -33,7 +33,7 @@ impl Recordings {
         found.map(|(number, recording)| (*number, recording.clone())).collect()
     }
 
-    /// `DELETE /recordings/{id}`.
+    /// Takes one away; 404 where there is none, as the API answers.
     pub fn delete(&mut self, id: &str) -> Answer {
         let found = self.kept.iter().find(|(_, recording)| recording["id"] == id).map(|(number, _)| *number);
         match found.and_then(|number| self.kept.remove(&number)) {

@@ -15,8 +15,9 @@ const SMALLEST_PAGE: usize = 20;
 /// Which page to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ask {
-    /// From 1.
+    /// The page of this number, counted from 1.
     Number(u32),
+    /// The page after this cursor.
     After(String),
 }
 

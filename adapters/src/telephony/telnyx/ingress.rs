@@ -79,8 +79,8 @@ pub enum BadWebhook {
 }
 
 /// Reads the raw body of a webhook; `received_at` stands in where the webhook does not say when it happened, or says
-/// what cannot be: more than [`OLDEST`] before or [`NEWEST`] after it. Numbers that do not say their country are those
-/// of `country`.
+/// what cannot be: more than [`OLDEST`] before or [`NEWEST`] after it. A number without its country's digits is read
+/// as one dialled within `country`; without a country it stays as it is.
 ///
 /// Unknown event types, unknown fields and fields of unexpected types are never an error.
 ///

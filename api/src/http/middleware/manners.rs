@@ -76,15 +76,17 @@ pub async fn manners(
     if api {
         drop_last_slash(&mut request);
     }
-    if request.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding != IDENTITY) {
-        let refusal = ApiError::unsupported_encoding().error_response();
-        return Ok(request.into_response(refusal));
-    }
+    let packed = request.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding != IDENTITY);
     let body = small_body(&mut request);
     let reads = request.method() == Method::GET;
     let known = request.headers().get(IF_NONE_MATCH).filter(|_| reads).cloned();
-    let mut response = next.call(request).await?;
-    if let Some(body) = body.filter(|_| response.status().is_client_error()) {
+    let mut response = match packed {
+        true => request.into_response(ApiError::unsupported_encoding().error_response()),
+        false => next.call(request).await?.map_into_boxed_body(),
+    };
+    // a sender who was too slow for its body is not waited for again
+    let refused = response.status().is_client_error() && response.status() != StatusCode::REQUEST_TIMEOUT;
+    if let Some(body) = body.filter(|_| refused) {
         // what is left of it would stand before the next request: the connection would have to be closed
         let _ = tokio::time::timeout(DRAINED_WITHIN, drain(body)).await;
     }
@@ -107,7 +109,7 @@ pub async fn manners(
     Ok(response.map_body(|_, body| match body.size() {
         // what has no end must not be waited for
         BodySize::Stream if head => BoxBody::new(()),
-        _ => body.boxed(),
+        _ => body,
     }))
 }
 
