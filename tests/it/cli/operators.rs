@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use sqlx::{Connection as _, Executor as _, PgConnection, SqliteConnection};
 use tests::client::Api;
@@ -48,6 +48,15 @@ fn down_to_the_last(node: &ServerOptions) -> Result<Run> {
     Ok(down)
 }
 
+/// How many events a refusal to take the log's schema back counts: a node may or may not have written of its own
+/// upkeep before it was stopped.
+fn events_that_stay(refused: &Run) -> Result<String> {
+    let counted = refused.err.split_once("there are ").and_then(|(_, rest)| rest.split_once(" events"));
+    let (count, _) = counted.with_context(|| format!("the log is not what stays: {refused:#?}"))?;
+    ensure!(count.parse::<u64>().is_ok_and(|count| count > 0), "no events in {refused:#?}");
+    Ok(count.to_owned())
+}
+
 async fn lose_the_keys(node: &ServerOptions) -> Result<()> {
     match node.env.get("EVENT_STORE") {
         Some(url) => {
@@ -76,11 +85,11 @@ async fn the_schema_of_keys_or_of_a_log_with_events_is_not_taken_back() -> Resul
         // the views go first, step by step, and whatever else can be had again
         down_to_the_last(&node)?.failed().complains("encryption keys");
         lose_the_keys(&node).await?;
-        down_to_the_last(&node)?.failed().complains("there are 3 events");
+        let events = events_that_stay(&down_to_the_last(&node)?.failed())?;
         // without keys and seals nothing says that it is what it was: that is for an operator to say
         voxledger(&["serve"], &node)?.failed().complains("its seals were deleted");
         voxledger(&["migrate", "up"], &node)?.succeeded();
-        voxledger(&["audit", "accept-log", "--events", "3", "--sealed", "0"], &node)?.succeeded();
+        voxledger(&["audit", "accept-log", "--events", &events, "--sealed", "0"], &node)?.succeeded();
         // and the views come back from it
         let server = Server::start(&node)?;
         assert_eq!(Api::new(&server.base)?.get("/api/v1/calls").await?.status, 200);
