@@ -16,6 +16,7 @@ pub mod privacy;
 pub mod runtime;
 pub mod sealer;
 pub mod session;
+pub mod signing;
 pub mod webhooks;
 pub mod work;
 

@@ -8,6 +8,7 @@ use domain::ids::{AgentId, ClientId, ToolId};
 use domain::model::ModelRef;
 use domain::ports::llm::ToolSpec;
 use domain::tool::{Tool, ToolTerms};
+use domain::webhook::secrets::HeldSecrets;
 
 use crate::runtime::Runtime;
 use crate::session::Session;
@@ -18,6 +19,17 @@ pub struct AgentDesk {
     runtime: Runtime,
 }
 
+/// A tool that may be used.
+#[derive(Debug, Clone)]
+pub struct KnownTool {
+    /// Which.
+    pub id: ToolId,
+    /// What holds for it.
+    pub terms: Arc<ToolTerms>,
+    /// What signs its requests.
+    pub secrets: HeldSecrets,
+}
+
 /// Who takes part in a turn.
 #[derive(Debug, Clone, Default)]
 pub struct Cast {
@@ -26,7 +38,7 @@ pub struct Cast {
     /// Which models may answer.
     pub models: Vec<ModelRef>,
     /// What may be used.
-    pub tools: Vec<(ToolId, Arc<ToolTerms>)>,
+    pub tools: Vec<KnownTool>,
 }
 
 impl Cast {
@@ -39,10 +51,10 @@ impl Cast {
     /// The tools, as a model is told of them.
     #[must_use]
     pub fn specs(&self) -> Vec<ToolSpec> {
-        let spec = |(_, terms): &(ToolId, Arc<ToolTerms>)| ToolSpec {
-            name: terms.name.clone(),
-            description: terms.description.clone(),
-            parameters: terms.parameters.clone(),
+        let spec = |tool: &KnownTool| ToolSpec {
+            name: tool.terms.name.clone(),
+            description: tool.terms.description.clone(),
+            parameters: tool.terms.parameters.clone(),
         };
         self.tools.iter().map(spec).collect()
     }
@@ -88,11 +100,17 @@ impl AgentDesk {
     ///
     /// # Errors
     /// What is wrong with the log.
-    pub async fn tool(&self, client: ClientId, id: ToolId) -> Result<Option<ToolTerms>, String> {
+    pub async fn tool(&self, client: ClientId, id: ToolId) -> Result<Option<KnownTool>, String> {
         let mut session = Session::<Tool>::new(self.runtime.clone(), id.stream());
         session.refresh().await.map_err(|error| error.to_string())?;
         let own = session.client() == Some(client);
-        Ok(session.state().terms().filter(|_| own).cloned())
+        let tool = session.state();
+        let known = |terms: &ToolTerms| KnownTool {
+            id,
+            terms: Arc::new(terms.clone()),
+            secrets: tool.secrets().clone(),
+        };
+        Ok(tool.terms().filter(|_| own).map(known))
     }
 
     /// Who takes part with this agent. A tool that is gone is left out, as is the second of one name.
@@ -100,12 +118,12 @@ impl AgentDesk {
     /// # Errors
     /// What is wrong with the log.
     pub async fn cast(&self, client: ClientId, agent: (AgentRef, Arc<AgentTerms>)) -> Result<Cast, String> {
-        let mut tools: Vec<(ToolId, Arc<ToolTerms>)> = Vec::new();
+        let mut tools: Vec<KnownTool> = Vec::new();
         for id in &agent.1.tools {
-            if let Some(terms) = self.tool(client, *id).await?
-                && tools.iter().all(|(_, known)| known.name != terms.name)
+            if let Some(tool) = self.tool(client, *id).await?
+                && tools.iter().all(|known| known.terms.name != tool.terms.name)
             {
-                tools.push((*id, Arc::new(terms)));
+                tools.push(tool);
             }
         }
         Ok(Cast { models: agent.1.models(), agent: Some(agent), tools })

@@ -1,29 +1,25 @@
 //! Having tools used, as a turn wants it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::conversation::{Executed, ToolOutcome};
-use domain::ids::{ClientId, MessageId, ToolId, derive};
+use domain::envelope::Time;
+use domain::ids::{CallId, ClientId, ConversationId, MessageId, ToolId, derive};
 use domain::ports::llm::ToolCall;
-use domain::ports::tools::{ToolAnswer, ToolRunner, ToolUse};
-use domain::ports::vault::{Sealed, Vault};
-use domain::tool::{AuthKind, ToolTerms};
+use domain::ports::tools::{Behalf, ToolAnswer, ToolRunner, ToolUse};
+use domain::ports::vault::Vault;
+use domain::tool::{AuthKind, ToolAuth};
+use domain::webhook::signing::SigningSecret;
 use tracing::Instrument as _;
 
-use super::agents::Cast;
+use super::agents::{Cast, KnownTool};
 use crate::runtime::Runtime;
+use crate::signing::{NotOpened, open_headers, open_secrets};
 
-/// What a tool's own headers are bound to.
-#[must_use]
-pub fn headers_place(tool: ToolId) -> String {
-    format!("{}:headers", tool.stream())
-}
-
-/// What a tool's secret is bound to.
+/// What the credential of a tool's [`ToolAuth`] is bound to.
 #[must_use]
 pub fn auth_place(tool: ToolId) -> String {
     format!("{}:auth", tool.stream())
@@ -41,51 +37,50 @@ fn refused(content: impl Into<String>) -> ToolAnswer {
     ToolAnswer { outcome: ToolOutcome::Refused, status: None, content: content.into() }
 }
 
+/// What a round of tools is part of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Round<'r> {
+    pub(super) client: ClientId,
+    pub(super) conversation: ConversationId,
+    /// The call it is held on, if it is one.
+    pub(super) call: Option<CallId>,
+    pub(super) turn: MessageId,
+    /// Which round of the turn.
+    pub(super) number: u32,
+    pub(super) cast: &'r Cast,
+}
+
 impl Toolbox {
     /// Uses the tools of a round, all at once. There is an answer to each.
-    pub(super) async fn use_all(
-        &self,
-        client: ClientId,
-        turn: MessageId,
-        round: u32,
-        calls: &[ToolCall],
-        cast: &Cast,
-    ) -> Vec<Executed> {
-        let uses = (0u32..).zip(calls).map(|(n, call)| self.use_one(client, turn, (round, n), call, cast));
+    pub(super) async fn use_all(&self, round: Round<'_>, calls: &[ToolCall]) -> Vec<Executed> {
+        let uses = (0u32..).zip(calls).map(|(n, call)| self.use_one(round, n, call));
         futures::future::join_all(uses).await
     }
 
-    async fn use_one(
-        &self,
-        client: ClientId,
-        turn: MessageId,
-        (round, n): (u32, u32),
-        call: &ToolCall,
-        cast: &Cast,
-    ) -> Executed {
+    async fn use_one(&self, round: Round<'_>, n: u32, call: &ToolCall) -> Executed {
         let began = Instant::now();
-        let id = derive(turn.0, &format!("tool {round} {n}"));
-        let known = cast.tools.iter().find(|(_, terms)| terms.name == call.name);
+        let id = derive(round.turn.0, &format!("tool {} {n}", round.number));
+        let known = round.cast.tools.iter().find(|tool| tool.terms.name == call.name);
         let answer = match known {
-            Some((tool, terms)) => {
+            Some(tool) => {
                 let span = self.runtime.trace.span(|| {
                     tracing::info_span!(
                         "gen_ai.execute_tool",
-                        otel.name = format!("execute_tool {}", terms.name),
+                        otel.name = format!("execute_tool {}", tool.terms.name),
                         gen_ai.operation.name = "execute_tool",
-                        gen_ai.tool.name = terms.name,
+                        gen_ai.tool.name = tool.terms.name,
                     )
                 });
-                self.run(client, *tool, terms, id, call).instrument(span).await
+                self.run(round, tool, id, call).instrument(span).await
             }
             None => refused(format!("there is no tool named {}", call.name)),
         };
         metrics::counter!(domain::metrics::TOOL_USES, "outcome" => answer.outcome.as_str()).increment(1);
         Executed {
-            turn,
+            turn: round.turn,
             id: MessageId(self.runtime.ids.next()),
             call_id: call.id.clone(),
-            tool: known.map(|(tool, _)| *tool),
+            tool: known.map(|tool| tool.id),
             outcome: answer.outcome,
             status: answer.status,
             content: answer.content.into(),
@@ -94,19 +89,28 @@ impl Toolbox {
         }
     }
 
-    async fn run(
-        &self,
-        client: ClientId,
-        tool: ToolId,
-        terms: &ToolTerms,
-        id: uuid::Uuid,
-        call: &ToolCall,
-    ) -> ToolAnswer {
-        let Ok(headers) = self.headers(client, tool, terms).await else {
-            return refused("the tool's credentials cannot be opened just now");
+    async fn run(&self, round: Round<'_>, tool: &KnownTool, id: uuid::Uuid, call: &ToolCall) -> ToolAnswer {
+        let now = self.runtime.clock.now();
+        let (headers, secrets) = match self.open(round.client, tool, now).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a tool's secret cannot be opened");
+                return refused("the tool's credentials cannot be opened just now");
+            }
         };
+        let terms = &tool.terms;
         let tool = ToolUse {
             id,
+            behalf: Behalf {
+                client: round.client,
+                agent: round.cast.agent.as_ref().map(|(agent, _)| agent.id),
+                conversation: round.conversation,
+                call: round.call,
+                tool: tool.id,
+                tool_call: call.id.clone(),
+            },
+            secrets,
+            now,
             url: terms.url.clone(),
             method: terms.method,
             headers,
@@ -117,38 +121,36 @@ impl Toolbox {
         self.runner.run(&tool).await
     }
 
-    async fn open(&self, client: ClientId, place: &str, sealed: &Sealed) -> Result<Vec<u8>, ()> {
-        self.vault.open(client, place, sealed).await.map_err(|error| {
-            tracing::warn!(%error, "a tool's secret cannot be opened");
-        })
-    }
-
-    async fn headers(
+    /// The headers a tool is given, and the secrets that sign at `now`.
+    async fn open(
         &self,
         client: ClientId,
-        tool: ToolId,
-        terms: &ToolTerms,
-    ) -> Result<Vec<(String, String)>, ()> {
-        let mut headers: Vec<(String, String)> = Vec::new();
-        if let Some(sealed) = &terms.headers.sealed {
-            let plain = self.open(client, &headers_place(tool), sealed).await?;
-            let own: BTreeMap<String, String> = serde_json::from_slice(&plain).map_err(drop)?;
-            headers.extend(own);
-        }
+        tool: &KnownTool,
+        now: Time,
+    ) -> Result<(Vec<(String, String)>, Vec<SigningSecret>), NotOpened> {
+        let (vault, stream, terms) = (&*self.vault, tool.id.stream(), &tool.terms);
+        let own = open_headers(vault, client, &stream, &terms.headers).await?;
+        let mut headers: Vec<(String, String)> = own.into_iter().collect();
         if let Some(sealed) = &terms.auth.secret {
-            let plain = self.open(client, &auth_place(tool), sealed).await?;
-            let secret = String::from_utf8(plain).map_err(drop)?;
-            let name = terms.auth.name.clone().unwrap_or_default();
-            headers.extend(match terms.auth.kind {
-                AuthKind::None => None,
-                AuthKind::Bearer => Some(("authorization".to_owned(), format!("Bearer {secret}"))),
-                AuthKind::Basic => {
-                    let pair = STANDARD.encode(format!("{name}:{secret}"));
-                    Some(("authorization".to_owned(), format!("Basic {pair}")))
-                }
-                AuthKind::ApiKey => Some((name, secret)),
-            });
+            let plain = vault.open(client, &auth_place(tool.id), sealed).await?;
+            let secret = String::from_utf8(plain).map_err(|_| NotOpened::Unusable)?;
+            headers.extend(credential(&terms.auth, &secret));
         }
-        Ok(headers)
+        let secrets = open_secrets(vault, client, &stream, tool.secrets.valid(now)).await?;
+        Ok((headers, secrets.into_iter().map(|(secret, _)| secret).collect()))
+    }
+}
+
+/// The header that says who we are.
+fn credential(auth: &ToolAuth, secret: &str) -> Option<(String, String)> {
+    let name = auth.name.clone().unwrap_or_default();
+    match auth.kind {
+        AuthKind::None => None,
+        AuthKind::Bearer => Some(("authorization".to_owned(), format!("Bearer {secret}"))),
+        AuthKind::Basic => {
+            let pair = STANDARD.encode(format!("{name}:{secret}"));
+            Some(("authorization".to_owned(), format!("Basic {pair}")))
+        }
+        AuthKind::ApiKey => Some((name, secret.to_owned())),
     }
 }

@@ -14,6 +14,7 @@ use domain::ports::llm::{ChatEvent, ChatRequest, ToolCall, withdraw};
 use super::agents::Cast;
 use super::feed::{Answer, Failed, Feed, Piece};
 use super::talks::Talks;
+use super::tools::Round;
 use crate::context::CommandContext;
 use crate::session::CommandError;
 
@@ -251,9 +252,16 @@ impl Turn {
             now: self.talks.runtime().clock.now(),
         }));
         self.write(tools).await?;
-        let toolbox = self.talks.toolbox();
-        let executed: Vec<Executed> =
-            toolbox.use_all(self.context.client, self.turn, round, &said.calls, &self.cast).await;
+        let call = self.talks.look(self.conversation, |state| state.call()).await;
+        let round = Round {
+            client: self.context.client,
+            conversation: self.conversation,
+            call: call.map_err(|_| Stopped::Moot)?,
+            turn: self.turn,
+            number: round,
+            cast: &self.cast,
+        };
+        let executed: Vec<Executed> = self.talks.toolbox().use_all(round, &said.calls).await;
         self.write(ConversationCommand::Execute(executed)).await
     }
 

@@ -10,12 +10,13 @@ use domain::envelope::{Actor, Position, Time, Version};
 use domain::ids::{ClientId, EndpointId, event_type_id};
 use domain::origin::Origin;
 use domain::ports::deliveries::DueDelivery;
-use domain::ports::vault::{Sealed, Vault, VaultError};
+use domain::ports::vault::{Vault, VaultError};
 use domain::ports::webhooks::{WebhookRequest, WebhookSender};
 use domain::webhook::delivery::{Attempt, Cause, Delivery, DeliveryCommand, DeliveryRefusal, ErrorClass};
 use domain::webhook::endpoint::{DisabledFor, Endpoint, EndpointCommand, EndpointRefusal};
+use domain::webhook::headers::is_ours;
 use domain::webhook::schedule::Schedule;
-use domain::webhook::signing::{SigningSecret, signature};
+use domain::webhook::signing::{self, SigningSecret};
 use lru::LruCache;
 use serde_bytes::ByteBuf;
 use uuid::Uuid;
@@ -24,26 +25,21 @@ use super::target::Target;
 use crate::context::CommandContext;
 use crate::runtime::{Runtime, TraceHooks};
 use crate::session::{CommandError, Session};
+use crate::signing::{NotOpened, open_headers, open_secrets};
 
 /// Endpoints whose secrets are kept open; with less than a kilobyte each, a few megabytes.
 const OPENED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 
 /// Why nothing was sent.
 #[derive(Debug, thiserror::Error)]
-pub enum NotMade {
-    /// A secret cannot be opened.
-    #[error("the endpoint's secrets cannot be opened")]
-    Vault(#[from] VaultError),
-    /// A secret is not what it must be.
-    #[error("the endpoint's secrets cannot be used")]
-    Unusable,
-}
+#[error("nothing can be sent to the endpoint")]
+pub struct NotMade(#[from] NotOpened);
 
 impl NotMade {
     /// Whether it comes to the same however often it is tried: until an operator brings the key, or the owner sets
     /// another secret.
     fn lasts(&self) -> bool {
-        !matches!(self, Self::Vault(VaultError::Unavailable(_)))
+        !matches!(self.0, NotOpened::Vault(VaultError::Unavailable(_)))
     }
 }
 
@@ -87,18 +83,6 @@ impl Courier {
         Self { runtime, vault, sender, schedule: Arc::new(schedule), opened, unopened }
     }
 
-    /// What an endpoint's signing secret is bound to.
-    #[must_use]
-    pub fn secret_place(endpoint: EndpointId) -> String {
-        format!("{}:secret", endpoint.stream())
-    }
-
-    /// What an endpoint's own headers are bound to.
-    #[must_use]
-    pub fn headers_place(endpoint: EndpointId) -> String {
-        format!("{}:headers", endpoint.stream())
-    }
-
     /// Waits, on the clock of everything else here.
     pub(super) async fn pause(&self, length: Duration) {
         let clock = &self.runtime.clock;
@@ -132,13 +116,9 @@ impl Courier {
         };
         let (id, at) = (event_type_id(event), now.timestamp());
         let valid = opened.secrets.iter().filter(|(_, until)| until.is_none_or(|until| now < until));
-        let signature = signature(valid.map(|(secret, _)| secret), &id, at, &body);
+        let signed = signing::headers(valid.map(|(secret, _)| secret), &id, at, &body);
         let mut headers = opened.headers.clone();
-        headers.extend([
-            ("webhook-id".to_owned(), id),
-            ("webhook-timestamp".to_owned(), at.to_string()),
-            ("webhook-signature".to_owned(), signature),
-        ]);
+        headers.extend(signed.map(|(name, value)| (name.to_owned(), value)));
         let url = target.endpoint.terms().map(|terms| terms.url.clone()).unwrap_or_default();
         Ok(self.sender.send(&WebhookRequest { url, headers, body, now }).await)
     }
@@ -173,31 +153,19 @@ impl Courier {
         if let Some(known) = known {
             return Ok(known);
         }
-        let place = Self::secret_place(target.id);
-        let mut secrets = Vec::new();
-        for held in target.endpoint.held_secrets() {
-            let bytes = self.vault.open(target.client, &place, &held.sealed).await?;
-            secrets.push((SigningSecret::from_bytes(bytes).map_err(|_| NotMade::Unusable)?, held.until));
-        }
-        let sealed = target.endpoint.terms().and_then(|terms| terms.headers.sealed.as_ref());
-        let headers = match sealed {
-            Some(sealed) => self.open_headers(target.client, target.id, sealed).await?,
+        let (vault, stream) = (&*self.vault, target.id.stream());
+        let held = target.endpoint.secrets().all();
+        let secrets = open_secrets(vault, target.client, &stream, held).await?;
+        let headers = match target.endpoint.terms() {
+            Some(terms) => open_headers(vault, target.client, &stream, &terms.headers).await?,
             None => BTreeMap::new(),
         };
-        let opened = Arc::new(Opened { secrets, headers: headers.into_iter().collect() });
+        // some were given before these names were ours
+        let headers = headers.into_iter().filter(|(name, _)| !is_ours(name)).collect();
+        let opened = Arc::new(Opened { secrets, headers });
         let entry = (target.version, opened.clone());
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).put(target.id, entry);
         Ok(opened)
-    }
-
-    async fn open_headers(
-        &self,
-        client: ClientId,
-        endpoint: EndpointId,
-        sealed: &Sealed,
-    ) -> Result<BTreeMap<String, String>, NotMade> {
-        let bytes = self.vault.open(client, &Self::headers_place(endpoint), sealed).await?;
-        serde_json::from_slice(&bytes).map_err(|_| NotMade::Unusable)
     }
 
     /// Records an attempt in the log; answers where, and with what follows from it.

@@ -38,6 +38,8 @@ const FINISH: &str = "UPDATE idempotency_keys SET sealed_under = $4, answer = $5
     WHERE client_id = $1 AND key_hash = $2 AND seed = $3 AND answer IS NULL";
 const RELEASE: &str = "UPDATE idempotency_keys SET locked_until = $4 \
     WHERE client_id = $1 AND key_hash = $2 AND seed = $3 AND locked_until = $5 AND answer IS NULL";
+const FREE: &str = "DELETE FROM idempotency_keys \
+    WHERE client_id = $1 AND key_hash = $2 AND seed = $3 AND locked_until = $4 AND answer IS NULL";
 const RELEASE_ALL: &str =
     "UPDATE idempotency_keys SET locked_until = $1 WHERE answer IS NULL AND locked_until <> $1";
 const FORGET_ANSWERS: &str = "UPDATE idempotency_keys SET sealed_under = NULL, answer = NULL, locked_until = $2 \
@@ -219,6 +221,12 @@ impl IdempotencyKeys for SqlIdempotency {
         let released =
             async { change!(&self.db, RELEASE, client.0, &hash[..], held.seed, GIVEN_BACK, until) };
         limited(released).await.map(drop)
+    }
+
+    async fn free(&self, held: &Reservation) -> Result<(), StoreUnavailable> {
+        let KeyName { client, hash } = &held.key;
+        let until = held.until.timestamp_micros();
+        limited(async { change!(&self.db, FREE, client.0, &hash[..], held.seed, until) }).await.map(drop)
     }
 
     async fn release_all(&self) -> Result<u64, StoreUnavailable> {

@@ -100,6 +100,10 @@ pub trait IdempotencyKeys: fmt::Debug + Send + Sync {
     /// Gives the reservation back, unless it was taken over or answered: the next one to ask takes it over.
     async fn release(&self, held: &Reservation) -> Result<(), StoreUnavailable>;
 
+    /// Frees the key as if it had never been used, unless it was taken over or answered: nothing came of its request. The
+    /// next one to ask may bring another request.
+    async fn free(&self, held: &Reservation) -> Result<(), StoreUnavailable>;
+
     /// Gives back every reservation; answers how many. Only for a store that no other node uses, before the first
     /// request: whoever held them is dead.
     async fn release_all(&self) -> Result<u64, StoreUnavailable>;

@@ -8,7 +8,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::conversation::ToolOutcome;
+use crate::envelope::Time;
+use crate::ids::{AgentId, CallId, ClientId, ConversationId, ToolId, encode_type_id};
 use crate::tool::ToolMethod;
+use crate::webhook::signing::SigningSecret;
 
 /// The longest answer of a tool's that a model is told, in bytes.
 pub const MAX_RESULT: usize = 32 << 10;
@@ -26,11 +29,56 @@ pub enum SchemaFault {
     Busy,
 }
 
+/// The longest id of a tool call that is told in a header, in bytes.
+const MAX_CALL_ID: usize = 200;
+
+/// For whom a tool is used. Its server is told in headers, so that it knows whose data to open, whatever a model
+/// writes into the arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behalf {
+    /// Whose agent it is.
+    pub client: ClientId,
+    /// The agent; `None` in conversations that began without one.
+    pub agent: Option<AgentId>,
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The call it is held on, if it is one.
+    pub call: Option<CallId>,
+    /// The tool.
+    pub tool: ToolId,
+    /// The call of the tool, as the conversation's `tool_calls` name it: a model's own text.
+    pub tool_call: String,
+}
+
+impl Behalf {
+    /// The headers, of those ids that there are. A model's text that does not fit into a header is left out.
+    #[must_use]
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        let Self { client, agent, conversation, call, tool, tool_call } = self;
+        let fits = (1..=MAX_CALL_ID).contains(&tool_call.len()) && tool_call.bytes().all(|c| c.is_ascii_graphic());
+        let all = [
+            ("x-voxledger-client-id", Some(client.to_string())),
+            ("x-voxledger-agent-id", agent.map(|id| id.to_string())),
+            ("x-voxledger-conversation-id", Some(conversation.to_string())),
+            ("x-voxledger-call-id", call.map(|id| id.to_string())),
+            ("x-voxledger-tool-id", Some(tool.to_string())),
+            ("x-voxledger-tool-call-id", fits.then(|| tool_call.clone())),
+        ];
+        all.into_iter().filter_map(|(name, id)| Some((name, id?))).collect()
+    }
+}
+
 /// A tool to be used.
 #[derive(Clone)]
 pub struct ToolUse {
-    /// The same on every attempt: `Idempotency-Key`.
+    /// The same on every attempt: `Idempotency-Key`, and `webhook-id` where the request is signed.
     pub id: Uuid,
+    /// For whom.
+    pub behalf: Behalf,
+    /// What signs the request, the newest first; none: it is not signed.
+    pub secrets: Vec<SigningSecret>,
+    /// Now, for the signature.
+    pub now: Time,
     /// Where.
     pub url: String,
     /// How.
@@ -43,6 +91,14 @@ pub struct ToolUse {
     pub parameters: Value,
     /// JSON, as the model wrote it.
     pub arguments: String,
+}
+
+impl ToolUse {
+    /// The `webhook-id` of its request: the same on every attempt.
+    #[must_use]
+    pub fn message_id(&self) -> String {
+        encode_type_id("tuse", self.id)
+    }
 }
 
 impl fmt::Debug for ToolUse {

@@ -18,3 +18,6 @@ pub use whose::{Whose, mentioned, whose};
 
 /// What stands where a value was erased, in views, exports and public events.
 pub const ERASED: &str = "[erased]";
+
+/// What stands for a value that nobody has tried to open, as in a bundle that is read without any key.
+pub const SEALED: &str = "[sealed]";

@@ -95,6 +95,17 @@ impl IdempotencyKeys for MemoryIdempotency {
         Ok(())
     }
 
+    async fn free(&self, held: &Reservation) -> Result<(), StoreUnavailable> {
+        let mut rows = self.rows();
+        let own = |row: &Row| {
+            (row.seed, row.until) == (held.seed, Some(held.until)) && row.answer.is_none()
+        };
+        if rows.get(&held.key).is_some_and(own) {
+            rows.remove(&held.key);
+        }
+        Ok(())
+    }
+
     async fn release_all(&self) -> Result<u64, StoreUnavailable> {
         let mut rows = self.rows();
         let held = rows.values_mut().filter(|row| row.answer.is_none());

@@ -8,6 +8,7 @@ use crate::envelope::Time;
 use crate::origin::Origin;
 use crate::ports::vault::Sealed;
 use crate::webhook::endpoint::CustomHeaders;
+use crate::webhook::secrets::SecretRotated;
 use crate::wire::events;
 
 events! {
@@ -17,6 +18,8 @@ events! {
         Created(ToolCreated) = "tool.created" v 1,
         /// Its terms changed.
         Updated(ToolUpdated) = "tool.updated" v 1,
+        /// It got a signing secret, or another one.
+        SecretRotated(SecretRotated) = "tool.secret_rotated" v 1,
         /// It is gone.
         Deleted(ToolDeleted) = "tool.deleted" v 1,
     }
@@ -134,6 +137,9 @@ pub struct ToolTerms {
 pub struct ToolCreated {
     /// What holds.
     pub terms: ToolTerms,
+    /// The signing secret's bytes, sealed; `None` where the tool is older than signatures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Sealed>,
     /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,

@@ -11,6 +11,7 @@ use crate::ids::ToolId;
 use crate::origin::Origin;
 use crate::web_origin::same_web_origin;
 use crate::webhook::endpoint::CustomHeaders;
+use crate::webhook::secrets::{HeldSecrets, OverlapTooLong, Rotation};
 
 /// The longest URL, in bytes.
 pub const MAX_URL: usize = 2_048;
@@ -80,6 +81,8 @@ pub enum ToolCommand {
         /// Now.
         now: Time,
     },
+    /// Sign with another secret.
+    Rotate(Rotation),
     /// Remove it.
     Delete {
         /// From where.
@@ -103,12 +106,19 @@ pub enum ToolRefusal {
     Invalid(&'static str, &'static str),
 }
 
+impl From<OverlapTooLong> for ToolRefusal {
+    fn from(_: OverlapTooLong) -> Self {
+        Self::Invalid("overlap_seconds", OverlapTooLong::DETAIL)
+    }
+}
+
 /// A tool, as its rules see it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tool {
     terms: Option<ToolTerms>,
     /// As it was created, to know the very same request again.
     created: Option<ToolTerms>,
+    secrets: HeldSecrets,
     deleted: bool,
 }
 
@@ -117,6 +127,12 @@ impl Tool {
     #[must_use]
     pub fn terms(&self) -> Option<&ToolTerms> {
         self.terms.as_ref().filter(|_| !self.deleted)
+    }
+
+    /// The secrets that sign its requests.
+    #[must_use]
+    pub fn secrets(&self) -> &HeldSecrets {
+        &self.secrets
     }
 }
 
@@ -179,6 +195,10 @@ impl Aggregate for Tool {
                 let (before, origin) = (before.clone(), origin.clone());
                 Ok(vec![ToolUpdated { before, after, origin, at: *now }.into()])
             }
+            ToolCommand::Rotate(rotation) => {
+                self.terms().ok_or(ToolRefusal::Unknown)?;
+                Ok(vec![rotation.rotated()?.into()])
+            }
             ToolCommand::Delete { origin, now } => {
                 self.terms().ok_or(ToolRefusal::Unknown)?;
                 Ok(vec![ToolDeleted { origin: origin.clone(), at: *now }.into()])
@@ -191,9 +211,14 @@ impl Aggregate for Tool {
             ToolEvent::Created(created) => {
                 self.created = Some(created.terms.clone());
                 self.terms = Some(created.terms.clone());
+                self.secrets = HeldSecrets::of(created.secret.as_ref());
             }
             ToolEvent::Updated(updated) => self.terms = Some(updated.after.clone()),
-            ToolEvent::Deleted(_) => self.deleted = true,
+            ToolEvent::SecretRotated(rotated) => self.secrets.rotate(rotated),
+            ToolEvent::Deleted(_) => {
+                self.deleted = true;
+                self.secrets.clear();
+            }
         }
     }
 }

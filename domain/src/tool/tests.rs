@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::*;
@@ -6,6 +8,7 @@ use crate::ports::vault::Sealed;
 use crate::testing::calls::at;
 use crate::testing::scenario::{Scenario, scenario};
 use crate::webhook::endpoint::CustomHeaders;
+use crate::webhook::secrets::Rotation;
 
 fn terms() -> ToolTerms {
     ToolTerms {
@@ -21,7 +24,11 @@ fn terms() -> ToolTerms {
 }
 
 fn create(terms: ToolTerms) -> ToolCommand {
-    ToolCommand::Create(Box::new(ToolCreated { terms, origin: Origin::default(), at: at(1) }))
+    created(terms, None)
+}
+
+fn created(terms: ToolTerms, secret: Option<Sealed>) -> ToolCommand {
+    ToolCommand::Create(Box::new(ToolCreated { terms, secret, origin: Origin::default(), at: at(1) }))
 }
 
 fn update(patch: ToolPatch) -> ToolCommand {
@@ -65,10 +72,43 @@ fn a_tool_is_created_once_changed_and_removed() {
     gone.when(update(ToolPatch::default())).then_refused(ToolRefusal::Unknown);
 }
 
+fn sealed(byte: u8) -> Sealed {
+    Sealed { key: uuid::Uuid::from_u128(1), bytes: serde_bytes::ByteBuf::from([byte; 40]) }
+}
+
+fn rotate(secret: u8, overlap: u64, seconds: i64) -> ToolCommand {
+    let (secret, overlap) = (sealed(secret), Duration::from_secs(overlap));
+    ToolCommand::Rotate(Rotation { secret, overlap, origin: Origin::default(), now: at(seconds) })
+}
+
+#[test]
+fn a_tool_signs_with_its_secret_and_during_an_overlap_with_the_old_one_too() {
+    let signs = |tool: &Scenario<Tool>, seconds| {
+        tool.state().secrets().valid(at(seconds)).map(|held| held.sealed.clone()).collect::<Vec<_>>()
+    };
+    let tool = scenario::<Tool>().after([created(terms(), Some(sealed(1)))]);
+    assert_eq!(signs(&tool, 2), [sealed(1)]);
+    let tool = tool.when(rotate(2, 60, 10)).then_types(["tool.secret_rotated"]).and();
+    assert_eq!(signs(&tool, 69), [sealed(2), sealed(1)]);
+    assert_eq!(signs(&tool, 70), [sealed(2)]);
+    tool.clone()
+        .when(rotate(3, 604_801, 80))
+        .then_refused(ToolRefusal::Invalid("overlap_seconds", "must be 0 to 604800 (7 days)"));
+    let delete = ToolCommand::Delete { origin: Origin::default(), now: at(90) };
+    let gone = tool.when(delete).then_types(["tool.deleted"]).and();
+    assert!(gone.state().secrets().all().is_empty());
+    gone.when(rotate(3, 0, 95)).then_refused(ToolRefusal::Unknown);
+}
+
+#[test]
+fn a_tool_older_than_signatures_gets_its_first_secret_by_a_rotation() {
+    assert!(there().state().secrets().all().is_empty());
+    let tool = there().when(rotate(1, 86_400, 2)).then_types(["tool.secret_rotated"]).and();
+    assert_eq!(tool.state().secrets().valid(at(3)).count(), 1);
+}
+
 #[test]
 fn another_server_gets_no_secret_that_was_given_for_the_first() {
-    let sealed =
-        |byte| Sealed { key: uuid::Uuid::from_u128(1), bytes: serde_bytes::ByteBuf::from([byte; 40]) };
     let headers =
         |byte| CustomHeaders { shown: [("x-key".into(), "***".into())].into(), sealed: Some(sealed(byte)) };
     let auth = |byte| ToolAuth { kind: AuthKind::Bearer, name: None, secret: Some(sealed(byte)) };

@@ -29,6 +29,9 @@ const RESERVED: &[&str] = &[
     "user-agent",
 ];
 
+/// What the names of ours begin with: signatures, and on whose behalf a tool is used.
+const OURS: [&str; 2] = ["webhook-", "x-voxledger-"];
+
 /// Parts of names whose values are credentials more often than not.
 const SENSITIVE: &[&str] =
     &["auth", "cookie", "credential", "key", "password", "secret", "session", "signature", "token"];
@@ -54,6 +57,13 @@ fn is_token(c: u8) -> bool {
     c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c)
 }
 
+/// Whether only the sender sets a header of this name, given in lower case. Those that clients gave before it was
+/// reserved are not sent.
+#[must_use]
+pub fn is_ours(name: &str) -> bool {
+    OURS.iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// The headers with their names in lower case.
 ///
 /// # Errors
@@ -69,7 +79,7 @@ pub fn check(headers: &BTreeMap<String, String>) -> Result<BTreeMap<String, Stri
             return fault(BadHeader::Name);
         }
         let lower = name.to_ascii_lowercase();
-        if RESERVED.contains(&lower.as_str()) || lower.starts_with("webhook-") {
+        if RESERVED.contains(&lower.as_str()) || is_ours(&lower) {
             return fault(BadHeader::Reserved);
         }
         let visible = value.bytes().all(|c| (b' '..=b'~').contains(&c));
@@ -113,6 +123,7 @@ mod tests {
             "webhook-signature",
             "Webhook-Id",
             "WEBHOOK-anything",
+            "X-Voxledger-Call-Id",
             "Host",
             "content-type",
             "Transfer-Encoding",

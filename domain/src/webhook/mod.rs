@@ -6,4 +6,5 @@ pub mod filter;
 pub mod headers;
 pub mod public;
 pub mod schedule;
+pub mod secrets;
 pub mod signing;

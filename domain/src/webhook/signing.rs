@@ -71,6 +71,22 @@ pub fn signature<'s>(
     tokens.join(" ")
 }
 
+/// The headers that sign one message, by each of the secrets, the newest first.
+#[must_use]
+pub fn headers<'s>(
+    secrets: impl IntoIterator<Item = &'s SigningSecret>,
+    id: &str,
+    unix_seconds: i64,
+    body: &[u8],
+) -> [(&'static str, String); 3] {
+    let signature = signature(secrets, id, unix_seconds, body);
+    [
+        ("webhook-id", id.to_owned()),
+        ("webhook-timestamp", unix_seconds.to_string()),
+        ("webhook-signature", signature),
+    ]
+}
+
 impl FromStr for SigningSecret {
     type Err = BadSecret;
 

@@ -6,7 +6,7 @@
 
 mod readable;
 
-pub use readable::readable;
+pub use readable::{readable, readable_sealed};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -3,12 +3,11 @@
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat};
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::DecodeError;
-use crate::privacy::ERASED;
+use crate::privacy::{ERASED, SEALED};
 
 /// Reads any payload, of whatever type and schema, without knowing it.
 ///
@@ -18,20 +17,37 @@ use crate::privacy::ERASED;
 /// # Errors
 /// [`DecodeError::Payload`] when the bytes are not MessagePack.
 pub fn readable(event_type: &str, payload: &[u8]) -> Result<Value, DecodeError> {
-    rmp_serde::from_slice(payload)
-        .map(|Readable(value)| value)
-        .map_err(|_| DecodeError::Payload { event_type: event_type.to_owned() })
+    read(event_type, payload, ERASED)
 }
 
-struct Readable(Value);
+/// The same of a payload as it is stored, which nobody has tried to open: each personal value reads `[sealed]`, be its
+/// key there or not.
+///
+/// # Errors
+/// [`DecodeError::Payload`] when the bytes are not MessagePack.
+pub fn readable_sealed(event_type: &str, payload: &[u8]) -> Result<Value, DecodeError> {
+    read(event_type, payload, SEALED)
+}
 
-impl<'de> Deserialize<'de> for Readable {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyValue).map(Readable)
+fn read(event_type: &str, payload: &[u8], unopened: &'static str) -> Result<Value, DecodeError> {
+    let mut payload = rmp_serde::Deserializer::from_read_ref(payload);
+    let value = AnyValue { unopened }.deserialize(&mut payload);
+    value.map_err(|_| DecodeError::Payload { event_type: event_type.to_owned() })
+}
+
+#[derive(Clone, Copy)]
+struct AnyValue {
+    /// What stands for a personal value that is still sealed.
+    unopened: &'static str,
+}
+
+impl<'de> DeserializeSeed<'de> for AnyValue {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
-
-struct AnyValue;
 
 impl<'de> Visitor<'de> for AnyValue {
     type Value = Value;
@@ -82,7 +98,7 @@ impl<'de> Visitor<'de> for AnyValue {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
-        while let Some(Readable(value)) = items.next_element()? {
+        while let Some(value) = items.next_element_seed(self)? {
             values.push(value);
         }
         Ok(values.into())
@@ -90,14 +106,15 @@ impl<'de> Visitor<'de> for AnyValue {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
-        while let Some((key, Readable(value))) = entries.next_entry::<String, Readable>()? {
+        while let Some(key) = entries.next_key::<String>()? {
+            let value = entries.next_value_seed(self)?;
             let value = if is_time(&key) { time(value) } else { value };
             map.insert(key, value);
         }
         // the marker of a personal value
         Ok(match map.len() {
             1 if map.contains_key("plain") => map.remove("plain").unwrap_or_default(),
-            1 if map.contains_key("sealed") => ERASED.into(),
+            1 if map.contains_key("sealed") => self.unopened.into(),
             _ => Value::Object(map),
         })
     }
@@ -137,6 +154,15 @@ mod tests {
         let expected =
             json!({"effect_id": id, "seq": 2, "text": "hello", "at": "2026-01-01T00:00:00.000001Z"});
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn what_is_sealed_reads_as_erased_only_where_somebody_tried_to_open_it() {
+        let stored = json!({"text": {"sealed": [7, 7, 7]}, "more": [{"sealed": "x"}]});
+        let stored = rmp_serde::to_vec_named(&stored).unwrap();
+        let (opened, raw) = (readable("call.said", &stored), readable_sealed("call.said", &stored));
+        assert_eq!(opened.unwrap(), json!({"text": "[erased]", "more": ["[erased]"]}));
+        assert_eq!(raw.unwrap(), json!({"text": "[sealed]", "more": ["[sealed]"]}));
     }
 
     #[test]

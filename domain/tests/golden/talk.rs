@@ -11,6 +11,7 @@ use domain::tool::{
     AuthKind, ToolAuth, ToolCreated, ToolDeleted, ToolEvent, ToolMethod, ToolTerms, ToolUpdated,
 };
 use domain::webhook::endpoint::CustomHeaders;
+use domain::webhook::secrets::SecretRotated;
 use serde_bytes::ByteBuf;
 use uuid::Uuid;
 
@@ -85,8 +86,9 @@ pub fn tool() -> Vec<ToolEvent> {
         auth: ToolAuth { kind: AuthKind::ApiKey, name: Some("x-api-key".to_owned()), secret: Some(sealed()) },
     };
     vec![
-        ToolCreated { terms: terms(2_000), origin: origin(), at: at(0) }.into(),
+        ToolCreated { terms: terms(2_000), secret: None, origin: origin(), at: at(0) }.into(),
         ToolUpdated { before: terms(2_000), after: terms(500), origin: origin(), at: at(1) }.into(),
+        SecretRotated { secret: sealed(), old_valid_until: at(9), origin: origin(), at: at(3) }.into(),
         ToolDeleted { origin: origin(), at: at(2) }.into(),
     ]
 }

@@ -8,8 +8,9 @@ use domain::webhook::delivery::{
 };
 use domain::webhook::endpoint::{
     CustomHeaders, DisabledFor, EndpointCreated, EndpointDeleted, EndpointDisabled, EndpointEvent,
-    EndpointTerms, EndpointUpdated, Ordering, ReplayRequested, SecretRotated,
+    EndpointTerms, EndpointUpdated, Ordering, ReplayRequested,
 };
+use domain::webhook::secrets::SecretRotated;
 use serde_bytes::ByteBuf;
 
 use super::specimens::{at, id, origin, sealed};

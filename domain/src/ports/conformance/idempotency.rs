@@ -123,6 +123,26 @@ pub async fn a_reservation_given_back_keeps_its_seed(subject: &Subject) {
     assert_eq!(subject.keys.begin(&ask(3)).await.unwrap(), Begun::InFlight);
 }
 
+/// A key that is freed stands for nothing: another request may take it. Only whoever holds it can free it.
+pub async fn a_freed_key_is_as_good_as_new(subject: &Subject) {
+    let other = |n| Ask { request: [2; 32], ..ask(n) };
+    let first = fresh(subject, &ask(1)).await;
+    subject.keys.free(&first).await.unwrap();
+    let second = fresh(subject, &other(2)).await;
+    assert_eq!(second.seed, ask(2).seed);
+    // the first one's late goodbye takes nothing from the second, nor does one who was overtaken
+    subject.keys.free(&first).await.unwrap();
+    assert_eq!(subject.keys.begin(&other(3)).await.unwrap(), Begun::InFlight);
+    let third = taken_over(subject, &Ask { now: second.until, ..other(4) }).await;
+    subject.keys.free(&second).await.unwrap();
+    assert_eq!(subject.keys.begin(&Ask { now: second.until, ..other(5) }).await.unwrap(), Begun::InFlight);
+    // what was answered stays
+    assert_eq!(subject.keys.finish(&third, &answer(1)).await.unwrap(), Finished::Kept);
+    subject.keys.free(&third).await.unwrap();
+    let again = Ask { now: third.until, ..other(6) };
+    assert_eq!(subject.keys.begin(&again).await.unwrap(), Begun::Done(answer(1)));
+}
+
 /// A reservation whose holder is silent for too long is taken over, and the first answer wins.
 pub async fn the_first_answer_wins(subject: &Subject) {
     let first = fresh(subject, &ask(1)).await;
@@ -237,6 +257,7 @@ macro_rules! idempotency_suite {
             an_answer_is_kept,
             keys_are_apart,
             a_reservation_given_back_keeps_its_seed,
+            a_freed_key_is_as_good_as_new,
             the_first_answer_wins,
             a_clock_set_back_holds_nobody_up,
             a_key_is_forgotten_after_its_time,

@@ -9,6 +9,7 @@ use crate::envelope::Time;
 use crate::ids::AgentId;
 use crate::origin::Origin;
 use crate::ports::vault::Sealed;
+use crate::webhook::secrets::SecretRotated;
 use crate::wire::events;
 
 events! {
@@ -112,22 +113,6 @@ pub struct EndpointUpdated {
     pub before: EndpointTerms,
     /// What holds.
     pub after: EndpointTerms,
-    /// From where.
-    #[serde(default, skip_serializing_if = "Origin::is_unknown")]
-    pub origin: Origin,
-    /// When.
-    #[serde(with = "micros")]
-    pub at: Time,
-}
-
-/// See [`EndpointEvent::SecretRotated`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SecretRotated {
-    /// The new one's bytes, sealed.
-    pub secret: Sealed,
-    /// Until when the old one signs, too.
-    #[serde(with = "micros")]
-    pub old_valid_until: Time,
     /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,

@@ -7,9 +7,8 @@ mod tests;
 
 pub use event::{
     CustomHeaders, DisabledFor, EndpointCreated, EndpointDeleted, EndpointDisabled, EndpointEvent,
-    EndpointTerms, EndpointUpdated, Ordering, ReplayRequested, SecretRotated,
+    EndpointTerms, EndpointUpdated, Ordering, ReplayRequested,
 };
 pub use rules::{
-    Endpoint, EndpointCommand, EndpointPatch, EndpointRefusal, HeldSecret, MAX_DESCRIPTION, MAX_OVERLAP,
-    MAX_RATE, MAX_URL,
+    Endpoint, EndpointCommand, EndpointPatch, EndpointRefusal, MAX_DESCRIPTION, MAX_RATE, MAX_URL,
 };

@@ -1,34 +1,29 @@
 //! What may be done with an endpoint.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use chrono::serde::ts_microseconds_option as micros_option;
 use serde::{Deserialize, Serialize};
 
 use super::event::{
     CustomHeaders, DisabledFor, EndpointCreated, EndpointDeleted, EndpointDisabled, EndpointEvent,
-    EndpointTerms, EndpointUpdated, Ordering, ReplayRequested, SecretRotated,
+    EndpointTerms, EndpointUpdated, Ordering, ReplayRequested,
 };
 use crate::aggregate::Aggregate;
 use crate::envelope::Time;
 use crate::ids::{AgentId, EndpointId};
 use crate::origin::Origin;
-use crate::ports::vault::Sealed;
 use crate::web_origin::same_web_origin;
 use crate::webhook::filter::{MAX_PATTERNS, is_pattern, wants};
 use crate::webhook::public::PublicEvent;
+use crate::webhook::secrets::{HeldSecrets, OverlapTooLong, Rotation};
 
-/// The longest a secret goes on signing after a rotation: 7 days.
-pub const MAX_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The longest URL, in bytes.
 pub const MAX_URL: usize = 2_048;
 /// The longest description, in characters.
 pub const MAX_DESCRIPTION: usize = 500;
 /// The highest rate, in attempts a second.
 pub const MAX_RATE: u32 = 10_000;
-/// Secrets that sign at the same time.
-const MAX_SECRETS: usize = 5;
 
 /// What of an endpoint is to be changed; `None` leaves it as it is. A URL of another web origin drops the headers
 /// unless they are given again.
@@ -67,16 +62,7 @@ pub enum EndpointCommand {
         now: Time,
     },
     /// Sign with another secret.
-    Rotate {
-        /// The new one, sealed.
-        secret: Sealed,
-        /// How long the old one signs, too: at most [`MAX_OVERLAP`].
-        overlap: Duration,
-        /// From where.
-        origin: Origin,
-        /// Now.
-        now: Time,
-    },
+    Rotate(Rotation),
     /// Stop delivering, because of what attempts showed.
     Disable {
         /// Why.
@@ -111,14 +97,10 @@ pub enum EndpointRefusal {
     Invalid(&'static str, &'static str),
 }
 
-/// A secret that signs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HeldSecret {
-    /// Its bytes, sealed.
-    pub sealed: Sealed,
-    /// Until when; the newest one for good.
-    #[serde(with = "micros_option", default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Time>,
+impl From<OverlapTooLong> for EndpointRefusal {
+    fn from(_: OverlapTooLong) -> Self {
+        Self::Invalid("overlap_seconds", OverlapTooLong::DETAIL)
+    }
 }
 
 /// An endpoint, as its rules see it.
@@ -127,7 +109,7 @@ pub struct Endpoint {
     terms: Option<EndpointTerms>,
     /// As it was created, to know the very same request again.
     created: Option<EndpointTerms>,
-    secrets: Vec<HeldSecret>,
+    secrets: HeldSecrets,
     #[serde(with = "micros_option", default)]
     enabled_at: Option<Time>,
     disabled_for: Option<DisabledFor>,
@@ -158,15 +140,9 @@ impl Endpoint {
         })
     }
 
-    /// The secrets that sign at `now`, the newest first.
-    pub fn secrets(&self, now: Time) -> impl Iterator<Item = &Sealed> {
-        let valid = move |held: &&HeldSecret| held.until.is_none_or(|until| now < until);
-        self.secrets.iter().filter(valid).map(|held| &held.sealed)
-    }
-
-    /// All secrets that are kept, the newest first.
+    /// The secrets that sign what is delivered.
     #[must_use]
-    pub fn held_secrets(&self) -> &[HeldSecret] {
+    pub fn secrets(&self) -> &HeldSecrets {
         &self.secrets
     }
 
@@ -267,13 +243,9 @@ impl Aggregate for Endpoint {
                 }
                 Ok(vec![EndpointUpdated { before, after, origin: origin.clone(), at: *now }.into()])
             }
-            EndpointCommand::Rotate { secret, overlap, origin, now } => {
+            EndpointCommand::Rotate(rotation) => {
                 self.live()?;
-                if *overlap > MAX_OVERLAP {
-                    return Err(EndpointRefusal::Invalid("overlap_seconds", "must be 0 to 604800 (7 days)"));
-                }
-                let (secret, old_valid_until) = (secret.clone(), *now + *overlap);
-                Ok(vec![SecretRotated { secret, old_valid_until, origin: origin.clone(), at: *now }.into()])
+                Ok(vec![rotation.rotated()?.into()])
             }
             EndpointCommand::Disable { reason, seen, now } => {
                 let judged = self.is_open() && self.enabled_at.is_none_or(|enabled| enabled <= *seen);
@@ -301,7 +273,7 @@ impl Aggregate for Endpoint {
             EndpointEvent::Created(created) => {
                 self.terms = Some(created.terms.clone());
                 self.created = Some(created.terms.clone());
-                self.secrets = vec![HeldSecret { sealed: created.secret.clone(), until: None }];
+                self.secrets = HeldSecrets::of(Some(&created.secret));
                 self.enabled_at = Some(created.at);
             }
             EndpointEvent::Updated(updated) => {
@@ -311,14 +283,7 @@ impl Aggregate for Endpoint {
                 }
                 self.terms = Some(updated.after.clone());
             }
-            EndpointEvent::SecretRotated(rotated) => {
-                for held in &mut self.secrets {
-                    held.until.get_or_insert(rotated.old_valid_until);
-                }
-                self.secrets.retain(|held| held.until.is_none_or(|until| until > rotated.at));
-                self.secrets.insert(0, HeldSecret { sealed: rotated.secret.clone(), until: None });
-                self.secrets.truncate(MAX_SECRETS);
-            }
+            EndpointEvent::SecretRotated(rotated) => self.secrets.rotate(rotated),
             EndpointEvent::Disabled(disabled) => {
                 if let Some(terms) = &mut self.terms {
                     terms.enabled = false;

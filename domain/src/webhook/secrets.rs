@@ -1,0 +1,117 @@
+//! The secrets that sign what is sent to one receiver: its newest, and for a while after a rotation those before.
+
+use std::time::Duration;
+
+use chrono::serde::{ts_microseconds as micros, ts_microseconds_option as micros_option};
+use serde::{Deserialize, Serialize};
+
+use crate::envelope::Time;
+use crate::origin::Origin;
+use crate::ports::vault::Sealed;
+
+/// The longest a secret goes on signing after a rotation: 7 days.
+pub const MAX_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Secrets that sign at the same time.
+const MAX_SECRETS: usize = 5;
+
+/// A receiver got another secret: the payload of `webhook.secret_rotated` and `tool.secret_rotated`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SecretRotated {
+    /// The new one's bytes, sealed.
+    pub secret: Sealed,
+    /// Until when the old one signs, too.
+    #[serde(with = "micros")]
+    pub old_valid_until: Time,
+    /// From where.
+    #[serde(default, skip_serializing_if = "Origin::is_unknown")]
+    pub origin: Origin,
+    /// When.
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
+/// A wish for another secret.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rotation {
+    /// The new one, sealed.
+    pub secret: Sealed,
+    /// How long the old one signs, too: at most [`MAX_OVERLAP`].
+    pub overlap: Duration,
+    /// From where.
+    pub origin: Origin,
+    /// Now.
+    pub now: Time,
+}
+
+/// The overlap is longer than [`MAX_OVERLAP`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{}", Self::DETAIL)]
+pub struct OverlapTooLong;
+
+impl OverlapTooLong {
+    /// The same in words, for the field at fault.
+    pub const DETAIL: &'static str = "must be 0 to 604800 (7 days)";
+}
+
+impl Rotation {
+    /// The fact it leads to.
+    ///
+    /// # Errors
+    /// [`OverlapTooLong`].
+    pub fn rotated(&self) -> Result<SecretRotated, OverlapTooLong> {
+        let Self { secret, overlap, origin, now } = self.clone();
+        if overlap > MAX_OVERLAP {
+            return Err(OverlapTooLong);
+        }
+        Ok(SecretRotated { secret, old_valid_until: now + overlap, origin, at: now })
+    }
+}
+
+/// A secret that signs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeldSecret {
+    /// Its bytes, sealed.
+    pub sealed: Sealed,
+    /// Until when; the newest one for good.
+    #[serde(with = "micros_option", default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+}
+
+/// The secrets of one receiver, the newest first. None: what it gets is not signed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HeldSecrets(Vec<HeldSecret>);
+
+impl HeldSecrets {
+    /// What a receiver begins with.
+    #[must_use]
+    pub fn of(first: Option<&Sealed>) -> Self {
+        Self(first.map(|sealed| HeldSecret { sealed: sealed.clone(), until: None }).into_iter().collect())
+    }
+
+    /// Takes a rotation.
+    pub fn rotate(&mut self, rotated: &SecretRotated) {
+        for held in &mut self.0 {
+            held.until.get_or_insert(rotated.old_valid_until);
+        }
+        self.0.retain(|held| held.until.is_none_or(|until| until > rotated.at));
+        self.0.insert(0, HeldSecret { sealed: rotated.secret.clone(), until: None });
+        self.0.truncate(MAX_SECRETS);
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// All that are kept, also those that sign no more.
+    #[must_use]
+    pub fn all(&self) -> &[HeldSecret] {
+        &self.0
+    }
+
+    /// Those that sign at `now`.
+    pub fn valid(&self, now: Time) -> impl Iterator<Item = &HeldSecret> {
+        self.0.iter().filter(move |held| held.until.is_none_or(|until| now < until))
+    }
+}
