@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use self::bindings::{Bindings, Wanted};
 use crate::call::Calls;
-use crate::context::CommandContext;
+use crate::context::{Appends, CommandContext};
 use crate::conversation::DefaultAgents;
 use crate::directory::NumberDirectory;
 use crate::runtime::Runtime;
@@ -109,6 +109,7 @@ impl CarrierInbox {
             traceparent,
             command_id: None,
             origin: Origin::default(),
+            appends: Appends::default(),
         };
         let command = CallCommand::Report { report: Box::new(report), role: bound.role, routing };
         match new {
@@ -188,6 +189,7 @@ fn envelope(
         traceparent: None,
         command_id: None,
         origin: Origin::default(),
+        appends: Appends::default(),
     };
     NewEvent {
         id: runtime.ids.next(),

@@ -1,10 +1,45 @@
 //! Who asks for something, and in what connection.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use domain::envelope::{Actor, Metadata};
 use domain::ids::ClientId;
 use domain::origin::Origin;
 use domain::ports::work::Cause;
 use uuid::Uuid;
+
+/// Counts what a request led to in the log, wherever its commands are carried out. The default counts nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Appends(Option<Arc<AtomicUsize>>);
+
+impl Appends {
+    /// A count of its own, at nothing. Clones count together.
+    #[must_use]
+    pub fn counted() -> Self {
+        Self(Some(Arc::default()))
+    }
+
+    /// Whether something was appended, or is being appended, or may have been. `None` when nobody counts.
+    #[must_use]
+    pub fn any(&self) -> Option<bool> {
+        self.0.as_ref().map(|count| count.load(Ordering::SeqCst) > 0)
+    }
+
+    /// An append is about to be made, or something else that nobody can take back.
+    pub fn begin(&self) {
+        if let Some(count) = &self.0 {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// The append wrote nothing.
+    pub(crate) fn take_back(&self) {
+        if let Some(count) = &self.0 {
+            count.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
 
 /// The circumstances of a command; they become the metadata of its events.
 #[derive(Debug, Clone)]
@@ -26,6 +61,8 @@ pub struct CommandContext {
     /// From where it was asked for. It is personal: it stands in the payload of the command's events, sealed like all that is
     /// personal, and not in their metadata.
     pub origin: Origin,
+    /// Where it is counted that the command reached the log.
+    pub appends: Appends,
 }
 
 impl CommandContext {
@@ -41,6 +78,7 @@ impl CommandContext {
             traceparent: cause.traceparent.clone(),
             command_id: None,
             origin: Origin::default(),
+            appends: Appends::default(),
         }
     }
 

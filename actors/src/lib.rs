@@ -20,6 +20,6 @@ pub mod signing;
 pub mod webhooks;
 pub mod work;
 
-pub use context::CommandContext;
+pub use context::{Appends, CommandContext};
 pub use runtime::{Runtime, TraceHooks};
 pub use session::{CommandError, Receipt, Session};

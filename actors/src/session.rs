@@ -287,6 +287,7 @@ impl<A: Aggregate> Session<A> {
             let events = self.envelopes(&facts, context);
             let first_id = events.first().map(|event| event.id);
             let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
+            context.appends.begin();
             let append = self.runtime.store.append(&self.stream, Expected::Exact(self.version), events);
             let span =
                 self.runtime.trace.span(|| tracing::info_span!("log.append", events = facts.len() as i64));
@@ -301,6 +302,7 @@ impl<A: Aggregate> Session<A> {
                     return Ok(Receipt { position: Some(appended.last_position), version: self.version });
                 }
                 Err(AppendError::Conflict { .. }) => {
+                    context.appends.take_back();
                     self.step_aside(attempt, first_id).await;
                     self.refresh().await?;
                     fresh = true;
@@ -320,9 +322,11 @@ impl<A: Aggregate> Session<A> {
                         .ok_or(CommandError::Unavailable(detail));
                 }
                 Err(AppendError::Overloaded { retry_after }) => {
+                    context.appends.take_back();
                     return Err(CommandError::Overloaded { retry_after });
                 }
                 Err(error @ (AppendError::Unavailable(_) | AppendError::Refused(_))) => {
+                    context.appends.take_back();
                     return Err(CommandError::Unavailable(error.to_string()));
                 }
             }

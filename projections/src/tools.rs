@@ -59,6 +59,8 @@ pub struct ToolView {
     pub timeout_ms: u32,
     /// How it is told who asks.
     pub auth: AuthView,
+    /// Whether its requests are signed. One that was made before tools had secrets has none until its secret is rotated.
+    pub signed: bool,
     /// When it was created.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
@@ -136,6 +138,7 @@ impl View for Tools {
                     headers: BTreeMap::new(),
                     timeout_ms: 0,
                     auth: AuthView { kind: AuthKind::None, name: None },
+                    signed: created.secret.is_some(),
                     created_at: created.at,
                     updated_at: created.at,
                     version: 0,
@@ -146,6 +149,10 @@ impl View for Tools {
             (Some(row), ToolEvent::Updated(updated)) => {
                 row.view.take(&updated.after);
                 row.view.updated_at = updated.at;
+            }
+            (Some(row), ToolEvent::SecretRotated(rotated)) => {
+                row.view.signed = true;
+                row.view.updated_at = rotated.at;
             }
             (Some(row), ToolEvent::Deleted(deleted)) => {
                 row.removed = true;

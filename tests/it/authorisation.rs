@@ -250,7 +250,7 @@ fn bodies(operation: &str) -> Option<Value> {
         "PATCH /api/v1/tools/{id}" => json!({"name": "mine"}),
         "POST /api/v1/conversations/{id}/messages" => json!({"content": "hello"}),
         "PATCH /api/v1/webhooks/{id}" => json!({"enabled": false}),
-        "POST /api/v1/webhooks/{id}/rotate-secret" => json!({}),
+        "POST /api/v1/webhooks/{id}/rotate-secret" | "POST /api/v1/tools/{id}/rotate-secret" => json!({}),
         "POST /api/v1/webhooks/{id}/replay" => json!({"since": "2026-01-01T00:00:00Z"}),
         "PATCH /api/v1/numbers/{id}" => json!({"route": {"type": "agent"}}),
         "PATCH /api/v1/ivr/menus/{id}" => json!({"name": "mine"}),

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{PrivacyBench, PrivacyOptions};
-use crate::context::CommandContext;
+use crate::context::{Appends, CommandContext};
 use crate::session::Session;
 
 /// Between two runs over rows of a kind.
@@ -147,5 +147,6 @@ pub(super) fn of_the_node(client: ClientId, correlation_id: Uuid) -> CommandCont
         traceparent: None,
         command_id: None,
         origin: Origin::default(),
+        appends: Appends::default(),
     }
 }

@@ -22,7 +22,7 @@ use serde_bytes::ByteBuf;
 use uuid::Uuid;
 
 use super::target::Target;
-use crate::context::CommandContext;
+use crate::context::{Appends, CommandContext};
 use crate::runtime::{Runtime, TraceHooks};
 use crate::session::{CommandError, Session};
 use crate::signing::{NotOpened, open_headers, open_secrets};
@@ -228,5 +228,6 @@ fn following(client: ClientId, cause: Uuid) -> CommandContext {
         traceparent: None,
         command_id: None,
         origin: Origin::default(),
+        appends: Appends::default(),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use actors::privacy::{Begun, PrivacyBench, PrivacyOptions, begin, run};
-use actors::{CommandContext, Runtime, TraceHooks};
+use actors::{Appends, CommandContext, Runtime, TraceHooks};
 use adapters::database::Database;
 use adapters::event_store::MemoryEventStore;
 use adapters::work::SqlWork;
@@ -220,6 +220,7 @@ impl World {
             traceparent: None,
             command_id: None,
             origin: Origin::default(),
+            appends: Appends::default(),
         };
         let begun = Begun {
             id: JOB,

@@ -10,7 +10,7 @@ use actors::conversation::{TalkDeps, TalkOptions, Talks, Voice};
 use actors::directory::{KnownNumber, NumberDirectory};
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions, MenuLibrary};
 use actors::work::{WorkOptions, Workbench};
-use actors::{CommandContext, Runtime, TraceHooks};
+use actors::{Appends, CommandContext, Runtime, TraceHooks};
 use adapters::event_store::MemoryEventStore;
 use async_trait::async_trait;
 use domain::call::report::{CarrierFact, CarrierReport, LegRef, LegTag};
@@ -306,6 +306,7 @@ impl World {
             traceparent: None,
             command_id: None,
             origin: Origin::default(),
+            appends: Appends::default(),
         }
     }
 

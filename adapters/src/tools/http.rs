@@ -6,8 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::conversation::ToolOutcome;
 use domain::ports::tools::{MAX_RESULT, SchemaFault, ToolAnswer, ToolRunner, ToolUse};
+use domain::webhook::headers::is_ours;
+use domain::webhook::signing;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, Response, StatusCode, Url};
 use serde_json::Value;
 
 use super::schema::Schemas;
@@ -16,6 +18,8 @@ use crate::webhooks::Guard;
 
 /// How much of an answer that is no use is told, in characters.
 const TOLD_OF_A_FAILURE: usize = 500;
+/// The wait before a request that surely came to nothing is made again, once.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Uses tools with one HTTP client for all. No redirect is followed, no proxy of the environment is used.
 #[derive(Debug)]
@@ -43,7 +47,34 @@ impl HttpTools {
         Ok(Self { http, guard, schemas: Schemas::default() })
     }
 
-    async fn ask(&self, tool: &ToolUse, mut url: Url, arguments: &Value) -> ToolAnswer {
+    /// Asks the tool, and once more where it surely did nothing: there was no connection, or it said 503. Both requests
+    /// have the same ids.
+    async fn ask(&self, tool: &ToolUse, url: Url, arguments: &Value) -> ToolAnswer {
+        let first = self.ask_once(tool, url.clone(), arguments).await;
+        let again = match &first {
+            Ok(response) => response.status() == StatusCode::SERVICE_UNAVAILABLE,
+            Err(error) => error.is_connect() && !error.is_timeout(),
+        };
+        let asked = if again {
+            drop(first);
+            tokio::time::sleep(PAUSE).await;
+            self.ask_once(tool, url, arguments).await
+        } else {
+            first
+        };
+        match asked {
+            Ok(response) => read(response).await,
+            Err(error) if error.is_timeout() => timed_out(tool),
+            Err(_) => failed(ToolOutcome::Failed, None, "the tool's server cannot be reached".to_owned()),
+        }
+    }
+
+    async fn ask_once(
+        &self,
+        tool: &ToolUse,
+        mut url: Url,
+        arguments: &Value,
+    ) -> Result<Response, reqwest::Error> {
         if tool.method.in_query() {
             let mut query = url.query_pairs_mut();
             for (name, value) in arguments.as_object().into_iter().flatten() {
@@ -52,28 +83,39 @@ impl HttpTools {
         }
         let method =
             reqwest::Method::from_bytes(tool.method.as_str().as_bytes()).unwrap_or(reqwest::Method::POST);
-        let mut request = self.http.request(method, url).headers(headers(tool));
+        let body = if tool.method.in_query() { String::new() } else { arguments.to_string() };
+        let mut request = self.http.request(method, url).headers(headers(tool, body.as_bytes()));
         if !tool.method.in_query() {
-            request = request.header(CONTENT_TYPE, "application/json").body(arguments.to_string());
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
-        match send(request, Peer { name: "tool", template: None }).await {
-            Ok(response) => read(response).await,
-            Err(error) if error.is_timeout() => timed_out(tool),
-            Err(_) => failed(ToolOutcome::Failed, None, "the tool's server cannot be reached".to_owned()),
-        }
+        send(request, Peer { name: "tool", template: None }).await
     }
 }
 
-fn headers(tool: &ToolUse) -> HeaderMap {
+/// The client's own headers, and over them ours: for whom the tool is used, and what signs `body`.
+fn headers(tool: &ToolUse, body: &[u8]) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    for (name, value) in &tool.headers {
+    let mut set = |name: &str, value: &str| {
         // checked when the tool was set up
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
             headers.insert(name, value);
         }
+    };
+    for (name, value) in &tool.headers {
+        // what was given before a name was ours tells nothing in our place
+        if !is_ours(&name.to_ascii_lowercase()) {
+            set(name, value);
+        }
     }
-    if let Ok(id) = HeaderValue::from_str(&tool.id.to_string()) {
-        headers.insert(HeaderName::from_static("idempotency-key"), id);
+    set("idempotency-key", &tool.id.to_string());
+    for (name, value) in tool.behalf.headers() {
+        set(name, &value);
+    }
+    if !tool.secrets.is_empty() {
+        let at = tool.now.timestamp();
+        for (name, value) in signing::headers(&tool.secrets, &tool.message_id(), at, body) {
+            set(name, &value);
+        }
     }
     headers
 }

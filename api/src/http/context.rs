@@ -4,7 +4,7 @@
 //! middleware therefore sets the context around every poll of a request's future; a task that a handler spawns
 //! has none and is given what it needs, or the whole of it by [`keep`].
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
@@ -15,6 +15,7 @@ use std::task::{Context, Poll};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
+use actors::Appends;
 use adapters::fairness::Turn;
 use domain::origin::Origin;
 use pin_project_lite::pin_project;
@@ -39,6 +40,7 @@ struct Inner {
     ip: ClientIp,
     standing: Cell<Option<Standing>>,
     turn: Cell<Option<Turn<Sender>>>,
+    appends: OnceCell<Appends>,
 }
 
 impl RequestContext {
@@ -56,8 +58,8 @@ impl RequestContext {
         traceparent: Option<String>,
         ip: ClientIp,
     ) -> Self {
-        let (standing, turn) = (Cell::new(None), Cell::new(None));
-        Self(Rc::new(Inner { request_id, public_url, traceparent, ip, standing, turn }))
+        let (standing, turn, appends) = (Cell::new(None), Cell::new(None), OnceCell::new());
+        Self(Rc::new(Inner { request_id, public_url, traceparent, ip, standing, turn, appends }))
     }
 
     /// From where the request came, for the events it leads to.
@@ -106,6 +108,18 @@ impl RequestContext {
         self.0.turn.set(Some(turn));
     }
 
+    /// Counts what the request leads to in the log from now on.
+    pub(crate) fn count_appends(&self) -> Appends {
+        self.0.appends.get_or_init(Appends::counted).clone()
+    }
+
+    /// Where it is counted what the request leads to in the log, for its commands; nowhere, unless somebody
+    /// [wants to know](Self::count_appends).
+    #[must_use]
+    pub fn appends(&self) -> Appends {
+        self.0.appends.get().cloned().unwrap_or_default()
+    }
+
     /// Makes this the thread's context until the guard is dropped.
     #[must_use]
     pub fn enter(&self) -> Entered {
@@ -128,6 +142,11 @@ impl Drop for Entered {
 /// Shows the thread's context to `look`.
 pub fn with<R>(look: impl FnOnce(Option<&RequestContext>) -> R) -> R {
     CURRENT.with_borrow(|current| look(current.as_ref()))
+}
+
+/// Where it is counted what the request of this thread leads to in the log; nowhere outside of requests.
+pub(crate) fn appends() -> Appends {
+    with(|context| context.map(RequestContext::appends)).unwrap_or_default()
 }
 
 /// Gives the request's turn at the node's work to another one: what comes now waits for somebody outside, a model or a

@@ -132,6 +132,7 @@ fn context(runtime: &Runtime, client: ClientId, component: &str) -> CommandConte
         traceparent: None,
         command_id: None,
         origin: Origin::default(),
+        appends: crate::http::context::appends(),
     }
 }
 

@@ -140,6 +140,7 @@ impl Claims {
             traceparent: None,
             command_id: None,
             origin: Origin::default(),
+            appends: crate::http::context::appends(),
         }
     }
 }

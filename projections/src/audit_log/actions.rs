@@ -287,6 +287,9 @@ audited! {
         "tool.created", Created(e) => TOOL_CREATED: made(tool_terms(&e.terms));
         "tool.updated", Updated(e) => TOOL_UPDATED:
             changed(tool_terms(&e.before), tool_terms(&e.after));
+        "tool.secret_rotated", SecretRotated(e) => TOOL_SECRET_ROTATED: made(json!({
+            "old_valid_until": format_time(e.old_valid_until),
+        }));
         "tool.deleted", Deleted(_) => TOOL_DELETED: done();
     }
     ExportEvent of ExportId by anybody as |_| {

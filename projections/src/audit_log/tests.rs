@@ -256,6 +256,7 @@ fn every_action_shows_what_was_done_and_nothing_else() {
         ("AGENT_DEPLOYED", "agent", "agt", "version"),
         ("TOOL_CREATED", "tool", "tool", "url"),
         ("TOOL_UPDATED", "tool", "tool", "timeout_ms"),
+        ("TOOL_SECRET_ROTATED", "tool", "tool", "old_valid_until"),
         ("TOOL_DELETED", "tool", "tool", ""),
     ] {
         let entry = shown.remove(action).unwrap_or_else(|| panic!("no event is {action}"));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use actors::session::Session;
 use actors::webhooks::{Courier, WebhookBench, WebhookOptions, run};
-use actors::{CommandContext, Runtime, TraceHooks};
+use actors::{Appends, CommandContext, Runtime, TraceHooks};
 use adapters::database::Database;
 use adapters::event_store::MemoryEventStore;
 use adapters::work::SqlWork;
@@ -247,6 +247,7 @@ impl World {
             traceparent: None,
             command_id: None,
             origin: Origin::default(),
+            appends: Appends::default(),
         }
     }
 

@@ -37,6 +37,7 @@ pub(super) fn context_of(
         traceparent: request.traceparent(),
         command_id: None,
         origin: request.origin(),
+        appends: request.appends(),
     }
 }
 

@@ -3,7 +3,7 @@
 use domain::envelope::{Recorded, StreamId, Time, Version};
 use domain::ids::{ClientId, event_type_id};
 use domain::ports::event_store::{Direction, EventStore};
-use domain::wire::readable;
+use domain::wire::{DecodeError, readable, readable_sealed};
 use projections::edge::format_time;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -53,7 +53,19 @@ impl HistoryEvent {
     /// # Errors
     /// When the stored bytes cannot be read.
     pub(crate) fn of(event: &Recorded) -> Result<Self, ApiError> {
-        let data = readable(&event.event_type, &event.payload).map_err(ApiError::internal)?;
+        Self::told(event, readable(&event.event_type, &event.payload))
+    }
+
+    /// The same of an event as it is stored, whose personal values nobody here can open.
+    ///
+    /// # Errors
+    /// When the stored bytes cannot be read.
+    pub(crate) fn sealed(event: &Recorded) -> Result<Self, ApiError> {
+        Self::told(event, readable_sealed(&event.event_type, &event.payload))
+    }
+
+    fn told(event: &Recorded, data: Result<serde_json::Value, DecodeError>) -> Result<Self, ApiError> {
+        let data = data.map_err(ApiError::internal)?;
         let metadata = String::from_utf8(event.metadata.to_vec()).map_err(ApiError::internal)?;
         Ok(Self {
             position: event.position.0,

@@ -15,6 +15,7 @@ mod paging;
 pub mod privacy;
 mod resource;
 mod routes;
+mod signing;
 pub mod tools;
 pub mod webhooks;
 

@@ -94,6 +94,7 @@ use crate::http::middleware::{Admitted, Idempotent};
     tools::patch::patch_tool,
     tools::delete::delete_tool,
     tools::events::list_tool_events,
+    tools::rotate::rotate_tool_secret,
     llm::providers::list_llm_providers,
     audit::log::list_audit_log,
     analytics::overview::get_analytics_overview,
@@ -252,6 +253,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(tools::patch::patch_tool)
             .service(tools::delete::delete_tool)
             .service(tools::events::list_tool_events)
+            .service(tools::rotate::rotate_tool_secret)
             .service(llm::providers::list_llm_providers)
             .service(audit::log::list_audit_log)
             .service(analytics::overview::get_analytics_overview)

@@ -21,7 +21,7 @@ use tracing::{Instrument as _, warn};
 use super::key;
 use super::stored::{StoredAnswer, can_keep, is_final};
 use crate::http::auth::{LetThrough, Principal, identify, identify_again, let_through};
-use crate::http::context;
+use crate::http::context::{self, RequestContext};
 use crate::http::new_ids::NewIds;
 use crate::http::raw_body::{RawBody, ReadBody};
 use crate::problem::{ApiError, Code};
@@ -122,10 +122,19 @@ struct Keyed {
     place: String,
 }
 
+/// The right to carry a request out.
+struct Ours {
+    held: Reservation,
+    /// Whether somebody had the reservation before, who may have done part of the work or all of it.
+    taken_over: bool,
+    /// What ids derive from beside the seed.
+    secret: [u8; 32],
+}
+
 /// What `begin` led to, for those who do not have to wait.
 enum Begin {
-    /// The request is ours to carry out, with ids that derive from this secret and the reservation's seed.
-    Ours(Reservation, [u8; 32]),
+    /// The request is ours to carry out.
+    Ours(Ours),
     /// It was answered.
     Done(Sealed),
 }
@@ -183,14 +192,21 @@ impl Keyed {
     where
         S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
     {
-        let (held, secret) = match self.begin(&ask).await {
-            Ok(Begin::Ours(held, secret)) => (held, secret),
+        let Ours { held, taken_over, secret } = match self.begin(&ask).await {
+            Ok(Begin::Ours(ours)) => ours,
             Ok(Begin::Done(answer)) => return Ok(self.replay(&answer, request.into_parts().0).await),
             Err(error) => return Ok(request.error_response(error)),
         };
         request.extensions_mut().insert(NewIds::derived(secret, held.seed));
+        let appends = context::with(|context| context.map(RequestContext::count_appends)).unwrap_or_default();
         let done = AssertUnwindSafe(async { service.call(request).await }).catch_unwind().await;
+        let untouched = !taken_over && appends.any() == Some(false);
         match done {
+            // whatever refused it, nothing came of it: the key stands for nothing, and a better request may have it
+            Ok(refused) if untouched && is_refusal(&refused) => {
+                self.free(&held).await;
+                refused
+            }
             Ok(Ok(response)) if is_final(response.status()) && can_keep(response.response()) => {
                 self.keep(&held, response).await
             }
@@ -218,7 +234,8 @@ impl Keyed {
             Err(_) => "unavailable",
         });
         match begun.map_err(ApiError::unavailable)? {
-            Begun::Fresh(held) | Begun::TakenOver(held) => Ok(Begin::Ours(held, secret)),
+            Begun::Fresh(held) => Ok(Begin::Ours(Ours { held, taken_over: false, secret })),
+            Begun::TakenOver(held) => Ok(Begin::Ours(Ours { held, taken_over: true, secret })),
             Begun::Done(answer) => Ok(Begin::Done(answer)),
             Begun::InFlight => {
                 let detail = "the first request with this key is still under way: repeat it a little later";
@@ -266,6 +283,13 @@ impl Keyed {
         }
     }
 
+    async fn free(&self, held: &Reservation) {
+        if let Err(error) = self.app.keys.free(held).await {
+            // it is given back by itself after a while, and stands for the same request until then
+            warn!(%error, "an idempotency key is not freed");
+        }
+    }
+
     async fn replay(&self, answer: &Sealed, http: HttpRequest) -> ServiceResponse<BoxBody> {
         let opened = self.app.vault.open(self.key.client, &self.place, answer).await.map_err(sealed);
         let stored = opened.and_then(|plain| StoredAnswer::decode(&plain).map_err(ApiError::internal));
@@ -274,6 +298,11 @@ impl Keyed {
             Err(error) => ServiceResponse::from_err(error, http),
         }
     }
+}
+
+/// Whether it says that what was asked for is not done.
+fn is_refusal(answered: &Answered) -> bool {
+    answered.as_ref().map_or(true, |response| !response.status().is_success())
 }
 
 fn sealed(error: VaultError) -> ApiError {

@@ -1,12 +1,9 @@
 //! What a client says of a tool, checked and sealed.
 
-use std::collections::BTreeMap;
-
-use actors::conversation::{auth_place, headers_place};
+use actors::conversation::auth_place;
 use domain::ids::{ClientId, ToolId};
 use domain::ports::tools::SchemaFault;
 use domain::tool::{AuthKind, ToolAuth, ToolMethod};
-use domain::webhook::endpoint::CustomHeaders;
 use domain::webhook::headers;
 use serde::Deserialize;
 use serde_json::Value;
@@ -108,31 +105,6 @@ pub(super) async fn parameters(
         }
     }
     Ok(())
-}
-
-/// The headers, sealed.
-pub(super) async fn custom_headers(
-    backend: &Backend,
-    client: ClientId,
-    tool: ToolId,
-    given: &BTreeMap<String, String>,
-    fields: &mut Fields,
-) -> Result<CustomHeaders, ApiError> {
-    let checked = match headers::check(given) {
-        Ok(checked) => checked,
-        Err((name, fault)) => {
-            let at = if name.is_empty() { "headers".to_owned() } else { format!("headers.{name}") };
-            fields.fault(at, "invalid", fault.to_string());
-            return Ok(CustomHeaders::default());
-        }
-    };
-    if checked.is_empty() {
-        return Ok(CustomHeaders::default());
-    }
-    let plain = serde_json::to_vec(&checked).map_err(ApiError::internal)?;
-    let sealed = backend.vault.seal(client, &headers_place(tool), &plain).await;
-    let sealed = Some(sealed.map_err(ApiError::unavailable)?);
-    Ok(CustomHeaders { shown: headers::shown(&checked), sealed })
 }
 
 /// How it is told who asks, sealed.

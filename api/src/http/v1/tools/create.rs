@@ -6,15 +6,16 @@ use actix_web::{post, web};
 use domain::ids::ToolId;
 use domain::ports::ids::Ids as _;
 use domain::tool::{ToolAuth, ToolCommand, ToolCreated, ToolTerms};
-use projections::tools::ToolView;
 use projections::words;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::super::resource;
-use super::body::{AuthBody, MethodBody, auth, custom_headers, parameters, url};
-use super::resource::ToolResource;
+use super::super::resource::{execute, row};
+use super::super::signing::{custom_headers, seal, secret};
+use super::body::{AuthBody, MethodBody, auth, parameters, url};
+use super::resource::{ToolResource, ToolWithSecret};
+use crate::config::Secret;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::ToolsWrite;
 use crate::http::client_ip::ClientIp;
@@ -48,14 +49,20 @@ pub(crate) struct NewTool {
     timeout_ms: Option<u32>,
     /// How it is told who asks.
     auth: Option<AuthBody>,
+    /// A secret of your own that its requests are signed with: `whsec_` and the base64 of 24 to 64 bytes. One is made, if
+    /// left out.
+    #[schema(value_type = Option<String>)]
+    secret: Option<Secret>,
 }
 
 /// Create a tool.
 ///
-/// Agents use it once it stands in their `tools`.
+/// Agents use it once it stands in their `tools`. The secret that its requests are signed with (Standard Webhooks) is
+/// answered this once, and kept encrypted. `X-Voxledger-Client-Id`, `-Agent-Id`, `-Conversation-Id`, `-Call-Id`, `-Tool-Id`
+/// and `-Tool-Call-Id` say for whom it is used; `webhook-id` and `Idempotency-Key` are the same when a request is repeated.
 #[utoipa::path(post, path = "/api/v1/tools", tag = "tools", operation_id = "createTool",
     request_body = NewTool,
-    responses((status = 201, description = "Created", body = Enveloped<ToolView>), Problem))]
+    responses((status = 201, description = "Created", body = Enveloped<ToolWithSecret>), Problem))]
 #[post("/tools")]
 pub(crate) async fn create_tool(
     caller: Caller<ToolsWrite>,
@@ -65,19 +72,23 @@ pub(crate) async fn create_tool(
     ids: NewIds,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    let (new, id) = (body.value, ToolId(ids.next()));
+    let new = body.value;
+    let (id, drawn) = (ToolId(ids.next()), ids.secret());
+    let stream = id.stream();
     let mut fields = Fields::default();
     let nothing = || serde_json::json!({"type": "object", "properties": {}});
     let schema = new.parameters.unwrap_or_else(nothing);
     parameters(&backend, &schema, &mut fields).await?;
     let url = url(&backend, &new.url, &mut fields).await;
     let headers = new.headers.unwrap_or_default();
-    let headers = custom_headers(&backend, caller.client, id, &headers, &mut fields).await?;
+    let headers = custom_headers(&backend, caller.client, &stream, &headers, &mut fields).await?;
     let auth = match new.auth {
         Some(given) => auth(&backend, caller.client, id, given, &mut fields).await?,
         None => ToolAuth::default(),
     };
+    let secret = secret(new.secret.as_ref(), drawn, &mut fields);
     fields.finish()?;
+    let Some(secret) = secret else { return Err(ApiError::internal("a field without a value")) };
     let terms = ToolTerms {
         name: new.name,
         description: new.description,
@@ -88,8 +99,12 @@ pub(crate) async fn create_tool(
         timeout_ms: new.timeout_ms.unwrap_or(10_000),
         auth,
     };
-    let created = ToolCreated { terms, origin: ip.origin(), at: backend.runtime.clock.now() };
-    let create = ToolCommand::Create(Box::new(created));
-    let answer = resource::create::<ToolResource>(&backend, &caller, &request, id, &create).await?;
-    Ok(answer.created().location(&format!("/api/v1/tools/{id}")))
+    let sealed = Some(seal(&backend, caller.client, &stream, &secret).await?);
+    let at = backend.runtime.clock.now();
+    let create = ToolCommand::Create(Box::new(ToolCreated { terms, secret: sealed, origin: ip.origin(), at }));
+    let receipt = execute::<ToolResource>(&backend, &caller, &request, id, None, &create).await?;
+    let tool = row::<ToolResource>(&backend, &caller, id, receipt.version).await?.view;
+    let answer = Answer::data(&ToolWithSecret { tool, secret: secret.reveal() }).created();
+    let answer = answer.etag(receipt.version).location(&format!("/api/v1/tools/{id}"));
+    Ok(answer.written_at(receipt.position))
 }

@@ -8,3 +8,4 @@ pub(super) mod get;
 pub(super) mod list;
 pub(super) mod patch;
 pub(super) mod resource;
+pub(super) mod rotate;

@@ -13,7 +13,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::super::resource::change;
-use super::body::{AuthBody, MethodBody, auth, custom_headers, parameters, url};
+use super::super::signing::custom_headers;
+use super::body::{AuthBody, MethodBody, auth, parameters, url};
 use super::resource::ToolResource;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::ToolsWrite;
@@ -82,7 +83,7 @@ pub(crate) async fn patch_tool(
         None => None,
     };
     let headers = match &wanted.headers {
-        Some(headers) => Some(custom_headers(&backend, caller.client, id, headers, &mut fields).await?),
+        Some(headers) => Some(custom_headers(&backend, caller.client, &id.stream(), headers, &mut fields).await?),
         None => None,
     };
     let auth = match wanted.auth {

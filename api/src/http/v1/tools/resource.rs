@@ -6,7 +6,9 @@ use domain::ports::StoreUnavailable;
 use domain::tool::{Tool, ToolRefusal};
 use projections::Queries;
 use projections::page::Stored;
-use projections::tools::Tools;
+use projections::tools::{ToolView, Tools};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::super::commands::AsProblem;
 use super::super::resource::Resource;
@@ -32,6 +34,17 @@ impl Resource for ToolResource {
     ) -> Result<Option<Stored>, StoreUnavailable> {
         views.tool(client, id).await
     }
+}
+
+/// A tool together with its secret.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ToolWithSecret {
+    /// The tool.
+    #[serde(flatten)]
+    pub(super) tool: ToolView,
+    /// What its requests are signed with (Standard Webhooks). Shown this once.
+    #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
+    pub(super) secret: String,
 }
 
 impl AsProblem for ToolRefusal {

@@ -1,18 +1,10 @@
-//! What a client says of an endpoint, checked and sealed.
+//! What a client says of an endpoint, checked.
 
-use std::collections::BTreeMap;
-
-use actors::webhooks::Courier;
-use domain::ids::{ClientId, EndpointId};
-use domain::ports::vault::Sealed;
-use domain::webhook::endpoint::{CustomHeaders, Ordering};
-use domain::webhook::headers;
-use domain::webhook::signing::SigningSecret;
+use domain::webhook::endpoint::Ordering;
 use serde::Deserialize;
 
-use crate::config::Secret;
 use crate::node::Backend;
-use crate::problem::{ApiError, Fields};
+use crate::problem::Fields;
 
 /// In which order events are delivered.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -50,48 +42,4 @@ pub(super) async fn url(backend: &Backend, text: &str, fields: &mut Fields) -> O
             None
         }
     }
-}
-
-/// The headers, sealed.
-pub(super) async fn custom_headers(
-    backend: &Backend,
-    client: ClientId,
-    endpoint: EndpointId,
-    given: &BTreeMap<String, String>,
-    fields: &mut Fields,
-) -> Result<CustomHeaders, ApiError> {
-    let checked = match headers::check(given) {
-        Ok(checked) => checked,
-        Err((name, fault)) => {
-            let at = if name.is_empty() { "headers".to_owned() } else { format!("headers.{name}") };
-            fields.fault(at, "invalid", fault.to_string());
-            return Ok(CustomHeaders::default());
-        }
-    };
-    if checked.is_empty() {
-        return Ok(CustomHeaders::default());
-    }
-    let plain = serde_json::to_vec(&checked).map_err(ApiError::internal)?;
-    let sealed = backend.vault.seal(client, &Courier::headers_place(endpoint), &plain).await;
-    let sealed = Some(sealed.map_err(ApiError::unavailable)?);
-    Ok(CustomHeaders { shown: headers::shown(&checked), sealed })
-}
-
-/// The client's own secret, or the one drawn for it.
-pub(super) fn secret(given: Option<&Secret>, drawn: [u8; 32], fields: &mut Fields) -> Option<SigningSecret> {
-    match given {
-        Some(given) => fields.keep("secret", given.reveal().trim().parse()),
-        None => SigningSecret::from_bytes(drawn).ok(),
-    }
-}
-
-/// Seals a secret for its endpoint.
-pub(super) async fn seal(
-    backend: &Backend,
-    client: ClientId,
-    endpoint: EndpointId,
-    secret: &SigningSecret,
-) -> Result<Sealed, ApiError> {
-    let sealed = backend.vault.seal(client, &Courier::secret_place(endpoint), secret.as_bytes()).await;
-    sealed.map_err(ApiError::unavailable)
 }

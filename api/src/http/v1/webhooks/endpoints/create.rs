@@ -11,7 +11,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::super::resource::{execute, row};
-use super::body::{OrderingBody, custom_headers, seal, secret, url};
+use super::super::super::signing::{custom_headers, seal, secret};
+use super::body::{OrderingBody, url};
 use super::resource::{EndpointResource, EndpointWithSecret};
 use crate::config::Secret;
 use crate::http::auth::Caller;
@@ -72,8 +73,8 @@ pub(crate) async fn create_webhook(
     let (id, drawn) = (EndpointId(ids.next()), ids.secret());
     let mut fields = Fields::default();
     let url = url(&backend, &new.url, &mut fields).await;
-    let headers =
-        custom_headers(&backend, caller.client, id, &new.headers.unwrap_or_default(), &mut fields).await?;
+    let (stream, headers) = (id.stream(), new.headers.unwrap_or_default());
+    let headers = custom_headers(&backend, caller.client, &stream, &headers, &mut fields).await?;
     let secret = secret(new.secret.as_ref(), drawn, &mut fields);
     fields.finish()?;
     let (Some(url), Some(secret)) = (url, secret) else {
@@ -89,7 +90,7 @@ pub(crate) async fn create_webhook(
         ordering: new.ordering.map(Into::into).unwrap_or_default(),
         rate_limit_per_second: new.rate_limit_per_second,
     };
-    let sealed = seal(&backend, caller.client, id, &secret).await?;
+    let sealed = seal(&backend, caller.client, &stream, &secret).await?;
     let at = backend.runtime.clock.now();
     let created = EndpointCreated { terms, secret: sealed, origin: ip.origin(), at };
     let create = EndpointCommand::Create(Box::new(created));

@@ -12,7 +12,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::super::resource::change;
-use super::body::{OrderingBody, custom_headers, url};
+use super::super::super::signing::custom_headers;
+use super::body::{OrderingBody, url};
 use super::resource::EndpointResource;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::WebhooksWrite;
@@ -82,7 +83,7 @@ pub(crate) async fn patch_webhook(
         None => None,
     };
     let headers = match &wanted.headers {
-        Some(headers) => Some(custom_headers(&backend, caller.client, id, headers, &mut fields).await?),
+        Some(headers) => Some(custom_headers(&backend, caller.client, &id.stream(), headers, &mut fields).await?),
         None => None,
     };
     fields.finish()?;

@@ -82,6 +82,8 @@ pub(crate) async fn test_webhook(
     let body = Bytes::from(serde_json::to_vec(&body).map_err(ApiError::internal)?);
     let courier = &backend.webhooks.courier;
     leave();
+    // the endpoint hears of it, whether or not the log will
+    request.appends().begin();
     let attempt = courier.send(&target, event, body.clone()).await.map_err(ApiError::unavailable)?;
     let of = DeliveryOf {
         endpoint: id,

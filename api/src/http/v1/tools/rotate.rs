@@ -1,0 +1,41 @@
+//! Giving a tool another secret.
+
+use actix_web::{post, web};
+use domain::ids::ToolId;
+use domain::tool::ToolCommand;
+
+use super::super::resource::{execute, row};
+use super::super::signing::{RotationBody, rotation};
+use super::resource::{ToolResource, ToolWithSecret};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::ToolsWrite;
+use crate::http::client_ip::ClientIp;
+use crate::http::{Answer, Enveloped, JsonBody, NewIds, PathId, RequestContext};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Rotate a tool's secret.
+///
+/// The new secret is answered this once. During the overlap requests carry a signature by each, the newest first. A tool
+/// that was not signed (`signed`) is from now on.
+#[utoipa::path(post, path = "/api/v1/tools/{id}/rotate-secret", tag = "tools", operation_id = "rotateToolSecret",
+    params(("id" = String, Path, description = "The tool")), request_body = RotationBody,
+    responses((status = 200, description = "Rotated", body = Enveloped<ToolWithSecret>), Problem))]
+#[post("/tools/{id}/rotate-secret")]
+pub(crate) async fn rotate_tool_secret(
+    caller: Caller<ToolsWrite>,
+    PathId(id): PathId<ToolId>,
+    body: JsonBody<RotationBody>,
+    ip: ClientIp,
+    request: RequestContext,
+    ids: NewIds,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let (client, stream) = (caller.client, id.stream());
+    let (rotation, secret) = rotation(&backend, client, &stream, &body.value, &ids, &ip).await?;
+    let rotate = ToolCommand::Rotate(rotation);
+    let receipt = execute::<ToolResource>(&backend, &caller, &request, id, None, &rotate).await?;
+    let tool = row::<ToolResource>(&backend, &caller, id, receipt.version).await?.view;
+    let answer = Answer::data(&ToolWithSecret { tool, secret: secret.reveal() });
+    Ok(answer.etag(receipt.version).written_at(receipt.position))
+}

@@ -1,0 +1,5 @@
+-- A tool does not say whether its requests are signed.
+SET LOCAL voxledger.client = 'system';
+DELETE FROM tools;
+DELETE FROM projection_generations WHERE projection = 'tools';
+DELETE FROM projections WHERE name = 'tools';
