@@ -3,6 +3,8 @@
 //! This crate knows every other one and holds the wiring. It decides nothing about calls: handlers translate
 //! between HTTP and commands, and the rules live in `domain`.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod cli;
 pub mod config;
 pub mod http;

@@ -1,28 +1,23 @@
 //! The `voxledger` binary.
 
-use std::io;
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use api::cli::{
-    Cli, Command, audit, backup, client, demo, doctor, keys, migrate, openapi, projections, serve, simulate,
+    Cli, Command, audit, backup, client, demo, doctor, keys, migrate, openapi, out, projections, serve,
+    simulate,
 };
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
-        Ok(code) => code,
-        // whoever reads what we print has read enough, as `head` does
-        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("voxledger: {}", adapters::database::chain_in_words(error.as_ref()));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-    kind == Some(io::ErrorKind::BrokenPipe)
+    let done = run(Cli::parse().command);
+    let done = done.and_then(|code| out::finish().map(|()| code).context("not everything could be printed"));
+    done.unwrap_or_else(|error| {
+        out::complain(format_args!("{}", adapters::database::chain_in_words(error.as_ref())));
+        ExitCode::FAILURE
+    })
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::config_args::StoreArgs;
 use super::offline::open_for_writing;
 use super::serve::runtime;
+use crate::cli::out::say;
 use crate::node::{Asker, create_client};
 
 /// Flags of `client`.
@@ -56,10 +57,10 @@ pub fn run(args: &ClientArgs) -> anyhow::Result<()> {
                 "id": client.to_string(), "name": name.trim(), "key_id": key_id.to_string(),
                 "plain_key": key.reveal(),
             });
-            println!("{created}");
+            say!("{created}");
         } else {
-            println!("client  {client}\nkey     {key_id}, owner of everything the client has");
-            println!("        {}\n        shown only now", key.reveal());
+            say!("client  {client}\nkey     {key_id}, owner of everything the client has");
+            say!("        {}\n        shown only now", key.reveal());
         }
         Ok(())
     })

@@ -19,6 +19,7 @@ use super::simulate::{
     CarrierSettings, NodeApi, OUR_NUMBER, Stage, Traffic, callees, play, report, told_to_stop,
 };
 use super::webhook_receiver::WebhookReceiver;
+use crate::cli::out::put;
 use crate::config::{Config, Secret, Sources};
 use crate::http::auth::PlainKey;
 use crate::node::{Edges, Node, until_told_to_stop};
@@ -69,7 +70,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         let edges = Edges::connect(&config).await?;
         let node = Node::start(&config, edges, telemetry.meters(), show_owner_key).await?;
         let url = format!("http://{}", node.address);
-        print!("{}", welcome(&url, key.reveal()));
+        put!("{}", welcome(&url, key.reveal()));
         let api = NodeApi::new(&url, Secret::new(key.reveal()))?;
         let receiver = WebhookReceiver::start()?;
         api.deliver_to(&receiver.url).await?;
@@ -87,10 +88,10 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         let fake = FakeTelnyx::start_on(listener, settings, Arc::new(SystemClock)).await?;
         let stage = Stage { node: &api, fake: &fake, settings: &carrier, chatty: true };
         let outcome = play(&stage, &traffic, &stop).await?;
-        print!("{}", report(&outcome, &fake.ledger()));
-        print!("{}", receiver.told());
+        put!("{}", report(&outcome, &fake.ledger()));
+        put!("{}", receiver.told());
         if !args.once && !outcome.interrupted {
-            print!("{}", what_next(&url, &agent));
+            put!("{}", what_next(&url, &agent));
             stop.cancelled().await;
         }
         fake.shutdown().await;

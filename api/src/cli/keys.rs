@@ -19,6 +19,7 @@ use super::config_args::StoreArgs;
 use super::offline::open_for_writing;
 use super::serve::runtime;
 use super::stores;
+use crate::cli::out::say;
 use crate::config::Config;
 use crate::node::{
     DEFAULT_CLIENT, erase_again, keep_newest_head, master_key, new_owner_key, open_keys, open_log,
@@ -102,24 +103,22 @@ async fn accept_older(config: &Config, known: Option<u64>) -> anyhow::Result<Exi
         let kept = sealed.standing(SystemClock.now()).await?.kept;
         let (upto, all) = match sealed.keys_must_be_current(kept).await {
             Ok(()) => {
-                println!("the key store is not older than the log: there is nothing to accept");
+                say!("the key store is not older than the log: there is nothing to accept");
                 return Ok(ExitCode::SUCCESS);
             }
             Err(Unsound::KeysOlder { kept, sealed }) => (kept, sealed),
             Err(error) => return Err(error.into()),
         };
         let Some(known) = known else {
-            println!(
-                "the key store knows the log up to event {upto}; {all} were sealed: it is an older copy\n"
-            );
-            println!("{OLDER}\n\n    voxledger keys accept-older --known {upto}");
+            say!("the key store knows the log up to event {upto}; {all} were sealed: it is an older copy\n");
+            say!("{OLDER}\n\n    voxledger keys accept-older --known {upto}");
             return Ok(ExitCode::from(OLDER_COPY));
         };
         anyhow::ensure!(known == upto, "the key store knows the log up to event {upto}; you named {known}");
         let erased = erase_again(&private, &keys, kept).await?;
         keep_newest_head(&sealed).await?;
-        println!("the key store is accepted as the one of the log up to event {all}");
-        println!("erasures applied again: {} keys, {} jobs that go on", erased.keys, erased.jobs);
+        say!("the key store is accepted as the one of the log up to event {all}");
+        say!("erasures applied again: {} keys, {} jobs that go on", erased.keys, erased.jobs);
         Ok(ExitCode::SUCCESS)
     }
     .await;
@@ -137,11 +136,11 @@ fn reset_owner(config: &Config, client: ClientId, json: bool) -> anyhow::Result<
         let (id, key) = made?;
         if json {
             let client = client.to_string();
-            println!("{}", json!({"client_id": client, "key_id": id.to_string(), "plain_key": key.reveal()}));
+            say!("{}", json!({"client_id": client, "key_id": id.to_string(), "plain_key": key.reveal()}));
         } else {
-            println!("key     {id}, owner of everything client {client} has");
-            println!("        {}\n        shown only now", key.reveal());
-            println!("Keys made before stay as they are: revoke those that others may have.");
+            say!("key     {id}, owner of everything client {client} has");
+            say!("        {}\n        shown only now", key.reveal());
+            say!("Keys made before stay as they are: revoke those that others may have.");
         }
         Ok(())
     })
@@ -157,8 +156,8 @@ fn rotate(config: &Config, to: Option<&Path>) -> anyhow::Result<()> {
         Some(path) => {
             let new = MasterKey::read_or_create(path, || RandomIds.secret())?;
             let count = wrap(config, &old, &new)?;
-            println!("{count} keys are wrapped by the new master key {}; start the nodes with", new.id());
-            println!("VOXLEDGER_MASTER_KEY_FILE={}", path.display());
+            say!("{count} keys are wrapped by the new master key {}; start the nodes with", new.id());
+            say!("VOXLEDGER_MASTER_KEY_FILE={}", path.display());
             Ok(())
         }
     }
@@ -172,8 +171,8 @@ fn in_the_data_folder(config: &Config, old: &MasterKey) -> anyhow::Result<()> {
     let new = MasterKey::read_or_create(&next, || RandomIds.secret())?;
     let count = wrap(config, old, &new)?;
     replace(&next, &file)?;
-    println!("{count} keys are wrapped by the new master key {} in {}", new.id(), file.display());
-    println!("the old one opens nothing any more but backups made before");
+    say!("{count} keys are wrapped by the new master key {} in {}", new.id(), file.display());
+    say!("the old one opens nothing any more but backups made before");
     Ok(())
 }
 

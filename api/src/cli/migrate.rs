@@ -8,6 +8,7 @@ use super::config_args::StoreArgs;
 use super::serve::runtime;
 use super::stores::{self, Store};
 use super::table::table;
+use crate::cli::out::{put, say};
 use crate::config::Config;
 
 /// Flags of `migrate`.
@@ -59,7 +60,7 @@ pub fn run(args: &MigrateArgs) -> anyhow::Result<()> {
             MigrateAction::Status => {}
             MigrateAction::Grant { role } => return grant(&stores[0], &stores[3], role).await,
         }
-        print!("{}", status(&stores).await?);
+        put!("{}", status(&stores).await?);
         Ok(())
     })
 }
@@ -94,7 +95,7 @@ async fn grant(log: &Store, work: &Store, role: &str) -> anyhow::Result<()> {
     );
     let granted = grant_appending(database, role).await;
     granted.with_context(|| format!("cannot give {role} its rights; connect as the owner of the tables"))?;
-    println!("{role} can append to the log in {}, and change nothing of it", log.shown);
+    say!("{role} can append to the log in {}, and change nothing of it", log.shown);
     Ok(())
 }
 

@@ -11,6 +11,7 @@ pub mod keys;
 pub mod migrate;
 mod offline;
 pub mod openapi;
+pub mod out;
 pub mod projections;
 pub mod serve;
 pub mod simulate;

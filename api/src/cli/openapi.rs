@@ -1,7 +1,6 @@
 //! `voxledger openapi`: the contract, as it is committed in `openapi/v1.json`.
 
-use std::io::{self, Write as _};
-
+use crate::cli::out::put;
 use crate::http::docs;
 
 /// The document as text, in the form that is committed.
@@ -15,7 +14,8 @@ pub fn text() -> Result<String, serde_json::Error> {
 /// Prints it.
 ///
 /// # Errors
-/// When standard output is closed.
+/// When it cannot be written as JSON, which would be a bug.
 pub fn run() -> anyhow::Result<()> {
-    Ok(io::stdout().write_all(text()?.as_bytes())?)
+    put!("{}", text()?);
+    Ok(())
 }

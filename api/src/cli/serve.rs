@@ -7,6 +7,7 @@ use actix::System;
 use clap::Args;
 
 use super::config_args::StoreArgs;
+use super::out::{complain, say};
 use crate::config::{Config, ConfigError};
 use crate::http::auth::PlainKey;
 use crate::node::{Asked, Edges, Ended, Node, hold_data_dir, keep_others_out, until_told_to_stop};
@@ -48,7 +49,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     System::with_tokio_rt(runtime).block_on(async {
         let edges = Edges::connect(&config).await?;
         let node = Node::start(&config, edges, telemetry.meters(), show_owner_key).await?;
-        announce(&node)?;
+        announce(&node);
         let (drain, fault) = tokio::select! {
             asked = until_told_to_stop() => match asked? {
                 Asked::Politely => (config.http.drain, None),
@@ -77,7 +78,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
 fn exit_after(limit: Duration) {
     std::thread::spawn(move || {
         std::thread::sleep(limit);
-        eprintln!("voxledger: still not stopped after {limit:?}: exiting");
+        complain(format_args!("still not stopped after {limit:?}: exiting"));
         std::process::exit(1);
     });
 }
@@ -87,13 +88,16 @@ pub(super) fn runtime() -> tokio::runtime::Runtime {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("voxledger: cannot start threads: {error}");
+            complain(format_args!("cannot start threads: {error}"));
             std::process::exit(1)
         }
     }
 }
 
 /// Shows a new owner key: once, and never to a log.
+///
+/// # Errors
+/// When nobody can have seen it, also because nobody reads: then the node does not begin with it.
 pub(super) fn show_owner_key(key: &PlainKey) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "owner API key of client `default`, shown only now: {}", key.reveal())?;
@@ -101,8 +105,6 @@ pub(super) fn show_owner_key(key: &PlainKey) -> io::Result<()> {
 }
 
 /// Says where the node listens.
-fn announce(node: &Node) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "listening on http://{}", node.address)?;
-    out.flush()
+fn announce(node: &Node) {
+    say!("listening on http://{}", node.address);
 }

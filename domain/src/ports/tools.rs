@@ -55,7 +55,8 @@ impl Behalf {
     #[must_use]
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let Self { client, agent, conversation, call, tool, tool_call } = self;
-        let fits = (1..=MAX_CALL_ID).contains(&tool_call.len()) && tool_call.bytes().all(|c| c.is_ascii_graphic());
+        let fits =
+            (1..=MAX_CALL_ID).contains(&tool_call.len()) && tool_call.bytes().all(|c| c.is_ascii_graphic());
         let all = [
             ("x-voxledger-client-id", Some(client.to_string())),
             ("x-voxledger-agent-id", agent.map(|id| id.to_string())),

@@ -97,9 +97,7 @@ impl IdempotencyKeys for MemoryIdempotency {
 
     async fn free(&self, held: &Reservation) -> Result<(), StoreUnavailable> {
         let mut rows = self.rows();
-        let own = |row: &Row| {
-            (row.seed, row.until) == (held.seed, Some(held.until)) && row.answer.is_none()
-        };
+        let own = |row: &Row| (row.seed, row.until) == (held.seed, Some(held.until)) && row.answer.is_none();
         if rows.get(&held.key).is_some_and(own) {
             rows.remove(&held.key);
         }

@@ -14,6 +14,7 @@ use domain::ports::clock::Clock;
 use domain::ports::ids::Ids;
 
 use super::FAULTS;
+use crate::cli::out::say;
 use crate::cli::stores;
 use crate::cli::table::count;
 use crate::config::Config;
@@ -58,29 +59,30 @@ async fn accept(
     if let (Some(events), Some(named)) = (args.events, args.sealed) {
         let by = Accepting { operator: DEFAULT_CLIENT, clock, ids };
         let head = sealed.accept((events, named), &by).await.context("the log was not accepted")?;
-        println!(
+        say!(
             "the log is accepted: a new tree covers its {} events, the last of which says so",
             count(head.size)
         );
-        println!(
+        say!(
             "the heads and hashes of before are kept in superseded_heads and superseded_tiles, beside the new"
         );
         return Ok(ExitCode::SUCCESS);
     }
     let found = sealed.disagreement(clock.now()).await?;
     let Some(fault) = found.fault else {
-        println!("the log is what was sealed: there is nothing to accept");
+        say!("the log is what was sealed: there is nothing to accept");
         return Ok(ExitCode::SUCCESS);
     };
-    println!("{:#}", anyhow::Error::new(fault));
-    println!("the log has {} events; {} had been sealed", count(found.size), count(found.sealed));
-    println!(
+    say!("{:#}", anyhow::Error::new(fault));
+    say!("the log has {} events; {} had been sealed", count(found.size), count(found.sealed));
+    say!(
         "\nRestore the newest backup of the log instead, if there is one: what is missing here may stand there.\n\
          `voxledger audit verify` names the events that differ.\n\n\
          To give up what is missing or changed, for good: stop all nodes, and run\n\n    \
          voxledger audit accept-log --events {} --sealed {}\n\n\
          The log keeps an event that says so, and auditors will see it. What was sealed before stays as evidence.",
-        found.size, found.sealed
+        found.size,
+        found.sealed
     );
     Ok(ExitCode::from(FAULTS))
 }

@@ -19,6 +19,7 @@ use super::open::{Audited, open};
 use super::replay::stream;
 use super::time;
 use super::verify::progress;
+use crate::cli::out::say;
 use crate::cli::table::count;
 use crate::config::Config;
 
@@ -99,7 +100,7 @@ async fn export(audited: &Audited, args: &ExportArgs) -> anyhow::Result<()> {
         }
     };
     fs::rename(&beside, &args.file).with_context(|| format!("cannot write {}", args.file.display()))?;
-    println!(
+    say!(
         "{} events in {} bytes, proven by the checkpoint of {} events",
         count(events),
         count(bytes),

@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::config_args::StoreArgs;
 use super::serve::runtime;
 use super::stores;
+use crate::cli::out::say;
 use crate::config::Config;
 use crate::node::log_key;
 
@@ -100,7 +101,7 @@ pub fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
             AuditAction::Verify(args) => verify::run(&config, args).await,
             AuditAction::AcceptLog(args) => accept::run(&config, args).await,
             AuditAction::Key => {
-                println!("{}", key_of(&config, None, None).await?);
+                say!("{}", key_of(&config, None, None).await?);
                 Ok(ExitCode::SUCCESS)
             }
         }

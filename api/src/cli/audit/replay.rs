@@ -1,6 +1,6 @@
 //! A resource's history from the log, and the resource as it was.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 
 use anyhow::Context as _;
 use domain::envelope::{Recorded, StreamId, Version};
@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use super::ReplayArgs;
 use super::story::{head, line, resource};
+use crate::cli::out::Out;
 use crate::cli::stores;
 use crate::config::Config;
 use crate::http::v1::HistoryEvent;
@@ -34,7 +35,7 @@ pub(super) async fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<()
     log.close().await;
     let events = events?;
     anyhow::ensure!(!events.is_empty(), "there is no event of {} in this log", args.id);
-    let out = &mut BufWriter::new(io::stdout().lock());
+    let out = &mut BufWriter::new(Out);
     let moment = args.at.is_some() || args.version.is_some();
     let told = if moment { show(&stream, &events, args, out) } else { tell(&events, args.json, out) };
     told.and_then(|()| Ok(out.flush()?))

@@ -8,10 +8,13 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use domain::envelope::Recorded;
-use domain::history::{BundleError, Checked, check_bundle};
+use domain::history::{BundleError, Checked, HistoryFilter, Manifest, check_bundle};
 use domain::merkle::NoteVerifier;
+use serde::Serialize;
+use uuid::Uuid;
 
 use super::{FAULTS, read_key};
+use crate::cli::out::{Out, is_closed, say};
 use crate::cli::table::count;
 use crate::http::v1::HistoryEvent;
 
@@ -27,9 +30,55 @@ pub struct VerifyExportArgs {
     /// `GET /audit/checkpoints/latest`, when you had reason to trust them.
     #[arg(long, value_name = "KEY")]
     pub key: String,
-    /// Print the events, decoded, once all of them are proven: one a line, in JSON.
+    /// Print the events, decoded, once all of them are proven: one a line, in JSON. What is personal reads `[sealed]`. The
+    /// last line is the verdict.
     #[arg(long)]
     pub json: bool,
+}
+
+/// The last line of `--json`: `{"kind": "verdict", …}`. Events have no `kind`.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "verdict")]
+struct Verdict<'v> {
+    /// `proven`: every event before this line is in the log. `proves_nothing`: there is none before it.
+    verdict: &'static str,
+    /// Why nothing is proven.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'v str>,
+    #[serde(flatten)]
+    proven: Option<Proven<'v>>,
+    /// By which key it was judged.
+    key: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Proven<'v> {
+    log: Uuid,
+    /// How many events the checkpoint covers.
+    tree_size: u64,
+    events: u64,
+    /// Of which positions the bundle is, and which events of those.
+    first: u64,
+    last: u64,
+    filter: &'v HistoryFilter,
+}
+
+impl<'v> Verdict<'v> {
+    fn proven(checked: &'v Checked, key: &NoteVerifier) -> Self {
+        let Checked { manifest: Manifest { log, first, last, filter, .. }, tree_size, events } = checked;
+        let (log, first, last, tree_size, events) = (*log, *first, *last, *tree_size, *events);
+        let proven = Some(Proven { log, tree_size, events, first, last, filter });
+        Self { verdict: "proven", reason: None, proven, key: key.to_string() }
+    }
+
+    fn proves_nothing(reason: &'v str, key: &NoteVerifier) -> Self {
+        Self { verdict: "proves_nothing", reason: Some(reason), proven: None, key: key.to_string() }
+    }
+
+    fn say(&self) -> Result<(), serde_json::Error> {
+        say!("{}", serde_json::to_string(self)?);
+        Ok(())
+    }
 }
 
 /// Checks a bundle. No store is opened.
@@ -38,26 +87,34 @@ pub(super) fn run(args: &VerifyExportArgs) -> anyhow::Result<ExitCode> {
     let checked = match check(&args.file, &key, |_| Ok(()))? {
         Ok(checked) => checked,
         Err(error) => {
-            let error = anyhow::Error::new(error);
-            println!("{error:#}");
-            println!("{} proves nothing", args.file.display());
+            let reason = format!("{:#}", anyhow::Error::new(error));
+            if args.json {
+                Verdict::proves_nothing(&reason, &key).say()?;
+            } else {
+                say!("{reason}");
+                say!("{} proves nothing", args.file.display());
+            }
             return Ok(ExitCode::from(FAULTS));
         }
     };
     if args.json {
-        let out = &mut BufWriter::new(io::stdout().lock());
+        let out = &mut BufWriter::new(Out);
         check(&args.file, &key, |event| {
-            let told = HistoryEvent::of(&event).map_err(|error| io::Error::other(error.to_string()))?;
+            if is_closed() {
+                return Ok(());
+            }
+            let told = HistoryEvent::sealed(&event).map_err(|error| io::Error::other(error.to_string()))?;
             serde_json::to_writer(&mut *out, &told)?;
             out.write_all(b"\n")
         })?
         .context("the file changed while it was read")?;
         out.flush()?;
+        Verdict::proven(&checked, &key).say()?;
         return Ok(ExitCode::SUCCESS);
     }
     let (events, size) = (count(checked.events), count(checked.tree_size));
-    println!("{events} events of log {} are proven by the checkpoint of {size} events", checked.manifest.log);
-    println!("key {key}");
+    say!("{events} events of log {} are proven by the checkpoint of {size} events", checked.manifest.log);
+    say!("key {key}");
     Ok(ExitCode::SUCCESS)
 }
 

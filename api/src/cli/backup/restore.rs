@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::manifest::{Entry, Kind, Manifest, flush_folder};
 use super::take::{KEYS, LOG, SEALS, own_master_key};
+use crate::cli::out::say;
 use crate::cli::stores::node_is_running;
 use crate::config::Config;
 use crate::node::{
@@ -101,7 +102,7 @@ impl<'a> Plan<'a> {
     /// Files that an earlier restore put in place before it was cut off are nobody's yet.
     fn finish_what_was_cut_off(&self, marker: &Path) -> anyhow::Result<()> {
         let Ok(text) = fs::read_to_string(marker) else { return Ok(()) };
-        println!("an earlier restore was cut off; it begins anew");
+        say!("an earlier restore was cut off; it begins anew");
         for line in text.lines() {
             for name in with_companions(Path::new(line)) {
                 fs::remove_file(&name).with_context(|| format!("cannot remove {}", name.display()))?;
@@ -249,9 +250,9 @@ fn make_room(config: &Config, plan: &Plan<'_>, replace: bool) -> anyhow::Result<
         create_private_folder(&aside).with_context(|| format!("cannot create {}", aside.display()))?;
         let target = aside.join(path.file_name().unwrap_or_default());
         fs::rename(&path, &target).with_context(|| format!("cannot move {} aside", path.display()))?;
-        println!("moved {} to {}", path.display(), target.display());
+        say!("moved {} to {}", path.display(), target.display());
     }
-    println!("what was moved holds keys: delete it once you are sure that you do not need it");
+    say!("what was moved holds keys: delete it once you are sure that you do not need it");
     Ok(())
 }
 
@@ -288,14 +289,13 @@ async fn bring_keys_to_the_log(config: &Config) -> anyhow::Result<Reapplied> {
 
 fn report(manifest: &Manifest, erased: &Reapplied) {
     let log = &manifest.log;
-    println!("restored the log {} up to event {} of {}", log.id, log.head, log.recorded_at);
+    say!("restored the log {} up to event {} of {}", log.id, log.head, log.recorded_at);
     if !erased.is_nothing() {
-        println!(
+        say!(
             "erasures applied again: {} keys of persons destroyed, {} jobs go on when the node starts",
-            erased.keys, erased.jobs
+            erased.keys,
+            erased.jobs
         );
     }
-    println!(
-        "next: `voxledger audit verify`, then start the node; it makes views and work again from the log"
-    );
+    say!("next: `voxledger audit verify`, then start the node; it makes views and work again from the log");
 }

@@ -14,6 +14,7 @@ use domain::ports::clock::Clock as _;
 use projections::edge::format_time;
 
 use super::manifest::{Entry, Kind, Log, Manifest, MasterKeyNote};
+use crate::cli::out::say;
 use crate::config::Config;
 use crate::node::{keys_database, log_database, seals_database};
 
@@ -280,14 +281,14 @@ fn report(manifest: &Manifest, folder: &Path, config: &Config) {
     let shown = folder.display();
     let bytes: u64 = manifest.files.iter().map(|file| file.bytes).sum();
     let Log { id, head, recorded_at, .. } = &manifest.log;
-    println!(
+    say!(
         "backup of the log {id} up to event {head} of {recorded_at} in {shown} ({} KiB)",
         bytes.div_ceil(1024)
     );
-    println!("views and work are not in it: the log makes them again");
+    say!("views and work are not in it: the log makes them again");
     let key = &manifest.master_key;
     if key.included {
-        println!(
+        say!(
             "IT HOLDS THE MASTER KEY {}: whoever has this folder can read everything in it. Keep it as you keep the \
              node, or use --without-master-key",
             key.id
@@ -298,13 +299,13 @@ fn report(manifest: &Manifest, folder: &Path, config: &Config) {
             (None, Some(path)) => path.display().to_string(),
             (None, None) => config.storage.master_key_file().display().to_string(),
         };
-        println!(
+        say!(
             "IT DOES NOT HOLD THE MASTER KEY {} ({place}): keep that apart and safe. Without it no person's data and no \
              secret in this backup can ever be read",
             key.id
         );
     }
-    println!(
+    say!(
         "it holds the keys of persons who may be erased later: delete it within {} days \
          (VOXLEDGER_PRIVACY_BACKUP_RETENTION_DAYS)",
         config.privacy.backup_retention.duration().as_secs() / 86_400

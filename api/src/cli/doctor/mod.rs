@@ -13,6 +13,7 @@ use self::checks::examine;
 use super::config_args::StoreArgs;
 use super::serve::runtime;
 use super::table::table;
+use crate::cli::out::put;
 
 /// Flags of `doctor`.
 #[derive(Debug, Clone, Args)]
@@ -76,7 +77,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
         }
         Err(error) => vec![Finding::fail("configuration", format!("{error:#}"), "correct this setting")],
     };
-    print!("{}", report(&findings));
+    put!("{}", report(&findings));
     Ok(if findings.iter().any(Finding::failed) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -6,6 +6,7 @@ use projections::runner::{Deps, projection_names};
 use projections::store::ProjectionStatus;
 use serde_json::{Value, json};
 
+use crate::cli::out::say;
 use crate::cli::table::{count, table};
 
 /// A view as the list shows it.
@@ -38,10 +39,10 @@ pub(super) async fn list(deps: &Deps, json: bool) -> anyhow::Result<()> {
         lines.push(Line { name, status, lag, lag_seconds, others });
     }
     if json {
-        println!("{:#}", Value::from_iter(lines.iter().map(Line::json)));
+        say!("{:#}", Value::from_iter(lines.iter().map(Line::json)));
     } else {
         let head_line = ["view", "generation", "position", "behind", "seconds", "state", "worked on by"];
-        println!("{}\n\nthe log ends at {head}", table(head_line, lines.iter().map(Line::cells)));
+        say!("{}\n\nthe log ends at {head}", table(head_line, lines.iter().map(Line::cells)));
     }
     Ok(())
 }

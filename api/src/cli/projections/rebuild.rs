@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use projections::runner::{self, Deps, RebuildReport, Settings, projection_names};
 
 use super::known;
+use crate::cli::out::say;
 use crate::cli::stores::node_is_running;
 use crate::cli::table::{count, numbers};
 use crate::config::{Config, ReadModelsUrl};
@@ -21,9 +22,9 @@ pub(super) async fn rebuild(config: &Config, deps: &Deps, name: Option<&str>) ->
     for name in names {
         reports.push(rebuild_one(deps, name, shares).await?);
     }
-    println!("{}", table_of(&reports));
+    say!("{}", table_of(&reports));
     for report in reports.iter().filter(|report| !report.difference.is_equal()) {
-        println!(
+        say!(
             "\nthe old rows of `{}` were not what the log says; the new ones, which are in use now, are",
             report.projection
         );

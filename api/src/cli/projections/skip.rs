@@ -4,6 +4,7 @@ use domain::envelope::Position;
 use projections::runner::Deps;
 
 use super::known;
+use crate::cli::out::say;
 
 pub(super) async fn skip(deps: &Deps, name: &str, position: u64, force: bool) -> anyhow::Result<()> {
     let name = known(name)?;
@@ -27,6 +28,6 @@ pub(super) async fn skip(deps: &Deps, name: &str, position: u64, force: bool) ->
         }
     }
     deps.views.skip(name, position).await?;
-    println!("view `{name}` passes over the event at {position}; a running node goes on within a second");
+    say!("view `{name}` passes over the event at {position}; a running node goes on within a second");
     Ok(())
 }

@@ -30,6 +30,7 @@ pub(super) use self::play::{Stage, play};
 pub(super) use self::report::report;
 pub(super) use self::settings::CarrierSettings;
 use super::serve::runtime;
+use crate::cli::out::put;
 use crate::node::until_told_to_stop;
 
 /// Plays the carrier until all calls are over, and compares.
@@ -41,7 +42,7 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot listen on {}; give --listen another address", args.listen))?;
     let settings = CarrierSettings::at(listener.local_addr()?);
     if args.settings {
-        print!("{}", settings.as_environment());
+        put!("{}", settings.as_environment());
         return Ok(ExitCode::SUCCESS);
     }
     let key = args.key().context("give an API key of the node with --key or VOXLEDGER_BOOTSTRAP_KEY")?;
@@ -53,7 +54,7 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         let played = play(&stage, &args.traffic, &told_to_stop()).await;
         let ledger = fake.shutdown().await;
         let outcome = played?;
-        print!("{}", report(&outcome, &ledger));
+        put!("{}", report(&outcome, &ledger));
         Ok(if outcome.is_as_expected() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }

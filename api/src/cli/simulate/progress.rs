@@ -7,6 +7,7 @@ use domain::envelope::Time;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::expect::{Story, words};
+use crate::cli::out::say;
 use crate::cli::table::count;
 
 /// A bar on a terminal, nothing elsewhere; and in a demo a line for each call.
@@ -33,7 +34,7 @@ impl Progress {
         self.bar.inc(1);
         if self.chatty {
             let line = line(story);
-            self.bar.suspend(|| println!("{line}"));
+            self.bar.suspend(|| say!("{line}"));
         }
     }
 

@@ -10,8 +10,8 @@ use crate::origin::Origin;
 use crate::ports::vault::Sealed;
 use crate::testing::calls::at;
 use crate::testing::scenario::{Scenario, scenario};
-use crate::webhook::secrets::Rotation;
 use crate::webhook::public::PublicEvent;
+use crate::webhook::secrets::Rotation;
 
 fn sealed(byte: u8) -> Sealed {
     Sealed { key: Uuid::from_u128(1), bytes: ByteBuf::from([byte; 40]) }

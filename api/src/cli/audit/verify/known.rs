@@ -11,6 +11,7 @@ use projections::edge::format_time;
 use uuid::Uuid;
 
 use super::fault::{Faults, Kind};
+use crate::cli::out::say;
 use crate::cli::table::count;
 
 /// Events read at a time.
@@ -86,7 +87,7 @@ pub(super) fn by_key_store(
 ) -> Option<Known> {
     match kept {
         Ok(None) => {
-            println!("the key store keeps no head of this log yet; the next start of a node does that");
+            say!("the key store keeps no head of this log yet; the next start of a node does that");
             None
         }
         Ok(Some(kept)) if kept.size == 0 => None,
@@ -122,7 +123,7 @@ pub(super) async fn in_the_log(
                     known.push(Known { size, root, from: From::Log(at) });
                 }
                 Ok(LogEvent::Accepted(accepted)) => {
-                    println!("{}", told(&accepted, at));
+                    say!("{}", told(&accepted, at));
                     known.clear();
                     let LogAccepted { size, root, .. } = accepted;
                     known.extend((size > 0).then_some(Known { size, root, from: From::Log(at) }));

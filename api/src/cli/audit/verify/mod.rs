@@ -33,6 +33,7 @@ use self::heads::Heads;
 use self::known::Known;
 use super::open::{Audited, open};
 use super::{FAULTS, key_of};
+use crate::cli::out::say;
 use crate::cli::stores;
 use crate::cli::table::count;
 use crate::config::Config;
@@ -76,7 +77,7 @@ async fn verify(config: &Config, audited: &Audited, args: &VerifyArgs) -> anyhow
     let id = first_of(audited).await?;
     let Some(id) = id else {
         anyhow::ensure!(kept.is_empty(), "the log is empty, and you kept a checkpoint of it");
-        println!("the log is empty");
+        say!("the log is empty");
         let mut faults = Faults::default();
         if let Some(Err(error)) = &kept_head {
             faults.add(Kind::KeptHead, 0, 0, error.to_string());
@@ -106,7 +107,7 @@ async fn verify(config: &Config, audited: &Audited, args: &VerifyArgs) -> anyhow
     beyond(audited, head, &mut faults).await?;
     let seconds = began.elapsed().as_secs_f64();
     let rate = walked.events as f64 / seconds.max(1e-6);
-    println!(
+    say!(
         "{} events in {seconds:.2} s ({} a second), {} signed heads, key {key}",
         count(walked.events),
         count(rate as u64),
@@ -182,14 +183,14 @@ pub(super) fn progress(head: u64) -> ProgressBar {
 
 fn report(faults: Faults) -> ExitCode {
     if faults.is_empty() {
-        println!("nothing is wrong");
+        say!("nothing is wrong");
         return ExitCode::SUCCESS;
     }
     let (faults, left_out) = faults.sorted();
-    faults.iter().map(Fault::to_string).for_each(|line| println!("{line}"));
+    faults.iter().map(Fault::to_string).for_each(|line| say!("{line}"));
     if left_out > 0 {
-        println!("and {} faults more of these kinds", count(left_out));
+        say!("and {} faults more of these kinds", count(left_out));
     }
-    println!("the history has {} faults", count(faults.len() as u64 + left_out));
+    say!("the history has {} faults", count(faults.len() as u64 + left_out));
     ExitCode::from(FAULTS)
 }

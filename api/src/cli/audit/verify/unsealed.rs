@@ -5,6 +5,7 @@ use domain::envelope::{Position, Time};
 use domain::ports::event_store::LogTable;
 
 use super::fault::{Faults, Kind};
+use crate::cli::out::say;
 use crate::cli::table::count;
 
 /// Sealing takes half a second. What is older and not sealed is not being sealed, or its seals were deleted.
@@ -47,6 +48,6 @@ pub(super) async fn check(
         }
         after = reached.max(after + 1);
     }
-    println!("{} of them are newer than the last signed head, and not sealed yet", count(head - sealed));
+    say!("{} of them are newer than the last signed head, and not sealed yet", count(head - sealed));
     Ok(())
 }

@@ -9,6 +9,7 @@ use domain::ports::ids::Ids as _;
 use projections::runner::{self, Deps, Settings, projection_names};
 
 use super::fault::{Faults, Kind};
+use crate::cli::out::say;
 use crate::cli::stores;
 use crate::cli::table::count;
 use crate::config::Config;
@@ -28,7 +29,7 @@ pub(super) async fn compare(config: &Config, log: &EventLog, faults: &mut Faults
     for name in projection_names() {
         match runner::compare(&deps, &settings, name, &mut |_| ()).await {
             Ok(report) if report.difference.is_equal() => {
-                println!("view {name}: as {} events make it", count(report.events));
+                say!("view {name}: as {} events make it", count(report.events));
             }
             Ok(report) => {
                 let difference = report.difference;

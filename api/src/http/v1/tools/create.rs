@@ -101,7 +101,8 @@ pub(crate) async fn create_tool(
     };
     let sealed = Some(seal(&backend, caller.client, &stream, &secret).await?);
     let at = backend.runtime.clock.now();
-    let create = ToolCommand::Create(Box::new(ToolCreated { terms, secret: sealed, origin: ip.origin(), at }));
+    let create =
+        ToolCommand::Create(Box::new(ToolCreated { terms, secret: sealed, origin: ip.origin(), at }));
     let receipt = execute::<ToolResource>(&backend, &caller, &request, id, None, &create).await?;
     let tool = row::<ToolResource>(&backend, &caller, id, receipt.version).await?.view;
     let answer = Answer::data(&ToolWithSecret { tool, secret: secret.reveal() }).created();

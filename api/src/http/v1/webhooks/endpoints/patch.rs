@@ -83,7 +83,9 @@ pub(crate) async fn patch_webhook(
         None => None,
     };
     let headers = match &wanted.headers {
-        Some(headers) => Some(custom_headers(&backend, caller.client, &id.stream(), headers, &mut fields).await?),
+        Some(headers) => {
+            Some(custom_headers(&backend, caller.client, &id.stream(), headers, &mut fields).await?)
+        }
         None => None,
     };
     fields.finish()?;
