@@ -38,6 +38,7 @@ mod stopping;
 mod stores;
 mod system;
 mod telemetry;
+mod tools;
 mod traces;
 mod two_nodes;
 mod users;

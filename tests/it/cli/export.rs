@@ -38,8 +38,14 @@ fn verify(file: &Path, key: &str, more: &[&str]) -> Result<Run> {
     voxledger(&[&["audit", "verify-export", &file, "--key", key], more].concat(), &with_key())
 }
 
+/// What `--json` printed: the events, and after them the verdict.
 fn events(run: &Run) -> Result<Vec<Value>> {
-    Ok(run.out.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
+    let mut lines: Vec<Value> = run.out.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let verdict = lines.pop().context("a verdict")?;
+    ensure!((&verdict["kind"], &verdict["verdict"]) == (&json!("verdict"), &json!("proven")), "{verdict}");
+    ensure!(verdict["events"] == lines.len(), "{verdict}");
+    ensure!(lines.iter().all(|line| line["kind"].is_null()), "an event is taken for a verdict");
+    Ok(lines)
 }
 
 /// Everything of events but what happened.
@@ -87,9 +93,9 @@ async fn an_export_is_proven_by_its_key_alone_and_nothing_else_is() -> Result<()
         let told = events(&verify(&one, &key, &["--json"])?.succeeded())?;
         let shown = api.list_all(&format!("/api/v1/numbers/{id}/events")).await?;
         ensure!(envelopes(&told) == envelopes(&shown), "as REST shows it");
-        // but for personal data, which leaves sealed
+        // but for personal data, which leaves sealed: nothing of it was erased
         ensure!(shown[0]["data"]["number"] == "+14155550107", "{shown:?}");
-        ensure!(told[0]["data"]["number"] == "[erased]", "{told:?}");
+        ensure!(told[0]["data"]["number"] == "[sealed]", "{told:?}");
         let range = export("range", &["--from-position", "5", "--to-position", "9"])?;
         let told = events(&verify(&range, &key, &["--json"])?.succeeded())?;
         let positions: Vec<_> = told.iter().filter_map(|event| event["position"].as_u64()).collect();
@@ -144,6 +150,10 @@ async fn an_export_is_proven_by_its_key_alone_and_nothing_else_is() -> Result<()
             ensure!(text.contains(from), "no {from} in {text}");
             fs::write(&bad, text.replacen(from, to, 1))?;
             refused(&verify(&bad, &key, &[])?, why)?;
+            let run = verify(&bad, &key, &["--json"])?;
+            let verdict: Value = serde_json::from_str(&run.out)?;
+            ensure!((run.code, &verdict["verdict"]) == (Some(2), &json!("proves_nothing")), "{run:#?}");
+            ensure!(verdict["reason"].as_str().is_some_and(|reason| reason.contains(why)), "{verdict}");
         }
         // whoever drops the only event makes up another tree
         let lines: Vec<_> = text.lines().filter(|line| !line.contains("\"kind\":\"event\"")).collect();

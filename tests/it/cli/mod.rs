@@ -5,6 +5,7 @@ mod damage;
 mod export;
 mod history;
 mod operators;
+mod pipes;
 mod projections;
 pub mod run;
 mod simulate;

@@ -30,6 +30,7 @@ use crate::http::auth::{
     Bearer, Bounds, Directory, Doorkeeper, Guest, KeyHash, KeyProblem, PlainKey, Principal, Scopes, Tokens,
     Watched, Who,
 };
+use crate::http::context::{self, RequestContext};
 use crate::http::{BodyLimit, NewIds, RawBody};
 use crate::problem::ApiError;
 
@@ -76,6 +77,8 @@ struct Work {
     /// The id each carried out request drew.
     drawn: RefCell<Vec<Uuid>>,
     status: Cell<u16>,
+    /// Whether a request reaches the log before it is answered.
+    appends: Cell<bool>,
     entered: Notify,
     gate: Notify,
 }
@@ -112,12 +115,15 @@ async fn world() -> World {
         clock: clock.clone(),
         ids: Arc::new(RandomIds),
     };
-    let work = web::Data::new(Work { status: Cell::new(201), ..Work::default() });
+    let work = web::Data::new(Work { status: Cell::new(201), appends: Cell::new(true), ..Work::default() });
     World { app, clock, keys, work, _folder: folder }
 }
 
 async fn plain(work: web::Data<Work>, ids: NewIds, RawBody(body): RawBody) -> HttpResponse {
     let id = work.draw(&ids);
+    if work.appends.get() {
+        context::appends().begin();
+    }
     let mut response = HttpResponse::build(StatusCode::from_u16(work.status.get()).unwrap());
     response.insert_header(("location", format!("/{id}"))).insert_header(("etag", "\"1\""));
     response.content_type("application/json").body([ids.next().as_bytes().as_slice(), &body].concat())
@@ -161,6 +167,11 @@ macro_rules! serve {
                 }))
                 .app_data($world.work.clone())
                 .app_data(BodyLimit(100))
+                .wrap_fn(|request, service| {
+                    let context = RequestContext::new(Arc::from("r-1"), Arc::from(""), None);
+                    let _entered = context.enter();
+                    context::keep(service.call(request))
+                })
                 .service(scope),
         )
         .await
@@ -275,6 +286,50 @@ async fn final_answers_are_kept_and_others_may_be_tried_again_with_the_same_ids(
         assert_eq!((drawn.len(), drawn[0]), (2, drawn[1]), "{status}");
         assert_eq!(send(&app, post("/api/v1/plain", "k").to_request()).await, second.again());
     }
+}
+
+#[actix_web::test]
+async fn what_is_refused_before_anything_was_appended_frees_its_key_whatever_the_status() {
+    for status in [400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503] {
+        let world = world().await;
+        let app = serve!(world);
+        world.work.status.set(status);
+        world.work.appends.set(false);
+        assert_eq!(send(&app, post("/api/v1/plain", "k").to_request()).await.status, status);
+        assert_eq!(world.keys.count(), 0, "{status}");
+        world.work.status.set(201);
+        world.work.appends.set(true);
+        let better = || post("/api/v1/plain", "k").set_payload("a better body").to_request();
+        let done = send(&app, better()).await;
+        assert_eq!((done.status, done.replayed), (201, false), "{status}");
+        assert_eq!(send(&app, better()).await, done.again());
+        assert_eq!(
+            send(&app, post("/api/v1/plain", "k").to_request()).await.code(),
+            "idempotency_key_reused"
+        );
+    }
+    // what succeeds is kept, though nothing was to be appended
+    let world = world().await;
+    let app = serve!(world);
+    world.work.appends.set(false);
+    let first = send(&app, post("/api/v1/plain", "k").to_request()).await;
+    assert_eq!(send(&app, post("/api/v1/plain", "k").to_request()).await, first.again());
+}
+
+#[actix_web::test]
+async fn what_somebody_began_before_is_not_freed() {
+    let world = world().await;
+    let app = serve!(world);
+    // it reached the log, and failed then
+    world.work.status.set(503);
+    assert_eq!(send(&app, post("/api/v1/plain", "k").to_request()).await.status, 503);
+    world.work.status.set(422);
+    world.work.appends.set(false);
+    let refused = send(&app, post("/api/v1/plain", "k").to_request()).await;
+    assert_eq!((refused.status, refused.replayed), (422, false));
+    assert_eq!(send(&app, post("/api/v1/plain", "k").to_request()).await, refused.again());
+    let other = post("/api/v1/plain", "k").set_payload("a better body").to_request();
+    assert_eq!(send(&app, other).await.code(), "idempotency_key_reused");
 }
 
 #[actix_web::test]
@@ -432,6 +487,10 @@ impl IdempotencyKeys for Stumbling {
     }
 
     async fn release(&self, _: &Reservation) -> Result<(), StoreUnavailable> {
+        Err(gone())
+    }
+
+    async fn free(&self, _: &Reservation) -> Result<(), StoreUnavailable> {
         Err(gone())
     }
 
