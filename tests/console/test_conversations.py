@@ -55,6 +55,10 @@ def test_a_tool_is_made_given_to_an_agent_and_deleted(node, page, show, provoked
     expect(page.locator(".wrong")).to_contain_text("What it takes")
     page.get_by_label("What it takes (JSON Schema)").fill('{"type": "object", "properties": {"phone": {"type": "string"}}}')
     page.get_by_role("button", name="Make the tool").click()
+    secret = page.locator(".secret")
+    expect(secret).to_have_text(re.compile("^whsec_"))
+    first = secret.text_content()
+    page.get_by_role("button", name="Close").click()
     made = page.get_by_role("region", name="Tools").locator("tbody tr", has_text="find_booking").first
     expect(made).to_contain_text(MARKUP)
 
@@ -72,6 +76,12 @@ def test_a_tool_is_made_given_to_an_agent_and_deleted(node, page, show, provoked
     expect(page.locator(".facts div", has_text="Tools").locator("dd")).to_have_text("find_booking")
 
     show(page, "agents")
+    made.get_by_role("button", name="find_booking").click()
+    page.get_by_role("button", name="Rotate the secret").click()
+    page.get_by_role("button", name="Really?").click()
+    expect(secret).to_have_text(re.compile("^whsec_"))
+    assert secret.text_content() != first
+    page.get_by_role("button", name="Close").click()
     made.get_by_role("button", name="find_booking").click()
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("button", name="Really delete?").click()

@@ -18,6 +18,10 @@ export const Copy = ({ text, label = 'Copy', what }) =>
 const CopyIcon = () => html`<svg class="glyph" viewBox="0 0 16 16" aria-hidden="true"><rect x="5.5" y="5.5" width="8" height="8" rx="1.5" /><path d="M3.5 10.5h-1v-8h8v1" /></svg>`;
 
 // An id, short to look at and whole when copied.
+/** A signing secret, the one time it is shown. */
+export const Secret = ({ secret }) => html`<p>Its signing secret. It is shown only now:</p><p class="secret">${secret}</p>
+  <div class="actions"><${Copy} text=${secret} label="Copy the secret" what="secret copied" /></div>`;
+
 export function Id({ id, href, whole = false }) {
   if (!id) return html`<span class="dim">–</span>`;
   const text = whole ? id : short(id);

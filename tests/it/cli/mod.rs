@@ -1,6 +1,7 @@
 //! The commands of the binary, run as a user would.
 
 mod audit;
+mod bundles;
 mod damage;
 mod export;
 mod history;

@@ -2,7 +2,7 @@
 import { html, useState } from '../../lib/html.js';
 import { patch, post, remove } from '../../lib/api.js';
 import { may } from '../../lib/session.js';
-import { Act } from '../../ui/parts.js';
+import { Act, Secret } from '../../ui/parts.js';
 import { Dialog } from '../../ui/dialog.js';
 import { Area, Choice, Failure, Text, useForm } from '../../ui/form.js';
 import { say } from '../../ui/toast.js';
@@ -25,6 +25,7 @@ export function ToolDialog({ tool, onClose, saved }) {
   });
   const set = (name) => (value) => setText({ ...text, [name]: value });
   const writes = may('tools:write');
+  const [secret, setSecret] = useState(null);
   const done = (words) => {
     say(words);
     onClose();
@@ -33,9 +34,22 @@ export function ToolDialog({ tool, onClose, saved }) {
   const form = useForm(async () => {
     const { timeout_ms: patience, ...rest } = text;
     const body = { ...rest, parameters: schemaOf(text.parameters), ...(patience !== '' && { timeout_ms: Number(patience) }) };
-    await (tool ? patch(`/tools/${tool.id}`, body, tool.version) : post('/tools', body));
-    done(tool ? 'Saved' : 'The tool is made');
+    if (tool) {
+      await patch(`/tools/${tool.id}`, body, tool.version);
+      return done('Saved');
+    }
+    setSecret((await post('/tools', body)).secret);
+    say('The tool is made');
+    saved();
   });
+  const rotate = async () => {
+    setSecret((await post(`/tools/${tool.id}/rotate-secret`, {})).secret);
+    saved();
+  };
+  if (secret) {
+    return html`<${Dialog} title=${tool ? 'The new secret' : 'The tool is made'} onClose=${onClose}>
+      <${Secret} secret=${secret} /><p class="hint">What the tool is asked is signed with it (Standard Webhooks)${tool && ', for a day by the old one, too'}.</p><//>`;
+  }
   return html`<${Dialog} wide title=${tool ? 'Tool' : 'New tool'} onClose=${onClose}>
     <form class="form" onSubmit=${form.submit}>
       <${Text} label="Name" value=${text.name} onInput=${set('name')} error=${form.errors.name} hint="What the model calls it" required disabled=${!writes} />
@@ -46,7 +60,8 @@ export function ToolDialog({ tool, onClose, saved }) {
       <${Text} label="May take, ms" type="number" min="100" max="30000" value=${text.timeout_ms} onInput=${set('timeout_ms')} error=${form.errors.timeout_ms} />
       <${Failure} form=${form} />
       ${writes && html`<div class="actions wide"><button class="primary" disabled=${form.busy}>${tool ? 'Save' : 'Make the tool'}</button>
-        ${tool && html`<${Act} tone="bad" confirm="Really delete?" act=${async () => { await remove(`/tools/${tool.id}`, tool.version); done('Deleted'); }}>Delete<//>`}</div>`}
+        ${tool && html`<${Act} confirm="Really?" act=${rotate}>${tool.signed ? 'Rotate the secret' : 'Sign its requests'}<//>
+        <${Act} tone="bad" confirm="Really delete?" act=${async () => { await remove(`/tools/${tool.id}`, tool.version); done('Deleted'); }}>Delete<//>`}</div>`}
     </form>
   <//>`;
 }

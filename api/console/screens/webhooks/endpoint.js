@@ -5,12 +5,11 @@ import { useList, useLoad } from '../../lib/load.js';
 import { go, link, setQuery } from '../../lib/router.js';
 import { may } from '../../lib/session.js';
 import { ago, millis, moment, percent, words } from '../../lib/format.js';
-import { Act, Badge, Facts, Fault, Id, Page, Section, Shown } from '../../ui/parts.js';
+import { Act, Badge, Facts, Fault, Id, Page, Secret, Section, Shown } from '../../ui/parts.js';
 import { Choice, Search } from '../../ui/form.js';
 import { Table } from '../../ui/table.js';
 import { Dialog } from '../../ui/dialog.js';
 import { EndpointForm } from './form.js';
-import { Secret } from './endpoints.js';
 import { Pulse, healthOf } from './health.js';
 import { Replay } from './replay.js';
 

@@ -4,7 +4,7 @@ import { page, post } from '../../lib/api.js';
 import { useList, useLoad } from '../../lib/load.js';
 import { link } from '../../lib/router.js';
 import { may } from '../../lib/session.js';
-import { Badge, Copy, Page, Section, Shown } from '../../ui/parts.js';
+import { Badge, Page, Secret, Section, Shown } from '../../ui/parts.js';
 import { Table } from '../../ui/table.js';
 import { Dialog } from '../../ui/dialog.js';
 import { EndpointForm } from './form.js';
@@ -40,6 +40,3 @@ function Add({ onClose }) {
       : html`<${EndpointForm} send=${async (body) => setMade(await post('/webhooks', body))} verb="Add" />`}
   <//>`;
 }
-
-export const Secret = ({ secret }) => html`<p>Its signing secret. It is shown only now:</p><p class="secret">${secret}</p>
-  <div class="actions"><${Copy} text=${secret} label="Copy the secret" what="secret copied" /></div>`;

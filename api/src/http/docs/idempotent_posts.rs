@@ -9,7 +9,8 @@ use utoipa::openapi::{HeaderBuilder, OpenApi, RefOr, Required};
 use crate::http::middleware::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
 
 const KEY: &str = "Makes it safe to send the request again: the same key with the same request gets the first \
-one's answer, byte for byte (also its `meta.request_id`), and nothing happens twice. 1 to 255 visible ASCII \
+one's answer, byte for byte (also its `meta.request_id`), and nothing happens twice. A request that was refused before \
+anything happened leaves the key free: correct it and send it under the same one. 1 to 255 visible ASCII \
 characters of your own making, a new key for each new request. Kept for 24 hours, for 7 days when a call is placed. \
 With another request it is 409 `idempotency_key_reused`; while the first is under way 409 \
 `idempotency_in_progress`. `X-Idempotency-Key` means the same.";

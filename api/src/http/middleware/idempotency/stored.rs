@@ -24,8 +24,8 @@ pub(super) struct StoredAnswer {
     body: ByteBuf,
 }
 
-/// Whether a request has come to its end with `status`, so that the same again could only be the same. Who was not
-/// let in, came too fast or met a fault of ours may try again under the same key.
+/// Whether a request that did something has come to its end with `status`, so that the same again could only be the same.
+/// Who was stopped halfway, by a right that ended or a fault of ours, may try again under the same key.
 pub(super) fn is_final(status: StatusCode) -> bool {
     match status.as_u16() {
         401 | 403 | 408 | 425 | 429 => false,
