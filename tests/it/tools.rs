@@ -3,15 +3,25 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use adapters::event_store::{SqliteEventStore, SqliteSettings};
 use adapters::telephony::fake_telnyx::CallScript;
 use anyhow::{Context, Result, ensure};
+use domain::envelope::{Metadata, NewEvent, Time};
+use domain::ids::{ClientId, ToolId};
+use domain::origin::Origin;
 use domain::ports::conformance::llm::Scene;
+use domain::ports::event_store::{EventStore as _, Expected};
+use domain::tool::{ToolAuth, ToolCreated, ToolEvent, ToolMethod, ToolTerms};
+use domain::webhook::endpoint::CustomHeaders;
+use domain::wire::DomainEvent as _;
 use serde_json::{Value, json};
 use tests::llm_server::{Family, LlmServer};
 use tests::python;
 use tests::receiver::{Answers, Received, Receiver};
-use tests::webhook::OUR_NUMBER;
+use tests::until::{SOON, until};
+use tests::webhook::{OUR_NUMBER, unix_now};
 use tests::world::World;
+use uuid::Uuid;
 
 use crate::agent_calls::{ended, lines, text};
 
@@ -84,7 +94,7 @@ async fn a_tool_learns_for_whom_it_acts_and_can_check_it_also_when_it_is_asked_a
     let conversation = ended(&world, text(&call, "id")).await?;
     let path = format!("/api/v1/conversations/{}/messages", text(&conversation, "id"));
     let messages = world.api.list_all(&path).await?;
-    let called = messages.iter().find(|one| one["tool_calls"].is_array()).context("calls of tools")?;
+    let called = messages.iter().find(|one| one["tool_calls"][0].is_object()).context("calls of tools")?;
     let outcomes: Vec<_> = messages.iter().filter_map(|one| one["tool_outcome"].as_str()).collect();
     assert_eq!(outcomes, ["succeeded", "succeeded"]);
 
@@ -175,6 +185,69 @@ async fn a_tools_secret_is_shown_once_and_rotated_with_an_overlap() -> Result<()
     let audit = world.api.list_all("/api/v1/audit/log?resource=tool&order=asc").await?;
     let actions: Vec<_> = audit.iter().map(|entry| text(entry, "action")).collect();
     assert_eq!(actions, ["TOOL_CREATED", "TOOL_SECRET_ROTATED", "TOOL_SECRET_ROTATED"]);
+    world.close().await?;
+    Ok(())
+}
+
+/// The event of a tool as it was made before tools had secrets.
+fn made_before(client: ClientId, url: String, at: Time) -> Result<NewEvent> {
+    let terms = ToolTerms {
+        name: "book".to_owned(),
+        description: "Looks up".to_owned(),
+        parameters: json!({"type": "object"}),
+        url,
+        method: ToolMethod::Post,
+        headers: CustomHeaders::default(),
+        timeout_ms: 2_000,
+        auth: ToolAuth::default(),
+    };
+    let made = ToolEvent::from(ToolCreated { terms, secret: None, origin: Origin::default(), at });
+    Ok(NewEvent {
+        id: Uuid::from_u128(0x0193_8f6a_2b7c_7d1e_8a00_0000_0000_0001),
+        event_type: made.event_type().to_owned(),
+        schema: made.schema(),
+        client_id: client,
+        payload: made.encode(),
+        metadata: Metadata::system("tests", Uuid::nil()),
+        recorded_at: at,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_made_before_tools_had_secrets_works_unsigned_until_its_first_rotation() -> Result<()> {
+    let (model, receiver) = (LlmServer::start(Family::OpenAi).await?, Receiver::start(|_| OK).await?);
+    let mut world = world(&model).await?;
+    let client: ClientId =
+        world.api.get("/api/v1/auth/me").await?.data()?["client"].as_str().context("a client")?.parse()?;
+    ensure!(world.node.terminate()?.success());
+    let log = SqliteEventStore::open(&world.data_dir().join("events.db"), &SqliteSettings::default()).await?;
+    let id = ToolId(Uuid::from_u128(0x0193_8f6a_2b7c_7d1e_8a00_0000_0000_0002));
+    let at = Time::from_timestamp(unix_now(), 0).context("now")?;
+    let event = made_before(client, format!("{}/book", receiver.url), at)?;
+    log.append(&id.stream(), Expected::NoStream, vec![event]).await?;
+    log.close().await;
+    drop(log);
+    tokio::task::block_in_place(|| world.node.resume())?;
+    let path = format!("{TOOLS}/{id}");
+    let tool = until("the view of tools", SOON, async || {
+        let shown = world.api.get(&path).await?;
+        Ok((shown.status == 200).then(|| shown.body["data"].clone()))
+    })
+    .await?;
+    assert_eq!(tool["signed"], false);
+    let agent = agent(&world, &[&tool]).await?;
+    let ask = async || -> Result<Received> {
+        model.play(vec![Scene::calls(&[("book", &["{}"])]), Scene::says(&["Done."])]);
+        let talk = json!({"agent_id": agent["id"], "message": "When?"});
+        world.api.post("/api/v1/conversation", talk).await?.data()?;
+        receiver.received().pop().context("a request")
+    };
+    let unsigned = ask().await?;
+    ensure!(!unsigned.headers.keys().any(|name| name.starts_with("webhook-")), "{:?}", unsigned.headers);
+    assert_eq!(unsigned.header("x-voxledger-tool-id"), id.to_string());
+    let rotated = world.api.post(&format!("{path}/rotate-secret"), json!({})).await?.data()?;
+    assert_eq!(rotated["signed"], true);
+    verify(&[text(&rotated, "secret")], &[ask().await?]).await?;
     world.close().await?;
     Ok(())
 }

@@ -14,5 +14,6 @@ mod seals;
 mod shared_limits;
 mod snapshots;
 mod telnyx;
+mod tools;
 mod webhook_sender;
 mod work;

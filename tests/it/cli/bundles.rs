@@ -48,9 +48,17 @@ fn the_bundle_of_the_documentation_is_proven_by_both_verifiers_and_no_change_of_
         ("the signed size", "fdf37\\n7\\n", "fdf37\\n8\\n"),
         ("the signed root", "\\n7\\nh/QN", "\\n7\\nh/QM"),
         ("the signature", "wMfN+LEh", "wMfN+LEi"),
-        ("what was asked for", "\"filter\":{\"stream\":\"number-01a2", "\"filter\":{\"stream\":\"number-01a3"),
+        (
+            "what was asked for",
+            "\"filter\":{\"stream\":\"number-01a2",
+            "\"filter\":{\"stream\":\"number-01a3",
+        ),
         ("the range", "\"first\":1,\"last\":7", "\"first\":1,\"last\":5"),
-        ("no filter", "\"filter\":{\"stream\":\"number-01a228a4-7d75-71db-a35e-4bed88bd4335\"}", "\"filter\":{}"),
+        (
+            "no filter",
+            "\"filter\":{\"stream\":\"number-01a228a4-7d75-71db-a35e-4bed88bd4335\"}",
+            "\"filter\":{}",
+        ),
         ("a hash of a gap", "1sgCfa99", "1sgCfa98"),
         ("where a gap ends", "\"from\":5,\"to\":5", "\"from\":5,\"to\":6"),
         ("a position", "\"position\":4", "\"position\":5"),
@@ -72,7 +80,8 @@ fn the_bundle_of_the_documentation_is_proven_by_both_verifiers_and_no_change_of_
     }
     let lines: Vec<_> = text.lines().collect();
     for at in 0..lines.len() {
-        let left: Vec<_> = lines.iter().enumerate().filter(|(n, _)| *n != at).map(|(_, line)| *line).collect();
+        let left: Vec<_> =
+            lines.iter().enumerate().filter(|(n, _)| *n != at).map(|(_, line)| *line).collect();
         std::fs::write(spoilt.path(), left.join("\n") + "\n")?;
         for (code, verdict) in judged(spoilt.path(), &key)? {
             ensure!(code == Some(2), "without line {at}: {verdict}");
