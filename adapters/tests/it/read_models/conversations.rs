@@ -143,7 +143,7 @@ async fn history(world: &World) {
         auth: ToolAuth::default(),
     };
     for n in [1, 2] {
-        let created = ToolCreated { terms: terms.clone(), origin: origin(), at: at(n) };
+        let created = ToolCreated { terms: terms.clone(), secret: None, origin: origin(), at: at(n) };
         let stream = ToolId(sequential(n)).stream();
         append(world, next + 1 + n, client(1), &stream, ToolEvent::from(created)).await;
     }
