@@ -22,11 +22,9 @@ pub struct AgentDesk {
 /// A tool that may be used.
 #[derive(Debug, Clone)]
 pub struct KnownTool {
-    /// Which.
     pub id: ToolId,
-    /// What holds for it.
     pub terms: Arc<ToolTerms>,
-    /// What signs its requests.
+    /// What signs its requests; empty where it is older than signatures.
     pub secrets: HeldSecrets,
 }
 

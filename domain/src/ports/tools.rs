@@ -36,17 +36,14 @@ const MAX_CALL_ID: usize = 200;
 /// writes into the arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Behalf {
-    /// Whose agent it is.
     pub client: ClientId,
-    /// The agent; `None` in conversations that began without one.
+    /// `None` in conversations that began without one.
     pub agent: Option<AgentId>,
-    /// The conversation.
     pub conversation: ConversationId,
-    /// The call it is held on, if it is one.
+    /// The call the conversation is held on; `None` where it is held in writing.
     pub call: Option<CallId>,
-    /// The tool.
     pub tool: ToolId,
-    /// The call of the tool, as the conversation's `tool_calls` name it: a model's own text.
+    /// This use of the tool, as the conversation's `tool_calls` name it: a model's own text.
     pub tool_call: String,
 }
 
@@ -74,11 +71,10 @@ impl Behalf {
 pub struct ToolUse {
     /// The same on every attempt: `Idempotency-Key`, and `webhook-id` where the request is signed.
     pub id: Uuid,
-    /// For whom.
     pub behalf: Behalf,
     /// What signs the request, the newest first; none: it is not signed.
     pub secrets: Vec<SigningSecret>,
-    /// Now, for the signature.
+    /// The time of the signature, by our clock.
     pub now: Time,
     /// Where.
     pub url: String,

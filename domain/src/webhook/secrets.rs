@@ -22,10 +22,8 @@ pub struct SecretRotated {
     /// Until when the old one signs, too.
     #[serde(with = "micros")]
     pub old_valid_until: Time,
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
@@ -37,9 +35,7 @@ pub struct Rotation {
     pub secret: Sealed,
     /// How long the old one signs, too: at most [`MAX_OVERLAP`].
     pub overlap: Duration,
-    /// From where.
     pub origin: Origin,
-    /// Now.
     pub now: Time,
 }
 
@@ -113,5 +109,29 @@ impl HeldSecrets {
     /// Those that sign at `now`.
     pub fn valid(&self, now: Time) -> impl Iterator<Item = &HeldSecret> {
         self.0.iter().filter(move |held| held.until.is_none_or(|until| now < until))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nodes_kept_of_endpoints_before_reads_as_the_same_secrets() {
+        let sealed =
+            |byte| Sealed { key: uuid::Uuid::from_u128(1), bytes: serde_bytes::ByteBuf::from([byte; 3]) };
+        let key = "00000000-0000-0000-0000-000000000001";
+        let kept = format!(
+            r#"[{{"sealed": {{"key": "{key}", "bytes": [2, 2, 2]}}}},
+                {{"sealed": {{"key": "{key}", "bytes": [1, 1, 1]}}, "until": 1767225600000000}}]"#
+        );
+        let held: HeldSecrets = serde_json::from_str(&kept).unwrap();
+        let until = Time::from_timestamp(1_767_225_600, 0).unwrap();
+        let expected = [
+            HeldSecret { sealed: sealed(2), until: None },
+            HeldSecret { sealed: sealed(1), until: Some(until) },
+        ];
+        assert_eq!(held.all(), expected);
+        assert_eq!(held.valid(until).count(), 1, "the moment itself is too late");
     }
 }

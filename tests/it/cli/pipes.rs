@@ -151,6 +151,18 @@ async fn no_command_minds_that_nobody_reads_what_it_prints() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn what_cannot_be_written_for_another_reason_is_a_failure_that_says_so() -> Result<()> {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full")?;
+    let mut command = command(&["openapi"], &ServerOptions::bare(), Unread::Output)?;
+    let output = command.stdout(full).output()?;
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    Run { code: output.status.code(), out: String::new(), err }
+        .failed()
+        .complains("not everything could be printed: No space left on device");
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_node_whose_output_nobody_reads_serves_all_the_same() -> Result<()> {
     let folder = tempfile::tempdir()?;
