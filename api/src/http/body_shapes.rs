@@ -317,7 +317,9 @@ mod tests {
         for ((method, path), schema) in &shapes.bodies {
             let mut found = Vec::new();
             shapes.follow(schema, &mut found, 0);
-            for (name, property) in found.iter().filter_map(|schema| schema["properties"].as_object()).flatten() {
+            for (name, property) in
+                found.iter().filter_map(|schema| schema["properties"].as_object()).flatten()
+            {
                 let takes_null = Place::of(&shapes, [property]).may_be_null();
                 let described = property["description"].as_str().is_some_and(|text| text.contains("`null`"));
                 assert!(method != "PATCH" || !takes_null || described, "PATCH {path}: {name}");

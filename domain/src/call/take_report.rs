@@ -8,9 +8,9 @@ use serde_bytes::ByteBuf;
 use super::command::Routing;
 use super::event::{
     Answered, AnswererDetected, CallEvent, CarrierEventReceived, CostRecorded, DialAccepted, DigitsGathered,
-    Disposition, DtmfReceived, EffectRequested, EndExplained, GatheredLine, LineTranscribed, Received, RecordingAvailable,
-    RecordingLost, RejectCause, RejectRequested, Ringing, SpeechEnded, SpeechRequested, TransferConnected,
-    TransferFailed,
+    Disposition, DtmfReceived, EffectRequested, EndExplained, GatheredLine, LineTranscribed, Received,
+    RecordingAvailable, RecordingLost, RejectCause, RejectRequested, Ringing, SpeechEnded, SpeechRequested,
+    TransferConnected, TransferFailed,
 };
 use super::report::{CarrierFact, CarrierReport, HangUpCause, LegRole, RecordingSaved};
 use super::state::{Call, DialState, Transfer};

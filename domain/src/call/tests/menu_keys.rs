@@ -64,5 +64,8 @@ fn a_key_is_one_line_whichever_webhooks_tell_of_it_and_in_which_order() {
 #[test]
 fn secret_keys_are_a_line_that_does_not_say_which() {
     assert_eq!(lines(asked(4, true), &[(gathered("4711"), 8)]), [(2, None)]);
-    assert_eq!(lines(asked(2, true), &[(key('4'), 5), (key('7'), 6), (gathered("47"), 6)]), [(2, None), (3, None)]);
+    assert_eq!(
+        lines(asked(2, true), &[(key('4'), 5), (key('7'), 6), (gathered("47"), 6)]),
+        [(2, None), (3, None)]
+    );
 }

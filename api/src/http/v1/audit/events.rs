@@ -108,7 +108,8 @@ pub(crate) async fn list_audit_events(
     let scan = Scan::new(store.clone(), filter, head);
     let found = scan.find(Position(after), paging.limit, PATIENCE).await.map_err(ApiError::unavailable)?;
     let shown = HistoryEvent::proven(&backend, found.events.clone()).await?;
-    let events: Vec<_> = found.events.iter().zip(shown).map(|(stored, event)| AuditEvent::of(stored, event)).collect();
+    let events: Vec<_> =
+        found.events.iter().zip(shown).map(|(stored, event)| AuditEvent::of(stored, event)).collect();
     let next = (!found.ended).then(|| Cursor::after(&found.seen.0)).transpose()?;
     Ok(Answer::list(&events, next))
 }

@@ -164,7 +164,10 @@ pub(crate) async fn create_export(
     };
     let requested = stored(&backend, &caller, id).await?;
     let view = view(&backend, id, &requested, None).await?;
-    let answer = Answer::data(&view).accepted().etag_of(Version(1), view.status).location(&format!("/api/v1/audit/exports/{id}"));
+    let answer = Answer::data(&view)
+        .accepted()
+        .etag_of(Version(1), view.status)
+        .location(&format!("/api/v1/audit/exports/{id}"));
     Ok(answer.written_at(receipt))
 }
 

@@ -68,7 +68,11 @@ async fn calls_as(
     let usual = dialling.caller_id;
     let Some(wanted) = wanted else {
         if usual.is_none() {
-            fields.fault("from", "required", "give `from`: the carrier's account has no caller id of its own");
+            fields.fault(
+                "from",
+                "required",
+                "give `from`: the carrier's account has no caller id of its own",
+            );
         }
         return Ok(usual);
     };

@@ -55,10 +55,6 @@ pub(crate) async fn list_conversations(
         created_after: query.time("created_after"),
         created_before: query.time("created_before"),
     };
-    let with_total = query.flag("include_total");
-    let paging = query.paging();
-    query.finish()?;
-    let request = paging::request(&paging, with_total)?;
-    let page = backend.views.conversations(caller.client, &filter, &request).await;
-    paging::answer(&page.map_err(ApiError::unavailable)?)
+    paging::list(query, async |request| backend.views.conversations(caller.client, &filter, &request).await)
+        .await
 }
