@@ -168,7 +168,11 @@ impl<'v> Select<'v> {
         for FieldFilter { path, value } in &page.fields {
             let field = match dialect {
                 Dialect::Sqlite => format!("json_extract(doc, '$.{path}')"),
-                Dialect::Postgres => format!("(doc::jsonb #>> '{{{}}}')", path.replace('.', ",")),
+                // PostgreSQL's JSON has no NUL; this stands for one, and leaves everything else as it is
+                Dialect::Postgres => format!(
+                    "(replace(doc, '\\u0000', '\\u0020')::jsonb #>> '{{{}}}')",
+                    path.replace('.', ",")
+                ),
             };
             let value = match (value, dialect) {
                 (FieldValue::Text(text), _) => Value::Text(text.clone().into()),

@@ -27,8 +27,8 @@ pub struct HistoryEvent {
     /// Its stream.
     #[schema(example = "call-018f6d3c-1f1e-7c3a-9a55-0d9f3b6a7e10")]
     stream: String,
-    /// Its number in the stream.
-    #[schema(minimum = 1)]
+    /// Its number in the stream. Of an entry that is derived from another stream's event: the number of events before it.
+    #[schema(minimum = 0)]
     version: u64,
     /// Its id.
     #[schema(example = "evt_01h455vb4pex5vsknk084sn02q")]
@@ -81,6 +81,32 @@ impl HistoryEvent {
             data,
             metadata: RawValue::from_string(metadata).map_err(ApiError::internal)?,
             recorded_at: format_time(event.recorded_at),
+            leaf_hash: None,
+        })
+    }
+
+    /// An entry that follows from an event of another stream: it has the position and the id of that.
+    ///
+    /// # Errors
+    /// When the event's metadata cannot be read.
+    pub(super) fn derived(
+        source: &Recorded,
+        stream: &StreamId,
+        version: Version,
+        event_type: &str,
+        data: serde_json::Value,
+    ) -> Result<Self, ApiError> {
+        let metadata = String::from_utf8(source.metadata.to_vec()).map_err(ApiError::internal)?;
+        Ok(Self {
+            position: source.position.0,
+            stream: stream.to_string(),
+            version: version.0,
+            id: event_type_id(source.id),
+            event_type: event_type.to_owned(),
+            schema: 1,
+            data,
+            metadata: RawValue::from_string(metadata).map_err(ApiError::internal)?,
+            recorded_at: format_time(source.recorded_at),
             leaf_hash: None,
         })
     }

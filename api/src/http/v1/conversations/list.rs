@@ -20,6 +20,7 @@ use crate::problem::{ApiError, Problem};
         ("agent_id" = Option<String>, Query, description = "The agent they began with"),
         ("call_id" = Option<String>, Query, description = "The call they take place on"),
         ("channel" = Option<String>, Query, description = "api or voice"),
+        ("user_id" = Option<String>, Query, description = "Your own name of the person, exactly"),
         ("created_after" = Option<String>, Query, description = "RFC 3339"),
         ("created_before" = Option<String>, Query, description = "RFC 3339"),
         PageParams),
@@ -52,6 +53,7 @@ pub(crate) async fn list_conversations(
         agent_id: query.take("agent_id"),
         call_id: query.take("call_id"),
         channel,
+        user_id: query.text("user_id"),
         created_after: query.time("created_after"),
         created_before: query.time("created_before"),
     };
