@@ -321,7 +321,7 @@ mod tests {
                 found.iter().filter_map(|schema| schema["properties"].as_object()).flatten()
             {
                 let takes_null = Place::of(&shapes, [property]).may_be_null();
-                let described = property["description"].as_str().is_some_and(|text| text.contains("`null`"));
+                let described = property.to_string().contains("`null`");
                 assert!(method != "PATCH" || !takes_null || described, "PATCH {path}: {name}");
             }
         }
