@@ -19,7 +19,7 @@ use crate::page::{Page, PageRequest, Stored};
 use crate::view::{At, View};
 
 /// Where an agent may stand.
-pub(crate) const STATUSES: [&str; 2] = ["draft", "deployed"];
+pub const STATUSES: [&str; 2] = ["draft", "deployed"];
 
 /// A model of a provider's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -31,6 +31,24 @@ pub enum Order {
     Desc,
 }
 
+/// What a field of a resource must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FieldValue {
+    /// `true` or `false`.
+    Flag(bool),
+    /// This text, exactly.
+    Text(String),
+}
+
+/// A condition on a field of the resources of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldFilter {
+    /// Where the field stands, with dots: `route.id`.
+    pub path: &'static str,
+    /// What it must be.
+    pub value: FieldValue,
+}
+
 /// Which page of a list is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
@@ -42,11 +60,26 @@ pub struct PageRequest {
     pub order: Order,
     /// Whether all entries that fit the filter are to be counted.
     pub with_total: bool,
+    /// Only entries made after this moment.
+    pub created_after: Option<Time>,
+    /// Only entries made before this moment.
+    pub created_before: Option<Time>,
+    /// Only entries whose fields fit all of these. The entries of one client are looked through: for lists that stay
+    /// short, such as menus.
+    pub fields: Vec<FieldFilter>,
 }
 
 impl Default for PageRequest {
     fn default() -> Self {
-        Self { limit: DEFAULT_PAGE, after: None, order: Order::Desc, with_total: false }
+        Self {
+            limit: DEFAULT_PAGE,
+            after: None,
+            order: Order::Desc,
+            with_total: false,
+            created_after: None,
+            created_before: None,
+            fields: Vec::new(),
+        }
     }
 }
 

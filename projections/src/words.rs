@@ -77,6 +77,10 @@ closed_sets! {
     ToolOutcome = each(conversation::ToolOutcome::ALL, conversation::ToolOutcome::as_str);
     /// Why a model did not answer.
     ModelFault = each(conversation::TurnFault::ALL, conversation::TurnFault::as_str);
+    /// What went wrong.
+    ErrorCode = crate::webhooks::ERROR_CODES;
+    /// What a carrier is asked to do.
+    CarrierCommand = each(call::CommandKind::ALL, call::CommandKind::as_str);
 
     /// A provider of language models.
     LlmProvider = each(&model::Provider::ALL, model::Provider::as_str);

@@ -295,8 +295,15 @@ fn a_life(events: u64, writer: u128) -> Vec<NewEvent> {
             let event: CallEvent = if seq == 0 {
                 received(at).into()
             } else if seq % 2 == 0 {
-                DtmfReceived { seq: seq as u32, place: None, digit: Personal::new('1'), gather: None, at }
-                    .into()
+                DtmfReceived {
+                    seq: seq as u32,
+                    place: None,
+                    digit: Personal::new('1'),
+                    gather: None,
+                    repeated: false,
+                    at,
+                }
+                .into()
             } else {
                 let text = Personal::new("a line of a transcript, about as long as people say".to_owned());
                 let speaker = Speaker::Caller;

@@ -78,6 +78,10 @@ async fn a_caller_walks_the_menu_and_both_histories_refer_to_each_other() -> Res
     assert_eq!(told.spoken, ["Welcome.", "Nine to five. Again.", "Below.", "Welcome."]);
     assert_eq!((&told.session["status"], &told.session["turn_count"]), (&json!("completed"), &json!(4)));
     assert_eq!((&told.call["status"], &told.call["end_reason"]), (&json!("ended"), &json!("ivr_completed")));
+    let path = format!("/api/v1/calls/{}/transcript", told.call["id"].as_str().context("an id")?);
+    let lines = world.api.list_all(&path).await?;
+    let keys: Vec<_> = lines.iter().filter(|line| line["kind"] == "dtmf").map(|line| &line["text"]).collect();
+    assert_eq!(keys, ["2", "1", "2", "0"], "{lines:?}");
     assert_eq!((&told.session["call_id"], &told.session["menu_stack"]), (&told.call["id"], &json!([main])));
     assert_eq!(told.call["ended_by"], "system");
     let path = format!("/api/v1/calls/{}", told.call["id"].as_str().context("an id")?);

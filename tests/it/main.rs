@@ -15,6 +15,8 @@ mod cli;
 mod clock;
 mod conversations;
 mod crash;
+mod filters;
+mod histories;
 mod hours;
 mod idempotency;
 mod identity_provider;

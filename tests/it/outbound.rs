@@ -5,6 +5,8 @@ use std::time::Duration;
 use adapters::telephony::fake_telnyx::{CalleeScript, Step};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use tests::client::Api;
+use tests::server::{Server, ServerOptions};
 use tests::until::{SOON, until};
 use tests::webhook;
 use tests::world::{CALLER_ID, World};
@@ -23,6 +25,7 @@ async fn dialled(world: &World, callee: CalleeScript, order: Value) -> Result<Va
     world.carrier.set_callee(CALLEE, callee);
     let call = world.dial(order).await?;
     assert_eq!((text(&call, "status"), text(&call, "direction")), ("queued", "outbound"));
+    assert_eq!(text(&call, "from"), CALLER_ID, "as whom it is dialled");
     Ok(call)
 }
 
@@ -52,6 +55,31 @@ async fn an_answered_call_is_recorded_and_told_to_its_end() -> Result<()> {
     assert_eq!(dials.len(), 1);
     assert_eq!((&dials[0].body["from"], &dials[0].body["to"]), (&json!(CALLER_ID), &json!(CALLEE)));
     assert!(dials[0].command_id.is_some() && dials[0].body["client_state"].is_string());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_cannot_be_dialled_is_refused_at_once() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let node = Server::start(&ServerOptions::embedded(folder.path()))?;
+    let api = Api::new(&node.base)?;
+    let refused = api.post("/api/v1/calls", json!({"to": CALLEE})).await?;
+    assert_eq!((refused.status, refused.code()), (422, "no_carrier"), "{}", refused.body);
+    // an account of the client's own, without a caller id
+    let settings = json!({"connection_id": "1900000000000000001"});
+    let account = json!({"provider": "telnyx", "api_key": "KEY0123456789", "settings": settings});
+    api.patch("/api/v1/auth/providers/telephony", None, account).await?.data()?;
+    let refused = api.post("/api/v1/calls", json!({"to": CALLEE})).await?;
+    assert_eq!(
+        (refused.status, &refused.body["errors"][0]["field"]),
+        (422, &json!("from")),
+        "{}",
+        refused.body
+    );
+    for nonsense in ["", "nonsense", "+1", "tel:"] {
+        assert_eq!(api.post("/api/v1/calls", json!({"to": nonsense})).await?.status, 422, "{nonsense}");
+    }
+    assert_eq!(api.list_all("/api/v1/calls").await?, Vec::<Value>::new());
     Ok(())
 }
 

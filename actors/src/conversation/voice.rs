@@ -252,7 +252,11 @@ fn line(call: CallId, recorded: &Recorded, after: u32, spoken: &[Uuid]) -> Optio
         CallEvent::LineTranscribed(e) if e.speaker == Speaker::Caller => {
             (e.seq, MessageRole::User, MessageKind::Text, e.text, e.at)
         }
-        CallEvent::DtmfReceived(e) => {
+        CallEvent::DigitsGathered(e) => {
+            let keys = e.line?;
+            (keys.seq, MessageRole::User, MessageKind::Dtmf, keys.digits, e.at)
+        }
+        CallEvent::DtmfReceived(e) if !e.repeated => {
             let key = e.digit.reveal().map(|key| Personal::new(key.to_string()))?;
             (e.seq, MessageRole::User, MessageKind::Dtmf, key, e.at)
         }

@@ -155,8 +155,8 @@ impl Part {
             Part::Views => migrations!["sqlite/views":
                 1 "0001_views", 2 "0002_row_level_security", 3 "0003_identity", 4 "0004_audit_log",
                 5 "0005_webhooks", 6 "0006_ivr", 7 "0007_tallies", 8 "0008_blind_index", 9 "0009_conversations",
-                10 "0010_conversation_sums", 11 "0011_sketches", 12 "0012_work_apart", 13 "0013_said", 14 "0014_call_search",
-                15 "0015_tools_signed",
+                10 "0010_conversation_sums", 11 "0011_sketches", 12 "0012_work_apart", 13 "0013_said",
+                14 "0014_call_search", 15 "0015_conversation_user", 16 "0016_tools_signed",
             ],
             Part::Work => migrations!["sqlite/work": 1 "0001_work", 2 "0002_snapshots"],
             Part::Keys => migrations!["sqlite/keys":
@@ -174,8 +174,8 @@ impl Part {
             Part::Views => migrations!["postgres/views":
                 1 "0001_views", 2 "0002_row_level_security", 3 "0003_identity", 4 "0004_audit_log",
                 5 "0005_webhooks", 6 "0006_ivr", 7 "0007_tallies", 8 "0008_blind_index", 9 "0009_conversations",
-                10 "0010_conversation_sums", 11 "0011_sketches", 12 "0012_work_apart", 13 "0013_said", 14 "0014_call_search",
-                15 "0015_tools_signed",
+                10 "0010_conversation_sums", 11 "0011_sketches", 12 "0012_work_apart", 13 "0013_said",
+                14 "0014_call_search", 15 "0015_conversation_user", 16 "0016_tools_signed",
             ],
             Part::Work => migrations!["postgres/work": 1 "0001_work", 2 "0002_snapshots"],
             Part::Keys => migrations!["postgres/keys":

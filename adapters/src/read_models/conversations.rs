@@ -11,6 +11,7 @@ use projections::page::{Page, PageRequest, Stored};
 use projections::said::{Place, SaidPage, SaidRows};
 use uuid::Uuid;
 
+use super::blind::blind;
 use super::said::SaidTable;
 use super::table::{Column, Table, changing, fixed, key};
 use crate::sql::db::unavailable;
@@ -33,6 +34,7 @@ impl Table for ConversationRow {
         changing("judged", Kind::Int),
         changing("judged_sum", Kind::Int),
         changing("doc", Kind::Text),
+        changing("user_name", Kind::Text),
     ];
 
     fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
@@ -50,6 +52,7 @@ impl Table for ConversationRow {
             Value::count(self.judged),
             Value::Int(self.judged_sum),
             Value::Text(serde_json::to_string(view)?.into()),
+            blind(self.client, view.user_id.as_deref()),
         ])
     }
 
@@ -148,6 +151,9 @@ impl ConversationQueries for SqlViews {
         }
         if let Some(channel) = filter.channel {
             select.push("channel = ?", [Value::text(channel.as_str())]);
+        }
+        if let Some(user) = &filter.user_id {
+            select.push("user_name = ?", [self.blind.of(client, user)]);
         }
         if let Some(after) = filter.created_after {
             select.push("created_at > ?", [Value::Time(after)]);

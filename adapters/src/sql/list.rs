@@ -1,11 +1,11 @@
 //! Lists by `created_at` and id, a page at a time.
 
 use domain::ports::StoreUnavailable;
-use projections::page::{Cursor, Order, Page, PageRequest};
+use projections::page::{Cursor, FieldFilter, FieldValue, Order, Page, PageRequest};
 
 use super::db::{Db, unavailable};
 use super::tenant::Of;
-use super::value::{SqlRow, Value};
+use super::value::{Dialect, SqlRow, Value};
 
 /// A query of one table's active rows, being put together. The parts are fixed texts; what a client says goes
 /// into placeholders.
@@ -135,6 +135,7 @@ impl<'v> Select<'v> {
         db: &Db,
         page: &PageRequest,
     ) -> Result<RowPage, StoreUnavailable> {
+        self.fit(db.dialect(), page);
         let total = if page.with_total { Some(self.total(db).await?) } else { None };
         let (beyond, order) = match page.order {
             Order::Asc => (">", "ASC"),
@@ -154,6 +155,32 @@ impl<'v> Select<'v> {
         let place = |row: &SqlRow| Ok(Cursor { created_at: row.time(1)?, id: row.uuid(0)? });
         let next = rows.last().filter(|_| more).map(place).transpose();
         Ok(RowPage { rows, next: next.map_err(|error: sqlx::Error| unavailable(&error))?, total })
+    }
+
+    /// The conditions of a page that hold for whatever is listed.
+    fn fit(&mut self, dialect: Dialect, page: &PageRequest) {
+        if let Some(after) = page.created_after {
+            self.push("created_at > ?", [Value::Time(after)]);
+        }
+        if let Some(before) = page.created_before {
+            self.push("created_at < ?", [Value::Time(before)]);
+        }
+        for FieldFilter { path, value } in &page.fields {
+            let field = match dialect {
+                Dialect::Sqlite => format!("json_extract(doc, '$.{path}')"),
+                // PostgreSQL's JSON has no NUL; this stands for one, and leaves everything else as it is
+                Dialect::Postgres => format!(
+                    "(replace(doc, '\\u0000', '\\u0020')::jsonb #>> '{{{}}}')",
+                    path.replace('.', ",")
+                ),
+            };
+            let value = match (value, dialect) {
+                (FieldValue::Text(text), _) => Value::Text(text.clone().into()),
+                (FieldValue::Flag(flag), Dialect::Sqlite) => Value::Bool(*flag),
+                (FieldValue::Flag(flag), Dialect::Postgres) => Value::Text(flag.to_string().into()),
+            };
+            self.push(&format!("{field} = ?"), [value]);
+        }
     }
 
     /// These columns of all rows there are; the tail has to bound them.

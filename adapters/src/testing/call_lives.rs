@@ -130,7 +130,8 @@ pub fn life(n: u64) -> Vec<CallEvent> {
             }
             .into(),
             CommandAccepted { effect_id: id(1), command: CommandKind::Speak, attempts: 1, at: at(6) }.into(),
-            DtmfReceived { seq: 2, place: None, digit: '1'.into(), gather: None, at: at(9) }.into(),
+            DtmfReceived { seq: 2, place: None, digit: '1'.into(), gather: None, repeated: false, at: at(9) }
+                .into(),
             LineTranscribed {
                 seq: 3,
                 place: None,

@@ -30,7 +30,6 @@ const DELIVERY: &str =
 struct Row {
     id: Uuid,
     position: Position,
-    version: u64,
     view: DeliveryView,
     subject: Uuid,
     event: Uuid,
@@ -47,10 +46,11 @@ fn delivery(row: &SqlRow) -> Result<Row, sqlx::Error> {
         attempt_count: row.count(6)?,
         next_attempt_at: row.time_option(7)?,
         created_at: row.time(1)?,
+        version: row.count(9)?,
         attempts: Vec::new(),
         payload: None,
     };
-    Ok(Row { id, position: row.position(8)?, version: row.count(9)?, view, subject: row.uuid(10)?, event })
+    Ok(Row { id, position: row.position(8)?, view, subject: row.uuid(10)?, event })
 }
 
 fn marks(from: usize, count: usize) -> String {
@@ -126,7 +126,7 @@ impl SqlWork {
 impl DeliveryQueries for SqlWork {
     async fn delivery(&self, client: ClientId, id: DeliveryId) -> Result<Option<Stored>, StoreUnavailable> {
         let Some(row) = self.delivery_row(client, id).await? else { return Ok(None) };
-        let version = Version(row.version);
+        let version = Version(row.view.version);
         let json = self.shown(client, vec![row]).await?.pop();
         Ok(json.map(|json| Stored { version, json }))
     }

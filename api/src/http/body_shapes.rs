@@ -2,7 +2,8 @@
 //!
 //! Serde takes an array for an object, field by field in the order of their declaration, keeps the last of two equal keys,
 //! and rounds numbers that are too large. So a body is held against its schema in the OpenAPI document first: an array
-//! only where the document has one, each key once, no number that would not be kept.
+//! and `null` only where the document has one, each key once, no number that would not be kept. (Serde takes `null` for a
+//! field that was left out: a PATCH would answer 200 and change nothing.)
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -76,8 +77,8 @@ impl BodyShapes {
 /// Looks at a body as it was sent.
 ///
 /// # Errors
-/// 400 when it is not JSON; 422 with the place when an array stands where the document has none, a key stands twice, or
-/// a number is too large.
+/// 400 when it is not JSON; 422 with the place when an array or `null` stands where the document has none, a key stands
+/// twice, or a number is too large.
 pub(super) fn check(request: &HttpRequest, body: &[u8]) -> Result<(), ApiError> {
     let shapes = request.app_data::<web::Data<BodyShapes>>();
     let schema = shapes.and_then(|shapes| Some((shapes.get_ref(), shapes.schema(request)?)));
@@ -118,6 +119,10 @@ impl<'s> Place<'s> {
 
     fn may_be_array(&self) -> bool {
         self.shapes.is_none() || self.may_be.iter().any(|schema| is_type(schema, "array"))
+    }
+
+    fn may_be_null(&self) -> bool {
+        self.shapes.is_none() || self.may_be.iter().any(|schema| is_type(schema, "null"))
     }
 
     fn items(&self) -> Self {
@@ -203,8 +208,11 @@ impl<'de> Visitor<'de> for Look<'_, '_> {
         Ok(())
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
+        match self.place.may_be_null() {
+            true => Ok(()),
+            false => Err(self.refuse("invalid", "must not be null: leave the field out, or give a value")),
+        }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
@@ -287,6 +295,36 @@ mod tests {
         assert_eq!(call(r#"{"a": 18446744073709551616}"#).as_deref(), Some("metadata.a"));
         assert_eq!(call(r#"{"a": [-1e300]}"#).as_deref(), Some("metadata.a[0]"));
         assert_eq!(call(r#"{"a": 18446744073709551615, "b": -9223372036854775808, "c": 0.1}"#), None);
+    }
+
+    #[test]
+    fn null_stands_only_where_the_document_says_what_it_means() {
+        let invalid = |field: &str| Some(field.to_owned());
+        let hook = |body| fault("PATCH", "/api/v1/webhooks/{id}", body);
+        assert_eq!(hook(r#"{"url": null}"#), invalid("url"));
+        assert_eq!(hook(r#"{"ordering": null}"#), invalid("ordering"));
+        assert_eq!(hook(r#"{"events": ["call.*", null]}"#), invalid("events[1]"));
+        assert_eq!(hook(r#"{"description": null, "rate_limit_per_second": null}"#), None);
+        assert_eq!(fault("POST", "/api/v1/calls", r#"{"to": null}"#), invalid("to"));
+        assert_eq!(fault("POST", "/api/v1/calls", "null"), invalid("body"));
+        let metadata = r#"{"to": "+12025550161", "from": null, "metadata": {"a": null}}"#;
+        assert_eq!(fault("POST", "/api/v1/calls", metadata), None);
+    }
+
+    #[test]
+    fn where_a_patch_takes_null_its_description_says_what_it_means() {
+        let shapes = BodyShapes::of(&document());
+        for ((method, path), schema) in &shapes.bodies {
+            let mut found = Vec::new();
+            shapes.follow(schema, &mut found, 0);
+            for (name, property) in
+                found.iter().filter_map(|schema| schema["properties"].as_object()).flatten()
+            {
+                let takes_null = Place::of(&shapes, [property]).may_be_null();
+                let described = property.to_string().contains("`null`");
+                assert!(method != "PATCH" || !takes_null || described, "PATCH {path}: {name}");
+            }
+        }
     }
 
     #[test]

@@ -132,6 +132,15 @@ impl Answer {
         self.header(ETAG, etag(version))
     }
 
+    /// `ETag` of a resource that something besides its events changes, which `more` says: an own tag for each.
+    #[must_use]
+    pub fn etag_of(self, version: Version, more: &str) -> Self {
+        match HeaderValue::try_from(format!("\"{version}-{more}\"")) {
+            Ok(tag) => self.header(ETAG, tag),
+            Err(_) => self,
+        }
+    }
+
     /// `Location` of what was created: a path under the node's public address.
     #[must_use]
     pub fn location(self, path: &str) -> Self {

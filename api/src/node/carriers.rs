@@ -38,6 +38,24 @@ pub(crate) mod telnyx_settings {
     pub(crate) const PUBLIC_KEY: &str = "public_key";
 }
 
+/// Whose account with the carrier calls go through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Through {
+    /// The client's own.
+    OwnAccount,
+    /// The node's.
+    NodesAccount,
+}
+
+/// What a client's calls go through.
+#[derive(Debug, Clone)]
+pub(crate) struct Dialling {
+    /// `None`: neither the client nor the node has an account.
+    pub(crate) through: Option<Through>,
+    /// As whom a call is placed that does not say.
+    pub(crate) caller_id: Option<Party>,
+}
+
 /// A client's own carrier, as its account was at that version.
 type Ready = (Version, Arc<dyn Telephony>);
 
@@ -45,7 +63,7 @@ type Ready = (Version, Arc<dyn Telephony>);
 pub struct ClientCarriers {
     runtime: Runtime,
     vault: Arc<dyn Vault>,
-    own: Arc<dyn Telephony>,
+    own: Option<Arc<dyn Telephony>>,
     /// How Telnyx is reached, but for what an account says.
     telnyx: TelnyxConfig,
     ready: Mutex<LruCache<ClientId, Ready>>,
@@ -55,7 +73,7 @@ impl ClientCarriers {
     pub(super) fn new(
         runtime: Runtime,
         vault: Arc<dyn Vault>,
-        own: Arc<dyn Telephony>,
+        own: Option<Arc<dyn Telephony>>,
         telnyx: TelnyxConfig,
     ) -> Self {
         Self { runtime, vault, own, telnyx, ready: Mutex::new(LruCache::new(READY_CLIENTS)) }
@@ -95,17 +113,21 @@ impl ClientCarriers {
         Ok(country.map_or_else(|| party.clone(), |country| country.complete(party.clone())))
     }
 
-    /// Whether the client's calls go through an account of its own, and as whom they are where a call does not say.
+    /// What the client's calls go through.
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub(crate) async fn caller_id(&self, client: ClientId) -> Result<(bool, Option<Party>), CarrierError> {
+    pub(crate) async fn dialling(&self, client: ClientId) -> Result<Dialling, CarrierError> {
         let account = self.account(client).await?;
         Ok(match account.state().current() {
-            Some((terms, _)) => {
-                (true, terms.settings.get(telnyx_settings::CALLER_ID).map(|caller| Party::new(caller)))
-            }
-            None => (false, self.telnyx.caller_id.clone()),
+            Some((terms, _)) => Dialling {
+                through: Some(Through::OwnAccount),
+                caller_id: terms.settings.get(telnyx_settings::CALLER_ID).map(|caller| Party::new(caller)),
+            },
+            None => Dialling {
+                through: self.own.is_some().then_some(Through::NodesAccount),
+                caller_id: self.telnyx.caller_id.clone(),
+            },
         })
     }
 
@@ -119,7 +141,9 @@ impl ClientCarriers {
 
     async fn of(&self, client: ClientId) -> Result<Arc<dyn Telephony>, CarrierError> {
         let account = self.account(client).await?;
-        let Some((terms, sealed)) = account.state().current() else { return Ok(self.own.clone()) };
+        let Some((terms, sealed)) = account.state().current() else {
+            return self.own.clone().ok_or(CarrierError::NotConfigured);
+        };
         let version = account.version();
         let known = self.ready.lock().unwrap_or_else(PoisonError::into_inner).get(&client).cloned();
         if let Some((_, carrier)) = known.filter(|(known, _)| *known == version) {

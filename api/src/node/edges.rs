@@ -29,7 +29,6 @@ use domain::ports::webhooks::WebhookSender;
 use domain::zones::Zones;
 
 use super::belonging::{self, Stores};
-use super::lifecycle::NoCarrier;
 use super::log_key::LogKey;
 use super::zones::ChosenZones;
 use crate::config::{Config, EventStoreUrl, ReadModelsUrl};
@@ -55,8 +54,8 @@ pub struct Edges {
     pub vault: Arc<dyn Vault>,
     /// Keeps the newest head of the log apart from it.
     pub keeper: Arc<dyn HeadKeeper>,
-    /// The carrier, by the node's own account.
-    pub telephony: Arc<dyn Telephony>,
+    /// The carrier, by the node's own account; `None` without one.
+    pub telephony: Option<Arc<dyn Telephony>>,
     /// How Telnyx is reached, also with a client's own account.
     pub telnyx: TelnyxConfig,
     /// Says where to clients' events may be delivered.
@@ -385,11 +384,11 @@ fn telephony(
     config: &Config,
     telnyx: &TelnyxConfig,
     clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Arc<dyn Telephony>> {
+) -> anyhow::Result<Option<Arc<dyn Telephony>>> {
     if config.telnyx.api_key.is_none() || config.telnyx.connection_id.is_none() {
-        return Ok(Arc::new(NoCarrier));
+        return Ok(None);
     }
     let client =
         TelnyxClient::new(telnyx.clone(), clock.clone()).context("telnyx settings cannot be used")?;
-    Ok(Arc::new(Guarded::new(client, BreakerConfig::default(), clock.clone())))
+    Ok(Some(Arc::new(Guarded::new(client, BreakerConfig::default(), clock.clone()))))
 }

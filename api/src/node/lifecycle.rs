@@ -5,10 +5,6 @@ use std::path::Path;
 
 use adapters::files::{create_private_folder, open_lock};
 use anyhow::Context as _;
-use async_trait::async_trait;
-use domain::call::report::{LegRef, LegTag};
-use domain::ids::ClientId;
-use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telephony};
 use fs4::fs_std::FileExt as _;
 
 /// Held by the node that uses a data folder.
@@ -82,36 +78,5 @@ pub async fn until_told_to_stop() -> anyhow::Result<Asked> {
     tokio::select! {
         done = tokio::signal::ctrl_c() => done.context("cannot listen for SIGINT").map(|()| Asked::Now),
         _ = term.recv() => Ok(Asked::Politely),
-    }
-}
-
-/// The carrier of a node without credentials: webhooks are taken, commands fail with a word about the settings.
-#[derive(Debug)]
-pub(super) struct NoCarrier;
-
-#[async_trait]
-impl Telephony for NoCarrier {
-    fn provider(&self) -> &'static str {
-        "none"
-    }
-
-    async fn dial(&self, _: &Dial) -> Result<LegRef, CarrierError> {
-        Err(CarrierError::NotConfigured)
-    }
-
-    async fn command(&self, _: &LegCommand) -> Result<(), CarrierError> {
-        Err(CarrierError::NotConfigured)
-    }
-
-    async fn leg_state(&self, _: ClientId, _: &str) -> Result<LegState, CarrierError> {
-        Err(CarrierError::NotConfigured)
-    }
-
-    async fn find_leg(&self, _: &LegTag) -> Result<Option<LegRef>, CarrierError> {
-        Err(CarrierError::NotConfigured)
-    }
-
-    async fn delete_recording(&self, _: ClientId, _: &str) -> Result<(), CarrierError> {
-        Err(CarrierError::NotConfigured)
     }
 }

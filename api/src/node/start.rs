@@ -42,6 +42,7 @@ use tokio::net::TcpSocket;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::belonging::{self, Stores};
 use super::bootstrap::{DEFAULT_CLIENT, ShowKey, bootstrap};
@@ -126,6 +127,8 @@ pub struct Backend {
     pub privacy: PrivacyBench,
     /// Webhooks to clients.
     pub webhooks: Webhooks,
+    /// What tells this log from others: it is part of every leaf of the Merkle tree.
+    pub log_id: Uuid,
     /// Makes proofs of history.
     pub prover: Prover,
     /// What heads of the log are signed with.
@@ -247,6 +250,8 @@ impl Node {
         let kept = must_stand(&sealed, runtime.clock.now()).await?;
         erase_again(&private, &edges.keys, kept).await?;
         bootstrap(&runtime, config.keys.bootstrap_key.as_ref(), show).await?;
+        // the bootstrap saw to it that there is a first event
+        let log_id = belonging::log_id(&*log.store()).await?.context("the log is empty")?;
         belonging::tie(&*log.store(), &Stores { keys: &edges.keys, work: &work_db, views: &views }).await?;
 
         let views_db = views.clone();
@@ -467,6 +472,7 @@ impl Node {
             private,
             privacy,
             webhooks,
+            log_id,
             prover,
             log_key,
             exports: v1::export_places(),

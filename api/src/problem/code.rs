@@ -140,7 +140,9 @@ codes! {
     InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Internal error";
     /// More work than the node takes at once.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The node is overloaded";
-    /// No carrier is set up on this node.
+    /// Neither the client nor the node has an account with a carrier.
+    NoCarrier = "no_carrier", UNPROCESSABLE_ENTITY, "No carrier to dial with";
+    /// The node has no credentials for the carrier.
     CarrierNotConfigured = "carrier_not_configured", SERVICE_UNAVAILABLE, "No carrier is configured";
     /// No model answered.
     ProviderFailed = "provider_failed", BAD_GATEWAY, "The language model did not answer";

@@ -79,7 +79,7 @@ impl Call {
         let conversation_id = self.conversation?;
         let heard = |fact: &CallEvent| match fact {
             CallEvent::LineTranscribed(line) => (line.speaker == Speaker::Caller).then_some(line.at),
-            CallEvent::DtmfReceived(key) => Some(key.at),
+            CallEvent::DtmfReceived(key) => (!key.repeated).then_some(key.at),
             CallEvent::Ended(ended) => Some(ended.at),
             _ => None,
         };

@@ -269,6 +269,18 @@ impl Call {
         }
     }
 
+    /// The keys of a gather that no webhook of their own told of. None without a session: nothing was gathered for us.
+    pub(super) fn untold_keys(&self, digits: &Personal<String>, at: Time) -> String {
+        let (Some(ivr), Some(digits)) = (&self.ivr, digits.reveal()) else { return String::new() };
+        let keys: Vec<_> = digits.chars().take(MAX_INPUT).map(Some).collect();
+        ivr.keys.untold(&keys, at).into_iter().flatten().collect()
+    }
+
+    /// Whether a gather told of this press before.
+    pub(super) fn is_repeated_key(&self, digit: &Personal<char>, at: Time) -> bool {
+        self.ivr.as_ref().is_some_and(|ivr| ivr.keys.is_repeated(digit.reveal().copied(), at))
+    }
+
     /// The gather a report belongs to: the one it names. Otherwise the one that waits for keys, if it tells of such
     /// that were not taken; or else the oldest whose end is due.
     pub(super) fn gather_of(&self, report: &CarrierReport) -> Option<Uuid> {

@@ -31,6 +31,13 @@ struct Press {
     taken: bool,
 }
 
+impl Press {
+    /// Whether it was told by a gather and is the one that a webhook of its own tells of.
+    fn may_be(&self, key: Option<char>, at: Time) -> bool {
+        self.gathered && !self.alone && same(self.key, key) && at <= self.at + SAME
+    }
+}
+
 /// The presses of a session, each once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Keys {
@@ -50,10 +57,7 @@ impl Keys {
     /// A webhook tells of a press.
     pub(super) fn pressed(&mut self, key: Option<char>, at: Time) {
         self.forget();
-        let known = |press: &&mut Press| {
-            press.gathered && !press.alone && same(press.key, key) && at <= press.at + SAME
-        };
-        if let Some(press) = self.presses.iter_mut().find(known) {
+        if let Some(press) = self.presses.iter_mut().find(|press| press.may_be(key, at)) {
             (press.alone, press.at) = (true, at);
             if press.taken {
                 self.since = self.since.max(at);
@@ -69,6 +73,19 @@ impl Keys {
     pub(super) fn are_news(&self, keys: &[Option<char>], at: Time) -> bool {
         let mut keys_after = self.clone();
         keys_after.pair(keys, at, true).iter().any(|place| !keys_after.presses[*place].taken)
+    }
+
+    /// Which keys of a gather that ended at `at` no webhook of their own has told of.
+    pub(super) fn untold(&self, keys: &[Option<char>], at: Time) -> Vec<Option<char>> {
+        let mut after = self.clone();
+        let places = after.pair(keys, at, true);
+        let untold = |(place, key): (usize, &Option<char>)| (!after.presses[place].alone).then_some(*key);
+        places.into_iter().zip(keys).filter_map(untold).collect()
+    }
+
+    /// Whether a gather told of the press that a webhook of its own tells of now.
+    pub(super) fn is_repeated(&self, key: Option<char>, at: Time) -> bool {
+        self.presses.iter().any(|press| press.may_be(key, at))
     }
 
     /// Whether what happened at `at` was before the last key that was taken.

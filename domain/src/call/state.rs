@@ -299,7 +299,9 @@ impl Call {
             }
             CallEvent::DtmfReceived(received) => {
                 self.lines = received.seq;
-                self.heard.add(received.seq, received.at);
+                if !received.repeated {
+                    self.heard.add(received.seq, received.at);
+                }
                 if let Some(ivr) = &mut self.ivr {
                     ivr.key(received);
                 }
@@ -368,6 +370,10 @@ impl Call {
                 self.planned = Some(planned.clone());
             }
             CallEvent::DigitsGathered(gathered) => {
+                if let Some(line) = &gathered.line {
+                    self.lines = line.seq;
+                    self.heard.add(line.seq, gathered.at);
+                }
                 if let Some(ivr) = &mut self.ivr {
                     ivr.gather_ended(gathered);
                 }

@@ -8,9 +8,9 @@ use serde_bytes::ByteBuf;
 use super::command::Routing;
 use super::event::{
     Answered, AnswererDetected, CallEvent, CarrierEventReceived, CostRecorded, DialAccepted, DigitsGathered,
-    Disposition, DtmfReceived, EffectRequested, EndExplained, LineTranscribed, Received, RecordingAvailable,
-    RecordingLost, RejectCause, RejectRequested, Ringing, SpeechEnded, SpeechRequested, TransferConnected,
-    TransferFailed,
+    Disposition, DtmfReceived, EffectRequested, EndExplained, GatheredLine, LineTranscribed, Received,
+    RecordingAvailable, RecordingLost, RejectCause, RejectRequested, Ringing, SpeechEnded, SpeechRequested,
+    TransferConnected, TransferFailed,
 };
 use super::report::{CarrierFact, CarrierReport, HangUpCause, LegRole, RecordingSaved};
 use super::state::{Call, DialState, Transfer};
@@ -143,17 +143,24 @@ impl Call {
         Some(match &report.fact {
             CarrierFact::SpeechEnded(outcome) => SpeechEnded { outcome: *outcome, at }.into(),
             CarrierFact::Dtmf(digit) => {
+                let repeated = self.is_repeated_key(digit, at);
+                let (seq, place) = if repeated { (self.lines, None) } else { (seq, place) };
                 let digit = if self.hides(report) { Personal::erased() } else { digit.clone() };
-                DtmfReceived { seq, place, digit, gather: self.gather_of(report), at }.into()
+                DtmfReceived { seq, place, digit, gather: self.gather_of(report), repeated, at }.into()
             }
             CarrierFact::Gathered { digits, status } => {
-                let hidden = self.hides(report);
+                let (hidden, untold) = (self.hides(report), self.untold_keys(digits, at));
+                let line = |untold: String| {
+                    let digits = if hidden { Personal::erased() } else { untold.into() };
+                    GatheredLine { seq, place, digits }
+                };
                 let length = digits.reveal().map_or(0, |keys| u32::try_from(keys.len()).unwrap_or(u32::MAX));
                 DigitsGathered {
                     digits: if hidden { Personal::erased() } else { digits.clone() },
                     status: status.clone(),
                     gather: self.gather_of(report),
                     length: hidden.then_some(length),
+                    line: (!untold.is_empty()).then(|| line(untold)),
                     at,
                 }
                 .into()

@@ -42,7 +42,11 @@ pub const PUBLIC_TYPES: &[PublicType] = &[
     sent("agent.deployed", "A version of an agent went live."),
     sent("agent.updated", "An agent was changed."),
     sent("function.executed", "An agent used a tool, whatever came of it."),
-    sent("error.occurred", "Nobody could answer in a conversation."),
+    sent(
+        "error.occurred",
+        "Something failed that you should know of: no model answered, the carrier did not do what it was asked, a \
+         recording was lost, a transfer failed, your system did not answer a menu, or an endpoint was disabled.",
+    ),
     later("credits.low", "The client's credits run out."),
 ];
 

@@ -144,12 +144,14 @@ pub fn call() -> Vec<CallEvent> {
         TransferConnected { at: at(17) }.into(),
         TransferFailed { provider_code: "user_busy".to_owned(), at: at(18) }.into(),
         DtmfRequested { effect_id: id(10), seq: 2, digits: "1ww23#".to_owned().into(), at: at(19) }.into(),
-        DtmfReceived { seq: 3, place: None, digit: '4'.into(), gather: None, at: at(20) }.into(),
+        DtmfReceived { seq: 3, place: None, digit: '4'.into(), gather: None, repeated: false, at: at(20) }
+            .into(),
         DigitsGathered {
             digits: "42".to_owned().into(),
             status: "valid".to_owned(),
             gather: None,
             length: None,
+            line: None,
             at: at(21),
         }
         .into(),

@@ -10,7 +10,7 @@ use crate::page::{Page, PageRequest, Stored};
 use crate::said::{SaidPage, SaidRows};
 
 /// Which conversations are wanted; all conditions hold at once.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct ConversationFilter {
     /// `active` or `ended`.
     pub ended: Option<bool>,
@@ -20,10 +20,19 @@ pub struct ConversationFilter {
     pub call_id: Option<CallId>,
     /// Where.
     pub channel: Option<Channel>,
+    /// With whom, by the client's own name of them.
+    pub user_id: Option<String>,
     /// Begun after this moment.
     pub created_after: Option<Time>,
     /// Begun before this moment.
     pub created_before: Option<Time>,
+}
+
+impl std::fmt::Debug for ConversationFilter {
+    // whom a client talks with is personal
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConversationFilter").finish_non_exhaustive()
+    }
 }
 
 /// Reads of conversations. None of them ever answers with another client's.

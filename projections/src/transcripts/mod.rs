@@ -82,6 +82,7 @@ impl View for Transcripts {
         "call.gather_requested",
         "call.line_transcribed",
         "call.dtmf_received",
+        "call.digits_gathered",
         "call.dtmf_requested",
     ]);
     type Row = LineRow;
@@ -96,6 +97,7 @@ impl View for Transcripts {
             | "call.gather_requested"
             | "call.line_transcribed"
             | "call.dtmf_received"
+            | "call.digits_gathered"
             | "call.dtmf_requested" => {}
             _ => return Ok(None),
         }
@@ -103,6 +105,7 @@ impl View for Transcripts {
         let before = match &fact {
             CallEvent::LineTranscribed(line) => line.place,
             CallEvent::DtmfReceived(key) => key.place,
+            CallEvent::DigitsGathered(keys) => keys.line.as_ref().and_then(|line| line.place),
             _ => None,
         };
         Ok(line(&fact)
@@ -137,6 +140,12 @@ fn line(event: &CallEvent) -> Option<LineView> {
             confidence: e.confidence_permille.map(|permille| f64::from(permille) / 1000.0),
             ..line(e.seq, e.speaker, LineKind::Utterance, plain(&e.text), e.at)
         },
+        // a gather that told of the press before is a line already
+        CallEvent::DtmfReceived(e) if e.repeated => return None,
+        CallEvent::DigitsGathered(e) => {
+            let keys = e.line.as_ref()?;
+            line(keys.seq, Speaker::Caller, LineKind::Dtmf, plain(&keys.digits), e.at)
+        }
         CallEvent::DtmfReceived(e) => {
             line(e.seq, Speaker::Caller, LineKind::Dtmf, e.digit.shown(char::to_string), e.at)
         }

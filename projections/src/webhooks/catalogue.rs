@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::errors::ErrorView;
 use super::examples;
-use super::occurrences::{ErrorView, FunctionView};
+use super::occurrences::FunctionView;
 use super::public::PublicBody;
 use crate::agents::AgentView;
 use crate::calls::CallView;

@@ -110,6 +110,8 @@ pub struct DeliveryView {
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
+    /// The number of its own events.
+    pub version: u64,
     /// How they went, the first one first.
     #[schema(value_type = Vec<AttemptView>)]
     pub attempts: Vec<Box<RawValue>>,

@@ -57,7 +57,7 @@ pub fn example(name: &str) -> Value {
 fn told<V: Told>(name: &str, facts: &[Recorded]) -> Option<Bytes> {
     let row = replay::<V>(facts).ok()??;
     let instead = V::instead(facts.last()?, &row).ok()?;
-    body::<V>(name, Telling { event: EVENT, client: CLIENT, at: at(40) }, &row, instead).ok()
+    body::<V>(name, Telling { event: EVENT, client: CLIENT, at: at(40) }, &row, instead).ok()?
 }
 
 /// A caller's way through a menu, to the end.

@@ -121,8 +121,11 @@ fn tell<V: Told>(fact: &Recorded, known: &Known<V>) -> Result<Option<PublicEvent
     let Some(row) = &known.row else { return Ok(None) };
     let Some(name) = V::name(fact, row) else { return Ok(None) };
     let instead = V::instead(fact, row).map_err(unreadable(fact.position))?;
-    let body = body::<V>(name, Telling::from(fact), row, instead)
-        .map_err(|error| PublishError::Body { position: fact.position, reason: error.to_string() })?;
+    let Some(body) = body::<V>(name, Telling::from(fact), row, instead)
+        .map_err(|error| PublishError::Body { position: fact.position, reason: error.to_string() })?
+    else {
+        return Ok(None);
+    };
     Ok(Some(PublicEvent {
         id: fact.id,
         client: fact.client_id,

@@ -6,7 +6,9 @@
 
 mod catalogue;
 mod deliveries;
+mod delivery_history;
 mod endpoints;
+mod errors;
 mod example_talks;
 mod examples;
 mod memory;
@@ -20,9 +22,11 @@ mod told;
 
 pub use catalogue::{EventSchema, EventType, event_schemas, event_types};
 pub use deliveries::{AttemptView, DeliveryView};
+pub use delivery_history::{DeliveryEntry, Happened, attempts_among, delivery_entries, is_test};
 pub use endpoints::{EndpointRow, EndpointView, Endpoints};
+pub use errors::{ERROR_CODES, ErrorView, PassedOverView};
 pub use examples::example;
-pub use occurrences::{ErrorView, FunctionView, PassedOverView};
+pub use occurrences::FunctionView;
 pub use public::{PublicBody, Subject};
 pub use publisher::Publisher;
 pub use queries::{

@@ -1,11 +1,9 @@
 //! What is told of things that happen in a conversation and are no resource themselves.
 
-use domain::conversation::{FunctionExecuted, ToolOutcome, TurnFailed, TurnFault};
+use domain::conversation::{FunctionExecuted, ToolOutcome};
 use domain::ids::{AgentId, ConversationId, MessageId, ToolId};
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use crate::agents::ModelView;
 
 /// A tool that an agent used.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -59,47 +57,5 @@ impl FunctionView {
             latency_ms: fact.latency_ms,
             result: fact.content.shown(String::clone),
         }
-    }
-}
-
-/// A model that was asked in vain.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = PassedOverModel)]
-pub struct PassedOverView {
-    /// Which.
-    pub model: ModelView,
-    /// Why.
-    #[schema(value_type = crate::words::ModelFault)]
-    pub error: TurnFault,
-}
-
-/// Something that went wrong.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = Occurrence)]
-pub struct ErrorView {
-    /// What.
-    #[schema(value_type = crate::words::ModelFault)]
-    pub code: TurnFault,
-    /// In which conversation.
-    #[serde(with = "crate::edge::type_id")]
-    #[schema(value_type = String)]
-    pub conversation_id: ConversationId,
-    /// The agent.
-    #[serde(with = "crate::edge::type_id_option")]
-    #[schema(value_type = Option<String>, required)]
-    pub agent_id: Option<AgentId>,
-    /// The message that has no answer.
-    #[serde(with = "crate::edge::type_id")]
-    #[schema(value_type = String)]
-    pub message_id: MessageId,
-    /// The models that were asked.
-    pub models: Vec<PassedOverView>,
-}
-
-impl ErrorView {
-    pub(super) fn of(conversation_id: ConversationId, agent_id: Option<AgentId>, fact: &TurnFailed) -> Self {
-        let asked = fact.passed_over.iter();
-        let asked = asked.map(|one| PassedOverView { model: (&one.model).into(), error: one.fault });
-        Self { code: fact.fault, conversation_id, agent_id, message_id: fact.turn, models: asked.collect() }
     }
 }

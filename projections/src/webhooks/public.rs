@@ -4,11 +4,10 @@ use bytes::Bytes;
 use domain::envelope::{Recorded, Time};
 use domain::ids::{ClientId, event_type_id};
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::told::Told;
+use super::told::{Instead, Told};
 use crate::view::Shown as _;
 
 /// A public event: what is sent to endpoints and can be pulled.
@@ -65,16 +64,17 @@ impl From<&Recorded> for Telling {
     }
 }
 
-/// The bytes that are sent of a resource, or of what is told in its stead.
+/// The bytes that are sent of a resource, or of what is told in its stead; `None` when nothing is told.
 pub(super) fn body<V: Told>(
     name: &str,
     telling: Telling,
     row: &V::Row,
-    instead: Option<Value>,
-) -> Result<Bytes, serde_json::Error> {
+    instead: Instead,
+) -> Result<Option<Bytes>, serde_json::Error> {
     match instead {
-        Some(data) => written::<V, _>(name, telling, row, data),
-        None => written::<V, _>(name, telling, row, row.resource()),
+        Instead::Resource => written::<V, _>(name, telling, row, row.resource()).map(Some),
+        Instead::This(data) => written::<V, _>(name, telling, row, data).map(Some),
+        Instead::Nothing => Ok(None),
     }
 }
 

@@ -9,6 +9,7 @@ use domain::ports::event_store::EventStore;
 use domain::ports::webhooks::{PublicEvents, PublishError};
 use domain::webhook::public::PublicEvent;
 
+use super::endpoints::Endpoints;
 use super::memory::Memory;
 use super::told::Told;
 use crate::agents::Agents;
@@ -24,6 +25,7 @@ pub struct Publisher {
     sessions: Memory<IvrSessions>,
     conversations: Memory<Conversations>,
     agents: Memory<Agents>,
+    endpoints: Memory<Endpoints>,
 }
 
 impl Publisher {
@@ -31,7 +33,8 @@ impl Publisher {
     #[must_use]
     pub fn new(log: Arc<dyn EventStore>) -> Self {
         let (calls, sessions) = (Memory::default(), Memory::default());
-        Self { log, calls, sessions, conversations: Memory::default(), agents: Memory::default() }
+        let (conversations, agents) = (Memory::default(), Memory::default());
+        Self { log, calls, sessions, conversations, agents, endpoints: Memory::default() }
     }
 
     async fn of_one(&self, fact: &Recorded) -> Result<Option<PublicEvent>, PublishError> {
@@ -40,6 +43,7 @@ impl Publisher {
             IvrSessions::CATEGORY => self.sessions.take(&*self.log, fact).await,
             Conversations::CATEGORY => self.conversations.take(&*self.log, fact).await,
             Agents::CATEGORY => self.agents.take(&*self.log, fact).await,
+            Endpoints::CATEGORY => self.endpoints.take(&*self.log, fact).await,
             PrivacyJobId::CATEGORY => {
                 // what resources were is to be read anew: something of them may have been erased
                 self.calls.forget();

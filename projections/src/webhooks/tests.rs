@@ -3,12 +3,18 @@
 use std::sync::Arc;
 
 use adapters_free::*;
-use domain::call::terms::{EndReason, EndedBy, Fault};
-use domain::call::{CallEvent, Ended};
-use domain::ids::{CallId, IvrSessionId, MenuId};
-use domain::ivr::session::{EndCause, SessionEnded, SessionEvent, SessionStarted, SessionStatus};
+use domain::call::terms::{CommandKind, EndReason, EndedBy, Fault};
+use domain::call::{CallEvent, CommandFailed, Ended, RecordingLost, TransferFailed};
+use domain::ids::{CallId, EndpointId, IvrSessionId, MenuId};
+use domain::ivr::session::{
+    EndCause, SessionEnded, SessionEvent, SessionStarted, SessionStatus, WebhookAnswered, WebhookOutcome,
+};
+use domain::ports::vault::Sealed;
 use domain::ports::webhooks::PublicEvents;
 use domain::testing::ids::sequential;
+use domain::webhook::endpoint::{
+    DisabledFor, EndpointCreated, EndpointDisabled, EndpointEvent, EndpointTerms,
+};
 use domain::webhook::public::PUBLIC_TYPES;
 use serde_json::{Value, json};
 
@@ -200,6 +206,87 @@ async fn a_way_through_the_menus_is_told_when_it_is_over() {
     assert_eq!(body["subject"], json!({"type": "ivr_session", "id": session.to_string()}));
     assert_eq!((&body["data"]["status"], &body["sequence"]), (&json!("abandoned"), &json!(2)));
     assert_eq!(Publisher::new(store).of(&log[1..]).await.unwrap(), whole, "wherever reading begins");
+}
+
+#[tokio::test]
+async fn a_failure_of_a_call_is_told_and_what_was_asked_after_its_end_is_none() {
+    let failed = |gone| {
+        let (command, code) = (CommandKind::Speak, "90018".to_owned());
+        CommandFailed { effect_id: sequential(1), command, code, gone, attempts: 3, at: at(5) }.into()
+    };
+    let lost = RecordingLost { reason: "storage".to_owned(), at: at(6) }.into();
+    let missed = TransferFailed { provider_code: "user_busy".to_owned(), at: at(7) }.into();
+    let log = history(
+        &CallId(sequential(1)).stream(),
+        &[received(), answered(), failed(false), lost, missed, failed(true)],
+    );
+    let told = Publisher::new(Arc::new(Log(log.clone()))).of(&log).await.unwrap();
+    let errors = told.iter().filter(|event| event.event_type == "error.occurred");
+    let bodies: Vec<Value> = errors.map(|event| serde_json::from_slice(&event.body).unwrap()).collect();
+    let said: Vec<_> = bodies
+        .iter()
+        .map(|body| (body["data"]["code"].as_str(), body["data"]["provider_code"].as_str()))
+        .collect();
+    let expected = [
+        (Some("carrier_command_failed"), Some("90018")),
+        (Some("recording_failed"), Some("storage")),
+        (Some("transfer_failed"), Some("user_busy")),
+    ];
+    assert_eq!(said, expected);
+    assert_eq!(bodies[0]["data"]["command"], "speak");
+    assert_eq!(bodies[0]["data"]["call_id"], bodies[0]["subject"]["id"]);
+}
+
+#[tokio::test]
+async fn a_system_that_does_not_answer_a_menu_and_an_endpoint_that_is_disabled_are_told() {
+    let session = IvrSessionId(sequential(7));
+    let (menu, call) = (MenuId(sequential(8)), Some(CallId(sequential(1))));
+    let started = SessionStarted { session, menu, call, external_id: None, cause: sequential(6), at: at(0) };
+    let answered = |outcome, status| WebhookAnswered {
+        ask: sequential(5),
+        turn: 1,
+        outcome,
+        status,
+        action: None,
+        elapsed_ms: 9,
+        at: at(2),
+    };
+    let facts: Vec<SessionEvent> = vec![
+        started.into(),
+        answered(WebhookOutcome::Answered, Some(200)).into(),
+        answered(WebhookOutcome::Failed, Some(503)).into(),
+        answered(WebhookOutcome::TimedOut, None).into(),
+    ];
+    let log = history(&session.stream(), &facts);
+    let told = Publisher::new(Arc::new(Log(log.clone()))).of(&log).await.unwrap();
+    let said: Vec<_> =
+        told.iter().map(|event| serde_json::from_slice::<Value>(&event.body).unwrap()).collect();
+    let said: Vec<_> =
+        said.iter().map(|body| (&body["data"]["code"], &body["data"]["status_code"])).collect();
+    let expected =
+        [(json!("menu_webhook_failed"), json!(503)), (json!("menu_webhook_timed_out"), Value::Null)];
+    assert_eq!(said, expected.iter().map(|(code, status)| (code, status)).collect::<Vec<_>>());
+
+    let terms = EndpointTerms {
+        url: "https://example.com".into(),
+        events: vec!["*".into()],
+        agent_id: None,
+        description: None,
+        enabled: true,
+        headers: Default::default(),
+        ordering: Default::default(),
+        rate_limit_per_second: None,
+    };
+    let secret = Sealed { key: sequential(2), bytes: vec![1].into() };
+    let created = EndpointCreated { terms, secret, origin: Default::default(), at: at(1) };
+    let disabled = EndpointDisabled { reason: DisabledFor::Failing, at: at(3) };
+    let endpoint = EndpointId(sequential(3));
+    let log = history(&endpoint.stream(), &[EndpointEvent::from(created), disabled.into()]);
+    let told = Publisher::new(Arc::new(Log(log.clone()))).of(&log).await.unwrap();
+    let body: Value = serde_json::from_slice(&told[0].body).unwrap();
+    let data = &body["data"];
+    assert_eq!((&data["code"], &data["reason"]), (&json!("webhook_disabled"), &json!("failing")));
+    assert_eq!(data["webhook_id"], endpoint.to_string());
 }
 
 /// As much of JSON Schema as the catalogue uses.

@@ -1,20 +1,44 @@
 //! Which facts are told, and what they are called in public.
 
 use domain::aggregate::Aggregate as _;
+use domain::call::CallEvent;
 use domain::call::terms::Status;
 use domain::conversation::ConversationEvent;
 use domain::envelope::Recorded;
-use domain::ids::{AgentId, CallId, ConversationId};
-use domain::ivr::session::IvrSession;
+use domain::ids::{AgentId, CallId, ConversationId, EndpointId};
+use domain::ivr::session::{IvrSession, SessionEvent};
+use domain::webhook::endpoint::EndpointEvent;
 use domain::wire::{DecodeError, DomainEvent as _};
+use serde::Serialize;
 use serde_json::Value;
 
-use super::occurrences::{ErrorView, FunctionView};
+use super::endpoints::{EndpointRow, Endpoints};
+use super::errors::ErrorView;
+use super::occurrences::FunctionView;
 use crate::agents::{AgentRow, Agents};
 use crate::calls::{CallRow, Calls};
 use crate::conversations::{ConversationRow, Conversations};
 use crate::ivr_sessions::{IvrSessions, SessionRow};
 use crate::view::{Shown, View};
+
+/// The name of failures.
+const ERROR: &str = "error.occurred";
+
+/// What is told of a fact.
+#[derive(Debug)]
+pub(super) enum Instead {
+    /// The resource, as it is with the fact.
+    Resource,
+    /// Something of its own.
+    This(Value),
+    /// Nothing.
+    Nothing,
+}
+
+fn told_or_not<T: Serialize>(view: Option<T>) -> Instead {
+    // plain structs always serialise
+    view.and_then(|view| serde_json::to_value(view).ok()).map_or(Instead::Nothing, Instead::This)
+}
 
 /// A view whose resources clients are told of.
 pub(super) trait Told: View<Row: Shown> {
@@ -36,8 +60,8 @@ pub(super) trait Told: View<Row: Shown> {
     ///
     /// # Errors
     /// When the fact cannot be read.
-    fn instead(_: &Recorded, _: &Self::Row) -> Result<Option<Value>, DecodeError> {
-        Ok(None)
+    fn instead(_: &Recorded, _: &Self::Row) -> Result<Instead, DecodeError> {
+        Ok(Instead::Resource)
     }
 
     /// The agent that has to do with it.
@@ -57,7 +81,7 @@ impl Told for Calls {
                 | "call.answered"
                 | "call.recording_saved"
                 | "call.ended"
-        )
+        ) || is_failure_of_call(event_type)
     }
 
     fn name(fact: &Recorded, row: &CallRow) -> Option<&'static str> {
@@ -68,12 +92,21 @@ impl Told for Calls {
             "call.recording_saved" => "call.recording_ready",
             "call.ended" if row.view.status == Status::Failed => "call.failed",
             "call.ended" => "call.ended",
+            failure if is_failure_of_call(failure) => ERROR,
             _ => return None,
         })
     }
 
     fn subject(row: &CallRow) -> String {
         row.view.id.to_string()
+    }
+
+    fn instead(fact: &Recorded, row: &CallRow) -> Result<Instead, DecodeError> {
+        if !is_failure_of_call(&fact.event_type) {
+            return Ok(Instead::Resource);
+        }
+        let event = CallEvent::decode(&fact.event_type, fact.schema, &fact.payload)?;
+        Ok(told_or_not(ErrorView::of_call(row.view.id, row.view.agent_id, &event)))
     }
 
     fn agent(row: &CallRow) -> Option<AgentId> {
@@ -86,15 +119,27 @@ impl Told for IvrSessions {
     const REMEMBERED: usize = 10_000;
 
     fn is_told(event_type: &str) -> bool {
-        event_type == "ivr_session.ended"
+        matches!(event_type, "ivr_session.webhook_answered" | "ivr_session.ended")
     }
 
     fn name(fact: &Recorded, _: &SessionRow) -> Option<&'static str> {
-        Self::is_told(&fact.event_type).then_some("ivr.completed")
+        match &*fact.event_type {
+            "ivr_session.webhook_answered" => Some(ERROR),
+            "ivr_session.ended" => Some("ivr.completed"),
+            _ => None,
+        }
     }
 
     fn subject(row: &SessionRow) -> String {
         row.view.id.to_string()
+    }
+
+    fn instead(fact: &Recorded, row: &SessionRow) -> Result<Instead, DecodeError> {
+        if fact.event_type != "ivr_session.webhook_answered" {
+            return Ok(Instead::Resource);
+        }
+        let event = SessionEvent::decode(&fact.event_type, fact.schema, &fact.payload)?;
+        Ok(told_or_not(ErrorView::of_session(row.view.id, row.view.call_id, &event)))
     }
 
     fn agent(_: &SessionRow) -> Option<AgentId> {
@@ -146,7 +191,7 @@ impl Told for Conversations {
         match &*fact.event_type {
             "conversation.turn_completed" if is_kept_back(fact) => None,
             "conversation.turn_completed" | "conversation.updates_told" => Some("conversation.updated"),
-            "conversation.turn_failed" => Some("error.occurred"),
+            "conversation.turn_failed" => Some(ERROR),
             "conversation.function_executed" => Some("function.executed"),
             "conversation.ended" => Some("conversation.ended"),
             _ => None,
@@ -157,25 +202,51 @@ impl Told for Conversations {
         row.view.id.to_string()
     }
 
-    fn instead(fact: &Recorded, row: &ConversationRow) -> Result<Option<Value>, DecodeError> {
+    fn instead(fact: &Recorded, row: &ConversationRow) -> Result<Instead, DecodeError> {
         if !matches!(&*fact.event_type, "conversation.turn_failed" | "conversation.function_executed") {
-            return Ok(None);
+            return Ok(Instead::Resource);
         }
         let (id, agent) = (row.view.id, row.view.agent_id);
-        let value = match ConversationEvent::decode(&fact.event_type, fact.schema, &fact.payload)? {
-            ConversationEvent::FunctionExecuted(fact) => {
-                serde_json::to_value(FunctionView::of(id, agent, fact))
-            }
-            ConversationEvent::TurnFailed(fact) => serde_json::to_value(ErrorView::of(id, agent, &fact)),
-            _ => return Ok(None),
-        };
-        // plain structs always serialise
-        Ok(value.ok())
+        Ok(match ConversationEvent::decode(&fact.event_type, fact.schema, &fact.payload)? {
+            ConversationEvent::FunctionExecuted(fact) => told_or_not(Some(FunctionView::of(id, agent, fact))),
+            ConversationEvent::TurnFailed(fact) => told_or_not(Some(ErrorView::of_turn(id, agent, &fact))),
+            _ => Instead::Resource,
+        })
     }
 
     fn agent(row: &ConversationRow) -> Option<AgentId> {
         row.view.agent_id
     }
+}
+
+impl Told for Endpoints {
+    const CATEGORY: &'static str = EndpointId::CATEGORY;
+    const REMEMBERED: usize = 5_000;
+
+    fn is_told(event_type: &str) -> bool {
+        event_type == "webhook.disabled"
+    }
+
+    fn name(fact: &Recorded, _: &EndpointRow) -> Option<&'static str> {
+        Self::is_told(&fact.event_type).then_some(ERROR)
+    }
+
+    fn subject(row: &EndpointRow) -> String {
+        row.view.id.to_string()
+    }
+
+    fn instead(fact: &Recorded, row: &EndpointRow) -> Result<Instead, DecodeError> {
+        let event = EndpointEvent::decode(&fact.event_type, fact.schema, &fact.payload)?;
+        Ok(told_or_not(ErrorView::of_endpoint(row.view.id, &event)))
+    }
+
+    fn agent(_: &EndpointRow) -> Option<AgentId> {
+        None
+    }
+}
+
+fn is_failure_of_call(event_type: &str) -> bool {
+    matches!(event_type, "call.command_failed" | "call.recording_failed" | "call.transfer_failed")
 }
 
 /// Whether an answer is told later, with those that follow it.

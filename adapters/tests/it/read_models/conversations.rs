@@ -167,6 +167,9 @@ async fn conversations_are_found_by_all_filters_at_once(world: World) {
     assert_eq!(of(ConversationFilter { ended: Some(true), ..all() }).await, [3, 6]);
     assert_eq!(of(ConversationFilter { ended: Some(false), agent_id: Some(AGENT), ..all() }).await, [2, 4]);
     assert_eq!(of(ConversationFilter { call_id: Some(CALL), ..all() }).await, [3]);
+    let with = |user: &str| ConversationFilter { user_id: Some(user.to_owned()), ..all() };
+    assert_eq!(of(with("nobody")).await, [] as [u64; 0]);
+    assert!(!of(with("nul\0nul")).await.is_empty());
     assert_eq!(
         of(ConversationFilter { channel: Some(Channel::Voice), ended: Some(false), ..all() }).await,
         [] as [u64; 0]

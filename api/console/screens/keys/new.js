@@ -7,9 +7,10 @@ import { Dialog } from '../../ui/dialog.js';
 import { Once } from '../keys.js';
 
 const RESOURCES = ['calls', 'conversations', 'ivr', 'webhooks', 'agents', 'tools', 'numbers', 'keys', 'users', 'analytics', 'audit', 'providers',
-  'campaigns', 'kb', 'voices', 'customers', 'billing', 'privacy'];
+  'customers', 'privacy'];
 // to read what privacy is about is part of `customers`
-const verbs = (resource) => (resource === 'privacy' ? ['write'] : ['read', 'write']);
+const ONE_VERB = { analytics: ['read'], audit: ['read'], customers: ['read'], privacy: ['write'] };
+const verbs = (resource) => ONE_VERB[resource] ?? ['read', 'write'];
 
 export function NewKey({ onClose }) {
   const [name, setName] = useState('');

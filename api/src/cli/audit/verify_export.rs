@@ -103,7 +103,8 @@ pub(super) fn run(args: &VerifyExportArgs) -> anyhow::Result<ExitCode> {
             if is_closed() {
                 return Ok(());
             }
-            let told = HistoryEvent::sealed(&event).map_err(|error| io::Error::other(error.to_string()))?;
+            let told = HistoryEvent::sealed(checked.manifest.log, &event)
+                .map_err(|error| io::Error::other(error.to_string()))?;
             serde_json::to_writer(&mut *out, &told)?;
             out.write_all(b"\n")
         })?

@@ -1,4 +1,4 @@
-//! Scopes: `<resource>:read`, `<resource>:write`, and `*` for everything.
+//! Scopes: `<resource>:read`, `<resource>:write`, and `*` for everything. There is one only where an operation asks for it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -83,15 +83,11 @@ scopes! {
     "numbers" = NumbersRead NumbersWrite,
     "keys" = KeysRead KeysWrite,
     "users" = UsersRead UsersWrite,
-    "analytics" = AnalyticsRead AnalyticsWrite,
-    "audit" = AuditRead AuditWrite,
     "providers" = ProvidersRead ProvidersWrite,
-    "campaigns" = CampaignsRead CampaignsWrite,
-    "kb" = KbRead KbWrite,
-    "voices" = VoicesRead VoicesWrite,
-    "customers" = CustomersRead CustomersWrite,
-    "billing" = BillingRead BillingWrite,
     ;
+    "analytics:read" = AnalyticsRead,
+    "audit:read" = AuditRead,
+    "customers:read" = CustomersRead,
     // to erase persons, and to keep less of what comes: neither can be undone
     "privacy:write" = PrivacyWrite,
 }

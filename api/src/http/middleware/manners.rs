@@ -11,8 +11,8 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue,
+    IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::uri::{PathAndQuery, Uri};
 use actix_web::http::{Method, StatusCode};
@@ -103,6 +103,7 @@ pub async fn manners(
         headers.remove(CONTENT_ENCODING);
     }
     if ok && known.is_some_and(|known| knows(&known, headers)) {
+        headers.remove(CONTENT_TYPE);
         *response.response_mut().status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response.map_body(|_, _| BoxBody::new(())));
     }

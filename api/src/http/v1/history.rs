@@ -2,15 +2,18 @@
 
 use domain::envelope::{Recorded, StreamId, Time, Version};
 use domain::ids::{ClientId, event_type_id};
-use domain::ports::event_store::{Direction, EventStore};
+use domain::merkle::{Entry, Hash};
+use domain::ports::event_store::{Direction, EventStore as _};
 use domain::wire::{DecodeError, readable, readable_sealed};
 use projections::edge::format_time;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::http::{Answer, Cursor, Paging, Query};
-use crate::problem::ApiError;
+use crate::node::Backend;
+use crate::problem::{ApiError, Code};
 
 /// Most events a time-travelling read folds at once from the log.
 const PAGE: usize = 512;
@@ -25,8 +28,8 @@ pub struct HistoryEvent {
     /// Its stream.
     #[schema(example = "call-018f6d3c-1f1e-7c3a-9a55-0d9f3b6a7e10")]
     stream: String,
-    /// Its number in the stream.
-    #[schema(minimum = 1)]
+    /// Its number in the stream. Of an entry that is derived from another stream's event: the number of events before it.
+    #[schema(minimum = 0)]
     version: u64,
     /// Its id.
     #[schema(example = "evt_01h455vb4pex5vsknk084sn02q")]
@@ -45,9 +48,23 @@ pub struct HistoryEvent {
     /// When it was recorded.
     #[schema(value_type = String, format = DateTime)]
     recorded_at: String,
+    /// The hash of its leaf in the Merkle tree, in base64: what a proof of inclusion is about. An event that is derived
+    /// from others is no leaf and has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leaf_hash: Option<String>,
 }
 
 impl HistoryEvent {
+    /// Its number in its stream.
+    pub(crate) fn version(&self) -> Version {
+        Version(self.version)
+    }
+
+    /// What happened: `call.ended`.
+    pub(crate) fn event_type(&self) -> &str {
+        &self.event_type
+    }
+
     /// The event as the edge shows it.
     ///
     /// # Errors
@@ -56,12 +73,14 @@ impl HistoryEvent {
         Self::told(event, readable(&event.event_type, &event.payload))
     }
 
-    /// The same of an event as it is stored, whose personal values nobody here can open.
+    /// The same of an event of `log` as it is stored, whose personal values nobody here can open, with the hash of its
+    /// leaf.
     ///
     /// # Errors
     /// When the stored bytes cannot be read.
-    pub(crate) fn sealed(event: &Recorded) -> Result<Self, ApiError> {
-        Self::told(event, readable_sealed(&event.event_type, &event.payload))
+    pub(crate) fn sealed(log: Uuid, event: &Recorded) -> Result<Self, ApiError> {
+        let leaf_hash = Some(Entry::of(log, event).leaf().to_string());
+        Ok(Self { leaf_hash, ..Self::told(event, readable_sealed(&event.event_type, &event.payload))? })
     }
 
     fn told(event: &Recorded, data: Result<serde_json::Value, DecodeError>) -> Result<Self, ApiError> {
@@ -77,18 +96,83 @@ impl HistoryEvent {
             data,
             metadata: RawValue::from_string(metadata).map_err(ApiError::internal)?,
             recorded_at: format_time(event.recorded_at),
+            leaf_hash: None,
         })
+    }
+
+    /// An entry that follows from an event of another stream: it has the position and the id of that.
+    ///
+    /// # Errors
+    /// When the event's metadata cannot be read.
+    pub(super) fn derived(
+        source: &Recorded,
+        stream: &StreamId,
+        version: Version,
+        event_type: &str,
+        data: serde_json::Value,
+    ) -> Result<Self, ApiError> {
+        let metadata = String::from_utf8(source.metadata.to_vec()).map_err(ApiError::internal)?;
+        Ok(Self {
+            position: source.position.0,
+            stream: stream.to_string(),
+            version: version.0,
+            id: event_type_id(source.id),
+            event_type: event_type.to_owned(),
+            schema: 1,
+            data,
+            metadata: RawValue::from_string(metadata).map_err(ApiError::internal)?,
+            recorded_at: format_time(source.recorded_at),
+            leaf_hash: None,
+        })
+    }
+
+    /// Events as the edge shows them, each with the hash of its leaf. `stored` are events as they are stored: their
+    /// bytes are what is hashed.
+    ///
+    /// # Errors
+    /// When the keys of personal data are away, or stored bytes cannot be read.
+    // as it is shown: what is not kept of a call is readable only to what steers the call
+    pub(crate) async fn proven(backend: &Backend, stored: Vec<Recorded>) -> Result<Vec<Self>, ApiError> {
+        let leaves: Vec<_> = stored.iter().map(|event| Entry::of(backend.log_id, event).leaf()).collect();
+        let opened = backend.private.as_shown().opened(stored).await.map_err(ApiError::unavailable)?;
+        let proven = |(event, leaf): (&Recorded, Hash)| {
+            Ok(Self { leaf_hash: Some(leaf.to_string()), ..Self::of(event)? })
+        };
+        opened.iter().zip(leaves).map(proven).collect()
     }
 }
 
 /// A page of a stream's history; 404 when it does not exist for this client.
 pub(super) async fn page(
-    store: &dyn EventStore,
+    backend: &Backend,
     client: ClientId,
     stream: &StreamId,
     kind: &str,
     query: Query,
 ) -> Result<Answer, ApiError> {
+    let Page { events, next } = read_page(backend, stream, query).await?;
+    belongs(backend, client, stream, kind, events.first()).await?;
+    Ok(Answer::list(&HistoryEvent::proven(backend, events).await?, next))
+}
+
+/// The same of what every client has from the beginning, such as settings: without events it is an empty page. `stream`
+/// must be the client's own by its name.
+pub(super) async fn page_or_empty(
+    backend: &Backend,
+    stream: &StreamId,
+    query: Query,
+) -> Result<Answer, ApiError> {
+    let Page { events, next } = read_page(backend, stream, query).await?;
+    Ok(Answer::list(&HistoryEvent::proven(backend, events).await?, next))
+}
+
+struct Page {
+    events: Vec<Recorded>,
+    next: Option<Cursor>,
+}
+
+async fn read_page(backend: &Backend, stream: &StreamId, query: Query) -> Result<Page, ApiError> {
+    let store = &*backend.private.stored();
     let mut query = query;
     // a history is read oldest first, unless somebody says otherwise
     let backwards = query.text("order").is_some_and(|order| order == "desc");
@@ -97,7 +181,7 @@ pub(super) async fn page(
     let from = cursor.map(|cursor| cursor.read::<u64>()).transpose()?.unwrap_or(0);
     let direction = if backwards { Direction::Backwards } else { Direction::Forwards };
     if backwards && from == 1 {
-        return Ok(Answer::list::<HistoryEvent>(&[], None));
+        return Ok(Page { events: Vec::new(), next: None });
     }
     let mut events: Vec<Recorded> = Vec::new();
     // a page of large events may come up short: only an empty one is the end
@@ -113,17 +197,15 @@ pub(super) async fn page(
         }
         events.extend(page);
     }
-    belongs(store, client, stream, kind, events.first()).await?;
     let more = events.len() > limit;
     events.truncate(limit);
     let next = events.last().filter(|_| more).map(|last| Cursor::after(&last.version.0)).transpose()?;
-    let items = events.iter().map(HistoryEvent::of).collect::<Result<Vec<_>, _>>()?;
-    Ok(Answer::list(&items, next))
+    Ok(Page { events, next })
 }
 
 /// Whether the stream exists and is this client's: another client's id is as unknown as no id at all.
 async fn belongs(
-    store: &dyn EventStore,
+    backend: &Backend,
     client: ClientId,
     stream: &StreamId,
     kind: &str,
@@ -132,6 +214,7 @@ async fn belongs(
     let owner = match seen {
         Some(event) => Some(event.client_id),
         None => {
+            let store = backend.private.stored();
             let first = store.read_stream(stream, Version::NONE, Direction::Forwards, 1).await;
             first.map_err(ApiError::unavailable)?.first().map(|event| event.client_id)
         }
@@ -162,22 +245,27 @@ pub(super) fn moment(query: &mut Query) -> Option<Moment> {
     }
 }
 
-/// The events of a stream up to a moment; 404 when it did not exist for this client then.
+/// The events of a stream up to a moment, or all there are; none when there was nothing yet.
+///
+/// # Errors
+/// 404 when the stream is another client's, or has no such version yet.
 pub(super) async fn events_until(
-    store: &dyn EventStore,
+    backend: &Backend,
     client: ClientId,
     stream: &StreamId,
     kind: &str,
-    moment: Moment,
+    moment: Option<Moment>,
 ) -> Result<Vec<Recorded>, ApiError> {
+    let store = backend.private.as_shown();
     let mut events: Vec<Recorded> = Vec::new();
     loop {
         let after = events.last().map_or(Version::NONE, |last| last.version);
         let page = store.read_stream(stream, after, Direction::Forwards, PAGE).await;
         let page = page.map_err(ApiError::unavailable)?;
         let wanted = |event: &Recorded| match moment {
-            Moment::At(time) => event.recorded_at <= time,
-            Moment::Version(version) => event.version <= version,
+            None => true,
+            Some(Moment::At(time)) => event.recorded_at <= time,
+            Some(Moment::Version(version)) => event.version <= version,
         };
         let (before, read) = (events.len(), page.len());
         events.extend(page.into_iter().take_while(wanted));
@@ -185,8 +273,12 @@ pub(super) async fn events_until(
             break;
         }
     }
-    match events.first() {
-        Some(first) if first.client_id == client => Ok(events),
-        _ => Err(ApiError::not_found(kind)),
+    match (events.first(), events.last(), moment) {
+        (Some(first), ..) if first.client_id != client => Err(ApiError::not_found(kind)),
+        (_, Some(last), Some(Moment::Version(asked))) if last.version < asked => {
+            let detail = format!("this {kind} has no version {asked}: its newest is {}", last.version);
+            Err(ApiError::new(Code::NotFound, detail))
+        }
+        _ => Ok(events),
     }
 }

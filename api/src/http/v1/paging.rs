@@ -1,7 +1,10 @@
 //! Pages of views, as the edge asks for and answers them.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use domain::ports::StoreUnavailable;
-use projections::page::{Cursor as Place, Page, PageRequest};
+use projections::page::{Cursor as Place, FieldFilter, FieldValue, Page, PageRequest};
 use utoipa::IntoParams;
 
 use crate::http::{Answer, Cursor, Order, Paging, Query};
@@ -21,6 +24,97 @@ pub(crate) struct PageParams {
     cursor: Option<String>,
     /// `asc` or `desc`.
     order: Option<String>,
+}
+
+/// When what is listed was made.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only described here: `Query` reads it")]
+pub(crate) struct CreatedParams {
+    /// RFC 3339; only what was created after this moment.
+    created_after: Option<String>,
+    /// RFC 3339; only what was created before this moment.
+    created_before: Option<String>,
+}
+
+/// A filter of a list: the parameter, and the field of the resource it is about.
+pub(crate) struct Filter {
+    name: &'static str,
+    path: &'static str,
+    read: Read,
+}
+
+/// What a parameter of a filter may be.
+enum Read {
+    Flag,
+    Word(Vec<&'static str>),
+    /// Answers with the text of the value as resources show it.
+    Parsed(fn(&str) -> Result<String, String>),
+}
+
+impl Filter {
+    /// By a field of the same name that is `true` or `false`.
+    pub(super) const fn flag(name: &'static str) -> Self {
+        Self { name, path: name, read: Read::Flag }
+    }
+
+    /// By a field that is one of these words.
+    pub(super) const fn word(name: &'static str, words: Vec<&'static str>) -> Self {
+        Self { name, path: name, read: Read::Word(words) }
+    }
+
+    /// By a field that is an id.
+    pub(super) const fn id<T: FromStr<Err: Display> + Display>(name: &'static str) -> Self {
+        Self::parsed(name, |text| match text.parse::<T>() {
+            Ok(id) => Ok(id.to_string()),
+            Err(error) => Err(error.to_string()),
+        })
+    }
+
+    /// By a field whose text `read` makes of the parameter's, or says what would be right.
+    pub(super) const fn parsed(name: &'static str, read: fn(&str) -> Result<String, String>) -> Self {
+        Self { name, path: name, read: Read::Parsed(read) }
+    }
+
+    /// The same, by the field that stands at this place.
+    pub(super) fn at(self, path: &'static str) -> Self {
+        Self { path, ..self }
+    }
+
+    fn take(&self, query: &mut Query) -> Option<FieldFilter> {
+        let text = query.text(self.name)?;
+        let value = match (&self.read, text.as_str()) {
+            (Read::Flag, "true") => Ok(FieldValue::Flag(true)),
+            (Read::Flag, "false") => Ok(FieldValue::Flag(false)),
+            (Read::Flag, _) => Err("give true or false".to_owned()),
+            (Read::Word(words), word) if words.contains(&word) => Ok(FieldValue::Text(text)),
+            (Read::Word(words), _) => Err(format!("give one of {}", words.join(", "))),
+            (Read::Parsed(read), text) => read(text).map(FieldValue::Text),
+        };
+        match value {
+            Ok(value) => Some(FieldFilter { path: self.path, value }),
+            Err(advice) => {
+                query.fault(self.name, &advice);
+                None
+            }
+        }
+    }
+}
+
+/// The page of a list that the query asks for, with these filters and those by time.
+///
+/// # Errors
+/// 422 for what cannot be asked.
+pub(super) fn filtered(
+    mut query: Query,
+    filters: impl IntoIterator<Item = Filter>,
+) -> Result<PageRequest, ApiError> {
+    let fields = filters.into_iter().filter_map(|filter| filter.take(&mut query)).collect();
+    let (created_after, created_before) = (query.time("created_after"), query.time("created_before"));
+    let with_total = query.flag("include_total");
+    let paging = query.paging();
+    query.finish()?;
+    Ok(PageRequest { created_after, created_before, fields, ..request(&paging, with_total)? })
 }
 
 /// Answers a list; its filters, if it has any, are taken from the query before.
@@ -46,7 +140,8 @@ pub(super) fn request(paging: &Paging, with_total: bool) -> Result<PageRequest, 
     let after = paging.cursor.as_ref().map(Cursor::read::<String>).transpose()?;
     let place = after.map(|text| text.parse::<Place>()).transpose();
     let after = place.map_err(|error| ApiError::invalid("cursor", "invalid", error.to_string()))?;
-    Ok(PageRequest { limit: paging.limit as u32, after, order: order(paging.order), with_total })
+    let (limit, order) = (paging.limit as u32, order(paging.order));
+    Ok(PageRequest { limit, after, order, with_total, ..PageRequest::default() })
 }
 
 /// The view's word for an order.

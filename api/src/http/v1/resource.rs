@@ -5,12 +5,13 @@ use std::fmt::Display;
 use actors::session::CommandError;
 use actors::{Receipt, Session};
 use domain::aggregate::Aggregate;
-use domain::envelope::{StreamId, Version};
+use domain::envelope::{Recorded, StreamId, Version};
 use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
+use domain::ports::event_store::{Direction, EventStore as _};
 use projections::Queries;
 use projections::page::Stored;
-use projections::view::{Shown, View, replay};
+use projections::view::{At, Shown, View, replay};
 use uuid::Uuid;
 
 use super::commands::{AsProblem, context, only_at, problem};
@@ -19,6 +20,9 @@ use crate::http::auth::Principal;
 use crate::http::{Answer, IfMatch, Query, RequestContext};
 use crate::node::Backend;
 use crate::problem::ApiError;
+
+/// The most events written together with the one that begins a resource.
+const FIRST_APPEND: usize = 8;
 
 /// A kind of resource: its rules, the view that shows it, where it is stored.
 pub(super) trait Resource {
@@ -88,10 +92,38 @@ async fn row_at<R: Resource>(
     id: R::Id,
     moment: Moment,
 ) -> Result<<R::View as View>::Row, ApiError> {
-    let store = &*backend.runtime.store;
-    let events = events_until(store, caller.client, &R::stream(id), kind::<R>(), moment).await?;
-    let row = replay::<R::View>(&events).map_err(ApiError::internal)?;
+    let stream = R::stream(id);
+    let events = events_until(backend, caller.client, &stream, kind::<R>(), Some(moment)).await?;
+    let mut row = replay::<R::View>(&events).map_err(ApiError::internal)?;
+    if let (None, Some(last)) = (&row, events.last()) {
+        // what was recorded before the event that begins the resource was written together with it
+        row = beginning::<R>(backend, &stream, last).await?;
+    }
     row.ok_or_else(|| ApiError::not_found(kind::<R>()))
+}
+
+/// The resource as the first append made it, at the version of one of its events. The first event of an inbound call,
+/// say, is the carrier's webhook, and the second one what it means.
+async fn beginning<R: Resource>(
+    backend: &Backend,
+    stream: &StreamId,
+    last: &Recorded,
+) -> Result<Option<<R::View as View>::Row>, ApiError> {
+    let store = backend.private.as_shown();
+    let rest = store.read_stream(stream, last.version, Direction::Forwards, FIRST_APPEND).await;
+    let rest = rest.map_err(ApiError::unavailable)?;
+    let together = rest.iter().take_while(|event| event.recorded_at == last.recorded_at);
+    let at = At::from(last);
+    let mut row = None;
+    for event in together {
+        if let Some((_, fact)) = R::View::read(event).map_err(ApiError::internal)? {
+            R::View::apply(&mut row, &at, fact);
+        }
+        if row.is_some() {
+            break;
+        }
+    }
+    Ok(row)
 }
 
 /// Carries a command out and waits for the views.

@@ -36,8 +36,10 @@ use crate::http::middleware::{Admitted, Idempotent};
     auth::keys::stats::get_api_key_stats,
     auth::keys::events::list_api_key_events,
     auth::providers::list::list_providers,
+    auth::providers::get::get_provider,
     auth::providers::patch::patch_provider,
     auth::providers::remove::remove_provider,
+    auth::providers::events::list_provider_events,
     calls::create::create_call,
     calls::list::list_calls,
     calls::watch::stream_calls,
@@ -107,13 +109,16 @@ use crate::http::middleware::{Admitted, Idempotent};
     audit::events::list_audit_events,
     audit::exports::create_export,
     audit::exports::get_export,
+    audit::exports::list_export_events,
     audit::exports::download_export,
     privacy::erase::erase_subject,
     privacy::export::export_subject,
     privacy::get::get_privacy_job,
+    privacy::events::list_privacy_job_events,
     privacy::result::get_subject_export,
     privacy::settings::get_privacy_settings,
     privacy::settings::patch_privacy_settings,
+    privacy::events::list_privacy_settings_events,
     webhooks::event_types::list_event_types,
     webhooks::deliveries::get::get_webhook_delivery,
     webhooks::deliveries::events::list_webhook_delivery_events,
@@ -194,8 +199,10 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(auth::keys::stats::get_api_key_stats)
             .service(auth::keys::events::list_api_key_events)
             .service(auth::providers::list::list_providers)
+            .service(auth::providers::get::get_provider)
             .service(auth::providers::patch::patch_provider)
             .service(auth::providers::remove::remove_provider)
+            .service(auth::providers::events::list_provider_events)
             .service(calls::create::create_call)
             .service(calls::list::list_calls)
             // before the calls themselves, one of which could have this name
@@ -266,12 +273,15 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(audit::events::list_audit_events)
             .service(audit::exports::create_export)
             .service(audit::exports::get_export)
+            .service(audit::exports::list_export_events)
             .service(audit::exports::download_export)
             .service(privacy::erase::erase_subject)
             .service(privacy::export::export_subject)
             .service(privacy::get::get_privacy_job)
+            .service(privacy::events::list_privacy_job_events)
             .service(privacy::result::get_subject_export)
             .service(privacy::settings::get_privacy_settings)
-            .service(privacy::settings::patch_privacy_settings),
+            .service(privacy::settings::patch_privacy_settings)
+            .service(privacy::events::list_privacy_settings_events),
     );
 }

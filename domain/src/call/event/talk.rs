@@ -122,9 +122,29 @@ pub struct DtmfReceived {
     /// The gather it belongs to, if one is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gather: Option<Uuid>,
+    /// Whether a gather has told of this press before: then it is no line of its own, and `seq` is the last one.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub repeated: bool,
     /// When.
     #[serde(with = "micros")]
     pub at: Time,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference in")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// The keys of a gather that no webhook of their own told of before: a line of the transcript.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GatheredLine {
+    /// Its line of the transcript, from 1.
+    pub seq: u32,
+    /// Where it was told late: the line it stands before, by when it was keyed. `None`: where it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u32>,
+    /// The keys; erased where they are secret.
+    pub digits: Personal<String>,
 }
 
 /// See [`super::CallEvent::DigitsGathered`].
@@ -140,6 +160,9 @@ pub struct DigitsGathered {
     /// How many keys, where they are secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub length: Option<u32>,
+    /// What the transcript gains by it; `None` when each key was told of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<GatheredLine>,
     /// When.
     #[serde(with = "micros")]
     pub at: Time,

@@ -130,7 +130,8 @@ fn lines_of_the_transcript_are_numbered_without_gaps_whoever_speaks() {
     let then = then.and().when(line.says(CarrierFact::Dtmf('4'.into()), 10));
     assert_eq!(
         then.facts()[1..],
-        [DtmfReceived { seq: 4, place: None, digit: '4'.into(), gather: None, at: at(10) }.into()]
+        [DtmfReceived { seq: 4, place: None, digit: '4'.into(), gather: None, repeated: false, at: at(10) }
+            .into()]
     );
     let then = then.and().when(line.says(CarrierFact::SpeechEnded(SpeechOutcome::Completed), 11));
     assert_eq!(then.facts()[1..], [SpeechEnded { outcome: SpeechOutcome::Completed, at: at(11) }.into()]);
@@ -142,6 +143,7 @@ fn lines_of_the_transcript_are_numbered_without_gaps_whoever_speaks() {
         status: "valid".to_owned(),
         gather: None,
         length: None,
+        line: None,
         at: at(12),
     };
     assert_eq!(then.facts()[1..], [fact.into()]);

@@ -9,6 +9,7 @@ mod effects;
 mod endings;
 mod hanging_up;
 mod inbound;
+mod menu_keys;
 mod permutations;
 mod run;
 mod sequences;

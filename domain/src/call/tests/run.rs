@@ -74,7 +74,9 @@ impl Run {
         let lines = self.facts.iter().filter_map(|fact| match fact {
             CallEvent::SpeechRequested(line) => Some(line.seq),
             CallEvent::DtmfRequested(line) => Some(line.seq),
-            CallEvent::DtmfReceived(line) => Some(line.seq),
+            CallEvent::DtmfReceived(line) => (!line.repeated).then_some(line.seq),
+            CallEvent::DigitsGathered(keys) => keys.line.as_ref().map(|line| line.seq),
+            CallEvent::GatherRequested(line) => Some(line.seq),
             CallEvent::LineTranscribed(line) => Some(line.seq),
             _ => None,
         });

@@ -9,7 +9,7 @@ const REPLAYED: &str = "Idempotent-Replayed";
 /// What whoever is signed in is told of their limits, with every answer.
 const LIMITS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
 /// Answers without a `version` in their data that all the same carry the `ETag` of a resource.
-const TAGGED: [&str; 3] = ["getPrivacyJob", "eraseSubject", "exportSubject"];
+const TAGGED: [&str; 5] = ["getPrivacyJob", "eraseSubject", "exportSubject", "createExport", "getExport"];
 /// What is made without being a resource one can get.
 const NOWHERE: [&str; 1] = ["sendMessage"];
 /// Jobs: accepted, and found at an address of their own.

@@ -6,7 +6,7 @@ use super::node::{operations_mut, reference};
 use crate::http::query::{DEFAULT_LIMIT, MAX_LIMIT};
 
 /// Filters that take a word of a closed set: operation, parameter, set, and whether several may be given with commas.
-const FILTERS: [(&str, &str, &str, bool); 12] = [
+const FILTERS: [(&str, &str, &str, bool); 17] = [
     ("listCalls", "status", "CallStatus", true),
     ("listCalls", "direction", "CallDirection", false),
     ("listCalls", "end_reason", "CallEndReason", true),
@@ -17,6 +17,11 @@ const FILTERS: [(&str, &str, &str, bool); 12] = [
     ("getAnalyticsTimeseries", "metric", "AnalyticsMetric", false),
     ("getAnalyticsTimeseries", "interval", "AnalyticsInterval", false),
     ("getAnalyticsTimeseries", "group_by", "AnalyticsGrouping", false),
+    ("listAgents", "provider", "LlmProvider", false),
+    ("listAgents", "status", "AgentStatus", false),
+    ("listUsers", "role", "UserRole", false),
+    ("getProvider", "kind", "ProviderKind", false),
+    ("listProviderEvents", "kind", "ProviderKind", false),
     ("patchProvider", "kind", "ProviderKind", false),
     ("removeProvider", "kind", "ProviderKind", false),
 ];
@@ -54,7 +59,7 @@ pub(super) fn settle(document: &mut Value) {
                     });
                 }
                 "order" => *schema = json!({"type": "string", "enum": ["asc", "desc"]}),
-                "version" => schema["minimum"] = json!(1),
+                "version" if schema["minimum"] != 0 => schema["minimum"] = json!(1),
                 "metadata" => schema["additionalProperties"] = json!({"type": "string"}),
                 "If-Match" => parameter["example"] = json!("\"3\""),
                 _ if text.contains("RFC 3339") => schema["format"] = json!("date-time"),

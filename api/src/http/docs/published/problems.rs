@@ -63,7 +63,7 @@ fn statuses(path: &str, method: &str, operation: &Value) -> Vec<u16> {
     if signed_in {
         statuses.push(403);
     }
-    if path.contains('{') || NAMES_MORE.contains(&id) {
+    if path.contains('{') || has_parameter("version") || NAMES_MORE.contains(&id) {
         statuses.push(404);
     }
     // also one that is not asked for is read, for its idempotency key is about it

@@ -1,9 +1,12 @@
 //! Many agents.
 
 use actix_web::{get, web};
+use domain::model::Provider;
 use projections::agents::AgentView;
+use projections::agents::STATUSES;
+use projections::words::each;
 
-use super::super::paging::{self, PageParams};
+use super::super::paging::{self, CreatedParams, Filter, PageParams};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::AgentsRead;
 use crate::http::{Answer, Listed, Query};
@@ -14,7 +17,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// Newest first unless asked otherwise, each at its newest version.
 #[utoipa::path(get, path = "/api/v1/agents", tag = "agents", operation_id = "listAgents",
-    params(PageParams),
+    params(("provider" = Option<String>, Query, description = "Which language model provider they use"),
+        ("status" = Option<String>, Query, description = "draft or deployed"),
+        CreatedParams, PageParams),
     responses((status = 200, description = "A page of agents", body = Listed<AgentView>), Problem))]
 #[get("/agents")]
 pub(crate) async fn list_agents(
@@ -22,5 +27,13 @@ pub(crate) async fn list_agents(
     query: Query,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    paging::list(query, async |request| backend.views.agents(caller.client, &request).await).await
+    let request = paging::filtered(
+        query,
+        [
+            Filter::word("provider", each(&Provider::ALL, Provider::as_str)),
+            Filter::word("status", STATUSES.to_vec()),
+        ],
+    )?;
+    let page = backend.views.agents(caller.client, &request).await;
+    paging::answer(&page.map_err(ApiError::unavailable)?)
 }

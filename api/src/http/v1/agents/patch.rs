@@ -26,16 +26,16 @@ use crate::problem::{ApiError, Fields, Problem};
 #[schema(as = AgentPatch)]
 pub(crate) struct PatchBody {
     /// Your name of it.
-    #[schema(max_length = 100)]
+    #[schema(nullable = false, max_length = 100)]
     name: Option<String>,
     /// What the model is told before anything else.
-    #[schema(max_length = 32_000)]
+    #[schema(nullable = false, max_length = 32_000)]
     system_prompt: Option<String>,
     /// Whose model answers; without `model` its default.
-    #[schema(value_type = Option<words::LlmProvider>)]
+    #[schema(nullable = false, value_type = Option<words::LlmProvider>)]
     provider: Option<ProviderBody>,
     /// Which model answers.
-    #[schema(max_length = 200)]
+    #[schema(nullable = false, max_length = 200)]
     model: Option<String>,
     /// From 0 to 2; `null`: the provider's default.
     #[serde(default, deserialize_with = "nullable")]
@@ -46,7 +46,7 @@ pub(crate) struct PatchBody {
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 65_536)]
     max_tokens: Option<Option<u32>>,
     /// The tools it may use, in place of all there were.
-    #[schema(value_type = Option<Vec<String>>, max_items = 32)]
+    #[schema(nullable = false, value_type = Option<Vec<String>>, max_items = 32)]
     tools: Option<Vec<EdgeId<ToolId>>>,
     /// What it says first on a call; `null`: nothing of its own.
     #[serde(default, deserialize_with = "nullable")]
@@ -65,7 +65,7 @@ pub(crate) struct PatchBody {
     #[schema(value_type = Option<String>, max_length = 200)]
     voice_id: Option<Option<String>>,
     /// The models that answer when the first one cannot, in place of all there were.
-    #[schema(max_items = 5)]
+    #[schema(nullable = false, max_items = 5)]
     fallback: Option<Vec<ModelBody>>,
 }
 

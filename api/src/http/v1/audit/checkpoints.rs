@@ -89,7 +89,7 @@ pub(crate) async fn get_latest_checkpoint(
 ) -> Result<Answer, ApiError> {
     query.finish()?;
     let latest = backend.prover.store().latest().await.map_err(ApiError::unavailable)?;
-    let log = backend.log_key.of(&*backend.runtime.store).await.map_err(ApiError::unavailable)?;
-    let (Some(head), Some((_, key))) = (latest, log) else { return Err(ApiError::beyond_tree(0)) };
-    Ok(Answer::data(&LatestCheckpoint { checkpoint: head.into(), key: key.to_string() }))
+    let head = latest.ok_or_else(|| ApiError::beyond_tree(0))?;
+    let key = backend.log_key.verifier(backend.log_id).to_string();
+    Ok(Answer::data(&LatestCheckpoint { checkpoint: head.into(), key }))
 }

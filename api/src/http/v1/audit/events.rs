@@ -7,7 +7,7 @@ use actors::history::Scan;
 use domain::envelope::{Position, Recorded};
 use domain::history::HistoryFilter;
 use domain::ids::{ClientId, stream_of};
-use domain::merkle::{Entry, Hash, log_id};
+use domain::merkle::Hash;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -33,20 +33,17 @@ pub(crate) struct AuditEvent {
     metadata_hash: String,
     /// SHA-256 of the stored payload, in base64.
     payload_hash: String,
-    /// The hash of the event's leaf in the Merkle tree, in base64.
-    leaf_hash: String,
 }
 
 impl AuditEvent {
-    /// An event as it is stored, and as it reads with what is sealed in it opened.
-    fn of(log: Uuid, event: &Recorded, opened: &Recorded) -> Result<Self, ApiError> {
-        Ok(Self {
-            client_id: event.client_id.to_string(),
-            metadata_hash: Hash::of(&event.metadata).to_string(),
-            payload_hash: Hash::of(&event.payload).to_string(),
-            leaf_hash: Entry::of(log, event).leaf().to_string(),
-            event: HistoryEvent::of(opened)?,
-        })
+    /// An event as it is stored, and as the edge shows it.
+    fn of(stored: &Recorded, event: HistoryEvent) -> Self {
+        Self {
+            event,
+            client_id: stored.client_id.to_string(),
+            metadata_hash: Hash::of(&stored.metadata).to_string(),
+            payload_hash: Hash::of(&stored.payload).to_string(),
+        }
     }
 }
 
@@ -110,12 +107,9 @@ pub(crate) async fn list_audit_events(
     let filter = HistoryFilter { client, stream, types, correlation_id, from, to };
     let scan = Scan::new(store.clone(), filter, head);
     let found = scan.find(Position(after), paging.limit, PATIENCE).await.map_err(ApiError::unavailable)?;
-    let first = store.read_all(Position::START, 1).await.map_err(ApiError::unavailable)?;
-    let log = first.first().map_or(Uuid::nil(), log_id);
-    let opened = backend.private.as_shown().opened(found.events.clone()).await;
-    let opened = opened.map_err(ApiError::unavailable)?;
-    let events = found.events.iter().zip(&opened).map(|(event, opened)| AuditEvent::of(log, event, opened));
-    let events = events.collect::<Result<Vec<_>, _>>()?;
+    let shown = HistoryEvent::proven(&backend, found.events.clone()).await?;
+    let events: Vec<_> =
+        found.events.iter().zip(shown).map(|(stored, event)| AuditEvent::of(stored, event)).collect();
     let next = (!found.ended).then(|| Cursor::after(&found.seen.0)).transpose()?;
     Ok(Answer::list(&events, next))
 }

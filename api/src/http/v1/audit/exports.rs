@@ -11,7 +11,7 @@ use actors::history::Exporter;
 use actors::session::CommandError;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use domain::envelope::{Position, Version};
+use domain::envelope::{Position, Time, Version};
 use domain::history::{Export, ExportCommand, ExportEvent, ExportRefusal, ExportRequested, HistoryFilter};
 use domain::ids::{ExportId, stream_of};
 use domain::ports::event_store::Direction;
@@ -26,10 +26,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::commands::{AsProblem, context, problem};
+use super::super::folded::{fold, only_moment};
+use super::super::history::{self, HistoryEvent};
 use super::events::whose;
 use crate::http::auth::permissions::AuditRead;
 use crate::http::auth::{Caller, Principal};
-use crate::http::{Answer, Enveloped, JsonBody, NewIds, PathId, Query, RequestContext};
+use crate::http::{Answer, Enveloped, JsonBody, Listed, NewIds, PathId, Query, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
@@ -161,16 +163,21 @@ pub(crate) async fn create_export(
         Err(error) => return Err(problem(error)),
     };
     let requested = stored(&backend, &caller, id).await?;
-    let view = view(&backend, id, &requested).await?;
-    let answer = Answer::data(&view).accepted().location(&format!("/api/v1/audit/exports/{id}"));
+    let view = view(&backend, id, &requested, None).await?;
+    let answer = Answer::data(&view)
+        .accepted()
+        .etag_of(Version(1), view.status)
+        .location(&format!("/api/v1/audit/exports/{id}"));
     Ok(answer.written_at(receipt))
 }
 
 /// Get an export.
 ///
-/// Once it is `ready`, `url` says where the bundle can be fetched.
+/// Once it is `ready`, `url` says where the bundle can be fetched. With `at` or `version`, the export as it was.
 #[utoipa::path(get, path = "/api/v1/audit/exports/{id}", tag = "audit", operation_id = "getExport",
-    params(("id" = String, Path, description = "The export")),
+    params(("id" = String, Path, description = "The export"),
+        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
+        ("version" = Option<u64>, Query, description = "As it was at this version")),
     responses((status = 200, description = "The export", body = Enveloped<ExportView>), Problem))]
 #[get("/audit/exports/{id}")]
 pub(crate) async fn get_export(
@@ -179,9 +186,31 @@ pub(crate) async fn get_export(
     query: Query,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    query.finish()?;
-    let requested = stored(&backend, &caller, id).await?;
-    Ok(Answer::data(&view(&backend, id, &requested).await?))
+    let moment = only_moment(query)?;
+    let asked = fold::<Export>(&backend, caller.client, &id.stream(), ExportRefusal::KIND, moment).await?;
+    let requested = asked.state.requested().ok_or_else(|| ApiError::not_found(ExportRefusal::KIND))?;
+    let view = view(&backend, id, requested, asked.at).await?;
+    // that it is sealed, and that it has expired, is told by no event of its own
+    Ok(Answer::data(&view).etag_of(asked.version, view.status))
+}
+
+/// List the events of an export.
+///
+/// Its own history: who asked for it, and when.
+#[utoipa::path(get, path = "/api/v1/audit/exports/{id}/events", tag = "audit", operation_id = "listExportEvents",
+    params(("id" = String, Path, description = "The export"),
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("order" = Option<String>, Query, description = "asc (default) or desc")),
+    responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
+#[get("/audit/exports/{id}/events")]
+pub(crate) async fn list_export_events(
+    caller: Caller<AuditRead>,
+    PathId(id): PathId<ExportId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    history::page(&backend, caller.client, &id.stream(), ExportRefusal::KIND, query).await
 }
 
 /// Fetch an export.
@@ -284,14 +313,21 @@ async fn covering(backend: &Backend, requested: &ExportRequested) -> Result<Opti
     backend.prover.store().covering(requested.last.0).await.map_err(ApiError::unavailable)
 }
 
-async fn view(backend: &Backend, id: ExportId, requested: &ExportRequested) -> Result<ExportView, ApiError> {
+/// The export as it is, or as it was at a time.
+async fn view(
+    backend: &Backend,
+    id: ExportId,
+    requested: &ExportRequested,
+    at: Option<Time>,
+) -> Result<ExportView, ApiError> {
     let head = covering(backend, requested).await?;
+    let at = at.unwrap_or_else(|| backend.runtime.clock.now());
+    let head = head.filter(|head| head.sealed_at <= at);
     let status = match &head {
-        _ if requested.expires_at <= backend.runtime.clock.now() => "expired",
+        _ if requested.expires_at <= at => "expired",
         Some(_) => "ready",
         None => "sealing",
     };
-    let log = backend.log_key.of(&*backend.runtime.store).await.map_err(ApiError::unavailable)?;
     Ok(ExportView {
         id: id.to_string(),
         status,
@@ -299,7 +335,7 @@ async fn view(backend: &Backend, id: ExportId, requested: &ExportRequested) -> R
         to_position: requested.last.0,
         tree_size: head.map(|head| head.size),
         url: (status == "ready").then(|| format!("/api/v1/audit/exports/{id}/download")),
-        key: log.map(|(_, key)| key.to_string()),
+        key: Some(backend.log_key.verifier(backend.log_id).to_string()),
         created_at: format_time(requested.at),
         expires_at: format_time(requested.expires_at),
     })

@@ -14,8 +14,8 @@ use super::answer::{begin, shown};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::CallsWrite;
 use crate::http::{Answer, EdgeId, Enveloped, JsonBody, NewIds, RequestContext};
-use crate::node::Backend;
-use crate::problem::{ApiError, Fields, Problem};
+use crate::node::{Backend, Through};
+use crate::problem::{ApiError, Code, Fields, Problem};
 
 /// A call to place.
 #[derive(Deserialize, ToSchema)]
@@ -24,7 +24,7 @@ pub(crate) struct NewCall {
     /// Whom to call: a number in E.164, or a SIP URI.
     #[schema(example = "+12025550123")]
     to: String,
-    /// As whom: a number of your own. Whom your carrier account, or else the node's, calls as, if left out.
+    /// As whom: a number of your own. The caller id of your account with the carrier, or else the node's, if left out.
     #[schema(example = "+12025550188")]
     from: Option<String>,
     /// Who is to talk.
@@ -48,25 +48,46 @@ pub(crate) struct NewCall {
     record: bool,
 }
 
-/// Whether the client may call as this party: one of its own numbers, or the caller id configured for its carrier account
-/// (the node's account when it has none).
+/// As whom the client calls: as it wants to, if that is one of its own numbers or the caller id of the account its calls go
+/// through; as that caller id where it does not say.
 ///
 /// # Errors
-/// 503 when the client's account cannot be read.
-async fn may_call_as(backend: &Backend, client: ClientId, from: &Party) -> Result<bool, ApiError> {
-    let number = from.number();
-    let owned = |has_account| number.as_ref().is_some_and(|n| backend.may_call_as(client, has_account, n));
-    // a number that was assigned needs no look at the account, which is in the log
-    if owned(false) {
-        return Ok(true);
+/// 422 when the call cannot be dialled, 503 when the client's account cannot be read.
+async fn calls_as(
+    backend: &Backend,
+    client: ClientId,
+    wanted: Option<Party>,
+    fields: &mut Fields,
+) -> Result<Option<Party>, ApiError> {
+    let dialling = backend.carriers.dialling(client).await.map_err(ApiError::unavailable)?;
+    let Some(through) = dialling.through else {
+        let advice = "there is no carrier to dial with: set an account by PATCH /api/v1/auth/providers/telephony, or \
+                      have the node's set by VOXLEDGER_TELNYX_API_KEY and VOXLEDGER_TELNYX_CONNECTION_ID";
+        return Err(ApiError::new(Code::NoCarrier, advice));
+    };
+    let usual = dialling.caller_id;
+    let Some(wanted) = wanted else {
+        if usual.is_none() {
+            fields.fault(
+                "from",
+                "required",
+                "give `from`: the carrier's account has no caller id of its own",
+            );
+        }
+        return Ok(usual);
+    };
+    let has_account = through == Through::OwnAccount;
+    let owned = wanted.number().is_some_and(|number| backend.may_call_as(client, has_account, &number));
+    if !owned && usual.as_ref() != Some(&wanted) {
+        fields.fault("from", "not_yours", "call as a number of your own, or leave `from` out");
     }
-    let (has_account, caller_id) = backend.carriers.caller_id(client).await.map_err(ApiError::unavailable)?;
-    Ok(owned(has_account) || caller_id.is_some_and(|usual| usual == *from))
+    Ok(Some(wanted))
 }
 
 /// Place a call.
 ///
-/// It is queued at once and dialled behind the answer; follow it by its id.
+/// It is queued at once and dialled behind the answer; follow it by its id. A call that cannot be dialled, because there is
+/// no carrier or nobody to call as, is refused.
 #[utoipa::path(post, path = "/api/v1/calls", tag = "calls", operation_id = "createCall", request_body = NewCall,
     responses((status = 201, description = "Queued", body = Enveloped<CallView>), Problem))]
 #[post("/calls")]
@@ -91,17 +112,14 @@ pub(crate) async fn create_call(
     if menu_id.is_some_and(|menu| backend.menus.find(caller.client, menu).is_none()) {
         fields.fault("ivr_menu_id", "unknown", "there is no such menu");
     }
-    if let Some(from) = &new.from
-        && !may_call_as(&backend, caller.client, &Party::new(from)).await?
-    {
-        fields.fault("from", "not_yours", "call as a number of your own, or leave `from` out");
-    }
+    let from = new.from.as_deref().map(Party::new);
+    let from = calls_as(&backend, caller.client, from, &mut fields).await?;
     fields.finish()?;
     let id = CallId(ids.next());
     let queue = Queue {
         id: ids.next(),
         to: Party::new(&new.to),
-        from: new.from.as_deref().map(Party::new),
+        from,
         agent_id,
         menu_id,
         metadata: new.metadata,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::envelope::{Recorded, Version};
+use domain::envelope::Version;
 use domain::ids::{CallId, ClientId};
 use domain::ports::event_store::Direction;
 use futures::Stream;
@@ -93,7 +93,7 @@ struct Follower {
     call: CallId,
     bell: CallBell,
     after: Version,
-    ready: VecDeque<Recorded>,
+    ready: VecDeque<HistoryEvent>,
     /// Told first.
     hello: Option<Bytes>,
     /// The call's end was told, or nothing more is to come.
@@ -122,6 +122,12 @@ impl Follower {
         })
     }
 
+    async fn read(&self) -> Result<Vec<HistoryEvent>, ApiError> {
+        let store = self.backend.private.stored();
+        let events = store.read_stream(&self.call.stream(), self.after, Direction::Forwards, PAGE).await;
+        HistoryEvent::proven(&self.backend, events.map_err(ApiError::unavailable)?).await
+    }
+
     /// The next event, or a comment when nothing happens for a while; `done` when that is after the call's end. Nothing
     /// after that, or when the node stops.
     async fn next(&mut self) -> Option<Result<Bytes, ApiError>> {
@@ -136,18 +142,17 @@ impl Follower {
                 return Some(Ok(hello));
             }
             if let Some(event) = self.ready.pop_front() {
-                self.after = event.version;
-                self.over |= event.event_type == "call.ended";
+                self.after = event.version();
+                self.over |= event.event_type() == "call.ended";
                 return Some(frame(&event));
             }
-            let store = &self.backend.runtime.store;
-            match store.read_stream(&self.call.stream(), self.after, Direction::Forwards, PAGE).await {
+            match self.read().await {
                 Ok(events) if !events.is_empty() => {
                     self.ready.extend(events);
                     continue;
                 }
                 Ok(_) => {}
-                Err(error) => return Some(Err(ApiError::unavailable(error))),
+                Err(error) => return Some(Err(error)),
             }
             tokio::select! {
                 () = stop.cancelled() => return None,
@@ -165,7 +170,7 @@ impl Follower {
     }
 }
 
-fn frame(event: &Recorded) -> Result<Bytes, ApiError> {
-    let data = serde_json::to_string(&HistoryEvent::of(event)?).map_err(ApiError::internal)?;
-    Ok(Bytes::from(format!("id: {}\nevent: {}\ndata: {data}\n\n", event.version, event.event_type)))
+fn frame(event: &HistoryEvent) -> Result<Bytes, ApiError> {
+    let data = serde_json::to_string(event).map_err(ApiError::internal)?;
+    Ok(Bytes::from(format!("id: {}\nevent: {}\ndata: {data}\n\n", event.version(), event.event_type())))
 }

@@ -20,6 +20,7 @@ use crate::problem::{ApiError, Problem};
         ("agent_id" = Option<String>, Query, description = "The agent they began with"),
         ("call_id" = Option<String>, Query, description = "The call they take place on"),
         ("channel" = Option<String>, Query, description = "api or voice"),
+        ("user_id" = Option<String>, Query, description = "Your own name of the person, exactly"),
         ("created_after" = Option<String>, Query, description = "RFC 3339"),
         ("created_before" = Option<String>, Query, description = "RFC 3339"),
         PageParams),
@@ -52,13 +53,10 @@ pub(crate) async fn list_conversations(
         agent_id: query.take("agent_id"),
         call_id: query.take("call_id"),
         channel,
+        user_id: query.text("user_id"),
         created_after: query.time("created_after"),
         created_before: query.time("created_before"),
     };
-    let with_total = query.flag("include_total");
-    let paging = query.paging();
-    query.finish()?;
-    let request = paging::request(&paging, with_total)?;
-    let page = backend.views.conversations(caller.client, &filter, &request).await;
-    paging::answer(&page.map_err(ApiError::unavailable)?)
+    paging::list(query, async |request| backend.views.conversations(caller.client, &filter, &request).await)
+        .await
 }

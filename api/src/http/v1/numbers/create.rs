@@ -18,7 +18,7 @@ use super::route::{RouteBody, menu_of};
 use crate::http::auth::permissions::NumbersWrite;
 use crate::http::auth::{Caller, Principal};
 use crate::http::{Answer, EdgeId, Enveloped, JsonBody, NewIds, RequestContext};
-use crate::node::{Backend, DEFAULT_CLIENT, NUMBER, OWN_NUMBER};
+use crate::node::{Backend, DEFAULT_CLIENT, NUMBER, OWN_NUMBER, Through};
 use crate::problem::{ApiError, Code, Problem};
 
 /// A number to take into use.
@@ -59,7 +59,8 @@ async fn owner(
     if client == DEFAULT_CLIENT {
         return Ok((*caller, false));
     }
-    let (has_account, _) = backend.carriers.caller_id(client).await.map_err(ApiError::unavailable)?;
+    let dialling = backend.carriers.dialling(client).await.map_err(ApiError::unavailable)?;
+    let has_account = dialling.through == Some(Through::OwnAccount);
     if !has_account {
         return refused(
             "the platform's administrator assigns the numbers of this node's carrier account: ask for one, or set an \

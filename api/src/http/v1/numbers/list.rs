@@ -1,9 +1,11 @@
 //! Many numbers.
 
 use actix_web::{get, web};
+use domain::ids::{AgentId, MenuId};
+use domain::phone::E164;
 use projections::numbers::NumberView;
 
-use super::super::paging::{self, PageParams};
+use super::super::paging::{self, CreatedParams, Filter, PageParams};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::NumbersRead;
 use crate::http::{Answer, Listed, Query};
@@ -14,7 +16,10 @@ use crate::problem::{ApiError, Problem};
 ///
 /// Newest first unless asked otherwise.
 #[utoipa::path(get, path = "/api/v1/numbers", tag = "numbers", operation_id = "listNumbers",
-    params(PageParams),
+    params(("number" = Option<String>, Query, description = "This number, in E.164"),
+        ("agent_id" = Option<String>, Query, description = "Only those that lead to this agent"),
+        ("ivr_menu_id" = Option<String>, Query, description = "Only those that lead to this menu"),
+        CreatedParams, PageParams),
     responses((status = 200, description = "A page of numbers", body = Listed<NumberView>), Problem))]
 #[get("/numbers")]
 pub(crate) async fn list_numbers(
@@ -22,5 +27,18 @@ pub(crate) async fn list_numbers(
     query: Query,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    paging::list(query, async |request| backend.views.numbers(caller.client, &request).await).await
+    let request = paging::filtered(
+        query,
+        [
+            Filter::parsed("number", number),
+            Filter::id::<AgentId>("agent_id").at("route.id"),
+            Filter::id::<MenuId>("ivr_menu_id").at("route.id"),
+        ],
+    )?;
+    let page = backend.views.numbers(caller.client, &request).await;
+    paging::answer(&page.map_err(ApiError::unavailable)?)
+}
+
+fn number(text: &str) -> Result<String, String> {
+    text.parse::<E164>().map(|number| number.as_str().to_owned()).map_err(|error| error.to_string())
 }

@@ -3,6 +3,7 @@
 use actix_web::{get, web};
 use domain::ids::PrivacyJobId;
 
+use super::super::folded::only_moment;
 use super::view::{JobView, job};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::CustomersRead;
@@ -12,9 +13,12 @@ use crate::problem::{ApiError, Problem};
 
 /// Get an erasure or export.
 ///
-/// Read from the history itself: it is never behind. Once `status` is `completed`, it is the receipt.
+/// Read from the history itself: it is never behind. Once `status` is `completed`, it is the receipt. With `at` or
+/// `version`, the job as it was.
 #[utoipa::path(get, path = "/api/v1/privacy/jobs/{id}", tag = "privacy", operation_id = "getPrivacyJob",
-    params(("id" = String, Path, description = "The job")),
+    params(("id" = String, Path, description = "The job"),
+        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
+        ("version" = Option<u64>, Query, description = "As it was at this version")),
     responses((status = 200, description = "The job", body = Enveloped<JobView>), Problem))]
 #[get("/privacy/jobs/{id}")]
 pub(crate) async fn get_privacy_job(
@@ -23,7 +27,6 @@ pub(crate) async fn get_privacy_job(
     query: Query,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    query.finish()?;
-    let (view, version) = job(&backend, caller.client, id).await?;
+    let (view, version) = job(&backend, caller.client, id, only_moment(query)?).await?;
     Ok(Answer::data(&view).etag(version))
 }

@@ -72,7 +72,7 @@ pub(super) async fn begin_job(
     if let Some(position) = receipt.position {
         backend.caught_up(position).await;
     }
-    let (view, version) = job(backend, caller.client, id).await?;
+    let (view, version) = job(backend, caller.client, id, None).await?;
     let answer = Answer::data(&view).accepted().etag(version).written_at(receipt.position);
     Ok(answer.location(&format!("/api/v1/privacy/jobs/{id}")))
 }

@@ -5,7 +5,7 @@ use domain::ids::PrivacyJobId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::view::{JobView, job};
+use super::view::job;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::CustomersRead;
 use crate::http::{Answer, Enveloped, PathId, Query};
@@ -60,7 +60,7 @@ pub(crate) async fn get_subject_export(
 ) -> Result<Answer, ApiError> {
     query.finish()?;
     // whose job it is comes first
-    let (JobView { .. }, _) = job(&backend, caller.client, id).await?;
+    job(&backend, caller.client, id, None).await?;
     let now = backend.runtime.clock.now();
     let kept = backend.privacy.data.exported(caller.client, id, now).await.map_err(ApiError::unavailable)?;
     kept.map(Answer::json).ok_or_else(|| ApiError::not_found("result of an export"))

@@ -2,18 +2,20 @@
 
 use actix_web::{get, patch, web};
 use actors::Session;
-use domain::ids::ClientId;
+use domain::envelope::Version;
 use domain::privacy::content::ContentLevel;
 use domain::privacy::policy::{PolicyCommand, PolicyRefusal, PrivacyPolicy};
 use projections::words;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::commands::{AsProblem, context, problem};
+use super::super::commands::{AsProblem, context, only_at, problem};
+use super::super::folded::{fold_or_initial, only_moment};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::{CustomersRead, PrivacyWrite};
 use crate::http::client_ip::ClientIp;
-use crate::http::{Answer, Enveloped, JsonBody, Query, RequestContext};
+use crate::http::nullable::nullable;
+use crate::http::{Answer, Enveloped, IfMatch, JsonBody, Query, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
@@ -27,6 +29,8 @@ pub(crate) struct SettingsView {
     /// What holds for calls of yours.
     #[schema(value_type = words::ContentLevel)]
     effective_call_content: &'static str,
+    /// Version of the settings; their `ETag`. 0 while nobody has changed anything.
+    version: u64,
 }
 
 /// What of it can be changed.
@@ -36,8 +40,9 @@ pub(crate) struct SettingsView {
 pub(crate) struct SettingsPatch {
     /// `everything`, `everything_except_pii` (neither who it was nor what was keyed, nor recordings) or
     /// `basic_attributes_only` (nothing of what was said, keyed or recorded); `null` is what the node says.
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<words::ContentLevel>)]
-    call_content: Option<String>,
+    call_content: Option<Option<String>>,
 }
 
 impl AsProblem for PolicyRefusal {
@@ -50,8 +55,11 @@ impl AsProblem for PolicyRefusal {
 
 /// Get how much of calls is kept.
 ///
-/// What you have chosen, and what holds: that, or what the node says while you have chosen nothing.
+/// What you have chosen, and what holds: that, or what the node says while you have chosen nothing. With `at` or
+/// `version`, what you had chosen then.
 #[utoipa::path(get, path = "/api/v1/privacy/settings", tag = "privacy", operation_id = "getPrivacySettings",
+    params(("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
+        ("version" = Option<u64>, Query, minimum = 0, description = "As it was at this version")),
     responses((status = 200, description = "The settings", body = Enveloped<SettingsView>), Problem))]
 #[get("/privacy/settings")]
 pub(crate) async fn get_privacy_settings(
@@ -59,10 +67,10 @@ pub(crate) async fn get_privacy_settings(
     query: Query,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    query.finish()?;
-    let mut session = session(&backend, caller.client);
-    session.ensure_loaded().await.map_err(problem)?;
-    Ok(shown(&backend, &session))
+    let (client, moment) = (caller.client, only_moment(query)?);
+    let stream = PrivacyPolicy::stream(client);
+    let policy = fold_or_initial(&backend, client, &stream, PolicyRefusal::KIND, moment).await?;
+    Ok(shown(&backend, &policy.state, policy.version))
 }
 
 /// Change how much of calls is kept.
@@ -70,42 +78,48 @@ pub(crate) async fn get_privacy_settings(
 /// It holds for what happens from then on, on other nodes within `privacy.key_cache_ms`. What is not kept is shown
 /// nowhere (`[erased]`), is readable to what steers the call as long as it lasts, and to nobody after it.
 #[utoipa::path(patch, path = "/api/v1/privacy/settings", tag = "privacy", operation_id = "patchPrivacySettings",
+    params(("If-Match" = Option<String>, Header, description = "Only if the settings are at this version")),
     request_body = SettingsPatch,
     responses((status = 200, description = "Changed", body = Enveloped<SettingsView>), Problem))]
 #[patch("/privacy/settings")]
 pub(crate) async fn patch_privacy_settings(
     caller: Caller<PrivacyWrite>,
+    if_match: IfMatch,
     body: JsonBody<SettingsPatch>,
     request: RequestContext,
     ip: ClientIp,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    let level = body.value.call_content.map(|word| word.parse::<ContentLevel>()).transpose();
-    let call_content = level.map_err(|_| {
+    let stream = PrivacyPolicy::stream(caller.client);
+    let only_at = only_at(&*backend.runtime.store, &caller, &stream, Some(&if_match)).await?;
+    let mut session = Session::<PrivacyPolicy>::new(backend.runtime.clone(), stream);
+    session.ensure_loaded().await.map_err(problem)?;
+    if_match.check(session.version())?;
+    let Some(wanted) = body.value.call_content else {
+        return Ok(shown(&backend, session.state(), session.version()));
+    };
+    let call_content = wanted.map(|word| word.parse::<ContentLevel>()).transpose().map_err(|_| {
         let text = "must be everything, everything_except_pii or basic_attributes_only";
         ApiError::invalid("call_content", "invalid", text)
     })?;
-    let mut session = session(&backend, caller.client);
     let change =
         PolicyCommand::Change { call_content, origin: ip.origin(), now: backend.runtime.clock.now() };
     let context = context(&caller, &request, caller.client.0);
-    let receipt = session.execute(&change, &context, None).await.map_err(problem)?;
+    let receipt = session.execute(&change, &context, only_at).await.map_err(problem)?;
     backend.private.forget_level(caller.client);
     if let Some(position) = receipt.position {
         backend.caught_up(position).await;
     }
-    Ok(shown(&backend, &session).written_at(receipt.position))
+    Ok(shown(&backend, session.state(), receipt.version).written_at(receipt.position))
 }
 
-fn session(backend: &Backend, client: ClientId) -> Session<PrivacyPolicy> {
-    Session::new(backend.runtime.clone(), PrivacyPolicy::stream(client))
-}
-
-fn shown(backend: &Backend, session: &Session<PrivacyPolicy>) -> Answer {
-    let level = session.state().call_content();
+fn shown(backend: &Backend, policy: &PrivacyPolicy, version: Version) -> Answer {
+    let level = policy.call_content();
     let effective = level.unwrap_or(backend.private.default_level());
     Answer::data(&SettingsView {
         call_content: level.map(ContentLevel::as_str),
         effective_call_content: effective.as_str(),
+        version: version.0,
     })
+    .etag(version)
 }

@@ -2,22 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use domain::aggregate::Aggregate as _;
 use domain::envelope::{Time, Version};
 use domain::ids::{ClientId, PrivacyJobId};
-use domain::ports::event_store::Direction;
-use domain::privacy::job::{JobKind, PrivacyJob, PrivacyJobEvent};
-use domain::wire::DomainEvent as _;
+use domain::privacy::job::{JobKind, JobRefusal, PrivacyJob};
 use projections::edge::format_time;
 use projections::words;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::super::commands::AsProblem as _;
+use super::super::folded::{Folded, fold};
+use super::super::history::Moment;
 use crate::node::Backend;
 use crate::problem::ApiError;
-
-/// More events than a job ever has.
-const PAGE: usize = 100;
 
 /// An erasure or an export. Every field is always present; what is not known yet is `null`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -80,22 +77,16 @@ pub(crate) struct JobView {
     result_until: Option<String>,
 }
 
-/// The job, from its events, and its version; 404 when it is not the client's.
+/// The job now or at a moment, and its version; 404 when it is not the client's.
 pub(super) async fn job(
     backend: &Backend,
     client: ClientId,
     id: PrivacyJobId,
+    moment: Option<Moment>,
 ) -> Result<(JobView, Version), ApiError> {
-    let store = &backend.runtime.store;
-    let events = store.read_stream(&id.stream(), Version::NONE, Direction::Forwards, PAGE).await;
-    let events = events.map_err(ApiError::unavailable)?;
-    let mut job = PrivacyJob::default();
-    for event in events.iter().filter(|event| event.client_id == client) {
-        let fact = PrivacyJobEvent::decode(&event.event_type, event.schema, &event.payload);
-        job.evolve(&fact.map_err(ApiError::internal)?);
-    }
-    let version = events.last().map_or(Version::NONE, |last| last.version);
-    let view = JobView::of(id, &job).ok_or_else(|| ApiError::not_found("privacy job"))?;
+    let Folded { state, version, .. } =
+        fold::<PrivacyJob>(backend, client, &id.stream(), JobRefusal::KIND, moment).await?;
+    let view = JobView::of(id, &state).ok_or_else(|| ApiError::not_found(JobRefusal::KIND))?;
     Ok((view, version))
 }
 

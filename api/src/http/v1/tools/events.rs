@@ -26,5 +26,5 @@ pub(crate) async fn list_tool_events(
     query: Query,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    history::page(&*backend.runtime.store, caller.client, &id.stream(), "tool", query).await
+    history::page(&backend, caller.client, &id.stream(), "tool", query).await
 }

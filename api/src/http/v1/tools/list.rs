@@ -3,7 +3,7 @@
 use actix_web::{get, web};
 use projections::tools::ToolView;
 
-use super::super::paging::{self, PageParams};
+use super::super::paging::{self, CreatedParams, PageParams};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::ToolsRead;
 use crate::http::{Answer, Listed, Query};
@@ -14,7 +14,7 @@ use crate::problem::{ApiError, Problem};
 ///
 /// Newest first unless asked otherwise.
 #[utoipa::path(get, path = "/api/v1/tools", tag = "tools", operation_id = "listTools",
-    params(PageParams),
+    params(CreatedParams, PageParams),
     responses((status = 200, description = "A page of tools", body = Listed<ToolView>), Problem))]
 #[get("/tools")]
 pub(crate) async fn list_tools(
@@ -22,5 +22,7 @@ pub(crate) async fn list_tools(
     query: Query,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    paging::list(query, async |request| backend.views.tools(caller.client, &request).await).await
+    let request = paging::filtered(query, [])?;
+    let page = backend.views.tools(caller.client, &request).await;
+    paging::answer(&page.map_err(ApiError::unavailable)?)
 }

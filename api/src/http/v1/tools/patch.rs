@@ -29,27 +29,29 @@ use crate::problem::{ApiError, Fields, Problem};
 #[schema(as = ToolPatch)]
 pub(crate) struct PatchBody {
     /// What the model calls it.
-    #[schema(max_length = 64)]
+    #[schema(nullable = false, max_length = 64)]
     name: Option<String>,
     /// What the model is told of it.
-    #[schema(max_length = 1024)]
+    #[schema(nullable = false, max_length = 1024)]
     description: Option<String>,
     /// JSON Schema of its arguments.
-    #[schema(value_type = Option<Object>)]
+    #[schema(nullable = false, value_type = Option<Object>)]
     parameters: Option<Value>,
     /// Where it is. Another scheme, host or port drops the headers and the credential that are not given again: the
     /// answer's `meta.secrets_dropped` says so.
-    #[schema(max_length = 2048, format = "uri")]
+    #[schema(nullable = false, max_length = 2048, format = "uri")]
     url: Option<String>,
     /// How it is asked.
-    #[schema(value_type = Option<words::ToolMethod>)]
+    #[schema(nullable = false, value_type = Option<words::ToolMethod>)]
     method: Option<MethodBody>,
     /// Your own headers, in place of all there were.
+    #[schema(nullable = false)]
     headers: Option<BTreeMap<String, String>>,
     /// How long it may take.
-    #[schema(minimum = 100, maximum = 30_000)]
+    #[schema(nullable = false, minimum = 100, maximum = 30_000)]
     timeout_ms: Option<u32>,
     /// How it is told who asks.
+    #[schema(nullable = false)]
     auth: Option<AuthBody>,
 }
 

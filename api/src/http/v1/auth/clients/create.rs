@@ -8,7 +8,7 @@ use projections::view::replay;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::super::history::{Moment, events_until};
+use super::super::super::history::events_until;
 use super::super::owners::unbounded;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::UsersWrite;
@@ -69,8 +69,7 @@ pub(crate) async fn create_client(
 }
 
 async fn client(backend: &Backend, id: ClientId) -> Result<ClientView, ApiError> {
-    let newest = Moment::At(backend.runtime.clock.now());
-    let events = events_until(&*backend.runtime.store, id, &id.stream(), "client", newest).await?;
+    let events = events_until(backend, id, &id.stream(), "client", None).await?;
     let row = replay::<Clients>(&events).map_err(ApiError::internal)?;
     row.map(|row| row.view).ok_or_else(|| ApiError::not_found("client"))
 }

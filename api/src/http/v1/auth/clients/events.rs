@@ -28,5 +28,5 @@ pub(crate) async fn list_client_events(
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     let caller = inside(&caller, id)?;
-    history::page(&*backend.runtime.store, caller.client, &id.stream(), "client", query).await
+    history::page(&backend, caller.client, &id.stream(), "client", query).await
 }

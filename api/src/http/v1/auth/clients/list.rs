@@ -3,7 +3,7 @@
 use actix_web::{get, web};
 use projections::clients::ClientView;
 
-use super::super::super::paging::{self, PageParams};
+use super::super::super::paging::{self, CreatedParams, PageParams};
 use crate::http::auth::{Anything, Caller};
 use crate::http::{Answer, Listed, Query};
 use crate::node::Backend;
@@ -13,19 +13,15 @@ use crate::problem::{ApiError, Problem};
 ///
 /// All of them for the platform's administrator, one's own for everybody else.
 #[utoipa::path(get, path = "/api/v1/auth/clients", tag = "clients", operation_id = "listClients",
-    params(
-        PageParams),
+    params(CreatedParams, PageParams),
     responses((status = 200, description = "A page of clients", body = Listed<ClientView>), Problem))]
 #[get("/auth/clients")]
 pub(crate) async fn list_clients(
     caller: Caller<Anything>,
-    mut query: Query,
+    query: Query,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    let with_total = query.flag("include_total");
-    let paging = query.paging();
-    query.finish()?;
-    let request = paging::request(&paging, with_total)?;
+    let request = paging::filtered(query, [])?;
     if caller.platform {
         let page = backend.views.clients(&request).await.map_err(ApiError::unavailable)?;
         return paging::answer(&page);
@@ -34,5 +30,5 @@ pub(crate) async fn list_clients(
     let items: Vec<String> = own.into_iter().map(|stored| stored.json).collect();
     let total = items.len() as u64;
     let answer = Answer::json_list(&items, None);
-    Ok(if with_total { answer.total(total) } else { answer })
+    Ok(if request.with_total { answer.total(total) } else { answer })
 }

@@ -22,9 +22,10 @@ use crate::problem::{ApiError, Problem};
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClientPatch {
     /// The company's name: 1 to 200 characters.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(nullable = false, min_length = 1, max_length = 200)]
     name: Option<String>,
     /// How much it may do.
+    #[schema(nullable = false)]
     limits: Option<LimitsPatch>,
 }
 

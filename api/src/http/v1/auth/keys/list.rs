@@ -3,7 +3,7 @@
 use actix_web::{get, web};
 use projections::api_keys::ApiKeyView;
 
-use super::super::super::paging::{self, PageParams};
+use super::super::super::paging::{self, CreatedParams, Filter, PageParams};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::KeysRead;
 use crate::http::{Answer, Listed, Query};
@@ -14,7 +14,8 @@ use crate::problem::{ApiError, Problem};
 ///
 /// Without their secrets, revoked ones too. Newest first unless asked otherwise.
 #[utoipa::path(get, path = "/api/v1/auth/api-keys", tag = "api keys", operation_id = "listApiKeys",
-    params(PageParams),
+    params(("enabled" = Option<bool>, Query, description = "Only those that are enabled, or are not"),
+        CreatedParams, PageParams),
     responses((status = 200, description = "A page of API keys", body = Listed<ApiKeyView>), Problem))]
 #[get("/auth/api-keys")]
 pub(crate) async fn list_api_keys(
@@ -22,5 +23,7 @@ pub(crate) async fn list_api_keys(
     query: Query,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    paging::list(query, async |request| backend.views.api_keys(caller.client, &request).await).await
+    let request = paging::filtered(query, [Filter::flag("enabled")])?;
+    let page = backend.views.api_keys(caller.client, &request).await;
+    paging::answer(&page.map_err(ApiError::unavailable)?)
 }

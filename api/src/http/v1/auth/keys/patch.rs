@@ -24,10 +24,10 @@ use crate::problem::{ApiError, Problem};
 #[serde(deny_unknown_fields)]
 pub(crate) struct ApiKeyPatch {
     /// 1 to 200 characters.
-    #[schema(max_length = 200)]
+    #[schema(nullable = false, max_length = 200)]
     name: Option<String>,
     /// All that it may do from now on.
-    #[schema(value_type = Option<Vec<crate::http::words::Scope>>, max_items = 100)]
+    #[schema(nullable = false, value_type = Option<Vec<crate::http::words::Scope>>, max_items = 100)]
     scopes: Option<Vec<String>>,
     /// Requests an hour; `null` lifts the limit.
     #[serde(default, deserialize_with = "nullable")]
@@ -38,6 +38,7 @@ pub(crate) struct ApiKeyPatch {
     #[schema(value_type = Option<u64>, minimum = 1)]
     usage_quota: Option<Option<u64>>,
     /// Whether it opens anything.
+    #[schema(nullable = false)]
     enabled: Option<bool>,
 }
 

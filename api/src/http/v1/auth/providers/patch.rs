@@ -30,16 +30,17 @@ const NEEDS_CONNECTION: &str = "give the Call Control application that places ca
 #[serde(deny_unknown_fields)]
 pub(crate) struct AccountPatch {
     /// Whose; needed the first time.
-    #[schema(example = "telnyx")]
+    #[schema(nullable = false, example = "telnyx")]
     provider: Option<String>,
     /// Its API key, 8 to 500 characters; needed the first time, and for another provider or another `base_url` (scheme,
     /// host or port): a key goes only to the server it was given for. Kept encrypted, shown never.
-    #[schema(value_type = Option<String>, min_length = 8, max_length = 500)]
+    #[schema(nullable = false, value_type = Option<String>, min_length = 8, max_length = 500)]
     api_key: Option<Secret>,
     /// What else it needs to know; takes the place of all there was. For `telnyx`: `connection_id`, which it must
     /// have, `caller_id`, the `country` (ISO 3166-1) whose numbers its connection writes as they are dialled within it, and
     /// the `public_key` of its webhooks, which it sends to `/api/v1/webhooks/telnyx/{client_id}`. For a provider of language models: `base_url`, which `openai_compatible`
     /// must have, and `model`, the one that is asked when nobody names one.
+    #[schema(nullable = false)]
     settings: Option<BTreeMap<String, String>>,
 }
 
@@ -77,6 +78,7 @@ pub(crate) async fn patch_provider(
     let (origin, now) = (ip.origin(), backend.runtime.clock.now());
     let configure = ProviderCommand::Configure { kind, provider, api_key, settings, origin, now };
     let mut session = session(&backend, caller.client, kind).await?;
+    if_match.check(session.version())?;
     let context = context(&caller, &request, stream.id());
     let receipt = session.execute(&configure, &context, only_at).await.map_err(problem)?;
     if let Some(position) = receipt.position {

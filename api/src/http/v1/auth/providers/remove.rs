@@ -2,14 +2,14 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, delete, web};
-use domain::provider::{ProviderCommand, account_id};
+use domain::provider::{ProviderCommand, account_id, account_stream};
 
-use super::super::super::commands::{context, problem};
+use super::super::super::commands::{context, only_at, problem};
 use super::account::{kind, session};
-use crate::http::RequestContext;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::ProvidersWrite;
 use crate::http::client_ip::ClientIp;
+use crate::http::{IfMatch, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
@@ -17,12 +17,14 @@ use crate::problem::{ApiError, Problem};
 ///
 /// The node's own is used again.
 #[utoipa::path(delete, path = "/api/v1/auth/providers/{kind}", tag = "providers", operation_id = "removeProvider",
-    params(("kind" = String, Path, description = "tts, stt, llm, telephony or embeddings")),
+    params(("kind" = String, Path, description = "tts, stt, llm, telephony or embeddings"),
+        ("If-Match" = Option<String>, Header, description = "Only if the account is at this version")),
     responses((status = 204, description = "Removed"), Problem))]
 #[delete("/auth/providers/{kind}")]
 pub(crate) async fn remove_provider(
     caller: Caller<ProvidersWrite>,
     path: web::Path<String>,
+    if_match: IfMatch,
     ip: ClientIp,
     request: RequestContext,
     backend: web::Data<Backend>,
@@ -31,7 +33,9 @@ pub(crate) async fn remove_provider(
     let mut session = session(&backend, caller.client, kind).await?;
     let remove = ProviderCommand::Remove { kind, origin: ip.origin(), now: backend.runtime.clock.now() };
     let context = context(&caller, &request, account_id(caller.client, kind).0);
-    let receipt = session.execute(&remove, &context, None).await.map_err(problem)?;
+    let stream = account_stream(caller.client, kind);
+    let only_at = only_at(&*backend.runtime.store, &caller, &stream, Some(&if_match)).await?;
+    let receipt = session.execute(&remove, &context, only_at).await.map_err(problem)?;
     if let Some(position) = receipt.position {
         backend.caught_up(position).await;
     }

@@ -1,9 +1,11 @@
 //! Many users.
 
 use actix_web::{get, web};
+use domain::user::Role;
 use projections::users::UserView;
+use projections::words::each;
 
-use super::super::super::paging::{self, PageParams};
+use super::super::super::paging::{self, CreatedParams, Filter, PageParams};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::UsersRead;
 use crate::http::{Answer, Listed, Query};
@@ -14,7 +16,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// Newest first unless asked otherwise.
 #[utoipa::path(get, path = "/api/v1/auth/users", tag = "users", operation_id = "listUsers",
-    params(PageParams),
+    params(("enabled" = Option<bool>, Query, description = "Only those that are enabled, or are not"),
+        ("role" = Option<String>, Query, description = "Only those with this role"),
+        CreatedParams, PageParams),
     responses((status = 200, description = "A page of users", body = Listed<UserView>), Problem))]
 #[get("/auth/users")]
 pub(crate) async fn list_users(
@@ -22,5 +26,10 @@ pub(crate) async fn list_users(
     query: Query,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    paging::list(query, async |request| backend.views.users(caller.client, &request).await).await
+    let request = paging::filtered(
+        query,
+        [Filter::flag("enabled"), Filter::word("role", each(&Role::ALL, Role::as_str))],
+    )?;
+    let page = backend.views.users(caller.client, &request).await;
+    paging::answer(&page.map_err(ApiError::unavailable)?)
 }

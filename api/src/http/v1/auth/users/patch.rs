@@ -25,12 +25,13 @@ use crate::problem::{ApiError, Fields, Problem};
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserPatch {
     /// What they may do.
-    #[schema(value_type = Option<words::UserRole>)]
+    #[schema(nullable = false, value_type = Option<words::UserRole>)]
     role: Option<String>,
     /// Whether they may sign in; `false` signs them out, too.
+    #[schema(nullable = false)]
     enabled: Option<bool>,
     /// Another password; signs them out everywhere.
-    #[schema(min_length = 10, max_length = 256)]
+    #[schema(nullable = false, min_length = 10, max_length = 256)]
     password: Option<String>,
 }
 

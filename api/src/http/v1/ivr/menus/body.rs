@@ -93,38 +93,42 @@ impl NewMenu {
 #[schema(as = IvrMenuPatch)]
 pub(crate) struct MenuPatchBody {
     /// See the menu.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(nullable = false, min_length = 1, max_length = 100)]
     name: Option<String>,
     /// See the menu.
-    #[schema(min_length = 1, max_length = 1500)]
+    #[schema(nullable = false, min_length = 1, max_length = 1500)]
     prompt: Option<String>,
     /// `null` takes it away.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>)]
     short_prompt: Option<Option<String>>,
     /// All of them.
-    #[schema(max_items = 50)]
+    #[schema(nullable = false, max_items = 50)]
     items: Option<Vec<ItemShape>>,
     /// See the menu.
-    #[schema(minimum = 500, maximum = 60_000)]
+    #[schema(nullable = false, minimum = 500, maximum = 60_000)]
     timeout_ms: Option<u64>,
     /// See the menu.
-    #[schema(minimum = 200, maximum = 20_000)]
+    #[schema(nullable = false, minimum = 200, maximum = 20_000)]
     inter_digit_timeout_ms: Option<u64>,
     /// See the menu.
-    #[schema(minimum = 1, maximum = 10)]
+    #[schema(nullable = false, minimum = 1, maximum = 10)]
     max_retries: Option<u32>,
     /// See the menu.
+    #[schema(nullable = false)]
     invalid_prompt: Option<String>,
     /// See the menu.
+    #[schema(nullable = false)]
     timeout_prompt: Option<String>,
     /// `null` takes it away.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>)]
     parent_menu_id: Option<Option<EdgeId<MenuId>>>,
     /// See the menu.
+    #[schema(nullable = false)]
     on_exhausted: Option<ActionShape>,
     /// All of them.
+    #[schema(nullable = false)]
     globals: Option<GlobalsShape>,
     /// `null` is always open.
     #[serde(default, deserialize_with = "nullable")]

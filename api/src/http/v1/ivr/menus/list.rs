@@ -1,9 +1,10 @@
 //! Many menus.
 
 use actix_web::{get, web};
+use domain::ids::MenuId;
 use projections::ivr_menus::MenuView;
 
-use super::super::super::paging;
+use super::super::super::paging::{self, CreatedParams, Filter, PageParams};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::IvrRead;
 use crate::http::{Answer, Listed, Query};
@@ -14,11 +15,8 @@ use crate::problem::{ApiError, Problem};
 ///
 /// Newest first unless asked otherwise.
 #[utoipa::path(get, path = "/api/v1/ivr/menus", tag = "ivr", operation_id = "listIvrMenus",
-    params(
-        ("include_total" = Option<bool>, Query, description = "Count all"),
-        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-        ("order" = Option<String>, Query, description = "asc or desc")),
+    params(("parent_menu_id" = Option<String>, Query, description = "Only those below this menu"),
+        CreatedParams, PageParams),
     responses((status = 200, description = "A page of menus", body = Listed<MenuView>), Problem))]
 #[get("/ivr/menus")]
 pub(crate) async fn list_ivr_menus(
@@ -26,5 +24,7 @@ pub(crate) async fn list_ivr_menus(
     query: Query,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    paging::list(query, async |request| backend.views.ivr_menus(caller.client, &request).await).await
+    let request = paging::filtered(query, [Filter::id::<MenuId>("parent_menu_id")])?;
+    let page = backend.views.ivr_menus(caller.client, &request).await;
+    paging::answer(&page.map_err(ApiError::unavailable)?)
 }

@@ -1,18 +1,22 @@
 //! A delivery's history.
 
 use actix_web::{get, web};
+use domain::envelope::Position;
 use domain::ids::DeliveryId;
 
-use super::super::super::history::{self, HistoryEvent};
+use super::super::super::history::HistoryEvent;
+use super::history::Sources;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::WebhooksRead;
-use crate::http::{Answer, Listed, PathId, Query};
+use crate::http::{Answer, Cursor, Listed, Paging, PathId, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
 /// List a webhook delivery's events.
 ///
-/// Its own history, oldest first. It begins with the first attempt.
+/// Its history, oldest first: its own events, and what follows for it from others, with the position and the id of the
+/// event it follows from. `delivery.scheduled` is its beginning, `delivery.replayed` tells of a replay of its endpoint's, and
+/// `delivery.endpoint_deleted` of its end with the endpoint. An attempt's `then` says how the delivery goes on or ends.
 #[utoipa::path(get, path = "/api/v1/webhooks/deliveries/{id}/events", tag = "webhooks", operation_id = "listWebhookDeliveryEvents",
     params(("id" = String, Path, description = "The delivery"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
@@ -26,5 +30,22 @@ pub(crate) async fn list_webhook_delivery_events(
     query: Query,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    history::page(&*backend.runtime.store, caller.client, &id.stream(), "delivery", query).await
+    let mut query = query;
+    let backwards = query.text("order").is_some_and(|order| order == "desc");
+    let Paging { limit, cursor, .. } = query.paging();
+    query.finish()?;
+    let from = cursor.map(|cursor| cursor.read::<u64>()).transpose()?.map(Position);
+    let mut all = Sources::read(&backend, caller.client, id).await?.shown(&backend).await?;
+    if backwards {
+        all.reverse();
+    }
+    let is_after = |position: Position| match from {
+        None => true,
+        Some(from) if backwards => position < from,
+        Some(from) => position > from,
+    };
+    all.retain(|(position, _)| is_after(*position));
+    let next = all.get(limit).and(all.get(limit.saturating_sub(1))).map(|(last, _)| Cursor::after(&last.0));
+    let page: Vec<_> = all.into_iter().take(limit).map(|(_, event)| event).collect();
+    Ok(Answer::list(&page, next.transpose()?))
 }

@@ -1,9 +1,16 @@
 //! One delivery.
 
 use actix_web::{get, web};
+use domain::envelope::Version;
 use domain::ids::DeliveryId;
+use domain::merkle::Hash;
+use domain::webhook::delivery::DeliveryRefusal;
+use projections::page::Stored;
 use projections::webhooks::DeliveryView;
 
+use super::super::super::commands::AsProblem as _;
+use super::super::super::folded::only_moment;
+use super::history::Sources;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::WebhooksRead;
 use crate::http::{Answer, Enveloped, PathId, Query};
@@ -12,9 +19,12 @@ use crate::problem::{ApiError, Problem};
 
 /// Get a webhook delivery.
 ///
-/// With its attempts and what is sent.
+/// With its attempts and what is sent. With `at` or `version`, the delivery as it was: its version is the number of its own
+/// events, and 0 before the first attempt.
 #[utoipa::path(get, path = "/api/v1/webhooks/deliveries/{id}", tag = "webhooks", operation_id = "getWebhookDelivery",
-    params(("id" = String, Path, description = "The delivery")),
+    params(("id" = String, Path, description = "The delivery"),
+        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
+        ("version" = Option<u64>, Query, minimum = 0, description = "As it was at this version")),
     responses((status = 200, description = "The delivery", body = Enveloped<DeliveryView>), Problem))]
 #[get("/webhooks/deliveries/{id}")]
 pub(crate) async fn get_webhook_delivery(
@@ -23,8 +33,20 @@ pub(crate) async fn get_webhook_delivery(
     query: Query,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    query.finish()?;
-    let found =
-        backend.webhooks.deliveries.delivery(caller.client, id).await.map_err(ApiError::unavailable)?;
-    found.map(|stored| Answer::json(stored.json)).ok_or_else(|| ApiError::not_found("delivery"))
+    if let Some(moment) = only_moment(query)? {
+        let view = Sources::read(&backend, caller.client, id).await?.at(moment)?;
+        let version = Version(view.version);
+        return Ok(Answer::data(&view).etag(version));
+    }
+    let found = backend.webhooks.deliveries.delivery(caller.client, id).await;
+    let found = found.map_err(ApiError::unavailable)?;
+    found.map(tagged).ok_or_else(|| ApiError::not_found(DeliveryRefusal::KIND))
+}
+
+/// A delivery with its tag. Its endpoint's events change it as well as its own: the tag says what it holds.
+pub(super) fn tagged(stored: Stored) -> Answer {
+    let held = Hash::of(stored.json.as_bytes());
+    let mark: String = held.0.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let version = stored.version;
+    Answer::json(stored.json).etag_of(version, &mark)
 }

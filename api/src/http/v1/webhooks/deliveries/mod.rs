@@ -3,5 +3,6 @@
 pub mod cancel;
 pub mod events;
 pub mod get;
+mod history;
 pub mod redeliver;
 mod steer;

@@ -5,6 +5,7 @@ use domain::ids::DeliveryId;
 use domain::webhook::delivery::{Delivery, DeliveryCommand, DeliveryRefusal, DeliveryStatus};
 
 use super::super::super::commands::{AsProblem, context, problem};
+use super::get::tagged;
 use crate::http::auth::Principal;
 use crate::http::{Answer, RequestContext};
 use crate::node::Backend;
@@ -53,5 +54,5 @@ pub(super) async fn steer(
     let shown =
         backend.webhooks.deliveries.delivery(caller.client, id).await.map_err(ApiError::unavailable)?;
     let shown = shown.ok_or_else(|| ApiError::not_found(DeliveryRefusal::KIND))?;
-    Ok(Answer::json(shown.json).accepted().written_at(receipt.position))
+    Ok(tagged(shown).accepted().written_at(receipt.position))
 }

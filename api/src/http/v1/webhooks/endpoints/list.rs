@@ -1,9 +1,10 @@
 //! Many endpoints.
 
 use actix_web::{get, web};
+use domain::ids::AgentId;
 use projections::webhooks::EndpointView;
 
-use super::super::super::paging::{self, PageParams};
+use super::super::super::paging::{self, CreatedParams, Filter, PageParams};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::WebhooksRead;
 use crate::http::{Answer, Listed, Query};
@@ -14,7 +15,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// Newest first unless asked otherwise. Their secrets are not shown.
 #[utoipa::path(get, path = "/api/v1/webhooks", tag = "webhooks", operation_id = "listWebhooks",
-    params(PageParams),
+    params(("enabled" = Option<bool>, Query, description = "Only those that are enabled, or are not"),
+        ("agent_id" = Option<String>, Query, description = "Only those for this agent"),
+        CreatedParams, PageParams),
     responses((status = 200, description = "A page of endpoints", body = Listed<EndpointView>), Problem))]
 #[get("/webhooks")]
 pub(crate) async fn list_webhooks(
@@ -22,5 +25,7 @@ pub(crate) async fn list_webhooks(
     query: Query,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    paging::list(query, async |request| backend.views.endpoints(caller.client, &request).await).await
+    let request = paging::filtered(query, [Filter::flag("enabled"), Filter::id::<AgentId>("agent_id")])?;
+    let page = backend.views.endpoints(caller.client, &request).await;
+    paging::answer(&page.map_err(ApiError::unavailable)?)
 }

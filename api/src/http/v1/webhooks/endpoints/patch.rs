@@ -30,10 +30,10 @@ use crate::problem::{ApiError, Fields, Problem};
 pub(crate) struct PatchBody {
     /// Where to. Another scheme, host or port drops the headers that are not given again: the answer's
     /// `meta.secrets_dropped` says so.
-    #[schema(max_length = 2048, format = "uri")]
+    #[schema(nullable = false, max_length = 2048, format = "uri")]
     url: Option<String>,
     /// Which events.
-    #[schema(min_items = 1, max_items = 50)]
+    #[schema(nullable = false, min_items = 1, max_items = 50)]
     events: Option<Vec<String>>,
     /// Only those that have to do with this agent; `null` for all.
     #[serde(default, deserialize_with = "nullable")]
@@ -44,11 +44,13 @@ pub(crate) struct PatchBody {
     #[schema(value_type = Option<String>, max_length = 500)]
     description: Option<Option<String>>,
     /// Whether anything is delivered. What is pending is held while it is not, and goes on when it is again.
+    #[schema(nullable = false)]
     enabled: Option<bool>,
     /// Your own headers, in place of all there were.
+    #[schema(nullable = false)]
     headers: Option<BTreeMap<String, String>>,
     /// In which order.
-    #[schema(value_type = Option<words::WebhookOrdering>)]
+    #[schema(nullable = false, value_type = Option<words::WebhookOrdering>)]
     ordering: Option<OrderingBody>,
     /// The most attempts a second; `null` lifts the limit.
     #[serde(default, deserialize_with = "nullable")]

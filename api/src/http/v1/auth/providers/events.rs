@@ -1,0 +1,33 @@
+//! An account's history.
+
+use actix_web::{get, web};
+use domain::provider::{ProviderRefusal, account_stream};
+
+use super::super::super::commands::AsProblem as _;
+use super::super::super::history::{self, HistoryEvent};
+use super::account::kind;
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::ProvidersRead;
+use crate::http::{Answer, Listed, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List the events of an account with a provider.
+///
+/// Its own history, oldest first, also that of accounts that were removed.
+#[utoipa::path(get, path = "/api/v1/auth/providers/{kind}/events", tag = "providers", operation_id = "listProviderEvents",
+    params(("kind" = String, Path, description = "tts, stt, llm, telephony or embeddings"),
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("order" = Option<String>, Query, description = "asc (default) or desc")),
+    responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
+#[get("/auth/providers/{kind}/events")]
+pub(crate) async fn list_provider_events(
+    caller: Caller<ProvidersRead>,
+    path: web::Path<String>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let stream = account_stream(caller.client, kind(&path)?);
+    history::page(&backend, caller.client, &stream, ProviderRefusal::KIND, query).await
+}

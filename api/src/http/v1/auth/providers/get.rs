@@ -1,0 +1,37 @@
+//! One account, now or as it was.
+
+use actix_web::{get, web};
+use domain::provider::{ProviderAccount, ProviderRefusal, account_stream};
+
+use super::super::super::commands::AsProblem as _;
+use super::super::super::folded::{fold, only_moment};
+use super::account::{Account, kind};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::ProvidersRead;
+use crate::http::{Answer, Enveloped, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// Get an account with a provider.
+///
+/// 404 while the node's own is used. With `at` or `version`, the account as it was.
+#[utoipa::path(get, path = "/api/v1/auth/providers/{kind}", tag = "providers", operation_id = "getProvider",
+    params(("kind" = String, Path, description = "tts, stt, llm, telephony or embeddings"),
+        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
+        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    responses((status = 200, description = "The account", body = Enveloped<Account>), Problem))]
+#[get("/auth/providers/{kind}")]
+pub(crate) async fn get_provider(
+    caller: Caller<ProvidersRead>,
+    path: web::Path<String>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let kind = kind(&path)?;
+    let stream = account_stream(caller.client, kind);
+    let moment = only_moment(query)?;
+    let found =
+        fold::<ProviderAccount>(&backend, caller.client, &stream, ProviderRefusal::KIND, moment).await?;
+    let (terms, _) = found.state.current().ok_or_else(|| ApiError::not_found(ProviderRefusal::KIND))?;
+    Ok(Answer::data(&Account::of(kind, terms, found.version.0)).etag(found.version))
+}

@@ -1,0 +1,73 @@
+//! Resources that no view shows: each is folded from its own events by its rules, now or as it was.
+
+use domain::aggregate::Aggregate;
+use domain::envelope::{StreamId, Time, Version};
+use domain::ids::ClientId;
+use domain::wire::DomainEvent as _;
+
+use super::history::{Moment, events_until, moment};
+use crate::http::Query;
+use crate::node::Backend;
+use crate::problem::ApiError;
+
+/// A resource's state.
+pub(super) struct Folded<A> {
+    pub(super) state: A,
+    /// The version of the last event that was folded; 0 without any.
+    pub(super) version: Version,
+    /// The time it was asked for; `None` for the resource now, or at a version.
+    pub(super) at: Option<Time>,
+}
+
+/// The moment a query asks for, where `at` and `version` are all it may say; `None` is now.
+///
+/// # Errors
+/// 422 for a query that asks for something else.
+pub(super) fn only_moment(mut query: Query) -> Result<Option<Moment>, ApiError> {
+    let moment = moment(&mut query);
+    query.finish()?;
+    Ok(moment)
+}
+
+/// The resource at a moment, or now.
+///
+/// # Errors
+/// 404 when it does not exist for this client, or did not then.
+pub(super) async fn fold<A: Aggregate>(
+    backend: &Backend,
+    client: ClientId,
+    stream: &StreamId,
+    kind: &str,
+    moment: Option<Moment>,
+) -> Result<Folded<A>, ApiError> {
+    let folded = fold_or_initial(backend, client, stream, kind, moment).await?;
+    if folded.version == Version::NONE {
+        return Err(ApiError::not_found(kind));
+    }
+    Ok(folded)
+}
+
+/// The same of what every client has from the beginning, such as settings: without events it is at version 0.
+///
+/// # Errors
+/// 404 when it has no such version yet.
+pub(super) async fn fold_or_initial<A: Aggregate>(
+    backend: &Backend,
+    client: ClientId,
+    stream: &StreamId,
+    kind: &str,
+    moment: Option<Moment>,
+) -> Result<Folded<A>, ApiError> {
+    let events = events_until(backend, client, stream, kind, moment).await?;
+    let mut state = A::default();
+    for event in &events {
+        let fact = A::Event::decode(&event.event_type, event.schema, &event.payload);
+        state.evolve(&fact.map_err(ApiError::internal)?);
+    }
+    let version = events.last().map_or(Version::NONE, |last| last.version);
+    match moment {
+        Some(Moment::Version(asked)) if asked > version => Err(ApiError::not_found(kind)),
+        Some(Moment::At(time)) => Ok(Folded { state, version, at: Some(time) }),
+        _ => Ok(Folded { state, version, at: None }),
+    }
+}

@@ -1,0 +1,51 @@
+//! The history of jobs and settings.
+
+use actix_web::{get, web};
+use domain::ids::PrivacyJobId;
+use domain::privacy::job::JobRefusal;
+use domain::privacy::policy::PrivacyPolicy;
+
+use super::super::commands::AsProblem as _;
+use super::super::history::{self, HistoryEvent};
+use crate::http::auth::Caller;
+use crate::http::auth::permissions::CustomersRead;
+use crate::http::{Answer, Listed, PathId, Query};
+use crate::node::Backend;
+use crate::problem::{ApiError, Problem};
+
+/// List the events of an erasure or export.
+///
+/// Its own history, oldest first.
+#[utoipa::path(get, path = "/api/v1/privacy/jobs/{id}/events", tag = "privacy", operation_id = "listPrivacyJobEvents",
+    params(("id" = String, Path, description = "The job"),
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("order" = Option<String>, Query, description = "asc (default) or desc")),
+    responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
+#[get("/privacy/jobs/{id}/events")]
+pub(crate) async fn list_privacy_job_events(
+    caller: Caller<CustomersRead>,
+    PathId(id): PathId<PrivacyJobId>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    history::page(&backend, caller.client, &id.stream(), JobRefusal::KIND, query).await
+}
+
+/// List the events of the privacy settings.
+///
+/// Every change of them, oldest first; none while nobody has changed anything.
+#[utoipa::path(get, path = "/api/v1/privacy/settings/events", tag = "privacy", operation_id = "listPrivacySettingsEvents",
+    params(
+        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("order" = Option<String>, Query, description = "asc (default) or desc")),
+    responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
+#[get("/privacy/settings/events")]
+pub(crate) async fn list_privacy_settings_events(
+    caller: Caller<CustomersRead>,
+    query: Query,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    history::page_or_empty(&backend, &PrivacyPolicy::stream(caller.client), query).await
+}

@@ -1,0 +1,181 @@
+//! Failures that clients are told of: what an `error.occurred` holds.
+
+use domain::call::CallEvent;
+use domain::conversation::{TurnFailed, TurnFault};
+use domain::ids::{AgentId, CallId, ConversationId, EndpointId, IvrSessionId, MessageId};
+use domain::ivr::session::{SessionEvent, WebhookOutcome};
+use domain::webhook::endpoint::EndpointEvent;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::agents::ModelView;
+
+/// The carrier did not do what it was asked.
+const COMMAND_FAILED: &str = "carrier_command_failed";
+/// A recording was lost.
+const RECORDING_FAILED: &str = "recording_failed";
+/// The party a call was to be handed to could not be reached.
+const TRANSFER_FAILED: &str = "transfer_failed";
+/// The client's own system did not answer a menu as it should.
+const MENU_WEBHOOK_FAILED: &str = "menu_webhook_failed";
+/// The client's own system did not answer a menu in time.
+const MENU_WEBHOOK_TIMED_OUT: &str = "menu_webhook_timed_out";
+/// The node stopped delivering to an endpoint.
+const WEBHOOK_DISABLED: &str = "webhook_disabled";
+
+const OTHERS: [&str; 6] = [
+    COMMAND_FAILED,
+    RECORDING_FAILED,
+    TRANSFER_FAILED,
+    MENU_WEBHOOK_FAILED,
+    MENU_WEBHOOK_TIMED_OUT,
+    WEBHOOK_DISABLED,
+];
+
+/// Every code of an `error.occurred`: those of models that did not answer, and the others.
+pub const ERROR_CODES: [&str; TurnFault::ALL.len() + OTHERS.len()] = {
+    let mut codes = [""; TurnFault::ALL.len() + OTHERS.len()];
+    let mut n = 0;
+    while n < codes.len() {
+        codes[n] = match n < TurnFault::ALL.len() {
+            true => TurnFault::ALL[n].as_str(),
+            false => OTHERS[n - TurnFault::ALL.len()],
+        };
+        n += 1;
+    }
+    codes
+};
+
+/// A model that was asked in vain.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = PassedOverModel)]
+pub struct PassedOverView {
+    /// Which.
+    pub model: ModelView,
+    /// Why.
+    #[schema(value_type = crate::words::ModelFault)]
+    pub error: TurnFault,
+}
+
+/// Something that went wrong. Every field is always present; what does not belong to it is `null`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Occurrence)]
+pub struct ErrorView {
+    /// What.
+    #[schema(value_type = crate::words::ErrorCode)]
+    pub code: &'static str,
+    /// On which call.
+    #[serde(with = "crate::edge::type_id_option")]
+    #[schema(value_type = Option<String>, required)]
+    pub call_id: Option<CallId>,
+    /// In which session in the menus.
+    #[serde(with = "crate::edge::type_id_option")]
+    #[schema(value_type = Option<String>, required)]
+    pub ivr_session_id: Option<IvrSessionId>,
+    /// In which conversation.
+    #[serde(with = "crate::edge::type_id_option")]
+    #[schema(value_type = Option<String>, required)]
+    pub conversation_id: Option<ConversationId>,
+    /// Of which webhook endpoint.
+    #[serde(with = "crate::edge::type_id_option")]
+    #[schema(value_type = Option<String>, required)]
+    pub webhook_id: Option<EndpointId>,
+    /// The agent.
+    #[serde(with = "crate::edge::type_id_option")]
+    #[schema(value_type = Option<String>, required)]
+    pub agent_id: Option<AgentId>,
+    /// The message that has no answer.
+    #[serde(with = "crate::edge::type_id_option")]
+    #[schema(value_type = Option<String>, required)]
+    pub message_id: Option<MessageId>,
+    /// What the carrier was asked to do.
+    #[schema(value_type = Option<crate::words::CarrierCommand>, required)]
+    pub command: Option<&'static str>,
+    /// The carrier's code or reason; for a command that was given up without one, the node's.
+    #[schema(required)]
+    pub provider_code: Option<String>,
+    /// The HTTP status that was answered.
+    #[schema(required, minimum = 100, maximum = 599)]
+    pub status_code: Option<u16>,
+    /// Why the endpoint was disabled.
+    #[schema(value_type = Option<crate::words::WebhookDisabledReason>, required)]
+    pub reason: Option<&'static str>,
+    /// The models that were asked.
+    pub models: Vec<PassedOverView>,
+}
+
+impl ErrorView {
+    fn new(code: &'static str) -> Self {
+        Self {
+            code,
+            call_id: None,
+            ivr_session_id: None,
+            conversation_id: None,
+            webhook_id: None,
+            agent_id: None,
+            message_id: None,
+            command: None,
+            provider_code: None,
+            status_code: None,
+            reason: None,
+            models: Vec::new(),
+        }
+    }
+
+    pub(super) fn of_turn(
+        conversation_id: ConversationId,
+        agent_id: Option<AgentId>,
+        fact: &TurnFailed,
+    ) -> Self {
+        let asked = fact.passed_over.iter();
+        let asked = asked.map(|one| PassedOverView { model: (&one.model).into(), error: one.fault });
+        Self {
+            conversation_id: Some(conversation_id),
+            agent_id,
+            message_id: Some(fact.turn),
+            models: asked.collect(),
+            ..Self::new(fact.fault.as_str())
+        }
+    }
+
+    /// `None` for a fact that is no failure. What was asked of a call that is over already is none.
+    pub(super) fn of_call(call_id: CallId, agent_id: Option<AgentId>, fact: &CallEvent) -> Option<Self> {
+        let of = |code| Self { call_id: Some(call_id), agent_id, ..Self::new(code) };
+        Some(match fact {
+            CallEvent::CommandFailed(failed) if !failed.gone => Self {
+                command: Some(failed.command.as_str()),
+                provider_code: Some(failed.code.clone()),
+                ..of(COMMAND_FAILED)
+            },
+            CallEvent::RecordingFailed(lost) => {
+                Self { provider_code: Some(lost.reason.clone()), ..of(RECORDING_FAILED) }
+            }
+            CallEvent::TransferFailed(failed) => {
+                Self { provider_code: Some(failed.provider_code.clone()), ..of(TRANSFER_FAILED) }
+            }
+            _ => return None,
+        })
+    }
+
+    /// `None` for a fact that is no failure.
+    pub(super) fn of_session(
+        session: IvrSessionId,
+        call_id: Option<CallId>,
+        fact: &SessionEvent,
+    ) -> Option<Self> {
+        let SessionEvent::WebhookAnswered(answered) = fact else { return None };
+        let code = match answered.outcome {
+            WebhookOutcome::Answered => return None,
+            WebhookOutcome::Failed => MENU_WEBHOOK_FAILED,
+            WebhookOutcome::TimedOut => MENU_WEBHOOK_TIMED_OUT,
+        };
+        Some(Self { ivr_session_id: Some(session), call_id, status_code: answered.status, ..Self::new(code) })
+    }
+
+    /// `None` for a fact that is no failure.
+    pub(super) fn of_endpoint(endpoint: EndpointId, fact: &EndpointEvent) -> Option<Self> {
+        let EndpointEvent::Disabled(disabled) = fact else { return None };
+        let reason = Some(disabled.reason.as_str());
+        Some(Self { webhook_id: Some(endpoint), reason, ..Self::new(WEBHOOK_DISABLED) })
+    }
+}
