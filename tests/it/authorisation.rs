@@ -39,15 +39,10 @@ const RESOURCES: &[&str] = &[
     "numbers",
     "keys",
     "users",
-    "analytics",
-    "audit",
     "providers",
-    "campaigns",
-    "kb",
-    "voices",
-    "customers",
-    "billing",
 ];
+/// Scopes of resources that are only read, or only changed, by them.
+const ALONE: &[&str] = &["analytics:read", "audit:read", "customers:read", "privacy:write"];
 
 struct Operation {
     method: String,
@@ -166,9 +161,8 @@ async fn every_operation_asks_for_credentials_and_for_its_one_scope() -> Result<
     // a key that lacks some other scope really does what it asks for: what removes things comes last
     operations.sort_by_key(|operation| (operation.method == "DELETE", operation.method != "GET"));
     let nobody = world.api.with_key(None);
-    let scopes: Vec<String> =
-        RESOURCES.iter().flat_map(|of| [format!("{of}:read"), format!("{of}:write")]).collect();
-    let scopes: Vec<String> = scopes.into_iter().chain(["privacy:write".to_owned()]).collect();
+    let both = RESOURCES.iter().flat_map(|of| [format!("{of}:read"), format!("{of}:write")]);
+    let scopes: Vec<String> = both.chain(ALONE.iter().map(|scope| (*scope).to_owned())).collect();
     // a key for every scope, and one for all but it
     let mut keys = Vec::new();
     for scope in &scopes {

@@ -2,10 +2,12 @@
 
 use std::io::{BufWriter, Write};
 
+use adapters::privacy::PrivateLog;
 use anyhow::Context as _;
-use domain::envelope::{Recorded, StreamId, Version};
+use domain::envelope::{Position, Recorded, StreamId, Version};
 use domain::ids::{ApiKeyId, CallId, ClientId, IvrSessionId, MenuId, NumberId, stream_of};
-use domain::ports::event_store::{Direction, EventStore};
+use domain::merkle::log_id;
+use domain::ports::event_store::{Direction, EventStore as _};
 use projections::api_keys::ApiKeys;
 use projections::calls::Calls;
 use projections::clients::Clients;
@@ -15,6 +17,7 @@ use projections::ivr_sessions::IvrSessions;
 use projections::numbers::Numbers;
 use projections::view::replay;
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::ReplayArgs;
 use super::story::{head, line, resource};
@@ -31,13 +34,14 @@ pub(super) async fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<()
     let stream = stream(&args.id)?;
     stores::must_be_current(&stores::log(config)?).await?;
     let log = open_log(config, true).await?;
-    let events = read(&open_private(config, &log, true).await?.0, &stream).await;
+    let (private, _) = open_private(config, &log, true).await?;
+    let events = read(&private.as_shown(), &stream).await;
     log.close().await;
     let events = events?;
-    anyhow::ensure!(!events.is_empty(), "there is no event of {} in this log", args.id);
+    anyhow::ensure!(!events.opened.is_empty(), "there is no event of {} in this log", args.id);
     let out = &mut BufWriter::new(Out);
     let moment = args.at.is_some() || args.version.is_some();
-    let told = if moment { show(&stream, &events, args, out) } else { tell(&events, args.json, out) };
+    let told = if moment { show(&stream, &events.opened, args, out) } else { tell(&events, args.json, out) };
     told.and_then(|()| Ok(out.flush()?))
 }
 
@@ -47,31 +51,46 @@ pub(super) fn stream(id: &str) -> anyhow::Result<StreamId> {
         .with_context(|| format!("`{id}` is neither an id like call_01h455vb4pex5vsknk084sn02q nor a stream"))
 }
 
-async fn read(log: &dyn EventStore, stream: &StreamId) -> anyhow::Result<Vec<Recorded>> {
-    let mut events: Vec<Recorded> = Vec::new();
+/// The events of a stream.
+struct Events {
+    /// The log's id.
+    log: Uuid,
+    /// As they are stored.
+    stored: Vec<Recorded>,
+    /// With what is sealed in them opened.
+    opened: Vec<Recorded>,
+}
+
+async fn read(private: &PrivateLog, stream: &StreamId) -> anyhow::Result<Events> {
+    let log = private.stored();
+    let first = log.read_all(Position::START, 1).await?;
+    let id = first.first().map_or(Uuid::nil(), log_id);
+    let mut stored: Vec<Recorded> = Vec::new();
     loop {
-        let after = events.last().map_or(Version::NONE, |last| last.version);
+        let after = stored.last().map_or(Version::NONE, |last| last.version);
         let page = log.read_stream(stream, after, Direction::Forwards, PAGE).await?;
         let full = page.len() == PAGE;
-        events.extend(page);
+        stored.extend(page);
         if !full {
-            return Ok(events);
+            break;
         }
     }
+    let opened = private.opened(stored.clone()).await?;
+    Ok(Events { log: id, stored, opened })
 }
 
 /// Every event, in a line.
-fn tell(events: &[Recorded], json: bool, out: &mut impl Write) -> anyhow::Result<()> {
-    let Some(first) = events.first() else { return Ok(()) };
+fn tell(events: &Events, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    let Some(first) = events.opened.first() else { return Ok(()) };
     if !json {
-        write!(out, "{}", head(first, events.len()))?;
+        write!(out, "{}", head(first, events.opened.len()))?;
     }
-    for event in events {
+    for (stored, opened) in events.stored.iter().zip(&events.opened) {
         if json {
-            serde_json::to_writer(&mut *out, &HistoryEvent::of(event)?)?;
+            serde_json::to_writer(&mut *out, &HistoryEvent::with_leaf(events.log, stored, opened)?)?;
             writeln!(out)?;
         } else {
-            writeln!(out, "{}", line(event, first.recorded_at)?)?;
+            writeln!(out, "{}", line(opened, first.recorded_at)?)?;
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use domain::envelope::{Recorded, StreamId, Time, Version};
 use domain::ids::{ClientId, event_type_id};
-use domain::merkle::{Entry, Hash};
+use domain::merkle::Entry;
 use domain::ports::event_store::{Direction, EventStore as _};
 use domain::wire::{DecodeError, readable, readable_sealed};
 use projections::edge::format_time;
@@ -65,15 +65,7 @@ impl HistoryEvent {
         &self.event_type
     }
 
-    /// The event as the edge shows it.
-    ///
-    /// # Errors
-    /// When the stored bytes cannot be read.
-    pub(crate) fn of(event: &Recorded) -> Result<Self, ApiError> {
-        Self::told(event, readable(&event.event_type, &event.payload))
-    }
-
-    /// The same of an event of `log` as it is stored, whose personal values nobody here can open, with the hash of its
+    /// An event of `log` as it is stored, whose personal values nobody here can open, with the hash of its
     /// leaf.
     ///
     /// # Errors
@@ -131,14 +123,21 @@ impl HistoryEvent {
     ///
     /// # Errors
     /// When the keys of personal data are away, or stored bytes cannot be read.
-    // as it is shown: what is not kept of a call is readable only to what steers the call
     pub(crate) async fn proven(backend: &Backend, stored: Vec<Recorded>) -> Result<Vec<Self>, ApiError> {
-        let leaves: Vec<_> = stored.iter().map(|event| Entry::of(backend.log_id, event).leaf()).collect();
-        let opened = backend.private.as_shown().opened(stored).await.map_err(ApiError::unavailable)?;
-        let proven = |(event, leaf): (&Recorded, Hash)| {
-            Ok(Self { leaf_hash: Some(leaf.to_string()), ..Self::of(event)? })
-        };
-        opened.iter().zip(leaves).map(proven).collect()
+        // as it is shown: what is not kept of a call is readable only to what steers the call
+        let opened =
+            backend.private.as_shown().opened(stored.clone()).await.map_err(ApiError::unavailable)?;
+        let proven = |(stored, opened)| Self::with_leaf(backend.log_id, stored, opened);
+        stored.iter().zip(&opened).map(proven).collect()
+    }
+
+    /// An event of the log `log`, as it is stored and as it reads with what is sealed in it opened.
+    ///
+    /// # Errors
+    /// When the stored bytes cannot be read.
+    pub(crate) fn with_leaf(log: Uuid, stored: &Recorded, opened: &Recorded) -> Result<Self, ApiError> {
+        let leaf_hash = Some(Entry::of(log, stored).leaf().to_string());
+        Ok(Self { leaf_hash, ..Self::told(opened, readable(&opened.event_type, &opened.payload))? })
     }
 }
 
