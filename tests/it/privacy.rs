@@ -374,6 +374,12 @@ async fn what_a_client_does_not_keep_is_shown_nowhere_and_gone_once_the_call_is_
     assert!(lines.iter().any(|line| line["text"] == "hello there"), "{lines:?}");
     let audit = world.api.list_all("/api/v1/audit/log?action=PRIVACY_SETTINGS_CHANGED").await?;
     assert_eq!(audit.len(), 2);
+    // it was never shown; that it cannot be read any more is what a run sees to
+    until("a run of retention", SOON, async || {
+        let path = "/api/v1/audit/events?type=privacy_policy.retention_ran&client_id=all";
+        Ok((!world.api.list_all(path).await?.is_empty()).then_some(()))
+    })
+    .await?;
 
     let World { folder, mut node, carrier, .. } = world;
     tokio::task::block_in_place(|| node.terminate())?;

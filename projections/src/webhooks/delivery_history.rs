@@ -11,7 +11,9 @@ use domain::aggregate::Aggregate as _;
 use domain::envelope::{Position, Recorded, Time, Version};
 use domain::ids::DeliveryId;
 use domain::ports::deliveries::RecordedAttempt;
-use domain::webhook::delivery::{Cause, Delivery, DeliveryEvent, DeliveryOf, DeliveryStatus, Then};
+use domain::webhook::delivery::{
+    Cause, Delivery, DeliveryAttempted, DeliveryEvent, DeliveryOf, DeliveryStatus, Then,
+};
 use domain::webhook::endpoint::{Endpoint, EndpointEvent, ReplayRequested};
 use domain::webhook::public::PublicEvent;
 use domain::wire::{DecodeError, DomainEvent as _};
@@ -22,7 +24,7 @@ pub enum Happened {
     /// It became due for the first time.
     Scheduled,
     /// An event of its own.
-    Own(DeliveryEvent),
+    Own(Box<DeliveryEvent>),
     /// A replay of its endpoint's made it due once more.
     Replayed,
     /// Its endpoint was deleted.
@@ -38,6 +40,18 @@ impl Happened {
             Self::Own(event) => event.event_type(),
             Self::Replayed => "delivery.replayed",
             Self::EndpointDeleted => "delivery.endpoint_deleted",
+        }
+    }
+
+    /// The attempt it is, if it is one.
+    #[must_use]
+    pub fn attempt(&self) -> Option<&DeliveryAttempted> {
+        match self {
+            Self::Own(event) => match &**event {
+                DeliveryEvent::Attempted(fact) => Some(fact),
+                _ => None,
+            },
+            _ => None,
         }
     }
 }
@@ -140,7 +154,7 @@ impl<'e, 'o> History<'e, 'o> {
             }
             _ => self.delivery.status(),
         };
-        self.add(event, Happened::Own(fact));
+        self.add(event, Happened::Own(Box::new(fact)));
         Ok(())
     }
 
@@ -193,23 +207,20 @@ pub fn attempts_among(
     delivery: DeliveryId,
     entries: &[DeliveryEntry<'_>],
 ) -> (Vec<RecordedAttempt>, Option<Time>) {
-    let made = entries.iter().filter_map(|entry| match &entry.happened {
-        Happened::Own(DeliveryEvent::Attempted(fact)) => Some(RecordedAttempt {
+    let made = entries.iter().filter_map(|entry| {
+        Some(RecordedAttempt {
             delivery,
             client: entry.source.client_id,
             id: entry.source.id,
             version: entry.version,
-            fact: fact.clone(),
-        }),
-        _ => None,
+            fact: entry.happened.attempt()?.clone(),
+        })
     });
     let next = entries.last().filter(|last| last.status == DeliveryStatus::Pending);
-    let next = next.and_then(|last| match &last.happened {
-        Happened::Own(DeliveryEvent::Attempted(fact)) => match fact.then {
-            Then::Again { due } => Some(due),
-            _ => None,
-        },
-        _ => Some(last.source.recorded_at),
+    let next = next.and_then(|last| match last.happened.attempt().map(|fact| fact.then) {
+        Some(Then::Again { due }) => Some(due),
+        Some(_) => None,
+        None => Some(last.source.recorded_at),
     });
     (made.collect(), next)
 }

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use domain::envelope::{Position, Recorded, StreamId, Version};
 use domain::ids::{ApiKeyId, CallId, ClientId, IvrSessionId, MenuId, NumberId, stream_of};
 use domain::merkle::log_id;
-use domain::ports::event_store::{Direction, EventStore as _};
+use domain::ports::event_store::Direction;
 use projections::api_keys::ApiKeys;
 use projections::calls::Calls;
 use projections::clients::Clients;

@@ -141,10 +141,7 @@ impl Sources {
 
 /// When the event happened that is delivered; of a test, when it was made.
 fn began(first: &DeliveryEntry<'_>) -> Time {
-    match &first.happened {
-        Happened::Own(DeliveryEvent::Attempted(fact)) => fact.attempt.began_at,
-        _ => first.source.recorded_at,
-    }
+    first.happened.attempt().map_or(first.source.recorded_at, |fact| fact.attempt.began_at)
 }
 
 fn raw(view: AttemptView) -> Result<Box<RawValue>, ApiError> {
