@@ -46,6 +46,11 @@ def start(data: str) -> tuple[subprocess.Popen, str]:
         "BIND": "127.0.0.1:0",
         "BOOTSTRAP_KEY": KEY,
         "TELNYX_PUBLIC_KEY": CARRIER,
+        # calls can be placed, though nobody answers there
+        "TELNYX_API_BASE": "http://127.0.0.1:1",
+        "TELNYX_API_KEY": "KEY0123456789",
+        "TELNYX_CONNECTION_ID": "1900000000000000001",
+        "TELNYX_CALLER_ID": "+12025550188",
         "LOG": "off",
     }
     ours |= {f"VOXLEDGER_{name}": value for name, value in settings.items()}
