@@ -1,4 +1,5 @@
-//! Names the rules of this build, so that what was kept of an earlier build's state is not taken for this one's.
+//! Sets `VOXLEDGER_RULES`, a hash over the sources of this crate: a build does not read snapshots
+//! of another build's state.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

@@ -1,4 +1,4 @@
-//! The way of a carrier's webhook to its call.
+//! Routes carriers' webhooks to calls.
 
 mod bindings;
 
@@ -27,22 +27,21 @@ use crate::session::{CommandError, Receipt};
 
 type TakeError = CommandError<CallRefusal>;
 
-/// A webhook that names no leg.
+/// A carrier's webhook that names no call leg.
 #[derive(Debug, Clone)]
 pub struct Unattached {
-    /// `telnyx`, ….
+    /// Name of the carrier, for example `telnyx`.
     pub provider: String,
-    /// The carrier's id of the event.
+    /// The carrier's id of the event; a second webhook with the same id is a duplicate.
     pub event_id: String,
-    /// The carrier's name of it.
+    /// The carrier's name of the event type.
     pub event_type: String,
-    /// When it happened.
+    /// When it happened, by the carrier's clock.
     pub occurred_at: Time,
-    /// The body as received.
     pub raw: Vec<u8>,
 }
 
-/// Takes carriers' webhooks: once `take` has answered, they are durable.
+/// Takes carriers' webhooks: once [`take`](Self::take) has answered, they are durable.
 #[derive(Debug, Clone)]
 pub struct CarrierInbox {
     runtime: Runtime,
@@ -54,8 +53,8 @@ pub struct CarrierInbox {
 }
 
 impl CarrierInbox {
-    /// An inbox; calls to numbers that are nobody's go to `default_client`, those to an agent that is not named to the
-    /// client's default one.
+    /// Calls to numbers that belong to no client go to `default_client`. A number that routes to an agent without
+    /// naming one gets the client's default agent.
     #[must_use]
     pub fn new(
         runtime: Runtime,
@@ -68,12 +67,11 @@ impl CarrierInbox {
         Self { runtime, calls, numbers, agents, default_client, bindings }
     }
 
-    /// Takes a webhook about a leg. `Receipt::position` is `None` for one taken before. `account` is the client whose
-    /// own account with the carrier it came from: it can tell of that client's calls alone. `traceparent` is the trace
-    /// the carrier sent along, for when none is recorded here.
+    /// Takes a webhook about a call leg. `Receipt::position` is `None` when it was taken before. `account` is the
+    /// client whose own carrier account it came from; such a webhook can only change that client's calls.
+    /// `traceparent` is the trace the carrier sent along, used when no trace is recorded here.
     ///
-    /// # Errors
-    /// See [`CommandError`]: nothing was acknowledged, the carrier should try again.
+    /// On any error nothing was acknowledged, and the carrier should try again.
     pub async fn take(
         &self,
         report: CarrierReport,
@@ -118,10 +116,7 @@ impl CarrierInbox {
         }
     }
 
-    /// Binds the leg of a call we placed, as soon as the carrier names it.
-    ///
-    /// # Errors
-    /// When the log cannot be reached.
+    /// Binds the leg of a call we placed, as soon as the carrier names it. Fails when the log cannot be reached.
     pub async fn bind_own(
         &self,
         provider: &str,
@@ -134,10 +129,8 @@ impl CarrierInbox {
         self.bindings.bind(provider, leg, wanted).await.map(|_| ())
     }
 
-    /// Before a call is transferred: a leg that names nothing but its session from now on is the transfer's.
-    ///
-    /// # Errors
-    /// When the log cannot be reached.
+    /// Call this before a call is transferred: from now on a leg that names only this carrier session is the
+    /// transfer's target leg. Fails when the log cannot be reached.
     pub async fn expect_target(
         &self,
         provider: &str,
@@ -148,11 +141,9 @@ impl CarrierInbox {
         self.bindings.expect_target(provider, session, call, client).await
     }
 
-    /// Takes a webhook that belongs to no call: it is kept, once, as that of the client whose own `account` it came
-    /// from. Answers whether it was new.
-    ///
-    /// # Errors
-    /// See [`CommandError`]: nothing was acknowledged, the carrier should try again.
+    /// Takes a webhook that belongs to no call and stores it once, under the client whose own carrier `account` it
+    /// came from (`None`: the default client). Answers whether it was new. On any error nothing was acknowledged,
+    /// and the carrier should try again.
     pub async fn keep(&self, webhook: Unattached, account: Option<ClientId>) -> Result<bool, TakeError> {
         let id = CarrierEventId::of(&webhook.provider, &webhook.event_id);
         let provider = webhook.provider.clone();

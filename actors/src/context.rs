@@ -1,4 +1,4 @@
-//! Who asks for something, and in what connection.
+//! Who asks for something, and on whose behalf.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,31 +9,31 @@ use domain::origin::Origin;
 use domain::ports::work::Cause;
 use uuid::Uuid;
 
-/// Counts what a request led to in the log, wherever its commands are carried out. The default counts nothing.
+/// Counts the appends that a request leads to, wherever its commands are carried out. The default counts nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Appends(Option<Arc<AtomicUsize>>);
 
 impl Appends {
-    /// A count of its own, at nothing. Clones count together.
+    /// A new counter at zero. Clones share it.
     #[must_use]
     pub fn counted() -> Self {
         Self(Some(Arc::default()))
     }
 
-    /// Whether something was appended, or is being appended, or may have been. `None` when nobody counts.
+    /// Whether anything was appended, is being appended, or may have been appended. `None` when nothing is counted.
     #[must_use]
     pub fn any(&self) -> Option<bool> {
         self.0.as_ref().map(|count| count.load(Ordering::SeqCst) > 0)
     }
 
-    /// An append is about to be made, or something else that nobody can take back.
+    /// Counts an append that is about to be made, or another step that cannot be undone.
     pub fn begin(&self) {
         if let Some(count) = &self.0 {
             count.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    /// The append wrote nothing.
+    /// Takes back one [`begin`](Self::begin): that append wrote nothing.
     pub(crate) fn take_back(&self) {
         if let Some(count) = &self.0 {
             count.fetch_sub(1, Ordering::SeqCst);
@@ -44,29 +44,29 @@ impl Appends {
 /// The circumstances of a command; they become the metadata of its events.
 #[derive(Debug, Clone)]
 pub struct CommandContext {
-    /// The tenant. A stream of another tenant's is unknown to the command.
+    /// The tenant. A stream of another tenant is unknown to the command.
     pub client: ClientId,
-    /// Shared by everything that follows from one cause.
+    /// Id shared by everything that follows from one cause.
     pub correlation_id: Uuid,
-    /// The event the command follows from.
+    /// Id of the event that the command follows from; `None` for a request from outside.
     pub causation_id: Option<Uuid>,
-    /// Who asks.
     pub actor: Actor,
-    /// The HTTP request it came in with.
+    /// Id of the HTTP request the command came in with.
     pub request_id: Option<String>,
-    /// The trace to continue when no span is being traced here.
+    /// W3C `traceparent` to continue when no span is being traced here.
     pub traceparent: Option<String>,
-    /// The command's own id.
+    /// Id of the command itself; `None` when the sender gives it none.
     pub command_id: Option<Uuid>,
-    /// From where it was asked for. It is personal: it stands in the payload of the command's events, sealed like all that is
-    /// personal, and not in their metadata.
+    /// IP address the command was sent from. It is personal data: it is stored encrypted in the payload of the
+    /// command's events, not in their metadata.
     pub origin: Origin,
-    /// Where it is counted that the command reached the log.
+    /// Counter of the appends that the command leads to.
     pub appends: Appends,
 }
 
 impl CommandContext {
-    /// A command the node itself gives because of an event.
+    /// The context of a command that this node gives because of an event. `component` names the part of
+    /// the node that acts.
     #[must_use]
     pub fn following(component: &str, client: ClientId, cause: &Cause) -> Self {
         Self {
@@ -82,7 +82,6 @@ impl CommandContext {
         }
     }
 
-    /// The metadata of an event.
     pub(crate) fn metadata(&self, node: &str, causation_id: Option<Uuid>, trace: Option<String>) -> Metadata {
         Metadata {
             correlation_id: self.correlation_id,

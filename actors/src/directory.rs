@@ -1,7 +1,7 @@
 //! Which client a called number belongs to, and where its calls go: the newest state, in memory.
 //!
-//! Filled from the view once, then kept up to date from the log, so that taking a webhook needs no view and
-//! goes on while views lag or are gone.
+//! Filled from the view once, then kept up to date from the log, so that taking a webhook needs no view and goes
+//! on while views lag or are gone.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -14,26 +14,22 @@ use domain::phone::E164;
 use domain::wire::DomainEvent;
 use tokio::sync::watch;
 
-/// A number in use.
+/// A number that a client uses.
 #[derive(Debug, Clone)]
 pub struct KnownNumber {
-    /// Its id.
     pub id: NumberId,
-    /// Whose it is.
     pub client: ClientId,
-    /// The number.
     pub number: E164,
-    /// Where its calls go.
+    /// Where calls to the number go.
     pub route: Route,
-    /// Whether it is one of the client's own account with a carrier, and not of the node's.
+    /// Whether it belongs to the client's own carrier account, not to the node's.
     pub own_account: bool,
 }
 
-/// Which account a number is one of: a client's own, or the node's. The same number may be taken into use on several,
-/// and only calls of that account go to it.
+/// The carrier account of a number: a client's own, or the node's (`None`). The same number may be used on several
+/// accounts, and gets only the calls of its account.
 type Account = Option<ClientId>;
 
-/// The numbers of all clients.
 #[derive(Debug)]
 pub struct NumberDirectory {
     table: RwLock<Table>,
@@ -47,7 +43,7 @@ struct Table {
 }
 
 impl NumberDirectory {
-    /// A directory that knows `numbers` as of `position`.
+    /// A directory with these numbers, current as of `position`.
     #[must_use]
     pub fn new(numbers: Vec<KnownNumber>, position: Position) -> Self {
         let mut table = Table::default();
@@ -57,26 +53,27 @@ impl NumberDirectory {
         Self { table: RwLock::new(table), position: watch::Sender::new(position) }
     }
 
-    /// The position up to which it is current.
+    /// The log position up to which the directory is current.
     #[must_use]
     pub fn position(&self) -> watch::Receiver<Position> {
         self.position.subscribe()
     }
 
-    /// Looks up a number that was called through the node's account, or through a client's own.
+    /// The owner and the route of a number that was called through the node's account (`None`), or
+    /// through a client's own.
     #[must_use]
     pub fn find(&self, account: Account, number: &E164) -> Option<(ClientId, Routing)> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let known = match account {
             None => table.find(None, number),
-            // one that it had on the node's account before it had its own
+            // the number may be on the node's account, from before the client had its own
             Some(client) => table.find(account, number).or_else(|| table.assigned_to(client, number)),
         }?;
         Some((known.client, Routing { number_id: known.id, route: known.route }))
     }
 
-    /// Whether the client may call as this number: the platform gave it to the client, or it is one of the client's own
-    /// account, through which its calls go (`has_account`).
+    /// Whether the client may use this number as caller id: the platform assigned it to the client, or the
+    /// client's calls go through its own account (`has_account`) and the number belongs to that.
     #[must_use]
     pub fn may_call_as(&self, client: ClientId, has_account: bool, number: &E164) -> bool {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
@@ -84,7 +81,7 @@ impl NumberDirectory {
             || has_account && table.find(Some(client), number).is_some()
     }
 
-    /// A number of the client's whose calls go to the menu.
+    /// One of the client's numbers whose calls go to the menu; `None` when there is none.
     #[must_use]
     pub fn leading_to(&self, client: ClientId, menu: MenuId) -> Option<NumberId> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
@@ -93,7 +90,7 @@ impl NumberDirectory {
         table.by_id.values().find(leads).map(|known| known.id)
     }
 
-    /// Takes news from the log.
+    /// Applies newly recorded events of numbers.
     pub fn apply(&self, events: &[Recorded]) {
         let news = events.iter().filter(|event| event.stream.category() == NumberId::CATEGORY);
         for event in news {
@@ -143,7 +140,7 @@ impl Table {
         self.find(None, number).filter(|known| known.client == client)
     }
 
-    /// The first to take a number of an account into use keeps it.
+    /// Adds a number. Of two numbers that are the same on one account, the first keeps its calls.
     fn insert(&mut self, known: KnownNumber) {
         self.by_number.entry(known.name()).or_insert(known.id);
         self.by_id.insert(known.id, known);

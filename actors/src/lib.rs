@@ -1,8 +1,8 @@
-//! Actix shells around the domain: one actor per live call, the registry that wakes and rests them, the way a
-//! carrier's webhook takes to its call, and the process manager that turns facts into effects and timers.
+//! Actix shells around the domain: one actor per live call, the registry that activates and passivates them, the
+//! routing of carriers' webhooks to calls, and the process managers that turn events into effects and timers.
 //!
-//! The shells are thin. What a call does is decided in `domain`; loading, deciding, appending and evolving is
-//! plain async Rust in [`session`], tested without actix. This crate refuses to know HTTP, SQL and the views.
+//! The shells are thin. `domain` decides what a call does; loading, deciding, appending and evolving is plain
+//! async Rust in [`session`], tested without actix. This crate must not depend on HTTP, SQL or the views.
 
 pub mod call;
 pub mod carrier;

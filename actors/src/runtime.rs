@@ -1,4 +1,4 @@
-//! What every component here needs around it.
+//! The dependencies that every component here needs.
 
 use std::sync::Arc;
 
@@ -9,13 +9,12 @@ use domain::ports::snapshots::Snapshots;
 
 use crate::context::CommandContext;
 
-/// How trace context gets into events and out of them again. Telemetry is chosen at the edge; without it both
-/// do nothing.
+/// Functions that read and set trace context. The composition root chooses them; by default they do nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct TraceHooks {
-    /// Whether traces are recorded. What is only for them is left out when they are not.
+    /// Whether traces are recorded. If not, work that only traces need is skipped.
     pub recording: fn() -> bool,
-    /// The W3C `traceparent` of the current span, if it is being traced.
+    /// The W3C `traceparent` of the current span; `None` when it is not being traced.
     pub current: fn() -> Option<String>,
     /// Makes a span a child of the given `traceparent`.
     pub adopt: fn(&tracing::Span, &str),
@@ -28,12 +27,12 @@ impl Default for TraceHooks {
 }
 
 impl TraceHooks {
-    /// The current trace, to be kept with what is written now.
+    /// The `traceparent` to store with what is written now.
     pub(crate) fn current(&self) -> Option<String> {
         if (self.recording)() { (self.current)() } else { None }
     }
 
-    /// The circumstances of a command, with the trace of the step at hand if there is one.
+    /// The context with the current trace; unchanged when nothing is being traced.
     pub(crate) fn carried_by(&self, context: CommandContext) -> CommandContext {
         match self.current() {
             Some(current) => CommandContext { traceparent: Some(current), ..context },
@@ -41,8 +40,8 @@ impl TraceHooks {
         }
     }
 
-    /// A span of a trace that began earlier or elsewhere, if traces are recorded: `make` makes it without a parent.
-    /// Without a `traceparent` it begins a trace.
+    /// Continues a trace that began earlier or elsewhere, if traces are recorded: `make` creates the span without
+    /// a parent. Without a `traceparent` the span begins a trace.
     pub(crate) fn continuing(
         &self,
         traceparent: Option<&str>,
@@ -55,25 +54,21 @@ impl TraceHooks {
         span
     }
 
-    /// The span `make` makes, if traces are recorded.
+    /// The span that `make` creates; a disabled span when traces are not recorded.
     pub(crate) fn span(&self, make: impl FnOnce() -> tracing::Span) -> tracing::Span {
         if (self.recording)() { make() } else { tracing::Span::none() }
     }
 }
 
-/// The log, the time, new ids and who we are.
+/// The dependencies of every component: event store, clock, ids, node and traces.
 #[derive(Debug, Clone)]
 pub struct Runtime {
-    /// The log.
     pub store: Arc<dyn EventStore>,
-    /// The time.
     pub clock: Arc<dyn Clock>,
-    /// New ids.
     pub ids: Arc<dyn Ids>,
     /// This incarnation of the node; changes with every start.
     pub node: Arc<str>,
-    /// Trace context.
     pub trace: TraceHooks,
-    /// States of long streams; `None`: every stream is read from its beginning.
+    /// Cache of the states of long streams; `None`: every stream is read from its beginning.
     pub snapshots: Option<Arc<dyn Snapshots>>,
 }

@@ -1,4 +1,4 @@
-//! Load, decide, append, evolve: the life of one stream, without actix.
+//! The life of one stream without actix: load, decide, append, evolve.
 
 use std::time::Duration;
 
@@ -14,18 +14,18 @@ use uuid::Uuid;
 use crate::context::CommandContext;
 use crate::runtime::Runtime;
 
-/// How often a command is decided again because somebody else appended in between.
+/// How often a command is decided again because another writer appended in between.
 const MAX_DECISIONS: u32 = 10;
 const PAGE: usize = 512;
-/// Whoever had to read so many events keeps a snapshot.
+/// A load that read this many events saves a snapshot.
 const SNAPSHOT_AFTER: usize = 2 * PAGE;
-/// The most bytes of a state that are kept.
+/// Largest state that is saved as a snapshot, in bytes.
 const LARGEST_SNAPSHOT: usize = 4 << 20;
 
-/// What a command led to.
+/// The result of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receipt {
-    /// Position of the last event it wrote; `None` when it was no news.
+    /// Position of the last event it wrote; `None` when it changed nothing.
     pub position: Option<Position>,
     /// Version of the stream afterwards.
     pub version: Version,
@@ -34,34 +34,34 @@ pub struct Receipt {
 /// Why a command was not carried out.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CommandError<R: std::error::Error + 'static> {
-    /// The rules are against it.
+    /// The rules of the aggregate refuse the command.
     #[error("the command was refused")]
     Refused(#[source] R),
-    /// No such stream for this tenant.
+    /// The stream belongs to another client, so for this one it does not exist.
     #[error("it does not exist")]
     OtherClient,
     /// The stream is not at the version the command was meant for.
     #[error("it is at version {current}")]
     VersionMismatch {
-        /// Where it is.
+        /// Version of the stream now.
         current: Version,
     },
-    /// The log takes no more just now; nothing was written.
+    /// The log accepts no more events just now; nothing was written.
     #[error("the log is overloaded")]
     Overloaded {
-        /// A sensible pause before the next try.
+        /// Suggested pause before the next try.
         retry_after: Duration,
     },
-    /// The log cannot be reached, or its answer was lost.
+    /// The log cannot be reached, or its answer was lost: the events may have been written.
     #[error("the log cannot be reached: {0}")]
     Unavailable(String),
-    /// Others kept writing to the stream.
+    /// Other writers kept appending to the stream.
     #[error("the stream is too busy, try again")]
     Contended,
-    /// What is stored cannot be read.
+    /// A stored event or snapshot of the stream cannot be decoded.
     #[error("the stream cannot be read")]
     Unreadable(#[source] DecodeError),
-    /// The actor died twice over the command.
+    /// The actor stopped repeatedly while it had the command.
     #[error("the actor failed")]
     Crashed,
 }
@@ -72,7 +72,7 @@ impl<R: std::error::Error> From<ReadError> for CommandError<R> {
     }
 }
 
-/// A stream's state in memory, with the means to change it.
+/// A stream's state in memory, and the commands on it.
 #[derive(Debug)]
 pub struct Session<A: Aggregate> {
     runtime: Runtime,
@@ -99,17 +99,15 @@ impl<A: Aggregate> Session<A> {
         }
     }
 
-    /// A session on a stream that nobody is thought to have written to: nothing is read before the first append,
-    /// which finds out if that was wrong.
+    /// A session on a stream that is thought to be empty: nothing is read before the first append, which conflicts
+    /// if that is wrong.
     #[must_use]
     pub fn on_new_stream(runtime: Runtime, stream: StreamId) -> Self {
         Self { loaded: true, ..Self::new(runtime, stream) }
     }
 
-    /// A session on a stream whose last event is all there is to know: the others are not read.
-    ///
-    /// # Errors
-    /// When the log cannot be reached or read.
+    /// A session on a stream whose state is its last event alone: the other events are not read. Fails when the
+    /// log cannot be read.
     pub async fn at_last_event(runtime: Runtime, stream: StreamId) -> Result<Self, CommandError<A::Refusal>> {
         let mut session = Self::on_new_stream(runtime, stream);
         let (store, from) = (&session.runtime.store, Version::NONE);
@@ -120,54 +118,47 @@ impl<A: Aggregate> Session<A> {
         Ok(session)
     }
 
-    /// Skips reading the stream before the next append, unless it was read already. If it has events after all, the
-    /// append's expected version finds out, and the command is decided anew on what is there.
+    /// Skips reading the stream before the next append, unless it was read already. If it has events after all,
+    /// the append's expected version conflicts, and the command is decided again on them.
     pub(crate) fn assume_new(&mut self) {
         self.loaded = true;
     }
 
-    /// The state as last known.
+    /// The state as last read.
     #[must_use]
     pub fn state(&self) -> &A {
         &self.state
     }
 
-    /// The version as last known.
+    /// The version as last read.
     #[must_use]
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// The facts the last command wrote, each under the id of its event.
+    /// The events that the last command wrote, each with its id.
     #[must_use]
     pub fn written(&self) -> &[(Uuid, A::Event)] {
         &self.written
     }
 
-    /// Whose stream it is, once it exists.
+    /// The stream's client; `None` before the stream exists.
     #[must_use]
     pub fn client(&self) -> Option<ClientId> {
         self.client
     }
 
-    /// The runtime it works in.
     #[must_use]
     pub fn runtime(&self) -> &Runtime {
         &self.runtime
     }
 
-    /// Reads the stream if it was never read.
-    ///
-    /// # Errors
-    /// When the log cannot be reached or read.
+    /// Reads the stream if it was never read. Fails when the log cannot be read.
     pub async fn ensure_loaded(&mut self) -> Result<(), CommandError<A::Refusal>> {
         if self.loaded { Ok(()) } else { self.refresh().await }
     }
 
-    /// Reads what was appended since, by whomever.
-    ///
-    /// # Errors
-    /// When the log cannot be reached or read.
+    /// Reads the events that were appended since, by any writer. Fails when the log cannot be read.
     pub async fn refresh(&mut self) -> Result<(), CommandError<A::Refusal>> {
         let (mut read, mut last) = (0, None);
         let mut may_skip = self.version == Version::NONE;
@@ -179,7 +170,7 @@ impl<A: Aggregate> Session<A> {
             }
             read += page.len();
             last = page.last().map(|newest| newest.id).or(last);
-            // of a short stream nobody looks for a snapshot
+            // no snapshot is looked up for a short stream
             if read == PAGE && std::mem::take(&mut may_skip) && self.skip_to_snapshot().await? {
                 (read, last) = (0, None);
             } else if page.is_empty() {
@@ -193,7 +184,7 @@ impl<A: Aggregate> Session<A> {
         Ok(())
     }
 
-    /// Goes on from the newest snapshot, if there is one beyond what was read. Answers whether it did.
+    /// Continues from the newest snapshot, if it is beyond what was read. Answers whether it did.
     async fn skip_to_snapshot(&mut self) -> Result<bool, CommandError<A::Refusal>> {
         let (Some(snapshots), Some(client)) = (&self.runtime.snapshots, self.client) else {
             return Ok(false);
@@ -216,7 +207,7 @@ impl<A: Aggregate> Session<A> {
         Ok(true)
     }
 
-    /// Keeps the state for whoever loads the stream next; nobody waits for that.
+    /// Saves the state as a snapshot in the background, for the next load of the stream.
     fn save_snapshot(&self, event: Uuid) {
         let Some(snapshots) = self.runtime.snapshots.clone() else { return };
         let (Some(client), Some(state)) = (self.client, self.state.to_snapshot()) else { return };
@@ -243,11 +234,10 @@ impl<A: Aggregate> Session<A> {
 
     /// Carries a command out. `only_at` makes it conditional on the stream's version.
     ///
-    /// A refusal is only ever given on the newest state; a conflict decides the command anew, never resends the
-    /// events of the losing decision.
+    /// A refusal is only ever given on the newest state. After a conflict the command is decided again; the events
+    /// of the losing decision are never sent again.
     ///
-    /// # Errors
-    /// See [`CommandError`]; unless it is `Unavailable`, nothing was written.
+    /// On any error but `Unavailable`, nothing was written.
     pub async fn execute(
         &mut self,
         command: &A::Command,
@@ -267,7 +257,7 @@ impl<A: Aggregate> Session<A> {
                     fresh = true;
                     continue;
                 }
-                // what does not exist has no version: its rules say that it is unknown, as to any command
+                // a stream that does not exist has no version: the aggregate's rules answer that it is unknown
                 if self.version != Version::NONE {
                     return Err(CommandError::VersionMismatch { current: self.version });
                 }
@@ -308,8 +298,8 @@ impl<A: Aggregate> Session<A> {
                     fresh = true;
                 }
                 Err(AppendError::Unknown(detail)) => {
-                    // the log is the only one who knows. It has looked and tried again for seconds already: if
-                    // nothing is there by now, waiting on would only keep the sender from trying elsewhere
+                    // only the log knows whether the events were written. The store has retried for seconds already:
+                    // if they are not there now, waiting longer would only keep the sender from trying elsewhere
                     let before = self.version;
                     self.loaded = false;
                     self.refresh()
@@ -334,7 +324,8 @@ impl<A: Aggregate> Session<A> {
         Err(CommandError::Contended)
     }
 
-    /// Two nodes that keep losing to each other part ways: up to a millisecond the second time, doubling.
+    /// Pauses before a repeated decision, so that two nodes that conflict again and again get apart: up to a
+    /// millisecond before the second one, doubling each time.
     async fn step_aside(&self, attempt: u32, spread: Option<Uuid>) {
         let spread = spread.map_or(0, |id| u64::from(id.as_bytes()[15]));
         if attempt > 0 {

@@ -1,4 +1,4 @@
-//! Opening what a receiver of ours is signed with: an endpoint's deliveries, a tool's requests.
+//! Decrypts the signing secrets of receivers: webhook endpoints and tools.
 
 use std::collections::BTreeMap;
 
@@ -9,33 +9,30 @@ use domain::webhook::endpoint::CustomHeaders;
 use domain::webhook::secrets::HeldSecret;
 use domain::webhook::signing::SigningSecret;
 
-/// What a receiver's signing secret is bound to.
+/// The encryption context that binds a sealed signing secret to its receiver.
 #[must_use]
 pub fn secret_place(receiver: &StreamId) -> String {
     format!("{receiver}:secret")
 }
 
-/// What a receiver's own headers are bound to.
+/// The encryption context that binds sealed custom headers to their receiver.
 #[must_use]
 pub fn headers_place(receiver: &StreamId) -> String {
     format!("{receiver}:headers")
 }
 
-/// Why secrets cannot be had.
+/// Why secrets cannot be decrypted.
 #[derive(Debug, thiserror::Error)]
 pub enum NotOpened {
-    /// One cannot be opened.
+    /// The vault cannot decrypt a secret.
     #[error("the secrets cannot be opened")]
     Vault(#[from] VaultError),
-    /// One is not what it must be.
+    /// A decrypted secret is not valid.
     #[error("the secrets cannot be used")]
     Unusable,
 }
 
-/// Opens signing secrets, each with the time it signs until.
-///
-/// # Errors
-/// See [`NotOpened`].
+/// Decrypts signing secrets, each with the time its validity ends (`None`: it does not end).
 pub(crate) async fn open_secrets<'h>(
     vault: &dyn Vault,
     client: ClientId,
@@ -51,10 +48,7 @@ pub(crate) async fn open_secrets<'h>(
     Ok(opened)
 }
 
-/// Opens a client's own headers.
-///
-/// # Errors
-/// See [`NotOpened`].
+/// Decrypts a receiver's custom headers.
 pub(crate) async fn open_headers(
     vault: &dyn Vault,
     client: ClientId,

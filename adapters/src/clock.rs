@@ -1,4 +1,4 @@
-//! The machine's clock.
+//! The clock of the machine.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::envelope::Time;
 use domain::ports::clock::Clock;
 
-/// UTC as the machine tells it.
+/// UTC from the operating system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

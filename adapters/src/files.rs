@@ -1,21 +1,17 @@
-//! Files and folders that their owner alone may use, whatever the umask: stores hold numbers in plain, and keys.
+//! Files and folders that only their owner may use, whatever the umask: stores hold phone numbers in plain, and
+//! keys.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A new file that its owner alone may read and write.
-///
-/// # Errors
-/// When it exists or cannot be made.
+/// Creates a new file that only its owner may read and write. Fails when it exists or cannot be created.
 pub fn create_private(path: &Path) -> io::Result<File> {
     private(OpenOptions::new().write(true).create_new(true)).open(path)
 }
 
-/// A file to lock, made if need be, that its owner alone may read and write.
-///
-/// # Errors
-/// When it cannot be made or opened.
+/// Opens a lock file that only its owner may read and write, creating it if needed. Fails when it cannot
+/// be created or opened.
 pub fn open_lock(path: &Path) -> io::Result<File> {
     private(OpenOptions::new().create(true).truncate(false).write(true)).open(path)
 }
@@ -29,10 +25,8 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-/// Makes a folder, and those above it, that their owner alone may use; one that is there stays as it is.
-///
-/// # Errors
-/// When it cannot be made.
+/// Creates a folder and its missing parents, which only their owner may use; an existing folder stays as it is.
+/// Fails when it cannot be created.
 pub fn create_private_folder(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -44,7 +38,7 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Whether others than the owner may use it in any way; false of what does not exist.
+/// Whether other users than the owner have any right on it; false when it does not exist.
 #[must_use]
 pub fn is_open_to_others(path: &Path) -> bool {
     #[cfg(unix)]
@@ -59,10 +53,8 @@ pub fn is_open_to_others(path: &Path) -> bool {
     }
 }
 
-/// Takes from others what they may do with a file or folder; answers whether there was something to take.
-///
-/// # Errors
-/// When it is another user's, or on a disk that keeps no modes.
+/// Removes other users' rights on a file or folder; answers whether there were any. Fails when it belongs to
+/// another user, or its disk keeps no modes.
 pub fn tighten(path: &Path) -> io::Result<bool> {
     if !is_open_to_others(path) {
         return Ok(false);
@@ -76,7 +68,7 @@ pub fn tighten(path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// A SQLite database and the files SQLite keeps beside it, as far as they are there.
+/// The existing files of a SQLite database: the database, its WAL, shared memory and journal.
 #[must_use]
 pub fn with_companions(database: &Path) -> Vec<PathBuf> {
     let names = ["", "-wal", "-shm", "-journal"].map(|suffix| {

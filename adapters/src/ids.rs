@@ -3,7 +3,7 @@
 use domain::ports::ids::Ids;
 use uuid::Uuid;
 
-/// UUIDv7 from the machine's clock and randomness.
+/// UUIDv7 from the machine's clock and random numbers.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RandomIds;
 

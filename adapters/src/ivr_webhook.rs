@@ -1,7 +1,7 @@
-//! Asking clients' own systems over HTTP what a caller is to come to next.
+//! Asks clients' own systems over HTTP for the next action of an IVR session.
 //!
-//! One attempt, no redirects, a small answer, and no address that only this machine or its network can reach, unless
-//! the operator allows it: the guard of outbound webhooks judges what is connected to.
+//! One attempt, no redirects, a small answer, and no address that only this machine or its network can reach,
+//! unless the operator allows it: the SSRF guard of outbound webhooks checks the resolved address.
 
 use std::sync::Arc;
 
@@ -16,17 +16,15 @@ use serde_json::{Map, Value, json};
 use crate::trace::{Peer, send};
 use crate::webhooks::Guard;
 
-/// An answer is an action with its target.
+/// The most bytes of an answer, which is an action with its target.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// Asks over HTTP.
 #[derive(Debug, Clone)]
 pub struct HttpStepWebhooks {
     http: Client,
     guard: Guard,
 }
 
-/// Why there was no answer.
 enum Failure {
     TimedOut,
     Other(Option<u16>),
@@ -53,10 +51,7 @@ impl StepWebhooks for HttpStepWebhooks {
 type Answered = (u16, Option<domain::ivr::action::Action>);
 
 impl HttpStepWebhooks {
-    /// Asks wherever `guard` allows.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
+    /// A client that connects wherever `guard` allows. Fails when TLS cannot be set up.
     pub fn new(guard: Guard) -> Result<Self, reqwest::Error> {
         let http = crate::http::client()
             .no_proxy()
@@ -107,7 +102,7 @@ fn body(question: &StepQuestion) -> Value {
     })
 }
 
-/// The action of an answer; nothing in an empty one.
+/// The action in an answer; `None` when the answer is empty.
 fn read(bytes: &[u8]) -> Result<Option<domain::ivr::action::Action>, ()> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Technologies behind the ports of Voxledger: a folder a port, a file a technology.
+//! Technologies behind the ports of Voxledger: a folder for each port, a file for each technology.
 
 pub mod backup;
 pub mod clock;

@@ -1,7 +1,7 @@
-//! A folder of time zones: TZif files as `zic` and the packages `tzdata` of systems lay them down.
+//! Reads a folder of time zones: TZif files as `zic` writes them and systems' `tzdata` packages install them.
 //!
-//! Only whoever runs the node names the folder, and only names that the folder has become paths. What is read is
-//! bounded: depth, number and size of the files.
+//! Only the operator names the folder, and only names found in the folder become paths. Depth, number and size of
+//! the files are bounded.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -9,40 +9,40 @@ use std::path::{Path, PathBuf};
 
 use domain::zones::{BadZoneRelease, BadZones, ZoneRelease, Zones};
 
-/// Where systems keep theirs.
+/// Where operating systems keep the folder.
 pub const SYSTEM_FOLDER: &str = "/usr/share/zoneinfo";
 
-/// `America/Argentina/Buenos_Aires` is the deepest there is.
+/// The deepest path: `America/Argentina/Buenos_Aires`.
 const DEPTH: usize = 3;
-/// Files and folders looked at; a release has about 600 zones, and some lay copies beside them.
+/// The most files and folders visited; a release has about 600 zones, and some systems add copies.
 const MOST_ENTRIES: usize = 4_000;
-/// Longest file of a zone; the longest there is has 4 kB.
+/// The most bytes of a zone's file; the largest known has 4 kB.
 const MOST_BYTES: u64 = 64 << 10;
-/// As much of a text as holds the line with the release.
+/// Bytes read of a text to find the line with the release.
 const FIRST_BYTES: u64 = 64;
-/// How every TZif file begins.
+/// The first bytes of every TZif file.
 const MAGIC: &[u8] = b"TZif";
-/// Copies of the zones at the top with another meaning of seconds, and names of no place.
+/// Names to skip: copies of the zones with another meaning of seconds, and files that are no place.
 const PASSED_OVER: [&str; 4] = ["posix", "right", "posixrules", "localtime"];
 
-/// Why a folder is not one of time zones.
+/// Why a folder is not a folder of time zones.
 #[derive(Debug, thiserror::Error)]
 pub enum ZoneFolderError {
-    /// There is no such folder, or a file of it cannot be read.
+    /// The folder does not exist, or one of its files cannot be read.
     #[error("{} cannot be read", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
-    /// Neither `+VERSION` nor `tzdata.zi` says which release it is.
+    /// Neither `+VERSION` nor `tzdata.zi` names the IANA release.
     #[error("{} does not say which IANA release it is: put a file +VERSION there, with a line like 2026f", .0.display())]
     Unnamed(PathBuf),
-    /// What it calls its release is none.
+    /// The name of the release is malformed.
     #[error("the release that {} names", .0.display())]
     BadRelease(PathBuf, #[source] BadZoneRelease),
-    /// It has more files than a release, or one that is too long.
+    /// The folder has more files than a release, or one that is too large.
     #[error("{} has {what}", .path.display())]
     TooMuch {
         /// The folder or the file.
         path: PathBuf,
-        /// What there is too much of, as the message says it.
+        /// What there is too much of, for the message.
         what: &'static str,
     },
     /// Its files are damaged, or there are none.
@@ -50,10 +50,8 @@ pub enum ZoneFolderError {
     Zones(PathBuf, #[source] BadZones),
 }
 
-/// The release of the zones in `folder`, by its file `+VERSION` or the first line of `tzdata.zi`.
-///
-/// # Errors
-/// [`ZoneFolderError`] when nothing names it.
+/// The release of the zones in `folder`, from its file `+VERSION` or the first line of `tzdata.zi`. Fails
+/// when neither names one.
 pub fn release(folder: &Path) -> Result<ZoneRelease, ZoneFolderError> {
     fs::read_dir(folder).map_err(|error| ZoneFolderError::Unreadable(folder.to_owned(), error))?;
     for (name, prefix) in [("+VERSION", ""), ("tzdata.zi", "# version ")] {
@@ -66,10 +64,8 @@ pub fn release(folder: &Path) -> Result<ZoneRelease, ZoneFolderError> {
     Err(ZoneFolderError::Unnamed(folder.to_owned()))
 }
 
-/// The zones in `folder`.
-///
-/// # Errors
-/// [`ZoneFolderError`] when it names no release, one of its zones is damaged, it has none, or more than a release.
+/// Reads the zones in `folder`. Fails when it names no release, one of its zones is damaged, or it has no
+/// zones or too many.
 pub fn read(folder: &Path) -> Result<Zones, ZoneFolderError> {
     let release = release(folder)?;
     let mut walk = Walk { root: folder, files: Vec::new(), entries: 0 };
@@ -130,7 +126,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Takes a zone; passes over what is none and has no zone's name, such as `leapseconds`.
+    /// Reads one zone; skips files that are none, such as `leapseconds`.
     fn file(&mut self, name: String, path: &Path) -> Result<(), ZoneFolderError> {
         let bytes = bounded(path, MOST_BYTES + 1)?;
         if !bytes.starts_with(MAGIC) && !Zones::is_bundled(&name) {
@@ -231,7 +227,7 @@ mod tests {
             "the release that FOLDER/+VERSION names: must be an IANA release like 2026f"
         );
         assert_eq!(said(&[named]), "FOLDER is no folder of time zones: there are no time zones");
-        // cut off, empty, or a page of somebody's proxy
+        // cut off, empty, or the page of a proxy
         for damaged in [&zone[..50], b"", b"<!doctype html>"] {
             assert_eq!(
                 said(&[named, ("UTC", &zone), ("America/Vancouver", damaged)]),

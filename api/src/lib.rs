@@ -1,7 +1,7 @@
 //! Voxledger's edge and composition root: REST, authentication, OpenAPI, command line, configuration, telemetry.
 //!
-//! This crate knows every other one and holds the wiring. It decides nothing about calls: handlers translate
-//! between HTTP and commands, and the rules live in `domain`.
+//! This crate knows all others and wires them together. It decides nothing about calls: handlers translate between
+//! HTTP and commands, and the rules live in `domain`.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 

@@ -4,40 +4,37 @@ use std::fmt;
 
 use crate::wire::DomainEvent;
 
-/// The rules of one kind of stream.
+/// The rules of one category of streams.
 ///
 /// `decide` is pure: time, ids and looked-up facts arrive inside the command. `evolve` is total: it applies any
-/// fact to any state and cannot refuse.
+/// event to any state and cannot refuse.
 pub trait Aggregate: Default + Clone + fmt::Debug + Send + Unpin + 'static {
-    /// Category of the stream, the part before the dash.
+    /// Stream category: the part of a stream's name before the dash.
     const CATEGORY: &'static str;
-    /// What may be asked.
     type Command: fmt::Debug + Send + Clone + Unpin;
-    /// What may have happened.
     type Event: DomainEvent + Clone + fmt::Debug + Unpin;
-    /// Why something asked for is refused.
+    /// Why a command is refused.
     type Refusal: std::error::Error + Clone + Send + Sync + 'static;
 
-    /// What follows from `command`: facts, possibly none when it is no news, or a refusal.
-    ///
-    /// # Errors
-    /// The refusal says which rule is in the way.
+    /// Decides which events a command leads to: none when it changes nothing. Fails with the rule that forbids it.
     fn decide(&self, command: &Self::Command) -> Result<Vec<Self::Event>, Self::Refusal>;
 
-    /// Applies a fact.
+    /// Applies one event to the state.
     fn evolve(&mut self, event: &Self::Event);
 
-    /// The state in bytes, for a kind whose streams grow long. `None`: its streams are always read from their beginning.
+    /// The state as bytes, for aggregates whose streams grow long. `None`: streams are always
+    /// read from their beginning.
     fn to_snapshot(&self) -> Option<Vec<u8>> {
         None
     }
 
-    /// The state that [`Aggregate::to_snapshot`] of the same build made these bytes of.
+    /// Restores the state from the bytes that [`Aggregate::to_snapshot`] of the same build wrote;
+    /// `None` if it cannot.
     fn from_snapshot(bytes: &[u8]) -> Option<Self> {
         let _ = bytes;
         None
     }
 }
 
-/// Names the rules of this build: another version of them may read its own snapshots only.
+/// Hash of this build's rules: a build reads only snapshots that were written under the same hash.
 pub const RULES: &str = env!("VOXLEDGER_RULES");

@@ -11,26 +11,23 @@ use crate::personal::Personal;
 use crate::wire::events;
 
 events! {
-    /// A fact of a webhook.
     pub enum CarrierInboxEvent {
-        /// It was taken.
         Received(InboxReceived) = "carrier_event.received" v 1,
     }
 }
 
-/// See [`CarrierInboxEvent::Received`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InboxReceived {
-    /// `telnyx`, ….
+    /// Name of the carrier, for example `telnyx`.
     pub provider: String,
     /// The carrier's id of the event.
     pub event_id: String,
-    /// The carrier's name of it.
+    /// The carrier's name of the event's type.
     pub event_type: String,
     /// When it happened, by the carrier's clock.
     #[serde(with = "micros")]
     pub occurred_at: Time,
-    /// The body as received.
+    /// The webhook's body as received.
     pub raw: Personal<ByteBuf>,
 }
 

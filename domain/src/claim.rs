@@ -1,7 +1,7 @@
-//! A claim: what only one may have in the whole node, such as an e-mail address.
+//! A claim reserves a value that only one resource may have in the whole installation, such as an e-mail address.
 //!
-//! The stream is named by a keyed hash of the value, so that the name tells nobody what is claimed. Whoever
-//! appends first has it; the store's version check is the only judge.
+//! The stream's name is a keyed hash of the value, so that it does not reveal the value. The first append wins:
+//! the store's check of the expected version decides.
 
 use chrono::serde::ts_microseconds as micros;
 use serde::{Deserialize, Serialize};
@@ -12,49 +12,40 @@ use crate::envelope::Time;
 use crate::wire::events;
 
 events! {
-    /// A fact of a claim.
     pub enum ClaimEvent {
-        /// Somebody has it.
         Taken(ClaimTaken) = "claim.taken" v 1,
     }
 }
 
-/// See [`ClaimEvent::Taken`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClaimTaken {
-    /// The id of the resource that has it.
+    /// Id of the resource that holds the value.
     pub owner: Uuid,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// What may be asked of a claim.
 #[derive(Debug, Clone, Copy)]
 pub enum ClaimCommand {
-    /// Have it.
     Take {
-        /// For whom.
+        /// Id of the resource that takes the value.
         owner: Uuid,
-        /// From whom it may be taken: somebody who never came to be, or is no more. The same as `owner` to have it
-        /// anew from `now`.
+        /// The holder it may be taken from, because that was never created or is deleted. Equal to `owner`: renews
+        /// the owner's own claim as of `now`.
         instead_of: Option<Uuid>,
-        /// Now.
         now: Time,
     },
 }
 
-/// Why a claim is not given.
+/// Another resource holds the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("somebody has it already")]
 pub struct ClaimRefusal {
-    /// Who.
     pub owner: Uuid,
-    /// Since when.
     pub since: Time,
 }
 
-/// A claim, as its rules see it.
+/// State of a claim, folded from its events.
 #[derive(Debug, Clone, Default)]
 pub struct Claim {
     owner: Option<(Uuid, Time)>,

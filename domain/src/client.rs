@@ -9,55 +9,46 @@ use crate::origin::Origin;
 use crate::wire::events;
 
 events! {
-    /// A fact of a client's life.
     pub enum ClientEvent {
-        /// The client exists.
         Created(ClientCreated) = "client.created" v 1,
-        /// How much it may do was changed.
         LimitsChanged(ClientLimitsChanged) = "client.limits_changed" v 1,
-        /// It has another name.
         Renamed(ClientRenamed) = "client.renamed" v 1,
     }
 }
 
-/// See [`ClientEvent::Created`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClientCreated {
     /// The company's name, 1 to 200 characters.
     pub name: String,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// How much a client may do. `None`: as much as the node allows everybody.
+/// Limits of a client; `None` is the node's default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientLimits {
     /// Requests a minute by all of its keys and users together, at least 1.
     #[serde(default)]
     pub requests_per_minute: Option<u32>,
-    /// Calls it may place in a day of UTC. Calls that come in are not counted.
+    /// Calls the client may place in a day of UTC. Inbound calls are not counted.
     #[serde(default)]
     pub calls_per_day: Option<u32>,
-    /// Calls under way at a time, whoever began them. It holds back those the client places, never those that
-    /// come in.
+    /// Calls under way at a time, inbound and outbound. At the limit the client cannot place calls; inbound
+    /// calls are still taken.
     #[serde(default)]
     pub concurrent_calls: Option<u32>,
-    /// Bytes of call records and transcripts. It holds back calls the client places, never those that come in.
+    /// Bytes of call records and transcripts. At the limit the client cannot place calls; inbound
+    /// calls are still taken.
     #[serde(default)]
     pub storage_bytes: Option<u64>,
 }
 
-/// Changes of a client's limits: what is `None` stays, `Some(None)` lifts a limit.
+/// Changes to a client's limits: `None` leaves a limit as it is, `Some(None)` lifts it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ClientLimitsPatch {
-    /// See [`ClientLimits::requests_per_minute`].
     pub requests_per_minute: Option<Option<u32>>,
-    /// See [`ClientLimits::calls_per_day`].
     pub calls_per_day: Option<Option<u32>>,
-    /// See [`ClientLimits::concurrent_calls`].
     pub concurrent_calls: Option<Option<u32>>,
-    /// See [`ClientLimits::storage_bytes`].
     pub storage_bytes: Option<Option<u64>>,
 }
 
@@ -74,77 +65,58 @@ impl ClientLimits {
     }
 }
 
-/// See [`ClientEvent::Renamed`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClientRenamed {
-    /// What it was called.
     pub before: String,
-    /// What it is called.
     pub after: String,
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`ClientEvent::LimitsChanged`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClientLimitsChanged {
-    /// What held.
     pub before: ClientLimits,
-    /// What holds.
     pub after: ClientLimits,
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// What may be asked of a client.
 #[derive(Debug, Clone)]
 pub enum ClientCommand {
-    /// Create it.
     Create {
         /// 1 to 200 characters.
         name: String,
-        /// Now.
         now: Time,
     },
-    /// Change what it is called and how much it may do.
     Update {
-        /// Another name; `None` leaves it as it is.
+        /// `None` leaves the name as it is.
         name: Option<String>,
-        /// Other limits.
         limits: ClientLimitsPatch,
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
 }
 
-/// Why a client does not do what was asked.
+/// Why the client refuses a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientRefusal {
-    /// The stream is already a client.
     #[error("the client exists already")]
     Exists,
     /// The name is empty or too long.
     #[error("a client's name has 1 to 200 characters")]
     Name,
-    /// There is no such client.
     #[error("there is no such client")]
     Unknown,
-    /// Nobody could do anything any more, not even look.
+    /// With a limit of zero requests nobody could even look.
     #[error("a client may send at least one request a minute")]
     NoRequests,
 }
 
-/// A client, as its rules see it.
+/// State of a client, folded from its events.
 #[derive(Debug, Clone, Default)]
 pub struct Client {
     created: bool,
@@ -153,7 +125,6 @@ pub struct Client {
 }
 
 impl Client {
-    /// How much it may do.
     #[must_use]
     pub fn limits(&self) -> ClientLimits {
         self.limits

@@ -14,8 +14,8 @@ use crate::ids::ClientId;
 /// A time in UTC, kept to the microsecond.
 pub type Time = DateTime<Utc>;
 
-/// The largest payload an event may carry, in bytes: 1 MiB, the largest body the edge takes, and 64 KiB for what a
-/// carrier's webhook is stored with. Media never enters an event.
+/// The largest payload an event may carry, in bytes: 1 MiB, the largest body the API takes, and 64 KiB for what is
+/// stored with a carrier's webhook. Media never enters an event.
 pub const MAX_PAYLOAD_BYTES: usize = (1 << 20) + (64 << 10);
 
 /// Number of an event in the whole log: 1, 2, 3 … without holes; 0 means "before the first".
@@ -40,13 +40,13 @@ impl fmt::Display for Position {
     }
 }
 
-/// How far a store that follows the log has come: a position, and the event that stands there. The same position of
-/// another history holds another event.
+/// How far a store has followed the log: a position, and the id of the event at it. The same position of another
+/// history holds another event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct EventRef {
-    /// The last event that was taken in.
+    /// Position of the last event the store took in.
     pub position: Position,
-    /// Its id; `None` before the first event, and where it was not kept.
+    /// Id of that event; `None` before the first event, and where the store did not keep it.
     pub id: Option<Uuid>,
 }
 
@@ -89,7 +89,7 @@ impl fmt::Display for Version {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StreamId {
-    // shared by all who speak of it
+    // shared between all clones
     name: Arc<str>,
     category_len: usize,
 }
@@ -112,13 +112,13 @@ impl StreamId {
         &self.name
     }
 
-    /// What kind of stream it is: `call`, `number`, ….
+    /// The part before the dash: `call`, `number`, ….
     #[must_use]
     pub fn category(&self) -> &str {
         &self.name[..self.category_len]
     }
 
-    /// The id in the name.
+    /// The UUID after the dash.
     #[must_use]
     pub fn id(&self) -> Uuid {
         self.name[self.category_len + 1..].parse().unwrap_or(Uuid::nil())
@@ -143,8 +143,8 @@ impl TryFrom<String> for StreamId {
     }
 }
 
-/// Checks a whole stream name and answers where its category ends. On the path of every event read, hence
-/// without an allocation.
+/// Checks a whole stream name and answers where its category ends. Allocates nothing, because it runs for every
+/// event that is read.
 fn category_len(name: &str) -> Result<usize, BadStreamId> {
     let (category, id) = name.split_once('-').ok_or(BadStreamId)?;
     let lower = !category.is_empty() && category.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
@@ -182,25 +182,24 @@ pub enum Actor {
     System(String),
 }
 
-/// What is known of an event besides its facts. Stored as JSON, readable by plain SQL.
+/// Context of an event besides its payload. Stored as JSON, readable by plain SQL.
 ///
 /// It holds ids only: personal data and secrets never enter it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
-    /// Everything that follows from one cause in the outside world shares it.
+    /// Shared by everything that follows from one outside cause, such as a request or a webhook.
     pub correlation_id: Uuid,
     /// The event (or command) this event follows from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causation_id: Option<Uuid>,
-    /// Who caused it.
     pub actor: Actor,
-    /// The HTTP request it came in with.
+    /// Id of the HTTP request it came in with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// W3C trace context (<https://www.w3.org/TR/trace-context/>) of the step that wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-    /// The command it answers.
+    /// Id of the command that led to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_id: Option<Uuid>,
     /// The node incarnation that wrote it.
@@ -237,7 +236,6 @@ pub struct NewEvent {
     pub client_id: ClientId,
     /// MessagePack, named maps; at most [`MAX_PAYLOAD_BYTES`].
     pub payload: Vec<u8>,
-    /// Its context.
     pub metadata: Metadata,
     /// When it was recorded, by the writer's clock, to the microsecond.
     pub recorded_at: Time,
@@ -246,33 +244,22 @@ pub struct NewEvent {
 /// An event as it stands in the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recorded {
-    /// Its number in the log.
     pub position: Position,
-    /// Its stream.
     pub stream: StreamId,
-    /// Its number in the stream.
     pub version: Version,
-    /// See [`NewEvent::id`].
     pub id: Uuid,
-    /// See [`NewEvent::event_type`].
     pub event_type: String,
-    /// See [`NewEvent::schema`].
     pub schema: u16,
-    /// See [`NewEvent::client_id`].
     pub client_id: ClientId,
     /// The stored bytes, never re-encoded.
     pub payload: Bytes,
     /// The stored bytes of the metadata: JSON. Read it with [`Recorded::metadata`].
     pub metadata: Bytes,
-    /// See [`NewEvent::recorded_at`].
     pub recorded_at: Time,
 }
 
 impl Recorded {
-    /// Decodes the metadata.
-    ///
-    /// # Errors
-    /// When the stored bytes are not the JSON this version writes.
+    /// Decodes the metadata. Fails when the stored bytes are not the JSON this version writes.
     pub fn metadata(&self) -> Result<Metadata, serde_json::Error> {
         serde_json::from_slice(&self.metadata)
     }

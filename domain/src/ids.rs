@@ -31,10 +31,8 @@ pub fn encode_type_id(prefix: &str, id: Uuid) -> String {
     text
 }
 
-/// Reads a TypeID with the given prefix.
-///
-/// # Errors
-/// [`BadId`] when the prefix differs or the suffix is not 26 base32 characters of at most 128 bits.
+/// Reads a TypeID with the given prefix. Fails when the prefix differs or the suffix is not 26 base32 characters
+/// of at most 128 bits.
 pub fn decode_type_id(prefix: &str, text: &str) -> Result<Uuid, BadId> {
     let suffix = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).ok_or(BadId)?;
     if suffix.len() != 26 || suffix.as_bytes()[0] > b'7' {
@@ -81,11 +79,14 @@ macro_rules! ids {
                 decode_type_id($prefix, text).map(Self)
             }
         }
-    )*};
+    )*
+        /// Prefix and stream category of every kind of id.
+        const KINDS: &[(&str, &str)] = &[$(($prefix, $category)),*];
+    };
 }
 
 ids! {
-    /// A tenant.
+    /// A tenant of the installation.
     ClientId = "cli" in "client";
     /// A person who signs in.
     UserId = "usr" in "user";
@@ -99,21 +100,18 @@ ids! {
     CallId = "call" in "call";
     /// A phone number and where its calls go.
     NumberId = "num" in "number";
-    /// An IVR menu.
     MenuId = "ivrm" in "ivr_menu";
-    /// A caller's way through menus.
+    /// A caller's walk through IVR menus.
     IvrSessionId = "ivrs" in "ivr_session";
-    /// A voice agent.
     AgentId = "agt" in "agent";
-    /// A conversation.
     ConversationId = "conv" in "conversation";
     /// A message of a conversation. It has no stream of its own.
     MessageId = "msg" in "message";
-    /// Something an agent can have done by a client's own system.
+    /// A function of a client's own system that agents may call.
     ToolId = "tool" in "tool";
-    /// Where a client's events are delivered to.
+    /// Where a client's public events are delivered to.
     EndpointId = "whe" in "webhook_endpoint";
-    /// One event on its way to one endpoint.
+    /// The delivery of one public event to one endpoint.
     DeliveryId = "whd" in "delivery";
     /// An export of history.
     ExportId = "exp" in "export";
@@ -123,28 +121,18 @@ ids! {
     LegId = "leg" in "carrier_leg";
     /// A carrier's webhook that belongs to no call. Never shown at the edge.
     CarrierEventId = "cevt" in "carrier_event";
-    /// Whom personal data belongs to: a pseudonym, a keyed hash within a client.
+    /// Someone whom personal data belongs to: a pseudonym, a keyed hash within a client.
     SubjectId = "sub" in "subject";
-    /// An erasure or an export of what is known of a subject.
+    /// An erasure or an export of a subject's personal data.
     PrivacyJobId = "prv" in "privacy_job";
 }
 
-/// The stream of a resource, by the id the edge shows of it or by the stream's own name.
-///
-/// # Errors
-/// [`BadId`] when the text is neither.
+/// The stream of a resource, named by its TypeID or by the stream's own name. Fails when the text is neither.
 pub fn stream_of(text: &str) -> Result<StreamId, BadId> {
-    macro_rules! kinds {
-        ($($kind:ident)*) => { [$(($kind::PREFIX, $kind::CATEGORY)),*] };
-    }
     if let Ok(stream) = text.parse() {
         return Ok(stream);
     }
-    let kinds = kinds![
-        CallId NumberId ClientId ApiKeyId UserId MenuId IvrSessionId AgentId ConversationId EndpointId DeliveryId LegId
-        CarrierEventId ExportId LogId
-    ];
-    let found = kinds
+    let found = KINDS
         .iter()
         .find_map(|(prefix, category)| Some(StreamId::new(category, decode_type_id(prefix, text).ok()?)));
     found.ok_or(BadId)
@@ -156,16 +144,13 @@ pub fn event_type_id(id: Uuid) -> String {
     encode_type_id("evt", id)
 }
 
-/// Reads an event's id as the edge shows it.
-///
-/// # Errors
-/// [`BadId`] when the text is none.
+/// Reads an event's id in the form `evt_…`. Fails when the text is not one.
 pub fn parse_event_type_id(text: &str) -> Result<Uuid, BadId> {
     decode_type_id("evt", text)
 }
 
 impl DeliveryId {
-    /// The delivery of an event to an endpoint: always the same one.
+    /// The id of an event's delivery to an endpoint: always the same for the same pair.
     #[must_use]
     pub fn of(endpoint: EndpointId, event: Uuid) -> Self {
         Self(Uuid::new_v5(&endpoint.0, event.as_bytes()))
@@ -181,6 +166,17 @@ pub fn derive(from: Uuid, purpose: &str) -> Uuid {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_resource_of_any_kind_names_its_stream() {
+        let id = Uuid::from_u128(7);
+        for (prefix, category) in KINDS {
+            let stream = stream_of(&encode_type_id(prefix, id)).unwrap();
+            assert_eq!(stream, StreamId::new(category, id), "{prefix}");
+        }
+        assert_eq!(stream_of(&ToolId(id).stream().to_string()).unwrap(), ToolId(id).stream());
+        assert!(stream_of("tool_x").is_err());
+    }
 
     #[test]
     fn ids_agree_with_the_typeid_specification() {

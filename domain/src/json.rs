@@ -1,8 +1,8 @@
-//! How deep JSON may nest that somebody else wrote.
+//! Limit on the nesting of JSON that comes from outside.
 
-/// The deepest nesting of arrays and objects that is read.
+/// Deepest nesting of arrays and objects that is read.
 ///
-/// Everything that stores, wraps or shows a document adds a few levels of its own, and readers stop at 128.
+/// Code that stores, wraps or shows a document adds a few levels of its own, and JSON readers stop at 128.
 pub const MAX_NESTING: usize = 64;
 
 /// How deep arrays and objects nest in a JSON text. The text need not be valid.

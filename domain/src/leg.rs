@@ -1,7 +1,8 @@
 //! Which call a carrier's leg belongs to.
 //!
-//! A leg is bound once, by whichever node hears of it first: the stream is named by the carrier's leg id, and
-//! the version check of the log settles races between nodes and between webhooks that arrive out of order.
+//! A leg is bound once, by the node that learns of it first: the stream's name derives from the carrier's
+//! leg id, and the check of the expected version settles races between nodes and between webhooks that
+//! arrive out of order.
 
 use chrono::serde::ts_microseconds as micros;
 use serde::{Deserialize, Serialize};
@@ -13,23 +14,18 @@ use crate::ids::{CallId, ClientId, LegId};
 use crate::wire::events;
 
 events! {
-    /// A fact of a leg.
     pub enum LegEvent {
-        /// It belongs to this call.
         Bound(LegBound) = "carrier_leg.bound" v 1,
     }
 }
 
-/// See [`LegEvent::Bound`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LegBound {
-    /// The call.
     pub call: CallId,
-    /// Whose it is.
     pub client: ClientId,
-    /// Which of its legs.
+    /// Which leg of the call it is.
     pub role: LegRole,
-    /// When we first heard of it.
+    /// When a node first learned of the leg.
     #[serde(with = "micros")]
     pub at: Time,
 }

@@ -1,7 +1,7 @@
 //! A login: the family of refresh tokens that one sign-in begins.
 //!
-//! Every use of a refresh token replaces it. A token that comes again after it was replaced was stolen, or its
-//! thief used it first; nobody can tell which, so the whole family ends (RFC 9700 §4.14.2).
+//! Every use of a refresh token replaces it. When a replaced token is used again, either that use or the one
+//! before was a thief's; nobody can tell which, so the whole family is revoked (RFC 9700 §4.14.2).
 
 use std::collections::BTreeSet;
 
@@ -16,44 +16,37 @@ use crate::origin::Origin;
 use crate::wire::events;
 
 events! {
-    /// A fact of a login.
     pub enum LoginEvent {
         /// A user signed in.
         Started(LoginStarted) = "login.started" v 1,
-        /// The token was replaced.
+        /// A new refresh token replaced the old one.
         Refreshed(LoginRefreshed) = "login.refreshed" v 1,
-        /// No token of this login opens anything any more.
+        /// All tokens of this login are refused from now on.
         Revoked(LoginRevoked) = "login.revoked" v 1,
     }
 }
 
-/// See [`LoginEvent::Started`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoginStarted {
-    /// Who.
     pub user: UserId,
     /// SHA-256 of the refresh token, 32 bytes.
     pub token_hash: ByteBuf,
-    /// Until when it may be used.
+    /// Until when the refresh token may be used.
     #[serde(with = "micros")]
     pub expires_at: Time,
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`LoginEvent::Refreshed`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoginRefreshed {
     /// SHA-256 of the new refresh token, 32 bytes.
     pub token_hash: ByteBuf,
-    /// Until when it may be used.
+    /// Until when the new refresh token may be used.
     #[serde(with = "micros")]
     pub expires_at: Time,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
@@ -64,72 +57,60 @@ pub struct LoginRefreshed {
 pub enum RevokedFor {
     /// The user signed out.
     SignOut,
-    /// A token came again after it was replaced.
+    /// A token was used again after it was replaced.
     Reuse,
 }
 
-/// See [`LoginEvent::Revoked`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoginRevoked {
-    /// Why.
     pub reason: RevokedFor,
-    /// Whose login it was.
     pub user: UserId,
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// What may be asked of a login.
 #[derive(Debug, Clone)]
 pub enum LoginCommand {
-    /// Begin it.
     Start(LoginStarted),
-    /// Replace the token.
+    /// Replaces the refresh token by another.
     Refresh {
-        /// SHA-256 of the token that is shown.
+        /// SHA-256 of the token that the client presents.
         shown: ByteBuf,
-        /// SHA-256 of the next one.
+        /// SHA-256 of the token that replaces it.
         next: ByteBuf,
-        /// Until when that may be used.
+        /// Until when the next token may be used.
         expires_at: Time,
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
-    /// End it, by whoever shows its token.
+    /// Ends the login; any token it ever had will do.
     Revoke {
-        /// SHA-256 of the token that is shown.
+        /// SHA-256 of the token that the client presents.
         shown: ByteBuf,
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
 }
 
-/// Why a login does not do what was asked.
+/// Why the login refuses a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoginRefusal {
-    /// No such login, or none that had this token.
+    /// The login does not exist, or never had this token.
     #[error("the refresh token is unknown")]
     Unknown,
     /// The token was not used in time.
     #[error("the refresh token has expired; sign in again")]
     Expired,
-    /// The login was ended.
+    /// The login ended earlier, for this reason.
     #[error("the login was ended; sign in again")]
     Revoked(RevokedFor),
-    /// The stream is already a login.
     #[error("the login exists already")]
     Exists,
 }
 
-/// A login, as its rules see it.
+/// State of a login, folded from its events.
 #[derive(Debug, Clone, Default)]
 pub struct Login {
     started: Option<(UserId, Time)>,
@@ -139,13 +120,13 @@ pub struct Login {
 }
 
 impl Login {
-    /// Whose it is, and since when.
+    /// The user who signed in, and when.
     #[must_use]
     pub fn started(&self) -> Option<(UserId, Time)> {
         self.started
     }
 
-    /// Why it ended, if it did.
+    /// Why the login was revoked; `None` while it is valid.
     #[must_use]
     pub fn revoked(&self) -> Option<RevokedFor> {
         self.revoked

@@ -1,4 +1,4 @@
-//! The metrics of a node: each is declared here, once, and whoever measures uses its name from here.
+//! The metrics of a node: each is declared once, here, and code that measures takes the name from here.
 //!
 //! Names follow Prometheus (<https://prometheus.io/docs/practices/naming/>): base units, `_total` on counters. No label
 //! holds an id, a tenant or anything personal.
@@ -10,7 +10,7 @@ use crate::ivr::session::{Heard, SessionStatus, WebhookOutcome};
 use crate::model::Provider;
 use crate::webhook::delivery::ErrorClass;
 
-/// What a metric is.
+/// Type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
     /// A count that only grows; from 0 again when the process starts.
@@ -21,39 +21,35 @@ pub enum Kind {
     Histogram(&'static [f64]),
 }
 
-/// The unit of a metric's value; a name ends in it, but for `Count`.
+/// Unit of a metric's value. The metric's name ends in it, except for `Count`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// A number of whatever the name says.
+    /// A number of things, as the name says.
     Count,
-    /// Time in seconds.
     Seconds,
-    /// Memory or data in bytes.
     Bytes,
 }
 
 /// A label of a metric.
 #[derive(Debug, Clone, Copy)]
 pub struct Label {
-    /// As Prometheus shows it.
+    /// Name of the label in Prometheus.
     pub name: &'static str,
-    /// Values known beforehand: their series are there at zero. Others may come; none are known where they depend on
-    /// the settings.
+    /// Values known beforehand: their series start at zero. Other values may come; empty where they
+    /// depend on the settings.
     pub known: fn() -> Vec<&'static str>,
 }
 
-/// A metric.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
-    /// As Prometheus shows it, with its unit and, for a counter, `_total`.
+    /// Name in Prometheus, with its unit and, for a counter, `_total`.
     pub name: &'static str,
     /// Counter, gauge or histogram with its buckets.
     pub kind: Kind,
-    /// The unit of its value.
     pub unit: Unit,
     /// The text of its `# HELP` line: one sentence.
     pub help: &'static str,
-    /// Every label a series of it has.
+    /// Labels that every series of it has.
     pub labels: &'static [Label],
 }
 
@@ -78,15 +74,15 @@ macro_rules! metrics {
     };
 }
 
-/// From a memory access to a carrier's patience, in seconds.
+/// Buckets in seconds, from a memory access to the longest a carrier waits.
 const LATENCY: &[f64] =
     &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0];
-/// Answers of other people's servers, in seconds.
+/// Buckets in seconds for answers of other people's servers.
 const OUTSIDE: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0];
-/// What somebody on the telephone waits for, in seconds.
+/// Buckets in seconds for what somebody on the telephone waits for.
 const SPEECH: &[f64] =
     &[0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5, 10.0, 20.0, 30.0, 60.0, 120.0];
-/// Sizes in powers of two.
+/// Buckets for sizes: powers of two.
 const SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0];
 
 use Kind::{Counter, Gauge, Histogram};
@@ -121,153 +117,154 @@ fn turn_outcomes(done: &'static str) -> Vec<&'static str> {
 }
 
 metrics! {
-    /// Which version of the node runs: always 1.
+    /// Always 1; its label tells the version of the node.
     BUILD_INFO = "voxledger_build_info", Gauge, Count, "version": any;
 
-    /// From asking for an append to its being on disk.
+    /// Time from the request of an append until it is on disk.
     APPEND_SECONDS = "voxledger_append_seconds", Histogram(LATENCY), Seconds, "engine": any;
     /// Events in one commit of the log.
     APPEND_BATCH_EVENTS = "voxledger_append_batch_events", Histogram(SIZES), Count, "engine": any;
-    /// Appends that wait for the writer.
+    /// Appends that wait in the queue of the writer.
     APPEND_QUEUE_DEPTH = "voxledger_append_queue_depth", Gauge, Count, "engine": any;
 
-    /// Commands that wait for actors.
+    /// Commands that wait in the mailboxes of actors.
     MAILBOX_DEPTH = "voxledger_mailbox_depth", Gauge, Count, "kind": live_kinds;
-    /// Actors in memory.
+    /// Actors held in memory.
     LIVE_ACTORS = "voxledger_live_actors", Gauge, Count, "kind": live_kinds;
-    /// Actors that ended without a farewell and were replaced.
+    /// Actors that ended unexpectedly and were replaced.
     ACTOR_RESTARTS = "voxledger_actor_restarts_total", Counter, Count, "kind": live_kinds;
 
-    /// Calls under way, of all nodes of the deployment, as this node knows them from the log: take the highest of the nodes.
+    /// Calls under way in the whole deployment, as this node knows them from the log: take the
+    /// highest of all nodes.
     CALLS_ACTIVE = "voxledger_calls_active", Gauge, Count;
-    /// Calls that this node saw end, by why.
+    /// Calls that this node saw end, by reason.
     CALLS_ENDED = "voxledger_calls_ended_total", Counter, Count,
         "reason": || EndReason::ALL.iter().map(|reason| reason.as_str()).collect();
 
-    /// The last event a view holds.
+    /// Position of the last event a view holds.
     PROJECTION_POSITION = "voxledger_projection_position", Gauge, Count, "projection": any;
-    /// Events a view has yet to see.
+    /// Events a view has not taken in yet.
     PROJECTION_LAG_EVENTS = "voxledger_projection_lag_events", Gauge, Count, "projection": any;
-    /// Age of the oldest event a view has yet to see.
+    /// Age of the oldest event a view has not taken in yet.
     PROJECTION_LAG_SECONDS = "voxledger_projection_lag_seconds", Gauge, Seconds, "projection": any;
-    /// Whether a view stands still until an operator does something: 1 or 0.
+    /// 1 while a view is stalled until an operator acts, else 0.
     PROJECTION_STALLED = "voxledger_projection_stalled", Gauge, Count, "projection": any;
-    /// Times a view held events that are not in the log and began anew.
+    /// Times a view was made anew because it held events that are not in the log.
     PROJECTION_MADE_ANEW = "voxledger_projection_made_anew_total", Counter, Count, "projection": any;
 
     /// How long the oldest due effect has been due.
     OUTBOX_AGE_SECONDS = "voxledger_outbox_age_seconds", Gauge, Seconds;
-    /// Effects that are not settled.
+    /// Effects in the outbox that are not settled.
     OUTBOX_PENDING = "voxledger_outbox_pending", Gauge, Count;
-    /// Timers that are set.
+    /// Durable timers that are set.
     TIMERS = "voxledger_timers", Gauge, Count;
     /// Attempts to perform effects, by outcome.
     EFFECT_ATTEMPTS = "voxledger_effect_attempts_total", Counter, Count,
         "kind": effects, "outcome": || vec!["finished", "postponed"];
 
-    /// Webhooks from carriers, by what became of them.
+    /// Webhooks from carriers, by outcome.
     CARRIER_INGRESS = "voxledger_carrier_ingress_total", Counter, Count,
         "provider": telnyx, "outcome": || vec!["taken", "repeated", "signature_invalid", "unavailable"];
-    /// From a carrier's webhook to its answer.
+    /// Time from a carrier's webhook to its answer.
     CARRIER_INGRESS_SECONDS = "voxledger_carrier_ingress_seconds", Histogram(LATENCY), Seconds, "provider": telnyx;
-    /// How far a carrier's clock is ahead of the node's, by its last webhook; the way here counts as behind.
+    /// How far a carrier's clock is ahead of the node's, by its last webhook; time on the way counts as behind.
     CARRIER_CLOCK_AHEAD_SECONDS = "voxledger_carrier_clock_ahead_seconds", Gauge, Seconds, "provider": any;
-    /// Requests to a carrier's API, by the class of the answer's status; `error` where there was none.
+    /// Requests to a carrier's API, by the class of the answer's status; `error` where no answer came.
     CARRIER_REQUESTS = "voxledger_carrier_requests_total", Counter, Count,
         "provider": telnyx, "operation": carrier_operations, "status": || vec!["2xx", "4xx", "5xx", "error"];
-    /// From a request to a carrier's API to the head of its answer.
+    /// Time from a request to a carrier's API to the head of its answer.
     CARRIER_REQUEST_SECONDS = "voxledger_carrier_request_seconds", Histogram(OUTSIDE), Seconds,
         "provider": telnyx, "operation": carrier_operations;
 
-    /// What bodies of requests under way hold of their budget.
+    /// Bytes of the budget for bodies that requests under way hold.
     HTTP_BODY_BYTES_HELD = "voxledger_http_body_held_bytes", Gauge, Bytes;
-    /// Bodies that were given up, because they came too slowly or there was no room for them.
+    /// Bodies of requests that were refused because they came too slowly or the budget had no room.
     HTTP_BODIES_REFUSED = "voxledger_http_bodies_refused_total", Counter, Count,
         "reason": || vec!["too_slow", "no_room"];
     /// Streams of server-sent events that are open.
     HTTP_STREAMS_OPEN = "voxledger_http_streams_open", Gauge, Count;
     /// Requests answered, by group of routes, method and class of the status.
     HTTP_REQUESTS = "voxledger_http_requests_total", Counter, Count, "group": any, "method": any, "status": any;
-    /// From a request's head to its response, by group of routes.
+    /// Time from a request's head to its response, by group of routes.
     HTTP_REQUEST_SECONDS = "voxledger_http_request_seconds", Histogram(LATENCY), Seconds, "group": any, "method": any;
-    /// API requests that may be carried out at once; fewer while threads are late.
+    /// API requests that may run at once; fewer while threads are late.
     HTTP_CONCURRENCY = "voxledger_http_concurrency", Gauge, Count;
-    /// API requests that are being carried out.
+    /// API requests that are running.
     HTTP_IN_FLIGHT = "voxledger_http_in_flight", Gauge, Count;
-    /// API requests that wait to be carried out.
+    /// API requests that wait to run.
     HTTP_WAITING = "voxledger_http_waiting", Gauge, Count;
-    /// API requests refused because they could not be carried out in time.
+    /// API requests refused because they could not run in time.
     HTTP_REFUSED = "voxledger_http_refused_total", Counter, Count;
 
     /// Requests with an idempotency key, by what the key stood for.
     IDEMPOTENCY = "voxledger_idempotency_total", Counter, Count,
         "outcome": || vec!["fresh", "taken_over", "replayed", "in_progress", "reused", "unavailable"];
-    /// Answers that ended because the right to them did, by the code a new request gets.
+    /// Answers cut off because the key or token they were given for ended, by the code a new request gets.
     ANSWERS_CUT = "voxledger_answers_cut_total", Counter, Count, "code": || vec!["api_key_revoked", "api_key_expired", "token_expired", "token_revoked"];
     /// Fetches of the identity provider's keys, by outcome.
     JWKS_FETCHES = "voxledger_jwks_fetches_total", Counter, Count, "outcome": || vec!["ok", "failed"];
-    /// Attempts to log in, by outcome; `unknown` is an address that nobody has.
+    /// Attempts to log in, by outcome; `unknown` is an e-mail address without a user.
     LOGINS = "voxledger_logins_total", Counter, Count, "outcome": || vec!["succeeded", "failed", "unknown"];
     /// Requests answered 429, by the limit that refused them.
     LIMIT_REFUSALS = "voxledger_limit_refusals_total", Counter, Count, "limit": limits;
-    /// Exchanges of rates with the other nodes, by outcome.
+    /// Exchanges of request rates with the other nodes, by outcome.
     LIMIT_EXCHANGES = "voxledger_limit_exchanges_total", Counter, Count, "outcome": || vec!["told", "failed"];
 
-    /// Attempts to deliver to clients' endpoints, by outcome.
+    /// Attempts to deliver webhooks to clients' endpoints, by outcome.
     WEBHOOK_ATTEMPTS = "voxledger_webhook_attempts_total", Counter, Count,
         "outcome": || ["succeeded"].into_iter().chain(ErrorClass::ALL.map(ErrorClass::as_str)).collect();
-    /// Until an endpoint answered, or none was to come.
+    /// Time until an endpoint answered or the attempt was given up.
     WEBHOOK_ATTEMPT_SECONDS = "voxledger_webhook_attempt_seconds", Histogram(LATENCY), Seconds;
-    /// From an event's being recorded to its first attempt.
+    /// Time from the recording of an event to the first attempt to deliver it.
     WEBHOOK_FIRST_ATTEMPT_SECONDS = "voxledger_webhook_first_attempt_seconds", Histogram(LATENCY), Seconds;
-    /// Deliveries not at their end.
+    /// Webhook deliveries that have not ended.
     WEBHOOK_PENDING = "voxledger_webhook_pending", Gauge, Count;
-    /// How long the longest overdue delivery is overdue; held and waiting endpoints count.
+    /// How long the oldest due delivery has been overdue; those of held and waiting endpoints count.
     WEBHOOK_OLDEST_DUE_SECONDS = "voxledger_webhook_oldest_due_seconds", Gauge, Seconds;
     /// Circuit breakers that are not closed, by what they guard: carrier, model or webhook.
     BREAKERS_OPEN = "voxledger_breakers_open", Gauge, Count, "guards": || vec!["carrier", "model", "webhook"];
 
-    /// From a key press's being recorded to the order of the prompt it leads to.
+    /// Time from the recording of a key press to the request for the prompt it leads to.
     IVR_ANSWER_SECONDS = "voxledger_ivr_answer_seconds", Histogram(LATENCY), Seconds;
-    /// Steps of sessions in menus, by what was heard.
+    /// Steps of IVR sessions, by kind of input.
     IVR_STEPS = "voxledger_ivr_steps_total", Counter, Count,
         "heard": || Heard::ALL.iter().map(|heard| heard.as_str()).collect();
-    /// Sessions in menus that ended, by how.
+    /// IVR sessions that ended, by status.
     IVR_SESSIONS = "voxledger_ivr_sessions_total", Counter, Count,
         "status": || SessionStatus::ALL.iter().map(|status| status.as_str()).filter(|word| *word != "active").collect();
-    /// Questions of menus to clients' own systems, by outcome.
+    /// Requests of IVR menus to clients' own systems, by outcome.
     IVR_WEBHOOKS = "voxledger_ivr_webhooks_total", Counter, Count,
         "outcome": || WebhookOutcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
 
-    /// Turns of conversations that are being answered.
+    /// Conversation turns that are being answered.
     TURNS_RUNNING = "voxledger_turns_running", Gauge, Count;
-    /// Turns of conversations that are over, by how.
+    /// Conversation turns that are over, by outcome.
     TURNS = "voxledger_turns_total", Counter, Count, "outcome": || turn_outcomes("completed");
-    /// From a message to the whole answer.
+    /// Time from a message to the end of its answer.
     TURN_SECONDS = "voxledger_turn_seconds", Histogram(SPEECH), Seconds;
-    /// From a message to the answer's first word.
+    /// Time from a message to the first word of its answer.
     TURN_FIRST_TOKEN_SECONDS = "voxledger_turn_first_token_seconds", Histogram(SPEECH), Seconds;
     /// Requests to language models, by outcome.
     LLM_REQUESTS = "voxledger_llm_requests_total", Counter, Count,
         "provider": || Provider::ALL.map(Provider::as_str).to_vec(), "outcome": || turn_outcomes("answered");
-    /// From a request to a language model to its first piece, where it answered.
+    /// Time from a request to a language model to the first piece of its answer.
     LLM_FIRST_TOKEN_SECONDS = "voxledger_llm_first_token_seconds", Histogram(SPEECH), Seconds, "provider": any;
-    /// Uses of tools, by outcome.
+    /// Tool calls by agents, by outcome.
     TOOL_USES = "voxledger_tool_uses_total", Counter, Count,
         "outcome": || ToolOutcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
 
-    /// The last event the newest signed head covers.
+    /// Position of the last event that the newest signed head covers.
     SEALED_POSITION = "voxledger_sealed_position", Gauge, Count;
-    /// Signing and storing a head of the log.
+    /// Time to sign and store a head of the log.
     SEAL_SECONDS = "voxledger_seal_seconds", Histogram(LATENCY), Seconds;
-    /// Events on the disk that were held against the sealed tree again.
+    /// Stored events that were checked against the sealed tree again.
     HISTORY_RECHECKED = "voxledger_history_rechecked_total", Counter, Count;
-    /// Places of the history that are not what was sealed, as far as this node has looked.
+    /// Places of the history that differ from what was sealed, as far as this node has checked.
     HISTORY_FAULTS = "voxledger_history_faults", Gauge, Count;
     /// Signed heads handed to witnesses, by outcome.
     WITNESS = "voxledger_witness_total", Counter, Count, "witness": || vec!["http", "file"], "outcome": || vec!["told", "failed", "left_out"];
 
-    /// Lines of the log that were lost because nobody read them.
+    /// Lines of the log that were lost because nobody read the output in time.
     LOG_LINES_LOST = "voxledger_log_lines_lost_total", Counter, Count;
 
     /// Processor time the process has used.
@@ -282,7 +279,7 @@ metrics! {
     PROCESS_MAX_FDS = "process_max_fds", Gauge, Count;
     /// Threads of the process.
     PROCESS_THREADS = "process_threads", Gauge, Count;
-    /// When the process started, since 1970.
+    /// Start time of the process, in seconds since 1970.
     PROCESS_START_TIME_SECONDS = "process_start_time_seconds", Gauge, Seconds;
 }
 

@@ -1,20 +1,16 @@
-//! Language models: whose they are, what they are called, and what an answer took.
+//! Language models: providers, names of models, and the tokens an answer took.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Whose models they are.
+/// Who runs a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Provider {
-    /// Groq.
     Groq,
-    /// OpenAI.
     Openai,
-    /// Anthropic.
     Anthropic,
-    /// Google.
     Google,
     /// Any server that speaks OpenAI's chat protocol: Ollama, vLLM, llama.cpp.
     OpenaiCompatible,
@@ -23,11 +19,10 @@ pub enum Provider {
 }
 
 impl Provider {
-    /// Every one.
     pub const ALL: [Provider; 6] =
         [Self::Groq, Self::Openai, Self::Anthropic, Self::Google, Self::OpenaiCompatible, Self::Scripted];
 
-    /// Its word.
+    /// Name on the wire and in views, for example `openai_compatible`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -40,7 +35,7 @@ impl Provider {
         }
     }
 
-    /// The provider of that name.
+    /// The provider of which [`Provider::as_str`] is `name`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|provider| provider.as_str() == name)
@@ -53,22 +48,19 @@ impl fmt::Display for Provider {
     }
 }
 
-/// A model of a provider's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ModelRef {
-    /// Whose.
     pub provider: Provider,
-    /// Its name there.
+    /// The provider's name of the model.
     pub model: String,
 }
 
 impl ModelRef {
-    /// A model of a provider's.
     pub fn new(provider: Provider, model: impl Into<String>) -> Self {
         Self { provider, model: model.into() }
     }
 
-    /// Whether the name can be one: 1 to 200 visible ASCII characters.
+    /// Whether the name is valid: 1 to 200 visible ASCII characters.
     #[must_use]
     pub fn is_named(&self) -> bool {
         (1..=200).contains(&self.model.len()) && self.model.bytes().all(|c| c.is_ascii_graphic())
@@ -84,23 +76,22 @@ impl fmt::Display for ModelRef {
 /// Tokens an answer took, as the provider counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Usage {
-    /// Read.
+    /// Tokens the model read.
     pub input: u64,
-    /// Written, reasoning included.
+    /// Tokens the model wrote, reasoning included.
     pub output: u64,
-    /// Whether the provider left out at least one of them, so that it is [estimated](estimated_tokens).
+    /// Whether the provider left out at least one count, so that it is [estimated](estimated_tokens).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,
 }
 
 impl Usage {
-    /// What the provider counted.
+    /// Usage as the provider counted it.
     #[must_use]
     pub const fn counted(input: u64, output: u64) -> Usage {
         Usage { input, output, estimated: false }
     }
 
-    /// Both together.
     #[must_use]
     pub fn plus(self, other: Usage) -> Usage {
         Usage {
@@ -111,7 +102,7 @@ impl Usage {
     }
 }
 
-/// About how many tokens a text takes, when nobody has counted: four bytes a token, and a few for its frame.
+/// Estimates the tokens of a text that nobody has counted: four bytes a token, and four tokens for its frame.
 #[must_use]
 pub fn estimated_tokens(text: &str) -> u64 {
     text.len() as u64 / 4 + 4

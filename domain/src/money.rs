@@ -17,9 +17,7 @@ pub struct Money {
 pub struct BadAmount;
 
 /// Reads a decimal amount such as `0.0144` into millionths; digits past the sixth are rounded half away from zero.
-///
-/// # Errors
-/// [`BadAmount`] when the text is not `[-]digits[.digits]` or does not fit.
+/// Fails when the text is not `[-]digits[.digits]` or does not fit.
 pub fn micros_from_decimal(text: &str) -> Result<i64, BadAmount> {
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));

@@ -14,113 +14,77 @@ use crate::wire::events;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Route {
-    /// To an IVR menu.
     IvrMenu {
-        /// Which.
         id: MenuId,
     },
     /// To an agent; the client's default agent when none is named.
     Agent {
-        /// Which.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<AgentId>,
     },
-    /// Nowhere: the call is refused.
+    /// The call is refused.
     Reject,
 }
 
 events! {
-    /// A fact of a number's life.
     pub enum NumberEvent {
-        /// The client took the number into use.
         Added(NumberAdded) = "number.added" v 1,
-        /// Its calls go elsewhere.
         Rerouted(NumberRerouted) = "number.rerouted" v 1,
-        /// The client gave it up.
         Removed(NumberRemoved) = "number.removed" v 1,
     }
 }
 
-/// See [`NumberEvent::Added`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NumberAdded {
-    /// The number. A client's own line is not a person's, yet it is kept like one.
+    /// The client's own line, encrypted like personal data.
     pub number: Personal<E164>,
-    /// Where its calls go.
     pub route: Route,
-    /// Whether it is one of the client's own account with a carrier, which the client took into use by itself. Else it
-    /// is one of the node's account, which only the platform gives away.
+    /// Whether the number is from the client's own account with a carrier, and the client added it itself.
+    /// Otherwise it is from the node's account, and only the platform assigns it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub own_account: bool,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`NumberEvent::Rerouted`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NumberRerouted {
-    /// Where they went before; events of older versions do not say.
+    /// The route before; `None` in events of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Route>,
-    /// Where its calls go now.
+    /// The route from now on.
     pub route: Route,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`NumberEvent::Removed`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NumberRemoved {
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// What may be asked of a number.
 #[derive(Debug, Clone)]
 pub enum NumberCommand {
-    /// Take it into use.
-    Add {
-        /// The number.
-        number: E164,
-        /// Where its calls go.
-        route: Route,
-        /// See [`NumberAdded::own_account`].
-        own_account: bool,
-        /// Now.
-        now: Time,
-    },
-    /// Send its calls elsewhere.
-    Reroute {
-        /// Where.
-        route: Route,
-        /// Now.
-        now: Time,
-    },
-    /// Give it up.
-    Remove {
-        /// Now.
-        now: Time,
-    },
+    Add { number: E164, route: Route, own_account: bool, now: Time },
+    Reroute { route: Route, now: Time },
+    Remove { now: Time },
 }
 
-/// Why a number does not do what was asked.
+/// Why the number refuses a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NumberRefusal {
-    /// There is no such number, or not any more.
+    /// The number was never added, or is removed.
     #[error("the number does not exist")]
     Unknown,
-    /// The stream is already a number.
     #[error("the number exists already")]
     Exists,
 }
 
-/// A number, as its rules see it.
+/// State of a number, folded from its events.
 #[derive(Debug, Clone, Default)]
 pub struct Number {
-    /// As it was taken into use.
+    /// Number and route at the time it was added.
     added: Option<(Personal<E164>, Route)>,
     route: Option<Route>,
     removed: bool,
@@ -131,7 +95,7 @@ impl Number {
         self.route.filter(|_| !self.removed).ok_or(NumberRefusal::Unknown)
     }
 
-    /// Whether it is in use because of this very request.
+    /// Whether the number is in use because of this very request.
     fn is_added_as(&self, number: &E164, route: Route) -> bool {
         let same = |(added, to): &(Personal<E164>, Route)| added.reveal() == Some(number) && *to == route;
         !self.removed && self.added.as_ref().is_some_and(same)
@@ -214,7 +178,7 @@ mod tests {
     fn the_very_same_request_for_a_number_again_is_no_news() {
         let there = scenario::<Number>().after([add(MENU, 1)]);
         there.clone().when(add(MENU, 2)).then_nothing();
-        // what was asked for is so, whatever was asked of it since
+        // the request stays fulfilled, whatever was asked of the number since
         there.after([reroute(AGENT, 2)]).when(add(MENU, 3)).then_nothing();
     }
 

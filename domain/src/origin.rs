@@ -1,11 +1,11 @@
-//! From where an action came.
+//! Where a request over REST came from.
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::personal::Personal;
 
-/// Where somebody was who did something over REST. It stands in events that the audit log shows.
+/// Where the author of a REST request was. Events hold it for the audit log.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
     /// The IP address the request came from.
@@ -13,24 +13,24 @@ pub struct Origin {
     pub ip: Option<Personal<String>>,
 }
 
-/// Its name in a payload, as MessagePack.
+/// The key `origin` in a MessagePack map.
 const NAME: &[u8] = b"\xa6origin";
 
 impl Origin {
-    /// Somebody at this address.
+    /// The origin of a request from this IP address.
     #[must_use]
     pub fn at(ip: Option<String>) -> Self {
         Self { ip: ip.map(Personal::new) }
     }
 
-    /// Whether nothing is known.
+    /// Whether no address is known.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         self.ip.is_none()
     }
 
-    /// The payload of an event with this origin in it, unless the event says it already. An event need not know of the
-    /// origin for that: what reads the payload passes over names that it does not know.
+    /// The payload of an event with this origin added, unless the payload has one already. The event's type need
+    /// not have such a field: readers skip names that they do not know.
     #[must_use]
     pub fn stamp(&self, payload: Vec<u8>) -> Vec<u8> {
         if self.is_unknown() || says_its_origin(&payload) {
@@ -42,7 +42,7 @@ impl Origin {
         [&head[..], rest, NAME, &origin].concat()
     }
 
-    /// What the payload of an event says of its origin.
+    /// The origin in the payload of any event; unknown if there is none.
     #[must_use]
     pub fn stamped_on(payload: &[u8]) -> Self {
         #[derive(Deserialize)]
@@ -59,12 +59,12 @@ fn says_its_origin(payload: &[u8]) -> bool {
     struct Says {
         origin: Option<IgnoredAny>,
     }
-    // rarely a text in the payload says so too
+    // the bytes may also stand in a text of the payload
     let may = payload.windows(NAME.len()).any(|bytes| bytes == NAME);
     may && rmp_serde::from_slice::<Says>(payload).is_ok_and(|says| says.origin.is_some())
 }
 
-/// The head of a map that has one entry more, and its entries.
+/// The head of the same map with one more entry, and the entries it has; `None` if the payload is not a map.
 fn split_map(payload: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let (entries, rest) = match *payload {
         [head @ 0x80..=0x8f, ref rest @ ..] => (u32::from(head & 0x0f), rest),

@@ -21,7 +21,7 @@ pub struct Personal<T>(State<T>);
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum State<T> {
     Known(T),
-    /// It never was in the event.
+    /// The event never held the value.
     Withheld,
     /// It is sealed under a key that is gone.
     Shredded,
@@ -33,12 +33,12 @@ impl<T> Personal<T> {
         Self(State::Known(value))
     }
 
-    /// A value that is kept from everybody, and not stored at all.
+    /// A value that is not stored at all and reads as erased.
     pub const fn erased() -> Self {
         Self(State::Withheld)
     }
 
-    /// Whether it was stored, and its key was destroyed.
+    /// Whether the value was stored and its key was destroyed.
     pub const fn is_shredded(&self) -> bool {
         matches!(self.0, State::Shredded)
     }
@@ -51,7 +51,7 @@ impl<T> Personal<T> {
         }
     }
 
-    /// The value, unless it was erased, by value.
+    /// The value, unless it was erased. Consumes the wrapper.
     pub fn into_inner(self) -> Option<T> {
         match self.0 {
             State::Known(value) => Some(value),
@@ -59,7 +59,8 @@ impl<T> Personal<T> {
         }
     }
 
-    /// As it is shown: the value as `text` writes it, [`ERASED`] where it was erased, nothing where it never was.
+    /// The text to show: what `text` makes of the value, [`ERASED`] where its key was destroyed, `None` where
+    /// it was never stored.
     pub fn shown(&self, text: impl FnOnce(&T) -> String) -> Option<String> {
         match &self.0 {
             State::Known(value) => Some(text(value)),

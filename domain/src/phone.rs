@@ -59,13 +59,13 @@ impl fmt::Debug for E164 {
 
 /// What a carrier may call a party: a number in E.164, a SIP URI, or free text (`anonymous`, an extension).
 ///
-/// Never refused, at most 256 bytes are kept.
+/// Any text is accepted; at most 256 bytes of it are kept.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Party(String);
 
 impl Party {
-    /// Takes what the carrier said.
+    /// Keeps the first 256 bytes, cut between characters.
     #[must_use]
     pub fn new(text: &str) -> Self {
         let end = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|&end| end <= 256).last();
@@ -79,8 +79,8 @@ impl Party {
     }
 
     /// The number in E.164 it stands for, however a carrier writes it: with or without `+` or `00`, spaced, as the
-    /// user of a SIP URI, as a `tel:` URI (RFC 3966), with parameters or a display name. `None` where it is no number or
-    /// not known of which country.
+    /// user of a SIP URI, as a `tel:` URI (RFC 3966), with parameters or a display name. `None` where it is no
+    /// number or its country is not known.
     #[must_use]
     pub fn number(&self) -> Option<E164> {
         match written(&self.0)? {
@@ -90,8 +90,8 @@ impl Party {
         }
     }
 
-    /// The digits of a number that does not say whether they begin with a country's: it may be written as it is dialled
-    /// within one.
+    /// The digits of a number that does not say whether it begins with a country code: it may be written as it is
+    /// dialled within a country. `None` for everything else.
     #[must_use]
     pub fn bare_digits(&self) -> Option<String> {
         match written(&self.0)? {
@@ -100,7 +100,8 @@ impl Party {
         }
     }
 
-    /// What the same party is called in every form: its number, or else its text, trimmed and in small letters.
+    /// One form for all ways to write the same party: its E.164 number, or else its text, trimmed
+    /// and in lower case.
     #[must_use]
     pub fn normal(&self) -> String {
         self.number().map_or_else(|| self.0.trim().to_ascii_lowercase(), String::from)
@@ -118,14 +119,14 @@ impl Party {
     }
 }
 
-/// Digits of a number without `+` from which on its country is taken to be among them.
+/// A number without `+` that has this many digits or more is taken to begin with its country code.
 const WITH_COUNTRY: usize = 11;
 
 /// How a number is written.
 enum Written {
-    /// With its country's digits; begins with `+`.
+    /// Begins with `+` and the country code.
     International(String),
-    /// Digits alone.
+    /// Digits that may lack the country code.
     Bare(String),
 }
 
@@ -169,7 +170,8 @@ fn written(text: &str) -> Option<Written> {
     })
 }
 
-/// The digits, and the `+` before them, of a number with separators as RFC 3966 has them, or spaces.
+/// The digits of a number, and the `+` before them; `None` if it has other separators than spaces and
+/// those of RFC 3966.
 fn digits_of(text: &str) -> Option<String> {
     let text = text.trim();
     let known = |c: char| c.is_ascii_digit() || matches!(c, '-' | '.' | '(' | ')' | ' ' | '\u{a0}');

@@ -1,4 +1,4 @@
-//! A provider's account: with what credentials a client's calls, models and voices are reached.
+//! A client's account with a provider: the credentials for its calls, models and voices.
 
 use std::collections::BTreeMap;
 
@@ -17,23 +17,19 @@ use crate::wire::events;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProviderKind {
-    /// Text to speech.
+    /// Text to speech, for agents' voices.
     Tts,
-    /// Speech to text.
+    /// Speech to text, for what callers say.
     Stt,
-    /// Language models.
     Llm,
-    /// Calls.
     Telephony,
-    /// Embeddings of text.
     Embeddings,
 }
 
 impl ProviderKind {
-    /// Every kind.
     pub const ALL: [ProviderKind; 5] = [Self::Tts, Self::Stt, Self::Llm, Self::Telephony, Self::Embeddings];
 
-    /// Its word.
+    /// Name on the wire and in views.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -45,7 +41,7 @@ impl ProviderKind {
         }
     }
 
-    /// The kind of that name.
+    /// The kind of which [`ProviderKind::as_str`] is `name`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
@@ -65,100 +61,77 @@ pub fn account_stream(client: ClientId, kind: ProviderKind) -> StreamId {
 }
 
 events! {
-    /// A fact of an account.
     pub enum ProviderEvent {
-        /// The account is to be used from now on.
+        /// The client's account is used from now on.
         Configured(ProviderConfigured) = "provider.configured" v 1,
-        /// The node's own is to be used again.
+        /// The node's own account is used again.
         Removed(ProviderRemoved) = "provider.removed" v 1,
     }
 }
 
-/// What may be shown of an account.
+/// The part of an account that may be shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountTerms {
-    /// Whose: `telnyx`, `groq`, ….
+    /// Name of the provider: `telnyx`, `groq`, ….
     pub provider: String,
     /// The last 4 characters of its key, to recognise it by.
     pub key_last4: String,
-    /// What else the provider needs to know.
+    /// Settings of the provider, for example `base_url`.
     pub settings: BTreeMap<String, String>,
 }
 
-/// See [`ProviderEvent::Configured`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProviderConfigured {
-    /// What it is for.
     pub kind: ProviderKind,
-    /// What held.
+    /// `None` if there was no account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<AccountTerms>,
-    /// What holds.
     pub after: AccountTerms,
     /// The key, sealed by the vault.
     pub api_key: Sealed,
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`ProviderEvent::Removed`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProviderRemoved {
-    /// What it was for.
     pub kind: ProviderKind,
-    /// What held.
     pub before: AccountTerms,
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// What may be asked of an account.
 #[derive(Debug, Clone)]
 pub enum ProviderCommand {
-    /// Use this account from now on; `None` keeps what there is.
+    /// Uses this account from now on; `None` keeps what there is.
     Configure {
-        /// What it is for.
         kind: ProviderKind,
-        /// Whose: 1 to 40 of `a-z`, `0-9` and `_`.
+        /// 1 to 40 of `a-z`, `0-9` and `_`.
         provider: Option<String>,
         /// The key, sealed, and its last 4 characters.
         api_key: Option<(Sealed, String)>,
-        /// At most 20 of at most 64 and 500 characters.
+        /// At most 20 entries, with names of 64 and values of 500 characters.
         settings: Option<BTreeMap<String, String>>,
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
-    /// Use the node's own again.
-    Remove {
-        /// What it is for.
-        kind: ProviderKind,
-        /// From where.
-        origin: Origin,
-        /// Now.
-        now: Time,
-    },
+    /// Uses the node's own account again.
+    Remove { kind: ProviderKind, origin: Origin, now: Time },
 }
 
-/// Why an account does not do what was asked.
+/// Why the account refuses a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderRefusal {
-    /// There is none.
     #[error("no such account is configured")]
     Unknown,
-    /// Nobody's account.
+    /// The name of the provider is malformed.
     #[error("a provider is named by 1 to 40 of a-z, 0-9 and _")]
     Provider,
-    /// The first account, another provider or another server, and no key.
+    /// The first account, another provider or another server comes without a key.
     #[error("give the API key: one is kept only for the provider and the server it was given for")]
     ApiKey,
     /// Too many settings, or too long ones.
@@ -166,7 +139,7 @@ pub enum ProviderRefusal {
     Settings,
 }
 
-/// An account, as its rules see it.
+/// State of a provider account, folded from its events.
 #[derive(Debug, Clone, Default)]
 pub struct ProviderAccount {
     current: Option<(AccountTerms, Sealed)>,
@@ -192,8 +165,8 @@ fn are_settings(settings: &BTreeMap<String, String>) -> bool {
     settings.len() <= 20 && settings.iter().all(right)
 }
 
-/// Whether the URLs among settings, such as `base_url`, lead to the same servers. One that was not there before, or is
-/// not any more, does not.
+/// Whether the URLs among settings, such as `base_url`, lead to the same servers. A URL that was added
+/// or removed does not.
 fn same_servers(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> bool {
     let urls = |settings: &BTreeMap<String, String>| -> BTreeMap<String, String> {
         let is_url = |(name, value): &(&String, &String)| value.contains("://") || name.ends_with("_url");

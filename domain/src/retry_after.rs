@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::envelope::Time;
 
-/// The longest wait that is told, about 31 years; callers have shorter limits of their own.
+/// Longest wait that is answered, in seconds (about 31 years); callers have shorter limits of their own.
 const LONGEST: f64 = 1e9;
 
 /// How long a `Retry-After` header asks to wait (RFC 9110 §10.2.3): seconds, also fractional, or a date in any of the

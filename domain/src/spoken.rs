@@ -1,4 +1,4 @@
-//! What was said, in the order it was said: a carrier's webhooks overtake each other.
+//! The order of what was said: a carrier's webhooks may overtake each other.
 
 use std::collections::VecDeque;
 
@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::envelope::Time;
 
-/// Most that is remembered: what is told later than that many others stands where it was told.
+/// Number of utterances that are remembered. One that arrives after more later ones than this
+/// stays where it arrived.
 const REMEMBERED: usize = 16;
 
-/// What one speaker said lately, as numbered, with the speaker's own times.
+/// The latest utterances of one speaker: the number of each, and when it was said.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spoken(VecDeque<(u32, Time)>);
 
@@ -21,12 +22,12 @@ impl Spoken {
         }
     }
 
-    /// Before which number something belongs that was said at `at`; `None`: behind all of them.
+    /// The number before which an utterance said at `at` belongs; `None`: after all of them.
     pub(crate) fn place(&self, at: Time) -> Option<u32> {
         self.0.iter().find(|(_, said)| *said > at).map(|(seq, _)| *seq)
     }
 
-    /// When that was said.
+    /// When the utterance with this number was said, if it is remembered.
     pub(crate) fn at(&self, seq: u32) -> Option<Time> {
         self.0.iter().rev().find(|(known, _)| *known == seq).map(|(_, at)| *at)
     }

@@ -1,8 +1,9 @@
-//! Whose server a URL leads to: the rule by which secrets stay with whom they were given for.
+//! Compares the servers that URLs lead to: a secret is only sent to the server it was given for.
 //!
-//! A secret (a header, a tool's credential, an account's key) is given for one web origin: scheme, host and port. When
-//! the URL it is sent to comes to name another, the secret is dropped unless it is given again in the same request;
-//! where nothing works without it, it is demanded. Who may change a URL need not know the secret and must not learn it.
+//! A secret (a header, a tool's credential, an account's key) is given for one web origin: scheme, host and
+//! port. When its URL changes to another origin, the secret is dropped unless the same request gives it again;
+//! where nothing works without it, it is required. A person who may change a URL need not know the secret and
+//! must not learn it.
 
 /// Scheme, host and port of a URL; `None` when it does not plainly name them.
 fn web_origin(url: &str) -> Option<(String, String, u16)> {
@@ -28,7 +29,7 @@ fn web_origin(url: &str) -> Option<(String, String, u16)> {
     (!host.is_empty()).then(|| (scheme, host.trim_end_matches('.').to_ascii_lowercase(), port))
 }
 
-/// Whether two URLs surely lead to the same server. A URL that cannot be read leads nowhere known.
+/// Whether two URLs surely lead to the same server. A URL that cannot be read equals only itself.
 #[must_use]
 pub fn same_web_origin(one: &str, other: &str) -> bool {
     one == other || matches!((web_origin(one), web_origin(other)), (Some(one), Some(other)) if one == other)

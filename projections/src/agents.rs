@@ -1,4 +1,4 @@
-//! Agents.
+//! The view of agents: versioned settings of the voice and text assistants.
 
 use async_trait::async_trait;
 use domain::agent::{Agent, AgentEvent, AgentTerms};
@@ -18,17 +18,17 @@ use crate::numbers::knows;
 use crate::page::{Page, PageRequest, Stored};
 use crate::view::{At, View};
 
-/// Where an agent may stand.
+/// Values of an agent's `status`.
 pub const STATUSES: [&str; 2] = ["draft", "deployed"];
 
-/// A model of a provider's.
+/// A language model of a provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Model)]
 pub struct ModelView {
-    /// `groq`, `openai`, `anthropic`, `google`, `openai_compatible` or `scripted`.
+    /// Provider of the model: `groq`, `openai`, `anthropic`, `google`, `openai_compatible` or `scripted`.
     #[schema(value_type = crate::words::LlmProvider)]
     pub provider: Provider,
-    /// Its name there.
+    /// Name of the model at its provider.
     #[schema(example = "openai/gpt-oss-120b")]
     pub model: String,
 }
@@ -39,7 +39,7 @@ impl From<&ModelRef> for ModelView {
     }
 }
 
-/// A tool's id, as the edge shows it.
+/// A tool's id, written and read as a TypeID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ToolRef(pub ToolId);
 
@@ -59,63 +59,64 @@ impl<'de> Deserialize<'de> for ToolRef {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Agent)]
 pub struct AgentView {
-    /// TypeID `agt_…`.
+    /// Id of the agent: TypeID `agt_…`.
     #[serde(with = "crate::edge::type_id")]
     #[schema(value_type = String, example = "agt_01jd0xq8v4e5vsknk084sn02q7")]
     pub id: AgentId,
-    /// Your name of it.
+    /// Name that you give the agent.
     pub name: String,
-    /// What the model is told before anything else.
+    /// System prompt, which the model is given before the conversation.
     pub system_prompt: String,
-    /// Whose model answers.
+    /// Provider of the first model that answers.
     #[schema(value_type = crate::words::LlmProvider)]
     pub provider: Provider,
-    /// Which model answers.
+    /// Name of the first model that answers.
     pub model: String,
-    /// From 0 to 2; `null`: the provider's default.
+    /// Sampling temperature from 0 to 2; `null`: the provider's default.
     #[schema(required)]
     pub temperature: Option<f64>,
-    /// The longest answer, in tokens; `null`: the provider's default.
+    /// Longest answer in tokens; `null`: the provider's default.
     #[schema(required)]
     pub max_tokens: Option<u32>,
-    /// The tools it may use: TypeIDs `tool_…`.
+    /// Tools the agent may call: TypeIDs `tool_…`.
     #[schema(value_type = Vec<String>)]
     pub tools: Vec<ToolRef>,
-    /// What it says first on a call.
+    /// What the agent says first on a call; `null`: a default greeting on inbound calls and after
+    /// a menu, otherwise nothing.
     #[schema(required)]
     pub greeting: Option<String>,
-    /// What it says on a call when no model can answer; `null`: that it is sorry.
+    /// What the agent says on a call when no model answers; `null`: a default apology.
     #[serde(default)]
     #[schema(required)]
     pub apology: Option<String>,
-    /// How much of its calls is kept; `null`: what the privacy settings say.
+    /// How much of the agent's calls is kept; `null`: what the privacy settings say.
     #[serde(default)]
     #[schema(value_type = Option<crate::words::ContentLevel>, required)]
     pub call_content: Option<ContentLevel>,
-    /// The voice it speaks with.
+    /// Id of the voice the agent speaks with.
     #[schema(required)]
     pub voice_id: Option<String>,
-    /// The models that answer when the first one cannot, in this order.
+    /// Models that answer when the first one cannot, tried in this order.
     pub fallback: Vec<ModelView>,
     /// `draft` until a version is deployed; conversations run the newest version until then.
     #[schema(value_type = crate::words::AgentStatus)]
     pub status: String,
-    /// The version that conversations run.
+    /// Version that conversations run; `null` until one is deployed.
     #[schema(required)]
     pub deployed_version: Option<u64>,
-    /// When that went live.
+    /// When the deployed version went live; `null` until then.
     #[serde(with = "crate::edge::rfc3339_option")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub deployed_at: Option<Time>,
-    /// When it was created.
+    /// When the agent was created.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
-    /// When it last changed.
+    /// When the agent was last changed.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Time,
-    /// Version of its stream; its `ETag`.
+    /// Version of the agent's stream, which is also its `ETag`.
     #[schema(minimum = 1)]
     pub version: u64,
 }
@@ -163,7 +164,6 @@ impl AgentView {
     }
 }
 
-/// An agent's row.
 pub type AgentRow = Document<AgentView>;
 
 impl Resource for AgentView {
@@ -182,7 +182,7 @@ impl Resource for AgentView {
     }
 }
 
-/// The view of agents.
+/// The view of agents: one row an agent.
 #[derive(Debug)]
 pub struct Agents;
 
@@ -225,29 +225,26 @@ impl View for Agents {
     }
 }
 
-/// An agent as far as it may talk where none is named.
+/// An agent with the times that decide whether it is its client's default agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentEntry {
-    /// Which.
     pub id: AgentId,
-    /// Whose.
     pub client: ClientId,
-    /// When a version last went live.
+    /// When a version last went live; `None` for an agent that was never deployed.
     pub deployed_at: Option<Time>,
-    /// When it was created.
     pub created_at: Time,
 }
 
-/// Reads of agents. None of them ever answers with another client's.
+/// Queries of agents. None of them ever answers with another client's agent.
 #[async_trait]
 pub trait AgentQueries: Send + Sync {
-    /// One [agent](AgentView), as JSON.
+    /// One [agent](AgentView) of the client, as JSON.
     async fn agent(&self, client: ClientId, id: AgentId) -> Result<Option<Stored>, StoreUnavailable>;
 
-    /// A page of [agents](AgentView), by `created_at` and id.
+    /// A page of [agents](AgentView), ordered by `created_at` and id.
     async fn agents(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable>;
 
-    /// Up to `limit` agents of all clients, by id, after `after`: to fill a directory in memory.
+    /// Up to `limit` agents of all clients, by id, after `after`: fills the directory of default agents in memory.
     async fn agent_directory(
         &self,
         after: Option<AgentId>,

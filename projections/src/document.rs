@@ -1,4 +1,4 @@
-//! Rows that are nothing but a resource: what most views hold.
+//! Rows that hold just a resource of the API, as most views do.
 
 use std::fmt;
 
@@ -10,31 +10,29 @@ use uuid::Uuid;
 
 use crate::view::{Row, Shown};
 
-/// A resource that is a row.
+/// A resource of the API that is stored as a row.
 pub trait Resource: Clone + fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// The table of its rows.
+    /// Name of the table of its rows.
     const TABLE: &'static str;
 
     /// The id in the name of its stream.
     fn id(&self) -> Uuid;
 
-    /// When it was made.
     fn created_at(&self) -> Time;
 
-    /// The version of its stream.
+    /// Version of the resource's stream.
     fn version(&self) -> Version;
 }
 
 /// The row of a resource.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document<R> {
-    /// Whose it is.
     pub client: ClientId,
-    /// The last event that touched it.
+    /// Position of the last event in the row.
     pub position: Position,
-    /// Given up: kept for the sake of what refers to it, without what is personal, and shown to nobody.
+    /// Whether the resource was deleted. Its row stays, without personal data, because other rows refer to it;
+    /// no query shows it.
     pub removed: bool,
-    /// What is shown.
     pub view: R,
 }
 

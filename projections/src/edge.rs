@@ -1,4 +1,4 @@
-//! How values look at the edge: ids as TypeIDs, times as RFC 3339 in UTC with microseconds.
+//! How the API writes and reads values: ids as TypeIDs, times as RFC 3339 in UTC with microseconds.
 //!
 //! Use the modules with `#[serde(with = "…")]`.
 
@@ -11,38 +11,27 @@ pub fn format_time(time: Time) -> String {
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
-/// A time.
+/// A time as RFC 3339.
 pub mod rfc3339 {
     use domain::envelope::Time;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    /// Writes it.
-    ///
-    /// # Errors
-    /// As the serializer does.
     pub fn serialize<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&super::format_time(*time))
     }
 
-    /// Reads it.
-    ///
-    /// # Errors
-    /// When the text is no time in RFC 3339.
+    /// Fails when the text is no time in RFC 3339.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         chrono::DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc()).map_err(D::Error::custom)
     }
 }
 
-/// A time that may be unknown.
+/// A time as RFC 3339, or `null`.
 pub mod rfc3339_option {
     use domain::envelope::Time;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    /// Writes it, or `null`.
-    ///
-    /// # Errors
-    /// As the serializer does.
     pub fn serialize<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
         match time {
             Some(time) => super::rfc3339::serialize(time, serializer),
@@ -50,10 +39,7 @@ pub mod rfc3339_option {
         }
     }
 
-    /// Reads it, or `null`.
-    ///
-    /// # Errors
-    /// When the text is no time in RFC 3339.
+    /// Fails when the text is no time in RFC 3339.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
         #[derive(Deserialize)]
         struct Wrapped(#[serde(with = "super::rfc3339")] Time);
@@ -68,18 +54,11 @@ pub mod type_id {
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    /// Writes it.
-    ///
-    /// # Errors
-    /// As the serializer does.
     pub fn serialize<T: Display, S: Serializer>(id: &T, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(id)
     }
 
-    /// Reads it.
-    ///
-    /// # Errors
-    /// When the text is no id of this kind.
+    /// Fails when the text is no TypeID of this kind.
     pub fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error>
     where
         T::Err: Display,
@@ -89,17 +68,13 @@ pub mod type_id {
     }
 }
 
-/// An id as its TypeID, if there is one.
+/// An id as its TypeID, or `null`.
 pub mod type_id_option {
     use std::fmt::Display;
     use std::str::FromStr;
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    /// Writes it, or `null`.
-    ///
-    /// # Errors
-    /// As the serializer does.
     pub fn serialize<T: Display, S: Serializer>(id: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
         match id {
             Some(id) => serializer.collect_str(id),
@@ -107,10 +82,7 @@ pub mod type_id_option {
         }
     }
 
-    /// Reads it, or `null`.
-    ///
-    /// # Errors
-    /// When the text is no id of this kind.
+    /// Fails when the text is no TypeID of this kind.
     pub fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error>
     where
         T::Err: Display,

@@ -1,8 +1,8 @@
-//! The read models of Voxledger: what the REST API reads, derived from the log and from nothing else.
+//! The read models of Voxledger: what the REST API reads, derived from the log alone.
 //!
-//! A [`View`](view::View) turns events into rows by a pure function; the [`runner`] feeds it, remembers how far
-//! it has come, and rebuilds it without downtime. Where rows are kept is behind the traits in [`store`], and
-//! what can be asked of them behind one small `…Queries` trait a view.
+//! A [`View`](view::View) turns events into rows by a pure function. The [`runner`] feeds it, keeps its
+//! checkpoint, and rebuilds it without downtime. The traits in [`store`] hide where rows are kept; one small
+//! `…Queries` trait for each view holds its queries.
 
 pub mod agents;
 pub mod analytics;
@@ -28,7 +28,7 @@ pub mod view;
 pub mod webhooks;
 pub mod words;
 
-/// Everything that can be asked of the views.
+/// The queries of all views.
 pub trait Queries:
     std::fmt::Debug
     + calls::CallQueries

@@ -1,5 +1,4 @@
-//! Lists come in pages, keyed by when a resource was made and its id: nothing is skipped or repeated while
-//! others are added.
+//! Pages of lists, keyed by creation time and id: nothing is skipped or repeated while entries are added.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,65 +6,62 @@ use std::str::FromStr;
 use domain::envelope::{Time, Version};
 use uuid::Uuid;
 
-/// The most entries a page may have.
+/// Most entries of a page.
 pub const MAX_PAGE: u32 = 200;
-/// How many entries a page has when nobody says otherwise.
+/// Entries of a page when the request names no limit.
 pub const DEFAULT_PAGE: u32 = 50;
 
-/// A resource as it is shown: finished JSON, to be spliced into the answer as it is.
+/// A resource as the API shows it: finished JSON, which goes into the answer unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// Version of its stream; its `ETag`.
+    /// Version of the resource's stream, which is also its `ETag`.
     pub version: Version,
-    /// The resource.
     pub json: String,
 }
 
-/// Which way a list goes.
+/// Direction of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
-    /// Oldest first.
+    /// The oldest entries first.
     Asc,
-    /// Newest first.
+    /// The newest entries first.
     #[default]
     Desc,
 }
 
-/// What a field of a resource must be.
+/// The value that a field of a resource must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldValue {
-    /// `true` or `false`.
+    /// `true` or `false`, as JSON.
     Flag(bool),
-    /// This text, exactly.
+    /// Exactly this text, case included.
     Text(String),
 }
 
-/// A condition on a field of the resources of a list.
+/// A condition on a field of the resources in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldFilter {
-    /// Where the field stands, with dots: `route.id`.
+    /// Path of the field, with dots: `route.id`.
     pub path: &'static str,
-    /// What it must be.
     pub value: FieldValue,
 }
 
-/// Which page of a list is wanted.
+/// The page of a list that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
-    /// At most so many entries; taken as 1 to [`MAX_PAGE`].
+    /// Most entries of the page; clamped to 1 to [`MAX_PAGE`].
     pub limit: u32,
-    /// After which entry, in the list's order; from the beginning if none.
+    /// The entry after which the page begins, in the list's order; `None`: at the beginning.
     pub after: Option<Cursor>,
-    /// Which way.
     pub order: Order,
-    /// Whether all entries that fit the filter are to be counted.
+    /// Whether to count all entries that match the filter.
     pub with_total: bool,
-    /// Only entries made after this moment.
+    /// Only entries created after this time.
     pub created_after: Option<Time>,
-    /// Only entries made before this moment.
+    /// Only entries created before this time.
     pub created_before: Option<Time>,
-    /// Only entries whose fields fit all of these. The entries of one client are looked through: for lists that stay
-    /// short, such as menus.
+    /// Only entries whose fields meet all of these conditions. The query scans all entries of the client, so use
+    /// it for lists that stay short, such as menus.
     pub fields: Vec<FieldFilter>,
 }
 
@@ -84,7 +80,7 @@ impl Default for PageRequest {
 }
 
 impl PageRequest {
-    /// The limit, brought into its range.
+    /// The limit, clamped to its range.
     #[must_use]
     pub fn capped_limit(&self) -> usize {
         self.limit.clamp(1, MAX_PAGE) as usize
@@ -94,31 +90,31 @@ impl PageRequest {
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// The resources, each finished JSON.
+    /// The resources, each as finished JSON.
     pub items: Vec<String>,
-    /// Where the next page begins; nothing on the last one.
+    /// Where the next page begins; `None` on the last page.
     pub next: Option<Cursor>,
-    /// How many fit the filter in all, if asked for.
+    /// Number of entries that match the filter; `None` unless it was asked for.
     pub total: Option<u64>,
 }
 
-/// A place in a list. As text it is opaque to clients.
+/// A place in a list. Its text is opaque to clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
-    /// When the entry before was made.
+    /// Creation time of the entry before.
     pub created_at: Time,
-    /// Which entry that was.
+    /// Id of the entry before.
     pub id: Uuid,
 }
 
-/// The text is not a cursor this server handed out.
+/// The text is not a cursor that this server issued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a cursor of this list: take next_cursor from the page before")]
 pub struct BadCursor;
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // the cast keeps the bits: times before 1970 come back as they were
+        // the cast keeps the bits: times before 1970 survive it
         write!(f, "{:016x}{}", self.created_at.timestamp_micros() as u64, self.id.simple())
     }
 }

@@ -1,43 +1,43 @@
-//! Pages of what was said: lines of a call, messages of a conversation.
+//! Pages of transcripts and messages, in the order they were said.
 
 use domain::envelope::Time;
 use serde::{Deserialize, Serialize};
 
 use crate::page::{MAX_PAGE, Order};
 
-/// Where something stands in the order it was said. Its number is given by when it was told; what was told late stands
-/// before what was said later.
+/// The place of a line or message in the order it was said. Its number `seq` follows the order of arrival; an
+/// entry that arrives late is placed before the ones said later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
-    /// The number of the first that was said later, if it was told late; otherwise its own.
+    /// For a late arrival the number of the first entry said later; otherwise its own number.
     pub before: u32,
-    /// When it was said, in microseconds since 1970; orders those that stand before the same.
+    /// When it was said, in microseconds since 1970; orders entries with the same `before`.
     pub at: i64,
-    /// Its own number, from 1.
+    /// Number of the entry, from 1, in the order of arrival.
     pub seq: u32,
 }
 
 impl Place {
-    /// Before all others.
+    /// A place before all others.
     pub const FIRST: Self = Self { before: 0, at: i64::MIN, seq: 0 };
-    /// Behind all others.
+    /// A place behind all others.
     pub const LAST: Self = Self { before: u32::MAX, at: i64::MAX, seq: u32::MAX };
 
-    /// Of number `seq`, said at `at`, told late if it stands before another.
+    /// The place of entry `seq`, said at `at`. `before` is the first entry said later, for a late arrival.
     #[must_use]
     pub fn of(seq: u32, before: Option<u32>, at: Time) -> Self {
         Self { before: before.unwrap_or(seq), at: at.timestamp_micros(), seq }
     }
 }
 
-/// Which of it is wanted.
+/// The page of a transcript or conversation that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SaidPage {
-    /// At most so many; taken as 1 to [`MAX_PAGE`].
+    /// Most entries of the page; clamped to 1 to [`MAX_PAGE`].
     pub limit: u32,
-    /// Beyond which place, in the wanted order.
+    /// The place after which the page begins, in the wanted order; `None`: at the beginning.
     pub after: Option<Place>,
-    /// Which way; it is read oldest first unless somebody says otherwise.
+    /// Direction of the list; oldest first by default.
     pub order: Order,
 }
 
@@ -47,12 +47,12 @@ impl Default for SaidPage {
     }
 }
 
-/// A page of it.
+/// A page of a transcript or conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SaidRows {
-    /// Finished JSON.
+    /// The entries, each as finished JSON.
     pub items: Vec<String>,
-    /// What to go on after; `None` on the last page.
+    /// The place after which the next page begins; `None` on the last page.
     pub next: Option<Place>,
 }
 

@@ -1,4 +1,4 @@
-//! Where rows are kept: what the runner needs of it.
+//! The store of rows, checkpoints and sums, as the runner needs it.
 
 use std::fmt;
 
@@ -24,23 +24,22 @@ use crate::users::UserRow;
 use crate::view::Row;
 use crate::webhooks::EndpointRow;
 
-/// Number of a whole set of a view's rows. Queries read the active one; a rebuild fills the next beside it.
+/// Number of a complete set of a view's rows. Queries read the active generation; a rebuild fills the next beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub i64);
 
-/// How far a set of rows has come.
+/// How far a generation of rows has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Which set.
     pub generation: Generation,
-    /// The last event it holds.
+    /// Position of the last event that the rows hold.
     pub position: Position,
-    /// The id of that event; `None` before the first one, and where it was not kept.
+    /// Id of that event; `None` before the first one, and where it was not stored.
     pub event: Option<Uuid>,
 }
 
 impl Checkpoint {
-    /// The last event the set holds.
+    /// The last event that the rows hold.
     #[must_use]
     pub fn reached(&self) -> EventRef {
         EventRef { position: self.position, id: self.event }
@@ -50,38 +49,36 @@ impl Checkpoint {
 /// What a commit does besides writing rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// The rows queries read: refused once another generation is active.
+    /// Writes rows that queries read; refused once another generation is active.
     Live,
-    /// Rows nobody reads yet.
+    /// Writes rows of a generation that no query reads yet.
     Rebuild,
-    /// As `Rebuild`; and if the rows have then come at least as far as the active ones, they become active
-    /// themselves, in the same transaction.
+    /// Like `Rebuild`; then, if the rows have come at least as far as the active ones, they become active
+    /// in the same transaction.
     RebuildAndSwitch,
 }
 
-/// How a commit moves a checkpoint, and under which right.
+/// How a commit moves a checkpoint, and under which lease.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// Which view.
     pub projection: &'static str,
-    /// Which set of rows.
     pub generation: Generation,
-    /// Where the checkpoint must stand.
+    /// Position at which the stored checkpoint must be.
     pub expected: Position,
-    /// Where it goes.
+    /// The event to which the checkpoint moves.
     pub to: EventRef,
-    /// Must still be the newest of its job.
+    /// Must still be the newest lease of its job.
     pub lease: Lease,
-    /// See [`Mode`].
     pub mode: Mode,
-    /// Rows that ended before it are taken away, after all else was written: the last event of the step says so.
+    /// Rows that ended before this time are removed after everything else was written, because of
+    /// the step's last event.
     pub retires: Option<Time>,
 }
 
 /// Why a commit did not take place.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CommitError {
-    /// The lease was taken over, the checkpoint moved by somebody else, or another generation is active.
+    /// The lease was taken over, another process moved the checkpoint, or another generation is active.
     #[error("the projection was taken over")]
     Deposed,
     /// The store cannot be reached or written.
@@ -89,47 +86,46 @@ pub enum CommitError {
     Unavailable(#[from] StoreUnavailable),
 }
 
-/// Why a projection stands still until an operator does something.
+/// Why a projection is stalled until an operator acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stall {
-    /// The event it cannot pass.
+    /// Position of the event it cannot pass.
     pub position: Position,
-    /// Its type.
     pub event_type: String,
-    /// Why; no personal data.
+    /// Why the event cannot be read; without personal data.
     pub reason: String,
 }
 
-/// How a projection is doing, as stored.
+/// The state of a projection, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectionStatus {
-    /// Its name.
     pub name: String,
-    /// The set of rows queries read.
+    /// The generation of rows that queries read.
     pub generation: Generation,
-    /// The last event they hold. May trail by a moment what the owner knows, while nothing concerns the view.
+    /// Position of the last event the rows hold. May lag a moment behind what the owner knows, while no
+    /// event concerns the view.
     pub position: Position,
-    /// The id of that event; `None` before the first one, and where it was not kept.
+    /// Id of that event; `None` before the first one, and where it was not stored.
     pub event: Option<Uuid>,
-    /// Why it stands still.
+    /// Why the projection is stalled; `None` while it works.
     pub stall: Option<Stall>,
-    /// The node that does the work, if one does.
+    /// The node that runs the projection; `None` when none does.
     pub owner: Option<String>,
 }
 
-/// How two sets of rows of a view differ. Rows that moved on in one of them meanwhile are left out.
+/// How two generations of a view differ. Rows that changed in one of them meanwhile are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// Rows in both, at the same event, with another content; or at different events.
+    /// Rows in both: at the same event with different content, or at different events.
     pub differing: u64,
-    /// Rows only the first has.
+    /// Rows that only the first generation has.
     pub missing: u64,
-    /// Rows only the second has.
+    /// Rows that only the second generation has.
     pub extra: u64,
 }
 
 impl Comparison {
-    /// Both together.
+    /// The sum of both comparisons.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -139,7 +135,7 @@ impl Comparison {
         }
     }
 
-    /// Whether both say the same.
+    /// Whether the two generations have the same rows.
     #[must_use]
     pub fn is_equal(&self) -> bool {
         *self == Self::default()
@@ -149,9 +145,9 @@ impl Comparison {
 /// A hash over all rows of a view, independent of their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Digest {
-    /// How many rows.
+    /// Number of the rows.
     pub rows: u64,
-    /// The sum of their hashes.
+    /// Sum of the rows' hashes.
     pub sum: u128,
 }
 
@@ -167,8 +163,8 @@ pub trait ViewRows<R: Row>: fmt::Debug + Send + Sync {
     /// The rows with these keys; keys without a row are left out.
     async fn load(&self, generation: Generation, keys: &[R::Key]) -> Result<Vec<R>, StoreUnavailable>;
 
-    /// Writes rows and sums, in place of those with the same keys, and moves the checkpoint, in one transaction; a
-    /// sum that comes to nothing is removed. Answers whether the generation became the active one.
+    /// Writes rows and sums over those with the same keys, and moves the checkpoint, in one transaction. An empty
+    /// sum is removed. Answers whether the generation became the active one.
     async fn commit(&self, step: &Step, rows: &[&R], tallies: &[Tally]) -> Result<bool, CommitError>;
 
     /// Compares the active generation with another one.
@@ -199,7 +195,7 @@ pub trait Tallies: fmt::Debug + Send + Sync {
         other: Checkpoint,
     ) -> Result<Comparison, StoreUnavailable>;
 
-    /// Removes a view's sums of a generation that is not active.
+    /// Removes a view's sums of a generation that is not active; answers how many.
     async fn discard_tallies(
         &self,
         counted: Counted,
@@ -207,7 +203,7 @@ pub trait Tallies: fmt::Debug + Send + Sync {
     ) -> Result<u64, StoreUnavailable>;
 }
 
-/// Checkpoints and what belongs to them, and the rows of every view.
+/// Checkpoints, leases and stalls of all projections, and the rows of every view.
 #[async_trait]
 pub trait ViewStore:
     ViewRows<CallRow>
@@ -227,7 +223,7 @@ pub trait ViewStore:
     + Tallies
     + Leases
 {
-    /// How far the active rows of a view have come; on first sight an empty generation 1.
+    /// How far the active rows of a view have come; creates an empty generation 1 for a new view.
     async fn checkpoint(&self, projection: &str) -> Result<Checkpoint, StoreUnavailable>;
 
     /// All generations of a view, the active one first.
@@ -236,26 +232,26 @@ pub trait ViewStore:
     /// Adds an empty generation beside the active one.
     async fn add_generation(&self, projection: &str) -> Result<Checkpoint, StoreUnavailable>;
 
-    /// Forgets an inactive generation whose rows are gone.
+    /// Removes an inactive generation whose rows are gone.
     async fn forget_generation(
         &self,
         projection: &str,
         generation: Generation,
     ) -> Result<(), StoreUnavailable>;
 
-    /// Makes an empty generation the active one: the rows there are, are of another history. They are discarded like those
-    /// of any inactive generation.
+    /// Makes an empty generation the active one, because the present rows are of another history. They are removed
+    /// like those of any inactive generation.
     async fn start_anew(&self, projection: &str) -> Result<(), StoreUnavailable>;
 
-    /// How all projections are doing, by name.
+    /// The state of all projections, by name.
     async fn statuses(&self) -> Result<Vec<ProjectionStatus>, StoreUnavailable>;
 
-    /// Notes why a projection stands still, or that it no longer does.
+    /// Stores why a projection is stalled; `None` when it no longer is.
     async fn set_stall(&self, projection: &str, stall: Option<&Stall>) -> Result<(), StoreUnavailable>;
 
-    /// Lets a projection pass over an event, now and in every rebuild to come.
+    /// Lets a projection skip an event, now and in every later rebuild.
     async fn skip(&self, projection: &str, position: Position) -> Result<(), StoreUnavailable>;
 
-    /// The events a projection passes over.
+    /// Positions of the events that a projection skips.
     async fn skips(&self, projection: &str) -> Result<Vec<Position>, StoreUnavailable>;
 }

@@ -1,4 +1,4 @@
-//! Tools of agents.
+//! The view of tools, which agents call.
 
 use std::collections::BTreeMap;
 
@@ -19,15 +19,15 @@ use crate::numbers::knows;
 use crate::page::{Page, PageRequest, Stored};
 use crate::view::{At, View};
 
-/// How a tool is told who asks. The secret is shown never.
+/// How requests to a tool are authenticated. The secret is never shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ToolAuth)]
 pub struct AuthView {
-    /// `none`, `bearer`, `basic` or `api_key`.
+    /// Kind of authentication: `none`, `bearer`, `basic` or `api_key`.
     #[serde(rename = "type")]
     #[schema(value_type = crate::words::ToolAuthType)]
     pub kind: AuthKind,
-    /// The header of `api_key`, the user of `basic`.
+    /// Name of the header for `api_key`, or of the user for `basic`.
     #[schema(required)]
     pub name: Option<String>,
 }
@@ -36,40 +36,41 @@ pub struct AuthView {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Tool)]
 pub struct ToolView {
-    /// TypeID `tool_…`.
+    /// Id of the tool: TypeID `tool_…`.
     #[serde(with = "crate::edge::type_id")]
     #[schema(value_type = String, example = "tool_01jd0xq8v4e5vsknk084sn02q7")]
     pub id: ToolId,
-    /// What the model calls it.
+    /// Name by which the model calls the tool.
     pub name: String,
-    /// What the model is told of it.
+    /// Description that the model is given.
     pub description: String,
-    /// JSON Schema of its arguments.
+    /// JSON Schema of the tool's arguments.
     #[schema(value_type = Object)]
     pub parameters: Value,
-    /// Where it is.
+    /// Address that requests are sent to.
     #[schema(format = "uri")]
     pub url: String,
-    /// How it is asked: arguments go into the query of `GET` and `DELETE`, and as JSON into the body of the others.
+    /// HTTP method: arguments go into the query of `GET` and `DELETE`, and as JSON into the body of the others.
     #[schema(value_type = crate::words::ToolMethod)]
     pub method: ToolMethod,
     /// Your own headers. Values that look like credentials are shown as `***`.
     pub headers: BTreeMap<String, String>,
-    /// How long it may take.
+    /// Longest time to wait for the answer, in milliseconds.
     pub timeout_ms: u32,
-    /// How it is told who asks.
+    /// How requests to the tool are authenticated.
     pub auth: AuthView,
-    /// Whether its requests are signed. One that was made before tools had secrets has none until its secret is rotated.
+    /// Whether requests to the tool are signed. A tool created before requests were signed has no secret
+    /// until it is rotated.
     pub signed: bool,
-    /// When it was created.
+    /// When the tool was created.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
-    /// When it last changed.
+    /// When the tool was last changed.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Time,
-    /// Version of its stream; its `ETag`.
+    /// Version of the tool's stream, which is also its `ETag`.
     #[schema(minimum = 1)]
     pub version: u64,
 }
@@ -87,7 +88,6 @@ impl ToolView {
     }
 }
 
-/// A tool's row.
 pub type ToolRow = Document<ToolView>;
 
 impl Resource for ToolView {
@@ -106,7 +106,7 @@ impl Resource for ToolView {
     }
 }
 
-/// The view of tools.
+/// The view of tools: one row a tool.
 #[derive(Debug)]
 pub struct Tools;
 
@@ -167,12 +167,12 @@ impl View for Tools {
     }
 }
 
-/// Reads of tools. None of them ever answers with another client's.
+/// Queries of tools. None of them ever answers with another client's tool.
 #[async_trait]
 pub trait ToolQueries: Send + Sync {
-    /// One [tool](ToolView), as JSON.
+    /// One [tool](ToolView) of the client, as JSON.
     async fn tool(&self, client: ClientId, id: ToolId) -> Result<Option<Stored>, StoreUnavailable>;
 
-    /// A page of [tools](ToolView), by `created_at` and id.
+    /// A page of [tools](ToolView), ordered by `created_at` and id.
     async fn tools(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable>;
 }

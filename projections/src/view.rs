@@ -12,18 +12,16 @@ use uuid::Uuid;
 
 use crate::tally::{Contribution, Counted};
 
-/// Where a fact stands: what the envelope says besides the payload.
+/// The envelope of a fact, without its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct At {
     /// The id in the stream's name.
     pub id: Uuid,
-    /// The tenant.
     pub client: ClientId,
-    /// In the log.
+    /// Position in the log.
     pub position: Position,
-    /// In its stream.
+    /// Version in the event's stream.
     pub version: Version,
-    /// When it was recorded.
     pub recorded_at: Time,
 }
 
@@ -41,10 +39,10 @@ impl From<&Recorded> for At {
 
 /// A row of a view. Equal facts make equal rows, to the byte.
 pub trait Row: Clone + fmt::Debug + Send + Sync + 'static {
-    /// What it is found by.
+    /// The key that a row is found by.
     type Key: Copy + Eq + Ord + Hash + fmt::Debug + Send + Sync + 'static;
 
-    /// What it is found by.
+    /// The key that the row is found by.
     fn key(&self) -> Self::Key;
 }
 
@@ -56,50 +54,49 @@ pub trait Shown: Row {
     /// The resource as clients see it.
     fn resource(&self) -> &Self::Resource;
 
-    /// The version of its stream.
+    /// Version of the resource's stream.
     fn version(&self) -> Version;
 }
 
-/// A read model.
+/// A read model: rows made from events.
 ///
-/// Nothing here calls out or reads a clock: the same events always make the same rows. A row is made from the
-/// facts of one stream, unless [`ONE_STREAM`](Self::ONE_STREAM) says otherwise.
+/// Nothing here does I/O or reads a clock: the same events always make the same rows. A row is made from the facts
+/// of one stream, unless [`ONE_STREAM`](Self::ONE_STREAM) says otherwise.
 pub trait View: Send + Sync + 'static {
-    /// Its name: `calls`.
+    /// Name of the view, for example `calls`.
     const NAME: &'static str;
-    /// Whether a row is made from several facts, so that it must be known before the next one is applied.
+    /// Whether a row is made from several facts, so that it must be loaded before the next one is applied.
     const FOLDS: bool;
-    /// Whether a row is made from one stream only. Then a stream's first event has no row yet, and none is looked for.
+    /// Whether a row is made from one stream only. Then the row of a stream's first event does not exist yet, and
+    /// is not looked up.
     const ONE_STREAM: bool = true;
-    /// The types of events whose personal data it shows, `None` for all: that of others need not be opened, and reads
-    /// as erased.
+    /// Types of the events whose personal data the view shows; `None`: all types. Personal data of other events
+    /// need not be decrypted, and reads as erased.
     const PERSONAL: Option<&'static [&'static str]> = None;
-    /// Which runs of retention take its rows away, if any does.
+    /// The kind of retention run that removes the view's rows; `None` when they are kept.
     const RETIRED_BY: Option<RetentionKind> = None;
-    /// A row.
     type Row: Row;
     /// What an event means to this view.
     type Fact: Send + Sync + 'static;
 
-    /// Reads what an event means to this view, and to which row; `None` when it means nothing.
+    /// Reads what an event means to this view, and the key of its row; `None` when it means nothing.
     ///
-    /// # Errors
-    /// When the event matters and cannot be read. The runner stops there and shows it.
+    /// Fails when the event concerns the view and cannot be read; the runner then stalls there and reports it.
     #[expect(clippy::type_complexity, reason = "a pair, given a name nowhere else")]
     fn read(event: &Recorded) -> Result<Option<(<Self::Row as Row>::Key, Self::Fact)>, DecodeError>;
 
     /// Applies a fact to its row, which may not exist yet.
     fn apply(row: &mut Option<Self::Row>, at: &At, fact: Self::Fact);
 
-    /// As what the view's sums are kept, if it has any.
+    /// The kind of the view's sums; `None` when it has none.
     const COUNTED: Option<Counted> = None;
 
-    /// What a row adds to the sums. Taken back, and added anew, when the row changes.
+    /// What a row adds to the sums. When the row changes this is taken back, and the new value added.
     fn adds(_row: &Self::Row) -> Option<Contribution> {
         None
     }
 
-    /// What a fact adds to the sums, whatever becomes of its row.
+    /// What a fact adds to the sums, independently of its row.
     fn counts(_at: &At, _fact: &Self::Fact) -> Option<Contribution> {
         None
     }
@@ -110,10 +107,8 @@ pub trait View: Send + Sync + 'static {
     }
 }
 
-/// The time before which rows are taken away by this event, if it is a run of the retention the view is under.
-///
-/// # Errors
-/// When it is one and cannot be read.
+/// The time before which this event removes rows; `None` unless it is a retention run for the view. Fails when it
+/// is one and cannot be read.
 pub(crate) fn retires<V: View>(event: &Recorded) -> Result<Option<Time>, DecodeError> {
     let Some(kind) = V::RETIRED_BY else { return Ok(None) };
     if event.event_type != "privacy_policy.retention_ran" {
@@ -125,11 +120,8 @@ pub(crate) fn retires<V: View>(event: &Recorded) -> Result<Option<Time>, DecodeE
     })
 }
 
-/// A row as it was after the last of `events`, which are those of its stream from the first one on. `None` when
-/// they do not make a row. For time travel: hand in only the events up to the wanted moment.
-///
-/// # Errors
-/// When an event cannot be read.
+/// The row after the last of `events`, which must be the events of its stream from the first one on; `None` when they
+/// do not make a row. For time travel pass only the events up to the wanted time. Fails when an event cannot be read.
 pub fn replay<'a, V: View>(
     events: impl IntoIterator<Item = &'a Recorded>,
 ) -> Result<Option<V::Row>, DecodeError> {

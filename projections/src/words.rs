@@ -1,4 +1,5 @@
-//! The closed sets of words of the API, each a schema of its own in the OpenAPI document. The words are the domain's.
+//! The closed sets of words in the API, each a schema of its own in the OpenAPI document. The
+//! domain defines the words.
 //!
 //! `#[schema(value_type = words::CallStatus)]` says that a field holds one of them.
 
@@ -10,7 +11,7 @@ use crate::analytics::{Grouping, Metric};
 use crate::audit_log::AuditActor;
 use crate::tally::Span;
 
-/// Defines types that stand for sets of words in the document: `/// What it is.` `Name = list of words;`.
+/// Defines types that stand for sets of words in the OpenAPI document: `/// Description.` `Name = list of words;`.
 #[macro_export]
 macro_rules! closed_sets {
     ($($(#[doc = $doc:literal])+ $name:ident = $words:expr;)*) => {$(
@@ -42,7 +43,7 @@ pub fn each<T: Copy>(all: &[T], word: fn(T) -> &'static str) -> Vec<&'static str
 }
 
 closed_sets! {
-    /// Who began a call.
+    /// Whether a call came in or was placed.
     CallDirection = each(call::Direction::ALL, call::Direction::as_str);
     /// Where a call stands; `ended` and `failed` are final.
     CallStatus = each(call::Status::ALL, call::Status::as_str);
@@ -50,90 +51,90 @@ closed_sets! {
     CallEndReason = each(call::EndReason::ALL, call::EndReason::as_str);
     /// Who ended a call.
     CallEndedBy = each(call::EndedBy::ALL, call::EndedBy::as_str);
-    /// Whose fault the end of a call is.
+    /// Who is at fault for the end of a call.
     CallFault = each(call::Fault::ALL, call::Fault::as_str);
-    /// Who or what took a call.
+    /// Who or what answered a call.
     AnsweredBy = each(call::AnsweredBy::ALL, call::AnsweredBy::as_str);
-    /// Where a recording stands.
+    /// Whether there is a recording, and whether it is available.
     RecordingStatus = each(call::RecordingStatus::ALL, call::RecordingStatus::as_str);
-    /// Who said a line of a transcript.
+    /// Speaker of a transcript line.
     TranscriptRole = each(call::Speaker::ALL, call::Speaker::as_str);
-    /// What a line of a transcript is.
+    /// Kind of a transcript line.
     TranscriptKind = each(call::LineKind::ALL, call::LineKind::as_str);
 
-    /// Where a conversation takes place.
+    /// Channel on which a conversation takes place.
     ConversationChannel = each(conversation::Channel::ALL, conversation::Channel::as_str);
-    /// Whether a conversation goes on.
+    /// Whether a conversation goes on or has ended.
     ConversationStatus = crate::conversations::STATUSES;
-    /// How what a person said was meant.
+    /// Sentiment of a person's messages in a word.
     SentimentLabel = crate::conversations::SENTIMENTS;
-    /// Who says a message.
+    /// Author of a conversation's message.
     MessageRole = each(conversation::MessageRole::ALL, conversation::MessageRole::as_str);
-    /// How a message was said.
+    /// Form of a message: text, or keys that were pressed.
     MessageKind = each(conversation::MessageKind::ALL, conversation::MessageKind::as_str);
-    /// How an answer ended.
+    /// Why a model's answer ended.
     FinishReason = each(conversation::Finish::ALL, conversation::Finish::as_str);
-    /// How the use of a tool ended.
+    /// Outcome of a tool call.
     ToolOutcome = each(conversation::ToolOutcome::ALL, conversation::ToolOutcome::as_str);
     /// Why a model did not answer.
     ModelFault = each(conversation::TurnFault::ALL, conversation::TurnFault::as_str);
-    /// What went wrong.
+    /// Code of a failure in an `error.occurred` event.
     ErrorCode = crate::webhooks::ERROR_CODES;
-    /// What a carrier is asked to do.
+    /// Command that a carrier is given.
     CarrierCommand = each(call::CommandKind::ALL, call::CommandKind::as_str);
 
-    /// A provider of language models.
+    /// Provider of language models.
     LlmProvider = each(&model::Provider::ALL, model::Provider::as_str);
     /// How much of a call is kept.
     ContentLevel = each(&privacy::content::ContentLevel::ALL, privacy::content::ContentLevel::as_str);
-    /// Whether a version of an agent is live.
+    /// Whether a version of an agent was deployed.
     AgentStatus = crate::agents::STATUSES;
-    /// How a tool is asked.
+    /// HTTP method of a tool's requests.
     ToolMethod = each(&tool::ToolMethod::ALL, tool::ToolMethod::as_str);
-    /// How a tool is told who asks.
+    /// How requests to a tool are authenticated.
     ToolAuthType = each(&tool::AuthKind::ALL, tool::AuthKind::as_str);
 
-    /// What a menu does.
+    /// Action of an IVR menu.
     IvrActionType = action::Action::NAMES;
-    /// Where a session stands.
+    /// Status of an IVR session.
     IvrSessionStatus = each(session::SessionStatus::ALL, session::SessionStatus::as_str);
-    /// What a session waits for.
+    /// What an IVR session waits for.
     IvrWaitingFor = crate::ivr_sessions::WAITS;
-    /// Why a session is over.
+    /// Why an IVR session is over.
     IvrEndCause = each(session::EndCause::ALL, session::EndCause::as_str);
     /// How bad a finding is: with an `error` callers get stuck or lost, with a `warning` they may.
     IvrSeverity = each(&lint::Severity::ALL, lint::Severity::as_str);
-    /// What callers would stumble over.
+    /// Problem that a check of the menus finds.
     IvrFindingCode = lint::FINDING_CODES;
 
-    /// What a user may do.
+    /// Role, which decides what a user may do.
     UserRole = each(&user::Role::ALL, user::Role::as_str);
-    /// What a provider is for.
+    /// What a provider account is used for.
     ProviderKind = each(&provider::ProviderKind::ALL, provider::ProviderKind::as_str);
 
-    /// What a delivery or an attempt failed by.
+    /// Why a delivery or an attempt failed.
     WebhookError = each(&webhook::delivery::ErrorClass::ALL, webhook::delivery::ErrorClass::as_str);
-    /// Where a delivery stands.
+    /// Status of a webhook delivery.
     WebhookDeliveryStatus = each(&webhook::delivery::DeliveryStatus::ALL, webhook::delivery::DeliveryStatus::as_str);
-    /// In which order events are delivered.
+    /// Order in which events are delivered.
     WebhookOrdering = each(&webhook::endpoint::Ordering::ALL, webhook::endpoint::Ordering::as_str);
-    /// Why the node stopped delivering.
+    /// Why the node disabled an endpoint.
     WebhookDisabledReason = each(&webhook::endpoint::DisabledFor::ALL, webhook::endpoint::DisabledFor::as_str);
 
-    /// What is looked at.
+    /// Metric that a time series shows.
     AnalyticsMetric = each(Metric::ALL, Metric::as_str);
-    /// By what it is told apart.
+    /// What a metric can be grouped by.
     AnalyticsGrouping = each(Grouping::ALL, Grouping::as_str);
-    /// How long what is added up lasts.
+    /// Length of time that each point of a series covers.
     AnalyticsInterval = each(&Span::ALL, Span::as_str);
 
-    /// Who did something.
+    /// Kind of actor in the audit log.
     AuditActorType = AuditActor::KINDS;
     /// What a privacy job does.
     PrivacyJobKind = each(&privacy::job::JobKind::ALL, privacy::job::JobKind::as_str);
-    /// Where a privacy job stands.
+    /// Status of a privacy job.
     PrivacyJobStatus = each(&privacy::job::JobStatus::ALL, privacy::job::JobStatus::as_str);
-    /// By what a person was named.
+    /// What a person was named by in a privacy request.
     PrivacyNamedBy = each(&privacy::job::NamedBy::ALL, privacy::job::NamedBy::as_str);
 }
 
@@ -153,7 +154,7 @@ mod tests {
         assert_eq!(schema["description"], "Where a conversation takes place.");
     }
 
-    /// Where a list of words stands beside an enum, it has what the enum is written as.
+    /// Where a list of words stands beside an enum, it holds the words that serde writes for the enum.
     #[test]
     fn lists_beside_enums_agree_with_what_serde_writes() {
         assert_eq!(

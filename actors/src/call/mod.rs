@@ -1,4 +1,4 @@
-//! Live calls.
+//! Live calls: commands to calls and queries of their state, whether or not their actor is active.
 
 use std::sync::Arc;
 
@@ -13,18 +13,17 @@ use crate::live::{Actors, LiveOptions, Observer};
 use crate::runtime::Runtime;
 use crate::session::{CommandError, Receipt};
 
-/// How live calls are kept.
 pub type CallsOptions = LiveOptions;
 
 type CallError = CommandError<CallRefusal>;
 
-/// The handle others hold: send a command to a call, whether or not it is awake.
+/// Sends commands to calls. The registry activates a call's actor on demand.
 #[derive(Debug, Clone)]
 pub struct Calls(Actors<Call>);
 
 impl Calls {
-    /// Starts the registry, and a task that rests idle actors until `stop`. `observer` hears of what is written. Call it
-    /// inside an actix system.
+    /// Starts the registry and a task that passivates idle actors until `stop`. `observer` is called with what
+    /// each command wrote. Must be called inside an actix system.
     #[must_use]
     pub fn start(
         runtime: Runtime,
@@ -41,16 +40,13 @@ impl Calls {
         Self(Actors::start(runtime, options, Some(counting), stop))
     }
 
-    /// How many calls are awake on this node.
+    /// Number of call actors that are active on this node.
     #[must_use]
     pub fn live(&self) -> usize {
         self.0.live()
     }
 
-    /// Carries a command out; `only_at` makes it conditional on the call's version.
-    ///
-    /// # Errors
-    /// See [`CommandError`].
+    /// Carries a command out; `only_at` makes it conditional on the version of the call's stream.
     pub async fn execute(
         &self,
         id: CallId,
@@ -61,10 +57,8 @@ impl Calls {
         self.0.execute(id.0, command, context, only_at).await
     }
 
-    /// Carries the first command of a call out, whose id was made a moment ago: its log is not read first.
-    ///
-    /// # Errors
-    /// As [`execute`](Self::execute), but for `VersionMismatch`: no version is asked for.
+    /// Carries out the first command of a call whose id was made a moment ago: the stream is not read first.
+    /// Never fails with `VersionMismatch`.
     pub async fn execute_on_new(
         &self,
         id: CallId,
@@ -74,10 +68,7 @@ impl Calls {
         self.0.execute_on_new(id.0, command, context).await
     }
 
-    /// What the carrier is to be told for an effect; `None` when it is settled.
-    ///
-    /// # Errors
-    /// See [`CommandError`].
+    /// The carrier command for an effect; `None` when the effect is settled.
     pub async fn prepare(&self, id: CallId, effect_id: Uuid) -> Result<Option<Outgoing>, CallError> {
         let find = move |call: &Call, client: Option<ClientId>| {
             client.and_then(|client| call.outgoing(effect_id, id, client))
@@ -89,10 +80,7 @@ impl Calls {
         }
     }
 
-    /// The call's newest state.
-    ///
-    /// # Errors
-    /// See [`CommandError`].
+    /// The newest state of the call: events that other nodes wrote are read first.
     pub async fn inspect(&self, id: CallId) -> Result<Call, CallError> {
         self.0.ask(id.0, true, |call, _| call.clone()).await
     }

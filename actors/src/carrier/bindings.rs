@@ -1,8 +1,8 @@
 //! Which call a leg belongs to, under every name the carrier has for it.
 //!
-//! A webhook names its leg by a leg id, by a control id, or by both, so both names are bound: whichever the next one
-//! carries leads to the same call. Each name is a stream of its own whose newest event counts; the version check of the
-//! log settles races between nodes and between webhooks that overtake each other.
+//! A webhook names its leg by a leg id, by a control id, or by both, so both names are bound: whichever name the
+//! next webhook carries leads to the same call. Each name is a stream of its own, and its newest event counts. The
+//! log's expected-version check settles races between nodes and between webhooks that overtake each other.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -20,26 +20,26 @@ use super::{TakeError, envelope, store_error};
 use crate::runtime::Runtime;
 use crate::session::CommandError;
 
-/// Names remembered in memory; more than that are looked up in the log.
+/// Names cached in memory; other names are looked up in the log.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(131_071);
 /// How often the names are read again when another node binds them at the same time.
 const ATTEMPTS: usize = 4;
 
-/// Where a leg is to go if none of its names is bound, and what is known of it.
+/// Where a leg goes if none of its names is bound, and what is known about it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted {
     pub call: CallId,
     pub client: ClientId,
     pub role: LegRole,
-    /// The client whose own account with the carrier tells of the leg: it names no other client's legs.
+    /// The client whose own carrier account the report came from: it may not name other clients' legs. `None`
+    /// for the node's account.
     pub account: Option<ClientId>,
-    /// The leg bears our own tag: that says more than what its names were bound to before.
+    /// The leg carries our own tag, which overrides what its names were bound to before.
     pub tagged: bool,
-    /// It rings at a number of ours: such a leg is never the one a transfer placed.
+    /// The leg is an inbound call to one of our numbers, so it is never the target leg of a transfer.
     pub offered: bool,
 }
 
-/// The bindings of legs.
 #[derive(Debug)]
 pub(super) struct Bindings {
     runtime: Runtime,
@@ -58,7 +58,8 @@ impl Wanted {
         self.account.is_none_or(|account| account == client)
     }
 
-    /// Whether the leg was never heard of: nothing is looked up, the log refuses the write if that is wrong.
+    /// Whether the leg is thought to be new. Then its names are not looked up first; the log refuses the write
+    /// if one is bound.
     fn begins(&self) -> bool {
         self.offered && !self.tagged
     }
@@ -69,11 +70,11 @@ impl Bindings {
         Self { runtime, remembered: Mutex::new(LruCache::new(REMEMBERED)) }
     }
 
-    /// The call a leg belongs to: what its names are bound to, or else what is wanted. All names the report knows lead
-    /// there afterwards: before anything is written of the call, for a webhook with another name may be the next.
+    /// Answers the call a leg belongs to: the one its names are bound to, otherwise `wanted`. Afterwards all names
+    /// in the report are bound to that call. This happens before anything is written about the call, because the
+    /// next webhook may carry another name.
     ///
-    /// # Errors
-    /// [`CommandError::OtherClient`] where a name leads to a call that the account may not name.
+    /// Fails with [`CommandError::OtherClient`] when a name leads to a call of a client that the account may not name.
     pub(super) async fn bind(
         &self,
         provider: &str,
@@ -84,7 +85,7 @@ impl Bindings {
         if let Some(leg) = self.all_remembered(&ids, wanted) {
             return if wanted.may_name(leg.client) { Ok(leg) } else { Err(CommandError::OtherClient) };
         }
-        // of a leg with one name the other one may have been told before
+        // the other name of a leg with one name may be known already
         if wanted.begins() && ids.len() > 1 {
             let nothing = |id: &LegId| Name { id: *id, bound: None, version: Version::NONE };
             let (names, leg): (Vec<Name>, _) = (ids.iter().map(nothing).collect(), self.as_wanted(wanted));
@@ -105,11 +106,11 @@ impl Bindings {
                 }
                 _ => None,
             };
-            // a transfer's session says nothing of a leg that is known
+            // a known leg is not moved to the transfer that its session is bound to
             let is_target =
                 |name: &Name| name.bound.is_some_and(|bound| bound.role == LegRole::TransferTarget);
             let session = session.filter(|session| unbound || !is_target(session));
-            // first, so that two that know one name each meet there
+            // the session name is written first, so that two webhooks that know one name each conflict there
             let names: Vec<Name> = session.into_iter().chain(names).collect();
             let leg = decide(&names, wanted).unwrap_or_else(|| self.as_wanted(wanted));
             if self.write_all(&names, leg, provider).await? {
@@ -120,8 +121,8 @@ impl Bindings {
         Err(CommandError::Contended)
     }
 
-    /// Whether all names are bound so. One after the other and in the same order everywhere, so that of two that bind the
-    /// same leg at once one stops at the first.
+    /// Binds all names; answers `false` when another writer was faster. Names are written one after the other and
+    /// in the same order everywhere, so that of two concurrent writers one stops at the first name.
     async fn write_all(&self, names: &[Name], leg: LegBound, provider: &str) -> Result<bool, TakeError> {
         for name in names.iter().filter(|name| !name.bound.is_some_and(|bound| same(bound, leg))) {
             if !self.write(*name, leg, provider).await? {
@@ -131,7 +132,7 @@ impl Bindings {
         Ok(true)
     }
 
-    /// From now on a leg that names nothing but the session of this call's leg is the one a transfer placed.
+    /// From now on a leg that names only this session is the target leg that a transfer of this call placed.
     pub(super) async fn expect_target(
         &self,
         provider: &str,
@@ -143,7 +144,7 @@ impl Bindings {
         let name = self.read(session_name(provider, session)).await?;
         match name.bound.is_some_and(|before| same(before, bound)) {
             true => Ok(()),
-            // another node may have been faster with the same
+            // another node may have written the same binding first
             false => self.write(name, bound, provider).await.map(|_| ()),
         }
     }
@@ -153,8 +154,8 @@ impl Bindings {
         LegBound { call, client, role, at: self.runtime.clock.now() }
     }
 
-    /// The name of a leg's session, where it can say more than the leg's own: which leg it is of which only one name is
-    /// told, or which call placed it by a transfer.
+    /// The binding of a leg's session, when it says more than the leg's own names: it identifies a leg for which
+    /// only one name is given, or the call that placed a leg by a transfer.
     async fn session(
         &self,
         provider: &str,
@@ -183,7 +184,7 @@ impl Bindings {
         Ok(Name { id, bound: Some(bound), version: last.version })
     }
 
-    /// Whether the name is bound so; not if another node was faster, or may have been.
+    /// Appends the binding; answers `false` when another node was faster, or when the append's outcome is unknown.
     async fn write(&self, name: Name, bound: LegBound, provider: &str) -> Result<bool, TakeError> {
         let event = envelope(&self.runtime, &LegEvent::Bound(bound), bound.client, bound.call.0, provider);
         let expected = Expected::Exact(name.version);
@@ -207,7 +208,8 @@ impl Bindings {
     }
 }
 
-/// What the names say. Where they disagree, what was bound first: the same for everybody who looks.
+/// The binding that the names agree on. Where they disagree, the earliest binding counts, so that every reader
+/// decides alike; our own tag overrides it.
 fn decide(names: &[Name], wanted: Wanted) -> Option<LegBound> {
     let known = || names.iter().filter_map(|name| name.bound);
     let first = known().min_by_key(|bound| (bound.at, bound.call.0))?;
@@ -223,7 +225,7 @@ fn same(one: LegBound, other: LegBound) -> bool {
     (one.call, one.client, one.role) == (other.call, other.client, other.role)
 }
 
-/// The name that commands take comes first: most webhooks carry it.
+/// All names of a leg. The control id comes first, because most webhooks carry it.
 fn names_of(provider: &str, leg: &LegRef) -> Vec<LegId> {
     let control_id = leg.control_id.as_ref().filter(|control_id| **control_id != leg.leg_id);
     control_id.into_iter().chain([&leg.leg_id]).map(|name| LegId::of(provider, name)).collect()

@@ -1,4 +1,4 @@
-//! Who talks, and what they may use, as they are now.
+//! The agents and tools of a conversation, as they are now.
 
 use std::sync::Arc;
 
@@ -13,40 +13,41 @@ use domain::webhook::secrets::HeldSecrets;
 use crate::runtime::Runtime;
 use crate::session::Session;
 
-/// Reads agents and tools. The few events of each are read each time, so that a change holds at once and on every node.
+/// Reads agents and tools from the log. Each has few events, which are read every time, so that a change takes
+/// effect at once and on every node.
 #[derive(Debug, Clone)]
 pub struct AgentDesk {
     runtime: Runtime,
 }
 
-/// A tool that may be used.
+/// A tool that an agent may call.
 #[derive(Debug, Clone)]
 pub struct KnownTool {
     pub id: ToolId,
     pub terms: Arc<ToolTerms>,
-    /// What signs its requests; empty where it is older than signatures.
+    /// Secrets that sign requests to the tool; empty for a tool created before requests were signed.
     pub secrets: HeldSecrets,
 }
 
-/// Who takes part in a turn.
+/// The agent, models and tools of one turn.
 #[derive(Debug, Clone, Default)]
 pub struct Cast {
-    /// The agent, as it is.
+    /// The agent's deployed version and its settings; `None` for a conversation without an agent.
     pub agent: Option<(AgentRef, Arc<AgentTerms>)>,
-    /// Which models may answer.
+    /// Models that may answer, tried in this order.
     pub models: Vec<ModelRef>,
-    /// What may be used.
+    /// Tools that the agent may call.
     pub tools: Vec<KnownTool>,
 }
 
 impl Cast {
-    /// What the model is told before anything else.
+    /// The agent's system prompt; empty without an agent.
     #[must_use]
     pub fn system_prompt(&self) -> &str {
         self.agent.as_ref().map_or("", |(_, terms)| &terms.system_prompt)
     }
 
-    /// The tools, as a model is told of them.
+    /// The tools as they are described to a model.
     #[must_use]
     pub fn specs(&self) -> Vec<ToolSpec> {
         let spec = |tool: &KnownTool| ToolSpec {
@@ -59,16 +60,13 @@ impl Cast {
 }
 
 impl AgentDesk {
-    /// A desk.
     #[must_use]
     pub fn new(runtime: Runtime) -> Self {
         Self { runtime }
     }
 
-    /// The version of a client's agent that conversations run; nothing when it has none of that id.
-    ///
-    /// # Errors
-    /// What is wrong with the log.
+    /// The version of a client's agent that conversations run; `None` when the client has no agent with this id.
+    /// Fails with a description when the log cannot be read.
     pub async fn live(
         &self,
         client: ClientId,
@@ -83,10 +81,8 @@ impl AgentDesk {
         Ok(live.map(|(version, terms)| (AgentRef { id, version }, Arc::new(terms.clone()))))
     }
 
-    /// The newest terms of a client's agent; nothing when it has none of that id.
-    ///
-    /// # Errors
-    /// What is wrong with the log.
+    /// The newest settings of a client's agent, deployed or not; `None` when the client has no agent with this id.
+    /// Fails with a description when the log cannot be read.
     pub async fn newest(&self, client: ClientId, id: AgentId) -> Result<Option<AgentTerms>, String> {
         let mut session = Session::<Agent>::new(self.runtime.clone(), id.stream());
         session.refresh().await.map_err(|error| error.to_string())?;
@@ -94,10 +90,7 @@ impl AgentDesk {
         Ok(session.state().newest().filter(|_| own).map(|(_, terms)| terms.clone()))
     }
 
-    /// A client's tool, while it exists.
-    ///
-    /// # Errors
-    /// What is wrong with the log.
+    /// A client's tool; `None` once it is deleted. Fails with a description when the log cannot be read.
     pub async fn tool(&self, client: ClientId, id: ToolId) -> Result<Option<KnownTool>, String> {
         let mut session = Session::<Tool>::new(self.runtime.clone(), id.stream());
         session.refresh().await.map_err(|error| error.to_string())?;
@@ -111,10 +104,8 @@ impl AgentDesk {
         Ok(tool.terms().filter(|_| own).map(known))
     }
 
-    /// Who takes part with this agent. A tool that is gone is left out, as is the second of one name.
-    ///
-    /// # Errors
-    /// What is wrong with the log.
+    /// The models and tools of this agent. A deleted tool is left out, and so is the second of two tools with the
+    /// same name. Fails with a description when the log cannot be read.
     pub async fn cast(&self, client: ClientId, agent: (AgentRef, Arc<AgentTerms>)) -> Result<Cast, String> {
         let mut tools: Vec<KnownTool> = Vec::new();
         for id in &agent.1.tools {

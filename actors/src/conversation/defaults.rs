@@ -1,4 +1,4 @@
-//! Which of a client's agents talks where none is named: the newest state, in memory.
+//! The default agent of each client, kept in memory.
 //!
 //! Filled from the view once, then kept up to date from the log, so that taking a webhook needs no view.
 
@@ -8,32 +8,29 @@ use std::sync::{PoisonError, RwLock};
 use domain::envelope::{Recorded, Time};
 use domain::ids::{AgentId, ClientId};
 
-/// When something of an agent was last done.
+/// An agent with the times that decide whether it is the default.
 #[derive(Debug, Clone, Copy)]
 pub struct KnownAgent {
-    /// Which.
     pub id: AgentId,
-    /// Whose.
     pub client: ClientId,
-    /// When a version last went live.
+    /// When a version last went live; `None` for an agent that was never deployed.
     pub deployed_at: Option<Time>,
-    /// When it was created.
     pub created_at: Time,
 }
 
 impl KnownAgent {
-    /// The greatest is the default.
+    /// The agent with the greatest rank is the default.
     fn rank(&self) -> (Option<Time>, Time, AgentId) {
         (self.deployed_at, self.created_at, self.id)
     }
 }
 
-/// The agents of all clients: of each the one that was last deployed, or last created while none was.
+/// The default agent of every client: the one deployed last, or the one created last while none was deployed.
 #[derive(Debug, Default)]
 pub struct DefaultAgents(RwLock<HashMap<ClientId, KnownAgent>>);
 
 impl DefaultAgents {
-    /// Takes an agent into account.
+    /// Makes the agent its client's default if it outranks the current one.
     pub fn insert(&self, agent: KnownAgent) {
         let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let known = table.entry(agent.client).or_insert(agent);
@@ -42,7 +39,7 @@ impl DefaultAgents {
         }
     }
 
-    /// Takes news from the log.
+    /// Applies newly recorded events of agents.
     pub fn apply(&self, events: &[Recorded]) {
         for event in events.iter().filter(|event| event.stream.category() == AgentId::CATEGORY) {
             let (id, client, at) = (AgentId(event.stream.id()), event.client_id, event.recorded_at);
@@ -55,7 +52,7 @@ impl DefaultAgents {
         }
     }
 
-    /// A client's agent where none is named; nothing while it has none.
+    /// The client's default agent; `None` while the client has no agents.
     #[must_use]
     pub fn of(&self, client: ClientId) -> Option<AgentId> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(&client).map(|agent| agent.id)

@@ -1,4 +1,4 @@
-//! A turn as it is told: to as many as listen, from wherever they left off.
+//! The live output of a turn, for any number of readers, each from wherever it left off.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,49 +8,48 @@ use domain::ids::{ConversationId, MessageId};
 use domain::model::Usage;
 use tokio::sync::watch;
 
-/// An answer, as it stands in the log.
+/// The answer of a turn, as it stands in the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// The fact.
     pub completed: TurnCompleted,
-    /// What the whole turn took, tools included.
+    /// Tokens of the whole turn, tool rounds included.
     pub usage: Usage,
-    /// Where in the log, as far as that is known here.
+    /// Log position of the event; `None` when it is not known on this node.
     pub position: Option<Position>,
 }
 
-/// Why there is no answer.
+/// Why a turn has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failed {
-    /// Why; nothing when it was cancelled.
+    /// What went wrong; `None` when the turn was cancelled.
     pub fault: Option<TurnFault>,
-    /// Who was asked.
+    /// The models that were asked and did not answer.
     pub passed_over: Vec<PassedOver>,
 }
 
-/// A piece of a turn.
+/// A piece of a turn's output.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Piece {
-    /// More words.
+    /// The next part of the answer's text.
     Delta(String),
-    /// A tool is used.
+    /// The agent calls a tool.
     ToolCall {
-        /// The model's name of this use.
+        /// The model's own id of this tool call.
         id: String,
-        /// The tool.
+        /// Name of the tool.
         name: String,
-        /// The arguments: JSON, as the model wrote it.
+        /// The arguments as JSON, exactly as the model wrote them.
         arguments: String,
     },
-    /// The whole answer, durable.
+    /// The whole answer, once it is durable.
     Message(Box<Answer>),
-    /// There is none.
+    /// The turn ended without an answer.
     Error(Failed),
-    /// Nothing follows.
+    /// The last piece of every feed.
     Done,
 }
 
-/// A turn that is told.
+/// The output of one turn: keeps all pieces, so that any reader can start from the beginning.
 #[derive(Debug)]
 pub struct Feed {
     conversation: ConversationId,
@@ -64,7 +63,7 @@ impl Feed {
         Self { conversation, turn, pieces: Mutex::default(), told: watch::Sender::new(0) }
     }
 
-    /// A turn that is over.
+    /// The feed of a turn that is over: its outcome and the end.
     pub(super) fn over(conversation: ConversationId, turn: MessageId, outcome: Piece) -> Self {
         let feed = Self::new(conversation, turn);
         feed.push(outcome);
@@ -72,13 +71,11 @@ impl Feed {
         feed
     }
 
-    /// Of which conversation.
     #[must_use]
     pub fn conversation(&self) -> ConversationId {
         self.conversation
     }
 
-    /// Which turn.
     #[must_use]
     pub fn turn(&self) -> MessageId {
         self.turn
@@ -96,13 +93,13 @@ impl Feed {
         }
     }
 
-    /// Whether nothing follows.
+    /// Whether the feed is complete: no more pieces follow.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.lock().last() == Some(&Piece::Done)
     }
 
-    /// The piece behind `after` others; waits for it. Nothing behind the last one.
+    /// The piece with index `after` (from 0); waits until it exists. `None` behind the last piece.
     pub async fn next(&self, after: usize) -> Option<Piece> {
         let mut told = self.told.subscribe();
         loop {
@@ -119,7 +116,7 @@ impl Feed {
         }
     }
 
-    /// How the turn ended; waits for it.
+    /// Waits until the turn ends, and answers how it ended.
     pub async fn outcome(&self) -> Result<Answer, Failed> {
         let mut at = 0;
         while let Some(piece) = self.next(at).await {

@@ -1,7 +1,7 @@
-//! Conversations: an actor each, and the turns that models answer in.
+//! Conversations: an actor each, and the turns in which models answer.
 //!
-//! A turn belongs to nobody who listens to it: it is begun by a fact, runs in a task of its own, and ends in a fact.
-//! Who asked follows its [`Feed`], may go away, and may come back.
+//! A turn does not depend on its readers: a recorded event begins it, it runs in a task of its own, and a recorded
+//! event ends it. The client that asked follows its [`Feed`], may disconnect, and may come back.
 
 mod agents;
 mod defaults;

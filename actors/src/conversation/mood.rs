@@ -1,4 +1,4 @@
-//! How something was meant: judged off the hot path, by a model where there is one, else by a list of words.
+//! Sentiment of messages, scored off the hot path: by a model where one is available, otherwise by a word list.
 
 use domain::conversation::{Conversation, ConversationCommand, Judge, MessageKind, MessageRole};
 use domain::ids::{ClientId, ConversationId};
@@ -9,9 +9,9 @@ use tokio::sync::mpsc;
 use super::talks::Talks;
 use crate::context::CommandContext;
 
-/// Messages judged at once.
+/// Most messages scored in one request to a model.
 const AT_ONCE: usize = 20;
-/// How much of a message is looked at, in characters.
+/// Characters of a message that are scored; the rest is ignored.
 const LOOKED_AT: usize = 500;
 const TASK: &str = "Judge the sentiment of each numbered utterance from -100 (very negative) to 100 (very \
     positive), 0 is neutral. Answer with a JSON array of integers, one an utterance, and nothing else.";
@@ -95,7 +95,7 @@ const BAD: &[&str] = &[
 const NOT: &[&str] = &["cannot", "don't", "dont", "isn't", "no", "not", "never", "without", "won't"];
 const VERY: &[&str] = &["absolutely", "extremely", "really", "so", "totally", "very"];
 
-/// What a list of words makes of a text, from -1000 to 1000.
+/// The sentiment of a text by word list, from -1000 (very negative) to 1000 (very positive), 0 without known words.
 #[must_use]
 pub fn lexicon_score(text: &str) -> i16 {
     let lower = text.to_lowercase();
@@ -114,12 +114,12 @@ pub fn lexicon_score(text: &str) -> i16 {
         sum += base * turned * strong / 2;
         found += 1;
     }
-    // several words of one kind say more than one, but not so many times more
+    // divides by the square root, so that several words of one kind weigh more than one, but not many times more
     let score = if found == 0 { 0.0 } else { f64::from(sum) / f64::from(found).sqrt() };
     score.clamp(-1_000.0, 1_000.0) as i16
 }
 
-/// What has to be judged.
+/// A conversation whose messages from `from` on are to be scored.
 #[derive(Debug)]
 pub(super) struct ToJudge {
     pub(super) conversation: ConversationId,
@@ -128,12 +128,12 @@ pub(super) struct ToJudge {
     pub(super) context: CommandContext,
 }
 
-/// Judges, one conversation after the other, until the channel closes.
+/// Scores the sentiment of conversations one after the other, until the channel closes.
 #[derive(Debug)]
 pub struct Mood(pub(super) mpsc::Receiver<ToJudge>);
 
 impl Mood {
-    /// Judges until `talks` are over.
+    /// Scores until `stop`, or until the last handle to `talks` is gone.
     pub async fn run(mut self, talks: Talks, stop: tokio_util::sync::CancellationToken) {
         loop {
             let next = tokio::select! {

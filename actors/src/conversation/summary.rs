@@ -1,4 +1,4 @@
-//! What falls out of the window lives on in a few words.
+//! Summaries of the messages that no longer fit into a model's context window.
 
 use domain::conversation::{Conversation, ConversationCommand, MessageRole};
 use domain::ids::ConversationId;
@@ -8,14 +8,14 @@ use domain::ports::llm::{ChatMessage, ChatRequest};
 use super::talks::Talks;
 use crate::context::CommandContext;
 
-/// The longest summary, in characters.
+/// Longest summary, in characters.
 const LONGEST: usize = 4_000;
-/// How much of a message stands in a summary that no model wrote, in characters.
+/// Characters of a message that a summary made without a model keeps.
 const BEGINNING: usize = 160;
 const TASK: &str = "Sum up the conversation below for the agent that goes on with it. Keep names, numbers, dates, \
     wishes, what was promised and what is still open. At most 250 words, plain text, no introduction.";
 
-/// What is to be summed up, oldest first.
+/// The messages to summarize, oldest first, as role and text.
 fn lines(state: &Conversation, through: u32) -> Vec<(MessageRole, String)> {
     let old = state.window().take_while(|one| one.seq <= through);
     let told = old.filter(|one| matches!(one.role, MessageRole::User | MessageRole::Assistant));
@@ -24,7 +24,8 @@ fn lines(state: &Conversation, through: u32) -> Vec<(MessageRole, String)> {
         .collect()
 }
 
-/// The beginnings of what was said; when it is too much, what lies in the middle goes.
+/// A summary made without a model: the beginning of each message. When it gets too long, lines in
+/// the middle are dropped.
 fn extract(before: Option<&str>, lines: &[(MessageRole, String)]) -> String {
     let mut all: Vec<String> = before.into_iter().flat_map(str::lines).map(str::to_owned).collect();
     all.extend(lines.iter().map(|(role, text)| {
@@ -38,7 +39,8 @@ fn extract(before: Option<&str>, lines: &[(MessageRole, String)]) -> String {
 }
 
 impl Talks {
-    /// Sums up what falls out of the window, if it is time to. What goes wrong is tried again after the next turn.
+    /// Summarizes what no longer fits into the window, when enough has accumulated. Errors are not reported; the
+    /// next turn tries again.
     pub(super) async fn sum_up(&self, id: ConversationId, models: &[ModelRef], context: &CommandContext) {
         let limit = self.options().window_tokens;
         let look = move |state: &Conversation| {

@@ -1,4 +1,4 @@
-//! The handle others hold: begin a conversation, say something in it, listen to the answer.
+//! The conversation service: begins conversations, adds messages, streams the answers.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -34,31 +34,29 @@ use crate::live::{Actors, LiveOptions, Observer};
 use crate::runtime::Runtime;
 use crate::session::{CommandError, Receipt};
 
-/// Turns that are over and can still be listened to.
+/// Finished turns whose feeds are kept in memory.
 const KEPT_FEEDS: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
-/// Conversations that wait to be judged; beyond that they are not.
+/// Conversations that may wait for sentiment scoring; beyond that they are not scored.
 const JUDGED: usize = 10_000;
-/// Locks that conversations share.
+/// Number of locks that conversations share, each picked by the conversation's id.
 const LOCKS: usize = 256;
-/// Events read at a time to find one of the last.
+/// Events read at a time when searching backwards for one of the last.
 const PAGE: usize = 16;
-/// How often it is looked whether another node's turn is over.
+/// Poll interval while another node runs the turn.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How conversations are held.
 #[derive(Debug, Clone, Copy)]
 pub struct TalkOptions {
-    /// How live conversations are kept.
     pub live: LiveOptions,
-    /// What a model is told of a conversation, in estimated tokens; the rest is summed up.
+    /// Size of the window a model is given of a conversation, in estimated tokens; what is older is summarized.
     pub window_tokens: u64,
-    /// The longest a turn may take.
+    /// Longest time a turn may take.
     pub turn_limit: Duration,
-    /// Turns under way at the same time.
+    /// Most turns that run at the same time on this node.
     pub turns: usize,
-    /// Whether this is the only node: then a turn that is not under way here is dead.
+    /// Whether this is the only node: then a turn that does not run here is dead.
     pub sole: bool,
-    /// Whether models judge how something was meant, where there is one.
+    /// Whether models score sentiment where one is available; otherwise a word list does.
     pub judge_by_model: bool,
 }
 
@@ -75,43 +73,39 @@ impl Default for TalkOptions {
     }
 }
 
-/// With what conversations are held.
+/// The dependencies of the conversation service.
 #[derive(Debug, Clone)]
 pub struct TalkDeps {
-    /// The log, the time, who we are.
     pub runtime: Runtime,
-    /// Who answers.
     pub models: Arc<dyn LanguageModels>,
-    /// Who uses tools.
+    /// Sends tool calls to the client's own systems.
     pub tools: Arc<dyn ToolRunner>,
-    /// What tools' secrets are sealed with.
+    /// Decrypts the tools' secrets.
     pub vault: Arc<dyn Vault>,
 }
 
-/// Something to be answered.
+/// A message to be answered.
 #[derive(Debug, Clone)]
 pub struct Question {
-    /// In which conversation.
     pub conversation: ConversationId,
-    /// What begins with it, if nothing has; its agent without a version.
+    /// How to begin the conversation if it does not exist: its first event, and the agent's id, whose deployed
+    /// version is looked up. `None` when it must exist already.
     pub start: Option<(ConversationStarted, Option<AgentId>)>,
-    /// What is said; what was said last if nothing is.
+    /// The message; `None` answers the last message of the conversation.
     pub said: Option<Said>,
 }
 
-/// Why nothing is answered.
+/// Why a turn could not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum TalkError {
-    /// The conversation cannot be written, or its rules are against it.
+    /// The conversation cannot be written, or its rules refuse the command.
     #[error("the conversation cannot go on")]
     Command(#[from] CommandError<ConversationRefusal>),
-    /// The client has no such agent.
     #[error("there is no such agent")]
     UnknownAgent,
-    /// The log cannot be read.
     #[error("the log cannot be read: {0}")]
     Log(String),
-    /// Too many turns at once.
+    /// Too many turns run at the same time.
     #[error("too many conversations are being answered")]
     Busy,
 }
@@ -122,9 +116,10 @@ struct Inner {
     options: TalkOptions,
     actors: Actors<Conversation>,
     desk: AgentDesk,
-    /// Held from looking at a conversation until its turn is known here: nobody takes it for dead in between.
+    /// Locks held from looking at a conversation until its new turn is in `running`, so that nobody takes that
+    /// turn for dead in between.
     asking: Vec<tokio::sync::Mutex<()>>,
-    /// Turns that are under way here.
+    /// Turns that run on this node.
     running: Mutex<HashMap<MessageId, Arc<Feed>>>,
     over: Mutex<LruCache<MessageId, Arc<Feed>>>,
     tasks: TaskTracker,
@@ -132,7 +127,7 @@ struct Inner {
     stop: CancellationToken,
 }
 
-/// Conversations.
+/// Begins conversations, adds messages and streams the answers. Clones share one service.
 #[derive(Debug, Clone)]
 pub struct Talks(Arc<Inner>);
 
@@ -141,7 +136,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Talks {
-    /// Starts the registry; what it hands back judges moods and is to be run. Call it inside an actix system.
+    /// Starts the registry. The caller must also run the returned [`Mood`], which scores sentiment. Must be called
+    /// inside an actix system.
     #[must_use]
     pub fn start(
         deps: TalkDeps,
@@ -166,7 +162,7 @@ impl Talks {
         (Self(Arc::new(inner)), Mood(jobs))
     }
 
-    /// Waits until every turn is noted. Call it once the node stops: no turn goes on then.
+    /// Waits until every running turn has recorded its end. Call it when the node stops: no turn goes on then.
     pub async fn finish(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
@@ -180,19 +176,17 @@ impl Talks {
         &self.0.options
     }
 
-    /// Who answers.
     #[must_use]
     pub fn models(&self) -> &Arc<dyn LanguageModels> {
         &self.0.deps.models
     }
 
-    /// Who knows agents and tools.
+    /// Reads agents and tools.
     #[must_use]
     pub fn desk(&self) -> &AgentDesk {
         &self.0.desk
     }
 
-    /// Who uses tools.
     #[must_use]
     pub fn tool_runner(&self) -> &Arc<dyn ToolRunner> {
         &self.0.deps.tools
@@ -203,29 +197,27 @@ impl Talks {
         Toolbox { runtime, runner: tools, vault }
     }
 
-    /// Forgets what was said, as far as it is not being answered: somebody was erased.
+    /// Drops finished turns and passivates idle conversations after a person was erased, so that no erased
+    /// text stays in memory.
     pub fn forget(&self) {
         lock(&self.0.over).clear();
         self.0.actors.rest_all();
     }
 
-    /// Forgets whenever `erasures` changes, until `stop`.
+    /// Calls [`forget`](Self::forget) whenever `erasures` changes, until `stop`.
     pub async fn forget_at(self, mut erasures: watch::Receiver<Position>, stop: CancellationToken) {
         while let Some(Ok(())) = stop.run_until_cancelled(erasures.changed()).await {
             self.forget();
         }
     }
 
-    /// How many conversations are awake on this node.
+    /// Number of conversation actors that are active on this node.
     #[must_use]
     pub fn live(&self) -> usize {
         self.0.actors.live()
     }
 
-    /// Carries a command out.
-    ///
-    /// # Errors
-    /// See [`CommandError`].
+    /// Carries a command out; `only_at` makes it conditional on the version of the conversation's stream.
     pub async fn execute(
         &self,
         id: ConversationId,
@@ -266,10 +258,7 @@ impl Talks {
         self.look(id, move |state| state.answer(turn).map(|answer| answer.seq)).await.ok().flatten()
     }
 
-    /// The conversation's state, and whose it is.
-    ///
-    /// # Errors
-    /// See [`CommandError`].
+    /// The conversation's state and its client. With `newest`, events that other nodes wrote are read first.
     pub async fn inspect(
         &self,
         id: ConversationId,
@@ -278,10 +267,7 @@ impl Talks {
         self.0.actors.ask(id.0, newest, |state, client| (state.clone(), client)).await
     }
 
-    /// Says something, and hands back the feed of the turn that answers it.
-    ///
-    /// # Errors
-    /// See [`TalkError`]: nothing was said.
+    /// Adds a message, and answers the feed of the turn that answers it. On any error nothing was added.
     pub async fn ask(
         &self,
         question: Question,
@@ -291,13 +277,14 @@ impl Talks {
         let (receipt, turn, feed) = self.begin_or_find(question, context).await?;
         let feed = match feed {
             Some(feed) => feed,
-            // the very same request again, or there was nothing to answer
+            // the same request was made before, or there was nothing to answer
             None => self.feed(id, turn.unwrap_or(MessageId(id.0))).await?,
         };
         Ok((receipt, feed))
     }
 
-    /// Begins a turn; nothing is begun where the very same request was made before, or there is nothing to answer.
+    /// Begins a turn. Begins none, and answers no feed, when the same request was made before or there
+    /// is nothing to answer.
     async fn begin_or_find(
         &self,
         question: Question,
@@ -323,7 +310,7 @@ impl Talks {
             return Err(TalkError::Busy);
         }
         let start = question.start.map(|(start, _)| Box::new(ConversationStarted { agent, ..start }));
-        // a little more than the node that runs it allows itself
+        // a little more than the node that runs the turn allows itself
         let limit = self.options().turn_limit + Duration::from_secs(10);
         let ends_by = now + chrono::TimeDelta::from_std(limit).unwrap_or_default();
         let said = question.said.map(Box::new);
@@ -340,10 +327,7 @@ impl Talks {
         Ok((receipt, turn, feed))
     }
 
-    /// Says something without listening to the answer.
-    ///
-    /// # Errors
-    /// See [`TalkError`]: nothing was said.
+    /// Begins a turn like [`ask`](Self::ask), without reading the answer. On any error nothing was added.
     pub(super) async fn begin_turn(
         &self,
         question: Question,
@@ -354,7 +338,7 @@ impl Talks {
         Ok(())
     }
 
-    /// Whether nobody works on an open turn any more.
+    /// Whether no node works on an open turn any more.
     fn is_dead(&self, turn: MessageId, node: &str) -> bool {
         let ours = *node == *self.runtime().node;
         (ours || self.options().sole) && !lock(&self.0.running).contains_key(&turn)
@@ -371,10 +355,8 @@ impl Talks {
         }
     }
 
-    /// The version of an agent that a conversation would begin with.
-    ///
-    /// # Errors
-    /// When there is no such agent, or the log cannot be read.
+    /// The version of an agent that a new conversation would run. Fails when there is no such agent, or the
+    /// log cannot be read.
     pub async fn agent(&self, client: ClientId, agent: AgentId) -> Result<AgentRef, TalkError> {
         let live = self.0.desk.live(client, agent).await.map_err(TalkError::Log)?;
         live.map(|(agent, _)| agent).ok_or(TalkError::UnknownAgent)
@@ -402,7 +384,8 @@ impl Talks {
         feed
     }
 
-    /// A turn is noted: others may begin, and what can wait is done.
+    /// Ends a turn that has recorded its outcome: moves its feed to the finished ones, so that the next turn may
+    /// begin, then summarizes and schedules sentiment scoring.
     pub(super) async fn turn_over(&self, turn: &Turn) {
         {
             let mut running = lock(&self.0.running);
@@ -417,7 +400,7 @@ impl Talks {
         self.judge_later(turn.conversation, turn.turn, &turn.cast.models, &turn.context).await;
     }
 
-    /// Has what was said since a message judged, when there is time.
+    /// Schedules sentiment scoring of the messages from `message` on.
     async fn judge_later(
         &self,
         conversation: ConversationId,
@@ -428,16 +411,13 @@ impl Talks {
         let seq = move |state: &Conversation| state.window().find(|one| one.id == message).map(|one| one.seq);
         if let Ok(Some(from)) = self.look(conversation, seq).await {
             let (models, context) = (models.to_vec(), context.clone());
-            // full: it is not judged
+            // the queue is full: the messages are not scored
             let _ = self.0.mood.try_send(ToJudge { conversation, from, models, context });
         }
     }
 
-    /// A turn to listen to: one that runs here, ran here lately, or ran anywhere and is remembered. One that runs on
-    /// another node is waited for.
-    ///
-    /// # Errors
-    /// See [`TalkError`].
+    /// The feed of a turn that runs on this node, ran here lately, or ran anywhere and is still in the
+    /// conversation's state. Waits for the end of a turn that runs on another node.
     pub async fn feed(&self, conversation: ConversationId, turn: MessageId) -> Result<Arc<Feed>, TalkError> {
         let here = || {
             let running = lock(&self.0.running).get(&turn).cloned();
@@ -462,11 +442,9 @@ impl Talks {
         }
     }
 
-    /// The conversation's timer ran out that the event `set_by` set: clients hear how it stands, and a turn that began
-    /// with that event and is still open is noted as failed, for whoever ran it is gone.
-    ///
-    /// # Errors
-    /// In words, when the log cannot be reached.
+    /// Handles the conversation's timer that the event `set_by` set: publishes the update of the conversation that
+    /// was held back, and fails a turn that began with that event and is still open, because the node that ran it
+    /// is gone. Fails with a description when the log cannot be reached.
     pub(crate) async fn wake(
         &self,
         id: ConversationId,
@@ -485,13 +463,13 @@ impl Talks {
         settled(self.command(id, tell, context).await)
     }
 
-    /// Notes an open turn as failed whose node is known to be dead.
+    /// Records an open turn as failed when its node is known to be dead.
     pub(crate) async fn fail_orphan(
         &self,
         id: ConversationId,
         context: &CommandContext,
     ) -> Result<(), String> {
-        // nobody may begin it here meanwhile
+        // holds the lock, so that no new turn begins here meanwhile
         let _asking = self.0.asking[id.0.as_bytes()[15] as usize % LOCKS].lock().await;
         let open = self.look(id, |state| state.turn().map(|turn| (turn.id, turn.node.clone())));
         match open.await.map_err(|error| error.to_string())? {
@@ -511,7 +489,7 @@ impl Talks {
         settled(self.command(id, fail, context).await)
     }
 
-    /// The turn that an event began.
+    /// The turn that the event with this id began.
     async fn started_by(&self, id: ConversationId, event: Uuid) -> Result<Option<MessageId>, ReadError> {
         let (stream, mut before) = (id.stream(), Version::NONE);
         loop {
@@ -529,10 +507,7 @@ impl Talks {
         }
     }
 
-    /// Wants an answer no more.
-    ///
-    /// # Errors
-    /// See [`CommandError`].
+    /// Cancels the turn that is being answered.
     pub async fn cancel(
         &self,
         id: ConversationId,
@@ -544,7 +519,7 @@ impl Talks {
     }
 }
 
-/// A refusal is an answer, too: things have gone on by themselves.
+/// Treats a refusal as success: the conversation has moved on by itself.
 fn settled(done: Result<Receipt, CommandError<ConversationRefusal>>) -> Result<(), String> {
     match done {
         Ok(_) | Err(CommandError::Refused(_)) => Ok(()),
@@ -552,7 +527,7 @@ fn settled(done: Result<Receipt, CommandError<ConversationRefusal>>) -> Result<(
     }
 }
 
-/// How a turn that is over ended, as far as the conversation remembers.
+/// The outcome of a finished turn, as far as the conversation's state keeps it.
 fn stored(state: &Conversation, turn: MessageId) -> Piece {
     if let Some(answer) = state.answer(turn)
         && let Some(by) = &answer.by

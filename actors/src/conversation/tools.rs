@@ -1,4 +1,4 @@
-//! Having tools used, as a turn wants it.
+//! Executes the tool calls of a turn.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,13 +19,13 @@ use super::agents::{Cast, KnownTool};
 use crate::runtime::Runtime;
 use crate::signing::{NotOpened, open_headers, open_secrets};
 
-/// What the credential of a tool's [`ToolAuth`] is bound to.
+/// The encryption context that binds the sealed credential of a tool's [`ToolAuth`] to the tool.
 #[must_use]
 pub fn auth_place(tool: ToolId) -> String {
     format!("{}:auth", tool.stream())
 }
 
-/// Uses tools.
+/// Executes the tool calls of models.
 #[derive(Debug, Clone)]
 pub(super) struct Toolbox {
     pub(super) runtime: Runtime,
@@ -37,21 +37,21 @@ fn refused(content: impl Into<String>) -> ToolAnswer {
     ToolAnswer { outcome: ToolOutcome::Refused, status: None, content: content.into() }
 }
 
-/// What a round of tools is part of.
+/// What a round of tool calls belongs to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Round<'r> {
     pub(super) client: ClientId,
     pub(super) conversation: ConversationId,
-    /// The call it is held on, if it is one.
+    /// The call the conversation is held on; `None` for a conversation over the API.
     pub(super) call: Option<CallId>,
     pub(super) turn: MessageId,
-    /// Which round of the turn.
+    /// Number of the round in the turn, from 1.
     pub(super) number: u32,
     pub(super) cast: &'r Cast,
 }
 
 impl Toolbox {
-    /// Uses the tools of a round, all at once. There is an answer to each.
+    /// Executes all tool calls of a round at the same time. Answers one result for each call, in order.
     pub(super) async fn use_all(&self, round: Round<'_>, calls: &[ToolCall]) -> Vec<Executed> {
         let uses = (0u32..).zip(calls).map(|(n, call)| self.use_one(round, n, call));
         futures::future::join_all(uses).await
@@ -121,7 +121,7 @@ impl Toolbox {
         self.runner.run(&tool).await
     }
 
-    /// The headers a tool is given, and the secrets that sign at `now`.
+    /// Decrypts the headers for a tool, and the secrets that are valid for signing at `now`.
     async fn open(
         &self,
         client: ClientId,
@@ -141,7 +141,7 @@ impl Toolbox {
     }
 }
 
-/// The header that says who we are.
+/// The header with the credential; `None` for a tool without one.
 fn credential(auth: &ToolAuth, secret: &str) -> Option<(String, String)> {
     let name = auth.name.clone().unwrap_or_default();
     match auth.kind {

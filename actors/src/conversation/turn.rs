@@ -1,4 +1,4 @@
-//! One turn from the question to the answer, in a task of its own.
+//! One turn, from the question to the answer, in a task of its own.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,19 +18,18 @@ use super::tools::Round;
 use crate::context::CommandContext;
 use crate::session::CommandError;
 
-/// Rounds of tools before a model must answer.
+/// Most rounds of tool calls; after them the model must answer.
 pub(super) const MAX_ROUNDS: u32 = 8;
-/// Tools a model may call in one round.
+/// Most tool calls of a model in one round.
 const MAX_CALLS: usize = 16;
-/// What a caller said a moment earlier may be told a moment later, as carriers' webhooks overtake each other: until
-/// then nothing is said or done on a call that follows from what was told first. The model is asked meanwhile.
+/// Webhooks of a carrier may overtake each other, so an earlier utterance of the caller may arrive this much later.
+/// Until then no effect on the call follows from the utterance that arrived first. The model is asked meanwhile.
 const OVERTAKEN: Duration = Duration::from_millis(300);
-/// The longest answer that is kept, in bytes.
+/// Longest answer that is kept, in bytes.
 const MAX_ANSWER: usize = 256 << 10;
-/// What is said when a model does nothing but call tools.
+/// The answer when a model only calls tools until the last round.
 const GIVEN_UP: &str = "I could not finish that. Please try again in other words.";
 
-/// A turn to be run.
 pub(super) struct Turn {
     pub(super) talks: Talks,
     pub(super) conversation: ConversationId,
@@ -41,7 +40,7 @@ pub(super) struct Turn {
     pub(super) began: Instant,
 }
 
-/// What a model said in one go.
+/// One complete response of a model.
 struct Said {
     text: String,
     calls: Vec<ToolCall>,
@@ -51,37 +50,36 @@ struct Said {
 }
 
 impl Said {
-    /// Whether there is something for whoever asked: words, on a call words that can be spoken, or a tool to be used.
+    /// Whether the response has anything to act on: words, on a call words that can be spoken, or a tool call.
     fn is_heard(&self, on_call: bool) -> bool {
         let words = if on_call { has_speech(&self.text) } else { has_words(&self.text) };
         words || !self.calls.is_empty()
     }
 
-    /// What it counts as where there is nothing.
+    /// The fault that a response without content counts as.
     fn fault(&self) -> TurnFault {
         if self.finish == Finish::Refused { TurnFault::BadRequest } else { TurnFault::Protocol }
     }
 }
 
-/// Why a list of models gave no answer.
+/// Why none of a list of models gave an answer.
 struct Broken {
     fault: TurnFault,
-    /// Whether words were told before.
+    /// Whether parts of an answer were published before.
     told: bool,
-    /// Who was asked, the last one included.
+    /// The models that were asked, the last one included.
     passed: Vec<PassedOver>,
 }
 
 /// Why a turn ends without an answer.
 enum Stopped {
-    /// Nobody answered.
     Failed(Failed),
-    /// The conversation has gone on without it, or cannot be written.
+    /// The conversation has moved on without the turn, or it cannot be written.
     Moot,
 }
 
 impl Turn {
-    /// Runs it. Whatever happens, the feed ends.
+    /// Runs the turn. Whatever happens, the feed ends.
     pub(super) async fn run(self, stop: tokio_util::sync::CancellationToken) {
         let limit = self.talks.options().turn_limit;
         let outcome = tokio::select! {
@@ -109,7 +107,7 @@ impl Turn {
         let fail =
             ConversationCommand::Fail { turn: self.turn, fault, passed_over: why.passed_over.clone(), now };
         if let Err(error) = self.talks.command(self.conversation, fail, &self.context).await {
-            // whoever speaks next takes it for abandoned
+            // the next message finds the turn abandoned
             tracing::info!(error = &error as &dyn std::error::Error, "a failed turn is not noted");
         }
     }
@@ -168,7 +166,8 @@ impl Turn {
                 Err(Broken { fault, told, passed }) => {
                     models = models.get(passed.len()..).unwrap_or_default();
                     passed_over.extend(passed);
-                    // what was told is told: nobody else can finish it; on a call only whole answers are heard
+                    // published words cannot be taken back, so no other model may continue; on a call only
+                    // whole answers are spoken
                     if told && !on_call {
                         models = &[];
                     }
@@ -183,7 +182,7 @@ impl Turn {
         }
     }
 
-    /// What the first of these models says that begins an answer, and who was asked before it.
+    /// The response of the first of these models that begins to answer, and the models that were asked before it.
     async fn ask_first(
         &self,
         models: &[ModelRef],
@@ -302,7 +301,7 @@ impl Turn {
         let command = ConversationCommand::Complete(Box::new(completed.clone()));
         let written = self.talks.command(self.conversation, command, &self.context).await;
         let receipt = written.map_err(|error| {
-            // whoever talked may have gone while the model was speaking
+            // the conversation may have ended while the model was answering
             if let CommandError::Refused(_) = error {
                 tracing::debug!(error = &error as &dyn std::error::Error, "an answer came too late");
             } else {
@@ -341,7 +340,7 @@ fn as_fact(completed: Completed, seq: u32) -> TurnCompleted {
     }
 }
 
-/// Some servers give two calls one id; every answer must find its own.
+/// Makes the ids of tool calls unique: some servers give two calls the same id, and every result must find its call.
 fn distinguish(calls: &mut [ToolCall]) {
     for at in 1..calls.len() {
         let id = calls[at].id.clone();

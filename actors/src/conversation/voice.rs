@@ -1,6 +1,7 @@
-//! An agent on a call: greets, hears the lines the carrier transcribes, has the answers spoken. Turn by turn.
+//! An agent on a call: greets the caller, takes the lines the carrier transcribes, has the answers
+//! spoken, turn by turn.
 //!
-//! Driven by the outbox: whatever is done here follows from a fact, and doing it twice does it once.
+//! Driven by the outbox: each step follows from a recorded event, and repeating it has no second effect.
 
 use std::time::Duration;
 
@@ -24,48 +25,41 @@ use crate::call::Calls;
 use crate::context::CommandContext;
 use crate::session::CommandError;
 
-/// Who it is in the log.
+/// Name of this component in the metadata of events.
 const COMPONENT: &str = "voice";
 const PAGE: usize = 512;
 
-/// Why it cannot be done just now.
+/// Why a step failed; the outbox tries again.
 #[derive(Debug, thiserror::Error)]
 pub enum VoiceError {
-    /// The call could not be reached.
     #[error("the call cannot be told")]
     Call(#[source] CommandError<CallRefusal>),
-    /// The conversation could not be reached.
     #[error("the conversation cannot be told")]
     Conversation(#[from] TalkError),
-    /// The log could not be read.
     #[error("the log cannot be read")]
     Log(#[from] ReadError),
-    /// What was read makes no sense to this version.
+    /// The event cannot be decoded by this version; trying again does not help.
     #[error("the log holds what this version cannot read")]
     Unreadable,
 }
 
-/// Agents on calls.
+/// Connects agents with their calls.
 #[derive(Debug, Clone)]
 pub struct Voice {
-    /// Conversations.
     pub talks: Talks,
-    /// Live calls.
     pub calls: Calls,
 }
 
 impl Voice {
-    /// A pause that is long enough for whatever was in the way.
+    /// Pause before a failed step is tried again.
     pub const PAUSE: Duration = Duration::from_millis(500);
 
     fn context(item: &WorkItem) -> CommandContext {
         CommandContext::following(COMPONENT, item.client, &item.cause)
     }
 
-    /// Has the conversation of a call hear what there is to hear, and answer it.
-    ///
-    /// # Errors
-    /// See [`VoiceError`].
+    /// Adds to a call's conversation what was said on the call since, and has the agent answer it. Begins the
+    /// conversation if it does not exist.
     pub async fn converse(&self, item: &WorkItem) -> Result<(), VoiceError> {
         let (call_id, context) = (CallId(item.subject), Self::context(item));
         let call = self.calls.inspect(call_id).await.map_err(VoiceError::Call)?;
@@ -130,7 +124,8 @@ impl Voice {
         self.tell(conversation, ConversationCommand::Start(Box::new(started)), context).await
     }
 
-    /// The caller is greeted once: in the agent's words, or in ours where it has none and was asked for.
+    /// Greets the caller once: with the agent's greeting, or with the default greeting when the agent has none and
+    /// the call is inbound or came from a menu.
     async fn greet(
         &self,
         id: CallId,
@@ -147,7 +142,7 @@ impl Voice {
         self.say(id, derive(conversation.0, "greeting"), &text, context).await
     }
 
-    /// Has the words of a text spoken; nothing where it has none that can be.
+    /// Has the speakable words of a text spoken; does nothing when there are none.
     async fn say(
         &self,
         call: CallId,
@@ -166,7 +161,8 @@ impl Voice {
         }
     }
 
-    /// What was said and keyed on the call behind line `after`; what the agent itself had spoken is known already.
+    /// What was said and keyed on the call after line `after`, without the utterances in `spoken`, which
+    /// the agent itself made.
     async fn heard(&self, call: CallId, after: u32, spoken: &[Uuid]) -> Result<Vec<Said>, VoiceError> {
         let store = &self.talks.runtime().store;
         let (mut at, mut heard) = (Version::NONE, Vec::new());
@@ -178,7 +174,7 @@ impl Voice {
         }
     }
 
-    /// What was said last is answered; an answer that is still being given is not wanted any more.
+    /// Begins a turn that answers the last message; cancels a turn that is still running.
     async fn answer(&self, conversation: ConversationId, context: &CommandContext) -> Result<(), VoiceError> {
         for interrupting in [false, true] {
             if interrupting {
@@ -197,10 +193,7 @@ impl Voice {
         Ok(())
     }
 
-    /// Has an answer spoken on its call, or an apology where no model gave one.
-    ///
-    /// # Errors
-    /// See [`VoiceError`].
+    /// Has an agent's answer spoken on its call, or an apology when no model gave an answer.
     pub async fn speak_reply(&self, item: &WorkItem) -> Result<(), VoiceError> {
         let before = Position(item.position.0.saturating_sub(1));
         let events: Vec<Recorded> = self.talks.runtime().store.read_all(before, 1).await?;
@@ -222,7 +215,7 @@ impl Voice {
         self.say(CallId(item.subject), id, &text, &Self::context(item)).await
     }
 
-    /// What the caller hears of a turn that failed; nothing once they have spoken on.
+    /// The apology for a turn that failed; `None` when the conversation has moved on since.
     async fn apology(
         &self,
         conversation: ConversationId,
@@ -242,7 +235,7 @@ impl Voice {
     }
 }
 
-/// A line of a call's transcript as a message.
+/// A transcript line or keypad input of a call as a message; `None` for other events.
 fn line(call: CallId, recorded: &Recorded, after: u32, spoken: &[Uuid]) -> Option<Said> {
     let event = CallEvent::decode(&recorded.event_type, recorded.schema, &recorded.payload).ok()?;
     let (seq, role, kind, content, at) = match event {

@@ -1,4 +1,4 @@
-//! Making a sealed bundle, piece by piece: however much it holds, memory holds a page.
+//! Makes a sealed bundle of events piece by piece: whatever its size, memory holds one page of events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,27 +13,23 @@ use uuid::Uuid;
 use super::scan::Scan;
 use crate::sealer::{ProveError, Prover};
 
-/// Events in a piece.
+/// Most events in a piece.
 const PAGE: usize = 500;
-/// The longest to look for the next piece before an empty one says how far it is.
+/// Longest search for the events of a piece; after it an empty piece reports the progress.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Why a bundle was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The log cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The tree cannot be read.
     #[error(transparent)]
     Prove(#[from] ProveError),
-    /// The head is none.
+    /// The stored signed head cannot be parsed.
     #[error("the stored head cannot be read")]
     Head(#[from] NoteError),
-    /// What is stored cannot be written as JSON.
+    /// The metadata of an event is not valid text, so it cannot be written as JSON.
     #[error("event {0} cannot be exported: its metadata is no text")]
     Event(u64),
-    /// A line cannot be written.
     #[error("a line cannot be written")]
     Line(#[from] serde_json::Error),
 }
@@ -41,15 +37,15 @@ pub enum ExportError {
 /// A piece of a bundle.
 #[derive(Debug)]
 pub struct Part {
-    /// Whole lines, or nothing.
+    /// Whole lines of JSON, or empty.
     pub bytes: Vec<u8>,
-    /// Everything up to this position was looked at.
+    /// Every event up to this position was looked at.
     pub seen: u64,
-    /// Events so far.
+    /// Events exported so far.
     pub events: u64,
 }
 
-/// Makes one bundle.
+/// Makes one bundle. It holds the matching events with their proofs, and hashes in place of the other events.
 #[derive(Debug)]
 pub struct Exporter {
     prover: Prover,
@@ -57,7 +53,7 @@ pub struct Exporter {
     log: Uuid,
     size: u64,
     manifest: Option<Manifest>,
-    /// The last position looked at, and the last one that is told of.
+    /// Last position that was looked at; `told` is the last one that the written lines cover.
     seen: Position,
     told: u64,
     last: u64,
@@ -66,10 +62,8 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    /// Of the events from `first` to `last` that fit, proven by `head`, which covers them.
-    ///
-    /// # Errors
-    /// When the head cannot be read.
+    /// A bundle of the matching events from position `first` to `last`, proven by the signed head `head`, which
+    /// covers them. Fails when the head cannot be parsed.
     pub fn new(
         log: Arc<dyn EventStore>,
         prover: Prover,
@@ -99,10 +93,7 @@ impl Exporter {
         })
     }
 
-    /// The next piece; `None` after the last.
-    ///
-    /// # Errors
-    /// [`ExportError`]: what was made so far is no bundle.
+    /// The next piece; `None` after the last. After an error, what was made so far is no valid bundle.
     pub async fn next(&mut self) -> Result<Option<Part>, ExportError> {
         if self.over {
             return Ok(None);
@@ -141,7 +132,7 @@ impl Exporter {
         Ok(())
     }
 
-    /// What lies between the last position told of and `next`.
+    /// The line that stands for the positions between the last one written and `next`; `None` when there are none.
     async fn gap(&mut self, next: u64) -> Result<Option<Line>, ExportError> {
         let (from, to) = (self.told + 1, next - 1);
         if from > to {

@@ -1,4 +1,4 @@
-//! Looking through the log for events that fit.
+//! Searches the log for events that match a filter.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,40 +10,38 @@ use domain::ports::event_store::{Direction, EventStore, ReadError};
 
 /// Events read at a time.
 const PAGE: usize = 1_000;
-/// The clocks of nodes agree better than this: order in time and in the log differ by no more.
+/// Largest difference between the clocks of nodes. The order of the log and the order in time differ by no more.
 const SKEW: TimeDelta = TimeDelta::hours(1);
 
-/// What a look found.
+/// The result of one search.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// What fits, oldest first.
+    /// The matching events, oldest first.
     pub events: Vec<Recorded>,
-    /// Everything up to there was looked at.
+    /// Every event up to this position was looked at.
     pub seen: Position,
-    /// Whether there is nothing left to look at.
+    /// Whether the search reached its end.
     pub ended: bool,
 }
 
-/// A look through the log, a bounded one at a time.
+/// A search through the log in bounded steps.
 #[derive(Debug)]
 pub struct Scan {
     log: Arc<dyn EventStore>,
     filter: HistoryFilter,
-    /// The last position that is looked at.
+    /// Last position to look at.
     upto: Position,
 }
 
 impl Scan {
-    /// For events up to `upto` that fit.
+    /// A search for matching events up to position `upto`.
     #[must_use]
     pub fn new(log: Arc<dyn EventStore>, filter: HistoryFilter, upto: Position) -> Self {
         Self { log, filter, upto }
     }
 
-    /// Up to `limit` events after `after`, or fewer when looking took longer than `patience`.
-    ///
-    /// # Errors
-    /// As reads do.
+    /// Up to `limit` matching events after position `after`, or fewer when the search took longer than `patience`.
+    /// Fails when the log cannot be read.
     pub async fn find(&self, after: Position, limit: usize, patience: Duration) -> Result<Found, ReadError> {
         let began = Instant::now();
         let mut found = Found { seen: self.begin(after).await?, ..Found::default() };
@@ -96,10 +94,8 @@ impl Scan {
     }
 }
 
-/// A position before every event recorded at `time` or later, if the log were in the order of time.
-///
-/// # Errors
-/// As reads do.
+/// The last position before the events recorded at `time` or later, assuming that the log is ordered by time.
+/// Fails when the log cannot be read.
 pub async fn first_at(log: &dyn EventStore, time: Time) -> Result<Position, ReadError> {
     let (mut before, mut after) = (0, log.head().await?.0);
     while before < after {

@@ -1,8 +1,8 @@
-//! What passes between a call and the session that leads it through menus.
+//! Passes commands between a call and the IVR session that leads it through menus.
 //!
-//! Whoever writes news into the log hands them on here at once, so that a caller does not wait for the outbox; the
-//! outbox does the same a moment later for whatever was lost with a node. Both give the same commands under the
-//! same ids, so that it does not matter which comes first, or that both do.
+//! The node that writes an event handles it here at once, so that a caller does not wait for the outbox. A moment
+//! later the outbox handles whatever was lost with a node. Both give the same commands under the same ids, so
+//! either may come first, and both may run.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -36,30 +36,27 @@ use crate::runtime::Runtime;
 use crate::session::CommandError;
 use crate::work::follow::cause_of;
 
-/// News that wait; what is beyond is left to the outbox.
+/// Events that may wait to be handled; the outbox handles what does not fit.
 const QUEUE: usize = 16_384;
-/// News handed on at the same time.
+/// Events handled at the same time.
 const AT_ONCE: usize = 256;
 /// Events of a session read at a time to find the one that set a timer; it is among the last.
 const PAGE: usize = 16;
-/// Who the driver is in the log.
+/// Name of this component in the metadata of events.
 const COMPONENT: &str = "ivr";
 
-/// Why news could not be handed on just now.
+/// Why an event could not be handled; the outbox tries again.
 #[derive(Debug, thiserror::Error)]
 pub enum IvrError {
-    /// The session could not be reached.
     #[error("the session cannot be told")]
     Session(#[source] CommandError<SessionRefusal>),
-    /// The call could not be reached.
     #[error("the call cannot be told")]
     Call(#[source] CommandError<CallRefusal>),
-    /// The log could not be read.
     #[error("the log cannot be read")]
     Log(#[from] domain::ports::event_store::ReadError),
 }
 
-/// Something a session or its call has to hear.
+/// An event of a call or a session that the other side must handle.
 #[derive(Debug)]
 enum News {
     Call { call: CallId, client: ClientId, fact: Box<CallEvent>, cause: Cause, since: Instant },
@@ -81,7 +78,7 @@ impl News {
     }
 }
 
-/// Where those who write news leave them.
+/// Queue of the events that calls and sessions have just written.
 #[derive(Debug)]
 pub struct IvrNewsChannel {
     sender: mpsc::Sender<News>,
@@ -96,7 +93,7 @@ impl Default for IvrNewsChannel {
 }
 
 impl IvrNewsChannel {
-    /// To be told of what calls write.
+    /// An observer for calls: queues their events that concern a session.
     #[must_use]
     pub fn of_calls(&self) -> Observer<Call> {
         let sender = self.sender.clone();
@@ -106,20 +103,20 @@ impl IvrNewsChannel {
                     let (call, client) = (CallId(written.id), written.client);
                     let cause = cause(*event_id, written.context);
                     let (fact, since) = (Box::new(fact.clone()), Instant::now());
-                    // full: the outbox does it
+                    // the queue is full: the outbox handles the event
                     let _ = sender.try_send(News::Call { call, client, fact, cause, since });
                 }
             }
         })
     }
 
-    /// To be told of what sessions write.
+    /// An observer for sessions: counts their events and queues those that the driver did not write itself.
     #[must_use]
     pub fn of_sessions(&self) -> Observer<IvrSession> {
         let sender = self.sender.clone();
         Arc::new(move |written: &Written<'_, IvrSession>| {
             written.facts.iter().for_each(|(_, fact)| count(fact));
-            // the driver looks after what it writes itself
+            // the driver handles what it writes itself
             let own = matches!(&written.context.actor, Actor::System(component) if component == COMPONENT);
             if let (false, Some((event_id, _))) = (own, written.facts.last()) {
                 let (session, client) = (IvrSessionId(written.id), written.client);
@@ -147,23 +144,20 @@ fn count(fact: &SessionEvent) {
     }
 }
 
-/// Hands news on between calls and sessions.
+/// Carries commands between calls and IVR sessions.
 #[derive(Debug, Clone)]
 pub struct IvrDriver {
-    /// The log, the time, who we are.
     pub runtime: Runtime,
-    /// Live calls.
     pub calls: Calls,
-    /// Live sessions.
     pub sessions: IvrSessions,
-    /// Who asks clients' own systems.
+    /// Sends menu webhooks to the clients' own systems.
     pub webhooks: Arc<dyn StepWebhooks>,
-    /// Who talks where no agent is named.
+    /// The agent that takes a call when a menu names none.
     pub agents: Arc<DefaultAgents>,
 }
 
 impl IvrDriver {
-    /// Hands on what comes through the channel until `stop`.
+    /// Handles the events in the channel until `stop`.
     pub async fn run(self, mut channel: IvrNewsChannel, stop: CancellationToken) {
         let (permits, tasks) = (Arc::new(Semaphore::new(AT_ONCE)), TaskTracker::new());
         loop {
@@ -202,10 +196,8 @@ impl IvrDriver {
         }
     }
 
-    /// Tells a session what the outbox says that its call has news of.
-    ///
-    /// # Errors
-    /// When the log, the session or the call cannot be reached.
+    /// Handles an event of a call that the outbox finds in the log. Fails when the log, the session or the
+    /// call cannot be reached.
     pub async fn tell_again(&self, item: &WorkItem) -> Result<(), IvrError> {
         let before = Position(item.position.0.saturating_sub(1));
         let events: Vec<Recorded> = self.runtime.store.read_all(before, 1).await?;
@@ -256,7 +248,7 @@ impl IvrDriver {
             SessionCommand::Start { session, id, menu, call, external_id: None, book, now }
         };
         match self.sessions.execute(session, &[menu], context.clone(), None, start).await {
-            // it leads nowhere: the menu is gone
+            // the menu was deleted, so the call ends
             Err(CommandError::Refused(SessionRefusal::NoMenu)) => {
                 let id = derive(session.0, "nowhere");
                 let (reason, by) = (EndReason::PlatformError, EndedBy::System);
@@ -293,10 +285,8 @@ impl IvrDriver {
         Ok(found.0)
     }
 
-    /// Has the call of a session do what it is to do now.
-    ///
-    /// # Errors
-    /// When the session or the call cannot be reached.
+    /// Gives the session's call the command that the session wants now. Fails when the session or the
+    /// call cannot be reached.
     pub async fn order(
         &self,
         session: IvrSessionId,
@@ -322,7 +312,7 @@ impl IvrDriver {
         self.command(session, client, cause, &[], command).await
     }
 
-    /// When the wait was to end that an event of a session set a timer for.
+    /// When the wait ends that the event with this id set a timer for; `None` when that event set none.
     async fn wait_set_by(&self, session: IvrSessionId, event: Uuid) -> Result<Option<Time>, IvrError> {
         let (stream, mut before) = (session.stream(), Version::NONE);
         loop {
@@ -339,10 +329,8 @@ impl IvrDriver {
         }
     }
 
-    /// Takes for silence, or for too long, what a session waits for. The timer was set by the event `set_by`.
-    ///
-    /// # Errors
-    /// When the session or its call cannot be reached.
+    /// Handles a timer of the session: what the session waits for counts as silence, or as timed out. The event
+    /// `set_by` set the timer. Fails when the session or its call cannot be reached.
     pub async fn timer_fired(
         &self,
         session: IvrSessionId,
@@ -366,10 +354,8 @@ impl IvrDriver {
         }
     }
 
-    /// Asks the client's own system what it was to be asked.
-    ///
-    /// # Errors
-    /// When the session or its call cannot be reached.
+    /// Sends the menu webhook that the session waits for, and gives the session the answer. Fails when the session
+    /// or its call cannot be reached.
     pub async fn ask_webhook(
         &self,
         session: IvrSessionId,
@@ -420,7 +406,7 @@ fn targets(answer: &StepAnswer) -> Vec<MenuId> {
         .collect()
 }
 
-/// What news of a call mean to its session; nothing when they mean nothing.
+/// The session command that follows from an event of its call; `None` when none does.
 fn command_of(
     news: &IvrNews,
     id: Uuid,
@@ -447,7 +433,7 @@ fn command_of(
             SessionCommand::Input { id, keyed, whole: true, source, book, now }
         }
         IvrNews::TransferConnected { ask } if waiting != Some(*ask) => {
-            // somebody else handed the call over
+            // another command transferred the call
             SessionCommand::CallEnded { id, by_caller: false, now }
         }
         IvrNews::TransferConnected { ask } => {

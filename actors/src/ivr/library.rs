@@ -1,6 +1,6 @@
-//! The menus of all clients, in memory: each in its newest version, older ones as long as sessions are in them.
+//! The menus of all clients, in memory: each in its newest version, older versions as long as sessions use them.
 //!
-//! Filled from the log on start and kept up to date from it, so that a step on the way needs no view.
+//! Filled from the log at start and kept up to date from it, so that no step of a session needs a view.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroUsize;
@@ -19,7 +19,7 @@ use lru::LruCache;
 use crate::runtime::Runtime;
 
 const PAGE: usize = 256;
-/// Older versions remembered.
+/// Older versions of menus that are cached.
 const OLDER: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4_095);
 
 #[derive(Debug, Clone)]
@@ -35,7 +35,6 @@ struct Table {
     of_client: HashMap<ClientId, BTreeSet<MenuId>>,
 }
 
-/// The menus of all clients.
 #[derive(Debug)]
 pub struct MenuLibrary {
     runtime: Runtime,
@@ -45,22 +44,19 @@ pub struct MenuLibrary {
 }
 
 impl MenuLibrary {
-    /// A library without menus, whose hours are in `zones`.
+    /// An empty library. Opening hours of its menus are computed with `zones`.
     #[must_use]
     pub fn new(runtime: Runtime, zones: Zones) -> Self {
         Self { runtime, zones, table: RwLock::default(), older: Mutex::new(LruCache::new(OLDER)) }
     }
 
-    /// The time zones that hours of menus are in.
+    /// The time zones of the menus' opening hours.
     #[must_use]
     pub const fn zones(&self) -> &Zones {
         &self.zones
     }
 
-    /// Reads menus from the log.
-    ///
-    /// # Errors
-    /// When it cannot be read.
+    /// Reads menus from the log. Fails when the log cannot be read.
     pub async fn load(&self, menus: impl IntoIterator<Item = MenuId>) -> Result<(), ReadError> {
         for menu in menus {
             if let Some((client, page, deleted)) = self.read(menu, None).await?
@@ -72,7 +68,7 @@ impl MenuLibrary {
         Ok(())
     }
 
-    /// Takes news from the log.
+    /// Applies newly recorded events of menus.
     pub fn apply(&self, events: &[Recorded]) {
         for event in events.iter().filter(|event| event.stream.category() == MenuId::CATEGORY) {
             let id = MenuId(event.stream.id());
@@ -103,7 +99,7 @@ impl MenuLibrary {
         }
     }
 
-    /// A menu of the client's, in its newest version.
+    /// The newest version of one of the client's menus; `None` when the client has no menu with this id.
     #[must_use]
     pub fn find(&self, client: ClientId, id: MenuId) -> Option<Page> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
@@ -111,7 +107,7 @@ impl MenuLibrary {
         Some(Page { id, version: known.version, terms: known.terms.clone() })
     }
 
-    /// All menus of the client's.
+    /// All menus of the client, in their newest versions.
     #[must_use]
     pub fn all(&self, client: ClientId) -> Book {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
@@ -123,10 +119,8 @@ impl MenuLibrary {
         Book::of(self.zones.clone(), pages)
     }
 
-    /// The menus that can be reached from `entries`; those in `pins` as they were at that version.
-    ///
-    /// # Errors
-    /// When an older version cannot be read from the log.
+    /// The menus that can be reached from `entries`; those in `pins` as they were at that version. Fails when an
+    /// older version cannot be read from the log.
     pub async fn book(
         &self,
         client: ClientId,
@@ -141,7 +135,7 @@ impl MenuLibrary {
         }
         let entries: Vec<MenuId> = entries.into_iter().collect();
         for id in &entries {
-            // made on another node a moment ago
+            // the menu was created on another node a moment ago
             if !pinned.contains_key(id)
                 && self.find(client, *id).is_none()
                 && let Some((owner, page, false)) = self.read(*id, None).await?
@@ -170,7 +164,7 @@ impl MenuLibrary {
         Ok(page)
     }
 
-    /// A menu from the log, up to a version; whose it is, and whether it was given up.
+    /// A menu from the log, up to a version (`None`: the newest); its client, and whether it was deleted.
     async fn read(
         &self,
         id: MenuId,

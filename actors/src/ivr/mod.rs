@@ -1,4 +1,4 @@
-//! Sessions in the menus: an actor each, the menus they walk, and what passes between them and their calls.
+//! IVR sessions: an actor each, the menus they use, and the exchange with their calls.
 
 mod drive;
 mod library;

@@ -1,4 +1,4 @@
-//! Live sessions.
+//! Live IVR sessions: commands to sessions and queries of their state.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use crate::session::{CommandError, Receipt};
 
 type SessionError = CommandError<SessionRefusal>;
 
-/// How often the menus are looked up anew because the session went on meanwhile.
+/// Attempts to carry out a command, each with the menus looked up again, when the session changes meanwhile.
 const MAX_LOOKS: u32 = 4;
 
-/// The handle others hold: send a command to a session, whether or not it is awake.
+/// Sends commands to IVR sessions. The registry activates a session's actor on demand.
 #[derive(Debug, Clone)]
 pub struct IvrSessions {
     actors: Actors<IvrSession>,
@@ -27,7 +27,7 @@ pub struct IvrSessions {
 }
 
 impl IvrSessions {
-    /// Starts the registry, and a task that rests idle actors until `stop`. Call it inside an actix system.
+    /// Starts the registry and a task that passivates idle actors until `stop`. Must be called inside an actix system.
     #[must_use]
     pub fn start(
         runtime: Runtime,
@@ -39,23 +39,19 @@ impl IvrSessions {
         Self { actors: Actors::start(runtime, options, observer, stop), library }
     }
 
-    /// The menus.
     #[must_use]
     pub fn library(&self) -> &Arc<MenuLibrary> {
         &self.library
     }
 
-    /// How many sessions are awake on this node.
+    /// Number of session actors that are active on this node.
     #[must_use]
     pub fn live(&self) -> usize {
         self.actors.live()
     }
 
-    /// Carries out the command that `make` makes of the menus the session may come to: those it is in, `also`, and
-    /// all they lead to.
-    ///
-    /// # Errors
-    /// See [`CommandError`].
+    /// Carries a command out. `make` gets the menus that the session may reach: those it is in, those in `also`,
+    /// and all they lead to.
     pub async fn execute(
         &self,
         id: IvrSessionId,
@@ -88,10 +84,8 @@ impl IvrSessions {
         Ok(self.library.book(client, entries, &pins).await?)
     }
 
-    /// Looks at the session as it is known here; with `newest`, as it is.
-    ///
-    /// # Errors
-    /// See [`CommandError`].
+    /// The session's state as this node knows it, and its client. With `newest`, events that other nodes
+    /// wrote are read first.
     pub async fn inspect(
         &self,
         id: IvrSessionId,

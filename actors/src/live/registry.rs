@@ -1,4 +1,5 @@
-//! One live actor a stream on this node: woken by its first message, rested when idle, replaced when it dies.
+//! At most one live actor for each stream on this node: activated by its first message, passivated when idle,
+//! replaced when it dies.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -21,15 +22,15 @@ use crate::runtime::{Runtime, TraceHooks};
 use crate::session::{CommandError, Receipt};
 
 const SHARDS: usize = 32;
-/// How often a message is sent anew because its actor stopped with it in the mailbox.
+/// How often a message is sent again because its actor stopped with the message in its mailbox.
 const MAX_SENDS: u32 = 3;
 
-/// How live actors are kept.
+/// How the registry keeps live actors.
 #[derive(Debug, Clone, Copy)]
 pub struct LiveOptions {
     /// Threads that run actors, at least one.
     pub arbiters: usize,
-    /// An actor without a message for this long is rested.
+    /// An actor without a message for this long is passivated.
     pub idle_after: Duration,
 }
 
@@ -39,19 +40,17 @@ impl Default for LiveOptions {
     }
 }
 
-/// Hears of every command that wrote something, once it is durable; it must not block.
+/// Called for every command that wrote something, once it is durable. It must not block.
 pub type Observer<A> = Arc<dyn Fn(&Written<'_, A>) + Send + Sync>;
 
-/// What a command wrote.
+/// The events that one command wrote.
 #[derive(Debug)]
 pub struct Written<'a, A: Aggregate> {
     /// The id in the stream's name.
     pub id: Uuid,
-    /// Whose stream it is.
     pub client: ClientId,
-    /// The facts, each under the id of its event.
+    /// The events, each with its id.
     pub facts: &'a [(Uuid, A::Event)],
-    /// The circumstances of the command.
     pub context: &'a CommandContext,
 }
 
@@ -122,7 +121,7 @@ impl<A: Aggregate> Registry<A> {
         if shard.insert(id, Live { incarnation, addr: addr.clone() }).is_none() {
             self.count(self.live.fetch_add(1, Ordering::Relaxed) + 1);
         } else {
-            // the one before is gone without a farewell
+            // the actor before it died without removing itself
             metrics::counter!(domain::metrics::ACTOR_RESTARTS, "kind" => A::CATEGORY).increment(1);
         }
         addr
@@ -152,7 +151,7 @@ impl<A: Aggregate> Drop for Waiting<'_, A> {
     }
 }
 
-/// The handle others hold: send a command to a stream's actor, whether or not it is awake.
+/// Sends commands to the actors of one kind of stream. The registry activates an actor on demand.
 pub struct Actors<A: Aggregate> {
     registry: Arc<Registry<A>>,
 }
@@ -170,7 +169,7 @@ impl<A: Aggregate> std::fmt::Debug for Actors<A> {
 }
 
 impl<A: Aggregate> Actors<A> {
-    /// Starts the registry, and a task that rests idle actors until `stop`. Call it inside an actix system.
+    /// Starts the registry and a task that passivates idle actors until `stop`. Must be called inside an actix system.
     #[must_use]
     pub fn start(
         runtime: Runtime,
@@ -194,13 +193,13 @@ impl<A: Aggregate> Actors<A> {
         Self { registry }
     }
 
-    /// How many are awake on this node.
+    /// Number of actors that are active on this node.
     #[must_use]
     pub fn live(&self) -> usize {
         self.registry.live.load(Ordering::Relaxed)
     }
 
-    /// Lets every actor rest once it has done what it is at: whoever is asked next reads the log anew.
+    /// Passivates every actor once it has finished its current command. The next message reads the log anew.
     pub fn rest_all(&self) {
         let now = self.registry.runtime.clock.monotonic();
         for addr in self.registry.all() {
@@ -209,9 +208,6 @@ impl<A: Aggregate> Actors<A> {
     }
 
     /// Carries a command out; `only_at` makes it conditional on the stream's version.
-    ///
-    /// # Errors
-    /// See [`CommandError`].
     pub async fn execute(
         &self,
         id: Uuid,
@@ -222,11 +218,9 @@ impl<A: Aggregate> Actors<A> {
         self.send_command(id, command, context, only_at, false).await
     }
 
-    /// The same to a stream whose id was made a moment ago: its log is not read first. Should somebody have written to
-    /// it after all, the append finds out, and the command is decided on what is there.
-    ///
-    /// # Errors
-    /// As [`execute`](Self::execute), but for `VersionMismatch`: no version is asked for.
+    /// Like [`execute`](Self::execute), for a stream whose id was made a moment ago: the stream is not
+    /// read first. If it has events after all, the append conflicts, and the command is decided on them.
+    /// Never fails with `VersionMismatch`.
     pub async fn execute_on_new(
         &self,
         id: Uuid,
@@ -254,11 +248,8 @@ impl<A: Aggregate> Actors<A> {
         .await?
     }
 
-    /// Looks at the state. With `newest` what others wrote meanwhile is read first; without, what is known here will
-    /// do. The question also gets the client, once the stream exists.
-    ///
-    /// # Errors
-    /// See [`CommandError`].
+    /// Answers a question about the state. With `newest`, events that other nodes wrote are read first; without, the
+    /// state known on this node is used. The question also gets the stream's client, `None` before the stream exists.
     pub async fn ask<R: Send + 'static>(
         &self,
         id: Uuid,
@@ -279,7 +270,8 @@ impl<A: Aggregate> Actors<A> {
         for _ in 0..MAX_SENDS {
             match self.registry.wake(id).send(message()).await {
                 Ok(answer) => return Ok(answer),
-                // it went to rest, or died, with our message in the mailbox: nothing was lost, wake another
+                // the actor was passivated, or died, with the message in its mailbox: nothing
+                // was done, activate another
                 Err(MailboxError::Closed) => {}
                 Err(MailboxError::Timeout) => break,
             }
@@ -288,7 +280,6 @@ impl<A: Aggregate> Actors<A> {
     }
 }
 
-/// The stream of an aggregate's.
 pub(super) fn stream_of<A: Aggregate>(id: Uuid) -> StreamId {
     StreamId::new(A::CATEGORY, id)
 }

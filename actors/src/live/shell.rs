@@ -15,13 +15,13 @@ use crate::context::CommandContext;
 use crate::runtime::Runtime;
 use crate::session::{CommandError, Receipt, Session};
 
-/// A command on its way to a stream, in the span of whoever sent it.
+/// A command on its way to a stream, with the tracing span of its sender.
 #[derive(Debug)]
 pub(super) struct Execute<A: Aggregate> {
     pub(super) command: A::Command,
     pub(super) context: CommandContext,
     pub(super) only_at: Option<Version>,
-    /// Nobody is thought to have written to the stream: it is not read before the first append.
+    /// The stream is thought to be empty: it is not read before the first append.
     pub(super) new: bool,
     pub(super) span: tracing::Span,
 }
@@ -30,10 +30,10 @@ impl<A: Aggregate> Message for Execute<A> {
     type Result = Result<Receipt, CommandError<A::Refusal>>;
 }
 
-/// Something to be looked up in the state, and whose the stream is.
+/// A query of the state and of the stream's client (`None` before the stream exists).
 type Question<A, R> = Box<dyn Fn(&A, Option<ClientId>) -> R + Send>;
 
-/// A question about the state.
+/// A message with a query of the state.
 pub(super) struct Ask<A, R> {
     pub(super) newest: bool,
     pub(super) question: Question<A, R>,
@@ -43,7 +43,7 @@ impl<A: Aggregate, R: Send + 'static> Message for Ask<A, R> {
     type Result = Result<R, CommandError<A::Refusal>>;
 }
 
-/// Rest, if nothing came in for a while.
+/// Passivates the actor if it got no message for `idle_after` before `now`.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct RestIfIdle {
@@ -51,7 +51,7 @@ pub(super) struct RestIfIdle {
     pub(super) idle_after: Duration,
 }
 
-/// The shell: it lends its session to one command at a time.
+/// The actor: it lends its session to one command at a time.
 #[derive(Debug)]
 pub(super) struct LiveActor<A: Aggregate> {
     id: Uuid,
@@ -68,7 +68,7 @@ impl<A: Aggregate> LiveActor<A> {
         Self { id, incarnation, registry, session, last_used }
     }
 
-    /// Lends the session out; `AtomicResponse` holds the next message back until it is returned.
+    /// Takes the session out of the actor. `AtomicResponse` holds the next message back until it is returned.
     fn lend(&mut self) -> Session<A> {
         let session = self.session.take();
         let session =

@@ -1,6 +1,5 @@
-//! Erasures and exports, and what is kept for a time only: the process manager that takes each job through its steps
-//! and runs retention when it is due. One node does so at a time, under a lease; a step that was cut off is done again,
-//! which does no harm.
+//! Erasures, exports and retention: the process manager that takes each privacy job through its steps and ends what is
+//! kept too long. One node runs it at a time, under a lease. A step that was cut off is repeated, which does no harm.
 
 mod recordings;
 mod retention;
@@ -21,27 +20,26 @@ pub use saga::{Begun, begin};
 use crate::runtime::Runtime;
 use crate::work::{Ownership, while_owner};
 
-/// The lease of the process manager.
+/// Name of the lease.
 pub const JOB: &str = "privacy";
 
-/// How jobs are done.
 #[derive(Debug, Clone, Copy)]
 pub struct PrivacyOptions {
-    /// How long backups of the keys live.
+    /// How long backups of the keys are kept. The receipt of an erasure says when that time is over.
     pub backup_retention: Duration,
-    /// How long an export is kept.
+    /// How long an export can be downloaded.
     pub export_retention: Duration,
-    /// How often to end content that is not kept.
+    /// Interval between runs that end expired call content.
     pub retention: Duration,
-    /// How long lines of the audit log are kept.
+    /// How long rows of the audit log are kept.
     pub audit_retention: Duration,
-    /// How long deliveries, their attempts and what they delivered are kept.
+    /// How long deliveries, their attempts and bodies are kept.
     pub attempt_retention: Duration,
-    /// How long IVR sessions that are over are kept.
+    /// How long ended IVR sessions are kept.
     pub session_retention: Duration,
-    /// How often to look for jobs.
+    /// Interval between looks for open jobs.
     pub look: Duration,
-    /// How long the lease runs without being renewed.
+    /// How long the lease lasts without being renewed.
     pub lease_ttl: Duration,
 }
 
@@ -60,24 +58,21 @@ impl Default for PrivacyOptions {
     }
 }
 
-/// What jobs are done with.
+/// The dependencies of the process manager.
 #[derive(Debug, Clone)]
 pub struct PrivacyBench {
-    /// The log, the time, who we are.
     pub runtime: Runtime,
-    /// Personal data, wherever it is.
+    /// Finds, exports and erases personal data in all stores.
     pub data: Arc<dyn PersonalData>,
-    /// Where recordings are.
+    /// The carrier, which keeps the recordings.
     pub telephony: Arc<dyn Telephony>,
-    /// The client of who runs the node: runs over the rows of all clients stand in its history.
+    /// The client of the node's operator: retention runs over rows of all clients are recorded in its history.
     pub operator: ClientId,
-    /// Deliveries and their attempts.
     pub deliveries: Arc<dyn DeliveryStore>,
-    /// Who owns the job.
     pub leases: Arc<dyn Leases>,
 }
 
-/// Does jobs until `stop`, whenever this node owns them.
+/// Runs privacy jobs and retention until `stop`, whenever this node holds the lease.
 pub async fn run(bench: PrivacyBench, options: PrivacyOptions, stop: CancellationToken) {
     let ownership = Ownership {
         leases: bench.leases.clone(),

@@ -1,4 +1,4 @@
-//! Recordings are with the carrier: an erasure has them deleted there.
+//! The carrier keeps recordings: an erasure has them deleted there.
 
 use std::time::Duration;
 
@@ -12,17 +12,18 @@ use super::PrivacyBench;
 /// How long an erasure waits for a carrier that cannot be reached.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
-/// What became of the recordings of an erased person's calls.
+/// Result of deleting the recordings of an erased person's calls.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Recordings {
-    /// The carrier has them no more.
+    /// Recordings that the carrier does not have any more.
     pub deleted: u64,
-    /// The carrier refused, or was away for a day.
+    /// Recordings that could not be deleted: the carrier refused, or could not be reached for a day.
     pub left: u64,
 }
 
 impl Recordings {
-    /// Has each deleted. While the carrier is away the job waits, for up to a day after it was asked for.
+    /// Deletes each recording. While the carrier cannot be reached this fails, and the job is tried again, for up
+    /// to a day after `asked_at`.
     pub(super) async fn delete(
         bench: &PrivacyBench,
         client: ClientId,

@@ -1,4 +1,4 @@
-//! Ends what has had its time. When a run over rows is due stands in the log: a day after the last one.
+//! Ends what is kept too long. The log decides when the next run over rows is due: a day after the last one.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use super::{PrivacyBench, PrivacyOptions};
 use crate::context::{Appends, CommandContext};
 use crate::session::Session;
 
-/// Between two runs over rows of a kind.
+/// Time between two runs over rows of one kind.
 const PERIOD: Duration = Duration::from_secs(24 * 3600);
-/// Rows removed at a time.
+/// Rows removed in one transaction.
 const PORTION: usize = 2_000;
 
-/// What of rows is kept for how long, and when each is looked at next.
+/// How long each kind of row is kept, and when the next run is due (`None`: read it from the log).
 pub(super) struct Schedule {
     rows: [(RetentionKind, Duration, Option<Time>); 3],
     content: Time,
 }
 
 impl Schedule {
-    /// Everything may be due: the log knows better.
+    /// A schedule whose due times are read from the log at the first look.
     pub(super) fn new(options: &PrivacyOptions, now: Time) -> Self {
         let rows = [
             (RetentionKind::AuditLog, options.audit_retention),
@@ -36,7 +36,7 @@ impl Schedule {
         Self { rows: rows.map(|(kind, kept)| (kind, kept, None)), content: now }
     }
 
-    /// Runs what is due; what fails is due again at the next look.
+    /// Runs what is due; a run that fails is due again at the next look.
     pub(super) async fn keep(
         &mut self,
         bench: &PrivacyBench,
@@ -54,7 +54,7 @@ impl Schedule {
             }
             let Some(at) = *due else { continue };
             if clock.now() >= at && !mine.is_cancelled() {
-                // whatever comes of it, the log is asked again
+                // the next due time is read from the log again, whether or not the run succeeds
                 *due = None;
                 run(bench, *kind, *kept, mine).await?;
             }
@@ -63,7 +63,7 @@ impl Schedule {
     }
 }
 
-/// When a kind is due by what the log says; nothing while it is empty.
+/// When the next run of a kind is due, according to the log; `None` while the log is empty.
 async fn first_due(bench: &PrivacyBench, kind: RetentionKind) -> Result<Option<Time>, StoreUnavailable> {
     let mut session = Session::<PrivacyPolicy>::new(bench.runtime.clone(), kind.stream());
     session.ensure_loaded().await.map_err(stuck)?;
@@ -74,7 +74,7 @@ async fn first_due(bench: &PrivacyBench, kind: RetentionKind) -> Result<Option<T
     Ok(first.first().map(|first| first.recorded_at + PERIOD))
 }
 
-/// One run over rows, and its event.
+/// Runs retention over the rows of a kind, and records it.
 async fn run(
     bench: &PrivacyBench,
     kind: RetentionKind,
@@ -92,10 +92,10 @@ async fn run(
                 break;
             }
             if mine.is_cancelled() {
-                // the next owner goes on
+                // the next owner continues
                 return Ok(());
             }
-            // those who deliver must have their turn
+            // lets the tasks that send deliveries run
             tokio::task::yield_now().await;
         }
     }
@@ -103,7 +103,7 @@ async fn run(
     note(bench, session, bench.operator, (kind, Some(before), destroyed), at).await
 }
 
-/// Ends content that is not kept; each run that ended something is an event, a client each.
+/// Destroys expired call content, and records one event for each client that had any.
 async fn end_content(bench: &PrivacyBench) -> Result<(), StoreUnavailable> {
     for (client, destroyed) in bench.data.end_content().await? {
         let stream = StreamId::new("retention", bench.runtime.ids.next());

@@ -1,4 +1,4 @@
-//! From job to receipt.
+//! The steps of a privacy job, from the request to the receipt.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -20,29 +20,28 @@ use super::{PrivacyBench, PrivacyOptions};
 use crate::context::CommandContext;
 use crate::session::{CommandError, Receipt, Session};
 
-/// Jobs looked at in one go.
+/// Most jobs handled in one round.
 const BATCH: u32 = 100;
-/// A job without events was never begun: who wanted it got no answer.
+/// An open job without events after this long was never requested: its requester got no answer.
 const GIVEN_UP: Duration = Duration::from_secs(600);
 
-/// A job to begin.
+/// A privacy job to begin.
 #[derive(Debug, Clone)]
 pub struct Begun {
-    /// Its id.
     pub id: PrivacyJobId,
-    /// What.
+    /// Whether to erase or to export.
     pub kind: JobKind,
-    /// Of whom.
+    /// Pseudonym of the person.
     pub subject: SubjectId,
-    /// How they were named.
+    /// What the person was named by in the request, for example a phone number.
     pub named_by: NamedBy,
-    /// Whose keys it is about.
+    /// Pseudonyms whose keys the job covers.
     pub persons: Vec<SubjectId>,
-    /// From where.
+    /// IP address of the requester.
     pub origin: Origin,
 }
 
-/// Why a job does not go on.
+/// Why a job cannot continue now.
 #[derive(Debug, thiserror::Error)]
 enum Stuck {
     #[error(transparent)]
@@ -51,10 +50,8 @@ enum Stuck {
     Command(#[from] CommandError<JobRefusal>),
 }
 
-/// Begins a job; it is done by whichever node owns jobs.
-///
-/// # Errors
-/// When it cannot be written down.
+/// Records the request for a job; the node that holds the lease carries it out. Fails when the
+/// request cannot be recorded.
 pub async fn begin(
     bench: &PrivacyBench,
     context: &CommandContext,
@@ -69,7 +66,7 @@ pub async fn begin(
     session.execute(&JobCommand::Request(request), context, None).await
 }
 
-/// Does what jobs there are, again and again.
+/// Works on all open jobs, again and again, until the lease is lost.
 pub(super) async fn keep_working(bench: &PrivacyBench, options: PrivacyOptions, mine: &CancellationToken) {
     let clock = &bench.runtime.clock;
     let mut schedule = Schedule::new(&options, clock.now());
@@ -101,11 +98,11 @@ pub(super) async fn keep_working(bench: &PrivacyBench, options: PrivacyOptions, 
     }
 }
 
-/// Since when this node has waited for the others to forget destroyed keys: by the clock that cannot be set, as they
-/// do. A node that takes a job over waits anew.
+/// Since when this node has waited for other nodes to forget destroyed keys, by the monotonic clock. A node that
+/// takes a job over waits anew.
 type Forgetting = HashMap<PrivacyJobId, Instant>;
 
-/// Takes a job as far as it goes now.
+/// Carries a job as far as it can go now.
 async fn work(
     bench: &PrivacyBench,
     options: PrivacyOptions,
@@ -152,7 +149,7 @@ async fn work(
                 let life = life.and_then(|life| life.to_std().ok()).unwrap_or_default();
                 let since = *forgetting.entry(open.id).or_insert_with(|| clock.monotonic());
                 if clock.monotonic().saturating_duration_since(since) < life {
-                    // others go first
+                    // waits for the other nodes to forget the keys; other jobs go on meanwhile
                     return Ok(());
                 }
                 forgetting.remove(&open.id);
@@ -166,7 +163,7 @@ async fn work(
                     None => bench.data.find(open.client, &asked.persons).await?,
                 };
                 let through = match job.through {
-                    // begun by another node, or before a crash
+                    // the job was begun by another node, or before a crash
                     Position::START => bench.runtime.store.head().await.map_err(CommandError::from)?,
                     through => through,
                 };
@@ -187,7 +184,7 @@ async fn work(
                     JobKind::Erase => options.backup_retention,
                     JobKind::Export => options.export_retention,
                 };
-                // where nothing was, nothing is in backups
+                // without data nothing remains in backups
                 let until = (asked.kind == JobKind::Export || !nothing_found).then_some(now + kept);
                 job.step(JobCommand::Complete(JobCompleted { nothing_found, until, at: now })).await?;
             }
@@ -216,7 +213,7 @@ fn found(findings: &Findings, at: domain::envelope::Time) -> DataFound {
 struct Job {
     session: Session<PrivacyJob>,
     context: CommandContext,
-    /// The newest event this node wrote of the job.
+    /// Position of the newest event that this node wrote for the job.
     through: Position,
 }
 

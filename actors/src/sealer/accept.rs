@@ -1,4 +1,5 @@
-//! An operator takes a log for what it is, although it is not what was sealed: a new tree begins, and the log says so.
+//! Acceptance by an operator of a log that is not what was sealed: a new Merkle tree begins, and an event in
+//! the log records it.
 
 use std::sync::Arc;
 
@@ -19,73 +20,68 @@ use super::sealed_log::{SealedLog, Unsound, readable};
 
 /// Events read at a time.
 const PAGE: usize = 512;
-/// Events between two heads of the new tree: memory is bounded.
+/// Most events between two heads of the new tree; bounds memory.
 const MOST: u64 = 1 << 16;
 
-/// Why a log was not accepted. Unless it says else, nothing was changed.
+/// Why a log was not accepted. Nothing was changed, unless a variant says otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
-    /// The log cannot be read, or has holes or rows that are no events.
+    /// The log cannot be read, has gaps, or has rows that cannot be decoded.
     #[error("the log cannot be accepted as it is")]
     Read(#[from] ReadError),
-    /// The tree cannot be read or written.
     #[error("the seals cannot be used")]
     Store(#[from] StoreUnavailable),
-    /// The head cannot be kept.
+    /// The key store cannot read or keep the head.
     #[error("the key store cannot be used")]
     Keep(#[from] KeepError),
-    /// The event that says so cannot be appended.
+    /// The event `log.accepted` cannot be appended.
     #[error("the log cannot be written")]
     Append(#[from] AppendError),
-    /// Whether the log must be accepted at all cannot be told.
+    /// The stores cannot be compared, so it is not known whether the log needs to be accepted.
     #[error("the stores cannot be compared")]
     Compare(#[source] Unsound),
-    /// There is nothing to accept.
+    /// The log is what was sealed: there is nothing to accept.
     #[error("the log is what was sealed: there is nothing to accept")]
     Sound,
-    /// The sizes that were named are not those that are found.
+    /// The sizes that the operator named are not those found.
     #[error("the log has {size} events, and {sealed} were sealed; you named {named} and {named_sealed}")]
     Sizes {
-        /// Events of the log.
+        /// Events in the log.
         size: u64,
         /// Events that were sealed.
         sealed: u64,
-        /// What was named.
+        /// Log size that the operator named.
         named: u64,
-        /// What was named.
+        /// Sealed size that the operator named.
         named_sealed: u64,
     },
 }
 
-/// A log that is not what was sealed.
+/// How the log and its seals disagree.
 #[derive(Debug)]
 pub struct Disagreement {
-    /// Events the log has now.
+    /// Events in the log now.
     pub size: u64,
-    /// Events that the largest head covers that is stored or kept.
+    /// Events covered by the largest head that is stored or kept.
     pub sealed: u64,
-    /// What does not agree; `None` when everything does.
+    /// What does not agree; `None` when everything agrees.
     pub fault: Option<Unsound>,
     root: Option<Hash>,
     note: Option<String>,
 }
 
-/// Who accepts, and when.
+/// Who accepts the log, and the clock and ids for its event.
 #[derive(Debug, Clone)]
 pub struct Accepting {
-    /// In whose name the event is appended: the client of whoever runs the installation.
+    /// Client of the node's operator: the event is appended in its name.
     pub operator: ClientId,
-    /// The time.
     pub clock: Arc<dyn Clock>,
-    /// New ids.
     pub ids: Arc<dyn Ids>,
 }
 
 impl SealedLog {
-    /// What does not agree, and the sizes an operator must name to accept it.
-    ///
-    /// # Errors
-    /// When a store cannot be read.
+    /// Compares the stores: what does not agree, and the sizes an operator must name to accept it. Fails when a
+    /// store cannot be read.
     pub async fn disagreement(&self, now: Time) -> Result<Disagreement, AcceptError> {
         let kept = match self.keeper.kept().await {
             Ok(kept) => kept,
@@ -110,13 +106,10 @@ impl SealedLog {
         Ok(Disagreement { size, sealed: kept_size.max(stored_size), fault, root, note })
     }
 
-    /// Accepts the log as it is: appends `log.accepted`, puts the tree aside and makes a new one. The operator names
-    /// both sizes, so that nothing else is accepted than what was looked at. Ends with the new head.
+    /// Accepts the log as it is: appends `log.accepted`, moves the old tree aside and builds a new one. The operator
+    /// must name both sizes (log, sealed), so that only what was looked at is accepted. Answers the new head.
     ///
-    /// When it ends early the stores still do not agree, and it can be done again.
-    ///
-    /// # Errors
-    /// See [`AcceptError`].
+    /// When this fails half-way the stores still disagree, and it can be repeated.
     pub async fn accept(&self, named: (u64, u64), by: &Accepting) -> Result<Head, AcceptError> {
         let found = self.disagreement(by.clock.now()).await?;
         if found.fault.is_none() {
@@ -127,7 +120,7 @@ impl SealedLog {
             return Err(AcceptError::Sizes { size, sealed, named: named.0, named_sealed: named.1 });
         }
         let event_id = by.ids.next();
-        // an empty log begins with this event, and has its name from it
+        // an empty log begins with this event, whose id becomes the log's id
         let log = self.id().await?.unwrap_or(event_id);
         let root = self.root_over(log, found.size).await?;
         let now = by.clock.now();
@@ -167,7 +160,7 @@ impl SealedLog {
         Ok(tree.root())
     }
 
-    /// Makes a tree over the first `size` events, signs and keeps its head.
+    /// Builds a tree over the first `size` events, and signs and keeps its head.
     async fn plant(&self, log: Uuid, size: u64, by: &Accepting) -> Result<Head, AcceptError> {
         let (signer, mut edge) = (self.signer(log), TileEdge::default());
         let sign = |edge: &TileEdge| {

@@ -1,4 +1,5 @@
-//! From committed events to a signed head, to a kept head, and now and then to a head in the log itself.
+//! Turns committed events into signed heads, stores and keeps each head, and at intervals writes one
+//! into the log itself.
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -20,17 +21,17 @@ use super::sealed_log::{Standing, Unsound};
 use super::tell::Notes;
 use super::{SealBench, SealOptions, meter};
 
-/// Events read at a time: hashing them must not keep a thread from others for more than about a millisecond.
+/// Events read at a time. Hashing them must not block a thread for much longer than a millisecond.
 const PAGE: usize = 512;
-/// While catching up, a head is written each so many events, whatever the time: memory is bounded.
+/// Most events between two heads while catching up; bounds memory.
 const MOST: u64 = 1 << 16;
-/// Between two looks at a log that is being written: one look takes what many commits brought.
+/// Pause between two reads of a log that is being written: one read then takes the events of many commits.
 const BREATH: Duration = Duration::from_millis(40);
 const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(2);
-/// A store that does not answer may do so again: this many times in a row it is no fault of history yet.
+/// Failures in a row after which an unavailable store is reported as a fault of history.
 const PATIENCE: u32 = 5;
 
-/// Why sealing stopped.
+/// Why sealing came to a stop.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SealError {
     #[error(transparent)]
@@ -54,7 +55,7 @@ impl SealError {
     }
 }
 
-/// Seals until the job is lost. A fault is reported and tried again.
+/// Seals until the lease is lost. A fault is reported, and sealing is tried again.
 pub(super) async fn follow(bench: &SealBench, options: SealOptions, notes: &Notes, mine: &CancellationToken) {
     let mut failures = 0;
     while !mine.is_cancelled() {
@@ -89,7 +90,7 @@ async fn keep_sealing(
         }
     };
     if let Some(head) = &tree.head {
-        // whoever signed it may have died before anybody heard of it
+        // the node that signed the head may have died before it published it
         notes.send(&head.note);
         let newest = tree.kept(head);
         bench.sealed.keeper.keep(&newest).await?;
@@ -127,7 +128,7 @@ async fn keep_sealing(
     }
 }
 
-/// Seals what there is, and the head of that in the log: the last that a node does.
+/// Seals the events up to now, and writes the head into the log: the last step before a node stops.
 pub(super) async fn seal_rest(bench: &SealBench) -> Result<(), SealError> {
     let Some(mut tree) = Tree::take_up(bench).await? else { return Ok(()) };
     tree.catch_up(bench).await?;
@@ -148,23 +149,24 @@ struct Tree {
     log: Uuid,
     signer: NoteSigner,
     edge: TileEdge,
-    /// The newest head.
+    /// The newest stored head; `None` before the first one.
     head: Option<Head>,
-    /// Covered by it.
+    /// Events that the newest head covers.
     sealed: u64,
-    /// Covered by the head that the key store keeps, as far as this run knows.
+    /// Events covered by the head in the key store, as far as this run knows.
     kept_upto: u64,
-    /// When it was signed; `None` before the first one of this run.
+    /// When the newest head was signed; `None` before the first one of this run.
     last: Option<Instant>,
-    /// Stored heads are gone: made again, the tree must come to this one before anything is signed.
+    /// The head kept in the key store, when stored heads are missing: the rebuilt tree must reach it
+    /// before anything is signed.
     must_come_to: Option<KeptHead>,
-    /// There are events that no head in the log covers, besides such heads.
+    /// Whether there are events that no head in the log covers, other than such heads themselves.
     unanchored: bool,
     entry: Vec<u8>,
 }
 
 impl Tree {
-    /// Takes up the stored tree; `None` while the log is empty.
+    /// Loads the stored tree; `None` while the log is empty.
     async fn take_up(bench: &SealBench) -> Result<Option<Self>, SealError> {
         let Standing { log, edge, head, kept } = bench.sealed.standing(bench.runtime.clock.now()).await?;
         let Some(log) = log else {
@@ -214,12 +216,12 @@ impl Tree {
         Ok(())
     }
 
-    /// Signs the head as it is, stores it with the tiles that changed, and has it kept.
+    /// Signs a head over the events so far, stores it with the changed tiles, and keeps it in the key store.
     async fn seal(&mut self, bench: &SealBench) -> Result<&Head, SealError> {
         let began = Instant::now();
         let (size, root, sealed_at) = (self.edge.size(), self.edge.root(), bench.runtime.clock.now());
         let head = Head { size, root, note: self.signer.sign(size, root), sealed_at };
-        // when this fails the tree is read again as it is stored: what changed is not lost
+        // on failure the tree is loaded again as it is stored, so no change is lost
         bench.sealed.seals.append(&self.edge.take_changed(), &head).await?;
         if self.must_come_to.is_none() {
             let kept = bench.sealed.keeper.kept().await?.map_or(0, |kept| kept.size);
@@ -235,7 +237,7 @@ impl Tree {
         Ok(self.head.insert(head))
     }
 
-    /// Adds and seals everything up to the end of the log as it is now.
+    /// Adds and seals all events up to the present end of the log.
     async fn catch_up(&mut self, bench: &SealBench) -> Result<(), SealError> {
         let head = bench.sealed.log.head().await?;
         while self.edge.size() < head.0 {
@@ -254,7 +256,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Writes the newest head into the log, unless nothing has come since the last one there. Answers whether it did.
+    /// Writes the newest head into the log, unless no event has come since the last one there. Answers whether it did.
     async fn anchor(&mut self, bench: &SealBench) -> bool {
         let Some(head) = self.head.as_ref().filter(|_| self.unanchored) else { return false };
         let runtime = &bench.runtime;

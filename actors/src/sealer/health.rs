@@ -1,4 +1,4 @@
-//! What is known to be wrong with history, for whoever asks the node how it is.
+//! Known faults of the sealed history, for the node's health report.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -9,23 +9,23 @@ use domain::merkle::Hash;
 
 use super::meter;
 
-/// Faults told in one sentence.
+/// Faults listed in one report; the others are counted.
 const TOLD: usize = 3;
-/// Pages with faults that are remembered one by one.
+/// Most faults that are remembered one by one.
 const REMEMBERED: usize = 1_000;
 
-/// Where a fault was found. The same place is looked at again and again.
+/// Where a fault was found. Each place is checked again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
-    /// Sealing does not go on.
+    /// The sealer: sealing does not go on.
     Sealing,
-    /// The stored head, the kept one, and the newest that this node has seen.
+    /// The stored head, the kept head, and the newest head this node has seen.
     Heads,
-    /// A page of the log.
+    /// A page of the log, by its number from 0.
     Page(u64),
 }
 
-/// What is wrong with history. Faults that are found to be mended are taken back.
+/// Known faults of the sealed history. A fault is removed once its place is found in order again.
 #[derive(Debug, Default)]
 pub struct HistoryHealth(Mutex<State>);
 
@@ -36,7 +36,7 @@ struct State {
 }
 
 impl HistoryHealth {
-    /// What is wrong; `None` while nothing is known to be.
+    /// All known faults in one text; `None` when there are none.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,7 +50,7 @@ impl HistoryHealth {
         (!told.is_empty()).then_some(told)
     }
 
-    /// Notes what was found at `place`: a fault, or that there is none.
+    /// Records what was found at `place`: a fault, or `None` when it is in order.
     pub(super) fn found(&self, place: Place, fault: Option<&dyn Error>) {
         let fault = fault.map(chain);
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,7 +72,8 @@ impl HistoryHealth {
         meter::faults(state.faults.len());
     }
 
-    /// The newest head that this node has seen: nobody can take that back from it.
+    /// Size and root of the largest head that this node has seen. It is kept in memory, where nobody who writes
+    /// the stores can change it.
     pub(super) fn newest(&self) -> Option<(u64, Hash)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).newest
     }
@@ -85,7 +86,7 @@ impl HistoryHealth {
     }
 }
 
-/// An error with all its causes.
+/// The message of an error and of all its causes.
 fn chain(error: &dyn Error) -> String {
     let (mut text, mut cause) = (error.to_string(), error.source());
     while let Some(error) = cause {

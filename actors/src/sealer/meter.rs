@@ -1,4 +1,4 @@
-//! What is measured of sealing.
+//! Metrics of the sealer.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! Sealing history: one node follows the log, keeps the Merkle tree over it, and signs its head.
+//! Seals history: one node follows the log, keeps the Merkle tree over it, and signs its head.
 //!
-//! Nobody waits for the sealer: it reads what is committed, and may lag or die without an append noticing.
+//! Nothing waits for the sealer: it reads committed events, and may lag or die without any effect on appends.
 
 mod accept;
 mod follow;
@@ -30,21 +30,20 @@ pub use tree::{Damaged, restore};
 use crate::runtime::Runtime;
 use crate::work::{Ownership, while_owner};
 
-/// The lease of the sealer.
+/// Name of the sealer's lease.
 pub const JOB: &str = "sealer";
-/// The purpose of the secret that log heads are signed with.
+/// Purpose of the secret that signs the heads of the log.
 pub const KEY: &str = "log signing";
 
-/// How history is sealed.
 #[derive(Debug, Clone, Copy)]
 pub struct SealOptions {
-    /// The longest an event waits for a head that covers it, but for the time it takes to write one.
+    /// Longest time an event waits for a head that covers it, apart from the time it takes to write one.
     pub every: Duration,
-    /// How long the lease runs without being renewed: the longest a dead owner is missed.
+    /// How long the lease lasts without being renewed: a dead owner is replaced after that time at the latest.
     pub lease_ttl: Duration,
-    /// How often the newest head is written into the log itself, if anything has come since.
+    /// Interval at which the newest head is written into the log itself, if events have come since.
     pub anchor_every: Duration,
-    /// How long a node that stops may take to seal the last events.
+    /// Longest time a stopping node may take to seal the last events.
     pub finish: Duration,
 }
 
@@ -59,25 +58,23 @@ impl Default for SealOptions {
     }
 }
 
-/// What history is sealed with.
+/// The dependencies of the sealer.
 #[derive(Debug, Clone)]
 pub struct SealBench {
-    /// The time, new ids, who we are.
     pub runtime: Runtime,
-    /// The log, its tree, the kept head and the key.
+    /// The log, its Merkle tree, the kept head and the signing key.
     pub sealed: SealedLog,
-    /// What is known to be wrong with them.
+    /// Receives the faults that are found.
     pub health: Arc<HistoryHealth>,
-    /// In whose name heads are written into the log: the client of whoever runs the installation.
+    /// Client of the node's operator: heads are written into the log in its name.
     pub operator: ClientId,
-    /// Who owns the job.
     pub leases: Arc<dyn Leases>,
-    /// Who is told of every head.
+    /// External witnesses that get every signed head.
     pub witnesses: Vec<Arc<dyn Witness>>,
 }
 
-/// Seals history until `stop`, whenever this node owns the job; then, whoever owns it, seals what is left: nothing
-/// else may be appended after `stop`.
+/// Seals history until `stop`, whenever this node holds the lease. Then this node seals the remaining events,
+/// whichever node holds the lease: nothing else may be appended after `stop`.
 pub async fn run(bench: SealBench, options: SealOptions, stop: CancellationToken) {
     let ownership = Ownership {
         leases: bench.leases.clone(),

@@ -1,4 +1,4 @@
-//! Proofs from the stored tree.
+//! Proofs from the stored Merkle tree.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,49 +7,44 @@ use domain::merkle::{Hash, Node, Tile, TileId, consistency_plan, inclusion_plan,
 use domain::ports::StoreUnavailable;
 use domain::ports::seals::SealStore;
 
-/// Why there is no proof.
+/// Why a proof cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ProveError {
-    /// What is to be proven lies beyond the tree, or the tree beyond what is sealed.
+    /// The position or size is beyond the tree, or the tree is beyond what is sealed.
     #[error("only {sealed} events are sealed")]
     Beyond {
-        /// How many are.
+        /// Events that are sealed.
         sealed: u64,
     },
-    /// A tile that must be there is not.
+    /// A tile that must be stored is missing.
     #[error("the stored tree lacks tile {index} of level {level}")]
     Missing {
-        /// Its level.
+        /// Level of the tile, from 0 at the leaves.
         level: u8,
-        /// Its number.
+        /// Index of the tile in its level.
         index: u64,
     },
-    /// The tree cannot be read.
     #[error(transparent)]
     Unavailable(#[from] StoreUnavailable),
 }
 
-/// Makes proofs of the stored tree.
+/// Makes proofs from the stored Merkle tree.
 #[derive(Debug, Clone)]
 pub struct Prover(Arc<dyn SealStore>);
 
 impl Prover {
-    /// For the tree in `store`.
     #[must_use]
     pub fn new(store: Arc<dyn SealStore>) -> Self {
         Self(store)
     }
 
-    /// Where the tree is.
+    /// The store of the tree and its heads.
     #[must_use]
     pub fn store(&self) -> &dyn SealStore {
         &*self.0
     }
 
-    /// The hash of the event at `position`, and what proves that it is in the tree of `size`.
-    ///
-    /// # Errors
-    /// [`ProveError`].
+    /// The hash of the event at `position`, and the proof that it is in the tree of `size` events.
     pub async fn inclusion(&self, position: u64, size: u64) -> Result<(Hash, Vec<Hash>), ProveError> {
         let index = position.checked_sub(1);
         let plan = index.and_then(|index| Some((index, inclusion_plan(index, size)?)));
@@ -60,29 +55,20 @@ impl Prover {
         Ok((leaf, hashes))
     }
 
-    /// What proves that the tree of `size` begins with the tree of `old`.
-    ///
-    /// # Errors
-    /// [`ProveError`].
+    /// The proof that the tree of `size` events begins with the tree of `old` events.
     pub async fn consistency(&self, old: u64, size: u64) -> Result<Vec<Hash>, ProveError> {
         let Some(plan) = consistency_plan(old, size) else { return Err(self.beyond().await?) };
         self.hashes(size, &plan).await
     }
 
     /// The root of the tree as it was with `size` events.
-    ///
-    /// # Errors
-    /// [`ProveError`].
     pub async fn root(&self, size: u64) -> Result<Hash, ProveError> {
         let plan = [domain::merkle::subtrees(0, size)];
         let root = self.hashes(size, &plan).await?.pop();
         Ok(root.unwrap_or(domain::merkle::EMPTY_ROOT))
     }
 
-    /// The hashes of nodes.
-    ///
-    /// # Errors
-    /// [`ProveError`].
+    /// The hashes of these nodes, in the same order.
     pub async fn nodes(&self, nodes: &[Node]) -> Result<Vec<Hash>, ProveError> {
         let tiles = self.tiles(nodes.iter().copied()).await?;
         nodes.iter().map(|node| hash_of(&tiles, *node)).collect()
@@ -93,7 +79,7 @@ impl Prover {
         Ok(ProveError::Beyond { sealed })
     }
 
-    /// The hash over each list of nodes.
+    /// One hash over each list of nodes.
     async fn hashes(&self, size: u64, plan: &[Vec<Node>]) -> Result<Vec<Hash>, ProveError> {
         if self.0.covering(size).await?.is_none() {
             return Err(self.beyond().await?);

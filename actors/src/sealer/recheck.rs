@@ -1,4 +1,4 @@
-//! The log looked at again while the node runs: slowly, a page at a time, for ever.
+//! Checks the log against its signed head while the node runs: slowly, a page at a time, without end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,18 +12,18 @@ use super::meter;
 use super::prove::Prover;
 use super::sealed_log::{SealedLog, Unsound};
 
-/// Events in a page: those of a tile.
+/// Events in a page: as many as in a tile.
 const PAGE: u64 = 256;
-/// Between two pages, however long or short the log is.
+/// Shortest and longest pause between two pages, whatever the length of the log.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// Each so many pages, one of the newest is looked at: most of what is changed is young.
+/// Every so many pages, one of the newest pages is checked: recent events are changed most often.
 const NEWEST_EACH: u64 = 4;
-/// How many pages are the newest.
+/// Number of pages that count as the newest.
 const NEWEST: u64 = 4;
 
-/// Holds the log on the disk against its signed head, again and again, until `stop`; each page about once in `every`,
-/// more often while there are few.
+/// Checks the log on disk against its signed head again and again, until `stop`. Each page is checked about once
+/// in `every`, more often while there are few.
 pub async fn recheck(
     sealed: SealedLog,
     clock: Arc<dyn Clock>,
@@ -65,15 +65,15 @@ pub async fn recheck(
 struct Walk {
     sealed: SealedLog,
     health: Arc<HistoryHealth>,
-    /// The id of the log, as the first look found it.
+    /// Id of the log, as the first look found it.
     log: Option<Uuid>,
     step: u64,
-    /// The page to be looked at next.
+    /// Number of the page to check next.
     next: u64,
 }
 
 impl Walk {
-    /// Looks at the heads and at one page; answers how many pages there are.
+    /// Checks the heads and one page; answers how many pages there are.
     async fn step(&mut self) -> Result<u64, Unsound> {
         if self.log.is_none() {
             self.log = self.sealed.id().await?;
@@ -105,9 +105,10 @@ impl Walk {
         page
     }
 
-    /// The newest stored head. It must be signed, be as large as any that was seen or is kept, and go on from those.
+    /// The newest stored head. It must be signed, at least as large as any head that was seen or is kept,
+    /// and consistent with them.
     async fn heads(&self, log: Uuid) -> Result<Option<domain::ports::seals::Head>, Unsound> {
-        // a head is stored before it is kept: read the other way round
+        // a head is stored before it is kept, so it is read in the opposite order
         let kept = self.sealed.keeper.kept().await?;
         let known = [kept.map(|kept| (kept.size, kept.root)), self.health.newest()];
         let Some(head) = self.sealed.latest(log).await? else {

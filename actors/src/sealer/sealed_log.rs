@@ -1,4 +1,4 @@
-//! The log and all that must agree with it: its stored tree, the head that the key store keeps, the key.
+//! The log and everything that must agree with it: its stored tree, the head in the key store, the signing key.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,21 +19,21 @@ use super::tree::{Damaged, restore};
 
 /// Events read at a time.
 const PAGE: usize = 512;
-/// Newest events that are held against the tree whenever it is taken up.
+/// Newest events that are compared with the tree whenever it is loaded.
 const NEWEST: u64 = 256;
 
-/// What history is made of. `Debug` hides the key.
+/// The stores of the sealed history. `Debug` hides the key.
 #[derive(Clone)]
 pub struct SealedLog {
-    /// The log, as it is stored.
+    /// The log, through the event store.
     pub log: Arc<dyn EventStore>,
-    /// The same as it lies on the disk.
+    /// The rows of the log as they lie on disk.
     pub table: Arc<dyn LogTable>,
-    /// The tree over it, and its signed heads.
+    /// The Merkle tree over the log, and its signed heads.
     pub seals: Arc<dyn SealStore>,
-    /// Keeps the newest head where whoever writes those two cannot reach.
+    /// Keeps the newest head where a writer of the log and the tree cannot change it.
     pub keeper: Arc<dyn HeadKeeper>,
-    /// What the key of the heads is made of: the same on every node of an installation.
+    /// The secret the signing key is derived from: the same on every node of an installation.
     pub secret: [u8; 32],
 }
 
@@ -43,63 +43,61 @@ impl fmt::Debug for SealedLog {
     }
 }
 
-/// Why a log is not sealed on.
+/// Why sealing cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Unsound {
-    /// The log cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The tree cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreUnavailable),
-    /// The kept head is not to be had, or not to be trusted.
+    /// The kept head cannot be read, or cannot be trusted.
     #[error(transparent)]
     Keep(#[from] KeepError),
-    /// The stored tree is not one that the key signed.
+    /// The stored tree does not match a head that the key signed.
     #[error(transparent)]
     Damaged(Damaged),
-    /// Events that were sealed are not there any more.
+    /// Events that were sealed are missing.
     #[error("{sealed} events were sealed, but the log has {found}: events are missing")]
     Shrunk {
-        /// How many were sealed.
+        /// Events that were sealed.
         sealed: u64,
-        /// How many there are.
+        /// Events that are in the log.
         found: u64,
     },
-    /// The log is another one.
+    /// The kept head belongs to another log.
     #[error("the head that is kept is one of the log {kept}, but this is the log {found}")]
     OtherLog {
-        /// The id of the log that was sealed.
+        /// Id of the log that was sealed.
         kept: Uuid,
-        /// The id of the log that is there.
+        /// Id of the log that is there.
         found: Uuid,
     },
-    /// Events that were sealed are not what they were.
+    /// Events that were sealed have changed.
     #[error("positions {from} to {to} of the log are not what was sealed: events were changed")]
     Changed {
         /// The first position that may differ.
         from: u64,
-        /// The last one.
+        /// The last position that may differ.
         to: u64,
     },
     /// The stored tree and the kept head do not agree.
     #[error("the stored tree is not the one whose head of {size} events the key store keeps")]
     OtherTree {
-        /// How many events the kept head covers.
+        /// Events that the kept head covers.
         size: u64,
     },
-    /// The key store is an older copy: keys made since are not in it, and erasures since are undone in it.
+    /// The key store is an older copy: it lacks keys made since, and still has keys that were erased since.
     #[error("the key store knows the log up to event {kept}, but {sealed} were sealed: it is an older copy")]
     KeysOlder {
-        /// How many events the kept head covers.
+        /// Events that the kept head covers.
         kept: u64,
-        /// How many were sealed.
+        /// Events that were sealed.
         sealed: u64,
     },
-    /// There are events, and nothing says that they were ever sealed.
+    /// There are events, but no head is stored or kept: the seals were deleted.
     #[error("the log has {found} events, but no head of it is stored or kept: its seals were deleted")]
     NeverSealed {
-        /// How many there are.
+        /// Events that are in the log.
         found: u64,
     },
 }
@@ -114,7 +112,7 @@ impl From<Damaged> for Unsound {
 }
 
 impl Unsound {
-    /// Whether stores do not agree, rather than that one of them does not answer.
+    /// Whether the stores disagree, as opposed to one of them being unavailable.
     #[must_use]
     pub fn is_fault(&self) -> bool {
         match self {
@@ -125,37 +123,34 @@ impl Unsound {
     }
 }
 
-/// Where sealing goes on.
+/// The state from which sealing goes on.
 #[derive(Debug)]
 pub struct Standing {
-    /// The id of the log; `None` while it is empty.
+    /// Id of the log; `None` while it is empty.
     pub log: Option<Uuid>,
-    /// The right edge of the tree as it is stored.
+    /// The right edge of the stored tree.
     pub edge: TileEdge,
-    /// Its head.
+    /// The head of the stored tree; `None` before the first one.
     pub head: Option<Head>,
-    /// The head that is kept. When it is larger than the stored one, the tree is to be made again up to there, and must
-    /// come to its root.
+    /// The head in the key store. When it is larger than the stored head, the tree must be rebuilt up to it
+    /// and reach its root.
     pub kept: Option<KeptHead>,
 }
 
 impl SealedLog {
-    /// What signs the heads of a log.
+    /// The signer of the log's heads.
     #[must_use]
     pub fn signer(&self, log: Uuid) -> NoteSigner {
         NoteSigner::new(origin(log), &self.secret)
     }
 
-    /// What checks them.
+    /// The verifier of the log's heads.
     #[must_use]
     pub fn verifier(&self, log: Uuid) -> NoteVerifier {
         self.signer(log).verifier()
     }
 
-    /// The id of the log; `None` while it is empty.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
+    /// The id of the log; `None` while it is empty. Fails when the log cannot be read.
     pub async fn id(&self) -> Result<Option<Uuid>, ReadError> {
         match self.table.rows(Position::START, Position(1), 1).await?.pop() {
             None => Ok(None),
@@ -163,31 +158,27 @@ impl SealedLog {
         }
     }
 
-    /// Where sealing goes on: the kept head, the stored tree and the log must agree.
+    /// Checks that the kept head, the stored tree and the log agree, and answers the state from which sealing goes on.
     ///
-    /// A stored tree that is gone, too short or damaged is no reason to stop as long as the log comes to the root of
-    /// the kept head: then it is made again. Nothing is written but what is put aside then.
-    ///
-    /// # Errors
-    /// See [`Unsound`].
+    /// A stored tree that is missing, too short or damaged is no error as long as the log leads to the root of the
+    /// kept head: then the tree is rebuilt. The only write is moving such a tree aside.
     pub async fn standing(&self, now: Time) -> Result<Standing, Unsound> {
         match self.look(now).await {
-            // of two nodes that start on an empty log at once, one may have filled it while the other looked
+            // two nodes may start on an empty log at once: one may have filled it while the other looked
             Err(Unsound::NeverSealed { .. }) if self.keeper.kept().await?.is_some() => self.look(now).await,
             looked => looked,
         }
     }
 
-    /// Makes sure that the key store, which kept `kept` a moment ago, is no older copy: a head is kept before the next
-    /// one is stored, so that no more than one may be missing there.
+    /// Makes sure that the key store, which had the head `kept` a moment ago, is not an older copy. Each head is
+    /// kept before the next one is stored, so at most one may be missing there.
     ///
-    /// # Errors
-    /// [`Unsound::KeysOlder`], and when a store cannot be read.
+    /// Fails with [`Unsound::KeysOlder`], and when a store cannot be read.
     pub async fn keys_must_be_current(&self, kept: Option<KeptHead>) -> Result<(), Unsound> {
         let Some(kept) = kept else { return Ok(()) };
         let beyond = self.seals.heads(Some(kept.size), false, 2).await?;
         let [next, _] = &beyond[..] else { return Ok(()) };
-        // another node may have sealed and kept meanwhile
+        // another node may have sealed and kept a head meanwhile
         if self.keeper.kept().await?.is_some_and(|now| now.size >= next.size) {
             return Ok(());
         }
@@ -196,7 +187,7 @@ impl SealedLog {
     }
 
     async fn look(&self, now: Time) -> Result<Standing, Unsound> {
-        // who seals stores a head first and keeps it then, and events come before both: read the other way round
+        // the sealer stores a head first and keeps it then, and events come before both: read in the opposite order
         let kept = self.keeper.kept().await?;
         let stored = self.seals.latest().await?;
         let end = self.log.head().await?.0;
@@ -253,7 +244,7 @@ impl SealedLog {
         Ok(Standing { log: Some(log), edge, head, kept })
     }
 
-    /// The stored tree, if it leads to a head that the key signed and the newest events are those that it covers.
+    /// The stored tree, if it leads to a head that the key signed, and if the newest events match that head.
     async fn stored(&self, log: Uuid) -> Result<(TileEdge, Option<Head>), Unsound> {
         let (edge, head) = restore(&*self.seals, &self.verifier(log)).await?;
         if let Some(head) = &head {
@@ -263,7 +254,7 @@ impl SealedLog {
         Ok((edge, head))
     }
 
-    /// Makes sure that the log comes to the kept root, going on from what is known of its beginning.
+    /// Makes sure that the log leads to the kept root, beginning from the known frontier `from`.
     async fn must_lead_to(&self, kept: &KeptHead, log: Uuid, from: Frontier) -> Result<(), Unsound> {
         let mut tree = from;
         let mut entry = Vec::new();
@@ -280,11 +271,11 @@ impl SealedLog {
         if tree.root() == kept.root { Ok(()) } else { Err(Unsound::Changed { from: 1, to: kept.size }) }
     }
 
-    /// Makes sure that the events from `from` to `to` are what `head` covers: they, and the stored hashes of all
-    /// other events, must come to its root. Whoever changed an event and its stored hash does not get there.
+    /// Makes sure that the events from `from` to `to` are what `head` covers: they and the stored hashes of all
+    /// other events must lead to its root. Changing an event together with its stored hash is found, too.
     ///
-    /// # Errors
-    /// [`Unsound::Changed`] with the events that differ; [`Unsound::Damaged`] when only the tree does.
+    /// Fails with [`Unsound::Changed`] and the positions that differ, or with [`Unsound::Damaged`] when only
+    /// the tree is wrong.
     pub async fn must_hold(&self, log: Uuid, head: &Head, from: u64, to: u64) -> Result<(), Unsound> {
         let mut leaves: Vec<Hash> = Vec::with_capacity((to + 1).saturating_sub(from) as usize);
         let mut entry = Vec::new();
@@ -331,10 +322,7 @@ impl SealedLog {
         }
     }
 
-    /// The newest stored head, if the key signed it.
-    ///
-    /// # Errors
-    /// [`Unsound::Damaged`] when it did not.
+    /// The newest stored head. Fails with [`Unsound::Damaged`] when the key did not sign it.
     pub async fn latest(&self, log: Uuid) -> Result<Option<Head>, Unsound> {
         let Some(head) = self.seals.latest().await? else { return Ok(None) };
         super::tree::verified(&head, &self.verifier(log))?;
@@ -342,7 +330,7 @@ impl SealedLog {
     }
 }
 
-/// A root that was asked for, of the tree whose head covers `size` events.
+/// Turns a failure to get the root of the tree of `size` events into [`Unsound`].
 pub(super) fn rooted(root: Result<Hash, ProveError>, size: u64) -> Result<Hash, Unsound> {
     root.map_err(|error| missing(error, size))
 }
@@ -367,7 +355,7 @@ pub(super) fn readable(row: Result<Recorded, Unreadable>) -> Result<Recorded, Re
     row.map_err(|unreadable| ReadError::Damaged { position: unreadable.position, detail: unreadable.why })
 }
 
-/// The hash of the event that must stand at `position`.
+/// The leaf hash of the event that must be at `position`.
 fn leaf_at(
     log: Uuid,
     row: Result<Recorded, Unreadable>,

@@ -1,4 +1,4 @@
-//! Telling witnesses of heads, beside the sealing: a witness that hangs delays nothing and nobody.
+//! Sends heads to witnesses, apart from sealing: a witness that hangs delays nobody.
 
 use std::sync::Arc;
 
@@ -9,22 +9,22 @@ use tokio_util::sync::CancellationToken;
 
 use super::{SealBench, meter};
 
-/// Heads that wait for a slow witness; then the oldest are left out, which later ones cover.
+/// Heads that may wait for a slow witness. Beyond that the oldest are dropped; later heads cover them.
 const WAITING: usize = 256;
 
 pub(super) type Heard = broadcast::Receiver<Arc<str>>;
 
-/// Where heads are told.
+/// Publishes signed heads to the witnesses.
 #[derive(Debug)]
 pub(super) struct Notes(broadcast::Sender<Arc<str>>);
 
 impl Notes {
     pub(super) fn send(&self, note: &str) {
-        // without a witness nobody listens
+        // without witnesses nobody receives it
         let _ = self.0.send(note.into());
     }
 
-    /// Where heads are told, and what each of so many witnesses hears.
+    /// The publisher, and a receiver for each of so many witnesses.
     pub(super) fn to(witnesses: usize) -> (Self, Vec<Heard>) {
         let (notes, _) = broadcast::channel(WAITING);
         let heard = (0..witnesses).map(|_| notes.subscribe()).collect();
@@ -32,7 +32,7 @@ impl Notes {
     }
 }
 
-/// Hands every head to every witness, in order, until the job ends.
+/// Sends every head to every witness, in order, until the lease is lost.
 pub(super) async fn tell(bench: &SealBench, heard: Vec<Heard>, mine: &CancellationToken) {
     let each = bench.witnesses.iter().zip(heard).map(|(witness, heard)| tell_one(&**witness, heard));
     mine.run_until_cancelled(join_all(each)).await;
@@ -60,7 +60,7 @@ async fn tell_one(witness: &dyn Witness, mut heard: Heard) {
             }
             Err(error) => {
                 meter::told(name, "failed");
-                // a head comes twice a second: one line says it
+                // there are about two heads a second: one line is enough
                 if !std::mem::replace(&mut failing, true) {
                     tracing::warn!(witness = name, error, "the witness does not take checkpoints");
                 }

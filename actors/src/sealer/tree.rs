@@ -1,4 +1,4 @@
-//! Going on with a stored tree.
+//! Loading of the stored Merkle tree.
 
 use std::collections::HashMap;
 
@@ -6,34 +6,30 @@ use domain::merkle::{NoteError, NoteVerifier, SignedCheckpoint, TileEdge, TileId
 use domain::ports::StoreUnavailable;
 use domain::ports::seals::{Head, SealStore};
 
-/// Why a stored tree cannot be gone on with.
+/// Why a stored tree cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Damaged {
-    /// It cannot be read.
     #[error(transparent)]
     Unavailable(#[from] StoreUnavailable),
-    /// The newest head is not what this node's key signed.
+    /// The newest head was not signed by this installation's key.
     #[error("the newest stored head, over {size} events, is not to be trusted")]
     Head {
-        /// How many events it covers.
+        /// Events that the head covers.
         size: u64,
-        /// Why not.
+        /// Why the signature was rejected.
         #[source]
         error: NoteError,
     },
     /// The tiles do not lead to the newest head.
     #[error("the stored tiles do not make up the newest head, over {size} events")]
     Tiles {
-        /// How many events it covers.
+        /// Events that the head covers.
         size: u64,
     },
 }
 
-/// The right edge of the tree as of its newest head; an empty one without a head. Nothing is built on a tree that does
-/// not lead to that head, or on a head that the key did not sign.
-///
-/// # Errors
-/// [`Damaged`].
+/// The right edge of the tree as of its newest head; empty without a head. Fails when the tree does not lead to
+/// that head, or when the key did not sign it.
 pub async fn restore(
     store: &dyn SealStore,
     verifier: &NoteVerifier,

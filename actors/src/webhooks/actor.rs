@@ -1,4 +1,4 @@
-//! The actor around one delivery. It lives while an attempt is under way; actix stops at this file.
+//! The actor of one delivery. It lives during one attempt; actix is not used beyond this file.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,21 +19,21 @@ use super::lane::Verdict;
 use super::target::Target;
 use crate::session::CommandError;
 
-/// How often it is tried to record an attempt before it is given up: it is then made again.
+/// Tries to record an attempt before giving up; the attempt is then made again.
 const RECORDINGS: u32 = 5;
 const RECORDING_PAUSE: Duration = Duration::from_millis(200);
 
-/// What became of an attempt.
+/// The result of an attempt.
 #[derive(Debug)]
 pub(super) struct Done {
     pub(super) endpoint: EndpointId,
     pub(super) delivery: DeliveryId,
     pub(super) verdict: Verdict,
-    /// Where it stands in the log; nothing when it was not made, or could not be recorded.
+    /// Log position of the attempt; `None` when it was not made, or could not be recorded.
     pub(super) recorded: Option<Position>,
 }
 
-/// Tells what became of an attempt, also when its actor died over it.
+/// Reports the result of an attempt, also when its actor dies.
 struct Reply {
     done: Option<Done>,
     to: mpsc::UnboundedSender<Done>,
@@ -42,13 +42,13 @@ struct Reply {
 impl Drop for Reply {
     fn drop(&mut self) {
         if let Some(done) = self.done.take() {
-            // nobody listens any more when the job was lost meanwhile
+            // nobody receives it when the lease was lost meanwhile
             let _ = self.to.send(done);
         }
     }
 }
 
-/// The threads delivery actors run on.
+/// The threads that delivery actors run on.
 #[derive(Debug, Clone)]
 pub(super) struct Crew {
     arbiters: Arc<[ArbiterHandle]>,
@@ -67,7 +67,7 @@ impl Crew {
         }
     }
 
-    /// Begins an attempt; what becomes of it is told to `to`.
+    /// Begins an attempt; its result is sent to `to`.
     pub(super) fn begin(&self, job: Job, to: mpsc::UnboundedSender<Done>) {
         let done = Done {
             endpoint: job.target.id,
@@ -87,11 +87,11 @@ pub(super) struct Job {
     pub(super) target: Arc<Target>,
     pub(super) item: DueDelivery,
     pub(super) body: Bytes,
-    /// An endpoint that fails since before this is disabled.
+    /// An endpoint that has only failed since before this time is disabled.
     pub(super) patience: Time,
 }
 
-/// One delivery, while an attempt is under way.
+/// The actor of one delivery, during one attempt.
 struct DeliveryActor {
     job: Option<Job>,
     reply: Option<Reply>,
@@ -159,7 +159,7 @@ async fn attempt(job: Job) -> Option<(Verdict, Option<Position>)> {
         _ => None,
     };
     if let Some(reason) = reason {
-        // if this is lost, the next attempt shows the same
+        // if this is lost, the next attempt disables the endpoint
         if let Err(error) = courier.disable(&target, reason, seen).await {
             tracing::warn!(endpoint.id = %target.id, %error, "the endpoint is not disabled yet");
         }

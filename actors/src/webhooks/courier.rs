@@ -1,4 +1,4 @@
-//! One attempt from beginning to end: signed, sent, recorded.
+//! One delivery attempt from beginning to end: signed, sent, recorded.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -27,7 +27,7 @@ use crate::runtime::{Runtime, TraceHooks};
 use crate::session::{CommandError, Session};
 use crate::signing::{NotOpened, open_headers, open_secrets};
 
-/// Endpoints whose secrets are kept open; with less than a kilobyte each, a few megabytes.
+/// Endpoints whose decrypted secrets are cached; at less than a kilobyte each, a few megabytes.
 const OPENED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 
 /// Why nothing was sent.
@@ -36,14 +36,13 @@ const OPENED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 pub struct NotMade(#[from] NotOpened);
 
 impl NotMade {
-    /// Whether it comes to the same however often it is tried: until an operator brings the key, or the owner sets
-    /// another secret.
+    /// Whether every further try fails too, until an operator restores the key or the owner sets another secret.
     fn lasts(&self) -> bool {
         !matches!(self.0, NotOpened::Vault(VaultError::Unavailable(_)))
     }
 }
 
-/// An endpoint's secrets, opened.
+/// The decrypted secrets and headers of an endpoint.
 #[derive(Debug)]
 struct Opened {
     secrets: Vec<(SigningSecret, Option<Time>)>,
@@ -52,14 +51,14 @@ struct Opened {
 
 type ByVersion = LruCache<EndpointId, (Version, Arc<Opened>)>;
 
-/// Makes attempts and records them.
+/// Sends delivery attempts and records them.
 pub struct Courier {
     runtime: Runtime,
     vault: Arc<dyn Vault>,
     sender: Arc<dyn WebhookSender>,
     schedule: Arc<Schedule>,
     opened: Mutex<ByVersion>,
-    /// Of which endpoints it was said that their secrets do not open.
+    /// Endpoints, by version, whose undecryptable secrets are in the node's log already.
     unopened: Mutex<LruCache<EndpointId, Version>>,
 }
 
@@ -70,7 +69,6 @@ impl std::fmt::Debug for Courier {
 }
 
 impl Courier {
-    /// A courier.
     #[must_use]
     pub fn new(
         runtime: Runtime,
@@ -83,18 +81,17 @@ impl Courier {
         Self { runtime, vault, sender, schedule: Arc::new(schedule), opened, unopened }
     }
 
-    /// Waits, on the clock of everything else here.
+    /// Sleeps by the node's clock.
     pub(super) async fn pause(&self, length: Duration) {
         let clock = &self.runtime.clock;
         clock.sleep(length).await;
     }
 
-    /// How traces are recorded.
     pub(super) fn trace(&self) -> TraceHooks {
         self.runtime.trace
     }
 
-    /// The trace of the event at a position of the log; `None` where it has none or cannot be read just now.
+    /// The `traceparent` of the event at a log position; `None` when it has none or cannot be read just now.
     pub(super) async fn trace_of(&self, position: Position) -> Option<String> {
         let before = Position(position.0.saturating_sub(1));
         let found = self.runtime.store.read_all(before, 1).await.ok()?;
@@ -102,11 +99,9 @@ impl Courier {
         event.metadata().ok()?.traceparent
     }
 
-    /// Signs a body and sends it. Where the secrets cannot be opened, and will not be by themselves, nothing is sent,
-    /// and that is the attempt: its owner sees it, and it is made again by the endpoint's schedule.
-    ///
-    /// # Errors
-    /// See [`NotMade`]: then nothing was sent, and nothing is to be recorded.
+    /// Signs a body and sends it. When the secrets cannot be decrypted for good, nothing is sent, and that counts
+    /// as the attempt: the owner sees it, and the endpoint's retry schedule applies. On an error nothing was sent,
+    /// and nothing is to be recorded.
     pub async fn send(&self, target: &Target, event: Uuid, body: Bytes) -> Result<Attempt, NotMade> {
         let now = self.runtime.clock.now();
         let opened = match self.open(target).await {
@@ -160,7 +155,7 @@ impl Courier {
             Some(terms) => open_headers(vault, target.client, &stream, &terms.headers).await?,
             None => BTreeMap::new(),
         };
-        // some were given before these names were ours
+        // some endpoints got these headers before the names were reserved
         let headers = headers.into_iter().filter(|(name, _)| !is_ours(name)).collect();
         let opened = Arc::new(Opened { secrets, headers });
         let entry = (target.version, opened.clone());
@@ -168,10 +163,8 @@ impl Courier {
         Ok(opened)
     }
 
-    /// Records an attempt in the log; answers where, and with what follows from it.
-    ///
-    /// # Errors
-    /// See [`CommandError`]. Unless the log answers, the attempt may be made again.
+    /// Records an attempt and its consequences in the log; answers the log position. On an error the attempt may
+    /// be made again, unless the log refused it.
     pub async fn record(
         &self,
         item: &DueDelivery,
@@ -197,14 +190,11 @@ impl Courier {
         };
         let context = context.unwrap_or_else(|| following(item.client, item.of.event));
         let receipt = session.execute(&command, &context, None).await?;
-        // an attempt is always news
+        // an attempt always writes an event
         receipt.position.ok_or(CommandError::Contended)
     }
 
-    /// Stops delivering to an endpoint, unless it was enabled since the attempt that shows why.
-    ///
-    /// # Errors
-    /// See [`CommandError`].
+    /// Disables an endpoint, unless it was enabled since the attempt that is the reason.
     pub(super) async fn disable(
         &self,
         target: &Target,
@@ -217,7 +207,7 @@ impl Courier {
     }
 }
 
-/// Something the node does because of `cause`.
+/// The context of a command that the node gives because of `cause`.
 fn following(client: ClientId, cause: Uuid) -> CommandContext {
     CommandContext {
         client,

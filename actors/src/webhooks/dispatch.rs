@@ -1,4 +1,4 @@
-//! The dispatcher: decides which attempt is begun when. One task has all of its state.
+//! The dispatcher decides when each delivery attempt begins. One task holds all of its state.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -20,31 +20,33 @@ use super::target::Target;
 use super::{WebhookBench, WebhookOptions};
 use crate::work::time::{LONGEST_SLEEP, WorkTime};
 
-/// New deliveries that may wait in memory, for one endpoint and for all. The rest is read from the table.
+/// New deliveries that may wait in memory, for one endpoint and for all. Others are read from the table.
 const FRESH_OF_ONE: usize = 256;
 const FRESH: usize = 10_000;
-/// Rows of one endpoint read at a time.
+/// Most rows of one endpoint read at a time.
 const PAGE: usize = 256;
-/// When the table is asked again after a fault, and a delivery attempted again that could not be.
+/// Pause before the table is read again after a fault, or before a delivery that could not be
+/// attempted is tried again.
 const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(1);
-/// How long what is under way may take to finish once the job is lost or the node stops. What is cut off is not
-/// recorded, and made again.
+/// How long running attempts may take to finish once the lease is lost or the node stops. Attempts that are cut
+/// off are not recorded, and are made again.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What is known of one endpoint.
+/// The dispatcher's state of one endpoint.
 struct Stop {
     target: Arc<Target>,
     lane: Lane,
     fresh: VecDeque<Fresh>,
-    /// In `fresh`, under way, or recorded and not read back yet: not to be taken from the table.
+    /// Deliveries that are in `fresh`, under way, or recorded but not read back yet: they are not
+    /// taken from the table.
     begun: HashSet<DeliveryId>,
-    /// Of those, the ones that were due in the table when it was last looked at.
+    /// Those of `begun` that were due in the table when it was last read.
     passed_over: HashSet<DeliveryId>,
-    /// When to look into the table; nothing when nothing is due there.
+    /// When to read the table; `None` when nothing is due there.
     look_at: Option<Time>,
-    /// Whether it is in line to be visited.
+    /// Whether the endpoint is queued for a visit.
     in_line: bool,
-    /// When it is to be visited by itself.
+    /// When the endpoint's timer queues it for a visit.
     timer: Option<Time>,
 }
 
@@ -53,7 +55,7 @@ impl Stop {
         self.look_at = Some(self.look_at.map_or(at, |before| before.min(at)));
     }
 
-    /// A delivery may be taken from the table again. Whether it was due there when others were taken.
+    /// Allows a delivery to be taken from the table again. Answers whether it was due there when others were taken.
     fn let_go(&mut self, delivery: DeliveryId) -> bool {
         self.begun.remove(&delivery);
         self.passed_over.remove(&delivery)
@@ -64,13 +66,13 @@ impl Stop {
     }
 }
 
-/// What the table holds.
+/// What the table holds for an endpoint.
 struct Found {
-    /// What can be begun, with what is sent.
+    /// Deliveries to attempt, with their bodies.
     jobs: Vec<(DueDelivery, Bytes)>,
-    /// What is begun already.
+    /// Due deliveries that are begun already.
     passed_over: Vec<DeliveryId>,
-    /// When to look again.
+    /// When to read the table again.
     next: Option<Time>,
 }
 
@@ -84,17 +86,17 @@ struct Dispatcher<'b> {
     stops: HashMap<EndpointId, Stop>,
     line: VecDeque<EndpointId>,
     timers: BTreeSet<(Time, EndpointId)>,
-    /// Recorded attempts that were not read back yet.
+    /// Recorded attempts that the process manager has not read back yet.
     recorded: BTreeMap<Position, (EndpointId, DeliveryId)>,
-    /// How far the log was read.
+    /// Position up to which the process manager has read the log.
     applied: Position,
     under_way: usize,
     fresh: usize,
-    /// Would send if others were not sending.
+    /// Endpoints that wait for capacity: all concurrent attempts are in use.
     starved: VecDeque<EndpointId>,
 }
 
-/// Begins attempts until the job is lost; what was begun is finished as far as it can be.
+/// Begins attempts until the lease is lost; then waits a while for those that are under way.
 pub(super) async fn dispatch(
     bench: &WebhookBench,
     crew: Crew,
@@ -103,7 +105,7 @@ pub(super) async fn dispatch(
     mut news: mpsc::Receiver<News>,
     mine: &CancellationToken,
 ) {
-    // never more than attempts under way: a full queue must not keep an actor from ending
+    // unbounded, but never longer than the attempts under way: a full queue must not keep an actor from ending
     let (sender, mut done) = mpsc::unbounded_channel();
     let mut dispatcher = Dispatcher::new(bench, crew, options, owned, sender);
     let time = owned.1;
@@ -111,7 +113,7 @@ pub(super) async fn dispatch(
         dispatcher.keep_up().await;
         if let Some(id) = dispatcher.line.pop_front() {
             dispatcher.visit(id).await;
-            // what has come meanwhile is heard, but not waited for
+            // takes the messages that have arrived, without waiting for more
             while let Ok(news) = news.try_recv() {
                 dispatcher.hear(news);
             }
@@ -142,7 +144,7 @@ pub(super) async fn dispatch(
     }
 }
 
-/// Endpoints whose breakers are not closed.
+/// Gauge of the endpoints whose circuit breaker is not closed.
 fn left_alone() -> metrics::Gauge {
     metrics::gauge!(domain::metrics::BREAKERS_OPEN, "guards" => "webhook")
 }
@@ -174,7 +176,7 @@ impl<'b> Dispatcher<'b> {
         }
     }
 
-    /// Moves whatever is to come with the wall clock, if that has jumped: rows first, then what is known of them here.
+    /// When the wall clock has jumped, moves all due times by the same amount: rows first, then the state in memory.
     async fn keep_up(&mut self) {
         let shift = |by| self.bench.store.shift(self.lease, by);
         let by = match self.time.keep_up(shift).await {
@@ -239,7 +241,8 @@ impl<'b> Dispatcher<'b> {
         }
     }
 
-    /// Keeps a new delivery at hand if nothing is before it and there is room; else it is found in the table.
+    /// Keeps a new delivery in memory if nothing is due before it and there is room; otherwise it is read
+    /// from the table later.
     fn take(&mut self, fresh: Fresh, now: Time) {
         let id = fresh.item.of.endpoint;
         let Some(stop) = self.stops.get_mut(&id) else { return };
@@ -275,7 +278,7 @@ impl<'b> Dispatcher<'b> {
             stop.look(now);
         }
         if !stop.target.endpoint.is_open() {
-            // its rows stay; what was at hand is found there again
+            // the rows stay: deliveries held in memory are found there again
             self.fresh -= stop.fresh.len();
             for fresh in std::mem::take(&mut stop.fresh) {
                 stop.let_go(fresh.item.id);
@@ -284,7 +287,7 @@ impl<'b> Dispatcher<'b> {
         self.plan(id);
     }
 
-    /// The log was read on: what was recorded up to there is in the table.
+    /// The process manager has read the log up to `position`: attempts recorded up to there are in the table.
     fn read_up_to(&mut self, position: Position) {
         self.applied = self.applied.max(position);
         while let Some(entry) = self.recorded.first_entry()
@@ -292,7 +295,7 @@ impl<'b> Dispatcher<'b> {
         {
             let (endpoint, delivery) = entry.remove();
             if let Some(stop) = self.stops.get_mut(&endpoint) {
-                // what makes it due again is read after it
+                // an event that makes the delivery due again is read after it
                 stop.let_go(delivery);
             }
         }
@@ -305,7 +308,7 @@ impl<'b> Dispatcher<'b> {
             let before = stop.lane.is_left_alone();
             stop.lane.end(done.verdict, now);
             if done.recorded.is_none() {
-                // nothing was sent, or the log does not take what came of it: all of it would come to the same
+                // nothing was sent, or the result cannot be recorded: every further attempt would end alike
                 stop.lane.rest(now);
             }
             match (before, stop.lane.is_left_alone()) {
@@ -318,7 +321,7 @@ impl<'b> Dispatcher<'b> {
                     self.recorded.insert(position, (done.endpoint, done.delivery));
                 }
                 Some(_) => {
-                    // its row was read back before we heard: it may be due again, for whatever reason
+                    // the row was read back before the result arrived: it may be due again for any reason
                     if stop.let_go(done.delivery) {
                         stop.look(now);
                     }
@@ -338,7 +341,7 @@ impl<'b> Dispatcher<'b> {
         self.plan(done.endpoint);
     }
 
-    /// Puts in line whoever's time has come.
+    /// Queues the endpoints whose timer has run out.
     fn ring(&mut self, now: Time) {
         while let Some((at, id)) = self.timers.first().copied()
             && at <= now
@@ -380,8 +383,8 @@ impl<'b> Dispatcher<'b> {
         }
     }
 
-    /// How many attempts may be begun beside those under way. The last quarter is for endpoints that are known to
-    /// be well: others could hold it for as long as a timeout lasts.
+    /// How many more attempts may begin. The last quarter of the limit is for endpoints that are known to respond
+    /// well: others could hold it for as long as a timeout lasts.
     fn headroom(&self, proven: bool) -> usize {
         let limit = self.options.concurrency;
         let limit = if proven { limit } else { (limit - limit / 4).max(1) };
@@ -447,7 +450,7 @@ impl<'b> Dispatcher<'b> {
         }
     }
 
-    /// Looks for due deliveries that are not begun.
+    /// Reads due deliveries that are not begun from the table.
     async fn look(
         &self,
         id: EndpointId,
@@ -457,7 +460,7 @@ impl<'b> Dispatcher<'b> {
     ) -> Result<Found, StoreUnavailable> {
         let store = &self.bench.store;
         let _held = self.time.hold().await;
-        // one more than there is room for tells whether there is more
+        // one more than there is room for tells whether there are more
         let limit = room.min(PAGE) + known.len() + 1;
         let mut rows = store.due(id, now, limit).await?;
         let full = rows.len() == limit;

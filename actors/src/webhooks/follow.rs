@@ -1,4 +1,4 @@
-//! The process manager: reads the log and turns facts into public events and deliveries.
+//! The process manager of webhooks: reads the log and turns events into public events and deliveries.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -29,37 +29,37 @@ use crate::work::time::WorkTime;
 const BATCH: usize = 1_000;
 const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
 
-/// A delivery that has just begun, with what is sent.
+/// A delivery that has just begun, with its body.
 #[derive(Debug)]
 pub(super) struct Fresh {
     pub(super) item: DueDelivery,
     pub(super) body: Bytes,
 }
 
-/// What the dispatcher is told.
+/// A message to the dispatcher.
 #[derive(Debug)]
 pub(super) enum News {
-    /// The log was read to its end, and these are all endpoints: attempts may be made.
+    /// The log was read to its end, and these are all endpoints: attempts may begin.
     Ready(Position, Vec<Arc<Target>>),
-    /// The log was read on to a position, and these things follow.
+    /// The log was read further, with these consequences.
     Followed(Box<Step>),
 }
 
-/// What follows from a page of the log.
+/// The consequences of a page of the log.
 #[derive(Debug, Default)]
 pub(super) struct Step {
     pub(super) to: Position,
-    /// New deliveries that wait for nothing.
+    /// New deliveries that are due at once.
     pub(super) fresh: Vec<Fresh>,
-    /// Endpoints in whose rows something is due from then on.
+    /// Endpoints with rows that are due from that time on.
     pub(super) due: Vec<(EndpointId, Time)>,
-    /// Endpoints that changed.
+    /// Endpoints that have changed.
     pub(super) changed: Vec<Arc<Target>>,
-    /// Endpoints that are gone.
+    /// Endpoints that were deleted.
     pub(super) gone: Vec<EndpointId>,
 }
 
-/// Why following stopped.
+/// Why following the log stopped.
 #[derive(Debug, thiserror::Error)]
 enum FollowError {
     #[error(transparent)]
@@ -80,7 +80,8 @@ enum FollowError {
     Alone,
 }
 
-/// Follows the log until the job is lost. A fault is reported and tried again: skipping could lose a delivery.
+/// Follows the log until the lease is lost. A fault is reported and tried again: skipping an event
+/// could lose a delivery.
 pub(super) async fn follow(
     bench: &WebhookBench,
     lease: &Lease,
@@ -114,7 +115,7 @@ async fn keep_following(
 ) -> Result<Infallible, FollowError> {
     let mut at = checkpoint(bench).await?;
     let mut targets = Targets::load(bench.store.targets().await.map_err(WorkError::from)?)?;
-    // attempts that are recorded and not read yet must not be made again
+    // attempts that are recorded but not read yet must not be made again
     let head = bench.runtime.store.head().await?;
     let mut ready = false;
     let store = &bench.runtime.store;
@@ -138,7 +139,7 @@ async fn keep_following(
     }
 }
 
-/// How far the deliveries have come in this log. Those of another history begin anew.
+/// How far the deliveries have come in this log. Deliveries of another history begin anew.
 async fn checkpoint(bench: &WebhookBench) -> Result<Position, FollowError> {
     let reached = bench.store.checkpoint().await.map_err(WorkError::from)?;
     match history_of(&*bench.runtime.store, reached).await? {
@@ -195,7 +196,7 @@ struct Reading<'t> {
 }
 
 impl Reading<'_> {
-    /// What is due at once is due when it was recorded, or now if whoever recorded it is ahead of us.
+    /// When something due at once is due: when it was recorded, or now if the recorder's clock is ahead.
     fn at_once(&self, recorded_at: Time) -> Time {
         self.time.due(recorded_at, TimeDelta::zero())
     }
@@ -283,7 +284,7 @@ impl Reading<'_> {
         }
     }
 
-    /// A request does not name the endpoint; those of the client are few.
+    /// A replay request does not name its endpoint; a client has few of them, so all are looked at.
     fn look_everywhere(&mut self, recorded: &Recorded, at: Time) {
         let of_client = self.targets.all().into_iter().filter(|target| target.client == recorded.client_id);
         self.step.due.extend(of_client.map(|target| (target.id, at)));
@@ -296,7 +297,7 @@ impl Reading<'_> {
         mut fact: DeliveryAttempted,
     ) -> Result<(), FollowError> {
         if fact.cause == Cause::Test {
-            // what was sent is nowhere else
+            // a test's body is stored nowhere else
             fact.of.source = recorded.position;
             let sent = fact.sent.take().and_then(Personal::into_inner);
             self.changes.push(DeliveryChange::Publish(PublicEvent {
@@ -318,7 +319,7 @@ impl Reading<'_> {
                     *due = self.time.due(recorded.recorded_at, *due - fact.at);
                     self.step.due.push((endpoint, *due));
                 }
-                // it may let the next one go, or have been asked for once more
+                // the attempt may unblock the next delivery, or its delivery may have been requested again
                 _ if self.targets.get(endpoint).is_some_and(|target| target.is_ordered()) => {
                     self.step.due.push((endpoint, now));
                 }

@@ -1,4 +1,4 @@
-//! What is done now and then: what waits is counted.
+//! Metrics of waiting deliveries.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::work::time::WorkTime;
 
 const PERIOD: Duration = Duration::from_secs(15);
 
-/// Keeps house until the job is lost.
+/// Reports how many deliveries wait and for how long, until the lease is lost.
 pub(super) async fn keep(bench: &WebhookBench, time: &WorkTime, mine: &CancellationToken) {
     let clock = &bench.runtime.clock;
     while !mine.is_cancelled() {

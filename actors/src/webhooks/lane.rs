@@ -1,4 +1,4 @@
-//! How much one endpoint may be sent at once. Pure: time comes in, nothing goes out.
+//! Rate and concurrency of the attempts to one endpoint. Pure: time is an argument, nothing has side effects.
 
 use std::time::Duration;
 
@@ -6,24 +6,24 @@ use chrono::TimeDelta;
 use domain::envelope::Time;
 use domain::webhook::delivery::{Attempt, ErrorClass};
 
-/// How many attempts a lane begins with.
+/// Concurrent attempts allowed at the beginning.
 const FIRST_WINDOW: usize = 2;
-/// After so many failures in a row that speak of reach or load, the breaker opens.
+/// After this many failures in a row that point to unreachability or overload, the circuit breaker opens.
 const STRAINS: u32 = 5;
-/// How long it is open the first time, and at most.
+/// How long the breaker is open the first time; the pause doubles up to the longest one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// What an attempt says of its endpoint.
+/// What an attempt says about its endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It takes what it is sent.
+    /// The endpoint accepted the delivery.
     Good,
-    /// It answers, if not as it should.
+    /// The endpoint answers, but not with success.
     Answers,
-    /// It cannot be reached, or is under water.
+    /// The endpoint cannot be reached, or is overloaded.
     Strained,
-    /// Nothing was sent.
+    /// Nothing was sent, so nothing is known.
     Unknown,
 }
 
@@ -33,21 +33,21 @@ impl Verdict {
             _ if attempt.succeeded() => Self::Good,
             (Some(429 | 502 | 503 | 504), _) => Self::Strained,
             (Some(_), _) => Self::Answers,
-            // nothing was asked of the endpoint
+            // no request reached the endpoint
             (None, Some(ErrorClass::Blocked | ErrorClass::Secret)) => Self::Answers,
             (None, _) => Self::Strained,
         }
     }
 }
 
-/// How much may be begun.
+/// How many attempts may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Room {
-    /// So many attempts, at least one.
+    /// This many attempts now, at least one.
     Now(usize),
-    /// None before then.
+    /// None before this time.
     At(Time),
-    /// None until one that is under way has ended.
+    /// None until a running attempt has ended.
     AfterOne,
 }
 
@@ -58,7 +58,7 @@ enum Breaker {
     Probing { pause: Duration },
 }
 
-/// Tokens for a rate: at most a second's worth are saved up.
+/// A token bucket for a rate in attempts a second; it saves up at most one second's worth.
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     rate: u32,
@@ -66,7 +66,7 @@ struct Bucket {
     at: Time,
 }
 
-/// The state of one endpoint.
+/// The throttle of one endpoint: window, circuit breaker and rate limit.
 #[derive(Debug, Clone)]
 pub(super) struct Lane {
     most: usize,
@@ -84,17 +84,17 @@ impl Lane {
         Self { most, window, under_way: 0, strains: 0, proven: false, breaker: Breaker::Closed, bucket: None }
     }
 
-    /// Whether the last that was heard of the endpoint was good.
+    /// Whether the endpoint's latest result was a success.
     pub(super) fn is_proven(&self) -> bool {
         self.proven
     }
 
-    /// Whether its breaker is not closed: nothing is sent, or one attempt to see.
+    /// Whether the circuit breaker is not closed: no attempts, or a single probe.
     pub(super) fn is_left_alone(&self) -> bool {
         self.breaker != Breaker::Closed
     }
 
-    /// Holds it to a rate, in attempts a second.
+    /// Sets the rate limit in attempts a second; `None` removes it.
     pub(super) fn limit(&mut self, rate: Option<u32>, now: Time) {
         if self.bucket.map(|bucket| bucket.rate) != rate {
             self.bucket = rate.map(|rate| Bucket { rate, tokens: f64::from(rate), at: now });
@@ -120,7 +120,7 @@ impl Lane {
         }
     }
 
-    /// The clock that moments are told by was set by `by`.
+    /// Moves all times after the wall clock was set by `by`.
     pub(super) fn shift(&mut self, by: TimeDelta) {
         if let Breaker::Open { until, .. } = &mut self.breaker {
             *until += by;
@@ -130,7 +130,7 @@ impl Lane {
         }
     }
 
-    /// An attempt begins.
+    /// Counts an attempt that begins.
     pub(super) fn begin(&mut self) {
         self.under_way += 1;
         if let Some(bucket) = &mut self.bucket {
@@ -138,7 +138,7 @@ impl Lane {
         }
     }
 
-    /// An attempt has ended.
+    /// Takes the result of an attempt that has ended.
     pub(super) fn end(&mut self, verdict: Verdict, now: Time) {
         self.under_way = self.under_way.saturating_sub(1);
         match verdict {
@@ -158,7 +158,8 @@ impl Lane {
         }
     }
 
-    /// Nothing can be sent, or what was sent not be recorded: it is left alone for a while, longer each time.
+    /// Opens the breaker because nothing can be sent, or results cannot be recorded; each pause is
+    /// longer than the last.
     pub(super) fn rest(&mut self, now: Time) {
         self.proven = false;
         let pause = match self.breaker {
@@ -178,7 +179,7 @@ impl Lane {
         let pause = match self.breaker {
             Breaker::Probing { pause } => (pause * 2).min(LONGEST_PAUSE),
             Breaker::Closed if self.strains >= STRAINS => FIRST_PAUSE,
-            // one that was under way before it opened
+            // an attempt that was under way before the breaker opened
             Breaker::Closed | Breaker::Open { .. } => return,
         };
         self.breaker = Breaker::Open { until: now + pause, pause };
@@ -195,7 +196,7 @@ impl Bucket {
 
     fn next(&self) -> Time {
         let seconds = (1.0 - self.tokens).max(0.0) / f64::from(self.rate);
-        // a little late rather than in vain
+        // a little late rather than too early
         self.at + Duration::from_secs_f64(seconds) + Duration::from_millis(1)
     }
 }

@@ -1,8 +1,8 @@
 //! Webhooks to clients: the process manager that derives deliveries from the log, and the dispatcher that makes
-//! the attempts. One node owns both at a time, under a lease.
+//! the attempts. One node runs both at a time, under a lease.
 //!
-//! Whatever waits is a row; only what is under way, and a little that is about to be, is in memory. Endpoints share
-//! nothing but the limit on all attempts under way.
+//! Every waiting delivery is a row; memory holds only attempts under way and a few that are about to begin.
+//! Endpoints share nothing but the limit on concurrent attempts.
 
 mod actor;
 mod courier;
@@ -28,23 +28,22 @@ use crate::runtime::Runtime;
 use crate::work::time::WorkTime;
 use crate::work::{Ownership, while_owner};
 
-/// The lease of the process manager and the dispatcher.
+/// Name of the lease of the process manager and the dispatcher.
 pub const JOB: &str = "webhooks";
-/// Notices that may wait for the dispatcher.
+/// Messages that may wait for the dispatcher.
 const NEWS: usize = 64;
 
-/// How deliveries are made.
 #[derive(Debug, Clone, Copy)]
 pub struct WebhookOptions {
-    /// Attempts under way at the same time.
+    /// Most attempts under way at the same time.
     pub concurrency: usize,
-    /// Of them to one endpoint.
+    /// Most attempts under way to one endpoint.
     pub per_endpoint: usize,
     /// Threads that run delivery actors, at least one.
     pub arbiters: usize,
-    /// After so long of nothing but failure an endpoint is disabled.
+    /// An endpoint that has only failed for this long is disabled.
     pub failing_for: Duration,
-    /// How long the lease runs without being renewed: the longest a dead owner is missed.
+    /// How long the lease lasts without being renewed: a dead owner is replaced after that time at the latest.
     pub lease_ttl: Duration,
 }
 
@@ -60,23 +59,20 @@ impl Default for WebhookOptions {
     }
 }
 
-/// What deliveries are made with.
+/// The dependencies of webhook delivery.
 #[derive(Debug, Clone)]
 pub struct WebhookBench {
-    /// The log, the time, who we are.
     pub runtime: Runtime,
-    /// Says what is told of facts.
+    /// Derives public events from recorded events.
     pub public: Arc<dyn PublicEvents>,
-    /// Where deliveries are kept.
     pub store: Arc<dyn DeliveryStore>,
-    /// Who owns the job.
     pub leases: Arc<dyn Leases>,
-    /// Makes attempts and records them.
+    /// Sends attempts and records them.
     pub courier: Arc<Courier>,
 }
 
-/// Makes deliveries until `stop`, whenever this node owns the job. Call it on a thread of an actix system; what it
-/// answers may run anywhere.
+/// Makes deliveries until `stop`, whenever this node holds the lease. Call it on a thread of an actix system; the
+/// returned future may run on any thread.
 pub fn run(
     bench: WebhookBench,
     options: WebhookOptions,

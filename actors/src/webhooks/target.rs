@@ -1,4 +1,4 @@
-//! Endpoints as of a position of the log: who gets an event.
+//! Webhook endpoints as of a position of the log, and which events they want.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,29 +12,27 @@ use domain::webhook::endpoint::{Endpoint, EndpointEvent};
 use domain::webhook::public::PublicEvent;
 use serde::{Deserialize, Serialize};
 
-/// An endpoint as of a position of the log.
+/// A webhook endpoint as of a position of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Target {
-    /// Which.
     pub id: EndpointId,
-    /// Whose.
     pub client: ClientId,
-    /// Its rules' state.
+    /// State of the endpoint's aggregate.
     pub endpoint: Endpoint,
-    /// Version of its stream.
+    /// Version of the endpoint's stream.
     pub version: Version,
-    /// Since when there was nothing but failure.
+    /// Since when every attempt has failed; `None` after a success.
     #[serde(with = "micros_option", default)]
     pub failing_since: Option<Time>,
 }
 
 impl Target {
-    /// As it is stored.
+    /// The endpoint as it is stored in the table.
     pub(super) fn stored(&self) -> Result<StoredTarget, serde_json::Error> {
         Ok(StoredTarget { endpoint: self.id, client: self.client, doc: serde_json::to_string(self)? })
     }
 
-    /// Whether what is about one subject goes one after the other.
+    /// Whether deliveries about the same subject are sent one after the other.
     pub(super) fn is_ordered(&self) -> bool {
         use domain::webhook::endpoint::Ordering;
         self.endpoint.terms().is_some_and(|terms| terms.ordering == Ordering::PerSubject)
@@ -74,13 +72,13 @@ impl Targets {
         self.all.values().cloned().collect()
     }
 
-    /// Who is to get an event.
+    /// The endpoints that want an event.
     pub(super) fn wanting<'t>(&'t self, event: &'t PublicEvent) -> impl Iterator<Item = &'t Arc<Target>> {
         let ids = self.by_client.get(&event.client).into_iter().flatten();
         ids.filter_map(|id| self.all.get(id)).filter(|target| target.endpoint.wants(event))
     }
 
-    /// Takes a fact of an endpoint.
+    /// Applies an event of an endpoint.
     pub(super) fn take(&mut self, recorded: &Recorded, event: &EndpointEvent) -> Arc<Target> {
         let id = EndpointId(recorded.stream.id());
         let mut target = self.all.get(&id).map(|target| (**target).clone()).unwrap_or_else(|| Target {
@@ -99,7 +97,7 @@ impl Targets {
         self.put(target)
     }
 
-    /// Notes how an attempt went; the target, if that is news.
+    /// Records whether an attempt succeeded; answers the endpoint if its state changed.
     pub(super) fn judge(&mut self, id: EndpointId, succeeded: bool, at: Time) -> Option<Arc<Target>> {
         let target = self.all.get(&id)?;
         if target.failing_since.is_none() == succeeded {

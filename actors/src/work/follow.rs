@@ -1,4 +1,4 @@
-//! The process manager: reads the log and turns facts into effects and timers.
+//! The process manager of calls: reads the log and turns events into effects and timers.
 
 use chrono::TimeDelta;
 use domain::call::{CallEvent, Reaction, Timer, Work, react};
@@ -20,7 +20,7 @@ use super::{Workbench, keep_up};
 const BATCH: usize = 1_000;
 const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
 
-/// Why following stopped.
+/// Why following the log stopped.
 #[derive(Debug, thiserror::Error)]
 enum FollowError {
     #[error(transparent)]
@@ -35,8 +35,8 @@ enum FollowError {
     },
 }
 
-/// Follows the log until the job is lost. A fault is reported and tried again: skipping could forget an effect.
-/// `read` is cancelled once the log was read to where it ended when the job was taken over.
+/// Follows the log until the lease is lost. A fault is reported and tried again: skipping an event could lose an
+/// effect. `read` is cancelled once the log was read to where it ended when the lease was taken.
 pub(super) async fn follow(
     bench: &Workbench,
     lease: &Lease,
@@ -73,7 +73,7 @@ async fn keep_following(
     let store = &bench.runtime.store;
     let mut at = checkpoint(bench).await?;
     let head = store.head().await?;
-    // what is to be done goes by ids; whoever does it asks the call itself
+    // effects carry only ids; the worker asks the call itself for the rest
     let mut log = Subscription::new(store.for_reader_of(&[]).unwrap_or_else(|| store.clone()), at, BATCH);
     loop {
         if at >= head {
@@ -96,7 +96,7 @@ async fn keep_following(
     }
 }
 
-/// How far the outbox has come in this log. One that holds work of another history begins anew.
+/// How far the outbox has come in this log. An outbox of another history begins anew.
 async fn checkpoint(bench: &Workbench) -> Result<Position, FollowError> {
     let reached = bench.store.checkpoint().await.map_err(WorkError::from)?;
     match history_of(&*bench.runtime.store, reached).await? {
@@ -120,7 +120,7 @@ fn changes_of(
 ) -> Result<(), DecodeError> {
     let (event_type, schema) = (&*recorded.event_type, recorded.schema);
     let reactions = match recorded.stream.category() {
-        // the receipt of a webhook is large and never asks for anything
+        // the stored webhook is large and never has an effect
         CallId::CATEGORY if event_type != "call.carrier_event_received" => {
             react(&CallEvent::decode(event_type, schema, &recorded.payload)?)
         }
@@ -156,7 +156,7 @@ fn changes_of(
     Ok(())
 }
 
-/// Whether anything follows from such a fact of a conversation.
+/// Whether such an event of a conversation can have an effect.
 fn matters(event_type: &str) -> bool {
     matches!(
         event_type,
@@ -164,16 +164,17 @@ fn matters(event_type: &str) -> bool {
     )
 }
 
-/// A turn that nobody finishes is noted as failed; an answer is spoken on its call, and so is that there is none; clients hear of it, at once or later.
+/// The effects of a conversation's event: a timer that fails an unfinished turn, speech of an answer or an apology
+/// on the conversation's call, and the update for clients, at once or later.
 fn of_conversation(recorded: &Recorded, time: &WorkTime, fact: &ConversationEvent) -> Vec<WorkChange> {
-    // the speech itself goes by the answer's id, or the turn's
+    // the speech has an id derived from the answer, or from the turn
     let wake = |after: TimeDelta| {
         let (subject, client, cause) = (recorded.stream.id(), recorded.client_id, cause_of(recorded));
         let due = time.due(recorded.recorded_at, after);
         WorkChange::Arm(TimerItem { subject, client, timer: Timer::Update, due, cause })
     };
     let (call, named, tell_after) = match fact {
-        // should whoever gives the answer die over it: then the turn is found open
+        // if the node that answers dies, the timer finds the turn still open
         ConversationEvent::TurnStarted(started) => return vec![wake(started.ends_by - started.at)],
         ConversationEvent::TurnCompleted(done) => {
             (done.call, done.id, done.tell_at.map(|tell_at| tell_at - done.at))

@@ -1,4 +1,4 @@
-//! How much is waiting, once a second.
+//! Metrics of the outbox and the timers, once a second.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::time::WorkTime;
 
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Measures until the job is lost.
+/// Measures until the lease is lost.
 pub(super) async fn measure(bench: &Workbench, time: &WorkTime, mine: &CancellationToken) {
     let clock = &bench.runtime.clock;
     while !mine.is_cancelled() {

@@ -1,5 +1,5 @@
-//! From facts to deeds: the process manager that reads the log and keeps the outbox and the timers, and the
-//! workers that perform them. One node owns all of it at a time, under a lease.
+//! The outbox: the process manager that turns events into effects and timers, and the workers that perform them.
+//! One node runs all of it at a time, under a lease.
 
 pub(crate) mod follow;
 mod meter;
@@ -31,15 +31,14 @@ use crate::conversation::Voice;
 use crate::ivr::IvrDriver;
 use crate::runtime::Runtime;
 
-/// The lease of the process manager, its outbox and its timers.
+/// Name of the lease of the process manager, its outbox and its timers.
 pub const JOB: &str = "work";
 
-/// How work is done.
 #[derive(Debug, Clone, Copy)]
 pub struct WorkOptions {
-    /// Effects performed at the same time.
+    /// Most effects performed at the same time.
     pub concurrency: usize,
-    /// How long the lease runs without being renewed: the longest a dead owner is missed.
+    /// How long the lease lasts without being renewed: a dead owner is replaced after that time at the latest.
     pub lease_ttl: Duration,
 }
 
@@ -49,37 +48,33 @@ impl Default for WorkOptions {
     }
 }
 
-/// What the workers work with.
+/// The dependencies of the workers.
 #[derive(Debug, Clone)]
 pub struct Workbench {
-    /// The log, the time, who we are.
     pub runtime: Runtime,
-    /// Live calls.
     pub calls: Calls,
-    /// What happens between calls and the sessions in the menus.
+    /// Carries commands between calls and IVR sessions.
     pub ivr: IvrDriver,
-    /// Agents on calls.
+    /// Connects agents with their calls.
     pub voice: Voice,
-    /// Where legs of placed calls are bound.
+    /// Binds the legs of placed calls.
     pub inbox: CarrierInbox,
-    /// The carrier.
     pub telephony: Arc<dyn Telephony>,
-    /// The outbox and the timers.
     pub store: Arc<dyn WorkStore>,
-    /// Who owns the job.
     pub leases: Arc<dyn Leases>,
 }
 
 impl Workbench {
-    /// Until when a worker that has seen all that was due at `seen` may sleep: the next thing due, at most
-    /// `longest` from then. What was due before is in progress, or was tried just now.
+    /// Until when a worker that saw everything due at `seen` may sleep: until the next due time, at most `longest`
+    /// after `seen`. What was due before is in progress, or was just tried.
     async fn sleep_limit(&self, seen: Time, longest: Duration) -> Time {
         let next = self.store.next_due().await.ok().flatten();
         next.filter(|&due| due > seen).map_or(seen + longest, |due| due.min(seen + longest))
     }
 }
 
-/// Does the work until `stop`, whenever this node owns the job. Returns once what was begun is finished.
+/// Performs effects and timers until `stop`, whenever this node holds the lease. Returns once everything that
+/// was begun is finished.
 pub async fn run(bench: Workbench, options: WorkOptions, stop: CancellationToken) {
     let ownership = Ownership {
         leases: bench.leases.clone(),
@@ -98,7 +93,7 @@ pub async fn run(bench: Workbench, options: WorkOptions, stop: CancellationToken
 async fn work(bench: &Arc<Workbench>, options: WorkOptions, lease: &Lease, mine: &CancellationToken) {
     let news = Arc::new(Notify::new());
     let tasks = TaskTracker::new();
-    // what was settled before this node took over is not begun again
+    // effects that were settled before this node took over are not begun again
     let read = CancellationToken::new();
     let time = Arc::new(WorkTime::new(bench.runtime.clock.clone()));
     tokio::join!(
@@ -119,7 +114,7 @@ async fn work(bench: &Arc<Workbench>, options: WorkOptions, lease: &Lease, mine:
     tasks.wait().await;
 }
 
-/// Moves what is still to be done with the wall clock, if that has jumped.
+/// When the wall clock has jumped, moves the due times of all rows by the same amount.
 async fn keep_up(bench: &Workbench, lease: &Lease, time: &WorkTime) {
     let shift = |by: TimeDelta| bench.store.shift(lease, by);
     if let Err(error) = time.keep_up(shift).await {
@@ -127,7 +122,7 @@ async fn keep_up(bench: &Workbench, lease: &Lease, time: &WorkTime) {
     }
 }
 
-/// The tag a call's main leg carries.
+/// The tag of a call's main leg.
 fn main_tag(call: CallId, client: ClientId) -> domain::call::report::LegTag {
     domain::call::report::LegTag { client, call, role: domain::call::report::LegRole::Main }
 }

@@ -1,4 +1,4 @@
-//! Doing a job only while this node holds its lease.
+//! Runs a job only while this node holds its lease.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,16 +7,14 @@ use domain::ports::clock::Clock;
 use domain::ports::lease::{Lease, Leases};
 use tokio_util::sync::CancellationToken;
 
-/// With what a lease is taken.
+/// How a lease is acquired and kept.
 #[derive(Debug, Clone)]
 pub struct Ownership {
-    /// Where leases are kept.
     pub leases: Arc<dyn Leases>,
-    /// The time.
     pub clock: Arc<dyn Clock>,
     /// This incarnation of the node.
     pub owner: Arc<str>,
-    /// How long a lease runs without being renewed.
+    /// How long a lease lasts without being renewed.
     pub ttl: Duration,
 }
 
@@ -29,8 +27,8 @@ impl Ownership {
     }
 }
 
-/// Runs `job` whenever this node owns it, until `stop`. The token handed to the job is cancelled when the lease
-/// is lost or the node stops; the job returns soon after. A job that returns by itself is begun anew.
+/// Runs `body` whenever this node holds the lease of `job`, until `stop`. The token passed to it is cancelled when
+/// the lease is lost or the node stops; it must return soon after. When it returns by itself it is started again.
 pub async fn while_owner<F, Fut>(ownership: &Ownership, job: &str, stop: &CancellationToken, mut body: F)
 where
     F: FnMut(Lease, CancellationToken) -> Fut,
@@ -59,7 +57,7 @@ where
     }
 }
 
-/// Renews the lease until `mine` is cancelled; cancels it when the lease is lost or could not be renewed in time.
+/// Renews the lease until `mine` is cancelled; cancels `mine` when the lease is lost or could not be renewed in time.
 async fn keep(ownership: &Ownership, lease: &Lease, mine: &CancellationToken) {
     let mut good_until = ownership.clock.monotonic() + ownership.ttl;
     loop {

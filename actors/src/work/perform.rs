@@ -1,4 +1,4 @@
-//! The outbox: performs effects, each until it is settled in the log.
+//! Performs the effects in the outbox, each until its outcome is in the log.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,13 +26,13 @@ use crate::ivr::IvrError;
 use crate::session::{CommandError, Receipt};
 
 const BATCH: usize = 128;
-/// How long to wait for the carrier to name the leg of a call.
+/// Pause while the carrier has not named the leg of a call yet.
 const NO_LEG_PAUSE: Duration = Duration::from_millis(500);
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
-/// How long the webhook of a leg that is gone may still take, counted from when we asked: a node that was down has
-/// webhooks to catch up on.
+/// How long the webhook of a leg that is gone may still take, counted from when the carrier said so: a node that
+/// was down has webhooks to catch up on.
 const GONE_PAUSE: Duration = Duration::from_secs(30);
-/// Before an effect is looked at again whose row could not be written.
+/// Pause before an effect whose row could not be written is looked at again.
 const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(1);
 const CHECK_PAUSE: Duration = Duration::from_secs(30);
 /// After this many answers "still alive" (ten minutes) a leg is left to its other timers.
@@ -42,9 +42,9 @@ type CallError = CommandError<CallRefusal>;
 
 /// What to do with an effect after an attempt.
 enum After {
-    /// Its outcome is in the log, or it was pointless.
+    /// Remove it: its outcome is in the log, or the effect is pointless.
     Finish,
-    /// Try again.
+    /// Try again after `pause`, because of `why`.
     Postpone { pause: Duration, why: String },
 }
 
@@ -54,7 +54,7 @@ impl After {
     }
 }
 
-/// Performs what is due until the job is lost; what was begun is finished in `tasks`.
+/// Performs what is due until the lease is lost; what was begun is finished in `tasks`.
 pub(super) async fn perform(
     bench: &Arc<Workbench>,
     concurrency: usize,
@@ -101,7 +101,7 @@ pub(super) async fn perform(
     }
 }
 
-/// Shows how much waits and for how long, about once a second.
+/// Reports how many effects wait and for how long, about once a second.
 async fn measure(bench: &Workbench, time: &WorkTime, measured: &mut Option<Instant>) {
     let (now, moment) = (time.now(), bench.runtime.clock.monotonic());
     if measured.is_some_and(|last| moment.saturating_duration_since(last) < MEASURE_EVERY) {
@@ -161,7 +161,7 @@ async fn perform_one(bench: &Workbench, time: &WorkTime, item: WorkItem) {
     .await;
 }
 
-/// One attempt at one effect.
+/// One attempt to perform one effect.
 struct Errand<'a> {
     bench: &'a Workbench,
     item: &'a WorkItem,
@@ -194,7 +194,7 @@ impl Errand<'_> {
         self.bench.calls.execute(self.call(), command, context, None).await
     }
 
-    /// Tells the call; that it does not want to hear it any more is fine.
+    /// Gives the call a command; a refusal is fine, because the call has moved on.
     async fn tell_if_open(&self, command: CallCommand) -> Result<After, CallError> {
         match self.tell(command).await {
             Ok(_) | Err(CommandError::Refused(_)) => Ok(After::Finish),
@@ -206,7 +206,7 @@ impl Errand<'_> {
         CallId(self.item.subject)
     }
 
-    /// What the menus were told or asked for, or cannot be just now.
+    /// Finishes the effect when the IVR driver succeeded, otherwise postpones it.
     fn of_ivr(&self, done: Result<(), IvrError>) -> Result<After, CallError> {
         Ok(match done {
             Ok(()) => After::Finish,
@@ -214,7 +214,7 @@ impl Errand<'_> {
         })
     }
 
-    /// What an agent was told or had spoken, or cannot just now.
+    /// Finishes the effect when the agent's step succeeded or can never succeed, otherwise postpones it.
     fn of_voice(&self, done: Result<(), VoiceError>) -> Result<After, CallError> {
         Ok(match done {
             Ok(()) | Err(VoiceError::Unreadable) => After::Finish,
@@ -233,7 +233,7 @@ impl Errand<'_> {
             Err(CommandError::Refused(_)) => return Ok(After::Finish),
             Err(error) => return Err(error),
         }
-        // nothing is left to do when a dial that was started before turned out to be lost
+        // when a dial that was started before turned out to be lost, there is nothing left to do
         match self.bench.calls.prepare(self.call(), effect_id).await? {
             Some(Outgoing::Dial(dial)) => self.place(&dial).await,
             _ => Ok(After::Finish),
@@ -308,7 +308,8 @@ impl Errand<'_> {
         }
     }
 
-    /// The leg the carrier will place for a transfer may be told of with nothing but the session it shares.
+    /// Prepares for the target leg of a transfer: its webhooks may name nothing but the carrier session it
+    /// shares with the call.
     async fn expect_target(&self) -> Result<(), CallError> {
         let call = self.bench.calls.inspect(self.call()).await?;
         let Some(session) = call.leg_session() else { return Ok(()) };
@@ -316,7 +317,8 @@ impl Errand<'_> {
         self.bench.inbox.expect_target(provider, session, self.call(), self.item.client).await
     }
 
-    /// The answer was lost too often to know whether the carrier still ignores a repeat.
+    /// Asks the carrier whether the leg is alive, after so many lost answers that it is not known whether the
+    /// carrier still ignores a repeated command.
     async fn ask_leg(&self, command: &LegCommand) -> Result<After, CallError> {
         let repeatable = matches!(
             self.item.work,

@@ -1,4 +1,4 @@
-//! What to do after a carrier did not do as asked. Pure, so that it can be told as a table.
+//! Decides what follows when a carrier command fails. Pure, so that tests can check it as a table.
 
 use std::time::Duration;
 
@@ -7,28 +7,28 @@ use domain::call::terms::CommandKind;
 use domain::ports::telephony::CarrierError;
 use uuid::Uuid;
 
-/// How often an answer may be lost before we ask whether the leg lives: attempts and pauses together stay
-/// within the 60 s in which Telnyx ignores a repeated command id.
+/// How often an answer may be lost before the carrier is asked whether the leg is alive: attempts and pauses
+/// together stay within the 60 s in which Telnyx ignores a repeated command id.
 const MAX_LOST_ANSWERS: u32 = 5;
-/// How often a carrier that cannot be reached is tried: pauses grow to 8 s, so about a minute.
+/// Tries to reach an unavailable carrier: pauses grow to 8 s, so about a minute.
 const MAX_UNREACHABLE: u32 = 11;
-/// The same for ending a call, which must not be given up soon: about ten minutes.
+/// Tries to reach an unavailable carrier to end a call, which must not be given up soon: about ten minutes.
 const MAX_UNREACHABLE_ENDING: u32 = 80;
-/// How often "not answered yet" is waited for: about 20 s.
+/// Tries while the carrier says that the call is not answered yet: about 20 s.
 const MAX_NOT_READY: u32 = 10;
 
 /// What follows from a failed attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Try again after a pause.
+    /// Try again after this pause.
     Retry(Duration),
-    /// Ask whether the leg lives before anything else.
+    /// Ask the carrier whether the leg is alive before anything else.
     AskLeg,
-    /// Settle it as failed.
+    /// Settle the effect as failed with this code; `gone`: the leg does not exist any more.
     GiveUp { code: String, gone: bool },
 }
 
-/// `attempts` counts this one.
+/// Decides what follows from the failure of attempt number `attempts`, counted from 1.
 pub(super) fn after_failure(error: &CarrierError, work: Work, attempts: u32, effect_id: Uuid) -> Next {
     let ending = matches!(work, Work::Command(CommandKind::HangUp | CommandKind::Reject));
     let give_up = |code: &str| Next::GiveUp { code: code.to_owned(), gone: false };
@@ -51,7 +51,8 @@ pub(super) fn after_failure(error: &CarrierError, work: Work, attempts: u32, eff
     }
 }
 
-/// Half a second doubling to 8 s, less up to a quarter: spread by the effect's id, so it needs no randomness.
+/// Exponential backoff: half a second doubling to 8 s, less up to a quarter. The effect's id spreads the pauses,
+/// so that no randomness is needed.
 pub(super) fn backoff(attempts: u32, effect_id: Uuid) -> Duration {
     let full = Duration::from_millis(500 << attempts.saturating_sub(1).min(4));
     let spread = u32::from(effect_id.as_bytes()[15].wrapping_add(attempts as u8));

@@ -1,9 +1,9 @@
-//! By which time work is due: the node's own, without the jumps of its wall clock.
+//! The time by which work is due: the node's own, without the jumps of its wall clock.
 //!
-//! Rows keep due times as wall time, so that another node, or this one after a restart, can go on with them. While a
-//! node owns a job it counts on by its monotonic clock; once the wall clock has jumped, everything that is still to
-//! come is moved by as much, in one go, and the node counts on from the new time. So a jump neither brings anything
-//! forward nor puts it off.
+//! Rows keep due times as wall time, so that another node, or this one after a restart, can continue with them.
+//! While a node holds a lease it counts by its monotonic clock. Once the wall clock has jumped, all future due
+//! times are moved by the same amount in one step, and the node counts on from the new time. So a jump makes
+//! nothing due earlier or later.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,14 +19,15 @@ use tokio::sync::{RwLock, RwLockReadGuard};
 pub(crate) struct WorkTime {
     clock: Arc<dyn Clock>,
     known: Mutex<Known>,
-    /// Held to write or read rows by their due times; whole while they are moved.
+    /// Locked for reading while rows are read or written by their due times, for writing while they are moved.
     gate: RwLock<()>,
 }
 
 #[derive(Debug)]
 struct Known {
     meter: JumpMeter,
-    /// The last jump forward: from when, and how far. What was recorded before it is as much younger than it seems.
+    /// The last jump forward: the time before it, and its length. An event recorded before the jump is younger
+    /// than it seems, by that length.
     forward: Option<(Time, TimeDelta)>,
 }
 
@@ -40,13 +41,13 @@ impl WorkTime {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is due by now.
+    /// The time now, without jumps: everything up to it is due.
     pub(crate) fn now(&self) -> Time {
         self.known().meter.steady(&*self.clock)
     }
 
-    /// When something is due that is to wait for `after` from when a fact was recorded. A fact is never younger than
-    /// nothing: whoever recorded it may have a clock that is ahead.
+    /// When something is due that must wait for `after` from the time its event was recorded. A recorded time in
+    /// the future, from a node whose clock is ahead, counts as now.
     pub(crate) fn due(&self, recorded_at: Time, after: TimeDelta) -> Time {
         let known = self.known();
         let recorded_at = match known.forward {
@@ -56,21 +57,21 @@ impl WorkTime {
         recorded_at.min(known.meter.steady(&*self.clock)) + after
     }
 
-    /// Sleeps until `until`, on the clock that does not jump.
+    /// Sleeps until `until`, by the monotonic clock.
     pub(crate) async fn sleep_until(&self, until: Time) {
         let left = (until - self.now()).to_std().unwrap_or_default();
         self.clock.sleep(left).await;
     }
 
-    /// To be held from asking what time it is until rows were read or written by it.
+    /// Keeps due times from being moved: hold it from reading the time until the rows were read or written by it.
     pub(crate) async fn hold(&self) -> RwLockReadGuard<'_, ()> {
         self.gate.read().await
     }
 
-    /// Has `shift` move all rows if the wall clock has jumped; answers by how much. To be asked at least every second.
+    /// When the wall clock has jumped, lets `shift` move all rows, and answers by how much. Call it
+    /// at least every second.
     ///
-    /// # Errors
-    /// When they cannot be moved: then time goes on as if nothing had happened.
+    /// When the rows cannot be moved it fails, and time goes on as if the clock had not jumped.
     pub(crate) async fn keep_up<F>(
         &self,
         shift: impl FnOnce(TimeDelta) -> F,
@@ -94,5 +95,5 @@ impl WorkTime {
     }
 }
 
-/// How long at most before a jump is noticed.
+/// Longest time before a jump is noticed.
 pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(1);

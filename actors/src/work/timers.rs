@@ -15,10 +15,10 @@ use crate::context::CommandContext;
 use crate::session::CommandError;
 
 const BATCH: usize = 256;
-/// Within what time turns under way are over at the latest, and how many are looked at.
+/// Turns under way end within this time at the latest; `ORPHANS` is how many of them are looked at.
 const TURN_HORIZON: TimeDelta = TimeDelta::minutes(30);
 const ORPHANS: usize = 10_000;
-/// Fires what is due until the job is lost.
+/// Fires the timers that are due until the lease is lost.
 pub(super) async fn fire(
     bench: &Workbench,
     lease: &Lease,
@@ -69,8 +69,8 @@ pub(super) async fn fire(
     }
 }
 
-/// Notes turns as failed at once whose node is known to be gone: this one died over them before it was started again.
-/// Those of other nodes are noted when their time is over.
+/// Records turns as failed when their node is known to be gone: this node died over them before it was started
+/// again. Turns of other nodes are recorded when their time is over.
 async fn fail_orphans(bench: &Workbench, time: &WorkTime) {
     let latest = time.now() + TURN_HORIZON;
     let waiting = match bench.store.due_timers(latest, ORPHANS).await {
@@ -85,7 +85,8 @@ async fn fail_orphans(bench: &Workbench, time: &WorkTime) {
     }
 }
 
-/// A refusal is an answer too; a log that cannot be reached is not: the timer stays and fires again.
+/// Fires a timer; answers whether it is settled. A refusal settles it too; when the log cannot be reached the
+/// timer stays and fires again.
 async fn fire_one(bench: &Workbench, timer: &TimerItem) -> bool {
     let context = CommandContext::following("timer", timer.client, &timer.cause);
     let fired = match timer.timer {

@@ -1,9 +1,10 @@
-//! What the keys knew of the log before it was copied.
+//! Brings a copied key store back to what it knew before its log was copied.
 //!
-//! Keys are copied after the log, so that every key of its events is there. Two things in them must not be newer than
-//! the log, though: the head of the log that is kept there (a log that ends before it counts as cut), and answers to
-//! requests with an `Idempotency-Key` (a client that asks again would be told of what the restored log does not hold).
-//! Such a request is done again instead, with the same ids: what of it stands in the log is recognised.
+//! A backup copies the keys after the log, so that every key of its events is there. Two things in them must not be
+//! newer than the log, though: the log's head that is kept there (a log that ends before it counts as cut), and
+//! answers to requests with an `Idempotency-Key` (a client that repeats one would get an answer about events that
+//! the restored log does not hold). Such a request runs again instead, with the same ids, and finds by them what
+//! the log already holds.
 
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgPoolOptions;
@@ -15,40 +16,37 @@ use crate::database::Database;
 use crate::keys::KeysDb;
 use crate::keys::on;
 
-/// The label of the data key that the kept head is bound to.
+/// Label of the data key that authenticates the kept head.
 const KEPT_HEAD: &str = "kept head";
-/// The longest a request with a key may have been under way, in microseconds: one hour, far beyond any deadline.
+/// The longest a request with an idempotency key may have been running, in microseconds: one hour,
+/// far beyond any deadline.
 const LONGEST_REQUEST: i64 = 3_600_000_000;
 
-/// The row of the kept head, byte for byte: its code proves it.
+/// The row of the kept head, byte for byte; its MAC (`code`) proves that a key holder wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptHeadRow {
-    /// The log's id.
     pub log: Uuid,
-    /// How many events it covers.
+    /// Number of events that the head covers.
     pub size: i64,
-    /// Its root, in hexadecimal digits.
+    /// Merkle root, in hexadecimal digits.
     pub root: String,
-    /// Its code, in hexadecimal digits.
+    /// MAC of the head, in hexadecimal digits.
     pub code: String,
-    /// When it was kept, in microseconds since 1970.
+    /// Microseconds since 1970 when the node stored the head.
     pub kept_at: i64,
 }
 
-/// What the keys knew at a moment before the log was copied.
+/// State of the key store at a moment before the log was copied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeysMark {
-    /// When, in microseconds since 1970.
+    /// Microseconds since 1970 when the store was read.
     pub at: i64,
     /// The kept head; `None` when there was none yet.
     pub kept_head: Option<KeptHeadRow>,
 }
 
 impl KeysMark {
-    /// Looks at the keys, `now` by the clock that idempotency keys are dated by.
-    ///
-    /// # Errors
-    /// When they cannot be read.
+    /// Reads the mark; fails when the keys cannot be read. `now` comes from the clock that dates idempotency keys.
     pub async fn read(keys: &Database, now: i64) -> Result<Self, sqlx::Error> {
         let db = plain(keys, true).await?;
         let kept = kept_head(&db).await;
@@ -56,10 +54,7 @@ impl KeysMark {
         Ok(Self { at: now, kept_head: kept? })
     }
 
-    /// Takes back what a copy of the keys knows beyond it.
-    ///
-    /// # Errors
-    /// When the copy cannot be written.
+    /// Removes from a copy of the keys everything newer than this mark. Fails when the copy cannot be written.
     pub async fn apply(&self, copy: &Database) -> Result<(), sqlx::Error> {
         let db = plain(copy, false).await?;
         let applied = self.apply_to(&db).await;
@@ -94,12 +89,10 @@ impl KeysMark {
     }
 }
 
-/// The ids of the master keys that the keys are wrapped by: one, but for an empty store.
-///
-/// # Errors
-/// When they cannot be read.
+/// The ids of the master keys that wrap the data keys: one, or none in an empty store. Fails when the
+/// store cannot be read.
 pub async fn master_keys_of(keys: &Database) -> Result<Vec<String>, sqlx::Error> {
-    // all keys are wrapped anew in one transaction, so those of the node's own tell of all
+    // a rotation wraps all keys anew in one transaction, so the node's own keys stand for all
     const ALL: &str = "SELECT DISTINCT master_id FROM data_keys";
     let db = plain(keys, true).await?;
     let ids = on!(&db, pool => sqlx::query_scalar(ALL).fetch_all(pool).await);
@@ -107,7 +100,7 @@ pub async fn master_keys_of(keys: &Database) -> Result<Vec<String>, sqlx::Error>
     ids
 }
 
-/// The keys as they are: no schema is changed, no file made.
+/// Opens the key store as it is: changes no schema and creates no file.
 async fn plain(keys: &Database, read_only: bool) -> Result<KeysDb, sqlx::Error> {
     match keys {
         Database::Sqlite(path) => {

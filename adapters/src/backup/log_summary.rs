@@ -1,4 +1,4 @@
-//! Which log it is, and how far it goes.
+//! The id and the length of a log copy.
 
 use std::path::Path;
 
@@ -6,16 +6,14 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 use uuid::Uuid;
 
-/// A copy of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogSummary {
     /// The log's id: that of its first event.
     pub id: Uuid,
-    /// The position of its newest event, which is also how many there are.
+    /// Position of the newest event, which equals the number of events.
     pub head: u64,
-    /// The id of its newest event.
     pub head_event: Uuid,
-    /// When that was recorded, in microseconds since 1970.
+    /// Microseconds since 1970 when the newest event was recorded.
     pub recorded_at: i64,
 }
 
@@ -25,10 +23,8 @@ pub(super) async fn looking_at(path: &Path) -> Result<SqliteConnection, sqlx::Er
 }
 
 impl LogSummary {
-    /// Of the SQLite log at `path`; `None` of an empty one.
-    ///
-    /// # Errors
-    /// When it cannot be read, or has holes.
+    /// Reads the summary of the SQLite log at `path`; `None` when the log is empty. Fails when it cannot be
+    /// read, or has holes.
     pub async fn of_sqlite(path: &Path) -> Result<Option<Self>, sqlx::Error> {
         let mut log = looking_at(path).await?;
         let (events, head): (i64, i64) =
@@ -60,10 +56,8 @@ impl LogSummary {
     }
 }
 
-/// How many events the newest signed head in the SQLite database of seals at `path` covers.
-///
-/// # Errors
-/// When it cannot be read.
+/// The number of events that the newest signed head in the SQLite seals database at `path` covers. Fails when
+/// it cannot be read.
 pub async fn sealed_upto(path: &Path) -> Result<u64, sqlx::Error> {
     let mut seals = looking_at(path).await?;
     let size: i64 =

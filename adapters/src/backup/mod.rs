@@ -1,4 +1,4 @@
-//! What a backup is made of: a log as of one moment, seals that do not go beyond it, keys that are not older, and the
+//! What a backup holds: a log as of one moment, seals that do not go beyond it, keys that are not older, and the
 //! few rows of the keys that must not know more than the log.
 
 mod keys_mark;

@@ -1,4 +1,4 @@
-//! Dumps of a PostgreSQL database, by the server's own tools.
+//! Dumps of a PostgreSQL database, by `pg_dump` and `pg_restore`.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -13,17 +13,16 @@ use uuid::Uuid;
 use super::LogSummary;
 use crate::database::{Part, SecretUrl};
 
-/// A program of PostgreSQL's, and what it is called with.
+/// A PostgreSQL program with its arguments.
 #[derive(Debug, Clone)]
 pub struct PgTool {
     program: &'static str,
     arguments: Vec<String>,
-    /// The address, without its password.
+    /// Address of the database without its password.
     address: String,
     password: Option<String>,
 }
 
-/// Why a database was not dumped or restored.
 #[derive(Debug, thiserror::Error)]
 pub enum DumpError {
     /// The server refused, or cannot be reached.
@@ -35,12 +34,12 @@ pub enum DumpError {
     /// The program could not be run.
     #[error("cannot run {0}")]
     Run(&'static str, #[source] io::Error),
-    /// The program failed.
+    /// The program ended with a failure status.
     #[error("{program} failed: {said}")]
     Failed {
-        /// Which.
+        /// Name of the program, for example `pg_dump`.
         program: &'static str,
-        /// What it printed.
+        /// What the program printed on stderr.
         said: String,
     },
 }
@@ -69,7 +68,7 @@ impl PgTool {
         Ok(Self { program, arguments, address: address.into(), password })
     }
 
-    /// As one would type it; without the password, which belongs into `PGPASSWORD` or `~/.pgpass`.
+    /// The command line as a person would type it, without the password, which belongs in `PGPASSWORD` or `~/.pgpass`.
     #[must_use]
     pub fn typed(&self) -> String {
         let arguments =
@@ -109,7 +108,7 @@ impl PgTool {
     }
 }
 
-/// One moment of a database, held for as long as it is dumped.
+/// A snapshot of a database at one moment, held open until the dump ends.
 #[derive(Debug)]
 pub struct Snapshot {
     url: SecretUrl,
@@ -119,10 +118,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Takes one for `parts`. All of them are as of one moment.
-    ///
-    /// # Errors
-    /// When the server does not do so.
+    /// Takes a snapshot of `parts`, all as of the same moment. Fails when the server refuses.
     pub async fn of(url: &SecretUrl, parts: &[Part]) -> Result<Self, DumpError> {
         let options = url.options()?.disable_statement_logging().application_name("voxledger-backup");
         let mut connection = options.connect().await?;
@@ -132,10 +128,7 @@ impl Snapshot {
         Ok(Self { url: url.clone(), connection, id, parts: parts.to_vec() })
     }
 
-    /// Of the log in it; `None` of an empty one.
-    ///
-    /// # Errors
-    /// When it cannot be read, or has holes.
+    /// Summary of the log in the snapshot; `None` when the log is empty. Fails when it cannot be read, or has holes.
     pub async fn log(&mut self) -> Result<Option<LogSummary>, DumpError> {
         let (events, head): (i64, i64) =
             sqlx::query_as("SELECT count(*), coalesce(max(position), 0) FROM events")
@@ -161,10 +154,7 @@ impl Snapshot {
         }))
     }
 
-    /// What is to be run, without a password, to dump it by hand.
-    ///
-    /// # Errors
-    /// When the server does not tell what there is.
+    /// The command without a password that dumps the snapshot by hand. Fails when the server does not list its tables.
     pub async fn tool(&mut self) -> Result<PgTool, DumpError> {
         let tables: Vec<String> = sqlx::query_scalar(
             "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1",
@@ -182,10 +172,8 @@ impl Snapshot {
         Ok(PgTool::new("pg_dump", &self.url, arguments)?)
     }
 
-    /// Dumps it into the file at `to`, which exists and is empty.
-    ///
-    /// # Errors
-    /// When `pg_dump` is missing or fails.
+    /// Dumps the snapshot into the file at `to`, which must exist and be empty. Fails when `pg_dump`
+    /// is missing or fails.
     pub async fn dump(mut self, to: &Path) -> Result<(), DumpError> {
         let tool = self.tool().await?;
         let mut file = OsString::from("--file=");
@@ -196,10 +184,8 @@ impl Snapshot {
     }
 }
 
-/// Restores a dump into a database that has nothing of it.
-///
-/// # Errors
-/// When `pg_restore` is missing or fails; then nothing was restored.
+/// Restores a dump into a database that has none of its tables. Fails when `pg_restore` is missing or fails;
+/// then nothing was restored.
 pub async fn restore_dump(url: &SecretUrl, dump: &Path) -> Result<(), DumpError> {
     let arguments = ["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"]
         .map(str::to_owned)
@@ -207,10 +193,8 @@ pub async fn restore_dump(url: &SecretUrl, dump: &Path) -> Result<(), DumpError>
     PgTool::new("pg_restore", url, arguments)?.run(vec![dump.into()]).await
 }
 
-/// Which tables of these parts, of the views and of work the database has.
-///
-/// # Errors
-/// When it cannot be reached.
+/// The tables that the database has of these parts, of the views and of the work store. Fails when the
+/// server cannot be reached.
 pub async fn holds_tables_of(url: &SecretUrl, parts: &[Part]) -> Result<Vec<String>, DumpError> {
     let mut connection = url.options()?.disable_statement_logging().connect().await?;
     let wanted: Vec<String> = parts.iter().flat_map(|part| part.tables()).collect();

@@ -6,22 +6,22 @@ use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
 
-/// A database by its address.
+/// Address of a database: a SQLite file or a PostgreSQL server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Database {
     /// A file: `sqlite:PATH` or `sqlite://PATH`.
     Sqlite(PathBuf),
-    /// A server: `postgres://user:password@host/database`.
+    /// A server, addressed by `postgres://user:password@host/database`.
     Postgres(SecretUrl),
 }
 
 /// The text is not the address of a database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadAddress {
-    /// Neither of the known forms.
+    /// The text has neither of the known forms.
     #[error("the address must be sqlite:PATH or postgres://user:password@host/database")]
     Form,
-    /// The right form, yet not usable.
+    /// The form is right, but the driver cannot parse the URL.
     #[error("the postgres:// address cannot be read: {0}")]
     Postgres(String),
 }
@@ -41,20 +41,17 @@ impl FromStr for Database {
     }
 }
 
-/// A URL that may carry a password: shown without it.
+/// A database URL that may carry a password; `Debug` and `Display` hide it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretUrl(String);
 
 impl SecretUrl {
-    /// How to connect, password included.
-    ///
-    /// # Errors
-    /// None after parsing; kept for the sake of the signature.
+    /// The driver's connection options, password included. Never fails after parsing.
     pub fn options(&self) -> Result<PgConnectOptions, sqlx::Error> {
         self.0.parse()
     }
 
-    /// Everything but user, password and parameters.
+    /// The URL without user, password and parameters.
     fn shown(&self) -> String {
         let (scheme, rest) = self.0.split_once("://").unwrap_or(("postgres", ""));
         let rest = rest.split(['?', '#']).next().unwrap_or_default();

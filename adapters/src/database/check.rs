@@ -1,4 +1,4 @@
-//! Whether what is stored can still be read, page by page.
+//! Checks page by page whether the stored data can still be read.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,27 +10,24 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use super::address::SecretUrl;
 use super::words::sqlite_code;
 
-/// How many faults are told.
+/// The most faults that a report lists.
 const MOST_FAULTS: usize = 5;
-/// Steps of SQLite's machine between two looks at the clock.
+/// Virtual-machine steps of SQLite between two looks at the clock.
 const STEPS: i32 = 10_000;
 
-/// What a look at a database found.
+/// Result of a page check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pages {
     /// Every page can be read and is in its place.
     Whole,
-    /// Some are not; what SQLite says of the first ones. Names of tables and numbers of pages, no values.
+    /// SQLite's messages about the first damaged pages: table names and page numbers, no row values.
     Damaged(Vec<String>),
-    /// Time was up; nothing was found until then.
+    /// The time limit passed before the check ended; it had found no damage until then.
     Unfinished,
 }
 
 /// Reads every page of the SQLite database at `path` and changes nothing; `deep` also compares indexes with their
-/// tables. Stops after `limit`.
-///
-/// # Errors
-/// When it cannot be opened or read for another reason than damage.
+/// tables. Stops after `limit`. Fails when the file cannot be opened or read for another reason than damage.
 pub async fn check_sqlite(path: &Path, deep: bool, limit: Option<Duration>) -> Result<Pages, sqlx::Error> {
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -64,24 +61,21 @@ pub async fn check_sqlite(path: &Path, deep: bool, limit: Option<Duration>) -> R
     }
 }
 
-/// Whether SQLite says that the file is damaged, or no database.
+/// Whether SQLite reports a damaged file, or a file that is no database.
 fn is_damage(error: &sqlx::Error) -> bool {
     matches!(sqlite_code(error).map(|code| code & 0xff), Some(11 | 26))
 }
 
-/// What a PostgreSQL server knows of its own pages.
+/// A PostgreSQL server's own knowledge of its pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerPages {
-    /// Whether it writes a checksum with each page, and so notices damage.
+    /// Whether the server writes a checksum with each page, and so notices damage.
     pub checksums: bool,
-    /// How many pages of this database did not have the checksum they were written with, since statistics began.
+    /// Number of pages of this database whose checksum did not match since statistics began.
     pub failures: i64,
 }
 
-/// Asks the server.
-///
-/// # Errors
-/// When it cannot be reached.
+/// Asks the server about its page checksums. Fails when the server cannot be reached.
 pub async fn check_postgres(url: &SecretUrl) -> Result<ServerPages, sqlx::Error> {
     let mut connection: PgConnection = url.options()?.disable_statement_logging().connect().await?;
     let (checksums, failures) = sqlx::query_as(

@@ -1,4 +1,4 @@
-//! A consistent copy of a SQLite database beside whoever writes it.
+//! Consistent copies of a SQLite database while another process writes it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,40 +11,32 @@ use crate::files::create_private;
 /// How long to wait for a lock another connection holds.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// Why there is no copy.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// The copy's file could not be made or flushed.
     #[error("cannot write {path}")]
     File {
-        /// Which.
         path: std::path::PathBuf,
-        /// Why not.
         #[source]
         error: std::io::Error,
     },
-    /// SQLite could not read the one or write the other.
+    /// SQLite could not read the source or write the copy.
     #[error("cannot copy {from} to {to}")]
     Database {
-        /// What was to be copied.
         from: std::path::PathBuf,
-        /// Where to.
         to: std::path::PathBuf,
-        /// Why not.
         #[source]
         error: sqlx::Error,
     },
 }
 
-/// Copies the database at `from`, as of one moment, into a new file at `to` that its owner alone may read, and has it
-/// flushed to disk. Nothing of rows that were deleted before is in the copy. Whoever writes `from` goes on meanwhile;
-/// its journal grows until the copy is done.
-///
-/// # Errors
-/// When `to` exists, or the one cannot be read or the other not be written. What was written of it is left behind.
+/// Copies the database at `from`, as of one moment, into a new file at `to` that only its owner may read, and
+/// flushes it to disk. The copy holds nothing of rows that were deleted before. The writer of `from` goes on
+/// meanwhile; its journal grows until the copy is done. Fails when `to` exists, `from` cannot be read or `to`
+/// cannot be written; a partial copy stays on disk.
 pub async fn copy_sqlite(from: &Path, to: &Path) -> Result<(), CopyError> {
     let at = |error| CopyError::File { path: to.to_owned(), error };
-    // made first, and empty: SQLite would make one that others may read
+    // created empty first: SQLite would create a file that others may read
     let file = create_private(to).map_err(at)?;
     let failed = |error| CopyError::Database { from: from.to_owned(), to: to.to_owned(), error };
     copy(from, to).await.map_err(failed)?;

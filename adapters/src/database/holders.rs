@@ -1,12 +1,12 @@
-//! Who holds the locks of a database's files.
+//! Finds the processes that lock a database's files.
 
 use std::fs;
 use std::path::Path;
 
 use crate::files::with_companions;
 
-/// The processes that hold a lock of the SQLite database at `path`, such as `process 4711 (sqlite3)`; empty where the
-/// system does not tell.
+/// The processes that hold a lock of the SQLite database at `path`, such as `process 4711 (sqlite3)`; empty where
+/// the operating system does not say.
 #[must_use]
 pub fn lock_holders(path: &Path) -> Vec<String> {
     let files: Vec<String> = with_companions(path).iter().filter_map(|file| name_in_locks(file)).collect();
@@ -32,7 +32,7 @@ pub fn lock_holders(path: &Path) -> Vec<String> {
     processes.into_iter().map(named).collect()
 }
 
-/// `08:01:1234`: device and inode.
+/// The name of a file in `/proc/locks`: device and inode, for example `08:01:1234`.
 #[cfg(target_os = "linux")]
 fn name_in_locks(file: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;

@@ -17,7 +17,7 @@ use crate::files::create_private;
 /// How long a statement waits for a lock another process holds.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Which tables: each part has migrations, and a table that counts them, of its own.
+/// A group of tables with its own migrations and its own table that records the applied ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// The event log. It cannot be rebuilt from anything.
@@ -26,14 +26,14 @@ pub enum Part {
     Views,
     /// The outbox, timers, deliveries and their leases. They can be rebuilt from the log.
     Work,
-    /// Encryption keys and what else can neither be rebuilt nor is kept for ever.
+    /// Encryption keys, and other data that can neither be rebuilt nor is kept for ever.
     Keys,
-    /// The Merkle tree over the log. It follows from the log.
+    /// The Merkle tree over the log. It can be rebuilt from the log.
     Seals,
 }
 
 impl Part {
-    /// Its name in traces.
+    /// Name in log lines and traces.
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Log => "log",
@@ -45,37 +45,34 @@ impl Part {
     }
 }
 
-/// Why the schema could not be changed or looked at.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     /// The database could not be reached.
     #[error("cannot reach the database")]
     Database(#[from] sqlx::Error),
-    /// A migration failed, or what is applied differs from what this build holds.
+    /// A migration failed, or an applied migration differs from the one in this build.
     #[error("cannot migrate the database")]
     Migration(#[from] MigrateError),
-    /// Another process keeps the file to itself.
+    /// Another process holds a lock on the file.
     #[error("{} is locked by {}; stop that, or try again", .path.display(), by_whom(.by))]
     Locked {
-        /// The file.
         path: PathBuf,
-        /// The processes that hold locks of it, where the system tells.
+        /// The processes that hold a lock, where the operating system names them.
         by: Vec<String>,
     },
-    /// A newer version of this program was here.
+    /// A newer version of this program migrated the database.
     #[error("{}", newer(*step, by.as_deref()))]
     Newer {
-        /// The first step this build does not know.
+        /// Number of the first migration that this build does not know.
         step: i64,
-        /// The version that made the newest step, where it said so.
+        /// The program version that applied the newest migration; `None` when it recorded none.
         by: Option<String>,
     },
-    /// Going down would destroy what nothing can bring back.
+    /// Migrating down would destroy data that cannot be rebuilt.
     #[error("there are {rows} {what}; going down would destroy them, so move the database away instead")]
     NotEmpty {
-        /// How many.
         rows: i64,
-        /// Of what.
+        /// What the rows are, for example `events`.
         what: &'static str,
     },
 }
@@ -87,22 +84,21 @@ fn by_whom(holders: &[String]) -> String {
     }
 }
 
-/// A migration, and who has it.
+/// A migration and where it is known: in the database, in this build, or in both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationStatus {
-    /// Its number.
     pub version: i64,
-    /// What it is about.
     pub description: String,
-    /// Whether the database has it.
+    /// Whether the database has this migration applied.
     pub applied: bool,
-    /// Whether this build has it.
+    /// Whether this build contains this migration.
     pub known: bool,
-    /// Which version applied it; `None` where it is not applied, and for steps of before versions said so.
+    /// The program version that applied it; `None` when it is not applied, or a version did so that
+    /// did not record itself.
     pub by: Option<String>,
 }
 
-/// What to do where a newer version was, and `None` where none was.
+/// What to do when a newer version migrated the database; `None` when none did.
 #[must_use]
 pub fn newer_schema(steps: &[MigrationStatus]) -> Option<String> {
     let first = steps.iter().filter(|step| !step.known).map(|step| step.version).min()?;
@@ -110,7 +106,7 @@ pub fn newer_schema(steps: &[MigrationStatus]) -> Option<String> {
     Some(newer(first, by.and_then(|step| step.by.as_deref())))
 }
 
-/// The migrations of one folder, by number and name.
+/// Embeds the migrations of one folder, by number and name.
 macro_rules! migrations {
     ($folder:literal: $($version:literal $name:literal),* $(,)?) => {
         vec![$(
@@ -132,13 +128,13 @@ macro_rules! migration {
     };
 }
 
-/// What a step is about and, as it stands in the database that has it, which version applied it.
+/// The description that a migration gets in the database: its name and this program's version.
 fn described(name: &str) -> String {
     let about = name.split_once('_').map_or(name, |(_, description)| description).replace('_', " ");
     format!("{about}{BY}{}", env!("CARGO_PKG_VERSION"))
 }
 
-/// Between what a step is about and the version that applied it.
+/// Separates the migration's name from the version that applied it.
 const BY: &str = ", by ";
 
 fn about_and_by(description: &str) -> (String, Option<String>) {
@@ -187,7 +183,7 @@ impl Part {
         })
     }
 
-    /// What nothing can bring back once `newest` is applied, and how to count it.
+    /// What cannot be rebuilt once `newest` is applied, and the SQL that counts it.
     fn irreplaceable(self, newest: i64) -> Option<(&'static str, &'static str)> {
         match self {
             Part::Log => Some(("events", "SELECT count(*) FROM events")),
@@ -205,7 +201,7 @@ impl Part {
         migrator
     }
 
-    /// Every table its migrations ever made on PostgreSQL.
+    /// Every table that the migrations of this part ever created on PostgreSQL.
     pub(crate) fn tables(self) -> Vec<String> {
         let migrator = self.postgres();
         let ups = migrator.iter().filter(|migration| migration.migration_type.is_up_migration());
@@ -224,17 +220,17 @@ impl Part {
         tables
     }
 
-    /// What is applied, as it describes itself.
+    /// Selects the applied migrations with their descriptions.
     fn applied(self) -> AssertSqlSafe<String> {
         AssertSqlSafe(format!("SELECT version, description FROM {} ORDER BY version", self.table()))
     }
 
-    /// How the newest step describes itself.
+    /// Selects the description of the newest applied migration.
     fn newest(self) -> AssertSqlSafe<String> {
         AssertSqlSafe(format!("SELECT description FROM {} ORDER BY version DESC LIMIT 1", self.table()))
     }
 
-    /// The table that remembers what is applied.
+    /// The table that records the applied migrations.
     fn table(self) -> &'static str {
         match self {
             Part::Log => "_voxledger_log_migrations",
@@ -246,10 +242,8 @@ impl Part {
     }
 }
 
-/// Applies what is missing.
-///
-/// # Errors
-/// When the database cannot be reached, a migration fails, or the schema is newer than this build.
+/// Applies the missing migrations. Fails when the database cannot be reached, a migration fails, or the schema is
+/// newer than this build.
 pub async fn migrate_up(database: &Database, part: Part) -> Result<(), MigrationError> {
     match database {
         Database::Sqlite(path) => migrate_sqlite(path, part).await,
@@ -257,10 +251,8 @@ pub async fn migrate_up(database: &Database, part: Part) -> Result<(), Migration
     }
 }
 
-/// Takes back the newest `steps` migrations.
-///
-/// # Errors
-/// As [`migrate_up`]; [`MigrationError::NotEmpty`] when the part holds what cannot be rebuilt.
+/// Reverts the newest `steps` migrations. Fails as [`migrate_up`], and with [`MigrationError::NotEmpty`] when the
+/// part holds data that cannot be rebuilt.
 pub async fn migrate_down(database: &Database, part: Part, steps: usize) -> Result<(), MigrationError> {
     match database {
         Database::Sqlite(path) => {
@@ -277,11 +269,9 @@ pub async fn migrate_down(database: &Database, part: Part, steps: usize) -> Resu
     Ok(())
 }
 
-/// What this build holds, oldest first, and what of it is applied; then what is applied without being known to
-/// this build. Nothing is created or changed: a database that does not exist has nothing applied.
-///
-/// # Errors
-/// When the database cannot be reached.
+/// The migrations of this build, oldest first, with whether each is applied; then the applied ones that this build
+/// does not know. Creates and changes nothing: a database that does not exist has no migration applied. Fails when
+/// the database cannot be reached.
 pub async fn migration_status(
     database: &Database,
     part: Part,
@@ -314,10 +304,7 @@ pub async fn migration_status(
     }
 }
 
-/// Applies what is missing in the file at `path`, creating it if need be.
-///
-/// # Errors
-/// As [`migrate_up`].
+/// Applies the missing migrations to the file at `path`, creating the file if needed. Fails as [`migrate_up`].
 pub async fn migrate_sqlite(path: &Path, part: Part) -> Result<(), MigrationError> {
     // SQLite gives a new file the umask's mode, and the files beside it the mode of the database
     if !path.exists() {
@@ -350,10 +337,7 @@ async fn migrate_file(path: &Path, part: Part) -> Result<(), MigrationError> {
     }
 }
 
-/// Applies what is missing on a server. Several nodes may try at once: they take turns.
-///
-/// # Errors
-/// As [`migrate_up`].
+/// Applies the missing migrations on a server. Nodes that do so at once take turns. Fails as [`migrate_up`].
 pub async fn migrate_postgres(options: PgConnectOptions, part: Part) -> Result<(), MigrationError> {
     let mut connection = options.connect().await?;
     if is_current(&mut connection, part).await? {
@@ -377,7 +361,7 @@ fn of_newer(step: i64, description: Option<String>) -> MigrationError {
     MigrationError::Newer { step, by: description.and_then(|description| about_and_by(&description).1) }
 }
 
-/// Whether there is nothing to do, so that a role may see it that could not do it.
+/// Whether no migration is missing; a role that may not migrate can ask this, too.
 async fn is_current(connection: &mut PgConnection, part: Part) -> Result<bool, MigrationError> {
     let exists = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(part.table());
     if !exists.fetch_one(&mut *connection).await? {

@@ -1,4 +1,4 @@
-//! Databases: their addresses and their schema. The log and the views have migrations of their own, so both may
+//! Databases: addresses, migrations and file checks. The log and the views have separate migrations, so both may
 //! live in one PostgreSQL database.
 
 mod address;

@@ -1,4 +1,4 @@
-//! What the role of a connection may do.
+//! Rights of a connection's database role.
 
 use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions, Connection, PgExecutor};
@@ -6,8 +6,8 @@ use sqlx::{ConnectOptions, Connection, PgExecutor};
 use super::address::Database;
 use super::migrations::Part;
 
-/// The name of the role whose connections PostgreSQL exempts from row-level security, if this is one: a superuser,
-/// or one with `BYPASSRLS`. Nothing in a schema can change that.
+/// The connection's role if PostgreSQL exempts it from row-level security: a superuser, or a role with `BYPASSRLS`.
+/// No schema can prevent that.
 pub(crate) async fn exempt_from_row_security(
     connection: impl PgExecutor<'_>,
 ) -> Result<Option<String>, sqlx::Error> {
@@ -17,10 +17,7 @@ pub(crate) async fn exempt_from_row_security(
 }
 
 /// The role by which `database` is reached, if PostgreSQL exempts it from row-level security. `None` for an
-/// ordinary role, and for SQLite, which has neither.
-///
-/// # Errors
-/// When the database cannot be reached.
+/// ordinary role, and for SQLite, which has no roles. Fails when the database cannot be reached.
 pub async fn role_exempt_from_row_security(database: &Database) -> Result<Option<String>, sqlx::Error> {
     let Database::Postgres(url) = database else { return Ok(None) };
     let mut connection: PgConnection = url.options()?.connect().await?;
@@ -29,7 +26,8 @@ pub async fn role_exempt_from_row_security(database: &Database) -> Result<Option
     Ok(role)
 }
 
-/// What a node does with the tables of the log and of its tree: it adds, and changes nothing that stands.
+/// The rights that a node needs on the log and its Merkle tree: it inserts, and updates only the log's head row
+/// and the tree's tiles.
 const GRANTS: [(Part, &[&str]); 2] = [
     (
         Part::Log,
@@ -45,11 +43,9 @@ const GRANTS: [(Part, &[&str]); 2] = [
     ),
 ];
 
-/// Gives a role what a node needs of the log and its tree, and takes everything else of them from it: it can append, and
-/// change nothing. To be done by the role that owns the tables, after every migration.
-///
-/// # Errors
-/// When the database cannot be reached, or this role does not own the tables.
+/// Grants a role the rights that a node needs on the log and its Merkle tree, and revokes all others: the role can
+/// append, and change nothing. The owner of the tables runs this after every migration. Fails when the database
+/// cannot be reached, or this role does not own the tables.
 pub async fn grant_appending(database: &Database, role: &str) -> Result<(), sqlx::Error> {
     let Database::Postgres(url) = database else { return Ok(()) };
     let mut connection: PgConnection = url.options()?.connect().await?;
@@ -72,12 +68,9 @@ pub async fn grant_appending(database: &Database, role: &str) -> Result<(), sqlx
     connection.close().await
 }
 
-/// The role by which the log is reached, if it could change events or signed heads: it owns a table, is a superuser, or
-/// was given more than it needs. `None` for one that can only append, and for SQLite, where whoever can write the file
-/// can write all of it.
-///
-/// # Errors
-/// When the database cannot be reached, or there is no log yet.
+/// The role by which the log is reached, if it could change events or signed heads: it owns a table, is a superuser,
+/// or was granted more than it needs. `None` for a role that can only append, and for SQLite, where whoever can
+/// write the file can write all of it. Fails when the database cannot be reached, or there is no log yet.
 pub async fn role_that_can_alter_the_log(database: &Database) -> Result<Option<String>, sqlx::Error> {
     const ASK: &str = "SELECT current_user::text WHERE EXISTS ( \
         SELECT FROM pg_class c WHERE c.oid IN ('events'::regclass, 'seal_heads'::regclass) AND ( \

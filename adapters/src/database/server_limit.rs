@@ -1,12 +1,10 @@
-//! An end to waiting for a server that is cut off without a word.
+//! Time limit for a database server that stopped answering.
 
 use std::io;
 use std::time::Duration;
 
-/// `step` on a server, for at most `limit`.
-///
-/// # Errors
-/// Those of `step`; an I/O error when it takes longer.
+/// Awaits `step` on a server for at most `limit`. Fails with the error of `step`, or with an I/O error
+/// when it takes longer.
 pub(crate) async fn limited<T, E: From<sqlx::Error>>(
     limit: Duration,
     step: impl Future<Output = Result<T, E>>,

@@ -1,4 +1,4 @@
-//! What a clean stop leaves behind: files that are whole by themselves.
+//! Checkpoints SQLite files on a clean stop, so that each file is complete by itself.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,15 +6,13 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _};
 
-/// How long to wait for whoever still reads.
+/// How long to wait for connections that still read.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Moves what is in the journal of the SQLite database at `path` into the file itself and empties the journal, so
-/// that the file alone holds everything. Connections that are open and idle are not in the way. Without a file
-/// nothing is done. Answers whether the journal is empty; not while somebody reads on.
-///
-/// # Errors
-/// When the file cannot be opened or written.
+/// Moves what is in the journal of the SQLite database at `path` into the file itself and empties the journal,
+/// so that the file alone holds everything. Idle open connections do not prevent it. Does nothing without a
+/// file. Answers whether the journal is empty; it is not while somebody keeps reading. Fails when the file
+/// cannot be opened or written.
 pub async fn settle(path: &Path) -> Result<bool, sqlx::Error> {
     if !path.exists() {
         return Ok(true);

@@ -1,5 +1,5 @@
-//! What all SQLite stores do alike: notice that their file was removed or replaced, judge a connection after an error,
-//! and prove that they can be written.
+//! Checks shared by all SQLite stores: was the file removed or replaced, is a connection usable after an error, can
+//! the file be written.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 /// How long a probe waits for a lock another connection holds.
 const PROBE_BUSY: Duration = Duration::from_secs(1);
 
-/// The file that a store opened, so that it can be told from one that stands in its place later.
+/// The identity of the file that a store opened, to tell it from a file put in its place later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenFile {
     path: PathBuf,
     id: FileId,
 }
 
-/// Device and inode: two files of one machine never share both while they exist.
+/// Device and inode; two files of one machine never share both while they exist.
 type FileId = (u64, u64);
 
-/// The path does not lead to the file that was opened.
+/// The path no longer leads to the file that was opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} was {what} while it was open", path.display())]
 pub struct FileLost {
@@ -42,18 +42,13 @@ fn file_id(path: &Path) -> io::Result<FileId> {
 }
 
 impl OpenFile {
-    /// Remembers the file at `path`.
-    ///
-    /// # Errors
-    /// When there is none.
+    /// Remembers the file at `path`. Fails when there is no such file.
     pub fn at(path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.to_owned(), id: file_id(path)? })
     }
 
-    /// Whether the path still leads to it: one look at the directory, no read of the file.
-    ///
-    /// # Errors
-    /// When it was removed or replaced. A look that fails for another reason is no proof of that.
+    /// Checks that the path still leads to the same file: one directory lookup, no read of the file. Fails when the
+    /// file was removed or replaced; succeeds when the lookup fails for another reason, which proves nothing.
     pub fn check(&self) -> Result<(), FileLost> {
         let what = match file_id(&self.path) {
             Ok(id) if id == self.id => return Ok(()),
@@ -100,8 +95,8 @@ pub(crate) fn connection_survives(error: &sqlx::Error) -> bool {
     }
 }
 
-/// A pool that lets go of a connection that comes back inside of a transaction: SQLite rolled it back by itself, and
-/// the driver still counts it.
+/// Pool options that discard a connection returned inside a transaction: SQLite rolled the transaction back by
+/// itself, while the driver still counts it as open.
 pub(crate) fn pool_options(connections: u32, acquire: Duration) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
@@ -109,15 +104,13 @@ pub(crate) fn pool_options(connections: u32, acquire: Duration) -> SqlitePoolOpt
         .after_release(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
 }
 
-/// Copies what an open connection sees to a new file, also after the database's own file was removed.
+/// Copies the database as an open connection sees it to a new file, even after its own file was removed.
 pub(crate) async fn rescue(pool: &SqlitePool, to: &Path) -> Result<(), sqlx::Error> {
     sqlx::query("VACUUM INTO $1").bind(to.to_string_lossy()).execute(pool).await.map(drop)
 }
 
-/// Writes to the database at `path` over a connection of its own, and has it flushed.
-///
-/// # Errors
-/// When that does not succeed: the disk is full, the file is read-only, damaged or gone.
+/// Writes to the database at `path` over a connection of its own and flushes. Fails when the disk is full, or the
+/// file is read-only, damaged or gone.
 pub async fn probe_sqlite(path: &Path) -> Result<(), sqlx::Error> {
     let options = SqliteConnectOptions::new()
         .filename(path)

@@ -1,4 +1,4 @@
-//! What a driver's error means, in words that say what to do: never a bare code.
+//! Translates driver errors into messages that say what to do; never a bare code.
 
 use std::error::Error;
 use std::io;
@@ -7,7 +7,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgDatabaseError;
 use sqlx::sqlite::SqliteError;
 
-/// What happened and what to do about it. Holds no values of rows: the details a server adds are left out.
+/// What happened and what to do about it. Contains no row values: the details that a server adds are left out.
 #[must_use]
 pub fn in_words(error: &sqlx::Error) -> String {
     match error {
@@ -37,7 +37,7 @@ pub fn in_words(error: &sqlx::Error) -> String {
     }
 }
 
-/// An error and its causes, `: ` between them; what a database's driver says is said in words.
+/// An error and its causes, joined by `: `; a database driver's error as [`in_words`] puts it.
 #[must_use]
 pub fn chain_in_words(error: &(dyn Error + 'static)) -> String {
     let mut text = String::new();
@@ -63,7 +63,7 @@ fn code_of(error: &SqliteError) -> Option<u32> {
     sqlx::error::DatabaseError::code(error)?.parse().ok()
 }
 
-/// The extended result code, if the error is SQLite's.
+/// SQLite's extended result code, if the error is SQLite's.
 pub(super) fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
     error.as_database_error()?.try_downcast_ref::<SqliteError>().and_then(code_of)
 }
@@ -132,7 +132,7 @@ fn of_postgres(code: &str, message: &str) -> String {
 fn of_io(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::StorageFull => "the disk is full; make room".to_owned(),
-        // of this program
+        // a migration of this program
         _ if error.get_ref().is_some_and(|error| !error.is::<io::Error>())
             && error.raw_os_error().is_none() =>
         {
@@ -163,7 +163,7 @@ fn of_migration(error: &MigrateError) -> String {
     }
 }
 
-/// What to do about a schema of a newer version; `by` is the version that made it, where that is known.
+/// What to do about a schema of a newer version; `by` is the version that migrated it, where known.
 pub(super) fn newer(step: i64, by: Option<&str>) -> String {
     match by {
         Some(by) => format!(

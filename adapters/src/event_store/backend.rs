@@ -1,4 +1,4 @@
-//! What an engine brings: the writer does the rest.
+//! The part that each event store engine implements; the writer does the rest.
 
 use async_trait::async_trait;
 use domain::envelope::{Position, Recorded, StreamId, Version};
@@ -7,20 +7,20 @@ use uuid::Uuid;
 
 use super::judge::Standing;
 
-/// What the writer needs of an engine. Only the writer task calls it, one call at a time.
+/// Operations that the writer needs from an engine. Only the writer task calls them, one at a time.
 #[async_trait]
 pub(super) trait Backend: Send + 'static {
-    /// Name for logs and metrics.
+    /// Engine name in logs and metrics.
     const ENGINE: &'static str;
 
-    /// What is committed now about these streams and ids.
+    /// Reads the committed versions of these streams and the places of these event ids.
     async fn look_up(&mut self, streams: &[StreamId], ids: &[Uuid]) -> Result<Standing, Fault>;
 
-    /// Writes the rows as one transaction, flushed to disk, numbered from the head of the log on. Returns the
-    /// first position.
+    /// Writes the rows as one transaction, flushed to disk, numbered from the head of the log on.
+    /// Returns the first position.
     async fn commit(&mut self, rows: &[Row<'_>]) -> Result<Position, Fault>;
 
-    /// Lets go of the store after the last commit.
+    /// Releases the store after the last commit.
     async fn close(self);
 }
 
@@ -31,23 +31,22 @@ pub(super) struct Row<'a> {
     pub(super) version: Version,
 }
 
-/// Why an engine did not do what it was asked.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// A version, an id or a position is already taken. Nothing was written.
+    /// A version, an id or a position is already taken; nothing was written.
     Clash,
-    /// The store cannot be reached or written. Nothing was written.
+    /// The store cannot be reached or written; nothing was written.
     NotWritten(String),
-    /// The store broke off: written or not.
+    /// The connection broke during the commit: the rows may be written or not.
     Unknown(String),
 }
 
-/// The answer of an engine that was opened for reading only.
+/// The error for appends to an engine that was opened for reading only.
 pub(super) fn read_only() -> AppendError {
     AppendError::Unavailable("it is open for reading only".to_owned())
 }
 
-/// A database's refusal as the port tells it.
+/// Converts a database error into the port's read error.
 pub(super) fn unreadable(error: &sqlx::Error) -> ReadError {
     ReadError::Unavailable(crate::database::in_words(error))
 }

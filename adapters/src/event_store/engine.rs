@@ -12,7 +12,7 @@ use domain::ports::event_store::{EventStore, LogTable, ReadError, Unreadable};
 use super::{OpenError, PostgresEventStore, RecentEvents, SqliteEventStore, SqliteSettings, WriterLimits};
 use crate::database::Database;
 
-/// Where the log is: `sqlite:PATH`, `postgres://…`, `kurrentdb://…` or `esdb://…`.
+/// Address of the log: `sqlite:PATH`, `postgres://…`, `kurrentdb://…` or `esdb://…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// A database whose `events` table is the log.
@@ -35,7 +35,6 @@ impl FromStr for Target {
 }
 
 impl Target {
-    /// The embedded log at `path`.
     #[must_use]
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
         Self::Database(Database::Sqlite(path.into()))
@@ -45,25 +44,17 @@ impl Target {
 /// An open log of either engine.
 #[derive(Debug, Clone)]
 pub enum EventLog {
-    /// One file.
     Sqlite(Arc<SqliteEventStore>),
-    /// A server.
     Postgres(Arc<PostgresEventStore>),
 }
 
 impl EventLog {
-    /// Opens the log for writing and brings its schema up to date.
-    ///
-    /// # Errors
-    /// As the engine's own `open`.
+    /// Opens the log for writing and brings its schema up to date. Fails as the engine's own `open`.
     pub async fn open(target: &Target) -> Result<Self, OpenError> {
         Self::open_with(target, WriterLimits::default()).await
     }
 
-    /// The same with limits of the operator's.
-    ///
-    /// # Errors
-    /// As [`EventLog::open`].
+    /// Opens the log with the operator's limits. Fails as [`EventLog::open`].
     pub async fn open_with(target: &Target, writer: WriterLimits) -> Result<Self, OpenError> {
         match target {
             Target::Database(Database::Sqlite(path)) => {
@@ -76,10 +67,8 @@ impl EventLog {
         }
     }
 
-    /// Opens the log for reading only, beside a node that writes it. The schema is left as it is.
-    ///
-    /// # Errors
-    /// As the engine's own `open_read_only`.
+    /// Opens the log for reading only, beside a node that writes it. The schema is left as it is. Fails as
+    /// the engine's own `open_read_only`.
     pub async fn open_read_only(target: &Target) -> Result<Self, OpenError> {
         match target {
             Target::Database(Database::Sqlite(path)) => {
@@ -91,7 +80,7 @@ impl EventLog {
         }
     }
 
-    /// The log as its port.
+    /// The log as an [`EventStore`].
     #[must_use]
     pub fn store(&self) -> Arc<dyn EventStore> {
         match self {
@@ -100,8 +89,8 @@ impl EventLog {
         }
     }
 
-    /// The same for a node with many followers: what other nodes wrote is read once for all of them. What an embedded
-    /// log wrote itself it has at hand.
+    /// The log for a node with many projections and process managers: reads of other nodes' events are shared by
+    /// all of them. An embedded log has its own recent events in memory anyway.
     #[must_use]
     pub fn for_followers(&self) -> Arc<dyn EventStore> {
         match self {
@@ -110,10 +99,8 @@ impl EventLog {
         }
     }
 
-    /// Writes, and has it flushed.
-    ///
-    /// # Errors
-    /// When that does not succeed: the disk is full, the file or the server gone.
+    /// Proves that the log accepts writes: writes and flushes. Fails when the disk is full, or the file or
+    /// the server is gone.
     pub async fn probe(&self) -> Result<(), StoreUnavailable> {
         let probed = match self {
             Self::Sqlite(store) => store.probe().await,
@@ -122,10 +109,8 @@ impl EventLog {
         probed.map_err(|error| StoreUnavailable(error.to_string()))
     }
 
-    /// Copies an embedded log as its open connections see it to a new file, also after its own file was removed.
-    ///
-    /// # Errors
-    /// When no connection is open any more, or the copy cannot be written.
+    /// Copies an embedded log as its open connections see it to a new file, even after its own file was removed.
+    /// Fails when no connection is open any more, or the copy cannot be written.
     pub async fn rescue(&self, to: &Path) -> Result<(), StoreUnavailable> {
         match self {
             Self::Sqlite(store) => {
@@ -135,7 +120,7 @@ impl EventLog {
         }
     }
 
-    /// Writes what is queued, then lets go of the store.
+    /// Writes the queued appends, then releases the store.
     pub async fn close(&self) {
         match self {
             Self::Sqlite(store) => store.close().await,

@@ -1,4 +1,4 @@
-//! Decides, append by append, what becomes of a batch. Pure: what stands in the log arrives as data.
+//! Decides for each append of a batch whether it is written. Pure: the state of the log arrives as data.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::versions::Versions;
 
-/// One append, as it is judged.
+/// An append to decide about.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Claim<'a> {
     pub(super) stream: &'a StreamId,
@@ -16,7 +16,7 @@ pub(super) struct Claim<'a> {
     pub(super) events: &'a [Recorded],
 }
 
-/// Where a stored event stands.
+/// Place of a stored event in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) stream: StreamId,
@@ -24,14 +24,13 @@ pub(super) struct Place {
     pub(super) position: Position,
 }
 
-/// What the store has said about streams and ids: the truth as of the moment it was asked.
+/// What the store answered about streams and ids; true as of the moment it was asked.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
-    /// Every stream that was asked for, also those without events.
+    /// Versions of all streams that were asked for, also of those without events.
     pub(super) versions: HashMap<StreamId, Version>,
-    /// The asked ids that are stored.
+    /// Places of those asked ids that are stored.
     pub(super) places: HashMap<Uuid, Place>,
-    /// Every id that was asked for.
     pub(super) asked: HashSet<Uuid>,
 }
 
@@ -43,33 +42,33 @@ impl Standing {
     }
 }
 
-/// Where an event of a verdict stands: in the log, or in the batch about to be committed.
+/// Position of an event that a verdict names: in the log, or in the batch about to be committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spot {
     Stored(Position),
-    /// The number of a row of the batch, from 0.
+    /// Index of a row of the batch, from 0.
     Row(usize),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Its events become the rows from `row` on, the first with this version.
+    /// The append's events become the rows from `row` on, the first with this version.
     Write { row: usize, first_version: Version },
-    /// It is already stored, or about to be by another append of the batch.
+    /// The append is already stored, or another append of the batch is about to store it.
     Repeat { first: Spot, last: Spot, version: Version },
-    /// It loses against the stream as it stands.
+    /// The expected version does not match the stream's `current` one.
     Conflict { current: Version },
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Judgement {
-    /// One verdict a claim, in order.
+    /// One verdict for each claim, in the same order.
     Verdicts(Vec<Verdict>),
-    /// Ask the store about these first, then judge again.
+    /// The writer must ask the store about these first, then judge again.
     Ask { streams: Vec<StreamId>, ids: Vec<Uuid> },
 }
 
-/// What the batch itself has changed so far.
+/// The changes that the batch itself has made so far.
 #[derive(Default)]
 struct Pending<'a> {
     versions: HashMap<&'a StreamId, Version>,
@@ -79,9 +78,8 @@ struct Pending<'a> {
 
 /// Judges the claims in order, each as if those before it were already written.
 ///
-/// A claim that memory (`recent`) allows is written without asking; the store's constraints catch a wrong
-/// guess, and then everything is looked up and judged again. Refusals and repeats are only ever told from
-/// `truth`.
+/// A claim that memory (`recent`) allows is written without asking the store; the store's constraints catch a wrong
+/// guess, and then everything is looked up and judged again. Refusals and repeats are decided only from `truth`.
 pub(super) fn judge(claims: &[Claim<'_>], recent: &Versions, truth: &Standing) -> Judgement {
     let mut pending = Pending::default();
     let mut verdicts = Vec::with_capacity(claims.len());
@@ -108,7 +106,7 @@ pub(super) fn judge(claims: &[Claim<'_>], recent: &Versions, truth: &Standing) -
     }
 }
 
-/// The version of the claim's first event, if it may be written as far as anyone here knows.
+/// The version of the claim's first event, if nothing known here forbids to write it.
 fn guess(claim: &Claim<'_>, recent: &Versions, truth: &Standing, pending: &Pending<'_>) -> Option<Version> {
     let fresh = matches!(claim.expected, Expected::NoStream | Expected::Exact(Version::NONE));
     let current = (pending.versions.get(claim.stream).copied())
@@ -120,7 +118,7 @@ fn guess(claim: &Claim<'_>, recent: &Versions, truth: &Standing, pending: &Pendi
     allowed.then_some(Version(current.0 + 1))
 }
 
-/// Judges with everything known.
+/// Decides a claim once the store has answered about its stream and ids.
 fn decide<'a>(claim: &Claim<'a>, current: Version, truth: &Standing, pending: &mut Pending<'a>) -> Verdict {
     let found: Vec<_> = claim.events.iter().filter_map(|event| pending.find(event.id, truth)).collect();
     if found.is_empty() && claim.expected.allows(current) {

@@ -1,4 +1,4 @@
-//! The log in memory: for tests and demonstrations. It forgets everything with the process.
+//! The event log in memory, for tests and demonstrations; it ends with the process.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -29,21 +29,18 @@ struct Log {
     events: Vec<Recorded>,
     /// Indices into `events`, by stream.
     streams: HashMap<StreamId, Vec<usize>>,
-    /// Indices into `events`, by id.
+    /// Indices into `events`, by event id.
     ids: HashMap<Uuid, usize>,
 }
 
 impl MemoryEventStore {
-    /// An empty log. Its writer runs on the current tokio runtime.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
+    /// An empty log, whose writer runs on the current tokio runtime. Panics outside of a tokio runtime.
     #[must_use]
     pub fn new() -> Self {
         Self::start(|backend, tail| Writer::start(backend, tail, WriterLimits::default()))
     }
 
-    /// An empty log that stumbles as `faults` says.
+    /// An empty log that fails as `faults` says.
     #[cfg(feature = "testing")]
     #[must_use]
     pub fn with_faults(faults: domain::ports::conformance::event_store::Faults) -> Self {
@@ -60,7 +57,7 @@ impl MemoryEventStore {
         Self { log, tail, writer }
     }
 
-    /// Changes what is stored, as somebody behind the node's back would.
+    /// Changes stored events behind the node's back, as an attacker with access to the store would.
     #[cfg(feature = "testing")]
     pub fn damage(&self, change: impl FnOnce(&mut Vec<Recorded>)) {
         change(&mut self.log.write().unwrap_or_else(PoisonError::into_inner).events);

@@ -1,8 +1,8 @@
 //! Engines of the event store port.
 //!
-//! All engines share one writer (`writer`): a bounded queue, one task, and group commit without a timer. It
-//! judges each append of a batch by itself (`judge`) and leaves to the engine only three things: looking up
-//! what stands, committing a batch, and reading.
+//! All engines share one writer (`writer`): a bounded queue, one task, and group commit without a timer. It decides
+//! about each append of a batch separately (`judge`) and leaves three things to the engine: looking up versions and
+//! ids, committing a batch, and reading.
 
 mod backend;
 mod engine;
@@ -28,26 +28,20 @@ pub use recent::RecentEvents;
 pub use sqlite::{SqliteEventStore, SqliteSettings, sqlite_library};
 pub use writer::WriterLimits;
 
-/// Why an event store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The address names no engine of this build.
+    /// No engine of this build has such an address.
     #[error("{0}")]
     Target(String),
-    /// Another process writes this log.
+    /// Another process has opened this log for writing.
     #[error("{0} is already open for writing in another process; stop it, or read only")]
     InUse(std::path::PathBuf),
-    /// The library or server is not one this build can trust with a log.
+    /// The version of the SQLite library or the server cannot be trusted with a log.
     #[error("{0}")]
     Version(String),
     /// The files could not be created or locked.
     #[error("cannot use {path}")]
-    File {
-        /// Which file.
-        path: std::path::PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
+    File { path: std::path::PathBuf, source: std::io::Error },
     /// The database could not be reached or opened.
     #[error("cannot open the event log")]
     Database(#[from] sqlx::Error),

@@ -1,11 +1,11 @@
 //! The log in PostgreSQL, for a server and for several nodes at once.
 //!
-//! Appends of all nodes commit one after the other: each batch bumps the single row of `log_head` and keeps it
-//! locked until its commit, so positions are dense and equal to commit order, and a reader that saw one has
-//! seen all before it. What a node remembers of stream versions may be old; the uniqueness of
-//! `(stream, version)` and of `id` catches that, and the batch is judged again on what is really there. No
-//! other lock is taken, and none outlives its transaction, so a transaction pooler may stand in between (one
-//! that knows prepared statements, as PgBouncer does from 1.21).
+//! Appends of all nodes commit one after the other: each batch increments the single row of `log_head` and keeps it
+//! locked until its commit, so positions are dense and equal to commit order, and a reader that saw one has seen
+//! all before it. A node's memory of stream versions may be old; the uniqueness of `(stream, version)` and of `id`
+//! catches that, and the batch is decided again on fresh data. No other lock is taken, and none outlives its
+//! transaction, so a transaction pooler may stand in between (one that supports prepared statements, as PgBouncer
+//! does from 1.21).
 
 mod follow;
 mod read;
@@ -30,17 +30,17 @@ use super::writer::{Writer, WriterLimits};
 use crate::database::{Part, SecretUrl, migrate_postgres, probe_postgres};
 use crate::trace::{database, within};
 
-/// Connections that read, besides the one that writes and the one that listens.
+/// Reading connections, besides the one that writes and the one that listens.
 const READERS: u32 = 8;
-/// How long reaching the server may take.
+/// Time limit for connecting to the server.
 const CONNECT: Duration = Duration::from_secs(2);
-/// How long the server may take over one statement.
+/// Time limit for one statement.
 const STATEMENT: Duration = Duration::from_secs(10);
-/// A connection idle for longer is asked whether it still lives before it is used.
+/// A connection that was idle for longer is tested before it is used.
 const TRUSTED: Duration = Duration::from_secs(1);
-/// A reader looks again after this long even if nobody told it of news.
+/// A reader polls after this long even without a notification.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The oldest server this is tested with, as `server_version_num`.
+/// The oldest server version that tests cover, as `server_version_num`.
 const OLDEST_SERVER: i32 = 130_000;
 
 /// The log in the table `events` of a PostgreSQL database.
@@ -49,32 +49,24 @@ pub struct PostgresEventStore {
     reads: PgPool,
     tail: SharedTail,
     writer: Option<Writer>,
-    /// Ends with the store.
+    /// Background tasks; dropping the store aborts them.
     _tasks: JoinSet<()>,
 }
 
 impl PostgresEventStore {
     /// Opens the log for writing and brings its schema up to date. Any number of nodes may do so. The writer and
-    /// the follower of other nodes run on the current tokio runtime.
-    ///
-    /// # Errors
-    /// When the server cannot be reached, is too old, or its schema is newer than this build.
+    /// the follower of other nodes run on the current tokio runtime. Fails when the server cannot be reached, is
+    /// too old, or its schema is newer than this build.
     pub async fn open(url: &SecretUrl) -> Result<Self, OpenError> {
         Self::open_with(url, WriterLimits::default()).await
     }
 
-    /// The same with limits of the operator's.
-    ///
-    /// # Errors
-    /// As [`PostgresEventStore::open`].
+    /// Opens the log with the operator's limits. Fails as [`PostgresEventStore::open`].
     pub async fn open_with(url: &SecretUrl, limits: WriterLimits) -> Result<Self, OpenError> {
         Self::start(url, |backend, tail| Writer::start(backend, tail, limits)).await
     }
 
-    /// Opens a log that stumbles as `faults` says.
-    ///
-    /// # Errors
-    /// As [`PostgresEventStore::open`].
+    /// Opens a log that fails as `faults` says. Fails as [`PostgresEventStore::open`].
     #[cfg(feature = "testing")]
     pub async fn open_with_faults(
         url: &SecretUrl,
@@ -99,10 +91,8 @@ impl PostgresEventStore {
         Ok(store)
     }
 
-    /// Opens an existing log for reading only. Appends are refused as `Unavailable`.
-    ///
-    /// # Errors
-    /// When the server cannot be reached, is too old, or holds no log.
+    /// Opens an existing log for reading only. Appends are refused as `Unavailable`. Fails when the server cannot
+    /// be reached, is too old, or holds no log.
     pub async fn open_read_only(url: &SecretUrl) -> Result<Self, OpenError> {
         Self::reader(options(url)?).await
     }
@@ -129,7 +119,7 @@ impl PostgresEventStore {
         Ok(Self { reads, tail, writer: None, _tasks: tasks })
     }
 
-    /// See [`EventLog::rows`](super::EventLog::rows).
+    /// Rows as an auditor reads them; see [`EventLog::rows`](super::EventLog::rows).
     pub(super) async fn rows(
         &self,
         after: Position,
@@ -143,7 +133,7 @@ impl PostgresEventStore {
         probe_postgres(&self.reads).await
     }
 
-    /// Writes what is queued, then closes the connections.
+    /// Writes the queued appends, then closes the connections.
     pub async fn close(&self) {
         if let Some(writer) = &self.writer {
             writer.close().await;
@@ -169,7 +159,7 @@ async fn check_server(reads: &PgPool) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// A read, ended when the server takes too long over it.
+/// Awaits a read for as long as the server may take over a statement.
 async fn timely<T>(read: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
     let late = |_| Err(ReadError::Unavailable("the server did not answer in time".to_owned()));
     tokio::time::timeout(STATEMENT, read).await.unwrap_or_else(late)
@@ -203,7 +193,8 @@ impl EventStore for PostgresEventStore {
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
         match self.tail.read(after, limit) {
             Some(page) if page.len() == limit || self.tail.ends_at(page.last()) => Ok(page),
-            // memory gets a batch a moment after its commit: only the server can say that there is no more
+            // memory receives a batch a moment after its commit: only the server can say that there are no more
+            // events
             _ => timely(read::read_all(&self.reads, after, limit)).await,
         }
     }
@@ -211,7 +202,7 @@ impl EventStore for PostgresEventStore {
     async fn head(&self) -> Result<Position, ReadError> {
         let head =
             timely(async { read::head(&self.reads).await.map_err(|error| unreadable(&error)) }).await?;
-        // whoever knows of it must find everything up to there, also what memory has not got yet
+        // whoever knows of this position must find everything up to there, also what memory has not received yet
         self.tail.saw(head);
         Ok(head)
     }

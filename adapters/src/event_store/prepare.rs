@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use domain::envelope::{MAX_PAYLOAD_BYTES, NewEvent, Position, Recorded, StreamId, Time, Version};
 use domain::ports::event_store::{AppendError, MAX_APPEND_BYTES, MAX_APPEND_EVENTS};
 
-/// Checks an append and gives its events the form in which they are stored. Runs in the caller's task, so the
-/// writer need not.
+/// Validates an append and converts its events into their stored form. Runs in the caller's task, so that the
+/// writer need not do it.
 pub(super) fn prepare(stream: &StreamId, events: Vec<NewEvent>) -> Result<Vec<Recorded>, AppendError> {
     let refused = |why| Err(AppendError::Refused(why));
     if events.is_empty() {

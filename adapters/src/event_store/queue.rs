@@ -1,4 +1,4 @@
-//! What waits to be written: a lane for each client, served in turn.
+//! The queue of appends that wait for the writer: one lane for each client, served in turn.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,16 +9,16 @@ use tokio::sync::{Notify, oneshot};
 use super::writer::{RETRY_AFTER, Request};
 use crate::fairness::Lanes;
 
-/// Bytes of events that may wait at once (64 MiB).
+/// The most bytes of events that may wait at once (64 MiB).
 const MOST_BYTES: usize = 64 << 20;
-/// What a client may get written in a turn. An event costs 1, and 1 more for each 4 KiB.
+/// The cost a client may spend in one turn. An event costs 1, and 1 more for each 4 KiB.
 const SHARE: usize = 16;
 const BYTES_A_UNIT: usize = 4 << 10;
 
 /// Appends on their way to the writer.
 ///
-/// Bounded in number and bytes. When it is full, an append is refused; if another client has more waiting than the
-/// one that comes, it is the newest of that client's.
+/// Bounded in number and bytes. A full queue refuses an append: the newest one of the client with most waiting, or
+/// else the one that arrives.
 #[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,
@@ -30,9 +30,9 @@ pub(super) struct Queue {
 struct State {
     lanes: Lanes<ClientId, Request>,
     bytes: usize,
-    /// No more is taken.
+    /// The queue takes no more appends.
     closed: bool,
-    /// Who wants to know when everything is written and the store let go.
+    /// Notified once everything is written and the store is released.
     closers: Vec<oneshot::Sender<()>>,
 }
 
@@ -45,7 +45,7 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts an append behind those of its client.
+    /// Adds an append behind those of its client.
     pub(super) fn push(&self, client: ClientId, request: Request) -> Result<(), AppendError> {
         let overloaded = || AppendError::Overloaded { retry_after: RETRY_AFTER };
         let cost = request.cost();
@@ -85,7 +85,7 @@ impl Queue {
         if pushed { Ok(()) } else { Err(overloaded()) }
     }
 
-    /// The next append; nothing once the queue is closed and empty. Cancel-safe.
+    /// The next append; `None` once the queue is closed and empty. Cancel-safe.
     pub(super) async fn next(&self) -> Option<Request> {
         loop {
             {
@@ -101,7 +101,7 @@ impl Queue {
         }
     }
 
-    /// The next append, if one is there.
+    /// The next append, if one is waiting.
     pub(super) fn try_next(&self) -> Option<Request> {
         self.lock().pop()
     }
@@ -110,13 +110,13 @@ impl Queue {
         self.lock().lanes.len()
     }
 
-    /// Takes no more; what is there is still to be written.
+    /// Takes no more appends; those already queued are still written.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.news.notify_one();
     }
 
-    /// The same; the receiver hears when all is done.
+    /// Closes the queue; the receiver is notified when all is written.
     pub(super) fn close_and_tell(&self) -> oneshot::Receiver<()> {
         let (done, told) = oneshot::channel();
         self.lock().closers.push(done);
@@ -124,16 +124,16 @@ impl Queue {
         told
     }
 
-    /// Nobody serves the queue any more: what waits is let go of, and who waits for the end is told.
+    /// Drops the waiting appends and notifies the closers, because the writer task has ended.
     pub(super) fn end(&self) {
         let mut state = {
             let mut state = self.lock();
             std::mem::replace(&mut *state, State { closed: true, ..State::default() })
         };
-        // whose answer never comes knows that the writer stopped
+        // a caller whose answer is dropped knows that the writer stopped
         drop(state.lanes.drain());
         for closer in state.closers {
-            // nobody may wait any more
+            // a closer may have stopped waiting
             let _ = closer.send(());
         }
     }

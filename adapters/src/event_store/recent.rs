@@ -1,4 +1,4 @@
-//! The newest events at hand: of all who follow the log, one asks the engine.
+//! A shared cache of the newest events: of all followers of the log, one asks the engine.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,30 +8,30 @@ use async_trait::async_trait;
 use domain::envelope::{NewEvent, Position, Recorded, StreamId, Version};
 use domain::ports::event_store::{AppendError, Appended, Direction, EventStore, Expected, ReadError};
 
-/// Events kept, and their bytes: what a follower that keeps up is behind, several times over.
+/// The most events kept: several times what a follower that keeps up is behind.
 const MOST_EVENTS: usize = 4_096;
 const MOST_BYTES: usize = 8 << 20;
-/// Read at once at the end of the log, for everybody.
+/// Events read at once at the end of the log, for all followers.
 const PAGE: usize = 1_000;
 
-/// Any engine's log; readers at its end share what is read there.
+/// Any engine's log, whose readers at the end share what they read.
 ///
-/// A node has a dozen followers. Events never change, so that each of them may read what another one has read a moment
+/// A node has a dozen followers. Events never change, so each follower may reuse what another one read a moment
 /// ago. Readers of older events go to the engine.
 #[derive(Debug)]
 pub struct RecentEvents {
     inner: Arc<dyn EventStore>,
     known: Mutex<Option<Known>>,
-    /// The newest position anybody was told of here: whoever knows of it must find everything up to there.
+    /// The newest position announced to any follower here: whoever knows of it must find everything up to there.
     told: AtomicU64,
-    /// Held by whoever asks the engine for what comes after the newest event known.
+    /// Held by the follower that asks the engine for what comes after the newest known event.
     asking: tokio::sync::Mutex<()>,
 }
 
 /// A stretch of the log without a gap.
 #[derive(Debug)]
 struct Known {
-    /// The newest event, though it may not be kept.
+    /// Position of the newest known event, even if that event is not kept.
     last: Position,
     events: VecDeque<Recorded>,
     bytes: usize,
@@ -46,7 +46,7 @@ impl Known {
         Self { last, events: VecDeque::new(), bytes: 0 }
     }
 
-    /// What follows on `after`, if it is kept.
+    /// The events after `after`, if all of them are kept.
     fn after(&self, after: Position, limit: usize) -> Option<Vec<Recorded>> {
         let first = self.events.front()?.position;
         let from = (after.0 + 1).checked_sub(first.0)?;
@@ -59,7 +59,7 @@ impl Known {
         (!found.is_empty()).then_some(found)
     }
 
-    /// Takes what goes on from the newest event; what begins beyond it is where the log goes on from now.
+    /// Adds events that continue the stretch; events that begin beyond it start a new stretch.
     fn take(&mut self, events: &[Recorded]) {
         if events.first().is_some_and(|first| first.position.0 > self.last.0 + 1) {
             self.events.clear();
@@ -78,7 +78,6 @@ impl Known {
 }
 
 impl RecentEvents {
-    /// Stands before `inner`.
     #[must_use]
     pub fn new(inner: Arc<dyn EventStore>) -> Self {
         Self {
@@ -93,7 +92,7 @@ impl RecentEvents {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is kept after a position; else whether more has to be asked for at the end of the log.
+    /// The kept events after a position; otherwise whether the engine must be asked at the end of the log.
     fn look(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, bool> {
         let known = self.known();
         let Some(known) = &*known else { return Err(true) };
@@ -106,7 +105,7 @@ impl RecentEvents {
         self.told.fetch_max(position.0, Ordering::AcqRel);
     }
 
-    /// Reads at the end of the log, for all who wait there.
+    /// Reads at the end of the log on behalf of all who wait there.
     async fn ask(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
         let _turn = self.asking.lock().await;
         if self.known().is_none() {

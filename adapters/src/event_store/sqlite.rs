@@ -23,28 +23,28 @@ use super::writer::{Writer, WriterLimits};
 use crate::database::{Part, migrate_sqlite, pool_options, probe_sqlite, rescue};
 use crate::trace::{database, within};
 
-/// Connections that read, besides the one that writes.
+/// Reading connections, besides the one that writes.
 const READERS: u32 = 4;
 /// How long a statement waits for a lock another process holds.
 const BUSY: Duration = Duration::from_secs(2);
-/// How often a reader without a writer beside it looks for news.
+/// Polling interval of a reader in a process without the writer.
 const POLL: Duration = Duration::from_millis(200);
 /// The oldest library without the WAL-reset corruption bug (<https://www.sqlite.org/wal.html#walresetbug>).
 const OLDEST_LIBRARY: (u32, u32, u32) = (3, 51, 3);
 
-/// What an operator may set.
+/// Limits that an operator may set.
 #[derive(Debug, Clone, Default)]
 pub struct SqliteSettings {
-    /// The most bytes the file may grow to; appends beyond answer `Unavailable`. None: as the disk allows.
+    /// The most bytes that the file may grow to; appends beyond answer `Unavailable`. `None`: as the disk allows.
     pub max_bytes: Option<u64>,
-    /// What waits, and what is written at once.
+    /// Limits of the queue and of a batch.
     pub writer: WriterLimits,
 }
 
 /// The log in one SQLite file.
 ///
-/// Durable: WAL with `synchronous=FULL`, so that each commit is flushed. A lock file beside the database keeps a
-/// second process from writing; reading it meanwhile, with this type or any SQLite tool, is welcome.
+/// Durable: WAL with `synchronous=FULL` flushes each commit. A lock file beside the database keeps a second process
+/// from writing; others may read it meanwhile, with this type or any SQLite tool.
 #[derive(Debug)]
 pub struct SqliteEventStore {
     reads: SqlitePool,
@@ -54,18 +54,13 @@ pub struct SqliteEventStore {
 
 impl SqliteEventStore {
     /// Opens the log at `path` for writing, creating it and bringing its schema up to date as needed. The writer
-    /// runs on the current tokio runtime.
-    ///
-    /// # Errors
-    /// [`OpenError::InUse`] when another process writes it; others when it cannot be opened.
+    /// runs on the current tokio runtime. Fails with [`OpenError::InUse`] when another process writes it, and with
+    /// others when it cannot be opened.
     pub async fn open(path: &Path, settings: &SqliteSettings) -> Result<Self, OpenError> {
         Self::start(path, settings, |backend, tail| Writer::start(backend, tail, settings.writer)).await
     }
 
-    /// Opens a log that stumbles as `faults` says.
-    ///
-    /// # Errors
-    /// As [`SqliteEventStore::open`].
+    /// Opens a log that fails as `faults` says. Fails as [`SqliteEventStore::open`].
     #[cfg(feature = "testing")]
     pub async fn open_with_faults(
         path: &Path,
@@ -94,16 +89,13 @@ impl SqliteEventStore {
     }
 
     /// Opens an existing log for reading only, also while another process writes it. Appends are refused as
-    /// `Unavailable`.
-    ///
-    /// # Errors
-    /// When there is no log at `path`, or it cannot be read.
+    /// `Unavailable`. Fails when there is no log at `path`, or it cannot be read.
     pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
         let reads = readers(path).await?;
         Ok(Self { reads, tail: Arc::new(Tail::new(Position::START)), writer: None })
     }
 
-    /// See [`EventLog::rows`](super::EventLog::rows).
+    /// Rows as an auditor reads them; see [`EventLog::rows`](super::EventLog::rows).
     pub(super) async fn rows(
         &self,
         after: Position,
@@ -117,15 +109,13 @@ impl SqliteEventStore {
         probe_sqlite(self.reads.connect_options().get_filename()).await
     }
 
-    /// Copies the log as its open connections see it to a new file, also after the log's own file was removed.
-    ///
-    /// # Errors
-    /// When no connection is open any more, or the copy cannot be written.
+    /// Copies the log as its open connections see it to a new file, even after the log's own file was removed.
+    /// Fails when no connection is open any more, or the copy cannot be written.
     pub async fn rescue(&self, to: &Path) -> Result<(), sqlx::Error> {
         rescue(&self.reads, to).await
     }
 
-    /// Writes what is queued, then closes the file and lets go of the lock.
+    /// Writes the queued appends, then closes the file and releases the lock.
     pub async fn close(&self) {
         if let Some(writer) = &self.writer {
             writer.close().await;
@@ -139,7 +129,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .filename(path)
         .busy_timeout(BUSY)
         .pragma("temp_store", "memory")
-        // fewer hand-overs between the connection's thread and ours
+        // fewer hand-overs between the connection's thread and the async runtime
         .row_buffer_size(512)
         .disable_statement_logging()
 }
@@ -154,10 +144,7 @@ async fn readers(path: &Path) -> Result<SqlitePool, OpenError> {
     Ok(reads)
 }
 
-/// The version of the SQLite library in this program.
-///
-/// # Errors
-/// When it is not one to trust with a log.
+/// The version of the SQLite library in this program. Fails when this version cannot be trusted with a log.
 pub async fn sqlite_library() -> Result<String, OpenError> {
     let mut nowhere = SqliteConnectOptions::new().in_memory(true).connect().await?;
     let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut nowhere).await?;

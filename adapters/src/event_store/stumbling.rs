@@ -1,4 +1,4 @@
-//! A backend that stumbles when a test says so.
+//! A fault-injecting backend for tests.
 
 use async_trait::async_trait;
 use domain::envelope::{Position, StreamId};

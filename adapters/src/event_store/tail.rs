@@ -8,12 +8,12 @@ use domain::envelope::{Position, Recorded};
 use domain::ports::event_store::MAX_PAGE_BYTES;
 use tokio::sync::watch;
 
-/// At most this many events are kept …
+/// The most events kept in memory.
 const MAX_EVENTS: usize = 16_384;
-/// … and at most this many bytes of them (8 MiB).
+/// The most bytes of events kept in memory (8 MiB).
 const MAX_BYTES: usize = 8 << 20;
 
-/// The end of the log as this process wrote it, and the newest position anyone told of.
+/// The end of the log as this process wrote it, and the newest position known here.
 #[derive(Debug)]
 pub(super) struct Tail {
     ring: RwLock<Ring>,
@@ -21,7 +21,7 @@ pub(super) struct Tail {
     written: watch::Sender<Position>,
 }
 
-/// Neighbouring events, oldest first: never a hole between two of them.
+/// Consecutive events, oldest first: never a gap between two of them.
 #[derive(Debug, Default)]
 struct Ring {
     events: VecDeque<Arc<Recorded>>,
@@ -33,8 +33,8 @@ impl Tail {
         Self { ring: RwLock::default(), head: watch::Sender::new(head), written: watch::Sender::new(head) }
     }
 
-    /// Takes in events just committed. Where another node's events lie between them and what is kept, the
-    /// kept ones are let go: a hole is never served.
+    /// Adds events just committed. When another node's events lie between them and the kept ones, the kept ones are
+    /// dropped, so that no gap is ever served.
     pub(super) fn push(&self, committed: Vec<Recorded>) {
         let Some(last) = committed.last().map(|event| event.position) else { return };
         let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
@@ -53,7 +53,7 @@ impl Tail {
         self.written.send_replace(last);
     }
 
-    /// Notes that the log reaches `head`, and wakes those who wait for it.
+    /// Notes that the log reaches `head`, and wakes the readers that wait for it.
     pub(super) fn saw(&self, head: Position) {
         self.head.send_if_modified(|known| {
             let newer = head > *known;
@@ -62,12 +62,12 @@ impl Tail {
         });
     }
 
-    /// The newest position seen.
+    /// Newest known position of the log.
     pub(super) fn head(&self) -> Position {
         *self.head.borrow()
     }
 
-    /// Events after `after`, if the first of them is kept here.
+    /// The events after `after`, if the first of them is kept here.
     pub(super) fn read(&self, after: Position, limit: usize) -> Option<Vec<Recorded>> {
         let page: Vec<_> = {
             let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
@@ -84,28 +84,28 @@ impl Tail {
             });
             page.cloned().collect()
         };
-        // the bytes are copied after the lock is let go: the writer must not wait for a reader
+        // the bytes are copied after the lock is released: the writer must not wait for a reader
         Some(page.iter().map(|event| Recorded::clone(event)).collect())
     }
 
-    /// Whether nothing after `last` is known to anybody here.
+    /// Whether no event after `last` is known here.
     pub(super) fn ends_at(&self, last: Option<&Recorded>) -> bool {
         last.is_some_and(|last| last.position >= self.head())
     }
 
-    /// The newest position this process wrote.
+    /// Watches the newest position that this process wrote.
     pub(super) fn watch_written(&self) -> watch::Receiver<Position> {
         self.written.subscribe()
     }
 
-    /// Returns once the head is past `after`, or after `pause`.
+    /// Waits until the head is past `after`, or for `pause`.
     pub(super) async fn wait_past(&self, after: Position, pause: Duration) {
         // neither the pause nor a closed channel matters to the caller, who reads again either way
         let _ = tokio::time::timeout(pause, self.head.subscribe().wait_for(|head| *head > after)).await;
     }
 }
 
-/// Bytes an event holds in memory, about.
+/// Approximate number of bytes that an event takes in memory.
 pub(super) fn weight(event: &Recorded) -> usize {
     event.payload.len() + event.metadata.len() + 256
 }

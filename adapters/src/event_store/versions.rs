@@ -1,4 +1,4 @@
-//! Remembers the versions of recently written streams.
+//! A cache of the versions of recently written streams.
 
 use std::collections::HashMap;
 
@@ -7,9 +7,9 @@ use domain::envelope::{StreamId, Version};
 /// How many streams a generation holds; at most two generations are kept (about 20 MB when full).
 const GENERATION: usize = 65_536;
 
-/// A bounded memory of stream versions. It may be behind the store where other nodes write too, hence it may
-/// only ever say yes to an append: the store's uniqueness constraints catch a wrong yes, and every no is asked
-/// of the store itself.
+/// A bounded cache of stream versions. It may be behind the store where other nodes write too, hence it may
+/// only ever say yes to an append: the store's uniqueness constraints catch a wrong yes, and every no is
+/// checked against the store.
 #[derive(Debug, Default)]
 pub(super) struct Versions {
     young: HashMap<StreamId, Version>,

@@ -1,7 +1,7 @@
 //! The one writer of a log: a bounded queue, one task, group commit without a timer.
 //!
-//! While a batch is being committed the next one gathers in the queue; so a lone append costs one commit, and
-//! many at once share one. Clients take turns in a batch. Each append is judged by itself; only a failing store fails
+//! While a batch is being committed the next one gathers in the queue; so a lone append costs one commit, and many
+//! at once share one. Clients take turns in a batch. Each append is decided separately; only a failing store fails
 //! its whole batch.
 
 use std::collections::HashSet;
@@ -26,19 +26,19 @@ use crate::trace::database;
 
 /// A batch is closed at this many bytes (1 MiB); a single larger append is a batch of its own.
 const BATCH_BYTES: usize = 1 << 20;
-/// What an overloaded caller is told to wait: a full queue drains in about this time.
+/// `Retry-After` of an overloaded log: a full queue drains in about this time.
 pub(super) const RETRY_AFTER: Duration = Duration::from_millis(250);
-/// How often a batch is judged anew because other nodes wrote the same streams in between.
+/// How often a batch is decided again because other nodes wrote the same streams in between.
 const MAX_CLASHES: usize = 8;
-/// How long the outcome of a broken commit is looked for before the callers are told it is unknown.
+/// How long the writer looks for the outcome of a broken commit before it reports an unknown outcome.
 const SETTLE: Duration = Duration::from_secs(3);
 
-/// What an operator may set.
+/// Limits that an operator may set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WriterLimits {
-    /// Appends that may wait at once; more are refused as overloaded, those of whoever has most waiting first.
+    /// Appends that may wait at once; a full queue refuses those of the client with most waiting first.
     pub queue: NonZeroUsize,
-    /// Most events of a batch; a single larger append is a batch of its own.
+    /// The most events in a batch; a single larger append is a batch of its own.
     pub batch: NonZeroUsize,
 }
 
@@ -67,7 +67,7 @@ impl Drop for Handle {
     }
 }
 
-/// An append on its way.
+/// An append in the queue.
 #[derive(Debug)]
 pub(super) struct Request {
     stream: StreamId,
@@ -78,8 +78,8 @@ pub(super) struct Request {
 }
 
 impl Writer {
-    /// Starts the writer task on the current tokio runtime. It ends with the last clone of the writer, or by
-    /// [`Writer::close`].
+    /// Starts the writer task on the current tokio runtime. It ends with the last clone of the
+    /// writer, or by [`Writer::close`].
     pub(super) fn start<B: Backend>(backend: B, tail: SharedTail, limits: WriterLimits) -> Self {
         let queue = Arc::new(Queue::new(limits.queue.get()));
         // more rows than this do not fit into one statement of SQLite
@@ -104,21 +104,21 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         let request = Request { stream: stream.clone(), expected, events, bytes, answer };
         self.handle.queue.push(client, request)?;
-        // an answer that never comes means the task was torn down, perhaps in the middle of a commit
+        // a dropped answer means the task was torn down, perhaps in the middle of a commit
         let lost = || AppendError::Unknown("the writer stopped".to_owned());
         let answer = answered.await.unwrap_or_else(|_| Err(lost()));
         metrics::histogram!(domain::metrics::APPEND_SECONDS, "engine" => self.engine).record(asked.elapsed());
         answer
     }
 
-    /// Takes no more appends, writes those already queued, and lets go of the store.
+    /// Takes no more appends, writes those already queued, and releases the store.
     pub(super) async fn close(&self) {
         // an error means the task is already gone
         let _ = self.handle.queue.close_and_tell().await;
     }
 }
 
-/// The writer's end of the queue. Whoever waits is let go of with it, also when the task is torn down.
+/// The writer's end of the queue. Dropping it, also when the task is torn down, releases all who wait.
 #[derive(Debug)]
 struct Served(Arc<Queue>);
 
@@ -136,11 +136,11 @@ struct Task<B> {
     batch: usize,
 }
 
-/// Where a batch came to stand.
+/// Result of committing a batch.
 enum Outcome {
-    /// Its rows are stored, the first at this position.
+    /// The rows are stored, the first at this position.
     Written(Position),
-    /// The world moved on meanwhile: judge again.
+    /// Other nodes wrote the same streams meanwhile: decide the batch again.
     JudgeAgain,
     Failed(AppendError),
 }
@@ -154,7 +154,7 @@ impl<B: Backend> Task<B> {
                 None => self.requests.0.next().await,
             };
             let Some(first) = first else { break };
-            // callers just answered get the chance to bring their next append into this batch
+            // lets callers that were just answered bring their next append into this batch
             tokio::task::yield_now().await;
             let batch = self.gather(first, &mut carried);
             self.settle_batch(batch).await;
@@ -164,7 +164,7 @@ impl<B: Backend> Task<B> {
         drop(requests);
     }
 
-    /// `first` and whatever else is already queued, up to the limits of a batch.
+    /// `first` and what else is already queued, up to the limits of a batch.
     fn gather(&mut self, first: Request, carried: &mut Option<Request>) -> Vec<Request> {
         metrics::gauge!(domain::metrics::APPEND_QUEUE_DEPTH, "engine" => B::ENGINE)
             .set(self.requests.0.len() as f64 + 1.0);
@@ -182,7 +182,7 @@ impl<B: Backend> Task<B> {
         batch
     }
 
-    /// Judges, writes and answers a batch.
+    /// Decides about a batch, writes it and answers its callers.
     async fn settle_batch(&mut self, batch: Vec<Request>) {
         let mut truth = Standing::default();
         for _ in 0..MAX_CLASHES {
@@ -249,10 +249,10 @@ impl<B: Backend> Task<B> {
         }
     }
 
-    /// Finds out what became of a commit that broke off.
+    /// Finds out what became of a commit whose connection broke.
     ///
-    /// If the events are there, it was performed. If not, it may still be under way somewhere, so its absence
-    /// proves nothing: the same rows are written again. Should both arrive, the ids let only one in.
+    /// If the events are there, it was performed. If not, it may still be running somewhere, so their absence
+    /// proves nothing: the same rows are written again. Should both arrive, the unique ids let only one in.
     async fn find_outcome(&mut self, rows: &[Row<'_>], mut why: String) -> Outcome {
         let ids: Vec<_> = rows.iter().map(|row| row.event.id).collect();
         let started = Instant::now();
@@ -261,7 +261,8 @@ impl<B: Backend> Task<B> {
             match self.backend.look_up(&[], &ids).await {
                 Ok(standing) if standing.places.is_empty() => match self.backend.commit(rows).await {
                     Ok(first) => return Outcome::Written(first),
-                    // ours arrived meanwhile, or another node took a version of ours, which ends ours for good
+                    // our first commit arrived meanwhile, or another node took one of its versions, which ends it
+                    // for good
                     Err(Fault::Clash) => match self.backend.look_up(&[], &ids).await {
                         Ok(standing) if standing.places.is_empty() => return Outcome::JudgeAgain,
                         Ok(standing) => return found(rows, &standing),
@@ -283,7 +284,7 @@ impl<B: Backend> Task<B> {
         }
     }
 
-    /// Publishes what was written, then answers.
+    /// Publishes the written events, then answers the callers.
     fn finish(&mut self, batch: Vec<Request>, verdicts: &[Verdict], first: Position) {
         let place = |spot| match spot {
             Spot::Stored(position) => position,
@@ -336,7 +337,7 @@ impl Request {
     }
 }
 
-/// The outcome as told by the ids that were found: these very rows side by side, or something else came first.
+/// The outcome as the found ids tell it: exactly these rows side by side, or something else came first.
 fn found(rows: &[Row<'_>], standing: &Standing) -> Outcome {
     let place = |row: &Row<'_>| standing.places.get(&row.event.id);
     let first = rows.first().and_then(place).map(|place| place.position);
@@ -350,7 +351,8 @@ fn found(rows: &[Row<'_>], standing: &Standing) -> Outcome {
     };
     match first {
         Some(first) if whole(first) => Outcome::Written(first),
-        // an id stands elsewhere: what broke off can never be stored, and is to be judged with that known
+        // an id stands elsewhere: the broken commit can never succeed, and the batch is decided again with that
+        // known
         _ => Outcome::JudgeAgain,
     }
 }
@@ -368,14 +370,15 @@ fn nothing_written(fault: Fault) -> AppendError {
     }
 }
 
-/// Nothing of the batch was written.
+/// Answers all callers with `error`, because nothing of the batch was written.
 fn fail(batch: Vec<Request>, error: &AppendError) {
     for request in batch {
         request.answer(Err(error.clone()));
     }
 }
 
-/// The batch may have been written: whoever wrote nothing himself is told so.
+/// Answers the callers with `error` when the batch may have been written. An append that conflicted wrote nothing
+/// itself, so its outcome is `Unavailable` instead of `Unknown`.
 fn fail_after_write(batch: Vec<Request>, verdicts: &[Verdict], error: &AppendError) {
     for (request, verdict) in batch.into_iter().zip(verdicts) {
         let error = match (verdict, error) {

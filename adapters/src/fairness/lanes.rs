@@ -3,15 +3,15 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
-/// Items of several senders. Deficit round robin (Shreedhar and Varghese, 1995): a turn gives a lane its share of cost
-/// to spend, so that two lanes with equal shares get equally much through, however many or large their items are.
-/// Within a lane the order is that of arrival.
+/// Items of several senders. Deficit round robin (Shreedhar and Varghese, 1995): a turn gives a lane its share of
+/// cost to spend, so that two lanes with equal shares get equally much through, however many or large their items
+/// are. Within a lane the order is that of arrival.
 ///
 /// A lane exists as long as something waits in it: memory is bounded by what waits.
 #[derive(Debug)]
 pub struct Lanes<K, T> {
     lanes: HashMap<K, Lane<T>>,
-    /// Lanes that hold something, the next one to be served first.
+    /// Senders with waiting items, the next one to be served first.
     turns: VecDeque<K>,
     len: usize,
     cost: usize,
@@ -32,25 +32,24 @@ impl<K, T> Default for Lanes<K, T> {
 }
 
 impl<K: Eq + Hash + Clone, T> Lanes<K, T> {
-    /// Items that wait.
+    /// Number of waiting items.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether nothing waits.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Cost of all items that wait.
+    /// Cost of all waiting items.
     #[must_use]
     pub const fn cost(&self) -> usize {
         self.cost
     }
 
-    /// Items and cost that wait in a lane.
+    /// Number and cost of the items that wait in a lane.
     #[must_use]
     pub fn of(&self, key: &K) -> (usize, usize) {
         self.lanes.get(key).map_or((0, 0), |lane| (lane.items.len(), lane.cost))
@@ -68,8 +67,8 @@ impl<K: Eq + Hash + Clone, T> Lanes<K, T> {
         lane.items.push_back((cost, item));
     }
 
-    /// Takes the next item: the oldest of the lane whose turn it is, or the newest if `newest_first` says so of the
-    /// oldest.
+    /// Takes the next item: the oldest of the lane whose turn it is, or the newest if `newest_first` says
+    /// so of the oldest.
     pub fn pop(&mut self, newest_first: impl Fn(&T) -> bool) -> Option<T> {
         loop {
             let key = self.turns.front()?;
@@ -88,20 +87,19 @@ impl<K: Eq + Hash + Clone, T> Lanes<K, T> {
         }
     }
 
-    /// The lane that holds most, by number of items or by cost, and how much that is.
+    /// The lane with the most items, or with the highest cost, and how much that is.
     #[must_use]
     pub fn fullest(&self, by_cost: bool) -> Option<(&K, usize)> {
         let size = |lane: &Lane<T>| if by_cost { lane.cost } else { lane.items.len() };
         self.lanes.iter().map(|(key, lane)| (key, size(lane))).max_by_key(|(_, size)| *size)
     }
 
-    /// Takes the newest item of a lane.
     pub fn pop_newest_of(&mut self, key: &K) -> Option<T> {
         let (cost, item) = self.lanes.get_mut(key)?.items.pop_back()?;
         Some(self.took(Some(key.clone()), cost, item))
     }
 
-    /// Lets go of the oldest items of a lane for as long as `dead` says so.
+    /// Drops the oldest items of a lane for as long as `dead` holds for them.
     pub fn drop_oldest_while(&mut self, key: &K, dead: impl Fn(&T) -> bool) {
         while let Some(lane) = self.lanes.get_mut(key)
             && lane.items.front().is_some_and(|(_, oldest)| dead(oldest))
@@ -111,12 +109,12 @@ impl<K: Eq + Hash + Clone, T> Lanes<K, T> {
         }
     }
 
-    /// Everything, in no particular order.
+    /// Removes all items, in no particular order.
     pub fn drain(&mut self) -> impl Iterator<Item = T> {
         std::mem::take(self).lanes.into_values().flat_map(|lane| lane.items).map(|(_, item)| item)
     }
 
-    /// Settles accounts after an item left its lane: that whose turn it is, if none is named.
+    /// Updates counts and turns after an item left the lane of `key`, or the lane whose turn it is when `None`.
     fn took(&mut self, key: Option<K>, cost: usize, item: T) -> T {
         self.len -= 1;
         self.cost -= cost;

@@ -1,4 +1,5 @@
-//! Scarce things shared fairly: who brings much waits behind its own, not before others.
+//! Fair sharing of scarce resources: a sender that brings much waits behind its own items, not before those of
+//! others.
 
 mod lanes;
 mod turns;

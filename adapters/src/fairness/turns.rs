@@ -1,4 +1,4 @@
-//! A bounded number of turns at something, given to senders fairly.
+//! A semaphore that serves its waiting senders fairly.
 
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,23 +8,23 @@ use tokio::sync::oneshot;
 
 use super::lanes::Lanes;
 
-/// How many turns there are, and how many may wait for one.
+/// How many turns there are, and how many senders may wait for one.
 #[derive(Debug, Clone, Copy)]
 pub struct TurnsLimits {
-    /// Turns held at once, at least one.
+    /// Turns that may be held at once, at least one.
     pub at_once: usize,
-    /// Senders that may wait; of more, the newest of whoever has most waiting is refused.
+    /// Senders that may wait; beyond it, the newest of the key with most waiting is refused.
     pub waiting: usize,
-    /// The longest anybody waits.
+    /// The longest time that a sender waits.
     pub patience: Duration,
 }
 
-/// No turn came in time, or too many wait.
+/// No turn came in time, or too many senders wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too much is under way")]
 pub struct Busy;
 
-/// Turns at something scarce. Senders `K` that wait are served one after the other, whatever each of them brings.
+/// Permits to use something scarce. Waiting senders `K` are served in turn, however many requests each of them brings.
 #[derive(Debug)]
 pub struct Turns<K: Eq + Hash + Clone> {
     state: Mutex<State<K>>,
@@ -36,9 +36,9 @@ pub struct Turns<K: Eq + Hash + Clone> {
 struct State<K: Eq + Hash + Clone> {
     at_once: usize,
     held: usize,
-    /// The most held at once since the limit was last set.
+    /// The most turns held at once since the limit was last set.
     peak: usize,
-    /// Of those in the lanes some may have given up.
+    /// Senders that still wait; some in the lanes may have given up.
     waiting: usize,
     lanes: Lanes<K, Waiter<K>>,
 }
@@ -49,7 +49,7 @@ struct Waiter<K: Eq + Hash + Clone> {
     turn: oneshot::Sender<Turn<K>>,
 }
 
-/// A turn, until dropped.
+/// A permit; dropping it gives the turn back.
 #[derive(Debug)]
 pub struct Turn<K: Eq + Hash + Clone> {
     of: Option<Arc<Turns<K>>>,
@@ -65,7 +65,6 @@ impl<K: Eq + Hash + Clone> Drop for Waiting<'_, K> {
 }
 
 impl<K: Eq + Hash + Clone> Turns<K> {
-    /// All turns free.
     #[must_use]
     pub fn new(limits: TurnsLimits) -> Self {
         let state =
@@ -77,10 +76,8 @@ impl<K: Eq + Hash + Clone> Turns<K> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A turn for `key`, whose lane gets `share` turns in a round. Cancel-safe.
-    ///
-    /// # Errors
-    /// [`Busy`] when none comes in time, or too many wait already.
+    /// Waits for a turn for `key`, whose lane gets `share` turns in a round. Cancel-safe. Fails with [`Busy`] when
+    /// none comes in time, or too many wait already.
     pub async fn take(self: &Arc<Self>, key: &K, share: usize) -> Result<Turn<K>, Busy> {
         let turn = match self.enter(key, share)? {
             Entered::Now(turn) => return Ok(turn),
@@ -89,7 +86,7 @@ impl<K: Eq + Hash + Clone> Turns<K> {
         let _waiting = Waiting(self);
         match tokio::time::timeout(self.patience, turn).await {
             Ok(Ok(turn)) => Ok(turn),
-            // pushed out by somebody who has less waiting, or out of patience
+            // refused in favour of a key with fewer waiting, or out of patience
             Ok(Err(_)) | Err(_) => Err(Busy),
         }
     }
@@ -105,7 +102,7 @@ impl<K: Eq + Hash + Clone> Turns<K> {
             let fullest = state.lanes.fullest(false);
             let fullest =
                 fullest.filter(|(_, size)| *size > state.lanes.of(key).0 + 1).map(|(key, _)| key.clone());
-            // whoever is pushed out hears of it by its sender's end, and counts itself off
+            // the refused sender notices that its channel closed, and decrements the count itself
             let pushed_out = state.lanes.pop_newest_of(&fullest.ok_or(Busy)?);
             full = pushed_out.is_none_or(|waiter| waiter.turn.is_closed());
         }
@@ -117,7 +114,7 @@ impl<K: Eq + Hash + Clone> Turns<K> {
         Ok(Entered::Later(turn))
     }
 
-    /// Changes how many turns are held at once. Those held already are not taken back.
+    /// Changes how many turns may be held at once. Turns already held are not revoked.
     pub fn set_at_once(self: &Arc<Self>, at_once: usize) {
         let mut state = self.lock();
         state.at_once = at_once.max(1);
@@ -125,7 +122,6 @@ impl<K: Eq + Hash + Clone> Turns<K> {
         state.give(self);
     }
 
-    /// How many are held now, may be held, were held at most since that was set, and how many senders wait.
     #[must_use]
     pub fn use_now(&self) -> InUse {
         let state = self.lock();
@@ -133,16 +129,14 @@ impl<K: Eq + Hash + Clone> Turns<K> {
     }
 }
 
-/// How turns are used.
+/// Current use of the turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InUse {
-    /// Turns held.
     pub held: usize,
-    /// Turns that may be held at once.
     pub at_once: usize,
-    /// The most turns held at once since that number was set.
+    /// The most turns held at once since `at_once` was last set.
     pub peak: usize,
-    /// Senders that wait.
+    /// Number of senders that wait.
     pub waiting: usize,
 }
 
@@ -158,11 +152,11 @@ impl<K: Eq + Hash + Clone> State<K> {
         Turn { of: Some(of.clone()) }
     }
 
-    /// Gives free turns to those who wait.
+    /// Gives free turns to the waiting senders.
     fn give(&mut self, of: &Arc<Turns<K>>) {
         while self.held < self.at_once {
-            // once a lane's oldest has waited half as long as it may, its newest is served first: those who still have
-            // their patience get an answer in time, and not everybody too late
+            // once a lane's oldest sender has waited half as long as it may, its newest is served first: the newest
+            // can still be answered in time, so that not all are answered too late
             let Some(next) = self.lanes.pop(|oldest| oldest.since.elapsed() > of.patience / 2) else {
                 return;
             };
@@ -171,7 +165,7 @@ impl<K: Eq + Hash + Clone> State<K> {
             }
             let turn = self.hold(of);
             if let Err(mut unwanted) = next.turn.send(turn) {
-                // not by its drop, which would want the lock that is held here
+                // not by dropping it, which would want the lock that is held here
                 unwanted.of = None;
                 self.held -= 1;
             }
@@ -200,16 +194,16 @@ mod tests {
         Arc::new(Turns::new(TurnsLimits { at_once, waiting, patience: Duration::from_secs(3_600) }))
     }
 
-    /// A sender that waits.
+    /// Spawns a sender and returns once it waits.
     async fn waits(turns: &Arc<Turns<char>>, key: char) -> tokio::task::JoinHandle<Result<Turn<char>, Busy>> {
         let of = turns.clone();
         let task = tokio::spawn(async move { of.take(&key, 1).await });
-        // the runtime has one thread, and nobody else wants it
+        // the runtime has one thread, and no other task wants it
         tokio::task::yield_now().await;
         task
     }
 
-    /// Takes everybody's turn as it comes, and gives it back; in which order they came.
+    /// Takes each sender's turn as it comes and gives it back; answers the order in which they came.
     async fn served(
         waiting: impl Iterator<Item = (usize, tokio::task::JoinHandle<Result<Turn<char>, Busy>>)>,
     ) -> Vec<usize> {

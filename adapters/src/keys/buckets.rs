@@ -1,4 +1,4 @@
-//! Rate limits that several nodes share: a row a bucket, by the database's clock.
+//! Rate-limit buckets that several nodes share: one row per bucket, timed by the database's clock.
 
 use domain::ports::StoreUnavailable;
 use sqlx::Row as _;
@@ -7,76 +7,71 @@ use uuid::Uuid;
 
 use super::db::{KeysDb, unavailable};
 
-/// Most buckets one exchange answers with.
+/// The most buckets that one exchange returns.
 const MOST: i64 = 10_000;
-/// Most rows one exchange clears away.
+/// The most rows that one exchange deletes.
 const SWEPT: i64 = 1_000;
-/// Changes of so many microseconds ago are read again: a statement that waited for a lock bears an older time than
-/// others that were read before it.
+/// Each exchange reads again what changed in the last so many microseconds: a statement that waited for a lock
+/// carries an older time than others that were read before it.
 const OVERLAP: i64 = 3_000_000;
 
-/// What a bucket is about.
+/// What a bucket limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum BucketKind {
-    /// An API key.
     Key,
-    /// A client.
     Client,
-    /// Where logins come from.
+    /// Logins from one network address.
     LoginAddress,
-    /// Whose logins they are.
+    /// Logins of one email address.
     LoginEmail,
-    /// Whose logins they are, and from where.
+    /// Logins of one email address from one network address.
     LoginPair,
 }
 
-/// A bucket's name: the id of a key or client, or the beginning of a hash. Nothing personal.
+/// Name of a bucket: the id of a key or client, or the beginning of a hash. Contains nothing personal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BucketName {
-    /// What it is about.
     pub kind: BucketKind,
-    /// Which one.
+    /// Id of the key or client, or the beginning of a hash.
     pub id: Uuid,
 }
 
-/// What a node admitted since it last said so. All times are nanoseconds and relative, so that the clocks of the
-/// nodes need not agree.
+/// What a node admitted since its last exchange. All times are relative and in nanoseconds, so that the clocks of
+/// the nodes need not agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BucketShare {
-    /// Which bucket.
     pub name: BucketName,
-    /// From now until all that the node knows of is paid for; below 0 if it is.
+    /// Nanoseconds from now until the bucket has paid for all that the node knows of; negative when it already has.
     pub lead: i64,
-    /// What was admitted, at its cost.
+    /// Cost of what the node admitted, in nanoseconds of the bucket's rate.
     pub taken: i64,
-    /// How long ago the first of it was.
+    /// Nanoseconds since the first of it was admitted.
     pub age: i64,
 }
 
 /// A bucket as all nodes together see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SharedBucket {
-    /// Which.
     pub name: BucketName,
-    /// Nanoseconds from now until all that was admitted is paid for.
+    /// Nanoseconds from now until the bucket has paid for all that was admitted.
     pub lead: i64,
 }
 
-/// What an exchange tells.
+/// Result of an exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchanged {
-    /// Buckets that changed lately.
+    /// Buckets that changed since the last exchange.
     pub buckets: Vec<SharedBucket>,
-    /// To be given to the next exchange.
+    /// Timestamp to pass to the next exchange.
     pub seen: i64,
 }
 
-/// The buckets in the key store, if that is a server that several nodes use.
+/// The buckets in the key store, when that is a server that several nodes use.
 #[derive(Debug, Clone)]
 pub struct SharedBuckets(PgPool);
 
 impl KeysDb {
-    /// The shared buckets; `None` on an embedded store, which has one node.
+    /// The shared buckets; `None` on an embedded store, which has only one node.
     #[must_use]
     pub fn shared_buckets(&self) -> Option<SharedBuckets> {
         match self {
@@ -86,8 +81,9 @@ impl KeysDb {
     }
 }
 
-/// What is paid for begins anew at the first of what was taken; and nobody knows less than the node that speaks. A row
-/// that was changed ten seconds from now or later was written before the server's clock was set back: it says nothing.
+/// Adds a node's shares to the rows. An idle bucket starts anew at the first admission, and no row falls behind
+/// what the reporting node knows. A row changed ten seconds from now or later was written before the server's clock
+/// was set back and is ignored.
 const TELL: &str = "INSERT INTO limit_buckets AS b (kind, id, tat, since, taken, changed_at) \
     SELECT s.kind, s.id, n.ns + s.lead, n.ns - s.age, s.taken, n.us \
     FROM unnest($1::smallint[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[]) \
@@ -110,15 +106,13 @@ const SWEEP: &str = "DELETE FROM limit_buckets WHERE (kind, id) IN (SELECT kind,
     FOR UPDATE SKIP LOCKED)";
 
 impl SharedBuckets {
-    /// Tells what this node admitted, and learns what changed since `seen` (0 at first).
-    ///
-    /// # Errors
-    /// When the store cannot be reached; then nothing was told.
+    /// Reports what this node admitted, and returns what changed since `seen` (0 at first). Fails when the store
+    /// cannot be reached; then nothing was reported.
     pub async fn exchange(&self, shares: &[BucketShare], seen: i64) -> Result<Exchanged, StoreUnavailable> {
         if !shares.is_empty() {
             self.tell(shares).await.map_err(unavailable)?;
         }
-        // what was told is told: that the rest fails must not have it told again
+        // the shares are reported: a failure of the rest must not report them again
         Ok(self.learn(seen).await.unwrap_or(Exchanged { buckets: Vec::new(), seen }))
     }
 

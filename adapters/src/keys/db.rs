@@ -1,4 +1,4 @@
-//! The database of keys: one text of SQL for SQLite and PostgreSQL.
+//! The key database: the same SQL for SQLite and PostgreSQL.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,23 +14,20 @@ use crate::database::{
 };
 use uuid::Uuid;
 
-/// How long to wait for a connection, or for a lock another process holds.
+/// How long to wait for a connection, or for a lock that another process holds.
 const ACQUIRE: Duration = Duration::from_secs(3);
 const CONNECTIONS: u32 = 4;
 
-/// The longest a server may take for one step. Erasing or wrapping all of a client's keys anew takes seconds.
+/// The longest that one step on a server may take. Erasing a client's keys, or wrapping them all anew, takes seconds.
 pub(crate) const SERVER_LIMIT: Duration = Duration::from_secs(60);
 
-/// Where keys are kept. Cheap to clone.
+/// A connection pool to the key store. Cheap to clone.
 #[derive(Debug, Clone)]
 pub enum KeysDb {
-    /// A file.
     Sqlite(SqlitePool),
-    /// A server.
     Postgres(PgPool),
 }
 
-/// Why the key store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenKeysError {
     /// The database could not be reached or opened.
@@ -42,7 +39,7 @@ pub enum OpenKeysError {
 }
 
 impl KeysDb {
-    /// Its name in traces.
+    /// Name of the database system in traces.
     pub(super) const fn system(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "sqlite",
@@ -50,10 +47,7 @@ impl KeysDb {
         }
     }
 
-    /// Opens the store, creating what is missing.
-    ///
-    /// # Errors
-    /// When it cannot be opened or its schema not be changed.
+    /// Opens the store and creates what is missing. Fails when it cannot be opened or migrated.
     pub async fn open(database: &Database) -> Result<Self, OpenKeysError> {
         match database {
             Database::Sqlite(path) => {
@@ -63,7 +57,7 @@ impl KeysDb {
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Full)
                     .busy_timeout(ACQUIRE)
-                    // a destroyed key is overwritten, not only forgotten
+                    // SQLite overwrites a deleted key instead of only unlinking it
                     .pragma("secure_delete", "on")
                     .disable_statement_logging();
                 // writers take turns anyway, and a second connection would only wait for the first one's lock
@@ -79,16 +73,13 @@ impl KeysDb {
         }
     }
 
-    /// Whether only one node can use it: a file is its own, a server is anybody's.
+    /// Whether only this node can use the store: true for a file, false for a server.
     #[must_use]
     pub fn is_exclusive(&self) -> bool {
         matches!(self, Self::Sqlite(_))
     }
 
-    /// Whether it holds no key at all.
-    ///
-    /// # Errors
-    /// When it cannot be read.
+    /// Whether the store holds no key at all. Fails when it cannot be read.
     pub async fn is_empty(&self) -> Result<bool, StoreUnavailable> {
         let any = "SELECT count(*) FROM (SELECT 1 FROM data_keys LIMIT 1) AS any_key";
         let keys: i64 =
@@ -96,28 +87,21 @@ impl KeysDb {
         Ok(keys == 0)
     }
 
-    /// The log whose events these keys open; `None` while the store is tied to none.
-    ///
-    /// # Errors
-    /// When it cannot be read.
+    /// Id of the log whose events these keys open; `None` while the store is tied to no log. Fails when the
+    /// store cannot be read.
     pub async fn log_id(&self) -> Result<Option<Uuid>, StoreUnavailable> {
         on!(self, pool => sqlx::query_scalar("SELECT log_id FROM keys_log").fetch_optional(pool).await)
             .map_err(unavailable)
     }
 
-    /// Ties the store to a log, unless it is tied to one already.
-    ///
-    /// # Errors
-    /// When it cannot be written.
+    /// Ties the store to a log, unless it is tied to one already. Fails when the store cannot be written.
     pub async fn tie_to_log(&self, log: Uuid) -> Result<(), StoreUnavailable> {
         let put = "INSERT INTO keys_log (only_row, log_id) VALUES (1, $1) ON CONFLICT (only_row) DO NOTHING";
         on!(self, pool => sqlx::query(put).bind(log).execute(pool).await.map(drop)).map_err(unavailable)
     }
 
-    /// Writes, and has it flushed.
-    ///
-    /// # Errors
-    /// When that does not succeed: the disk is full, the file or the server gone.
+    /// Proves that the store accepts writes: writes and flushes. Fails when the disk is full, or the file or
+    /// the server is gone.
     pub async fn probe(&self) -> Result<(), StoreUnavailable> {
         match self {
             Self::Sqlite(pool) => probe_sqlite(pool.connect_options().get_filename()).await,
@@ -126,10 +110,8 @@ impl KeysDb {
         .map_err(unavailable)
     }
 
-    /// Copies an embedded store as its open connection sees it to a new file, also after its own file was removed.
-    ///
-    /// # Errors
-    /// When no connection is open any more, or the copy cannot be written.
+    /// Copies an embedded store as its open connection sees it to a new file, even after its own file was removed.
+    /// Fails when no connection is open any more, or the copy cannot be written.
     pub async fn rescue(&self, to: &Path) -> Result<(), StoreUnavailable> {
         match self {
             Self::Sqlite(pool) => rescue(pool, to).await.map_err(unavailable),
@@ -137,7 +119,6 @@ impl KeysDb {
         }
     }
 
-    /// Closes the connections.
     pub async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,
@@ -146,8 +127,8 @@ impl KeysDb {
     }
 }
 
-/// Evaluates an expression with the pool of either database: `on!(self.db, pool => query.execute(pool).await)`. A server
-/// has [`SERVER_LIMIT`] for all of it.
+/// Evaluates an expression with the pool of either database: `on!(self.db, pool => query.execute(pool).await)`. A
+/// server has [`SERVER_LIMIT`] for all of it.
 macro_rules! on {
     ($db:expr, $pool:ident => $body:expr) => {
         match $db {

@@ -1,4 +1,4 @@
-//! The newest sealed head of the log, in the database of keys.
+//! Keeps the newest sealed head of the log in the key database, to detect a log that was cut.
 
 use async_trait::async_trait;
 use domain::merkle::{Hash, KeptHead};
@@ -9,15 +9,16 @@ use uuid::Uuid;
 use super::KeyVault;
 use super::db::{on, unavailable};
 
-/// The purpose of the key that the kept head is bound to.
+/// Label of the data key that authenticates the kept head.
 const LABEL: &str = "kept head";
-/// How often it is tried again after another node was faster.
+/// How often a write is retried after another node was faster.
 const TRIES: usize = 8;
 
 const GET: &str = "SELECT log, size, root, code FROM kept_head WHERE only_row = 1";
 const ADD: &str = "INSERT INTO kept_head (only_row, log, size, root, code, kept_at) \
     VALUES (1, $1, $2, $3, $4, $5) ON CONFLICT (only_row) DO NOTHING";
-/// Only instead of what was read: of two nodes the faster one wins, and the other looks again.
+/// Replaces the row only if it is still the one that was read: of two nodes the faster one wins, and
+/// the other reads again.
 const REPLACE: &str = "UPDATE kept_head SET log = $1, size = $2, root = $3, code = $4, kept_at = $5 \
     WHERE only_row = 1 AND code = $6";
 const FORCE: &str = "INSERT INTO kept_head (only_row, log, size, root, code, kept_at) \
@@ -29,14 +30,14 @@ const FORCE: &str = "INSERT INTO kept_head (only_row, log, size, root, code, kep
 pub struct SqlHeadKeeper(KeyVault);
 
 impl KeyVault {
-    /// Keeps the newest sealed head of the log beside these keys.
+    /// A keeper of the log's newest sealed head, beside these keys.
     #[must_use]
     pub fn head_keeper(&self) -> SqlHeadKeeper {
         SqlHeadKeeper(self.clone())
     }
 }
 
-/// What is kept, and its code.
+/// A kept head with its MAC.
 type Row = (KeptHead, Vec<u8>);
 
 impl SqlHeadKeeper {
@@ -49,15 +50,15 @@ impl SqlHeadKeeper {
         Ok(Some((KeptHead { log, size: size.unsigned_abs(), root }, code)))
     }
 
-    /// What is kept and is authentic.
+    /// The kept head and its MAC, if the MAC is right.
     async fn read(&self) -> Result<Option<Row>, KeepError> {
-        // the row first: the key and the first row come to be at once
+        // read the row first: the key and the first row are created in one transaction
         let row = self.row().await?;
         match (row, self.0.existing(LABEL).await?) {
             (None, None) => Ok(None),
             (None, Some(_)) => match self.row().await? {
                 None => Err(KeepError::Gone),
-                // another node kept its first one meanwhile
+                // another node wrote the first row meanwhile
                 Some(row) => self.authentic(row).await.map(Some),
             },
             (Some(_), None) => Err(KeepError::Forged),
@@ -71,8 +72,8 @@ impl SqlHeadKeeper {
         if row.0.is_authentic(&key, &row.1) { Ok(row) } else { Err(KeepError::Forged) }
     }
 
-    /// Makes the key and keeps `head` in one step, so that a key without a head says that the head was removed.
-    /// Answers `false` when there is a key already.
+    /// Creates the key and stores `head` in one transaction, so that a key without a head proves that the head was
+    /// removed. Answers `false` when there is a key already.
     async fn begin(&self, head: &KeptHead) -> Result<bool, KeepError> {
         let (db, _, clock, _) = self.0.parts();
         let (key, bytes) = self.0.new_key()?;
@@ -96,7 +97,7 @@ impl SqlHeadKeeper {
         Ok(begun.map_err(unavailable)?)
     }
 
-    /// Runs one of the statements; answers whether it changed anything.
+    /// Runs one of the statements; answers whether it changed a row.
     async fn write(&self, sql: &'static str, head: &KeptHead, old: Option<&[u8]>) -> Result<bool, KeepError> {
         let (db, _, clock, _) = self.0.parts();
         let key = self.0.existing(LABEL).await?.ok_or(KeepError::Gone)?;

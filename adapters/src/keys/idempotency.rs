@@ -1,4 +1,4 @@
-//! Idempotency keys on the database of keys.
+//! The store of idempotency keys, in the key database.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use super::presence::Presence;
 use crate::database::Part;
 use crate::trace::{database, within};
 
-/// The longest a step may take: a client that asked for the guarantee rather hears 503 than nothing.
+/// The longest a step may take; a client with an idempotency key then gets 503 instead of no answer.
 const LIMIT: Duration = Duration::from_secs(5);
-/// How often a step looks again because somebody else changed the key in between.
+/// How often a step reads again because another request changed the key in between.
 const LOOKS: u32 = 8;
-/// A reservation that was given back: any time is later.
+/// Lock time of a reservation that was given back; any time is later.
 const GIVEN_BACK: i64 = 0;
 
 const RESERVE: &str = "INSERT INTO idempotency_keys \
@@ -28,7 +28,7 @@ const RESERVE: &str = "INSERT INTO idempotency_keys \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (client_id, key_hash) DO NOTHING";
 const LOOK: &str = "SELECT request_hash, seed, locked_until, expires_at, sealed_under, answer, holder \
     FROM idempotency_keys WHERE client_id = $1 AND key_hash = $2";
-/// In place of a key whose time is over, told by its seed.
+/// Replaces an expired key; the seed identifies the row that was read.
 const RESERVE_ANEW: &str = "UPDATE idempotency_keys SET request_hash = $3, seed = $4, locked_until = $5, \
     created_at = $6, expires_at = $7, holder = $8, sealed_under = NULL, answer = NULL \
     WHERE client_id = $1 AND key_hash = $2 AND seed = $9";
@@ -47,14 +47,13 @@ const FORGET_ANSWERS: &str = "UPDATE idempotency_keys SET sealed_under = NULL, a
 const EXPIRE: &str = "DELETE FROM idempotency_keys WHERE (client_id, key_hash) IN \
     (SELECT client_id, key_hash FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 + 0)";
 
-/// [`IdempotencyKeys`] on either database.
+/// [`IdempotencyKeys`] on SQLite or PostgreSQL.
 #[derive(Debug, Clone)]
 pub struct SqlIdempotency {
     db: KeysDb,
     presence: Option<Presence>,
 }
 
-/// A key as it is stored.
 struct Row {
     request: Vec<u8>,
     seed: Uuid,
@@ -64,7 +63,7 @@ struct Row {
     holder: Option<Uuid>,
 }
 
-/// Runs a statement that changes keys; answers how many it changed.
+/// Runs a statement that changes keys; answers how many rows it changed.
 macro_rules! change {
     ($db:expr, $sql:expr, $($value:expr),*) => {
         on!($db, pool => sqlx::query($sql)$(.bind($value))*.execute(pool).await.map(|done| done.rows_affected()))
@@ -72,14 +71,14 @@ macro_rules! change {
 }
 
 impl SqlIdempotency {
-    /// Keys in `db`.
+    /// Stores the keys in `db`.
     #[must_use]
     pub fn new(db: KeysDb) -> Self {
         Self { db, presence: None }
     }
 
-    /// The same for a node whose death others may notice: a reservation of a dead one is taken over at once, and not
-    /// only when its time is over.
+    /// Makes the keys name this node as their holder: other nodes take over a dead node's reservation at once, and
+    /// not only after it expires.
     #[must_use]
     pub fn of_node(self, presence: Option<Presence>) -> Self {
         Self { presence, ..self }
@@ -159,7 +158,7 @@ impl SqlIdempotency {
             if let Some(answer) = row.answer {
                 return Ok(Begun::Done(answer));
             }
-            // one that is locked for far longer than anybody may was locked before the clock was set back
+            // a lock far longer than any request was written before the clock was set back
             let is_held = row.locked_until > now && row.locked_until <= longest;
             if is_held && !self.is_dead(row.holder).await? {
                 return Ok(Begun::InFlight);
@@ -178,7 +177,7 @@ impl SqlIdempotency {
                 return Ok(Begun::TakenOver(held(row.seed)));
             }
         }
-        // whoever keeps being faster is working on it
+        // another request that keeps being faster is working on this key
         Ok(Begun::InFlight)
     }
 
@@ -234,7 +233,7 @@ impl IdempotencyKeys for SqlIdempotency {
     }
 
     async fn forget_answers(&self, client: ClientId) -> Result<u64, StoreUnavailable> {
-        // as long as it takes: a client may have many
+        // without the time limit: a client may have many keys
         let forgotten = async { change!(&self.db, FORGET_ANSWERS, client.0, GIVEN_BACK) };
         forgotten.await.map_err(unavailable)
     }

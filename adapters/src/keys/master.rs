@@ -1,4 +1,4 @@
-//! The master key: 32 bytes from a file, the environment or an operator's own store.
+//! The master key: 32 bytes from a file, the environment or an operator's own secret store.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -21,34 +21,24 @@ pub struct MasterKey {
     id: String,
 }
 
-/// Why a key file could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MasterKeyError {
-    /// It could not be read or written.
+    /// The file could not be read or written.
     #[error("cannot use the master key file {path}")]
     File {
-        /// Where.
         path: String,
-        /// Why.
         #[source]
         error: io::Error,
     },
-    /// It does not hold a key.
+    /// The file's content is not a key.
     #[error("{path} does not hold base64 of 32 bytes")]
-    Content {
-        /// Where.
-        path: String,
-    },
-    /// Others than its owner may read it.
+    Content { path: String },
+    /// Other users than the owner may read the file.
     #[error("{path} may be read by others; `chmod 600` it")]
-    Open {
-        /// Where.
-        path: String,
-    },
+    Open { path: String },
 }
 
 impl MasterKey {
-    /// A key of these bytes.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
         let digest = Sha256::new().chain_update("voxledger master key\0").chain_update(bytes).finalize();
@@ -56,22 +46,19 @@ impl MasterKey {
         Self { bytes, id }
     }
 
-    /// 12 hexadecimal digits to tell keys apart by. They say nothing of the key.
+    /// 12 hexadecimal digits of a hash, which identify the key and reveal nothing of it.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Reads base64 of 32 bytes.
+    /// Parses base64 of 32 bytes; `None` when the text is anything else.
     #[must_use]
     pub fn from_base64(text: &str) -> Option<Self> {
         STANDARD.decode(text.trim()).ok()?.try_into().ok().map(Self::new)
     }
 
     /// Reads a key file.
-    ///
-    /// # Errors
-    /// See [`MasterKeyError`].
     pub fn read(path: &Path) -> Result<Self, MasterKeyError> {
         let shown = || path.display().to_string();
         let file = |error| MasterKeyError::File { path: shown(), error };
@@ -86,10 +73,7 @@ impl MasterKey {
         Self::from_base64(&text).ok_or_else(|| MasterKeyError::Content { path: shown() })
     }
 
-    /// Writes a new key file that its owner alone may read; flushed to disk before it answers.
-    ///
-    /// # Errors
-    /// See [`MasterKeyError`]; also when the file exists.
+    /// Writes a new key file that only its owner may read, and flushes it to disk. Fails when the file exists already.
     pub fn write(&self, path: &Path) -> Result<(), MasterKeyError> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -105,17 +89,14 @@ impl MasterKey {
         written.map_err(|error| MasterKeyError::File { path: path.display().to_string(), error })
     }
 
-    /// The key file at `path`; made of `random` bytes when there is none.
-    ///
-    /// # Errors
-    /// See [`MasterKeyError`].
+    /// Reads the key file at `path`, or creates it from `random` bytes when there is none.
     pub fn read_or_create(path: &Path, random: impl FnOnce() -> [u8; 32]) -> Result<Self, MasterKeyError> {
         match Self::read(path) {
             Err(MasterKeyError::File { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
                 let key = Self::new(random());
                 match key.write(path) {
                     Ok(()) => Ok(key),
-                    // another process was faster
+                    // another process created the file first
                     Err(MasterKeyError::File { error, .. })
                         if error.kind() == io::ErrorKind::AlreadyExists =>
                     {
@@ -136,13 +117,13 @@ impl MasterKey {
         open(&self.bytes, place, wrapped)
     }
 
-    /// A single key.
+    /// Decrypts a single wrapped key.
     pub(super) fn unwrap_key(&self, place: &[u8], wrapped: &[u8]) -> Option<[u8; 32]> {
         self.unwrap(place, wrapped)?.try_into().ok()
     }
 }
 
-/// Nonce, then ciphertext and tag. XChaCha20-Poly1305 takes random nonces without fear of a repeat.
+/// Encrypts; the result is nonce, then ciphertext and tag. XChaCha20-Poly1305 nonces are long enough to be random.
 pub(super) fn seal(key: &[u8; 32], nonce: [u8; NONCE], aad: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
     let sealed =
         XChaCha20Poly1305::new(key.into()).encrypt(&XNonce::from(nonce), Payload { msg: plain, aad });

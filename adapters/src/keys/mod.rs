@@ -1,7 +1,7 @@
-//! The store of keys: the vault built on it, and what was answered under idempotency keys.
+//! The key store: the vault, the keys of personal data, and the answers under idempotency keys.
 //!
-//! A master key, which never enters a database, wraps data keys; data keys seal. So a new master key means to wrap
-//! the data keys anew and nothing else, and to destroy a data key is to erase all that it sealed.
+//! A master key, which never enters a database, wraps data keys; data keys encrypt data. So a new master key only
+//! requires wrapping the data keys anew, and destroying a data key erases all that it encrypted.
 
 mod buckets;
 mod db;

@@ -1,7 +1,8 @@
-//! Which nodes are alive, as their database server knows: each holds an advisory lock for as long as its session lasts.
+//! Tells nodes which others are alive: each holds an advisory lock on the database server for as long as its
+//! session lasts.
 //!
-//! A server ends the session of a process that died at once, and that of a machine that is gone once its keep-alive
-//! probes stay without answer: some ten seconds.
+//! The server ends the session of a process that died at once, and that of a machine that is gone once its
+//! keep-alive probes stay unanswered: after some ten seconds.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,12 +17,12 @@ use uuid::Uuid;
 use super::db::KeysDb;
 use crate::database::limited;
 
-/// The longest any statement here may take.
+/// The longest that any statement here may take.
 const LIMIT: Duration = Duration::from_secs(3);
-/// Between two looks at the own session, and before a lost one is begun again.
+/// Pause between two checks of the own session, and before a lost session is opened again.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// A node's lock on the server of the keys. Cheap to clone.
+/// This node's advisory lock on the server of the keys. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Presence {
     node: Uuid,
@@ -30,9 +31,10 @@ pub struct Presence {
 }
 
 impl KeysDb {
-    /// Tells other nodes that `node` is alive, until `stop`. `None` for a file, which only one node uses.
+    /// Holds the lock that shows other nodes that `node` is alive, until `stop`. `None` for a file, which
+    /// only one node uses.
     ///
-    /// While the lock cannot be had, [`Presence::named`] names nobody.
+    /// While the lock cannot be had, [`Presence::named`] is `None`.
     pub async fn present(
         &self,
         node: Uuid,
@@ -55,17 +57,17 @@ impl KeysDb {
 }
 
 impl Presence {
-    /// The node, while others can tell whether it is alive.
+    /// This node's id, while other nodes can tell whether it is alive.
     pub(super) fn named(&self) -> Option<Uuid> {
         self.held.load(Ordering::Acquire).then_some(self.node)
     }
 
-    /// Whether `node`, another one that held its lock, does so no more.
+    /// Whether `node`, another node that once held its lock, no longer holds it.
     pub(super) async fn is_dead(&self, node: Uuid) -> Result<bool, sqlx::Error> {
         if node == self.node {
             return Ok(false);
         }
-        // got only while nobody holds it, and given back when the statement ends
+        // the lock is acquired only while nobody holds it, and released when the statement ends
         let nobody_holds = "SELECT pg_try_advisory_xact_lock_shared($1)";
         sqlx::query_scalar(nobody_holds).bind(lock_of(node)).fetch_one(&self.pool).await
     }
@@ -109,7 +111,7 @@ impl Presence {
     }
 }
 
-/// The node's lock among all advisory locks of the database: the random half of its id.
+/// The node's advisory lock number in the database: the random half of its id.
 fn lock_of(node: Uuid) -> i64 {
     let (_, random) = node.as_u64_pair();
     random.cast_signed()

@@ -1,4 +1,4 @@
-//! What is still to be erased or exported, and what was collected.
+//! Open erasure and export jobs, and the collected exports.
 
 use domain::envelope::Time;
 use domain::ids::{ClientId, PrivacyJobId};
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::db::{KeysDb, on, unavailable};
 
-/// Open jobs and collected exports on the database of keys.
+/// Open jobs and collected exports in the key database.
 #[derive(Debug, Clone)]
 pub struct PrivacyJobs {
     db: KeysDb,
@@ -29,7 +29,7 @@ const DROP: &str = "DELETE FROM privacy_exports WHERE client_id = $1";
 const EXPIRE: &str = "DELETE FROM privacy_exports WHERE expires_at <= $1";
 
 impl KeysDb {
-    /// Erasures and exports on it.
+    /// The erasure and export jobs in this database.
     #[must_use]
     pub fn privacy_jobs(&self) -> PrivacyJobs {
         PrivacyJobs { db: self.clone() }
@@ -86,12 +86,12 @@ impl PrivacyJobs {
         Ok(row.map_err(unavailable)?.map(|(key, bytes)| Sealed { key, bytes: bytes.into() }))
     }
 
-    /// Throws away all of a client's exports.
+    /// Deletes all exports of a client.
     pub(crate) async fn drop_exports(&self, client: ClientId) -> Result<u64, StoreUnavailable> {
         run!(&self.db, DROP, client.0)
     }
 
-    /// Throws away what has had its time.
+    /// Deletes the expired exports.
     pub(crate) async fn expire(&self, now: Time) -> Result<u64, StoreUnavailable> {
         run!(&self.db, EXPIRE, now.timestamp_micros())
     }

@@ -1,4 +1,4 @@
-//! A new master key: every data key is unwrapped by the old one and wrapped by the new one, all or none.
+//! Replaces the master key: unwraps every data key with the old one and wraps it with the new one, all or none.
 
 use domain::ports::ids::Ids;
 use sqlx::Row as _;
@@ -7,25 +7,22 @@ use uuid::Uuid;
 use super::db::{KeysDb, on};
 use super::master::{MasterKey, NONCE};
 
-/// Why the master key was not replaced. Nothing was changed.
+/// Why the master key was not replaced; nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RotateError {
     /// The store could not be read or written.
     #[error("cannot change the key store")]
     Database(#[from] sqlx::Error),
-    /// A key is wrapped by a third master key.
+    /// A data key is wrapped by a third master key.
     #[error("a key is wrapped by the master key {0}, which is neither the old nor the new one")]
     Foreign(String),
-    /// A key does not open.
+    /// A data key was altered and cannot be unwrapped.
     #[error("the data key {0} cannot be unwrapped: it was altered")]
     Damaged(Uuid),
 }
 
-/// Wraps all keys by `new` instead of `old`, in one transaction; answers how many. Keys that `new` wraps already,
-/// from an attempt that was cut off, are left as they are.
-///
-/// # Errors
-/// See [`RotateError`].
+/// Wraps all keys with `new` instead of `old`, in one transaction; answers how many. Keys that `new` wraps already,
+/// from an attempt that was cut off, stay as they are.
 pub async fn rotate(
     db: &KeysDb,
     old: &MasterKey,

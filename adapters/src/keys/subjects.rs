@@ -1,7 +1,8 @@
-//! Keys of personal data: one a client and subject, destroyed to erase.
+//! Keys of personal data: one for each client and subject; destroying it erases the subject's data.
 //!
-//! A person's first key is out of the client's tree. What is a row of its own: the key of somebody who is met again
-//! after an erasure, and that of a stream, which ends with it and is made when it is first needed.
+//! A person's first key is derived from the client's key tree. Two kinds are rows of their own: the key of a person
+//! who is met again after an erasure, and the key of a stream, which is made when first needed and destroyed when
+//! the stream ends.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -24,23 +25,22 @@ use super::master::NONCE;
 use super::tree::{KeyTrees, Leaf};
 use super::vault::KeyVault;
 
-/// Keys remembered, some 200 bytes each.
+/// Keys cached in memory, some 200 bytes each.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
-/// Clients whose pepper is remembered.
+/// Clients whose hashing pepper is cached.
 const MOST_PEPPERS: usize = 100_000;
-/// Most values bound in one statement.
+/// The most values bound in one statement.
 const BOUND: usize = 4_000;
 
-/// A key that is alive. `Debug` hides it.
+/// A living key. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SubjectKey {
-    /// Its id; it says nothing and may be stored with what it seals.
+    /// Id of the key; it reveals nothing and may be stored with what the key encrypted.
     pub id: Uuid,
-    /// Whose data it seals.
     pub subject: SubjectId,
-    /// What seals.
+    /// The key that encrypts values.
     pub(crate) seals: [u8; 32],
-    /// Says which key it was without telling it: two keys never have the same.
+    /// A hash that identifies the key without revealing it: two keys never have the same.
     pub(crate) print: [u8; 32],
 }
 
@@ -60,14 +60,12 @@ impl fmt::Debug for SubjectKey {
     }
 }
 
-/// What became of a key.
 #[derive(Debug, Clone)]
 pub enum SubjectKeyState {
-    /// It can be used.
     Alive(Arc<SubjectKey>),
-    /// It is gone; whose it was.
+    /// The key was destroyed; names the subject it belonged to.
     Destroyed(SubjectId),
-    /// There is no such key: it was lost, which for what it sealed is the same.
+    /// There is no such key. It was lost, which for the data it encrypted is the same as destroyed.
     Unknown,
 }
 
@@ -81,17 +79,14 @@ struct Known {
 struct Memory {
     keys: LruCache<Uuid, Known>,
     alive: LruCache<(ClientId, SubjectId), Uuid>,
-    /// How often something was destroyed: what was read before is not remembered after.
+    /// Number of destructions so far: what was read before one is not cached after it.
     destroyed: u64,
 }
 
-/// What a new key is for.
+/// A client and subject that needs a new key.
 type Wish = (ClientId, SubjectId);
 
-/// The keys of personal data. Cheap to clone.
-///
-/// What is remembered of a key is asked again after `life`, so that a key another node destroyed is used no longer
-/// than that.
+/// A cached key is read again after `life`, so that a key destroyed on another node stays in use no longer than that.
 #[derive(Debug, Clone)]
 pub struct SubjectKeys(Arc<Inner>);
 
@@ -102,9 +97,9 @@ struct Inner {
     life: Duration,
     memory: Mutex<Memory>,
     wishes: Mutex<HashSet<Wish>>,
-    /// What each client's subjects are hashed with.
+    /// The pepper that each client's subjects are hashed with.
     peppers: RwLock<HashMap<ClientId, [u8; 32]>>,
-    /// Held by whoever fulfils the wishes of all who wait: as many keys, one flush to disk.
+    /// Held by the task that makes keys for all waiting tasks: many keys, one flush to disk.
     making: tokio::sync::Mutex<()>,
 }
 
@@ -123,16 +118,13 @@ impl SubjectKeys {
         }))
     }
 
-    /// How long a key that was destroyed elsewhere may still be used here.
+    /// How long a key that was destroyed on another node may still be used here.
     #[must_use]
     pub fn life(&self) -> Duration {
         self.0.life
     }
 
     /// The pseudonym of a subject within a client.
-    ///
-    /// # Errors
-    /// See [`VaultError`].
     pub async fn pseudonym(&self, client: ClientId, subject: &Subject) -> Result<SubjectId, VaultError> {
         let known = self.0.peppers.read().unwrap_or_else(PoisonError::into_inner).get(&client).copied();
         let pepper = match known {
@@ -150,10 +142,7 @@ impl SubjectKeys {
         Ok(subject.pseudonym(&pepper))
     }
 
-    /// The keys to seal with, in the order of the subjects; made and durable if there were none.
-    ///
-    /// # Errors
-    /// See [`VaultError`].
+    /// The keys to encrypt with, in the order of the subjects; missing keys are created and durable.
     pub async fn sealing(
         &self,
         client: ClientId,
@@ -179,7 +168,7 @@ impl SubjectKeys {
         subjects.iter().map(|&subject| memory.alive(client, subject, now)).collect()
     }
 
-    /// Adds the keys of those who have theirs in the client's tree.
+    /// Adds the keys of those subjects whose key is in the client's tree.
     async fn of_trees(
         &self,
         client: ClientId,
@@ -211,7 +200,7 @@ impl SubjectKeys {
         Ok(())
     }
 
-    /// The keys of these subjects that are rows, in their order; made if there were none.
+    /// The keys of these subjects that are rows, in their order; missing keys are created.
     async fn of_rows(
         &self,
         client: ClientId,
@@ -220,11 +209,11 @@ impl SubjectKeys {
         self.wishes().extend(subjects.iter().map(|&subject| (client, subject)));
         let _turn = self.0.making.lock().await;
         if let Some(keys) = self.remembered(client, subjects).into_iter().collect() {
-            // whoever had the turn before made them, too
+            // the task that held the lock before made ours, too
             return Ok(keys);
         }
         let mut wishes: Vec<Wish> = std::mem::take(&mut *self.wishes()).into_iter().collect();
-        // a wish of ours that somebody whose future was dropped took along
+        // a cancelled task may have taken our wish along without fulfilling it
         wishes.extend(subjects.iter().map(|&subject| (client, subject)));
         wishes.sort_unstable();
         wishes.dedup();
@@ -236,9 +225,9 @@ impl SubjectKeys {
         subjects.iter().map(key).collect()
     }
 
-    /// The live keys of these subjects, as they are stored; those that lack are made.
+    /// The living keys of these subjects, as they are stored; missing keys are created.
     async fn fulfil(&self, wishes: &[Wish]) -> Result<HashMap<Wish, Arc<SubjectKey>>, VaultError> {
-        // who is not remembered is most often new: then this is one statement and one flush
+        // a subject that is not cached is most often new: then this is one statement and one flush
         let mut found = self.make(wishes).await?;
         if found.len() < wishes.len() {
             let others = wishes.iter().filter(|wish| !found.contains_key(*wish)).copied().collect::<Vec<_>>();
@@ -277,7 +266,7 @@ impl SubjectKeys {
         Ok(found)
     }
 
-    /// Makes keys for those who have none; answers with the new ones. Of two nodes that make one at once, one wins.
+    /// Creates keys for those who have none and returns them. Of two nodes that create one at once, one wins.
     async fn make(&self, wishes: &[Wish]) -> Result<HashMap<Wish, Arc<SubjectKey>>, VaultError> {
         let (db, master, clock, ids) = self.0.vault.parts();
         let mut rows = Vec::with_capacity(wishes.len());
@@ -306,10 +295,7 @@ impl SubjectKeys {
         Ok(made.into_iter().filter_map(|id| keys.remove(&id)).collect())
     }
 
-    /// What became of these keys of clients.
-    ///
-    /// # Errors
-    /// See [`VaultError`].
+    /// The state of these keys of clients, to decrypt with.
     pub async fn opening(
         &self,
         ids: impl IntoIterator<Item = (ClientId, Uuid)>,
@@ -390,13 +376,10 @@ impl SubjectKeys {
         Ok(())
     }
 
-    /// The ids of a subject's keys, oldest first, and whether each is destroyed. A person's first key is there before it
-    /// is used.
-    ///
-    /// # Errors
-    /// See [`VaultError`].
+    /// The ids of a subject's keys, oldest first, and whether each is destroyed. A person's first key is listed
+    /// even before it is used.
     pub async fn of(&self, client: ClientId, subject: SubjectId) -> Result<Vec<(Uuid, bool)>, VaultError> {
-        // two indexes: of those that are alive, and of those that are destroyed
+        // two queries, each with its own index: of living keys, and of destroyed ones
         const OF: &str = "SELECT id, gone FROM (SELECT id, created_at, false AS gone FROM subject_keys \
             WHERE client_id = $1 AND subject = $2 AND wrapped IS NOT NULL UNION ALL \
             SELECT id, created_at, true AS gone FROM subject_keys \
@@ -410,15 +393,12 @@ impl SubjectKeys {
         Ok(keys)
     }
 
-    /// Destroys the live keys of a subject, for ever and here at once; other nodes forget it within
-    /// [`SubjectKeys::life`]. Answers the keys that were destroyed now; done again, it destroys nothing.
-    ///
-    /// # Errors
-    /// See [`VaultError`].
+    /// Destroys the living keys of a subject for ever, on this node at once and on other nodes within
+    /// [`SubjectKeys::life`]. Returns the keys that this call destroyed; repeated, it destroys nothing.
     pub async fn destroy(&self, client: ClientId, subject: SubjectId) -> Result<Vec<Uuid>, VaultError> {
         const DESTROY: &str = "UPDATE subject_keys SET wrapped = NULL, destroyed_at = $3 \
                                WHERE client_id = $1 AND subject = $2 AND wrapped IS NOT NULL RETURNING id";
-        // nobody makes or fetches one while it is destroyed
+        // no task may make or read a key while it is destroyed
         let _turn = self.0.making.lock().await;
         let now = self.now().timestamp_micros();
         let mut ids: Vec<Uuid> =
@@ -437,11 +417,8 @@ impl SubjectKeys {
         Ok(ids)
     }
 
-    /// Which of a subject's keys are alive that were made up to `at`, or are among `listed`. A person's first key counts
-    /// as made before anything.
-    ///
-    /// # Errors
-    /// See [`VaultError`].
+    /// Which living keys of a subject were made up to `at` or are among `listed`. A person's first key counts
+    /// as older than everything.
     pub(crate) async fn alive_of_before(
         &self,
         client: ClientId,
@@ -465,10 +442,7 @@ impl SubjectKeys {
         Ok(alive)
     }
 
-    /// Destroys these keys of a subject and none that was made since; answers how many.
-    ///
-    /// # Errors
-    /// See [`VaultError`].
+    /// Destroys these keys of a subject and none made since; answers how many.
     pub(crate) async fn destroy_these(
         &self,
         client: ClientId,
@@ -497,11 +471,8 @@ impl SubjectKeys {
         Ok(gone)
     }
 
-    /// Takes destroyed keys out of the journal of an embedded store, so that no byte of them is left, and out of a
-    /// server's tables.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
+    /// Removes every byte of destroyed keys from the journal of an embedded store, and from a server's tables.
+    /// Fails when the store cannot be written.
     pub async fn scrub(&self) -> Result<(), StoreUnavailable> {
         const JOURNAL: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
         let done = match self.db() {
@@ -513,7 +484,7 @@ impl SubjectKeys {
         done.map_err(unavailable)
     }
 
-    /// Forgets all that is remembered.
+    /// Empties the caches, so that the next use reads from the database.
     pub fn forget(&self) {
         self.0.trees.forget_all();
         let mut memory = self.memory();
@@ -521,7 +492,6 @@ impl SubjectKeys {
         memory.alive.clear();
     }
 
-    /// Random bytes.
     pub(crate) fn random<const BYTES: usize>(&self) -> [u8; BYTES] {
         const { assert!(BYTES <= 32) };
         let random = self.0.vault.parts().3.secret();
@@ -542,7 +512,7 @@ impl SubjectKeys {
         self.0.vault.parts().0
     }
 
-    /// Notes that the key of the stream itself is to be destroyed once the stream has ended.
+    /// Notes that the stream's own key is to be destroyed once the stream has ended.
     pub(crate) async fn end_with(&self, client: ClientId, stream: &StreamId) -> Result<(), VaultError> {
         const NOTE: &str = "INSERT INTO content_keys (stream, client_id, created_at) VALUES ($1, $2, $3) \
                             ON CONFLICT (stream) DO NOTHING";
@@ -552,7 +522,8 @@ impl SubjectKeys {
         done.map_err(|error| unavailable(error).into())
     }
 
-    /// Streams whose keys end with them, by name, after one; whose, and since when.
+    /// Streams whose own keys are to be destroyed at their end, in order of their names, after a given one;
+    /// with client and start.
     pub(crate) async fn ending(
         &self,
         after: &str,
@@ -570,7 +541,7 @@ impl SubjectKeys {
         Ok(rows.into_iter().map(|(stream, client, since)| (stream, ClientId(client), time(since))).collect())
     }
 
-    /// The stream's key is about to be destroyed.
+    /// Removes the note of a stream whose key is about to be destroyed.
     pub(crate) async fn ended(&self, stream: &StreamId) -> Result<(), VaultError> {
         const ENDED: &str = "DELETE FROM content_keys WHERE stream = $1";
         let done =
@@ -578,7 +549,7 @@ impl SubjectKeys {
         done.map_err(|error| unavailable(error).into())
     }
 
-    /// For how long something is remembered is none of the wall clock's business.
+    /// Monotonic time, because cached keys must not depend on the wall clock.
     fn moment(&self) -> Instant {
         self.0.vault.parts().2.monotonic()
     }
@@ -596,7 +567,8 @@ impl SubjectKeys {
     }
 }
 
-/// Whether a key is out of a tree; its id is the person's pseudonym. Rows have ids that grow with time.
+/// Whether a key comes from a tree; its id is then the person's pseudonym. Keys that are rows have ids
+/// that grow with time.
 fn is_leaf(id: Uuid) -> bool {
     id.get_version_num() == 8
 }
@@ -611,5 +583,5 @@ impl Memory {
     }
 }
 
-/// A row as it is stored: the key's id, whose it is, the master key's id, and the key wrapped by that.
+/// A stored row: key id, client, subject, master key id, and the key wrapped by that.
 type Row = (Uuid, Uuid, Uuid, String, Option<Vec<u8>>);

@@ -1,13 +1,14 @@
-//! The first key of every person, out of a tree: none of them is stored, and each can be destroyed for itself.
+//! The first key of every person, derived from a tree: none of them is stored, and each can be destroyed
+//! separately.
 //!
-//! A client has sixteen random keys. Under each key are sixteen more, made of it by a hash that leads down and never up,
-//! twenty levels deep; a person's pseudonym, digit by digit, is the way to theirs. So who is met for the first time needs
-//! no row, and their first call no flush to disk.
+//! A client has sixteen random keys. Under each key are sixteen more, derived from it by a one-way hash, twenty
+//! levels deep; a person's pseudonym, digit by digit, is the path to their key. So a person met for the first time
+//! needs no row, and their first call no flush to disk.
 //!
-//! To destroy one is to forget every key on the way to it and to store, at each level, the fifteen beside the way. All
-//! other keys can still be made, and this one never again. That takes twenty rows, some twelve kilobytes. (The tree is
-//! that of Goldreich, Goldwasser and Micali, How to Construct Random Functions, 1986; what remains of it is known as a
-//! puncturable pseudorandom function.)
+//! To destroy one key is to forget every key on the path to it and to store, at each level, the fifteen beside the
+//! path. All other keys can still be derived, and this one never again. That takes twenty rows, some twelve
+//! kilobytes. (The tree is that of Goldreich, Goldwasser and Micali, How to Construct Random Functions, 1986; with
+//! keys removed it is known as a puncturable pseudorandom function.)
 
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroUsize;
@@ -27,57 +28,55 @@ use super::db::{KeysDb, on, unavailable};
 use super::master::NONCE;
 use super::vault::KeyVault;
 
-/// Digits of the way to a person's key: 80 bits, of which 74 are a pseudonym's own. Two of ten million persons share
-/// one, and an erasure, with a chance of one in three hundred million.
+/// Digits of the path to a person's key: 80 bits, of which 74 are a pseudonym's own. The chance that any two of ten
+/// million persons share a key, and so an erasure, is one in three hundred million.
 const DEPTH: usize = 20;
-/// Clients whose tree is remembered.
+/// Clients whose tree is cached.
 const CLIENTS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
-/// Most nodes of a tree that are: those of a dozen erasures. A larger tree is asked way by way.
+/// The most nodes of a cached tree, enough for a dozen erasures. A larger tree is read path by path.
 const MOST_NODES: usize = 256;
-/// Most ways asked for in one statement.
+/// The most paths read in one statement.
 const WAYS: usize = 200;
 
 type Key = [u8; 32];
-/// Hexadecimal digits.
+/// A path from the root to a person's key, in hexadecimal digits.
 type Way = [u8; DEPTH];
 
-/// A node whose own key is gone: the keys under it that are left.
+/// A node whose own key is gone: the keys left under it.
 #[derive(Clone)]
 struct Node([Option<Key>; 16]);
 
-/// The nodes of a client, by the way to them.
+/// The nodes of a client, by their path.
 type Nodes = HashMap<Vec<u8>, Node>;
 
-/// What became of a person's first key.
+/// State of a person's first key.
 #[derive(Clone, Copy)]
 pub(super) enum Leaf {
-    /// It can be used.
     Alive(Key),
-    /// It is gone for ever.
     Destroyed,
     /// The client has no tree, or a part of it was lost.
     Unknown,
 }
 
-/// A tree as it was read.
+/// A cached tree and how long it may be used.
 struct Trunk {
     until: Instant,
-    /// None: it is too large to be remembered.
+    /// `None` when the tree is too large to be cached.
     nodes: Option<Nodes>,
 }
 
 struct Memory {
     trunks: LruCache<ClientId, Arc<Trunk>>,
-    /// How often something was destroyed: what was read before is not remembered after.
+    /// Number of destructions so far: what was read before one is not cached after it.
     destroyed: u64,
 }
 
-/// The trees of all clients. What is remembered of one is asked again after `life`.
+/// The trees of all clients. A cached tree is read again after `life`.
 pub(super) struct KeyTrees {
     vault: KeyVault,
     life: Duration,
     memory: Mutex<Memory>,
-    /// Held by whoever reads a tree for all who wait for it.
+    /// Held by the task that reads a tree for all tasks that wait for it.
     reading: tokio::sync::Mutex<()>,
 }
 
@@ -87,7 +86,7 @@ impl std::fmt::Debug for KeyTrees {
     }
 }
 
-/// Why a step over several statements failed.
+/// Why a step of several statements failed.
 enum Failed {
     Sql(sqlx::Error),
     Vault(VaultError),
@@ -120,10 +119,7 @@ impl KeyTrees {
         Self { vault, life, memory: Mutex::new(memory), reading: tokio::sync::Mutex::default() }
     }
 
-    /// The keys of these persons, in their order, and how long each may be used without asking again.
-    ///
-    /// # Errors
-    /// See [`VaultError`].
+    /// The keys of these persons, in their order, and how long each may be used without reading again.
     pub(super) async fn leaves(
         &self,
         client: ClientId,
@@ -142,10 +138,7 @@ impl KeyTrees {
         Ok((leaves, until))
     }
 
-    /// Makes the client's tree if there is none; durable when it answers. Of two nodes that make it at once, one wins.
-    ///
-    /// # Errors
-    /// See [`VaultError`].
+    /// Creates the client's tree durably if there is none. Of two nodes that create it at once, one wins.
     pub(super) async fn plant(&self, client: ClientId) -> Result<(), VaultError> {
         const PLANT: &str = "INSERT INTO key_nodes (id, client_id, way, master_id, wrapped) \
                              VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING";
@@ -159,10 +152,7 @@ impl KeyTrees {
         Ok(())
     }
 
-    /// Destroys a person's first key, for ever; false if it was destroyed before.
-    ///
-    /// # Errors
-    /// See [`VaultError`].
+    /// Destroys a person's first key for ever; false if it was destroyed before.
     pub(super) async fn destroy(&self, client: ClientId, person: SubjectId) -> Result<bool, VaultError> {
         const LOCK: &str = "UPDATE key_nodes SET way = way WHERE id = $1";
         const SET: &str = "INSERT INTO key_nodes (id, client_id, way, master_id, wrapped) \
@@ -174,7 +164,7 @@ impl KeyTrees {
         let (way, now) = (way(person), self.now().timestamp_micros());
         let done: Result<bool, Failed> = on!(self.db(), pool => {
             let mut tx = pool.begin().await?;
-            // one after the other within a client
+            // destructions within a client run one after the other
             sqlx::query(LOCK).bind(id(client, &[])).execute(&mut *tx).await?;
             let mut query = select(client, &[way]);
             let rows = query.build_query_as().fetch_all(&mut *tx).await?;
@@ -194,14 +184,13 @@ impl KeyTrees {
         Ok(done?)
     }
 
-    /// Forgets what is remembered of a client's tree.
+    /// Drops a client's tree from the cache.
     fn forget(&self, client: ClientId) {
         let mut memory = self.memory();
         memory.destroyed += 1;
         memory.trunks.pop(&client);
     }
 
-    /// Forgets all that is remembered.
     pub(super) fn forget_all(&self) {
         self.memory().trunks.clear();
     }
@@ -278,7 +267,7 @@ impl KeyTrees {
     }
 }
 
-/// The way to a person's key.
+/// The path to a person's key.
 fn way(person: SubjectId) -> Way {
     let bytes = person.0.as_bytes();
     std::array::from_fn(|at| if at % 2 == 0 { bytes[at / 2] >> 4 } else { bytes[at / 2] & 15 })
@@ -292,14 +281,14 @@ fn digit(text: u8) -> Option<u8> {
     char::from(text).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// The id of a node's row; what it holds is bound to it.
+/// The id of a node's row; the row's ciphertext is bound to it.
 fn id(client: ClientId, way: &[u8]) -> Uuid {
     let hash = Sha256::new().chain_update("voxledger key node\0").chain_update(client.0.as_bytes());
     let hash: [u8; 32] = hash.chain_update(way).finalize().into();
     Uuid::new_v8(std::array::from_fn(|at| hash[at]))
 }
 
-/// A key under another one.
+/// Derives the key of a child from its parent's.
 fn under(key: &Key, digit: u8) -> Key {
     // one block of the hash
     Sha256::new()
@@ -310,7 +299,7 @@ fn under(key: &Key, digit: u8) -> Key {
         .into()
 }
 
-/// The key at the end of a way.
+/// The key at the end of a path.
 fn leaf(nodes: &Nodes, way: &Way) -> Leaf {
     for at in 0..DEPTH {
         let Some(node) = nodes.get(&way[..at]) else { return Leaf::Unknown };
@@ -321,7 +310,7 @@ fn leaf(nodes: &Nodes, way: &Way) -> Leaf {
     Leaf::Destroyed
 }
 
-/// The nodes that are others once the key at the end of a way is gone; `None` if it is already.
+/// The nodes that change when the key at the end of a path is destroyed; `None` if it is destroyed already.
 fn without(nodes: &Nodes, way: &Way) -> Option<Vec<(Vec<u8>, Node)>> {
     for at in 0..DEPTH {
         let mut node = nodes.get(&way[..at])?.clone();
@@ -341,7 +330,7 @@ fn without(nodes: &Nodes, way: &Way) -> Option<Vec<(Vec<u8>, Node)>> {
 }
 
 impl Node {
-    /// Which keys there are, a bit each, and they.
+    /// A bit mask of the keys that exist, followed by those keys.
     fn bytes(&self) -> Vec<u8> {
         let there = (0..16).filter(|&at| self.0[at].is_some()).fold(0_u16, |there, at| there | (1 << at));
         let mut bytes = there.to_be_bytes().to_vec();
@@ -361,10 +350,10 @@ impl Node {
     }
 }
 
-/// A node as it is stored: the way to it, its id, the master key's, and the keys wrapped by that.
+/// A stored row: the node's path, its id, the master key's id, and the keys wrapped by that.
 type Row = (String, Uuid, String, Vec<u8>);
 
-/// All nodes that may stand on these ways.
+/// Selects all nodes that may lie on these paths.
 fn select<DB: sqlx::Database>(client: ClientId, ways: &[Way]) -> QueryBuilder<DB>
 where
     Uuid: for<'q> sqlx::Encode<'q, DB> + sqlx::Type<DB>,
@@ -410,7 +399,7 @@ mod tests {
             assert!(without(&nodes, &way(person(gone))).is_none(), "once");
             let stored: Vec<Key> = nodes.values().flat_map(|node| node.0.into_iter().flatten()).collect();
             assert!(!stored.contains(&key), "it is nowhere");
-            // nor is any key it could be made of: none that is left leads there
+            // nor is any key it could be derived from: none that is left leads there
             let on_the_way = |at: usize| {
                 nodes.get(&way(person(gone))[..at]).map(|node| node.0[usize::from(way(person(gone))[at])])
             };

@@ -1,4 +1,4 @@
-//! Data keys, and what is sealed under them.
+//! The vault: data keys, and secrets encrypted under them.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,11 +16,11 @@ use uuid::Uuid;
 use super::db::{KeysDb, on, unavailable};
 use super::master::{MasterKey, NONCE, open, seal};
 
-/// Data keys kept unwrapped in memory.
+/// Unwrapped data keys cached in memory.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
-/// The key a client's secrets are sealed under.
+/// Label of the key that encrypts a client's secrets.
 const SECRETS: &str = "secrets";
-/// The key a client's subjects are hashed with.
+/// Label of the key that a client's subjects are hashed with.
 const SUBJECTS: &str = "subjects";
 
 /// A [`Vault`] on a database of wrapped keys.
@@ -39,7 +39,7 @@ struct DataKey {
     bytes: [u8; 32],
 }
 
-/// A key as it is stored.
+/// A data key as it is stored, wrapped by the master key.
 pub(super) struct WrappedKey {
     pub(super) id: Uuid,
     pub(super) owner: Uuid,
@@ -54,16 +54,13 @@ impl std::fmt::Debug for DataKey {
 }
 
 impl KeyVault {
-    /// A vault whose keys are in `db`, wrapped by `master`.
     #[must_use]
     pub fn new(db: KeysDb, master: MasterKey, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
         Self { db, master, clock, ids, known: Arc::new(Mutex::new(LruCache::new(REMEMBERED))) }
     }
 
-    /// Makes sure that the master key is the one the stored keys are wrapped by.
-    ///
-    /// # Errors
-    /// [`VaultError::MasterKey`] when it is another one.
+    /// Checks that the stored keys are wrapped by this master key. Fails with [`VaultError::MasterKey`] when they
+    /// are wrapped by another one.
     pub async fn check(&self) -> Result<(), VaultError> {
         const OTHER: &str = "SELECT master_id FROM data_keys WHERE master_id <> $1 \
             UNION ALL SELECT master_id FROM subject_keys WHERE master_id <> $1 AND wrapped IS NOT NULL \
@@ -74,7 +71,7 @@ impl KeyVault {
         other.map_or(Ok(()), |id| Err(VaultError::MasterKey(id)))
     }
 
-    /// The key of an owner for a purpose; made on first use. Of two nodes that make one at once, one wins.
+    /// The data key of an owner for a purpose; created on first use. Of two nodes that create one at once, one wins.
     async fn key(&self, owner: Uuid, label: &str) -> Result<DataKey, VaultError> {
         let name = (owner, label.to_owned());
         if let Some(key) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&name) {
@@ -106,7 +103,8 @@ impl KeyVault {
         Ok(Some(DataKey { id, bytes }))
     }
 
-    /// Keys of personal data beside these; a key is remembered for `life` without asking whether it was destroyed.
+    /// The keys of personal data in the same database; a cached key is used for `life` before the database is asked
+    /// whether it was destroyed.
     #[must_use]
     pub fn subject_keys(&self, life: std::time::Duration) -> super::SubjectKeys {
         super::SubjectKeys::new(self.clone(), life)
@@ -116,7 +114,7 @@ impl KeyVault {
         (&self.db, &self.master, &self.clock, &self.ids)
     }
 
-    /// What a client's subjects are hashed with.
+    /// The pepper that a client's subjects are hashed with.
     pub(super) async fn pepper(&self, client: ClientId) -> Result<[u8; 32], VaultError> {
         Ok(self.key(client.0, SUBJECTS).await?.bytes)
     }
@@ -134,7 +132,7 @@ impl KeyVault {
     pub(super) const ADD_KEY: &str = "INSERT INTO data_keys (id, owner, label, master_id, wrapped, created_at) \
                                       VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (owner, label) DO NOTHING";
 
-    /// A key of the node's own that is not stored yet, and its bytes.
+    /// A new key of the node's own, not stored yet, and its bytes.
     pub(super) fn new_key(&self) -> Result<(WrappedKey, [u8; 32]), VaultError> {
         self.wrapped_key(Uuid::nil())
     }
@@ -146,7 +144,7 @@ impl KeyVault {
         Ok((WrappedKey { id, owner, master_id: self.master.id().to_owned(), wrapped }, bytes))
     }
 
-    /// The bytes of a key of the node's own, if there is one.
+    /// The bytes of one of the node's own keys, if it exists.
     pub(super) async fn existing(&self, label: &str) -> Result<Option<[u8; 32]>, VaultError> {
         let name = (Uuid::nil(), label.to_owned());
         if let Some(key) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&name) {
@@ -163,7 +161,7 @@ impl KeyVault {
     }
 }
 
-/// What a sealed value is bound to.
+/// The associated data that binds a sealed value to its owner and place.
 fn bound_to(owner: ClientId, place: &str) -> Vec<u8> {
     [owner.0.as_bytes(), place.as_bytes()].concat()
 }

@@ -1,4 +1,4 @@
-//! Anthropic's Messages.
+//! Anthropic's Messages API.
 
 use std::collections::BTreeMap;
 
@@ -17,14 +17,14 @@ use super::dialect::{
 };
 use super::waits;
 
-/// The longest answer where nobody says otherwise: the API must be told one.
+/// Default limit of an answer in tokens: the API requires one.
 const MAX_TOKENS: u32 = 1_024;
 
-/// Anthropic's Messages.
+/// The dialect of Anthropic's Messages API.
 #[derive(Debug, Clone, Copy)]
 pub struct Anthropic;
 
-/// Ids of calls may only have these characters; other providers' may have others.
+/// Replaces characters that Anthropic does not allow in call ids; other providers' ids may contain them.
 fn call_id(id: &str) -> String {
     id.chars().map(|c| if c.is_ascii_alphanumeric() || "_-".contains(c) { c } else { '_' }).collect()
 }
@@ -57,7 +57,7 @@ impl Dialect for Anthropic {
                 messages.push(("user", vec![json!({"type": "text", "text": SILENCE})]));
             }
             match messages.last_mut() {
-                // results come first in the person's next message
+                // tool results come first in the next user message
                 Some((last, before)) if *last == role => before.extend(blocks),
                 _ if blocks.is_empty() => {}
                 _ => messages.push((role, blocks)),
@@ -111,7 +111,7 @@ impl Dialect for Anthropic {
     }
 }
 
-/// A schema must say that it is an object's.
+/// A JSON schema with `type: object`, which the API requires.
 fn schema(parameters: &Value) -> Value {
     let mut schema = parameters.clone();
     if let Some(object) = schema.as_object_mut() {
@@ -128,7 +128,7 @@ fn finish(reason: &str) -> Finish {
     }
 }
 
-/// What was read counts without what came from the cache; it was read all the same.
+/// Anthropic counts cached input tokens separately; this adds them to the input.
 fn usage(value: &Value) -> Counted {
     let cached = ["cache_read_input_tokens", "cache_creation_input_tokens"]
         .iter()
@@ -157,11 +157,11 @@ fn failure(status: Option<u16>, error: &Value) -> LlmFailure {
     }
 }
 
-/// A call that is being told.
+/// A tool call that is still being streamed.
 #[derive(Debug, Default)]
 struct Open {
     call: Call,
-    /// The arguments that came whole, with its beginning.
+    /// Arguments that came whole, with the beginning of the call.
     input: Value,
 }
 
@@ -175,7 +175,7 @@ impl Open {
     }
 }
 
-/// Reads the events of a stream, and whole messages.
+/// Decodes streamed events, and whole messages.
 #[derive(Debug, Default)]
 struct Blocks {
     open: BTreeMap<u64, Open>,

@@ -1,4 +1,4 @@
-//! An answer, put together from what a decoder tells: words without thoughts, each call once, and what it all took.
+//! Assembles an answer from a decoder's pieces: text without thoughts, each tool call once, and the token usage.
 
 use domain::conversation::Finish;
 use domain::model::{Usage, estimated_tokens};
@@ -13,7 +13,7 @@ use super::dialect::{Counted, Piece, written};
 use super::halves::{Halves, joined};
 use super::thoughts::{Stretch, Thoughts};
 
-/// The part of an answer that came so far.
+/// The part of an answer received so far.
 #[derive(Debug)]
 pub(super) struct Assembly {
     tools: Vec<String>,
@@ -21,14 +21,13 @@ pub(super) struct Assembly {
     thoughts: Thoughts,
     calls: Vec<Call>,
     counted: Counted,
-    /// What the request takes, estimated.
+    /// Estimated tokens of the request.
     asked: u64,
-    /// Bytes the model wrote.
+    /// Bytes that the model has written.
     written: usize,
 }
 
 impl Assembly {
-    /// Of an answer to this request.
     pub(super) fn new(request: &ChatRequest) -> Self {
         Self {
             tools: request.tools.iter().map(|tool| tool.name.clone()).collect(),
@@ -41,7 +40,7 @@ impl Assembly {
         }
     }
 
-    /// Takes a piece, and adds what can be told with it.
+    /// Adds a piece, and emits the events that are complete with it.
     pub(super) fn take(&mut self, piece: Piece, out: &mut Vec<ChatEvent>) {
         match piece {
             Piece::Text(text) => {
@@ -56,7 +55,7 @@ impl Assembly {
         }
     }
 
-    /// Adds what waited for the end of the answer: the rest of its words, its calls, what it took, how it ended.
+    /// Emits what waited for the end of the answer: the rest of the text, tool calls, usage and finish reason.
     pub(super) fn end(&mut self, finish: Finish, out: &mut Vec<ChatEvent>) {
         let mut stretches = Vec::new();
         let text = self.halves.end();
@@ -116,7 +115,7 @@ fn tokens_of(request: &ChatRequest) -> u64 {
         + tools.sum::<u64>()
 }
 
-/// The calls that stand in a tag: JSON with a name that is a tool's.
+/// The tool calls inside a tag's text: JSON objects whose name is one of the tools.
 fn call_in(text: &str, tools: &[String]) -> Vec<Call> {
     let values = serde_json::Deserializer::from_str(text.trim()).into_iter::<Value>().map_while(Result::ok);
     let values = values.flat_map(|value| match value {

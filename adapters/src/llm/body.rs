@@ -1,4 +1,5 @@
-//! The body of an answer, whatever it turns out to be: server-sent events, one JSON document, or one a line.
+//! Splits the body of an answer into chunks, whatever its form: server-sent events, one JSON document, or one per
+//! line.
 
 use serde_json::Value;
 
@@ -9,20 +10,20 @@ use domain::ports::llm::LlmFailure;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// A part of an answer.
+/// A part of an answer's body.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chunk {
-    /// The name of its event, if it has one.
+    /// Name of the server-sent event; `None` when it has none.
     pub name: Option<String>,
     /// The JSON object that was sent, or the text of an `error` event.
     pub value: Value,
 }
 
-/// Reads a body. A provider may answer in another form than it was asked to.
+/// Parses a body. A provider may answer in another form than the request asked for.
 #[derive(Debug, Default)]
 pub(super) struct Body {
     kind: Kind,
-    /// Bytes that are not read yet.
+    /// Bytes that are not parsed yet.
     raw: Vec<u8>,
     done: bool,
     nonsense: bool,
@@ -37,10 +38,7 @@ enum Kind {
 }
 
 impl Body {
-    /// Takes more bytes, and adds the chunks that are whole with them.
-    ///
-    /// # Errors
-    /// When what came is too long, or cut off within itself.
+    /// Takes more bytes, and adds the chunks that are complete with them. Fails when a chunk is too long or broken.
     pub(super) fn push(&mut self, bytes: &[u8], out: &mut Vec<Chunk>) -> Result<(), LlmFailure> {
         match &mut self.kind {
             Kind::Events(_) => self.events(bytes, out),
@@ -84,10 +82,7 @@ impl Body {
         pushed.map_err(|bad| protocol(bad.to_string()))
     }
 
-    /// Takes the end of the bytes.
-    ///
-    /// # Errors
-    /// When they were none of the protocol.
+    /// Takes the end of the body. Fails when the body was in none of the known forms.
     pub(super) fn end(&mut self, out: &mut Vec<Chunk>) -> Result<(), LlmFailure> {
         if matches!(self.kind, Kind::Unknown) {
             self.tell_kind(true, out)?;
@@ -106,7 +101,8 @@ impl Body {
                 if values.is_empty() {
                     return Err(protocol("not JSON"));
                 }
-                // what follows the last document decides nothing: whether the answer is whole does
+                // what follows the last document does not matter: the decoder decides whether the answer is
+                // complete
                 self.nonsense |= !whole;
                 values.into_iter().for_each(|value| spread(None, value, out));
             }
@@ -114,17 +110,17 @@ impl Body {
         Ok(())
     }
 
-    /// Whether the last word of the protocol was said.
+    /// Whether the protocol's end marker (`[DONE]`) was received.
     pub(super) fn is_done(&self) -> bool {
         self.done
     }
 
-    /// Whether something came that is none of the protocol.
+    /// Whether bytes were received that are not part of the protocol.
     pub(super) fn has_nonsense(&self) -> bool {
         self.nonsense
     }
 
-    /// Whether it is a document that is still being sent.
+    /// Whether a JSON document is still being received.
     pub(super) fn is_coming(&self) -> bool {
         matches!(self.kind, Kind::Json)
     }
@@ -140,7 +136,7 @@ impl Body {
             values.into_iter().for_each(|value| spread(name.as_deref(), value, out));
             return Ok(());
         }
-        // events that are not kept apart by a blank line
+        // events that are not separated by a blank line
         for line in data.lines().map(str::trim).filter(|line| !line.is_empty()) {
             if is_done(line) {
                 self.done = true;
@@ -164,7 +160,7 @@ fn is_done(data: &str) -> bool {
     data.trim().trim_matches('"').eq_ignore_ascii_case("[done]")
 }
 
-/// The JSON documents of a text, one after the other, and whether that is all there is.
+/// The consecutive JSON documents of a text, and whether nothing else is in it.
 fn documents(text: &str) -> (Vec<Value>, bool) {
     let read = |text: &str| {
         let mut values = Vec::new();
@@ -180,7 +176,7 @@ fn documents(text: &str) -> (Vec<Value>, bool) {
     if whole { (values, whole) } else { read(&with_halves(text)) }
 }
 
-/// A list of chunks is as many chunks; nothing is none.
+/// Turns each element of a list into a chunk of its own; an empty value gives no chunk.
 fn spread(name: Option<&str>, value: Value, out: &mut Vec<Chunk>) {
     match value {
         Value::Array(values) => values.into_iter().for_each(|value| spread(name, value, out)),

@@ -1,23 +1,23 @@
-//! Calls of tools, put together from whatever a server sends of them: each once, with the model's own arguments.
+//! Assembles tool calls from the fragments that a server sends: each call once, with the model's own arguments.
 
 use serde_json::Value;
 
-/// A call, as a decoder tells it.
+/// A tool call as a decoder reports it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Call {
-    /// The provider's name of it; empty where it gives none.
+    /// The provider's id of the call; empty where it gives none.
     pub id: String,
-    /// Its number in the answer, where the provider counts them.
+    /// Number of the call in the answer, where the provider counts them.
     pub index: Option<u64>,
-    /// The tool's name as the model wrote it; [`meant`] finds the tool.
+    /// Name of the tool as the model wrote it; [`meant`] finds the tool.
     pub name: String,
-    /// The arguments, as they were written; empty where there are none.
+    /// The arguments as written; empty where there are none.
     pub arguments: String,
-    /// What the provider wants back with it.
+    /// Data that the provider wants back with the call, such as a signature.
     pub opaque: Option<String>,
 }
 
-/// A call that is being told.
+/// A tool call that is still being received.
 #[derive(Debug, Default)]
 struct Part {
     index: Option<u64>,
@@ -36,7 +36,7 @@ impl Part {
     }
 }
 
-/// Fragments of calls, as they come.
+/// The fragments of calls received so far.
 #[derive(Debug, Default)]
 pub(super) struct Parts(Vec<Part>);
 
@@ -53,13 +53,13 @@ impl Parts {
         self.0.is_empty()
     }
 
-    /// Whether there are calls, and each can be read.
+    /// Whether there are calls, and each has parseable arguments.
     pub(super) fn are_complete(&self) -> bool {
         let read = |part: &Part| arguments(&part.fragments).iter().all(|told| object(told).is_some());
         !self.0.is_empty() && self.0.iter().all(read)
     }
 
-    /// Takes a fragment: `{"index":0,"id":"…","function":{"name":"…","arguments":"…"}}`, any of it left out.
+    /// Adds a fragment: `{"index":0,"id":"…","function":{"name":"…","arguments":"…"}}`, with any field left out.
     pub(super) fn fragment(&mut self, fragment: &Value, known: &dyn Fn(&str) -> bool) {
         let function = fragment.get("function").filter(|function| function.is_object()).unwrap_or(fragment);
         let (index, id, name) = (number(&fragment["index"]), word(&fragment["id"]), word(&function["name"]));
@@ -87,8 +87,8 @@ impl Parts {
         }
     }
 
-    /// The part a fragment goes on with. An id says so, then an index, then the order; but what is complete is not
-    /// gone on with by somebody who names a tool.
+    /// The part that a fragment continues. The id decides, then the index, then the order; but a fragment that
+    /// names a tool never continues a complete call.
     fn belongs_to(
         &self,
         index: Option<u64>,
@@ -107,7 +107,7 @@ impl Parts {
         };
         let part = &self.0[at];
         let goes_on = if name.is_empty() {
-            // some servers make up another id for every fragment; a call without a name is none
+            // some servers invent another id for every fragment; a fragment without a name starts no call
             id.is_empty() || part.id.is_empty() || !part.is_complete() || index.is_some()
         } else if part.is_complete() {
             false
@@ -116,13 +116,14 @@ impl Parts {
         } else if !id.is_empty() && !part.id.is_empty() {
             false
         } else {
-            // the name again, or more of it
+            // the server repeats the name, or sends more of it
             part.name.is_empty() || part.name == name || (index.is_some() && !known(&part.name))
         };
         goes_on.then_some(at)
     }
 
-    /// The calls in their order, one for each set of arguments; fragments that name no tool and hold nothing are left out.
+    /// The calls in their order, one for each set of arguments; fragments without a tool name and
+    /// arguments are left out.
     pub(super) fn settled(self) -> Vec<Call> {
         let mut calls = Vec::new();
         for Part { index, id, name, fragments } in self.0 {
@@ -147,11 +148,11 @@ fn is_nothing(text: &str) -> bool {
         || object(text).is_some_and(|value| value == Value::Object(<_>::default()))
 }
 
-/// The arguments that fragments make: several when several calls were told under one name.
+/// The arguments in the fragments of one call: several sets when the server sent several calls under one name.
 fn arguments(fragments: &[String]) -> Vec<String> {
     let whole = fragments.concat();
     match serde_json::from_str::<Value>(&whole) {
-        // an object that was written as JSON in JSON
+        // an object encoded as a JSON string within JSON
         Ok(Value::String(inner)) if object(&inner).is_some() => return vec![inner],
         Ok(_) => return vec![whole],
         Err(_) => {}
@@ -169,7 +170,7 @@ fn arguments(fragments: &[String]) -> Vec<String> {
         }
         return if distinct.is_empty() { vec!["{}".to_owned()] } else { distinct };
     }
-    // each fragment tells everything so far
+    // each fragment repeats everything so far
     let grows = fragments.windows(2).all(|pair| pair[1].starts_with(&pair[0]));
     match fragments.last() {
         Some(last) if grows && object(last).is_some() => vec![last.clone()],
@@ -177,8 +178,8 @@ fn arguments(fragments: &[String]) -> Vec<String> {
     }
 }
 
-/// Calls without those that were told before. Two are the same when the tool and the arguments are, and nothing the
-/// server says keeps them apart: another id, or another number.
+/// Removes repeated calls. Two calls are the same when tool and arguments are equal, and neither id nor
+/// number sets them apart.
 pub(super) fn once(calls: Vec<Call>) -> Vec<Call> {
     let mut told: Vec<Call> = Vec::new();
     for call in calls {
@@ -211,8 +212,8 @@ fn same(one: &str, other: &str) -> bool {
     one == other || object(one).is_some_and(|value| Some(value) == object(other))
 }
 
-/// The tool that is meant: models put blanks and a namespace around names, and servers leave marks of the template.
-/// A name that fits none stays as it is.
+/// The tool that the model means: models put blanks and a namespace around names, and servers leave marks of the
+/// chat template. A name that fits no tool stays as it is.
 pub(super) fn meant(name: &str, tools: &[String]) -> String {
     let name = name.split("<|").next().unwrap_or_default().trim().trim_matches(['"', '`']).trim();
     let plain =
@@ -233,7 +234,7 @@ mod tests {
 
     use super::*;
 
-    /// What comes of fragments: ids, names and arguments.
+    /// Ids, names and arguments of the calls that the fragments make.
     fn told(fragments: &[Value]) -> Vec<(String, String, String)> {
         let mut parts = Parts::default();
         for fragment in fragments {
@@ -274,7 +275,7 @@ mod tests {
         is(&[f(None, "", "find", a), f(None, "", "", b)], &nameless);
         is(&[f(Some(0), "c1", "find", a), f(Some(0), "c1", "", b)], &one);
         is(&[f(None, "c1", "find", a), f(None, "c1", "find", b)], &one);
-        // another id each time
+        // another id with each fragment
         is(
             &[
                 f(Some(0), "c1", "find", ""),
@@ -284,7 +285,7 @@ mod tests {
             ],
             &one,
         );
-        // the name in pieces
+        // the name arrives in pieces
         is(&[f(Some(0), "c1", "fi", ""), f(Some(0), "", "nd", ""), f(Some(0), "", "", whole)], &one);
     }
 

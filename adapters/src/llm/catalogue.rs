@@ -1,19 +1,18 @@
-//! Which models there are: data, in `models.json` beside this file.
+//! The catalogue of known models, read from `models.json` beside this file.
 
 use std::collections::BTreeMap;
 
 use domain::model::{ModelRef, Provider};
 use serde::Deserialize;
 
-/// A model that is known by name. Others may be asked as well.
+/// A model known by name. Requests may name others as well.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownModel {
-    /// Its name.
     pub name: String,
-    /// Tokens it reads and writes, together.
+    /// Size of the context window in tokens, input and output together.
     pub context: u64,
-    /// Tokens it writes.
+    /// The most tokens of an answer.
     pub output: u64,
 }
 
@@ -25,38 +24,33 @@ struct Shelf {
     replaced: BTreeMap<String, String>,
 }
 
-/// The models of all providers.
 #[derive(Debug, Clone)]
 pub struct Catalogue(BTreeMap<Provider, Shelf>);
 
 impl Catalogue {
-    /// The one that comes with this version.
-    ///
-    /// # Errors
-    /// When it cannot be read: never in a version whose tests passed.
+    /// The catalogue built into this version. Fails when it cannot be parsed, which tests rule out.
     pub fn built_in() -> Result<Self, serde_json::Error> {
         serde_json::from_str(include_str!("models.json")).map(Self)
     }
 
-    /// The model that is asked when nobody names one.
+    /// The provider's default model, for requests that name none.
     #[must_use]
     pub fn default_of(&self, provider: Provider) -> Option<ModelRef> {
         let name = self.0.get(&provider)?.default.as_ref()?;
         Some(ModelRef::new(provider, name))
     }
 
-    /// The models of a provider.
     pub fn models(&self, provider: Provider) -> impl Iterator<Item = &KnownModel> {
         self.0.get(&provider).into_iter().flat_map(|shelf| &shelf.models)
     }
 
-    /// Names that are mapped to newer ones.
+    /// Old model names with the newer ones that replace them.
     pub fn replaced(&self, provider: Provider) -> impl Iterator<Item = (&str, &str)> {
         let replaced = self.0.get(&provider).into_iter().flat_map(|shelf| &shelf.replaced);
         replaced.map(|(old, new)| (old.as_str(), new.as_str()))
     }
 
-    /// The model that is asked for this one, if it is another one: the provider serves this one no more.
+    /// The model to use instead of one that the provider no longer serves; `None` when it is current.
     #[must_use]
     pub fn successor(&self, model: &ModelRef) -> Option<ModelRef> {
         let new = self.0.get(&model.provider)?.replaced.get(&model.model)?;

@@ -1,4 +1,4 @@
-//! One provider over HTTP: bounded in time and memory, repeated only where nothing was generated.
+//! An HTTP client for one provider: bounded in time and memory; it retries only requests that generated nothing.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -19,29 +19,29 @@ use super::dialect::{Decoder, Dialect, gathered, protocol};
 use super::gateway::LlmKey;
 use crate::trace::ModelSpan;
 
-/// The longest answer, in bytes.
+/// The most bytes of an answer.
 const MAX_ANSWER: usize = 8 << 20;
-/// The longest error that is read, in bytes.
+/// The most bytes read of an error response.
 const MAX_ERROR: usize = 64 << 10;
-/// How long is waited for what may follow an answer that has told how it ended.
+/// How long to wait for more data after the answer's finish reason.
 const AFTER_THE_END: Duration = Duration::from_secs(2);
-/// How long the body may take to end once the last word of the protocol was said.
+/// How long the body may take to end after the protocol's end marker.
 const AFTER_THE_LAST_WORD: Duration = Duration::from_millis(250);
 
-/// How long is waited for what.
+/// Time limits and retries of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// For a connection.
+    /// Limit for opening a connection.
     pub connect: Duration,
-    /// From the request to the answer's first piece.
+    /// Limit from the request to the answer's first piece.
     pub first_token: Duration,
-    /// From one sign of life to the next.
+    /// Limit between two pieces of the answer.
     pub between: Duration,
-    /// For the whole answer.
+    /// Limit for the whole answer.
     pub total: Duration,
-    /// How often a request that was turned away is repeated.
+    /// How often a refused request is retried.
     pub repeats: u32,
-    /// The longest pause before that; who wants a longer one is not asked again.
+    /// The longest pause before a retry; a provider that asks for a longer one gets no retry.
     pub pause: Duration,
 }
 
@@ -58,7 +58,7 @@ impl Default for Patience {
     }
 }
 
-/// A provider, spoken to in its dialect.
+/// A provider with the dialect that it speaks.
 pub struct HttpChat<D> {
     dialect: D,
     provider: &'static str,
@@ -79,7 +79,7 @@ impl<D: fmt::Debug> fmt::Debug for HttpChat<D> {
 }
 
 impl<D: Dialect> HttpChat<D> {
-    /// A provider at `base`, without a slash at its end, reached through `http`.
+    /// A provider at the base URL `base`, without a trailing slash, reached through `http`.
     pub fn new(
         dialect: D,
         http: Client,
@@ -99,7 +99,7 @@ impl<D: Dialect> HttpChat<D> {
         }
     }
 
-    /// The same by the name it has in traces.
+    /// Sets the provider's name in traces.
     #[must_use]
     pub fn named(self, provider: &'static str) -> Self {
         Self { provider, ..self }
@@ -116,8 +116,8 @@ impl<D: Dialect> HttpChat<D> {
         request.headers(headers)
     }
 
-    /// Sends until somebody answers. A request that was turned away, or never arrived, has generated nothing: it may
-    /// be sent again. One that got no answer in time may have.
+    /// Sends the request, with retries. A request that was refused or never arrived generated nothing and may be
+    /// sent again. A request that got no answer in time may have generated something and is not repeated.
     async fn send(
         &self,
         path: &str,
@@ -189,14 +189,14 @@ impl<D: Dialect> HttpChat<D> {
         Ok(body)
     }
 
-    /// What reads the answer to a request.
+    /// The reader for the answer to a request.
     fn reading(&self, request: &ChatRequest) -> Reading {
         let (decoder, assembly) = (self.dialect.decoder(request), Assembly::new(request));
         Reading { body: Body::default(), decoder, assembly }
     }
 }
 
-/// Reads an answer from its bytes.
+/// Converts an answer's bytes into events.
 struct Reading {
     body: Body,
     decoder: Box<dyn Decoder>,
@@ -208,7 +208,7 @@ impl Reading {
         let mut chunks = Vec::new();
         let pushed = self.body.push(bytes, &mut chunks);
         self.take(&chunks, out)?;
-        // what comes behind a whole answer takes nothing from it
+        // whatever follows a complete answer does not invalidate it
         if self.is_over() { Ok(()) } else { pushed }
     }
 
@@ -240,12 +240,12 @@ impl Reading {
         Ok(())
     }
 
-    /// Whether the answer is whole, whatever follows.
+    /// Whether the answer is complete, whatever follows.
     fn is_over(&self) -> bool {
         self.body.is_done() || self.decoder.is_finished()
     }
 
-    /// Whether more than thoughts and comments came.
+    /// Whether more than thoughts and comments arrived.
     fn is_begun(&self) -> bool {
         self.decoder.is_calling() || self.body.is_coming()
     }
@@ -255,7 +255,7 @@ fn broke_off() -> LlmFailure {
     LlmFailure::Transport("the answer broke off".to_owned())
 }
 
-/// 100 to 200 ms: those that were turned away together do not come back together.
+/// A random pause of 100 to 200 ms, so that requests refused together are not retried together.
 fn spread() -> Duration {
     static SENT: AtomicU64 = AtomicU64::new(0);
     Duration::from_millis(100 + SENT.fetch_add(37, Ordering::Relaxed) % 100)
@@ -319,13 +319,12 @@ impl<D: Dialect> ChatProvider for HttpChat<D> {
     }
 }
 
-/// A streamed answer.
 struct Streamed {
     response: Response,
     reading: Reading,
     ready: VecDeque<ChatEvent>,
     read: usize,
-    /// Until there is a first piece.
+    /// Deadline for the first piece; `None` after it arrived.
     first_by: Option<Instant>,
     whole_by: Instant,
     between: Duration,
@@ -334,7 +333,7 @@ struct Streamed {
 }
 
 impl Streamed {
-    /// Reads until something is ready; whether there is more.
+    /// Reads until an event is ready; answers whether there is more.
     async fn read_on(&mut self) -> Result<bool, LlmFailure> {
         let now = Instant::now();
         let next_by = now + self.between;
@@ -350,7 +349,7 @@ impl Streamed {
         }
         let chunk = match tokio::time::timeout(left, self.response.chunk()).await {
             Ok(Ok(chunk)) => chunk,
-            // the answer is whole; only its body is not
+            // the answer is complete, only its body has not ended
             _ if over => None,
             Ok(Err(_)) => return Err(broke_off()),
             Err(_) => return Err(LlmFailure::TimedOut(what)),
@@ -399,7 +398,7 @@ impl ChatEvents for Streamed {
             match more {
                 Ok(true) => {}
                 Ok(false) => self.over = true,
-                // what came before the failure is told before it
+                // events of earlier reads were delivered already
                 Err(failure) if self.ready.is_empty() => {
                     self.over = true;
                     return Some(Err(failure));
@@ -415,7 +414,8 @@ impl ChatEvents for Streamed {
 }
 
 impl Streamed {
-    /// Pieces that came with a failure do not make the answer whole: the failure is what counts.
+    /// Drops the pieces that came with a failure, because they do not make the answer complete,
+    /// and delivers the failure.
     fn put_off(&mut self, failure: LlmFailure) -> Option<Result<ChatEvent, LlmFailure>> {
         self.ready.clear();
         Some(Err(failure))

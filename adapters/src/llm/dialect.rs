@@ -1,4 +1,4 @@
-//! What differs from provider to provider: how a request is written and an answer is read.
+//! The differences between providers: how to write a request and decode an answer.
 
 use std::fmt;
 
@@ -12,98 +12,94 @@ use serde_json::{Map, Value, json};
 use super::body::Chunk;
 use super::calls::Call;
 
-/// A request, written.
+/// A request in a provider's form.
 #[derive(Debug)]
 pub struct Written {
-    /// Behind the base of the API.
+    /// Path below the base URL of the API.
     pub path: String,
-    /// The body.
+    /// JSON body of the request.
     pub body: Value,
 }
 
-/// How one family of providers is spoken to.
+/// The protocol of one family of providers.
 pub trait Dialect: fmt::Debug + Send + Sync + 'static {
-    /// Writes a request.
+    /// Converts a request into the provider's form.
     fn write(&self, model: &str, request: &ChatRequest, stream: bool) -> Written;
 
-    /// The headers that say who we are.
+    /// HTTP headers that authenticate with the API key.
     fn credentials(&self, key: &str) -> Vec<(&'static str, String)>;
 
-    /// Reads an answer to a request, streamed or whole.
+    /// A decoder for the answer to a request, streamed or whole.
     fn decoder(&self, request: &ChatRequest) -> Box<dyn Decoder>;
 
-    /// What an answer that is none means, that came at `now`.
+    /// The failure that an error response received at `now` stands for.
     fn failure(&self, status: u16, headers: &HeaderMap, body: &[u8], now: Time) -> LlmFailure;
 
-    /// Where the models are listed.
+    /// Path of the provider's model list.
     fn models_path(&self) -> &'static str;
 
-    /// The models in that list.
+    /// Names of the models in that list.
     fn models(&self, body: &Value) -> Vec<String>;
 }
 
-/// A piece of an answer, as the provider tells it.
+/// A piece of an answer as the provider sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
-    /// More text, thoughts in tags included.
+    /// More text, including thoughts in tags.
     Text(String),
-    /// So many bytes of thoughts.
+    /// Number of bytes of thoughts, whose text is discarded.
     Thought(usize),
-    /// A whole call of a tool.
+    /// A complete tool call.
     Call(Call),
-    /// What it took so far.
+    /// Token counts so far.
     Usage(Counted),
 }
 
-/// What a provider counted. A count that it leaves out, or gives as zero, is `None`.
+/// Token counts of a provider. A count that it leaves out, or gives as zero, is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counted {
-    /// Tokens of the request, those read from a cache included.
+    /// Tokens of the request, including those read from a cache.
     pub input: Option<u64>,
-    /// Tokens of the answer, thoughts included where the provider counts them.
+    /// Tokens of the answer, including thoughts where the provider counts them.
     pub output: Option<u64>,
 }
 
 impl Counted {
-    /// Counts of these names in an object.
+    /// Reads the counts from the fields with these names.
     pub(super) fn of(usage: &Value, input: &[&str], output: &[&str]) -> Self {
         let one =
             |names: &[&str]| names.iter().find_map(|name| count(&usage[name])).filter(|&count| count > 0);
         Self { input: one(input), output: one(output) }
     }
 
-    /// What is known once `newer` was told.
+    /// Merges with newer counts, which take precedence.
     pub(super) fn then(self, newer: Self) -> Self {
         Self { input: newer.input.or(self.input), output: newer.output.or(self.output) }
     }
 }
 
-/// A number of tokens; some servers write it as a fraction.
+/// Parses a number of tokens; some servers write it as a fraction.
 pub(super) fn count(value: &Value) -> Option<u64> {
     let fraction = || value.as_f64().filter(|count| (0.0..1e12).contains(count)).map(|count| count as u64);
     value.as_u64().or_else(fraction)
 }
 
-/// Reads one answer, a chunk after the other.
+/// Decodes one answer, chunk by chunk.
 pub trait Decoder: Send {
-    /// Takes a chunk and adds what is whole with it.
-    ///
-    /// # Errors
-    /// When the chunk says that the answer failed.
+    /// Takes a chunk and adds the pieces that are complete with it. Fails when the chunk reports
+    /// that the answer failed.
     fn take(&mut self, chunk: &Chunk, out: &mut Vec<Piece>) -> Result<(), LlmFailure>;
 
-    /// Whether the answer has told how it ended.
+    /// Whether the finish reason was received.
     fn is_finished(&self) -> bool;
 
-    /// Whether a call of a tool is being told.
+    /// Whether a tool call is being received.
     fn is_calling(&self) -> bool {
         false
     }
 
-    /// Takes the end of the body; `done`: the last word of the protocol came before it.
-    ///
-    /// # Errors
-    /// When the answer is not whole.
+    /// Takes the end of the body; `done` says that the protocol's end marker came before it. Fails when
+    /// the answer is incomplete.
     fn end(&mut self, done: bool, out: &mut Vec<Piece>) -> Result<Finish, LlmFailure>;
 }
 
@@ -115,7 +111,7 @@ pub(super) fn cut_off() -> LlmFailure {
     LlmFailure::Transport("the answer broke off".to_owned())
 }
 
-/// A word of the provider's that is short and harmless enough for a log: `insufficient_quota`, ….
+/// A provider's error code or status that is short and harmless enough for a log, for example `insufficient_quota`.
 pub(super) fn word(value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => text.clone(),
@@ -127,7 +123,7 @@ pub(super) fn word(value: &Value) -> Option<String> {
     (!short.is_empty()).then_some(short)
 }
 
-/// The arguments of a call as an object, for a model to see what it wrote. What is no object stands in one.
+/// The arguments of a call as an object, so that the model sees what it wrote. Text that is no object is put into one.
 pub(super) fn arguments(call: &ToolCall) -> Value {
     match serde_json::from_str(&call.arguments) {
         Ok(value @ Value::Object(_)) => value,
@@ -136,12 +132,12 @@ pub(super) fn arguments(call: &ToolCall) -> Value {
     }
 }
 
-/// Arguments as the model wrote them; nothing at all is an empty object.
+/// Arguments as the model wrote them; an empty text becomes an empty object.
 pub(super) fn written(arguments: String) -> String {
     if matches!(arguments.trim(), "" | "null") { "{}".to_owned() } else { arguments }
 }
 
-/// Text from whatever form a provider gives it in: a string, or parts of which each has its own.
+/// Reads text from whatever form a provider gives it in: a string, or parts with a text each.
 pub(super) fn text_in(content: &Value, out: &mut Vec<Piece>) {
     match content {
         Value::String(text) if !text.is_empty() => out.push(Piece::Text(text.clone())),
@@ -163,7 +159,7 @@ pub(super) fn text_in(content: &Value, out: &mut Vec<Piece>) {
     }
 }
 
-/// How long a text is, in bytes, in whatever form.
+/// Length of the text in a value of any form, in bytes.
 pub(super) fn bytes_of(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),
@@ -173,8 +169,8 @@ pub(super) fn bytes_of(value: &Value) -> usize {
     }
 }
 
-/// The messages as this provider's model is told them. Where calls of tools cannot be told as another model's
-/// (`strict`), they are told in words.
+/// The messages as this provider's model receives them. Tool calls of another model are written as text where the
+/// provider does not accept them (`strict`).
 pub(super) fn told(request: &ChatRequest, provider: Provider, model: &str, strict: bool) -> Vec<ChatMessage> {
     let own =
         |by: &Option<ModelRef>| by.as_ref().is_some_and(|by| by.provider == provider && by.model == model);
@@ -211,11 +207,11 @@ pub(super) fn told(request: &ChatRequest, provider: Provider, model: &str, stric
     told
 }
 
-/// What stands for a person who has said nothing yet: on a call the agent greets, and some providers want the person
-/// to speak first.
+/// A placeholder for a person who has said nothing yet: on a call the agent greets first, while some providers
+/// require the first message to be the person's.
 pub(super) const SILENCE: &str = "(The conversation begins.)";
 
-/// A whole answer from its pieces.
+/// A whole answer assembled from its events.
 pub(super) fn gathered(events: Vec<ChatEvent>) -> Result<Completion, LlmFailure> {
     let (mut text, mut calls, mut usage, mut finish) = (String::new(), vec![], Usage::default(), None);
     for event in events {

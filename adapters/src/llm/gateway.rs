@@ -1,4 +1,5 @@
-//! In front of all providers: credentials, old names, breakers, and the next model when one does not answer.
+//! The gateway to all providers: credentials, replaced model names, circuit breakers, and fallback to the next
+//! model.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -27,11 +28,11 @@ use super::scripted::Scripted;
 use crate::telephony::breaker::{Breaker, BreakerConfig, BreakerState};
 use crate::webhooks::Guard;
 
-/// Accounts whose connections are kept.
+/// Accounts whose HTTP clients are cached.
 const READY_ACCOUNTS: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
-/// Models whose health is remembered.
+/// Models whose health is cached.
 const KNOWN_MODELS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
-/// The longest a model is left alone because it said so.
+/// The longest time a model is not used because it asked for that.
 const LONGEST_REST: Duration = Duration::from_secs(3_600);
 
 /// A provider's API key. `Debug` hides it.
@@ -39,7 +40,6 @@ const LONGEST_REST: Duration = Duration::from_secs(3_600);
 pub struct LlmKey(String);
 
 impl LlmKey {
-    /// Takes the key into hiding.
     pub fn new(key: impl Into<String>) -> Self {
         Self(key.into())
     }
@@ -55,28 +55,25 @@ impl fmt::Debug for LlmKey {
     }
 }
 
-/// With what a provider is reached.
+/// Credentials and address of a provider.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Account {
-    /// Whose models.
     pub provider: Provider,
-    /// The key; empty where none is wanted.
+    /// The API key; empty where the provider needs none.
     pub key: LlmKey,
-    /// Where its API is.
+    /// Base URL of the API.
     pub base: String,
-    /// Whether it is the client's own: then its address must be a public one.
+    /// Whether the account belongs to the client; then its address must be a public one.
     pub own: bool,
-    /// The model that is asked when nobody names one, if the account says so.
+    /// The model for requests that name none; `None` when the account does not say.
     pub default_model: Option<String>,
 }
 
-/// Who knows the accounts.
+/// Looks up the accounts of clients.
 #[async_trait]
 pub trait Accounts: fmt::Debug + Send + Sync {
-    /// The accounts a client may use, its own first; at most one of each provider.
-    ///
-    /// # Errors
-    /// When they cannot be looked up just now.
+    /// The accounts that a client may use, its own first; at most one for each provider. Fails when they cannot be
+    /// looked up at the moment.
     async fn of(&self, client: ClientId) -> Result<Vec<Account>, LlmFailure>;
 }
 
@@ -109,14 +106,14 @@ pub fn connect(
     }
 }
 
-/// Whose health it is: a model by the node's account, or by a client's own.
+/// A model as reached by a client's own account, or by the node's (`None`).
 type Patient = (Option<ClientId>, ModelRef);
 
-/// How a model is doing.
+/// Health of a model: circuit breaker and cool-down.
 #[derive(Debug)]
 struct Health {
     breaker: Breaker,
-    /// It said that it wants to be left alone until then.
+    /// The provider asked not to be called until then.
     rests_until: Mutex<Option<Instant>>,
     last: Mutex<Option<TurnFault>>,
 }
@@ -153,15 +150,15 @@ impl Health {
     }
 }
 
-/// All providers, behind one door.
+/// All providers behind one interface.
 pub struct Gateway {
     accounts: Arc<dyn Accounts>,
     catalogue: Catalogue,
     clock: Arc<dyn Clock>,
     patience: Patience,
-    /// For the node's own accounts, wherever the operator says they are.
+    /// For the node's own accounts, at any address that the operator configured.
     http: reqwest::Client,
-    /// For clients' own: only public addresses are connected to.
+    /// For clients' own accounts; connects to public addresses only.
     guarded: reqwest::Client,
     guard: Guard,
     ready: Mutex<LruCache<Account, Arc<dyn ChatProvider>>>,
@@ -176,10 +173,8 @@ impl fmt::Debug for Gateway {
 }
 
 impl Gateway {
-    /// A door to the providers that `accounts` has credentials for, and to the scripted one.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
+    /// A gateway to the providers that `accounts` has credentials for, and to the scripted one. Fails when TLS
+    /// cannot be set up.
     pub fn new(
         accounts: Arc<dyn Accounts>,
         catalogue: Catalogue,
@@ -208,7 +203,7 @@ impl Gateway {
         })
     }
 
-    /// The provider behind an account.
+    /// The provider behind an account, from the cache or new.
     fn provider(&self, account: &Account) -> Result<Arc<dyn ChatProvider>, LlmFailure> {
         if let Some(ready) = lock(&self.ready).get(account) {
             return Ok(ready.clone());
@@ -227,7 +222,7 @@ impl Gateway {
         lock(&self.health).get_or_insert(patient, || Arc::new(Health::new())).clone()
     }
 
-    /// The model that is really asked.
+    /// The model to call: the given one, or its successor.
     fn served(&self, model: &ModelRef) -> ModelRef {
         let Some(successor) = self.catalogue.successor(model) else { return model.clone() };
         if lock(&self.warned).insert(model.clone(), ()).is_none() {
@@ -236,7 +231,7 @@ impl Gateway {
         successor
     }
 
-    /// Asks one model after the other until `ask` gets an answer.
+    /// Tries the models one after the other until `ask` gets an answer.
     async fn first<A: Ask>(
         &self,
         client: ClientId,
@@ -306,7 +301,7 @@ impl Gateway {
     }
 }
 
-/// An answer, and who gave it.
+/// An answer with the model that gave it.
 struct Got<T> {
     by: ModelRef,
     passed_over: Vec<PassedOver>,
@@ -314,7 +309,7 @@ struct Got<T> {
     health: Arc<Health>,
 }
 
-/// A way of asking.
+/// A way to request an answer: streamed or whole.
 #[async_trait]
 trait Ask: Sync {
     type Answer: Send;
@@ -327,7 +322,7 @@ trait Ask: Sync {
     ) -> Result<Self::Answer, LlmFailure>;
 }
 
-/// For an answer that has begun.
+/// Requests a streamed answer, up to its first event.
 struct Streaming;
 
 #[async_trait]
@@ -344,7 +339,7 @@ impl Ask for Streaming {
     }
 }
 
-/// For a whole answer.
+/// Requests a whole answer.
 struct Whole;
 
 #[async_trait]
@@ -365,7 +360,7 @@ impl Ask for Whole {
     }
 }
 
-/// An answer whose first pieces were read to know that it is one.
+/// A streamed answer whose first events were read to be sure that it is one.
 struct Begun {
     first: Vec<ChatEvent>,
     rest: Box<dyn ChatEvents>,
@@ -391,16 +386,16 @@ impl ChatEvents for Begun {
     }
 }
 
-/// What an answer is that has nothing for whoever asked.
+/// The failure for an answer without text and tool calls.
 fn empty(finish: Finish) -> LlmFailure {
     match finish {
         Finish::Refused => LlmFailure::BadRequest("it refuses".to_owned()),
-        // all it was allowed to say may have gone into its reasoning
+        // its reasoning may have used up all tokens it was allowed
         _ => LlmFailure::Protocol("an empty answer".to_owned()),
     }
 }
 
-/// Reads until there is something to tell: words, or a call of a tool.
+/// Reads until there is something to deliver: text, or a tool call.
 async fn begun(mut events: Box<dyn ChatEvents>) -> Result<(Vec<ChatEvent>, Box<dyn ChatEvents>), LlmFailure> {
     let (mut first, mut words) = (Vec::new(), String::new());
     loop {

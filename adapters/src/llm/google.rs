@@ -1,4 +1,4 @@
-//! Google's Gemini.
+//! Google's Gemini API.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,12 +17,12 @@ use super::dialect::{
 };
 use super::waits;
 
-/// How an id begins that Google did not give, and is not told.
+/// Prefix of call ids that this program made up; Google gave none and does not receive them.
 const MADE: &str = "made-";
-/// Keywords of JSON Schema that its functions do not take.
+/// Keywords of JSON Schema that Gemini's functions do not accept.
 const UNKNOWN_KEYWORDS: [&str; 5] = ["$schema", "$id", "$defs", "additionalProperties", "definitions"];
 
-/// Google's Gemini.
+/// The dialect of Google's Gemini API.
 #[derive(Debug, Clone, Copy)]
 pub struct Google;
 
@@ -68,7 +68,8 @@ fn schema(parameters: &Value) -> Value {
     }
 }
 
-/// Thinking costs time a caller waits. How it is switched off changed with the third generation.
+/// Request settings that switch thinking off, because it costs time that a caller waits. They changed
+/// with the third generation.
 fn thinking(model: &str) -> Option<Value> {
     match model {
         model if model.starts_with("gemini-2.5-flash") => Some(json!({"thinkingBudget": 0})),
@@ -128,7 +129,7 @@ impl Dialect for Google {
 
     fn failure(&self, status: u16, headers: &HeaderMap, body: &[u8], now: Time) -> LlmFailure {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
-        // sometimes in an array of one
+        // the error is sometimes in an array of one
         let error = body.get(0).unwrap_or(&body)["error"].clone();
         match failure(Some(status), &error) {
             LlmFailure::RateLimited { retry_after } => LlmFailure::RateLimited {
@@ -171,7 +172,7 @@ fn failure(status: Option<u16>, error: &Value) -> LlmFailure {
     }
 }
 
-/// Reads responses: each is whole, with the new parts.
+/// Decodes responses: each is a whole document with the new parts.
 #[derive(Debug, Default)]
 struct Responses {
     calls: Vec<Call>,
@@ -197,7 +198,7 @@ fn call(response: &str, function: &Value, part: &Value) -> Call {
 }
 
 impl Responses {
-    /// A call that has no id and was told before is the same one.
+    /// Adds a call, unless it has no id and was already received.
     fn call(&mut self, call: Call) {
         let made = call.id.starts_with(MADE);
         let known = self.calls.iter().any(|before| {

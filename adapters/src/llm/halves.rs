@@ -1,14 +1,14 @@
-//! Characters that a server cut in two: half a pair of surrogates in one escape, half of a character's bytes in one
-//! event. The halves travel as characters of a private plane until both are there.
+//! Repairs characters that a server cut in two: one surrogate of a pair per escape, or half of a character's bytes
+//! per event. The halves are encoded as private-use characters until both have arrived.
 
 use std::borrow::Cow;
 
-/// Stands for the byte 0x80, and so on: a byte that is no UTF-8 where it stands.
+/// First of the private-use characters that encode single bytes; this one stands for 0x80.
 const BYTES: u32 = 0x0010_F700;
-/// Stands for the surrogate 0xD800, and so on.
+/// First of the private-use characters that encode single surrogates; this one stands for 0xD800.
 const SURROGATES: u32 = 0x0010_F800;
 
-/// A half that stands for itself.
+/// The decoded meaning of such a private-use character.
 enum Half {
     Byte(u8),
     High(u32),
@@ -24,7 +24,7 @@ fn half(c: char) -> Option<Half> {
     }
 }
 
-/// Bytes as text, what is no UTF-8 as halves.
+/// Decodes bytes as UTF-8, invalid bytes as halves.
 pub(super) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Cow::Borrowed(text);
@@ -37,7 +37,7 @@ pub(super) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// JSON whose escapes of single surrogates, which JSON forbids, are halves.
+/// JSON with its escapes of single surrogates, which JSON forbids, replaced by halves.
 pub(super) fn with_halves(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let mut rest = json;
@@ -65,19 +65,19 @@ pub(super) fn with_halves(json: &str) -> String {
     out + rest
 }
 
-/// Puts halves together that come one after the other.
+/// Joins halves that arrive one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Halves(String);
 
 impl Halves {
-    /// Takes more text; what comes back is whole. Halves at its end wait for what follows.
+    /// Takes more text and returns the complete part. Halves at its end wait for what follows.
     pub(super) fn push(&mut self, more: String) -> String {
         if self.0.is_empty() && !more.chars().any(|c| half(c).is_some()) {
             return more;
         }
         let text = std::mem::take(&mut self.0) + &more;
         let whole = text.trim_end_matches(|c| half(c).is_some()).len();
-        // a character has four bytes at the most
+        // a character has at most four bytes
         let whole = if text[whole..].chars().count() > 4 { text.len() } else { whole };
         let (ready, open) = text.split_at(whole);
         let complete = joined(open);
@@ -94,7 +94,7 @@ impl Halves {
     }
 }
 
-/// Text with its halves put together; what has no other half is a replacement character.
+/// Text with its halves joined; a half alone becomes a replacement character.
 pub(super) fn joined(text: &str) -> String {
     if !text.chars().any(|c| half(c).is_some()) {
         return text.to_owned();

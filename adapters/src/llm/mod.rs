@@ -1,8 +1,8 @@
-//! Language models: a provider a file, one gateway in front of them.
+//! Language models: a file for each provider, one gateway in front of them.
 //!
-//! [`Gateway`] is what everybody else asks. It knows whose credentials are to be used, maps old names of models to
-//! newer ones, leaves alone what keeps failing and goes on to the next model of a list. [`HttpChat`] speaks to one
-//! provider in its [dialect](Dialect); [`Scripted`] needs no network.
+//! Other modules only use [`Gateway`]. It picks the credentials, maps old names of models to newer ones, stops
+//! using what keeps failing and goes on to the next model of a list. [`HttpChat`] talks to one provider in its
+//! [dialect](Dialect); [`Scripted`] needs no network.
 //!
 //! ```text
 //!  bytes ─▶ body ─▶ chunks ─▶ decoder of the dialect ─▶ pieces ─▶ assembly ─▶ events

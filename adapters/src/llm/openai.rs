@@ -1,4 +1,4 @@
-//! OpenAI's chat protocol: OpenAI itself, Groq, and whoever else speaks it.
+//! OpenAI's chat completions protocol: OpenAI itself, Groq, and compatible servers.
 
 use domain::conversation::Finish;
 use domain::envelope::Time;
@@ -14,14 +14,12 @@ use super::dialect::{
 };
 use super::waits;
 
-/// Who speaks it.
+/// The servers that speak the protocol, with their differences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
-    /// OpenAI.
     OpenAi,
-    /// Groq.
     Groq,
-    /// Somebody else.
+    /// Any other server that speaks the protocol.
     Compatible,
 }
 
@@ -35,14 +33,15 @@ impl Family {
     }
 }
 
-/// Groq's gpt-oss always reasons, and what it reasons counts: with less than this the answer comes back empty.
+/// The fewest tokens granted to Groq's gpt-oss models: they always reason, reasoning counts, and with less the
+/// answer comes back empty.
 const LEAST_FOR_REASONING: u32 = 300;
 
-/// OpenAI's chat protocol.
+/// The dialect of OpenAI's chat completions.
 #[derive(Debug, Clone, Copy)]
 pub struct OpenAi(pub Family);
 
-/// Models that reason take no temperature.
+/// Whether the model reasons, and therefore takes no temperature.
 fn reasons(model: &str) -> bool {
     let o_series = model.strip_prefix('o').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     model.starts_with("gpt-5") || o_series
@@ -80,7 +79,7 @@ impl Dialect for OpenAi {
             json!({"model": model, "messages": system.into_iter().chain(rest).collect::<Vec<_>>()});
         if stream {
             body["stream"] = true.into();
-            // Groq says it unasked
+            // Groq sends usage without being asked
             if family != Family::Groq {
                 body["stream_options"] = json!({"include_usage": true});
             }
@@ -101,7 +100,7 @@ impl Dialect for OpenAi {
         }
         if let Some(most) = request.max_tokens {
             let most = if groq_reasons { most.max(LEAST_FOR_REASONING) } else { most };
-            // the new name is not known everywhere, the old one not to models that reason
+            // compatible servers may not know the new name, and reasoning models refuse the old one
             let name = if family == Family::Compatible { "max_tokens" } else { "max_completion_tokens" };
             body[name] = most.into();
         }
@@ -113,7 +112,7 @@ impl Dialect for OpenAi {
     }
 
     fn credentials(&self, key: &str) -> Vec<(&'static str, String)> {
-        // a server of one's own may want none
+        // a self-hosted server may need no key
         if key.is_empty() { vec![] } else { vec![("authorization", format!("Bearer {key}"))] }
     }
 
@@ -143,7 +142,7 @@ impl Dialect for OpenAi {
     }
 }
 
-/// Codes of a 429 that no waiting helps against.
+/// Codes of a 429 that waiting does not help against.
 const USED_UP: [&str; 5] = [
     "insufficient_quota",
     "credit_balance_exhausted",
@@ -152,7 +151,7 @@ const USED_UP: [&str; 5] = [
     "organization_usage_limit_exceeded",
 ];
 
-/// What an error object means; without a status it came inside a stream.
+/// The failure that an error object stands for; `status` is `None` when it came inside a stream.
 fn failure(status: Option<u16>, error: &Value) -> LlmFailure {
     let code = word(&error["code"]).unwrap_or_default();
     let kind = word(&error["type"]).unwrap_or_default();
@@ -185,7 +184,7 @@ fn failure(status: Option<u16>, error: &Value) -> LlmFailure {
     }
 }
 
-/// Whether something stands where an error would, other than that there is none.
+/// Whether the value in an error's place is an error, and not just empty.
 fn is_error(error: &&Value) -> bool {
     match error {
         Value::Null | Value::Bool(false) => false,
@@ -195,7 +194,7 @@ fn is_error(error: &&Value) -> bool {
     }
 }
 
-/// The error in a chunk, in whichever of the places where servers put it.
+/// The error in a chunk, from any of the places where servers put it.
 fn error_in(chunk: &Chunk) -> Option<&Value> {
     let value = &chunk.value;
     let places = [value.get("error"), value["x_groq"].get("error"), value["choices"][0].get("error")];
@@ -216,20 +215,20 @@ fn usage(value: &Value) -> Counted {
     Counted::of(value, &["prompt_tokens", "input_tokens"], &["completion_tokens", "output_tokens"])
 }
 
-/// Reads chunks, and whole answers, which are chunks that say everything.
+/// Decodes chunks, and whole answers, which are chunks with everything in them.
 #[derive(Debug, Default)]
 struct Chunks {
     tools: Vec<String>,
     calls: Parts,
     /// The call in the field that came before `tool_calls`.
     old_call: Parts,
-    /// Whether there were words, thoughts or calls.
+    /// Whether text, thoughts or calls were received.
     told: bool,
     refused: bool,
     reason: Option<String>,
-    /// A chunk said that it is everything, or what it all took.
+    /// A chunk was a whole answer or gave the final usage, so no more follows.
     closed: bool,
-    /// The last chunk gave an empty reason to end, others before it none.
+    /// The last chunk gave an empty finish reason, while earlier ones gave none.
     blank: bool,
     open: bool,
 }
@@ -238,7 +237,7 @@ impl Chunks {
     fn delta(&mut self, delta: &Value, out: &mut Vec<Piece>) {
         let before = out.len();
         text_in(&delta["content"], out);
-        // the first name that holds any: some servers send the same thoughts under two
+        // the first field that holds any: some servers send the same thoughts under two names
         let thoughts =
             ["reasoning_content", "reasoning", "thinking"].iter().map(|name| bytes_of(&delta[name]));
         out.extend(thoughts.max().filter(|&bytes| bytes > 0).map(Piece::Thought));
@@ -261,7 +260,7 @@ impl Chunks {
     fn choice(&mut self, choice: &Value, whole: bool, out: &mut Vec<Piece>) -> Result<(), LlmFailure> {
         match (choice.get("delta"), choice.get("message"), choice["text"].as_str()) {
             (Some(delta @ Value::Object(_)), _, _) => self.delta(delta, out),
-            // some servers end a stream with everything they told
+            // some servers end a stream with a chunk that repeats everything
             (_, Some(message @ Value::Object(_)), _) if !self.told => {
                 self.delta(message, out);
                 self.closed |= whole && self.told;
@@ -289,7 +288,7 @@ impl Chunks {
     }
 }
 
-/// Reasons to end that say that the answer did not come to its end.
+/// Finish reasons of an answer that failed before its end.
 const FAILED: [&str; 8] = [
     "error",
     "abort",
@@ -303,7 +302,7 @@ const FAILED: [&str; 8] = [
 
 impl Decoder for Chunks {
     fn take(&mut self, chunk: &Chunk, out: &mut Vec<Piece>) -> Result<(), LlmFailure> {
-        // what is complete is an answer, whatever goes wrong behind it
+        // a complete answer counts, whatever goes wrong behind it
         if let Some(error) = error_in(chunk).filter(|_| !self.is_finished()) {
             return Err(failure(None, error));
         }

@@ -1,5 +1,5 @@
-//! A model that is none: it answers by rules, without a network, the same every time. For demonstrations and tests;
-//! its name says so wherever it is shown.
+//! A fake model that answers by rules, without a network, the same every time. For demonstrations and tests; its
+//! name says so wherever it is shown.
 
 use std::collections::VecDeque;
 
@@ -11,12 +11,11 @@ use domain::ports::llm::{
 };
 use serde_json::{Map, Value};
 
-/// Its only model.
+/// Name of the only scripted model.
 pub const SCRIPTED_MODEL: &str = "scripted-1";
-/// The most words it counts.
+/// The most words that it counts to.
 const MAX_COUNT: u64 = 2_000;
 
-/// Answers by rules.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Scripted;
 
@@ -27,7 +26,7 @@ fn texts(request: &ChatRequest) -> impl DoubleEndedIterator<Item = &str> {
     })
 }
 
-/// What follows a phrase, up to the end of the sentence; whatever the case of the phrase.
+/// The text after a phrase, up to the end of the sentence; ignores the phrase's case.
 fn after<'t>(text: &'t str, phrase: &str) -> Option<&'t str> {
     let at = text.to_ascii_lowercase().find(phrase)? + phrase.len();
     let rest = text[at..].trim_start();
@@ -41,7 +40,7 @@ fn name_of(request: &ChatRequest) -> Option<String> {
     said.or(summed).map(|name| name.split_whitespace().next().unwrap_or_default().to_owned())
 }
 
-/// A tool the message asks for: `use <name>`, and an object of arguments if it holds one.
+/// The tools that the message asks for: `use <name>`, with an object of arguments if it holds one.
 fn wanted(request: &ChatRequest, text: &str) -> Vec<(String, String)> {
     let lower = text.to_ascii_lowercase();
     let asked = request.tools.iter().filter(|tool| {
@@ -57,7 +56,7 @@ fn wanted(request: &ChatRequest, text: &str) -> Vec<(String, String)> {
     asked.map(|tool| (tool.name.clone(), arguments(tool))).collect()
 }
 
-/// The required arguments, with values that say nothing.
+/// Placeholder values for the required arguments of a tool.
 fn made_up(schema: &Value) -> Value {
     let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let value = |name: &str| match schema["properties"][name]["type"].as_str() {
@@ -134,7 +133,7 @@ fn usage(request: &ChatRequest, text: &str) -> Usage {
     Usage::counted(told + request.messages.iter().map(one).sum::<u64>(), estimated_tokens(text))
 }
 
-/// A word a piece, the blanks with them.
+/// Splits a text into one event per word, blanks included.
 fn pieces(text: &str) -> impl Iterator<Item = ChatEvent> {
     text.split_inclusive(' ').map(|word| ChatEvent::Text(word.to_owned()))
 }
@@ -144,7 +143,7 @@ struct Told(VecDeque<ChatEvent>);
 #[async_trait]
 impl ChatEvents for Told {
     async fn next(&mut self) -> Option<Result<ChatEvent, LlmFailure>> {
-        // whoever reads may be told to stop
+        // the reader may be cancelled between two words
         tokio::task::yield_now().await;
         self.0.pop_front().map(Ok)
     }

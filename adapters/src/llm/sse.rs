@@ -1,29 +1,26 @@
-//! Server-sent events (WHATWG HTML), read from bytes that are cut anywhere, also inside a character. Lines end in LF,
-//! CR or both.
+//! A parser of server-sent events (WHATWG HTML). Input may be cut anywhere, also inside a character. Lines end in
+//! LF, CR or both.
 
 use super::halves::text_of;
 
-/// The longest event, in bytes.
+/// The most bytes of an event.
 const MAX_EVENT: usize = 1 << 20;
 
-/// An event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SseEvent {
-    /// Its `event:` line, if it has one.
+    /// Value of the `event:` line; `None` when there is none.
     pub name: Option<String>,
-    /// Its `data:` lines, joined.
+    /// The `data:` lines, joined by line feeds.
     pub data: String,
 }
 
-/// Why the bytes are no events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadSse {
-    /// Longer than anybody writes.
+    /// The event is longer than any provider writes.
     #[error("an event is longer than 1 MiB")]
     TooLong,
 }
 
-/// Reads events.
 #[derive(Debug, Default)]
 pub struct SseParser {
     line: Vec<u8>,
@@ -34,10 +31,7 @@ pub struct SseParser {
 }
 
 impl SseParser {
-    /// Takes the next bytes and adds the events that are whole with them.
-    ///
-    /// # Errors
-    /// See [`BadSse`].
+    /// Takes the next bytes and adds the events that are complete with them.
     pub fn push(&mut self, mut bytes: &[u8], out: &mut Vec<SseEvent>) -> Result<(), BadSse> {
         loop {
             if std::mem::take(&mut self.after_cr) {
@@ -58,10 +52,7 @@ impl SseParser {
         if self.line.len() + self.event.data.len() > MAX_EVENT { Err(BadSse::TooLong) } else { Ok(()) }
     }
 
-    /// Takes the end of the bytes: what was not ended by a blank line may be whole all the same.
-    ///
-    /// # Errors
-    /// See [`BadSse`].
+    /// Takes the end of the input: an event without its final blank line counts as complete.
     pub fn end(&mut self, out: &mut Vec<SseEvent>) -> Result<(), BadSse> {
         let line = std::mem::take(&mut self.line);
         if !line.is_empty() {
@@ -93,12 +84,12 @@ impl SseParser {
                 }
             }
             "event" => self.event.name = Some(value.to_owned()),
-            // llama.cpp tells errors in a field of their own
+            // llama.cpp sends errors in a field of their own
             "error" => {
                 (self.event.name, self.has_data) = (Some("error".to_owned()), true);
                 self.event.data.push_str(value);
             }
-            // comments begin with a colon; ids and retries mean nothing here
+            // comments begin with a colon; ids and retries are not used
             _ => {}
         }
         Ok(())

@@ -1,19 +1,19 @@
-//! What a model writes for itself between its words: thoughts in tags, calls of tools that its server did not
-//! recognise, and the marks of its template. None of it is for a caller.
+//! Separates an answer's text from what is not meant for the caller: thoughts in tags, tool calls that the server
+//! did not recognise, and marks of the chat template.
 
-/// A stretch of an answer, told apart.
+/// A stretch of an answer of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stretch {
-    /// Text for whoever asked.
+    /// Text for the caller.
     Words(String),
-    /// The last so many bytes of the words were a thought: its end came without its beginning, which some servers
-    /// put into the prompt.
+    /// The last so many bytes of the text were a thought: only its end tag came, because some servers put the
+    /// beginning into the prompt.
     Withdrawn(usize),
-    /// A call of a tool, as it was written.
+    /// A tool call, as the model wrote it.
     Call(String),
 }
 
-/// Names of tags that hold thoughts.
+/// Names of tags that enclose thoughts.
 const THOUGHTS: [&str; 14] = [
     "think",
     "thinking",
@@ -30,7 +30,7 @@ const THOUGHTS: [&str; 14] = [
     "inner_thoughts",
     "chain_of_thought",
 ];
-/// Names of tags that hold a call of a tool.
+/// Names of tags that enclose a tool call.
 const CALLS: [&str; 2] = ["tool_call", "function_call"];
 /// Other marks around thoughts: beginning and end.
 const PAIRS: [(&str, &str); 6] = [
@@ -41,62 +41,62 @@ const PAIRS: [(&str, &str); 6] = [
     ("<|channel|>analysis", "<|channel|>final<|message|>"),
     ("<|channel|>commentary", "<|channel|>final<|message|>"),
 ];
-/// The longest mark, in bytes: what is longer is text.
+/// The longest mark in bytes; anything longer is text.
 const LONGEST_MARK: usize = 96;
-/// The longest call that is kept, in bytes.
+/// The most bytes of a tool call that are kept.
 const LONGEST_CALL: usize = 256 << 10;
 
-/// What stands at the beginning of a text.
+/// A mark at the beginning of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mark {
-    /// A stretch begins that ends with the mark of this kind.
+    /// Begins a stretch that ends with the mark of this kind.
     Opens(Kind),
-    /// A stretch of this kind ends, also one whose beginning was never seen.
+    /// Ends a stretch of this kind, also one whose beginning was never seen.
     Closes(Kind),
-    /// It means nothing to a caller.
+    /// A mark of the chat template, which is dropped.
     Template,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Any of [`THOUGHTS`], as models mix them up.
+    /// Any of [`THOUGHTS`], because models mix them up.
     Thought,
-    /// Any of [`CALLS`].
+    /// Any tag of [`CALLS`].
     Call,
-    /// One of [`PAIRS`].
+    /// The pair with this index in [`PAIRS`].
     Pair(usize),
 }
 
 enum Seen {
-    /// A mark of so many bytes.
+    /// A mark with its length in bytes.
     Mark(Mark, usize),
-    /// It may become one.
+    /// The text may become a mark once more of it arrives.
     Perhaps,
     Text,
 }
 
-/// Tells stretches apart, in whatever pieces the text comes.
+/// Splits text that arrives in pieces into stretches.
 #[derive(Debug, Default)]
 pub(super) struct Thoughts {
     waiting: String,
     inside: Option<Kind>,
     call: String,
-    /// Bytes of words since the last thought ended.
+    /// Bytes of text since the last thought ended.
     words: usize,
-    /// The last character of the words.
+    /// The last character of the text so far.
     before: Option<char>,
-    /// A thought has just ended: blanks after it are not words.
+    /// A thought has just ended: blanks after it are not text.
     trimming: bool,
 }
 
 impl Thoughts {
-    /// Adds the stretches that can be told with `more`; the beginning of what may be a mark waits.
+    /// Adds the stretches that are certain with `more`; what may be the beginning of a mark waits.
     pub(super) fn push(&mut self, more: &str, out: &mut Vec<Stretch>) {
         self.waiting.push_str(more);
         self.tell(false, out);
     }
 
-    /// Adds what still waits. A thought or a call that was not ended is one all the same.
+    /// Adds what still waits. A thought or a call without its end tag counts all the same.
     pub(super) fn end(&mut self, out: &mut Vec<Stretch>) {
         self.tell(true, out);
         if self.inside == Some(Kind::Call) {
@@ -122,7 +122,7 @@ impl Thoughts {
                     rest = &rest[length..];
                 }
                 Seen::Perhaps if !last => break,
-                // the name is there, only its end is not
+                // the name is there, only its end is missing
                 Seen::Perhaps if rest.len() > 5 => {
                     rest = "";
                 }
@@ -160,7 +160,7 @@ impl Thoughts {
     fn mark(&mut self, mark: Mark, out: &mut Vec<Stretch>) {
         match (mark, self.inside) {
             (Mark::Opens(kind), None) => self.inside = Some(kind),
-            // a thought may hold other tags; a thought within a thought is one thought
+            // a thought may contain other tags; a thought within a thought is one thought
             (Mark::Opens(_), Some(_)) | (Mark::Template, _) => {}
             (Mark::Closes(kind), Some(open)) if kind == open => {
                 if open == Kind::Call {
@@ -185,11 +185,11 @@ impl Thoughts {
     }
 }
 
-/// What `text` begins with; its first character is one that marks begin with.
+/// The mark that `text` begins with; its first character is one that marks begin with.
 fn seen(text: &str) -> Seen {
     let mut perhaps = false;
     for (n, (opens, closes)) in PAIRS.iter().enumerate() {
-        // the last two end with the same mark
+        // the last two pairs end with the same mark
         let kind = Kind::Pair(n.min(PAIRS.len() - 2));
         for (mark, means) in [(opens, Mark::Opens(kind)), (closes, Mark::Closes(kind))] {
             match begins(text, mark) {
@@ -241,7 +241,7 @@ fn seen(text: &str) -> Seen {
     }
 }
 
-/// Whether a text begins with a mark, whatever the case; `Some(false)`: it may, once there is more of it.
+/// Whether a text begins with a mark, ignoring case; `Some(false)` when it may once more of it arrives.
 fn begins(text: &str, mark: &str) -> Option<bool> {
     let (mut text, mut mark) = (text.chars(), mark.chars());
     loop {
@@ -258,7 +258,7 @@ fn begins(text: &str, mark: &str) -> Option<bool> {
 mod tests {
     use super::*;
 
-    /// The words that are left, and the calls.
+    /// The text that is left, and the calls.
     fn told(pieces: impl IntoIterator<Item = impl AsRef<str>>) -> (String, Vec<String>) {
         let (mut thoughts, mut out) = (Thoughts::default(), Vec::new());
         pieces.into_iter().for_each(|piece| thoughts.push(piece.as_ref(), &mut out));

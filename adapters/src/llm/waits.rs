@@ -1,4 +1,4 @@
-//! How long a provider wants us to wait, in whatever form it says so.
+//! Parses how long a provider wants clients to wait, in whatever form it says so.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use domain::envelope::Time;
 use domain::retry_after::retry_after;
 use reqwest::header::HeaderMap;
 
-/// The longest wait that is believed.
+/// The longest wait that is accepted as plausible.
 const LONGEST: Duration = Duration::from_secs(10_000_000);
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// What the headers of a 429 that came at `now` say: `retry-after-ms`, `retry-after`, or the reset of whatever is
-/// used up.
+/// The wait in the headers of a 429 received at `now`: `retry-after-ms`, `retry-after`, or the reset time
+/// of the exhausted limit.
 pub(super) fn of_headers(headers: &HeaderMap, now: Time) -> Option<Duration> {
     let millis = text(headers, "retry-after-ms").and_then(|text| text.trim().parse::<f64>().ok());
     let said = millis.and_then(|millis| of_seconds(millis / 1_000.0));
@@ -32,7 +32,7 @@ fn of_seconds(seconds: f64) -> Option<Duration> {
     (seconds.is_finite() && (0.0..=1e7).contains(&seconds)).then(|| Duration::from_secs_f64(seconds))
 }
 
-/// A duration as Go and Google write it: `12ms`, `7.66s`, `2m59.56s`, `22s`.
+/// Parses a duration as Go and Google write it: `12ms`, `7.66s`, `2m59.56s`, `22s`.
 pub(super) fn of_text(text: &str) -> Option<Duration> {
     let (mut rest, mut total) = (text.trim(), Duration::ZERO);
     if rest.is_empty() {
@@ -57,7 +57,7 @@ pub(super) fn of_text(text: &str) -> Option<Duration> {
     Some(total)
 }
 
-/// What a sentence says: `… try again in 5.289s…`.
+/// The duration in a sentence like `… try again in 5.289s…`.
 pub(super) fn of_sentence(sentence: &str) -> Option<Duration> {
     let (_, rest) = sentence.split_once("try again in ")?;
     let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.').unwrap_or(rest.len());
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(wait(&[("retry-after", "2")]), Some(2_000));
         let reset = [("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "7.66s")];
         assert_eq!(wait(&reset), Some(7_660));
-        // a reset of what is not used up says nothing
+        // the reset time of a limit that is not exhausted is ignored
         assert_eq!(
             wait(&[("x-ratelimit-remaining-requests", "3"), ("x-ratelimit-reset-requests", "1h")]),
             None

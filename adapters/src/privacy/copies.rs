@@ -1,23 +1,23 @@
-//! Every place where something of a person may be kept, and how an erasure reaches it.
+//! Lists every table where personal data may be kept, and how an erasure reaches it.
 //!
-//! Whoever adds a table says here what becomes of it: a test walks the migrations of all stores and knows no others.
+//! Whoever adds a table adds it here: a test walks the migrations of all stores and accepts no other tables.
 
-/// How an erasure reaches what is kept in a table.
+/// How an erasure reaches the personal data in a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// Nothing of a person is in it: ids, positions, hashes, settings.
+    /// The table holds no personal data: ids, positions, hashes, settings.
     Nothing,
-    /// Sealed under the persons' keys, which are destroyed.
+    /// Encrypted under the persons' keys, which the erasure destroys.
     Keys,
-    /// Sealed, and deleted or emptied by the erasure itself.
+    /// Encrypted, and the erasure itself deletes or empties it.
     Forgotten,
-    /// Made anew from the log, which cannot be read any more.
+    /// Rebuilt from the log, where the personal data can no longer be read.
     MadeAnew,
-    /// Holds what is still to be done, and is emptied by doing it.
+    /// Holds work that is still to be done; doing it empties the table.
     Passing,
 }
 
-/// Every table of every store, in order of their names.
+/// Every table of every store, sorted by name.
 pub const COPIES: &[(&str, Reach)] = &[
     ("agents", Reach::MadeAnew),
     ("api_keys", Reach::MadeAnew),
@@ -73,7 +73,7 @@ mod tests {
 
     use super::COPIES;
 
-    /// The tables that the migrations in a folder, and below, leave behind.
+    /// The tables that remain after the migrations in a folder and its subfolders.
     fn tables(folder: &Path) -> BTreeSet<String> {
         let mut files: Vec<_> =
             std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -1,4 +1,5 @@
-//! Personal data wherever it is: under keys in the log, in plain in what is derived from it.
+//! Finds, exports and erases personal data in all stores: encrypted in the log, in plain in the views derived from
+//! it.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -35,36 +36,34 @@ use crate::read_models::SqlViews;
 use crate::work::SqlWork;
 
 const PAGE: usize = 512;
-/// Rows replaced at a time.
+/// Rows replaced in one step.
 const BATCH: usize = 1_000;
-/// The most an export may hold, in bytes of JSON.
+/// The most bytes of JSON that an export may hold.
 const MOST_EXPORTED: usize = 64 << 20;
-/// How long to wait for the deliveries to have read the log.
+/// How long to wait for the delivery store to catch up with the log.
 const FOLLOWING: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(50);
 
-/// [`PersonalData`] over the log, the keys and the views.
+/// [`PersonalData`] over the log, the keys, the views and the work store.
 #[derive(Debug)]
 pub struct DataEverywhere {
-    /// The log.
     pub log: PrivateLog,
-    /// Open jobs and exports.
+    /// Open jobs and collected exports.
     pub jobs: PrivacyJobs,
-    /// What was answered under idempotency keys.
+    /// Stored answers under idempotency keys.
     pub answers: Arc<dyn IdempotencyKeys>,
-    /// Seals exports.
+    /// Encrypts the collected exports.
     pub vault: Arc<dyn Vault>,
-    /// The views, which are made anew without what was erased.
+    /// The views, which are rebuilt without the erased data.
     pub views: SqlViews,
-    /// What deliveries are kept in.
+    /// The store of webhook deliveries.
     pub work: SqlWork,
-    /// What views are made anew with.
+    /// Dependencies of the projections that rebuild views.
     pub rebuild: Deps,
-    /// Whether this node alone uses the keys: then nobody has to be waited for.
+    /// Whether this node alone uses the keys; then it need not wait until other nodes drop cached keys.
     pub alone: bool,
-    /// How long after a call's end the content that is not kept is still readable to what steers calls.
+    /// How long after a call's end the process managers may still read content that is not retained.
     pub grace: Duration,
-    /// The time.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -77,7 +76,7 @@ fn of_vault(error: VaultError) -> StoreUnavailable {
 }
 
 impl DataEverywhere {
-    /// All keys these persons ever had.
+    /// All keys that these persons ever had.
     async fn keys(&self, client: ClientId, persons: &[SubjectId]) -> Result<HashSet<Uuid>, StoreUnavailable> {
         let mut keys = HashSet::new();
         for &person in persons {
@@ -111,7 +110,7 @@ impl DataEverywhere {
         Ok(findings)
     }
 
-    /// Until the deliveries are derived from the log up to there.
+    /// Waits until the deliveries are derived from the log up to `through`.
     async fn deliveries_are_at(&self, through: Position) -> Result<(), StoreUnavailable> {
         let until = self.clock.monotonic() + FOLLOWING;
         while self.work.checkpoint().await?.position < through {
@@ -124,7 +123,7 @@ impl DataEverywhere {
     }
 
     async fn public_events(&self, streams: &[StreamId]) -> Result<u64, StoreUnavailable> {
-        // one that remembers nothing of what calls were
+        // a fresh publisher, whose cache holds nothing of what the calls were before the erasure
         let publisher = Publisher::new(Arc::new(self.log.as_shown()));
         let (mut bodies, mut replaced) = (Vec::new(), 0);
         let told = [CallId::CATEGORY, IvrSessionId::CATEGORY, ConversationId::CATEGORY];
@@ -164,7 +163,7 @@ impl DataEverywhere {
     }
 }
 
-/// The carrier's id of the recording an event tells of.
+/// The carrier's id of the recording that an event is about.
 fn recording_of(event: &Recorded) -> Option<String> {
     match CallEvent::decode(&event.event_type, event.schema, &event.payload) {
         Ok(CallEvent::RecordingSaved(saved)) => saved.recording_id,
@@ -184,7 +183,7 @@ async fn events_of(log: &PrivateLog, stream: &StreamId) -> Result<Vec<Recorded>,
     }
 }
 
-/// The views that show something of such a stream.
+/// The views that show personal data of a stream of this category.
 fn views_of(category: &str) -> &'static [&'static str] {
     match category {
         CallId::CATEGORY => &["calls", "transcripts", "audit_log"],
@@ -232,7 +231,7 @@ impl PersonalData for DataEverywhere {
 
     async fn clean_now(&self, client: ClientId, persons: &[SubjectId]) -> Result<(), StoreUnavailable> {
         let findings = self.find(client, persons).await?;
-        // nothing is waited for: what is derived later is cleaned later
+        // does not wait: the next erasure cleans what is derived later
         self.clean(client, &findings, Position::START).await.map(drop)
     }
 
@@ -242,7 +241,7 @@ impl PersonalData for DataEverywhere {
         findings: &Findings,
         through: Position,
     ) -> Result<Cleaning, StoreUnavailable> {
-        // what was said before anybody knew with whom is under the streams' own keys
+        // speech from before the person was known is under the streams' own keys
         for stream in &findings.streams {
             let own = Subject::Stream(stream.clone());
             let own = self.log.keys().pseudonym(client, &own).await.map_err(of_vault)?;
@@ -262,7 +261,7 @@ impl PersonalData for DataEverywhere {
             cleaning.views.push(view.to_owned());
         }
         self.jobs.drop_exports(client).await?;
-        // those of requests that were under way while the keys were destroyed
+        // answers of requests that ran while the keys were destroyed
         self.answers.forget_answers(client).await?;
         self.log.keys().scrub().await?;
         self.views.scrub().await?;

@@ -26,14 +26,14 @@ use crate::keys::SubjectKey;
 
 const KEPT: u8 = 1;
 const PASSING: u8 = 2;
-/// Random bytes of a nonce: enough for 2⁴⁸ values of one key at a chance of a repeat below 2⁻³².
+/// Random bytes of a nonce: enough for 2⁴⁸ values of one key with a chance of a repeat below 2⁻³².
 pub(super) const NONCE: usize = 16;
 const PRINT: usize = 16;
 const TAG: usize = 16;
-/// The most keys a value is sealed under.
+/// The most keys that a value is encrypted under.
 pub(super) const MOST_KEYS: usize = 8;
 
-/// Where a value stands.
+/// The place of a value, which its ciphertext is bound to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
     pub client: ClientId,
@@ -59,7 +59,7 @@ impl Place<'_> {
     }
 }
 
-/// A sealed value, not opened yet.
+/// An encrypted value, parsed but not decrypted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sealed<'a> {
     version: u8,
@@ -71,7 +71,7 @@ pub(super) struct Sealed<'a> {
 }
 
 impl<'a> Sealed<'a> {
-    /// Reads its head; `None` if it is no such thing.
+    /// Parses the header of an encrypted value; `None` if the bytes are no such value.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let (&[version, keys], rest) = bytes.split_first_chunk()?;
         let keys = usize::from(keys);
@@ -85,7 +85,7 @@ impl<'a> Sealed<'a> {
         Some(Self { version, ids, print, nonce, text, tag })
     }
 
-    /// Whether it is not kept: no view shows it.
+    /// Whether the value is not retained, so that no view shows it.
     pub(super) fn is_passing(&self) -> bool {
         self.version == PASSING
     }
@@ -94,8 +94,8 @@ impl<'a> Sealed<'a> {
         self.ids.chunks_exact(16).filter_map(|id| Uuid::from_slice(id).ok())
     }
 
-    /// Opens it and appends it; false, and nothing is appended, if it was altered, moved, or sealed under other keys of
-    /// the same names. `bound` is any buffer.
+    /// Decrypts the value and appends it to `into`; false, and nothing is appended, if it was altered, moved, or
+    /// encrypted under other keys with the same ids. `bound` is any buffer.
     pub(super) fn open(
         &self,
         into: &mut Vec<u8>,
@@ -120,8 +120,8 @@ impl<'a> Sealed<'a> {
     }
 }
 
-/// Seals `plain` under all of the keys and appends it; false if it cannot be. The field: its path, and whether it is not
-/// kept.
+/// Encrypts `plain` under all of the keys and appends it; false if that fails. `field` is the field's path, and
+/// whether it is not retained.
 pub(super) fn seal(
     into: &mut Vec<u8>,
     keys: &[Arc<SubjectKey>],
@@ -149,19 +149,19 @@ pub(super) fn seal(
     sealed.map(|tag| into.extend(tag)).is_ok()
 }
 
-/// How long a value of `plain` bytes is when it is sealed.
+/// Length of an encrypted value whose plain text has `plain` bytes.
 pub(super) const fn sealed_len(keys: usize, plain: usize) -> usize {
     2 + 16 * keys + PRINT + NONCE + plain + TAG
 }
 
-/// The nonce as the cipher takes it.
+/// The nonce in the length that the cipher takes.
 fn whole(random: &[u8; NONCE]) -> XNonce {
     let mut nonce = [0; 24];
     nonce[..NONCE].copy_from_slice(random);
     XNonce::from(nonce)
 }
 
-/// One key of several, and its print: it is gone when one of them is.
+/// Combines several keys into one, with its print: without any one of them it cannot be computed.
 fn united(keys: &[Arc<SubjectKey>]) -> ([u8; 32], [u8; PRINT]) {
     let short = |print: &[u8; 32]| std::array::from_fn(|at| print[at]);
     if let [key] = keys {

@@ -1,4 +1,4 @@
-//! How much of calls each client and agent wants to be kept, and which agent leads: what the log says, remembered.
+//! Caches the content levels of clients and agents, and which agent leads a stream.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,17 +9,17 @@ use domain::ids::{AgentId, ClientId};
 use domain::privacy::content::ContentLevel;
 use lru::LruCache;
 
-/// Clients, agents, and streams, remembered.
+/// The most clients, agents and streams cached.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
 
-/// A bounded memory with a time to each entry.
+/// A bounded cache with an expiry time for each entry.
 #[derive(Debug)]
 pub(super) struct Levels {
     known: Mutex<LruCache<ClientId, (ContentLevel, Time)>>,
     noted: Mutex<LruCache<StreamId, Time>>,
     agents: Mutex<LruCache<AgentId, (Option<ContentLevel>, Time)>>,
     leaders: Mutex<LruCache<StreamId, Option<AgentId>>>,
-    /// How often something was forgotten: what was read before that is not remembered.
+    /// Number of invalidations: what was read before one is not cached after it.
     forgotten: AtomicU64,
 }
 
@@ -52,12 +52,12 @@ impl Levels {
         self.leaders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What an agent says, if that is known.
+    /// An agent's content level, if it is cached; the inner `None` means that the agent sets none.
     pub(super) fn of_agent(&self, agent: AgentId, now: Time) -> Option<Option<ContentLevel>> {
         self.agents().get(&agent).filter(|(_, until)| now < *until).map(|(level, _)| *level)
     }
 
-    /// To be asked before the log is read for [`Self::put`] and [`Self::put_agent`].
+    /// Read this before the log, and pass it to [`Self::put`] and [`Self::put_agent`].
     pub(super) fn forgotten(&self) -> u64 {
         self.forgotten.load(Ordering::SeqCst)
     }
@@ -75,7 +75,7 @@ impl Levels {
         agents.pop(&agent);
     }
 
-    /// The agent that leads, if it is known whether one does.
+    /// The agent that leads the stream, if cached; the inner `None` means that none leads.
     pub(super) fn leader(&self, stream: &StreamId) -> Option<Option<AgentId>> {
         self.leaders().get(stream).copied()
     }
@@ -101,7 +101,7 @@ impl Levels {
         known.pop(&client);
     }
 
-    /// Whether it was noted a short while ago that the stream's key ends with it.
+    /// Whether the key store was told recently to destroy the stream's key at its end.
     pub(super) fn is_noted(&self, stream: &StreamId, now: Time) -> bool {
         self.noted().get(stream).is_some_and(|until| now < *until)
     }

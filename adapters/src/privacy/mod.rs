@@ -1,8 +1,8 @@
-//! Personal fields of events are sealed on their way into the log and opened on their way out of it.
+//! Encrypts personal fields of events on their way into the log and decrypts them on their way out.
 //!
-//! [`PrivateLog`] stands before any engine. The domain writes and reads `{"plain": value}`; what is stored is
-//! `{"sealed": bytes}`, under the key of the subject the value belongs to ([`domain::privacy::whose`]). A value whose
-//! key was destroyed is handed on as it is stored, and reads as erased.
+//! [`PrivateLog`] stands before any engine. The domain writes and reads `{"plain": value}`; the engine stores
+//! `{"sealed": bytes}`, encrypted under the key of the subject that the value belongs to
+//! ([`domain::privacy::whose`]). A value whose key was destroyed is returned as it is stored, and reads as erased.
 
 pub mod copies;
 mod data;

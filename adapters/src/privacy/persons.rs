@@ -1,4 +1,4 @@
-//! Remembers which person a stream is about.
+//! Caches which person a stream is about.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,21 +7,21 @@ use domain::envelope::StreamId;
 use domain::ids::SubjectId;
 use lru::LruCache;
 
-/// Streams remembered, some 150 bytes each.
+/// Streams cached, some 150 bytes each.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
 
-/// Whom a stream is about.
+/// The data subjects of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Persons {
-    /// Whose its content is.
+    /// The data subject of the stream's content.
     pub person: SubjectId,
-    /// The client's own number, if it is known.
+    /// The client's own phone number, if it is known.
     pub own: Option<SubjectId>,
-    /// Whether it takes place on a call.
+    /// Whether the stream belongs to a call.
     pub on_call: bool,
 }
 
-/// A bounded memory.
+/// A bounded cache by stream.
 #[derive(Debug)]
 pub(super) struct Remembered(Mutex<LruCache<StreamId, Persons>>);
 

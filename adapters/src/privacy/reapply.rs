@@ -1,5 +1,5 @@
-//! Erasures that the log tells of and the keys do not know: an older copy of the keys brings back the keys of whoever
-//! was erased since. They are destroyed again.
+//! Repeats erasures that are in the log but missing in the keys: an older copy of the keys brings back the keys of
+//! persons who were erased since, so they are destroyed again.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -20,17 +20,17 @@ use crate::keys::PrivacyJobs;
 
 const PAGE: usize = 2_000;
 
-/// What was applied again.
+/// What was erased again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reapplied {
-    /// Keys that were destroyed, of persons and of their streams.
+    /// Number of keys destroyed, of persons and of their streams.
     pub keys: usize,
-    /// Jobs that go on because they were not done.
+    /// Number of unfinished jobs that were opened again.
     pub jobs: usize,
 }
 
 impl Reapplied {
-    /// Whether the keys knew of everything.
+    /// Whether the keys already matched the log.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
@@ -46,11 +46,9 @@ fn of_vault(error: VaultError) -> StoreUnavailable {
 }
 
 impl PrivateLog {
-    /// Destroys what erasures with events after `after` destroyed, where it is alive, and opens jobs again that the log
-    /// leaves undone. Keys of somebody who was met again after the erasure live on. Done again it does nothing.
-    ///
-    /// # Errors
-    /// When the log cannot be read or the keys not be written; to be done again then.
+    /// Destroys again the keys that erasures with events after `after` destroyed, where they are alive, and reopens
+    /// jobs that the log shows as unfinished. Keys of a person who was met again after the erasure stay.
+    /// Idempotent. Fails when the log cannot be read or the keys cannot be written; the caller then calls it again.
     pub async fn reapply_erasures(
         &self,
         jobs: &PrivacyJobs,
@@ -71,7 +69,7 @@ impl PrivateLog {
                     }
                 }
                 let keys: HashSet<Uuid> = alive.iter().flat_map(|(_, keys)| keys).copied().collect();
-                // the persons' own keys last: while one is alive, this is done again
+                // the persons' own keys last: while one is alive, a retry does this again
                 if !keys.is_empty() && job.status() >= JobStatus::Cleaned {
                     done.keys += self.destroy_keys_of_streams(client, &keys).await?;
                 }
@@ -91,7 +89,7 @@ impl PrivateLog {
         Ok(done)
     }
 
-    /// Jobs with an event after `after`, and whose they are.
+    /// Jobs with an event after `after`, and the clients they belong to.
     async fn jobs_after(&self, after: Position) -> Result<BTreeMap<StreamId, ClientId>, StoreUnavailable> {
         let (stored, mut found, mut after) = (self.stored(), BTreeMap::new(), after);
         loop {
@@ -120,7 +118,7 @@ impl PrivateLog {
         }
     }
 
-    /// What was said before anybody knew with whom is under the streams' own keys.
+    /// Destroys the streams' own keys, which encrypt speech from before the person was known.
     async fn destroy_keys_of_streams(
         &self,
         client: ClientId,

@@ -1,4 +1,4 @@
-//! Content that is not kept: sealed under the key of its call or session as well, which ends with it.
+//! Content that is not retained: also encrypted under a key of its call or session, which is destroyed at the end.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,16 +18,16 @@ use domain::wire::DomainEvent as _;
 use super::store::PrivateLog;
 
 const PAGE: u32 = 200;
-/// The end of a call or session is among so many of its newest events.
+/// How many of a stream's newest events are searched for the end of the call or session.
 const NEWEST: usize = 64;
-/// Events of a policy: one a change.
+/// Events of a policy read at once; each change is one.
 const CHANGES: usize = 16;
-/// What never ended ends after so long.
+/// A call or session without an end counts as ended after this long.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 impl PrivateLog {
-    /// How much of a call is kept, of the event at `at` of those about to be appended, by what these say of who leads:
-    /// as the agent that leads it says, else as the client says, else as the node says.
+    /// The content level of the event at `at` of those about to be appended: the level of the leading agent, else
+    /// the client's, else the node's. These events may name a new leader themselves.
     pub(super) async fn level_of(
         &self,
         client: ClientId,
@@ -42,7 +42,7 @@ impl PrivateLog {
         self.level_of_client(client).await
     }
 
-    /// The agent that leads, by what is about to be appended, else by what is known of the stream.
+    /// The agent that leads, according to the events about to be appended, else to the stream.
     async fn leader(
         &self,
         stream: &StreamId,
@@ -67,7 +67,7 @@ impl PrivateLog {
         if let Some(agent) = self.levels.leader(stream) {
             return Ok(agent);
         }
-        // once, after a start: from then on it is remembered
+        // once after a start: from then on it is cached
         let (mut after, mut agent) = (Version::NONE, None);
         loop {
             let page = self.stored().read_stream(stream, after, Direction::Forwards, NEWEST).await?;
@@ -85,7 +85,7 @@ impl PrivateLog {
         Ok(agent)
     }
 
-    /// What the version of the agent that talks says, if it says anything.
+    /// The content level of the agent's talking version, if it sets one.
     async fn level_of_agent(
         &self,
         client: ClientId,
@@ -139,23 +139,23 @@ impl PrivateLog {
         Ok(level)
     }
 
-    /// What the node says.
+    /// The node's content level, for clients that set none.
     #[must_use]
     pub fn default_level(&self) -> ContentLevel {
         self.default_level
     }
 
-    /// A client's policy was changed here.
+    /// Invalidates a client's cached level after its policy changed on this node.
     pub fn forget_level(&self, client: ClientId) {
         self.levels.forget(client);
     }
 
-    /// An agent was changed here, or another version of it went live.
+    /// Invalidates an agent's cached level after a change, or after another version went live.
     pub fn forget_agent(&self, agent: AgentId) {
         self.levels.forget_agent(agent);
     }
 
-    /// Notes that the stream's own key ends with it, before anything is sealed under it.
+    /// Notes that the stream's own key ends with it, before anything is encrypted under it.
     pub(super) async fn ends_with(&self, client: ClientId, stream: &StreamId) -> Result<(), VaultError> {
         let now = self.keys().now();
         if !self.levels.is_noted(stream, now) {
@@ -165,10 +165,8 @@ impl PrivateLog {
         Ok(())
     }
 
-    /// Destroys the keys of calls and sessions that have been over for `grace`; answers how many of each client's.
-    ///
-    /// # Errors
-    /// When keys or log cannot be read or written.
+    /// Destroys the keys of calls and sessions that ended at least `grace` ago; answers how many for each client.
+    /// Fails when the keys or the log cannot be read or written.
     pub async fn end_content(&self, grace: Duration) -> Result<BTreeMap<ClientId, u64>, StoreUnavailable> {
         let of_vault = |error: VaultError| StoreUnavailable(error.to_string());
         let now = self.keys().now();
@@ -203,12 +201,12 @@ impl PrivateLog {
     }
 }
 
-/// What an event about to be appended says of who leads.
+/// Which agent leads according to an event about to be appended.
 pub(super) fn leads_of(event: &NewEvent) -> Leads {
     leads(&event.event_type, event.schema, &event.payload)
 }
 
-/// Whether the category is one whose content may not be kept; a conversation's is if it takes place on a call.
+/// Whether streams of the category hold content that may not be retained; a conversation does only if it is on a call.
 pub(super) fn has_content(category: &str) -> bool {
     matches!(category, domain::call::Call::CATEGORY | domain::ivr::session::IvrSession::CATEGORY)
 }

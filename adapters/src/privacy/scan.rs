@@ -1,4 +1,4 @@
-//! Searches the log for what belongs to somebody.
+//! Searches the log for the personal data of given persons.
 
 use std::collections::HashSet;
 
@@ -13,21 +13,18 @@ use super::walk::{Form, bytes_of, find};
 
 const PAGE: usize = 2_000;
 
-/// An event that holds something of the persons searched for.
+/// An event that holds personal data of the persons searched for.
 #[derive(Debug)]
 pub struct Hit {
     /// The event, as it is stored.
     pub event: Recorded,
-    /// How many personal values of it are theirs.
+    /// Number of personal values in the event that are theirs.
     pub values: u64,
 }
 
 impl PrivateLog {
-    /// Tells `found` of every event of the client's with a value sealed under one of the keys, oldest first;
-    /// answers how far the log was searched. The values need not be readable any more.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
+    /// Calls `found` for every event of the client with a value encrypted under one of the keys, oldest first; answers
+    /// how far the log was searched. The values need not be readable any more. Fails when the log cannot be read.
     pub async fn search(
         &self,
         client: ClientId,
@@ -55,16 +52,14 @@ impl PrivateLog {
                     found(Hit { event, values });
                 }
             }
-            // a long search must not keep others from their turn
+            // yields, so that a long search does not starve other tasks
             tokio::task::yield_now().await;
         }
         Ok(after)
     }
 
-    /// Events opened, where they can be.
-    ///
-    /// # Errors
-    /// When the keys cannot be read, or an event was altered.
+    /// Decrypts the events' values, as far as their keys are alive. Fails when the keys cannot be read, or
+    /// an event was altered.
     pub async fn opened(&self, events: Vec<Recorded>) -> Result<Vec<Recorded>, ReadError> {
         self.open(events).await
     }

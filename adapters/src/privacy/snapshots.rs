@@ -1,7 +1,7 @@
-//! States of long streams, sealed like the events they were made of.
+//! Snapshots of long streams' state, encrypted like the events they were made of.
 //!
-//! A state is under the keys of everybody whose data is in its stream, all together: once one of them is destroyed it
-//! cannot be opened any more, and the stream is read from its beginning, where what was erased is missing.
+//! A snapshot is encrypted under the keys of all persons in its stream together: once one of them is destroyed it
+//! cannot be decrypted, and the stream is read from its beginning, without the erased data.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -24,10 +24,10 @@ use crate::keys::{SubjectKey, SubjectKeyState};
 use crate::work::{SealedSnapshot, SqlWork};
 
 const PAGE: usize = 512;
-/// What a sealed state is called where events have their type and the path of a field.
+/// Stands in for event type and field path when a state is encrypted.
 const KIND: (&str, &str) = ("snapshot", "state");
 
-/// [`Snapshots`] in the database of work.
+/// [`Snapshots`] in the work store.
 #[derive(Debug, Clone)]
 pub struct SealedSnapshots {
     log: PrivateLog,
@@ -36,14 +36,13 @@ pub struct SealedSnapshots {
 }
 
 impl SealedSnapshots {
-    /// Snapshots of the streams of `log`.
     #[must_use]
     pub fn new(log: PrivateLog, work: SqlWork, clock: Arc<dyn Clock>) -> Self {
         Self { log, work, clock }
     }
 
-    /// The keys that the stream's personal data is under, up to an event, in the order of their ids; `None` when these are
-    /// too many, or one of them is destroyed.
+    /// The keys of the stream's personal data up to an event, in the order of their ids; `None` when there are too
+    /// many, or one of them is destroyed.
     async fn keys_of(
         &self,
         client: ClientId,
@@ -83,7 +82,7 @@ impl SealedSnapshots {
         Ok(ids.into_iter().map(key).collect())
     }
 
-    /// The key of the stream itself, for a state with nobody's data in it.
+    /// The key of the stream itself, for a state without personal data.
     async fn own_key(
         &self,
         client: ClientId,
@@ -96,7 +95,7 @@ impl SealedSnapshots {
     }
 }
 
-/// Adds the ids of the keys that an event's personal fields are under.
+/// Adds the ids of the keys that an event's personal fields are encrypted under.
 fn add_keys(event: &Recorded, ids: &mut BTreeSet<Uuid>) {
     if !Form::Sealed.may_be_in(&event.payload) {
         return;

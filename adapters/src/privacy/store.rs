@@ -1,4 +1,4 @@
-//! The log with its personal fields sealed.
+//! An event store that encrypts personal fields.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,25 +23,25 @@ use crate::keys::{SubjectKey, SubjectKeyState, SubjectKeys};
 
 const PAGE: usize = 512;
 
-/// Any engine's log; personal fields are sealed before they are appended and opened when they are read.
+/// Wraps any engine's log: encrypts personal fields before they are appended and decrypts them when they are read.
 ///
-/// An event appended again under its id is recognised by the id alone, as by any engine, so that nonces may be random
-/// and the bytes of a second attempt others than those of the first.
+/// Any engine recognises an event appended again by its id alone, so nonces may be random and the bytes of a retry
+/// may differ from those of the first attempt.
 #[derive(Debug, Clone)]
 pub struct PrivateLog {
     inner: Arc<dyn EventStore>,
     keys: SubjectKeys,
     persons: Arc<Remembered>,
     pub(super) levels: Arc<Levels>,
-    /// How much of calls is kept where the client says nothing.
+    /// The content level of clients that set none.
     pub(super) default_level: ContentLevel,
-    /// The only types whose personal data is opened.
+    /// The only event types whose personal data is decrypted; `None` for all.
     opens: Option<&'static [&'static str]>,
-    /// Whether what is not kept is opened.
+    /// Whether content that is not retained is decrypted.
     passing: bool,
 }
 
-/// Why a payload could not be sealed.
+/// Why a payload could not be encrypted.
 enum SealError {
     Refused(&'static str),
     Keys(VaultError),
@@ -76,13 +76,13 @@ fn unreadable(error: VaultError) -> ReadError {
     ReadError::Unavailable(format!("personal data cannot be opened: {error}"))
 }
 
-/// An event whose personal fields were found.
+/// An event with its personal fields.
 struct Plan {
     event: usize,
     fields: Vec<Planned<SubjectId>>,
 }
 
-/// A personal field, whose it is, and whether it is not kept.
+/// A personal field, its data subject, and whether it is not retained.
 struct Planned<S> {
     found: Found,
     subjects: Vec<S>,
@@ -90,7 +90,7 @@ struct Planned<S> {
 }
 
 impl PrivateLog {
-    /// Seals before `inner`.
+    /// Encrypts in front of `inner`.
     #[must_use]
     pub fn new(inner: Arc<dyn EventStore>, keys: SubjectKeys) -> Self {
         Self {
@@ -104,25 +104,24 @@ impl PrivateLog {
         }
     }
 
-    /// The same log; of the calls of clients that say nothing so much is kept.
+    /// Sets the content level of clients that set none.
     #[must_use]
     pub fn keeping(self, level: ContentLevel) -> Self {
         Self { default_level: level, ..self }
     }
 
-    /// The same log as it is shown: what is not kept stays sealed.
+    /// The log for views and auditors: content that is not retained stays encrypted.
     #[must_use]
     pub fn as_shown(&self) -> Self {
         Self { passing: false, ..self.clone() }
     }
 
-    /// The log as it is stored.
+    /// The log as it is stored, encrypted.
     #[must_use]
     pub fn stored(&self) -> Arc<dyn EventStore> {
         self.inner.clone()
     }
 
-    /// The keys.
     #[must_use]
     pub fn keys(&self) -> &SubjectKeys {
         &self.keys
@@ -133,7 +132,7 @@ impl PrivateLog {
             return Ok(events);
         }
         let plans = self.plan(stream, &events).await?;
-        // few: a list is quicker than a map
+        // few entries: a list is quicker than a map
         let mut wanted: Vec<(ClientId, Vec<SubjectId>)> = Vec::with_capacity(1);
         for plan in &plans {
             let client = events[plan.event].client_id;
@@ -151,7 +150,7 @@ impl PrivateLog {
         for (client, subjects) in &wanted {
             keys.extend(self.keys.sealing(*client, subjects).await?.into_iter().map(|key| (*client, key)));
         }
-        // values sealed together count up from one random nonce: as unlikely to meet another as if each were random
+        // values encrypted together count up from one random nonce, which is as unlikely to repeat as random ones
         let mut nonce = u128::from_be_bytes(self.keys.random());
         for plan in plans {
             let event = &mut events[plan.event];
@@ -169,7 +168,7 @@ impl PrivateLog {
         Ok(events)
     }
 
-    /// Finds the personal fields, and whose each is.
+    /// Finds the personal fields and the data subject of each.
     async fn plan(&self, stream: &StreamId, events: &[NewEvent]) -> Result<Vec<Plan>, SealError> {
         let mut found = Vec::new();
         for (at, event) in events.iter().enumerate() {
@@ -185,7 +184,7 @@ impl PrivateLog {
         let mut plans = Vec::with_capacity(found.len());
         for (at, fields) in &found {
             let event = &events[*at];
-            // a conversation is content where it takes place on a call
+            // a conversation is content only where it is on a call
             if stream.category() == ConversationId::CATEGORY && shared.is_none() {
                 shared = Some(self.persons(stream, event, events, &found).await?);
             }
@@ -217,7 +216,7 @@ impl PrivateLog {
                             Some(party) => vec![self.name(event, &party).await?],
                             None => {
                                 let persons = match (stream.category(), shared) {
-                                    // every attempt says itself what it is about
+                                    // each attempt names its own subject
                                     ("delivery", _) | (_, None) => {
                                         self.persons(stream, event, events, &found).await?
                                     }
@@ -250,7 +249,7 @@ impl PrivateLog {
         Ok(plans)
     }
 
-    /// Adds everybody whose number stands in the value, the client's own one excepted.
+    /// Adds everybody whose phone number is in the value, except the client's own number.
     async fn mention(
         &self,
         event: &NewEvent,
@@ -271,8 +270,8 @@ impl PrivateLog {
         self.keys.pseudonym(event.client_id, subject).await
     }
 
-    /// Whom an event about to be appended is about: by what is appended with it, else by what is known of the
-    /// stream.
+    /// The data subjects of an event about to be appended: from the events appended with it, else from what is
+    /// known of the stream.
     async fn persons(
         &self,
         stream: &StreamId,
@@ -341,7 +340,7 @@ impl PrivateLog {
         Ok(persons)
     }
 
-    /// Whom a stream is about, by its events. They need not be readable: keys tell whose they are.
+    /// The data subjects of a stream, from its events. They need not be readable: their keys name the subjects.
     async fn of_stream(&self, client: ClientId, stream: &StreamId) -> Result<Persons, SealError> {
         if let Some(known) = self.persons.get(stream) {
             return Ok(known);
@@ -385,7 +384,7 @@ impl PrivateLog {
         Ok(persons)
     }
 
-    /// Whose number stands in a field of a stored event.
+    /// The data subject whose number is in a field of a stored event.
     async fn side(
         &self,
         client: ClientId,
@@ -402,7 +401,7 @@ impl PrivateLog {
                 Some(SubjectKeyState::Unknown) | None => None,
             });
         }
-        // of before personal fields were sealed
+        // an event from before personal fields were encrypted
         let plain = at(Form::Plain).and_then(|found| {
             Subject::of_party(std::str::from_utf8(bytes_of(&event.payload[found.value])?).ok()?)
         });
@@ -412,7 +411,7 @@ impl PrivateLog {
         }
     }
 
-    /// Opens what can be opened.
+    /// Decrypts all values whose keys are alive.
     pub(super) async fn open(&self, mut events: Vec<Recorded>) -> Result<Vec<Recorded>, ReadError> {
         let mut sealed: Vec<(usize, Vec<Found>)> = Vec::new();
         let mut ids: Vec<(ClientId, Uuid)> = Vec::new();
@@ -421,7 +420,7 @@ impl PrivateLog {
             if !wanted || !Form::Sealed.may_be_in(&event.payload) {
                 continue;
             }
-            // what is no MessagePack is for whoever decodes it to say
+            // the decoder reports payloads that are no MessagePack
             let Some(fields) = find(&event.payload, Form::Sealed) else { continue };
             for field in &fields {
                 if let Some(value) = bytes_of(&event.payload[field.value.clone()]).and_then(Sealed::read) {
@@ -446,7 +445,7 @@ impl PrivateLog {
     }
 }
 
-/// The payload with these fields sealed.
+/// The payload with these fields encrypted.
 fn rewrite(
     stream: &StreamId,
     event: &NewEvent,
@@ -486,7 +485,7 @@ fn actor(event: &NewEvent, stream: &StreamId) -> Subject {
     }
 }
 
-/// The payload with everything opened whose keys are there; what is not kept only if `all` is wanted.
+/// The payload with all values decrypted whose keys are alive; content that is not retained only if `all` is set.
 fn opened(event: &Recorded, fields: &[Found], keys: &HashMap<Uuid, SubjectKeyState>, all: bool) -> Vec<u8> {
     let place = Place {
         client: event.client_id,
@@ -495,8 +494,8 @@ fn opened(event: &Recorded, fields: &[Found], keys: &HashMap<Uuid, SubjectKeySta
         event_type: &event.event_type,
         schema: event.schema,
     };
-    // one value that does not open must not keep a node from the rest of its log: it reads as erased, and the proof of
-    // the history shows what was altered
+    // one value that does not decrypt must not keep a node from the rest of its log: it reads as erased, and `audit
+    // verify` shows what was altered
     let damaged = |field: &Found| {
         tracing::error!(
             position = event.position.0,

@@ -1,24 +1,24 @@
-//! Finds personal values in MessagePack without building anything of the rest.
+//! Finds personal values in MessagePack without decoding the rest.
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-/// How deep values may be nested.
+/// The deepest nesting that is followed.
 const DEPTH: u32 = 96;
 
-/// The form a personal value is in.
+/// The encoding of a personal value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// `{"plain": value}`
+    /// `{"plain": value}`, as the domain writes it.
     Plain,
-    /// `{"sealed": bytes}`
+    /// `{"sealed": bytes}`, as the engine stores it.
     Sealed,
 }
 
 impl Form {
-    /// A map with one entry, and its key.
+    /// The first bytes of the encoding: a map with one entry, and its key.
     pub(super) const fn head(self) -> &'static [u8] {
         match self {
             Self::Plain => b"\x81\xa5plain",
@@ -26,7 +26,7 @@ impl Form {
         }
     }
 
-    /// Whether the payload may hold such a value: a quick look.
+    /// A quick check whether the payload may hold such a value.
     pub(super) fn may_be_in(self, payload: &[u8]) -> bool {
         static PLAIN: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(Form::Plain.head()));
         static SEALED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(Form::Sealed.head()));
@@ -41,13 +41,13 @@ impl Form {
 /// A personal value in a payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
-    /// Names and numbers on the way to it, joined by dots.
+    /// Path of the value: field names and list indices joined by dots.
     pub path: String,
-    /// The innermost name, in `path`.
+    /// The innermost name within `path`.
     field: Range<usize>,
-    /// Where it stands with its marker.
+    /// Byte range of the value with its marker.
     pub whole: Range<usize>,
-    /// Where it stands without.
+    /// Byte range of the value without its marker.
     pub value: Range<usize>,
 }
 
@@ -57,13 +57,13 @@ impl Found {
     }
 }
 
-/// All values of that form, in order; `None` if the payload is no MessagePack.
+/// All values of this form, in order; `None` if the payload is no MessagePack.
 pub(super) fn find(payload: &[u8], form: Form) -> Option<Vec<Found>> {
     let mut walk = Walk { bytes: payload, form, path: Vec::with_capacity(8), found: Vec::new() };
     (walk.value(0, 0)? == payload.len()).then_some(walk.found)
 }
 
-/// The bytes of a MessagePack text or byte string.
+/// The content of a MessagePack string or byte string.
 pub(super) fn bytes_of(value: &[u8]) -> Option<&[u8]> {
     let number = |len: usize| -> Option<usize> {
         Some(value.get(1..1 + len)?.iter().fold(0, |number, &byte| number << 8 | usize::from(byte)))
@@ -78,7 +78,7 @@ pub(super) fn bytes_of(value: &[u8]) -> Option<&[u8]> {
     value.get(head..head + len).filter(|bytes| head + bytes.len() == value.len())
 }
 
-/// Writes a byte string.
+/// Writes the header of a byte string of `len` bytes.
 pub(super) fn write_bytes(into: &mut Vec<u8>, len: usize) {
     match (u8::try_from(len), u16::try_from(len)) {
         (Ok(len), _) => into.extend([0xc4, len]),
@@ -112,7 +112,7 @@ impl<'a> Walk<'a> {
         )
     }
 
-    /// Where the value that begins at `at` ends.
+    /// Finds the end of the value that begins at `at`, collecting personal values in it.
     fn value(&mut self, at: usize, depth: u32) -> Option<usize> {
         if depth > DEPTH {
             return None;
@@ -178,7 +178,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Where the value that begins at `at` ends, whatever is in it.
+/// Finds the end of the value that begins at `at`, whatever is in it.
 fn skip(bytes: &[u8], at: usize, depth: u32) -> Option<usize> {
     if depth > DEPTH {
         return None;

@@ -1,4 +1,4 @@
-//! Agents and their tools.
+//! Queries of agents and tools.
 
 use super::SqlViews;
 use async_trait::async_trait;

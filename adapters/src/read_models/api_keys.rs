@@ -1,4 +1,4 @@
-//! API keys.
+//! The table and queries of API keys.
 
 use super::SqlViews;
 use async_trait::async_trait;

@@ -1,4 +1,4 @@
-//! The audit log.
+//! The table and queries of the audit log.
 
 use super::SqlViews;
 use async_trait::async_trait;

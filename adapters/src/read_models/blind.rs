@@ -1,4 +1,4 @@
-//! What rows are searched by and must not be read from an index: a keyed hash in its place.
+//! Blind indexes: rows are found by a keyed hash of a value, so that the index does not reveal the value.
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ impl Blind {
         Self(Arc::new(key))
     }
 
-    /// What is searched for instead of the text; the same text is another one for every client.
+    /// The hash to search for instead of the text; each client has another hash for the same text.
     pub(super) fn of(&self, client: ClientId, text: &str) -> Value<'static> {
         if text == ERASED {
             return Value::Null(Kind::Text);
@@ -41,7 +41,7 @@ impl Blind {
         Value::Text(subject.pseudonym(&self.0).0.simple().to_string().into())
     }
 
-    /// The value as it is stored.
+    /// The value as it is stored: hashed if it is a blind one.
     pub(super) fn stored<'v>(&self, value: Value<'v>) -> Value<'v> {
         match value {
             Value::Blind(client, text) => self.of(ClientId(client), &text),
@@ -50,31 +50,31 @@ impl Blind {
     }
 }
 
-/// A text to be searched by, of a client's.
+/// A client's text to be hashed for searching.
 pub(super) fn blind(client: ClientId, text: Option<&str>) -> Value<'_> {
     let client: Uuid = client.0;
     text.map_or(Value::Null(Kind::Text), |text| Value::Blind(client, text.into()))
 }
 
-/// A party to be searched by: the same in every form its number is written in.
+/// A party to be hashed for searching: the same hash for every form its number is written in.
 pub(super) fn blind_party<'v>(client: ClientId, text: Option<&str>) -> Value<'v> {
     text.map_or(Value::Null(Kind::Text), |text| Value::Blind(client.0, normal(text).into()))
 }
 
-/// The last digits of a party's number, to be searched by; nothing of what is no number.
+/// The last digits of a party's phone number, to be hashed for searching; null for parties without a number.
 pub(super) fn blind_last_digits<'v>(client: ClientId, text: Option<&str>) -> Value<'v> {
     let number = text.filter(|text| *text != ERASED).and_then(|text| Party::new(text).number());
     let last = number.and_then(|number| last_digits(number.as_str()));
     last.map_or(Value::Null(Kind::Text), |last| Value::Blind(client.0, last.into()))
 }
 
-/// What the end of a number is found by: it is no number itself.
+/// The search key for the end of a number, marked so that it differs from a whole number.
 pub(super) fn last_digits(digits: &str) -> Option<String> {
     let from = digits.len().checked_sub(LAST_DIGITS)?;
     Some(format!("last digits {}", digits.get(from..)?))
 }
 
-/// What a party is found by.
+/// The normal form of a party, for searching.
 pub(super) fn normal(text: &str) -> String {
     if text == ERASED { text.to_owned() } else { Party::new(text).normal() }
 }

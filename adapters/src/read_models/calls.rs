@@ -1,4 +1,4 @@
-//! Calls.
+//! The table and queries of calls.
 
 use super::SqlViews;
 use std::borrow::Cow;
@@ -23,7 +23,7 @@ use crate::sql::list::Select;
 use crate::sql::tenant::Of;
 use crate::sql::value::{Dialect, Kind, SqlRow, Value, parsed};
 
-/// What the next event needs to know and nobody is shown.
+/// State that the projection needs for the next event and no response shows.
 #[derive(Serialize, Deserialize)]
 struct Fold {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,7 +102,7 @@ impl Table for CallRow {
     }
 }
 
-/// PostgreSQL keeps no NUL in texts. In what is searched by it becomes U+FFFD; in what is shown JSON escapes it.
+/// Replaces NUL, which PostgreSQL does not store in texts, by U+FFFD in searched values; JSON escapes it in shown ones.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
@@ -125,8 +125,8 @@ const GET: &str = "SELECT version, doc FROM calls WHERE generation = \
 const RECORDING: &str = "SELECT recording FROM calls WHERE generation = \
                          (SELECT generation FROM projections WHERE name = 'calls') AND id = $1 AND client_id = $2";
 
-// client by client, as the indexes go; whatever belongs to a client that the view of clients does not show yet is
-// younger than what all views hold
+// per client, as the indexes are; records of a client that its view does not show yet are newer than what all views
+// hold
 const OPEN: &str = "SELECT c.id, c.client_id FROM clients AS k CROSS JOIN calls AS c \
     WHERE k.generation = (SELECT generation FROM projections WHERE name = 'clients') \
     AND c.generation = (SELECT generation FROM projections WHERE name = 'calls') AND c.client_id = k.id \
@@ -139,7 +139,7 @@ const PLACED: &str = "SELECT k.id, count(*), max(g.position) FROM clients AS k C
     WHERE k.generation = (SELECT generation FROM projections WHERE name = 'clients') AND k.id > $2 \
     AND c.generation = (SELECT generation FROM projections WHERE name = 'calls') AND c.client_id = k.id \
     AND c.created_at >= $1 AND c.direction = 'outbound' GROUP BY k.id ORDER BY k.id LIMIT $3 + 0";
-// lines are found by their call, so that only this client's are read
+// transcript lines are found by their call, so that only this client's are read
 const BYTES: &str = "WITH own AS (SELECT id, doc FROM calls WHERE client_id = $1 \
     AND generation = (SELECT generation FROM projections WHERE name = 'calls')) \
     SELECT coalesce((SELECT sum(octet_length(doc)) FROM own), 0) \
@@ -147,8 +147,8 @@ const BYTES: &str = "WITH own AS (SELECT id, doc FROM calls WHERE client_id = $1
     AND t.generation = (SELECT generation FROM projections WHERE name = 'transcripts')), 0)";
 
 impl SqlViews {
-    /// The condition, with its values, that a call is found by what is searched for. Each way has an index of its own but
-    /// the metadata: for that the client's calls with metadata are read.
+    /// The SQL condition and its values for a search. Each way to find a call has an index except the metadata, for
+    /// which all of the client's calls with metadata are read.
     fn found_by<'v>(&self, client: ClientId, search: &'v CallSearch) -> (String, Vec<Value<'v>>) {
         const OWN: &str = "SELECT id FROM calls WHERE generation = \
             (SELECT generation FROM projections WHERE name = 'calls') AND client_id = ? AND ";

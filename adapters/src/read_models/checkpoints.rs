@@ -11,7 +11,7 @@ use crate::sql::db::{args, limited, made, unavailable};
 use crate::sql::tenant::Of;
 use crate::sql::value::{Kind, SqlRow, Value};
 
-/// The longest a change of generations may take.
+/// The longest that a switch between generations may take.
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 
 const ADD_VIEW: &str =
@@ -43,7 +43,7 @@ const SKIP: &str = "INSERT INTO projection_skips (projection, position) VALUES (
 const SKIPS: &str = "SELECT position FROM projection_skips WHERE projection = $1 ORDER BY position";
 
 impl SqlViews {
-    /// All rows of a query about projections, not about anything of a client.
+    /// All rows of a query about projections, which belong to no client.
     async fn all(&self, sql: &'static str, values: Vec<Value<'_>>) -> Result<Vec<SqlRow>, StoreUnavailable> {
         let bound = args(self.db.dialect(), values).map_err(|error| unavailable(&error))?;
         self.db.query(Of::Nobody, sql.into_sql_str(), bound).await

@@ -1,4 +1,4 @@
-//! Clients.
+//! The table and queries of clients.
 
 use super::SqlViews;
 use async_trait::async_trait;

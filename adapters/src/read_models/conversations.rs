@@ -1,4 +1,4 @@
-//! Conversations and messages.
+//! Tables and queries of conversations and messages.
 
 use super::SqlViews;
 use async_trait::async_trait;

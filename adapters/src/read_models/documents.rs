@@ -1,4 +1,4 @@
-//! Rows that are nothing but a resource.
+//! Tables whose rows are a resource's JSON document.
 
 use domain::ids::ClientId;
 use projections::document::{Document, Resource};

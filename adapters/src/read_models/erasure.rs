@@ -1,10 +1,10 @@
-//! Taking what was erased out of the files of the views.
+//! Removes erased data from the database files of the views.
 
 use domain::ports::StoreUnavailable;
 
 use super::SqlViews;
 
-/// Tables that hold, or held, something of a person.
+/// Tables that hold, or held, personal data.
 const TABLES: [&str; 10] = [
     "calls",
     "transcript_lines",
@@ -19,11 +19,8 @@ const TABLES: [&str; 10] = [
 ];
 
 impl SqlViews {
-    /// Leaves no byte of rows that were changed or deleted in the files: an embedded database is written anew and
-    /// its journal emptied; a server takes the dead rows out.
-    ///
-    /// # Errors
-    /// When the database does not do so.
+    /// Removes every byte of changed or deleted rows from the files: rewrites an embedded database and empties its
+    /// journal, and vacuums a server's tables. Fails when the database refuses.
     pub async fn scrub(&self) -> Result<(), StoreUnavailable> {
         self.db.scrub(&TABLES).await
     }

@@ -1,4 +1,4 @@
-//! Menus, and sessions in them.
+//! Tables and queries of IVR menus and sessions.
 
 use super::SqlViews;
 use async_trait::async_trait;

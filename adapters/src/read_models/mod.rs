@@ -1,7 +1,7 @@
-//! Views in SQLite or PostgreSQL: one implementation, [`SqlViews`].
+//! The read models in SQLite or PostgreSQL: one implementation, [`SqlViews`].
 //!
-//! The SQL is the same for both wherever the dialects agree; `table` says how rows of any view are written, loaded and
-//! compared.
+//! The SQL is the same for both wherever the dialects agree; `table` defines how rows of any view are written,
+//! loaded and compared.
 
 mod agents;
 mod api_keys;
@@ -47,27 +47,20 @@ pub struct SqlViews {
 leases_in!(SqlViews, OF_VIEWS);
 
 impl SqlViews {
-    /// Opens the views wherever `database` says, creating what is missing.
-    ///
-    /// # Errors
-    /// When the database cannot be opened or its schema not be changed.
+    /// Opens the views at the address `database`, creating what is missing. Fails when the database cannot be
+    /// opened or its schema cannot be migrated.
     pub async fn open(database: &Database) -> Result<Self, OpenDbError> {
         Self::open_with(database, PostgresSettings::default()).await
     }
 
-    /// The same in a file. The caller sees to it that one process alone runs projections and changes the schema: whoever
-    /// holds the lock of the event log. Another may look, have an event skipped, and rebuild.
-    ///
-    /// # Errors
-    /// As [`SqlViews::open`].
+    /// Opens the views in a file. The caller ensures that only one process runs projections and migrates
+    /// the schema: the holder of the event log's lock. Another process may query, skip an event, and
+    /// rebuild. Fails as [`SqlViews::open`].
     pub async fn open_sqlite(path: &Path) -> Result<Self, OpenDbError> {
         Self::open(&Database::Sqlite(path.to_owned())).await
     }
 
-    /// The same on a server. Several nodes may do so.
-    ///
-    /// # Errors
-    /// As [`SqlViews::open`].
+    /// Opens the views on a server. Several nodes may do so. Fails as [`SqlViews::open`].
     pub async fn open_postgres(url: &SecretUrl, settings: PostgresSettings) -> Result<Self, OpenDbError> {
         Self::open_with(&Database::Postgres(url.clone()), settings).await
     }
@@ -78,11 +71,8 @@ impl SqlViews {
         Ok(views)
     }
 
-    /// The views at an address. Nothing is opened: whatever asks first does so, so that a node can start while its views
-    /// are away.
-    ///
-    /// # Errors
-    /// When the address cannot be read.
+    /// The views at an address, not opened yet: the first query opens them, so that a node can start while its
+    /// views are unreachable. Fails when the address cannot be parsed.
     pub fn at(database: &Database) -> Result<Self, OpenDbError> {
         Self::at_with(database, PostgresSettings::default())
     }
@@ -93,46 +83,35 @@ impl SqlViews {
         Ok(Self { db, statements, blind: Blind::default() })
     }
 
-    /// Reaches the database and brings its schema up to date.
-    ///
-    /// # Errors
-    /// When the database cannot be opened or its schema not be changed.
+    /// Connects to the database and migrates its schema. Fails when the database cannot be opened or migrated.
     pub async fn ready(&self) -> Result<(), OpenDbError> {
         Ok(self.db.ready().await?)
     }
 
-    /// The same views; what rows are searched by is hashed with `key`. It must stay the same: rows are not found by
-    /// the hashes of another one.
+    /// Sets the `key` of the blind index. It must stay the same: rows indexed with another key are not found.
     #[must_use]
     pub fn with_blind_index(self, key: [u8; 32]) -> Self {
         Self { blind: Blind::new(key), ..self }
     }
 
-    /// The log these views follow from; `None` while they have taken in no event.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
+    /// Id of the log that these views follow; `None` while they have applied no event. Fails when the
+    /// store cannot be read.
     pub async fn log_id(&self) -> Result<Option<Uuid>, StoreUnavailable> {
         self.db.log_id().await
     }
 
-    /// Ties the store to a log, now or as soon as it can be reached; from then on it is of use for that log only.
-    ///
-    /// # Errors
-    /// When the store cannot be written, or belongs to another log ([`OtherLog`](crate::sql::OtherLog)).
+    /// Ties the store to a log, now or as soon as it can be reached; from then on it accepts only that log. Fails
+    /// when the store cannot be written, or belongs to another log ([`OtherLog`](crate::sql::OtherLog)).
     pub async fn follow_log(&self, log: Uuid) -> Result<(), OpenDbError> {
         Ok(self.db.follow_log(log).await?)
     }
 
-    /// Writes, and has it flushed.
-    ///
-    /// # Errors
-    /// When that does not succeed: the disk is full, the file or the server gone.
+    /// Proves that the store accepts writes: writes and flushes. Fails when the disk is full, or the file or
+    /// the server is gone.
     pub async fn probe(&self) -> Result<(), StoreUnavailable> {
         self.db.probe().await
     }
 
-    /// Closes the connections.
     pub async fn close(&self) {
         self.db.close().await;
     }

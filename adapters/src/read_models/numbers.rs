@@ -1,4 +1,4 @@
-//! Numbers.
+//! Queries of phone numbers.
 
 use super::SqlViews;
 use async_trait::async_trait;

@@ -1,4 +1,4 @@
-//! Writing, loading, comparing and hashing the rows of any view.
+//! Writes, loads, compares and hashes the rows of any view.
 
 use super::SqlViews;
 use std::collections::HashMap;
@@ -16,22 +16,22 @@ use crate::sql::db::{Tx, args, limited, made, unavailable};
 use crate::sql::tenant::Of;
 use crate::sql::value::{Args, Dialect, Kind, Value, cast, placeholder};
 
-/// The most rows one statement writes or loads; smaller numbers are made of powers of two, so that few different
-/// statements are prepared.
+/// The most rows that one statement writes or loads. Smaller batches use powers of two, so that few
+/// different statements are prepared.
 const BULK: usize = 64;
-/// Rows hashed at a time.
+/// Rows hashed in one step.
 const DIGEST_PAGE: i64 = 2_000;
-/// The longest a step of a projection may take.
+/// The longest that a step of a projection may take.
 const STEP_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Texts of bulk statements, made once.
+/// SQL of the bulk statements, built once.
 #[derive(Debug)]
 pub(super) struct Statements {
     dialect: Dialect,
     made: Mutex<HashMap<Purpose, Arc<str>>>,
 }
 
-/// Which table, what for, for how many rows.
+/// Table, purpose, and number of rows.
 type Purpose = (&'static str, &'static str, usize);
 
 impl Statements {
@@ -51,7 +51,7 @@ impl Statements {
     }
 }
 
-/// Numbers of rows that make up `rows`: as many full ones as there are, then powers of two.
+/// Splits `rows` into statement sizes: full ones, then powers of two.
 fn portions(mut rows: usize) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         if rows == 0 {
@@ -110,8 +110,8 @@ fn select_by_keys<R: Table>(dialect: Dialect, rows: usize) -> String {
     )
 }
 
-/// Moves the checkpoint if everything stands as the step says. PostgreSQL also holds the view's row, so that no
-/// switch to another generation can come between this look at it and our commit.
+/// SQL that moves the checkpoint if it still stands where the step expects it. On PostgreSQL it also locks the
+/// view's row, so that no switch to another generation can come between this check and the commit.
 fn advance(dialect: Dialect, mode: Mode) -> String {
     let lock = if dialect == Dialect::Postgres { " FOR SHARE" } else { "" };
     let active = match mode {
@@ -172,7 +172,7 @@ impl SqlViews {
         Ok(())
     }
 
-    /// Takes away what ended before a time. Its sums stay: what was counted was.
+    /// Deletes rows that ended before a time (retention). Their sums stay counted.
     async fn retire<R: Table>(
         &self,
         tx: &mut Tx,
@@ -189,7 +189,7 @@ impl SqlViews {
     async fn switch(&self, tx: &mut Tx, step: &Step) -> Result<bool, sqlx::Error> {
         let dialect = self.db.dialect();
         if dialect == Dialect::Postgres {
-            // waits for a commit to the active rows that is under way, and holds off the next
+            // waits for a running commit to the active rows, and holds off the next
             let lock = "SELECT generation FROM projections WHERE name = $1 FOR UPDATE";
             tx.query(made(lock), args(dialect, [Value::text(step.projection)])?).await?;
         }
@@ -312,7 +312,7 @@ impl<R: Table> ViewRows<R> for SqlViews {
             only("$1", "$2"),
             only("$2", "$1"),
         );
-        // what one of them has beyond the other's last event cannot be compared
+        // rows that one of them has beyond the other's last event cannot be compared
         let common: Position = active.position.min(other.position);
         let values =
             [Value::Int(active.generation.0), Value::Int(other.generation.0), Value::position(common)];

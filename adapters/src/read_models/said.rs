@@ -1,4 +1,4 @@
-//! Pages of what was said, from whichever table holds it.
+//! Pages of transcript lines or messages, from whichever table holds them.
 
 use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
@@ -11,12 +11,12 @@ use crate::sql::db::unavailable;
 use crate::sql::tenant::Of;
 use crate::sql::value::{SqlRow, Value};
 
-/// A table of what was said, by whatever it was said in.
+/// A table of transcript lines or messages.
 pub(super) struct SaidTable {
     pub table: &'static str,
-    /// The view that fills it.
+    /// Name of the view that fills the table.
     pub view: &'static str,
-    /// The column that names the call or conversation.
+    /// The column with the id of the call or conversation.
     pub parent: &'static str,
 }
 
@@ -37,7 +37,7 @@ impl SaidTable {
 }
 
 impl SqlViews {
-    /// A page of what was said in `parent`, if that is the client's.
+    /// A page of what was said in `parent`, if that belongs to the client.
     pub(super) async fn said(
         &self,
         table: &SaidTable,
@@ -49,7 +49,7 @@ impl SqlViews {
         let first = if page.order == Order::Asc { Place::FIRST } else { Place::LAST };
         let Place { before, at, seq } = page.after.unwrap_or(first);
         let mut values = vec![Value::Uuid(parent), Value::Uuid(client.0)];
-        // one more than wanted tells whether there is another page
+        // one row more than wanted tells whether there is another page
         values.extend([i64::from(before), at, i64::from(seq), limit as i64 + 1].map(Value::Int));
         let rows = self.db.rows(Of::Client(client), table.select(page.order), values).await?;
         read(&rows, limit).map_err(|error| unavailable(&error))

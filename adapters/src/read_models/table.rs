@@ -1,10 +1,10 @@
-//! What a view's table looks like to the code that writes, loads and compares rows of any of them.
+//! The description of a view's table for the generic code that writes, loads and compares rows.
 
 use projections::view::Row;
 
 use crate::sql::value::{Kind, SqlRow, Value};
 
-/// A column besides `generation`.
+/// A column other than `generation`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Column {
     pub(super) name: &'static str,
@@ -14,11 +14,11 @@ pub(super) struct Column {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Finds the row, together with the generation.
+    /// Part of the primary key, together with the generation.
     Key,
-    /// Never changes once the row is there: an update leaves it, and the indexes on it, alone.
+    /// Never changes after the insert: an update leaves it, and the indexes on it, alone.
     Fixed,
-    /// May change.
+    /// May change with an update.
     Changing,
 }
 
@@ -34,20 +34,20 @@ pub(super) const fn changing(name: &'static str, kind: Kind) -> Column {
     Column { name, kind, role: Role::Changing }
 }
 
-/// A row with a table.
+/// A row type with its table.
 pub(super) trait Table: Row {
     const NAME: &'static str;
-    /// All columns but `generation`, the keys first. One is called `position`.
+    /// All columns but `generation`, the keys first. One must be called `position`.
     const COLUMNS: &'static [Column];
-    /// When a row has ended: retention takes those away that did before a time.
+    /// The column with the time when a row ended; retention deletes rows by it. `None`: rows are kept.
     const ENDED: Option<&'static str> = None;
 
-    /// The values, in the order of the columns.
+    /// The row's values, in the order of the columns.
     fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error>;
 
-    /// The values of a key, in the order of the key columns.
+    /// A key's values, in the order of the key columns.
     fn key_values(key: &Self::Key) -> Vec<Value<'static>>;
 
-    /// The row from its columns, in their order.
+    /// Reads a row from its columns, in their order.
     fn read(row: &SqlRow) -> Result<Self, sqlx::Error>;
 }

@@ -1,4 +1,4 @@
-//! The sums that views keep beside their rows.
+//! The sums that views keep beside their rows, for analytics.
 
 use super::SqlViews;
 use async_trait::async_trait;
@@ -59,12 +59,12 @@ impl Table for Tally {
     }
 }
 
-/// The sum of a key, from its position, numbers and distributions in the columns from `at` on.
+/// Reads a sum: its position, numbers and distributions are in the columns from `at` on.
 fn sum(key: TallyKey, row: &SqlRow, at: usize) -> Result<Tally, sqlx::Error> {
     let position = Position(row.count(at)?);
     let numbers = parsed(serde_json::from_str(&row.text(at + 1)?))?;
     let sketches = match &*row.bytes(at + 2)? {
-        // not asked for
+        // the query did not select this column
         [] => Sketches::new(),
         sketches => rmp_serde::from_slice(sketches).map_err(|error| sqlx::Error::Decode(error.into()))?,
     };
@@ -72,7 +72,7 @@ fn sum(key: TallyKey, row: &SqlRow, at: usize) -> Result<Tally, sqlx::Error> {
 }
 
 impl SqlViews {
-    /// Removes sums that came to nothing.
+    /// Deletes sums whose counts are all zero.
     pub(super) async fn drop_tallies(
         &self,
         tx: &mut Tx,

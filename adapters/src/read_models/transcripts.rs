@@ -1,4 +1,4 @@
-//! Transcripts.
+//! The table and queries of transcript lines.
 
 use super::SqlViews;
 use async_trait::async_trait;

@@ -1,4 +1,4 @@
-//! Users.
+//! The table and queries of users.
 
 use super::SqlViews;
 use async_trait::async_trait;

@@ -1,4 +1,4 @@
-//! Reads of webhook endpoints.
+//! Queries of webhook endpoints.
 
 use async_trait::async_trait;
 use domain::ids::{ClientId, EndpointId};

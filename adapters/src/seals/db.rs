@@ -1,4 +1,4 @@
-//! The database of seals: one text of SQL for SQLite and PostgreSQL.
+//! The database of seals (the Merkle tree): the same SQL for SQLite and PostgreSQL.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,20 +13,19 @@ use crate::database::{
     probe_sqlite, rescue,
 };
 
-/// How long to wait for a connection, or for a lock another process holds.
+/// How long to wait for a connection, or for a lock that another process holds.
 const ACQUIRE: Duration = Duration::from_secs(3);
 const CONNECTIONS: u32 = 4;
 
-/// Where the tree is kept. Cheap to clone.
+/// A connection pool to the stored tree. Cheap to clone.
 #[derive(Debug, Clone)]
 pub enum SealsDb {
     /// A file beside the log's.
     Sqlite(SqlitePool),
-    /// The log's server.
+    /// The same server as the log's.
     Postgres(PgPool),
 }
 
-/// Why the seals could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenSealsError {
     /// The database could not be reached or opened.
@@ -38,10 +37,7 @@ pub enum OpenSealsError {
 }
 
 impl SealsDb {
-    /// Opens it, creating what is missing.
-    ///
-    /// # Errors
-    /// When it cannot be opened or its schema not be changed.
+    /// Opens the store, creating what is missing. Fails when it cannot be opened or migrated.
     pub async fn open(database: &Database) -> Result<Self, OpenSealsError> {
         match database {
             Database::Sqlite(path) => migrate_sqlite(path, Part::Seals).await?,
@@ -50,10 +46,7 @@ impl SealsDb {
         Self::connect(database, false).await
     }
 
-    /// Opens it for reading only, beside a node that writes it. Nothing is created.
-    ///
-    /// # Errors
-    /// When it is not there.
+    /// Opens the store for reading only, beside a node that writes it. Creates nothing; fails when there is no store.
     pub async fn open_read_only(database: &Database) -> Result<Self, OpenSealsError> {
         Self::connect(database, true).await
     }
@@ -81,10 +74,8 @@ impl SealsDb {
         }
     }
 
-    /// Writes, and has it flushed.
-    ///
-    /// # Errors
-    /// When that does not succeed: the disk is full, the file or the server gone.
+    /// Proves that the store accepts writes: writes and flushes. Fails when the disk is full, or the file or
+    /// the server is gone.
     pub async fn probe(&self) -> Result<(), StoreUnavailable> {
         match self {
             Self::Sqlite(pool) => probe_sqlite(pool.connect_options().get_filename()).await,
@@ -93,10 +84,8 @@ impl SealsDb {
         .map_err(|error| StoreUnavailable(error.to_string()))
     }
 
-    /// Copies an embedded store as its open connection sees it to a new file, also after its own file was removed.
-    ///
-    /// # Errors
-    /// When no connection is open any more, or the copy cannot be written.
+    /// Copies an embedded store as its open connection sees it to a new file, even after its own file was removed.
+    /// Fails when no connection is open any more, or the copy cannot be written.
     pub async fn rescue(&self, to: &Path) -> Result<(), StoreUnavailable> {
         match self {
             Self::Sqlite(pool) => rescue(pool, to).await.map_err(|error| StoreUnavailable(error.to_string())),
@@ -104,7 +93,6 @@ impl SealsDb {
         }
     }
 
-    /// Closes the connections.
     pub async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,

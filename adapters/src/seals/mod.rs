@@ -1,4 +1,4 @@
-//! The Merkle tree and its heads in a database of either kind, and the witnesses of those heads.
+//! The Merkle tree and its signed heads in SQLite or PostgreSQL, and the witnesses of those heads.
 
 mod db;
 mod store;

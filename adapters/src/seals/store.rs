@@ -1,4 +1,4 @@
-//! Tiles and heads.
+//! Stores the tiles and heads of the Merkle tree.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use sqlx::Row as _;
 use super::SealsDb;
 use super::db::on;
 
-/// A tile only grows: who comes later with less has nothing to say.
+/// Inserts or extends a tile. A tile only grows: a shorter one is ignored.
 const PUT_TILE: &str = "INSERT INTO seal_tiles (level, number, hashes) VALUES ($1, $2, $3) \
     ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes \
     WHERE length(excluded.hashes) > length(seal_tiles.hashes)";
@@ -30,13 +30,13 @@ const KEEP_HEADS: &str = "INSERT INTO superseded_heads (superseded_at, size, roo
     SELECT $1, size, root, note, sealed_at FROM seal_heads";
 const KEEP_TILES: &str = "INSERT INTO superseded_tiles (superseded_at, level, number, hashes) \
     SELECT $1, level, number, hashes FROM seal_tiles";
-/// A head that stands is guarded by a trigger, which an owner of the table takes away for as long as this takes.
+/// Removes the trigger that guards stored heads; only the owner of the table can, within one transaction.
 const SQLITE_UNGUARDED: &str = "DROP TRIGGER IF EXISTS heads_are_never_deleted";
 const SQLITE_GUARDED: &str = "CREATE TRIGGER heads_are_never_deleted BEFORE DELETE ON seal_heads \
     BEGIN SELECT RAISE(ABORT, 'a signed head is never deleted'); END";
 const POSTGRES_UNGUARDED: &str = "ALTER TABLE seal_heads DISABLE TRIGGER heads_are_never_changed";
 const POSTGRES_GUARDED: &str = "ALTER TABLE seal_heads ENABLE TRIGGER heads_are_never_changed";
-/// The longest a step may take.
+/// The longest that a step may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn number(n: u64) -> i64 {
@@ -50,7 +50,7 @@ async fn limited<T>(step: impl Future<Output = Result<T, sqlx::Error>>) -> Resul
     }
 }
 
-/// A head as it was read.
+/// A stored head: size, root, signed note, and time of sealing.
 type HeadRow = (i64, Vec<u8>, String, i64);
 
 fn head((size, root, note, sealed_at): HeadRow) -> Result<Head, sqlx::Error> {

@@ -1,4 +1,4 @@
-//! Whoever keeps checkpoints outside of the node.
+//! Witnesses, which keep signed checkpoints outside of the node.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::ports::seals::Witness;
 
-/// How long a witness may take over a checkpoint.
+/// How long a witness may take to accept a checkpoint.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A service that every checkpoint is POSTed to, as `text/plain`. The operator names it, so it may be anywhere.
+/// A service that receives every checkpoint by POST, as `text/plain`. The operator configures it, so
+/// any address is allowed.
 #[derive(Debug, Clone)]
 pub struct HttpWitness {
     http: reqwest::Client,
@@ -18,10 +19,7 @@ pub struct HttpWitness {
 }
 
 impl HttpWitness {
-    /// The service at `url`.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
+    /// A witness at `url`. Fails when TLS cannot be set up.
     pub fn new(url: &str) -> Result<Self, reqwest::Error> {
         let client = crate::http::client().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none());
         Ok(Self { http: client.build()?, url: url.to_owned() })
@@ -36,19 +34,18 @@ impl Witness for HttpWitness {
 
     async fn tell(&self, note: &str) -> Result<(), String> {
         let request = self.http.post(&self.url).header("content-type", "text/plain; charset=utf-8");
-        // the address may hold a token
+        // the address may contain a token
         let sent = request.body(note.to_owned()).send().await;
         let status = sent.map_err(|error| error.without_url().to_string())?.status();
         if status.is_success() { Ok(()) } else { Err(format!("it answered {}", status.as_u16())) }
     }
 }
 
-/// A file that always holds the newest checkpoint, whole: to be fetched, or kept on a medium that forgets nothing.
+/// A file that always holds the newest checkpoint, complete: to be fetched, or kept on write-once storage.
 #[derive(Debug, Clone)]
 pub struct FileWitness(PathBuf);
 
 impl FileWitness {
-    /// The file at `path`.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
@@ -68,7 +65,7 @@ impl Witness for FileWitness {
     }
 }
 
-/// Whoever reads the file meets the old text or the new one, never a part.
+/// Replaces the file atomically: a reader sees the old text or the new one, never a part.
 fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");

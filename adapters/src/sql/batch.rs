@@ -1,9 +1,9 @@
-//! Many rows a statement.
+//! Statements that write many rows.
 
 use super::db::{Db, Tx, args, made};
 use super::value::{Dialect, Kind, Value};
 
-/// The most rows one statement writes.
+/// The most rows that one statement writes.
 pub(crate) const BULK: usize = 64;
 
 const fn type_name(kind: Kind) -> &'static str {
@@ -18,7 +18,7 @@ const fn type_name(kind: Kind) -> &'static str {
     }
 }
 
-/// The rows of a `VALUES`. PostgreSQL would take what stands in one for text if it were not told otherwise.
+/// The rows of a `VALUES` list. PostgreSQL needs casts, or it would take the values for text.
 fn rows(dialect: Dialect, count: usize, kinds: &[Kind]) -> String {
     let value = |number: usize, kind: Kind| match dialect {
         Dialect::Sqlite => "?".to_owned(),
@@ -33,7 +33,7 @@ fn rows(dialect: Dialect, count: usize, kinds: &[Kind]) -> String {
 }
 
 impl Db {
-    /// Runs a statement for portions of `items`: `sql` makes its text around the rows of a `VALUES`.
+    /// Runs a statement for batches of `items`; `sql` builds its text around the rows of a `VALUES` list.
     pub(crate) async fn batched<'v, T, const N: usize>(
         &self,
         tx: &mut Tx,

@@ -1,4 +1,4 @@
-//! Connections: one that writes at a time, a few that read.
+//! Database connections: one that writes at a time, a few that read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,36 +17,34 @@ use super::value::{Args, Dialect, SqlRow, Value};
 use crate::database::{Database, Part, probe_postgres, probe_sqlite};
 use crate::trace::{database, within};
 
-/// The longest a query of the API may take.
+/// The longest that a query of the API may take.
 const QUERY_LIMIT: Duration = Duration::from_secs(10);
-/// The longest a step of a projection or a rebuild's look over all rows may take.
+/// The longest that a step of a projection or a rebuild's scan of all rows may take.
 const WORK_LIMIT: Duration = Duration::from_secs(600);
-/// The longest a probe may take.
+/// The longest that a write probe may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
 
-/// A database of views or of work. Cheap to clone; opened on first use, so that a node can start while it is away.
+/// The database of the views or of the work store. Cheap to clone; opened on first use, so that a node can start
+/// while it is unreachable.
 #[derive(Debug, Clone)]
 pub(crate) enum Db {
     Sqlite(Sqlite),
     Postgres(Postgres),
 }
 
-/// A transaction that writes. Dropped without [`Tx::commit`] it is taken back.
+/// A writing transaction. Dropping it without [`Tx::commit`] rolls it back.
 pub(crate) enum Tx {
     Sqlite(SqliteTx),
     Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
 }
 
-/// Text of a statement: fixed, or made here from fixed parts and placeholders.
+/// SQL text that is fixed, or built here from fixed parts and placeholders.
 pub(crate) fn made(sql: impl Into<Arc<str>>) -> SqlStr {
     AssertSqlSafe(sql.into()).into_sql_str()
 }
 
 impl Db {
-    /// The database at an address; nothing is opened yet.
-    ///
-    /// # Errors
-    /// When the address cannot be read.
+    /// The database at an address; nothing is opened yet. Fails when the address cannot be parsed.
     pub(crate) fn at(
         database: &Database,
         part: Part,
@@ -58,11 +56,8 @@ impl Db {
         })
     }
 
-    /// Reaches the database and brings its schema up to date. Whatever asks later does so too, while it has not
-    /// succeeded.
-    ///
-    /// # Errors
-    /// When the database cannot be reached or its schema not be changed.
+    /// Connects to the database and migrates its schema. Later queries do so too, until it has succeeded. Fails
+    /// when the database cannot be reached or migrated.
     pub(crate) async fn ready(&self) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.ready().await.map(drop),
@@ -70,13 +65,13 @@ impl Db {
         }
     }
 
-    /// The log the store follows from; `None` while it is tied to none.
+    /// Id of the log that the store follows; `None` while it is tied to no log.
     pub(crate) async fn log_id(&self) -> Result<Option<Uuid>, StoreUnavailable> {
         let row = self.row(Of::Nobody, super::log_id::get(self.part()), []).await?;
         row.map(|row| row.uuid(0)).transpose().map_err(|error| unavailable(&error))
     }
 
-    /// Ties the store to a log. Fails when it is tied to another, and so does whatever asks it later.
+    /// Ties the store to a log. Fails when it is tied to another, and so do all later queries.
     pub(crate) async fn follow_log(&self, log: Uuid) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.follow_log(log).await,
@@ -92,10 +87,7 @@ impl Db {
         }
     }
 
-    /// Writes, and has it flushed.
-    ///
-    /// # Errors
-    /// When that does not succeed, in words for an operator.
+    /// Proves that the store accepts writes. Fails with a message for the operator.
     pub(crate) async fn probe(&self) -> Result<(), StoreUnavailable> {
         limited(PROBE_LIMIT, async {
             self.ready().await?;
@@ -118,7 +110,7 @@ impl Db {
         args(self.dialect(), values)
     }
 
-    /// Starts writing as the node itself, to any client's rows; waits for those who write already.
+    /// Starts a transaction as the node itself, on any client's rows; waits for transactions that already write.
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
         match self {
             Db::Sqlite(sqlite) => sqlite.begin().await.map(Tx::Sqlite),
@@ -126,8 +118,8 @@ impl Db {
         }
     }
 
-    /// Leaves no byte of rows that were changed or deleted in the files: an embedded database is written anew and
-    /// its journal emptied; a server takes the dead rows out of `tables`.
+    /// Removes every byte of changed or deleted rows from the files: rewrites an embedded database and empties its
+    /// journal, or vacuums `tables` on a server.
     pub(crate) async fn scrub(&self, tables: &[&'static str]) -> Result<(), StoreUnavailable> {
         match self {
             Self::Sqlite(sqlite) => limited(WORK_LIMIT, sqlite.scrub()).await,
@@ -141,7 +133,6 @@ impl Db {
         }
     }
 
-    /// All rows of a query.
     pub(crate) async fn query(
         &self,
         of: Of,
@@ -151,7 +142,6 @@ impl Db {
         self.read(of, sql, args, QUERY_LIMIT).await
     }
 
-    /// The first row of a query.
     pub(crate) async fn query_one(
         &self,
         of: Of,
@@ -176,7 +166,7 @@ impl Db {
         within(span, limited(QUERY_LIMIT, read)).await
     }
 
-    /// All rows of a query about everybody's, for the slow looks of a rebuild.
+    /// All rows of a query across all clients, for the slow scans of a rebuild.
     pub(crate) async fn survey(&self, sql: SqlStr, args: Args) -> Result<Vec<SqlRow>, StoreUnavailable> {
         self.read(Of::System, sql, args, WORK_LIMIT).await
     }
@@ -209,7 +199,7 @@ impl Db {
         within(span, limited(limit, read)).await
     }
 
-    /// One statement of the node's own work in a transaction of its own; answers how many rows it changed.
+    /// Runs one statement of the node's own work in a transaction of its own; answers how many rows it changed.
     pub(crate) async fn execute(&self, sql: SqlStr, args: Args) -> Result<u64, StoreUnavailable> {
         let span = self.span(sql.as_str());
         let work = limited(WORK_LIMIT, async {
@@ -238,7 +228,7 @@ impl Db {
 }
 
 impl Db {
-    /// All rows of a query made at run time.
+    /// All rows of a query built at run time.
     pub(crate) async fn rows(
         &self,
         of: Of,
@@ -249,7 +239,7 @@ impl Db {
         self.query(of, made(sql), bound).await
     }
 
-    /// The row a fixed query finds, if it finds one.
+    /// The row that a fixed query finds, if any.
     pub(crate) async fn row(
         &self,
         of: Of,
@@ -260,7 +250,7 @@ impl Db {
         self.query_one(of, sql.into_sql_str(), bound).await
     }
 
-    /// A resource by a fixed query of its version and its document.
+    /// A resource, by a fixed query for its version and its document.
     pub(crate) async fn stored(
         &self,
         of: Of,
@@ -273,7 +263,7 @@ impl Db {
         Ok(Some(projections::page::Stored { version: domain::envelope::Version(version), json }))
     }
 
-    /// One fixed statement of the node's own work; answers how many rows it changed.
+    /// Runs one fixed statement of the node's own work; answers how many rows it changed.
     pub(crate) async fn change(
         &self,
         sql: &'static str,
@@ -284,7 +274,7 @@ impl Db {
     }
 }
 
-/// Runs `work` with a limit on its time.
+/// Runs `work` with a time limit.
 pub(crate) async fn limited<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, sqlx::Error>>,
@@ -295,7 +285,7 @@ pub(crate) async fn limited<T>(
     }
 }
 
-/// What a failure means, in words. The details a server adds are left out: they repeat values.
+/// The error in words for an operator. The details that a server adds are left out: they repeat values.
 pub(crate) fn unavailable(error: &sqlx::Error) -> StoreUnavailable {
     StoreUnavailable(crate::database::in_words(error))
 }
@@ -332,7 +322,7 @@ impl Tx {
     }
 }
 
-/// Binds values.
+/// Binds values as arguments of a statement.
 pub(crate) fn args<'v>(
     dialect: Dialect,
     values: impl IntoIterator<Item = Value<'v>>,

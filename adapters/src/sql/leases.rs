@@ -1,4 +1,4 @@
-//! Leases, kept beside the data they fence.
+//! Leases, stored in the same database as the data they fence.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use sqlx::SqlSafeStr;
 use super::db::{Db, args, limited};
 use super::value::{Dialect, Value};
 
-/// The statements about one table of leases.
+/// The SQL statements for one table of leases.
 #[derive(Debug)]
 pub(crate) struct LeaseTable {
     acquire_postgres: &'static str,
@@ -22,8 +22,8 @@ pub(crate) struct LeaseTable {
 macro_rules! lease_table {
     ($table:literal) => {
         LeaseTable {
-            // judged by the server's clock, in one statement; an owner that comes back keeps its epoch; a lease that runs
-            // longer than any is given was given before that clock was set back
+            // decided by the server's clock, in one statement; a returning owner keeps its epoch; a lease that runs
+            // longer than any possible one was granted before that clock was set back
             acquire_postgres: concat!(
                 "INSERT INTO ",
                 $table,
@@ -34,7 +34,7 @@ macro_rules! lease_table {
                  WHERE l.owner = excluded.owner OR l.owner = '' OR l.expires_at <= clock_timestamp() \
                  OR l.expires_at > clock_timestamp() + 2 * $3 * interval '1 microsecond' RETURNING epoch"
             ),
-            // the file is locked by this process: whoever asks here is the only one there is
+            // this process has locked the file: nobody else can ask for the lease
             acquire_sqlite: concat!(
                 "INSERT INTO ",
                 $table,
@@ -53,7 +53,7 @@ macro_rules! lease_table {
                 $table,
                 " SET owner = $2 WHERE job = $1 AND owner = $2 AND epoch = $3"
             ),
-            // the row stays, so that epochs go on growing
+            // the row stays, so that epochs keep growing
             release: concat!(
                 "UPDATE ",
                 $table,
@@ -65,10 +65,10 @@ macro_rules! lease_table {
 
 /// Leases of projections and rebuilds, in the database of the views.
 pub(crate) const OF_VIEWS: LeaseTable = lease_table!("leases");
-/// Leases of the outbox, deliveries, the sealer and erasures, in the database of work.
+/// Leases of the outbox, deliveries, the sealer and erasures, in the work store.
 pub(crate) const OF_WORK: LeaseTable = lease_table!("work_leases");
 
-/// The longest any of this may take: a lease that comes later than it lasts is of no use.
+/// The longest that a lease statement may take: a lease granted later than it lasts is useless.
 const LIMIT: Duration = Duration::from_secs(5);
 
 fn micros(ttl: Duration) -> Value<'static> {
@@ -132,7 +132,7 @@ impl Db {
     }
 }
 
-/// Implements the port of leases for a store with a field `db`, on one table.
+/// Implements the lease port for a store with a field `db`, on one table.
 macro_rules! leases_in {
     ($store:ty, $table:expr) => {
         #[async_trait::async_trait]

@@ -1,4 +1,4 @@
-//! Lists by `created_at` and id, a page at a time.
+//! Lists ordered by `created_at` and id, page by page.
 
 use domain::ports::StoreUnavailable;
 use projections::page::{Cursor, FieldFilter, FieldValue, Order, Page, PageRequest};
@@ -7,38 +7,36 @@ use super::db::{Db, unavailable};
 use super::tenant::Of;
 use super::value::{Dialect, SqlRow, Value};
 
-/// A query of one table's active rows, being put together. The parts are fixed texts; what a client says goes
-/// into placeholders.
+/// Builds a query of one table's active rows. The parts are fixed texts; values from clients go into placeholders.
 pub(crate) struct Select<'v> {
     of: Of,
     table: &'static str,
-    /// Whose active rows are meant; nothing for a table without generations.
+    /// Name of the projection whose active generation is read; `None` for a table without generations.
     projection: Option<&'static str>,
     conditions: String,
     values: Vec<Value<'v>>,
-    /// A column that must be one of several values: its name, and where in `values` they stand, from 1.
+    /// A column that must be one of several values: its name, and the placeholder numbers (from 1) of these.
     one_of: Option<(&'static str, std::ops::RangeInclusive<usize>)>,
 }
 
-/// With more values than this a column is looked at row by row.
+/// With more values than this the column is filtered row by row.
 const MOST_BRANCHES: usize = 8;
 
-/// A page of rows.
 pub(crate) struct RowPage {
     pub(crate) rows: Vec<SqlRow>,
-    /// Where the next page begins; nothing on the last one.
+    /// Start of the next page; `None` on the last one.
     pub(crate) next: Option<Cursor>,
-    /// How many there are in all, if asked for.
+    /// Number of all matching rows, if the request asked for it.
     pub(crate) total: Option<u64>,
 }
 
 impl<'v> Select<'v> {
-    /// Rows of a table, only the client's if they are of a client.
+    /// Rows of a table; only the client's, when `of` names one.
     pub(crate) fn from(table: &'static str, projection: &'static str, of: Of) -> Self {
         Self::rows_of(table, Some(projection), of)
     }
 
-    /// The same of a table without generations.
+    /// Rows of a table without generations.
     pub(crate) fn plain(table: &'static str, of: Of) -> Self {
         Self::rows_of(table, None, of)
     }
@@ -74,7 +72,7 @@ impl<'v> Select<'v> {
         }
     }
 
-    /// Adds a condition: the column is one of these words, if there are any.
+    /// Adds a condition that the column is one of these words; no condition when there are none.
     pub(crate) fn push_any_of(&mut self, column: &'static str, words: impl Iterator<Item = &'v str>) {
         let words: Vec<_> = words.map(Value::text).collect();
         match words.len() {
@@ -97,9 +95,9 @@ impl<'v> Select<'v> {
         self.rows_with(what, &any, tail)
     }
 
-    /// The first rows of those in which a column is one of several values. Each value has its rows in order in an
-    /// index: the first ones of each are read and put together. Asked for all at once, a database without statistics
-    /// walks the table in the wanted order, to its end if there are few such rows.
+    /// SQL for the first rows where a column is one of several values. Each value has its rows in order in an
+    /// index: the first ones of each are read and merged. A single query for all values would make a database
+    /// without statistics walk the table in the wanted order, to its end if there are few such rows.
     fn first_text(&self, what: &str, tail: &str) -> String {
         let Some((column, places)) = &self.one_of else { return self.text(what, tail) };
         let branches: Vec<_> = places
@@ -146,7 +144,7 @@ impl<'v> Select<'v> {
             self.push(&condition, [Value::Time(after.created_at), Value::Uuid(after.id)]);
         }
         let limit = page.capped_limit();
-        // one more than wanted tells whether there is another page
+        // one row more than wanted tells whether there is another page
         let tail = format!(" ORDER BY created_at {order}, id {order} LIMIT {}", limit + 1);
         let sql = self.first_text(what, &tail);
         let mut rows = db.rows(self.of, sql, self.values).await?;
@@ -157,7 +155,7 @@ impl<'v> Select<'v> {
         Ok(RowPage { rows, next: next.map_err(|error: sqlx::Error| unavailable(&error))?, total })
     }
 
-    /// The conditions of a page that hold for whatever is listed.
+    /// Adds the conditions of a page request that every list shares.
     fn fit(&mut self, dialect: Dialect, page: &PageRequest) {
         if let Some(after) = page.created_after {
             self.push("created_at > ?", [Value::Time(after)]);
@@ -168,7 +166,7 @@ impl<'v> Select<'v> {
         for FieldFilter { path, value } in &page.fields {
             let field = match dialect {
                 Dialect::Sqlite => format!("json_extract(doc, '$.{path}')"),
-                // PostgreSQL's JSON has no NUL; this stands for one, and leaves everything else as it is
+                // PostgreSQL's JSON has no NUL; this character stands for it, and all others stay as they are
                 Dialect::Postgres => format!(
                     "(replace(doc, '\\u0000', '\\u0020')::jsonb #>> '{{{}}}')",
                     path.replace('.', ",")
@@ -183,7 +181,7 @@ impl<'v> Select<'v> {
         }
     }
 
-    /// These columns of all rows there are; the tail has to bound them.
+    /// These columns of all matching rows; `tail` must bound their number.
     pub(crate) async fn all(self, what: &str, tail: &str, db: &Db) -> Result<Vec<SqlRow>, StoreUnavailable> {
         let sql = self.text(what, tail);
         db.rows(self.of, sql, self.values).await

@@ -1,4 +1,4 @@
-//! Which log a store follows from: one row, written once the log has an event.
+//! Records which log a store follows: one row, written once the log has an event.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,13 +8,13 @@ use uuid::Uuid;
 
 use crate::database::Part;
 
-/// The store belongs to another log.
+/// The store belongs to another log than the event store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the store belongs to log {found}, and the event store is log {expected}")]
 pub struct OtherLog {
-    /// The log of the event store.
+    /// Id of the event store's log.
     pub expected: Uuid,
-    /// The log the store was filled from.
+    /// Id of the log that the store was filled from.
     pub found: Uuid,
 }
 
@@ -24,7 +24,7 @@ impl From<OtherLog> for sqlx::Error {
     }
 }
 
-/// The log a store must follow from, once it is known.
+/// Id of the log that a store must follow, once it is known.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ExpectedLog(Arc<OnceLock<Uuid>>);
 
@@ -47,7 +47,7 @@ impl ExpectedLog {
         same(expected, found)
     }
 
-    /// The same on a server.
+    /// Does the same on a PostgreSQL server.
     pub(crate) async fn check_postgres(&self, part: Part, pool: &PgPool) -> Result<(), sqlx::Error> {
         let Some(&expected) = self.0.get() else { return Ok(()) };
         let (put, get) = statements(part);
@@ -81,7 +81,7 @@ fn statements(part: Part) -> (&'static str, &'static str) {
     }
 }
 
-/// The statement that reads the id.
+/// The SQL that reads the log's id.
 pub(crate) fn get(part: Part) -> &'static str {
     statements(part).1
 }

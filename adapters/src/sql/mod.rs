@@ -1,6 +1,6 @@
-//! One database behind one SQL text: SQLite or PostgreSQL, for what is derived from the log (views and work).
+//! A database of derived data (views or work store): SQLite or PostgreSQL behind the same SQL.
 //!
-//! `value` hides how values are bound and read, `db` how connections are held, `tenant` whose rows a read is about.
+//! `value` hides how values are bound and read, `db` how connections are held, `tenant` whose rows a read may see.
 
 pub(crate) mod batch;
 pub(crate) mod db;
@@ -15,7 +15,6 @@ pub(crate) mod value;
 pub use self::log_id::OtherLog;
 pub use self::postgres::PostgresSettings;
 
-/// Why a database of views or work could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenDbError {
     /// The database could not be reached or opened.
@@ -27,7 +26,7 @@ pub enum OpenDbError {
 }
 
 impl OpenDbError {
-    /// The other log the store belongs to, if that is why.
+    /// The other log that the store belongs to, if that is the error.
     #[must_use]
     pub fn other_log(&self) -> Option<&OtherLog> {
         match self {

@@ -1,11 +1,12 @@
-//! A server with views or work: a pool for the work, another for queries, so that neither starves the other.
+//! A PostgreSQL server with views or the work store: one pool for background work, another for queries, so that
+//! neither starves the other.
 //!
-//! A commit of the work does not wait for its flush (`synchronous_commit = off`): a crash of the server may take
-//! the last ones back, rows and checkpoint together, and the log brings them again.
+//! A commit of background work does not wait for its flush (`synchronous_commit = off`): a crash of the server may
+//! lose the last ones, rows and checkpoint together, and they are derived from the log again.
 //!
-//! Row-level security hides every client's rows from a transaction that has not said whose it wants. Reads say so
-//! as they begin, in one message; they are not committed but taken back, which costs no wait: it goes out
-//! together with the check that a connection gets when the pool takes it back.
+//! Row-level security hides every client's rows from a transaction that has not named its client. Reads name it as
+//! they begin, in one message; they are rolled back instead of committed, which costs no wait: the rollback goes
+//! out together with the check that a connection gets when it returns to the pool.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,22 +23,22 @@ use super::tenant::Of;
 use crate::database::{Part, SecretUrl, exempt_from_row_security, migrate_postgres};
 use crate::fairness::{Turn, Turns, TurnsLimits};
 
-/// How long to wait for a connection before saying that the store is unavailable.
+/// How long to wait for a connection before the store counts as unavailable.
 const ACQUIRE: Duration = Duration::from_secs(3);
 /// Queries of the API that may wait for a connection. Clients take turns.
 const WAITING: usize = 4_096;
-/// How long an idle connection is believed to live.
+/// A connection idle for less than this is used without a test.
 const TRUSTED: Duration = Duration::from_secs(1);
-/// A transaction of the work. Settings hold for the transaction only: it works behind a pooler.
+/// Begins a transaction of background work. Settings hold for the transaction only, so it works behind a pooler.
 const BEGIN: &str = "BEGIN; SET LOCAL voxledger.client = 'system'; SET LOCAL synchronous_commit = off; \
                      SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s'";
 
-/// How many connections a store takes.
+/// Sizes of a store's connection pools.
 #[derive(Debug, Clone, Copy)]
 pub struct PostgresSettings {
-    /// For projections, leases and work.
+    /// Connections for projections, leases and the work store.
     pub workers: u32,
-    /// For queries of the API.
+    /// Connections for queries of the API.
     pub readers: u32,
 }
 
@@ -47,8 +48,7 @@ impl Default for PostgresSettings {
     }
 }
 
-/// Asks a connection whether it still lives, unless it was in use a moment ago: the question costs as much as a
-/// query.
+/// Tests whether a connection is alive, unless it was in use a moment ago: the test costs as much as a query.
 async fn still_there(connection: &mut PgConnection, idle_for: Duration) -> Result<bool, sqlx::Error> {
     Ok(idle_for < TRUSTED || connection.ping().await.is_ok())
 }
@@ -94,7 +94,7 @@ impl Postgres {
         })
     }
 
-    /// Brings the schema up to date, once.
+    /// Migrates the schema, once.
     pub(crate) async fn ready(&self) -> Result<(), sqlx::Error> {
         let migrated = self.migrated.get_or_try_init(|| async {
             let migrated = migrate_postgres((*self.options).clone(), self.part).await;
@@ -130,35 +130,35 @@ impl Postgres {
         self.workers.begin_with(BEGIN).await
     }
 
-    /// Connections outside of any transaction, for the upkeep of tables.
+    /// Connections outside of any transaction, for table maintenance.
     pub(crate) fn workers(&self) -> &PgPool {
         &self.workers
     }
 
-    /// For queries of the API.
+    /// A connection for queries of the API.
     pub(crate) async fn reader(&self, of: Of) -> Result<Reader, sqlx::Error> {
         self.ready().await?;
         let turn = self.turns.take(&of, 1).await.map_err(|_| sqlx::Error::PoolTimedOut)?;
         Reader::take(&self.readers, of, Some(turn)).await
     }
 
-    /// For queries that take long.
+    /// A connection for queries that take long.
     pub(crate) async fn surveyor(&self, of: Of) -> Result<Reader, sqlx::Error> {
         self.ready().await?;
         Reader::take(&self.workers, of, None).await
     }
 }
 
-/// A connection to read with, given back when dropped.
+/// A reading connection; dropping it gives it back.
 pub(crate) struct Reader {
     connection: Reading,
     _turn: Option<Turn<Of>>,
 }
 
 enum Reading {
-    /// Outside of any transaction.
+    /// A connection outside of any transaction.
     Plain(PoolConnection<sqlx::Postgres>),
-    /// In one that has said whose rows it wants.
+    /// A transaction that has named its client.
     Of(sqlx::Transaction<'static, sqlx::Postgres>),
 }
 

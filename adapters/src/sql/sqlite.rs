@@ -1,11 +1,12 @@
-//! An embedded database of views or work: one file, one writing connection, a few reading ones.
+//! An embedded database of views or the work store: one file, one writing connection, a few reading ones.
 //!
-//! The file is opened with `synchronous=NORMAL`: a commit is not flushed on its own, so a power cut may take the
-//! last ones back. It takes rows and checkpoint back together, whole transactions at a time, and the log, which
-//! is flushed, still holds the events: the projections and the outbox come to the same rows again from their
-//! older checkpoint. An effect that was performed meanwhile has its outcome in the log, too.
+//! The file is opened with `synchronous=NORMAL`: a commit is not flushed on its own, so a power cut may lose the
+//! last ones. It loses rows and checkpoint together, whole transactions at a time, and the log, which is flushed,
+//! still holds the events: the projections and the outbox derive the same rows again from their older checkpoint.
+//! An effect that was performed meanwhile has its outcome in the log, too.
 //!
-//! The file is opened on first use, and anew when it was removed or replaced: what it held follows from the log.
+//! The file is opened on first use, and created anew when it was removed or replaced, because it can be derived
+//! from the log.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,22 +23,22 @@ use super::tenant::Of;
 use crate::database::{FileLost, OpenFile, Part, connection_survives, migrate_sqlite};
 use crate::fairness::{Turn, Turns, TurnsLimits};
 
-/// Connections that read, besides the one that writes. Reads are short and in memory: more would only take turns.
+/// Reading connections, besides the one that writes. Reads are short and in memory, so more would only take turns.
 const READERS: usize = 4;
-/// Reads that may wait for a connection, and for how long. Clients take turns.
+/// Reads that may wait for a connection. Clients take turns.
 const WAITING: usize = 4_096;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a statement waits for a lock another process holds.
 const BUSY: Duration = Duration::from_secs(5);
 /// Pages of 4 KiB in the WAL before a commit also moves them into the database: 16 MiB.
 const CHECKPOINT_PAGES: &str = "4096";
-/// The WAL is cut back to this many bytes once a checkpoint has emptied it.
+/// Size in bytes that the WAL is cut back to once a checkpoint has emptied it.
 const WAL_KEPT: &str = "67108864";
 /// Page cache of the writing connection in KiB (negative by SQLite's convention): the busy parts of the indexes.
 const WRITER_CACHE: &str = "-8192";
 /// Page cache of a reading connection in KiB.
 const READER_CACHE: &str = "-2048";
-/// How often a reader in the way of emptying the journal is waited for.
+/// How often emptying the journal is retried while a reader is in the way.
 const CHECKPOINT_TRIES: u32 = 50;
 
 #[derive(Debug, Clone)]
@@ -51,27 +52,27 @@ pub(crate) struct Sqlite {
     expected: ExpectedLog,
 }
 
-/// Which file the connections are to.
+/// The file that the connections belong to.
 #[derive(Debug, Default)]
 struct Opened {
     file: Mutex<Option<OpenFile>>,
-    /// One at a time brings a file's schema up to date.
+    /// Held by the task that migrates a file's schema.
     opening: tokio::sync::Mutex<()>,
-    /// Counts files: connections to an earlier one are let go.
+    /// Counts opened files; connections to an earlier one are dropped.
     epoch: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Writer {
-    /// None after a failure that leaves it in doubt; opened again for the next transaction.
+    /// `None` after a failure that leaves it in doubt; the next transaction connects again.
     connection: Option<SqliteConnection>,
     epoch: u64,
-    /// A transaction was begun and neither committed nor taken back.
+    /// Whether a transaction was begun and neither committed nor rolled back.
     unfinished: bool,
 }
 
-/// Connections to read with. Not a pool of sqlx: that one sends every connection on an extra errand when it is
-/// given back, which a read of microseconds would feel.
+/// Reading connections. Not sqlx's pool, which sends every returned connection through an extra round trip; that
+/// matters for reads of microseconds.
 #[derive(Debug)]
 struct Readers {
     options: SqliteConnectOptions,
@@ -79,7 +80,7 @@ struct Readers {
     turns: Arc<Turns<Of>>,
 }
 
-/// A connection to read with, given back when dropped.
+/// A reading connection; dropping it gives it back.
 pub(crate) struct Reader {
     readers: Arc<Readers>,
     epoch: u64,
@@ -87,7 +88,7 @@ pub(crate) struct Reader {
     _turn: Turn<Of>,
 }
 
-/// The one connection that writes, in a transaction.
+/// The one writing connection, in a transaction.
 pub(crate) struct SqliteTx {
     writer: OwnedMutexGuard<Writer>,
     opened: Arc<Opened>,
@@ -146,7 +147,7 @@ impl Sqlite {
 
     pub(crate) async fn follow_log(&self, log: Uuid) -> Result<(), sqlx::Error> {
         self.expected.set(log);
-        // what was opened before the log was known is looked at anew
+        // checks files again that were opened before the log was known
         *self.opened.file.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.ready().await.map(drop)
     }
@@ -155,7 +156,7 @@ impl Sqlite {
         &self.path
     }
 
-    /// Sees to it that there is a file with the newest schema, and answers which one of those there were it is.
+    /// Ensures that the file exists with the newest schema, and returns the epoch of that file.
     pub(crate) async fn ready(&self) -> Result<u64, sqlx::Error> {
         if self.opened.check() == Ok(true) {
             return Ok(self.opened.epoch.load(Ordering::Acquire));
@@ -193,19 +194,19 @@ impl Sqlite {
             }
         };
         if writer.unfinished {
-            // outside of a transaction this fails, which is fine: then there is nothing to take back
+            // fails outside of a transaction, where there is nothing to roll back
             let _ = connection.execute("ROLLBACK").await;
         }
         writer.unfinished = true;
-        // at once for writing: a transaction that begins by reading could not wait for its turn later
+        // takes the write lock at once: a transaction that begins by reading could not wait for it later
         connection.execute("BEGIN IMMEDIATE").await?;
         writer.connection = Some(connection);
         writer.epoch = epoch;
         Ok(SqliteTx { writer, opened: self.opened.clone() })
     }
 
-    /// Writes the whole file anew, so that nothing is left between its rows, and empties the journal. Nobody writes
-    /// meanwhile; who reads goes on reading.
+    /// Rewrites the whole file, so that no deleted data is left between its rows, and empties the journal. Writers
+    /// wait meanwhile; readers go on.
     pub(crate) async fn scrub(&self) -> Result<(), sqlx::Error> {
         let _nobody_writes = self.writer.clone().lock_owned().await;
         self.ready().await?;
@@ -245,7 +246,7 @@ impl Sqlite {
     }
 }
 
-/// Moves what is in the journal into the file, and cuts the journal to nothing.
+/// Moves what is in the journal into the file, and truncates the journal.
 async fn empty_journal(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     for _ in 0..CHECKPOINT_TRIES {
         let row = connection.fetch_one("PRAGMA wal_checkpoint(TRUNCATE)").await?;
@@ -261,7 +262,7 @@ impl SqliteTx {
         self.writer.connection.as_mut().ok_or(sqlx::Error::WorkerCrashed)
     }
 
-    /// Lets go of the connection if `error` leaves it in doubt.
+    /// Drops the connection if `error` leaves it in doubt.
     pub(crate) fn judge(&mut self, error: &sqlx::Error) {
         if !connection_survives(error) {
             self.writer.connection = None;
@@ -276,7 +277,7 @@ impl SqliteTx {
             return Err(error);
         }
         self.writer.unfinished = false;
-        // what was written to a file that nobody finds again was not written
+        // rows written to a file that was removed or replaced do not count as written
         match self.opened.file() {
             Some(file) => Ok(file.check()?),
             None => Ok(()),

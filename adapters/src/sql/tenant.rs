@@ -1,25 +1,25 @@
-//! Whose rows a statement is about. PostgreSQL holds every statement to the answer by row-level security; SQLite
-//! knows nothing of the kind and goes by the conditions of the query alone.
+//! The tenant of a statement. PostgreSQL enforces it by row-level security; SQLite has no such check and relies on
+//! the query's conditions alone.
 
 use domain::ids::ClientId;
 
-/// Whose rows may be seen. Every read says so.
+/// Whose rows a read may see; every read names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Of {
-    /// One client's: whatever is asked on a client's behalf.
+    /// Rows of one client, for everything done on a client's behalf.
     Client(ClientId),
-    /// All clients': projections, outbox and timers, directories, lists of the platform's operator.
+    /// Rows of all clients: projections, outbox and timers, directories, lists of the platform's operator.
     System,
-    /// Of no client: tables without such rows. In the others nothing is found.
+    /// Rows of no client, for tables without a client. Other tables appear empty.
     Nobody,
 }
 
 impl Of {
-    /// What begins a transaction that reads; none is needed where the server has nothing to be told. The setting
-    /// ends with the transaction, so a transaction pooler may stand in between.
+    /// The SQL that begins a read transaction; `None` where the server needs no tenant. The setting ends with the
+    /// transaction, so a transaction pooler may stand in between.
     pub(crate) fn begin(self) -> Option<String> {
         match self {
-            // an id is made of digits, letters and hyphens: there is nothing to escape
+            // an id consists of digits, letters and hyphens: nothing to escape
             Of::Client(client) => Some(begin(&client.0.hyphenated().to_string())),
             Of::System => Some(begin("system")),
             Of::Nobody => None,
@@ -65,7 +65,7 @@ mod tests {
             let bound = args(db.dialect(), [Value::Uuid(client)]).unwrap();
             assert_eq!(db.execute(made(insert), bound).await.unwrap(), 1);
         }
-        // one connection serves them all: none leaves anything behind for the next
+        // one connection serves them all: none leaves a setting behind for the next
         for _ in 0..2 {
             assert_eq!(seen(&db, Of::Client(ClientId(a))).await, [a]);
             assert_eq!(seen(&db, Of::Nobody).await, [] as [Uuid; 0]);

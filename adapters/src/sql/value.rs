@@ -1,4 +1,4 @@
-//! Values and rows of either database, so that everything above writes its SQL once.
+//! Values and rows of both databases, so that all SQL above is written once.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use sqlx::types::chrono::{DateTime, Utc};
 use sqlx::{Arguments as _, ColumnIndex, Decode, Row as _, Type};
 use uuid::Uuid;
 
-/// What a column holds. Times are microseconds in SQLite and `timestamptz` in PostgreSQL; JSON is text in SQLite
+/// Type of a column. Times are microseconds in SQLite and `timestamptz` in PostgreSQL; JSON is text in SQLite
 /// and `jsonb` in PostgreSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -24,7 +24,7 @@ pub(crate) enum Kind {
     Bytes,
 }
 
-/// A value to bind.
+/// A value to bind to a placeholder.
 #[derive(Debug, Clone)]
 pub(crate) enum Value<'v> {
     Null(Kind),
@@ -35,7 +35,7 @@ pub(crate) enum Value<'v> {
     Time(Time),
     Bytes(&'v [u8]),
     Blob(Vec<u8>),
-    /// A text of a client's of which a keyed hash is stored; see `blind`.
+    /// A client's text that is stored as a keyed hash; see `blind`.
     Blind(Uuid, Cow<'v, str>),
 }
 
@@ -52,7 +52,7 @@ impl<'v> Value<'v> {
         id.map_or(Value::Null(Kind::Uuid), Value::Uuid)
     }
 
-    /// Positions and versions stay far below 2^63.
+    /// An integer from an unsigned count; positions and versions stay far below 2^63.
     pub(crate) fn count(count: u64) -> Self {
         Value::Int(i64::try_from(count).unwrap_or(i64::MAX))
     }
@@ -62,7 +62,7 @@ impl<'v> Value<'v> {
     }
 }
 
-/// Which database speaks.
+/// The SQL dialect of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Dialect {
     Sqlite,
@@ -111,7 +111,7 @@ fn push_sqlite(args: &mut SqliteArguments, value: Value<'_>) -> Result<(), BoxDy
         Value::Time(time) => args.add(time.timestamp_micros()),
         Value::Bytes(bytes) => args.add(bytes),
         Value::Blob(bytes) => args.add(bytes),
-        // never in plain
+        // only its hash may be stored
         Value::Blind(..) => Err("a text to be searched by was not hashed".into()),
     }
 }
@@ -131,12 +131,12 @@ fn push_postgres(args: &mut PgArguments, value: Value<'_>) -> Result<(), BoxDynE
         Value::Time(time) => args.add(time),
         Value::Bytes(bytes) => args.add(bytes),
         Value::Blob(bytes) => args.add(bytes),
-        // never in plain
+        // only its hash may be stored
         Value::Blind(..) => Err("a text to be searched by was not hashed".into()),
     }
 }
 
-/// Placeholders by number in PostgreSQL. SQLite looks numbers up one by one, so there they go unnumbered.
+/// A placeholder: numbered in PostgreSQL, unnumbered in SQLite, which would look numbers up one by one.
 pub(crate) fn placeholder(dialect: Dialect, number: usize) -> String {
     match dialect {
         Dialect::Sqlite => "?".to_owned(),
@@ -144,7 +144,7 @@ pub(crate) fn placeholder(dialect: Dialect, number: usize) -> String {
     }
 }
 
-/// What a placeholder must say besides its number.
+/// The cast that a placeholder needs behind its number, or an empty text.
 pub(crate) const fn cast(dialect: Dialect, kind: Kind) -> &'static str {
     match (dialect, kind) {
         (Dialect::Postgres, Kind::Json) => "::jsonb",
@@ -152,7 +152,7 @@ pub(crate) const fn cast(dialect: Dialect, kind: Kind) -> &'static str {
     }
 }
 
-/// A row of an answer. Columns go by their number, from 0.
+/// A row of a result. Columns are numbered from 0.
 #[derive(Debug)]
 pub(crate) enum SqlRow {
     Sqlite(SqliteRow),
@@ -225,7 +225,7 @@ impl SqlRow {
         }
     }
 
-    /// Adds a column to a hash, with its length, so that no two rows look alike by accident.
+    /// Adds a column with its length to a hash, so that different rows never hash the same bytes.
     pub(crate) fn hash(&self, column: usize, kind: Kind, hash: &mut Sha256) -> Result<(), sqlx::Error> {
         let bytes = match kind {
             Kind::Uuid => self.get::<Option<Uuid>>(column)?.map(|id| id.as_bytes().to_vec()),
@@ -249,7 +249,7 @@ impl SqlRow {
         Ok(())
     }
 
-    /// JSON as text; PostgreSQL's own form of it in PostgreSQL.
+    /// JSON as text; on PostgreSQL in the server's normal form.
     fn json(&self, column: usize) -> Result<Option<String>, sqlx::Error> {
         match self {
             SqlRow::Sqlite(row) => row.try_get(column),
@@ -265,7 +265,7 @@ fn micros(micros: i64) -> Result<Time, sqlx::Error> {
     Time::from_timestamp_micros(micros).ok_or_else(|| sqlx::Error::Decode("a time out of range".into()))
 }
 
-/// Reads a stored word, id or document.
+/// Converts the result of parsing a stored word, id or document into a database error.
 pub(crate) fn parsed<T, E: std::error::Error + Send + Sync + 'static>(
     result: Result<T, E>,
 ) -> Result<T, sqlx::Error> {

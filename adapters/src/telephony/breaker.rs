@@ -1,4 +1,4 @@
-//! A circuit breaker: leaves a target alone for a while that failed several times in a row.
+//! A circuit breaker: stops calling a target for a while that failed several times in a row.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,12 +10,12 @@ use domain::ids::ClientId;
 use domain::ports::clock::Clock;
 use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telephony};
 
-/// When to open and for how long.
+/// When a breaker opens, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct BreakerConfig {
-    /// Failures in a row that open it; at least 1.
+    /// Consecutive failures that open it; at least 1.
     pub failures: u32,
-    /// How long it stays open before one call is let through to try.
+    /// How long it stays open before it admits one trial call.
     pub open_for: Duration,
 }
 
@@ -25,19 +25,19 @@ impl Default for BreakerConfig {
     }
 }
 
-/// What a breaker lets through.
+/// State of a circuit breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakerState {
-    /// Everything.
+    /// All calls are admitted.
     Closed,
-    /// Nothing.
+    /// No call is admitted.
     Open,
-    /// One call, whose outcome decides.
+    /// One call is admitted; its outcome decides.
     HalfOpen,
 }
 
-/// The breaker itself, without a clock: whoever asks says what moment it is. How many are not closed is counted by what
-/// they guard.
+/// A circuit breaker without a clock: callers pass the current moment. A gauge counts the breakers that are not
+/// closed, by what they guard.
 #[derive(Debug)]
 pub struct Breaker {
     guards: &'static str,
@@ -52,8 +52,8 @@ enum Inner {
     Trying,
 }
 
-/// Leave to call the target once. Dropped without an outcome (the caller went away) it counts as a failure while the
-/// breaker is half open, and not at all otherwise.
+/// Permission to call the target once. Dropped without an outcome (the caller went away) it counts as a failure
+/// while the breaker is half open, and not at all otherwise.
 #[derive(Debug)]
 pub struct Permit<'a> {
     breaker: &'a Breaker,
@@ -63,14 +63,13 @@ pub struct Permit<'a> {
 }
 
 impl Breaker {
-    /// A closed breaker; `guards` says of what kind its target is, a word of a few.
+    /// A closed breaker; `guards` names the kind of target as a metric label, one of a few values.
     #[must_use]
     pub fn new(guards: &'static str, config: BreakerConfig) -> Self {
         count(guards, 0.0);
         Self { guards, config, inner: Mutex::new(Inner::Closed { failures: 0 }) }
     }
 
-    /// What it lets through at `now`.
     #[must_use]
     pub fn state(&self, now: Instant) -> BreakerState {
         match *self.lock() {
@@ -80,10 +79,7 @@ impl Breaker {
         }
     }
 
-    /// Asks for leave to call the target.
-    ///
-    /// # Errors
-    /// How long to wait before asking again.
+    /// Asks for permission to call the target. An error holds how long to wait before asking again.
     pub fn admit(&self, now: Instant) -> Result<Permit<'_>, Duration> {
         let mut inner = self.lock();
         let trial = match *inner {
@@ -109,7 +105,7 @@ impl Breaker {
                 Inner::Open { until }
             }
             (Inner::Closed { failures }, _, false) => Inner::Closed { failures: failures + 1 },
-            // a call from before it opened comes back late: says nothing of now
+            // a call from before the breaker opened returns late: it says nothing about now
             (other, _, _) => other,
         };
         match (before, inner.is_closed()) {
@@ -143,13 +139,13 @@ fn count(guards: &'static str, by: f64) {
 }
 
 impl Permit<'_> {
-    /// The target answered, whatever it answered.
+    /// Reports that the target answered, whatever the answer was.
     pub fn success(mut self, now: Instant) {
         self.told = true;
         self.breaker.settle(self.trial, true, now);
     }
 
-    /// The target did not answer, or answered that it is broken.
+    /// Reports that the target did not answer, or answered that it is broken.
     pub fn failure(mut self, now: Instant) {
         self.told = true;
         self.breaker.settle(self.trial, false, now);
@@ -164,7 +160,7 @@ impl Drop for Permit<'_> {
     }
 }
 
-/// A carrier behind a breaker: while it is open, commands fail at once as [`CarrierError::Unavailable`].
+/// A carrier behind a breaker: while it is open, commands fail at once with [`CarrierError::Unavailable`].
 pub struct Guarded<T> {
     carrier: T,
     breaker: Breaker,
@@ -181,12 +177,11 @@ impl<T: fmt::Debug> fmt::Debug for Guarded<T> {
 }
 
 impl<T: Telephony> Guarded<T> {
-    /// Puts `carrier` behind a closed breaker.
     pub fn new(carrier: T, config: BreakerConfig, clock: Arc<dyn Clock>) -> Self {
         Self { carrier, breaker: Breaker::new("carrier", config), clock }
     }
 
-    /// What the breaker lets through now.
+    /// Current state of the breaker.
     pub fn state(&self) -> BreakerState {
         self.breaker.state(self.clock.monotonic())
     }
@@ -208,7 +203,7 @@ impl<T: Telephony> Guarded<T> {
     }
 }
 
-/// Whether an answer says that the target is broken. One that names a wait (429) comes from a target that is not.
+/// Whether an error means that the target is broken. An error with a wait (429) comes from a working target.
 fn is_fault(error: &CarrierError) -> bool {
     matches!(error, CarrierError::Unknown { .. } | CarrierError::Unavailable { retry_after: None, .. })
 }

@@ -1,4 +1,4 @@
-//! Numbers as they are dialled within a country.
+//! Phone numbers in national form, as they are dialled within a country.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,11 +7,11 @@ use domain::phone::{E164, Party};
 use phonenumber::country;
 use phonenumber::metadata::DATABASE;
 
-/// The country whose numbers a carrier's connection writes without their country.
+/// The country of a carrier connection that writes its numbers without the country code.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Country(country::Id);
 
-/// The text is not the code of a country.
+/// The text is not a country code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be the two letters of a country (ISO 3166-1), like US")]
 pub struct BadCountry;
@@ -33,7 +33,7 @@ impl fmt::Debug for Country {
 }
 
 impl Country {
-    /// The party in E.164, if it is written as its number is dialled within the country; otherwise as it is.
+    /// The party in E.164, if it is a number in the country's national form; otherwise unchanged.
     #[must_use]
     pub fn complete(self, party: Party) -> Party {
         match party.bare_digits().and_then(|digits| self.international(&digits)) {
@@ -42,7 +42,7 @@ impl Country {
         }
     }
 
-    /// A number of the country, if its plan has numbers like it: also one that nobody has yet.
+    /// A number of the country in E.164, if the numbering plan allows it, whether it is assigned or not.
     fn international(self, digits: &str) -> Option<E164> {
         let number = phonenumber::parse(Some(self.0), digits).ok()?;
         let plan = DATABASE.by_id(self.0.as_ref())?;

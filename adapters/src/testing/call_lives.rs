@@ -1,4 +1,4 @@
-//! Whole lives of calls, as events: for tests and benches of whatever reads the log.
+//! Complete event histories of calls, for tests and benchmarks of log readers.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,28 +19,28 @@ use domain::testing::ids::sequential;
 use domain::wire::DomainEvent;
 use serde_bytes::ByteBuf;
 
-/// Appends under way at the same time.
+/// The most appends in flight at once.
 const MAX_BATCH: usize = 128;
 
-/// The first moment of these lives: 2026-01-01T00:00:00Z.
+/// The time of the first event: 2026-01-01T00:00:00Z.
 #[must_use]
 pub fn start() -> Time {
     Time::from_timestamp_micros(1_767_225_600_000_000).unwrap_or_default()
 }
 
-/// The `n`th call.
+/// Id of the `n`th call.
 #[must_use]
 pub fn call(n: u64) -> CallId {
     CallId(sequential(n * 1_000))
 }
 
-/// The `n`th client.
+/// Id of the `n`th client.
 #[must_use]
 pub fn client(n: u64) -> ClientId {
     ClientId(sequential(n))
 }
 
-/// An event of a call, ready to append: the `step`th of the `n`th one.
+/// An event ready to append: the `step`th of the `n`th call.
 #[must_use]
 pub fn new_event(n: u64, step: u64, client: ClientId, event: &impl DomainEvent) -> NewEvent {
     let id = sequential(n * 1_000 + step + 1);
@@ -55,7 +55,7 @@ pub fn new_event(n: u64, step: u64, client: ClientId, event: &impl DomainEvent) 
     }
 }
 
-/// The `n`th call's life, 11 to 13 events. Every third one is inbound, every seventh nobody answers.
+/// The history of the `n`th call, 11 to 13 events. Every third call is inbound, every seventh is not answered.
 #[must_use]
 pub fn life(n: u64) -> Vec<CallEvent> {
     let begin = start() + Duration::from_millis(n * 10);
@@ -167,14 +167,14 @@ pub fn life(n: u64) -> Vec<CallEvent> {
 
 const OWN: u64 = 6;
 
-/// The person's number begins with 5, the client's own one with 6.
+/// A phone number: the person's begins with 5, the client's own one with 6.
 fn number(prefix: u64, n: u64) -> String {
-    // everybody calls but once; a client has twenty lines
+    // every person calls only once; a client has twenty numbers
     let n = if prefix == OWN { n % 20 } else { n % 1_000_000 };
     format!("+1202{:07}", prefix * 1_000_000 + n)
 }
 
-/// A webhook's body, as large as they are.
+/// A webhook's body of realistic size.
 fn raw(n: u64, event_type: &str) -> Vec<u8> {
     let payload = serde_json::json!({
         "call_control_id": format!("v3:control-{n}-MgjWHmtNQh0qSbTbO2YqyOF0h"),
@@ -201,11 +201,8 @@ fn raw(n: u64, event_type: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Appends the lives of calls `from..to`, `live` of them interleaved, event by event as they would come; call `n`
-/// belongs to client `n % clients + 1`. Answers how many events that were.
-///
-/// # Errors
-/// As appending does.
+/// Appends the histories of calls `from..to`, with `live` calls interleaved event by event; call `n` belongs to
+/// client `n % clients + 1`. Answers the number of events. Fails when an append fails.
 pub async fn append_lives(
     log: &Arc<dyn EventStore>,
     calls: std::ops::Range<u64>,
@@ -221,11 +218,11 @@ pub async fn append_lives(
         {
             alive.push_back((n, 0, life(n).into()));
         }
-        // each call at most once, for appends at the same time have no order
+        // each call at most once in a round, because concurrent appends have no order
         let mut batch = Vec::new();
         for _ in 0..alive.len().min(MAX_BATCH) {
             let Some((n, mut step, mut rest)) = alive.pop_front() else { break };
-            // a webhook's receipt and what follows from it come in one append
+            // a webhook's receipt and the events that follow from it come in one append
             let mut together = Vec::new();
             while let Some(event) = rest.pop_front() {
                 let receipt = matches!(event, CallEvent::CarrierEventReceived(_));

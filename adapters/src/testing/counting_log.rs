@@ -1,4 +1,4 @@
-//! A log in memory that counts how it is read.
+//! An in-memory log that counts reads.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,7 +8,7 @@ use domain::ports::event_store::{AppendError, Appended, Direction, EventStore, E
 
 use crate::event_store::MemoryEventStore;
 
-/// Counts what is read of the log inside.
+/// Counts the reads of the log inside.
 #[derive(Debug, Default)]
 pub struct CountingLog {
     inner: MemoryEventStore,
@@ -17,13 +17,13 @@ pub struct CountingLog {
 }
 
 impl CountingLog {
-    /// Pages of the whole log that were read and had events.
+    /// Number of non-empty pages read from the whole log.
     #[must_use]
     pub fn pages(&self) -> usize {
         self.pages.load(Ordering::Relaxed)
     }
 
-    /// Events that were read of single streams.
+    /// Number of events read from single streams.
     #[must_use]
     pub fn events_of_streams(&self) -> usize {
         self.of_streams.load(Ordering::Relaxed)

@@ -1,4 +1,4 @@
-//! What tests of this and other crates build on (feature `testing`).
+//! Test helpers for this and other crates (feature `testing`).
 
 pub mod call_lives;
 pub mod counting_log;

@@ -1,4 +1,4 @@
-//! Addresses of this machine for tests that run beside each other.
+//! Addresses of this machine for tests that run in parallel.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -6,18 +6,17 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use tokio::net::TcpSocket;
 
-/// An address where connections are refused for as long as this value lives. The port is held: a listener that is
-/// only closed again leaves its port to the next test that asks for one.
+/// An address that refuses connections for as long as this value lives. It holds the port: a listener that was only
+/// closed would leave its port to the next test that asks for one.
 #[derive(Debug)]
 pub struct Refusing {
     _held: TcpSocket,
-    /// On the loopback interface.
+    /// Address on the loopback interface.
     pub address: SocketAddr,
 }
 
 impl Refusing {
-    /// # Errors
-    /// No port is left.
+    /// Reserves an address. Fails when no port is left.
     pub fn start() -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
@@ -26,11 +25,9 @@ impl Refusing {
     }
 }
 
-/// A port nobody uses, and which no connection of this machine is given by chance: a server that is started again
-/// must find it free. It lies below the ports the kernel picks by itself.
-///
-/// # Errors
-/// All 20,000 ports of the range are taken.
+/// A port that no process uses, and that the kernel assigns to no connection by chance: a server that is
+/// restarted must find it free. It lies below the kernel's range of ephemeral ports. Fails when all 20,000 ports
+/// of the range are taken.
 pub fn free_port() -> io::Result<u16> {
     static TRIED: AtomicU16 = AtomicU16::new(0);
     const FIRST: u16 = 12_000;

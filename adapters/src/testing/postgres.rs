@@ -1,4 +1,4 @@
-//! A throwaway PostgreSQL server: started in a temporary folder, durable like a real one, and gone afterwards
+//! A throwaway PostgreSQL server: runs in a temporary folder, durable like a real one, and disappears afterwards
 //! even if the test process is killed.
 //!
 //! Needs the server's programs: from `pg_config --bindir`, or the newest of `/usr/lib/postgresql/*/bin`.
@@ -23,16 +23,16 @@ use crate::database::SecretUrl;
 /// How long the server may take to start, stop or recover.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Who may do everything.
+/// Name of the superuser role.
 const SUPERUSER: &str = "postgres";
-/// Who owns the databases of the tests: an ordinary role, as in production.
+/// Name of the role that owns the tests' databases: an ordinary role, as in production.
 const ROLE: &str = "voxledger";
-/// Several tests may ask for their database at once.
+/// Creates the role; several tests may do so at once.
 const ADD_ROLE: &str = "DO $$ BEGIN CREATE ROLE voxledger LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE; \
                         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$";
 
-/// Stops the server and removes its folder once its standard input ends: when the cluster is dropped, or when
-/// the process that made it dies in whatever way. A process group of its own keeps it alive through Ctrl-C.
+/// A script that stops the server and removes its folder once its standard input ends: when the cluster is dropped,
+/// or when the process that started it dies in any way. A process group of its own keeps it alive through Ctrl-C.
 const WATCHDOG: &str = r#"
 trap '' INT TERM HUP
 cat > /dev/null
@@ -49,7 +49,7 @@ rm -rf "$1"
 pub struct Cluster {
     folder: PathBuf,
     programs: PathBuf,
-    /// The user to run as, when we are root: PostgreSQL refuses to run as root.
+    /// The user to run as when the test runs as root: PostgreSQL refuses to run as root.
     user: Option<&'static str>,
     port: u16,
     databases: AtomicU32,
@@ -57,19 +57,13 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The one server the tests of this binary share.
-    ///
-    /// # Panics
-    /// When PostgreSQL is not installed or does not start.
+    /// The server that all tests of this binary share. Panics when PostgreSQL is not installed or does not start.
     pub fn shared() -> &'static Cluster {
         static SHARED: OnceLock<Cluster> = OnceLock::new();
         SHARED.get_or_init(Cluster::start)
     }
 
-    /// A server that nobody else uses, for tests that stop or kill it.
-    ///
-    /// # Panics
-    /// As [`Cluster::shared`].
+    /// A server of its own, for tests that stop or kill it. Panics as [`Cluster::shared`].
     #[must_use]
     pub fn start() -> Self {
         let folder = TempDir::with_prefix("voxledger-postgres-").expect("a temporary folder").keep();
@@ -99,11 +93,8 @@ impl Cluster {
         cluster
     }
 
-    /// A fresh, empty database. It belongs to an ordinary role, and the address is that role's: row-level
-    /// security holds in everything a test does with it, as it does in production.
-    ///
-    /// # Panics
-    /// When the server cannot be reached.
+    /// A fresh, empty database. It belongs to an ordinary role, and so does the address: row-level security applies
+    /// to everything a test does with it, as in production. Panics when the server cannot be reached.
     pub async fn database(&self) -> SecretUrl {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let maintenance = self.url(SUPERUSER, "postgres").options().expect("a URL made here is well formed");
@@ -115,26 +106,20 @@ impl Cluster {
         self.url(ROLE, &name)
     }
 
-    /// The same database as the server's superuser opens it: for tests that change settings of the server, or
-    /// look past row-level security.
-    ///
-    /// # Panics
-    /// When the address names no database.
+    /// The same database with a superuser's address: for tests that change settings of the server, or bypass
+    /// row-level security. Panics when the address names no database.
     #[must_use]
     pub fn as_superuser(&self, database: &SecretUrl) -> SecretUrl {
         let options = database.options().expect("an address of a database here");
         self.url(SUPERUSER, options.get_database().expect("an address that names its database"))
     }
 
-    /// Stops the server in good order; clients are told so and sent away.
+    /// Shuts the server down in good order, disconnecting its clients.
     pub fn stop(&self) {
         run(self.command("pg_ctl").args(["stop", "-w", "-m", "fast"]));
     }
 
-    /// Kills every process of the server at once, as a power cut would.
-    ///
-    /// # Panics
-    /// When the server is not running.
+    /// Kills every process of the server at once, as a power cut would. Panics when the server is not running.
     pub fn kill(&self) {
         let all = self.signal("-KILL");
         let deadline = Instant::now() + PATIENCE;
@@ -144,38 +129,31 @@ impl Cluster {
         }
     }
 
-    /// Stops every process of the server in its tracks: connections stay open, and nothing answers.
-    ///
-    /// # Panics
-    /// When the server is not running.
+    /// Suspends every process of the server: connections stay open, and nothing answers. Panics when the
+    /// server is not running.
     pub fn freeze(&self) {
         self.signal("-STOP");
     }
 
-    /// Lets the server go on after [`Cluster::freeze`].
-    ///
-    /// # Panics
-    /// When the server is not running.
+    /// Resumes the server after [`Cluster::freeze`]. Panics when the server is not running.
     pub fn thaw(&self) {
         self.signal("-CONT");
     }
 
-    /// Sends a signal to every process of the server; answers which those are.
+    /// Sends a signal to every process of the server; answers their process ids.
     fn signal(&self, signal: &str) -> Vec<String> {
         let pid = self.pid().expect("the server is running");
         let children = Command::new("ps").args(["-o", "pid=", "--ppid", &pid]).output().expect("ps");
         let children = String::from_utf8_lossy(&children.stdout).into_owned();
         let children = children.split_whitespace().map(str::to_owned);
         let all: Vec<String> = std::iter::once(pid).chain(children).collect();
-        // a child may have ended by itself meanwhile
+        // a child process may have ended by itself meanwhile
         let _ = Command::new("kill").arg(signal).args(&all).output();
         all
     }
 
-    /// Starts the server after [`Cluster::stop`] or [`Cluster::kill`], and returns once it takes connections.
-    ///
-    /// # Panics
-    /// When it does not start.
+    /// Starts the server after [`Cluster::stop`] or [`Cluster::kill`], and returns once it accepts connections.
+    /// Panics when the server does not start.
     pub fn resume(&self) {
         let settings = format!(
             "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories={} -c max_connections=300 -c fsync=on",
@@ -192,7 +170,7 @@ impl Cluster {
             if start.status().expect("pg_ctl").success() {
                 return;
             }
-            // after a kill the kernel may still be letting go of the old server's memory
+            // after a kill the kernel may still be releasing the old server's memory
             let text = fs::read_to_string(&log).unwrap_or_default();
             assert!(Instant::now() < deadline, "the server does not start: {text}");
             std::thread::sleep(Duration::from_millis(50));
@@ -209,7 +187,7 @@ impl Cluster {
         file.lines().next().map(str::to_owned)
     }
 
-    /// One of the server's programs, as the server's user, on the server's data.
+    /// A command of PostgreSQL's, run as the server's user on the server's data.
     fn command(&self, program: &str) -> Command {
         let program = self.programs.join(program);
         let mut command = match self.user {
@@ -228,7 +206,7 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         drop(self.watchdog.stdin.take());
-        // it has done its work, or has been killed; either way there is nothing left to do here
+        // the watchdog has done its work, or has been killed; either way nothing is left to do here
         let _ = self.watchdog.wait();
     }
 }
@@ -238,7 +216,7 @@ fn owner(path: &Path) -> u32 {
 }
 
 fn alive(pid: &str) -> bool {
-    // a killed process whose parent has not looked yet is dead all the same
+    // a killed process whose parent has not reaped it yet is dead all the same
     let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     status.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
 }

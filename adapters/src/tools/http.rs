@@ -1,4 +1,4 @@
-//! One use of a tool over HTTP: bounded in time and memory, and never at an address that may not be reached.
+//! Calls a tool over HTTP: bounded in time and memory, and never at a forbidden address.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +16,12 @@ use super::schema::Schemas;
 use crate::trace::{Peer, send};
 use crate::webhooks::Guard;
 
-/// How much of an answer that is no use is told, in characters.
+/// The most characters of an unusable answer that the model sees.
 const TOLD_OF_A_FAILURE: usize = 500;
-/// The wait before a request that surely came to nothing is made again, once.
+/// Pause before the one retry of a request that certainly had no effect.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Uses tools with one HTTP client for all. No redirect is followed, no proxy of the environment is used.
+/// Calls tools with one HTTP client for all. It follows no redirect and uses no proxy of the environment.
 #[derive(Debug)]
 pub struct HttpTools {
     http: Client,
@@ -30,10 +30,7 @@ pub struct HttpTools {
 }
 
 impl HttpTools {
-    /// Uses tools wherever `guard` allows.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
+    /// A runner that calls tools wherever `guard` allows. Fails when TLS cannot be set up.
     pub fn new(guard: Guard) -> Result<Self, reqwest::Error> {
         let http = crate::http::client()
             .no_proxy()
@@ -47,8 +44,8 @@ impl HttpTools {
         Ok(Self { http, guard, schemas: Schemas::default() })
     }
 
-    /// Asks the tool, and once more where it surely did nothing: there was no connection, or it said 503. Both requests
-    /// have the same ids.
+    /// Calls the tool, with one retry where it certainly did nothing: there was no connection, or it answered 503.
+    /// Both requests have the same ids.
     async fn ask(&self, tool: &ToolUse, url: Url, arguments: &Value) -> ToolAnswer {
         let first = self.ask_once(tool, url.clone(), arguments).await;
         let again = match &first {
@@ -92,17 +89,17 @@ impl HttpTools {
     }
 }
 
-/// The client's own headers, and over them ours: for whom the tool is used, and what signs `body`.
+/// The client's own headers, overridden by ours: for whom the tool is called, and the signature of `body`.
 fn headers(tool: &ToolUse, body: &[u8]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut set = |name: &str, value: &str| {
-        // checked when the tool was set up
+        // validated when the tool was created
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
             headers.insert(name, value);
         }
     };
     for (name, value) in &tool.headers {
-        // what was given before a name was ours tells nothing in our place
+        // a header given before we reserved its name must not pass for ours
         if !is_ours(&name.to_ascii_lowercase()) {
             set(name, value);
         }
@@ -129,7 +126,7 @@ fn timed_out(tool: &ToolUse) -> ToolAnswer {
     failed(ToolOutcome::TimedOut, None, words)
 }
 
-/// What it answered, if that is something a model can use: JSON or plain text, not too long, with a status of 2xx.
+/// The tool's answer, if a model can use it: JSON or plain text, not too long, with a status of 2xx.
 async fn read(mut response: Response) -> ToolAnswer {
     let status = response.status();
     let code = Some(status.as_u16());

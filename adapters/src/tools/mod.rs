@@ -1,4 +1,4 @@
-//! Tools: a client's own systems, asked over HTTP.
+//! Tools: a client's own systems, called over HTTP.
 
 mod http;
 mod schema;

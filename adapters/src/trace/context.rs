@@ -1,7 +1,7 @@
-//! W3C trace context (<https://www.w3.org/TR/trace-context/>) in and out of spans.
+//! Passes W3C trace context (<https://www.w3.org/TR/trace-context/>) in and out of spans.
 //!
-//! Events and work carry a `traceparent` as text, so that one trace crosses actors, restarts and nodes. The
-//! crates inside know only `tracing`; these functions are handed to them.
+//! Events and work items carry a `traceparent` as text, so that one trace crosses actors, restarts and nodes. The
+//! inner crates know only `tracing`; they receive these functions.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,12 +12,12 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 static EXPORTING: AtomicBool = AtomicBool::new(false);
 
-/// Says whether this process exports traces; it does not until this is called.
+/// Sets whether this process exports traces; false until this is called.
 pub fn set_exporting(on: bool) {
     EXPORTING.store(on, Ordering::Relaxed);
 }
 
-/// Whether this process exports traces. What is only for them may be left out when it does not.
+/// Whether this process exports traces. If not, work that only serves traces may be skipped.
 #[must_use]
 pub fn is_exporting() -> bool {
     EXPORTING.load(Ordering::Relaxed)
@@ -39,8 +39,8 @@ pub fn traceparent_of(span: &Span) -> Option<String> {
         .then(|| format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8()))
 }
 
-/// Makes `span` a child of `traceparent`. Call it before the span is entered. A text that is no trace context
-/// is passed over, and so is everything when no tracer is set up.
+/// Makes `span` a child of `traceparent`. Call it before the span is entered. Does nothing when the text is no
+/// trace context, or no tracer is set up.
 pub fn set_parent(span: &Span, traceparent: &str) {
     if let Some(parent) = parse(traceparent) {
         // fails only without a tracer or on a span that has begun, and a lost parent must not cost the request
@@ -48,19 +48,19 @@ pub fn set_parent(span: &Span, traceparent: &str) {
     }
 }
 
-/// Gives the span another name in its trace. The field `otel.name` would not: it counts only until the span has a
-/// child, or its context was asked for.
+/// Renames the span in its trace. The field `otel.name` cannot do that: it counts only until the span has a child,
+/// or its context was read.
 pub fn rename(span: &Span, name: String) {
     span.context().span().update_name(name);
 }
 
-/// Whether the text is a trace context of a version we can read.
+/// Whether the text is a trace context of a known version.
 #[must_use]
 pub fn is_traceparent(text: &str) -> bool {
     parse(text).is_some()
 }
 
-/// The trace that a trace context is of, as it stands in the text; nothing where it is none.
+/// The trace id within a trace context; `None` when the text is no trace context.
 #[must_use]
 pub fn trace_id(traceparent: &str) -> Option<&str> {
     traceparent.split('-').nth(1).filter(|_| is_traceparent(traceparent))

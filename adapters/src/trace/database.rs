@@ -1,12 +1,12 @@
-//! What is asked of a database, as a span.
+//! Spans of database statements.
 
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span, info_span};
 
 use super::context::is_exporting;
 
-/// A span for a statement that somebody waits for, by its operation and table. Nothing outside of a trace: a look that
-/// the node takes every second by itself belongs to none. No text of the statement is kept.
+/// A span for a statement within a trace, with its operation and table. Disabled outside of a trace: the node's own
+/// periodic statements belong to none. The span never holds the statement's text.
 pub(crate) fn database(system: &'static str, namespace: &'static str, sql: &str) -> Span {
     if !is_exporting() || Span::current().is_none() {
         return Span::none();
@@ -30,7 +30,7 @@ pub(crate) fn database(system: &'static str, namespace: &'static str, sql: &str)
     )
 }
 
-/// Does the work within its span. A failure is the database's.
+/// Runs the work within its span, and marks the span failed when the work fails.
 pub(crate) async fn within<T, E>(span: Span, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let done = work.instrument(span.clone()).await;
     if done.is_err() {
@@ -40,7 +40,7 @@ pub(crate) async fn within<T, E>(span: Span, work: impl Future<Output = Result<T
     done
 }
 
-/// The table a statement is about: what follows the first FROM, INTO or UPDATE and is a name.
+/// The table of a statement: the first name after FROM, INTO or UPDATE.
 fn table(sql: &str) -> Option<&str> {
     let mut words = sql.split(|c: char| c.is_whitespace() || c == '(' || c == ')' || c == ',');
     while let Some(word) = words.next() {

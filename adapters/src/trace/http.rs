@@ -1,4 +1,4 @@
-//! A request over HTTP as a span, which the other side can continue.
+//! Spans of HTTP requests, which the other side can continue.
 
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, Url};
@@ -9,19 +9,17 @@ use super::context::{is_exporting, traceparent_of};
 
 const TRACEPARENT: &str = "traceparent";
 
-/// The server a request goes to, as its span names it.
+/// The server that a request goes to, as its span names it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer<'a> {
-    /// What it is: `telnyx`, `tool`, `webhook`, ….
+    /// Kind of the server, for example `telnyx`, `tool` or `webhook`.
     pub(crate) name: &'static str,
-    /// The path with names in place of ids; `None` where others decide on the path, which may hold a secret.
+    /// The path with names in place of ids; `None` where others choose the path, which may hold a secret.
     pub(crate) template: Option<&'a str>,
 }
 
-/// Sends a request, and waits for the head of the answer. It carries the `traceparent` of its span, unless it has one.
-///
-/// # Errors
-/// As [`RequestBuilder::send`].
+/// Sends a request and waits for the head of the answer. Adds the `traceparent` of its span, unless the request has
+/// one. Fails as [`RequestBuilder::send`].
 pub(crate) async fn send(request: RequestBuilder, peer: Peer<'_>) -> Result<Response, reqwest::Error> {
     if !is_exporting() {
         return request.send().await;
@@ -58,7 +56,7 @@ fn http_span(method: &Method, url: &Url, peer: Peer<'_>) -> Span {
     )
 }
 
-/// Has the other side continue the span. A header that is there already stays.
+/// Adds the span's `traceparent` header, unless there is one.
 pub(super) fn put_traceparent(span: &Span, headers: &mut HeaderMap) {
     if headers.contains_key(TRACEPARENT) {
         return;
@@ -69,7 +67,7 @@ pub(super) fn put_traceparent(span: &Span, headers: &mut HeaderMap) {
     }
 }
 
-/// What kept an answer from coming.
+/// A short word for the transport error, for the span's `error.type`.
 pub(super) fn transport_word(error: &reqwest::Error) -> &'static str {
     if error.is_timeout() {
         "timeout"
@@ -80,7 +78,7 @@ pub(super) fn transport_word(error: &reqwest::Error) -> &'static str {
     }
 }
 
-/// A span whose end is to be told. Dropped before, whoever asked has stopped waiting.
+/// A span whose outcome is still unknown. Dropping it means that the caller stopped waiting.
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) span: Span,
@@ -92,7 +90,7 @@ impl Open {
         Self { span, told: false }
     }
 
-    /// The answer's status; one of 400 and above is an error of ours or theirs.
+    /// Records the answer's status; from 400 on the span counts as failed.
     pub(super) fn answered(mut self, status: u16) {
         self.told = true;
         self.span.record("http.response.status_code", i64::from(status));
@@ -106,7 +104,7 @@ impl Open {
         self.error(word);
     }
 
-    /// It went as it should.
+    /// Ends the span as successful.
     pub(super) fn done(mut self) {
         self.told = true;
     }

@@ -1,8 +1,8 @@
-//! Traces at the edges: their context in and out, and spans of kind CLIENT for what is asked of others.
+//! Tracing at the system's edges: context in and out, and CLIENT spans for requests to other systems.
 //!
 //! Attributes follow OpenTelemetry's semantic conventions (<https://opentelemetry.io/docs/specs/semconv/>). No span
-//! holds an address with its path and query, a header, a body or a number. Where no traces are exported nothing is made.
-//! Numbers are recorded as `i64`: the layer that hands spans on takes `u64` for text.
+//! holds an address with its path and query, a header, a body or a phone number. No spans are made where no traces
+//! are exported. Numbers are recorded as `i64`, because the exporting layer turns `u64` into text.
 
 pub mod context;
 mod database;

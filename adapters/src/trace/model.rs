@@ -1,4 +1,4 @@
-//! A request to a language model as a span, which lasts until its answer is whole.
+//! Spans of language model requests, which last until the answer is complete.
 
 use domain::model::Usage;
 use reqwest::RequestBuilder;
@@ -9,13 +9,13 @@ use tracing::{Span, info_span};
 use super::context::is_exporting;
 use super::http::{Open, put_traceparent};
 
-/// The span of a request to a model; nothing where no traces are exported. Dropped before its end is told, whoever
-/// asked has stopped waiting.
+/// The span of a request to a model; empty where no traces are exported. Dropping it before its end is recorded
+/// means that the caller stopped waiting.
 #[derive(Debug)]
 pub(crate) struct ModelSpan(Option<Open>);
 
 impl ModelSpan {
-    /// `provider` is the provider's word here, `base` the address of its API.
+    /// Starts a span. `provider` is this program's name of the provider, `base` the address of its API.
     pub(crate) fn begin(provider: &'static str, model: &str, base: &str) -> Self {
         if !is_exporting() {
             return Self(None);
@@ -40,19 +40,19 @@ impl ModelSpan {
         Self(Some(Open::begin(span)))
     }
 
-    /// Has the provider continue the span.
+    /// Adds the span's trace context to the request.
     pub(crate) fn carried_by(&self, request: RequestBuilder) -> RequestBuilder {
         let mut headers = HeaderMap::new();
         put_traceparent(&self.span(), &mut headers);
         request.headers(headers)
     }
 
-    /// A status it answered, perhaps one of several.
+    /// Records a status that the provider answered, perhaps one of several.
     pub(crate) fn status(&self, status: u16) {
         self.span().record("http.response.status_code", i64::from(status));
     }
 
-    /// What it has read and written so far.
+    /// Records the tokens used so far.
     pub(crate) fn usage(&self, usage: Usage) {
         let count = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
         let span = self.span();
@@ -60,14 +60,14 @@ impl ModelSpan {
         span.record("gen_ai.usage.output_tokens", count(usage.output));
     }
 
-    /// The answer is whole; figures may still come until this is dropped.
+    /// Marks the answer as complete; usage may still arrive until this is dropped.
     pub(crate) fn whole(&mut self) {
         if let Some(open) = &mut self.0 {
             open.told = true;
         }
     }
 
-    /// The end: of what kind the failure was, if it is one.
+    /// Ends the span; `failure` names the kind of failure, if there was one.
     pub(crate) fn end(&mut self, failure: Option<&str>) {
         match (self.0.take(), failure) {
             (Some(open), Some(word)) => open.failed(word),

@@ -1,8 +1,8 @@
-//! Which addresses are somebody else's on the public Internet, and not this machine's, this network's or nobody's.
+//! Decides whether an IP address is public, and not this machine's, this network's or reserved.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What is not public in IPv4 besides what the standard library knows by name: network, length of its prefix.
+/// IPv4 networks that are not public, besides those the standard library knows: network and prefix length.
 const V4: &[([u8; 4], u32)] = &[
     ([0, 0, 0, 0], 8),        // "this network", RFC 791
     ([100, 64, 0, 0], 10),    // shared by carriers, RFC 6598
@@ -14,13 +14,13 @@ const V4: &[([u8; 4], u32)] = &[
     ([240, 0, 0, 0], 4),      // reserved, RFC 1112
 ];
 
-/// All that is assigned to hosts on the public Internet in IPv6 (IANA). What stands outside leads to this machine, to
-/// this network, or through a translator to an IPv4 address of somebody's choice: IPv4-compatible `::/96`,
-/// IPv4-translated `::ffff:0:0:0/96` (RFC 2765), NAT64 `64:ff9b::/96` and `64:ff9b:1::/48`, unique local, link-local,
-/// site-local, multicast, and what nobody was given yet.
+/// The only IPv6 range assigned to hosts on the public Internet (IANA). Addresses outside lead to this machine, to
+/// this network, or through a translator to an IPv4 address of the sender's choice: IPv4-compatible `::/96`,
+/// IPv4-translated `::ffff:0:0:0/96` (RFC 2765), NAT64 `64:ff9b::/96` and `64:ff9b:1::/48`, unique local,
+/// link-local, site-local, multicast, and unassigned ranges.
 const GLOBAL_V6: ([u16; 8], u32) = ([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
 
-/// What is not public within.
+/// Networks within that range that are not public.
 const V6: &[([u16; 8], u32)] = &[
     ([0x2001, 0, 0, 0, 0, 0, 0, 0], 23), // protocol assignments, among them Teredo, RFC 2928
     ([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32), // documentation
@@ -28,7 +28,7 @@ const V6: &[([u16; 8], u32)] = &[
     ([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20), // documentation, RFC 9637
 ];
 
-/// Whether the address is one on the public Internet. One of IPv4 in the clothes of IPv6 is judged as what it is.
+/// Whether the address is on the public Internet. An IPv4 address mapped into IPv6 is judged as IPv4.
 #[must_use]
 pub fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
@@ -63,7 +63,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 mod tests {
     use super::*;
 
-    /// The list of Svix's server, and more.
+    /// The list of Svix's server, and more addresses.
     const BLOCKED: &[&str] = &[
         "10.254.0.0",
         "192.168.10.65",

@@ -1,4 +1,4 @@
-//! What an endpoint's URL may be, and which addresses its name may lead to.
+//! The SSRF guard: checks endpoint URLs, and the addresses that their host names resolve to.
 
 use std::fmt;
 use std::io;
@@ -12,34 +12,32 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::addresses::is_public;
 
-/// The longest it may take to look a name up when an endpoint is set up.
+/// Time limit for resolving a name when an endpoint is created.
 const LOOK_UP_LIMIT: Duration = Duration::from_secs(3);
 
-/// Why an endpoint cannot be at a URL. The texts are for whoever gave it.
+/// Why a URL is refused for an endpoint. The texts are for the client who gave it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlFault {
-    /// Not a URL.
     #[error("give an absolute URL, such as https://example.com/hooks")]
     NotAUrl,
-    /// Neither `https` nor, where allowed, `http`.
+    /// The scheme is neither `https` nor, where allowed, `http`.
     #[error("the URL must begin with https://")]
     Scheme,
-    /// A user or a password in it: everybody who sees the URL would have them.
+    /// The URL has a user or a password, which everybody who sees the URL would learn.
     #[error("the URL must not contain a user or a password; send a header instead")]
     Credentials,
-    /// An address that may not be delivered to.
+    /// The address may not be delivered to.
     #[error("{0} is a private, local or reserved address, which may not be delivered to")]
     Private(IpAddr),
 }
 
-/// Looks names up.
 #[async_trait]
 pub trait Lookup: fmt::Debug + Send + Sync {
-    /// The addresses of a host.
+    /// Resolves the addresses of a host.
     async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// As the system does.
+/// Resolves names as the operating system does.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemLookup;
 
@@ -50,26 +48,26 @@ impl Lookup for SystemLookup {
     }
 }
 
-/// Says where to may be delivered. It is asked when an endpoint is set up, and again by every connection, of the
-/// address that is then connected to: a name that leads elsewhere meanwhile is refused.
+/// Decides where webhooks may be delivered. It checks the URL when an endpoint is created, and every connection
+/// checks the resolved address again: a name that was changed to a private address is refused.
 #[derive(Debug, Clone)]
 pub struct Guard {
     allow_private: bool,
     lookup: Arc<dyn Lookup>,
 }
 
-/// A name without an address.
+/// A host name without an address.
 #[derive(Debug, thiserror::Error)]
 #[error("the name has no address")]
 pub(super) struct NoAddress(#[source] Option<io::Error>);
 
-/// A name, all of whose addresses are refused.
+/// A host name whose addresses are all refused.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} is a private, local or reserved address")]
 pub(super) struct BlockedAddress(pub(super) IpAddr);
 
 impl Guard {
-    /// A guard; with `allow_private` one that lets everything pass, `http` as well.
+    /// A guard; with `allow_private` it allows every address, and `http` as well.
     #[must_use]
     pub fn new(allow_private: bool, lookup: Arc<dyn Lookup>) -> Self {
         Self { allow_private, lookup }
@@ -79,10 +77,7 @@ impl Guard {
         self.allow_private || is_public(address)
     }
 
-    /// The URL, if it may be delivered to as far as can be seen by itself.
-    ///
-    /// # Errors
-    /// See [`UrlFault`].
+    /// Parses the URL and checks everything that needs no name resolution.
     pub fn url(&self, text: &str) -> Result<Url, UrlFault> {
         let url = Url::parse(text.trim()).map_err(|_| UrlFault::NotAUrl)?;
         match url.scheme() {
@@ -102,11 +97,8 @@ impl Guard {
         }
     }
 
-    /// The same, having looked its name up as well. A name that is unknown for now is let pass: the endpoint may
-    /// be set up before its address is.
-    ///
-    /// # Errors
-    /// See [`UrlFault`].
+    /// Checks the URL and the addresses of its host name. An unknown name passes, because an endpoint may be
+    /// created before its address exists.
     pub async fn reachable(&self, text: &str) -> Result<Url, UrlFault> {
         let url = self.url(text)?;
         let Some(host) = url.domain() else { return Ok(url) };
@@ -118,7 +110,7 @@ impl Guard {
         }
     }
 
-    /// The address in a URL that names one, if it is refused: names are judged when they are looked up.
+    /// The IP address in the URL if it has one and it is refused; names are checked when they are resolved.
     pub(super) fn refused_literal(&self, url: &Url) -> Option<IpAddr> {
         literal(url).filter(|address| !self.allows(*address))
     }

@@ -1,4 +1,4 @@
-//! The way to clients' endpoints: HTTP to addresses that may be delivered to, and to no other.
+//! Sends webhooks to clients' endpoints: HTTP to allowed addresses only.
 
 mod addresses;
 mod guard;

@@ -1,4 +1,4 @@
-//! One attempt over HTTP/1.1, bounded in time and memory whatever the receiver does.
+//! Makes one delivery attempt over HTTP/1.1, bounded in time and memory whatever the receiver does.
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
@@ -14,23 +14,23 @@ use serde_bytes::ByteBuf;
 use super::guard::{BlockedAddress, Guard, NoAddress};
 use crate::trace::{Peer, send};
 
-/// How an endpoint sees us.
+/// The `User-Agent` that endpoints see.
 const AGENT: &str = concat!("Voxledger-Webhooks/", env!("CARGO_PKG_VERSION"));
-/// Headers of an answer that are kept.
+/// Headers of an answer that are stored.
 const KEPT_HEADERS: [&str; 5] = ["content-type", "location", "retry-after", "server", "x-request-id"];
-/// The longest value of them that is kept, in bytes.
+/// The most bytes stored of a header's value.
 const KEPT_VALUE: usize = 300;
-/// How much of an answer is read so that the connection can be used again; beyond it is closed.
+/// The most bytes read of an answer so that the connection can be reused; after more it is closed.
 const DRAINED: usize = 64 << 10;
 
-/// How attempts are bounded.
+/// Time limits of a delivery attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct SenderConfig {
-    /// Until the answer's head must be there.
+    /// Limit until the answer's head must have arrived.
     pub timeout: Duration,
-    /// Until a connection must be there; part of the above.
+    /// Limit until a connection must be established; part of `timeout`.
     pub connect_timeout: Duration,
-    /// How long the answer's body is waited for after its head; what has come by then is kept.
+    /// How long to wait for the answer's body after its head; what has arrived by then is stored.
     pub body_timeout: Duration,
 }
 
@@ -44,8 +44,8 @@ impl Default for SenderConfig {
     }
 }
 
-/// Sends with one HTTP client for all endpoints. No redirect is followed, no proxy of the environment is used:
-/// it would connect to addresses nobody has judged.
+/// Sends with one HTTP client for all endpoints. It follows no redirect and uses no proxy of the environment, which
+/// would connect to unchecked addresses.
 #[derive(Debug, Clone)]
 pub struct HttpSender {
     http: Client,
@@ -54,10 +54,7 @@ pub struct HttpSender {
 }
 
 impl HttpSender {
-    /// A sender.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
+    /// A sender that connects wherever `guard` allows. Fails when TLS cannot be set up.
     pub fn new(guard: Guard, config: SenderConfig) -> Result<Self, reqwest::Error> {
         let http = crate::http::client()
             .no_proxy()
@@ -76,7 +73,7 @@ impl HttpSender {
     fn headers(request: &WebhookRequest) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in &request.headers {
-            // checked when the endpoint was set up
+            // validated when the endpoint was created
             if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
                 headers.insert(name, value);
             }
@@ -97,7 +94,7 @@ impl HttpSender {
         }
     }
 
-    /// The first bytes of the body; what comes later is read for a while, so that the connection can be used again.
+    /// The first bytes of the body; the rest is read for a while, so that the connection can be reused.
     async fn body(&self, mut response: Response) -> Option<ByteBuf> {
         let mut kept: Vec<u8> = Vec::new();
         let mut read = 0;
@@ -111,13 +108,13 @@ impl HttpSender {
                 }
             }
         };
-        // whatever has come is kept: what counts is the status
+        // whatever has arrived is stored: only the status counts
         let _ = tokio::time::timeout(self.config.body_timeout, reading).await;
         (!kept.is_empty()).then(|| ByteBuf::from(kept))
     }
 }
 
-/// What went wrong, and in words that repeat nothing of what was sent.
+/// The class of an error, and a description that repeats nothing of what was sent.
 fn classify(error: &reqwest::Error) -> (ErrorClass, String) {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     let mut last = String::new();
@@ -143,7 +140,7 @@ fn classify(error: &reqwest::Error) -> (ErrorClass, String) {
     }
 }
 
-/// Whether it is a fault of TLS, in however many wrappings.
+/// Whether the error is caused by TLS, however deeply wrapped.
 fn is_tls(error: &(dyn StdError + 'static)) -> bool {
     let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
     error.is::<rustls::Error>() || inner.is_some_and(|inner| is_tls(inner))
@@ -171,7 +168,7 @@ impl WebhookSender for HttpSender {
             headers: BTreeMap::new(),
             body: None,
         };
-        // the settings may be stricter than when the endpoint was set up
+        // the settings may be stricter than when the endpoint was created
         let outcome = match self.guard.url(&request.url) {
             Err(fault) => Err((ErrorClass::Blocked, fault.to_string())),
             Ok(url) => match self.guard.refused_literal(&url) {

@@ -1,4 +1,4 @@
-//! What a batch of changes comes down to, so that it can be written in a few statements.
+//! Reduces a batch of changes to its net effect, so that few statements can write it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,19 +6,18 @@ use domain::call::Timer;
 use domain::ports::work::{TimerItem, WorkChange, WorkItem};
 use uuid::Uuid;
 
-/// Equal to the changes in their order: first everything in the removing fields goes, then everything in the
-/// adding ones comes.
+/// The net effect of the changes in their order: first all removals apply, then all additions.
 #[derive(Debug, Default)]
 pub(crate) struct Net<'c> {
-    /// Calls of which nothing is left.
+    /// Calls of which everything is removed.
     pub(crate) closed: BTreeSet<Uuid>,
-    /// Effects to remove.
+    /// Effects to remove from the outbox.
     pub(crate) done: BTreeSet<Uuid>,
-    /// Timers to remove.
+    /// Timers to remove, by subject and kind.
     pub(crate) disarmed: BTreeSet<(Uuid, &'static str)>,
-    /// Effects to add unless they are there.
+    /// Effects to add unless they exist.
     pub(crate) effects: BTreeMap<Uuid, &'c WorkItem>,
-    /// Timers to set, in place of those that are there.
+    /// Timers to set; each replaces an existing one.
     pub(crate) timers: BTreeMap<(Uuid, &'static str), &'c TimerItem>,
 }
 

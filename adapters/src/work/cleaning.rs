@@ -1,4 +1,4 @@
-//! Taking what was erased out of public events and attempts, and out of the files.
+//! Removes erased data from public events and delivery attempts, and from the database files.
 
 use bytes::Bytes;
 use domain::envelope::Position;
@@ -12,14 +12,11 @@ use crate::sql::value::Value;
 /// Rows changed in one transaction.
 const BATCH: usize = 500;
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(600);
-/// Tables that hold, or held, something of a person.
+/// Tables that hold, or held, personal data.
 const TABLES: [&str; 3] = ["work_public_events", "work_attempts", "work_outbox"];
 
 impl SqlWork {
-    /// Replaces the bodies of public events; answers how many there were.
-    ///
-    /// # Errors
-    /// When they cannot be written.
+    /// Replaces the bodies of public events; answers how many rows changed. Fails when the rows cannot be written.
     pub async fn replace_bodies(&self, bodies: &[(Position, Bytes)]) -> Result<u64, StoreUnavailable> {
         let sql = "UPDATE work_public_events SET body = $2 WHERE position = $1";
         let values =
@@ -27,10 +24,8 @@ impl SqlWork {
         self.replace(sql, bodies, values).await
     }
 
-    /// Replaces attempts of deliveries as they are shown; answers how many there were.
-    ///
-    /// # Errors
-    /// When they cannot be written.
+    /// Replaces the stored views of delivery attempts; answers how many rows changed. Fails when the
+    /// rows cannot be written.
     pub async fn replace_attempts(&self, attempts: &[(Uuid, String)]) -> Result<u64, StoreUnavailable> {
         let sql = "UPDATE work_attempts SET doc = $2 WHERE id = $1";
         let values = |(id, doc): &(Uuid, String)| [Value::Uuid(*id), Value::Text(doc.clone().into())];
@@ -59,11 +54,8 @@ impl SqlWork {
         Ok(changed)
     }
 
-    /// Leaves no byte of rows that were changed or deleted in the files: an embedded database is written anew and
-    /// its journal emptied; a server takes the dead rows out.
-    ///
-    /// # Errors
-    /// When the database does not do so.
+    /// Removes every byte of changed or deleted rows from the files: rewrites an embedded database and empties its
+    /// journal, or vacuums a server's tables. Fails when the database refuses.
     pub async fn scrub(&self) -> Result<(), StoreUnavailable> {
         self.db.scrub(&TABLES).await
     }

@@ -1,4 +1,4 @@
-//! Deliveries, as their process manager and their dispatcher use them.
+//! The store of deliveries, for the process manager and the delivery sender.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::sql::db::{limited, unavailable};
 use crate::sql::tenant::Of;
 use crate::sql::value::{SqlRow, Value};
 
-/// The longest a commit may take: a replay may be large.
+/// The longest that a commit may take: a replay may be large.
 const LIMIT: Duration = Duration::from_secs(60);
 
 const DUE: &str = "SELECT id, client_id, event_id, event_type, position, subject_id, due, earlier, version \
@@ -153,7 +153,7 @@ impl DeliveryStore for SqlWork {
             (SELECT id, created_at FROM work_attempts ORDER BY id LIMIT $2 + 0) AS oldest WHERE created_at < $1)";
         let deliveries = "DELETE FROM work_deliveries WHERE id IN (SELECT id FROM \
             (SELECT id, created_at FROM work_deliveries ORDER BY position LIMIT $2 + 0) AS oldest WHERE created_at < $1)";
-        // what deliveries are left of an event need its body
+        // deliveries that remain of an event need its body
         let events = "DELETE FROM work_public_events WHERE position IN (SELECT position FROM \
             (SELECT position, created_at FROM work_public_events ORDER BY position LIMIT $2 + 0) AS oldest \
             WHERE created_at < $1) AND NOT EXISTS \

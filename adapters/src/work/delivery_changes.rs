@@ -1,4 +1,4 @@
-//! From changes to rows.
+//! Translates changes of deliveries into rows.
 
 use std::collections::BTreeMap;
 
@@ -27,8 +27,8 @@ const NEW_DELIVERY: [Kind; 10] = [
     Kind::Bool,
 ];
 
-/// Rows that are written together. Which of them comes first does not matter: what an attempt says is compared with
-/// what its row says, and a delivery that waits for one that has just ended is let go by it.
+/// Rows that are written together, in any order: an attempt's result is compared with its row, and a delivery that
+/// waits for one that has just ended is released by it.
 #[derive(Default)]
 struct Together<'c> {
     published: Vec<&'c PublicEvent>,
@@ -62,7 +62,7 @@ fn insert_deliveries(rows: &str) -> String {
     )
 }
 
-/// One that waits for an earlier one has no due time; whatever ends that one gives it one.
+/// A delivery that waits for an earlier one has no due time; the end of the earlier one sets it.
 fn insert_in_order(rows: &str) -> String {
     format!(
         "WITH v (id, client_id, endpoint_id, event_id, event_type, position, subject_id, created_at, due, ordered) AS \
@@ -75,8 +75,8 @@ fn insert_in_order(rows: &str) -> String {
     )
 }
 
-/// A delivery that was cancelled meanwhile stays so unless the receiver has it. One that was asked for once more
-/// while an attempt of before was under way begins anew: that attempt did not know.
+/// A delivery that was cancelled during the attempt stays cancelled unless the receiver accepted it. A delivery
+/// that was requested again during an attempt starts anew: that attempt did not know of the request.
 fn move_on(rows: &str) -> String {
     format!(
         "WITH v (id, status, attempts, round, due, at, version) AS (VALUES {rows}) UPDATE work_deliveries SET \
@@ -91,7 +91,7 @@ fn move_on(rows: &str) -> String {
     )
 }
 
-/// Lets the next one go wherever the one before has ended.
+/// Makes the next delivery due wherever the one before it has ended.
 fn free_next(rows: &str) -> String {
     format!(
         "WITH v (id, at) AS (VALUES {rows}), next AS (SELECT (SELECT n.id FROM work_deliveries n \
@@ -103,11 +103,11 @@ fn free_next(rows: &str) -> String {
     )
 }
 
-/// The row's word for what follows, and when it is due.
+/// The row's status for what follows, and when the next attempt is due.
 fn outcome(then: Then) -> (&'static str, Option<Time>) {
     match then {
         Then::Again { due } => (DeliveryStatus::Pending.as_str(), Some(due)),
-        // becomes `failed`, unless it was asked for once more meanwhile
+        // becomes `failed`, unless it was requested again meanwhile
         Then::Failed { why: GaveUp::Exhausted } => ("exhausted", None),
         then => (DeliveryStatus::from(then).as_str(), None),
     }
@@ -221,7 +221,7 @@ impl SqlWork {
         self.db
             .batched(tx, &tests, NEW_DELIVERY, insert_deliveries, |new| Ok(new_delivery(new).map(own)))
             .await?;
-        // the newest of each delivery: a statement sees the rows as they were before it
+        // the newest change of each delivery: a statement sees the rows as they were before it
         let mut newest: BTreeMap<DeliveryId, &RecordedAttempt> = BTreeMap::new();
         for attempt in attempts {
             newest.insert(attempt.delivery, attempt);
@@ -382,12 +382,12 @@ fn missing(replay: &Replay, row: &SqlRow) -> Result<NewDelivery, sqlx::Error> {
         },
         at: row.time(4)?,
         due: replay.due,
-        // asked for in one go: they are not held up by one another
+        // requested together, so they do not wait for one another
         ordered: false,
     })
 }
 
-/// What is replayed, of events and of deliveries alike.
+/// The SQL condition of a replay with its values, for events and for deliveries alike.
 pub(crate) fn replayed<'v>(replay: &'v Replay, column: &str) -> (String, Vec<Value<'v>>) {
     let mut values = vec![
         Value::Uuid(replay.client.0),
@@ -416,7 +416,7 @@ pub(crate) fn agent_condition<'v>(replay: &'v Replay, values: &mut Vec<Value<'v>
     }
 }
 
-/// A value that borrows nothing.
+/// Converts a value into one that borrows nothing.
 fn own(value: Value<'_>) -> Value<'static> {
     match value {
         Value::Null(kind) => Value::Null(kind),

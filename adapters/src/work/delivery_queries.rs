@@ -1,4 +1,4 @@
-//! Reads of deliveries.
+//! Queries of deliveries and their attempts.
 
 use std::collections::HashMap;
 
@@ -26,7 +26,6 @@ use crate::sql::value::{SqlRow, Value, parsed};
 const DELIVERY: &str =
     "id, created_at, endpoint_id, event_id, event_type, status, attempts, due, position, version, subject_id";
 
-/// A delivery's row.
 struct Row {
     id: Uuid,
     position: Position,
@@ -62,7 +61,7 @@ fn raw(json: String) -> Result<Box<RawValue>, sqlx::Error> {
 }
 
 impl SqlWork {
-    /// Adds attempts and payloads, and writes them as JSON.
+    /// Adds attempts and payloads to the rows, and renders them as JSON.
     async fn shown(&self, client: ClientId, mut rows: Vec<Row>) -> Result<Vec<String>, StoreUnavailable> {
         if rows.is_empty() {
             return Ok(Vec::new());
@@ -261,7 +260,7 @@ impl DeliveryQueries for SqlWork {
         let agent = agent_condition(replay, &mut values);
         let sql = format!("SELECT count(*) FROM work_public_events WHERE {conditions}{agent}");
         let events = self.count_of(replay.client, sql, values).await?;
-        // those that are pending are not made due once more
+        // pending deliveries are not made due again
         let (sql, values) = eligible(" AND status = 'pending'");
         Ok(events.saturating_sub(self.count_of(replay.client, sql, values).await?))
     }

@@ -1,4 +1,4 @@
-//! How far each process manager has turned the log into work.
+//! The checkpoints of the process managers that turn the log into work.
 
 use domain::envelope::{EventRef, Position};
 use domain::ports::StoreUnavailable;
@@ -14,15 +14,15 @@ const CHECKPOINT: &str = "SELECT position, event_id FROM work_followers WHERE na
 const ADVANCE: &str = "UPDATE work_followers SET position = $1, event_id = $2 WHERE name = $3 AND position = $4 \
     AND EXISTS (SELECT 1 FROM work_leases WHERE job = $5 AND owner = $6 AND epoch = $7)";
 const BEGIN_ANEW: &str = "UPDATE work_followers SET position = 0, event_id = NULL WHERE name = $1";
-/// The longest a store may take to begin anew: the rows of a large log are many.
+/// The longest that a reset may take: a large log has many rows.
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(600);
 
 /// A process manager that derives rows from the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Follower {
-    /// Effects and timers.
+    /// Derives effects and timers.
     Outbox,
-    /// Public events, deliveries and attempts.
+    /// Derives public events, deliveries and attempts.
     Deliveries,
 }
 
@@ -34,7 +34,7 @@ impl Follower {
         }
     }
 
-    /// The tables it fills.
+    /// The tables that it fills.
     fn tables(self) -> &'static [&'static str] {
         match self {
             Self::Outbox => &["work_outbox", "work_timers"],
@@ -51,7 +51,8 @@ impl SqlWork {
         read().map_err(|error: sqlx::Error| unavailable(&error))
     }
 
-    /// Moves a follower's checkpoint if the lease still holds and it stands where it is expected; answers whether.
+    /// Moves a process manager's checkpoint if the lease still holds and the checkpoint is the expected one;
+    /// answers whether it moved.
     pub(super) async fn advance(
         &self,
         tx: &mut Tx,
@@ -71,7 +72,7 @@ impl SqlWork {
         Ok(tx.execute(ADVANCE.into_sql_str(), args(self.db.dialect(), values)?).await? == 1)
     }
 
-    /// Removes everything a follower derived, and moves it before the first event.
+    /// Deletes everything that a process manager derived, and moves its checkpoint before the first event.
     pub(super) async fn begin_anew(&self, follower: Follower) -> Result<(), StoreUnavailable> {
         limited(LIMIT, async {
             let mut tx = self.db.begin().await?;

@@ -1,5 +1,5 @@
-//! Work that follows from the log: the outbox of effects, the timers, deliveries of webhooks, and the leases of who
-//! does it. It stands in a database of its own beside the log, so that calls are driven while the views are away.
+//! The work store: outbox of effects, timers, webhook deliveries, and their leases, all derived from the log. It is
+//! a database of its own, so that calls are driven while the views are unavailable.
 
 mod changes;
 mod cleaning;
@@ -29,41 +29,32 @@ pub struct SqlWork {
 leases_in!(SqlWork, OF_WORK);
 
 impl SqlWork {
-    /// Opens the store wherever `database` says, creating what is missing.
-    ///
-    /// # Errors
-    /// When the database cannot be opened or its schema not be changed.
+    /// Opens the store at the address `database`, creating what is missing. Fails when the database cannot
+    /// be opened or migrated.
     pub async fn open(database: &Database) -> Result<Self, OpenDbError> {
         let db = Db::at(database, Part::Work, PostgresSettings::default())?;
         db.ready().await?;
         Ok(Self { db })
     }
 
-    /// The log this work follows from; `None` while it has taken in no event.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
+    /// Id of the log that this store follows; `None` while it has applied no event. Fails when the
+    /// store cannot be read.
     pub async fn log_id(&self) -> Result<Option<Uuid>, StoreUnavailable> {
         self.db.log_id().await
     }
 
-    /// Ties the store to a log, now or as soon as it can be reached; from then on it is of use for that log only.
-    ///
-    /// # Errors
-    /// When the store cannot be written, or belongs to another log ([`OtherLog`](crate::sql::OtherLog)).
+    /// Ties the store to a log, now or as soon as it can be reached; from then on it accepts only that log. Fails
+    /// when the store cannot be written, or belongs to another log ([`OtherLog`](crate::sql::OtherLog)).
     pub async fn follow_log(&self, log: Uuid) -> Result<(), OpenDbError> {
         Ok(self.db.follow_log(log).await?)
     }
 
-    /// Writes, and has it flushed.
-    ///
-    /// # Errors
-    /// When that does not succeed: the disk is full, the file or the server gone.
+    /// Proves that the store accepts writes: writes and flushes. Fails when the disk is full, or the file or
+    /// the server is gone.
     pub async fn probe(&self) -> Result<(), StoreUnavailable> {
         self.db.probe().await
     }
 
-    /// Closes the connections.
     pub async fn close(&self) {
         self.db.close().await;
     }

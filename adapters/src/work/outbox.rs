@@ -1,4 +1,4 @@
-//! The outbox and the timers.
+//! The outbox of effects, and the timers.
 
 use std::time::Duration;
 
@@ -19,12 +19,12 @@ use crate::sql::db::{Tx, args, limited, made, unavailable};
 use crate::sql::tenant::Of;
 use crate::sql::value::{Dialect, SqlRow, Value, placeholder};
 
-/// The longest a commit may take.
+/// The longest that a commit may take.
 const LIMIT: Duration = Duration::from_secs(30);
-/// The most rows one statement writes or removes.
+/// The most rows that one statement writes or removes.
 const BULK: usize = 64;
 
-/// An ordered effect is free once no earlier ordered one of its call is there.
+/// Condition for ordered effects: due only once no earlier ordered effect of the same call is left.
 const FREE: &str = "(NOT o.ordered OR NOT EXISTS (SELECT 1 FROM work_outbox e WHERE e.call_id = o.call_id AND e.ordered \
     AND (e.position < o.position OR (e.position = o.position AND e.effect_id < o.effect_id))))";
 const POSTPONE: &str = "UPDATE work_outbox SET due = $2, attempts = $3, last_error = $4 WHERE effect_id = $1";
@@ -33,7 +33,7 @@ const DUE_TIMERS: &str = "SELECT call_id, timer, client_id, due, event_id, corre
     FROM work_timers WHERE due <= $1 ORDER BY due, call_id, timer LIMIT $2 + 0";
 const FIRED: &str = "DELETE FROM work_timers WHERE call_id = $1 AND timer = $2 AND due = $3";
 
-/// `VALUES` of so many rows of so many columns.
+/// A `VALUES` list with so many rows and columns of placeholders.
 fn rows(dialect: Dialect, count: usize, columns: usize) -> String {
     let row = |row: usize| {
         let values: Vec<_> = (1..=columns).map(|at| placeholder(dialect, row * columns + at)).collect();
@@ -108,7 +108,7 @@ fn timer(row: &SqlRow) -> Result<TimerItem, sqlx::Error> {
 }
 
 impl SqlWork {
-    /// Runs a statement for portions of `items`: `sql` makes its text for a number of rows.
+    /// Runs a statement for batches of `items`; `sql` builds its text for a number of rows.
     async fn in_bulk<'v, T, const N: usize>(
         &self,
         tx: &mut Tx,

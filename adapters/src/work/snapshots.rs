@@ -1,4 +1,4 @@
-//! Sealed states of long streams, as rows.
+//! Encrypted snapshots of long streams, as rows.
 
 use chrono::TimeDelta;
 use domain::envelope::{StreamId, Time, Version};
@@ -18,7 +18,7 @@ const SAVE: &str = "INSERT INTO work_snapshots (stream, client_id, rules, versio
     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (client_id, stream) DO UPDATE SET rules = excluded.rules, \
     version = excluded.version, event_id = excluded.event_id, state = excluded.state, saved_at = excluded.saved_at";
 const FORGET: &str = "DELETE FROM work_snapshots WHERE saved_at < $1";
-/// A stream that nobody loaded for so long is seldom loaded.
+/// Age at which unused snapshots are deleted: a stream not loaded for so long is seldom loaded again.
 const KEPT_FOR: TimeDelta = TimeDelta::days(30);
 
 /// A snapshot as it is stored.
@@ -26,14 +26,14 @@ const KEPT_FOR: TimeDelta = TimeDelta::days(30);
 pub(crate) struct SealedSnapshot {
     pub(crate) client: ClientId,
     pub(crate) version: Version,
-    /// The id of the event at that version.
+    /// Id of the event at that version.
     pub(crate) event: Uuid,
-    /// The state, sealed under the keys of everybody whose data is in it.
+    /// The state, encrypted under the keys of all persons whose data it contains.
     pub(crate) state: Vec<u8>,
 }
 
 impl SqlWork {
-    /// The snapshot of a stream that was made by `rules`.
+    /// The snapshot of a stream, if it was made by the same `rules` (fingerprint of the state's code).
     pub(crate) async fn snapshot(
         &self,
         client: ClientId,
@@ -55,7 +55,7 @@ impl SqlWork {
         read().map(Some).map_err(|error: sqlx::Error| unavailable(&error))
     }
 
-    /// Keeps a snapshot instead of the stream's older one, and forgets those that are old.
+    /// Replaces the stream's older snapshot, and deletes old snapshots.
     pub(crate) async fn keep_snapshot(
         &self,
         stream: &StreamId,

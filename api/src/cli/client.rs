@@ -1,4 +1,4 @@
-//! `voxledger client`: clients, for operators.
+//! `voxledger client`: manages clients, for operators.
 
 use clap::{Args, Subcommand};
 use domain::envelope::Actor;
@@ -11,34 +11,31 @@ use super::serve::runtime;
 use crate::cli::out::say;
 use crate::node::{Asker, create_client};
 
-/// Flags of `client`.
+/// Flags of the command `client`.
 #[derive(Debug, Clone, Args)]
 pub struct ClientArgs {
-    /// What to do.
+    /// What to do with clients.
     #[command(subcommand)]
     pub action: ClientAction,
-    /// Where history and views are.
+    /// Where the log, the views and the settings are.
     #[command(flatten)]
     pub stores: StoreArgs,
 }
 
-/// What to do with clients.
+/// Commands about clients, for operators.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ClientAction {
     /// Create a client and print its owner API key, once.
     Create {
         /// The company's name, 1 to 200 characters.
         name: String,
-        /// Print it as JSON.
+        /// Print the result as JSON.
         #[arg(long)]
         json: bool,
     },
 }
 
-/// Creates a client.
-///
-/// # Errors
-/// When the log cannot be written: an embedded one only while no node runs.
+/// Runs the subcommand. Fails when the log cannot be written: an embedded one only while no node runs.
 pub fn run(args: &ClientArgs) -> anyhow::Result<()> {
     let config = args.stores.load(&[])?;
     let ClientAction::Create { name, json } = &args.action;

@@ -1,4 +1,4 @@
-//! Which command is meant.
+//! The command line's commands.
 
 use clap::{Parser, Subcommand};
 
@@ -14,17 +14,17 @@ use super::{
 #[derive(Debug, Parser)]
 #[command(name = "voxledger", version, arg_required_else_help = true)]
 pub struct Cli {
-    /// What to do.
+    /// Which command to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The commands of the program.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the node: API, actors, projections, deliveries, timers.
     Serve(ServeArgs),
-    /// Show it working with no account anywhere: a fresh node and a simulated carrier.
+    /// Try it with no account anywhere: a fresh node and a simulated carrier.
     Demo(DemoArgs),
     /// Act as the carrier against a running node, and compare what it does with what it should.
     Simulate(SimulateArgs),
@@ -32,19 +32,19 @@ pub enum Command {
     Migrate(MigrateArgs),
     /// List, rebuild or repair the views.
     Projections(ProjectionsArgs),
-    /// Replay history.
+    /// Replay, verify or export history.
     Audit(AuditArgs),
     /// Print the OpenAPI document.
     Openapi,
-    /// Check the configuration and what the node needs.
+    /// Check the configuration and everything else that the node needs.
     Doctor(DoctorArgs),
     /// Copy log, seals and keys into a folder, also beside a running node.
     Backup(BackupArgs),
-    /// Put a backup in place where no node runs.
+    /// Put a backup in place while no node runs.
     Restore(RestoreArgs),
     /// Manage clients without the API.
     Client(ClientArgs),
-    /// Replace the master key, or an owner key that was lost.
+    /// Replace the master key, or a lost owner key.
     Keys(KeysArgs),
 }
 

@@ -1,4 +1,4 @@
-//! The flags that say where a node keeps its things.
+//! The flags that say where a node keeps its data.
 
 use std::path::PathBuf;
 
@@ -6,28 +6,25 @@ use clap::Args;
 
 use crate::config::{Config, ConfigError, Sources};
 
-/// Where history and views are.
+/// Where the log, the views and the settings are.
 #[derive(Debug, Clone, Default, Args)]
 pub struct StoreArgs {
-    /// Configuration file; `./voxledger.toml` if there is one.
+    /// Configuration file; by default `./voxledger.toml` if it exists.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Folder of the embedded stores, key files and objects.
     #[arg(long, global = true, value_name = "FOLDER")]
     pub data_dir: Option<String>,
-    /// The log: sqlite:PATH, postgres://…, kurrentdb://… or esdb://….
+    /// Address of the log: sqlite:PATH, postgres://…, kurrentdb://… or esdb://….
     #[arg(long, global = true, value_name = "URL")]
     pub event_store: Option<String>,
-    /// The views: sqlite:PATH or postgres://….
+    /// Address of the views: sqlite:PATH or postgres://….
     #[arg(long, global = true, value_name = "URL")]
     pub read_models: Option<String>,
 }
 
 impl StoreArgs {
-    /// The configuration with these flags and `more` of them on top.
-    ///
-    /// # Errors
-    /// [`ConfigError`], which names the setting at fault.
+    /// The configuration, overridden by these flags and by `more`. The error names the setting at fault.
     pub fn load(&self, more: &[(&'static str, Option<&String>)]) -> Result<Config, ConfigError> {
         let own = [
             ("data_dir", self.data_dir.as_ref()),

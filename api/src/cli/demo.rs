@@ -25,22 +25,22 @@ use crate::http::auth::PlainKey;
 use crate::node::{Edges, Node, until_told_to_stop};
 use crate::telemetry::Telemetry;
 
-/// What was said to the agent before anybody looks.
+/// Conversations with the agent that the demo has before the calls.
 const TALKS: [&[&str]; 3] = [
     &["Hello, my name is Ada", "What is my name?", "Thank you, that is wonderful"],
     &["I am angry, this is the third time I have to ask"],
     &["Are you open on Saturday?"],
 ];
-/// Calls, calls a second, pace: enough to see something, slow enough to see it.
+/// Default number of calls, calls per second, and pace: enough to see something, slow enough to see it.
 const USUAL: (u32, f64, f64) = (20, 2.0, 0.5);
 
-/// Flags of `demo`.
+/// Flags of the command `demo`.
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
     /// Address of the API; port 0 picks a free one.
     #[arg(long, value_name = "ADDRESS")]
     pub bind: Option<SocketAddr>,
-    /// Stop once the calls are over, instead of serving on.
+    /// Stop once the calls are over, instead of continuing to serve.
     #[arg(long)]
     pub once: bool,
     /// The calls to place.
@@ -48,10 +48,7 @@ pub struct DemoArgs {
     pub traffic: Traffic,
 }
 
-/// Runs a node and a carrier in one process, on a temporary folder, until told to stop.
-///
-/// # Errors
-/// When the node cannot start.
+/// Runs a node and a carrier in one process, on a temporary folder, until stopped. Fails when the node cannot start.
 pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
@@ -60,7 +57,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let bind = config.http.bind;
     let mut config = config.in_folder(folder.path());
     config.http.bind = bind;
-    // its receiver is on this machine
+    // the webhook receiver is on this machine
     config.webhooks.allow_private = true;
     let key =
         config.keys.bootstrap_key.get_or_insert_with(|| PlainKey::generate(|| RandomIds.secret())).clone();
@@ -95,7 +92,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
             stop.cancelled().await;
         }
         fake.shutdown().await;
-        // a second signal cuts the farewell short
+        // a second signal cuts the shutdown short
         tokio::select! {
             _ = node.stop(std::time::Duration::ZERO) => {}
             again = until_told_to_stop() => drop(again?),
@@ -105,7 +102,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The configuration of this process, quieter, and with the carrier's settings on top.
+/// The configuration of this process, with fewer log lines and the carrier's settings on top.
 fn quiet_config(carrier: &CarrierSettings, bind: Option<SocketAddr>) -> anyhow::Result<Config> {
     let mut flags = Vec::from(carrier.as_settings());
     flags.extend(bind.map(|bind| ("bind", bind.to_string())));

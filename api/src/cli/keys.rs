@@ -1,4 +1,4 @@
-//! `voxledger keys`: the master key, and the way back for whoever lost every owner key.
+//! `voxledger keys`: replaces the master key, and recovers from the loss of every owner key.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,60 +26,58 @@ use crate::node::{
     open_private, open_seals, sealed_log,
 };
 
-/// How `accept-older` ends when there is something to accept and nothing was named.
+/// Exit code of `accept-older` without a flag, when the key store is older than the log.
 const OLDER_COPY: u8 = 2;
-/// What is lost with it.
+/// What an operator loses with an older key store.
 const OLDER: &str = "\
 Put the newest copy of the key store there instead, if there is one.
 To go on with this one, for good: secrets and personal data that were sealed under keys made since then are read as
 erased, sessions and API keys stay as the log has them, and erasures since then are applied again. Stop all nodes, and
 run";
 
-/// Flags of `keys`.
+/// Flags of the command `keys`.
 #[derive(Debug, Clone, Args)]
 pub struct KeysArgs {
-    /// What to do.
+    /// What to do with keys.
     #[command(subcommand)]
     pub action: KeysAction,
-    /// Where keys are.
+    /// Where the log, the views and the settings are.
     #[command(flatten)]
     pub stores: StoreArgs,
 }
 
-/// What to do with keys.
+/// Commands about the master key and owner keys.
 #[derive(Debug, Clone, Subcommand)]
 pub enum KeysAction {
-    /// Replace the master key: wrap every key it protects by a new one. Stop all nodes before.
+    /// Replace the master key: wrap every key it protects with a new one. Stop all nodes before.
     Rotate {
-        /// The file of the new key, made when it does not exist. Needed where the master key comes from the
-        /// environment or a file of your own; else the file in the data folder is replaced.
+        /// File of the new key, created when it does not exist. Needed where the master key comes from the
+        /// environment or a file of your own; otherwise the file in the data folder is replaced.
         #[arg(long)]
         to: Option<PathBuf>,
     },
-    /// Go on with a key store that is older than the log. Stop all nodes before.
+    /// Accept a key store that is older than the log. Stop all nodes before.
     ///
-    /// Without a flag it says how old the key store is, and what to type. Ends with 2 then, with 0 when it is not older.
+    /// Without a flag it prints how old the key store is and the command to type, and exits with 2, or with 0 when
+    /// it is not older.
     AcceptOlder {
-        /// The last event that the key store knows of.
+        /// The last event that the key store knows of, as the command without a flag printed it.
         #[arg(long, value_name = "N")]
         known: Option<u64>,
     },
-    /// Make a new owner API key and print it, once: the way back when all were lost. On embedded stores, stop the node
-    /// before.
+    /// Create a new owner API key and print it, once, for when all owner keys are lost. With embedded stores,
+    /// stop the node before.
     ResetOwner {
-        /// The client to make it for.
+        /// The client to create the key for.
         #[arg(long, value_name = "CLIENT_ID", default_value_t = DEFAULT_CLIENT)]
         client: ClientId,
-        /// Print it as JSON.
+        /// Print the result as JSON.
         #[arg(long)]
         json: bool,
     },
 }
 
-/// Replaces a key.
-///
-/// # Errors
-/// When a key file, the key store or the log cannot be used; the old key stays good then.
+/// Runs the subcommand. Fails when a key file, the key store or the log cannot be used; then the old key stays valid.
 pub fn run(args: &KeysArgs) -> anyhow::Result<ExitCode> {
     let config = args.stores.load(&[])?;
     match &args.action {
@@ -163,8 +161,8 @@ fn rotate(config: &Config, to: Option<&Path>) -> anyhow::Result<()> {
     }
 }
 
-/// The new key is on disk before anything is wrapped by it, and takes the old one's place last. Cut off in
-/// between, the same command goes on where it was.
+/// Replaces the key file in the data folder. The new key is on disk before anything is wrapped with it, and
+/// replaces the old file last; after an interruption the same command continues where it stopped.
 fn in_the_data_folder(config: &Config, old: &MasterKey) -> anyhow::Result<()> {
     let file = config.storage.master_key_file();
     let next = file.with_extension("key.next");

@@ -1,4 +1,4 @@
-//! `voxledger migrate`: the schema of the stores.
+//! `voxledger migrate`: changes or shows the schema of the stores.
 
 use adapters::database::{Database, grant_appending, migrate_down, migrate_up};
 use anyhow::Context as _;
@@ -11,39 +11,36 @@ use super::table::table;
 use crate::cli::out::{put, say};
 use crate::config::Config;
 
-/// Flags of `migrate`.
+/// Flags of the command `migrate`.
 #[derive(Debug, Clone, Args)]
 pub struct MigrateArgs {
-    /// What to do.
+    /// What to do with the schema.
     #[command(subcommand)]
     pub action: MigrateAction,
-    /// Where history and views are.
+    /// Where the log, the views and the settings are.
     #[command(flatten)]
     pub stores: StoreArgs,
 }
 
-/// What to do with the schema.
+/// Commands about the schema of the stores.
 #[derive(Debug, Clone, Subcommand)]
 pub enum MigrateAction {
-    /// Bring it up to date; a node does so, too, when it starts.
+    /// Apply the missing migrations; a node does so, too, when it starts.
     Up,
-    /// Take the newest step back: of the views first, of keys and log only once they are gone and empty. Stop
-    /// all nodes before.
+    /// Revert the newest migration: of the views first, of keys and log only once they are gone and empty.
+    /// Stop all nodes before.
     Down,
-    /// Show which steps are done.
+    /// Show which migrations are applied.
     Status,
-    /// On PostgreSQL: let a role append to the log and its tree, and change nothing of them. To be run by the role
-    /// that owns them, after `up`; the nodes connect as ROLE then.
+    /// On PostgreSQL: let a role append to the log and its tree, and change nothing of them. The owner of these
+    /// tables runs it after `up`; from then on the nodes connect as ROLE.
     Grant {
-        /// The role of the nodes.
+        /// The PostgreSQL role that the nodes connect as.
         role: String,
     },
 }
 
-/// Changes or shows the schema.
-///
-/// # Errors
-/// When a store cannot be reached or its schema not be changed.
+/// Runs the subcommand. Fails when a store cannot be reached or migrated.
 pub fn run(args: &MigrateArgs) -> anyhow::Result<()> {
     let config = args.stores.load(&[])?;
     runtime().block_on(async {

@@ -1,4 +1,4 @@
-//! The command line: a command a file, its arguments beside what it does.
+//! The command line: a file for each command, with its arguments.
 
 pub mod audit;
 pub mod backup;

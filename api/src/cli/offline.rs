@@ -1,4 +1,4 @@
-//! Writing to the log from the command line.
+//! Opens the log for commands that write to it without a node.
 
 use std::sync::Arc;
 
@@ -14,10 +14,8 @@ use super::stores;
 use crate::config::Config;
 use crate::node::{must_stand, open_log, open_private, open_seals, sealed_log};
 
-/// Opens the log for a command that writes to it. Close it when done.
-///
-/// # Errors
-/// When the log cannot be used: an embedded one only while no node runs.
+/// Opens the log for a command that writes to it; the caller closes it. Fails when the log cannot be used: an
+/// embedded one only while no node runs.
 pub(super) async fn open_for_writing(config: &Config) -> anyhow::Result<(Runtime, EventLog)> {
     let store = stores::log(config)?;
     let embedded = matches!(store.database, Some(Database::Sqlite(_)));

@@ -1,17 +1,17 @@
-//! What commands print.
+//! Standard output of commands.
 //!
-//! Whoever reads it may have read enough, as `head` does, and close the pipe. The command goes on to its end all the
-//! same, since it may be changing something, prints no more, and ends as it would have: an exit code tells what was found,
-//! not who listened. What cannot be written for another reason, such as a full disk, makes the command fail at its end.
+//! A reader may close the pipe early, as `head` does. The command still runs to its end, since it may be changing
+//! something, prints no more, and exits as it would have: an exit code tells what was found, not who read it.
+//! Output that cannot be written for another reason, such as a full disk, makes the command fail at its end.
 
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Nobody reads standard output any more.
+/// Whether the reader has closed standard output.
 static CLOSED: AtomicBool = AtomicBool::new(false);
-/// The first other reason why something could not be printed.
+/// The first other error of writing to standard output.
 static FAULT: Mutex<Option<io::Error>> = Mutex::new(None);
 
 /// Prints a line to standard output.
@@ -19,14 +19,14 @@ macro_rules! say {
     ($($words:tt)*) => { $crate::cli::out::print(format_args!("{}\n", format_args!($($words)*))) };
 }
 
-/// Prints to standard output.
+/// Prints to standard output without a line break.
 macro_rules! put {
     ($($words:tt)*) => { $crate::cli::out::print(format_args!($($words)*)) };
 }
 
 pub(crate) use {put, say};
 
-/// Standard output. Writing to it never fails: see the top of this file.
+/// A writer to standard output that never fails; see the top of this file.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Out;
 
@@ -46,7 +46,7 @@ impl Write for Out {
     }
 }
 
-/// Whether what is printed from now on is read by nobody.
+/// Whether nobody reads standard output any more.
 pub(crate) fn is_closed() -> bool {
     CLOSED.load(Ordering::Relaxed)
 }
@@ -59,21 +59,18 @@ fn note(written: io::Result<()>) {
     }
 }
 
-/// What [`say!`] and [`put!`] come to.
+/// Prints the text of [`say!`] and [`put!`].
 pub(crate) fn print(words: fmt::Arguments<'_>) {
     // as one piece, so that lines of threads do not mix
     let _ = Out.write(words.to_string().as_bytes());
 }
 
-/// Prints a line to standard error, if somebody reads it.
+/// Prints a line to standard error; ignores when nobody reads it.
 pub fn complain(words: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "voxledger: {words}");
 }
 
-/// Ends what is printed.
-///
-/// # Errors
-/// Why not all of it could be written, unless the reader had enough.
+/// Flushes standard output. Fails when not all of it could be written, unless the reader closed it.
 pub fn finish() -> io::Result<()> {
     let _ = Out.flush();
     FAULT.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)

@@ -1,4 +1,4 @@
-//! `voxledger serve`: the node.
+//! `voxledger serve`: runs the node.
 
 use std::io::{self, Write as _};
 use std::time::Duration;
@@ -13,34 +13,28 @@ use crate::http::auth::PlainKey;
 use crate::node::{Asked, Edges, Ended, Node, hold_data_dir, keep_others_out, until_told_to_stop};
 use crate::telemetry::Telemetry;
 
-/// What the end takes beyond its own limits at most.
+/// How long after its own time limits a hanging shutdown is aborted.
 const LAST_RESORT: Duration = Duration::from_secs(20);
 
-/// Flags of `serve`.
+/// Flags of the command `serve`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ServeArgs {
     /// Address of the API; port 0 picks a free one.
     #[arg(long, value_name = "ADDRESS")]
     pub bind: Option<String>,
-    /// Where history and views are.
+    /// Where the log, the views and the settings are.
     #[command(flatten)]
     pub stores: StoreArgs,
 }
 
 impl ServeArgs {
-    /// The configuration with these flags on top.
-    ///
-    /// # Errors
-    /// [`ConfigError`], which names the setting at fault.
+    /// The configuration, overridden by these flags. The error names the setting at fault.
     pub fn config(&self) -> Result<Config, ConfigError> {
         self.stores.load(&[("bind", self.bind.as_ref())])
     }
 }
 
-/// Runs the node until it is told to stop.
-///
-/// # Errors
-/// When it cannot start.
+/// Runs the node until it is told to stop. Fails when it cannot start.
 pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let config = args.config()?;
     let _data_dir = hold_data_dir(&config.storage.data_dir)?;
@@ -59,7 +53,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
         };
         tracing::info!(?drain, "stopping");
         exit_after(drain + config.http.shutdown_grace + LAST_RESORT);
-        // a second signal cuts the farewell short
+        // a second signal cuts the shutdown short
         let ended = tokio::select! {
             ended = node.stop(drain) => Some(ended),
             again = until_told_to_stop() => again.map(|_| None)?,
@@ -74,7 +68,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     })
 }
 
-/// A thread that hangs in a store must not keep the process.
+/// Ends the process after `limit`, in case a thread hangs in a store.
 fn exit_after(limit: Duration) {
     std::thread::spawn(move || {
         std::thread::sleep(limit);
@@ -83,7 +77,7 @@ fn exit_after(limit: Duration) {
     });
 }
 
-/// The runtime of stores, views and effects. Requests and actors have threads of their own.
+/// The tokio runtime of stores, views and effects. Requests and actors have threads of their own.
 pub(super) fn runtime() -> tokio::runtime::Runtime {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -94,17 +88,15 @@ pub(super) fn runtime() -> tokio::runtime::Runtime {
     }
 }
 
-/// Shows a new owner key: once, and never to a log.
-///
-/// # Errors
-/// When nobody can have seen it, also because nobody reads: then the node does not begin with it.
+/// Shows a new owner key: once, and never in the log output. Fails when standard output cannot be written, so that
+/// nobody saw the key; then the node does not start with it.
 pub(super) fn show_owner_key(key: &PlainKey) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "owner API key of client `default`, shown only now: {}", key.reveal())?;
     out.flush()
 }
 
-/// Says where the node listens.
+/// Prints the address on which the node listens.
 fn announce(node: &Node) {
     say!("listening on http://{}", node.address);
 }

@@ -1,4 +1,4 @@
-//! The stores of a node, looked at from outside of it.
+//! The stores of a node, as commands outside of the node see them.
 
 use adapters::database::{Database, MigrationStatus, Part, migration_status, newer_schema};
 use anyhow::Context as _;
@@ -8,18 +8,18 @@ use crate::node::{
     data_dir_is_held, is_locked, keys_database, log_database, seals_database, views_database, work_database,
 };
 
-/// A part of what a node keeps, and where.
+/// A store with its database.
 #[derive(Debug)]
 pub(super) struct Store {
     pub part: Part,
-    /// As one may show it.
+    /// The database's address without its password.
     pub shown: String,
-    /// `None` where the schema is not ours to keep.
+    /// `None` where this program does not manage the schema.
     pub database: Option<Database>,
 }
 
 impl Store {
-    /// `log`, `views`, `work`, `keys` or `seals`.
+    /// Name of the store: `log`, `views`, `work`, `keys` or `seals`.
     pub fn name(&self) -> &'static str {
         match self.part {
             Part::Log => "log",
@@ -30,10 +30,8 @@ impl Store {
         }
     }
 
-    /// What is applied; empty where the schema is not ours to keep.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// The store's migrations; empty where this program does not manage the schema. Fails when the
+    /// database cannot be reached.
     pub async fn migrations(&self) -> anyhow::Result<Vec<MigrationStatus>> {
         match &self.database {
             Some(database) => migration_status(database, self.part)
@@ -44,47 +42,32 @@ impl Store {
     }
 }
 
-/// The log.
-///
-/// # Errors
-/// When its address cannot be read.
+/// The log. Fails when its address cannot be parsed.
 pub(super) fn log(config: &Config) -> anyhow::Result<Store> {
     let database = log_database(config).context("event_store")?;
     let shown = database.as_ref().map_or_else(|| config.storage.event_store().to_string(), shown);
     Ok(Store { part: Part::Log, shown, database })
 }
 
-/// The views.
-///
-/// # Errors
-/// When their address cannot be read.
+/// The views. Fails when their address cannot be parsed.
 pub(super) fn views(config: &Config) -> anyhow::Result<Store> {
     let database = views_database(config).context("read_models")?;
     Ok(Store { part: Part::Views, shown: shown(&database), database: Some(database) })
 }
 
-/// The outbox, timers and deliveries.
-///
-/// # Errors
-/// When their address cannot be read.
+/// The work store. Fails when its address cannot be parsed.
 pub(super) fn work(config: &Config) -> anyhow::Result<Store> {
     let database = work_database(config).context("work_store")?;
     Ok(Store { part: Part::Work, shown: shown(&database), database: Some(database) })
 }
 
-/// The keys.
-///
-/// # Errors
-/// When their address cannot be read.
+/// The key store. Fails when its address cannot be parsed.
 pub(super) fn keys(config: &Config) -> anyhow::Result<Store> {
     let database = keys_database(config).context("key_store")?;
     Ok(Store { part: Part::Keys, shown: shown(&database), database: Some(database) })
 }
 
-/// The Merkle tree over the log.
-///
-/// # Errors
-/// When the log's address cannot be read.
+/// The store of the Merkle tree. Fails when the log's address cannot be parsed.
 pub(super) fn seals(config: &Config) -> anyhow::Result<Store> {
     let database = seals_database(config).context("event_store")?;
     Ok(Store { part: Part::Seals, shown: shown(&database), database: Some(database) })
@@ -97,10 +80,7 @@ fn shown(database: &Database) -> String {
     }
 }
 
-/// Makes sure that a store is there as this build knows it, without changing it.
-///
-/// # Errors
-/// When it is not; says what to do.
+/// Checks, without changing it, that a store exists with the newest schema. The error says what to do.
 pub(super) async fn must_be_current(store: &Store) -> anyhow::Result<()> {
     let migrations = store.migrations().await?;
     let name = store.name();
@@ -115,7 +95,7 @@ pub(super) async fn must_be_current(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether a node is at work on embedded stores of this configuration.
+/// Whether a node is running on embedded stores of this configuration.
 pub(super) fn node_is_running(config: &Config) -> bool {
     let log_is_written = match config.storage.event_store() {
         EventStoreUrl::Sqlite(path) => {
@@ -128,7 +108,7 @@ pub(super) fn node_is_running(config: &Config) -> bool {
     log_is_written || data_dir_is_held(&config.storage.data_dir)
 }
 
-/// Whether any store is a file of one process.
+/// Whether the log is a file, which only one process may write.
 pub(super) fn is_embedded(config: &Config) -> bool {
     matches!(config.storage.event_store(), EventStoreUrl::Sqlite(_))
         || matches!(config.storage.read_models(), ReadModelsUrl::Sqlite(_))

@@ -7,7 +7,7 @@ pub(super) fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Ite
     plain(head, rows).trim_fmt()
 }
 
-/// The same with numbers in all columns but the first.
+/// A table with numbers in all columns except the first.
 pub(super) fn numbers<const N: usize>(
     head: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
@@ -32,7 +32,7 @@ fn plain<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String
     table
 }
 
-/// A number with its thousands apart: `12 345`.
+/// A number with separated thousands: `12 345`.
 pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);

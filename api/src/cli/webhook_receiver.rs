@@ -1,4 +1,4 @@
-//! The demo's own receiver of webhooks: it takes everything and counts it by type.
+//! The demo's own webhook receiver: it accepts everything and counts it by type.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
@@ -14,18 +14,15 @@ struct Event {
     event_type: String,
 }
 
-/// A receiver on this machine.
+/// A webhook receiver on this machine.
 pub(super) struct WebhookReceiver {
-    /// Where it is.
+    /// The URL that receives webhooks.
     pub(super) url: String,
     counts: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
 impl WebhookReceiver {
-    /// Starts it; it ends with the process.
-    ///
-    /// # Errors
-    /// When no port is free.
+    /// Starts the receiver, which runs until the process ends. Fails when no port is free.
     pub(super) fn start() -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
         let url = format!("http://{}/webhooks", listener.local_addr()?);
@@ -45,7 +42,7 @@ impl WebhookReceiver {
         Ok(Self { url, counts })
     }
 
-    /// What it was sent, for people.
+    /// A summary of the received webhooks, for people.
     pub(super) fn told(&self) -> String {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let lines: String = counts.iter().map(|(name, count)| format!("  {count:>5} {name}\n")).collect();

@@ -1,4 +1,4 @@
-//! How much the actors hold at once.
+//! Settings of actors and effects.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;

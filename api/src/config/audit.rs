@@ -1,4 +1,4 @@
-//! How far back the audit log is shown, and who is told of the log's signed heads.
+//! Settings of the audit log and of the witnesses of signed heads.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::setting::section;
 use super::value::{Days, SecretHttpUrl};
 
 section! {
-    /// The audit log.
+    /// Audit log, witnesses, and the continuous recheck of the log.
     pub struct AuditConfig {
         /// How many days back the audit log is shown; nothing older is deleted, only no longer listed.
         retention: Days = "audit.retention_days", "365";
@@ -15,7 +15,7 @@ section! {
         witness_url: Option<SecretHttpUrl> = "audit.witness_url", "";
         /// A file that always holds the newest signed checkpoint of the log.
         checkpoint_file: Option<PathBuf> = "audit.checkpoint_file", "";
-        /// How long a running node takes to hold the whole log on the disk against what was sealed, again and again; it
+        /// How long a running node takes to verify the whole log on the disk against its seals, again and again; it
         /// reads at least one and at most fifty pages of 256 events a second.
         recheck: Duration = "audit.recheck_ms", "86400000";
     }

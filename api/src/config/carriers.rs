@@ -24,13 +24,13 @@ impl Value for Country {
 }
 
 section! {
-    /// Telnyx, the first carrier.
+    /// The node's account with Telnyx, the first carrier.
     pub struct TelnyxConfig {
         /// The Ed25519 public key that signs Telnyx webhooks: base64 of the raw 32 bytes.
         public_key: Option<WebhookVerifier> = "telnyx.public_key", "";
-        /// The key calls are placed with.
+        /// API key of the account that places calls.
         api_key: Option<Secret> = "telnyx.api_key", "";
-        /// Where Telnyx's API is.
+        /// Base URL of Telnyx's API.
         api_base: HttpUrl = "telnyx.api_base", "https://api.telnyx.com/v2";
         /// The Call Control application that outbound calls belong to.
         connection_id: Option<String> = "telnyx.connection_id", "";
@@ -42,11 +42,11 @@ section! {
 }
 
 section! {
-    /// Ultravox, a voice runtime.
+    /// The node's account with Ultravox, a voice runtime.
     pub struct UltravoxConfig {
-        /// The key calls are started with.
+        /// API key of the account that starts calls.
         api_key: Option<Secret> = "ultravox.api_key", "";
-        /// Where Ultravox's API is.
+        /// Base URL of Ultravox's API.
         api_base: HttpUrl = "ultravox.api_base", "https://api.ultravox.ai";
         /// The secret that signs Ultravox webhooks.
         webhook_secret: Option<Secret> = "ultravox.webhook_secret", "";

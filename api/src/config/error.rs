@@ -1,63 +1,56 @@
-//! What can be wrong with the configuration, said so that it can be put right at once.
+//! Configuration errors, each with what to change.
 
 use std::path::PathBuf;
 
-/// The node does not start with this configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A key in the file that no section declares.
+    /// The file has a key that no section declares.
     #[error("{file} has the unknown key `{key}`{}", hint(.nearest))]
     UnknownKey {
-        /// The file.
         file: PathBuf,
-        /// The dotted key.
+        /// The dotted key in the file.
         key: String,
-        /// The declared key that looks most like it.
+        /// The declared key that looks most like it; `None` when none is close.
         nearest: Option<String>,
     },
-    /// An environment variable that begins like ours and is none.
+    /// An environment variable with our prefix that is no setting.
     #[error("unknown environment variable {name}{}", hint(.nearest))]
     UnknownVariable {
-        /// Its name.
         name: String,
-        /// The variable that looks most like it.
+        /// The known variable that looks most like it; `None` when none is close.
         nearest: Option<String>,
     },
-    /// A value that cannot be read.
+    /// A value that cannot be parsed.
     #[error("`{key}` ({origin}) cannot be {shown}: give {accepts}")]
     BadValue {
-        /// The dotted key.
+        /// The dotted key of the setting.
         key: &'static str,
         /// Where the value came from.
         origin: String,
         /// The value, unless it is a secret.
         shown: String,
-        /// What would be accepted.
+        /// What the setting accepts.
         accepts: &'static str,
     },
     /// Two settings that exclude each other.
     #[error("set either `{0}` or `{1}`, not both")]
     Both(&'static str, &'static str),
-    /// A setting that is of no use, or dangerous, without another.
+    /// A setting that is useless or dangerous without another.
     #[error("set `{1}` as well: `{0}` needs it")]
     Without(&'static str, &'static str),
-    /// The file cannot be read.
     #[error("cannot read the configuration file {file}")]
     Unreadable {
-        /// The file.
         file: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
-    /// The file is not TOML. The line is named and not shown: it may hold a secret.
+    /// The file is not TOML. The error names the line and does not show it, for it may hold a secret.
     #[error("{file}, line {line}: {message}")]
     Syntax {
-        /// The file.
         file: PathBuf,
-        /// From 1.
+        /// Line number, from 1.
         line: usize,
-        /// What the parser says.
+        /// Message of the TOML parser.
         message: String,
     },
 }
@@ -66,7 +59,7 @@ fn hint(nearest: &Option<String>) -> String {
     nearest.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
-/// The candidate with the fewest edits to `name`, if it is close enough to be a slip of the finger.
+/// The candidate with the fewest edits to `name`, if it is close enough to be a typing error.
 pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (name.len() / 3).clamp(2, 6);
     candidates
@@ -77,7 +70,7 @@ pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein distance.
+/// The Levenshtein distance of two texts.
 fn edits(a: &[u8], b: &[u8]) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {

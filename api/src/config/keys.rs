@@ -1,4 +1,4 @@
-//! The node's own secrets.
+//! Settings of the node's own secrets.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use super::value::Value;
 use crate::http::auth::PlainKey;
 
 section! {
-    /// The first API key, and the key that encrypts what is sensitive.
+    /// The first API key, and the master key that encrypts sensitive data.
     pub struct KeysConfig {
         /// Owner API key of client `default` on an empty log; generated and printed once when not set.
         bootstrap_key: Option<PlainKey> = "bootstrap_key", "";

@@ -1,8 +1,8 @@
-//! Variables that every OpenTelemetry SDK reads
-//! (<https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>), for the settings they stand for.
+//! The environment variables that every OpenTelemetry SDK reads
+//! (<https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>), mapped to our settings.
 //!
-//! They rank between the file and the variables of ours. Those about metrics and logs are passed over: metrics are asked
-//! for at `/metrics`, the log goes to standard error.
+//! They override the file, and our own variables override them. Those about metrics and logs are ignored:
+//! Prometheus reads metrics at `/metrics`, and the log goes to standard error.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,8 @@ use reqwest::header::{HeaderName, HeaderValue};
 
 use super::value::Value;
 
-/// Each with the key of its setting; one about traces alone after the one about every signal, which it overrides.
+/// Each variable with the key of its setting; one about traces alone comes after the one about every
+/// signal, which it overrides.
 pub(super) const STANDARD: &[(&str, &str)] = &[
     ("OTEL_SDK_DISABLED", "otlp_disabled"),
     ("OTEL_TRACES_EXPORTER", "otlp_exporter"),
@@ -31,7 +32,7 @@ pub(super) const STANDARD: &[(&str, &str)] = &[
     ("OTEL_TRACES_SAMPLER_ARG", "otlp_sample_ratio"),
 ];
 
-/// What the variable says, in the words of the setting. The specification has every text but `true` mean no.
+/// Translates a variable's value into the setting's form. In the specification every text but `true` means no.
 pub(super) fn in_our_words(variable: &str, value: &str) -> String {
     match variable {
         "OTEL_SDK_DISABLED" => value.trim().eq_ignore_ascii_case("true").to_string(),
@@ -56,46 +57,46 @@ macro_rules! choices {
 }
 
 choices! {
-    /// What traces are handed to.
+    /// The exporter that receives traces.
     OtlpExporter: "otlp or none" {
-        /// A collector.
+        /// Traces are sent to a collector.
         Otlp = "otlp",
         /// Traces are not exported.
         None = "none",
     }
 
-    /// How a collector is spoken to.
+    /// The protocol for talking to a collector.
     OtlpProtocol: "http/protobuf, the only one that is spoken here" {
-        /// OTLP over HTTP.
+        /// Protocol buffers over HTTP, the only protocol supported.
         HttpProtobuf = "http/protobuf",
     }
 
-    /// How what is sent is made smaller.
+    /// The compression of exported batches.
     OtlpCompression: "none or gzip" {
-        /// Batches are sent as they are.
+        /// Batches are sent uncompressed.
         None = "none",
         /// Batches are compressed with gzip (`Content-Encoding: gzip`).
         Gzip = "gzip",
     }
 
-    /// Which traces are recorded.
+    /// The rule by which traces are recorded.
     OtlpSampler: "always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off or parentbased_traceidratio" {
-        /// Every trace.
+        /// Every trace is recorded.
         AlwaysOn = "always_on",
-        /// No trace.
+        /// No trace is recorded.
         AlwaysOff = "always_off",
-        /// A share.
+        /// A share of the traces is recorded.
         Ratio = "traceidratio",
-        /// As whoever asks records it; else all.
+        /// The caller's decision applies; traces that begin here are recorded.
         ParentOrOn = "parentbased_always_on",
-        /// As whoever asks records it; else none.
+        /// The caller's decision applies; traces that begin here are not recorded.
         ParentOrOff = "parentbased_always_off",
-        /// As whoever asks records it; else a share.
+        /// The caller's decision applies; a share of the traces that begin here is recorded.
         ParentOrRatio = "parentbased_traceidratio",
     }
 }
 
-/// Names with values, as `name=value,name=value`; values are percent-encoded.
+/// Parses `name=value,name=value` with percent-encoded values.
 fn pairs(text: &str) -> Option<BTreeMap<String, String>> {
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=')?;
@@ -111,7 +112,7 @@ fn pairs(text: &str) -> Option<BTreeMap<String, String>> {
 pub struct OtlpHeaders(BTreeMap<String, String>);
 
 impl OtlpHeaders {
-    /// By name, to be sent with every batch.
+    /// The headers by name, to be sent with every batch.
     #[must_use]
     pub fn reveal(&self) -> &BTreeMap<String, String> {
         &self.0
@@ -137,7 +138,7 @@ impl Value for OtlpHeaders {
     }
 }
 
-/// What is known of the node besides, for whoever looks at its traces.
+/// Additional attributes of the node in its traces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceAttributes(pub BTreeMap<String, String>);
 

@@ -19,13 +19,13 @@ macro_rules! providers {
 }
 
 providers! {
-    /// Groq.
+    /// The node's own account with Groq.
     GroqConfig = "groq" at "https://api.groq.com/openai/v1";
-    /// OpenAI.
+    /// The node's own account with OpenAI.
     OpenaiConfig = "openai" at "https://api.openai.com/v1";
-    /// Anthropic.
+    /// The node's own account with Anthropic.
     AnthropicConfig = "anthropic" at "https://api.anthropic.com/v1";
-    /// Google.
+    /// The node's own account with Google.
     GoogleConfig = "google" at "https://generativelanguage.googleapis.com/v1beta";
 }
 
@@ -34,9 +34,9 @@ section! {
     pub struct OpenaiCompatibleConfig {
         /// The node's own key, if the server wants one.
         api_key: Option<Secret> = "openai_compatible.api_key", "";
-        /// Where the server's API is, such as `http://localhost:11434/v1`; without it there is none.
+        /// Base URL of the server's API, such as `http://localhost:11434/v1`; without it there is no such provider.
         api_base: Option<HttpUrl> = "openai_compatible.api_base", "";
-        /// The model that is asked when nobody names one.
+        /// The model for requests that name none.
         model: Option<String> = "openai_compatible.model", "";
     }
 }

@@ -1,4 +1,4 @@
-//! A value that must never be printed.
+//! A type for secret values, which are never printed.
 
 use std::fmt;
 
@@ -10,13 +10,12 @@ use serde::Deserialize;
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes `value` into hiding.
     #[must_use]
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
     }
 
-    /// The value.
+    /// The secret itself, for the code that uses it.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0

@@ -1,20 +1,20 @@
-//! How a setting is declared: once, in its section.
+//! The macro that declares settings, each once, in its section.
 
-/// What is known of a setting besides its value.
+/// Description of a setting.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
-    /// Its dotted key in `voxledger.toml`.
+    /// Dotted key in `voxledger.toml`.
     pub key: &'static str,
-    /// What holds when nobody sets it, in the form one would write; empty when there is nothing then.
+    /// Default value as a user would write it; empty when there is none.
     pub default: &'static str,
-    /// One sentence.
+    /// What the setting does, in one sentence.
     pub meaning: &'static str,
-    /// What values it takes.
+    /// The values that it accepts, in words.
     pub accepts: &'static str,
 }
 
 impl Setting {
-    /// Its environment variable: `telnyx.api_key` is `VOXLEDGER_TELNYX_API_KEY`.
+    /// The environment variable: `telnyx.api_key` is `VOXLEDGER_TELNYX_API_KEY`.
     #[must_use]
     pub fn variable(&self) -> String {
         format!("VOXLEDGER_{}", self.key.replace('.', "_").to_uppercase())

@@ -1,4 +1,4 @@
-//! Where settings come from, and how the later source wins.
+//! Sources of settings, and their precedence.
 
 use std::collections::HashMap;
 use std::env;
@@ -10,24 +10,24 @@ use super::otel::{STANDARD, in_our_words};
 use super::setting::Setting;
 use super::value::Value;
 
-/// The file read when nobody names another one.
+/// The file that is read when the user names none.
 const DEFAULT_FILE: &str = "voxledger.toml";
 const PREFIX: &str = "VOXLEDGER_";
-/// Names the file; not a setting itself.
+/// Environment variable that names the file; not a setting itself.
 const FILE_VARIABLE: &str = "VOXLEDGER_CONFIG";
-/// Variables of the test suite, which the programs it starts inherit.
+/// Prefix of the test suite's variables, which child processes inherit.
 const TEST_PREFIX: &str = "VOXLEDGER_TEST_";
-/// Which binary the test suite runs.
+/// Environment variable with the binary that the test suite runs.
 const BINARY_VARIABLE: &str = "VOXLEDGER_BIN";
 
-/// What is to be merged: file < environment < flags.
+/// The sources to merge: file < environment < flags.
 #[derive(Clone, Default)]
 pub struct Sources {
-    /// A file named by the user. `None`: `./voxledger.toml`, if there is one.
+    /// A file named by the user. `None`: `./voxledger.toml`, if it exists.
     pub file: Option<PathBuf>,
-    /// The environment; variables of others are passed over.
+    /// The environment; variables without our prefix are ignored.
     pub environment: Vec<(String, String)>,
-    /// Flags: the setting's key and its value.
+    /// Settings from flags: each setting's key with its value.
     pub flags: Vec<(&'static str, String)>,
 }
 
@@ -39,7 +39,7 @@ impl std::fmt::Debug for Sources {
 }
 
 impl Sources {
-    /// This process's environment, and what its command line says.
+    /// The environment and the command-line settings of this process.
     #[must_use]
     pub fn of_process(file: Option<PathBuf>, flags: Vec<(&'static str, String)>) -> Self {
         let environment = env::vars_os()
@@ -51,7 +51,7 @@ impl Sources {
         Self { file, environment, flags }
     }
 
-    /// Reads every source and refuses what `settings` does not declare.
+    /// Reads every source and refuses settings that `settings` does not declare.
     pub(super) fn gather(&self, settings: &[Setting]) -> Result<Given, ConfigError> {
         let mut given = Given::default();
         let named = self.file.clone().or_else(|| self.variable(FILE_VARIABLE).map(PathBuf::from));
@@ -74,7 +74,7 @@ impl Sources {
     }
 }
 
-/// The settings somebody gave, as text, each with where it came from.
+/// The settings that were given, as text, each with its source.
 #[derive(Default)]
 pub(super) struct Given {
     values: HashMap<String, (String, String)>,
@@ -130,7 +130,7 @@ impl Given {
             let named = variables.iter().find(|(name, value)| name == wanted && !value.trim().is_empty());
             named.map(|(_, value)| value)
         };
-        // an endpoint of our own is meant for traces, so it also wins over the standard address of traces
+        // our own endpoint setting means traces, so it also overrides the standard traces endpoint
         let own = given("VOXLEDGER_OTLP_ENDPOINT").is_some();
         for (name, key) in STANDARD {
             if let Some(value) = given(name).filter(|_| !(own && *key == "otlp_traces_endpoint")) {
@@ -156,12 +156,12 @@ impl Given {
     }
 }
 
-/// Whether a variable of the process's environment may say something of a setting.
+/// Whether an environment variable may be a setting.
 fn is_read(name: &str) -> bool {
     name.starts_with(PREFIX) || STANDARD.iter().any(|(standard, _)| *standard == name)
 }
 
-/// Turns nested tables into dotted keys with their text; `None` stands for a list, which no setting takes.
+/// Flattens nested tables into dotted keys with their text; `None` stands for a list, which no setting accepts.
 fn flatten(prefix: &str, table: toml::Table, into: &mut Vec<(String, Option<String>)>) {
     for (name, value) in table {
         let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };

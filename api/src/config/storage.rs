@@ -1,4 +1,4 @@
-//! Where history and views live.
+//! Settings of the stores.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -11,7 +11,7 @@ use super::value::Value;
 section! {
     /// The event store, the read models and the data folder.
     pub struct StorageConfig {
-        /// Embedded stores, key files, local objects.
+        /// Folder of embedded stores, key files and local objects.
         data_dir: PathBuf = "data_dir", "./data";
         /// The log: `sqlite:PATH`, `postgres://…`, `kurrentdb://…` (also `esdb://…`); in the data folder when not set.
         event_store: Option<EventStoreUrl> = "event_store", "";
@@ -23,26 +23,26 @@ section! {
         key_store: Option<ReadModelsUrl> = "key_store", "";
         /// Appends that may wait for the writer before more are refused with 503.
         append_queue: NonZeroUsize = "storage.append_queue", "4096";
-        /// Most events one commit takes.
+        /// Most events that one commit may hold.
         append_batch: NonZeroUsize = "storage.append_batch", "512";
     }
 }
 
 impl StorageConfig {
-    /// The log; a file in the data folder when none is set.
+    /// The log's address; by default a file in the data folder.
     #[must_use]
     pub fn event_store(&self) -> EventStoreUrl {
         self.event_store.clone().unwrap_or_else(|| EventStoreUrl::Sqlite(self.data_dir.join("events.db")))
     }
 
-    /// The views; a file in the data folder when none is set.
+    /// The views' address; by default a file in the data folder.
     #[must_use]
     pub fn read_models(&self) -> ReadModelsUrl {
         self.read_models.clone().unwrap_or_else(|| ReadModelsUrl::Sqlite(self.data_dir.join("views.db")))
     }
 
-    /// The work that follows from the log; when no place is set, on the log's server or in a file beside the log's. It
-    /// stands apart from the views, so that calls are driven while those are away.
+    /// The work store's address; by default the log's server, or a file beside the log's. It is separate from the
+    /// views, so that calls are driven while those are unavailable.
     #[must_use]
     pub fn work_store(&self) -> ReadModelsUrl {
         self.work_store.clone().unwrap_or_else(|| match self.event_store() {
@@ -52,8 +52,8 @@ impl StorageConfig {
         })
     }
 
-    /// The keys; when no place is set, the server of the log or of the views, so that all nodes share them, and
-    /// without a server a file in the data folder.
+    /// The key store's address; by default the server of the log or of the views, so that all nodes share the keys,
+    /// and without a server a file in the data folder.
     #[must_use]
     pub fn key_store(&self) -> ReadModelsUrl {
         self.key_store.clone().unwrap_or_else(|| match (self.event_store(), self.read_models()) {
@@ -70,7 +70,7 @@ impl StorageConfig {
         self.data_dir.join("master.key")
     }
 
-    /// Everything in `folder`.
+    /// Moves all stores into `folder`.
     pub(super) fn in_folder(&mut self, folder: &Path) {
         folder.clone_into(&mut self.data_dir);
         self.event_store = None;
@@ -80,10 +80,9 @@ impl StorageConfig {
     }
 }
 
-/// Which engine keeps the log. `Display` and `Debug` hide user and password.
+/// Address of the log. `Display` and `Debug` hide user and password.
 #[derive(Clone, PartialEq, Eq)]
 pub enum EventStoreUrl {
-    /// A file.
     Sqlite(PathBuf),
     /// A `postgres://` or `postgresql://` address.
     Postgres(Secret),
@@ -91,10 +90,9 @@ pub enum EventStoreUrl {
     Kurrent(Secret),
 }
 
-/// Which engine keeps the views. `Display` and `Debug` hide user and password.
+/// Address of the views. `Display` and `Debug` hide user and password.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ReadModelsUrl {
-    /// A file.
     Sqlite(PathBuf),
     /// A `postgres://` or `postgresql://` address.
     Postgres(Secret),
@@ -103,7 +101,7 @@ pub enum ReadModelsUrl {
 fn sqlite(text: &str) -> Option<PathBuf> {
     let path = text.strip_prefix("sqlite:")?;
     let path = path.strip_prefix("//").unwrap_or(path);
-    // `?mode=memory` and the like would quietly be part of a file's name
+    // `?mode=memory` and the like would silently become part of a file's name
     (!path.is_empty() && !path.starts_with(':') && !path.contains('?')).then(|| path.into())
 }
 

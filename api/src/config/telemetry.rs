@@ -1,4 +1,4 @@
-//! What the node says of itself.
+//! Settings of logs and traces.
 
 use std::time::Duration;
 
@@ -21,9 +21,9 @@ section! {
         otlp_endpoint: Option<HttpUrl> = "otlp_endpoint", "";
         /// The whole address traces go to, in place of `VOXLEDGER_OTLP_ENDPOINT` with `/v1/traces`.
         otlp_traces_endpoint: Option<HttpUrl> = "otlp_traces_endpoint", "";
-        /// How the collector is spoken to; only `http/protobuf`.
+        /// Protocol of the collector; only `http/protobuf`.
         otlp_protocol: OtlpProtocol = "otlp_protocol", "http/protobuf";
-        /// `none` or `gzip`.
+        /// Compression of exported batches: `none` or `gzip`.
         otlp_compression: OtlpCompression = "otlp_compression", "none";
         /// Headers for the collector, as `name=value,name=value` with percent-encoded values.
         otlp_headers: Option<OtlpHeaders> = "otlp_headers", "";
@@ -31,7 +31,7 @@ section! {
         otlp_timeout_ms: Duration = "otlp_timeout_ms", "5000";
         /// The node's name in traces; `service.name` of the attributes, else `voxledger`, when not set.
         otlp_service_name: Option<String> = "otlp_service_name", "";
-        /// What else traces say of the node, as `name=value,name=value` with percent-encoded values.
+        /// Further attributes of the node in traces, as `name=value,name=value` with percent-encoded values.
         otlp_resource_attributes: Option<ResourceAttributes> = "otlp_resource_attributes", "";
         /// Which traces are recorded: `always_on`, `always_off`, `traceidratio`, or `parentbased_` and one of them.
         otlp_sampler: OtlpSampler = "otlp_sampler", "parentbased_traceidratio";
@@ -39,16 +39,16 @@ section! {
         otlp_sample_ratio: Share = "otlp_sample_ratio", "1";
         /// `otlp`, or `none` for no traces; with `otlp` and no endpoint they go to `http://localhost:4318`.
         otlp_exporter: Option<OtlpExporter> = "otlp_exporter", "";
-        /// No traces, whatever else is set.
+        /// Export no traces, whatever else is set.
         otlp_disabled: bool = "otlp_disabled", "false";
     }
 }
 
-/// Where collectors listen on their own machine.
+/// The default address of a collector on the same machine.
 const LOCAL_COLLECTOR: &str = "http://localhost:4318";
 
 impl TelemetryConfig {
-    /// Where traces go; `None` when they go nowhere.
+    /// The address that traces are sent to; `None` when they are not exported.
     #[must_use]
     pub fn traces_address(&self) -> Option<String> {
         if self.otlp_disabled || self.otlp_exporter == Some(OtlpExporter::None) {
@@ -63,12 +63,12 @@ impl TelemetryConfig {
     }
 }
 
-/// A filter of `tracing-subscriber`, known to be right.
+/// A valid filter of `tracing-subscriber`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFilter(String);
 
 impl LogFilter {
-    /// The filter, made anew.
+    /// Builds the filter from its text.
     #[must_use]
     pub fn build(&self) -> EnvFilter {
         EnvFilter::new(&self.0)
@@ -83,12 +83,12 @@ impl Value for LogFilter {
     }
 }
 
-/// How a line of the log is written.
+/// Format of the log's lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Coloured lines for people.
     Pretty,
-    /// For machines, an object a line.
+    /// One JSON object per line, for machines.
     Json,
 }
 

@@ -24,23 +24,20 @@ use super::zones::ZonesConfig;
 
 macro_rules! tree {
     ($($(#[doc = $doc:literal])* $field:ident: $section:ident,)*) => {
-        /// Every section. A fresh clone starts with the defaults alone.
+        /// All sections of the configuration. A fresh clone runs with the defaults alone.
         #[derive(Debug, Clone)]
         pub struct Config {
             $($(#[doc = $doc])* pub $field: $section,)*
         }
 
         impl Config {
-            /// Every setting there is, in the order of the sections.
+            /// Every setting, in the order of the sections.
             #[must_use]
             pub fn settings() -> Vec<Setting> {
                 [$($section::SETTINGS),*].concat()
             }
 
-            /// Merges the sources.
-            ///
-            /// # Errors
-            /// [`ConfigError`], which names the setting at fault.
+            /// Merges the sources. The error names the setting at fault.
             pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
                 let given = sources.gather(&Self::settings())?;
                 let config = Self { $($field: $section::read(&given)?,)* };
@@ -51,47 +48,47 @@ macro_rules! tree {
 }
 
 tree! {
-    /// How the node is reached.
+    /// How the HTTP server is reached.
     http: HttpConfig,
-    /// Where history and views live.
+    /// Where the log, the views and other stores are.
     storage: StorageConfig,
     /// The node's own secrets.
     keys: KeysConfig,
     /// The operator's identity provider.
     identity_provider: IdentityProviderConfig,
-    /// Telnyx.
+    /// The node's account with Telnyx.
     telnyx: TelnyxConfig,
-    /// Ultravox.
+    /// The node's account with Ultravox.
     ultravox: UltravoxConfig,
-    /// Groq.
+    /// The node's account with Groq.
     groq: GroqConfig,
-    /// OpenAI.
+    /// The node's account with OpenAI.
     openai: OpenaiConfig,
-    /// Anthropic.
+    /// The node's account with Anthropic.
     anthropic: AnthropicConfig,
-    /// Google.
+    /// The node's account with Google.
     google: GoogleConfig,
-    /// A server of one's own.
+    /// A self-hosted server that speaks OpenAI's protocol.
     openai_compatible: OpenaiCompatibleConfig,
-    /// Language models.
+    /// Time limits for language models.
     llm: LlmConfig,
-    /// Conversations.
+    /// Limits and behaviour of conversations.
     conversations: ConversationsConfig,
-    /// Outbound webhooks.
+    /// Delivery of outbound webhooks.
     webhooks: WebhooksConfig,
-    /// Actors and effects.
+    /// Limits of actors and effects.
     actors: ActorsConfig,
-    /// Rates and quotas.
+    /// Clients' rate limits and quotas.
     limits: LimitsConfig,
-    /// Menus and sessions in them.
+    /// IVR menus and their sessions.
     ivr: IvrConfig,
-    /// Time zones.
+    /// Source of time zone rules.
     zones: ZonesConfig,
-    /// The audit log.
+    /// Retention and witnesses of the audit log.
     audit: AuditConfig,
-    /// Personal data.
+    /// Keys and retention of personal data.
     privacy: PrivacyConfig,
-    /// Logs and traces.
+    /// Format and export of logs and traces.
     telemetry: TelemetryConfig,
 }
 
@@ -107,7 +104,7 @@ impl Config {
         if provider.is_set() {
             let place =
                 if provider.discovery { "identity_provider.discovery" } else { "identity_provider.jwks_url" };
-            // without them every token of the provider's would do, also one for another application
+            // without them every token of the provider would be accepted, also one for another application
             if provider.issuer.is_none() {
                 return Err(ConfigError::Without(place, "identity_provider.issuer"));
             }
@@ -118,8 +115,8 @@ impl Config {
         Ok(self)
     }
 
-    /// The same node with everything embedded in `folder` and on a free port of this machine: for tests and
-    /// the demo.
+    /// The same configuration with all stores embedded in `folder` and a free port of this machine: for
+    /// tests and the demo.
     #[must_use]
     pub fn in_folder(mut self, folder: &Path) -> Self {
         self.storage.in_folder(folder);

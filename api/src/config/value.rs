@@ -1,4 +1,4 @@
-//! How a setting's text becomes its value.
+//! Parses the text of settings into values.
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -9,17 +9,17 @@ use reqwest::Url;
 
 use super::secret::Secret;
 
-/// A type a setting can have.
+/// A type that a setting can have.
 pub(super) trait Value: Sized {
-    /// What is accepted, to follow the word "give".
+    /// What is accepted, as a phrase that follows the word "give".
     const ACCEPTS: &'static str;
-    /// Whether the text must not be shown, not even when it is wrong.
+    /// Whether the text must never be shown, not even when it is invalid.
     const SECRET: bool = false;
 
-    /// Reads non-empty text.
+    /// Parses text that is not empty; `None` when it is invalid.
     fn parse(text: &str) -> Option<Self>;
 
-    /// The value when there is no text and no default.
+    /// The value when there is neither text nor a default; `None` if the setting is required.
     fn absent() -> Option<Self> {
         None
     }
@@ -68,12 +68,11 @@ impl Value for Duration {
     }
 }
 
-/// Whole days.
+/// A number of whole days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Days(pub u32);
 
 impl Days {
-    /// As a duration.
     #[must_use]
     pub fn duration(self) -> Duration {
         Duration::from_secs(u64::from(self.0) * 24 * 60 * 60)
@@ -88,7 +87,7 @@ impl Value for Days {
     }
 }
 
-/// Web origins; `*` alone is any.
+/// Web origins; `*` alone allows any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origins(pub Vec<String>);
 
@@ -108,7 +107,7 @@ impl Value for Origins {
     }
 }
 
-/// Waits one after the other.
+/// A list of consecutive pauses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delays(pub Vec<Duration>);
 
@@ -137,7 +136,7 @@ fn delay(word: &str) -> Option<Duration> {
     number.checked_mul(millis).filter(|millis| *millis <= 7 * 86_400_000).map(Duration::from_millis)
 }
 
-/// A share of a whole, 0 to 1.
+/// A share of a whole, from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Share(pub f64);
 
@@ -158,12 +157,12 @@ impl Value for Secret {
     }
 }
 
-/// Where a value stands in a JSON document: a JSON pointer (RFC 6901).
+/// Path of a value within a JSON document: a JSON pointer (RFC 6901).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pointer(String);
 
 impl Pointer {
-    /// As it was written.
+    /// The pointer as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -179,12 +178,12 @@ impl Value for Pointer {
     }
 }
 
-/// A base address over HTTP, kept without a slash at its end.
+/// A base address over HTTP, stored without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpUrl(String);
 
 impl HttpUrl {
-    /// The address, without a slash at its end.
+    /// The address without a trailing slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -193,7 +192,7 @@ impl HttpUrl {
 
 impl Value for HttpUrl {
     const ACCEPTS: &'static str = "an http:// or https:// address without user, password, query or fragment";
-    // an address with a password in it is refused, and must not be shown then
+    // an address with a password is refused, and must not be shown then
     const SECRET: bool = true;
 
     fn parse(text: &str) -> Option<Self> {
@@ -208,12 +207,12 @@ impl Value for HttpUrl {
     }
 }
 
-/// Any address over HTTP, with whatever secret it carries; shown nowhere.
+/// An HTTP address that may contain a secret, and is therefore never shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretHttpUrl(Secret);
 
 impl SecretHttpUrl {
-    /// The address.
+    /// The address itself, for the code that uses it.
     #[must_use]
     pub fn reveal(&self) -> &str {
         self.0.reveal()

@@ -1,4 +1,4 @@
-//! Where the rules of time zones come from.
+//! Settings of time zone rules.
 
 use std::path::PathBuf;
 
@@ -6,21 +6,22 @@ use super::setting::section;
 use super::value::Value;
 
 section! {
-    /// Time zones.
+    /// Source of time zone rules.
     pub struct ZonesConfig {
-        /// Rules of time zones besides those the program carries, used when they are newer: `system` (the machine's own), `bundled` (none) or a folder of TZif files.
+        /// Rules of time zones besides those the program carries, used when they are newer: `system` (the machine's
+        /// own), `bundled` (none) or a folder of TZif files.
         zoneinfo: ZoneSource = "zoneinfo", "system";
     }
 }
 
-/// Where the rules of time zones come from, besides those the program carries.
+/// Source of time zone rules besides those built into the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ZoneSource {
-    /// The folder of the system, if it has one.
+    /// The folder of the operating system, if it has one.
     System,
-    /// Nowhere.
+    /// No other source than the program.
     Bundled,
-    /// A folder of the operator's.
+    /// A folder that the operator names.
     Folder(PathBuf),
 }
 

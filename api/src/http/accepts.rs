@@ -1,4 +1,4 @@
-//! Figures as JSON, or as CSV for whoever would rather have that.
+//! Answers figures as JSON or, if the client prefers it, as CSV.
 
 use std::future::{Ready, ready};
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::Answer;
 use crate::problem::ApiError;
 
-/// What the client would rather have.
+/// Whether the client prefers CSV.
 #[derive(Debug)]
 pub(crate) struct Accepts {
     csv: bool,
@@ -23,7 +23,7 @@ impl FromRequest for Accepts {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        // what cannot be read asks for nothing in particular
+        // an unreadable `Accept` counts as none
         let wanted = Accept::parse(request).ok().and_then(|accept| accept.ranked().into_iter().next());
         let csv = wanted.is_some_and(|first| first.essence_str() == "text/csv");
         ready(Ok(Self { csv, request: request.clone() }))
@@ -31,10 +31,8 @@ impl FromRequest for Accepts {
 }
 
 impl Accepts {
-    /// Answers with figures; in CSV a line for each, `figure,value`. In a list the words of an item are its name.
-    ///
-    /// # Errors
-    /// 500 when they cannot be written.
+    /// Answers figures; as CSV one line each, `figure,value`, in which words of a list item become part of the
+    /// name. Answers 500 when they cannot be serialised.
     pub(crate) fn figures<T: Serialize>(&self, figures: &T) -> Result<HttpResponse, ApiError> {
         if !self.csv {
             return Ok(self.json(Answer::data(figures)));
@@ -44,10 +42,7 @@ impl Accepts {
         csv(["figure", "value"], lines.into_iter())
     }
 
-    /// Answers with items; in CSV a line for each.
-    ///
-    /// # Errors
-    /// 500 when they cannot be written.
+    /// Answers items; as CSV one line each. Answers 500 when they cannot be serialised.
     pub(crate) fn table<T: Serialize, const N: usize>(
         &self,
         columns: [&str; N],
@@ -78,7 +73,7 @@ fn csv<const N: usize>(
     Ok(HttpResponse::Ok().insert_header(kind).append_header((VARY, "accept")).body(text))
 }
 
-/// A line for everything that is neither a list nor an object, under the names that lead to it.
+/// Writes one line for every value that is neither list nor object, under its dotted path.
 fn flatten(name: &str, value: &Value, lines: &mut Vec<[String; 2]>) {
     let below = |word: &str| if name.is_empty() { word.to_owned() } else { format!("{name}.{word}") };
     match value {

@@ -1,8 +1,8 @@
-//! What the bodies of requests under way may take: of memory all together, and of time each.
+//! Limits on request bodies under way: memory for all together, and time for each.
 //!
-//! A body is read before anybody knows who sends it: a carrier's is signed, a login carries its password. So it is
-//! bounded before it is trusted. What most requests need is free; what a body holds beyond comes out of one budget for
-//! the whole node, and is given back when the request has been served.
+//! The node reads a body before it knows who sends it: a carrier's body is signed, a login carries its password. So
+//! a body is bounded before it is trusted. What most requests need is free; larger bodies draw on one budget for
+//! the whole node, and return their share when the request has been served.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,22 +10,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-/// Bytes of each body that cost nothing: a webhook, a command. Connections bound how many of these there are.
+/// Bytes of each body that do not count: enough for a webhook or a command. The number of connections bounds these.
 const FREE: usize = 16 << 10;
 
-/// The budget, and how long a body may take.
+/// The node's budget for bodies, and how long a body may take.
 #[derive(Debug)]
 pub struct Bodies {
     budget: usize,
-    /// How long a sender may be silent in the middle of a body.
+    /// Longest pause of a sender in the middle of a body.
     pub(super) silence: Duration,
-    /// How long a whole body may take.
+    /// Longest time for a whole body.
     pub(super) whole: Duration,
     held: AtomicUsize,
 }
 
 impl Bodies {
-    /// A budget of so many bytes, and times.
+    /// `budget` is in bytes, for all bodies together.
     #[must_use]
     pub fn new(budget: usize, silence: Duration, whole: Duration) -> Self {
         Self { budget, silence, whole, held: AtomicUsize::new(0) }
@@ -40,14 +40,14 @@ impl Bodies {
         taken.is_ok()
     }
 
-    /// Bytes of the budget that are in use.
+    /// Bytes of the budget in use.
     #[must_use]
     pub fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
 }
 
-/// What one body holds of the budget.
+/// One body's share of the budget.
 #[derive(Debug)]
 pub(super) struct Held {
     of: Arc<Bodies>,
@@ -59,7 +59,7 @@ impl Held {
         Self { of, bytes: 0 }
     }
 
-    /// Holds what a body of this length needs; `false` when there is no room for it.
+    /// Takes what a body of this length needs; `false` when the budget has no room for it.
     #[must_use]
     pub(super) fn grow(&mut self, length: usize) -> bool {
         let more = length.saturating_sub(FREE).saturating_sub(self.bytes);
@@ -70,7 +70,7 @@ impl Held {
         taken
     }
 
-    /// The body, which holds its share of the budget as long as any part of it is there.
+    /// Ties the share to the body: it returns to the budget once no part of the body is in use.
     pub(super) fn keep(self, body: Bytes) -> Bytes {
         if self.bytes == 0 { body } else { Bytes::from_owner(Kept { body, _held: self }) }
     }

@@ -1,9 +1,9 @@
-//! What a JSON body must look like before it is read into a type.
+//! Checks a JSON body against its schema before serde reads it.
 //!
-//! Serde takes an array for an object, field by field in the order of their declaration, keeps the last of two equal keys,
-//! and rounds numbers that are too large. So a body is held against its schema in the OpenAPI document first: an array
-//! and `null` only where the document has one, each key once, no number that would not be kept. (Serde takes `null` for a
-//! field that was left out: a PATCH would answer 200 and change nothing.)
+//! Serde accepts an array for an object, field by field in their order of declaration, keeps the last of two equal
+//! keys, and rounds numbers that are too large. So the body is first compared with its schema in the OpenAPI
+//! document: an array and `null` only where the document allows one, each key once, and no number that would
+//! change. (Serde takes `null` for a field that was left out: a PATCH would answer 200 and change nothing.)
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -16,21 +16,21 @@ use utoipa::openapi::OpenApi;
 use super::json_body::json_fault;
 use crate::problem::ApiError;
 
-/// References and choices that are followed from one place to the next; the document has no longer way.
+/// Most references and choices to follow in a row; the document has no longer chain.
 const MOST_STEPS: usize = 32;
-/// From here on a number is not kept as it was written.
+/// 2^63, from which on (of either sign) a number would be rounded.
 const TOO_LARGE: f64 = 9_223_372_036_854_775_808.0;
 
-/// The schemas of all bodies. Part of the app's data.
+/// Schemas of all request bodies, as app data.
 #[derive(Debug)]
 pub struct BodyShapes {
     document: Value,
-    /// By method and path, the schema of the body.
+    /// Schema of the body, by method and path template.
     bodies: HashMap<(String, String), Value>,
 }
 
 impl BodyShapes {
-    /// Those of the document.
+    /// Collects the schemas of the document's request bodies.
     #[must_use]
     pub fn of(document: &OpenApi) -> Self {
         let document = serde_json::to_value(document).unwrap_or_default();
@@ -46,13 +46,13 @@ impl BodyShapes {
         Self { document, bodies }
     }
 
-    /// The schema of the body of a request; any body where the document has none.
+    /// Schema of the request's body; `None` when the document has none, which allows any body.
     fn schema(&self, request: &HttpRequest) -> Option<&Value> {
         let pattern = request.match_pattern()?;
         self.bodies.get(&(request.method().as_str().to_owned(), pattern))
     }
 
-    /// What may stand at a place, with references and choices followed.
+    /// Collects the schemas that a place allows, with references and choices resolved.
     fn follow<'s>(&'s self, schema: &'s Value, into: &mut Vec<&'s Value>, steps: usize) {
         if steps > MOST_STEPS {
             return;
@@ -74,11 +74,8 @@ impl BodyShapes {
     }
 }
 
-/// Looks at a body as it was sent.
-///
-/// # Errors
-/// 400 when it is not JSON; 422 with the place when an array or `null` stands where the document has none, a key stands
-/// twice, or a number is too large.
+/// Checks a body as sent. Answers 400 when it is not JSON; 422 with the place when an array or `null` stands where
+/// the document has none, when a key occurs twice, or when a number is too large.
 pub(super) fn check(request: &HttpRequest, body: &[u8]) -> Result<(), ApiError> {
     let shapes = request.app_data::<web::Data<BodyShapes>>();
     let schema = shapes.and_then(|shapes| Some((shapes.get_ref(), shapes.schema(request)?)));
@@ -100,7 +97,8 @@ fn check_by(schema: Option<(&BodyShapes, &Value)>, body: &[u8]) -> Result<(), Ap
     }
 }
 
-/// What may stand where the reader is. Anything, below what the document does not describe.
+/// The reader's place in the document, with the schemas allowed there. Below an undescribed
+/// place anything is allowed.
 struct Place<'s> {
     shapes: Option<&'s BodyShapes>,
     may_be: Vec<&'s Value>,
@@ -149,7 +147,7 @@ fn is_type(schema: &Value, name: &str) -> bool {
     }
 }
 
-/// Whether a schema says nothing of what it is.
+/// Whether the schema does not restrict the type of the value.
 fn is_anything(schema: &Value) -> bool {
     schema["type"].is_null() && schema["properties"].is_null() && schema["enum"].is_null()
 }

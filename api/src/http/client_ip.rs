@@ -1,4 +1,4 @@
-//! Where a request came from.
+//! Address that a request came from.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -8,24 +8,23 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use domain::origin::Origin;
 
-/// How many proxies in front of the node write `X-Forwarded-For`. Part of the app's data.
+/// Number of trusted proxies in front of the node that append to `X-Forwarded-For`, as app data.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TrustedProxies(pub usize);
 
-/// The address a request came from: the peer's, or what the outermost trusted proxy saw. What a client itself writes
-/// into `X-Forwarded-For` stands further to the left and is never believed.
+/// Address of the client: the peer's, or the one that the outermost trusted proxy saw. Entries that the client
+/// itself writes into `X-Forwarded-For` stand further left and are ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientIp(pub Option<IpAddr>);
 
 impl ClientIp {
-    /// Where this request came from.
     #[must_use]
     pub fn of(request: &HttpRequest) -> Self {
         let trusted = request.app_data::<web::Data<TrustedProxies>>().map_or(0, |trusted| trusted.0);
         Self(address(request, trusted))
     }
 
-    /// For an event.
+    /// The address as events record it.
     #[must_use]
     pub fn origin(self) -> Origin {
         Origin::at(self.0.map(|ip| ip.to_string()))
@@ -41,7 +40,7 @@ impl FromRequest for ClientIp {
     }
 }
 
-/// The address a request came from, `trusted` proxies away.
+/// Address of the client behind `trusted` proxies.
 pub(crate) fn address(request: &HttpRequest, trusted: usize) -> Option<IpAddr> {
     let peer = request.peer_addr().map(|address| address.ip());
     if trusted == 0 {

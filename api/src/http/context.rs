@@ -1,8 +1,8 @@
-//! What belongs to the request that is being served on this thread.
+//! Context of the request that this thread is serving.
 //!
-//! Errors and envelopes carry the request's id, and actix makes them where no request is at hand. The
-//! middleware therefore sets the context around every poll of a request's future; a task that a handler spawns
-//! has none and is given what it needs, or the whole of it by [`keep`].
+//! Errors and envelopes carry the request's id, and actix creates them where no request is at hand. So the
+//! middleware sets the context around every poll of a request's future; a task that a handler spawns has none,
+//! unless [`keep`] wraps it.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
@@ -29,7 +29,7 @@ thread_local! {
     static CURRENT: RefCell<Option<RequestContext>> = const { RefCell::new(None) };
 }
 
-/// The request's id, trace and surroundings. Cheap to clone; also an extractor.
+/// A request's id, trace and origin. Cheap to clone; also an extractor.
 #[derive(Clone)]
 pub struct RequestContext(Rc<Inner>);
 
@@ -44,13 +44,13 @@ struct Inner {
 }
 
 impl RequestContext {
-    /// The context of a request. `traceparent` is what the client sent, checked.
+    /// Context without a client address. `traceparent` is the client's header, already validated.
     #[must_use]
     pub fn new(request_id: Arc<str>, public_url: Arc<str>, traceparent: Option<String>) -> Self {
         Self::from(request_id, public_url, traceparent, ClientIp(None))
     }
 
-    /// The same, with where the request came from.
+    /// Context with the client's address.
     #[must_use]
     pub fn from(
         request_id: Arc<str>,
@@ -62,25 +62,25 @@ impl RequestContext {
         Self(Rc::new(Inner { request_id, public_url, traceparent, ip, standing, turn, appends }))
     }
 
-    /// From where the request came, for the events it leads to.
+    /// Origin of the request, for the events it causes.
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.0.ip.origin()
     }
 
-    /// The id of the request: the client's own, or one given here.
+    /// Id of the request: the client's own, or one that the node made.
     #[must_use]
     pub fn request_id(&self) -> &Arc<str> {
         &self.0.request_id
     }
 
-    /// How others reach this node, without a slash at its end.
+    /// Address of this node for clients, without a slash at its end.
     #[must_use]
     pub fn public_url(&self) -> &str {
         &self.0.public_url
     }
 
-    /// W3C trace context of the step at hand; without a tracer, what the client sent.
+    /// W3C trace context of the current span; without a tracer, the client's.
     #[must_use]
     pub fn traceparent(&self) -> Option<String> {
         trace_context::current_traceparent().or_else(|| self.0.traceparent.clone())
@@ -92,29 +92,29 @@ impl RequestContext {
         self.0.traceparent.clone()
     }
 
-    /// Keeps how the request's sender stands, for the headers of the response.
+    /// Keeps the state of the sender's rate limits, for the response headers.
     pub fn set_standing(&self, standing: Standing) {
         self.0.standing.set(Some(standing));
     }
 
-    /// How the request's sender stands; `None` as long as nobody knows who it is.
+    /// State of the sender's rate limits; `None` until the sender is authenticated.
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
         self.0.standing.get()
     }
 
-    /// Keeps the request's turn at the node's work, until it [leaves](leave) or ends.
+    /// Keeps the request's admission turn, until the request [leaves](leave) or ends.
     pub(crate) fn hold(&self, turn: Turn<Sender>) {
         self.0.turn.set(Some(turn));
     }
 
-    /// Counts what the request leads to in the log from now on.
+    /// Starts to count the events that the request appends to the log.
     pub(crate) fn count_appends(&self) -> Appends {
         self.0.appends.get_or_init(Appends::counted).clone()
     }
 
-    /// Where it is counted what the request leads to in the log, for its commands; nowhere, unless somebody
-    /// [wants to know](Self::count_appends).
+    /// Counter of the events that the request appends, for its commands; it
+    /// counts nothing before [`Self::count_appends`].
     #[must_use]
     pub fn appends(&self) -> Appends {
         self.0.appends.get().cloned().unwrap_or_default()
@@ -127,7 +127,7 @@ impl RequestContext {
     }
 }
 
-/// Gives the thread back the context it had.
+/// Guard that restores the thread's previous context.
 #[derive(Debug)]
 pub struct Entered {
     before: Option<RequestContext>,
@@ -139,29 +139,29 @@ impl Drop for Entered {
     }
 }
 
-/// Shows the thread's context to `look`.
+/// Calls `look` with the thread's context.
 pub fn with<R>(look: impl FnOnce(Option<&RequestContext>) -> R) -> R {
     CURRENT.with_borrow(|current| look(current.as_ref()))
 }
 
-/// Where it is counted what the request of this thread leads to in the log; nowhere outside of requests.
+/// Counter of the events that this thread's request appends; it counts nothing outside of requests.
 pub(crate) fn appends() -> Appends {
     with(|context| context.map(RequestContext::appends)).unwrap_or_default()
 }
 
-/// Gives the request's turn at the node's work to another one: what comes now waits for somebody outside, a model or a
-/// client's own system, and costs nothing.
+/// Gives the request's admission turn back, because it now only waits for another system, such as a model or
+/// a client's own server.
 pub fn leave() {
     with(|context| context.map(|context| context.0.turn.set(None)));
 }
 
-/// Gives a task that is about to be spawned the context of the request it belongs to.
+/// Wraps a task that is about to be spawned, so that it has the context of its request.
 pub fn keep<F: Future>(task: F) -> Kept<F> {
     Kept { context: with(|context| context.cloned()), task }
 }
 
 pin_project! {
-    /// A task with a request's context around every poll.
+    /// A task that has a request's context around every poll.
     #[derive(Debug)]
     pub struct Kept<F> {
         context: Option<RequestContext>,
@@ -185,7 +185,7 @@ impl FromRequest for RequestContext {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(_: &HttpRequest, _: &mut Payload) -> Self::Future {
-        // without the middleware, in a test of a single handler, there is nothing to tell
+        // a test of a single handler has no middleware, so the context is empty
         ready(Ok(with(|c| c.cloned()).unwrap_or_else(|| Self::new(Arc::from(""), Arc::from(""), None))))
     }
 }

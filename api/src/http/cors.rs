@@ -1,4 +1,4 @@
-//! Which pages of other web origins may call the API (Fetch standard, CORS).
+//! CORS: which other web origins may call the API (Fetch standard).
 
 use actix_cors::Cors;
 use actix_web::http::Method;
@@ -6,10 +6,10 @@ use actix_web::http::Method;
 use super::middleware::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED, REQUEST_ID, X_IDEMPOTENCY_KEY};
 use crate::config::Origins;
 
-/// How long a browser remembers what it may do, in seconds.
+/// How long a browser caches a preflight answer, in seconds.
 const REMEMBERED: usize = 600;
 
-/// Lets pages of these origins in. Requests carry their credentials in a header of their own, never in a cookie.
+/// Allows these origins. Requests carry credentials in a header of their own, never in a cookie.
 pub fn cors(origins: &Origins) -> Cors {
     let cors = origins.0.iter().fold(Cors::default(), |cors, origin| match origin.as_str() {
         "*" => cors.allow_any_origin(),

@@ -1,4 +1,4 @@
-//! Cursors: where a list goes on. Opaque to clients, so that what they hold may change.
+//! Cursors: where the next page of a list begins. Opaque to clients, so that the content may change.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::problem::ApiError;
 
-/// The longest cursor that is looked at.
+/// Longest cursor that is decoded, in characters.
 const MAX_LENGTH: usize = 1024;
 
 /// The text of a cursor, as clients hold it.
@@ -16,10 +16,8 @@ const MAX_LENGTH: usize = 1024;
 pub struct Cursor(String);
 
 impl Cursor {
-    /// A cursor that leads on from `last`, the sort key of the last item shown.
-    ///
-    /// # Errors
-    /// 500 when `last` cannot be written as JSON, which plain structs and tuples always can.
+    /// Cursor of the page after `last`, the sort key of the last item shown. Answers 500 when `last` cannot be
+    /// written as JSON, which plain structs and tuples always can.
     pub fn after<K: Serialize>(last: &K) -> Result<Self, ApiError> {
         serde_json::to_vec(last).map(|json| Self(URL_SAFE_NO_PAD.encode(json))).map_err(ApiError::internal)
     }
@@ -28,10 +26,7 @@ impl Cursor {
         Self(text)
     }
 
-    /// The sort key to go on from.
-    ///
-    /// # Errors
-    /// 422 when it is not a cursor of this list.
+    /// Sort key after which the page begins. Answers 422 when it is no cursor of this list.
     pub fn read<K: DeserializeOwned>(&self) -> Result<K, ApiError> {
         Some(&self.0)
             .filter(|text| text.len() <= MAX_LENGTH)
@@ -42,7 +37,6 @@ impl Cursor {
             })
     }
 
-    /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

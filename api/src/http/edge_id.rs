@@ -1,4 +1,4 @@
-//! Ids at the edge: TypeIDs in paths and bodies, whatever they are inside.
+//! Ids in the public API: TypeIDs in paths, queries and bodies.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
@@ -13,7 +13,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::problem::ApiError;
 
-/// An id that is written and read as a TypeID in JSON and in a query: `EdgeId<MenuId>`.
+/// An id that JSON and queries hold as a TypeID: `EdgeId<MenuId>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EdgeId<T>(pub T);
 
@@ -61,9 +61,9 @@ impl<T> ToSchema for EdgeId<T> {
     }
 }
 
-/// What an id in a path stands for, to say what is not found.
+/// Name of the resource that an id belongs to, for the text of a 404.
 pub trait Named {
-    /// `call`, `number`, ….
+    /// Singular name, such as `call` or `number`.
     const NAME: &'static str;
 }
 
@@ -92,7 +92,7 @@ named!(
     ExportId = "export"
 );
 
-/// The `{id}` of the path. A malformed one is 404, like an unknown one.
+/// The `{id}` of the path. Answers 404 for a malformed id, as for an unknown one.
 #[derive(Debug, Clone, Copy)]
 pub struct PathId<T>(pub T);
 

@@ -1,7 +1,7 @@
 //! The envelope of every success: `{"data": …, "meta": {"request_id": …}}`.
 //!
-//! Views hold rows as JSON text that is already what a client shall see. Such text is put into the envelope
-//! as it is: nothing is parsed to be written again.
+//! View rows hold their resource as JSON text in its public form. The envelope includes such text
+//! unchanged, without parsing it.
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
@@ -15,11 +15,11 @@ use super::cursor::Cursor;
 use super::etag::etag;
 use crate::problem::ApiError;
 
-/// A success on its way to the client. Handlers return `Result<Answer, ApiError>`.
+/// A successful answer. Handlers return `Result<Answer, ApiError>`.
 #[derive(Debug)]
 pub struct Answer {
     status: StatusCode,
-    /// JSON; an error when the data could not be written as such.
+    /// JSON text; an error when the data could not be serialised.
     data: Result<Vec<u8>, serde_json::Error>,
     position: Option<Position>,
     secrets_dropped: bool,
@@ -34,22 +34,22 @@ struct ListMeta {
 }
 
 impl Answer {
-    /// 200 with `data`.
+    /// Answers 200 with `data`.
     pub fn data<T: Serialize + ?Sized>(data: &T) -> Self {
         Self::new(serde_json::to_vec(data), None)
     }
 
-    /// 200 with data that is JSON text already. The text is trusted to be JSON.
+    /// Answers 200 with JSON text, which is trusted to be valid.
     pub fn json(text: impl Into<Vec<u8>>) -> Self {
         Self::new(Ok(text.into()), None)
     }
 
-    /// 200 with a page of a list; `next_cursor` when there is more.
+    /// Answers 200 with a page of a list; `next_cursor` is `None` on the last page.
     pub fn list<T: Serialize>(items: &[T], next_cursor: Option<Cursor>) -> Self {
         Self::new(serde_json::to_vec(items), Some(ListMeta { next_cursor, total: None }))
     }
 
-    /// 200 with a page of items that are JSON text already.
+    /// Answers 200 with a page of items that are JSON text already.
     pub fn json_list<T: AsRef<str>>(items: &[T], next_cursor: Option<Cursor>) -> Self {
         let length: usize = items.iter().map(|item| item.as_ref().len() + 1).sum();
         let mut data = Vec::with_capacity(length + 2);
@@ -75,33 +75,30 @@ impl Answer {
         }
     }
 
-    /// 201.
     #[must_use]
     pub fn created(self) -> Self {
         self.status(StatusCode::CREATED)
     }
 
-    /// 202.
     #[must_use]
     pub fn accepted(self) -> Self {
         self.status(StatusCode::ACCEPTED)
     }
 
-    /// Another status.
     #[must_use]
     pub fn status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self
     }
 
-    /// The log position this write reached.
+    /// Log position that the write reached.
     #[must_use]
     pub fn position(mut self, position: Position) -> Self {
         self.position = Some(position);
         self
     }
 
-    /// The log position this write reached, if it wrote anything.
+    /// Log position that the write reached; `None` when it wrote nothing.
     #[must_use]
     pub fn written_at(self, position: Option<Position>) -> Self {
         match position {
@@ -110,14 +107,14 @@ impl Answer {
         }
     }
 
-    /// Says that a change of address dropped secrets that were stored for the old one.
+    /// Whether a change of the URL dropped secrets that were stored for the old one.
     #[must_use]
     pub fn secrets_dropped(mut self, dropped: bool) -> Self {
         self.secrets_dropped = dropped;
         self
     }
 
-    /// The count asked for with `include_total=true`.
+    /// Total number of matching items, for `include_total=true`.
     #[must_use]
     pub fn total(mut self, total: u64) -> Self {
         if let Some(list) = &mut self.list {
@@ -126,13 +123,13 @@ impl Answer {
         self
     }
 
-    /// `ETag` of the resource.
+    /// Sets the `ETag` of a resource at this version.
     #[must_use]
     pub fn etag(self, version: Version) -> Self {
         self.header(ETAG, etag(version))
     }
 
-    /// `ETag` of a resource that something besides its events changes, which `more` says: an own tag for each.
+    /// Sets the `ETag` of a resource that changes without events of its own: `more` tells such states apart.
     #[must_use]
     pub fn etag_of(self, version: Version, more: &str) -> Self {
         match HeaderValue::try_from(format!("\"{version}-{more}\"")) {
@@ -141,7 +138,7 @@ impl Answer {
         }
     }
 
-    /// `Location` of what was created: a path under the node's public address.
+    /// Sets `Location` of a created resource, a path below the node's public address.
     #[must_use]
     pub fn location(self, path: &str) -> Self {
         match HeaderValue::try_from(path) {
@@ -150,7 +147,6 @@ impl Answer {
         }
     }
 
-    /// A header more.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
@@ -194,7 +190,7 @@ struct Meta<'a> {
     secrets_dropped: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     has_more: Option<bool>,
-    /// `null` at the end of a list; absent when it is no list.
+    /// `Some(None)` on the last page; `None` when the answer is no list.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<Option<&'a Cursor>>,
     #[serde(skip_serializing_if = "Option::is_none")]

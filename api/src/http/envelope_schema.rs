@@ -1,49 +1,49 @@
-//! The envelope as the OpenAPI document shows it: `body = Enveloped<Call>`, `body = Listed<Call>`.
+//! Schemas of the envelope for the OpenAPI document: `body = Enveloped<Call>`, `body = Listed<Call>`.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A success.
+/// A successful answer of the API.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Enveloped<T> {
-    /// What was asked for.
+    /// Result of the request.
     pub data: T,
-    /// About this answer.
+    /// Information about this answer.
     pub meta: Meta,
 }
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Listed<T> {
-    /// The items, newest first unless asked otherwise.
+    /// Items of the page, newest first unless `order` says otherwise.
     pub data: Vec<T>,
-    /// About this answer and what comes after it.
+    /// Information about this page and the next one.
     pub meta: ListMeta,
 }
 
-/// About an answer.
+/// Information about a successful answer.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Meta {
-    /// The request, to be named in a report.
+    /// Id of the request, to name in a report.
     pub request_id: String,
-    /// On writes: the position in the log that was reached.
+    /// On writes: log position that the write reached.
     #[schema(minimum = 1)]
     pub position: Option<u64>,
-    /// `true` on a change of `url` to another scheme, host or port that dropped stored headers or credentials: give
+    /// `true` when a change of `url` to another scheme, host or port dropped stored headers or credentials: send
     /// them again. Absent otherwise.
     pub secrets_dropped: Option<bool>,
 }
 
-/// About a page.
+/// Information about a page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ListMeta {
-    /// The request, to be named in a report.
+    /// Id of the request, to name in a report.
     pub request_id: String,
-    /// Whether there are more items.
+    /// Whether there are more items after this page.
     pub has_more: bool,
-    /// Send it as `cursor` to go on; `null` at the end.
+    /// Send it as `cursor` to get the next page; `null` on the last page.
     #[schema(required = true)]
     pub next_cursor: Option<String>,
-    /// How many there are in all, when `include_total=true` was asked.
+    /// Number of all matching items, when the request has `include_total=true`.
     pub total: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! Optimistic concurrency over HTTP: `ETag` is the stream version, `If-Match` asks for it.
+//! Optimistic concurrency over HTTP: `ETag` is the stream version, `If-Match` names the expected version.
 
 use std::future::{Ready, ready};
 
@@ -9,26 +9,26 @@ use domain::envelope::Version;
 
 use crate::problem::ApiError;
 
-/// The `ETag` of a resource at `version`.
+/// The stream version in quotes.
 #[must_use]
 pub fn etag(version: Version) -> HeaderValue {
-    // digits and quotes always make a header
+    // digits and quotes are always a valid header value
     HeaderValue::try_from(format!("\"{version}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
-/// What the client demands of the version it changes.
+/// The client's condition on the version it changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IfMatch {
-    /// Nothing: no `If-Match` was sent.
+    /// The request has no `If-Match`.
     Nothing,
-    /// That the resource exists: `*`.
+    /// `*`: the resource must exist.
     Exists,
-    /// That it is at one of these versions.
+    /// The resource must be at one of these versions.
     OneOf(Vec<Version>),
 }
 
 impl IfMatch {
-    /// The one version asked for, to hand to an append that must not race.
+    /// The expected version, for an append; `None` when there is not exactly one.
     #[must_use]
     pub fn version(&self) -> Option<Version> {
         match self {
@@ -37,10 +37,7 @@ impl IfMatch {
         }
     }
 
-    /// Lets a change of a resource at `current` go on, or not.
-    ///
-    /// # Errors
-    /// 412 when it is at another version.
+    /// Checks the condition against the `current` version. Answers 412 when it does not hold.
     pub fn check(&self, current: Version) -> Result<(), ApiError> {
         match self {
             Self::OneOf(versions) if !versions.contains(&current) => {
@@ -50,7 +47,7 @@ impl IfMatch {
         }
     }
 
-    /// Reads the header's value. What is not a version of ours, a weak tag for example, matches nothing.
+    /// Reads the header's value. A tag that is no version of this API, such as a weak one, matches nothing.
     fn parse(value: &str) -> Self {
         if value.trim() == "*" {
             return Self::Exists;

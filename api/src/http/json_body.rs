@@ -1,4 +1,4 @@
-//! JSON bodies: strict, and precise about what is at fault.
+//! Strict JSON bodies, with precise errors.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -17,13 +17,12 @@ use super::body_shapes;
 use super::raw_body::{RawBody, ReadBody};
 use crate::problem::ApiError;
 
-/// A JSON body. `T` denies unknown fields (`#[serde(deny_unknown_fields)]`), so that a typo is 422 and not
-/// silence.
+/// A JSON body. `T` must deny unknown fields (`#[serde(deny_unknown_fields)]`), so that a typo answers 422
+/// instead of being ignored.
 #[derive(Debug)]
 pub struct JsonBody<T> {
-    /// What was sent.
     pub value: T,
-    /// As it was sent.
+    /// Bytes of the body as they were sent.
     pub bytes: Bytes,
 }
 
@@ -42,7 +41,6 @@ impl<T: DeserializeOwned> FromRequest for JsonBody<T> {
     }
 }
 
-/// Reads a JSON body.
 #[derive(Debug)]
 pub struct ReadJson<T> {
     body: ReadBody,
@@ -72,12 +70,10 @@ fn is_json(content_type: &str) -> bool {
             && kind[kind.len() - 5..].eq_ignore_ascii_case("+json")
 }
 
-/// Reads JSON and names the field at fault.
-///
-/// # Errors
-/// 400 when it is not JSON, 422 when it does not fit or nests too deep.
+/// Reads JSON and names the field at fault. Answers 400 when it is not JSON, 422 when it does not match `T`
+/// or nests too deep.
 pub fn from_json<T: DeserializeOwned>(request: &HttpRequest, bytes: &[u8]) -> Result<T, ApiError> {
-    // a byte order mark says nothing in UTF-8 (RFC 8259 §8.1)
+    // a byte order mark has no meaning in UTF-8 (RFC 8259 §8.1)
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if nesting(bytes) > MAX_NESTING {
         return Err(ApiError::too_deep());
@@ -96,7 +92,7 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
-/// What an error of serde's means to a client. `path` is where it happened, empty for the body as a whole.
+/// Converts an error of serde to a problem. `path` is the field at fault, empty for the whole body.
 #[must_use]
 pub fn json_fault(path: &str, error: &serde_json::Error) -> ApiError {
     let place = format!("line {}, column {}", error.line(), error.column());
@@ -123,7 +119,7 @@ pub fn json_fault(path: &str, error: &serde_json::Error) -> ApiError {
     }
 }
 
-/// Kinds of JSON as serde calls them and as its readers do.
+/// Kinds of JSON values, as serde names them and as error texts name them.
 const KINDS: [(&str, &str); 8] = [
     ("sequence", "an array"),
     ("map", "an object"),
@@ -135,7 +131,7 @@ const KINDS: [(&str, &str); 8] = [
     ("null", "null"),
 ];
 
-/// What serde says without names of types, and without the value: that may be a secret.
+/// Rewrites serde's message without type names and without the value, which may be a secret.
 fn plainly(message: &str) -> String {
     if let Some((_, known)) =
         message.strip_prefix("unknown variant `").and_then(|rest| rest.split_once("`, expected "))

@@ -1,8 +1,8 @@
-//! The REST edge: what every endpoint shares.
+//! The REST API's HTTP layer: what all endpoints share.
 //!
-//! Handlers are sentences made of these parts: [`auth::Caller`] says who may call, [`PathId`], [`Query`] and
-//! [`JsonBody`] take a request apart and name what is at fault, [`Answer`] puts the envelope around what is
-//! answered, [`NewIds`] gives it its id, and [`middleware::Edge`] gives every request its id, span, metrics and log line.
+//! Handlers consist of these parts: [`auth::Caller`] authenticates and authorises, [`PathId`], [`Query`] and
+//! [`JsonBody`] read the request and name what is at fault, [`NewIds`] makes ids, [`Answer`] builds the envelope,
+//! and [`middleware::Edge`] adds id, span, metrics and a log line to every request.
 
 pub mod accepts;
 pub mod auth;

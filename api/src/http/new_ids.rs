@@ -1,4 +1,4 @@
-//! Where a handler's new ids come from: they are the same when the same request is carried out again.
+//! New ids for handlers; a repeated request gets the same ids.
 
 use std::future::{Ready, ready};
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use uuid::{Builder, Uuid};
 use super::middleware::Idempotency;
 use crate::problem::ApiError;
 
-/// The ids and secrets a POST makes, as an extractor: `ids: NewIds`, then `ids.next()`.
+/// Source of the ids and secrets that a POST needs, as an extractor: `ids: NewIds`, then `ids.next()`.
 ///
-/// Without an `Idempotency-Key` they are as random as any. With one they derive from the seed of the key's
-/// reservation, in the order they are drawn. So a request that is carried out again, because the node that did it
-/// died before its answer was kept, gives the same command with the same ids, which the rules answer as no news.
-/// For that a handler draws them in an order that does not depend on what it finds.
+/// Without an `Idempotency-Key` they are random. With one they derive from the seed of the key's reservation, in
+/// the order they are drawn. So a request that runs again, because its node died before the answer was stored,
+/// sends the same command with the same ids, and the rules recognise it as already done. Therefore a handler must
+/// draw ids in an order that does not depend on data it reads.
 #[derive(Debug, Clone)]
 pub struct NewIds(Source);
 
@@ -28,7 +28,7 @@ enum Source {
     Derived(Arc<Derived>),
 }
 
-/// Nobody without the node's secret can foretell the ids or secrets of a request, also who knows earlier ones.
+/// Without the node's secret nobody can predict ids or secrets of a request, even from earlier ones.
 struct Derived {
     secret: [u8; 32],
     seed: Uuid,
@@ -37,13 +37,13 @@ struct Derived {
 }
 
 impl NewIds {
-    /// Ids as `ids` gives them.
+    /// Random ids and secrets from `ids`.
     #[must_use]
     pub fn fresh(ids: Arc<dyn Ids>) -> Self {
         Self(Source::Fresh(ids))
     }
 
-    /// Ids that follow from `seed`, a UUIDv7, and from a secret of the installation's.
+    /// Ids and secrets derived from `seed`, a UUIDv7, and the installation's secret.
     #[must_use]
     pub fn derived(secret: [u8; 32], seed: Uuid) -> Self {
         let (ids, secrets) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -72,7 +72,7 @@ impl Ids for NewIds {
 }
 
 impl Derived {
-    /// SHA-256 keyed by prefix. What is hashed has always the same length, so nothing can be appended to it.
+    /// SHA-256 with the key as prefix. The input has a fixed length, so a length-extension attack is not possible.
     fn draw(&self, kind: u8, drawn: &AtomicU64) -> [u8; 32] {
         let n = drawn.fetch_add(1, Ordering::Relaxed);
         let hash = Sha256::new().chain_update(self.secret).chain_update(self.seed.as_bytes());
@@ -80,7 +80,7 @@ impl Derived {
     }
 }
 
-/// When a UUIDv7 was made, in milliseconds: its first 48 bits.
+/// Creation time of a UUIDv7, in milliseconds: its first 48 bits.
 fn millis(id: Uuid) -> u64 {
     (id.as_u128() >> 80) as u64
 }

@@ -1,11 +1,9 @@
-//! Fields of a PATCH that may be left out, or set to `null`.
+//! PATCH fields that may be absent or `null`.
 
 use serde::{Deserialize, Deserializer};
 
-/// `#[serde(default, deserialize_with = "nullable")]`: absent is `None`, `null` is `Some(None)`.
-///
-/// # Errors
-/// When the value is not a `T`.
+/// For `#[serde(default, deserialize_with = "nullable")]`: an absent field is `None`, and `null` is `Some(None)`.
+/// Fails when the value is not a `T`.
 pub fn nullable<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
     T: Deserialize<'de>,

@@ -13,7 +13,7 @@ use super::json_body::from_json;
 use super::raw_body::{RawBody, ReadBody};
 use crate::problem::ApiError;
 
-/// A JSON body, or the default where there is none.
+/// A JSON body; the default of `T` when the request has none.
 #[derive(Debug)]
 pub struct OptionalJson<T>(pub T);
 
@@ -26,7 +26,6 @@ impl<T: DeserializeOwned + Default> FromRequest for OptionalJson<T> {
     }
 }
 
-/// Reads a body that may be left out.
 #[derive(Debug)]
 pub struct ReadOptional<T> {
     body: ReadBody,

@@ -1,4 +1,4 @@
-//! Query strings: strict, and every parameter at fault is named.
+//! Strict query strings: every parameter at fault is named.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -13,25 +13,23 @@ use domain::envelope::Time;
 use super::cursor::Cursor;
 use crate::problem::{ApiError, Fields};
 
-/// Most items a page has.
+/// Most items of a page.
 pub const MAX_LIMIT: usize = 200;
-/// Items a page has when the client does not say.
+/// Items of a page when the request has no `limit`.
 pub const DEFAULT_LIMIT: usize = 50;
 
-/// The parameters of a query string. Take what the endpoint knows, then [`Query::finish`]: what is left over is
-/// unknown and refused, like an unknown field of a body.
+/// The parameters of a query string. An endpoint takes those it knows, then calls [`Query::finish`], which refuses
+/// the remaining ones as unknown, like unknown fields of a body.
 #[derive(Debug)]
 pub struct Query {
     pairs: Vec<(String, String)>,
     fields: Fields,
 }
 
-/// Which way a list goes.
+/// Order of a list by creation time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
-    /// Oldest first.
     Ascending,
-    /// Newest first.
     #[default]
     Descending,
 }
@@ -48,14 +46,13 @@ impl FromStr for Order {
     }
 }
 
-/// Which part of a list is asked for.
+/// Part of a list that a request wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paging {
-    /// Items, 1 to [`MAX_LIMIT`].
+    /// Number of items, 1 to [`MAX_LIMIT`].
     pub limit: usize,
-    /// Where to go on; the beginning when `None`.
+    /// Cursor of the page; `None` for the first one.
     pub cursor: Option<Cursor>,
-    /// Which way.
     pub order: Order,
 }
 
@@ -69,17 +66,14 @@ impl FromRequest for Query {
 }
 
 impl Query {
-    /// Takes a query string apart.
-    ///
-    /// # Errors
-    /// 400 when it is not UTF-8 once decoded.
+    /// Parses a query string. Answers 400 when its decoded text is not UTF-8.
     pub fn parse(text: &str) -> Result<Self, ApiError> {
         let pairs = serde_urlencoded::from_str(text)
             .map_err(|_| ApiError::malformed_request("the query string is not UTF-8"))?;
         Ok(Self { pairs, fields: Fields::default() })
     }
 
-    /// The text of a parameter; an empty one counts as not given. Given twice, it is at fault.
+    /// Takes the text of a parameter; an empty one counts as absent. Notes a fault when it occurs twice.
     pub fn text(&mut self, name: &str) -> Option<String> {
         let mut found: Option<String> = None;
         let mut twice = false;
@@ -97,13 +91,13 @@ impl Query {
         found.filter(|text| !text.is_empty())
     }
 
-    /// A parameter as a value; the error's text says what would be right.
+    /// Takes a parameter and parses it; the parser's error becomes the fault's detail.
     pub fn take<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         let text = self.text(name)?;
         self.fields.keep(name, text.parse())
     }
 
-    /// A time in RFC 3339.
+    /// Takes a time in RFC 3339.
     pub fn time(&mut self, name: &str) -> Option<Time> {
         let text = self.text(name)?;
         match DateTime::parse_from_rfc3339(&text) {
@@ -115,7 +109,7 @@ impl Query {
         }
     }
 
-    /// `true` or `false`; `false` when not given.
+    /// Takes `true` or `false`; an absent parameter is `false`.
     pub fn flag(&mut self, name: &str) -> bool {
         match self.text(name).as_deref() {
             None | Some("false") => false,
@@ -127,7 +121,7 @@ impl Query {
         }
     }
 
-    /// Parameters of the form `name[key]=value`.
+    /// Takes all parameters of the form `name[key]=value`.
     pub fn map(&mut self, name: &str) -> BTreeMap<String, String> {
         let key_of = |parameter: &str| -> Option<String> {
             Some(parameter.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']')?.to_owned())
@@ -138,7 +132,7 @@ impl Query {
             .collect()
     }
 
-    /// `limit`, `cursor` and `order`.
+    /// Takes `limit`, `cursor` and `order`.
     pub fn paging(&mut self) -> Paging {
         let limit = match self.text("limit").map(|text| text.parse()) {
             None => DEFAULT_LIMIT,
@@ -152,15 +146,12 @@ impl Query {
         Paging { limit, cursor, order: self.take("order").unwrap_or_default() }
     }
 
-    /// Notes a fault of a parameter that only the endpoint can see.
+    /// Notes a fault that only the endpoint can detect.
     pub fn fault(&mut self, name: &str, detail: &str) {
         self.fields.fault(name, "invalid", detail);
     }
 
-    /// Refuses the request if a parameter was at fault or unknown.
-    ///
-    /// # Errors
-    /// 422 `invalid_request` that names them all.
+    /// Answers 422 `invalid_request` with all faults, if a parameter was at fault or unknown.
     pub fn finish(mut self) -> Result<(), ApiError> {
         for (name, _) in self.pairs {
             self.fields.fault(name, "unknown_parameter", "there is no such query parameter here");

@@ -1,4 +1,4 @@
-//! The request's body as bytes, up to a limit.
+//! The body of a request as bytes, up to a limit.
 
 use std::fmt;
 use std::future::Future;
@@ -17,10 +17,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::bodies::{Bodies, Held};
 use crate::problem::ApiError;
 
-/// Until a node has room for more of what bodies hold.
+/// `Retry-After` when the node's budget for bodies is used up.
 const UNTIL_ROOM: Duration = Duration::from_secs(1);
 
-/// Most bytes a body may have. Put it into the app's data; without it the limit is 1 MiB.
+/// Most bytes of a body, as app data; 1 MiB without it.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimit(pub usize);
 
@@ -30,11 +30,11 @@ impl Default for BodyLimit {
     }
 }
 
-/// In a request's extensions: the body is here, and has its share of the budget.
+/// Request extension: the body is complete, and its share of the budget is taken.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counted;
 
-/// The bytes of the body, as they came: what a signature is made over.
+/// The bytes of a body as they were sent, which is what a signature covers.
 #[derive(Debug, Clone)]
 pub struct RawBody(pub Bytes);
 
@@ -47,24 +47,23 @@ impl FromRequest for RawBody {
     }
 }
 
-/// Reads a body, within the limit, the budget and the times that the app's data set.
+/// Reads a body within the limit, the budget and the times of the app data.
 pub struct ReadBody {
     payload: Payload,
     limit: usize,
     declared: usize,
-    /// Its share of the budget; none where the app has no budget, in a test of a single handler.
+    /// Share of the budget; `None` in a test of a single handler, where the app has no budget.
     held: Option<Held>,
     bodies: Option<Arc<Bodies>>,
     begun: Instant,
-    /// Runs while a piece is waited for: most bodies need none.
+    /// Timer while the next piece is awaited; most bodies need none.
     patience: Option<Pin<Box<Sleep>>>,
-    /// Most bodies come in one piece, which needs no copy.
+    /// First piece; most bodies are one piece, which needs no copy.
     first: Option<Bytes>,
     rest: BytesMut,
 }
 
 impl ReadBody {
-    /// Takes the payload of the request.
     #[must_use]
     pub fn begin(request: &HttpRequest, payload: &mut Payload) -> Self {
         let limit = request
@@ -103,7 +102,7 @@ fn refused(reason: &'static str) {
 }
 
 impl ReadBody {
-    /// Waits for the next piece, and no longer than a sender has for it.
+    /// Waits for the next piece, up to the sender's time limit.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<ApiError> {
         let Some(bodies) = &self.bodies else { return Poll::Pending };
         let patience = self.patience.get_or_insert_with(|| {
@@ -180,7 +179,7 @@ mod tests {
     const SILENCE: Duration = Duration::from_secs(10);
     const WHOLE: Duration = Duration::from_secs(30);
 
-    /// A body whose pieces come `every` so often.
+    /// A body whose pieces arrive at intervals of `every`.
     fn body(bodies: &Arc<Bodies>, pieces: usize, every: Duration) -> ReadBody {
         let (request, _) = TestRequest::post().app_data(web::Data::from(bodies.clone())).to_http_parts();
         let pieces = futures::stream::iter(0..pieces).then(move |_| async move {
@@ -229,7 +228,7 @@ mod tests {
             assert!(bodies.held() <= 100 << 10);
         }
         assert!(refused > 40, "{refused}");
-        // small ones get through meanwhile
+        // small bodies need no budget
         assert_eq!(code(body(&bodies, 1, Duration::ZERO).await), None);
         drop(reading);
         assert_eq!(bodies.held(), 0);

@@ -1,4 +1,4 @@
-//! Streams that clients hold open, counted for each client.
+//! Counts the streams that each client holds open.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,10 +11,10 @@ use futures::{Stream, StreamExt as _};
 
 use crate::problem::{ApiError, Code};
 
-/// By what a client says which event it was told last.
+/// Header in which a client names the last event it received.
 pub const LAST_EVENT_ID: &str = "Last-Event-ID";
 
-/// The open streams of all clients.
+/// Number of open streams of each client on this node.
 #[derive(Debug)]
 pub struct Streams {
     most: usize,
@@ -22,16 +22,14 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// No stream is open; each client may have `most` open at once, on this node.
+    /// Each client may hold `most` streams open at once on this node.
     #[must_use]
     pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, open: Mutex::default() })
     }
 
-    /// Counts a stream that is about to be opened for `client`; it counts until what is returned is dropped.
-    ///
-    /// # Errors
-    /// `too_many_streams` (429) when the client has as many open as it may.
+    /// Counts a stream of `client` until the returned value is dropped. Answers 429 `too_many_streams` when the
+    /// client has the most open already.
     pub fn open(self: &Arc<Self>, client: ClientId) -> Result<OpenStream, ApiError> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(client).or_default();
@@ -48,7 +46,7 @@ impl Streams {
     }
 }
 
-/// A stream's place among those of its client, until it is dropped.
+/// One open stream of a client, counted until it is dropped.
 #[derive(Debug)]
 pub struct OpenStream {
     of: Arc<Streams>,
@@ -56,8 +54,8 @@ pub struct OpenStream {
 }
 
 impl OpenStream {
-    /// An answer of server-sent events. Nobody on the way keeps, compresses or collects it; it has its place as long as it
-    /// is there.
+    /// Answers server-sent events, with headers against caching, compression and buffering. The stream counts as
+    /// open until the response is dropped.
     pub fn answer(self, events: impl Stream<Item = Result<Bytes, ApiError>> + 'static) -> HttpResponse {
         let held = events.map(move |event| {
             let _place = &self;

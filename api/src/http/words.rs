@@ -1,4 +1,4 @@
-//! The closed sets of words that the edge itself knows; those of the domain are in [`projections::words`].
+//! The closed sets of values that only the HTTP layer knows; those of the domain are in [`projections::words`].
 
 use domain::ports::llm::BreakerWord;
 use projections::closed_sets;
@@ -7,22 +7,24 @@ use projections::words::each;
 use super::auth::Scope as Granted;
 
 closed_sets! {
-    /// Whether a model is asked: `closed`, it is; `open`, it is left alone for a while; `half_open`, one request decides.
+    /// State of a model's circuit breaker. `closed`: requests are sent; `open`: none are sent for a while;
+    /// `half_open`: one trial request decides.
     BreakerState = each(&BreakerWord::ALL, BreakerWord::as_str);
-    /// Whose credentials are used.
+    /// Owner of the credentials that are used.
     CredentialsFrom = ["client", "node"];
-    /// What somebody signs in with.
+    /// Kind of principal behind a request: a user or an API key.
     Principal = ["user", "api_key"];
-    /// What may be done; `*` is everything.
+    /// Scope of a credential: what it may do; `*` is everything.
     Scope = [&["*"][..], &each(Granted::ALL, Granted::as_str)[..]].concat();
-    /// `sealing` until a checkpoint covers all of it, within about a second; then `ready`; `expired` after a day.
+    /// Status of an export: `sealing` until a checkpoint covers all of it, within about a second; then `ready`;
+    /// `expired` after a day.
     ExportStatus = ["sealing", "ready", "expired"];
-    /// `draining`: it still serves and is about to stop.
+    /// Readiness of a node; `draining`: it still serves and is about to stop.
     ReadinessStatus = ["ready", "not_ready", "draining"];
-    /// What an event of an answer tells.
+    /// Type of an event in the stream of an answer.
     TurnEventType = ["delta", "tool_call", "message", "error", "done"];
-    /// What an event of the stream of all calls tells.
+    /// Type of an event in the stream of all calls.
     CallStreamEventType = ["ready", "reset", "call"];
-    /// How access tokens are sent.
+    /// Scheme by which access tokens are sent.
     TokenType = ["Bearer"];
 }

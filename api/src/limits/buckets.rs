@@ -1,4 +1,4 @@
-//! Buckets in memory: bounded in number, spread over locks.
+//! Rate-limit buckets in memory: bounded in number, spread over several locks.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,22 +10,22 @@ use adapters::keys::{BucketName, BucketShare};
 use super::gcra::{Rate, Standing};
 
 const SHARDS: usize = 16;
-/// About 10 MiB in all. A bucket lives only until what it admitted is paid for.
+/// About 10 MiB in all. A bucket lives only until it has paid for all that it admitted.
 const BUCKETS_A_SHARD: usize = 8_192;
 
 /// All buckets of a node.
 pub(super) struct Buckets {
     shards: [Mutex<HashMap<BucketName, Bucket>>; SHARDS],
     room: usize,
-    /// Whose turn it is to be told first.
+    /// The shard whose buckets the next exchange reports first.
     turn: AtomicUsize,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Bucket {
-    /// See [`Rate::admit`].
+    /// Theoretical arrival time in nanoseconds; see [`Rate::admit`].
     tat: i64,
-    /// What was admitted here since the other nodes were told, in nanoseconds of [`Rate::interval`].
+    /// Cost admitted here since the last report to other nodes, in nanoseconds of [`Rate::interval`].
     taken: i64,
     /// When the first of it was admitted.
     since: i64,
@@ -46,7 +46,7 @@ impl Buckets {
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Decides on a request.
+    /// Decides whether to admit a request.
     pub(super) fn take(&self, name: BucketName, rate: Rate, now: i64) -> Standing {
         let mut shard = self.shard(&name);
         let bucket = self.bucket(&mut shard, name, now);
@@ -60,16 +60,16 @@ impl Buckets {
         standing
     }
 
-    /// Undoes a [`take`](Self::take) that admitted.
+    /// Undoes a [`take`](Self::take) that admitted its request.
     pub(super) fn give_back(&self, name: BucketName, rate: Rate) {
         if let Some(bucket) = self.shard(&name).get_mut(&name) {
             bucket.tat = bucket.tat.saturating_sub(rate.interval());
-            // less than nothing if the other nodes were told just now: then they are told of the correction
+            // negative if the share was just reported: then the correction is reported next
             bucket.taken = bucket.taken.saturating_sub(rate.interval());
         }
     }
 
-    /// What the other nodes do not know yet, at most `most` buckets, by name. It counts as told.
+    /// The shares that other nodes do not know yet, of at most `most` buckets, sorted by name. They count as reported.
     pub(super) fn untold(&self, now: i64, most: usize) -> Vec<BucketShare> {
         let mut shares = Vec::new();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % SHARDS;
@@ -85,12 +85,12 @@ impl Buckets {
                 bucket.taken = 0;
             }
         }
-        // all nodes lock rows in one order
+        // all nodes lock rows in the same order
         shares.sort_unstable_by_key(|share| share.name);
         shares
     }
 
-    /// Takes back what [`untold`](Self::untold) gave: the other nodes could not be told.
+    /// Restores the shares of [`untold`](Self::untold) after they could not be reported.
     pub(super) fn still_untold(&self, shares: &[BucketShare], now: i64) {
         for share in shares {
             if let Some(bucket) = self.shard(&share.name).get_mut(&share.name) {
@@ -100,7 +100,7 @@ impl Buckets {
         }
     }
 
-    /// What all nodes together admitted is paid for `lead` nanoseconds after `now`.
+    /// Merges another node's state: all that was admitted is paid for `lead` nanoseconds after `now`.
     pub(super) fn learn(&self, name: BucketName, lead: i64, now: i64) {
         if lead <= 0 {
             return;
@@ -124,8 +124,8 @@ impl Buckets {
     }
 }
 
-/// Forgets what is paid for, and if that is not half of it, the half that would be forgotten first: whoever floods
-/// us with new names pushes out others like them, not those who are held back hardest.
+/// Removes buckets that are paid for. If that is less than half, it removes more, down to half, those first that
+/// would expire first: a flood of new names pushes out others like them, not the most restricted ones.
 fn make_room(shard: &mut HashMap<BucketName, Bucket>, room: usize, now: i64) {
     shard.retain(|_, bucket| bucket.tat > now);
     let half = room / 2;
@@ -153,7 +153,7 @@ mod tests {
     const NOW: i64 = 1_000_000_000_000;
 
     fn name(n: u128) -> BucketName {
-        // all in one shard
+        // all names fall into one shard
         BucketName { kind: BucketKind::Client, id: Uuid::from_u128(n * 256) }
     }
 
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!((told.len(), told[0].taken), (1, 6 * rate.interval()));
         b.learn(name(1), told[0].lead, NOW);
         assert_eq!(admitted(&b, 20), 4);
-        // what b admitted comes on top of what a knows
+        // what b admitted is added to what a knows
         a.learn(name(1), told[0].lead + b.untold(NOW, 10)[0].taken, NOW);
         assert_eq!(admitted(&a, 20), 0);
         assert!(a.untold(NOW, 10).is_empty());

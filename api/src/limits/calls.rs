@@ -1,4 +1,4 @@
-//! How many calls a client has under way, and has placed today.
+//! Counts how many calls a client has in progress, and has placed today.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -11,25 +11,26 @@ use domain::ids::{CallId, ClientId};
 use domain::ports::clock::Clock;
 use projections::calls::CallCount;
 
-/// A call the log has not told of for so long was told of before: its request is a repetition.
+/// Age at which a reservation is dropped that got no event from the log: its call was in the log before, and
+/// its request a repetition.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What is between a client and its next call.
+/// The quota that prevents a client's next call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CallQuota {
-    /// `calls_per_day`.
+    /// The quota `calls_per_day` is used up.
     #[error("the client's quota `calls_per_day` of {0} calls is used up until 00:00 UTC")]
     PerDay(u32),
-    /// `concurrent_calls`.
+    /// The quota `concurrent_calls` is used up.
     #[error("the client's quota `concurrent_calls` of {0} calls under way at a time is used up")]
     Concurrent(u32),
-    /// `storage_bytes`.
+    /// The quota `storage_bytes` is used up.
     #[error("the client's quota `storage_bytes` of {0} bytes is used up")]
     Storage(u64),
 }
 
 impl CallQuota {
-    /// As the metric names it.
+    /// Name of the quota in the metric.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::PerDay(_) => "calls_per_day",
@@ -50,14 +51,14 @@ struct ClientCalls {
     /// Days since 1970, UTC.
     day: i64,
     placed_today: u64,
-    /// What the count already holds when the log tells it again.
+    /// Events up to this position are already counted, should the log deliver them again.
     counted_to: Position,
     open: HashSet<CallId>,
-    /// About to be placed; the log has not told of them yet.
+    /// Calls about to be placed that are not in the log yet, with the time of their reservation.
     coming: HashMap<CallId, Instant>,
 }
 
-/// The place of a call that is about to be queued; free again when dropped.
+/// The reservation of a call that is about to be queued; dropping it frees the place.
 pub struct Place {
     clients: Arc<Mutex<HashMap<ClientId, ClientCalls>>>,
     client: ClientId,
@@ -105,12 +106,12 @@ impl CallBook {
         Self { clock, clients: Arc::default() }
     }
 
-    /// The start of the day that counts.
+    /// Start of the current day (UTC), whose calls count.
     pub(super) fn today(&self) -> Time {
         Time::from_timestamp(day_of(self.clock.now()) * 86_400, 0).unwrap_or_default()
     }
 
-    /// When it may be worth to ask again: a day ends at midnight, a call may end any moment, and room has to be made.
+    /// When to retry: a day ends at midnight, a call may end at any moment, and storage must be freed.
     pub(super) fn retry_after(&self, quota: CallQuota) -> Duration {
         let now = self.clock.now();
         match quota {
@@ -123,12 +124,12 @@ impl CallBook {
         }
     }
 
-    /// A call that is under way on start.
+    /// Adds a call that is in progress at start.
     pub(super) fn insert_open(&self, client: ClientId, call: CallId) {
         lock(&self.clients).entry(client).or_default().begin(call);
     }
 
-    /// What a client has placed today, on start.
+    /// Sets what a client has placed today, at start.
     pub(super) fn insert_count(&self, count: CallCount) {
         let day = day_of(self.today());
         let mut clients = lock(&self.clients);
@@ -160,8 +161,8 @@ impl CallBook {
         }
     }
 
-    /// A place for a call, if the client may have one more. Calls of which the log has not told yet count, so
-    /// requests at the same time cannot slip through on one node.
+    /// Reserves a place for a call, if the client may have one more. Calls that are not in the log yet count, so
+    /// concurrent requests cannot exceed the quota on one node.
     pub(super) fn place(
         &self,
         client: ClientId,
@@ -174,7 +175,7 @@ impl CallBook {
         calls.turn_to(day);
         calls.coming.retain(|_, since| now.saturating_duration_since(*since) < PATIENCE);
         if calls.open.contains(&call) {
-            // a repetition of the request that placed it
+            // a repetition of the request that placed the call
             return Ok(Place { clients: self.clients.clone(), client, call, kept: true });
         }
         let coming = calls.coming.len() as u64;
@@ -194,7 +195,7 @@ impl CallBook {
 }
 
 impl Place {
-    /// The call is queued: the log tells of it from now on.
+    /// Keeps the place, because the call is queued and will be in the log.
     pub fn queued(mut self) {
         self.kept = true;
     }
@@ -285,7 +286,7 @@ mod tests {
             assert!(held.iter().all(Result::is_ok));
             assert!(book.place(CLIENT, call(3), limits).is_err());
         }
-        // what was refused further on gives its place back; what was queued keeps it, told of or not
+        // a refused call gives its place back; a queued one keeps it, whether the log has it or not
         book.place(CLIENT, call(1), concurrent(1)).unwrap().queued();
         assert!(book.place(CLIENT, call(2), concurrent(1)).is_err());
         told(&book, 1, 1, "call.queued");
@@ -300,7 +301,7 @@ mod tests {
         told(&book, 1, 1, "call.queued");
         book.place(CLIENT, call(1), concurrent(1)).unwrap().queued();
         told(&book, 2, 1, "call.ended");
-        // of this one the log tells nothing new
+        // the log has nothing new about this call
         book.place(CLIENT, call(1), concurrent(1)).unwrap().queued();
         assert!(book.place(CLIENT, call(2), concurrent(1)).is_err());
         clock.advance(Duration::from_secs(60));

@@ -1,4 +1,4 @@
-//! Nodes on one PostgreSQL tell each other what they admitted.
+//! Exchanges admitted requests between nodes on one PostgreSQL.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,22 +9,22 @@ use tokio_util::sync::CancellationToken;
 
 use super::gate::Gate;
 
-/// What the nodes admit within it is how far they can overshoot together.
+/// Pause between two exchanges. The nodes together can exceed a limit by what they admit within it.
 const PAUSE: Duration = Duration::from_secs(1);
 /// A store that takes longer counts as unreachable.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Most buckets told at once, more than a shard holds; the others wait for their turn.
+/// The most buckets reported at once, more than a shard holds; the others wait for their turn.
 const MOST: usize = 10_000;
 
-/// Exchanges rates with the other nodes until `stop`. No request waits for it: while the store cannot be reached each
-/// node holds to the limits by itself.
+/// Exchanges rate-limit buckets with the other nodes until `stop`. No request waits for it: while the store is
+/// unreachable each node applies the limits on its own.
 pub async fn exchange(
     gate: Arc<Gate>,
     shared: SharedBuckets,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) {
-    // the first one at once: a node that comes back learns what it knew before
+    // the first exchange at once: a node that restarts learns what it knew before
     let (mut seen, mut reachable, mut pause) = (0, true, Duration::ZERO);
     loop {
         tokio::select! {

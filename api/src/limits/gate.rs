@@ -1,4 +1,4 @@
-//! What every authenticated request goes through.
+//! The limits that every authenticated request passes.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -32,21 +32,20 @@ pub struct Gate {
     pub(super) storage: StorageBook,
 }
 
-/// Why a request is not let through.
+/// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// Too fast; so long until the next one is taken.
+    /// The rate limit is exceeded; holds the time until the next request is admitted.
     RateLimited(Duration),
-    /// Too many.
+    /// The quota of the API key is used up.
     Exhausted(QuotaExhausted),
 }
 
-/// A client's quota that is used up.
+/// A quota of a client that is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spent {
-    /// Which.
     pub quota: CallQuota,
-    /// When it may be worth to ask again.
+    /// When the client should retry.
     pub retry_after: Duration,
 }
 
@@ -57,9 +56,9 @@ impl fmt::Display for Spent {
 }
 
 impl Gate {
-    /// A gate that knows nobody: everybody has the node's rates and no quota.
+    /// A gate without clients: everybody has the node's default rates and no quota.
     ///
-    /// Nodes that share limits have the same `secret`.
+    /// Nodes that share limits must have the same `secret`.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, rates: Rates, secret: [u8; 32]) -> Self {
         Self {
@@ -71,8 +70,8 @@ impl Gate {
         }
     }
 
-    /// Decides on a request and counts it. Answers how its sender stands afterwards, and why the request is refused
-    /// if it is. `route` is a template: `/api/v1/calls/{id}`.
+    /// Decides on a request and counts it. Answers the state of its limits afterwards, and the reason if it is
+    /// refused. `route` is a template: `/api/v1/calls/{id}`.
     pub fn admit(
         &self,
         principal: &Principal,
@@ -96,23 +95,17 @@ impl Gate {
         (standing, counted.err().map(Refusal::Exhausted))
     }
 
-    /// Decides on an attempt to log in; see [`Limiter::login`].
-    ///
-    /// # Errors
-    /// How long to wait.
+    /// Decides on a login attempt; see [`Limiter::login`]. An error holds how long to wait.
     pub fn login(&self, ip: Option<IpAddr>, email: &str) -> Result<(), Duration> {
         self.limiter.login(ip, email)
     }
 
-    /// Notes from where somebody signed in; see [`Limiter::logged_in`].
+    /// Remembers where a user signed in from; see [`Limiter::logged_in`].
     pub fn logged_in(&self, ip: Option<IpAddr>, email: &str) {
         self.limiter.logged_in(ip, email);
     }
 
-    /// A place for a call that is about to be queued.
-    ///
-    /// # Errors
-    /// When one of the client's quotas is used up.
+    /// Reserves a place for a call that is about to be queued. Fails when one of the client's quotas is used up.
     pub fn place(&self, client: ClientId, call: CallId) -> Result<Place, Spent> {
         let limits = self.tenants.limits(client);
         let room = self.storage.check(client, limits.storage_bytes);
@@ -123,33 +116,33 @@ impl Gate {
         })
     }
 
-    /// The start of the day whose calls count.
+    /// Start of the day whose calls count.
     #[must_use]
     pub fn today(&self) -> Time {
         self.calls.today()
     }
 
-    /// A client's limits, on start.
+    /// Sets a client's limits, at start.
     pub fn insert_client(&self, entry: ClientEntry) {
         self.tenants.set(entry.id, entry.limits);
     }
 
-    /// A key's use so far, on start.
+    /// Sets a key's use so far, at start.
     pub fn insert_key(&self, key: ApiKeyId, used: u64, position: Position) {
         self.meter.insert(key, used, position);
     }
 
-    /// A call that is under way on start.
+    /// Adds a call that is in progress at start.
     pub fn insert_open_call(&self, client: ClientId, call: CallId) {
         self.calls.insert_open(client, call);
     }
 
-    /// What a client has placed today, on start.
+    /// Sets what a client has placed today, at start.
     pub fn insert_count(&self, count: CallCount) {
         self.calls.insert_count(count);
     }
 
-    /// Follows the log. An event may come again.
+    /// Applies events of the log. The same event may come again.
     pub fn apply(&self, events: &[Recorded]) {
         for event in events {
             match event.stream.category() {

@@ -8,35 +8,35 @@ use std::time::Duration;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// So many requests in a period, all of them at once if nothing came before.
+/// A number of requests per period, all of which may come at once after a pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     burst: u32,
-    /// What a request costs: the pause between two of them at the steady rate, rounded up.
+    /// Cost of a request in nanoseconds: the pause between two of them at the steady rate, rounded up.
     interval: i64,
 }
 
-/// Where somebody stands after a request.
+/// State of a limit after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// Requests that may come at once when nothing came before.
+    /// Requests that may come at once after a pause.
     pub limit: u32,
     /// Requests that may come now.
     pub remaining: u32,
-    /// Until nothing of what came so far counts any more.
+    /// Time until the limit is fully available again.
     pub reset: Duration,
-    /// Until the next request is taken, if this one was not.
+    /// Time until the next request is admitted; `None` if this one was.
     pub retry_after: Option<Duration>,
 }
 
 impl Rate {
-    /// `requests` a minute.
+    /// A rate of `requests` per minute.
     #[must_use]
     pub fn per_minute(requests: u32) -> Self {
         Self::new(requests, 60 * SECOND)
     }
 
-    /// `requests` an hour.
+    /// A rate of `requests` per hour.
     #[must_use]
     pub fn per_hour(requests: u32) -> Self {
         Self::new(requests, 3_600 * SECOND)
@@ -50,25 +50,25 @@ impl Rate {
     }
 
     fn new(burst: u32, period: u64) -> Self {
-        // with a burst of none nothing is ever admitted, whatever it would cost
+        // with an empty burst nothing is ever admitted, whatever it costs
         Self { burst, interval: period.div_ceil(u64::from(burst.max(1))).cast_signed() }
     }
 
-    /// What a request costs, in nanoseconds.
+    /// Cost of one request, in nanoseconds.
     pub(super) fn interval(self) -> i64 {
         self.interval
     }
 
-    /// What a whole burst costs.
+    /// Cost of a whole burst, in nanoseconds.
     fn span(self) -> i64 {
         self.interval.saturating_mul(i64::from(self.burst))
     }
 
-    /// Decides on a request at `now` and moves the bucket's `tat` on if it is admitted.
+    /// Decides on a request at `now`, and advances the bucket's `tat` if it is admitted.
     ///
-    /// In any stretch of time `t` at most `burst + t / interval` are admitted. Debts beyond a second burst are
-    /// forgotten: they stem from nodes that did not yet know of each other, or from a clock that was set back,
-    /// and neither may lock anybody out for longer than two bursts take.
+    /// In any period `t` at most `burst + t / interval` requests are admitted. Debts beyond a second burst are
+    /// dropped: they stem from nodes that did not know of each other yet, or from a clock that was set back, and
+    /// neither may lock anybody out for longer than two bursts take.
     pub fn admit(self, tat: &mut i64, now: i64) -> Standing {
         let (span, interval) = (self.span(), self.interval);
         let lead = tat.saturating_sub(now).clamp(0, span.saturating_mul(2));
@@ -89,7 +89,7 @@ impl Rate {
 }
 
 impl Standing {
-    /// The one that leaves less.
+    /// The one of both with fewer remaining requests.
     #[must_use]
     pub fn tighter(self, other: Self) -> Self {
         if other.remaining < self.remaining { other } else { self }

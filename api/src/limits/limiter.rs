@@ -1,4 +1,4 @@
-//! Which rates there are, and what each is counted by.
+//! The rate limits, and what each of them counts.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -14,55 +14,55 @@ use uuid::Uuid;
 use super::buckets::Buckets;
 use super::gcra::{Rate, Standing};
 
-/// The rates of a node.
+/// Default rates of a node.
 #[derive(Debug, Clone, Copy)]
 pub struct Rates {
-    /// Requests an hour by a key that has no limit of its own.
+    /// Requests per hour of a key without a limit of its own.
     pub key_an_hour: u32,
-    /// Of a client that has no limit of its own.
+    /// Rate of a client without a limit of its own.
     pub client: Rate,
-    /// Of logins for one e-mail address from one address; [`LOOSER`] times as many from one address, and for one e-mail
-    /// address.
+    /// Login attempts for one email address from one IP address; [`LOOSER`] times as many are allowed for one
+    /// of the two alone.
     pub login: Rate,
 }
 
-/// How many times as many logins an address may try, and an e-mail address may be tried with, as both together.
+/// Factor between the login limit of one IP address or one email address alone, and that of both together.
 pub const LOOSER: u32 = 10;
-/// How many places of logins a node remembers.
+/// The most places of logins that a node remembers.
 const FAMILIAR: usize = 20_000;
 
-/// Holds requests back that come too fast.
+/// Applies the rate limits to requests and logins.
 #[derive(Debug)]
 pub struct Limiter {
     clock: Arc<dyn Clock>,
     began: Instant,
     pub(super) buckets: Buckets,
     rates: Rates,
-    /// Who signed in from where, and when last (nanoseconds since the limiter began).
+    /// Hashes of who signed in from where, with the last time (nanoseconds since the limiter began).
     familiar: Mutex<HashMap<Uuid, i64>>,
-    /// What addresses are hashed with: nobody who sees a hash can try addresses on it.
+    /// Key of the address hashes, so that nobody who sees a hash can try addresses on it.
     secret: [u8; 32],
 }
 
 impl Limiter {
-    /// A limiter nobody has asked yet. Nodes that share limits have the same secret.
+    /// A limiter without any requests so far. Nodes that share limits must have the same `secret`.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, rates: Rates, secret: [u8; 32]) -> Self {
         let began = clock.monotonic();
         Self { clock, began, buckets: Buckets::new(), rates, familiar: Mutex::default(), secret }
     }
 
-    /// Nanoseconds since the limiter began, whatever is done to the wall clock.
+    /// Nanoseconds since the limiter began, independent of the wall clock.
     pub(super) fn now(&self) -> i64 {
         let passed = self.clock.monotonic().saturating_duration_since(self.began);
         i64::try_from(passed.as_nanos()).unwrap_or(i64::MAX)
     }
 
-    /// Decides on a request of a client's, and of its key and that key's own limit (requests an hour) if a key sent
-    /// it. Answers how the tighter of the two stands; what one of them refuses does not count for the other.
+    /// Decides on a request of a client and, if a key sent it, of the key with its own limit (requests per hour).
+    /// Answers the state of the tighter one; a request refused by one of them does not count for the other.
     ///
-    /// A key's burst is its whole hour: who may send three an hour may send them at once. What keeps that from
-    /// being too much at once is the client's rate, which counts all of its keys.
+    /// A key's burst is its whole hour: a key with three requests an hour may send them at once. The client's rate,
+    /// which counts all of its keys, keeps that from being too much at once.
     pub fn request(
         &self,
         key: Option<(ApiKeyId, Option<u32>)>,
@@ -92,13 +92,10 @@ impl Limiter {
         of_key.map_or(of_client, |of_key| of_key.tighter(of_client))
     }
 
-    /// Decides on an attempt to log in: by the e-mail address in its normal form together with where it comes from, and,
-    /// [`LOOSER`] times as loosely, by each of the two alone. So whoever guesses from elsewhere locks nobody out, and many
-    /// who guess at once do not lock out somebody who signed in from here before. An attempt that one of them refuses may
-    /// count for the others.
-    ///
-    /// # Errors
-    /// How long to wait.
+    /// Decides on a login attempt: by the normalised email address together with its origin, and, [`LOOSER`] times
+    /// as loosely, by each of the two alone. So an attacker elsewhere locks nobody out, and many attackers at once
+    /// do not lock out a user who signed in from here before. An attempt that one of them refuses may count for the
+    /// others. An error holds how long to wait.
     pub fn login(&self, ip: Option<IpAddr>, email: &str) -> Result<(), Duration> {
         let now = self.now();
         let pair = self.pair(ip, email);
@@ -119,12 +116,12 @@ impl Limiter {
         Ok(())
     }
 
-    /// Notes from where somebody signed in. The node remembers [`FAMILIAR`] such places, the newest.
+    /// Remembers where a user signed in from. The node keeps the newest [`FAMILIAR`] such places.
     pub fn logged_in(&self, ip: Option<IpAddr>, email: &str) {
         let now = self.now();
         let mut familiar = self.familiar.lock().unwrap_or_else(PoisonError::into_inner);
         if familiar.len() >= FAMILIAR {
-            // half of them at once: sorting is rare then
+            // removes half of them at once, so that sorting is rare
             let mut ages: Vec<i64> = familiar.values().copied().collect();
             let (_, &mut median, _) = ages.select_nth_unstable(FAMILIAR / 2);
             familiar.retain(|_, at| *at > median);
@@ -137,14 +134,14 @@ impl Limiter {
         self.name_of(&format!("{from}\n{email}"))
     }
 
-    /// Addresses are not kept, and not told to a database, as they are.
+    /// Hashes an address, so that it is neither stored nor sent to a database in plain.
     fn name_of(&self, text: &str) -> Uuid {
         let hash = Sha256::new_with_prefix(self.secret).chain_update(text).finalize();
         Uuid::from_bytes(std::array::from_fn(|at| hash[at]))
     }
 }
 
-/// Of IPv6 the network counts, as whoever has one address has 2^64 of them.
+/// The network of an IPv6 address counts, because one user has 2^64 addresses.
 fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
@@ -152,7 +149,7 @@ fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Counts a 429 by the limit it is because of.
+/// Counts a 429 in the metric of its limit.
 pub(super) fn count_refusal(limit: &'static str) {
     metrics::counter!(domain::metrics::LIMIT_REFUSALS, "limit" => limit).increment(1);
 }
@@ -192,7 +189,7 @@ mod tests {
         }
         let refused = limiter.request(key(1, 3), client(1), None);
         assert_eq!((refused.limit, refused.retry_after), (3, Some(Duration::from_secs(1_200))));
-        // it did not count for the client, and another client has its own
+        // the refused request did not count for the client, and another client has its own limit
         assert_eq!(limiter.request(None, client(1), None).remaining, 5);
         assert_eq!(limiter.request(None, client(2), None).remaining, 9);
         clock.advance(Duration::from_secs(1_200));
@@ -252,7 +249,7 @@ mod tests {
         }
         assert_eq!(limiter.login(ip("203.0.113.7"), "ann@example.com"), wait);
         assert_eq!(limiter.login(ip("::ffff:203.0.113.7"), "ann@example.com"), wait);
-        // neither she elsewhere nor others there are held back
+        // neither the same user elsewhere nor other users there are limited
         assert_eq!(limiter.login(ip("203.0.113.8"), "ann@example.com"), Ok(()));
         assert_eq!(limiter.login(ip("203.0.113.7"), "bob@example.com"), Ok(()));
         clock.advance(Duration::from_secs(60));
@@ -304,7 +301,7 @@ mod tests {
         assert_eq!(limiter.login(ip("2001:db8:1:3::1"), "a@example.com"), Ok(()));
     }
 
-    /// Not a proof, but it fails when a decision becomes a hundred times as slow. The profile is unoptimised.
+    /// No proof, but fails when a decision becomes a hundred times as slow. The test profile is unoptimised.
     #[test]
     fn a_decision_takes_microseconds_at_most() {
         let (_, limiter) = limiter(u32::MAX, 1);

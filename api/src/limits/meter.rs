@@ -1,4 +1,4 @@
-//! How often each key is used: counted in memory, written to the log now and then.
+//! Counts how often each key is used: in memory, and periodically in the log.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -13,16 +13,15 @@ use uuid::Uuid;
 
 const SHARDS: usize = 16;
 
-/// The key has made as many requests as it may in its whole life.
+/// The key has made all the requests that its lifetime quota allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the key's quota of {0} requests is used up")]
 pub struct QuotaExhausted(pub u64);
 
 /// Counts the requests of keys.
 ///
-/// What a key has used is what the log says, plus what is on its way there, plus what was counted since. One lock
-/// holds the three together, so a quota is never exceeded on one node: a request that would exceed it is not
-/// counted.
+/// The use of a key is what the log says, plus what is on its way there, plus what was counted since. One lock holds
+/// the three together, so a quota is never exceeded on one node: a request that would exceed it is not counted.
 pub struct UsageMeter {
     clock: Arc<dyn Clock>,
     shards: [Mutex<HashMap<ApiKeyId, KeyUse>>; SHARDS],
@@ -30,20 +29,20 @@ pub struct UsageMeter {
 
 #[derive(Default)]
 struct KeyUse {
-    /// What the log says.
+    /// Requests recorded in the log.
     logged: u64,
-    /// What `logged` already holds when the log tells it again.
+    /// Events up to this position are already in `logged`, should the log deliver them again.
     logged_to: Position,
-    /// The event on its way to the log, and its count.
+    /// The event on its way to the log, with its count.
     on_its_way: Option<(Uuid, u64)>,
-    /// Counted since.
+    /// Requests counted since that event.
     fresh: u64,
     endpoints: Vec<Endpoint>,
     client: Option<ClientId>,
     last: Time,
 }
 
-/// Kept from one flush to the next, so that counting allocates only the first time.
+/// Stays from one flush to the next, so that counting allocates only the first time.
 struct Endpoint {
     method: &'static str,
     route: String,
@@ -53,7 +52,7 @@ struct Endpoint {
 /// The use of a key since its last event.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Use {
-    /// The event's id to be.
+    /// Id of the event to be written.
     pub(super) id: Uuid,
     pub(super) key: ApiKeyId,
     pub(super) client: ClientId,
@@ -61,7 +60,7 @@ pub(super) struct Use {
 }
 
 impl UsageMeter {
-    /// A meter that knows no key.
+    /// A meter without keys.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, shards: Default::default() }
@@ -73,16 +72,13 @@ impl UsageMeter {
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A key on start: the view counts `used` requests as of `position`.
+    /// Adds a key at start: the view counts `used` requests as of `position`.
     pub fn insert(&self, key: ApiKeyId, used: u64, position: Position) {
         let known = KeyUse { logged: used, logged_to: position, ..KeyUse::default() };
         self.shard(key).insert(key, known);
     }
 
-    /// Counts a request, unless it is one too many.
-    ///
-    /// # Errors
-    /// When the quota is used up.
+    /// Counts a request. Fails, without counting it, when the quota is used up.
     pub fn count(
         &self,
         key: ApiKeyId,
@@ -109,7 +105,7 @@ impl UsageMeter {
         Ok(())
     }
 
-    /// Follows the log.
+    /// Applies an event of the log.
     pub fn apply(&self, event: &Recorded) {
         let used = match KeyUsageEvent::decode(&event.event_type, event.schema, &event.payload) {
             Ok(KeyUsageEvent::Used(used)) => used,
@@ -129,8 +125,8 @@ impl UsageMeter {
         }
     }
 
-    /// What was counted since the last time, for the log. A key whose last use the log has not confirmed yet is
-    /// left out and counts on, unless this is the `last` time.
+    /// The use counted since the last call, to be written to the log. A key whose last use the log has not
+    /// confirmed yet is left out and keeps counting, unless this is the `last` call.
     pub(super) fn take(&self, last: bool, mut new_id: impl FnMut() -> Uuid) -> Vec<Use> {
         let now = self.clock.now();
         let mut taken = Vec::new();
@@ -256,7 +252,7 @@ mod tests {
         let (last_used_at, at) = (start + Duration::from_secs(2), start + Duration::from_secs(5));
         assert_eq!(taken[0].used, ApiKeyUsed { count: 3, by_endpoint, last_used_at, at });
         assert_eq!((taken.len(), taken[0].client), (1, CLIENT));
-        // nothing more of the key before the log has it
+        // no further event of the key before the log has this one
         count(&meter, None).unwrap();
         assert_eq!(take(&meter), []);
         // but a node that stops does not wait for it

@@ -1,9 +1,9 @@
-//! How much keys, clients and addresses may do, decided in memory on the request's thread.
+//! Limits of keys, clients and addresses, decided in memory on the request's thread.
 //!
-//! [`Gate`] stands behind authentication: it holds every request against the rate of its key and of its client,
-//! counts it against the key's quota, and holds new calls against the client's. What it knows it has from the log;
-//! what it counts it writes there every few seconds ([`UsageWriter`]). Nodes on one PostgreSQL tell each other of
-//! their rates once a second ([`exchange`]). See `docs/adr/0010-limits.md`.
+//! [`Gate`] comes after authentication: it checks every request against the rate of its key and of its client,
+//! counts it against the key's quota, and checks new calls against the client's quotas. It learns limits from the
+//! log, and writes usage there every few seconds ([`UsageWriter`]). Nodes on one PostgreSQL exchange their rates
+//! once a second ([`exchange`]). See `docs/adr/0010-limits.md`.
 
 mod buckets;
 mod calls;

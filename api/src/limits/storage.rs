@@ -1,4 +1,4 @@
-//! How much clients with a limit of storage have stored.
+//! Measures how much clients with a storage quota have stored.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 use super::calls::CallQuota;
 use super::gate::Gate;
 
-/// How old a measurement may become.
+/// Pause between two measurements.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// Bytes of call records and transcripts: as the views had them when they were measured, and since then what the log
-/// tells of. Who has no limit is not kept.
+/// Bytes of call records and transcripts: as measured in the views, plus what the log added since. Clients without
+/// a quota are not included.
 #[derive(Debug, Default)]
 pub(super) struct StorageBook(Mutex<HashMap<ClientId, u64>>);
 
@@ -26,7 +26,7 @@ impl StorageBook {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there is room for more. Somebody who was never measured has room.
+    /// Whether the client may store more. A client that was never measured may.
     pub(super) fn check(&self, client: ClientId, most: Option<u64>) -> Result<(), CallQuota> {
         match most {
             Some(most) if self.table().get(&client).is_some_and(|stored| *stored >= most) => {
@@ -52,10 +52,8 @@ impl StorageBook {
 }
 
 impl Gate {
-    /// Measures what clients have stored whose storage is limited.
-    ///
-    /// # Errors
-    /// When the views cannot be read; what was measured before holds on.
+    /// Measures the storage of all clients with a storage quota. Fails when the views cannot be read; then
+    /// earlier measurements stay valid.
     pub async fn measure_storage(&self, views: &dyn Queries) -> Result<(), StoreUnavailable> {
         let limited = self.tenants.with_storage();
         for client in &limited {
@@ -65,10 +63,7 @@ impl Gate {
         Ok(())
     }
 
-    /// The same for one client, if its storage is limited.
-    ///
-    /// # Errors
-    /// When the views cannot be read.
+    /// Measures one client, if it has a storage quota. Fails when the views cannot be read.
     pub async fn measure_storage_of(
         &self,
         client: ClientId,
@@ -81,7 +76,7 @@ impl Gate {
     }
 }
 
-/// Measures again and again until `stop`.
+/// Measures repeatedly until `stop`.
 pub async fn watch_storage(
     gate: Arc<Gate>,
     views: Arc<dyn Queries>,

@@ -1,4 +1,4 @@
-//! The limits of clients, as the log has them.
+//! The clients' limits, as the log has them.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -8,17 +8,17 @@ use domain::envelope::Recorded;
 use domain::ids::ClientId;
 use domain::wire::DomainEvent as _;
 
-/// Who has limits of their own. Clients without any are not kept.
+/// Limits of the clients that have their own; other clients are not included.
 #[derive(Debug, Default)]
 pub(super) struct Tenants(RwLock<HashMap<ClientId, ClientLimits>>);
 
 impl Tenants {
-    /// How much a client may do.
+    /// The limits of a client; the default ones if it has none of its own.
     pub(super) fn limits(&self, client: ClientId) -> ClientLimits {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(&client).copied().unwrap_or_default()
     }
 
-    /// Those whose storage is limited.
+    /// The clients that have a storage quota.
     pub(super) fn with_storage(&self) -> Vec<ClientId> {
         let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
         table.iter().filter(|(_, limits)| limits.storage_bytes.is_some()).map(|(client, _)| *client).collect()

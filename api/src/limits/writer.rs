@@ -1,4 +1,4 @@
-//! Use goes to the log: one event a key, every few seconds.
+//! Writes the use of keys to the log: one event for each key, every few seconds.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use tokio_util::sync::CancellationToken;
 use super::gate::Gate;
 use super::meter::Use;
 
-/// Appends under way at a time; the log makes one commit of what comes together.
+/// The most concurrent appends; the log commits what arrives together at once.
 const AT_ONCE: usize = 64;
-/// A pause of nothing would be a loop of nothing else.
+/// The shortest pause; without one the loop would do nothing else.
 const SHORTEST: Duration = Duration::from_millis(10);
 
 /// Writes what the meter counts.
 ///
 /// An append that fails is repeated with the next flush under the same event id. Should the first have succeeded
-/// after all, the log takes the second for what it is, so nothing is counted twice.
+/// after all, the log recognises the second, so nothing is counted twice.
 #[derive(Debug)]
 pub struct UsageWriter {
     runtime: Runtime,
@@ -32,14 +32,13 @@ pub struct UsageWriter {
 }
 
 impl UsageWriter {
-    /// A writer of what `gate` counts.
     #[must_use]
     pub fn new(runtime: Runtime, gate: Arc<Gate>) -> Self {
         Self { runtime, gate, unsent: Mutex::default() }
     }
 
-    /// Writes every `pause` until `stop`. What was counted since is left to [`finish`](Self::finish), once no
-    /// request is under way any more.
+    /// Writes every `pause` until `stop`. [`finish`](Self::finish) writes the rest, once no request is
+    /// in progress any more.
     pub async fn run(self: Arc<Self>, pause: Duration, stop: CancellationToken) {
         let clock = self.runtime.clock.clone();
         loop {
@@ -50,12 +49,12 @@ impl UsageWriter {
         }
     }
 
-    /// The last [`flush`](Self::flush): nothing is counted any more and nobody follows the log.
+    /// Writes the last use, when nothing is counted any more and nobody follows the log.
     pub async fn finish(&self) {
         self.flush(true).await;
     }
 
-    /// Writes what was counted since the last time, and what could not be written then.
+    /// Writes what was counted since the last flush, and what could not be written then.
     async fn flush(&self, last: bool) {
         let mut unsent = self.unsent.lock().await;
         let ids = &self.runtime.ids;

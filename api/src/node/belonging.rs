@@ -1,7 +1,7 @@
-//! Stores that belong together: all of them to one log, none of them beyond its head.
+//! Checks that all stores belong to one log, and that none is ahead of it.
 //!
-//! Views and work follow from the log: what they hold of another history is dropped and made again. Keys cannot be made
-//! again, and a log cannot be guessed: where these do not fit, the start is refused with what to do.
+//! Views and work are derived from the log: data from another history is dropped and derived again. Keys cannot be
+//! derived, and a log cannot be guessed: where these do not fit, the node refuses to start and says what to do.
 
 use std::fs;
 use std::io;
@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::edges::keys_database;
 use crate::config::Config;
 
-/// What has to fit to the log.
+/// The stores that must fit the log.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stores<'a> {
     pub(super) keys: &'a KeysDb,
@@ -29,13 +29,13 @@ pub(super) struct Stores<'a> {
     pub(super) views: &'a SqlViews,
 }
 
-/// The id of the log: that of its first event. `None` while it is empty.
+/// The id of the log, which is that of its first event. `None` while the log is empty.
 pub(super) async fn log_id(log: &dyn EventStore) -> anyhow::Result<Option<Uuid>> {
     let first = log.read_all(Position::START, 1).await.context("cannot read the log")?;
     Ok(first.first().map(domain::merkle::log_id))
 }
 
-/// Fails when the log has events and the file with its keys is gone: a new one would open none of them.
+/// Fails when the log has events and the file with its keys is gone: new keys would decrypt none of them.
 pub(super) async fn keys_are_there(config: &Config, log: Option<Uuid>) -> anyhow::Result<()> {
     let (Some(log), Database::Sqlite(path)) = (log, keys_database(config)?) else { return Ok(()) };
     anyhow::ensure!(
@@ -47,8 +47,8 @@ pub(super) async fn keys_are_there(config: &Config, log: Option<Uuid>) -> anyhow
     Ok(())
 }
 
-/// Fails when a store belongs to another log, or holds no keys while the log has events. Views that are away are looked
-/// at when they come.
+/// Fails when a store belongs to another log, or holds no keys while the log has events. Unreachable views are
+/// checked when they come back.
 pub(super) async fn check(log: Option<Uuid>, stores: &Stores<'_>) -> anyhow::Result<()> {
     let of_keys = stores.keys.log_id().await.context("cannot read the key store")?;
     let of_work = stores.work.log_id().await.context("cannot read the outbox")?;
@@ -89,7 +89,7 @@ fn other_log(name: &str, found: Uuid, log: Uuid) -> String {
     format!("the {name} belongs to log {found}, but the event store is log {log}; {remedy}")
 }
 
-/// Ties every store to the log, whose first event is there by now.
+/// Ties every store to the log, which has its first event by now.
 pub(super) async fn tie(log: &dyn EventStore, stores: &Stores<'_>) -> anyhow::Result<()> {
     let log = log_id(log).await?.context("the log has no first event")?;
     stores.keys.tie_to_log(log).await.context("cannot write the key store")?;
@@ -114,7 +114,7 @@ fn follow(name: &str, tied: Result<(), OpenDbError>) -> anyhow::Result<()> {
     }
 }
 
-/// Has every view begin anew that holds events which are not in the log, before anything is read from it.
+/// Resets every view that holds events which are not in the log, before anything reads it.
 pub(super) async fn heal_views(deps: &Deps) {
     match drop_other_history(deps).await {
         Ok(dropped) if dropped.is_empty() => {}
@@ -122,7 +122,7 @@ pub(super) async fn heal_views(deps: &Deps) {
             views = dropped.join(", "),
             "views held events that are not in the log, as after a restore of the log alone: they are made anew"
         ),
-        // each looks for itself before it goes on
+        // each view checks itself again before it goes on
         Err(error) => {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -132,10 +132,8 @@ pub(super) async fn heal_views(deps: &Deps) {
     }
 }
 
-/// Removes a damaged file of a store that follows from the log. A server is left alone.
-///
-/// # Errors
-/// When the file cannot be removed.
+/// Removes a damaged file of a store that can be derived from the log; does nothing on a server. Fails when the
+/// file cannot be removed.
 pub(super) fn remove_damaged(name: &str, database: &Database, error: &OpenDbError) -> anyhow::Result<bool> {
     let Database::Sqlite(path) = database else { return Ok(false) };
     tracing::error!(

@@ -1,4 +1,4 @@
-//! The first start on an empty log: client `default` with an owner API key.
+//! The first start on an empty log: creates client `default` with an owner API key.
 
 use actors::session::CommandError;
 use actors::{CommandContext, Runtime, Session};
@@ -14,18 +14,16 @@ use uuid::Uuid;
 
 use crate::http::auth::PlainKey;
 
-/// Client `default`: the same id on every installation, so that nodes that start at once agree on it.
+/// Id of client `default`: the same on every installation, so that nodes that start at once agree on it.
 pub const DEFAULT_CLIENT: ClientId = ClientId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001));
 const OWNER_KEY: ApiKeyId = ApiKeyId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0002));
 
-/// Shows a new owner key to whoever starts the node. It is called right after the key was stored.
+/// Shows a new owner key to whoever starts the node. Called right after the key was stored.
 pub type ShowKey = fn(&PlainKey) -> std::io::Result<()>;
 
-/// Makes sure that client `default` and its owner key exist. Two nodes may do so at once: one of them wins. A key that
-/// nobody configured is shown at once: whatever fails later in the start, somebody has it.
-///
-/// # Errors
-/// When the log cannot be read or written, or the new key not be shown.
+/// Ensures that client `default` and its owner key exist. Two nodes may do so at once: one of them wins. A
+/// generated key is shown at once, so that the operator has it even if the start fails later. Fails when the log
+/// cannot be read or written, or the new key cannot be shown.
 pub(super) async fn bootstrap(
     runtime: &Runtime,
     configured: Option<&PlainKey>,
@@ -45,10 +43,7 @@ pub(super) async fn bootstrap(
     Ok(())
 }
 
-/// Gives a client another owner key, beside those it has.
-///
-/// # Errors
-/// When there is no such client, or the log cannot be read or written.
+/// Adds another owner key to a client. Fails when there is no such client, or the log cannot be read or written.
 pub(crate) async fn new_owner_key(
     runtime: &Runtime,
     client: ClientId,
@@ -68,20 +63,16 @@ pub(crate) async fn new_owner_key(
     Ok((id, key))
 }
 
-/// Who wants a client.
+/// Who requests a new client, for the audit log.
 pub(crate) struct Asker {
-    /// Who.
     pub actor: Actor,
-    /// By which request.
+    /// Id of the request; `None` on the command line.
     pub request_id: Option<String>,
-    /// From where.
     pub origin: Origin,
 }
 
-/// Creates a client with an owner key. Should the second step fail, the client has no key and is of no use.
-///
-/// # Errors
-/// When the name is not one, or the log cannot be written.
+/// Creates a client with an owner key. Should the second step fail, the client has no key and is useless. Fails
+/// when the name is invalid, or the log cannot be written.
 pub(crate) async fn create_client(
     runtime: &Runtime,
     name: &str,
@@ -136,7 +127,7 @@ fn context(runtime: &Runtime, client: ClientId, component: &str) -> CommandConte
     }
 }
 
-/// Whether it was created now; that it exists already is fine.
+/// Whether the aggregate was created now; an existing one is no error.
 async fn created<A: Aggregate>(
     runtime: &Runtime,
     client: ClientId,

@@ -1,8 +1,9 @@
-//! What streams of all calls tell: worked out once for each client and change, however many streams tell it.
+//! Shares the work of streams of all calls: each client's changes are read and rendered once, however many streams
+//! send them.
 //!
-//! A client with a stream has a board. Its one task hears of changes, reads each call that changed once, and writes down
-//! what is to be told; the streams copy that. They are woken a few at a time, no faster than a third of the time is spent
-//! on it: thousands of streams of one client make its own news later, and nobody's requests.
+//! A client with an open stream has a board. Its one task receives changes, reads each changed call once, and
+//! renders the frames; the streams copy these. The task wakes streams a few at a time and spends at most a third of
+//! the time on it: thousands of streams of one client delay its own frames, and nobody's requests.
 
 mod source;
 
@@ -27,44 +28,42 @@ use tokio_util::sync::CancellationToken;
 pub(super) use self::source::ShownCalls;
 use super::call_feed::{CallChange, CallFeed, CallWatch, Changes};
 
-/// Tellings a board keeps for streams that are slow; who is slower reads the log.
+/// Batches of frames that a board keeps for slow streams; a slower stream reads the log.
 const KEPT: usize = 64;
-/// Stretches of the log that were read for streams that resume, kept for others that resume at the same place.
+/// Stretches of the log that were read for streams that resume, cached for others that resume at the same position.
 const STRETCHES: usize = 128;
-/// Changes told together at most, when they come faster than they are told.
+/// The most pages of changes combined when they come faster than they are sent.
 const PAGES: usize = 32;
-/// Streams woken at a time.
+/// Streams woken at once.
 const SLICE: usize = 32;
-/// A stream whose client does not read is not waited for longer.
+/// The longest that a board waits for a stream whose client does not read.
 const SLOW: Duration = Duration::from_millis(100);
-/// How long to wait after a store that does not answer.
+/// Pause after a store did not answer.
 const RECOVER: Duration = Duration::from_secs(1);
 
 /// Where calls are read.
 #[async_trait]
 pub trait CallSource: fmt::Debug + Send + Sync {
-    /// Waits, for a bounded time, until what was written at `position` can be read.
+    /// Waits, for a bounded time, until the event at `position` can be read.
     async fn caught_up(&self, position: Position);
 
     /// A call as clients see it, as JSON.
     async fn call(&self, client: ClientId, call: CallId) -> Result<Option<String>, StoreUnavailable>;
 }
 
-/// Why nothing can be told.
+/// Why a change cannot be sent.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum BoardError {
-    /// The log cannot be read.
     #[error(transparent)]
     Log(#[from] ReadError),
-    /// The views cannot be read.
     #[error(transparent)]
     Views(#[from] StoreUnavailable),
-    /// A call is not JSON.
+    /// The stored document of a call is not JSON.
     #[error("a call cannot be shown: {0}")]
     Call(String),
 }
 
-/// The boards of all clients that have a stream.
+/// The boards of all clients with an open stream.
 #[derive(Debug, Clone)]
 pub struct CallBoards(Arc<Boards>);
 
@@ -89,9 +88,9 @@ struct Board {
 
 #[derive(Debug)]
 struct State {
-    /// What is kept begins after this position
+    /// The kept frames begin after this position.
     from: Position,
-    /// and ends with this one.
+    /// The kept frames end with this position.
     until: Position,
     told: VecDeque<Arc<Telling>>,
     watchers: HashMap<u64, Arc<Watcher>>,
@@ -104,7 +103,7 @@ struct Watcher {
     seen: AtomicU64,
 }
 
-/// What is told of a stretch of the log.
+/// The rendered frames of a stretch of the log.
 #[derive(Debug)]
 struct Telling {
     until: Position,
@@ -112,25 +111,25 @@ struct Telling {
     all: Bytes,
 }
 
-/// What `data` of an event of the stream holds.
+/// The JSON in `data` of a stream event.
 #[derive(Serialize)]
 struct ChangedCall<'a> {
-    /// What happened, in order: `call.answered`, ….
+    /// The event types in order, for example `call.answered`.
     events: &'a [String],
-    /// The call as it is since.
+    /// The call after these events.
     call: &'a RawValue,
 }
 
 impl CallBoards {
-    /// Boards are made as streams open: changes come from `feed`, calls are read from `source`, and all boards end with
-    /// `stop`.
+    /// Creates boards as streams open: changes come from `feed`, calls are read from `source`, and all
+    /// boards end with `stop`.
     #[must_use]
     pub fn new(feed: CallFeed, source: Arc<dyn CallSource>, stop: CancellationToken) -> Self {
         let (of_client, stretches) = (Mutex::default(), Mutex::default());
         Self(Arc::new(Boards { feed, source, stop, of_client, stretches }))
     }
 
-    /// Watches a client's calls from `from` on; `head` is the head of the log, or was a moment ago.
+    /// Watches a client's calls from `from` on; `head` is a recent head of the log.
     #[must_use]
     pub fn watch(&self, client: ClientId, from: Position, head: Position) -> BoardWatch {
         let watcher = Arc::new(Watcher { news: Notify::new(), seen: AtomicU64::new(from.0) });
@@ -155,7 +154,7 @@ impl CallBoards {
         BoardWatch { boards: self.clone(), board: board.clone(), id, watcher, position: from }
     }
 
-    /// Keeps a board as long as somebody watches.
+    /// Runs a board as long as somebody watches.
     async fn keep(self, board: Arc<Board>, mut watch: CallWatch) {
         let stop = self.0.stop.clone();
         loop {
@@ -190,7 +189,7 @@ impl CallBoards {
         }
     }
 
-    /// What is told, once stores answer.
+    /// Renders the changes, waiting for stores that do not answer.
     async fn tell_somehow(&self, client: ClientId, until: Position, changes: &[CallChange]) -> Telling {
         loop {
             match self.tell(client, until, changes).await {
@@ -203,7 +202,7 @@ impl CallBoards {
         }
     }
 
-    /// Each call once, where it stands last: whoever resumes in between misses none.
+    /// Renders each call once, at the position of its last change: a stream that resumes in between misses none.
     async fn tell(
         &self,
         client: ClientId,
@@ -234,7 +233,7 @@ impl CallBoards {
         Ok(Telling { until, frames, all: all.freeze() })
     }
 
-    /// What is told of the log after a position, a page of it: read once for all who resume there.
+    /// The frames of one page of the log after a position, read once for all streams that resume there.
     async fn stretch(&self, client: ClientId, after: Position) -> Result<Arc<Telling>, BoardError> {
         let key = (client, after);
         let cell = {
@@ -266,7 +265,7 @@ impl CallBoards {
 }
 
 impl Board {
-    /// Wakes those who watch, some at a time.
+    /// Wakes the watchers, some at a time.
     async fn wake(&self, watchers: Vec<Arc<Watcher>>, until: Position) {
         for some in watchers.chunks(SLICE) {
             let begun = Instant::now();
@@ -277,7 +276,7 @@ impl Board {
                     self.taken.notified().await;
                 }
             };
-            // who is slow takes it later
+            // a slow stream takes it later
             let _ = tokio::time::timeout(SLOW, taken).await;
             tokio::time::sleep(2 * begun.elapsed()).await;
         }
@@ -285,7 +284,7 @@ impl Board {
 }
 
 impl State {
-    /// Keeps what is to be told; answers with those who are to be woken.
+    /// Adds frames; returns the watchers to wake.
     fn put(&mut self, telling: Telling) -> Vec<Arc<Watcher>> {
         self.until = telling.until;
         if telling.frames.is_empty() {
@@ -300,7 +299,7 @@ impl State {
         self.watchers.values().cloned().collect()
     }
 
-    /// What was told after a position; nothing if it is not kept any more.
+    /// The frames after a position; `None` if they are not kept any more.
     fn after(&self, position: Position) -> Option<Bytes> {
         if position < self.from {
             return None;
@@ -342,7 +341,7 @@ pub struct BoardWatch {
 }
 
 impl BoardWatch {
-    /// The end of what was told, or of what there was nothing to tell of.
+    /// Position up to which everything was sent or needs no sending.
     pub fn position(&mut self) -> Position {
         let state = lock(&self.board.state);
         if state.after(self.position).is_some_and(|news| news.is_empty()) {
@@ -351,10 +350,8 @@ impl BoardWatch {
         self.position
     }
 
-    /// What is told next, as events of the stream. Cancel-safe.
-    ///
-    /// # Errors
-    /// When what lies before can only be read from stores, and they do not answer.
+    /// The next frames of the stream. Cancel-safe. Fails when earlier frames can only be read from stores, and
+    /// these do not answer.
     pub async fn next(&mut self) -> Result<Bytes, BoardError> {
         loop {
             let kept = {
@@ -404,7 +401,8 @@ fn of_client(page: &Changes, client: ClientId) -> Vec<CallChange> {
     page.changes.iter().filter(|change| change.client == client).cloned().collect()
 }
 
-/// The next changes of a client's calls, and those that came meanwhile. Nothing once the feed is gone. Cancel-safe.
+/// The next changes of a client's calls, combined with those that came meanwhile. `None` once the
+/// feed has ended. Cancel-safe.
 async fn together(watch: &mut CallWatch, client: ClientId) -> Result<Option<Vec<CallChange>>, ReadError> {
     let Some(first) = watch.next().await? else { return Ok(None) };
     let mut changes = of_client(&first, client);

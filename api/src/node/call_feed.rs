@@ -1,8 +1,8 @@
-//! Which calls change, told to whoever watches them now.
+//! Publishes which calls change to everybody who watches at the moment.
 //!
-//! One reader of the log serves everybody who watches, and rests while nobody does. What it reads it tells in
-//! [`Changes`], each saying what stretch of the log it covers; so a watcher who missed one, because it was slow or
-//! came late, sees the gap and reads that stretch itself.
+//! One reader of the log serves all watchers, and pauses while there are none. It publishes [`Changes`], each with
+//! the stretch of the log that it covers; so a watcher who missed one, because it was slow or came late, sees the
+//! gap and reads that stretch itself.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,34 +17,32 @@ use tokio_util::sync::CancellationToken;
 
 /// Events read at once.
 const PAGE: usize = 256;
-/// Pages that a slow watcher may be behind before it has to read the log itself.
+/// Pages that a slow watcher may be behind before it must read the log itself.
 const KEPT: usize = 128;
-/// Events that come close to each other are told together.
+/// Events that occur within this time are published together.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long to wait after a store that does not answer.
+/// Pause after a store did not answer.
 const RECOVER: Duration = Duration::from_secs(1);
 
 /// An event of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallChange {
-    /// Whose call.
     pub client: ClientId,
-    /// Which.
     pub call: CallId,
-    /// Where in the log.
+    /// Position of the event in the log.
     pub position: Position,
-    /// What happened: `call.answered`.
+    /// Type of the event, for example `call.answered`.
     pub event_type: String,
 }
 
 /// The events of calls in a stretch of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changes {
-    /// The stretch begins after this position
+    /// The stretch begins after this position.
     pub after: Position,
-    /// and ends with this one.
+    /// The stretch ends with this position.
     pub until: Position,
-    /// In the order of the log.
+    /// Events in the order of the log.
     pub changes: Vec<CallChange>,
 }
 
@@ -61,7 +59,7 @@ impl Changes {
         Self { after, until, changes: changes.collect() }
     }
 
-    /// What of it lies beyond `position`.
+    /// The part of it beyond `position`.
     fn beyond(self: &Arc<Self>, position: Position) -> Arc<Self> {
         if self.after == position {
             return self.clone();
@@ -71,7 +69,7 @@ impl Changes {
     }
 }
 
-/// Tells which calls change.
+/// Publishes which calls change.
 #[derive(Debug, Clone)]
 pub struct CallFeed {
     log: Arc<dyn EventStore>,
@@ -80,14 +78,14 @@ pub struct CallFeed {
     bells: Arc<Mutex<HashMap<CallId, Ring>>>,
 }
 
-/// How a bell is rung, and how many hear it.
+/// The sender of a bell, and the number of its listeners.
 #[derive(Debug)]
 struct Ring {
     bell: watch::Sender<()>,
     hear: usize,
 }
 
-/// Rings when one call changes.
+/// A notification for changes of one call.
 #[derive(Debug)]
 pub struct CallBell {
     bells: Arc<Mutex<HashMap<CallId, Ring>>>,
@@ -96,9 +94,9 @@ pub struct CallBell {
 }
 
 impl CallBell {
-    /// Returns once the call may have changed since the last time, or since the bell was hung. Cancel-safe.
+    /// Waits until the call may have changed since the last time, or since the bell was created. Cancel-safe.
     pub async fn rung(&mut self) {
-        // the other end lasts as long as this one
+        // the sender lives as long as this receiver
         let _ = self.rung.changed().await;
     }
 }
@@ -120,13 +118,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl CallFeed {
-    /// Of the calls in `log`; tells nothing until it [runs](Self::run).
+    /// A feed of the calls in `log`; publishes nothing until it [runs](Self::run).
     #[must_use]
     pub fn new(log: Arc<dyn EventStore>) -> Self {
         Self { log, told: Sender::new(KEPT), wanted: Arc::default(), bells: Arc::default() }
     }
 
-    /// Reads the log for the watchers until told to stop.
+    /// Reads the log for the watchers until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
@@ -149,14 +147,14 @@ impl CallFeed {
     /// Reads while anybody watches.
     async fn follow(&self) -> Result<(), ReadError> {
         let mut after = self.log.head().await?;
-        // says where it starts, so that whoever came before sees what lies between
+        // publishes where it starts, so that earlier watchers see the gap
         let mut page = Changes::of(after, &[]);
         for ring in lock(&self.bells).values() {
             let _ = ring.bell.send(());
         }
         loop {
             self.ring(&page);
-            // whoever hears a bell only does not listen here
+            // listeners of bells do not receive these
             let _ = self.told.send(Arc::new(page));
             let events = loop {
                 let events = self.log.read_all(after, PAGE).await?;
@@ -181,12 +179,12 @@ impl CallFeed {
     fn ring(&self, page: &Changes) {
         let bells = lock(&self.bells);
         for ring in page.changes.iter().filter_map(|change| bells.get(&change.call)) {
-            // somebody hears it, or it would not be there
+            // a bell exists only while somebody listens
             let _ = ring.bell.send(());
         }
     }
 
-    /// Hangs a bell that rings when the call changes. What was written before may be rung, too.
+    /// Creates a bell that rings when the call changes. It may also ring for earlier events.
     #[must_use]
     pub fn bell(&self, call: CallId) -> CallBell {
         let mut bells = lock(&self.bells);
@@ -198,15 +196,12 @@ impl CallFeed {
         bell
     }
 
-    /// The changes in the log after a position, a page of it.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
+    /// One page of changes in the log after a position. Fails when the log cannot be read.
     pub async fn page(&self, after: Position) -> Result<Changes, ReadError> {
         Ok(Changes::of(after, &self.log.read_all(after, PAGE).await?))
     }
 
-    /// Watches what comes after `position`.
+    /// Watches the changes after `position`.
     #[must_use]
     pub fn watch(&self, position: Position) -> CallWatch {
         let watch = CallWatch { log: self.log.clone(), told: self.told.subscribe(), position, owed: None };
@@ -215,27 +210,25 @@ impl CallFeed {
     }
 }
 
-/// Somebody who watches.
+/// A watcher of the feed.
 #[derive(Debug)]
 pub struct CallWatch {
     log: Arc<dyn EventStore>,
     told: Receiver<Arc<Changes>>,
     position: Position,
-    /// What was told while a gap before it is read.
+    /// Published changes that wait until a gap before them is read.
     owed: Option<Arc<Changes>>,
 }
 
 impl CallWatch {
-    /// The end of what was told.
+    /// End of the last delivered stretch.
     #[must_use]
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// The next stretch; it may hold no change. Nothing once the feed is gone. Cancel-safe.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
+    /// The next stretch, which may hold no change; `None` once the feed has ended. Cancel-safe. Fails when the
+    /// log cannot be read.
     pub async fn next(&mut self) -> Result<Option<Arc<Changes>>, ReadError> {
         loop {
             if let Some(owed) = &self.owed {
@@ -250,7 +243,7 @@ impl CallWatch {
                 }
             }
             match self.told.recv().await {
-                // an empty one says where the reader starts: all before it is for us to read
+                // an empty stretch says where the reader starts: this watcher reads everything before it
                 Ok(told) if told.until > self.position => self.owed = Some(told),
                 Ok(_) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return Ok(None),
@@ -258,11 +251,8 @@ impl CallWatch {
         }
     }
 
-    /// What is in the log by now, page by page until there is no more; to be asked before [`next`](Self::next), which
-    /// tells only of what comes after the watch began.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
+    /// The changes already in the log, page by page until there are no more. Call it before [`next`](Self::next),
+    /// which only delivers what comes after the watch began. Fails when the log cannot be read.
     pub async fn missed(&mut self) -> Result<Option<Arc<Changes>>, ReadError> {
         let page = self.fill().await?;
         Ok((page.until > page.after).then_some(page))

@@ -1,4 +1,4 @@
-//! The carrier of a client: its own account with Telnyx, or the node's.
+//! The carrier of a client: through its own account with Telnyx, or through the node's.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -18,53 +18,53 @@ use domain::ports::vault::Vault;
 use domain::provider::{AccountTerms, ProviderAccount, ProviderKind, account_stream};
 use lru::LruCache;
 
-/// Clients whose carrier is kept ready.
+/// The most clients whose carrier is cached.
 const READY_CLIENTS: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 
-/// What a secret of an account is bound to.
+/// The place that an account's encrypted secret is bound to.
 pub(crate) fn secret_place(client: ClientId, kind: ProviderKind) -> String {
     format!("{}:api_key", account_stream(client, kind))
 }
 
-/// What Telnyx wants to be told of an account beside its key.
+/// Settings of a Telnyx account besides its key.
 pub(crate) mod telnyx_settings {
-    /// The Call Control application that places calls.
+    /// Id of the Call Control application that places calls.
     pub(crate) const CONNECTION_ID: &str = "connection_id";
-    /// As whom to call where a call does not say.
+    /// Caller id of calls that name none.
     pub(crate) const CALLER_ID: &str = "caller_id";
-    /// The country whose numbers the connection writes as they are dialled within it.
+    /// Country of numbers that the connection writes in national form.
     pub(crate) const COUNTRY: &str = "country";
-    /// What the account signs its webhooks with.
+    /// The public key that verifies the account's webhooks.
     pub(crate) const PUBLIC_KEY: &str = "public_key";
 }
 
-/// Whose account with the carrier calls go through.
+/// The account that a client's calls go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Through {
-    /// The client's own.
+    /// The client's own account.
     OwnAccount,
-    /// The node's.
+    /// The account of the node.
     NodesAccount,
 }
 
-/// What a client's calls go through.
+/// How a client's calls are placed.
 #[derive(Debug, Clone)]
 pub(crate) struct Dialling {
-    /// `None`: neither the client nor the node has an account.
+    /// `None` when neither the client nor the node has an account.
     pub(crate) through: Option<Through>,
-    /// As whom a call is placed that does not say.
+    /// Caller id of calls that name none.
     pub(crate) caller_id: Option<Party>,
 }
 
-/// A client's own carrier, as its account was at that version.
+/// A client's own carrier, as of a version of its account.
 type Ready = (Version, Arc<dyn Telephony>);
 
-/// A carrier that is another one for every client with an account of its own.
+/// A carrier that uses each client's own account, if it has one, and the node's otherwise.
 pub struct ClientCarriers {
     runtime: Runtime,
     vault: Arc<dyn Vault>,
     own: Option<Arc<dyn Telephony>>,
-    /// How Telnyx is reached, but for what an account says.
+    /// Telnyx's settings, which an account's own settings override.
     telnyx: TelnyxConfig,
     ready: Mutex<LruCache<ClientId, Ready>>,
 }
@@ -79,11 +79,8 @@ impl ClientCarriers {
         Self { runtime, vault, own, telnyx, ready: Mutex::new(LruCache::new(READY_CLIENTS)) }
     }
 
-    /// What checks the signatures of webhooks from the client's own account, if it has one with a public key, and the
-    /// country of its numbers.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
+    /// The verifier of webhooks from the client's own account, if it has one with a public key, and the country of
+    /// its numbers. Fails when the log cannot be read.
     pub(crate) async fn verifier(
         &self,
         client: ClientId,
@@ -100,10 +97,7 @@ impl ClientCarriers {
         self.telnyx.country
     }
 
-    /// The party, in E.164 if it is a number as it is dialled within the country of the client's carrier.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
+    /// The party, in E.164 if it is in the national form of the client's carrier. Fails when the log cannot be read.
     pub(crate) async fn complete(&self, client: ClientId, party: Party) -> Result<Party, CarrierError> {
         let account = self.account(client).await?;
         let country = match account.state().current() {
@@ -113,10 +107,7 @@ impl ClientCarriers {
         Ok(country.map_or_else(|| party.clone(), |country| country.complete(party.clone())))
     }
 
-    /// What the client's calls go through.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
+    /// How the client's calls are placed. Fails when the log cannot be read.
     pub(crate) async fn dialling(&self, client: ClientId) -> Result<Dialling, CarrierError> {
         let account = self.account(client).await?;
         Ok(match account.state().current() {
@@ -131,7 +122,7 @@ impl ClientCarriers {
         })
     }
 
-    /// The few events of an account are read each time, so that a change holds at once and on every node.
+    /// Reads the few events of an account each time, so that a change applies at once and on every node.
     async fn account(&self, client: ClientId) -> Result<Session<ProviderAccount>, CarrierError> {
         let stream = account_stream(client, ProviderKind::Telephony);
         let mut account = Session::new(self.runtime.clone(), stream);

@@ -1,4 +1,4 @@
-//! What only one may have: e-mail addresses, numbers.
+//! Reserves unique values: email addresses and phone numbers.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,22 +15,22 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use uuid::{Builder, Uuid};
 
-/// Addresses that users sign in with.
+/// Email addresses of users.
 pub(crate) const EMAIL: &str = "email";
-/// Numbers in use.
+/// Phone numbers in use.
 pub(crate) const NUMBER: &str = "number";
-/// Numbers in use on a client's own account: those of one client and those of another are never the same.
+/// Phone numbers in use on a client's own account: they are unique only within the client.
 pub(crate) const OWN_NUMBER: &str = "own_number";
-/// Which owner of a client is about to be removed.
+/// The owner of a client who is about to be removed.
 const LEAVING_OWNER: &str = "leaving owner";
-/// What ends a stream for good: whoever had something before has nothing after.
+/// Events that end a stream for good, and with it the owner's reservations.
 const ENDS: [&str; 2] = ["user.deleted", "number.removed"];
-/// A claim whose owner was not made this long after is somebody's who died in between.
+/// A reservation whose owner was not created within this time was abandoned by a node that died.
 const ABANDONED: Duration = Duration::from_secs(60);
-/// How long the removal of another owner is waited for: a removal is one append.
+/// How long a removal of another owner may take: it is one append.
 const LEAVING_TAKES: Duration = Duration::from_secs(2);
 
-/// Takes claims. They end with their owner: nobody has to let them go. `Debug` hides the secret.
+/// Makes reservations. They end with their owner, so nobody has to release them. `Debug` hides the secret.
 #[derive(Clone)]
 pub struct Claims {
     runtime: Runtime,
@@ -44,10 +44,8 @@ impl Claims {
         Self { runtime, secret }
     }
 
-    /// Claims `value` for the owner of a stream of `category` that is about to begin. Answers whether it was free.
-    ///
-    /// # Errors
-    /// When the log cannot be read or written.
+    /// Reserves `value` for the owner, a stream of `category` that is about to begin. Answers whether it was free.
+    /// Fails when the log cannot be read or written.
     pub async fn take(
         &self,
         kind: &str,
@@ -77,12 +75,10 @@ impl Claims {
         }
     }
 
-    /// Notes that the key or user `leaving` is about to be no owner of `client` any more. Of all nodes together, one
-    /// removal of a client is noted at a time: a later one takes its place once `is_over` says that the noted owner is
-    /// none any more, or once the node that noted it must have died.
-    ///
-    /// # Errors
-    /// [`CommandError::Refused`] while another owner is being removed, and when the log cannot be read or written.
+    /// Notes that the key or user `leaving` is about to stop being an owner of `client`. Across all nodes one
+    /// removal of a client is noted at a time: a later one replaces it once `is_over` says that the noted owner is
+    /// none any more, or once the node that noted it must have died. Fails with [`CommandError::Refused`] while
+    /// another owner is being removed, and when the log cannot be read or written.
     pub async fn note_leaving_owner(
         &self,
         client: ClientId,
@@ -113,13 +109,13 @@ impl Claims {
         }
     }
 
-    /// What happened last to the owner of a claim.
+    /// Type of the last event of a reservation's owner.
     async fn last_of(&self, stream: &StreamId) -> Result<Option<String>, ClaimError> {
         let last = self.runtime.store.read_stream(stream, Version::NONE, Direction::Backwards, 1).await?;
         Ok(last.into_iter().next().map(|event| event.event_type))
     }
 
-    /// The name tells nothing of the value to whoever lacks the secret.
+    /// The stream of a reservation; its name is a keyed hash, which does not reveal the value.
     fn stream(&self, kind: &str, value: &str) -> StreamId {
         let mut name = [0; 16];
         if let Ok(mac) = Hmac::<Sha256>::new_from_slice(&self.secret) {
@@ -131,7 +127,7 @@ impl Claims {
 
     fn context(&self) -> CommandContext {
         CommandContext {
-            // a claim is the node's own: it stands between clients
+            // a reservation belongs to the node, for it is unique across clients
             client: ClientId(Uuid::nil()),
             correlation_id: self.runtime.ids.next(),
             causation_id: None,

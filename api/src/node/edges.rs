@@ -1,4 +1,4 @@
-//! What the node stands on: the log, the views, the carrier, the time.
+//! The node's technology: log, views, carrier, clock.
 
 use std::sync::Arc;
 
@@ -33,50 +33,45 @@ use super::log_key::LogKey;
 use super::zones::ChosenZones;
 use crate::config::{Config, EventStoreUrl, ReadModelsUrl};
 
-/// The edges of a node. After they are chosen nothing differs between one and another.
+/// The adapters of a node. Apart from these every node is the same.
 #[derive(Debug)]
 pub struct Edges {
     /// The log, as it is stored.
     pub log: EventLog,
-    /// The same, with personal data sealed on its way in and opened on its way out.
+    /// The log that encrypts personal data when written and decrypts it when read.
     pub private: PrivateLog,
-    /// The views; they may be away.
+    /// The views; they may be unreachable.
     pub views: SqlViews,
     /// The outbox, timers, deliveries and their leases.
     pub work: SqlWork,
-    /// The Merkle tree over the log.
+    /// The store of the Merkle tree.
     pub seals: SealsDb,
-    /// Who is told of its heads.
+    /// The witnesses that receive signed heads.
     pub witnesses: Vec<Arc<dyn Witness>>,
-    /// The keys, and what is idempotent.
+    /// Encryption keys, and answers under idempotency keys.
     pub keys: KeysDb,
-    /// What secrets are sealed with.
+    /// Encrypts the secrets of clients and of the node.
     pub vault: Arc<dyn Vault>,
-    /// Keeps the newest head of the log apart from it.
+    /// Keeps the newest head of the log in another store than the log.
     pub keeper: Arc<dyn HeadKeeper>,
-    /// The carrier, by the node's own account; `None` without one.
+    /// The carrier through the node's own account; `None` without one.
     pub telephony: Option<Arc<dyn Telephony>>,
-    /// How Telnyx is reached, also with a client's own account.
+    /// Telnyx's settings, also for clients' own accounts.
     pub telnyx: TelnyxConfig,
-    /// Says where to clients' events may be delivered.
+    /// Decides which addresses outbound requests may reach.
     pub guard: Guard,
-    /// Delivers them.
+    /// Sends webhooks to clients' endpoints.
     pub webhooks: Arc<dyn WebhookSender>,
-    /// Asks clients' own systems what callers in their menus are to come to.
+    /// Asks clients' own systems for the next action of an IVR session.
     pub step_webhooks: Arc<dyn StepWebhooks>,
-    /// The time.
     pub clock: Arc<dyn Clock>,
-    /// New ids.
     pub ids: Arc<dyn Ids>,
-    /// The time zones.
+    /// The time zones with their rules.
     pub zones: Zones,
 }
 
 impl Edges {
-    /// Opens what the configuration names.
-    ///
-    /// # Errors
-    /// When a store cannot be opened or a setting is unusable.
+    /// Opens the adapters that the configuration names. Fails when a store cannot be opened or a setting is unusable.
     pub async fn connect(config: &Config) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let zones = ChosenZones::of(&config.zones.zoneinfo)
@@ -124,10 +119,7 @@ impl Edges {
     }
 }
 
-/// Opens the log.
-///
-/// # Errors
-/// When it cannot be opened; to read only, also when it does not exist.
+/// Opens the log. Fails when it cannot be opened; read-only, also when it does not exist.
 pub(crate) async fn open_log(config: &Config, read_only: bool) -> anyhow::Result<EventLog> {
     let target: Target = match config.storage.event_store() {
         EventStoreUrl::Sqlite(path) => {
@@ -148,10 +140,8 @@ pub(crate) async fn open_log(config: &Config, read_only: bool) -> anyhow::Result
     opened.context("cannot open the event store")
 }
 
-/// The log with its personal data opened, for commands outside of a node. `read_only`: no key store is made.
-///
-/// # Errors
-/// When the key store cannot be used.
+/// The log with its personal data decrypted, for commands outside of a node. `read_only`: creates no key store.
+/// Fails when the key store cannot be used.
 pub(crate) async fn open_private(
     config: &Config,
     log: &EventLog,
@@ -170,17 +160,14 @@ fn private_log(config: &Config, log: Arc<dyn EventStore>, vault: &KeyVault) -> P
     PrivateLog::new(log, keys).keeping(config.privacy.call_content)
 }
 
-/// Opens the views.
-///
-/// # Errors
-/// When they cannot be opened.
+/// Opens the views. Fails when they cannot be opened.
 pub(crate) async fn open_views(config: &Config, vault: &KeyVault) -> anyhow::Result<SqlViews> {
     let views = views(config, vault).await?;
     views.ready().await.context("cannot open the read models")?;
     Ok(views)
 }
 
-/// The views, which need not be there: a node starts without them. A damaged file is made anew.
+/// The views, which may be unreachable: a node starts without them. A damaged file is replaced.
 async fn views_if_there(config: &Config, vault: &KeyVault) -> anyhow::Result<SqlViews> {
     let views = views(config, vault).await?;
     match views.ready().await {
@@ -208,7 +195,7 @@ async fn views(config: &Config, vault: &KeyVault) -> anyhow::Result<SqlViews> {
     Ok(views.with_blind_index(index))
 }
 
-/// Opens the outbox, timers and deliveries. A damaged file is made anew: all of it follows from the log.
+/// Opens the work store. A damaged file is replaced, for all of it is derived from the log.
 async fn open_work(config: &Config) -> anyhow::Result<SqlWork> {
     let database = work_database(config)?;
     if let Database::Sqlite(path) = &database {
@@ -223,10 +210,7 @@ async fn open_work(config: &Config) -> anyhow::Result<SqlWork> {
     .context("cannot open the outbox, timers and deliveries")
 }
 
-/// Opens the Merkle tree over the log.
-///
-/// # Errors
-/// When it cannot be opened.
+/// Opens the store of the Merkle tree. Fails when it cannot be opened.
 pub(crate) async fn open_seals(config: &Config) -> anyhow::Result<SealsDb> {
     let database = seals_database(config)?;
     if let Database::Sqlite(path) = &database {
@@ -246,10 +230,7 @@ fn witnesses(config: &Config) -> anyhow::Result<Vec<Arc<dyn Witness>>> {
     Ok(witnesses)
 }
 
-/// Opens the key store with the master key.
-///
-/// # Errors
-/// When either cannot be used, or they do not belong together.
+/// Opens the key store with the master key. Fails when either cannot be used, or they do not belong together.
 pub(crate) async fn open_vault(
     config: &Config,
     clock: &Arc<dyn Clock>,
@@ -262,10 +243,7 @@ pub(crate) async fn open_vault(
     Ok((keys, vault))
 }
 
-/// The key that heads of the log are signed with, from the key store.
-///
-/// # Errors
-/// When that cannot be used.
+/// The key that signs heads of the log, from the key store. Fails when that cannot be used.
 pub(crate) async fn log_key(config: &Config) -> anyhow::Result<LogKey> {
     let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
     let (keys, vault) = open_vault(config, &clock, &ids).await?;
@@ -274,10 +252,7 @@ pub(crate) async fn log_key(config: &Config) -> anyhow::Result<LogKey> {
     Ok(LogKey::new(secret?))
 }
 
-/// Opens the key store.
-///
-/// # Errors
-/// When it cannot be opened.
+/// Opens the key store. Fails when it cannot be opened.
 pub(crate) async fn open_keys(config: &Config) -> anyhow::Result<KeysDb> {
     let database = keys_database(config)?;
     if let Database::Sqlite(path) = &database {
@@ -286,10 +261,8 @@ pub(crate) async fn open_keys(config: &Config) -> anyhow::Result<KeysDb> {
     KeysDb::open(&database).await.context("cannot open the key store")
 }
 
-/// The master key: as set, or from its file, which is made on the first start.
-///
-/// # Errors
-/// When it cannot be read or made.
+/// The master key: as configured, or from its file, which is created on the first start. Fails when it cannot
+/// be read or created.
 pub(crate) fn master_key(config: &Config, ids: &dyn Ids) -> anyhow::Result<MasterKey> {
     if let Some(key) = &config.keys.master_key {
         return Ok(key.clone());
@@ -303,18 +276,12 @@ pub(crate) fn master_key(config: &Config, ids: &dyn Ids) -> anyhow::Result<Maste
     Ok(MasterKey::read_or_create(&path, || ids.secret())?)
 }
 
-/// The database of the keys.
-///
-/// # Errors
-/// When the address cannot be read.
+/// Address of the key database. Fails when it cannot be parsed.
 pub(crate) fn keys_database(config: &Config) -> anyhow::Result<Database> {
     database(config.storage.key_store())
 }
 
-/// The database of the log, if it is one whose schema we keep.
-///
-/// # Errors
-/// When the address cannot be read.
+/// Address of the log's database; `None` if this program does not manage its schema. Fails when it cannot be parsed.
 pub(crate) fn log_database(config: &Config) -> anyhow::Result<Option<Database>> {
     Ok(match config.storage.event_store() {
         EventStoreUrl::Sqlite(path) => Some(Database::Sqlite(path)),
@@ -323,10 +290,7 @@ pub(crate) fn log_database(config: &Config) -> anyhow::Result<Option<Database>> 
     })
 }
 
-/// The database of the Merkle tree: on the log's server, or a file beside the log's.
-///
-/// # Errors
-/// When the address cannot be read.
+/// Address of the Merkle tree's database: the log's server, or a file beside the log's. Fails when it cannot be parsed.
 pub(crate) fn seals_database(config: &Config) -> anyhow::Result<Database> {
     Ok(match config.storage.event_store() {
         EventStoreUrl::Sqlite(path) => Database::Sqlite(path.with_extension("seals.db")),
@@ -335,18 +299,12 @@ pub(crate) fn seals_database(config: &Config) -> anyhow::Result<Database> {
     })
 }
 
-/// The database of the outbox, timers and deliveries.
-///
-/// # Errors
-/// When the address cannot be read.
+/// Address of the work store's database. Fails when it cannot be parsed.
 pub(crate) fn work_database(config: &Config) -> anyhow::Result<Database> {
     database(config.storage.work_store())
 }
 
-/// The database of the views.
-///
-/// # Errors
-/// When the address cannot be read.
+/// Address of the views' database. Fails when it cannot be parsed.
 pub(crate) fn views_database(config: &Config) -> anyhow::Result<Database> {
     database(config.storage.read_models())
 }

@@ -1,22 +1,22 @@
-//! The steps of a node's end: each has a limit, whatever the stores do.
+//! The steps of a node's shutdown, each with a time limit, whatever the stores do.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long everything takes at most once no request is under way any more.
+/// Time limit for all steps together once no request is in progress any more.
 const ALL_STEPS: Duration = Duration::from_secs(15);
 
-/// Whether a node ended in good order.
+/// Whether a node shut down completely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// Everything was finished and closed.
     WithEverythingDone,
-    /// Something had no answer and was left; the log has what was acknowledged, and the next start goes on from it.
+    /// A step had no answer and was abandoned; the log has what was acknowledged, and the next start continues from it.
     CutShort,
 }
 
-/// Steps that share what time there is.
+/// Shutdown steps that share a time limit.
 #[derive(Debug)]
 pub(super) struct Farewell {
     until: Option<Instant>,
@@ -28,8 +28,7 @@ impl Farewell {
         Self { until: None, ended: Ended::WithEverythingDone }
     }
 
-    /// Does a step for at most `limit`, and no longer than all steps may take since the first one with
-    /// [`in_time`](Self::in_time).
+    /// Runs a step for at most `limit`.
     pub(super) async fn within<T>(
         &mut self,
         limit: Duration,
@@ -44,14 +43,14 @@ impl Farewell {
         done
     }
 
-    /// Does a step in what is left of the time for all of them.
+    /// Runs a step in the time left for all of them.
     pub(super) async fn in_time<T>(
         &mut self,
         name: &'static str,
         step: impl Future<Output = T>,
     ) -> Option<T> {
         let until = *self.until.get_or_insert_with(|| Instant::now() + ALL_STEPS);
-        // a store that is fine closes at once: whoever comes last still gets a chance
+        // a working store closes at once, so the last steps still get a chance
         let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(500));
         self.within(left.min(ALL_STEPS / 3), name, step).await
     }

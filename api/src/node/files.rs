@@ -1,4 +1,4 @@
-//! The files of embedded stores: where they are, and what a stop leaves in them.
+//! The files of embedded stores: their paths, permissions, and state after a stop.
 
 use std::fs;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ pub(crate) fn embedded_files(config: &Config) -> Vec<(&'static str, PathBuf)> {
     stores.into_iter().filter_map(file).collect()
 }
 
-/// Moves what is in the journals into the files, so that each file alone holds everything of its store. Called once
+/// Checkpoints the SQLite journals, so that each file alone holds everything of its store. Called once
 /// nobody writes any more.
 pub(crate) async fn settle_all(files: &[(&'static str, PathBuf)]) {
     for (store, path) in files {
@@ -44,19 +44,19 @@ pub(crate) async fn settle_all(files: &[(&'static str, PathBuf)]) {
     }
 }
 
-/// What in the data folder others than its owner may use.
+/// What other users than the owner may access in the data folder.
 #[derive(Debug, Default)]
 pub(crate) struct OpenToOthers {
-    /// The folder itself.
+    /// Whether the folder itself is accessible.
     pub folder: bool,
-    /// Whether the folder holds nothing but what is the node's: only then it may be closed without asking.
+    /// Whether the folder holds only the node's files; only then may the node restrict it without asking.
     pub folder_is_ours: bool,
-    /// Stores, the files beside them, locks and keys.
+    /// Accessible stores, the files beside them, locks and keys.
     pub files: Vec<PathBuf>,
 }
 
 impl OpenToOthers {
-    /// Looks, and changes nothing.
+    /// Checks the permissions and changes nothing.
     pub(crate) fn of(config: &Config) -> Self {
         let folder = &config.storage.data_dir;
         let mut files = Vec::new();
@@ -83,8 +83,8 @@ impl OpenToOthers {
     }
 }
 
-/// Keeps others out of the stores: folders and files of before are closed to them, and it is said. A folder that holds
-/// other things, too, is only reported.
+/// Removes other users' rights on folders and files that already existed, and logs it. A folder that also holds
+/// other things is only reported.
 pub(crate) fn keep_others_out(config: &Config) {
     let open = OpenToOthers::of(config);
     let folder = &config.storage.data_dir;

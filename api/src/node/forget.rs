@@ -1,4 +1,4 @@
-//! Forgetting idempotency keys whose time is over.
+//! Deletes expired idempotency keys.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use domain::ports::clock::Clock;
 use domain::ports::idempotency::IdempotencyKeys;
 use tokio_util::sync::CancellationToken;
 
-/// Keys forgotten in one step: requests must not wait for a long one.
+/// Keys deleted in one step, so that requests never wait for a long one.
 const BATCH: u32 = 500;
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Sweeps expired keys away until `stop`. Every node does so: what another one has swept is no longer there.
+/// Deletes expired keys until `stop`. Every node does so; one finds nothing left that another has deleted.
 pub(super) async fn forget_expired_keys(
     keys: Arc<dyn IdempotencyKeys>,
     clock: Arc<dyn Clock>,
@@ -20,7 +20,7 @@ pub(super) async fn forget_expired_keys(
     let sweep = async {
         loop {
             match keys.expire(clock.now(), BATCH).await {
-                // more is due; between two steps others get their turn
+                // more is due: a short pause lets others have their turn
                 Ok(forgotten) if forgotten == u64::from(BATCH) => tokio::task::yield_now().await,
                 Ok(_) => clock.sleep(EVERY).await,
                 Err(error) => {
@@ -46,7 +46,7 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    /// Lets the job run until `reached`.
+    /// Runs the job until `reached`.
     async fn until(reached: impl Fn() -> bool) {
         for _ in 0..10_000 {
             if reached() {

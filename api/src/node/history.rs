@@ -1,4 +1,4 @@
-//! Whether history is what it was, before anything is built on it.
+//! Verifies history before the node builds on it.
 
 use actors::sealer::{SealedLog, Unsound};
 use adapters::event_store::EventLog;
@@ -11,14 +11,12 @@ use domain::merkle::KeptHead;
 use domain::ports::vault::Vault as _;
 use std::sync::Arc;
 
-/// What to do about a log that is not the one that was sealed.
+/// Advice for a log that is not the one that was sealed.
 const REMEDY: &str = "restore the newest backup of the log and its seals; or, to give up what is missing or \
     changed for good, run `voxledger audit accept-log`, which says what that means";
 
-/// The log with all that must agree with it, for commands outside of a node.
-///
-/// # Errors
-/// When the key store cannot be used.
+/// The log with everything that must agree with it, for commands outside of a node. Fails when the key
+/// store cannot be used.
 pub(crate) async fn sealed_log(
     log: &EventLog,
     seals: &SealsDb,
@@ -34,17 +32,13 @@ pub(crate) async fn sealed_log(
     })
 }
 
-/// What to do about keys that are older than the log.
+/// Advice for keys that are older than the log.
 const OLDER_KEYS: &str = "put the newest copy of the key store there, or set VOXLEDGER_KEY_STORE to where it is; or, to \
     give up what only the lost keys open, run `voxledger keys accept-older`, which says what that means";
 
-/// Makes sure that the log is the one that was sealed, and the key store no older than it. Of an empty one the key store remembers that it was empty, so
-/// that later nobody can say so of a full one.
-///
-/// Answers the head that the key store kept until now.
-///
-/// # Errors
-/// When it is not, or cannot be told; says what to do.
+/// Checks that the log is the one that was sealed, and that the key store is no older than it. For an empty log the
+/// key store records that it was empty, so that nobody can later pass a full log off as empty. Answers the head
+/// that the key store held until now. Fails when a check fails or is impossible; the error says what to do.
 pub(crate) async fn must_stand(sealed: &SealedLog, now: Time) -> anyhow::Result<Option<KeptHead>> {
     let advised =
         |error: Unsound| match error.is_fault() {
@@ -63,11 +57,9 @@ pub(crate) async fn must_stand(sealed: &SealedLog, now: Time) -> anyhow::Result<
     Ok(standing.kept)
 }
 
-/// Applies erasures that the log tells of to a key store that may not know them: those with events after the head that
-/// it kept. Where that is the newest head, as after every clean stop, next to nothing is read.
-///
-/// # Errors
-/// When the log cannot be read or the key store not be written.
+/// Repeats erasures that the key store may have missed: those with events after the head that it kept. After a
+/// clean stop that is the newest head, and next to nothing is read. Fails when the log cannot be read or the key
+/// store cannot be written.
 pub(crate) async fn erase_again(
     private: &PrivateLog,
     keys: &KeysDb,
@@ -87,11 +79,8 @@ pub(crate) async fn erase_again(
     Ok(erased)
 }
 
-/// Has the key store keep the newest head of the log, as if it had never been older: after
-/// [`erase_again`].
-///
-/// # Errors
-/// When a store cannot be used, or the newest head is not signed.
+/// Stores the newest head of the log in the key store, as if it had never been older; call it after
+/// [`erase_again`]. Fails when a store cannot be used, or the newest head is not signed.
 pub(crate) async fn keep_newest_head(sealed: &SealedLog) -> anyhow::Result<()> {
     let Some(log) = sealed.id().await? else { return Ok(()) };
     let Some(head) = sealed.latest(log).await? else { return Ok(()) };

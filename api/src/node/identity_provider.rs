@@ -1,4 +1,5 @@
-//! The keys of the operator's identity provider: fetched again and again, so that reading a token asks nobody.
+//! Fetches the keys of the operator's identity provider in the background, so that checking a token needs no
+//! request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,16 +13,16 @@ use crate::config::IdentityProviderConfig;
 use crate::http::auth::{GuestRules, Guests};
 use crate::limits::Rate;
 
-/// Providers publish a new key well before they sign with it.
+/// Interval of fetches; providers publish a new key well before they sign with it.
 const EVERY: Duration = Duration::from_secs(300);
-/// Fetches a minute, and at once, whatever tokens people send.
+/// The most fetches a minute, whatever tokens people send.
 const FETCHES_A_MINUTE: u32 = 6;
-/// How long nobody may ask when that is used up, or when the provider does not answer.
+/// Pause when that limit is reached, or when the provider does not answer.
 const PAUSE: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(5);
 const LARGEST: usize = 1 << 20;
 
-/// Who is let in by the provider, if one is configured.
+/// The authenticator of the provider's tokens, if one is configured.
 pub(super) fn guests(config: &IdentityProviderConfig, clock: &Arc<dyn Clock>) -> Option<Arc<Guests>> {
     let (true, Some(issuer), Some(audience)) = (config.is_set(), &config.issuer, &config.audience) else {
         return None;
@@ -43,13 +44,13 @@ pub(super) struct KeySource {
 }
 
 enum Place {
-    /// The operator says where.
+    /// The operator configured the address.
     Known(String),
-    /// The issuer says where (OpenID Connect Discovery 1.0 §4).
+    /// The issuer's metadata names the address (OpenID Connect Discovery 1.0 §4).
     Discovered { issuer: String },
 }
 
-/// What is needed of the provider's metadata.
+/// The parts of the provider's metadata that are used.
 #[derive(Deserialize)]
 struct Metadata {
     issuer: String,
@@ -57,7 +58,7 @@ struct Metadata {
 }
 
 impl KeySource {
-    /// `None` without a provider.
+    /// The source of the configured provider; `None` without one.
     pub(super) fn new(
         config: &IdentityProviderConfig,
         clock: Arc<dyn Clock>,
@@ -76,8 +77,7 @@ impl KeySource {
         Ok(Some(Self { http, place, clock }))
     }
 
-    /// Fetches until `stop`: now and then, and at once when a token names a key that is not known, as long as that is not
-    /// too often.
+    /// Fetches until `stop`: periodically, and at once when a token names an unknown key, within the rate limit.
     pub(super) async fn follow(self, guests: Arc<Guests>, stop: CancellationToken) {
         let (rate, mut spent) = (Rate::per_minute(FETCHES_A_MINUTE), 0);
         let following = async {

@@ -1,4 +1,4 @@
-//! Beginning and end of a node's process.
+//! Locks of the data folder, and signals that end the process.
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
@@ -7,17 +7,15 @@ use adapters::files::{create_private_folder, open_lock};
 use anyhow::Context as _;
 use fs4::fs_std::FileExt as _;
 
-/// Held by the node that uses a data folder.
+/// Lock file of the node that uses a data folder.
 const LOCK: &str = "node.lock";
 
-/// There while a restore is under way, and after one that was cut off.
+/// Marker file that exists during a restore, and after an interrupted one.
 pub(crate) const UNFINISHED_RESTORE: &str = "restore.unfinished";
 
-/// Takes the data folder for this process, for as long as the file is kept: the embedded views grant leases at
-/// once because nobody else can be working.
-///
-/// # Errors
-/// When another process has it, it cannot be created, or a restore into it was cut off.
+/// Locks the data folder for this process, for as long as the file is held: the embedded views grant leases at once
+/// because no other process can be working. Fails when another process holds it, it cannot be created, or a restore
+/// into it was interrupted.
 pub fn hold_data_dir(folder: &Path) -> anyhow::Result<File> {
     let file = lock_data_dir(folder)?;
     let marker = folder.join(UNFINISHED_RESTORE);
@@ -29,10 +27,7 @@ pub fn hold_data_dir(folder: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
-/// The same for a restore.
-///
-/// # Errors
-/// When another process has it, or it cannot be created.
+/// Locks the data folder for a restore. Fails when another process holds it, or it cannot be created.
 pub(crate) fn lock_data_dir(folder: &Path) -> anyhow::Result<File> {
     create_private_folder(folder)
         .with_context(|| format!("cannot create the data folder {}", folder.display()))?;
@@ -47,14 +42,14 @@ pub(crate) fn lock_data_dir(folder: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
-/// Whether a node has the data folder. Nothing is created.
+/// Whether a node has locked the data folder. Creates nothing.
 pub(crate) fn data_dir_is_held(folder: &Path) -> bool {
     is_locked(&folder.join(LOCK))
 }
 
 /// Whether another process holds the lock of this file.
 pub(crate) fn is_locked(file: &Path) -> bool {
-    // opened for writing, as some network file systems want it of who locks; let go of at once
+    // opened for writing, as some network file systems require it for a lock; released at once
     let open = OpenOptions::new().write(true).open(file);
     open.is_ok_and(|file| matches!(file.try_lock_exclusive(), Ok(false)))
 }
@@ -62,16 +57,13 @@ pub(crate) fn is_locked(file: &Path) -> bool {
 /// How the process was asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
-    /// By SIGTERM, as by whoever runs many nodes: those who send requests are given the time to notice.
+    /// By SIGTERM, as orchestrators do: load balancers get time to notice.
     Politely,
-    /// By SIGINT, as from a keyboard.
+    /// By SIGINT, for example from a keyboard.
     Now,
 }
 
-/// Returns when the process is asked to stop, by SIGTERM or SIGINT.
-///
-/// # Errors
-/// When signals cannot be heard.
+/// Waits until the process is asked to stop, by SIGTERM or SIGINT. Fails when signal handlers cannot be installed.
 pub async fn until_told_to_stop() -> anyhow::Result<Asked> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;

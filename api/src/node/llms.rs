@@ -1,4 +1,4 @@
-//! Whose account with a provider of language models is used: a client's own, or the node's.
+//! The accounts with language model providers: a client's own, or the node's.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -18,19 +18,19 @@ use lru::LruCache;
 use super::carriers::secret_place;
 use crate::config::{Config, Secret};
 
-/// Clients whose accounts are kept ready.
+/// The most clients whose accounts are cached.
 const READY_CLIENTS: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 
-/// What a provider of language models wants to be told of an account beside its key.
+/// Settings of a language model account besides its key.
 pub(crate) mod llm_settings {
-    /// Where its API is.
+    /// Base URL of the API.
     pub(crate) const BASE_URL: &str = "base_url";
-    /// The model that is asked when nobody names one.
+    /// The model for requests that name none.
     pub(crate) const MODEL: &str = "model";
 }
 
-/// The node's own accounts, in the order in which they are used when nobody names one. The scripted one is always
-/// there, and last.
+/// The node's own accounts, in the order in which they are used when a request names no model. The scripted one
+/// always exists, and comes last.
 pub(crate) fn own_accounts(config: &Config) -> Vec<Account> {
     let account = |provider, key: &Option<Secret>, base: &str| {
         let key = LlmKey::new(key.as_ref()?.reveal());
@@ -63,7 +63,7 @@ pub(crate) fn own_accounts(config: &Config) -> Vec<Account> {
     .collect()
 }
 
-/// How long providers are waited for.
+/// Time limits for providers, from the configuration.
 pub(crate) fn patience(config: &Config) -> Patience {
     Patience {
         first_token: config.llm.first_token_timeout,
@@ -73,7 +73,7 @@ pub(crate) fn patience(config: &Config) -> Patience {
     }
 }
 
-/// Where a provider's API is when an account does not say so.
+/// The base URL of a provider for accounts that name none.
 fn base_of(config: &[(Provider, String)], provider: Provider) -> Option<&String> {
     config.iter().find(|(known, _)| *known == provider).map(|(_, base)| base)
 }
@@ -106,7 +106,7 @@ impl ClientModels {
         Self { runtime, vault, own: own_accounts(config), bases, ready }
     }
 
-    /// The client's own account, if it has one. Its few events are read each time, so that a change holds at once.
+    /// The client's own account, if it has one. Reads its few events each time, so that a change applies at once.
     async fn of_client(&self, client: ClientId) -> Result<Option<Account>, LlmFailure> {
         let unavailable = |error: String| LlmFailure::Transport(error);
         let stream = account_stream(client, ProviderKind::Llm);
@@ -128,7 +128,7 @@ impl ClientModels {
             provider,
             key: LlmKey::new(key),
             base: base.clone(),
-            // an address of the operator's choice is reached as the operator's own
+            // an address that the operator configured is trusted like the operator's own account
             own: given.is_some() || provider == Provider::OpenaiCompatible,
             default_model: terms.settings.get(llm_settings::MODEL).cloned(),
         };

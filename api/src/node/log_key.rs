@@ -1,4 +1,4 @@
-//! The key that heads of the log are signed with.
+//! The key that signs heads of the log.
 
 use std::fmt;
 
@@ -12,22 +12,18 @@ use uuid::Uuid;
 pub struct LogKey([u8; 32]);
 
 impl LogKey {
-    /// A key made of `secret`.
     #[must_use]
     pub fn new(secret: [u8; 32]) -> Self {
         Self(secret)
     }
 
-    /// What checks the heads of the log `log`.
+    /// The verifier of heads of the log `log`.
     #[must_use]
     pub fn verifier(&self, log: Uuid) -> NoteVerifier {
         NoteSigner::new(origin(log), &self.0).verifier()
     }
 
-    /// The same, and the log's id; `None` while the log is empty.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
+    /// The log's id and the verifier of its heads; `None` while the log is empty. Fails when the log cannot be read.
     pub async fn of(&self, log: &dyn EventStore) -> Result<Option<(Uuid, NoteVerifier)>, ReadError> {
         let first = log.read_all(Position::START, 1).await?;
         Ok(first.first().map(|first| (log_id(first), self.verifier(log_id(first)))))

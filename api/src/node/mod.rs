@@ -1,4 +1,4 @@
-//! The composition root: the edges are chosen, everything is wired once, and stopped in order.
+//! The composition root: chooses the adapters, wires everything once, and stops it in order.
 
 mod belonging;
 mod bootstrap;

@@ -1,4 +1,4 @@
-//! What is written beside an answer that must not wait for it.
+//! Background writes that no answer waits for.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-/// Notes under way at a time; more are left out, and said so in the log.
+/// The most concurrent writes; more are dropped with a log line.
 const AT_ONCE: usize = 256;
 
-/// Writes to the log while the answer is on its way: how long it takes tells whoever asked nothing. A crash in these moments
-/// loses the note.
+/// Writes events while the answer is already on its way, so that the answer's timing reveals nothing. A crash in
+/// these moments loses the event.
 #[derive(Debug, Clone)]
 pub struct Notes(Arc<Semaphore>);
 
@@ -21,7 +21,7 @@ impl Default for Notes {
 }
 
 impl Notes {
-    /// Begins to write.
+    /// Starts a write in the background.
     pub fn write<E: Display>(&self, note: impl Future<Output = Result<(), E>> + Send + 'static) {
         let Ok(permit) = self.0.clone().try_acquire_owned() else {
             tracing::warn!("a failed login is not noted: too many are being written");

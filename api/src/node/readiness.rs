@@ -1,4 +1,4 @@
-//! What `/readyz` asks.
+//! The checks behind `/readyz`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,12 +18,12 @@ use projections::store::{ProjectionStatus, ViewStore};
 
 use crate::http::system::{Lag, NotReady, ReadinessCheck};
 
-/// A view this many events behind is not ready to be read.
+/// A view that is more events behind than this is not ready.
 const MAX_LAG: u64 = 50_000;
-/// How long an answer of a store stands: however often `/readyz` is asked, a store is written about once a second.
+/// How long a store's answer is reused: a store is written about once a second, however often `/readyz` is asked.
 const STANDS: Duration = Duration::from_secs(1);
 
-/// A store that can be written: it is, and the write is flushed.
+/// A store whose write access can be tested with a flushed write.
 #[async_trait]
 pub(super) trait Probe: Send + Sync {
     async fn probe(&self) -> Result<(), StoreUnavailable>;
@@ -42,7 +42,7 @@ macro_rules! probes {
 
 probes!(EventLog, KeysDb, SealsDb, SqlWork);
 
-/// Whether a store can be written, asked at most once a second.
+/// Whether a store accepts writes, tested at most once a second.
 pub(super) struct Writable {
     name: &'static str,
     store: Box<dyn Probe>,
@@ -79,7 +79,7 @@ pub(super) struct Views {
     pub(super) log: Arc<dyn EventStore>,
     pub(super) views: Arc<dyn ViewStore>,
     pub(super) clock: Arc<dyn Clock>,
-    /// As found by the last check.
+    /// Lags found by the last check.
     lags: Mutex<Vec<Lag>>,
 }
 
@@ -90,7 +90,7 @@ impl Views {
 
     async fn lag(&self, view: &ProjectionStatus, head: Position) -> Lag {
         let lag_events = head.0.saturating_sub(view.position.0);
-        // a log that cannot be read shows in the check of the log
+        // the check of the log reports when it cannot be read
         let oldest = match lag_events {
             0 => None,
             _ => self.log.read_all(view.position, 1).await.ok().and_then(|events| events.into_iter().next()),
@@ -133,7 +133,7 @@ impl ReadinessCheck for Views {
     }
 }
 
-/// History is what was sealed, as far as this node has looked, and is being sealed.
+/// History is what was sealed, as far as this node has checked, and is being sealed.
 #[derive(Debug)]
 pub(super) struct History(pub(super) Arc<HistoryHealth>);
 

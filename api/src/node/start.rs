@@ -1,4 +1,4 @@
-//! Wiring, top to bottom.
+//! Wires the node, top to bottom.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -73,23 +73,23 @@ use crate::http::{Bodies, BodyLimit, BodyShapes, Streams, console, docs, system,
 use crate::limits::{Gate, Rate, Rates, UsageWriter, exchange, watch_storage};
 use crate::telemetry::{Meters, trace_context};
 
-/// Deliveries are kept longer than any is attempted.
+/// The shortest retention of deliveries, longer than any delivery is attempted.
 const SHORTEST_RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Connections that may wait to be accepted.
 const WAITING_CONNECTIONS: u32 = 1_024;
 
-/// A setting of nothing would send nothing else.
+/// The shortest interval; without one a stream would send nothing but comments.
 const SHORTEST_KEEP_ALIVE: Duration = Duration::from_millis(10);
 
-/// What the handlers of the API work with.
+/// Dependencies of the API's handlers.
 #[derive(Debug, Clone)]
 pub struct Backend {
-    /// The log, the time, new ids.
+    /// The log, clock and ids for commands.
     pub runtime: Runtime,
-    /// Live calls.
+    /// Actors of live calls.
     pub calls: Calls,
-    /// Live sessions in the menus.
+    /// Actors of live IVR sessions.
     pub sessions: IvrSessions,
     /// The menus of all clients.
     pub menus: Arc<MenuLibrary>,
@@ -97,60 +97,60 @@ pub struct Backend {
     pub streams: Arc<Streams>,
     /// How long a session is shown after its end.
     pub session_retention: Duration,
-    /// Conversations.
+    /// The service that holds conversations.
     pub talks: Talks,
     /// How often a stream that waits for a model sends a comment.
     pub keep_alive: Duration,
-    /// Where carriers' webhooks go.
+    /// Handles the carriers' webhooks.
     pub inbox: CarrierInbox,
-    /// What is read.
+    /// Queries of the views.
     pub views: Arc<dyn Queries>,
-    /// What secrets are sealed with.
+    /// Encrypts the secrets of clients.
     pub vault: Arc<dyn Vault>,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
-    /// Writes what no answer waits for.
+    /// Writes events that no answer waits for.
     pub notes: Notes,
-    /// What only one may have.
+    /// Reserves unique values, such as email addresses.
     pub claims: Claims,
     /// How long a write waits for the views.
     pub read_your_writes: Duration,
     /// How far back the audit log is shown.
     pub audit_retention: Duration,
-    /// Checks the signatures of the node's own account with Telnyx; without a key no webhook of it is taken.
+    /// Verifies webhooks of the node's own account with Telnyx; without a key they are all refused.
     pub telnyx: Option<Arc<WebhookVerifier>>,
     /// The clients' own accounts with carriers.
     pub carriers: Arc<ClientCarriers>,
     /// The log, with the keys of personal data.
     pub private: PrivateLog,
-    /// Erases and exports persons.
+    /// Dependencies of erasure and export.
     pub privacy: PrivacyBench,
-    /// Webhooks to clients.
+    /// Dependencies of webhooks to clients.
     pub webhooks: Webhooks,
-    /// What tells this log from others: it is part of every leaf of the Merkle tree.
+    /// Id of the log, which is part of every leaf of the Merkle tree.
     pub log_id: Uuid,
-    /// Makes proofs of history.
+    /// Creates proofs of history.
     pub prover: Prover,
-    /// What heads of the log are signed with.
+    /// The key that signs heads of the log.
     pub log_key: LogKey,
-    /// Held while an export is made.
+    /// Limits the number of concurrent exports.
     pub exports: Arc<Semaphore>,
-    /// Ends with the node: streams to clients end with it.
+    /// Cancelled when the node stops; streams to clients end with it.
     pub stop: CancellationToken,
-    /// Rates and quotas.
+    /// Rate limits and quotas.
     pub gate: Arc<Gate>,
-    /// Which calls change, while somebody wants to know.
+    /// Publishes which calls change, while somebody watches.
     pub call_feed: CallFeed,
-    /// What streams of all calls tell.
+    /// Renders the streams of all calls.
     pub call_boards: CallBoards,
     progress: Progress,
     directories: Directories,
 }
 
 impl Backend {
-    /// Waits, for a bounded time, until what was written at `position` can be read.
+    /// Waits, for a bounded time, until the views show the event at `position`; answers whether they do.
     pub async fn caught_up(&self, position: Position) -> bool {
-        // waiting is no work: others have their turn meanwhile
+        // waiting is no work: it must not occupy a place of running requests
         crate::http::context::leave();
         let views = self.progress.wait_for(position, self.read_your_writes);
         let known = tokio::time::timeout(self.read_your_writes, self.directories.wait_for(position));
@@ -158,40 +158,39 @@ impl Backend {
         views && known.is_ok()
     }
 
-    /// Waits, for a bounded time, until menus and what leads to them are known here as of `position`.
+    /// Waits, for a bounded time, until this node's directories include `position`; answers whether they do.
     pub async fn knows(&self, position: Position) -> bool {
         let known = self.directories.wait_for(position);
         tokio::time::timeout(self.read_your_writes, known).await.is_ok()
     }
 
-    /// Who may do something, as of now.
+    /// Current keys and users, and their rights.
     pub(crate) fn identity(&self) -> &Identity {
         &self.directories.identity
     }
 
-    /// Sessions that ended before are not shown.
+    /// Sessions that ended before this time are not shown.
     #[must_use]
     pub fn sessions_since(&self) -> Time {
         self.runtime.clock.now() - self.session_retention
     }
 
-    /// Whether the client, whose calls go through its own account or not, may call as this number.
+    /// Whether the client may call from this number; `has_account` says that its calls go through its own account.
     #[must_use]
     pub fn may_call_as(&self, client: ClientId, has_account: bool, number: &E164) -> bool {
         self.directories.numbers.may_call_as(client, has_account, number)
     }
 
-    /// A number of the client's whose calls go to the menu.
+    /// A number of the client whose calls go to the menu.
     #[must_use]
     pub fn number_leading_to(&self, client: ClientId, menu: MenuId) -> Option<NumberId> {
         self.directories.numbers.leading_to(client, menu)
     }
 }
 
-/// A running node.
 #[derive(Debug)]
 pub struct Node {
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: SocketAddr,
     log: EventLog,
     keys: KeysDb,
@@ -205,7 +204,7 @@ pub struct Node {
     grace: Duration,
     server: ServerHandle,
     tasks: Vec<JoinHandle<()>>,
-    /// The sealer, which ends after everything that appends, and what is cancelled by then.
+    /// The sealer's task, which ends after everything that appends, and the token that stops it.
     sealing: (JoinHandle<()>, CancellationToken),
     serving: JoinHandle<std::io::Result<()>>,
     work: Arc<SqlWork>,
@@ -215,10 +214,8 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts everything; returns once requests are served. `show` is given the owner key of an empty log.
-    ///
-    /// # Errors
-    /// When a store cannot be used or the address is taken.
+    /// Starts everything; returns once requests are served. Passes the owner key of an empty log to `show`. Fails
+    /// when a store cannot be used or the address is taken.
     pub async fn start(config: &Config, edges: Edges, meters: Meters, show: ShowKey) -> anyhow::Result<Self> {
         // before anything is written: a start on a taken address leaves nothing behind
         let socket = take_address(config)?;
@@ -240,7 +237,7 @@ impl Node {
         };
         let secret = edges.vault.secret(actors::sealer::KEY).await.context("cannot use the vault")?;
         let sealed = SealedLog {
-            // the tree is over what is stored
+            // the tree covers events as they are stored, encrypted
             log: private.stored(),
             table: Arc::new(log.clone()),
             seals: Arc::new(edges.seals.clone()),
@@ -250,7 +247,7 @@ impl Node {
         let kept = must_stand(&sealed, runtime.clock.now()).await?;
         erase_again(&private, &edges.keys, kept).await?;
         bootstrap(&runtime, config.keys.bootstrap_key.as_ref(), show).await?;
-        // the bootstrap saw to it that there is a first event
+        // the bootstrap ensured that there is a first event
         let log_id = belonging::log_id(&*log.store()).await?.context("the log is empty")?;
         belonging::tie(&*log.store(), &Stores { keys: &edges.keys, work: &work_db, views: &views }).await?;
 
@@ -333,7 +330,7 @@ impl Node {
         let schedule = Schedule::new(config.webhooks.retry_schedule.0.clone());
         let courier = Courier::new(runtime.clone(), edges.vault.clone(), edges.webhooks, schedule);
         let courier = Arc::new(courier);
-        // what is not kept is told to nobody
+        // clients never see content that is not retained
         let shown: Arc<dyn EventStore> = Arc::new(private.as_shown());
         let deliveries = WebhookBench {
             runtime: Runtime { store: shown.clone(), ..runtime.clone() },
@@ -388,7 +385,7 @@ impl Node {
         };
         let effects = WorkOptions { concurrency: config.actors.effects.get(), ..WorkOptions::default() };
         let usage = Arc::new(UsageWriter::new(runtime.clone(), gate.clone()));
-        // requests under way are finished after `stop`: until then they are this node's
+        // requests in progress are finished after `stop`: until then their idempotency keys belong to this node
         let appended = CancellationToken::new();
         let over = appended.clone().cancelled_owned();
         let presence = edges.keys.present(runtime.ids.next(), runtime.clock.clone(), over).await;
@@ -399,7 +396,7 @@ impl Node {
             ids: runtime.ids.clone(),
         };
         if edges.keys.is_exclusive() {
-            // whoever died over a request was this node
+            // an earlier process of this node died during these requests
             let given_back = idempotency.keys.release_all().await.context("cannot write the key store")?;
             tracing::debug!(given_back, "requests that were under way may be repeated");
         }
@@ -442,10 +439,10 @@ impl Node {
             Box::new(Writable::new("outbox", (*work_db).clone())),
             Box::new(readiness::History(health)),
         ]);
-        // what the bootstrap wrote must be known before the first request asks with that key
+        // the first request may use the bootstrap's key, so the directories must know it
         let head = runtime.store.head().await.context("cannot read the log")?;
         directories.wait_for(head).await;
-        // views that are far behind read as fast as they can: not before
+        // views that are far behind catch up at full speed, so they start last
         let runner = runner::start(deps, runner::Settings { trace, ..runner::Settings::default() });
         let shown_calls = ShownCalls { views: queries.clone(), progress: runner.progress() };
         let backend = Backend {
@@ -522,13 +519,14 @@ impl Node {
         })
     }
 
-    /// The views, for commands that look at them while the node runs.
+    /// The views, for commands that query them while the node runs.
     #[must_use]
     pub fn views(&self) -> Arc<dyn ViewStore> {
         self.views.clone()
     }
 
-    /// Returns when the node cannot go on by itself: its log or keys were taken away under it. Says what to do.
+    /// Returns when the node cannot continue by itself, because its log or keys were removed or replaced.
+    /// Says what to do.
     pub async fn failed(&self) -> String {
         let mut failed = self.failed.clone();
         match failed.wait_for(Option::is_some).await {
@@ -538,14 +536,14 @@ impl Node {
         }
     }
 
-    /// Stops in order: not ready for `drain`, so that nobody sends new requests; no new requests, those under way
-    /// finished, effects under way settled, stores closed, and the files of embedded ones whole by themselves. Each step
-    /// has a limit, whatever the stores do.
+    /// Stops in order: not ready for `drain`, so that nobody sends new requests; no new requests, those in progress
+    /// finished, effects in progress settled, stores closed, and the files of embedded ones complete by themselves.
+    /// Each step has a time limit, whatever the stores do.
     pub async fn stop(self, drain: Duration) -> Ended {
         self.draining.cancel();
         tokio::time::sleep(drain).await;
         let mut farewell = Farewell::new();
-        // streams to clients would hold the server up for ever
+        // streams to clients would delay the server's end for ever
         self.stop.cancel();
         let (grace, server) = (self.grace + Duration::from_secs(1), self.server);
         farewell.within(grace, "requests", server.stop(true)).await;
@@ -560,7 +558,7 @@ impl Node {
         }
         hands.iter().for_each(AbortHandle::abort);
         farewell.in_time("use of keys", self.usage.finish()).await;
-        // nothing is appended any more: the last event is sealed, too
+        // no task appends any more, so the last event is sealed, too
         let (sealing, appended) = self.sealing;
         let sealer = sealing.abort_handle();
         appended.cancel();
@@ -579,7 +577,7 @@ impl Node {
     }
 }
 
-/// The newest position every active view has reached; the beginning while the views are away.
+/// The newest position that every active view has reached; the beginning while the views are unreachable.
 async fn all_views_hold(views: &dyn ViewStore) -> Position {
     let Ok(statuses) = views.statuses().await else { return Position::START };
     let known = |name: &&str| statuses.iter().any(|status| status.name == **name);
@@ -589,7 +587,7 @@ async fn all_views_hold(views: &dyn ViewStore) -> Position {
     statuses.iter().map(|status| status.position).min().unwrap_or_default()
 }
 
-/// Takes the address of the API. Nobody is connected before the node listens.
+/// Binds the address of the API. It accepts no connection before the node listens.
 fn take_address(config: &Config) -> anyhow::Result<TcpSocket> {
     let address = config.http.bind;
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
@@ -611,7 +609,7 @@ fn serve(
         .listen(WAITING_CONNECTIONS)
         .with_context(|| format!("cannot listen on {}; give --bind another address", config.http.bind))?
         .into_std()?;
-    // connections inherit it: one whose other end takes nothing, whether it is gone or does not read, is closed
+    // inherited by connections: one whose other end reads nothing, whether it is gone or not, is closed
     #[cfg(target_os = "linux")]
     socket2::SockRef::from(&listener).set_tcp_user_timeout(Some(config.http.write_timeout))?;
     let address = listener.local_addr()?;
@@ -666,7 +664,7 @@ fn serve(
             .default_service(web::to(docs::unmatched))
     })
     .disable_signals()
-    // a word of a stream must not wait until the one before was acknowledged
+    // a piece of a stream must not wait until the one before was acknowledged
     .tcp_nodelay(true)
     .keep_alive(config.http.keep_alive)
     .client_request_timeout(config.http.request_timeout)

@@ -1,6 +1,6 @@
-//! A node whose log or keys are taken away under it stops: whatever it acknowledged from then on would be lost.
+//! Stops a node whose log or keys are removed or replaced: whatever it acknowledged from then on would be lost.
 //!
-//! Before it stops it copies what its open connections still see, so that an operator can put it back.
+//! Before it stops it copies what its open connections still see, so that an operator can restore it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,26 +21,23 @@ use tokio_util::sync::CancellationToken;
 use super::edges::{keys_database, log_database, seals_database};
 use crate::config::Config;
 
-/// How often the stores are looked at.
+/// Interval between two checks of the stores.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The stores that cannot be made again, and the files they were opened as.
+/// The stores that cannot be derived again, with the files they were opened as.
 #[derive(Debug)]
 pub(super) struct StoreWatch {
     log: EventLog,
     keys: KeysDb,
     seals: SealsDb,
     files: Vec<OpenFile>,
-    /// Where copies go.
+    /// Folder for the rescued copies.
     folder: PathBuf,
     head: Position,
 }
 
 impl StoreWatch {
-    /// Remembers the files as they are now.
-    ///
-    /// # Errors
-    /// When one is missing already.
+    /// Remembers the files as they are now. Fails when one is already missing.
     pub(super) async fn new(
         config: &Config,
         (log, keys, seals): (&EventLog, &KeysDb, &SealsDb),
@@ -57,7 +54,7 @@ impl StoreWatch {
         Ok(Self { log: log.clone(), keys: keys.clone(), seals: seals.clone(), files, folder, head })
     }
 
-    /// Looks until `stop`. Tells `failed` once what is wrong, after copies were made.
+    /// Checks until `stop`. Sends what is wrong to `failed` once, after copying the stores.
     pub(super) async fn run(
         mut self,
         clock: Arc<dyn Clock>,
@@ -83,9 +80,9 @@ impl StoreWatch {
         }
     }
 
-    /// What to say when the log on a server ends before where it ended: an older copy stands in its place.
+    /// The message for a log on a server that became shorter, because an older copy replaced it.
     async fn rewound(&mut self, log: &dyn EventStore) -> Option<String> {
-        // one that cannot be read says nothing of where it ends
+        // an unreadable log says nothing about its end
         let head = log.head().await.ok()?;
         let before = self.head;
         self.head = head.max(before);
@@ -97,7 +94,7 @@ impl StoreWatch {
         })
     }
 
-    /// Copies the stores as their open connections see them; says where to.
+    /// Copies the stores as their open connections see them; answers where to.
     async fn rescue(&self) -> String {
         let folder = self.folder.join("rescued");
         if let Err(error) = make_private(&folder) {

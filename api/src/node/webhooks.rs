@@ -1,4 +1,4 @@
-//! What handlers need of webhooks to clients.
+//! Dependencies of handlers for webhooks to clients.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,31 +9,31 @@ use domain::envelope::Position;
 use domain::ports::deliveries::DeliveryStore;
 use projections::webhooks::DeliveryQueries;
 
-/// How often it is looked whether the rows have come up.
+/// Pause between two checks whether deliveries have caught up.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What handlers need of webhooks to clients.
+/// Dependencies of handlers for webhooks to clients.
 #[derive(Debug, Clone)]
 pub struct Webhooks {
-    /// Makes attempts.
+    /// Makes delivery attempts on request.
     pub courier: Arc<Courier>,
-    /// Says where to may be delivered.
+    /// Decides which addresses may be delivered to.
     pub guard: Guard,
-    /// Deliveries and attempts, as they are shown.
+    /// Queries of deliveries and attempts.
     pub deliveries: Arc<dyn DeliveryQueries>,
     pub(super) store: Arc<dyn DeliveryStore>,
 }
 
 impl Webhooks {
-    /// Waits, for at most `limit`, until deliveries show what was written at `position`. They are derived by
-    /// whichever node has the job, so the store is asked.
+    /// Waits, for at most `limit`, until deliveries show the event at `position`. Another node may derive them, so
+    /// the store is polled.
     pub async fn caught_up(&self, position: Position, limit: Duration) {
         let wait = async {
             while self.store.checkpoint().await.is_ok_and(|at| at.position < position) {
                 tokio::time::sleep(PAUSE).await;
             }
         };
-        // whoever reads too early reads again
+        // a client that reads too early can read again
         let _ = tokio::time::timeout(limit, wait).await;
     }
 }

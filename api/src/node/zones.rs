@@ -1,4 +1,4 @@
-//! Which rules of time zones a node decides by: the newest it is given, chosen on start.
+//! Chooses the time zone rules of a node at start: the newest available ones.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,21 +9,21 @@ use domain::zones::{ZoneRelease, Zones};
 
 use crate::config::ZoneSource;
 
-/// The time zones, and why these.
+/// The chosen time zones, and the reason.
 #[derive(Debug)]
 pub(crate) struct ChosenZones {
     pub(crate) zones: Zones,
     pub(crate) why: ZoneChoice,
 }
 
-/// Why time zones were chosen.
+/// Why these time zones were chosen.
 #[derive(Debug)]
 pub(crate) enum ZoneChoice {
-    /// The program's own: there is no folder to look at.
+    /// The program's own: there is no folder to read.
     Bundled,
     /// Those of a folder, which are newer than the program's own.
     Folder(PathBuf),
-    /// The program's own: a folder has the same release, or an older one.
+    /// The program's own: the folder has the same release, or an older one.
     NotNewer(PathBuf, ZoneRelease),
     /// The program's own: the system's folder cannot be used.
     SystemUnusable(String),
@@ -43,10 +43,8 @@ impl fmt::Display for ZoneChoice {
 }
 
 impl ChosenZones {
-    /// The newer of the program's own and those of the source.
-    ///
-    /// # Errors
-    /// When a folder that was named cannot be used.
+    /// The newer of the program's own zones and those of the source. Fails when a folder that the operator
+    /// named cannot be used.
     pub(crate) fn of(source: &ZoneSource) -> Result<Self, ZoneFolderError> {
         match source {
             ZoneSource::Bundled => Ok(Self::bundled(ZoneChoice::Bundled)),
@@ -67,7 +65,7 @@ impl ChosenZones {
         Ok(Self { zones: zoneinfo::read(folder)?, why: ZoneChoice::Folder(folder.to_owned()) })
     }
 
-    /// Nobody asked for the system's: without them, or with unusable ones, the program's own do.
+    /// The system's zones are optional: without usable ones the program uses its own.
     fn of_system(folder: &Path) -> Self {
         if !folder.exists() {
             return Self::bundled(ZoneChoice::Bundled);
@@ -76,7 +74,7 @@ impl ChosenZones {
             .unwrap_or_else(|error| Self::bundled(ZoneChoice::SystemUnusable(chain_in_words(&error))))
     }
 
-    /// Tells the log.
+    /// Writes the choice to the log output.
     pub(crate) fn announce(&self) {
         let (release, why) = (self.zones.release(), &self.why);
         match why {

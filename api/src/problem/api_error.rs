@@ -15,27 +15,27 @@ use super::fields::FieldError;
 use super::schema::Problem;
 use crate::http::context;
 
-/// Why a request is refused. Made by the constructors below, a kind each.
+/// Why a request is refused. Each constructor below makes one kind.
 #[derive(Debug)]
 pub struct ApiError {
     code: Code,
     detail: Cow<'static, str>,
     fields: Vec<FieldError>,
-    /// In whole seconds, for `Retry-After`.
+    /// Value of `Retry-After`, in whole seconds.
     retry_after: Option<u64>,
-    /// For `Allow`, with 405.
+    /// Value of `Allow`, for 405.
     allow: Option<String>,
-    /// For the log only.
+    /// The cause, for the log only.
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl ApiError {
-    /// Any code with a sentence for the client: lower case, no personal data.
+    /// An error with any code and a sentence for the client: lower case, no personal data.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { code, detail: detail.into(), fields: Vec::new(), retry_after: None, allow: None, source: None }
     }
 
-    /// 404: no such resource, or another client's; the two look alike. `kind` is `call`, `number`, ….
+    /// 404: no such resource, or another client's; the two look alike. `kind` is for example `call` or `number`.
     #[must_use]
     pub fn not_found(kind: &str) -> Self {
         Self::new(Code::NotFound, format!("there is no such {kind}"))
@@ -50,13 +50,13 @@ impl ApiError {
         )
     }
 
-    /// 401: not an API key.
+    /// 401: the text sent is not an API key.
     #[must_use]
     pub fn api_key_malformed() -> Self {
         Self::new(Code::ApiKeyMalformed, "what was sent is not an API key: look for a typo or a missing end")
     }
 
-    /// 401: nobody has this key.
+    /// 401: the API key is unknown.
     #[must_use]
     pub fn api_key_unknown() -> Self {
         Self::new(Code::ApiKeyUnknown, "no client has this API key, or not any more")
@@ -74,13 +74,13 @@ impl ApiError {
         Self::new(Code::ApiKeyRevoked, "the API key was revoked")
     }
 
-    /// 401: the API key is switched off.
+    /// 401: the API key is disabled.
     #[must_use]
     pub fn api_key_disabled() -> Self {
         Self::new(Code::ApiKeyDisabled, "the API key is switched off")
     }
 
-    /// 401: the access token is none of this node's; sign in again.
+    /// 401: the access token was not issued by this node; sign in again.
     #[must_use]
     pub fn token_invalid() -> Self {
         Self::new(Code::TokenInvalid, "the access token is none of this node's; sign in again")
@@ -110,25 +110,25 @@ impl ApiError {
         Self::new(Code::InsufficientScope, format!("this needs the scope `{scope}`"))
     }
 
-    /// 401: a webhook without a signature.
+    /// 401: the webhook has no signature.
     #[must_use]
     pub fn signature_missing() -> Self {
         Self::new(Code::SignatureMissing, "the webhook carries no signature")
     }
 
-    /// 401: a webhook whose signature does not match its bytes.
+    /// 401: the signature does not match the webhook's bytes.
     #[must_use]
     pub fn signature_invalid() -> Self {
         Self::new(Code::SignatureInvalid, "the signature does not match the body and the timestamp")
     }
 
-    /// 401: a webhook signed too long ago or in the future.
+    /// 401: the webhook was signed too long ago or in the future.
     #[must_use]
     pub fn signature_stale() -> Self {
         Self::new(Code::SignatureStale, "the timestamp is more than 300 seconds away from this node's clock")
     }
 
-    /// 409: the resource is not in a state for it.
+    /// 409: the state of the resource does not allow this.
     pub fn conflict(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::Conflict, detail)
     }
@@ -139,13 +139,13 @@ impl ApiError {
         Self::new(Code::PreconditionFailed, format!("the resource is at version {version}: read it again"))
     }
 
-    /// 413: more than `limit` bytes.
+    /// 413: the body has more than `limit` bytes.
     #[must_use]
     pub fn payload_too_large(limit: usize) -> Self {
         Self::new(Code::PayloadTooLarge, format!("a body may have at most {limit} bytes"))
     }
 
-    /// 415: not JSON.
+    /// 415: the body is not JSON.
     #[must_use]
     pub fn unsupported_media_type() -> Self {
         Self::new(Code::UnsupportedMediaType, "send JSON, with `Content-Type: application/json`")
@@ -157,30 +157,30 @@ impl ApiError {
         Self::new(Code::UnsupportedMediaType, "send the body as it is, without `Content-Encoding`")
     }
 
-    /// 400: the body is not JSON. `at` says where.
+    /// 400: the body is not JSON; `at` says where.
     #[must_use]
     pub fn malformed_json(at: &str) -> Self {
         Self::new(Code::MalformedJson, format!("the body is not JSON: {at}"))
     }
 
-    /// 422: JSON that nests deeper than anything reads that may have to.
+    /// 422: the JSON is nested too deeply.
     #[must_use]
     pub fn too_deep() -> Self {
         Self::invalid("body", "too_deep", format!("JSON may nest at most {MAX_NESTING} deep"))
     }
 
-    /// 408: the body came too slowly.
+    /// 408: the body arrived too slowly.
     #[must_use]
     pub fn request_timeout() -> Self {
         Self::new(Code::RequestTimeout, "the body came too slowly: send it at once and repeat the request")
     }
 
-    /// 400: a part of the request outside the body makes no sense.
+    /// 400: a part of the request outside the body is invalid.
     pub fn malformed_request(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::MalformedRequest, detail)
     }
 
-    /// 422: these fields are at fault.
+    /// 422: these fields are invalid.
     #[must_use]
     pub fn invalid_fields(fields: Vec<FieldError>) -> Self {
         let detail: Cow<'static, str> = match fields.as_slice() {
@@ -190,7 +190,7 @@ impl ApiError {
         Self { fields, ..Self::new(Code::InvalidRequest, detail) }
     }
 
-    /// 422: this field is at fault.
+    /// 422: this field is invalid.
     pub fn invalid(field: impl Into<String>, code: &str, detail: impl Into<String>) -> Self {
         Self::invalid_fields(vec![FieldError {
             field: field.into(),
@@ -199,13 +199,13 @@ impl ApiError {
         }])
     }
 
-    /// 404: only `sealed` events are sealed.
+    /// 404: only the first `sealed` events are sealed.
     #[must_use]
     pub fn beyond_tree(sealed: u64) -> Self {
         Self::new(Code::BeyondTree, format!("that lies beyond the tree: {sealed} events are sealed so far"))
     }
 
-    /// 404: no such path.
+    /// 404: there is no such path.
     #[must_use]
     pub fn route_not_found() -> Self {
         Self::new(Code::RouteNotFound, "nothing is served at this path: see /docs")
@@ -218,33 +218,33 @@ impl ApiError {
         Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed, detail) }
     }
 
-    /// 429: too many requests; the next one is taken after `wait`, rounded up to seconds.
+    /// 429: too many requests; the client may retry after `wait`, rounded up to seconds.
     #[must_use]
     pub fn rate_limited(wait: Duration) -> Self {
         Self::new(Code::RateLimited, "too many requests: wait as long as `Retry-After` says")
             .retry_after(wait)
     }
 
-    /// 429: a quota is used up; the detail names it. To ask before `wait` is over is useless.
+    /// 429: a quota is used up, which the detail names. A retry before `wait` is over is useless.
     pub fn quota_exhausted(detail: impl Into<Cow<'static, str>>, wait: Duration) -> Self {
         Self::new(Code::QuotaExhausted, detail).retry_after(wait)
     }
 
-    /// 503: a queue is full; ask again after `wait`, rounded up to seconds.
+    /// 503: a queue is full; the client may retry after `wait`, rounded up to seconds.
     #[must_use]
     pub fn overloaded(wait: Duration) -> Self {
         Self::new(Code::Overloaded, "the node has more work than it can take: try again later")
             .retry_after(wait)
     }
 
-    /// 503: something the node needs is not there. The cause goes to the log.
+    /// 503: something that the node needs is unavailable. The cause goes to the log.
     pub fn unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(Code::Unavailable, "a store of this node does not answer: try again later")
             .retry_after(Duration::from_secs(1))
             .because(source)
     }
 
-    /// 500: a bug of ours. The cause goes to the log.
+    /// 500: a bug of this program. The cause goes to the log.
     pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(Code::InternalError, "this is a fault of the node: report it with the request id")
             .because(source)
@@ -257,14 +257,13 @@ impl ApiError {
         self
     }
 
-    /// Adds the cause, for the log.
+    /// Adds the cause, for the log only.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// Its code.
     #[must_use]
     pub fn code(&self) -> Code {
         self.code
@@ -305,7 +304,7 @@ impl StdError for ApiError {
 }
 
 impl ApiError {
-    /// What `WWW-Authenticate` says (RFC 6750 §3); nothing where no credential of a request would help.
+    /// The value of `WWW-Authenticate` (RFC 6750 §3); `None` where no credential would help.
     fn challenge(&self) -> Option<HeaderValue> {
         const REALM: &str = "Bearer realm=\"voxledger\"";
         let error = match self.code {
@@ -354,7 +353,7 @@ impl ResponseError for ApiError {
             response.insert_header((header::RETRY_AFTER, seconds));
         }
         if self.code.status() == StatusCode::REQUEST_TIMEOUT {
-            // what is left of the body is not waited for
+            // does not wait for the rest of the body
             response.force_close();
         }
         if let Some(allow) = &self.allow {

@@ -1,10 +1,10 @@
-//! The codes of problems: stable, part of the contract.
+//! The problem codes: stable, part of the API contract.
 
 use actix_web::http::StatusCode;
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])* $name:ident = $code:literal, $status:ident, $title:literal;)*) => {
-        /// What is wrong, for programs. To add one: a line here and a page `errors/<code>.md`.
+        /// The kind of a problem, for programs. To add one: a line here and a page `errors/<code>.md`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Code {
             $($(#[doc = $doc])* $name,)*
@@ -20,19 +20,19 @@ macro_rules! codes {
                 match self { $(Self::$name => $code,)* }
             }
 
-            /// The status it goes with.
+            /// The HTTP status that it comes with.
             #[must_use]
             pub const fn status(self) -> StatusCode {
                 match self { $(Self::$name => StatusCode::$status,)* }
             }
 
-            /// A short summary, the same every time.
+            /// A short summary, always the same for the code.
             #[must_use]
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$name => $title,)* }
             }
 
-            /// The page that explains it, in Markdown.
+            /// The Markdown page that explains it.
             #[must_use]
             pub const fn page(self) -> &'static str {
                 match self { $(Self::$name => include_str!(concat!("../../errors/", $code, ".md")),)* }
@@ -42,113 +42,109 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The body is not JSON.
     MalformedJson = "malformed_json", BAD_REQUEST, "The body is not JSON";
-    /// The request cannot be understood at all.
+    /// The request cannot be parsed at all.
     MalformedRequest = "malformed_request", BAD_REQUEST, "The request cannot be understood";
-    /// The body came too slowly.
+    /// The body arrived too slowly.
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The body came too slowly";
     /// No API key was sent.
     MissingCredentials = "missing_credentials", UNAUTHORIZED, "No credentials";
-    /// What was sent is not an API key, or has a typo.
+    /// The text sent is not an API key, or has a typo.
     ApiKeyMalformed = "api_key_malformed", UNAUTHORIZED, "Not an API key";
-    /// Nobody has this key.
+    /// No client has this key.
     ApiKeyUnknown = "api_key_unknown", UNAUTHORIZED, "Unknown API key";
-    /// It was for a time that is over.
+    /// The key's expiry has passed.
     ApiKeyExpired = "api_key_expired", UNAUTHORIZED, "Expired API key";
-    /// It was ended.
+    /// The key was revoked by somebody.
     ApiKeyRevoked = "api_key_revoked", UNAUTHORIZED, "Revoked API key";
-    /// It is switched off.
+    /// The key is disabled for now.
     ApiKeyDisabled = "api_key_disabled", UNAUTHORIZED, "Disabled API key";
-    /// Not an access token of this node.
+    /// The token was not issued by this node.
     TokenInvalid = "token_invalid", UNAUTHORIZED, "Not an access token";
-    /// An access token that was good once.
+    /// The access token was valid until its expiry.
     TokenExpired = "token_expired", UNAUTHORIZED, "Expired access token";
     /// The bearer was signed out, disabled or removed.
     TokenRevoked = "token_revoked", UNAUTHORIZED, "Revoked access token";
-    /// A well-signed token of the identity provider's that names no client and role here.
+    /// A valid token of the identity provider that names no client and role here.
     NotAMember = "not_a_member", FORBIDDEN, "Not a member of a client here";
     /// Wrong e-mail address or password.
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED, "Wrong e-mail address or password";
-    /// Nobody has this refresh token.
+    /// No login has this refresh token.
     RefreshTokenUnknown = "refresh_token_unknown", UNAUTHORIZED, "Unknown refresh token";
-    /// It was not used in time.
+    /// The refresh token was not used in time.
     RefreshTokenExpired = "refresh_token_expired", UNAUTHORIZED, "Expired refresh token";
-    /// Its login was ended.
+    /// The login of the refresh token was ended.
     RefreshTokenRevoked = "refresh_token_revoked", UNAUTHORIZED, "Revoked refresh token";
-    /// It was used before; its whole family is ended.
+    /// The refresh token was used before; all tokens of its login are revoked.
     RefreshTokenReused = "refresh_token_reused", UNAUTHORIZED, "Refresh token used twice";
-    /// A webhook without a signature.
+    /// The webhook has no signature.
     SignatureMissing = "signature_missing", UNAUTHORIZED, "No signature";
-    /// A webhook whose signature does not match.
+    /// The webhook's signature does not match.
     SignatureInvalid = "signature_invalid", UNAUTHORIZED, "Wrong signature";
-    /// A webhook signed too long ago, or in the future.
+    /// The webhook was signed too long ago, or in the future.
     SignatureStale = "signature_stale", UNAUTHORIZED, "Stale signature";
-    /// The key may not do this.
+    /// The key lacks the scope for this.
     InsufficientScope = "insufficient_scope", FORBIDDEN, "The API key lacks a scope";
-    /// Only who looks after the node may do this.
+    /// Only the platform's administrators may do this.
     PlatformOnly = "platform_only", FORBIDDEN, "For the platform's administrator";
-    /// What would be made is stronger than its maker.
+    /// The new key or user would have more rights than its creator.
     WouldExceedYours = "would_exceed_yours", FORBIDDEN, "More than you may do yourself";
     /// No such resource, or another client's.
     NotFound = "not_found", NOT_FOUND, "Not found";
-    /// What is to be proven is not in the tree.
+    /// The requested proof lies beyond the Merkle tree.
     BeyondTree = "beyond_tree", NOT_FOUND, "Beyond the tree";
-    /// No such path.
     RouteNotFound = "route_not_found", NOT_FOUND, "No such path";
     /// The path takes other methods.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
-    /// The resource is not in a state for it.
+    /// The state of the resource does not allow this.
     Conflict = "conflict", CONFLICT, "Conflict with the current state";
-    /// Not possible where the call stands.
+    /// The call's status does not allow this.
     CallWrongStatus = "call_wrong_status", CONFLICT, "Not possible in the call's status";
-    /// The call is being handed over already.
+    /// The call is already being transferred.
     TransferUnderWay = "transfer_under_way", CONFLICT, "A transfer is under way";
-    /// Somebody has the number.
+    /// The number is already in use.
     NumberTaken = "number_taken", CONFLICT, "The number is in use";
-    /// Something leads to the menu.
+    /// A number or another menu leads to the menu.
     MenuInUse = "menu_in_use", CONFLICT, "The menu is in use";
-    /// The way through the menus is over.
+    /// The IVR session has ended.
     SessionEnded = "session_ended", CONFLICT, "The session has ended";
-    /// Nothing is said in it any more.
+    /// The conversation accepts no more messages.
     ConversationEnded = "conversation_ended", CONFLICT, "The conversation has ended";
-    /// One answer at a time.
+    /// The conversation gives one answer at a time.
     TurnUnderWay = "turn_under_way", CONFLICT, "An answer is still being given";
-    /// Somebody signs in with the address.
+    /// Another user has the email address.
     EmailTaken = "email_taken", CONFLICT, "The e-mail address is in use";
-    /// Nobody would be left who may do everything.
+    /// The client would be left without an owner.
     LastOwner = "last_owner", CONFLICT, "The client's last owner";
-    /// The same idempotency key with another request.
+    /// The idempotency key was used with another request.
     IdempotencyKeyReused = "idempotency_key_reused", CONFLICT, "Idempotency key reused";
-    /// The first request with this idempotency key is still under way.
+    /// The first request with this idempotency key is still running.
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT, "Request still in progress";
     /// `If-Match` names another version.
     PreconditionFailed = "precondition_failed", PRECONDITION_FAILED, "The resource has changed";
-    /// The body is too long.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
     /// The body is not declared as JSON.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type";
-    /// Fields are at fault.
+    /// Some fields are invalid.
     InvalidRequest = "invalid_request", UNPROCESSABLE_ENTITY, "The request is invalid";
-    /// Too many requests.
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests";
-    /// The client has as many streams open as it may.
+    /// The client has too many open streams.
     TooManyStreams = "too_many_streams", TOO_MANY_REQUESTS, "Too many open streams";
     /// The key's or the client's quota is used up.
     QuotaExhausted = "quota_exhausted", TOO_MANY_REQUESTS, "The quota is used up";
-    /// A bug of ours.
+    /// A bug of this program.
     InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Internal error";
-    /// More work than the node takes at once.
+    /// The node has more work than it can take.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The node is overloaded";
     /// Neither the client nor the node has an account with a carrier.
     NoCarrier = "no_carrier", UNPROCESSABLE_ENTITY, "No carrier to dial with";
     /// The node has no credentials for the carrier.
     CarrierNotConfigured = "carrier_not_configured", SERVICE_UNAVAILABLE, "No carrier is configured";
-    /// No model answered.
+    /// No language model answered.
     ProviderFailed = "provider_failed", BAD_GATEWAY, "The language model did not answer";
-    /// No credentials for the provider of the model.
+    /// The model's provider has no credentials.
     ProviderNotConfigured = "provider_not_configured", SERVICE_UNAVAILABLE, "The provider is not configured";
-    /// Something the node needs is not there.
+    /// Something that the node needs is unavailable.
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Temporarily unavailable";
 }
 

@@ -1,4 +1,4 @@
-//! The extractors of actix answer with problems too.
+//! Makes actix's extractors answer with problems.
 
 use actix_web::error::{JsonPayloadError, PathError, QueryPayloadError};
 use actix_web::web::{JsonConfig, PathConfig, QueryConfig};
@@ -7,19 +7,19 @@ use super::api_error::ApiError;
 use super::code::Code;
 use crate::http::json_fault;
 
-/// For `web::Json`. [`JsonBody`](crate::http::JsonBody) names the path of the field at fault and is to be preferred.
+/// Configures `web::Json`. Prefer [`JsonBody`](crate::http::JsonBody), which names the path of the invalid field.
 #[must_use]
 pub fn json_config(limit: usize) -> JsonConfig {
     JsonConfig::default().limit(limit).error_handler(|error, _| json_error(&error).into())
 }
 
-/// For `web::Path`: what is not of the path's form does not exist.
+/// Configures `web::Path`: a path segment in the wrong form answers 404.
 #[must_use]
 pub fn path_config() -> PathConfig {
     PathConfig::default().error_handler(|_: PathError, _| ApiError::not_found("resource").into())
 }
 
-/// For `web::Query`. [`Query`](crate::http::Query) names the parameter at fault and is to be preferred.
+/// Configures `web::Query`. Prefer [`Query`](crate::http::Query), which names the invalid parameter.
 #[must_use]
 pub fn query_config() -> QueryConfig {
     QueryConfig::default().error_handler(|error: QueryPayloadError, _| {

@@ -1,6 +1,6 @@
-//! Errors as clients see them: RFC 9457 problems with stable codes, a page a code in `errors/`.
+//! Errors as clients see them: RFC 9457 problems with stable codes, a page for each code in `errors/`.
 //!
-//! The client gets the code and a sentence that tells what to do; the cause stays in the log.
+//! The client gets the code and a sentence that says what to do; the cause stays in the log.
 
 mod api_error;
 mod code;

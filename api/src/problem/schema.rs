@@ -1,4 +1,4 @@
-//! The shape of a problem, as sent and as documented.
+//! The JSON form of a problem, as sent and as documented.
 
 use std::collections::BTreeMap;
 
@@ -18,19 +18,19 @@ pub struct Problem {
     /// A short summary, the same for every problem of the code.
     #[schema(example = "The request is invalid")]
     pub title: String,
-    /// The HTTP status.
+    /// HTTP status code of the response.
     #[schema(example = 422, minimum = 400, maximum = 599)]
     pub status: u16,
-    /// What is wrong, for programs; it never changes.
+    /// Stable code of the problem, for programs.
     #[schema(example = "invalid_request")]
     pub code: String,
     /// What is wrong this time and what to do about it.
     #[schema(example = "`to`: a phone number in E.164 form, such as +15550100123")]
     pub detail: String,
-    /// The request, to be named in a report.
+    /// Id of the request, to be named in a report.
     #[schema(example = "req_01jd0xq3c9e8r9w2x4y6z8a0bc")]
     pub request_id: String,
-    /// The fields at fault, when fields are.
+    /// The invalid fields; absent when no field is at fault.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub errors: Vec<FieldError>,

@@ -1,8 +1,8 @@
-//! Lines of the log as JSON, an object each: `{"timestamp", "level", "target", …the event's fields, "spans": [{…}]}`.
+//! Log lines as JSON, an object each: `{"timestamp", "level", "target", …the event's fields, "spans": [{…}]}`.
 //!
 //! A span's fields are written once, when they are recorded, and copied into each of its lines. Fields for the
-//! tracer alone (`otel.…`, `messaging.…`) are left out. Where traces are exported a line has the `trace_id` and `span_id` it
-//! belongs to.
+//! tracer alone (`otel.…`, `messaging.…`) are left out. Where traces are exported a line has the `trace_id` and
+//! `span_id` it belongs to.
 
 use std::fmt;
 
@@ -76,12 +76,12 @@ where
     }
 }
 
-/// Whether a field says something to whoever looks at traces, and nothing to who reads the log.
+/// Whether a field matters only in traces, and is left out of the log.
 pub(super) fn for_the_tracer(field: &str) -> bool {
     field.starts_with("otel.") || field.starts_with("messaging.")
 }
 
-/// Where the line stands in a trace.
+/// Writes the ids of the trace and span that the line belongs to.
 fn write_trace<S, N>(context: &FmtContext<'_, S, N>, writer: &mut Writer<'_>) -> fmt::Result
 where
     S: Subscriber + for<'a> LookupSpan<'a>,

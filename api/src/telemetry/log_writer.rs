@@ -1,7 +1,7 @@
-//! Lines of the log on their way out, off the threads that serve requests.
+//! Writes log lines from a thread of its own, off the threads that serve requests.
 //!
-//! A terminal that is paused or a pipe nobody reads would block whoever writes. So a thread does the writing;
-//! when it cannot keep up, new lines are lost and counted in `voxledger_log_lines_lost_total`.
+//! A paused terminal or a pipe without a reader would block its writer. So a separate thread writes; when it cannot
+//! keep up, new lines are dropped and counted in `voxledger_log_lines_lost_total`.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
@@ -10,26 +10,23 @@ use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that may wait.
+/// The most lines in the queue.
 const QUEUE: usize = 8192;
 
 enum Message {
     Line(Vec<u8>),
-    /// Answer once everything before it is written.
+    /// Requests an answer once everything before it is written.
     Flush(SyncSender<()>),
 }
 
-/// Where the log's lines go.
+/// The queue of the log's lines.
 #[derive(Debug, Clone)]
 pub(super) struct LogWriter {
     queue: SyncSender<Message>,
 }
 
 impl LogWriter {
-    /// Starts the thread that writes to `sink`.
-    ///
-    /// # Errors
-    /// When there can be no more threads.
+    /// Starts the thread that writes to `sink`. Fails when the thread cannot be started.
     pub(super) fn start(sink: impl Write + Send + 'static) -> io::Result<Self> {
         Self::with_queue(sink, QUEUE)
     }
@@ -40,7 +37,7 @@ impl LogWriter {
         Ok(Self { queue })
     }
 
-    /// Waits until everything said so far is written, at most `wait`.
+    /// Waits until all earlier lines are written, at most for `wait`.
     pub(super) fn flush(&self, wait: Duration) {
         let until = Instant::now() + wait;
         let (done, written) = sync_channel(1);
@@ -60,7 +57,7 @@ fn write_all(lines: &Receiver<Message>, sink: impl Write) {
     let mut sink = io::BufWriter::new(sink);
     let mut next = lines.recv().ok();
     while let Some(message) = next {
-        // nobody is left to be told when the sink fails
+        // nobody can be informed when the sink fails
         match message {
             Message::Line(line) => {
                 let _ = sink.write_all(&line);
@@ -83,7 +80,7 @@ fn write_all(lines: &Receiver<Message>, sink: impl Write) {
 }
 
 impl Write for &LogWriter {
-    /// Takes one line: the subscriber writes a line in one piece.
+    /// Queues one line: the subscriber writes each line in one piece.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.queue.try_send(Message::Line(line.to_vec())).is_err() {
             metrics::counter!(domain::metrics::LOG_LINES_LOST).increment(1);
@@ -137,7 +134,7 @@ mod tests {
         assert!(text.starts_with('0') && text.ends_with("99\n"), "{text}");
     }
 
-    /// Blocks in its first write until the test lets go.
+    /// Blocks in its first write until the test releases it.
     struct Stuck(Receiver<()>);
 
     impl Write for Stuck {
@@ -155,7 +152,7 @@ mod tests {
     fn a_log_nobody_reads_holds_nobody_up() {
         let (let_go, stuck) = channel();
         let writer = LogWriter::with_queue(Stuck(stuck), 2).unwrap();
-        // were a full queue waited for, this would never end
+        // if the writer waited for a full queue, this would never end
         for _ in 0..1000 {
             (&writer).write_all(b"line\n").unwrap();
         }

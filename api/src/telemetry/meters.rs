@@ -1,4 +1,4 @@
-//! Metrics: how what is declared in `domain::metrics` is recorded and shown.
+//! Records the metrics declared in `domain::metrics`, and renders them.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
@@ -11,9 +11,9 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 use super::process;
 use super::start::TelemetryError;
 
-/// How often samples are put into their buckets when nobody asks for them.
+/// How often samples are sorted into their buckets when nobody reads the metrics.
 const UPKEEP: Duration = Duration::from_secs(5);
-/// Buckets of a histogram that nobody declared, in seconds: a summary would fall to 0 when nothing happens.
+/// Buckets of an undeclared histogram, in seconds: a summary would fall to 0 when nothing happens.
 const UNDECLARED: &[f64] = &[0.01, 0.1, 1.0, 10.0];
 
 /// The metrics of the process. Cheap to clone.
@@ -29,10 +29,8 @@ impl fmt::Debug for Meters {
 }
 
 impl Meters {
-    /// A recorder that nobody uses yet, for tests of single parts. What is known beforehand is there at zero.
-    ///
-    /// # Errors
-    /// [`TelemetryError::Meters`] when the buckets are refused.
+    /// A recorder that is not installed yet, for tests of single parts. Known series start at zero. Fails when
+    /// the buckets are invalid.
     pub fn recorder() -> Result<(Self, PrometheusRecorder), TelemetryError> {
         let refused =
             |error: metrics_exporter_prometheus::BuildError| TelemetryError::Meters(error.to_string());
@@ -54,7 +52,7 @@ impl Meters {
         Ok((Self { handle: recorder.handle() }, recorder))
     }
 
-    /// Makes this process record its metrics. The upkeep goes on until what is returned beside them is dropped.
+    /// Installs the recorder of this process. The upkeep runs until the returned handle is dropped.
     pub(super) fn install() -> Result<(Self, Upkeep), TelemetryError> {
         let (meters, recorder) = Self::recorder()?;
         metrics::set_global_recorder(recorder).map_err(|error| TelemetryError::Meters(error.to_string()))?;
@@ -62,7 +60,7 @@ impl Meters {
         Ok((meters, upkeep))
     }
 
-    /// The text a Prometheus server reads.
+    /// The metrics in Prometheus's text format.
     #[must_use]
     pub fn render(&self) -> String {
         let mut text = self.handle.render();
@@ -71,7 +69,7 @@ impl Meters {
     }
 }
 
-/// What is recorded as it happens; the figures of the process are read when they are asked for.
+/// The metrics recorded as they happen; those of the process are read on request.
 fn recorded() -> impl Iterator<Item = &'static Metric> {
     METRICS.iter().filter(|metric| !metric.name.starts_with("process_"))
 }
@@ -89,7 +87,7 @@ fn describe(metric: &Metric) {
     }
 }
 
-/// Shows every series that is known beforehand, so that the first failure is a step up from zero.
+/// Creates every series that is known beforehand, so that the first failure is a step up from zero.
 fn start_at_zero(metric: &Metric) {
     let mut series: Vec<Vec<Label>> = vec![Vec::new()];
     for label in metric.labels {
@@ -109,8 +107,8 @@ fn start_at_zero(metric: &Metric) {
     }
 }
 
-/// Samples of histograms are kept one by one until somebody asks. When nobody does, this thread sorts them into
-/// their buckets, so that they do not fill the memory.
+/// A thread that sorts histogram samples into their buckets while nobody reads the metrics, so that samples do
+/// not fill the memory.
 pub(super) struct Upkeep {
     _stop: Sender<()>,
 }
@@ -193,7 +191,7 @@ mod tests {
             one.admit(at).unwrap().failure(at);
             other.admit(at).unwrap().failure(at);
             shows("2");
-            // tried again in vain, then with success; and one goes away with what it guarded
+            // retried in vain, then with success; and one goes away with what it guarded
             one.admit(at + Duration::from_secs(2)).unwrap().failure(at);
             shows("2");
             one.admit(at + Duration::from_secs(4)).unwrap().success(at);

@@ -1,7 +1,7 @@
-//! Logs, traces and metrics: set up once, flushed on every way out.
+//! Logs, traces and metrics: set up once, flushed on every way out of the process.
 //!
-//! None of them can take the call path down: lines go through a bounded queue to a thread of their own, spans
-//! likewise, and metrics are counters in memory. A full queue drops what is new and counts it.
+//! None of them can block the call path: lines go through a bounded queue to a thread of their own, spans likewise,
+//! and metrics are counters in memory. A full queue drops new entries and counts them.
 
 mod json_lines;
 mod log_writer;

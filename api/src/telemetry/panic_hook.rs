@@ -1,4 +1,4 @@
-//! Panics go to the log, with the place and without the payload: a payload may hold anything.
+//! Logs panics with their place and without their payload, which may hold anything.
 
 use std::panic;
 

@@ -1,10 +1,10 @@
-//! What the process takes of the machine, read when somebody asks. Only Linux tells.
+//! Resource use of the process, read on request. Only Linux provides it.
 
 use std::fmt::Write as _;
 
 use domain::metrics::{Kind, METRICS};
 
-/// Appends the process's figures in the text format of Prometheus. What cannot be read is left out.
+/// Appends the process's metrics in Prometheus's text format. Unreadable ones are left out.
 pub(super) fn render(text: &mut String) {
     for (name, value) in figures() {
         let Some(metric) = METRICS.iter().find(|metric| metric.name == name) else { continue };

@@ -1,4 +1,4 @@
-//! Setting telemetry up, and getting everything out before the process ends.
+//! Sets telemetry up, and flushes it before the process ends.
 
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
@@ -20,27 +20,26 @@ use super::meters::{Meters, Upkeep};
 use super::{panic_hook, trace_context, traces};
 use crate::config::{LogFormat, TelemetryConfig};
 
-/// How long the last lines and spans may take to get out.
+/// Time limit for flushing the last lines and spans.
 const FLUSH: Duration = Duration::from_secs(3);
 
-/// Telemetry cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// There can be no more threads.
+    /// A thread cannot be started.
     #[error("cannot start a thread for telemetry")]
     Thread(#[source] io::Error),
-    /// The exporter of traces refuses its configuration.
+    /// The trace exporter refuses its configuration.
     #[error("cannot export traces to `otlp_endpoint`")]
     Exporter(#[source] ExporterBuildError),
-    /// Metrics are recorded already, or their buckets are wrong.
+    /// Metrics are already recorded, or their buckets are invalid.
     #[error("cannot record metrics: {0}")]
     Meters(String),
-    /// Somebody else set up the log of this process.
+    /// The log of this process is already set up.
     #[error("the log is set up already")]
     Twice(#[source] TryInitError),
 }
 
-/// Telemetry of the process. Keep it until the end of `main`: dropping it gets the last lines and spans out,
+/// The telemetry of the process. Keep it until the end of `main`: dropping it flushes the last lines and spans,
 /// on every way out.
 pub struct Telemetry {
     meters: Meters,
@@ -56,11 +55,8 @@ impl std::fmt::Debug for Telemetry {
 }
 
 impl Telemetry {
-    /// Sets everything up, once a process. The log goes to standard error: standard output belongs to what a
-    /// command answers.
-    ///
-    /// # Errors
-    /// [`TelemetryError`].
+    /// Sets everything up, once per process. The log goes to standard error: standard output belongs
+    /// to a command's result.
     pub fn start(config: &TelemetryConfig) -> Result<Self, TelemetryError> {
         let (meters, upkeep) = Meters::install()?;
         let writer = LogWriter::start(io::stderr()).map_err(TelemetryError::Thread)?;
@@ -124,7 +120,7 @@ fn is_span(meta: &Metadata<'_>) -> bool {
     meta.is_span() && *meta.level() <= Level::INFO
 }
 
-/// What goes into traces: spans, and what went wrong in them. The access log's lines repeat their span.
+/// Whether traces include it: spans, and warnings and errors in them. The access log's lines repeat their span.
 fn is_traced(meta: &Metadata<'_>) -> bool {
     is_span(meta) || meta.is_event() && *meta.level() <= Level::WARN && meta.target() != "access"
 }

@@ -1,4 +1,4 @@
-//! Spans on their way to a collector, over OTLP/HTTP.
+//! Exports spans to a collector over OTLP/HTTP.
 
 use std::env;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, 
 use super::start::TelemetryError;
 use crate::config::{OtlpCompression, OtlpSampler, TelemetryConfig};
 
-/// Spans that may wait for the collector; more are dropped.
+/// The most spans that wait for the collector; more are dropped.
 const QUEUE: usize = 8192;
 
-/// A tracer that sends to `address` from a thread of its own. Ending a span puts it into a bounded queue and
-/// never waits, whether the collector answers or not.
+/// A tracer that sends to `address` from a thread of its own. Ending a span puts it into a bounded queue and never
+/// waits, whether the collector answers or not.
 pub(super) fn provider(address: &str, config: &TelemetryConfig) -> Result<SdkTracerProvider, TelemetryError> {
     adapters::http::use_ring();
     let mut exporter =
@@ -35,7 +35,7 @@ pub(super) fn provider(address: &str, config: &TelemetryConfig) -> Result<SdkTra
         .build())
 }
 
-/// The defaults of the standard variables (`OTEL_BSP_…`) are for programs with fewer spans.
+/// Batch settings; the defaults of the standard variables (`OTEL_BSP_…`) are for programs with fewer spans.
 fn batches() -> BatchConfigBuilder {
     let unset = |variable| env::var_os(variable).is_none();
     let mut batches = BatchConfigBuilder::default();
@@ -81,7 +81,7 @@ mod tests {
     use super::super::super::config::{Config, Sources};
     use super::*;
 
-    /// P10: the listener takes connections into its backlog and never answers.
+    /// P10: the listener accepts connections into its backlog and never answers.
     #[test]
     fn a_collector_that_never_answers_holds_nobody_up() {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -91,7 +91,7 @@ mod tests {
         let address = config.telemetry.traces_address().unwrap();
         let provider = provider(&address, &config.telemetry).unwrap();
         let tracer = provider.tracer("test");
-        // ten times what the queue holds: were a span waited for, this would take a timeout for each batch
+        // ten times what the queue holds: if spans waited, this would take a timeout for each batch
         let started = std::time::Instant::now();
         for _ in 0..QUEUE * 10 {
             tracer.start("span");

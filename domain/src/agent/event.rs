@@ -1,4 +1,4 @@
-//! What happens to an agent.
+//! Events of an agent and their payloads.
 
 use chrono::serde::ts_microseconds as micros;
 use serde::{Deserialize, Serialize};
@@ -11,99 +11,82 @@ use crate::privacy::content::ContentLevel;
 use crate::wire::events;
 
 events! {
-    /// A fact of an agent.
     pub enum AgentEvent {
-        /// It came to be.
         Created(AgentCreated) = "agent.created" v 1,
-        /// Its terms changed.
         Updated(AgentUpdated) = "agent.updated" v 1,
-        /// A version of it went live.
+        /// Conversations run this version from now on.
         Deployed(AgentDeployed) = "agent.deployed" v 1,
     }
 }
 
-/// What holds for an agent.
+/// Settings of an agent: prompt, models, tools and voice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AgentTerms {
-    /// What the client calls it.
     pub name: String,
-    /// What the model is told before anything else.
+    /// Instructions the model gets before the first message.
     pub system_prompt: String,
-    /// Which model answers.
+    /// The model that is asked first.
     pub model: ModelRef,
-    /// How freely it answers, in thousandths; the provider's own default if none.
+    /// Sampling temperature in thousandths, 0 to 2000; `None` is the provider's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature_permille: Option<u16>,
-    /// The longest answer, in tokens; the provider's own default if none.
+    /// Longest answer, in tokens; `None` is the provider's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
-    /// What it may use.
+    /// Tools the model may call.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolId>,
-    /// What it says first on a call.
+    /// Words the agent speaks first on a call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub greeting: Option<String>,
-    /// What it says on a call when no model can answer.
+    /// Words the agent speaks on a call when no model can answer; `None` is `DEFAULT_APOLOGY`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apology: Option<String>,
-    /// How much of its calls is kept; what the client says if none.
+    /// How much of its calls is kept; `None` follows the client's privacy policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call_content: Option<ContentLevel>,
     /// The voice it speaks with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voice_id: Option<String>,
-    /// Which models answer when the first one cannot, in this order.
+    /// Models that are asked in this order when `model` cannot answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallback: Vec<ModelRef>,
 }
 
 impl AgentTerms {
-    /// The models that may answer, the wanted one first.
+    /// The models to ask, in order: `model`, then `fallback`.
     #[must_use]
     pub fn models(&self) -> Vec<ModelRef> {
         std::iter::once(&self.model).chain(&self.fallback).cloned().collect()
     }
 }
 
-/// See [`AgentEvent::Created`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AgentCreated {
-    /// What holds.
     pub terms: AgentTerms,
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`AgentEvent::Updated`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AgentUpdated {
-    /// What held.
     pub before: AgentTerms,
-    /// What holds.
     pub after: AgentTerms,
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`AgentEvent::Deployed`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AgentDeployed {
-    /// Which version went live.
     pub version: Version,
-    /// What it says.
+    /// Settings of the deployed version.
     pub terms: AgentTerms,
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }

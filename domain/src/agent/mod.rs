@@ -1,7 +1,7 @@
-//! An agent: who talks, with which model, what it may use, and how it begins.
+//! A voice agent: its prompt, models, tools, greeting and voice.
 //!
-//! Every change makes another version; the version of the stream names it. Conversations run the version that was
-//! last deployed, or the newest one while none was.
+//! Every change makes another version, numbered by the stream's version. Conversations run the version that was
+//! deployed last, or the newest one while none was deployed.
 
 mod event;
 mod rules;

@@ -1,4 +1,4 @@
-//! What may be done with an agent.
+//! Commands and rules of an agent.
 
 use super::event::{AgentCreated, AgentDeployed, AgentEvent, AgentTerms, AgentUpdated};
 use crate::aggregate::Aggregate;
@@ -17,9 +17,9 @@ pub const MAX_GREETING: usize = 1_000;
 /// What an agent without an apology of its own says on a call when no model can answer.
 pub const DEFAULT_APOLOGY: &str =
     "I am sorry, I cannot answer that just now. Please say it again in a moment.";
-/// The most tools.
+/// Most tools one agent may have.
 pub const MAX_TOOLS: usize = 32;
-/// The most models to fall back to.
+/// Most fallback models one agent may have.
 pub const MAX_FALLBACK: usize = 5;
 /// The highest temperature, in thousandths.
 pub const MAX_TEMPERATURE_PERMILLE: u16 = 2_000;
@@ -30,30 +30,25 @@ const MAX_VOICE: usize = 200;
 /// How many versions back can be deployed.
 const KEPT_VERSIONS: usize = 50;
 
-/// What of an agent is to be changed; `None` leaves it as it is.
+/// Changes to an agent's settings; `None` leaves a field as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AgentPatch {
-    /// What the client calls it.
     pub name: Option<String>,
-    /// What the model is told before anything else.
     pub system_prompt: Option<String>,
-    /// Which model answers.
     pub model: Option<ModelRef>,
     /// In thousandths; `Some(None)` is the provider's default.
     pub temperature_permille: Option<Option<u16>>,
     /// In tokens; `Some(None)` is the provider's default.
     pub max_tokens: Option<Option<u32>>,
-    /// What it may use.
     pub tools: Option<Vec<ToolId>>,
-    /// What it says first on a call.
+    /// `Some(None)` removes the greeting.
     pub greeting: Option<Option<String>>,
-    /// What it says on a call when no model can answer; `Some(None)` is [`DEFAULT_APOLOGY`].
+    /// `Some(None)` goes back to [`DEFAULT_APOLOGY`].
     pub apology: Option<Option<String>>,
-    /// How much of its calls is kept; `Some(None)` is what the client says.
+    /// `Some(None)` follows the client's privacy policy.
     pub call_content: Option<Option<ContentLevel>>,
-    /// The voice it speaks with.
+    /// `Some(None)` removes the voice.
     pub voice_id: Option<Option<String>>,
-    /// Which models answer when the first one cannot.
     pub fallback: Option<Vec<ModelRef>>,
 }
 
@@ -88,71 +83,60 @@ impl AgentPatch {
     }
 }
 
-/// What may be asked of an agent.
 #[derive(Debug, Clone)]
 pub enum AgentCommand {
-    /// Create it.
     Create(Box<AgentCreated>),
-    /// Change it.
     Update {
-        /// What.
         patch: Box<AgentPatch>,
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
-    /// Let a version go live; the newest one if none is named.
     Deploy {
-        /// Which.
+        /// `None` deploys the newest version.
         version: Option<Version>,
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
 }
 
-/// Why an agent does not do what was asked.
+/// Why the agent refuses a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AgentRefusal {
-    /// There is none.
     #[error("the agent does not exist")]
     Unknown,
-    /// The stream is already an agent.
     #[error("the agent exists already")]
     Exists,
-    /// A field that does not do.
+    /// The field at fault, and what is wrong with it.
     #[error("{1}")]
     Invalid(&'static str, &'static str),
 }
 
-/// An agent, as its rules see it.
+/// State of an agent, folded from its events.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Agent {
-    /// How many facts there are: the version of the stream.
+    /// Number of events so far, which is the stream's version.
     version: u64,
-    /// The terms by the version they came with, the newest last.
+    /// Settings by the version that brought them, newest last.
     terms: Vec<(u64, AgentTerms)>,
     created: Option<AgentTerms>,
     deployed: Option<(Version, AgentTerms)>,
 }
 
 impl Agent {
-    /// The newest terms.
+    /// The newest settings and their version.
     #[must_use]
     pub fn newest(&self) -> Option<(Version, &AgentTerms)> {
         self.terms.last().map(|(version, terms)| (Version(*version), terms))
     }
 
-    /// What conversations run: what was last deployed, or the newest terms while nothing was.
+    /// What conversations run: the version that was deployed last, or the newest one while none was deployed.
     #[must_use]
     pub fn live(&self) -> Option<(Version, &AgentTerms)> {
         let deployed = self.deployed.as_ref().map(|(version, terms)| (*version, terms));
         deployed.or_else(|| self.newest())
     }
 
-    /// The version whose terms held at `version`.
+    /// Settings that held at `version`, and the version that brought them; `None` where no such version exists.
     fn terms_at(&self, version: Version) -> Option<(Version, &AgentTerms)> {
         let known = (1..=self.version).contains(&version.0);
         let held = self.terms.iter().rev().find(|(since, _)| *since <= version.0).filter(|_| known)?;

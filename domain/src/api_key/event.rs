@@ -1,4 +1,4 @@
-//! Facts of an API key's life.
+//! Events of an API key and their payloads.
 
 use chrono::serde::{ts_microseconds as micros, ts_microseconds_option as micros_option};
 use serde::{Deserialize, Serialize};
@@ -9,22 +9,18 @@ use crate::origin::Origin;
 use crate::wire::events;
 
 events! {
-    /// A fact of a key's life.
     pub enum ApiKeyEvent {
-        /// The key exists.
         Created(ApiKeyCreated) = "api_key.created" v 1,
-        /// What it may do was changed.
         Updated(ApiKeyUpdated) = "api_key.updated" v 1,
-        /// It has a new plain text; the old one goes on for a while.
+        /// The key has a new plain text; the old one stays valid until `old_valid_until`.
         Rotated(ApiKeyRotated) = "api_key.rotated" v 1,
-        /// It opens nothing any more.
+        /// The key is refused from now on, for good.
         Revoked(ApiKeyRevoked) = "api_key.revoked" v 1,
-        /// It is gone from every list.
+        /// The key is refused from now on and no longer listed.
         Deleted(ApiKeyDeleted) = "api_key.deleted" v 1,
     }
 }
 
-/// See [`ApiKeyEvent::Created`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApiKeyCreated {
     /// 1 to 200 characters.
@@ -33,91 +29,74 @@ pub struct ApiKeyCreated {
     pub key_prefix: String,
     /// SHA-256 of the key, 32 bytes.
     pub key_hash: ByteBuf,
-    /// What it may do: `calls:read`, …, or `*`.
+    /// Granted scopes: `calls:read`, …, or `*` for all.
     pub scopes: Vec<String>,
-    /// Requests an hour; `None`: the client's own limit alone.
+    /// Requests an hour; `None` leaves only the client's own limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<u32>,
-    /// Requests in its whole life.
+    /// Requests the key may make in its whole life; `None` is unlimited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage_quota: Option<u64>,
-    /// When it ends by itself.
+    /// When the key expires; `None` is never.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "micros_option")]
     pub expires_at: Option<Time>,
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// What of a key can be changed.
+/// Settings of a key that can be changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyTerms {
     /// 1 to 200 characters.
     pub name: String,
-    /// What it may do.
     pub scopes: Vec<String>,
-    /// Requests an hour.
+    /// Requests an hour; `None` leaves only the client's own limit.
     pub rate_limit: Option<u32>,
-    /// Requests in its whole life.
+    /// Requests the key may make in its whole life; `None` is unlimited.
     pub usage_quota: Option<u64>,
-    /// Whether it opens anything just now.
+    /// A disabled key is refused until it is enabled again.
     pub enabled: bool,
 }
 
-/// See [`ApiKeyEvent::Updated`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApiKeyUpdated {
-    /// What held.
     pub before: KeyTerms,
-    /// What holds.
     pub after: KeyTerms,
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`ApiKeyEvent::Rotated`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApiKeyRotated {
     /// The first 10 characters of the new key.
     pub key_prefix: String,
     /// SHA-256 of the new key, 32 bytes.
     pub key_hash: ByteBuf,
-    /// Until when the old plain text goes on.
+    /// Until when the old plain text stays valid.
     #[serde(with = "micros")]
     pub old_valid_until: Time,
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`ApiKeyEvent::Revoked`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApiKeyRevoked {
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`ApiKeyEvent::Deleted`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApiKeyDeleted {
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }

@@ -1,4 +1,4 @@
-//! What may be done with an API key.
+//! Commands and rules of an API key.
 
 use std::time::Duration;
 
@@ -11,80 +11,64 @@ use crate::aggregate::Aggregate;
 use crate::envelope::Time;
 use crate::origin::Origin;
 
-/// The longest an old plain text goes on after a rotation: 30 days.
+/// The longest an old plain text stays valid after a rotation: 30 days.
 pub const MAX_OVERLAP: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// What of a key is to be changed; `None` leaves it as it is.
+/// Changes to a key; `None` leaves a field as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct KeyPatch {
     /// 1 to 200 characters.
     pub name: Option<String>,
-    /// What it may do.
     pub scopes: Option<Vec<String>>,
     /// Requests an hour; `Some(None)` lifts the limit.
     pub rate_limit: Option<Option<u32>>,
     /// Requests in its whole life; `Some(None)` lifts the quota.
     pub usage_quota: Option<Option<u64>>,
-    /// Whether it opens anything.
     pub enabled: Option<bool>,
 }
 
-/// What may be asked of a key.
 #[derive(Debug, Clone)]
 pub enum ApiKeyCommand {
-    /// Create it.
     Create(Box<ApiKeyCreated>),
-    /// Change it.
     Update {
-        /// What.
         patch: KeyPatch,
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
-    /// Give it another plain text.
+    /// Replaces the plain text by a new one.
     Rotate {
-        /// The first 10 characters of the new one.
+        /// The first 10 characters of the new key.
         key_prefix: String,
-        /// SHA-256 of the new one.
+        /// SHA-256 of the new key, 32 bytes.
         key_hash: ByteBuf,
-        /// How long the old one goes on, at most [`MAX_OVERLAP`].
+        /// How long the old plain text stays valid, at most [`MAX_OVERLAP`].
         overlap: Duration,
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
-    /// End it.
     Revoke {
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
-    /// Remove it from every list; ends it, too.
+    /// Revokes the key and removes it from every list.
     Delete {
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
 }
 
-/// Why a key does not do what was asked.
+/// Why the key refuses a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApiKeyRefusal {
-    /// There is no such key, or not any more.
+    /// The key was never created, or is deleted.
     #[error("the API key does not exist")]
     Unknown,
-    /// The stream is already another key.
     #[error("the API key exists already")]
     Exists,
     /// The name is empty or too long.
     #[error("an API key's name has 1 to 200 characters")]
     Name,
-    /// It may do nothing at all.
+    /// The list of scopes is empty.
     #[error("an API key has at least one scope")]
     Scopes,
     /// The limit is zero.
@@ -93,18 +77,18 @@ pub enum ApiKeyRefusal {
     /// The quota is zero.
     #[error("a quota is 1 request or more; leave it out for none")]
     UsageQuota,
-    /// It would have ended before it began.
+    /// The expiry is not in the future.
     #[error("an API key expires in the future")]
     Expiry,
     /// The overlap is too long.
     #[error("the old key may go on for at most 30 days")]
     Overlap,
-    /// It was revoked, for good.
+    /// A revoked key stays revoked and cannot be changed.
     #[error("the API key is revoked; create another one")]
     Revoked,
 }
 
-/// A key, as its rules see it.
+/// State of an API key, folded from its events.
 #[derive(Debug, Clone, Default)]
 pub struct ApiKey {
     created: Option<Box<ApiKeyCreated>>,

@@ -1,4 +1,4 @@
-//! How much a key is used: a stream of its own, so that use does not move the version of the key.
+//! Use of an API key: a stream of its own, so that requests do not raise the version of the key's stream.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -12,34 +12,31 @@ use crate::ids::ApiKeyId;
 use crate::wire::events;
 
 events! {
-    /// A fact of a key's use.
     pub enum KeyUsageEvent {
-        /// It was used, so many times since the last such event.
+        /// The key was used `count` times since the last such event.
         Used(ApiKeyUsed) = "api_key.used" v 1,
     }
 }
 
-/// See [`KeyUsageEvent::Used`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApiKeyUsed {
     /// Requests since the last such event, all endpoints together.
     pub count: u64,
-    /// The same by endpoint: `GET /api/v1/calls/{id}`.
+    /// Requests by endpoint, for example `GET /api/v1/calls/{id}`.
     pub by_endpoint: BTreeMap<String, u64>,
-    /// The newest of them.
+    /// When the newest of these requests came.
     #[serde(with = "micros")]
     pub last_used_at: Time,
-    /// When it was noted.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// The use of a key. There are no rules: what was used was used, whatever became of the key.
+/// Counts the use of a key. It refuses nothing: requests count whatever became of the key.
 #[derive(Debug, Clone, Default)]
 pub struct KeyUsage;
 
 impl KeyUsage {
-    /// The stream of a key's use.
+    /// The stream that counts the use of `key`.
     #[must_use]
     pub fn stream(key: ApiKeyId) -> StreamId {
         StreamId::new(Self::CATEGORY, key.0)

@@ -1,4 +1,4 @@
-//! A call that an agent talks on: it has a conversation, which hears of what is said and keyed.
+//! A call with an agent: the call notifies its conversation of what the other end says and keys.
 
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ use crate::ids::{AgentId, ConversationId, derive};
 use crate::number::Route;
 
 impl Call {
-    /// The agent that talks, or is to talk, if one is named and no menu leads the call.
+    /// The agent that talks or will talk; `None` when a menu leads the call or no agent is named.
     #[must_use]
     pub fn agent(&self) -> Option<AgentId> {
         if self.conversation.is_some() {
@@ -24,13 +24,13 @@ impl Call {
         routed.or(self.agent).filter(|_| self.menu.is_none())
     }
 
-    /// The conversation an agent has on it.
+    /// The conversation with the agent, once it was requested.
     #[must_use]
     pub fn conversation(&self) -> Option<ConversationId> {
         self.conversation
     }
 
-    /// Whether somebody talks, and can be talked to.
+    /// Whether the call is answered and nobody has asked to end it.
     #[must_use]
     pub fn is_talking(&self) -> bool {
         self.answered_at.is_some() && !self.is_over() && self.hang_up.is_none()
@@ -42,7 +42,7 @@ impl Call {
         self.direction == Some(Direction::Inbound)
     }
 
-    /// The agent is asked for once, as soon as we know both that the call is answered and where it goes.
+    /// Requests the agent, once, as soon as the call is answered and its route known; either may come first.
     pub(super) fn begin_agent(&self, at: Time) -> Option<CallEvent> {
         let agent_id =
             self.agent().filter(|_| self.is_talking() && !self.foreign && self.conversation.is_none())?;
@@ -58,7 +58,7 @@ impl Call {
         AgentRequested { conversation_id: ConversationId(id), agent_id, at }.into()
     }
 
-    /// An agent takes over from a menu. Nobody listened to the caller until now.
+    /// Lets an agent take over from a menu, and starts transcription, which a menu does not need.
     pub(super) fn start_agent(&self, id: Uuid, agent: AgentId, now: Time) -> Decision {
         if self.handled.contains(&id) || self.conversation.is_some() {
             return Ok(vec![]);
@@ -74,7 +74,7 @@ impl Call {
         self.ivr.is_some()
     }
 
-    /// That the conversation has something to hear: what the other end says or keys, and the end.
+    /// Notifies the conversation of what the other end says or keys, and of the end.
     pub(super) fn tell_conversation(&self, facts: &[CallEvent]) -> Option<CallEvent> {
         let conversation_id = self.conversation?;
         let heard = |fact: &CallEvent| match fact {

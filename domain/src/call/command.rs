@@ -1,4 +1,4 @@
-//! What may be asked of a call, by clients, carriers, timers and the outbox; and why it is refused.
+//! What clients, carriers, timers and the outbox may ask of a call, and why it refuses.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::phone::Party;
 
 /// Longest text that can be spoken at once, in characters; Telnyx takes no more.
 pub const MAX_SPEECH_CHARS: usize = 3000;
-/// Most keys that can be sent at once.
+/// Most DTMF keys one command may send.
 pub const MAX_DTMF_DIGITS: usize = 64;
 /// Most entries in a call's metadata.
 pub const MAX_METADATA_KEYS: usize = 50;
@@ -25,80 +25,74 @@ pub const RING_TIMEOUT_MS: std::ops::RangeInclusive<u64> = 5_000..=600_000;
 /// Allowed limits on a call's duration, in milliseconds (what Telnyx allows, and at least a minute).
 pub const MAX_DURATION_MS: std::ops::RangeInclusive<u64> = 60_000..=14_400_000;
 
-/// Where the called number sends its calls, looked up before the report reaches the call.
+/// Route of the called number, looked up before the report reaches the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Routing {
-    /// The called number.
     pub number_id: NumberId,
-    /// Its route.
     pub route: Route,
 }
 
-/// A call a client asks for.
+/// A client's request for an outbound call.
 #[derive(Debug, Clone)]
 pub struct Queue {
-    /// Names the command, and the dial towards the carrier.
+    /// Id of the command; also the effect id of the dial towards the carrier.
     pub id: Uuid,
-    /// Whom to call: E.164 or a SIP URI.
+    /// Called party: E.164 or a SIP URI.
     pub to: Party,
-    /// As whom.
+    /// Caller id to show; `None`: the node's default.
     pub from: Option<Party>,
-    /// Who is to talk.
+    /// Agent that talks once the call is answered; not used when `menu_id` is set.
     pub agent_id: Option<AgentId>,
-    /// Which menu is to be played.
+    /// IVR menu to play once the call is answered.
     pub menu_id: Option<MenuId>,
-    /// The client's own data.
     pub metadata: CallMetadata,
-    /// See [`MAX_DURATION_MS`].
+    /// Limit from the answer on, within [`MAX_DURATION_MS`].
     pub max_duration_ms: u64,
-    /// See [`RING_TIMEOUT_MS`].
+    /// Limit on the ringing, within [`RING_TIMEOUT_MS`].
     pub ring_timeout_ms: u64,
     /// Whether to record from the answer on.
     pub record: bool,
-    /// Now.
     pub now: Time,
 }
 
-/// A prompt to speak and keys to take.
+/// A prompt to speak and DTMF keys to collect, for an IVR session.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GatherOrder {
-    /// Names the command.
     pub id: Uuid,
-    /// The session that asks.
+    /// IVR session that asks for the keys.
     pub session: IvrSessionId,
-    /// 1 to [`MAX_SPEECH_CHARS`] characters.
+    /// Prompt; the call cuts it at [`MAX_SPEECH_CHARS`] characters.
     pub text: String,
-    /// Most keys.
+    /// The gather ends after so many keys.
     pub max_digits: u32,
-    /// The key that ends them before.
+    /// Key that ends the entry early, for example `#`.
     pub terminator: Option<char>,
-    /// Whether the keys are kept from everybody.
+    /// Whether the keys are secret; then only their number is stored.
     pub secret: bool,
-    /// How long to wait for the first key.
+    /// Longest wait for the first key.
     pub timeout_ms: u64,
-    /// How long to wait for the next one.
+    /// Longest wait for each further key.
     pub inter_digit_timeout_ms: u64,
-    /// Now.
     pub now: Time,
 }
 
-/// A timer of a call, of the session in the menus, or of a conversation. Each kind runs at most once at a time.
+/// A timer of a call, of its IVR session or of its conversation. At most one of each kind runs at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Timer {
-    /// Nobody answered.
+    /// Nobody answered the call in time.
     Ring,
-    /// The call has lasted long enough.
+    /// The call reached its longest duration.
     MaxDuration,
-    /// The last words are overdue.
+    /// The farewell should be over: the call hangs up without the carrier's webhook about it.
     Farewell,
-    /// A session's own: whatever it waits for is overdue.
+    /// What the IVR session waits for is overdue.
     Ivr,
-    /// A conversation's own: clients are to hear how it stands.
+    /// The conversation publishes the updates it held back.
     Update,
 }
 
 impl Timer {
-    /// The name as stored.
+    /// Name as stored, for example `max_duration`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -110,7 +104,7 @@ impl Timer {
         }
     }
 
-    /// Reads a stored name.
+    /// Reads a stored name; `None` for an unknown one.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Timer::Ring, Timer::MaxDuration, Timer::Farewell, Timer::Ivr, Timer::Update]
@@ -119,211 +113,163 @@ impl Timer {
     }
 }
 
-/// What became of an effect.
+/// Result of a command to the carrier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The carrier accepted the command.
     Accepted,
-    /// It did not, and will not be asked again.
+    /// The command failed, and the outbox will not try it again.
     Failed {
-        /// The carrier's code, or our word.
+        /// The carrier's error code, or our own such as `unreachable`.
         code: String,
         /// Whether the carrier says the call is over.
         gone: bool,
     },
 }
 
-/// What may be asked of a call.
+/// A command for a call. Where a variant has an `id`, the call handles each id once;
+/// a repeat changes nothing.
 #[derive(Debug, Clone)]
 pub enum CallCommand {
-    /// A carrier's webhook.
+    /// A carrier's webhook about the call.
     Report {
-        /// The webhook.
         report: Box<CarrierReport>,
-        /// Which leg it speaks of.
+        /// Leg the webhook is about.
         role: LegRole,
-        /// Where the called number sends its calls, if it is ours.
+        /// Route of the called number; `None` when the number is not ours.
         routing: Option<Routing>,
     },
-    /// Place a call.
+    /// Queue an outbound call for the client.
     Queue(Box<Queue>),
-    /// End the call.
     HangUp {
-        /// Names the command.
         id: Uuid,
-        /// What the end reason will be.
+        /// Becomes the call's end reason.
         reason: EndReason,
-        /// Who asks.
         by: EndedBy,
-        /// Now.
         now: Time,
     },
-    /// Speak a text.
     Say {
-        /// Names the command.
         id: Uuid,
         /// 1 to [`MAX_SPEECH_CHARS`] characters.
         text: String,
-        /// Now.
         now: Time,
     },
     /// Hand the call to another party.
     Transfer {
-        /// Names the command.
         id: Uuid,
         /// E.164 or a SIP URI.
         to: Party,
-        /// Now.
         now: Time,
     },
-    /// Send keys.
     SendDtmf {
-        /// Names the command.
         id: Uuid,
-        /// 1 to [`MAX_DTMF_DIGITS`] of `0-9 A-D * # w W`.
+        /// 1 to [`MAX_DTMF_DIGITS`] of `0-9 A-D * # w W`; `w` and `W` are pauses.
         digits: String,
-        /// Now.
         now: Time,
     },
-    /// Replace the client's own data.
+    /// Replace all of the client's metadata on the call.
     SetMetadata {
-        /// Names the command.
         id: Uuid,
-        /// All of it.
         metadata: CallMetadata,
-        /// Now.
         now: Time,
     },
-    /// Lead the call through menus.
+    /// Start an IVR session on the call.
     StartIvr {
-        /// The session, which is to begin.
+        /// Id of the session to start.
         session: IvrSessionId,
-        /// In which menu.
+        /// Menu the session begins in.
         menu: MenuId,
-        /// Now.
         now: Time,
     },
-    /// Hand the call to an agent; without one the caller is greeted, and that is all.
+    /// Hand the call to an agent; without one the call only speaks the default greeting.
     StartAgent {
-        /// Names the command.
         id: Uuid,
-        /// Which.
         agent: Option<AgentId>,
-        /// Now.
         now: Time,
     },
-    /// Speak a prompt and take keys.
     Gather(Box<GatherOrder>),
-    /// End the call once the last words are said.
+    /// Speak a farewell, then end the call.
     Conclude {
-        /// Names the command.
         id: Uuid,
-        /// The last words, if there are any.
+        /// `None`: end the call at once.
         farewell: Option<String>,
-        /// What the end reason will be.
+        /// Becomes the call's end reason.
         reason: EndReason,
-        /// Who asks.
         by: EndedBy,
-        /// Now.
         now: Time,
     },
     /// The outbox is about to ask the carrier to dial.
     StartDial {
-        /// The dial.
         effect_id: Uuid,
-        /// Now.
         now: Time,
     },
     /// The dial certainly did not reach the carrier.
     PostponeDial {
-        /// The dial.
         effect_id: Uuid,
-        /// Now.
         now: Time,
     },
     /// The answer to the dial was lost.
     LoseDial {
-        /// The dial.
         effect_id: Uuid,
-        /// Now.
         now: Time,
     },
-    /// The carrier has the call: it answered, or we found it there.
+    /// The carrier has the call: it accepted the dial, or reconciliation found the call there.
     AcceptDial {
-        /// The dial.
         effect_id: Uuid,
-        /// `telnyx`, ….
+        /// Carrier's name, for example `telnyx`.
         provider: String,
-        /// The carrier's names of it.
         leg: LegRef,
-        /// Now.
         now: Time,
     },
     /// The carrier refused the dial, or the lost dial never showed up there.
     FailDial {
-        /// The dial.
         effect_id: Uuid,
-        /// What it means.
         reason: EndReason,
-        /// Whose fault it is.
         fault: Fault,
-        /// The carrier's code, or our word.
+        /// The carrier's error code, or our own.
         code: String,
-        /// Now.
         now: Time,
     },
-    /// The outbox is done with a command to the carrier.
+    /// The outbox finished a command to the carrier.
     Settle {
-        /// The effect.
         effect_id: Uuid,
-        /// What became of it.
         outcome: Outcome,
-        /// How often it was tried.
+        /// How often the outbox asked the carrier.
         attempts: u32,
-        /// Now.
         now: Time,
     },
-    /// A timer ran out.
     TimerFired {
-        /// Which.
         timer: Timer,
-        /// Now.
         now: Time,
     },
-    /// The carrier says the leg is over, and its webhook about it did not come.
+    /// The carrier says that the leg is over, but its webhook about that did not come.
     LegVanished {
-        /// Now.
         now: Time,
     },
 }
 
-/// Why a call does not do what was asked.
+/// Why a call refuses a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallRefusal {
-    /// There is no such call.
     #[error("the call does not exist")]
     Unknown,
-    /// The stream is already a call.
     #[error("the call exists already")]
     Exists,
-    /// Not possible where the call stands.
     #[error("a call that is {status} cannot {command}")]
     WrongStatus {
-        /// Where it stands.
         status: Status,
-        /// What was asked.
+        /// Verb for the error text, for example `transfer`.
         command: &'static str,
     },
-    /// A transfer is under way already.
     #[error("the call is being transferred already")]
     TransferUnderWay,
-    /// The call is led through menus already, or was.
+    /// The call has or had an IVR session.
     #[error("the call has a session in the menus already")]
     IvrUnderWay,
-    /// Fields of the command are at fault.
+    /// Fields at fault, each with what would be right.
     #[error("the command has invalid fields")]
     Invalid(BTreeMap<&'static str, &'static str>),
-    /// The outbox asks for an effect that is settled or unknown: nothing is to be done.
+    /// The outbox asks for an effect that is settled or unknown; there is nothing to do.
     #[error("the effect is settled")]
     Settled,
 }

@@ -79,7 +79,7 @@ impl Call {
 
     fn queue(&self, queue: &Queue) -> Decision {
         if self.exists() {
-            // the same request again is no news
+            // a repeat of the same request changes nothing
             let same = self.order.as_ref().is_some_and(|order| order.dial_id == queue.id);
             return if same { Ok(vec![]) } else { Err(CallRefusal::Exists) };
         }
@@ -211,7 +211,7 @@ impl Call {
     }
 
     fn failed_dial(&self, reason: EndReason, fault: Fault, code: &str, now: Time) -> Ended {
-        // a hang-up that was waiting for the leg is what the client wanted
+        // the client wanted an end: the hang-up was waiting for the leg
         let (reason, ended_by, fault) = match self.hang_up {
             Some(HangUpAsked { reason: EndReason::ApiHangup, by, .. }) => {
                 (EndReason::Cancelled, by, Fault::None)
@@ -228,7 +228,7 @@ impl Call {
         };
         let command = effect.kind();
         match outcome {
-            // a dial is answered by `AcceptDial`, `LoseDial` and `FailDial`, which know more
+            // a dial is settled by `AcceptDial`, `LoseDial` and `FailDial`, which know more
             Outcome::Accepted if command == CommandKind::Dial => Ok(vec![]),
             Outcome::Failed { code, .. } if command == CommandKind::Dial => {
                 Ok(vec![self.failed_dial(EndReason::ProviderError, Fault::Provider, code, now).into()])
@@ -240,11 +240,11 @@ impl Call {
                     CommandFailed { effect_id, command, code: code.clone(), gone, attempts, at: now }.into(),
                 ];
                 match command {
-                    // whose answer was lost may have been carried out all the same
+                    // a transfer whose answer was lost may have been carried out all the same
                     CommandKind::Transfer if self.transfer == Some(Transfer::Requested) => {
                         facts.push(TransferFailed { provider_code: code, at: now }.into());
                     }
-                    // without a way to end or take the call it is out of our hands
+                    // without a way to end or take the call it is out of our control
                     CommandKind::HangUp | CommandKind::Reject | CommandKind::Answer if !gone => {
                         facts.push(self.out_of_hand(code, now).into());
                     }
@@ -268,7 +268,8 @@ impl Call {
     }
 
     fn timer_fired(&self, timer: Timer, now: Time) -> Vec<CallEvent> {
-        // a call that waits to be dialled does not ring, and a leg somebody else placed is not ours to give up
+        // a call that waits to be dialled does not ring, and a leg of another application is not
+        // ours to give up
         let rings = self.answered_at.is_none()
             && self.dial != Some(DialState::Waiting)
             && (self.order.is_some() || self.direction == Some(Direction::Inbound));
@@ -299,7 +300,7 @@ impl Call {
     }
 }
 
-/// Who is behind a dial that came to nothing.
+/// Who ended a dial that failed.
 fn refused_by(reason: EndReason, fault: Fault) -> EndedBy {
     match reason {
         EndReason::InvalidNumber | EndReason::ConcurrencyLimit | EndReason::Rejected => EndedBy::Provider,

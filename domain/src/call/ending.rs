@@ -8,13 +8,14 @@ use super::state::{Call, HangUpAsked, Transfer};
 use super::terms::{Direction, EndReason, EndedBy, Fault};
 use crate::envelope::Time;
 
-/// How far the carrier's clock may be behind ours.
+/// How far the carrier's clock may lag behind ours.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(30);
 
 impl Call {
-    /// Reads the carrier's words in the light of what we asked for.
+    /// Builds the call's end from the carrier's hang-up and from what we had asked of the carrier.
     ///
-    /// Whether the call was answered is no part of it: the webhook about that may still be on its way.
+    /// The reason does not depend on whether the call was answered: the webhook about that may still
+    /// be on its way.
     pub(super) fn ending(&self, hang_up: &HangUp, at: Time) -> Ended {
         let cause = meaning(hang_up);
         let conversation_ended = matches!(cause, HangUpCause::Normal | HangUpCause::TimeLimit);
@@ -30,7 +31,7 @@ impl Call {
         }
     }
 
-    /// The end of a call whose leg is gone without a word.
+    /// End of a call whose leg the carrier no longer has, though no hang-up webhook came.
     pub(super) fn vanished(&self, at: Time) -> Ended {
         let (reason, ended_by) = match self.hang_up {
             Some(asked) => (withdrawn(asked.reason, self.answered_at.is_none()), asked.by),
@@ -49,14 +50,14 @@ impl Call {
         }
     }
 
-    /// Whether the call is over and nobody has told why yet: its leg was found gone, and we had not asked for that. The
-    /// carrier's word, should it still come, is better.
+    /// Whether the call ended only because its leg was found gone, for an unknown reason. A hang-up webhook
+    /// that comes later then corrects the end.
     pub(super) fn end_is_a_guess(&self) -> bool {
         let guessed = |end: &Ended| end.reason == EndReason::Unknown && end.provider_code.is_none();
         self.ended.as_deref().is_some_and(guessed)
     }
 
-    /// The end of a call that was never placed: nobody has heard of it.
+    /// End of a call that never reached the carrier.
     pub(super) fn never_placed(reason: EndReason, ended_by: EndedBy, at: Time) -> Ended {
         let reason = withdrawn(reason, true);
         let fault = fault_of(reason);
@@ -66,9 +67,10 @@ impl Call {
     fn reason_and_side(&self, cause: HangUpCause, hang_up: &HangUp, at: Time) -> (EndReason, EndedBy) {
         let inbound = self.direction == Some(Direction::Inbound);
         let far_side = if inbound { HangUpSource::Caller } else { HangUpSource::Callee };
-        // whatever the carrier calls it, a leg that ends after we asked for it ended because we asked. One that was
-        // over long before (a time limit found overdue after an outage, a hang-up told of late) did not; nor did one
-        // that was given up for ringing too long when the far side says it hung up: that had been answered
+        // Whatever the carrier calls it, a leg that ends after we asked for it ended because we asked. Two
+        // ends are not ours: one long before our request (a time limit that fired late after an outage, a
+        // late hang-up webhook), and one by the far side of a call that we gave up for ringing too long:
+        // it had been answered.
         let hung_up_by_them = cause == HangUpCause::Normal && hang_up.source == far_side;
         let ours = |asked: &HangUpAsked| {
             asked.at <= at + CLOCKS_DIFFER && !(asked.reason == EndReason::NoAnswer && hung_up_by_them)
@@ -104,7 +106,7 @@ impl Call {
             HangUpCause::NotFound => (EndReason::InvalidNumber, EndedBy::Provider),
             HangUpCause::Rejected => match hang_up.sip_code {
                 Some(500..=599) => (EndReason::ProviderError, EndedBy::Provider),
-                // not the called person but a network on the way says these
+                // these come from a network on the way, not from the called person
                 Some(401 | 403 | 407) => (EndReason::Rejected, EndedBy::Provider),
                 _ => (EndReason::Rejected, called_side),
             },
@@ -129,7 +131,7 @@ fn meaning(hang_up: &HangUp) -> HangUpCause {
     }
 }
 
-/// A hang-up over REST takes a call back if it never connected, and ends it otherwise.
+/// Turns `api_hangup` into `cancelled` for a call that never connected; other reasons stay.
 fn withdrawn(reason: EndReason, never_connected: bool) -> EndReason {
     if reason == EndReason::ApiHangup && never_connected { EndReason::Cancelled } else { reason }
 }

@@ -11,10 +11,11 @@ use super::take_report::offers;
 use super::terms::Direction;
 
 impl Call {
-    /// The leg as known after `report`, if that is more than was known before.
+    /// The leg as known after `report`; `None` when the report adds nothing.
     pub(super) fn learned(&self, report: &CarrierReport, routing: Option<Routing>) -> Option<LegIdentified> {
         let mut leg = self.leg.clone()?;
-        // the leg id stays what it was at first, be it the control id in its place: effects are named by it
+        // the leg id stays what it was at first, even a control id used in its place: effect
+        // ids derive from it
         let before = leg.clone();
         let LegRef { control_id, session_id, connection_id, .. } = report.leg.clone();
         leg.control_id = leg.control_id.or(control_id);
@@ -30,7 +31,7 @@ impl Call {
         };
         let to_news = self.to.is_none() && report.to.is_some();
         let from_news = self.from.is_none() && report.from.is_some();
-        // it is ours once it is offered to us, or bears our tag
+        // the leg is ours once the carrier offers it to us, or once it carries our tag
         let foreign = self.foreign && report.tag.is_none() && !offers(report);
         let turned = self.direction != Some(direction);
         if !news_of_leg

@@ -1,4 +1,4 @@
-//! A call that is led through menus: what it does for the session, and what the session hears of it.
+//! A call led by an IVR session: the commands it carries out, and what it notifies the session of.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -23,21 +23,20 @@ use crate::ivr::session::{Keyed, speech};
 use crate::number::Route;
 use crate::personal::Personal;
 
-/// How much longer than it takes to say them the last words may take.
+/// How much longer than its speaking time a farewell may take.
 const FAREWELL_GRACE: Duration = Duration::from_secs(10);
 
-/// A prompt to speak and keys to take, as the carrier is told.
+/// A prompt to speak and keys to collect, as sent to the carrier.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GatherSpec {
-    /// The prompt.
     pub text: Personal<String>,
-    /// Most keys.
+    /// The gather ends after so many keys.
     pub max_digits: u32,
-    /// The key that ends them before.
+    /// Key that ends the entry early, for example `#`.
     pub terminator: Option<char>,
-    /// How long to wait for the first key.
+    /// Longest wait for the first key.
     pub timeout: Duration,
-    /// How long to wait for the next one.
+    /// Longest wait for each further key.
     pub inter_digit_timeout: Duration,
 }
 
@@ -53,36 +52,37 @@ impl GatherSpec {
     }
 }
 
-/// What was asked of the caller last.
+/// The latest gather and its result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Gather {
     id: Uuid,
-    /// How many keys the carrier takes: those wanted but for what was pressed ahead.
+    /// Keys the carrier collects: those wanted minus those pressed ahead.
     max_digits: u32,
     terminator: Option<char>,
     secret: bool,
-    /// Whether the session knows what came of it.
+    /// Whether the session received the result.
     told: bool,
-    /// What was keyed, once it is whole; a key is nothing where it is secret.
+    /// The whole entry once it is known; a secret key is `None`.
     entry: Option<Vec<Option<char>>>,
 }
 
-/// What a call knows of the session that leads it through menus.
+/// What a call knows of its IVR session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Ivr {
     session: IvrSessionId,
     news: u32,
     gather: Option<Gather>,
-    /// The transfer that was asked for last.
+    /// Effect id of the latest transfer.
     pub(super) transfer: Option<Uuid>,
     keys: Keys,
-    /// Gathers the carrier has not told the end of, oldest first.
+    /// Gathers whose end the carrier has not reported, oldest first.
     due: Vec<Uuid>,
-    /// Gathers of secret keys. Once there is one no single key is kept any more: it may be a late one of those.
+    /// Gathers of secret keys. Once there is one, the call stores no single key any more: it may be a late
+    /// key of that gather.
     secret: BTreeSet<Uuid>,
 }
 
-/// Gathers whose end is waited for at the same time; of more the oldest is given up.
+/// Most gathers in `due`; beyond that the call forgets the oldest.
 const MOST_DUE: usize = 16;
 
 impl Ivr {
@@ -112,7 +112,7 @@ impl Ivr {
         }
     }
 
-    /// What the session does not wait for any more, though it never heard of it, has no keys to pass on.
+    /// Drops the keys of a gather that the session stopped waiting for without a result.
     fn leave(&mut self) {
         if self.gather.as_ref().is_some_and(|gather| !gather.told) {
             self.keys.drop_all();
@@ -163,12 +163,12 @@ impl Ivr {
         }
     }
 
-    /// The gather that waits for keys.
+    /// The gather `ask`, if the session still waits for its keys.
     fn open(&self, ask: Option<Uuid>) -> Option<&Gather> {
         self.gather.as_ref().filter(|gather| Some(gather.id) == ask && !gather.told)
     }
 
-    /// Takes a fact, and says what the session has to hear of it.
+    /// Applies a fact and returns what to notify the session of.
     fn hears(&mut self, fact: &CallEvent) -> Option<IvrNews> {
         let transfer = self.transfer.unwrap_or_default();
         Some(match fact {
@@ -202,7 +202,8 @@ impl Ivr {
         IvrNotified { id, session_id: self.session, news, ahead, at }
     }
 
-    /// What was pressed ahead of an ask: the whole entry and how many keys it takes, or how many keys there are of it.
+    /// Compares the keys pressed ahead with a new gather. `Ok`: they are the whole entry; the news for the
+    /// session, and how many keys it consumes. `Err`: how many keys of the entry there are so far.
     fn ahead(&self, order: &GatherOrder) -> Result<(IvrNews, u32), u32> {
         let unheard = self.gather.as_ref().is_some_and(|gather| !gather.told);
         let keys = if unheard { vec![] } else { self.keys.ahead() };
@@ -235,13 +236,13 @@ fn keys_of(end: &DigitsGathered) -> Vec<Option<char>> {
 }
 
 impl Call {
-    /// The session that leads the call through menus, if there was ever one.
+    /// The call's IVR session, also after it ended.
     #[must_use]
     pub fn ivr_session(&self) -> Option<IvrSessionId> {
         self.ivr.as_ref().map(|ivr| ivr.session)
     }
 
-    /// The keys heard of a gather whose end the carrier has not told; nothing when there are none.
+    /// Keys pressed for a gather whose end the carrier has not reported; `None` when there are none.
     #[must_use]
     pub fn keys_heard(&self, ask: Uuid) -> Option<Keyed> {
         let ivr = self.ivr.as_ref()?;
@@ -255,7 +256,7 @@ impl Call {
         Some(plain.map_or_else(masked, |keys| Keyed::Plain(keys.into())))
     }
 
-    /// Whether the report tells of keys that are secret, or may be.
+    /// Whether the report contains keys that are or may be secret.
     pub(super) fn hides(&self, report: &CarrierReport) -> bool {
         let Some(ivr) = &self.ivr else { return false };
         match (&report.fact, report.ask) {
@@ -269,25 +270,25 @@ impl Call {
         }
     }
 
-    /// The keys of a gather that no webhook of their own told of. None without a session: nothing was gathered for us.
+    /// Keys of a gather that no DTMF webhook reported; empty when the call has no session.
     pub(super) fn untold_keys(&self, digits: &Personal<String>, at: Time) -> String {
         let (Some(ivr), Some(digits)) = (&self.ivr, digits.reveal()) else { return String::new() };
         let keys: Vec<_> = digits.chars().take(MAX_INPUT).map(Some).collect();
         ivr.keys.untold(&keys, at).into_iter().flatten().collect()
     }
 
-    /// Whether a gather told of this press before.
+    /// Whether a gather reported this press before.
     pub(super) fn is_repeated_key(&self, digit: &Personal<char>, at: Time) -> bool {
         self.ivr.as_ref().is_some_and(|ivr| ivr.keys.is_repeated(digit.reveal().copied(), at))
     }
 
-    /// The gather a report belongs to: the one it names. Otherwise the one that waits for keys, if it tells of such
-    /// that were not taken; or else the oldest whose end is due.
+    /// The gather a report belongs to: the one it names. A gather webhook that names none belongs to the open
+    /// gather if it has keys that were not taken yet, else to the oldest gather whose end is due.
     pub(super) fn gather_of(&self, report: &CarrierReport) -> Option<Uuid> {
         let ivr = self.ivr.as_ref()?;
         let open = ivr.gather.as_ref().filter(|gather| !gather.told).map(|gather| gather.id);
         match (&report.fact, report.ask) {
-            // a gather is cancelled by the next one; by then the leg's state names that
+            // the next gather cancels this one; by then the leg's state names the next one
             (CarrierFact::Gathered { status, .. }, _) if status == "cancelled" => {
                 ivr.due.iter().copied().find(|due| Some(*due) != open)
             }
@@ -306,7 +307,8 @@ impl Call {
         }
     }
 
-    /// What the session has to hear of these facts, or that there is to be one.
+    /// Facts that follow from these: the start of a session or conversation, notices to them,
+    /// and a planned hang-up.
     pub(super) fn follow_up(&self, facts: &[CallEvent]) -> Vec<CallEvent> {
         let mut followed = vec![];
         if let Some(ivr) = &self.ivr {
@@ -383,7 +385,7 @@ impl Call {
             return Err(CallRefusal::TransferUnderWay);
         }
         let known = match self.ivr.as_ref().map(|ivr| (ivr, ivr.ahead(order))) {
-            // it was keyed ahead: nobody needs to hear the prompt
+            // the caller keyed the entry ahead and need not hear the prompt
             Some((ivr, Ok((news, ahead)))) => {
                 return Ok(vec![ivr.notice(news, Some(ahead), order.now).into()]);
             }
@@ -431,12 +433,12 @@ impl Call {
     }
 }
 
-/// Facts after which a call may be talked on and its route known.
+/// Facts that can make the call answered or its route known.
 fn may_begin_ivr(fact: &CallEvent) -> bool {
     matches!(fact, CallEvent::Answered(_) | CallEvent::LegIdentified(_) | CallEvent::Received(_))
 }
 
-/// When a fact happened.
+/// When a fact happened; for one without a time, that of the first fact with one.
 fn time_of(fact: &CallEvent, facts: &[CallEvent]) -> Time {
     let own = |fact: &CallEvent| match fact {
         CallEvent::CarrierEventReceived(e) => Some(e.occurred_at),

@@ -1,60 +1,61 @@
 //! The keys a caller presses while menus lead the call.
 //!
-//! The carrier tells of a press up to twice: by a webhook of its own, and among the digits of the gather it ended in.
-//! The two are recognised as one press by key and time, both by the carrier's clock. A press is taken once, as part of
-//! one entry; one that nothing asked for yet waits for the next ask.
+//! The carrier reports a press up to twice: by a DTMF webhook of its own, and among the digits of the gather
+//! that it ended in. Key and time, both by the carrier's clock, show that the two are one press. A press is
+//! taken once, as part of one entry; a press that no gather has asked for yet waits for the next gather.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::Time;
 
-/// How much later than the gather it was part of a press may be dated: the carrier stamps the two on different hosts.
+/// How much later than its gather a press may be dated and still belong to it: the carrier stamps the
+/// two on different hosts.
 const SAME: TimeDelta = TimeDelta::seconds(1);
-/// How long after a full entry its terminator is still taken for the end of that entry.
+/// How long after a whole entry its terminator may come and still belong to it.
 const TERMINATOR: TimeDelta = TimeDelta::seconds(3);
-/// How much earlier than what a session began with a press may be dated.
+/// How much earlier than the start of the session a press may be dated.
 const LEEWAY: TimeDelta = TimeDelta::seconds(5);
-/// Most presses that are remembered.
+/// Most presses that the call remembers.
 const MOST: usize = 64;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Press {
-    /// By its own webhook, or else the latest it can have been.
+    /// Time of the DTMF webhook, else of the gather: the latest moment it can have been.
     at: Time,
-    /// `None`: it is secret, or may be.
+    /// `None` when the key is or may be secret.
     key: Option<char>,
-    /// Told by a webhook of its own.
+    /// A DTMF webhook reported it.
     alone: bool,
-    /// Told among the digits of a gather.
+    /// A gather's webhook reported it.
     gathered: bool,
     taken: bool,
 }
 
 impl Press {
-    /// Whether it was told by a gather and is the one that a webhook of its own tells of.
+    /// Whether a gather reported the press that a DTMF webhook with this key and time reports.
     fn may_be(&self, key: Option<char>, at: Time) -> bool {
         self.gathered && !self.alone && same(self.key, key) && at <= self.at + SAME
     }
 }
 
-/// The presses of a session, each once.
+/// The key presses of a session, each counted once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Keys {
     presses: Vec<Press>,
-    /// What was pressed before is no news.
+    /// Presses before this moment are ignored.
     since: Time,
-    /// The key that ended the entry before, and until when it may have been pressed.
+    /// Terminator of the previous entry, and until when a press of it belongs to that entry.
     ending: Option<(char, Time)>,
 }
 
 impl Keys {
-    /// Of a session that began at `began`.
+    /// Keys of a session that began at `began`.
     pub(super) fn since(began: Time) -> Self {
         Self { presses: vec![], since: began - LEEWAY, ending: None }
     }
 
-    /// A webhook tells of a press.
+    /// Records a press that a DTMF webhook reports.
     pub(super) fn pressed(&mut self, key: Option<char>, at: Time) {
         self.forget();
         if let Some(press) = self.presses.iter_mut().find(|press| press.may_be(key, at)) {
@@ -75,7 +76,7 @@ impl Keys {
         keys_after.pair(keys, at, true).iter().any(|place| !keys_after.presses[*place].taken)
     }
 
-    /// Which keys of a gather that ended at `at` no webhook of their own has told of.
+    /// The keys of a gather that ended at `at` which no DTMF webhook reported.
     pub(super) fn untold(&self, keys: &[Option<char>], at: Time) -> Vec<Option<char>> {
         let mut after = self.clone();
         let places = after.pair(keys, at, true);
@@ -83,18 +84,18 @@ impl Keys {
         places.into_iter().zip(keys).filter_map(untold).collect()
     }
 
-    /// Whether a gather told of the press that a webhook of its own tells of now.
+    /// Whether a gather already reported the press that a DTMF webhook reports now.
     pub(super) fn is_repeated(&self, key: Option<char>, at: Time) -> bool {
         self.presses.iter().any(|press| press.may_be(key, at))
     }
 
-    /// Whether what happened at `at` was before the last key that was taken.
+    /// Whether `at` is before the last key that was taken.
     pub(super) fn are_past(&self, at: Time) -> bool {
         at < self.since
     }
 
-    /// A gather that waits for an entry ended at `at` with `keys`: the whole entry, which is taken, with what was
-    /// pressed before the carrier began to gather.
+    /// Takes the entry of a gather that ended at `at` with `keys`: these keys, and before them what was
+    /// pressed before the carrier began to gather. Returns the whole entry.
     pub(super) fn gathered(
         &mut self,
         keys: &[Option<char>],
@@ -124,26 +125,26 @@ impl Keys {
         entry
     }
 
-    /// A gather that nothing waits for any more ended at `at` with `keys`: they are no news.
+    /// Takes the keys of a gather that nobody waits for any more, so that they count for no later entry.
     pub(super) fn gathered_late(&mut self, keys: &[Option<char>], at: Time) {
         for place in self.pair(keys, at, true) {
             self.take(place);
         }
     }
 
-    /// What was pressed ahead, in order; secret keys are never pressed ahead.
+    /// Keys pressed ahead of a gather, in order, without secret ones.
     pub(super) fn ahead(&self) -> Vec<char> {
         self.fresh().into_iter().filter_map(|place| self.presses[place].key).collect()
     }
 
-    /// Takes the first `count` of those pressed ahead.
+    /// Takes the first `count` keys pressed ahead.
     pub(super) fn take_ahead(&mut self, count: usize) {
         let known = |place: &usize| self.presses[*place].key.is_some();
         let places: Vec<usize> = self.fresh().into_iter().filter(known).take(count).collect();
         places.into_iter().for_each(|place| self.take(place));
     }
 
-    /// Takes all that are left: they belonged to what is not waited for any more.
+    /// Takes all keys left: they belonged to a gather that nobody waits for any more.
     pub(super) fn drop_all(&mut self) {
         self.fresh().into_iter().for_each(|place| self.take(place));
     }
@@ -157,17 +158,18 @@ impl Keys {
         }
     }
 
-    /// All that are left, in order, with secret ones.
+    /// All keys not taken yet, in order; a secret one is `None`.
     pub(super) fn left(&self) -> Vec<Option<char>> {
         self.fresh().into_iter().map(|place| self.presses[place].key).collect()
     }
 
-    /// The presses that the digits of a gather are, in order; those without a webhook of their own so far are added. Of
-    /// one that waits for an entry they are none that was taken, of an `earlier` one such rather than others.
+    /// Finds the presses that a gather's digits stand for, adds those that no webhook reported, and
+    /// returns their indices in order. With `earlier` false it skips presses that were taken; with
+    /// `earlier` true it prefers them.
     fn pair(&mut self, keys: &[Option<char>], at: Time, earlier: bool) -> Vec<usize> {
         let mut places = Vec::with_capacity(keys.len());
         for key in keys {
-            // what is known was pressed before secret keys were asked for
+            // a press whose key is known came before secret keys were asked for
             let is_key = |press: &Press| press.key.is_none() || press.key == *key;
             let is = |press: &Press| {
                 !press.gathered && (earlier || !press.taken) && is_key(press) && press.at <= at + SAME
@@ -187,7 +189,8 @@ impl Keys {
         places
     }
 
-    /// A full entry was taken at `at`: its terminator, if it was or will be pressed, belongs to it.
+    /// After a whole entry at `at`: takes its terminator if that was pressed, else remembers to take
+    /// it when it comes.
     fn end_with(&mut self, end: char, at: Time) {
         let until = at + TERMINATOR;
         let next = self.fresh().first().copied();

@@ -1,7 +1,7 @@
-//! A call: what may be asked of it, what happened to it, and what follows.
+//! A call: the commands it takes, the facts they lead to, and the work that follows from facts.
 //!
-//! [`CallCommand`] → `decide` → [`CallEvent`]s → `evolve` → [`Call`]; [`react`] turns each fact into the work
-//! that is to be done in the world.
+//! [`CallCommand`] → `decide` → [`CallEvent`]s → `evolve` → [`Call`]; [`react`] turns each fact into work for the
+//! outbox.
 //!
 //! # The life of a call
 //!
@@ -31,18 +31,18 @@
 //!            └──────────────────────────────┴──────────────────────┘
 //! ```
 //!
-//! - Any webhook may be the first, come twice, or come after the end. It is always recorded
-//!   (`call.carrier_event_received`), and what it tells is the same in whatever order: `call.received` begins the
-//!   call, `call.leg_identified` adds what the first webhook lacked. One thing alone depends on the order: a
-//!   transfer whose bridge is told after the end does not change the end's reason.
-//! - Nothing leaves a terminal status. An `answered` told after the end only shows that the call had connected,
-//!   which can turn `failed` into `ended`; a `ringing` told after the answer or the end changes no status.
-//! - A call whose leg is found gone without a word ends as `unknown`. What the carrier tells of it later takes the place
-//!   of that, once (`end_explained`), and may turn `failed` into `ended` or back.
+//! - Any webhook may be the first, come twice, or come after the end. The call always records it
+//!   (`call.carrier_event_received`) and ends up the same in whatever order webhooks come: `call.received` begins the
+//!   call, `call.leg_identified` adds what the first webhook lacked. There is one exception: a transfer whose bridge
+//!   is reported after the end does not change the end's reason.
+//! - Nothing leaves a terminal status. An `answered` reported after the end only shows that the call had connected,
+//!   which can turn `failed` into `ended`; a `ringing` reported after the answer or the end changes no status.
+//! - A call whose leg is found gone, without a hang-up webhook, ends as `unknown`. What the carrier reports of the
+//!   end later replaces that, once (`end_explained`), and may turn `failed` into `ended` or back.
 //! - `hangup_requested` changes no status: the call goes on until the carrier says that it is over. A queued call,
 //!   or one whose dial was put off, is over at once.
-//! - Between two `dial_started` always stands `dial_postponed`. After `dial_unknown` the carrier is asked, never
-//!   dialled.
+//! - Between two `dial_started` always stands `dial_postponed`. After `dial_unknown` we ask the carrier for the call
+//!   and never dial again.
 //! - Every `…_requested` fact is a command to the carrier under one id, pending until `command_accepted`,
 //!   `command_failed` or the end. A failed command ends the call only where it leaves no way to take or end it.
 
@@ -79,9 +79,9 @@ pub use take_report::{DEFAULT_GREETING, INBOUND_RING_TIMEOUT};
 
 use crate::aggregate::Aggregate;
 
-/// How long a call may last when nobody says otherwise: the carrier's own limit, 4 hours.
+/// Longest call where the client sets no limit: the carrier's own limit, 4 hours.
 pub const DEFAULT_MAX_DURATION: Duration = Duration::from_secs(14_400);
-/// How long an outbound call may ring when nobody says otherwise.
+/// Longest ringing of an outbound call where the client sets no limit.
 pub const DEFAULT_RING_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Aggregate for Call {

@@ -1,4 +1,4 @@
-//! What the carrier is to be asked, built from where the call stands.
+//! Builds the requests to the carrier from the state of the call.
 
 use uuid::Uuid;
 
@@ -7,19 +7,17 @@ use super::state::{Call, Effect};
 use crate::ids::{CallId, ClientId};
 use crate::ports::telephony::{Dial, LegAction, LegCommand};
 
-/// A pending effect, ready to be performed.
+/// A pending effect as a request to the carrier.
 #[derive(Debug, Clone)]
 pub enum Outgoing {
-    /// Place the call.
     Dial(Box<Dial>),
-    /// Do something on its leg.
     Leg(Box<LegCommand>),
-    /// The carrier has not told us the leg yet: try again shortly.
+    /// The carrier has not named the leg yet: try again shortly.
     NoLegYet,
 }
 
 impl Call {
-    /// The command to the carrier that `effect_id` stands for; nothing when it is settled.
+    /// The carrier request of an effect; `None` when the effect is settled.
     #[must_use]
     pub fn outgoing(&self, effect_id: Uuid, call: CallId, client: ClientId) -> Option<Outgoing> {
         let tag = LegTag { client, call, role: LegRole::Main };

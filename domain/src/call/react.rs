@@ -1,7 +1,7 @@
-//! What the world should do next, given a fact. Effects are data; somebody else performs them.
+//! What to do in the world because of a fact. Effects are data; the outbox performs them.
 //!
-//! A fact carries the time its teller gives it, which may be the carrier's. That orders what was said; it never says
-//! when something is to be done. So a reaction knows only how long to wait, from when the fact was recorded.
+//! A fact's time may come from the carrier's clock. It orders what was said and never schedules anything: a
+//! reaction says only how long to wait after the fact was recorded.
 
 use chrono::TimeDelta;
 use uuid::Uuid;
@@ -14,9 +14,9 @@ use crate::ivr::session::SAFETY_NET;
 
 /// How long a webhook about the end of a leg may take before we ask the carrier.
 const END_GRACE: TimeDelta = TimeDelta::seconds(30);
-/// The same, once the carrier itself said that the leg is gone.
+/// The same, once the carrier said that the leg is gone.
 const GONE_GRACE: TimeDelta = TimeDelta::seconds(10);
-/// How long a lost dial may take to show up by itself.
+/// How long a lost dial may take to appear before we ask the carrier.
 const DIAL_GRACE: TimeDelta = TimeDelta::seconds(2);
 
 /// Work the outbox does for a call.
@@ -28,20 +28,20 @@ pub enum Work {
     Reconcile,
     /// Ask the carrier whether the leg still lives.
     CheckLeg,
-    /// Tell the session in the menus what happened on its call.
+    /// Notify the IVR session of an event on its call.
     TellIvr,
-    /// A session's: have its call do what it is to do.
+    /// For an IVR session: give its call the next command.
     OrderCall,
-    /// A session's: ask the client's own system.
+    /// For an IVR session: call the client's webhook.
     AskWebhook,
-    /// Tell the conversation what was said on its call.
+    /// Notify the conversation of what was said on its call.
     Converse,
-    /// Say what the agent answered.
+    /// Speak the agent's answer on the call.
     SpeakReply,
 }
 
 impl Work {
-    /// The name as stored.
+    /// Name as stored, for example `check_leg`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -56,13 +56,14 @@ impl Work {
         }
     }
 
-    /// Whether it must wait for earlier work of the same call. Ending a call, and looking after it, must not.
+    /// Whether it must wait for earlier work of the same call. Only commands to the carrier wait, except
+    /// those that end or refuse the call.
     #[must_use]
     pub const fn is_ordered(self) -> bool {
         matches!(self, Work::Command(kind) if !matches!(kind, CommandKind::HangUp | CommandKind::Reject))
     }
 
-    /// Reads a stored name.
+    /// Reads a stored name; `None` for an unknown one.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
@@ -78,40 +79,32 @@ impl Work {
     }
 }
 
-/// A change to what is to be done for a call.
+/// A change to the outbox or to the timers of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reaction {
-    /// Do this.
+    /// Put work into the outbox.
     Do {
-        /// Names it, the same on every reading of the log.
+        /// Idempotency id, the same on every reading of the log.
         effect_id: Uuid,
-        /// What.
         work: Work,
-        /// How long to wait from when the fact was recorded; `None` is at once, whatever any clock says.
+        /// Delay from when the fact was recorded; `None`: at once.
         after: Option<TimeDelta>,
     },
-    /// It is done, or pointless.
-    Done {
-        /// Which.
-        effect_id: Uuid,
-    },
-    /// Wake the call once that has passed; replaces a timer of the same kind.
+    /// The work is done or no longer needed.
+    Done { effect_id: Uuid },
+    /// Start a timer, in place of a running one of the same kind.
     Arm {
-        /// Which.
         timer: Timer,
-        /// How long to wait from when the fact was recorded.
+        /// Delay from when the fact was recorded.
         after: TimeDelta,
     },
-    /// Do not.
-    Disarm {
-        /// Which.
-        timer: Timer,
-    },
+    /// Stop a timer that is running.
+    Disarm { timer: Timer },
     /// Nothing more is to be done for the call.
     Close,
 }
 
-/// What follows from a fact.
+/// Work and timer changes that follow from a fact.
 #[must_use]
 pub fn react(event: &CallEvent) -> Vec<Reaction> {
     let command = |effect_id, kind| vec![Reaction::Do { effect_id, work: Work::Command(kind), after: None }];
@@ -181,7 +174,8 @@ pub fn react(event: &CallEvent) -> Vec<Reaction> {
     }
 }
 
-/// Whoever wrote the news tells the session at once; this is for when they died over it.
+/// Outbox work as a safety net: the node that wrote the fact notifies the session at once,
+/// unless it died first.
 fn tell_ivr(effect_id: Uuid) -> Reaction {
     Reaction::Do { effect_id, work: Work::TellIvr, after: Some(SAFETY_NET) }
 }

@@ -1,4 +1,4 @@
-//! What a carrier reports about a call, in our own terms: one webhook, whoever sent it.
+//! What a carrier reports about a call, in our own terms: one webhook, whichever carrier sent it.
 
 use std::fmt;
 
@@ -12,15 +12,15 @@ use crate::money::Money;
 use crate::personal::Personal;
 use crate::phone::Party;
 
-/// The carrier's names for a leg. Opaque text; none of it is personal.
+/// The carrier's ids of a leg: opaque text, none of it personal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LegRef {
-    /// What commands to the carrier name the leg by; missing in a few webhooks.
+    /// Id that commands to the carrier use; missing in a few webhooks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control_id: Option<String>,
-    /// The leg itself.
+    /// Id of the leg itself.
     pub leg_id: String,
-    /// What ties legs of one session together.
+    /// Id that all legs of one session share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
     /// The carrier's application the leg belongs to.
@@ -28,33 +28,30 @@ pub struct LegRef {
     pub connection_id: Option<String>,
 }
 
-/// Which leg of a call is spoken of.
+/// Which leg of a call is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LegRole {
     /// The caller's leg, or the one we dialled.
     Main,
-    /// The leg a transfer placed.
+    /// The leg that a transfer placed.
     TransferTarget,
 }
 
-/// What we hand the carrier with a command and get back with every later webhook of the leg.
+/// Tag that we send with a command; the carrier returns it with every later webhook of the leg.
 ///
 /// It names the call even when the carrier's answer to the dial was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LegTag {
-    /// Whose call it is.
     pub client: ClientId,
-    /// The call.
     pub call: CallId,
-    /// Which of its legs.
     pub role: LegRole,
 }
 
 /// One webhook of a carrier about a leg. `Debug` leaves the body out: it names parties and holds what was said.
 #[derive(Clone, PartialEq)]
 pub struct CarrierReport {
-    /// `telnyx`, ….
+    /// Carrier's name, for example `telnyx`.
     pub provider: String,
     /// The carrier's id of this event: the same on every attempt to deliver it.
     pub event_id: String,
@@ -62,17 +59,15 @@ pub struct CarrierReport {
     pub event_type: String,
     /// When it happened, by the carrier's clock.
     pub occurred_at: Time,
-    /// Which leg.
     pub leg: LegRef,
     /// Our tag, if the webhook carried one.
     pub tag: Option<LegTag>,
-    /// The gather the leg was last told to do, if the webhook says so.
+    /// Gather the leg was last asked for, if the webhook names it.
     pub ask: Option<Uuid>,
     /// The calling party, where the webhook says it.
     pub from: Option<Party>,
     /// The called party, where the webhook says it.
     pub to: Option<Party>,
-    /// What happened, in our terms.
     pub fact: CarrierFact,
     /// The webhook's body as received.
     pub raw: Vec<u8>,
@@ -97,53 +92,47 @@ impl fmt::Debug for CarrierReport {
 pub enum CarrierFact {
     /// The leg exists and is ringing, or is being set up.
     Initiated {
-        /// From the carrier's point of view.
+        /// Direction as the carrier reports it.
         direction: Direction,
     },
-    /// The leg was answered.
     Answered,
     /// The leg was connected to another one.
     Bridged,
-    /// The leg is over.
     HungUp(HangUp),
-    /// Speech was started.
     SpeechStarted,
-    /// Speech is over.
     SpeechEnded(SpeechOutcome),
-    /// A key was pressed.
+    /// The other end pressed a key.
     Dtmf(Personal<char>),
     /// A gather command is over: digits may be partial or empty.
     Gathered {
-        /// What was pressed.
         digits: Personal<String>,
         /// The carrier's status: `valid`, `invalid`, `timeout`, `call_hangup`, ….
         status: String,
     },
     /// A human or a machine answered, as far as the carrier can tell.
     AnsweredBy(AnsweredBy),
-    /// A recording can be fetched.
+    /// A recording is ready to be fetched.
     RecordingSaved(RecordingSaved),
-    /// A recording was lost.
+    /// A recording failed at the carrier.
     RecordingFailed {
-        /// The carrier's reason.
+        /// Why, in the carrier's words.
         reason: String,
     },
-    /// Something was said.
+    /// The carrier transcribed something that was said.
     Transcribed(Transcribed),
-    /// What the call cost.
+    /// What the carrier charges for the leg.
     Cost(Money),
-    /// Something this version gives no meaning: recorded, and nothing follows from it.
+    /// This version gives it no meaning: it is recorded, and nothing follows from it.
     Noted,
 }
 
 /// How a leg ended, in the carrier's words and in ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HangUp {
-    /// What it means.
     pub cause: HangUpCause,
     /// Which side of the leg ended it.
     pub source: HangUpSource,
-    /// The carrier's own word.
+    /// The carrier's own cause, for example `normal_clearing`.
     pub provider_code: String,
     /// The SIP status (RFC 3261 §21), if the carrier named one in 100–699.
     pub sip_code: Option<u16>,
@@ -152,7 +141,7 @@ pub struct HangUp {
 /// Why a leg ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HangUpCause {
-    /// Ended after it was answered.
+    /// The leg ended after it was answered.
     Normal,
     /// The calling side gave up before the answer.
     Cancelled,
@@ -164,7 +153,7 @@ pub enum HangUpCause {
     TimeLimit,
     /// Refused by the called side, by a carrier, or by us.
     Rejected,
-    /// No such destination.
+    /// The called destination does not exist.
     NotFound,
     /// The carrier does not say, or says something new.
     Unspecified,
@@ -173,40 +162,36 @@ pub enum HangUpCause {
 /// Which SIP side ended a leg.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HangUpSource {
-    /// The calling side.
+    /// The side that called.
     Caller,
-    /// The called side.
+    /// The side that was called.
     Callee,
-    /// Not said.
+    /// The carrier does not say.
     Unknown,
 }
 
-/// Where a recording is.
+/// A finished recording at the carrier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordingSaved {
-    /// The carrier's id of it.
+    /// The carrier's id of the recording.
     pub recording_id: Option<String>,
-    /// Where it can be fetched for a while; it holds a secret.
+    /// Temporary download address; it holds a secret.
     pub url: Option<Personal<String>>,
-    /// What it is encoded as.
     pub format: Option<RecordingFormat>,
-    /// When recording began.
     pub started_at: Option<Time>,
-    /// When recording ended.
     pub ended_at: Option<Time>,
-    /// Until when [`RecordingSaved::url`] works, if it expires.
+    /// When [`RecordingSaved::url`] expires; `None` where the carrier does not say.
     pub url_expires_at: Option<Time>,
 }
 
-/// Something said, turned to text by the carrier.
+/// A piece of speech that the carrier transcribed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transcribed {
-    /// What was said.
     pub text: Personal<String>,
-    /// 0 to 1000 thousandths of certainty.
+    /// The carrier's certainty in thousandths, 0 to 1000.
     pub confidence_permille: Option<u16>,
-    /// Whether the words will still change.
+    /// Whether the words are final; others may still change.
     pub is_final: bool,
-    /// Who said it.
+    /// Which side of the call said it.
     pub track: TranscriptTrack,
 }

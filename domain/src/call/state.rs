@@ -1,4 +1,4 @@
-//! A call as its rules see it, folded from its events.
+//! The state of a call, folded from its events.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -79,7 +79,7 @@ pub(super) enum Transfer {
     Connected,
 }
 
-/// That we asked the carrier to end the call.
+/// Our request to the carrier to end the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct HangUpAsked {
     pub(super) reason: EndReason,
@@ -87,7 +87,7 @@ pub(super) struct HangUpAsked {
     pub(super) at: Time,
 }
 
-/// A call, as its rules see it. Empty until its first event.
+/// State of a call, folded from its events; empty until the first one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Call {
     pub(super) direction: Option<Direction>,
@@ -103,7 +103,7 @@ pub struct Call {
     pub(super) appeared_at: Option<Time>,
     pub(super) leg: Option<LegRef>,
     pub(super) ringing: bool,
-    /// Somebody else leads it: nothing is done with it unless a client asks.
+    /// Another application controls the leg; we send no commands unless a client asks for one.
     pub(super) foreign: bool,
     pub(super) answered_at: Option<Time>,
     pub(super) answered_by: Option<AnsweredBy>,
@@ -115,13 +115,13 @@ pub struct Call {
     pub(super) charged_legs: BTreeSet<String>,
     pub(super) ended: Option<Box<Ended>>,
     pub(super) lines: u32,
-    /// The other end's own lines.
+    /// Lines of the other end, kept to place late ones in order.
     pub(super) heard: Spoken,
     pub(super) menu: Option<MenuId>,
     pub(super) ivr: Option<Box<Ivr>>,
     pub(super) agent: Option<AgentId>,
     pub(super) conversation: Option<ConversationId>,
-    /// How often the conversation was told.
+    /// How many notices the conversation got.
     pub(super) told: u32,
     pub(super) planned: Option<HangUpPlanned>,
     // boxed: a tree has room for eleven in its first leaf, and a call has one
@@ -137,7 +137,6 @@ impl Call {
         self.direction.is_some()
     }
 
-    /// Where the call stands.
     #[must_use]
     pub fn status(&self) -> Status {
         if let Some(ended) = &self.ended {
@@ -152,20 +151,20 @@ impl Call {
         }
     }
 
-    /// Whether nothing but late news can come.
+    /// Whether the call has ended; only late webhooks can still come.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.ended.is_some()
     }
 
-    /// What the carrier calls the leg commands go to, once known. The leg's own id is no substitute: asked for
-    /// it, the carrier would say that there is no such call.
+    /// The carrier's id for commands to the leg, once known. The leg id cannot stand in for it: the carrier
+    /// would answer that there is no such call.
     #[must_use]
     pub fn control_id(&self) -> Option<&str> {
         self.leg.as_ref()?.control_id.as_deref()
     }
 
-    /// The client's own side of the call: the number that was called, or the one it calls as.
+    /// The client's own party: the number that was called, or the caller id it calls with.
     pub(super) fn own_party(&self) -> Option<&Personal<Party>> {
         match self.direction? {
             Direction::Inbound => self.to.as_ref(),
@@ -173,13 +172,13 @@ impl Call {
         }
     }
 
-    /// An id for the one effect of its purpose on this call's leg: the same, whichever webhook asks for it.
+    /// Effect id for this purpose on this call's leg: the same, whichever webhook causes it.
     pub(super) fn effect_of_leg(&self, purpose: &str) -> Uuid {
         let leg_id = self.leg.as_ref().map_or("", |leg| &leg.leg_id);
         derive(LegId::of(&self.provider, leg_id).0, purpose)
     }
 
-    /// The carrier's name of what the legs of this call share.
+    /// The carrier's session id, which the call's legs share.
     #[must_use]
     pub fn leg_session(&self) -> Option<&str> {
         self.leg.as_ref()?.session_id.as_deref()
@@ -192,7 +191,7 @@ impl Call {
         Some(self.dial_started_at? + ring_timeout + Duration::from_secs(30))
     }
 
-    /// The dial whose answer was lost, while it is being looked for.
+    /// The dial whose answer was lost, while we look for it.
     #[must_use]
     pub fn lost_dial(&self) -> Option<Uuid> {
         let order = self.order.as_ref().filter(|_| self.dial == Some(DialState::Lost) && !self.is_over())?;
@@ -390,7 +389,7 @@ impl Call {
     }
 }
 
-/// Where a call stands once it is over: `failed` if it never connected or a fault broke it.
+/// Final status of a call: `failed` if it never connected or a fault broke it.
 #[must_use]
 pub fn terminal_status(ended: &Ended, answered: bool) -> Status {
     match ended.fault {

@@ -1,4 +1,4 @@
-//! What follows from a carrier's webhook. It may come twice, late, early, or for a call nobody knows.
+//! What follows from a carrier's webhook, which may come twice, late, early, or for an unknown call.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -20,13 +20,13 @@ use crate::money::Money;
 use crate::number::Route;
 use crate::personal::Personal;
 
-/// What a caller hears of an agent without a greeting of its own, and where there is no agent.
+/// Spoken where an agent has no greeting of its own, and where the route names no agent.
 pub const DEFAULT_GREETING: &str = "Hello, thank you for calling. How can I help you today?";
 
 /// How long an inbound call may ring before it is given up.
 pub const INBOUND_RING_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The facts found so far in a webhook, and the call as it stands after them.
+/// The facts found so far in a webhook, and the call after applying them.
 struct Story<'a> {
     call: Cow<'a, Call>,
     facts: Vec<CallEvent>,
@@ -83,7 +83,8 @@ impl Call {
         std::iter::once(receipt.into()).chain(facts).collect()
     }
 
-    /// A webhook of a leg we dialled is also the answer to the dial, should that have been lost or be slower.
+    /// Accepts an open dial: a webhook of the leg we dialled proves that the carrier has the call, even if
+    /// its answer was lost or comes later.
     fn found_leg(&self, report: &CarrierReport) -> Option<DialAccepted> {
         let order = self.order.as_ref()?;
         let open = matches!(self.dial, Some(DialState::Waiting | DialState::Sent | DialState::Lost));
@@ -95,7 +96,7 @@ impl Call {
         })
     }
 
-    /// An inbound call that rings is taken or refused, once, however often the carrier tells of it.
+    /// Takes or refuses a ringing inbound call, once, however often the carrier reports it.
     fn take_or_refuse(&self, at: Time) -> Option<CallEvent> {
         let asked = |purpose| self.handled.contains(&self.effect_of_leg(purpose));
         let waiting = self.answered_at.is_none() && !self.is_over() && self.hang_up.is_none();
@@ -118,8 +119,8 @@ impl Call {
         self.answered_at.is_none().then_some(Answered { at, ends_by })
     }
 
-    /// Whoever calls an agent where there is none is greeted, once, as soon as we know both that the call is answered
-    /// and where it goes: either may come first. An agent greets by itself.
+    /// Greets a caller whose route goes to an agent but names none, once the call is answered and its route
+    /// known; either may come first. An agent greets by itself.
     fn greeting(&self, at: Time) -> Option<SpeechRequested> {
         let talking = self.answered_at.is_some() && !self.is_over() && self.hang_up.is_none();
         let to_agent = self.direction == Some(Direction::Inbound)
@@ -136,7 +137,7 @@ impl Call {
         })
     }
 
-    /// Facts that stand for themselves, whenever they come.
+    /// The fact that follows whatever the call's status, if any: keys, transcript lines, recordings, cost.
     fn told(&self, report: &CarrierReport) -> Option<CallEvent> {
         let at = report.occurred_at;
         let (seq, place) = (self.lines + 1, self.heard.place(at));
@@ -171,7 +172,7 @@ impl Call {
                 AnswererDetected { answered_by: *answered_by, at }.into()
             }
             CarrierFact::RecordingSaved(saved) => recording(saved, at).into(),
-            // what can be fetched is not lost, whichever of several recordings the carrier speaks of
+            // a recording that can be fetched is not lost, whichever of several recordings the carrier means
             CarrierFact::RecordingFailed { reason } if self.recording != Some(RecordingStatus::Available) => {
                 RecordingLost { reason: reason.clone(), at }.into()
             }
@@ -192,7 +193,7 @@ impl Call {
         })
     }
 
-    /// A leg is charged once; a call has as many charges as legs.
+    /// Adds the charge of a leg, once; a call has as many charges as legs.
     fn charged(&self, report: &CarrierReport, charge: &Money) -> Option<CallEvent> {
         let leg_id = self.leg_id_of(report);
         if self.charged_legs.contains(leg_id) {
@@ -204,7 +205,8 @@ impl Call {
         Some(CostRecorded { cost, leg_id: leg_id.to_owned(), at: report.occurred_at }.into())
     }
 
-    /// The leg id a report's leg goes by here: the carrier may name this call's own leg by its control id alone.
+    /// The leg id under which we know the report's leg: the carrier may name the call's own leg by
+    /// its control id alone.
     fn leg_id_of<'a>(&'a self, report: &'a CarrierReport) -> &'a str {
         let own = self.leg.as_ref().filter(|leg| {
             let control_id = report.leg.control_id.as_ref();
@@ -218,7 +220,7 @@ impl Call {
         let under_way = self.transfer == Some(Transfer::Requested);
         match &report.fact {
             CarrierFact::Cost(charge) => self.charged(report, charge),
-            // we heard that the transfer failed, and yet the parties talk
+            // the carrier reported that the transfer failed, and yet the parties talk
             CarrierFact::Bridged if self.transfer != Some(Transfer::Connected) => {
                 Some(TransferConnected { at }.into())
             }
@@ -245,7 +247,7 @@ impl Story<'_> {
         match &report.fact {
             CarrierFact::Initiated { .. } => {
                 if dialled && !self.call.ringing {
-                    // told late it changes no status, only when the call is known to have rung
+                    // a late webhook changes no status, only when the call is known to have rung
                     self.tell(Ringing { at });
                 }
                 self.tell_any(self.call.take_or_refuse(at));
@@ -266,12 +268,13 @@ impl Story<'_> {
     }
 }
 
-/// Whether the webhook asks us to take a call: whatever else a leg nobody knows tells, somebody else leads it.
+/// Whether the webhook offers us an inbound call. Any other webhook of an unknown leg without our tag means
+/// that another application controls the leg.
 pub(super) fn offers(report: &CarrierReport) -> bool {
     matches!(report.fact, CarrierFact::Initiated { direction: Direction::Inbound })
 }
 
-/// A call nobody knows begins with what its first webhook tells.
+/// Begins an unknown call with what its first webhook reports.
 fn first_heard(report: &CarrierReport, routing: Option<Routing>) -> Received {
     let direction = match (&report.fact, report.tag, routing) {
         (CarrierFact::Initiated { direction }, ..) => *direction,
@@ -304,7 +307,7 @@ fn disposition(fact: &CarrierFact, role: LegRole, nothing_follows: bool) -> Disp
     }
 }
 
-/// How much a detection outweighs others of the same call: only machines beep, and a doubt takes nothing back.
+/// Rank of a detection: only a higher one replaces it. Only machines beep, and a doubt takes nothing back.
 const fn certainty(answered_by: Option<AnsweredBy>) -> u8 {
     match answered_by {
         None => 0,

@@ -1,11 +1,11 @@
-//! The closed sets of words a call is described by, as they stand in events and at the edge.
+//! The closed sets of values that describe a call, as they stand in events and in the API.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The text is not one of the words of a closed set.
+/// The text names no value of the set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a word of this set")]
 pub struct UnknownWord;
@@ -17,10 +17,10 @@ macro_rules! words {
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $word)] $variant,)* }
 
         impl $name {
-            /// Every word of the set.
+            /// All values of the set.
             pub const ALL: &'static [$name] = &[$($name::$variant,)*];
 
-            /// The word as stored and shown.
+            /// Name as stored and shown in the API.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $word,)* }
@@ -48,7 +48,7 @@ words! {
     Direction {
         /// Somebody called one of our numbers.
         Inbound = "inbound",
-        /// We called somebody.
+        /// We called somebody for a client.
         Outbound = "outbound",
     }
 
@@ -56,13 +56,13 @@ words! {
     Status {
         /// Accepted, not yet sent to the carrier.
         Queued = "queued",
-        /// The carrier is being asked.
+        /// The carrier is dialling, or is being asked to.
         Dialing = "dialing",
-        /// The dial was sent and its answer lost; being reconciled.
+        /// The carrier's answer to the dial was lost; we are reconciling.
         DialUnknown = "dial_unknown",
         /// The other side is being alerted.
         Ringing = "ringing",
-        /// Answered.
+        /// The call was answered.
         InProgress = "in_progress",
         /// Over after it connected.
         Ended = "ended",
@@ -74,47 +74,47 @@ words! {
     EndReason {
         /// The person at the other end hung up.
         CallerHangup = "caller_hangup",
-        /// The agent hung up.
+        /// The agent on the call hung up.
         AgentHangup = "agent_hangup",
         /// Somebody asked for it over REST.
         ApiHangup = "api_hangup",
         /// An IVR menu came to its end.
         IvrCompleted = "ivr_completed",
-        /// Handed to another party.
+        /// The call was handed to another party.
         Transferred = "transferred",
         /// The called side was busy.
         Busy = "busy",
-        /// Nobody answered.
+        /// Nobody answered in time.
         NoAnswer = "no_answer",
-        /// Refused.
+        /// The called side, a network or we refused the call.
         Rejected = "rejected",
-        /// Given up before the answer.
+        /// The call was given up before the answer.
         Cancelled = "cancelled",
-        /// No such number.
+        /// The called number does not exist.
         InvalidNumber = "invalid_number",
-        /// A machine answered.
+        /// An answering machine took the call.
         Voicemail = "voicemail",
-        /// The limit on the call's duration.
+        /// The call reached its longest duration.
         MaxDuration = "max_duration",
-        /// Nobody spoke.
+        /// Nobody spoke for too long.
         SilenceTimeout = "silence_timeout",
-        /// Nobody pressed a key.
+        /// The caller pressed no key in the menus.
         IvrNoInput = "ivr_no_input",
-        /// Too many wrong keys.
+        /// The caller pressed too many wrong keys.
         IvrTooManyInvalid = "ivr_too_many_invalid",
         /// The carrier never took up the dial.
         DialTimeout = "dial_timeout",
         /// The client's credit is used up.
         InsufficientCredits = "insufficient_credits",
-        /// Too many calls at once.
+        /// Too many calls ran at once.
         ConcurrencyLimit = "concurrency_limit",
-        /// The carrier failed.
+        /// The carrier caused the failure.
         ProviderError = "provider_error",
         /// The node that carried the media was lost.
         MediaLost = "media_lost",
-        /// We failed.
+        /// Our platform caused the failure.
         PlatformError = "platform_error",
-        /// Not known.
+        /// The reason is not known.
         Unknown = "unknown",
     }
 
@@ -122,59 +122,59 @@ words! {
     EndedBy {
         /// The person at the other end.
         Caller = "caller",
-        /// The agent.
+        /// The agent on the call.
         Agent = "agent",
         /// A user or program of the client's.
         Operator = "operator",
-        /// The node.
+        /// A node: a timer, a route or an IVR menu.
         System = "system",
-        /// The carrier.
+        /// The carrier of the call.
         Provider = "provider",
-        /// Not known.
+        /// It is not known who.
         Unknown = "unknown",
     }
 
     /// Whose fault an end is.
     Fault {
-        /// Nobody's.
+        /// It is nobody's fault.
         None = "none",
-        /// The client's settings.
+        /// The client's settings caused it.
         CallerConfig = "caller_config",
-        /// The carrier's.
+        /// The carrier caused the end.
         Provider = "provider",
-        /// Ours.
+        /// Our platform caused the end.
         Platform = "platform",
     }
 
     /// Who or what took the call.
     AnsweredBy {
-        /// A person.
+        /// A person took the call.
         Human = "human",
-        /// An answering machine.
+        /// An answering machine took the call.
         Machine = "machine",
-        /// A fax.
+        /// A fax took the call.
         Fax = "fax",
-        /// The carrier could not tell; to be treated as a person.
+        /// The carrier could not tell; treated as a person.
         NotSure = "not_sure",
     }
 
     /// Where a call's recording stands.
     RecordingStatus {
-        /// Never asked for.
+        /// Nobody asked for a recording.
         None = "none",
-        /// Running.
+        /// The recording is running.
         Recording = "recording",
-        /// Can be fetched.
+        /// The recording can be fetched.
         Available = "available",
-        /// Lost.
+        /// The recording was lost.
         Failed = "failed",
     }
 
     /// Encoding of a recording.
     RecordingFormat {
-        /// MPEG layer 3.
+        /// MPEG-1 Audio Layer III.
         Mp3 = "mp3",
-        /// PCM in RIFF.
+        /// PCM in a RIFF container.
         Wav = "wav",
     }
 
@@ -184,13 +184,13 @@ words! {
         Caller = "caller",
         /// The agent, or the text we had spoken.
         Agent = "agent",
-        /// The platform.
+        /// The platform, neither of the two parties.
         System = "system",
     }
 
     /// What a line of a transcript is.
     LineKind {
-        /// Something said.
+        /// Something that somebody said.
         Utterance = "utterance",
         /// A key pressed or sent.
         Dtmf = "dtmf",
@@ -210,7 +210,7 @@ words! {
 
     /// How a piece of speech came to its end.
     SpeechOutcome {
-        /// Spoken to its end.
+        /// The text was spoken to its end.
         Completed = "completed",
         /// Cut short by the end of the call.
         CallHangup = "call_hangup",
@@ -220,21 +220,21 @@ words! {
 
     /// What a carrier was asked to do.
     CommandKind {
-        /// Place a call.
+        /// Place an outbound call.
         Dial = "dial",
         /// Take an inbound call.
         Answer = "answer",
         /// Refuse an inbound call.
         Reject = "reject",
-        /// End a leg.
+        /// End a leg of the call.
         HangUp = "hangup",
-        /// Speak a text.
+        /// Speak a text on the leg.
         Speak = "speak",
         /// Hand the call to another party.
         Transfer = "transfer",
-        /// Send keys.
+        /// Send DTMF keys on the leg.
         SendDtmf = "send_dtmf",
-        /// Record.
+        /// Record the call from now on.
         StartRecording = "start_recording",
         /// Speak a prompt and take keys.
         Gather = "gather",
@@ -244,7 +244,7 @@ words! {
 }
 
 impl Status {
-    /// Whether nothing can bring the call back.
+    /// Whether the call is over for good.
     #[must_use]
     pub const fn is_terminal(self) -> bool {
         matches!(self, Status::Ended | Status::Failed)

@@ -1,4 +1,4 @@
-//! What may be asked of a conversation.
+//! What a conversation can be asked to do.
 
 use chrono::TimeDelta;
 
@@ -11,204 +11,171 @@ use crate::ids::{MessageId, ToolId};
 use crate::model::{ModelRef, Usage};
 use crate::personal::Personal;
 
-/// The longest message, in bytes.
+/// Longest message, in bytes of UTF-8.
 pub const MAX_CONTENT: usize = 64 << 10;
-/// How far apart clients hear of answers: one that comes sooner is told with those that follow it.
+/// Least time between two updates to clients; an answer that comes sooner is published
+/// together with later ones.
 pub const UPDATES_APART: TimeDelta = TimeDelta::seconds(1);
-/// The most entries of a client's own data; names of 64 and values of 500 characters.
+/// Most metadata entries; a name has up to 64 characters, a value up to 500.
 pub const MAX_METADATA: usize = 50;
 
-/// Something said.
+/// A message to add to the conversation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Said {
-    /// Names it: the same one again is no news.
+    /// Idempotency id: the conversation adds each message once.
     pub id: MessageId,
-    /// Who says it.
     pub role: MessageRole,
-    /// How.
     pub kind: MessageKind,
-    /// What.
     pub content: Personal<String>,
-    /// The line of the call's transcript it comes from: lines come in their order, each once.
+    /// Transcript line of the call it comes from; the conversation takes lines in their order, each once.
     pub line: Option<u32>,
-    /// When.
     pub at: Time,
 }
 
-/// A round of tools.
+/// A round of tool calls that the model asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolRound {
-    /// Of which turn.
     pub turn: MessageId,
-    /// Names what the model said with it.
+    /// Message id of the text the model said along with the calls.
     pub id: MessageId,
-    /// What the model said with it.
+    /// Text the model said along with the calls.
     pub content: Personal<String>,
-    /// Which tools: one or more.
+    /// One or more tool calls.
     pub calls: Vec<CalledTool>,
-    /// Which model.
+    /// Model that asked for them.
     pub by: ModelRef,
-    /// What it took.
+    /// Tokens that this round used.
     pub usage: Usage,
-    /// In milliseconds.
     pub latency_ms: u64,
-    /// Now.
     pub now: Time,
 }
 
-/// A tool that was used.
+/// The result of one tool call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Executed {
-    /// Of which turn.
     pub turn: MessageId,
-    /// Names the result.
+    /// Message id of the result.
     pub id: MessageId,
-    /// The model's name of this use.
+    /// The model's id of the tool call.
     pub call_id: String,
-    /// Which tool.
+    /// `None` when no tool has that name.
     pub tool: Option<ToolId>,
-    /// How it ended.
     pub outcome: ToolOutcome,
-    /// The HTTP status.
+    /// HTTP status the tool answered with, if any.
     pub status: Option<u16>,
-    /// What the model is told.
+    /// Result text for the model.
     pub content: Personal<String>,
-    /// In milliseconds.
     pub latency_ms: u64,
-    /// Now.
     pub now: Time,
 }
 
-/// An answer.
+/// A model's answer to a turn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Completed {
-    /// Of which turn.
     pub turn: MessageId,
-    /// Names the answer.
+    /// Message id of the answer.
     pub id: MessageId,
-    /// The answer.
     pub content: Personal<String>,
-    /// Which model gave it.
+    /// Model that gave the answer.
     pub by: ModelRef,
-    /// What it took.
+    /// Tokens used, without those of the tool rounds.
     pub usage: Usage,
-    /// In milliseconds.
+    /// From the message to the end of the answer.
     pub latency_ms: u64,
-    /// In milliseconds.
+    /// From the message to the beginning of the answer.
     pub first_token_ms: Option<u64>,
-    /// How it ended.
     pub finish: Finish,
-    /// Models that were asked before.
+    /// Models that were asked before, without success.
     pub passed_over: Vec<PassedOver>,
-    /// Now.
     pub now: Time,
 }
 
-/// What may be asked of a conversation.
+/// A command for a conversation.
 #[derive(Debug, Clone)]
 pub enum ConversationCommand {
-    /// Begin it.
     Start(Box<ConversationStarted>),
-    /// Note what was said; no model answers.
+    /// Add messages that no model is to answer.
     Note(Vec<Said>),
-    /// Say something that a model is to answer. Begins the conversation if need be.
+    /// Begin a turn: a model is to answer a message. Begins the conversation too if need be.
     Ask {
-        /// What begins with it, if nothing has.
+        /// How to begin the conversation if it does not exist yet.
         start: Option<Box<ConversationStarted>>,
-        /// What is said. `None`: answer what was said last.
+        /// Message to answer; `None`: the person's last message.
         said: Option<Box<Said>>,
-        /// Who answers.
         agent: Option<AgentRef>,
         /// The node that will ask the model.
         node: String,
-        /// The turn this node knows to be dead, if any: nobody works on it.
+        /// An open turn that no node works on any more; it counts as failed.
         dead: Option<MessageId>,
-        /// When the turn is over at the latest.
+        /// When the turn counts as abandoned.
         ends_by: Time,
-        /// Now.
         now: Time,
     },
-    /// Note that the model wants tools.
+    /// Record that the model wants tools.
     CallTools(Box<ToolRound>),
-    /// Note what tools answered.
+    /// Record the results of tool calls.
     Execute(Vec<Executed>),
-    /// Note the answer.
+    /// Record the answer and end the turn.
     Complete(Box<Completed>),
-    /// Note that there is none.
+    /// Record that no model answered.
     Fail {
-        /// Of which turn.
         turn: MessageId,
-        /// Why.
         fault: TurnFault,
-        /// Models that were asked.
+        /// Models that were asked, without success.
         passed_over: Vec<PassedOver>,
-        /// Now.
         now: Time,
     },
-    /// Want an answer no more.
+    /// Cancel the open turn; nobody wants its answer.
     Cancel {
-        /// Of which turn; whichever is open if none is named.
+        /// Turn to cancel; `None`: whichever is open.
         turn: Option<MessageId>,
-        /// Why.
         why: CancelledFor,
-        /// Now.
         now: Time,
     },
-    /// Sum up what falls out of the window.
+    /// Replace the oldest messages in memory by a summary.
     Summarise {
-        /// Everything up to this message.
+        /// Number of the last message that the summary covers.
         through: u32,
-        /// The summary.
         summary: Personal<String>,
-        /// Which model wrote it.
+        /// Model that wrote it; `None`: it quotes the beginnings of the messages.
         by: Option<ModelRef>,
-        /// Now.
         now: Time,
     },
-    /// Note how something was meant.
+    /// Record the sentiment of a message.
     Judge {
-        /// Which message.
+        /// Number of the judged message.
         seq: u32,
-        /// From -1000 to 1000.
+        /// From -1000 (very bad) to 1000 (very good).
         score_permille: i16,
-        /// Who judged.
         by: Judge,
-        /// Now.
         now: Time,
     },
-    /// Let clients hear how it stands, if something was kept back.
+    /// Publish the updates that were held back, if any.
     TellUpdates {
-        /// Now.
         now: Time,
     },
-    /// End it.
     End {
-        /// Why.
         reason: EndedFor,
-        /// Now.
         now: Time,
     },
 }
 
-/// Why a conversation does not do what was asked.
+/// Why a conversation refuses a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConversationRefusal {
-    /// There is none.
     #[error("the conversation does not exist")]
     Unknown,
-    /// It is over.
     #[error("the conversation has ended: start another one")]
     Ended,
-    /// An answer is still being given.
     #[error("an answer is still being given: wait for its end")]
     TurnUnderWay,
-    /// The turn is over, or was never begun.
+    /// The turn is over, or never began.
     #[error("the turn is over")]
     TurnOver,
-    /// Something else is under this id.
+    /// Something else has this id already.
     #[error("the message exists already")]
     Exists,
-    /// A field that does not do.
+    /// A field at fault, and what would be right.
     #[error("{1}")]
     Invalid(&'static str, &'static str),
 }

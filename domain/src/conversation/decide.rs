@@ -1,4 +1,4 @@
-//! What follows from a command.
+//! What follows from a command, given the state of the conversation.
 
 use super::command::{
     Completed, ConversationCommand, ConversationRefusal, Executed, MAX_CONTENT, MAX_METADATA, Said,
@@ -17,7 +17,7 @@ use crate::ids::{ConversationId, MessageId};
 type Facts = Vec<ConversationEvent>;
 type Decision = Result<Facts, ConversationRefusal>;
 
-/// What is wrong with a message, if anything.
+/// What is wrong with the text of a message; `None` when nothing is.
 #[must_use]
 pub fn content_fault(text: &str) -> Option<&'static str> {
     match text {
@@ -78,7 +78,7 @@ impl Conversation {
         }
     }
 
-    /// What was said and is not noted yet. A line of a call's transcript is noted in its order only.
+    /// Adds those messages that are not recorded yet. Skips transcript lines up to the last one recorded.
     fn note(&self, said: &[Said], facts: &mut Facts) -> Result<(), ConversationRefusal> {
         let (mut seq, mut line, mut heard) = (self.seq, self.line, self.heard.clone());
         for one in said {
@@ -109,13 +109,13 @@ impl Conversation {
             _ => self.live()?,
         }
         let last = || {
-            // the one told last, wherever it stands: a turn has a name of its own
+            // the message that came last, wherever its place is: it names the turn
             let users = self.window.iter().filter(|one| one.role == MessageRole::User);
             users.max_by_key(|one| one.seq).map(|one| one.id)
         };
         let turn = said.as_ref().map(|said| said.id).or_else(last).ok_or(ConversationRefusal::TurnOver)?;
         if let Some(open) = &self.turn {
-            // the very same request again: somebody is at it
+            // the same request again: the turn is under way
             if dead.is_none_or(|dead| dead != open.id) && *now < open.ends_by {
                 return if open.id == turn && said.is_some() {
                     Ok(vec![])
@@ -124,7 +124,7 @@ impl Conversation {
                 };
             }
             let fault = TurnFault::Abandoned;
-            // no call: what is said now will be answered
+            // without a call: the message asked now will be answered there
             facts.push(TurnFailed { turn: open.id, fault, passed_over: vec![], call: None, at: *now }.into());
         } else if self.last_turn == Some((turn, Outcome::Completed)) {
             return Ok(vec![]);
@@ -186,7 +186,8 @@ impl Conversation {
         Ok(facts)
     }
 
-    /// When clients are to hear of what they are not told at once. A clock that was set back must not put it off.
+    /// When clients are told of an answer that is held back; `None`: at once. A clock that was set back
+    /// must not delay it.
     fn next_update(&self, now: Time) -> Option<Time> {
         let due = self.told_at? + UPDATES_APART;
         (now < due && due <= now + UPDATES_APART).then_some(due)
@@ -271,7 +272,7 @@ impl Aggregate for Conversation {
                 let score_permille = (*score_permille).clamp(-1_000, 1_000);
                 Ok(vec![SentimentJudged { seq: *seq, score_permille, by: *by, at: *now }.into()])
             }
-            // the end tells everything
+            // the end publishes everything that was held back
             ConversationCommand::TellUpdates { now } => match self.kept_back && !self.ended {
                 true => Ok(vec![UpdatesTold { at: *now }.into()]),
                 false => Ok(vec![]),

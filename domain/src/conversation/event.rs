@@ -1,4 +1,4 @@
-//! What happens in a conversation. What was said is personal.
+//! What can happen in a conversation. What people and models say is personal data.
 
 use std::collections::BTreeMap;
 
@@ -12,31 +12,29 @@ use crate::personal::Personal;
 use crate::wire::events;
 
 events! {
-    /// A fact of a conversation.
+    /// A stored fact of a conversation.
     pub enum ConversationEvent {
-        /// It began.
         Started(ConversationStarted) = "conversation.started" v 1,
-        /// Something was said that needed no answer of a model's, or waits for one.
+        /// Somebody said something; a model may be asked to answer it.
         MessageAdded(MessageAdded) = "conversation.message_added" v 1,
-        /// A model is to answer.
+        /// A turn began: a model is to answer a message.
         TurnStarted(TurnStarted) = "conversation.turn_started" v 1,
         /// The model wants tools to be used before it answers.
         ToolsCalled(ToolsCalled) = "conversation.tools_called" v 1,
-        /// A tool was used.
+        /// A tool call ended, with or without a result.
         FunctionExecuted(FunctionExecuted) = "conversation.function_executed" v 1,
-        /// The model answered.
+        /// The model answered the message.
         TurnCompleted(TurnCompleted) = "conversation.turn_completed" v 1,
-        /// No model answered.
+        /// No model answered the message.
         TurnFailed(TurnFailed) = "conversation.turn_failed" v 1,
-        /// The answer is not wanted any more.
+        /// The answer is no longer wanted.
         TurnCancelled(TurnCancelled) = "conversation.turn_cancelled" v 1,
-        /// What falls out of the window was summed up.
+        /// A summary replaced the oldest messages in memory.
         Summarised(Summarised) = "conversation.summarised" v 1,
-        /// How something was meant was judged.
+        /// The sentiment of a message was judged.
         SentimentJudged(SentimentJudged) = "conversation.sentiment_judged" v 1,
-        /// Clients hear how it stands: answers that came soon after another were kept back.
+        /// Clients are told the current state: answers that came soon after another were held back.
         UpdatesTold(UpdatesTold) = "conversation.updates_told" v 1,
-        /// It is over.
         Ended(ConversationEnded) = "conversation.ended" v 1,
     }
 }
@@ -48,16 +46,16 @@ macro_rules! words {
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $word)] $variant,)* }
 
         impl $name {
-            /// Every one.
+            /// All values of the set.
             pub const ALL: &'static [$name] = &[$(Self::$variant,)*];
 
-            /// Its word.
+            /// Name as stored and shown in the API.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
 
-            /// The one of that word.
+            /// Reads a stored name; `None` for an unknown one.
             #[must_use]
             pub fn from_name(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|one| one.as_str() == word)
@@ -69,373 +67,324 @@ macro_rules! words {
 words! {
     /// Where a conversation takes place.
     Channel {
-        /// Over the API.
+        /// Over the REST API.
         Api = "api",
-        /// On a call.
+        /// On a phone call.
         Voice = "voice",
     }
 
-    /// Who says something.
+    /// Who said a message.
     MessageRole {
-        /// The person.
+        /// The person who talks to the agent.
         User = "user",
-        /// The agent.
+        /// The agent, through its model.
         Assistant = "assistant",
-        /// The platform.
+        /// The platform, neither of the two parties.
         System = "system",
-        /// A tool.
+        /// A tool, by its result.
         Tool = "tool",
     }
 
     /// How something was said.
     MessageKind {
-        /// In words.
+        /// In spoken or written words.
         Text = "text",
-        /// With keys.
+        /// With keys of a phone.
         Dtmf = "dtmf",
     }
 
-    /// How the use of a tool ended.
+    /// How a tool call ended.
     ToolOutcome {
-        /// It answered.
+        /// The tool answered with a result.
         Succeeded = "succeeded",
-        /// It answered that it failed, or not at all.
+        /// The tool answered that it failed, or not at all.
         Failed = "failed",
-        /// It did not answer in time.
+        /// The tool did not answer in time.
         TimedOut = "timed_out",
-        /// It was not asked: the arguments do not fit, it is unknown, or its address is refused.
+        /// The tool was not called: the arguments do not fit, the tool is unknown, or its address is refused.
         Refused = "refused",
     }
 
     /// How an answer ended.
     Finish {
-        /// It was said to its end.
+        /// The model finished the answer.
         Stop = "stop",
-        /// It was cut off at the longest answer.
+        /// The answer reached the longest length allowed.
         Length = "length",
-        /// The model would not answer.
+        /// The model refused to answer.
         Refused = "refused",
-        /// Too many rounds of tools.
+        /// The turn used up its rounds of tools.
         ToolRounds = "tool_rounds",
     }
 
     /// Why no model answered.
     TurnFault {
-        /// No credentials for the provider.
+        /// No credentials for the provider are set.
         NotConfigured = "provider_not_configured",
-        /// The provider does not take the credentials.
+        /// The provider rejects the credentials.
         Credentials = "provider_credentials",
         /// The account with the provider is used up.
         Billing = "provider_billing",
         /// The provider does not know the model.
         UnknownModel = "unknown_model",
-        /// The provider does not take the request.
+        /// The provider rejects the request.
         BadRequest = "provider_refused",
-        /// What was said is longer than the model takes.
+        /// The conversation is longer than the model takes.
         TooLong = "context_too_long",
-        /// Too many requests.
+        /// The provider got too many requests.
         RateLimited = "provider_rate_limited",
         /// The provider is overloaded, or cannot be reached.
         Unavailable = "provider_unavailable",
         /// The provider did not answer in time.
         TimedOut = "provider_timeout",
-        /// What the provider said makes no sense.
+        /// The provider's answer cannot be understood.
         Protocol = "provider_protocol",
-        /// The node died over it.
+        /// The node died over the turn, or the turn outlived its limit.
         Abandoned = "abandoned",
     }
 
     /// Why an answer is not wanted any more.
     CancelledFor {
-        /// The conversation ended.
+        /// The conversation ended before the answer.
         Ended = "ended",
-        /// Somebody said so.
+        /// Somebody asked to cancel it.
         Asked = "asked",
-        /// The caller spoke on.
+        /// The caller went on speaking.
         Interrupted = "interrupted",
     }
 
-    /// Who judged how something was meant.
+    /// Who judged the sentiment of a message.
     Judge {
-        /// A list of words.
+        /// A built-in list of words.
         Lexicon = "lexicon",
-        /// A model.
+        /// A language model, when asked.
         Model = "model",
     }
 
     /// Why a conversation is over.
     EndedFor {
-        /// Somebody said so.
+        /// Somebody asked to end it.
         Asked = "asked",
-        /// Its call ended.
+        /// The call it was on ended.
         Call = "call",
     }
 }
 
-/// The agent that talks, as it is.
+/// An agent in one version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AgentRef {
-    /// Which.
     pub id: AgentId,
-    /// In which version.
     pub version: Version,
 }
 
-/// A client's own data.
+/// The client's own data: names with text values.
 pub type Metadata = BTreeMap<String, String>;
 
-/// See [`ConversationEvent::Started`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConversationStarted {
-    /// Who talks; nobody in particular if none.
+    /// `None`: no particular agent talks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentRef>,
-    /// Where.
     pub channel: Channel,
-    /// The call it takes place on.
+    /// Call the conversation is on, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallId>,
-    /// The client's own name of the person.
+    /// The client's own id of the person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Personal<String>>,
-    /// The client's own data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Personal<Metadata>>,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`ConversationEvent::MessageAdded`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MessageAdded {
-    /// Names it.
     pub id: MessageId,
-    /// Its number in the conversation, from 1.
+    /// Number in the conversation, from 1.
     pub seq: u32,
-    /// Where it was told late: the message it stands before, by when it was said. `None`: where it was told.
+    /// Message that this one precedes, because the carrier reported it late; `None`: it stands in
+    /// the order of `seq`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<u32>,
-    /// Who says it.
     pub role: MessageRole,
-    /// How.
     pub kind: MessageKind,
-    /// What.
     pub content: Personal<String>,
-    /// The line of the call's transcript it comes from.
+    /// Transcript line of the call it comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`ConversationEvent::TurnStarted`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TurnStarted {
-    /// The message that is answered: it names the turn.
+    /// Message to answer; its id names the turn.
     pub turn: MessageId,
-    /// The agent that answers, as it is now.
+    /// Agent that answers, in its version at that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentRef>,
     /// The node that asks the model.
     pub node: String,
-    /// When it is over at the latest.
+    /// When the turn counts as abandoned.
     #[serde(with = "micros")]
     pub ends_by: Time,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// A tool the model wants to be used.
+/// A tool call that the model asks for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CalledTool {
-    /// The model's name of this use.
+    /// The model's id of the call.
     pub id: String,
-    /// The tool's name.
     pub name: String,
-    /// The arguments: JSON, as the model wrote it.
+    /// JSON, as the model wrote it.
     pub arguments: Personal<String>,
-    /// What the provider wants back with it, as it is.
+    /// Data of the provider to send back unchanged, for example Google's `thoughtSignature`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opaque: Option<Personal<String>>,
 }
 
-/// See [`ConversationEvent::ToolsCalled`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolsCalled {
-    /// Of which turn.
     pub turn: MessageId,
-    /// 1, 2, 3, ….
+    /// Number of the round in its turn, from 1.
     pub round: u32,
-    /// Names what the model said with it.
+    /// Message id of the text the model said along with the calls.
     pub id: MessageId,
-    /// Its number in the conversation.
+    /// Number in the conversation, from 1.
     pub seq: u32,
-    /// What the model said with it.
+    /// Text the model said along with the calls.
     pub content: Personal<String>,
-    /// Which tools.
     pub calls: Vec<CalledTool>,
-    /// Which model.
+    /// Model that asked for them.
     pub by: ModelRef,
-    /// What it took.
+    /// Tokens that this round used.
     pub usage: Usage,
-    /// How long it took, in milliseconds.
     pub latency_ms: u64,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`ConversationEvent::FunctionExecuted`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FunctionExecuted {
-    /// Of which turn.
     pub turn: MessageId,
-    /// Names the result as a message.
+    /// Message id of the result.
     pub id: MessageId,
-    /// Its number in the conversation.
+    /// Number in the conversation, from 1.
     pub seq: u32,
-    /// The model's name of this use.
+    /// The model's id of the tool call.
     pub call_id: String,
-    /// Which tool, if there is one of that name.
+    /// `None` when no tool has that name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<ToolId>,
-    /// Its name.
+    /// Name of the tool as the model called it.
     pub name: String,
-    /// How it ended.
     pub outcome: ToolOutcome,
-    /// The HTTP status it answered with.
+    /// HTTP status the tool answered with, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// What the model is told.
+    /// Result text for the model.
     pub content: Personal<String>,
-    /// How long it took, in milliseconds.
     pub latency_ms: u64,
-    /// When it ended.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// A model that was asked in vain.
+/// A model that was asked without success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassedOver {
-    /// Which.
     pub model: ModelRef,
-    /// Why.
     pub fault: TurnFault,
 }
 
-/// See [`ConversationEvent::TurnCompleted`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TurnCompleted {
-    /// Which turn.
     pub turn: MessageId,
-    /// Names the answer.
+    /// Message id of the answer.
     pub id: MessageId,
-    /// Its number in the conversation.
+    /// Number in the conversation, from 1.
     pub seq: u32,
-    /// The answer.
     pub content: Personal<String>,
-    /// Which model gave it.
+    /// Model that gave the answer.
     pub by: ModelRef,
-    /// What it took, the rounds of tools not included.
+    /// Tokens used, without those of the tool rounds.
     pub usage: Usage,
-    /// From the message to the answer's end, in milliseconds.
+    /// From the message to the end of the answer.
     pub latency_ms: u64,
-    /// From the message to the answer's beginning, in milliseconds.
+    /// From the message to the beginning of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_token_ms: Option<u64>,
-    /// How it ended.
     pub finish: Finish,
-    /// Models that were asked before, in vain.
+    /// Models that were asked before, without success.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passed_over: Vec<PassedOver>,
-    /// The call on which it is to be said.
+    /// Call on which to speak the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallId>,
-    /// When clients hear of it, with whatever else has been said by then; at once if none.
+    /// When clients are told of the answer, together with later ones; `None`: at once.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "micros_option")]
     pub tell_at: Option<Time>,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`ConversationEvent::TurnFailed`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TurnFailed {
-    /// Which turn.
     pub turn: MessageId,
-    /// Why.
     pub fault: TurnFault,
-    /// Models that were asked, in vain.
+    /// Models that were asked, without success.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passed_over: Vec<PassedOver>,
     /// The call on which the caller waits for an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallId>,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`ConversationEvent::TurnCancelled`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TurnCancelled {
-    /// Which turn.
     pub turn: MessageId,
-    /// Why.
     pub why: CancelledFor,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`ConversationEvent::Summarised`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summarised {
-    /// Everything up to this message.
+    /// Number of the last message that the summary covers.
     pub through: u32,
-    /// The summary of it all; it takes the place of earlier ones.
+    /// Covers everything so far and replaces earlier summaries.
     pub summary: Personal<String>,
-    /// Which model wrote it; none: the beginnings of what was said.
+    /// Model that wrote it; `None`: it quotes the beginnings of the messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<ModelRef>,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`ConversationEvent::SentimentJudged`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SentimentJudged {
-    /// Which message.
+    /// Number of the judged message.
     pub seq: u32,
     /// From -1000 (very bad) to 1000 (very good).
     pub score_permille: i16,
-    /// Who judged.
     pub by: Judge,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`ConversationEvent::UpdatesTold`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UpdatesTold {
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`ConversationEvent::Ended`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConversationEnded {
-    /// Why.
     pub reason: EndedFor,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }

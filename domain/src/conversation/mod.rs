@@ -11,10 +11,9 @@
 //!  ended: nothing is said any more
 //! ```
 //!
-//! - One turn at a time. It is named by the message it answers. One whose node died is taken for failed by whoever
-//!   speaks next.
-//! - What was said is kept in memory as far as a [window](Conversation::window) of tokens goes; what falls out of it
-//!   lives on in a [summary](Conversation::summary), and in full in the log.
+//! - One turn at a time; the message it answers names it. The next message fails a turn whose node died.
+//! - A [window](Conversation::window) of tokens holds the latest messages in memory. A
+//!   [summary](Conversation::summary) covers what fell out of it, and the log keeps all of it.
 
 mod command;
 mod decide;

@@ -1,15 +1,14 @@
-//! What a model is told of a conversation.
+//! What a model is sent of a conversation.
 
 use super::event::{MessageKind, MessageRole, ToolOutcome};
 use super::state::{Conversation, Remembered};
 use crate::ports::llm::{ChatMessage, ToolCall};
 
-/// What a model is told of a conversation: what it is told before anything else, and what was said.
+/// What a model is sent: the system prompt, and the messages in memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prompt {
-    /// The agent's system prompt, and the summary of what is not told in full.
+    /// The agent's system prompt, then the summary of older messages; `None` when there is neither.
     pub system: Option<String>,
-    /// What was said.
     pub messages: Vec<ChatMessage>,
 }
 
@@ -18,7 +17,7 @@ fn plain(one: &Remembered) -> String {
 }
 
 impl Conversation {
-    /// What a model is to be told, under this system prompt.
+    /// Builds what a model is sent under this system prompt.
     #[must_use]
     pub fn prompt(&self, system_prompt: &str) -> Prompt {
         let summary = self.summary().and_then(|summary| summary.reveal());
@@ -30,7 +29,7 @@ impl Conversation {
         }
         let mut messages: Vec<ChatMessage> = Vec::new();
         for one in self.window() {
-            // what was erased was not said
+            // an erased message counts as never said
             if one.content.reveal().is_none() && one.calls.is_empty() && one.result_of.is_none() {
                 continue;
             }
@@ -55,7 +54,7 @@ impl Conversation {
                 (MessageRole::Tool, None) | (MessageRole::System, _) => {}
             }
         }
-        // results without what asked for them make no sense
+        // the model cannot use results without the calls that led to them
         while matches!(messages.first(), Some(ChatMessage::Tool { .. })) {
             messages.remove(0);
         }
@@ -63,7 +62,7 @@ impl Conversation {
     }
 }
 
-/// What a person says in one go is one message, in however many pieces it came.
+/// Adds a message of the person's; several in a row become one message for the model.
 fn said(messages: &mut Vec<ChatMessage>, one: &Remembered) {
     let text = match one.kind {
         MessageKind::Text => plain(one),

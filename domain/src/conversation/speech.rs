@@ -1,4 +1,4 @@
-//! What a message sounds like: its words, without the marks that only an eye makes use of.
+//! Turns a message into text to speak: its words, without the formatting that only a reader sees.
 
 mod marks;
 #[cfg(test)]
@@ -94,25 +94,25 @@ const TAGS: [&str; 84] = [
     "video",
     "voice",
 ];
-/// Tags whose text is for no reader.
+/// Tags whose text a browser never shows.
 const HIDDEN: [&str; 3] = ["script", "style", "title"];
-/// What fenced blocks that hold prose call themselves.
+/// Languages of fenced code blocks that hold prose.
 const PROSE: [&str; 5] = ["", "text", "txt", "plain", "plaintext"];
 
-/// Whether there is anything to read in a text: something other than blanks and marks that have no width.
+/// Whether a text holds anything to read: other than blanks and characters without width.
 #[must_use]
 pub fn has_words(text: &str) -> bool {
     text.chars().any(|c| !c.is_whitespace() && !c.is_control() && !is_invisible(c))
 }
 
-/// Whether there is anything to hear in a text.
+/// Whether a text holds anything to hear.
 #[must_use]
 pub fn has_speech(text: &str) -> bool {
     speech_text(text).chars().any(char::is_alphanumeric)
 }
 
-/// A message as it is spoken: without the marks of Markdown and HTML, pictures, code and addresses of links. What is
-/// no such mark stays as it is written, so plain prose is its own speech. Empty where nothing can be spoken.
+/// A message as it is spoken: without the marks of Markdown and HTML, without pictures, code and addresses of
+/// links. Plain prose stays as it is. Empty where nothing can be spoken.
 #[must_use]
 pub fn speech_text(message: &str) -> String {
     let message: String = message
@@ -144,19 +144,19 @@ fn guarded(source: &str) -> String {
     out
 }
 
-/// Writes what is heard.
+/// Collects the spoken text from the parser's events.
 #[derive(Debug, Default)]
 struct Speech {
     out: String,
-    /// Of each list that is open: the number of the next item, if its items have numbers.
+    /// For each open list: the number of its next item; `None` for a list without numbers.
     lists: Vec<Option<u64>>,
-    /// Whether nothing of the item that is open was spoken yet.
+    /// Whether nothing of the open item was spoken yet.
     fresh: bool,
-    /// Inside of code that is not spoken.
+    /// Inside a code block that is not spoken.
     code: bool,
-    /// Inside of a tag whose text is for no reader.
+    /// Name of the open tag whose text is not spoken.
     hidden: Option<String>,
-    /// Whether a cell was spoken before on this row.
+    /// Whether this row has a spoken cell already.
     cells: bool,
 }
 
@@ -167,7 +167,7 @@ impl Speech {
         }
     }
 
-    /// Ends a line whose mark told where it ends with a mark that is heard.
+    /// Ends the line with a full stop where only formatting showed its end, so that it can be heard.
     fn pause(&mut self) {
         let said = self.out.trim_end_matches(|c| matches!(c, ' ' | ',' | '\n') || is_picture(c)).len();
         let nothing = self.out[said..].contains('\n');
@@ -233,7 +233,7 @@ impl Speech {
 
     fn end(&mut self, tag: TagEnd) {
         match tag {
-            // the end of an item is heard
+            // `pause` makes the end of an item heard
             TagEnd::Paragraph if !self.lists.is_empty() => {}
             TagEnd::Paragraph | TagEnd::BlockQuote(_) => self.line(),
             TagEnd::Heading(_) | TagEnd::Item | TagEnd::TableHead | TagEnd::TableRow => self.pause(),
@@ -249,7 +249,7 @@ impl Speech {
         }
     }
 
-    /// Text between tags, a piece at a time; comments and instructions are none.
+    /// Speaks the text between tags; skips comments and instructions.
     fn html(&mut self, html: &str) {
         let mut rest = html;
         while let Some(at) = rest.find('<') {

@@ -1,4 +1,4 @@
-//! A conversation, as its rules see it.
+//! The state of a conversation, folded from its events.
 
 use std::collections::VecDeque;
 
@@ -13,31 +13,27 @@ use crate::personal::Personal;
 use crate::spoken::Spoken;
 use serde::{Deserialize, Serialize};
 
-/// What is kept in memory at the most, in estimated tokens, whether or not what falls out was summed up.
+/// Most estimated tokens kept in memory, whether or not a summary covers what falls out.
 pub const WINDOW_LIMIT: u64 = 24_000;
-/// Messages that can be told from new ones by their ids.
+/// How many of the latest message ids are kept to recognise repeats.
 const KNOWN_IDS: usize = 256;
 
-/// A message that is kept in memory.
+/// A message kept in memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Remembered {
-    /// Its number.
+    /// Number in the conversation, from 1.
     pub seq: u32,
-    /// Names it.
     pub id: MessageId,
-    /// The turn it belongs to; a message that no model answers belongs to none.
+    /// Turn that produced the message; `None` for a message that was added from outside.
     pub turn: Option<MessageId>,
-    /// Who said it.
     pub role: MessageRole,
-    /// How.
     pub kind: MessageKind,
-    /// What.
     pub content: Personal<String>,
-    /// The model that said it.
+    /// Model that wrote it; `None` for other messages.
     pub by: Option<ModelRef>,
-    /// Tools it wanted with it.
+    /// Tool calls the model made with it.
     pub calls: Vec<CalledTool>,
-    /// Which use of a tool it is the result of.
+    /// For the result of a tool: the call's id, the tool's name, the outcome.
     pub result_of: Option<(String, String, ToolOutcome)>,
     tokens: u64,
 }
@@ -45,17 +41,16 @@ pub struct Remembered {
 /// A turn that is under way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenTurn {
-    /// Names it: the message that is answered.
+    /// Id of the message that is answered.
     pub id: MessageId,
-    /// Who answers.
     pub agent: Option<AgentRef>,
     /// The node that asks the model.
     pub node: String,
-    /// When it is over at the latest.
+    /// When the turn counts as abandoned.
     pub ends_by: Time,
     /// Rounds of tools so far.
     pub rounds: u32,
-    /// Uses of tools that have no result yet: the model's name and the tool's.
+    /// Tool calls without a result yet: the call's id and the tool's name.
     pub waiting: Vec<(String, String)>,
 }
 
@@ -67,7 +62,7 @@ pub(super) enum Outcome {
     Cancelled,
 }
 
-/// A conversation, as its rules see it.
+/// State of a conversation, folded from its events; empty until the first one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Conversation {
     pub(super) started: Option<ConversationStarted>,
@@ -79,54 +74,53 @@ pub struct Conversation {
     pub(super) summary: Option<Personal<String>>,
     pub(super) through: u32,
     pub(super) line: u32,
-    /// What the other end of the call said.
+    /// Messages of the other end on the call, kept to place late ones in order.
     pub(super) heard: Spoken,
     pub(super) ids: VecDeque<MessageId>,
     pub(super) ended: bool,
     /// When clients were last told of an answer.
     pub(super) told_at: Option<Time>,
-    /// Whether there was an answer since then.
+    /// Whether an answer since then was held back.
     pub(super) kept_back: bool,
 }
 
 impl Conversation {
-    /// Whether it was begun.
+    /// Whether the conversation has any history.
     #[must_use]
     pub fn exists(&self) -> bool {
         self.started.is_some()
     }
 
-    /// Whether it is over.
     #[must_use]
     pub fn is_ended(&self) -> bool {
         self.ended
     }
 
-    /// Who talks, as it was begun with.
+    /// Agent the conversation began with, if any.
     #[must_use]
     pub fn agent(&self) -> Option<AgentRef> {
         self.started.as_ref().and_then(|started| started.agent)
     }
 
-    /// The call it takes place on.
+    /// Call the conversation is on, if any.
     #[must_use]
     pub fn call(&self) -> Option<CallId> {
         self.started.as_ref().and_then(|started| started.call)
     }
 
-    /// Where it takes place.
+    /// Where it takes place; `Api` before it began.
     #[must_use]
     pub fn channel(&self) -> Channel {
         self.started.as_ref().map_or(Channel::Api, |started| started.channel)
     }
 
-    /// The turn that is under way.
+    /// The turn that is under way, if any.
     #[must_use]
     pub fn turn(&self) -> Option<&OpenTurn> {
         self.turn.as_ref()
     }
 
-    /// Why the turn failed, if it is the last one and did.
+    /// Why the turn failed; `None` unless it is the last one and failed.
     #[must_use]
     pub fn failed(&self, turn: MessageId) -> Option<TurnFault> {
         match self.last_turn {
@@ -141,30 +135,30 @@ impl Conversation {
         self.last_turn == Some((turn, Outcome::Cancelled))
     }
 
-    /// The number of the last message.
+    /// Number of the last message; 0 before the first.
     #[must_use]
     pub fn seq(&self) -> u32 {
         self.seq
     }
 
-    /// What is kept in memory, oldest first.
+    /// The messages kept in memory, oldest first.
     pub fn window(&self) -> impl ExactSizeIterator<Item = &Remembered> + DoubleEndedIterator {
         self.window.iter()
     }
 
-    /// About how many tokens that is.
+    /// Estimated tokens of the messages in memory.
     #[must_use]
     pub fn window_tokens(&self) -> u64 {
         self.tokens
     }
 
-    /// The summary of what fell out.
+    /// Summary of the messages that fell out of memory.
     #[must_use]
     pub fn summary(&self) -> Option<&Personal<String>> {
         self.summary.as_ref()
     }
 
-    /// The last line of the call's transcript that was noted.
+    /// Last transcript line of the call that was added; 0 before the first.
     #[must_use]
     pub fn line(&self) -> u32 {
         self.line
@@ -179,8 +173,9 @@ impl Conversation {
         self.window.iter().rev().find(is_it)
     }
 
-    /// The message up to which the window is to be summed up, for it to hold `limit` tokens at most: always before
-    /// a message of the person's, and never the last one of them.
+    /// Number of the last message to sum up when the messages in memory exceed `limit` tokens, so that about
+    /// half of `limit` stays. `None` when there is nothing to sum up or a turn is under way. The cut stands
+    /// before a message of the person's, never behind the last of them.
     #[must_use]
     pub fn to_sum_up(&self, limit: u64) -> Option<u32> {
         if self.tokens <= limit || self.turn.is_some() {
@@ -188,10 +183,10 @@ impl Conversation {
         }
         let (mut left, mut through, mut best) = (self.tokens, None, None);
         for one in &self.window {
-            // what was told late stays with what it stands before
+            // a late message stays together with the message it precedes
             if one.role == MessageRole::User && through.is_none_or(|through| one.seq > through) {
                 best = through.or(best);
-                // down to half, so that it is not done over and over
+                // down to half, so that the next summary is not due at once
                 if left <= limit / 2 {
                     break;
                 }
@@ -212,7 +207,7 @@ impl Conversation {
         self.window.push_back(one);
         while self.tokens > WINDOW_LIMIT && self.window.len() > 1 {
             self.forget_first();
-            // tools' results without what asked for them make no sense
+            // results of tools make no sense without the calls that led to them
             while self.window.len() > 1
                 && self.window.front().is_some_and(|one| one.role != MessageRole::User)
             {
@@ -254,7 +249,7 @@ impl Conversation {
         }
     }
 
-    /// What the other end said since the last answer stands in the order it was said.
+    /// Sorts what the other end said since the last answer by when it was said.
     fn put_in_order(&mut self) {
         let window = self.window.make_contiguous();
         let said_at = |one: &Remembered| self.heard.at(one.seq).filter(|_| one.role == MessageRole::User);
@@ -262,7 +257,8 @@ impl Conversation {
         window[first..].sort_by_key(|one| (said_at(one), one.seq));
     }
 
-    /// A turn that came to nothing leaves what was said to it, and no tools.
+    /// Ends a turn. One that was not completed leaves no tool calls and results in memory, only what
+    /// was said to it.
     fn close(&mut self, turn: MessageId, outcome: Outcome) {
         if outcome != Outcome::Completed {
             let (kept, gone): (VecDeque<_>, VecDeque<_>) =

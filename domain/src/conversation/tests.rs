@@ -303,7 +303,7 @@ fn answers_that_come_soon_after_another_are_told_together_and_the_last_one_alway
     let (talk, second) = answered(talk, 2, 10);
     let (talk, third) = answered(talk, 3, 10);
     assert_eq!((second, third), (Some(at(11)), Some(at(11))));
-    // the end tells everything
+    // the end publishes what was held back
     talk.clone().after([end()]).when(tell(11)).then_nothing();
     let told = talk.when(tell(11)).then_types(["conversation.updates_told"]).and();
     told.clone().when(tell(11)).then_nothing();

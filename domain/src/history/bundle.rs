@@ -7,8 +7,8 @@
 //! {"kind":"end", …}
 //! ```
 //!
-//! Events and gaps follow the log without overlap from position 1 to the size of the checkpoint. So their hashes make
-//! up its root, and whoever changes, adds, moves or drops anything comes to another one.
+//! Events and gaps cover the log without overlap from position 1 to the size of the checkpoint. Together their
+//! hashes give its root: after any change, addition, move or omission they give another one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,67 +20,55 @@ use crate::envelope::{Position, Recorded, StreamId, Time, Version};
 use crate::ids::ClientId;
 use crate::merkle::Hash;
 
-/// What a manifest says it is.
+/// Name and version of the format, as a manifest states it.
 pub const FORMAT: &str = "voxledger-export/1";
 
 /// A line of a bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Line {
-    /// The first line.
     Manifest(Box<Manifest>),
-    /// An event.
     Event(Box<BundledEvent>),
-    /// Events left out.
     Gap(Gap),
-    /// The last line.
     End(End),
 }
 
-/// What a bundle is about.
+/// First line of a bundle: which events it holds, and the checkpoint that proves them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// [`FORMAT`].
+    /// Equals [`FORMAT`] in this version.
     pub format: String,
-    /// Which log.
+    /// Id of the log.
     pub log: Uuid,
-    /// The signed head that proves all that follows.
+    /// The signed checkpoint against which all events are proven.
     pub checkpoint: String,
     /// The first position that was asked for.
     pub first: u64,
-    /// The last one.
+    /// The last position that was asked for.
     pub last: u64,
-    /// Which events of those.
+    /// Which events between `first` and `last` were asked for.
     pub filter: HistoryFilter,
 }
 
-/// An event, with the very bytes that were stored.
+/// An event with exactly the bytes that were stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BundledEvent {
-    /// See [`Recorded::position`].
     pub position: Position,
-    /// See [`Recorded::stream`].
     pub stream: StreamId,
-    /// See [`Recorded::version`].
     pub version: Version,
-    /// See [`Recorded::id`].
     pub id: Uuid,
-    /// See [`Recorded::event_type`].
     #[serde(rename = "type")]
     pub event_type: String,
-    /// See [`Recorded::schema`].
     pub schema: u16,
-    /// See [`Recorded::client_id`].
     pub client_id: ClientId,
-    /// See [`Recorded::recorded_at`].
     pub recorded_at: Time,
-    /// JSON, as text: its very bytes are proven.
+    /// The stored JSON as text; the hash covers these bytes.
     pub metadata: String,
-    /// MessagePack, in base64.
+    /// The stored MessagePack in base64.
     pub payload: String,
-    /// The hash of its leaf.
+    /// Hash of the event's leaf in the Merkle tree.
     pub leaf: Hash,
 }
 
@@ -90,22 +78,22 @@ pub struct BundledEvent {
 pub struct Gap {
     /// The first position left out.
     pub from: u64,
-    /// The last one.
+    /// The last position left out.
     pub to: u64,
     /// The hashes of [`subtrees`](crate::merkle::subtrees)`(from - 1, to)`.
     pub hashes: Vec<Hash>,
 }
 
-/// That nothing is missing.
+/// Last line of a bundle: without it the bundle is cut off.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct End {
-    /// How many events there were.
+    /// Number of events in the bundle.
     pub events: u64,
 }
 
 impl BundledEvent {
-    /// An event and the hash of its leaf. `None` when its metadata is no text, which no store of ours lets in.
+    /// An event with the hash of its leaf; `None` when its metadata is not text, which no store accepts.
     #[must_use]
     pub fn of(event: &Recorded, leaf: Hash) -> Option<Self> {
         Some(Self {

@@ -1,4 +1,4 @@
-//! Checking a bundle, line by line, with no more memory than a line and the edge of the tree.
+//! Checks a bundle line by line, with no more memory than one line and the frontier of the tree.
 
 use std::io::{self, BufRead, Read as _};
 
@@ -6,65 +6,57 @@ use super::bundle::{FORMAT, Gap, Line, Manifest};
 use crate::envelope::Recorded;
 use crate::merkle::{Entry, Frontier, NoteError, NoteVerifier, SignedCheckpoint, origin, subtrees};
 
-/// The longest line that is read: the largest payload in base64, its metadata, and a gap before the end of the longest
-/// log there can be.
+/// Longest line that is read, 8 MiB: enough for the largest payload in base64 with its metadata, and for a gap in
+/// the longest log there can be.
 const LONGEST: u64 = 8 << 20;
 
 /// Why a bundle proves nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    /// It cannot be read.
     #[error("it cannot be read")]
     Read(#[source] io::Error),
-    /// It ends before its end.
     #[error("it is cut off: its last line is missing")]
     Truncated,
-    /// A line is none of a bundle's.
     #[error("line {0} is none of an export's")]
     Line(u64),
-    /// It is of another kind or version.
+    /// The manifest names another format or version.
     #[error("it is not an export this version knows")]
     Format,
-    /// Its checkpoint is not to be trusted.
     #[error("its checkpoint is not to be trusted")]
     Checkpoint(#[source] NoteError),
-    /// An event is not the one whose hash stands beside it.
+    /// The event at this position does not have the leaf hash beside it.
     #[error("position {0}: altered: the event does not have the hash that stands beside it")]
     Altered(u64),
-    /// Something is out of place: left out, added or moved.
+    /// At this position something was left out, added or moved.
     #[error("position {0}: something was left out, added or moved here")]
     OutOfPlace(u64),
-    /// An event was not asked for.
+    /// The event at this position does not match the manifest's range and filter.
     #[error("position {0}: the event is not one of those the manifest speaks of")]
     Foreign(u64),
-    /// The number of events is not what the last line says.
     #[error("it has {found} events and should have {told}")]
     Count {
-        /// As counted.
+        /// Events counted in the bundle.
         found: u64,
-        /// As told.
+        /// Number that the last line states.
         told: u64,
     },
-    /// All of it makes up another tree.
+    /// The root over all hashes differs from the signed one.
     #[error("its events and hashes do not make up the signed checkpoint: something in it was changed")]
     Root,
 }
 
-/// A bundle that was found good.
+/// Result of a valid bundle.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
-    /// What it is about.
     pub manifest: Manifest,
     /// The size of the checkpoint that proves it.
     pub tree_size: u64,
-    /// How many events it has.
+    /// Number of events in the bundle.
     pub events: u64,
 }
 
-/// Checks a bundle, and hands `each` event over on the way: before the end nothing is proven of any.
-///
-/// # Errors
-/// [`BundleError`], which says why it proves nothing.
+/// Checks a bundle and passes every event to `each` on the way. No event is proven before this function returns
+/// `Ok`. Fails with the reason why the bundle proves nothing.
 pub fn check_bundle(
     bundle: impl BufRead,
     key: &NoteVerifier,
@@ -138,7 +130,7 @@ impl Check<'_> {
         let Manifest { first, last, filter, .. } = self.manifest;
         let in_place = gap.from == self.tree.size() + 1 && gap.from <= gap.to;
         let nodes = if in_place { subtrees(gap.from - 1, gap.to) } else { Vec::new() };
-        // who asked for everything gets everything
+        // a bundle without a filter may leave out nothing between its first and last position
         let allowed = *filter != super::HistoryFilter::default() || gap.to < *first || gap.from > *last;
         if !in_place || !allowed || nodes.len() != gap.hashes.len() {
             return Err(BundleError::OutOfPlace(gap.from));

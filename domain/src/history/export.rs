@@ -1,7 +1,7 @@
-//! An export that somebody asked for: a record of who took which part of history away, and when.
+//! A request for an export: who took which part of history away, and when.
 //!
-//! Nothing else is kept of it. The log never changes, so that the bundle is made anew, byte for byte, whenever it is
-//! fetched: there is no file to guard, to clean or to lose.
+//! No file is kept. The log never changes, so every download makes the same bundle again, byte for byte: there is
+//! no file to guard, to clean or to lose.
 
 use chrono::serde::ts_microseconds as micros;
 use serde::{Deserialize, Serialize};
@@ -12,53 +12,45 @@ use crate::envelope::{Position, Time};
 use crate::wire::events;
 
 events! {
-    /// A fact of an export.
     pub enum ExportEvent {
-        /// Somebody asked for it.
         Requested(ExportRequested) = "export.requested" v 1,
     }
 }
 
-/// See [`ExportEvent::Requested`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExportRequested {
-    /// Which events.
     pub filter: HistoryFilter,
     /// The first position it may hold.
     pub first: Position,
-    /// The last one: what was recorded before it was asked for.
+    /// The last position it may hold: what was recorded before the request.
     pub last: Position,
     /// Until when it can be fetched.
     #[serde(with = "micros")]
     pub expires_at: Time,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// What may be asked of an export.
 #[derive(Debug, Clone)]
 pub enum ExportCommand {
-    /// Be made.
     Request(Box<ExportRequested>),
 }
 
-/// Why an export is not made.
+/// Why the export refuses a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ExportRefusal {
-    /// It exists.
     #[error("the export exists already")]
     Exists,
 }
 
-/// An export, as its rules see it.
+/// State of an export, folded from its events.
 #[derive(Debug, Clone, Default)]
 pub struct Export {
     requested: Option<ExportRequested>,
 }
 
 impl Export {
-    /// What was asked for.
+    /// The request; `None` for an export that does not exist.
     #[must_use]
     pub fn requested(&self) -> Option<&ExportRequested> {
         self.requested.as_ref()

@@ -1,4 +1,4 @@
-//! Which events are asked for.
+//! Filter on events of the log.
 
 use chrono::serde::ts_microseconds_option as micros;
 use serde::{Deserialize, Serialize};
@@ -7,31 +7,28 @@ use uuid::Uuid;
 use crate::envelope::{Recorded, StreamId, Time};
 use crate::ids::ClientId;
 
-/// What an event must be; whatever is not given does not matter.
+/// Conditions on an event; one that is not given matches every event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryFilter {
-    /// Whose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientId>,
-    /// Of this stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<StreamId>,
-    /// One of these types.
+    /// Types of events, any of which matches; empty matches all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub types: Vec<String>,
-    /// Of this correlation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<Uuid>,
     /// Recorded at this moment or later.
     #[serde(default, with = "micros", skip_serializing_if = "Option::is_none")]
     pub from: Option<Time>,
-    /// And before this one.
+    /// Recorded before this moment.
     #[serde(default, with = "micros", skip_serializing_if = "Option::is_none")]
     pub to: Option<Time>,
 }
 
 impl HistoryFilter {
-    /// Whether an event is one of those.
+    /// Whether an event meets all conditions.
     #[must_use]
     pub fn wants(&self, event: &Recorded) -> bool {
         self.client.is_none_or(|client| client == event.client_id)
@@ -44,7 +41,7 @@ impl HistoryFilter {
 }
 
 fn correlates(event: &Recorded, id: Uuid) -> bool {
-    // most are not, and that is told without reading the JSON
+    // a search for the id's bytes rules out most events without reading the JSON
     let mut text = Uuid::encode_buffer();
     let text = id.hyphenated().encode_lower(&mut text).as_bytes();
     event.metadata.windows(text.len()).any(|part| part == text)

@@ -1,6 +1,7 @@
-//! What the log says of itself: heads of its own tree, and that an operator accepted it as it is.
+//! Events about the log itself: tree heads that are anchored in it, and an operator's acceptance of a log that
+//! differs from its seals.
 //!
-//! Both carry signed checkpoints: who writes the log but has no key cannot make up either.
+//! Both carry signed checkpoints, so nobody who writes the log without the key can make them up.
 
 use chrono::serde::ts_microseconds as micros;
 use serde::{Deserialize, Serialize};
@@ -10,45 +11,41 @@ use crate::merkle::Hash;
 use crate::wire::events;
 
 events! {
-    /// A fact about the log as a whole, in the stream of its [`LogId`](crate::ids::LogId).
+    /// Events about the log as a whole, in the stream of its [`LogId`](crate::ids::LogId).
     pub enum LogEvent {
-        /// A head of the log stands in the log itself.
+        /// A signed head of the log was written into the log itself.
         Anchored(LogAnchored) = "log.anchored" v 1,
-        /// The log is not the one that was sealed, and an operator accepted it as it is: a new tree begins.
+        /// The log differs from the one that was sealed, and an operator accepted it as it is: a new tree begins.
         Accepted(LogAccepted) = "log.accepted" v 1,
     }
 }
 
-/// See [`LogEvent::Anchored`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogAnchored {
-    /// How many events the head covers: all before this one, or fewer.
+    /// Number of events the head covers: at most those before this event.
     pub size: u64,
-    /// The root over them.
+    /// Merkle root over these events.
     pub root: Hash,
-    /// The signed checkpoint.
+    /// The head as a signed checkpoint.
     pub note: String,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`LogEvent::Accepted`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogAccepted {
     /// How many events the log had when it was accepted.
     pub size: u64,
-    /// The root over them.
+    /// Merkle root over these events.
     pub root: Hash,
-    /// The signed checkpoint of what was accepted.
+    /// Signed checkpoint of the accepted log.
     pub note: String,
-    /// How many events the largest head covered that was signed before.
+    /// Number of events in the largest head that was signed before.
     pub superseded_size: u64,
-    /// The root over those, if it is known.
+    /// Root of that head, if it is known.
     pub superseded_root: Option<Hash>,
-    /// Its signed checkpoint, if that was found.
+    /// Signed checkpoint of that head, if it was found.
     pub superseded_note: Option<String>,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }

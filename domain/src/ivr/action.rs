@@ -1,4 +1,4 @@
-//! What a key can lead to.
+//! What a menu can do on a key.
 
 use std::fmt;
 
@@ -8,54 +8,51 @@ use crate::ids::{AgentId, MenuId};
 use crate::personal::Personal;
 use crate::phone::Party;
 
-/// Digits a caller may key at once, at most: what a carrier gathers at most.
+/// Most digits a caller may enter at once: what a carrier gathers at most.
 pub const MAX_INPUT: usize = 128;
 
-/// What a key leads to, or what is done when nobody keys anything right.
+/// What a menu does on a key, or once a caller has used up the tries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Action {
-    /// To another menu.
     Submenu {
-        /// Which.
         menu: MenuId,
     },
-    /// To the menu before.
+    /// Return to the previous menu.
     Back,
-    /// To the first menu.
+    /// Return to the first menu.
     Main,
-    /// The same menu again.
+    /// Play the same menu again.
     Repeat,
     /// Speak a text, then the menu again.
     Say {
-        /// 1 to 3000 characters with the prompt that follows it.
+        /// At most 1000 characters, so that carriers speak it together with the prompt that follows.
         text: String,
     },
-    /// Ask for digits.
+    /// Ask the caller for digits.
     Collect(Box<Collect>),
-    /// To an agent.
+    /// Hand the call to an agent.
     Agent {
-        /// Which; the client's default agent if none.
+        /// `None`: the client's default agent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         agent: Option<AgentId>,
     },
-    /// To another party.
+    /// Hand the call to another party.
     Transfer {
         /// E.164 or a SIP URI.
         to: Personal<Party>,
     },
     /// Ask the client's own system what to do.
     Webhook(Box<Webhook>),
-    /// End the call.
     Hangup,
 }
 
 impl Action {
-    /// The words of all actions.
+    /// Names of all actions, as stored and shown.
     pub const NAMES: [&'static str; 10] =
         ["submenu", "back", "main", "repeat", "say", "collect", "agent", "transfer", "webhook", "hangup"];
 
-    /// Its word.
+    /// Name as stored and shown, for example `submenu`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -72,7 +69,7 @@ impl Action {
         }
     }
 
-    /// What may follow from it besides itself.
+    /// The action nested in this one, with the name of its field.
     #[must_use]
     pub fn inner(&self) -> Option<(&'static str, &Action)> {
         match self {
@@ -82,41 +79,38 @@ impl Action {
         }
     }
 
-    /// It and everything that may follow from it.
+    /// This action and all that are nested in it.
     pub fn all(&self) -> impl Iterator<Item = &Action> {
         std::iter::successors(Some(self), |action| action.inner().map(|(_, inner)| inner))
     }
 }
 
-/// Digits to ask for.
+/// How to collect digits from the caller.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Collect {
-    /// Under which name they are kept.
+    /// Name the digits are stored under.
     pub name: String,
-    /// What the caller hears; the option's label if none.
+    /// What the caller hears; `None`: the label of the menu's option.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
-    /// At least so many.
     pub min_digits: u32,
-    /// At most so many.
     pub max_digits: u32,
-    /// The key that ends them before.
+    /// Key that ends the entry early: `*` or `#`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terminator: Option<char>,
-    /// Whether they are kept from everybody: only their number is known.
+    /// Whether the digits are secret; then only their number is stored.
     pub secret: bool,
-    /// What comes after.
+    /// Action once the digits are collected.
     pub then: Action,
 }
 
-/// The client's own system, to be asked.
+/// A request to the client's own system, which decides what comes next.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Webhook {
-    /// Where.
     pub url: String,
-    /// How long it may take.
+    /// Longest wait for the answer, 100 to 10000.
     pub timeout_ms: u64,
-    /// What comes when it fails, takes too long, or answers what cannot be understood.
+    /// Action when it fails, takes too long, or answers something we cannot read.
     pub on_error: Action,
 }
 

@@ -8,14 +8,11 @@ use crate::envelope::Version;
 use crate::ids::MenuId;
 use crate::zones::Zones;
 
-/// A version of a menu.
+/// One version of a menu.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
-    /// Which menu.
     pub id: MenuId,
-    /// Which version.
     pub version: Version,
-    /// What it consists of.
     pub terms: Arc<MenuTerms>,
 }
 
@@ -27,12 +24,11 @@ pub struct Book {
 }
 
 impl Book {
-    /// All of `pages`.
     pub fn of(zones: Zones, pages: impl IntoIterator<Item = Page>) -> Self {
         Self { pages: pages.into_iter().map(|page| (page.id, page)).collect(), zones }
     }
 
-    /// The menus that can be reached from `entries`, as `look` finds them. One it does not find does not exist.
+    /// The menus that are reachable from `entries`. `look` finds a menu; `None` means that it does not exist.
     pub fn reachable(
         zones: Zones,
         entries: impl IntoIterator<Item = MenuId>,
@@ -51,7 +47,7 @@ impl Book {
         Self { pages, zones }
     }
 
-    /// Those of its menus that can be reached from `root`.
+    /// The menus of this book that are reachable from `root`.
     #[must_use]
     pub fn below(&self, root: MenuId) -> Self {
         Self::reachable(self.zones.clone(), [root], |id| self.page(id).cloned())
@@ -63,18 +59,18 @@ impl Book {
         &self.zones
     }
 
-    /// A menu, if it exists.
+    /// The menu, if the book has it.
     #[must_use]
     pub fn page(&self, id: MenuId) -> Option<&Page> {
         self.pages.get(&id)
     }
 
-    /// All of them, by id.
+    /// All menus, ordered by id.
     pub fn pages(&self) -> impl Iterator<Item = &Page> {
         self.pages.values()
     }
 
-    /// How deep a caller can get below `root`: 1 when it leads to no other menu. The shortest way counts.
+    /// How deep callers can get below `root` by the shortest way; 1 when it leads to no other menu.
     #[must_use]
     pub fn depth(&self, root: MenuId) -> usize {
         let (mut depth, mut seen) = (0, BTreeSet::from([root]));

@@ -1,4 +1,4 @@
-//! When a menu is open: weekly windows on the clock of a place, and days that are different.
+//! When a menu is open: weekly windows in a time zone, and days that differ.
 //!
 //! A window belongs to the day it begins on. One that ends no later than it begins goes on after midnight, unless
 //! the next day is an override: that replaces the whole calendar day, 00:00 to 24:00, and nothing of the day before
@@ -12,41 +12,41 @@ use super::action::Action;
 use crate::envelope::Time;
 use crate::zones::{ZoneRelease, Zones};
 
-/// Most days that are different.
+/// Most override days a menu may have.
 pub const MAX_OVERRIDES: usize = 400;
-/// Most windows a day.
+/// Most windows on one day.
 pub const MAX_WINDOWS: usize = 10;
 
-/// When a menu is open.
+/// Opening hours of a menu.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Hours {
-    /// Whose clock: the name of an IANA zone, written exactly as IANA does; old names such as `Asia/Calcutta` too.
+    /// Name of an IANA time zone, written exactly as IANA does; old names such as `Asia/Calcutta` too.
     pub timezone: String,
     /// Windows of each day of the week, Monday first.
     pub weekly: [Vec<Window>; 7],
-    /// Days that are different.
+    /// Days that differ from the weekly windows.
     #[serde(default)]
     pub overrides: Vec<Override>,
-    /// What comes instead of the menu while it is closed.
+    /// Action in place of the menu while it is closed.
     pub closed: Action,
 }
 
-/// From one minute of the day to another; one that ends no later than it begins goes on into the next day, unless
-/// that is an override.
+/// A time of opening on a day. One that ends no later than it begins goes on into the next day, unless that
+/// day is an override.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// Minutes after midnight, 0 to 1439.
     pub from: u16,
-    /// Minutes after midnight, 1 to 1440; not included.
+    /// Minutes after midnight, 1 to 1440, exclusive.
     pub to: u16,
 }
 
-/// A day that is different, from 00:00 to 24:00. Without windows it is closed.
+/// A day that differs from the weekly windows, from 00:00 to 24:00. Without windows it is closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Override {
-    /// The day there.
+    /// Date in the time zone of the hours.
     pub date: NaiveDate,
-    /// When it is open on that day, in place of the usual windows and of what went on from the day before.
+    /// Windows of that day, in place of the weekly ones and of any that began the day before.
     pub windows: Vec<Window>,
 }
 
@@ -55,12 +55,12 @@ impl Window {
         self.to <= self.from
     }
 
-    /// Whether the minute of the window's own day is in it.
+    /// Whether a minute of the window's own day is in it.
     fn has(self, minute: u16) -> bool {
         self.from <= minute && (self.wraps() || minute < self.to)
     }
 
-    /// Whether the minute of the day after is in it.
+    /// Whether a minute of the next day is in it.
     fn spills_to(self, minute: u16) -> bool {
         self.wraps() && minute < self.to
     }
@@ -71,10 +71,7 @@ impl Window {
 #[error("must be a time of day like 09:30, at most 24:00")]
 pub struct BadTimeOfDay;
 
-/// Minutes after midnight of `HH:MM`.
-///
-/// # Errors
-/// When it is none.
+/// Parses `HH:MM`, at most `24:00`, into minutes after midnight. Fails when the text is not a time of day.
 pub fn minutes(text: &str) -> Result<u16, BadTimeOfDay> {
     if text == "24:00" {
         return Ok(1440);
@@ -84,28 +81,27 @@ pub fn minutes(text: &str) -> Result<u16, BadTimeOfDay> {
     u16::try_from(time.hour() * 60 + time.minute()).map_err(|_| BadTimeOfDay)
 }
 
-/// `HH:MM` of minutes after midnight.
+/// Formats minutes after midnight as `HH:MM`.
 #[must_use]
 pub fn time_of_day(minutes: u16) -> String {
     format!("{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
-/// What hours decide at a moment.
+/// Whether a menu is open at a moment, and by which rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoursDecision {
-    /// Whether the menu is open.
     pub open: bool,
     /// The release of the time zone rules it was decided with; `None` when there is no such zone.
     pub release: Option<ZoneRelease>,
 }
 
 impl Hours {
-    /// Whether it is open at a moment. In a zone that nobody knows any more it is closed: validation lets none in, and
-    /// to take it for another would be open at a wrong time.
+    /// Decides whether the menu is open at a moment. In an unknown zone it is closed: validation lets none
+    /// in, and another zone in its place would open it at a wrong time.
     ///
-    /// The moment becomes the wall time there, never a window's ends moments. So clocks that are put forward or back
-    /// need no rule: a window over the hour that comes twice is open twice as long, or opens twice when it begins in
-    /// it; over the one that is left out it is shorter, or does not come that day.
+    /// We convert the moment to wall time, never the ends of a window to moments. So clock changes need no
+    /// rule: a window over the hour that comes twice is open twice as long, or opens twice when it begins in
+    /// it; a window over the hour that is skipped is shorter, or does not open that day.
     #[must_use]
     pub fn decide(&self, zones: &Zones, at: Time) -> HoursDecision {
         let zone = zones.find(&self.timezone);

@@ -1,4 +1,4 @@
-//! What is wrong with menus taken together: what callers would stumble over although each menu is valid.
+//! Findings about menus taken together: where callers would get stuck although each menu is valid.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,23 +7,22 @@ use super::book::{Book, Page};
 use super::session::MAX_STACK;
 use crate::ids::MenuId;
 
-/// More options than callers keep in mind.
+/// Most options that callers keep in mind.
 const MANY_OPTIONS: usize = 5;
 
-/// How bad it is.
+/// How much a finding matters to callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Callers get stuck or lost.
     Error,
-    /// Callers may stumble.
+    /// Callers may have difficulties.
     Warning,
 }
 
 impl Severity {
-    /// Both.
     pub const ALL: [Severity; 2] = [Self::Error, Self::Warning];
 
-    /// Its word.
+    /// Name as shown: `error` or `warning`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -45,22 +44,20 @@ pub const FINDING_CODES: [&str; 8] = [
     "too_deep",
 ];
 
-/// Something that is wrong.
+/// A problem found in a menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// How bad.
     pub severity: Severity,
-    /// What, for programs: one of [`FINDING_CODES`].
+    /// For programs: one of [`FINDING_CODES`].
     pub code: &'static str,
-    /// In which menu.
     pub menu: MenuId,
-    /// In which field of it; empty for the menu as a whole.
+    /// Path of the field, for example `items[0].digit`; empty for the menu as a whole.
     pub field: String,
-    /// What, for people.
+    /// Explanation for people to read.
     pub detail: String,
 }
 
-/// Everything wrong with `root` and the menus below it, the root's own findings first. `all` are the client's menus.
+/// All findings in `root` and the menus below it, those of `root` first. `all` holds the client's menus.
 #[must_use]
 pub fn lint(root: MenuId, all: &Book) -> Vec<Finding> {
     let below = all.below(root);
@@ -91,7 +88,7 @@ fn finding(
     Finding { severity, code, menu, field: field.into(), detail: detail.into() }
 }
 
-/// What can be seen of a menu alone.
+/// Findings about a single menu; `all` tells which targets exist.
 fn one(page: &Page, all: &Book) -> Vec<Finding> {
     let terms = &page.terms;
     let mut found = Vec::new();
@@ -123,7 +120,7 @@ fn one(page: &Page, all: &Book) -> Vec<Finding> {
     found
 }
 
-/// Whether an action, or one that may follow from it, ends the way through the menus.
+/// Whether an action, or one nested in it, may take the caller out of the menus.
 fn is_exit(action: &Action) -> bool {
     let ends = |action: &Action| {
         matches!(action, Action::Agent { .. } | Action::Transfer { .. } | Action::Hangup | Action::Webhook(_))
@@ -135,10 +132,10 @@ fn has(action: &Action, wanted: impl Fn(&Action) -> bool) -> bool {
     action.all().any(wanted)
 }
 
-/// Where keys lead.
+/// Where the keys of the menus lead.
 struct Graph {
     ways: BTreeMap<MenuId, BTreeSet<MenuId>>,
-    /// Menus from which keys lead to an end.
+    /// Menus from which keys lead out of the menus, directly or through others.
     leaves: BTreeSet<MenuId>,
 }
 
@@ -163,7 +160,7 @@ impl Graph {
                 }
             }
         }
-        // back leads to wherever one can have come from
+        // back leads to every menu the caller can have come from
         for id in back {
             let before: Vec<_> =
                 ways.iter().filter(|(_, to)| to.contains(&id)).map(|(from, _)| *from).collect();
@@ -225,7 +222,8 @@ impl Graph {
     }
 }
 
-/// Menus that say they belong under one of these, and to which none of these leads.
+/// Findings about menus whose parent is one of these, directly or not, though no key of these leads to them;
+/// and about `root` when no key of its own parent leads to it.
 fn unreachable(root: MenuId, below: &Book, all: &Book) -> Vec<Finding> {
     let belongs = |page: &&Page| {
         let mut at = page.terms.parent_menu_id;

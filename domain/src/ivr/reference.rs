@@ -1,8 +1,9 @@
-//! What is about to lead to a menu: a reservation, so that no menu is given up meanwhile.
+//! Reservations of references to a menu, so that no menu is deleted while something comes to refer to it.
 //!
-//! A menu and what leads to it are streams of their own, and no append spans two streams. So whoever is about to lead
-//! to a menu notes that first, in a stream beside the menu's; whoever gives a menu up closes that stream first, after
-//! which nothing can be noted, and then looks at who noted something a moment ago. One of the two finds the other.
+//! A menu and what refers to it are streams of their own, and no append spans two streams. So a command that
+//! is about to refer to a menu first notes that in a stream beside the menu's. A command that deletes a menu
+//! first closes that stream, after which nothing can be noted, and then looks at what was noted a moment ago.
+//! One of the two always finds the other.
 
 use chrono::TimeDelta;
 use chrono::serde::ts_microseconds as micros;
@@ -14,87 +15,71 @@ use crate::envelope::{StreamId, Time, Version};
 use crate::ids::MenuId;
 use crate::wire::events;
 
-/// A reservation older than this is nobody's any more: whoever made it died over it. Far longer than an append takes.
+/// Age at which a reservation or a closing counts as abandoned, because its author died. Far longer
+/// than an append takes.
 pub const ABANDONED: TimeDelta = TimeDelta::seconds(60);
 
 events! {
-    /// A fact about what leads to a menu.
+    /// A stored fact about the references to a menu.
     pub enum MenuReferenceEvent {
-        /// Something is about to lead to it.
+        /// Something is about to refer to the menu.
         Noted(MenuReferenceNoted) = "menu_reference.noted" v 1,
-        /// It is about to be given up.
+        /// The menu is about to be deleted.
         Closed(MenuReferencesClosed) = "menu_reference.closed" v 1,
-        /// It is not given up after all.
+        /// The menu is not deleted after all.
         Reopened(MenuReferencesReopened) = "menu_reference.reopened" v 1,
     }
 }
 
-/// See [`MenuReferenceEvent::Noted`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MenuReferenceNoted {
-    /// Category of the stream that is about to lead to the menu: `number` or `ivr_menu`.
+    /// Category of the referring stream: `number` or `ivr_menu`.
     pub category: String,
-    /// Id of that stream.
+    /// Id of the referring stream.
     pub id: Uuid,
-    /// Version of that stream; what leads to the menu is its next event.
+    /// Version of the referring stream; its next event refers to the menu.
     pub version: Version,
-    /// When it was noted; it counts for [`ABANDONED`] from then.
+    /// The reservation counts for [`ABANDONED`] from then on.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`MenuReferenceEvent::Closed`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MenuReferencesClosed {
-    /// When it was closed; nothing is noted for [`ABANDONED`] from then.
+    /// Nothing can be noted for [`ABANDONED`] from then on.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`MenuReferenceEvent::Reopened`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MenuReferencesReopened {
-    /// When it was taken back.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// The stream of what leads to a menu.
+/// The stream of the references to a menu.
 #[must_use]
 pub fn references_of(menu: MenuId) -> StreamId {
     StreamId::new(MenuReferences::CATEGORY, menu.0)
 }
 
-/// What may be asked.
+/// A command about the references to a menu.
 #[derive(Debug, Clone)]
 pub enum MenuReferenceCommand {
-    /// Note that the next event of `stream`, which is at `version`, leads to the menu.
-    Note {
-        /// What is about to lead to it.
-        stream: StreamId,
-        /// The version that stream has before the event.
-        version: Version,
-        /// Now.
-        now: Time,
-    },
-    /// Let nothing more lead to it.
-    Close {
-        /// Now.
-        now: Time,
-    },
-    /// It stays.
-    Reopen {
-        /// Now.
-        now: Time,
-    },
+    /// Note that the next event of `stream`, which is at `version`, refers to the menu.
+    Note { stream: StreamId, version: Version, now: Time },
+    /// Let nothing new refer to the menu.
+    Close { now: Time },
+    /// Take a closing back.
+    Reopen { now: Time },
 }
 
-/// Why nothing may lead to a menu.
+/// The menu is being deleted, so that nothing may refer to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the menu is being given up: look whether it is still there, and try again")]
 pub struct MenuIsClosing;
 
-/// What leads to a menu, as its rules see it: what happened last is enough.
+/// State of the references to a menu; only the last event matters.
 #[derive(Debug, Clone, Default)]
 pub struct MenuReferences {
     closed_at: Option<Time>,

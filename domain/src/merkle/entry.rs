@@ -1,34 +1,32 @@
-//! An event as a leaf of the tree. The layout is fixed for ever (ADR 14): another one is another tree.
+//! An event as a leaf of the Merkle tree. The layout never changes (ADR 14), because another
+//! layout gives another tree.
 
 use uuid::Uuid;
 
 use super::hash::{Hash, leaf_hash};
 use crate::envelope::Recorded;
 
-/// What every entry begins with: no other kind of hash can be mistaken for one.
+/// Domain separation: every entry begins with these bytes, so that no other hash can be mistaken for one.
 const DOMAIN: &[u8] = b"voxledger/entry/v1";
 
-/// An event with all that is proven of it. Of payload and metadata only the hashes enter, so that either may be
-/// archived or lost and the rest still be proven.
+/// The parts of an event that its leaf covers. Payload and metadata enter as hashes only, so that either may be
+/// archived or lost and the rest can still be proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry<'a> {
-    /// Which log.
+    /// Id of the log.
     pub log: Uuid,
-    /// Its number in the log, from 1. Its leaf has the number before.
+    /// Number in the log, from 1. The index of its leaf is one less.
     pub position: u64,
-    /// Its stream.
     pub stream: &'a str,
-    /// Its number in the stream.
+    /// Number in its stream, from 1.
     pub version: u64,
-    /// Its id.
     pub id: Uuid,
-    /// What happened.
+    /// For example `call.answered`, as stored.
     pub event_type: &'a str,
     /// Version of the payload's shape.
     pub schema: u16,
     /// When it was recorded, in microseconds since 1970, UTC.
     pub recorded_at: i64,
-    /// The tenant.
     pub client: Uuid,
     /// SHA-256 of the stored metadata.
     pub metadata: Hash,
@@ -37,7 +35,7 @@ pub struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// The entry of an event of the log `log`.
+    /// The entry of `event` in the log `log`.
     #[must_use]
     pub fn of(log: Uuid, event: &'a Recorded) -> Self {
         Self {
@@ -55,7 +53,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Its bytes, appended to `bytes`. Numbers are big-endian; text has its length in 4 bytes before it.
+    /// Appends the entry's bytes to `bytes`. Numbers are big-endian; a text follows its length in 4 bytes.
     pub fn write(&self, bytes: &mut Vec<u8>) {
         let text = |bytes: &mut Vec<u8>, text: &[u8]| {
             bytes.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
@@ -75,7 +73,7 @@ impl<'a> Entry<'a> {
         bytes.extend_from_slice(&self.payload.0);
     }
 
-    /// The hash of its leaf.
+    /// Hash of the entry's leaf.
     #[must_use]
     pub fn leaf(&self) -> Hash {
         let mut bytes = Vec::with_capacity(320);
@@ -84,8 +82,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// The id of a log: the id of its first event. So it need not be kept anywhere, and the tree follows from the log
-/// alone.
+/// The id of a log: the id of its first event. It need not be stored, and the tree follows from the log alone.
 #[must_use]
 pub fn log_id(first: &Recorded) -> Uuid {
     first.id

@@ -1,4 +1,4 @@
-//! The two hashes of RFC 6962 §2.1, told apart by their first byte.
+//! The leaf and node hashes of RFC 6962 §2.1, which differ in the first byte of their input.
 
 use std::fmt;
 use std::str::FromStr;
@@ -40,7 +40,7 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
 }
 
 impl Hash {
-    /// SHA-256 of bytes.
+    /// SHA-256 of the given bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())

@@ -1,4 +1,4 @@
-//! A head of the log as it is kept apart from it, under a key that whoever writes the log does not have.
+//! A head of the log that is kept apart from it, under a key that a writer of the log does not have.
 
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
@@ -6,38 +6,39 @@ use uuid::Uuid;
 
 use super::hash::{EMPTY_ROOT, Hash};
 
-/// What the code begins with: no other use of the key can be mistaken for this one.
+/// Domain separation: the input of the HMAC begins with these bytes, so that no other use of the key can
+/// be mistaken for it.
 const DOMAIN: &[u8] = b"voxledger/kept-head/v1";
 
 /// The newest sealed head, as the key store keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeptHead {
-    /// Which log; nil while `size` is 0.
+    /// Id of the log; nil while `size` is 0.
     pub log: Uuid,
-    /// How many events it covers. 0: the log was empty, and nothing of it was sealed yet.
+    /// Number of events it covers. 0: the log was empty, and nothing of it was sealed yet.
     pub size: u64,
-    /// The root over them.
+    /// Merkle root over these events.
     pub root: Hash,
 }
 
 impl KeptHead {
-    /// What is kept of a log that has no event yet.
+    /// What is kept for a log without events.
     pub const NOTHING: Self = Self { log: Uuid::nil(), size: 0, root: EMPTY_ROOT };
 
-    /// HMAC-SHA256 of it under `key`.
+    /// HMAC-SHA256 of the head under `key`.
     #[must_use]
     pub fn code(&self, key: &[u8; 32]) -> [u8; 32] {
         self.mac(key).map(|mac| mac.finalize().into_bytes().into()).unwrap_or_default()
     }
 
-    /// Whether `code` was made of it under `key`. Takes the same time whatever the code is.
+    /// Whether `code` is the HMAC of this head under `key`; takes the same time whatever the code is.
     #[must_use]
     pub fn is_authentic(&self, key: &[u8; 32], code: &[u8]) -> bool {
         self.mac(key).is_some_and(|mac| mac.verify_slice(code).is_ok())
     }
 
     fn mac(&self, key: &[u8; 32]) -> Option<Hmac<Sha256>> {
-        // a key of any length is taken
+        // HMAC takes a key of any length, so this cannot fail
         let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
         mac.update(DOMAIN);
         mac.update(self.log.as_bytes());

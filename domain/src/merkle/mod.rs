@@ -2,8 +2,8 @@
 //! heads (C2SP [tlog-checkpoint](https://c2sp.org/tlog-checkpoint) in a
 //! [signed note](https://c2sp.org/signed-note)).
 //!
-//! It knows SHA-256, Ed25519 and base64 and nothing else: no log, no database, no clock. An auditor can read all of
-//! it in one sitting, and rewrite it from the RFC in another.
+//! It needs SHA-256, Ed25519 and base64 and nothing else: no log, no database, no clock. It is small enough that
+//! an auditor can read all of it and rewrite it from the RFC.
 
 mod entry;
 mod frontier;

@@ -1,4 +1,4 @@
-//! Signed tree heads.
+//! Signed tree heads: checkpoints as signed notes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,47 +10,45 @@ use sha2::{Digest as _, Sha256};
 
 use super::hash::Hash;
 
-/// Ed25519, by the numbering of signed notes.
+/// Ed25519, in the numbering of signed notes.
 const ED25519: u8 = 1;
 /// What a line with a signature begins with: an em dash and a blank.
 const MARK: &str = "— ";
 
-/// A tree head: what is signed.
+/// A tree head: the text that is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Which log.
+    /// Name of the log, `voxledger/log/<uuid>`.
     pub origin: String,
-    /// How many leaves.
+    /// Number of leaves in the tree.
     pub size: u64,
-    /// The root over them.
+    /// Merkle root over these leaves.
     pub root: Hash,
 }
 
-/// A tree head and what is signed below it.
+/// A tree head and the signatures below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedCheckpoint {
-    /// What is signed.
     pub checkpoint: Checkpoint,
     text: String,
     signatures: Vec<(String, Vec<u8>)>,
 }
 
-/// Why a note says nothing.
+/// Why a signed note is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoteError {
-    /// It is not a signed checkpoint.
     #[error("this is not a signed checkpoint")]
     Malformed,
     /// The text is not a verifier key.
     #[error("a verifier key is <name>+<8 hexadecimal digits>+<base64>")]
     Key,
-    /// It is signed by others only.
+    /// No signature is by this key.
     #[error("it is not signed by this key")]
     Unsigned,
-    /// A signature by this key does not fit.
+    /// The signature by this key does not match the text.
     #[error("the signature does not fit the checkpoint")]
     Forged,
-    /// It is about another log.
+    /// The checkpoint names another log.
     #[error("it is about another log")]
     Origin,
 }
@@ -86,10 +84,8 @@ impl FromStr for SignedCheckpoint {
     }
 }
 
-/// The notes in a file that holds one or several, one after the other.
-///
-/// # Errors
-/// [`NoteError::Malformed`] when one of them is none.
+/// Reads the notes of a file that holds one or several, one after the other. Fails with [`NoteError::Malformed`]
+/// when one of them is not a checkpoint.
 pub fn checkpoints_in(text: &str) -> Result<Vec<SignedCheckpoint>, NoteError> {
     let (mut notes, mut note, mut signed) = (Vec::new(), String::new(), false);
     for line in text.lines() {
@@ -110,7 +106,7 @@ pub fn checkpoints_in(text: &str) -> Result<Vec<SignedCheckpoint>, NoteError> {
     Ok(notes)
 }
 
-/// Whoever checks: a public key and the name it goes by. Its text is the verifier key of signed notes.
+/// A public key and its name, to check signatures. Its text is the verifier key of signed notes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoteVerifier {
     name: String,
@@ -128,10 +124,7 @@ impl NoteVerifier {
         key_id(&self.name, &self.key)
     }
 
-    /// Checks that a head is of this key's log and signed by it.
-    ///
-    /// # Errors
-    /// [`NoteError`], which says why not.
+    /// Checks that a head is of this key's log and signed by this key.
     pub fn verify(&self, note: &SignedCheckpoint) -> Result<(), NoteError> {
         if note.checkpoint.origin != self.name {
             return Err(NoteError::Origin);
@@ -177,7 +170,7 @@ fn key_id(name: &str, key: &VerifyingKey) -> [u8; 4] {
     [digest[0], digest[1], digest[2], digest[3]]
 }
 
-/// Whoever signs. `Debug` hides the key.
+/// A private key and its name, to sign tree heads. `Debug` hides the key.
 #[derive(Clone)]
 pub struct NoteSigner {
     name: String,
@@ -185,19 +178,20 @@ pub struct NoteSigner {
 }
 
 impl NoteSigner {
-    /// The signer of a log whose key is made of `secret`.
+    /// A signer whose Ed25519 key is made of `secret`.
     #[must_use]
     pub fn new(name: String, secret: &[u8; 32]) -> Self {
         Self { name, key: SigningKey::from_bytes(secret) }
     }
 
-    /// The other half of the key.
+    /// The public half of the key.
     #[must_use]
     pub fn verifier(&self) -> NoteVerifier {
         NoteVerifier { name: self.name.clone(), key: self.key.verifying_key() }
     }
 
-    /// Signs a head. The same head is always signed by the same bytes: Ed25519 takes no randomness.
+    /// Signs a head and answers the signed note. The same head always gives the same bytes:
+    /// Ed25519 takes no randomness.
     #[must_use]
     pub fn sign(&self, size: u64, root: Hash) -> String {
         let text = Checkpoint { origin: self.name.clone(), size, root }.to_string();

@@ -1,7 +1,7 @@
-//! Inclusion and consistency: which hashes prove them, and how they are checked.
+//! Inclusion and consistency proofs: which hashes they consist of, and how they are checked.
 //!
-//! A proof is planned as nodes of the tree, so that whoever holds the tree need only fetch those. The checks are the
-//! loops of RFC 9162 §2.1.3.2 and §2.1.4.2.
+//! A proof is planned as nodes of the tree, so that only those need to be fetched. The checks are the loops of RFC
+//! 9162 §2.1.3.2 and §2.1.4.2.
 
 use super::hash::{Hash, node_hash};
 
@@ -10,11 +10,11 @@ use super::hash::{Hash, node_hash};
 pub struct Node {
     /// Its height: 0 for a leaf.
     pub level: u8,
-    /// Its number from the left, among those of its height.
+    /// Number from the left among the nodes of its level, from 0.
     pub index: u64,
 }
 
-/// Why a proof proves nothing.
+/// Why a proof is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
     /// The leaf, or the older tree, lies beyond the tree.
@@ -47,8 +47,8 @@ fn split(n: u64) -> u64 {
     1 << (n - 1).ilog2()
 }
 
-/// What proves that leaf `index` (from 0) is in the tree of `size`: one hash for each list of nodes, over all of
-/// them. `None` beyond the tree.
+/// The nodes that prove that leaf `index` (from 0) is in the tree of `size`: each list gives one hash of the
+/// proof, over all its nodes. `None` beyond the tree.
 #[must_use]
 pub fn inclusion_plan(index: u64, size: u64) -> Option<Vec<Vec<Node>>> {
     if index >= size {
@@ -69,7 +69,8 @@ pub fn inclusion_plan(index: u64, size: u64) -> Option<Vec<Vec<Node>>> {
     Some(plan)
 }
 
-/// What proves that the tree of `size` begins with the tree of `old`. `None` when it is larger, or has no leaf.
+/// The nodes that prove that the tree of `size` begins with the tree of `old`. `None` when `old` is 0
+/// or larger than `size`.
 #[must_use]
 pub fn consistency_plan(old: u64, size: u64) -> Option<Vec<Vec<Node>>> {
     if old == 0 || old > size {
@@ -87,7 +88,7 @@ pub fn consistency_plan(old: u64, size: u64) -> Option<Vec<Vec<Node>>> {
             whole = false;
         }
     }
-    // the old tree itself is known to whoever asks; a part of it is not
+    // whoever asks knows the root of the old tree, but not that of a part of it
     if !whole {
         plan.push(subtrees(from, to));
     }
@@ -95,11 +96,8 @@ pub fn consistency_plan(old: u64, size: u64) -> Option<Vec<Vec<Node>>> {
     Some(plan)
 }
 
-/// Checks that the leaf with this hash is the one with number `index` (from 0) in the tree of `size` and `root`
-/// (RFC 9162 §2.1.3.2).
-///
-/// # Errors
-/// [`ProofError`], which says why not.
+/// Checks that the leaf with this hash is the one with number `index` (from 0) in the tree of `size` and
+/// `root` (RFC 9162 §2.1.3.2).
 pub fn verify_inclusion(
     leaf: &Hash,
     index: u64,
@@ -134,9 +132,6 @@ pub fn verify_inclusion(
 }
 
 /// Checks that the tree of `size` and `root` begins with the tree of `old` and `old_root` (RFC 9162 §2.1.4.2).
-///
-/// # Errors
-/// [`ProofError`], which says why not.
 pub fn verify_consistency(
     old: u64,
     size: u64,
@@ -156,7 +151,8 @@ pub fn verify_consistency(
     }
     let (first, rest) = match proof.split_first() {
         None => return Err(ProofError::Length),
-        // a tree without a ragged edge is a node of the new one, and its root is where the way begins
+        // an old tree whose size is a power of two is itself a node of the new one, and the path
+        // begins with its root
         Some(_) if old.is_power_of_two() => (*old_root, proof),
         Some((first, rest)) => (*first, rest),
     };

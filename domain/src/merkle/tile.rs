@@ -8,31 +8,29 @@ use super::frontier::{Frontier, root_of};
 use super::hash::{Hash, node_hash};
 use super::proof::Node;
 
-/// Hashes in a full tile.
+/// Number of hashes in a full tile.
 pub const TILE: usize = 256;
-/// Levels of the tree in a level of tiles.
+/// Levels of the tree that one level of tiles covers.
 const HEIGHT: u8 = 8;
 
-/// Which tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TileId {
     /// 0 for tiles of leaves.
     pub level: u8,
-    /// Its number in its level.
+    /// Number in its level, from 0.
     pub index: u64,
 }
 
 /// A tile, full or partial.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tile {
-    /// Which.
     pub id: TileId,
     /// Its hashes, at most [`TILE`].
     pub hashes: Vec<Hash>,
 }
 
 impl TileId {
-    /// The tile that holds what a node is made of.
+    /// The tile that holds a node, or the hashes the node is computed from.
     #[must_use]
     pub fn of(node: Node) -> Self {
         let level = node.level / HEIGHT;
@@ -55,7 +53,8 @@ impl TileId {
 }
 
 impl Tile {
-    /// The hash of a node whose tile this is; `None` while the tile is too short for it.
+    /// Hash of a node that this tile holds; `None` for a node of another tile, and while the tile is
+    /// too short for it.
     #[must_use]
     pub fn node(&self, node: Node) -> Option<Hash> {
         if TileId::of(node) != self.id {
@@ -70,13 +69,13 @@ impl Tile {
         hashes.first().copied()
     }
 
-    /// Its hashes in a row, as tiles are stored.
+    /// The stored form of a tile: its hashes in a row.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         self.hashes.iter().flat_map(|hash| hash.0).collect()
     }
 
-    /// Reads a stored tile; `None` when that cannot be one.
+    /// Reads a stored tile; `None` when the bytes cannot be one.
     #[must_use]
     pub fn from_bytes(id: TileId, bytes: &[u8]) -> Option<Self> {
         let (hashes, []) = bytes.as_chunks::<32>() else { return None };
@@ -113,13 +112,12 @@ impl TileEdge {
         Some(Self { size, levels: levels?, full: Vec::new(), changed })
     }
 
-    /// How many leaves.
+    /// Number of leaves in the tree.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Adds a leaf.
     pub fn push(&mut self, leaf: Hash) {
         self.size += 1;
         let mut carry = leaf;
@@ -143,7 +141,7 @@ impl TileEdge {
         }
     }
 
-    /// Every tile that changed since the last time, as it is now.
+    /// The tiles that changed since the last call, in their present state.
     pub fn take_changed(&mut self) -> Vec<Tile> {
         let mut tiles = self.take_full();
         for (id, _) in TileId::edge(self.size) {
@@ -155,19 +153,19 @@ impl TileEdge {
         tiles
     }
 
-    /// Every tile that became full since the last time.
+    /// The tiles that became full since the last call.
     pub fn take_full(&mut self) -> Vec<Tile> {
         std::mem::take(&mut self.full)
     }
 
-    /// The tiles that are not full.
+    /// The tiles at the edge that are not full.
     #[must_use]
     pub fn partial(&self) -> Vec<Tile> {
         let edge = TileId::edge(self.size).into_iter().filter(|(_, width)| *width > 0);
         edge.map(|(id, _)| Tile { id, hashes: self.levels[usize::from(id.level)].clone() }).collect()
     }
 
-    /// The root of the tree as it is.
+    /// Root of the tree at its present size.
     #[must_use]
     pub fn root(&self) -> Hash {
         root_of(&self.peaks())

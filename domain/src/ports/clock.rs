@@ -18,19 +18,20 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// Now, in UTC, cut to the microsecond. It may jump both ways when the machine's clock is corrected.
     fn now(&self) -> Time;
 
-    /// A moment on a clock that only runs on, whatever is done to the wall clock. Means nothing outside the process.
+    /// A moment of the monotonic clock, which only runs on whatever is done to the wall clock. Means
+    /// nothing outside the process.
     fn monotonic(&self) -> Instant;
 
     /// Returns once `length` has passed, whatever the wall clock says meanwhile.
     async fn sleep(&self, length: Duration);
 
-    /// Returns once [`Clock::now`] has reached `at`; at once if it already has. Only for a time of day that is meant:
-    /// a clock that is set forward is noticed within a second, one that is set back prolongs the wait.
+    /// Returns once [`Clock::now`] has reached `at`; at once if it already has. Only for a time of day: a clock
+    /// that is set forward is noticed within a second, one that is set back prolongs the wait.
     async fn sleep_until(&self, at: Time);
 }
 
-/// How far the wall clock has jumped since it was last asked. It runs a little faster or slower than the monotonic
-/// one while it is being corrected, so what is less than a second is no jump, but adds up to one.
+/// Measures how far the wall clock has jumped. While the clock is being corrected it runs a little faster or
+/// slower than the monotonic one, so less than a second is no jump, but adds up to one.
 #[derive(Debug, Clone, Copy)]
 pub struct JumpMeter {
     wall: Time,
@@ -53,14 +54,14 @@ impl JumpMeter {
         self.wall + clock.monotonic().saturating_duration_since(self.monotonic)
     }
 
-    /// By how much it has jumped, forward or, below zero, back; `None` while it has not.
+    /// By how much the wall clock has jumped (below zero: back); `None` while it has not.
     #[must_use]
     pub fn jump(&self, clock: &dyn Clock) -> Option<TimeDelta> {
         let by = clock.now() - self.steady(clock);
         (by.abs() >= Self::SMALLEST).then_some(by)
     }
 
-    /// A jump by `by` is known: it is time that counts from now on.
+    /// Accepts a jump by `by`: the time after it counts as right from now on.
     pub fn settle(&mut self, by: TimeDelta) {
         self.wall += by;
     }

@@ -1,5 +1,4 @@
-//! Deliveries and what belongs to them, as rows derived from the log: what is pending, until when, and how the
-//! attempts went.
+//! Webhook deliveries as rows derived from the log: what is pending, until when, and how the attempts went.
 
 use std::fmt;
 
@@ -16,56 +15,50 @@ use crate::ids::{AgentId, ClientId, DeliveryId, EndpointId};
 use crate::webhook::delivery::{DeliveryAttempted, DeliveryOf};
 use crate::webhook::public::PublicEvent;
 
-/// A delivery that begins.
+/// A delivery to be added.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDelivery {
-    /// Which.
     pub id: DeliveryId,
-    /// Whose.
     pub client: ClientId,
-    /// What to whom.
+    /// The event and the endpoint.
     pub of: DeliveryOf,
-    /// When the fact was recorded.
+    /// When the event was recorded, by the recording node's clock.
     pub at: Time,
-    /// When the first attempt is due, by the time of whoever makes it: whoever recorded the fact may be ahead of that.
+    /// When the first attempt is due, by the clock of the node that makes it: the recording node's may be ahead.
     pub due: Time,
-    /// Whether it waits for earlier ones about the same subject.
+    /// Whether it waits for earlier deliveries about the same subject.
     pub ordered: bool,
 }
 
-/// An attempt, as the log has it.
+/// An attempt as the log records it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecordedAttempt {
-    /// Of which delivery.
     pub delivery: DeliveryId,
-    /// Whose.
     pub client: ClientId,
-    /// The event's id: the attempt's own.
+    /// Id of the recorded event, which is the attempt's id.
     pub id: Uuid,
-    /// The delivery's version with it.
+    /// Version of the delivery's stream with this event.
     pub version: Version,
-    /// How it went and what follows.
+    /// How the attempt went, and what follows.
     pub fact: DeliveryAttempted,
 }
 
-/// What happened in a while is to be delivered (again).
+/// A request to deliver, again or for the first time, what happened in a period.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Replay {
-    /// To whom.
     pub endpoint: EndpointId,
-    /// Whose.
     pub client: ClientId,
-    /// From this moment on.
+    /// Start of the period, inclusive.
     pub since: Time,
-    /// Before this one.
+    /// End of the period, exclusive.
     pub until: Time,
-    /// Of these types.
+    /// Types of public events that are meant.
     pub events: Vec<String>,
-    /// Only what has to do with this agent.
+    /// `Some`: only events that have to do with this agent.
     pub agent: Option<AgentId>,
-    /// Only what failed for good, or was cancelled.
+    /// Only deliveries that failed for good or were cancelled.
     pub only_failed: bool,
-    /// When it becomes due.
+    /// When the deliveries become due.
     pub due: Time,
     /// Position of the request: nothing that happened later is meant.
     pub position: Position,
@@ -74,87 +67,77 @@ pub struct Replay {
 /// A change that follows from an event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DeliveryChange {
-    /// Keep a public event. One at this position that is there already stays as it is.
+    /// Keeps a public event; one at this position that is there already stays as it is.
     Publish(PublicEvent),
-    /// Add a delivery. One with this id that is there already stays as it is.
+    /// Adds a delivery; one with this id that is there already stays as it is.
     Schedule(NewDelivery),
-    /// Note an attempt and move the delivery on. One of a test may begin its delivery.
+    /// Records an attempt and moves the delivery on. A test's attempt may create its delivery.
     Attempted(Box<RecordedAttempt>),
-    /// Make a delivery due once more; its schedule begins anew.
+    /// Makes a delivery due once more; its schedule starts again.
     Redeliver {
-        /// Which.
         delivery: DeliveryId,
-        /// When.
         due: Time,
-        /// The delivery's version with it.
+        /// Version of the delivery's stream with this event.
         version: Version,
     },
-    /// End a delivery unless it has ended.
+    /// Cancels a delivery that has not ended.
     Cancel {
-        /// Which.
         delivery: DeliveryId,
-        /// When.
         at: Time,
-        /// The delivery's version with it.
+        /// Version of the delivery's stream with this event.
         version: Version,
     },
-    /// End whatever is pending for an endpoint.
+    /// Cancels all pending deliveries to an endpoint.
     CancelAll(EndpointId),
-    /// Let everything pending for an endpoint go without waiting for others.
+    /// Ends the ordering of an endpoint's pending deliveries: those that waited for others become
+    /// due at this time.
     Unblock(EndpointId, Time),
-    /// See [`Replay`].
     Replay(Replay),
-    /// Remember an endpoint, in place of what was remembered of it.
+    /// Stores an endpoint in place of its older state.
     Remember(StoredTarget),
-    /// Forget an endpoint.
     Forget(EndpointId),
 }
 
 /// An endpoint as of the checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredTarget {
-    /// Which.
     pub endpoint: EndpointId,
-    /// Whose.
     pub client: ClientId,
-    /// All else, as JSON; the store does not look into it.
+    /// All else as JSON; the store does not look into it.
     pub doc: String,
 }
 
 /// A delivery whose time has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueDelivery {
-    /// Which.
     pub id: DeliveryId,
-    /// Whose.
     pub client: ClientId,
-    /// What to whom.
+    /// The event and the endpoint.
     pub of: DeliveryOf,
     /// Since when it is due.
     pub due: Time,
-    /// Attempts made before it was last asked for.
+    /// Attempts made before the delivery was last requested.
     pub before: u32,
-    /// Version of its stream as far as it was read; 0 when nothing is known to be there.
+    /// Version of its stream as far as it was read; 0 where no event of it is known.
     pub version: Version,
 }
 
-/// How much is waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DeliveryStats {
-    /// Deliveries not at their end.
+    /// Deliveries that have not ended.
     pub pending: u64,
-    /// When the longest overdue one was due.
+    /// Due time of the longest overdue delivery.
     pub oldest_due: Option<Time>,
 }
 
-/// Where deliveries are kept.
+/// Stores deliveries and what belongs to them.
 #[async_trait]
 pub trait DeliveryStore: fmt::Debug + Send + Sync {
-    /// How far the log has been turned into rows.
+    /// How far the store has followed the log.
     async fn checkpoint(&self) -> Result<EventRef, StoreUnavailable>;
 
-    /// Forgets everything that follows from the log, so that it is made again from its first event: what stands here
-    /// is of another history.
+    /// Forgets everything that follows from the log, because the store holds rows of another history. The rows are
+    /// derived again from the first event on.
     async fn start_anew(&self) -> Result<(), StoreUnavailable>;
 
     /// Applies `changes` in order and moves the checkpoint from `expected` to `to`, all in one transaction, if
@@ -170,7 +153,8 @@ pub trait DeliveryStore: fmt::Debug + Send + Sync {
     /// The endpoints as of the checkpoint.
     async fn targets(&self) -> Result<Vec<StoredTarget>, StoreUnavailable>;
 
-    /// Up to `limit` deliveries to an endpoint due at `now`, longest due first; none that waits for another.
+    /// Up to `limit` deliveries to an endpoint that are due at `now`, longest due first; those that wait for
+    /// another are left out.
     async fn due(
         &self,
         endpoint: EndpointId,
@@ -181,17 +165,17 @@ pub trait DeliveryStore: fmt::Debug + Send + Sync {
     /// When the next delivery to an endpoint is due, after `now`.
     async fn next_due(&self, endpoint: EndpointId, now: Time) -> Result<Option<Time>, StoreUnavailable>;
 
-    /// The bodies of public events, by their positions; those that are not kept any more are left out.
+    /// Bodies of public events by their positions; those that are not kept any more are left out.
     async fn bodies(&self, positions: &[Position]) -> Result<Vec<(Position, Bytes)>, StoreUnavailable>;
 
-    /// Moves the due times of all deliveries by `by`, below zero back, if `lease` still holds: the clock they were set
-    /// by has jumped by as much.
+    /// Moves the due times of all deliveries by `by` (below zero: back) if `lease` still holds: the clock they
+    /// were set by has jumped by as much.
     async fn shift(&self, lease: &Lease, by: TimeDelta) -> Result<(), StoreUnavailable>;
 
-    /// How much is waiting at `now`.
+    /// Counts what is waiting at `now`.
     async fn stats(&self, now: Time) -> Result<DeliveryStats, StoreUnavailable>;
 
-    /// Removes what is older than `before`: attempts, deliveries at their end, public events that no delivery
-    /// needs. At most `limit` rows of each; answers how many in all.
+    /// Removes what is older than `before`: attempts, deliveries that have ended, and public events that no
+    /// delivery needs. Removes at most `limit` rows of each and answers how many in all.
     async fn sweep(&self, before: Time, limit: usize) -> Result<u64, StoreUnavailable>;
 }

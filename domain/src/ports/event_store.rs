@@ -48,7 +48,7 @@ impl Expected {
     }
 }
 
-/// Where an append came to stand.
+/// Where an append was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
     /// Position of the first event of the append.
@@ -57,7 +57,7 @@ pub struct Appended {
     pub last_position: Position,
     /// Version of the stream after the append.
     pub version: Version,
-    /// True when these very events were already stored and nothing was written now.
+    /// `true` when these very events were already stored and nothing was written now.
     pub repeated: bool,
 }
 
@@ -67,15 +67,13 @@ pub enum AppendError {
     /// The expectation does not hold, or only a part of the events is already stored. Nothing was written.
     #[error("stream {stream} is at version {current}, not as expected ({expected:?})")]
     Conflict {
-        /// The stream.
         stream: StreamId,
-        /// What the caller expected.
         expected: Expected,
-        /// What the store holds.
+        /// The version the stream really has.
         current: Version,
     },
-    /// The append is empty, too large, repeats an id inside itself, or one of its events is malformed.
-    /// Nothing was written.
+    /// The append is empty, too large, repeats an id inside itself, or one of its events is
+    /// malformed. Nothing was written.
     #[error("the append was refused: {0}")]
     Refused(&'static str),
     /// The queue is full, or other nodes keep writing the same streams first. Nothing was written; try again
@@ -103,7 +101,6 @@ pub enum ReadError {
     /// What is stored cannot be an event: the log is damaged.
     #[error("the log is damaged at position {position}: {detail}")]
     Damaged {
-        /// Where.
         position: Position,
         /// How it was noticed.
         detail: String,
@@ -120,24 +117,21 @@ pub enum ReadError {
     },
 }
 
-/// Whether something that was read is part of the log.
+/// Whether an event that was read before is still part of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum History {
-    /// The event stands where it was.
+    /// The same event stands at its position.
     Same,
-    /// The log ends before it.
+    /// The log ends before its position.
     Beyond {
-        /// Where it ends.
+        /// Position where the log ends.
         head: Position,
     },
-    /// Another event stands there.
+    /// Another event stands at its position.
     Other,
 }
 
-/// Looks whether `seen` is part of the log.
-///
-/// # Errors
-/// When the log cannot be read.
+/// Checks whether `seen` is part of the log. Fails when the log cannot be read.
 pub async fn history_of(log: &dyn EventStore, seen: EventRef) -> Result<History, ReadError> {
     let Some(before) = seen.position.0.checked_sub(1) else { return Ok(History::Same) };
     Ok(match log.read_all(Position(before), 1).await?.first() {
@@ -148,16 +142,15 @@ pub async fn history_of(log: &dyn EventStore, seen: EventRef) -> Result<History,
     })
 }
 
-/// Which way to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// Oldest first.
+    /// The oldest event comes first.
     Forwards,
-    /// Newest first.
+    /// The newest event comes first.
     Backwards,
 }
 
-/// The log.
+/// The append-only log, with the promises of this module.
 #[async_trait]
 pub trait EventStore: fmt::Debug + Send + Sync {
     /// Appends all of `events` to `stream`, or none.
@@ -199,8 +192,8 @@ pub trait EventStore: fmt::Debug + Send + Sync {
     /// a hint to read again, never a fact.
     async fn wait_past(&self, after: Position);
 
-    /// The same log for a reader who needs to know the personal data of events of these types only: that of others
-    /// may be left unreadable, and read as erased. `None`: nothing is to be gained, use this one.
+    /// The same log for a reader who needs personal data only of events of these types: that of others may be left
+    /// sealed and read as erased. `None`: the engine gains nothing by it, use this log.
     fn for_reader_of(&self, types: &'static [&'static str]) -> Option<Arc<dyn EventStore>> {
         let _ = types;
         None
@@ -238,17 +231,17 @@ impl Subscription {
         self.after
     }
 
-    /// The next events, at least one. Waits for them if there are none yet. Cancel-safe.
+    /// The next events, at least one; waits while there are none. Cancel-safe.
     ///
-    /// # Errors
-    /// As reads do; the subscription stays where it was, so calling again resumes it. A hole in the positions
-    /// is [`ReadError::Damaged`], a log that ends before what was delivered [`ReadError::Rewound`].
+    /// Fails as reads do. The subscription stays where it was, so calling again resumes it. A hole in the
+    /// positions is [`ReadError::Damaged`], a log that ends before what was delivered is [`ReadError::Rewound`].
     pub async fn next(&mut self) -> Result<Vec<Recorded>, ReadError> {
         loop {
             let after = self.after.position;
             let events = self.store.read_all(after, self.page).await?;
             let Some(last) = events.last() else {
-                // not at every look: whoever keeps up finds an empty page after each one with events
+                // only after two empty pages in a row: a reader that keeps up finds one after
+                // each page with events
                 if std::mem::replace(&mut self.waited, true) {
                     let head = self.store.head().await?;
                     if head < after {
@@ -268,24 +261,20 @@ impl Subscription {
     }
 }
 
-/// A row of the log that is no event of ours.
+/// A row of the log that cannot be an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Where it stands.
     pub position: Position,
-    /// What is wrong with it; no personal data.
+    /// What is wrong with the row, without personal data.
     pub why: String,
 }
 
-/// The log as it lies on the disk: for whoever asks whether it was changed there. What a node wrote it may have in
-/// memory for a while, where nobody can change it; this passes that by.
+/// The log as it lies on the disk, to check whether it was changed there. A node may hold events it wrote in
+/// memory for a while, where nobody can change them; this reads past that copy.
 #[async_trait]
 pub trait LogTable: fmt::Debug + Send + Sync {
-    /// Up to `limit` rows after `after` and up to `upto`, holes as they are, and what cannot be an event told and
-    /// passed over.
-    ///
-    /// # Errors
-    /// When the table itself cannot be read.
+    /// Up to `limit` rows after `after` and up to `upto`. Holes stay holes, and a row that cannot be an event is
+    /// reported and skipped. Fails when the table itself cannot be read.
     async fn rows(
         &self,
         after: Position,

@@ -1,4 +1,4 @@
-//! The newest sealed head of the log, kept where whoever writes the log and its tree cannot reach.
+//! Keeps the newest sealed head of the log where those who can write the log and its tree cannot change it.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ use super::StoreUnavailable;
 use super::vault::VaultError;
 use crate::merkle::KeptHead;
 
-/// Why no head is kept, or none is to be had.
+/// Why a head cannot be kept or read.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum KeepError {
     /// The keys cannot be reached.
     #[error(transparent)]
     Unavailable(#[from] StoreUnavailable),
-    /// The key the head is kept under does not open.
+    /// The key that protects the head cannot be used.
     #[error("the key of the kept head cannot be used")]
     Key(#[source] VaultError),
     /// A head was kept once, and is gone.
@@ -27,10 +27,10 @@ pub enum KeepError {
     /// Another log's head is kept.
     #[error("the key store keeps the head of the log {0}, which is another log")]
     OtherLog(Uuid),
-    /// Of two heads of one size one is forged, or there are two logs.
+    /// Another head of the same size is kept: one of them is forged, or there are two logs.
     #[error("another head of {size} events is kept")]
     Conflict {
-        /// How many events both cover.
+        /// Number of events that both cover.
         size: u64,
     },
 }
@@ -46,26 +46,18 @@ impl From<VaultError> for KeepError {
 
 /// Keeps one head: the newest.
 ///
-/// Whoever can write the log, its tree or this store, but has no key, can neither forge what is kept nor remove it
-/// unnoticed. That an older state of this store as a whole was put back is not noticed here; who must know of that
-/// keeps checkpoints elsewhere ([`Witness`](super::seals::Witness)).
+/// Whoever can write the log, its tree or this store, but has no key, can neither forge the head nor remove
+/// it unnoticed. Restoring an older state of this whole store is not noticed here; against that, checkpoints
+/// are kept elsewhere ([`Witness`](super::seals::Witness)).
 #[async_trait]
 pub trait HeadKeeper: fmt::Debug + Send + Sync {
-    /// What is kept; `None` when nothing ever was.
-    ///
-    /// # Errors
-    /// See [`KeepError`].
+    /// The head that is kept; `None` when none ever was.
     async fn kept(&self) -> Result<Option<KeptHead>, KeepError>;
 
     /// Keeps `head`, flushed before it answers. A larger one of the same log stays.
-    ///
-    /// # Errors
-    /// See [`KeepError`].
     async fn keep(&self, head: &KeptHead) -> Result<(), KeepError>;
 
-    /// Keeps `head` whatever was kept before, gone and forged heads too: for an operator who accepts a log as it is.
-    ///
-    /// # Errors
-    /// When the keys cannot be reached or used.
+    /// Keeps `head` in place of whatever was kept, even where that is gone or forged: for an operator who accepts
+    /// a log as it is. Fails only when the keys cannot be reached or used.
     async fn keep_instead(&self, head: &KeptHead) -> Result<(), KeepError>;
 }

@@ -1,4 +1,4 @@
-//! Asking a client's own system what a caller in its menus is to come to next.
+//! Asks a client's own system what comes next for a caller in its menus.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,24 +9,20 @@ use uuid::Uuid;
 use crate::ids::{CallId, ClientId, IvrSessionId, MenuId};
 use crate::ivr::session::StepAnswer;
 
-/// What is asked. `Debug` leaves the address and the digits out.
+/// A question to a client's system. `Debug` leaves the address and the digits out.
 #[derive(Clone, PartialEq)]
 pub struct StepQuestion {
-    /// The same however often it is asked.
+    /// Idempotency id, the same on every attempt.
     pub id: Uuid,
-    /// Whose system.
     pub client: ClientId,
-    /// Where.
     pub url: String,
-    /// How long it may take.
     pub timeout: Duration,
-    /// The session that asks.
     pub session: IvrSessionId,
     /// The menu the caller is in.
     pub menu: Option<MenuId>,
-    /// The call, if there is one.
+    /// `None` for a session without a call.
     pub call: Option<CallId>,
-    /// The digits collected so far, by name; nothing of secret ones.
+    /// The digits collected so far, by name; `None` for secret ones.
     pub collected: Vec<(String, Option<String>)>,
 }
 
@@ -40,9 +36,9 @@ impl fmt::Debug for StepQuestion {
     }
 }
 
-/// Whoever asks. One attempt; never an error: what went wrong is an answer, too.
+/// Asks clients' systems. One attempt, and never an error: what went wrong is an answer, too.
 #[async_trait]
 pub trait StepWebhooks: fmt::Debug + Send + Sync {
-    /// Asks, within the question's time.
+    /// Asks within the timeout of the question.
     async fn ask(&self, question: &StepQuestion) -> StepAnswer;
 }

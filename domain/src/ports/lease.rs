@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::StoreUnavailable;
 
-/// The right to do a job until it is taken over. Whatever is written under it names its epoch, and the store
+/// The right to do a job until another node takes it over. Every write under it names its epoch, and the store
 /// refuses an epoch that is not the newest: a node that lost its lease without noticing can do no harm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
@@ -19,17 +19,17 @@ pub struct Lease {
     pub epoch: i64,
 }
 
-/// Where leases are kept: beside the data they fence, judged by that store's own clock.
+/// Stores leases beside the data they fence. That store's own clock decides when they expire.
 #[async_trait]
 pub trait Leases: fmt::Debug + Send + Sync {
-    /// Takes the lease if it is free, expired or ours already; `None` while another node holds it.
-    /// A store that only this process can write (SQLite under its lock) grants it at once.
+    /// Takes the lease if it is free, expired or already the owner's; `None` while another node holds it. A store
+    /// that only this process can write (SQLite under its lock) grants it at once.
     async fn acquire(&self, job: &str, owner: &str, ttl: Duration)
     -> Result<Option<Lease>, StoreUnavailable>;
 
-    /// Prolongs it; `false` when it was lost.
+    /// Prolongs the lease; `false` when it was lost.
     async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreUnavailable>;
 
-    /// Gives it up, so that another node need not wait for it to expire.
+    /// Gives the lease up, so that another node need not wait until it expires.
     async fn release(&self, lease: &Lease) -> Result<(), StoreUnavailable>;
 }

@@ -1,7 +1,8 @@
 //! Language models: what they are asked, what they answer, and how that can fail.
 //!
-//! [`ChatProvider`] is one provider, [`LanguageModels`] all of them: it knows credentials, leaves alone what keeps
-//! failing, and goes on to the next model of a list when one does not answer.
+//! [`ChatProvider`] is one provider. [`LanguageModels`] is all of them: it knows credentials, holds
+//! requests back from what keeps failing (circuit breakers), and falls back to the next model of a list
+//! when one does not answer.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,24 +17,22 @@ use crate::model::{ModelRef, Provider, Usage};
 /// A tool a model may call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolSpec {
-    /// Its name.
     pub name: String,
-    /// What it is for.
+    /// Tells the model what the tool does.
     pub description: String,
     /// JSON Schema of its arguments.
     pub parameters: Value,
 }
 
-/// A tool a model calls.
+/// A call of a tool by a model.
 #[derive(Clone, PartialEq)]
 pub struct ToolCall {
-    /// The provider's name of this call; made by us where it gives none.
+    /// The provider's id of this call; the node makes one where the provider gives none.
     pub id: String,
-    /// The tool's name.
     pub name: String,
-    /// The arguments: JSON as the model wrote it, which may be none. Nothing at all is `{}`.
+    /// Arguments as the model wrote them, which may not be JSON; none at all are `{}`.
     pub arguments: String,
-    /// What the provider wants back with the call, as it is.
+    /// Data of the provider that must be sent back with the call as it is.
     pub opaque: Option<String>,
 }
 
@@ -46,26 +45,19 @@ impl fmt::Debug for ToolCall {
 /// A message of a chat.
 #[derive(Clone, PartialEq)]
 pub enum ChatMessage {
-    /// What the person says.
     User(String),
-    /// What the model said.
     Assistant {
-        /// The words.
         text: String,
-        /// Tools it called with them.
+        /// Tools the model called along with the text.
         calls: Vec<ToolCall>,
-        /// Which model that was.
+        /// The model that wrote it, if known.
         by: Option<ModelRef>,
     },
-    /// What a tool answered. Every call has one.
+    /// The result of a tool call. Every call has one.
     Tool {
-        /// The call's id.
         call_id: String,
-        /// The tool's name.
         name: String,
-        /// What it answered.
         content: String,
-        /// Whether it failed.
         failed: bool,
     },
 }
@@ -80,37 +72,36 @@ impl fmt::Debug for ChatMessage {
     }
 }
 
-/// What a model is asked.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ChatRequest {
-    /// What it is told before anything else.
+    /// System prompt, before the first message.
     pub system: Option<String>,
-    /// What was said, oldest first.
+    /// The chat so far, oldest message first.
     pub messages: Vec<ChatMessage>,
-    /// What it may use.
+    /// Tools the model may call.
     pub tools: Vec<ToolSpec>,
-    /// From 0 to 2; the provider's own default if none.
+    /// Sampling temperature, 0 to 2; `None` is the provider's default.
     pub temperature: Option<f64>,
-    /// The longest answer, in tokens; the provider's own default if none.
+    /// Longest answer, in tokens; `None` is the provider's default.
     pub max_tokens: Option<u32>,
 }
 
 /// A piece of an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChatEvent {
-    /// More words; never empty.
+    /// More text of the answer; never empty.
     Text(String),
-    /// The last so many bytes of the words so far were none: only now it shows that the model was thinking.
+    /// Takes back this many bytes at the end of the text so far: they turned out to be the model's thinking.
     Withdrawn(usize),
-    /// A whole call of a tool.
+    /// A tool call, with all its arguments.
     ToolCall(ToolCall),
-    /// What it took so far: takes the place of what was said before.
+    /// Usage so far; takes the place of what was reported before.
     Usage(Usage),
-    /// It ended. Nothing follows but, at the most, usage.
+    /// The answer ended. At most a usage report follows.
     Finished(Finish),
 }
 
-/// Takes back the last so many bytes of words; see [`ChatEvent::Withdrawn`].
+/// Removes the last `bytes` bytes of the text, as [`ChatEvent::Withdrawn`] asks; never cuts a character in two.
 pub fn withdraw(words: &mut String, bytes: usize) {
     let mut left = words.len().saturating_sub(bytes);
     while !words.is_char_boundary(left) {
@@ -119,65 +110,57 @@ pub fn withdraw(words: &mut String, bytes: usize) {
     words.truncate(left);
 }
 
-/// A whole answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Completion {
-    /// The words.
     pub text: String,
-    /// Tools it calls.
+    /// Tools that the model calls.
     pub calls: Vec<ToolCall>,
-    /// What it took.
     pub usage: Usage,
-    /// How it ended.
     pub finish: Finish,
 }
 
-/// Why a model does not answer. The texts are for logs and hold nothing of what was said.
+/// Why a model does not answer. The texts are for logs and hold nothing of the conversation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LlmFailure {
-    /// There are no credentials.
     #[error("no credentials for {0}: set VOXLEDGER_{name}_API_KEY, or an account of kind llm", name = .0.as_str().to_uppercase())]
     NotConfigured(Provider),
-    /// The credentials are not taken.
+    /// The provider refuses the credentials.
     #[error("the provider does not take the credentials")]
     Credentials,
-    /// The account is used up.
+    /// The credit or quota of the account is used up.
     #[error("the account with the provider is used up ({0})")]
     Billing(String),
-    /// The request is not taken.
+    /// The provider refuses the request itself.
     #[error("the provider does not take the request ({0})")]
     BadRequest(String),
-    /// Nobody there knows the model.
     #[error("the provider does not know the model")]
     UnknownModel,
-    /// More was said than the model takes.
+    /// The conversation is longer than the model's context.
     #[error("what was said is longer than the model takes")]
     TooLong,
-    /// Too many requests.
     #[error("too many requests")]
     RateLimited {
-        /// How long to wait.
+        /// Wait that the provider asks for, if it does.
         retry_after: Option<Duration>,
     },
-    /// Too busy, or broken.
+    /// The provider is too busy, or broken.
     #[error("the provider is overloaded ({0})")]
     Overloaded(String),
-    /// No connection, or it broke.
+    /// There is no connection, or it broke.
     #[error("the provider cannot be reached ({0})")]
     Transport(String),
-    /// It took too long.
     #[error("the provider did not answer in time ({0})")]
     TimedOut(&'static str),
-    /// What it said makes no sense.
+    /// The answer does not follow the protocol.
     #[error("the provider's answer makes no sense ({0})")]
     Protocol(String),
-    /// It failed so often lately that it is left alone.
+    /// The circuit breaker is open after repeated failures.
     #[error("the provider is left alone after repeated failures")]
     LeftAlone,
 }
 
 impl LlmFailure {
-    /// What it is called in the log.
+    /// The failure as events and views record it.
     #[must_use]
     pub fn fault(&self) -> TurnFault {
         match self {
@@ -196,42 +179,43 @@ impl LlmFailure {
         }
     }
 
-    /// Whether it says something of the provider's health, rather than of the request or the account.
+    /// Whether the provider itself is at fault rather than the request or the account; such failures
+    /// open its circuit breaker.
     #[must_use]
     pub fn is_sickness(&self) -> bool {
         matches!(self, Self::Overloaded(_) | Self::Transport(_) | Self::TimedOut(_) | Self::Protocol(_))
     }
 }
 
-/// An answer as it comes.
+/// An answer as it arrives, piece by piece.
 #[async_trait]
 pub trait ChatEvents: Send {
-    /// The next piece; nothing after the end. A failure is the last one. Dropping it stops the model.
+    /// The next piece; `None` after the end. A failure is the last piece. Dropping the stream stops the model.
     async fn next(&mut self) -> Option<Result<ChatEvent, LlmFailure>>;
 }
 
-/// A provider: one attempt a call, but for repeats that are safe.
+/// One provider. Each call makes one attempt, apart from repeats that are safe.
 ///
-/// An answer that does not say how it ended is a failure, however much of it came. Calls of tools are only told
+/// An answer that does not say how it ended is a failure, however much of it came. A tool call is only reported
 /// whole. Everything takes bounded time and memory.
 #[async_trait]
 pub trait ChatProvider: fmt::Debug + Send + Sync {
-    /// Begins an answer.
+    /// Begins an answer that is streamed.
     async fn stream(&self, model: &str, request: &ChatRequest) -> Result<Box<dyn ChatEvents>, LlmFailure>;
 
-    /// A whole answer.
+    /// Waits for the whole answer.
     async fn complete(&self, model: &str, request: &ChatRequest) -> Result<Completion, LlmFailure>;
 
     /// The models it serves just now.
     async fn models(&self) -> Result<Vec<String>, LlmFailure>;
 }
 
-/// No model answered.
+/// None of the models answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unanswered {
-    /// Why the last one did not.
+    /// Why the last model did not answer.
     pub failure: LlmFailure,
-    /// Who was asked.
+    /// The models that were asked, and why each did not answer.
     pub passed_over: Vec<PassedOver>,
 }
 
@@ -239,7 +223,7 @@ pub struct Unanswered {
 pub struct Answering {
     /// The model that answers.
     pub by: ModelRef,
-    /// Those that did not.
+    /// Models that were asked before and did not answer.
     pub passed_over: Vec<PassedOver>,
     /// The pieces, the first one included.
     pub events: Box<dyn ChatEvents>,
@@ -251,22 +235,21 @@ impl fmt::Debug for Answering {
     }
 }
 
-/// Whether a model is asked just now.
+/// State of a model's circuit breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakerWord {
-    /// It is.
+    /// Requests are sent as usual.
     Closed,
-    /// It is left alone.
+    /// Requests are held back after failures.
     Open,
-    /// One request decides.
+    /// One request is let through and decides.
     HalfOpen,
 }
 
 impl BreakerWord {
-    /// Every one.
     pub const ALL: [BreakerWord; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
 
-    /// Its word.
+    /// Name on the wire, for example `half_open`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -277,40 +260,36 @@ impl BreakerWord {
     }
 }
 
-/// How a model is doing.
+/// Health of one model of a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelStatus {
-    /// Its name.
     pub model: String,
-    /// Tokens it reads and writes, together.
+    /// Context window in tokens, input and output together; `None` if unknown.
     pub context: Option<u64>,
-    /// Whether it is asked.
     pub breaker: BreakerWord,
-    /// Why it last did not answer.
+    /// Why the model last did not answer.
     pub last_error: Option<TurnFault>,
 }
 
-/// How a provider is doing for a client.
+/// Health of a provider for a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderStatus {
-    /// Which.
     pub provider: Provider,
-    /// Whether there are credentials.
+    /// Whether there are credentials for the provider.
     pub configured: bool,
-    /// Whether they are the client's own.
+    /// Whether the credentials are the client's own.
     pub own: bool,
-    /// The model that is asked when nobody names one.
+    /// The model that is used when a request names none.
     pub default_model: Option<String>,
-    /// Its models.
     pub models: Vec<ModelStatus>,
-    /// Old names that are mapped to newer ones.
+    /// Retired names of models, each with its replacement.
     pub replaced: Vec<(String, String)>,
 }
 
-/// All providers.
+/// All providers, with fallback from one model to the next.
 #[async_trait]
 pub trait LanguageModels: fmt::Debug + Send + Sync {
-    /// Begins an answer by the first of `models` that gives one. Once a piece is there, it is that model's to finish.
+    /// Begins an answer by the first of `models` that gives one. Once a piece is there, no other model takes over.
     async fn stream(
         &self,
         client: ClientId,
@@ -318,7 +297,7 @@ pub trait LanguageModels: fmt::Debug + Send + Sync {
         request: &ChatRequest,
     ) -> Result<Answering, Unanswered>;
 
-    /// A whole answer by the first of `models` that gives one, and which that was.
+    /// The whole answer of the first of `models` that gives one, and which model that was.
     async fn complete(
         &self,
         client: ClientId,
@@ -326,9 +305,10 @@ pub trait LanguageModels: fmt::Debug + Send + Sync {
         request: &ChatRequest,
     ) -> Result<(ModelRef, Completion), Unanswered>;
 
-    /// The model that is asked when nobody names one: of the client's own provider, or the first one configured.
+    /// The models that are used when a request names none: of the client's own provider, or of
+    /// the first one configured.
     async fn default_models(&self, client: ClientId) -> Vec<ModelRef>;
 
-    /// How the providers are doing for a client.
+    /// Health of every provider for a client.
     async fn statuses(&self, client: ClientId) -> Vec<ProviderStatus>;
 }

@@ -1,4 +1,4 @@
-//! What the rules' surroundings must offer, as small traits whose docs are the contract.
+//! Ports: what the rules need from outside, as small traits whose docs are the contract.
 //!
 //! Each port owns its conformance suite (feature `conformance`); every adapter runs it.
 

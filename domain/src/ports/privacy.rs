@@ -1,4 +1,4 @@
-//! Where personal data is, and how it is found, taken out and made unreadable.
+//! Personal data in the log and its copies: how it is found, exported and made unreadable.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,14 +11,14 @@ use super::StoreUnavailable;
 use crate::envelope::{Position, StreamId, Time};
 use crate::ids::{ClientId, PrivacyJobId, SubjectId};
 
-/// What the log holds of somebody.
+/// What the log holds about a person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// Events, by type.
+    /// Number of events, by type.
     pub events: BTreeMap<String, u64>,
-    /// Streams.
+    /// Streams that hold data of the person.
     pub streams: Vec<StreamId>,
-    /// Personal values.
+    /// Number of personal values.
     pub values: u64,
     /// The carrier's ids of recordings of their calls.
     pub recordings: Vec<String>,
@@ -26,58 +26,55 @@ pub struct Findings {
     pub through: Position,
 }
 
-/// What was done to copies.
+/// Copies outside the log that were cleaned.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cleaning {
     /// Views that were made anew.
     pub views: Vec<String>,
-    /// Bodies of public events.
+    /// Number of bodies of public events.
     pub public_events: u64,
-    /// Attempts of deliveries.
+    /// Number of attempts of deliveries.
     pub attempts: u64,
 }
 
-/// A job that is not done.
+/// A job that is not finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenJob {
-    /// Which.
     pub id: PrivacyJobId,
-    /// Whose.
     pub client: ClientId,
-    /// Since when.
     pub since: Time,
 }
 
-/// Personal data, wherever it is.
+/// Personal data in the log and in all copies of it.
 #[async_trait]
 pub trait PersonalData: fmt::Debug + Send + Sync {
-    /// Notes that a job is to be done. Before its first event is written: a job without events is given up.
+    /// Registers a job, before its first event is written: a job without events is given up.
     async fn open(&self, job: OpenJob) -> Result<(), StoreUnavailable>;
 
-    /// Up to `limit` jobs that are to be done, oldest first.
+    /// Up to `limit` unfinished jobs, oldest first.
     async fn open_jobs(&self, limit: u32) -> Result<Vec<OpenJob>, StoreUnavailable>;
 
-    /// The job is done.
+    /// Removes a job that is finished.
     async fn close(&self, job: PrivacyJobId) -> Result<(), StoreUnavailable>;
 
-    /// How long nodes may remember a key that was destroyed.
+    /// How long nodes may still cache a key after it was destroyed.
     fn key_life(&self) -> Duration;
 
-    /// Destroys the keys of these persons, for ever; answers which those were. Done again, it destroys nothing. What
-    /// was answered to the client under idempotency keys is forgotten.
+    /// Destroys the keys of these persons for ever and answers which those were; done again, it destroys nothing.
+    /// Also forgets the answers kept under the client's idempotency keys.
     async fn destroy(&self, client: ClientId, persons: &[SubjectId]) -> Result<Vec<Uuid>, StoreUnavailable>;
 
-    /// Searches the log for what is or was sealed under keys of these persons.
+    /// Searches the log for values that are or were sealed under keys of these persons.
     async fn find(&self, client: ClientId, persons: &[SubjectId]) -> Result<Findings, StoreUnavailable>;
 
-    /// Cleans the copies as far as this node can while others may remember the keys: what is shown stops at once.
-    /// [`clean`](Self::clean) does it again once nobody can write anything of the persons anew.
+    /// Cleans the copies as far as this node can while others may still cache the keys, so that the data is no
+    /// longer shown. [`clean`](Self::clean) does it again once nobody can write such data anew.
     async fn clean_now(&self, client: ClientId, persons: &[SubjectId]) -> Result<(), StoreUnavailable>;
 
-    /// Makes copies anew from the log: views, bodies of public events, attempts of deliveries; and leaves nothing of
-    /// what they were in the files of embedded stores. Exports of the client's are thrown away.
+    /// Makes copies anew from the log: views, bodies of public events, attempts of deliveries. Leaves nothing of
+    /// the old copies in the files of embedded stores, and discards the client's exports.
     ///
-    /// What stands in the log up to `through` must have been turned into deliveries before.
+    /// All events up to `through` must have been turned into deliveries before.
     async fn clean(
         &self,
         client: ClientId,
@@ -85,7 +82,7 @@ pub trait PersonalData: fmt::Debug + Send + Sync {
         through: Position,
     ) -> Result<Cleaning, StoreUnavailable>;
 
-    /// Collects what is known of these persons and keeps it, sealed, until a time.
+    /// Collects the data of these persons and keeps it, sealed, until `until`.
     async fn export(
         &self,
         job: OpenJob,
@@ -93,11 +90,11 @@ pub trait PersonalData: fmt::Debug + Send + Sync {
         until: Time,
     ) -> Result<Findings, StoreUnavailable>;
 
-    /// Destroys the keys of content that is not kept, of calls and sessions that are over; answers how many of each
-    /// client's.
+    /// Destroys the keys of content that is not to be kept, for calls and sessions that are over; answers how
+    /// many for each client.
     async fn end_content(&self) -> Result<BTreeMap<ClientId, u64>, StoreUnavailable>;
 
-    /// What was collected, as JSON, if it is still kept.
+    /// The collected data as JSON, if it is still kept at `now`.
     async fn exported(
         &self,
         client: ClientId,

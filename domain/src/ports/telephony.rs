@@ -16,13 +16,12 @@ use crate::phone::Party;
 /// A call to place.
 #[derive(Debug, Clone)]
 pub struct Dial {
-    /// The same on every attempt: the carrier drops a repeat.
+    /// Idempotency id, the same on every attempt: the carrier drops a repeat.
     pub command_id: Uuid,
     /// Comes back with every webhook of the leg.
     pub tag: LegTag,
-    /// Whom to call.
     pub to: Personal<Party>,
-    /// As whom; the node's default caller id if none.
+    /// Caller id; `None` is the node's default.
     pub from: Option<Personal<Party>>,
     /// How long to let it ring.
     pub ring_timeout: Duration,
@@ -30,95 +29,91 @@ pub struct Dial {
     pub max_duration: Duration,
     /// Whether to record from the answer on.
     pub record: bool,
-    /// Whether to have what the other end says transcribed.
+    /// Whether to transcribe what the other end says.
     pub transcribe: bool,
 }
 
 /// Something to do on a leg.
 #[derive(Debug, Clone)]
 pub struct LegCommand {
-    /// The same on every attempt.
+    /// Idempotency id, the same on every attempt.
     pub command_id: Uuid,
-    /// The carrier's name of the leg.
+    /// The carrier's id by which the leg is controlled.
     pub control_id: String,
     /// The call the leg belongs to.
     pub tag: LegTag,
-    /// What to do.
     pub action: LegAction,
 }
 
 /// What can be done on a leg.
 #[derive(Debug, Clone)]
 pub enum LegAction {
-    /// Take an inbound call.
+    /// Takes an inbound call.
     Answer,
-    /// The same, and have what the caller says transcribed.
+    /// Takes an inbound call, and has what the caller says transcribed.
     AnswerListening,
-    /// Refuse an inbound call.
+    /// Refuses an inbound call.
     Reject,
-    /// End the leg.
     HangUp,
-    /// Speak a text; the carrier queues it behind what is being spoken.
+    /// Speaks a text; the carrier queues it behind what is being spoken.
     Speak {
         /// At most 3000 characters.
         text: Personal<String>,
     },
-    /// Hand the call to another party.
+    /// Hands the call to another party.
     Transfer {
         /// E.164 or a SIP URI.
         to: Personal<Party>,
-        /// As whom; the carrier's default if none.
+        /// Caller id; `None` is the carrier's default.
         from: Option<Personal<Party>>,
     },
-    /// Send keys: `0-9 A-D * #`, `w` half a second's pause, `W` a second's.
+    /// Sends DTMF keys: `0-9 A-D * #`; `w` is a pause of half a second, `W` of a second.
     SendDtmf {
-        /// At most 64.
+        /// At most 64 of these characters.
         digits: Personal<String>,
     },
-    /// Speak a prompt and take keys; the first one cuts the prompt short. What was keyed comes by webhook.
+    /// Speaks a prompt and takes keys; the first key cuts the prompt short. The keys come by webhook.
     Gather(Box<GatherSpec>),
-    /// Have what the other end says transcribed from now on.
+    /// Has what the other end says transcribed from now on.
     Transcribe,
-    /// Record until told otherwise or the call ends.
+    /// Records until told otherwise or the call ends.
     StartRecording {
-        /// The encoding.
         format: RecordingFormat,
     },
 }
 
-/// Why a carrier did not do what it was asked.
+/// Why a carrier did not carry out a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CarrierError {
     /// The call is already over at the carrier (Telnyx 90018), or the leg is not known there (90015).
     #[error("the call is over at the carrier ({code})")]
     Gone {
-        /// The carrier's code.
+        /// The carrier's error code.
         code: String,
     },
     /// Not possible yet (Telnyx 90034: not answered). Worth another try shortly.
     #[error("the carrier is not ready for it ({code})")]
     NotReady {
-        /// The carrier's code.
+        /// The carrier's error code.
         code: String,
     },
-    /// Refused for good.
+    /// The carrier refuses for good; trying again would not help.
     #[error("the carrier refused: {code} {title}")]
     Refused {
-        /// What it means.
         because: RefusedBecause,
-        /// HTTP status.
+        /// HTTP status of the answer.
         status: u16,
-        /// The carrier's code.
+        /// The carrier's error code.
         code: String,
         /// The carrier's title; never its detail, which may repeat a number.
         title: String,
     },
-    /// Certainly not done; may be tried again: no connection, 429, breaker open.
+    /// Certainly not done, may be tried again: no connection, status 429, or an open circuit breaker.
     #[error("the carrier cannot be reached: {reason}")]
     Unavailable {
         /// For the log; no personal data.
         reason: String,
-        /// The carrier's wish.
+        /// Wait that the carrier asks for, if it does.
         retry_after: Option<Duration>,
     },
     /// Sent, and the answer lost or a 5xx: it may or may not have been done.
@@ -139,37 +134,35 @@ pub enum RefusedBecause {
     BadNumber,
     /// Too many calls at once.
     Limit,
-    /// Credentials, permissions or the application's settings.
+    /// The credentials, the permissions or the application's settings are wrong.
     Settings,
-    /// Anything else.
     Other,
 }
 
 /// Whether a leg still lives at the carrier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LegState {
-    /// It does.
     Alive,
-    /// It does not, or is not known.
+    /// The leg has ended, or is not known.
     Gone,
 }
 
-/// A carrier. One attempt a call; whoever calls decides on retries, because only the log knows what was tried.
+/// A carrier. One attempt a call; the caller decides on retries, because only the log knows what was tried.
 #[async_trait]
 pub trait Telephony: fmt::Debug + Send + Sync {
-    /// `telnyx`, ….
+    /// Name of the carrier, for example `telnyx`.
     fn provider(&self) -> &'static str;
 
-    /// Places a call; answers with the carrier's names of the new leg.
+    /// Places a call; answers with the carrier's ids of the new leg.
     async fn dial(&self, dial: &Dial) -> Result<LegRef, CarrierError>;
 
-    /// Does something on a leg. `Ok` means the carrier accepted it; the outcome comes by webhook.
+    /// Carries out a command on a leg. `Ok` means the carrier accepted it; the outcome comes by webhook.
     async fn command(&self, command: &LegCommand) -> Result<(), CarrierError>;
 
     /// Asks whether a leg of a client's still lives.
     async fn leg_state(&self, client: ClientId, control_id: &str) -> Result<LegState, CarrierError>;
 
-    /// Looks among the carrier's active calls for the leg with our tag: the answer to a lost dial.
+    /// Looks for the leg with our tag among the carrier's active calls, after the answer to a dial was lost.
     async fn find_leg(&self, tag: &LegTag) -> Result<Option<LegRef>, CarrierError>;
 
     /// Deletes a recording of a client's for ever. One that is gone already is no error.

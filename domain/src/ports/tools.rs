@@ -1,4 +1,4 @@
-//! Having tools used: a client's own systems, asked over HTTP.
+//! Runs tools: functions of a client's own systems, called over HTTP.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::ids::{AgentId, CallId, ClientId, ConversationId, ToolId, encode_type_
 use crate::tool::ToolMethod;
 use crate::webhook::signing::SigningSecret;
 
-/// The longest answer of a tool's that a model is told, in bytes.
+/// Longest answer of a tool that a model gets, in bytes.
 pub const MAX_RESULT: usize = 32 << 10;
 /// The longest arguments a model may give, in bytes of JSON.
 pub const MAX_ARGUMENTS: usize = 64 << 10;
@@ -24,31 +24,31 @@ pub enum SchemaFault {
     /// What is wrong with it.
     #[error("{0}")]
     Invalid(String),
-    /// Too many schemas are being looked at: it can be asked again soon.
+    /// Too many schemas are being checked: try again soon.
     #[error("too many schemas are being looked at, try again soon")]
     Busy,
 }
 
-/// The longest id of a tool call that is told in a header, in bytes.
+/// Longest id of a tool call that is sent in a header, in bytes.
 const MAX_CALL_ID: usize = 200;
 
-/// For whom a tool is used. Its server is told in headers, so that it knows whose data to open, whatever a model
-/// writes into the arguments.
+/// On whose behalf a tool runs. Its server gets these ids in headers, so that it knows whose data to open,
+/// whatever a model writes into the arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Behalf {
     pub client: ClientId,
-    /// `None` in conversations that began without one.
+    /// `None` in conversations that began without an agent.
     pub agent: Option<AgentId>,
     pub conversation: ConversationId,
-    /// The call the conversation is held on; `None` where it is held in writing.
+    /// The call the conversation is held on; `None` for a text chat.
     pub call: Option<CallId>,
     pub tool: ToolId,
-    /// This use of the tool, as the conversation's `tool_calls` name it: a model's own text.
+    /// Id of this tool call, as in the conversation's `tool_calls`: a model's own text.
     pub tool_call: String,
 }
 
 impl Behalf {
-    /// The headers, of those ids that there are. A model's text that does not fit into a header is left out.
+    /// The headers for the ids that are set. A tool call's id that does not fit into a header is left out.
     #[must_use]
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let Self { client, agent, conversation, call, tool, tool_call } = self;
@@ -66,27 +66,24 @@ impl Behalf {
     }
 }
 
-/// A tool to be used.
+/// One run of a tool, as requested.
 #[derive(Clone)]
 pub struct ToolUse {
-    /// The same on every attempt: `Idempotency-Key`, and `webhook-id` where the request is signed.
+    /// Idempotency id, the same on every attempt: `Idempotency-Key`, and `webhook-id` where the request is signed.
     pub id: Uuid,
     pub behalf: Behalf,
-    /// What signs the request, the newest first; none: it is not signed.
+    /// Secrets that sign the request, the newest first; if empty, the request is not signed.
     pub secrets: Vec<SigningSecret>,
-    /// The time of the signature, by our clock.
+    /// Time of the signature, by the node's clock.
     pub now: Time,
-    /// Where.
     pub url: String,
-    /// How.
     pub method: ToolMethod,
-    /// Names in lower case, and values; credentials among them.
+    /// Names in lower case and values, which may be credentials.
     pub headers: Vec<(String, String)>,
-    /// At most so long.
     pub timeout: Duration,
     /// JSON Schema of the arguments.
     pub parameters: Value,
-    /// JSON, as the model wrote it.
+    /// JSON as the model wrote it.
     pub arguments: String,
 }
 
@@ -105,14 +102,13 @@ impl fmt::Debug for ToolUse {
     }
 }
 
-/// What came of it.
+/// Result of a run of a tool.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ToolAnswer {
-    /// How it ended.
     pub outcome: ToolOutcome,
-    /// The HTTP status.
+    /// HTTP status; `None` without an answer.
     pub status: Option<u16>,
-    /// What the model is told: the answer, or what was wrong. At most [`MAX_RESULT`] bytes.
+    /// What the model gets: the answer, or what was wrong. At most [`MAX_RESULT`] bytes.
     pub content: String,
 }
 
@@ -122,17 +118,14 @@ impl fmt::Debug for ToolAnswer {
     }
 }
 
-/// Has tools used. An address that may not be reached is refused, judged by the address that is really connected
-/// to; no redirect is followed; everything takes bounded time and memory.
+/// Runs tools. Refuses an address that may not be reached, judged by the address it really connects to; follows no
+/// redirect; takes bounded time and memory.
 #[async_trait]
 pub trait ToolRunner: fmt::Debug + Send + Sync {
-    /// Whether this is a JSON Schema that arguments can be checked against in bounded time and memory. What it
-    /// refers to elsewhere is never fetched.
-    ///
-    /// # Errors
-    /// What is wrong with it, or [`SchemaFault::Busy`].
+    /// Checks that this is a JSON Schema against which arguments can be checked in bounded time and memory.
+    /// References to other documents are never fetched. Fails with what is wrong, or with [`SchemaFault::Busy`].
     async fn check_schema(&self, schema: &Value) -> Result<(), SchemaFault>;
 
-    /// Uses a tool, if the arguments fit. There is always an outcome.
+    /// Runs a tool, if the arguments fit its schema. There is always an outcome.
     async fn run(&self, tool: &ToolUse) -> ToolAnswer;
 }

@@ -1,4 +1,4 @@
-//! Telling clients: what is told of facts, and how it gets to them.
+//! Webhooks to clients: which public events follow from events of the log, and how they are sent.
 
 use std::fmt;
 
@@ -11,57 +11,45 @@ use crate::webhook::delivery::Attempt;
 use crate::webhook::public::PublicEvent;
 use crate::wire::DecodeError;
 
-/// Why it cannot be said what is told of facts.
+/// Why public events cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// The log cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// A fact cannot be read.
+    /// An event of the log cannot be decoded.
     #[error("event {position} cannot be read")]
     Event {
-        /// Which.
         position: Position,
-        /// Why.
         #[source]
         error: DecodeError,
     },
-    /// What is told of it cannot be written.
+    /// The body of the public event cannot be written.
     #[error("what is told of event {position} cannot be written: {reason}")]
-    Body {
-        /// Which.
-        position: Position,
-        /// Why.
-        reason: String,
-    },
+    Body { position: Position, reason: String },
 }
 
-/// Turns facts into public events. The same facts always give the same bytes.
+/// Turns events of the log into public events. The same events always give the same bytes.
 #[async_trait]
 pub trait PublicEvents: fmt::Debug + Send + Sync {
-    /// What is told of these facts, in their order. They are read in the order of the log; what a fact does not say
-    /// by itself is looked up there.
-    ///
-    /// # Errors
-    /// See [`PublishError`].
+    /// The public events that follow from these events, in their order. Pass events in the order of the log; what
+    /// an event does not say by itself is looked up there.
     async fn of(&self, facts: &[Recorded]) -> Result<Vec<PublicEvent>, PublishError>;
 
-    /// The types of facts whose personal data is told, or kept of deliveries; `None` for all.
+    /// Types of events whose personal data goes into public events or into deliveries; `None` for all.
     fn personal(&self) -> Option<&'static [&'static str]> {
         None
     }
 }
 
-/// A request to an endpoint: a POST.
+/// A POST request to an endpoint.
 #[derive(Clone)]
 pub struct WebhookRequest {
-    /// Where to.
     pub url: String,
-    /// Names in lower case, and values; `webhook-…` and the client's own.
+    /// Names in lower case and values: `webhook-…` and the client's own.
     pub headers: Vec<(String, String)>,
-    /// What is sent: JSON.
+    /// The JSON that is sent.
     pub body: Bytes,
-    /// Now.
     pub now: Time,
 }
 
@@ -72,11 +60,11 @@ impl fmt::Debug for WebhookRequest {
     }
 }
 
-/// Sends to endpoints.
+/// Sends requests to endpoints.
 ///
 /// An address that may not be delivered to is [`Blocked`](crate::webhook::delivery::ErrorClass::Blocked), judged
-/// by the address that is really connected to. A redirect is an answer like any other: nothing follows it. The
-/// whole takes bounded time and memory, whatever the receiver does.
+/// by the address it really connects to. A redirect is an answer like any other and is not followed. The whole
+/// takes bounded time and memory, whatever the receiver does.
 #[async_trait]
 pub trait WebhookSender: fmt::Debug + Send + Sync {
     /// Makes one attempt. There is always an outcome.

@@ -16,65 +16,57 @@ use crate::call::{Timer, Work};
 use crate::envelope::{EventRef, Position, Time};
 use crate::ids::ClientId;
 
-/// Where a piece of work came from; it goes into the metadata of what follows.
+/// The event a piece of work follows from; goes into the metadata of what follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     /// The event that asked for it.
     pub event_id: Uuid,
-    /// Its correlation.
     pub correlation_id: Uuid,
-    /// Its trace.
+    /// W3C trace context of that event.
     pub traceparent: Option<String>,
 }
 
 /// An effect to perform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkItem {
-    /// Names it, the same on every attempt.
+    /// Idempotency id, the same on every attempt.
     pub effect_id: Uuid,
-    /// For which call; a session's own work names the session.
+    /// Id of the call; for a session's own work, of the session.
     pub subject: Uuid,
-    /// Whose it is.
     pub client: ClientId,
-    /// What.
     pub work: Work,
-    /// Not before.
+    /// When it is due at the earliest.
     pub due: Time,
-    /// Attempts so far.
+    /// Number of attempts so far.
     pub attempts: u32,
     /// Position of the event that asked for it.
     pub position: Position,
-    /// Where it came from.
     pub cause: Cause,
 }
 
 /// A timer that is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimerItem {
-    /// Of which call, or of which session.
+    /// Id of the call or session.
     pub subject: Uuid,
-    /// Whose it is.
     pub client: ClientId,
-    /// Which.
     pub timer: Timer,
-    /// When it fires.
     pub due: Time,
-    /// Where it came from.
     pub cause: Cause,
 }
 
 /// A change that follows from an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkChange {
-    /// Add an effect; one with this id that is there already stays as it is.
+    /// Adds an effect; one with this id that is there already stays as it is.
     Do(WorkItem),
-    /// Remove an effect.
+    /// Removes an effect that is settled.
     Done(Uuid),
-    /// Set a timer, in place of one of the same call and kind.
+    /// Sets a timer in place of one of the same call or session and kind.
     Arm(TimerItem),
-    /// Remove a timer.
+    /// Removes a timer of a call or session.
     Disarm(Uuid, Timer),
-    /// Remove everything of a call.
+    /// Removes everything of a call or session.
     Close(Uuid),
 }
 
@@ -89,25 +81,24 @@ pub enum WorkError {
     Unavailable(#[from] StoreUnavailable),
 }
 
-/// How much is waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WorkStats {
-    /// Effects not settled.
+    /// Effects that are not settled.
     pub effects: u64,
-    /// When the longest overdue effect was due.
+    /// Due time of the longest overdue effect.
     pub oldest_due: Option<Time>,
-    /// Timers set.
+    /// Timers that are set.
     pub timers: u64,
 }
 
 /// The outbox and the timers.
 #[async_trait]
 pub trait WorkStore: fmt::Debug + Send + Sync {
-    /// How far the log has been turned into work.
+    /// How far the store has followed the log.
     async fn checkpoint(&self) -> Result<EventRef, StoreUnavailable>;
 
-    /// Forgets everything that follows from the log, so that it is made again from its first event: what stands here
-    /// is of another history.
+    /// Forgets everything that follows from the log, because the store holds rows of another history. The rows are
+    /// derived again from the first event on.
     async fn start_anew(&self) -> Result<(), StoreUnavailable>;
 
     /// Applies `changes` in order and moves the checkpoint from `expected` to `to`, all in one transaction,
@@ -124,7 +115,7 @@ pub trait WorkStore: fmt::Debug + Send + Sync {
     /// waits while an earlier one of the same call does.
     async fn due_effects(&self, now: Time, limit: usize) -> Result<Vec<WorkItem>, StoreUnavailable>;
 
-    /// Puts an effect off after a failed attempt. `error` holds no personal data.
+    /// Postpones an effect after a failed attempt. `error` holds no personal data.
     async fn postpone(
         &self,
         effect_id: Uuid,
@@ -145,10 +136,10 @@ pub trait WorkStore: fmt::Debug + Send + Sync {
     /// When the next effect or timer is due.
     async fn next_due(&self) -> Result<Option<Time>, StoreUnavailable>;
 
-    /// Moves the due times of all effects and timers by `by`, below zero back, if `lease` still holds: the clock they
-    /// were set by has jumped by as much.
+    /// Moves the due times of all effects and timers by `by` (below zero: back) if `lease` still holds: the clock
+    /// they were set by has jumped by as much.
     async fn shift(&self, lease: &Lease, by: TimeDelta) -> Result<(), StoreUnavailable>;
 
-    /// How much is waiting at `now`.
+    /// Counts what is waiting at `now`.
     async fn stats(&self, now: Time) -> Result<WorkStats, StoreUnavailable>;
 }

@@ -5,28 +5,26 @@ use serde::{Deserialize, Serialize};
 use crate::conversation::{ConversationEvent, MessageKind};
 use crate::wire::DomainEvent as _;
 
-/// How much of calls is kept. What is not kept is readable to what steers the call, in no view, and to nobody once the
-/// call is over.
+/// How much of a call's content is kept. Content that is not kept is readable to the code that steers the call,
+/// stands in no view, and is readable to nobody once the call is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContentLevel {
-    /// All of it.
     #[default]
     Everything,
-    /// What was said; neither who it was nor what was keyed, nor the client's metadata, nor recordings (a voice tells
-    /// who speaks), nor carriers' webhooks in full.
+    /// Keeps what was said. Drops who spoke, keys that were pressed, the client's metadata, recordings (a voice
+    /// tells who speaks) and carriers' webhooks in full.
     EverythingExceptPii,
-    /// That there was a call: who, when, how long, how it ended, what it cost, and the client's metadata. Nothing of what
-    /// was said, keyed or recorded.
+    /// Keeps that there was a call: who, when, how long, how it ended, what it cost, and the client's metadata.
+    /// Drops all that was said, keyed or recorded.
     BasicAttributesOnly,
 }
 
 impl ContentLevel {
-    /// Every level.
     pub const ALL: [ContentLevel; 3] =
         [Self::Everything, Self::EverythingExceptPii, Self::BasicAttributesOnly];
 
-    /// Its word.
+    /// Name on the wire, for example `basic_attributes_only`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -36,8 +34,8 @@ impl ContentLevel {
         }
     }
 
-    /// Whether the personal value in `field` of an event is kept. Of what is no call, everything is; whoever asks knows
-    /// whether a conversation takes place on one.
+    /// Whether the personal value in `field` of an event is kept. Events that are not about a call keep
+    /// everything; the caller knows whether a conversation takes place on a call.
     #[must_use]
     pub fn keeps(self, event_type: &str, field: &str) -> bool {
         let (category, _) = event_type.split_once('.').unwrap_or_default();
@@ -51,7 +49,8 @@ impl ContentLevel {
             "arguments" | "opaque" => false,
             "content" | "summary" => self == Self::EverythingExceptPii,
             "user" => self == Self::BasicAttributesOnly,
-            // for either of the two: the person's voice, keys, and the carrier's own words of all that
+            // neither of the other levels keeps the person's voice, keys, and the carrier's report
+            // of them in full
             "url" | "raw" | "digit" | "digits" | "input" | "value" => false,
             "text" => self == Self::EverythingExceptPii,
             "from" | "to" | "target" | "metadata" | "external_id" => self == Self::BasicAttributesOnly,
@@ -60,7 +59,7 @@ impl ContentLevel {
     }
 }
 
-/// Whether the event tells of keys as something that was said.
+/// Whether the event is a message of a conversation that stands for pressed keys (DTMF).
 #[must_use]
 pub fn is_keyed(event_type: &str, schema: u16, payload: &[u8]) -> bool {
     let added = || ConversationEvent::decode(event_type, schema, payload);

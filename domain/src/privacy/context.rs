@@ -11,7 +11,7 @@ use crate::number::Route;
 use crate::webhook::delivery::DeliveryEvent;
 use crate::wire::DomainEvent as _;
 
-/// Where in an event the two sides of a call stand: names of fields.
+/// Names of the fields of an event that hold the two parties of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Side {
     /// The person at the other end.
@@ -20,24 +20,24 @@ pub struct Side {
     pub own: &'static str,
 }
 
-/// What an event says of whom its stream is about.
+/// What an event says about the person its stream is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About {
     /// The event names the parties of the call itself, in these fields.
     Parties(Side),
-    /// The stream is about whoever that call is with.
+    /// The stream is about the person on that call.
     Call(CallId),
-    /// The stream is about whoever that session is with.
+    /// The stream is about the person of that session.
     Session(IvrSessionId),
-    /// The stream is about whoever that conversation is with.
+    /// The stream is about the person of that conversation.
     Conversation(ConversationId),
-    /// The event bears the client's own name of the person, or data that does: see [`customer`].
+    /// The event holds the client's own name of the person, or metadata that does: see [`customer`].
     Customer,
-    /// It says nothing.
+    /// The event names no person.
     Nothing,
 }
 
-/// What an event says of whom its stream is about. Its personal values need not be readable.
+/// What an event says about the person its stream is about. Its personal values need not be readable.
 #[must_use]
 pub fn about(event_type: &str, schema: u16, payload: &[u8]) -> About {
     match event_type {
@@ -78,18 +78,18 @@ pub fn about(event_type: &str, schema: u16, payload: &[u8]) -> About {
     }
 }
 
-/// What an event says of the agent that leads its call or conversation.
+/// What an event says about the agent that leads its call or conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leads {
-    /// It is the first event, and names the agent, if there is one so far.
+    /// The event is the first of its stream, and names the agent if there is one.
     FromTheStart(Option<AgentId>),
-    /// This one, from now on.
+    /// This agent leads from now on.
     FromNow(AgentId),
-    /// Nothing.
+    /// The event says nothing about it.
     Unsaid,
 }
 
-/// Which agent leads, as far as one event says.
+/// The agent that leads, as far as one event says.
 #[must_use]
 pub fn leads(event_type: &str, schema: u16, payload: &[u8]) -> Leads {
     match event_type {
@@ -114,12 +114,12 @@ pub fn leads(event_type: &str, schema: u16, payload: &[u8]) -> Leads {
     }
 }
 
-/// The fields of [`About::Customer`], either of which belongs to the person.
+/// The fields of [`About::Customer`]; the values of both belong to the person.
 pub const CUSTOMER_FIELDS: [&str; 2] = ["user", "metadata"];
-/// The entry of a client's own data that names its customer.
+/// The entry of a client's metadata that names its customer.
 pub const CUSTOMER_ENTRY: &str = "customer_id";
 
-/// Whom a chat is with, by the client's own name of them; nobody if it says none. What is said must be readable.
+/// The person of a chat, by the client's own name; `None` if the event holds none. Its values must be readable.
 #[must_use]
 pub fn customer(event_type: &str, schema: u16, payload: &[u8]) -> Option<Subject> {
     let Ok(ConversationEvent::Started(started)) = ConversationEvent::decode(event_type, schema, payload)
@@ -131,7 +131,7 @@ pub fn customer(event_type: &str, schema: u16, payload: &[u8]) -> Option<Subject
     Some(Subject::of_customer(name))
 }
 
-/// Whether the person of such a stream follows from its events; of all others it is the stream itself.
+/// Whether streams of this category are about a person whom their events name. All others are their own subject.
 #[must_use]
 pub fn is_about_somebody(category: &str) -> bool {
     matches!(

@@ -1,4 +1,5 @@
-//! Whose personal data is whose: what decides which key a value is encrypted under, and so what an erasure takes.
+//! Which person a personal value belongs to. This decides the key it is encrypted under, and so
+//! what an erasure takes.
 //!
 //! [`whose`] names, for every personal field of every event, the person it belongs to; a field that is not named
 //! there cannot be stored. [`about`] tells which person a stream is about.
@@ -16,8 +17,8 @@ pub use context::{
 pub use subject::Subject;
 pub use whose::{Whose, mentioned, whose};
 
-/// What stands where a value was erased, in views, exports and public events.
+/// Shown in place of an erased value in views, exports and public events.
 pub const ERASED: &str = "[erased]";
 
-/// What stands for a value that nobody has tried to open, as in a bundle that is read without any key.
+/// Shown for a value that nobody has tried to open, as in a bundle that is read without any key.
 pub const SEALED: &str = "[sealed]";

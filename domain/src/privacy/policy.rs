@@ -1,4 +1,4 @@
-//! What a client wants to be kept, and what retention did.
+//! A client's privacy policy, and the runs of retention.
 
 use chrono::serde::ts_microseconds as micros;
 use serde::{Deserialize, Serialize};
@@ -12,30 +12,26 @@ use crate::origin::Origin;
 use crate::wire::events;
 
 events! {
-    /// A fact of a client's policy.
     pub enum PolicyEvent {
-        /// Another level holds, for what is written from then on.
+        /// Another content level holds for what is written from then on.
         Changed(PolicyChanged) = "privacy_policy.changed" v 1,
-        /// What had had its time was made unreadable.
+        /// Retention made unreadable, or removed, what is older than its time.
         RetentionRan(RetentionRan) = "privacy_policy.retention_ran" v 1,
     }
 }
 
-/// See [`PolicyEvent::Changed`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PolicyChanged {
-    /// How much of calls is kept; `None`: what the node says.
+    /// How much of calls is kept; `None` is the node's setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call_content: Option<ContentLevel>,
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// Of what something had had its time.
+/// What a run of retention covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RetentionKind {
@@ -50,50 +46,43 @@ pub enum RetentionKind {
 }
 
 impl RetentionKind {
-    /// The stream of the runs over a node's rows, of all clients together; a run over content is on a stream of its
-    /// own.
+    /// The stream of the runs over a node's rows, for all clients together. Runs over content are in a
+    /// stream of their own.
     #[must_use]
     pub fn stream(self) -> StreamId {
         StreamId::new("retention", Uuid::from_u128(self as u128))
     }
 }
 
-/// See [`PolicyEvent::RetentionRan`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RetentionRan {
-    /// The run, the same if it is told twice.
+    /// Id of the run; a repeat has the same one.
     pub run: Uuid,
-    /// Of what.
     pub kind: RetentionKind,
-    /// Rows of before are gone. The views under retention take theirs away when they read this, so that a rebuild
-    /// leaves out the same.
+    /// Rows older than this are gone. The views under retention remove theirs when they read this event, so that a
+    /// rebuild leaves out the same.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         with = "chrono::serde::ts_microseconds_option"
     )]
     pub before: Option<Time>,
-    /// How many keys were destroyed, each that of a call or session, or rows of deliveries and attempts removed.
-    /// Rows that views take away are not counted.
+    /// Number of destroyed keys (each that of a call or session), or of removed rows of deliveries and attempts.
+    /// Rows that views remove are not counted.
     pub destroyed: u64,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// What may be asked of a policy.
 #[derive(Debug, Clone)]
 pub enum PolicyCommand {
-    /// Keep so much of calls.
     Change {
-        /// `None`: what the node says.
+        /// `None` is the node's own setting.
         call_content: Option<ContentLevel>,
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
-    /// Take note of a run.
+    /// Records a run of retention.
     Ran(RetentionRan),
 }
 
@@ -101,7 +90,7 @@ pub enum PolicyCommand {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyRefusal {}
 
-/// A policy, as its rules see it.
+/// State of a privacy policy, folded from its events.
 #[derive(Debug, Clone, Default)]
 pub struct PrivacyPolicy {
     call_content: Option<ContentLevel>,
@@ -110,19 +99,19 @@ pub struct PrivacyPolicy {
 }
 
 impl PrivacyPolicy {
-    /// The stream of a client's.
+    /// The stream of a client's policy.
     #[must_use]
     pub fn stream(client: ClientId) -> StreamId {
         StreamId::new(Self::CATEGORY, client.0)
     }
 
-    /// When retention ran last, on a stream of runs.
+    /// When retention last ran, on a stream of runs.
     #[must_use]
     pub fn ran_at(&self) -> Option<Time> {
         self.ran_at
     }
 
-    /// How much of calls is kept; `None`: what the node says.
+    /// How much of calls is kept; `None` is the node's setting.
     #[must_use]
     pub fn call_content(&self) -> Option<ContentLevel> {
         self.call_content

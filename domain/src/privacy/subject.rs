@@ -1,4 +1,4 @@
-//! The persons data belongs to.
+//! Those whom personal data belongs to.
 
 use std::fmt;
 
@@ -10,18 +10,18 @@ use crate::envelope::StreamId;
 use crate::ids::SubjectId;
 use crate::phone::Party;
 
-/// Somebody, or something, personal values belong to. Each has a key of its own within a client.
+/// Someone, or something, that personal values belong to. Each has a key of its own within a client.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Subject {
-    /// Who has this number or SIP address, in normal form.
+    /// The owner of this number or SIP address, in normal form.
     Party(String),
-    /// Who signs in.
+    /// A user who signs in.
     User(Uuid),
-    /// Who uses this API key.
+    /// The user of this API key.
     ApiKey(Uuid),
     /// A customer, by the client's own name of them.
     Customer(String),
-    /// Nobody else is known: whatever the stream is about.
+    /// No person is known: the stream itself.
     Stream(StreamId),
 }
 
@@ -32,7 +32,7 @@ impl fmt::Debug for Subject {
 }
 
 impl Subject {
-    /// The subject a party names: a number in E.164 or a SIP address. Free text (`anonymous`) names nobody.
+    /// The subject of a party that is a number or a SIP address. Free text (`anonymous`) names nobody.
     #[must_use]
     pub fn of_party(text: &str) -> Option<Self> {
         let party = Party::new(text);
@@ -43,7 +43,7 @@ impl Subject {
         }
     }
 
-    /// The subject a client's own name of a person means: a name that is a number or a SIP address is the party's.
+    /// The subject of a client's own name for a person. A name that is a number or a SIP address means its owner.
     #[must_use]
     pub fn of_customer(name: &str) -> Self {
         Self::of_party(name).unwrap_or_else(|| Self::Customer(name.to_owned()))
@@ -61,11 +61,11 @@ impl Subject {
         }
     }
 
-    /// The name it goes by where it must not be recognised: a keyed hash, for numbers can be counted through. The
-    /// same within a client, another one in every other client.
+    /// Stands for the subject where it must not be recognised: a keyed hash, because all numbers could be tried
+    /// against a plain one. The same within a client, another one in every other client.
     #[must_use]
     pub fn pseudonym(&self, key: &[u8; 32]) -> SubjectId {
-        // a key of any length will do, so it cannot fail; without it nothing would be recognised
+        // HMAC takes a key of any length, so this cannot fail
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return SubjectId(Uuid::nil()) };
         mac.update(self.kind().as_bytes());
         mac.update(b"\0");
@@ -81,7 +81,7 @@ impl Subject {
 }
 
 impl SubjectId {
-    /// Whether it is a stream itself and not somebody: the last bit of its pseudonym.
+    /// Whether it stands for a stream and not for a person: the last bit of the pseudonym.
     #[must_use]
     pub fn is_stream(self) -> bool {
         self.0.as_bytes()[15] & 1 == 1

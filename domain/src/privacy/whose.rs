@@ -1,26 +1,26 @@
-//! The table of personal fields.
+//! The table of personal fields: whom each belongs to.
 
 use super::Subject;
 
-/// Whose a personal value is.
+/// Whom a personal value belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
     /// The party it names; if it names none, as [`Whose::Person`].
     Party,
-    /// The person the stream is about: the other party of the call, never the client's own number. If nobody is
+    /// The person the stream is about: the other party of the call, never the client's own number. If no person is
     /// known, the stream's own subject.
     Person,
-    /// The person the stream is about and everybody else whose number stands in it: whoever of them is erased, it
-    /// is gone.
+    /// The person the stream is about and everybody else whose number stands in the value: erasing any
+    /// of them erases it.
     Mentioned,
-    /// Whoever did what the event tells.
+    /// The actor that caused the event.
     Actor,
     /// The user whose stream it is.
     User,
 }
 
-/// Whose the personal value in `field` of an event is, by the name of the innermost field. `None`: the field is not
-/// known to be personal, and must not be stored.
+/// Whom the personal value in `field` of an event belongs to, by the name of the innermost field. `None`: the
+/// field is not known to be personal, and must not be stored.
 #[must_use]
 pub fn whose(event_type: &str, field: &str) -> Option<Whose> {
     Some(match (event_type, field) {
@@ -54,17 +54,17 @@ pub fn whose(event_type: &str, field: &str) -> Option<Whose> {
 
         ("delivery.attempted", "body" | "sent") => Whose::Mentioned,
         ("user.created", "email") => Whose::User,
-        // where somebody was who did something over REST
+        // the address of whoever did something over REST
         (_, "ip") => Whose::Actor,
         _ => return None,
     })
 }
 
-/// The most other parties a value is taken to mention.
+/// Most other parties that a value is taken to mention.
 const MOST: usize = 4;
 
 /// Everybody whose number stands in the text: `+` and 7 to 15 digits, at the beginning of a JSON string, a SIP
-/// address or a `tel:` one. At most four, in the order they come.
+/// address or a `tel:` URI. At most four, in the order they come.
 #[must_use]
 pub fn mentioned(text: &[u8]) -> Vec<Subject> {
     let mut found: Vec<Subject> = Vec::new();

@@ -1,4 +1,5 @@
-//! A caller, a carrier and a client to tell scenarios about. All times, ids and numbers are invented and fixed.
+//! Fixtures for scenarios of calls: a caller, a carrier and a client. All times, ids and numbers
+//! are invented and fixed.
 
 use chrono::{DateTime, TimeDelta};
 use uuid::Uuid;
@@ -17,24 +18,21 @@ use crate::phone::Party;
 
 /// The carrier of every fixture.
 pub const PROVIDER: &str = "telnyx";
-/// The client.
 pub const CLIENT: ClientId = ClientId(Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_00c1));
-/// The call.
 pub const CALL: CallId = CallId(Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_00ca));
-/// The client's number.
+/// Phone number of the client.
 pub const OUR_NUMBER: &str = "+12025550188";
 /// The id of the client's number.
 pub const OUR_NUMBER_ID: NumberId = NumberId(Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_00b1));
-/// Somebody else's number.
+/// Phone number of the other party.
 pub const THEIR_NUMBER: &str = "+12025550123";
 /// A colleague a call may be transferred to.
 pub const COLLEAGUE: &str = "+12025550155";
-/// A menu.
 pub const MENU: Route =
     Route::IvrMenu { id: MenuId(Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_00e1)) };
-/// The default agent.
+/// Route to the client's default agent.
 pub const AGENT: Route = Route::Agent { id: None };
-/// The command that queues [`queue`]'s call, and its dial.
+/// Id of the command that queues [`queue`]'s call, and of its dial.
 pub const DIAL: Uuid = Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_00d1);
 
 /// The `n`th of a row of ids.
@@ -60,16 +58,14 @@ pub fn leg(name: &str) -> LegRef {
     }
 }
 
-/// A leg, and how the carrier speaks of it.
+/// A leg, and how the carrier reports on it.
 #[derive(Debug, Clone)]
 pub struct Line {
-    /// Its name.
     pub leg: LegRef,
-    /// Which way it goes.
     pub direction: Direction,
     /// Which leg of the call it is.
     pub role: LegRole,
-    /// Where the called number sends its calls, if it is the client's.
+    /// Where the called number sends its calls; `None` if it is not the client's.
     pub route: Option<Route>,
 }
 
@@ -99,7 +95,7 @@ impl Line {
     }
 
     /// A webhook. Like the carrier's, it names the parties only if it is of a kind that does, and two about the
-    /// same fact at the same second are the same event.
+    /// same fact at the same second have the same event id.
     #[must_use]
     pub fn report(&self, fact: CarrierFact, seconds: i64) -> CarrierReport {
         let kind = kind_of(&fact);
@@ -128,7 +124,7 @@ impl Line {
         }
     }
 
-    /// The webhook as the call gets it: with the called number looked up, where the webhook names it.
+    /// The command that brings a webhook to the call: the called number is looked up where the webhook names it.
     #[must_use]
     pub fn takes(&self, report: CarrierReport) -> CallCommand {
         let routing = self.route.filter(|_| report.to.is_some() && self.direction == Direction::Inbound);
@@ -136,13 +132,13 @@ impl Line {
         CallCommand::Report { report: Box::new(report), role: self.role, routing }
     }
 
-    /// The call gets a webhook.
+    /// The command that brings a webhook about this fact to the call.
     #[must_use]
     pub fn says(&self, fact: CarrierFact, seconds: i64) -> CallCommand {
         self.takes(self.report(fact, seconds))
     }
 
-    /// The leg appears.
+    /// The carrier reports the new leg.
     #[must_use]
     pub fn initiated(&self, seconds: i64) -> CallCommand {
         self.says(CarrierFact::Initiated { direction: self.direction }, seconds)
@@ -246,7 +242,7 @@ pub fn cost(amount_micros: i64) -> CarrierFact {
     CarrierFact::Cost(Money { amount_micros, currency: "USD".to_owned() })
 }
 
-/// A client's wish for a call: no recording, half a minute of ringing, an hour of talking.
+/// A request for a call: no recording, half a minute of ringing, at most an hour.
 #[must_use]
 pub fn queue() -> Queue {
     Queue {
@@ -263,7 +259,7 @@ pub fn queue() -> Queue {
     }
 }
 
-/// Queues [`queue`]'s call.
+/// Queues the call of [`queue`].
 #[must_use]
 pub fn queued() -> CallCommand {
     CallCommand::Queue(Box::new(queue()))
@@ -316,7 +312,7 @@ pub fn transfer(n: u128, seconds: i64) -> CallCommand {
     CallCommand::Transfer { id: id(n), to: Party::new(COLLEAGUE), now: at(seconds) }
 }
 
-/// Keys to send.
+/// DTMF keys to send.
 #[must_use]
 pub fn send_dtmf(n: u128, digits: &str, seconds: i64) -> CallCommand {
     CallCommand::SendDtmf { id: id(n), digits: digits.to_owned(), now: at(seconds) }
@@ -341,14 +337,14 @@ pub fn failed(effect_id: Uuid, code: &str, gone: bool, seconds: i64) -> CallComm
     CallCommand::Settle { effect_id, outcome, attempts: 1, now: at(seconds) }
 }
 
-/// Commands that lead to an inbound call being talked on since second 4.
+/// Commands that lead to an inbound call answered at second 4.
 #[must_use]
 pub fn talking_inbound(route: Route) -> Vec<CallCommand> {
     let line = Line::inbound(route);
     vec![line.initiated(1), line.answered(4)]
 }
 
-/// Commands that lead to an outbound call being talked on since second 9.
+/// Commands that lead to an outbound call answered at second 9.
 #[must_use]
 pub fn talking_outbound() -> Vec<CallCommand> {
     let line = Line::dialled();

@@ -19,7 +19,7 @@ pub struct ManualClock {
 #[derive(Debug, Clone, Copy)]
 struct Reading {
     wall: Time,
-    /// Since `start`.
+    /// Time since `start`, without jumps.
     passed: Duration,
 }
 
@@ -39,17 +39,17 @@ impl ManualClock {
         });
     }
 
-    /// Sets the wall clock to `to`, forward or back, as whoever corrects a machine's clock does: no time passes.
+    /// Sets the wall clock to `to`, forward or back, as the correction of a machine's clock does: no time passes.
     pub fn set(&self, to: Time) {
         self.reading.send_modify(|reading| reading.wall = to_the_microsecond(to));
     }
 
-    /// Sets the wall clock by `by`, below zero back.
+    /// Moves the wall clock by `by`; below zero, back.
     pub fn jump(&self, by: chrono::TimeDelta) {
         self.set(self.now() + by);
     }
 
-    /// How many are asleep on this clock: lets a test wait until the code under test has reached its timer.
+    /// Number of sleepers on this clock: lets a test wait until the code under test has reached its timer.
     #[must_use]
     pub fn sleepers(&self) -> usize {
         self.reading.receiver_count()
@@ -57,7 +57,7 @@ impl ManualClock {
 }
 
 impl Default for ManualClock {
-    /// 2026-01-01T00:00:00Z, a Thursday.
+    /// The clock begins at 2026-01-01T00:00:00Z, a Thursday.
     fn default() -> Self {
         Self::at(Time::from_timestamp_micros(1_767_225_600_000_000).unwrap_or_default())
     }

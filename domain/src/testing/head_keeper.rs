@@ -15,13 +15,13 @@ pub struct MemoryHeadKeeper(Mutex<Row>);
 
 #[derive(Debug, Default)]
 struct Row {
-    /// Something was kept at some time.
+    /// Whether a head was ever kept.
     used: bool,
     kept: Option<(KeptHead, [u8; 32])>,
 }
 
 impl MemoryHeadKeeper {
-    /// Changes what is kept, as somebody behind the node's back would.
+    /// Changes the kept head without going through the keeper, as an attacker would.
     pub fn damage(&self, change: impl FnOnce(&mut Option<(KeptHead, [u8; 32])>)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).kept);
     }

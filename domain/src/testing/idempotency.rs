@@ -17,7 +17,7 @@ use crate::ports::vault::Sealed;
 struct Row {
     request: [u8; 32],
     seed: Uuid,
-    /// Nothing once it is given back.
+    /// `None` once the reservation is released.
     until: Option<Time>,
     answer: Option<Sealed>,
     expires_at: Time,
@@ -28,7 +28,7 @@ struct Row {
 pub struct MemoryIdempotency(Mutex<BTreeMap<KeyName, Row>>);
 
 impl MemoryIdempotency {
-    /// How many keys are remembered, those whose time is over too.
+    /// Number of keys that are remembered, expired ones included.
     pub fn count(&self) -> usize {
         self.rows().len()
     }

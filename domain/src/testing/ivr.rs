@@ -1,4 +1,4 @@
-//! Menus to tell scenarios about. All ids and texts are invented and fixed.
+//! Fixtures for scenarios of menus. All ids and texts are invented and fixed.
 
 use std::sync::Arc;
 
@@ -11,16 +11,15 @@ use crate::ivr::book::{Book, Page};
 use crate::ivr::menu::{Globals, Item, MenuTerms};
 use crate::zones::Zones;
 
-/// The session.
 pub const SESSION: IvrSessionId = IvrSessionId(Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0051));
 
-/// The `n`th menu's id.
+/// Id of the `n`th menu.
 #[must_use]
 pub const fn menu_id(n: u128) -> MenuId {
     MenuId(Uuid::from_u128(0x0193_0000_0000_7000_a000_0000_0000_0000 | n))
 }
 
-/// A menu with these keys, and everything else as usual.
+/// A menu with these keys and default settings.
 #[must_use]
 pub fn menu(name: &str, items: Vec<Item>) -> MenuTerms {
     MenuTerms {
@@ -46,7 +45,7 @@ pub fn item(digit: &str, action: Action) -> Item {
     Item { digit: digit.to_owned(), label: format!("Option {digit}"), action }
 }
 
-/// To the `n`th menu.
+/// An action that leads to the `n`th menu.
 #[must_use]
 pub const fn submenu(n: u128) -> Action {
     Action::Submenu { menu: menu_id(n) }

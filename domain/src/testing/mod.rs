@@ -1,6 +1,5 @@
-//! What tests of any crate need of the rules: time and ids they can steer, scenarios told as given, when, then,
-//! calls to tell them about, files of time zones, and work, idempotency keys, a tree and its newest head kept in
-//! memory.
+//! What tests of any crate need: time and ids they control, scenarios (given, when, then), fixtures for calls and
+//! menus, time zone files, and in-memory stores for work, idempotency keys, the tree and its newest head.
 
 pub mod calls;
 #[cfg(feature = "conformance")]

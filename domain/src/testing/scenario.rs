@@ -1,4 +1,4 @@
-//! Rules told as given, when, then.
+//! Tests of rules in the form given, when, then.
 //!
 //! ```
 //! # use domain::number::{Number, NumberCommand, NumberRefusal};
@@ -11,12 +11,12 @@ use crate::call::Call;
 use crate::call::terms::Status;
 use crate::wire::DomainEvent;
 
-/// A scenario about a stream without history.
+/// A scenario on a stream without events.
 pub fn scenario<A: Aggregate>() -> Scenario<A> {
     Scenario { state: A::default() }
 }
 
-/// A stream with some history.
+/// A stream with some events.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Scenario<A> {
@@ -24,7 +24,7 @@ pub struct Scenario<A> {
 }
 
 impl<A: Aggregate<Event: PartialEq>> Scenario<A> {
-    /// Adds facts to the history, as they come back from the log.
+    /// Adds events to the history, as they come back from the log.
     pub fn given(mut self, facts: impl IntoIterator<Item = A::Event>) -> Self {
         for fact in facts {
             self.state.evolve(&stored(&fact));
@@ -32,7 +32,7 @@ impl<A: Aggregate<Event: PartialEq>> Scenario<A> {
         self
     }
 
-    /// Adds to the history whatever follows from `commands`, none of which may be refused.
+    /// Adds the events that follow from `commands`, none of which may be refused.
     pub fn after(self, commands: impl IntoIterator<Item = A::Command>) -> Self {
         commands.into_iter().fold(self, |scenario, command| {
             let named = format!("{command:?}");
@@ -42,7 +42,7 @@ impl<A: Aggregate<Event: PartialEq>> Scenario<A> {
         })
     }
 
-    /// Asks for something.
+    /// Decides a command on the history so far.
     #[must_use = "say what follows"]
     pub fn when(self, command: A::Command) -> Then<A> {
         let decision = self.state.decide(&command);
@@ -60,7 +60,7 @@ impl<A: Aggregate<Event: PartialEq>> Scenario<A> {
     }
 }
 
-/// What followed.
+/// The outcome of a command.
 #[derive(Debug)]
 pub struct Then<A: Aggregate> {
     decision: Result<Vec<A::Event>, A::Refusal>,
@@ -68,7 +68,7 @@ pub struct Then<A: Aggregate> {
 }
 
 impl<A: Aggregate<Event: PartialEq>> Then<A> {
-    /// Exactly these facts followed.
+    /// Asserts that exactly these events followed.
     #[track_caller]
     pub fn then(self, facts: impl IntoIterator<Item = A::Event>) -> Self {
         let expected: Vec<A::Event> = facts.into_iter().collect();
@@ -77,7 +77,7 @@ impl<A: Aggregate<Event: PartialEq>> Then<A> {
         self
     }
 
-    /// Facts of these types followed, in this order.
+    /// Asserts that events of these types followed, in this order.
     #[track_caller]
     pub fn then_types<const N: usize>(self, types: [&str; N]) -> Self {
         assert!(self.decision.is_ok(), "refused: {:?}", self.decision);
@@ -86,13 +86,13 @@ impl<A: Aggregate<Event: PartialEq>> Then<A> {
         self
     }
 
-    /// It was no news.
+    /// Asserts that no event followed.
     #[track_caller]
     pub fn then_nothing(self) -> Self {
         self.then([])
     }
 
-    /// It was refused.
+    /// Asserts that the command was refused.
     #[track_caller]
     pub fn then_refused(self, refusal: A::Refusal) -> Self
     where
@@ -103,34 +103,31 @@ impl<A: Aggregate<Event: PartialEq>> Then<A> {
         self
     }
 
-    /// What was decided.
-    ///
-    /// # Errors
-    /// The refusal.
+    /// The events that were decided, or the refusal.
     pub fn decision(&self) -> Result<&[A::Event], &A::Refusal> {
         self.decision.as_deref()
     }
 
-    /// What followed.
+    /// The events that were decided; none if the command was refused.
     #[must_use]
     pub fn facts(&self) -> &[A::Event] {
         self.decision.as_deref().unwrap_or_default()
     }
 
-    /// The state afterwards.
+    /// The state after these events.
     #[must_use]
     pub fn state(&self) -> &A {
         &self.after
     }
 
-    /// Goes on from here.
+    /// Begins the next scenario with this history.
     pub fn and(self) -> Scenario<A> {
         Scenario { state: self.after }
     }
 }
 
 impl Then<Call> {
-    /// Where the call stands afterwards.
+    /// Asserts the status of the call afterwards.
     #[track_caller]
     pub fn then_status(self, status: Status) -> Self {
         assert_eq!(self.after.status(), status);
@@ -138,7 +135,7 @@ impl Then<Call> {
     }
 }
 
-/// A fact as it comes back from the log: what is not stored is not known.
+/// An event as it comes back from the log: fields that are not stored are lost.
 fn stored<E: DomainEvent + Clone + std::fmt::Debug>(fact: &E) -> E {
     let read = E::decode(fact.event_type(), fact.schema(), &fact.encode());
     assert!(read.is_ok(), "{fact:?} cannot be read back: {read:?}");

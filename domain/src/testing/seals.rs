@@ -19,7 +19,7 @@ pub struct MemorySeals {
 }
 
 impl MemorySeals {
-    /// Deletes every head and tile of more than `size` events, as somebody behind the node's back would.
+    /// Deletes every head and tile of more than `size` events, as an attacker would.
     pub fn cut(&self, size: u64) {
         self.heads.lock().unwrap_or_else(PoisonError::into_inner).retain(|head, _| *head <= size);
         if size == 0 {
@@ -27,12 +27,12 @@ impl MemorySeals {
         }
     }
 
-    /// The heads that were put aside.
+    /// The heads that were set aside.
     pub fn aside(&self) -> Vec<Head> {
         self.aside.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Changes a stored tile, as somebody behind the node's back would.
+    /// Changes a stored tile, as an attacker would.
     pub fn damage(&self, id: TileId, change: impl FnOnce(&mut Tile)) {
         self.tiles.lock().unwrap_or_else(PoisonError::into_inner).entry(id).and_modify(change);
     }

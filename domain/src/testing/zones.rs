@@ -1,7 +1,7 @@
 //! Files of time zones, made by hand.
 
-/// A TZif file (RFC 9636, version 2) without transitions: its footer alone says what holds, as a POSIX `TZ` like
-/// `<-03>3`.
+/// A TZif file (RFC 9636, version 2) without transitions: its footer alone says what holds, as a
+/// POSIX `TZ` like `<-03>3`.
 #[must_use]
 pub fn fixed_zone(posix: &str) -> Vec<u8> {
     // is_utc, is_std, leap seconds, transitions, one type, four characters of designations

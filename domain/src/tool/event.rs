@@ -1,4 +1,4 @@
-//! What happens to a tool.
+//! Events of a tool and their payloads.
 
 use chrono::serde::ts_microseconds as micros;
 use serde::{Deserialize, Serialize};
@@ -12,41 +12,32 @@ use crate::webhook::secrets::SecretRotated;
 use crate::wire::events;
 
 events! {
-    /// A fact of a tool.
     pub enum ToolEvent {
-        /// It came to be.
         Created(ToolCreated) = "tool.created" v 1,
-        /// Its terms changed.
         Updated(ToolUpdated) = "tool.updated" v 1,
-        /// It got a signing secret, or another one.
+        /// The tool got its first signing secret, or another one.
         SecretRotated(SecretRotated) = "tool.secret_rotated" v 1,
-        /// It is gone.
         Deleted(ToolDeleted) = "tool.deleted" v 1,
     }
 }
 
-/// How a tool is asked. Arguments go into the query of `GET` and `DELETE`, and as JSON into the body of the others.
+/// HTTP method of requests to a tool. `GET` and `DELETE` carry the arguments in the query, the others carry them
+/// as JSON in the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ToolMethod {
-    /// `GET`.
     Get,
-    /// `POST`.
     #[default]
     Post,
-    /// `PUT`.
     Put,
-    /// `PATCH`.
     Patch,
-    /// `DELETE`.
     Delete,
 }
 
 impl ToolMethod {
-    /// Every one.
     pub const ALL: [ToolMethod; 5] = [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete];
 
-    /// Its word.
+    /// Name on the wire, for example `GET`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -65,26 +56,25 @@ impl ToolMethod {
     }
 }
 
-/// How we say who we are.
+/// How requests to the tool are authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthKind {
-    /// Not at all.
+    /// Requests carry no credential.
     #[default]
     None,
     /// A token in `Authorization: Bearer`.
     Bearer,
-    /// A user and a password.
+    /// A user and a password (HTTP Basic).
     Basic,
     /// A key in a header of the client's choice.
     ApiKey,
 }
 
 impl AuthKind {
-    /// Every one.
     pub const ALL: [AuthKind; 4] = [Self::None, Self::Bearer, Self::Basic, Self::ApiKey];
 
-    /// Its word.
+    /// Name on the wire, for example `api_key`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -96,10 +86,9 @@ impl AuthKind {
     }
 }
 
-/// How we say who we are, the secret sealed.
+/// How requests to the tool are authenticated, the secret sealed.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ToolAuth {
-    /// Which way.
     pub kind: AuthKind,
     /// The header of an [`AuthKind::ApiKey`], or the user of [`AuthKind::Basic`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,67 +98,52 @@ pub struct ToolAuth {
     pub secret: Option<Sealed>,
 }
 
-/// What holds for a tool.
+/// Settings of a tool.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolTerms {
-    /// What the model calls it.
+    /// The function name by which the model calls it.
     pub name: String,
-    /// What the model is told of it.
+    /// Tells the model what the tool does.
     pub description: String,
     /// JSON Schema of its arguments: an object.
     pub parameters: Value,
-    /// Where it is.
     pub url: String,
-    /// How it is asked.
     pub method: ToolMethod,
-    /// The client's own headers.
+    /// Headers the client adds to every request.
     #[serde(default)]
     pub headers: CustomHeaders,
-    /// How long it may take, in milliseconds.
+    /// Timeout of a request, in milliseconds.
     pub timeout_ms: u32,
-    /// How we say who we are.
     #[serde(default)]
     pub auth: ToolAuth,
 }
 
-/// See [`ToolEvent::Created`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolCreated {
-    /// What holds.
     pub terms: ToolTerms,
     /// The signing secret's bytes, sealed; `None` where the tool is older than signatures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<Sealed>,
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`ToolEvent::Updated`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolUpdated {
-    /// What held.
     pub before: ToolTerms,
-    /// What holds.
     pub after: ToolTerms,
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`ToolEvent::Deleted`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolDeleted {
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }

@@ -1,4 +1,4 @@
-//! A tool: something of a client's own system that an agent can have done over HTTP.
+//! A tool: a function of a client's own system that an agent can call over HTTP.
 
 mod event;
 mod rules;

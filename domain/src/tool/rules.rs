@@ -1,4 +1,4 @@
-//! What may be done with a tool.
+//! Commands and rules of a tool.
 
 use std::ops::RangeInclusive;
 
@@ -19,28 +19,22 @@ pub const MAX_URL: usize = 2_048;
 pub const MAX_DESCRIPTION: usize = 1_024;
 /// The longest schema of arguments, as JSON in bytes.
 pub const MAX_PARAMETERS: usize = 16 << 10;
-/// How long a tool may take, in milliseconds.
+/// Allowed timeouts of a request, in milliseconds.
 pub const TIMEOUT_MS: RangeInclusive<u32> = 100..=30_000;
 
-/// What of a tool is to be changed; `None` leaves it as it is. A URL of another web origin drops the headers and
-/// the credential that are not given again.
+/// Changes to a tool; `None` leaves a field as it is. A URL of another web origin drops the headers and the
+/// credential that are not given again.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ToolPatch {
-    /// What the model calls it.
     pub name: Option<String>,
-    /// What the model is told of it.
     pub description: Option<String>,
-    /// JSON Schema of its arguments: checked by whoever knows schemas.
+    /// The caller checks that it is a valid JSON Schema.
     pub parameters: Option<Value>,
-    /// Where it is: checked by whoever knows addresses.
+    /// The caller checks that the address is allowed.
     pub url: Option<String>,
-    /// How it is asked.
     pub method: Option<ToolMethod>,
-    /// The client's own headers.
     pub headers: Option<CustomHeaders>,
-    /// In milliseconds.
     pub timeout_ms: Option<u32>,
-    /// How we say who we are.
     pub auth: Option<ToolAuth>,
 }
 
@@ -67,41 +61,31 @@ impl ToolPatch {
     }
 }
 
-/// What may be asked of a tool.
 #[derive(Debug, Clone)]
 pub enum ToolCommand {
-    /// Create it.
     Create(Box<ToolCreated>),
-    /// Change it.
     Update {
-        /// What.
         patch: Box<ToolPatch>,
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
-    /// Sign with another secret.
+    /// Signs with another secret from now on.
     Rotate(Rotation),
-    /// Remove it.
     Delete {
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
 }
 
-/// Why a tool does not do what was asked.
+/// Why the tool refuses a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ToolRefusal {
-    /// There is none, or not any more.
+    /// The tool was never created, or is deleted.
     #[error("the tool does not exist")]
     Unknown,
-    /// The stream is already a tool.
     #[error("the tool exists already")]
     Exists,
-    /// A field that does not do.
+    /// The field at fault, and what is wrong with it.
     #[error("{1}")]
     Invalid(&'static str, &'static str),
 }
@@ -112,18 +96,18 @@ impl From<OverlapTooLong> for ToolRefusal {
     }
 }
 
-/// A tool, as its rules see it.
+/// State of a tool, folded from its events.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tool {
     terms: Option<ToolTerms>,
-    /// As it was created, to know the very same request again.
+    /// Settings at creation, to recognise the very same request when it comes again.
     created: Option<ToolTerms>,
     secrets: HeldSecrets,
     deleted: bool,
 }
 
 impl Tool {
-    /// What holds, while it exists.
+    /// The settings; `None` if the tool does not exist.
     #[must_use]
     pub fn terms(&self) -> Option<&ToolTerms> {
         self.terms.as_ref().filter(|_| !self.deleted)
@@ -136,7 +120,7 @@ impl Tool {
     }
 }
 
-/// What every provider takes as the name of a function.
+/// Whether every provider takes the text as the name of a function.
 fn is_name(name: &str) -> bool {
     let right = |c: u8| c.is_ascii_alphanumeric() || c == b'_' || c == b'-';
     (1..=64).contains(&name.len()) && name.bytes().all(right)
@@ -166,6 +150,17 @@ fn check(terms: &ToolTerms) -> Result<(), ToolRefusal> {
     Ok(())
 }
 
+/// Whether two terms are the same wish. A secret that is sealed twice gives other bytes: it cannot be compared.
+fn same_but_secrets(one: &ToolTerms, other: &ToolTerms) -> bool {
+    let bare = |terms: &ToolTerms| {
+        let mut bare = terms.clone();
+        bare.headers.sealed = None;
+        bare.auth.secret = None;
+        bare
+    };
+    bare(one) == bare(other)
+}
+
 impl Aggregate for Tool {
     const CATEGORY: &'static str = ToolId::CATEGORY;
     type Command = ToolCommand;
@@ -179,10 +174,7 @@ impl Aggregate for Tool {
                     check(&created.terms)?;
                     Ok(vec![(**created).clone().into()])
                 }
-                // sealed anew, the same secret is other bytes
-                Some(before) if before.name == created.terms.name && before.url == created.terms.url => {
-                    Ok(vec![])
-                }
+                Some(before) if same_but_secrets(before, &created.terms) => Ok(vec![]),
                 Some(_) => Err(ToolRefusal::Exists),
             },
             ToolCommand::Update { patch, origin, now } => {

@@ -1,28 +1,27 @@
-//! What a user is to their client.
+//! Roles of a client's users.
 
 use serde::{Deserialize, Serialize};
 
-/// A user's role. What each may do stands with the API's scopes.
+/// A user's role. The scopes of the API define what each may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Everything.
+    /// May do everything a client can.
     Owner,
-    /// Everything but money and the owner.
+    /// May do everything but what concerns money and the owner.
     Admin,
-    /// Builds: agents, menus, webhooks, calls. Does nothing that cannot be undone.
+    /// Builds agents, menus, webhooks and calls. Does nothing that cannot be undone.
     Developer,
-    /// Looks at calls and conversations.
+    /// Reads calls and conversations only.
     Viewer,
-    /// Looks at everything, the audit log included.
+    /// Reads everything, the audit log included.
     Auditor,
 }
 
 impl Role {
-    /// Every role.
     pub const ALL: [Role; 5] = [Role::Owner, Role::Admin, Role::Developer, Role::Viewer, Role::Auditor];
 
-    /// Its word.
+    /// Name on the wire and in views.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -34,7 +33,7 @@ impl Role {
         }
     }
 
-    /// The role of that name.
+    /// The role of which [`Role::as_str`] is `name`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.as_str() == name)

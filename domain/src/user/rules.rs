@@ -1,4 +1,4 @@
-//! What may be done with a user.
+//! Commands and rules of a user.
 
 use super::event::{
     LoginFailed, PasswordChanged, SignedOut, UserCreated, UserDeleted, UserEvent, UserTerms, UserUpdated,
@@ -9,8 +9,8 @@ use crate::envelope::Time;
 use crate::origin::Origin;
 use crate::ports::vault::Sealed;
 
-/// An e-mail address in the form it is compared in: trimmed, lower case. `None` when it is none: what matters is
-/// one `@` with something on both sides, 254 bytes at most (RFC 5321 §4.5.3.1.3), and no blanks or controls.
+/// An e-mail address in the form it is compared in: trimmed, lower case. `None` unless it has exactly one `@` with
+/// something on both sides, at most 254 bytes (RFC 5321 §4.5.3.1.3), and no blanks or control characters.
 #[must_use]
 pub fn normal_email(text: &str) -> Option<String> {
     let email = text.trim().to_lowercase();
@@ -19,59 +19,46 @@ pub fn normal_email(text: &str) -> Option<String> {
     (clean && !name.is_empty() && host.contains('.') && email.len() <= 254).then_some(email)
 }
 
-/// What may be asked of a user.
 #[derive(Debug, Clone)]
 pub enum UserCommand {
-    /// Create them.
     Create(Box<UserCreated>),
-    /// Change what they may do; `None` leaves it.
+    /// Changes the user; `None` leaves a field as it is.
     Update {
-        /// Their role.
         role: Option<Role>,
         /// Whether they may sign in.
         enabled: Option<bool>,
-        /// Their password, hashed and sealed.
+        /// The Argon2id hash in PHC form, sealed.
         password: Option<Sealed>,
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
-    /// Sign them out everywhere.
+    /// Signs the user out everywhere.
     SignOut {
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
-    /// Note a wrong password.
+    /// Records a failed attempt to sign in.
     NoteFailedLogin {
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
-    /// Remove them.
     Delete {
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
 }
 
-/// Why a user does not do what was asked.
+/// Why a command on a user is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UserRefusal {
-    /// There is no such user, or not any more.
+    /// The user was never created, or is deleted.
     #[error("the user does not exist")]
     Unknown,
-    /// The stream is already another user.
     #[error("the user exists already")]
     Exists,
 }
 
-/// A user, as their rules see them.
+/// State of a user, folded from their events.
 #[derive(Debug, Clone, Default)]
 pub struct User {
     email: Option<String>,
@@ -81,14 +68,14 @@ pub struct User {
 }
 
 impl User {
-    /// The sealed hash of the password of somebody who may sign in.
+    /// The sealed hash of the password; `None` if the user may not sign in.
     #[must_use]
     pub fn password(&self) -> Option<&Sealed> {
         let enabled = self.terms.is_some_and(|terms| terms.enabled) && !self.deleted;
         self.password.as_ref().filter(|_| enabled)
     }
 
-    /// Their role, while they exist.
+    /// The role; `None` if the user does not exist.
     #[must_use]
     pub fn role(&self) -> Option<Role> {
         self.live().ok().map(|terms| terms.role)

@@ -8,10 +8,10 @@ pub const MAX_HEADERS: usize = 20;
 pub const MAX_NAME: usize = 100;
 /// The longest value, in bytes.
 pub const MAX_VALUE: usize = 1_000;
-/// What is shown in place of a value that opens something.
+/// Shown in place of a value that is a credential.
 pub const HIDDEN: &str = "***";
 
-/// Ours, or the connection's: never a client's.
+/// Headers that only the node or the connection sets.
 const RESERVED: &[&str] = &[
     "connection",
     "content-encoding",
@@ -29,26 +29,25 @@ const RESERVED: &[&str] = &[
     "user-agent",
 ];
 
-/// What the names of ours begin with: signatures, and on whose behalf a tool is used.
+/// Prefixes of the node's own headers: signatures, and on whose behalf a tool runs.
 const OURS: [&str; 2] = ["webhook-", "x-voxledger-"];
 
-/// Parts of names whose values are credentials more often than not.
+/// Parts of names of headers whose values are usually credentials.
 const SENSITIVE: &[&str] =
     &["auth", "cookie", "credential", "key", "password", "secret", "session", "signature", "token"];
 
-/// Why a header is not taken.
+/// Why a header is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadHeader {
-    /// Too many of them.
     #[error("there are at most {MAX_HEADERS} headers")]
     TooMany,
     /// Not a token of RFC 9110 §5.6.2, or too long.
     #[error("a header's name is 1 to {MAX_NAME} letters, digits and any of !#$%&'*+-.^_`|~")]
     Name,
-    /// It would change what is signed, or how it is sent.
+    /// The header would change what is signed, or how it is sent.
     #[error("this header is set by the sender")]
     Reserved,
-    /// It would begin another header, or end them.
+    /// The value would begin another header, or end the headers.
     #[error("a header's value is at most {MAX_VALUE} visible ASCII characters, blanks inside")]
     Value,
 }
@@ -57,17 +56,14 @@ fn is_token(c: u8) -> bool {
     c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c)
 }
 
-/// Whether only the sender sets a header of this name, given in lower case. Those that clients gave before it was
-/// reserved are not sent.
+/// Whether only the node sets headers of this name, given in lower case. A client's header of such a name, given
+/// before the name was reserved, is not sent.
 #[must_use]
 pub fn is_ours(name: &str) -> bool {
     OURS.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// The headers with their names in lower case.
-///
-/// # Errors
-/// [`BadHeader`], with the name at fault.
+/// Checks headers and answers them with their names in lower case. Fails with the name at fault.
 pub fn check(headers: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, (String, BadHeader)> {
     if headers.len() > MAX_HEADERS {
         return Err((String::new(), BadHeader::TooMany));

@@ -1,4 +1,4 @@
-//! Webhooks to clients: their endpoints, what they hear of, and how an event gets to them.
+//! Webhooks to clients: endpoints, public events, and how an event gets delivered.
 
 pub mod delivery;
 pub mod endpoint;

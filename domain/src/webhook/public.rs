@@ -1,4 +1,4 @@
-//! The public events: what clients can hear of.
+//! Public events: what clients can subscribe to.
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -6,10 +6,10 @@ use uuid::Uuid;
 use crate::envelope::{Position, Time};
 use crate::ids::{AgentId, ClientId};
 
-/// A kind of public event. A name means the same for ever.
+/// A kind of public event. The meaning of a name never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublicType {
-    /// `call.ended`.
+    /// Name, for example `call.ended`.
     pub name: &'static str,
     /// When it is sent, in a sentence.
     pub description: &'static str,
@@ -50,20 +50,20 @@ pub const PUBLIC_TYPES: &[PublicType] = &[
     later("credits.low", "The client's credits run out."),
 ];
 
-/// Families of which there may be events later, so that a wildcard may name them.
+/// Families of public events, including those that get events only in later versions.
 const FAMILIES: &[&str] =
     &["call", "ivr", "conversation", "agent", "function", "error", "credits", "campaign"];
 
 /// The event a test delivers. No endpoint asks for it.
 pub const TEST_TYPE: &str = "webhook.test";
 
-/// The kind of that name.
+/// The kind of public event with this name.
 #[must_use]
 pub fn public_type(name: &str) -> Option<&'static PublicType> {
     PUBLIC_TYPES.iter().find(|kind| kind.name == name)
 }
 
-/// Whether there is such a family.
+/// Whether there is a family of this name.
 pub(super) fn is_family(name: &str) -> bool {
     FAMILIES.contains(&name)
 }
@@ -71,20 +71,19 @@ pub(super) fn is_family(name: &str) -> bool {
 /// A public event, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicEvent {
-    /// The id of the fact it tells of; the `webhook-id` of every delivery.
+    /// Id of the log's event it was made from; the `webhook-id` of every delivery.
     pub id: Uuid,
-    /// Whose.
     pub client: ClientId,
-    /// Position of the fact.
+    /// Position of that event in the log.
     pub position: Position,
     /// One of [`PUBLIC_TYPES`], or [`TEST_TYPE`].
     pub event_type: String,
-    /// What it is about: the id in the stream's name.
+    /// Id of the resource it is about, from the name of its stream.
     pub subject: Uuid,
-    /// The agent that has to do with it.
+    /// The agent it has to do with, if any.
     pub agent: Option<AgentId>,
-    /// When the fact was recorded.
+    /// When that event was recorded.
     pub at: Time,
-    /// The JSON that is sent: these bytes, on every attempt.
+    /// The JSON that is sent: the same bytes on every attempt.
     pub body: Bytes,
 }

@@ -6,12 +6,13 @@ use uuid::Uuid;
 
 use crate::envelope::Time;
 
-/// The longest a receiver may put us off by `Retry-After`.
+/// The longest wait a receiver may ask for by `Retry-After`: 24 hours.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
-/// How much of a delay its spread takes or adds.
+/// Jitter: the share of a delay that is added or taken off at most.
 const SPREAD: f64 = 0.2;
 
-/// The delays before the second, third, … attempt. The first is at once; after the last there is none.
+/// The delays before the second, third, … attempt. The first attempt is made at once; after the
+/// last there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule(Vec<Duration>);
 
@@ -22,7 +23,7 @@ impl Schedule {
         Self(delays)
     }
 
-    /// How many attempts there are in all.
+    /// Number of attempts in all.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         u32::try_from(self.0.len()).unwrap_or(u32::MAX).saturating_add(1)
@@ -30,8 +31,8 @@ impl Schedule {
 
     /// How long to wait after attempt `round` of a delivery failed; `None` when it was the last one.
     ///
-    /// The delay is spread by up to a fifth either way, by the delivery's id: deliveries that failed together do
-    /// not come back together. What the receiver asked for is kept when it is longer.
+    /// Jitter of up to a fifth either way, derived from the delivery's id, spreads deliveries that failed
+    /// together. A longer wait that the receiver asks for is kept.
     #[must_use]
     pub fn delay(&self, round: u32, spread: Uuid, wish: Option<Duration>) -> Option<Duration> {
         let at = usize::try_from(round.max(1) - 1).ok()?;
@@ -48,7 +49,7 @@ impl Default for Schedule {
     }
 }
 
-/// From -1 to 1, even over ids, and another one for each attempt.
+/// A number from -1 to 1, evenly spread over ids, and another one for each attempt.
 fn share(spread: Uuid, round: u32) -> f64 {
     let hash = Uuid::new_v5(&spread, &round.to_be_bytes());
     let word =

@@ -1,4 +1,4 @@
-//! The secrets that sign what is sent to one receiver: its newest, and for a while after a rotation those before.
+//! The secrets that sign requests to one receiver: the newest, and for a while after a rotation those before.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use crate::envelope::Time;
 use crate::origin::Origin;
 use crate::ports::vault::Sealed;
 
-/// The longest a secret goes on signing after a rotation: 7 days.
+/// The longest an old secret still signs after a rotation: 7 days.
 pub const MAX_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Secrets that sign at the same time.
+/// Most secrets that sign at the same time.
 const MAX_SECRETS: usize = 5;
 
 /// A receiver got another secret: the payload of `webhook.secret_rotated` and `tool.secret_rotated`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SecretRotated {
-    /// The new one's bytes, sealed.
+    /// Bytes of the new secret, sealed.
     pub secret: Sealed,
-    /// Until when the old one signs, too.
+    /// Until when the old secret still signs.
     #[serde(with = "micros")]
     pub old_valid_until: Time,
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
@@ -28,12 +28,12 @@ pub struct SecretRotated {
     pub at: Time,
 }
 
-/// A wish for another secret.
+/// A request for another secret.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rotation {
-    /// The new one, sealed.
+    /// The new secret, sealed.
     pub secret: Sealed,
-    /// How long the old one signs, too: at most [`MAX_OVERLAP`].
+    /// How long the old secret still signs, at most [`MAX_OVERLAP`].
     pub overlap: Duration,
     pub origin: Origin,
     pub now: Time,
@@ -45,15 +45,12 @@ pub struct Rotation {
 pub struct OverlapTooLong;
 
 impl OverlapTooLong {
-    /// The same in words, for the field at fault.
+    /// The error in words, for the field at fault.
     pub const DETAIL: &'static str = "must be 0 to 604800 (7 days)";
 }
 
 impl Rotation {
-    /// The fact it leads to.
-    ///
-    /// # Errors
-    /// [`OverlapTooLong`].
+    /// The event that follows. Fails when the overlap is longer than [`MAX_OVERLAP`].
     pub fn rotated(&self) -> Result<SecretRotated, OverlapTooLong> {
         let Self { secret, overlap, origin, now } = self.clone();
         if overlap > MAX_OVERLAP {
@@ -66,26 +63,26 @@ impl Rotation {
 /// A secret that signs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HeldSecret {
-    /// Its bytes, sealed.
+    /// Bytes of the secret, sealed.
     pub sealed: Sealed,
-    /// Until when; the newest one for good.
+    /// Until when it signs; `None` for the newest one.
     #[serde(with = "micros_option", default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
 }
 
-/// The secrets of one receiver, the newest first. None: what it gets is not signed.
+/// The secrets of one receiver, newest first. If there is none, requests are not signed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct HeldSecrets(Vec<HeldSecret>);
 
 impl HeldSecrets {
-    /// What a receiver begins with.
+    /// The secrets that a receiver begins with.
     #[must_use]
     pub fn of(first: Option<&Sealed>) -> Self {
         Self(first.map(|sealed| HeldSecret { sealed: sealed.clone(), until: None }).into_iter().collect())
     }
 
-    /// Takes a rotation.
+    /// Adds the new secret and sets an end to the older ones.
     pub fn rotate(&mut self, rotated: &SecretRotated) {
         for held in &mut self.0 {
             held.until.get_or_insert(rotated.old_valid_until);
@@ -95,18 +92,17 @@ impl HeldSecrets {
         self.0.truncate(MAX_SECRETS);
     }
 
-    /// Forgets all of them.
     pub fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// All that are kept, also those that sign no more.
+    /// All secrets that are kept, also those that do not sign any more.
     #[must_use]
     pub fn all(&self) -> &[HeldSecret] {
         &self.0
     }
 
-    /// Those that sign at `now`.
+    /// The secrets that sign at `now`.
     pub fn valid(&self, now: Time) -> impl Iterator<Item = &HeldSecret> {
         self.0.iter().filter(move |held| held.until.is_none_or(|until| now < until))
     }

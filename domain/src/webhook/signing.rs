@@ -14,7 +14,7 @@ pub const MIN_SECRET: usize = 24;
 pub const MAX_SECRET: usize = 64;
 const PREFIX: &str = "whsec_";
 
-/// A secret both sides know. `Debug` hides it.
+/// A secret that the node and a receiver share. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningSecret(Vec<u8>);
 
@@ -24,10 +24,7 @@ pub struct SigningSecret(Vec<u8>);
 pub struct BadSecret;
 
 impl SigningSecret {
-    /// A secret of these bytes.
-    ///
-    /// # Errors
-    /// [`BadSecret`] when they are fewer than 24 or more than 64.
+    /// A secret of these bytes. Fails when they are fewer than 24 or more than 64.
     pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Result<Self, BadSecret> {
         let bytes = bytes.into();
         if (MIN_SECRET..=MAX_SECRET).contains(&bytes.len()) { Ok(Self(bytes)) } else { Err(BadSecret) }
@@ -45,10 +42,11 @@ impl SigningSecret {
         format!("{PREFIX}{}", STANDARD.encode(&self.0))
     }
 
-    /// The token for one message: `v1,` and the base64 of the HMAC over id, time and body with dots between.
+    /// The token that signs one message: `v1,` and the base64 of the HMAC over id, time and
+    /// body with dots between.
     #[must_use]
     pub fn sign(&self, id: &str, unix_seconds: i64, body: &[u8]) -> String {
-        // a key of any length is right for HMAC, so there is no error to come
+        // HMAC takes a key of any length, so this cannot fail
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return String::new() };
         mac.update(id.as_bytes());
         mac.update(b".");
@@ -59,7 +57,7 @@ impl SigningSecret {
     }
 }
 
-/// The `webhook-signature` header: a token a secret, the newest first.
+/// The `webhook-signature` header: one token for each secret, the newest first.
 #[must_use]
 pub fn signature<'s>(
     secrets: impl IntoIterator<Item = &'s SigningSecret>,
@@ -71,7 +69,7 @@ pub fn signature<'s>(
     tokens.join(" ")
 }
 
-/// The headers that sign one message, by each of the secrets, the newest first.
+/// The headers that sign one message with each of the secrets, the newest first.
 #[must_use]
 pub fn headers<'s>(
     secrets: impl IntoIterator<Item = &'s SigningSecret>,

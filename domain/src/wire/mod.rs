@@ -16,24 +16,13 @@ use serde::de::DeserializeOwned;
 pub enum DecodeError {
     /// Written by a newer version, or not an event of this aggregate.
     #[error("unknown event {event_type} with schema {schema}: run a version that knows it")]
-    Unknown {
-        /// As stored.
-        event_type: String,
-        /// As stored.
-        schema: u16,
-    },
+    Unknown { event_type: String, schema: u16 },
     /// The bytes do not fit the shape. The cause never repeats the content.
     #[error("the payload of {event_type} cannot be read")]
-    Payload {
-        /// As stored.
-        event_type: String,
-    },
+    Payload { event_type: String },
     /// The metadata is not what this version writes.
     #[error("the metadata of {event_type} cannot be read")]
-    Metadata {
-        /// As stored.
-        event_type: String,
-    },
+    Metadata { event_type: String },
 }
 
 /// An aggregate's events, in their newest shape.
@@ -47,13 +36,10 @@ pub trait DomainEvent: Sized + Send + Sync + 'static {
     /// The newest schema of this type.
     fn schema(&self) -> u16;
 
-    /// The payload's bytes.
+    /// The payload as MessagePack bytes.
     fn encode(&self) -> Vec<u8>;
 
-    /// Reads stored bytes of any schema ever released.
-    ///
-    /// # Errors
-    /// [`DecodeError`] when this version cannot.
+    /// Reads stored bytes of any schema ever released. Fails with a [`DecodeError`] when this version cannot.
     fn decode(event_type: &str, schema: u16, payload: &[u8]) -> Result<Self, DecodeError>;
 }
 
@@ -66,8 +52,8 @@ pub(crate) fn from_bytes<T: DeserializeOwned>(event_type: &str, payload: &[u8]) 
     rmp_serde::from_slice(payload).map_err(|_| DecodeError::Payload { event_type: event_type.to_owned() })
 }
 
-/// Declares an aggregate's events: a variant, its stored name, its schema and its payload's type.
-/// Older schemas follow in brackets with their type, each of which the newest one is `From`.
+/// Declares an aggregate's events: a variant, its stored name, its schema and its payload's type. Older schemas
+/// follow in brackets with their types; the newest payload is `From` each of them.
 macro_rules! events {
     ($(#[$doc:meta])* pub enum $name:ident {
         $($(#[$vdoc:meta])* $variant:ident($payload:ty) = $type:literal v $schema:literal $([$($old:literal => $old_payload:ty),*])?,)*

@@ -14,17 +14,13 @@ use crate::privacy::{ERASED, SEALED};
 /// Times (fields named `at`, `…_at`, `…_until`, `ends_by`) become RFC 3339 in UTC; personal values stand where their
 /// marker stood, or `[erased]` when their key was destroyed; bytes become text if they are UTF-8, else hexadecimal.
 ///
-/// # Errors
-/// [`DecodeError::Payload`] when the bytes are not MessagePack.
+/// Fails when the bytes are not MessagePack.
 pub fn readable(event_type: &str, payload: &[u8]) -> Result<Value, DecodeError> {
     read(event_type, payload, ERASED)
 }
 
-/// The same of a payload as it is stored, which nobody has tried to open: each personal value reads `[sealed]`, be its
-/// key there or not.
-///
-/// # Errors
-/// [`DecodeError::Payload`] when the bytes are not MessagePack.
+/// The same for a payload as it is stored, which nobody has tried to open: each personal value reads `[sealed]`,
+/// whether its key exists or not. Fails when the bytes are not MessagePack.
 pub fn readable_sealed(event_type: &str, payload: &[u8]) -> Result<Value, DecodeError> {
     read(event_type, payload, SEALED)
 }

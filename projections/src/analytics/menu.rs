@@ -1,4 +1,4 @@
-//! The figures of a menu: where callers go on, and where they stop.
+//! The figures of an IVR menu: where callers go on, and where they stop.
 
 use domain::envelope::Time;
 use domain::ids::MenuId;
@@ -10,64 +10,64 @@ use super::queries::Period;
 use crate::ivr_menus::MenuView;
 use crate::tally::Tally;
 
-/// What callers did in a menu.
+/// What callers did in an IVR menu over a period.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = AnalyticsMenu)]
 pub struct MenuFigures {
-    /// The menu.
+    /// Id of the menu: TypeID `ivrm_…`.
     #[serde(with = "crate::edge::type_id")]
     #[schema(value_type = String)]
     pub menu_id: MenuId,
-    /// The period's beginning, at a full hour.
+    /// Begin of the period, at a full hour.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub from: Time,
-    /// Its end, at a full hour.
+    /// End of the period, at a full hour; not included.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub to: Time,
-    /// How often it was entered.
+    /// How often callers entered the menu.
     pub entries: u64,
-    /// What was chosen: the options of the menu as it is now in their order, then those of earlier versions.
+    /// How often each option was chosen: the menu's present options in their order, then those of earlier versions.
     pub choices: Vec<ChoiceCount>,
-    /// Wrong entries.
+    /// How often a wrong key was pressed.
     pub invalid: u64,
-    /// Silences.
+    /// How often callers pressed no key in time.
     pub timeouts: u64,
-    /// Callers who hung up in it.
+    /// Callers who hung up in the menu.
     pub abandoned: u64,
-    /// Sessions that ended in it, by where they led.
+    /// Sessions that ended in the menu, by the action they ended with.
     pub outcomes: Vec<OutcomeCount>,
 }
 
-/// How often an option was chosen.
+/// How often an option of a menu was chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = AnalyticsChoice)]
 pub struct ChoiceCount {
-    /// Its keys.
+    /// Keys that choose the option.
     pub digit: String,
-    /// Its label; `null` for one that the menu has no more.
+    /// Label of the option; `null` when the menu does not have it any more.
     #[schema(required)]
     pub label: Option<String>,
-    /// What it does; `null` for one that the menu has no more.
+    /// What the option does; `null` when the menu does not have it any more.
     #[schema(value_type = Option<crate::words::IvrActionType>, required)]
     pub action: Option<String>,
-    /// How often.
+    /// How often the option was chosen.
     pub count: u64,
 }
 
-/// How often sessions ended in one way.
+/// How often sessions ended with one action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = AnalyticsOutcome)]
 pub struct OutcomeCount {
-    /// The action that ended them.
+    /// Action that ended the sessions.
     pub action: String,
-    /// How often.
+    /// Number of sessions that ended so.
     pub count: u64,
 }
 
 impl MenuFigures {
-    /// The figures of a menu, from its sums over a period.
+    /// Computes the figures of a menu from its sums over a period.
     #[must_use]
     pub fn of(period: Period, menu: &MenuView, tallies: &[Tally]) -> Self {
         let counts = together(tallies);

@@ -1,4 +1,4 @@
-//! How things went: figures over a time, from the sums the views keep.
+//! Analytics: figures over a period, computed from the sums that the views keep.
 
 mod figures;
 mod menu;

@@ -9,145 +9,145 @@ use super::queries::Period;
 use crate::calls::MoneyView;
 use crate::tally::{Counts, Tally};
 
-/// How a period went.
+/// Key figures of calls, menus, conversations and webhooks over a period.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = AnalyticsOverview)]
 pub struct Overview {
-    /// Its beginning, at a full hour.
+    /// Begin of the period, at a full hour.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub from: Time,
-    /// Its end, at a full hour.
+    /// End of the period, at a full hour; not included.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub to: Time,
-    /// Calls that began in it.
+    /// Calls that began in the period.
     pub calls: CallFigures,
-    /// How long those took, from answer to end.
+    /// Durations of those calls, from answer to end.
     pub duration_ms: DurationFigures,
-    /// Why those ended, the most frequent reason first.
+    /// Why those calls ended, the most frequent reason first.
     pub end_reasons: Vec<EndReasonCount>,
-    /// Callers in menus. Not told apart by agent.
+    /// Callers in IVR menus; a filter by agent does not apply.
     pub ivr: IvrFigures,
-    /// Conversations that began in it.
+    /// Conversations that began in the period.
     pub conversations: ConversationFigures,
-    /// Webhooks to endpoints. Not told apart by agent.
+    /// Webhook deliveries to endpoints; a filter by agent does not apply.
     pub webhooks: WebhookFigures,
-    /// What the carrier charged for those calls, by currency.
+    /// What the carrier charged for those calls, one entry a currency.
     pub cost: Vec<MoneyView>,
 }
 
-/// Numbers of calls.
+/// Numbers of calls that began in the period.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = AnalyticsCalls)]
 pub struct CallFigures {
-    /// All.
+    /// Number of all calls.
     pub total: u64,
-    /// That came in.
+    /// Number of inbound calls.
     pub inbound: u64,
-    /// That were placed.
+    /// Number of outbound calls.
     pub outbound: u64,
-    /// That were answered.
+    /// Calls that were answered.
     pub answered: u64,
-    /// That are over, having connected.
+    /// Calls that connected and are over.
     pub ended: u64,
-    /// That never connected, or were broken by a fault.
+    /// Calls that never connected, or that a fault broke off.
     pub failed: u64,
-    /// Answered among those that are over, from 0 to 1; `null` when none is.
+    /// Share of answered calls among those that are over, from 0 to 1; `null` when none is over.
     #[schema(required, minimum = 0, maximum = 1)]
     pub answer_rate: Option<f64>,
 }
 
-/// How long calls took, in milliseconds. The quantiles are off by less than 1 part in 64.
+/// Call durations in milliseconds. The quantiles are off by less than 1 part in 64.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = AnalyticsDurations)]
 pub struct DurationFigures {
-    /// On average; `null` when none is over.
+    /// Average duration in milliseconds; `null` when no call is over.
     #[schema(required)]
     pub average: Option<u64>,
-    /// The middle one.
+    /// Median duration in milliseconds; `null` when no call is over.
     #[schema(required)]
     pub p50: Option<u64>,
-    /// Nineteen in twenty took no longer.
+    /// Duration in milliseconds that 95 % of the calls do not exceed; `null` when no call is over.
     #[schema(required)]
     pub p95: Option<u64>,
-    /// Ninety-nine in a hundred took no longer.
+    /// Duration in milliseconds that 99 % of the calls do not exceed; `null` when no call is over.
     #[schema(required)]
     pub p99: Option<u64>,
 }
 
-/// Calls with an end.
+/// Number of calls that ended for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = AnalyticsEndReason)]
 pub struct EndReasonCount {
-    /// The call's `end_reason`.
+    /// The reason, as in a call's `end_reason`.
     #[schema(value_type = crate::words::CallEndReason)]
     pub reason: String,
-    /// Whose fault it was.
+    /// Who was at fault, as in a call's `fault`.
     #[schema(value_type = crate::words::CallFault)]
     pub fault: String,
-    /// How many.
+    /// Number of calls that ended so.
     pub count: u64,
 }
 
-/// Callers in menus.
+/// Numbers of IVR sessions that began in the period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = AnalyticsIvr)]
 pub struct IvrFigures {
-    /// Sessions that began.
+    /// Sessions that callers began.
     pub entries: u64,
-    /// That got where the menus lead.
+    /// Sessions that reached an action that ends them.
     pub completed: u64,
-    /// That ended by hanging up.
+    /// Sessions in which the caller hung up.
     pub abandoned: u64,
-    /// That used up their tries.
+    /// Sessions that ended after too many wrong keys or silences.
     pub exhausted: u64,
 }
 
-/// Conversations with agents.
+/// Numbers of conversations with agents.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = AnalyticsConversations)]
 pub struct ConversationFigures {
-    /// That began.
+    /// Conversations that began in the period.
     pub started: u64,
-    /// That are over.
+    /// Conversations that have ended since.
     pub ended: u64,
-    /// What was said in them.
+    /// Messages in those conversations.
     pub messages: u64,
-    /// Read by models.
+    /// Tokens that models read.
     pub tokens_input: u64,
-    /// Written by models.
+    /// Tokens that models wrote.
     pub tokens_output: u64,
-    /// How what people said was meant on average, from -1 (very bad) to 1 (very good); `null` when none was judged.
+    /// Average sentiment of the people's messages, from -1 (very bad) to 1 (very good); `null` when none was scored.
     #[schema(required, minimum = -1, maximum = 1)]
     pub sentiment: Option<f64>,
 }
 
-/// Attempts to deliver webhooks.
+/// Attempts to deliver webhooks in the period.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = AnalyticsWebhooks)]
 pub struct WebhookFigures {
-    /// All.
+    /// Number of all attempts.
     pub attempts: u64,
-    /// Answered with 2xx.
+    /// Attempts that were answered with 2xx.
     pub succeeded: u64,
-    /// The others.
+    /// Attempts that were not answered with 2xx.
     pub failed: u64,
-    /// Those answered with 2xx among all, from 0 to 1; `null` of none.
+    /// Share of attempts answered with 2xx, from 0 to 1; `null` without attempts.
     #[schema(required, minimum = 0, maximum = 1)]
     pub success_rate: Option<f64>,
-    /// How long endpoints took to answer.
+    /// How long the attempts took, until the answer or the failure.
     pub latency_ms: LatencyFigures,
 }
 
-/// How long answers took, in milliseconds.
+/// How long attempts took, until the answer or the failure, in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = AnalyticsLatency)]
 pub struct LatencyFigures {
-    /// The middle one; `null` of none.
+    /// Median in milliseconds; `null` without attempts.
     #[schema(required)]
     pub p50: Option<u64>,
-    /// Nineteen in twenty took no longer.
+    /// Milliseconds that 95 % of the attempts do not exceed; `null` without attempts.
     #[schema(required)]
     pub p95: Option<u64>,
 }
@@ -166,21 +166,19 @@ impl ConversationFigures {
     }
 }
 
-/// The sums that an overview is drawn from.
+/// The sums that an overview is computed from.
 #[derive(Debug)]
 pub struct OverviewTallies {
-    /// Of calls.
     pub calls: Vec<Tally>,
-    /// Of steps in menus.
+    /// Sums of the steps in IVR menus.
     pub ivr: Vec<Tally>,
-    /// Of conversations.
     pub conversations: Vec<Tally>,
-    /// Of webhooks.
+    /// Sums of the attempts to deliver webhooks.
     pub webhooks: Vec<Tally>,
 }
 
 impl Overview {
-    /// The figures of a period, from its sums.
+    /// Computes the figures of a period from its sums.
     #[must_use]
     pub fn of(period: Period, tallies: &OverviewTallies) -> Self {
         let calls = together(&tallies.calls);

@@ -1,4 +1,4 @@
-//! What can be asked of the sums.
+//! Queries of the sums.
 
 use async_trait::async_trait;
 use domain::envelope::Time;
@@ -8,21 +8,21 @@ use uuid::Uuid;
 
 use crate::tally::{Counted, Span, Tally};
 
-/// The most sums read for one answer; with a kilobyte each, some tens of megabytes.
+/// Most sums read for one answer; at a kilobyte each, some tens of megabytes.
 pub const MOST_TALLIES: usize = 40_000;
 
-/// A stretch of hours or days.
+/// A range of hourly or daily sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
-    /// Sums over how long.
+    /// Whether the sums are hourly or daily.
     pub span: Span,
-    /// The first one begins then or later.
+    /// The first sum begins at this time or later.
     pub from: Time,
-    /// The last one begins before.
+    /// The last sum begins before this time.
     pub to: Time,
 }
 
-/// A time that is looked at, in whole hours.
+/// The period of a query, in whole hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period {
     from: Time,
@@ -30,7 +30,7 @@ pub struct Period {
 }
 
 impl Period {
-    /// The hours that hold any of the time between the two. `None` if there is no time between them.
+    /// The whole hours that overlap the time between the two. `None` when `from` is not before `to`.
     #[must_use]
     pub fn between(from: Time, to: Time) -> Option<Self> {
         let begin = Span::Hour.begin(to);
@@ -38,19 +38,19 @@ impl Period {
         (from < to).then_some(Self { from: Span::Hour.begin(from), to: end })
     }
 
-    /// When it begins.
+    /// When the period begins, at a full hour.
     #[must_use]
     pub fn from(self) -> Time {
         self.from
     }
 
-    /// When it ends.
+    /// When the period ends, at a full hour; not included.
     #[must_use]
     pub fn to(self) -> Time {
         self.to
     }
 
-    /// The same in as few sums as can be: hours up to a midnight, days, hours again.
+    /// The ranges that cover the period with the fewest sums: hours up to a midnight, days, hours again.
     #[must_use]
     pub fn ranges(self) -> Vec<Range> {
         let day = Span::Day.begin(self.from);
@@ -68,23 +68,21 @@ impl Period {
     }
 }
 
-/// Which sums.
+/// The sums that a query asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
-    /// Who counts them.
     pub counted: Counted,
-    /// From when to when.
     pub range: Range,
-    /// Of what alone; of everything, if `None`.
+    /// Only sums of this agent, menu or endpoint; `None`: of all.
     pub subject: Option<Uuid>,
-    /// Whether with their distributions, which are most of what there is to read.
+    /// Whether to read the distributions too, which are most of the data.
     pub sketches: bool,
 }
 
-/// Reads sums. The runner keeps them as fresh as the rows of the view that counts.
+/// Queries of the sums. The runner keeps them as current as the rows of the view that counts.
 #[async_trait]
 pub trait AnalyticsQueries {
-    /// A client's sums, the earliest first; one more than [`MOST_TALLIES`] if there are more.
+    /// A client's sums, the earliest first; one more than [`MOST_TALLIES`] when there are more.
     async fn tallies(&self, client: ClientId, wanted: Wanted) -> Result<Vec<Tally>, StoreUnavailable>;
 }
 

@@ -1,4 +1,4 @@
-//! A figure, hour by hour or day by day.
+//! A time series of one metric, by hour or by day.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,10 +20,10 @@ macro_rules! words {
         pub enum $name { $($(#[$vdoc])* $variant,)* }
 
         impl $name {
-            /// All of them.
+            /// All values, in the order they are declared.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The word.
+            /// Name in the API, for example `duration_ms_avg`.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
@@ -33,63 +33,63 @@ macro_rules! words {
 }
 
 words! {
-    /// What is looked at.
+    /// A metric that a time series shows.
     Metric {
-        /// Calls that began.
+        /// Calls that began in the hour or day.
         Calls = "calls",
-        /// Of those, the ones that were answered.
+        /// Those of the calls that were answered.
         Answered = "answered",
-        /// Of those, the ones that never connected, or were broken by a fault.
+        /// Those of the calls that never connected, or that a fault broke off.
         Failed = "failed",
-        /// How long those took on average, in milliseconds.
+        /// Average duration of those calls in milliseconds.
         DurationAverage = "duration_ms_avg",
-        /// The middle one.
+        /// Median duration of those calls in milliseconds.
         DurationP50 = "duration_ms_p50",
-        /// Nineteen in twenty took no longer.
+        /// Duration in milliseconds that 95 % of those calls do not exceed.
         DurationP95 = "duration_ms_p95",
-        /// Sessions in menus that began.
+        /// IVR sessions that began in the hour or day.
         IvrEntries = "ivr_entries",
         /// Attempts to deliver webhooks.
         WebhookAttempts = "webhook_attempts",
-        /// Of those, the ones that failed.
+        /// Those of the attempts that failed.
         WebhookFailures = "webhook_failures",
-        /// Conversations that began.
+        /// Conversations that began in the hour or day.
         Conversations = "conversations",
-        /// What models read and wrote in those.
+        /// Tokens that models read and wrote in those conversations.
         Tokens = "tokens",
         /// What the carrier charged for those calls, in millionths of the currency that is the group.
         Cost = "cost",
     }
 
-    /// By what it is told apart.
+    /// What a metric can be grouped by.
     Grouping {
-        /// Inbound or outbound.
+        /// Direction of the call: `inbound` or `outbound`.
         Direction = "direction",
-        /// Ended or failed.
+        /// Final status of the call: `ended` or `failed`.
         Status = "status",
-        /// Why calls ended.
+        /// Why the call ended, as in `end_reason`.
         EndReason = "end_reason",
-        /// Whose fault it was.
+        /// Who was at fault, as in `fault`.
         Fault = "fault",
-        /// The agent.
+        /// Id of the agent, or `none`.
         Agent = "agent",
-        /// The menu.
+        /// Id of the IVR menu.
         Menu = "menu",
-        /// The endpoint.
+        /// Id of the webhook endpoint.
         Endpoint = "endpoint",
-        /// What went wrong.
+        /// Error that an attempt failed with, for example `timeout`.
         Error = "error",
-        /// Over the API, or on a call.
+        /// Channel of the conversation: `api` or `voice`.
         Channel = "channel",
-        /// Read or written by models: `input` or `output`.
+        /// Whether models read or wrote the tokens: `input` or `output`.
         Kind = "kind",
-        /// The currency.
+        /// Currency of the cost, as an ISO 4217 code.
         Currency = "currency",
     }
 }
 
 impl Metric {
-    /// Who counts it.
+    /// The view that counts the metric.
     #[must_use]
     pub const fn counted(self) -> Counted {
         match self {
@@ -100,7 +100,7 @@ impl Metric {
         }
     }
 
-    /// By what it can be told apart.
+    /// What the metric can be grouped by.
     #[must_use]
     pub const fn groupings(self) -> &'static [Grouping] {
         match self {
@@ -121,7 +121,7 @@ impl Metric {
         }
     }
 
-    /// By what it always is, as its sums mean nothing otherwise.
+    /// What the metric is always grouped by, because sums over it mean nothing; `None` for most metrics.
     const fn always(self) -> Option<Grouping> {
         match self {
             Self::Cost => Some(Grouping::Currency),
@@ -129,7 +129,7 @@ impl Metric {
         }
     }
 
-    /// Whether it is drawn from distributions; others are numbers.
+    /// Whether the metric is computed from distributions, not from counts.
     #[must_use]
     pub const fn is_of_sketches(self) -> bool {
         matches!(self, Self::DurationAverage | Self::DurationP50 | Self::DurationP95)
@@ -153,35 +153,35 @@ impl Metric {
     }
 }
 
-/// A value of a figure.
+/// One value of a time series.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = AnalyticsPoint)]
 pub struct Point {
-    /// When its hour or day begins.
+    /// When the hour or day begins.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub bucket: Time,
-    /// What it was; `null` for the duration of no calls.
+    /// Value of the metric; `null` for the duration of no calls.
     #[schema(required)]
     pub value: Option<u64>,
-    /// Of which group, if it is told apart.
+    /// Group the value belongs to; absent without grouping.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
 }
 
-/// A figure over a time.
+/// A time series of a metric.
 #[derive(Debug, Clone, Copy)]
 pub struct Series {
-    /// Which.
     pub metric: Metric,
-    /// By what it is told apart.
+    /// What the metric is grouped by; `None`: not grouped, unless it always is.
     pub group_by: Option<Grouping>,
-    /// From when to when, in hours or days.
+    /// The hours or days of the series.
     pub range: Range,
 }
 
 impl Series {
-    /// Its points: one for every hour or day, or for every group of every hour or day, also where nothing happened.
+    /// The points of the series: one for every hour or day, or for every group of every hour or day,
+    /// also where nothing happened.
     #[must_use]
     pub fn points(self, tallies: &[Tally]) -> Vec<Point> {
         let grouping = self.group_by.or(self.metric.always());
@@ -202,7 +202,7 @@ impl Series {
             for group in &groups {
                 let counts = values.get(&(bucket, group.clone())).unwrap_or(&nothing);
                 let value = match grouping {
-                    // the parts of a family were put under the one name
+                    // `parts` has put the members of a family under this one name
                     Some(grouping) if is_family(grouping) => Some(count(counts, PART)),
                     _ => self.metric.value(counts),
                 };
@@ -213,7 +213,7 @@ impl Series {
         points
     }
 
-    /// How many hours or days it has.
+    /// Number of hours or days in the series.
     #[must_use]
     pub fn buckets(self) -> u64 {
         let length = (self.range.to - self.range.from).num_seconds();
@@ -222,7 +222,7 @@ impl Series {
 }
 
 impl Range {
-    /// The hours or days that hold any of the time between the two.
+    /// The hours or days that overlap the time between the two.
     #[must_use]
     pub fn covering(span: Span, from: Time, to: Time) -> Self {
         let begin = span.begin(to);
@@ -231,14 +231,14 @@ impl Range {
     }
 }
 
-/// Under which name a member of a family is counted while it is put together.
+/// Name under which `parts` counts a member of a family.
 const PART: &str = "part";
 
 const fn is_family(grouping: Grouping) -> bool {
     !matches!(grouping, Grouping::Agent | Grouping::Menu | Grouping::Endpoint)
 }
 
-/// What a sum gives to which group.
+/// The groups of a tally, each with the counts that belong to it.
 fn parts(grouping: Option<Grouping>, tally: &Tally) -> Vec<(Option<String>, Cow<'_, Counts>)> {
     let whole = |group: Option<String>| vec![(group, Cow::Borrowed(&tally.counts))];
     let family = |family: &str, pick: fn(&str) -> &str| {

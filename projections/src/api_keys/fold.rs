@@ -1,4 +1,4 @@
-//! From the facts of a key and of its use to its row.
+//! Turns the events of a key and of its use into its row.
 
 use domain::aggregate::Aggregate as _;
 use domain::api_key::{ApiKey, ApiKeyCreated, ApiKeyEvent, ApiKeyUsed, KeyUsage, KeyUsageEvent};
@@ -11,19 +11,19 @@ use super::view::{ApiKeyRow, ApiKeyView, KeyHash, KeyInner, OldHash};
 use crate::numbers::knows;
 use crate::view::{At, View};
 
-/// Days of use that are told apart.
+/// Days for which requests are counted by day.
 const DAYS: usize = 90;
 
-/// The view of API keys.
+/// The view of API keys: one row a key.
 #[derive(Debug)]
 pub struct ApiKeys;
 
 /// What an event means to a key.
 #[derive(Debug)]
 pub enum KeyFact {
-    /// Something befell it.
+    /// The key was created, changed, rotated, revoked or deleted.
     Life(ApiKeyEvent),
-    /// It was used.
+    /// The key was used.
     Use(KeyUsageEvent),
 }
 
@@ -31,7 +31,7 @@ impl View for ApiKeys {
     const NAME: &'static str = "api_keys";
     const FOLDS: bool = true;
     const PERSONAL: Option<&'static [&'static str]> = Some(&[]);
-    // a key's life and its use
+    // a key has one stream, its use another
     const ONE_STREAM: bool = false;
     type Row = ApiKeyRow;
     type Fact = KeyFact;

@@ -1,4 +1,4 @@
-//! API keys: what programs sign in with.
+//! The view of API keys, with which programs authenticate.
 
 mod fold;
 mod view;
@@ -13,21 +13,19 @@ use crate::page::{Page, PageRequest, Stored};
 pub use fold::{ApiKeys, KeyFact};
 pub use view::{ApiKeyRow, ApiKeyView, KeyHash, KeyInner, OldHash};
 
-/// A key as a door-keeper needs it.
+/// An API key as the authenticator keeps it in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKeyEntry {
-    /// Whose.
     pub client: ClientId,
-    /// What it is recognised by, and until when: `None` is as long as the key itself.
+    /// Hashes that the key is recognised by, each with the time it stops to be valid; `None`: as long as the key is.
     pub hashes: Vec<(KeyHash, Option<Time>)>,
-    /// The last event the row holds, of its life or of its use.
+    /// Position of the last event in the row, of the key or of its use.
     pub position: Position,
-    /// What is shown of it.
     pub view: ApiKeyView,
 }
 
 impl ApiKeyEntry {
-    /// The door-keeper's side of a row.
+    /// The authenticator's part of a row.
     #[must_use]
     pub fn of(row: ApiKeyRow) -> Self {
         let old = row.inner.old_hashes.into_iter().map(|old| (KeyHash(old.hash), Some(old.until)));
@@ -40,24 +38,24 @@ impl ApiKeyEntry {
     }
 }
 
-/// Reads of API keys.
+/// Queries of API keys. None of them, except the directory, answers with another client's key.
 #[async_trait]
 pub trait ApiKeyQueries: Send + Sync {
-    /// One [key](ApiKeyView) of the client's, as JSON.
+    /// One [key](ApiKeyView) of the client, as JSON.
     async fn api_key(&self, client: ClientId, id: ApiKeyId) -> Result<Option<Stored>, StoreUnavailable>;
 
-    /// A page of the client's [keys](ApiKeyView), by `created_at` and id.
+    /// A page of the client's [keys](ApiKeyView), ordered by `created_at` and id.
     async fn api_keys(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable>;
 
-    /// One key of the client's with how it is used.
+    /// The row of one of the client's keys, with the counts of its use.
     async fn api_key_row(
         &self,
         client: ClientId,
         id: ApiKeyId,
     ) -> Result<Option<ApiKeyRow>, StoreUnavailable>;
 
-    /// Up to `limit` keys of all clients, by id, after `after`: to fill a directory in memory. Deleted ones are
-    /// left out.
+    /// Up to `limit` keys of all clients, by id, after `after`: fills the authenticator's directory in memory.
+    /// Deleted keys are left out.
     async fn api_key_directory(
         &self,
         after: Option<ApiKeyId>,

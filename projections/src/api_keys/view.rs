@@ -1,4 +1,4 @@
-//! What is kept of an API key.
+//! The row of an API key, and the part of it that clients see.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,53 +15,53 @@ use crate::view::{Row, Shown};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ApiKey)]
 pub struct ApiKeyView {
-    /// TypeID `key_…`.
+    /// Id of the key: TypeID `key_…`.
     #[serde(with = "crate::edge::type_id")]
     #[schema(value_type = String)]
     pub id: ApiKeyId,
-    /// What the client calls it.
+    /// Name the client gives the key.
     pub name: String,
-    /// Its first 10 characters.
+    /// First 10 characters of the key, to recognise it by.
     pub key_prefix: String,
-    /// What it may do.
+    /// Scopes the key grants, for example `calls:read`.
     pub scopes: Vec<String>,
-    /// Requests an hour; `null`: the client's own limit alone.
+    /// Most requests an hour; `null`: only the client's own limit holds.
     #[serde(default)]
     pub rate_limit: Option<u32>,
-    /// Requests in its whole life; `null`: any number.
+    /// Most requests in the key's whole life; `null`: any number.
     #[serde(default)]
     pub usage_quota: Option<u64>,
-    /// Requests so far; told every few seconds.
+    /// Requests so far; updated every few seconds.
     #[serde(default)]
     pub usage_count: u64,
-    /// Whether it opens anything.
+    /// Whether requests with the key are accepted.
     pub enabled: bool,
-    /// Its last request; told every few seconds.
+    /// When the key was last used; updated every few seconds.
     #[serde(with = "crate::edge::rfc3339_option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_used_at: Option<Time>,
-    /// When it ends by itself.
+    /// When the key expires; `null`: never.
     #[serde(with = "crate::edge::rfc3339_option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Time>,
-    /// When it was ended.
+    /// When the key was revoked; `null`: it was not.
     #[serde(with = "crate::edge::rfc3339_option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub revoked_at: Option<Time>,
-    /// When it was made.
+    /// When the key was created.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
-    /// When it was last changed.
+    /// When the key was last changed.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Time,
-    /// Version of its stream; its `ETag`.
+    /// Version of the key's stream, which is also its `ETag`.
     #[schema(minimum = 1)]
     pub version: u64,
 }
 
-/// SHA-256 of a key.
+/// SHA-256 of an API key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyHash(pub [u8; 32]);
 
@@ -71,41 +71,38 @@ impl fmt::Debug for KeyHash {
     }
 }
 
-/// A plain text that was replaced and goes on for a while.
+/// The hash of a rotated key that is still accepted for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OldHash {
-    /// What it is recognised by.
+    /// SHA-256 of the old key.
     pub hash: [u8; 32],
-    /// How long.
+    /// When the old key stops to be accepted.
     #[serde(with = "chrono::serde::ts_microseconds")]
     pub until: Time,
 }
 
-/// What of a key is not shown with it.
+/// The part of a key's row that clients do not see.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyInner {
-    /// Replaced plain texts, oldest first.
+    /// Hashes of rotated keys, oldest first.
     pub old_hashes: Vec<OldHash>,
-    /// Requests by day, `2026-01-31`, the newest 90 of them.
+    /// Requests by day, such as `2026-01-31`; the newest 90 days.
     pub by_day: BTreeMap<String, u64>,
-    /// Requests by endpoint.
+    /// Requests by endpoint of the API.
     pub by_endpoint: BTreeMap<String, u64>,
 }
 
-/// A key's row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApiKeyRow {
-    /// Whose it is.
     pub client: ClientId,
-    /// The last event that touched it.
+    /// Position of the last event in the row, of the key or of its use.
     pub position: Position,
-    /// What it is recognised by.
+    /// Hash of the present key.
     pub hash: KeyHash,
-    /// Gone from every list; opens nothing.
+    /// The key is deleted: no list shows it, and no request with it is accepted.
     pub removed: bool,
-    /// What is shown.
     pub view: ApiKeyView,
-    /// What is not.
+    /// The part that clients do not see.
     pub inner: KeyInner,
 }
 

@@ -1,4 +1,4 @@
-//! Which events are business actions, and what of each is shown: a line an action.
+//! Which events are business actions, and what the audit log shows of each: one line for each action.
 
 use domain::agent::{AgentEvent, AgentTerms};
 use domain::api_key::{ApiKeyEvent, KeyTerms};
@@ -35,17 +35,17 @@ use crate::edge::format_time;
 use crate::ivr_menus::{ActionShape, GlobalsShape, HoursShape, ItemShape};
 use crate::numbers::RouteView;
 
-/// A business action: `API_KEY_CREATED`.
+/// Name of a business action, for example `API_KEY_CREATED`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Action(&'static str);
 
-/// There is no such action.
+/// The name is not one of a business action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is no such action; they are written like API_KEY_CREATED")]
 pub struct UnknownAction;
 
 impl Action {
-    /// Its word.
+    /// Name in the API, for example `API_KEY_CREATED`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.0
@@ -72,10 +72,10 @@ impl<'de> Deserialize<'de> for Action {
     }
 }
 
-/// What an event tells besides its envelope.
+/// What an event contributes to its audit entry, besides its envelope.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Told {
-    /// What it was done to, if that is not what the stream is about.
+    /// What the action was done to; `None`: the subject of the stream.
     pub(super) on: Option<Resource>,
     pub(super) before: Option<Value>,
     pub(super) after: Option<Value>,
@@ -87,18 +87,17 @@ impl Told {
         Self { on: Some(Resource::new(UserId::CATEGORY, &user)), ..self }
     }
 
-    /// A client has one account of a kind: the kind is its name.
+    /// Names a provider account by its kind: a client has one account of each kind.
     fn account(self, kind: ProviderKind) -> Self {
         Self { on: Some(Resource::new(AccountId::CATEGORY, &kind.as_str())), ..self }
     }
 
-    /// Whatever an event tells, from where it was asked for stands in the same place of its payload.
+    /// Adds the IP address of the request, which every event has in the same place of its payload.
     fn from(self, origin: &Origin) -> Self {
         Self { ip: origin.ip.as_ref().and_then(|ip| ip.shown(String::clone)), ..self }
     }
 }
 
-/// Nothing but that it happened.
 fn party(party: &Personal<Party>) -> Option<String> {
     party.shown(|party| party.as_str().to_owned())
 }
@@ -107,17 +106,17 @@ fn done() -> Told {
     Told::default()
 }
 
-/// Something came to be.
+/// A resource was created.
 fn made(after: Value) -> Told {
     Told { after: Some(after), ..Told::default() }
 }
 
-/// Something ended.
+/// A resource was removed.
 fn ended(before: Value) -> Told {
     Told { before: Some(before), ..Told::default() }
 }
 
-/// Something changed: of both only what differs.
+/// A resource was changed: keeps only the fields that differ.
 fn changed(before: Value, after: Value) -> Told {
     let differing = |mine: &Value, theirs: &Value| match mine {
         Value::Object(fields) => {
@@ -136,25 +135,25 @@ fn anybody(_: &Actor) -> bool {
     true
 }
 
-/// Somebody who asked by REST: what actors and carriers do on a call is the call's history, not an action.
+/// Accepts actors of the REST API only: what actors and carriers do on a call is the call's history, not an action.
 fn asked_for(actor: &Actor) -> bool {
     matches!(actor, Actor::User(_) | Actor::ApiKey(_))
 }
 
-/// Declares the actions of each kind of event: the event's stored name, how it looks, the action, what is shown.
+/// Declares the actions of each kind of event: the event's stored name, its pattern, the action, what is shown.
 macro_rules! audited {
     ($($events:ident of $resource:ident by $who:ident as |$id:pat_param| {
         $($type:literal, $variant:ident($fact:pat) $(if $holds:expr)? => $action:ident: $told:expr;)*
     })*) => {
         impl Action {
-            /// Every action there is.
+            /// Every action, in the order they are declared.
             pub const ALL: &'static [Action] = &[$($(Action(stringify!($action)),)*)*];
         }
 
-        /// The types of events that may be actions.
+        /// Types of events that may be actions.
         pub(super) const TYPES: &[&str] = &[$($($type,)*)*];
 
-        /// The action an event is, if it is one; its circumstances; and what it tells.
+        /// The action that an event is, with its resource, metadata and content; `None` when it is none.
         #[allow(unreachable_patterns, reason = "an event may be two actions, and all events of a kind actions")]
         pub(super) fn read(event: &Recorded) -> Result<Option<(Action, Resource, Metadata, Told)>, DecodeError> {
             let event_type = event.event_type.as_str();
@@ -213,7 +212,7 @@ audited! {
         "user.login_failed", LoginFailed(_) => USER_LOGIN_FAILED: done();
         "user.deleted", Deleted(_) => USER_DELETED: done();
     }
-    // a refreshed token is a login going on: of no interest beside its beginning and its end
+    // a refreshed token continues a login: only the login's begin and end are shown
     LoginEvent of LoginId by anybody as |login| {
         "login.started", Started(e) => USER_LOGIN: made(json!({
             "login_id": login.to_string(), "expires_at": format_time(e.expires_at),
@@ -254,13 +253,13 @@ audited! {
         }));
         "webhook.deleted", Deleted(_) => WEBHOOK_DELETED: done();
     }
-    // attempts are the node's own doing; the delivery's history has them
+    // the node makes attempts by itself; they are in the delivery's history
     DeliveryEvent of DeliveryId by asked_for as |_| {
         "delivery.redelivery_requested", RedeliveryRequested(_) => WEBHOOK_REDELIVERY_REQUESTED:
             done();
         "delivery.cancelled", Cancelled(_) => WEBHOOK_DELIVERY_CANCELLED: done();
     }
-    // whom it is about is known by pseudonym only
+    // the person is known by pseudonym only
     PrivacyJobEvent of PrivacyJobId by asked_for as |_| {
         "privacy_job.requested", Requested(e) if e.kind == JobKind::Erase => SUBJECT_ERASURE_REQUESTED:
             made(json!({"subject": e.subject.to_string(), "named_by": e.named_by.as_str()}));
@@ -304,7 +303,7 @@ audited! {
         "log.accepted", Accepted(e) => LOG_ACCEPTED:
             made(json!({"events": e.size, "root": e.root, "events_before": e.superseded_size}));
     }
-    // what is said and keyed, and the client's own data, are not repeated here: they may be anything
+    // speech, keys and the client's own data are not repeated here: they may contain anything
     CallEvent of CallId by asked_for as |_| {
         "call.queued", Queued(e) => CALL_PLACED: made(json!({
             "to": party(&e.to), "from": e.from.as_ref().and_then(party),
@@ -321,7 +320,7 @@ audited! {
     }
 }
 
-/// Takes away from every address what stands behind its question mark: it may be a secret.
+/// Removes the query string of every `url`: it may contain a secret.
 fn bare(mut value: Value) -> Value {
     match &mut value {
         Value::Object(fields) => {

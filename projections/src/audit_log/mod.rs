@@ -1,8 +1,8 @@
-//! The audit log: who did what to what, from where and when, taken from the events that business actions leave.
+//! The audit log: who did what to what, from where and when, taken from the events that record business actions.
 //!
-//! Only what the table in `actions` names is shown, field by field: an event or a field that nobody listed there,
-//! above all a secret, never enters the view. Nothing is ever deleted from it either; how far back it is shown is
-//! a condition of the query.
+//! The log shows only what the table in `actions` names, field by field: an event or a field that is not listed
+//! there, above all a secret, never enters the view. Retention runs remove old rows, and the query decides how far
+//! back the log is shown.
 
 mod actions;
 mod queries;

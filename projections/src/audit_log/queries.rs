@@ -1,4 +1,4 @@
-//! What can be asked.
+//! Queries of the audit log.
 
 use async_trait::async_trait;
 use domain::envelope::Time;
@@ -8,12 +8,12 @@ use domain::ports::StoreUnavailable;
 use super::{Action, AuditActor};
 use crate::page::{Page, PageRequest};
 
-/// By whom something was done.
+/// A condition on who did something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum By {
-    /// Anybody of this [type](AuditActor::KINDS).
+    /// Any actor of this [type](AuditActor::KINDS).
     Kind(String),
-    /// This one.
+    /// The actor with this id.
     One(String),
 }
 
@@ -23,12 +23,12 @@ impl From<String> for By {
     }
 }
 
-/// To what something was done.
+/// A condition on what something was done to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum On {
-    /// Anything of this type: `number`.
+    /// Any resource of this type, for example `number`.
     Kind(String),
-    /// This one, by its TypeID: `num_…`.
+    /// The resource with this TypeID, for example `num_…`.
     One(String),
 }
 
@@ -40,35 +40,33 @@ impl From<String> for On {
     }
 }
 
-/// Which entries are wanted; all conditions hold at once.
+/// Which entries are wanted; all conditions must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// The log is shown from here on; entries before stay where they are.
+    /// Entries before this time are kept, but not shown.
     pub shown_since: Time,
-    /// One of these, any if empty.
+    /// One of these actions; any when empty.
     pub actions: Vec<Action>,
-    /// By whom.
     pub actor: Option<By>,
-    /// To what.
     pub resource: Option<On>,
-    /// At this moment or later.
+    /// Recorded at this time or later.
     pub from: Option<Time>,
-    /// Before this moment.
+    /// Recorded before this time.
     pub to: Option<Time>,
 }
 
 impl AuditFilter {
-    /// Everything that is shown.
+    /// All entries from this time on.
     #[must_use]
     pub fn since(shown_since: Time) -> Self {
         Self { shown_since, actions: Vec::new(), actor: None, resource: None, from: None, to: None }
     }
 }
 
-/// Reads of the audit log. None of them ever answers with another client's entries.
+/// Queries of the audit log. None of them ever answers with another client's entries.
 #[async_trait]
 pub trait AuditQueries: Send + Sync {
-    /// A page of [entries](super::AuditEntry), by `at` and the event's id.
+    /// A page of [entries](super::AuditEntry), ordered by `at` and the event's id.
     async fn audit_log(
         &self,
         client: ClientId,

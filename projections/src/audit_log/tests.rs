@@ -1,4 +1,4 @@
-//! Each action as it is shown, from the stored bytes of every event ever released.
+//! Each action as the audit log shows it, from the stored bytes of every event ever released.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,9 +20,9 @@ use serde_json::{Value, json};
 use super::{Action, AuditEntry, AuditLog};
 use crate::view::{View, replay};
 
-/// The secrets of the specimens are bytes that count up; every hash and every sealed value has these.
+/// The secrets of the sample events are bytes that count up; every hash and every sealed value contains these.
 const SECRET: std::ops::Range<u8> = 4..24;
-/// What the specimens of logins name: `usr_…` of somebody else's stream.
+/// User id in the sample events of logins, whose stream is another one.
 const ANN: &str = "usr_01je7pmavwfmf8m0000000000n";
 
 fn at() -> Time {
@@ -93,7 +93,7 @@ fn released() -> Vec<(String, u16, Vec<u8>)> {
     files.into_iter().map(read).collect()
 }
 
-/// What is shown of each action an event of the golden files is.
+/// The audit entry of each action among the golden files.
 fn shown() -> BTreeMap<&'static str, AuditEntry> {
     let entries = released()
         .into_iter()
@@ -274,7 +274,7 @@ fn every_action_shows_what_was_done_and_nothing_else() {
         (before, &after["name"], &after["items"][3]["digit"]),
         (no.clone(), &json!("Clinic"), &json!("4"))
     );
-    // what stands behind an address's question mark may be a secret
+    // the query string of an address may contain a secret
     assert_eq!(after["items"][8]["target"]["url"], "https://hooks.example.test/ivr");
     let (before, after) = menu("IVR_MENU_UPDATED");
     assert_eq!(after, json!({"items": [], "hours": null}));
@@ -302,7 +302,7 @@ fn every_action_shows_what_was_done_and_nothing_else() {
 #[test]
 fn every_action_of_the_list_is_some_released_event() {
     let shown = shown();
-    // the specimen of an ended login was ended by reuse, that of a job erases
+    // the sample of an ended login was ended by reuse, that of a job erases
     let missing = Action::ALL.iter().filter(|action| !shown.contains_key(action.as_str()));
     assert_eq!(
         missing.map(|action| action.as_str()).collect::<Vec<_>>(),
@@ -324,7 +324,7 @@ fn why_a_login_ended_makes_the_action() {
     }
 }
 
-/// The ways bytes may look in a text.
+/// The ways in which bytes may appear in a text.
 fn forms(bytes: &[u8]) -> Vec<String> {
     let hex = |upper: bool| -> String {
         bytes.iter().map(|b| if upper { format!("{b:02X}") } else { format!("{b:02x}") }).collect()
@@ -351,7 +351,7 @@ fn no_secret_of_any_event_enters_the_log() {
         }
         for word in ["hash", "password", "sealed", "plain", "secret"] {
             let told = json!([entry.before, entry.after]).to_string();
-            // that digits are to be kept secret is none
+            // the flag that digits are to be kept secret is not a secret
             let told = told.replace("\"secret\":true", "");
             assert!(!told.contains(word), "{event_type} shows a {word}: {told}");
         }

@@ -1,4 +1,4 @@
-//! What is kept of an action.
+//! The entries of the audit log.
 
 use domain::envelope::{Actor, Metadata, Position, Recorded, Time};
 use domain::ids::{ApiKeyId, ClientId, UserId, event_type_id};
@@ -15,48 +15,48 @@ use crate::view::{At, Row, View};
 /// A business action. Every field is always present; what is not known is `null`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AuditEntry {
-    /// TypeID `evt_…` of the event it was recorded as.
+    /// Id of the event that records the action: TypeID `evt_…`.
     pub id: String,
-    /// What was done. New actions may be added.
+    /// What was done; new actions may be added.
     #[schema(value_type = String, example = "API_KEY_CREATED")]
     pub action: Action,
-    /// Who did it.
+    /// Who did it: a user, an API key, a carrier or the node.
     pub actor: AuditActor,
     /// What it was done to.
     pub resource: Resource,
-    /// What held before, as far as it was changed; never a secret.
+    /// Fields that changed, as they were before; never a secret.
     #[schema(value_type = Option<Object>, required)]
     pub before: Option<Value>,
-    /// What holds since, as far as it was changed; never a secret.
+    /// Fields that changed, as they are since; never a secret.
     #[schema(value_type = Option<Object>, required)]
     pub after: Option<Value>,
-    /// The IP address the request came from, where the event says it.
+    /// IP address of the request; `null` when the event does not record it.
     #[schema(required, example = "203.0.113.7")]
     pub ip: Option<String>,
-    /// The `X-Request-Id` of the request.
+    /// The `X-Request-Id` of the request; `null` outside of requests.
     #[schema(required)]
     pub request_id: Option<String>,
-    /// When it was recorded.
+    /// When the action was recorded.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub at: Time,
-    /// Where it stands in the log.
+    /// Position of the event in the log.
     pub position: u64,
 }
 
-/// Who did something.
+/// Who did something: a user, an API key, a carrier or the node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditActor {
-    /// `user`, `api_key`, `carrier` or `system`.
+    /// Kind of actor: `user`, `api_key`, `carrier` or `system`.
     #[serde(rename = "type")]
     #[schema(value_type = crate::words::AuditActorType)]
     pub kind: String,
-    /// TypeID `usr_…` or `key_…`; the name of a carrier, or of a part of the node.
+    /// TypeID `usr_…` or `key_…`; name of a carrier, or of a component of the node.
     pub id: String,
 }
 
 impl AuditActor {
-    /// Every `type` there is.
+    /// Every value of `type`.
     pub const KINDS: [&'static str; 4] = ["user", "api_key", "carrier", "system"];
 }
 
@@ -77,11 +77,11 @@ impl From<&Actor> for AuditActor {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = AuditResource)]
 pub struct Resource {
-    /// `api_key`, `user`, `number`, ….
+    /// Kind of resource: `api_key`, `user`, `number`, ….
     #[serde(rename = "type")]
     #[schema(example = "number")]
     pub kind: String,
-    /// Its TypeID.
+    /// TypeID of the resource; for a provider account its kind.
     pub id: String,
 }
 
@@ -91,14 +91,12 @@ impl Resource {
     }
 }
 
-/// An action's row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditRow {
-    /// Whose log shows it.
+    /// Client whose audit log shows the entry.
     pub client: ClientId,
-    /// The event.
+    /// Id of the event.
     pub event: Uuid,
-    /// What is shown.
     pub view: AuditEntry,
 }
 
@@ -120,7 +118,7 @@ pub struct Audited {
     told: Told,
 }
 
-/// The view of business actions.
+/// The view of business actions: one row an action.
 #[derive(Debug)]
 pub struct AuditLog;
 

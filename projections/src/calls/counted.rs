@@ -5,7 +5,7 @@ use domain::call::terms::{Direction, Status};
 use super::fold::CallRow;
 use crate::tally::{Contribution, Counts};
 
-/// What a call adds, under its agent.
+/// The counts of a call, under its agent.
 pub(super) fn count(row: &CallRow) -> Contribution {
     let view = &row.view;
     let mut counts = Counts::default();

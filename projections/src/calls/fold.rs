@@ -1,4 +1,4 @@
-//! From facts to the resource. The projection and time travel share it, so they cannot differ.
+//! Turns events into the resource. The projection and time travel share it, so they cannot differ.
 
 use domain::aggregate::Aggregate;
 use domain::call::report::LegRef;
@@ -19,36 +19,33 @@ use super::view::CallView;
 use crate::tally::{Contribution, Counted};
 use crate::view::{At, Row, Shown, View};
 
-/// How far a dial has come; it decides on `queued`, `dialing` and `dial_unknown`.
+/// How far an outbound dial has come; it distinguishes the statuses `queued`, `dialing` and `dial_unknown`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dial {
-    /// Not sent yet.
+    /// Not sent yet, or postponed.
     Waiting,
-    /// Sent.
+    /// Sent, and not answered yet.
     Sent,
-    /// Sent, the answer lost.
+    /// Sent, and the carrier's answer was lost.
     Lost,
-    /// The carrier has it.
+    /// The carrier has accepted it.
     Accepted,
 }
 
-/// A call's row: what is shown, and what is needed to go on from it.
+/// The row of a call: the resource, and what is needed to apply the next event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallRow {
-    /// Whose call it is.
     pub client: ClientId,
-    /// The last event that touched it.
+    /// Position of the last event in the row.
     pub position: Position,
-    /// What is shown.
     pub view: CallView,
-    /// Its recording.
     pub recording: RecordingView,
-    /// How far the dial has come; nothing for a call we did not place.
+    /// How far the dial has come; `None` for an inbound call.
     pub dial: Option<Dial>,
-    /// Whether it is to be recorded from the answer on.
+    /// Whether recording starts with the answer.
     pub record: bool,
-    /// Whether the end itself showed that the call had connected.
+    /// Whether the carrier's report of the end shows that the call had connected.
     pub connected: bool,
 }
 
@@ -75,13 +72,13 @@ impl Shown for CallRow {
 /// What an event means to a call's row.
 #[derive(Debug)]
 pub enum CallFact {
-    /// Only the version moves.
+    /// Only the version changes.
     Touched,
-    /// A fact of its life.
+    /// A change of the call.
     Event(Box<CallEvent>),
 }
 
-/// The view of calls.
+/// The view of calls: one row a call.
 #[derive(Debug)]
 pub struct Calls;
 
@@ -125,9 +122,9 @@ impl View for Calls {
     }
 }
 
-/// Events of other types change nothing but the version. Not decoding them matters: the carrier's webhooks, in
-/// full, are among them. A type this version does not know is taken for one of these: it is not for a view to
-/// stop at what a newer version wrote.
+/// Events of other types change only the version. They are not decoded, because carriers' webhooks, which are
+/// large, are among them. A type this version does not know is treated the same: a view must not stop at what
+/// a newer version wrote.
 fn read_fact(event: &Recorded) -> Result<CallFact, DecodeError> {
     match event.event_type.as_str() {
         "call.received"
@@ -157,7 +154,7 @@ fn read_fact(event: &Recorded) -> Result<CallFact, DecodeError> {
 }
 
 impl CallRow {
-    /// The row a call begins with; nothing for an event that does not begin one.
+    /// The first row of a call; `None` for an event that does not begin one.
     fn begin(at: &At, event: &CallEvent) -> Option<Self> {
         match event {
             CallEvent::Received(received) => {
@@ -294,7 +291,7 @@ impl CallRow {
         self.view.sip_code = ended.sip_code;
     }
 
-    /// As [`Call::status`] has it.
+    /// The status, as [`Call::status`] computes it.
     fn status(&self) -> Status {
         let view = &self.view;
         if let Some(at) = view.ended_at {
@@ -320,7 +317,7 @@ impl CallRow {
 
     fn duration_ms(&self) -> Option<u64> {
         let lasted = self.view.ended_at? - self.view.answered_at?;
-        // the carrier's clock and ours may disagree; a call never lasted less than nothing
+        // the carrier's clock and ours may disagree; a negative duration counts as zero
         Some(u64::try_from(lasted.num_milliseconds()).unwrap_or(0))
     }
 

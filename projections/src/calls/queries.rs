@@ -1,4 +1,4 @@
-//! What can be asked.
+//! Queries of calls.
 
 use async_trait::async_trait;
 use domain::call::terms::{Direction, EndReason, Status};
@@ -8,46 +8,44 @@ use domain::ports::StoreUnavailable;
 
 use crate::page::{Page, PageRequest, Stored};
 
-/// Which calls are wanted; all conditions hold at once.
+/// Which calls are wanted; all conditions must hold.
 #[derive(Clone, Default)]
 pub struct CallFilter {
-    /// One of these, any if empty.
+    /// One of these statuses; any when empty.
     pub status: Vec<Status>,
-    /// Who began it.
     pub direction: Option<Direction>,
-    /// The calling party, exactly.
+    /// The calling party, exactly as calls show it.
     pub from: Option<String>,
-    /// The called party, exactly.
+    /// The called party, exactly as calls show it.
     pub to: Option<String>,
-    /// Who is to talk.
     pub agent_id: Option<AgentId>,
-    /// One of these, any if empty.
+    /// One of these reasons; any when empty.
     pub end_reason: Vec<EndReason>,
-    /// Made after this moment.
+    /// Created after this time.
     pub created_after: Option<Time>,
-    /// Made before this moment.
+    /// Created before this time.
     pub created_before: Option<Time>,
-    /// Entries of the metadata, each with this value; a value that is no text is compared by its JSON.
+    /// Entries of the metadata, each with this value; a value that is not a string is compared by its JSON.
     pub metadata: Vec<(String, String)>,
-    /// Something of the call.
+    /// A text to search for in several fields.
     pub search: Option<CallSearch>,
 }
 
-/// What somebody looks for: any of these.
+/// A search: a call matches when any of these does.
 #[derive(Clone)]
 pub struct CallSearch {
-    /// The call itself.
+    /// The id of the call; `None` when the text is no such id.
     pub id: Option<CallId>,
-    /// The carrier's id of its leg, or a value of its metadata, exactly.
+    /// The carrier's id of the call's leg, or a value of its metadata, exactly.
     pub text: String,
-    /// Either party, as calls show it.
+    /// The calling or the called party, exactly as calls show it.
     pub party: String,
-    /// The last digits of either party's number, four at least.
+    /// The last digits of either party's number, at least [`LAST_DIGITS`].
     pub last_digits: Option<String>,
 }
 
 impl CallSearch {
-    /// The digits of what looks like a number or the end of one, in any formatting.
+    /// The digits of a text that looks like a phone number or the end of one, in any formatting; otherwise `None`.
     #[must_use]
     pub fn digits_of(text: &str) -> Option<String> {
         let known = |c: char| c.is_ascii_digit() || matches!(c, '+' | '(' | ')' | '-' | '.' | '/' | ' ');
@@ -63,7 +61,7 @@ impl std::fmt::Debug for CallSearch {
     }
 }
 
-/// By how many of its last digits a number is found.
+/// Fewest last digits of a number that a search accepts.
 pub const LAST_DIGITS: usize = 4;
 
 impl std::fmt::Debug for CallFilter {
@@ -76,21 +74,20 @@ impl std::fmt::Debug for CallFilter {
 /// How many calls a client has placed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallCount {
-    /// Who.
     pub client: ClientId,
-    /// How many.
+    /// Number of outbound calls.
     pub placed: u64,
-    /// The newest event the count goes by.
+    /// Position of the newest event that the count includes.
     pub position: Position,
 }
 
-/// Reads of calls. None of them ever answers with another client's call.
+/// Queries of calls. Those with a `client` never answer with another client's call.
 #[async_trait]
 pub trait CallQueries: Send + Sync {
-    /// One [call](super::CallView), as JSON.
+    /// One [call](super::CallView) of the client, as JSON.
     async fn call(&self, client: ClientId, id: CallId) -> Result<Option<Stored>, StoreUnavailable>;
 
-    /// A page of [calls](super::CallView), by `created_at` and id.
+    /// A page of [calls](super::CallView), ordered by `created_at` and id.
     async fn calls(
         &self,
         client: ClientId,
@@ -101,15 +98,15 @@ pub trait CallQueries: Send + Sync {
     /// The [recording](super::RecordingView) of a call, as JSON; `None` for an unknown call.
     async fn recording(&self, client: ClientId, id: CallId) -> Result<Option<String>, StoreUnavailable>;
 
-    /// The calls of all clients that are not over, by id, beginning after `after`: for the node's own directory.
+    /// The calls of all clients that are not over, by id, after `after`: for the node's own directory.
     async fn open_calls(
         &self,
         after: Option<CallId>,
         limit: u32,
     ) -> Result<Vec<(ClientId, CallId)>, StoreUnavailable>;
 
-    /// How many calls each client has placed since a moment, by client, beginning after `after`: for the node's
-    /// own directory. Who has placed none is left out.
+    /// How many calls each client has placed since a time, by client, after `after`: for the node's own directory.
+    /// Clients that placed none are left out.
     async fn calls_placed(
         &self,
         since: Time,
@@ -117,6 +114,6 @@ pub trait CallQueries: Send + Sync {
         limit: u32,
     ) -> Result<Vec<CallCount>, StoreUnavailable>;
 
-    /// Bytes of a client's calls and transcripts, as they are shown.
+    /// Bytes of a client's calls and transcripts, in the form they are shown.
     async fn stored_bytes(&self, client: ClientId) -> Result<u64, StoreUnavailable>;
 }

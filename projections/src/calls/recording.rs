@@ -1,4 +1,4 @@
-//! The call's recording.
+//! The recording of a call.
 
 use domain::call::RecordingAvailable;
 use domain::call::terms::RecordingStatus;
@@ -11,20 +11,20 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Recording)]
 pub struct RecordingView {
-    /// Where it stands.
+    /// Whether there is a recording, and whether it is available.
     #[schema(value_type = crate::words::RecordingStatus)]
     pub status: RecordingStatus,
-    /// Where it can be fetched for a while.
+    /// Address of the sound file, valid for a limited time.
     #[schema(required)]
     pub url: Option<String>,
-    /// Until when.
+    /// When the address stops to be valid.
     #[serde(with = "crate::edge::rfc3339_option")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub url_expires_at: Option<Time>,
-    /// In milliseconds.
+    /// Length of the recording in milliseconds.
     #[schema(required)]
     pub duration_ms: Option<u64>,
-    /// SHA-256 of the sound, in hexadecimal, once it is kept by us.
+    /// SHA-256 of the sound file in hexadecimal; `null` until we keep it.
     #[schema(required, pattern = "^[0-9a-f]{64}$")]
     pub sha256: Option<String>,
 }
@@ -36,8 +36,8 @@ impl Default for RecordingView {
     }
 }
 
-/// Whether what a carrier calls an address may become a link: over TLS, or on this very machine, as in a rehearsal.
-/// Anything else may be a script. An erased one says so.
+/// Whether an address from a carrier may be shown as a link: over TLS, or on this machine, as in a simulation.
+/// Other addresses may be scripts. The mark of an erased address is shown, too.
 fn is_link(url: &str) -> bool {
     let local =
         ["http://127.0.0.1:", "http://127.0.0.1/", "http://localhost:", "http://localhost/", "http://[::1]:"];

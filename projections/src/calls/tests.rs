@@ -1,4 +1,4 @@
-//! What a call's events come down to. The happy ways are told in the tests of the stores; here are the odd ones.
+//! Rows of calls from unusual sequences of events. The tests of the stores cover the usual ones.
 
 use domain::call::report::LegRef;
 use domain::call::terms::{Direction, EndReason, EndedBy, Fault, RecordingStatus, Status};

@@ -1,4 +1,4 @@
-//! The resource.
+//! The resource `Call` of the API.
 
 use domain::call::CallMetadata;
 use domain::call::terms::{AnsweredBy, Direction, EndReason, EndedBy, Fault, RecordingStatus, Status};
@@ -12,98 +12,98 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Call)]
 pub struct CallView {
-    /// TypeID `call_…`.
+    /// Id of the call: TypeID `call_…`.
     #[serde(with = "crate::edge::type_id")]
     #[schema(value_type = String, example = "call_01jd0xq8v4e5vsknk084sn02q7")]
     pub id: CallId,
-    /// Who began the call.
+    /// Whether the call came in or was placed.
     #[schema(value_type = crate::words::CallDirection)]
     pub direction: Direction,
     /// Where the call stands; `ended` and `failed` are final.
     #[schema(value_type = crate::words::CallStatus)]
     pub status: Status,
-    /// The calling party: E.164, a SIP URI, or what the carrier says.
+    /// The calling party: E.164, a SIP URI, or what the carrier says; `[erased]` once erased.
     #[schema(required)]
     pub from: Option<String>,
-    /// The called party.
+    /// The called party, in the same forms as `from`.
     #[schema(required)]
     pub to: Option<String>,
-    /// Who is to talk.
+    /// Agent that talks on the call: TypeID `agt_…`; `null` without one.
     #[serde(with = "crate::edge::type_id_option")]
     #[schema(value_type = Option<String>, required)]
     pub agent_id: Option<AgentId>,
-    /// The way through the menus, if there is one.
+    /// Session in the IVR menus: TypeID `ivrs_…`; `null` without one.
     #[serde(with = "crate::edge::type_id_option")]
     #[schema(value_type = Option<String>, required)]
     pub ivr_session_id: Option<IvrSessionId>,
-    /// The conversation, if there is one.
+    /// Conversation on the call: TypeID `conv_…`; `null` without one.
     #[serde(with = "crate::edge::type_id_option")]
     #[schema(value_type = Option<String>, required)]
     pub conversation_id: Option<ConversationId>,
-    /// `telnyx`, ….
+    /// Name of the carrier, for example `telnyx`.
     #[schema(required)]
     pub provider: Option<String>,
-    /// The carrier's name of the call: what commands to it are addressed to.
+    /// The carrier's id of the call, which its commands use.
     #[schema(required)]
     pub provider_call_id: Option<String>,
-    /// When it was asked for, or first heard of.
+    /// When the call was requested, or first reported by the carrier.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
-    /// When the called side was first alerted.
+    /// When the called side was first alerted; `null` until then.
     #[serde(with = "crate::edge::rfc3339_option")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub ringing_at: Option<Time>,
-    /// When it was answered.
+    /// When the call was answered; `null` until then.
     #[serde(with = "crate::edge::rfc3339_option")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub answered_at: Option<Time>,
-    /// When it was over.
+    /// When the call was over; `null` until then.
     #[serde(with = "crate::edge::rfc3339_option")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub ended_at: Option<Time>,
-    /// From the answer to the end, in milliseconds.
+    /// Time from the answer to the end, in milliseconds; `null` until both happened.
     #[schema(required)]
     pub duration_ms: Option<u64>,
-    /// Why it is over.
+    /// Why the call is over; `null` until then.
     #[schema(value_type = Option<crate::words::CallEndReason>, required)]
     pub end_reason: Option<EndReason>,
-    /// Who ended it.
+    /// Who ended the call; `null` until then.
     #[schema(value_type = Option<crate::words::CallEndedBy>, required)]
     pub ended_by: Option<EndedBy>,
-    /// Whose fault the end is.
+    /// Who is at fault for the end; `null` until then.
     #[schema(value_type = Option<crate::words::CallFault>, required)]
     pub fault: Option<Fault>,
-    /// The carrier's own word for the end.
+    /// The carrier's own code for the end.
     #[schema(required)]
     pub provider_code: Option<String>,
-    /// SIP status of the end (RFC 3261 §21).
+    /// SIP status code of the end (RFC 3261 §21).
     #[schema(required)]
     pub sip_code: Option<u16>,
-    /// Who or what took the call.
+    /// Who or what answered the call, as far as it was detected.
     #[schema(value_type = Option<crate::words::AnsweredBy>, required)]
     pub answered_by: Option<AnsweredBy>,
-    /// Where the recording stands.
+    /// Whether there is a recording, and whether it is available.
     #[schema(value_type = crate::words::RecordingStatus)]
     pub recording_status: RecordingStatus,
-    /// What the carrier charged.
+    /// What the carrier charged; `null` until it says so.
     #[schema(value_type = Option<MoneyView>, required)]
     pub cost: Option<Money>,
-    /// The client's own data.
+    /// Your own data, set when the call was placed or later.
     #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
     pub metadata: CallMetadata,
-    /// Version of the call's stream; its `ETag`.
+    /// Version of the call's stream, which is also its `ETag`.
     #[schema(minimum = 1)]
     pub version: u64,
 }
 
-/// An amount of money, never a float.
+/// An amount of money in integer micro-units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Money)]
 pub struct MoneyView {
     /// Millionths of the currency's unit: 12 500 is 0.0125.
     pub amount_micros: i64,
-    /// ISO 4217.
+    /// Currency as an ISO 4217 code.
     #[schema(example = "USD")]
     pub currency: String,
 }

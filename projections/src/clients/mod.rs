@@ -1,4 +1,4 @@
-//! Clients, the tenants of the node.
+//! The view of clients, the tenants of the node.
 
 use async_trait::async_trait;
 use domain::aggregate::Aggregate;
@@ -15,42 +15,42 @@ use crate::numbers::knows;
 use crate::page::{Page, PageRequest, Stored};
 use crate::view::{At, Row, Shown, View};
 
-/// A client.
+/// A client, which is a tenant of the platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Client)]
 pub struct ClientView {
-    /// TypeID `cli_…`.
+    /// Id of the client: TypeID `cli_…`.
     #[serde(with = "crate::edge::type_id")]
     #[schema(value_type = String)]
     pub id: ClientId,
-    /// The company's name.
+    /// Name of the client's company.
     pub name: String,
-    /// How much it may do.
+    /// Limits of what the client may use.
     #[serde(default)]
     pub limits: ClientLimitsView,
-    /// When it was made.
+    /// When the client was created.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
-    /// Version of its stream; its `ETag`.
+    /// Version of the client's stream, which is also its `ETag`.
     #[schema(minimum = 1)]
     pub version: u64,
 }
 
-/// How much a client may do; `null`: as much as the node allows everybody.
+/// Limits of what a client may use; `null`: the node's default limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ClientLimits)]
 pub struct ClientLimitsView {
-    /// Requests a minute by all of its keys and users together.
+    /// Most requests a minute by all of the client's keys and users together.
     #[serde(default)]
     pub requests_per_minute: Option<u32>,
-    /// Calls it may place in a day of UTC.
+    /// Most calls the client may place in a day of UTC.
     #[serde(default)]
     pub calls_per_day: Option<u32>,
-    /// Calls under way at a time, those that came in among them.
+    /// Most calls under way at a time, inbound calls included.
     #[serde(default)]
     pub concurrent_calls: Option<u32>,
-    /// Bytes of its call records and transcripts.
+    /// Most bytes of its call records and transcripts.
     #[serde(default)]
     pub storage_bytes: Option<u64>,
 }
@@ -69,12 +69,10 @@ impl From<ClientLimitsView> for ClientLimits {
     }
 }
 
-/// A client's row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClientRow {
-    /// The last event that touched it.
+    /// Position of the last event in the row.
     pub position: Position,
-    /// What is shown.
     pub view: ClientView,
 }
 
@@ -98,7 +96,7 @@ impl Shown for ClientRow {
     }
 }
 
-/// The view of clients.
+/// The view of clients: one row a client.
 #[derive(Debug)]
 pub struct Clients;
 
@@ -147,22 +145,20 @@ impl View for Clients {
 /// What the node keeps of a client in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientEntry {
-    /// Who.
     pub id: ClientId,
-    /// How much it may do.
     pub limits: ClientLimits,
 }
 
-/// Reads of clients.
+/// Queries of the platform's clients.
 #[async_trait]
 pub trait ClientQueries: Send + Sync {
     /// One [client](ClientView), as JSON.
     async fn client(&self, id: ClientId) -> Result<Option<Stored>, StoreUnavailable>;
 
-    /// A page of all [clients](ClientView), by `created_at` and id: for the operator of the platform only.
+    /// A page of all [clients](ClientView), ordered by `created_at` and id: for the operator of the platform only.
     async fn clients(&self, page: &PageRequest) -> Result<Page, StoreUnavailable>;
 
-    /// The [limits](ClientLimitsView) of all clients by id, beginning after `after`: for the node's own directory.
+    /// The [limits](ClientLimitsView) of all clients by id, after `after`: for the node's own directory.
     async fn client_directory(
         &self,
         after: Option<ClientId>,

@@ -5,7 +5,7 @@ use domain::conversation::Channel;
 use super::list::ConversationRow;
 use crate::tally::{Contribution, Counts};
 
-/// What a conversation adds, under its agent.
+/// The counts of a conversation, under its agent.
 pub(super) fn count(row: &ConversationRow) -> Contribution {
     let view = &row.view;
     let mut counts = Counts::default();
@@ -21,7 +21,7 @@ pub(super) fn count(row: &ConversationRow) -> Contribution {
     let tokens = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     counts.number("tokens:input", tokens(view.tokens_input));
     counts.number("tokens:output", tokens(view.tokens_output));
-    // a mean of all messages needs their number and their sum, not the means of conversations
+    // the mean over all messages needs their number and their sum, not the means of the conversations
     counts.number("judged", tokens(row.judged));
     counts.number("judged_permille", row.judged_sum);
     Contribution {

@@ -18,74 +18,71 @@ use crate::view::{At, Row, Shown, View};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Conversation)]
 pub struct ConversationView {
-    /// TypeID `conv_…`.
+    /// Id of the conversation: TypeID `conv_…`.
     #[serde(with = "crate::edge::type_id")]
     #[schema(value_type = String, example = "conv_01jd0xq8v4e5vsknk084sn02q7")]
     pub id: ConversationId,
-    /// Who talks: TypeID `agt_…`.
+    /// Agent of the conversation: TypeID `agt_…`; `null` without one.
     #[serde(with = "crate::edge::type_id_option")]
     #[schema(value_type = Option<String>, required)]
     pub agent_id: Option<AgentId>,
-    /// The version of the agent that last answered.
+    /// Version of the agent in the last turn, or at the beginning; `null` without an agent.
     #[schema(required)]
     pub agent_version: Option<u64>,
-    /// The call it takes place on: TypeID `call_…`.
+    /// Call that the conversation is held on: TypeID `call_…`; `null` over the API.
     #[serde(with = "crate::edge::type_id_option")]
     #[schema(value_type = Option<String>, required)]
     pub call_id: Option<CallId>,
-    /// `api` or `voice`.
+    /// Channel of the conversation: `api` or `voice`.
     #[schema(value_type = crate::words::ConversationChannel)]
     pub channel: Channel,
-    /// `active` or `ended`.
+    /// Status of the conversation: `active` or `ended`.
     #[schema(value_type = crate::words::ConversationStatus)]
     pub status: String,
     /// Your own name of the person; `[erased]` once erased.
     #[schema(required)]
     pub user_id: Option<String>,
-    /// Your own data.
+    /// Your own data, as names and texts.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     pub metadata: Metadata,
-    /// How many messages there are.
+    /// Number of messages in the conversation.
     pub message_count: u32,
-    /// Tokens that were read.
+    /// Tokens that models read.
     pub tokens_input: u64,
-    /// Tokens that were written.
+    /// Tokens that models wrote.
     pub tokens_output: u64,
-    /// How what the person said was meant, on average: -1 (very bad) to 1 (very good).
+    /// Average sentiment of the person's messages, from -1 (very bad) to 1 (very good); `null` when none was scored.
     #[schema(required, minimum = -1, maximum = 1)]
     pub sentiment: Option<f64>,
-    /// `positive`, `neutral` or `negative`.
+    /// The sentiment in a word: `positive`, `neutral` or `negative`.
     #[schema(value_type = Option<crate::words::SentimentLabel>, required)]
     pub sentiment_label: Option<String>,
-    /// When it began.
+    /// When the conversation began.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
-    /// When something was last said.
+    /// When the last message was added; `null` before the first one.
     #[serde(with = "crate::edge::rfc3339_option")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub last_message_at: Option<Time>,
-    /// When it ended.
+    /// When the conversation ended; `null` until then.
     #[serde(with = "crate::edge::rfc3339_option")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub ended_at: Option<Time>,
-    /// Version of its stream; its `ETag`.
+    /// Version of the conversation's stream, which is also its `ETag`.
     #[schema(minimum = 1)]
     pub version: u64,
 }
 
-/// A conversation's row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConversationRow {
-    /// Whose it is.
     pub client: ClientId,
-    /// The last event that touched it.
+    /// Position of the last event in the row.
     pub position: Position,
-    /// Messages that were judged.
+    /// Messages whose sentiment was scored.
     pub judged: u64,
-    /// The sum of their scores, in thousandths.
+    /// Sum of the sentiment scores, in thousandths.
     pub judged_sum: i64,
-    /// What is shown.
     pub view: ConversationView,
 }
 
@@ -109,9 +106,9 @@ impl Shown for ConversationRow {
     }
 }
 
-/// Where a conversation may stand.
+/// Values of a conversation's `status`.
 pub(crate) const STATUSES: [&str; 2] = ["active", "ended"];
-/// How what somebody said may have been meant.
+/// Values of a `sentiment_label`.
 pub(crate) const SENTIMENTS: [&str; 3] = ["positive", "neutral", "negative"];
 
 pub(super) fn label(score_permille: i64) -> &'static str {
@@ -122,7 +119,7 @@ pub(super) fn label(score_permille: i64) -> &'static str {
     }
 }
 
-/// The view of conversations.
+/// The view of conversations: one row a conversation.
 #[derive(Debug)]
 pub struct Conversations;
 

@@ -17,15 +17,15 @@ use crate::numbers::knows;
 use crate::said::Place;
 use crate::view::{At, Row, View};
 
-/// A tool that the model called.
+/// A tool call of the model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ToolCall)]
 pub struct ToolCallView {
-    /// The model's name of this use.
+    /// The model's own id of this tool call.
     pub id: String,
-    /// The tool's name.
+    /// Name of the called tool.
     pub name: String,
-    /// JSON, as the model wrote it; `[erased]` once erased.
+    /// Arguments as JSON, exactly as the model wrote them; `[erased]` once erased.
     #[schema(required)]
     pub arguments: Option<String>,
 }
@@ -34,60 +34,60 @@ pub struct ToolCallView {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Message)]
 pub struct MessageView {
-    /// TypeID `msg_…`.
+    /// Id of the message: TypeID `msg_…`.
     #[serde(with = "crate::edge::type_id")]
     #[schema(value_type = String, example = "msg_01jd0xq8v4e5vsknk084sn02q7")]
     pub id: MessageId,
-    /// Its number in the conversation, from 1.
+    /// Number of the message in the conversation, from 1.
     pub seq: u32,
-    /// `user`, `assistant`, `system` or `tool`.
+    /// Author of the message: `user`, `assistant`, `system` or `tool`.
     #[schema(value_type = crate::words::MessageRole)]
     pub role: MessageRole,
-    /// `text` or `dtmf`.
+    /// Form of the message: `text` or `dtmf` (keys that were pressed).
     #[schema(value_type = crate::words::MessageKind)]
     pub kind: MessageKind,
-    /// What was said; `[erased]` once erased.
+    /// Text of the message; `[erased]` once erased.
     #[schema(required)]
     pub content: Option<String>,
-    /// Tokens that were read for it.
+    /// Tokens that the model read for it.
     #[schema(required)]
     pub tokens_input: Option<u64>,
-    /// Tokens that were written for it.
+    /// Tokens that the model wrote for it.
     #[schema(required)]
     pub tokens_output: Option<u64>,
-    /// Whether the provider left out at least one of the numbers of tokens, so that it is estimated.
+    /// Whether a number of tokens is estimated, because the provider left it out.
     #[serde(default)]
     pub tokens_estimated: bool,
-    /// Whose model said it.
+    /// Provider of the model that wrote the message.
     #[schema(value_type = Option<crate::words::LlmProvider>, required)]
     pub provider: Option<Provider>,
-    /// Which model said it.
+    /// Name of the model that wrote the message.
     #[schema(required)]
     pub model: Option<String>,
-    /// From the question to its end, or the time a tool took.
+    /// Milliseconds from the question to the end of the answer, or that a tool took.
     #[schema(required)]
     pub latency_ms: Option<u64>,
-    /// From the question to its beginning.
+    /// Milliseconds from the question to the first words of the answer.
     #[schema(required)]
     pub first_token_ms: Option<u64>,
-    /// `stop`, `length`, `refused` or `tool_rounds`.
+    /// Why the answer ended: `stop`, `length`, `refused` or `tool_rounds`.
     #[schema(value_type = Option<crate::words::FinishReason>, required)]
     pub finish_reason: Option<Finish>,
-    /// The tools the model called with it.
+    /// Tool calls that the model made with the message.
     pub tool_calls: Vec<ToolCallView>,
-    /// Of a tool's result: the use it is the result of.
+    /// For a tool's result: id of the tool call it answers.
     #[schema(required)]
     pub tool_call_id: Option<String>,
-    /// Of a tool's result: the tool's name.
+    /// For a tool's result: name of the tool.
     #[schema(required)]
     pub tool_name: Option<String>,
-    /// Of a tool's result: `succeeded`, `failed`, `timed_out` or `refused`.
+    /// For a tool's result: `succeeded`, `failed`, `timed_out` or `refused`.
     #[schema(value_type = Option<crate::words::ToolOutcome>, required)]
     pub tool_outcome: Option<ToolOutcome>,
-    /// How it was meant: -1 (very bad) to 1 (very good).
+    /// Sentiment from -1 (very bad) to 1 (very good); `null` when it was not scored.
     #[schema(required)]
     pub sentiment: Option<f64>,
-    /// When it was said.
+    /// When the message was said or written.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
@@ -142,18 +142,14 @@ impl From<TurnCompleted> for MessageView {
     }
 }
 
-/// A message's row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MessageRow {
-    /// Of which conversation.
     pub conversation: ConversationId,
-    /// Whose it is.
     pub client: ClientId,
-    /// The last event that touched it.
+    /// Position of the last event in the row.
     pub position: Position,
-    /// Where it stands.
+    /// Place of the message in the order it was said.
     pub place: Place,
-    /// What is shown.
     pub view: MessageView,
 }
 
@@ -165,16 +161,16 @@ impl Row for MessageRow {
     }
 }
 
-/// What a fact means to a message.
+/// What an event means to a message.
 #[derive(Debug)]
 pub enum MessageFact {
-    /// It is said, and was told late if it stands before another one.
+    /// It was added. The number is that of the message it stands before, when it arrived late.
     Said(Option<u32>, Box<MessageView>),
-    /// It is judged, in thousandths.
+    /// Its sentiment was scored, in thousandths.
     Judged(i16),
 }
 
-/// The view of messages.
+/// The view of messages: one row a message.
 #[derive(Debug)]
 pub struct Messages;
 

@@ -1,4 +1,4 @@
-//! Conversations, and what was said in them.
+//! The views of conversations and of their messages.
 
 mod counted;
 mod list;

@@ -1,4 +1,4 @@
-//! What can be asked.
+//! Queries of conversations.
 
 use async_trait::async_trait;
 use domain::conversation::Channel;
@@ -9,43 +9,40 @@ use domain::ports::StoreUnavailable;
 use crate::page::{Page, PageRequest, Stored};
 use crate::said::{SaidPage, SaidRows};
 
-/// Which conversations are wanted; all conditions hold at once.
+/// Which conversations are wanted; all conditions must hold.
 #[derive(Clone, Default)]
 pub struct ConversationFilter {
-    /// `active` or `ended`.
+    /// `Some(false)`: only active ones; `Some(true)`: only ended ones.
     pub ended: Option<bool>,
-    /// Who talks.
     pub agent_id: Option<AgentId>,
-    /// On which call.
     pub call_id: Option<CallId>,
-    /// Where.
     pub channel: Option<Channel>,
-    /// With whom, by the client's own name of them.
+    /// The client's own name of the person, exactly.
     pub user_id: Option<String>,
-    /// Begun after this moment.
+    /// Began after this time.
     pub created_after: Option<Time>,
-    /// Begun before this moment.
+    /// Began before this time.
     pub created_before: Option<Time>,
 }
 
 impl std::fmt::Debug for ConversationFilter {
-    // whom a client talks with is personal
+    // the names of persons are personal
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ConversationFilter").finish_non_exhaustive()
     }
 }
 
-/// Reads of conversations. None of them ever answers with another client's.
+/// Queries of conversations. None of them ever answers with another client's conversation.
 #[async_trait]
 pub trait ConversationQueries: Send + Sync {
-    /// One [conversation](super::ConversationView), as JSON.
+    /// One [conversation](super::ConversationView) of the client, as JSON.
     async fn conversation(
         &self,
         client: ClientId,
         id: ConversationId,
     ) -> Result<Option<Stored>, StoreUnavailable>;
 
-    /// A page of [conversations](super::ConversationView), by `created_at` and id.
+    /// A page of [conversations](super::ConversationView), ordered by `created_at` and id.
     async fn conversations(
         &self,
         client: ClientId,
@@ -61,7 +58,7 @@ pub trait ConversationQueries: Send + Sync {
         page: SaidPage,
     ) -> Result<SaidRows, StoreUnavailable>;
 
-    /// One [message](super::MessageView), as JSON.
+    /// One [message](super::MessageView) of a conversation, as JSON.
     async fn message(
         &self,
         client: ClientId,

@@ -1,4 +1,4 @@
-//! What conversations come down to in the sums.
+//! What conversations add to the sums.
 
 use domain::conversation::{
     AgentRef, Channel, ConversationEnded, ConversationEvent, ConversationStarted, EndedFor, Finish, Judge,

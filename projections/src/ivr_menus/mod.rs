@@ -1,4 +1,4 @@
-//! IVR menus.
+//! The view of IVR menus.
 
 mod shape;
 
@@ -25,49 +25,49 @@ use crate::view::{At, View};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = IvrMenu)]
 pub struct MenuView {
-    /// TypeID `ivrm_…`.
+    /// Id of the menu: TypeID `ivrm_…`.
     #[serde(with = "crate::edge::type_id")]
     #[schema(value_type = String)]
     pub id: MenuId,
-    /// For people.
+    /// Name of the menu, for people.
     pub name: String,
-    /// What callers hear on entering.
+    /// What callers hear when they enter the menu.
     pub prompt: String,
-    /// What callers hear when it is played again.
+    /// What callers hear when the menu is repeated; `null`: the prompt.
     #[schema(required)]
     pub short_prompt: Option<String>,
-    /// The keys.
+    /// The keys of the menu and what they do.
     pub items: Vec<ItemShape>,
-    /// How long to wait for the first key.
+    /// How long to wait for the first key, in milliseconds.
     pub timeout_ms: u64,
-    /// How long to wait for the next key.
+    /// How long to wait for each further key, in milliseconds.
     pub inter_digit_timeout_ms: u64,
-    /// So many wrong entries, or so many silences, exhaust a visit.
+    /// Wrong keys, or silences, in one visit after which the menu gives up.
     pub max_retries: u32,
-    /// What callers hear after a wrong entry.
+    /// What callers hear after a wrong key.
     pub invalid_prompt: String,
     /// What callers hear after a silence.
     pub timeout_prompt: String,
-    /// The menu it belongs under.
+    /// The menu above this one: TypeID `ivrm_…`; `null` without one.
     #[serde(with = "crate::edge::type_id_option")]
     #[schema(value_type = Option<String>, required)]
     pub parent_menu_id: Option<MenuId>,
-    /// What comes once a visit is exhausted.
+    /// What happens when the menu gives up.
     pub on_exhausted: ActionShape,
-    /// Keys that always do the same.
+    /// Keys that do the same in every menu.
     pub globals: GlobalsShape,
-    /// When it is open; `null` is always.
+    /// Opening hours of the menu; `null`: always open.
     #[schema(required)]
     pub hours: Option<HoursShape>,
-    /// When it was made.
+    /// When the menu was created.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
-    /// When it last changed.
+    /// When the menu was last changed.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Time,
-    /// Version of its stream; its `ETag`.
+    /// Version of the menu's stream, which is also its `ETag`.
     #[schema(minimum = 1)]
     pub version: u64,
 }
@@ -96,7 +96,6 @@ impl MenuView {
     }
 }
 
-/// A menu's row.
 pub type MenuRow = Document<MenuView>;
 
 impl Resource for MenuView {
@@ -115,7 +114,7 @@ impl Resource for MenuView {
     }
 }
 
-/// The view of menus.
+/// The view of IVR menus: one row a menu.
 #[derive(Debug)]
 pub struct IvrMenus;
 
@@ -156,16 +155,16 @@ impl View for IvrMenus {
     }
 }
 
-/// Reads of menus.
+/// Queries of IVR menus.
 #[async_trait]
 pub trait MenuQueries: Send + Sync {
-    /// One [menu](MenuView) of the client's, as JSON.
+    /// One [menu](MenuView) of the client, as JSON.
     async fn ivr_menu(&self, client: ClientId, id: MenuId) -> Result<Option<Stored>, StoreUnavailable>;
 
-    /// A page of the client's [menus](MenuView), by `created_at` and id.
+    /// A page of the client's [menus](MenuView), ordered by `created_at` and id.
     async fn ivr_menus(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable>;
 
-    /// Up to `limit` menus of all clients, by id, after `after`: to fill a library in memory.
+    /// Up to `limit` menus of all clients, by id, after `after`: fills the library in memory.
     async fn ivr_menu_directory(
         &self,
         after: Option<MenuId>,

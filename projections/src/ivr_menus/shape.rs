@@ -1,4 +1,4 @@
-//! Menus as clients write and read them: actions by their word and target, times of day as `HH:MM`.
+//! IVR menus as the API writes and reads them: actions by name and target, times of day as `HH:MM`.
 
 use domain::ids::AgentId;
 use domain::ivr::action::{Action, Collect, Webhook};
@@ -10,42 +10,43 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-/// How long a client's own system may take when nobody says otherwise.
+/// Default time limit of a menu webhook, in milliseconds.
 const WEBHOOK_TIMEOUT_MS: u64 = 3_000;
-/// Actions one in another that are read at all; fewer are valid.
+/// Deepest nesting of actions that is read; fewer are valid.
 const MAX_DEPTH: usize = 16;
 
-/// What is done.
+/// What an IVR menu does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = IvrAction)]
 pub struct ActionShape {
-    /// `submenu`, `back`, `main`, `repeat`, `say`, `collect`, `agent`, `transfer`, `webhook` or `hangup`.
+    /// Name of the action: `submenu`, `back`, `main`, `repeat`, `say`, `collect`, `agent`,
+    /// `transfer`, `webhook` or `hangup`.
     #[schema(value_type = crate::words::IvrActionType)]
     pub action: String,
-    /// For `submenu` a menu's id, `say` a text, `agent` an agent's id or nothing, `transfer` a number in E.164 or a SIP
-    /// URI; for `collect` `{name, prompt?, min_digits, max_digits, terminator, secret, then}`, for `webhook` `{url,
-    /// timeout_ms, on_error}`, `then` and `on_error` being actions.
+    /// For `submenu` a menu's id, for `say` a text, for `agent` an agent's id or nothing, for `transfer` a number
+    /// in E.164 or a SIP URI; for `collect` `{name, prompt?, min_digits, max_digits, terminator, secret, then}`,
+    /// for `webhook` `{url, timeout_ms, on_error}`, where `then` and `on_error` are actions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<TargetShape>)]
     pub target: Option<Value>,
 }
 
-/// A key and what it leads to.
+/// A key of a menu and what it does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = IvrItem)]
 pub struct ItemShape {
-    /// `0`–`9`, `*`, `#`, or several of them.
+    /// Key that chooses the option: `0`–`9`, `*`, `#`, or several of them.
     #[schema(example = "1", pattern = "^[0-9*#]+$")]
     pub digit: String,
-    /// For people; what callers hear when digits are collected and no prompt is given.
+    /// Label for people; callers hear it when digits are collected without a prompt.
     #[schema(example = "Appointments")]
     pub label: String,
-    /// What it does.
+    /// Name of the action that the key performs.
     #[schema(value_type = crate::words::IvrActionType)]
     pub action: String,
-    /// With what, as an action has it.
+    /// Target of the action, as in an action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<TargetShape>)]
     pub target: Option<Value>,
@@ -56,34 +57,35 @@ pub struct ItemShape {
 #[serde(deny_unknown_fields)]
 #[schema(as = IvrGlobals)]
 pub struct GlobalsShape {
-    /// Plays the menu again.
+    /// Key that plays the menu again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat: Option<String>,
-    /// Goes back.
+    /// Key that goes back to the menu before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back: Option<String>,
-    /// Goes to the first menu.
+    /// Key that goes to the first menu.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub main: Option<String>,
-    /// Goes to your default agent.
+    /// Key that connects to your default agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<String>,
 }
 
-/// From one time of day to another; one that ends no later than it begins goes on into the next day.
+/// Opening hours from one time of day to another; a window that ends no later than it begins extends
+/// into the next day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = IvrWindow)]
 pub struct WindowShape {
-    /// `HH:MM`.
+    /// Time of opening as `HH:MM`.
     #[schema(example = "09:00")]
     pub from: String,
-    /// `HH:MM`, at most `24:00`; not included.
+    /// Time of closing as `HH:MM`, at most `24:00`; not included.
     #[schema(example = "17:00")]
     pub to: String,
 }
 
-/// Windows by day of the week.
+/// Opening hours by day of the week.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = IvrWeek)]
@@ -98,40 +100,40 @@ pub struct WeekShape {
     pub sun: Vec<WindowShape>,
 }
 
-/// A day that is different; without windows it is closed.
+/// A day with different hours; without windows it is closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = IvrOverride)]
 pub struct OverrideShape {
-    /// The day there.
+    /// The date in the menu's time zone.
     #[schema(example = "2026-12-24", format = Date)]
     pub date: String,
-    /// When it is open; closed all day if empty. A window over midnight goes on into the next day, unless that is
-    /// different too.
+    /// Opening hours of the day; closed all day if empty. A window over midnight extends into the next day, unless
+    /// that has different hours too.
     #[serde(default)]
     pub windows: Vec<WindowShape>,
 }
 
-/// When a menu is open.
+/// Opening hours of a menu.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = IvrHours)]
 pub struct HoursShape {
-    /// An IANA zone, written exactly as IANA does; old names such as `Asia/Calcutta` are taken too.
+    /// An IANA time zone, written exactly as IANA does; old names such as `Asia/Calcutta` are accepted too.
     #[schema(example = "America/New_York")]
     pub timezone: String,
-    /// Windows of each day of the week; a day that is left out is closed.
+    /// Opening hours of each day of the week; a day that is left out is closed.
     #[serde(default)]
     pub weekly: WeekShape,
-    /// Days that are different. Each replaces its whole calendar day: a window of the day before that goes on after
-    /// midnight ends at midnight.
+    /// Days with different hours. Each replaces its whole calendar day: a window of the day before that extends
+    /// past midnight ends at midnight.
     #[serde(default)]
     pub overrides: Vec<OverrideShape>,
-    /// What comes instead of the menu while it is closed.
+    /// What happens instead of the menu while it is closed.
     pub closed: ActionShape,
 }
 
-/// With what an action is done: a menu's or an agent's id, a text or a party; what to collect; whom to ask.
+/// Target of an action: the id of a menu or an agent, a text, a party, the digits to collect, or the webhook to ask.
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[schema(as = IvrTarget)]
@@ -142,44 +144,44 @@ enum TargetShape {
     Webhook(WebhookTarget),
 }
 
-/// What digits are collected.
+/// Which digits the action collects.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = IvrCollect)]
 struct CollectTarget {
-    /// Under which name they are kept.
+    /// Name under which the digits are kept.
     name: String,
-    /// What callers hear before; the label of the key, if left out.
+    /// What callers hear before; if left out, the label of the key.
     #[serde(default)]
     prompt: Option<String>,
-    /// At least so many.
+    /// Fewest digits that are accepted.
     min_digits: u32,
-    /// At most so many.
+    /// Most digits that are accepted.
     max_digits: u32,
-    /// The key that ends them early.
+    /// Key that ends the input early.
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 1)]
     terminator: Option<char>,
-    /// Whether nobody may read them.
+    /// Whether the digits are secret: then nobody can read them.
     #[serde(default)]
     secret: bool,
-    /// What is done then.
+    /// What happens after the digits were collected.
     #[serde(default)]
     #[schema(no_recursion)]
     then: Option<ActionShape>,
 }
 
-/// A system of the client's that says what is done.
+/// A system of yours that decides what happens next.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = IvrWebhook)]
 struct WebhookTarget {
-    /// Where it is.
+    /// Address that the webhook is sent to.
     url: String,
-    /// How long it may take; 3000 by default.
+    /// Longest time to wait for the answer, in milliseconds; 3000 by default.
     #[serde(default)]
     timeout_ms: Option<u64>,
-    /// What is done when it does not answer.
+    /// What happens when the webhook gets no valid answer.
     #[serde(default)]
     #[schema(no_recursion)]
     on_error: Option<ActionShape>,
@@ -212,7 +214,7 @@ impl From<&Action> for ActionShape {
     }
 }
 
-/// Gathers what is wrong while a shape is read.
+/// Collects the errors found while a menu is read.
 #[derive(Debug, Default)]
 pub struct Reading(pub Vec<FieldFault>);
 
@@ -221,7 +223,7 @@ impl Reading {
         self.0.push(FieldFault { field: field.into(), detail: detail.into() });
     }
 
-    /// The action, `field` being where it stands.
+    /// The action; `field` is the path of the field it is in, for error messages.
     pub fn action(&mut self, shape: &ActionShape, field: &str) -> Action {
         self.read(&shape.action, shape.target.as_ref(), field, 0)
     }
@@ -317,7 +319,6 @@ impl Reading {
         }
     }
 
-    /// The items.
     pub fn items(&mut self, shapes: &[ItemShape]) -> Vec<Item> {
         let item = |(at, shape): (usize, &ItemShape)| Item {
             digit: shape.digit.clone(),
@@ -338,7 +339,6 @@ impl Reading {
         windows
     }
 
-    /// The hours.
     pub fn hours(&mut self, shape: &HoursShape) -> Hours {
         let week = &shape.weekly;
         let days = [

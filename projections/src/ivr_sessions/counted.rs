@@ -1,11 +1,11 @@
-//! What callers' steps add to the sums of the menu they are taken in.
+//! What the steps of IVR sessions add to the sums of their menus.
 
 use domain::ivr::session::{Heard, SessionEvent};
 
 use crate::tally::{Contribution, Counts};
 use crate::view::At;
 
-/// What a step adds, under its menu, in the hour in which it was taken.
+/// The counts of a step, under its menu, in the hour in which it was taken.
 pub(super) fn count(at: &At, event: &SessionEvent) -> Option<Contribution> {
     let mut counts = Counts::default();
     let (menu, when) = match event {

@@ -1,4 +1,4 @@
-//! From facts to the resource. The projection and time travel share it, so they cannot differ.
+//! Turns events into the resource. The projection and time travel share it, so they cannot differ.
 
 use std::collections::BTreeMap;
 
@@ -17,16 +17,13 @@ use crate::numbers::knows;
 use crate::tally::{Contribution, Counted};
 use crate::view::{At, Row, Shown, View};
 
-/// A session's row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionRow {
-    /// Whose it is.
     pub client: ClientId,
-    /// The last event that touched it.
+    /// Position of the last event in the row.
     pub position: Position,
-    /// The first menu.
+    /// The menu in which the session began.
     pub menu: MenuId,
-    /// What is shown.
     pub view: SessionView,
 }
 
@@ -50,7 +47,7 @@ impl Shown for SessionRow {
     }
 }
 
-/// The view of sessions.
+/// The view of IVR sessions: one row a session.
 #[derive(Debug)]
 pub struct IvrSessions;
 

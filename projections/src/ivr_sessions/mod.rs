@@ -1,4 +1,4 @@
-//! Sessions in the menus, as REST clients read them.
+//! The view of IVR sessions.
 
 mod counted;
 mod fold;

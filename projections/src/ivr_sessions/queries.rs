@@ -1,4 +1,4 @@
-//! What can be asked.
+//! Queries of IVR sessions.
 
 use async_trait::async_trait;
 use domain::envelope::Time;
@@ -8,20 +8,18 @@ use domain::ports::StoreUnavailable;
 
 use crate::page::{Page, PageRequest, Stored};
 
-/// Which sessions are wanted; all conditions hold at once.
+/// Which sessions are wanted; all conditions must hold.
 #[derive(Clone, Default)]
 pub struct SessionFilter {
-    /// Where they stand.
     pub status: Option<SessionStatus>,
-    /// In which menu they began.
+    /// The menu in which the session began.
     pub menu_id: Option<MenuId>,
-    /// On which call.
     pub call_id: Option<CallId>,
-    /// The client's own name, exactly.
+    /// The client's own name of the session, exactly.
     pub session_id: Option<String>,
-    /// Begun after this moment.
+    /// Began after this time.
     pub created_after: Option<Time>,
-    /// Begun before this moment.
+    /// Began before this time.
     pub created_before: Option<Time>,
 }
 
@@ -31,11 +29,11 @@ impl std::fmt::Debug for SessionFilter {
     }
 }
 
-/// Reads of sessions. None of them ever answers with another client's. Those that ended before `since` are not
-/// shown any more.
+/// Queries of IVR sessions. None of them ever answers with another client's session, or with one
+/// that ended before `since`.
 #[async_trait]
 pub trait SessionQueries: Send + Sync {
-    /// One [session](super::SessionView), as JSON.
+    /// One [session](super::SessionView) of the client, as JSON.
     async fn ivr_session(
         &self,
         client: ClientId,
@@ -43,7 +41,7 @@ pub trait SessionQueries: Send + Sync {
         since: Time,
     ) -> Result<Option<Stored>, StoreUnavailable>;
 
-    /// A page of [sessions](super::SessionView), by `start_time` and id.
+    /// A page of [sessions](super::SessionView), ordered by `start_time` and id.
     async fn ivr_sessions(
         &self,
         client: ClientId,

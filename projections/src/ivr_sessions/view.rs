@@ -1,4 +1,4 @@
-//! The resource.
+//! The resource `IvrSession` of the API.
 
 use std::collections::BTreeMap;
 
@@ -8,84 +8,85 @@ use domain::ivr::session::{EndCause, SessionStatus};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What a session may wait for.
+/// Values of a session's `waiting_for`.
 pub(crate) const WAITS: [&str; 3] = ["input", "webhook", "transfer"];
 
-/// A caller's way through menus. Every field is always present; what is not known is `null`.
+/// A session of a caller in IVR menus. Every field is always present; what is not known is `null`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = IvrSession)]
 pub struct SessionView {
-    /// TypeID `ivrs_…`.
+    /// Id of the session: TypeID `ivrs_…`.
     #[serde(with = "crate::edge::type_id")]
     #[schema(value_type = String)]
     pub id: IvrSessionId,
-    /// Your own name of it.
+    /// Your own name of the session.
     #[schema(required)]
     pub session_id: Option<String>,
-    /// The call it leads, if it leads one.
+    /// Call that the session leads: TypeID `call_…`; `null` without one.
     #[serde(with = "crate::edge::type_id_option")]
     #[schema(value_type = Option<String>, required)]
     pub call_id: Option<CallId>,
-    /// `active`, `completed`, `abandoned` (the caller hung up) or `exhausted`.
+    /// Status of the session: `active`, `completed`, `abandoned` (the caller hung up) or `exhausted`.
     #[schema(value_type = crate::words::IvrSessionStatus)]
     pub status: SessionStatus,
-    /// The menu the caller is in, or was last.
+    /// Menu that the caller is in, or was in last: TypeID `ivrm_…`.
     #[serde(with = "crate::edge::type_id")]
     #[schema(value_type = String)]
     pub current_menu_id: MenuId,
-    /// The way there: the first menu first, the current one last.
+    /// Menus on the way there: the first menu first, the current one last.
     #[schema(value_type = Vec<String>)]
     pub menu_stack: Vec<String>,
-    /// Wrong entries and silences of this visit together.
+    /// Wrong keys and silences of this visit together.
     pub retry_count: u32,
-    /// Wrong entries of this visit.
+    /// Wrong keys in this visit of the menu.
     pub invalid_count: u32,
-    /// Silences of this visit.
+    /// Silences in this visit of the menu.
     pub timeout_count: u32,
-    /// Turns so far; 30 are the end.
+    /// Turns so far; the session ends after 30.
     pub turn_count: u32,
-    /// What the caller hears now; the last words once it is over.
+    /// What the caller hears now; the last words once the session is over.
     #[schema(required)]
     pub prompt: Option<String>,
-    /// What is waited for: `input`, `webhook`, `transfer`, or nothing once it is over.
+    /// What the session waits for: `input`, `webhook`, `transfer`, or `null` once it is over.
     #[schema(value_type = Option<crate::words::IvrWaitingFor>, required)]
     pub waiting_for: Option<String>,
-    /// When it is taken for silence, or for too long, if nobody says anything.
+    /// When the session stops waiting: no input then counts as silence, no answer of a webhook or a
+    /// transfer as a failure.
     #[serde(with = "crate::edge::rfc3339_option")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub timeout_at: Option<Time>,
-    /// Where it led, once it is over.
+    /// How the session ended; `null` until then.
     #[schema(required)]
     pub outcome: Option<OutcomeView>,
-    /// Why it is over.
+    /// Why the session is over; `null` until then.
     #[schema(value_type = Option<crate::words::IvrEndCause>, required)]
     pub end_cause: Option<EndCause>,
     /// Digits that were collected, by name; `null` where they are secret.
     pub collected: BTreeMap<String, Option<String>>,
-    /// When it began.
+    /// When the session began.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub start_time: Time,
-    /// When something last happened.
+    /// When the last event of the session happened.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub last_activity: Time,
-    /// When it was over.
+    /// When the session was over; `null` until then.
     #[serde(with = "crate::edge::rfc3339_option")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub ended_at: Option<Time>,
-    /// Version of its stream; its `ETag`.
+    /// Version of the session's stream, which is also its `ETag`.
     #[schema(minimum = 1)]
     pub version: u64,
 }
 
-/// Where a session led.
+/// The action that ended an IVR session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = IvrOutcome)]
 pub struct OutcomeView {
-    /// `agent`, `transfer`, `say`, `hangup`, or `end` when it was ended over REST.
+    /// Name of the action: `agent`, `transfer`, `say`, `hangup`, or `end` when it was ended over REST.
     pub action: String,
-    /// A party, an agent's id or a text.
+    /// Target of the action: a party, an agent's id or a text.
     #[schema(required)]
     pub target: Option<String>,
 }

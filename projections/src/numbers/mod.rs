@@ -1,4 +1,4 @@
-//! Phone numbers and where their calls go.
+//! The view of phone numbers and where their calls go.
 
 use async_trait::async_trait;
 use domain::aggregate::Aggregate;
@@ -20,28 +20,28 @@ use crate::view::{At, View};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PhoneNumber)]
 pub struct NumberView {
-    /// TypeID `num_…`.
+    /// Id of the number: TypeID `num_…`.
     #[serde(with = "crate::edge::type_id")]
     #[schema(value_type = String)]
     pub id: NumberId,
-    /// E.164; `null` once erased.
+    /// Phone number in E.164; `null` once erased.
     #[schema(value_type = Option<String>, required, example = "+12025550123")]
     pub number: Option<E164>,
-    /// Where inbound calls go.
+    /// Where inbound calls to the number go.
     pub route: RouteView,
-    /// `true` for one of the client's own account with a carrier; absent for one of the node's account.
+    /// `true` for a number of the client's own carrier account; absent for one of the node's account.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub own_account: bool,
-    /// When it was taken into use.
+    /// When the number was added.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
-    /// When it last changed.
+    /// When the number was last changed.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Time,
-    /// Version of its stream; its `ETag`.
+    /// Version of the number's stream, which is also its `ETag`.
     #[schema(minimum = 1)]
     pub version: u64,
 }
@@ -51,21 +51,21 @@ pub struct NumberView {
 #[serde(tag = "type", rename_all = "snake_case")]
 #[schema(as = Route)]
 pub enum RouteView {
-    /// To an IVR menu.
+    /// Calls go to an IVR menu.
     IvrMenu {
-        /// TypeID `ivrm_…`.
+        /// Id of the menu: TypeID `ivrm_…`.
         #[serde(with = "crate::edge::type_id")]
         #[schema(value_type = String)]
         id: MenuId,
     },
-    /// To an agent.
+    /// Calls go to an agent.
     Agent {
         /// TypeID `agt_…`; `null` is the client's default agent: the one last deployed, or last created while none is.
         #[serde(with = "crate::edge::type_id_option", default)]
         #[schema(value_type = Option<String>)]
         id: Option<AgentId>,
     },
-    /// Nowhere: calls are refused.
+    /// Calls are rejected by the platform.
     Reject,
 }
 
@@ -89,7 +89,7 @@ impl From<RouteView> for Route {
     }
 }
 
-/// A number's row; once it is given up, without the number.
+/// The row of a number; without the number once it was removed.
 pub type NumberRow = Document<NumberView>;
 
 impl Resource for NumberView {
@@ -108,7 +108,7 @@ impl Resource for NumberView {
     }
 }
 
-/// The view of numbers.
+/// The view of numbers: one row a number.
 #[derive(Debug)]
 pub struct Numbers;
 
@@ -159,36 +159,33 @@ impl View for Numbers {
     }
 }
 
-/// Whether this version knows the type at all; what a newer one added is not for a view to stop at.
+/// Whether this version knows the event type. A view skips types that a newer version added.
 pub(crate) fn knows<E: DomainEvent>(event_type: &str) -> bool {
     E::TYPES.iter().any(|(known, _)| *known == event_type)
 }
 
-/// A number as a router needs it.
+/// A number as the directory for routing keeps it in memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NumberEntry {
-    /// Which.
     pub id: NumberId,
-    /// Whose.
     pub client: ClientId,
-    /// The number.
     pub number: E164,
-    /// Where its calls go.
+    /// Where calls to the number go.
     pub route: Route,
-    /// Whether it is one of the client's own account with a carrier.
+    /// Whether it belongs to the client's own carrier account, not to the node's.
     pub own_account: bool,
 }
 
-/// Reads of numbers.
+/// Queries of phone numbers.
 #[async_trait]
 pub trait NumberQueries: Send + Sync {
-    /// One [number](NumberView) of the client's, as JSON.
+    /// One [number](NumberView) of the client, as JSON.
     async fn number(&self, client: ClientId, id: NumberId) -> Result<Option<Stored>, StoreUnavailable>;
 
-    /// A page of the client's [numbers](NumberView), by `created_at` and id.
+    /// A page of the client's [numbers](NumberView), ordered by `created_at` and id.
     async fn numbers(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable>;
 
-    /// Up to `limit` numbers of all clients, by id, after `after`: to fill a directory in memory.
+    /// Up to `limit` numbers of all clients, by id, after `after`: fills the directory in memory.
     async fn number_directory(
         &self,
         after: Option<NumberId>,

@@ -19,7 +19,7 @@ impl Backoff {
         self.next = self.first;
     }
 
-    /// Waits; longer every time until [`Backoff::reset`].
+    /// Sleeps, twice as long each time, up to `LONGEST`, until [`Backoff::reset`].
     pub(super) async fn pause(&mut self) {
         let pause = self.next;
         self.next = (pause * 2).min(LONGEST);

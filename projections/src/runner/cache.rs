@@ -1,9 +1,10 @@
-//! Rows kept in memory between commits, so that a call's next event need not load it again.
+//! Rows kept in memory between commits, so that the next event of a row need not load it again.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// Bounded: when the young half is full it becomes the old half, and what nobody asked for since is dropped.
+/// A bounded cache in two halves. When the young half is full it becomes the old half, and entries that nobody
+/// used since are dropped.
 #[derive(Debug)]
 pub(super) struct Cache<K, V> {
     young: HashMap<K, V>,
@@ -12,7 +13,7 @@ pub(super) struct Cache<K, V> {
 }
 
 impl<K: Copy + Eq + Hash, V> Cache<K, V> {
-    /// Holds about `capacity` entries.
+    /// A cache of about `capacity` entries.
     pub(super) fn new(capacity: usize) -> Self {
         Self { young: HashMap::new(), old: HashMap::new(), half: capacity / 2 }
     }
@@ -21,7 +22,7 @@ impl<K: Copy + Eq + Hash, V> Cache<K, V> {
         self.young.contains_key(key) || self.old.contains_key(key)
     }
 
-    /// The entry, made by `new` if there is none.
+    /// The entry with this key, made by `new` if there is none.
     pub(super) fn entry(&mut self, key: K, new: impl FnOnce() -> V) -> &mut V {
         let old = &mut self.old;
         self.young.entry(key).or_insert_with(|| old.remove(&key).unwrap_or_else(new))
@@ -31,7 +32,7 @@ impl<K: Copy + Eq + Hash, V> Cache<K, V> {
         self.young.get(key).or_else(|| self.old.get(key))
     }
 
-    /// Forgets what is too much. To be called between commits, never while entries must stay.
+    /// Drops old entries if the young half is full. Call it between commits, never while entries must stay.
     pub(super) fn trim(&mut self) {
         if self.young.len() > self.half {
             self.old = std::mem::take(&mut self.young);

@@ -1,4 +1,4 @@
-//! Reads and decodes ahead, while the pages before are being written.
+//! Reads and decodes events ahead, while earlier pages are being written.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,30 +15,31 @@ use super::traces::Traces;
 use crate::store::Stall;
 use crate::view::{self, At, Row, View};
 
-/// What a page of the log means to a view.
+/// What a page of the log, or a part of it, means to a view.
 pub(super) struct Piece<V: View> {
-    /// The last event of it.
+    /// The last event of the piece.
     pub(super) to: EventRef,
-    /// When that was recorded.
+    /// When the last event was recorded.
     pub(super) recorded_at: Time,
-    /// What concerns the view, in order.
+    /// The facts for the view, in order, each with the key of its row.
     pub(super) facts: Vec<(<V::Row as Row>::Key, At, V::Fact)>,
-    /// Rows of before are taken away by its last event: whatever comes is another step.
+    /// Rows that ended before this time are removed, because of the piece's last event; later events
+    /// belong to another step.
     pub(super) retires: Option<Time>,
-    /// Which traces they belong to, if traces are recorded.
+    /// The traces the facts belong to; empty unless traces are recorded.
     pub(super) traces: Traces,
-    /// Why it ends here: nothing more will come.
+    /// The event that cannot be read, after which no more pieces come, and when it was recorded.
     pub(super) stall: Option<(Stall, Time)>,
 }
 
-/// A task that reads pages and hands on what they mean.
+/// A task that reads pages and sends what they mean to the view.
 pub(super) struct Feed<V: View> {
     pieces: mpsc::Receiver<Result<Piece<V>, ReadError>>,
     task: JoinHandle<()>,
 }
 
 impl<V: View> Feed<V> {
-    /// Starts reading after `after`, passing over `skips`.
+    /// Starts reading after position `after`, without the events in `skips`.
     pub(super) fn start(
         log: Arc<dyn EventStore>,
         after: Position,
@@ -76,8 +77,8 @@ impl<V: View> Feed<V> {
         Self { pieces, task }
     }
 
-    /// The next piece; an error when the log could not be read just now, which it goes on trying. `None` after
-    /// a stall. Cancel-safe.
+    /// The next piece; an error when the log could not be read just now, while the task goes on trying. `None`
+    /// after a stall. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<Result<Piece<V>, ReadError>> {
         self.pieces.recv().await
     }
@@ -94,7 +95,7 @@ impl<V: View> Drop for Feed<V> {
     }
 }
 
-/// A page in as many pieces as its events allow to be applied together.
+/// Splits a page into as many pieces as its events require to be applied in separate steps.
 fn cut<V: View>(
     events: &[Recorded],
     skips: &HashSet<Position>,
@@ -103,13 +104,13 @@ fn cut<V: View>(
     let mut rest = Some(events);
     std::iter::from_fn(move || {
         let (piece, read) = piece::<V>(rest?, skips, traced);
-        // one that stands still is the last
+        // a piece that ends in a stall is the last
         rest = rest?.get(read..).filter(|rest| !rest.is_empty() && piece.stall.is_none());
         Some(piece)
     })
 }
 
-/// Reads events up to the first that takes rows away, or that matters and cannot be read; answers how many.
+/// Reads events up to the first one that removes rows, or that concerns the view and cannot be read; answers how many.
 fn piece<V: View>(events: &[Recorded], skips: &HashSet<Position>, traced: bool) -> (Piece<V>, usize) {
     let mut facts = Vec::new();
     let mut traces = Traces::default();

@@ -20,15 +20,15 @@ use super::settings::Settings;
 use crate::store::{Checkpoint, CommitError, Mode, Stall, Step, ViewRows};
 use crate::view::View;
 
-/// Why work on the stored checkpoint came to an end.
+/// Why the work from the stored checkpoint came to an end.
 enum Exit {
-    /// The node stops.
+    /// The runner is being stopped.
     Stop,
-    /// Somebody else moved on: look again at who may work, and from where.
+    /// Another node or process has moved the checkpoint: acquire the lease again, and read where to go on.
     Deposed,
     /// The store of views failed.
     Failed(String),
-    /// An event cannot be passed.
+    /// The projection cannot pass this event.
     Stalled(Stall, Time),
 }
 
@@ -38,12 +38,12 @@ pub(super) struct Follower<V: View> {
     pub(super) settings: Settings,
     pub(super) progress: Progress,
     pub(super) stop: watch::Receiver<bool>,
-    /// An operator did something about a stall.
+    /// Wakes a stalled projection after an operator's command.
     pub(super) nudge: Arc<Notify>,
 }
 
 impl<V: View> Follower<V> {
-    /// Works until told to stop.
+    /// Works until the runner stops.
     pub(super) async fn run(mut self) {
         let mut backoff = Backoff::new(self.settings.backoff);
         while !*self.stop.borrow() {
@@ -53,7 +53,7 @@ impl<V: View> Follower<V> {
                 Exit::Stop => self.release(&lease).await,
                 Exit::Deposed => {
                     tracing::info!(projection = V::NAME, "projection was moved on elsewhere, looking again");
-                    // two owners that take turns must not do so as fast as they can
+                    // two owners that depose each other must not do so in a tight loop
                     self.pause(&mut backoff).await;
                 }
                 Exit::Failed(reason) => {
@@ -70,7 +70,7 @@ impl<V: View> Follower<V> {
         format!("projection:{}", V::NAME)
     }
 
-    /// The lease; `None` when told to stop first.
+    /// Acquires the lease; `None` when the runner stops first.
     async fn acquire(&mut self, backoff: &mut Backoff) -> Option<Lease> {
         let job = Self::job();
         loop {
@@ -149,14 +149,14 @@ impl<V: View> Follower<V> {
         self.progress.here(V::NAME, checkpoint.position, false);
         let mut shift = Shift::new(self, lease, checkpoint, skips);
         let exit = shift.run().await;
-        // a store that is read and cannot be written is still failing
+        // a store that can be read but not written is still failing
         if shift.stored != checkpoint {
             backoff.reset();
         }
         exit
     }
 
-    /// Holds the lease and shows why nothing moves, until an operator's skip or another owner.
+    /// Holds the lease and reports the stall, until an operator skips the event or another node takes the lease.
     async fn stand_still(&mut self, lease: &Lease, stall: Stall, since: Time) {
         tracing::error!(
             projection = V::NAME,
@@ -172,7 +172,7 @@ impl<V: View> Follower<V> {
         let mut renewed = Instant::now();
         while !*self.stop.borrow() {
             let views = &self.deps.views;
-            // until it is stored, again and again: an operator elsewhere must see it
+            // tries again until it is stored, because operators on other nodes must see it
             noted = noted || views.set_stall(V::NAME, Some(&stall)).await.is_ok();
             if views.skips(V::NAME).await.is_ok_and(|skips| skips.contains(&stall.position)) {
                 return;
@@ -201,20 +201,20 @@ impl<V: View> Follower<V> {
     }
 }
 
-/// Returns once the runner is told to stop, or is gone.
+/// Returns once the runner stops or is dropped.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// A stretch of undisturbed work.
+/// One run of a projection, from acquiring the lease to its end.
 struct Shift<'a, V: View> {
     follower: &'a Follower<V>,
     lease: &'a Lease,
     rows: Rows<V>,
     feed: Feed<V>,
-    /// As stored.
+    /// The checkpoint as it is stored.
     stored: Checkpoint,
-    /// The last event looked at; ahead of `stored` while nothing concerns the view.
+    /// The last event that was read; ahead of `stored` while no event concerns the view.
     seen: EventRef,
     seen_recorded_at: Time,
     seen_since: Instant,
@@ -255,7 +255,7 @@ impl<'a, V: View> Shift<'a, V> {
             let piece = tokio::select! {
                 biased;
                 () = stopped(&mut stop) => {
-                    // what the store of views does not hear now it will read again
+                    // if the checkpoint is not stored now, the events are read again
                     let _ = self.store_checkpoint().await;
                     return Exit::Stop;
                 }

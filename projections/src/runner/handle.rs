@@ -1,4 +1,4 @@
-//! Starting and stopping.
+//! Starts and stops the projections.
 
 use std::sync::Arc;
 
@@ -53,16 +53,16 @@ pub fn projection_names() -> &'static [&'static str] {
     &NAMES
 }
 
-/// What the runner works with.
+/// The dependencies of the runner.
 #[derive(Debug, Clone)]
 pub struct Deps {
-    /// Where events come from.
+    /// The event store that the projections follow.
     pub log: Arc<dyn EventStore>,
-    /// Where rows go.
+    /// The store of rows, checkpoints and leases.
     pub views: Arc<dyn ViewStore>,
-    /// Tells how old a waiting event is.
+    /// Clock that measures the lag of the views.
     pub clock: Arc<dyn Clock>,
-    /// The node incarnation; unique, or two nodes take each other for one.
+    /// Id of the node incarnation. It must be unique, or two nodes take each other for one.
     pub owner: String,
 }
 
@@ -77,7 +77,7 @@ pub struct Runner {
     poller: JoinHandle<()>,
 }
 
-/// Starts every projection. To be called inside a tokio runtime.
+/// Starts every projection. Must be called inside a tokio runtime.
 #[must_use]
 pub fn start(deps: Deps, settings: Settings) -> Runner {
     let progress = Progress::new(&NAMES);
@@ -104,7 +104,7 @@ pub fn start(deps: Deps, settings: Settings) -> Runner {
     Runner { progress, stop, nudge, views: deps.views, followers, poller }
 }
 
-/// Removes rows that no query reads, once, beside the followers.
+/// Removes rows that no query reads, once, while the projections work.
 async fn tidy(deps: Deps, settings: Settings, mut stopped: watch::Receiver<bool>) {
     let discard = async {
         for name in NAMES {
@@ -148,16 +148,13 @@ impl Crew<'_> {
 }
 
 impl Runner {
-    /// How far the views have come.
+    /// The positions that the views have reached.
     #[must_use]
     pub fn progress(&self) -> Progress {
         self.progress.clone()
     }
 
-    /// Lets a projection pass over an event, wherever it runs; here at once.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
+    /// Lets a projection skip an event on every node; on this node at once. Fails when the store cannot be written.
     pub async fn skip(&self, projection: &str, position: Position) -> Result<(), StoreUnavailable> {
         self.views.skip(projection, position).await?;
         self.progress.resumes(projection);
@@ -165,7 +162,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Finishes the commits under way, gives up the leases and returns.
+    /// Finishes the commits under way, releases the leases and returns.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         while let Some(finished) = self.followers.join_next().await {

@@ -1,11 +1,11 @@
-//! Keeps the views up with the log.
+//! Keeps the views up to date with the log.
 //!
-//! Each view has a task of its own on every node; a lease lets one of them work. It follows the log from the
-//! stored checkpoint and commits rows and checkpoint together, so that every event counts exactly once whatever
-//! dies in between. What it cannot read it stops at, and says so; what it cannot reach it waits for.
+//! Each view has a task on every node; a lease lets one of them work. The task follows the log from the stored
+//! checkpoint and commits rows and checkpoint together, so that every event counts exactly once, whatever fails in
+//! between. At an event that it cannot read it stops and reports; while a store is unavailable it waits.
 //!
-//! Waiting here (for a lease, for a store to come back) is real time, not the `Clock`'s: it is about machines,
-//! not about calls. The clock only tells how far behind a view is.
+//! Waiting here (for a lease, for a store to come back) is real time, not the `Clock`'s: it is about machines, not
+//! about calls. The clock only measures how far behind a view is.
 
 mod backoff;
 mod cache;

@@ -1,4 +1,4 @@
-//! How far the views have come, for those who must read their own writes.
+//! How far the views have come, for requests that must read their own writes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,14 +10,14 @@ use tokio::sync::{Notify, watch};
 use super::settings::Settings;
 use crate::store::ViewStore;
 
-/// The shortest time between two looks at the stored checkpoints, shared by all who wait.
+/// Shortest time between two reads of the stored checkpoints, shared by all that wait.
 const POLL: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Worker {
-    /// This node does the work and says so in memory.
+    /// This node runs the projection and reports its position in memory.
     Here,
-    /// Another node does, or nobody yet: the stored checkpoint tells.
+    /// Another node runs the projection, or none yet: the stored checkpoint counts.
     Elsewhere,
 }
 
@@ -28,7 +28,7 @@ struct Known {
     stalled: bool,
 }
 
-/// What all views hold, and whether one of them stands still.
+/// The position that all views have reached, and whether the last of them is stalled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Floor {
     position: Position,
@@ -42,7 +42,7 @@ struct Shared {
     wanted: Notify,
 }
 
-/// How far the views of this deployment have come, whichever node does the work. Cheap to clone.
+/// How far the views of this deployment have come, whichever node runs them. Clones share one state.
 #[derive(Debug, Clone)]
 pub struct Progress {
     shared: Arc<Shared>,
@@ -56,8 +56,8 @@ impl Progress {
         Self { shared: Arc::new(Shared { known: Mutex::new(known), floor, wanted }) }
     }
 
-    /// Waits until every view holds the event at `position`, at most as long as `timeout`. False when that was
-    /// not enough, or at once when a view that is behind stands still: nobody is to wait for an operator.
+    /// Waits until every view has applied the event at `position`, for at most `timeout`. Answers `false` after
+    /// the timeout, or at once when a view that is behind is stalled, because nobody should wait for an operator.
     pub async fn wait_for(&self, position: Position, timeout: Duration) -> bool {
         let mut floor = self.shared.floor.subscribe();
         if floor.borrow_and_update().position >= position {
@@ -78,27 +78,27 @@ impl Progress {
         tokio::time::timeout(timeout, arrived).await.unwrap_or(false)
     }
 
-    /// The last event that every view holds, as far as this node knows.
+    /// Position of the last event that every view has applied, as far as this node knows.
     #[must_use]
     pub fn position(&self) -> Position {
         self.shared.floor.borrow().position
     }
 
-    /// The last event that one view holds, as far as this node knows.
+    /// Position of the last event that one view has applied, as far as this node knows.
     #[must_use]
     pub fn position_of(&self, projection: &str) -> Option<Position> {
         let known = self.shared.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(projection).map(|known| known.position)
     }
 
-    /// This node works on the view and has come so far.
+    /// This node runs the projection, which has reached `position`.
     pub(super) fn here(&self, name: &'static str, position: Position, stalled: bool) {
         self.note(|known| {
             known.insert(name, Known { worker: Worker::Here, position, stalled });
         });
     }
 
-    /// An operator did something about a stall: it is worth waiting again.
+    /// An operator resolved a stall: waiting makes sense again.
     pub(super) fn resumes(&self, name: &str) {
         self.note(|known| {
             if let Some(known) = known.get_mut(name) {
@@ -107,7 +107,7 @@ impl Progress {
         });
     }
 
-    /// This node does not work on the view any more.
+    /// This node does not run the projection any more.
     pub(super) fn elsewhere(&self, name: &'static str) {
         self.note(|known| {
             known.entry(name).and_modify(|known| known.worker = Worker::Elsewhere);
@@ -118,7 +118,7 @@ impl Progress {
         let mut known = self.shared.known.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut known);
         let position = known.values().map(|known| known.position).min().unwrap_or_default();
-        // only one that holds the others up matters: the rest may yet be waited for
+        // only a stall of the view that is furthest behind matters: the others may still be waited for
         let stalled = known.values().any(|known| known.stalled && known.position == position);
         let floor = Floor { position, stalled };
         self.shared.floor.send_if_modified(|shown| {
@@ -133,7 +133,7 @@ impl Progress {
         known.values().any(|known| known.worker == Worker::Elsewhere)
     }
 
-    /// Looks at the stored checkpoints while somebody waits for views another node works on.
+    /// Reads the stored checkpoints while a request waits for views that another node keeps up to date.
     pub(super) async fn watch_others(self, store: Arc<dyn ViewStore>, settings: Settings) {
         let mut pause = POLL;
         loop {

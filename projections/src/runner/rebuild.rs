@@ -1,9 +1,9 @@
-//! Rebuilding a view beside itself.
+//! Rebuilds a view beside the active one.
 //!
-//! The next generation of rows is filled from the start of the log while queries read the active one and the
-//! live projection goes on with it. When the new rows have caught up they are compared with the old, then made
-//! active in the transaction of a last step that leaves them no less far than the old. The live projection
-//! notices at its next commit and goes on with the new rows. The old ones are removed piece by piece.
+//! The next generation of rows is filled from the start of the log, while queries read the active generation and
+//! the live projection keeps updating it. When the new rows have caught up they are compared with the old, and
+//! become active in the transaction of a last step that leaves them no less current than the old. The live
+//! projection notices at its next commit and continues with the new rows. The old rows are removed in batches.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -36,24 +36,24 @@ use crate::webhooks::Endpoints;
 
 /// Rows removed in one transaction.
 const DISCARD: u32 = 5_000;
-/// A rebuild is close enough to compare and switch when this many events are missing.
+/// A rebuild compares and switches when at most this many events are missing.
 const CLOSE: u64 = 10_000;
-/// How often the switch is tried before giving up on a log that outruns the rebuild.
+/// Tries to switch before giving up on a log that grows faster than the rebuild reads it.
 const SWITCH_TRIES: u32 = 1_000;
 
 /// Why a view was not rebuilt. The active rows are untouched.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
-    /// There is no such view.
+    /// There is no view of this name.
     #[error("there is no projection {0:?}; see `projections list`")]
     Unknown(String),
-    /// Somebody is at it already.
+    /// Another process is rebuilding the view.
     #[error("another rebuild of this projection is under way")]
     Busy,
-    /// The lease was lost, or the rows were moved by somebody else.
+    /// The lease was lost, or another process changed the rows.
     #[error("the rebuild was taken over; start it again")]
     Deposed,
-    /// An event cannot be read.
+    /// An event of the log cannot be read.
     #[error("event {} ({}) cannot be read: {}; skip it, or run a version that knows it", .0.position, .0.event_type, .0.reason)]
     Stalled(Stall),
     /// The active rows hold events that are not in the log.
@@ -62,16 +62,15 @@ pub enum RebuildError {
          start the node, which makes it anew, or rebuild it"
     )]
     OtherHistory {
-        /// The last event the rows hold.
+        /// Position of the last event that the rows hold.
         position: Position,
     },
-    /// The live projection kept ahead.
+    /// The log grew faster than the rebuild could read it.
     #[error("the log grows faster than it is read; try again at a quieter time")]
     Outrun,
     /// The store of views failed.
     #[error(transparent)]
     Views(#[from] StoreUnavailable),
-    /// The log failed.
     #[error(transparent)]
     Log(#[from] ReadError),
 }
@@ -88,33 +87,30 @@ impl From<CommitError> for RebuildError {
 /// How far a rebuild has come.
 #[derive(Debug, Clone, Copy)]
 pub struct RebuildProgress {
-    /// The last event applied.
+    /// Position of the last event that was applied.
     pub position: Position,
-    /// The newest event known when it began.
+    /// Newest position to reach before the switch.
     pub head: Position,
 }
 
-/// What a rebuild did.
+/// The result of a rebuild.
 #[derive(Debug, Clone)]
 pub struct RebuildReport {
-    /// Which view.
     pub projection: String,
-    /// The rows that are active now.
+    /// The generation of rows that is active now.
     pub generation: Generation,
-    /// Events read.
+    /// Number of events that were read.
     pub events: u64,
     /// How long reading and applying them took.
     pub applying: Duration,
     /// How the old rows differed from the new ones.
     pub difference: Comparison,
-    /// Old rows removed.
+    /// Number of old rows that were removed.
     pub discarded: u64,
 }
 
-/// Rebuilds a view while it is in use. `watch` is told how far it is, about once a transaction.
-///
-/// # Errors
-/// [`RebuildError`]; the active rows are then as they were, and what was built is removed by the next try.
+/// Rebuilds a view while it is in use. `watch` is called with the progress about once a transaction. When it fails
+/// the active rows are unchanged, and the next try removes what was built.
 pub async fn rebuild(
     deps: &Deps,
     settings: &Settings,
@@ -124,10 +120,7 @@ pub async fn rebuild(
     build(deps, settings, projection, Then::Switch, watch).await
 }
 
-/// Rebuilds a view aside and compares it, and leaves the active rows as they are.
-///
-/// # Errors
-/// As [`rebuild`].
+/// Rebuilds a view beside the active rows and compares the two; the active rows stay as they are.
 pub async fn compare(
     deps: &Deps,
     settings: &Settings,
@@ -137,11 +130,8 @@ pub async fn compare(
     build(deps, settings, projection, Then::Discard, watch).await
 }
 
-/// Removes rows that no query reads: what a view that began anew, or a rebuild that broke off, left behind. A rebuild
-/// under way is left alone.
-///
-/// # Errors
-/// As [`rebuild`].
+/// Removes rows that no query reads: those that a view that began anew, or a rebuild that was cut off, left
+/// behind. A running rebuild is left alone.
 pub async fn discard_unused(deps: &Deps, settings: &Settings, projection: &str) -> Result<u64, RebuildError> {
     if deps.views.generations(projection).await?.len() < 2 {
         return Ok(0);
@@ -149,10 +139,8 @@ pub async fn discard_unused(deps: &Deps, settings: &Settings, projection: &str) 
     build(deps, settings, projection, Then::DiscardUnused, &mut |_| {}).await.map(|report| report.discarded)
 }
 
-/// Has every view begin anew that holds events which are not in the log; answers which.
-///
-/// # Errors
-/// When views or log cannot be read or written.
+/// Makes every view begin anew that holds events which are not in the log; answers the names of those views. Fails
+/// when the views or the log cannot be read or written.
 pub async fn drop_other_history(deps: &Deps) -> Result<Vec<String>, RebuildError> {
     let mut dropped = Vec::new();
     for view in deps.views.statuses().await? {
@@ -165,12 +153,12 @@ pub async fn drop_other_history(deps: &Deps) -> Result<Vec<String>, RebuildError
     Ok(dropped)
 }
 
-/// What becomes of the new rows.
+/// What happens with the new rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Then {
     Switch,
     Discard,
-    /// There are none: only what is left of others is removed.
+    /// No rows are built: only unused generations are removed.
     DiscardUnused,
 }
 
@@ -208,7 +196,7 @@ async fn build_view<V: View>(
     then: Then,
     watch: &mut (dyn FnMut(RebuildProgress) + Send),
 ) -> Result<RebuildReport, RebuildError> {
-    // a second rebuild of the same node takes over, and the first ends as deposed
+    // a second rebuild on the same node takes over, and the first one ends as deposed
     let job = format!("rebuild:{}", V::NAME);
     let views = &deps.views;
     let lease = views.acquire(&job, &deps.owner, settings.lease_ttl).await?.ok_or(RebuildError::Busy)?;
@@ -226,7 +214,7 @@ async fn build_view<V: View>(
             async { Rebuild::<V>::begin(deps, rows, settings, lease).await?.run(then, watch).await }.await
         }
     };
-    // whatever came of it, the next try need not wait for the lease to expire
+    // whatever the result, the next try need not wait for the lease to expire
     let _ = views.release(&lease).await;
     result
 }
@@ -252,7 +240,7 @@ impl<'a, V: View> Rebuild<'a, V> {
         discard_inactive::<V>(deps, &store).await?;
         let at = deps.views.add_generation(V::NAME).await?;
         let skips: HashSet<_> = deps.views.skips(V::NAME).await?.into_iter().collect();
-        // a rebuild is nobody's trace
+        // a rebuild belongs to no trace
         let trace = TraceHooks::default();
         let feed = Feed::start(deps.log.clone(), at.position, settings.page, skips, settings.backoff, trace);
         let rows = Rows::new(store.clone(), deps.views.clone(), at.generation);
@@ -280,7 +268,7 @@ impl<'a, V: View> Rebuild<'a, V> {
             watch(RebuildProgress { position: self.at.position, head });
             if self.at.position >= head {
                 let newest = self.deps.log.head().await?;
-                // a few more come while the last ones are applied; those are for the switch
+                // a few more come while the last ones are applied; the switch handles those
                 head = if newest.0 - head.0 > CLOSE { newest } else { head };
             }
         }
@@ -298,7 +286,7 @@ impl<'a, V: View> Rebuild<'a, V> {
         Ok(RebuildReport { projection, generation, events, applying, difference, discarded })
     }
 
-    /// Catches up with whatever came meanwhile, until the new rows are active.
+    /// Applies the events that came meanwhile, until the new rows are active.
     async fn switch(&mut self) -> Result<(), RebuildError> {
         for _ in 0..SWITCH_TRIES {
             let behind = self.deps.log.head().await? > self.at.position;
@@ -314,7 +302,7 @@ impl<'a, V: View> Rebuild<'a, V> {
         Err(RebuildError::Outrun)
     }
 
-    /// Applies the pages that are ready, at least one.
+    /// Applies the pages that are ready, at least one; answers whether the new rows became active.
     async fn step(&mut self, mode: Mode) -> Result<bool, RebuildError> {
         let (mut facts, mut to) = (Vec::new(), self.at.reached());
         let (mut pages, mut retires) = (0, None);
@@ -362,7 +350,7 @@ async fn discard_inactive<V: View>(
     deps: &Deps,
     store: &Arc<dyn ViewRows<V::Row>>,
 ) -> Result<u64, RebuildError> {
-    // asking for the checkpoint makes sure that there is an active generation
+    // reading the checkpoint makes sure that there is an active generation
     deps.views.checkpoint(V::NAME).await?;
     let mut discarded = 0;
     for inactive in deps.views.generations(V::NAME).await?.into_iter().skip(1) {
@@ -372,7 +360,7 @@ async fn discard_inactive<V: View>(
             if removed < u64::from(DISCARD) {
                 break;
             }
-            // those who write live rows go first
+            // lets the tasks that write live rows run first
             tokio::task::yield_now().await;
         }
         if let Some(counted) = V::COUNTED {

@@ -1,8 +1,8 @@
-//! How far behind a view is, as metrics.
+//! Metrics of the projections.
 
 use domain::envelope::{Position, Time};
 
-/// Tells how far a view has come and how far it is behind.
+/// Reports a view's position, and how far it is behind in events and seconds.
 pub(super) fn lag(
     projection: &'static str,
     position: Position,
@@ -21,18 +21,18 @@ pub(super) fn lag(
     metrics::gauge!(domain::metrics::PROJECTION_LAG_SECONDS, "projection" => projection).set(seconds);
 }
 
-/// Whether a view stands still until an operator does something.
+/// Reports whether a view is stalled until an operator acts.
 pub(super) fn stalled(projection: &'static str, stalled: bool) {
     metrics::gauge!(domain::metrics::PROJECTION_STALLED, "projection" => projection)
         .set(f64::from(u8::from(stalled)));
 }
 
-/// Shows the view's counters before anything happens to it.
+/// Creates the view's counters, so that they exist before their first increment.
 pub(super) fn begin(projection: &'static str) {
     metrics::counter!(domain::metrics::PROJECTION_MADE_ANEW, "projection" => projection).increment(0);
 }
 
-/// A view held events that are not in the log, and begins anew.
+/// Counts that a view held events that are not in the log, and begins anew.
 pub(super) fn made_anew(projection: &'static str) {
     metrics::counter!(domain::metrics::PROJECTION_MADE_ANEW, "projection" => projection).increment(1);
 }

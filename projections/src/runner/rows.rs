@@ -11,12 +11,12 @@ use crate::store::{CommitError, Generation, Step, ViewRows, ViewStore};
 use crate::tally::{Change, Contribution, Counts, Sums, Tally, TallyKey};
 use crate::view::{At, Row, View};
 
-/// How many rows of a view are kept in memory: with a kilobyte each, some tens of megabytes at most.
+/// Rows of a view that are cached: at a kilobyte each, some tens of megabytes at most.
 const CACHED_ROWS: usize = 40_000;
-/// How many sums: those of the present hour and day are what is asked for.
+/// Sums of a view that are cached: mostly those of the present hour and day are used.
 const CACHED_TALLIES: usize = 4_000;
 
-/// A fact and the row it belongs to.
+/// A fact with the key of its row and its place in the log.
 pub(super) type Addressed<V> = (<<V as View>::Row as Row>::Key, At, <V as View>::Fact);
 
 /// The rows of one generation.
@@ -39,7 +39,7 @@ impl<V: View> Rows<V> {
     }
 
     /// Applies facts in order and commits the rows they change; answers whether the generation became active.
-    /// After a failure nothing is remembered: it may be tried again from the stored checkpoint.
+    /// After a failure the cache is cleared, so that the commit may be tried again from the stored checkpoint.
     pub(super) async fn commit(
         &mut self,
         step: &Step,
@@ -62,7 +62,7 @@ impl<V: View> Rows<V> {
             self.load_missing(&facts).await?;
         }
         let mut sums = V::COUNTED.map(Sums::of);
-        // what each row added before, and the last event that touched it
+        // what each row added to the sums before, and the last event that touched it
         let mut touched = BTreeMap::new();
         for (key, at, fact) in facts {
             if let Some(sums) = &mut sums
@@ -88,7 +88,7 @@ impl<V: View> Rows<V> {
         self.store.commit(step, &rows, &tallies).await
     }
 
-    /// The sums that change, as they are then.
+    /// The changed sums, with their new values.
     async fn add_up(
         &mut self,
         mut sums: Sums,

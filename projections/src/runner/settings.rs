@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-/// How commits become part of the traces their events belong to. Telemetry is chosen at the edge.
+/// Functions that make commits part of the traces their events belong to. The composition root chooses them.
 #[derive(Debug, Clone, Copy)]
 pub struct TraceHooks {
-    /// Whether traces are recorded.
     pub recording: fn() -> bool,
     /// Makes a span a child of the given W3C `traceparent`.
     pub adopt: fn(&tracing::Span, &str),
@@ -22,19 +21,18 @@ impl Default for TraceHooks {
 pub struct Settings {
     /// Events read at a time.
     pub page: usize,
-    /// At most so many pages go into one transaction, when that many are waiting.
+    /// Most pages in one transaction, when that many are waiting.
     pub pages_per_commit: usize,
-    /// How long a lease lasts unless renewed; renewed at a third of it.
+    /// How long a lease lasts without being renewed; it is renewed after a third of that.
     pub lease_ttl: Duration,
     /// How often a node that does not hold a lease tries for it.
     pub lease_retry: Duration,
-    /// How long a checkpoint may trail in the store while no event concerns the view.
+    /// How long the stored checkpoint may lag while no event concerns the view.
     pub idle_checkpoint: Duration,
-    /// How often the lag is measured, and a stalled projection looks for an operator's word.
+    /// How often the lag is measured, and a stalled projection looks for an operator's command.
     pub report: Duration,
-    /// The first pause after the store failed; doubled on every failure in a row, up to 5 seconds.
+    /// Pause after the first failure of the store; doubled on every failure in a row, up to 5 seconds.
     pub backoff: Duration,
-    /// Traces.
     pub trace: TraceHooks,
 }
 

@@ -1,4 +1,4 @@
-//! Commits as part of the traces their events belong to.
+//! Makes commits part of the traces their events belong to.
 //!
 //! A commit applies events of many traces at once, so it is a span in each of them: from just before the commit
 //! until it is done.
@@ -8,10 +8,10 @@ use tracing::Span;
 
 use super::settings::TraceHooks;
 
-/// Traces a commit shows up in at most: after a long absence it is about thousands of them.
+/// Most traces that a commit is a span of; after a long downtime its events have thousands.
 const MOST: usize = 32;
 
-/// The traces some events belong to, without repeats.
+/// The traces that some events belong to, without duplicates.
 #[derive(Debug, Default)]
 pub(super) struct Traces(Vec<String>);
 
@@ -33,7 +33,7 @@ impl Traces {
         }
     }
 
-    /// A span in each of them; they last as long as they are kept.
+    /// A span in each of the traces; the spans end when they are dropped.
     pub(super) fn spans(&self, hooks: TraceHooks, projection: &'static str) -> Vec<Span> {
         let span = |traceparent: &String| {
             let span = tracing::info_span!(

@@ -1,4 +1,4 @@
-//! Numbers under names, and where they are added up.
+//! Named counts and distributions, and the hours and days they are added up in.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,16 +11,14 @@ use uuid::Uuid;
 use super::sketch::Sketch;
 use crate::view::Row;
 
-/// The name of a number: `calls`, or with a value of a closed set after it, `end:caller_hangup:none`.
+/// Name of a count: `calls`, or followed by the value of a closed set, such as `end:caller_hangup:none`.
 type Name = Cow<'static, str>;
 
-/// Whole numbers by name.
 pub type Numbers = BTreeMap<Name, i64>;
 
-/// Distributions by name.
 pub type Sketches = BTreeMap<Name, Sketch>;
 
-/// Numbers and distributions by name. What comes to nothing is left out, so that equal sums are equal bytes.
+/// Counts and distributions by name. A zero is left out, so that equal sums are equal bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
     numbers: Numbers,
@@ -28,13 +26,13 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// As they were stored.
+    /// Counts as they were stored.
     #[must_use]
     pub fn stored(numbers: Numbers, sketches: Sketches) -> Self {
         Self { numbers, sketches }
     }
 
-    /// The numbers, to be stored.
+    /// The counts, to be stored.
     #[must_use]
     pub fn numbers(&self) -> &Numbers {
         &self.numbers
@@ -46,25 +44,25 @@ impl Counts {
         &self.sketches
     }
 
-    /// Adds to a number.
+    /// Adds to a count.
     pub fn number(&mut self, name: impl Into<Name>, by: i64) {
         if by != 0 {
             *self.numbers.entry(name.into()).or_default() += by;
         }
     }
 
-    /// Adds one to a number.
+    /// Adds one to a count.
     pub fn one(&mut self, name: impl Into<Name>) {
         self.number(name, 1);
     }
 
-    /// Adds a value to a number and to the distribution of the same name.
+    /// Adds a value to the count and to the distribution of the same name.
     pub fn value(&mut self, name: &'static str, value: u64) {
         self.number(name, i64::try_from(value).unwrap_or(i64::MAX));
         self.sketches.entry(name.into()).or_default().record(value);
     }
 
-    /// Adds others, `times` over; takes them back with -1.
+    /// Adds other counts `times` times; -1 takes them back.
     pub fn add(&mut self, other: &Self, times: i64) {
         for (name, by) in &other.numbers {
             let by = by * times;
@@ -88,49 +86,48 @@ impl Counts {
         }
     }
 
-    /// Whether all of it comes to nothing.
+    /// Whether nothing is counted, or everything was taken back.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty() && self.sketches.is_empty()
     }
 
-    /// A number; 0 if nothing was counted under the name.
+    /// A count; 0 if nothing was counted under the name.
     #[must_use]
     pub fn get(&self, name: &str) -> i64 {
         self.numbers.get(name).copied().unwrap_or(0)
     }
 
-    /// The numbers whose names begin with `family` and a colon: what comes after it, and the number.
+    /// The counts whose names begin with `family` and a colon, each with the rest of its name.
     pub fn family<'c>(&'c self, family: &'c str) -> impl Iterator<Item = (&'c str, i64)> + 'c {
         let after = move |name: &'c str| name.strip_prefix(family)?.strip_prefix(':');
         self.numbers.iter().filter_map(move |(name, number)| Some((after(name)?, *number)))
     }
 
-    /// A distribution, if anything was recorded in it.
+    /// A distribution; `None` if no value was recorded in it.
     #[must_use]
     pub fn sketch(&self, name: &str) -> Option<&Sketch> {
         self.sketches.get(name)
     }
 }
 
-/// Which view counted.
+/// The view that counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Counted {
-    /// Calls, by agent.
+    /// Calls, counted by agent.
     Calls,
-    /// What callers do in menus, by menu.
+    /// Steps of callers in IVR menus, counted by menu.
     Ivr,
-    /// Attempts of webhooks, by endpoint.
+    /// Attempts to deliver webhooks, counted by endpoint.
     Webhooks,
-    /// Conversations, by agent.
+    /// Conversations, counted by agent.
     Conversations,
 }
 
 impl Counted {
-    /// All of them.
     pub const ALL: [Self; 4] = [Self::Calls, Self::Ivr, Self::Webhooks, Self::Conversations];
 
-    /// The view's name.
+    /// Name of the view, for example `ivr_sessions`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -141,27 +138,26 @@ impl Counted {
         }
     }
 
-    /// By the view's name.
+    /// The variant for a view's name; `None` when that view counts nothing.
     #[must_use]
     pub fn of_view(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|counted| counted.as_str() == name)
     }
 }
 
-/// How long what is added up lasts.
+/// The length of time that a sum covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Span {
-    /// An hour.
+    /// One hour of UTC.
     Hour,
-    /// A day, in UTC.
+    /// One day of UTC.
     Day,
 }
 
 impl Span {
-    /// Both.
     pub const ALL: [Self; 2] = [Self::Hour, Self::Day];
 
-    /// Its name.
+    /// Name in the API: `hour` or `day`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -170,7 +166,6 @@ impl Span {
         }
     }
 
-    /// How long it is.
     #[must_use]
     pub const fn length(self) -> TimeDelta {
         match self {
@@ -179,36 +174,31 @@ impl Span {
         }
     }
 
-    /// When the one that holds `at` begins.
+    /// Begin of the hour or day that contains `at`.
     #[must_use]
     pub fn begin(self, at: Time) -> Time {
         at.duration_trunc(self.length()).unwrap_or(at)
     }
 }
 
-/// Where something is added up.
+/// What a sum is kept by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TallyKey {
-    /// By which view.
     pub counted: Counted,
-    /// For whom.
     pub client: ClientId,
-    /// Over how long.
     pub span: Span,
-    /// From when.
+    /// Begin of the hour or day.
     pub bucket: Time,
-    /// Of what: an agent, a menu, an endpoint; the nil UUID for none.
+    /// Id of the agent, menu or endpoint; the nil UUID for none.
     pub subject: Uuid,
 }
 
-/// A sum.
+/// The sum of one hour or day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {
-    /// Where it belongs.
     pub key: TallyKey,
-    /// The last event that changed it.
+    /// Position of the last event that changed it.
     pub position: Position,
-    /// What it is.
     pub counts: Counts,
 }
 
@@ -220,21 +210,19 @@ impl Row for Tally {
     }
 }
 
-/// What is to be added to the sums of an hour and of its day.
+/// What a row or a fact adds to the sums of its hour and of its day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contribution {
-    /// For whom.
     pub client: ClientId,
-    /// When it happened.
+    /// When it happened, which decides the hour and the day.
     pub at: Time,
-    /// Of what, if of anything.
+    /// Id of the agent, menu or endpoint; `None` for none.
     pub subject: Option<Uuid>,
-    /// What.
     pub counts: Counts,
 }
 
 impl Contribution {
-    /// Where it is added.
+    /// The keys of the two sums it is added to: its hour and its day.
     pub(super) fn keys(&self, counted: Counted) -> [TallyKey; 2] {
         Span::ALL.map(|span| TallyKey {
             counted,

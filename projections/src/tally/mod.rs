@@ -1,9 +1,9 @@
-//! What views count beside their rows: sums by hour and by day.
+//! Sums by hour and by day that views keep beside their rows.
 //!
-//! A view says what a row adds to the sums ([`View::adds`](crate::view::View::adds)), and what a fact adds whatever
-//! becomes of the row ([`View::counts`](crate::view::View::counts)). The runner takes back what a row added before and
-//! adds what it adds now, in the transaction that writes the row. So the sums are as exact as the rows, and a rebuild
-//! makes them anew.
+//! A view says what a row adds to the sums ([`View::adds`](crate::view::View::adds)), and what a fact adds
+//! independently of its row ([`View::counts`](crate::view::View::counts)). In the transaction that writes the row
+//! the runner takes back what the row added before and adds what it adds now. So the sums are as exact as the
+//! rows, and a rebuild computes them anew.
 
 mod counts;
 mod sketch;

@@ -1,4 +1,4 @@
-//! How values are distributed, in little room.
+//! A compact distribution of values.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -6,13 +6,13 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-/// Values below this have a bin each; above, there are as many bins between each two powers of two.
+/// Values below this have a bin each; above, each power of two is divided into as many bins.
 const EXACT: u64 = 64;
 const BITS: u32 = EXACT.ilog2();
 
-/// A distribution of whole numbers: how many fell into each of some hundred bins, which grow with the value, as in an
-/// HDR histogram. A value read back is off by less than 1 part in 64. Two are merged by adding them up, and what was
-/// added can be taken back.
+/// A distribution of whole numbers: how many values fell into each of some hundred bins, whose width grows with
+/// the value, as in an HDR histogram. A value read back is off by less than 1 part in 64. Distributions can be
+/// added, and what was added can be taken back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sketch(
     // in the order of the bins; none is empty
@@ -25,7 +25,7 @@ fn bin(value: u64) -> u16 {
     u16::try_from((u64::from(shift) << BITS) + (value >> shift)).unwrap_or(u16::MAX)
 }
 
-/// The middle of a bin.
+/// The value in the middle of a bin.
 fn value(bin: u16) -> u64 {
     let bin = u64::from(bin);
     let shift = (bin >> BITS).saturating_sub(1);
@@ -34,20 +34,19 @@ fn value(bin: u16) -> u64 {
 }
 
 impl Sketch {
-    /// Adds a value.
     pub fn record(&mut self, value: u64) {
         self.add(&Self(vec![(bin(value), 1)]), 1);
     }
 
-    /// Adds another distribution, `times` over; takes it back with -1.
+    /// Adds another distribution `times` times; -1 takes it back.
     pub fn add(&mut self, other: &Self, times: i64) {
         if !self.add_within(other, times) {
             self.merge(other, times);
         }
     }
 
-    /// Adds what falls into bins that are there already, if all of it does and none becomes empty: most often, of a sum
-    /// of many. False, and nothing is added, if not.
+    /// Adds in place when all bins of `other` exist already and none becomes empty, which is the usual case for a
+    /// large sum. Otherwise adds nothing and answers `false`.
     fn add_within(&mut self, other: &Self, times: i64) -> bool {
         let bins = |mine: &mut Self, by: i64, most: usize| {
             let mut at = 0;
@@ -94,19 +93,19 @@ impl Sketch {
         self.0 = sum;
     }
 
-    /// How many values there are.
+    /// Number of the recorded values.
     #[must_use]
     pub fn count(&self) -> i64 {
         self.0.iter().map(|(_, count)| count).sum()
     }
 
-    /// Whether there are none.
+    /// Whether there are no values.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The value that so many of all values, from 0 to 1, do not exceed. `None` of nothing.
+    /// The smallest value that a `share` (0 to 1) of the values do not exceed. `None` without values.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<u64> {
         let rank = (share * self.count() as f64).ceil().max(1.0) as i64;
@@ -119,7 +118,7 @@ impl Sketch {
     }
 }
 
-/// A map of bins.
+/// Serializes as a map from bin to count.
 impl Serialize for Sketch {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().copied())
@@ -141,7 +140,7 @@ impl<'de> Deserialize<'de> for Sketch {
                 while let Some(entry) = map.next_entry::<u16, i64>()? {
                     bins.push(entry);
                 }
-                // an object of JSON has no order
+                // a JSON object has no order
                 if !bins.is_sorted_by_key(|(bin, _)| *bin) {
                     bins.sort_unstable_by_key(|(bin, _)| *bin);
                 }

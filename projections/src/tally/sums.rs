@@ -1,4 +1,4 @@
-//! What a batch of facts changes in the sums.
+//! The changes that a batch of facts makes to the sums.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,14 @@ use domain::envelope::Position;
 
 use super::counts::{Contribution, Counted, Counts, TallyKey};
 
-/// What a sum changes by.
+/// The change of one sum.
 #[derive(Debug)]
 pub(crate) struct Change {
     pub(crate) position: Position,
     pub(crate) by: Counts,
 }
 
-/// Changes of sums, by where they belong.
+/// Changes of sums, by their keys.
 #[derive(Debug)]
 pub(crate) struct Sums {
     counted: Counted,
@@ -25,7 +25,7 @@ impl Sums {
         Self { counted, changes: BTreeMap::new() }
     }
 
-    /// Adds a contribution, or with -1 takes it back, because of the event at `position`.
+    /// Adds a contribution, because of the event at `position`; with `times` -1 takes it back.
     pub(crate) fn add(&mut self, contribution: &Contribution, times: i64, position: Position) {
         for key in contribution.keys(self.counted) {
             let change = self.changes.entry(key).or_insert(Change { position, by: Counts::default() });
@@ -34,7 +34,7 @@ impl Sums {
         }
     }
 
-    /// What changes in the end.
+    /// The changes that are not empty in the end.
     pub(crate) fn changes(mut self) -> BTreeMap<TallyKey, Change> {
         self.changes.retain(|_, change| !change.by.is_empty());
         self.changes

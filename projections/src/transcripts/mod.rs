@@ -1,4 +1,4 @@
-//! What was said and keyed in calls, line by line.
+//! The view of transcripts: what was said and keyed on calls, line by line.
 
 use async_trait::async_trait;
 use domain::aggregate::Aggregate;
@@ -20,45 +20,41 @@ use crate::view::{At, Row, View};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TranscriptLine)]
 pub struct LineView {
-    /// Its number in the call, from 1.
+    /// Number of the line in the call, from 1.
     #[schema(minimum = 1)]
     pub seq: u32,
-    /// `caller`, `agent` or `system`.
+    /// Speaker of the line: `caller`, `agent` or `system`.
     #[schema(value_type = crate::words::TranscriptRole)]
     pub role: Speaker,
-    /// `utterance`, `dtmf`, `tool_call` or `tool_result`.
+    /// Kind of the line: `utterance`, `dtmf`, `tool_call` or `tool_result`.
     #[schema(value_type = crate::words::TranscriptKind)]
     pub kind: LineKind,
-    /// The words or keys; `null` once erased.
+    /// The words or keys; `[erased]` once erased, `null` when they are not kept.
     #[schema(required)]
     pub text: Option<String>,
-    /// From the answer, in milliseconds, where the carrier says it.
+    /// Begin in milliseconds since the answer, where the carrier says it.
     #[schema(required)]
     pub start_ms: Option<u64>,
-    /// From the answer, in milliseconds, where the carrier says it.
+    /// End in milliseconds since the answer, where the carrier says it.
     #[schema(required)]
     pub end_ms: Option<u64>,
-    /// 0 to 1.
+    /// Confidence of the transcription, from 0 to 1.
     #[schema(required, minimum = 0, maximum = 1)]
     pub confidence: Option<f64>,
-    /// When it was said, heard, or asked to be said.
+    /// When it was said, heard, or requested to be said.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub at: Time,
 }
 
-/// A line's row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineRow {
-    /// Of which call.
     pub call: CallId,
-    /// Whose call it is.
     pub client: ClientId,
-    /// The event it comes from.
+    /// Position of the event that the line comes from.
     pub position: Position,
-    /// Where it stands.
+    /// Place of the line in the order it was said.
     pub place: Place,
-    /// What is shown.
     pub view: LineView,
 }
 
@@ -70,7 +66,7 @@ impl Row for LineRow {
     }
 }
 
-/// The view of transcripts.
+/// The view of transcripts: one row a line.
 #[derive(Debug)]
 pub struct Transcripts;
 
@@ -140,7 +136,7 @@ fn line(event: &CallEvent) -> Option<LineView> {
             confidence: e.confidence_permille.map(|permille| f64::from(permille) / 1000.0),
             ..line(e.seq, e.speaker, LineKind::Utterance, plain(&e.text), e.at)
         },
-        // a gather that told of the press before is a line already
+        // a gather that reported the key before has made the line already
         CallEvent::DtmfReceived(e) if e.repeated => return None,
         CallEvent::DigitsGathered(e) => {
             let keys = e.line.as_ref()?;
@@ -154,11 +150,11 @@ fn line(event: &CallEvent) -> Option<LineView> {
     })
 }
 
-/// Reads of transcripts. None of them ever answers with another client's lines.
+/// Queries of transcripts. None of them ever answers with another client's lines.
 #[async_trait]
 pub trait TranscriptQueries: Send + Sync {
-    /// A page of a call's transcript, [lines](LineView) in the order they were said. An unknown call has no lines: ask
-    /// [`CallQueries`](crate::calls::CallQueries) whether it exists.
+    /// A page of a call's transcript: [lines](LineView) in the order they were said. An unknown call has no lines;
+    /// ask [`CallQueries`](crate::calls::CallQueries) whether the call exists.
     async fn transcript(
         &self,
         client: ClientId,

@@ -1,4 +1,4 @@
-//! Users: people who sign in.
+//! The view of users, the people who sign in.
 
 use std::time::Duration;
 
@@ -18,31 +18,31 @@ use crate::numbers::knows;
 use crate::page::{Page, PageRequest, Stored};
 use crate::view::{At, Row, Shown, View};
 
-/// A user.
+/// A user who can sign in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = User)]
 pub struct UserView {
-    /// TypeID `usr_…`.
+    /// Id of the user: TypeID `usr_…`.
     #[serde(with = "crate::edge::type_id")]
     #[schema(value_type = String)]
     pub id: UserId,
-    /// What they sign in with; `null` once erased.
+    /// Email address the user signs in with; `null` once erased.
     #[schema(example = "ann@example.com", format = Email)]
     pub email: Option<String>,
-    /// What they may do.
+    /// Role, which decides what the user may do.
     #[schema(value_type = crate::words::UserRole)]
     pub role: Role,
-    /// Whether they may sign in.
+    /// Whether the user may sign in.
     pub enabled: bool,
-    /// When they were added.
+    /// When the user was added.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
-    /// When they were last changed.
+    /// When the user was last changed.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Time,
-    /// Version of their stream; their `ETag`.
+    /// Version of the user's stream, which is also the `ETag`.
     #[schema(minimum = 1)]
     pub version: u64,
 }
@@ -50,39 +50,34 @@ pub struct UserView {
 /// A login that was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedLogin {
-    /// Which.
     pub login: LoginId,
-    /// When.
     #[serde(with = "chrono::serde::ts_microseconds")]
     pub at: Time,
 }
 
-/// How long an ended login is kept in mind: longer than any access token lives.
+/// How long an ended login is remembered: longer than an access token is valid.
 const REMEMBERED: Duration = Duration::from_secs(20 * 60);
 
 /// What an event means to a user.
 #[derive(Debug)]
 pub enum UserFact {
-    /// Something befell them.
+    /// The user was created, changed or deleted, or signed in or out.
     Life(UserEvent),
-    /// A login of theirs was ended.
+    /// One of the user's logins was ended.
     LoginEnded(EndedLogin),
 }
 
-/// A user's row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UserRow {
-    /// Whose user.
     pub client: ClientId,
-    /// The last event that touched it.
+    /// Position of the last event in the row.
     pub position: Position,
-    /// Gone: shown to nobody, without the address.
+    /// Whether the user was deleted: the row stays, without the email address, and no query shows it.
     pub removed: bool,
-    /// Tokens given out before are void.
+    /// Tokens issued before this time are invalid.
     pub valid_from: Time,
-    /// Logins ended lately, whose last access tokens may still be around.
+    /// Logins ended lately, whose last access tokens may still be unexpired.
     pub ended_logins: Vec<EndedLogin>,
-    /// What is shown.
     pub view: UserView,
 }
 
@@ -106,7 +101,7 @@ impl Shown for UserRow {
     }
 }
 
-/// The view of users.
+/// The view of users: one row a user.
 #[derive(Debug)]
 pub struct Users;
 
@@ -191,17 +186,17 @@ impl View for Users {
     }
 }
 
-/// Reads of users.
+/// Queries of the client's users.
 #[async_trait]
 pub trait UserQueries: Send + Sync {
-    /// One [user](UserView) of the client's, as JSON.
+    /// One [user](UserView) of the client, as JSON.
     async fn user(&self, client: ClientId, id: UserId) -> Result<Option<Stored>, StoreUnavailable>;
 
-    /// A page of the client's [users](UserView), by `created_at` and id.
+    /// A page of the client's [users](UserView), ordered by `created_at` and id.
     async fn users(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable>;
 
-    /// Up to `limit` users of all clients, by id, after `after`: to fill a directory in memory. Removed ones are
-    /// left out.
+    /// Up to `limit` users of all clients, by id, after `after`: fills the directory in memory. Deleted
+    /// users are left out.
     async fn user_directory(
         &self,
         after: Option<UserId>,

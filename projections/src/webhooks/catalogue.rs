@@ -1,4 +1,4 @@
-//! The catalogue of public events: each with the schema of what is sent and an example, both made from the types.
+//! The catalogue of public events: the schema of each body and an example, both made from the types.
 
 use domain::webhook::public::{PUBLIC_TYPES, PublicType};
 use serde::Serialize;
@@ -15,26 +15,26 @@ use crate::calls::CallView;
 use crate::conversations::ConversationView;
 use crate::ivr_sessions::SessionView;
 
-/// A kind of public event.
+/// A type of public event that webhooks deliver.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = WebhookEventType)]
 pub struct EventType {
-    /// Its name.
+    /// Name of the event type.
     #[schema(example = "call.ended")]
     pub name: &'static str,
-    /// When it is sent.
+    /// When the event is sent.
     pub description: &'static str,
-    /// Whether this version sends it. Endpoints may ask for the others already.
+    /// Whether this version sends the event; endpoints may already subscribe to others.
     pub available: bool,
-    /// JSON Schema (2020-12) of what is sent.
+    /// JSON Schema (2020-12) of the body.
     #[schema(value_type = Object)]
     pub schema: Value,
-    /// What is sent.
+    /// An example of the body.
     #[schema(value_type = Object)]
     pub example: Value,
 }
 
-/// Every kind there is.
+/// Every type of public event.
 #[must_use]
 pub fn event_types() -> Vec<EventType> {
     let one = |kind: &PublicType| EventType {
@@ -47,22 +47,21 @@ pub fn event_types() -> Vec<EventType> {
     PUBLIC_TYPES.iter().map(one).collect()
 }
 
-/// The schema of what is sent of an event, as a part of a larger document.
+/// The schema of an event's body, as part of a larger document.
 #[derive(Debug)]
 pub struct EventSchema {
-    /// The event's name.
+    /// Name of the event type.
     pub name: &'static str,
-    /// When it is sent.
     pub description: &'static str,
-    /// Whether this version sends it.
+    /// Whether this version sends the event.
     pub available: bool,
-    /// What is sent; it refers to the definitions as `#/components/schemas/…`.
+    /// Schema of the body; it refers to the definitions as `#/components/schemas/…`.
     pub body: Value,
-    /// The schemas it refers to, by name.
+    /// The schemas that the body refers to, by name.
     pub definitions: Map<String, Value>,
 }
 
-/// That of every event there is.
+/// The schemas of all event types.
 #[must_use]
 pub fn event_schemas() -> Vec<EventSchema> {
     PUBLIC_TYPES.iter().map(event_schema).collect()
@@ -124,7 +123,7 @@ impl ToSchema for Anything {
     }
 }
 
-/// A schema of its own has its definitions in itself, not in an OpenAPI document.
+/// Rewrites references for a schema that has its definitions in itself, not in an OpenAPI document.
 fn local_references(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {

@@ -13,39 +13,40 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = WebhookAttempt)]
 pub struct AttemptView {
-    /// `att_…`.
+    /// Id of the attempt: TypeID `att_…`.
     pub id: String,
-    /// The endpoint.
+    /// Endpoint that the attempt was sent to: TypeID `whe_…`.
     #[serde(with = "crate::edge::type_id")]
     #[schema(value_type = String)]
     pub webhook_id: EndpointId,
-    /// The delivery.
+    /// Delivery that the attempt belongs to: TypeID `whd_…`.
     #[serde(with = "crate::edge::type_id")]
     #[schema(value_type = String)]
     pub delivery_id: DeliveryId,
-    /// The event's type.
+    /// Type of the delivered event.
     #[schema(example = "call.ended")]
     pub event: String,
-    /// 1, 2, 3, ….
+    /// Number of the attempt in its delivery, from 1.
     #[schema(minimum = 1)]
     pub attempt_number: u32,
-    /// What was answered.
+    /// HTTP status of the answer; `null` without one.
     #[schema(required, minimum = 100, maximum = 599)]
     pub status_code: Option<u16>,
-    /// The first 4 KiB of the answer.
+    /// The first 4 KiB of the answer's body.
     #[schema(required)]
     pub response_body: Option<String>,
-    /// Headers of the answer that matter.
+    /// Headers of the answer that help to find errors.
     pub response_headers: BTreeMap<String, String>,
-    /// What went wrong: `dns`, `connect`, `tls`, `timeout`, `status`, `blocked`, `protocol` or `secret` (it does not open).
+    /// What went wrong: `dns`, `connect`, `tls`, `timeout`, `status`, `blocked`, `protocol` or `secret`
+    /// (it cannot be decrypted).
     #[schema(value_type = Option<crate::words::WebhookError>, required)]
     pub error: Option<String>,
-    /// The same in words.
+    /// Description of what went wrong, for people.
     #[schema(required)]
     pub error_detail: Option<String>,
-    /// Until the answer's head was there, or none was to come.
+    /// Milliseconds until the head of the answer arrived, or until the attempt failed.
     pub latency_ms: u64,
-    /// When the receiver had it, if it has.
+    /// When the endpoint accepted the event; `null` when it did not.
     #[serde(with = "crate::edge::rfc3339_option")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub delivered_at: Option<Time>,
@@ -56,7 +57,7 @@ pub struct AttemptView {
 }
 
 impl AttemptView {
-    /// What is shown of an attempt.
+    /// The view of a recorded attempt.
     #[must_use]
     pub fn of(recorded: &RecordedAttempt) -> Self {
         let (fact, attempt) = (&recorded.fact, &recorded.fact.attempt);
@@ -80,29 +81,30 @@ impl AttemptView {
     }
 }
 
-/// An event on its way to an endpoint. Every field is always present; what is not known is `null`.
+/// A delivery of an event to an endpoint. Every field is always present; what is not known is `null`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = WebhookDelivery)]
 pub struct DeliveryView {
-    /// TypeID `whd_…`.
+    /// Id of the delivery: TypeID `whd_…`.
     #[serde(with = "crate::edge::type_id")]
     #[schema(value_type = String)]
     pub id: DeliveryId,
-    /// The endpoint.
+    /// Endpoint that the event is delivered to: TypeID `whe_…`.
     #[serde(with = "crate::edge::type_id")]
     #[schema(value_type = String)]
     pub endpoint_id: EndpointId,
-    /// The event's type.
+    /// Type of the delivered event.
     #[schema(example = "call.ended")]
     pub event: String,
-    /// The event's id, `evt_…`: the `webhook-id` of every attempt.
+    /// Id of the event, `evt_…`: the `webhook-id` of every attempt.
     pub event_id: String,
-    /// `pending`, `succeeded`, `failed` or `cancelled`.
+    /// Status of the delivery: `pending`, `succeeded`, `failed` or `cancelled`.
     #[schema(value_type = crate::words::WebhookDeliveryStatus)]
     pub status: String,
-    /// Attempts so far.
+    /// Number of attempts so far.
     pub attempt_count: u64,
-    /// Not before; `null` when it is over, or waits for an earlier one about the same subject.
+    /// Earliest time of the next attempt; `null` when the delivery is over, or waits for an earlier one
+    /// about the same subject.
     #[serde(with = "crate::edge::rfc3339_option")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub next_attempt_at: Option<Time>,
@@ -110,12 +112,12 @@ pub struct DeliveryView {
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
-    /// The number of its own events.
+    /// Number of events in the delivery's own stream.
     pub version: u64,
-    /// How they went, the first one first.
+    /// Attempts of the delivery, the first one first.
     #[schema(value_type = Vec<AttemptView>)]
     pub attempts: Vec<Box<RawValue>>,
-    /// What is sent.
+    /// Body that is sent to the endpoint.
     #[schema(value_type = Option<Object>, required)]
     pub payload: Option<Box<RawValue>>,
 }

@@ -1,8 +1,8 @@
-//! A delivery's whole history: its own events, and what follows for it from others.
+//! A delivery's whole history: its own events, and entries that follow from other events.
 //!
-//! A delivery begins without an event of its own: that it is due follows from the public event and its endpoint. So does
-//! that it is asked for once more by a replay of its endpoint's, and that it ends with its endpoint. Such entries stand in
-//! the history at the position of the event they follow from, and have its id.
+//! A delivery begins without an event of its own: that it is due follows from the public event and its endpoint.
+//! In the same way a replay of its endpoint makes it due again, and the deletion of its endpoint ends it. Such
+//! entries have the position and the id of the event they follow from.
 
 use std::cmp::Ordering;
 
@@ -21,18 +21,18 @@ use domain::wire::{DecodeError, DomainEvent as _};
 /// What happened to a delivery.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Happened {
-    /// It became due for the first time.
+    /// The delivery became due for the first time.
     Scheduled,
-    /// An event of its own.
+    /// An event of the delivery's own stream.
     Own(Box<DeliveryEvent>),
-    /// A replay of its endpoint's made it due once more.
+    /// A replay of its endpoint made it due again.
     Replayed,
-    /// Its endpoint was deleted.
+    /// The endpoint of the delivery was deleted.
     EndpointDeleted,
 }
 
 impl Happened {
-    /// What it is called in the history.
+    /// Name in the history, for example `delivery.scheduled`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ impl Happened {
         }
     }
 
-    /// The attempt it is, if it is one.
+    /// The attempt that the entry records; `None` for other entries.
     #[must_use]
     pub fn attempt(&self) -> Option<&DeliveryAttempted> {
         match self {
@@ -59,21 +59,17 @@ impl Happened {
 /// An entry of the history.
 #[derive(Debug, Clone)]
 pub struct DeliveryEntry<'e> {
-    /// The event it is, or follows from.
+    /// The event that the entry is, or follows from.
     pub source: &'e Recorded,
-    /// What happened.
     pub happened: Happened,
-    /// The delivery's version after it: the number of its own events.
+    /// Version of the delivery's stream after it, which is the number of its own events.
     pub version: Version,
-    /// Where the delivery stands after it.
+    /// Status of the delivery after it.
     pub status: DeliveryStatus,
 }
 
-/// The entries, oldest first. `fact` is the event the delivery tells of, `None` for a test; `endpoint` all events of its
-/// endpoint, `own` all of its own.
-///
-/// # Errors
-/// When an event cannot be read.
+/// The entries, oldest first. `fact` is the event that the delivery is about, `None` for a test; `endpoint` are
+/// all events of its endpoint, `own` all of its own. Fails when an event cannot be read.
 pub fn delivery_entries<'e>(
     of: &DeliveryOf,
     fact: Option<&'e Recorded>,
@@ -135,7 +131,7 @@ impl<'e, 'o> History<'e, 'o> {
             }
             _ => {}
         }
-        // an endpoint may itself be what is told of
+        // the delivered event may be one of the endpoint itself
         if self.fact.is_some_and(|fact| fact.position == event.position) && self.wanted(event) {
             self.add(event, Happened::Scheduled);
         }
@@ -146,7 +142,7 @@ impl<'e, 'o> History<'e, 'o> {
         let fact = DeliveryEvent::decode(&event.event_type, event.schema, &event.payload)?;
         self.delivery.evolve(&fact);
         self.version = event.version;
-        // an attempt that was under way when the delivery was asked for once more does not end it
+        // an attempt that was under way when the delivery was requested again does not end it
         let ended_before = |status| matches!(status, DeliveryStatus::Cancelled);
         self.status = match &fact {
             DeliveryEvent::Attempted(made) if ended_before(self.status) && made.then != Then::Succeeded => {
@@ -171,8 +167,8 @@ impl<'e, 'o> History<'e, 'o> {
         !self.entries.is_empty() && self.status == DeliveryStatus::Pending
     }
 
-    /// Whether the endpoint, as it was then, wanted to be told. Whose agent it was is not known here: there is a
-    /// delivery, so it was the right one.
+    /// Whether the endpoint, as it was then, wanted the event. The agent of the event is not known here; because
+    /// there is a delivery, it was one that the endpoint wanted.
     fn wanted(&self, fact: &Recorded) -> bool {
         self.endpoint.wants(&PublicEvent {
             id: fact.id,
@@ -186,7 +182,7 @@ impl<'e, 'o> History<'e, 'o> {
         })
     }
 
-    /// Whether a replay means this delivery, as it stands.
+    /// Whether a replay includes this delivery, in its present state.
     fn is_meant(&self, replay: &ReplayRequested, position: Position) -> bool {
         let Some(fact) = self.fact else { return false };
         let until = replay.until.unwrap_or(replay.at);
@@ -201,7 +197,8 @@ impl<'e, 'o> History<'e, 'o> {
     }
 }
 
-/// The attempts among these entries, and when the next one was due after them; `None` when it was over or is not known.
+/// The attempts among these entries, and when the next one was due after them; `None` when the delivery was over,
+/// or when it is not known.
 #[must_use]
 pub fn attempts_among(
     delivery: DeliveryId,
@@ -225,7 +222,7 @@ pub fn attempts_among(
     (made.collect(), next)
 }
 
-/// Whether a delivery is a test of its endpoint: it tells of no event.
+/// Whether a delivery is a test of its endpoint, which is about no event.
 #[must_use]
 pub fn is_test(own: &[Recorded]) -> bool {
     own.first().is_some_and(|first| {

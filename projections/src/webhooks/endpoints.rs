@@ -1,4 +1,4 @@
-//! The view of endpoints.
+//! The view of webhook endpoints.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,49 +18,49 @@ use crate::numbers::knows;
 use crate::tally::{Contribution, Counted, Counts};
 use crate::view::{At, View};
 
-/// Where events are delivered to. Every field is always present; what is not known is `null`.
+/// A webhook endpoint. Every field is always present; what is not known is `null`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = WebhookEndpoint)]
 pub struct EndpointView {
-    /// TypeID `whe_…`.
+    /// Id of the endpoint: TypeID `whe_…`.
     #[serde(with = "crate::edge::type_id")]
     #[schema(value_type = String, example = "whe_01jd0xq8v4e5vsknk084sn02q7")]
     pub id: EndpointId,
-    /// Where to.
+    /// Address that events are sent to.
     #[schema(example = "https://example.com/hooks", format = "uri")]
     pub url: String,
-    /// Which events: names, and wildcards such as `call.*`.
+    /// Event types to deliver: names, and wildcards such as `call.*`.
     #[schema(example = json!(["call.*"]))]
     pub events: Vec<String>,
-    /// Only those that have to do with this agent.
+    /// Only deliver events about this agent: TypeID `agt_…`; `null`: about all.
     #[serde(with = "crate::edge::type_id_option")]
     #[schema(value_type = Option<String>, required)]
     pub agent_id: Option<AgentId>,
-    /// Your own words.
+    /// Description of the endpoint, in your own words.
     #[schema(required)]
     pub description: Option<String>,
-    /// Whether anything is delivered.
+    /// Whether events are delivered to the endpoint.
     pub enabled: bool,
-    /// Why the node stopped delivering: `gone` (it answered 410) or `failing` (nothing but failure for days).
+    /// Why the node disabled the endpoint: `gone` (it answered 410) or `failing` (every attempt failed for days).
     #[schema(value_type = Option<crate::words::WebhookDisabledReason>, required)]
     pub disabled_reason: Option<DisabledFor>,
     /// Your own headers. Values that look like credentials are shown as `***`.
     pub headers: BTreeMap<String, String>,
-    /// `parallel`, or `per_subject`: what is about one subject one after the other.
+    /// Order of deliveries: `parallel`, or `per_subject` (events about one subject one after the other).
     #[schema(value_type = crate::words::WebhookOrdering)]
     pub ordering: Ordering,
-    /// The most attempts a second.
+    /// Most attempts a second; `null`: no limit of its own.
     #[schema(required)]
     pub rate_limit_per_second: Option<u32>,
-    /// When it was created.
+    /// When the endpoint was created.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Time,
-    /// When it last changed.
+    /// When the endpoint was last changed.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Time,
-    /// Version of its stream; its `ETag`.
+    /// Version of the endpoint's stream, which is also its `ETag`.
     #[schema(minimum = 1)]
     pub version: u64,
 }
@@ -81,7 +81,6 @@ impl EndpointView {
     }
 }
 
-/// An endpoint's row.
 pub type EndpointRow = Document<EndpointView>;
 
 impl Resource for EndpointView {
@@ -103,13 +102,13 @@ impl Resource for EndpointView {
 /// What an event means to an endpoint.
 #[derive(Debug)]
 pub enum EndpointFact {
-    /// A fact of its own.
+    /// A change of the endpoint.
     Own(Box<EndpointEvent>),
-    /// Something was sent to it. Only counted.
+    /// An attempt was sent to the endpoint. It is only counted.
     Attempted(Attempted),
 }
 
-/// How an attempt went.
+/// The result of an attempt.
 #[derive(Debug)]
 pub struct Attempted {
     endpoint: Uuid,
@@ -118,7 +117,7 @@ pub struct Attempted {
     at: Time,
 }
 
-/// The view of endpoints.
+/// The view of webhook endpoints: one row an endpoint.
 #[derive(Debug)]
 pub struct Endpoints;
 

@@ -1,4 +1,4 @@
-//! Failures that clients are told of: what an `error.occurred` holds.
+//! Failures that clients are informed about: the content of an `error.occurred` event.
 
 use domain::call::CallEvent;
 use domain::conversation::{TurnFailed, TurnFault};
@@ -10,17 +10,17 @@ use utoipa::ToSchema;
 
 use crate::agents::ModelView;
 
-/// The carrier did not do what it was asked.
+/// The carrier did not carry out a command.
 const COMMAND_FAILED: &str = "carrier_command_failed";
 /// A recording was lost.
 const RECORDING_FAILED: &str = "recording_failed";
-/// The party a call was to be handed to could not be reached.
+/// The party that a call was to be transferred to could not be reached.
 const TRANSFER_FAILED: &str = "transfer_failed";
-/// The client's own system did not answer a menu as it should.
+/// The client's own system did not answer a menu webhook properly.
 const MENU_WEBHOOK_FAILED: &str = "menu_webhook_failed";
-/// The client's own system did not answer a menu in time.
+/// The client's own system did not answer a menu webhook in time.
 const MENU_WEBHOOK_TIMED_OUT: &str = "menu_webhook_timed_out";
-/// The node stopped delivering to an endpoint.
+/// The node disabled a webhook endpoint.
 const WEBHOOK_DISABLED: &str = "webhook_disabled";
 
 const OTHERS: [&str; 6] = [
@@ -32,7 +32,7 @@ const OTHERS: [&str; 6] = [
     WEBHOOK_DISABLED,
 ];
 
-/// Every code of an `error.occurred`: those of models that did not answer, and the others.
+/// Every code of an `error.occurred` event: the faults of models, and the others.
 pub const ERROR_CODES: [&str; TurnFault::ALL.len() + OTHERS.len()] = {
     let mut codes = [""; TurnFault::ALL.len() + OTHERS.len()];
     let mut n = 0;
@@ -46,61 +46,61 @@ pub const ERROR_CODES: [&str; TurnFault::ALL.len() + OTHERS.len()] = {
     codes
 };
 
-/// A model that was asked in vain.
+/// A model that was asked and did not answer.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = PassedOverModel)]
 pub struct PassedOverView {
-    /// Which.
+    /// Model that was asked.
     pub model: ModelView,
-    /// Why.
+    /// Why the model did not answer.
     #[schema(value_type = crate::words::ModelFault)]
     pub error: TurnFault,
 }
 
-/// Something that went wrong. Every field is always present; what does not belong to it is `null`.
+/// A failure. Every field is always present; what does not apply to it is `null`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Occurrence)]
 pub struct ErrorView {
-    /// What.
+    /// Code of the failure, for example `carrier_command_failed`.
     #[schema(value_type = crate::words::ErrorCode)]
     pub code: &'static str,
-    /// On which call.
+    /// Call on which it happened: TypeID `call_…`.
     #[serde(with = "crate::edge::type_id_option")]
     #[schema(value_type = Option<String>, required)]
     pub call_id: Option<CallId>,
-    /// In which session in the menus.
+    /// IVR session in which it happened: TypeID `ivrs_…`.
     #[serde(with = "crate::edge::type_id_option")]
     #[schema(value_type = Option<String>, required)]
     pub ivr_session_id: Option<IvrSessionId>,
-    /// In which conversation.
+    /// Conversation in which it happened: TypeID `conv_…`.
     #[serde(with = "crate::edge::type_id_option")]
     #[schema(value_type = Option<String>, required)]
     pub conversation_id: Option<ConversationId>,
-    /// Of which webhook endpoint.
+    /// Webhook endpoint that it concerns: TypeID `whe_…`.
     #[serde(with = "crate::edge::type_id_option")]
     #[schema(value_type = Option<String>, required)]
     pub webhook_id: Option<EndpointId>,
-    /// The agent.
+    /// Agent of the call or conversation: TypeID `agt_…`.
     #[serde(with = "crate::edge::type_id_option")]
     #[schema(value_type = Option<String>, required)]
     pub agent_id: Option<AgentId>,
-    /// The message that has no answer.
+    /// Message that has no answer: TypeID `msg_…`.
     #[serde(with = "crate::edge::type_id_option")]
     #[schema(value_type = Option<String>, required)]
     pub message_id: Option<MessageId>,
-    /// What the carrier was asked to do.
+    /// Command that the carrier did not carry out.
     #[schema(value_type = Option<crate::words::CarrierCommand>, required)]
     pub command: Option<&'static str>,
-    /// The carrier's code or reason; for a command that was given up without one, the node's.
+    /// Code or reason of the carrier; for a command that was given up without one, the node's.
     #[schema(required)]
     pub provider_code: Option<String>,
-    /// The HTTP status that was answered.
+    /// HTTP status that the client's system answered with.
     #[schema(required, minimum = 100, maximum = 599)]
     pub status_code: Option<u16>,
     /// Why the endpoint was disabled.
     #[schema(value_type = Option<crate::words::WebhookDisabledReason>, required)]
     pub reason: Option<&'static str>,
-    /// The models that were asked.
+    /// Models that were asked and did not answer.
     pub models: Vec<PassedOverView>,
 }
 
@@ -138,7 +138,8 @@ impl ErrorView {
         }
     }
 
-    /// `None` for a fact that is no failure. What was asked of a call that is over already is none.
+    /// The failure that an event of a call is; `None` when it is none. A command that came after the call's
+    /// end is no failure.
     pub(super) fn of_call(call_id: CallId, agent_id: Option<AgentId>, fact: &CallEvent) -> Option<Self> {
         let of = |code| Self { call_id: Some(call_id), agent_id, ..Self::new(code) };
         Some(match fact {
@@ -157,7 +158,7 @@ impl ErrorView {
         })
     }
 
-    /// `None` for a fact that is no failure.
+    /// The failure that an event of a session is; `None` when it is none.
     pub(super) fn of_session(
         session: IvrSessionId,
         call_id: Option<CallId>,
@@ -172,7 +173,7 @@ impl ErrorView {
         Some(Self { ivr_session_id: Some(session), call_id, status_code: answered.status, ..Self::new(code) })
     }
 
-    /// `None` for a fact that is no failure.
+    /// The failure that an event of an endpoint is; `None` when it is none.
     pub(super) fn of_endpoint(endpoint: EndpointId, fact: &EndpointEvent) -> Option<Self> {
         let EndpointEvent::Disabled(disabled) = fact else { return None };
         let reason = Some(disabled.reason.as_str());

@@ -1,4 +1,4 @@
-//! Examples of what is sent of agents and conversations.
+//! Examples of public events about agents and conversations.
 
 use domain::agent::{AgentCreated, AgentDeployed, AgentEvent, AgentTerms, AgentUpdated};
 use domain::conversation::{
@@ -18,7 +18,7 @@ fn of(n: u128) -> Uuid {
     Uuid::from_u128(BASE + 16 + n)
 }
 
-/// An agent that was changed, or went live.
+/// The events of an agent up to the public event `name`.
 pub(super) fn agent(name: &str) -> Vec<AgentEvent> {
     let terms = |name: &str| AgentTerms {
         name: name.to_owned(),
@@ -44,7 +44,7 @@ pub(super) fn agent(name: &str) -> Vec<AgentEvent> {
     vec![AgentCreated { terms: terms("Reception"), origin, at: at(0) }.into(), second]
 }
 
-/// A conversation up to an event of that name.
+/// The events of a conversation up to the public event `name`.
 pub(super) fn conversation(name: &str) -> Vec<ConversationEvent> {
     let (message, text) = (|n| MessageId(of(n)), |text: &str| text.to_owned().into());
     let model = || ModelRef::new(Provider::Groq, "openai/gpt-oss-120b");

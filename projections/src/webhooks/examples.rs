@@ -1,4 +1,4 @@
-//! Examples of what is sent, made the way it is made in earnest.
+//! Examples of public events, made by the same code as real ones.
 
 use bytes::Bytes;
 use domain::call::report::LegRef;
@@ -32,7 +32,7 @@ const MENU: MenuId = MenuId(Uuid::from_u128(BASE + 5));
 const AGENT: AgentId = AgentId(Uuid::from_u128(BASE + 6));
 const TALK: ConversationId = ConversationId(Uuid::from_u128(BASE + 7));
 
-/// An example of what is sent.
+/// The example body of a public event type.
 #[must_use]
 pub fn example(name: &str) -> Value {
     let body = match name.split_once('.') {
@@ -60,7 +60,7 @@ fn told<V: Told>(name: &str, facts: &[Recorded]) -> Option<Bytes> {
     body::<V>(name, Telling { event: EVENT, client: CLIENT, at: at(40) }, &row, instead).ok()?
 }
 
-/// A caller's way through a menu, to the end.
+/// The events of an IVR session, to its end.
 fn session() -> Vec<SessionEvent> {
     let started = SessionStarted {
         session: SESSION,
@@ -97,7 +97,7 @@ pub(super) fn at(seconds: i64) -> Time {
     Time::from_timestamp_micros(1_767_225_600_000_000 + seconds * 1_000_000).unwrap_or_default()
 }
 
-/// An inbound call's life up to an event of that name.
+/// The events of an inbound call up to the public event `name`.
 fn call(name: &str) -> Vec<CallEvent> {
     let party = |number: &str| Some(Party::new(number).into());
     let leg = LegRef {

@@ -1,4 +1,4 @@
-//! Resources as they are with a fact: remembered from fact to fact, looked up in the log otherwise.
+//! Resources as they are at an event: cached from event to event, otherwise rebuilt from the log.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ use crate::view::At;
 
 const PAGE: usize = 512;
 
-/// A resource as far as its events were read.
+/// A resource, as far as its events were read.
 #[derive(Debug)]
 struct Known<V: Told> {
     version: Version,
@@ -40,7 +40,7 @@ impl<V: Told> Known<V> {
     }
 }
 
-/// The resources of a view.
+/// The cached resources of a view.
 #[derive(Debug)]
 pub(super) struct Memory<V: Told>(Mutex<LruCache<Uuid, Known<V>>>);
 
@@ -59,12 +59,12 @@ impl<V: Told> Memory<V> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets what is remembered.
+    /// Drops all cached resources.
     pub(super) fn forget(&self) {
         self.known().clear();
     }
 
-    /// Takes the next fact of a resource; what is told of it.
+    /// Applies the next event of a resource; answers the public event that follows from it.
     pub(super) async fn take(
         &self,
         log: &dyn EventStore,
@@ -81,7 +81,7 @@ impl<V: Told> Memory<V> {
         self.known().get(&fact.stream.id()).map_or(Ok(None), |known| tell(fact, known))
     }
 
-    /// Applies the fact to what is known of its resource, if that is everything before it.
+    /// Applies the event to the cached resource. Answers `false` when the cache lacks events before it.
     fn follow(&self, fact: &Recorded) -> Result<bool, PublishError> {
         let mut all = self.known();
         let id = fact.stream.id();
@@ -101,7 +101,7 @@ impl<V: Told> Memory<V> {
     }
 }
 
-/// What the resource was with the fact, by its whole history up to there.
+/// Rebuilds the resource from its whole history up to the event.
 async fn look_up<V: Told>(log: &dyn EventStore, fact: &Recorded) -> Result<Known<V>, PublishError> {
     let mut known = Known::default();
     while known.version < fact.version {

@@ -1,8 +1,8 @@
-//! Webhooks to clients: the endpoints, what is told of facts, and how deliveries look.
+//! Webhooks to clients: the endpoints, the public events, and how deliveries look.
 //!
 //! Endpoints are a view like any other. Deliveries, their attempts and the public events follow from several
-//! streams at once; their rows are written by the process manager that derives them
-//! ([`DeliveryStore`](domain::ports::deliveries::DeliveryStore)), and only read here.
+//! streams at once. The process manager that derives them writes their rows
+//! ([`DeliveryStore`](domain::ports::deliveries::DeliveryStore)); here they are only read.
 
 mod catalogue;
 mod deliveries;

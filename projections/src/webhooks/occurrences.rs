@@ -1,41 +1,41 @@
-//! What is told of things that happen in a conversation and are no resource themselves.
+//! Public events about things that happen in a conversation and are no resource of their own.
 
 use domain::conversation::{FunctionExecuted, ToolOutcome};
 use domain::ids::{AgentId, ConversationId, MessageId, ToolId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A tool that an agent used.
+/// The execution of a tool that an agent called.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = FunctionExecution)]
 pub struct FunctionView {
-    /// In which conversation.
+    /// Conversation in which the tool was called: TypeID `conv_…`.
     #[serde(with = "crate::edge::type_id")]
     #[schema(value_type = String)]
     pub conversation_id: ConversationId,
-    /// The agent.
+    /// Agent that called the tool: TypeID `agt_…`.
     #[serde(with = "crate::edge::type_id_option")]
     #[schema(value_type = Option<String>, required)]
     pub agent_id: Option<AgentId>,
-    /// The result, as a message of the conversation.
+    /// Message of the conversation that holds the result: TypeID `msg_…`.
     #[serde(with = "crate::edge::type_id")]
     #[schema(value_type = String)]
     pub message_id: MessageId,
-    /// The tool; `null`: there is none of that name.
+    /// The called tool: TypeID `tool_…`; `null` when there is none of that name.
     #[serde(with = "crate::edge::type_id_option")]
     #[schema(value_type = Option<String>, required)]
     pub tool_id: Option<ToolId>,
-    /// The tool's name.
+    /// Name of the called tool.
     pub name: String,
-    /// `succeeded`, `failed`, `timed_out` or `refused`.
+    /// Outcome of the tool call: `succeeded`, `failed`, `timed_out` or `refused`.
     #[schema(value_type = crate::words::ToolOutcome)]
     pub outcome: ToolOutcome,
-    /// The HTTP status it answered with.
+    /// HTTP status that the tool answered with.
     #[schema(required)]
     pub status_code: Option<u16>,
-    /// How long it took.
+    /// How long the tool call took, in milliseconds.
     pub latency_ms: u64,
-    /// What the model was told; `[erased]` once erased.
+    /// Result that the model was given; `[erased]` once erased.
     #[schema(required)]
     pub result: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What is sent to endpoints and can be pulled: a resource as it is with a fact, in an envelope.
+//! The body of a public event: a resource as it is at an event, in an envelope.
 
 use bytes::Bytes;
 use domain::envelope::{Recorded, Time};
@@ -10,47 +10,47 @@ use uuid::Uuid;
 use super::told::{Instead, Told};
 use crate::view::Shown as _;
 
-/// A public event: what is sent to endpoints and can be pulled.
+/// A public event, as it is sent to endpoints and listed by the API.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PublicEvent)]
 pub struct PublicBody<T> {
-    /// `evt_…`; the same on every attempt, as the header `webhook-id`.
+    /// Id of the event, `evt_…`; the same on every attempt, as the header `webhook-id`.
     #[schema(example = "evt_01h455vb4pex5vsknk084sn02q")]
     pub id: String,
-    /// What happened.
+    /// Type of the event, which says what happened.
     #[serde(rename = "type")]
     #[schema(example = "call.ended")]
     pub event_type: String,
-    /// When it happened.
+    /// When the event happened.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub timestamp: Time,
-    /// Whose it is.
+    /// Client that the event belongs to: TypeID `cli_…`.
     #[schema(example = "cli_01h455vb4pex5vsknk084sn02q")]
     pub client_id: String,
-    /// Version of the subject with this event: of two events about the same subject the one with the higher number is
-    /// the later one. Numbers in between belong to changes that are not told.
+    /// Version of the subject with this event: of two events about the same subject the one with the higher number
+    /// is the later one. Numbers in between belong to changes that are not published.
     pub sequence: u64,
-    /// What it is about.
+    /// Resource that the event is about.
     pub subject: Subject,
     /// The subject, as it is with this event.
     pub data: T,
 }
 
-/// What an event is about.
+/// The resource that an event is about.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = EventSubject)]
 pub struct Subject {
-    /// `call`, `ivr_session`, ….
+    /// Kind of resource: `call`, `ivr_session`, ….
     #[serde(rename = "type")]
     #[schema(example = "call")]
     pub kind: String,
-    /// Its id.
+    /// TypeID of the resource.
     #[schema(example = "call_01h455vb4pex5vsknk084sn02q")]
     pub id: String,
 }
 
-/// When and to whom something is told.
+/// The id, client and time of a public event.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Telling {
     pub(super) event: Uuid,
@@ -64,7 +64,7 @@ impl From<&Recorded> for Telling {
     }
 }
 
-/// The bytes that are sent of a resource, or of what is told in its stead; `None` when nothing is told.
+/// The body of a public event, with the resource or what replaces it; `None` when nothing is published.
 pub(super) fn body<V: Told>(
     name: &str,
     telling: Telling,

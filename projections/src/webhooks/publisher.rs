@@ -1,4 +1,4 @@
-//! From facts to public events.
+//! Derives public events from recorded events.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::calls::Calls;
 use crate::conversations::Conversations;
 use crate::ivr_sessions::IvrSessions;
 
-/// Says what is told of facts.
+/// Derives public events from recorded events.
 #[derive(Debug)]
 pub struct Publisher {
     log: Arc<dyn EventStore>,
@@ -29,7 +29,6 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Says what is told of the facts in `log`.
     #[must_use]
     pub fn new(log: Arc<dyn EventStore>) -> Self {
         let (calls, sessions) = (Memory::default(), Memory::default());
@@ -45,7 +44,7 @@ impl Publisher {
             Agents::CATEGORY => self.agents.take(&*self.log, fact).await,
             Endpoints::CATEGORY => self.endpoints.take(&*self.log, fact).await,
             PrivacyJobId::CATEGORY => {
-                // what resources were is to be read anew: something of them may have been erased
+                // the resources must be read again, because parts of them may have been erased
                 self.calls.forget();
                 self.sessions.forget();
                 self.conversations.forget();
@@ -56,8 +55,7 @@ impl Publisher {
     }
 }
 
-/// What calls, sessions and conversations show, what is told of a tool that was used, and what endpoints answered: most
-/// of all not the carrier's webhooks in full.
+/// Event types whose personal data public events contain. Carriers' webhooks, which are large, are not among them.
 const PERSONAL: &[&str] = &[
     "call.received",
     "call.leg_identified",

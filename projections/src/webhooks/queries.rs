@@ -1,4 +1,4 @@
-//! What can be asked of webhooks.
+//! Queries of webhooks.
 
 use async_trait::async_trait;
 use domain::envelope::Time;
@@ -10,76 +10,72 @@ use uuid::Uuid;
 
 use crate::page::{Page, PageRequest, Stored};
 
-/// Which deliveries are wanted; all conditions hold at once.
+/// Which deliveries are wanted; all conditions must hold.
 #[derive(Debug, Clone, Default)]
 pub struct DeliveryFilter {
-    /// One of these, any if empty.
+    /// One of these statuses; any when empty.
     pub status: Vec<DeliveryStatus>,
-    /// Of this event type.
     pub event: Option<String>,
-    /// Of this event.
     pub event_id: Option<Uuid>,
-    /// Of events after this moment.
+    /// Their events happened after this time.
     pub created_after: Option<Time>,
-    /// Of events before this moment.
+    /// Their events happened before this time.
     pub created_before: Option<Time>,
 }
 
-/// Which attempts are wanted; all conditions hold at once.
+/// Which attempts are wanted; all conditions must hold.
 #[derive(Debug, Clone, Default)]
 pub struct AttemptFilter {
-    /// Only those that succeeded, or only those that did not.
+    /// `Some(true)`: only those that succeeded; `Some(false)`: only the others.
     pub succeeded: Option<bool>,
-    /// Of this event type.
     pub event: Option<String>,
-    /// Begun after this moment.
+    /// Began after this time.
     pub created_after: Option<Time>,
-    /// Begun before this moment.
+    /// Began before this time.
     pub created_before: Option<Time>,
 }
 
-/// What is needed to ask something of a delivery.
+/// What a command on a delivery needs to know of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliverySummary {
-    /// What to whom.
+    /// The event and the endpoint of the delivery.
     pub of: DeliveryOf,
-    /// Where it stands.
     pub status: DeliveryStatus,
 }
 
-/// Public events in the order they happened.
+/// A page of public events, in the order they happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventPage {
-    /// Their bodies, as they are sent.
+    /// Bodies of the events, as they are sent.
     pub items: Vec<String>,
-    /// The last one, when there are more after it.
+    /// Id of the last event, when there are more after it; otherwise `None`.
     pub next: Option<Uuid>,
 }
 
-/// Reads of webhook endpoints. None of them ever answers with something of another client's.
+/// Queries of webhook endpoints. None of them ever answers with another client's endpoint.
 #[async_trait]
 pub trait WebhookQueries: Send + Sync {
-    /// One [endpoint](super::EndpointView), as JSON.
+    /// One [endpoint](super::EndpointView) of the client, as JSON.
     async fn endpoint(&self, client: ClientId, id: EndpointId) -> Result<Option<Stored>, StoreUnavailable>;
 
-    /// A page of [endpoints](super::EndpointView), by `created_at` and id.
+    /// A page of [endpoints](super::EndpointView), ordered by `created_at` and id.
     async fn endpoints(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable>;
 }
 
-/// Reads of deliveries. None of them ever answers with something of another client's.
+/// Queries of deliveries. None of them ever answers with another client's data.
 #[async_trait]
 pub trait DeliveryQueries: std::fmt::Debug + Send + Sync {
     /// One [delivery](super::DeliveryView), as JSON. Its version is that of its stream as far as it was read.
     async fn delivery(&self, client: ClientId, id: DeliveryId) -> Result<Option<Stored>, StoreUnavailable>;
 
-    /// What to whom, and where it stands.
+    /// The event, endpoint and status of one delivery.
     async fn delivery_summary(
         &self,
         client: ClientId,
         id: DeliveryId,
     ) -> Result<Option<DeliverySummary>, StoreUnavailable>;
 
-    /// A page of an endpoint's [deliveries](super::DeliveryView), by the time of their events and id.
+    /// A page of an endpoint's [deliveries](super::DeliveryView), ordered by the time of their events and id.
     async fn deliveries(
         &self,
         client: ClientId,
@@ -88,7 +84,7 @@ pub trait DeliveryQueries: std::fmt::Debug + Send + Sync {
         page: &PageRequest,
     ) -> Result<Page, StoreUnavailable>;
 
-    /// A page of the [attempts](super::AttemptView) to an endpoint, by when they began and id.
+    /// A page of the [attempts](super::AttemptView) to an endpoint, ordered by when they began and id.
     async fn attempts(
         &self,
         client: ClientId,
@@ -97,8 +93,8 @@ pub trait DeliveryQueries: std::fmt::Debug + Send + Sync {
         page: &PageRequest,
     ) -> Result<Page, StoreUnavailable>;
 
-    /// Up to `limit` public events after the one with the id `after`, or from the first one kept; of these types, or
-    /// all. `None` when there is no event `after`, or it is not kept any more.
+    /// Up to `limit` public events after the one with the id `after`, or from the first one that is kept; of these
+    /// types, or of all when empty. `None` when there is no event `after`, or when it is not kept any more.
     async fn public_events(
         &self,
         client: ClientId,

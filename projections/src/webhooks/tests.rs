@@ -1,4 +1,4 @@
-//! What clients are told, and that it is what the catalogue says.
+//! What clients receive, and that it matches the catalogue.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::{Publisher, event_types};
 
-/// A log in memory, as far as the publisher needs one: this crate knows no adapter.
+/// A log in memory, as far as the publisher needs one: this crate must not depend on adapters.
 mod adapters_free {
     use std::time::Duration;
 
@@ -98,7 +98,7 @@ mod adapters_free {
         Answered { at: at(4), ends_by: at(3_600) }.into()
     }
 
-    /// One stream from its beginning.
+    /// One stream, from its first event on.
     pub fn history<E: DomainEvent>(stream: &StreamId, events: &[E]) -> Vec<Recorded> {
         let recorded = |(n, event): (u64, &E)| Recorded {
             position: Position(n),
@@ -115,7 +115,7 @@ mod adapters_free {
         (1..).zip(events).map(recorded).collect()
     }
 
-    /// Two calls, whose events take turns.
+    /// Two calls, whose events alternate.
     pub fn log(events: &[CallEvent]) -> Vec<Recorded> {
         let mut all = Vec::new();
         for (n, event) in events.iter().enumerate() {
@@ -169,7 +169,7 @@ async fn the_same_facts_give_the_same_bytes_wherever_reading_begins() {
         let again = Publisher::new(store.clone()).of(&log[from..]).await.unwrap();
         assert_eq!(again, whole[whole.len() - again.len()..], "from {from}");
     }
-    // also when it is read twice by the same one
+    // also when the same publisher reads it twice
     let publisher = Publisher::new(store);
     publisher.of(&log).await.unwrap();
     assert_eq!(publisher.of(&log).await.unwrap(), whole);

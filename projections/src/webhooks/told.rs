@@ -1,4 +1,4 @@
-//! Which facts are told, and what they are called in public.
+//! Which events are published, and their public names.
 
 use domain::aggregate::Aggregate as _;
 use domain::call::CallEvent;
@@ -21,17 +21,17 @@ use crate::conversations::{ConversationRow, Conversations};
 use crate::ivr_sessions::{IvrSessions, SessionRow};
 use crate::view::{Shown, View};
 
-/// The name of failures.
+/// Public name of failures.
 const ERROR: &str = "error.occurred";
 
-/// What is told of a fact.
+/// What is published of an event.
 #[derive(Debug)]
 pub(super) enum Instead {
-    /// The resource, as it is with the fact.
+    /// The resource, as it is at the event.
     Resource,
-    /// Something of its own.
+    /// A body of its own.
     This(Value),
-    /// Nothing.
+    /// The event is not published.
     Nothing,
 }
 
@@ -40,31 +40,28 @@ fn told_or_not<T: Serialize>(view: Option<T>) -> Instead {
     view.and_then(|view| serde_json::to_value(view).ok()).map_or(Instead::Nothing, Instead::This)
 }
 
-/// A view whose resources clients are told of.
+/// A view whose resources are published to clients.
 pub(super) trait Told: View<Row: Shown> {
-    /// The category of its streams, and what its resources are called as a subject.
+    /// Category of the view's streams, and the public name of the kind of resource.
     const CATEGORY: &'static str;
-    /// Resources remembered between their events: with a kilobyte or two each, some tens of megabytes at most.
+    /// Resources cached between their events: at a kilobyte or two each, some tens of megabytes at most.
     const REMEMBERED: usize;
 
-    /// Whether such facts are told.
+    /// Whether events of this type are published.
     fn is_told(event_type: &str) -> bool;
 
-    /// What the fact that made the row what it is is called in public.
+    /// Public name of the event `fact`, after which the resource is as in `row`; `None` when it is not published.
     fn name(fact: &Recorded, row: &Self::Row) -> Option<&'static str>;
 
-    /// The resource's id, as clients see it.
+    /// Id of the resource, as clients see it.
     fn subject(row: &Self::Row) -> String;
 
-    /// What is told in place of the resource, of a fact that is something of its own.
-    ///
-    /// # Errors
-    /// When the fact cannot be read.
+    /// What is published in place of the resource. Fails when the event cannot be read.
     fn instead(_: &Recorded, _: &Self::Row) -> Result<Instead, DecodeError> {
         Ok(Instead::Resource)
     }
 
-    /// The agent that has to do with it.
+    /// The agent that the resource belongs to; `None` without one.
     fn agent(row: &Self::Row) -> Option<AgentId>;
 }
 
@@ -249,7 +246,7 @@ fn is_failure_of_call(event_type: &str) -> bool {
     matches!(event_type, "call.command_failed" | "call.recording_failed" | "call.transfer_failed")
 }
 
-/// Whether an answer is told later, with those that follow it.
+/// Whether the event of an answer is held back, to be published with those that follow it.
 fn is_kept_back(fact: &Recorded) -> bool {
     let fact = ConversationEvent::decode(&fact.event_type, fact.schema, &fact.payload);
     matches!(fact, Ok(ConversationEvent::TurnCompleted(completed)) if completed.tell_at.is_some())

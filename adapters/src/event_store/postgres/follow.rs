@@ -1,7 +1,6 @@
-//! Hearing of other nodes' appends, and telling them of ours.
+//! Receives notifications of other nodes' appends, and sends ours.
 //!
-//! A notification is a hint and never a fact: it only makes a reader look sooner. Polling is what a reader can
-//! rely on.
+//! A notification is only a hint that makes a reader poll sooner. Readers rely on polling alone.
 
 use std::time::Duration;
 
@@ -13,16 +12,16 @@ use super::super::tail::SharedTail;
 use super::{CONNECT, read};
 
 const CHANNEL: &str = "voxledger_log";
-/// Notifications are sent at most this often: under load one speaks for many appends. Committing one takes a
+/// The shortest pause between two notifications: under load one stands for many appends. Committing one takes a
 /// lock on the whole server, so it is never part of an append.
 const TELL_EVERY: Duration = Duration::from_millis(20);
-/// How often to look while the log moves …
+/// Polling interval while the log grows.
 const POLL_ACTIVE: Duration = Duration::from_millis(250);
-/// … and when it has not moved for a while.
+/// Polling interval when the log has not grown for a while.
 const POLL_IDLE: Duration = Duration::from_secs(1);
 const ACTIVE_FOR: Duration = Duration::from_secs(5);
 
-/// Tells other nodes of what this one wrote, for as long as it runs.
+/// Notifies other nodes of this node's appends until it is aborted.
 pub(super) async fn tell(pool: PgPool, tail: SharedTail) {
     let mut written = tail.watch_written();
     while written.changed().await.is_ok() {
@@ -35,7 +34,7 @@ pub(super) async fn tell(pool: PgPool, tail: SharedTail) {
     }
 }
 
-/// Notes how far other nodes have brought the log, for as long as it runs.
+/// Follows the head of the log as other nodes move it, until it is aborted.
 pub(super) async fn hear(options: PgConnectOptions, pool: PgPool, tail: SharedTail) {
     let mut listener = None;
     let mut moved = Instant::now();
@@ -47,10 +46,10 @@ pub(super) async fn hear(options: PgConnectOptions, pool: PgPool, tail: SharedTa
         let poll = if moved.elapsed() < ACTIVE_FOR { POLL_ACTIVE } else { POLL_IDLE };
         let told = timeout(poll, notification(&mut listener)).await;
         if let Ok(None) = told {
-            // the connection was lost; a server that keeps dropping it is not to be pestered
+            // the connection was lost: wait, so as not to flood a server that keeps dropping it
             tokio::time::sleep(TELL_EVERY).await;
         }
-        // whatever was told, and even if nothing was: the table says how far the log really is
+        // whatever the notification said, and even without one: the table says how far the log really is
         if !matches!(told, Ok(Some(head)) if head <= known)
             && let Ok(Ok(head)) = timeout(CONNECT, read::head(&pool)).await
         {
@@ -70,7 +69,7 @@ async fn listen(options: PgConnectOptions) -> Result<PgListener, sqlx::Error> {
     Ok(listener)
 }
 
-/// The head as told by the next notification. None when the connection is lost; without one it never comes.
+/// The head named by the next notification. `None` when the connection is lost; pending forever without one.
 async fn notification(listener: &mut Option<PgListener>) -> Option<Position> {
     let Some(open) = listener else { return std::future::pending().await };
     match open.try_recv().await {

@@ -1,4 +1,4 @@
-//! Reading events out of PostgreSQL.
+//! Reads events out of PostgreSQL.
 
 use domain::envelope::{Position, Recorded, StreamId, Version};
 use domain::ids::ClientId;
@@ -55,8 +55,8 @@ pub(super) async fn read_stream(
     page(reads, sqlx::query(query).bind(stream.as_str()).bind(from).bind(number(limit as u64))).await
 }
 
-/// Up to `limit` rows after `after` and up to `upto`, as an auditor takes them: what cannot be an event is told and
-/// passed over.
+/// Up to `limit` rows after `after` and up to `upto`, for an auditor: rows that are no events are reported
+/// as such and skipped.
 pub(in super::super) async fn rows(
     reads: &PgPool,
     after: Position,

@@ -1,4 +1,4 @@
-//! Writing events into PostgreSQL: a batch is one statement, one transaction, one round trip.
+//! Writes events into PostgreSQL: a batch is one statement, one transaction, one round trip.
 
 use std::future::Future;
 use std::time::Instant;
@@ -17,9 +17,9 @@ use super::{CONNECT, STATEMENT, TRUSTED};
 use crate::database::in_words;
 
 /// Draws as many positions as there are rows and inserts them. The lock on `log_head` is held from here to the
-/// commit, which the server performs at the end of the statement and before it answers. The commit waits for
-/// the disk, whatever the server's default is; the lock is not waited for beyond three seconds, should another
-/// node hang while it holds it. Both settings end with the transaction.
+/// commit, which the server performs at the end of the statement and before it answers. The commit waits for the
+/// disk, whatever the server's default is. The statement waits for the lock for at most three seconds, should
+/// another node hang while it holds it. Both settings end with the transaction.
 const APPEND: &str = "
 WITH moved AS (
     UPDATE log_head SET head = head + $1
@@ -45,7 +45,7 @@ const PLACES: &str = "SELECT id, stream, version, position FROM events WHERE id 
 #[derive(Debug)]
 pub(super) struct Postgres {
     options: PgConnectOptions,
-    /// None after a failure; opened again for the next command.
+    /// `None` after a failure; the next command connects again.
     connection: Option<(PgConnection, Instant)>,
 }
 
@@ -54,10 +54,10 @@ impl Postgres {
         Self { options, connection: None }
     }
 
-    /// Takes out a living connection. It is put back only after a command that left it usable.
+    /// Takes a living connection out of the slot. The caller puts it back only after a command that left it usable.
     async fn connection(&mut self) -> Result<PgConnection, String> {
         if let Some((mut connection, used)) = self.connection.take() {
-            // a server that went away and came back is noticed here, before anything is at stake
+            // tests an idle connection before anything is at stake: the server may have restarted
             if used.elapsed() < TRUSTED || in_time(connection.ping()).await.is_ok() {
                 return Ok(connection);
             }
@@ -108,15 +108,14 @@ fn append(rows: &[Row<'_>]) -> Query<'static, Dialect, PgArguments> {
         .bind(column(rows, |row| row.event.recorded_at))
 }
 
-/// Why an append failed.
 enum Failure {
-    /// The server cannot be reached: nothing was sent.
+    /// The server could not be reached, so nothing was sent.
     Unreached(String),
     Sent(sqlx::Error),
 }
 
 impl Failure {
-    /// What it says about the rows.
+    /// What the failure means for the rows of the batch.
     fn fault(self) -> Fault {
         match self {
             Self::Unreached(why) => Fault::NotWritten(why),
@@ -132,7 +131,7 @@ fn is_clash(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.is_unique_violation())
 }
 
-/// Whether the server refused because it was ending the connection (57P01 to 57P05).
+/// Whether the server ended the connection instead of executing (SQLSTATE 57P01 to 57P05).
 fn was_sent_away(failure: &Failure) -> bool {
     let Failure::Sent(error) = failure else { return false };
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code.starts_with("57P0"))

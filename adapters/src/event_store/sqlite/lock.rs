@@ -1,4 +1,4 @@
-//! One writing process a log.
+//! Keeps the log to one writing process.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use super::OpenError;
 use crate::files::{create_private_folder, open_lock};
 
-/// Held while this process may write the log. The operating system lets go of it when the process ends,
-/// however it ends.
+/// Held while this process may write the log. The operating system releases it when the process ends, however it ends.
 #[derive(Debug)]
 pub(super) struct WriteLock(#[expect(dead_code, reason = "the lock lives as long as the open file")] File);
 
@@ -34,7 +33,7 @@ impl WriteLock {
     }
 }
 
-/// One database under two names, through a symbolic link, is still one database.
+/// The path with symbolic links resolved, so that one database under two names has one lock.
 fn true_name(path: &Path) -> PathBuf {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let in_folder = || Some(folder.canonicalize().ok()?.join(path.file_name()?));

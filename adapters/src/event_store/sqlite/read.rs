@@ -1,4 +1,4 @@
-//! Reading events out of SQLite.
+//! Reads events out of SQLite.
 
 use domain::envelope::{Position, Recorded, StreamId, Time, Version};
 use domain::ids::ClientId;
@@ -12,8 +12,8 @@ use super::super::Unreadable;
 use super::super::backend::unreadable;
 use super::super::tail::weight;
 
-// `LIMIT ? + 0`, here and wherever a limit is bound: by `LIMIT ?` SQLite would plan the statement anew each time, for the
-// value may change the plan.
+// `LIMIT ? + 0`, here and wherever a limit is bound: by `LIMIT ?` SQLite would plan the statement anew each time,
+// for the value may change the plan.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
@@ -52,8 +52,8 @@ pub(super) async fn read_stream(
     page(reads, sqlx::query(query).bind(stream.as_str()).bind(from).bind(number(limit as u64))).await
 }
 
-/// Up to `limit` rows after `after` and up to `upto`, as an auditor takes them: what cannot be an event is told and
-/// passed over.
+/// Up to `limit` rows after `after` and up to `upto`, for an auditor: rows that are no events are reported
+/// as such and skipped.
 pub(in super::super) async fn rows(
     reads: &SqlitePool,
     after: Position,
@@ -73,7 +73,7 @@ pub(in super::super) async fn rows(
     Ok(found)
 }
 
-/// An id can be written in several ways, and only one is ours.
+/// Refuses ids in another spelling than this program writes: a UUID can be written in several ways.
 fn written_as_ever(row: &SqliteRow) -> Result<(), sqlx::Error> {
     for index in [3, 6] {
         let text: &str = row.try_get_unchecked(index)?;

@@ -1,4 +1,4 @@
-//! Writing events into SQLite: a whole batch is one command to the connection's thread.
+//! Writes events into SQLite: a whole batch is one command to the connection's thread.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -19,11 +19,11 @@ use crate::database::{OpenFile, in_words};
 /// Pages of 4 KiB in the WAL before a commit also moves them into the database: 16 MiB. Few, large checkpoints
 /// cost fewer flushes than many small ones, but the commit that makes one waits for it.
 const CHECKPOINT_PAGES: &str = "4096";
-/// The WAL, where a long read made it grow, is cut back to this many bytes once it is empty (64 MiB).
+/// Size in bytes that an empty WAL is cut back to after a long read made it grow (64 MiB).
 const WAL_KEPT: &str = "67108864";
 /// Page cache of the writing connection, in KiB (negative by SQLite's convention).
 const CACHE: &str = "-8192";
-/// Rows of the prepared inserts. A batch takes the smallest that fits; rows left unbound are NULL and dropped.
+/// Row counts of the prepared inserts. A batch takes the smallest that fits; rows left unbound are NULL and dropped.
 const SIZES: [usize; 10] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 const COLUMNS: usize = 10;
 
@@ -31,12 +31,12 @@ const COLUMNS: usize = 10;
 pub(super) struct Sqlite {
     options: SqliteConnectOptions,
     max_bytes: Option<u64>,
-    /// None after a failure that leaves the connection in doubt; opened again for the next command.
+    /// `None` after a failure that leaves the connection in doubt; the next command connects again.
     connection: Option<SqliteConnection>,
-    /// None when a failure leaves it in doubt; asked again before the next commit.
+    /// `None` when a failure leaves the head in doubt; read again before the next commit.
     head: Option<u64>,
     inserts: Vec<(usize, Arc<str>)>,
-    /// The file it was opened as: what is written to one that nobody finds again is not written.
+    /// The file that was opened: rows committed to a file that was since removed or replaced do not count as written.
     file: OpenFile,
     _lock: WriteLock,
 }
@@ -62,7 +62,7 @@ impl Sqlite {
         Ok(sqlite)
     }
 
-    /// The newest position when it was opened.
+    /// Newest position when the log was opened.
     pub(super) fn head(&self) -> Position {
         Position(self.head.unwrap_or(0))
     }
@@ -102,10 +102,10 @@ impl Sqlite {
         Ok(head + 1)
     }
 
-    /// After a failed batch: takes its transaction back, or else the whole connection.
+    /// Rolls a failed batch's transaction back, or else drops the whole connection.
     async fn take_back(&mut self) {
         if let Some(mut connection) = self.connection.take()
-            // outside of a transaction this fails, which is fine: then there is nothing to take back
+            // fails outside of a transaction, where there is nothing to roll back
             && (connection.execute("ROLLBACK").await.is_ok() || connection.execute("SELECT 1").await.is_ok())
         {
             self.connection = Some(connection);
@@ -119,7 +119,7 @@ async fn head(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
     Ok(head.unsigned_abs())
 }
 
-/// A transaction that inserts up to `size` rows, as one text: the connection's thread runs it in one go.
+/// The SQL of a transaction that inserts up to `size` rows; the connection's thread runs it in one go.
 fn insert(size: usize) -> Arc<str> {
     let row = format!("({})", ["?"; COLUMNS].join(","));
     let rows = vec![row; size].join(",");
@@ -152,7 +152,7 @@ fn bind(rows: &[Row<'_>], head: u64) -> Result<SqliteArguments, sqlx::error::Box
     Ok(arguments)
 }
 
-/// What a failed command says about the rows.
+/// What a failed command means for the rows of the batch.
 fn fault(error: &sqlx::Error) -> Fault {
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
     let Some(code) = code else {

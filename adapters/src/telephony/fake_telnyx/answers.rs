@@ -1,8 +1,8 @@
-//! What the fake answers to a command: success, or an error in Telnyx's form.
+//! Answers of the fake to commands: success, or an error in Telnyx's form.
 
 use serde_json::{Value, json};
 
-/// An answer before it becomes HTTP.
+/// An answer, independent of HTTP.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     pub status: u16,
@@ -15,7 +15,7 @@ impl Answer {
         Self { status: 200, code: None, body: json!({ "data": data }) }
     }
 
-    /// What every accepted command is answered, repeats included.
+    /// The answer to every accepted command, repeats included.
     pub fn accepted() -> Self {
         Self::ok(json!({ "result": "ok" }))
     }

@@ -1,4 +1,4 @@
-//! Chance and names from a seed: the same seed gives the same mischief, leg by leg.
+//! Random numbers and ids from a seed: the same seed gives the same faults, leg by leg.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,18 +6,19 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::{Builder, Uuid};
 
-/// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): small, fast, and good enough to roll dice with.
+/// A random number generator, SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): small, fast, and
+/// good enough for simulations.
 #[derive(Debug, Clone)]
 pub struct Dice(u64);
 
 impl Dice {
-    /// Dice of their own for each `(seed, stream)`, so that legs do not disturb one another.
+    /// An independent generator for each `(seed, stream)`, so that legs do not influence one another.
     #[must_use]
     pub fn new(seed: u64, stream: u64) -> Self {
         Self(mix(seed ^ mix(stream.wrapping_add(0x9e37_79b9_7f4a_7c15))))
     }
 
-    /// 64 even bits.
+    /// 64 uniformly distributed random bits.
     #[expect(clippy::should_implement_trait, reason = "dice are no iterator: they never run out")]
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -29,7 +30,7 @@ impl Dice {
         probability > 0.0 && self.fraction() < probability
     }
 
-    /// From 0 up to, not including, 1.
+    /// A number from 0 up to, not including, 1.
     pub fn fraction(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
@@ -41,7 +42,7 @@ fn mix(mut value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// Makes the names Telnyx would make.
+/// Generates ids in the forms that Telnyx uses.
 #[derive(Debug)]
 pub(super) struct Names {
     run: u64,
@@ -49,7 +50,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// `run` tells runs with the same seed apart: a server that met the first one must not take the second for a repeat.
+    /// `run` distinguishes runs with the same seed: a server that saw the first must not take the second for a repeat.
     pub fn new(seed: u64, run: u64) -> Self {
         Self { run: mix(mix(seed).wrapping_add(run)), next: AtomicU64::new(0) }
     }
@@ -62,7 +63,7 @@ impl Names {
         Builder::from_random_bytes(bytes).into_uuid()
     }
 
-    /// `v3:` and URL-safe base64: has to be percent-encoded in a path, as the real ones have.
+    /// `v3:` and URL-safe base64, which must be percent-encoded in a path, as with real ids.
     pub fn control_id(&self) -> String {
         let bits: Vec<u8> =
             [self.draw(), self.draw()].as_flattened().iter().flat_map(|word| word.to_be_bytes()).collect();

@@ -1,48 +1,48 @@
-//! What the fake is told before it starts.
+//! Settings of the fake.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::telephony::telnyx::ApiKey;
 
-/// How a fake Telnyx is to behave.
+/// Settings of a fake Telnyx.
 #[derive(Clone)]
 pub struct FakeConfig {
-    /// Where webhooks go: the application's `webhook_event_url`.
+    /// Address that receives webhooks: the application's `webhook_event_url`.
     pub webhook_url: String,
-    /// Where they go after two failures, if anywhere.
+    /// Address that receives a webhook after two failures; `None` for no failover.
     pub failover_url: Option<String>,
     /// Port of the fake's own API on 127.0.0.1; 0 picks a free one.
     pub port: u16,
-    /// What all chance comes from.
+    /// Seed of all random decisions.
     pub seed: u64,
-    /// The key commands have to show.
+    /// The API key that commands must present.
     pub api_key: ApiKey,
-    /// The application that calls belong to.
+    /// The application (connection) that calls belong to.
     pub connection_id: String,
     /// Seed of the Ed25519 key that signs webhooks.
     pub signing_seed: [u8; 32],
-    /// What goes wrong.
+    /// Faults to inject, with their probabilities.
     pub mischief: Mischief,
-    /// How fast calls go.
+    /// Speed of scripts and speech.
     pub pace: Pace,
-    /// Webhook requests under way at once.
+    /// The most webhook requests in flight at once.
     pub max_in_flight: usize,
-    /// Calls under way at once; placing another one waits.
+    /// The most calls in progress at once; placing another one waits.
     pub max_calls: usize,
-    /// How long a webhook may take to be answered.
+    /// How long the fake waits for the answer to a webhook.
     pub webhook_timeout: Duration,
-    /// Attempts to deliver a webhook.
+    /// The most attempts to deliver a webhook.
     pub attempts: u32,
-    /// Wait after the first failed attempt; doubles with each.
+    /// Pause after the first failed attempt; it doubles with each.
     pub retry_backoff: Duration,
-    /// How long a caller waits for the server to do something before giving up on it. Not subject to the pace.
+    /// How long a caller waits for an action of the server before giving up. Not scaled by `pace`.
     pub patience: Duration,
-    /// Whether callers are transcribed although no command asked for it, as no real Telnyx does.
+    /// Whether callers are transcribed without a command for it, which the real Telnyx never does.
     pub transcribe_unasked: bool,
-    /// Whether `call.cost` is sent (`call_cost_in_webhooks`).
+    /// Whether the fake sends `call.cost` (`call_cost_in_webhooks`).
     pub cost: bool,
-    /// Records of each kind the ledger keeps; older ones are forgotten, totals are not.
+    /// The most records of each kind in the ledger; older ones are dropped, totals are not.
     pub ledger_capacity: usize,
 }
 
@@ -59,7 +59,7 @@ impl fmt::Debug for FakeConfig {
 }
 
 impl FakeConfig {
-    /// A well-behaved carrier that goes at full speed.
+    /// A carrier without faults at full speed.
     #[must_use]
     pub fn new(webhook_url: impl Into<String>) -> Self {
         Self {
@@ -85,42 +85,42 @@ impl FakeConfig {
     }
 }
 
-/// What goes wrong, each with a probability from 0 to 1.
+/// Faults to inject, each with a probability from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mischief {
     /// A webhook is delivered twice.
     pub duplicate: f64,
-    /// A webhook is overtaken by the next one of its leg.
+    /// A webhook arrives after the next one of its leg.
     pub shuffle: f64,
     /// A webhook is late by up to [`Mischief::delay_by`].
     pub delay: f64,
-    /// The most a late webhook is late. Not subject to the pace.
+    /// The longest delay of a late webhook. Not scaled by the pace.
     pub delay_by: Duration,
     /// A webhook is never sent.
     pub lose: f64,
-    /// A command is carried out and the connection closed instead of answered.
+    /// The fake carries a command out and closes the connection instead of answering.
     pub drop_response: f64,
-    /// A command is answered 500 and not carried out; its repeat is.
+    /// The fake answers 500 and does not carry the command out; it carries its repeat out.
     pub server_error: f64,
-    /// A command is answered 429 and not carried out; its repeat is.
+    /// The fake answers 429 and does not carry the command out; it carries its repeat out.
     pub rate_limit: f64,
     /// The webhook arrives before the answer to the command that caused it.
     pub webhook_first: f64,
-    /// An event of a type nobody has heard of is slipped in.
+    /// The fake inserts an event of an unknown type.
     pub unknown_event: f64,
-    /// A webhook has fields nobody has heard of.
+    /// A webhook has additional unknown fields.
     pub unknown_field: f64,
     /// A webhook has no `client_state` although the leg has one.
     pub missing_client_state: f64,
     /// A webhook's `client_state` is null although the leg has one.
     pub null_client_state: f64,
-    /// A webhook names its leg by one of its two ids alone, as some of Telnyx's own examples do; the first one always by
-    /// the id that commands take.
+    /// A webhook names its leg by only one of its two ids, as some of Telnyx's own examples do; the first webhook
+    /// always by the id that commands take.
     pub one_name: f64,
 }
 
 impl Mischief {
-    /// Nothing goes wrong.
+    /// No fault at all.
     pub const NONE: Self = Self {
         duplicate: 0.0,
         shuffle: 0.0,
@@ -138,7 +138,8 @@ impl Mischief {
         one_name: 0.0,
     };
 
-    /// Everything a server has to bear without a call ending differently: all but lost webhooks and stripped state.
+    /// Every fault that a server must tolerate without a call ending differently: all but lost
+    /// webhooks and stripped state.
     pub const BEARABLE: Self = Self {
         duplicate: 0.1,
         shuffle: 0.1,
@@ -153,17 +154,17 @@ impl Mischief {
     };
 }
 
-/// How long the pauses of a script and the speech of a call really take.
+/// How long the pauses of a script and the speech of a call really take, as a factor.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pace(f64);
 
 impl Pace {
     /// No pauses at all.
     pub const FULL: Self = Self(0.0);
-    /// As long as they would take.
+    /// Pauses in real time.
     pub const REAL: Self = Self(1.0);
 
-    /// `factor` times as long; 0.1 is ten times as fast. Negative and unearthly factors count as 0.
+    /// Pauses `factor` times as long; 0.1 is ten times as fast. Negative and non-finite factors count as 0.
     #[must_use]
     pub fn scaled(factor: f64) -> Self {
         Self(if factor.is_finite() { factor.clamp(0.0, 100.0) } else { 0.0 })

@@ -1,4 +1,4 @@
-//! Delivers webhooks: signs every attempt anew, tries again after failures, keeps count.
+//! Delivers webhooks: signs every attempt anew, retries after failures, and counts.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,9 +16,9 @@ use super::ledger::{Book, WebhookRecord};
 use super::notice::Notice;
 use crate::telephony::telnyx::{SIGNATURE_HEADER, Signer, TIMESTAMP_HEADER};
 
-/// Attempts on the first URL before the failover URL gets its turn.
+/// Failed attempts on the first URL before the failover URL is tried.
 const FAILURES_BEFORE_FAILOVER: u32 = 2;
-/// The most that is read of an answer, to leave the connection usable.
+/// The most bytes read of an answer, so that the connection stays usable.
 const MAX_ANSWER: usize = 64 * 1024;
 
 pub(super) struct Courier {
@@ -76,7 +76,7 @@ impl Courier {
         &self.signer
     }
 
-    /// Makes one attempt. True when the server took it, or refused it in a way that ends the matter.
+    /// Makes one attempt. True when the server accepted the webhook, or refused it for good.
     pub async fn attempt(&self, notice: &Notice, attempt: u32) -> bool {
         let url = match &self.failover {
             Some(failover) if attempt > FAILURES_BEFORE_FAILOVER => failover,
@@ -103,7 +103,7 @@ impl Courier {
         !matches!(status, None | Some(408 | 429 | 500..))
     }
 
-    /// Tries again until the matter is ended; false when the server never took it.
+    /// Retries until the webhook is accepted or refused for good; false when the server never accepted it.
     pub async fn insist(&self, notice: &Notice, failed: u32) -> bool {
         let mut closing = self.closing.clone();
         for attempt in failed + 1..=self.attempts {
@@ -119,7 +119,7 @@ impl Courier {
         false
     }
 
-    /// Sends something as it is.
+    /// Sends a body and headers unchanged.
     pub async fn raw<N: AsRef<str>>(
         &self,
         headers: impl IntoIterator<Item = (N, String)>,

@@ -1,35 +1,35 @@
-//! The ways a leg ends: in the carrier's words, and what a server should make of them.
+//! The ways a leg ends: in the carrier's words, and as a server should report them.
 
 use domain::call::terms::{EndReason, Status};
 
 use super::ledger::Expected;
 
-/// Why a leg is over.
+/// Why a leg ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     /// The person at the other end hung up.
     Person,
-    /// The server sent `hangup`.
+    /// The server sent the command `hangup`.
     Server,
-    /// The server sent `reject`, with the cause it named.
+    /// The server sent the command `reject`, with this cause.
     Refused { busy: bool },
-    /// The caller gave up before the answer.
+    /// The caller hung up before the answer.
     GaveUp,
-    /// The callee is on the phone.
+    /// The callee's line was busy.
     Busy,
-    /// The callee let it ring.
+    /// The callee did not answer.
     NoAnswer,
-    /// The callee refused.
+    /// The callee rejected the call.
     Declined,
-    /// There is no such number.
+    /// The called number does not exist.
     NotFound,
-    /// The carrier's limit.
+    /// The carrier's time limit was reached.
     TimeLimit,
-    /// The leg at the other end of a transfer is over.
+    /// The leg at the other end of a transfer ended.
     Partner,
 }
 
-/// `hangup_cause`, `hangup_source` and `sip_hangup_cause`.
+/// The values of `hangup_cause`, `hangup_source` and `sip_hangup_cause`.
 pub(super) struct Words {
     pub cause: &'static str,
     pub source: &'static str,
@@ -56,7 +56,7 @@ impl Ending {
         Words { cause, source, sip }
     }
 
-    /// `bridged`: a transfer had connected the leg to another one.
+    /// What the server should report; `bridged` says that a transfer had connected the leg to another one.
     pub fn expected(self, answered: bool, bridged: bool, certain: bool) -> Expected {
         let end_reason = match self {
             _ if bridged => Some(EndReason::Transferred),

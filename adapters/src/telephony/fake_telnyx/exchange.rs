@@ -1,4 +1,4 @@
-//! The switchboard: which legs there are, and which commands are accepted.
+//! The switch: holds the legs and decides which commands are accepted.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
@@ -23,15 +23,15 @@ use super::performance::{Part, Performance};
 use super::recordings::Recordings;
 use super::script::CalleeScript;
 
-/// Commands a leg may have waiting; Telnyx answers 429 above its own limit.
+/// Commands that a leg may have waiting; Telnyx answers 429 above its own limit.
 const INBOX: usize = 64;
-/// How long the end of a call can be asked about.
+/// How long an ended call can still be queried.
 const MEMORY: TimeDelta = TimeDelta::minutes(10);
-/// Ended calls remembered at most.
+/// The most ended calls kept for queries.
 const MEMORY_SIZE: usize = 50_000;
-/// Streams of dice that belong to no leg.
+/// Random stream for decisions that belong to no leg.
 const DIAL_DICE: u64 = u64::MAX;
-/// Trace contexts that are remembered.
+/// The most trace contexts kept.
 const TRACES: usize = 1_000;
 
 pub(super) struct Exchange {
@@ -39,13 +39,13 @@ pub(super) struct Exchange {
     pub clock: Arc<dyn Clock>,
     pub names: Names,
     pub courier: Courier,
-    /// Where the fake's own API is, once it is bound.
+    /// Base URL of the fake's own API, set once it is bound.
     pub base: std::sync::OnceLock<String>,
     legs: Mutex<Legs>,
     dials: Mutex<Dials>,
     callees: Mutex<Callees>,
     recordings: Mutex<Recordings>,
-    /// The `traceparent`s of the newest requests.
+    /// `traceparent` headers of the newest requests.
     traces: Mutex<VecDeque<String>>,
     next_leg: AtomicU64,
     busy: watch::Sender<usize>,
@@ -78,25 +78,25 @@ struct Callees {
     by_number: HashMap<String, CalleeScript>,
 }
 
-/// An answer, and how it is to be delivered.
+/// An answer, and how it is delivered.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub answer: Answer,
     pub manner: Manner,
-    /// Dropped once the answer is on its way.
+    /// Dropped once the answer was sent, which lets the command's effects begin.
     pub gate: Option<oneshot::Sender<()>>,
 }
 
 #[derive(Debug, Clone)]
 pub(super) enum Manner {
     Plain,
-    /// Close the connection instead.
+    /// The connection is closed instead.
     Drop,
-    /// Not before a webhook of the leg was delivered that comes after the one with this number.
+    /// Sent only after a webhook of the leg was delivered with a higher number than this.
     AfterWebhook(Arc<Leg>, u64),
 }
 
-/// Hears when the fake is shut down.
+/// Notified when the fake shuts down.
 #[derive(Debug, Clone)]
 pub(super) struct Closing(watch::Receiver<bool>);
 
@@ -105,13 +105,13 @@ impl Closing {
         Self(receiver)
     }
 
-    /// Returns once the fake is being shut down.
+    /// Waits until the fake is shutting down.
     pub async fn announced(&mut self) {
         let _ = self.0.wait_for(|closing| *closing).await;
     }
 }
 
-/// Counts as something under way for as long as it lives.
+/// Counts an activity in progress for as long as the guard lives.
 #[derive(Debug)]
 pub(super) struct Busy(Arc<Exchange>);
 
@@ -166,7 +166,7 @@ impl Exchange {
         Busy(self.clone())
     }
 
-    /// Returns once no leg is alive and no webhook under way.
+    /// Waits until no leg is alive and no webhook is in flight.
     pub async fn settled(&self) {
         let _ = self.busy.subscribe().wait_for(|count| *count == 0).await;
     }
@@ -184,7 +184,7 @@ impl Exchange {
         callees.by_number.get(number).unwrap_or(&callees.usual).clone()
     }
 
-    /// Makes a leg and has it perform. `session` ties it to another one.
+    /// Creates a leg and starts its task. `session` ties it to another leg.
     pub fn place(self: &Arc<Self>, new: NewLeg) -> (Arc<Leg>, oneshot::Receiver<super::ledger::CallRecord>) {
         let number = self.next_leg.fetch_add(1, Ordering::Relaxed);
         let (inbox, inputs) = mpsc::channel(INBOX);
@@ -225,7 +225,7 @@ impl Exchange {
         (leg, ended)
     }
 
-    /// Notes that a leg is over; it can be asked about for a while.
+    /// Records that a leg ended; it can be queried for a while.
     pub fn retire(&self, leg: &Leg) {
         let now = self.clock.now();
         let mut legs = lock(&self.legs);
@@ -246,13 +246,13 @@ impl Exchange {
         lock(&self.recordings)
     }
 
-    /// The legs that are alive, in the order they were placed.
+    /// The living legs, in the order they were placed.
     pub fn alive(&self) -> Vec<Arc<Leg>> {
         let legs = lock(&self.legs);
         legs.alive.values().filter(|leg| leg.lock().phase != Phase::Over).cloned().collect()
     }
 
-    /// `POST /calls/{id}/actions/{name}`.
+    /// Handles a command, `POST /calls/{id}/actions/{name}`.
     pub fn command(&self, control_id: &str, name: &str, body: Value) -> Reply {
         let now = self.clock.now();
         let id = body["command_id"].as_str().map(str::to_owned);
@@ -312,7 +312,7 @@ impl Exchange {
     fn bridged_with(&self, leg: &Leg, other: &str) -> Result<Arc<Leg>, Answer> {
         let other =
             self.leg(other).filter(|other| other.number != leg.number).ok_or_else(Answer::unknown_call)?;
-        // legs are locked in no order: one at a time
+        // locks one leg at a time, because legs have no lock order
         let phase = other.lock().phase;
         match phase {
             Phase::Over => Err(Answer::call_over()),
@@ -321,7 +321,7 @@ impl Exchange {
         }
     }
 
-    /// `POST /calls`.
+    /// Handles `POST /calls`, which dials.
     pub fn dial(self: &Arc<Self>, body: Value) -> Reply {
         let now = self.clock.now();
         let id = body["command_id"].as_str().map(str::to_owned);
@@ -416,7 +416,7 @@ impl Exchange {
     }
 }
 
-/// A leg to be made.
+/// A leg to create.
 #[derive(Debug)]
 pub(super) struct NewLeg {
     pub from: String,
@@ -425,9 +425,9 @@ pub(super) struct NewLeg {
     pub client_state: Option<String>,
     pub webhook_url: Option<Arc<str>>,
     pub part: Part,
-    /// Nothing happens on the leg before this resolves.
+    /// The leg waits for this before it starts.
     pub begin: Option<oneshot::Receiver<()>>,
-    /// Its place among the calls that may be under way at once.
+    /// The leg's permit among the calls that may be in progress at once.
     pub place: Option<OwnedSemaphorePermit>,
 }
 
@@ -445,7 +445,7 @@ impl Verdict {
     }
 }
 
-/// Answers instead of carrying out, once a command id.
+/// Decides to answer with an error instead of carrying out, at most once for each command id.
 fn disturb(
     dice: &mut Dice,
     seen: &mut CommandIds,

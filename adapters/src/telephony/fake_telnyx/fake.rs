@@ -1,4 +1,4 @@
-//! The fake as its user holds it.
+//! The public interface of the fake.
 
 use std::fmt;
 use std::net::{Ipv4Addr, TcpListener};
@@ -18,7 +18,6 @@ use super::script::{CallScript, CalleeScript};
 use super::server::serve;
 use crate::telephony::telnyx::{SIGNATURE_HEADER, TIMESTAMP_HEADER};
 
-/// The fake could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The port is taken, or the listener cannot be used.
@@ -50,49 +49,44 @@ impl fmt::Debug for Handle {
     }
 }
 
-/// The headers of something sent as it is.
+/// Headers of a raw request to the webhook URL.
 #[derive(Debug, Clone)]
 pub enum RawHeaders {
-    /// Signed now.
+    /// A valid signature with the current time.
     Signed,
-    /// Signed rightly, as of this Unix second.
+    /// A valid signature as of this Unix second.
     SignedAt(i64),
-    /// These and no others.
+    /// Exactly these headers and no others.
     Exactly(Vec<(String, String)>),
 }
 
-/// An inbound call under way. It goes on without its handle.
+/// An inbound call in progress. Dropping the handle does not end it.
 #[derive(Debug)]
 pub struct CallHandle {
-    /// The carrier's name of the leg that commands use.
+    /// The leg's `call_control_id`, which commands use.
     pub control_id: String,
-    /// The leg.
+    /// The leg's `call_leg_id`, which webhooks name.
     pub leg_id: String,
     ended: oneshot::Receiver<CallRecord>,
 }
 
 impl CallHandle {
-    /// Returns once the call is over and all its webhooks are delivered or given up; `None` if the fake was shut down.
+    /// Waits until the call has ended and all its webhooks are delivered or given up; `None` if the fake was shut down.
     pub async fn ended(self) -> Option<CallRecord> {
         self.ended.await.ok()
     }
 }
 
 impl FakeTelnyx {
-    /// Starts the API on [`FakeConfig::port`] of this machine and makes ready to call. Needs a tokio runtime.
-    ///
-    /// # Errors
-    /// [`StartError`] when the port is taken or a client cannot be made.
+    /// Starts the API on [`FakeConfig::port`] of this machine. Needs a tokio runtime. Fails with [`StartError`]
+    /// when the port is taken or a client cannot be made.
     pub async fn start(config: FakeConfig, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).map_err(StartError::Listen)?;
         Self::start_on(listener, config, clock).await
     }
 
-    /// As [`FakeTelnyx::start`], on a listener of the caller's: its address is known before the server under
-    /// test is.
-    ///
-    /// # Errors
-    /// [`StartError`] when the listener cannot be used or a client cannot be made.
+    /// Starts the fake as [`FakeTelnyx::start`] does, on the caller's listener: its address is known before the server
+    /// under test is. test is. Fails with [`StartError`] when the listener cannot be used or a client cannot be made.
     pub async fn start_on(
         listener: TcpListener,
         config: FakeConfig,
@@ -116,19 +110,19 @@ impl FakeTelnyx {
         Ok(Self { exchange, base: format!("{origin}/v2"), server: handle, closing, calls })
     }
 
-    /// What to configure as the address of the API, `http://127.0.0.1:…/v2`.
+    /// The API base to configure in the server, `http://127.0.0.1:…/v2`.
     #[must_use]
     pub fn api_base(&self) -> &str {
         &self.base
     }
 
-    /// What to configure as the key webhooks are verified with.
+    /// The public key to configure in the server, for verifying webhooks.
     #[must_use]
     pub fn public_key_base64(&self) -> String {
         self.exchange.courier.signer().public_key_base64()
     }
 
-    /// Places an inbound call; waits while as many calls are under way as [`FakeConfig::max_calls`] allows.
+    /// Places an inbound call; waits while as many calls are in progress as [`FakeConfig::max_calls`] allows.
     pub async fn place_call(&self, script: CallScript) -> CallHandle {
         // never closed, so an error is impossible; without a permit the call would only be uncounted
         let permit = self.calls.clone().acquire_owned().await;
@@ -145,17 +139,17 @@ impl FakeTelnyx {
         CallHandle { control_id: leg.control_id.clone(), leg_id: leg.leg_id.to_string(), ended }
     }
 
-    /// How whoever is called behaves, unless [`FakeTelnyx::set_callee`] says otherwise of them.
+    /// Sets the behaviour of called parties without a script of their own ([`FakeTelnyx::set_callee`]).
     pub fn set_usual_callee(&self, script: CalleeScript) {
         self.exchange.set_callee(None, script);
     }
 
-    /// How the party with this number behaves.
+    /// Sets the behaviour of the party with this number.
     pub fn set_callee(&self, number: impl Into<String>, script: CalleeScript) {
         self.exchange.set_callee(Some(number.into()), script);
     }
 
-    /// Posts `body` as it is to the webhook URL, once. Answers with the status; `None` if there was none in time.
+    /// Posts `body` unchanged to the webhook URL, once. Answers the status; `None` when no answer came in time.
     pub async fn send_raw(&self, body: impl Into<Bytes>, headers: RawHeaders) -> Option<u16> {
         let body = body.into();
         let courier = &self.exchange.courier;
@@ -174,30 +168,30 @@ impl FakeTelnyx {
         courier.raw(headers, body.clone()).await
     }
 
-    /// A copy of what it sent, what it was asked, and what came of it.
+    /// A copy of the ledger: webhooks sent, commands received, and calls that ended.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         self.exchange.courier.lock().copy()
     }
 
-    /// The `traceparent`s of the newest requests that had one, oldest first.
+    /// The `traceparent` headers of the newest requests, oldest first.
     #[must_use]
     pub fn traces(&self) -> Vec<String> {
         self.exchange.traces()
     }
 
-    /// The counts alone: cheap, however much the ledger holds.
+    /// The counts alone: cheap, whatever the size of the ledger.
     #[must_use]
     pub fn totals(&self) -> Totals {
         self.exchange.courier.lock().totals
     }
 
-    /// Returns once no leg is alive and no webhook of one is under way.
+    /// Waits until no leg is alive and no webhook of one is in flight.
     pub async fn settled(&self) {
         self.exchange.settled().await;
     }
 
-    /// Stops everything: calls break off, webhooks that wait are not sent.
+    /// Stops everything: calls break off, and waiting webhooks are not sent.
     pub async fn shutdown(self) -> Ledger {
         let _ = self.closing.send(true);
         self.server.0.stop(false).await;

@@ -1,4 +1,5 @@
-//! The fake's memory: what it sent, what it was asked, and what it takes to have come of every call.
+//! The ledger: which webhooks the fake sent, which commands it received, and what a server should report of every
+//! call.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,55 +11,51 @@ use domain::envelope::Time;
 use hdrhistogram::Histogram;
 use serde_json::Value;
 
-/// What the server should say of a call in the end.
+/// What the server should report of a call in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
-    /// Its status.
     pub status: Status,
-    /// Why it is over; `None` where that is the server's own choice, because the server ended it.
+    /// Why the call ended; `None` where the server ended it and chooses the reason itself.
     pub end_reason: Option<EndReason>,
-    /// False when the server cannot know: a webhook that matters was lost, or never taken.
+    /// False when the server cannot know: a webhook that matters was lost, or never accepted.
     pub certain: bool,
 }
 
-/// One leg, from its beginning to its end. `Debug` leaves out whom it connected and what was said.
+/// One leg, from its beginning to its end. `Debug` leaves out phone numbers and speech.
 #[derive(Clone)]
 pub struct CallRecord {
-    /// The carrier's name of the leg that commands use.
+    /// The leg's `call_control_id`, which commands use.
     pub control_id: String,
-    /// The leg.
+    /// The leg's `call_leg_id`, which webhooks name.
     pub leg_id: String,
-    /// What ties the legs of a transfer together.
+    /// The `call_session_id` that ties the legs of a transfer together.
     pub session_id: String,
-    /// From the carrier's point of view: inbound legs were placed by a script, outbound ones by the server.
+    /// From the carrier's point of view: a script placed inbound legs, the server outbound ones.
     pub direction: Direction,
     /// Whether a transfer placed the leg.
     pub transfer_target: bool,
-    /// The calling party.
     pub from: String,
-    /// The called party.
     pub to: String,
-    /// What the server last attached to the leg.
+    /// The `client_state` that the server last set on the leg.
     pub client_state: Option<String>,
-    /// When it began to ring.
+    /// When the leg began to ring.
     pub started_at: Time,
-    /// When it was answered.
+    /// `None` when the leg was never answered.
     pub answered_at: Option<Time>,
-    /// When it ended.
     pub ended_at: Time,
-    /// The carrier's word for why.
+    /// The carrier's `hangup_cause`, for example `normal_clearing`.
     pub hangup_cause: &'static str,
-    /// What the server should make of it. For a transfer's leg it says nothing of the call that was transferred.
+    /// What the server should report. For a transfer's leg it says nothing about the call that was transferred.
     pub expected: Expected,
-    /// What the other end waited for in vain.
+    /// Actions of the server that the other end waited for in vain.
     pub unmet: Vec<&'static str>,
-    /// What the server had spoken, piece by piece, as far as it began.
+    /// Texts that the server had spoken, piece by piece, as far as they began.
     pub spoken: Vec<String>,
-    /// Events there were to report.
+    /// Number of events to report.
     pub webhooks: u64,
-    /// Of these, lost on purpose.
+    /// Number of these events lost on purpose.
     pub lost: u64,
-    /// Of these, never taken by the server.
+    /// Number of these events that the server never accepted.
     pub given_up: u64,
 }
 
@@ -86,40 +83,39 @@ impl fmt::Debug for CallRecord {
 pub struct WebhookRecord {
     /// `data.id`, the same for all attempts and duplicates.
     pub event_id: Arc<str>,
-    /// For example `call.hangup`.
+    /// Type of the event, for example `call.hangup`.
     pub event_type: Arc<str>,
-    /// The leg it is about, if any.
+    /// The leg that the webhook is about; `None` for none.
     pub leg_id: Option<Arc<str>>,
-    /// From 1.
+    /// Number of the attempt, from 1.
     pub attempt: u32,
-    /// The server's answer; none when there was none in time.
+    /// Status of the server's answer; `None` when no answer came in time.
     pub status: Option<u16>,
-    /// From sending to the answer.
+    /// Time from sending to the answer.
     pub latency: Duration,
-    /// When it was sent.
+    /// When the attempt was sent.
     pub at: Time,
 }
 
-/// One command the fake received. `Debug` leaves its body out.
+/// One command that the fake received. `Debug` leaves its body out.
 #[derive(Clone)]
 pub struct CommandRecord {
-    /// When it came.
+    /// When the command arrived.
     pub at: Time,
-    /// The leg it named; for a dial, the leg it made.
+    /// The leg named by the command; for a dial, the new leg.
     pub leg_id: Option<String>,
-    /// `dial`, `answer`, `speak`, ….
+    /// For example `dial`, `answer` or `speak`.
     pub name: String,
-    /// The caller's id of it.
+    /// The `command_id` that the server chose.
     pub command_id: Option<String>,
-    /// Its body.
     pub body: Value,
-    /// The answer's status, or 0 when the connection was closed instead.
+    /// Status of the answer, or 0 when the connection was closed instead.
     pub status: u16,
     /// The code of the first error in the answer.
     pub code: Option<&'static str>,
-    /// Ignored as the repeat of a command id.
+    /// Whether it was ignored as the repeat of a command id.
     pub repeat: bool,
-    /// Carried out although the same had been asked before under another command id.
+    /// Whether it was carried out although the same had been asked before under another command id.
     pub doubled: bool,
 }
 
@@ -138,71 +134,70 @@ impl fmt::Debug for CommandRecord {
     }
 }
 
-/// Counts since the start; nothing is forgotten here.
+/// Counts since the start; they include what the ledger has dropped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Legs begun.
+    /// Number of legs that began.
     pub calls: u64,
-    /// Legs over.
+    /// Number of legs that ended.
     pub ended: u64,
-    /// Events there were to report.
+    /// Number of events to report.
     pub webhooks: u64,
-    /// Requests sent for them, repeats and duplicates included.
+    /// Webhook requests sent, repeats and duplicates included.
     pub attempts: u64,
-    /// Requests answered 2xx.
+    /// Webhook requests answered with 2xx.
     pub accepted: u64,
     /// Events sent twice on purpose.
     pub duplicates: u64,
-    /// Events put behind a later one on purpose.
+    /// Events sent after a later one on purpose.
     pub shuffled: u64,
     /// Events delayed on purpose.
     pub delayed: u64,
     /// Events lost on purpose.
     pub lost: u64,
-    /// Events the server never took.
+    /// Events that the server never accepted.
     pub given_up: u64,
-    /// Commands received.
+    /// All commands that were received.
     pub commands: u64,
-    /// Of these, repeats of a command id.
+    /// Commands that repeated a command id.
     pub repeats: u64,
-    /// Of these, refused for a reason (4xx but 429).
+    /// Commands refused for a reason (4xx except 429).
     pub refused: u64,
-    /// Of these, answered 429 or 500, or with a closed connection, on purpose.
+    /// Commands answered 429 or 500, or with a closed connection, on purpose.
     pub disturbed: u64,
-    /// Of these, the same effect asked for again under another command id.
+    /// Commands that asked for the same effect again under another command id.
     pub doubled: u64,
 }
 
-/// A copy of the fake's memory.
+/// A copy of the fake's records.
 #[derive(Debug, Clone)]
 pub struct Ledger {
-    /// Counts since the start.
     pub totals: Totals,
-    /// Microseconds from sending a webhook to its answer, of the answered ones.
+    /// Microseconds from sending a webhook to its answer, for the answered ones.
     pub latency: Histogram<u64>,
-    /// The latest attempts.
+    /// The latest delivery attempts.
     pub webhooks: Vec<WebhookRecord>,
-    /// The latest commands.
+    /// The latest received commands.
     pub commands: Vec<CommandRecord>,
-    /// The latest legs that are over.
+    /// The latest ended legs.
     pub calls: Vec<CallRecord>,
-    /// Records that were dropped to make room.
+    /// Number of records dropped to make room.
     pub forgotten: u64,
 }
 
 impl Ledger {
-    /// The commands of a kind, in the order they came.
+    /// The commands with this name, in the order they arrived.
     pub fn commands_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a CommandRecord> {
         self.commands.iter().filter(move |command| command.name == name)
     }
 
-    /// The first attempts about a leg, in the order they were sent.
+    /// The first attempts of the webhooks about a leg, in the order they were sent.
     pub fn events_of<'a>(&'a self, leg_id: &'a str) -> impl Iterator<Item = &'a WebhookRecord> {
         self.webhooks.iter().filter(move |hook| hook.attempt == 1 && hook.leg_id.as_deref() == Some(leg_id))
     }
 }
 
-/// The memory itself.
+/// The ledger that the fake writes.
 #[derive(Debug)]
 pub(super) struct Book {
     capacity: usize,
@@ -214,7 +209,7 @@ pub(super) struct Book {
     forgotten: u64,
 }
 
-/// 1 µs to 1 min in two digits.
+/// Range and precision of the latency histogram: 1 µs to 1 min with two significant digits.
 const LATENCY_BOUNDS: (u64, u64, u8) = (1, 60_000_000, 2);
 
 impl Book {

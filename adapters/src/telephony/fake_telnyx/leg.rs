@@ -1,4 +1,4 @@
-//! One leg as the exchange knows it: its names, its phase, and which commands it has seen.
+//! One leg as the switch knows it: its ids, its phase, and the commands it has received.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,18 +13,19 @@ use super::notice::timestamp;
 use super::orders::Order;
 use super::outbox::Fate;
 
-/// How long a command id is remembered.
+/// How long a command id is recognised as a repeat.
 pub(super) const REPEAT_WINDOW: TimeDelta = TimeDelta::seconds(60);
 
-/// Something a leg has to react to.
+/// An event that a leg's task handles.
 #[derive(Debug)]
 pub(super) enum Input {
     Order(Order),
-    /// It is connected to another one: that of a transfer, which is known, or this one.
+    /// The leg was connected to another one: the given leg, or (`None`) the leg of its own transfer,
+    /// which it knows already.
     Bridged(Option<Arc<Leg>>),
-    /// The leg at the other end of a transfer is over.
+    /// The leg at the other end of a transfer ended.
     PartnerOver {
-        /// Whether the two were connected before.
+        /// Whether the two legs were connected before.
         bridged: bool,
     },
 }
@@ -54,7 +55,7 @@ pub(super) struct LegState {
     pub client_state: Option<String>,
     pub webhook_url: Option<Arc<str>>,
     pub commands: CommandIds,
-    /// What was asked, and under which command id.
+    /// Effects asked for so far, each with its command id.
     pub asked: HashMap<String, Option<String>>,
     pub dice: Dice,
 }
@@ -66,28 +67,28 @@ pub(super) enum Phase {
     Over,
 }
 
-/// The command ids of one leg, or of the account.
+/// The command ids received for one leg, or for the account.
 #[derive(Debug, Default)]
 pub(super) struct CommandIds(HashMap<String, Seen>);
 
 #[derive(Debug, Clone, Copy)]
 enum Seen {
-    /// Carried out at this time.
+    /// The command was carried out at this time.
     Done(Time),
-    /// Disturbed on purpose at this time; the repeat is to be carried out.
+    /// The fake disturbed the command on purpose at this time, and will carry out its repeat.
     Disturbed(Time),
 }
 
-/// Above this, ids that no longer count are swept out.
+/// Above this number of ids, expired ones are removed.
 const SWEEP_ABOVE: usize = 4096;
 
 impl CommandIds {
-    /// Whether the id was carried out within the window.
+    /// Whether the command was carried out within the window.
     pub fn is_repeat(&self, id: &str, now: Time) -> bool {
         matches!(self.0.get(id), Some(Seen::Done(at)) if now - *at < REPEAT_WINDOW)
     }
 
-    /// Whether it was disturbed before.
+    /// Whether the command was disturbed before.
     pub fn was_disturbed(&self, id: &str) -> bool {
         matches!(self.0.get(id), Some(Seen::Disturbed(_)))
     }
@@ -116,7 +117,7 @@ impl Leg {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What every payload about the leg says; `parties` adds `from` and `to`.
+    /// The fields that every payload about the leg has; `parties` adds `from` and `to`.
     pub fn payload(&self, parties: bool) -> Map<String, Value> {
         let mut payload = Map::new();
         payload.insert("call_control_id".to_owned(), self.control_id.as_str().into());
@@ -131,7 +132,7 @@ impl Leg {
         payload
     }
 
-    /// As `GET /calls/{id}` and the list of active calls show it.
+    /// The leg as `GET /calls/{id}` and the list of active calls show it.
     pub fn resource(&self, now: Time) -> Value {
         let state = self.lock();
         let seconds =

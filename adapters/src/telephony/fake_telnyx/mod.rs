@@ -1,5 +1,5 @@
-//! A fake Telnyx: speaks its protocol truly, places real signed webhooks, obeys real commands, and misbehaves on
-//! demand in the ways the real one is known to.
+//! A fake Telnyx: speaks its protocol faithfully, sends real signed webhooks, obeys real commands, and on demand
+//! injects the faults that the real one is known for.
 //!
 //! ```text
 //! place_call ─▶ leg ─▶ outbox ─▶ courier ──── signed webhooks ────▶ the server under test
@@ -7,9 +7,9 @@
 //!                └── exchange ◀── server ◀── commands over HTTP ──────────┘
 //! ```
 //!
-//! Every leg is a task that performs a script ([`CallScript`], [`CalleeScript`]) and the commands it is sent. Chance
-//! comes from one seed ([`FakeConfig::seed`]); time from the [`Clock`](domain::ports::clock::Clock) port. What was
-//! asked, sent and is to be expected stands in the [`Ledger`].
+//! Every leg is a task that performs a script ([`CallScript`], [`CalleeScript`]) and the commands it receives.
+//! Random decisions come from one seed ([`FakeConfig::seed`]); time from the [`Clock`](domain::ports::clock::Clock)
+//! port. The [`Ledger`] records commands, webhooks and the expected outcome of calls.
 
 mod answers;
 mod chance;

@@ -1,4 +1,4 @@
-//! An event on its way to the server: rendered once, framed anew for each attempt.
+//! An event on its way to the server: its data is rendered once, the envelope anew for each attempt.
 
 use std::sync::Arc;
 
@@ -6,17 +6,16 @@ use chrono::SecondsFormat;
 use domain::envelope::Time;
 use serde_json::{Map, Value, json};
 
-/// An event to report.
 #[derive(Debug)]
 pub(super) struct Notice {
-    /// Which of its leg's it is, from 1.
+    /// Number of the event within its leg, from 1.
     pub number: u64,
     pub event_id: Arc<str>,
     pub event_type: Arc<str>,
     pub leg_id: Option<Arc<str>>,
-    /// The JSON of `data`.
+    /// The rendered JSON of `data`.
     data: String,
-    /// Where to, if not to the application's URL.
+    /// Target URL; `None` for the application's webhook URL.
     pub url: Option<Arc<str>>,
 }
 
@@ -39,14 +38,14 @@ impl Notice {
         }
     }
 
-    /// The body of an attempt, from 1.
+    /// The body of an attempt, numbered from 1.
     pub fn body(&self, attempt: u32, url: &str) -> String {
         let delivered_to = Value::from(url);
         format!(r#"{{"data":{},"meta":{{"attempt":{attempt},"delivered_to":{delivered_to}}}}}"#, self.data)
     }
 }
 
-/// As Telnyx writes times: RFC 3339, UTC, six digits of a second.
+/// Formats times as Telnyx does: RFC 3339, UTC, six digits of a second.
 pub(super) fn timestamp(at: Time) -> String {
     at.to_rfc3339_opts(SecondsFormat::Micros, true)
 }

@@ -1,4 +1,4 @@
-//! Commands as they arrive: checked as Telnyx checks them, and turned into what a leg is to do.
+//! Parses commands, checks them as Telnyx does, and turns them into actions of a leg.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::leg::Leg;
 /// The most characters of a text to speak.
 const MAX_TEXT: usize = 3000;
 
-/// A command a leg has accepted.
+/// A command that a leg has accepted.
 #[derive(Debug)]
 pub(super) struct Order {
     pub action: Action,
@@ -40,7 +40,7 @@ pub(super) enum Action {
     },
     StopSpeech,
     Transfer(Box<Placing>),
-    /// To the leg of this control id.
+    /// Connects to the leg with this control id.
     BridgeTo(String),
     Bridge(Arc<Leg>),
     StartRecording {
@@ -51,11 +51,11 @@ pub(super) enum Action {
     Transcribe(bool),
     Gather(Gather),
     StopGather,
-    /// Accepted, and no webhook follows.
+    /// Accepted, but no webhook follows.
     Silent,
 }
 
-/// What may be asked for along with an answer or a dial.
+/// Optional features of an answer or a dial, such as recording.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Extras {
     pub record: Option<String>,
@@ -63,7 +63,7 @@ pub(super) struct Extras {
     pub webhook_url: Option<Arc<str>>,
 }
 
-/// A leg to be placed, by a dial or a transfer.
+/// A leg to be placed by a dial or a transfer.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Placing {
     pub to: String,
@@ -71,9 +71,9 @@ pub(super) struct Placing {
     pub client_state: Option<String>,
     pub ring_timeout: Duration,
     pub time_limit: Duration,
-    /// Mode of answering machine detection.
+    /// Mode of answering machine detection; `None` for off.
     pub detection: Option<String>,
-    /// Whether the other leg survives this one.
+    /// Whether the other leg survives the end of this one.
     pub park: bool,
     pub extras: Extras,
 }
@@ -86,15 +86,15 @@ pub(super) struct Gather {
     pub max: usize,
     pub terminator: Option<char>,
     pub valid: String,
-    /// For the first key, once the prompt is over.
+    /// How long to wait for the first key once the prompt is over.
     pub timeout: Duration,
-    /// For each key after it.
+    /// How long to wait for each key after the first.
     pub inter_digit_timeout: Duration,
     pub digits: String,
 }
 
 impl Action {
-    /// Reads `POST /calls/{id}/actions/{name}`.
+    /// Parses the body of `POST /calls/{id}/actions/{name}`.
     pub fn read(name: &str, body: &Value) -> Result<Self, Answer> {
         check_state(body, "client_state")?;
         Ok(match name {
@@ -146,12 +146,12 @@ impl Action {
         })
     }
 
-    /// Whether the leg has to be answered first.
+    /// Whether the leg must be answered before this action.
     pub fn needs_answer(&self) -> bool {
         !matches!(self, Action::Answer(_) | Action::Reject { .. } | Action::HangUp | Action::Silent)
     }
 
-    /// What makes two commands the same effect, for commands that nobody means twice.
+    /// A text that is equal for two commands with the same effect, for commands that nobody repeats on purpose.
     pub fn effect(&self) -> Option<String> {
         match self {
             Action::Answer(_) => Some("answer".to_owned()),
@@ -176,7 +176,7 @@ impl Extras {
 }
 
 impl Placing {
-    /// Reads what dial and transfer have in common.
+    /// Parses the fields that dial and transfer share.
     pub fn read(body: &Value, client_state: &str) -> Result<Self, Answer> {
         let to = body["to"].get(0).unwrap_or(&body["to"]).as_str().unwrap_or_default();
         if to.is_empty() {
@@ -220,7 +220,7 @@ impl Gather {
         }
     }
 
-    /// Takes a key; says how the gather ended if that was the last one.
+    /// Adds a key; answers how the gather ended if that was the last one.
     pub fn take(&mut self, key: char) -> Option<&'static str> {
         let done = Some(key) == self.terminator;
         if !done {
@@ -232,7 +232,7 @@ impl Gather {
         Some(self.judge())
     }
 
-    /// How it ends when no more keys come.
+    /// How the gather ends when no more keys come.
     pub fn run_out(&self) -> &'static str {
         if self.digits.is_empty() { "timeout" } else { self.judge() }
     }
@@ -244,7 +244,7 @@ impl Gather {
     }
 }
 
-/// Base64, or error 90017.
+/// Checks that the field is base64, or answers error 90017.
 pub(super) fn check_state(body: &Value, name: &'static str) -> Result<(), Answer> {
     match &body[name] {
         Value::Null => Ok(()),

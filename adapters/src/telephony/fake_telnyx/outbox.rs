@@ -1,4 +1,4 @@
-//! A leg's way out: webhooks leave one after the other, unless mischief has them overtake, repeat or lose one another.
+//! Sends a leg's webhooks one after the other, except where faults reorder, repeat or lose them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,18 +10,18 @@ use super::chance::Dice;
 use super::exchange::Exchange;
 use super::notice::Notice;
 
-/// Webhooks of one leg that may wait to be sent; a leg that has more to say waits.
+/// Webhooks of one leg that may wait to be sent; a leg that has more waits.
 const ROOM: usize = 64;
 /// How long a webhook waits for another one to overtake it.
 const OVERTAKING: Duration = Duration::from_millis(20);
 
-/// What became of a leg's webhooks.
+/// Delivery counts of a leg's webhooks.
 #[derive(Debug, Default)]
 pub(super) struct Fate {
     pub webhooks: AtomicU64,
     pub lost: AtomicU64,
     pub given_up: AtomicU64,
-    /// The highest [`Notice::number`] among those delivered.
+    /// The highest [`Notice::number`] delivered so far.
     pub delivered: watch::Sender<u64>,
 }
 
@@ -31,7 +31,7 @@ impl Fate {
     }
 }
 
-/// Where a leg puts its webhooks.
+/// The queue that a leg puts its webhooks into.
 #[derive(Debug)]
 pub(super) struct Outbox {
     way_in: mpsc::Sender<Notice>,
@@ -53,7 +53,7 @@ impl Outbox {
         let _ = self.way_in.send(notice).await; // closed only when the fake is shut down
     }
 
-    /// Returns once every webhook was delivered or given up.
+    /// Waits until every webhook was delivered or given up.
     pub async fn close(self) {
         let Self { way_in, mut emptied, .. } = self;
         drop(way_in);
@@ -65,7 +65,7 @@ struct Clerk {
     exchange: Arc<Exchange>,
     dice: Dice,
     fate: Arc<Fate>,
-    /// Held by everybody who still has something to deliver.
+    /// Held by every task that still has something to deliver.
     alive: mpsc::Sender<()>,
 }
 

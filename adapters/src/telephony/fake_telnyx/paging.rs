@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Entries of a page when nothing is said, and at the most.
+/// Default and maximum number of entries on a page.
 const SIZE: (usize, usize) = (20, 250);
 
 #[derive(Debug, Default, Deserialize)]
@@ -21,7 +21,7 @@ pub(super) struct Paging {
 }
 
 impl Paging {
-    /// The page of `entries`, each with a number that grows, and its `meta`.
+    /// The page of `entries`, each with an increasing number, and its `meta`.
     pub fn page<T>(&self, path: &str, entries: Vec<(u64, T)>) -> (Vec<T>, Value) {
         match self.number.is_none() && (self.limit.is_some() || self.after.is_some()) {
             true => self.by_cursor(path, entries),

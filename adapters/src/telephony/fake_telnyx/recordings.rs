@@ -1,4 +1,4 @@
-//! Recordings that can be listed and fetched.
+//! The recordings that the API lists and returns.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::answers::Answer;
 
-/// By a number that grows.
+/// Recordings by an increasing number.
 #[derive(Debug, Default)]
 pub(super) struct Recordings {
     last: u64,
@@ -14,7 +14,7 @@ pub(super) struct Recordings {
 }
 
 impl Recordings {
-    /// Keeps one, as `GET /recordings/{id}` shows it.
+    /// Stores a recording, in the form that `GET /recordings/{id}` shows.
     pub fn keep(&mut self, recording: Value) {
         self.last += 1;
         self.kept.insert(self.last, recording);
@@ -24,7 +24,7 @@ impl Recordings {
         self.kept.values().find(|recording| recording["id"] == id)
     }
 
-    /// Those of which these fields are as given.
+    /// The recordings whose fields have these values.
     pub fn list(&self, wanted: &[(&str, &Option<String>)]) -> Vec<(u64, Value)> {
         let fits = |recording: &Value| {
             wanted.iter().all(|(field, value)| value.as_ref().is_none_or(|value| recording[field] == *value))
@@ -33,7 +33,7 @@ impl Recordings {
         found.map(|(number, recording)| (*number, recording.clone())).collect()
     }
 
-    /// Takes one away; 404 where there is none, as the API answers.
+    /// Deletes a recording; answers 404 where there is none, as the API does.
     pub fn delete(&mut self, id: &str) -> Answer {
         let found = self.kept.iter().find(|(_, recording)| recording["id"] == id).map(|(number, _)| *number);
         match found.and_then(|number| self.kept.remove(&number)) {

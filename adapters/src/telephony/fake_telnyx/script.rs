@@ -1,44 +1,42 @@
-//! How callers and called parties behave.
+//! Scripts of callers and called parties.
 
 use std::time::Duration;
 
 use super::chance::Dice;
 
-/// A US number that can belong to nobody: 202-555-0100 to 0199 are set aside for fiction. `index` is taken modulo 100.
+/// A US phone number that belongs to nobody: 202-555-0100 to 0199 are reserved for fiction. `index`
+/// is taken modulo 100.
 #[must_use]
 pub fn fictional_number(index: u64) -> String {
     format!("+120255501{:02}", index % 100)
 }
 
-/// Something the person at the other end does once the call is answered. Pauses are subject to the pace.
+/// An action of the person at the other end once the call is answered. Pauses are scaled by the pace.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// Does nothing for a while.
     Pause(Duration),
     /// Listens until something was spoken to the end, or until out of patience.
     HearOut,
-    /// Says a sentence.
     Say(String),
-    /// Presses keys, `0-9 A-D * #`.
+    /// Presses DTMF keys, `0-9 A-D * #`.
     Press(String),
-    /// Hangs up.
     HangUp,
-    /// Waits for the other side to hang up; out of patience, hangs up.
+    /// Waits for the other side to hang up, and hangs up when out of patience.
     Stay,
     /// Stays until the carrier ends the call at its time limit.
     OutstayLimit,
 }
 
-/// An inbound call: who calls whom, and what they do. After the last step they [`Step::Stay`].
+/// An inbound call: who calls whom, and the caller's steps. After the last step the caller stays ([`Step::Stay`]).
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallScript {
-    /// The calling number, or what the carrier says instead of one.
+    /// The calling number, or the carrier's text for a withheld one.
     pub from: String,
-    /// The called number: one of the server's.
+    /// The called number, which is one of the server's.
     pub to: String,
-    /// Hangs up when not answered by then.
+    /// The caller hangs up when not answered after this time; `None` waits on.
     pub give_up_after: Option<Duration>,
-    /// What the caller does.
     pub steps: Vec<Step>,
 }
 
@@ -48,7 +46,7 @@ impl CallScript {
         Self { from: from.into(), to: to.into(), give_up_after: None, steps: Vec::new() }
     }
 
-    /// Listens, says the lines with pauses between them, hangs up.
+    /// Listens, says the lines with pauses between them, and hangs up.
     #[must_use]
     pub fn talks<T: Into<String>>(mut self, lines: impl IntoIterator<Item = T>) -> Self {
         self.steps.push(Step::HearOut);
@@ -72,21 +70,21 @@ impl CallScript {
         self
     }
 
-    /// Hangs up after a while.
+    /// Adds a pause and then hanging up.
     #[must_use]
     pub fn hangs_up_after(mut self, pause: Duration) -> Self {
         self.steps.extend([Step::Pause(pause), Step::HangUp]);
         self
     }
 
-    /// Hangs up if not answered by then.
+    /// Makes the caller hang up if not answered after `ringing`.
     #[must_use]
     pub fn gives_up_after(mut self, ringing: Duration) -> Self {
         self.give_up_after = Some(ringing);
         self
     }
 
-    /// A step of one's own.
+    /// Adds any other step.
     #[must_use]
     pub fn then(mut self, step: Step) -> Self {
         self.steps.push(step);
@@ -117,33 +115,33 @@ impl CallScript {
     }
 }
 
-/// How a party behaves that the server calls or transfers to.
+/// The behaviour of a party that the server calls or transfers to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CalleeScript {
-    /// Answers, then does the steps.
+    /// Answers, then performs the steps.
     Answers {
-        /// How long it rings before.
+        /// How long it rings before the answer.
         ring: Duration,
-        /// What the callee does. After the last step they [`Step::Stay`].
+        /// The callee's steps. After the last one the callee stays ([`Step::Stay`]).
         steps: Vec<Step>,
     },
     /// A machine answers, plays its greeting, beeps, and hangs up after a while.
     Machine {
-        /// How long it rings before.
+        /// How long it rings before the answer.
         ring: Duration,
     },
-    /// Is on the phone.
+    /// The line is busy.
     Busy,
-    /// Lets it ring.
+    /// Nobody answers the ringing.
     NoAnswer,
-    /// Refuses.
+    /// The callee rejects the call.
     Rejects,
-    /// There is no such number.
+    /// The number does not exist.
     NotFound,
 }
 
 impl Default for CalleeScript {
-    /// Answers, hears what is said, and hangs up.
+    /// Answers, listens to what is spoken, and hangs up.
     fn default() -> Self {
         Self::Answers {
             ring: Duration::from_secs(2),

@@ -1,4 +1,4 @@
-//! The fake's HTTP API: the part of `https://api.telnyx.com/v2` a voice application uses.
+//! The fake's HTTP API: the part of `https://api.telnyx.com/v2` that a voice application uses.
 
 use std::any::Any;
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -19,9 +19,9 @@ use super::answers::Answer;
 use super::exchange::{Exchange, Manner, Reply};
 use super::paging::Paging;
 
-/// How long an answer waits for a webhook that is to come first.
+/// How long an answer waits for a webhook that must arrive first.
 const WEBHOOK_FIRST: Duration = Duration::from_secs(2);
-/// A tenth of a second of silence: what every recording of the fake holds.
+/// Samples of a tenth of a second of silence, the content of every recording.
 const RECORDED_SAMPLES: u32 = 800;
 
 /// A second handle on a connection, to cut it with.
@@ -158,7 +158,7 @@ async fn recording(exchange: Data<Exchange>, file: Path<String>) -> HttpResponse
     HttpResponse::Ok().content_type("audio/wav").body(silence())
 }
 
-/// RIFF, 16-bit PCM, mono, 8 kHz.
+/// A WAV file: RIFF, 16-bit PCM, mono, 8 kHz.
 fn silence() -> Vec<u8> {
     let (rate, bytes) = (8000_u32, RECORDED_SAMPLES * 2);
     let mut wav = b"RIFF".to_vec();
@@ -191,7 +191,7 @@ fn read(body: &[u8]) -> Result<Value, Answer> {
     read.ok_or_else(|| Answer::refused(400, "10015", "Malformed request", ""))
 }
 
-/// Hands out the answer in the manner decided on.
+/// Sends the answer in the chosen manner.
 async fn deliver(request: &HttpRequest, reply: Reply) -> HttpResponse {
     let Reply { answer, manner, gate } = reply;
     match manner {

@@ -1,4 +1,4 @@
-//! What a leg is being spoken: pieces queue one behind the other, each as long as its text.
+//! Texts being spoken on a leg: they queue one behind the other, each as long as its text takes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(super) struct Speech {
 #[derive(Debug, Clone)]
 pub(super) struct Piece {
     pub text: String,
-    /// What the events about it are to be called.
+    /// Determines the names of the events about the piece.
     pub kind: Kind,
     pub extra: serde_json::Map<String, serde_json::Value>,
 }
@@ -30,7 +30,7 @@ pub(super) enum Kind {
     Playback,
 }
 
-/// How long a text takes to be spoken.
+/// How long it takes to speak a text.
 pub(super) fn length_of(text: &str) -> Duration {
     PER_CHARACTER.saturating_mul(u32::try_from(text.chars().count()).unwrap_or(u32::MAX))
 }
@@ -59,17 +59,16 @@ impl Speech {
         Some(&self.current.insert((piece, until)).0)
     }
 
-    /// When the current piece is over.
+    /// When the current piece ends.
     pub fn due(&self) -> Option<Time> {
         self.current.as_ref().map(|(_, until)| *until)
     }
 
-    /// Ends the current piece.
     pub fn end(&mut self) -> Option<Piece> {
         self.current.take().map(|(piece, _)| piece)
     }
 
-    /// Forgets what was not begun.
+    /// Drops the pieces that have not begun.
     pub fn drop_queue(&mut self) {
         self.queue.clear();
     }

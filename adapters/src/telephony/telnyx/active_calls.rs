@@ -1,21 +1,21 @@
-//! The pages of `GET /connections/{id}/active_calls`.
+//! Pages of `GET /connections/{id}/active_calls`.
 //!
-//! Telnyx's SDKs go by number (`page[number]`, `meta.total_pages`), its guides by cursor (`page[after]`,
-//! `meta.cursors.after`); either is followed, whichever the answer shows. A leg that was not found is absent only if the
-//! list was read to its end: a page that is full and names no next one says nothing about what follows.
+//! Telnyx's SDKs page by number (`page[number]`, `meta.total_pages`), its guides by cursor (`page[after]`,
+//! `meta.cursors.after`); this follows whichever the answer shows. A leg that was not found is absent only if the
+//! list was read to its end: a full page without a next one says nothing about what follows.
 
 use domain::call::report::LegRef;
 use serde::Deserialize;
 
-/// Legs asked for on a page.
+/// Number of legs requested for a page.
 pub(super) const PAGE_SIZE: usize = 250;
-/// The fewest that a full page holds, where the server has a size of its own.
+/// The fewest legs on a full page, in case the server uses a size of its own.
 const SMALLEST_PAGE: usize = 20;
 
-/// Which page to ask for.
+/// The page to request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ask {
-    /// The page of this number, counted from 1.
+    /// The page with this number, counted from 1.
     Number(u32),
     /// The page after this cursor.
     After(String),
@@ -37,7 +37,7 @@ impl Ask {
 pub(super) enum Behind {
     Ask(Ask),
     Nothing,
-    /// There may be more, and no way to it is known.
+    /// There may be more pages, but the answer names no way to them.
     Unknown,
 }
 
@@ -90,12 +90,12 @@ impl LegBody {
 }
 
 impl Page {
-    /// The first leg's id, by which a server is recognised that answers the same page to every question.
+    /// Id of the first leg, to recognise a server that answers the same page to every request.
     pub(super) fn first(&self) -> Option<&str> {
         self.data.first()?.call_control_id.as_deref()
     }
 
-    /// What follows this page, which answered `asked`, when the page before it began with `before`.
+    /// What follows this page, which answered `asked`; `before` is the first leg of the page before it.
     pub(super) fn behind(&self, asked: &Ask, before: Option<&str>) -> Behind {
         if self.data.is_empty() {
             return Behind::Nothing;

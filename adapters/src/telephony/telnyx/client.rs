@@ -28,11 +28,12 @@ use super::rejection::rejection;
 use crate::telephony::national::Country;
 use crate::trace::{Peer, send};
 
-/// Answers to commands are a few hundred bytes, a full page of active calls below 200 KiB.
+/// The most bytes of an answer. Answers to commands are a few hundred bytes, a full page of active calls below 200 KiB.
 const MAX_ANSWER: usize = 512 * 1024;
-/// Pages of active calls looked through for a leg: 10,000 calls at once.
+/// The most pages of active calls searched for a leg: 10,000 calls at once.
 const MAX_PAGES: usize = 40;
-/// RFC 3986 §3.3: everything that is not unreserved, which also covers the `:` and `/` of a control id.
+/// Characters to escape in a path segment (RFC 3986 §3.3): all that are not unreserved, so also the `:` and `/`
+/// of a control id.
 const SEGMENT: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -62,7 +63,7 @@ const SEGMENT: &AsciiSet = &CONTROLS
 pub struct ApiKey(String);
 
 impl ApiKey {
-    /// Takes the key as the portal shows it.
+    /// Takes the key as Telnyx's portal shows it.
     #[must_use]
     pub fn new(key: impl Into<String>) -> Self {
         Self(key.into())
@@ -79,35 +80,35 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// How to reach Telnyx, and the defaults of what is asked there.
+/// Address, credentials and defaults for commands to Telnyx.
 #[derive(Debug, Clone)]
 pub struct TelnyxConfig {
-    /// Without a slash at the end.
+    /// Base URL of the API, without a trailing slash.
     pub api_base: String,
     /// Sent as a bearer token.
     pub api_key: ApiKey,
-    /// The Call Control application that places calls.
+    /// Id of the Call Control application that places calls.
     pub connection_id: String,
-    /// As whom to call where the dial does not say.
+    /// Caller id of dials that name none.
     pub caller_id: Option<Party>,
-    /// Whose numbers are written as they are dialled within it; without one they have to say theirs.
+    /// Country of numbers written in national form; `None`: all numbers must carry their country code.
     pub country: Option<Country>,
     /// A voice of Telnyx, `<provider>.<model>.<voice>`.
     pub voice: String,
-    /// Encoding of recordings begun by a dial.
+    /// Encoding of recordings that a dial starts.
     pub recording_format: RecordingFormat,
-    /// Whether answered calls are transcribed by the carrier, which it charges for.
+    /// Whether the carrier transcribes answered calls, which it charges for.
     pub transcribe: bool,
-    /// Mode of answering machine detection on dials, for example `premium`; off if none.
+    /// Mode of answering machine detection on dials, for example `premium`; `None` for off.
     pub machine_detection: Option<String>,
-    /// For the connection, TLS included.
+    /// Limit for connecting, TLS handshake included.
     pub connect_timeout: Duration,
-    /// For a whole command, the connection included.
+    /// Limit for a whole command, connecting included.
     pub timeout: Duration,
 }
 
 impl TelnyxConfig {
-    /// Telnyx itself, with the defaults of a voice application.
+    /// Settings for Telnyx itself, with the defaults of a voice application.
     #[must_use]
     pub fn new(api_key: ApiKey, connection_id: impl Into<String>) -> Self {
         Self {
@@ -126,16 +127,14 @@ impl TelnyxConfig {
     }
 }
 
-/// The settings cannot work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadTelnyxConfig {
     /// The base is not an `http` or `https` address.
     #[error("telnyx api base is not an http(s) address, like https://api.telnyx.com/v2")]
     Base,
-    /// A line break or the like in the key.
+    /// The key contains a character that no header may contain, such as a line break.
     #[error("telnyx api key has characters that cannot be sent in a header; copy it again")]
     Key,
-    /// TLS could not be set up.
     #[error("http client cannot be made: {0}")]
     Client(String),
 }
@@ -155,10 +154,7 @@ impl fmt::Debug for TelnyxClient {
 }
 
 impl TelnyxClient {
-    /// Makes a client; connects to nothing yet.
-    ///
-    /// # Errors
-    /// [`BadTelnyxConfig`] says which setting is wrong.
+    /// Creates a client, which connects to nothing yet. The error says which setting is wrong.
     pub fn new(config: TelnyxConfig, clock: Arc<dyn Clock>) -> Result<Self, BadTelnyxConfig> {
         let base = config.api_base.trim_end_matches('/').to_owned();
         let url = Url::parse(&base).map_err(|_| BadTelnyxConfig::Base)?;
@@ -292,11 +288,11 @@ impl TelnyxClient {
                 body["timeout_millis"] = json!(millis(gather.timeout));
                 body["inter_digit_timeout_millis"] = json!(millis(gather.inter_digit_timeout));
                 body["terminating_digit"] = json!(gather.terminator.map_or(String::new(), String::from));
-                // what is wrong, and what is said then, is for the menu to know
+                // the menu handles invalid input and what is said then
                 body["maximum_tries"] = json!(1);
                 "gather_using_speak"
             }
-            // the carrier's own engine, the other end alone
+            // the carrier's own engine transcribes only the other end
             LegAction::Transcribe => "transcription_start",
             LegAction::StartRecording { format } => {
                 body["format"] = json!(format.as_str());
@@ -332,7 +328,7 @@ impl Telephony for TelnyxClient {
     async fn dial(&self, dial: &Dial) -> Result<LegRef, CarrierError> {
         let operation = Operation { name: "dial", template: "/calls" };
         let response = self.post(operation, &["calls"], &self.dial_body(dial)?).await?;
-        // 2xx without readable names: placed, and only the webhooks will say as what
+        // 2xx without readable ids: the call was placed, and only the webhooks will give its ids
         let placed: Placed = serde_json::from_slice(&read(response).await?).map_err(|_| unreadable())?;
         placed.data.leg(Some(&self.config.connection_id)).ok_or_else(unreadable)
     }
@@ -385,7 +381,7 @@ impl Telephony for TelnyxClient {
                 }
             }
         }
-        // "not found" would be a lie that costs a second call
+        // "not found" would be wrong and cause a second call
         let reason = "the list of active calls cannot be read to its end".to_owned();
         Err(CarrierError::Unavailable { reason, retry_after: None })
     }
@@ -398,7 +394,7 @@ impl Telephony for TelnyxClient {
                 Ok(())
             }
             Err(CarrierError::Gone { .. } | CarrierError::Refused { status: 404, .. }) => Ok(()),
-            // a second attempt at what was done finds nothing, which is as well
+            // a repeated delete finds nothing, which counts as success
             Err(error) => Err(harmless(error)),
         }
     }
@@ -409,11 +405,11 @@ struct Placed {
     data: LegBody,
 }
 
-/// What is asked of the API, for its metrics and traces.
+/// An API operation, for metrics and traces.
 #[derive(Debug, Clone, Copy)]
 struct Operation<'a> {
     name: &'static str,
-    /// Its path, with names in place of ids.
+    /// Path template with names in place of ids.
     template: &'a str,
 }
 
@@ -435,7 +431,7 @@ impl Operation<'_> {
     }
 }
 
-/// Reads at most [`MAX_ANSWER`] bytes.
+/// Reads at most [`MAX_ANSWER`] bytes of the body.
 async fn read(mut response: Response) -> Result<Vec<u8>, CarrierError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| transport(&error))? {
@@ -447,7 +443,8 @@ async fn read(mut response: Response) -> Result<Vec<u8>, CarrierError> {
     Ok(body)
 }
 
-/// A request that met no connection was certainly not done; after that nothing is certain.
+/// Maps a transport error: without a connection the command was certainly not carried out; after
+/// that nothing is certain.
 fn transport(error: &reqwest::Error) -> CarrierError {
     if error.is_builder() {
         let title = "the request cannot be written".to_owned();
@@ -461,7 +458,7 @@ fn transport(error: &reqwest::Error) -> CarrierError {
     }
 }
 
-/// A read changes nothing, so a lost answer is no riddle: it may simply be asked for again.
+/// Maps the error of a read: it changes nothing, so a lost answer only means that it can be repeated.
 fn harmless(error: CarrierError) -> CarrierError {
     match error {
         CarrierError::Unknown { reason } => CarrierError::Unavailable { reason, retry_after: None },
@@ -495,7 +492,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Whole seconds, rounded up: a limit is not to come early.
+/// Whole seconds, rounded up, so that a limit never ends early.
 fn seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }

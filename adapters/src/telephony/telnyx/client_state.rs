@@ -9,16 +9,17 @@ use domain::ids::{CallId, ClientId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Takes base64 with and without padding: the value went through a third party.
+/// Accepts base64 with and without padding, because the value went through a third party.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Longer than anything we ever send: what is above it is not ours and not worth decoding.
+/// The most bytes decoded: anything longer is not ours.
 const MAX_LEN: usize = 1024;
 
-/// Short names: the text travels with every webhook. `v` also tells our own state from a stranger's.
+/// The JSON inside `client_state`. Names are short because it travels with every webhook; `v` tells
+/// our state from others'.
 #[derive(Serialize, Deserialize)]
 struct State {
     v: u8,
@@ -27,7 +28,7 @@ struct State {
     #[serde(with = "uuid::serde::simple")]
     call: Uuid,
     leg: Leg,
-    /// The gather the leg is told to do.
+    /// Id of the gather that the leg was told to perform; nil for none.
     #[serde(with = "uuid::serde::simple", skip_serializing_if = "Uuid::is_nil", default)]
     ask: Uuid,
 }
@@ -40,13 +41,13 @@ enum Leg {
     Target,
 }
 
-/// Writes a tag as `client_state`: base64 of JSON, about 150 characters.
+/// Encodes a tag as `client_state`: base64 of JSON, about 150 characters.
 #[must_use]
 pub fn encode_client_state(tag: &LegTag) -> String {
     encode(tag, Uuid::nil())
 }
 
-/// Writes a tag, and the gather that its leg is told to do with this command: what the carrier tells of it names it.
+/// Encodes a tag with the id of the gather that this command starts, so that the gather's webhooks carry it.
 #[must_use]
 pub(super) fn encode_with_ask(tag: &LegTag, ask: Uuid) -> String {
     encode(tag, ask)
@@ -62,13 +63,13 @@ fn encode(tag: &LegTag, ask: Uuid) -> String {
     STANDARD.encode(serde_json::to_vec(&state).unwrap_or_default())
 }
 
-/// Reads a tag back; anything that is not ours is `None`.
+/// Decodes a tag; `None` for anything that is not ours.
 #[must_use]
 pub fn decode_client_state(text: &str) -> Option<LegTag> {
     decode(text).map(|(tag, _)| tag)
 }
 
-/// Reads a tag and the gather its leg was last told to do.
+/// Decodes a tag and the id of the gather that the leg was last told to perform.
 pub(super) fn decode(text: &str) -> Option<(LegTag, Option<Uuid>)> {
     if text.len() > MAX_LEN {
         return None;

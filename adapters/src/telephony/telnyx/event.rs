@@ -1,7 +1,7 @@
 //! The wire form of a webhook, read without copying and without trusting any field to have its promised type.
 //!
 //! Every property is optional in Telnyx's own schema and new ones appear without notice, so one flat struct holds
-//! all the fields that mean something to us, and a field of an unexpected type reads as missing.
+//! all the fields that we use, and a field of an unexpected type reads as missing.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// The whole body.
+/// The whole body of a webhook.
 #[derive(Deserialize)]
 pub(super) struct Webhook<'a> {
     #[serde(borrow, default)]
@@ -146,7 +146,7 @@ impl<T> Default for Object<T> {
     }
 }
 
-/// The first of a list of objects; the others are passed over.
+/// The first of a list of objects; the others are ignored.
 pub(super) struct First<T>(pub Option<T>);
 
 impl<T> Default for First<T> {

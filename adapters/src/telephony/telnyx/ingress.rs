@@ -1,4 +1,4 @@
-//! From the body of a webhook to what happened, in our terms.
+//! Translates the body of a webhook into a carrier report.
 
 use std::fmt;
 
@@ -20,21 +20,21 @@ use crate::telephony::national::Country;
 /// How long a recording's URL works: Telnyx signs it for ten minutes.
 const URL_LIFE: TimeDelta = TimeDelta::minutes(10);
 
-/// How long before it is received something can have happened: carriers give up on a webhook within days.
+/// The longest time between an event and its receipt: carriers give up on a webhook within days.
 pub const OLDEST: TimeDelta = TimeDelta::days(7);
-/// How much a carrier's clock may be ahead.
+/// How far a carrier's clock may be ahead of ours.
 pub const NEWEST: TimeDelta = TimeDelta::hours(1);
 
-/// What a webhook turned out to be.
+/// The content of a webhook.
 #[derive(PartialEq)]
 pub enum Ingress {
-    /// Something about a leg.
+    /// A fact about a leg.
     Report(Box<CarrierReport>),
-    /// Something that names no leg: a conference, a message, a product we do not know.
+    /// An event without a leg: a conference, a message, or an unknown product.
     NoLeg {
         /// The carrier's id of this event: the same on every attempt to deliver it.
         event_id: String,
-        /// The carrier's own name of what happened.
+        /// The carrier's own name of the event.
         event_type: String,
         /// When it happened, by the carrier's clock.
         occurred_at: Time,
@@ -57,36 +57,35 @@ impl fmt::Debug for Ingress {
     }
 }
 
-/// The body is not a webhook that can be taken. None of the texts repeats what was sent.
+/// The body is not a valid webhook. No error text repeats what was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadWebhook {
-    /// Not JSON, or cut short.
+    /// The body is not JSON, or is cut short.
     #[error("body is not json (line {line}, column {column})")]
     NotJson {
-        /// From 1.
+        /// Line number, counted from 1.
         line: usize,
-        /// From 1.
+        /// Column number, counted from 1.
         column: usize,
     },
-    /// An event of API version 1, or another flat form.
+    /// An event of API version 1, or in another flat form.
     #[error(
         "body is an event of telnyx api version 1; set webhook_api_version to \"2\" on the call control application"
     )]
     Version1,
-    /// JSON that is no webhook.
+    /// JSON without a field that every webhook has.
     #[error("body has no data.{0}")]
     Missing(&'static str),
 }
 
-/// Reads the raw body of a webhook; `received_at` stands in where the webhook does not say when it happened, or says
-/// what cannot be: more than [`OLDEST`] before or [`NEWEST`] after it. A number without its country's digits is read
-/// as one dialled within `country`; without a country it stays as it is.
+/// Parses the raw body of a webhook. `received_at` replaces a missing or implausible event time: more than
+/// [`OLDEST`] before or [`NEWEST`] after it. A number without its country code is read as one in the national form
+/// of `country`; with `None` it stays as it is.
 ///
 /// Unknown event types, unknown fields and fields of unexpected types are never an error.
 ///
-/// # Errors
-/// [`BadWebhook`] when the body is not JSON, is of API version 1, or names no event id (which no duplicate could be
-/// recognised by).
+/// Fails with [`BadWebhook`] when the body is not JSON, is of API version 1, or has no event id, without which a
+/// duplicate could not be recognised.
 pub fn parse(body: &[u8], received_at: Time, country: Option<Country>) -> Result<Ingress, BadWebhook> {
     let webhook: Object<Webhook<'_>> = serde_json::from_slice(body)
         .map_err(|error| BadWebhook::NotJson { line: error.line(), column: error.column() })?;
@@ -100,7 +99,7 @@ pub fn parse(body: &[u8], received_at: Time, country: Option<Country>) -> Result
     let time = |text: &Text<'_>| time(text, received_at);
     let occurred_at = time(&data.occurred_at).or_else(|| time(&payload.occurred_at)).unwrap_or(received_at);
     let control_id = payload.call_control_id.owned();
-    // a few webhooks lack the leg id; one leg then has two names, which whoever indexes legs must know both of
+    // a few webhooks lack the leg id; such a leg has two names, and an index of legs must hold both
     let Some(leg_id) = payload.call_leg_id.owned().or_else(|| control_id.clone()) else {
         return Ok(Ingress::NoLeg { event_id, event_type, occurred_at, raw: body.to_vec() });
     };
@@ -151,7 +150,7 @@ fn fact(
         "call.machine.detection.ended" | "call.machine.premium.detection.ended" => {
             CarrierFact::AnsweredBy(answered_by(payload))
         }
-        // premium detection may send nothing but this one: only machines beep
+        // premium detection may send only this event: only machines beep
         "call.machine.greeting.ended" | "call.machine.premium.greeting.ended" => match payload.result.get() {
             Some("beep_detected") => CarrierFact::AnsweredBy(AnsweredBy::Machine),
             _ => CarrierFact::Noted,
@@ -246,7 +245,7 @@ fn recording(payload: &Payload<'_>, occurred_at: Time, received_at: Time) -> Rec
         if wanted == Some(RecordingFormat::Wav) { wav.or(mp3) } else { mp3.or(wav) }
     };
     let signed = payload.recording_urls.0.as_ref().and_then(pick);
-    // a bucket's own address (`s3://…`) and a public URL carry no signature that runs out
+    // a bucket's own address (`s3://…`) and a public URL carry no signature that expires
     let expires = signed.as_ref().is_some_and(|(_, url)| url.starts_with("http"));
     let found = signed.or_else(|| payload.public_recording_urls.0.as_ref().and_then(pick));
     RecordingSaved {
@@ -283,7 +282,7 @@ fn cost(payload: &Payload<'_>) -> Option<Money> {
     Some(Money { amount_micros, currency: currency.unwrap_or_else(|| "USD".to_owned()) })
 }
 
-/// RFC 3339, cut to the microsecond that events are kept in; nothing that cannot be.
+/// Parses RFC 3339, cut to microseconds; `None` for missing or implausible times.
 fn time(text: &Text<'_>, received_at: Time) -> Option<Time> {
     use chrono::SubsecRound;
     let time = DateTime::parse_from_rfc3339(text.get()?).ok()?.with_timezone(&Utc).trunc_subsecs(6);

@@ -16,5 +16,5 @@ pub use signature::{
     WebhookVerifier,
 };
 
-/// What [`domain::call::report::CarrierReport::provider`] says.
+/// The value of [`domain::call::report::CarrierReport::provider`] for Telnyx.
 pub const PROVIDER: &str = "telnyx";

@@ -1,4 +1,4 @@
-//! What an HTTP answer other than success means for the command that was sent.
+//! Translates HTTP error answers into carrier errors.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 
-/// How long to leave a carrier alone that says 429 and not for how long.
+/// Pause after a 429 that does not say how long.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
-/// The longest wish we follow.
+/// The longest pause that a carrier may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
-/// Above this `x-ratelimit-reset` is a point in time, below it a number of seconds.
+/// From this value on, `x-ratelimit-reset` is a Unix time, below it a number of seconds.
 const EPOCH_BEGINS: u64 = 1_000_000_000;
 
 #[derive(Deserialize, Default)]
@@ -29,8 +29,8 @@ struct Item {
     title: String,
 }
 
-/// Turns an answer that is not 2xx into our terms. The status decides first: code 10011 means "too many requests"
-/// with 429 and something else with 422.
+/// Translates an answer that is not 2xx. The status decides first: code 10011 means "too many requests" with 429
+/// and something else with 422.
 pub(super) fn rejection(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Time) -> CarrierError {
     let Item { code, title } = first_error(body);
     match status.as_u16() {
@@ -38,7 +38,7 @@ pub(super) fn rejection(status: StatusCode, headers: &HeaderMap, body: &[u8], no
             reason: "the carrier asks for a pause (429)".to_owned(),
             retry_after: Some(pause(headers, now)),
         },
-        // 408: the request did not arrive whole, says whoever closed it; a proxy may say so of a request that did
+        // 408: the sender of the 408 says that the request did not arrive whole; a proxy may say so of one that did
         408 | 500..=599 => {
             CarrierError::Unknown { reason: format!("the carrier answered {}", status.as_u16()) }
         }
@@ -55,7 +55,7 @@ pub(super) fn rejection(status: StatusCode, headers: &HeaderMap, body: &[u8], no
     }
 }
 
-/// What a refusal means, by the codes Telnyx documents for voice.
+/// The reason of a refusal, by the codes that Telnyx documents for voice.
 fn because(status: u16, code: &str) -> RefusedBecause {
     match (status, code) {
         (_, "10038" | "10039" | "90041" | "90042" | "90043") => RefusedBecause::Limit,
@@ -65,7 +65,7 @@ fn because(status: u16, code: &str) -> RefusedBecause {
     }
 }
 
-/// Only `code` and `title`: `detail` may repeat a phone number.
+/// The first error's `code` and `title` only: `detail` may repeat a phone number.
 fn first_error(body: &[u8]) -> Item {
     let errors: Errors = serde_json::from_slice(body).unwrap_or_default();
     let mut item = errors.errors.into_iter().next().unwrap_or_default();

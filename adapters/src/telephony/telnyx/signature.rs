@@ -1,4 +1,4 @@
-//! Webhook signatures: Ed25519 over `timestamp|raw body`, fresh within five minutes.
+//! Webhook signatures: Ed25519 over `timestamp|raw body`, valid for five minutes.
 
 use std::fmt;
 
@@ -7,56 +7,54 @@ use base64::engine::general_purpose::STANDARD;
 use domain::envelope::Time;
 use ed25519_dalek::{SIGNATURE_LENGTH, Signature, Signer as _, SigningKey, VerifyingKey};
 
-/// Header that carries the signature; HTTP header names know no case.
+/// Header with the signature; HTTP header names ignore case.
 pub const SIGNATURE_HEADER: &str = "telnyx-signature-ed25519";
-/// Header that carries the time of sending, in Unix seconds.
+/// Header with the time of sending, in Unix seconds.
 pub const TIMESTAMP_HEADER: &str = "telnyx-timestamp";
-/// How far the carrier's clock may be from ours, before and after, in seconds.
+/// How far the carrier's clock may differ from ours in either direction, in seconds.
 pub const TOLERANCE_SECS: u64 = 300;
 
-/// Why a webhook is not believed. None of the texts repeats what was sent.
+/// Why a webhook is rejected. No error text repeats what was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// A header is missing.
     #[error("header {0} is missing")]
     MissingHeader(&'static str),
     /// The timestamp is not a whole number of seconds.
     #[error("header telnyx-timestamp is not a number of unix seconds")]
     BadTimestamp,
-    /// Sent too long ago: a replay, or a clock that is wrong.
+    /// Sent too long ago: a replay, or a wrong clock.
     #[error("webhook was sent {0} s ago, more than 300 s; check this machine's clock")]
     Stale(u64),
-    /// Sent in the future: a clock is wrong.
+    /// Sent in the future, so a clock is wrong.
     #[error("webhook is {0} s ahead of this machine's clock, more than 300 s; check the clock")]
     Future(u64),
     /// The signature is not base64 of 64 bytes.
     #[error("header telnyx-signature-ed25519 is not base64 of 64 bytes")]
     MalformedSignature,
-    /// The signature is of something else, or by somebody else.
+    /// The signature belongs to another body, or was made with another key.
     #[error("signature does not fit the body; check that the public key is the one the Telnyx portal shows")]
     WrongSignature,
 }
 
-/// The text is not a key.
+/// The text is not a usable public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadKey {
-    /// Not base64.
     #[error("key is not base64 in the standard alphabet; copy it from the Telnyx portal as it stands")]
     NotBase64,
-    /// Not 32 bytes: PEM and DER are not taken.
+    /// The key has not 32 bytes; PEM and DER are not accepted.
     #[error("key has {0} bytes instead of 32; Telnyx shows the raw key, neither PEM nor DER")]
     WrongLength(usize),
-    /// 32 bytes that are not a point, or one of the few points that would accept forgeries.
+    /// 32 bytes that are not a point of the curve, or one of the few weak points that would accept forgeries.
     #[error("key is not a usable Ed25519 public key")]
     NotAKey,
 }
 
-/// What the signature of one webhook is about: two header values and the body, all exactly as received.
+/// The signed parts of a webhook: two header values and the body, all exactly as received.
 #[derive(Clone, Copy)]
 pub struct SignedParts<'a> {
-    /// Value of [`SIGNATURE_HEADER`].
+    /// Value of the header [`SIGNATURE_HEADER`].
     pub signature: Option<&'a [u8]>,
-    /// Value of [`TIMESTAMP_HEADER`].
+    /// Value of the header [`TIMESTAMP_HEADER`].
     pub timestamp: Option<&'a [u8]>,
     /// The body before any parsing.
     pub body: &'a [u8],
@@ -68,20 +66,18 @@ impl fmt::Debug for SignedParts<'_> {
     }
 }
 
-/// Checks that webhooks come from Telnyx.
+/// Verifies that webhooks come from Telnyx.
 ///
-/// Nothing here is secret (the key is public, the signature was sent to us), so timing gives nothing away;
-/// the curve arithmetic of a verification needs no constant time, and the few comparisons have it anyway.
+/// Nothing here is secret (the key is public, the signature was sent to us), so timing reveals nothing;
+/// verification needs no constant time, and the few comparisons have it anyway.
 #[derive(Debug, Clone)]
 pub struct WebhookVerifier {
     key: VerifyingKey,
 }
 
 impl WebhookVerifier {
-    /// Takes the public key as the Telnyx portal shows it: standard base64 of 32 bytes.
-    ///
-    /// # Errors
-    /// [`BadKey`] says what is wrong with it.
+    /// Takes the public key as the Telnyx portal shows it: standard base64 of 32 bytes. The error says what
+    /// is wrong with it.
     pub fn from_base64(key: &str) -> Result<Self, BadKey> {
         let bytes = STANDARD.decode(key.trim()).map_err(|_| BadKey::NotBase64)?;
         let bytes = <[u8; 32]>::try_from(bytes).map_err(|bytes| BadKey::WrongLength(bytes.len()))?;
@@ -89,11 +85,8 @@ impl WebhookVerifier {
         if key.is_weak() { Err(BadKey::NotAKey) } else { Ok(Self { key }) }
     }
 
-    /// Checks a webhook received at `now`: headers there, timestamp fresh, signature well formed, signature right,
-    /// in this order, which is the order of Telnyx's own libraries.
-    ///
-    /// # Errors
-    /// [`SignatureError`]; each of them is an HTTP 401.
+    /// Verifies a webhook received at `now`, in the order of Telnyx's own libraries: headers present, timestamp
+    /// fresh, signature well formed, signature right. Each [`SignatureError`] becomes an HTTP 401.
     pub fn verify(&self, parts: &SignedParts<'_>, now: Time) -> Result<(), SignatureError> {
         let signature = parts.signature.ok_or(SignatureError::MissingHeader(SIGNATURE_HEADER))?;
         let timestamp = parts.timestamp.ok_or(SignatureError::MissingHeader(TIMESTAMP_HEADER))?;
@@ -104,14 +97,15 @@ impl WebhookVerifier {
         let signature =
             Signature::from_slice(&decoded[..length]).map_err(|_| SignatureError::MalformedSignature)?;
         let message = signed_bytes(timestamp, parts.body);
-        // strict: also refuses signatures that only some implementations take (RFC 8032 §8.4 and small-order points)
+        // strict: also refuses signatures that only some implementations accept (RFC 8032 §8.4 and small-order
+        // points)
         self.key.verify_strict(&message, &signature).map_err(|_| SignatureError::WrongSignature)
     }
 }
 
 impl SignedParts<'_> {
-    /// By how many seconds the sender's clock is ahead of `now`, or behind if below zero; the way here counts as
-    /// behind. `None` without a readable timestamp.
+    /// How many seconds the sender's clock is ahead of `now`; negative when behind, which includes the transmission
+    /// time. `None` without a readable timestamp.
     #[must_use]
     pub fn ahead_by(&self, now: Time) -> Option<i64> {
         let sent = self.timestamp.and_then(|timestamp| unix_seconds(timestamp).ok())?;
@@ -158,7 +152,7 @@ impl fmt::Debug for Signer {
 }
 
 impl Signer {
-    /// Makes the key pair of a 32-byte seed (RFC 8032 §5.1.5).
+    /// Derives the key pair from a 32-byte seed (RFC 8032 §5.1.5).
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self { key: SigningKey::from_bytes(seed) }
@@ -183,7 +177,7 @@ mod tests {
 
     use super::*;
 
-    // The key pair of Telnyx's own Java suite: for tests only, known to everybody.
+    // The key pair of Telnyx's own Java suite, which is public: for tests only.
     const SEED: &str = "i1xxSkIuQOY9H8laaRslIoYGTJ1NwBAFdjsQwiwJH04=";
     const PUBLIC: &str = "jrMBoswHlhhVx2W2Www72WU/xn4UMpjreslD0m2u0qs=";
     const BODY_B: &str = concat!(

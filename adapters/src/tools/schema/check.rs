@@ -1,4 +1,5 @@
-//! Does a value fit? Counted in steps, so that no schema and no value can make the answer take long.
+//! Validates values against a schema. Work is counted in steps, so that no schema and no value can make it take
+//! long.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -10,31 +11,28 @@ use serde_json::{Map, Value};
 use super::rules::{NodeId, Rule, Schema};
 use super::values::{compare, equal, hash, is_multiple};
 
-/// Steps one check may take: some ten milliseconds.
+/// The most steps of one validation: some ten milliseconds.
 const STEPS: u64 = 200_000;
-/// Steps of a pattern's automaton that count as one.
+/// Steps of a pattern's automaton that count as one step.
 const AUTOMATON_STEPS: u64 = 32;
-/// Nodes within nodes.
+/// The deepest nesting of nodes.
 const NESTED: usize = 256;
-/// Faults that are told.
+/// The most faults reported.
 const TOLD: usize = 5;
-/// The longest fault, in characters.
+/// The most characters of a fault.
 const FAULT: usize = 300;
 
-/// Why a value does not fit.
+/// Why a value is not valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::tools) enum Misfit {
-    /// What is at fault, the first few.
+    /// Descriptions of the first faults.
     Faults(Vec<String>),
-    /// Telling would take too long.
+    /// The validation would take too many steps.
     Exhausted,
 }
 
 impl Schema {
-    /// Whether the value fits.
-    ///
-    /// # Errors
-    /// What does not fit, or that it would take too long to tell.
+    /// Validates the value. Fails with the faults, or when it would take too many steps.
     pub(in crate::tools) fn check(&self, value: &Value) -> Result<(), Misfit> {
         let mut run = Run { schema: self, steps: STEPS, nested: 0, faults: vec![] };
         match run.fits(0, value, &Path::Root, true) {
@@ -54,7 +52,7 @@ struct Run<'a> {
     faults: Vec<String>,
 }
 
-/// Where in the value.
+/// Path of a value within the validated document.
 enum Path<'a> {
     Root,
     Member(&'a Path<'a>, &'a str),
@@ -79,7 +77,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Says what is at fault, if anybody wants to know. Always false.
+    /// Records a fault if `told` is set. Always returns false.
     fn fault(&mut self, path: &Path<'_>, told: bool, what: impl FnOnce() -> String) -> bool {
         if told && self.faults.len() < TOLD {
             let text = match path {
@@ -91,7 +89,8 @@ impl Run<'_> {
         false
     }
 
-    /// With `told`, every fault is looked for, the first few are noted; else the first one ends it.
+    /// Validates a value against a node. With `told` it looks for every fault and records the first few; otherwise
+    /// the first fault ends it.
     fn fits(&mut self, node: NodeId, value: &Value, path: &Path<'_>, told: bool) -> Result<bool, Exhausted> {
         if self.nested == NESTED {
             return Err(Exhausted);
@@ -311,7 +310,7 @@ impl Run<'_> {
         Ok(fits)
     }
 
-    /// The rules that look at values of every type.
+    /// Checks the rules that apply to values of every type.
     fn obeys_any(
         &mut self,
         rule: &Rule,
@@ -365,7 +364,7 @@ impl Run<'_> {
                     None => Ok(true),
                 };
             }
-            // of another type
+            // the rule is for values of another type
             _ => true,
         };
         Ok(right || self.fault(path, told, || format!("the value is not {}", wanted(rule))))

@@ -1,4 +1,4 @@
-//! JSON Schema to rules, in time and memory that grow with its text and not with what it refers to.
+//! Compiles JSON Schema into rules, in time and memory that grow with its text and not with what it refers to.
 
 use std::collections::HashMap;
 
@@ -7,16 +7,16 @@ use serde_json::{Map, Number, Value};
 use super::pattern::Pattern;
 use super::rules::{NodeId, Rule, Schema, Types};
 
-/// Patterns in one schema.
+/// The most patterns in one schema.
 const MAX_PATTERNS: usize = 64;
-/// Bytes that all automata of one schema may hold.
+/// The most bytes that all automata of one schema may hold.
 const MAX_AUTOMATA: usize = 512 << 10;
-/// Nodes that look at one value, every reference followed wherever it stands.
+/// The most nodes that may examine one value, counting every reference each time it is followed.
 const MAX_EXPANDED: u64 = 10_000;
-/// How many references and alternatives may follow upon each other without going deeper into the value.
+/// The most references and alternatives in a row without going deeper into the value.
 const MAX_CHAIN: usize = 48;
 
-/// Dialects understood: one meaning for all, that of 2020-12.
+/// Supported dialects: all are read with the meaning of 2020-12.
 const DIALECTS: [&str; 5] = [
     "json-schema.org/draft/2020-12/schema",
     "json-schema.org/draft/2019-09/schema",
@@ -25,7 +25,7 @@ const DIALECTS: [&str; 5] = [
     "json-schema.org/draft-04/schema",
 ];
 
-/// Keywords whose meaning depends on how a schema was reached, or that cost more than they tell.
+/// Unsupported keywords: their meaning depends on how a schema was reached, or they cost more than they are worth.
 const UNSUPPORTED: [&str; 7] = [
     "$dynamicRef",
     "$dynamicAnchor",
@@ -37,8 +37,7 @@ const UNSUPPORTED: [&str; 7] = [
 ];
 
 impl Schema {
-    /// # Errors
-    /// What is wrong with it, and where.
+    /// Compiles a schema. The error says what is wrong with it, and where.
     pub(in crate::tools) fn compile(root: &Value) -> Result<Self, String> {
         let mut compiler = Compiler {
             root,
@@ -51,7 +50,7 @@ impl Schema {
             anchors: None,
         };
         compiler.node(root, String::new());
-        // a list of what is to do instead of recursion: references may chain through the whole schema
+        // a work list instead of recursion: references may chain through the whole schema
         while let Some((id, schema, at)) = compiler.waiting.pop() {
             let rules = compiler.rules(schema, &at).map_err(|what| match at.as_str() {
                 "" => what,
@@ -67,7 +66,7 @@ impl Schema {
         Ok(schema)
     }
 
-    /// Refuses what would look at one value for ever, or very often.
+    /// Refuses schemas that would examine one value endlessly, or very often.
     fn bounded(&self) -> Result<(), String> {
         let mut costs = vec![Cost::Unknown; self.nodes.len()];
         for node in 0..self.nodes.len() {
@@ -101,7 +100,7 @@ impl Schema {
     }
 }
 
-/// How often a node's value is looked at, and how long the longest chain below it is.
+/// How often a node's value is examined, and how long the longest chain below it is.
 #[derive(Clone, Copy)]
 enum Cost {
     Unknown,
@@ -109,7 +108,7 @@ enum Cost {
     Known(u64, usize),
 }
 
-/// Bytes of the strings in a document, and a few for each value.
+/// Bytes of the strings in a document, plus a few for each value.
 fn text_length(value: &Value) -> usize {
     match value {
         Value::String(text) => 16 + text.len(),
@@ -124,7 +123,7 @@ fn text_length(value: &Value) -> usize {
 struct Compiler<'a> {
     root: &'a Value,
     nodes: Vec<Vec<Rule>>,
-    /// By where the schema stands in memory: the same place is the same node, however it is reached.
+    /// Compiled schemas by their address in memory: the same place is the same node, however it is reached.
     known: HashMap<*const Value, NodeId>,
     waiting: Vec<(NodeId, &'a Value, String)>,
     patterns: Vec<Pattern>,
@@ -172,7 +171,7 @@ fn types(value: &Value) -> Result<Types, String> {
 }
 
 impl<'a> Compiler<'a> {
-    /// The node of a schema, to be compiled in its turn.
+    /// The node of a schema, which is queued for compilation if it is new.
     fn node(&mut self, schema: &'a Value, at: String) -> NodeId {
         let next = self.nodes.len();
         let id = *self.known.entry(std::ptr::from_ref(schema)).or_insert(next);
@@ -220,7 +219,7 @@ impl<'a> Compiler<'a> {
         Ok(self.patterns.len() - 1)
     }
 
-    /// What a reference names: always within this schema, nothing is ever fetched.
+    /// The schema that a reference names, always within this document: nothing is fetched.
     fn target(&mut self, reference: &str) -> Result<(&'a Value, String), String> {
         let elsewhere = "must point into this schema (#/…): nothing is fetched from elsewhere";
         let own = self.root.get("$id").and_then(Value::as_str).map(|id| id.trim_end_matches('#'));
@@ -252,7 +251,7 @@ impl<'a> Compiler<'a> {
             Value::Object(schema) => schema,
             _ => return Err("a schema is an object, true or false".to_owned()),
         };
-        // the cheap ones first
+        // cheap rules first
         let (mut rules, mut later) = (vec![], vec![]);
         for (keyword, value) in schema {
             if let Some(rule) = self.assertion(keyword, value, schema)? {
@@ -418,7 +417,7 @@ impl<'a> Compiler<'a> {
         Ok(Some(Rule::Items { first, others }))
     }
 
-    /// Keywords that assert nothing.
+    /// Checks keywords that assert nothing about the value.
     fn annotation(&mut self, keyword: &str, value: &'a Value, at: &str) -> Result<(), String> {
         match keyword {
             "$defs" | "definitions" => self.map(keyword, value, at).map(drop),

@@ -3,12 +3,12 @@
 use regex_automata::nfa::thompson::pikevm::PikeVM;
 use regex_automata::nfa::thompson::{Compiler, Config};
 
-/// The longest pattern, in bytes.
+/// The most bytes of a pattern's text.
 const MAX_TEXT: usize = 1_024;
-/// The largest automaton of one pattern, in bytes.
+/// The most bytes of one pattern's automaton.
 const MAX_AUTOMATON: usize = 128 << 10;
 
-/// A compiled pattern. It finds its match anywhere in a string, as JSON Schema says.
+/// A compiled pattern. It matches anywhere in a string, as JSON Schema says.
 #[derive(Debug)]
 pub(super) struct Pattern {
     text: String,
@@ -16,8 +16,7 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
-    /// # Errors
-    /// Why this pattern cannot be used.
+    /// Compiles a pattern. The error says why it cannot be used.
     pub(super) fn compile(text: &str) -> Result<Self, String> {
         if text.len() > MAX_TEXT {
             return Err(format!("a pattern has at most {MAX_TEXT} bytes"));
@@ -35,12 +34,12 @@ impl Pattern {
         &self.text
     }
 
-    /// Bytes held.
+    /// Number of bytes held in memory.
     pub(super) fn bytes(&self) -> usize {
         self.text.len() + self.automaton.get_nfa().memory_usage()
     }
 
-    /// The most steps it can take to search this text.
+    /// The most steps that a search of this text can take.
     pub(super) fn steps(&self, text: &str) -> u64 {
         let states = self.automaton.get_nfa().states().len() as u64;
         states.saturating_mul(text.len() as u64 + 1)

@@ -1,4 +1,4 @@
-//! A compiled schema: nodes that point at each other by number, so that sharing and recursion cost nothing.
+//! A compiled schema: nodes that refer to each other by number, so that sharing and recursion cost nothing.
 
 use serde_json::{Number, Value};
 
@@ -7,16 +7,16 @@ use super::pattern::Pattern;
 /// Index of a node in [`Schema::nodes`].
 pub(super) type NodeId = usize;
 
-/// A compiled schema; the first node is its root.
+/// A compiled schema; its first node is the root.
 #[derive(Debug)]
 pub(in crate::tools) struct Schema {
     pub(super) nodes: Vec<Vec<Rule>>,
     pub(super) patterns: Vec<Pattern>,
-    /// What it holds in memory, roughly, in bytes.
+    /// Approximate size in memory, in bytes.
     pub(super) bytes: usize,
 }
 
-/// One assertion, or one way to other nodes.
+/// One assertion, or a reference to other nodes.
 #[derive(Debug)]
 pub(super) enum Rule {
     Never,
@@ -33,7 +33,7 @@ pub(super) enum Rule {
     },
     MinLength(u64),
     MaxLength(u64),
-    /// Index in [`Schema::patterns`].
+    /// Index of the pattern in [`Schema::patterns`].
     Pattern(usize),
     MinItems(u64),
     MaxItems(u64),
@@ -71,7 +71,7 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    /// The nodes that look at the same value as this rule does.
+    /// The nodes that examine the same value as this rule.
     pub(super) fn in_place(&self) -> Vec<NodeId> {
         match self {
             Self::Ref(node) | Self::Not(node) => vec![*node],
@@ -89,13 +89,13 @@ impl Rule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Types(u8);
 
-/// The names of types, a bit each, in this order.
+/// The names of the types; the index of each is its bit.
 const NAMES: [&str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];
 
 impl Types {
     pub(super) const NONE: Self = Self(0);
 
-    /// With the type of this name too, if there is one.
+    /// Adds the type with this name; `None` if there is no such type.
     pub(super) fn and(self, name: &str) -> Option<Self> {
         let bit = NAMES.iter().position(|known| *known == name)?;
         Some(Self(self.0 | 1 << bit))

@@ -1,4 +1,4 @@
-//! Compiled schemas, kept up to a number of bytes; compiled and asked on few threads of their own.
+//! A cache of compiled schemas, bounded in bytes; compilation and validation run on a few threads of their own.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,14 +14,14 @@ use tokio::task::spawn_blocking;
 use super::check::Misfit;
 use super::rules::Schema;
 
-/// Bytes of compiled schemas kept.
+/// The most bytes of compiled schemas in the cache.
 const KEPT_BYTES: usize = 16 << 20;
-/// Schemas compiled or asked at once: threads that they may take.
+/// The most schemas compiled or used at once, each on a thread.
 const AT_ONCE: usize = 2;
-/// How long to wait for a turn. One takes milliseconds.
+/// How long to wait for a free thread. A validation takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Compiled schemas, by their text.
+/// Compiled schemas, cached by their text.
 #[derive(Debug, Clone)]
 pub(in crate::tools) struct Schemas {
     kept: Arc<Mutex<Kept>>,
@@ -41,7 +41,7 @@ impl Default for Schemas {
     }
 }
 
-/// Writes JSON, and stops when there is too much of it.
+/// A writer of JSON that stops at a size limit.
 struct Limited(Vec<u8>);
 
 impl std::io::Write for Limited {
@@ -69,20 +69,15 @@ fn text(schema: &Value) -> Result<String, SchemaFault> {
 }
 
 impl Schemas {
-    /// Whether this is a schema that can be used. Nothing it refers to elsewhere is fetched.
-    ///
-    /// # Errors
-    /// What is wrong with it, or that there is no time to tell.
+    /// Checks that this is a usable schema; fetches nothing it refers to. Fails with what is wrong with it, or when
+    /// no thread became free in time.
     pub(in crate::tools) async fn check_schema(&self, schema: &Value) -> Result<(), SchemaFault> {
         let text = text(schema)?;
         let (schemas, schema) = (self.clone(), schema.clone());
         self.in_turn(move || schemas.compiled(text, &schema).map(drop)).await?
     }
 
-    /// The arguments, if they fit.
-    ///
-    /// # Errors
-    /// Words that the model understands.
+    /// Parses and validates the arguments of a tool. The error is a text that the model understands.
     pub(in crate::tools) async fn arguments(&self, schema: &Value, arguments: &str) -> Result<Value, String> {
         if arguments.len() > MAX_ARGUMENTS {
             return Err(format!("the arguments are longer than {} KiB", MAX_ARGUMENTS >> 10));
@@ -114,7 +109,7 @@ impl Schemas {
         work.await.map_err(|_| SchemaFault::Busy)
     }
 
-    /// The lock is held to look and to keep, never to compile.
+    /// Returns the compiled schema. Holds the lock to look up and to insert, never to compile.
     fn compiled(&self, text: String, schema: &Value) -> Result<Arc<Schema>, SchemaFault> {
         let lock = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = lock().schemas.get(&text) {

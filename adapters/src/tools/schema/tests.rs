@@ -1,4 +1,4 @@
-//! What fits, and that hostile schemas and values cost little.
+//! Tests that valid values pass, and that hostile schemas and values cost little.
 
 use std::fmt::Write as _;
 
@@ -112,7 +112,7 @@ fn what_is_no_schema_is_refused_by_the_place_at_fault_and_nothing_is_fetched() {
     }
 }
 
-/// `n` definitions, each of which refers twice to the next.
+/// A schema of `n` definitions, each of which refers twice to the next.
 fn doubling(n: usize, keyword: &str, last: &Value) -> Value {
     let mut defs = serde_json::Map::new();
     for i in 0..n {
@@ -141,7 +141,7 @@ fn references_that_multiply_are_refused_before_anything_is_expanded() {
 
 #[test]
 fn a_recursive_schema_and_a_deep_value_cannot_take_long() {
-    // each level is looked at twice as often as the one above it
+    // each level is examined twice as often as the one above it
     let kid = json!({"properties": {"c": {"$ref": "#"}}});
     for keyword in ["allOf", "anyOf", "oneOf"] {
         let schema = Schema::compile(&json!({keyword: [kid, kid], "required": ["x"]})).unwrap();
@@ -167,7 +167,7 @@ fn large_values_meet_patterns_enums_and_unique_items_within_the_budget() {
         (json!({"pattern": "^(a|aa|[a-z]{1,9}){1,20}$"}), text),
         (json!({"patternProperties": {"^(a+)+$": true, "^(a|a)*b$": true, "a{1,50}c": true}}), names),
     ] {
-        // whatever is told, it is told soon: a step is worth some fifty nanoseconds
+        // however many faults there are, the answer comes soon: a step takes some fifty nanoseconds
         let _ = Schema::compile(&schema).unwrap().check(&value);
     }
 }

@@ -1,4 +1,4 @@
-//! Comparing JSON values as JSON Schema does: `1` and `1.0` are the same number.
+//! Compares JSON values as JSON Schema does: `1` and `1.0` are the same number.
 
 use std::cmp::Ordering;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -33,7 +33,7 @@ pub(super) fn is_multiple(number: &Number, of: &Number) -> bool {
     quotient.is_finite() && (quotient - quotient.round()).abs() <= 1e-9 * quotient.abs().max(1.0)
 }
 
-/// Whether two values are equal. `step` is asked before every comparison and may stop it.
+/// Whether two values are equal. Calls `step` before every comparison, which may stop it.
 pub(super) fn equal<E>(a: &Value, b: &Value, step: &mut impl FnMut() -> Result<(), E>) -> Result<bool, E> {
     step()?;
     Ok(match (a, b) {
@@ -73,7 +73,7 @@ pub(super) fn hash<E>(
     match value {
         Value::Null => 0u8.hash(&mut hasher),
         Value::Bool(value) => (1u8, value).hash(&mut hasher),
-        // + 0.0: minus nothing is nothing
+        // + 0.0: turns minus zero into zero
         Value::Number(number) => (2u8, (float(number) + 0.0).to_bits()).hash(&mut hasher),
         Value::String(text) => (3u8, text).hash(&mut hasher),
         Value::Array(items) => {

@@ -1,4 +1,4 @@
-//! `voxledger audit accept-log`: an operator gives up what the log has lost.
+//! `voxledger audit accept-log`: an operator accepts that the log has lost events.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,10 +23,10 @@ use crate::node::{DEFAULT_CLIENT, log_database, open_log, open_seals, open_vault
 /// Flags of `audit accept-log`.
 #[derive(Debug, Clone, Args)]
 pub struct AcceptLogArgs {
-    /// How many events the log has now.
+    /// How many events the log has now, as the command without flags printed it.
     #[arg(long, value_name = "N", requires = "sealed")]
     pub events: Option<u64>,
-    /// How many events of it had been sealed.
+    /// How many of its events had been sealed, as the command without flags printed it.
     #[arg(long, value_name = "N", requires = "events")]
     pub sealed: Option<u64>,
 }

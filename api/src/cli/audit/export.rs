@@ -1,4 +1,4 @@
-//! `voxledger audit export`: a sealed bundle in one file.
+//! `voxledger audit export`: writes a sealed bundle of events into one file.
 
 use std::fs;
 use std::io::{BufWriter, Write};
@@ -23,7 +23,7 @@ use crate::cli::out::say;
 use crate::cli::table::count;
 use crate::config::Config;
 
-/// How much is compressed: more takes much longer for little.
+/// Compression level: higher ones take much longer for little gain.
 const LEVEL: i32 = 3;
 
 /// Flags of `audit export`.
@@ -31,28 +31,28 @@ const LEVEL: i32 = 3;
 pub struct ExportArgs {
     /// The file to write, such as history.jsonl.zst; it must not exist.
     pub file: PathBuf,
-    /// The first position.
+    /// The first position to export, from 1.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     pub from_position: u64,
-    /// The last position; without it, everything that is sealed.
+    /// The last position to export; by default the last sealed one.
     #[arg(long, value_name = "N")]
     pub to_position: Option<u64>,
-    /// Only what was recorded at this moment or later, in RFC 3339.
+    /// Export only events recorded at this time or later, in RFC 3339.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub from: Option<Time>,
-    /// Only what was recorded before this moment.
+    /// Export only events recorded before this time, in RFC 3339.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub to: Option<Time>,
-    /// Only events of this client (cli_…).
+    /// Export only events of this client (cli_…).
     #[arg(long, value_name = "ID", value_parser = client)]
     pub client: Option<ClientId>,
-    /// Only events of this resource (call_…, num_…) or stream (call-018f…).
+    /// Export only events of this resource (call_…, num_…) or stream (call-018f…).
     #[arg(long, value_name = "ID")]
     pub subject: Option<String>,
-    /// Only events of this type; may be given several times.
+    /// Export only events of this type; may be given several times.
     #[arg(long = "type", value_name = "TYPE")]
     pub types: Vec<String>,
-    /// Only events of this correlation.
+    /// Export only events with this correlation id.
     #[arg(long, value_name = "UUID")]
     pub correlation: Option<Uuid>,
 }
@@ -94,7 +94,7 @@ async fn export(audited: &Audited, args: &ExportArgs) -> anyhow::Result<()> {
     let (events, bytes) = match written {
         Ok(written) => written,
         Err(error) => {
-            // what is there is no bundle, and must not be taken for one
+            // a file that was there before is no bundle, and must not be taken for one
             let _ = fs::remove_file(&beside);
             return Err(error);
         }

@@ -1,4 +1,4 @@
-//! `voxledger audit`: history.
+//! `voxledger audit`: replays, verifies and exports history.
 
 mod accept;
 mod export;
@@ -29,65 +29,64 @@ pub use export::ExportArgs;
 pub use verify::VerifyArgs;
 pub use verify_export::VerifyExportArgs;
 
-/// How a command ends that found something wrong, unlike one that could not look (1).
+/// Exit code of a command that found a fault, unlike one that could not check (1).
 const FAULTS: u8 = 2;
 
-/// Flags of `audit`.
+/// Flags of the command `audit`.
 #[derive(Debug, Clone, Args)]
 pub struct AuditArgs {
-    /// What to do.
+    /// What to do with history.
     #[command(subcommand)]
     pub action: AuditAction,
-    /// Where history and views are.
+    /// Where the log, the views and the settings are.
     #[command(flatten)]
     pub stores: StoreArgs,
 }
 
-/// What to do with history. But for `accept-log` it is only read, beside running nodes.
+/// Commands about history. All but `accept-log` only read it, beside running nodes.
 #[derive(Debug, Clone, Subcommand)]
 pub enum AuditAction {
-    /// Tell a resource's history, step by step, or what it was at a moment.
+    /// Print a resource's history, step by step, or its state at a moment.
     ///
-    /// This shows who was called and what was said.
+    /// This shows phone numbers and what was said.
     Replay(ReplayArgs),
-    /// Check the whole log: against its Merkle tree, its signed heads and, if asked, its views.
+    /// Verify the whole log against its Merkle tree, its signed heads and, on request, its views.
     ///
-    /// Ends with 0 when nothing is wrong, with 2 after a line for each fault, with 1 when it could not be checked.
+    /// Exits with 0 when nothing is wrong, with 2 after a line for each fault, with 1 when the log
+    /// could not be checked.
     Verify(VerifyArgs),
-    /// Write events, with all that proves them, into one file.
+    /// Export events, with everything that proves them, into one file.
     Export(ExportArgs),
-    /// Check a file of `audit export`, with no database and no node.
+    /// Verify a file of `audit export`, without a database or a node.
     ///
-    /// Ends with 0 when it is proven, with 2 when it proves nothing, with 1 when it could not be checked.
+    /// Exits with 0 when it is proven, with 2 when it proves nothing, with 1 when it could not be checked.
     VerifyExport(VerifyExportArgs),
-    /// Take a log for what it is although it is not what was sealed, and begin a new tree over it: with no node running.
+    /// Accept a log that differs from what was sealed, and begin a new tree over it, while no node runs.
     ///
-    /// Without flags it says what does not agree, and what to type. Ends with 2 then, with 0 when nothing is wrong.
+    /// Without flags it prints the differences and the command to type, and exits with 2, or with 0
+    /// when nothing is wrong.
     AcceptLog(AcceptLogArgs),
-    /// Print the key that checks the log's signed checkpoints.
+    /// Print the public key that verifies the log's signed checkpoints.
     Key,
 }
 
 /// Flags of `audit replay`.
 #[derive(Debug, Clone, Args)]
 pub struct ReplayArgs {
-    /// Its id (call_…, num_…, cli_…, key_…) or its stream (call-018f…).
+    /// Id of the resource (call_…, num_…, cli_…, key_…) or its stream (call-018f…).
     pub id: String,
-    /// What it was at this time, in RFC 3339.
+    /// Show the resource's state at this time, in RFC 3339.
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "version")]
     pub at: Option<Time>,
-    /// What it was after its Nth event.
+    /// Show the resource's state after its Nth event.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub version: Option<u64>,
-    /// Print JSON: an event a line, or the resource.
+    /// Print JSON: one event per line, or the resource.
     #[arg(long)]
     pub json: bool,
 }
 
-/// Reads history.
-///
-/// # Errors
-/// When the log cannot be read, or there is no such resource.
+/// Runs the subcommand. Fails when the log cannot be read, or there is no such resource.
 pub fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
     if let AuditAction::VerifyExport(args) = &args.action {
         return verify_export::run(args);
@@ -108,7 +107,7 @@ pub fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The key to check heads with: as given, as text or in a file, or else the node's own for the log `log`.
+/// The key to verify heads with: the given one, as text or in a file, or else the node's own for the log `log`.
 async fn key_of(config: &Config, given: Option<&str>, log: Option<Uuid>) -> anyhow::Result<NoteVerifier> {
     if let Some(given) = given {
         return read_key(given);

@@ -1,4 +1,4 @@
-//! What an audit is held over: opened for reading only, beside running nodes.
+//! The stores of an audit, opened for reading only, beside running nodes.
 
 use adapters::event_store::EventLog;
 use adapters::seals::SealsDb;
@@ -8,7 +8,7 @@ use crate::cli::stores;
 use crate::config::Config;
 use crate::node::{open_log, seals_database};
 
-/// The log and the tree over it.
+/// The log and its Merkle tree.
 #[derive(Debug)]
 pub(super) struct Audited {
     pub(super) log: EventLog,
@@ -22,7 +22,7 @@ impl Audited {
     }
 }
 
-/// Opens them as they are; nothing is created.
+/// Opens the stores as they are; creates nothing.
 pub(super) async fn open(config: &Config) -> anyhow::Result<Audited> {
     stores::must_be_current(&stores::log(config)?).await?;
     stores::must_be_current(&stores::seals(config)?).await?;

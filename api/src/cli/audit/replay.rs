@@ -1,4 +1,4 @@
-//! A resource's history from the log, and the resource as it was.
+//! Prints a resource's history from the log, or the resource as it was.
 
 use std::io::{BufWriter, Write};
 
@@ -27,7 +27,7 @@ use crate::config::Config;
 use crate::http::v1::HistoryEvent;
 use crate::node::{open_log, open_private};
 
-/// Events read at a time.
+/// Events read in one page.
 const PAGE: usize = 512;
 
 pub(super) async fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<()> {
@@ -45,19 +45,18 @@ pub(super) async fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<()
     told.and_then(|()| Ok(out.flush()?))
 }
 
-/// The stream of an id as the edge shows it, or of a stream's own name.
+/// The stream of a public id, or of a stream's own name.
 pub(super) fn stream(id: &str) -> anyhow::Result<StreamId> {
     stream_of(id)
         .with_context(|| format!("`{id}` is neither an id like call_01h455vb4pex5vsknk084sn02q nor a stream"))
 }
 
-/// The events of a stream.
+/// The events of a stream, encrypted and decrypted.
 struct Events {
-    /// The log's id.
     log: Uuid,
-    /// As they are stored.
+    /// Events as they are stored.
     stored: Vec<Recorded>,
-    /// With what is sealed in them opened.
+    /// Events with their personal values decrypted.
     opened: Vec<Recorded>,
 }
 
@@ -79,7 +78,7 @@ async fn read(private: &PrivateLog, stream: &StreamId) -> anyhow::Result<Events>
     Ok(Events { log: id, stored, opened })
 }
 
-/// Every event, in a line.
+/// Prints every event as a line.
 fn tell(events: &Events, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
     let Some(first) = events.opened.first() else { return Ok(()) };
     if !json {
@@ -96,7 +95,7 @@ fn tell(events: &Events, json: bool, out: &mut impl Write) -> anyhow::Result<()>
     Ok(())
 }
 
-/// The resource as it was.
+/// Prints the resource as it was.
 fn show(
     stream: &StreamId,
     events: &[Recorded],
@@ -122,7 +121,7 @@ fn show(
     Ok(write!(out, "{}", resource(&state)?)?)
 }
 
-/// As its view would show it, in JSON.
+/// The resource's state in JSON, as its view would show it.
 fn state(stream: &StreamId, events: &[&Recorded]) -> anyhow::Result<String> {
     let events = events.iter().copied();
     let shown = match stream.category() {

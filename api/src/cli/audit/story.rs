@@ -1,4 +1,4 @@
-//! Events and resources in lines that a person reads.
+//! Formats events and resources as lines for people.
 
 use std::fmt::{self, Write as _};
 
@@ -10,19 +10,19 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Facts that are left out of a line: names for machines, and times the line shows already.
+/// Fields left out of a line: technical ids, and times that the line shows already.
 const UNTOLD: &[&str] =
     &["raw", "at", "occurred_at", "effect_id", "command_id", "leg", "key_hash", "event_id"];
-/// The longest a fact is told, in characters.
+/// The most characters shown of a field.
 const LONGEST: usize = 120;
 
-/// What comes before the lines.
+/// The heading above the lines.
 pub(super) fn head(first: &Recorded, events: usize) -> String {
     let (stream, client, at) = (&first.stream, first.client_id, format_time(first.recorded_at));
     format!("{stream} of {client}, {events} events from {at}\n\n")
 }
 
-/// An event: its number, how long after the first, what, by whom, and its key facts.
+/// An event as a line: its number, time since the first event, type, actor, and key fields.
 pub(super) fn line(event: &Recorded, first: Time) -> anyhow::Result<String> {
     let data = readable(&event.event_type, &event.payload)?;
     let after = (event.recorded_at - first).as_seconds_f64();
@@ -56,7 +56,7 @@ fn fact(name: &str, value: &Value, line: &mut String) {
     };
 }
 
-/// In quotation marks where it has blanks.
+/// The text in quotation marks where it contains blanks.
 fn quoted(text: &str) -> String {
     let text = shortened(text);
     if text.is_empty() || text.contains(char::is_whitespace) { format!("{text:?}") } else { text }
@@ -69,10 +69,7 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// A resource, a field a line, in the order of `json`; what is not known is left out.
-///
-/// # Errors
-/// When `json` is no object.
+/// A resource with a field per line, in the order of `json`; null fields are left out. Fails when `json` is no object.
 pub(super) fn resource(json: &str) -> serde_json::Result<String> {
     let Fields(fields) = serde_json::from_str(json)?;
     let known = fields.iter().filter(|(_, value)| !value.is_null() && *value != Value::Object(Map::new()));
@@ -83,7 +80,7 @@ pub(super) fn resource(json: &str) -> serde_json::Result<String> {
     }))
 }
 
-/// An object whose fields keep their order.
+/// A JSON object whose fields keep their order.
 struct Fields(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Fields {

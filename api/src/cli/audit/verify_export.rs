@@ -1,4 +1,4 @@
-//! `voxledger audit verify-export`: a sealed bundle, checked with nothing but its key.
+//! `voxledger audit verify-export`: verifies a sealed bundle with nothing but its key.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write as _};
@@ -18,20 +18,20 @@ use crate::cli::out::{Out, is_closed, say};
 use crate::cli::table::count;
 use crate::http::v1::HistoryEvent;
 
-/// What a compressed file begins with (RFC 8878 §3.1.1).
+/// The first bytes of a compressed file (RFC 8878 §3.1.1).
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// Flags of `audit verify-export`.
 #[derive(Debug, Clone, Args)]
 pub struct VerifyExportArgs {
-    /// The bundle, compressed or not.
+    /// The bundle to verify, compressed or not.
     pub file: PathBuf,
-    /// The verifier key of the log (voxledger/log/…+…+…), or a file with it: as `audit key` printed it, or
-    /// `GET /audit/checkpoints/latest`, when you had reason to trust them.
+    /// Verifier key of the log (voxledger/log/…+…+…), or a file with it: as `audit key` or `GET
+    /// /audit/checkpoints/latest` printed it when you had reason to trust them.
     #[arg(long, value_name = "KEY")]
     pub key: String,
-    /// Print the events, decoded, once all of them are proven: one a line, in JSON. What is personal reads `[sealed]`. The
-    /// last line is the verdict.
+    /// Print the decoded events once all of them are proven, one per line, in JSON. Personal values read
+    /// `[sealed]`. The last line is the verdict.
     #[arg(long)]
     pub json: bool,
 }
@@ -42,22 +42,22 @@ pub struct VerifyExportArgs {
 struct Verdict<'v> {
     /// `proven`: every event before this line is in the log. `proves_nothing`: there is none before it.
     verdict: &'static str,
-    /// Why nothing is proven.
+    /// Why nothing is proven; left out when it is proven.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'v str>,
     #[serde(flatten)]
     proven: Option<Proven<'v>>,
-    /// By which key it was judged.
+    /// The verifier key that was used.
     key: String,
 }
 
 #[derive(Debug, Serialize)]
 struct Proven<'v> {
     log: Uuid,
-    /// How many events the checkpoint covers.
+    /// Number of events that the checkpoint covers.
     tree_size: u64,
     events: u64,
-    /// Of which positions the bundle is, and which events of those.
+    /// First and last position of the bundle, and its filters.
     first: u64,
     last: u64,
     filter: &'v HistoryFilter,
@@ -81,7 +81,7 @@ impl<'v> Verdict<'v> {
     }
 }
 
-/// Checks a bundle. No store is opened.
+/// Verifies a bundle without opening a store.
 pub(super) fn run(args: &VerifyExportArgs) -> anyhow::Result<ExitCode> {
     let key = read_key(&args.key)?;
     let checked = match check(&args.file, &key, |_| Ok(()))? {

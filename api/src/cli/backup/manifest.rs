@@ -1,4 +1,4 @@
-//! What stands in a backup: written last, so that a folder without it is no backup.
+//! The manifest of a backup, written last: a folder without it is no backup.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -11,88 +11,79 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-/// Its file.
 pub(super) const NAME: &str = "manifest.json";
-/// The format that this version writes; it reads no other.
+/// The only format that this version writes and reads.
 const FORMAT: u32 = 1;
 
-/// A backup.
+/// The content of `manifest.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Manifest {
-    /// The format of the folder.
     pub format: u32,
-    /// The version of voxledger that made it.
+    /// Version of voxledger that made the backup.
     pub made_by: String,
-    /// When, in RFC 3339.
+    /// Time of the backup, in RFC 3339.
     pub made_at: String,
-    /// Of which log, and up to where.
+    /// Id and length of the log.
     pub log: Log,
-    /// What opens the keys.
+    /// The master key that the keys need.
     pub master_key: MasterKeyNote,
-    /// What the keys knew before the log was copied. A SQLite copy was brought back to it; a dump will be when it is
-    /// restored.
+    /// State of the keys before the log was copied. A SQLite copy was already reset to it; a dump is
+    /// when it is restored.
     pub keys_mark: KeysMark,
-    /// Everything in the folder but this.
+    /// All files in the folder except the manifest.
     pub files: Vec<Entry>,
 }
 
-/// The log in a backup.
+/// Id and length of a log.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Log {
-    /// Its id: that of its first event.
+    /// Id of the log, which is that of its first event.
     pub id: Uuid,
-    /// The position of its newest event.
+    /// Position of the newest event.
     pub head: u64,
-    /// The id of its newest event.
     pub head_event: Uuid,
-    /// When that was recorded, in RFC 3339.
+    /// When the newest event was recorded, in RFC 3339.
     pub recorded_at: String,
 }
 
-/// Which master key the keys need.
+/// Identifies the master key that the keys need.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct MasterKeyNote {
-    /// 12 hexadecimal digits that tell keys apart and say nothing of the key.
+    /// 12 hexadecimal digits of a hash, which identify the key and reveal nothing of it.
     pub id: String,
-    /// Whether it is in the folder.
+    /// Whether the folder contains the key.
     pub included: bool,
 }
 
-/// A file of a backup.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Entry {
-    /// Its name.
+    /// Name of the file within the folder.
     pub name: String,
-    /// What it holds.
     pub kind: Kind,
-    /// Which stores: `log`, `seals`, `keys`.
+    /// The stores in the file: `log`, `seals`, `keys`.
     pub stores: Vec<String>,
-    /// Its size.
+    /// Size of the file in bytes.
     pub bytes: u64,
-    /// Its SHA-256, in hexadecimal digits.
+    /// SHA-256 of the file, in hexadecimal digits.
     pub sha256: String,
 }
 
-/// How a file of a backup is read.
+/// Format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
-    /// A SQLite database.
     Sqlite,
     /// An archive of `pg_dump`.
     PgDump,
-    /// Base64 of a master key.
+    /// Base64 of the master key.
     MasterKey,
 }
 
 impl Manifest {
-    /// Of this version.
     pub(super) const CURRENT: u32 = FORMAT;
 
-    /// Reads the one in `folder` and looks at every file it names.
-    ///
-    /// # Errors
-    /// When there is none, it is another version's, or a file is not as it says.
+    /// Reads the manifest in `folder` and checks every file it names. Fails when there is no manifest, another
+    /// version wrote it, or a file differs.
     pub(super) fn checked(folder: &Path) -> anyhow::Result<Self> {
         let manifest = Self::read(folder)?;
         for entry in &manifest.files {
@@ -130,10 +121,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Writes it into `folder`: under its name only once it is whole, and flushed.
-    ///
-    /// # Errors
-    /// When it cannot be written.
+    /// Writes the manifest into `folder`, atomically and flushed. Fails when it cannot be written.
     pub(super) fn write(&self, folder: &Path) -> anyhow::Result<()> {
         let (partial, path) = (folder.join("manifest.json.partial"), folder.join(NAME));
         let written = || -> anyhow::Result<()> {
@@ -141,7 +129,7 @@ impl Manifest {
             file.write_all(serde_json::to_string_pretty(self)?.as_bytes())?;
             file.write_all(b"\n")?;
             file.sync_all()?;
-            // the files are in the folder before it says so
+            // the files must be in the folder before the manifest says so
             flush_folder(folder)?;
             fs::rename(&partial, &path)?;
             Ok(flush_folder(folder)?)
@@ -149,17 +137,13 @@ impl Manifest {
         written().with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// The files of a kind.
     pub(super) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
         self.files.iter().filter(move |entry| entry.kind == kind)
     }
 }
 
 impl Entry {
-    /// Looks at a file that is done.
-    ///
-    /// # Errors
-    /// When it cannot be read.
+    /// Describes a complete file. Fails when it cannot be read.
     pub(super) fn of(folder: &Path, name: &str, kind: Kind, stores: &[&str]) -> anyhow::Result<Self> {
         let path = folder.join(name);
         let (bytes, sha256) = digest(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -179,7 +163,7 @@ impl Entry {
     }
 }
 
-/// How long a file is, and its SHA-256.
+/// Size and SHA-256 of a file.
 pub(super) fn digest(path: &PathBuf) -> std::io::Result<(u64, String)> {
     let (mut file, mut hash, mut bytes) = (File::open(path)?, Sha256::new(), 0);
     let mut buffer = vec![0; 1 << 20];
@@ -197,7 +181,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What was created and renamed in a folder outlives a power cut.
+/// Flushes a folder, so that files created or renamed in it survive a power cut.
 pub(super) fn flush_folder(folder: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }

@@ -1,4 +1,4 @@
-//! Restoring a backup.
+//! Restores a backup.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -55,10 +55,10 @@ pub(super) async fn restore(config: &Config, folder: &Path, replace: bool) -> an
     Ok(())
 }
 
-/// What goes where.
+/// The files of a backup and their targets.
 struct Plan<'a> {
     folder: &'a Path,
-    /// Files of the backup, and where each is to be.
+    /// Files of the backup, each with its target path.
     files: Vec<(&'a Entry, PathBuf)>,
     dumps: Vec<(&'a Entry, SecretUrl)>,
     keys: Database,
@@ -99,7 +99,7 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
-    /// Files that an earlier restore put in place before it was cut off are nobody's yet.
+    /// Removes files that an earlier, interrupted restore put in place.
     fn finish_what_was_cut_off(&self, marker: &Path) -> anyhow::Result<()> {
         let Ok(text) = fs::read_to_string(marker) else { return Ok(()) };
         say!("an earlier restore was cut off; it begins anew");
@@ -130,7 +130,7 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// Each under another name first: a store is there whole or not at all.
+    /// Puts the files in place, each under another name first: a store is there whole or not at all.
     fn put_files(&self) -> anyhow::Result<()> {
         let mut placed = Vec::new();
         for (entry, path) in &self.files {
@@ -169,7 +169,7 @@ fn parent(path: &Path) -> Option<&Path> {
     path.parent().filter(|folder| !folder.as_os_str().is_empty())
 }
 
-/// Copies a file, flushed; answers the SHA-256 of what was copied.
+/// Copies and flushes a file; answers the SHA-256 of the copy.
 fn copy(from: &Path, to: &Path) -> std::io::Result<String> {
     let (mut from, mut to, mut hash) = (File::open(from)?, create_private(to)?, Sha256::new());
     let mut buffer = vec![0; 1 << 20];
@@ -185,7 +185,7 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<String> {
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// The entry of the master key, if it is to be put into the data folder.
+/// The entry of the master key, if it must be put into the data folder.
 fn key_must_be_there<'a>(
     config: &Config,
     manifest: &'a Manifest,
@@ -217,7 +217,7 @@ fn key_must_be_there<'a>(
     Ok(included)
 }
 
-/// Stores that are there are moved aside if that is wanted, and a reason to stop otherwise.
+/// Moves existing stores aside if `replace` is set; fails when there are any otherwise.
 fn make_room(config: &Config, plan: &Plan<'_>, replace: bool) -> anyhow::Result<()> {
     let mut there: Vec<PathBuf> = Vec::new();
     let stores = embedded_files(config).into_iter().map(|(_, path)| path);
@@ -256,7 +256,7 @@ fn make_room(config: &Config, plan: &Plan<'_>, replace: bool) -> anyhow::Result<
     Ok(())
 }
 
-/// No node starts while it is there.
+/// Writes the marker file, which keeps a node from starting during the restore.
 fn write_marker(marker: &Path, plan: &Plan<'_>) -> anyhow::Result<()> {
     let written = || -> std::io::Result<()> {
         let _ = fs::remove_file(marker);
@@ -270,7 +270,7 @@ fn write_marker(marker: &Path, plan: &Plan<'_>) -> anyhow::Result<()> {
     written().with_context(|| format!("cannot write {}", marker.display()))
 }
 
-/// Erasures that the log tells of and the keys do not know: with copies taken together there are none.
+/// Repeats erasures that are in the log but not in the keys; copies taken together have none.
 async fn bring_keys_to_the_log(config: &Config) -> anyhow::Result<Reapplied> {
     let log = open_log(config, false).await?;
     let (private, vault) = open_private(config, &log, false).await?;

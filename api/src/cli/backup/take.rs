@@ -1,4 +1,4 @@
-//! Taking a backup.
+//! Takes a backup.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ pub(super) const SEALS: &str = "events.seals.db";
 pub(super) const KEYS: &str = "keys.db";
 pub(super) const MASTER_KEY: &str = "master.key";
 
-/// Takes a backup into `folder`. What was written of one that fails is removed.
+/// Takes a backup into `folder`. Removes what was written if it fails.
 pub(super) async fn take(config: &Config, folder: &Path, with_master_key: bool) -> anyhow::Result<()> {
     let log = log_database(config)?;
     let log =
@@ -57,7 +57,7 @@ impl Stores {
 }
 
 impl Stores {
-    /// A disk that is too small is told of before it is full.
+    /// Fails early when the disk has too little space.
     fn must_fit_into(&self, folder: &Path) -> anyhow::Result<()> {
         let files = [&self.log, &self.seals, &self.keys].into_iter().filter_map(|database| match database {
             Database::Sqlite(path) => Some(with_companions(path)),
@@ -76,12 +76,12 @@ impl Stores {
     }
 }
 
-/// A backup being taken.
+/// A backup in progress.
 struct Taking<'a> {
     folder: &'a Path,
     files: Vec<Entry>,
     failed: bool,
-    /// Whether the folder was made for it.
+    /// Whether the folder was created for this backup.
     made: bool,
 }
 
@@ -93,7 +93,7 @@ impl Taking<'_> {
         with_master_key: bool,
     ) -> anyhow::Result<Manifest> {
         let now = SystemClock.now();
-        // before anything else: what it holds must not be newer than seals and log
+        // read the keys first: the mark must not be newer than seals and log
         let mark =
             KeysMark::read(&stores.keys, now.timestamp_micros()).await.context("cannot read the keys")?;
         let log = match &stores.log {
@@ -113,7 +113,7 @@ impl Taking<'_> {
                 fs::File::open(&copy)?.sync_all()?;
                 self.files.push(Entry::of(self.folder, KEYS, Kind::Sqlite, &["keys"])?);
             }
-            // in the log's dump
+            // part of the log's dump
             Database::Postgres(_) if stores.keys == stores.log => {}
             Database::Postgres(url) => _ = self.dump(url, "keys.dump", &[Part::Keys]).await?,
         }
@@ -138,7 +138,7 @@ impl Taking<'_> {
     }
 
     async fn copy_log(&mut self, log: &Path, seals: &Database) -> anyhow::Result<Option<LogSummary>> {
-        // seals first: behind the log they are continued, beyond it they would be another log's
+        // seals first: seals behind the log are continued, seals beyond it would be another log's
         let mut sealed = 0;
         if let Database::Sqlite(seals) = seals
             && seals.exists()
@@ -161,7 +161,7 @@ impl Taking<'_> {
         Ok(log)
     }
 
-    /// Parts of one database, as of one moment.
+    /// Dumps parts of one database, as of one moment.
     async fn dump(
         &mut self,
         url: &SecretUrl,
@@ -227,7 +227,7 @@ impl Taking<'_> {
 }
 
 impl Drop for Taking<'_> {
-    /// Gives the space back; what remains is no backup in any case.
+    /// Removes the files of a failed backup; without a manifest they are no backup anyway.
     fn drop(&mut self) {
         if !self.failed {
             return;
@@ -255,13 +255,13 @@ pub(super) fn name_of(part: Part) -> &'static str {
     }
 }
 
-/// The file of the master key that the node made itself, if it has no other.
+/// The file of the master key that the node created itself, if it uses that one.
 pub(super) fn own_master_key(config: &Config) -> Option<PathBuf> {
     let own = config.keys.master_key.is_none() && config.keys.master_key_file.is_none();
     Some(config.storage.master_key_file()).filter(|path| own && path.exists())
 }
 
-/// Answers whether it had to be made.
+/// Creates the folder if needed; answers whether it did.
 fn make_folder(folder: &Path) -> anyhow::Result<bool> {
     let shown = folder.display();
     let made = !folder.exists();

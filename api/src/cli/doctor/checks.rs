@@ -1,4 +1,4 @@
-//! The checks themselves. None of them creates or changes anything that stays.
+//! The checks of `doctor`. None of them leaves a change behind.
 
 use std::fs;
 use std::net::TcpListener;
@@ -21,22 +21,21 @@ use crate::cli::stores::{self, Store, is_embedded, node_is_running};
 use crate::config::Config;
 use crate::node::open_log;
 
-/// Less free space than this is worth a word: a busy node writes some hundred megabytes a day.
+/// Free space in bytes below which a warning is due: a busy node writes some hundred megabytes a day.
 const LITTLE_SPACE: u64 = 1 << 30;
-/// With less than this no node should start.
+/// Free space in bytes below which no node should start.
 const NO_SPACE: u64 = 64 << 20;
-/// A clock this far from an event's time is wrong, or was.
+/// A clock this far behind the newest event is wrong, or was.
 const LONG_AGO: TimeDelta = TimeDelta::minutes(5);
-/// A carrier's clock this far ahead is worth a word.
+/// A carrier's clock this far ahead is worth a warning.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(2);
-/// The same behind: the quickest of many webhooks is seldom so slow.
+/// Limit for a carrier's clock behind ours; larger, since it includes the time a webhook travels.
 const LONG_ON_THE_WAY: TimeDelta = TimeDelta::seconds(30);
-/// Events that are looked at to compare clocks.
+/// Number of newest events read to compare clocks.
 const NEWEST: usize = 500;
-/// How long a node may take to say that it is alive.
+/// How long a node may take to answer that it is alive.
 const ANSWER: Duration = Duration::from_secs(3);
 
-/// Every check.
 pub(super) async fn examine(config: &Config, deep: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(data_dir(&config.storage.data_dir));
@@ -94,7 +93,7 @@ fn said(error: &anyhow::Error) -> String {
     chain_in_words(error.as_ref())
 }
 
-/// The folder itself, or the nearest that exists.
+/// The folder itself, or its nearest existing parent.
 fn nearest(folder: &Path) -> Option<PathBuf> {
     let folder = std::path::absolute(folder).ok()?;
     folder.ancestors().find(|folder| folder.exists()).map(Path::to_owned)
@@ -160,7 +159,7 @@ async fn store(what: &'static str, store: &Store) -> Finding {
     }
 }
 
-/// Whether the server keeps clients apart by itself. A server that cannot be reached is told of elsewhere.
+/// Whether the server separates clients by row-level security. Another check reports a server that cannot be reached.
 async fn row_security(views: &Store) -> Option<Finding> {
     const WHAT: &str = "row security";
     let database = views.database.as_ref()?;
@@ -179,8 +178,8 @@ async fn row_security(views: &Store) -> Option<Finding> {
     })
 }
 
-/// Whether the role of the node could change the log. A server that cannot be reached, or has no log yet, is told of
-/// elsewhere.
+/// Whether the node's role could change the log. Another check reports a server that cannot be reached, or
+/// has no log yet.
 async fn log_role(log: &Store) -> Option<Finding> {
     const WHAT: &str = "log role";
     let database = log.database.as_ref()?;
@@ -198,7 +197,7 @@ async fn log_role(log: &Store) -> Option<Finding> {
     })
 }
 
-/// A log whose schema is not ours: whether it opens is all there is to know.
+/// Checks a log whose schema is not ours: only whether it opens.
 async fn elsewhere(config: &Config, store: &Store) -> Finding {
     match open_log(config, true).await {
         Ok(log) => {
@@ -209,12 +208,12 @@ async fn elsewhere(config: &Config, store: &Store) -> Finding {
     }
 }
 
-/// What the newest events tell of clocks.
+/// What the newest events tell about clocks.
 #[derive(Default)]
 struct Newest {
-    /// When the last one was recorded.
+    /// When the last event was recorded.
     recorded_at: Option<Time>,
-    /// How far the carrier's clock was ahead of the node's, by the webhook that took the shortest way.
+    /// How far the carrier's clock was ahead of the node's, by the webhook with the shortest delay.
     carrier_ahead: Option<TimeDelta>,
 }
 
@@ -233,7 +232,7 @@ impl Newest {
     }
 }
 
-/// Looks at the newest events. Opening the log also judges the database below it.
+/// Reads the newest events. Opening the log also checks its database.
 async fn newest_event(config: &Config, findings: &mut Vec<Finding>) -> Newest {
     let none = Newest::default();
     const WHAT: &str = "history";
@@ -325,14 +324,14 @@ fn telnyx(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// Who may read the file with the master key.
+/// Checks who may read the file with the master key.
 fn master_key(config: &Config) -> Option<Finding> {
     use std::os::unix::fs::PermissionsExt as _;
     const WHAT: &str = "master key";
     let own = config.storage.master_key_file();
     let file = match &config.keys.master_key_file {
         Some(file) => file,
-        // made on the first start
+        // created on the first start
         None if config.keys.master_key.is_some() || !own.exists() => return None,
         None => &own,
     };
@@ -346,7 +345,7 @@ fn master_key(config: &Config) -> Option<Finding> {
     })
 }
 
-/// Either the address is free, or a node of ours is there.
+/// Checks that the address is free, or used by a node of ours.
 async fn port(config: &Config) -> Finding {
     let bind = config.http.bind;
     let running = is_embedded(config) && node_is_running(config);

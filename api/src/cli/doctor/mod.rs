@@ -1,4 +1,4 @@
-//! `voxledger doctor`: is everything there that the node needs.
+//! `voxledger doctor`: checks that everything is there that the node needs.
 
 mod checks;
 mod models;
@@ -15,34 +15,33 @@ use super::serve::runtime;
 use super::table::table;
 use crate::cli::out::put;
 
-/// Flags of `doctor`.
+/// Flags of the command `doctor`.
 #[derive(Debug, Clone, Args)]
 pub struct DoctorArgs {
     /// Read every page and index of embedded stores, however long it takes.
     #[arg(long)]
     pub deep: bool,
-    /// Where history and views are.
+    /// Where the log, the views and the settings are.
     #[command(flatten)]
     pub stores: StoreArgs,
 }
 
-/// How a check went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Ok,
-    /// It works; somebody should know all the same.
+    /// The node works, but the operator should know about this.
     Warn,
     /// A node would not work.
     Fail,
 }
 
-/// What a check found.
+/// Result of a check.
 #[derive(Debug)]
 struct Finding {
     what: &'static str,
     state: State,
     found: String,
-    /// What to do next.
+    /// What the operator should do next.
     advice: String,
 }
 
@@ -64,10 +63,7 @@ impl Finding {
     }
 }
 
-/// Checks, changes nothing, and prints what it found. Fails when a node would not work.
-///
-/// # Errors
-/// None but those of the terminal.
+/// Runs the checks, changes nothing, and prints the findings. The exit code says whether a node would work.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let findings = match args.stores.load(&[]) {
         Ok(config) => {

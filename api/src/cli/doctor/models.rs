@@ -1,4 +1,4 @@
-//! Whether the providers of language models take the node's keys, and serve the models this version names.
+//! Checks that the language model providers accept the node's keys, and serve the models of the catalogue.
 
 use adapters::llm::{Catalogue, connect};
 use domain::model::Provider;
@@ -9,7 +9,7 @@ use crate::node::{own_accounts, patience};
 
 const WHAT: &str = "language models";
 
-/// Asks every configured provider for its list.
+/// Asks every configured provider for its list of models.
 pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     let accounts = own_accounts(config).into_iter().filter(|account| account.provider != Provider::Scripted);
     let accounts: Vec<_> = accounts.collect();

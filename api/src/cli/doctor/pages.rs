@@ -1,4 +1,4 @@
-//! Whether the pages of every store can be read, and what to do where they cannot.
+//! Checks that the pages of every store can be read, and says what to do where they cannot.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,10 +9,9 @@ use super::Finding;
 use crate::config::Config;
 use crate::node::{embedded_files, keys_database, log_database, views_database};
 
-/// How long each store may take unless everything is asked for.
+/// Time limit for each store unless `--deep` is given.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Looks at every store.
 pub(super) async fn examine(config: &Config, deep: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (store, path) in embedded_files(config) {
@@ -27,7 +26,7 @@ pub(super) async fn examine(config: &Config, deep: bool) -> Vec<Finding> {
         if let Database::Postgres(url) = &database
             && !asked.contains(&database)
         {
-            // a server that cannot be reached is told of elsewhere
+            // another check reports a server that cannot be reached
             if let Ok(pages) = check_postgres(url).await {
                 findings.push(server(&url.to_string(), pages));
             }
@@ -65,7 +64,7 @@ fn name_of(store: &str) -> &'static str {
     }
 }
 
-/// What to do about a store that is damaged.
+/// What to do about a damaged store.
 fn remedy(store: &str, path: &Path) -> String {
     let shown = path.display();
     match store {
@@ -96,7 +95,7 @@ fn server(shown: &str, pages: ServerPages) -> Finding {
     }
 }
 
-/// Who else may read what the node keeps.
+/// Checks which other users may read the node's files.
 pub(super) fn others(config: &Config) -> Vec<Finding> {
     const WHAT: &str = "who may read";
     let folder = config.storage.data_dir.display();
@@ -120,7 +119,7 @@ pub(super) fn others(config: &Config) -> Vec<Finding> {
             (format!("others can read {file}"), format!("chmod 600 {file}, which the next start does, too"));
         findings.push(match open.folder {
             true => Finding::fail(WHAT, found, advice),
-            // they do not get there
+            // others cannot reach the files inside
             false => Finding::warn(WHAT, found, advice),
         });
     }

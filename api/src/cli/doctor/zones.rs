@@ -1,4 +1,4 @@
-//! Which rules of time zones a node would decide by, and whether they may be old.
+//! Checks which time zone rules a node would use, and whether they may be outdated.
 
 use adapters::database::chain_in_words;
 use chrono::{Datelike as _, NaiveDate};
@@ -38,7 +38,7 @@ fn judge(release: &ZoneRelease, why: &ZoneChoice, today: NaiveDate) -> Finding {
     }
 }
 
-/// Every year had a release before its July so far.
+/// Whether the release may be outdated: so far every year had a release before its July.
 fn may_be_old(release: &ZoneRelease, today: NaiveDate) -> bool {
     let (year, last) = (today.year(), i32::from(release.year()));
     year > last + 1 || (year == last + 1 && today.month() >= 7)

@@ -1,4 +1,4 @@
-//! The views and how they are doing.
+//! Lists the views with their progress.
 
 use domain::envelope::{Position, Time};
 use domain::ports::event_store::EventStore;
@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use crate::cli::out::say;
 use crate::cli::table::{count, table};
 
-/// A view as the list shows it.
+/// A row of the printed list.
 #[derive(Debug)]
 struct Line {
     name: &'static str,
     status: Option<ProjectionStatus>,
     lag: u64,
     lag_seconds: f64,
-    /// The generations that are being built, or were left behind by a rebuild that was broken off.
+    /// Positions of generations that are being built, or were left by an interrupted rebuild.
     others: Vec<Position>,
 }
 
@@ -47,7 +47,7 @@ pub(super) async fn list(deps: &Deps, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How long the oldest event that a view lacks has been waiting.
+/// Age in seconds of the oldest event that a view has not applied.
 async fn seconds_behind(log: &dyn EventStore, position: Position, now: Time) -> anyhow::Result<f64> {
     let next = log.read_all(position, 1).await?;
     Ok(next.first().map_or(0.0, |event| (now - event.recorded_at).as_seconds_f64().max(0.0)))

@@ -1,4 +1,4 @@
-//! `voxledger projections`: the views.
+//! `voxledger projections`: lists, rebuilds and repairs views.
 
 mod list;
 mod rebuild;
@@ -19,51 +19,48 @@ use super::stores;
 use crate::config::Config;
 use crate::node::{open_log, open_private, open_views};
 
-/// Flags of `projections`.
+/// Flags of the command `projections`.
 #[derive(Debug, Clone, Args)]
 pub struct ProjectionsArgs {
-    /// What to do.
+    /// What to do with the views.
     #[command(subcommand)]
     pub action: ProjectionsAction,
-    /// Where history and views are.
+    /// Where the log, the views and the settings are.
     #[command(flatten)]
     pub stores: StoreArgs,
 }
 
-/// What to do with views. All of it works beside running nodes.
+/// Commands about views. All of them work beside running nodes.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ProjectionsAction {
-    /// List them with their position, lag and stall reason.
+    /// List the views with their position, lag and stall reason.
     List {
-        /// Print them as JSON.
+        /// Print the list as JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Build a view anew from the log beside the old one, compare both, then switch.
+    /// Rebuild a view from the log beside the old one, compare both, then switch.
     Rebuild {
-        /// Its name, as `list` shows it.
+        /// Name of the view, as `list` shows it.
         #[arg(required_unless_present = "all")]
         name: Option<String>,
         /// Rebuild every view, one after the other.
         #[arg(long, conflicts_with = "name")]
         all: bool,
     },
-    /// Pass over the one event a view is stalled at, now and in every rebuild to come.
+    /// Skip the one event that a view is stalled at, now and in every later rebuild.
     Skip {
-        /// The view's name, as `list` shows it.
+        /// Name of the view, as `list` shows it.
         name: String,
         /// Position of the event, as `list` shows it.
         position: u64,
-        /// Also an event the view is not stalled at: one that a rebuild cannot read.
+        /// Also skip an event that the view is not stalled at, but a rebuild cannot read.
         #[arg(long)]
         force: bool,
     },
 }
 
-/// Looks at the views, or repairs them.
-///
-/// # Errors
-/// When a store cannot be used, or there is no such view.
+/// Runs the subcommand. Fails when a store cannot be used, or there is no such view.
 pub fn run(args: &ProjectionsArgs) -> anyhow::Result<()> {
     let config = args.stores.load(&[])?;
     runtime().block_on(async {
@@ -82,7 +79,7 @@ pub fn run(args: &ProjectionsArgs) -> anyhow::Result<()> {
     })
 }
 
-/// The log to read, and the views as they are: a schema is not changed under a node.
+/// Opens the log for reading, and the views without migrating them, since a node may be running.
 async fn connect(config: &Config) -> anyhow::Result<(EventLog, Deps)> {
     stores::must_be_current(&stores::log(config)?).await?;
     stores::must_be_current(&stores::views(config)?).await?;
@@ -97,7 +94,7 @@ async fn connect(config: &Config) -> anyhow::Result<(EventLog, Deps)> {
     Ok((log, deps))
 }
 
-/// The name as the runner knows it.
+/// The name of the view as the runner knows it; fails for unknown names.
 fn known(name: &str) -> anyhow::Result<&'static str> {
     let names = projections::runner::projection_names();
     let found = names.iter().find(|known| **known == name).copied();

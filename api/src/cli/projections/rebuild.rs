@@ -1,4 +1,4 @@
-//! Building views anew, beside the old ones.
+//! Rebuilds views beside the old ones.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::cli::stores::node_is_running;
 use crate::cli::table::{count, numbers};
 use crate::config::{Config, ReadModelsUrl};
 
-/// Rebuilds a view, or all of them, and prints what came of it.
+/// Rebuilds a view, or all of them, and prints the results.
 pub(super) async fn rebuild(config: &Config, deps: &Deps, name: Option<&str>) -> anyhow::Result<()> {
     let names = match name {
         Some(name) => vec![known(name)?],
@@ -32,7 +32,7 @@ pub(super) async fn rebuild(config: &Config, deps: &Deps, name: Option<&str>) ->
     Ok(())
 }
 
-/// `shares`: a node writes to the same file meanwhile.
+/// Rebuilds one view. `shares` says that a node writes to the same file meanwhile.
 async fn rebuild_one(deps: &Deps, name: &str, shares: bool) -> anyhow::Result<RebuildReport> {
     let bar = ProgressBar::new(0);
     let template = "{spinner} {prefix} {pos}/{len} events [{bar:30}] {per_sec} {elapsed}";
@@ -45,12 +45,12 @@ async fn rebuild_one(deps: &Deps, name: &str, shares: bool) -> anyhow::Result<Re
         bar.set_length(progress.head.0);
         bar.set_position(progress.position.0);
         if shares {
-            // the file has one writer at a time and no queue: leave the node as much time as was taken
+            // the file has one writer at a time and no queue: leave the node as much time as this step took
             std::thread::sleep(step_began.elapsed().min(LONGEST_BREAK));
         }
         step_began = Instant::now();
     };
-    // whoever shares a file takes it for short whiles
+    // short steps, because a node shares the file
     let pages_per_commit = if shares { 1 } else { Settings::default().pages_per_commit };
     let settings = Settings { pages_per_commit, ..Settings::default() };
     let report = runner::rebuild(deps, &settings, name, &mut watch).await;
@@ -58,7 +58,7 @@ async fn rebuild_one(deps: &Deps, name: &str, shares: bool) -> anyhow::Result<Re
     report.map_err(|error| anyhow::Error::new(error).context(format!("view `{name}` is as it was")))
 }
 
-/// The longest break between two steps.
+/// The longest pause between two steps.
 const LONGEST_BREAK: Duration = Duration::from_millis(250);
 
 fn table_of(reports: &[RebuildReport]) -> String {

@@ -1,4 +1,4 @@
-//! Passing over an event that a view cannot read.
+//! Skips an event that a view cannot apply.
 
 use domain::envelope::Position;
 use projections::runner::Deps;

@@ -1,4 +1,4 @@
-//! What a simulation is told on the command line.
+//! Command-line arguments of a simulation.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -11,27 +11,27 @@ use clap::Args;
 use super::settings::CarrierSettings;
 use crate::config::Secret;
 
-/// The key a node was bootstrapped with, if it was given one.
+/// Environment variable with the API key; a node may have been bootstrapped with it.
 const KEY_VARIABLE: &str = "VOXLEDGER_BOOTSTRAP_KEY";
-/// Records the carrier keeps for each call, about: webhooks and commands.
+/// Approximate number of records (webhooks and commands) that the carrier keeps for each call.
 const RECORDS_A_CALL: usize = 24;
-/// Fewer records than that are never kept.
+/// The fewest records that the carrier keeps.
 const RECORDS: usize = 100_000;
 
-/// Flags of `simulate`.
+/// Flags of the command `simulate`.
 #[derive(Debug, Clone, Args)]
 pub struct SimulateArgs {
-    /// Where the node is.
+    /// Base URL of the node.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9011")]
     pub url: String,
-    /// Where the carrier's own API listens, for the node to send commands to.
+    /// Address of the carrier's own API, to which the node sends commands.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9012")]
     pub listen: SocketAddr,
-    /// API key of the node, to create the called numbers with and to look calls up; better given as
-    /// VOXLEDGER_BOOTSTRAP_KEY.
+    /// API key of the node, used to create the called numbers and to look calls up;
+    /// better given as VOXLEDGER_BOOTSTRAP_KEY.
     #[arg(long, value_name = "KEY", value_parser = secret)]
     pub key: Option<Secret>,
-    /// Print the settings a node needs to work with this carrier, and stop.
+    /// Print the settings that a node needs to work with this carrier, and stop.
     #[arg(long)]
     pub settings: bool,
     /// The calls to place.
@@ -48,41 +48,41 @@ impl SimulateArgs {
     }
 }
 
-/// Calls to place.
+/// Number, speed and faults of the calls to place.
 #[derive(Debug, Clone, Args)]
 pub struct Traffic {
-    /// How many calls [default: 100; demo: 20].
+    /// How many calls to place [default: 100; demo: 20].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub calls: Option<u32>,
-    /// New calls a second [default: 10; demo: 2].
+    /// New calls per second [default: 10; demo: 2].
     #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
     pub rate: Option<f64>,
-    /// How long pauses and speech take, as a share of real time; 0 is none at all [default: 0; demo: 0.5].
+    /// Duration of pauses and speech as a share of real time; 0 means none [default: 0; demo: 0.5].
     #[arg(long, value_name = "FACTOR", value_parser = factor)]
     pub pace: Option<f64>,
     /// The same as --pace 1.
     #[arg(long, conflicts_with = "pace")]
     pub realtime: bool,
-    /// Seed of everything that is random; the same seed places the same calls.
+    /// Seed of all random decisions; the same seed places the same calls.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// How long the node may take, in seconds, to show the end of every call; a dial whose answer was lost takes
-    /// it most of a minute.
+    /// most of a minute.
     #[arg(long, value_name = "SECONDS", default_value_t = 90)]
     pub patience: u64,
     /// Share of webhooks sent twice, as carriers do.
     #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "0.1",
         value_parser = share)]
     pub duplicate: Option<f64>,
-    /// Share of webhooks overtaken by the next one of their call, as happens.
+    /// Share of webhooks that arrive after the next one of their call.
     #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "0.1",
         value_parser = share)]
     pub shuffle: Option<f64>,
-    /// Share of webhooks that are late.
+    /// Share of webhooks that arrive late.
     #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "0.1",
         value_parser = share)]
     pub delay: Option<f64>,
-    /// Share of webhooks that are never sent; what becomes of their calls is not compared.
+    /// Share of webhooks that are never sent; the outcome of their calls is not compared.
     #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "0.01",
         value_parser = share)]
     pub lose: Option<f64>,
@@ -94,21 +94,21 @@ pub struct Traffic {
     #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "0.05",
         value_parser = share)]
     pub refuse: Option<f64>,
-    /// Share of webhooks that hold, or are, something nobody has heard of.
+    /// Share of webhooks with an unknown type or unknown fields.
     #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "0.1",
         value_parser = share)]
     pub unknown: Option<f64>,
-    /// Share of webhooks that name their leg by one of its two ids alone.
+    /// Share of webhooks that name their leg by only one of its two ids.
     #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "0.1",
         value_parser = share)]
     pub one_name: Option<f64>,
-    /// Everything a node has to bear at once: all of the above but lost webhooks.
+    /// Inject every fault that a node must tolerate: all of the above except lost webhooks.
     #[arg(long)]
     pub chaos: bool,
 }
 
 impl Traffic {
-    /// The calls, how fast, and at what pace, where the user did not say.
+    /// Fills in number, rate and pace of calls where the user gave none.
     pub(in crate::cli) fn or(mut self, calls: u32, rate: f64, pace: f64) -> Self {
         self.calls.get_or_insert(calls);
         self.rate.get_or_insert(rate);
@@ -121,7 +121,7 @@ impl Traffic {
         self.calls.unwrap_or(100)
     }
 
-    /// From the beginning to when the call with this number is placed.
+    /// Time from the start until the call with this number is placed.
     pub(super) fn due(&self, number: u32) -> Duration {
         Duration::from_secs_f64(f64::from(number) / self.rate.unwrap_or(10.0))
     }
@@ -154,7 +154,7 @@ impl Traffic {
         mischief
     }
 
-    /// The carrier that performs them.
+    /// Settings of the fake carrier that performs the calls.
     pub(in crate::cli) fn carrier(&self, settings: &CarrierSettings, webhook_url: &str) -> FakeConfig {
         FakeConfig {
             seed: self.seed,

@@ -1,14 +1,14 @@
-//! The menus of the simulation: a clinic's, three levels deep, with a front desk that has hours.
+//! The IVR menus of the simulation: a clinic's, three levels deep, with a front desk that has opening hours.
 
 use serde_json::{Value, json};
 
 use super::node::{NodeApi, Refused};
 use super::plan::DESK;
 
-/// The name its first menu is found by.
+/// Name of the first menu, by which a later run finds it.
 const NAME: &str = "Riverside Clinic";
 
-/// Makes the menus, unless they are there from an earlier simulation. Answers with the id of the first one.
+/// Creates the menus, unless they exist from an earlier simulation. Answers the id of the first one.
 pub(super) async fn open(node: &NodeApi) -> Result<String, Refused> {
     if let Some(id) = node.menu_named(NAME).await? {
         return Ok(id);

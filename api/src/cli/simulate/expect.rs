@@ -1,4 +1,4 @@
-//! What the node says of a call, held against what happened on the line.
+//! Compares the node's records of calls with what happened on the line.
 
 use adapters::telephony::fake_telnyx::CallRecord;
 use domain::call::terms::{EndReason, Status};
@@ -10,31 +10,31 @@ use super::plan::Kind;
 /// A call of the simulation.
 #[derive(Debug, Clone)]
 pub(super) struct Story {
-    /// From 1, in the order of placing.
+    /// Number of the call, from 1, in the order of placing.
     pub number: u32,
     pub kind: Kind,
-    /// The node's id of it, for calls the node placed.
+    /// The node's id of the call, for calls that the node placed.
     pub id: Option<CallId>,
-    /// What happened on the line; `None` when there never was one.
+    /// What happened on the line; `None` when the call never reached it.
     pub line: Option<CallRecord>,
     /// Whether the carrier answered the dial with a server error, and did not dial. The node cannot know that.
     pub dial_broken: bool,
-    /// Why it could not even be placed, or led as planned.
+    /// Why the call could not be placed, or not be led as planned.
     pub trouble: Option<String>,
 }
 
-/// What comes of a comparison.
+/// Result of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The node says what happened.
+    /// The node shows what happened.
     Right,
     /// The node cannot know: something that mattered never reached it, on purpose.
     Unknowable,
-    /// It does not.
+    /// The node shows something else.
     Wrong {
-        /// What should stand there.
+        /// What the node should show.
         expected: String,
-        /// What does.
+        /// What the node shows instead.
         shown: String,
         /// Whether it can still become right.
         open: bool,
@@ -42,7 +42,7 @@ pub(super) enum Verdict {
 }
 
 impl Story {
-    /// Compares with what the node says: `shown` are its calls on the same line.
+    /// Compares with `shown`, the node's calls on the same line.
     pub fn judge(&self, shown: &[&CallView]) -> Verdict {
         let over = !shown.is_empty() && shown.iter().all(|call| call.status.is_terminal());
         let wrong = |expected: String, shown: String| Verdict::Wrong { expected, shown, open: !over };
@@ -53,7 +53,7 @@ impl Story {
         let (status, reason) = match &self.line {
             Some(line) if !line.expected.certain => return Verdict::Unknowable,
             Some(line) => (line.expected.status, self.end_reason()),
-            // never dialled a second time: it may have been dialled the first time
+            // a lost dial is never repeated: the first one may have reached the carrier
             None if self.dial_broken => (Status::Failed, Some(EndReason::DialTimeout)),
             None => {
                 let shown =
@@ -76,7 +76,7 @@ impl Story {
         }
     }
 
-    /// Why it is over. Where the carrier leaves that to the server, we know what the server was to do.
+    /// Why the call ended. Where the carrier leaves that to the server, the plan says what the server was to do.
     pub fn end_reason(&self) -> Option<EndReason> {
         self.line.as_ref().and_then(|line| line.expected.end_reason).or(match self.kind {
             Kind::Misdials | Kind::IsRefused => Some(EndReason::Rejected),
@@ -88,7 +88,7 @@ impl Story {
     }
 }
 
-/// The end of a call in words.
+/// Status and end reason of a call as text.
 pub(super) fn words(status: Status, reason: Option<EndReason>) -> String {
     match reason {
         Some(reason) => format!("{status}, {reason}"),

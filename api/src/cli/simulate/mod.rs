@@ -1,7 +1,7 @@
-//! `voxledger simulate`: the carrier's side, played against a running node.
+//! `voxledger simulate`: plays the carrier against a running node.
 //!
-//! It places inbound calls, has outbound ones placed over REST, performs both, and in the end compares what
-//! the node says of every call with what really happened on the line.
+//! It places inbound calls, has the node place outbound ones over REST, performs both, and finally compares the
+//! node's record of every call with what really happened on the line.
 
 mod args;
 mod clinic;
@@ -33,10 +33,8 @@ use super::serve::runtime;
 use crate::cli::out::put;
 use crate::node::until_told_to_stop;
 
-/// Plays the carrier until all calls are over, and compares.
-///
-/// # Errors
-/// When the node cannot be reached, or does not know this carrier.
+/// Plays the carrier until all calls are over, and compares. Fails when the node cannot be reached, or does
+/// not know this carrier.
 pub fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     let listener = TcpListener::bind(args.listen)
         .with_context(|| format!("cannot listen on {}; give --listen another address", args.listen))?;
@@ -59,12 +57,12 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Cancelled once the process is asked to stop.
+/// A token that is cancelled once the process is asked to stop.
 pub(super) fn told_to_stop() -> CancellationToken {
     let stop = CancellationToken::new();
     let told = stop.clone();
     tokio::spawn(async move {
-        // whoever cannot hear signals must not go on as if none could come
+        // without signal handlers the simulation must not run on as if no signal could come
         let _ = until_told_to_stop().await;
         told.cancel();
     });

@@ -1,4 +1,4 @@
-//! The node under simulation, as one of its clients sees it.
+//! A client of the node under simulation.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 
 use crate::config::Secret;
 
-/// How long the node may take to answer.
+/// Time limit for an answer of the node.
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// How often something is asked again that the node was too busy for.
+/// How often a request is retried while the node is overloaded.
 const TRIES: u32 = 5;
-/// Calls listed at a time: the most there is.
+/// Calls listed on one page, which is the maximum.
 const PAGE: usize = 200;
 
 /// The REST API of the node.
@@ -47,7 +47,7 @@ struct NumberShown {
     route: Value,
 }
 
-/// What came of taking a number into use.
+/// Result of creating a number.
 #[derive(Debug, PartialEq, Eq)]
 enum Taken {
     Now,
@@ -55,7 +55,7 @@ enum Taken {
 }
 
 impl NodeApi {
-    /// Of the node at `url`.
+    /// A client of the node at `url`.
     pub fn new(url: &str, key: Secret) -> anyhow::Result<Self> {
         let parsed = Url::parse(url).with_context(|| format!("--url {url} is no address"))?;
         anyhow::ensure!(
@@ -66,17 +66,17 @@ impl NodeApi {
         Ok(Self { http, base: url.trim_end_matches('/').to_owned(), key })
     }
 
-    /// Where it is.
+    /// Base URL of the node.
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// Where it takes the carrier's webhooks.
+    /// The URL at which the node receives the carrier's webhooks.
     pub fn webhook_url(&self) -> String {
         format!("{}/api/v1/webhooks/telnyx", self.base)
     }
 
-    /// Makes sure that it is there and takes the key; answers what time it has.
+    /// Checks that the node answers and accepts the key; returns the node's time.
     pub async fn greet(&self) -> anyhow::Result<Option<Time>> {
         let sent = self.request(Method::GET, "/api/v1/numbers?limit=1").send().await;
         let response = sent.map_err(reqwest::Error::without_url);
@@ -94,7 +94,7 @@ impl NodeApi {
         Ok(date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()).map(|date| date.with_timezone(&Utc)))
     }
 
-    /// Makes sure that a number leads somewhere.
+    /// Ensures that a number exists with this route.
     pub async fn route(&self, number: &str, route: &Value) -> anyhow::Result<()> {
         let taken = self
             .ask::<Value>(Method::POST, "/api/v1/numbers", Some(&json!({ "number": number, "route": route })))
@@ -116,7 +116,7 @@ impl NodeApi {
         Ok(())
     }
 
-    /// Has all events of calls delivered to `url`.
+    /// Creates a webhook endpoint that delivers all call events to `url`.
     pub async fn deliver_to(&self, url: &str) -> anyhow::Result<()> {
         let webhook =
             json!({"url": url, "events": ["call.*", "ivr.*"], "description": "the demo's own receiver"});
@@ -124,7 +124,7 @@ impl NodeApi {
         made.map(drop).context("cannot create a webhook")
     }
 
-    /// The id of a menu with this name.
+    /// The id of a menu with this name; `None` when there is none.
     pub async fn menu_named(&self, name: &str) -> Result<Option<String>, Refused> {
         let mut path = format!("/api/v1/ivr/menus?limit={PAGE}");
         loop {
@@ -138,13 +138,13 @@ impl NodeApi {
         }
     }
 
-    /// Makes a menu and answers with its id.
+    /// Creates a menu and returns its id.
     pub async fn make_menu(&self, menu: &Value) -> Result<String, Refused> {
         let made: Body<Value> = self.ask(Method::POST, "/api/v1/ivr/menus", Some(menu)).await?;
         Ok(made.data["id"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// Makes an agent, deploys it and answers with its id.
+    /// Creates an agent, deploys it and returns its id.
     pub async fn make_agent(&self, agent: &Value) -> anyhow::Result<String> {
         let made: Body<Value> =
             self.ask(Method::POST, "/api/v1/agents", Some(agent)).await.context("cannot create an agent")?;
@@ -154,7 +154,7 @@ impl NodeApi {
         Ok(id)
     }
 
-    /// Says this to an agent, one after the other, in one conversation.
+    /// Sends these messages to an agent, one after the other, in one conversation.
     pub async fn talk(&self, agent: &str, words: &[&str]) -> anyhow::Result<()> {
         let mut next = json!({ "agent_id": agent });
         for message in words {
@@ -179,7 +179,7 @@ impl NodeApi {
         }
     }
 
-    /// Has the node call somebody.
+    /// Makes the node place an outbound call.
     pub async fn call_out(&self, from: &str, to: &str) -> Result<CallView, Refused> {
         let body = json!({
             "from": from, "to": to, "ring_timeout_ms": 10_000, "metadata": { "placed_by": "simulate" },
@@ -187,18 +187,16 @@ impl NodeApi {
         Ok(self.ask::<Body<CallView>>(Method::POST, "/api/v1/calls", Some(&body)).await?.data)
     }
 
-    /// A call as it stands.
     pub async fn call(&self, id: CallId) -> Result<CallView, Refused> {
         Ok(self.ask::<Body<CallView>>(Method::GET, &format!("/api/v1/calls/{id}"), None).await?.data)
     }
 
-    /// Has something said on a call.
+    /// Makes the node speak a text on a call.
     pub async fn say(&self, id: CallId, text: &str) -> Result<(), Refused> {
         let body = json!({ "text": text });
         self.ask::<Value>(Method::POST, &format!("/api/v1/calls/{id}/say"), Some(&body)).await.map(drop)
     }
 
-    /// Has a call ended.
     pub async fn hang_up(&self, id: CallId) -> Result<(), Refused> {
         self.ask::<Value>(Method::POST, &format!("/api/v1/calls/{id}/hangup"), None).await.map(drop)
     }
@@ -222,7 +220,7 @@ impl NodeApi {
         self.http.request(method, format!("{}{path}", self.base)).bearer_auth(self.key.reveal())
     }
 
-    /// Asks, again a few times while the node is too busy.
+    /// Sends a request, with a few retries while the node is overloaded.
     async fn ask<T: for<'a> Deserialize<'a>>(
         &self,
         method: Method,
@@ -255,7 +253,7 @@ impl NodeApi {
     }
 }
 
-/// The node did not do what it was asked.
+/// The node refused a request.
 #[derive(Debug, thiserror::Error)]
 #[error("the node answers {status}: {text}")]
 pub(in crate::cli) struct Refused {
@@ -264,7 +262,7 @@ pub(in crate::cli) struct Refused {
 }
 
 impl Refused {
-    /// It gave no answer, or one that cannot be read.
+    /// The node gave no answer, or an unreadable one.
     fn unanswered(error: reqwest::Error) -> Self {
         Self { status: StatusCode::default(), text: error.without_url().to_string() }
     }

@@ -1,34 +1,34 @@
-//! Which calls a simulation places: a mixed day, the same for the same seed.
+//! Plans the calls of a simulation: a mixed day, the same for the same seed.
 
 use std::time::Duration;
 
 use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, Dice, Step, fictional_number};
 
-/// The numbers of the simulation: 415-555-0100 to 0199 are set aside for fiction.
+/// The number that callers usually dial: 415-555-0100 to 0199 are reserved for fiction.
 pub(in crate::cli) const OUR_NUMBER: &str = "+14155550110";
-/// Whoever calls it is led through the clinic's menus.
+/// The number that leads to the clinic's menus.
 pub(in crate::cli) const CLINIC_NUMBER: &str = "+14155550112";
-/// Whom the clinic's front desk is.
+/// The number of the clinic's front desk.
 pub(super) const DESK: &str = "+14155550127";
-/// Whoever calls it is refused.
+/// The number whose calls the node rejects.
 pub(super) const REFUSING_NUMBER: &str = "+14155550111";
-/// Belongs to nobody.
+/// A number that belongs to nobody.
 pub(super) const UNKNOWN_NUMBER: &str = "+14155550199";
 
-/// What happens on a call.
+/// The course of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Kind {
     /// The caller listens, talks and hangs up.
     Talks,
     /// The caller listens, presses keys and hangs up.
     Presses,
-    /// The caller walks the clinic's menus to an end.
+    /// The caller follows the clinic's menus to an end.
     WalksMenus,
     /// The caller hangs up in a menu.
     LeavesMenu,
-    /// The caller presses keys that lead nowhere.
+    /// The caller presses keys without a menu item.
     Mistypes,
-    /// The caller presses nothing.
+    /// The caller presses no key.
     StaysSilent,
     /// The caller hangs up in the middle of the greeting, or soon after.
     HangsUp,
@@ -36,28 +36,28 @@ pub(super) enum Kind {
     Waits,
     /// The caller gives up before the answer, or tries to.
     Abandons,
-    /// The caller dials a number that is nobody's.
+    /// The caller dials a number that belongs to nobody.
     Misdials,
-    /// The caller dials a number that refuses everybody.
+    /// The caller dials a number that rejects every call.
     IsRefused,
-    /// We call, and a person answers and hangs up.
+    /// The node calls; a person answers and hangs up.
     Answers,
-    /// We call, a person answers, we say something and hang up.
+    /// The node calls; a person answers, the node speaks and hangs up.
     IsHungUpOn,
-    /// We call, a machine answers.
+    /// The node calls, and a machine answers.
     Machine,
-    /// We call somebody who is on the phone.
+    /// The node calls a busy number.
     Busy,
-    /// We call somebody who lets it ring.
+    /// The node calls somebody who does not answer.
     NoAnswer,
-    /// We call somebody who refuses.
+    /// The node calls somebody who rejects the call.
     Rejects,
-    /// We call a number that does not exist.
+    /// The node calls a number that does not exist.
     NotFound,
 }
 
 impl Kind {
-    /// As the report names it.
+    /// The name of the kind in the report.
     pub fn name(self) -> &'static str {
         match self {
             Self::Talks => "caller talks",
@@ -81,7 +81,7 @@ impl Kind {
         }
     }
 
-    /// Whom the node calls for it; `None` for calls from outside.
+    /// The number that the node calls; `None` for inbound calls.
     pub fn callee(self) -> Option<&'static str> {
         Some(match self {
             Self::Answers => "+14155550120",
@@ -96,7 +96,7 @@ impl Kind {
     }
 }
 
-/// Those the node calls, and how they behave.
+/// The numbers that the node calls, with their scripts.
 pub(in crate::cli) fn callees() -> Vec<(&'static str, &'static str, CalleeScript)> {
     let ring = Duration::from_secs(2);
     let kinds = [
@@ -123,13 +123,13 @@ pub(in crate::cli) fn callees() -> Vec<(&'static str, &'static str, CalleeScript
 /// A call to place.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Planned {
-    /// From outside.
+    /// A call from outside, placed by the carrier.
     Inbound(Kind, CallScript),
-    /// By the node, because we ask it to.
+    /// A call that the node places because the simulation requests it.
     Outbound(Kind),
 }
 
-/// One round of calls: every kind that matters comes up in it. The first place is the first card's.
+/// One round of calls, in which every important kind occurs. Its first call stays first.
 const DECK: [Kind; 19] = [
     Kind::Talks,
     Kind::Talks,
@@ -151,9 +151,9 @@ const DECK: [Kind; 19] = [
     Kind::Busy,
     Kind::NoAnswer,
 ];
-/// What the last place of a round is for.
+/// Rare kinds; the last call of each round is one of them.
 const RARE: [Kind; 3] = [Kind::Machine, Kind::Rejects, Kind::NotFound];
-/// Streams of dice that no call uses.
+/// First of the random streams that no call uses.
 const ROUNDS: u64 = 1 << 40;
 const CALLS: u64 = 1 << 41;
 
@@ -203,7 +203,7 @@ fn caller(kind: Kind, dice: &mut Dice) -> CallScript {
         Kind::StaysSilent => (0..3).fold(script, |script, _| script.stays_silent()),
         Kind::HangsUp => script.hangs_up_after(seconds(dice, 4)),
         Kind::Waits => script.then(Step::HearOut).hangs_up_after(Duration::from_secs(12)),
-        // who is answered sooner hangs up then
+        // a caller who is answered sooner hangs up then
         Kind::Abandons => {
             let ringing = Duration::from_millis(below(dice, 300));
             script.gives_up_after(ringing).hangs_up_after(Duration::from_secs(1))
@@ -212,7 +212,7 @@ fn caller(kind: Kind, dice: &mut Dice) -> CallScript {
     }
 }
 
-/// What callers key in the clinic's menus, prompt by prompt.
+/// Keys that callers press in the clinic's menus, prompt by prompt.
 const WAYS: [&[&str]; 5] = [
     &["1", "1", "2", "14#"],
     &["3", "1", "2", "4711"],
@@ -221,7 +221,7 @@ const WAYS: [&[&str]; 5] = [
     &["0", "1"],
 ];
 
-/// What callers say.
+/// Sentences that the callers say.
 const TALKS: [&[&str]; 4] = [
     &["hello", "two tickets for tonight please", "thank you, that is all"],
     &["I would like to move my appointment", "Thursday at ten would be fine", "thanks, bye"],

@@ -1,4 +1,4 @@
-//! The simulation itself.
+//! Runs the simulation.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -25,20 +25,20 @@ use super::plan::{CLINIC_NUMBER, Kind, OUR_NUMBER, Planned, REFUSING_NUMBER, cal
 use super::progress::Progress;
 use super::settings::CarrierSettings;
 
-/// Calls under way at once, ours and the node's; beyond it the rate is not kept.
+/// The most calls in progress at once, the node's included; above it the rate is reduced.
 const AT_ONCE: usize = 2_000;
-/// A node that sends no command for so long does not send them here.
+/// A node that sends no command for so long probably sends them elsewhere.
 const FIRST_COMMAND: Duration = Duration::from_secs(10);
-/// How long the last calls may take, at full speed, and what real time adds to it.
+/// How long the last calls may take at full speed, and how much real time adds to it.
 const LAST_CALLS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(120));
-/// How long it takes to say what we have said on a call.
+/// Time to speak the text of an outbound call.
 const REMINDER: Duration = Duration::from_millis(3_500);
-/// How often one looks how far things are.
+/// Pause between two looks at the progress.
 const LOOK: Duration = Duration::from_millis(100);
-/// Clocks that disagree by less than this do not hide calls from the comparison.
+/// Clock differences below this do not hide calls from the comparison.
 const SKEW: TimeDelta = TimeDelta::seconds(5);
 
-/// Who plays.
+/// The parties of a simulation.
 #[derive(Debug)]
 pub(in crate::cli) struct Stage<'a> {
     pub node: &'a NodeApi,
@@ -48,21 +48,21 @@ pub(in crate::cli) struct Stage<'a> {
     pub chatty: bool,
 }
 
-/// What came of it.
+/// Result of a simulation.
 #[derive(Debug)]
 pub(in crate::cli) struct Outcome {
-    /// Every call that was placed, with what came of the comparison.
+    /// Every placed call with the result of its comparison.
     pub(super) calls: Vec<(Story, Verdict)>,
-    /// How long calls were placed and performed.
+    /// How long placing and performing the calls took.
     pub(super) took: Duration,
-    /// What is wrong besides single calls.
+    /// Faults of the simulation as a whole.
     pub(super) faults: Vec<String>,
-    /// Whether it was broken off.
+    /// Whether a signal interrupted it.
     pub interrupted: bool,
 }
 
 impl Outcome {
-    /// Whether the node did and says what it should.
+    /// Whether the node did, and shows, what it should.
     pub fn is_as_expected(&self) -> bool {
         !self.interrupted
             && self.faults.is_empty()
@@ -70,8 +70,8 @@ impl Outcome {
     }
 }
 
-/// Places the calls, waits until they are over, and compares. After `stop` only the calls that are over by then
-/// are compared.
+/// Places the calls, waits until they are over, and compares. After `stop` it only compares the calls that
+/// are over by then.
 pub(in crate::cli) async fn play(
     stage: &Stage<'_>,
     traffic: &Traffic,
@@ -102,7 +102,7 @@ pub(in crate::cli) async fn play(
     Ok(Outcome { calls, took, faults, interrupted: stop.is_cancelled() })
 }
 
-/// What is wrong with the whole of it.
+/// Faults of the simulation as a whole.
 fn overall(ledger: &Ledger) -> Vec<String> {
     let totals = &ledger.totals;
     let mut faults = Vec::new();
@@ -115,7 +115,7 @@ fn overall(ledger: &Ledger) -> Vec<String> {
     faults
 }
 
-/// Finds what became at the carrier of those calls that the node placed.
+/// Finds the carrier's records of the calls that the node placed.
 fn find_lines(stories: &mut [Story], ledger: &Ledger) {
     let tagged = |state: Option<&str>| decode_client_state(state?).map(|tag| tag.call);
     let lines: HashMap<CallId, &CallRecord> = ledger
@@ -137,11 +137,11 @@ fn find_lines(stories: &mut [Story], ledger: &Ledger) {
 }
 
 impl Stage<'_> {
-    /// Makes sure that node and carrier know each other. Answers since when calls are to be compared.
+    /// Checks that node and carrier know each other. Returns the time from which calls are compared.
     async fn get_acquainted(&self) -> anyhow::Result<Time> {
         let now = SystemClock.now();
         let theirs = self.node.greet().await?;
-        // signed, and not JSON: a node that knows the key finds only the body wrong, and keeps nothing
+        // signed, and not JSON: a node that knows the key finds only the body wrong, and stores nothing
         match self.fake.send_raw("not json", RawHeaders::Signed).await {
             Some(400) => {}
             Some(401 | 503) => bail!(self.unheard()),
@@ -158,7 +158,7 @@ impl Stage<'_> {
         Ok(theirs.unwrap_or(now).min(now) - SKEW)
     }
 
-    /// What to do about a node that does not know this carrier.
+    /// Advice for a node that does not know this carrier.
     fn unheard(&self) -> String {
         format!(
             "the node at {} does not work with this carrier; start it with\n\n{}",
@@ -167,7 +167,7 @@ impl Stage<'_> {
         )
     }
 
-    /// Places the calls, each at its time; answers once all are placed and those from outside are over.
+    /// Places the calls, each at its time; returns once all are placed and the inbound ones are over.
     async fn place(
         &self,
         traffic: &Traffic,
@@ -238,7 +238,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// Returns once the call is as wanted, or over; or when that takes too long.
+    /// Waits until the call is as wanted, or over, or a time limit passes.
     async fn until(&self, id: CallId, wanted: impl Fn(&CallView) -> bool) -> Result<CallView, Refused> {
         let begun = Instant::now();
         loop {
@@ -250,7 +250,7 @@ impl Stage<'_> {
         }
     }
 
-    /// Compares until nothing can change any more, or the node had time enough.
+    /// Compares repeatedly until nothing can change any more, or the node had enough time.
     async fn compare(
         &self,
         stories: &[Story],
@@ -287,7 +287,7 @@ fn judge(stories: &[Story], shown: &[CallView]) -> Vec<Verdict> {
         let of_line = story.line.as_ref().and_then(|line| by_line.get(line.control_id.as_str()));
         let of_line = of_line.cloned().unwrap_or_default();
         match story.id.and_then(|id| by_id.get(&id)) {
-            // the line may be unknown to the node, the call is not
+            // the carrier's line may be unknown to the node, the call is not
             Some(call) if of_line.is_empty() => vec![*call],
             _ => of_line,
         }

@@ -1,4 +1,4 @@
-//! What one sees while a simulation runs.
+//! Progress output of a running simulation.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::expect::{Story, words};
 use crate::cli::out::say;
 use crate::cli::table::count;
 
-/// A bar on a terminal, nothing elsewhere; and in a demo a line for each call.
+/// A progress bar on a terminal, nothing elsewhere; and in a demo a line for each call.
 #[derive(Debug)]
 pub(super) struct Progress {
     bar: ProgressBar,
@@ -29,7 +29,7 @@ impl Progress {
         Self { bar, chatty }
     }
 
-    /// A call is over, or all that is to be done for it.
+    /// Counts a call that is over, or for which nothing is left to do.
     pub fn over(&self, story: &Story) {
         self.bar.inc(1);
         if self.chatty {
@@ -55,7 +55,7 @@ impl Drop for Progress {
     }
 }
 
-/// A call in one line.
+/// Describes a call in one line.
 fn line(story: &Story) -> String {
     let head = format!("  call {:>3}  {:<24}", story.number, story.kind.name());
     let Some(line) = &story.line else {

@@ -1,4 +1,4 @@
-//! The table at the end.
+//! The report printed at the end.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,10 +9,10 @@ use super::expect::Verdict;
 use super::play::Outcome;
 use crate::cli::table::{count, numbers, table};
 
-/// Differences shown one by one; more are only counted.
+/// The most differences printed; others are only counted.
 const SHOWN: usize = 20;
 
-/// What was sent, what was asked, how fast, and what did not match.
+/// The report: what was sent, what was requested, latencies, and what did not match.
 pub(in crate::cli) fn report(outcome: &Outcome, ledger: &Ledger) -> String {
     let mut text = String::new();
     let mut section = |title: &str, table: Option<String>| {

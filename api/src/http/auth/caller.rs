@@ -1,4 +1,4 @@
-//! The caller of a request, as an extractor.
+//! Extractor of an authenticated caller.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -28,16 +28,16 @@ use crate::http::middleware::method_label;
 use crate::limits::{Gate, Refusal};
 use crate::problem::{ApiError, Code};
 
-/// A key's quota does not come back by itself: whoever asks again and again asks no more often than this.
+/// `Retry-After` of an exhausted quota, which does not come back by itself.
 const UNTIL_RAISED: Duration = Duration::from_secs(3_600);
 
-/// Somebody with a valid key that has the scope `P` asks for.
+/// An authenticated caller who has the scope that `P` requires.
 pub struct Caller<P> {
     identified: Identified,
     permission: PhantomData<P>,
 }
 
-/// Who is behind a request, and by what it showed that.
+/// A principal and the credential that proved it.
 #[derive(Clone)]
 pub(crate) struct Identified {
     pub(crate) principal: Principal,
@@ -46,10 +46,7 @@ pub(crate) struct Identified {
 }
 
 impl<P: Permission> Caller<P> {
-    /// Lets somebody in, if they may.
-    ///
-    /// # Errors
-    /// 403 when they lack the scope.
+    /// Answers 403 when the principal lacks the scope of `P`.
     fn admit(identified: Identified) -> Result<Self, ApiError> {
         match P::SCOPE {
             Some(scope) if !identified.principal.scopes.grants(scope) => {
@@ -59,7 +56,7 @@ impl<P: Permission> Caller<P> {
         }
     }
 
-    /// The right that an answer which takes long goes on by.
+    /// The caller's right, to check again while a long answer runs.
     #[must_use]
     pub fn warrant(&self) -> Warrant {
         let Identified { principal, evidence, doorkeeper } = self.identified.clone();
@@ -106,10 +103,10 @@ fn enter<P: Permission>(request: &HttpRequest, identified: Identified) -> Result
     Caller::admit(identified)
 }
 
-/// Nobody, for all that is known.
 pub(crate) struct Unidentified {
     pub(crate) error: ApiError,
-    /// Whose keys may say otherwise once they are fetched again.
+    /// The identity provider whose signing keys, fetched again, may still verify the token; `None`
+    /// when that cannot help.
     pub(crate) look_again: Option<Arc<Guests>>,
 }
 
@@ -119,16 +116,14 @@ impl From<ApiError> for Unidentified {
     }
 }
 
-/// Marks a request that was [let through](let_through) before it came to its handler.
+/// Request extension: a middleware has already counted this request against the [limits](let_through).
 #[derive(Debug)]
 pub(crate) struct LetThrough;
 
-/// Counts the request and holds it against the limits of its sender, who is told in the headers of the response.
-///
-/// # Errors
-/// 429 when it comes too fast or is one too many.
+/// Counts the request against its sender's limits and notes their state for the response headers. Answers 429 when
+/// a rate limit or a quota is exceeded.
 pub(crate) fn let_through(request: &HttpRequest, principal: &Principal) -> Result<(), ApiError> {
-    // without a gate, in a test of a single handler, there are no limits
+    // a test of a single handler has no gate, and so no limits
     let Some(gate) = request.app_data::<web::Data<Gate>>() else { return Ok(()) };
     let route = request.match_pattern();
     let method = method_label(request.method());
@@ -141,10 +136,7 @@ pub(crate) fn let_through(request: &HttpRequest, principal: &Principal) -> Resul
     }
 }
 
-/// Who is behind a request, by what is known here.
-///
-/// # Errors
-/// 401, with a code for each way to be nobody.
+/// Authenticates a request with the keys known now. Answers 401, with a code for each reason.
 pub(crate) fn identify(request: &HttpRequest) -> Result<Identified, Unidentified> {
     let doorkeeper = request
         .app_data::<web::Data<Doorkeeper>>()
@@ -154,10 +146,7 @@ pub(crate) fn identify(request: &HttpRequest) -> Result<Identified, Unidentified
     Ok(Identified { principal, evidence, doorkeeper: doorkeeper.clone() })
 }
 
-/// The same once the identity provider's keys were fetched for it.
-///
-/// # Errors
-/// As [`identify`].
+/// Fetches the identity provider's keys, then authenticates again. Fails as [`identify`] does.
 pub(crate) async fn identify_again(request: &HttpRequest, guests: &Guests) -> Result<Identified, ApiError> {
     guests.look_again().await;
     identify(request).map_err(|nobody| nobody.error)
@@ -178,7 +167,7 @@ fn evidence(doorkeeper: &Doorkeeper, credential: &str) -> Result<Evidence, Unide
     })
 }
 
-/// What a token that opens nothing is answered with. Why it does not stands in the log.
+/// The answer to a refused token. Only the log says why it was refused.
 pub(super) fn closed(problem: TokenProblem) -> ApiError {
     refused_tokens::note(problem);
     match problem {
@@ -194,7 +183,7 @@ fn is_token(credential: &str) -> bool {
     credential.bytes().filter(|&byte| byte == b'.').count() == 2
 }
 
-/// The key or token of a request. `Authorization` goes first when both headers are there.
+/// The key or token of a request. `Authorization` takes precedence over `X-Api-Key`.
 fn presented(headers: &HeaderMap) -> Result<Cow<'_, str>, ApiError> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         return match text(value)?.split_once(' ') {

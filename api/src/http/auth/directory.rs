@@ -1,4 +1,4 @@
-//! Where keys and users are looked up.
+//! The port that looks up keys and users.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,65 +13,56 @@ use super::principal::Principal;
 use super::tokens::Tokens;
 use super::watchers::Watched;
 
-/// Why a key opens nothing.
+/// Why an API key is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyProblem {
-    /// Nobody has it, or it was deleted.
+    /// No key has this hash, or the key was deleted.
     Unknown,
-    /// It was for a time that is over.
     Expired,
-    /// It was ended.
     Revoked,
-    /// It is switched off.
     Disabled,
 }
 
-/// What an access token says of its bearer.
+/// Claims of an access token that this node issued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bearer {
-    /// Who.
     pub user: UserId,
-    /// By which login.
+    /// Login that the token was issued for.
     pub login: LoginId,
-    /// When it was given out.
     pub issued_at: Time,
-    /// From then on it opens nothing.
     pub expires_at: Time,
 }
 
-/// Everybody who may do something now. Asked once a request, on the request's thread: it answers from memory.
+/// Every key and user who has rights now. Asked once per request on the request's thread, so
+/// it answers from memory.
 ///
-/// A hash may be compared and looked up like any other value. Whoever guesses keys cannot steer the hash of the
-/// guess, so how long a look-up takes tells nothing about a key.
+/// Hashes may be compared and looked up without constant time: an attacker who guesses keys cannot choose the hash
+/// of a guess, so the time of a look-up reveals nothing about a key.
 pub trait Directory: fmt::Debug + Send + Sync {
-    /// Whose key has this hash.
-    ///
-    /// # Errors
-    /// See [`KeyProblem`].
+    /// Looks up the key with this hash.
     fn key(&self, hash: &KeyHash) -> Result<Principal, KeyProblem>;
 
-    /// The user a valid token speaks of, unless they were signed out, disabled or removed since.
+    /// The user of a valid token; `None` if they were signed out, disabled or removed since.
     fn bearer(&self, bearer: &Bearer) -> Option<Principal>;
 
-    /// Somebody the identity provider vouches for, unless the client they name is unknown.
+    /// The principal of an identity provider's token; `None` if the client it names is unknown.
     fn guest(&self, guest: &Guest) -> Option<Principal>;
 
-    /// When the key with this hash ends by itself; `None` if it does not.
+    /// When the key with this hash expires; `None` if it never does.
     fn end_of_key(&self, hash: &KeyHash) -> Option<Time>;
 
-    /// Hears when the rights of the key or user change; `None` from a directory in which nothing does.
+    /// Subscribes to changes of the rights of a key or user; `None` from a directory that never changes.
     fn watch(&self, principal: &Principal) -> Option<Watched>;
 }
 
-/// What requests are checked with, as the app's data: `app_data(web::Data::new(doorkeeper))`.
+/// Everything that authenticates requests, as app data: `app_data(web::Data::new(doorkeeper))`.
 #[derive(Debug, Clone)]
 pub struct Doorkeeper {
-    /// Who may do something.
     pub directory: Arc<dyn Directory>,
-    /// Access tokens.
+    /// Issues and reads this node's access tokens.
     pub tokens: Arc<Tokens>,
-    /// Tokens of the operator's identity provider, if there is one.
+    /// Tokens of the operator's identity provider; `None` without one.
     pub guests: Option<Arc<Guests>>,
-    /// What ends are held against.
+    /// Clock that expiry times are compared with.
     pub clock: Arc<dyn Clock>,
 }

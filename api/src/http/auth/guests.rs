@@ -1,4 +1,5 @@
-//! Tokens of the operator's own identity provider: JWTs under a key of its JWKS (RFC 7515, RFC 7517, RFC 7519).
+//! Tokens of the operator's own identity provider: JWTs signed with a key of its JWKS (RFC 7515,
+//! RFC 7517, RFC 7519).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,38 +20,36 @@ use tokio::sync::{Notify, watch};
 
 use super::tokens::{Fault, SKEW_SECONDS, TokenProblem, header_of};
 
-/// How long a request waits for keys to be fetched.
+/// Longest time that a request waits for the keys to be fetched.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What tokens of the provider must say, and where.
+/// What the provider's tokens must say, and in which claims.
 #[derive(Debug, Clone)]
 pub struct GuestRules {
-    /// Their `iss`.
+    /// Required `iss` of the tokens.
     pub issuer: String,
-    /// Among their `aud`.
+    /// Must be among the `aud` of the tokens.
     pub audience: String,
-    /// JSON pointer to the client.
+    /// JSON pointer to the claim that holds the client's id.
     pub client_claim: String,
-    /// JSON pointer to the role or the roles.
+    /// JSON pointer to the claim that holds the role or a list of roles.
     pub role_claim: String,
 }
 
-/// Somebody whom the provider vouches for.
+/// A person whose token the identity provider signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guest {
-    /// Always the same for the same `sub` of the same issuer and client.
+    /// Derived id: the same for the same `sub` of the same issuer and client.
     pub user: UserId,
-    /// Whose they are.
     pub client: ClientId,
-    /// What they are to the client.
     pub role: Role,
-    /// From then on their token opens nothing.
+    /// When the token expires.
     pub expires_at: Time,
-    /// The provider's key that vouches for them.
+    /// `kid` of the provider's key that signed the token.
     pub key: Arc<str>,
 }
 
-/// Reads tokens of the provider's. Its keys are fetched by somebody else: reading asks nobody.
+/// Verifies the provider's tokens. Another task fetches the keys: reading a token makes no request.
 pub struct Guests {
     rules: GuestRules,
     clock: Arc<dyn Clock>,
@@ -60,7 +59,7 @@ pub struct Guests {
     fetches: watch::Sender<Fetches>,
 }
 
-/// How often the keys were fetched, and whether it is too soon for more.
+/// Number of fetches so far, and whether another one is not allowed yet.
 #[derive(Debug, Clone, Copy, Default)]
 struct Fetches {
     done: u64,
@@ -78,7 +77,7 @@ struct KeySet {
 }
 
 impl Guests {
-    /// Nobody is let in before the provider's keys are there.
+    /// Without keys: every token is refused until [`Self::replace_keys`] succeeds.
     #[must_use]
     pub fn new(rules: GuestRules, clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -91,11 +90,8 @@ impl Guests {
         }
     }
 
-    /// Takes the provider's keys in place of those known before. Keys of kinds we cannot check, for encryption, or
-    /// without a `kid` are passed over. Answers how many there are.
-    ///
-    /// # Errors
-    /// When the text is no JWKS, or holds no key of use: what was known stays.
+    /// Replaces all known keys and returns their number. Skips encryption keys, keys without a `kid` and keys of
+    /// unsupported kinds. Fails when the text is no JWKS or has no usable key; then the known keys stay.
     pub fn replace_keys(&self, jwks: &[u8]) -> Result<usize, NoKeys> {
         let set: KeySet = serde_json::from_slice(jwks).map_err(|_| NoKeys)?;
         let keys: HashMap<_, _> = set.keys.into_iter().filter_map(usable).collect();
@@ -108,48 +104,48 @@ impl Guests {
         Ok(count)
     }
 
-    /// Hears when the provider's keys were replaced.
+    /// Subscribes to replacements of the provider's keys.
     #[must_use]
     pub fn replaced(&self) -> watch::Receiver<()> {
         self.replaced.subscribe()
     }
 
-    /// Whether the provider still signs with this key.
+    /// Whether the key is among the provider's current keys.
     #[must_use]
     pub fn know(&self, kid: &str) -> bool {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         keys.as_ref().is_some_and(|keys| keys.contains_key(kid))
     }
 
-    /// Has the keys fetched for a token that names none of them, and waits for that: however many ask, they are fetched once.
-    /// Comes back at once when they were fetched too often lately, and after [`PATIENCE`] at the latest.
+    /// Asks for a fetch because a token names an unknown key, and waits for it: any number of requests cause one
+    /// fetch. Returns at once when the last fetch was too recent, and after [`PATIENCE`] at the latest.
     pub async fn look_again(&self) {
         let mut fetches = self.fetches.subscribe();
         let Fetches { done, resting } = *fetches.borrow_and_update();
         if !resting {
             self.wanted.notify_one();
             let fetched = fetches.wait_for(|now| now.done > done);
-            // whether it came to something the next look will tell
+            // the next look-up shows whether the fetch brought the key
             let _ = tokio::time::timeout(PATIENCE, fetched).await;
         }
     }
 
-    /// Comes back when somebody [looks again](Self::look_again).
+    /// Resolves when a request asks for a fetch ([`Self::look_again`]).
     pub async fn wanted(&self) {
         self.wanted.notified().await;
     }
 
-    /// Notes that the keys were fetched, or that it failed, and whether nobody may ask for them for now.
+    /// Reports that a fetch succeeded or failed; `resting` forbids further fetches until [`Self::rested`].
     pub fn fetched(&self, resting: bool) {
         self.fetches.send_modify(|fetches| *fetches = Fetches { done: fetches.done + 1, resting });
     }
 
-    /// From now on they may be asked for.
+    /// Allows fetching the keys again.
     pub fn rested(&self) {
         self.fetches.send_modify(|fetches| fetches.resting = false);
     }
 
-    /// Whether the token says it is from this provider. It may say anything.
+    /// Whether the token's `iss` is this provider's. The token is not verified yet.
     #[must_use]
     pub fn may_be_theirs(&self, token: &str) -> bool {
         let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
@@ -157,14 +153,11 @@ impl Guests {
         claims.is_some_and(|claims| claims["iss"] == *self.rules.issuer)
     }
 
-    /// Reads a token.
-    ///
-    /// # Errors
-    /// See [`TokenProblem`].
+    /// Verifies a token and reads its claims.
     pub fn read(&self, token: &str) -> Result<Guest, TokenProblem> {
         let header = header_of(token)?;
         let (kid, key) = self.key(&header)?;
-        // the key says what it signs with, never the token: neither `none` nor an HMAC with the public key
+        // the key decides the algorithm, not the token: this refuses `none`, and an HMAC made with the public key
         if !key.algorithms.contains(&header.alg) {
             return Err(Fault::Algorithm.into());
         }
@@ -194,7 +187,7 @@ impl Guests {
     }
 }
 
-/// What was fetched is of no use.
+/// The fetched text has no usable key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the answer is no JWKS with a signing key that has a kid (RSA, P-256, P-384 or Ed25519)")]
 pub struct NoKeys;
@@ -215,7 +208,7 @@ fn usable(json: Value) -> Option<(Arc<str>, Arc<GuestKey>)> {
         ],
         AlgorithmParameters::EllipticCurve(_) => &[Algorithm::ES256, Algorithm::ES384],
         AlgorithmParameters::OctetKeyPair(_) => &[Algorithm::EdDSA],
-        // a secret that is published is none
+        // a symmetric key that is published is no secret
         AlgorithmParameters::OctetKey(_) => return None,
     };
     let says = |algorithm: &Algorithm| {
@@ -235,7 +228,7 @@ fn role_of(claim: &Value) -> Option<Role> {
     }
 }
 
-/// NumericDate may have a fraction (RFC 7519 §2). Answers when the token ends.
+/// Checks `exp`, `nbf` and `iat`, which may have a fraction (RFC 7519 §2), and returns when the token expires.
 fn check_times(claims: &Value, now: Time) -> Result<Time, TokenProblem> {
     let now = now.timestamp_millis() as f64 / 1_000.0;
     let time = |claim: &str| claims[claim].as_f64();
@@ -247,7 +240,7 @@ fn check_times(claims: &Value, now: Time) -> Result<Time, TokenProblem> {
     if until <= now {
         return Err(TokenProblem::Expired);
     }
-    // a token without end, as good as, ends with the calendar
+    // an expiry beyond the calendar means the last representable time
     Ok(Time::from_timestamp_millis((until * 1_000.0) as i64).unwrap_or(Time::MAX_UTC))
 }
 
@@ -412,7 +405,7 @@ mod tests {
     async fn whoever_names_an_unknown_key_waits_for_one_fetch_and_not_for_one_that_is_too_soon() {
         let guests = Arc::new(guests(&[jwk("a", 1)]));
         let token = signed("b", 2, &claims());
-        // nobody may ask yet
+        // fetches are not allowed yet
         guests.look_again().await;
         guests.rested();
         let asking = (0..5).map(|_| {
@@ -431,7 +424,7 @@ mod tests {
             assert!(asked.await.unwrap());
         }
         guests.look_again().await;
-        // a provider that does not answer holds nobody up for long
+        // a provider that does not answer delays a request only for a bounded time
         guests.rested();
         guests.look_again().await;
     }

@@ -1,7 +1,7 @@
-//! Who is calling, and what they may do.
+//! Authentication and authorisation.
 //!
 //! A handler's signature says it all: `caller: Caller<CallsRead>` answers 401 without credentials, 403 without the
-//! scope `calls:read`, and otherwise holds the client everything is to be done for.
+//! scope `calls:read`, and otherwise holds the client on whose behalf the handler acts.
 
 mod caller;
 mod directory;

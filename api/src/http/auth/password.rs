@@ -1,4 +1,4 @@
-//! Passwords: hashed with Argon2id (RFC 9106), checked at a bounded cost.
+//! Passwords: hashed with Argon2id (RFC 9106), verified at a bounded cost.
 
 use std::sync::Arc;
 
@@ -6,14 +6,14 @@ use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier 
 use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::sync::Semaphore;
 
-/// Hashes computed at a time: each takes 19 MiB and tens of milliseconds of a core.
+/// Most hashes computed at a time: each takes 19 MiB and tens of milliseconds of a core.
 const AT_ONCE: usize = 2;
 /// Fewest characters of a password.
 const SHORTEST: usize = 10;
 /// Most bytes of a password.
 const LONGEST: usize = 256;
-/// A hash that no password has, to be checked when there is none: an unknown address must take as long as a wrong
-/// password. It has the parameters of the others.
+/// A hash that no password has, verified for unknown addresses, so that they take as long as a wrong password. Its
+/// parameters are those of real hashes.
 const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$dm94bGVkZ2VyLW5vYm9keQ$\
                        6vhqBxoHkJcPPCYfzT0XvRXL8nGBdBA2x1cLH3dYIlU";
 
@@ -23,13 +23,11 @@ pub struct Passwords {
     permits: Arc<Semaphore>,
 }
 
-/// Why a password is not taken.
+/// Why a password is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadPassword {
-    /// Too easily guessed.
     #[error("a password has at least 10 characters")]
     Short,
-    /// Longer than anybody types.
     #[error("a password has at most 256 bytes")]
     Long,
 }
@@ -41,10 +39,7 @@ impl Default for Passwords {
 }
 
 impl Passwords {
-    /// Whether a password may be used.
-    ///
-    /// # Errors
-    /// See [`BadPassword`].
+    /// Checks the length of a password.
     pub fn check(password: &str) -> Result<(), BadPassword> {
         if password.len() > LONGEST {
             return Err(BadPassword::Long);
@@ -52,7 +47,7 @@ impl Passwords {
         if password.chars().count() < SHORTEST { Err(BadPassword::Short) } else { Ok(()) }
     }
 
-    /// The hash of a password in PHC form. `None` when it cannot be computed.
+    /// Hash of a password in PHC form; `None` when it cannot be computed.
     pub async fn hash(&self, password: String, salt: [u8; 16]) -> Option<String> {
         self.work(move || {
             let salt = SaltString::encode_b64(&salt).ok()?;
@@ -61,9 +56,9 @@ impl Passwords {
         .await
     }
 
-    /// Whether this is the password of `hash`; without one, no, after the same time.
+    /// Whether the password has this hash; without a hash `false`, after the same time.
     pub async fn matches(&self, password: String, hash: Option<String>) -> bool {
-        // an overlong one is nobody's, and its beginning is hashed all the same
+        // an overlong password never matches, but takes as long
         let hash = hash.filter(|_| password.len() <= LONGEST);
         let known = hash.is_some();
         let verified = self.work(move || {
@@ -106,7 +101,7 @@ mod tests {
         let passwords = Passwords::default();
         assert!(!passwords.matches("correct horse".to_owned(), None).await);
         assert!(!passwords.matches(String::new(), None).await);
-        // nor does an overlong one tell anything, though its beginning be right
+        // an overlong password with the right beginning does not match either
         let long = "x".repeat(LONGEST);
         let hash = passwords.hash(long.clone(), [3; 16]).await;
         assert!(passwords.matches(long.clone(), hash.clone()).await);

@@ -1,7 +1,7 @@
 //! API keys in plain text: `vx_`, 43 characters of base62, 8 hexadecimal digits of checksum.
 //!
-//! The 43 characters hold 256 random bits. The checksum is the beginning of the SHA-256 of all that stands
-//! before it: a typo is told from an unknown key without asking anyone, and anybody can make a key by hand.
+//! The 43 characters hold 256 random bits. The checksum is the beginning of the SHA-256 of everything before it: it
+//! tells a typo from an unknown key without a look-up, and anybody can make a key by hand.
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -13,7 +13,7 @@ const PREFIX: &str = "vx_";
 const BODY: usize = 43;
 const CHECKSUM: usize = 8;
 const LENGTH: usize = PREFIX.len() + BODY + CHECKSUM;
-/// Characters of a key that may be shown.
+/// Number of leading characters of a key that may be shown.
 const SHOWN: usize = 10;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -40,16 +40,13 @@ impl PlainKey {
         Self(Secret::new(text))
     }
 
-    /// Reads a key.
-    ///
-    /// # Errors
-    /// [`MalformedKey`] when the form or the checksum is wrong.
+    /// Fails when the form or the checksum is wrong.
     pub fn parse(text: &str) -> Result<Self, MalformedKey> {
         check(text)?;
         Ok(Self(Secret::new(text)))
     }
 
-    /// What is stored in its place.
+    /// SHA-256 of the key, which is stored in its place.
     #[must_use]
     pub fn hash(&self) -> KeyHash {
         hash(self.0.reveal())
@@ -127,7 +124,7 @@ mod tests {
             random[bit / 8] = 1 << (bit % 8);
             assert_ne!(PlainKey::generate(|| random), zero, "bit {bit}");
         }
-        // the largest number still fits its 43 digits: what is left after them is nothing
+        // the largest number fits its 43 digits: nothing remains
         let mut largest = [255; 32];
         for _ in 0..BODY {
             divide_by_62(&mut largest);

@@ -1,4 +1,4 @@
-//! Who is behind a request.
+//! The authenticated sender of a request, and what they may do.
 
 use domain::envelope::{Actor, Time};
 use domain::ids::{ApiKeyId, ClientId, LoginId, UserId};
@@ -6,53 +6,46 @@ use domain::user::Role;
 
 use super::scope::Scopes;
 
-/// Who is behind a request, and what they may do.
+/// The authenticated sender of a request, and what they may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Principal {
-    /// The tenant everything is done for.
+    /// Tenant on whose behalf the request acts.
     pub client: ClientId,
-    /// Who.
     pub who: Who,
-    /// What they may do.
     pub scopes: Scopes,
-    /// Whether they look after the whole node: they make clients and see all of them.
+    /// Whether this is the platform's administrator, who creates clients and sees all of them.
     pub platform: bool,
 }
 
-/// Somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who {
-    /// A program with an API key.
     Key {
-        /// Which key.
         id: ApiKeyId,
-        /// What else bounds it.
+        /// Limits of the key besides its scopes.
         bounds: Bounds,
     },
-    /// A person who signed in.
+    /// A person who signed in, here or with the operator's identity provider.
     User {
-        /// Who.
         id: UserId,
-        /// What they are to their client.
         role: Role,
-        /// By which login; `None` when an identity provider of the operator's signed them in.
+        /// Login of this node; `None` when the operator's identity provider signed the user in.
         login: Option<LoginId>,
     },
 }
 
-/// What bounds a key besides its scopes. A key it makes may not go beyond them.
+/// Limits of a key besides its scopes. A key that it creates may not exceed them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bounds {
-    /// Requests an hour.
+    /// Requests per hour; `None`: no limit of its own.
     pub rate_limit: Option<u32>,
-    /// Requests in its whole life.
+    /// Requests in the key's whole life; `None`: unlimited.
     pub usage_quota: Option<u64>,
-    /// When it ends by itself.
+    /// When the key expires; `None`: never.
     pub expires_at: Option<Time>,
 }
 
 impl Principal {
-    /// Who acts, for an event's metadata.
+    /// The principal as events' metadata records it.
     #[must_use]
     pub fn actor(&self) -> Actor {
         match self.who {
@@ -61,7 +54,7 @@ impl Principal {
         }
     }
 
-    /// What bounds whatever this one makes.
+    /// Limits that every key this principal creates must stay within.
     #[must_use]
     pub fn bounds(&self) -> Bounds {
         match self.who {
@@ -72,7 +65,7 @@ impl Principal {
 }
 
 impl Bounds {
-    /// Whether something bounded like `other` is no stronger than something bounded like this.
+    /// Whether `other` exceeds none of these limits.
     #[must_use]
     pub fn cover(&self, other: &Bounds) -> bool {
         fn within<T: PartialOrd>(own: Option<T>, other: Option<T>) -> bool {
@@ -84,7 +77,7 @@ impl Bounds {
     }
 }
 
-/// What a role may do.
+/// Scopes that a role gives.
 #[must_use]
 pub fn scopes_of(role: Role) -> Scopes {
     const READ: &[&str] = &[
@@ -164,7 +157,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_undone_is_for_owners_and_admins() {
-        // who is known no more, which key opens no more, who signs in no more, whose account is gone
+        // erasing persons, revoking keys, removing users, removing provider accounts
         let for_good = [Scope::PrivacyWrite, Scope::KeysWrite, Scope::UsersWrite, Scope::ProvidersWrite];
         for role in Role::ALL {
             let may = for_good.iter().filter(|scope| scopes_of(role).grants(**scope)).count();

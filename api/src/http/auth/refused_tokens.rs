@@ -1,4 +1,4 @@
-//! Why access tokens are refused, for the operator's log. Nothing of a token stands there.
+//! Logs why access tokens are refused, without any part of a token.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,14 +6,14 @@ use std::time::Instant;
 
 use super::tokens::TokenProblem;
 
-/// Milliseconds between two lines: anybody can send tokens.
+/// Milliseconds between two log lines, because anybody can send tokens.
 const PAUSE: u64 = 1_000;
 
 static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
 static LAST: AtomicU64 = AtomicU64::new(0);
 static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 
-/// Writes a line, unless there was one just now; then the next line counts this one.
+/// Logs the refusal, unless a line was written within [`PAUSE`]; then only counts it for the next line.
 pub(super) fn note(problem: TokenProblem) {
     let now = PAUSE + u64::try_from(BEGUN.elapsed().as_millis()).unwrap_or(u64::MAX / 2);
     let last = LAST.load(Ordering::Relaxed);

@@ -1,20 +1,20 @@
-//! Scopes: `<resource>:read`, `<resource>:write`, and `*` for everything. There is one only where an operation asks for it.
+//! Scopes: `<resource>:read`, `<resource>:write`, and `*` for everything. A scope exists only where
+//! an operation requires it.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The text is no scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is no such scope: give `<resource>:read`, `<resource>:write` or `*`")]
 pub struct UnknownScope;
 
-/// What a handler demands of its caller, as a type.
+/// The scope that a handler requires of its caller, as a type.
 pub trait Permission: 'static {
-    /// The scope the key must have; `None`: any key will do.
+    /// Scope that the caller must have; `None`: any valid credential is enough.
     const SCOPE: Option<Scope>;
 }
 
-/// Any valid key.
+/// Any valid credential is enough.
 #[derive(Debug)]
 pub enum Anything {}
 
@@ -24,16 +24,16 @@ impl Permission for Anything {
 
 macro_rules! scopes {
     ($($text:literal = $read:ident $write:ident,)* ; $($alone:literal = $only:ident,)*) => {
-        /// One scope.
+        /// One scope of the API.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[allow(missing_docs)]
         pub enum Scope { $($read, $write,)* $($only,)* }
 
         impl Scope {
-            /// Every scope but `*`.
+            /// Every scope except `*`.
             pub const ALL: &'static [Scope] = &[$(Scope::$read, Scope::$write,)* $(Scope::$only,)*];
 
-            /// Its text.
+            /// Text in requests and views, for example `calls:read`.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -43,7 +43,7 @@ macro_rules! scopes {
             }
         }
 
-        /// A type for each scope, for [`Caller`](super::Caller).
+        /// One type for each scope, for [`Caller`](super::Caller).
         pub mod permissions {
             use super::{Permission, Scope};
             $(
@@ -88,7 +88,7 @@ scopes! {
     "analytics:read" = AnalyticsRead,
     "audit:read" = AuditRead,
     "customers:read" = CustomersRead,
-    // to erase persons, and to keep less of what comes: neither can be undone
+    // it erases persons and lowers what is kept: neither can be undone
     "privacy:write" = PrivacyWrite,
 }
 
@@ -106,18 +106,15 @@ impl fmt::Display for Scope {
     }
 }
 
-/// A set of scopes, a bit each, so that a request copies and checks it for nothing.
+/// A set of scopes, one bit each, so that copying and checking it is cheap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Scopes(u64);
 
 impl Scopes {
-    /// `*`: everything there is and will be.
+    /// `*`: every scope that exists or will exist.
     pub const EVERYTHING: Scopes = Scopes(u64::MAX);
 
-    /// Reads a list of texts.
-    ///
-    /// # Errors
-    /// [`UnknownScope`] when one of them is none.
+    /// Parses a list of texts. Fails when one of them is unknown.
     pub fn parse<S: AsRef<str>>(texts: &[S]) -> Result<Self, UnknownScope> {
         texts.iter().try_fold(Self::default(), |scopes, text| match text.as_ref() {
             "*" => Ok(Self::EVERYTHING),
@@ -125,8 +122,8 @@ impl Scopes {
         })
     }
 
-    /// Like [`Scopes::parse`], but passes over what it does not know: a stored key may have a scope that only
-    /// a newer version knows, and must not grant more than this one understands.
+    /// Like [`Scopes::parse`], but skips unknown texts: a stored key may have a scope of a newer version, and must
+    /// not grant more than this version understands.
     pub fn parse_known<S: AsRef<str>>(texts: &[S]) -> Self {
         texts.iter().fold(Self::default(), |scopes, text| {
             Self(scopes.0 | Self::parse(std::slice::from_ref(text)).unwrap_or_default().0)
@@ -145,7 +142,7 @@ impl Scopes {
         other.0 & !self.0 == 0
     }
 
-    /// The texts, `*` alone for everything.
+    /// Texts of the scopes; `*` alone for everything.
     #[must_use]
     pub fn to_texts(self) -> Vec<String> {
         if self == Self::EVERYTHING {

@@ -1,7 +1,7 @@
-//! Access tokens: JWTs signed with Ed25519 (RFC 8037), good for 15 minutes.
+//! Access tokens: JWTs signed with Ed25519 (RFC 8037), valid for 15 minutes.
 //!
-//! The signing keys are derived from one secret that all nodes share through the vault, a key a day. So they
-//! rotate by themselves, nothing is stored, and every node knows every key that can still matter.
+//! The signing keys are derived from one secret that all nodes share through the vault, one key per day. So they
+//! rotate by themselves, nothing is stored, and every node knows every key that can still be in use.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,68 +24,62 @@ use utoipa::ToSchema;
 
 use super::directory::Bearer;
 
-/// How long a token is good for.
+/// How long a token is valid.
 pub const LIFETIME: Duration = Duration::from_secs(15 * 60);
-/// How far the clocks of two nodes may be apart.
+/// Largest assumed difference between the clocks of two nodes, in seconds.
 pub(super) const SKEW_SECONDS: i64 = 60;
-/// How long a signing key signs.
+/// How long a key signs new tokens, in seconds: one day.
 const PERIOD_SECONDS: i64 = 24 * 3600;
 const ISSUER: &str = "voxledger";
 
-/// Gives access tokens out and reads them. `Debug` hides the secret.
+/// Issues and verifies access tokens. `Debug` hides the secret.
 pub struct Tokens {
     secret: [u8; 32],
     clock: Arc<dyn Clock>,
 }
 
-/// Why a token opens nothing.
+/// Why a token is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenProblem {
-    /// It is none that is let in here.
     #[error("{0}")]
     Invalid(Fault),
-    /// It was good once.
     #[error("the access token has expired")]
     Expired,
-    /// It is the identity provider's, and names no client and role of this node's.
+    /// The identity provider signed it, but it names no client or role of this node.
     #[error("the token names no client and role of this node's")]
     NobodyHere,
-    /// It is the identity provider's, whose keys could not be fetched yet.
+    /// The identity provider's keys have not been fetched yet.
     #[error("the identity provider's keys are not known yet")]
     NoKeys,
 }
 
-/// What is wrong with a token: for the log, and never for whoever sent it.
+/// What is wrong with a token: for the log only, never for the sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// Not three parts of base64url, or no JSON in them.
+    /// It is not three parts of base64url with JSON in them.
     #[error("it is no JWT")]
     Form,
-    /// RFC 7515 §4.1.11.
+    /// Its header has `crit` (RFC 7515 §4.1.11).
     #[error("its header demands extensions (`crit`), and none is known here")]
     Critical,
-    /// No `kid`, or one of nobody's.
+    /// Its `kid` is missing or unknown.
     #[error("its `kid` is missing or no known key's")]
     UnknownKey,
-    /// The key signs otherwise.
+    /// Its `alg` is not one that its key signs with.
     #[error("its `alg` is none that its key signs with")]
     Algorithm,
-    /// Forged, or cut.
     #[error("its signature is wrong")]
     Signature,
-    /// Another `iss`.
     #[error("its `iss` is another")]
     Issuer,
-    /// Another `aud`.
     #[error("its `aud` is another")]
     Audience,
-    /// What must be there is not.
     #[error("a claim is missing or has the wrong form")]
     Claims,
-    /// `iat` or `nbf`.
+    /// Its `iat` or `nbf` is in the future.
     #[error("its time has not come")]
     Early,
-    /// Nothing given out here lives that long.
+    /// Its lifetime exceeds [`LIFETIME`].
     #[error("it lives too long")]
     Life,
 }
@@ -109,7 +103,7 @@ impl From<Fault> for TokenProblem {
     }
 }
 
-/// Reads a token's header. Extensions that it demands to be understood are none that anybody here understands.
+/// Reads a token's header. Refuses every `crit` extension, because this node supports none.
 pub(super) fn header_of(token: &str) -> Result<Header, Fault> {
     let json =
         token.split('.').next().and_then(|part| URL_SAFE_NO_PAD.decode(part).ok()).ok_or(Fault::Form)?;
@@ -117,38 +111,38 @@ pub(super) fn header_of(token: &str) -> Result<Header, Fault> {
     if header.contains_key("crit") {
         return Err(Fault::Critical);
     }
-    // an algorithm nobody knows, `none` among them, is no header to the library
+    // the library refuses a header with an unknown algorithm, such as `none`
     decode_header(token).map_err(|_| Fault::Algorithm)
 }
 
 /// The public keys that check this node's access tokens (RFC 7517, RFC 8037).
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Jwks {
-    /// Of yesterday, today and tomorrow.
+    /// Keys of the day before, the current day and the next one (UTC).
     keys: Vec<PublicKey>,
 }
 
-/// A key.
+/// A public key in JWK form.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = JsonWebKey)]
 struct PublicKey {
-    /// Always `OKP`.
+    /// Key type, which is always `OKP`.
     #[schema(example = "OKP")]
     kty: &'static str,
-    /// Always `Ed25519`.
+    /// Curve, which is always `Ed25519`.
     #[schema(example = "Ed25519")]
     crv: &'static str,
-    /// Always `EdDSA`.
+    /// Algorithm, which is always `EdDSA`.
     #[schema(example = "EdDSA")]
     alg: &'static str,
-    /// Always `sig`.
+    /// Use of the key, which is always `sig`.
     #[serde(rename = "use")]
     #[schema(example = "sig")]
     purpose: &'static str,
-    /// What a token's header names it by.
+    /// Key id, as in the header of tokens that it signed.
     #[schema(example = "d20454")]
     kid: String,
-    /// The public key, base64url.
+    /// The public key in base64url.
     x: String,
 }
 
@@ -161,21 +155,18 @@ struct Claims {
     sid: String,
     iat: i64,
     exp: i64,
-    /// `iat` in microseconds: two things may happen in a second.
+    /// `iat` in microseconds, because a second is too coarse to compare with a sign-out.
     at: i64,
 }
 
 impl Tokens {
-    /// Tokens under a secret of the vault's.
+    /// `secret` is the vault's, shared by all nodes; the signing keys derive from it.
     #[must_use]
     pub fn new(secret: [u8; 32], clock: Arc<dyn Clock>) -> Self {
         Self { secret, clock }
     }
 
-    /// A token for a user who has just shown who they are.
-    ///
-    /// # Errors
-    /// When it cannot be signed.
+    /// Issues a token to a user who has just signed in. Fails when it cannot be signed.
     pub fn issue(
         &self,
         user: UserId,
@@ -201,11 +192,7 @@ impl Tokens {
         encode(&header, &claims, &EncodingKey::from_ed_der(&pkcs8(&self.seed(period))))
     }
 
-    /// Reads a token. What it says of client and role is for the bearer's own information: the directory knows
-    /// better.
-    ///
-    /// # Errors
-    /// See [`TokenProblem`].
+    /// Verifies a token. Its claims about client and role are only for the bearer: the directory decides.
     pub fn read(&self, token: &str) -> Result<Bearer, TokenProblem> {
         let now = self.clock.now();
         let header = header_of(token)?;
@@ -217,7 +204,7 @@ impl Tokens {
             return Err(Fault::Algorithm.into());
         }
         let key = DecodingKey::from_ed_components(&self.public(period)).map_err(Fault::from)?;
-        // nothing but EdDSA: neither `none` nor an HMAC with the public key as its secret
+        // accepts only EdDSA: refuses `none`, and an HMAC made with the public key
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["iss", "sub", "exp"]);
@@ -234,7 +221,7 @@ impl Tokens {
         }
     }
 
-    /// The keys that tokens are signed with just now, and that those under way were. All nodes publish the same.
+    /// Public keys that verify current tokens. All nodes publish the same keys.
     #[must_use]
     pub fn jwks(&self) -> Jwks {
         let key = |period| PublicKey {
@@ -275,7 +262,7 @@ fn check_times(claims: &Claims, now: Time) -> Result<(), TokenProblem> {
     if claims.exp <= now { Err(TokenProblem::Expired) } else { Ok(()) }
 }
 
-/// The days whose keys may be met: the clocks of nodes differ, and a token outlives midnight.
+/// Days whose keys may be in use: the clocks of nodes differ, and a token outlives midnight.
 fn periods(now: Time) -> std::ops::RangeInclusive<i64> {
     let current = now.timestamp().div_euclid(PERIOD_SECONDS);
     current - 1..=current + 1

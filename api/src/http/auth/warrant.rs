@@ -1,4 +1,4 @@
-//! Rights that must last: an answer that takes long ends when the right it began with does.
+//! Rights that must last: a long answer ends when the right it began with ends.
 
 use std::fmt;
 use std::future::{Future, pending};
@@ -17,22 +17,19 @@ use super::scope::Scope;
 use super::tokens::TokenProblem;
 use crate::problem::ApiError;
 
-/// What a request showed of who sends it, read and checked.
+/// A verified credential of a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Evidence {
-    /// An API key.
+    /// Hash of an API key.
     Key(KeyHash),
-    /// An access token of this node's.
+    /// An access token of this node.
     Token(Bearer),
-    /// A token of the identity provider's.
+    /// A token of the identity provider.
     Guest(Guest),
 }
 
 impl Doorkeeper {
-    /// Who is behind the evidence now.
-    ///
-    /// # Errors
-    /// 401, with a code for each way to be nobody any more.
+    /// The principal of a credential now. Answers 401, with a code for each reason, when it is no longer valid.
     pub(crate) fn principal(&self, evidence: &Evidence) -> Result<Principal, ApiError> {
         let expired = |until: Time| until <= self.clock.now();
         match evidence {
@@ -55,7 +52,7 @@ impl Doorkeeper {
         }
     }
 
-    /// When the evidence ends by itself.
+    /// When the credential expires; `None` if it never does.
     fn end_of(&self, evidence: &Evidence) -> Option<Time> {
         match evidence {
             Evidence::Key(hash) => self.directory.end_of_key(hash),
@@ -65,7 +62,7 @@ impl Doorkeeper {
     }
 }
 
-/// The right an answer goes on by: that of a caller to what the handler asked for.
+/// The caller's right to what the handler requires, for as long as an answer runs.
 #[derive(Clone)]
 pub struct Warrant {
     pub(super) doorkeeper: web::Data<Doorkeeper>,
@@ -75,15 +72,14 @@ pub struct Warrant {
 }
 
 impl Warrant {
-    /// Whose right it is.
     #[must_use]
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
 
-    /// Comes back once the right is gone: with what a new request would be answered.
+    /// Resolves once the right is gone, with the error that a new request would get.
     pub async fn ended(self) -> ApiError {
-        // watched first: what changes between a look and the wait is not missed
+        // subscribes before it checks, so that it misses no change
         let mut rights = self.doorkeeper.directory.watch(&self.principal);
         let guests = self.doorkeeper.guests.clone().filter(|_| matches!(self.evidence, Evidence::Guest(_)));
         let mut keys = guests.map(|guests| guests.replaced());
@@ -131,10 +127,7 @@ impl Warrant {
         }
     }
 
-    /// Does `work` as long as the right lasts.
-    ///
-    /// # Errors
-    /// What a new request would be answered, once the right is gone.
+    /// Runs `work` while the right lasts. Once the right is gone, fails as a new request would.
     pub async fn during<T>(self, work: impl Future<Output = T>) -> Result<T, ApiError> {
         let mut ended = pin!(self.ended());
         tokio::select! {
@@ -144,12 +137,12 @@ impl Warrant {
         }
     }
 
-    /// A stream that ends in good order when the right does: whoever follows it asks again, and is told why not.
+    /// Ends the stream normally when the right ends: the client reconnects and then learns the reason.
     pub fn ends<S: Stream>(self, stream: S) -> impl Stream<Item = S::Item> {
         stream.take_until(Box::pin(self.ended()))
     }
 
-    /// A stream that is cut off when the right ends: what is not whole must not look like it.
+    /// Cuts the stream off when the right ends, because an incomplete body must not look complete.
     pub fn cuts<T, S>(self, stream: S) -> impl Stream<Item = Result<T, ApiError>>
     where
         S: Stream<Item = Result<T, ApiError>>,
@@ -200,7 +193,7 @@ mod tests {
     use super::*;
     use crate::problem::Code;
 
-    /// A key and a user, as long as they are there.
+    /// A directory of one key and one user, whose scopes a test can change or remove.
     #[derive(Debug)]
     struct Two {
         scopes: Mutex<Option<Scopes>>,
@@ -293,7 +286,7 @@ mod tests {
         let (clock, directory, doorkeeper) = world(Some(ends));
         let mut ended = Box::pin(warrant(&doorkeeper, Evidence::Key(KeyHash([1; 32]))).ended());
         assert!(ended.as_mut().now_or_never().is_none());
-        // nobody tells of an end that was known from the beginning
+        // no change is announced when a key reaches its known expiry
         *directory.scopes.lock().unwrap() = None;
         assert!(ended.as_mut().now_or_never().is_none());
         clock.advance(Duration::from_secs(60));

@@ -1,4 +1,4 @@
-//! Who wants to hear when the rights of a key or a user change.
+//! Notifications about changed rights of keys and users.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -9,13 +9,13 @@ use uuid::Uuid;
 
 use super::principal::{Principal, Who};
 
-/// A channel for each key or user that something long-lived goes on for, and none for the others.
+/// One channel for each key or user that a long-lived answer depends on.
 #[derive(Debug, Default)]
 pub struct Watchers {
     subjects: Mutex<HashMap<Uuid, watch::Sender<()>>>,
 }
 
-/// Hears when the rights of a key or a user may have changed.
+/// A subscription to changes of a key's or user's rights.
 #[derive(Debug)]
 pub struct Watched {
     subject: Uuid,
@@ -24,7 +24,7 @@ pub struct Watched {
 }
 
 impl Watchers {
-    /// Watches the key or user behind `principal`. What changes from now on is heard of.
+    /// Subscribes to the key or user behind `principal`, from now on.
     #[must_use]
     pub fn watch(self: &Arc<Self>, principal: &Principal) -> Watched {
         let subject = match principal.who {
@@ -36,7 +36,7 @@ impl Watchers {
         Watched { subject, news, watchers: self.clone() }
     }
 
-    /// Tells whoever watches this key or user that something of them changed.
+    /// Notifies all subscribers of this key or user.
     pub fn tell(&self, subject: Uuid) {
         let subjects = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = subjects.get(&subject) {
@@ -46,7 +46,7 @@ impl Watchers {
 }
 
 impl Watched {
-    /// Comes back after a change.
+    /// Resolves after the next change.
     pub async fn changed(&mut self) {
         if self.news.changed().await.is_err() {
             pending().await

@@ -1,4 +1,4 @@
-//! The console's files as they are served.
+//! Files of the console, prepared for serving.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,16 +11,15 @@ use flate2::write::GzEncoder;
 use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 
-/// The page all others are loaded from.
+/// Name of the page that loads all other files.
 pub(super) const PAGE: &str = "index.html";
-/// Smaller than that, headers cost more than compression saves.
+/// Files smaller than this, in bytes, are not compressed: headers cost more than it saves.
 const WORTH_COMPRESSING: usize = 256;
 
 #[derive(RustEmbed)]
 #[folder = "console/"]
 struct Files;
 
-/// One file.
 #[derive(Debug)]
 pub(super) struct Asset {
     pub(super) content_type: &'static str,
@@ -35,21 +34,21 @@ impl Asset {
         Self { content_type: content_type(path), etag, plain: content.into(), packed: OnceLock::new() }
     }
 
-    /// Compressed by gzip, once it is asked for; nothing where that is no gain.
+    /// The file compressed with gzip, on first use; `None` when that does not make it smaller.
     pub(super) fn packed(&self) -> Option<Bytes> {
         self.packed.get_or_init(|| pack(&self.plain)).clone()
     }
 }
 
-/// All files.
+/// All files of the console, by their path.
 #[derive(Debug)]
 pub(super) struct Assets {
-    /// Where they stand, between slashes: another name for every change, so that browsers may keep them for ever.
+    /// Path segment that changes with every change of a file, so that browsers may cache the files for ever.
     pub(super) build: String,
     files: BTreeMap<String, Asset>,
 }
 
-/// What this binary holds.
+/// The files embedded in this binary.
 pub(super) static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
     let served = Files::iter().filter(|path| !path.ends_with(".md"));
     Assets::of(served.filter_map(|path| Some((path.to_string(), Files::get(&path)?.data.into_owned()))))
@@ -81,7 +80,7 @@ impl Assets {
     }
 }
 
-/// Modules import each other; told of all of them at once a browser need not find out step by step.
+/// Modules import each other: preload links for all of them save the browser from finding out step by step.
 fn preloads<'a>(paths: impl Iterator<Item = &'a String>, build: &str) -> String {
     let modules = paths.filter(|path| path.ends_with("js") && !path.contains(".iife."));
     modules.fold(String::new(), |mut lines, path| {

@@ -1,4 +1,4 @@
-//! The console at `/`: static files, embedded in the binary. All it shows it asks of the public API.
+//! The console at `/`: static files embedded in the binary. It reads all its data from the public API.
 
 mod assets;
 mod routes;

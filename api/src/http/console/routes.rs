@@ -1,4 +1,4 @@
-//! Where the console is served.
+//! Routes that serve the console.
 
 use actix_web::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, HeaderMap,
@@ -10,16 +10,16 @@ use actix_web::{HttpRequest, HttpResponse, Resource, guard};
 use super::assets::{ASSETS, Asset, PAGE};
 use crate::problem::ApiError;
 
-/// Scripts and styles from here alone, none of them inline; nothing may frame the console; strings never become markup.
+/// Allows only scripts and styles of this origin, none inline; forbids framing, and strings as markup.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'";
-/// The name of the folder changes with what is in it.
+/// For files, whose folder name changes with their content.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
-/// Kept, but asked for again each time.
+/// For the page: cached, but revalidated each time.
 const ASK_AGAIN: &str = "no-cache";
 
-/// Serves the page at `/` and what belongs to it under `/console/`.
+/// Serves the page at `/` and its files under `/console/`.
 pub fn configure(config: &mut ServiceConfig) {
     let reads = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
     config.service(Resource::new("/").route(reads().to(page)).default_service(web::to(only_reads))).service(
@@ -35,7 +35,7 @@ async fn page(request: HttpRequest) -> Result<HttpResponse, ApiError> {
 
 async fn asset(request: HttpRequest, place: web::Path<(String, String)>) -> Result<HttpResponse, ApiError> {
     let (build, path) = place.into_inner();
-    // a page of an earlier version gets today's files, but shall not keep them under yesterday's name
+    // a page of an earlier version gets the current files, but must not cache them under the old name
     let caching = if build == ASSETS.build { FOR_EVER } else { ASK_AGAIN };
     let asset = ASSETS.get(&path).filter(|_| path != PAGE).ok_or_else(ApiError::route_not_found)?;
     Ok(answer(&request, asset, caching))

@@ -1,4 +1,4 @@
-//! The guide to errors: every code's page, on one page.
+//! The guide to errors: the pages of all error codes as one page.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,6 @@ table{border-collapse:collapse}td,th{border:1px solid #8884;padding:.3rem .6rem;
 <h1>Errors</h1><p>An error is a problem (RFC 9457) with a <code>code</code> that never changes. \
 <a href=\"/docs\">The API</a></p>";
 
-/// The guide as HTML.
 pub(super) fn page() -> String {
     let mut page = HEAD.to_owned();
     page.push_str("<nav>");

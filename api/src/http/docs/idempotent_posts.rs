@@ -1,5 +1,5 @@
-//! `Idempotency-Key` in the document: every POST takes it alike, so it is written once. Those without credentials do
-//! not: a key is a client's, a carrier's webhook has an id of its own, and signing in gives a new token each time.
+//! Documents `Idempotency-Key` for all POST operations at once. Operations without credentials do not take it: a
+//! key belongs to a client, a carrier's webhook has an id of its own, and each sign-in gives new tokens.
 
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
@@ -16,7 +16,7 @@ With another request it is 409 `idempotency_key_reused`; while the first is unde
 `idempotency_in_progress`. `X-Idempotency-Key` means the same.";
 const REPLAYED: &str = "`true` when this answer was given before, under the same `Idempotency-Key`";
 
-/// Adds the header to every POST, and what tells a replay to its successes.
+/// Adds the request header to every POST, and the replay header to its successful answers.
 pub(super) fn describe(document: &mut OpenApi) {
     for item in document.paths.paths.values_mut() {
         if let Some(post) = item.post.as_mut().filter(|post| is_touched(post)) {
@@ -48,7 +48,7 @@ fn take_key(post: &mut Operation) {
     }
 }
 
-/// `idempotency-key` as people write it.
+/// Spells `idempotency-key` as `Idempotency-Key`.
 fn capitals(name: &str) -> String {
     let word = |word: &str| word[..1].to_uppercase() + &word[1..];
     name.split('-').map(word).collect::<Vec<_>>().join("-")

@@ -1,4 +1,4 @@
-//! The API explained by the node itself: the OpenAPI document, the interactive docs, the guide to errors.
+//! Documentation that the node serves: the OpenAPI document, the interactive docs, the guide to errors.
 //!
 //! Nothing here loads from elsewhere: it works on a machine without a network.
 

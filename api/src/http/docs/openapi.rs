@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the handlers.
+//! The OpenAPI document, collected from the handlers.
 
 use projections::words;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
@@ -76,7 +76,7 @@ impl Modify for Security {
     }
 }
 
-/// The whole document. Each part of the API brings its own paths and schemas.
+/// The whole document, merged from the parts of the API.
 #[must_use]
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Base::openapi();

@@ -1,4 +1,4 @@
-//! Where the docs are served.
+//! Routes that serve the documentation.
 
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -11,7 +11,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::error_guide;
 
-/// Where the document is.
+/// Path of the OpenAPI document.
 pub const OPENAPI_PATH: &str = "/api/v1/openapi.json";
 
 /// Serves `document`, which is JSON, the interactive docs at `/docs/` and the guide at `/docs/errors`.
@@ -37,7 +37,7 @@ pub fn configure(config: &mut ServiceConfig, document: Bytes) {
         .service(
             web::scope("/docs").wrap(protected()).service(
                 SwaggerUi::new("/{_:.*}")
-                    // the validator would send the document to somebody else's server; a key stays in the page's memory
+                    // the validator would send the document to another server; keys stay in the page's memory
                     .config(Config::new([OPENAPI_PATH]).validator_url("none").persist_authorization(false)),
             ),
         )
@@ -47,8 +47,8 @@ pub fn configure(config: &mut ServiceConfig, document: Bytes) {
         })));
 }
 
-/// Scripts from here alone, none of them inline, and nothing may frame a page that somebody puts a key into. The
-/// interactive docs set styles from their script.
+/// Allows only scripts of this origin, none inline, and forbids framing, because people enter keys into the page.
+/// The interactive docs need inline styles.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

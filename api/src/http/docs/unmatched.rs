@@ -1,4 +1,4 @@
-//! What no handler takes: an unknown path is 404, a known one with another method 405.
+//! Answers requests that no handler matches: 404 for an unknown path, 405 for a known path with another method.
 
 use std::sync::Arc;
 
@@ -8,15 +8,14 @@ use utoipa::openapi::{OpenApi, PathItem};
 
 use crate::problem::ApiError;
 
-/// Every path of the API with its methods, taken from the OpenAPI document. Put it into the app's data with
-/// `web::Data::new(…)`, and [`unmatched`] as the app's default service.
+/// Every path of the API with its methods, from the OpenAPI document. It must be in the app data, with
+/// [`unmatched`] as the app's default service.
 #[derive(Debug, Clone)]
 pub struct Unmatched {
     routes: Arc<[(ResourceDef, String)]>,
 }
 
 impl Unmatched {
-    /// Learns the paths of `document`.
     #[must_use]
     pub fn of(document: &OpenApi) -> Self {
         let routes = document.paths.paths.iter();
@@ -43,16 +42,13 @@ fn methods(item: &PathItem) -> String {
         ("PATCH", &item.patch),
         ("DELETE", &item.delete),
     ];
-    // whatever can be read can be asked for by HEAD
+    // every readable path also answers HEAD
     let head = |name: &str| name == "HEAD" && item.get.is_some();
     let taken = all.iter().filter(|(name, taken)| taken.is_some() || head(name));
     taken.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
-/// The app's default service: `App::new().default_service(web::to(unmatched))`.
-///
-/// # Errors
-/// Always: 404 or 405.
+/// The app's default service: `App::new().default_service(web::to(unmatched))`. Always fails, with 404 or 405.
 pub async fn unmatched(request: HttpRequest, known: web::Data<Unmatched>) -> Result<String, ApiError> {
     Err(known.refuse(request.path()))
 }

@@ -1,4 +1,4 @@
-//! Which requests are carried out, and whose is next.
+//! Admission control: how many requests run at once, and whose request is next.
 
 use std::future::{Ready, ready};
 use std::net::IpAddr;
@@ -21,57 +21,57 @@ use crate::http::context;
 use crate::http::raw_body::{Counted, RawBody, ReadBody};
 use crate::problem::ApiError;
 
-/// What a refused client is told to wait.
+/// `Retry-After` of a refused request.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Carriers lose patience after 2 s and speak for every client: in a round they get as many turns.
+/// Turns of the carriers in each round. They speak for every client, and time out after 2 s.
 const CARRIERS_SHARE: usize = 4;
-/// Where carriers' webhooks are taken; who sends them is known by their signature alone, which comes later.
+/// Path of carriers' webhooks; only their signature, which is checked later, identifies the sender.
 const CARRIERS: &str = "/api/v1/webhooks/telnyx";
-/// Where people without credentials send a body that is read; elsewhere it is not.
+/// Path of sign-in, where a body without credentials is read; elsewhere it is not.
 const SIGNING_IN: &str = "/api/v1/auth/";
-/// A body that is here by then comes with its head, as most do.
+/// Time within which a body that comes with the head arrives, as most do.
 const AT_ONCE: Duration = Duration::from_millis(5);
-/// How often a worker looks how late it is.
+/// How often a worker thread measures its delay.
 const TICK: Duration = Duration::from_millis(20);
-/// How often the number of turns is set.
+/// How often the number of turns is adjusted.
 const WINDOW: Duration = Duration::from_millis(100);
-/// Later than this on average, threads have more to do than they can.
+/// Average delay above which the threads have more work than they can do.
 const TOO_LATE: Duration = Duration::from_millis(4);
-/// Not later than this, they can do more.
+/// Average delay below which the threads can do more.
 const IN_TIME: Duration = Duration::from_millis(2);
-/// Turns that a core always gets.
+/// Fewest turns for each core.
 const LEAST_A_CORE: usize = 4;
-/// Turns to begin with.
+/// Number of turns at start.
 const FIRST: usize = 64;
 
-/// Who waits: lanes in which requests stand.
+/// Queues of waiting requests: one for each sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Sender {
     Client(ClientId),
     Carrier(Option<IpAddr>),
-    /// Without valid credentials: a login, or somebody who tries.
+    /// A request without valid credentials, such as a login, by its address.
     Nobody(Option<IpAddr>),
 }
 
-/// What an operator may set.
+/// Limits that an operator may set.
 #[derive(Debug, Clone, Copy)]
 pub struct AdmissionLimits {
     /// Most requests carried out at once.
     pub concurrency: usize,
     /// Most requests that wait.
     pub queue: usize,
-    /// The longest one waits before it is refused.
+    /// Longest time that a request waits before it is refused.
     pub patience: Duration,
 }
 
-/// Lets as many requests at once go to work as the node gets done without delay, and clients in turn. The others wait,
-/// their bodies unread; those that cannot be served in time are told so.
+/// Runs as many requests at once as the node handles without delay, and lets clients take turns. The others wait
+/// with their bodies unread; a request that cannot run in time is refused.
 ///
-/// How many is found out: while the threads that serve requests are late, fewer (they have more to do than the
-/// processors can); while they are in time and all turns are used, more. So a node that waits for a distant database
-/// has many requests under way, and a node that computes has few, and what comes in beside them does not wait long.
+/// The number of turns adapts: it falls while the threads that serve requests are late (they have more work than
+/// the processors can do), and rises while they are in time and all turns are used. So a node that waits for a
+/// distant database runs many requests, a node that computes runs few, and new requests do not wait long.
 ///
-/// Part of the app's data, for [`Admitted`].
+/// Part of the app data, for [`Admitted`].
 #[derive(Debug)]
 pub struct Admission {
     turns: Arc<Turns<Sender>>,
@@ -88,7 +88,6 @@ struct Window {
 }
 
 impl Admission {
-    /// With nothing under way.
     #[must_use]
     pub fn new(limits: AdmissionLimits) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -111,7 +110,7 @@ impl Admission {
         })
     }
 
-    /// Takes in how late a thread was, and now and then sets the number of turns by it.
+    /// Records a thread's delay and, every [`WINDOW`], adjusts the number of turns.
     fn note(&self, late: Duration) {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         window.late += late;
@@ -131,8 +130,8 @@ impl Admission {
     }
 }
 
-/// How many turns there are to be after a while in which threads were so `late` on average and all turns were `used`
-/// at some time, or not.
+/// Next number of turns, after a window with this average delay; `used` says whether all turns were in
+/// use at some time.
 fn next(at_once: usize, late: Duration, used: bool) -> usize {
     match late {
         late if late > TOO_LATE => at_once - at_once / 4,
@@ -141,17 +140,17 @@ fn next(at_once: usize, late: Duration, used: bool) -> usize {
     }
 }
 
-/// How late the thread this runs on gets to its work.
+/// Measures the delay of the thread that runs it, for ever.
 async fn watch(admission: web::Data<Admission>) {
     loop {
         let due = Instant::now() + TICK;
         tokio::time::sleep_until(due.into()).await;
-        // a timer is exact to a millisecond
+        // timers are exact to one millisecond
         admission.note(due.elapsed().saturating_sub(Duration::from_millis(1)));
     }
 }
 
-/// Wraps the scope of the API, as its outermost middleware, before a body is read.
+/// Middleware of the API's scope, outermost there, so that it acts before a body is read.
 #[derive(Debug, Clone, Copy)]
 pub struct Admitted;
 
@@ -171,7 +170,6 @@ where
     }
 }
 
-/// The middleware on one worker thread.
 #[derive(Debug)]
 pub struct AdmittedService<S> {
     service: Rc<S>,
@@ -191,7 +189,7 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let service = self.service.clone();
-        // without it, in a test of a single handler, nothing is held back
+        // a test of a single handler has no admission control
         let Some(admission) = request.app_data::<web::Data<Admission>>().cloned() else {
             return Box::pin(service.call(request));
         };
@@ -205,14 +203,14 @@ where
                 Err(error) => return Ok(request.error_response(error)),
             };
             let answered = service.call(request).await;
-            // whatever else the body of the answer takes, a stream above all, others need not wait for
+            // a body that streams for long must not keep its turn
             context::leave();
             answered
         })
     }
 }
 
-/// A turn, and the whole body. Whoever sends a body slowly has no turn meanwhile.
+/// Takes a turn and reads the whole body. A slow sender holds no turn while its body arrives.
 async fn begin(admission: &Admission, request: &mut ServiceRequest) -> Result<Turn<Sender>, ApiError> {
     let sender = sender(request.request());
     let turn = admission.admit(sender).await?;

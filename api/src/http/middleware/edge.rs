@@ -1,4 +1,4 @@
-//! The middleware around everything.
+//! The outermost middleware.
 
 use std::fmt;
 use std::future::{Future, Ready, ready};
@@ -32,9 +32,9 @@ use crate::telemetry::trace_context;
 
 /// Wraps the whole app: `App::new().wrap(edge.clone())`, as the outermost middleware.
 ///
-/// Every request gets an id, in its response (`X-Request-Id`), in the context that problems and envelopes read,
-/// and in the span all of its log lines carry; it is counted and timed by route; it leaves one line in the log.
-/// A handler that panics answers 500.
+/// It gives every request an id, which stands in the response (`X-Request-Id`), in the context that problems and
+/// envelopes read, and in the span of all its log lines; it counts and times the request by route, and writes one
+/// line to the log. A handler that panics answers 500.
 #[derive(Clone)]
 pub struct Edge {
     ids: Arc<dyn Ids>,
@@ -43,12 +43,12 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// `public_url` is how others reach the node, without a slash at its end.
+    /// `public_url` is the node's address for clients, without a slash at its end.
     pub fn new(ids: Arc<dyn Ids>, public_url: impl Into<Arc<str>>) -> Self {
         Self { ids, public_url: public_url.into(), draining: CancellationToken::new() }
     }
 
-    /// Once the node is `draining`, every answer is the last of its connection: who comes again comes elsewhere.
+    /// Once the node is `draining`, every answer closes its connection, so that clients reconnect to another node.
     #[must_use]
     pub fn closing_while(self, draining: CancellationToken) -> Self {
         Self { draining, ..self }
@@ -77,7 +77,6 @@ where
     }
 }
 
-/// The middleware on one worker thread.
 pub struct EdgeService<S> {
     edge: Edge,
     service: S,
@@ -122,7 +121,7 @@ where
             if trace_context::is_exporting() {
                 trace_context::set_parent(&span, traceparent);
             } else {
-                // no span of ours has it then; all the same the log says whose trace it is
+                // no span carries the trace then, so the log names it
                 span.record("trace_id", trace_context::trace_id(traceparent));
             }
         }
@@ -144,7 +143,7 @@ fn traceparent(headers: &HeaderMap) -> Option<String> {
 }
 
 pin_project! {
-    /// A request on its way through.
+    /// Future of a request that is being served.
     pub struct Around<F> {
         #[pin]
         inner: F,
@@ -169,18 +168,18 @@ where
         let _context = this.seen.context.enter();
         let span = this.seen.span.clone();
         let _span = span.enter();
-        // after a panic the future is only dropped, so nothing sees what it left half done
+        // after a panic the future is only dropped, so nobody sees its inconsistent state
         match catch_unwind(AssertUnwindSafe(|| this.inner.poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(Ok(response))) => Poll::Ready(Ok(this.seen.answer(response))),
             Ok(Poll::Ready(Err(error))) => Poll::Ready(Err(this.seen.give_up(&error))),
-            // where it happened is in the log by way of the panic hook
+            // the panic hook has logged the location
             Err(_) => Poll::Ready(Err(this.seen.give_up(&ApiError::internal("the handler panicked").into()))),
         }
     }
 }
 
-/// What is known of a request while it is served.
+/// Everything known of a request while it is served.
 struct Seen {
     context: RequestContext,
     span: Span,
@@ -204,7 +203,7 @@ impl Seen {
         response
     }
 
-    /// An error that no handler answered: actix would make the response outside of our context, so it is made here.
+    /// Answers an error that no handler answered; actix would build the response outside of the request's context.
     fn give_up(&self, error: &Error) -> Error {
         let mut response = error.error_response();
         self.record("unmatched", response.status(), error.as_error::<ApiError>());
@@ -212,7 +211,7 @@ impl Seen {
         InternalError::from_response("answered", response).into()
     }
 
-    /// The request's id, and how its sender stands if it is known who that is.
+    /// Adds the request's id and, if the sender is known, the state of its rate limits.
     fn put_headers(&self, headers: &mut HeaderMap) {
         headers.insert(REQUEST_ID, self.header.clone());
         if let Some(standing) = self.context.standing() {
@@ -257,10 +256,10 @@ impl Seen {
     }
 }
 
-/// Whoever is overloaded does not write a line for each request that it refuses for that.
+/// Limits log lines about refusals: an overloaded node must not write one for each request.
 static REFUSALS: OnceASecond = OnceASecond::new();
 
-/// Target of the access log, so that it can be filtered: `VOXLEDGER_LOG=info,access=warn`.
+/// Log target of the access log, to filter it: `VOXLEDGER_LOG=info,access=warn`.
 const ACCESS: &str = "access";
-/// Asked every few seconds by machines; at `info` they would be all there is to see.
+/// Paths that machines poll every few seconds; at `info` they would fill the log.
 const PROBES: &[&str] = &["/healthz", "/readyz", "/metrics"];

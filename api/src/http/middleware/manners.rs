@@ -1,5 +1,5 @@
-//! HTTP as clients in general expect it, whatever the endpoint: `HEAD` wherever there is a `GET`, 304 to who knows the
-//! newest version, a path with a slash at its end, and what others may do with an answer.
+//! General HTTP behaviour of all endpoints: `HEAD` wherever there is `GET`, 304 for a client that knows the newest
+//! version, tolerance of a trailing slash, and caching headers.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -23,15 +23,15 @@ use futures::{Stream, StreamExt as _};
 
 use crate::problem::ApiError;
 
-/// Where the API is; pages and their files have manners of their own.
+/// Prefix of the API's paths; the console's pages and files set their own headers.
 const API: &str = "/api/";
 const IDENTITY: &str = "identity";
 
-/// Bodies that are read to their end though their request was refused, in bytes, and how long that may take.
+/// Most bytes of a refused request's body that are read to the end, and for how long.
 const DRAINED: usize = 64 << 10;
 const DRAINED_WITHIN: Duration = Duration::from_secs(1);
 
-/// A body that its handler reads, and whoever wraps it.
+/// A request body shared by its handler and this middleware.
 #[derive(Clone)]
 struct SharedBody(Rc<RefCell<Payload>>);
 
@@ -43,7 +43,7 @@ impl Stream for SharedBody {
     }
 }
 
-/// The request's body, if it says that it is small.
+/// The request's body, if its `Content-Length` is small.
 fn small_body(request: &mut ServiceRequest) -> Option<SharedBody> {
     let length = request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse::<usize>().ok()?;
     if length == 0 || length > DRAINED {
@@ -59,17 +59,14 @@ async fn drain(mut body: SharedBody) {
     while let Some(Ok(_)) = body.next().await {}
 }
 
-/// Wraps everything but what a request's id, span and metrics need.
-///
-/// # Errors
-/// Those of what it wraps.
+/// Middleware around everything except request ids, spans and metrics. Fails with the errors of what it wraps.
 pub async fn manners(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let head = request.method() == Method::HEAD;
     if head {
-        // the server sends no body to a HEAD, whatever it is answered with
+        // the server sends no body for HEAD anyway
         request.head_mut().method = Method::GET;
     }
     let api = request.path().starts_with(API);
@@ -84,22 +81,22 @@ pub async fn manners(
         true => request.into_response(ApiError::unsupported_encoding().error_response()),
         false => next.call(request).await?.map_into_boxed_body(),
     };
-    // a sender who was too slow for its body is not waited for again
+    // a body that timed out once is not waited for again
     let refused = response.status().is_client_error() && response.status() != StatusCode::REQUEST_TIMEOUT;
     if let Some(body) = body.filter(|_| refused) {
-        // what is left of it would stand before the next request: the connection would have to be closed
+        // an unread body would stand before the next request, and force the connection to close
         let _ = tokio::time::timeout(DRAINED_WITHIN, drain(body)).await;
     }
     let ok = response.status() == StatusCode::OK;
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if api && !headers.contains_key(CACHE_CONTROL) {
-        // numbers, words and secrets of persons: kept by nobody in between, and asked for again each time
+        // answers hold personal data and secrets: no shared cache may store them, and clients must revalidate
         let kept = if reads && headers.contains_key(ETAG) { "private, no-cache" } else { "no-store" };
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(kept));
     }
     if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == IDENTITY) {
-        // it kept the answer from being compressed, and is no encoding
+        // `identity` only kept the answer from being compressed, and is not sent
         headers.remove(CONTENT_ENCODING);
     }
     if ok && known.is_some_and(|known| knows(&known, headers)) {
@@ -108,7 +105,7 @@ pub async fn manners(
         return Ok(response.map_body(|_, _| BoxBody::new(())));
     }
     Ok(response.map_body(|_, body| match body.size() {
-        // what has no end must not be waited for
+        // HEAD must not wait for an endless body
         BodySize::Stream if head => BoxBody::new(()),
         _ => body,
     }))

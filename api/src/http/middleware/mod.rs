@@ -1,8 +1,8 @@
-//! What happens around every request: its id, its span, its metrics, its line in the log; and around a POST with an
-//! idempotency key: that it happens once.
+//! Middleware around every request: its id, span, metrics, log line, limits; and for a POST with an idempotency
+//! key, that it runs once.
 //!
-//! The first is one middleware, written by hand, because it is on the path of every webhook: a request costs it one
-//! small allocation for the context, and none of a boxed future for each concern.
+//! The outermost one is written by hand, because it is on the path of every webhook: it costs one small allocation
+//! for the context, and no boxed future for each concern.
 
 mod admission;
 mod edge;

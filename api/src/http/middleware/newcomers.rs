@@ -1,4 +1,5 @@
-//! A key made on another node a moment ago: before it is called unknown, the node reads the log to its present end.
+//! API keys created on another node a moment ago: before a key counts as unknown, the node reads the log
+//! to its current end.
 
 use std::fmt;
 use std::future::{Ready, ready};
@@ -21,34 +22,34 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::http::auth::{Directory, KeyProblem, PlainKey};
 
-/// The longest a request waits for the node to know what the log holds by now.
+/// Longest time that a request waits for the node to catch up with the log.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// A key that was unknown is not asked for again for so long.
+/// How long an unknown key is not checked against the log again.
 const STILL_UNKNOWN: Duration = Duration::from_secs(1);
-/// Keys that were unknown lately.
+/// Most unknown keys that are remembered.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
-/// Requests that wait at the same time; those beyond are answered by what is known.
+/// Most requests that wait at the same time; more are answered by what the node knows.
 const WAITING: usize = 64;
 
-/// Lets whoever comes with a key nobody knows here wait until the node has caught up with the log, once and not for
-/// long. However many come, the log is asked for its end by one of them at a time.
+/// Lets a request with an unknown key wait, once and for a bounded time, until the node has caught up with the log.
+/// Only one request at a time asks the log for its end.
 #[derive(Clone)]
 pub struct Newcomers(Arc<Inner>);
 
 struct Inner {
     directory: Arc<dyn Directory>,
-    /// Up to where the directory has followed the log.
+    /// Log position that the directory has applied.
     followed: watch::Receiver<Position>,
     log: Arc<dyn EventStore>,
     clock: Arc<dyn Clock>,
-    /// When the log was last asked for its end, and where that was.
+    /// When a request last asked for the log's end, and the answer.
     asked: tokio::sync::Mutex<Option<(Instant, Position)>>,
     unknown: Mutex<LruCache<KeyHash, Instant>>,
     waiting: Semaphore,
 }
 
 impl Newcomers {
-    /// `followed` is how far `directory` has read `log`.
+    /// `followed` is the position up to which `directory` has applied `log`.
     #[must_use]
     pub fn new(
         directory: Arc<dyn Directory>,
@@ -67,7 +68,7 @@ impl Newcomers {
         }))
     }
 
-    /// The key the request comes with, if nobody knows it and it was not asked for lately.
+    /// Hash of the request's key, if the key is unknown and was not checked lately.
     fn newcomer(&self, request: &ServiceRequest) -> Option<KeyHash> {
         let headers = request.headers();
         let text = match headers.get(AUTHORIZATION) {
@@ -87,7 +88,7 @@ impl Newcomers {
         (!lately).then_some(hash)
     }
 
-    /// Waits until the directory holds what the log held when this was asked.
+    /// Waits until the directory has applied the log up to its end at the time of the call.
     async fn catch_up(&self) {
         let inner = &*self.0;
         let Ok(_place) = inner.waiting.try_acquire() else { return };
@@ -96,7 +97,7 @@ impl Newcomers {
             let head = {
                 let mut asked = inner.asked.lock().await;
                 match *asked {
-                    // somebody asked after we came: what they were told holds for us
+                    // another request asked after this one came: its answer holds for both
                     Some((at, head)) if at >= came_at => head,
                     _ => {
                         let at = inner.clock.monotonic();
@@ -135,7 +136,6 @@ where
     }
 }
 
-/// The middleware on one worker thread.
 pub struct NewcomersService<S> {
     newcomers: Newcomers,
     service: Rc<S>,
@@ -187,14 +187,14 @@ mod tests {
     use super::*;
     use crate::http::auth::{Bearer, Guest, Principal, Watched};
 
-    /// Knows keys as their events are read.
+    /// A directory that learns keys from their events.
     #[derive(Debug, Default)]
     struct Known(Mutex<HashSet<KeyHash>>, Mutex<u32>);
 
     impl Directory for Known {
         fn key(&self, hash: &KeyHash) -> Result<Principal, KeyProblem> {
             *self.1.lock().unwrap() += 1;
-            // what a known key may do is not asked here
+            // the rights of a known key do not matter here
             Err(if self.0.lock().unwrap().contains(hash) {
                 KeyProblem::Disabled
             } else {

@@ -1,11 +1,11 @@
-//! What is said at most once a second.
+//! Limits a log line to one per second.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Counts what is not said.
+/// Remembers when the last line was written, and counts those left out.
 #[derive(Debug)]
 pub(super) struct OnceASecond(Mutex<State>);
 
@@ -20,7 +20,7 @@ impl OnceASecond {
         Self(Mutex::new(State { last: None, unsaid: 0 }))
     }
 
-    /// Whether it may be said now: then how often it was not, since the last time.
+    /// `Some` when a line may be written now, with the number left out since the last one.
     pub(super) fn due(&self) -> Option<u64> {
         self.due_at(Instant::now())
     }

@@ -1,8 +1,8 @@
-//! Responses in small pieces, to whoever reads them fast enough.
+//! Sends responses in small pieces, to clients that read them fast enough.
 //!
-//! The server copies a whole piece into the connection's buffer before it sends any of it. In pieces, a client that
-//! reads slowly costs the buffer of a piece and not a copy of the response; and one that reads more slowly than anybody
-//! has reason to is left.
+//! The server copies a whole piece into the connection's buffer before it sends any of it. With small
+//! pieces, a slow client costs one piece of buffer and not a copy of the response; a client that reads far
+//! too slowly is disconnected.
 
 use std::fmt;
 use std::future::{Ready, ready};
@@ -17,14 +17,14 @@ use bytes::Bytes;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
-/// The most that is handed to the connection at once.
+/// Most bytes handed to the connection at once.
 const PIECE: usize = 32 << 10;
-/// However short a response is, so long may reading it take.
+/// Time to read any response, however short.
 const LEAST: Duration = Duration::from_secs(60);
-/// And a second more for so many bytes.
+/// Bytes for which a client gets another second.
 const BYTES_A_SECOND: u64 = 8 << 10;
 
-/// Wraps the whole app.
+/// Middleware around the whole app.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Paced;
 
@@ -44,7 +44,6 @@ where
     }
 }
 
-/// The middleware on one worker thread.
 #[derive(Debug)]
 pub struct PacedService<S> {
     service: S,
@@ -67,7 +66,7 @@ where
 }
 
 pin_project! {
-    /// A response on its way.
+    /// Future of a response that is being produced.
     pub struct Pacing<F> {
         #[pin]
         inner: F,
@@ -94,7 +93,7 @@ where
 }
 
 pin_project! {
-    /// A body in pieces, with a time for all of it.
+    /// A body in pieces, with a deadline for all of it.
     pub struct PacedBody<B> {
         #[pin]
         inner: B,
@@ -109,7 +108,7 @@ impl<B> fmt::Debug for PacedBody<B> {
     }
 }
 
-/// A response was read too slowly.
+/// The client read the response too slowly.
 #[derive(Debug, thiserror::Error)]
 #[error("the response was read too slowly")]
 pub struct ReadTooSlowly;
@@ -117,11 +116,11 @@ pub struct ReadTooSlowly;
 impl<B: MessageBody> PacedBody<B> {
     fn new(inner: B) -> Self {
         let ends = match inner.size() {
-            // one piece: the kernel's own limit is enough
+            // for a single piece, the kernel's own limits are enough
             BodySize::Sized(length) if length > PIECE as u64 => {
                 Some(Instant::now() + LEAST + Duration::from_secs(length / BYTES_A_SECOND))
             }
-            // a stream lasts as long as there is something to tell
+            // a stream has no deadline
             _ => None,
         };
         Self { inner, rest: Bytes::new(), ends }

@@ -1,4 +1,4 @@
-//! The headers that tell how much more may be asked.
+//! Response headers that describe the sender's rate limit.
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
@@ -8,8 +8,8 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
-/// Of the tighter of the sender's limits: how many requests it allows at once, how many of them are left, and after
-/// how many seconds without a request it allows all of them again, rounded up.
+/// Adds the tighter of the sender's limits: how many requests it allows at once, how many are left, and in how many
+/// seconds without a request all are allowed again, rounded up.
 pub(super) fn put(headers: &mut HeaderMap, standing: &Standing) {
     let reset = standing.reset.as_millis().div_ceil(1_000);
     headers.insert(LIMIT, HeaderValue::from(standing.limit));

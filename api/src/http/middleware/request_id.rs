@@ -1,4 +1,4 @@
-//! The id of a request: the client's, if it can be kept, else a new one.
+//! Id of a request: the client's own, if it is valid, else a new one.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use domain::ids::encode_type_id;
 use domain::ports::ids::Ids;
 
-/// The header, on requests and on every response.
+/// Header of the request's id, on requests and on every response.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The client's own id, if it is 1 to 128 visible ASCII characters; else a new `req_…`.

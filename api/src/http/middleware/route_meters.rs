@@ -1,4 +1,4 @@
-//! HTTP metrics, with their handles kept: looking them up by name and labels costs more than counting.
+//! HTTP metrics with cached handles: a look-up by name and labels costs more than counting.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -8,10 +8,10 @@ use actix_web::http::{Method, StatusCode};
 use domain::metrics::{HTTP_REQUEST_SECONDS, HTTP_REQUESTS};
 use metrics::{Counter, Histogram};
 
-/// Classes of statuses, as the metrics name them.
+/// Status classes, as the metrics name them.
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
-/// The handles of one worker thread. There are as many as routes and methods that occur together.
+/// Handles of one worker thread, one for each route and method in use.
 #[derive(Default)]
 pub(super) struct RouteMeters {
     routes: RefCell<HashMap<String, Vec<Meter>>>,
@@ -24,7 +24,7 @@ struct Meter {
 }
 
 impl RouteMeters {
-    /// Counts a request. `route` is a template, never a path: paths are without number.
+    /// Counts a request. `route` is a template, never a path: the number of paths is unbounded.
     pub(super) fn record(&self, route: &str, method: &'static str, status: StatusCode, took: Duration) {
         let mut routes = self.routes.borrow_mut();
         if !routes.contains_key(route) {
@@ -43,7 +43,7 @@ impl RouteMeters {
 }
 
 impl Meter {
-    /// Its series are there at zero, but for 1xx, which hardly occurs.
+    /// Registers all series at zero, except 1xx, which hardly occurs.
     fn new(group: &str, method: &'static str) -> Self {
         let requests = CLASSES.map(|class| {
             let labels =
@@ -55,7 +55,7 @@ impl Meter {
     }
 }
 
-/// What a route belongs to: the resource at its head, else `system`, `console` or `unmatched`.
+/// Group of a route: its first resource, else `system`, `console` or `unmatched`.
 fn group(route: &str) -> &str {
     match route.strip_prefix("/api/v1/") {
         Some(rest) => rest.split('/').next().unwrap_or(rest),
@@ -68,7 +68,7 @@ fn group(route: &str) -> &str {
     }
 }
 
-/// The method as a label; a made-up one must not make a metric of its own.
+/// The method as a label; unknown methods share one label, so that clients cannot create metrics.
 pub(crate) fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

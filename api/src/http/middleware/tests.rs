@@ -32,7 +32,7 @@ impl Ids for Counting {
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-/// A response, whether the app answered it or actix would after an error.
+/// Sends a request and returns the response, also one that actix makes from an error.
 async fn send(request: TestRequest) -> (StatusCode, String, Value) {
     let edge = Edge::new(Arc::new(Counting::default()), "https://node.example");
     let app = App::new()

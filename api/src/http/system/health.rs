@@ -1,4 +1,4 @@
-//! Alive, which version, and the metrics.
+//! Endpoints for liveness, version and metrics.
 
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpResponse, get, route, web};
@@ -8,18 +8,18 @@ use utoipa::ToSchema;
 
 use crate::telemetry::Meters;
 
-/// A node that answers.
+/// Answer of a node that is alive.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Health)]
 pub(super) struct Alive {
-    /// Always `ok`.
+    /// Status of the process, which is always `ok`.
     #[schema(example = "ok")]
     status: &'static str,
 }
 
 /// Say whether the process is alive.
 ///
-/// It asks nobody else: a node whose store is away must not be killed for it. See `/readyz`.
+/// The check depends on nothing else: a node must not be killed because its store is unavailable. See `/readyz`.
 #[utoipa::path(get, path = "/healthz", tag = "system", operation_id = "getHealth", security(()),
     responses((status = 200, description = "Alive", body = Alive)))]
 #[route("/healthz", method = "GET", method = "HEAD")]
@@ -27,23 +27,23 @@ pub(super) async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(Alive { status: "ok" })
 }
 
-/// What runs here.
+/// Name and version of the running program.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Version)]
 pub struct Running {
-    /// Always `voxledger`.
+    /// Name of the program, which is always `voxledger`.
     #[schema(example = "voxledger")]
     name: &'static str,
-    /// Semantic version.
+    /// Version of the program, by semantic versioning.
     #[schema(example = "0.1.0")]
     version: &'static str,
-    /// IANA release of the time zone rules that hours are judged by.
+    /// IANA release of the time zone rules that decide opening hours.
     #[schema(example = "2026f")]
     zone_data: String,
 }
 
 impl Running {
-    /// This program, judging hours by `zones`.
+    /// This program, with the time zone rules of `zones`.
     #[must_use]
     pub fn of(zones: &Zones) -> Self {
         let zone_data = zones.release().to_string();
@@ -53,7 +53,7 @@ impl Running {
 
 /// Say which version runs.
 ///
-/// The program's name and version, and by which time zone rules it judges hours.
+/// The program's name and version, and the release of the time zone rules that decide opening hours.
 #[utoipa::path(get, path = "/version", tag = "system", operation_id = "getVersion", security(()),
     responses((status = 200, description = "What runs here", body = Running)))]
 #[get("/version")]
@@ -61,7 +61,7 @@ pub(super) async fn version(running: web::Data<Running>) -> HttpResponse {
     HttpResponse::Ok().json(&**running)
 }
 
-/// Show the metrics.
+/// Show the node's metrics.
 ///
 /// In the text format of Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "system", operation_id = "getMetrics", security(()),

@@ -1,4 +1,4 @@
-//! The keys that sign access tokens.
+//! Endpoint that publishes the keys of access tokens.
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, route, web};
@@ -7,8 +7,8 @@ use crate::http::auth::{Doorkeeper, Jwks};
 
 /// Get the keys that sign access tokens.
 ///
-/// A JWKS (RFC 7517): whoever is shown an access token of this node's checks it with the key its `kid` names. The signing key
-/// changes every day; those of yesterday and tomorrow are there too.
+/// A JWKS (RFC 7517): any service that receives an access token of this node verifies it with the key that its
+/// `kid` names. The signing key changes every day; those of the day before and of the next day are included.
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "system", operation_id = "getJwks", security(()),
     responses((status = 200, description = "The keys", body = Jwks)))]
 #[route("/.well-known/jwks.json", method = "GET", method = "HEAD")]

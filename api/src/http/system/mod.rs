@@ -1,4 +1,4 @@
-//! Endpoints for those who run the node: they need no key and stand outside of `/api/v1`.
+//! Endpoints for the node's operators: without credentials and outside of `/api/v1`.
 
 mod health;
 mod jwks;

@@ -1,4 +1,4 @@
-//! Whether the node can do its work: asked of everything it needs.
+//! Readiness: asks everything the node needs whether it works.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,20 +15,20 @@ use utoipa::ToSchema;
 /// How long a check may take before it counts as failed.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Why something is not ready, for an operator: no secrets, no addresses with passwords.
+/// Why something is not ready, for an operator: without secrets, or addresses with passwords.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotReady(pub String);
 
-/// Something the node needs.
+/// Something that the node needs.
 #[async_trait]
 pub trait ReadinessCheck: Send + Sync {
-    /// Its name: `event_store`, `projection:calls`, ….
+    /// Name in the readiness answer, such as `event_store` or `projection:calls`.
     fn name(&self) -> &str;
 
-    /// Asks it. It is given 2 seconds.
+    /// Runs the check. It fails after 2 seconds.
     async fn check(&self) -> Result<(), NotReady>;
 
-    /// How far what it is about was behind at the last check; nothing for what cannot be behind.
+    /// Lag of each view at the last check; empty when the check is not about views.
     fn lags(&self) -> Vec<Lag> {
         Vec::new()
     }
@@ -41,18 +41,18 @@ pub struct Lag {
     /// Name of the view, as in `projections list`.
     #[schema(example = "calls")]
     pub name: String,
-    /// The last event it holds.
+    /// Position of the last event that the view has applied.
     #[schema(example = 4711)]
     pub position: u64,
-    /// Events of the log it has yet to see.
+    /// Number of events that the view has not applied yet.
     #[schema(example = 0)]
     pub lag_events: u64,
-    /// Age of the oldest of them, in seconds; 0 when there is none.
+    /// Age of the oldest of those events, in seconds; 0 when there is none.
     #[schema(example = 0.0)]
     pub lag_seconds: f64,
 }
 
-/// Everything the node needs, as the app's data: `web::Data::new(Readiness::new(checks))`.
+/// Checks of everything the node needs, as app data: `web::Data::new(Readiness::new(checks))`.
 #[derive(Clone)]
 pub struct Readiness {
     checks: Arc<[Box<dyn ReadinessCheck>]>,
@@ -60,13 +60,13 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// The node is ready when all of `checks` are.
+    /// The node is ready when all `checks` succeed.
     #[must_use]
     pub fn new(checks: Vec<Box<dyn ReadinessCheck>>) -> Self {
         Self { checks: checks.into(), draining: CancellationToken::new() }
     }
 
-    /// It is not ready, whatever they say, once it is `draining`.
+    /// Once `draining`, the node is not ready, whatever the checks say.
     #[must_use]
     pub fn until(self, draining: CancellationToken) -> Self {
         Self { draining, ..self }
@@ -79,29 +79,29 @@ impl fmt::Debug for Readiness {
     }
 }
 
-/// The node as a whole.
+/// Readiness of the node as a whole.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Readiness)]
 pub(super) struct State {
-    /// `ready`, `not_ready`, or `draining`: it still serves and is about to stop.
+    /// State of the node: `ready`, `not_ready`, or `draining`, when it still serves and is about to stop.
     #[schema(value_type = crate::http::words::ReadinessStatus)]
     status: &'static str,
-    /// What it needs, one by one.
+    /// Result of each check.
     checks: Vec<Checked>,
-    /// How far each view is behind the log; empty where that could not be found out.
+    /// Lag of each view behind the log; empty when it could not be determined.
     projections: Vec<Lag>,
 }
 
-/// One thing the node needs.
+/// Result of one readiness check.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ReadinessCheck)]
 pub(super) struct Checked {
-    /// Its name.
+    /// Name of the check, such as `event_store`.
     #[schema(example = "event_store")]
     name: String,
-    /// Whether it does its work.
+    /// Whether the check succeeded.
     ready: bool,
-    /// What is wrong, when it does not.
+    /// Reason of the failure; absent when the check succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
 }
@@ -117,7 +117,8 @@ async fn ask(check: &dyn ReadinessCheck) -> Checked {
 
 /// Say whether the node can do its work.
 ///
-/// Stores answer and the views keep up with the log; how far each view is behind is shown either way.
+/// Ready when the stores answer and the views keep up with the log. The answer shows each view's lag, except while
+/// the node is `draining`.
 #[utoipa::path(get, path = "/readyz", tag = "system", operation_id = "getReadiness", security(()), responses(
     (status = 200, description = "Ready", body = State),
     (status = 503, description = "Something is missing", body = State)))]

@@ -1,4 +1,4 @@
-//! Where the system endpoints are served, and how they are documented.
+//! Registers the system endpoints and collects their OpenAPI documentation.
 
 use actix_web::web::ServiceConfig;
 use utoipa::OpenApi;
@@ -9,14 +9,14 @@ use super::{health, jwks, readiness};
 #[openapi(paths(health::healthz, readiness::readyz, health::metrics, health::version, jwks::jwks))]
 struct Docs;
 
-/// The paths of this part.
+/// OpenAPI document of the system endpoints.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     Docs::openapi()
 }
 
-/// Serves them. The app's data holds [`Readiness`](super::Readiness), [`Meters`](crate::telemetry::Meters) and
-/// [`Running`](super::Running).
+/// Registers the endpoints. The app data must hold [`Readiness`](super::Readiness),
+/// [`Meters`](crate::telemetry::Meters) and the [`Running`](super::Running) program.
 pub fn configure(config: &mut ServiceConfig) {
     config
         .service(health::healthz)

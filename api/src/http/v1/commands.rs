@@ -1,4 +1,4 @@
-//! From a request to a command's context, and from a refusal to a problem.
+//! Converts a request to a command's context, and a refusal to a problem answer.
 
 use std::error::Error as StdError;
 
@@ -16,12 +16,12 @@ use crate::http::auth::Principal;
 use crate::http::{IfMatch, RequestContext};
 use crate::problem::{ApiError, Code, FieldError};
 
-/// The circumstances of a command that came in by REST.
+/// Context of a command that a signed-in caller sends by REST.
 pub(super) fn context(caller: &Principal, request: &RequestContext, correlation: Uuid) -> CommandContext {
     context_of(caller.client, caller.actor(), request, correlation)
 }
 
-/// The same for whoever is not signed in yet.
+/// Context of a command from a caller who is not signed in yet.
 pub(super) fn context_of(
     client: ClientId,
     actor: Actor,
@@ -41,10 +41,8 @@ pub(super) fn context_of(
     }
 }
 
-/// The version a write must find its resource at. Of several that `If-Match` names it is the one the resource has.
-///
-/// # Errors
-/// 412 when it has none of them.
+/// Version at which a write expects its resource; `None` for any. If `If-Match` names several versions, it is the
+/// current one. Answers 412 when the resource has none of them.
 pub(super) async fn only_at(
     store: &dyn EventStore,
     caller: &Principal,
@@ -61,14 +59,14 @@ pub(super) async fn only_at(
             if_match.check(newest.version)?;
             Ok(Some(newest.version))
         }
-        // what does not exist for this client is told apart from nothing else: the command answers 404
+        // a resource that the client does not have must not show by its status: the command answers 404
         _ => Ok(None),
     }
 }
 
-/// What a refusal by a resource's rules means to a client.
+/// How the API answers a refusal by a resource's rules.
 pub(super) trait AsProblem: StdError + Send + Sync + 'static {
-    /// The word for the resource, as in "no such call".
+    /// Name of the resource in error texts, as in "no such call".
     const KIND: &'static str;
 
     fn as_problem(&self) -> ApiError;
@@ -116,7 +114,7 @@ impl AsProblem for NumberRefusal {
     }
 }
 
-/// What a command that was not carried out means to a client.
+/// The answer to a command that was not executed.
 pub(super) fn problem<R: AsProblem>(error: CommandError<R>) -> ApiError {
     match error {
         CommandError::Refused(refusal) => refusal.as_problem(),

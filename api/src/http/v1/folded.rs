@@ -1,4 +1,4 @@
-//! Resources that no view shows: each is folded from its own events by its rules, now or as it was.
+//! Resources without a view: each is folded from its own events by its rules, now or as it was.
 
 use domain::aggregate::Aggregate;
 use domain::envelope::{StreamId, Time, Version};
@@ -10,29 +10,24 @@ use crate::http::Query;
 use crate::node::Backend;
 use crate::problem::ApiError;
 
-/// A resource's state.
+/// State of a resource and where it comes from.
 pub(super) struct Folded<A> {
     pub(super) state: A,
-    /// The version of the last event that was folded; 0 without any.
+    /// Version of the last folded event; 0 without any.
     pub(super) version: Version,
-    /// The time it was asked for; `None` for the resource now, or at a version.
+    /// Requested time; `None` for the resource now, or at a version.
     pub(super) at: Option<Time>,
 }
 
-/// The moment a query asks for, where `at` and `version` are all it may say; `None` is now.
-///
-/// # Errors
-/// 422 for a query that asks for something else.
+/// Reads `at` or `version` from a query that may hold nothing else; `None` is now. Answers
+/// 422 for other parameters.
 pub(super) fn only_moment(mut query: Query) -> Result<Option<Moment>, ApiError> {
     let moment = moment(&mut query);
     query.finish()?;
     Ok(moment)
 }
 
-/// The resource at a moment, or now.
-///
-/// # Errors
-/// 404 when it does not exist for this client, or did not then.
+/// Folds a resource, now or at a moment. Answers 404 when it does not exist for this client, or did not exist then.
 pub(super) async fn fold<A: Aggregate>(
     backend: &Backend,
     client: ClientId,
@@ -47,10 +42,8 @@ pub(super) async fn fold<A: Aggregate>(
     Ok(folded)
 }
 
-/// The same of what every client has from the beginning, such as settings: without events it is at version 0.
-///
-/// # Errors
-/// 404 when it has no such version yet.
+/// Folds a resource that every client has from the beginning, such as settings: without events it is at version 0.
+/// Answers 404 when it has no such version yet.
 pub(super) async fn fold_or_initial<A: Aggregate>(
     backend: &Backend,
     client: ClientId,

@@ -1,4 +1,4 @@
-//! A resource's own history, and the resource as it was.
+//! A resource's event history, and reading the resource as it was.
 
 use domain::envelope::{Recorded, StreamId, Time, Version};
 use domain::ids::{ClientId, event_type_id};
@@ -15,61 +15,57 @@ use crate::http::{Answer, Cursor, Paging, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Code};
 
-/// Most events a time-travelling read folds at once from the log.
+/// Most events that a time-travelling read takes from the log at once.
 const PAGE: usize = 512;
 
 /// An event of a resource's history.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HistoryEvent)]
 pub struct HistoryEvent {
-    /// Its number in the log.
+    /// Position of the event in the log.
     #[schema(minimum = 1)]
     position: u64,
-    /// Its stream.
+    /// Name of the stream that the event belongs to.
     #[schema(example = "call-018f6d3c-1f1e-7c3a-9a55-0d9f3b6a7e10")]
     stream: String,
-    /// Its number in the stream. Of an entry that is derived from another stream's event: the number of events before it.
+    /// Version of the event in its stream, from 1. For an entry derived from another stream's event: the number of
+    /// own events before it.
     #[schema(minimum = 0)]
     version: u64,
-    /// Its id.
+    /// Id of the event: `evt_…`.
     #[schema(example = "evt_01h455vb4pex5vsknk084sn02q")]
     id: String,
-    /// What happened.
+    /// Type of the event, such as `call.answered`.
     #[serde(rename = "type")]
     #[schema(example = "call.answered")]
     event_type: String,
     /// Version of the shape of `data`.
     schema: u16,
-    /// The facts.
+    /// What the event records; the fields depend on `type` and `schema`.
     data: serde_json::Value,
-    /// Who caused it, in what connection.
+    /// Who caused it and in what context: actor, correlation, causation, request and trace.
     #[schema(value_type = Object)]
     metadata: Box<RawValue>,
-    /// When it was recorded.
+    /// When it was recorded, in RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     recorded_at: String,
-    /// The hash of its leaf in the Merkle tree, in base64: what a proof of inclusion is about. An event that is derived
-    /// from others is no leaf and has none.
+    /// Hash of its leaf in the Merkle tree, in base64: an inclusion proof is about this hash. A derived entry is no
+    /// leaf and has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     leaf_hash: Option<String>,
 }
 
 impl HistoryEvent {
-    /// Its number in its stream.
     pub(crate) fn version(&self) -> Version {
         Version(self.version)
     }
 
-    /// What happened: `call.ended`.
     pub(crate) fn event_type(&self) -> &str {
         &self.event_type
     }
 
-    /// An event of `log` as it is stored, whose personal values nobody here can open, with the hash of its
-    /// leaf.
-    ///
-    /// # Errors
-    /// When the stored bytes cannot be read.
+    /// A stored event of `log` whose personal values this node cannot decrypt, with its leaf hash. Fails when the
+    /// stored bytes cannot be decoded.
     pub(crate) fn sealed(log: Uuid, event: &Recorded) -> Result<Self, ApiError> {
         let leaf_hash = Some(Entry::of(log, event).leaf().to_string());
         Ok(Self { leaf_hash, ..Self::told(event, readable_sealed(&event.event_type, &event.payload))? })
@@ -92,10 +88,8 @@ impl HistoryEvent {
         })
     }
 
-    /// An entry that follows from an event of another stream: it has the position and the id of that.
-    ///
-    /// # Errors
-    /// When the event's metadata cannot be read.
+    /// An entry that follows from an event of another stream: it has that event's position and id. Fails when the
+    /// event's metadata is not UTF-8 JSON.
     pub(super) fn derived(
         source: &Recorded,
         stream: &StreamId,
@@ -118,30 +112,25 @@ impl HistoryEvent {
         })
     }
 
-    /// Events as the edge shows them, each with the hash of its leaf. `stored` are events as they are stored: their
-    /// bytes are what is hashed.
-    ///
-    /// # Errors
-    /// When the keys of personal data are away, or stored bytes cannot be read.
+    /// Decrypts stored events for display and adds their leaf hashes, which cover the stored bytes. Fails when the
+    /// keys of personal data are unavailable, or stored bytes cannot be decoded.
     pub(crate) async fn proven(backend: &Backend, stored: Vec<Recorded>) -> Result<Vec<Self>, ApiError> {
-        // as it is shown: what is not kept of a call is readable only to what steers the call
+        // decrypts for display only: what the privacy settings do not keep of a call stays hidden
         let opened =
             backend.private.as_shown().opened(stored.clone()).await.map_err(ApiError::unavailable)?;
         let proven = |(stored, opened)| Self::with_leaf(backend.log_id, stored, opened);
         stored.iter().zip(&opened).map(proven).collect()
     }
 
-    /// An event of the log `log`, as it is stored and as it reads with what is sealed in it opened.
-    ///
-    /// # Errors
-    /// When the stored bytes cannot be read.
+    /// An event of `log`, from its stored form (for the leaf hash) and its decrypted form (for the data). Fails
+    /// when the bytes cannot be decoded.
     pub(crate) fn with_leaf(log: Uuid, stored: &Recorded, opened: &Recorded) -> Result<Self, ApiError> {
         let leaf_hash = Some(Entry::of(log, stored).leaf().to_string());
         Ok(Self { leaf_hash, ..Self::told(opened, readable(&opened.event_type, &opened.payload))? })
     }
 }
 
-/// A page of a stream's history; 404 when it does not exist for this client.
+/// A page of a stream's history. Answers 404 when the stream does not exist for this client.
 pub(super) async fn page(
     backend: &Backend,
     client: ClientId,
@@ -154,8 +143,8 @@ pub(super) async fn page(
     Ok(Answer::list(&HistoryEvent::proven(backend, events).await?, next))
 }
 
-/// The same of what every client has from the beginning, such as settings: without events it is an empty page. `stream`
-/// must be the client's own by its name.
+/// A page of the history of something that every client has from the beginning, such as settings: without events it
+/// is empty. `stream` must belong to the caller's client by its name.
 pub(super) async fn page_or_empty(
     backend: &Backend,
     stream: &StreamId,
@@ -173,7 +162,7 @@ struct Page {
 async fn read_page(backend: &Backend, stream: &StreamId, query: Query) -> Result<Page, ApiError> {
     let store = &*backend.private.stored();
     let mut query = query;
-    // a history is read oldest first, unless somebody says otherwise
+    // oldest first by default, unlike other lists
     let backwards = query.text("order").is_some_and(|order| order == "desc");
     let Paging { limit, cursor, .. } = query.paging();
     query.finish()?;
@@ -183,7 +172,7 @@ async fn read_page(backend: &Backend, stream: &StreamId, query: Query) -> Result
         return Ok(Page { events: Vec::new(), next: None });
     }
     let mut events: Vec<Recorded> = Vec::new();
-    // a page of large events may come up short: only an empty one is the end
+    // a page of large events may be short: only an empty one is the end
     while events.len() <= limit {
         let from = events.last().map_or(Version(from), |last| last.version);
         if backwards && from == Version(1) {
@@ -202,7 +191,7 @@ async fn read_page(backend: &Backend, stream: &StreamId, query: Query) -> Result
     Ok(Page { events, next })
 }
 
-/// Whether the stream exists and is this client's: another client's id is as unknown as no id at all.
+/// Checks that the stream exists and is this client's: another client's id answers 404 like an unknown one.
 async fn belongs(
     backend: &Backend,
     client: ClientId,
@@ -221,16 +210,14 @@ async fn belongs(
     if owner == Some(client) { Ok(()) } else { Err(ApiError::not_found(kind)) }
 }
 
-/// Which moment of a resource is asked for.
+/// The moment at which a request wants a resource.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Moment {
-    /// As it was at this time.
     At(Time),
-    /// As it was at this version.
     Version(Version),
 }
 
-/// Takes `at` and `version` from the query.
+/// Takes `at` and `version` from the query; notes a fault when both are given.
 pub(super) fn moment(query: &mut Query) -> Option<Moment> {
     let (at, version) = (query.time("at"), query.take::<u64>("version"));
     match (at, version) {
@@ -244,10 +231,8 @@ pub(super) fn moment(query: &mut Query) -> Option<Moment> {
     }
 }
 
-/// The events of a stream up to a moment, or all there are; none when there was nothing yet.
-///
-/// # Errors
-/// 404 when the stream is another client's, or has no such version yet.
+/// The events of a stream up to a moment, or all of them; empty when there were none yet. Answers 404 when the
+/// stream is another client's, or has no such version yet.
 pub(super) async fn events_until(
     backend: &Backend,
     client: ClientId,

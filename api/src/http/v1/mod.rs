@@ -1,4 +1,4 @@
-//! The endpoints under `/api/v1`, a folder a resource.
+//! The endpoints under `/api/v1`, a folder for each resource.
 
 pub mod agents;
 pub mod analytics;

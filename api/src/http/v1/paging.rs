@@ -1,4 +1,4 @@
-//! Pages of views, as the edge asks for and answers them.
+//! Paging and filters of lists that views answer.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -10,23 +10,23 @@ use utoipa::IntoParams;
 use crate::http::{Answer, Cursor, Order, Paging, Query};
 use crate::problem::ApiError;
 
-/// What every list of the API can be asked.
+/// Paging parameters of every list of the API.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only described here: `Query` reads it")]
 pub(crate) struct PageParams {
-    /// Count all that fit.
+    /// Whether to count all matching entries and answer the total.
     include_total: Option<bool>,
-    /// 50 by default.
+    /// Most entries on a page: 1 to 200, 50 by default.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the page before; the first page, if left out.
     cursor: Option<String>,
-    /// `asc` or `desc`.
+    /// Order by creation: `asc` or `desc`.
     order: Option<String>,
 }
 
-/// When what is listed was made.
+/// Filters of a list by the time of creation.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only described here: `Query` reads it")]
@@ -37,33 +37,33 @@ pub(crate) struct CreatedParams {
     created_before: Option<String>,
 }
 
-/// A filter of a list: the parameter, and the field of the resource it is about.
+/// A filter of a list: the query parameter, and the field of the resource it compares with.
 pub(crate) struct Filter {
     name: &'static str,
     path: &'static str,
     read: Read,
 }
 
-/// What a parameter of a filter may be.
+/// How to read a filter's value.
 enum Read {
     Flag,
     Word(Vec<&'static str>),
-    /// Answers with the text of the value as resources show it.
+    /// Converts the value to the text that resources show, or says what would be right.
     Parsed(fn(&str) -> Result<String, String>),
 }
 
 impl Filter {
-    /// By a field of the same name that is `true` or `false`.
+    /// Filters by a field of the same name that is `true` or `false`.
     pub(super) const fn flag(name: &'static str) -> Self {
         Self { name, path: name, read: Read::Flag }
     }
 
-    /// By a field that is one of these words.
+    /// Filters by a field of the same name that is one of these words.
     pub(super) const fn word(name: &'static str, words: Vec<&'static str>) -> Self {
         Self { name, path: name, read: Read::Word(words) }
     }
 
-    /// By a field that is an id.
+    /// Filters by a field of the same name that is an id.
     pub(super) const fn id<T: FromStr<Err: Display> + Display>(name: &'static str) -> Self {
         Self::parsed(name, |text| match text.parse::<T>() {
             Ok(id) => Ok(id.to_string()),
@@ -71,12 +71,12 @@ impl Filter {
         })
     }
 
-    /// By a field whose text `read` makes of the parameter's, or says what would be right.
+    /// Filters by a field of the same name, whose text `read` makes from the parameter's value.
     pub(super) const fn parsed(name: &'static str, read: fn(&str) -> Result<String, String>) -> Self {
         Self { name, path: name, read: Read::Parsed(read) }
     }
 
-    /// The same, by the field that stands at this place.
+    /// Compares with the field at this path instead.
     pub(super) fn at(self, path: &'static str) -> Self {
         Self { path, ..self }
     }
@@ -101,10 +101,7 @@ impl Filter {
     }
 }
 
-/// The page of a list that the query asks for, with these filters and those by time.
-///
-/// # Errors
-/// 422 for what cannot be asked.
+/// Reads filters, paging and creation times from the query. Answers 422 for an invalid parameter.
 pub(super) fn filtered(
     mut query: Query,
     filters: impl IntoIterator<Item = Filter>,
@@ -117,10 +114,8 @@ pub(super) fn filtered(
     Ok(PageRequest { created_after, created_before, fields, ..request(&paging, with_total)? })
 }
 
-/// Answers a list; its filters, if it has any, are taken from the query before.
-///
-/// # Errors
-/// 422 for what cannot be asked, 503 when the views do not answer.
+/// Answers a list; the caller has already taken its filters from the query. Answers 422 for an invalid parameter,
+/// 503 when the views do not answer.
 pub(super) async fn list(
     mut query: Query,
     read: impl AsyncFnOnce(PageRequest) -> Result<Page, StoreUnavailable>,
@@ -132,10 +127,7 @@ pub(super) async fn list(
     answer(&page.map_err(ApiError::unavailable)?)
 }
 
-/// The view's form of what the client asked for.
-///
-/// # Errors
-/// When the cursor is none of ours.
+/// Converts the query's paging to the views' form. Answers 422 for a cursor that this node did not issue.
 pub(super) fn request(paging: &Paging, with_total: bool) -> Result<PageRequest, ApiError> {
     let after = paging.cursor.as_ref().map(Cursor::read::<String>).transpose()?;
     let place = after.map(|text| text.parse::<Place>()).transpose();
@@ -144,7 +136,6 @@ pub(super) fn request(paging: &Paging, with_total: bool) -> Result<PageRequest, 
     Ok(PageRequest { limit, after, order, with_total, ..PageRequest::default() })
 }
 
-/// The view's word for an order.
 pub(super) fn order(order: Order) -> projections::page::Order {
     match order {
         Order::Ascending => projections::page::Order::Asc,
@@ -152,10 +143,7 @@ pub(super) fn order(order: Order) -> projections::page::Order {
     }
 }
 
-/// The answer to a list.
-///
-/// # Errors
-/// When the cursor cannot be written.
+/// Answers a page, with its cursor and, if counted, its total.
 pub(super) fn answer(page: &Page) -> Result<Answer, ApiError> {
     let next = page.next.map(|place| Cursor::after(&place.to_string())).transpose()?;
     let answer = Answer::json_list(&page.items, next);

@@ -1,4 +1,4 @@
-//! What all event-sourced resources share: read one, read it as it was, write it and answer with what it became.
+//! What all event-sourced resources share: read one, read it as it was, write it, and answer with the new state.
 
 use std::fmt::Display;
 
@@ -21,22 +21,20 @@ use crate::http::{Answer, IfMatch, Query, RequestContext};
 use crate::node::Backend;
 use crate::problem::ApiError;
 
-/// The most events written together with the one that begins a resource.
+/// Most events that one append writes together with the event that creates a resource.
 const FIRST_APPEND: usize = 8;
 
-/// A kind of resource: its rules, the view that shows it, where it is stored.
+/// A kind of resource: its rules, its view and its stream.
 pub(super) trait Resource {
-    /// Its id at the edge.
+    /// Its id in the public API.
     type Id: Copy + Display + 'static;
-    /// Its rules.
     type Rules: Aggregate<Refusal: AsProblem>;
-    /// The view that shows it.
+    /// View whose rows the API answers.
     type View: View<Row: Shown>;
 
-    /// Its stream.
     fn stream(id: Self::Id) -> StreamId;
 
-    /// The resource as the views have it now.
+    /// The resource's row in the views now; `None` when the client has no such resource.
     async fn stored(
         views: &dyn Queries,
         client: ClientId,
@@ -48,7 +46,7 @@ fn kind<R: Resource>() -> &'static str {
     <<R::Rules as Aggregate>::Refusal as AsProblem>::KIND
 }
 
-/// The resource now, or as it was when the query says `at` or `version`.
+/// Answers with the resource now, or as it was when the query says `at` or `version`.
 pub(super) async fn get<R: Resource>(
     backend: &Backend,
     caller: &Principal,
@@ -76,7 +74,6 @@ async fn as_of<R: Resource>(
     Ok(Answer::data(row.resource()).etag(row.version()))
 }
 
-/// The row of the resource at a version.
 pub(super) async fn row<R: Resource>(
     backend: &Backend,
     caller: &Principal,
@@ -96,14 +93,14 @@ async fn row_at<R: Resource>(
     let events = events_until(backend, caller.client, &stream, kind::<R>(), Some(moment)).await?;
     let mut row = replay::<R::View>(&events).map_err(ApiError::internal)?;
     if let (None, Some(last)) = (&row, events.last()) {
-        // what was recorded before the event that begins the resource was written together with it
+        // events recorded before the creating event were written in the same append
         row = beginning::<R>(backend, &stream, last).await?;
     }
     row.ok_or_else(|| ApiError::not_found(kind::<R>()))
 }
 
-/// The resource as the first append made it, at the version of one of its events. The first event of an inbound call,
-/// say, is the carrier's webhook, and the second one what it means.
+/// The resource as its first append left it. That append may begin with other events: for an inbound call, with the
+/// carrier's webhook, before the event that creates the call.
 async fn beginning<R: Resource>(
     backend: &Backend,
     stream: &StreamId,
@@ -126,7 +123,7 @@ async fn beginning<R: Resource>(
     Ok(row)
 }
 
-/// Carries a command out and waits for the views.
+/// Executes a command and waits for the views.
 pub(super) async fn execute<R: Resource>(
     backend: &Backend,
     caller: &Principal,
@@ -141,8 +138,8 @@ pub(super) async fn execute<R: Resource>(
     carry_out::<R>(backend, session, caller, request, (id, only_at), command).await.map_err(problem)
 }
 
-/// Carries the first command of a resource out, whose id was made a moment ago, and answers with the resource as it is
-/// after it. Its log is not read first.
+/// Executes the first command of a resource whose id is new, without reading its stream, and
+/// answers with the resource.
 pub(super) async fn create<R: Resource>(
     backend: &Backend,
     caller: &Principal,
@@ -155,7 +152,7 @@ pub(super) async fn create<R: Resource>(
     written::<R>(backend, caller, id, receipt.map_err(problem)?).await
 }
 
-/// Carries a command out at one version of a resource, and waits for the views.
+/// Executes a command at one expected version of a resource, and waits for the views.
 pub(super) async fn execute_at<R: Resource>(
     backend: &Backend,
     caller: &Principal,
@@ -183,7 +180,7 @@ async fn carry_out<R: Resource>(
     Ok(receipt)
 }
 
-/// The resource as a command left it.
+/// Answers with the resource as it is after a command.
 pub(super) async fn written<R: Resource>(
     backend: &Backend,
     caller: &Principal,
@@ -191,7 +188,7 @@ pub(super) async fn written<R: Resource>(
     receipt: Receipt,
 ) -> Result<Answer, ApiError> {
     let stored = R::stored(&*backend.views, caller.client, id).await.ok().flatten();
-    // it may have gone on since, or the views may trail: the answer is what this write made of it
+    // the resource may have changed again, or the views may trail: the answer is the state that this write produced
     let answer = match stored.filter(|stored| stored.version == receipt.version) {
         Some(stored) => Answer::json(stored.json).etag(stored.version),
         None => as_of::<R>(backend, caller, id, Moment::Version(receipt.version)).await?,
@@ -199,7 +196,7 @@ pub(super) async fn written<R: Resource>(
     Ok(answer.written_at(receipt.position))
 }
 
-/// Carries a command out and answers with the resource as it is after it.
+/// Executes a command and answers with the resource after it.
 pub(super) async fn change<R: Resource>(
     backend: &Backend,
     caller: &Principal,
@@ -212,7 +209,7 @@ pub(super) async fn change<R: Resource>(
     written::<R>(backend, caller, id, receipt).await
 }
 
-/// What belongs to a resource is correlated by its id.
+/// The correlation id of a resource's commands is the id of its stream.
 fn correlation(stream: &StreamId) -> Uuid {
     stream.id()
 }

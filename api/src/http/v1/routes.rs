@@ -1,4 +1,4 @@
-//! Where the endpoints are served, and how they are documented.
+//! Registers the endpoints and collects their OpenAPI documentation.
 
 use actix_web::web::{ServiceConfig, scope};
 use utoipa::OpenApi;
@@ -141,14 +141,15 @@ use crate::http::middleware::{Admitted, Idempotent};
 ))]
 struct Docs;
 
-/// The paths of this part.
+/// OpenAPI document of the endpoints under `/api/v1`.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     Docs::openapi()
 }
 
-/// Serves them. The app's data holds [`Backend`](crate::node::Backend), [`Doorkeeper`](crate::http::auth::Doorkeeper) and
-/// [`Idempotency`](crate::http::middleware::Idempotency).
+/// Registers the endpoints. Handlers need [`Backend`](crate::node::Backend) in the app
+/// data, the authentication needs [`Doorkeeper`](crate::http::auth::Doorkeeper), and
+/// the middleware needs [`Idempotency`](crate::http::middleware::Idempotency).
 pub fn configure(config: &mut ServiceConfig) {
     config.service(
         scope("/api/v1")
@@ -205,7 +206,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(auth::providers::events::list_provider_events)
             .service(calls::create::create_call)
             .service(calls::list::list_calls)
-            // before the calls themselves, one of which could have this name
+            // before `/calls/{id}`, which would match this path, too
             .service(calls::watch::stream_calls)
             .service(calls::get::get_call)
             .service(calls::patch::patch_call)

@@ -1,4 +1,4 @@
-//! Signing secrets and headers of whatever we send to clients' systems: webhook endpoints and tools.
+//! Signing secrets and custom headers of requests to clients' systems: webhook endpoints and tools.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,23 +21,23 @@ use crate::http::client_ip::ClientIp;
 use crate::node::Backend;
 use crate::problem::{ApiError, Fields};
 
-/// How long the old secret signs, too, when nobody says: a day.
+/// How long the old secret signs besides the new one by default, in seconds: a day.
 const OVERLAP: u32 = 86_400;
 
-/// How a secret is rotated.
+/// How to rotate a signing secret.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = SecretRotation)]
 pub(crate) struct RotationBody {
-    /// How long the old secret signs as well: 0 to 604800 (7 days); 86400 (a day) if left out.
+    /// Seconds that the old secret signs as well: 0 to 604800 (7 days); 86400 (a day) if left out.
     #[schema(maximum = 604_800)]
     overlap_seconds: Option<u32>,
-    /// A secret of your own: `whsec_` and the base64 of 24 to 64 bytes. One is made, if left out.
+    /// A signing secret of your own: `whsec_` and the base64 of 24 to 64 bytes. The node makes one, if left out.
     #[schema(value_type = Option<String>)]
     secret: Option<Secret>,
 }
 
-/// The client's own secret, or the one drawn for it.
+/// The client's own secret, or one made of the random bytes `drawn`; notes a fault when it is malformed.
 pub(super) fn secret(given: Option<&Secret>, drawn: [u8; 32], fields: &mut Fields) -> Option<SigningSecret> {
     match given {
         Some(given) => fields.keep("secret", given.reveal().trim().parse()),
@@ -45,7 +45,7 @@ pub(super) fn secret(given: Option<&Secret>, drawn: [u8; 32], fields: &mut Field
     }
 }
 
-/// Seals a secret for the receiver it signs for.
+/// Seals a secret in the vault under its receiver's name.
 pub(super) async fn seal(
     backend: &Backend,
     client: ClientId,
@@ -56,7 +56,7 @@ pub(super) async fn seal(
     sealed.map_err(ApiError::unavailable)
 }
 
-/// The rotation that is asked for, and the new secret.
+/// Checks a rotation request and seals its new secret.
 pub(super) async fn rotation(
     backend: &Backend,
     client: ClientId,
@@ -78,7 +78,7 @@ pub(super) async fn rotation(
     Ok((rotation, secret))
 }
 
-/// A client's own headers, sealed for the receiver that gets them.
+/// Checks a client's own headers and seals them under their receiver's name.
 pub(super) async fn custom_headers(
     backend: &Backend,
     client: ClientId,

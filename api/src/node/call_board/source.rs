@@ -1,4 +1,4 @@
-//! Calls as the views have them.
+//! Reads calls from the views.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use projections::runner::Progress;
 
 use super::CallSource;
 
-/// How long to wait for views that trail: only streams of one client wait, and a call that is told as it was before would
-/// not be told again.
+/// How long to wait for views that lag behind: only streams of one client wait, and a call sent in its old state
+/// would not be sent again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The views, and how far they are.
+/// The views, and their progress.
 #[derive(Debug)]
 pub(in super::super) struct ShownCalls {
     pub(in super::super) views: Arc<dyn Queries>,

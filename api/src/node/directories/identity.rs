@@ -1,4 +1,4 @@
-//! Who may do something now: keys, users, and logins ended lately.
+//! Keys, users, and logins ended recently: who may do something now.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -20,7 +20,7 @@ use crate::http::auth::{
 };
 use crate::node::bootstrap::DEFAULT_CLIENT;
 
-/// Keys and users, from the views on start and from the log ever after.
+/// Keys and users, loaded from the views at start and updated from the log.
 pub(crate) struct Identity {
     clock: Arc<dyn Clock>,
     table: RwLock<Table>,
@@ -145,7 +145,7 @@ impl Identity {
             }
             (ApiKeyEvent::Rotated(rotated), Some(key)) => {
                 let Ok(hash) = <[u8; 32]>::try_from(rotated.key_hash.as_slice()) else { return Ok(()) };
-                // what ended before now is of no use to anybody
+                // logins that expired before now need no entry
                 table
                     .hashes
                     .retain(|_, (owner, until)| *owner != id || until.is_none_or(|until| until > rotated.at));
@@ -162,31 +162,31 @@ impl Identity {
         Ok(())
     }
 
-    /// The user who signs in with this address, in its normal form.
+    /// The user with this normalised email address.
     pub(crate) fn user_by_email(&self, email: &str) -> Option<(ClientId, UserId)> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let id = table.by_email.get(email)?;
         table.users.get(id).map(|row| (row.client, *id))
     }
 
-    /// The principal of a user, whatever they signed in with.
+    /// The row of a user, whatever they signed in with.
     pub(crate) fn user(&self, id: UserId) -> Option<UserRow> {
         self.table.read().unwrap_or_else(PoisonError::into_inner).users.get(&id).cloned()
     }
 
-    /// Whether this key or user may do everything for the client, and for good.
+    /// Whether this key or user has all rights for the client, without an expiry.
     pub(crate) fn is_owner(&self, client: ClientId, subject: Uuid) -> bool {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         table.owners(client).any(|owner| owner == subject)
     }
 
-    /// Whether anybody but this one may do everything for the client, and for good.
+    /// Whether anybody else has all rights for the client, without an expiry.
     pub(crate) fn has_owner_besides(&self, client: ClientId, subject: Uuid) -> bool {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         table.owners(client).any(|owner| owner != subject)
     }
 
-    /// What a key may do, dead or alive.
+    /// The rights of a key, active or not.
     pub(crate) fn key_of(&self, client: ClientId, id: ApiKeyId) -> Option<(Scopes, Bounds)> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         table.keys.get(&id).filter(|key| key.client == client).map(|key| (key.scopes, key.bounds))
@@ -194,7 +194,7 @@ impl Identity {
 }
 
 impl Table {
-    /// Keys and users of a client that may do everything, and that nothing ends but somebody's command.
+    /// Keys and users of a client that have all rights, and that end only by a command.
     fn owners(&self, client: ClientId) -> impl Iterator<Item = Uuid> {
         let keys = self.keys.iter().filter(move |(_, key)| {
             let lasting = key.bounds.expires_at.is_none() && key.bounds.usage_quota.is_none();

@@ -1,6 +1,6 @@
-//! What every request needs to know, in memory: who may do what, and where a called number leads.
+//! In-memory directories that every request needs: who may do what, and where a called number leads.
 //!
-//! Filled from the views on start, then kept up to date from the log.
+//! They are loaded from the views at start, then updated from the log.
 
 mod identity;
 
@@ -27,7 +27,7 @@ use crate::http::middleware::Newcomers;
 use crate::limits::Gate;
 
 const PAGE: u32 = 1_000;
-/// Events whose personal data is needed here: who is called what.
+/// Events whose personal data the directories need: names and phone numbers.
 const PERSONAL: &[&str] = &["number.added", "ivr_menu.created", "ivr_menu.updated", "user.created"];
 const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
 
@@ -38,13 +38,13 @@ pub(super) struct Directories {
     pub(super) menus: Arc<MenuLibrary>,
     pub(super) agents: Arc<DefaultAgents>,
     pub(super) identity: Arc<Identity>,
-    /// The newest event of an erasure or an export.
+    /// Position of the newest event of an erasure or an export.
     pub(super) erasures: watch::Sender<Position>,
     gate: Arc<Gate>,
 }
 
 impl Directories {
-    /// Nothing yet: everything is read from the log.
+    /// Empty directories, to be filled from the log alone.
     pub(super) fn empty(runtime: &Runtime, zones: &Zones, gate: Arc<Gate>) -> Self {
         Self {
             numbers: Arc::new(NumberDirectory::new(Vec::new(), Position::START)),
@@ -56,7 +56,7 @@ impl Directories {
         }
     }
 
-    /// Reads what the views hold as of `position`, a position all views have reached.
+    /// Loads the views as of `position`, which all views must have reached.
     pub(super) async fn load(
         views: &dyn Queries,
         runtime: &Runtime,
@@ -118,7 +118,7 @@ impl Directories {
         Ok(Self { numbers, menus, agents: Arc::new(agents), identity: Arc::new(identity), erasures, gate })
     }
 
-    /// Follows the log from `after` until `stop`.
+    /// Applies the log from `after` on until `stop`.
     pub(super) async fn follow(self, runtime: Runtime, after: Position, stop: CancellationToken) {
         let store = runtime.store.for_reader_of(PERSONAL).unwrap_or_else(|| runtime.store.clone());
         let mut log = Subscription::new(store, after, 1_000);
@@ -156,7 +156,7 @@ impl Directories {
         Newcomers::new(self.identity.clone(), self.numbers.position(), log, clock)
     }
 
-    /// Waits until the event at `position` is known here.
+    /// Waits until the event at `position` is applied here.
     pub(super) async fn wait_for(&self, position: Position) {
         // the directory outlives every request, so its end needs no answer
         let _ = self.numbers.position().wait_for(|known| *known >= position).await;
@@ -168,7 +168,7 @@ fn known(entry: &AgentEntry) -> KnownAgent {
     KnownAgent { id, client, deployed_at, created_at }
 }
 
-/// Does something with every row of a view, a page after the other.
+/// Calls a function with every row of a view, page by page.
 async fn each<T, K>(
     page: impl AsyncFn(Option<K>) -> Result<Vec<T>, StoreUnavailable>,
     key: impl Fn(&T) -> K,

@@ -10,84 +10,68 @@ use crate::envelope::Time;
 use crate::money::Money;
 use crate::personal::Personal;
 
-/// See [`super::CallEvent::HangUpRequested`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HangUpRequested {
-    /// Names the effect on every attempt.
     pub effect_id: Uuid,
-    /// What the call's end reason will be.
+    /// Becomes the call's end reason.
     pub reason: EndReason,
-    /// Who wants it.
     pub by: EndedBy,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`super::CallEvent::HangUpPlanned`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HangUpPlanned {
-    /// Names the hang-up.
+    /// Id the hang-up command will get.
     pub effect_id: Uuid,
-    /// The speech it waits for.
+    /// Speech effect that must end first.
     pub after: Uuid,
-    /// What the call's end reason will be.
+    /// Becomes the call's end reason.
     pub reason: EndReason,
-    /// Who wants it.
     pub by: EndedBy,
-    /// When not to wait any longer.
+    /// Latest moment of the hang-up, should no webhook about the speech come.
     #[serde(with = "micros")]
     pub overdue_at: Time,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`super::CallEvent::Ended`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ended {
-    /// Why.
     pub reason: EndReason,
-    /// By whom.
     pub ended_by: EndedBy,
-    /// Whose fault.
     pub fault: Fault,
     /// Whether the end itself shows that the call had connected.
     pub connected: bool,
-    /// The carrier's own word.
+    /// The carrier's own cause, for example `normal_clearing`.
     pub provider_code: Option<String>,
-    /// SIP status (RFC 3261 §21).
+    /// SIP status (RFC 3261 §21), if the carrier named one.
     pub sip_code: Option<u16>,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`super::CallEvent::EndExplained`]. Takes the place of what [`Ended`] could not know.
+/// The end as the carrier reported it late; replaces an [`Ended`] whose reason was unknown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EndExplained(pub Ended);
 
-/// See [`super::CallEvent::CostRecorded`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CostRecorded {
-    /// The carrier's charges so far: all parts of all legs together.
+    /// The carrier's charges so far, summed over all legs of the call.
     pub cost: Money,
-    /// The leg whose charge was added.
+    /// Leg whose charge this fact adds.
     pub leg_id: String,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`super::CallEvent::MetadataChanged`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetadataChanged {
-    /// The command it answers.
+    /// Id of the command that changed it.
     pub command_id: Uuid,
-    /// All of it.
+    /// Replaces all earlier metadata.
     pub metadata: Personal<CallMetadata>,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }

@@ -1,4 +1,4 @@
-//! How a call is led: by a session in the menus, by an agent.
+//! How a call is led: by an IVR session, or by an agent.
 
 use chrono::serde::ts_microseconds as micros;
 use serde::{Deserialize, Serialize};
@@ -8,107 +8,93 @@ use crate::envelope::Time;
 use crate::ids::{AgentId, ConversationId, IvrSessionId, MenuId};
 use crate::personal::Personal;
 
-/// See [`super::CallEvent::IvrSessionRequested`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IvrSessionRequested {
-    /// The session that is to begin.
+    /// Id of the session to start.
     pub session_id: IvrSessionId,
-    /// In which menu.
     pub menu_id: MenuId,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`super::CallEvent::AgentRequested`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct AgentRequested {
-    /// The conversation that is to begin.
+    /// Id of the conversation to start.
     pub conversation_id: ConversationId,
-    /// Who talks.
     pub agent_id: AgentId,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`super::CallEvent::ConversationNotified`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ConversationNotified {
-    /// Names the news.
+    /// Id of this notice; also the outbox's effect id.
     pub id: Uuid,
-    /// Which conversation.
     pub conversation_id: ConversationId,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`super::CallEvent::GatherRequested`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GatherRequested {
-    /// Names the effect on every attempt.
     pub effect_id: Uuid,
-    /// For which session.
     pub session_id: IvrSessionId,
-    /// Its line of the transcript, from 1.
+    /// Number of its transcript line, from 1.
     pub seq: u32,
-    /// The prompt.
+    /// Prompt that the carrier speaks.
     pub text: Personal<String>,
-    /// Most keys.
+    /// Keys the carrier collects at most: the entry's length minus keys pressed ahead.
     pub max_digits: u32,
-    /// The key that ends them before.
+    /// Key that ends the entry early, for example `#`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terminator: Option<char>,
-    /// Whether the keys are kept from everybody.
+    /// Whether the keys are secret; then only their number is stored.
     pub secret: bool,
-    /// How long to wait for the first key.
+    /// Longest wait for the first key.
     pub timeout_ms: u64,
-    /// How long to wait for the next one.
+    /// Longest wait for each further key.
     pub inter_digit_timeout_ms: u64,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// What a session in the menus is told of its call.
+/// What a call reports to its IVR session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum IvrNews {
-    /// A gather is over.
+    /// A gather ended, with or without keys.
     Gathered {
-        /// Which.
+        /// Id of the gather.
         ask: Uuid,
-        /// The keys; nothing of secret ones.
+        /// Keys of the whole entry; `None` when they are secret.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         digits: Option<Personal<String>>,
-        /// How many.
+        /// Number of keys, also of secret ones.
         length: u32,
-        /// The carrier's status.
+        /// The carrier's status, for example `valid` or `timeout`.
         status: String,
     },
-    /// The one key that was asked for was pressed; the carrier's word about the gather is still to come.
+    /// The caller pressed the single key that was asked for; the carrier's gather webhook is still to come.
     Keyed {
-        /// Which gather.
+        /// Id of the gather.
         ask: Uuid,
-        /// The key.
         digit: Personal<char>,
     },
     /// The other party is on the line.
     TransferConnected {
-        /// Which transfer.
+        /// Id of the transfer.
         ask: Uuid,
     },
     /// The other party could not be reached.
     TransferFailed {
-        /// Which transfer.
+        /// Id of the transfer.
         ask: Uuid,
     },
-    /// The carrier did not do what it was asked.
+    /// The carrier did not carry out a gather.
     OrderFailed {
-        /// Which order.
+        /// Id of the gather.
         ask: Uuid,
-        /// Whether the call is over there.
+        /// Whether the carrier says that the call is over.
         gone: bool,
     },
     /// The call is over.
@@ -118,19 +104,15 @@ pub enum IvrNews {
     },
 }
 
-/// See [`super::CallEvent::IvrNotified`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IvrNotified {
-    /// Names the news: told twice, it is none.
+    /// Id of this notice; the session ignores a repeat.
     pub id: Uuid,
-    /// Which session.
     pub session_id: IvrSessionId,
-    /// What happened.
     pub news: IvrNews,
-    /// How many keys it takes of those that were pressed before they were asked for; `None` where it takes none.
+    /// How many keys pressed ahead the entry consumes; `None` when it was not keyed ahead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ahead: Option<u32>,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }

@@ -1,4 +1,4 @@
-//! What the carrier told of a call, and how it was reached: from its first sign to who answered.
+//! What the carrier reported of a call, and how it was reached: from its first webhook to who answered.
 
 use chrono::serde::{ts_microseconds as micros, ts_microseconds_option as micros_option};
 use serde::{Deserialize, Serialize};
@@ -14,63 +14,59 @@ use crate::number::Route;
 use crate::personal::Personal;
 use crate::phone::Party;
 
-/// What became of a carrier's webhook.
+/// What the call made of a carrier's webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Disposition {
-    /// Facts follow.
+    /// Other facts follow from it.
     Applied,
-    /// It came when nothing could follow from it any more.
+    /// It came too late to change anything.
     Late,
-    /// It means nothing to this version.
+    /// The call only records it: this version concludes nothing from it.
     Noted,
 }
 
-/// See [`super::CallEvent::CarrierEventReceived`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CarrierEventReceived {
-    /// `telnyx`, ….
+    /// Carrier's name, for example `telnyx`.
     pub provider: String,
     /// The carrier's id of the event, the same on every attempt.
     pub event_id: String,
-    /// The carrier's name of it.
+    /// The carrier's event name, for example `call.hangup`.
     pub event_type: String,
     /// When it happened, by the carrier's clock.
     #[serde(with = "micros")]
     pub occurred_at: Time,
-    /// What became of it.
     pub disposition: Disposition,
-    /// Which leg it speaks of.
+    /// Leg the webhook is about.
     pub leg_role: LegRole,
-    /// The body as received.
+    /// Webhook body as received; erased where it tells of secret keys.
     pub raw: Personal<ByteBuf>,
 }
 
-/// See [`super::CallEvent::Received`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Received {
-    /// `telnyx`, ….
+    /// Carrier's name, for example `telnyx`.
     pub provider: String,
-    /// The carrier's names of the leg.
     pub leg: LegRef,
-    /// Which way the carrier says it goes; inbound where it does not say.
+    /// Direction the carrier reports. Where it reports none: inbound, unless the leg carries our tag.
     pub direction: Direction,
     /// The calling party, if known.
     pub from: Option<Personal<Party>>,
     /// The called party, if known.
     pub to: Option<Personal<Party>>,
-    /// The number that was called, if it is one of ours.
+    /// Called number, if it is one of ours.
     pub number_id: Option<NumberId>,
-    /// Where the number sends its calls; nothing for a number that is not ours.
+    /// Route of that number; `None` for a number that is not ours.
     pub route: Option<Route>,
-    /// When the leg appeared.
+    /// When the leg appeared, by the carrier's clock.
     #[serde(with = "micros")]
     pub at: Time,
-    /// When to give up on an answer.
+    /// When we stop waiting for an answer.
     #[serde(with = "micros")]
     pub ring_until: Time,
-    /// Whether somebody else leads it: we neither placed it nor were asked to take it. It is recorded, and nothing is
-    /// done with it.
+    /// Whether another application controls the leg: we neither placed it nor were offered it. We keep its
+    /// history and send it no commands, unless a client asks for one.
     #[serde(default, skip_serializing_if = "is_false")]
     pub foreign: bool,
 }
@@ -80,130 +76,106 @@ const fn is_false(value: &bool) -> bool {
     !*value
 }
 
-/// See [`super::CallEvent::LegIdentified`]. All that is known by now, not only what is new.
+/// Everything known about the leg by now, not only what is new.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LegIdentified {
-    /// The carrier's names of the leg.
     pub leg: LegRef,
-    /// Which way it goes.
     pub direction: Direction,
     /// The calling party, if known.
     pub from: Option<Personal<Party>>,
     /// The called party, if known.
     pub to: Option<Personal<Party>>,
-    /// The number that was called, if it is one of ours.
+    /// Called number, if it is one of ours.
     pub number_id: Option<NumberId>,
-    /// Where the number sends its calls; nothing for a number that is not ours.
+    /// Route of that number; `None` for a number that is not ours.
     pub route: Option<Route>,
-    /// When a leg we did not place appeared; earlier than [`Received::at`] if webhooks overtook each other.
+    /// When a leg that we did not place appeared; earlier than [`Received::at`] if webhooks overtook each
+    /// other. `None` for a leg we dialled.
     #[serde(with = "micros_option", default)]
     pub appeared_at: Option<Time>,
-    /// Whether somebody else still leads it; see [`Received::foreign`].
+    /// As [`Received::foreign`], by what is known now.
     #[serde(default, skip_serializing_if = "is_false")]
     pub foreign: bool,
-    /// When we were told.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`super::CallEvent::Queued`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Queued {
-    /// The command it answers; names the dial towards the carrier.
+    /// Id of the command; also the effect id of the dial.
     pub command_id: Uuid,
-    /// Whom to call.
     pub to: Personal<Party>,
-    /// As whom; the node's default if none.
+    /// Caller id to show; `None`: the node's default.
     pub from: Option<Personal<Party>>,
-    /// Who is to talk.
+    /// Agent that talks once the call is answered; not used when `menu_id` is set.
     pub agent_id: Option<AgentId>,
-    /// Which menu is to be played.
+    /// IVR menu to play once the call is answered.
     pub menu_id: Option<MenuId>,
-    /// The client's own data.
     pub metadata: Personal<CallMetadata>,
-    /// From the answer, in milliseconds.
+    /// Limit from the answer on.
     pub max_duration_ms: u64,
-    /// From the dial, in milliseconds.
+    /// Limit on the ringing, from the dial on.
     pub ring_timeout_ms: u64,
     /// Whether to record from the answer on.
     pub record: bool,
-    /// When it was asked for.
+    /// When the client asked for the call.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`super::CallEvent::DialStarted`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DialStarted {
-    /// The dial.
     pub effect_id: Uuid,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
-    /// When to give up on an answer.
+    /// When we stop waiting for an answer.
     #[serde(with = "micros")]
     pub ring_until: Time,
 }
 
-/// See [`super::CallEvent::DialPostponed`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DialPostponed {
-    /// The dial.
     pub effect_id: Uuid,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`super::CallEvent::DialUnknown`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DialUnknown {
-    /// The dial.
     pub effect_id: Uuid,
-    /// When the answer was given up.
+    /// When we gave up on the carrier's answer.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`super::CallEvent::DialAccepted`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DialAccepted {
-    /// The dial.
     pub effect_id: Uuid,
-    /// `telnyx`, ….
+    /// Carrier's name, for example `telnyx`.
     pub provider: String,
-    /// The carrier's names of the leg.
     pub leg: LegRef,
-    /// When we knew.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`super::CallEvent::Ringing`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ringing {
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`super::CallEvent::Answered`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Answered {
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
-    /// When the call has lasted long enough; no later than its end, should that be known already.
+    /// When the call reaches its longest duration, or its end if that is known already and earlier.
     #[serde(with = "micros")]
     pub ends_by: Time,
 }
 
-/// See [`super::CallEvent::AnswererDetected`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AnswererDetected {
-    /// Who or what.
     pub answered_by: AnsweredBy,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }

@@ -1,4 +1,8 @@
 //! What can happen to a call. These shapes are stored for ever: see `wire` before changing one.
+//!
+//! `at` is when the fact happened: by the carrier's clock where a webhook reported it, else by ours.
+//! `effect_id` names a command to the carrier; it is the same on every attempt, so that the carrier
+//! can drop a repeat.
 
 mod end;
 mod led;
@@ -17,21 +21,21 @@ use crate::wire::events;
 pub type CallMetadata = BTreeMap<String, serde_json::Value>;
 
 events! {
-    /// A fact of a call's life.
+    /// A stored fact of a call.
     pub enum CallEvent {
-        /// A carrier's webhook about the call was taken, whether or not anything followed from it.
+        /// The call took in a carrier's webhook, whether or not other facts follow from it.
         CarrierEventReceived(CarrierEventReceived) = "call.carrier_event_received" v 1,
-        /// The carrier told of a leg we did not place.
+        /// A webhook reported a leg that we did not place: a call begins.
         Received(Received) = "call.received" v 1,
-        /// The carrier told more of a leg than we knew: who its parties are, where it goes, what it is called.
+        /// A webhook told more about the leg: its parties, direction, route or ids.
         LegIdentified(LegIdentified) = "call.leg_identified" v 1,
-        /// A client asked for a call.
+        /// A client asked for an outbound call.
         Queued(Queued) = "call.queued" v 1,
-        /// The carrier is about to be asked to dial. Stands before every such request.
+        /// We are about to ask the carrier to dial. Stands before every dial request.
         DialStarted(DialStarted) = "call.dial_started" v 1,
-        /// The request certainly did not reach the carrier.
+        /// The dial certainly did not reach the carrier, and may be sent again.
         DialPostponed(DialPostponed) = "call.dial_postponed" v 1,
-        /// The carrier's answer was lost; the call may or may not exist there.
+        /// The carrier's answer to the dial was lost; the call may or may not exist there.
         DialUnknown(DialUnknown) = "call.dial_unknown" v 1,
         /// The carrier has the call.
         DialAccepted(DialAccepted) = "call.dial_accepted" v 1,
@@ -39,17 +43,17 @@ events! {
         Ringing(Ringing) = "call.ringing" v 1,
         /// The call was answered.
         Answered(Answered) = "call.answered" v 1,
-        /// A human or a machine took it.
+        /// The carrier detected who answered: a person, a machine or a fax.
         AnswererDetected(AnswererDetected) = "call.answerer_detected" v 1,
-        /// We want to take the call.
+        /// We decided to take the inbound call.
         AnswerRequested(EffectRequested) = "call.answer_requested" v 1,
-        /// We want to refuse the call.
+        /// We decided to refuse the inbound call.
         RejectRequested(RejectRequested) = "call.reject_requested" v 1,
-        /// Somebody wants the call to end.
+        /// Somebody asked to end the call.
         HangUpRequested(HangUpRequested) = "call.hangup_requested" v 1,
-        /// Something is to be said.
+        /// A text is to be spoken on the call.
         SpeechRequested(SpeechRequested) = "call.speech_requested" v 1,
-        /// Speech is over.
+        /// The carrier stopped speaking a text.
         SpeechEnded(SpeechEnded) = "call.speech_ended" v 1,
         /// The call is to be handed to another party.
         TransferRequested(TransferRequested) = "call.transfer_requested" v 1,
@@ -57,45 +61,45 @@ events! {
         TransferConnected(TransferConnected) = "call.transfer_connected" v 1,
         /// The other party could not be reached; the call goes on.
         TransferFailed(TransferFailed) = "call.transfer_failed" v 1,
-        /// Keys are to be sent.
+        /// DTMF keys are to be sent.
         DtmfRequested(DtmfRequested) = "call.dtmf_requested" v 1,
-        /// A key was pressed.
+        /// The other end pressed a key.
         DtmfReceived(DtmfReceived) = "call.dtmf_received" v 1,
-        /// A gather command came to its end.
+        /// The carrier ended a gather command.
         DigitsGathered(DigitsGathered) = "call.digits_gathered" v 1,
-        /// Something was said.
+        /// The carrier transcribed something that was said.
         LineTranscribed(LineTranscribed) = "call.line_transcribed" v 1,
         /// The call is to be recorded.
         RecordingRequested(RecordingRequested) = "call.recording_requested" v 1,
-        /// A recording can be fetched.
+        /// A recording is ready to be fetched.
         RecordingSaved(RecordingAvailable) = "call.recording_saved" v 1,
-        /// A recording was lost.
+        /// A recording failed at the carrier.
         RecordingFailed(RecordingLost) = "call.recording_failed" v 1,
         /// The carrier accepted a command.
         CommandAccepted(CommandAccepted) = "call.command_accepted" v 1,
-        /// The carrier did not do what it was asked, and will not be asked again.
+        /// The carrier did not carry out a command, and the outbox will not try again.
         CommandFailed(CommandFailed) = "call.command_failed" v 1,
-        /// What the carrier charged.
+        /// The carrier reported what a leg cost.
         CostRecorded(CostRecorded) = "call.cost_recorded" v 1,
-        /// The client's own data was replaced.
+        /// The client replaced its metadata on the call.
         MetadataChanged(MetadataChanged) = "call.metadata_changed" v 1,
         /// The call is over.
         Ended(Ended) = "call.ended" v 1,
-        /// The carrier told, late, how a call ended whose leg was found gone without a word.
+        /// The carrier reported late how a call ended whose leg was already found gone.
         EndExplained(EndExplained) = "call.end_explained" v 1,
-        /// The call is to be led through menus.
+        /// An IVR session is to start on the call.
         IvrSessionRequested(IvrSessionRequested) = "call.ivr_session_requested" v 1,
-        /// A prompt is to be spoken and keys taken.
+        /// The carrier is to speak a prompt and collect keys.
         GatherRequested(GatherRequested) = "call.gather_requested" v 1,
-        /// Something happened that the session in the menus waits for.
+        /// Something happened that the IVR session waits for.
         IvrNotified(IvrNotified) = "call.ivr_notified" v 1,
-        /// The call is to end once what is being said is over.
+        /// The call will end once the current speech is over.
         HangUpPlanned(HangUpPlanned) = "call.hangup_planned" v 1,
-        /// What the other end says is to be transcribed.
+        /// The carrier is to transcribe what the other end says.
         TranscriptionRequested(TranscriptionRequested) = "call.transcription_requested" v 1,
-        /// An agent is to talk.
+        /// An agent is to talk on the call.
         AgentRequested(AgentRequested) = "call.agent_requested" v 1,
-        /// Something was said or keyed, or the call ended: its conversation has to hear of it.
+        /// The other end spoke or pressed a key, or the call ended: the conversation must be notified.
         ConversationNotified(ConversationNotified) = "call.conversation_notified" v 1,
     }
 }

@@ -1,4 +1,4 @@
-//! An agent talks on a call.
+//! Calls on which an agent talks.
 
 use super::{a_call, effect_of, outgoing};
 use crate::call::report::CarrierFact;

@@ -135,7 +135,7 @@ fn lines_of_the_transcript_are_numbered_without_gaps_whoever_speaks() {
     );
     let then = then.and().when(line.says(CarrierFact::SpeechEnded(SpeechOutcome::Completed), 11));
     assert_eq!(then.facts()[1..], [SpeechEnded { outcome: SpeechOutcome::Completed, at: at(11) }.into()]);
-    // the digits of a gather were told one by one already
+    // webhooks had reported the digits of the gather one by one
     let gathered = CarrierFact::Gathered { digits: "4".to_owned().into(), status: "valid".to_owned() };
     let then = then.and().when(line.says(gathered, 12));
     let fact = DigitsGathered {

@@ -1,4 +1,4 @@
-//! A call a client asks for: from the queue to the carrier, and what if the answer is lost.
+//! A call that a client asks for: from the queue to the carrier, also when the carrier's answer is lost.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -43,7 +43,7 @@ fn an_inbound_conversation_ends() {
         &Line::inbound(AGENT),
         &[
             case(C::Normal, S::Caller, 200, R::CallerHangup, B::Caller, F::None, T::Ended),
-            // the called side is us, yet we asked for nothing: nobody knows
+            // the called side is us, yet we asked for nothing: it is not known who ended it
             case(C::Normal, S::Callee, 200, R::Unknown, B::Unknown, F::None, T::Ended),
             case(C::Normal, S::Unknown, 0, R::Unknown, B::Unknown, F::None, T::Ended),
             case(C::TimeLimit, S::Unknown, 0, R::MaxDuration, B::System, F::None, T::Ended),
@@ -112,13 +112,13 @@ fn an_outbound_call_ends_before_it_is_answered() {
             case(C::NotFound, S::Callee, 404, R::InvalidNumber, B::Provider, F::CallerConfig, T::Failed),
             case(C::Cancelled, S::Caller, 487, R::Cancelled, B::Unknown, F::None, T::Failed),
             case(C::Normal, S::Callee, 200, R::CallerHangup, B::Caller, F::None, T::Ended),
-            // where the carrier's word says nothing, the SIP status does
+            // where the carrier's cause says nothing, the SIP status does
             case(C::Unspecified, S::Unknown, 404, R::InvalidNumber, B::Provider, F::CallerConfig, T::Failed),
             case(C::Unspecified, S::Unknown, 484, R::InvalidNumber, B::Provider, F::CallerConfig, T::Failed),
             case(C::Unspecified, S::Unknown, 480, R::NoAnswer, B::System, F::None, T::Failed),
             case(C::Unspecified, S::Unknown, 486, R::Busy, B::Caller, F::None, T::Failed),
             case(C::Unspecified, S::Unknown, 500, R::ProviderError, B::Provider, F::Provider, T::Failed),
-            // 6xx is the called person's word, not a failure of the carrier's
+            // 6xx is the called person's answer, not a failure of the carrier
             case(C::Unspecified, S::Unknown, 600, R::Busy, B::Caller, F::None, T::Failed),
             case(C::Unspecified, S::Unknown, 603, R::Rejected, B::Caller, F::None, T::Failed),
             case(C::Unspecified, S::Unknown, 699, R::Unknown, B::Unknown, F::None, T::Failed),
@@ -233,7 +233,7 @@ fn what_the_carrier_tells_late_of_a_leg_that_vanished_explains_its_end_once() {
     let then = then.then_types(["call.carrier_event_received", "call.end_explained"]);
     let end = then.state().ended.clone().unwrap();
     assert_eq!((end.reason, end.ended_by, end.at), (R::Cancelled, B::Caller, at(5)));
-    // the carrier's word stands
+    // the carrier's end stands
     let again = then.then_status(Status::Failed).and().when(line.says(told(Cause::Normal), 6));
     again.then_types(["call.carrier_event_received"]);
     // as does what we had asked for

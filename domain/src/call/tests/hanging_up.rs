@@ -92,7 +92,7 @@ fn a_hang_up_the_carrier_refuses_ends_the_call_for_us() {
     let end = ended(&then.then_types(["call.command_failed", "call.ended"]));
     assert_eq!((end.reason, end.ended_by), (EndReason::ProviderError, EndedBy::Provider));
     assert_eq!((end.fault, end.connected), (Fault::Provider, true));
-    // "it is over already" is what was wanted; the webhook about it tells the rest
+    // an answer "it is over already" means success; the webhook about it brings the rest
     let then = asked.when(failed(id(1), "90018", true, 21)).then_types(["call.command_failed"]);
     let then = then.then_status(Status::InProgress).and().when(Line::dialled().hung_up(22));
     assert_eq!(ended(&then).reason, EndReason::ApiHangup);

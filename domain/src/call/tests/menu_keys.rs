@@ -27,7 +27,7 @@ fn asked(max_digits: u32, secret: bool) -> Scenario<crate::call::Call> {
     in_menu.after([CallCommand::Gather(Box::new(order))])
 }
 
-/// The lines of keys that these reports add: their numbers and keys, `None` where they are secret.
+/// The transcript lines that these reports add: number and keys, `None` where they are secret.
 fn lines(call: Scenario<crate::call::Call>, told: &[(CarrierFact, i64)]) -> Vec<(u32, Option<String>)> {
     let (line, mut call, mut lines) = (Line::inbound(MENU), call, vec![]);
     for (fact, seconds) in told {

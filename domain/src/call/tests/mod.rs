@@ -1,4 +1,4 @@
-//! The rules of a call, told as given, when, then: a file an idea.
+//! The rules of a call as given, when, then: a file for each idea.
 
 mod agents;
 mod carrier_side;
@@ -28,7 +28,7 @@ fn a_call() -> Scenario<Call> {
     scenario::<Call>()
 }
 
-/// The same news under another id, as a carrier may send it that loses track.
+/// The same webhook under another id, as a carrier may send it.
 fn retold(mut report: CarrierReport) -> CarrierReport {
     report.event_id.push_str("/again");
     report
@@ -39,7 +39,7 @@ fn effect_of(leg_id: &str, purpose: &str) -> Uuid {
     derive(LegId::of(PROVIDER, leg_id).0, purpose)
 }
 
-/// The end of a call, as its one fact says.
+/// The end of a call, as its one end fact says.
 #[track_caller]
 fn ended(then: &Then<Call>) -> Ended {
     let ends = then.facts().iter().filter_map(|fact| match fact {
@@ -50,7 +50,7 @@ fn ended(then: &Then<Call>) -> Ended {
     end.clone()
 }
 
-/// What the carrier is asked for an effect.
+/// The carrier request of an effect.
 fn outgoing(call: &Call, effect_id: Uuid) -> Option<Outgoing> {
     call.outgoing(effect_id, CALL, CLIENT)
 }

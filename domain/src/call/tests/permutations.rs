@@ -11,7 +11,7 @@ use crate::call::{CallCommand, CallEvent, DialAccepted};
 use crate::number::Route;
 use crate::testing::calls::*;
 
-/// What a call is in the end, as far as the carrier's news decide it.
+/// Final state of a call, as far as the carrier's webhooks decide it.
 #[derive(Debug, PartialEq)]
 struct Summary {
     status: Status,
@@ -60,13 +60,13 @@ fn summary(run: &Run) -> Summary {
     }
 }
 
-/// A call as a carrier tells it.
+/// A call as its carrier reports it.
 #[derive(Debug, Clone)]
 struct Story {
     line: Line,
     /// What we asked for before the first of `news`.
     asked: Vec<CallCommand>,
-    /// What the carrier tells, in the order it happened.
+    /// Webhooks of the carrier, in the order the facts happened.
     news: Vec<CarrierReport>,
     /// What else reaches the call meanwhile, at any moment.
     meanwhile: Vec<CallCommand>,
@@ -137,7 +137,7 @@ fn stories() -> impl Strategy<Value = Story> {
     let told = (lines, any::<bool>(), talk, prop::option::of(1i64..90_000));
     let ours = (any::<bool>(), any::<bool>(), 0..3u8);
     (told, ours).prop_flat_map(|((line, answered, talk, charge), (record, hang_up_asked, dial))| {
-        // nobody answers what we refuse
+        // a call that we refuse is never answered
         let refused = matches!(line.route, None | Some(Route::Reject)) && line.leg == leg("leg-in");
         let answered = answered && !refused;
         endings(answered, refused).prop_map(move |end| {
@@ -159,7 +159,7 @@ fn stories() -> impl Strategy<Value = Story> {
                 meanwhile
                     .extend([vec![accept_dial(2)], vec![lose_dial(2)], vec![]][usize::from(dial)].clone());
             } else if hang_up_asked {
-                // nobody can ask for the end of a call we have not heard of
+                // no client can ask for the end of a call before its first webhook
                 asked.push(line.takes(news.remove(0)));
             }
             if hang_up_asked {
@@ -170,8 +170,8 @@ fn stories() -> impl Strategy<Value = Story> {
     })
 }
 
-/// An order of delivery: everything at least once, some of it again, the beginning and the end perhaps under
-/// another id.
+/// An order of delivery: every webhook at least once, some again, the first and the last
+/// perhaps under another id.
 fn delivery(story: &Story, again: &[Index], anew: &[Index]) -> Vec<CallCommand> {
     let takes = |report: &CarrierReport| story.line.takes(report.clone());
     let mut all: Vec<CallCommand> = story.news.iter().map(takes).collect();
@@ -233,7 +233,7 @@ proptest! {
     }
 }
 
-/// A transfer, told by both legs. `bridged` if the colleague took the call.
+/// A transfer, reported by both legs. `bridged` if the colleague took the call.
 fn transfers() -> impl Strategy<Value = (bool, Vec<CallCommand>)> {
     (any::<bool>(), any::<bool>()).prop_flat_map(|(bridged, main_says_so)| {
         let (line, target) = (Line::inbound(AGENT), Line::transfer_target());

@@ -1,4 +1,4 @@
-//! A call that goes through many commands, and what must hold of any such way.
+//! A call that goes through many commands, and what must hold of any such sequence.
 
 use proptest::prelude::*;
 
@@ -39,7 +39,7 @@ impl Run {
         self.facts.iter().filter(|fact| wanted(fact)).count()
     }
 
-    /// What holds of every history.
+    /// Checks what holds for every history.
     pub(super) fn is_sound(&self) -> Result<(), TestCaseError> {
         self.ends_at_most_once()?;
         self.numbers_lines_densely()?;
@@ -56,7 +56,7 @@ impl Run {
         self.stands_soundly()
     }
 
-    /// What holds after every single step.
+    /// Checks what holds after every single step.
     pub(super) fn stands_soundly(&self) -> Result<(), TestCaseError> {
         let call = &self.call;
         if call.is_over() {
@@ -85,7 +85,7 @@ impl Run {
         Ok(())
     }
 
-    /// Between two dials stands the certainty that the first never reached the carrier.
+    /// Between two dials there must be a proof that the first never reached the carrier.
     fn dials_at_most_once_at_a_time(&self) -> Result<(), TestCaseError> {
         let mut may_dial = true;
         for fact in &self.facts {
@@ -118,7 +118,7 @@ impl Run {
         Ok(())
     }
 
-    /// Every fact reads back from its bytes, and all of them lead to the same call again.
+    /// Every fact reads back from its bytes, and all of them fold into the same call again.
     fn reads_back_from_its_log(&self) -> Result<(), TestCaseError> {
         let mut replayed = Call::default();
         for fact in &self.facts {

@@ -1,4 +1,4 @@
-//! Property: whatever is asked of a call, in whatever order, its rules hold.
+//! Property: whatever commands a call gets, in whatever order, its rules hold.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -32,7 +32,7 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
-/// Few, so that they meet.
+/// A few ids only, so that commands share some.
 fn ids() -> impl Strategy<Value = Uuid> {
     let mut all = vec![DIAL, id(1), id(2), id(3)];
     for leg in ["leg-in", "leg-out"] {
@@ -168,7 +168,7 @@ fn commands() -> impl Strategy<Value = CallCommand> {
     ]
 }
 
-/// Half of all ways begin where a client asked for a call: by chance they would rarely get there.
+/// Half of all sequences begin with a client's request for a call: by chance few would get there.
 fn ways() -> impl Strategy<Value = Vec<CallCommand>> {
     let beginning = select(vec![
         vec![],
@@ -184,7 +184,7 @@ fn ways() -> impl Strategy<Value = Vec<CallCommand>> {
     })
 }
 
-/// Whether asking the same again must be no news: everything that has an id of its own.
+/// Whether a repeat of the command must change nothing: every command that has an id of its own.
 const fn is_idempotent(command: &CallCommand) -> bool {
     !matches!(command, CallCommand::StartDial { .. })
 }
@@ -200,7 +200,7 @@ proptest! {
             let kept = run.call.to_snapshot().and_then(|bytes| Call::from_snapshot(&bytes));
             prop_assert_eq!(kept.as_ref(), Some(&run.call));
             if before.is_over() {
-                // a guess gives way to the carrier's word, once; nothing else changes an end
+                // the carrier's end replaces a guessed one, once; nothing else changes an end
                 let explained = before.end_is_a_guess() && !run.call.end_is_a_guess();
                 let kept = run.call.ended == before.ended;
                 prop_assert!(kept || explained, "an end was changed by {:?}", command);
@@ -214,7 +214,7 @@ proptest! {
         run.is_sound()?;
     }
 
-    /// The outbox, two nodes of it, a client and a timer at odds over one dial; the carrier says little.
+    /// The outbox, two nodes of it, a client and a timer compete over one dial; the carrier reports little.
     #[test]
     fn a_dial_is_never_doubled(
         steps in prop::collection::vec(

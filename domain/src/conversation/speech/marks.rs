@@ -1,9 +1,9 @@
-//! Marks that a parser of Markdown leaves in a line: of formatting that was never closed, of lists and tables that are
-//! none to it, pictures, notes and addresses.
+//! Removes what the Markdown parser leaves in a line: unclosed formatting, marks of lists and tables that it
+//! does not recognise, pictures, notes and long addresses.
 
-/// Marks of list items that are written as text.
+/// Characters that begin list items written as plain text.
 const BULLETS: [char; 9] = ['•', '‣', '◦', '▪', '●', '○', '·', '–', '—'];
-/// The longest path of an address that is spoken.
+/// Longest path of an address that is spoken, in bytes.
 const SPOKEN_PATH: usize = 30;
 
 /// Whether a character has neither width nor sound.
@@ -13,7 +13,7 @@ pub(super) fn is_invisible(c: char) -> bool {
         | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffc}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Whether a character is a picture.
+/// Whether a character is a picture, such as an emoji.
 pub(super) fn is_picture(c: char) -> bool {
     matches!(c,
         '\u{20e3}' | '\u{231a}'..='\u{231b}' | '\u{2328}' | '\u{23cf}' | '\u{23e9}'..='\u{23fa}' | '\u{25a0}'..='\u{27bf}'
@@ -21,7 +21,7 @@ pub(super) fn is_picture(c: char) -> bool {
         | '\u{1f000}'..='\u{1faff}')
 }
 
-/// A line as it is spoken.
+/// A line as it is spoken; empty for a line of marks only.
 pub(super) fn tidy(line: &str) -> String {
     let line = line.trim();
     if !line.is_empty() && line.chars().all(|c| "|-:=*_ +~".contains(c)) {
@@ -38,7 +38,7 @@ pub(super) fn tidy(line: &str) -> String {
     squeezed(&without_marks(&with_short_addresses(&line)))
 }
 
-/// Without notes that point to sources: `【4†source】`, `word[1]`, `word[^note]`.
+/// The line without notes that point to sources: `【4†source】`, `word[1]`, `word[^note]`.
 fn without_notes(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
@@ -69,7 +69,7 @@ fn without_notes(line: &str) -> String {
     out + rest
 }
 
-/// Addresses without what nobody reads out: scheme, `www.`, query, and paths that are long.
+/// The line with addresses shortened: without scheme, `www.`, query and long paths.
 fn with_short_addresses(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
@@ -94,8 +94,8 @@ fn with_short_addresses(line: &str) -> String {
     out + rest
 }
 
-/// Without marks of formatting that were never closed, and without pictures. Marks that are prose stay: `5 * 3`,
-/// `snake_case`, `*67`, `C#`.
+/// The line without unclosed formatting marks and without pictures. Marks that are prose stay: `5 *
+/// 3`, `snake_case`, `*67`, `C#`.
 fn without_marks(line: &str) -> String {
     let chars: Vec<char> = line.chars().collect();
     let mut out = String::with_capacity(line.len());
@@ -118,7 +118,7 @@ fn without_marks(line: &str) -> String {
         if gone {
             let blank = out.is_empty() || out.ends_with(' ');
             if blank && !matches!(c, '*' | '_' | '`' | '~') {
-                // what stood before a picture closes up to what follows it
+                // the text before a removed picture closes up to the punctuation after it
                 at += run + chars[at + run..].iter().take_while(|&&next| next == ' ').count();
                 let next = chars.get(at).copied().unwrap_or(' ');
                 if ".,!?;:".contains(next) {
@@ -134,7 +134,7 @@ fn without_marks(line: &str) -> String {
     out
 }
 
-/// One blank where there are several.
+/// Turns runs of blanks into one blank.
 fn squeezed(line: &str) -> String {
     line.split_whitespace().collect::<Vec<_>>().join(" ")
 }

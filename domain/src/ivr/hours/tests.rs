@@ -1,4 +1,4 @@
-//! When a menu is open, told by moments.
+//! Moments at which a menu is open or closed.
 
 use super::*;
 use crate::testing::zones::fixed_zone;

@@ -8,43 +8,34 @@ use crate::envelope::Time;
 use crate::wire::events;
 
 events! {
-    /// A fact of a menu's life.
+    /// A stored fact of a menu.
     pub enum MenuEvent {
-        /// It was made.
+        /// A client created the menu.
         Created(MenuCreated) = "ivr_menu.created" v 1,
-        /// It was edited.
+        /// A client edited the menu.
         Updated(MenuUpdated) = "ivr_menu.updated" v 1,
-        /// It was given up.
+        /// A client deleted the menu.
         Deleted(MenuDeleted) = "ivr_menu.deleted" v 1,
     }
 }
 
-/// See [`MenuEvent::Created`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MenuCreated {
-    /// All of it.
     pub terms: Box<MenuTerms>,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`MenuEvent::Updated`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MenuUpdated {
-    /// As it was.
     pub before: Box<MenuTerms>,
-    /// As it is.
     pub after: Box<MenuTerms>,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`MenuEvent::Deleted`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MenuDeleted {
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }

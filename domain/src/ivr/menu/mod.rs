@@ -1,4 +1,4 @@
-//! A menu: what a caller hears, which keys there are, and where they lead. Every edit is a version of its own.
+//! A menu: its prompts, its keys, and where they lead. Every edit makes a new version.
 
 mod event;
 mod rules;

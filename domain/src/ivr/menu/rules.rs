@@ -1,4 +1,4 @@
-//! A menu's rules.
+//! The rules of a menu: its commands, refusals and state.
 
 use std::sync::Arc;
 
@@ -9,49 +9,40 @@ use crate::aggregate::Aggregate;
 use crate::envelope::Time;
 use crate::zones::Zones;
 
-/// What may be asked of a menu.
+/// A command for a menu.
 #[derive(Debug, Clone)]
 pub enum MenuCommand {
-    /// Make it.
     Create {
-        /// All of it.
         terms: Box<MenuTerms>,
-        /// The time zones there are.
+        /// Known time zones, to check the hours.
         zones: Zones,
-        /// Now.
         now: Time,
     },
-    /// Edit it.
     Update {
-        /// What is to be different.
         patch: Box<MenuPatch>,
-        /// The time zones there are.
+        /// Known time zones, to check the hours.
         zones: Zones,
-        /// Now.
         now: Time,
     },
-    /// Give it up.
     Delete {
-        /// Now.
         now: Time,
     },
 }
 
-/// Why a menu does not do what was asked.
+/// Why a menu refuses a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MenuRefusal {
-    /// There is no such menu, or not any more.
+    /// The menu never existed, or was deleted.
     #[error("the menu does not exist")]
     Unknown,
-    /// The stream is already a menu.
     #[error("the menu exists already")]
     Exists,
-    /// Fields are at fault.
+    /// All faults, one for each field.
     #[error("the menu has invalid fields")]
     Invalid(Vec<FieldFault>),
 }
 
-/// A menu, as its rules see it.
+/// State of a menu, folded from its events.
 #[derive(Debug, Clone, Default)]
 pub struct Menu {
     created: Option<Arc<MenuTerms>>,
@@ -60,13 +51,12 @@ pub struct Menu {
 }
 
 impl Menu {
-    /// What it consists of, also once it is deleted: who is in it stays in it.
+    /// The current contents, also of a deleted menu: callers inside it stay in it.
     #[must_use]
     pub fn terms(&self) -> Option<&Arc<MenuTerms>> {
         self.terms.as_ref()
     }
 
-    /// Whether it was given up.
     #[must_use]
     pub const fn is_deleted(&self) -> bool {
         self.deleted
@@ -92,7 +82,7 @@ impl Aggregate for Menu {
 
     fn decide(&self, command: &MenuCommand) -> Result<Vec<MenuEvent>, MenuRefusal> {
         match command {
-            // the same request again is no news
+            // a repeat of the same request changes nothing
             MenuCommand::Create { terms, .. } if !self.deleted && self.created.as_deref() == Some(terms) => {
                 Ok(vec![])
             }

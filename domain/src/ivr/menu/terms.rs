@@ -1,4 +1,4 @@
-//! What a menu consists of.
+//! The settings of a menu.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,82 +6,81 @@ use super::super::action::Action;
 use super::super::hours::Hours;
 use crate::ids::{AgentId, MenuId};
 
-/// How long to wait for the first key when nobody says otherwise.
+/// Longest wait for the first key where the client sets none.
 pub const DEFAULT_TIMEOUT_MS: u64 = 5_000;
-/// How long to wait for the next key when nobody says otherwise.
+/// Longest wait for the next key where the client sets none.
 pub const DEFAULT_INTER_DIGIT_MS: u64 = 2_000;
-/// How many wrong entries, and how many silences, a visit has when nobody says otherwise.
+/// Wrong entries, and silences, that a visit has where the client sets no number.
 pub const DEFAULT_RETRIES: u32 = 3;
-/// What a caller hears after a wrong key when nobody says otherwise.
+/// Spoken after a wrong key where the client sets no other text.
 pub const DEFAULT_INVALID_PROMPT: &str = "Sorry, that is not one of the choices.";
-/// What a caller hears after keying nothing when nobody says otherwise.
+/// Spoken after a silence where the client sets no other text.
 pub const DEFAULT_TIMEOUT_PROMPT: &str = "Sorry, I did not hear anything.";
 
-/// All of a menu.
+/// All settings of a menu.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MenuTerms {
-    /// For people.
+    /// Shown to people, not spoken.
     pub name: String,
-    /// What a caller hears on entering.
+    /// Spoken when a caller enters the menu.
     pub prompt: String,
-    /// What a caller hears when it is played again; the prompt if none.
+    /// Spoken when the menu is played again; `None`: the prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub short_prompt: Option<String>,
-    /// The keys.
+    /// Keys and their actions.
     pub items: Vec<Item>,
-    /// How long to wait for the first key.
+    /// Longest wait for the first key.
     pub timeout_ms: u64,
-    /// How long to wait for the next key.
+    /// Longest wait for the next key.
     pub inter_digit_timeout_ms: u64,
     /// So many wrong entries, or so many silences, exhaust a visit.
     pub max_retries: u32,
-    /// What a caller hears after a wrong entry, before the menu.
+    /// Spoken after a wrong entry, before the menu.
     pub invalid_prompt: String,
-    /// What a caller hears after a silence, before the menu.
+    /// Spoken after a silence, before the menu.
     pub timeout_prompt: String,
-    /// The menu it belongs under.
+    /// Menu above this one, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_menu_id: Option<MenuId>,
-    /// What comes once a visit is exhausted.
+    /// Action once a visit is exhausted.
     pub on_exhausted: Action,
-    /// Keys that always do the same.
+    /// Keys with a fixed action.
     #[serde(default)]
     pub globals: Globals,
-    /// When it is open; always if none.
+    /// Opening hours; `None`: always open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<Hours>,
 }
 
-/// A key and what it leads to.
+/// A key and its action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Item {
-    /// One or several of `0-9 * #`.
+    /// 1 to 8 of `0-9 * #`.
     pub digit: String,
-    /// For people, and for the caller where nothing else is said.
+    /// Shown to people, and spoken where the action collects digits without a prompt of its own.
     pub label: String,
-    /// Where it leads.
     pub action: Action,
 }
 
-/// Keys that always do the same.
+/// Keys with a fixed action; `None`: the menu has no such key.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Globals {
-    /// Plays the menu again.
+    /// Key that plays the menu again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat: Option<String>,
-    /// Goes back.
+    /// Key that returns to the previous menu.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back: Option<String>,
-    /// Goes to the first menu.
+    /// Key that returns to the first menu.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub main: Option<String>,
-    /// Goes to the client's default agent.
+    /// Key that leads to the client's default agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<String>,
 }
 
 impl Globals {
-    /// Each with its name and what it does.
+    /// Each key that is set: its name, the key, its action.
     pub fn all(&self) -> impl Iterator<Item = (&'static str, &str, Action)> {
         [
             ("repeat", &self.repeat, Action::Repeat),
@@ -95,7 +94,7 @@ impl Globals {
 }
 
 impl MenuTerms {
-    /// Every key and what it leads to: the items first.
+    /// Every key with its action, the items first.
     pub fn keys(&self) -> impl Iterator<Item = (&str, Action)> {
         let items = self.items.iter().map(|item| (item.digit.as_str(), item.action.clone()));
         items.chain(self.globals.all().map(|(_, key, action)| (key, action)))
@@ -107,20 +106,20 @@ impl MenuTerms {
         self.keys().map(|(key, _)| key.len()).max().unwrap_or(1).max(1)
     }
 
-    /// `#` ends an entry where some key is longer than one digit and none holds it.
+    /// `#` where some key has several digits and none contains `#`, else `None`.
     #[must_use]
     pub fn terminator(&self) -> Option<char> {
         let used = self.keys().any(|(key, _)| key.contains('#'));
         (self.longest_key() > 1 && !used).then_some('#')
     }
 
-    /// What is played when the menu is played again.
+    /// What is spoken when the menu is played again.
     #[must_use]
     pub fn short(&self) -> &str {
         self.short_prompt.as_deref().unwrap_or(&self.prompt)
     }
 
-    /// Every action there is, with the field it stands in.
+    /// Every action of the menu, with the path of its field.
     pub fn actions(&self) -> impl Iterator<Item = (String, &Action)> {
         let items = self.items.iter().enumerate().map(|(at, item)| (format!("items[{at}]"), &item.action));
         let exhausted = std::iter::once(("on_exhausted".to_owned(), &self.on_exhausted));
@@ -128,7 +127,7 @@ impl MenuTerms {
         items.chain(exhausted).chain(closed)
     }
 
-    /// The menus it leads to, with the field each stands in.
+    /// Menus it leads to, each with the path of its field.
     pub fn targets(&self) -> impl Iterator<Item = (String, MenuId)> {
         self.led_to(|action| match action {
             Action::Submenu { menu } => Some(*menu),
@@ -136,7 +135,7 @@ impl MenuTerms {
         })
     }
 
-    /// The agents it leads to by name, with the field each stands in.
+    /// Agents it leads to by id, each with the path of its field.
     pub fn agents(&self) -> impl Iterator<Item = (String, AgentId)> {
         self.led_to(|action| match action {
             Action::Agent { agent } => *agent,
@@ -144,7 +143,7 @@ impl MenuTerms {
         })
     }
 
-    /// The addresses of clients' own systems that it asks, with the field each stands in.
+    /// Addresses of the webhooks it calls, each with the path of its field.
     pub fn webhooks(&self) -> impl Iterator<Item = (String, String)> {
         let asked = self.led_to(|action| match action {
             Action::Webhook(webhook) => Some(webhook.url.clone()),
@@ -166,7 +165,7 @@ impl MenuTerms {
         })
     }
 
-    /// It, with what `patch` changes.
+    /// A copy with the changes of `patch`.
     #[must_use]
     pub fn with(&self, patch: &MenuPatch) -> Self {
         let mut terms = self.clone();
@@ -192,7 +191,7 @@ impl MenuTerms {
     }
 }
 
-/// What is to be different; what is left out stays.
+/// Changes to a menu; a field that is `None` stays as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MenuPatch {
     pub name: Option<String>,

@@ -1,5 +1,5 @@
-//! What is wrong with a menu taken by itself: one fault a field. Whether the menus it leads to exist is not for it
-//! to know.
+//! What is wrong with a single menu, one fault for each field. Whether the menus it leads to
+//! exist is checked elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,25 +8,26 @@ use super::super::hours::{Hours, MAX_OVERRIDES, MAX_WINDOWS, Window};
 use super::terms::MenuTerms;
 use crate::zones::Zones;
 
-/// Most keys of a menu.
+/// Most keys a menu may have.
 const MAX_ITEMS: usize = 50;
 /// Most digits of a key.
 const MAX_KEY: usize = 8;
-/// Longest prompt, in characters: with the sentences before it, it stays below what carriers speak at once.
+/// Longest prompt, in characters: together with the sentences before it, it stays below what
+/// carriers speak at once.
 const MAX_PROMPT: usize = 1_500;
-/// Longest sentence before a prompt.
+/// Longest sentence before a prompt, in characters.
 const MAX_SENTENCE: usize = 500;
-/// Longest text to say.
+/// Longest text to say, in characters.
 const MAX_SAY: usize = 1_000;
-/// Actions that follow from one another, at most.
+/// Most actions nested in one another.
 const MAX_NESTING: usize = 4;
 
 /// A field at fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldFault {
-    /// Its path, as REST clients write it: `items[0].target`.
+    /// Path of the field as REST clients write it, for example `items[0].target`.
     pub field: String,
-    /// What would be right.
+    /// What would be right, as a sentence.
     pub detail: String,
 }
 
@@ -34,7 +35,7 @@ pub struct FieldFault {
 struct Faults(BTreeMap<String, String>);
 
 impl Faults {
-    /// The first fault of a field stands.
+    /// Adds a fault unless the field has one already.
     fn add(&mut self, field: impl Into<String>, detail: impl Into<String>) {
         self.0.entry(field.into()).or_insert_with(|| detail.into());
     }
@@ -50,7 +51,7 @@ impl Faults {
     }
 }
 
-/// Everything that is wrong with an action by itself, `field` being where it stands.
+/// All faults of a single action; `field` is the path where it stands.
 #[must_use]
 pub fn action_faults(of: &Action, field: &str) -> Vec<FieldFault> {
     let mut faults = Faults::default();
@@ -58,7 +59,7 @@ pub fn action_faults(of: &Action, field: &str) -> Vec<FieldFault> {
     faults.list()
 }
 
-/// Everything that is wrong; `zones` are those a menu may have hours in.
+/// All faults of a menu; `zones` are the time zones its hours may use.
 #[must_use]
 pub fn faults(terms: &MenuTerms, zones: &Zones) -> Vec<FieldFault> {
     let mut faults = Faults::default();

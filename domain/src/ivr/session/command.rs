@@ -1,4 +1,4 @@
-//! What may be asked of a session, by clients, carriers, timers and its call; and why it is refused.
+//! What clients, carriers, timers and the call may ask of a session, and why it refuses.
 
 use std::sync::Arc;
 
@@ -11,178 +11,116 @@ use crate::envelope::Time;
 use crate::ids::{CallId, IvrSessionId, MenuId};
 use crate::personal::Personal;
 
-/// Keys, or how many there were.
+/// Keys that were pressed, or only their number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keyed {
-    /// The keys.
     Plain(Personal<String>),
-    /// Secret ones: only their number came through.
+    /// Number of keys that are secret.
     Masked(u32),
 }
 
-/// Who says something.
+/// Where an input comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// The carrier, about the ask named.
-    Carrier {
-        /// Which ask it answers.
-        ask: Uuid,
-    },
-    /// REST, about whatever is asked now.
+    /// The carrier, in answer to an ask.
+    Carrier { ask: Uuid },
+    /// The REST API, for whatever is asked now.
     Api,
 }
 
-/// What came of asking the client's own system.
+/// Result of asking the client's webhook.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepAnswer {
-    /// In a word.
     pub outcome: WebhookOutcome,
     /// HTTP status, if there was an answer.
     pub status: Option<u16>,
-    /// What it wants to be done.
+    /// Action that the webhook asks for; `None`: the menu goes on.
     pub action: Option<Action>,
 }
 
-/// What became of what the call was to do.
+/// What became of an order to the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answered {
     /// The other party is on the line.
     Connected,
-    /// It did not work; the call goes on.
+    /// It failed; the call goes on.
     Failed,
     /// The call is over.
     Gone,
 }
 
-/// What may be asked of a session.
+/// A command for an IVR session. `id` names the command or the webhook behind it; the session handles each id
+/// once. `book` holds the menus: those that the session entered in its versions, others in their newest.
 #[derive(Debug, Clone)]
 pub enum SessionCommand {
-    /// A caller comes.
+    /// A caller enters the first menu.
     Start {
-        /// The session.
         session: IvrSessionId,
-        /// Names the command.
         id: Uuid,
-        /// The first menu.
         menu: MenuId,
-        /// The call it is on, if it is to drive one.
+        /// Call the session is to drive, if any.
         call: Option<CallId>,
-        /// The client's own name of it.
+        /// The client's own id of the session.
         external_id: Option<String>,
-        /// The menus.
         book: Arc<Book>,
-        /// Now.
         now: Time,
     },
-    /// Keys were pressed.
+    /// The caller pressed keys.
     Input {
-        /// Names the command, or the webhook behind it.
         id: Uuid,
-        /// The keys.
         keyed: Keyed,
-        /// Whether they are the whole entry: no more are to come, and earlier ones are among them.
+        /// Whether the keys are the whole entry: they include earlier ones, and no more will come.
         whole: bool,
-        /// Who says so.
         source: Source,
-        /// The menus.
         book: Arc<Book>,
-        /// Now.
         now: Time,
     },
-    /// The caller keyed nothing, or nothing more.
-    Silence {
-        /// Names the command, or the webhook behind it.
-        id: Uuid,
-        /// Who says so.
-        source: Source,
-        /// The menus.
-        book: Arc<Book>,
-        /// Now.
-        now: Time,
-    },
-    /// The session's timer ran out.
+    /// The caller pressed nothing, or nothing more.
+    Silence { id: Uuid, source: Source, book: Arc<Book>, now: Time },
+    /// The timer of the session ran out.
     TimerFired {
-        /// When the wait it was set for was to end, as the fact says that set it: one for another wait is no news.
-        /// That the time has come is the timer's word, whatever a clock says that may have jumped meanwhile.
+        /// End of the wait that the timer was set for, as recorded by the fact that set it; a timer
+        /// for another wait is ignored. The session trusts the timer that the time has come: clocks
+        /// may have jumped meanwhile.
         set_for: Time,
-        /// Keys the call heard meanwhile, should the webhook about them be lost.
+        /// Keys that the call heard meanwhile, in case the webhook about them is lost.
         heard: Option<Keyed>,
-        /// The menus.
         book: Arc<Book>,
-        /// Now.
         now: Time,
     },
-    /// Go back.
-    Back {
-        /// Names the command.
-        id: Uuid,
-        /// The menus.
-        book: Arc<Book>,
-        /// Now.
-        now: Time,
-    },
-    /// End it.
-    End {
-        /// Now.
-        now: Time,
-    },
-    /// The client's own system answered.
-    WebhookAnswered {
-        /// Which request.
-        ask: Uuid,
-        /// What came of it.
-        answer: StepAnswer,
-        /// The menus.
-        book: Arc<Book>,
-        /// Now.
-        now: Time,
-    },
-    /// The call did, or could not do, what it was to do.
-    CallAnswered {
-        /// Names the webhook or command behind it.
-        id: Uuid,
-        /// Which ask.
-        ask: Uuid,
-        /// What became of it.
-        answer: Answered,
-        /// The menus.
-        book: Arc<Book>,
-        /// Now.
-        now: Time,
-    },
-    /// The call is over.
+    /// Return to the previous menu.
+    Back { id: Uuid, book: Arc<Book>, now: Time },
+    /// A client ends the session.
+    End { now: Time },
+    /// The client's webhook answered, failed or timed out.
+    WebhookAnswered { ask: Uuid, answer: StepAnswer, book: Arc<Book>, now: Time },
+    /// The call carried out an order, or could not.
+    CallAnswered { id: Uuid, ask: Uuid, answer: Answered, book: Arc<Book>, now: Time },
     CallEnded {
-        /// Names the webhook behind it.
         id: Uuid,
         /// Whether the other side hung up.
         by_caller: bool,
-        /// Now.
         now: Time,
     },
 }
 
-/// Why a session does not do what was asked.
+/// Why a session refuses a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SessionRefusal {
-    /// There is no such session.
     #[error("the session does not exist")]
     Unknown,
-    /// The stream is already a session.
     #[error("the session exists already")]
     Exists,
-    /// The way is over.
     #[error("the session has ended")]
     Ended,
-    /// It does not wait for keys just now.
+    /// Holds what the session waits for instead.
     #[error("the session is not waiting for keys but for {0}")]
     Busy(&'static str),
-    /// There is no such menu.
     #[error("there is no such menu")]
     NoMenu,
-    /// What was keyed are no keys.
     #[error("must be 1 to 128 of 0-9 A-D * #")]
     NotKeys,
-    /// A menu was looked up in another version than the session is in: look again.
+    /// The menus were looked up in other versions than the session is in: look again.
     #[error("the menus were looked up before the session went on")]
     OtherVersion,
 }

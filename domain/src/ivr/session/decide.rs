@@ -20,17 +20,16 @@ use crate::ids::derive;
 
 type Decision = Result<Vec<SessionEvent>, SessionRefusal>;
 
-/// An entry, as far as it is known.
+/// The caller's entry, as far as it is known.
 struct Entry {
-    /// The keys; unknown of masked ones.
+    /// `None` when the keys are masked.
     keys: Option<String>,
-    /// How many.
     length: u32,
-    /// Whether no more are to come.
+    /// Whether no more keys will come.
     whole: bool,
 }
 
-/// Who told of it, and what ran out.
+/// Where an input came from, and which wait ran out.
 #[derive(Clone, Copy)]
 struct Told {
     now: Time,
@@ -39,7 +38,7 @@ struct Told {
     timer: Option<Clock>,
 }
 
-/// What a step came to.
+/// How an input was understood, and what it led to.
 struct Step {
     heard: Heard,
     input: Option<String>,
@@ -114,7 +113,7 @@ impl IvrSession {
             return Err(SessionRefusal::Exists);
         };
         match self.started_by {
-            // the same request again is no news
+            // a repeat of the same request changes nothing
             Some(by) if by == *id && self.entry == Some(*menu) => return Ok(vec![]),
             Some(_) => return Err(SessionRefusal::Exists),
             None => {}
@@ -135,7 +134,7 @@ impl IvrSession {
         Ok(walk.facts)
     }
 
-    /// What is asked for, if keys are and this answers it; nothing when it is no news.
+    /// The open ask for keys, if this input answers it; `None` when the input changes nothing.
     fn asking(
         &self,
         id: Uuid,
@@ -209,7 +208,7 @@ impl IvrSession {
         if walk.facts.is_empty() {
             return walk.facts;
         }
-        // keys that are no whole entry yet wait for the next one
+        // keys that are not a whole entry yet wait for the next key
         for fact in &mut walk.facts {
             if let SessionEvent::DigitsHeard(heard) = fact {
                 heard.complete_at = told.now + Duration::from_millis(ask.inter_digit_timeout_ms);
@@ -297,7 +296,7 @@ impl IvrSession {
                 walk.tell(TransferMissed { ask, turn: self.turns + 1, cause: id, at: now });
                 walk.ask(PromptKind::Resumed, None);
             }
-            // nobody heard the prompt: that is as if nobody had keyed anything
+            // the caller did not hear the prompt: that counts as a silence
             (Asked::Keys(_), Answered::Failed) => {
                 let told = Told { now, cause: id, from: HeardFrom::Carrier, timer: None };
                 walk.wrong(waiting, told, Step::nothing(Heard::Failure));
@@ -353,7 +352,7 @@ impl Walk<'_> {
         });
     }
 
-    /// A wrong entry or a silence: again, unless that was the last one the visit has.
+    /// Records a wrong entry or a silence and asks again, unless the visit has no tries left.
     fn wrong(&mut self, waiting: &Waiting, told: Told, step: Step) {
         let Some(page) = self.page() else { return };
         let wrong = step.heard == Heard::Invalid;
@@ -368,7 +367,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Keys of a menu.
+    /// Handles keys that choose an option.
     fn chosen(&mut self, waiting: &Waiting, entry: Entry, told: Told) {
         let Some(page) = self.page() else { return };
         let Entry { keys, length, whole } = entry;
@@ -393,7 +392,7 @@ impl Walk<'_> {
         self.run(&action, Because::ASKED);
     }
 
-    /// Keys that are collected.
+    /// Handles digits that are being collected.
     fn collected(&mut self, waiting: &Waiting, collect: &Collect, entry: Entry, told: Told) {
         let Entry { keys, length, whole } = entry;
         let digits = keys.as_deref().is_none_or(|keys| keys.bytes().all(|b| b.is_ascii_digit()));
@@ -430,7 +429,7 @@ impl Walk<'_> {
     }
 }
 
-/// Whether a text is what a caller can key: 1 to 128 of `0-9 A-D * #`.
+/// Whether a caller can key this text: 1 to 128 of `0-9 A-D * #`.
 #[must_use]
 pub fn are_keys(text: &str) -> bool {
     let known = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#'));

@@ -1,4 +1,7 @@
 //! What can happen to a session. These shapes are stored for ever: see `wire` before changing one.
+//!
+//! `ask` names what a session waits for, and the command for its call that comes of it. `cause` names the
+//! command or the carrier's webhook behind a fact; the session handles each once.
 
 use chrono::serde::ts_microseconds as micros;
 use serde::{Deserialize, Serialize};
@@ -13,25 +16,25 @@ use crate::phone::Party;
 use crate::wire::events;
 
 events! {
-    /// A fact of a session's life.
+    /// A stored fact of a session.
     pub enum SessionEvent {
-        /// A caller came.
+        /// A caller entered the first menu.
         Started(SessionStarted) = "ivr_session.started" v 1,
-        /// A menu was entered.
+        /// The caller entered a menu.
         MenuEntered(MenuEntered) = "ivr_session.menu_entered" v 1,
         /// The caller is asked for keys.
         Prompted(Prompted) = "ivr_session.prompted" v 1,
-        /// Keys came that are no whole entry yet.
+        /// The caller pressed keys that are not a whole entry yet.
         DigitsHeard(DigitsHeard) = "ivr_session.digits_heard" v 1,
-        /// An entry, a silence or a wish was understood, or not.
+        /// The caller made an entry, was silent, or wished to go back.
         StepTaken(StepTaken) = "ivr_session.step_taken" v 1,
-        /// Digits are being collected.
+        /// The session begins to collect digits.
         CollectBegan(CollectBegan) = "ivr_session.collect_began" v 1,
-        /// Digits were collected.
+        /// The caller entered the digits that were asked for.
         Collected(Collected) = "ivr_session.collected" v 1,
-        /// The client's own system is to be asked.
+        /// The client's webhook is to be called.
         WebhookRequested(WebhookRequested) = "ivr_session.webhook_requested" v 1,
-        /// It answered, or did not.
+        /// The client's webhook answered, failed or timed out.
         WebhookAnswered(WebhookAnswered) = "ivr_session.webhook_answered" v 1,
         /// The call is to be handed to another party.
         TransferRequested(TransferAsked) = "ivr_session.transfer_requested" v 1,
@@ -49,10 +52,10 @@ macro_rules! words {
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $word)] $variant,)* }
 
         impl $name {
-            /// Every word of the set.
+            /// All values of the set.
             pub const ALL: &'static [$name] = &[$($name::$variant,)*];
 
-            /// The word as stored and shown.
+            /// Name as stored and shown in the API.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $word,)* }
@@ -72,386 +75,334 @@ macro_rules! words {
 words! {
     /// Where a session stands.
     SessionStatus {
-        /// Under way.
+        /// The caller is in the menus.
         Active = "active",
-        /// The caller got where the menus lead.
+        /// The caller reached an end of the menus, or a client ended the session.
         Completed = "completed",
-        /// The caller hung up in a menu.
+        /// The call ended while the caller was in a menu.
         Abandoned = "abandoned",
         /// Too many wrong entries, silences or turns.
         Exhausted = "exhausted",
     }
 
-    /// How a menu was come to.
+    /// How the caller came to a menu.
     Via {
-        /// It is the first one.
+        /// It is the session's first menu.
         Start = "start",
-        /// A key led there.
+        /// An action of another menu led there.
         Submenu = "submenu",
-        /// Back from another one.
+        /// The caller went back from another menu.
         Back = "back",
-        /// To the first one.
+        /// The caller returned to the first menu.
         Main = "main",
     }
 
-    /// Why the caller hears what they hear.
+    /// Why the caller hears a prompt.
     PromptKind {
-        /// The menu was entered.
+        /// The caller entered the menu.
         Menu = "menu",
-        /// It is played again because the caller wants to hear it.
+        /// The menu is played again, as an action asked.
         Repeat = "repeat",
-        /// A text was to be said before it.
+        /// An action spoke a text before the menu.
         Say = "say",
-        /// What was keyed was wrong.
+        /// The caller made a wrong entry.
         Invalid = "invalid",
-        /// Nothing was keyed.
+        /// The caller pressed no key.
         Silence = "silence",
-        /// Digits are asked for.
+        /// The session asks for digits.
         Collect = "collect",
-        /// Something did not work out, and the menu goes on.
+        /// An action failed, and the menu goes on.
         Resumed = "resumed",
     }
 
-    /// What was heard.
+    /// How an input was understood.
     Heard {
-        /// Keys that mean something.
+        /// Keys of the menu, or digits as asked for.
         Matched = "matched",
-        /// Keys that do not.
+        /// Keys that mean nothing here.
         Invalid = "invalid",
-        /// Nothing.
+        /// No key was pressed.
         Silence = "silence",
-        /// A wish to go back, over REST.
+        /// A request over REST to go back.
         Back = "back",
-        /// The menu could not be played.
+        /// The carrier could not play the menu.
         Failure = "failure",
     }
 
-    /// From where it was heard.
+    /// Where an input came from.
     HeardFrom {
-        /// The carrier.
+        /// A webhook of the carrier.
         Carrier = "carrier",
-        /// REST.
+        /// A client over REST.
         Api = "api",
-        /// A timer.
+        /// The session's own timer.
         Timer = "timer",
     }
 
-    /// What ran out.
+    /// Which wait ran out.
     Clock {
-        /// The time for the first key.
+        /// The wait for the first key.
         NoInput = "no_input",
-        /// The time for the next key.
+        /// The wait for the next key.
         InterDigit = "inter_digit",
     }
 
-    /// What came of asking the client's own system.
+    /// Result of asking the client's webhook.
     WebhookOutcome {
-        /// It answered.
+        /// It answered with an action, or without one.
         Answered = "answered",
-        /// It answered with an error, could not be reached, or was not understood.
+        /// It answered an error, could not be reached, or sent something we cannot read.
         Failed = "failed",
-        /// It took too long.
+        /// It did not answer in time.
         TimedOut = "timed_out",
     }
 
     /// Why a session is over.
     EndCause {
-        /// The menus led to an end.
+        /// The caller reached an end of the menus.
         Menu = "menu",
-        /// Too many wrong entries.
+        /// The caller made too many wrong entries.
         Invalid = "too_many_invalid",
-        /// Too many silences.
+        /// The caller was silent too often.
         Silence = "no_input",
-        /// Too many turns.
+        /// The session took too many turns.
         Turns = "too_many_turns",
         /// The caller hung up.
         HangUp = "caller_hangup",
         /// The call ended for another reason.
         CallEnded = "call_ended",
-        /// Somebody ended it over REST.
+        /// A client ended it over REST.
         Api = "api",
     }
 }
 
-/// See [`SessionEvent::Started`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionStarted {
-    /// The session.
     pub session: IvrSessionId,
-    /// The first menu.
     pub menu: MenuId,
-    /// The call it is on, if it drives one.
+    /// Call the session drives, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallId>,
-    /// The client's own name of it.
+    /// The client's own id of the session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<Personal<String>>,
-    /// The command it answers.
+    /// Id of the command that started it.
     pub cause: Uuid,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`SessionEvent::MenuEntered`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MenuEntered {
-    /// Which.
     pub menu: MenuId,
-    /// In which version; it stays this one.
+    /// Version of the menu, kept for the whole session.
     pub version: u64,
-    /// How.
     pub via: Via,
-    /// The way here, the first menu first, this one last.
+    /// Menus on the way here: the first one first, this one last.
     pub stack: Vec<MenuId>,
-    /// Whether it is open; a menu without hours always is. It stays what it was found to be.
+    /// Whether the menu was open then; one without hours always is. The session does not check again.
     pub open: bool,
-    /// The release of the time zone rules that was decided with, for example `2026f`; nothing for a menu without
-    /// hours, and before releases were recorded.
+    /// Release of the time zone rules that decided it, for example `2026f`; `None` for a menu without hours,
+    /// and in events from before releases were recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone_data: Option<String>,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`SessionEvent::Prompted`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prompted {
-    /// Names the ask; also towards the call.
     pub ask: Uuid,
-    /// In which menu.
     pub menu: MenuId,
-    /// Why.
     pub kind: PromptKind,
     /// What the caller hears.
     pub text: String,
-    /// Most keys of an entry.
+    /// The entry ends after so many keys.
     pub max_digits: u32,
-    /// The key that ends an entry before.
+    /// Key that ends the entry early, for example `#`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terminator: Option<char>,
-    /// Whether the keys are kept from everybody.
+    /// Whether the keys are secret; then only their number is stored.
     pub secret: bool,
-    /// How long to wait for the first key.
+    /// Longest wait for the first key.
     pub timeout_ms: u64,
-    /// How long to wait for the next one.
+    /// Longest wait for each further key.
     pub inter_digit_timeout_ms: u64,
-    /// Whether a call is to be told.
+    /// Whether a call is to carry out the prompt.
     pub live: bool,
-    /// When to take it for silence if nobody says anything.
+    /// When the session counts a silence, should no input come.
     #[serde(with = "micros")]
     pub no_input_at: Time,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`SessionEvent::DigitsHeard`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DigitsHeard {
-    /// What told of them.
     pub cause: Uuid,
-    /// Which ask they answer.
     pub ask: Uuid,
-    /// All keys of the entry so far; nothing of secret ones.
+    /// All keys of the entry so far; `None` when they are secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digits: Option<Personal<String>>,
-    /// How many.
+    /// Number of those keys, also of secret ones.
     pub length: u32,
-    /// When to take them for all there are.
+    /// When the entry counts as whole, should no more keys come.
     #[serde(with = "micros")]
     pub complete_at: Time,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`SessionEvent::StepTaken`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepTaken {
-    /// The how-manieth turn, from 1.
+    /// Number of the turn in the session, from 1.
     pub turn: u32,
-    /// What told of it.
     pub cause: Uuid,
-    /// In which menu.
     pub menu: MenuId,
-    /// In which version.
     pub version: u64,
-    /// What was heard.
     pub heard: Heard,
-    /// From where.
     pub from: HeardFrom,
-    /// The keys; nothing of secret ones.
+    /// Keys of the entry; `None` when they are secret or none came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Personal<String>>,
-    /// How many keys.
+    /// Number of keys, also of secret ones.
     pub length: u32,
-    /// The option they are, as the menu writes it.
+    /// Key of the chosen option as the menu writes it, or the name of collected digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matched: Option<String>,
-    /// What the option does.
+    /// Name of the action it led to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
-    /// The timer that ran out, if one did.
+    /// Wait that ran out, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timer: Option<Clock>,
-    /// Since the caller was asked.
+    /// Time since the caller was asked.
     pub elapsed_ms: u64,
-    /// Wrong entries of this visit, this one included.
+    /// Wrong entries of this visit, with this one.
     pub invalid: u32,
-    /// Silences of this visit, this one included.
+    /// Silences of this visit, with this one.
     pub silent: u32,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`SessionEvent::CollectBegan`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CollectBegan {
-    /// In which menu.
     pub menu: MenuId,
-    /// What is collected.
     pub collect: Collect,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`SessionEvent::Collected`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Collected {
-    /// Under which name.
+    /// Name the digits are stored under.
     pub name: String,
-    /// The digits; nothing of secret ones.
+    /// The digits; `None` when they are secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Personal<String>>,
-    /// How many.
+    /// Number of digits, also of secret ones.
     pub length: u32,
-    /// Whether they are kept from everybody.
     pub secret: bool,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`SessionEvent::WebhookRequested`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WebhookRequested {
-    /// Names the ask and the request.
     pub ask: Uuid,
-    /// In which menu.
     pub menu: MenuId,
-    /// Who is asked.
     pub webhook: Webhook,
-    /// When to take it for too long, whoever was to ask.
+    /// When the session stops waiting, even if the node that was to ask died.
     #[serde(with = "micros")]
     pub give_up_at: Time,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`SessionEvent::WebhookAnswered`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WebhookAnswered {
-    /// Which request.
     pub ask: Uuid,
-    /// The how-manieth turn, from 1.
+    /// Number of the turn in the session, from 1.
     pub turn: u32,
-    /// What came of it.
     pub outcome: WebhookOutcome,
     /// HTTP status, if there was an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// What it wants to be done.
+    /// Action that the webhook asks for; `None`: the menu goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<Action>,
-    /// Since it was asked.
+    /// Time since the webhook was called.
     pub elapsed_ms: u64,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`SessionEvent::TransferRequested`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TransferAsked {
-    /// Names the ask; also towards the call.
     pub ask: Uuid,
-    /// From which menu.
+    /// Menu the transfer started from.
     pub menu: MenuId,
-    /// To whom.
     pub to: Personal<Party>,
-    /// How the session will have ended once the other party is on the line.
+    /// Status the session gets once the other party answers.
     pub status: SessionStatus,
-    /// Why.
+    /// End cause the session gets then.
     pub cause: EndCause,
-    /// When to take it for failed, if nobody says anything.
+    /// When the transfer counts as failed, should nobody report on it.
     #[serde(with = "micros")]
     pub give_up_at: Time,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`SessionEvent::TransferFailed`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TransferMissed {
-    /// Which transfer.
     pub ask: Uuid,
-    /// The how-manieth turn, from 1.
+    /// Number of the turn in the session, from 1.
     pub turn: u32,
-    /// What told of it.
     pub cause: Uuid,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// Where a session led.
+/// Where the session led the caller.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// The action's word.
+    /// Name of the action, for example `agent`.
     pub action: String,
-    /// A party, an agent or a text, as the action has it.
+    /// Party, agent id or text, depending on the action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Personal<String>>,
 }
 
-/// See [`SessionEvent::Ended`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionEnded {
-    /// How.
     pub status: SessionStatus,
-    /// Why.
     pub cause: EndCause,
-    /// Where it led, if it led anywhere.
+    /// `None` when the call ended first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
-    /// In which menu.
+    /// Menu the caller was in at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub menu: Option<MenuId>,
-    /// What the caller hears last.
+    /// Last words to the caller, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub farewell: Option<String>,
-    /// Names what the call is to do now, if anything.
+    /// Id of the call's last command; `None` when the call has nothing to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<Uuid>,
-    /// What the call's end reason will be, if it is to end.
+    /// End reason the call gets; `None` when the session does not end a call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_reason: Option<EndReason>,
-    /// What told of it, if it was news from outside.
+    /// Id of the webhook that reported the end; `None` when the session ended by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told_by: Option<Uuid>,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
 impl SessionEvent {
-    /// When the wait ends that it sets a timer for.
+    /// End of the wait that this fact starts a timer for.
     #[must_use]
     pub const fn waits_until(&self) -> Option<Time> {
         match self {
@@ -465,7 +416,7 @@ impl SessionEvent {
 }
 
 impl SessionEnded {
-    /// The agent that takes over, if one is named.
+    /// Agent that takes over, if the session names one.
     pub(super) fn agent(&self) -> Option<AgentId> {
         let outcome = self.outcome.as_ref().filter(|outcome| outcome.action == "agent")?;
         outcome.target.as_ref()?.reveal()?.parse().ok()

@@ -1,7 +1,7 @@
-//! One caller's way through menus.
+//! An IVR session: one caller's way through menus.
 //!
 //! [`SessionCommand`] → `decide` → [`SessionEvent`]s → `evolve` → [`IvrSession`]; [`react`] turns each fact into
-//! what is to be done, and [`IvrSession::order`] says what the call of a live session is to do now.
+//! work for the outbox, and [`IvrSession::order`] says what the call of a live session has to do now.
 //!
 //! # The life of a session
 //!
@@ -17,11 +17,11 @@
 //!             ended: completed │ abandoned (the caller hung up) │ exhausted (budgets or turns used up)
 //! ```
 //!
-//! - What a session waits for has an id, the *ask*. A carrier's answer names the ask it answers; one to an earlier
-//!   ask is no news, as is the repeat of a webhook or a command.
+//! - What a session waits for has an id, the *ask*. A carrier's answer names the ask it answers. The session ignores
+//!   an answer to an earlier ask, and the repeat of a webhook or a command.
 //! - A menu is entered in its newest version and kept in that version for as long as the session lasts.
-//! - Every prompt sets the session's one timer; whoever is late finds another ask.
-//! - Digits of a secret collection stand in no event and in no state: only how many there were.
+//! - Every prompt sets the session's one timer; a late timer finds another ask and changes nothing.
+//! - Digits of a secret collection stand in no event and in no state, only their number does.
 
 mod command;
 mod decide;
@@ -46,9 +46,9 @@ pub(crate) use walk::speech;
 
 use crate::aggregate::Aggregate;
 
-/// Most menus on a session's stack; the oldest one above the first menu is forgotten when there would be more.
+/// Most menus on a session's stack; beyond that the session forgets the oldest one above the first menu.
 pub const MAX_STACK: usize = 10;
-/// After so many turns a session is exhausted.
+/// A session is exhausted after so many turns.
 pub const MAX_TURNS: u32 = 30;
 
 impl Aggregate for IvrSession {

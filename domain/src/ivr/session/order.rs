@@ -1,4 +1,4 @@
-//! What the call of a live session is to do now.
+//! What the call of a live session has to do now.
 
 use uuid::Uuid;
 
@@ -9,19 +9,17 @@ use crate::call::{CallCommand, GatherOrder};
 use crate::envelope::Time;
 use crate::ids::CallId;
 
-/// A command for the call, and the ask it stands for. Given twice it is no news to the call.
+/// A command for the call, and the ask it stands for. The call ignores a repeat.
 #[derive(Debug, Clone)]
 pub struct Order {
-    /// Which call.
     pub call: CallId,
-    /// Names it; what became of it is told under this name.
+    /// Id of the ask; the call reports the result under it.
     pub id: Uuid,
-    /// What the call is to do.
     pub command: CallCommand,
 }
 
 impl IvrSession {
-    /// What the call is to do as the session stands now; nothing when it has none, or has nothing to do.
+    /// What the call has to do in the current state; `None` when there is no call, or nothing to do.
     #[must_use]
     pub fn order(&self, now: Time) -> Option<Order> {
         let call = self.call?;

@@ -1,4 +1,4 @@
-//! What is to be done, given a fact.
+//! Outbox work and timer changes that follow from a fact.
 
 use chrono::TimeDelta;
 
@@ -6,10 +6,11 @@ use super::event::SessionEvent;
 use crate::call::{Reaction, Timer, Work};
 use crate::ids::derive;
 
-/// Whoever writes the fact tells the call at once; this is for when they died over it.
+/// Delay before the outbox repeats what the node that writes a fact does at once; needed only
+/// when that node died.
 pub(crate) const SAFETY_NET: TimeDelta = TimeDelta::seconds(1);
 
-/// What follows from a fact. Timers and effects are those of the session, not of its call.
+/// What follows from a fact. Timers and work belong to the session, not to its call.
 #[must_use]
 pub fn react(event: &SessionEvent) -> Vec<Reaction> {
     let timer = Timer::Ivr;

@@ -1,4 +1,4 @@
-//! A session that is only thought through: nothing is stored, called or waited for.
+//! Simulates a session: nothing is stored, called or waited for.
 
 use std::sync::Arc;
 
@@ -15,35 +15,33 @@ use crate::ids::{IvrSessionId, MenuId, derive};
 /// What the caller does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SimulatedInput {
-    /// Presses keys.
     Digits(String),
-    /// Does nothing until a timer runs out.
+    /// Presses nothing until a timer runs out.
     Silence,
-    /// Hangs up.
     HangUp,
 }
 
-/// What came of it.
+/// One simulated input and its result.
 #[derive(Debug, Clone)]
 pub struct SimulatedStep {
-    /// What the caller did; nothing on entering.
+    /// `None` for the step that enters the menu.
     pub input: Option<SimulatedInput>,
-    /// What followed.
     pub events: Vec<SessionEvent>,
-    /// Why nothing did.
+    /// Why the session refused the input, if it did.
     pub refusal: Option<SessionRefusal>,
-    /// The session afterwards.
+    /// Session after the step.
     pub state: IvrSession,
 }
 
-/// A whole way.
+/// Result of a simulated session.
 #[derive(Debug, Clone)]
 pub struct Simulation {
-    /// From entering on.
+    /// The step that enters the menu, then one for each input.
     pub steps: Vec<SimulatedStep>,
 }
 
-/// Walks `menu` from the moment `at`. A webhook is not called: it answers that the menu goes on.
+/// Simulates a caller who enters `menu` at the moment `at`. No webhook is called; each counts as answered
+/// without an action, so that the menu goes on.
 #[must_use]
 pub fn simulate(menu: MenuId, book: &Arc<Book>, at: Time, inputs: &[SimulatedInput]) -> Simulation {
     let session = IvrSessionId(derive(menu.0, "simulation"));

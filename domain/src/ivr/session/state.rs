@@ -1,4 +1,4 @@
-//! A session as its rules see it, folded from its events.
+//! The state of a session, folded from its events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,59 +12,54 @@ use crate::ids::{CallId, IvrSessionId, MenuId, derive};
 use crate::personal::Personal;
 use crate::phone::Party;
 
-/// Keys that are asked for.
+/// A request for keys that is open.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ask {
     /// What the caller hears.
     pub text: String,
-    /// Most keys of an entry.
+    /// The entry ends after so many keys.
     pub max_digits: u32,
-    /// The key that ends an entry before.
+    /// Key that ends the entry early, for example `#`.
     pub terminator: Option<char>,
-    /// Whether the keys are kept from everybody.
+    /// Whether the keys are secret; then only their number is stored.
     pub secret: bool,
-    /// How long to wait for the first key.
+    /// Longest wait for the first key.
     pub timeout_ms: u64,
-    /// How long to wait for the next one.
+    /// Longest wait for each further key.
     pub inter_digit_timeout_ms: u64,
-    /// Keys of the entry so far; nothing of secret ones.
+    /// Keys of the entry so far; empty for secret ones.
     pub(super) buffer: String,
-    /// How many.
+    /// Number of those keys, also of secret ones.
     pub(super) length: u32,
-}
-
-/// What is waited for.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Asked {
-    /// Keys.
-    Keys(Box<Ask>),
-    /// The client's own system.
-    Webhook(Box<Webhook>),
-    /// Another party to answer.
-    Transfer {
-        /// Who.
-        to: Personal<Party>,
-        /// How the session will have ended then.
-        status: SessionStatus,
-        /// Why.
-        cause: EndCause,
-    },
 }
 
 /// What a session waits for.
 #[derive(Debug, Clone, PartialEq)]
+pub enum Asked {
+    Keys(Box<Ask>),
+    /// The client's webhook is to answer.
+    Webhook(Box<Webhook>),
+    /// Another party is to answer.
+    Transfer {
+        to: Personal<Party>,
+        /// Status the session gets once the party answers.
+        status: SessionStatus,
+        /// End cause the session gets then.
+        cause: EndCause,
+    },
+}
+
+/// What a session waits for, and how long.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Waiting {
-    /// Names it.
     pub ask: Uuid,
-    /// What.
     pub asked: Asked,
-    /// Since when.
     pub since: Time,
-    /// Until when.
+    /// When the timer of the session runs out.
     pub until: Time,
 }
 
-/// A session, as its rules see it. Empty until its first event.
+/// State of a session, folded from its events; empty until the first one.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct IvrSession {
     pub(super) id: Option<IvrSessionId>,
@@ -91,54 +86,53 @@ impl IvrSession {
         self.id.is_some()
     }
 
-    /// Where it stands.
     #[must_use]
     pub fn status(&self) -> SessionStatus {
         self.ended.as_ref().map_or(SessionStatus::Active, |ended| ended.status)
     }
 
-    /// The call it drives, if it drives one.
+    /// Call the session drives, if any.
     #[must_use]
     pub const fn call(&self) -> Option<CallId> {
         self.call
     }
 
-    /// What it waits for, unless it is over.
+    /// What the session waits for; `None` once it is over.
     #[must_use]
     pub fn waiting(&self) -> Option<&Waiting> {
         self.waiting.as_ref()
     }
 
-    /// The menus on the way here, the first one first, this one last.
+    /// Menus on the way here: the first one first, this one last.
     #[must_use]
     pub fn stack(&self) -> &[MenuId] {
         &self.stack
     }
 
-    /// How many turns it took.
+    /// Turns the session has taken so far.
     #[must_use]
     pub const fn turns(&self) -> u32 {
         self.turns
     }
 
-    /// The versions of the menus it entered.
+    /// Versions of the menus the session entered.
     #[must_use]
     pub fn pins(&self) -> &BTreeMap<MenuId, Version> {
         &self.pins
     }
 
-    /// The menus from which a decision may lead on.
+    /// Menus that a decision may start from: the first one, and those on the stack.
     pub fn entries(&self) -> impl Iterator<Item = MenuId> {
         self.entry.into_iter().chain(self.stack.iter().copied())
     }
 
-    /// The digits that were collected; nothing of secret ones.
+    /// Collected digits by name; `None` where they are secret.
     #[must_use]
     pub fn collected(&self) -> &BTreeMap<String, Option<Personal<String>>> {
         &self.collected
     }
 
-    /// The id of what it waits for next.
+    /// Id of the next ask.
     pub(super) fn next_ask(&self) -> Uuid {
         derive(self.id.map_or(Uuid::nil(), |id| id.0), &format!("ask {}", self.asks + 1))
     }

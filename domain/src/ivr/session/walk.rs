@@ -1,4 +1,4 @@
-//! A step on the way: what was heard leads to an action, an action to a menu, a prompt or an end.
+//! Runs actions: an action leads to another menu, to a prompt or to an end.
 
 use std::time::Duration;
 
@@ -18,34 +18,34 @@ use crate::phone::Party;
 
 /// About 14 characters a second, an ordinary speaking rate.
 const PER_CHARACTER: Duration = Duration::from_millis(70);
-/// How much longer than the carrier one waits for what it should tell.
+/// How much longer than the carrier we wait for its report.
 const CARRIER_GRACE: Duration = Duration::from_secs(10);
-/// How much longer than the request itself one waits for its outcome.
+/// How much longer than the request may take we wait for its outcome.
 const WEBHOOK_GRACE: Duration = Duration::from_secs(10);
-/// How long another party may take to answer: the carrier's own 30 s, and some.
+/// Longest wait for another party to answer: the carrier's own 30 s, and some.
 const TRANSFER_LIMIT: Duration = Duration::from_secs(60);
-/// Menus that are closed and lead to menus that are closed: after so many it is the end.
+/// Most menus entered in one decision: menus that are closed may lead to each other in a circle.
 const MAX_HOPS: u32 = 20;
 const COLLECT_PROMPT: &str = "Please key in the digits.";
 
-/// About how long it takes to speak a text.
+/// Estimated time it takes to speak a text.
 pub(crate) fn speech(text: &str) -> Duration {
     PER_CHARACTER.saturating_mul(u32::try_from(text.chars().count()).unwrap_or(u32::MAX))
 }
 
-/// In which circumstances an action is run.
+/// Circumstances in which an action runs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Because {
-    /// Nothing is played after it: what would only repeat the menu is the end.
+    /// No prompt may follow: an action that would only repeat the menu ends the session.
     pub(super) last: bool,
-    /// What the session will have been if it ends now.
+    /// Status the session gets if it ends now.
     pub(super) status: SessionStatus,
-    /// Why.
+    /// End cause the session gets then.
     pub(super) cause: EndCause,
 }
 
 impl Because {
-    /// The caller keyed it, or the client's system said so.
+    /// The caller chose the action, or the client's webhook asked for it.
     pub(super) const ASKED: Self =
         Self { last: false, status: SessionStatus::Completed, cause: EndCause::Menu };
     const CLOSED: Self = Self { last: true, ..Self::ASKED };
@@ -55,7 +55,7 @@ impl Because {
     }
 }
 
-/// The facts found so far, and the session as it stands after them.
+/// The facts found so far, and the session after applying them.
 pub(super) struct Walk<'a> {
     pub(super) session: IvrSession,
     pub(super) facts: Vec<SessionEvent>,
@@ -88,7 +88,7 @@ impl<'a> Walk<'a> {
         self.hops += 1;
         let page = self.book.page(menu).filter(|_| self.hops <= MAX_HOPS);
         let Some(page) = page else {
-            // it was given up, or leads in a circle of closed menus
+            // the menu was deleted, or closed menus lead in a circle
             return match because.last || self.hops > MAX_HOPS {
                 true => self.end(&Action::Hangup, because),
                 false => self.ask(PromptKind::Resumed, None),
@@ -136,7 +136,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The menu again, unless nothing is to be played any more.
+    /// Plays the menu again, or ends the session where no prompt may follow.
     fn again(&mut self, kind: PromptKind, lead: Option<&str>, because: Because) {
         match (because.last, lead) {
             (true, Some(text)) => self.end(&Action::Say { text: text.to_owned() }, because),
@@ -151,7 +151,7 @@ impl<'a> Walk<'a> {
         self.ask(PromptKind::Collect, None);
     }
 
-    /// Asks for keys: the menu's, or those that are collected.
+    /// Asks for keys: for those of the menu, or for digits to collect.
     pub(super) fn ask(&mut self, kind: PromptKind, lead: Option<&str>) {
         let Some(page) = self.page() else { return self.end(&Action::Hangup, Because::ASKED) };
         if self.session.turns >= MAX_TURNS {
@@ -195,7 +195,8 @@ impl<'a> Walk<'a> {
         });
     }
 
-    /// The turns are used up: where the menu leads then, if that is an end; otherwise it is the end.
+    /// Ends the session, which has no turns left: by `on_exhausted` if that is an end,
+    /// otherwise by hanging up.
     fn turns_used(&mut self, page: &Page) {
         let because = Because::exhausted(EndCause::Turns);
         let ends = |action: &Action| {
@@ -210,7 +211,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The visit is exhausted.
+    /// Runs `on_exhausted`: the visit has no tries left.
     pub(super) fn exhaust(&mut self, cause: EndCause) {
         match self.page() {
             Some(page) => self.run(&page.terms.on_exhausted, Because::exhausted(cause)),

@@ -27,9 +27,7 @@ use crate::webhook::public::PublicEvent;
 
 /// A store under test, and the leases that fence it.
 pub struct Subject {
-    /// The store.
     pub store: Arc<dyn DeliveryStore>,
-    /// Its leases.
     pub leases: Arc<dyn Leases>,
     /// Whatever must outlive them: a temporary folder, a server.
     pub keep: Box<dyn Any + Send + Sync>,
@@ -49,7 +47,7 @@ impl Subject {
         self.leases.acquire("webhooks", "one", Duration::from_secs(600)).await.unwrap().unwrap()
     }
 
-    /// Commits from wherever the checkpoint is.
+    /// Commits from the present checkpoint on.
     async fn commit(&self, changes: &[DeliveryChange]) {
         let at = self.store.checkpoint().await.unwrap();
         let to = at.position.plus(1).into();
@@ -179,7 +177,7 @@ fn replay(since: i64, until: i64, only_failed: bool, position: u64) -> DeliveryC
     })
 }
 
-/// A body comes back byte for byte, a delivery with all it needs.
+/// A body comes back byte for byte, a delivery with all its fields.
 pub async fn what_is_stored_comes_back(subject: &Subject) {
     subject.commit(&told(ONE, 1, 9, false)).await;
     let due = subject.due_rows(ONE, 1).await;
@@ -200,7 +198,7 @@ pub async fn what_is_stored_comes_back(subject: &Subject) {
     );
 }
 
-/// However often the log is read, there is one delivery, and it does not begin anew.
+/// However often the log is read, there is one delivery, and it does not start again.
 pub async fn the_same_delivery_again_changes_nothing(subject: &Subject) {
     subject.commit(&told(ONE, 1, 9, false)).await;
     subject.commit(&[attempted(ONE, 1, (1, 1), Then::Succeeded, 2)]).await;
@@ -222,7 +220,7 @@ pub async fn endpoints_are_apart_and_the_longest_due_comes_first(subject: &Subje
     assert_eq!(subject.store.next_due(ONE, at(3)).await.unwrap(), None);
 }
 
-/// A failed attempt puts a delivery off; the version tells how far its stream was read.
+/// A failed attempt postpones a delivery; the version tells how far its stream was read.
 pub async fn a_delivery_that_failed_comes_again_at_its_time(subject: &Subject) {
     subject.commit(&told(ONE, 1, 9, false)).await;
     subject.commit(&[attempted(ONE, 1, (1, 1), again(60), 2)]).await;
@@ -238,7 +236,7 @@ pub async fn a_delivery_that_failed_comes_again_at_its_time(subject: &Subject) {
     assert_eq!(subject.pending().await, 0);
 }
 
-/// What is about one subject goes one after the other.
+/// Deliveries about one subject are made one after the other.
 pub async fn ordered_deliveries_wait_for_the_one_before(subject: &Subject) {
     for (n, about) in [(1, 8), (2, 8), (3, 9), (4, 8)] {
         subject.commit(&told(ONE, n, about, true)).await;
@@ -256,7 +254,8 @@ pub async fn ordered_deliveries_wait_for_the_one_before(subject: &Subject) {
     assert_eq!(subject.due(ONE, 100).await, [3, 5], "nothing is before it any more");
 }
 
-/// Added and attempted in one commit, as when the log is read from the beginning.
+/// Deliveries that are added and attempted in one commit keep their order, as when the log is
+/// read from the beginning.
 pub async fn order_holds_in_batches_of_any_size(subject: &Subject) {
     let mut changes = Vec::new();
     for n in 1..=5 {
@@ -272,7 +271,7 @@ pub async fn order_holds_in_batches_of_any_size(subject: &Subject) {
     assert_eq!(subject.due(ONE, 100).await, [3, 4, 5]);
 }
 
-/// Nothing is delivered to an endpoint that is gone, whatever an attempt under way still says.
+/// Nothing is delivered to an endpoint that is gone, whatever an attempt under way still reports.
 pub async fn what_is_pending_ends_with_its_endpoint(subject: &Subject) {
     for n in 1..=3 {
         subject.commit(&told(ONE, n, 8, true)).await;
@@ -284,7 +283,7 @@ pub async fn what_is_pending_ends_with_its_endpoint(subject: &Subject) {
     assert_eq!((subject.due(ONE, 100).await, subject.pending().await), (vec![], 3));
 }
 
-/// Asking once more begins the schedule anew, also while an attempt of before is under way.
+/// A redelivery starts the schedule again, also while an earlier attempt is under way.
 pub async fn a_redelivery_is_due_and_is_not_lost_to_an_attempt_under_way(subject: &Subject) {
     subject.commit(&told(ONE, 1, 8, false)).await;
     subject.commit(&[attempted(ONE, 1, (1, 1), EXHAUSTED, 2)]).await;
@@ -306,7 +305,7 @@ pub async fn a_redelivery_is_due_and_is_not_lost_to_an_attempt_under_way(subject
     assert_eq!(subject.pending().await, 0);
 }
 
-/// A replay adds what is missing and makes due what has ended; what is pending stays as it is.
+/// A replay adds missing deliveries and makes ended ones due; pending ones stay as they are.
 pub async fn a_replay_makes_due_what_is_asked_for(subject: &Subject) {
     for n in 1..=4 {
         subject.commit(&told(ONE, n, n.into(), false)).await;
@@ -326,7 +325,7 @@ pub async fn a_replay_makes_due_what_is_asked_for(subject: &Subject) {
     assert_eq!(subject.due(TWO, 500).await, [0; 0]);
 }
 
-/// A test's delivery begins with its attempt.
+/// A test's delivery comes into being with its attempt.
 pub async fn a_test_is_a_delivery_that_is_over(subject: &Subject) {
     let change = match attempted(ONE, 1, (1, 1), Then::Failed { why: GaveUp::Test }, 1) {
         DeliveryChange::Attempted(mut recorded) => {
@@ -343,7 +342,7 @@ pub async fn a_test_is_a_delivery_that_is_over(subject: &Subject) {
     assert_eq!(subject.due(ONE, 3).await, [1]);
 }
 
-/// Endpoints are remembered as of the checkpoint.
+/// The store holds the endpoints as of the checkpoint.
 pub async fn targets_are_remembered_until_forgotten(subject: &Subject) {
     let target = |endpoint, doc: &str| StoredTarget { endpoint, client: client(), doc: doc.to_owned() };
     subject
@@ -353,7 +352,7 @@ pub async fn targets_are_remembered_until_forgotten(subject: &Subject) {
     assert_eq!(subject.store.targets().await.unwrap(), [target(ONE, "c")]);
 }
 
-/// What is older than the retention goes; what is younger stays.
+/// Rows older than the retention are removed, younger ones stay.
 pub async fn what_is_too_old_is_swept(subject: &Subject) {
     for n in 1..=4 {
         subject.commit(&told(ONE, n, n.into(), false)).await;
@@ -381,7 +380,7 @@ pub async fn a_store_that_begins_anew_is_empty(subject: &Subject) {
     assert_eq!(subject.due(ONE, 100).await, [2]);
 }
 
-/// Only from where it stands, and only by the newest owner.
+/// A commit succeeds only from the present checkpoint, and only under the newest lease.
 pub async fn a_commit_is_fenced_by_checkpoint_and_lease(subject: &Subject) {
     let lease = subject.lease().await;
     subject.store.commit(&lease, Position(0), Position(5).into(), &told(ONE, 1, 1, false)).await.unwrap();

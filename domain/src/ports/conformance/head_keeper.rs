@@ -14,23 +14,20 @@ use uuid::Uuid;
 use crate::merkle::{Hash, KeptHead};
 use crate::ports::head_keeper::{HeadKeeper, KeepError};
 
-/// What somebody without the key does to what is kept.
+/// Damage that somebody without the key can do.
 #[derive(Debug, Clone, Copy)]
 pub enum Damage {
-    /// It is deleted.
     Remove,
-    /// Another size is written.
+    /// The stored size is overwritten with this one.
     Shrink(u64),
 }
 
-/// Does damage behind the keeper's back.
+/// Damages the stored head without going through the keeper.
 pub type Damaging = Box<dyn Fn(Damage) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// A keeper under test.
 pub struct Subject {
-    /// The keeper.
     pub keeper: Arc<dyn HeadKeeper>,
-    /// Damages what it keeps.
     pub damage: Damaging,
     /// Whatever must outlive it: a temporary folder, a server.
     pub keep: Box<dyn Any + Send + Sync>,
@@ -46,7 +43,7 @@ fn head(size: u64) -> KeptHead {
     KeptHead { log: Uuid::from_u128(1), size, root: Hash([size as u8; 32]) }
 }
 
-/// Nothing is kept before something is.
+/// A new keeper keeps no head.
 pub async fn nothing_is_kept_at_first(subject: &Subject) {
     assert_eq!(subject.keeper.kept().await.unwrap(), None);
 }
@@ -76,7 +73,7 @@ pub async fn another_history_is_refused(subject: &Subject) {
     assert_eq!(keeper.kept().await.unwrap(), Some(head(5)));
 }
 
-/// Of many that keep at once the largest stays.
+/// Of many heads that are kept at once the largest stays.
 pub async fn of_many_the_largest_stays(subject: &Subject) {
     let keeping: Vec<_> = (1..=20_u64)
         .map(|n| {
@@ -90,7 +87,7 @@ pub async fn of_many_the_largest_stays(subject: &Subject) {
     assert_eq!(subject.keeper.kept().await.unwrap(), Some(head(20)));
 }
 
-/// Who has no key can neither change nor remove it unnoticed, and no later head hides that.
+/// Nobody without the key can change or remove the head unnoticed, and no later head hides that.
 pub async fn damage_is_noticed(subject: &Subject) {
     let keeper = &subject.keeper;
     keeper.keep(&head(9)).await.unwrap();
@@ -103,7 +100,7 @@ pub async fn damage_is_noticed(subject: &Subject) {
     assert!(matches!(keeper.kept().await, Err(KeepError::Gone)));
 }
 
-/// An operator may begin anew, whatever there was.
+/// An operator may replace whatever head was kept.
 pub async fn an_operator_begins_anew(subject: &Subject) {
     let keeper = &subject.keeper;
     keeper.keep_instead(&head(9)).await.unwrap();

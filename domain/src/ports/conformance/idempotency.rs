@@ -19,9 +19,8 @@ use crate::ports::vault::Sealed;
 use crate::testing::calls::at;
 use crate::testing::ids::sequential;
 
-/// Keys under test.
+/// An idempotency store under test.
 pub struct Subject {
-    /// The keys.
     pub keys: Arc<dyn IdempotencyKeys>,
     /// Whatever must outlive them: a temporary folder, a server.
     pub keep: Box<dyn Any + Send + Sync>,
@@ -78,7 +77,7 @@ pub async fn a_key_is_reserved_once(subject: &Subject) {
     assert_eq!(subject.keys.begin(&later(3, at(LOCK))).await.unwrap(), Begun::InFlight);
 }
 
-/// A key stands for one request, while it is worked on, given back and answered.
+/// A key stands for one request, while it is worked on, released and answered.
 pub async fn another_request_is_refused(subject: &Subject) {
     let other = Ask { request: [2; 32], ..ask(9) };
     let held = fresh(subject, &ask(1)).await;
@@ -90,19 +89,19 @@ pub async fn another_request_is_refused(subject: &Subject) {
     assert_eq!(subject.keys.begin(&other).await.unwrap(), Begun::Reused);
 }
 
-/// What was answered is answered again, as it was.
+/// A kept answer is given again as it was.
 pub async fn an_answer_is_kept(subject: &Subject) {
     let held = fresh(subject, &ask(1)).await;
     assert_eq!(subject.keys.finish(&held, &answer(7)).await.unwrap(), Finished::Kept);
     for again in [ask(2), later(3, at(DAY))] {
         assert_eq!(subject.keys.begin(&again).await.unwrap(), Begun::Done(answer(7)));
     }
-    // to give it back now changes nothing
+    // a release after the answer changes nothing
     subject.keys.release(&held).await.unwrap();
     assert_eq!(subject.keys.begin(&ask(4)).await.unwrap(), Begun::Done(answer(7)));
 }
 
-/// Clients do not meet in a key, and the keys of one are apart.
+/// Clients do not share keys, and the keys of one client are independent.
 pub async fn keys_are_apart(subject: &Subject) {
     let held = fresh(subject, &ask(1)).await;
     let key = |client, hash| KeyName { client: ClientId(Uuid::from_u128(client)), hash: [hash; 32] };
@@ -112,13 +111,13 @@ pub async fn keys_are_apart(subject: &Subject) {
     assert_eq!(subject.keys.begin(&Ask { key: key(2, 1), ..ask(4) }).await.unwrap(), Begun::InFlight);
 }
 
-/// A reservation given back goes to the next one to ask, with the seed it has.
+/// A released reservation goes to the next one to ask, with the seed it has.
 pub async fn a_reservation_given_back_keeps_its_seed(subject: &Subject) {
     let first = fresh(subject, &ask(1)).await;
     subject.keys.release(&first).await.unwrap();
     let second = taken_over(subject, &ask(2)).await;
     assert_eq!((second.seed, second.until), (first.seed, at(2 + LOCK)));
-    // the first one's late goodbye takes nothing from the second
+    // a late release by the first holder takes nothing from the second
     subject.keys.release(&first).await.unwrap();
     assert_eq!(subject.keys.begin(&ask(3)).await.unwrap(), Begun::InFlight);
 }
@@ -130,7 +129,7 @@ pub async fn a_freed_key_is_as_good_as_new(subject: &Subject) {
     subject.keys.free(&first).await.unwrap();
     let second = fresh(subject, &other(2)).await;
     assert_eq!(second.seed, ask(2).seed);
-    // the first one's late goodbye takes nothing from the second, nor does one who was overtaken
+    // a late call by the first holder, or by one who was overtaken, takes nothing from the present one
     subject.keys.free(&first).await.unwrap();
     assert_eq!(subject.keys.begin(&other(3)).await.unwrap(), Begun::InFlight);
     let third = taken_over(subject, &Ask { now: second.until, ..other(4) }).await;
@@ -153,19 +152,19 @@ pub async fn the_first_answer_wins(subject: &Subject) {
     assert_eq!(subject.keys.begin(&later(3, second.until)).await.unwrap(), Begun::Done(answer(1)));
 }
 
-/// A reservation from before the clock was set back holds nobody up for longer than any may.
+/// A reservation from before the clock was set back holds nobody up for longer than any reservation may.
 pub async fn a_clock_set_back_holds_nobody_up(subject: &Subject) {
     fresh(subject, &later(1, at(DAY))).await;
     taken_over(subject, &ask(2)).await;
 }
 
-/// After its time a key is as if it had never been used, also before it is swept away.
+/// After its time a key is as if it had never been used, even before it is removed.
 pub async fn a_key_is_forgotten_after_its_time(subject: &Subject) {
     let old = fresh(subject, &ask(1)).await;
     let expires = at(1 + DAY);
     let new = fresh(subject, &Ask { request: [2; 32], ..later(2, expires) }).await;
     assert_eq!(new.seed, ask(2).seed);
-    // whoever comes to an end only now finds that the key stands for something else
+    // a holder that finishes only now learns that the key stands for something else
     assert_eq!(subject.keys.finish(&old, &answer(1)).await.unwrap(), Finished::Forgotten);
     subject.keys.release(&old).await.unwrap();
     assert_eq!(subject.keys.finish(&new, &answer(2)).await.unwrap(), Finished::Kept);
@@ -192,7 +191,7 @@ pub async fn sweeping_goes_piece_by_piece(subject: &Subject) {
     assert_eq!(subject.keys.begin(&last).await.unwrap(), Begun::InFlight);
 }
 
-/// Of many who ask at once for a new key, one gets it; the same when it was given back.
+/// Of many who ask at once for a new key, or for a released one, one gets it.
 pub async fn one_of_many_wins(subject: &Subject) {
     let race = async |from: u8| {
         let asking = (from..from + 32).map(|n| {
@@ -215,7 +214,7 @@ pub async fn one_of_many_wins(subject: &Subject) {
     assert_eq!(race(40).await.seed, first.seed);
 }
 
-/// A node that comes back alone takes over whatever it died over, and nothing else changes.
+/// A restarted node that is alone releases all reservations, and nothing else changes.
 pub async fn all_reservations_can_be_given_back(subject: &Subject) {
     let other = Ask { key: KeyName { hash: [2; 32], ..ask(1).key }, ..ask(2) };
     let answered = fresh(subject, &other).await;
@@ -227,7 +226,7 @@ pub async fn all_reservations_can_be_given_back(subject: &Subject) {
     assert_eq!(subject.keys.begin(&other).await.unwrap(), Begun::Done(answer(1)));
 }
 
-/// An erasure forgets what was answered to one client, not that it asked: the work is never done as if it were new.
+/// An erasure forgets the answers to one client, not its requests: the work is never done as if it were new.
 pub async fn answers_can_be_forgotten(subject: &Subject) {
     let other_client = Ask { key: KeyName { client: ClientId(Uuid::from_u128(2)), ..ask(1).key }, ..ask(2) };
     let under_way = Ask { key: KeyName { hash: [2; 32], ..ask(1).key }, ..ask(3) };

@@ -11,11 +11,10 @@ use std::time::{Duration, Instant};
 
 use crate::ports::lease::Leases;
 
-/// Leases under test.
+/// A lease store under test.
 pub struct Subject {
-    /// The leases.
     pub leases: Arc<dyn Leases>,
-    /// Whether only one process can write the store, so that whoever asks is granted.
+    /// Whether only one process can write the store, so that every request for a lease is granted.
     pub exclusive: bool,
     /// Whatever must outlive them: a temporary folder, a server.
     pub keep: Box<dyn Any + Send + Sync>,
@@ -53,7 +52,7 @@ pub async fn a_held_job_is_refused_to_others(subject: &Subject) {
     }
 }
 
-/// Jobs do not stand in each other's way.
+/// Leases of different jobs are independent.
 pub async fn jobs_are_apart(subject: &Subject) {
     let one = subject.leases.acquire("job a", "one", LONG).await.unwrap().unwrap();
     let two = subject.leases.acquire("job b", "two", LONG).await.unwrap().unwrap();
@@ -68,7 +67,7 @@ pub async fn a_released_job_is_free_at_once(subject: &Subject) {
     assert!(!subject.leases.renew(&first, LONG).await.unwrap());
     let second = subject.leases.acquire("job", "two", LONG).await.unwrap().unwrap();
     assert!(second.epoch > first.epoch);
-    // a late goodbye of the first one takes nothing from the second
+    // a late release by the first holder takes nothing from the second
     subject.leases.release(&first).await.unwrap();
     assert!(subject.leases.renew(&second, LONG).await.unwrap());
 }

@@ -13,91 +13,85 @@ use crate::ports::llm::{
     ChatEvent, ChatMessage, ChatProvider, ChatRequest, LlmFailure, ToolCall, ToolSpec, withdraw,
 };
 
-/// How a server turns a request away.
+/// How a server refuses a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Away {
-    /// It is too busy.
     Overloaded,
-    /// Too many requests; come back after so many milliseconds.
+    /// Too many requests; retry after so many milliseconds.
     RateLimited(u64),
     /// The account is used up.
     Billing,
-    /// Wrong key.
+    /// The API key is wrong.
     Credentials,
-    /// No such model.
     UnknownModel,
-    /// Too long.
+    /// The request is too long.
     TooLong,
-    /// Something is wrong with the request.
     BadRequest,
 }
 
 /// How an answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// As it should.
+    /// The answer is complete.
     Stop,
-    /// At the longest answer.
+    /// The answer has reached the longest allowed length.
     Length,
-    /// The model will not go on.
+    /// The model refuses to go on.
     Refused,
-    /// As it should, but without the last word of the protocol (`[DONE]`), where there is one.
+    /// Complete, but without the protocol's last word (`[DONE]`), where there is one.
     NoLastWord,
-    /// The body ends, and nobody said that the answer did.
+    /// The body ends without saying that the answer did.
     Unfinished,
     /// The connection breaks in the middle of a character.
     BreaksOff,
     /// With an error inside the stream.
     Error,
-    /// Never: nothing comes any more.
+    /// Nothing comes any more, and the connection stays open.
     Hangs,
 }
 
 /// A call of a tool, the arguments in the pieces the server sends them in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SceneCall {
-    /// The tool.
     pub name: String,
-    /// The arguments. Servers that tell calls whole join them.
+    /// Arguments in pieces. Servers that send calls whole join them.
     pub arguments: Vec<String>,
 }
 
 /// What a server does with the next request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scene {
-    /// Answers.
     Answers {
-        /// The words, in the pieces they are sent in.
+        /// Text in the pieces it is sent in.
         text: Vec<String>,
-        /// Then these calls of tools.
+        /// Tool calls that follow the text.
         calls: Vec<SceneCall>,
-        /// How it ends.
         ending: Ending,
-        /// The bytes are cut every so often; 0: a piece at a time.
+        /// Size in bytes of the chunks that are sent; 0: a piece at a time.
         cut_every: usize,
     },
-    /// Turns it away.
+    /// The server refuses the request.
     Away(Away),
-    /// Never answers.
+    /// The server never answers.
     Silent,
-    /// Answers something that is none of the protocol.
+    /// The answer does not follow the protocol.
     Nonsense,
 }
 
-/// What every [`Scene::Answers`] takes.
+/// Usage that every [`Scene::Answers`] reports.
 pub const USAGE: Usage = Usage::counted(41, 7);
 /// The model every server serves.
 pub const MODEL: &str = "model-1";
 
 impl Scene {
-    /// Says this.
+    /// The server answers with this text.
     #[must_use]
     pub fn says(text: &[&str]) -> Self {
         let text = text.iter().map(|piece| (*piece).to_owned()).collect();
         Self::Answers { text, calls: vec![], ending: Ending::Stop, cut_every: 0 }
     }
 
-    /// Calls these tools.
+    /// The server answers with these tool calls.
     #[must_use]
     pub fn calls(calls: &[(&str, &[&str])]) -> Self {
         let call = |(name, arguments): &(&str, &[&str])| SceneCall {
@@ -108,7 +102,7 @@ impl Scene {
         Self::Answers { text: vec![], calls, ending: Ending::Stop, cut_every: 0 }
     }
 
-    /// The same, with another ending.
+    /// The same answer with another ending.
     #[must_use]
     pub fn ending(self, how: Ending) -> Self {
         match self {
@@ -119,7 +113,7 @@ impl Scene {
         }
     }
 
-    /// The same, the bytes cut every so often.
+    /// The same answer, sent in chunks of `size` bytes.
     #[must_use]
     pub fn cut_every(self, size: usize) -> Self {
         match self {
@@ -131,19 +125,18 @@ impl Scene {
     }
 }
 
-/// A provider with a server that does as it is told. Its patience is below a second; it repeats once.
+/// A provider and its scripted server. The provider gives up within a second and repeats once.
 #[async_trait]
 pub trait Stage: Send + Sync {
-    /// The provider.
     fn provider(&self) -> &dyn ChatProvider;
 
-    /// Has the server do this with the next requests, one after the other.
+    /// Tells the server what to do with the next requests, one scene each.
     fn play(&self, scenes: Vec<Scene>);
 
     /// How many requests the server has seen.
     fn asked(&self) -> usize;
 
-    /// Whether it is this protocol that has calls told in pieces.
+    /// Whether this protocol sends tool calls in pieces.
     fn tells_calls_in_pieces(&self) -> bool;
 }
 
@@ -193,7 +186,7 @@ async fn told(stage: &dyn Stage) -> Told {
 
 const WORDS: [&str; 3] = ["Grüß ", "dich, 你好 👋", "!"];
 
-/// Words come as they are, wherever the bytes are cut.
+/// Text arrives unchanged, wherever the bytes are cut.
 pub async fn words_are_the_same_wherever_the_bytes_are_cut(stage: &impl Stage) {
     for cut in [0, 1, 2, 3, 7, 64] {
         stage.play(vec![Scene::says(&WORDS).cut_every(cut)]);
@@ -201,7 +194,7 @@ pub async fn words_are_the_same_wherever_the_bytes_are_cut(stage: &impl Stage) {
     }
 }
 
-/// A call is told once, whole, in however many pieces it came.
+/// A tool call is reported once and whole, in however many pieces it came.
 pub async fn a_call_of_a_tool_is_told_whole(stage: &impl Stage) {
     for cut in [0, 1, 5] {
         let scene = Scene::calls(&[("find", &["{\"ph", "one\": \"+4", "5 é\"}"])]);
@@ -215,7 +208,7 @@ pub async fn a_call_of_a_tool_is_told_whole(stage: &impl Stage) {
     }
 }
 
-/// Two calls at once are two calls.
+/// Two tool calls at once stay apart.
 pub async fn parallel_calls_are_not_mixed_up(stage: &impl Stage) {
     stage.play(vec![Scene::calls(&[
         ("find", &["{\"phone\":", "\"1\"}"]),
@@ -236,7 +229,7 @@ pub async fn a_call_without_arguments_has_an_empty_object(stage: &impl Stage) {
     assert_eq!(calls.iter().map(|call| call.arguments.as_str()).collect::<Vec<_>>(), ["{}"]);
 }
 
-/// Arguments that are no JSON are told as they are: the model is to hear of it.
+/// Arguments that are not JSON are passed on as they are, so that the model learns of it.
 pub async fn broken_arguments_are_told_as_they_are(stage: &impl Stage) {
     if stage.tells_calls_in_pieces() {
         stage.play(vec![Scene::calls(&[("find", &["{\"phone\": ", "oops"])])]);
@@ -245,7 +238,7 @@ pub async fn broken_arguments_are_told_as_they_are(stage: &impl Stage) {
     }
 }
 
-/// How it ended is told.
+/// The answer tells how it ended.
 pub async fn how_an_answer_ended_is_told(stage: &impl Stage) {
     for (ending, finish) in [
         (Ending::Length, Finish::Length),
@@ -268,7 +261,7 @@ pub async fn an_answer_that_breaks_off_is_a_failure(stage: &impl Stage) {
     }
 }
 
-/// Nobody waits for ever.
+/// A silent server is given up in time.
 pub async fn a_silent_server_is_given_up(stage: &impl Stage) {
     for scene in [Scene::Silent, Scene::says(&["One "]).ending(Ending::Hangs)] {
         stage.play(vec![scene.clone()]);
@@ -279,7 +272,7 @@ pub async fn a_silent_server_is_given_up(stage: &impl Stage) {
     }
 }
 
-/// What makes no sense is a failure, not a panic.
+/// An answer that makes no sense is a failure, not a panic.
 pub async fn nonsense_is_a_failure(stage: &impl Stage) {
     stage.play(vec![Scene::Nonsense]);
     let (_, _, _, ended) = told(stage).await;
@@ -288,7 +281,7 @@ pub async fn nonsense_is_a_failure(stage: &impl Stage) {
     assert!(stage.provider().complete(MODEL, &request()).await.is_err());
 }
 
-/// Why a request was turned away is told in one set of words.
+/// Every provider reports the reason of a refusal in the same terms.
 pub async fn why_it_was_turned_away_is_told(stage: &impl Stage) {
     for away in [Away::Billing, Away::Credentials, Away::UnknownModel, Away::TooLong, Away::BadRequest] {
         stage.play(vec![Scene::Away(away)]);
@@ -307,7 +300,7 @@ pub async fn why_it_was_turned_away_is_told(stage: &impl Stage) {
     }
 }
 
-/// Too many requests: the server's own wait is told, and kept.
+/// The wait that a server asks for is reported, and a short one is kept.
 pub async fn the_wait_a_server_wants_is_told_and_a_short_one_is_kept(stage: &impl Stage) {
     stage.play(vec![Scene::Away(Away::RateLimited(22_000))]);
     let before = stage.asked();
@@ -320,7 +313,7 @@ pub async fn the_wait_a_server_wants_is_told_and_a_short_one_is_kept(stage: &imp
     assert_eq!(told(stage).await.0, "Sure.");
 }
 
-/// Who is too busy is asked once more, and no more than that.
+/// An overloaded server is asked once more, and no more than that.
 pub async fn who_is_too_busy_is_asked_once_more(stage: &impl Stage) {
     stage.play(vec![Scene::Away(Away::Overloaded), Scene::says(&["Sure."])]);
     assert_eq!(told(stage).await.0, "Sure.");
@@ -332,7 +325,7 @@ pub async fn who_is_too_busy_is_asked_once_more(stage: &impl Stage) {
     stage.play(vec![]);
 }
 
-/// A whole answer says the same as a streamed one.
+/// An answer taken whole says the same as a streamed one.
 pub async fn a_whole_answer_says_the_same(stage: &impl Stage) {
     stage.play(vec![Scene::says(&WORDS)]);
     let whole = stage.provider().complete(MODEL, &request()).await;

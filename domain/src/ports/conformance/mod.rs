@@ -9,7 +9,7 @@ pub mod llm;
 pub mod seals;
 pub mod work;
 
-/// One `#[tokio::test]` a case; the way the suites are written, not for use alone.
+/// Makes one `#[tokio::test]` of each case. Only for the suites.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! port_cases {

@@ -14,7 +14,6 @@ use crate::ports::seals::{Head, SealStore};
 
 /// A store under test.
 pub struct Subject {
-    /// The store.
     pub store: Arc<dyn SealStore>,
     /// Whatever must outlive it: a temporary folder, a server.
     pub keep: Box<dyn Any + Send + Sync>,
@@ -44,7 +43,7 @@ pub async fn nothing_is_there_before_it_is_added(subject: &Subject) {
     assert_eq!(store.tiles(&[TileId { level: 0, index: 0 }]).await.unwrap(), []);
 }
 
-/// What was added is read back as it was, the tiles that there are.
+/// Heads and tiles are read back as they were added; tiles that do not exist are left out.
 pub async fn tiles_and_heads_are_kept(subject: &Subject) {
     let store = &subject.store;
     let tiles = [tile(0, 0, 255), tile(0, 7, 1), tile(1, 7, 3)];
@@ -65,7 +64,7 @@ pub async fn a_tile_never_shrinks(subject: &Subject) {
     assert_eq!(store.tiles(&[TileId { level: 0, index: 0 }]).await.unwrap(), [tile(0, 0, 9)]);
 }
 
-/// A head that stands is never changed, whoever comes with another.
+/// A stored head never changes, whoever adds another of its size.
 pub async fn a_head_never_changes(subject: &Subject) {
     let store = &subject.store;
     store.append(&[], &head(5)).await.unwrap();
@@ -94,7 +93,7 @@ pub async fn heads_are_found_and_listed(subject: &Subject) {
     assert_eq!(store.latest().await.unwrap(), Some(head(12)));
 }
 
-/// What is put aside is no part of the tree any more, and another may begin; as often as need be.
+/// A tree that was set aside is no longer read, and another may begin, as often as need be.
 pub async fn a_tree_is_put_aside_whole(subject: &Subject) {
     let store = &subject.store;
     assert_eq!(store.set_aside(head(1).sealed_at).await.unwrap(), 0);
@@ -108,7 +107,7 @@ pub async fn a_tree_is_put_aside_whole(subject: &Subject) {
     let other = Head { root: Hash([9; 32]), note: "other".to_owned(), ..head(5) };
     store.append(&[tile(0, 0, 5)], &other).await.unwrap();
     assert_eq!(store.heads(None, false, 9).await.unwrap(), std::slice::from_ref(&other));
-    // and it is as safe as the first one
+    // and its heads cannot be changed either
     store.append(&[], &head(5)).await.unwrap();
     assert_eq!(store.latest().await.unwrap(), Some(other));
 }

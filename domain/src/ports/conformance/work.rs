@@ -21,9 +21,7 @@ use crate::testing::ids::sequential;
 
 /// A work store under test, and the leases that fence it.
 pub struct Subject {
-    /// The store.
     pub store: Arc<dyn WorkStore>,
-    /// Its leases.
     pub leases: Arc<dyn Leases>,
     /// Whatever must outlive them: a temporary folder, a server.
     pub keep: Box<dyn Any + Send + Sync>,
@@ -40,7 +38,7 @@ impl Subject {
         self.leases.acquire("work", "one", Duration::from_secs(600)).await.unwrap().unwrap()
     }
 
-    /// Commits from wherever the checkpoint is.
+    /// Commits from the present checkpoint on.
     async fn commit(&self, changes: &[WorkChange]) {
         let at = self.store.checkpoint().await.unwrap();
         let to = at.position.plus(1).into();
@@ -115,8 +113,8 @@ pub async fn the_longest_due_comes_first(subject: &Subject) {
     assert_eq!(two.iter().map(|item| number(item.effect_id)).collect::<Vec<_>>(), [2, 3]);
 }
 
-/// An ordered effect waits for earlier ordered ones of its call, also when those are put off; ending a call and
-/// looking after it wait for nothing and hold up nobody.
+/// An ordered effect waits for earlier ordered ones of its call, also when those are postponed; hanging up and
+/// reconciling wait for nothing and hold up nothing.
 pub async fn ordered_effects_of_a_call_wait_for_each_other(subject: &Subject) {
     let hang_up = WorkChange::Do(item(3, 10, HANG_UP, 0));
     let look = WorkChange::Do(item(1, 20, Work::Reconcile, 500));
@@ -130,7 +128,7 @@ pub async fn ordered_effects_of_a_call_wait_for_each_other(subject: &Subject) {
     assert_eq!(subject.due(1).await, [3, 4, 5, 6]);
 }
 
-/// What is put off keeps its number of attempts and comes again at its new time.
+/// A postponed effect keeps its number of attempts and comes again at its new time.
 pub async fn a_postponed_effect_comes_again(subject: &Subject) {
     subject.commit(&[speak(1, 10, 0)]).await;
     subject.store.postpone(sequential(1), at(40), 3, "carrier unreachable").await.unwrap();
@@ -152,7 +150,7 @@ pub async fn the_same_effect_again_changes_nothing(subject: &Subject) {
     assert_eq!(kept, [WorkItem { attempts: 3, ..item(1, 10, SPEAK, 40) }]);
 }
 
-/// Changes count in their order, within a commit and across commits.
+/// Changes apply in their order, within a commit and across commits.
 pub async fn changes_count_in_their_order(subject: &Subject) {
     let done = |n| WorkChange::Done(sequential(n));
     let close = |call| WorkChange::Close(sequential(call));
@@ -207,7 +205,7 @@ pub async fn a_fired_timer_is_gone_unless_set_anew(subject: &Subject) {
     assert!(subject.store.due_timers(at(10), 10).await.unwrap().is_empty());
 }
 
-/// What is due next is the earliest that nothing holds up.
+/// The next due time is that of the earliest work that nothing holds up.
 pub async fn the_next_due_is_told(subject: &Subject) {
     assert_eq!(subject.store.next_due().await.unwrap(), None);
     subject.commit(&[speak(1, 10, 30), speak(2, 10, 5), speak(3, 11, 40)]).await;
@@ -216,7 +214,7 @@ pub async fn the_next_due_is_told(subject: &Subject) {
     assert_eq!(subject.store.next_due().await.unwrap(), Some(at(20)));
 }
 
-/// How much waits, and since when.
+/// Statistics tell how much waits, and since when.
 pub async fn what_waits_is_counted(subject: &Subject) {
     assert_eq!(subject.store.stats(at(0)).await.unwrap(), WorkStats::default());
     let arm = WorkChange::Arm(timer(10, Timer::Ring, 20));
@@ -239,7 +237,7 @@ pub async fn a_commit_from_a_moved_checkpoint_writes_nothing(subject: &Subject) 
     assert_eq!(subject.store.checkpoint().await.unwrap(), Position(5).into());
 }
 
-/// What the checkpoint names comes back: the event too.
+/// The checkpoint comes back with the id of its event.
 pub async fn the_event_at_the_checkpoint_is_kept(subject: &Subject) {
     let to = EventRef { position: Position(3), id: Some(sequential(77)) };
     let lease = subject.lease().await;
@@ -270,7 +268,7 @@ pub async fn a_stale_lease_writes_nothing(subject: &Subject) {
     assert_eq!(subject.due(100).await, [1]);
 }
 
-/// Once the clock was set, everything still to come is as far off as before; an owner that lost its lease moves nothing.
+/// After the clock was set, all due times are as far off as before; an owner that lost its lease moves nothing.
 pub async fn due_times_move_with_the_clock(subject: &Subject) {
     subject.commit(&[speak(1, 10, 5), WorkChange::Arm(timer(11, Timer::Ring, 7))]).await;
     let lease = subject.lease().await;

@@ -1,4 +1,4 @@
-//! What can happen to a job. These shapes are stored for ever: see `wire` before changing one.
+//! Events of a privacy job. These shapes are stored for ever: see `wire` before changing one.
 
 use std::collections::BTreeMap;
 
@@ -12,36 +12,29 @@ use crate::origin::Origin;
 use crate::wire::events;
 
 events! {
-    /// A fact of a job's life.
     pub enum PrivacyJobEvent {
-        /// Somebody wants it.
         Requested(JobRequested) = "privacy_job.requested" v 1,
-        /// From here on what was sealed under these keys opens nowhere, but for what nodes still remember.
+        /// Nobody can open what these keys sealed any more, except nodes that still cache them.
         KeysDestroyed(KeysDestroyed) = "privacy_job.keys_destroyed" v 1,
-        /// The log was searched.
+        /// The log was searched for data of the subject.
         DataFound(DataFound) = "privacy_job.data_found" v 1,
-        /// What was copied from the log in plain is gone or was made anew.
+        /// Plain copies of the data were removed or made anew.
         CopiesCleaned(CopiesCleaned) = "privacy_job.copies_cleaned" v 1,
-        /// It is done.
         Completed(JobCompleted) = "privacy_job.completed" v 1,
     }
 }
 
-/// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobKind {
-    /// Erase.
     Erase,
-    /// Export.
     Export,
 }
 
 impl JobKind {
-    /// Both.
     pub const ALL: [JobKind; 2] = [Self::Erase, Self::Export];
 
-    /// Its word.
+    /// Name on the wire and in views.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -51,7 +44,7 @@ impl JobKind {
     }
 }
 
-/// By what the subject was named.
+/// How the request named the subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NamedBy {
@@ -63,16 +56,15 @@ pub enum NamedBy {
     CallId,
     /// A conversation they had.
     ConversationId,
-    /// What their calls came from or went to, as the carrier wrote it.
+    /// The other party of their calls, as the carrier wrote it.
     CallerId,
 }
 
 impl NamedBy {
-    /// All of them.
     pub const ALL: [NamedBy; 5] =
         [Self::Phone, Self::CustomerId, Self::CallId, Self::ConversationId, Self::CallerId];
 
-    /// Its word.
+    /// Name on the wire and in views, for example `customer_id`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -85,50 +77,40 @@ impl NamedBy {
     }
 }
 
-/// See [`PrivacyJobEvent::Requested`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobRequested {
-    /// What.
     pub kind: JobKind,
-    /// Of whom.
     pub subject: SubjectId,
-    /// How they were named.
     pub named_by: NamedBy,
-    /// Whose keys it is about: the subject's own, and those of calls and sessions of a customer.
+    /// Owners of the keys concerned: the subject, and calls and sessions of a customer.
     pub persons: Vec<SubjectId>,
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`PrivacyJobEvent::KeysDestroyed`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KeysDestroyed {
-    /// Which.
+    /// Ids of the keys that were destroyed.
     pub keys: Vec<Uuid>,
-    /// When no node remembers them any more.
+    /// When no node caches the keys any more.
     #[serde(with = "micros")]
     pub forgotten_at: Time,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`PrivacyJobEvent::DataFound`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataFound {
-    /// How many events hold something of the subject's, by type.
+    /// Number of events with data of the subject, by type.
     pub events: BTreeMap<String, u64>,
-    /// In how many streams, by category.
+    /// Number of streams, by category.
     pub streams: BTreeMap<String, u64>,
-    /// How many personal values.
+    /// Number of personal values found.
     pub values: u64,
     /// How far the log was searched.
     pub through: Position,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
@@ -138,34 +120,30 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// See [`PrivacyJobEvent::CopiesCleaned`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CopiesCleaned {
     /// Views that were made anew.
     pub views: Vec<String>,
-    /// Bodies of public events that were made anew.
+    /// Number of bodies of public events that were made anew.
     pub public_events: u64,
-    /// Attempts of deliveries that were made anew.
+    /// Number of attempts of deliveries that were made anew.
     pub attempts: u64,
-    /// Recordings the carrier has deleted, or had no more.
+    /// Number of recordings that the carrier deleted, or no longer had.
     pub recordings: u64,
-    /// Recordings the carrier has still, because it could not be told to delete them.
+    /// Number of recordings that the carrier still has, because it could not be asked to delete them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub recordings_left: u64,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`PrivacyJobEvent::Completed`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobCompleted {
-    /// Whether nothing was known of the subject.
+    /// Whether nothing was known about the subject.
     pub nothing_found: bool,
-    /// Of an erasure: when backups that hold the keys will have expired. Of an export: until when it is kept.
+    /// Erasure: when backups that hold the keys will have expired. Export: until when it is kept.
     #[serde(with = "micros_option", default)]
     pub until: Option<Time>,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }

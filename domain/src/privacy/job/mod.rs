@@ -1,6 +1,6 @@
 //! An erasure or an export of what is known of a subject: a saga whose every step is an event.
 //!
-//! Erasure: requested → keys destroyed → (caches of other nodes have had their time) → data found → copies cleaned →
+//! Erasure: requested → keys destroyed → (key caches of other nodes have expired) → data found → copies cleaned →
 //! completed. Export: requested → data found → completed. Events carry pseudonyms and ids of keys only.
 
 mod event;

@@ -1,4 +1,4 @@
-//! What a job may do next.
+//! Commands and rules of a privacy job.
 
 use super::event::{
     CopiesCleaned, DataFound, JobCompleted, JobKind, JobRequested, KeysDestroyed, PrivacyJobEvent,
@@ -9,27 +9,23 @@ use crate::ids::PrivacyJobId;
 /// How far a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum JobStatus {
-    /// It does not exist.
     #[default]
     Unknown,
     /// Nothing was done yet.
     Requested,
-    /// The keys are destroyed.
     KeysDestroyed,
-    /// The log was searched.
     Found,
-    /// Copies are clean.
+    /// Copies outside the log are clean.
     Cleaned,
-    /// It is done.
     Completed,
 }
 
 impl JobStatus {
-    /// Every one a job that exists may have.
+    /// Every status that an existing job may have.
     pub const ALL: [JobStatus; 5] =
         [Self::Requested, Self::KeysDestroyed, Self::Found, Self::Cleaned, Self::Completed];
 
-    /// Its word.
+    /// Name on the wire and in views, for example `keys_destroyed`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -43,33 +39,27 @@ impl JobStatus {
     }
 }
 
-/// What may be asked of a job: to be begun, and to take note of a step that was done.
+/// Requests a job, or records a step that was done.
 #[derive(Debug, Clone)]
 pub enum JobCommand {
-    /// Begin.
     Request(JobRequested),
-    /// The keys are destroyed.
     KeysDestroyed(KeysDestroyed),
-    /// The log was searched.
     Found(DataFound),
-    /// Copies are clean.
     Cleaned(CopiesCleaned),
-    /// It is done.
     Complete(JobCompleted),
 }
 
-/// Why a job does not do what was asked.
+/// Why the job refuses a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JobRefusal {
-    /// There is no such job.
     #[error("the job does not exist")]
     Unknown,
-    /// Steps come in their order.
+    /// The step does not follow the job's present status.
     #[error("the job is {}, which that step does not follow", .0.as_str())]
     OutOfOrder(JobStatus),
 }
 
-/// A job, as its rules see it: everything its receipt tells.
+/// State of a privacy job, folded from its events; holds everything that its receipt shows.
 #[derive(Debug, Clone, Default)]
 pub struct PrivacyJob {
     status: JobStatus,
@@ -81,43 +71,37 @@ pub struct PrivacyJob {
 }
 
 impl PrivacyJob {
-    /// How far it is.
     #[must_use]
     pub fn status(&self) -> JobStatus {
         self.status
     }
 
-    /// What was asked for.
     #[must_use]
     pub fn requested(&self) -> Option<&JobRequested> {
         self.requested.as_ref()
     }
 
-    /// Which keys are destroyed.
     #[must_use]
     pub fn destroyed(&self) -> Option<&KeysDestroyed> {
         self.destroyed.as_ref()
     }
 
-    /// What was found.
     #[must_use]
     pub fn found(&self) -> Option<&DataFound> {
         self.found.as_ref()
     }
 
-    /// What was cleaned.
     #[must_use]
     pub fn cleaned(&self) -> Option<&CopiesCleaned> {
         self.cleaned.as_ref()
     }
 
-    /// How it ended.
     #[must_use]
     pub fn completed(&self) -> Option<&JobCompleted> {
         self.completed.as_ref()
     }
 
-    /// What a step follows.
+    /// The status that `step` must follow.
     fn before(&self, step: JobStatus) -> JobStatus {
         let erases = self.requested.as_ref().is_some_and(|asked| asked.kind == JobKind::Erase);
         match step {

@@ -1,4 +1,4 @@
-//! What happens to a delivery. That it is due is no event: it follows from the public event and the endpoint.
+//! Events of a delivery. That it is due is no event: it follows from the public event and the endpoint.
 
 use std::collections::BTreeMap;
 
@@ -17,29 +17,25 @@ use crate::wire::events;
 pub const MAX_RESPONSE_BODY: usize = 4 << 10;
 
 events! {
-    /// A fact of a delivery.
     pub enum DeliveryEvent {
-        /// It was attempted.
         Attempted(DeliveryAttempted) = "delivery.attempted" v 1,
-        /// Somebody wants it once more.
+        /// The client asked to deliver it once more.
         RedeliveryRequested(RedeliveryRequested) = "delivery.redelivery_requested" v 1,
-        /// Somebody wants it no more.
         Cancelled(DeliveryCancelled) = "delivery.cancelled" v 1,
     }
 }
 
-/// What is delivered to whom.
+/// The public event of a delivery, and its endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryOf {
-    /// To whom.
     pub endpoint: EndpointId,
-    /// The public event's id.
+    /// Id of the public event.
     pub event: Uuid,
-    /// Its type.
+    /// Type of the public event, for example `call.ended`.
     pub event_type: String,
-    /// The position of the fact it tells of; 0 for a test.
+    /// Position of the log's event that it was made from; 0 for a test.
     pub source: Position,
-    /// What it is about.
+    /// Id of the resource it is about.
     pub subject: Uuid,
 }
 
@@ -47,10 +43,9 @@ pub struct DeliveryOf {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// It was due.
     #[default]
     Due,
-    /// A client tests its endpoint. Not tried again by itself.
+    /// The client tests its endpoint. Never retried.
     Test,
 }
 
@@ -58,26 +53,25 @@ pub enum Cause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorClass {
-    /// The name has no address.
+    /// The host name has no address.
     Dns,
-    /// No connection.
+    /// There was no connection.
     Connect,
-    /// No secure connection.
+    /// The TLS connection could not be made.
     Tls,
-    /// No answer in time.
+    /// No answer came in time.
     Timeout,
-    /// An answer, but none of 2xx.
+    /// The answer's status is not 2xx.
     Status,
-    /// The address may not be delivered to.
+    /// Deliveries to the address are not allowed.
     Blocked,
-    /// Not HTTP, or broken off.
+    /// The answer is not HTTP, or broke off.
     Protocol,
     /// Nothing was sent: the endpoint's secrets cannot be opened.
     Secret,
 }
 
 impl ErrorClass {
-    /// Every one.
     pub const ALL: [ErrorClass; 8] = [
         Self::Dns,
         Self::Connect,
@@ -89,7 +83,7 @@ impl ErrorClass {
         Self::Secret,
     ];
 
-    /// Its word.
+    /// Name on the wire, for example `dns`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -108,24 +102,23 @@ impl ErrorClass {
 /// How an attempt went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// When it began.
     #[serde(with = "micros")]
     pub began_at: Time,
-    /// Until the answer's head was there, or there was none, in milliseconds.
+    /// Milliseconds until the head of the answer came, or the attempt was given up.
     pub latency_ms: u64,
-    /// What was answered.
+    /// HTTP status; `None` without an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// What went wrong.
+    /// What went wrong; `None` on success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorClass>,
-    /// The same in words; nothing of what was sent.
+    /// The error in words; nothing of what was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// The address that was spoken to.
+    /// The IP address that was connected to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// Headers of the answer that matter: `content-type`, `location`, `retry-after`, `server`.
+    /// Some headers of the answer: `content-type`, `location`, `retry-after`, `server`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
     /// The first [`MAX_RESPONSE_BODY`] bytes of the answer's body. It may repeat what was sent.
@@ -134,7 +127,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Whether the receiver has it.
+    /// Whether the receiver accepted the delivery with a 2xx status.
     #[must_use]
     pub fn succeeded(&self) -> bool {
         self.error.is_none() && self.status.is_some_and(|status| (200..300).contains(&status))
@@ -145,9 +138,9 @@ impl Attempt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GaveUp {
-    /// That was the last attempt.
+    /// The schedule has no further attempt.
     Exhausted,
-    /// The endpoint answered that it is gone.
+    /// The endpoint answered 410, Gone.
     Gone,
     /// A test is attempted once.
     Test,
@@ -157,65 +150,52 @@ pub enum GaveUp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Then {
-    /// It is done.
     Succeeded,
-    /// It is attempted again.
+    /// Another attempt follows later.
     Again {
-        /// Not before.
+        /// Earliest time of that attempt.
         #[serde(with = "micros")]
         due: Time,
     },
-    /// It failed for good.
+    /// The delivery failed for good.
     Failed {
-        /// Why.
         why: GaveUp,
     },
     /// It was cancelled while the attempt was under way.
     Cancelled,
 }
 
-/// See [`DeliveryEvent::Attempted`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeliveryAttempted {
-    /// What to whom.
     pub of: DeliveryOf,
-    /// 1, 2, 3, … over the delivery's whole life.
+    /// Number of the attempt, from 1, over the delivery's whole life.
     pub number: u32,
-    /// 1, 2, 3, … since it was last asked for.
+    /// Number of the attempt, from 1, since the delivery was last requested.
     pub round: u32,
-    /// Why.
     #[serde(default)]
     pub cause: Cause,
-    /// How it went.
     pub attempt: Attempt,
-    /// What follows.
     pub then: Then,
-    /// What was sent, of a test; of all others the public event says so.
+    /// The body of a test's request; other bodies follow from the public event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<Personal<ByteBuf>>,
-    /// When it ended.
+    /// When the attempt ended.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`DeliveryEvent::RedeliveryRequested`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RedeliveryRequested {
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`DeliveryEvent::Cancelled`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeliveryCancelled {
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }

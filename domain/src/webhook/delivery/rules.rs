@@ -1,4 +1,4 @@
-//! What follows from an attempt, and what may be asked of a delivery.
+//! Commands and rules of a delivery.
 
 use std::sync::Arc;
 
@@ -15,25 +15,24 @@ use crate::origin::Origin;
 use crate::personal::Personal;
 use crate::webhook::schedule::{Schedule, retry_after};
 
-/// Where a delivery stands.
+/// Status of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum DeliveryStatus {
     /// It is to be attempted, now or later.
     #[default]
     Pending,
-    /// The receiver has it.
+    /// The receiver accepted the delivery.
     Succeeded,
-    /// It is not attempted any more.
+    /// The delivery failed and is not attempted any more.
     Failed,
-    /// Nobody wants it any more.
+    /// The delivery was cancelled and is not attempted any more.
     Cancelled,
 }
 
 impl DeliveryStatus {
-    /// Every one.
     pub const ALL: [DeliveryStatus; 4] = [Self::Pending, Self::Succeeded, Self::Failed, Self::Cancelled];
 
-    /// Its word.
+    /// Name on the wire, for example `pending`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -65,53 +64,42 @@ impl std::str::FromStr for DeliveryStatus {
     }
 }
 
-/// What may be asked of a delivery.
 #[derive(Debug, Clone)]
 pub enum DeliveryCommand {
-    /// Note an attempt that was made, and decide what follows.
+    /// Records an attempt that was made, and decides what follows.
     Record {
-        /// The delivery.
         id: DeliveryId,
-        /// What to whom.
         of: DeliveryOf,
-        /// The attempts made before it was last asked for.
+        /// Attempts made before the delivery was last requested.
         before: u32,
-        /// Why it was made.
         cause: Cause,
-        /// How it went.
         attempt: Box<Attempt>,
-        /// What was sent, of a test.
+        /// The body that was sent, of a test.
         sent: Option<ByteBuf>,
-        /// When it would be attempted again.
+        /// Delays before the next attempts.
         schedule: Arc<Schedule>,
-        /// Now.
         now: Time,
     },
-    /// Attempt it once more, the schedule begins anew.
+    /// Attempts the delivery once more; its schedule starts again.
     Redeliver {
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
-    /// Attempt it no more.
     Cancel {
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
 }
 
-/// Why a delivery does not do what was asked.
+/// Why the delivery refuses a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DeliveryRefusal {
-    /// It has come to an end.
+    /// The delivery has already ended.
     #[error("the delivery is over")]
     Over,
 }
 
-/// A delivery, as its rules see it.
+/// State of a delivery, folded from its events.
 #[derive(Debug, Clone, Default)]
 pub struct Delivery {
     attempts: u32,
@@ -119,13 +107,12 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Attempts so far.
+    /// Number of attempts so far.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// Where it stands.
     #[must_use]
     pub fn status(&self) -> DeliveryStatus {
         self.status
@@ -141,7 +128,7 @@ impl Delivery {
         now: Time,
     ) -> Then {
         match (attempt.succeeded(), self.status, attempt.status) {
-            // one that was made because another's record came late takes nothing back
+            // an attempt made because the record of a success came late takes nothing back
             (true, _, _) | (_, DeliveryStatus::Succeeded, _) => Then::Succeeded,
             (_, DeliveryStatus::Cancelled, _) => Then::Cancelled,
             _ if cause == Cause::Test => Then::Failed { why: GaveUp::Test },

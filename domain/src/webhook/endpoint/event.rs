@@ -1,4 +1,4 @@
-//! What happens to an endpoint.
+//! Events of a webhook endpoint and their payloads.
 
 use std::collections::BTreeMap;
 
@@ -13,39 +13,33 @@ use crate::webhook::secrets::SecretRotated;
 use crate::wire::events;
 
 events! {
-    /// A fact of an endpoint.
     pub enum EndpointEvent {
-        /// It came to be.
         Created(EndpointCreated) = "webhook.created" v 1,
-        /// Its terms changed.
         Updated(EndpointUpdated) = "webhook.updated" v 1,
-        /// It got another secret.
         SecretRotated(SecretRotated) = "webhook.secret_rotated" v 1,
-        /// The node stopped delivering to it.
+        /// The node stopped delivering to the endpoint.
         Disabled(EndpointDisabled) = "webhook.disabled" v 1,
-        /// What happened in a while is to be delivered (again).
+        /// The client asked to deliver what happened in a period, again or for the first time.
         ReplayRequested(ReplayRequested) = "webhook.replay_requested" v 1,
-        /// It is gone.
         Deleted(EndpointDeleted) = "webhook.deleted" v 1,
     }
 }
 
-/// In which order deliveries are attempted.
+/// Order in which deliveries to an endpoint are attempted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ordering {
-    /// In any.
+    /// Deliveries go out in any order.
     #[default]
     Parallel,
-    /// Those about one subject one after the other.
+    /// Deliveries about one subject go out one after the other.
     PerSubject,
 }
 
 impl Ordering {
-    /// Every one.
     pub const ALL: [Ordering; 2] = [Self::Parallel, Self::PerSubject];
 
-    /// Its word.
+    /// Name on the wire, for example `per_subject`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -55,68 +49,56 @@ impl Ordering {
     }
 }
 
-/// A client's own headers. All values are sealed; those that open nothing may be shown as well.
+/// Headers a client adds to requests. All values are sealed; those that are no credentials may also be shown.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CustomHeaders {
-    /// As they may be shown.
+    /// The headers as they may be shown, credentials hidden.
     pub shown: BTreeMap<String, String>,
-    /// All of them: a JSON object. Nothing when there are none.
+    /// All headers as a sealed JSON object; `None` when there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<Sealed>,
 }
 
-/// What holds for an endpoint.
+/// Settings of an endpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EndpointTerms {
-    /// Where to.
     pub url: String,
-    /// Which events: names and wildcards.
+    /// Names of public events, and wildcards such as `call.*`.
     pub events: Vec<String>,
-    /// Only those that have to do with this agent.
+    /// `Some`: only events that have to do with this agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_id: Option<AgentId>,
-    /// What the client says about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Whether anything is delivered.
+    /// Whether anything is delivered to it.
     pub enabled: bool,
-    /// The client's own headers.
+    /// Headers the client adds to every delivery.
     #[serde(default)]
     pub headers: CustomHeaders,
-    /// In which order.
     #[serde(default)]
     pub ordering: Ordering,
-    /// The most attempts a second.
+    /// Most attempts a second; `None` is unlimited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit_per_second: Option<u32>,
 }
 
-/// See [`EndpointEvent::Created`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EndpointCreated {
-    /// What holds.
     pub terms: EndpointTerms,
     /// The signing secret's bytes, sealed.
     pub secret: Sealed,
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`EndpointEvent::Updated`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EndpointUpdated {
-    /// What held.
     pub before: EndpointTerms,
-    /// What holds.
     pub after: EndpointTerms,
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
@@ -125,17 +107,16 @@ pub struct EndpointUpdated {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DisabledFor {
-    /// It answered 410: it is not there any more.
+    /// The endpoint answered 410, Gone.
     Gone,
-    /// Nothing but failure for days.
+    /// All attempts failed for days.
     Failing,
 }
 
 impl DisabledFor {
-    /// Every one.
     pub const ALL: [DisabledFor; 2] = [Self::Gone, Self::Failing];
 
-    /// Its word.
+    /// Name on the wire, for example `failing`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -145,46 +126,37 @@ impl DisabledFor {
     }
 }
 
-/// See [`EndpointEvent::Disabled`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EndpointDisabled {
-    /// Why.
     pub reason: DisabledFor,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`EndpointEvent::ReplayRequested`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReplayRequested {
-    /// What happened at this moment or later.
+    /// Start of the period, inclusive.
     #[serde(with = "micros")]
     pub since: Time,
-    /// And before this one.
+    /// End of the period, exclusive; `None` is the time of the request.
     #[serde(with = "micros_option", default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
-    /// Of these types: names, no wildcards.
+    /// Types of public events that are meant: names, no wildcards.
     pub events: Vec<String>,
-    /// Only what failed for good, or was cancelled.
+    /// Only deliveries that failed for good or were cancelled.
     pub only_failed: bool,
-    /// Names the request: the same one again is no news.
+    /// Id of the request: a repeat with the same one changes nothing.
     pub request: uuid::Uuid,
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }
 
-/// See [`EndpointEvent::Deleted`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EndpointDeleted {
-    /// From where.
     #[serde(default, skip_serializing_if = "Origin::is_unknown")]
     pub origin: Origin,
-    /// When.
     #[serde(with = "micros")]
     pub at: Time,
 }

@@ -1,4 +1,4 @@
-//! What may be done with an endpoint.
+//! Commands and rules of a webhook endpoint.
 
 use std::collections::BTreeSet;
 
@@ -25,74 +25,58 @@ pub const MAX_DESCRIPTION: usize = 500;
 /// The highest rate, in attempts a second.
 pub const MAX_RATE: u32 = 10_000;
 
-/// What of an endpoint is to be changed; `None` leaves it as it is. A URL of another web origin drops the headers
-/// unless they are given again.
+/// Changes to an endpoint; `None` leaves a field as it is. A URL of another web origin drops the headers unless
+/// they are given again.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EndpointPatch {
-    /// Where to: checked by whoever knows addresses.
+    /// The caller checks that the address is allowed.
     pub url: Option<String>,
-    /// Which events.
     pub events: Option<Vec<String>>,
-    /// Only those of this agent; `Some(None)` those of all.
+    /// `Some(None)` asks for events of all agents.
     pub agent_id: Option<Option<AgentId>>,
-    /// What the client says about it.
+    /// `Some(None)` removes the description.
     pub description: Option<Option<String>>,
-    /// Whether anything is delivered.
     pub enabled: Option<bool>,
-    /// The client's own headers.
     pub headers: Option<CustomHeaders>,
-    /// In which order.
     pub ordering: Option<Ordering>,
-    /// The most attempts a second; `Some(None)` lifts the limit.
+    /// Most attempts a second; `Some(None)` lifts the limit.
     pub rate_limit_per_second: Option<Option<u32>>,
 }
 
-/// What may be asked of an endpoint.
 #[derive(Debug, Clone)]
 pub enum EndpointCommand {
-    /// Create it.
     Create(Box<EndpointCreated>),
-    /// Change it.
     Update {
-        /// What.
         patch: Box<EndpointPatch>,
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
-    /// Sign with another secret.
+    /// Signs with another secret from now on.
     Rotate(Rotation),
-    /// Stop delivering, because of what attempts showed.
+    /// Stops delivering, because of what attempts showed.
     Disable {
-        /// Why.
         reason: DisabledFor,
-        /// When the attempt that shows it was begun: what was enabled since is not judged by it.
+        /// When the attempt that shows it began: an endpoint that was enabled after that stays enabled.
         seen: Time,
-        /// Now.
         now: Time,
     },
-    /// Deliver (again) what happened in a while.
+    /// Delivers what happened in a period, again or for the first time.
     Replay(Box<ReplayRequested>),
-    /// Remove it.
     Delete {
-        /// From where.
         origin: Origin,
-        /// Now.
         now: Time,
     },
 }
 
-/// Why an endpoint does not do what was asked.
+/// Why the endpoint refuses a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointRefusal {
-    /// There is none, or not any more.
+    /// The endpoint was never created, or is deleted.
     #[error("the endpoint does not exist")]
     Unknown,
-    /// The stream is already an endpoint.
     #[error("the endpoint exists already")]
     Exists,
-    /// A field that does not do.
+    /// The field at fault, and what is wrong with it.
     #[error("{1}")]
     Invalid(&'static str, &'static str),
 }
@@ -103,11 +87,11 @@ impl From<OverlapTooLong> for EndpointRefusal {
     }
 }
 
-/// An endpoint, as its rules see it.
+/// State of an endpoint, folded from its events.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Endpoint {
     terms: Option<EndpointTerms>,
-    /// As it was created, to know the very same request again.
+    /// Settings at creation, to recognise the very same request when it comes again.
     created: Option<EndpointTerms>,
     secrets: HeldSecrets,
     #[serde(with = "micros_option", default)]
@@ -118,7 +102,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// What holds, while it exists.
+    /// The settings; `None` if the endpoint does not exist.
     #[must_use]
     pub fn terms(&self) -> Option<&EndpointTerms> {
         self.terms.as_ref().filter(|_| !self.deleted)
@@ -180,7 +164,7 @@ impl Endpoint {
     }
 }
 
-/// Takes repetitions out, and leaves the order.
+/// Removes repeated names and keeps the order.
 fn each_once(names: &mut Vec<String>) {
     let mut seen = BTreeSet::new();
     names.retain(|name| seen.insert(name.clone()));
@@ -206,7 +190,7 @@ fn check(terms: &EndpointTerms) -> Result<(), EndpointRefusal> {
     Ok(())
 }
 
-/// The same but for how secrets are sealed, which is another way each time.
+/// Whether both are the same but for sealed bytes, which differ each time.
 fn same_wish(one: &EndpointTerms, other: &EndpointTerms) -> bool {
     let plain = |terms: &EndpointTerms| {
         let headers = CustomHeaders { shown: terms.headers.shown.clone(), sealed: None };

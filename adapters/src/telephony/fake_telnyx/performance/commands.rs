@@ -1,4 +1,4 @@
-//! The server's commands, carried out.
+//! Carries out the server's commands.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -81,13 +81,13 @@ impl Performance {
                 self.steps = VecDeque::from([Step::Stay]);
                 self.tell("call.bridged", true, json!({ "state": "bridged" })).await;
             }
-            // the exchange finds the leg
+            // the switch finds the leg
             Action::BridgeTo(_) => {}
             Action::StartRecording { format, channels } => self.start_recording(format, channels),
             Action::StopRecording => self.save_recording().await,
             Action::Transcribe(on) => self.transcribing = on,
             Action::Gather(mut gather) => {
-                // one at a time: the earlier one is broken off
+                // one gather at a time: a new one ends the earlier one
                 self.finish_gather("cancelled").await;
                 let mut prompt_takes = Duration::ZERO;
                 if let Some(prompt) = gather.prompt.take() {

@@ -1,4 +1,4 @@
-//! The leg is over: what is still to be told, and what should come of it.
+//! The end of a leg: the last webhooks, and the outcome that the server should report.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A leg performs: its script on one side, the server's commands on the other, the clock between them.
+//! The task of a leg: performs its script, the server's commands, and timers.
 
 mod commands;
 mod end;
@@ -23,12 +23,12 @@ use super::outbox::Outbox;
 use super::script::{CallScript, CalleeScript, Step};
 use super::speech::Speech;
 
-/// Between two keys of the same press.
+/// Pause between two keys of the same press.
 const KEY_GAP: Duration = Duration::from_millis(200);
-/// The carrier's limit on a leg nobody set a limit for.
+/// The carrier's limit on a leg for which no limit was set.
 const LONGEST_CALL: Duration = Duration::from_secs(14_400);
 
-/// Whom a leg has at its other end.
+/// The script of the person at the other end.
 #[derive(Debug)]
 pub(super) enum Part {
     Caller(CallScript),
@@ -50,13 +50,13 @@ pub(super) struct Performance {
     dice: Dice,
     _busy: Busy,
     part: Part,
-    /// When the part's own plan for the ringing phase comes due.
+    /// When the script's next action while ringing is due.
     ringing_until: Option<Time>,
     steps: VecDeque<Step>,
     step_began: Time,
     /// When the server last did something.
     activity: Time,
-    /// Pieces heard since the last [`Step::HearOut`].
+    /// Pieces of speech heard since the last [`Step::HearOut`].
     heard: u32,
     speech: Speech,
     spoken: Vec<String>,
@@ -65,7 +65,7 @@ pub(super) struct Performance {
     recording: Option<Recording>,
     partner: Option<Arc<Leg>>,
     bridged: bool,
-    /// Keeps times of a leg strictly increasing, which lets them be put in order.
+    /// Keeps event times of a leg strictly increasing, so that they can be ordered.
     last_event: Option<Time>,
     unmet: Vec<&'static str>,
     over: Option<Ending>,
@@ -156,7 +156,7 @@ impl Performance {
         self.leg.lock().phase == Phase::Answered
     }
 
-    /// When something happens next if the server does nothing.
+    /// When the next thing happens if the server does nothing.
     fn due(&self) -> Time {
         let out_of_patience = self.out_of_patience();
         if !self.answered() {

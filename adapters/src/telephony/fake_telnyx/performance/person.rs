@@ -1,4 +1,4 @@
-//! What the person at the other end does, step by step.
+//! The person at the other end, who performs the script step by step.
 
 use domain::envelope::Time;
 use serde_json::json;
@@ -14,7 +14,7 @@ impl Performance {
 
     /// Whether the next thing the person does is to press a key.
     pub(super) fn is_pressing(&self) -> bool {
-        // who has not heard the next prompt yet has nothing to press
+        // a person who has not heard the next prompt yet has nothing to press
         let heard = |step: &&Step| matches!(step, Step::HearOut) && self.heard > 0;
         matches!(self.steps.iter().find(|step| !heard(step)), Some(Step::Press(_)))
     }

@@ -1,4 +1,4 @@
-//! The leg rings, and is answered or not.
+//! The ringing phase of a leg, which ends with an answer or without one.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -65,7 +65,7 @@ impl Performance {
         }
     }
 
-    /// The leg is answered, by its callee or by the server.
+    /// Answers the leg, for its callee or for the server.
     pub(super) async fn pick_up(&mut self) {
         let now = self.now();
         {

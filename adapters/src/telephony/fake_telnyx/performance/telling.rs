@@ -1,4 +1,4 @@
-//! Events on their way out, with the mischief that happens to what they say.
+//! Sends a leg's events, with the faults that change their fields.
 
 use serde_json::{Map, Value, json};
 
@@ -25,7 +25,7 @@ impl Performance {
             payload.insert("client_state".to_owned(), Value::Null);
         }
         if self.dice.roll(mischief.one_name) {
-            // the first webhook always says what commands are to name the leg by
+            // the first webhook always carries the id that commands use
             let by_control_id = event_type == "call.initiated" || self.dice.roll(0.5);
             payload.remove(if by_control_id { "call_leg_id" } else { "call_control_id" });
         }

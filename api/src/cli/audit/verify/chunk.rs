@@ -1,4 +1,4 @@
-//! A piece of the log, read and hashed beside others.
+//! A chunk of the log, read and hashed in parallel with others.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -10,33 +10,33 @@ use domain::ports::event_store::{LogTable as _, ReadError};
 use domain::ports::seals::SealStore as _;
 use uuid::Uuid;
 
-/// Events in a piece: some tiles' worth.
+/// Events in a chunk: several tiles' worth.
 pub(super) const CHUNK: u64 = 8 * TILE as u64;
 
-/// What is checked of an event.
+/// The properties of an event that the checks need.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
     pub(super) position: u64,
     pub(super) leaf: Hash,
     pub(super) id: u128,
-    /// Tells streams apart.
+    /// A hash of the stream's name.
     pub(super) stream: u128,
     pub(super) version: u64,
 }
 
-/// A piece of the log: the positions from `first` on, as many as were asked for.
+/// A chunk of the log: the positions from `first` on, as many as were requested.
 #[derive(Debug)]
 pub(super) struct Chunk {
     pub(super) first: u64,
     pub(super) last: u64,
     pub(super) seen: Vec<Seen>,
-    /// Rows that are no events, and why.
+    /// Positions of rows that are no events, each with the reason.
     pub(super) unreadable: Vec<(u64, String)>,
-    /// The stored hashes of its leaves, from the first on, `None` where none is stored.
+    /// The stored leaf hashes, from the first position on; `None` where none is stored.
     pub(super) stored: Vec<Option<Hash>>,
 }
 
-/// Where pieces come from.
+/// The stores that chunks are read from.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     pub(super) log: EventLog,
@@ -46,7 +46,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// The positions from `first` to `last`, which begin with a tile.
+    /// Reads the positions from `first` to `last`; `first` must be the beginning of a tile.
     pub(super) async fn read(&self, first: u64, last: u64) -> anyhow::Result<Chunk> {
         let mut chunk = Chunk { first, last, seen: Vec::new(), unreadable: Vec::new(), stored: Vec::new() };
         chunk.seen.reserve((last - first + 1) as usize);
@@ -62,7 +62,7 @@ impl Source {
                 Ok(event) => event.position.0,
                 Err(unreadable) => unreadable.position.0,
             };
-            // whatever a damaged file says, the walk goes forwards
+            // whatever a damaged file says, the scan moves forwards
             after = reached.max(after + 1);
             for row in rows {
                 match row {
@@ -83,7 +83,7 @@ impl Source {
         Ok(chunk)
     }
 
-    /// After a page of the file turned out to be damaged: every row that can still be had.
+    /// Reads row by row after a page of the file turned out to be damaged, to get every row that is readable.
     async fn one_by_one(
         &self,
         after: u64,
@@ -104,7 +104,7 @@ impl Source {
     fn look(&self, event: &Recorded, entry: &mut Vec<u8>) -> Seen {
         entry.clear();
         Entry::of(self.id, event).write(entry);
-        // nobody can choose two streams that look the same: the hash has a secret of this run
+        // nobody can choose two streams with the same hash: it includes a secret of this run
         let category = u128::from(self.hasher.hash_one(event.stream.category()));
         Seen {
             position: event.position.0,

@@ -1,35 +1,34 @@
-//! What is wrong with a log, a line each.
+//! The faults of a log, each printed as a line.
 
 use std::fmt;
 
-/// What kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// Events are gone.
+    /// Events are missing from the log.
     Missing,
-    /// A row stands where the log has not come yet.
+    /// A row has a position beyond the head of the log.
     Inserted,
-    /// A row is no event.
+    /// A row is no valid event.
     Unreadable,
-    /// An event is not the one that was sealed.
+    /// An event differs from the one that was sealed.
     Altered,
-    /// Its number in the stream is not the next one.
+    /// An event's version in its stream is not the next one.
     Version,
-    /// Another event has its id.
+    /// Another event has the same id.
     DuplicateId,
-    /// The stored tree is not the one whose head was signed.
+    /// The stored tree differs from the one whose head was signed.
     Tree,
-    /// A stored head is not signed by the key.
+    /// A stored head has no valid signature of the key.
     Signature,
-    /// Events are covered by no signed head, though they are older than sealing takes.
+    /// Events that should be sealed by now are covered by no signed head.
     Unsealed,
-    /// The head that the key store keeps is gone, forged, or not one of this log.
+    /// The head in the key store is missing, forged, or not of this log.
     KeptHead,
-    /// A head that stands in the log itself is not one of this log.
+    /// A head recorded in the log itself does not match this log.
     Anchor,
-    /// The log is not the one whose checkpoint the auditor kept.
+    /// The log does not match the checkpoint that the auditor kept.
     Checkpoint,
-    /// A view is not what the log says.
+    /// A view differs from the log.
     View,
 }
 
@@ -57,9 +56,9 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) kind: Kind,
-    /// The first position it is about; 0 for none.
+    /// First affected position; 0 when the fault has no position.
     pub(super) from: u64,
-    /// The last one.
+    /// The last affected position.
     pub(super) to: u64,
     pub(super) detail: String,
 }
@@ -75,14 +74,15 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The faults found so far. Neighbours of one kind and cause are one line, and each kind has only so many lines.
+/// The faults found so far. Adjacent faults of one kind and cause share a line, and each kind has a
+/// limited number of lines.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     faults: Vec<Fault>,
     left_out: u64,
 }
 
-/// Lines a kind may have.
+/// The most lines of one kind.
 const MOST: usize = 1_000;
 
 impl Faults {
@@ -112,7 +112,7 @@ impl Faults {
         self.faults.is_empty()
     }
 
-    /// In the order of the log, and how many lines were left out.
+    /// The faults in the order of the log, and the number of omitted lines.
     pub(super) fn sorted(mut self) -> (Vec<Fault>, u64) {
         self.faults.sort_by_key(|fault| (fault.from == 0, fault.from, fault.kind));
         (self.faults, self.left_out)

@@ -1,4 +1,4 @@
-//! The heads the log is held against, in the order of their size.
+//! The stored heads to verify the log against, in the order of their size.
 
 use adapters::seals::SealsDb;
 use domain::merkle::{Hash, NoteVerifier, SignedCheckpoint};
@@ -6,10 +6,10 @@ use domain::ports::seals::{Head, SealStore as _};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// Heads checked at a time.
+/// Heads checked in one page.
 const PAGE: usize = 512;
 
-/// A head, and what is wrong with it by itself.
+/// A head, with the fault of its own signature, if any.
 #[derive(Debug)]
 pub(super) struct Checked {
     pub(super) size: u64,
@@ -19,7 +19,7 @@ pub(super) struct Checked {
 
 type Page = JoinHandle<Vec<Checked>>;
 
-/// Reads stored heads ahead, and checks their signatures beside everything else.
+/// Reads stored heads ahead, and verifies their signatures in parallel with the scan.
 #[derive(Debug)]
 pub(super) struct Heads {
     pages: mpsc::Receiver<anyhow::Result<Page>>,
@@ -37,7 +37,7 @@ impl Heads {
                     Ok(page) if page.is_empty() => return,
                     Ok(page) => page,
                     Err(error) => {
-                        // nobody waits any more: then nobody needs to know either
+                        // the receiver is gone, so nobody needs the error either
                         let _ = send.send(Err(error.into())).await;
                         return;
                     }
@@ -55,7 +55,7 @@ impl Heads {
         Self { pages, ready: Vec::new().into_iter(), next: None }
     }
 
-    /// The next head of at most so many events.
+    /// The next head of at most `size` events.
     pub(super) async fn upto(&mut self, size: u64) -> anyhow::Result<Option<Checked>> {
         if self.next.is_none() {
             self.next = self.take().await?;

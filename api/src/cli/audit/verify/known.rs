@@ -1,4 +1,4 @@
-//! Roots of the log that are known from elsewhere than from its stored heads.
+//! Roots of the log that are known from other sources than its stored heads.
 
 use domain::envelope::{Position, Recorded, Version};
 use domain::history::{LogAccepted, LogAnchored, LogEvent};
@@ -14,21 +14,21 @@ use super::fault::{Faults, Kind};
 use crate::cli::out::say;
 use crate::cli::table::count;
 
-/// Events read at a time.
+/// Events read in one page.
 const PAGE: usize = 512;
 
-/// Where a root is known from.
+/// Source of a known root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum From {
     /// A checkpoint that the auditor kept.
     Auditor,
-    /// The head that the key store keeps.
+    /// The head in the key store.
     KeyStore,
-    /// A head in the log itself, at this position.
+    /// A head recorded in the log itself, at this position.
     Log(u64),
 }
 
-/// What the root over so many events must be.
+/// The root that the first `size` events must have.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     pub(super) size: u64,
@@ -37,12 +37,12 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// By a checkpoint that the auditor kept.
+    /// The root of a checkpoint that the auditor kept.
     pub(super) fn kept(note: &SignedCheckpoint) -> Self {
         Self { size: note.checkpoint.size, root: note.checkpoint.root, from: From::Auditor }
     }
 
-    /// What to say when the log has another root: the kind of fault, its position, and a sentence.
+    /// The fault when the log has another root: its kind, its position, and a sentence.
     pub(super) fn differs(&self) -> (Kind, u64, String) {
         let size = self.size;
         match self.from {
@@ -62,7 +62,7 @@ impl Known {
         }
     }
 
-    /// What to say when the log has fewer events.
+    /// The fault when the log has fewer events.
     pub(super) fn beyond(&self, end: u64) -> (Kind, String) {
         let size = self.size;
         match self.from {
@@ -79,7 +79,7 @@ impl Known {
     }
 }
 
-/// The root that the key store keeps of the log `log`.
+/// The root in the key store for the log `log`.
 pub(super) fn by_key_store(
     kept: Result<Option<KeptHead>, KeepError>,
     log: Uuid,
@@ -103,8 +103,8 @@ pub(super) fn by_key_store(
     }
 }
 
-/// The heads in the log itself. Where an operator accepted the log as it was, the ones before say nothing any more;
-/// that it was is told.
+/// The heads recorded in the log itself. Where an operator accepted the log as it was, earlier ones no longer
+/// count; that this happened is reported.
 pub(super) async fn in_the_log(
     store: &dyn EventStore,
     log: Uuid,
@@ -134,7 +134,7 @@ pub(super) async fn in_the_log(
     }
 }
 
-/// The event, if what it says is signed.
+/// The log's own event, if its content is signed.
 fn read(event: &Recorded, key: &NoteVerifier) -> Result<LogEvent, String> {
     let said = LogEvent::decode(&event.event_type, event.schema, &event.payload);
     let said = said.map_err(|error| error.to_string())?;

@@ -1,4 +1,5 @@
-//! `voxledger audit verify`: the whole log against its tree, its heads, its views, and checkpoints kept elsewhere.
+//! `voxledger audit verify`: checks the whole log against its tree, its heads, its views, and checkpoints kept
+//! elsewhere.
 
 mod chunk;
 mod fault;
@@ -42,14 +43,14 @@ use crate::node::open_vault;
 /// Flags of `audit verify`.
 #[derive(Debug, Clone, Args)]
 pub struct VerifyArgs {
-    /// The verifier key of the log (voxledger/log/…+…+…), or a file with it; without it the node's own key is taken,
-    /// which needs its key store.
+    /// Verifier key of the log (voxledger/log/…+…+…), or a file with it; by default the node's own key, which
+    /// needs its key store.
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
-    /// A file of signed checkpoints that you kept: the log must be the one they are about.
+    /// A file of signed checkpoints that you kept; verify that the log contains them.
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
-    /// Rebuild every view aside, too, and compare it with what is in use.
+    /// Also rebuild every view aside, and compare it with the one in use.
     #[arg(long)]
     pub views: bool,
 }
@@ -69,11 +70,11 @@ async fn verify(config: &Config, audited: &Audited, args: &VerifyArgs) -> anyhow
         checkpoints_in(&text).with_context(|| format!("{} is not to be used", file.display()))
     });
     let kept = kept.transpose()?.unwrap_or_default();
-    // a head is kept after the events that it covers: read the other way round
+    // a head is stored after the events that it covers, so it is read before them
     let kept_head = if args.key.is_none() { Some(kept_head(config).await?) } else { None };
     let store = log.store();
     let head = store.head().await?.0;
-    // the log is named by its first event: if that is gone or was changed, nothing fits any more
+    // the log is named by its first event: if that is gone or was changed, nothing matches any more
     let id = first_of(audited).await?;
     let Some(id) = id else {
         anyhow::ensure!(kept.is_empty(), "the log is empty, and you kept a checkpoint of it");
@@ -122,7 +123,7 @@ async fn verify(config: &Config, audited: &Audited, args: &VerifyArgs) -> anyhow
     Ok(report(faults))
 }
 
-/// What the key store keeps of the log. A store that does not answer is no fault of the log.
+/// The head in the key store. A store that does not answer is no fault of the log.
 async fn kept_head(config: &Config) -> anyhow::Result<Result<Option<KeptHead>, KeepError>> {
     stores::must_be_current(&stores::keys(config)?).await?;
     let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
@@ -135,10 +136,10 @@ async fn kept_head(config: &Config) -> anyhow::Result<Result<Option<KeptHead>, K
     }
 }
 
-/// What stands beyond the head was not appended by a node.
+/// Reports rows beyond the head, which no node appended.
 async fn beyond(audited: &Audited, head: u64, faults: &mut Faults) -> anyhow::Result<()> {
     let rows = audited.log.rows(Position(head), Position(u64::MAX), 100).await?;
-    // a node may have gone on meanwhile
+    // a node may have appended meanwhile
     let now = audited.log.store().head().await?;
     for row in rows {
         let position = row.map_or_else(|unreadable| unreadable.position, |event| event.position);
@@ -149,7 +150,7 @@ async fn beyond(audited: &Audited, head: u64, faults: &mut Faults) -> anyhow::Re
     Ok(())
 }
 
-/// The id of the log: of its first event, or else as the stored heads have it.
+/// The id of the log: that of its first event, or else the one in the stored heads.
 async fn first_of(audited: &Audited) -> anyhow::Result<Option<uuid::Uuid>> {
     use domain::ports::seals::SealStore as _;
     let named = audited.seals.heads(None, false, 1).await?.pop().and_then(|head| {
@@ -163,7 +164,7 @@ async fn first_of(audited: &Audited) -> anyhow::Result<Option<uuid::Uuid>> {
     Ok(first.and_then(Result::ok).map(|first| log_id(&first)))
 }
 
-/// What the auditor kept must be good by itself.
+/// Checks that the auditor's checkpoints have valid signatures.
 fn check_kept(kept: &[SignedCheckpoint], key: &NoteVerifier) -> anyhow::Result<()> {
     for note in kept {
         let size = note.checkpoint.size;

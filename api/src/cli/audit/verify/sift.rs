@@ -1,15 +1,15 @@
-//! Bringing together what belongs together among more records than memory holds.
+//! Groups records by key when there are more than fit into memory.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, Write as _};
 
-/// Parts a sifter has: each is sorted by itself.
+/// Number of partitions, each of which is sorted separately.
 const PARTS: usize = 64;
-/// Records kept in memory before they go to disk (at 32 bytes a record: 64 MiB).
+/// Records kept in memory before they are written to disk (at 32 bytes a record: 64 MiB).
 const IN_MEMORY: usize = 2 << 20;
 
-/// Records of `N` words, of which the first two are the key. What does not fit in memory lies in nameless temporary
-/// files, so that a log of any length is checked in about 100 MiB.
+/// Records of `N` words, of which the first two are the key. What does not fit into memory is written to unnamed
+/// temporary files, so that a log of any length is checked in about 100 MiB.
 #[derive(Debug)]
 pub(super) struct Sifter<const N: usize> {
     parts: Vec<Vec<[u64; N]>>,
@@ -50,7 +50,7 @@ impl<const N: usize> Sifter<N> {
         Ok(())
     }
 
-    /// Hands over every part, sorted: all records of a key are in one part, next to each other.
+    /// Passes every partition, sorted, to `check`: all records of a key are in one partition, next to each other.
     pub(super) fn finish(self, mut check: impl FnMut(&[[u64; N]])) -> io::Result<()> {
         for (mut part, file) in self.parts.into_iter().zip(self.files) {
             if let Some(file) = file {

@@ -1,4 +1,4 @@
-//! Events that no head covers.
+//! Finds events that no head covers.
 
 use chrono::TimeDelta;
 use domain::envelope::{Position, Time};
@@ -8,14 +8,15 @@ use super::fault::{Faults, Kind};
 use crate::cli::out::say;
 use crate::cli::table::count;
 
-/// Sealing takes half a second. What is older and not sealed is not being sealed, or its seals were deleted.
+/// Age from which an unsealed event is a fault. Sealing takes half a second, so it is not sealed at all, or
+/// its seals were deleted.
 const LATE: TimeDelta = TimeDelta::seconds(10);
-/// So far may the clock of a node be ahead of ours. What claims to be still younger would never be late.
+/// How far a node's clock may be ahead of ours. Events with a later time count as late at once, or they never would.
 const AHEAD: TimeDelta = TimeDelta::seconds(60);
-/// Events read at a time.
+/// Events read in one page.
 const PAGE: usize = 2_048;
 
-/// Adds a fault when one of the events from `sealed` to `head` is older than sealing takes.
+/// Adds a fault when one of the events from `sealed` to `head` is older than [`LATE`].
 pub(super) async fn check(
     log: &dyn LogTable,
     (sealed, head): (u64, u64),
@@ -27,7 +28,7 @@ pub(super) async fn check(
         let rows = log.rows(Position(after), Position(head), PAGE).await?;
         let Some(last) = rows.last() else { break };
         let reached = last.as_ref().map_or_else(|row| row.position, |event| event.position).0;
-        // a row that is no event is a fault by itself
+        // a row that is no event is a fault of its own
         let late = rows.iter().flatten().any(|event| {
             let age = now - event.recorded_at;
             age > LATE || age < -AHEAD

@@ -1,4 +1,4 @@
-//! Every view against the log.
+//! Compares every view with the log.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::cli::table::count;
 use crate::config::Config;
 use crate::node::{open_private, open_views};
 
-/// Rebuilds every view aside and compares it with the rows in use, which stay as they are.
+/// Rebuilds every view aside and compares it with the rows in use, which stay unchanged.
 pub(super) async fn compare(config: &Config, log: &EventLog, faults: &mut Faults) -> anyhow::Result<()> {
     stores::must_be_current(&stores::views(config)?).await?;
     let (private, vault) = open_private(config, log, true).await?;

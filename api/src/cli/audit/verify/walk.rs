@@ -1,4 +1,4 @@
-//! The walk along the log.
+//! The scan of the whole log.
 
 use std::collections::BTreeMap;
 
@@ -13,20 +13,20 @@ use super::heads::{Checked, Heads};
 use super::known::Known;
 use super::sift::Sifter;
 
-/// Pieces read at the same time.
+/// Chunks read in parallel.
 const AHEAD: usize = 4;
 const ALTERED: &str = "the event is not the one that was sealed";
 
-/// What a walk saw.
+/// Result of a scan.
 #[derive(Debug, Default)]
 pub(super) struct Walked {
     pub(super) events: u64,
     pub(super) heads: u64,
-    /// Events that the newest head covers.
+    /// Number of events that the newest head covers.
     pub(super) sealed: u64,
 }
 
-/// Walks along positions 1 to `head`; tells `watch` how far it is.
+/// Scans positions 1 to `head`; reports progress to `watch`.
 pub(super) async fn walk(
     source: &Source,
     head: u64,
@@ -51,19 +51,19 @@ pub(super) async fn walk(
 
 struct Walk {
     heads: Heads,
-    /// Roots that are known from elsewhere, by size.
+    /// Roots known from other sources, by size.
     known: BTreeMap<u64, Vec<Known>>,
-    /// The last position passed.
+    /// The last position processed.
     at: u64,
-    /// The tree as the events make it, and as it is stored.
+    /// The tree computed from the events, and the tree as it is stored.
     events: Frontier,
     stored: Frontier,
     tiles: TileEdge,
-    /// Positions since the last head whose event is not the stored leaf.
+    /// Positions since the last head whose event differs from the stored leaf.
     doubtful: Vec<u64>,
-    /// Positions since the last head that have no stored hash, as ranges.
+    /// Position ranges since the last head that have no stored hash.
     bare: Vec<(u64, u64)>,
-    /// Size of the last head, and of the last that fits.
+    /// Size of the last head, and of the last head that matched.
     last_head: u64,
     last_right: u64,
     ids: Sifter<3>,
@@ -127,7 +127,7 @@ impl Walk {
     }
 
     fn leaf(&mut self, position: u64, leaf: Option<Hash>, stored: Option<Hash>) {
-        // where one of them is gone the other stands in, so that the rest can be judged
+        // where one of them is gone the other replaces it, so that the rest can be checked
         let (event, tile) = (leaf.or(stored), stored.or(leaf));
         let nothing = Hash([0; 32]);
         self.events.push(event.unwrap_or(nothing));
@@ -143,7 +143,7 @@ impl Walk {
         }
     }
 
-    /// Holds the tree as it is now against a head of its size.
+    /// Compares the tree so far with a head of its size.
     fn head(&mut self, head: &Checked, faults: &mut Faults) {
         self.walked.heads += 1;
         let from = self.last_head + 1;
@@ -168,7 +168,7 @@ impl Walk {
         if events || stored {
             self.last_right = head.size;
         } else if self.last_right + 1 >= from {
-            // where the tree was right before it is wrong from here on: the later heads tell nothing new
+            // the tree was right before and is wrong from here on: later heads add nothing
             let detail = format!(
                 "neither the events nor the stored tree are what the head of {} events signs",
                 head.size
@@ -187,7 +187,7 @@ impl Walk {
         }
     }
 
-    /// Compares the tiles above the leaves, which follow from them.
+    /// Compares the tiles above the leaves with the computed ones.
     async fn full_tiles(&mut self, source: &Source, faults: &mut Faults) -> anyhow::Result<()> {
         let full = self.tiles.take_full();
         self.compare(source, full.into_iter().filter(|tile| tile.id.level > 0).collect(), faults).await
@@ -209,7 +209,7 @@ impl Walk {
     }
 
     async fn finish(mut self, source: &Source, faults: &mut Faults) -> anyhow::Result<Walked> {
-        // heads beyond the end: what they cover is gone
+        // heads beyond the end: the events they cover are gone
         let end = self.at;
         let mut beyond = 0;
         while let Some(head) = self.heads.upto(u64::MAX).await? {
@@ -223,7 +223,7 @@ impl Walk {
                 ),
             }
         }
-        // a node may have gone on meanwhile
+        // a node may have appended meanwhile
         let now = if beyond > end { source.log.store().head().await? } else { Position(end) };
         if beyond > now.0 {
             self.walked.sealed = beyond;
@@ -232,7 +232,7 @@ impl Walk {
             let sealed = self.last_head;
             self.walked.sealed = self.walked.sealed.max(beyond.min(end));
             let at_edge = self.tiles.partial().into_iter().filter(|tile| tile.id.level > 0);
-            // what is not sealed yet is not in the tiles
+            // events that are not sealed yet are not in the tiles
             let at_edge = at_edge.filter(|_| sealed == end).collect();
             self.compare(source, at_edge, faults).await?;
         }
@@ -262,7 +262,7 @@ impl Walk {
     }
 }
 
-/// The events of one stream, by version: 1, 2, 3 … in the order of the log.
+/// Checks that the versions of one stream are 1, 2, 3 … in the order of the log.
 fn versions(stream: &[[u64; 4]], faults: &mut Faults) {
     let (mut due, mut before) = (1, 0);
     for [_, _, version, position] in stream {

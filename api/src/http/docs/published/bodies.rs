@@ -1,15 +1,15 @@
-//! What holds for every schema: objects say whether they take what they do not name, maps do not repeat that names are
-//! text, times and places say their form.
+//! Finishes every schema: objects say whether they allow further fields, maps do not repeat that names are text,
+//! times and ids state their format.
 
 use serde_json::{Value, json};
 
 use super::node::{change, reference};
 
-/// The one download that is no text.
+/// JSON pointer to the one binary download.
 const BUNDLE: &str =
     "/paths/~1api~1v1~1audit~1exports~1{id}~1download/get/responses/200/content/application~1zstd/schema";
 
-/// Says what the JSON is that events of streams carry as text.
+/// Describes the JSON that stream events carry as text.
 fn streams(schemas: &mut Value) {
     schemas["StreamedEvent"]["properties"]["data"]["contentSchema"] = reference("StreamedEventData");
     schemas["StreamedEventData"] = json!({
@@ -33,7 +33,7 @@ fn streams(schemas: &mut Value) {
     });
 }
 
-/// Makes the schemas say it.
+/// Applies these rules to all schemas.
 pub(super) fn settle(document: &mut Value) {
     streams(&mut document["components"]["schemas"]);
     let download = document.pointer_mut(BUNDLE);
@@ -42,7 +42,7 @@ pub(super) fn settle(document: &mut Value) {
     }
     change(&mut document["components"]["schemas"], &mut |schema| {
         let Some(fields) = schema.as_object_mut() else { return };
-        // JSON has no other names
+        // JSON has only text names
         if fields.get("propertyNames") == Some(&json!({"type": "string"})) {
             fields.remove("propertyNames");
         }

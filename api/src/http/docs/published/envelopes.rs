@@ -1,5 +1,5 @@
-//! Envelopes refer to what they hold, and have names a client's author would give them: `CallResponse`,
-//! `CallListResponse`.
+//! Makes envelopes refer to their data, and names them as a client's
+//! author would: `CallResponse`, `CallListResponse`.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::node::{change, reference};
 
-/// Puts references in the place of copies.
+/// Replaces copies of schemas by references.
 pub(super) fn refer(document: &mut Value) {
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
     let mut renamed = BTreeMap::new();
@@ -34,14 +34,14 @@ pub(super) fn refer(document: &mut Value) {
     });
 }
 
-/// The name of an envelope and the schema of its data, told by the name utoipa gives it.
+/// Name of an envelope and schema of its data, from the name that utoipa gives it.
 fn held(name: &str) -> Option<(String, Value)> {
     let list = |item: &str| json!({"type": "array", "items": reference(item)});
     if let Some(item) = name.strip_prefix("Enveloped_Vec_") {
         return Some((format!("{item}sResponse"), list(item)));
     }
     if let Some(item) = name.strip_prefix("Listed_") {
-        // an event's subject may be anything
+        // the subject of an event has no fixed type
         let item = item.trim_end_matches("_Value");
         return Some((format!("{item}ListResponse"), list(item)));
     }

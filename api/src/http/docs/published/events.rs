@@ -1,11 +1,11 @@
-//! The public events: a webhook each, and all of them where they are pulled.
+//! Documents the public events: each as a webhook, and all as one schema for clients that pull.
 
 use projections::webhooks::{EventSchema, event_schemas};
 use serde_json::{Map, Value, json};
 
 use super::node::reference;
 
-/// What a receiver is told besides the event.
+/// Headers of a delivery, with their descriptions.
 const HEADERS: [(&str, &str); 3] = [
     ("webhook-id", "The event's id: the same on every attempt, so that what was taken before can be told"),
     (
@@ -19,7 +19,7 @@ const HEADERS: [(&str, &str); 3] = [
     ),
 ];
 
-/// Adds the section `webhooks`, a schema for the body of each event, and the schema of any of them.
+/// Adds the section `webhooks`, a schema for the body of each event, and a schema for any event.
 pub(super) fn describe(document: &mut Value) {
     let mut webhooks = Map::new();
     let (mut any, mut mapping) = (Vec::new(), Map::new());
@@ -64,7 +64,7 @@ fn operation(event: &EventSchema, schema: &str) -> Value {
     })
 }
 
-/// `call.recording_ready` as `CallRecordingReady`.
+/// Spells `call.recording_ready` as `CallRecordingReady`.
 fn camel(name: &str) -> String {
     let word = |word: &str| word[..1].to_uppercase() + &word[1..];
     name.split(['.', '_']).filter(|part| !part.is_empty()).map(word).collect()

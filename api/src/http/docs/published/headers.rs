@@ -1,28 +1,28 @@
-//! The headers of answers.
+//! Declares the headers of answers.
 
 use serde_json::{Map, Value, json};
 
 use super::node::{operations_mut, schema_name};
 
-/// Tells an answer that was given before.
+/// Header of an answer that is replayed.
 const REPLAYED: &str = "Idempotent-Replayed";
-/// What whoever is signed in is told of their limits, with every answer.
+/// Headers that describe a caller's rate limit, on every authenticated answer.
 const LIMITS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
-/// Answers without a `version` in their data that all the same carry the `ETag` of a resource.
+/// Operations whose data has no `version`, but whose answers carry the `ETag` of a resource.
 const TAGGED: [&str; 5] = ["getPrivacyJob", "eraseSubject", "exportSubject", "createExport", "getExport"];
-/// What is made without being a resource one can get.
+/// Operations that create something which has no address of its own.
 const NOWHERE: [&str; 1] = ["sendMessage"];
-/// Jobs: accepted, and found at an address of their own.
+/// Operations that start a job: they answer 202 and the job's address.
 const JOBS: [&str; 3] = ["createExport", "eraseSubject", "exportSubject"];
 
-/// Declares them.
+/// Declares the headers of every answer.
 pub(super) fn declare(document: &mut Value) {
     document["components"]["headers"] = Value::Object(all());
     let schemas = document["components"]["schemas"].clone();
     for (_, response) in document["components"]["responses"].as_object_mut().into_iter().flatten() {
         put(response, "X-Request-Id");
         LIMITS.iter().for_each(|name| put(response, name));
-        // what was refused under a key is refused again
+        // a refusal under an idempotency key is replayed, too
         put(response, REPLAYED);
     }
     let responses = &mut document["components"]["responses"];
@@ -65,7 +65,7 @@ pub(super) fn declare(document: &mut Value) {
     }
 }
 
-/// Whoever knows the newest version of a resource is told so, and not the resource.
+/// Documents conditional reads: `If-None-Match`, and 304 for the newest version.
 fn revalidate(operation: &mut Value) {
     let mut unchanged = json!({"description": "It still is at the version that `If-None-Match` names"});
     ["ETag", "X-Request-Id"].iter().chain(&LIMITS).for_each(|name| put(&mut unchanged, name));
@@ -82,7 +82,7 @@ fn put(response: &mut Value, name: &str) {
     response["headers"][name] = json!({"$ref": format!("#/components/headers/{name}")});
 }
 
-/// Whether the answer is a resource with a version.
+/// Whether the answer is a versioned resource, which has an `ETag`.
 fn is_tagged(id: &str, response: &Value, schemas: &Value) -> bool {
     let schema = &response["content"]["application/json"]["schema"];
     let envelope = schema_name(schema).map(|name| &schemas[name]);
@@ -124,8 +124,9 @@ fn all() -> Map<String, Value> {
         header("RateLimit-Reset", "After how many seconds without a request all of them are", count()),
         header(
             "ETag",
-            "The version of the resource in quotes, for `If-Match`",
-            json!({"type": "string", "pattern": "^\"[0-9]+\"$", "examples": ["\"3\""]}),
+            "The version of the resource in quotes, for `If-Match`. What other resources' events change, too, has a mark of \
+             its state behind the version",
+            json!({"type": "string", "pattern": "^\"[0-9]+(-[a-z0-9]+)?\"$", "examples": ["\"3\""]}),
         ),
         header("Location", "The path of what was made", json!({"type": "string", "format": "uri-reference"})),
         header(

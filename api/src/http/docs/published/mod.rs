@@ -1,5 +1,5 @@
-//! The OpenAPI document as it is published: made from the handlers' own description, and made fit for generators of
-//! clients. What is the same for many operations is said here once.
+//! The OpenAPI document as it is published: collected from the handlers, and finished for client generators. What
+//! many operations share is added here once.
 
 mod bodies;
 mod envelopes;
@@ -13,7 +13,7 @@ mod variants;
 use serde::Serialize;
 use serde_json::Value;
 
-/// The document, its parts in the order people read them.
+/// The published document, its parts in reading order.
 #[derive(Debug, Serialize)]
 pub struct Published {
     openapi: Value,
@@ -26,7 +26,7 @@ pub struct Published {
     components: Value,
 }
 
-/// The document.
+/// Collects the document and finishes it.
 #[must_use]
 pub fn published() -> Published {
     let mut document = serde_json::to_value(super::document()).unwrap_or_default();

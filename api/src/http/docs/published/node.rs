@@ -1,4 +1,4 @@
-//! Ways through the document as JSON.
+//! Traverses and edits the document as JSON.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 const METHODS: [&str; 6] = ["get", "put", "post", "delete", "patch", "head"];
 
-/// Shows every object of a document.
+/// Visits every object of a document.
 pub(super) fn walk<'v>(node: &'v Value, see: &mut impl FnMut(&'v Value)) {
     match node {
         Value::Object(fields) => {
@@ -18,7 +18,7 @@ pub(super) fn walk<'v>(node: &'v Value, see: &mut impl FnMut(&'v Value)) {
     }
 }
 
-/// The same, to change them.
+/// Visits every object of a document and may change it.
 pub(super) fn change(node: &mut Value, how: &mut impl FnMut(&mut Value)) {
     if node.is_object() {
         how(node);
@@ -30,7 +30,7 @@ pub(super) fn change(node: &mut Value, how: &mut impl FnMut(&mut Value)) {
     }
 }
 
-/// The same, to be looked at.
+/// Iterates over all operations with path and method.
 #[cfg(test)]
 pub(super) fn operations(paths: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
     let items = paths.as_object().into_iter().flatten();
@@ -41,7 +41,7 @@ pub(super) fn operations(paths: &Value) -> impl Iterator<Item = (&str, &str, &Va
     })
 }
 
-/// Every operation with its path and method, to change it.
+/// Iterates over all operations with path and method, to change them.
 pub(super) fn operations_mut(paths: &mut Value) -> impl Iterator<Item = (&str, &str, &mut Value)> {
     let items = paths.as_object_mut().into_iter().flatten();
     items.flat_map(|(path, item)| {
@@ -51,7 +51,7 @@ pub(super) fn operations_mut(paths: &mut Value) -> impl Iterator<Item = (&str, &
     })
 }
 
-/// The name of the schema a reference leads to.
+/// Name of the schema that a reference points to.
 pub(super) fn schema_name(node: &Value) -> Option<&str> {
     node["$ref"].as_str()?.strip_prefix("#/components/schemas/")
 }
@@ -61,7 +61,7 @@ pub(super) fn reference(name: &str) -> Value {
     serde_json::json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
-/// Takes away the schemas that nothing leads to.
+/// Removes schemas that nothing refers to.
 pub(super) fn drop_unused(document: &mut Value) {
     let mut used = BTreeSet::new();
     let mut new: Vec<String> = Vec::new();

@@ -1,11 +1,11 @@
-//! Parameters that mean the same everywhere have the same form everywhere.
+//! Gives parameters of the same meaning the same schema.
 
 use serde_json::{Value, json};
 
 use super::node::{operations_mut, reference};
 use crate::http::query::{DEFAULT_LIMIT, MAX_LIMIT};
 
-/// Filters that take a word of a closed set: operation, parameter, set, and whether several may be given with commas.
+/// Filters by a closed set: operation, parameter, set, and whether several values may be given with commas.
 const FILTERS: [(&str, &str, &str, bool); 17] = [
     ("listCalls", "status", "CallStatus", true),
     ("listCalls", "direction", "CallDirection", false),
@@ -26,7 +26,7 @@ const FILTERS: [(&str, &str, &str, bool); 17] = [
     ("removeProvider", "kind", "ProviderKind", false),
 ];
 
-/// Settles the form of every parameter.
+/// Sets the schema of every parameter.
 pub(super) fn settle(document: &mut Value) {
     for (.., operation) in operations_mut(&mut document["paths"]) {
         let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
@@ -35,7 +35,7 @@ pub(super) fn settle(document: &mut Value) {
             let name = parameter["name"].as_str().unwrap_or_default().to_owned();
             let text = parameter["description"].as_str().unwrap_or_default().to_owned();
             let schema = &mut parameter["schema"];
-            // one that is left out is not there; none is ever `null`
+            // a parameter is present or absent, never `null`
             if let Some(kinds) = schema["type"].as_array()
                 && let [kind] = &kinds.iter().filter(|kind| *kind != "null").collect::<Vec<_>>()[..]
             {

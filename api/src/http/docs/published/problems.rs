@@ -1,4 +1,4 @@
-//! The statuses an operation may answer besides its success, each with the problems it comes with.
+//! Declares the error statuses of every operation, with their problems.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 use super::node::{operations_mut, reference};
 use crate::problem::Code;
 
-/// Reads of what may not be there yet.
+/// Reads of results that may not be ready yet.
 const LATER: [&str; 2] = ["downloadExport", "getSubjectExport"];
-/// Operations that name something besides what their path names, which there may not be.
+/// Operations that refer to something besides the resource in their path, which may not exist.
 const NAMES_MORE: [&str; 6] = [
     "converse",
     "getLatestCheckpoint",
@@ -19,16 +19,16 @@ const NAMES_MORE: [&str; 6] = [
     "eraseSubject",
     "exportSubject",
 ];
-/// Operations that ask a model and cannot do without its answer.
+/// Operations that need a model's answer.
 const ASKS_A_MODEL: [&str; 2] = ["converse", "sendMessage"];
 
-/// Names the statuses of every operation, in place of a `default`.
+/// Declares the error statuses of every operation, in place of a `default` answer.
 pub(super) fn declare(document: &mut Value) {
     let mut by_status: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
     for code in Code::ALL {
         by_status.entry(code.status().as_u16()).or_default().push(code.as_str());
     }
-    // of a method that a path does not take, no operation tells
+    // no operation documents 405, because it is about methods that the path does not have
     by_status.remove(&StatusCode::METHOD_NOT_ALLOWED.as_u16());
     let responses: Map<String, Value> =
         by_status.iter().map(|(status, codes)| (name(*status), response(*status, codes))).collect();
@@ -46,7 +46,7 @@ pub(super) fn declare(document: &mut Value) {
     }
 }
 
-/// The statuses of an operation besides its success.
+/// Error statuses of an operation.
 fn statuses(path: &str, method: &str, operation: &Value) -> Vec<u16> {
     let signed_in = operation["security"] != json!([{}]);
     let has_body = operation["requestBody"].is_object();
@@ -66,7 +66,7 @@ fn statuses(path: &str, method: &str, operation: &Value) -> Vec<u16> {
     if path.contains('{') || has_parameter("version") || NAMES_MORE.contains(&id) {
         statuses.push(404);
     }
-    // also one that is not asked for is read, for its idempotency key is about it
+    // every POST body is read, also an unused one: the idempotency key covers it
     if has_body || method == "post" {
         statuses.extend([408, 413]);
     }
@@ -86,7 +86,7 @@ fn statuses(path: &str, method: &str, operation: &Value) -> Vec<u16> {
     statuses
 }
 
-/// The component of a status: `NotFound`.
+/// Component name of a status, for example `NotFound`.
 fn name(status: u16) -> String {
     let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     reason.unwrap_or("Problem").split([' ', '-']).collect()

@@ -1,13 +1,13 @@
-//! Choices that a field tells apart: each variant gets a schema of its own, and the choice a discriminator.
+//! Tagged choices: gives each variant a schema of its own, and the choice a discriminator.
 
 use serde_json::{Map, Value, json};
 
 use super::node::reference;
 
-/// The field that tells the variants of a choice apart.
+/// Field that tells the variants of a choice apart.
 const TELLS: &str = "type";
 
-/// Takes the variants out of their choices.
+/// Moves the variants of every choice into schemas of their own.
 pub(super) fn discriminate(document: &mut Value) {
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
     let names: Vec<String> = schemas.keys().cloned().collect();
@@ -17,7 +17,7 @@ pub(super) fn discriminate(document: &mut Value) {
         for (word, mut variant) in variants {
             let variant_name = format!("{name}{}", camel(&word));
             variant["properties"][TELLS] = json!({"type": "string", "const": word});
-            // what no variant knows is refused, as everywhere in a body
+            // request bodies refuse unknown fields, so their variants do, too
             if name.starts_with("New") {
                 variant["additionalProperties"] = json!(false);
             }
@@ -30,7 +30,7 @@ pub(super) fn discriminate(document: &mut Value) {
     }
 }
 
-/// The variants of a choice by the word that tells them; `None` when it is no such choice.
+/// The variants of a choice by their tag; `None` when the schema is no tagged choice.
 fn variants(schema: &Value) -> Option<Vec<(String, Value)>> {
     let word = |variant: &Value| {
         Some(variant["properties"][TELLS]["enum"].as_array()?.first()?.as_str()?.to_owned())

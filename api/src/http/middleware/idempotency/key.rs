@@ -1,4 +1,4 @@
-//! The key of a request, and the request it stands for.
+//! Reads the idempotency key, and identifies the request it stands for.
 
 use std::time::Duration;
 
@@ -11,25 +11,23 @@ use sha2::{Digest as _, Sha256};
 use crate::http::auth::Principal;
 use crate::problem::ApiError;
 
-/// The header that carries the key.
+/// Header that carries the key.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Its older name.
+/// Older name of the header.
 pub const X_IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("x-idempotency-key");
 
 const LONGEST: usize = 255;
 const DAY: Duration = Duration::from_secs(86_400);
-/// A call placed twice costs money and rings at somebody's: its keys are kept for longer.
+/// Path of calls, whose keys are kept longer: a call placed twice costs money and rings twice.
 const CALLS: &str = "/api/v1/calls";
 
-/// Whether the request carries a key, be it a right one or not.
+/// Whether the request carries a key, valid or not.
 pub(super) fn is_given(headers: &HeaderMap) -> bool {
     headers.contains_key(IDEMPOTENCY_KEY) || headers.contains_key(X_IDEMPOTENCY_KEY)
 }
 
-/// The text of the key, which is not kept anywhere.
-///
-/// # Errors
-/// 422 when it is not 1 to 255 visible ASCII characters, or there are two that differ.
+/// Text of the key, which is not stored. Answers 422 when it is not 1 to 255 visible ASCII characters, or when two
+/// different keys are given.
 pub(super) fn read(headers: &HeaderMap) -> Result<&[u8], ApiError> {
     let mut given = headers.get_all(IDEMPOTENCY_KEY).chain(headers.get_all(X_IDEMPOTENCY_KEY));
     let fault = |code, detail: &str| ApiError::invalid("Idempotency-Key", code, detail);
@@ -43,13 +41,13 @@ pub(super) fn read(headers: &HeaderMap) -> Result<&[u8], ApiError> {
     Ok(key)
 }
 
-/// The key as it is kept.
+/// The key as it is stored: by its hash.
 pub(super) fn name(client: ClientId, key: &[u8]) -> KeyName {
     KeyName { client, hash: Sha256::digest(key).into() }
 }
 
-/// What makes it this request and no other: who asks for what. Another caller of the same client is another
-/// request: an answer may hold what only the one who asked may see.
+/// Hash of caller, method, path, content type and body. The same request of another caller in the same client
+/// differs: an answer may hold what only its caller may see.
 pub(super) fn request_hash(request: &HttpRequest, caller: &Principal, body: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();
     let path = request.uri().path_and_query().map_or("", |path| path.as_str());
@@ -63,7 +61,7 @@ pub(super) fn request_hash(request: &HttpRequest, caller: &Principal, body: &[u8
     hash.finalize().into()
 }
 
-/// How long a key is remembered.
+/// How long a key is remembered: 7 days for calls, 1 day for others.
 pub(super) fn keep_for(path: &str) -> Duration {
     if path == CALLS { 7 * DAY } else { DAY }
 }

@@ -1,7 +1,7 @@
 //! `Idempotency-Key`: a POST that is sent again gives the same answer and has no second effect.
 //!
-//! `key` reads the key and says which request it stands for, `stored` is an answer as it is kept, `service` is the
-//! middleware between them.
+//! `key` reads the key and identifies the request, `stored` is the stored form of an answer,
+//! `service` is the middleware.
 
 mod key;
 mod service;

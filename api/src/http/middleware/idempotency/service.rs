@@ -1,4 +1,4 @@
-//! The middleware.
+//! The middleware that runs a request with an idempotency key once.
 
 use std::future::{Ready, ready};
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -26,35 +26,32 @@ use crate::http::new_ids::NewIds;
 use crate::http::raw_body::{RawBody, ReadBody};
 use crate::problem::{ApiError, Code};
 
-/// How long a request is its node's alone: far longer than a handler takes, whose steps all have limits and which
-/// begins when the body is there, so it is not prolonged. Should one outlive it all the same, the next one works with
-/// the same ids and the first answer is the answer.
+/// How long a request belongs to one node. That is far longer than a handler takes: its steps all have limits, and
+/// it begins when the body is complete. If one takes longer all the same, the next node works with the same ids,
+/// and the first answer counts.
 pub(super) const LOCK: Duration = Duration::from_secs(30);
-/// What a client is told to wait while its first request is under way.
+/// `Retry-After` while the first request with the key is under way.
 const WAIT: Duration = Duration::from_secs(1);
-/// What ids derive from beside the seed.
+/// Name of the vault's secret that ids derive from, together with the seed.
 const SECRET: &str = "idempotency";
 
-/// What the middleware works with, as the app's data: `app_data(web::Data::new(Idempotency { … }))`.
+/// What the middleware needs, as app data: `app_data(web::Data::new(Idempotency { … }))`.
 #[derive(Debug, Clone)]
 pub struct Idempotency {
-    /// The keys.
     pub keys: Arc<dyn IdempotencyKeys>,
-    /// What answers are sealed with: they may hold a new API key or a phone number.
+    /// Encrypts stored answers: they may hold a new API key or a phone number.
     pub vault: Arc<dyn Vault>,
-    /// The time.
     pub clock: Arc<dyn Clock>,
-    /// New ids.
     pub ids: Arc<dyn Ids>,
 }
 
-/// Wraps the scope of the API: `scope("/api/v1").wrap(Idempotent)`.
+/// Middleware of the API's scope: `scope("/api/v1").wrap(Idempotent)`.
 ///
-/// It acts on a POST that carries a key and valid credentials; all others pass untouched, and pay for a look at
-/// their headers. A carrier's webhook has no credentials, so it passes, too.
+/// It acts on a POST that carries a key and valid credentials; all others pass, at the cost of a look at their
+/// headers. A carrier's webhook has no credentials, so it passes, too.
 ///
-/// The request is carried out in a task of its own: a client that hangs up loses the answer, and finds it when it
-/// asks again.
+/// The request runs in a task of its own: a client that disconnects loses the answer, but gets it when
+/// it repeats the request.
 #[derive(Debug, Clone, Copy)]
 pub struct Idempotent;
 
@@ -74,7 +71,6 @@ where
     }
 }
 
-/// The middleware on one worker thread.
 #[derive(Debug)]
 pub struct IdempotentService<S> {
     service: Rc<S>,
@@ -97,7 +93,7 @@ where
         if request.method() != Method::POST || !key::is_given(request.headers()) {
             return Either::Left(self.service.call(request));
         }
-        // whoever is nobody is told so by the handler
+        // the handler answers requests without valid credentials
         let service = self.service.clone();
         match identify(request.request()) {
             Ok(caller) => Either::Right(Box::pin(take(service, request, caller.principal))),
@@ -114,28 +110,27 @@ where
     }
 }
 
-/// A request under a key.
+/// A request with an idempotency key.
 struct Keyed {
     app: web::Data<Idempotency>,
     key: KeyName,
-    /// What its answer is bound to when it is sealed.
+    /// Associated data that binds the encrypted answer to its key.
     place: String,
 }
 
-/// The right to carry a request out.
+/// The reservation that lets this node execute the request.
 struct Ours {
     held: Reservation,
-    /// Whether somebody had the reservation before, who may have done part of the work or all of it.
+    /// Whether another node held the reservation before, which may have done part of the work or all of it.
     taken_over: bool,
-    /// What ids derive from beside the seed.
+    /// Secret that ids derive from, together with the seed.
     secret: [u8; 32],
 }
 
-/// What `begin` led to, for those who do not have to wait.
+/// Outcome of [`Keyed::begin`] for a request that need not wait.
 enum Begin {
-    /// The request is ours to carry out.
     Ours(Ours),
-    /// It was answered.
+    /// The request was answered before; this is the encrypted answer.
     Done(Sealed),
 }
 
@@ -144,7 +139,7 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
     S::Future: 'static,
 {
-    // an answer that was given before counts like any other request
+    // a replayed answer counts against the limits like any other request
     if let Err(error) = let_through(request.request(), &caller) {
         return Ok(request.error_response(error));
     }
@@ -156,13 +151,13 @@ where
     let work = context::keep(async move { keyed.answer(&*service, request, ask).await });
     match actix_web::rt::spawn(work.in_current_span()).await {
         Ok(answered) => answered,
-        // so that the outermost middleware sees the panic
+        // passes the panic on, so that the outermost middleware sees it
         Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
         Err(error) => Err(ApiError::unavailable(error).into()),
     }
 }
 
-/// Reads key and body. The request has its body again afterwards.
+/// Reads key and body, and puts the body back into the request.
 async fn read(request: &mut ServiceRequest, caller: &Principal) -> Result<(Keyed, Ask), ApiError> {
     let app = request.app_data::<web::Data<Idempotency>>().cloned();
     let app = app.ok_or_else(|| ApiError::internal("the app has no idempotency keys"))?;
@@ -182,7 +177,7 @@ async fn read(request: &mut ServiceRequest, caller: &Principal) -> Result<(Keyed
     Ok((Keyed { app, key, place: format!("idempotency:{}:{hash}", key.client) }, ask))
 }
 
-/// A payload that is there already.
+/// A payload that is already complete.
 pub(crate) fn whole(body: bytes::Bytes) -> Payload {
     Payload::Stream { payload: Box::pin(futures::stream::once(ready(Ok(body)))) }
 }
@@ -202,7 +197,7 @@ impl Keyed {
         let done = AssertUnwindSafe(async { service.call(request).await }).catch_unwind().await;
         let untouched = !taken_over && appends.any() == Some(false);
         match done {
-            // whatever refused it, nothing came of it: the key stands for nothing, and a better request may have it
+            // the refused request changed nothing, so its key becomes free for a corrected request
             Ok(refused) if untouched && is_refusal(&refused) => {
                 self.free(&held).await;
                 refused
@@ -222,7 +217,7 @@ impl Keyed {
     }
 
     async fn begin(&self, ask: &Ask) -> Result<Begin, ApiError> {
-        // asked before anything is reserved: without it nothing could be done
+        // fetches the secret before it reserves the key: without it the request cannot run
         let secret = self.app.vault.secret(SECRET).await.map_err(sealed)?;
         let begun = self.app.keys.begin(ask).await;
         count(match &begun {
@@ -248,7 +243,7 @@ impl Keyed {
         }
     }
 
-    /// Keeps the answer before it is given. One that cannot be kept is given all the same: the work is done, and a
+    /// Stores the answer before it is sent. If that fails, the answer is sent all the same: the work is done, and a
     /// repetition does it again with the same ids.
     async fn keep(&self, held: &Reservation, response: ServiceResponse<BoxBody>) -> Answered {
         let (http, response) = response.into_parts();
@@ -278,14 +273,14 @@ impl Keyed {
 
     async fn give_back(&self, held: &Reservation) {
         if let Err(error) = self.app.keys.release(held).await {
-            // it frees itself after a while
+            // the reservation expires by itself
             warn!(%error, "a reservation of an idempotency key is not given back");
         }
     }
 
     async fn free(&self, held: &Reservation) {
         if let Err(error) = self.app.keys.free(held).await {
-            // it is given back by itself after a while, and stands for the same request until then
+            // the reservation expires by itself, and stands for the same request until then
             warn!(%error, "an idempotency key is not freed");
         }
     }
@@ -300,7 +295,7 @@ impl Keyed {
     }
 }
 
-/// Whether it says that what was asked for is not done.
+/// Whether the answer says that the request was not done.
 fn is_refusal(answered: &Answered) -> bool {
     answered.as_ref().map_or(true, |response| !response.status().is_success())
 }

@@ -1,4 +1,4 @@
-//! An answer as it is kept, to be given again byte for byte.
+//! Stored form of an answer, which a repetition gets byte for byte.
 
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, BoxBody, MessageBody as _, to_bytes};
@@ -8,15 +8,14 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-/// `true` on an answer that was given before.
+/// Response header: `true` on an answer that is replayed.
 pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// What of the head belongs to the answer. The rest (`X-Request-Id`, rate limits) belongs to the one request.
+/// Response headers that belong to the answer. The others (`X-Request-Id`, rate limits) belong to one request.
 const KEPT: [HeaderName; 3] = [CONTENT_TYPE, LOCATION, ETAG];
-/// The longest body that is kept.
+/// Most bytes of a body that is stored.
 const LONGEST: u64 = 1 << 20;
 
-/// Status, headers and body.
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredAnswer {
     status: u16,
@@ -24,8 +23,8 @@ pub(super) struct StoredAnswer {
     body: ByteBuf,
 }
 
-/// Whether a request that did something has come to its end with `status`, so that the same again could only be the same.
-/// Who was stopped halfway, by a right that ended or a fault of ours, may try again under the same key.
+/// Whether a request that did something is finished with `status`, so that a repetition could only give the same. A
+/// request that was stopped halfway, by a lost right or a server fault, may be tried again under the same key.
 pub(super) fn is_final(status: StatusCode) -> bool {
     match status.as_u16() {
         401 | 403 | 408 | 425 | 429 => false,
@@ -34,7 +33,7 @@ pub(super) fn is_final(status: StatusCode) -> bool {
     }
 }
 
-/// Whether a body can be kept: one that is made while it is sent has no length and cannot.
+/// Whether a body can be stored: a streamed body has no known length and cannot.
 pub(super) fn can_keep(response: &HttpResponse<BoxBody>) -> bool {
     match response.body().size() {
         BodySize::None => true,
@@ -44,7 +43,7 @@ pub(super) fn can_keep(response: &HttpResponse<BoxBody>) -> bool {
 }
 
 impl StoredAnswer {
-    /// Takes the body out of the response and gives back one that holds it again.
+    /// Splits off the body for storing and returns an equal response.
     pub(super) async fn of(
         response: HttpResponse<BoxBody>,
     ) -> Result<(Self, HttpResponse<BoxBody>), actix_web::Error> {
@@ -70,12 +69,11 @@ impl StoredAnswer {
         rmp_serde::from_slice(bytes)
     }
 
-    /// The answer once more.
     pub(super) fn replay(self) -> HttpResponse<BoxBody> {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
         let mut response = HttpResponse::build(status);
         for (name, value) in self.headers {
-            // what a response had can stand in a response
+            // headers that a response had are valid in a response
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(&value)) {
                 response.insert_header((name, value));
             }

@@ -34,7 +34,7 @@ use crate::http::context::{self, RequestContext};
 use crate::http::{BodyLimit, NewIds, RawBody};
 use crate::problem::ApiError;
 
-/// Callers 1 and 2 are of one client, caller 3 of another.
+/// Callers 1 and 2 belong to one client, caller 3 to another.
 #[derive(Debug)]
 struct Callers;
 
@@ -74,10 +74,10 @@ impl Directory for Callers {
 /// What the handlers under test did and wait for.
 #[derive(Default)]
 struct Work {
-    /// The id each carried out request drew.
+    /// The id that each executed request drew.
     drawn: RefCell<Vec<Uuid>>,
     status: Cell<u16>,
-    /// Whether a request reaches the log before it is answered.
+    /// Whether a request appends to the log before it is answered.
     appends: Cell<bool>,
     entered: Notify,
     gate: Notify,
@@ -146,7 +146,7 @@ async fn stream(work: web::Data<Work>, ids: NewIds) -> HttpResponse {
     HttpResponse::Ok().streaming(futures::stream::iter([Ok::<_, ApiError>(Bytes::from_static(b"x"))]))
 }
 
-/// An app with a handler of each kind.
+/// An app with one handler of each kind.
 macro_rules! serve {
     ($world:expr) => {{
         let scope = web::scope("/api/v1")
@@ -178,7 +178,7 @@ macro_rules! serve {
     }};
 }
 
-/// Caller 1's request.
+/// A request of caller 1.
 fn post(path: &str, key: &str) -> TestRequest {
     as_caller(1, TestRequest::post().uri(path).insert_header(("idempotency-key", key)).set_payload("body"))
 }
@@ -201,7 +201,7 @@ impl Seen {
         problem["code"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// The same answer, given again.
+    /// The same answer as a replay.
     fn again(self) -> Self {
         Self { replayed: true, ..self }
     }
@@ -308,7 +308,7 @@ async fn what_is_refused_before_anything_was_appended_frees_its_key_whatever_the
             "idempotency_key_reused"
         );
     }
-    // what succeeds is kept, though nothing was to be appended
+    // a success is stored even if nothing was appended
     let world = world().await;
     let app = serve!(world);
     world.work.appends.set(false);
@@ -320,7 +320,7 @@ async fn what_is_refused_before_anything_was_appended_frees_its_key_whatever_the
 async fn what_somebody_began_before_is_not_freed() {
     let world = world().await;
     let app = serve!(world);
-    // it reached the log, and failed then
+    // the first request appended to the log and then failed
     world.work.status.set(503);
     assert_eq!(send(&app, post("/api/v1/plain", "k").to_request()).await.status, 503);
     world.work.status.set(422);
@@ -380,7 +380,7 @@ async fn a_client_that_hangs_up_finds_the_answer_when_it_asks_again() {
 async fn a_request_whose_node_died_is_taken_over_with_the_same_ids_once_its_lock_is_over() {
     let world = world().await;
     let app = serve!(world);
-    // a node that never comes to an end: its task is abandoned, as by a death
+    // dropping the task imitates a node that dies
     let mut first = Box::pin(app.call(post("/api/v1/slow", "k").to_request()));
     tokio::select! {
         _ = &mut first => panic!("answered too early"),
@@ -394,7 +394,7 @@ async fn a_request_whose_node_died_is_taken_over_with_the_same_ids_once_its_lock
         world.work.entered.notified().await;
         world.work.gate.notify_waiters();
     };
-    // both come to their end now, and both give the same answer
+    // both finish now and give the same answer
     let (second, (), first) = tokio::join!(second, release, first);
     let first = read_body(first.unwrap()).await;
     assert_eq!((second.status, &second.body), (201, &first));
@@ -465,7 +465,7 @@ async fn a_bad_key_or_a_body_that_is_too_long_is_refused_before_anything_is_done
     assert_eq!(world.work.drawn().len(), 1);
 }
 
-/// Keys that cannot be reached, for some of the steps.
+/// A key store that fails in chosen steps.
 #[derive(Debug)]
 struct Stumbling {
     keys: Arc<MemoryIdempotency>,

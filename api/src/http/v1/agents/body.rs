@@ -1,4 +1,4 @@
-//! What a client says of an agent, checked.
+//! Parts of agent requests and their checks.
 
 use domain::ids::{ClientId, ToolId};
 use domain::model::{ModelRef, Provider};
@@ -11,19 +11,13 @@ use crate::http::EdgeId;
 use crate::node::Backend;
 use crate::problem::{ApiError, Fields};
 
-/// Whose models.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ProviderBody {
-    /// Groq.
     Groq,
-    /// OpenAI.
     Openai,
-    /// Anthropic.
     Anthropic,
-    /// Google.
     Google,
-    /// Any server that speaks OpenAI's chat protocol.
     OpenaiCompatible,
     /// Built in: answers by rules, without a network.
     Scripted,
@@ -42,15 +36,14 @@ impl From<ProviderBody> for Provider {
     }
 }
 
-/// How much of a call is kept.
+/// How much of an agent's calls the node keeps.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ContentBody {
-    /// All of it.
     Everything,
-    /// Neither who it was nor what was keyed, nor recordings.
+    /// Keeps everything but the caller's identity, keyed digits and recordings.
     EverythingExceptPii,
-    /// Nothing of what was said, keyed or recorded.
+    /// Keeps nothing of what was said, keyed or recorded.
     BasicAttributesOnly,
 }
 
@@ -69,10 +62,10 @@ impl From<ContentBody> for ContentLevel {
 #[serde(deny_unknown_fields)]
 #[schema(as = ModelChoice)]
 pub(crate) struct ModelBody {
-    /// Whose.
+    /// Provider that serves the model.
     #[schema(value_type = words::LlmProvider)]
     provider: ProviderBody,
-    /// Its name there.
+    /// Model name as the provider writes it, for example `openai/gpt-oss-120b`.
     #[schema(max_length = 200)]
     model: String,
 }
@@ -83,7 +76,7 @@ impl From<ModelBody> for ModelRef {
     }
 }
 
-/// In thousandths.
+/// Converts a temperature to thousandths; notes a fault unless it is from 0 to 2.
 pub(super) fn temperature(value: Option<f64>, fields: &mut Fields) -> Option<u16> {
     let value = value?;
     if !(0.0..=2.0).contains(&value) {
@@ -92,7 +85,8 @@ pub(super) fn temperature(value: Option<f64>, fields: &mut Fields) -> Option<u16
     Some((value.clamp(0.0, 2.0) * 1_000.0).round() as u16)
 }
 
-/// The model that is meant; the provider's default, or the client's, where it is not said.
+/// Model for the agent. Without a model name it is the provider's default; without a provider either, the first
+/// default that is configured for the client.
 pub(super) async fn model(
     backend: &Backend,
     client: ClientId,
@@ -119,7 +113,7 @@ pub(super) async fn model(
     }
 }
 
-/// The tools, all of which must exist.
+/// Checks that every tool exists in the client and notes a fault for each unknown one.
 pub(super) async fn tools(
     backend: &Backend,
     client: ClientId,

@@ -1,4 +1,4 @@
-//! Creating an agent.
+//! Endpoint that creates an agent.
 
 use actix_web::{post, web};
 use domain::agent::{AgentCommand, AgentCreated, AgentTerms};
@@ -23,50 +23,51 @@ use crate::problem::{ApiError, Fields, Problem};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewAgent {
-    /// Your name of it: 1 to 100 characters.
+    /// Display name of the agent: 1 to 100 characters.
     #[schema(example = "Reception", max_length = 100)]
     name: String,
-    /// What the model is told before anything else: at most 32000 characters.
+    /// System prompt, sent to the model before the conversation: at most 32000 characters.
     #[serde(default)]
     #[schema(example = "You answer the phone for a clinic.", max_length = 32_000)]
     system_prompt: String,
-    /// Whose model answers; the first configured one, if left out.
+    /// Provider of the model; the first configured one, if left out.
     #[schema(value_type = Option<words::LlmProvider>)]
     provider: Option<ProviderBody>,
-    /// Which model answers; the provider's default, if left out.
+    /// Name of the model that answers; the provider's default, if left out.
     #[schema(example = "openai/gpt-oss-120b", max_length = 200)]
     model: Option<String>,
-    /// From 0 to 2; the provider's default, if left out.
+    /// Sampling temperature from 0 to 2; the provider's default, if left out.
     #[schema(minimum = 0, maximum = 2)]
     temperature: Option<f64>,
-    /// The longest answer, in tokens; the provider's default, if left out.
+    /// Longest answer, in tokens; the provider's default, if left out.
     #[schema(minimum = 1, maximum = 65_536)]
     max_tokens: Option<u32>,
-    /// The tools it may use: at most 32.
+    /// Ids of the tools the agent may call: at most 32.
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>, max_items = 32)]
     tools: Vec<EdgeId<ToolId>>,
-    /// What it says first on a call: at most 1000 characters.
+    /// Text the agent says first on a call: at most 1000 characters.
     #[schema(max_length = 1000)]
     greeting: Option<String>,
-    /// What it says on a call when no model can answer: at most 1000 characters; that it is sorry, if left out.
+    /// Text the agent says on a call when no model can answer: at most 1000 characters; a short
+    /// apology, if left out.
     #[schema(max_length = 1000)]
     apology: Option<String>,
     /// How much of its calls is kept; what the privacy settings say, if left out.
     #[schema(value_type = Option<words::ContentLevel>)]
     call_content: Option<ContentBody>,
-    /// The voice it speaks with.
+    /// Id of the voice it speaks with.
     #[schema(max_length = 200)]
     voice_id: Option<String>,
-    /// The models that answer when the first one cannot, in this order: at most 5.
+    /// Models to try when the first one cannot answer, in this order: at most 5.
     #[serde(default)]
     #[schema(max_items = 5)]
     fallback: Vec<ModelBody>,
 }
 
-/// Create an agent.
+/// Create a new agent.
 ///
-/// Conversations can begin with it at once. They run its newest version until one is deployed.
+/// Conversations can start with it at once. They run its newest version until one is deployed.
 #[utoipa::path(post, path = "/api/v1/agents", tag = "agents", operation_id = "createAgent",
     request_body = NewAgent,
     responses((status = 201, description = "Created", body = Enveloped<AgentView>), Problem))]

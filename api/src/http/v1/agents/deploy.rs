@@ -1,4 +1,4 @@
-//! Letting a version of an agent go live.
+//! Endpoint that deploys a version of an agent.
 
 use actix_web::{post, web};
 use domain::agent::AgentCommand;
@@ -17,18 +17,18 @@ use crate::http::{Answer, Enveloped, IfMatch, OptionalJson, PathId, RequestConte
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// What is to go live.
+/// Version of an agent to deploy.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Deployment {
-    /// Which version; the newest, if left out. The last 50 can be deployed.
+    /// Version number to deploy; the newest, if left out. The last 50 versions can be deployed.
     #[schema(minimum = 1)]
     version: Option<u64>,
 }
 
-/// Deploy an agent.
+/// Deploy a version of an agent.
 ///
-/// Conversations run that version from their next answer on. A body is not needed.
+/// Conversations run that version from their next answer on. The request body may be left out.
 #[utoipa::path(post, path = "/api/v1/agents/{id}/deploy", tag = "agents", operation_id = "deployAgent",
     params(("id" = String, Path, description = "The agent"), ("If-Match" = Option<String>, Header, description = "Only if the agent is at this version")),
     request_body(content = Option<Deployment>),

@@ -12,7 +12,7 @@ use crate::problem::{ApiError, Problem};
 
 /// List an agent's events.
 ///
-/// Its own history, oldest first.
+/// The agent's own event history, oldest first.
 #[utoipa::path(get, path = "/api/v1/agents/{id}/events", tag = "agents", operation_id = "listAgentEvents",
     params(("id" = String, Path, description = "The agent"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),

@@ -1,4 +1,4 @@
-//! One agent, now or as it was.
+//! Endpoint that reads one agent, as it is now or as it was.
 
 use actix_web::{get, web};
 use domain::ids::AgentId;
@@ -12,9 +12,9 @@ use crate::http::{Answer, Enveloped, PathId, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Get an agent.
+/// Get an agent by its id.
 ///
-/// With `at` or `version`, the agent as it was.
+/// With `at` or `version`, answers with the agent as it was then.
 #[utoipa::path(get, path = "/api/v1/agents/{id}", tag = "agents", operation_id = "getAgent",
     params(("id" = String, Path, description = "The agent"),
         ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),

@@ -1,4 +1,4 @@
-//! Many agents.
+//! Endpoint that lists agents.
 
 use actix_web::{get, web};
 use domain::model::Provider;
@@ -13,9 +13,9 @@ use crate::http::{Answer, Listed, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// List agents.
+/// List the client's agents.
 ///
-/// Newest first unless asked otherwise, each at its newest version.
+/// Newest first unless `order` says otherwise, each agent at its newest version.
 #[utoipa::path(get, path = "/api/v1/agents", tag = "agents", operation_id = "listAgents",
     params(("provider" = Option<String>, Query, description = "Which language model provider they use"),
         ("status" = Option<String>, Query, description = "draft or deployed"),

@@ -1,4 +1,4 @@
-//! Agents.
+//! REST endpoints of agents, one file each.
 
 pub(super) mod body;
 pub(super) mod create;

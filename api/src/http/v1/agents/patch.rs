@@ -1,4 +1,4 @@
-//! Changing an agent.
+//! Endpoint that changes an agent.
 
 use actix_web::{patch, web};
 use domain::agent::{AgentCommand, AgentPatch};
@@ -20,39 +20,39 @@ use crate::http::{Answer, EdgeId, Enveloped, IfMatch, JsonBody, PathId, RequestC
 use crate::node::Backend;
 use crate::problem::{ApiError, Fields, Problem};
 
-/// What of an agent can be changed; what is left out stays.
+/// Changes to an agent; a field that is left out stays as it is.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = AgentPatch)]
 pub(crate) struct PatchBody {
-    /// Your name of it.
+    /// New display name: 1 to 100 characters.
     #[schema(nullable = false, max_length = 100)]
     name: Option<String>,
-    /// What the model is told before anything else.
+    /// New system prompt: at most 32000 characters.
     #[schema(nullable = false, max_length = 32_000)]
     system_prompt: Option<String>,
-    /// Whose model answers; without `model` its default.
+    /// Provider of the model; given without `model`, the provider's default model is used.
     #[schema(nullable = false, value_type = Option<words::LlmProvider>)]
     provider: Option<ProviderBody>,
-    /// Which model answers.
+    /// Name of the model that answers.
     #[schema(nullable = false, max_length = 200)]
     model: Option<String>,
-    /// From 0 to 2; `null`: the provider's default.
+    /// Sampling temperature from 0 to 2; `null`: the provider's default.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<f64>, minimum = 0, maximum = 2)]
     temperature: Option<Option<f64>>,
-    /// The longest answer, in tokens; `null`: the provider's default.
+    /// Longest answer, in tokens; `null`: the provider's default.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 65_536)]
     max_tokens: Option<Option<u32>>,
-    /// The tools it may use, in place of all there were.
+    /// Ids of the tools the agent may call; this list replaces the old one.
     #[schema(nullable = false, value_type = Option<Vec<String>>, max_items = 32)]
     tools: Option<Vec<EdgeId<ToolId>>>,
-    /// What it says first on a call; `null`: nothing of its own.
+    /// Text the agent says first on a call; `null`: none of its own.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>, max_length = 1000)]
     greeting: Option<Option<String>>,
-    /// What it says on a call when no model can answer; `null`: that it is sorry.
+    /// Text the agent says on a call when no model can answer; `null`: a short apology.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>, max_length = 1000)]
     apology: Option<Option<String>>,
@@ -60,18 +60,18 @@ pub(crate) struct PatchBody {
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<words::ContentLevel>)]
     call_content: Option<Option<ContentBody>>,
-    /// The voice it speaks with; `null`: none in particular.
+    /// Id of the voice it speaks with; `null`: none in particular.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>, max_length = 200)]
     voice_id: Option<Option<String>>,
-    /// The models that answer when the first one cannot, in place of all there were.
+    /// Models to try when the first one cannot answer; this list replaces the old one.
     #[schema(nullable = false, max_items = 5)]
     fallback: Option<Vec<ModelBody>>,
 }
 
-/// Change an agent.
+/// Change fields of an agent.
 ///
-/// Every change makes another version. What is deployed stays so until another version is.
+/// Every change makes a new version. The deployed version stays deployed until another one is deployed.
 #[utoipa::path(patch, path = "/api/v1/agents/{id}", tag = "agents", operation_id = "patchAgent",
     params(("id" = String, Path, description = "The agent"), ("If-Match" = Option<String>, Header, description = "Only if the agent is at this version")),
     request_body = PatchBody,

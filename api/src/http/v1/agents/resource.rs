@@ -1,4 +1,4 @@
-//! Agents as a resource.
+//! How the generic resource code reads agents and answers their refusals.
 
 use domain::agent::{Agent, AgentRefusal};
 use domain::envelope::StreamId;
@@ -12,7 +12,6 @@ use super::super::commands::AsProblem;
 use super::super::resource::Resource;
 use crate::problem::ApiError;
 
-/// Agents as a resource.
 #[derive(Debug)]
 pub(super) struct AgentResource;
 

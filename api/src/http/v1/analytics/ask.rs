@@ -1,4 +1,4 @@
-//! What the figures have in common: the time they are about, and reading their sums.
+//! What all analytics endpoints share: the period of the query, and reading sums from the views.
 
 use domain::envelope::Time;
 use domain::ids::ClientId;
@@ -10,10 +10,10 @@ use crate::http::Query;
 use crate::node::Backend;
 use crate::problem::ApiError;
 
-/// The longest time that can be looked at.
+/// Longest period that a query may cover.
 const LONGEST: chrono::TimeDelta = chrono::TimeDelta::days(5 * 366);
 
-/// From when to when; until now and from `length` before, unless the query says otherwise.
+/// Period of the query, as (from, to). Left out, `to` is now and `from` is `length` before `to`.
 pub(super) fn period(query: &mut Query, now: Time, length: chrono::TimeDelta) -> (Time, Time) {
     let (from, to) = (query.time("from"), query.time("to").unwrap_or(now));
     let from = from.unwrap_or_else(|| to.checked_sub_signed(length).unwrap_or(to));
@@ -25,10 +25,8 @@ pub(super) fn period(query: &mut Query, now: Time, length: chrono::TimeDelta) ->
     (from, to)
 }
 
-/// The sums of some ranges together: who counts them, and of what alone; with their distributions, or without.
-///
-/// # Errors
-/// 422 when they are too many, 503 when the views do not answer.
+/// The sums of all `ranges`, of one subject or of the whole client; `sketches` adds their distributions. Answers
+/// 422 when there are too many sums, 503 when the views do not answer.
 pub(super) async fn tallies(
     backend: &Backend,
     client: ClientId,

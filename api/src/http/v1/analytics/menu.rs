@@ -1,4 +1,4 @@
-//! The figures of a menu.
+//! Endpoint that reports the figures of one menu.
 
 use actix_web::{HttpResponse, get, web};
 use chrono::TimeDelta;
@@ -14,10 +14,10 @@ use crate::http::{Accepts, Enveloped, PathId, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// What callers did in a menu.
+/// Get the figures of a menu.
 ///
-/// How often it was entered, what was chosen, and where callers stopped, in whole hours. With `Accept: text/csv` a line
-/// for each figure.
+/// How often callers entered the menu, what they chose, and where they stopped, in whole hours. With
+/// `Accept: text/csv` the answer has one line for each figure.
 #[utoipa::path(get, path = "/api/v1/analytics/ivr/{id}", tag = "analytics", operation_id = "getMenuAnalytics",
     params(("id" = String, Path, description = "The menu"),
         ("from" = Option<String>, Query, description = "RFC 3339; 30 days before `to`, if left out"),

@@ -1,4 +1,4 @@
-//! How things went: figures from the sums the views keep.
+//! REST endpoints that answer figures from the sums in the views.
 
 pub mod ask;
 pub mod menu;

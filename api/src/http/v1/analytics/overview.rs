@@ -1,4 +1,4 @@
-//! The figures of a time.
+//! Endpoint that reports all figures of a period.
 
 use actix_web::{HttpResponse, get, web};
 use chrono::TimeDelta;
@@ -13,10 +13,10 @@ use crate::http::{Accepts, EdgeId, Enveloped, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// The figures of a time.
+/// Get an overview of a period.
 ///
-/// Calls, menus, conversations, webhooks and cost, in whole hours: `from` is rounded down and `to` up. The counts are exact. With
-/// `Accept: text/csv` a line for each figure.
+/// Figures of calls, menus, conversations, webhooks and cost, in whole hours: `from` is rounded down and `to` up.
+/// The counts are exact. With `Accept: text/csv` the answer has one line for each figure.
 #[utoipa::path(get, path = "/api/v1/analytics/overview", tag = "analytics", operation_id = "getAnalyticsOverview",
     params(
         ("from" = Option<String>, Query, description = "RFC 3339; 24 hours before `to`, if left out"),

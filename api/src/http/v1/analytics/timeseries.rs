@@ -1,4 +1,4 @@
-//! A figure, hour by hour or day by day.
+//! Endpoint that reports one metric by hour or by day.
 
 use actix_web::{HttpResponse, get, web};
 use chrono::TimeDelta;
@@ -12,14 +12,15 @@ use crate::http::{Accepts, Enveloped, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// The most hours or days of one answer.
+/// Most hours or days of one answer.
 const MOST_BUCKETS: u64 = 2_000;
 
-/// A figure over time.
+/// Get a metric over time.
 ///
-/// A point for every hour or day (UTC), also where nothing happened; with `group_by` one for every group of each. Calls
-/// and conversations are counted where they began, steps in menus and webhooks where they happened. `cost` is in
-/// millionths of the currency that is its group. With `Accept: text/csv` a line for each point.
+/// One point for every hour or day (UTC), also where nothing happened; with `group_by` one for every group in each.
+/// Calls and conversations count in the hour or day in which they began, menu steps and webhooks in the one in
+/// which they happened. `cost` is in millionths of the currency that is its group. With `Accept: text/csv` the
+/// answer has one line for each point.
 #[utoipa::path(get, path = "/api/v1/analytics/timeseries", tag = "analytics", operation_id = "getAnalyticsTimeseries",
     params(
         ("metric" = Option<String>, Query, description = "`calls` (if left out), `answered`, `failed`, `duration_ms_avg`, `duration_ms_p50`, `duration_ms_p95`, `ivr_entries`, `webhook_attempts`, `webhook_failures`, `conversations`, `tokens` or `cost`"),

@@ -1,4 +1,4 @@
-//! Signed tree heads.
+//! Endpoints that answer signed tree heads.
 
 use actix_web::{get, web};
 use domain::ports::seals::Head;
@@ -15,24 +15,24 @@ use crate::problem::{ApiError, Problem};
 /// A signed head of the Merkle tree over the log.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Checkpoint {
-    /// How many events it covers: positions 1 to this one.
+    /// Number of events it covers: positions 1 to this one.
     #[schema(minimum = 1)]
     tree_size: u64,
-    /// The root over them: base64 of a SHA-256.
+    /// Root hash of the tree over them: base64 of a SHA-256.
     root_hash: String,
-    /// Both, signed: a C2SP signed note.
+    /// Size and root hash, signed: a C2SP signed note.
     note: String,
-    /// When it was signed.
+    /// When the node signed it, in RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     sealed_at: String,
 }
 
-/// The newest signed head, and the key to check it with.
+/// The newest signed tree head, and the key to check it with.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LatestCheckpoint {
     #[serde(flatten)]
     checkpoint: Checkpoint,
-    /// The verifier key of the signed notes. Take it once, by a way you trust, and keep it.
+    /// Verifier key of the signed notes. Fetch it once over a channel you trust, and keep it.
     #[schema(
         example = "voxledger/log/018f6d3c-1f1e-7c3a-9a55-0d9f3b6a7e10+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
     )]
@@ -46,10 +46,10 @@ impl From<Head> for Checkpoint {
     }
 }
 
-/// List signed checkpoints.
+/// List the signed checkpoints.
 ///
-/// Newest first unless asked otherwise. One is made at least every second while events arrive, and none is ever
-/// changed. They cover the whole log, of all clients, and tell nothing of it but its length.
+/// Newest first unless `order` says otherwise. While events arrive, the node signs one at least every second, and
+/// never changes one. Checkpoints cover the whole log, of all clients, and reveal nothing of it but its length.
 #[utoipa::path(get, path = "/api/v1/audit/checkpoints", tag = "audit", operation_id = "listCheckpoints",
     params(
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
@@ -77,8 +77,8 @@ pub(crate) async fn list_checkpoints(
 
 /// Get the newest signed checkpoint.
 ///
-/// With the key that checks it. Whoever keeps checkpoints outside of this node can prove later that nothing before
-/// them was changed: `voxledger audit verify --checkpoint`, or a consistency proof.
+/// With the key that checks it. If you keep checkpoints outside of this node, you can prove later that nothing
+/// before them was changed: with `voxledger audit verify --checkpoint`, or a consistency proof.
 #[utoipa::path(get, path = "/api/v1/audit/checkpoints/latest", tag = "audit", operation_id = "getLatestCheckpoint",
     responses((status = 200, description = "The newest", body = Enveloped<LatestCheckpoint>), Problem))]
 #[get("/audit/checkpoints/latest")]

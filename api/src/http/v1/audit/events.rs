@@ -1,4 +1,4 @@
-//! The raw history.
+//! Endpoint that lists the raw events of the log.
 
 use std::time::Duration;
 
@@ -19,15 +19,15 @@ use crate::http::{Answer, Cursor, Listed, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Code, Problem};
 
-/// The longest a request looks through the log.
+/// Longest time that one request searches the log.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// An event of the log, with what its leaf in the tree is made of.
+/// An event of the log, with the hashes that its leaf in the Merkle tree is made of.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuditEvent {
     #[serde(flatten)]
     event: HistoryEvent,
-    /// Whose it is.
+    /// Id of the client that the event belongs to.
     client_id: String,
     /// SHA-256 of the stored metadata, in base64.
     metadata_hash: String,
@@ -36,7 +36,6 @@ pub(crate) struct AuditEvent {
 }
 
 impl AuditEvent {
-    /// An event as it is stored, and as the edge shows it.
     fn of(stored: &Recorded, event: HistoryEvent) -> Self {
         Self {
             event,
@@ -47,10 +46,9 @@ impl AuditEvent {
     }
 }
 
-/// Whose events are asked for; of all clients and of the node itself when it is `None`.
-///
-/// # Errors
-/// 403 when they are not the caller's to see, 422 when that is no client.
+/// Client whose events the request asks for: the caller's own, if `asked` is `None`. The result is `None`
+/// for `all`: every client and the node itself. Answers 403 when the caller may not see them, 422 when
+/// `asked` is no client id.
 pub(super) fn whose(caller: &Principal, asked: Option<&str>) -> Result<Option<ClientId>, ApiError> {
     let asked = match asked {
         None => return Ok(Some(caller.client)),
@@ -65,10 +63,10 @@ pub(super) fn whose(caller: &Principal, asked: Option<&str>) -> Result<Option<Cl
     Err(ApiError::new(Code::PlatformOnly, "only the platform's administrator sees other clients' events"))
 }
 
-/// List the raw history.
+/// List the raw event history.
 ///
-/// Every event of the client, oldest first, as it was recorded, with the hashes its proof is about. A page may be
-/// short, even empty, while there is more: a request looks through the log for at most half a second.
+/// Every event of the client, oldest first, as it was recorded, with the hashes that its proof is about. A page may
+/// be short, or even empty, while there is more: a request searches the log for at most half a second.
 #[utoipa::path(get, path = "/api/v1/audit/events", tag = "audit", operation_id = "listAuditEvents",
     params(
         ("after" = Option<u64>, Query, minimum = 0, description = "Only events after this position"),

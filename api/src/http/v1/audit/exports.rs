@@ -1,4 +1,4 @@
-//! Sealed bundles of history.
+//! Endpoints for sealed exports of history.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -35,60 +35,61 @@ use crate::http::{Answer, Enveloped, JsonBody, Listed, NewIds, PathId, Query, Re
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// How long an export can be fetched.
+/// How long an export can be downloaded.
 const LIFETIME: chrono::TimeDelta = chrono::TimeDelta::days(1);
-/// How much is compressed: more takes much longer for little.
+/// zstd compression level; higher ones take much longer and save little.
 const LEVEL: i32 = 3;
 
-/// Which part of history is to be exported; all that is given must hold.
+/// Part of history to export; an event must match all fields that are given.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewExport {
-    /// The first position.
+    /// First log position to export; 1, if left out.
     #[schema(minimum = 1)]
     from_position: Option<u64>,
-    /// The last position; what was recorded before now, if left out.
+    /// Last log position to export; the newest at the time of the request, if left out.
     #[schema(minimum = 1)]
     to_position: Option<u64>,
-    /// Recorded at this moment or later.
+    /// Only events recorded at this moment or later.
     from: Option<DateTime<Utc>>,
-    /// Recorded before this moment.
+    /// Only events recorded before this moment.
     to: Option<DateTime<Utc>>,
-    /// One of these types.
+    /// Only events of these types; at most 100.
     #[serde(default)]
     #[schema(max_items = 100)]
     types: Vec<String>,
-    /// Of this resource (`call_…`) or stream (`call-018f…`).
+    /// Only events of this resource (`call_…`) or stream (`call-018f…`).
     stream: Option<String>,
-    /// Of this correlation.
+    /// Only events with this correlation id.
     correlation_id: Option<Uuid>,
-    /// Of this client, or of `all`; for the platform's administrator.
+    /// Only events of this client, or of `all` clients; for the platform's administrator. Your own
+    /// client's, if left out.
     client_id: Option<String>,
 }
 
-/// An export.
+/// An export of history.
 #[derive(Serialize, ToSchema)]
 #[schema(as = HistoryExport)]
 pub(crate) struct ExportView {
-    /// Its id.
+    /// Id of the export: `exp_…`.
     id: String,
     /// `sealing` until a checkpoint covers all of it, within about a second; then `ready`; `expired` after a day.
     #[schema(value_type = crate::http::words::ExportStatus)]
     status: &'static str,
-    /// The first position it may hold.
+    /// First log position that it may hold.
     from_position: u64,
-    /// The last one.
+    /// Last log position that it may hold.
     to_position: u64,
-    /// The size of the checkpoint that proves it, once it is ready.
+    /// Number of events in the checkpoint that proves it; `null` while `sealing`.
     tree_size: Option<u64>,
-    /// Where to fetch it, once it is ready: NDJSON, compressed by zstd.
+    /// Path to download it: NDJSON, compressed with zstd; `null` unless `ready`.
     url: Option<String>,
-    /// The key to check it with: `voxledger audit verify-export FILE --key …`.
+    /// Verifier key to check it with: `voxledger audit verify-export FILE --key …`.
     key: Option<String>,
-    /// When it was asked for.
+    /// When the export was requested, in RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     created_at: String,
-    /// Until when it can be fetched.
+    /// Until when it can be downloaded, in RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     expires_at: String,
 }
@@ -101,7 +102,7 @@ impl AsProblem for ExportRefusal {
     }
 }
 
-/// What was asked for.
+/// Checks a request and resolves it to positions of the log, which now ends at `head`.
 fn asked(
     body: NewExport,
     caller: &Principal,
@@ -135,11 +136,11 @@ fn asked(
     Ok(ExportRequested { filter, first, last, expires_at: now + LIFETIME, at: now })
 }
 
-/// Export history.
+/// Export history as a file.
 ///
-/// The events, with the very bytes that were stored and all that proves them, as one file that is checked without this
-/// node: `voxledger audit verify-export`. Nothing is kept but that it was asked for: the log never changes, so the file
-/// is made when it is fetched, the same each time.
+/// The file holds the events, byte for byte as stored, and everything that proves them; it can be checked without
+/// this node: `voxledger audit verify-export`. The node stores only the request: the log never changes, so every
+/// download produces the same file.
 #[utoipa::path(post, path = "/api/v1/audit/exports", tag = "audit", operation_id = "createExport",
     request_body = NewExport,
     responses((status = 202, description = "Asked for", body = Enveloped<ExportView>), Problem))]
@@ -158,7 +159,7 @@ pub(crate) async fn create_export(
     let mut session = Session::<Export>::new(backend.runtime.clone(), id.stream());
     let receipt = match session.execute(&ExportCommand::Request(Box::new(asked)), &context, None).await {
         Ok(receipt) => receipt.position,
-        // the same request again, and the log has grown meanwhile
+        // the same request again, after the log has grown
         Err(CommandError::Refused(ExportRefusal::Exists)) => None,
         Err(error) => return Err(problem(error)),
     };
@@ -171,9 +172,10 @@ pub(crate) async fn create_export(
     Ok(answer.written_at(receipt))
 }
 
-/// Get an export.
+/// Get an export's status.
 ///
-/// Once it is `ready`, `url` says where the bundle can be fetched. With `at` or `version`, the export as it was.
+/// Once it is `ready`, `url` holds the path of the bundle. With `at` or `version`, answers with the export
+/// as it was then.
 #[utoipa::path(get, path = "/api/v1/audit/exports/{id}", tag = "audit", operation_id = "getExport",
     params(("id" = String, Path, description = "The export"),
         ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
@@ -190,13 +192,13 @@ pub(crate) async fn get_export(
     let asked = fold::<Export>(&backend, caller.client, &id.stream(), ExportRefusal::KIND, moment).await?;
     let requested = asked.state.requested().ok_or_else(|| ApiError::not_found(ExportRefusal::KIND))?;
     let view = view(&backend, id, requested, asked.at).await?;
-    // that it is sealed, and that it has expired, is told by no event of its own
+    // no event of the export records that it was sealed or has expired, so the tag includes the status
     Ok(Answer::data(&view).etag_of(asked.version, view.status))
 }
 
 /// List the events of an export.
 ///
-/// Its own history: who asked for it, and when.
+/// The export's own event history: who requested it, and when.
 #[utoipa::path(get, path = "/api/v1/audit/exports/{id}/events", tag = "audit", operation_id = "listExportEvents",
     params(("id" = String, Path, description = "The export"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
@@ -213,10 +215,10 @@ pub(crate) async fn list_export_events(
     history::page(&backend, caller.client, &id.stream(), ExportRefusal::KIND, query).await
 }
 
-/// Fetch an export.
+/// Download an export's bundle.
 ///
-/// NDJSON, compressed by zstd: a manifest with the signed checkpoint, the events, the hashes of what is left out, and
-/// an end. At most two are made at a time on a node; the next is answered 503 with `Retry-After`.
+/// NDJSON, compressed with zstd: a manifest with the signed checkpoint, the events, the hashes of what is left out,
+/// and an end record. A node produces at most two at a time; it answers the next request 503 with `Retry-After`.
 #[utoipa::path(get, path = "/api/v1/audit/exports/{id}/download", tag = "audit", operation_id = "downloadExport",
     params(("id" = String, Path, description = "The export")),
     responses((status = 200, description = "The bundle", body = String, content_type = "application/zstd"), Problem))]
@@ -254,7 +256,7 @@ pub(crate) async fn download_export(
         }))))
 }
 
-/// How many exports are made at a time.
+/// Permits for downloads: a node produces two at a time.
 #[must_use]
 pub fn places() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(2))
@@ -263,7 +265,7 @@ pub fn places() -> Arc<Semaphore> {
 struct Download {
     backend: web::Data<Backend>,
     exporter: Exporter,
-    /// `None` after the end.
+    /// Compressor of the bundle; `None` after the end.
     packed: Option<zstd::stream::write::Encoder<'static, Vec<u8>>>,
     _permit: OwnedSemaphorePermit,
 }
@@ -276,7 +278,8 @@ fn download(download: Download) -> impl Stream<Item = Result<Bytes, ApiError>> {
 }
 
 impl Download {
-    /// What comes next. After an error the connection is cut: the file has no end, and says so to whoever checks it.
+    /// The next compressed bytes. An error cuts the connection: the file then has no end
+    /// record, and fails verification.
     async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
         let Some(mut packed) = self.packed.take() else { return Ok(None) };
         loop {
@@ -296,7 +299,7 @@ impl Download {
     }
 }
 
-/// What was asked for; 404 when nothing was, or by another client.
+/// The request that began the export. Answers 404 when there is none, or when it is another client's.
 async fn stored(backend: &Backend, caller: &Principal, id: ExportId) -> Result<ExportRequested, ApiError> {
     let store = &backend.runtime.store;
     let events = store.read_stream(&id.stream(), Version::NONE, Direction::Forwards, 1).await;
@@ -308,12 +311,12 @@ async fn stored(backend: &Backend, caller: &Principal, id: ExportId) -> Result<E
     Ok(requested)
 }
 
-/// The head that proves it: the first that covers all of it, so that it is the same one each time.
+/// The tree head that proves the export: the first that covers all of it, so that it is the same one each time.
 async fn covering(backend: &Backend, requested: &ExportRequested) -> Result<Option<Head>, ApiError> {
     backend.prover.store().covering(requested.last.0).await.map_err(ApiError::unavailable)
 }
 
-/// The export as it is, or as it was at a time.
+/// Public form of the export, now or at a time.
 async fn view(
     backend: &Backend,
     id: ExportId,

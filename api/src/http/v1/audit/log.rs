@@ -1,4 +1,4 @@
-//! Business actions.
+//! Endpoint that lists business actions.
 
 use actix_web::{get, web};
 use projections::audit_log::{Action, AuditEntry, AuditFilter, By, On};
@@ -10,11 +10,11 @@ use crate::http::{Answer, Listed, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// List business actions.
+/// List business actions of the audit log.
 ///
-/// Who did what to what, from where and when, newest first unless asked otherwise; all filters hold at once. Entries
-/// older than `audit.retention_days` (a year by default) are not listed, and taken away once a day; the events they are
-/// taken from stay in the log.
+/// Who did what to what, from where and when, newest first unless `order` says otherwise; an entry must match all
+/// filters. Entries older than `audit.retention_days` (a year by default) are not listed, and are deleted once a
+/// day; the events they are made from stay in the log.
 #[utoipa::path(get, path = "/api/v1/audit/log", tag = "audit", operation_id = "listAuditLog",
     params(
         ("action" = Option<String>, Query, description = "One action, or several with commas: `API_KEY_CREATED`"),

@@ -1,4 +1,4 @@
-//! History: business actions, events with their hashes, signed checkpoints, proofs.
+//! REST endpoints of history: business actions, events with their hashes, signed checkpoints, proofs, exports.
 
 pub mod checkpoints;
 pub mod events;

@@ -1,4 +1,4 @@
-//! Proofs that the log was only ever appended to.
+//! Endpoints that prove the log is append-only.
 
 use actix_web::{get, web};
 use actors::sealer::ProveError;
@@ -12,37 +12,37 @@ use crate::http::{Answer, Enveloped, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// What proves that an event is in the tree.
+/// Proof that an event is in the Merkle tree.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct InclusionProof {
-    /// Of the event.
+    /// Log position of the event.
     position: u64,
-    /// The number of its leaf, from 0: the position less 1.
+    /// Number of the event's leaf, from 0: the position less 1.
     leaf_index: u64,
-    /// In the tree of so many events.
+    /// Number of events in the tree that the proof is for.
     tree_size: u64,
-    /// The hash of the event's leaf: base64 of a SHA-256.
+    /// Hash of the event's leaf: base64 of a SHA-256.
     leaf_hash: String,
-    /// The root of that tree.
+    /// Root hash of that tree: base64 of a SHA-256.
     root_hash: String,
-    /// The proof, from the leaf to the root.
+    /// Sibling hashes from the leaf to the root, in base64.
     hashes: Vec<String>,
-    /// The signed checkpoint of that size, if there is one.
+    /// Signed checkpoint of that size; `null` when there is none.
     checkpoint: Option<String>,
 }
 
-/// What proves that a tree is the beginning of another.
+/// Proof that a tree is the beginning of a larger one.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ConsistencyProof {
-    /// The size of the older tree.
+    /// Number of events in the older tree.
     from: u64,
-    /// The size of the newer one.
+    /// Number of events in the newer tree.
     to: u64,
-    /// The root of the older one.
+    /// Root hash of the older tree, in base64.
     from_root_hash: String,
-    /// The root of the newer one.
+    /// Root hash of the newer tree, in base64.
     to_root_hash: String,
-    /// The proof.
+    /// Hashes of the proof in the order of RFC 6962, in base64.
     hashes: Vec<String>,
 }
 
@@ -58,7 +58,7 @@ fn texts(hashes: &[Hash]) -> Vec<String> {
     hashes.iter().map(Hash::to_string).collect()
 }
 
-/// A number that must be given.
+/// A required number of the query; notes a fault and returns 0 when it is missing or unreadable.
 fn needed(query: &mut Query, name: &str) -> u64 {
     let given = query.text(name).and_then(|text| text.parse().ok());
     given.unwrap_or_else(|| {
@@ -69,8 +69,9 @@ fn needed(query: &mut Query, name: &str) -> u64 {
 
 /// Prove that an event is in the log.
 ///
-/// An inclusion proof by RFC 6962: check it by the algorithm of RFC 9162 §2.1.3.2, with the leaf hash you compute from
-/// the event. It is made for the newest checkpoint unless `tree_size` says otherwise, and holds hashes only.
+/// An inclusion proof by RFC 6962: check it by the algorithm of RFC 9162 §2.1.3.2, with the leaf hash you
+/// compute from the event. The proof is for the newest checkpoint unless `tree_size` names another tree,
+/// and holds hashes only.
 #[utoipa::path(get, path = "/api/v1/audit/proofs/inclusion", tag = "audit", operation_id = "proveInclusion",
     params(
         ("position" = u64, Query, minimum = 0, description = "The event's number in the log"),
@@ -108,7 +109,7 @@ pub(crate) async fn prove_inclusion(
     }))
 }
 
-/// Prove that the log was only appended to.
+/// Prove that the log is append-only.
 ///
 /// A consistency proof by RFC 6962: the tree of `to` events begins with the tree of `from` events. Check it by the
 /// algorithm of RFC 9162 §2.1.4.2, with the root of the checkpoint you kept.

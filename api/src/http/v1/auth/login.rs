@@ -1,4 +1,4 @@
-//! Signing in.
+//! Endpoint that signs a user in.
 
 use actix_web::{post, web};
 use actors::Session;
@@ -20,25 +20,25 @@ use crate::http::{Answer, Enveloped, JsonBody, RequestContext};
 use crate::node::{Backend, DEFAULT_CLIENT};
 use crate::problem::{ApiError, Problem};
 
-/// Read in place of a user whom nobody knows: there is no such stream.
+/// User id to read when nobody has the e-mail address; no stream has this id.
 const NOBODY: UserId = UserId(Uuid::nil());
 
-/// Who signs in.
+/// E-mail address and password of a user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Credentials {
-    /// The e-mail address.
+    /// E-mail address of the user.
     #[schema(example = "ann@example.com", format = Email)]
     email: String,
-    /// The password.
+    /// Password of the user in plain text.
     #[schema(example = "correct horse battery staple")]
     password: String,
 }
 
-/// Sign in.
+/// Sign in with e-mail and password.
 ///
-/// A wrong password and an unknown address look alike and take the same time. Attempts are limited by the e-mail address
-/// together with where they come from, and more loosely by either, whether there is such a user or not.
+/// A wrong password and an unknown address get the same answer in the same time. Attempts are limited per e-mail
+/// address and origin together, and more loosely per address and per origin, whether there is such a user or not.
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth", operation_id = "signIn", security(()),
     request_body = Credentials,
     responses((status = 200, description = "Signed in", body = Enveloped<SignedIn>), Problem))]
@@ -56,7 +56,7 @@ pub(crate) async fn sign_in(
     // before anything is read or hashed
     backend.gate.login(ip.0, name).map_err(ApiError::rate_limited)?;
     let known = normal.as_deref().and_then(|email| backend.identity().user_by_email(email));
-    // whoever is nobody is looked up, and hashed for, as somebody is
+    // for an unknown address the node reads a stream and hashes, too, so that both take the same time
     let (client, user) = known.unwrap_or((DEFAULT_CLIENT, NOBODY));
     let (hash, mut session) = stored_hash(&backend, client, user).await?;
     let matches = backend.passwords.matches(password, hash).await;
@@ -97,7 +97,7 @@ async fn start(
     started.map(drop).map_err(super::super::commands::problem)
 }
 
-/// The hash of the password of a user who may sign in, and the user's own stream, read to its end.
+/// The password hash of a user who may sign in, and a session on the user's stream, read to its end.
 async fn stored_hash(
     backend: &Backend,
     client: ClientId,

@@ -1,4 +1,4 @@
-//! Who one is.
+//! Endpoint that says who sends the request.
 
 use actix_web::{get, web};
 use domain::ids::ClientId;
@@ -14,36 +14,36 @@ use crate::http::{Answer, EdgeId, Enveloped};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Who asks.
+/// Who sends the request, and what they may do.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Me {
-    /// `user` or `api_key`.
+    /// Kind of principal: `user` or `api_key`.
     #[schema(value_type = crate::http::words::Principal)]
     principal: &'static str,
-    /// The user.
+    /// The user; only when a user sends the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<UserView>)]
     user: Option<Box<RawValue>>,
-    /// The key.
+    /// The API key; only when a key sends the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<ApiKeyView>)]
     api_key: Option<Box<RawValue>>,
-    /// The client everything is done for.
+    /// Id of the client on whose behalf the request acts.
     #[schema(value_type = String)]
     client: EdgeId<ClientId>,
-    /// What a user is to the client; `null` for a key.
+    /// Role of the user in the client; `null` for a key.
     #[schema(value_type = Option<words::UserRole>)]
     role: Option<&'static str>,
-    /// What may be done.
+    /// Scopes that the request has.
     #[schema(value_type = Vec<crate::http::words::Scope>)]
     scopes: Vec<String>,
-    /// Whether this one looks after the whole node.
+    /// Whether this is the platform's administrator, who looks after the whole node.
     platform: bool,
 }
 
-/// Get who one is.
+/// Get the current principal.
 ///
-/// The key or the user behind the request, and what they may do.
+/// The API key or the user that sends the request, and what they may do.
 #[utoipa::path(get, path = "/api/v1/auth/me", tag = "auth", operation_id = "getMe",
     responses((status = 200, description = "Who asks", body = Enveloped<Me>), Problem))]
 #[get("/auth/me")]

@@ -1,4 +1,4 @@
-//! Sign-in, clients, users and API keys, an endpoint a file.
+//! REST endpoints of sign-in, clients, users and API keys, one file each.
 
 pub mod clients;
 pub mod keys;

@@ -1,4 +1,4 @@
-//! A client always has an owner, and nobody gives what they do not have.
+//! A client always keeps an owner, and nobody can give rights that they do not have.
 
 use actors::session::CommandError;
 use domain::ids::ClientId;
@@ -8,11 +8,11 @@ use crate::http::auth::{Bounds, Principal, Scopes, Who};
 use crate::node::Backend;
 use crate::problem::{ApiError, Code};
 
-/// Makes sure that the client still has an owner when the key or user `leaving` is none any more. Of two owners who
-/// remove each other at once, on one node or on two, one stays: each removal is noted in the log first.
+/// Checks that the client still has an owner when the key or user `leaving` stops being one. When two owners remove
+/// each other at once, on one node or on two, one stays: the log records each removal first.
 ///
-/// # Errors
-/// 409 `last_owner`; 409 `conflict` while another owner is being removed; 503 when the log cannot be read or written.
+/// Answers 409 `last_owner`; 409 `conflict` while another owner is being removed; 503 when the log cannot
+/// be read or written.
 pub(super) async fn leave_an_owner(
     backend: &Backend,
     caller: &Principal,
@@ -23,7 +23,7 @@ pub(super) async fn leave_an_owner(
     if !identity.is_owner(client, leaving) {
         return Ok(());
     }
-    // an owner by the word of the identity provider is not known here, and stays
+    // an owner whom the external identity provider names is not in this node's log, and stays an owner
     let guest = matches!(caller.who, Who::User { login: None, .. }) && caller.scopes == Scopes::EVERYTHING;
     if guest {
         return Ok(());
@@ -46,7 +46,7 @@ pub(super) async fn leave_an_owner(
     stays()
 }
 
-/// Has this node know what is in the log by now.
+/// Waits until this node's identity index has applied the log up to its current head; answers 503 if it does not.
 async fn newest(backend: &Backend) -> Result<(), ApiError> {
     let head = backend.runtime.store.head().await.map_err(ApiError::unavailable)?;
     match backend.knows(head).await {
@@ -63,10 +63,8 @@ fn detail(client: ClientId) -> &'static str {
     }
 }
 
-/// Makes sure that `caller` is bounded by nothing, as what is given is not.
-///
-/// # Errors
-/// 403 `would_exceed_yours`.
+/// Checks that `caller` has no limit, quota or expiry, because what it creates has none.
+/// Answers 403 `would_exceed_yours` otherwise.
 pub(super) fn unbounded(caller: &Principal) -> Result<(), ApiError> {
     if caller.bounds().cover(&Bounds::default()) {
         return Ok(());

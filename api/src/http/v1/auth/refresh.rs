@@ -1,4 +1,4 @@
-//! The next tokens of a login.
+//! Endpoint that exchanges a refresh token for new tokens.
 
 use actix_web::{post, web};
 use actors::Session;
@@ -16,17 +16,17 @@ use crate::http::{Answer, Enveloped, JsonBody, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Code, Problem};
 
-/// A refresh token.
+/// A refresh token of a login.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RefreshToken {
-    /// As it was given out last.
+    /// The refresh token that the login received last.
     pub(super) refresh_token: String,
 }
 
-/// Refresh the tokens.
+/// Exchange a refresh token for new tokens.
 ///
-/// The refresh token is replaced: use each one once. One that is used again ends the whole login.
+/// Each refresh token works once; the answer holds its replacement. Using one a second time ends the whole login.
 #[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "auth", operation_id = "refresh", security(()),
     request_body = RefreshToken,
     responses((status = 200, description = "The next tokens", body = Enveloped<SignedIn>), Problem))]
@@ -61,7 +61,7 @@ pub(crate) async fn refresh(
     let context = context_of(client, Actor::User(user.0), &request, user.0);
     let receipt = session.execute(&command, &context, None).await.map_err(problem)?;
     if session.state().revoked().is_some() {
-        // the access token it was used for must be void when we answer
+        // the login's access tokens must be void on this node before the answer goes out
         if let Some(position) = receipt.position {
             backend.caught_up(position).await;
         }
@@ -70,7 +70,7 @@ pub(crate) async fn refresh(
     answer(&doorkeeper.tokens, (user, client, row.view.role), login, next)
 }
 
-/// What a refusal means to whoever shows a refresh token.
+/// The error that answers a refused refresh token.
 pub(super) fn refused(refusal: &LoginRefusal) -> ApiError {
     let code = match refusal {
         LoginRefusal::Unknown | LoginRefusal::Exists => Code::RefreshTokenUnknown,

@@ -6,24 +6,24 @@ use domain::ids::{LoginId, decode_type_id, encode_type_id};
 use serde_bytes::ByteBuf;
 use sha2::{Digest as _, Sha256};
 
-/// The prefix by which people and leak scanners know it.
+/// Prefix that lets people and leak scanners recognise a refresh token.
 const PREFIX: &str = "vxr";
-/// Bytes of the login in the text, and where the random part begins.
+/// Length of the login's base32 text, in characters.
 const LOGIN: usize = 26;
 const LENGTH: usize = PREFIX.len() + 1 + LOGIN + 1 + 43;
 
-/// A token for a login.
+/// Writes the refresh token of a login.
 pub(super) fn write(login: LoginId, random: [u8; 32]) -> String {
     format!("{}_{}", encode_type_id(PREFIX, login.0), URL_SAFE_NO_PAD.encode(random))
 }
 
-/// The login a token belongs to; `None` when it is no token.
+/// Login that a token names; `None` when the text is not a refresh token.
 pub(super) fn login_of(token: &str) -> Option<LoginId> {
     let (login, _) = token.split_at_checked(PREFIX.len() + 1 + LOGIN)?;
     (token.len() == LENGTH).then(|| decode_type_id(PREFIX, login).ok().map(LoginId)).flatten()
 }
 
-/// What is stored of a token.
+/// SHA-256 of a token: the log stores this, never the token.
 pub(super) fn hash(token: &str) -> ByteBuf {
     ByteBuf::from(Sha256::digest(token.as_bytes()).to_vec())
 }

@@ -1,4 +1,4 @@
-//! Signing out.
+//! Endpoints that sign a user out.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, post, web};
@@ -18,9 +18,9 @@ use crate::http::{JsonBody, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Code, Problem};
 
-/// Sign out.
+/// Sign out of one login.
 ///
-/// Ends the login that the refresh token belongs to, its access tokens included. Whoever has the token may do so.
+/// Ends the login that the refresh token belongs to, and voids its access tokens. Whoever has the token may do so.
 #[utoipa::path(post, path = "/api/v1/auth/revoke", tag = "auth", operation_id = "revoke", security(()),
     request_body = RefreshToken,
     responses((status = 204, description = "Signed out"), Problem))]
@@ -48,9 +48,9 @@ pub(crate) async fn revoke(
     Ok(HttpResponse::build(StatusCode::NO_CONTENT).finish())
 }
 
-/// Sign out everywhere.
+/// Sign out everywhere at once.
 ///
-/// Ends all logins of the user who asks.
+/// Ends all logins of the user who sends the request.
 #[utoipa::path(post, path = "/api/v1/auth/revoke-all", tag = "auth", operation_id = "revokeAll",
     responses((status = 204, description = "Signed out everywhere"), Problem))]
 #[post("/auth/revoke-all")]

@@ -1,4 +1,4 @@
-//! What a sign-in and a refresh answer with.
+//! Tokens that sign-in and refresh answer with.
 
 use std::time::Duration;
 
@@ -11,25 +11,24 @@ use crate::http::Answer;
 use crate::http::auth::{LIFETIME, Tokens};
 use crate::problem::ApiError;
 
-/// How long a refresh token may wait to be used: 7 days.
+/// How long a refresh token stays valid: 7 days.
 pub(super) const REFRESH_WITHIN: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Tokens of a login.
+/// Access token and refresh token of a login.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SignedIn {
-    /// For `Authorization: Bearer …`.
+    /// Access token, for the header `Authorization: Bearer …`.
     access_token: String,
-    /// Always `Bearer`.
+    /// Token type, which is always `Bearer`.
     #[schema(value_type = crate::http::words::TokenType)]
     token_type: &'static str,
-    /// How long the access token is good for, in seconds.
+    /// Lifetime of the access token, in seconds.
     #[schema(example = 900)]
     expires_in: u64,
-    /// Gets the next tokens, once, within 7 days.
+    /// Refresh token: works once, within 7 days, at `/api/v1/auth/refresh`.
     refresh_token: String,
 }
 
-/// The answer to whoever has just shown who they are.
 pub(super) fn answer(
     tokens: &Tokens,
     (user, client, role): (UserId, ClientId, Role),

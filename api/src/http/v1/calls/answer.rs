@@ -1,4 +1,4 @@
-//! What all writes to a call share: give the command, wait for the view, answer with the call.
+//! What all writes to a call share: execute the command, wait for the view, answer with the call.
 
 use actors::Receipt;
 use domain::call::{Call, CallCommand};
@@ -16,7 +16,6 @@ use crate::http::{Answer, IfMatch, RequestContext};
 use crate::node::Backend;
 use crate::problem::ApiError;
 
-/// Calls as a resource.
 #[derive(Debug)]
 pub(super) struct CallResource;
 
@@ -38,7 +37,7 @@ impl Resource for CallResource {
     }
 }
 
-/// Has the call's actor carry a command out and answers with the call as it is after it.
+/// Lets the call's actor execute a command and answers with the call after it.
 pub(super) async fn command(
     backend: &Backend,
     caller: &Principal,
@@ -51,7 +50,7 @@ pub(super) async fn command(
     shown(backend, caller, id, receipt).await
 }
 
-/// Carries the first command of a call out, whose id was made a moment ago: its log is not read first.
+/// Executes the first command of a call whose id is new; the actor does not read the stream first.
 pub(super) async fn begin(
     backend: &Backend,
     caller: &Principal,
@@ -63,7 +62,7 @@ pub(super) async fn begin(
     backend.calls.execute_on_new(id, command, context).await.map_err(problem)
 }
 
-/// Carries a command out, and nothing else.
+/// Lets the call's actor execute a command; does not wait for the views.
 pub(super) async fn execute(
     backend: &Backend,
     caller: &Principal,
@@ -77,7 +76,7 @@ pub(super) async fn execute(
     backend.calls.execute(id, command, context, only_at).await.map_err(problem)
 }
 
-/// The call as a command left it.
+/// Answers with the call as it is after the command, once the views have caught up.
 pub(super) async fn shown(
     backend: &Backend,
     caller: &Principal,

@@ -1,4 +1,4 @@
-//! Placing a call.
+//! Endpoint that places a call.
 
 use actix_web::{post, web};
 use actors::conversation::TalkError;
@@ -21,38 +21,38 @@ use crate::problem::{ApiError, Code, Fields, Problem};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewCall {
-    /// Whom to call: a number in E.164, or a SIP URI.
+    /// Party to call: a number in E.164, or a SIP URI.
     #[schema(example = "+12025550123")]
     to: String,
-    /// As whom: a number of your own. The caller id of your account with the carrier, or else the node's, if left out.
+    /// Caller id: one of your own numbers. If left out, the caller id of your account with the carrier,
+    /// or else the node's.
     #[schema(example = "+12025550188")]
     from: Option<String>,
-    /// Who is to talk.
+    /// Id of the agent that talks on the call.
     #[schema(value_type = Option<String>)]
     agent_id: Option<EdgeId<AgentId>>,
-    /// Which menu is to be played.
+    /// Id of the IVR menu that is played on the call.
     #[schema(value_type = Option<String>)]
     ivr_menu_id: Option<EdgeId<MenuId>>,
     /// Your own data: at most 50 keys of 1 to 64 characters, 16 KiB as JSON.
     #[serde(default)]
     #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
     metadata: CallMetadata,
-    /// From the answer, 60000 to 14400000; 4 hours by default.
+    /// Longest duration from the answer on, in milliseconds: 60000 to 14400000 (4 hours), which is the default.
     #[schema(minimum = 60_000, maximum = 14_400_000)]
     max_duration_ms: Option<u64>,
-    /// From the dial, 5000 to 600000; 30 seconds by default.
+    /// Longest ringing from the dial on, in milliseconds: 5000 to 600000; 30000 (30 seconds) by default.
     #[schema(minimum = 5_000, maximum = 600_000)]
     ring_timeout_ms: Option<u64>,
-    /// Whether to record from the answer on.
+    /// Whether to record the call from the answer on.
     #[serde(default)]
     record: bool,
 }
 
-/// As whom the client calls: as it wants to, if that is one of its own numbers or the caller id of the account its calls go
-/// through; as that caller id where it does not say.
+/// Caller id of a new call. The client may use one of its own numbers or the caller id of the carrier account its
+/// calls go through; without a wish it gets that caller id.
 ///
-/// # Errors
-/// 422 when the call cannot be dialled, 503 when the client's account cannot be read.
+/// Answers 422 when the call cannot be dialled, 503 when the client's account cannot be read.
 async fn calls_as(
     backend: &Backend,
     client: ClientId,
@@ -84,10 +84,10 @@ async fn calls_as(
     Ok(Some(wanted))
 }
 
-/// Place a call.
+/// Place an outbound call.
 ///
-/// It is queued at once and dialled behind the answer; follow it by its id. A call that cannot be dialled, because there is
-/// no carrier or nobody to call as, is refused.
+/// The call is queued at once and dialled in the background; follow it by its id. A call that cannot be dialled is
+/// refused: because there is no carrier, or no number to call from.
 #[utoipa::path(post, path = "/api/v1/calls", tag = "calls", operation_id = "createCall", request_body = NewCall,
     responses((status = 201, description = "Queued", body = Enveloped<CallView>), Problem))]
 #[post("/calls")]

@@ -1,4 +1,4 @@
-//! Send keys on a call.
+//! Endpoint that sends DTMF digits on a call.
 
 use actix_web::{post, web};
 use domain::call::CallCommand;
@@ -15,16 +15,16 @@ use crate::http::{Answer, Enveloped, JsonBody, NewIds, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Send keys on a call.
+/// DTMF digits to send on a call.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Dtmf {
-    /// 1 to 64 of `0-9 A-D * #`; `w` is a pause of half a second, `W` of a second.
+    /// 1 to 64 of `0-9 A-D * #`; `w` pauses for half a second, `W` for one second.
     #[schema(example = "1ww23#", min_length = 1, max_length = 64, pattern = "^[0-9A-DwW*#]+$")]
     digits: String,
 }
 
-/// Send keys on a call.
+/// Send DTMF digits on a call.
 ///
 /// The call must be in progress.
 #[utoipa::path(post, path = "/api/v1/calls/{id}/dtmf", tag = "calls", operation_id = "sendDtmf",

@@ -12,7 +12,7 @@ use crate::problem::{ApiError, Problem};
 
 /// List a call's events.
 ///
-/// Its own history, oldest first.
+/// The call's own event history, oldest first.
 #[utoipa::path(get, path = "/api/v1/calls/{id}/events", tag = "calls", operation_id = "listCallEvents",
     params(("id" = String, Path, description = "The call"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),

@@ -1,4 +1,4 @@
-//! One call, now or as it was.
+//! Endpoint that reads one call, as it is now or as it was.
 
 use actix_web::{get, web};
 use domain::ids::CallId;
@@ -12,9 +12,9 @@ use crate::http::{Answer, Enveloped, PathId, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Get a call.
+/// Get a call by its id.
 ///
-/// With `at` or `version`, the call as it was.
+/// With `at` or `version`, answers with the call as it was then.
 #[utoipa::path(get, path = "/api/v1/calls/{id}", tag = "calls", operation_id = "getCall",
     params(("id" = String, Path, description = "The call"),
         ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),

@@ -1,4 +1,4 @@
-//! Ending a call.
+//! Endpoint that hangs up a call.
 
 use actix_web::{post, web};
 use domain::call::CallCommand;
@@ -16,7 +16,7 @@ use crate::problem::{ApiError, Problem};
 
 /// Hang up a call.
 ///
-/// One that is over, or about to be, stays as it is.
+/// A call that has ended or is about to end stays as it is.
 #[utoipa::path(post, path = "/api/v1/calls/{id}/hangup", tag = "calls", operation_id = "hangUpCall",
     params(("id" = String, Path, description = "The call")),
     responses((status = 202, description = "Accepted", body = Enveloped<CallView>), Problem))]

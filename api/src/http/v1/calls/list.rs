@@ -1,4 +1,4 @@
-//! Many calls.
+//! Endpoint that lists and searches calls.
 
 use actix_web::{get, web};
 use domain::ids::ClientId;
@@ -12,12 +12,12 @@ use crate::http::{Answer, Listed, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// The longest text that is looked for.
+/// Longest search text, in characters.
 const LONGEST: usize = 200;
 
-/// List calls.
+/// List the client's calls.
 ///
-/// Newest first unless asked otherwise; all filters hold at once.
+/// Newest first unless `order` says otherwise; a call must match all filters.
 #[utoipa::path(get, path = "/api/v1/calls", tag = "calls", operation_id = "listCalls",
     params(
         ("q" = Option<String>, Query, max_length = 200, description = "Either party's number, whole or its last digits (four at \
@@ -54,7 +54,7 @@ pub(crate) async fn list_calls(
     paging::list(query, async |request| backend.views.calls(caller.client, &filter, &request).await).await
 }
 
-/// A party as calls show it: in E.164 if it is a number as it is dialled within the country of the client's carrier.
+/// Completes a number in national form to E.164, by the country of the client's carrier account, as calls show it.
 async fn completed(
     backend: &Backend,
     client: ClientId,

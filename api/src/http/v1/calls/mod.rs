@@ -1,4 +1,4 @@
-//! Calls, an endpoint a file.
+//! REST endpoints of calls, one file each.
 
 mod answer;
 pub mod create;

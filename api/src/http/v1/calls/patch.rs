@@ -1,4 +1,4 @@
-//! Changing a call's own data.
+//! Endpoint that replaces a call's metadata.
 
 use actix_web::{patch, web};
 use domain::call::{CallCommand, CallMetadata};
@@ -14,18 +14,18 @@ use crate::http::{Answer, Enveloped, IfMatch, JsonBody, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// What of a call can be changed.
+/// Changes to a call: its metadata.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CallPatch {
-    /// Your own data, in place of what was there: at most 50 keys of 1 to 64 characters, 16 KiB as JSON.
+    /// Your own data, which replaces what was there: at most 50 keys of 1 to 64 characters, 16 KiB as JSON.
     #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
     metadata: CallMetadata,
 }
 
-/// Change a call's metadata.
+/// Replace a call's metadata.
 ///
-/// All of it: what is not given is gone.
+/// The new metadata replaces all of the old: keys that are not given are removed.
 #[utoipa::path(patch, path = "/api/v1/calls/{id}", tag = "calls", operation_id = "patchCall",
     params(("id" = String, Path, description = "The call"), ("If-Match" = Option<String>, Header, description = "Only if the call is at this version")),
     request_body = CallPatch,

@@ -1,4 +1,4 @@
-//! A call's recording.
+//! Endpoint that reports a call's recording.
 
 use actix_web::{get, web};
 use domain::ids::CallId;
@@ -12,7 +12,7 @@ use crate::problem::{ApiError, Problem};
 
 /// Get a call's recording.
 ///
-/// Where it stands, and where it can be fetched for a while.
+/// The state of the recording, and a URL from which it can be fetched for a limited time.
 #[utoipa::path(get, path = "/api/v1/calls/{id}/recording", tag = "calls", operation_id = "getRecording",
     params(("id" = String, Path, description = "The call")),
     responses((status = 200, description = "Where it stands", body = Enveloped<RecordingView>), Problem))]

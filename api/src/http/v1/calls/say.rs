@@ -1,4 +1,4 @@
-//! Have a text spoken on a call.
+//! Endpoint that speaks a text on a call.
 
 use actix_web::{post, web};
 use domain::call::CallCommand;
@@ -15,16 +15,16 @@ use crate::http::{Answer, Enveloped, JsonBody, NewIds, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Have a text spoken on a call.
+/// Text to speak on a call.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Say {
-    /// 1 to 3000 characters.
+    /// Text to speak: 1 to 3000 characters.
     #[schema(example = "One moment please.", min_length = 1, max_length = 3000)]
     text: String,
 }
 
-/// Have a text spoken on a call.
+/// Speak a text on a call.
 ///
 /// The call must be in progress.
 #[utoipa::path(post, path = "/api/v1/calls/{id}/say", tag = "calls", operation_id = "sayOnCall",

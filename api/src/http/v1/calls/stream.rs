@@ -1,4 +1,4 @@
-//! A call's history, live.
+//! Endpoint that streams a call's events as they happen.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -21,32 +21,32 @@ use crate::node::{Backend, CallBell};
 use crate::problem::{ApiError, Problem};
 
 const PAGE: usize = 100;
-/// A comment now and then keeps proxies from closing an idle stream.
+/// How often an idle stream sends a comment, so that proxies do not close it.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How long after its end something may still be told of a call: its recording, its cost.
+/// How long after a call's end more events may follow, such as its recording and its cost.
 const AFTERMATH: TimeDelta = TimeDelta::minutes(1);
 
 /// An event of the stream (WHATWG HTML, "Server-sent events").
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described here: it is written as text")]
 pub(crate) struct StreamedEvent {
-    /// Its version in the call's history.
+    /// Version of the event in the call's history.
     #[schema(example = "3")]
     id: String,
-    /// Its type; `reset` or `done`.
+    /// Type of the call's event, or `reset` or `done`.
     #[schema(example = "call.answered")]
     event: String,
-    /// The event as JSON, as `GET /api/v1/calls/{id}/events` has it.
+    /// The event as JSON, as `GET /api/v1/calls/{id}/events` shows it.
     #[schema(content_media_type = "application/json")]
     data: String,
 }
 
-/// Follow a call's events.
+/// Follow one call's events live.
 ///
-/// Server-sent events: first what happened so far, then what happens. The event's id is its version in the
-/// call's history; `Last-Event-ID` resumes after it. One that the call does not have is answered by an event `reset`,
-/// and everything from the beginning. Once the call is over and nothing more comes, an event `done` ends the stream; who
-/// resumes after that is answered 204.
+/// Server-sent events: first the events so far, then new ones as they happen. The event's id is its version in the
+/// call's history; `Last-Event-ID` resumes after it. If the call has no such version, the stream sends an event
+/// `reset` and then everything from the beginning. Once the call has ended and no more events come, an event `done`
+/// ends the stream; resuming after that is answered 204.
 #[utoipa::path(get, path = "/api/v1/calls/{id}/stream", tag = "calls", operation_id = "streamCallEvents",
     params(("id" = String, Path, description = "The call"),
         ("Last-Event-ID" = Option<u64>, Header, description = "Resume after this event")),
@@ -68,7 +68,7 @@ pub(crate) async fn stream_call_events(
     if first.first().map(|event| event.client_id) != Some(caller.client) {
         return Err(ApiError::not_found("call"));
     }
-    // before the first look at what is there, so that nothing between the two is missed
+    // subscribes before it reads the last version, so that no event between the two is missed
     let bell = backend.call_feed.bell(id);
     let last = backend.runtime.store.read_stream(&id.stream(), Version::NONE, Direction::Backwards, 1).await;
     let last = last.map_err(ApiError::unavailable)?.first().map_or(Version::NONE, |event| event.version);
@@ -77,7 +77,7 @@ pub(crate) async fn stream_call_events(
     let resume = resume.filter(|version| *version <= last);
     let over = is_long_over(&backend, caller.client, id).await?;
     if over && resume == Some(last) {
-        // who comes again after the end has heard everything: browsers then stay away
+        // the client resumes after the end and has received everything: 204 makes browsers stay away
         return Ok(HttpResponse::NoContent().finish());
     }
     let unknown = told.is_some() && resume.is_none();
@@ -94,15 +94,15 @@ struct Follower {
     bell: CallBell,
     after: Version,
     ready: VecDeque<HistoryEvent>,
-    /// Told first.
+    /// Frame to send before any event: the `reset`.
     hello: Option<Bytes>,
-    /// The call's end was told, or nothing more is to come.
+    /// The stream has sent the call's end, or no more events will come.
     over: bool,
-    /// That it is over was told.
+    /// The stream has sent `done`.
     told: bool,
 }
 
-/// Whether the call ended so long ago that nothing more is told of it.
+/// Whether the call ended so long ago that no more events follow.
 async fn is_long_over(backend: &Backend, client: ClientId, id: CallId) -> Result<bool, ApiError> {
     #[derive(Deserialize)]
     struct End {
@@ -128,8 +128,8 @@ impl Follower {
         HistoryEvent::proven(&self.backend, events.map_err(ApiError::unavailable)?).await
     }
 
-    /// The next event, or a comment when nothing happens for a while; `done` when that is after the call's end. Nothing
-    /// after that, or when the node stops.
+    /// The next frame: an event, or a comment after [`KEEP_ALIVE`] without one, or `done` in its place once the
+    /// call is over. `None` after `done` and when the node stops.
     async fn next(&mut self) -> Option<Result<Bytes, ApiError>> {
         if self.told {
             return None;

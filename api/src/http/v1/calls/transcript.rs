@@ -1,4 +1,4 @@
-//! What was said and pressed.
+//! Endpoint that lists what was said and keyed on a call.
 
 use actix_web::{get, web};
 use domain::ids::CallId;
@@ -14,8 +14,8 @@ use crate::problem::{ApiError, Problem};
 
 /// Get a call's transcript.
 ///
-/// In the order it was said, oldest line first unless asked otherwise. `seq` numbers the lines as they were told: what a
-/// carrier tells late stands where it was said.
+/// Lines in the order they were spoken, oldest first unless `order` says otherwise. `seq` numbers the lines in the
+/// order the node received them: a line that a carrier reports late stands where it was spoken.
 #[utoipa::path(get, path = "/api/v1/calls/{id}/transcript", tag = "calls", operation_id = "getTranscript",
     params(("id" = String, Path, description = "The call"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),

@@ -1,4 +1,4 @@
-//! Hand a call to another party.
+//! Endpoint that transfers a call to another party.
 
 use actix_web::{post, web};
 use domain::call::CallCommand;
@@ -16,7 +16,7 @@ use crate::http::{Answer, Enveloped, JsonBody, NewIds, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Hand a call to another party.
+/// Party to transfer a call to.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Transfer {
@@ -25,7 +25,7 @@ pub(crate) struct Transfer {
     to: String,
 }
 
-/// Hand a call to another party.
+/// Transfer a call to another party.
 ///
 /// The call must be in progress; it ends as `transferred` when the other party answers.
 #[utoipa::path(post, path = "/api/v1/calls/{id}/transfer", tag = "calls", operation_id = "transferCall",

@@ -1,4 +1,4 @@
-//! All calls of a client, live.
+//! Endpoint that streams the changes of all calls of a client.
 
 use std::time::Duration;
 
@@ -16,36 +16,36 @@ use crate::http::{LAST_EVENT_ID, Query};
 use crate::node::{Backend, BoardWatch};
 use crate::problem::{ApiError, Problem};
 
-/// A comment now and then keeps proxies from closing an idle stream.
+/// How often an idle stream sends a comment, so that proxies do not close it.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// A stream ends after this long, so that those who follow spread over nodes that came since.
+/// How long one stream lasts, so that reconnecting clients spread over newly started nodes.
 const LONGEST: Duration = Duration::from_secs(10 * 60);
-/// Whoever resumes from farther behind is told to read the list instead.
+/// Most log positions a stream can resume behind the head; a client farther behind must read the list instead.
 const FARTHEST: u64 = 10_000;
 
 /// An event of the stream (WHATWG HTML, "Server-sent events").
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described here: it is written as text")]
 pub(crate) struct StreamedCall {
-    /// A position in the log, for `Last-Event-ID`.
+    /// Position in the log, to resume with `Last-Event-ID`.
     #[schema(example = "4711")]
     id: String,
-    /// `ready`, once, when the stream stands; `reset` in its place when too much was missed: read the list again;
+    /// `ready`, once, when the stream begins; `reset` in its place when too much was missed: read the list again;
     /// `call` for each call that changed.
     #[schema(value_type = crate::http::words::CallStreamEventType)]
     event: String,
-    /// As JSON: of `ready` and `reset` the `position` from which on changes are told; of `call`
-    /// `{"events": ["call.answered", …], "call": {…}}`, what happened, in order, and the call as
-    /// `GET /api/v1/calls/{id}` has it since.
+    /// JSON text. Of `ready` and `reset`: the `position` after which the stream reports changes. Of `call`:
+    /// `{"events": ["call.answered", …], "call": {…}}`, the types of the new events in order, and the call as
+    /// `GET /api/v1/calls/{id}` shows it after them.
     #[schema(content_media_type = "application/json")]
     data: String,
 }
 
-/// Follow all calls.
+/// Follow all calls live.
 ///
-/// Server-sent events: from now on, each call that changed, as it is then; changes that come close to each other are
-/// told as one. The event's id is a position in the log; `Last-Event-ID` resumes after it. The stream ends after ten
-/// minutes: resume it.
+/// Server-sent events: from now on, each call that changed, as it is after the change; changes that come close
+/// together are sent as one. The event's id is a position in the log; `Last-Event-ID` resumes after it. The stream
+/// ends after ten minutes: resume it.
 #[utoipa::path(get, path = "/api/v1/calls/stream", tag = "calls", operation_id = "streamCalls",
     params(("Last-Event-ID" = Option<u64>, Header, description = "Resume after this event")),
     responses((status = 200, description = "What each event of the stream holds", body = StreamedCall,
@@ -61,7 +61,7 @@ pub(crate) async fn stream_calls(
     let open = backend.streams.open(caller.client)?;
     let head = backend.runtime.store.head().await.map_err(ApiError::unavailable)?;
     let told = http.headers().get(LAST_EVENT_ID);
-    // a position that is not there yet is that of another log, and one too far back is not told from
+    // a position beyond the head is another log's, and one too far back cannot be resumed
     let resume = told.and_then(|value| value.to_str().ok()?.parse().ok());
     let resume = resume.filter(|position| *position <= head.0 && head.0 - *position <= FARTHEST);
     let from = resume.map_or(head, Position);
@@ -91,7 +91,8 @@ impl Teller {
         })
     }
 
-    /// What is told next, or a comment when nothing happens for a while; nothing when the node stops or the time is up.
+    /// The next frame, or a comment after [`KEEP_ALIVE`] without one; `None` when the node stops
+    /// or [`LONGEST`] has passed.
     async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
         if let Some(hello) = self.hello.take() {
             return Ok(Some(hello));

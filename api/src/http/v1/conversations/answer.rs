@@ -1,4 +1,4 @@
-//! The answer of a turn, as the edge shows it.
+//! Public form of a turn's answer.
 
 use actors::conversation::{Answer as Told, Failed};
 use domain::conversation::TurnFault;
@@ -10,27 +10,27 @@ use utoipa::ToSchema;
 use crate::node::Backend;
 use crate::problem::{ApiError, Code};
 
-/// What a turn took, tools included.
+/// Tokens that a turn used, tool calls included.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[schema(as = TokenUsage)]
 pub(crate) struct UsageShown {
-    /// Tokens that were read.
+    /// Tokens that the model read.
     pub(super) tokens_input: u64,
-    /// Tokens that were written.
+    /// Tokens that the model wrote.
     pub(super) tokens_output: u64,
-    /// Both together.
+    /// Tokens read and written, together.
     pub(super) tokens_total: u64,
-    /// Whether the provider left out at least one of them, so that it is estimated.
+    /// Whether at least one figure is an estimate, because the provider did not report it.
     pub(super) tokens_estimated: bool,
 }
 
-/// An answer, shown.
 pub(super) struct Shown {
     pub(super) message: MessageView,
     pub(super) usage: UsageShown,
 }
 
-/// What is shown of an answer. One that is only remembered is looked up, to be shown in full.
+/// Public form of an answer. An answer that the actor only remembers has no log position, and is read from
+/// the views in full.
 pub(super) async fn shown(
     backend: &Backend,
     client: ClientId,
@@ -74,13 +74,13 @@ fn because(fault: TurnFault) -> &'static str {
     }
 }
 
-/// What it means that there is no answer.
+/// The error for a turn that produced no answer.
 pub(super) fn failure(failed: &Failed) -> ApiError {
     let Some(fault) = failed.fault else {
         return ApiError::conflict("the answer was cancelled, or the conversation went on without it");
     };
     let mut detail = because(fault).to_owned();
-    // one that has no credentials is the reader's to change, whatever else was tried
+    // every model that was tried before is listed: missing credentials are for the API client to fix
     let asked = failed.passed_over.iter().map(|one| format!("{}: {}", one.model, one.fault.as_str()));
     let asked: Vec<String> = asked.collect();
     if !asked.is_empty() {

@@ -1,4 +1,4 @@
-//! Beginning a conversation.
+//! Endpoint that starts a conversation.
 
 use actix_web::{post, web};
 use domain::conversation::{Channel, ConversationCommand, ConversationStarted, Metadata};
@@ -18,28 +18,26 @@ use crate::http::{Answer, EdgeId, Enveloped, NewIds, OptionalJson, RequestContex
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Where a conversation takes place.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ChannelBody {
-    /// Over this API.
     #[default]
     Api,
-    /// On a voice channel of your own. Calls of this node begin theirs by themselves.
+    /// A voice channel of the client's own. Calls of this node start their conversations themselves.
     Voice,
 }
 
-/// A conversation to begin.
+/// A conversation to start.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewConversation {
-    /// Who talks; the default model without a prompt, if left out.
+    /// Id of the agent that talks; the default model without a prompt, if left out.
     #[schema(value_type = Option<String>)]
     agent_id: Option<EdgeId<AgentId>>,
-    /// Where; `api`, if left out.
+    /// Channel of the conversation; `api`, if left out.
     #[schema(value_type = Option<words::ConversationChannel>)]
     channel: Option<ChannelBody>,
-    /// Your own name of the person: 1 to 200 characters.
+    /// Your own name for the person: 1 to 200 characters.
     #[schema(max_length = 200)]
     user_id: Option<String>,
     /// Your own data: at most 50 entries, names of 64 and values of 500 characters.
@@ -56,9 +54,9 @@ impl From<ChannelBody> for Channel {
     }
 }
 
-/// Begin a conversation.
+/// Start a new conversation.
 ///
-/// With an agent of yours, or with the default model when none is named.
+/// With one of your agents, or with the default model when `agent_id` is left out.
 #[utoipa::path(post, path = "/api/v1/conversations", tag = "conversations", operation_id = "createConversation",
     request_body(content = Option<NewConversation>),
     responses((status = 201, description = "Begun", body = Enveloped<ConversationView>), Problem))]

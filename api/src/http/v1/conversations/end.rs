@@ -1,4 +1,4 @@
-//! Ending a conversation.
+//! Endpoint that ends a conversation.
 
 use actix_web::{post, web};
 use domain::conversation::{ConversationCommand, EndedFor};
@@ -14,9 +14,10 @@ use crate::http::{Answer, Enveloped, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// End a conversation.
+/// End a running conversation.
 ///
-/// Nothing is said in it any more; an answer that is being given is cancelled. It can still be read.
+/// It takes no more messages, and an answer that is being generated is cancelled. The conversation
+/// can still be read.
 #[utoipa::path(post, path = "/api/v1/conversations/{id}/end", tag = "conversations", operation_id = "endConversation",
     params(("id" = String, Path, description = "The conversation")),
     responses((status = 200, description = "Ended", body = Enveloped<ConversationView>), Problem))]

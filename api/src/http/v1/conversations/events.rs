@@ -12,7 +12,7 @@ use crate::problem::{ApiError, Problem};
 
 /// List a conversation's events.
 ///
-/// Its own history, oldest first.
+/// The conversation's own event history, oldest first.
 #[utoipa::path(get, path = "/api/v1/conversations/{id}/events", tag = "conversations", operation_id = "listConversationEvents",
     params(("id" = String, Path, description = "The conversation"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),

@@ -1,4 +1,4 @@
-//! One conversation, now or as it was.
+//! Endpoint that reads one conversation, as it is now or as it was.
 
 use actix_web::{get, web};
 use domain::ids::ConversationId;
@@ -12,9 +12,9 @@ use crate::http::{Answer, Enveloped, PathId, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Get a conversation.
+/// Get a conversation by its id.
 ///
-/// With `at` or `version`, the conversation as it was.
+/// With `at` or `version`, answers with the conversation as it was then.
 #[utoipa::path(get, path = "/api/v1/conversations/{id}", tag = "conversations", operation_id = "getConversation",
     params(("id" = String, Path, description = "The conversation"),
         ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),

@@ -1,4 +1,4 @@
-//! Many conversations.
+//! Endpoint that lists conversations.
 
 use actix_web::{get, web};
 use domain::conversation::Channel;
@@ -11,9 +11,9 @@ use crate::http::{Answer, Listed, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// List conversations.
+/// List the client's conversations.
 ///
-/// Newest first unless asked otherwise; all filters hold at once.
+/// Newest first unless `order` says otherwise; a conversation must match all filters.
 #[utoipa::path(get, path = "/api/v1/conversations", tag = "conversations", operation_id = "listConversations",
     params(
         ("status" = Option<String>, Query, description = "active or ended"),

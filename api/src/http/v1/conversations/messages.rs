@@ -1,4 +1,4 @@
-//! What was said.
+//! Endpoint that lists a conversation's messages.
 
 use actix_web::{get, web};
 use domain::ids::ConversationId;
@@ -14,8 +14,8 @@ use crate::problem::{ApiError, Problem};
 
 /// List a conversation's messages.
 ///
-/// All of them in the order they were said, oldest first unless asked otherwise. `seq` numbers them as they were told: what a
-/// carrier tells late stands where it was said.
+/// All messages in the order they were said, oldest first unless `order` says otherwise. `seq` numbers them in the
+/// order the node received them: a message that a carrier reports late stands where it was said.
 #[utoipa::path(get, path = "/api/v1/conversations/{id}/messages", tag = "conversations", operation_id = "listMessages",
     params(("id" = String, Path, description = "The conversation"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),

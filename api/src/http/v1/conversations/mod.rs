@@ -1,4 +1,4 @@
-//! Conversations.
+//! REST endpoints of conversations, one file each.
 
 mod answer;
 pub(super) mod create;

@@ -1,4 +1,4 @@
-//! The one-call way in.
+//! Endpoint that starts or continues a conversation in a single request.
 
 use actix_web::{HttpRequest, HttpResponse, Responder, post, web};
 use domain::conversation::{Channel, ConversationStarted, content_fault};
@@ -19,42 +19,43 @@ use crate::http::{Answer, EdgeId, Enveloped, JsonBody, NewIds, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Something to say, in a new conversation or in one that is there.
+/// A message, for a new conversation or for an existing one.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ConversationTurn)]
 pub(crate) struct OneCall {
-    /// What: 1 byte to 64 KiB.
+    /// Text of the message: 1 byte to 64 KiB.
     #[schema(example = "Hello", min_length = 1, max_length = 65_536)]
     message: String,
-    /// In which conversation; a new one, if left out.
+    /// Id of the conversation to continue; a new one, if left out.
     #[schema(value_type = Option<String>)]
     conversation_id: Option<EdgeId<ConversationId>>,
-    /// Who talks in a new one; the default model without a prompt, if left out.
+    /// Id of the agent in a new conversation; the default model without a prompt, if left out.
     #[schema(value_type = Option<String>)]
     agent_id: Option<EdgeId<AgentId>>,
-    /// Your own name of the person, for a new one.
+    /// Your own name for the person, for a new conversation.
     #[schema(max_length = 200)]
     user_id: Option<String>,
 }
 
-/// What was answered.
+/// Answer of the assistant to a message.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ConversationAnswer)]
 pub(crate) struct Answered {
-    /// The conversation: name it to go on.
+    /// Id of the conversation: send it to continue.
     #[schema(example = "conv_01jd0xq8v4e5vsknk084sn02q7")]
     conversation_id: String,
-    /// The assistant's message.
+    /// Message of the assistant, as stored.
     message: MessageView,
-    /// What it took, tools included.
+    /// Tokens that the turn used, tool calls included.
     usage: UsageShown,
 }
 
-/// Say something, and hear the answer.
+/// Send a message and get the answer.
 ///
-/// The one-call way in: without `conversation_id` a conversation begins; with it, it goes on and knows what was said
-/// before. With `Accept: text/event-stream` the answer is told as it comes.
+/// The whole exchange in one request: without `conversation_id` a conversation starts; with it, the
+/// conversation continues and remembers what was said before. With `Accept: text/event-stream` the answer is
+/// streamed as it is generated.
 #[utoipa::path(post, path = "/api/v1/conversation", tag = "conversations", operation_id = "converse",
     request_body = OneCall,
     responses((status = 200, content((Enveloped<Answered> = "application/json"), (ToldEvent = "text/event-stream")),
@@ -90,7 +91,7 @@ pub(crate) async fn converse(
             (new, Some((started, agent_id.map(|id| id.0))))
         }
     };
-    // before anything is said: a refused stream is no lost answer
+    // opens the stream before the message is recorded: a refused stream then loses no answer
     let open = wants_stream(&http).then(|| backend.streams.open(caller.client)).transpose()?;
     let said = said(&backend, message, content);
     let (_, feed) = ask(&backend, &caller, &request, id, start, said).await?;

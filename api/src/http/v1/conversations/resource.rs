@@ -1,4 +1,4 @@
-//! Conversations as a resource.
+//! How the generic resource code reads conversations and answers their refusals.
 
 use actors::conversation::TalkError;
 use domain::conversation::{Conversation, ConversationRefusal};
@@ -14,7 +14,6 @@ use super::super::resource::Resource;
 use crate::node::Backend;
 use crate::problem::{ApiError, Code};
 
-/// Conversations as a resource.
 #[derive(Debug)]
 pub(super) struct ConversationResource;
 
@@ -52,7 +51,7 @@ impl AsProblem for ConversationRefusal {
     }
 }
 
-/// What it means that nothing is answered.
+/// The error for a turn that could not start.
 pub(super) fn talk_problem(error: TalkError) -> ApiError {
     match error {
         TalkError::Command(error) => problem(error),
@@ -62,10 +61,7 @@ pub(super) fn talk_problem(error: TalkError) -> ApiError {
     }
 }
 
-/// Whether the client has such a conversation. The log is asked: a view may trail.
-///
-/// # Errors
-/// 404 when it has none.
+/// Checks in the log, because a view may trail, that the client has this conversation. Answers 404 when it has not.
 pub(super) async fn exists(backend: &Backend, client: ClientId, id: ConversationId) -> Result<(), ApiError> {
     let (state, owner) = backend.talks.inspect(id, false).await.map_err(problem)?;
     let own = state.exists() && owner == Some(client);

@@ -1,4 +1,4 @@
-//! Saying something.
+//! Endpoint that adds a message to a conversation.
 
 use std::sync::Arc;
 
@@ -23,22 +23,22 @@ use crate::http::{Answer, Enveloped, JsonBody, NewIds, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Something to say.
+/// A message to send to a conversation.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewMessage {
-    /// What: 1 byte to 64 KiB.
+    /// Text of the message: 1 byte to 64 KiB.
     #[schema(example = "Can I move my booking?", min_length = 1, max_length = 65_536)]
     content: String,
 }
 
-/// What a person says.
+/// A text message of the person, sent now.
 pub(super) fn said(backend: &Backend, id: MessageId, content: String) -> Said {
     let (role, kind) = (MessageRole::User, MessageKind::Text);
     Said { id, role, kind, content: content.into(), line: None, at: backend.runtime.clock.now() }
 }
 
-/// Says something in a conversation, which may begin with it.
+/// Adds a message to a conversation, or starts the conversation with it, and returns the feed of the answer.
 pub(super) async fn ask(
     backend: &Backend,
     caller: &Principal,
@@ -52,11 +52,12 @@ pub(super) async fn ask(
     backend.talks.ask(question, context).await.map_err(talk_problem)
 }
 
-/// Say something.
+/// Send a message to a conversation.
 ///
-/// Answers with the assistant's message, once it is stored. With `Accept: text/event-stream` it is told as it comes:
-/// `delta`, `tool_call`, then `message` and `done`, or `error` and `done`. Whoever goes away finds the whole answer in
-/// the conversation; whoever comes back with `Last-Event-ID` hears the rest.
+/// Answers with the assistant's message once it is stored. With `Accept: text/event-stream` the answer is
+/// streamed as it is generated: `delta`, `tool_call`, then `message` and `done`, or `error` and `done`. After a
+/// disconnect the whole answer is in the conversation; `Last-Event-ID` resumes the stream, and the request's
+/// message is not sent then.
 #[utoipa::path(post, path = "/api/v1/conversations/{id}/messages", tag = "conversations", operation_id = "sendMessage",
     params(("id" = String, Path, description = "The conversation"),
         ("Last-Event-ID" = Option<String>, Header, description = "Resume a stream behind this event; nothing is said then")),
@@ -80,7 +81,7 @@ pub(crate) async fn send_message(
         let feed = backend.talks.feed(id, turn).await.map_err(talk_problem)?;
         return tell(backend, caller.warrant(), feed, after, open).await;
     }
-    // before anything is said: a refused stream is no lost answer
+    // opens the stream before the message is recorded: a refused stream then loses no answer
     let open = wants_stream(&http).then(|| backend.streams.open(caller.client)).transpose()?;
     let said = said(&backend, message, body.value.content);
     let (_, feed) = ask(&backend, &caller, &request, id, None, said).await?;

@@ -1,4 +1,4 @@
-//! Listening to the answer that is being given.
+//! Endpoint that streams the answer of the current turn.
 
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use domain::conversation::MessageRole;
@@ -15,8 +15,8 @@ use crate::problem::{ApiError, Problem};
 
 /// Follow the answer of a conversation.
 ///
-/// The one that is being given, or else the last one, as server-sent events; with `Last-Event-ID` what followed that
-/// event.
+/// Server-sent events of the answer that is being generated, or else of the last one; with `Last-Event-ID` only the
+/// events after that one.
 #[utoipa::path(get, path = "/api/v1/conversations/{id}/stream", tag = "conversations", operation_id = "streamConversation",
     params(("id" = String, Path, description = "The conversation"),
         ("Last-Event-ID" = Option<String>, Header, description = "Resume behind this event")),

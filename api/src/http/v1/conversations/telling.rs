@@ -1,4 +1,4 @@
-//! A turn as server-sent events.
+//! Streams a turn as server-sent events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::http::streams::OpenStream;
 use crate::node::Backend;
 use crate::problem::ApiError;
 
-/// So long is waited for a failure that comes at once, to answer it as a problem and not as an event.
+/// How long to wait for an immediate failure, to answer it with a status code instead of an event.
 const AT_ONCE: Duration = Duration::from_millis(250);
 
 /// An event of the stream (WHATWG HTML, "Server-sent events").
@@ -26,25 +26,26 @@ const AT_ONCE: Duration = Duration::from_millis(250);
 #[schema(as = TurnEvent)]
 #[expect(dead_code, reason = "only described here: it is written as text")]
 pub(crate) struct ToldEvent {
-    /// Where in the stream: as `Last-Event-ID` it resumes behind this event.
+    /// Place in the stream: as `Last-Event-ID` it resumes after this event.
     #[schema(example = "msg_01h455vb4pex5vsknk084sn02q.3")]
     id: String,
-    /// `delta`, `tool_call`, `message`, `error` or `done`.
+    /// Type of the event: `delta`, `tool_call`, `message`, `error` or `done`.
     #[schema(value_type = crate::http::words::TurnEventType)]
     event: String,
-    /// Of `delta` `{"content": "…"}`; of `tool_call` `{"id", "name", "arguments"}`; of `message` the message and its
-    /// `usage`; of `error` a problem's `code` and `detail`; of `done` `{"conversation_id", "message_id"}`.
+    /// JSON text. Of `delta`: `{"content": "…"}`; of `tool_call`: `{"id", "name", "arguments"}`; of
+    /// `message`: the message and its `usage`; of `error`: a problem's `code`, `title`, `status` and
+    /// `detail`; of `done`: `{"conversation_id", "message_id"}`.
     #[schema(content_media_type = "application/json")]
     data: String,
 }
 
-/// Whether the client wants the answer as it comes.
+/// Whether the client asks for `text/event-stream`.
 pub(super) fn wants_stream(http: &HttpRequest) -> bool {
     let accept = http.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     accept.split(',').any(|kind| kind.split(';').next().unwrap_or_default().trim() == "text/event-stream")
 }
 
-/// Where a client left off: the turn, and how many of its pieces it has.
+/// Reads `Last-Event-ID`: the turn, and how many of its pieces the client has.
 pub(super) fn last_event(http: &HttpRequest) -> Option<(MessageId, usize)> {
     let text = http.headers().get("Last-Event-ID")?.to_str().ok()?;
     let (turn, after) = text.rsplit_once('.')?;
@@ -59,7 +60,8 @@ struct Teller {
     over: bool,
 }
 
-/// Tells a turn from `after` pieces on, as long as the right to it lasts. What fails at once is a problem.
+/// Streams a turn after its first `after` pieces, as long as the caller keeps the right to it. A failure within
+/// [`AT_ONCE`] is answered as an error instead.
 pub(super) async fn tell(
     backend: web::Data<Backend>,
     right: Warrant,
@@ -92,7 +94,7 @@ impl Teller {
             biased;
             piece = self.feed.next(self.told) => piece,
             () = tokio::time::sleep(self.backend.keep_alive) => return Some(Bytes::from_static(b": the model is at work\n\n")),
-            // what is under way is noted as failed in a moment
+            // the actor records the turn under way as failed in a moment
             () = stopped(&stop) => None,
         };
         let Some(piece) = piece else {
@@ -116,7 +118,7 @@ impl Teller {
                     Err(error) => self.error(&error),
                 };
                 if let Some(position) = position {
-                    // whoever reads after `done` reads what was said
+                    // a client that reads the conversation after `done` must find the message
                     self.backend.caught_up(position).await;
                 }
                 frame
@@ -147,7 +149,7 @@ impl Teller {
     }
 }
 
-/// A moment after the node was told to stop.
+/// Resolves one second after the node was asked to stop.
 async fn stopped(stop: &tokio_util::sync::CancellationToken) {
     stop.cancelled().await;
     tokio::time::sleep(Duration::from_secs(1)).await;

@@ -1,4 +1,4 @@
-//! Menus and sessions in them.
+//! REST endpoints of IVR menus and IVR sessions.
 
 pub mod menus;
 pub mod sessions;

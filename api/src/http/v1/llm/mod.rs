@@ -1,3 +1,3 @@
-//! Providers of language models.
+//! REST endpoints of language model providers.
 
 pub(super) mod providers;

@@ -1,4 +1,4 @@
-//! How the providers are doing.
+//! Endpoint that lists the providers of language models and their state.
 
 use actix_web::{get, web};
 use domain::ports::llm::{ModelStatus, ProviderStatus};
@@ -12,47 +12,48 @@ use crate::http::{Answer, Listed, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// A model.
+/// A language model of a provider.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LlmModel)]
 pub(crate) struct ModelShown {
-    /// Its name.
+    /// Model name as the provider writes it.
     name: String,
-    /// Tokens it reads and writes, together; `null` where that is not known.
+    /// Tokens it reads and writes, together; `null` when that is not known.
     #[schema(required)]
     context_tokens: Option<u64>,
-    /// `closed`: it is asked; `open`: it is left alone for a while; `half_open`: one request decides.
+    /// State of its circuit breaker. `closed`: requests are sent; `open`: none are sent for a while; `half_open`:
+    /// one trial request decides.
     #[schema(value_type = crate::http::words::BreakerState)]
     breaker: &'static str,
-    /// Why it last did not answer; `null` since it did.
+    /// Fault of its last failed request; `null` once a request succeeded.
     #[schema(value_type = Option<words::ModelFault>, required)]
     last_error: Option<&'static str>,
 }
 
-/// A provider, as it is for you.
+/// State of a provider for your client.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LlmProviderStatus)]
 pub(crate) struct ProviderShown {
-    /// `groq`, `openai`, `anthropic`, `google`, `openai_compatible` or `scripted`.
+    /// Name of the provider: `groq`, `openai`, `anthropic`, `google`, `openai_compatible` or `scripted`.
     #[schema(value_type = words::LlmProvider)]
     provider: &'static str,
-    /// Whether there are credentials.
+    /// Whether there are credentials for it.
     configured: bool,
-    /// Whose: `client`, `node`, or `null`.
+    /// Owner of the credentials: `client`, `node`, or `null` without any.
     #[schema(value_type = Option<crate::http::words::CredentialsFrom>, required)]
     credentials: Option<&'static str>,
-    /// The model that is asked when nobody names one.
+    /// Model that is used when a request names none.
     #[schema(required)]
     default_model: Option<String>,
-    /// `closed` unless a model is left alone.
+    /// `closed` while the breakers of all its models are.
     #[schema(value_type = crate::http::words::BreakerState)]
     breaker: &'static str,
-    /// Why a model last did not answer.
+    /// Fault of the last failed request to a model that has not succeeded since; `null` without one.
     #[schema(value_type = Option<words::ModelFault>, required)]
     last_error: Option<&'static str>,
-    /// Its models, as far as they are known here. Others may be named as well.
+    /// Models that this node knows. Requests may name other models of the provider, too.
     models: Vec<ModelShown>,
-    /// Models it serves no more, and what is asked in their place.
+    /// Models that the provider no longer serves, each with the model that replaces it.
     replaced: std::collections::BTreeMap<String, String>,
 }
 
@@ -84,7 +85,7 @@ impl From<ProviderStatus> for ProviderShown {
 
 /// List the providers of language models.
 ///
-/// Which are configured for you, their models, and how they are doing.
+/// Which ones are configured for you, their models, and the state of each.
 #[utoipa::path(get, path = "/api/v1/llm/providers", tag = "providers", operation_id = "listLlmProviders",
     responses((status = 200, description = "The providers", body = Listed<ProviderShown>), Problem))]
 #[get("/llm/providers")]

@@ -1,4 +1,4 @@
-//! Taking a number into use.
+//! Endpoint that takes a phone number into use.
 
 use actix_web::{post, web};
 use domain::envelope::Version;
@@ -25,21 +25,19 @@ use crate::problem::{ApiError, Code, Problem};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewNumber {
-    /// In E.164.
+    /// The number in E.164 form.
     #[schema(example = "+12025550188")]
     number: String,
-    /// Where its calls go.
+    /// Destination of its inbound calls.
     route: RouteBody,
-    /// Whose it is to be: for the platform's administrator, who assigns the numbers of the node's own carrier account.
-    /// Your own, if left out.
+    /// Id of the client that gets the number; your own client, if left out. Only the platform's administrator may
+    /// name another one, to assign numbers of the node's own carrier account.
     #[schema(value_type = Option<String>, example = "cli_01jd0xq8v4e5vsknk084sn02q7")]
     client_id: Option<EdgeId<ClientId>>,
 }
 
-/// For whom a number is taken into use, and on whose account.
-///
-/// # Errors
-/// 403 when it is not the caller's to take.
+/// The principal to create the number as, and whether it is on the client's own carrier account. Answers 403 when
+/// the caller may not take it.
 async fn owner(
     backend: &Backend,
     caller: &Principal,
@@ -55,7 +53,7 @@ async fn owner(
         known.ok_or_else(|| ApiError::invalid("client_id", "unknown", "there is no such client"))?;
         return Ok((Principal { client, ..*caller }, false));
     }
-    // whose node it is
+    // the default client runs the node and uses its carrier account
     if client == DEFAULT_CLIENT {
         return Ok((*caller, false));
     }
@@ -72,8 +70,8 @@ async fn owner(
 
 /// Take a number into use.
 ///
-/// A client with a carrier account of its own takes that account's numbers. Those of the node's account are assigned by
-/// the platform's administrator, with `client_id`.
+/// A client with a carrier account of its own takes that account's numbers. The platform's administrator assigns
+/// the numbers of the node's account, with `client_id`.
 #[utoipa::path(post, path = "/api/v1/numbers", tag = "numbers", operation_id = "createNumber",
     request_body = NewNumber,
     responses((status = 201, description = "In use", body = Enveloped<NumberView>), Problem))]
@@ -99,7 +97,7 @@ pub(crate) async fn create_number(
     if !backend.claims.take(claimed.0, &claimed.1, (NumberId::CATEGORY, id.0)).await.map_err(problem)? {
         return Err(ApiError::new(Code::NumberTaken, "the number is in use already"));
     }
-    // a menu it leads to is not given up meanwhile
+    // the note keeps the route's menu from being deleted meanwhile
     note(&backend, &owner, &request, menu_of(route), (&id.stream(), Version::NONE)).await?;
     let now = backend.runtime.clock.now();
     let add = NumberCommand::Add { number, route, own_account, now };

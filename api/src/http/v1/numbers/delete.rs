@@ -1,4 +1,4 @@
-//! Giving a number up.
+//! Endpoint that gives up a number.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, delete, web};
@@ -13,9 +13,9 @@ use crate::http::{IfMatch, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Give a number up.
+/// Give up a number.
 ///
-/// Calls to it are refused from then on. Its history stays.
+/// Inbound calls to it are refused from then on. Its event history stays.
 #[utoipa::path(delete, path = "/api/v1/numbers/{id}", tag = "numbers", operation_id = "deleteNumber",
     params(("id" = String, Path, description = "The number"), ("If-Match" = Option<String>, Header, description = "Only if the number is at this version")),
     responses((status = 204, description = "Given up"), Problem))]

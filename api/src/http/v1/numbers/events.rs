@@ -12,7 +12,7 @@ use crate::problem::{ApiError, Problem};
 
 /// List a number's events.
 ///
-/// Its own history, oldest first.
+/// The number's own event history, oldest first.
 #[utoipa::path(get, path = "/api/v1/numbers/{id}/events", tag = "numbers", operation_id = "listNumberEvents",
     params(("id" = String, Path, description = "The number"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),

@@ -1,4 +1,4 @@
-//! One number, now or as it was.
+//! Endpoint that reads one number, as it is now or as it was.
 
 use actix_web::{get, web};
 use domain::ids::NumberId;
@@ -12,9 +12,9 @@ use crate::http::{Answer, Enveloped, PathId, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Get a number.
+/// Get a number by its id.
 ///
-/// With `at` or `version`, the number as it was.
+/// With `at` or `version`, answers with the number as it was then.
 #[utoipa::path(get, path = "/api/v1/numbers/{id}", tag = "numbers", operation_id = "getNumber",
     params(("id" = String, Path, description = "The number"),
         ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),

@@ -1,4 +1,4 @@
-//! Many numbers.
+//! Endpoint that lists numbers.
 
 use actix_web::{get, web};
 use domain::ids::{AgentId, MenuId};
@@ -12,9 +12,9 @@ use crate::http::{Answer, Listed, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// List numbers.
+/// List the client's numbers.
 ///
-/// Newest first unless asked otherwise.
+/// Newest first unless `order` says otherwise.
 #[utoipa::path(get, path = "/api/v1/numbers", tag = "numbers", operation_id = "listNumbers",
     params(("number" = Option<String>, Query, description = "This number, in E.164"),
         ("agent_id" = Option<String>, Query, description = "Only those that lead to this agent"),

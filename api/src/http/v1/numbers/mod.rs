@@ -1,4 +1,4 @@
-//! Numbers, an endpoint a file.
+//! REST endpoints of phone numbers, one file each.
 
 pub mod create;
 pub mod delete;

@@ -1,4 +1,4 @@
-//! Sending a number's calls elsewhere.
+//! Endpoint that changes a number's route.
 
 use actix_web::{patch, web};
 use actors::session::CommandError;
@@ -21,20 +21,20 @@ use crate::http::{Answer, Enveloped, IfMatch, JsonBody, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// What of a number can be changed.
+/// Changes to a number: its route.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NumberPatch {
-    /// Where its calls go.
+    /// New destination of its inbound calls.
     route: RouteBody,
 }
 
-/// How often a change is made anew because somebody else changed the number meanwhile.
+/// How often to try a change again because somebody else changed the number meanwhile.
 const EDITS: usize = 5;
 
 /// Change where a number's calls go.
 ///
-/// It holds for the next call; calls under way go on.
+/// The new route holds from the next call on; calls under way are not affected.
 #[utoipa::path(patch, path = "/api/v1/numbers/{id}", tag = "numbers", operation_id = "patchNumber",
     params(("id" = String, Path, description = "The number"), ("If-Match" = Option<String>, Header, description = "Only if the number is at this version")),
     request_body = NumberPatch,
@@ -61,7 +61,7 @@ pub(crate) async fn patch_number(
         let newest = newest.first().filter(|newest| newest.client_id == caller.client);
         let newest = newest.ok_or_else(|| ApiError::not_found("number"))?.version;
         let version = wanted.unwrap_or(newest);
-        // the menu it comes to lead to is not given up meanwhile
+        // the note keeps the new route's menu from being deleted meanwhile
         note(&backend, &caller, &request, [menu], (&stream, version)).await?;
         match execute_at::<NumberResource>(&backend, &caller, &request, (id, version), &reroute).await {
             Ok(receipt) => return written::<NumberResource>(&backend, &caller, id, receipt).await,

@@ -1,4 +1,4 @@
-//! Numbers as a resource.
+//! How the generic resource code reads numbers.
 
 use domain::envelope::StreamId;
 use domain::ids::{ClientId, NumberId};
@@ -10,7 +10,6 @@ use projections::page::Stored;
 
 use super::super::resource::Resource;
 
-/// Numbers as a resource.
 #[derive(Debug)]
 pub(super) struct NumberResource;
 

@@ -1,4 +1,4 @@
-//! Where a number's calls go, as a client writes it.
+//! A number's route as a request gives it.
 
 use actors::conversation::TalkError;
 use domain::ids::{AgentId, ClientId, MenuId};
@@ -10,30 +10,30 @@ use crate::http::EdgeId;
 use crate::node::Backend;
 use crate::problem::{ApiError, Fields};
 
-/// Where a number's calls go.
+/// Destination of a number's inbound calls.
 #[derive(Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 #[schema(as = NewRoute)]
 pub(crate) enum RouteBody {
-    /// To an IVR menu.
+    /// Calls go to an IVR menu.
     IvrMenu {
-        /// Which.
+        /// Id of the menu.
         #[schema(value_type = String)]
         id: EdgeId<MenuId>,
     },
-    /// To an agent. Where none is named, to your default agent, as it is when a call comes: the one last deployed, or
-    /// last created while none is. Until there is one, callers hear a plain greeting.
+    /// Calls go to an agent. Without an id, to your default agent at the time of the call: the one deployed last,
+    /// or created last while none is deployed. Until there is one, callers hear a plain greeting.
     Agent {
-        /// Which.
+        /// Id of the agent; the default agent, if left out.
         #[serde(default)]
         #[schema(value_type = Option<String>)]
         id: Option<EdgeId<AgentId>>,
     },
-    /// Nowhere: the call is refused.
+    /// Calls are refused, without being answered.
     Reject {},
 }
 
-/// The menu that calls go to, if they do.
+/// Menu that a route leads to; `None` for agents and refusals.
 pub(super) fn menu_of(route: Route) -> Option<MenuId> {
     match route {
         Route::IvrMenu { id } => Some(id),
@@ -42,10 +42,7 @@ pub(super) fn menu_of(route: Route) -> Option<MenuId> {
 }
 
 impl RouteBody {
-    /// The route, if what it names exists.
-    ///
-    /// # Errors
-    /// 422 when it does not.
+    /// Checks that the menu or agent exists and converts the route. Answers 422 when it does not.
     pub(super) async fn check(self, backend: &Backend, client: ClientId) -> Result<Route, ApiError> {
         let menu_exists = |menu| backend.menus.find(client, menu).is_some();
         let mut fields = Fields::default();

@@ -1,4 +1,4 @@
-//! Erasing a person.
+//! Endpoint that erases what is known of a person.
 
 use actix_web::{post, web};
 use domain::privacy::job::JobKind;
@@ -14,8 +14,8 @@ use crate::problem::{ApiError, Problem};
 
 /// Erase what is known of a person.
 ///
-/// Answers with a job; `GET` it for its receipt. The keys of the person are destroyed first: from then on what the
-/// history holds of them opens nowhere, and reads `[erased]`. Then views, bodies of webhooks and files are cleaned.
+/// Answers with a job; `GET` it for its receipt. The job first destroys the person's keys: from then on nobody can
+/// decrypt what the history holds of them, and it reads `[erased]`. Then it cleans views, webhook bodies and files.
 /// The history itself stays as it is, and so does its proof. An unknown person gets a receipt that says so.
 #[utoipa::path(post, path = "/api/v1/privacy/subjects/erase", tag = "privacy", operation_id = "eraseSubject",
     request_body = SubjectName,

@@ -1,4 +1,4 @@
-//! The history of jobs and settings.
+//! Endpoints that list the events of jobs and settings.
 
 use actix_web::{get, web};
 use domain::ids::PrivacyJobId;
@@ -15,7 +15,7 @@ use crate::problem::{ApiError, Problem};
 
 /// List the events of an erasure or export.
 ///
-/// Its own history, oldest first.
+/// The job's own event history, oldest first.
 #[utoipa::path(get, path = "/api/v1/privacy/jobs/{id}/events", tag = "privacy", operation_id = "listPrivacyJobEvents",
     params(("id" = String, Path, description = "The job"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
@@ -34,7 +34,7 @@ pub(crate) async fn list_privacy_job_events(
 
 /// List the events of the privacy settings.
 ///
-/// Every change of them, oldest first; none while nobody has changed anything.
+/// Every change of the settings, oldest first; empty while nobody has changed anything.
 #[utoipa::path(get, path = "/api/v1/privacy/settings/events", tag = "privacy", operation_id = "listPrivacySettingsEvents",
     params(
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),

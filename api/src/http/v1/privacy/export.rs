@@ -1,4 +1,4 @@
-//! Handing out what is known of a person.
+//! Endpoint that exports what is known of a person.
 
 use actix_web::{post, web};
 use domain::privacy::job::JobKind;
@@ -14,8 +14,8 @@ use crate::problem::{ApiError, Problem};
 
 /// Export what is known of a person.
 ///
-/// Answers with a job; once it is completed, `GET /privacy/jobs/{id}/result` has the events that hold something of
-/// the person, as JSON, for seven days. An erasure of any person of the client's throws exports away.
+/// Answers with a job; once it is completed, `GET /privacy/jobs/{id}/result` answers the events that hold personal
+/// data of the person, as JSON, for seven days. Erasing any person of the client deletes its exports.
 #[utoipa::path(post, path = "/api/v1/privacy/subjects/export", tag = "privacy", operation_id = "exportSubject",
     request_body = SubjectName,
     responses((status = 202, description = "Accepted", body = Enveloped<JobView>), Problem))]

@@ -1,4 +1,4 @@
-//! One job and its receipt.
+//! Endpoint that reads one job, which is also its receipt.
 
 use actix_web::{get, web};
 use domain::ids::PrivacyJobId;
@@ -13,8 +13,8 @@ use crate::problem::{ApiError, Problem};
 
 /// Get an erasure or export.
 ///
-/// Read from the history itself: it is never behind. Once `status` is `completed`, it is the receipt. With `at` or
-/// `version`, the job as it was.
+/// Read from the log itself, so it is never behind. Once `status` is `completed`, it is the receipt. With `at` or
+/// `version`, answers with the job as it was then.
 #[utoipa::path(get, path = "/api/v1/privacy/jobs/{id}", tag = "privacy", operation_id = "getPrivacyJob",
     params(("id" = String, Path, description = "The job"),
         ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),

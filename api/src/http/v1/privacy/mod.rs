@@ -1,4 +1,4 @@
-//! What is known of a person, erased or handed out: an endpoint a file.
+//! REST endpoints that erase or export what is known of a person, one file each.
 
 pub mod erase;
 pub mod events;

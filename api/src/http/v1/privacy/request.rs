@@ -1,4 +1,4 @@
-//! What both kinds of job are asked with.
+//! The request of both kinds of job: which person it is about.
 
 use actors::privacy::{Begun, begin};
 use domain::ids::{ClientId, PrivacyJobId};
@@ -18,25 +18,25 @@ use crate::http::{Answer, NewIds, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Code};
 
-/// Whom it is about: one of these.
+/// The person it is about: exactly one of these fields.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SubjectName {
-    /// Their number in any form, or SIP address.
+    /// Phone number of the person in any form, or SIP address.
     #[schema(example = "+12025550123")]
     phone: Option<String>,
-    /// Your own name of them: `customer_id` in the metadata of their calls and chats, `user_id` of a chat, or `session_id` of
-    /// a session in the menus.
+    /// Your own name for the person: `customer_id` in the metadata of their calls and conversations, `user_id` of a
+    /// conversation, or `session_id` of an IVR session.
     #[schema(example = "customer-4711")]
     customer_id: Option<String>,
-    /// A call they were on.
+    /// Id of a call that the person was on.
     #[schema(example = "call_01h455vb4pex5vsknk084sn02q")]
     call_id: Option<String>,
-    /// A conversation they had.
+    /// Id of a conversation that the person had.
     #[schema(example = "conv_01h455vb4pex5vsknk084sn02q")]
     conversation_id: Option<String>,
-    /// What the carrier showed as the other end of their calls, in its own words: for what is no number. Everybody whose calls
-    /// show the same is meant.
+    /// Caller id that the carrier showed for the person, for a text that is no number. It means everybody whose
+    /// calls show the same text.
     #[schema(example = "anonymous")]
     caller_id: Option<String>,
 }
@@ -65,7 +65,7 @@ pub(super) async fn begin_job(
     let (named, named_by) = read(backend, caller.client, name).await?;
     let persons = persons(backend, caller.client, &named).await?;
     let id = PrivacyJobId(ids.next());
-    // the subject itself comes first
+    // the first of the persons is the subject itself
     let subject = persons.first().copied().ok_or_else(|| ApiError::not_found("subject"))?;
     let begun = Begun { id, kind, subject, named_by, persons, origin: ip.origin() };
     let receipt = begin(&backend.privacy, &context(caller, request, id.0), begun).await.map_err(problem)?;
@@ -89,7 +89,7 @@ async fn read(backend: &Backend, client: ClientId, name: SubjectName) -> Result<
     let mut given = given.into_iter().filter_map(|(field, by, text)| Some((field, by, text?)));
     let (Some((field, by, text)), None) = (given.next(), given.next()) else {
         let advice = "give one of `phone`, `customer_id`, `call_id`, `conversation_id` and `caller_id`";
-        return Err(ApiError::invalid("phone", "invalid", advice));
+        return Err(ApiError::invalid("body", "invalid", advice));
     };
     let no_id = |_| ApiError::invalid(field, "invalid", "must be an id as this API shows it");
     let named = match by {

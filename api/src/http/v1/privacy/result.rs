@@ -1,4 +1,4 @@
-//! What an export collected.
+//! Endpoint that answers what an export collected.
 
 use actix_web::{get, web};
 use domain::ids::PrivacyJobId;
@@ -12,42 +12,42 @@ use crate::http::{Answer, Enveloped, PathId, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// What is known of a person.
+/// Everything that is known of a person.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SubjectExport)]
 pub(crate) struct ExportView {
-    /// The job that collected it.
+    /// Id of the job that collected it.
     #[schema(example = "prv_01h455vb4pex5vsknk084sn02q")]
     job: String,
-    /// Whether it is everything; an export ends at 64 MiB.
+    /// Whether it is complete; an export ends at 64 MiB.
     complete: bool,
-    /// How far the history was searched.
+    /// Last log position that the job searched.
     searched_through: u64,
-    /// Every event that holds something of the person, oldest first.
+    /// All events that hold personal data of the person, oldest first.
     events: Vec<ExportedEvent>,
 }
 
-/// An event that holds something of the person.
+/// An event that holds personal data of the person.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SubjectExportEvent)]
 pub(crate) struct ExportedEvent {
-    /// Its number in the log.
+    /// Position of the event in the log.
     position: u64,
-    /// Its stream.
+    /// Name of the stream that the event belongs to.
     stream: String,
-    /// What happened.
+    /// Type of the event, such as `call.answered`.
     #[serde(rename = "type")]
     event_type: String,
-    /// When it was recorded.
+    /// When it was recorded, in RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     recorded_at: String,
-    /// The facts.
+    /// What the event records; the fields depend on its type.
     data: serde_json::Value,
 }
 
 /// Get what an export collected.
 ///
-/// Every event that holds something of the person. It is kept for a while only.
+/// All events that hold personal data of the person. The node keeps the result until `result_until` of the job.
 #[utoipa::path(get, path = "/api/v1/privacy/jobs/{id}/result", tag = "privacy", operation_id = "getSubjectExport",
     params(("id" = String, Path, description = "The job")),
     responses((status = 200, description = "What is known", body = Enveloped<ExportView>), Problem))]
@@ -59,7 +59,7 @@ pub(crate) async fn get_subject_export(
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     query.finish()?;
-    // whose job it is comes first
+    // checks that the job is the client's before anything else
     job(&backend, caller.client, id, None).await?;
     let now = backend.runtime.clock.now();
     let kept = backend.privacy.data.exported(caller.client, id, now).await.map_err(ApiError::unavailable)?;

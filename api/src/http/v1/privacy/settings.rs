@@ -1,4 +1,4 @@
-//! How much of calls is kept.
+//! Endpoints of the privacy settings: how much of calls the node keeps.
 
 use actix_web::{get, patch, web};
 use actors::Session;
@@ -19,27 +19,28 @@ use crate::http::{Answer, Enveloped, IfMatch, JsonBody, Query, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// How much of calls is kept.
+/// How much of calls the node keeps.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PrivacySettings)]
 pub(crate) struct SettingsView {
-    /// `everything`, `everything_except_pii` or `basic_attributes_only`; `null` is what the node says.
+    /// Your choice: `everything`, `everything_except_pii` or `basic_attributes_only`; `null`:
+    /// the node's setting holds.
     #[schema(value_type = Option<words::ContentLevel>, required)]
     call_content: Option<&'static str>,
-    /// What holds for calls of yours.
+    /// Level that holds for your calls: your choice, or else the node's setting.
     #[schema(value_type = words::ContentLevel)]
     effective_call_content: &'static str,
-    /// Version of the settings; their `ETag`. 0 while nobody has changed anything.
+    /// Version of the settings; also their `ETag`. 0 while nobody has changed anything.
     version: u64,
 }
 
-/// What of it can be changed.
+/// Changes to the privacy settings; a field that is left out stays as it is.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = PrivacySettingsPatch)]
 pub(crate) struct SettingsPatch {
-    /// `everything`, `everything_except_pii` (neither who it was nor what was keyed, nor recordings) or
-    /// `basic_attributes_only` (nothing of what was said, keyed or recorded); `null` is what the node says.
+    /// `everything`, `everything_except_pii` (neither the caller's identity nor keyed digits, nor recordings) or
+    /// `basic_attributes_only` (nothing of what was said, keyed or recorded); `null`: the node's setting holds.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<words::ContentLevel>)]
     call_content: Option<Option<String>>,
@@ -53,10 +54,10 @@ impl AsProblem for PolicyRefusal {
     }
 }
 
-/// Get how much of calls is kept.
+/// Get the privacy settings.
 ///
-/// What you have chosen, and what holds: that, or what the node says while you have chosen nothing. With `at` or
-/// `version`, what you had chosen then.
+/// What you have chosen, and what holds: your choice, or the node's setting while you have chosen nothing. With
+/// `at` or `version`, answers with what you had chosen then.
 #[utoipa::path(get, path = "/api/v1/privacy/settings", tag = "privacy", operation_id = "getPrivacySettings",
     params(("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
         ("version" = Option<u64>, Query, minimum = 0, description = "As it was at this version")),
@@ -73,10 +74,11 @@ pub(crate) async fn get_privacy_settings(
     Ok(shown(&backend, &policy.state, policy.version))
 }
 
-/// Change how much of calls is kept.
+/// Change the privacy settings.
 ///
-/// It holds for what happens from then on, on other nodes within `privacy.key_cache_ms`. What is not kept is shown
-/// nowhere (`[erased]`), is readable to what steers the call as long as it lasts, and to nobody after it.
+/// The new level holds for what happens from then on, on other nodes within `privacy.key_cache_ms`. Data that is
+/// not kept is never shown (`[erased]`); only the node itself can read it, to control the call while it lasts,
+/// and nobody after it.
 #[utoipa::path(patch, path = "/api/v1/privacy/settings", tag = "privacy", operation_id = "patchPrivacySettings",
     params(("If-Match" = Option<String>, Header, description = "Only if the settings are at this version")),
     request_body = SettingsPatch,

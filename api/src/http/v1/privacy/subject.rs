@@ -1,4 +1,4 @@
-//! From a name to the persons whose keys it is about.
+//! Resolves the name in a request to the persons whose keys it is about.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use serde::Deserialize;
 use crate::node::Backend;
 use crate::problem::ApiError;
 
-/// The most calls, and the most sessions, a customer may have had to be erased at once.
+/// Most calls, and most IVR sessions, of one customer that one request can resolve.
 const MOST: usize = 5_000;
 
-/// What of a call says who was on it.
+/// Fields of a call's view that say who was on it.
 #[derive(Deserialize)]
 struct CallParties {
     id: String,
@@ -40,20 +40,18 @@ struct TalkPerson {
     metadata: BTreeMap<String, String>,
 }
 
-/// How a person is named.
+/// The person in a request, as it names them.
 pub(super) enum Named {
     Subject(Subject),
     Call(CallId),
     Conversation(ConversationId),
-    /// By what the carrier showed of the other end.
+    /// The text that the carrier showed as the other party.
     Caller(String),
 }
 
-/// Whom the name means, by pseudonym, the subject itself first; of a customer also everybody their calls were with, and
-/// their sessions. Their chats are the subject's own.
-///
-/// # Errors
-/// The call or conversation is not the client's, or too many calls are meant.
+/// Pseudonyms of the persons that the name means, the subject itself first. For a customer, also everybody their
+/// calls were with, and their IVR sessions; their conversations belong to the subject itself. Answers 404 when the
+/// call or conversation is not the client's, and 422 when the name means too many calls.
 pub(super) async fn persons(
     backend: &Backend,
     client: ClientId,
@@ -67,7 +65,7 @@ pub(super) async fn persons(
         Named::Caller(text) => of_caller(backend, client, text).await?,
     };
     if subjects.is_empty() {
-        // nobody is known by it, and the receipt says so
+        // nobody is known by this text, and the job's receipt says so
         subjects.push(Subject::Party(named.text().to_owned()));
     }
     let mut persons = Vec::with_capacity(subjects.len());
@@ -90,12 +88,12 @@ impl Named {
 }
 
 async fn of_customer(backend: &Backend, client: ClientId, name: &str) -> Result<Vec<Subject>, ApiError> {
-    // chats with somebody whom the client calls by their number
+    // conversations with a person whom the client calls by their number
     let mut subjects = vec![Subject::Customer(name.to_owned()), Subject::of_customer(name)];
     let metadata = vec![(CUSTOMER_ENTRY.to_owned(), name.to_owned())];
     subjects.extend(of_calls(backend, client, CallFilter { metadata, ..CallFilter::default() }).await?);
     let filter = SessionFilter { session_id: Some(name.to_owned()), ..SessionFilter::default() };
-    // however long ago they ended
+    // sessions of any age, also those that are no longer shown
     let since = domain::envelope::Time::default();
     let sessions = all(async |page| {
         backend.views.ivr_sessions(client, &filter, since, &page).await.map_err(ApiError::unavailable)
@@ -124,7 +122,7 @@ async fn of_calls(backend: &Backend, client: ClientId, filter: CallFilter) -> Re
     Ok(subjects)
 }
 
-/// Everybody whose calls show this text as the other end.
+/// Everybody whose calls show this text as the other party.
 async fn of_caller(backend: &Backend, client: ClientId, text: &str) -> Result<Vec<Subject>, ApiError> {
     let party = backend.carriers.complete(client, Party::new(text)).await.map_err(ApiError::unavailable)?;
     let text = party.as_str().to_owned();
@@ -143,7 +141,8 @@ async fn of_call_id(backend: &Backend, client: ClientId, id: CallId) -> Result<[
     of_call(&call.ok_or_else(|| ApiError::not_found("call"))?.json)
 }
 
-/// Whom a conversation was with: the other end of its call, or the client's customer; and the conversation itself.
+/// Persons of a conversation: the other party of its call, or the client's customer; and
+/// the conversation's own stream.
 async fn of_conversation(
     backend: &Backend,
     client: ClientId,
@@ -162,7 +161,7 @@ async fn of_conversation(
     Ok(subjects)
 }
 
-/// Whom a call was with; if nobody knows, the call itself.
+/// The other party of a call, or the call's own stream if unknown; and the call's own stream.
 fn of_call(call: &str) -> Result<[Subject; 2], ApiError> {
     let call: CallParties = serde_json::from_str(call).map_err(ApiError::internal)?;
     let id: CallId = call.id.parse().map_err(ApiError::internal)?;
@@ -178,8 +177,8 @@ async fn all(pages: impl AsyncFn(PageRequest) -> Result<Page, ApiError>) -> Resu
         let page = pages(PageRequest { limit: MAX_PAGE, after, ..PageRequest::default() }).await?;
         items.extend(page.items);
         if items.len() > MOST {
-            let text = "more than 5000 calls bear it; name the person by phone";
-            return Err(ApiError::invalid("customer_id", "too_many", text));
+            let text = "more than 5000 calls or sessions have it: name the person by `phone`, or one of the calls by `call_id`";
+            return Err(ApiError::invalid("body", "too_many", text));
         }
         after = page.next;
         if after.is_none() {

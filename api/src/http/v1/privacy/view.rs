@@ -1,4 +1,4 @@
-//! A job as it is shown: its receipt.
+//! Public form of a job, which is also its receipt.
 
 use std::collections::BTreeMap;
 
@@ -16,60 +16,60 @@ use super::super::history::Moment;
 use crate::node::Backend;
 use crate::problem::ApiError;
 
-/// An erasure or an export. Every field is always present; what is not known yet is `null`.
+/// An erasure or an export. Every field is always present; it is `null` until its value is known.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PrivacyJob)]
 pub(crate) struct JobView {
-    /// TypeID `prv_…`.
+    /// Id of the job: TypeID `prv_…`.
     #[schema(example = "prv_01h455vb4pex5vsknk084sn02q")]
     id: String,
-    /// `erase` or `export`.
+    /// Kind of job: `erase` or `export`.
     #[schema(value_type = words::PrivacyJobKind)]
     kind: &'static str,
-    /// `requested`, `keys_destroyed`, `found`, `cleaned` or `completed`.
+    /// Progress of the job: `requested`, `keys_destroyed`, `found`, `cleaned` or `completed`.
     #[schema(value_type = words::PrivacyJobStatus)]
     status: &'static str,
-    /// The person's pseudonym: the same whenever they are named, and another one for every client.
+    /// Pseudonym of the person: the same whenever they are named, and another one for every client.
     #[schema(example = "sub_01h455vb4pex5vsknk084sn02q")]
     subject: String,
-    /// `phone` or `customer_id`.
+    /// Field that named the person: `phone`, `customer_id`, `call_id`, `conversation_id` or `caller_id`.
     #[schema(value_type = words::PrivacyNamedBy)]
     named_by: &'static str,
-    /// When it was asked for.
+    /// When the job was requested, in RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     requested_at: String,
-    /// When it was done.
+    /// When the job was completed, in RFC 3339.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     completed_at: Option<String>,
-    /// Whether nothing was known of the person.
+    /// Whether the node knew nothing of the person.
     #[schema(required)]
     nothing_found: Option<bool>,
-    /// Keys that were destroyed.
+    /// Number of keys that were destroyed.
     #[schema(required)]
     keys_destroyed: Option<usize>,
-    /// Personal values in the history that are theirs.
+    /// Number of personal values in the history that are the person's.
     #[schema(required)]
     values: Option<u64>,
-    /// Events that hold them, by type.
+    /// Number of events that hold them, by event type.
     events: BTreeMap<String, u64>,
-    /// Calls, sessions, deliveries … they are in, by kind.
+    /// Number of calls, sessions, deliveries and other streams that hold them, by kind.
     streams: BTreeMap<String, u64>,
-    /// Views that were made anew.
+    /// Names of the views that were rebuilt.
     views: Vec<String>,
-    /// Bodies of webhooks that were made anew.
+    /// Number of webhook bodies that were rewritten.
     #[schema(required)]
     webhook_bodies: Option<u64>,
-    /// Answers to webhooks that were made anew.
+    /// Number of stored answers to webhooks that were rewritten.
     #[schema(required)]
     webhook_attempts: Option<u64>,
-    /// Recordings the carrier was made to delete.
+    /// Number of recordings that the carrier deleted on request.
     #[schema(required)]
     recordings: Option<u64>,
-    /// Recordings that are still with the carrier, because for a day it could not be reached, or it refused: see to
-    /// those yourself.
+    /// Number of recordings that are still with the carrier, because it refused or could not be reached for a
+    /// day: delete those yourself.
     #[schema(required)]
     recordings_left: Option<u64>,
-    /// Of an erasure: when backups that could bring a key back will have expired; only then it is final.
+    /// Of an erasure: when all backups that could bring a key back will have expired; only then it is final.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     final_at: Option<String>,
     /// Of an export: until when its result is kept.
@@ -77,7 +77,7 @@ pub(crate) struct JobView {
     result_until: Option<String>,
 }
 
-/// The job now or at a moment, and its version; 404 when it is not the client's.
+/// The job now or at a moment, and its version. Answers 404 when it is not the client's.
 pub(super) async fn job(
     backend: &Backend,
     client: ClientId,

@@ -1,4 +1,4 @@
-//! What a client says of a tool, checked and sealed.
+//! Parts of tool requests, their checks and the sealing of their secrets.
 
 use actors::conversation::auth_place;
 use domain::ids::{ClientId, ToolId};
@@ -13,19 +13,13 @@ use crate::config::Secret;
 use crate::node::Backend;
 use crate::problem::{ApiError, Fields};
 
-/// How a tool is asked.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum MethodBody {
-    /// Arguments in the query.
     Get,
-    /// Arguments as JSON in the body.
     Post,
-    /// Arguments as JSON in the body.
     Put,
-    /// Arguments as JSON in the body.
     Patch,
-    /// Arguments in the query.
     Delete,
 }
 
@@ -41,38 +35,38 @@ impl From<MethodBody> for ToolMethod {
     }
 }
 
-/// How a tool is told who asks. Secrets are kept encrypted and shown never.
+/// How a tool's requests are authenticated. Secrets are stored encrypted and never shown.
 #[derive(Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 #[schema(as = NewToolAuth)]
 pub(crate) enum AuthBody {
-    /// Not at all.
+    /// No credential is sent with requests.
     None,
-    /// `Authorization: Bearer …`.
+    /// Sends the header `Authorization: Bearer …`.
     Bearer {
-        /// The token.
+        /// Bearer token: 1 to 4000 visible ASCII characters.
         #[schema(value_type = String)]
         token: Secret,
     },
-    /// `Authorization: Basic …`.
+    /// Sends the header `Authorization: Basic …`.
     Basic {
-        /// The user.
+        /// User name: 1 to 200 characters, without a colon.
         username: String,
-        /// The password.
+        /// Password of the user: 1 to 4000 visible ASCII characters.
         #[schema(value_type = String)]
         password: Secret,
     },
-    /// A header of your choice.
+    /// Sends a header of your choice.
     ApiKey {
-        /// The header's name.
+        /// Name of the header: 1 to 200 characters.
         header: String,
-        /// The key.
+        /// Value of the header: 1 to 4000 visible ASCII characters.
         #[schema(value_type = String)]
         key: Secret,
     },
 }
 
-/// The URL, if it may be reached.
+/// The normalised URL; `None` and a noted fault when the egress guard forbids to reach it.
 pub(super) async fn url(backend: &Backend, text: &str, fields: &mut Fields) -> Option<String> {
     match backend.webhooks.guard.reachable(text).await {
         Ok(mut url) => {
@@ -87,7 +81,7 @@ pub(super) async fn url(backend: &Backend, text: &str, fields: &mut Fields) -> O
     }
 }
 
-/// The schema of the arguments, if it is one.
+/// Notes a fault unless `schema` is a usable JSON Schema. Answers 503 while the schema checker is busy.
 pub(super) async fn parameters(
     backend: &Backend,
     schema: &Value,
@@ -107,7 +101,7 @@ pub(super) async fn parameters(
     Ok(())
 }
 
-/// How it is told who asks, sealed.
+/// Checks a tool's credential and seals its secret in the vault.
 pub(super) async fn auth(
     backend: &Backend,
     client: ClientId,

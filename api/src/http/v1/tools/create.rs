@@ -1,4 +1,4 @@
-//! Creating a tool.
+//! Endpoint that creates a tool.
 
 use std::collections::BTreeMap;
 
@@ -27,39 +27,40 @@ use crate::problem::{ApiError, Fields, Problem};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewTool {
-    /// What the model calls it: 1 to 64 of `a-z`, `A-Z`, `0-9`, `_` and `-`.
+    /// Name that the model uses for it: 1 to 64 of `a-z`, `A-Z`, `0-9`, `_` and `-`.
     #[schema(example = "find_booking", max_length = 64)]
     name: String,
-    /// What the model is told of it: 1 to 1024 characters.
+    /// Description that the model reads: 1 to 1024 characters.
     #[schema(example = "Looks a booking up by phone number", max_length = 1024)]
     description: String,
-    /// JSON Schema of its arguments: an object, 16 KiB at most. No arguments, if left out.
+    /// JSON Schema of the arguments: an object, 16 KiB at most. No arguments, if left out.
     #[schema(value_type = Option<Object>)]
     parameters: Option<Value>,
-    /// Where it is: `https`, without user and password, at a public address.
+    /// URL to request: `https`, without user and password, at a public address.
     #[schema(example = "https://example.com/bookings", max_length = 2048, format = "uri")]
     url: String,
-    /// How it is asked; `POST`, if left out.
+    /// HTTP method of the requests; `POST`, if left out. `GET` and `DELETE` send the arguments in the query, the
+    /// others as JSON in the body.
     #[schema(value_type = Option<words::ToolMethod>)]
     method: Option<MethodBody>,
-    /// Your own headers: at most 20, kept encrypted.
+    /// Your own headers: at most 20, stored encrypted.
     headers: Option<BTreeMap<String, String>>,
-    /// How long it may take: 100 to 30000; 10000, if left out.
+    /// Longest wait for the answer, in milliseconds: 100 to 30000; 10000, if left out.
     #[schema(minimum = 100, maximum = 30_000)]
     timeout_ms: Option<u32>,
-    /// How it is told who asks.
+    /// Credential that requests carry; none, if left out.
     auth: Option<AuthBody>,
-    /// A secret of your own that its requests are signed with: `whsec_` and the base64 of 24 to 64 bytes. One is made, if
-    /// left out.
+    /// A signing secret of your own: `whsec_` and the base64 of 24 to 64 bytes. The node makes one, if left out.
     #[schema(value_type = Option<String>)]
     secret: Option<Secret>,
 }
 
-/// Create a tool.
+/// Create a new tool.
 ///
-/// Agents use it once it stands in their `tools`. The secret that its requests are signed with (Standard Webhooks) is
-/// answered this once, and kept encrypted. `X-Voxledger-Client-Id`, `-Agent-Id`, `-Conversation-Id`, `-Call-Id`, `-Tool-Id`
-/// and `-Tool-Call-Id` say for whom it is used; `webhook-id` and `Idempotency-Key` are the same when a request is repeated.
+/// Agents use the tool once their `tools` names it. The secret that signs its requests (Standard Webhooks) is shown
+/// only in this answer, and stored encrypted. The headers `X-Voxledger-Client-Id`, `-Agent-Id`, `-Conversation-Id`,
+/// `-Call-Id`, `-Tool-Id` and `-Tool-Call-Id` say for whom it is used; `webhook-id` and `Idempotency-Key` stay the
+/// same when a request is repeated.
 #[utoipa::path(post, path = "/api/v1/tools", tag = "tools", operation_id = "createTool",
     request_body = NewTool,
     responses((status = 201, description = "Created", body = Enveloped<ToolWithSecret>), Problem))]

@@ -1,4 +1,4 @@
-//! Removing a tool.
+//! Endpoint that deletes a tool.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, delete, web};
@@ -14,9 +14,9 @@ use crate::http::{IfMatch, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Remove a tool.
+/// Remove a tool from the client.
 ///
-/// Agents that have it go on without it. Its history stays.
+/// Agents that have it continue without it. Its event history stays.
 #[utoipa::path(delete, path = "/api/v1/tools/{id}", tag = "tools", operation_id = "deleteTool",
     params(("id" = String, Path, description = "The tool"), ("If-Match" = Option<String>, Header, description = "Only if the tool is at this version")),
     responses((status = 204, description = "Removed"), Problem))]

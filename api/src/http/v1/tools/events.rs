@@ -12,7 +12,7 @@ use crate::problem::{ApiError, Problem};
 
 /// List a tool's events.
 ///
-/// Its own history, oldest first.
+/// The tool's own event history, oldest first.
 #[utoipa::path(get, path = "/api/v1/tools/{id}/events", tag = "tools", operation_id = "listToolEvents",
     params(("id" = String, Path, description = "The tool"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),

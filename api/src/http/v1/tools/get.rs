@@ -1,4 +1,4 @@
-//! One tool, now or as it was.
+//! Endpoint that reads one tool, as it is now or as it was.
 
 use actix_web::{get, web};
 use domain::ids::ToolId;
@@ -12,9 +12,9 @@ use crate::http::{Answer, Enveloped, PathId, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Get a tool.
+/// Get a tool by its id.
 ///
-/// With `at` or `version`, the tool as it was.
+/// With `at` or `version`, answers with the tool as it was then.
 #[utoipa::path(get, path = "/api/v1/tools/{id}", tag = "tools", operation_id = "getTool",
     params(("id" = String, Path, description = "The tool"),
         ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),

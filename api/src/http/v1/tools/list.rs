@@ -1,4 +1,4 @@
-//! Many tools.
+//! Endpoint that lists tools.
 
 use actix_web::{get, web};
 use projections::tools::ToolView;
@@ -10,9 +10,9 @@ use crate::http::{Answer, Listed, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// List tools.
+/// List the client's tools.
 ///
-/// Newest first unless asked otherwise.
+/// Newest first unless `order` says otherwise.
 #[utoipa::path(get, path = "/api/v1/tools", tag = "tools", operation_id = "listTools",
     params(CreatedParams, PageParams),
     responses((status = 200, description = "A page of tools", body = Listed<ToolView>), Problem))]

@@ -1,4 +1,4 @@
-//! Tools of agents.
+//! REST endpoints of agents' tools, one file each.
 
 pub(super) mod body;
 pub(super) mod create;

@@ -1,4 +1,4 @@
-//! Changing a tool.
+//! Endpoint that changes a tool.
 
 use std::collections::BTreeMap;
 
@@ -23,41 +23,42 @@ use crate::http::{Answer, Enveloped, IfMatch, JsonBody, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Fields, Problem};
 
-/// What of a tool can be changed; what is left out stays.
+/// Changes to a tool; a field that is left out stays as it is.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ToolPatch)]
 pub(crate) struct PatchBody {
-    /// What the model calls it.
+    /// Name that the model uses for it: 1 to 64 of `a-z`, `A-Z`, `0-9`, `_` and `-`.
     #[schema(nullable = false, max_length = 64)]
     name: Option<String>,
-    /// What the model is told of it.
+    /// Description that the model reads: 1 to 1024 characters.
     #[schema(nullable = false, max_length = 1024)]
     description: Option<String>,
-    /// JSON Schema of its arguments.
+    /// JSON Schema of the arguments: an object, 16 KiB at most.
     #[schema(nullable = false, value_type = Option<Object>)]
     parameters: Option<Value>,
-    /// Where it is. Another scheme, host or port drops the headers and the credential that are not given again: the
-    /// answer's `meta.secrets_dropped` says so.
+    /// URL to request. Another scheme, host or port drops the headers and the credential that are not given again;
+    /// `meta.secrets_dropped` of the answer reports that.
     #[schema(nullable = false, max_length = 2048, format = "uri")]
     url: Option<String>,
-    /// How it is asked.
+    /// HTTP method of the requests. `GET` and `DELETE` send the arguments in the query, the others as
+    /// JSON in the body.
     #[schema(nullable = false, value_type = Option<words::ToolMethod>)]
     method: Option<MethodBody>,
-    /// Your own headers, in place of all there were.
+    /// Your own headers; they replace all earlier ones.
     #[schema(nullable = false)]
     headers: Option<BTreeMap<String, String>>,
-    /// How long it may take.
+    /// Longest wait for the answer, in milliseconds: 100 to 30000.
     #[schema(nullable = false, minimum = 100, maximum = 30_000)]
     timeout_ms: Option<u32>,
-    /// How it is told who asks.
+    /// Credential that requests carry.
     #[schema(nullable = false)]
     auth: Option<AuthBody>,
 }
 
-/// Change a tool.
+/// Change fields of a tool.
 ///
-/// What is left out stays.
+/// Fields that are left out stay as they are.
 #[utoipa::path(patch, path = "/api/v1/tools/{id}", tag = "tools", operation_id = "patchTool",
     params(("id" = String, Path, description = "The tool"), ("If-Match" = Option<String>, Header, description = "Only if the tool is at this version")),
     request_body = PatchBody,

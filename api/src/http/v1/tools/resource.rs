@@ -1,4 +1,4 @@
-//! Tools as a resource.
+//! How the generic resource code reads tools and answers their refusals.
 
 use domain::envelope::StreamId;
 use domain::ids::{ClientId, ToolId};
@@ -14,7 +14,6 @@ use super::super::commands::AsProblem;
 use super::super::resource::Resource;
 use crate::problem::ApiError;
 
-/// Tools as a resource.
 #[derive(Debug)]
 pub(super) struct ToolResource;
 
@@ -36,13 +35,13 @@ impl Resource for ToolResource {
     }
 }
 
-/// A tool together with its secret.
+/// A tool together with its signing secret.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ToolWithSecret {
-    /// The tool.
+    /// The tool without its secret.
     #[serde(flatten)]
     pub(super) tool: ToolView,
-    /// What its requests are signed with (Standard Webhooks). Shown this once.
+    /// Secret that signs the tool's requests (Standard Webhooks). Shown only in this answer.
     #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
     pub(super) secret: String,
 }

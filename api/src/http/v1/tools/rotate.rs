@@ -1,4 +1,4 @@
-//! Giving a tool another secret.
+//! Endpoint that gives a tool a new signing secret.
 
 use actix_web::{post, web};
 use domain::ids::ToolId;
@@ -16,8 +16,8 @@ use crate::problem::{ApiError, Problem};
 
 /// Rotate a tool's secret.
 ///
-/// The new secret is answered this once. During the overlap requests carry a signature by each, the newest first. A tool
-/// that was not signed (`signed`) is from now on.
+/// The new secret is shown only in this answer. During the overlap requests carry one signature by each secret, the
+/// newest first. A tool whose requests were not signed (`signed`) signs them from now on.
 #[utoipa::path(post, path = "/api/v1/tools/{id}/rotate-secret", tag = "tools", operation_id = "rotateToolSecret",
     params(("id" = String, Path, description = "The tool")), request_body = RotationBody,
     responses((status = 200, description = "Rotated", body = Enveloped<ToolWithSecret>), Problem))]

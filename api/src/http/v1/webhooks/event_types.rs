@@ -1,4 +1,4 @@
-//! What endpoints can hear of.
+//! Endpoint that lists the event types a webhook endpoint can receive.
 
 use std::sync::LazyLock;
 
@@ -10,12 +10,11 @@ use crate::http::auth::permissions::WebhooksRead;
 use crate::http::{Answer, Enveloped};
 use crate::problem::{ApiError, Problem};
 
-/// The same on every request.
 static TYPES: LazyLock<Vec<EventType>> = LazyLock::new(projections::webhooks::event_types);
 
-/// List event types.
+/// List webhook event types.
 ///
-/// Each with the JSON Schema of what is sent, and an example.
+/// Each type with the JSON Schema of its payload, and an example.
 #[utoipa::path(get, path = "/api/v1/webhooks/event-types", tag = "webhooks", operation_id = "listWebhookEventTypes",
     responses((status = 200, description = "All of them", body = Enveloped<Vec<EventType>>), Problem))]
 #[get("/webhooks/event-types")]

@@ -1,4 +1,4 @@
-//! Webhooks, both ways: from carriers, whose signature is their credential, and to clients' endpoints.
+//! Webhooks in both directions: received from carriers, which sign them, and sent to clients' endpoints.
 
 pub mod deliveries;
 pub mod endpoints;

@@ -1,4 +1,4 @@
-//! The public events, to pull and reconcile.
+//! Endpoint that lists the public events, for clients that pull or reconcile.
 
 use actix_web::{get, web};
 use domain::ids::parse_event_type_id;
@@ -13,16 +13,16 @@ use crate::http::{Answer, Cursor, Listed, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Names a wildcard or a list of them stands for.
+/// Names of the public event types that match any of the patterns.
 pub(super) fn names(patterns: &[String]) -> Vec<String> {
     let fitting = PUBLIC_TYPES.iter().filter(|kind| wants(patterns, kind.name));
     fitting.map(|kind| kind.name.to_owned()).collect()
 }
 
-/// List public events.
+/// List the client's public events.
 ///
-/// The same events that webhooks deliver, oldest first, as they are sent: to catch up after an outage, or instead of
-/// webhooks. Remember the id of the last one and ask for what came `after` it.
+/// The same events that webhooks deliver, oldest first, in the same form: to catch up after an outage, or to pull
+/// instead of receiving webhooks. Remember the id of the last event and pass it as `after` next time.
 #[utoipa::path(get, path = "/api/v1/events", tag = "webhooks", operation_id = "listPublicEvents",
     params(
         ("after" = Option<String>, Query, description = "`evt_…`: only what came after this event"),

@@ -1,4 +1,4 @@
-//! Webhooks from Telnyx.
+//! Endpoints that receive webhooks from Telnyx.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,9 +19,9 @@ use crate::http::{RawBody, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Code, Problem};
 
-/// Take a webhook from Telnyx.
+/// Receive a webhook from Telnyx.
 ///
-/// 200 once it is durable, or known already; Telnyx sends it again otherwise.
+/// Answers 200 once the event is durable, or is known already; otherwise Telnyx sends it again.
 #[utoipa::path(post, path = "/api/v1/webhooks/telnyx", tag = "carriers", operation_id = "takeTelnyxWebhook",
     security(()), request_body(content = Object, description = "A Telnyx API v2 event, byte for byte as signed"),
     params(("telnyx-signature-ed25519" = String, Header, description = "Base64 of the signature"),
@@ -37,10 +37,10 @@ pub(crate) async fn take_telnyx_webhook(
     measured(take(None, &http, &body, &request, &backend)).await
 }
 
-/// Take a webhook from a client's own account with Telnyx.
+/// Receive a webhook from a client's own Telnyx account.
 ///
-/// The address to give the account's Call Control application. It is signed with that account's key, which is its
-/// setting `public_key`, and tells of that client's calls alone.
+/// Give this address to the account's Call Control application. The account's setting `public_key` verifies the
+/// signature, and the events affect only that client's calls.
 #[utoipa::path(post, path = "/api/v1/webhooks/telnyx/{client_id}", tag = "carriers",
     operation_id = "takeClientsTelnyxWebhook",
     security(()), request_body(content = Object, description = "A Telnyx API v2 event, byte for byte as signed"),
@@ -60,13 +60,13 @@ pub(crate) async fn take_clients_telnyx_webhook(
     measured(take(Some(client), &http, &body, &request, &backend)).await
 }
 
-/// A carrier that hears nothing for two seconds tries elsewhere only then: whatever is the matter with the stores, it
-/// is told before.
+/// Longest time until the carrier gets an answer, whatever the state of the stores: below the two seconds after
+/// which Telnyx tries elsewhere.
 const DEADLINE: Duration = Duration::from_millis(1_200);
 
 async fn measured(taking: impl Future<Output = Result<bool, ApiError>>) -> Result<HttpResponse, ApiError> {
     let begun = Instant::now();
-    // what was begun may still be written; taken again it is no news
+    // the append may still complete after the timeout; the carrier's retry then counts as a repetition
     let taken = tokio::time::timeout(DEADLINE, taking)
         .await
         .unwrap_or_else(|_| Err(ApiError::unavailable(format!("no store answered within {DEADLINE:?}"))));
@@ -82,7 +82,7 @@ async fn measured(taking: impl Future<Output = Result<bool, ApiError>>) -> Resul
     taken.map(|_| HttpResponse::Ok().finish())
 }
 
-/// Takes a webhook of the node's own account, or of a client's. Answers whether it was new.
+/// Takes a webhook of the node's own account, or of a client's. Returns whether it was new.
 async fn take(
     account: Option<ClientId>,
     http: &HttpRequest,
@@ -97,7 +97,7 @@ async fn take(
         SignedParts { signature: header(SIGNATURE_HEADER), timestamp: header(TIMESTAMP_HEADER), body };
     let ahead = parts.ahead_by(now);
     let verified = verifier.verify(&parts, now);
-    // a stale signature may be an old one sent again by anybody; all the same it shows a clock that is wrong
+    // anybody can send an old signature again; its timestamp still shows a clock that is wrong
     if let (Some(ahead), Ok(()) | Err(SignatureError::Stale(_) | SignatureError::Future(_))) =
         (ahead, &verified)
     {

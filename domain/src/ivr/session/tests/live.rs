@@ -1,4 +1,4 @@
-//! Sessions on a call, and what the call hears of them.
+//! Sessions on a call, and what the call is asked and reports.
 
 use super::*;
 use crate::call::report::CarrierFact;
@@ -41,7 +41,7 @@ fn a_call_to_a_menu_asks_for_its_session_once_it_is_answered() {
     let last = answered.facts().last().unwrap();
     let CallEvent::IvrSessionRequested(requested) = last else { panic!("{last:?}") };
     assert_eq!(answered.state().ivr_session(), Some(requested.session_id));
-    // also when the answer is told first: once we are told that the call was offered to us
+    // also when the answer comes first: once we know that the call was offered to us
     let early = scenario::<Call>().when(line.answered(4));
     assert_eq!(early.state().ivr_session(), None);
     assert!(early.and().when(line.initiated(4)).state().ivr_session().is_some());
@@ -275,7 +275,7 @@ fn keys_pressed_ahead_answer_the_next_ask_without_its_prompt() {
         after.clone().when(ask(62, 9)).then_nothing();
         let after = after.after([ended("1", "valid", named, 8)]);
         after.when(ask(63, 9)).then_types(["call.gather_requested"]);
-        // or it is told while the prompt is on its way
+        // or the key comes while the prompt is on its way
         let asked = first.clone().after([key('1', named, 8), ask(62, 8)]);
         let late = asked.when(key('2', named, 8));
         assert_eq!(all_news(late.facts()), [IvrNews::Keyed { ask: id(62), digit: '2'.into() }]);

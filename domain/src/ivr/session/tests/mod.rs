@@ -1,4 +1,4 @@
-//! Sessions told as given, when, then.
+//! Tests of sessions as given, when, then.
 
 mod live;
 mod rules;
@@ -84,7 +84,7 @@ fn started(call: Option<CallId>) -> Scenario<IvrSession> {
     scenario::<IvrSession>().after([start_in(&menus(), call)])
 }
 
-/// Keys over REST.
+/// A command with keys sent over REST.
 fn keys(n: u128, digits: &str, seconds: i64) -> SessionCommand {
     keys_in(&menus(), n, digits, seconds)
 }
@@ -95,7 +95,7 @@ fn keys_in(book: &Arc<Book>, n: u128, digits: &str, seconds: i64) -> SessionComm
     SessionCommand::Input { id: id(n), keyed, whole: false, source: Source::Api, book, now }
 }
 
-/// Keys the carrier gathered for an ask.
+/// A command with keys that the carrier gathered for an ask.
 fn gathered(n: u128, ask: Uuid, keyed: Keyed, seconds: i64) -> SessionCommand {
     let (book, now) = (menus(), at(seconds));
     SessionCommand::Input { id: id(n), keyed, whole: true, source: Source::Carrier { ask }, book, now }
@@ -109,7 +109,7 @@ fn silence(n: u128, seconds: i64) -> SessionCommand {
     SessionCommand::Silence { id: id(n), source: Source::Api, book: menus(), now: at(seconds) }
 }
 
-/// The timer that was set for `seconds` runs out, and in time.
+/// A timer that was set for `seconds` and runs out on time.
 fn timer(seconds: i64) -> SessionCommand {
     SessionCommand::TimerFired { set_for: at(seconds), heard: None, book: menus(), now: at(seconds) }
 }
@@ -129,7 +129,7 @@ fn text(session: &IvrSession) -> &str {
     }
 }
 
-/// Types without the category.
+/// Event types without the category.
 fn types(events: &[SessionEvent]) -> Vec<&str> {
     use crate::wire::DomainEvent as _;
     events.iter().map(|event| event.event_type().trim_start_matches("ivr_session.")).collect()

@@ -118,7 +118,7 @@ fn a_key_that_begins_another_waits_for_the_next_one_the_terminator_or_the_timer(
     let fired = heard.when(timer(3));
     let SessionEvent::StepTaken(step) = &fired.facts()[0] else { panic!("no step") };
     assert_eq!((step.timer, step.matched.as_deref()), (Some(Clock::InterDigit), Some("1")));
-    // whoever keys it at once need not wait, and a key that begins no other is taken at once
+    // a caller who presses it at once need not wait, and a key that begins no other is taken at once
     let whole = given.clone().when(keys_in(&menus, 2, "12", 1));
     assert_eq!(whole.state().status(), SessionStatus::Completed);
     given.when(keys_in(&menus, 2, "3", 1)).then_types(["ivr_session.step_taken", "ivr_session.prompted"]);

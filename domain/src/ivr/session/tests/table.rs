@@ -1,16 +1,16 @@
-//! Every action, met with what it wants, with something wrong, with silence, with a hang-up, and with the same
-//! webhook again: on a live call, so that every action is at its most demanding.
+//! Every action, met with what it expects, with something wrong, with silence, with a hang-up, and with the
+//! same webhook again: on a live call, where actions have the most to do.
 
 use super::*;
 
-/// What the caller or the world does once the action was chosen.
+/// What happens after the caller chose the action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Event {
-    /// What the action hopes for.
+    /// The result that the action expects.
     Valid,
-    /// What it does not.
+    /// A result that the action does not expect.
     Invalid,
-    /// Nothing, until the timer runs out.
+    /// Nothing happens until the timer runs out.
     Silence,
     /// The caller hangs up.
     HangUp,
@@ -22,7 +22,7 @@ enum Event {
 
 use Event::{HangUp, Invalid, Late, Repeat, Silence, Valid};
 
-/// What is so afterwards.
+/// State expected after the event.
 struct Then {
     status: SessionStatus,
     /// Types of the facts that followed.
@@ -49,7 +49,7 @@ const COLLECTED: &[&str] = &["step_taken", "collected", "prompted"];
 const COLLECTED_END: &[&str] = &["step_taken", "collected", "ended"];
 use SessionStatus::{Abandoned, Completed};
 
-/// The key, what it does, what happens then, and what follows.
+/// Each case: the key, its action, what happens then, and what follows.
 fn cases() -> Vec<(&'static str, &'static str, Event, Then)> {
     let at_root = |then: fn(&'static [&'static str]) -> Then| then;
     let main = at_root(|facts| active(facts, 1, (0, 0)));
@@ -174,7 +174,7 @@ fn every_action_bears_everything() {
         let state = after.state();
         assert_eq!((state.status(), state.stack().len()), (then.status, then.depth), "{told}");
         assert_eq!((state.invalid, state.silent), then.used, "{told}");
-        // and the same again is no news
+        // and a repeat of the same changes nothing
         let again = after.and().when(command);
         assert_eq!(types(again.facts()), NOTHING, "{told}, and again");
     }

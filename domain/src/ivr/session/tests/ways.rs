@@ -1,4 +1,4 @@
-//! Random menus and random callers: whatever they do, it ends, and the events tell all of it.
+//! Random menus and random callers: whatever they do, the session ends, and its events rebuild its state.
 
 use proptest::prelude::*;
 
@@ -131,7 +131,7 @@ proptest! {
                 log.push(fact);
                 prop_assert_ok(state);
             }
-            // the same again is no news, unless it is refused now
+            // a repeat changes nothing, unless it is refused now
             if let Ok(again) = state.decide(command) {
                 assert_eq!(again, vec![], "{command:?} again");
             }

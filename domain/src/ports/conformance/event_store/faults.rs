@@ -1,4 +1,4 @@
-//! Cases about commits that are slow, fail, or whose answer is lost, and the switches that make them so.
+//! Cases about commits that are slow or fail, or whose answer is lost, and the switches that cause this.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,13 +14,11 @@ use crate::testing::ids::sequential;
 /// What became of a commit whose answer was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It was performed.
     Written,
-    /// It never reached the store.
     NotWritten,
 }
 
-/// Switches that make an engine stumble. A test turns them, the engine asks them around each commit.
+/// Fault injection: a test turns these switches, the engine reads them around each commit.
 #[derive(Debug, Clone, Default)]
 pub struct Faults(Arc<Switches>);
 
@@ -34,7 +32,7 @@ struct Switches {
     blind: watch::Sender<bool>,
 }
 
-/// Commits wait while this lives.
+/// Commits wait until this is dropped.
 #[derive(Debug)]
 pub struct Held<'a>(&'a Faults);
 
@@ -57,7 +55,7 @@ impl Faults {
         let _ = self.0.waiting.subscribe().wait_for(|waiting| *waiting > 0).await;
     }
 
-    /// The answers of the next `count` commits are lost, after they met `fate`.
+    /// Loses the answers of the next `count` commits; `fate` says what becomes of the commits themselves.
     pub fn lose_answers(&self, count: usize, fate: Fate) {
         let counter = match fate {
             Fate::Written => &self.0.written,
@@ -71,7 +69,7 @@ impl Faults {
         self.0.refused.store(count, Ordering::SeqCst);
     }
 
-    /// While set, the engine cannot look anything up.
+    /// While set, look-ups of the engine fail.
     pub fn blind(&self, blind: bool) {
         self.0.blind.send_replace(blind);
     }

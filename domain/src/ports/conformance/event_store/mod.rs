@@ -1,7 +1,7 @@
 //! What every [`EventStore`] must do, as functions over a fresh, empty store.
 //!
-//! `event_store_suite!(fresh)` makes a test of each; `fresh` is an `async fn() -> Subject`. Engines that can be
-//! made to stumble on purpose (see [`Faults`]) also run `event_store_fault_suite!(fresh)`.
+//! `event_store_suite!(fresh)` makes a test of each; `fresh` is an `async fn() -> Subject`. Engines with fault
+//! injection (see [`Faults`]) also run `event_store_fault_suite!(fresh)`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a case that does not hold panics, as a test does")]
 
@@ -25,7 +25,6 @@ pub use faults::{Fate, Faults};
 
 /// A fresh, empty store under test.
 pub struct Subject {
-    /// The store.
     pub store: Arc<dyn EventStore>,
     /// The switches it was opened with; without effect on engines that have none.
     pub faults: Faults,
@@ -76,7 +75,6 @@ impl Subject {
     }
 }
 
-/// The `n`th stream.
 fn stream(n: u64) -> StreamId {
     StreamId::new("call", sequential(n))
 }
@@ -195,7 +193,7 @@ macro_rules! event_store_fault_suite {
     };
 }
 
-/// One `#[tokio::test]` a case; the way the suites above are written, not for use alone.
+/// Makes one `#[tokio::test]` of each case. Only for the suites above.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! event_store_cases {

@@ -1,4 +1,4 @@
-//! Making a client.
+//! Endpoint that creates a client.
 
 use actix_web::{post, web};
 use domain::envelope::Version;
@@ -16,28 +16,28 @@ use crate::http::{Answer, Enveloped, JsonBody, RequestContext};
 use crate::node::{Asker, Backend, create_client as create};
 use crate::problem::{ApiError, Code, Problem};
 
-/// A client to make.
+/// A client to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewClient {
-    /// The company's name: 1 to 200 characters.
+    /// Name of the company: 1 to 200 characters.
     #[schema(example = "Example Travel", min_length = 1, max_length = 200)]
     name: String,
 }
 
-/// A client together with its first key.
+/// A client together with its first API key.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ClientWithKey {
-    /// The client.
+    /// The client that was created.
     #[serde(flatten)]
     client: ClientView,
-    /// Its owner's API key. Shown this once.
+    /// Plain text of its owner's API key. Shown only in this answer.
     plain_key: String,
 }
 
-/// Make a client.
+/// Create a new client.
 ///
-/// For the platform's administrator. The answer holds its first API key, an owner's.
+/// Only for the platform's administrator. The answer holds the client's first API key, which has an owner's rights.
 #[utoipa::path(post, path = "/api/v1/auth/clients", tag = "clients", operation_id = "createClient",
     request_body = NewClient,
     responses((status = 201, description = "Made", body = Enveloped<ClientWithKey>), Problem))]

@@ -12,8 +12,8 @@ use crate::problem::{ApiError, Problem};
 
 /// List a client's events.
 ///
-/// Its own history, oldest first: its name and its limits. Any client's for the platform's administrator, one's own
-/// for everybody else.
+/// The client's own event history, oldest first: changes of its name and its limits. The platform's administrator
+/// may read any client's, everybody else only their own client's.
 #[utoipa::path(get, path = "/api/v1/auth/clients/{id}/events", tag = "clients", operation_id = "listClientEvents",
     params(("id" = String, Path, description = "The client"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),

@@ -1,4 +1,4 @@
-//! One client, now or as it was.
+//! Endpoint that reads one client, as it is now or as it was.
 
 use actix_web::{get, web};
 use domain::ids::ClientId;
@@ -11,10 +11,10 @@ use crate::http::{Answer, Enveloped, PathId, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Get a client.
+/// Get a client by its id.
 ///
-/// Any of them for the platform's administrator, one's own for everybody else. With `at` or `version`, the client as
-/// it was.
+/// The platform's administrator may read any client, everybody else only their own. With `at` or `version`, answers
+/// with the client as it was then.
 #[utoipa::path(get, path = "/api/v1/auth/clients/{id}", tag = "clients", operation_id = "getClient",
     params(("id" = String, Path, description = "The client"),
         ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),

@@ -1,4 +1,4 @@
-//! Clients.
+//! Endpoint that lists clients.
 
 use actix_web::{get, web};
 use projections::clients::ClientView;
@@ -9,9 +9,9 @@ use crate::http::{Answer, Listed, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// List clients.
+/// List the clients of this platform.
 ///
-/// All of them for the platform's administrator, one's own for everybody else.
+/// The platform's administrator sees all clients, everybody else only their own.
 #[utoipa::path(get, path = "/api/v1/auth/clients", tag = "clients", operation_id = "listClients",
     params(CreatedParams, PageParams),
     responses((status = 200, description = "A page of clients", body = Listed<ClientView>), Problem))]

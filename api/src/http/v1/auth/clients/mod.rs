@@ -1,4 +1,4 @@
-//! Clients, an endpoint a file.
+//! REST endpoints of clients, one file each.
 
 pub mod create;
 pub mod events;

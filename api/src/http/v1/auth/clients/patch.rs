@@ -1,4 +1,4 @@
-//! Changing what a client is called and how much it may do.
+//! Endpoint that changes a client's name and limits.
 
 use actix_web::{patch, web};
 use domain::client::{ClientCommand, ClientLimitsPatch};
@@ -17,36 +17,36 @@ use crate::http::{Answer, Enveloped, IfMatch, JsonBody, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// What of a client can be changed; what is left out stays.
+/// Changes to a client; a field that is left out stays as it is.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClientPatch {
-    /// The company's name: 1 to 200 characters.
+    /// Name of the company: 1 to 200 characters.
     #[schema(nullable = false, min_length = 1, max_length = 200)]
     name: Option<String>,
-    /// How much it may do.
+    /// Limits of the client to change.
     #[schema(nullable = false)]
     limits: Option<LimitsPatch>,
 }
 
-/// Limits to change; what is left out stays, and `null` lifts a limit.
+/// Changes to limits; a limit that is left out stays, and `null` lifts it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ClientLimitsPatch)]
 pub(crate) struct LimitsPatch {
-    /// Requests a minute by all of its keys and users together; `null`: as many as the node allows everybody.
+    /// Requests per minute by all of its keys and users together; `null`: what the node allows everybody.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u32>, minimum = 1)]
     requests_per_minute: Option<Option<u32>>,
-    /// Calls it may place in a day of UTC.
+    /// Calls it may place per UTC day; `null`: no limit.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u32>)]
     calls_per_day: Option<Option<u32>>,
-    /// Calls under way at a time, those that came in among them.
+    /// Calls it may have under way at a time, inbound ones included; `null`: no limit.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u32>)]
     concurrent_calls: Option<Option<u32>>,
-    /// Bytes of its call records and transcripts.
+    /// Bytes that its call records and transcripts may take; `null`: no limit.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u64>)]
     storage_bytes: Option<Option<u64>>,
@@ -59,9 +59,9 @@ impl From<LimitsPatch> for ClientLimitsPatch {
     }
 }
 
-/// Change a client.
+/// Change a client's name or limits.
 ///
-/// For the platform's administrator. Limits hold from the next request on.
+/// Only for the platform's administrator. New limits hold from the next request on.
 #[utoipa::path(patch, path = "/api/v1/auth/clients/{id}", tag = "clients", operation_id = "patchClient",
     params(("id" = String, Path, description = "The client"), ("If-Match" = Option<String>, Header, description = "Only if the client is at this version")),
     request_body = ClientPatch,
@@ -85,7 +85,7 @@ pub(crate) async fn patch_client(
         now: backend.runtime.clock.now(),
     };
     let answer = change::<ClientResource>(&backend, &caller, &request, id, Some(&if_match), &update).await?;
-    // a limit of storage holds once the client is measured; the other nodes do so within a minute
+    // the storage limit needs a measurement; the other nodes measure within a minute
     if let Err(error) = backend.gate.measure_storage_of(id, &*backend.views).await {
         tracing::warn!(%error, "what a client has stored is measured later");
     }

@@ -1,4 +1,4 @@
-//! Clients as a resource.
+//! How the generic resource code reads clients, answers their refusals and checks who may see them.
 
 use domain::client::{Client, ClientRefusal};
 use domain::envelope::StreamId;
@@ -13,7 +13,6 @@ use super::super::super::resource::Resource;
 use crate::http::auth::Principal;
 use crate::problem::{ApiError, Code};
 
-/// Clients as a resource.
 #[derive(Debug)]
 pub(super) struct ClientResource;
 
@@ -50,11 +49,8 @@ impl AsProblem for ClientRefusal {
     }
 }
 
-/// The caller as one of the client's own, who sees what is the client's: the platform's administrator is that in
-/// every client, everybody else in their own.
-///
-/// # Errors
-/// 404 for another client.
+/// The caller as a member of `client`: the platform's administrator in any client, everybody else only in their
+/// own. Answers 404 for another client.
 pub(super) fn inside(caller: &Principal, client: ClientId) -> Result<Principal, ApiError> {
     match caller.platform || caller.client == client {
         true => Ok(Principal { client, ..*caller }),
@@ -62,10 +58,8 @@ pub(super) fn inside(caller: &Principal, client: ClientId) -> Result<Principal, 
     }
 }
 
-/// The same for what only the platform's administrator does.
-///
-/// # Errors
-/// 404 for another client, 403 for one's own.
+/// Like [`inside`], for actions of the platform's administrator only. Answers 404 for another client and 403
+/// for the caller's own.
 pub(super) fn above(caller: &Principal, client: ClientId) -> Result<Principal, ApiError> {
     let inside = inside(caller, client)?;
     match caller.platform {

@@ -1,4 +1,4 @@
-//! Making an API key.
+//! Endpoint that creates an API key.
 
 use std::time::Duration;
 
@@ -20,31 +20,32 @@ use crate::http::{Answer, Enveloped, JsonBody, NewIds, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// An API key to make.
+/// An API key to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewApiKey {
-    /// What you call it: 1 to 200 characters.
+    /// Display name of the key: 1 to 200 characters.
     #[schema(example = "back office", max_length = 200)]
     name: String,
-    /// What it may do: `<resource>:read`, `<resource>:write`, or `*`. Nothing that you may not.
+    /// Scopes of the key: `<resource>:read`, `<resource>:write`, or `*`. You can give only scopes
+    /// that you have yourself.
     #[schema(value_type = Vec<crate::http::words::Scope>)]
     #[schema(max_items = 100)]
     scopes: Vec<String>,
-    /// When it ends by itself, in days: 1 to 3650. Never, if left out.
+    /// Lifetime in days: 1 to 3650. The key never expires, if left out.
     #[schema(minimum = 1, maximum = 3650)]
     expires_in_days: Option<u32>,
-    /// Requests an hour; only the client's own limit, if left out.
+    /// Requests per hour; only the client's own limit, if left out.
     #[schema(minimum = 1)]
     rate_limit: Option<u32>,
-    /// Requests in its whole life; any number, if left out.
+    /// Requests in the key's whole life; any number, if left out.
     #[schema(minimum = 1)]
     usage_quota: Option<u64>,
 }
 
-/// Make an API key.
+/// Create a new API key.
 ///
-/// Its plain text is answered this once and stored nowhere.
+/// The answer holds its plain text, which is shown only this once and stored nowhere.
 #[utoipa::path(post, path = "/api/v1/auth/api-keys", tag = "api keys", operation_id = "createApiKey",
     request_body = NewApiKey,
     responses((status = 201, description = "Made", body = Enveloped<PlainApiKey>), Problem))]

@@ -1,4 +1,4 @@
-//! Removing a key.
+//! Endpoint that deletes an API key.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, delete, web};
@@ -18,7 +18,7 @@ use crate::problem::{ApiError, Problem};
 
 /// Delete an API key.
 ///
-/// It opens nothing any more and is in no list. Its history stays.
+/// The key stops working and is no longer listed. Its event history stays.
 #[utoipa::path(delete, path = "/api/v1/auth/api-keys/{id}", tag = "api keys", operation_id = "deleteApiKey",
     params(("id" = String, Path, description = "The key"), ("If-Match" = Option<String>, Header, description = "Only if the key is at this version")),
     responses((status = 204, description = "Deleted"), Problem))]

@@ -12,7 +12,7 @@ use crate::problem::{ApiError, Problem};
 
 /// List an API key's events.
 ///
-/// Its own history, oldest first.
+/// The key's own event history, oldest first.
 #[utoipa::path(get, path = "/api/v1/auth/api-keys/{id}/events", tag = "api keys", operation_id = "listApiKeyEvents",
     params(("id" = String, Path, description = "The API key"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),

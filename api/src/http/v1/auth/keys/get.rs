@@ -1,4 +1,4 @@
-//! One API key, now or as it was.
+//! Endpoint that reads one API key, as it is now or as it was.
 
 use actix_web::{get, web};
 use domain::ids::ApiKeyId;
@@ -14,7 +14,7 @@ use crate::problem::{ApiError, Problem};
 
 /// Get an API key.
 ///
-/// With `at` or `version`, the API key as it was.
+/// With `at` or `version`, answers with the API key as it was then.
 #[utoipa::path(get, path = "/api/v1/auth/api-keys/{id}", tag = "api keys", operation_id = "getApiKey",
     params(("id" = String, Path, description = "The API key"),
         ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),

@@ -1,4 +1,4 @@
-//! Many API keys.
+//! Endpoint that lists API keys.
 
 use actix_web::{get, web};
 use projections::api_keys::ApiKeyView;
@@ -10,9 +10,9 @@ use crate::http::{Answer, Listed, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// List API keys.
+/// List the client's API keys.
 ///
-/// Without their secrets, revoked ones too. Newest first unless asked otherwise.
+/// Without their secrets, revoked keys included. Newest first unless `order` says otherwise.
 #[utoipa::path(get, path = "/api/v1/auth/api-keys", tag = "api keys", operation_id = "listApiKeys",
     params(("enabled" = Option<bool>, Query, description = "Only those that are enabled, or are not"),
         CreatedParams, PageParams),

@@ -1,4 +1,4 @@
-//! API keys, an endpoint a file.
+//! REST endpoints of API keys, one file each.
 
 pub mod create;
 pub mod delete;

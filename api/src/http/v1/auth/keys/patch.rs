@@ -1,4 +1,4 @@
-//! Changing what a key may do.
+//! Endpoint that changes an API key.
 
 use actix_web::{patch, web};
 use domain::api_key::{ApiKeyCommand, KeyPatch};
@@ -19,32 +19,32 @@ use crate::http::{Answer, Enveloped, IfMatch, JsonBody, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// What of a key can be changed; what is left out stays.
+/// Changes to an API key; a field that is left out stays as it is.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ApiKeyPatch {
-    /// 1 to 200 characters.
+    /// Display name: 1 to 200 characters.
     #[schema(nullable = false, max_length = 200)]
     name: Option<String>,
-    /// All that it may do from now on.
+    /// All scopes that the key has from now on.
     #[schema(nullable = false, value_type = Option<Vec<crate::http::words::Scope>>, max_items = 100)]
     scopes: Option<Vec<String>>,
-    /// Requests an hour; `null` lifts the limit.
+    /// Requests per hour; `null` lifts the limit.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u32>, minimum = 1)]
     rate_limit: Option<Option<u32>>,
-    /// Requests in its whole life; `null` lifts the quota.
+    /// Requests in the key's whole life; `null` lifts the quota.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u64>, minimum = 1)]
     usage_quota: Option<Option<u64>>,
-    /// Whether it opens anything.
+    /// Whether the key is accepted at all.
     #[schema(nullable = false)]
     enabled: Option<bool>,
 }
 
 /// Change an API key.
 ///
-/// What is left out stays. A key may be given no more than you may do yourself.
+/// Fields that are left out stay. You cannot give a key more rights than you have yourself.
 #[utoipa::path(patch, path = "/api/v1/auth/api-keys/{id}", tag = "api keys", operation_id = "patchApiKey",
     params(("id" = String, Path, description = "The key"), ("If-Match" = Option<String>, Header, description = "Only if the key is at this version")),
     request_body = ApiKeyPatch,

@@ -1,4 +1,4 @@
-//! Nobody makes, changes or takes over a key that may do more than they may themselves.
+//! Nobody can create, change or take over a key that may do more than they may themselves.
 
 use std::collections::BTreeSet;
 
@@ -8,13 +8,10 @@ use crate::http::auth::{Bounds, Principal, Scopes};
 use crate::node::Backend;
 use crate::problem::{ApiError, Code, Fields};
 
-/// Scopes that one list may name.
+/// Most scopes that one list may name.
 const MOST: usize = 100;
 
-/// Reads the scopes of a request, each of which is kept once, in the order given.
-///
-/// # Errors
-/// 422 that names the one that is none.
+/// Reads the scopes of a request; keeps each once, in the order given. Answers 422 and names every unknown scope.
 pub(super) fn scopes(texts: &mut Vec<String>) -> Result<Scopes, ApiError> {
     let mut fields = Fields::default();
     if texts.len() > MOST {
@@ -32,10 +29,8 @@ pub(super) fn scopes(texts: &mut Vec<String>) -> Result<Scopes, ApiError> {
     Ok(Scopes::parse_known(texts))
 }
 
-/// Makes sure that `caller` may do all that a key of these terms may.
-///
-/// # Errors
-/// 403 `would_exceed_yours`.
+/// Checks that `caller` may do all that a key with these scopes and bounds may.
+/// Answers 403 `would_exceed_yours` otherwise.
 pub(super) fn covers(caller: &Principal, scopes: Scopes, bounds: &Bounds) -> Result<(), ApiError> {
     let detail = if !caller.scopes.cover(scopes) {
         "the key has a scope that you lack"
@@ -47,10 +42,8 @@ pub(super) fn covers(caller: &Principal, scopes: Scopes, bounds: &Bounds) -> Res
     Err(ApiError::new(Code::WouldExceedYours, detail))
 }
 
-/// Makes sure that `caller` may do all that the key may. One that does not exist is left to the rules.
-///
-/// # Errors
-/// 403 `would_exceed_yours`.
+/// Checks that `caller` may do all that the key may, and answers 403 `would_exceed_yours` otherwise. A key that
+/// does not exist passes: the command answers for it.
 pub(super) fn covers_key(backend: &Backend, caller: &Principal, id: ApiKeyId) -> Result<(), ApiError> {
     match backend.identity().key_of(caller.client, id) {
         Some((scopes, bounds)) => covers(caller, scopes, &bounds),

@@ -1,4 +1,4 @@
-//! API keys as a resource.
+//! How the generic resource code reads API keys and answers their refusals.
 
 use domain::api_key::{ApiKey, ApiKeyRefusal};
 use domain::envelope::StreamId;
@@ -14,7 +14,6 @@ use super::super::super::commands::AsProblem;
 use super::super::super::resource::Resource;
 use crate::problem::ApiError;
 
-/// API keys as a resource.
 #[derive(Debug)]
 pub(in crate::http::v1) struct KeyResource;
 
@@ -54,13 +53,13 @@ impl AsProblem for ApiKeyRefusal {
     }
 }
 
-/// A key together with its plain text.
+/// An API key together with its plain text.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PlainApiKey {
-    /// The key.
+    /// The API key without its secret.
     #[serde(flatten)]
     pub(super) key: ApiKeyView,
-    /// What to sign in with. Shown this once.
+    /// Plain text of the key, to authenticate with. Shown only in this answer.
     #[schema(example = "vx_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg01234567")]
     pub(super) plain_key: String,
 }

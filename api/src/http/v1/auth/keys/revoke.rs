@@ -1,4 +1,4 @@
-//! Ending a key.
+//! Endpoint that revokes an API key.
 
 use actix_web::{post, web};
 use domain::api_key::ApiKeyCommand;
@@ -18,7 +18,7 @@ use crate::problem::{ApiError, Problem};
 
 /// Revoke an API key.
 ///
-/// It opens nothing any more, on this node at once and on the others within a second, and never will again.
+/// The key stops working for good: on this node at once, on the others within a second.
 #[utoipa::path(post, path = "/api/v1/auth/api-keys/{id}/revoke", tag = "api keys", operation_id = "revokeApiKey",
     params(("id" = String, Path, description = "The key")),
     responses((status = 200, description = "Revoked", body = Enveloped<ApiKeyView>), Problem))]

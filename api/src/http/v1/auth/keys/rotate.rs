@@ -1,4 +1,4 @@
-//! Giving a key another plain text.
+//! Endpoint that gives an API key a new plain text.
 
 use std::time::Duration;
 
@@ -19,12 +19,12 @@ use crate::http::{Answer, Enveloped, JsonBody, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// How a key is rotated.
+/// How to rotate an API key.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ApiKeyRotation)]
 pub(crate) struct Rotation {
-    /// How long the old plain text goes on: 0 to 2592000 (30 days); 0 if left out.
+    /// Seconds that the old plain text keeps working: 0 to 2592000 (30 days); 0 if left out.
     #[schema(maximum = 2_592_000)]
     #[serde(default)]
     overlap_seconds: u32,
@@ -32,7 +32,7 @@ pub(crate) struct Rotation {
 
 /// Rotate an API key.
 ///
-/// It gets another plain text, answered this once; the old one goes on for as long as you say.
+/// The key gets a new plain text, shown only in this answer; the old one keeps working for `overlap_seconds`.
 #[utoipa::path(post, path = "/api/v1/auth/api-keys/{id}/rotate", tag = "api keys", operation_id = "rotateApiKey",
     params(("id" = String, Path, description = "The key")), request_body = Rotation,
     responses((status = 200, description = "Rotated", body = Enveloped<PlainApiKey>), Problem))]

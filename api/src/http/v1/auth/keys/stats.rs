@@ -1,4 +1,4 @@
-//! How a key is used.
+//! Endpoint that reports how an API key is used.
 
 use actix_web::{get, web};
 use domain::ids::ApiKeyId;
@@ -11,42 +11,42 @@ use crate::http::{Answer, Enveloped, PathId};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// How a key is used. The figures are told every few seconds.
+/// Usage figures of an API key. The node updates them every few seconds.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ApiKeyStats {
-    /// Requests so far.
+    /// Number of requests so far.
     usage_count: u64,
-    /// Requests left; `null` without a quota.
+    /// Requests left of the quota; `null` without a quota.
     quota_remaining: Option<u64>,
-    /// By day, UTC, oldest first; the last 90 days on which it was used.
+    /// Requests per UTC day, oldest first; the last 90 days on which the key was used.
     by_day: Vec<DayUse>,
-    /// By endpoint, the most used first.
+    /// Requests per endpoint, the most used first.
     by_endpoint: Vec<EndpointUse>,
 }
 
-/// A day.
+/// Usage on one day.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DayUse {
-    /// The day.
+    /// The day in UTC, as `YYYY-MM-DD`.
     #[schema(value_type = String, format = Date, example = "2026-01-31")]
     date: String,
-    /// Requests on it.
+    /// Number of requests on this day.
     count: u64,
 }
 
-/// An endpoint.
+/// Usage of one endpoint.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct EndpointUse {
-    /// Method and path.
+    /// Method and path template of the endpoint.
     #[schema(example = "GET /api/v1/calls/{id}")]
     endpoint: String,
-    /// Requests to it.
+    /// Number of requests to this endpoint.
     count: u64,
 }
 
 /// Get how an API key is used.
 ///
-/// How often in all, by day and by endpoint, and what is left of its quota.
+/// The number of requests in all, by day and by endpoint, and what is left of the quota.
 #[utoipa::path(get, path = "/api/v1/auth/api-keys/{id}/stats", tag = "api keys", operation_id = "getApiKeyStats",
     params(("id" = String, Path, description = "The key")),
     responses((status = 200, description = "Its use", body = Enveloped<ApiKeyStats>), Problem))]

@@ -1,4 +1,4 @@
-//! What is shown of an account, and how its key is sealed.
+//! Public form of a provider account, and its session.
 
 use actors::Session;
 use domain::ids::ClientId;
@@ -12,26 +12,25 @@ use super::super::super::commands::{AsProblem, problem};
 use crate::node::Backend;
 use crate::problem::ApiError;
 
-/// An account with a provider. Its key is never shown, but for the last 4 characters.
+/// An account with a provider. Its API key is never shown, except for the last 4 characters.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Account {
-    /// What it is for: `tts`, `stt`, `llm`, `telephony` or `embeddings`.
+    /// Kind of provider: `tts`, `stt`, `llm`, `telephony` or `embeddings`.
     #[schema(value_type = words::ProviderKind)]
     kind: &'static str,
-    /// Whose: `telnyx`, `groq`, ….
+    /// Name of the provider, such as `telnyx` or `groq`.
     #[schema(example = "telnyx")]
     provider: String,
-    /// The last 4 characters of its key.
+    /// Last 4 characters of its API key.
     #[schema(example = "9fA2")]
     key_last4: String,
-    /// What else the provider needs to know.
+    /// Further settings of the account, such as `connection_id` or `base_url`.
     settings: BTreeMap<String, String>,
-    /// Version of its stream; its `ETag`.
+    /// Version of the account's stream; also its `ETag`.
     version: u64,
 }
 
 impl Account {
-    /// What is shown of an account.
     pub(super) fn of(kind: ProviderKind, terms: &AccountTerms, version: u64) -> Self {
         Self {
             kind: kind.as_str(),
@@ -43,15 +42,12 @@ impl Account {
     }
 }
 
-/// The kind in a path.
-///
-/// # Errors
-/// 404 when it is none.
+/// Reads the kind from a path. Answers 404 when it is unknown.
 pub(super) fn kind(text: &str) -> Result<ProviderKind, ApiError> {
     ProviderKind::from_name(text).ok_or_else(|| ApiError::not_found("kind of provider"))
 }
 
-/// A client's account as it is now.
+/// A session on the client's account stream, read to its end.
 pub(super) async fn session(
     backend: &Backend,
     client: ClientId,

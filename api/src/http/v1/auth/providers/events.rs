@@ -14,7 +14,7 @@ use crate::problem::{ApiError, Problem};
 
 /// List the events of an account with a provider.
 ///
-/// Its own history, oldest first, also that of accounts that were removed.
+/// The event history of this kind of account, oldest first, including accounts that were removed.
 #[utoipa::path(get, path = "/api/v1/auth/providers/{kind}/events", tag = "providers", operation_id = "listProviderEvents",
     params(("kind" = String, Path, description = "tts, stt, llm, telephony or embeddings"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),

@@ -1,4 +1,4 @@
-//! One account, now or as it was.
+//! Endpoint that reads one account, as it is now or as it was.
 
 use actix_web::{get, web};
 use domain::provider::{ProviderAccount, ProviderRefusal, account_stream};
@@ -14,7 +14,8 @@ use crate::problem::{ApiError, Problem};
 
 /// Get an account with a provider.
 ///
-/// 404 while the node's own is used. With `at` or `version`, the account as it was.
+/// Answers 404 while the node's own account is used. With `at` or `version`, answers with the account
+/// as it was then.
 #[utoipa::path(get, path = "/api/v1/auth/providers/{kind}", tag = "providers", operation_id = "getProvider",
     params(("kind" = String, Path, description = "tts, stt, llm, telephony or embeddings"),
         ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),

@@ -1,4 +1,4 @@
-//! The accounts a client has.
+//! Endpoint that lists a client's accounts with providers.
 
 use actix_web::{get, web};
 use domain::provider::ProviderKind;
@@ -12,7 +12,7 @@ use crate::problem::{ApiError, Problem};
 
 /// List accounts with providers.
 ///
-/// At most one of each kind; where there is none, the node's own is used.
+/// At most one account of each kind; for a kind without one, the node's own account is used.
 #[utoipa::path(get, path = "/api/v1/auth/providers", tag = "providers", operation_id = "listProviders",
     responses((status = 200, description = "The accounts", body = Listed<Account>), Problem))]
 #[get("/auth/providers")]

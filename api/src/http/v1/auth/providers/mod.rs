@@ -1,4 +1,4 @@
-//! A client's accounts with providers, an endpoint a file.
+//! REST endpoints of a client's accounts with providers, one file each.
 
 mod account;
 pub mod events;

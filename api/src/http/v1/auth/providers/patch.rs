@@ -1,4 +1,4 @@
-//! Setting an account.
+//! Endpoint that sets an account with a provider.
 
 use std::collections::BTreeMap;
 
@@ -25,28 +25,29 @@ use crate::problem::{ApiError, Problem};
 
 const NEEDS_CONNECTION: &str = "give the Call Control application that places calls";
 
-/// What of an account is to be set; what is left out stays.
+/// Changes to an account; a field that is left out stays as it is.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AccountPatch {
-    /// Whose; needed the first time.
+    /// Name of the provider; required the first time.
     #[schema(nullable = false, example = "telnyx")]
     provider: Option<String>,
-    /// Its API key, 8 to 500 characters; needed the first time, and for another provider or another `base_url` (scheme,
-    /// host or port): a key goes only to the server it was given for. Kept encrypted, shown never.
+    /// API key of the account, 8 to 500 characters. Required the first time, and for another provider or another
+    /// `base_url` (scheme, host or port), because a key goes only to the server it was given for. Stored
+    /// encrypted and never shown.
     #[schema(nullable = false, value_type = Option<String>, min_length = 8, max_length = 500)]
     api_key: Option<Secret>,
-    /// What else it needs to know; takes the place of all there was. For `telnyx`: `connection_id`, which it must
-    /// have, `caller_id`, the `country` (ISO 3166-1) whose numbers its connection writes as they are dialled within it, and
-    /// the `public_key` of its webhooks, which it sends to `/api/v1/webhooks/telnyx/{client_id}`. For a provider of language models: `base_url`, which `openai_compatible`
-    /// must have, and `model`, the one that is asked when nobody names one.
+    /// Further settings; they replace all earlier ones. For `telnyx`: `connection_id`, which is required,
+    /// `caller_id`, the `country` (ISO 3166-1) whose numbers its connection writes in national form, and the
+    /// `public_key` of its webhooks, which it sends to `/api/v1/webhooks/telnyx/{client_id}`. For a provider of
+    /// language models: `base_url`, which `openai_compatible` requires, and `model`, the default model.
     #[schema(nullable = false)]
     settings: Option<BTreeMap<String, String>>,
 }
 
 /// Set an account with a provider.
 ///
-/// From now on this client's calls, models or voices go through it instead of the node's own.
+/// From now on this client's calls, models or voices use this account instead of the node's own.
 #[utoipa::path(patch, path = "/api/v1/auth/providers/{kind}", tag = "providers", operation_id = "patchProvider",
     params(("kind" = String, Path, description = "tts, stt, llm, telephony or embeddings"), ("If-Match" = Option<String>, Header, description = "Only if the account is at this version")),
     request_body = AccountPatch,
@@ -89,7 +90,7 @@ pub(crate) async fn patch_provider(
     Ok(Answer::data(&account).etag(receipt.version).written_at(receipt.position))
 }
 
-/// What is wrong with an account is told now rather than by the first call.
+/// Checks a telephony account's settings, so that a mistake shows now and not on the first call.
 fn check_telephony(
     provider: Option<&str>,
     settings: Option<&BTreeMap<String, String>>,
@@ -98,7 +99,7 @@ fn check_telephony(
         return Err(ApiError::invalid("provider", "unknown", "the carrier this node speaks to is telnyx"));
     }
     let Some(settings) = settings else {
-        // an account that names its provider anew names its application as well
+        // an account that names a provider again must also name its application
         return match provider {
             Some(_) => Err(ApiError::invalid("settings.connection_id", "required", NEEDS_CONNECTION)),
             None => Ok(()),
@@ -122,7 +123,7 @@ fn check_telephony(
     Ok(())
 }
 
-/// The same of an account with a provider of language models.
+/// Checks the settings of an account with a provider of language models.
 async fn check_llm(
     backend: &Backend,
     provider: Option<&str>,

@@ -1,4 +1,4 @@
-//! Going back to the node's own account.
+//! Endpoint that removes a client's account, so that the node's own is used.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, delete, web};
@@ -15,7 +15,7 @@ use crate::problem::{ApiError, Problem};
 
 /// Remove an account with a provider.
 ///
-/// The node's own is used again.
+/// From now on the client uses the node's own account again.
 #[utoipa::path(delete, path = "/api/v1/auth/providers/{kind}", tag = "providers", operation_id = "removeProvider",
     params(("kind" = String, Path, description = "tts, stt, llm, telephony or embeddings"),
         ("If-Match" = Option<String>, Header, description = "Only if the account is at this version")),

@@ -1,4 +1,4 @@
-//! Adding a user.
+//! Endpoint that creates a user.
 
 use actix_web::{post, web};
 use domain::ids::UserId;
@@ -22,24 +22,24 @@ use crate::http::{Answer, Enveloped, JsonBody, NewIds, RequestContext};
 use crate::node::{Backend, EMAIL};
 use crate::problem::{ApiError, Code, Fields, Problem};
 
-/// A user to add.
+/// A user to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewUser {
-    /// What they sign in with; theirs alone on this node.
+    /// E-mail address to sign in with; unique on this node.
     #[schema(example = "ann@example.com", max_length = 254, format = Email)]
     email: String,
-    /// At least 10 characters, at most 256 bytes.
+    /// Password: at least 10 characters, at most 256 bytes.
     #[schema(example = "correct horse battery staple", min_length = 10, max_length = 256)]
     password: String,
-    /// `owner`, `admin`, `developer`, `viewer` or `auditor`; no more than you are yourself.
+    /// Role: `owner`, `admin`, `developer`, `viewer` or `auditor`; no higher than your own.
     #[schema(value_type = words::UserRole)]
     role: String,
 }
 
-/// Add a user.
+/// Create a new user.
 ///
-/// They sign in with the e-mail address, which nobody else on this node may have.
+/// The user signs in with the e-mail address, which nobody else on this node may have.
 #[utoipa::path(post, path = "/api/v1/auth/users", tag = "users", operation_id = "createUser",
     request_body = NewUser,
     responses((status = 201, description = "Added", body = Enveloped<UserView>), Problem))]

@@ -1,4 +1,4 @@
-//! Removing a user.
+//! Endpoint that removes a user.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, delete, web};
@@ -16,9 +16,9 @@ use crate::http::{IfMatch, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Remove a user.
+/// Remove a user from the client.
 ///
-/// They are signed out, and their address may be used again. Their history stays.
+/// The user is signed out, and the e-mail address may be used again. The event history stays.
 #[utoipa::path(delete, path = "/api/v1/auth/users/{id}", tag = "users", operation_id = "deleteUser",
     params(("id" = String, Path, description = "The user"), ("If-Match" = Option<String>, Header, description = "Only if the user is at this version")),
     responses((status = 204, description = "Removed"), Problem))]

@@ -12,7 +12,7 @@ use crate::problem::{ApiError, Problem};
 
 /// List a user's events.
 ///
-/// Its own history, oldest first.
+/// The user's own event history, oldest first.
 #[utoipa::path(get, path = "/api/v1/auth/users/{id}/events", tag = "users", operation_id = "listUserEvents",
     params(("id" = String, Path, description = "The user"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),

@@ -1,4 +1,4 @@
-//! One user, now or as it was.
+//! Endpoint that reads one user, as it is now or as it was.
 
 use actix_web::{get, web};
 use domain::ids::UserId;
@@ -12,9 +12,9 @@ use crate::http::{Answer, Enveloped, PathId, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Get a user.
+/// Get a user by its id.
 ///
-/// With `at` or `version`, the user as it was.
+/// With `at` or `version`, answers with the user as it was then.
 #[utoipa::path(get, path = "/api/v1/auth/users/{id}", tag = "users", operation_id = "getUser",
     params(("id" = String, Path, description = "The user"),
         ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),

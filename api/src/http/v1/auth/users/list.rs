@@ -1,4 +1,4 @@
-//! Many users.
+//! Endpoint that lists users.
 
 use actix_web::{get, web};
 use domain::user::Role;
@@ -12,9 +12,9 @@ use crate::http::{Answer, Listed, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// List users.
+/// List the client's users.
 ///
-/// Newest first unless asked otherwise.
+/// Newest first unless `order` says otherwise.
 #[utoipa::path(get, path = "/api/v1/auth/users", tag = "users", operation_id = "listUsers",
     params(("enabled" = Option<bool>, Query, description = "Only those that are enabled, or are not"),
         ("role" = Option<String>, Query, description = "Only those with this role"),

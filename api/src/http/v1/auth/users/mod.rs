@@ -1,4 +1,4 @@
-//! Users, an endpoint a file.
+//! REST endpoints of users, one file each.
 
 pub mod create;
 pub mod delete;

@@ -1,4 +1,4 @@
-//! A user's password between the vault and the request.
+//! Hashes a user's password and seals the hash in the vault.
 
 use domain::ids::{ClientId, UserId};
 use domain::ports::vault::{Sealed, VaultError};
@@ -15,12 +15,11 @@ fn sixteen(random: [u8; 32]) -> [u8; 16] {
     std::array::from_fn(|at| random[at])
 }
 
-/// Notes what is wrong with a password.
+/// Notes a fault when the password breaks the rules.
 pub(super) fn check(fields: &mut Fields, password: &str) {
     fields.keep("password", Passwords::check(password));
 }
 
-/// Hashes a password and seals the hash.
 pub(super) async fn seal_password(
     backend: &Backend,
     client: ClientId,
@@ -32,7 +31,7 @@ pub(super) async fn seal_password(
     backend.vault.seal(client, &place(user), hash.as_bytes()).await.map_err(vault_problem)
 }
 
-/// The hash of a password in PHC form.
+/// Opens the sealed hash of a password, in PHC form.
 pub(in crate::http::v1::auth) async fn open_password(
     backend: &Backend,
     client: ClientId,

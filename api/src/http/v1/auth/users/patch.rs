@@ -1,4 +1,4 @@
-//! Changing a user.
+//! Endpoint that changes a user.
 
 use actix_web::{patch, web};
 use domain::ids::UserId;
@@ -20,24 +20,24 @@ use crate::http::{Answer, Enveloped, IfMatch, JsonBody, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Fields, Problem};
 
-/// What of a user can be changed; what is left out stays.
+/// Changes to a user; a field that is left out stays as it is.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserPatch {
-    /// What they may do.
+    /// New role of the user.
     #[schema(nullable = false, value_type = Option<words::UserRole>)]
     role: Option<String>,
-    /// Whether they may sign in; `false` signs them out, too.
+    /// Whether the user may sign in; `false` also signs them out.
     #[schema(nullable = false)]
     enabled: Option<bool>,
-    /// Another password; signs them out everywhere.
+    /// New password, at least 10 characters; signs the user out everywhere.
     #[schema(nullable = false, min_length = 10, max_length = 256)]
     password: Option<String>,
 }
 
-/// Change a user.
+/// Change a user's role, state or password.
 ///
-/// What is left out stays. Another password signs them out everywhere.
+/// Fields that are left out stay. A new password signs the user out everywhere.
 #[utoipa::path(patch, path = "/api/v1/auth/users/{id}", tag = "users", operation_id = "patchUser",
     params(("id" = String, Path, description = "The user"), ("If-Match" = Option<String>, Header, description = "Only if the user is at this version")),
     request_body = UserPatch,
@@ -63,7 +63,7 @@ pub(crate) async fn patch_user(
     if let Some(role) = role {
         covers(&caller, role)?;
     }
-    // to take away from somebody gives nothing
+    // only disabling a user gives no rights, and so needs no unbounded caller
     if role.is_some() || password.is_some() || enabled == Some(true) {
         unbounded(&caller)?;
     }

@@ -1,4 +1,4 @@
-//! Nobody makes or changes a user who may do more than they may themselves.
+//! Nobody can create or change a user who may do more than they may themselves.
 
 use domain::ids::UserId;
 use domain::user::Role;
@@ -7,7 +7,7 @@ use crate::http::auth::{Principal, scopes_of};
 use crate::node::Backend;
 use crate::problem::{ApiError, Code, Fields};
 
-/// Reads a role; notes when it is none.
+/// Reads a role; notes a fault when it is unknown.
 pub(super) fn role(fields: &mut Fields, name: &str) -> Option<Role> {
     let role = Role::from_name(name);
     if role.is_none() {
@@ -16,10 +16,7 @@ pub(super) fn role(fields: &mut Fields, name: &str) -> Option<Role> {
     role
 }
 
-/// Makes sure that `caller` may do all that somebody in this role may.
-///
-/// # Errors
-/// 403 `would_exceed_yours`.
+/// Checks that `caller` has every scope of this role. Answers 403 `would_exceed_yours` otherwise.
 pub(super) fn covers(caller: &Principal, role: Role) -> Result<(), ApiError> {
     if caller.scopes.cover(scopes_of(role)) {
         return Ok(());
@@ -27,10 +24,8 @@ pub(super) fn covers(caller: &Principal, role: Role) -> Result<(), ApiError> {
     Err(ApiError::new(Code::WouldExceedYours, "the role may do more than you may"))
 }
 
-/// Makes sure that `caller` may do all that the user may. One who does not exist is left to the rules.
-///
-/// # Errors
-/// 403 `would_exceed_yours`.
+/// Checks that `caller` may do all that the user may, and answers 403 `would_exceed_yours` otherwise. A user who
+/// does not exist passes: the command answers for them.
 pub(super) fn covers_user(backend: &Backend, caller: &Principal, id: UserId) -> Result<(), ApiError> {
     match backend.identity().user(id).filter(|row| row.client == caller.client) {
         Some(row) => covers(caller, row.view.role),

@@ -1,4 +1,4 @@
-//! Users as a resource.
+//! How the generic resource code reads users and answers their refusals.
 
 use domain::envelope::StreamId;
 use domain::ids::{ClientId, UserId};
@@ -14,7 +14,6 @@ use super::super::super::resource::Resource;
 use super::super::refresh::refused;
 use crate::problem::ApiError;
 
-/// Users as a resource.
 #[derive(Debug)]
 pub(in crate::http::v1) struct UserResource;
 

@@ -1,4 +1,4 @@
-//! Menus as clients write them, and what they are checked for besides what each field says by itself.
+//! Menu requests, and the checks of a menu that need more than its own fields.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,45 +23,45 @@ use crate::http::nullable::nullable;
 use crate::node::Backend;
 use crate::problem::{ApiError, FieldError};
 
-/// A menu to make.
+/// An IVR menu to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewIvrMenu)]
 pub(crate) struct NewMenu {
-    /// For people: 1 to 100 characters.
+    /// Display name of the menu: 1 to 100 characters.
     #[schema(min_length = 1, max_length = 100)]
     name: String,
-    /// What callers hear on entering: 1 to 1500 characters.
+    /// Text that callers hear on entering: 1 to 1500 characters.
     #[schema(min_length = 1, max_length = 1500)]
     prompt: String,
-    /// What callers hear when it is played again.
+    /// Text that callers hear when the menu is played again.
     short_prompt: Option<String>,
-    /// At most 50 keys.
+    /// Options of the menu: at most 50 keys.
     #[serde(default)]
     #[schema(max_items = 50)]
     items: Vec<ItemShape>,
-    /// How long to wait for the first key: 500 to 60000, 5000 by default.
+    /// How long to wait for the first key, in milliseconds: 500 to 60000, 5000 by default.
     #[schema(minimum = 500, maximum = 60_000)]
     timeout_ms: Option<u64>,
-    /// How long to wait for the next key: 200 to 20000, 2000 by default.
+    /// How long to wait for the next key, in milliseconds: 200 to 20000, 2000 by default.
     #[schema(minimum = 200, maximum = 20_000)]
     inter_digit_timeout_ms: Option<u64>,
-    /// So many wrong entries, or so many silences, exhaust a visit: 1 to 10, 3 by default.
+    /// Number of wrong entries, or of silences, that exhausts a visit: 1 to 10, 3 by default.
     #[schema(minimum = 1, maximum = 10)]
     max_retries: Option<u32>,
-    /// What callers hear after a wrong entry.
+    /// Text that callers hear after a wrong entry.
     invalid_prompt: Option<String>,
-    /// What callers hear after a silence.
+    /// Text that callers hear after a silence.
     timeout_prompt: Option<String>,
-    /// The menu it belongs under.
+    /// Id of the menu above this one.
     #[schema(value_type = Option<String>)]
     parent_menu_id: Option<EdgeId<MenuId>>,
-    /// What comes once a visit is exhausted; `hangup` by default.
+    /// Action once a visit is exhausted; `hangup` by default.
     on_exhausted: Option<ActionShape>,
-    /// Keys that always do the same.
+    /// Keys that repeat the menu, go back, go to the first menu, or go to the default agent.
     #[serde(default)]
     globals: Option<GlobalsShape>,
-    /// When it is open; always by default.
+    /// Opening hours of the menu; always open by default.
     hours: Option<HoursShape>,
 }
 
@@ -87,50 +87,51 @@ impl NewMenu {
     }
 }
 
-/// What of a menu is to be different; what is left out stays.
+/// Changes to a menu; a field that is left out stays as it is.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = IvrMenuPatch)]
 pub(crate) struct MenuPatchBody {
-    /// See the menu.
+    /// Display name of the menu: 1 to 100 characters.
     #[schema(nullable = false, min_length = 1, max_length = 100)]
     name: Option<String>,
-    /// See the menu.
+    /// Text that callers hear on entering: 1 to 1500 characters.
     #[schema(nullable = false, min_length = 1, max_length = 1500)]
     prompt: Option<String>,
-    /// `null` takes it away.
+    /// Text that callers hear when the menu is played again; `null` removes it.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>)]
     short_prompt: Option<Option<String>>,
-    /// All of them.
+    /// Options of the menu, at most 50 keys; this list replaces the old one.
     #[schema(nullable = false, max_items = 50)]
     items: Option<Vec<ItemShape>>,
-    /// See the menu.
+    /// How long to wait for the first key, in milliseconds: 500 to 60000.
     #[schema(nullable = false, minimum = 500, maximum = 60_000)]
     timeout_ms: Option<u64>,
-    /// See the menu.
+    /// How long to wait for the next key, in milliseconds: 200 to 20000.
     #[schema(nullable = false, minimum = 200, maximum = 20_000)]
     inter_digit_timeout_ms: Option<u64>,
-    /// See the menu.
+    /// Number of wrong entries, or of silences, that exhausts a visit: 1 to 10.
     #[schema(nullable = false, minimum = 1, maximum = 10)]
     max_retries: Option<u32>,
-    /// See the menu.
+    /// Text that callers hear after a wrong entry.
     #[schema(nullable = false)]
     invalid_prompt: Option<String>,
-    /// See the menu.
+    /// Text that callers hear after a silence.
     #[schema(nullable = false)]
     timeout_prompt: Option<String>,
-    /// `null` takes it away.
+    /// Id of the menu above this one; `null` removes it.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>)]
     parent_menu_id: Option<Option<EdgeId<MenuId>>>,
-    /// See the menu.
+    /// Action once a visit is exhausted.
     #[schema(nullable = false)]
     on_exhausted: Option<ActionShape>,
-    /// All of them.
+    /// Keys that repeat the menu, go back, go to the first menu, or go to the default agent; these
+    /// replace the old ones.
     #[schema(nullable = false)]
     globals: Option<GlobalsShape>,
-    /// `null` is always open.
+    /// Opening hours of the menu; `null`: always open.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<HoursShape>)]
     hours: Option<Option<HoursShape>>,
@@ -156,14 +157,14 @@ impl MenuPatchBody {
     }
 }
 
-/// How many names of servers are looked up at once.
+/// How many host names are looked up at once.
 const LOOK_UPS: usize = 8;
 
-/// Webhooks that one menu may have: four to each of its keys, to its exhaustion and to its closing.
+/// Most webhooks of one menu: four to each of its keys, to its exhaustion and to its closing.
 const MOST_WEBHOOKS: usize = 4 * 52;
 
-/// Refuses webhooks that may not be reached, as those of endpoints and tools are; the domain checks their form. What
-/// the menu had before is let be: it was judged then, and is again whenever it is asked.
+/// Refuses webhook URLs that may not be reached, as for endpoints and tools; the domain checks their form. URLs
+/// that the menu had before pass: they were checked then, and are checked again before every request.
 pub(super) async fn reachable(
     backend: &Backend,
     terms: &MenuTerms,
@@ -184,10 +185,7 @@ pub(super) async fn reachable(
     if faults.is_empty() { Ok(()) } else { Err(ApiError::invalid_fields(faults)) }
 }
 
-/// Refuses a menu that cannot be, with one error for each field at fault.
-///
-/// # Errors
-/// 422.
+/// Checks a menu. Answers 422 with one error for each field at fault.
 pub(super) async fn check(
     backend: &Backend,
     client: ClientId,
@@ -201,7 +199,7 @@ pub(super) async fn check(
     }
     let all = backend.menus.all(client);
     let exists = |menu: MenuId| menu == id || all.page(menu).is_some();
-    // another client's menu is as unknown as none
+    // another client's menu counts as unknown
     let parent = terms.parent_menu_id.map(|parent| ("parent_menu_id".to_owned(), parent));
     for (field, menu) in terms.targets().chain(parent) {
         if !exists(menu) {
@@ -234,7 +232,7 @@ fn unknown(field: String, what: &str) -> FieldError {
     FieldError { field, code: "unknown".to_owned(), detail: format!("there is no such {what}") }
 }
 
-/// Whether some menu from which this one can be reached would be too deep with it.
+/// Whether some menu that leads to this one, directly or not, would be too deep with these terms.
 fn too_deep(all: &Book, id: MenuId, terms: &MenuTerms) -> bool {
     let version = domain::envelope::Version::NONE;
     let page = Page { id, version, terms: std::sync::Arc::new(terms.clone()) };

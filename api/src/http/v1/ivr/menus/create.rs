@@ -1,4 +1,4 @@
-//! Making a menu.
+//! Endpoint that creates an IVR menu.
 
 use actix_web::{post, web};
 use domain::envelope::Version;
@@ -17,9 +17,9 @@ use crate::http::{Answer, Enveloped, JsonBody, NewIds, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Make a menu.
+/// Create an IVR menu.
 ///
-/// The menus it leads to must exist: begin with those at the ends.
+/// The menus it leads to must exist: create the innermost ones first.
 #[utoipa::path(post, path = "/api/v1/ivr/menus", tag = "ivr", operation_id = "createIvrMenu",
     request_body = NewMenu,
     responses((status = 201, description = "Made", body = Enveloped<MenuView>), Problem))]
@@ -36,7 +36,7 @@ pub(crate) async fn create_ivr_menu(
     let id = MenuId(ids.next());
     reachable(&backend, &terms, None).await?;
     check(&backend, caller.client, id, &terms, reading).await?;
-    // nothing it leads to is given up meanwhile
+    // the note keeps the menus it leads to from being deleted meanwhile
     note(&backend, &caller, &request, led_to(&terms), (&id.stream(), Version::NONE)).await?;
     let (zones, now) = (backend.menus.zones().clone(), backend.runtime.clock.now());
     let create = MenuCommand::Create { terms: Box::new(terms), zones, now };

@@ -1,4 +1,4 @@
-//! Giving a menu up.
+//! Endpoint that deletes an IVR menu.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, delete, web};
@@ -14,9 +14,10 @@ use crate::http::{IfMatch, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Give a menu up.
+/// Delete an IVR menu.
 ///
-/// Not while a number or another menu leads to it. Callers who are in it stay in it; its history stays.
+/// Answers 409 while a number or another menu leads to it. Callers who are in the menu stay in it;
+/// its event history stays.
 #[utoipa::path(delete, path = "/api/v1/ivr/menus/{id}", tag = "ivr", operation_id = "deleteIvrMenu",
     params(("id" = String, Path, description = "The menu"), ("If-Match" = Option<String>, Header, description = "Only if the menu is at this version")),
     responses((status = 204, description = "Given up"), Problem))]

@@ -10,9 +10,9 @@ use crate::http::{Answer, Listed, PathId, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// List a menu's events.
+/// List an IVR menu's events.
 ///
-/// Its own history, oldest first.
+/// The menu's own event history, oldest first.
 #[utoipa::path(get, path = "/api/v1/ivr/menus/{id}/events", tag = "ivr", operation_id = "listIvrMenuEvents",
     params(("id" = String, Path, description = "The menu"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),

@@ -1,4 +1,4 @@
-//! One menu, now or as it was.
+//! Endpoint that reads one IVR menu, as it is now or as it was.
 
 use actix_web::{get, web};
 use domain::ids::MenuId;
@@ -12,9 +12,9 @@ use crate::http::{Answer, Enveloped, PathId, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Get a menu.
+/// Get an IVR menu.
 ///
-/// With `at` or `version`, the menu as it was.
+/// With `at` or `version`, answers with the menu as it was then.
 #[utoipa::path(get, path = "/api/v1/ivr/menus/{id}", tag = "ivr", operation_id = "getIvrMenu",
     params(("id" = String, Path, description = "The menu"),
         ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),

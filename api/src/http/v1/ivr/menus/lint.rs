@@ -1,4 +1,4 @@
-//! What callers of a menu would stumble over.
+//! Endpoint that lints a menu and the menus below it.
 
 use actix_web::{get, web};
 use domain::ids::MenuId;
@@ -13,21 +13,22 @@ use crate::http::{Answer, Enveloped, PathId, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Something callers would stumble over.
+/// A problem that callers of a menu would meet.
 #[derive(Serialize, ToSchema)]
 #[schema(as = IvrFinding)]
 pub(crate) struct FindingView {
-    /// `error`: callers get stuck or lost; `warning`: they may.
+    /// Severity of the finding. `error`: callers get stuck or lost; `warning`: they may.
     #[schema(value_type = words::IvrSeverity)]
     severity: &'static str,
-    /// `missing_target`, `unreachable_menu`, `dead_end`, `cycle_without_exit`, `no_way_out`, `prefix_conflict`,
-    /// `too_many_options` or `too_deep`.
+    /// Kind of the finding: `missing_target`, `unreachable_menu`, `dead_end`, `cycle_without_exit`, `no_way_out`,
+    /// `prefix_conflict`, `too_many_options` or `too_deep`.
     #[schema(value_type = words::IvrFindingCode)]
     code: &'static str,
-    /// The field; of another menu than the one asked for, with its id before it.
+    /// Path of the field at fault; the id of its menu stands before it, when that is another menu than
+    /// the one asked for.
     #[schema(example = "items[0].target")]
     path: String,
-    /// What is wrong.
+    /// Description of the problem, for people.
     detail: String,
 }
 
@@ -42,9 +43,9 @@ impl FindingView {
     }
 }
 
-/// Lint a menu and those below it.
+/// Lint an IVR menu and those below it.
 ///
-/// What callers would stumble over although each menu is valid by itself.
+/// Finds problems that callers would meet although each menu is valid by itself.
 #[utoipa::path(get, path = "/api/v1/ivr/menus/{id}/lint", tag = "ivr", operation_id = "lintIvrMenu",
     params(("id" = String, Path, description = "The menu")),
     responses((status = 200, description = "Everything that was found", body = Enveloped<Vec<FindingView>>), Problem))]

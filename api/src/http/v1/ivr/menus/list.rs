@@ -1,4 +1,4 @@
-//! Many menus.
+//! Endpoint that lists IVR menus.
 
 use actix_web::{get, web};
 use domain::ids::MenuId;
@@ -11,9 +11,9 @@ use crate::http::{Answer, Listed, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// List menus.
+/// List the client's IVR menus.
 ///
-/// Newest first unless asked otherwise.
+/// Newest first unless `order` says otherwise.
 #[utoipa::path(get, path = "/api/v1/ivr/menus", tag = "ivr", operation_id = "listIvrMenus",
     params(("parent_menu_id" = Option<String>, Query, description = "Only those below this menu"),
         CreatedParams, PageParams),

@@ -1,4 +1,4 @@
-//! IVR menus, an endpoint a file.
+//! REST endpoints of IVR menus, one file each.
 
 mod body;
 pub mod create;

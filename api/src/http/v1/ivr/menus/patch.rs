@@ -1,4 +1,4 @@
-//! Editing a menu.
+//! Endpoint that changes an IVR menu.
 
 use actix_web::{patch, web};
 use actors::session::CommandError;
@@ -18,12 +18,12 @@ use crate::http::{Answer, Enveloped, IfMatch, JsonBody, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// How often an edit is made anew because somebody else edited the menu meanwhile.
+/// How often to try an edit again because somebody else edited the menu meanwhile.
 const EDITS: usize = 5;
 
-/// Edit a menu.
+/// Change an IVR menu.
 ///
-/// Callers who are in it stay in the version they entered.
+/// Callers who are in the menu stay in the version they entered.
 #[utoipa::path(patch, path = "/api/v1/ivr/menus/{id}", tag = "ivr", operation_id = "patchIvrMenu",
     params(("id" = String, Path, description = "The menu"), ("If-Match" = Option<String>, Header, description = "Only if the menu is at this version")),
     request_body = MenuPatchBody,
@@ -45,7 +45,7 @@ pub(crate) async fn patch_ivr_menu(
         if version.is_none_or(|version| version == page.version) {
             return Ok(page);
         }
-        // edited on another node a moment ago
+        // another node edited the menu a moment ago
         let head = backend.runtime.store.head().await.map_err(ApiError::unavailable)?;
         backend.knows(head).await;
         let page = found()?;
@@ -59,7 +59,7 @@ pub(crate) async fn patch_ivr_menu(
     let (zones, now) = (backend.menus.zones().clone(), backend.runtime.clock.now());
     let update = MenuCommand::Update { patch: Box::new(patch.clone()), zones, now };
     for _ in 0..EDITS {
-        // nothing it comes to lead to is given up meanwhile
+        // the note keeps the menus it newly leads to from being deleted meanwhile
         let (before, mut added) = (led_to(&page.terms), led_to(&page.terms.with(&patch)));
         added.retain(|menu| *menu != id && !before.contains(menu));
         note(&backend, &caller, &request, added, (&id.stream(), page.version)).await?;

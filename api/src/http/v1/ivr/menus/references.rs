@@ -1,4 +1,4 @@
-//! No menu is given up while something leads to it, on however many nodes: see [`domain::ivr::reference`].
+//! No node deletes a menu while a number or another menu leads to it: see [`domain::ivr::reference`].
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ use crate::node::Backend;
 use crate::problem::{ApiError, Code};
 
 const PAGE: usize = 100;
-/// What ends a menu for good.
+/// Type of the event that deletes a menu.
 const GIVEN_UP: &str = "ivr_menu.deleted";
 
 impl AsProblem for MenuIsClosing {
@@ -30,16 +30,13 @@ impl AsProblem for MenuIsClosing {
     }
 }
 
-/// The menus that a menu leads to.
 pub(super) fn led_to(terms: &MenuTerms) -> BTreeSet<MenuId> {
     terms.targets().map(|(_, menu)| menu).chain(terms.parent_menu_id).collect()
 }
 
-/// Notes that the next event of `stream`, which is at `version`, leads to these menus. The caller must append that event
-/// with `version` as the expected version.
-///
-/// # Errors
-/// 409 when one of them is being given up, or was.
+/// Records that the next event of `stream`, which is at `version`, leads to these menus. The caller must
+/// append that event with `version` as the expected version. Answers 409 when one of the menus is being
+/// deleted, or is deleted.
 pub(in super::super::super) async fn note(
     backend: &Backend,
     caller: &Principal,
@@ -62,10 +59,7 @@ pub(in super::super::super) async fn note(
     Ok(())
 }
 
-/// Lets nothing more lead to a menu, if nothing does.
-///
-/// # Errors
-/// 409 when something does.
+/// Closes a menu to new references, before it is deleted. Answers 409 when something leads to it.
 pub(super) async fn close(
     backend: &Backend,
     caller: &Principal,
@@ -93,7 +87,7 @@ pub(super) async fn close(
     }
 }
 
-/// A menu that was [closed](close) is not given up after all.
+/// Opens a menu to references again, because it is not deleted after all.
 pub(super) async fn reopen(backend: &Backend, caller: &Principal, request: &RequestContext, menu: MenuId) {
     let reopen = MenuReferenceCommand::Reopen { now: backend.runtime.clock.now() };
     let reopened = async {
@@ -120,7 +114,7 @@ fn nothing_leads_to(backend: &Backend, client: ClientId, menu: MenuId) -> Result
     }
 }
 
-/// Of what was noted a moment ago, nothing is still to come.
+/// Checks that no reference noted within [`ABANDONED`] still waits for its event. Answers 409 otherwise.
 async fn nothing_is_about_to_lead_to(backend: &Backend, menu: MenuId) -> Result<(), ApiError> {
     let (store, stream) = (&backend.runtime.store, references_of(menu));
     let since = backend.runtime.clock.now() - ABANDONED;

@@ -1,4 +1,4 @@
-//! Menus as a resource.
+//! How the generic resource code reads IVR menus and answers their refusals.
 
 use domain::envelope::StreamId;
 use domain::ids::{ClientId, MenuId};
@@ -12,7 +12,6 @@ use super::super::super::commands::AsProblem;
 use super::super::super::resource::Resource;
 use crate::problem::{ApiError, FieldError};
 
-/// Menus as a resource.
 #[derive(Debug)]
 pub(super) struct MenuResource;
 
@@ -48,7 +47,6 @@ impl AsProblem for MenuRefusal {
     }
 }
 
-/// A fault as clients see it.
 pub(super) fn field_error(fault: &FieldFault) -> FieldError {
     FieldError { field: fault.field.clone(), code: "invalid".to_owned(), detail: fault.detail.clone() }
 }

@@ -1,4 +1,4 @@
-//! A way through a menu that is only thought through.
+//! Endpoint that simulates a caller in a menu.
 
 use std::sync::Arc;
 
@@ -20,76 +20,76 @@ use crate::problem::{ApiError, Fields, Problem};
 
 const MAX_INPUTS: usize = 200;
 
-/// What a caller does: one of the three.
+/// One input of the simulated caller: exactly one of the three fields.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = IvrSimulatedInput)]
 pub(crate) struct Input {
-    /// Presses keys.
+    /// The caller presses these keys, which are of `0-9 A-D * #`.
     #[schema(example = "1")]
     digits: Option<String>,
-    /// Does nothing until the timer runs out.
+    /// `true`: the caller does nothing until the timer runs out.
     silence: Option<bool>,
-    /// Hangs up.
+    /// `true`: the caller hangs up.
     hangup: Option<bool>,
 }
 
-/// A way to think through.
+/// A caller to simulate in a menu.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewIvrSimulation)]
 pub(crate) struct Way {
-    /// What the caller does, at most 200 things.
+    /// Inputs of the caller in their order, at most 200.
     #[serde(default)]
     inputs: Vec<Input>,
-    /// When, which matters for hours; now by default. It is judged by the time zone rules in use, named by `zone_data`
-    /// of `ivr_session.menu_entered`.
+    /// Time of the call, which decides about opening hours; now by default. The time zone rules are those in use,
+    /// named by `zone_data` of `ivr_session.menu_entered`.
     at: Option<DateTime<Utc>>,
 }
 
-/// A step on the way.
+/// One step of the simulation.
 #[derive(Serialize, ToSchema)]
 #[schema(as = IvrSimulatedStep)]
 pub(crate) struct StepView {
-    /// What the caller did; `null` on entering.
+    /// Input of the caller; `null` for the step that enters the menu.
     #[schema(value_type = Option<Object>, required)]
     input: Value,
-    /// What followed, as the history of a session would show it.
+    /// Events of the step, as a session's history would show them.
     #[schema(value_type = Vec<Object>)]
     events: Vec<Value>,
-    /// Why nothing did.
+    /// Why the input had no effect; `null` when it had one.
     #[schema(required)]
     refused: Option<String>,
-    /// `active`, `completed`, `abandoned` or `exhausted`.
+    /// Status of the session after the step: `active`, `completed`, `abandoned` or `exhausted`.
     #[schema(value_type = words::IvrSessionStatus)]
     status: &'static str,
-    /// The menu the caller is in.
+    /// Id of the menu that the caller is in; `null` when in none.
     #[schema(required)]
     menu_id: Option<String>,
-    /// The way there.
+    /// Ids of the menus from the first one to the current one.
     menu_stack: Vec<String>,
-    /// What the caller hears now.
+    /// Text that the caller hears while the session waits for keys; otherwise `null`.
     #[schema(required)]
     prompt: Option<String>,
 }
 
-/// A whole way.
+/// Trace of a simulated caller.
 #[derive(Serialize, ToSchema)]
 #[schema(as = IvrSimulation)]
 pub(crate) struct SimulationView {
-    /// From entering on.
+    /// All steps, beginning with the one that enters the menu.
     steps: Vec<StepView>,
-    /// Where it came to.
+    /// Status of the session at the end.
     #[schema(value_type = words::IvrSessionStatus)]
     status: &'static str,
-    /// Turns it took.
+    /// Number of turns until the end.
     turn_count: u32,
 }
 
-/// Simulate a way through a menu.
+/// Simulate a caller in an IVR menu.
 ///
-/// Nothing is stored and nobody is called: a `webhook` step is taken to answer that the menu goes on. The same
-/// request gives the same trace.
+/// Nothing is stored, called or sent: the simulation assumes that every `webhook` step answers that the menu goes
+/// on. The same request gives the same trace.
 #[utoipa::path(post, path = "/api/v1/ivr/menus/{id}/simulate", tag = "ivr", operation_id = "simulateIvrMenu",
     params(("id" = String, Path, description = "The menu")), request_body = Way,
     responses((status = 200, description = "The trace", body = Enveloped<SimulationView>), Problem))]
@@ -119,7 +119,7 @@ pub(crate) async fn simulate_ivr_menu(
 fn inputs(given: &[Input]) -> Result<Vec<SimulatedInput>, ApiError> {
     let (mut fields, mut inputs) = (Fields::default(), Vec::new());
     if given.len() > MAX_INPUTS {
-        fields.fault("inputs", "invalid", format!("give at most {MAX_INPUTS}"));
+        fields.fault("inputs", "too_many", format!("give at most {MAX_INPUTS} inputs"));
     }
     for (at, input) in given.iter().enumerate().take(MAX_INPUTS) {
         match (&input.digits, input.silence, input.hangup) {

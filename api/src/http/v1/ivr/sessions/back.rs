@@ -1,4 +1,4 @@
-//! Going back.
+//! Endpoint that takes a session back to the previous menu.
 
 use actix_web::{post, web};
 use domain::ids::IvrSessionId;
@@ -13,9 +13,9 @@ use crate::http::{Answer, Enveloped, NewIds, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Lead a session back to the menu before.
+/// Take a session back to the previous menu.
 ///
-/// From the first menu there is no way back: it is played again.
+/// In the first menu there is no way back: it is played again.
 #[utoipa::path(post, path = "/api/v1/ivr/sessions/{id}/back", tag = "ivr", operation_id = "backInIvrSession",
     params(("id" = String, Path, description = "The session")),
     responses((status = 200, description = "The session after it", body = Enveloped<SessionView>), Problem))]

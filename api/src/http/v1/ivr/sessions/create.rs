@@ -1,4 +1,4 @@
-//! Starting a session.
+//! Endpoint that starts an IVR session.
 
 use actix_web::{post, web};
 use actors::session::CommandError;
@@ -18,26 +18,27 @@ use crate::http::{Answer, EdgeId, Enveloped, JsonBody, NewIds, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Fields, Problem};
 
-/// A session to start.
+/// An IVR session to start.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewIvrSession)]
 pub(crate) struct NewSession {
-    /// The first menu.
+    /// Id of the menu that the session enters first.
     #[schema(value_type = String)]
     menu_id: EdgeId<MenuId>,
-    /// Your own name of it: 1 to 200 characters.
+    /// Your own name for the session: 1 to 200 characters.
     #[schema(example = "case-4711", min_length = 1, max_length = 200)]
     session_id: Option<String>,
-    /// A call in progress that it is to lead; without one you play the prompts and tell the keys yourself.
+    /// Id of a call in progress that the session controls; without one you play the prompts and
+    /// report the keys yourself.
     #[schema(value_type = Option<String>)]
     call_id: Option<EdgeId<CallId>>,
 }
 
-/// Start a session.
+/// Start an IVR session.
 ///
-/// It answers with what the caller is to hear. Whatever nobody reports until `timeout_at` is taken for silence; that
-/// leaves time for the prompt to be spoken.
+/// The answer holds the prompt that the caller is to hear. If nobody reports anything until `timeout_at`, the
+/// session takes it for silence; the time to speak the prompt is included.
 #[utoipa::path(post, path = "/api/v1/ivr/sessions", tag = "ivr", operation_id = "startIvrSession",
     request_body = NewSession,
     responses((status = 201, description = "Started", body = Enveloped<SessionView>), Problem))]
@@ -71,7 +72,7 @@ pub(crate) async fn start_ivr_session(
             Err(error) => return Err(problem(error)),
         }
     }
-    // the same cause as whoever follows the call gives: started twice, it is no news
+    // the process manager that follows the call starts the session with the same id: a second start changes nothing
     let start = |book| {
         let external_id = external_id.clone();
         SessionCommand::Start { session, id: session.0, menu, call, external_id, book, now }

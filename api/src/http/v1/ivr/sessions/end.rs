@@ -1,4 +1,4 @@
-//! Ending a session.
+//! Endpoint that ends an IVR session.
 
 use actix_web::{post, web};
 use domain::ids::IvrSessionId;
@@ -12,9 +12,9 @@ use crate::http::{Answer, Enveloped, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// End a session.
+/// End an IVR session.
 ///
-/// The call it leads, if there is one, is hung up. One that is over stays as it is.
+/// The call it controls, if there is one, is hung up. A session that is over stays as it is.
 #[utoipa::path(post, path = "/api/v1/ivr/sessions/{id}/end", tag = "ivr", operation_id = "endIvrSession",
     params(("id" = String, Path, description = "The session")),
     responses((status = 200, description = "The session after it", body = Enveloped<SessionView>), Problem))]

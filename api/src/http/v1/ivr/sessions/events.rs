@@ -10,9 +10,9 @@ use crate::http::{Answer, Listed, PathId, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// List a session's events.
+/// List an IVR session's events.
 ///
-/// Its own history, oldest first.
+/// The session's own event history, oldest first.
 #[utoipa::path(get, path = "/api/v1/ivr/sessions/{id}/events", tag = "ivr", operation_id = "listIvrSessionEvents",
     params(("id" = String, Path, description = "The session"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),

@@ -1,4 +1,4 @@
-//! One session, now or as it was.
+//! Endpoint that reads one IVR session, as it is now or as it was.
 
 use actix_web::{get, web};
 use domain::ids::IvrSessionId;
@@ -12,10 +12,10 @@ use crate::http::{Answer, Enveloped, PathId, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Get a session.
+/// Get an IVR session.
 ///
-/// With `at` or `version`, the session as it was. One that ended more than `ivr.session_retention_days` ago (30 by
-/// default) is not shown any more; its events stay.
+/// With `at` or `version`, answers with the session as it was then. A session that ended more than
+/// `ivr.session_retention_days` ago (30 by default) is no longer shown; its events stay.
 #[utoipa::path(get, path = "/api/v1/ivr/sessions/{id}", tag = "ivr", operation_id = "getIvrSession",
     params(("id" = String, Path, description = "The session"),
         ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),

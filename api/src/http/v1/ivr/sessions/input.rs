@@ -1,4 +1,4 @@
-//! Keys.
+//! Endpoint that reports keys to an IVR session.
 
 use actix_web::{post, web};
 use domain::ids::IvrSessionId;
@@ -15,20 +15,20 @@ use crate::http::{Answer, Enveloped, JsonBody, NewIds, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Keys that were pressed.
+/// Keys that the caller pressed.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = IvrDigits)]
 pub(crate) struct Digits {
-    /// 1 to 128 of `0-9 A-D * #`.
+    /// The keys in order: 1 to 128 of `0-9 A-D * #`.
     #[schema(example = "1", min_length = 1, max_length = 128)]
     digits: String,
 }
 
-/// Tell a session of keys.
+/// Report pressed keys to a session.
 ///
-/// One entry, or a part of one: keys that begin a longer option, or are fewer than may be collected, wait for more, for
-/// the terminator, or for the inter-digit timer.
+/// The keys are one entry or a part of one: keys that begin a longer option, or are fewer than may be collected,
+/// wait for more, for the terminator, or for the inter-digit timer.
 #[utoipa::path(post, path = "/api/v1/ivr/sessions/{id}/input", tag = "ivr", operation_id = "inputToIvrSession",
     params(("id" = String, Path, description = "The session")), request_body = Digits,
     responses((status = 200, description = "The session after it", body = Enveloped<SessionView>), Problem))]

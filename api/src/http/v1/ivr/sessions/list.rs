@@ -1,4 +1,4 @@
-//! Many sessions.
+//! Endpoint that lists IVR sessions.
 
 use actix_web::{get, web};
 use domain::ivr::session::SessionStatus;
@@ -11,9 +11,9 @@ use crate::http::{Answer, Listed, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// List sessions.
+/// List the client's IVR sessions.
 ///
-/// Newest first unless asked otherwise; all filters hold at once. Those that ended more than
+/// Newest first unless `order` says otherwise; a session must match all filters. Sessions that ended more than
 /// `ivr.session_retention_days` ago (30 by default) are not listed.
 #[utoipa::path(get, path = "/api/v1/ivr/sessions", tag = "ivr", operation_id = "listIvrSessions",
     params(

@@ -1,4 +1,4 @@
-//! Sessions in menus, an endpoint a file.
+//! REST endpoints of IVR sessions, one file each.
 
 pub mod back;
 pub mod create;

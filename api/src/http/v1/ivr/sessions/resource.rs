@@ -1,4 +1,4 @@
-//! Sessions as a resource, and what all writes to one share.
+//! How the generic resource code reads IVR sessions, and what all writes to one share.
 
 use std::sync::Arc;
 
@@ -18,7 +18,6 @@ use crate::http::{Answer, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Code};
 
-/// Sessions as a resource.
 #[derive(Debug)]
 pub(super) struct SessionResource;
 
@@ -55,7 +54,7 @@ impl AsProblem for SessionRefusal {
     }
 }
 
-/// Has the session's actor carry out a command and answers with the session as it is after it.
+/// Lets the session's actor execute a command and answers with the session after it.
 pub(super) async fn command(
     backend: &Backend,
     caller: &Principal,

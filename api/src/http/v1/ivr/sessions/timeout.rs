@@ -1,4 +1,4 @@
-//! Silence.
+//! Endpoint that reports silence to an IVR session.
 
 use actix_web::{post, web};
 use domain::ids::IvrSessionId;
@@ -13,9 +13,9 @@ use crate::http::{Answer, Enveloped, NewIds, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Tell a session that the caller pressed nothing, or nothing more.
+/// Report silence to a session.
 ///
-/// Keys told before are then taken for a whole entry.
+/// The caller pressed nothing, or nothing more: keys reported before then count as a whole entry.
 #[utoipa::path(post, path = "/api/v1/ivr/sessions/{id}/timeout", tag = "ivr", operation_id = "timeoutIvrSession",
     params(("id" = String, Path, description = "The session")),
     responses((status = 200, description = "The session after it", body = Enveloped<SessionView>), Problem))]

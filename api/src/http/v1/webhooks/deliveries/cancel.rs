@@ -1,4 +1,4 @@
-//! Delivering no more.
+//! Endpoint that cancels a delivery.
 
 use actix_web::{post, web};
 use domain::ids::DeliveryId;
@@ -15,7 +15,8 @@ use crate::problem::{ApiError, Problem};
 
 /// Cancel a webhook delivery.
 ///
-/// It is attempted no more. Where order is kept, the next one about the same subject goes.
+/// The node makes no more attempts. Where an endpoint keeps order, the next delivery about
+/// the same subject follows.
 #[utoipa::path(post, path = "/api/v1/webhooks/deliveries/{id}/cancel", tag = "webhooks", operation_id = "cancelWebhookDelivery",
     params(("id" = String, Path, description = "The delivery")),
     responses((status = 202, description = "Cancelled", body = Enveloped<DeliveryView>), Problem))]

@@ -14,9 +14,10 @@ use crate::problem::{ApiError, Problem};
 
 /// List a webhook delivery's events.
 ///
-/// Its history, oldest first: its own events, and what follows for it from others, with the position and the id of the
-/// event it follows from. `delivery.scheduled` is its beginning, `delivery.replayed` tells of a replay of its endpoint's, and
-/// `delivery.endpoint_deleted` of its end with the endpoint. An attempt's `then` says how the delivery goes on or ends.
+/// The event history, oldest first: the delivery's own events, and entries that follow from events of other
+/// streams, with that event's position and id. `delivery.scheduled` is its beginning, `delivery.replayed` follows
+/// from a replay of its endpoint, and `delivery.endpoint_deleted` ends it with the endpoint. An attempt's `then`
+/// says how the delivery goes on or ends.
 #[utoipa::path(get, path = "/api/v1/webhooks/deliveries/{id}/events", tag = "webhooks", operation_id = "listWebhookDeliveryEvents",
     params(("id" = String, Path, description = "The delivery"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),

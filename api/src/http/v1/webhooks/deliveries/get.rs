@@ -1,4 +1,4 @@
-//! One delivery.
+//! Endpoint that reads one delivery, as it is now or as it was.
 
 use actix_web::{get, web};
 use domain::envelope::Version;
@@ -19,8 +19,8 @@ use crate::problem::{ApiError, Problem};
 
 /// Get a webhook delivery.
 ///
-/// With its attempts and what is sent. With `at` or `version`, the delivery as it was: its version is the number of its own
-/// events, and 0 before the first attempt.
+/// With its attempts and the payload it sends. With `at` or `version`, answers with the delivery as it was then;
+/// its version counts its own events, and is 0 before the first attempt.
 #[utoipa::path(get, path = "/api/v1/webhooks/deliveries/{id}", tag = "webhooks", operation_id = "getWebhookDelivery",
     params(("id" = String, Path, description = "The delivery"),
         ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
@@ -43,7 +43,8 @@ pub(crate) async fn get_webhook_delivery(
     found.map(tagged).ok_or_else(|| ApiError::not_found(DeliveryRefusal::KIND))
 }
 
-/// A delivery with its tag. Its endpoint's events change it as well as its own: the tag says what it holds.
+/// A delivery with its `ETag`. The tag holds a hash of the content besides the version, because events of the
+/// endpoint change a delivery, too.
 pub(super) fn tagged(stored: Stored) -> Answer {
     let held = Hash::of(stored.json.as_bytes());
     let mark: String = held.0.iter().take(6).map(|byte| format!("{byte:02x}")).collect();

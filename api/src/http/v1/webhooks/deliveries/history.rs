@@ -1,4 +1,4 @@
-//! A delivery's whole history, and the delivery as it was.
+//! A delivery's whole history, and its state at an earlier moment.
 
 use domain::envelope::{Position, Recorded, Time, Version};
 use domain::ids::{ClientId, DeliveryId, event_type_id};
@@ -16,36 +16,33 @@ use super::super::super::history::{HistoryEvent, Moment, events_until};
 use crate::node::Backend;
 use crate::problem::{ApiError, Code};
 
-/// Events of a delivery that are read at a time.
+/// Most events of a delivery that one read takes.
 const PAGE: usize = 200;
 
-/// Everything a delivery's history is made of.
+/// All events that a delivery's history derives from.
 pub(super) struct Sources {
     id: DeliveryId,
     of: DeliveryOf,
-    /// The event it tells of; `None` for a test.
+    /// The delivered event; `None` for a test.
     fact: Option<Recorded>,
     endpoint: Vec<Recorded>,
-    /// Its own events, as they are stored.
+    /// The delivery's own events, with personal data encrypted as the log stores it.
     stored: Vec<Recorded>,
-    /// The same, opened.
+    /// The delivery's own events with personal data decrypted.
     own: Vec<Recorded>,
-    /// What is sent, as long as it is kept.
+    /// Payload that is sent; `None` once the node no longer keeps it.
     payload: Option<Box<RawValue>>,
 }
 
 impl Sources {
-    /// Reads them.
-    ///
-    /// # Errors
-    /// 404 when the delivery is not the client's; 503 when a store is away.
+    /// Answers 404 when the delivery is not the client's; 503 when a store is away.
     pub(super) async fn read(backend: &Backend, client: ClientId, id: DeliveryId) -> Result<Self, ApiError> {
         let deliveries = &backend.webhooks.deliveries;
         let known = deliveries.delivery_summary(client, id).await.map_err(ApiError::unavailable)?;
         let stored = own_events(backend, id).await?;
         let theirs = stored.first().is_none_or(|first| first.client_id == client);
         let own = backend.private.as_shown().opened(stored.clone()).await.map_err(ApiError::unavailable)?;
-        // a delivery is shown for a while, its events for ever
+        // the view forgets a delivery after its retention, the log never does
         let of = known.map(|known| known.of).or_else(|| named(&own)).filter(|_| theirs);
         let of = of.ok_or_else(|| ApiError::not_found(DeliveryRefusal::KIND))?;
         let endpoint = events_until(backend, client, &of.endpoint.stream(), "webhook", None).await?;
@@ -58,19 +55,14 @@ impl Sources {
         Ok(Self { id, of, fact, endpoint, stored, own, payload })
     }
 
-    /// What happened to the delivery, oldest first.
-    ///
-    /// # Errors
-    /// When an event cannot be read.
+    /// Everything that happened to the delivery, oldest first. Fails when an event cannot be decoded.
     pub(super) fn entries(&self) -> Result<Vec<DeliveryEntry<'_>>, ApiError> {
         let entries = delivery_entries(&self.of, self.fact.as_ref(), &self.endpoint, &self.own);
         entries.map_err(ApiError::internal)
     }
 
-    /// The history as the edge shows it, oldest first, each entry with its position.
-    ///
-    /// # Errors
-    /// When an event cannot be read.
+    /// The history as the API shows it, oldest first, each entry with its log position. Fails when an
+    /// event cannot be decoded.
     pub(super) async fn shown(&self, backend: &Backend) -> Result<Vec<(Position, HistoryEvent)>, ApiError> {
         let mut own = HistoryEvent::proven(backend, self.stored.clone()).await?.into_iter();
         let mut shown = Vec::new();
@@ -99,10 +91,7 @@ impl Sources {
         HistoryEvent::derived(source, &self.id.stream(), entry.version, entry.happened.name(), data)
     }
 
-    /// The delivery as it was.
-    ///
-    /// # Errors
-    /// 404 when it was not there yet, or has no such version.
+    /// The delivery as it was. Answers 404 when it did not exist yet, or has no such version.
     pub(super) fn at(self, moment: Moment) -> Result<DeliveryView, ApiError> {
         let entries = self.entries()?;
         let until = match moment {
@@ -113,7 +102,7 @@ impl Sources {
                     let detail = format!("this delivery has no version {asked}: its newest is {newest}");
                     return Err(ApiError::new(Code::NotFound, detail));
                 }
-                // as its own event of that number left it, or as it began
+                // the delivery as its own event of that version left it; for version 0 as it began
                 1 + entries.partition_point(|entry| entry.version < asked)
             }
         };
@@ -139,7 +128,7 @@ impl Sources {
     }
 }
 
-/// When the event happened that is delivered; of a test, when it was made.
+/// When the delivered event happened; for a test, when the attempt began.
 fn began(first: &DeliveryEntry<'_>) -> Time {
     first.happened.attempt().map_or(first.source.recorded_at, |fact| fact.attempt.began_at)
 }
@@ -148,7 +137,7 @@ fn raw(view: AttemptView) -> Result<Box<RawValue>, ApiError> {
     serde_json::value::to_raw_value(&view).map_err(ApiError::internal)
 }
 
-/// What is delivered to whom, as the first attempt has it.
+/// Event and endpoint of a delivery, read from its first attempt.
 fn named(own: &[Recorded]) -> Option<DeliveryOf> {
     let first = own.first()?;
     match DeliveryEvent::decode(&first.event_type, first.schema, &first.payload) {

@@ -1,4 +1,4 @@
-//! Deliveries: events on their way to endpoints.
+//! REST endpoints of webhook deliveries, one file each.
 
 pub mod cancel;
 pub mod events;

@@ -1,4 +1,4 @@
-//! Delivering once more.
+//! Endpoint that delivers an event once more.
 
 use actix_web::{post, web};
 use domain::ids::DeliveryId;
@@ -13,9 +13,9 @@ use crate::http::{Answer, Enveloped, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// Redeliver an event.
+/// Redeliver an event at once.
 ///
-/// The same bytes with the same `webhook-id`, at once, whatever became of it before; its schedule begins anew.
+/// Sends the same bytes with the same `webhook-id`, whatever the outcome before; the retry schedule begins anew.
 #[utoipa::path(post, path = "/api/v1/webhooks/deliveries/{id}/redeliver", tag = "webhooks", operation_id = "redeliverWebhook",
     params(("id" = String, Path, description = "The delivery")),
     responses((status = 202, description = "Queued", body = Enveloped<DeliveryView>), Problem))]

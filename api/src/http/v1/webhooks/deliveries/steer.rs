@@ -1,4 +1,4 @@
-//! Asking something of a delivery.
+//! Commands on a delivery: redeliver and cancel.
 
 use actors::Session;
 use domain::ids::DeliveryId;
@@ -21,7 +21,7 @@ impl AsProblem for DeliveryRefusal {
     }
 }
 
-/// Carries a command out and answers with the delivery, as far as its row shows it by now.
+/// Executes a command and answers with the delivery as its view row shows it now.
 pub(super) async fn steer(
     backend: &Backend,
     caller: &Principal,
@@ -36,7 +36,7 @@ pub(super) async fn steer(
         .await
         .map_err(ApiError::unavailable)?;
     let known = known.ok_or_else(|| ApiError::not_found(DeliveryRefusal::KIND))?;
-    // the end of its endpoint is no event of the delivery's own
+    // the deletion of its endpoint is no event of the delivery's own stream
     let gone =
         backend.views.endpoint(caller.client, known.of.endpoint).await.map_err(ApiError::unavailable)?;
     if gone.is_none() {

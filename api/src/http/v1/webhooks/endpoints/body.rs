@@ -1,4 +1,4 @@
-//! What a client says of an endpoint, checked.
+//! Parts of endpoint requests and their checks.
 
 use domain::webhook::endpoint::Ordering;
 use serde::Deserialize;
@@ -6,13 +6,11 @@ use serde::Deserialize;
 use crate::node::Backend;
 use crate::problem::Fields;
 
-/// In which order events are delivered.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum OrderingBody {
-    /// In any.
     Parallel,
-    /// Those about one subject one after the other.
+    /// Delivers the events about one subject one after the other.
     PerSubject,
 }
 
@@ -25,7 +23,7 @@ impl From<OrderingBody> for Ordering {
     }
 }
 
-/// The URL, if it may be delivered to.
+/// The normalised URL; `None` and a noted fault when the egress guard forbids to reach it.
 pub(super) async fn url(backend: &Backend, text: &str, fields: &mut Fields) -> Option<String> {
     let checked = backend.webhooks.guard.reachable(text).await;
     let code = match &checked {

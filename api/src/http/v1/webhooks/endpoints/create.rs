@@ -1,4 +1,4 @@
-//! Creating an endpoint.
+//! Endpoint that creates a webhook endpoint.
 
 use std::collections::BTreeMap;
 
@@ -22,41 +22,42 @@ use crate::http::{Answer, EdgeId, Enveloped, JsonBody, NewIds, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Fields, Problem};
 
-/// An endpoint to create.
+/// A webhook endpoint to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewWebhook)]
 pub(crate) struct NewEndpoint {
-    /// Where to: `https`, without user and password, at a public address.
+    /// URL to deliver to: `https`, without user and password, at a public address.
     #[schema(example = "https://example.com/hooks", max_length = 2048, format = "uri")]
     url: String,
-    /// Which events: names, `call.*` for all of a family, `*` for all. 1 to 50.
+    /// Event types to deliver, 1 to 50: names, `call.*` for all of a family, `*` for all.
     #[schema(example = json!(["call.*"]), min_items = 1, max_items = 50)]
     events: Vec<String>,
-    /// Only those that have to do with this agent.
+    /// Id of an agent: only events about this agent are delivered; about any, if left out.
     #[schema(value_type = Option<String>)]
     agent_id: Option<EdgeId<AgentId>>,
-    /// Your own words: at most 500 characters.
+    /// Description for people: at most 500 characters.
     #[schema(max_length = 500)]
     description: Option<String>,
-    /// Whether anything is delivered; yes, if left out.
+    /// Whether events are delivered; `true`, if left out.
     enabled: Option<bool>,
-    /// Your own headers: at most 20, kept encrypted. None of ours: `webhook-…`, `content-type`, `host`, ….
+    /// Your own headers: at most 20, stored encrypted. Not the node's own, such as
+    /// `webhook-…`, `content-type` or `host`.
     headers: Option<BTreeMap<String, String>>,
-    /// In which order; `parallel`, if left out.
+    /// Order of deliveries; `parallel`, if left out.
     #[schema(value_type = Option<words::WebhookOrdering>)]
     ordering: Option<OrderingBody>,
-    /// The most attempts a second: 1 to 10000.
+    /// Most attempts per second: 1 to 10000; no limit, if left out.
     #[schema(minimum = 1, maximum = 10_000)]
     rate_limit_per_second: Option<u32>,
-    /// A secret of your own: `whsec_` and the base64 of 24 to 64 bytes. One is made, if left out.
+    /// A signing secret of your own: `whsec_` and the base64 of 24 to 64 bytes. The node makes one, if left out.
     #[schema(value_type = Option<String>)]
     secret: Option<Secret>,
 }
 
 /// Create a webhook endpoint.
 ///
-/// The secret that deliveries are signed with is answered this once, and kept encrypted.
+/// The secret that signs its deliveries is shown only in this answer, and stored encrypted.
 #[utoipa::path(post, path = "/api/v1/webhooks", tag = "webhooks", operation_id = "createWebhook",
     request_body = NewEndpoint,
     responses((status = 201, description = "Created", body = Enveloped<EndpointWithSecret>), Problem))]

@@ -1,4 +1,4 @@
-//! Removing an endpoint.
+//! Endpoint that deletes a webhook endpoint.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, delete, web};
@@ -16,7 +16,7 @@ use crate::problem::{ApiError, Problem};
 
 /// Remove a webhook endpoint.
 ///
-/// What is pending for it is cancelled. Its history stays.
+/// Its pending deliveries are cancelled. Its event history stays.
 #[utoipa::path(delete, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "deleteWebhook",
     params(("id" = String, Path, description = "The endpoint"), ("If-Match" = Option<String>, Header, description = "Only if the endpoint is at this version")),
     responses((status = 204, description = "Removed"), Problem))]

@@ -1,4 +1,4 @@
-//! What is, and was, on its way to an endpoint.
+//! Endpoint that lists a webhook endpoint's deliveries.
 
 use actix_web::{get, web};
 use domain::ids::{EndpointId, parse_event_type_id};
@@ -15,7 +15,7 @@ use crate::problem::{ApiError, Problem};
 
 /// List a webhook endpoint's deliveries.
 ///
-/// Newest first unless asked otherwise; all filters hold at once.
+/// Newest first unless `order` says otherwise; a delivery must match all filters.
 #[utoipa::path(get, path = "/api/v1/webhooks/{id}/deliveries", tag = "webhooks", operation_id = "listWebhookDeliveries",
     params(("id" = String, Path, description = "The endpoint"),
         ("status" = Option<String>, Query, description = "pending, succeeded, failed or cancelled; several with commas"),

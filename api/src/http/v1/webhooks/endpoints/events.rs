@@ -12,7 +12,7 @@ use crate::problem::{ApiError, Problem};
 
 /// List a webhook endpoint's events.
 ///
-/// Its own history, oldest first.
+/// The endpoint's own event history, oldest first.
 #[utoipa::path(get, path = "/api/v1/webhooks/{id}/events", tag = "webhooks", operation_id = "listWebhookEvents",
     params(("id" = String, Path, description = "The endpoint"),
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),

@@ -1,4 +1,4 @@
-//! One endpoint, now or as it was.
+//! Endpoint that reads one webhook endpoint, as it is now or as it was.
 
 use actix_web::{get, web};
 use domain::ids::EndpointId;
@@ -14,7 +14,7 @@ use crate::problem::{ApiError, Problem};
 
 /// Get a webhook endpoint.
 ///
-/// With `at` or `version`, the endpoint as it was.
+/// With `at` or `version`, answers with the endpoint as it was then.
 #[utoipa::path(get, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "getWebhook",
     params(("id" = String, Path, description = "The endpoint"),
         ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),

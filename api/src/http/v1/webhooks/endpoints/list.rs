@@ -1,4 +1,4 @@
-//! Many endpoints.
+//! Endpoint that lists webhook endpoints.
 
 use actix_web::{get, web};
 use domain::ids::AgentId;
@@ -11,9 +11,9 @@ use crate::http::{Answer, Listed, Query};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// List webhook endpoints.
+/// List the client's webhook endpoints.
 ///
-/// Newest first unless asked otherwise. Their secrets are not shown.
+/// Newest first unless `order` says otherwise. Their secrets are not shown.
 #[utoipa::path(get, path = "/api/v1/webhooks", tag = "webhooks", operation_id = "listWebhooks",
     params(("enabled" = Option<bool>, Query, description = "Only those that are enabled, or are not"),
         ("agent_id" = Option<String>, Query, description = "Only those for this agent"),

@@ -1,4 +1,4 @@
-//! The attempts that were made to deliver to an endpoint.
+//! Endpoint that lists the attempts to deliver to a webhook endpoint.
 
 use actix_web::{get, web};
 use domain::ids::EndpointId;
@@ -14,7 +14,7 @@ use crate::problem::{ApiError, Problem};
 
 /// List the attempts to deliver to a webhook endpoint.
 ///
-/// Newest first unless asked otherwise; all filters hold at once.
+/// Newest first unless `order` says otherwise; an attempt must match all filters.
 #[utoipa::path(get, path = "/api/v1/webhooks/{id}/logs", tag = "webhooks", operation_id = "listWebhookLogs",
     params(("id" = String, Path, description = "The endpoint"),
         ("success" = Option<bool>, Query, description = "Only those that succeeded, or only those that did not"),

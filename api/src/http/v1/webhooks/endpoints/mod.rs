@@ -1,4 +1,4 @@
-//! Endpoints: where a client's events are delivered to.
+//! REST endpoints of webhook endpoints, to which a client's events are delivered.
 
 mod body;
 pub mod create;

@@ -1,4 +1,4 @@
-//! Changing an endpoint.
+//! Endpoint that changes a webhook endpoint.
 
 use std::collections::BTreeMap;
 
@@ -23,36 +23,37 @@ use crate::http::{Answer, EdgeId, Enveloped, IfMatch, JsonBody, PathId, RequestC
 use crate::node::Backend;
 use crate::problem::{ApiError, Fields, Problem};
 
-/// What of an endpoint can be changed; what is left out stays.
+/// Changes to a webhook endpoint; a field that is left out stays as it is.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = WebhookPatch)]
 pub(crate) struct PatchBody {
-    /// Where to. Another scheme, host or port drops the headers that are not given again: the answer's
-    /// `meta.secrets_dropped` says so.
+    /// URL to deliver to. Another scheme, host or port drops the headers that are not given again;
+    /// `meta.secrets_dropped` of the answer reports that.
     #[schema(nullable = false, max_length = 2048, format = "uri")]
     url: Option<String>,
-    /// Which events.
+    /// Event types to deliver, 1 to 50: names, `call.*` for all of a family, `*` for all.
     #[schema(nullable = false, min_items = 1, max_items = 50)]
     events: Option<Vec<String>>,
-    /// Only those that have to do with this agent; `null` for all.
+    /// Id of an agent: only events about this agent are delivered; `null`: about any.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>)]
     agent_id: Option<Option<EdgeId<AgentId>>>,
-    /// Your own words; `null` removes them.
+    /// Description for people, at most 500 characters; `null` removes it.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>, max_length = 500)]
     description: Option<Option<String>>,
-    /// Whether anything is delivered. What is pending is held while it is not, and goes on when it is again.
+    /// Whether events are delivered. Pending deliveries wait while it is `false`, and continue when
+    /// it is `true` again.
     #[schema(nullable = false)]
     enabled: Option<bool>,
-    /// Your own headers, in place of all there were.
+    /// Your own headers; they replace all earlier ones.
     #[schema(nullable = false)]
     headers: Option<BTreeMap<String, String>>,
-    /// In which order.
+    /// Order in which events are delivered.
     #[schema(nullable = false, value_type = Option<words::WebhookOrdering>)]
     ordering: Option<OrderingBody>,
-    /// The most attempts a second; `null` lifts the limit.
+    /// Most attempts per second: 1 to 10000; `null` lifts the limit.
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 10_000)]
     rate_limit_per_second: Option<Option<u32>>,
@@ -60,7 +61,7 @@ pub(crate) struct PatchBody {
 
 /// Change a webhook endpoint.
 ///
-/// What is left out stays.
+/// Fields that are left out stay as they are.
 #[utoipa::path(patch, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "patchWebhook",
     params(("id" = String, Path, description = "The endpoint"), ("If-Match" = Option<String>, Header, description = "Only if the endpoint is at this version")),
     request_body = PatchBody,

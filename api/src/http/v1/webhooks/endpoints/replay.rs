@@ -1,4 +1,4 @@
-//! Delivering (again) what happened in a while.
+//! Endpoint that delivers the events of a period again.
 
 use actix_web::{post, web};
 use chrono::{DateTime, Utc};
@@ -22,37 +22,38 @@ use crate::http::{Answer, Enveloped, JsonBody, NewIds, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// The most deliveries one replay makes due.
+/// Most deliveries that one replay makes due.
 const MOST: u64 = 100_000;
 
-/// What is to be delivered (again).
+/// Events to deliver again.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = WebhookReplay)]
 pub(crate) struct ReplayBody {
-    /// What happened at this moment or later.
+    /// Beginning of the period: events at this moment or later.
     since: DateTime<Utc>,
-    /// And before this one; until now, if left out.
+    /// End of the period: events before this moment; until now, if left out.
     until: Option<DateTime<Utc>>,
-    /// Which events: names and wildcards; those the endpoint asks for, if left out.
+    /// Event types to deliver: names and wildcards; those of the endpoint, if left out.
     events: Option<Vec<String>>,
-    /// Only what failed for good or was cancelled; otherwise also what succeeded, and what was never sent to the
-    /// endpoint because it was disabled or did not exist.
+    /// `true`: only deliveries that failed for good or were cancelled. `false`: also those that succeeded, and
+    /// events that were never sent to the endpoint because it was disabled or did not exist.
     #[serde(default)]
     only_failed: bool,
 }
 
-/// What was asked for.
+/// Result of a replay request.
 #[derive(Serialize, ToSchema)]
 #[schema(as = WebhookReplayed)]
 pub(crate) struct Replayed {
-    /// Deliveries that become due.
+    /// Number of deliveries that become due.
     queued: u64,
 }
 
 /// Replay events to a webhook endpoint.
 ///
-/// Each keeps its `webhook-id`. What is pending anyway is left alone. At most 100000 at a time.
+/// Each event keeps its `webhook-id`. Pending deliveries are left as they are. One replay makes at
+/// most 100000 deliveries due.
 #[utoipa::path(post, path = "/api/v1/webhooks/{id}/replay", tag = "webhooks", operation_id = "replayWebhook",
     params(("id" = String, Path, description = "The endpoint")), request_body = ReplayBody,
     responses((status = 202, description = "Queued", body = Enveloped<Replayed>), Problem))]

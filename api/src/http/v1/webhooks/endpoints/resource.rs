@@ -1,4 +1,4 @@
-//! Endpoints as a resource.
+//! How the generic resource code reads webhook endpoints and answers their refusals.
 
 use domain::envelope::StreamId;
 use domain::ids::{ClientId, EndpointId};
@@ -15,7 +15,6 @@ use super::super::super::resource::Resource;
 use crate::node::Backend;
 use crate::problem::ApiError;
 
-/// Endpoints as a resource.
 #[derive(Debug)]
 pub(in crate::http::v1) struct EndpointResource;
 
@@ -49,22 +48,19 @@ impl AsProblem for EndpointRefusal {
     }
 }
 
-/// An endpoint together with its secret.
+/// A webhook endpoint together with its signing secret.
 #[derive(Serialize, ToSchema)]
 #[schema(as = WebhookEndpointWithSecret)]
 pub(crate) struct EndpointWithSecret {
-    /// The endpoint.
+    /// The endpoint without its secret.
     #[serde(flatten)]
     pub(super) endpoint: EndpointView,
-    /// What deliveries are signed with (Standard Webhooks). Shown this once.
+    /// Secret that signs the deliveries (Standard Webhooks). Shown only in this answer.
     #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
     pub(super) secret: String,
 }
 
-/// Whether the client has such an endpoint.
-///
-/// # Errors
-/// 404 when it has none.
+/// Checks that the client has this endpoint. Answers 404 when it has not.
 pub(super) async fn exists(backend: &Backend, client: ClientId, id: EndpointId) -> Result<(), ApiError> {
     let found = backend.views.endpoint(client, id).await.map_err(ApiError::unavailable)?;
     found.map(drop).ok_or_else(|| ApiError::not_found(EndpointRefusal::KIND))

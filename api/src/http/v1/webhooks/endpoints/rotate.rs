@@ -1,4 +1,4 @@
-//! Giving an endpoint another secret.
+//! Endpoint that gives a webhook endpoint a new signing secret.
 
 use actix_web::{post, web};
 use domain::ids::EndpointId;
@@ -16,7 +16,8 @@ use crate::problem::{ApiError, Problem};
 
 /// Rotate a webhook endpoint's secret.
 ///
-/// The new secret is answered this once. During the overlap deliveries carry a signature by each, the newest first.
+/// The new secret is shown only in this answer. During the overlap deliveries carry one signature by each
+/// secret, the newest first.
 #[utoipa::path(post, path = "/api/v1/webhooks/{id}/rotate-secret", tag = "webhooks", operation_id = "rotateWebhookSecret",
     params(("id" = String, Path, description = "The endpoint")), request_body = RotationBody,
     responses((status = 200, description = "Rotated", body = Enveloped<EndpointWithSecret>), Problem))]

@@ -1,4 +1,4 @@
-//! Trying an endpoint out.
+//! Endpoint that sends a test event to a webhook endpoint.
 
 use actix_web::{post, web};
 use actors::Session;
@@ -24,29 +24,29 @@ use crate::http::{Answer, EdgeId, Enveloped, NewIds, PathId, RequestContext};
 use crate::node::Backend;
 use crate::problem::{ApiError, Problem};
 
-/// How a test went.
+/// Result of a test delivery.
 #[derive(Serialize, ToSchema)]
 #[schema(as = WebhookTest)]
 pub(crate) struct TestResult {
-    /// Whether the endpoint took it.
+    /// Whether the endpoint accepted the event.
     success: bool,
-    /// What it answered.
+    /// HTTP status of its answer; `null` when none came.
     #[schema(required)]
     status_code: Option<u16>,
-    /// Until its answer was there, or none was to come.
+    /// Milliseconds until its answer or the failure.
     latency_ms: u64,
-    /// What went wrong: `dns`, `connect`, `tls`, `timeout`, `status`, `blocked`, `protocol` or `secret` (it does not open).
+    /// Kind of failure: `dns`, `connect`, `tls`, `timeout`, `status`, `blocked`, `protocol` or `secret` (it cannot
+    /// be decrypted); `null` on success.
     #[schema(value_type = Option<words::WebhookError>, required)]
     error: Option<&'static str>,
-    /// The same in words.
+    /// Description of the failure for people; `null` on success.
     #[schema(required)]
     error_detail: Option<String>,
-    /// The delivery, to read the answer in full.
+    /// Id of the delivery, to read the answer in full.
     #[schema(value_type = String)]
     delivery_id: EdgeId<DeliveryId>,
 }
 
-/// What a test sends as its resource.
 #[derive(Serialize)]
 struct Ping {
     message: &'static str,
@@ -54,8 +54,8 @@ struct Ping {
 
 /// Test a webhook endpoint.
 ///
-/// Sends one `webhook.test` event at once, signed as any other, and answers how it went. It is not tried again, and says
-/// nothing about whether the endpoint is failing. Also a disabled endpoint can be tested.
+/// Sends one `webhook.test` event at once, signed like any other, and answers with the result. A failed test is not
+/// retried, and does not count towards the endpoint's failures. A disabled endpoint can be tested, too.
 #[utoipa::path(post, path = "/api/v1/webhooks/{id}/test", tag = "webhooks", operation_id = "testWebhook",
     params(("id" = String, Path, description = "The endpoint")),
     responses((status = 200, description = "How it went", body = Enveloped<TestResult>), Problem))]
@@ -82,7 +82,7 @@ pub(crate) async fn test_webhook(
     let body = Bytes::from(serde_json::to_vec(&body).map_err(ApiError::internal)?);
     let courier = &backend.webhooks.courier;
     leave();
-    // the endpoint hears of it, whether or not the log will
+    // the endpoint receives the event even if the log then fails
     request.appends().begin();
     let attempt = courier.send(&target, event, body.clone()).await.map_err(ApiError::unavailable)?;
     let of = DeliveryOf {
@@ -110,7 +110,7 @@ pub(crate) async fn test_webhook(
     Ok(Answer::data(&result).position(position))
 }
 
-/// The endpoint as it is now.
+/// The endpoint as the log has it now.
 async fn target(backend: &Backend, client: ClientId, id: EndpointId) -> Result<Target, ApiError> {
     let mut session = Session::<Endpoint>::new(backend.runtime.clone(), id.stream());
     session.refresh().await.map_err(problem)?;
