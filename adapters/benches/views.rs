@@ -14,9 +14,9 @@ use adapters::event_store::MemoryEventStore;
 use adapters::read_models::{PostgresSettings, SqlViews};
 use adapters::testing::call_lives::{append_lives, call, client};
 use adapters::testing::postgres::Cluster;
-use adapters::work::SqlWork;
+use adapters::work::SqlOutbox;
 use domain::ports::event_store::EventStore;
-use domain::ports::work::WorkStore;
+use domain::ports::work::OutboxStore;
 use hdrhistogram::Histogram;
 use projections::calls::{CallFilter, CallQueries};
 use projections::page::PageRequest;
@@ -36,7 +36,7 @@ async fn measure(calls: u64) {
     let cluster = Cluster::start();
     let url = cluster.database().await;
     let views = SqlViews::open_postgres(&url, PostgresSettings::default()).await.unwrap();
-    let work = SqlWork::open(&Database::Postgres(url)).await.unwrap();
+    let work = SqlOutbox::open(&Database::Postgres(url)).await.unwrap();
     let log: Arc<dyn EventStore> = Arc::new(MemoryEventStore::default());
     append_lives(&log, 0..calls, 64, CLIENTS).await.unwrap();
     let head = log.head().await.unwrap();
@@ -65,7 +65,7 @@ async fn measure(calls: u64) {
     })
     .await;
     each("how far the work has come", 2_000, async |_| {
-        WorkStore::checkpoint(&work).await.unwrap();
+        OutboxStore::checkpoint(&work).await.unwrap();
     })
     .await;
 }

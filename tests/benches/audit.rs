@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actors::sealer::{Prover, SealBench, SealOptions, SealedLog};
+use actors::sealer::{Prover, SealOptions, SealedLog, SealerDeps};
 use actors::{Runtime, TraceHooks};
 use adapters::clock::SystemClock;
 use adapters::database::Database;
@@ -20,7 +20,7 @@ use adapters::ids::RandomIds;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
 use adapters::seals::SealsDb;
 use adapters::testing::call_lives::append_lives;
-use adapters::work::SqlWork;
+use adapters::work::SqlOutbox;
 use domain::envelope::{Metadata, NewEvent, Position, StreamId, Time, Version};
 use domain::ids::ClientId;
 use domain::merkle::{Entry, KeptHead, NoteSigner, TileEdge, log_id, origin, verify_inclusion};
@@ -178,7 +178,7 @@ async fn appends(sealed: bool) -> f64 {
         let (master, clock, ids) = (MasterKey::new(SECRET), Arc::new(SystemClock), Arc::new(RandomIds));
         let keeper = KeyVault::new(keys, master, clock, ids).head_keeper();
         keeper.keep(&KeptHead::NOTHING).await.unwrap();
-        let bench = SealBench {
+        let bench = SealerDeps {
             sealed: SealedLog {
                 log: log.clone(),
                 table: Arc::new(EventLog::Sqlite(store.clone())),
@@ -196,7 +196,9 @@ async fn appends(sealed: bool) -> f64 {
                 trace: TraceHooks::default(),
                 snapshots: None,
             },
-            leases: Arc::new(SqlWork::open(&Database::Sqlite(folder.path().join("work.db"))).await.unwrap()),
+            leases: Arc::new(
+                SqlOutbox::open(&Database::Sqlite(folder.path().join("work.db"))).await.unwrap(),
+            ),
             witnesses: Vec::new(),
         };
         sealer = Some(tokio::spawn(actors::sealer::run(bench, SealOptions::default(), stop.clone())));

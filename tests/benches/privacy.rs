@@ -16,7 +16,7 @@ use adapters::database::Database;
 use adapters::event_store::{PostgresEventStore, SqliteEventStore, SqliteSettings};
 use adapters::ids::RandomIds;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
-use adapters::privacy::PrivateLog;
+use adapters::privacy::EncryptingEventStore;
 use adapters::read_models::{PostgresSettings, SqlViews};
 use adapters::testing::call_lives::{call, client, life, new_event};
 use adapters::testing::postgres::Cluster;
@@ -81,7 +81,7 @@ async fn side(name: &'static str, log: Arc<dyn EventStore>, views: SqlViews, key
     let log = if name == "sealed" {
         let keys = KeysDb::open(keys).await.unwrap();
         let vault = KeyVault::new(keys, MasterKey::new([1; 32]), Arc::new(SystemClock), Arc::new(RandomIds));
-        let private = PrivateLog::new(log, vault.subject_keys(KEY_LIFE));
+        let private = EncryptingEventStore::new(log, vault.subject_keys(KEY_LIFE));
         Arc::new(private) as Arc<dyn EventStore>
     } else {
         log

@@ -10,7 +10,7 @@ use adapters::database::Database;
 use adapters::event_store::{EventLog, Target};
 use adapters::ids::RandomIds;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
-use adapters::privacy::PrivateLog;
+use adapters::privacy::EncryptingEventStore;
 use adapters::read_models::SqlViews;
 use anyhow::{Context, Result, ensure};
 use domain::envelope::{Position, Recorded, Version};
@@ -147,7 +147,7 @@ pub async fn check_views(options: &ServerOptions) -> Result<BTreeMap<&'static st
     let views = Arc::new(views.with_blind_index(vault.secret("blind index").await?));
     let head = log.store().head().await?;
     let deps = Deps {
-        log: Arc::new(private.as_shown()),
+        log: Arc::new(private.redacted()),
         views: views.clone(),
         clock: Arc::new(SystemClock),
         owner: "auditor".to_owned(),
@@ -220,7 +220,7 @@ async fn all(store: &dyn EventStore) -> Result<Vec<Recorded>> {
     }
 }
 
-async fn opened(options: &ServerOptions, log: &EventLog) -> Result<(PrivateLog, KeyVault)> {
+async fn opened(options: &ServerOptions, log: &EventLog) -> Result<(EncryptingEventStore, KeyVault)> {
     let keys = match options.env.get("KEY_STORE").or(options.env.get("READ_MODELS")) {
         Some(address) => address.parse().map_err(|error| anyhow::anyhow!("{error}"))?,
         None => Database::Sqlite(data_dir(options)?.join("keys.db")),
@@ -231,7 +231,7 @@ async fn opened(options: &ServerOptions, log: &EventLog) -> Result<(PrivateLog, 
     };
     let keys = KeysDb::open(&keys).await?;
     let vault = KeyVault::new(keys, master, Arc::new(SystemClock), Arc::new(RandomIds));
-    Ok((PrivateLog::new(log.store(), vault.subject_keys(CATCH_UP)), vault))
+    Ok((EncryptingEventStore::new(log.store(), vault.subject_keys(CATCH_UP)), vault))
 }
 
 fn log_of(options: &ServerOptions) -> Result<Target> {

@@ -16,7 +16,7 @@ use crate::session::Session;
 /// Reads agents and tools from the log. Each has few events, which are read every time, so that a change takes
 /// effect at once and on every node.
 #[derive(Debug, Clone)]
-pub struct AgentDesk {
+pub struct AgentRegistry {
     runtime: Runtime,
 }
 
@@ -31,7 +31,7 @@ pub struct KnownTool {
 
 /// The agent, models and tools of one turn.
 #[derive(Debug, Clone, Default)]
-pub struct Cast {
+pub struct TurnSetup {
     /// The agent's deployed version and its settings; `None` for a conversation without an agent.
     pub agent: Option<(AgentRef, Arc<AgentTerms>)>,
     /// Models that may answer, tried in this order.
@@ -40,7 +40,7 @@ pub struct Cast {
     pub tools: Vec<KnownTool>,
 }
 
-impl Cast {
+impl TurnSetup {
     /// The agent's system prompt; empty without an agent.
     #[must_use]
     pub fn system_prompt(&self) -> &str {
@@ -59,7 +59,7 @@ impl Cast {
     }
 }
 
-impl AgentDesk {
+impl AgentRegistry {
     #[must_use]
     pub fn new(runtime: Runtime) -> Self {
         Self { runtime }
@@ -106,7 +106,11 @@ impl AgentDesk {
 
     /// The models and tools of this agent. A deleted tool is left out, and so is the second of two tools with the
     /// same name. Fails with a description when the log cannot be read.
-    pub async fn cast(&self, client: ClientId, agent: (AgentRef, Arc<AgentTerms>)) -> Result<Cast, String> {
+    pub async fn cast(
+        &self,
+        client: ClientId,
+        agent: (AgentRef, Arc<AgentTerms>),
+    ) -> Result<TurnSetup, String> {
         let mut tools: Vec<KnownTool> = Vec::new();
         for id in &agent.1.tools {
             if let Some(tool) = self.tool(client, *id).await?
@@ -115,6 +119,6 @@ impl AgentDesk {
                 tools.push(tool);
             }
         }
-        Ok(Cast { models: agent.1.models(), agent: Some(agent), tools })
+        Ok(TurnSetup { models: agent.1.models(), agent: Some(agent), tools })
     }
 }

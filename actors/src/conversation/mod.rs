@@ -13,10 +13,10 @@ mod tools;
 mod turn;
 mod voice;
 
-pub use agents::{AgentDesk, Cast, KnownTool};
+pub use agents::{AgentRegistry, KnownTool, TurnSetup};
 pub use defaults::{DefaultAgents, KnownAgent};
 pub use feed::{Answer, Failed, Feed, Piece};
-pub use mood::{Mood, lexicon_score};
-pub use talks::{Question, TalkDeps, TalkError, TalkOptions, Talks};
+pub use mood::{SentimentScorer, lexicon_score};
+pub use talks::{ConversationDeps, ConversationError, ConversationOptions, ConversationService, Question};
 pub use tools::auth_place;
 pub use voice::{Voice, VoiceError};

@@ -6,7 +6,7 @@ use domain::model::{ModelRef, Provider};
 use domain::ports::llm::{ChatMessage, ChatRequest};
 use tokio::sync::mpsc;
 
-use super::talks::Talks;
+use super::talks::ConversationService;
 use crate::context::CommandContext;
 
 /// Most messages scored in one request to a model.
@@ -121,7 +121,7 @@ pub fn lexicon_score(text: &str) -> i16 {
 
 /// A conversation whose messages from `from` on are to be scored.
 #[derive(Debug)]
-pub(super) struct ToJudge {
+pub(super) struct ScoreRequest {
     pub(super) conversation: ConversationId,
     pub(super) from: u32,
     pub(super) models: Vec<ModelRef>,
@@ -130,11 +130,11 @@ pub(super) struct ToJudge {
 
 /// Scores the sentiment of conversations one after the other, until the channel closes.
 #[derive(Debug)]
-pub struct Mood(pub(super) mpsc::Receiver<ToJudge>);
+pub struct SentimentScorer(pub(super) mpsc::Receiver<ScoreRequest>);
 
-impl Mood {
+impl SentimentScorer {
     /// Scores until `stop`, or until the last handle to `talks` is gone.
-    pub async fn run(mut self, talks: Talks, stop: tokio_util::sync::CancellationToken) {
+    pub async fn run(mut self, talks: ConversationService, stop: tokio_util::sync::CancellationToken) {
         loop {
             let next = tokio::select! {
                 () = stop.cancelled() => return,
@@ -148,8 +148,8 @@ impl Mood {
     }
 }
 
-impl Talks {
-    async fn judge(&self, job: &ToJudge) -> Result<(), String> {
+impl ConversationService {
+    async fn judge(&self, job: &ScoreRequest) -> Result<(), String> {
         let from = job.from;
         let look = move |state: &Conversation| -> Vec<(u32, String)> {
             let said = state.window().filter(|one| {

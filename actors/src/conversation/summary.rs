@@ -5,7 +5,7 @@ use domain::ids::ConversationId;
 use domain::model::{ModelRef, Provider};
 use domain::ports::llm::{ChatMessage, ChatRequest};
 
-use super::talks::Talks;
+use super::talks::ConversationService;
 use crate::context::CommandContext;
 
 /// Longest summary, in characters.
@@ -38,7 +38,7 @@ fn extract(before: Option<&str>, lines: &[(MessageRole, String)]) -> String {
     all.join("\n")
 }
 
-impl Talks {
+impl ConversationService {
     /// Summarizes what no longer fits into the window, when enough has accumulated. Errors are not reported; the
     /// next turn tries again.
     pub(super) async fn sum_up(&self, id: ConversationId, models: &[ModelRef], context: &CommandContext) {

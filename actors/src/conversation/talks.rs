@@ -24,9 +24,9 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::agents::{AgentDesk, Cast};
+use super::agents::{AgentRegistry, TurnSetup};
 use super::feed::{Answer, Failed, Feed, Piece};
-use super::mood::{Mood, ToJudge};
+use super::mood::{ScoreRequest, SentimentScorer};
 use super::tools::Toolbox;
 use super::turn::Turn;
 use crate::context::CommandContext;
@@ -46,7 +46,7 @@ const PAGE: usize = 16;
 const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, Copy)]
-pub struct TalkOptions {
+pub struct ConversationOptions {
     pub live: LiveOptions,
     /// Size of the window a model is given of a conversation, in estimated tokens; what is older is summarized.
     pub window_tokens: u64,
@@ -60,7 +60,7 @@ pub struct TalkOptions {
     pub judge_by_model: bool,
 }
 
-impl Default for TalkOptions {
+impl Default for ConversationOptions {
     fn default() -> Self {
         Self {
             live: LiveOptions::default(),
@@ -75,7 +75,7 @@ impl Default for TalkOptions {
 
 /// The dependencies of the conversation service.
 #[derive(Debug, Clone)]
-pub struct TalkDeps {
+pub struct ConversationDeps {
     pub runtime: Runtime,
     pub models: Arc<dyn LanguageModels>,
     /// Sends tool calls to the client's own systems.
@@ -97,7 +97,7 @@ pub struct Question {
 
 /// Why a turn could not begin.
 #[derive(Debug, thiserror::Error)]
-pub enum TalkError {
+pub enum ConversationError {
     /// The conversation cannot be written, or its rules refuse the command.
     #[error("the conversation cannot go on")]
     Command(#[from] CommandError<ConversationRefusal>),
@@ -112,10 +112,10 @@ pub enum TalkError {
 
 #[derive(Debug)]
 struct Inner {
-    deps: TalkDeps,
-    options: TalkOptions,
+    deps: ConversationDeps,
+    options: ConversationOptions,
     actors: Actors<Conversation>,
-    desk: AgentDesk,
+    desk: AgentRegistry,
     /// Locks held from looking at a conversation until its new turn is in `running`, so that nobody takes that
     /// turn for dead in between.
     asking: Vec<tokio::sync::Mutex<()>>,
@@ -123,32 +123,32 @@ struct Inner {
     running: Mutex<HashMap<MessageId, Arc<Feed>>>,
     over: Mutex<LruCache<MessageId, Arc<Feed>>>,
     tasks: TaskTracker,
-    mood: mpsc::Sender<ToJudge>,
+    mood: mpsc::Sender<ScoreRequest>,
     stop: CancellationToken,
 }
 
 /// Begins conversations, adds messages and streams the answers. Clones share one service.
 #[derive(Debug, Clone)]
-pub struct Talks(Arc<Inner>);
+pub struct ConversationService(Arc<Inner>);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Talks {
-    /// Starts the registry. The caller must also run the returned [`Mood`], which scores sentiment. Must be called
+impl ConversationService {
+    /// Starts the registry. The caller must also run the returned [`SentimentScorer`], which scores sentiment. Must be called
     /// inside an actix system.
     #[must_use]
     pub fn start(
-        deps: TalkDeps,
-        options: TalkOptions,
+        deps: ConversationDeps,
+        options: ConversationOptions,
         observer: Option<Observer<Conversation>>,
         stop: CancellationToken,
-    ) -> (Self, Mood) {
+    ) -> (Self, SentimentScorer) {
         let actors = Actors::start(deps.runtime.clone(), options.live, observer, stop.clone());
         let (mood, jobs) = mpsc::channel(JUDGED);
         let inner = Inner {
-            desk: AgentDesk::new(deps.runtime.clone()),
+            desk: AgentRegistry::new(deps.runtime.clone()),
             deps,
             options,
             actors,
@@ -159,7 +159,7 @@ impl Talks {
             mood,
             stop,
         };
-        (Self(Arc::new(inner)), Mood(jobs))
+        (Self(Arc::new(inner)), SentimentScorer(jobs))
     }
 
     /// Waits until every running turn has recorded its end. Call it when the node stops: no turn goes on then.
@@ -172,7 +172,7 @@ impl Talks {
         &self.0.deps.runtime
     }
 
-    pub(super) fn options(&self) -> &TalkOptions {
+    pub(super) fn options(&self) -> &ConversationOptions {
         &self.0.options
     }
 
@@ -183,7 +183,7 @@ impl Talks {
 
     /// Reads agents and tools.
     #[must_use]
-    pub fn desk(&self) -> &AgentDesk {
+    pub fn desk(&self) -> &AgentRegistry {
         &self.0.desk
     }
 
@@ -193,7 +193,7 @@ impl Talks {
     }
 
     pub(super) fn toolbox(&self) -> Toolbox {
-        let TalkDeps { runtime, tools, vault, .. } = self.0.deps.clone();
+        let ConversationDeps { runtime, tools, vault, .. } = self.0.deps.clone();
         Toolbox { runtime, runner: tools, vault }
     }
 
@@ -272,7 +272,7 @@ impl Talks {
         &self,
         question: Question,
         context: CommandContext,
-    ) -> Result<(Receipt, Arc<Feed>), TalkError> {
+    ) -> Result<(Receipt, Arc<Feed>), ConversationError> {
         let id = question.conversation;
         let (receipt, turn, feed) = self.begin_or_find(question, context).await?;
         let feed = match feed {
@@ -289,7 +289,7 @@ impl Talks {
         &self,
         question: Question,
         context: CommandContext,
-    ) -> Result<(Receipt, Option<MessageId>, Option<Arc<Feed>>), TalkError> {
+    ) -> Result<(Receipt, Option<MessageId>, Option<Arc<Feed>>), ConversationError> {
         let began = Instant::now();
         let id = question.conversation;
         let asking = self.0.asking[id.0.as_bytes()[15] as usize % LOCKS].lock().await;
@@ -307,7 +307,7 @@ impl Talks {
         let (node, now) = (self.runtime().node.to_string(), self.runtime().clock.now());
         let dead = open.filter(|(turn, owner)| self.is_dead(*turn, owner)).map(|(turn, _)| turn);
         if lock(&self.0.running).len() >= self.options().turns {
-            return Err(TalkError::Busy);
+            return Err(ConversationError::Busy);
         }
         let start = question.start.map(|(start, _)| Box::new(ConversationStarted { agent, ..start }));
         // a little more than the node that runs the turn allows itself
@@ -332,7 +332,7 @@ impl Talks {
         &self,
         question: Question,
         context: CommandContext,
-    ) -> Result<(), TalkError> {
+    ) -> Result<(), ConversationError> {
         let asked = self.begin_or_find(question, context).await?;
         drop(asked);
         Ok(())
@@ -344,29 +344,31 @@ impl Talks {
         (ours || self.options().sole) && !lock(&self.0.running).contains_key(&turn)
     }
 
-    async fn cast(&self, client: ClientId, agent: Option<AgentId>) -> Result<Cast, TalkError> {
+    async fn cast(&self, client: ClientId, agent: Option<AgentId>) -> Result<TurnSetup, ConversationError> {
         match agent {
             Some(agent) => {
-                let live = self.0.desk.live(client, agent).await.map_err(TalkError::Log)?;
-                let live = live.ok_or(TalkError::UnknownAgent)?;
-                self.0.desk.cast(client, live).await.map_err(TalkError::Log)
+                let live = self.0.desk.live(client, agent).await.map_err(ConversationError::Log)?;
+                let live = live.ok_or(ConversationError::UnknownAgent)?;
+                self.0.desk.cast(client, live).await.map_err(ConversationError::Log)
             }
-            None => Ok(Cast { models: self.models().default_models(client).await, ..Cast::default() }),
+            None => {
+                Ok(TurnSetup { models: self.models().default_models(client).await, ..TurnSetup::default() })
+            }
         }
     }
 
     /// The version of an agent that a new conversation would run. Fails when there is no such agent, or the
     /// log cannot be read.
-    pub async fn agent(&self, client: ClientId, agent: AgentId) -> Result<AgentRef, TalkError> {
-        let live = self.0.desk.live(client, agent).await.map_err(TalkError::Log)?;
-        live.map(|(agent, _)| agent).ok_or(TalkError::UnknownAgent)
+    pub async fn agent(&self, client: ClientId, agent: AgentId) -> Result<AgentRef, ConversationError> {
+        let live = self.0.desk.live(client, agent).await.map_err(ConversationError::Log)?;
+        live.map(|(agent, _)| agent).ok_or(ConversationError::UnknownAgent)
     }
 
     fn begin(
         &self,
         conversation: ConversationId,
         turn: MessageId,
-        cast: Cast,
+        cast: TurnSetup,
         context: CommandContext,
         began: Instant,
     ) -> Arc<Feed> {
@@ -397,11 +399,11 @@ impl Talks {
             return;
         }
         self.sum_up(turn.conversation, &turn.cast.models, &turn.context).await;
-        self.judge_later(turn.conversation, turn.turn, &turn.cast.models, &turn.context).await;
+        self.score_later(turn.conversation, turn.turn, &turn.cast.models, &turn.context).await;
     }
 
     /// Schedules sentiment scoring of the messages from `message` on.
-    async fn judge_later(
+    async fn score_later(
         &self,
         conversation: ConversationId,
         message: MessageId,
@@ -412,13 +414,17 @@ impl Talks {
         if let Ok(Some(from)) = self.look(conversation, seq).await {
             let (models, context) = (models.to_vec(), context.clone());
             // the queue is full: the messages are not scored
-            let _ = self.0.mood.try_send(ToJudge { conversation, from, models, context });
+            let _ = self.0.mood.try_send(ScoreRequest { conversation, from, models, context });
         }
     }
 
     /// The feed of a turn that runs on this node, ran here lately, or ran anywhere and is still in the
     /// conversation's state. Waits for the end of a turn that runs on another node.
-    pub async fn feed(&self, conversation: ConversationId, turn: MessageId) -> Result<Arc<Feed>, TalkError> {
+    pub async fn feed(
+        &self,
+        conversation: ConversationId,
+        turn: MessageId,
+    ) -> Result<Arc<Feed>, ConversationError> {
         let here = || {
             let running = lock(&self.0.running).get(&turn).cloned();
             running.or_else(|| lock(&self.0.over).get(&turn).cloned())
@@ -436,7 +442,7 @@ impl Talks {
                 return Ok(Arc::new(Feed::over(conversation, turn, outcome)));
             }
             tokio::select! {
-                () = self.0.stop.cancelled() => return Err(TalkError::Busy),
+                () = self.0.stop.cancelled() => return Err(ConversationError::Busy),
                 () = tokio::time::sleep(LOOK) => {}
             }
         }

@@ -15,7 +15,7 @@ use domain::tool::{AuthKind, ToolAuth};
 use domain::webhook::signing::SigningSecret;
 use tracing::Instrument as _;
 
-use super::agents::{Cast, KnownTool};
+use super::agents::{KnownTool, TurnSetup};
 use crate::runtime::Runtime;
 use crate::signing::{NotOpened, open_headers, open_secrets};
 
@@ -47,7 +47,7 @@ pub(super) struct Round<'r> {
     pub(super) turn: MessageId,
     /// Number of the round in the turn, from 1.
     pub(super) number: u32,
-    pub(super) cast: &'r Cast,
+    pub(super) cast: &'r TurnSetup,
 }
 
 impl Toolbox {

@@ -11,9 +11,9 @@ use domain::ids::{ConversationId, MessageId};
 use domain::model::{ModelRef, Usage};
 use domain::ports::llm::{ChatEvent, ChatRequest, ToolCall, withdraw};
 
-use super::agents::Cast;
+use super::agents::TurnSetup;
 use super::feed::{Answer, Failed, Feed, Piece};
-use super::talks::Talks;
+use super::talks::ConversationService;
 use super::tools::Round;
 use crate::context::CommandContext;
 use crate::session::CommandError;
@@ -31,10 +31,10 @@ const MAX_ANSWER: usize = 256 << 10;
 const GIVEN_UP: &str = "I could not finish that. Please try again in other words.";
 
 pub(super) struct Turn {
-    pub(super) talks: Talks,
+    pub(super) talks: ConversationService,
     pub(super) conversation: ConversationId,
     pub(super) turn: MessageId,
-    pub(super) cast: Cast,
+    pub(super) cast: TurnSetup,
     pub(super) context: CommandContext,
     pub(super) feed: Arc<Feed>,
     pub(super) began: Instant,

@@ -16,11 +16,11 @@ use domain::envelope::{Position, Recorded, Version};
 use domain::ids::{AgentId, CallId, ConversationId, MessageId, derive};
 use domain::personal::Personal;
 use domain::ports::event_store::{Direction, ReadError};
-use domain::ports::work::WorkItem;
+use domain::ports::work::OutboxItem;
 use domain::wire::DomainEvent as _;
 use uuid::Uuid;
 
-use super::talks::{Question, TalkError, Talks};
+use super::talks::{ConversationError, ConversationService, Question};
 use crate::call::Calls;
 use crate::context::CommandContext;
 use crate::session::CommandError;
@@ -35,7 +35,7 @@ pub enum VoiceError {
     #[error("the call cannot be told")]
     Call(#[source] CommandError<CallRefusal>),
     #[error("the conversation cannot be told")]
-    Conversation(#[from] TalkError),
+    Conversation(#[from] ConversationError),
     #[error("the log cannot be read")]
     Log(#[from] ReadError),
     /// The event cannot be decoded by this version; trying again does not help.
@@ -46,7 +46,7 @@ pub enum VoiceError {
 /// Connects agents with their calls.
 #[derive(Debug, Clone)]
 pub struct Voice {
-    pub talks: Talks,
+    pub talks: ConversationService,
     pub calls: Calls,
 }
 
@@ -54,17 +54,17 @@ impl Voice {
     /// Pause before a failed step is tried again.
     pub const PAUSE: Duration = Duration::from_millis(500);
 
-    fn context(item: &WorkItem) -> CommandContext {
+    fn context(item: &OutboxItem) -> CommandContext {
         CommandContext::following(COMPONENT, item.client, &item.cause)
     }
 
     /// Adds to a call's conversation what was said on the call since, and has the agent answer it. Begins the
     /// conversation if it does not exist.
-    pub async fn converse(&self, item: &WorkItem) -> Result<(), VoiceError> {
+    pub async fn converse(&self, item: &OutboxItem) -> Result<(), VoiceError> {
         let (call_id, context) = (CallId(item.subject), Self::context(item));
         let call = self.calls.inspect(call_id).await.map_err(VoiceError::Call)?;
         let (Some(conversation), Some(agent)) = (call.conversation(), call.agent()) else { return Ok(()) };
-        let (state, _) = self.talks.inspect(conversation, true).await.map_err(TalkError::from)?;
+        let (state, _) = self.talks.inspect(conversation, true).await.map_err(ConversationError::from)?;
         if state.is_ended() {
             return Ok(());
         }
@@ -97,7 +97,7 @@ impl Voice {
     ) -> Result<(), VoiceError> {
         match self.talks.command(conversation, command, context).await {
             Ok(_) | Err(CommandError::Refused(_)) => Ok(()),
-            Err(error) => Err(TalkError::from(error).into()),
+            Err(error) => Err(ConversationError::from(error).into()),
         }
     }
 
@@ -110,7 +110,7 @@ impl Voice {
     ) -> Result<(), VoiceError> {
         let agent = match self.talks.agent(context.client, agent).await {
             Ok(agent) => Some(agent),
-            Err(TalkError::UnknownAgent) => None,
+            Err(ConversationError::UnknownAgent) => None,
             Err(error) => return Err(error.into()),
         };
         let started = ConversationStarted {
@@ -134,7 +134,7 @@ impl Voice {
         agent: AgentId,
         context: &CommandContext,
     ) -> Result<(), VoiceError> {
-        let live = self.talks.desk().live(context.client, agent).await.map_err(TalkError::Log)?;
+        let live = self.talks.desk().live(context.client, agent).await.map_err(ConversationError::Log)?;
         let own = live.and_then(|(_, terms)| terms.greeting.clone());
         let expected = call.is_inbound() || call.came_from_menu();
         let default = expected.then(|| DEFAULT_GREETING.to_owned());
@@ -179,12 +179,16 @@ impl Voice {
         for interrupting in [false, true] {
             if interrupting {
                 let cancel = self.talks.cancel(conversation, CancelledFor::Interrupted, context).await;
-                cancel.map_err(TalkError::from)?;
+                cancel.map_err(ConversationError::from)?;
             }
             let question = Question { conversation, start: None, said: None };
             match self.talks.begin_turn(question, context.clone()).await {
-                Err(TalkError::Command(CommandError::Refused(ConversationRefusal::TurnUnderWay))) => {}
-                Ok(()) | Err(TalkError::Command(CommandError::Refused(_)) | TalkError::UnknownAgent) => {
+                Err(ConversationError::Command(CommandError::Refused(ConversationRefusal::TurnUnderWay))) => {
+                }
+                Ok(())
+                | Err(
+                    ConversationError::Command(CommandError::Refused(_)) | ConversationError::UnknownAgent,
+                ) => {
                     return Ok(());
                 }
                 Err(error) => return Err(error.into()),
@@ -194,7 +198,7 @@ impl Voice {
     }
 
     /// Has an agent's answer spoken on its call, or an apology when no model gave an answer.
-    pub async fn speak_reply(&self, item: &WorkItem) -> Result<(), VoiceError> {
+    pub async fn speak_reply(&self, item: &OutboxItem) -> Result<(), VoiceError> {
         let before = Position(item.position.0.saturating_sub(1));
         let events: Vec<Recorded> = self.talks.runtime().store.read_all(before, 1).await?;
         let Some(recorded) = events.first() else { return Ok(()) };
@@ -220,14 +224,16 @@ impl Voice {
         &self,
         conversation: ConversationId,
         turn: MessageId,
-        item: &WorkItem,
+        item: &OutboxItem,
     ) -> Result<Option<String>, VoiceError> {
-        let (state, _) = self.talks.inspect(conversation, true).await.map_err(TalkError::from)?;
+        let (state, _) = self.talks.inspect(conversation, true).await.map_err(ConversationError::from)?;
         if state.turn().is_some() || state.failed(turn).is_none() {
             return Ok(None);
         }
         let live = match state.agent() {
-            Some(agent) => self.talks.desk().live(item.client, agent.id).await.map_err(TalkError::Log)?,
+            Some(agent) => {
+                self.talks.desk().live(item.client, agent.id).await.map_err(ConversationError::Log)?
+            }
             None => None,
         };
         let own = live.and_then(|(_, terms)| terms.apology.clone());

@@ -18,7 +18,7 @@ use domain::ivr::session::{
 };
 use domain::ports::event_store::Direction;
 use domain::ports::ivr_webhook::{StepQuestion, StepWebhooks};
-use domain::ports::work::{Cause, WorkItem};
+use domain::ports::work::{Cause, OutboxItem};
 use domain::wire::DomainEvent as _;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
@@ -198,7 +198,7 @@ impl IvrDriver {
 
     /// Handles an event of a call that the outbox finds in the log. Fails when the log, the session or the
     /// call cannot be reached.
-    pub async fn tell_again(&self, item: &WorkItem) -> Result<(), IvrError> {
+    pub async fn tell_again(&self, item: &OutboxItem) -> Result<(), IvrError> {
         let before = Position(item.position.0.saturating_sub(1));
         let events: Vec<Recorded> = self.runtime.store.read_all(before, 1).await?;
         let Some(recorded) = events.first() else { return Ok(()) };

@@ -60,7 +60,7 @@ impl Default for PrivacyOptions {
 
 /// The dependencies of the process manager.
 #[derive(Debug, Clone)]
-pub struct PrivacyBench {
+pub struct PrivacyDeps {
     pub runtime: Runtime,
     /// Finds, exports and erases personal data in all stores.
     pub data: Arc<dyn PersonalData>,
@@ -73,7 +73,7 @@ pub struct PrivacyBench {
 }
 
 /// Runs privacy jobs and retention until `stop`, whenever this node holds the lease.
-pub async fn run(bench: PrivacyBench, options: PrivacyOptions, stop: CancellationToken) {
+pub async fn run(bench: PrivacyDeps, options: PrivacyOptions, stop: CancellationToken) {
     let ownership = Ownership {
         leases: bench.leases.clone(),
         clock: bench.runtime.clock.clone(),

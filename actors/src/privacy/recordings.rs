@@ -7,7 +7,7 @@ use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
 use domain::ports::telephony::CarrierError;
 
-use super::PrivacyBench;
+use super::PrivacyDeps;
 
 /// How long an erasure waits for a carrier that cannot be reached.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
@@ -25,7 +25,7 @@ impl Recordings {
     /// Deletes each recording. While the carrier cannot be reached this fails, and the job is tried again, for up
     /// to a day after `asked_at`.
     pub(super) async fn delete(
-        bench: &PrivacyBench,
+        bench: &PrivacyDeps,
         client: ClientId,
         ids: &[String],
         asked_at: Time,

@@ -10,7 +10,7 @@ use domain::privacy::policy::{PolicyCommand, PrivacyPolicy, RetentionKind, Reten
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{PrivacyBench, PrivacyOptions};
+use super::{PrivacyDeps, PrivacyOptions};
 use crate::context::{Appends, CommandContext};
 use crate::session::Session;
 
@@ -39,7 +39,7 @@ impl Schedule {
     /// Runs what is due; a run that fails is due again at the next look.
     pub(super) async fn keep(
         &mut self,
-        bench: &PrivacyBench,
+        bench: &PrivacyDeps,
         options: &PrivacyOptions,
         mine: &CancellationToken,
     ) -> Result<(), StoreUnavailable> {
@@ -64,7 +64,7 @@ impl Schedule {
 }
 
 /// When the next run of a kind is due, according to the log; `None` while the log is empty.
-async fn first_due(bench: &PrivacyBench, kind: RetentionKind) -> Result<Option<Time>, StoreUnavailable> {
+async fn first_due(bench: &PrivacyDeps, kind: RetentionKind) -> Result<Option<Time>, StoreUnavailable> {
     let mut session = Session::<PrivacyPolicy>::new(bench.runtime.clone(), kind.stream());
     session.ensure_loaded().await.map_err(stuck)?;
     if let Some(last) = session.state().ran_at() {
@@ -76,7 +76,7 @@ async fn first_due(bench: &PrivacyBench, kind: RetentionKind) -> Result<Option<T
 
 /// Runs retention over the rows of a kind, and records it.
 async fn run(
-    bench: &PrivacyBench,
+    bench: &PrivacyDeps,
     kind: RetentionKind,
     kept: Duration,
     mine: &CancellationToken,
@@ -104,7 +104,7 @@ async fn run(
 }
 
 /// Destroys expired call content, and records one event for each client that had any.
-async fn end_content(bench: &PrivacyBench) -> Result<(), StoreUnavailable> {
+async fn end_content(bench: &PrivacyDeps) -> Result<(), StoreUnavailable> {
     for (client, destroyed) in bench.data.end_content().await? {
         let stream = StreamId::new("retention", bench.runtime.ids.next());
         let session = Session::on_new_stream(bench.runtime.clone(), stream);
@@ -121,7 +121,7 @@ async fn end_content(bench: &PrivacyBench) -> Result<(), StoreUnavailable> {
 }
 
 async fn note(
-    bench: &PrivacyBench,
+    bench: &PrivacyDeps,
     mut session: Session<PrivacyPolicy>,
     client: ClientId,
     (kind, before, destroyed): (RetentionKind, Option<Time>, u64),

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::recordings::Recordings;
 use super::retention::{Schedule, of_the_node};
-use super::{PrivacyBench, PrivacyOptions};
+use super::{PrivacyDeps, PrivacyOptions};
 use crate::context::CommandContext;
 use crate::session::{CommandError, Receipt, Session};
 
@@ -53,7 +53,7 @@ enum Stuck {
 /// Records the request for a job; the node that holds the lease carries it out. Fails when the
 /// request cannot be recorded.
 pub async fn begin(
-    bench: &PrivacyBench,
+    bench: &PrivacyDeps,
     context: &CommandContext,
     job: Begun,
 ) -> Result<Receipt, CommandError<JobRefusal>> {
@@ -67,7 +67,7 @@ pub async fn begin(
 }
 
 /// Works on all open jobs, again and again, until the lease is lost.
-pub(super) async fn keep_working(bench: &PrivacyBench, options: PrivacyOptions, mine: &CancellationToken) {
+pub(super) async fn keep_working(bench: &PrivacyDeps, options: PrivacyOptions, mine: &CancellationToken) {
     let clock = &bench.runtime.clock;
     let mut schedule = Schedule::new(&options, clock.now());
     let mut forgetting = Forgetting::new();
@@ -104,7 +104,7 @@ type Forgetting = HashMap<PrivacyJobId, Instant>;
 
 /// Carries a job as far as it can go now.
 async fn work(
-    bench: &PrivacyBench,
+    bench: &PrivacyDeps,
     options: PrivacyOptions,
     open: OpenJob,
     forgetting: &mut Forgetting,

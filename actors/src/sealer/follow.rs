@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::health::Place;
 use super::sealed_log::{Standing, Unsound};
 use super::tell::Notes;
-use super::{SealBench, SealOptions, meter};
+use super::{SealOptions, SealerDeps, meter};
 
 /// Events read at a time. Hashing them must not block a thread for much longer than a millisecond.
 const PAGE: usize = 512;
@@ -56,7 +56,12 @@ impl SealError {
 }
 
 /// Seals until the lease is lost. A fault is reported, and sealing is tried again.
-pub(super) async fn follow(bench: &SealBench, options: SealOptions, notes: &Notes, mine: &CancellationToken) {
+pub(super) async fn follow(
+    bench: &SealerDeps,
+    options: SealOptions,
+    notes: &Notes,
+    mine: &CancellationToken,
+) {
     let mut failures = 0;
     while !mine.is_cancelled() {
         let error = tokio::select! {
@@ -77,7 +82,7 @@ pub(super) async fn follow(bench: &SealBench, options: SealOptions, notes: &Note
 }
 
 async fn keep_sealing(
-    bench: &SealBench,
+    bench: &SealerDeps,
     options: SealOptions,
     notes: &Notes,
     failures: &mut u32,
@@ -129,7 +134,7 @@ async fn keep_sealing(
 }
 
 /// Seals the events up to now, and writes the head into the log: the last step before a node stops.
-pub(super) async fn seal_rest(bench: &SealBench) -> Result<(), SealError> {
+pub(super) async fn seal_rest(bench: &SealerDeps) -> Result<(), SealError> {
     let Some(mut tree) = Tree::take_up(bench).await? else { return Ok(()) };
     tree.catch_up(bench).await?;
     if tree.anchor(bench).await {
@@ -167,7 +172,7 @@ struct Tree {
 
 impl Tree {
     /// Loads the stored tree; `None` while the log is empty.
-    async fn take_up(bench: &SealBench) -> Result<Option<Self>, SealError> {
+    async fn take_up(bench: &SealerDeps) -> Result<Option<Self>, SealError> {
         let Standing { log, edge, head, kept } = bench.sealed.standing(bench.runtime.clock.now()).await?;
         let Some(log) = log else {
             bench.sealed.keeper.keep(&KeptHead::NOTHING).await?;
@@ -217,7 +222,7 @@ impl Tree {
     }
 
     /// Signs a head over the events so far, stores it with the changed tiles, and keeps it in the key store.
-    async fn seal(&mut self, bench: &SealBench) -> Result<&Head, SealError> {
+    async fn seal(&mut self, bench: &SealerDeps) -> Result<&Head, SealError> {
         let began = Instant::now();
         let (size, root, sealed_at) = (self.edge.size(), self.edge.root(), bench.runtime.clock.now());
         let head = Head { size, root, note: self.signer.sign(size, root), sealed_at };
@@ -238,7 +243,7 @@ impl Tree {
     }
 
     /// Adds and seals all events up to the present end of the log.
-    async fn catch_up(&mut self, bench: &SealBench) -> Result<(), SealError> {
+    async fn catch_up(&mut self, bench: &SealerDeps) -> Result<(), SealError> {
         let head = bench.sealed.log.head().await?;
         while self.edge.size() < head.0 {
             let events = bench.sealed.log.read_all(Position(self.edge.size()), PAGE).await?;
@@ -257,7 +262,7 @@ impl Tree {
     }
 
     /// Writes the newest head into the log, unless no event has come since the last one there. Answers whether it did.
-    async fn anchor(&mut self, bench: &SealBench) -> bool {
+    async fn anchor(&mut self, bench: &SealerDeps) -> bool {
         let Some(head) = self.head.as_ref().filter(|_| self.unanchored) else { return false };
         let runtime = &bench.runtime;
         let now = runtime.clock.now();

@@ -60,7 +60,7 @@ impl Default for SealOptions {
 
 /// The dependencies of the sealer.
 #[derive(Debug, Clone)]
-pub struct SealBench {
+pub struct SealerDeps {
     pub runtime: Runtime,
     /// The log, its Merkle tree, the kept head and the signing key.
     pub sealed: SealedLog,
@@ -75,7 +75,7 @@ pub struct SealBench {
 
 /// Seals history until `stop`, whenever this node holds the lease. Then this node seals the remaining events,
 /// whichever node holds the lease: nothing else may be appended after `stop`.
-pub async fn run(bench: SealBench, options: SealOptions, stop: CancellationToken) {
+pub async fn run(bench: SealerDeps, options: SealOptions, stop: CancellationToken) {
     let ownership = Ownership {
         leases: bench.leases.clone(),
         clock: bench.runtime.clock.clone(),

@@ -7,7 +7,7 @@ use futures::future::join_all;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use super::{SealBench, meter};
+use super::{SealerDeps, meter};
 
 /// Heads that may wait for a slow witness. Beyond that the oldest are dropped; later heads cover them.
 const WAITING: usize = 256;
@@ -33,7 +33,7 @@ impl Notes {
 }
 
 /// Sends every head to every witness, in order, until the lease is lost.
-pub(super) async fn tell(bench: &SealBench, heard: Vec<Heard>, mine: &CancellationToken) {
+pub(super) async fn tell(bench: &SealerDeps, heard: Vec<Heard>, mine: &CancellationToken) {
     let each = bench.witnesses.iter().zip(heard).map(|(witness, heard)| tell_one(&**witness, heard));
     mine.run_until_cancelled(join_all(each)).await;
 }

@@ -14,7 +14,7 @@ use domain::webhook::endpoint::DisabledFor;
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
-use super::courier::Courier;
+use super::courier::DeliverySender;
 use super::lane::Verdict;
 use super::target::Target;
 use crate::session::CommandError;
@@ -83,7 +83,7 @@ impl Crew {
 
 /// An attempt to be made.
 pub(super) struct Job {
-    pub(super) courier: Arc<Courier>,
+    pub(super) courier: Arc<DeliverySender>,
     pub(super) target: Arc<Target>,
     pub(super) item: DueDelivery,
     pub(super) body: Bytes,
@@ -167,7 +167,7 @@ async fn attempt(job: Job) -> Option<(Verdict, Option<Position>)> {
     Some((verdict, recorded))
 }
 
-async fn record(courier: &Courier, item: &DueDelivery, attempt: Attempt) -> Option<Position> {
+async fn record(courier: &DeliverySender, item: &DueDelivery, attempt: Attempt) -> Option<Position> {
     for _ in 0..RECORDINGS {
         match courier.record(item, Cause::Due, attempt.clone(), None, None).await {
             Ok(position) => return Some(position),

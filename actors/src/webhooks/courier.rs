@@ -52,7 +52,7 @@ struct Opened {
 type ByVersion = LruCache<EndpointId, (Version, Arc<Opened>)>;
 
 /// Sends delivery attempts and records them.
-pub struct Courier {
+pub struct DeliverySender {
     runtime: Runtime,
     vault: Arc<dyn Vault>,
     sender: Arc<dyn WebhookSender>,
@@ -62,13 +62,13 @@ pub struct Courier {
     unopened: Mutex<LruCache<EndpointId, Version>>,
 }
 
-impl std::fmt::Debug for Courier {
+impl std::fmt::Debug for DeliverySender {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Courier").field("schedule", &self.schedule).finish_non_exhaustive()
+        f.debug_struct("DeliverySender").field("schedule", &self.schedule).finish_non_exhaustive()
     }
 }
 
-impl Courier {
+impl DeliverySender {
     #[must_use]
     pub fn new(
         runtime: Runtime,

@@ -17,8 +17,8 @@ use super::actor::{Crew, Done, Job};
 use super::follow::{Fresh, News, Step};
 use super::lane::{Lane, Room};
 use super::target::Target;
-use super::{WebhookBench, WebhookOptions};
-use crate::work::time::{LONGEST_SLEEP, WorkTime};
+use super::{DeliveryDeps, WebhookOptions};
+use crate::work::time::{JobClock, LONGEST_SLEEP};
 
 /// New deliveries that may wait in memory, for one endpoint and for all. Others are read from the table.
 const FRESH_OF_ONE: usize = 256;
@@ -77,9 +77,9 @@ struct Found {
 }
 
 struct Dispatcher<'b> {
-    bench: &'b WebhookBench,
+    bench: &'b DeliveryDeps,
     lease: &'b Lease,
-    time: &'b WorkTime,
+    time: &'b JobClock,
     options: WebhookOptions,
     crew: Crew,
     done: mpsc::UnboundedSender<Done>,
@@ -98,10 +98,10 @@ struct Dispatcher<'b> {
 
 /// Begins attempts until the lease is lost; then waits a while for those that are under way.
 pub(super) async fn dispatch(
-    bench: &WebhookBench,
+    bench: &DeliveryDeps,
     crew: Crew,
     options: WebhookOptions,
-    owned: (&Lease, &WorkTime),
+    owned: (&Lease, &JobClock),
     mut news: mpsc::Receiver<News>,
     mine: &CancellationToken,
 ) {
@@ -151,10 +151,10 @@ fn left_alone() -> metrics::Gauge {
 
 impl<'b> Dispatcher<'b> {
     fn new(
-        bench: &'b WebhookBench,
+        bench: &'b DeliveryDeps,
         crew: Crew,
         options: WebhookOptions,
-        (lease, time): (&'b Lease, &'b WorkTime),
+        (lease, time): (&'b Lease, &'b JobClock),
         done: mpsc::UnboundedSender<Done>,
     ) -> Self {
         left_alone().set(0.0);

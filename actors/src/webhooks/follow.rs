@@ -14,7 +14,7 @@ use domain::ports::deliveries::{DeliveryChange, DueDelivery, NewDelivery, Record
 use domain::ports::event_store::{History, ReadError, Subscription, history_of};
 use domain::ports::lease::Lease;
 use domain::ports::webhooks::PublishError;
-use domain::ports::work::WorkError;
+use domain::ports::work::OutboxError;
 use domain::webhook::delivery::{Cause, Delivery, DeliveryAttempted, DeliveryEvent, DeliveryOf, Then};
 use domain::webhook::endpoint::{Endpoint, EndpointEvent, ReplayRequested};
 use domain::webhook::public::{PublicEvent, TEST_TYPE};
@@ -22,9 +22,9 @@ use domain::wire::{DecodeError, DomainEvent};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::WebhookBench;
+use super::DeliveryDeps;
 use super::target::{Target, Targets};
-use crate::work::time::WorkTime;
+use crate::work::time::JobClock;
 
 const BATCH: usize = 1_000;
 const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
@@ -65,7 +65,7 @@ enum FollowError {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
-    Work(#[from] WorkError),
+    Work(#[from] OutboxError),
     #[error(transparent)]
     Publish(#[from] PublishError),
     #[error("event {position} cannot be read")]
@@ -83,9 +83,9 @@ enum FollowError {
 /// Follows the log until the lease is lost. A fault is reported and tried again: skipping an event
 /// could lose a delivery.
 pub(super) async fn follow(
-    bench: &WebhookBench,
+    bench: &DeliveryDeps,
     lease: &Lease,
-    time: &WorkTime,
+    time: &JobClock,
     news: &mpsc::Sender<News>,
     mine: &CancellationToken,
 ) {
@@ -94,7 +94,7 @@ pub(super) async fn follow(
             () = mine.cancelled() => return,
             Err(error) = keep_following(bench, lease, time, news) => error,
         };
-        if matches!(error, FollowError::Work(WorkError::Deposed) | FollowError::Alone) {
+        if matches!(error, FollowError::Work(OutboxError::Deposed) | FollowError::Alone) {
             tracing::warn!("another node keeps the deliveries now");
             return mine.cancel();
         }
@@ -108,13 +108,13 @@ pub(super) async fn follow(
 }
 
 async fn keep_following(
-    bench: &WebhookBench,
+    bench: &DeliveryDeps,
     lease: &Lease,
-    time: &WorkTime,
+    time: &JobClock,
     news: &mpsc::Sender<News>,
 ) -> Result<Infallible, FollowError> {
     let mut at = checkpoint(bench).await?;
-    let mut targets = Targets::load(bench.store.targets().await.map_err(WorkError::from)?)?;
+    let mut targets = Targets::load(bench.store.targets().await.map_err(OutboxError::from)?)?;
     // attempts that are recorded but not read yet must not be made again
     let head = bench.runtime.store.head().await?;
     let mut ready = false;
@@ -140,8 +140,8 @@ async fn keep_following(
 }
 
 /// How far the deliveries have come in this log. Deliveries of another history begin anew.
-async fn checkpoint(bench: &WebhookBench) -> Result<Position, FollowError> {
-    let reached = bench.store.checkpoint().await.map_err(WorkError::from)?;
+async fn checkpoint(bench: &DeliveryDeps) -> Result<Position, FollowError> {
+    let reached = bench.store.checkpoint().await.map_err(OutboxError::from)?;
     match history_of(&*bench.runtime.store, reached).await? {
         History::Same => Ok(reached.position),
         found => {
@@ -150,7 +150,7 @@ async fn checkpoint(bench: &WebhookBench) -> Result<Position, FollowError> {
                 ?found,
                 "deliveries hold events that are not in the log: they are made anew from the log"
             );
-            bench.store.start_anew().await.map_err(WorkError::from)?;
+            bench.store.start_anew().await.map_err(OutboxError::from)?;
             Ok(Position::START)
         }
     }
@@ -161,9 +161,9 @@ async fn tell(news: &mpsc::Sender<News>, what: News) -> Result<(), FollowError> 
 }
 
 async fn read(
-    bench: &WebhookBench,
+    bench: &DeliveryDeps,
     events: &[Recorded],
-    time: &WorkTime,
+    time: &JobClock,
     targets: &mut Targets,
 ) -> Result<(Vec<DeliveryChange>, Step), FollowError> {
     let mut told = bench.public.of(events).await?.into_iter().peekable();
@@ -190,7 +190,7 @@ async fn read(
 
 struct Reading<'t> {
     targets: &'t mut Targets,
-    time: &'t WorkTime,
+    time: &'t JobClock,
     changes: Vec<DeliveryChange>,
     step: Step,
 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::WebhookBench;
-use crate::work::time::WorkTime;
+use super::DeliveryDeps;
+use crate::work::time::JobClock;
 
 const PERIOD: Duration = Duration::from_secs(15);
 
 /// Reports how many deliveries wait and for how long, until the lease is lost.
-pub(super) async fn keep(bench: &WebhookBench, time: &WorkTime, mine: &CancellationToken) {
+pub(super) async fn keep(bench: &DeliveryDeps, time: &JobClock, mine: &CancellationToken) {
     let clock = &bench.runtime.clock;
     while !mine.is_cancelled() {
         let now = time.now();

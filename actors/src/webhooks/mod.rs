@@ -21,11 +21,11 @@ use domain::ports::webhooks::PublicEvents;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub use courier::{Courier, NotMade};
+pub use courier::{DeliverySender, NotMade};
 pub use target::Target;
 
 use crate::runtime::Runtime;
-use crate::work::time::WorkTime;
+use crate::work::time::JobClock;
 use crate::work::{Ownership, while_owner};
 
 /// Name of the lease of the process manager and the dispatcher.
@@ -61,20 +61,20 @@ impl Default for WebhookOptions {
 
 /// The dependencies of webhook delivery.
 #[derive(Debug, Clone)]
-pub struct WebhookBench {
+pub struct DeliveryDeps {
     pub runtime: Runtime,
     /// Derives public events from recorded events.
     pub public: Arc<dyn PublicEvents>,
     pub store: Arc<dyn DeliveryStore>,
     pub leases: Arc<dyn Leases>,
     /// Sends attempts and records them.
-    pub courier: Arc<Courier>,
+    pub courier: Arc<DeliverySender>,
 }
 
 /// Makes deliveries until `stop`, whenever this node holds the lease. Call it on a thread of an actix system; the
 /// returned future may run on any thread.
 pub fn run(
-    bench: WebhookBench,
+    bench: DeliveryDeps,
     options: WebhookOptions,
     stop: CancellationToken,
 ) -> impl Future<Output = ()> + Send {
@@ -82,7 +82,7 @@ pub fn run(
     own(bench, crew, options, stop)
 }
 
-async fn own(bench: WebhookBench, crew: actor::Crew, options: WebhookOptions, stop: CancellationToken) {
+async fn own(bench: DeliveryDeps, crew: actor::Crew, options: WebhookOptions, stop: CancellationToken) {
     let ownership = Ownership {
         leases: bench.leases.clone(),
         clock: bench.runtime.clock.clone(),
@@ -98,14 +98,14 @@ async fn own(bench: WebhookBench, crew: actor::Crew, options: WebhookOptions, st
 }
 
 async fn work(
-    bench: &WebhookBench,
+    bench: &DeliveryDeps,
     crew: actor::Crew,
     options: WebhookOptions,
     lease: &Lease,
     mine: &CancellationToken,
 ) {
     let (news, heard) = mpsc::channel(NEWS);
-    let time = WorkTime::new(bench.runtime.clock.clone());
+    let time = JobClock::new(bench.runtime.clock.clone());
     tokio::join!(
         follow::follow(bench, lease, &time, &news, mine),
         dispatch::dispatch(bench, crew, options, (lease, &time), heard, mine),

@@ -8,14 +8,14 @@ use domain::ids::{CallId, ConversationId, IvrSessionId, derive};
 use domain::ivr::session::{self, SessionEvent};
 use domain::ports::event_store::{History, ReadError, Subscription, history_of};
 use domain::ports::lease::Lease;
-use domain::ports::work::{Cause, TimerItem, WorkChange, WorkError, WorkItem};
+use domain::ports::work::{Cause, OutboxError, OutboxItem, TimerItem, WorkChange};
 use domain::wire::{DecodeError, DomainEvent};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::time::WorkTime;
-use super::{Workbench, keep_up};
+use super::time::JobClock;
+use super::{OutboxDeps, keep_up};
 
 const BATCH: usize = 1_000;
 const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
@@ -26,7 +26,7 @@ enum FollowError {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
-    Work(#[from] WorkError),
+    Work(#[from] OutboxError),
     #[error("event {position} cannot be read")]
     Event {
         position: Position,
@@ -38,9 +38,9 @@ enum FollowError {
 /// Follows the log until the lease is lost. A fault is reported and tried again: skipping an event could lose an
 /// effect. `read` is cancelled once the log was read to where it ended when the lease was taken.
 pub(super) async fn follow(
-    bench: &Workbench,
+    bench: &OutboxDeps,
     lease: &Lease,
-    time: &WorkTime,
+    time: &JobClock,
     news: &Notify,
     read: &CancellationToken,
     mine: &CancellationToken,
@@ -50,7 +50,7 @@ pub(super) async fn follow(
             () = mine.cancelled() => return,
             Err(error) = keep_following(bench, lease, time, news, read) => error,
         };
-        if matches!(error, FollowError::Work(WorkError::Deposed)) {
+        if matches!(error, FollowError::Work(OutboxError::Deposed)) {
             tracing::warn!("another node keeps the outbox now");
             return mine.cancel();
         }
@@ -64,9 +64,9 @@ pub(super) async fn follow(
 }
 
 async fn keep_following(
-    bench: &Workbench,
+    bench: &OutboxDeps,
     lease: &Lease,
-    time: &WorkTime,
+    time: &JobClock,
     news: &Notify,
     read: &CancellationToken,
 ) -> Result<std::convert::Infallible, FollowError> {
@@ -97,8 +97,8 @@ async fn keep_following(
 }
 
 /// How far the outbox has come in this log. An outbox of another history begins anew.
-async fn checkpoint(bench: &Workbench) -> Result<Position, FollowError> {
-    let reached = bench.store.checkpoint().await.map_err(WorkError::from)?;
+async fn checkpoint(bench: &OutboxDeps) -> Result<Position, FollowError> {
+    let reached = bench.store.checkpoint().await.map_err(OutboxError::from)?;
     match history_of(&*bench.runtime.store, reached).await? {
         History::Same => Ok(reached.position),
         found => {
@@ -107,7 +107,7 @@ async fn checkpoint(bench: &Workbench) -> Result<Position, FollowError> {
                 ?found,
                 "the outbox holds work of events that are not in the log: it is made anew from the log"
             );
-            bench.store.start_anew().await.map_err(WorkError::from)?;
+            bench.store.start_anew().await.map_err(OutboxError::from)?;
             Ok(Position::START)
         }
     }
@@ -115,7 +115,7 @@ async fn checkpoint(bench: &Workbench) -> Result<Position, FollowError> {
 
 fn changes_of(
     recorded: &Recorded,
-    time: &WorkTime,
+    time: &JobClock,
     changes: &mut Vec<WorkChange>,
 ) -> Result<(), DecodeError> {
     let (event_type, schema) = (&*recorded.event_type, recorded.schema);
@@ -143,7 +143,7 @@ fn changes_of(
         Reaction::Do { effect_id, work, after } => {
             let due = time.due(recorded.recorded_at, after.unwrap_or_default());
             let (position, cause) = (recorded.position, cause.clone());
-            WorkChange::Do(WorkItem { effect_id, subject, client, work, due, attempts: 0, position, cause })
+            WorkChange::Do(OutboxItem { effect_id, subject, client, work, due, attempts: 0, position, cause })
         }
         Reaction::Done { effect_id } => WorkChange::Done(effect_id),
         Reaction::Arm { timer, after } => {
@@ -166,7 +166,7 @@ fn matters(event_type: &str) -> bool {
 
 /// The effects of a conversation's event: a timer that fails an unfinished turn, speech of an answer or an apology
 /// on the conversation's call, and the update for clients, at once or later.
-fn of_conversation(recorded: &Recorded, time: &WorkTime, fact: &ConversationEvent) -> Vec<WorkChange> {
+fn of_conversation(recorded: &Recorded, time: &JobClock, fact: &ConversationEvent) -> Vec<WorkChange> {
     // the speech has an id derived from the answer, or from the turn
     let wake = |after: TimeDelta| {
         let (subject, client, cause) = (recorded.stream.id(), recorded.client_id, cause_of(recorded));
@@ -183,7 +183,7 @@ fn of_conversation(recorded: &Recorded, time: &WorkTime, fact: &ConversationEven
         _ => return vec![],
     };
     let spoken = call.map(|call| {
-        WorkChange::Do(WorkItem {
+        WorkChange::Do(OutboxItem {
             effect_id: derive(named.0, "reply"),
             subject: call.0,
             client: recorded.client_id,

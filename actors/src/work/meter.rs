@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Workbench;
-use super::time::WorkTime;
+use super::OutboxDeps;
+use super::time::JobClock;
 
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Measures until the lease is lost.
-pub(super) async fn measure(bench: &Workbench, time: &WorkTime, mine: &CancellationToken) {
+pub(super) async fn measure(bench: &OutboxDeps, time: &JobClock, mine: &CancellationToken) {
     let clock = &bench.runtime.clock;
     while !mine.is_cancelled() {
         let now = time.now();

@@ -17,13 +17,13 @@ use domain::envelope::Time;
 use domain::ids::{CallId, ClientId};
 use domain::ports::lease::{Lease, Leases};
 use domain::ports::telephony::Telephony;
-use domain::ports::work::WorkStore;
+use domain::ports::work::OutboxStore;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use ownership::{Ownership, while_owner};
-use time::WorkTime;
+use time::JobClock;
 
 use crate::call::Calls;
 use crate::carrier::CarrierInbox;
@@ -35,14 +35,14 @@ use crate::runtime::Runtime;
 pub const JOB: &str = "work";
 
 #[derive(Debug, Clone, Copy)]
-pub struct WorkOptions {
+pub struct OutboxOptions {
     /// Most effects performed at the same time.
     pub concurrency: usize,
     /// How long the lease lasts without being renewed: a dead owner is replaced after that time at the latest.
     pub lease_ttl: Duration,
 }
 
-impl Default for WorkOptions {
+impl Default for OutboxOptions {
     fn default() -> Self {
         Self { concurrency: 64, lease_ttl: Duration::from_secs(5) }
     }
@@ -50,7 +50,7 @@ impl Default for WorkOptions {
 
 /// The dependencies of the workers.
 #[derive(Debug, Clone)]
-pub struct Workbench {
+pub struct OutboxDeps {
     pub runtime: Runtime,
     pub calls: Calls,
     /// Carries commands between calls and IVR sessions.
@@ -60,11 +60,11 @@ pub struct Workbench {
     /// Binds the legs of placed calls.
     pub inbox: CarrierInbox,
     pub telephony: Arc<dyn Telephony>,
-    pub store: Arc<dyn WorkStore>,
+    pub store: Arc<dyn OutboxStore>,
     pub leases: Arc<dyn Leases>,
 }
 
-impl Workbench {
+impl OutboxDeps {
     /// Until when a worker that saw everything due at `seen` may sleep: until the next due time, at most `longest`
     /// after `seen`. What was due before is in progress, or was just tried.
     async fn sleep_limit(&self, seen: Time, longest: Duration) -> Time {
@@ -75,7 +75,7 @@ impl Workbench {
 
 /// Performs effects and timers until `stop`, whenever this node holds the lease. Returns once everything that
 /// was begun is finished.
-pub async fn run(bench: Workbench, options: WorkOptions, stop: CancellationToken) {
+pub async fn run(bench: OutboxDeps, options: OutboxOptions, stop: CancellationToken) {
     let ownership = Ownership {
         leases: bench.leases.clone(),
         clock: bench.runtime.clock.clone(),
@@ -90,12 +90,12 @@ pub async fn run(bench: Workbench, options: WorkOptions, stop: CancellationToken
     .await;
 }
 
-async fn work(bench: &Arc<Workbench>, options: WorkOptions, lease: &Lease, mine: &CancellationToken) {
+async fn work(bench: &Arc<OutboxDeps>, options: OutboxOptions, lease: &Lease, mine: &CancellationToken) {
     let news = Arc::new(Notify::new());
     let tasks = TaskTracker::new();
     // effects that were settled before this node took over are not begun again
     let read = CancellationToken::new();
-    let time = Arc::new(WorkTime::new(bench.runtime.clock.clone()));
+    let time = Arc::new(JobClock::new(bench.runtime.clock.clone()));
     tokio::join!(
         follow::follow(bench, lease, &time, &news, &read, mine),
         async {
@@ -115,7 +115,7 @@ async fn work(bench: &Arc<Workbench>, options: WorkOptions, lease: &Lease, mine:
 }
 
 /// When the wall clock has jumped, moves the due times of all rows by the same amount.
-async fn keep_up(bench: &Workbench, lease: &Lease, time: &WorkTime) {
+async fn keep_up(bench: &OutboxDeps, lease: &Lease, time: &JobClock) {
     let shift = |by: TimeDelta| bench.store.shift(lease, by);
     if let Err(error) = time.keep_up(shift).await {
         tracing::warn!(%error, "the machine's clock was set, and due times cannot be moved yet");

@@ -9,7 +9,7 @@ use domain::call::terms::{CommandKind, EndReason, Fault};
 use domain::call::{CallCommand, CallRefusal, Outcome, Outgoing, Work};
 use domain::ids::{CallId, IvrSessionId};
 use domain::ports::telephony::{CarrierError, Dial, LegAction, LegCommand, LegState, RefusedBecause};
-use domain::ports::work::WorkItem;
+use domain::ports::work::OutboxItem;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,8 +18,8 @@ use tracing::field::Empty;
 use uuid::Uuid;
 
 use super::retry::{Next, after_failure, backoff};
-use super::time::{LONGEST_SLEEP, WorkTime};
-use super::{Workbench, main_tag};
+use super::time::{JobClock, LONGEST_SLEEP};
+use super::{OutboxDeps, main_tag};
 use crate::context::CommandContext;
 use crate::conversation::VoiceError;
 use crate::ivr::IvrError;
@@ -56,9 +56,9 @@ impl After {
 
 /// Performs what is due until the lease is lost; what was begun is finished in `tasks`.
 pub(super) async fn perform(
-    bench: &Arc<Workbench>,
+    bench: &Arc<OutboxDeps>,
     concurrency: usize,
-    time: &Arc<WorkTime>,
+    time: &Arc<JobClock>,
     news: &Arc<Notify>,
     tasks: &TaskTracker,
     mine: &CancellationToken,
@@ -102,7 +102,7 @@ pub(super) async fn perform(
 }
 
 /// Reports how many effects wait and for how long, about once a second.
-async fn measure(bench: &Workbench, time: &WorkTime, measured: &mut Option<Instant>) {
+async fn measure(bench: &OutboxDeps, time: &JobClock, measured: &mut Option<Instant>) {
     let (now, moment) = (time.now(), bench.runtime.clock.monotonic());
     if measured.is_some_and(|last| moment.saturating_duration_since(last) < MEASURE_EVERY) {
         return;
@@ -115,7 +115,7 @@ async fn measure(bench: &Workbench, time: &WorkTime, measured: &mut Option<Insta
     metrics::gauge!(domain::metrics::OUTBOX_AGE_SECONDS).set(age.as_seconds_f64());
 }
 
-async fn perform_one(bench: &Workbench, time: &WorkTime, item: WorkItem) {
+async fn perform_one(bench: &OutboxDeps, time: &JobClock, item: OutboxItem) {
     let span = tracing::info_span!(
         "effect.perform",
         otel.kind = "consumer",
@@ -136,7 +136,7 @@ async fn perform_one(bench: &Workbench, time: &WorkTime, item: WorkItem) {
         (bench.runtime.trace.adopt)(&span, traceparent);
     }
     async {
-        let errand = Errand { bench, item: &item };
+        let errand = EffectRun { bench, item: &item };
         let after = errand.run().await.unwrap_or_else(|error| After::postpone(NO_LEG_PAUSE, &error));
         let (outcome, kept) = match after {
             After::Finish => ("finished", bench.store.finish(item.effect_id).await),
@@ -162,12 +162,12 @@ async fn perform_one(bench: &Workbench, time: &WorkTime, item: WorkItem) {
 }
 
 /// One attempt to perform one effect.
-struct Errand<'a> {
-    bench: &'a Workbench,
-    item: &'a WorkItem,
+struct EffectRun<'a> {
+    bench: &'a OutboxDeps,
+    item: &'a OutboxItem,
 }
 
-impl Errand<'_> {
+impl EffectRun<'_> {
     async fn run(&self) -> Result<After, CallError> {
         match self.item.work {
             Work::Command(CommandKind::Dial) => self.dial().await,
@@ -382,7 +382,7 @@ impl Errand<'_> {
                 Ok(After::postpone(GONE_PAUSE, &"the leg is gone, its webhook may come"))
             }
             Ok(LegState::Gone) => {
-                self.tell_if_open(CallCommand::LegVanished { now: self.bench.runtime.clock.now() }).await
+                self.tell_if_open(CallCommand::LegLost { now: self.bench.runtime.clock.now() }).await
             }
             Ok(LegState::Alive) if self.attempts() >= MAX_CHECKS => Ok(After::Finish),
             Ok(LegState::Alive) => Ok(After::postpone(CHECK_PAUSE, &"the leg is alive")),

@@ -16,7 +16,7 @@ use tokio::sync::{RwLock, RwLockReadGuard};
 
 /// The time of one job on this node.
 #[derive(Debug)]
-pub(crate) struct WorkTime {
+pub(crate) struct JobClock {
     clock: Arc<dyn Clock>,
     known: Mutex<Known>,
     /// Locked for reading while rows are read or written by their due times, for writing while they are moved.
@@ -31,7 +31,7 @@ struct Known {
     forward: Option<(Time, TimeDelta)>,
 }
 
-impl WorkTime {
+impl JobClock {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         let known = Known { meter: JumpMeter::new(&*clock), forward: None };
         Self { clock, known: Mutex::new(known), gate: RwLock::new(()) }

@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::time::{LONGEST_SLEEP, WorkTime};
-use super::{Workbench, keep_up};
+use super::time::{JobClock, LONGEST_SLEEP};
+use super::{OutboxDeps, keep_up};
 use crate::context::CommandContext;
 use crate::session::CommandError;
 
@@ -20,9 +20,9 @@ const TURN_HORIZON: TimeDelta = TimeDelta::minutes(30);
 const ORPHANS: usize = 10_000;
 /// Fires the timers that are due until the lease is lost.
 pub(super) async fn fire(
-    bench: &Workbench,
+    bench: &OutboxDeps,
     lease: &Lease,
-    time: &WorkTime,
+    time: &JobClock,
     news: &Notify,
     mine: &CancellationToken,
 ) {
@@ -71,7 +71,7 @@ pub(super) async fn fire(
 
 /// Records turns as failed when their node is known to be gone: this node died over them before it was started
 /// again. Turns of other nodes are recorded when their time is over.
-async fn fail_orphans(bench: &Workbench, time: &WorkTime) {
+async fn fail_orphans(bench: &OutboxDeps, time: &JobClock) {
     let latest = time.now() + TURN_HORIZON;
     let waiting = match bench.store.due_timers(latest, ORPHANS).await {
         Ok(waiting) => waiting,
@@ -87,7 +87,7 @@ async fn fail_orphans(bench: &Workbench, time: &WorkTime) {
 
 /// Fires a timer; answers whether it is settled. A refusal settles it too; when the log cannot be reached the
 /// timer stays and fires again.
-async fn fire_one(bench: &Workbench, timer: &TimerItem) -> bool {
+async fn fire_one(bench: &OutboxDeps, timer: &TimerItem) -> bool {
     let context = CommandContext::following("timer", timer.client, &timer.cause);
     let fired = match timer.timer {
         Timer::Ivr => {

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use actors::privacy::{Begun, PrivacyBench, PrivacyOptions, begin, run};
+use actors::privacy::{Begun, PrivacyDeps, PrivacyOptions, begin, run};
 use actors::{Appends, CommandContext, Runtime, TraceHooks};
 use adapters::database::Database;
 use adapters::event_store::MemoryEventStore;
-use adapters::work::SqlWork;
+use adapters::work::SqlOutbox;
 use async_trait::async_trait;
 use domain::envelope::{Actor, Position, StreamId, Time, Version};
 use domain::ids::{ClientId, PrivacyJobId, SubjectId};
@@ -130,7 +130,7 @@ struct World {
     data: Arc<Data>,
     carrier: Arc<ScriptedCarrier>,
     clock: Arc<ManualClock>,
-    bench: PrivacyBench,
+    bench: PrivacyDeps,
     node: Option<(JoinHandle<()>, CancellationToken)>,
     _folder: tempfile::TempDir,
 }
@@ -139,10 +139,10 @@ impl World {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::Sqlite(folder.path().join("work.db"));
-        let deliveries = Arc::new(SqlWork::open(&database).await.unwrap());
+        let deliveries = Arc::new(SqlOutbox::open(&database).await.unwrap());
         let (data, clock) = (Arc::<Data>::default(), Arc::<ManualClock>::default());
         let carrier = Arc::<ScriptedCarrier>::default();
-        let bench = PrivacyBench {
+        let bench = PrivacyDeps {
             runtime: Runtime {
                 store: Arc::new(MemoryEventStore::new()),
                 clock: clock.clone(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::sealer::{
-    AcceptError, Accepting, Damaged, HistoryHealth, ProveError, Prover, SealBench, SealOptions, SealedLog,
+    AcceptError, Accepting, Damaged, HistoryHealth, ProveError, Prover, SealOptions, SealedLog, SealerDeps,
     Unsound, recheck, restore, run,
 };
 use actors::{Runtime, TraceHooks};
@@ -68,7 +68,7 @@ impl Sealed {
     }
 
     fn node(&self, name: &str) -> (JoinHandle<()>, CancellationToken) {
-        let bench = SealBench {
+        let bench = SealerDeps {
             runtime: Runtime {
                 store: self.log.clone(),
                 clock: self.clock.clone(),

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use actors::call::{Calls, CallsOptions};
 use actors::carrier::CarrierInbox;
-use actors::conversation::{TalkDeps, TalkOptions, Talks, Voice};
+use actors::conversation::{ConversationDeps, ConversationOptions, ConversationService, Voice};
 use actors::directory::{KnownNumber, NumberDirectory};
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions, MenuLibrary};
-use actors::work::{WorkOptions, Workbench};
+use actors::work::{OutboxDeps, OutboxOptions};
 use actors::{Appends, CommandContext, Runtime, TraceHooks};
 use adapters::event_store::MemoryEventStore;
 use async_trait::async_trait;
@@ -27,7 +27,7 @@ use domain::ports::event_store::{Direction as Way, EventStore};
 use domain::ports::ids::Ids;
 use domain::ports::ivr_webhook::{StepQuestion, StepWebhooks};
 use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telephony};
-use domain::ports::work::WorkStore;
+use domain::ports::work::OutboxStore;
 use domain::testing::clock::ManualClock;
 use domain::testing::ids::SequentialIds;
 use domain::testing::work::MemoryWork;
@@ -202,14 +202,18 @@ impl World {
             ],
             Position::START,
         );
-        let deps = TalkDeps {
+        let deps = ConversationDeps {
             runtime: runtime.clone(),
             models: Arc::new(OnlyScripted),
             tools: Arc::new(NoTools),
             vault: Arc::new(NoVault),
         };
-        let (talks, _) =
-            Talks::start(deps, TalkOptions { live: options, ..TalkOptions::default() }, None, stop.clone());
+        let (talks, _) = ConversationService::start(
+            deps,
+            ConversationOptions { live: options, ..ConversationOptions::default() },
+            None,
+            stop.clone(),
+        );
         let voice = Voice { talks, calls: calls.clone() };
         let inbox =
             CarrierInbox::new(runtime.clone(), calls.clone(), Arc::new(numbers), Arc::default(), CLIENT);
@@ -219,7 +223,7 @@ impl World {
 
     /// Starts the process manager and its workers.
     pub fn start_work(&self) {
-        let bench = Workbench {
+        let bench = OutboxDeps {
             runtime: self.runtime.clone(),
             calls: self.calls.clone(),
             ivr: self.ivr.clone(),
@@ -229,7 +233,7 @@ impl World {
             store: self.work.clone(),
             leases: self.work.clone(),
         };
-        tokio::spawn(actors::work::run(bench, WorkOptions::default(), self.stop.clone()));
+        tokio::spawn(actors::work::run(bench, OutboxOptions::default(), self.stop.clone()));
     }
 
     /// Waits until the log is followed to its end and nothing due is left undone.

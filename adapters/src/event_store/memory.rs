@@ -45,7 +45,7 @@ impl MemoryEventStore {
     #[must_use]
     pub fn with_faults(faults: domain::ports::conformance::event_store::Faults) -> Self {
         Self::start(|backend, tail| {
-            let backend = super::stumbling::Stumbling::new(backend, faults);
+            let backend = super::stumbling::FaultInjectingStore::new(backend, faults);
             Writer::start(backend, tail, WriterLimits::default())
         })
     }

@@ -9,19 +9,19 @@ use super::backend::{Backend, Fault, Row};
 use super::judge::Standing;
 
 #[derive(Debug)]
-pub(super) struct Stumbling<B> {
+pub(super) struct FaultInjectingStore<B> {
     inner: B,
     faults: Faults,
 }
 
-impl<B> Stumbling<B> {
+impl<B> FaultInjectingStore<B> {
     pub(super) fn new(inner: B, faults: Faults) -> Self {
         Self { inner, faults }
     }
 }
 
 #[async_trait]
-impl<B: Backend> Backend for Stumbling<B> {
+impl<B: Backend> Backend for FaultInjectingStore<B> {
     const ENGINE: &'static str = B::ENGINE;
 
     async fn look_up(&mut self, streams: &[StreamId], ids: &[Uuid]) -> Result<Standing, Fault> {

@@ -286,7 +286,7 @@ impl Gateway {
         if let Some(rest) = health.rest(self.clock.monotonic()) {
             return Err(rest);
         }
-        let permit = health.breaker.admit(self.clock.monotonic()).map_err(|_| LlmFailure::LeftAlone)?;
+        let permit = health.breaker.admit(self.clock.monotonic()).map_err(|_| LlmFailure::CircuitOpen)?;
         let answer = ask.ask(&*provider, &model.model, request).await;
         let now = self.clock.monotonic();
         match &answer {

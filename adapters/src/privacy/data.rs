@@ -30,10 +30,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::scan::Hit;
-use super::store::PrivateLog;
+use super::store::EncryptingEventStore;
 use crate::keys::PrivacyJobs;
 use crate::read_models::SqlViews;
-use crate::work::SqlWork;
+use crate::work::SqlOutbox;
 
 const PAGE: usize = 512;
 /// Rows replaced in one step.
@@ -46,8 +46,8 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// [`PersonalData`] over the log, the keys, the views and the work store.
 #[derive(Debug)]
-pub struct DataEverywhere {
-    pub log: PrivateLog,
+pub struct ErasureTargets {
+    pub log: EncryptingEventStore,
     /// Open jobs and collected exports.
     pub jobs: PrivacyJobs,
     /// Stored answers under idempotency keys.
@@ -57,7 +57,7 @@ pub struct DataEverywhere {
     /// The views, which are rebuilt without the erased data.
     pub views: SqlViews,
     /// The store of webhook deliveries.
-    pub work: SqlWork,
+    pub work: SqlOutbox,
     /// Dependencies of the projections that rebuild views.
     pub rebuild: Deps,
     /// Whether this node alone uses the keys; then it need not wait until other nodes drop cached keys.
@@ -75,7 +75,7 @@ fn of_vault(error: VaultError) -> StoreUnavailable {
     StoreUnavailable(error.to_string())
 }
 
-impl DataEverywhere {
+impl ErasureTargets {
     /// All keys that these persons ever had.
     async fn keys(&self, client: ClientId, persons: &[SubjectId]) -> Result<HashSet<Uuid>, StoreUnavailable> {
         let mut keys = HashSet::new();
@@ -124,11 +124,11 @@ impl DataEverywhere {
 
     async fn public_events(&self, streams: &[StreamId]) -> Result<u64, StoreUnavailable> {
         // a fresh publisher, whose cache holds nothing of what the calls were before the erasure
-        let publisher = Publisher::new(Arc::new(self.log.as_shown()));
+        let publisher = Publisher::new(Arc::new(self.log.redacted()));
         let (mut bodies, mut replaced) = (Vec::new(), 0);
         let told = [CallId::CATEGORY, IvrSessionId::CATEGORY, ConversationId::CATEGORY];
         for stream in streams.iter().filter(|stream| told.contains(&stream.category())) {
-            let events = self.log.as_shown();
+            let events = self.log.redacted();
             let events = events_of(&events, stream).await?;
             let told = publisher.of(&events).await.map_err(|error| StoreUnavailable(error.to_string()))?;
             bodies.extend(told.into_iter().map(|event| (event.position, event.body)));
@@ -171,7 +171,7 @@ fn recording_of(event: &Recorded) -> Option<String> {
     }
 }
 
-async fn events_of(log: &PrivateLog, stream: &StreamId) -> Result<Vec<Recorded>, StoreUnavailable> {
+async fn events_of(log: &EncryptingEventStore, stream: &StreamId) -> Result<Vec<Recorded>, StoreUnavailable> {
     let mut events: Vec<Recorded> = Vec::new();
     loop {
         let after = events.last().map_or(Version::NONE, |event| event.version);
@@ -198,7 +198,7 @@ fn views_of(category: &str) -> &'static [&'static str] {
 }
 
 #[async_trait]
-impl PersonalData for DataEverywhere {
+impl PersonalData for ErasureTargets {
     async fn open(&self, job: OpenJob) -> Result<(), StoreUnavailable> {
         self.jobs.open(job).await
     }

@@ -1,6 +1,6 @@
 //! Encrypts personal fields of events on their way into the log and decrypts them on their way out.
 //!
-//! [`PrivateLog`] stands before any engine. The domain writes and reads `{"plain": value}`; the engine stores
+//! [`EncryptingEventStore`] stands before any engine. The domain writes and reads `{"plain": value}`; the engine stores
 //! `{"sealed": bytes}`, encrypted under the key of the subject that the value belongs to
 //! ([`domain::privacy::whose`]). A value whose key was destroyed is returned as it is stored, and reads as erased.
 
@@ -16,8 +16,8 @@ mod snapshots;
 mod store;
 mod walk;
 
-pub use data::DataEverywhere;
+pub use data::ErasureTargets;
 pub use reapply::Reapplied;
 pub use scan::Hit;
 pub use snapshots::SealedSnapshots;
-pub use store::PrivateLog;
+pub use store::EncryptingEventStore;

@@ -15,7 +15,7 @@ use domain::privacy::job::{JobKind, JobStatus, PrivacyJob, PrivacyJobEvent};
 use domain::wire::DomainEvent as _;
 use uuid::Uuid;
 
-use super::store::PrivateLog;
+use super::store::EncryptingEventStore;
 use crate::keys::PrivacyJobs;
 
 const PAGE: usize = 2_000;
@@ -45,7 +45,7 @@ fn of_vault(error: VaultError) -> StoreUnavailable {
     StoreUnavailable(error.to_string())
 }
 
-impl PrivateLog {
+impl EncryptingEventStore {
     /// Destroys again the keys that erasures with events after `after` destroyed, where they are alive, and reopens
     /// jobs that the log shows as unfinished. Keys of a person who was met again after the erasure stay.
     /// Idempotent. Fails when the log cannot be read or the keys cannot be written; the caller then calls it again.

@@ -15,7 +15,7 @@ use domain::privacy::policy::{PolicyEvent, PrivacyPolicy};
 use domain::privacy::{Leads, Subject, leads};
 use domain::wire::DomainEvent as _;
 
-use super::store::PrivateLog;
+use super::store::EncryptingEventStore;
 
 const PAGE: u32 = 200;
 /// How many of a stream's newest events are searched for the end of the call or session.
@@ -25,7 +25,7 @@ const CHANGES: usize = 16;
 /// A call or session without an end counts as ended after this long.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-impl PrivateLog {
+impl EncryptingEventStore {
     /// The content level of the event at `at` of those about to be appended: the level of the leading agent, else
     /// the client's, else the node's. These events may name a new leader themselves.
     pub(super) async fn level_of(

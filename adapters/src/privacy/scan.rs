@@ -8,7 +8,7 @@ use domain::ports::event_store::ReadError;
 use uuid::Uuid;
 
 use super::form::Sealed;
-use super::store::PrivateLog;
+use super::store::EncryptingEventStore;
 use super::walk::{Form, bytes_of, find};
 
 const PAGE: usize = 2_000;
@@ -22,7 +22,7 @@ pub struct Hit {
     pub values: u64,
 }
 
-impl PrivateLog {
+impl EncryptingEventStore {
     /// Calls `found` for every event of the client with a value encrypted under one of the keys, oldest first; answers
     /// how far the log was searched. The values need not be readable any more. Fails when the log cannot be read.
     pub async fn search(

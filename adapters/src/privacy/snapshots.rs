@@ -18,10 +18,10 @@ use domain::privacy::Subject;
 use uuid::Uuid;
 
 use super::form::{MOST_KEYS, Place, Sealed, seal};
-use super::store::PrivateLog;
+use super::store::EncryptingEventStore;
 use super::walk::{Form, bytes_of, find};
 use crate::keys::{SubjectKey, SubjectKeyState};
-use crate::work::{SealedSnapshot, SqlWork};
+use crate::work::{SealedSnapshot, SqlOutbox};
 
 const PAGE: usize = 512;
 /// Stands in for event type and field path when a state is encrypted.
@@ -30,14 +30,14 @@ const KIND: (&str, &str) = ("snapshot", "state");
 /// [`Snapshots`] in the work store.
 #[derive(Debug, Clone)]
 pub struct SealedSnapshots {
-    log: PrivateLog,
-    work: SqlWork,
+    log: EncryptingEventStore,
+    work: SqlOutbox,
     clock: Arc<dyn Clock>,
 }
 
 impl SealedSnapshots {
     #[must_use]
-    pub fn new(log: PrivateLog, work: SqlWork, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(log: EncryptingEventStore, work: SqlOutbox, clock: Arc<dyn Clock>) -> Self {
         Self { log, work, clock }
     }
 

@@ -28,7 +28,7 @@ const PAGE: usize = 512;
 /// Any engine recognises an event appended again by its id alone, so nonces may be random and the bytes of a retry
 /// may differ from those of the first attempt.
 #[derive(Debug, Clone)]
-pub struct PrivateLog {
+pub struct EncryptingEventStore {
     inner: Arc<dyn EventStore>,
     keys: SubjectKeys,
     persons: Arc<Remembered>,
@@ -89,7 +89,7 @@ struct Planned<S> {
     passing: bool,
 }
 
-impl PrivateLog {
+impl EncryptingEventStore {
     /// Encrypts in front of `inner`.
     #[must_use]
     pub fn new(inner: Arc<dyn EventStore>, keys: SubjectKeys) -> Self {
@@ -112,7 +112,7 @@ impl PrivateLog {
 
     /// The log for views and auditors: content that is not retained stays encrypted.
     #[must_use]
-    pub fn as_shown(&self) -> Self {
+    pub fn redacted(&self) -> Self {
         Self { passing: false, ..self.clone() }
     }
 
@@ -537,7 +537,7 @@ fn opened(event: &Recorded, fields: &[Found], keys: &HashMap<Uuid, SubjectKeySta
 }
 
 #[async_trait]
-impl EventStore for PrivateLog {
+impl EventStore for EncryptingEventStore {
     async fn append(
         &self,
         stream: &StreamId,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::call::Timer;
-use domain::ports::work::{TimerItem, WorkChange, WorkItem};
+use domain::ports::work::{OutboxItem, TimerItem, WorkChange};
 use uuid::Uuid;
 
 /// The net effect of the changes in their order: first all removals apply, then all additions.
@@ -16,7 +16,7 @@ pub(crate) struct Net<'c> {
     /// Timers to remove, by subject and kind.
     pub(crate) disarmed: BTreeSet<(Uuid, &'static str)>,
     /// Effects to add unless they exist.
-    pub(crate) effects: BTreeMap<Uuid, &'c WorkItem>,
+    pub(crate) effects: BTreeMap<Uuid, &'c OutboxItem>,
     /// Timers to set; each replaces an existing one.
     pub(crate) timers: BTreeMap<(Uuid, &'static str), &'c TimerItem>,
 }

@@ -5,7 +5,7 @@ use domain::envelope::Position;
 use domain::ports::StoreUnavailable;
 use uuid::Uuid;
 
-use super::SqlWork;
+use super::SqlOutbox;
 use crate::sql::db::{limited, made};
 use crate::sql::value::Value;
 
@@ -15,7 +15,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(600);
 /// Tables that hold, or held, personal data.
 const TABLES: [&str; 3] = ["work_public_events", "work_attempts", "work_outbox"];
 
-impl SqlWork {
+impl SqlOutbox {
     /// Replaces the bodies of public events; answers how many rows changed. Fails when the rows cannot be written.
     pub async fn replace_bodies(&self, bodies: &[(Position, Bytes)]) -> Result<u64, StoreUnavailable> {
         let sql = "UPDATE work_public_events SET body = $2 WHERE position = $1";

@@ -10,10 +10,10 @@ use domain::ids::{ClientId, DeliveryId, EndpointId};
 use domain::ports::StoreUnavailable;
 use domain::ports::deliveries::{DeliveryChange, DeliveryStats, DeliveryStore, DueDelivery, StoredTarget};
 use domain::ports::lease::Lease;
-use domain::ports::work::WorkError;
+use domain::ports::work::OutboxError;
 use domain::webhook::delivery::DeliveryOf;
 
-use super::SqlWork;
+use super::SqlOutbox;
 use super::followers::Follower;
 use crate::sql::batch::BULK;
 use crate::sql::db::{limited, unavailable};
@@ -48,7 +48,7 @@ fn due(row: &SqlRow, endpoint: EndpointId) -> Result<DueDelivery, sqlx::Error> {
     })
 }
 
-impl SqlWork {
+impl SqlOutbox {
     async fn read_system<T>(
         &self,
         sql: String,
@@ -62,7 +62,7 @@ impl SqlWork {
 }
 
 #[async_trait]
-impl DeliveryStore for SqlWork {
+impl DeliveryStore for SqlOutbox {
     async fn checkpoint(&self) -> Result<EventRef, StoreUnavailable> {
         self.follower_checkpoint(Follower::Deliveries).await
     }
@@ -77,7 +77,7 @@ impl DeliveryStore for SqlWork {
         expected: Position,
         to: EventRef,
         changes: &[DeliveryChange],
-    ) -> Result<(), WorkError> {
+    ) -> Result<(), OutboxError> {
         let committed = limited(LIMIT, async {
             let mut tx = self.db.begin().await?;
             if !self.advance(&mut tx, Follower::Deliveries, lease, (expected, to)).await? {
@@ -88,7 +88,7 @@ impl DeliveryStore for SqlWork {
             Ok(true)
         })
         .await?;
-        if committed { Ok(()) } else { Err(WorkError::Deposed) }
+        if committed { Ok(()) } else { Err(OutboxError::Deposed) }
     }
 
     async fn targets(&self) -> Result<Vec<StoredTarget>, StoreUnavailable> {

@@ -10,7 +10,7 @@ use domain::webhook::public::PublicEvent;
 use projections::webhooks::AttemptView;
 use uuid::Uuid;
 
-use super::SqlWork;
+use super::SqlOutbox;
 use crate::sql::db::{Tx, args, made};
 use crate::sql::value::{Dialect, Kind, SqlRow, Value};
 
@@ -117,7 +117,7 @@ fn time_or_null(time: Option<Time>) -> Value<'static> {
     time.map_or(Value::Null(Kind::Time), Value::Time)
 }
 
-impl SqlWork {
+impl SqlOutbox {
     pub(crate) async fn apply_deliveries(
         &self,
         tx: &mut Tx,

@@ -16,7 +16,7 @@ use projections::webhooks::{
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::SqlWork;
+use super::SqlOutbox;
 use super::delivery_changes::{agent_condition, replayed};
 use crate::sql::db::unavailable;
 use crate::sql::list::Select;
@@ -60,7 +60,7 @@ fn raw(json: String) -> Result<Box<RawValue>, sqlx::Error> {
     parsed(RawValue::from_string(json))
 }
 
-impl SqlWork {
+impl SqlOutbox {
     /// Adds attempts and payloads to the rows, and renders them as JSON.
     async fn shown(&self, client: ClientId, mut rows: Vec<Row>) -> Result<Vec<String>, StoreUnavailable> {
         if rows.is_empty() {
@@ -122,7 +122,7 @@ impl SqlWork {
 }
 
 #[async_trait]
-impl DeliveryQueries for SqlWork {
+impl DeliveryQueries for SqlOutbox {
     async fn delivery(&self, client: ClientId, id: DeliveryId) -> Result<Option<Stored>, StoreUnavailable> {
         let Some(row) = self.delivery_row(client, id).await? else { return Ok(None) };
         let version = Version(row.view.version);

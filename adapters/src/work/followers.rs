@@ -5,7 +5,7 @@ use domain::ports::StoreUnavailable;
 use domain::ports::lease::Lease;
 use sqlx::SqlSafeStr as _;
 
-use super::SqlWork;
+use super::SqlOutbox;
 use crate::sql::db::{Tx, args, limited, made, unavailable};
 use crate::sql::tenant::Of;
 use crate::sql::value::{Kind, Value};
@@ -43,7 +43,7 @@ impl Follower {
     }
 }
 
-impl SqlWork {
+impl SqlOutbox {
     pub(super) async fn follower_checkpoint(&self, follower: Follower) -> Result<EventRef, StoreUnavailable> {
         let row = self.db.row(Of::Nobody, CHECKPOINT, [Value::text(follower.name())]).await?;
         let Some(row) = row else { return Ok(EventRef::START) };

@@ -22,13 +22,13 @@ pub(crate) use snapshots::SealedSnapshot;
 
 /// The outbox, the timers, deliveries and their leases in one database. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct SqlWork {
+pub struct SqlOutbox {
     db: Db,
 }
 
-leases_in!(SqlWork, OF_WORK);
+leases_in!(SqlOutbox, OF_WORK);
 
-impl SqlWork {
+impl SqlOutbox {
     /// Opens the store at the address `database`, creating what is missing. Fails when the database cannot
     /// be opened or migrated.
     pub async fn open(database: &Database) -> Result<Self, OpenDbError> {

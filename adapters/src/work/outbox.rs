@@ -9,10 +9,10 @@ use domain::envelope::{EventRef, Position, Time};
 use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
 use domain::ports::lease::Lease;
-use domain::ports::work::{Cause, TimerItem, WorkChange, WorkError, WorkItem, WorkStats, WorkStore};
+use domain::ports::work::{Cause, OutboxError, OutboxItem, OutboxStore, TimerItem, WorkChange, WorkStats};
 use uuid::Uuid;
 
-use super::SqlWork;
+use super::SqlOutbox;
 use super::changes::Net;
 use super::followers::Follower;
 use crate::sql::db::{Tx, args, limited, made, unavailable};
@@ -42,7 +42,7 @@ fn rows(dialect: Dialect, count: usize, columns: usize) -> String {
     (0..count).map(row).collect::<Vec<_>>().join(", ")
 }
 
-fn effect_values(item: &WorkItem) -> [Value<'_>; 11] {
+fn effect_values(item: &OutboxItem) -> [Value<'_>; 11] {
     [
         Value::Uuid(item.effect_id),
         Value::Uuid(item.subject),
@@ -82,9 +82,9 @@ fn unknown(word: &str) -> sqlx::Error {
     sqlx::Error::Decode(format!("{word:?} is no work this version knows").into())
 }
 
-fn effect(row: &SqlRow) -> Result<WorkItem, sqlx::Error> {
+fn effect(row: &SqlRow) -> Result<OutboxItem, sqlx::Error> {
     let work = row.text(3)?;
-    Ok(WorkItem {
+    Ok(OutboxItem {
         effect_id: row.uuid(0)?,
         subject: row.uuid(1)?,
         client: ClientId(row.uuid(2)?),
@@ -107,7 +107,7 @@ fn timer(row: &SqlRow) -> Result<TimerItem, sqlx::Error> {
     })
 }
 
-impl SqlWork {
+impl SqlOutbox {
     /// Runs a statement for batches of `items`; `sql` builds its text for a number of rows.
     async fn in_bulk<'v, T, const N: usize>(
         &self,
@@ -185,7 +185,7 @@ impl SqlWork {
     }
 }
 
-impl SqlWork {
+impl SqlOutbox {
     /// Moves the due times of whole tables, if the lease still holds.
     pub(super) async fn shift_due(
         &self,
@@ -220,7 +220,7 @@ impl SqlWork {
 }
 
 #[async_trait]
-impl WorkStore for SqlWork {
+impl OutboxStore for SqlOutbox {
     async fn checkpoint(&self) -> Result<EventRef, StoreUnavailable> {
         self.follower_checkpoint(Follower::Outbox).await
     }
@@ -235,7 +235,7 @@ impl WorkStore for SqlWork {
         expected: Position,
         to: EventRef,
         changes: &[WorkChange],
-    ) -> Result<(), WorkError> {
+    ) -> Result<(), OutboxError> {
         let net = Net::of(changes);
         let committed = limited(LIMIT, async {
             let mut tx = self.db.begin().await?;
@@ -247,10 +247,10 @@ impl WorkStore for SqlWork {
             Ok(true)
         })
         .await?;
-        if committed { Ok(()) } else { Err(WorkError::Deposed) }
+        if committed { Ok(()) } else { Err(OutboxError::Deposed) }
     }
 
-    async fn due_effects(&self, now: Time, limit: usize) -> Result<Vec<WorkItem>, StoreUnavailable> {
+    async fn due_effects(&self, now: Time, limit: usize) -> Result<Vec<OutboxItem>, StoreUnavailable> {
         let sql = format!(
             "SELECT o.effect_id, o.call_id, o.client_id, o.work, o.due, o.attempts, o.position, o.event_id, \
              o.correlation_id, o.traceparent FROM work_outbox o WHERE o.due <= $1 AND {FREE} \

@@ -7,7 +7,7 @@ use domain::ports::StoreUnavailable;
 use sqlx::SqlSafeStr as _;
 use uuid::Uuid;
 
-use super::SqlWork;
+use super::SqlOutbox;
 use crate::sql::db::unavailable;
 use crate::sql::tenant::Of;
 use crate::sql::value::Value;
@@ -32,7 +32,7 @@ pub(crate) struct SealedSnapshot {
     pub(crate) state: Vec<u8>,
 }
 
-impl SqlWork {
+impl SqlOutbox {
     /// The snapshot of a stream, if it was made by the same `rules` (fingerprint of the state's code).
     pub(crate) async fn snapshot(
         &self,

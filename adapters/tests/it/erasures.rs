@@ -8,7 +8,7 @@ use adapters::database::{Database, copy_sqlite};
 use adapters::event_store::MemoryEventStore;
 use adapters::ids::RandomIds;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
-use adapters::privacy::{PrivateLog, Reapplied};
+use adapters::privacy::{EncryptingEventStore, Reapplied};
 use adapters::testing::call_lives::{call, client, life, new_event};
 use domain::call::CallEvent;
 use domain::envelope::{NewEvent, Position, StreamId, Time, Version};
@@ -28,14 +28,14 @@ const LIFE: Duration = Duration::from_secs(30);
 const PERSON: &str = "+12025000001";
 
 struct Node {
-    log: PrivateLog,
+    log: EncryptingEventStore,
     keys: KeysDb,
 }
 
 async fn node(path: &Path, shared: &Arc<MemoryEventStore>, clock: &Arc<ManualClock>) -> Node {
     let keys = KeysDb::open(&Database::Sqlite(path.to_owned())).await.unwrap();
     let vault = KeyVault::new(keys.clone(), MasterKey::new([1; 32]), clock.clone(), Arc::new(RandomIds));
-    Node { log: PrivateLog::new(shared.clone(), vault.subject_keys(LIFE)), keys }
+    Node { log: EncryptingEventStore::new(shared.clone(), vault.subject_keys(LIFE)), keys }
 }
 
 impl Node {

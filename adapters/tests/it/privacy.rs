@@ -7,7 +7,7 @@ use adapters::database::Database;
 use adapters::event_store::MemoryEventStore;
 use adapters::ids::RandomIds;
 use adapters::keys::{KeyVault, KeysDb, MasterKey, SubjectKeyState, rotate};
-use adapters::privacy::PrivateLog;
+use adapters::privacy::EncryptingEventStore;
 use adapters::testing::call_lives::{call, client, life, new_event};
 use adapters::testing::postgres::Cluster;
 use domain::call::{CallEvent, LineTranscribed};
@@ -26,7 +26,7 @@ const OWN: &str = "+12026000001";
 
 /// A node: its log over a shared one, its keys in a shared store.
 struct Node {
-    log: PrivateLog,
+    log: EncryptingEventStore,
     keys: KeysDb,
 }
 
@@ -38,7 +38,7 @@ async fn node(
 ) -> Node {
     let keys = KeysDb::open(database).await.unwrap();
     let vault = KeyVault::new(keys.clone(), MasterKey::new([master; 32]), clock.clone(), Arc::new(RandomIds));
-    Node { log: PrivateLog::new(shared.clone(), vault.subject_keys(LIFE)), keys }
+    Node { log: EncryptingEventStore::new(shared.clone(), vault.subject_keys(LIFE)), keys }
 }
 
 fn events(n: u64) -> Vec<NewEvent> {
@@ -55,7 +55,7 @@ fn decode(events: &[Recorded]) -> Vec<CallEvent> {
     events.iter().map(one).collect()
 }
 
-async fn subject(log: &PrivateLog, number: &str) -> SubjectId {
+async fn subject(log: &EncryptingEventStore, number: &str) -> SubjectId {
     log.keys().pseudonym(client(1), &Subject::of_party(number).unwrap()).await.unwrap()
 }
 

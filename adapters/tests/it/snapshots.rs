@@ -7,10 +7,10 @@ use adapters::database::Database;
 use adapters::event_store::MemoryEventStore;
 use adapters::ids::RandomIds;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
-use adapters::privacy::{PrivateLog, SealedSnapshots};
+use adapters::privacy::{EncryptingEventStore, SealedSnapshots};
 use adapters::testing::call_lives::{call, client, life, new_event};
 use adapters::testing::postgres::Cluster;
-use adapters::work::SqlWork;
+use adapters::work::SqlOutbox;
 use domain::envelope::Version;
 use domain::ports::event_store::{Direction, EventStore, Expected};
 use domain::ports::snapshots::{Snapshot, Snapshots};
@@ -24,8 +24,8 @@ async fn whatever_is_erased_takes_its_snapshots_along(work: Database, keys: &std
     let (shared, clock) = (Arc::new(MemoryEventStore::new()), Arc::new(ManualClock::default()));
     let keys = KeysDb::open(&Database::Sqlite(keys.to_owned())).await.unwrap();
     let vault = KeyVault::new(keys.clone(), MasterKey::new([1; 32]), clock.clone(), Arc::new(RandomIds));
-    let log = PrivateLog::new(shared, vault.subject_keys(Duration::from_secs(30)));
-    let work = SqlWork::open(&work).await.unwrap();
+    let log = EncryptingEventStore::new(shared, vault.subject_keys(Duration::from_secs(30)));
+    let work = SqlOutbox::open(&work).await.unwrap();
     let snapshots = SealedSnapshots::new(log.clone(), work.clone(), clock);
     for n in [1, 2] {
         let events =

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use adapters::database::Database;
 use adapters::read_models::SqlViews;
 use adapters::testing::postgres::Cluster;
-use adapters::work::SqlWork;
+use adapters::work::SqlOutbox;
 use domain::ports::conformance::{deliveries, lease, work};
 
 type Keep = Box<dyn Any + Send + Sync>;
@@ -21,17 +21,17 @@ async fn postgres() -> (Database, bool, Keep) {
 }
 
 async fn work_of((database, _, keep): (Database, bool, Keep)) -> work::Subject {
-    let store = Arc::new(SqlWork::open(&database).await.unwrap());
+    let store = Arc::new(SqlOutbox::open(&database).await.unwrap());
     work::Subject { store: store.clone(), leases: store, keep }
 }
 
 async fn deliveries_of((database, _, keep): (Database, bool, Keep)) -> deliveries::Subject {
-    let store = Arc::new(SqlWork::open(&database).await.unwrap());
+    let store = Arc::new(SqlOutbox::open(&database).await.unwrap());
     deliveries::Subject { store: store.clone(), leases: store, keep }
 }
 
 async fn leases_of_work((database, exclusive, keep): (Database, bool, Keep)) -> lease::Subject {
-    lease::Subject { leases: Arc::new(SqlWork::open(&database).await.unwrap()), exclusive, keep }
+    lease::Subject { leases: Arc::new(SqlOutbox::open(&database).await.unwrap()), exclusive, keep }
 }
 
 async fn leases_of_views((database, exclusive, keep): (Database, bool, Keep)) -> lease::Subject {

@@ -11,7 +11,7 @@ use adapters::database::Database;
 use adapters::keys::KeysDb;
 use adapters::read_models::SqlViews;
 use adapters::sql::OpenDbError;
-use adapters::work::SqlWork;
+use adapters::work::SqlOutbox;
 use anyhow::Context as _;
 use domain::envelope::Position;
 use domain::ports::event_store::EventStore;
@@ -25,7 +25,7 @@ use crate::config::Config;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stores<'a> {
     pub(super) keys: &'a KeysDb,
-    pub(super) work: &'a SqlWork,
+    pub(super) work: &'a SqlOutbox,
     pub(super) views: &'a SqlViews,
 }
 

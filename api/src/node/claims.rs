@@ -32,14 +32,14 @@ const LEAVING_TAKES: Duration = Duration::from_secs(2);
 
 /// Makes reservations. They end with their owner, so nobody has to release them. `Debug` hides the secret.
 #[derive(Clone)]
-pub struct Claims {
+pub struct UniqueNames {
     runtime: Runtime,
     secret: [u8; 32],
 }
 
 type ClaimError = CommandError<ClaimRefusal>;
 
-impl Claims {
+impl UniqueNames {
     pub(super) fn new(runtime: Runtime, secret: [u8; 32]) -> Self {
         Self { runtime, secret }
     }
@@ -141,8 +141,8 @@ impl Claims {
     }
 }
 
-impl fmt::Debug for Claims {
+impl fmt::Debug for UniqueNames {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Claims(…)")
+        f.write_str("UniqueNames(…)")
     }
 }

@@ -9,13 +9,13 @@ use adapters::files::create_private_folder;
 use adapters::ids::RandomIds;
 use adapters::ivr_webhook::HttpStepWebhooks;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
-use adapters::privacy::PrivateLog;
+use adapters::privacy::EncryptingEventStore;
 use adapters::read_models::SqlViews;
 use adapters::seals::{FileWitness, HttpWitness, SealsDb};
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
 use adapters::telephony::telnyx::{ApiKey, TelnyxClient, TelnyxConfig};
 use adapters::webhooks::{Guard, HttpSender, SenderConfig, SystemLookup};
-use adapters::work::SqlWork;
+use adapters::work::SqlOutbox;
 use anyhow::Context as _;
 use domain::ports::clock::Clock;
 use domain::ports::event_store::EventStore;
@@ -39,11 +39,11 @@ pub struct Edges {
     /// The log, as it is stored.
     pub log: EventLog,
     /// The log that encrypts personal data when written and decrypts it when read.
-    pub private: PrivateLog,
+    pub private: EncryptingEventStore,
     /// The views; they may be unreachable.
     pub views: SqlViews,
     /// The outbox, timers, deliveries and their leases.
-    pub work: SqlWork,
+    pub work: SqlOutbox,
     /// The store of the Merkle tree.
     pub seals: SealsDb,
     /// The witnesses that receive signed heads.
@@ -146,7 +146,7 @@ pub(crate) async fn open_private(
     config: &Config,
     log: &EventLog,
     read_only: bool,
-) -> anyhow::Result<(PrivateLog, KeyVault)> {
+) -> anyhow::Result<(EncryptingEventStore, KeyVault)> {
     if let (true, Database::Sqlite(path)) = (read_only, keys_database(config)?) {
         anyhow::ensure!(path.exists(), "there is no key store at {}", path.display());
     }
@@ -155,9 +155,9 @@ pub(crate) async fn open_private(
     Ok((private_log(config, log.store(), &vault), vault))
 }
 
-fn private_log(config: &Config, log: Arc<dyn EventStore>, vault: &KeyVault) -> PrivateLog {
+fn private_log(config: &Config, log: Arc<dyn EventStore>, vault: &KeyVault) -> EncryptingEventStore {
     let keys = vault.subject_keys(config.privacy.key_life());
-    PrivateLog::new(log, keys).keeping(config.privacy.call_content)
+    EncryptingEventStore::new(log, keys).keeping(config.privacy.call_content)
 }
 
 /// Opens the views. Fails when they cannot be opened.
@@ -196,14 +196,14 @@ async fn views(config: &Config, vault: &KeyVault) -> anyhow::Result<SqlViews> {
 }
 
 /// Opens the work store. A damaged file is replaced, for all of it is derived from the log.
-async fn open_work(config: &Config) -> anyhow::Result<SqlWork> {
+async fn open_work(config: &Config) -> anyhow::Result<SqlOutbox> {
     let database = work_database(config)?;
     if let Database::Sqlite(path) = &database {
         make_room_for(path)?;
     }
-    match SqlWork::open(&database).await {
+    match SqlOutbox::open(&database).await {
         Err(error) if error.is_damaged() && belonging::remove_damaged("work", &database, &error)? => {
-            SqlWork::open(&database).await
+            SqlOutbox::open(&database).await
         }
         opened => opened,
     }

@@ -3,7 +3,7 @@
 use actors::sealer::{SealedLog, Unsound};
 use adapters::event_store::EventLog;
 use adapters::keys::{KeyVault, KeysDb};
-use adapters::privacy::{PrivateLog, Reapplied};
+use adapters::privacy::{EncryptingEventStore, Reapplied};
 use adapters::seals::SealsDb;
 use anyhow::Context as _;
 use domain::envelope::{Position, Time};
@@ -61,7 +61,7 @@ pub(crate) async fn must_stand(sealed: &SealedLog, now: Time) -> anyhow::Result<
 /// clean stop that is the newest head, and next to nothing is read. Fails when the log cannot be read or the key
 /// store cannot be written.
 pub(crate) async fn erase_again(
-    private: &PrivateLog,
+    private: &EncryptingEventStore,
     keys: &KeysDb,
     kept: Option<KeptHead>,
 ) -> anyhow::Result<Reapplied> {

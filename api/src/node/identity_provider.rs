@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::IdentityProviderConfig;
-use crate::http::auth::{GuestRules, Guests};
+use crate::http::auth::{ExternalIdentities, GuestRules};
 use crate::limits::Rate;
 
 /// Interval of fetches; providers publish a new key well before they sign with it.
@@ -23,7 +23,10 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const LARGEST: usize = 1 << 20;
 
 /// The authenticator of the provider's tokens, if one is configured.
-pub(super) fn guests(config: &IdentityProviderConfig, clock: &Arc<dyn Clock>) -> Option<Arc<Guests>> {
+pub(super) fn guests(
+    config: &IdentityProviderConfig,
+    clock: &Arc<dyn Clock>,
+) -> Option<Arc<ExternalIdentities>> {
     let (true, Some(issuer), Some(audience)) = (config.is_set(), &config.issuer, &config.audience) else {
         return None;
     };
@@ -33,7 +36,7 @@ pub(super) fn guests(config: &IdentityProviderConfig, clock: &Arc<dyn Clock>) ->
         client_claim: config.client_claim.as_str().to_owned(),
         role_claim: config.role_claim.as_str().to_owned(),
     };
-    Some(Arc::new(Guests::new(rules, clock.clone())))
+    Some(Arc::new(ExternalIdentities::new(rules, clock.clone())))
 }
 
 /// Where the provider publishes its keys.
@@ -78,7 +81,7 @@ impl KeySource {
     }
 
     /// Fetches until `stop`: periodically, and at once when a token names an unknown key, within the rate limit.
-    pub(super) async fn follow(self, guests: Arc<Guests>, stop: CancellationToken) {
+    pub(super) async fn follow(self, guests: Arc<ExternalIdentities>, stop: CancellationToken) {
         let (rate, mut spent) = (Rate::per_minute(FETCHES_A_MINUTE), 0);
         let following = async {
             loop {

@@ -29,7 +29,7 @@ pub use call_board::{BoardError, BoardWatch, CallBoards, CallSource};
 pub use call_feed::{CallBell, CallChange, CallFeed, CallWatch, Changes};
 pub use carriers::ClientCarriers;
 pub(crate) use carriers::{Through, secret_place, telnyx_settings};
-pub use claims::Claims;
+pub use claims::UniqueNames;
 pub(crate) use claims::{EMAIL, NUMBER, OWN_NUMBER};
 pub use edges::Edges;
 pub(crate) use edges::{

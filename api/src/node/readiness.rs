@@ -7,7 +7,7 @@ use actors::sealer::HistoryHealth;
 use adapters::event_store::EventLog;
 use adapters::keys::KeysDb;
 use adapters::seals::SealsDb;
-use adapters::work::SqlWork;
+use adapters::work::SqlOutbox;
 use async_trait::async_trait;
 use domain::envelope::Position;
 use domain::ports::StoreUnavailable;
@@ -40,7 +40,7 @@ macro_rules! probes {
     )*};
 }
 
-probes!(EventLog, KeysDb, SealsDb, SqlWork);
+probes!(EventLog, KeysDb, SealsDb, SqlOutbox);
 
 /// Whether a store accepts writes, tested at most once a second.
 pub(super) struct Writable {

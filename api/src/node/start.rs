@@ -10,29 +10,29 @@ use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::{App, HttpServer, web};
 use actors::call::{Calls, CallsOptions};
 use actors::carrier::CarrierInbox;
-use actors::conversation::{TalkDeps, TalkOptions, Talks, Voice};
+use actors::conversation::{ConversationDeps, ConversationOptions, ConversationService, Voice};
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions, MenuLibrary};
-use actors::privacy::{PrivacyBench, PrivacyOptions};
-use actors::sealer::{HistoryHealth, Prover, SealBench, SealOptions, SealedLog};
-use actors::webhooks::{Courier, WebhookBench, WebhookOptions};
-use actors::work::{WorkOptions, Workbench};
+use actors::privacy::{PrivacyDeps, PrivacyOptions};
+use actors::sealer::{HistoryHealth, Prover, SealOptions, SealedLog, SealerDeps};
+use actors::webhooks::{DeliveryDeps, DeliverySender, WebhookOptions};
+use actors::work::{OutboxDeps, OutboxOptions};
 use actors::{Runtime, TraceHooks};
 use adapters::event_store::EventLog;
 use adapters::keys::{KeysDb, SqlIdempotency};
 use adapters::llm::{Catalogue, Gateway};
-use adapters::privacy::{DataEverywhere, PrivateLog, SealedSnapshots};
+use adapters::privacy::{EncryptingEventStore, ErasureTargets, SealedSnapshots};
 use adapters::read_models::SqlViews;
 use adapters::seals::SealsDb;
 use adapters::telephony::telnyx::WebhookVerifier;
 use adapters::tools::HttpTools;
-use adapters::work::SqlWork;
+use adapters::work::SqlOutbox;
 use anyhow::Context as _;
 use domain::envelope::{Position, Time};
 use domain::ids::{ClientId, MenuId, NumberId};
 use domain::phone::E164;
 use domain::ports::event_store::EventStore;
 use domain::ports::vault::Vault;
-use domain::ports::work::WorkStore;
+use domain::ports::work::OutboxStore;
 use domain::webhook::schedule::Schedule;
 use projections::Queries;
 use projections::runner::{self, Progress, Runner};
@@ -49,7 +49,7 @@ use super::bootstrap::{DEFAULT_CLIENT, ShowKey, bootstrap};
 use super::call_board::{CallBoards, ShownCalls};
 use super::call_feed::CallFeed;
 use super::carriers::ClientCarriers;
-use super::claims::Claims;
+use super::claims::UniqueNames;
 use super::directories::{Directories, Identity};
 use super::edges::Edges;
 use super::farewell::{Ended, Farewell};
@@ -64,7 +64,7 @@ use super::readiness::{self, Writable};
 use super::store_watch::StoreWatch;
 use super::webhooks::Webhooks;
 use crate::config::Config;
-use crate::http::auth::{Doorkeeper, Passwords, Tokens};
+use crate::http::auth::{Authenticator, Passwords, Tokens};
 use crate::http::client_ip::TrustedProxies;
 use crate::http::cors::cors;
 use crate::http::middleware::{Admission, AdmissionLimits, Edge, Idempotency, Paced, manners};
@@ -98,7 +98,7 @@ pub struct Backend {
     /// How long a session is shown after its end.
     pub session_retention: Duration,
     /// The service that holds conversations.
-    pub talks: Talks,
+    pub talks: ConversationService,
     /// How often a stream that waits for a model sends a comment.
     pub keep_alive: Duration,
     /// Handles the carriers' webhooks.
@@ -112,7 +112,7 @@ pub struct Backend {
     /// Writes events that no answer waits for.
     pub notes: Notes,
     /// Reserves unique values, such as email addresses.
-    pub claims: Claims,
+    pub claims: UniqueNames,
     /// How long a write waits for the views.
     pub read_your_writes: Duration,
     /// How far back the audit log is shown.
@@ -122,9 +122,9 @@ pub struct Backend {
     /// The clients' own accounts with carriers.
     pub carriers: Arc<ClientCarriers>,
     /// The log, with the keys of personal data.
-    pub private: PrivateLog,
+    pub private: EncryptingEventStore,
     /// Dependencies of erasure and export.
-    pub privacy: PrivacyBench,
+    pub privacy: PrivacyDeps,
     /// Dependencies of webhooks to clients.
     pub webhooks: Webhooks,
     /// Id of the log, which is part of every leaf of the Merkle tree.
@@ -198,7 +198,7 @@ pub struct Node {
     views: Arc<dyn ViewStore>,
     runner: Runner,
     usage: Arc<UsageWriter>,
-    talks: Talks,
+    talks: ConversationService,
     stop: CancellationToken,
     draining: CancellationToken,
     grace: Duration,
@@ -207,7 +207,7 @@ pub struct Node {
     /// The sealer's task, which ends after everything that appends, and the token that stops it.
     sealing: (JoinHandle<()>, CancellationToken),
     serving: JoinHandle<std::io::Result<()>>,
-    work: Arc<SqlWork>,
+    work: Arc<SqlOutbox>,
     sql_views: Arc<SqlViews>,
     failed: watch::Receiver<Option<String>>,
     files: Vec<(&'static str, PathBuf)>,
@@ -254,7 +254,7 @@ impl Node {
         let views_db = views.clone();
         let (view_store, queries): (Arc<dyn ViewStore>, Arc<dyn Queries>) = (views.clone(), views.clone());
         let deps = runner::Deps {
-            log: Arc::new(private.as_shown()),
+            log: Arc::new(private.redacted()),
             views: view_store.clone(),
             clock: runtime.clock.clone(),
             owner: runtime.node.to_string(),
@@ -301,23 +301,23 @@ impl Node {
         let catalogue = Catalogue::built_in().context("the list of models cannot be read")?;
         let (guard, clock) = (edges.guard.clone(), runtime.clock.clone());
         let models = Gateway::new(accounts, catalogue, guard, patience(config), clock);
-        let talk_deps = TalkDeps {
+        let talk_deps = ConversationDeps {
             runtime: runtime.clone(),
             models: Arc::new(models.context("cannot set up TLS")?),
             tools: Arc::new(HttpTools::new(edges.guard.clone()).context("cannot set up TLS")?),
             vault: edges.vault.clone(),
         };
-        let talking = TalkOptions {
+        let talking = ConversationOptions {
             live: options,
             window_tokens: config.conversations.window_tokens.get().min(20_000) as u64,
             turns: config.conversations.turns.get(),
             sole: edges.keys.is_exclusive(),
             judge_by_model: config.conversations.model_sentiment,
-            ..TalkOptions::default()
+            ..ConversationOptions::default()
         };
-        let (talks, mood) = Talks::start(talk_deps, talking, None, stop.clone());
-        let work: Arc<dyn WorkStore> = work_db.clone();
-        let bench = Workbench {
+        let (talks, mood) = ConversationService::start(talk_deps, talking, None, stop.clone());
+        let work: Arc<dyn OutboxStore> = work_db.clone();
+        let bench = OutboxDeps {
             runtime: runtime.clone(),
             calls: calls.clone(),
             ivr: ivr.clone(),
@@ -328,11 +328,11 @@ impl Node {
             leases: work_db.clone(),
         };
         let schedule = Schedule::new(config.webhooks.retry_schedule.0.clone());
-        let courier = Courier::new(runtime.clone(), edges.vault.clone(), edges.webhooks, schedule);
+        let courier = DeliverySender::new(runtime.clone(), edges.vault.clone(), edges.webhooks, schedule);
         let courier = Arc::new(courier);
         // clients never see content that is not retained
-        let shown: Arc<dyn EventStore> = Arc::new(private.as_shown());
-        let deliveries = WebhookBench {
+        let shown: Arc<dyn EventStore> = Arc::new(private.redacted());
+        let deliveries = DeliveryDeps {
             runtime: Runtime { store: shown.clone(), ..runtime.clone() },
             public: Arc::new(Publisher::new(shown.clone())),
             store: work_db.clone(),
@@ -341,7 +341,7 @@ impl Node {
         };
         let health = Arc::new(HistoryHealth::default());
         let (prover, log_key) = (Prover::new(sealed.seals.clone()), LogKey::new(sealed.secret));
-        let seal_bench = SealBench {
+        let seal_bench = SealerDeps {
             runtime: runtime.clone(),
             sealed: sealed.clone(),
             health: health.clone(),
@@ -349,7 +349,7 @@ impl Node {
             leases: work_db.clone(),
             witnesses: edges.witnesses,
         };
-        let data = DataEverywhere {
+        let data = ErasureTargets {
             log: private.clone(),
             jobs: edges.keys.privacy_jobs(),
             answers: Arc::new(SqlIdempotency::new(edges.keys.clone())),
@@ -361,7 +361,7 @@ impl Node {
             grace: config.privacy.content_grace,
             clock: runtime.clock.clone(),
         };
-        let privacy = PrivacyBench {
+        let privacy = PrivacyDeps {
             runtime: runtime.clone(),
             data: Arc::new(data),
             telephony: carriers.clone(),
@@ -383,7 +383,7 @@ impl Node {
             per_endpoint: config.webhooks.endpoint_concurrency.get(),
             ..WebhookOptions::default()
         };
-        let effects = WorkOptions { concurrency: config.actors.effects.get(), ..WorkOptions::default() };
+        let effects = OutboxOptions { concurrency: config.actors.effects.get(), ..OutboxOptions::default() };
         let usage = Arc::new(UsageWriter::new(runtime.clone(), gate.clone()));
         // requests in progress are finished after `stop`: until then their idempotency keys belong to this node
         let appended = CancellationToken::new();
@@ -451,7 +451,7 @@ impl Node {
             keep_alive: config.conversations.keep_alive.max(SHORTEST_KEEP_ALIVE),
             inbox,
             views: queries,
-            claims: Claims::new(
+            claims: UniqueNames::new(
                 runtime.clone(),
                 edges.vault.secret("claims").await.context("cannot use the vault")?,
             ),
@@ -489,7 +489,7 @@ impl Node {
             tasks.push(tokio::spawn(source.follow(guests.clone(), stop.clone())));
         }
         let clock = backend.runtime.clock.clone();
-        let doorkeeper = Doorkeeper { directory: directories.identity, tokens, guests, clock };
+        let doorkeeper = Authenticator { directory: directories.identity, tokens, guests, clock };
         let draining = CancellationToken::new();
         let readiness = readiness.until(draining.clone());
         let served = (readiness, meters, draining.clone());
@@ -601,7 +601,7 @@ fn serve(
     config: &Config,
     socket: TcpSocket,
     backend: Backend,
-    doorkeeper: Doorkeeper,
+    doorkeeper: Authenticator,
     idempotency: Idempotency,
     (readiness, meters, draining): (Readiness, Meters, CancellationToken),
 ) -> anyhow::Result<(SocketAddr, Server)> {

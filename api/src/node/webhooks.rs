@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::webhooks::Courier;
+use actors::webhooks::DeliverySender;
 use adapters::webhooks::Guard;
 use domain::envelope::Position;
 use domain::ports::deliveries::DeliveryStore;
@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 #[derive(Debug, Clone)]
 pub struct Webhooks {
     /// Makes delivery attempts on request.
-    pub courier: Arc<Courier>,
+    pub courier: Arc<DeliverySender>,
     /// Decides which addresses may be delivered to.
     pub guard: Guard,
     /// Queries of deliveries and attempts.

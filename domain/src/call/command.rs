@@ -243,7 +243,7 @@ pub enum CallCommand {
         now: Time,
     },
     /// The carrier says that the leg is over, but its webhook about that did not come.
-    LegVanished {
+    LegLost {
         now: Time,
     },
 }

@@ -72,8 +72,8 @@ impl Call {
                 self.settle(*effect_id, outcome, *attempts, *now)
             }
             CallCommand::TimerFired { timer, now } => Ok(self.timer_fired(*timer, *now)),
-            CallCommand::LegVanished { .. } if self.is_over() || self.leg.is_none() => Ok(vec![]),
-            CallCommand::LegVanished { now } => Ok(vec![self.vanished(*now).into()]),
+            CallCommand::LegLost { .. } if self.is_over() || self.leg.is_none() => Ok(vec![]),
+            CallCommand::LegLost { now } => Ok(vec![self.vanished(*now).into()]),
         }
     }
 

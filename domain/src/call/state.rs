@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::event::{CallEvent, EndExplained, Ended, HangUpPlanned, IvrNews};
+use super::event::{CallEvent, EndCorrected, Ended, HangUpPlanned, IvrNews};
 use super::ivr::{GatherSpec, Ivr};
 use super::report::LegRef;
 use super::terms::{
@@ -334,7 +334,7 @@ impl Call {
             CallEvent::MetadataChanged(changed) => {
                 self.handled.insert(changed.command_id);
             }
-            CallEvent::Ended(ended) | CallEvent::EndExplained(EndExplained(ended)) => {
+            CallEvent::Ended(ended) | CallEvent::EndCorrected(EndCorrected(ended)) => {
                 self.ended = Some(Box::new(ended.clone()));
                 self.pending.clear();
             }

@@ -8,7 +8,7 @@ use serde_bytes::ByteBuf;
 use super::command::Routing;
 use super::event::{
     Answered, AnswererDetected, CallEvent, CarrierEventReceived, CostRecorded, DialAccepted, DigitsGathered,
-    Disposition, DtmfReceived, EffectRequested, EndExplained, GatheredLine, LineTranscribed, Received,
+    Disposition, DtmfReceived, EffectRequested, EndCorrected, GatheredLine, LineTranscribed, Received,
     RecordingAvailable, RecordingLost, RejectCause, RejectRequested, Ringing, SpeechEnded, SpeechRequested,
     TransferConnected, TransferFailed,
 };
@@ -39,7 +39,7 @@ impl Story<'_> {
         self.facts.push(fact);
     }
 
-    fn tell_any(&mut self, fact: Option<impl Into<CallEvent>>) {
+    fn push_any(&mut self, fact: Option<impl Into<CallEvent>>) {
         if let Some(fact) = fact {
             self.tell(fact);
         }
@@ -242,29 +242,29 @@ impl Story<'_> {
     fn main_leg(&mut self, report: &CarrierReport, routing: Option<Routing>) {
         let at = report.occurred_at;
         let dialled = self.call.order.is_some();
-        self.tell_any(self.call.found_leg(report));
-        self.tell_any(self.call.learned(report, routing));
+        self.push_any(self.call.found_leg(report));
+        self.push_any(self.call.learned(report, routing));
         match &report.fact {
             CarrierFact::Initiated { .. } => {
                 if dialled && !self.call.ringing {
                     // a late webhook changes no status, only when the call is known to have rung
                     self.tell(Ringing { at });
                 }
-                self.tell_any(self.call.take_or_refuse(at));
+                self.push_any(self.call.take_or_refuse(at));
             }
-            CarrierFact::Answered => self.tell_any(self.call.answered(at)),
+            CarrierFact::Answered => self.push_any(self.call.answered(at)),
             CarrierFact::HungUp(hang_up) if !self.call.is_over() => {
                 self.tell(self.call.ending(hang_up, at));
             }
             CarrierFact::HungUp(hang_up) if self.call.end_is_a_guess() => {
-                self.tell(EndExplained(self.call.ending(hang_up, at)));
+                self.tell(EndCorrected(self.call.ending(hang_up, at)));
             }
             CarrierFact::Bridged if self.call.transfer == Some(Transfer::Requested) => {
                 self.tell(TransferConnected { at });
             }
             _ => {}
         }
-        self.tell_any(self.call.greeting(at));
+        self.push_any(self.call.greeting(at));
     }
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::StoreUnavailable;
 use super::lease::Lease;
-use super::work::WorkError;
+use super::work::OutboxError;
 use crate::envelope::{EventRef, Position, Time, Version};
 use crate::ids::{AgentId, ClientId, DeliveryId, EndpointId};
 use crate::webhook::delivery::{DeliveryAttempted, DeliveryOf};
@@ -148,7 +148,7 @@ pub trait DeliveryStore: fmt::Debug + Send + Sync {
         expected: Position,
         to: EventRef,
         changes: &[DeliveryChange],
-    ) -> Result<(), WorkError>;
+    ) -> Result<(), OutboxError>;
 
     /// The endpoints as of the checkpoint.
     async fn targets(&self) -> Result<Vec<StoredTarget>, StoreUnavailable>;

@@ -156,7 +156,7 @@ pub enum LlmFailure {
     Protocol(String),
     /// The circuit breaker is open after repeated failures.
     #[error("the provider is left alone after repeated failures")]
-    LeftAlone,
+    CircuitOpen,
 }
 
 impl LlmFailure {
@@ -171,7 +171,7 @@ impl LlmFailure {
             LlmFailure::UnknownModel => TurnFault::UnknownModel,
             LlmFailure::TooLong => TurnFault::TooLong,
             LlmFailure::RateLimited { .. } => TurnFault::RateLimited,
-            LlmFailure::Overloaded(_) | LlmFailure::Transport(_) | LlmFailure::LeftAlone => {
+            LlmFailure::Overloaded(_) | LlmFailure::Transport(_) | LlmFailure::CircuitOpen => {
                 TurnFault::Unavailable
             }
             LlmFailure::TimedOut(_) => TurnFault::TimedOut,

@@ -28,7 +28,7 @@ pub struct Cause {
 
 /// An effect to perform.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkItem {
+pub struct OutboxItem {
     /// Idempotency id, the same on every attempt.
     pub effect_id: Uuid,
     /// Id of the call; for a session's own work, of the session.
@@ -59,7 +59,7 @@ pub struct TimerItem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkChange {
     /// Adds an effect; one with this id that is there already stays as it is.
-    Do(WorkItem),
+    Do(OutboxItem),
     /// Removes an effect that is settled.
     Done(Uuid),
     /// Sets a timer in place of one of the same call or session and kind.
@@ -72,7 +72,7 @@ pub enum WorkChange {
 
 /// Why a commit did not take place.
 #[derive(Debug, thiserror::Error)]
-pub enum WorkError {
+pub enum OutboxError {
     /// Another node owns the job now, or moved the checkpoint: stop.
     #[error("the job was taken over by another node")]
     Deposed,
@@ -93,7 +93,7 @@ pub struct WorkStats {
 
 /// The outbox and the timers.
 #[async_trait]
-pub trait WorkStore: fmt::Debug + Send + Sync {
+pub trait OutboxStore: fmt::Debug + Send + Sync {
     /// How far the store has followed the log.
     async fn checkpoint(&self) -> Result<EventRef, StoreUnavailable>;
 
@@ -109,11 +109,11 @@ pub trait WorkStore: fmt::Debug + Send + Sync {
         expected: Position,
         to: EventRef,
         changes: &[WorkChange],
-    ) -> Result<(), WorkError>;
+    ) -> Result<(), OutboxError>;
 
     /// Up to `limit` effects due at `now`, longest due first. One that [must keep its order](Work::is_ordered)
     /// waits while an earlier one of the same call does.
-    async fn due_effects(&self, now: Time, limit: usize) -> Result<Vec<WorkItem>, StoreUnavailable>;
+    async fn due_effects(&self, now: Time, limit: usize) -> Result<Vec<OutboxItem>, StoreUnavailable>;
 
     /// Postpones an effect after a failed attempt. `error` holds no personal data.
     async fn postpone(

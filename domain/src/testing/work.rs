@@ -12,12 +12,12 @@ use crate::call::Timer;
 use crate::envelope::{EventRef, Position, Time};
 use crate::ports::StoreUnavailable;
 use crate::ports::lease::{Lease, Leases};
-use crate::ports::work::{TimerItem, WorkChange, WorkError, WorkItem, WorkStats, WorkStore};
+use crate::ports::work::{OutboxError, OutboxItem, OutboxStore, TimerItem, WorkChange, WorkStats};
 
 #[derive(Debug, Default)]
 struct Tables {
     checkpoint: EventRef,
-    effects: BTreeMap<Uuid, WorkItem>,
+    effects: BTreeMap<Uuid, OutboxItem>,
     timers: BTreeMap<(Uuid, &'static str), TimerItem>,
     leases: BTreeMap<String, Lease>,
 }
@@ -52,7 +52,7 @@ impl Leases for MemoryWork {
 }
 
 #[async_trait]
-impl WorkStore for MemoryWork {
+impl OutboxStore for MemoryWork {
     async fn checkpoint(&self) -> Result<EventRef, StoreUnavailable> {
         Ok(self.tables().checkpoint)
     }
@@ -69,10 +69,10 @@ impl WorkStore for MemoryWork {
         expected: Position,
         to: EventRef,
         changes: &[WorkChange],
-    ) -> Result<(), WorkError> {
+    ) -> Result<(), OutboxError> {
         let mut tables = self.tables();
         if tables.leases.get(&lease.job) != Some(lease) || tables.checkpoint.position != expected {
-            return Err(WorkError::Deposed);
+            return Err(OutboxError::Deposed);
         }
         tables.checkpoint = to;
         for change in changes {
@@ -98,9 +98,9 @@ impl WorkStore for MemoryWork {
         Ok(())
     }
 
-    async fn due_effects(&self, now: Time, limit: usize) -> Result<Vec<WorkItem>, StoreUnavailable> {
+    async fn due_effects(&self, now: Time, limit: usize) -> Result<Vec<OutboxItem>, StoreUnavailable> {
         let tables = self.tables();
-        let waits = |item: &WorkItem| {
+        let waits = |item: &OutboxItem| {
             item.work.is_ordered()
                 && tables.effects.values().any(|other| {
                     other.subject == item.subject && other.work.is_ordered() && other.position < item.position

@@ -202,7 +202,7 @@ pub fn call() -> Vec<CallEvent> {
             at: at(30),
         }
         .into(),
-        EndExplained(Ended {
+        EndCorrected(Ended {
             reason: EndReason::Cancelled,
             ended_by: EndedBy::Caller,
             fault: Fault::None,
@@ -286,8 +286,8 @@ pub fn sparse_call() -> Vec<CallEvent> {
         .into(),
         CallEvent::GatherRequested(full) => GatherRequested { terminator: None, ..full }.into(),
         CallEvent::Ended(full) => Ended { provider_code: None, sip_code: None, ..full }.into(),
-        CallEvent::EndExplained(EndExplained(full)) => {
-            EndExplained(Ended { provider_code: None, sip_code: None, ..full }).into()
+        CallEvent::EndCorrected(EndCorrected(full)) => {
+            EndCorrected(Ended { provider_code: None, sip_code: None, ..full }).into()
         }
         other => other,
     });

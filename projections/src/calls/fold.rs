@@ -3,7 +3,7 @@
 use domain::aggregate::Aggregate;
 use domain::call::report::LegRef;
 use domain::call::terms::{CommandKind, Direction, Fault, RecordingStatus, Status};
-use domain::call::{Call, CallEvent, CallMetadata, EndExplained, Ended, LegIdentified, terminal_status};
+use domain::call::{Call, CallEvent, CallMetadata, EndCorrected, Ended, LegIdentified, terminal_status};
 use domain::envelope::{Position, Recorded, Time, Version};
 use domain::ids::{AgentId, CallId, ClientId};
 use domain::number::Route;
@@ -261,7 +261,7 @@ impl CallRow {
                 view.agent_id = Some(requested.agent_id);
                 view.conversation_id = Some(requested.conversation_id);
             }
-            CallEvent::Ended(ended) | CallEvent::EndExplained(EndExplained(ended)) => self.end(ended),
+            CallEvent::Ended(ended) | CallEvent::EndCorrected(EndCorrected(ended)) => self.end(ended),
             _ => {}
         }
         self.view.status = self.status();

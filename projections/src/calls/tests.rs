@@ -3,7 +3,7 @@
 use domain::call::report::LegRef;
 use domain::call::terms::{Direction, EndReason, EndedBy, Fault, RecordingStatus, Status};
 use domain::call::{
-    Answered, CallEvent, CallMetadata, DialAccepted, DialPostponed, DialStarted, DialUnknown, EndExplained,
+    Answered, CallEvent, CallMetadata, DialAccepted, DialPostponed, DialStarted, DialUnknown, EndCorrected,
     Ended, LegIdentified, MetadataChanged, Queued, Received, RecordingAvailable, Ringing,
 };
 use domain::envelope::{Position, Recorded, Time, Version};
@@ -115,7 +115,7 @@ fn an_end_that_was_not_understood_is_explained_later() {
         at: at(12),
     };
     let events =
-        [received().into(), ended(EndReason::Unknown, Fault::None, false), EndExplained(explained).into()];
+        [received().into(), ended(EndReason::Unknown, Fault::None, false), EndCorrected(explained).into()];
     let view = view(&events);
     assert_eq!((view.end_reason, view.ended_by), (Some(EndReason::Cancelled), Some(EndedBy::Caller)));
     assert_eq!((view.ended_at, view.sip_code), (Some(at(12)), Some(487)));

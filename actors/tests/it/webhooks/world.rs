@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use actors::session::Session;
-use actors::webhooks::{Courier, WebhookBench, WebhookOptions, run};
+use actors::webhooks::{DeliveryDeps, DeliverySender, WebhookOptions, run};
 use actors::{Appends, CommandContext, Runtime, TraceHooks};
 use adapters::database::Database;
 use adapters::event_store::MemoryEventStore;
-use adapters::work::SqlWork;
+use adapters::work::SqlOutbox;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::envelope::{Actor, Metadata, NewEvent, Position, Recorded, StreamId, Time, Version};
@@ -159,14 +159,14 @@ impl Vault for Open {
     }
 }
 
-pub(super) async fn open_work(folder: &std::path::Path) -> SqlWork {
-    SqlWork::open(&Database::Sqlite(folder.join("work.db"))).await.unwrap()
+pub(super) async fn open_work(folder: &std::path::Path) -> SqlOutbox {
+    SqlOutbox::open(&Database::Sqlite(folder.join("work.db"))).await.unwrap()
 }
 
 pub(super) struct World {
     pub(super) clock: Arc<ManualClock>,
     pub(super) log: Arc<MemoryEventStore>,
-    pub(super) work: Arc<SqlWork>,
+    pub(super) work: Arc<SqlOutbox>,
     pub(super) net: Arc<Net>,
     pub(super) vault: Arc<Open>,
     pub(super) runtime: Runtime,
@@ -195,7 +195,7 @@ impl World {
     pub(super) fn on(
         clock: Arc<ManualClock>,
         log: Arc<MemoryEventStore>,
-        work: Arc<SqlWork>,
+        work: Arc<SqlOutbox>,
         folder: Arc<TempDir>,
         first_id: u64,
     ) -> Self {
@@ -214,9 +214,13 @@ impl World {
     }
 
     pub(super) fn start(&mut self) {
-        let courier =
-            Courier::new(self.runtime.clone(), self.vault.clone(), self.net.clone(), Schedule::default());
-        let bench = WebhookBench {
+        let courier = DeliverySender::new(
+            self.runtime.clone(),
+            self.vault.clone(),
+            self.net.clone(),
+            Schedule::default(),
+        );
+        let bench = DeliveryDeps {
             runtime: self.runtime.clone(),
             public: Arc::new(TellsAll),
             store: self.work.clone(),
@@ -228,7 +232,7 @@ impl World {
     }
 
     /// The node dies, and another one begins on what is left: the log, and the rows or none.
-    pub(super) async fn reborn(mut self, work: Option<Arc<SqlWork>>) -> Self {
+    pub(super) async fn reborn(mut self, work: Option<Arc<SqlOutbox>>) -> Self {
         self.stop.cancel();
         self.running.take().unwrap().await.unwrap();
         let work = work.unwrap_or_else(|| self.work.clone());

@@ -21,7 +21,7 @@ const FAILURES_BEFORE_FAILOVER: u32 = 2;
 /// The most bytes read of an answer, so that the connection stays usable.
 const MAX_ANSWER: usize = 64 * 1024;
 
-pub(super) struct Courier {
+pub(super) struct DeliverySender {
     http: Client,
     signer: Signer,
     url: Arc<str>,
@@ -34,13 +34,13 @@ pub(super) struct Courier {
     book: Arc<Mutex<Book>>,
 }
 
-impl fmt::Debug for Courier {
+impl fmt::Debug for DeliverySender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Courier").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("DeliverySender").field("url", &self.url).finish_non_exhaustive()
     }
 }
 
-impl Courier {
+impl DeliverySender {
     pub fn new(
         config: &FakeConfig,
         clock: Arc<dyn Clock>,

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use super::answers::Answer;
 use super::chance::{Dice, Names};
 use super::config::FakeConfig;
-use super::courier::Courier;
+use super::courier::DeliverySender;
 use super::ledger::CommandRecord;
 use super::leg::{CommandIds, Input, Leg, LegState, Phase};
 use super::orders::{Action, Order, Placing, check_state, missing};
@@ -38,7 +38,7 @@ pub(super) struct Exchange {
     pub config: FakeConfig,
     pub clock: Arc<dyn Clock>,
     pub names: Names,
-    pub courier: Courier,
+    pub courier: DeliverySender,
     /// Base URL of the fake's own API, set once it is bound.
     pub base: std::sync::OnceLock<String>,
     legs: Mutex<Legs>,
@@ -122,7 +122,7 @@ impl Drop for Busy {
 }
 
 impl Exchange {
-    pub fn new(config: FakeConfig, clock: Arc<dyn Clock>, courier: Courier, closing: Closing) -> Self {
+    pub fn new(config: FakeConfig, clock: Arc<dyn Clock>, courier: DeliverySender, closing: Closing) -> Self {
         let run = u64::try_from(clock.now().timestamp_micros()).unwrap_or_default();
         Self {
             names: Names::new(config.seed, run),

@@ -10,7 +10,7 @@ use domain::ports::clock::Clock;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::config::FakeConfig;
-use super::courier::Courier;
+use super::courier::DeliverySender;
 use super::exchange::{Closing, Exchange, NewLeg};
 use super::ledger::{Book, CallRecord, Ledger, Totals};
 use super::performance::Part;
@@ -100,7 +100,7 @@ impl FakeTelnyx {
             Book::new(config.ledger_capacity).map_err(|error| StartError::Histogram(error.to_string()))?;
         let book = Arc::new(Mutex::new(book));
         let courier =
-            Courier::new(&config, clock.clone(), closed.clone(), book).map_err(StartError::Client)?;
+            DeliverySender::new(&config, clock.clone(), closed.clone(), book).map_err(StartError::Client)?;
         let calls = Arc::new(Semaphore::new(config.max_calls.clamp(1, Semaphore::MAX_PERMITS)));
         let exchange = Arc::new(Exchange::new(config, clock, courier, closed));
         let _ = exchange.base.set(origin.clone());

@@ -8,7 +8,7 @@ use adapters::database::Database;
 use adapters::event_store::MemoryEventStore;
 use adapters::ids::RandomIds;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
-use adapters::privacy::PrivateLog;
+use adapters::privacy::EncryptingEventStore;
 use domain::ports::conformance::event_store::{Faults, Subject};
 
 async fn fresh() -> Subject {
@@ -17,7 +17,7 @@ async fn fresh() -> Subject {
     let db = KeysDb::open(&Database::Sqlite(folder.path().join("keys.db"))).await.unwrap();
     let vault = KeyVault::new(db, MasterKey::new([1; 32]), Arc::new(SystemClock), Arc::new(RandomIds));
     let inner = Arc::new(MemoryEventStore::with_faults(faults.clone()));
-    let store = Arc::new(PrivateLog::new(inner, vault.subject_keys(Duration::from_secs(30))));
+    let store = Arc::new(EncryptingEventStore::new(inner, vault.subject_keys(Duration::from_secs(30))));
     Subject { store, faults, keep: Box::new(folder) }
 }
 

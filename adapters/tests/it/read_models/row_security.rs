@@ -9,7 +9,7 @@ use adapters::database::{
 use adapters::read_models::{PostgresSettings, SqlViews};
 use adapters::testing::call_lives::client;
 use adapters::testing::postgres::Cluster;
-use adapters::work::SqlWork;
+use adapters::work::SqlOutbox;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
@@ -47,7 +47,7 @@ async fn owned_tables(tool: &mut PgConnection) -> Vec<Owned> {
 async fn fresh() -> (SecretUrl, PgConnection) {
     let url = Cluster::shared().database().await;
     SqlViews::open_postgres(&url, PostgresSettings::default()).await.unwrap();
-    SqlWork::open(&Database::Postgres(url.clone())).await.unwrap();
+    SqlOutbox::open(&Database::Postgres(url.clone())).await.unwrap();
     let tool = connect(&url).await;
     (url, tool)
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufWriter, Write};
 
-use adapters::privacy::PrivateLog;
+use adapters::privacy::EncryptingEventStore;
 use anyhow::Context as _;
 use domain::envelope::{Position, Recorded, StreamId, Version};
 use domain::ids::{ApiKeyId, CallId, ClientId, IvrSessionId, MenuId, NumberId, stream_of};
@@ -35,7 +35,7 @@ pub(super) async fn run(config: &Config, args: &ReplayArgs) -> anyhow::Result<()
     stores::must_be_current(&stores::log(config)?).await?;
     let log = open_log(config, true).await?;
     let (private, _) = open_private(config, &log, true).await?;
-    let events = read(&private.as_shown(), &stream).await;
+    let events = read(&private.redacted(), &stream).await;
     log.close().await;
     let events = events?;
     anyhow::ensure!(!events.opened.is_empty(), "there is no event of {} in this log", args.id);
@@ -60,7 +60,7 @@ struct Events {
     opened: Vec<Recorded>,
 }
 
-async fn read(private: &PrivateLog, stream: &StreamId) -> anyhow::Result<Events> {
+async fn read(private: &EncryptingEventStore, stream: &StreamId) -> anyhow::Result<Events> {
     let log = private.stored();
     let first = log.read_all(Position::START, 1).await?;
     let id = first.first().map_or(Uuid::nil(), log_id);

@@ -86,7 +86,7 @@ async fn connect(config: &Config) -> anyhow::Result<(EventLog, Deps)> {
     let log = open_log(config, true).await?;
     let (private, vault) = open_private(config, &log, true).await?;
     let deps = Deps {
-        log: Arc::new(private.as_shown()),
+        log: Arc::new(private.redacted()),
         views: Arc::new(open_views(config, &vault).await?),
         clock: Arc::new(SystemClock),
         owner: RandomIds.next().to_string(),

@@ -151,7 +151,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_call_is_right_when_status_and_reason_are_those_of_the_line() {
-        let talked = story(Kind::Talks, Status::Ended, Some(EndReason::CallerHangup));
+        let talked = story(Kind::ConversationService, Status::Ended, Some(EndReason::CallerHangup));
         assert_eq!(talked.judge(&[&view("ended", "caller_hangup")]), Verdict::Right);
         assert!(is_wrong(talked.judge(&[&view("ended", "unknown")])));
         assert!(is_wrong(talked.judge(&[&view("failed", "caller_hangup")])));
@@ -169,14 +169,14 @@ pub(super) mod tests {
 
     #[test]
     fn what_the_node_cannot_know_is_not_held_against_it() {
-        let mut lost = story(Kind::Talks, Status::Ended, Some(EndReason::CallerHangup));
+        let mut lost = story(Kind::ConversationService, Status::Ended, Some(EndReason::CallerHangup));
         lost.line.as_mut().unwrap().expected.certain = false;
         assert_eq!(lost.judge(&[]), Verdict::Unknowable);
     }
 
     #[test]
     fn what_the_caller_waited_for_in_vain_counts_even_if_the_end_is_right() {
-        let mut waited = story(Kind::Talks, Status::Ended, Some(EndReason::CallerHangup));
+        let mut waited = story(Kind::ConversationService, Status::Ended, Some(EndReason::CallerHangup));
         waited.line.as_mut().unwrap().unmet.push("the call was never answered");
         let Verdict::Wrong { shown, .. } = waited.judge(&[&view("ended", "caller_hangup")]) else { panic!() };
         assert_eq!(shown, "the call was never answered");

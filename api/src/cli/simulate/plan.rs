@@ -19,7 +19,7 @@ pub(super) const UNKNOWN_NUMBER: &str = "+14155550199";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Kind {
     /// The caller listens, talks and hangs up.
-    Talks,
+    ConversationService,
     /// The caller listens, presses keys and hangs up.
     Presses,
     /// The caller follows the clinic's menus to an end.
@@ -60,7 +60,7 @@ impl Kind {
     /// The name of the kind in the report.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Talks => "caller talks",
+            Self::ConversationService => "caller talks",
             Self::Presses => "caller presses keys",
             Self::WalksMenus => "caller walks the menus",
             Self::LeavesMenu => "caller leaves a menu",
@@ -131,9 +131,9 @@ pub(super) enum Planned {
 
 /// One round of calls, in which every important kind occurs. Its first call stays first.
 const DECK: [Kind; 19] = [
-    Kind::Talks,
-    Kind::Talks,
-    Kind::Talks,
+    Kind::ConversationService,
+    Kind::ConversationService,
+    Kind::ConversationService,
     Kind::Presses,
     Kind::Presses,
     Kind::WalksMenus,
@@ -189,7 +189,9 @@ fn caller(kind: Kind, dice: &mut Dice) -> CallScript {
     let script = CallScript::new(from, to);
     let seconds = |dice: &mut Dice, most| Duration::from_secs(1 + below(dice, most));
     match kind {
-        Kind::Talks => script.talks(TALKS[below(dice, TALKS.len() as u64) as usize].iter().copied()),
+        Kind::ConversationService => {
+            script.talks(TALKS[below(dice, TALKS.len() as u64) as usize].iter().copied())
+        }
         Kind::Presses => {
             let keys = ["1", "2", "0", "42#"][below(dice, 4) as usize];
             script.presses(keys).hangs_up_after(seconds(dice, 4))
@@ -265,7 +267,7 @@ mod tests {
 
     #[test]
     fn the_first_call_is_one_that_the_node_answers() {
-        assert!((0..50).all(|seed| kind(&planned(seed, 0)) == Kind::Talks));
+        assert!((0..50).all(|seed| kind(&planned(seed, 0)) == Kind::ConversationService));
     }
 
     #[test]

@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_call_in_a_line_says_what_happened_and_names_nobody() {
-        let mut story = story(Kind::Talks, Status::Ended, Some(EndReason::CallerHangup));
+        let mut story = story(Kind::ConversationService, Status::Ended, Some(EndReason::CallerHangup));
         let record = story.line.as_mut().unwrap();
         record.answered_at = Some(record.started_at + Duration::from_millis(500));
         record.ended_at = record.started_at + Duration::from_millis(2500);

@@ -210,7 +210,9 @@ mod tests {
     use super::*;
 
     fn outcome(verdicts: Vec<Verdict>) -> Outcome {
-        let story = |verdict| (story(Kind::Talks, Status::Ended, Some(EndReason::CallerHangup)), verdict);
+        let story = |verdict| {
+            (story(Kind::ConversationService, Status::Ended, Some(EndReason::CallerHangup)), verdict)
+        };
         let calls = verdicts.into_iter().map(story).collect();
         Outcome { calls, took: Duration::from_secs(1), faults: Vec::new(), interrupted: false }
     }

@@ -15,8 +15,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::{Either, LocalBoxFuture};
 
-use super::directory::Doorkeeper;
-use super::guests::Guests;
+use super::directory::Authenticator;
+use super::guests::ExternalIdentities;
 use super::plain_key;
 use super::principal::Principal;
 use super::refused_tokens;
@@ -42,7 +42,7 @@ pub struct Caller<P> {
 pub(crate) struct Identified {
     pub(crate) principal: Principal,
     evidence: Evidence,
-    doorkeeper: web::Data<Doorkeeper>,
+    doorkeeper: web::Data<Authenticator>,
 }
 
 impl<P: Permission> Caller<P> {
@@ -98,7 +98,7 @@ impl<P: Permission> FromRequest for Caller<P> {
 
 fn enter<P: Permission>(request: &HttpRequest, identified: Identified) -> Result<Caller<P>, ApiError> {
     if !request.extensions().contains::<LetThrough>() {
-        let_through(request, &identified.principal)?;
+        enforce_limits(request, &identified.principal)?;
     }
     Caller::admit(identified)
 }
@@ -107,7 +107,7 @@ pub(crate) struct Unidentified {
     pub(crate) error: ApiError,
     /// The identity provider whose signing keys, fetched again, may still verify the token; `None`
     /// when that cannot help.
-    pub(crate) look_again: Option<Arc<Guests>>,
+    pub(crate) look_again: Option<Arc<ExternalIdentities>>,
 }
 
 impl From<ApiError> for Unidentified {
@@ -116,13 +116,13 @@ impl From<ApiError> for Unidentified {
     }
 }
 
-/// Request extension: a middleware has already counted this request against the [limits](let_through).
+/// Request extension: a middleware has already counted this request against the [limits](enforce_limits).
 #[derive(Debug)]
 pub(crate) struct LetThrough;
 
 /// Counts the request against its sender's limits and notes their state for the response headers. Answers 429 when
 /// a rate limit or a quota is exceeded.
-pub(crate) fn let_through(request: &HttpRequest, principal: &Principal) -> Result<(), ApiError> {
+pub(crate) fn enforce_limits(request: &HttpRequest, principal: &Principal) -> Result<(), ApiError> {
     // a test of a single handler has no gate, and so no limits
     let Some(gate) = request.app_data::<web::Data<Gate>>() else { return Ok(()) };
     let route = request.match_pattern();
@@ -139,7 +139,7 @@ pub(crate) fn let_through(request: &HttpRequest, principal: &Principal) -> Resul
 /// Authenticates a request with the keys known now. Answers 401, with a code for each reason.
 pub(crate) fn identify(request: &HttpRequest) -> Result<Identified, Unidentified> {
     let doorkeeper = request
-        .app_data::<web::Data<Doorkeeper>>()
+        .app_data::<web::Data<Authenticator>>()
         .ok_or_else(|| ApiError::internal("the app has no doorkeeper"))?;
     let evidence = evidence(doorkeeper, &presented(request.headers())?)?;
     let principal = doorkeeper.principal(&evidence)?;
@@ -147,12 +147,15 @@ pub(crate) fn identify(request: &HttpRequest) -> Result<Identified, Unidentified
 }
 
 /// Fetches the identity provider's keys, then authenticates again. Fails as [`identify`] does.
-pub(crate) async fn identify_again(request: &HttpRequest, guests: &Guests) -> Result<Identified, ApiError> {
+pub(crate) async fn identify_again(
+    request: &HttpRequest,
+    guests: &ExternalIdentities,
+) -> Result<Identified, ApiError> {
     guests.look_again().await;
     identify(request).map_err(|nobody| nobody.error)
 }
 
-fn evidence(doorkeeper: &Doorkeeper, credential: &str) -> Result<Evidence, Unidentified> {
+fn evidence(doorkeeper: &Authenticator, credential: &str) -> Result<Evidence, Unidentified> {
     if !is_token(credential) {
         let hash = plain_key::hash_of(credential).map_err(|_| ApiError::api_key_malformed())?;
         return Ok(Evidence::Key(hash));
@@ -173,7 +176,7 @@ pub(super) fn closed(problem: TokenProblem) -> ApiError {
     match problem {
         TokenProblem::Invalid(_) => ApiError::token_invalid(),
         TokenProblem::Expired => ApiError::token_expired(),
-        TokenProblem::NobodyHere => ApiError::new(Code::NotAMember, problem.to_string()),
+        TokenProblem::UnknownTenant => ApiError::new(Code::NotAMember, problem.to_string()),
         TokenProblem::NoKeys => ApiError::unavailable(problem),
     }
 }
@@ -271,7 +274,7 @@ mod tests {
         let clock = Arc::new(ManualClock::at(Time::UNIX_EPOCH));
         let tokens = Arc::new(Tokens::new([1; 32], clock.clone()));
         let directory = Arc::new(OneKey(key().hash()));
-        let doorkeeper = Doorkeeper { directory, tokens, guests: None, clock };
+        let doorkeeper = Authenticator { directory, tokens, guests: None, clock };
         let request = TestRequest::default().app_data(web::Data::new(doorkeeper));
         let request = match header {
             Some(header) => request.insert_header(header),

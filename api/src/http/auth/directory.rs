@@ -8,7 +8,7 @@ use domain::ids::{LoginId, UserId};
 use domain::ports::clock::Clock;
 use projections::api_keys::KeyHash;
 
-use super::guests::{Guest, Guests};
+use super::guests::{ExternalIdentities, Guest};
 use super::principal::Principal;
 use super::tokens::Tokens;
 use super::watchers::Watched;
@@ -23,7 +23,7 @@ pub enum KeyProblem {
     Disabled,
 }
 
-/// Claims of an access token that this node issued.
+/// UniqueNames of an access token that this node issued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bearer {
     pub user: UserId,
@@ -57,12 +57,12 @@ pub trait Directory: fmt::Debug + Send + Sync {
 
 /// Everything that authenticates requests, as app data: `app_data(web::Data::new(doorkeeper))`.
 #[derive(Debug, Clone)]
-pub struct Doorkeeper {
+pub struct Authenticator {
     pub directory: Arc<dyn Directory>,
     /// Issues and reads this node's access tokens.
     pub tokens: Arc<Tokens>,
     /// Tokens of the operator's identity provider; `None` without one.
-    pub guests: Option<Arc<Guests>>,
+    pub guests: Option<Arc<ExternalIdentities>>,
     /// Clock that expiry times are compared with.
     pub clock: Arc<dyn Clock>,
 }

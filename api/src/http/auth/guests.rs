@@ -50,7 +50,7 @@ pub struct Guest {
 }
 
 /// Verifies the provider's tokens. Another task fetches the keys: reading a token makes no request.
-pub struct Guests {
+pub struct ExternalIdentities {
     rules: GuestRules,
     clock: Arc<dyn Clock>,
     keys: RwLock<Option<HashMap<Arc<str>, Arc<GuestKey>>>>,
@@ -76,7 +76,7 @@ struct KeySet {
     keys: Vec<Value>,
 }
 
-impl Guests {
+impl ExternalIdentities {
     /// Without keys: every token is refused until [`Self::replace_keys`] succeeds.
     #[must_use]
     pub fn new(rules: GuestRules, clock: Arc<dyn Clock>) -> Self {
@@ -170,11 +170,11 @@ impl Guests {
         let claims = decode::<Value>(token, &key.key, &validation).map_err(Fault::from)?.claims;
         let expires_at = check_times(&claims, self.clock.now())?;
         let text = |pointer: &str| claims.pointer(pointer).and_then(Value::as_str);
-        let subject = text("/sub").filter(|sub| !sub.is_empty()).ok_or(Fault::Claims)?;
+        let subject = text("/sub").filter(|sub| !sub.is_empty()).ok_or(Fault::UniqueNames)?;
         let client = text(&self.rules.client_claim).and_then(|client| client.parse::<ClientId>().ok());
-        let client = client.ok_or(TokenProblem::NobodyHere)?;
+        let client = client.ok_or(TokenProblem::UnknownTenant)?;
         let role =
-            claims.pointer(&self.rules.role_claim).and_then(role_of).ok_or(TokenProblem::NobodyHere)?;
+            claims.pointer(&self.rules.role_claim).and_then(role_of).ok_or(TokenProblem::UnknownTenant)?;
         let user = UserId(derive(client.0, &format!("{}\n{subject}", self.rules.issuer)));
         Ok(Guest { user, client, role, expires_at, key: kid })
     }
@@ -232,7 +232,7 @@ fn role_of(claim: &Value) -> Option<Role> {
 fn check_times(claims: &Value, now: Time) -> Result<Time, TokenProblem> {
     let now = now.timestamp_millis() as f64 / 1_000.0;
     let time = |claim: &str| claims[claim].as_f64();
-    let until = time("exp").ok_or(Fault::Claims)?;
+    let until = time("exp").ok_or(Fault::UniqueNames)?;
     let from = time("nbf").into_iter().chain(time("iat")).fold(f64::MIN, f64::max);
     if from > now + SKEW_SECONDS as f64 {
         return Err(Fault::Early.into());
@@ -244,9 +244,9 @@ fn check_times(claims: &Value, now: Time) -> Result<Time, TokenProblem> {
     Ok(Time::from_timestamp_millis((until * 1_000.0) as i64).unwrap_or(Time::MAX_UTC))
 }
 
-impl fmt::Debug for Guests {
+impl fmt::Debug for ExternalIdentities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guests").field("rules", &self.rules).finish_non_exhaustive()
+        f.debug_struct("ExternalIdentities").field("rules", &self.rules).finish_non_exhaustive()
     }
 }
 
@@ -277,14 +277,14 @@ mod tests {
             "x": URL_SAFE_NO_PAD.encode(public(seed))})
     }
 
-    fn guests(keys: &[Value]) -> Guests {
+    fn guests(keys: &[Value]) -> ExternalIdentities {
         let rules = GuestRules {
             issuer: ISSUER.to_owned(),
             audience: "voxledger".to_owned(),
             client_claim: "/app_metadata/client".to_owned(),
             role_claim: "/roles".to_owned(),
         };
-        let guests = Guests::new(rules, Arc::new(ManualClock::at(start())));
+        let guests = ExternalIdentities::new(rules, Arc::new(ManualClock::at(start())));
         if !keys.is_empty() {
             guests.replace_keys(json!({"keys": keys}).to_string().as_bytes()).unwrap();
         }
@@ -354,7 +354,7 @@ mod tests {
         for (field, value, fault) in [
             ("iss", json!("https://login.example.org/"), Fault::Issuer),
             ("aud", json!("another application"), Fault::Audience),
-            ("sub", json!(""), Fault::Claims),
+            ("sub", json!(""), Fault::UniqueNames),
             ("nbf", json!(now + 61), Fault::Early),
             ("iat", json!(now + 61), Fault::Early),
         ] {
@@ -379,7 +379,7 @@ mod tests {
             ("roles", json!(7)),
         ] {
             let token = signed("a", 1, &with(field, value.clone()));
-            assert_eq!(guests.read(&token), Err(TokenProblem::NobodyHere), "{field} {value}");
+            assert_eq!(guests.read(&token), Err(TokenProblem::UnknownTenant), "{field} {value}");
         }
     }
 

@@ -16,9 +16,9 @@ mod warrant;
 mod watchers;
 
 pub use caller::Caller;
-pub(crate) use caller::{LetThrough, identify, identify_again, let_through};
-pub use directory::{Bearer, Directory, Doorkeeper, KeyProblem};
-pub use guests::{Guest, GuestRules, Guests, NoKeys};
+pub(crate) use caller::{LetThrough, enforce_limits, identify, identify_again};
+pub use directory::{Authenticator, Bearer, Directory, KeyProblem};
+pub use guests::{ExternalIdentities, Guest, GuestRules, NoKeys};
 pub use password::{BadPassword, Passwords};
 pub use plain_key::{MalformedKey, PlainKey};
 pub use principal::{Bounds, Principal, Who, scopes_of};

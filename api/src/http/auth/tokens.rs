@@ -47,7 +47,7 @@ pub enum TokenProblem {
     Expired,
     /// The identity provider signed it, but it names no client or role of this node.
     #[error("the token names no client and role of this node's")]
-    NobodyHere,
+    UnknownTenant,
     /// The identity provider's keys have not been fetched yet.
     #[error("the identity provider's keys are not known yet")]
     NoKeys,
@@ -75,7 +75,7 @@ pub enum Fault {
     #[error("its `aud` is another")]
     Audience,
     #[error("a claim is missing or has the wrong form")]
-    Claims,
+    UniqueNames,
     /// Its `iat` or `nbf` is in the future.
     #[error("its time has not come")]
     Early,
@@ -91,7 +91,7 @@ impl From<jsonwebtoken::errors::Error> for Fault {
             ErrorKind::InvalidIssuer => Self::Issuer,
             ErrorKind::InvalidAudience => Self::Audience,
             ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => Self::Algorithm,
-            ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidSubject => Self::Claims,
+            ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidSubject => Self::UniqueNames,
             _ => Self::Form,
         }
     }
@@ -147,7 +147,7 @@ struct PublicKey {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Claims {
+struct UniqueNames {
     iss: String,
     sub: String,
     cid: String,
@@ -179,7 +179,7 @@ impl Tokens {
         let period = now.div_euclid(PERIOD_SECONDS);
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(key_id(period));
-        let claims = Claims {
+        let claims = UniqueNames {
             iss: ISSUER.to_owned(),
             sub: user.to_string(),
             cid: client.to_string(),
@@ -210,14 +210,14 @@ impl Tokens {
         validation.set_required_spec_claims(&["iss", "sub", "exp"]);
         // times are checked below, by the node's clock
         validation.validate_exp = false;
-        let claims = decode::<Claims>(token, &key, &validation).map_err(Fault::from)?.claims;
+        let claims = decode::<UniqueNames>(token, &key, &validation).map_err(Fault::from)?.claims;
         check_times(&claims, now)?;
         let times = (Time::from_timestamp_micros(claims.at), Time::from_timestamp(claims.exp, 0));
         match (claims.sub.parse(), claims.sid.parse(), times) {
             (Ok(user), Ok(login), (Some(issued_at), Some(expires_at))) => {
                 Ok(Bearer { user, login, issued_at, expires_at })
             }
-            _ => Err(Fault::Claims.into()),
+            _ => Err(Fault::UniqueNames.into()),
         }
     }
 
@@ -251,7 +251,7 @@ impl Tokens {
     }
 }
 
-fn check_times(claims: &Claims, now: Time) -> Result<(), TokenProblem> {
+fn check_times(claims: &UniqueNames, now: Time) -> Result<(), TokenProblem> {
     let now = now.timestamp();
     if claims.iat > now + SKEW_SECONDS {
         return Err(Fault::Early.into());

@@ -10,7 +10,7 @@ use futures::{Stream, StreamExt as _};
 use projections::api_keys::KeyHash;
 
 use super::caller::closed;
-use super::directory::{Bearer, Doorkeeper, KeyProblem};
+use super::directory::{Authenticator, Bearer, KeyProblem};
 use super::guests::Guest;
 use super::principal::Principal;
 use super::scope::Scope;
@@ -28,7 +28,7 @@ pub(crate) enum Evidence {
     Guest(Guest),
 }
 
-impl Doorkeeper {
+impl Authenticator {
     /// The principal of a credential now. Answers 401, with a code for each reason, when it is no longer valid.
     pub(crate) fn principal(&self, evidence: &Evidence) -> Result<Principal, ApiError> {
         let expired = |until: Time| until <= self.clock.now();
@@ -47,7 +47,7 @@ impl Doorkeeper {
                 if !signs {
                     return Err(ApiError::token_revoked());
                 }
-                self.directory.guest(guest).ok_or_else(|| closed(TokenProblem::NobodyHere))
+                self.directory.guest(guest).ok_or_else(|| closed(TokenProblem::UnknownTenant))
             }
         }
     }
@@ -65,7 +65,7 @@ impl Doorkeeper {
 /// The caller's right to what the handler requires, for as long as an answer runs.
 #[derive(Clone)]
 pub struct Warrant {
-    pub(super) doorkeeper: web::Data<Doorkeeper>,
+    pub(super) doorkeeper: web::Data<Authenticator>,
     pub(super) evidence: Evidence,
     pub(super) principal: Principal,
     pub(super) scope: Option<Scope>,
@@ -236,17 +236,17 @@ mod tests {
         }
     }
 
-    fn world(key_ends: Option<Time>) -> (Arc<ManualClock>, Arc<Two>, web::Data<Doorkeeper>) {
+    fn world(key_ends: Option<Time>) -> (Arc<ManualClock>, Arc<Two>, web::Data<Authenticator>) {
         let clock = Arc::new(ManualClock::default());
         let scopes = Mutex::new(Some(Scopes::EVERYTHING));
         let directory = Arc::new(Two { scopes, key_ends, watchers: Arc::default() });
         let tokens = Arc::new(Tokens::new([1; 32], clock.clone()));
         let doorkeeper =
-            Doorkeeper { directory: directory.clone(), tokens, guests: None, clock: clock.clone() };
+            Authenticator { directory: directory.clone(), tokens, guests: None, clock: clock.clone() };
         (clock, directory, web::Data::new(doorkeeper))
     }
 
-    fn warrant(doorkeeper: &web::Data<Doorkeeper>, evidence: Evidence) -> Warrant {
+    fn warrant(doorkeeper: &web::Data<Authenticator>, evidence: Evidence) -> Warrant {
         let principal = doorkeeper.principal(&evidence).unwrap();
         Warrant { doorkeeper: doorkeeper.clone(), evidence, principal, scope: Some(Scope::CallsRead) }
     }

@@ -3,7 +3,7 @@
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, route, web};
 
-use crate::http::auth::{Doorkeeper, Jwks};
+use crate::http::auth::{Authenticator, Jwks};
 
 /// Get the keys that sign access tokens.
 ///
@@ -12,6 +12,6 @@ use crate::http::auth::{Doorkeeper, Jwks};
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "system", operation_id = "getJwks", security(()),
     responses((status = 200, description = "The keys", body = Jwks)))]
 #[route("/.well-known/jwks.json", method = "GET", method = "HEAD")]
-pub(super) async fn jwks(doorkeeper: web::Data<Doorkeeper>) -> HttpResponse {
+pub(super) async fn jwks(doorkeeper: web::Data<Authenticator>) -> HttpResponse {
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=3600")).json(doorkeeper.tokens.jwks())
 }

@@ -117,7 +117,7 @@ impl HistoryEvent {
     pub(crate) async fn proven(backend: &Backend, stored: Vec<Recorded>) -> Result<Vec<Self>, ApiError> {
         // decrypts for display only: what the privacy settings do not keep of a call stays hidden
         let opened =
-            backend.private.as_shown().opened(stored.clone()).await.map_err(ApiError::unavailable)?;
+            backend.private.redacted().opened(stored.clone()).await.map_err(ApiError::unavailable)?;
         let proven = |(stored, opened)| Self::with_leaf(backend.log_id, stored, opened);
         stored.iter().zip(&opened).map(proven).collect()
     }
@@ -240,7 +240,7 @@ pub(super) async fn events_until(
     kind: &str,
     moment: Option<Moment>,
 ) -> Result<Vec<Recorded>, ApiError> {
-    let store = backend.private.as_shown();
+    let store = backend.private.redacted();
     let mut events: Vec<Recorded> = Vec::new();
     loop {
         let after = events.last().map_or(Version::NONE, |last| last.version);

@@ -106,7 +106,7 @@ async fn beginning<R: Resource>(
     stream: &StreamId,
     last: &Recorded,
 ) -> Result<Option<<R::View as View>::Row>, ApiError> {
-    let store = backend.private.as_shown();
+    let store = backend.private.redacted();
     let rest = store.read_stream(stream, last.version, Direction::Forwards, FIRST_APPEND).await;
     let rest = rest.map_err(ApiError::unavailable)?;
     let together = rest.iter().take_while(|event| event.recorded_at == last.recorded_at);

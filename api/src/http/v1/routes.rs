@@ -148,7 +148,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 }
 
 /// Registers the endpoints. Handlers need [`Backend`](crate::node::Backend) in the app
-/// data, the authentication needs [`Doorkeeper`](crate::http::auth::Doorkeeper), and
+/// data, the authentication needs [`Authenticator`](crate::http::auth::Authenticator), and
 /// the middleware needs [`Idempotency`](crate::http::middleware::Idempotency).
 pub fn configure(config: &mut ServiceConfig) {
     config.service(

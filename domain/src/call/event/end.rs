@@ -54,7 +54,7 @@ pub struct Ended {
 /// The end as the carrier reported it late; replaces an [`Ended`] whose reason was unknown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct EndExplained(pub Ended);
+pub struct EndCorrected(pub Ended);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CostRecorded {

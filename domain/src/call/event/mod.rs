@@ -86,7 +86,7 @@ events! {
         /// The call is over.
         Ended(Ended) = "call.ended" v 1,
         /// The carrier reported late how a call ended whose leg was already found gone.
-        EndExplained(EndExplained) = "call.end_explained" v 1,
+        EndCorrected(EndCorrected) = "call.end_explained" v 1,
         /// An IVR session is to start on the call.
         IvrSessionRequested(IvrSessionRequested) = "call.ivr_session_requested" v 1,
         /// The carrier is to speak a prompt and collect keys.

@@ -318,7 +318,7 @@ fn nothing_is_asked_of_a_call_that_does_not_exist() {
         fail_dial(EndReason::DialTimeout, Fault::Provider, 1),
         accepted(DIAL, 1),
         timer_fired(crate::call::Timer::Ring, 1),
-        CallCommand::LegVanished { now: at(1) },
+        CallCommand::LegLost { now: at(1) },
     ];
     for command in all {
         a_call().when(command).then_refused(CallRefusal::Unknown);

@@ -200,7 +200,7 @@ fn a_call_we_refused_was_rejected_whatever_the_carrier_calls_it() {
 
 #[test]
 fn a_leg_that_vanished_ends_the_call_once() {
-    let vanished = |seconds| CallCommand::LegVanished { now: at(seconds) };
+    let vanished = |seconds| CallCommand::LegLost { now: at(seconds) };
     let table: [(Vec<CallCommand>, R, B, Status); 5] = [
         (talking_outbound(), R::Unknown, B::Unknown, Status::Ended),
         ([talking_outbound(), vec![hang_up(1, 20)]].concat(), R::ApiHangup, B::Operator, Status::Ended),
@@ -225,7 +225,7 @@ fn a_leg_that_vanished_ends_the_call_once() {
 
 #[test]
 fn what_the_carrier_tells_late_of_a_leg_that_vanished_explains_its_end_once() {
-    let vanished = CallCommand::LegVanished { now: at(60) };
+    let vanished = CallCommand::LegLost { now: at(60) };
     let line = Line::inbound(AGENT);
     let told = |cause| hang_up_report(cause, Source::Caller, "its_word", None);
     let then = a_call().after([line.initiated(1)]).when(vanished.clone());

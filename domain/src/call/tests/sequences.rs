@@ -164,7 +164,7 @@ fn commands() -> impl Strategy<Value = CallCommand> {
         3 => dial_steps(),
         2 => settlements(),
         1 => select(vec![Timer::Ring, Timer::MaxDuration]).prop_map(|timer| timer_fired(timer, 60)),
-        1 => Just(CallCommand::LegVanished { now: at(60) }),
+        1 => Just(CallCommand::LegLost { now: at(60) }),
     ]
 }
 

@@ -20,7 +20,7 @@ use crate::ports::deliveries::{
     StoredTarget,
 };
 use crate::ports::lease::{Lease, Leases};
-use crate::ports::work::WorkError;
+use crate::ports::work::OutboxError;
 use crate::testing::ids::sequential;
 use crate::webhook::delivery::{Attempt, Cause, DeliveryAttempted, DeliveryOf, ErrorClass, GaveUp, Then};
 use crate::webhook::public::PublicEvent;
@@ -385,10 +385,10 @@ pub async fn a_commit_is_fenced_by_checkpoint_and_lease(subject: &Subject) {
     let lease = subject.lease().await;
     subject.store.commit(&lease, Position(0), Position(5).into(), &told(ONE, 1, 1, false)).await.unwrap();
     let stale = subject.store.commit(&lease, Position(0), Position(9).into(), &told(ONE, 2, 1, false)).await;
-    assert!(matches!(stale, Err(WorkError::Deposed)), "{stale:?}");
+    assert!(matches!(stale, Err(OutboxError::Deposed)), "{stale:?}");
     let old = Lease { epoch: lease.epoch - 1, ..lease.clone() };
     let deposed = subject.store.commit(&old, Position(5), Position(9).into(), &told(ONE, 2, 1, false)).await;
-    assert!(matches!(deposed, Err(WorkError::Deposed)), "{deposed:?}");
+    assert!(matches!(deposed, Err(OutboxError::Deposed)), "{deposed:?}");
     assert_eq!(subject.due(ONE, 100).await, [1]);
     assert_eq!(subject.store.checkpoint().await.unwrap(), Position(5).into());
 }

@@ -1,4 +1,4 @@
-//! What every [`WorkStore`] must do, as functions over a fresh, empty store.
+//! What every [`OutboxStore`] must do, as functions over a fresh, empty store.
 //!
 //! `work_store_suite!(fresh)` makes a test of each; `fresh` is an `async fn() -> Subject`.
 
@@ -16,12 +16,12 @@ use crate::call::{Timer, Work};
 use crate::envelope::{EventRef, Position, Time};
 use crate::ids::ClientId;
 use crate::ports::lease::{Lease, Leases};
-use crate::ports::work::{Cause, TimerItem, WorkChange, WorkError, WorkItem, WorkStats, WorkStore};
+use crate::ports::work::{Cause, OutboxError, OutboxItem, OutboxStore, TimerItem, WorkChange, WorkStats};
 use crate::testing::ids::sequential;
 
 /// A work store under test, and the leases that fence it.
 pub struct Subject {
-    pub store: Arc<dyn WorkStore>,
+    pub store: Arc<dyn OutboxStore>,
     pub leases: Arc<dyn Leases>,
     /// Whatever must outlive them: a temporary folder, a server.
     pub keep: Box<dyn Any + Send + Sync>,
@@ -66,8 +66,8 @@ fn cause(n: u64) -> Cause {
 }
 
 /// Effect `n` of call `call`, asked for at position `n`.
-fn item(n: u64, call: u64, work: Work, due: i64) -> WorkItem {
-    WorkItem {
+fn item(n: u64, call: u64, work: Work, due: i64) -> OutboxItem {
+    OutboxItem {
         effect_id: sequential(n),
         subject: sequential(call),
         client: ClientId(sequential(77)),
@@ -134,7 +134,7 @@ pub async fn a_postponed_effect_comes_again(subject: &Subject) {
     subject.store.postpone(sequential(1), at(40), 3, "carrier unreachable").await.unwrap();
     assert_eq!(subject.due(39).await, [] as [u64; 0]);
     let again = subject.store.due_effects(at(40), 10).await.unwrap();
-    assert_eq!(again, [WorkItem { attempts: 3, ..item(1, 10, SPEAK, 40) }]);
+    assert_eq!(again, [OutboxItem { attempts: 3, ..item(1, 10, SPEAK, 40) }]);
     // one that is gone by now stays gone
     subject.store.finish(sequential(1)).await.unwrap();
     subject.store.postpone(sequential(1), at(50), 4, "too late").await.unwrap();
@@ -147,7 +147,7 @@ pub async fn the_same_effect_again_changes_nothing(subject: &Subject) {
     subject.store.postpone(sequential(1), at(40), 3, "not ready").await.unwrap();
     subject.commit(&[speak(1, 10, 0)]).await;
     let kept = subject.store.due_effects(at(40), 10).await.unwrap();
-    assert_eq!(kept, [WorkItem { attempts: 3, ..item(1, 10, SPEAK, 40) }]);
+    assert_eq!(kept, [OutboxItem { attempts: 3, ..item(1, 10, SPEAK, 40) }]);
 }
 
 /// Changes apply in their order, within a commit and across commits.
@@ -232,7 +232,7 @@ pub async fn a_commit_from_a_moved_checkpoint_writes_nothing(subject: &Subject) 
     subject.store.commit(&lease, Position::START, Position(5).into(), &[speak(1, 10, 0)]).await.unwrap();
     assert_eq!(subject.store.checkpoint().await.unwrap(), Position(5).into());
     let late = subject.store.commit(&lease, Position::START, Position(6).into(), &[speak(2, 11, 0)]).await;
-    assert!(matches!(late, Err(WorkError::Deposed)), "{late:?}");
+    assert!(matches!(late, Err(OutboxError::Deposed)), "{late:?}");
     assert_eq!(subject.due(100).await, [1]);
     assert_eq!(subject.store.checkpoint().await.unwrap(), Position(5).into());
 }
@@ -262,7 +262,7 @@ pub async fn a_stale_lease_writes_nothing(subject: &Subject) {
     let ttl = Duration::from_secs(600);
     let newer = subject.leases.acquire("work", "two", ttl).await.unwrap().unwrap();
     let late = subject.store.commit(&stale, Position::START, Position(1).into(), &[speak(1, 10, 0)]).await;
-    assert!(matches!(late, Err(WorkError::Deposed)), "{late:?}");
+    assert!(matches!(late, Err(OutboxError::Deposed)), "{late:?}");
     assert_eq!(subject.due(100).await, [] as [u64; 0]);
     subject.store.commit(&newer, Position::START, Position(1).into(), &[speak(1, 10, 0)]).await.unwrap();
     assert_eq!(subject.due(100).await, [1]);

@@ -11,14 +11,14 @@ const IN_MEMORY: usize = 2 << 20;
 /// Records of `N` words, of which the first two are the key. What does not fit into memory is written to unnamed
 /// temporary files, so that a log of any length is checked in about 100 MiB.
 #[derive(Debug)]
-pub(super) struct Sifter<const N: usize> {
+pub(super) struct ExternalSorter<const N: usize> {
     parts: Vec<Vec<[u64; N]>>,
     files: Vec<Option<BufWriter<File>>>,
     in_memory: usize,
     most: usize,
 }
 
-impl<const N: usize> Sifter<N> {
+impl<const N: usize> ExternalSorter<N> {
     pub(super) fn new() -> Self {
         Self::holding(IN_MEMORY)
     }
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn records_of_a_key_come_together_also_from_disk() {
         for most in [10, 1_000, 1_000_000] {
-            let mut sifter = Sifter::<3>::holding(most);
+            let mut sifter = ExternalSorter::<3>::holding(most);
             for n in 0..5_000_u64 {
                 sifter.push([n % 700, 7, n]).unwrap();
             }

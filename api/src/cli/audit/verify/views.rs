@@ -20,7 +20,7 @@ pub(super) async fn compare(config: &Config, log: &EventLog, faults: &mut Faults
     stores::must_be_current(&stores::views(config)?).await?;
     let (private, vault) = open_private(config, log, true).await?;
     let deps = Deps {
-        log: Arc::new(private.as_shown()),
+        log: Arc::new(private.redacted()),
         views: Arc::new(open_views(config, &vault).await?),
         clock: Arc::new(SystemClock),
         owner: RandomIds.next().to_string(),

@@ -11,7 +11,7 @@ use super::chunk::{CHUNK, Chunk, Seen, Source};
 use super::fault::{Faults, Kind};
 use super::heads::{Checked, Heads};
 use super::known::Known;
-use super::sift::Sifter;
+use super::sift::ExternalSorter;
 
 /// Chunks read in parallel.
 const AHEAD: usize = 4;
@@ -19,7 +19,7 @@ const ALTERED: &str = "the event is not the one that was sealed";
 
 /// Result of a scan.
 #[derive(Debug, Default)]
-pub(super) struct Walked {
+pub(super) struct ScanResult {
     pub(super) events: u64,
     pub(super) heads: u64,
     /// Number of events that the newest head covers.
@@ -34,7 +34,7 @@ pub(super) async fn walk(
     known: Vec<Known>,
     faults: &mut Faults,
     mut watch: impl FnMut(u64),
-) -> anyhow::Result<Walked> {
+) -> anyhow::Result<ScanResult> {
     let mut walk = Walk::new(heads, known);
     let firsts = (0..head.div_ceil(CHUNK)).map(|n| n * CHUNK + 1);
     let pieces = stream::iter(firsts.map(|first| {
@@ -66,9 +66,9 @@ struct Walk {
     /// Size of the last head, and of the last head that matched.
     last_head: u64,
     last_right: u64,
-    ids: Sifter<3>,
-    streams: Sifter<4>,
-    walked: Walked,
+    ids: ExternalSorter<3>,
+    streams: ExternalSorter<4>,
+    walked: ScanResult,
 }
 
 impl Walk {
@@ -88,9 +88,9 @@ impl Walk {
             bare: Vec::new(),
             last_head: 0,
             last_right: 0,
-            ids: Sifter::new(),
-            streams: Sifter::new(),
-            walked: Walked::default(),
+            ids: ExternalSorter::new(),
+            streams: ExternalSorter::new(),
+            walked: ScanResult::default(),
         }
     }
 
@@ -208,7 +208,7 @@ impl Walk {
         Ok(())
     }
 
-    async fn finish(mut self, source: &Source, faults: &mut Faults) -> anyhow::Result<Walked> {
+    async fn finish(mut self, source: &Source, faults: &mut Faults) -> anyhow::Result<ScanResult> {
         // heads beyond the end: the events they cover are gone
         let end = self.at;
         let mut beyond = 0;

@@ -20,7 +20,7 @@ use tracing::{Instrument as _, warn};
 
 use super::key;
 use super::stored::{StoredAnswer, can_keep, is_final};
-use crate::http::auth::{LetThrough, Principal, identify, identify_again, let_through};
+use crate::http::auth::{LetThrough, Principal, enforce_limits, identify, identify_again};
 use crate::http::context::{self, RequestContext};
 use crate::http::new_ids::NewIds;
 use crate::http::raw_body::{RawBody, ReadBody};
@@ -140,7 +140,7 @@ where
     S::Future: 'static,
 {
     // a replayed answer counts against the limits like any other request
-    if let Err(error) = let_through(request.request(), &caller) {
+    if let Err(error) = enforce_limits(request.request(), &caller) {
         return Ok(request.error_response(error));
     }
     request.extensions_mut().insert(LetThrough);

@@ -27,8 +27,8 @@ use uuid::Uuid;
 use super::service::LOCK;
 use super::{IDEMPOTENT_REPLAYED, Idempotency, Idempotent};
 use crate::http::auth::{
-    Bearer, Bounds, Directory, Doorkeeper, Guest, KeyHash, KeyProblem, PlainKey, Principal, Scopes, Tokens,
-    Watched, Who,
+    Authenticator, Bearer, Bounds, Directory, Guest, KeyHash, KeyProblem, PlainKey, Principal, Scopes,
+    Tokens, Watched, Who,
 };
 use crate::http::context::{self, RequestContext};
 use crate::http::{BodyLimit, NewIds, RawBody};
@@ -159,7 +159,7 @@ macro_rules! serve {
         init_service(
             App::new()
                 .app_data(web::Data::new($world.app.clone()))
-                .app_data(web::Data::new(Doorkeeper {
+                .app_data(web::Data::new(Authenticator {
                     directory: Arc::new(Callers),
                     tokens: Arc::new(Tokens::new([1; 32], $world.clock.clone())),
                     guests: None,
@@ -467,7 +467,7 @@ async fn a_bad_key_or_a_body_that_is_too_long_is_refused_before_anything_is_done
 
 /// A key store that fails in chosen steps.
 #[derive(Debug)]
-struct Stumbling {
+struct FaultInjectingStore {
     keys: Arc<MemoryIdempotency>,
     begin: bool,
 }
@@ -477,7 +477,7 @@ fn gone() -> StoreUnavailable {
 }
 
 #[async_trait]
-impl IdempotencyKeys for Stumbling {
+impl IdempotencyKeys for FaultInjectingStore {
     async fn begin(&self, ask: &Ask) -> Result<Begun, StoreUnavailable> {
         if self.begin { self.keys.begin(ask).await } else { Err(gone()) }
     }
@@ -510,7 +510,7 @@ impl IdempotencyKeys for Stumbling {
 #[actix_web::test]
 async fn without_the_store_a_request_with_a_key_is_503_and_others_go_on() {
     let mut world = world().await;
-    world.app.keys = Arc::new(Stumbling { keys: world.keys.clone(), begin: false });
+    world.app.keys = Arc::new(FaultInjectingStore { keys: world.keys.clone(), begin: false });
     let app = serve!(world);
     let response = app.call(post("/api/v1/plain", "k").to_request()).await.unwrap();
     assert_eq!(
@@ -525,7 +525,7 @@ async fn without_the_store_a_request_with_a_key_is_503_and_others_go_on() {
 #[actix_web::test]
 async fn an_answer_that_cannot_be_kept_is_given_and_a_repetition_makes_the_same_ids() {
     let mut world = world().await;
-    world.app.keys = Arc::new(Stumbling { keys: world.keys.clone(), begin: true });
+    world.app.keys = Arc::new(FaultInjectingStore { keys: world.keys.clone(), begin: true });
     let app = serve!(world);
     assert_eq!(send(&app, post("/api/v1/plain", "k").to_request()).await.status, 201);
     assert_eq!(send(&app, post("/api/v1/plain", "k").to_request()).await.status, 409);

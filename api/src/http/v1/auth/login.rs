@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::super::commands::context_of;
 use super::signed_in::{REFRESH_WITHIN, SignedIn, answer};
 use super::{refresh_token, users};
-use crate::http::auth::Doorkeeper;
+use crate::http::auth::Authenticator;
 use crate::http::client_ip::ClientIp;
 use crate::http::{Answer, Enveloped, JsonBody, RequestContext};
 use crate::node::{Backend, DEFAULT_CLIENT};
@@ -48,7 +48,7 @@ pub(crate) async fn sign_in(
     ip: ClientIp,
     request: RequestContext,
     backend: web::Data<Backend>,
-    doorkeeper: web::Data<Doorkeeper>,
+    doorkeeper: web::Data<Authenticator>,
 ) -> Result<Answer, ApiError> {
     let Credentials { email, password } = body.value;
     let normal = normal_email(&email);

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::super::commands::{context_of, problem};
 use super::refresh_token;
 use super::signed_in::{REFRESH_WITHIN, SignedIn, answer};
-use crate::http::auth::Doorkeeper;
+use crate::http::auth::Authenticator;
 use crate::http::client_ip::ClientIp;
 use crate::http::{Answer, Enveloped, JsonBody, RequestContext};
 use crate::node::Backend;
@@ -36,7 +36,7 @@ pub(crate) async fn refresh(
     ip: ClientIp,
     request: RequestContext,
     backend: web::Data<Backend>,
-    doorkeeper: web::Data<Doorkeeper>,
+    doorkeeper: web::Data<Authenticator>,
 ) -> Result<Answer, ApiError> {
     let shown = body.value.refresh_token;
     let login = refresh_token::login_of(&shown).ok_or_else(|| refused(&LoginRefusal::Unknown))?;

@@ -1,7 +1,7 @@
 //! Endpoint that places a call.
 
 use actix_web::{post, web};
-use actors::conversation::TalkError;
+use actors::conversation::ConversationError;
 use domain::call::{CallCommand, CallMetadata, DEFAULT_MAX_DURATION, DEFAULT_RING_TIMEOUT, Queue};
 use domain::ids::{AgentId, CallId, ClientId, MenuId};
 use domain::phone::Party;
@@ -104,7 +104,9 @@ pub(crate) async fn create_call(
     if let Some(agent) = agent_id {
         match backend.talks.agent(caller.client, agent).await {
             Ok(_) => {}
-            Err(TalkError::UnknownAgent) => fields.fault("agent_id", "unknown", "there is no such agent"),
+            Err(ConversationError::UnknownAgent) => {
+                fields.fault("agent_id", "unknown", "there is no such agent")
+            }
             Err(error) => return Err(ApiError::unavailable(error)),
         }
     }

@@ -1,6 +1,6 @@
 //! How the generic resource code reads conversations and answers their refusals.
 
-use actors::conversation::TalkError;
+use actors::conversation::ConversationError;
 use domain::conversation::{Conversation, ConversationRefusal};
 use domain::envelope::StreamId;
 use domain::ids::{ClientId, ConversationId};
@@ -52,12 +52,12 @@ impl AsProblem for ConversationRefusal {
 }
 
 /// The error for a turn that could not start.
-pub(super) fn talk_problem(error: TalkError) -> ApiError {
+pub(super) fn talk_problem(error: ConversationError) -> ApiError {
     match error {
-        TalkError::Command(error) => problem(error),
-        TalkError::UnknownAgent => ApiError::invalid("agent_id", "unknown", "there is no such agent"),
-        TalkError::Log(error) => ApiError::unavailable(error),
-        TalkError::Busy => ApiError::overloaded(std::time::Duration::from_secs(1)),
+        ConversationError::Command(error) => problem(error),
+        ConversationError::UnknownAgent => ApiError::invalid("agent_id", "unknown", "there is no such agent"),
+        ConversationError::Log(error) => ApiError::unavailable(error),
+        ConversationError::Busy => ApiError::overloaded(std::time::Duration::from_secs(1)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A number's route as a request gives it.
 
-use actors::conversation::TalkError;
+use actors::conversation::ConversationError;
 use domain::ids::{AgentId, ClientId, MenuId};
 use domain::number::Route;
 use serde::Deserialize;
@@ -51,7 +51,7 @@ impl RouteBody {
             Self::IvrMenu { id } => fields.fault("route.id", "unknown", format!("there is no menu {id}")),
             Self::Agent { id: Some(EdgeId(id)) } => match backend.talks.agent(client, id).await {
                 Ok(_) => return Ok(Route::Agent { id: Some(id) }),
-                Err(TalkError::UnknownAgent) => {
+                Err(ConversationError::UnknownAgent) => {
                     fields.fault("route.id", "unknown", format!("there is no agent {id}"));
                 }
                 Err(error) => return Err(ApiError::unavailable(error)),

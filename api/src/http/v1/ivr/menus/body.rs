@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use actors::conversation::TalkError;
+use actors::conversation::ConversationError;
 use adapters::webhooks::UrlFault;
 use domain::ids::{ClientId, MenuId};
 use domain::ivr::action::Action;
@@ -209,7 +209,7 @@ pub(super) async fn check(
     for (field, agent) in terms.agents() {
         match backend.talks.agent(client, agent).await {
             Ok(_) => {}
-            Err(TalkError::UnknownAgent) => {
+            Err(ConversationError::UnknownAgent) => {
                 found.entry(field.clone()).or_insert_with(|| unknown(field, "agent"));
             }
             Err(error) => return Err(ApiError::unavailable(error)),

@@ -41,7 +41,7 @@ impl Sources {
         let known = deliveries.delivery_summary(client, id).await.map_err(ApiError::unavailable)?;
         let stored = own_events(backend, id).await?;
         let theirs = stored.first().is_none_or(|first| first.client_id == client);
-        let own = backend.private.as_shown().opened(stored.clone()).await.map_err(ApiError::unavailable)?;
+        let own = backend.private.redacted().opened(stored.clone()).await.map_err(ApiError::unavailable)?;
         // the view forgets a delivery after its retention, the log never does
         let of = known.map(|known| known.of).or_else(|| named(&own)).filter(|_| theirs);
         let of = of.ok_or_else(|| ApiError::not_found(DeliveryRefusal::KIND))?;
@@ -168,6 +168,6 @@ async fn own_events(backend: &Backend, id: DeliveryId) -> Result<Vec<Recorded>, 
 
 async fn fact(backend: &Backend, client: ClientId, position: Position) -> Result<Option<Recorded>, ApiError> {
     let before = Position(position.0.saturating_sub(1));
-    let found = backend.private.as_shown().read_all(before, 1).await.map_err(ApiError::unavailable)?;
+    let found = backend.private.redacted().read_all(before, 1).await.map_err(ApiError::unavailable)?;
     Ok(found.into_iter().find(|event| event.position == position && event.client_id == client))
 }
