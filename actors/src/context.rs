@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use domain::envelope::{Actor, Metadata};
 use domain::ids::ClientId;
 use domain::origin::Origin;
-use domain::ports::work::Cause;
+use domain::ports::outbox::Cause;
 use uuid::Uuid;
 
 /// Counts the appends that a request leads to, wherever its commands are carried out. The default counts nothing.

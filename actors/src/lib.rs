@@ -9,16 +9,16 @@ pub mod carrier;
 pub mod context;
 pub mod conversation;
 pub mod directory;
+pub mod entity;
 pub mod history;
 pub mod ivr;
-pub mod live;
+pub mod outbox;
 pub mod privacy;
 pub mod runtime;
 pub mod sealer;
 pub mod session;
 pub mod signing;
 pub mod webhooks;
-pub mod work;
 
 pub use context::{Appends, CommandContext};
 pub use runtime::{Runtime, TraceHooks};

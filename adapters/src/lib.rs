@@ -11,6 +11,7 @@ pub mod ids;
 pub mod ivr_webhook;
 pub mod keys;
 pub mod llm;
+pub mod outbox;
 pub mod privacy;
 pub mod read_models;
 pub mod seals;
@@ -19,7 +20,6 @@ pub mod telephony;
 pub mod tools;
 pub mod trace;
 pub mod webhooks;
-pub mod work;
 pub mod zoneinfo;
 
 #[cfg(feature = "testing")]

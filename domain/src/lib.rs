@@ -8,7 +8,6 @@ pub mod aggregate;
 pub mod api_key;
 pub mod call;
 pub mod carrier_event;
-pub mod claim;
 pub mod client;
 pub mod conversation;
 pub mod envelope;
@@ -34,6 +33,7 @@ mod spoken;
 #[cfg(any(test, feature = "conformance"))]
 pub mod testing;
 pub mod tool;
+pub mod unique_name;
 pub mod user;
 pub mod web_origin;
 pub mod webhook;

@@ -20,10 +20,10 @@ use tests::server::{Server, ServerOptions, binary};
 use tests::until::{SOON, until};
 use tests::world::World;
 
+use crate::chaos::{callers, cast_callees, hostile};
 use crate::cli::run::{Run, voxledger};
 use crate::crash::address_of;
 use crate::privacy::{ask, done};
-use crate::siege::{callers, cast_callees, wild};
 
 const MOMENTS: u64 = 4;
 
@@ -104,7 +104,7 @@ async fn restored_is_whole(taken: &Path, before: &Acknowledged) -> Result<u64> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn backups_at_random_moments_under_load_hold_all_that_was_acknowledged_before() -> Result<()> {
     let seed = 20_261_129;
-    let world = World::with(|plan| wild(&mut plan.carrier, seed)).await?;
+    let world = World::with(|plan| hostile(&mut plan.carrier, seed)).await?;
     world.take_number().await?;
     cast_callees(&world.carrier);
     let backups = tempfile::tempdir()?;

@@ -16,7 +16,7 @@ use tests::until::{SOON, until};
 use tests::webhook::{Leg, rfc3339, unix_now};
 use tests::world::World;
 
-use crate::siege::{aftermath, callers, cast_callees, dialler, verify, wild};
+use crate::chaos::{callers, cast_callees, dialler, hostile, until_settled, verify};
 
 const MOMENTS: u64 = 10;
 
@@ -72,7 +72,7 @@ fn kill_and_resume(node: &mut Node) -> Result<()> {
 }
 
 async fn judge(mut world: World, acknowledged: &[String]) -> Result<()> {
-    let calls = aftermath(&world.api, &world.carrier).await?;
+    let calls = until_settled(&world.api, &world.carrier).await?;
     ensure!(world.node.terminate()?.success());
     let options = world.node.options.clone();
     let ledger = world.carrier.shutdown().await;
@@ -94,7 +94,7 @@ async fn judge(mut world: World, acknowledged: &[String]) -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn killed_at_ten_random_moments_the_embedded_node_loses_nothing_and_does_nothing_twice() -> Result<()> {
     let seed = 20_260_101;
-    let mut world = World::with(|plan| wild(&mut plan.carrier, seed)).await?;
+    let mut world = World::with(|plan| hostile(&mut plan.carrier, seed)).await?;
     world.take_number().await?;
     cast_callees(&world.carrier);
     let acknowledged = besiege(&mut world, seed, async |_, _| Ok(())).await?;
@@ -137,7 +137,7 @@ async fn killed_at_ten_random_moments_and_its_server_twice_the_node_on_postgresq
     let cluster = tokio::task::block_in_place(Cluster::start);
     let url = address_of(&cluster.database().await)?;
     let mut world = World::with(|plan| {
-        wild(&mut plan.carrier, seed);
+        hostile(&mut plan.carrier, seed);
         plan.options = on(&plan.options, &url);
     })
     .await?;

@@ -23,8 +23,8 @@ use tests::until::{SOON, until};
 use tests::webhook::OUR_NUMBER;
 use tests::world::{carrier_config, with_carrier};
 
+use crate::chaos::{callers, cast_callees, dialler, hostile, until_settled, verify};
 use crate::crash::address_of;
-use crate::siege::{aftermath, callers, cast_callees, dialler, verify, wild};
 
 /// How long a node that is told to stop goes on serving: longer than the balancer takes to notice.
 const DRAIN_MS: &str = "2000";
@@ -89,7 +89,7 @@ impl Pair {
         let balancer = Balancer::probing(ports.map(|port| format!("127.0.0.1:{port}")).to_vec()).await?;
         let hook = format!("http://{}/api/v1/webhooks/telnyx", balancer.address);
         let mut config = carrier_config(&hook);
-        wild(&mut config, seed);
+        hostile(&mut config, seed);
         let carrier = FakeTelnyx::start(config, Arc::new(SystemClock)).await?;
         let first = Member::start(ports[0], &url, &carrier).await?;
         let second = Member::start(ports[1], &url, &carrier).await?;
@@ -161,7 +161,7 @@ async fn when_the_owner_dies_under_load_the_other_node_takes_over_and_nothing_is
     );
     println!("taken over within {:?}", took?);
 
-    let calls = aftermath(&first_api, carrier).await?;
+    let calls = until_settled(&first_api, carrier).await?;
     ensure!(calls == second_api.list_all("/api/v1/calls").await?, "the nodes do not show the same");
     for member in &mut pair.members {
         ensure!(member.node.terminate()?.success());
@@ -279,7 +279,7 @@ async fn a_rolling_restart_resets_no_request_and_loses_no_call() -> Result<()> {
     outcome?;
     println!("{} requests across two restarts", asked.load(Ordering::Relaxed));
 
-    let calls = aftermath(&balanced, carrier).await?;
+    let calls = until_settled(&balanced, carrier).await?;
     for member in &mut pair.members {
         ensure!(tokio::task::block_in_place(|| member.node.terminate())?.success());
     }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::context::CommandContext;
-use crate::live::{Actors, LiveOptions, Observer};
+use crate::entity::{Actors, LiveOptions, Observer};
 use crate::runtime::Runtime;
 use crate::session::{CommandError, Receipt};
 

@@ -5,7 +5,7 @@ use domain::ids::ConversationId;
 use domain::model::{ModelRef, Provider};
 use domain::ports::llm::{ChatMessage, ChatRequest};
 
-use super::talks::ConversationService;
+use super::service::ConversationService;
 use crate::context::CommandContext;
 
 /// Longest summary, in characters.

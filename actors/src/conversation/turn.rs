@@ -13,7 +13,7 @@ use domain::ports::llm::{ChatEvent, ChatRequest, ToolCall, withdraw};
 
 use super::agents::TurnSetup;
 use super::feed::{Answer, Failed, Feed, Piece};
-use super::talks::ConversationService;
+use super::service::ConversationService;
 use super::tools::Round;
 use crate::context::CommandContext;
 use crate::session::CommandError;
@@ -31,7 +31,7 @@ const MAX_ANSWER: usize = 256 << 10;
 const GIVEN_UP: &str = "I could not finish that. Please try again in other words.";
 
 pub(super) struct Turn {
-    pub(super) talks: ConversationService,
+    pub(super) conversations: ConversationService,
     pub(super) conversation: ConversationId,
     pub(super) turn: MessageId,
     pub(super) cast: TurnSetup,
@@ -81,7 +81,7 @@ enum Stopped {
 impl Turn {
     /// Runs the turn. Whatever happens, the feed ends.
     pub(super) async fn run(self, stop: tokio_util::sync::CancellationToken) {
-        let limit = self.talks.options().turn_limit;
+        let limit = self.conversations.options().turn_limit;
         let outcome = tokio::select! {
             outcome = tokio::time::timeout(limit, self.rounds()) => {
                 outcome.unwrap_or_else(|_| Err(failed(TurnFault::TimedOut)))
@@ -97,16 +97,16 @@ impl Turn {
             Err(Stopped::Moot) => self.feed.push(Piece::Error(Failed { fault: None, passed_over: vec![] })),
         }
         self.feed.push(Piece::Done);
-        self.talks.turn_over(&self).await;
+        self.conversations.turn_over(&self).await;
     }
 
     async fn note_failure(&self, why: &Failed) {
         let fault = why.fault.unwrap_or(TurnFault::Abandoned);
         metrics::counter!(domain::metrics::TURNS, "outcome" => fault.as_str()).increment(1);
-        let now = self.talks.runtime().clock.now();
+        let now = self.conversations.runtime().clock.now();
         let fail =
             ConversationCommand::Fail { turn: self.turn, fault, passed_over: why.passed_over.clone(), now };
-        if let Err(error) = self.talks.command(self.conversation, fail, &self.context).await {
+        if let Err(error) = self.conversations.command(self.conversation, fail, &self.context).await {
             // the next message finds the turn abandoned
             tracing::info!(error = &error as &dyn std::error::Error, "a failed turn is not noted");
         }
@@ -131,7 +131,7 @@ impl Turn {
         first_token_ms: &mut Option<u64>,
         passed_over: &mut Vec<PassedOver>,
     ) -> Result<Said, Stopped> {
-        let prompt = self.talks.prompt(self.conversation, self.cast.system_prompt()).await;
+        let prompt = self.conversations.prompt(self.conversation, self.cast.system_prompt()).await;
         let prompt = prompt.map_err(|_| Stopped::Moot)?;
         let terms = self.cast.agent.as_ref().map(|(_, terms)| terms);
         let request = ChatRequest {
@@ -143,7 +143,7 @@ impl Turn {
                 .map(|value| f64::from(value) / 1_000.0),
             max_tokens: terms.and_then(|terms| terms.max_tokens),
         };
-        let channel = self.talks.look(self.conversation, |state| state.channel()).await;
+        let channel = self.conversations.look(self.conversation, |state| state.channel()).await;
         let on_call = channel.map_err(|_| Stopped::Moot)? == Channel::Voice;
         let mut models = self.cast.models.as_slice();
         loop {
@@ -189,7 +189,7 @@ impl Turn {
         request: &ChatRequest,
         first_token_ms: &mut Option<u64>,
     ) -> Result<(Said, Vec<PassedOver>), Broken> {
-        let answering = self.talks.models().stream(self.context.client, models, request).await;
+        let answering = self.conversations.models().stream(self.context.client, models, request).await;
         let answering = answering.map_err(|unanswered| Broken {
             fault: unanswered.failure.fault(),
             told: false,
@@ -242,16 +242,16 @@ impl Turn {
         };
         let tools = ConversationCommand::CallTools(Box::new(ToolRound {
             turn: self.turn,
-            id: MessageId(self.talks.runtime().ids.next()),
+            id: MessageId(self.conversations.runtime().ids.next()),
             content: said.text.into(),
             calls: said.calls.iter().map(called).collect(),
             by: said.by,
             usage: said.usage,
             latency_ms: began.elapsed().as_millis() as u64,
-            now: self.talks.runtime().clock.now(),
+            now: self.conversations.runtime().clock.now(),
         }));
         self.write(tools).await?;
-        let call = self.talks.look(self.conversation, |state| state.call()).await;
+        let call = self.conversations.look(self.conversation, |state| state.call()).await;
         let round = Round {
             client: self.context.client,
             conversation: self.conversation,
@@ -260,15 +260,17 @@ impl Turn {
             number: round,
             cast: &self.cast,
         };
-        let executed: Vec<Executed> = self.talks.toolbox().use_all(round, &said.calls).await;
+        let executed: Vec<Executed> = self.conversations.toolbox().use_all(round, &said.calls).await;
         self.write(ConversationCommand::Execute(executed)).await
     }
 
     async fn write(&self, command: ConversationCommand) -> Result<(), Stopped> {
-        self.talks.command(self.conversation, command, &self.context).await.map(drop).map_err(|error| {
-            tracing::info!(error = &error as &dyn std::error::Error, "a turn cannot go on");
-            Stopped::Moot
-        })
+        self.conversations.command(self.conversation, command, &self.context).await.map(drop).map_err(
+            |error| {
+                tracing::info!(error = &error as &dyn std::error::Error, "a turn cannot go on");
+                Stopped::Moot
+            },
+        )
     }
 
     async fn complete(
@@ -288,7 +290,7 @@ impl Turn {
         }
         let completed = Completed {
             turn: self.turn,
-            id: MessageId(self.talks.runtime().ids.next()),
+            id: MessageId(self.conversations.runtime().ids.next()),
             content: text.into(),
             by: said.by,
             usage: said.usage,
@@ -296,10 +298,10 @@ impl Turn {
             first_token_ms,
             finish,
             passed_over,
-            now: self.talks.runtime().clock.now(),
+            now: self.conversations.runtime().clock.now(),
         };
         let command = ConversationCommand::Complete(Box::new(completed.clone()));
-        let written = self.talks.command(self.conversation, command, &self.context).await;
+        let written = self.conversations.command(self.conversation, command, &self.context).await;
         let receipt = written.map_err(|error| {
             // the conversation may have ended while the model was answering
             if let CommandError::Refused(_) = error {
@@ -311,7 +313,7 @@ impl Turn {
         })?;
         metrics::counter!(domain::metrics::TURNS, "outcome" => "completed").increment(1);
         metrics::histogram!(domain::metrics::TURN_SECONDS).record(self.began.elapsed());
-        let seq = self.talks.seq_of(self.conversation, self.turn).await.ok_or(Stopped::Moot)?;
+        let seq = self.conversations.seq_of(self.conversation, self.turn).await.ok_or(Stopped::Moot)?;
         Ok(Answer { completed: as_fact(completed, seq), usage, position: receipt.position })
     }
 }

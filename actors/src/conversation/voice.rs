@@ -16,11 +16,11 @@ use domain::envelope::{Position, Recorded, Version};
 use domain::ids::{AgentId, CallId, ConversationId, MessageId, derive};
 use domain::personal::Personal;
 use domain::ports::event_store::{Direction, ReadError};
-use domain::ports::work::OutboxItem;
+use domain::ports::outbox::OutboxItem;
 use domain::wire::DomainEvent as _;
 use uuid::Uuid;
 
-use super::talks::{ConversationError, ConversationService, Question};
+use super::service::{ConversationError, ConversationService, Question};
 use crate::call::Calls;
 use crate::context::CommandContext;
 use crate::session::CommandError;
@@ -46,7 +46,7 @@ pub enum VoiceError {
 /// Connects agents with their calls.
 #[derive(Debug, Clone)]
 pub struct Voice {
-    pub talks: ConversationService,
+    pub conversations: ConversationService,
     pub calls: Calls,
 }
 
@@ -64,7 +64,8 @@ impl Voice {
         let (call_id, context) = (CallId(item.subject), Self::context(item));
         let call = self.calls.inspect(call_id).await.map_err(VoiceError::Call)?;
         let (Some(conversation), Some(agent)) = (call.conversation(), call.agent()) else { return Ok(()) };
-        let (state, _) = self.talks.inspect(conversation, true).await.map_err(ConversationError::from)?;
+        let (state, _) =
+            self.conversations.inspect(conversation, true).await.map_err(ConversationError::from)?;
         if state.is_ended() {
             return Ok(());
         }
@@ -81,7 +82,7 @@ impl Voice {
             self.tell(conversation, ConversationCommand::Note(heard), &context).await?;
         }
         if call.is_over() {
-            let now = self.talks.runtime().clock.now();
+            let now = self.conversations.runtime().clock.now();
             return self
                 .tell(conversation, ConversationCommand::End { reason: EndedFor::Call, now }, &context)
                 .await;
@@ -95,7 +96,7 @@ impl Voice {
         command: ConversationCommand,
         context: &CommandContext,
     ) -> Result<(), VoiceError> {
-        match self.talks.command(conversation, command, context).await {
+        match self.conversations.command(conversation, command, context).await {
             Ok(_) | Err(CommandError::Refused(_)) => Ok(()),
             Err(error) => Err(ConversationError::from(error).into()),
         }
@@ -108,7 +109,7 @@ impl Voice {
         agent: AgentId,
         context: &CommandContext,
     ) -> Result<(), VoiceError> {
-        let agent = match self.talks.agent(context.client, agent).await {
+        let agent = match self.conversations.agent(context.client, agent).await {
             Ok(agent) => Some(agent),
             Err(ConversationError::UnknownAgent) => None,
             Err(error) => return Err(error.into()),
@@ -119,7 +120,7 @@ impl Voice {
             call: Some(call),
             user: None,
             metadata: None,
-            at: self.talks.runtime().clock.now(),
+            at: self.conversations.runtime().clock.now(),
         };
         self.tell(conversation, ConversationCommand::Start(Box::new(started)), context).await
     }
@@ -134,7 +135,8 @@ impl Voice {
         agent: AgentId,
         context: &CommandContext,
     ) -> Result<(), VoiceError> {
-        let live = self.talks.desk().live(context.client, agent).await.map_err(ConversationError::Log)?;
+        let live =
+            self.conversations.desk().live(context.client, agent).await.map_err(ConversationError::Log)?;
         let own = live.and_then(|(_, terms)| terms.greeting.clone());
         let expected = call.is_inbound() || call.came_from_menu();
         let default = expected.then(|| DEFAULT_GREETING.to_owned());
@@ -154,7 +156,7 @@ impl Voice {
         if text.is_empty() {
             return Ok(());
         }
-        let now = self.talks.runtime().clock.now();
+        let now = self.conversations.runtime().clock.now();
         match self.calls.execute(call, CallCommand::Say { id, text, now }, context.clone(), None).await {
             Ok(_) | Err(CommandError::Refused(_)) => Ok(()),
             Err(error) => Err(VoiceError::Call(error)),
@@ -164,7 +166,7 @@ impl Voice {
     /// What was said and keyed on the call after line `after`, without the utterances in `spoken`, which
     /// the agent itself made.
     async fn heard(&self, call: CallId, after: u32, spoken: &[Uuid]) -> Result<Vec<Said>, VoiceError> {
-        let store = &self.talks.runtime().store;
+        let store = &self.conversations.runtime().store;
         let (mut at, mut heard) = (Version::NONE, Vec::new());
         loop {
             let page = store.read_stream(&call.stream(), at, Direction::Forwards, PAGE).await?;
@@ -178,11 +180,12 @@ impl Voice {
     async fn answer(&self, conversation: ConversationId, context: &CommandContext) -> Result<(), VoiceError> {
         for interrupting in [false, true] {
             if interrupting {
-                let cancel = self.talks.cancel(conversation, CancelledFor::Interrupted, context).await;
+                let cancel =
+                    self.conversations.cancel(conversation, CancelledFor::Interrupted, context).await;
                 cancel.map_err(ConversationError::from)?;
             }
             let question = Question { conversation, start: None, said: None };
-            match self.talks.begin_turn(question, context.clone()).await {
+            match self.conversations.begin_turn(question, context.clone()).await {
                 Err(ConversationError::Command(CommandError::Refused(ConversationRefusal::TurnUnderWay))) => {
                 }
                 Ok(())
@@ -200,7 +203,7 @@ impl Voice {
     /// Has an agent's answer spoken on its call, or an apology when no model gave an answer.
     pub async fn speak_reply(&self, item: &OutboxItem) -> Result<(), VoiceError> {
         let before = Position(item.position.0.saturating_sub(1));
-        let events: Vec<Recorded> = self.talks.runtime().store.read_all(before, 1).await?;
+        let events: Vec<Recorded> = self.conversations.runtime().store.read_all(before, 1).await?;
         let Some(recorded) = events.first() else { return Ok(()) };
         let event = ConversationEvent::decode(&recorded.event_type, recorded.schema, &recorded.payload);
         let (id, text) = match event {
@@ -226,13 +229,14 @@ impl Voice {
         turn: MessageId,
         item: &OutboxItem,
     ) -> Result<Option<String>, VoiceError> {
-        let (state, _) = self.talks.inspect(conversation, true).await.map_err(ConversationError::from)?;
+        let (state, _) =
+            self.conversations.inspect(conversation, true).await.map_err(ConversationError::from)?;
         if state.turn().is_some() || state.failed(turn).is_none() {
             return Ok(None);
         }
         let live = match state.agent() {
             Some(agent) => {
-                self.talks.desk().live(item.client, agent.id).await.map_err(ConversationError::Log)?
+                self.conversations.desk().live(item.client, agent.id).await.map_err(ConversationError::Log)?
             }
             None => None,
         };

@@ -18,7 +18,7 @@ use domain::ivr::session::{
 };
 use domain::ports::event_store::Direction;
 use domain::ports::ivr_webhook::{StepQuestion, StepWebhooks};
-use domain::ports::work::{Cause, OutboxItem};
+use domain::ports::outbox::{Cause, OutboxItem};
 use domain::wire::DomainEvent as _;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
@@ -31,10 +31,10 @@ use super::sessions::IvrSessions;
 use crate::call::Calls;
 use crate::context::CommandContext;
 use crate::conversation::DefaultAgents;
-use crate::live::{Observer, Written};
+use crate::entity::{Observer, Written};
+use crate::outbox::follow::cause_of;
 use crate::runtime::Runtime;
 use crate::session::CommandError;
-use crate::work::follow::cause_of;
 
 /// Events that may wait to be handled; the outbox handles what does not fit.
 const QUEUE: usize = 16_384;

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::library::MenuLibrary;
 use crate::context::CommandContext;
-use crate::live::{Actors, LiveOptions, Observer};
+use crate::entity::{Actors, LiveOptions, Observer};
 use crate::runtime::Runtime;
 use crate::session::{CommandError, Receipt};
 

@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use saga::{Begun, begin};
 
+use crate::outbox::{Ownership, while_owner};
 use crate::runtime::Runtime;
-use crate::work::{Ownership, while_owner};
 
 /// Name of the lease.
 pub const JOB: &str = "privacy";
@@ -73,16 +73,16 @@ pub struct PrivacyDeps {
 }
 
 /// Runs privacy jobs and retention until `stop`, whenever this node holds the lease.
-pub async fn run(bench: PrivacyDeps, options: PrivacyOptions, stop: CancellationToken) {
+pub async fn run(deps: PrivacyDeps, options: PrivacyOptions, stop: CancellationToken) {
     let ownership = Ownership {
-        leases: bench.leases.clone(),
-        clock: bench.runtime.clock.clone(),
-        owner: bench.runtime.node.clone(),
+        leases: deps.leases.clone(),
+        clock: deps.runtime.clock.clone(),
+        owner: deps.runtime.node.clone(),
         ttl: options.lease_ttl,
     };
     while_owner(&ownership, JOB, &stop, |_, mine| {
-        let bench = bench.clone();
-        async move { saga::keep_working(&bench, options, &mine).await }
+        let deps = deps.clone();
+        async move { saga::keep_working(&deps, options, &mine).await }
     })
     .await;
 }

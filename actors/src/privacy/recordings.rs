@@ -25,16 +25,16 @@ impl Recordings {
     /// Deletes each recording. While the carrier cannot be reached this fails, and the job is tried again, for up
     /// to a day after `asked_at`.
     pub(super) async fn delete(
-        bench: &PrivacyDeps,
+        deps: &PrivacyDeps,
         client: ClientId,
         ids: &[String],
         asked_at: Time,
     ) -> Result<Self, StoreUnavailable> {
         let mut recordings = Self::default();
         for id in ids {
-            match bench.telephony.delete_recording(client, id).await {
+            match deps.telephony.delete_recording(client, id).await {
                 Ok(()) => recordings.deleted += 1,
-                Err(error) if is_passing(&error) && bench.runtime.clock.now() < asked_at + PATIENCE => {
+                Err(error) if is_passing(&error) && deps.runtime.clock.now() < asked_at + PATIENCE => {
                     return Err(StoreUnavailable(format!("recordings are not deleted yet: {error}")));
                 }
                 Err(error) => {

@@ -39,24 +39,24 @@ impl Schedule {
     /// Runs what is due; a run that fails is due again at the next look.
     pub(super) async fn keep(
         &mut self,
-        bench: &PrivacyDeps,
+        deps: &PrivacyDeps,
         options: &PrivacyOptions,
         mine: &CancellationToken,
     ) -> Result<(), StoreUnavailable> {
-        let clock = &bench.runtime.clock;
+        let clock = &deps.runtime.clock;
         if clock.now() >= self.content {
             self.content = clock.now() + options.retention;
-            end_content(bench).await?;
+            end_content(deps).await?;
         }
         for (kind, kept, due) in &mut self.rows {
             if due.is_none() {
-                *due = first_due(bench, *kind).await?;
+                *due = first_due(deps, *kind).await?;
             }
             let Some(at) = *due else { continue };
             if clock.now() >= at && !mine.is_cancelled() {
                 // the next due time is read from the log again, whether or not the run succeeds
                 *due = None;
-                run(bench, *kind, *kept, mine).await?;
+                run(deps, *kind, *kept, mine).await?;
             }
         }
         Ok(())
@@ -64,29 +64,29 @@ impl Schedule {
 }
 
 /// When the next run of a kind is due, according to the log; `None` while the log is empty.
-async fn first_due(bench: &PrivacyDeps, kind: RetentionKind) -> Result<Option<Time>, StoreUnavailable> {
-    let mut session = Session::<PrivacyPolicy>::new(bench.runtime.clone(), kind.stream());
+async fn first_due(deps: &PrivacyDeps, kind: RetentionKind) -> Result<Option<Time>, StoreUnavailable> {
+    let mut session = Session::<PrivacyPolicy>::new(deps.runtime.clone(), kind.stream());
     session.ensure_loaded().await.map_err(stuck)?;
     if let Some(last) = session.state().ran_at() {
         return Ok(Some(last + PERIOD));
     }
-    let first = bench.runtime.store.read_all(Position::START, 1).await.map_err(stuck)?;
+    let first = deps.runtime.store.read_all(Position::START, 1).await.map_err(stuck)?;
     Ok(first.first().map(|first| first.recorded_at + PERIOD))
 }
 
 /// Runs retention over the rows of a kind, and records it.
 async fn run(
-    bench: &PrivacyDeps,
+    deps: &PrivacyDeps,
     kind: RetentionKind,
     kept: Duration,
     mine: &CancellationToken,
 ) -> Result<(), StoreUnavailable> {
-    let at = bench.runtime.clock.now();
+    let at = deps.runtime.clock.now();
     let before = at - kept;
     let mut destroyed = 0;
     if kind == RetentionKind::WebhookAttempts {
         loop {
-            let removed = bench.deliveries.sweep(before, PORTION).await?;
+            let removed = deps.deliveries.sweep(before, PORTION).await?;
             destroyed += removed;
             if removed == 0 {
                 break;
@@ -99,35 +99,29 @@ async fn run(
             tokio::task::yield_now().await;
         }
     }
-    let session = Session::new(bench.runtime.clone(), kind.stream());
-    note(bench, session, bench.operator, (kind, Some(before), destroyed), at).await
+    let session = Session::new(deps.runtime.clone(), kind.stream());
+    note(deps, session, deps.operator, (kind, Some(before), destroyed), at).await
 }
 
 /// Destroys expired call content, and records one event for each client that had any.
-async fn end_content(bench: &PrivacyDeps) -> Result<(), StoreUnavailable> {
-    for (client, destroyed) in bench.data.end_content().await? {
-        let stream = StreamId::new("retention", bench.runtime.ids.next());
-        let session = Session::on_new_stream(bench.runtime.clone(), stream);
-        note(
-            bench,
-            session,
-            client,
-            (RetentionKind::CallContent, None, destroyed),
-            bench.runtime.clock.now(),
-        )
-        .await?;
+async fn end_content(deps: &PrivacyDeps) -> Result<(), StoreUnavailable> {
+    for (client, destroyed) in deps.data.end_content().await? {
+        let stream = StreamId::new("retention", deps.runtime.ids.next());
+        let session = Session::on_new_stream(deps.runtime.clone(), stream);
+        note(deps, session, client, (RetentionKind::CallContent, None, destroyed), deps.runtime.clock.now())
+            .await?;
     }
     Ok(())
 }
 
 async fn note(
-    bench: &PrivacyDeps,
+    deps: &PrivacyDeps,
     mut session: Session<PrivacyPolicy>,
     client: ClientId,
     (kind, before, destroyed): (RetentionKind, Option<Time>, u64),
     at: Time,
 ) -> Result<(), StoreUnavailable> {
-    let run = bench.runtime.ids.next();
+    let run = deps.runtime.ids.next();
     let ran = RetentionRan { run, kind, before, destroyed, at };
     session.execute(&PolicyCommand::Ran(ran), &of_the_node(client, run), None).await.map_err(stuck)?;
     Ok(())

@@ -53,36 +53,36 @@ enum Stuck {
 /// Records the request for a job; the node that holds the lease carries it out. Fails when the
 /// request cannot be recorded.
 pub async fn begin(
-    bench: &PrivacyDeps,
+    deps: &PrivacyDeps,
     context: &CommandContext,
     job: Begun,
 ) -> Result<Receipt, CommandError<JobRefusal>> {
-    let at = bench.runtime.clock.now();
+    let at = deps.runtime.clock.now();
     let open = OpenJob { id: job.id, client: context.client, since: at };
-    bench.data.open(open).await.map_err(|error| CommandError::Unavailable(error.to_string()))?;
+    deps.data.open(open).await.map_err(|error| CommandError::Unavailable(error.to_string()))?;
     let Begun { id, kind, subject, named_by, persons, origin } = job;
     let request = JobRequested { kind, subject, named_by, persons, origin, at };
-    let mut session = Session::<PrivacyJob>::new(bench.runtime.clone(), id.stream());
+    let mut session = Session::<PrivacyJob>::new(deps.runtime.clone(), id.stream());
     session.execute(&JobCommand::Request(request), context, None).await
 }
 
 /// Works on all open jobs, again and again, until the lease is lost.
-pub(super) async fn keep_working(bench: &PrivacyDeps, options: PrivacyOptions, mine: &CancellationToken) {
-    let clock = &bench.runtime.clock;
+pub(super) async fn keep_working(deps: &PrivacyDeps, options: PrivacyOptions, mine: &CancellationToken) {
+    let clock = &deps.runtime.clock;
     let mut schedule = Schedule::new(&options, clock.now());
     let mut forgetting = Forgetting::new();
     while !mine.is_cancelled() {
-        if let Err(error) = schedule.keep(bench, &options, mine).await {
+        if let Err(error) = schedule.keep(deps, &options, mine).await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "what has had its time waits for its end");
         }
-        match bench.data.open_jobs(BATCH).await {
+        match deps.data.open_jobs(BATCH).await {
             Ok(jobs) => {
                 for job in jobs {
                     if mine.is_cancelled() {
                         return;
                     }
-                    let done = mine.run_until_cancelled(work(bench, options, job, &mut forgetting));
+                    let done = mine.run_until_cancelled(work(deps, options, job, &mut forgetting));
                     if let Some(Err(error)) = done.await {
                         let error = &error as &dyn std::error::Error;
                         tracing::warn!(job.id = %job.id, error, "a privacy job waits");
@@ -104,21 +104,21 @@ type Forgetting = HashMap<PrivacyJobId, Instant>;
 
 /// Carries a job as far as it can go now.
 async fn work(
-    bench: &PrivacyDeps,
+    deps: &PrivacyDeps,
     options: PrivacyOptions,
     open: OpenJob,
     forgetting: &mut Forgetting,
 ) -> Result<(), Stuck> {
-    let clock = &bench.runtime.clock;
+    let clock = &deps.runtime.clock;
     let mut job = Job {
-        session: Session::new(bench.runtime.clone(), open.id.stream()),
+        session: Session::new(deps.runtime.clone(), open.id.stream()),
         context: of_the_node(open.client, open.id.0),
         through: Position::START,
     };
     job.session.ensure_loaded().await?;
     let Some(asked) = job.session.state().requested().cloned() else {
         if clock.now() >= open.since + GIVEN_UP {
-            bench.data.close(open.id).await?;
+            deps.data.close(open.id).await?;
         }
         return Ok(());
     };
@@ -128,19 +128,19 @@ async fn work(
         match (job.session.state().status(), asked.kind) {
             (JobStatus::Unknown, _) => return Ok(()),
             (JobStatus::Requested, JobKind::Erase) => {
-                let keys = bench.data.destroy(open.client, &asked.persons).await?;
+                let keys = deps.data.destroy(open.client, &asked.persons).await?;
                 let at = clock.now();
-                let forgotten_at = at + bench.data.key_life();
+                let forgotten_at = at + deps.data.key_life();
                 job.step(JobCommand::KeysDestroyed(KeysDestroyed { keys, forgotten_at, at })).await?;
                 if forgotten_at > at
-                    && let Err(error) = bench.data.clean_now(open.client, &asked.persons).await
+                    && let Err(error) = deps.data.clean_now(open.client, &asked.persons).await
                 {
                     tracing::warn!(job.id = %open.id, %error, "what is shown of a person is cleaned later");
                 }
             }
             (JobStatus::Requested, JobKind::Export) => {
                 let until = now + options.export_retention;
-                let findings = bench.data.export(open, &asked.persons, until).await?;
+                let findings = deps.data.export(open, &asked.persons, until).await?;
                 job.step(JobCommand::Found(found(&findings, now))).await?;
             }
             (JobStatus::KeysDestroyed, _) => {
@@ -153,23 +153,23 @@ async fn work(
                     return Ok(());
                 }
                 forgetting.remove(&open.id);
-                let findings = bench.data.find(open.client, &asked.persons).await?;
+                let findings = deps.data.find(open.client, &asked.persons).await?;
                 job.step(JobCommand::Found(found(&findings, now))).await?;
                 known = Some(findings);
             }
             (JobStatus::Found, JobKind::Erase) => {
                 let findings = match known.take() {
                     Some(findings) => findings,
-                    None => bench.data.find(open.client, &asked.persons).await?,
+                    None => deps.data.find(open.client, &asked.persons).await?,
                 };
                 let through = match job.through {
                     // the job was begun by another node, or before a crash
-                    Position::START => bench.runtime.store.head().await.map_err(CommandError::from)?,
+                    Position::START => deps.runtime.store.head().await.map_err(CommandError::from)?,
                     through => through,
                 };
                 let recordings =
-                    Recordings::delete(bench, open.client, &findings.recordings, asked.at).await?;
-                let cleaning = bench.data.clean(open.client, &findings, through).await?;
+                    Recordings::delete(deps, open.client, &findings.recordings, asked.at).await?;
+                let cleaning = deps.data.clean(open.client, &findings, through).await?;
                 let at = clock.now();
                 let (views, public_events, attempts) =
                     (cleaning.views, cleaning.public_events, cleaning.attempts);
@@ -189,7 +189,7 @@ async fn work(
                 job.step(JobCommand::Complete(JobCompleted { nothing_found, until, at: now })).await?;
             }
             (JobStatus::Completed, _) => {
-                bench.data.close(open.id).await?;
+                deps.data.close(open.id).await?;
                 return Ok(());
             }
         }

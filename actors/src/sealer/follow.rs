@@ -56,24 +56,19 @@ impl SealError {
 }
 
 /// Seals until the lease is lost. A fault is reported, and sealing is tried again.
-pub(super) async fn follow(
-    bench: &SealerDeps,
-    options: SealOptions,
-    notes: &Notes,
-    mine: &CancellationToken,
-) {
+pub(super) async fn follow(deps: &SealerDeps, options: SealOptions, notes: &Notes, mine: &CancellationToken) {
     let mut failures = 0;
     while !mine.is_cancelled() {
         let error = tokio::select! {
             () = mine.cancelled() => return,
-            Err(error) = keep_sealing(bench, options, notes, &mut failures) => error,
+            Err(error) = keep_sealing(deps, options, notes, &mut failures) => error,
         };
         failures += 1;
         tracing::error!(error = &error as &dyn std::error::Error, "history is not being sealed");
         if error.is_fault() || failures >= PATIENCE {
-            bench.health.found(Place::Sealing, Some(&error));
+            deps.health.found(Place::Sealing, Some(&error));
         }
-        let clock = &bench.runtime.clock;
+        let clock = &deps.runtime.clock;
         tokio::select! {
             () = mine.cancelled() => {}
             () = clock.sleep(PAUSE_AFTER_FAULT) => {}
@@ -82,14 +77,14 @@ pub(super) async fn follow(
 }
 
 async fn keep_sealing(
-    bench: &SealerDeps,
+    deps: &SealerDeps,
     options: SealOptions,
     notes: &Notes,
     failures: &mut u32,
 ) -> Result<Infallible, SealError> {
-    let (clock, log) = (&bench.runtime.clock, &bench.sealed.log);
+    let (clock, log) = (&deps.runtime.clock, &deps.sealed.log);
     let mut tree = loop {
-        match Tree::take_up(bench).await? {
+        match Tree::take_up(deps).await? {
             Some(tree) => break tree,
             None => log.wait_past(Position::START).await,
         }
@@ -98,7 +93,7 @@ async fn keep_sealing(
         // the node that signed the head may have died before it published it
         notes.send(&head.note);
         let newest = tree.kept(head);
-        bench.sealed.keeper.keep(&newest).await?;
+        deps.sealed.keeper.keep(&newest).await?;
         tree.kept_upto = newest.size;
     }
     let mut anchored = clock.monotonic();
@@ -108,7 +103,7 @@ async fn keep_sealing(
         tree.add(&events)?;
         if tree.must_come_to.is_none() {
             *failures = 0;
-            bench.health.found(Place::Sealing, None);
+            deps.health.found(Place::Sealing, None);
         }
         let pending = tree.edge.size() - tree.sealed;
         let now = clock.monotonic();
@@ -116,14 +111,14 @@ async fn keep_sealing(
         let left = passed.map_or(Duration::ZERO, |passed| options.every.saturating_sub(passed));
         let since = now.saturating_duration_since(anchored);
         if pending > 0 && (left.is_zero() || pending >= MOST) {
-            notes.send(&tree.seal(bench).await?.note);
+            notes.send(&tree.seal(deps).await?.note);
         } else if events.len() == PAGE {
             tokio::task::yield_now().await;
         } else if pending > 0 {
             clock.sleep(left.min(BREATH)).await;
         } else if since >= options.anchor_every {
             anchored = now;
-            tree.anchor(bench).await;
+            tree.anchor(deps).await;
         } else {
             tokio::select! {
                 () = log.wait_past(after) => {}
@@ -134,16 +129,16 @@ async fn keep_sealing(
 }
 
 /// Seals the events up to now, and writes the head into the log: the last step before a node stops.
-pub(super) async fn seal_rest(bench: &SealerDeps) -> Result<(), SealError> {
-    let Some(mut tree) = Tree::take_up(bench).await? else { return Ok(()) };
-    tree.catch_up(bench).await?;
-    if tree.anchor(bench).await {
-        tree.catch_up(bench).await?;
+pub(super) async fn seal_rest(deps: &SealerDeps) -> Result<(), SealError> {
+    let Some(mut tree) = Tree::take_up(deps).await? else { return Ok(()) };
+    tree.catch_up(deps).await?;
+    if tree.anchor(deps).await {
+        tree.catch_up(deps).await?;
     }
     if let Some(head) = &tree.head {
-        bench.sealed.keeper.keep(&tree.kept(head)).await?;
-        let told = bench.witnesses.iter().map(|witness| witness.tell(&head.note));
-        for (witness, told) in bench.witnesses.iter().zip(futures::future::join_all(told).await) {
+        deps.sealed.keeper.keep(&tree.kept(head)).await?;
+        let told = deps.witnesses.iter().map(|witness| witness.tell(&head.note));
+        for (witness, told) in deps.witnesses.iter().zip(futures::future::join_all(told).await) {
             meter::told(witness.name(), if told.is_ok() { "told" } else { "failed" });
         }
     }
@@ -172,20 +167,19 @@ struct Tree {
 
 impl Tree {
     /// Loads the stored tree; `None` while the log is empty.
-    async fn take_up(bench: &SealerDeps) -> Result<Option<Self>, SealError> {
-        let Standing { log, edge, head, kept } = bench.sealed.standing(bench.runtime.clock.now()).await?;
+    async fn take_up(deps: &SealerDeps) -> Result<Option<Self>, SealError> {
+        let Standing { log, edge, head, kept } = deps.sealed.standing(deps.runtime.clock.now()).await?;
         let Some(log) = log else {
-            bench.sealed.keeper.keep(&KeptHead::NOTHING).await?;
+            deps.sealed.keeper.keep(&KeptHead::NOTHING).await?;
             return Ok(None);
         };
-        bench.sealed.keys_must_be_current(kept).await?;
+        deps.sealed.keys_must_be_current(kept).await?;
         let size = edge.size();
-        let newest =
-            bench.sealed.table.rows(Position(size.saturating_sub(1)), Position(size), 1).await?.pop();
+        let newest = deps.sealed.table.rows(Position(size.saturating_sub(1)), Position(size), 1).await?.pop();
         let unanchored = newest.and_then(Result::ok).is_some_and(|event| !is_anchor(&event));
         Ok(Some(Self {
             log,
-            signer: bench.sealed.signer(log),
+            signer: deps.sealed.signer(log),
             sealed: size,
             kept_upto: kept.map_or(0, |kept| kept.size),
             edge,
@@ -222,49 +216,49 @@ impl Tree {
     }
 
     /// Signs a head over the events so far, stores it with the changed tiles, and keeps it in the key store.
-    async fn seal(&mut self, bench: &SealerDeps) -> Result<&Head, SealError> {
+    async fn seal(&mut self, deps: &SealerDeps) -> Result<&Head, SealError> {
         let began = Instant::now();
-        let (size, root, sealed_at) = (self.edge.size(), self.edge.root(), bench.runtime.clock.now());
+        let (size, root, sealed_at) = (self.edge.size(), self.edge.root(), deps.runtime.clock.now());
         let head = Head { size, root, note: self.signer.sign(size, root), sealed_at };
         // on failure the tree is loaded again as it is stored, so no change is lost
-        bench.sealed.seals.append(&self.edge.take_changed(), &head).await?;
+        deps.sealed.seals.append(&self.edge.take_changed(), &head).await?;
         if self.must_come_to.is_none() {
-            let kept = bench.sealed.keeper.kept().await?.map_or(0, |kept| kept.size);
+            let kept = deps.sealed.keeper.kept().await?.map_or(0, |kept| kept.size);
             if kept < self.kept_upto {
                 return Err(Unsound::KeysOlder { kept, sealed: size }.into());
             }
-            bench.sealed.keeper.keep(&self.kept(&head)).await?;
+            deps.sealed.keeper.keep(&self.kept(&head)).await?;
             self.kept_upto = size;
         }
-        (self.sealed, self.last) = (size, Some(bench.runtime.clock.monotonic()));
-        bench.health.saw(size, root);
+        (self.sealed, self.last) = (size, Some(deps.runtime.clock.monotonic()));
+        deps.health.saw(size, root);
         meter::sealed(size, began.elapsed());
         Ok(self.head.insert(head))
     }
 
     /// Adds and seals all events up to the present end of the log.
-    async fn catch_up(&mut self, bench: &SealerDeps) -> Result<(), SealError> {
-        let head = bench.sealed.log.head().await?;
+    async fn catch_up(&mut self, deps: &SealerDeps) -> Result<(), SealError> {
+        let head = deps.sealed.log.head().await?;
         while self.edge.size() < head.0 {
-            let events = bench.sealed.log.read_all(Position(self.edge.size()), PAGE).await?;
+            let events = deps.sealed.log.read_all(Position(self.edge.size()), PAGE).await?;
             if events.is_empty() {
                 break;
             }
             self.add(&events)?;
             if self.edge.size() - self.sealed >= MOST {
-                self.seal(bench).await?;
+                self.seal(deps).await?;
             }
         }
         if self.edge.size() > self.sealed {
-            self.seal(bench).await?;
+            self.seal(deps).await?;
         }
         Ok(())
     }
 
     /// Writes the newest head into the log, unless no event has come since the last one there. Answers whether it did.
-    async fn anchor(&mut self, bench: &SealerDeps) -> bool {
+    async fn anchor(&mut self, deps: &SealerDeps) -> bool {
         let Some(head) = self.head.as_ref().filter(|_| self.unanchored) else { return false };
-        let runtime = &bench.runtime;
+        let runtime = &deps.runtime;
         let now = runtime.clock.now();
         let anchored = LogEvent::from(LogAnchored {
             size: head.size,
@@ -278,12 +272,12 @@ impl Tree {
             id: runtime.ids.next(),
             event_type: anchored.event_type().to_owned(),
             schema: anchored.schema(),
-            client_id: bench.operator,
+            client_id: deps.operator,
             payload: anchored.encode(),
             metadata,
             recorded_at: now,
         };
-        match bench.sealed.log.append(&LogId(self.log).stream(), Expected::Any, vec![event]).await {
+        match deps.sealed.log.append(&LogId(self.log).stream(), Expected::Any, vec![event]).await {
             Ok(_) => {
                 self.unanchored = false;
                 true

@@ -27,8 +27,8 @@ pub use recheck::recheck;
 pub use sealed_log::{SealedLog, Standing, Unsound};
 pub use tree::{Damaged, restore};
 
+use crate::outbox::{Ownership, while_owner};
 use crate::runtime::Runtime;
-use crate::work::{Ownership, while_owner};
 
 /// Name of the sealer's lease.
 pub const JOB: &str = "sealer";
@@ -75,25 +75,25 @@ pub struct SealerDeps {
 
 /// Seals history until `stop`, whenever this node holds the lease. Then this node seals the remaining events,
 /// whichever node holds the lease: nothing else may be appended after `stop`.
-pub async fn run(bench: SealerDeps, options: SealOptions, stop: CancellationToken) {
+pub async fn run(deps: SealerDeps, options: SealOptions, stop: CancellationToken) {
     let ownership = Ownership {
-        leases: bench.leases.clone(),
-        clock: bench.runtime.clock.clone(),
-        owner: bench.runtime.node.clone(),
+        leases: deps.leases.clone(),
+        clock: deps.runtime.clock.clone(),
+        owner: deps.runtime.node.clone(),
         ttl: options.lease_ttl,
     };
-    let bench = Arc::new(bench);
-    let last = bench.clone();
+    let deps = Arc::new(deps);
+    let last = deps.clone();
     while_owner(&ownership, JOB, &stop, |_, mine| {
-        let bench = bench.clone();
+        let deps = deps.clone();
         async move {
-            let (notes, heard) = tell::Notes::to(bench.witnesses.len());
+            let (notes, heard) = tell::Notes::to(deps.witnesses.len());
             tokio::join!(
                 async {
-                    follow::follow(&bench, options, &notes, &mine).await;
+                    follow::follow(&deps, options, &notes, &mine).await;
                     drop(notes);
                 },
-                tell::tell(&bench, heard, &mine),
+                tell::tell(&deps, heard, &mine),
             );
         }
     })

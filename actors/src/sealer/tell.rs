@@ -33,8 +33,8 @@ impl Notes {
 }
 
 /// Sends every head to every witness, in order, until the lease is lost.
-pub(super) async fn tell(bench: &SealerDeps, heard: Vec<Heard>, mine: &CancellationToken) {
-    let each = bench.witnesses.iter().zip(heard).map(|(witness, heard)| tell_one(&**witness, heard));
+pub(super) async fn tell(deps: &SealerDeps, heard: Vec<Heard>, mine: &CancellationToken) {
+    let each = deps.witnesses.iter().zip(heard).map(|(witness, heard)| tell_one(&**witness, heard));
     mine.run_until_cancelled(join_all(each)).await;
 }
 

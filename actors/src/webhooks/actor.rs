@@ -14,9 +14,9 @@ use domain::webhook::endpoint::DisabledFor;
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
-use super::courier::DeliverySender;
-use super::lane::Verdict;
+use super::sender::DeliverySender;
 use super::target::Target;
+use super::throttle::Verdict;
 use crate::session::CommandError;
 
 /// Tries to record an attempt before giving up; the attempt is then made again.
@@ -25,7 +25,7 @@ const RECORDING_PAUSE: Duration = Duration::from_millis(200);
 
 /// The result of an attempt.
 #[derive(Debug)]
-pub(super) struct Done {
+pub(super) struct AttemptResult {
     pub(super) endpoint: EndpointId,
     pub(super) delivery: DeliveryId,
     pub(super) verdict: Verdict,
@@ -35,8 +35,8 @@ pub(super) struct Done {
 
 /// Reports the result of an attempt, also when its actor dies.
 struct Reply {
-    done: Option<Done>,
-    to: mpsc::UnboundedSender<Done>,
+    done: Option<AttemptResult>,
+    to: mpsc::UnboundedSender<AttemptResult>,
 }
 
 impl Drop for Reply {
@@ -50,12 +50,12 @@ impl Drop for Reply {
 
 /// The threads that delivery actors run on.
 #[derive(Debug, Clone)]
-pub(super) struct Crew {
+pub(super) struct WorkerPool {
     arbiters: Arc<[ArbiterHandle]>,
     next: Arc<AtomicUsize>,
 }
 
-impl Crew {
+impl WorkerPool {
     pub(super) fn start(arbiters: usize) -> Self {
         let arbiters = (0..arbiters.max(1)).map(|_| Arbiter::new().handle()).collect();
         Self { arbiters, next: Arc::default() }
@@ -68,8 +68,8 @@ impl Crew {
     }
 
     /// Begins an attempt; its result is sent to `to`.
-    pub(super) fn begin(&self, job: Job, to: mpsc::UnboundedSender<Done>) {
-        let done = Done {
+    pub(super) fn begin(&self, job: DeliveryJob, to: mpsc::UnboundedSender<AttemptResult>) {
+        let done = AttemptResult {
             endpoint: job.target.id,
             delivery: job.item.id,
             verdict: Verdict::Unknown,
@@ -82,8 +82,8 @@ impl Crew {
 }
 
 /// An attempt to be made.
-pub(super) struct Job {
-    pub(super) courier: Arc<DeliverySender>,
+pub(super) struct DeliveryJob {
+    pub(super) delivery_sender: Arc<DeliverySender>,
     pub(super) target: Arc<Target>,
     pub(super) item: DueDelivery,
     pub(super) body: Bytes,
@@ -93,7 +93,7 @@ pub(super) struct Job {
 
 /// The actor of one delivery, during one attempt.
 struct DeliveryActor {
-    job: Option<Job>,
+    job: Option<DeliveryJob>,
     reply: Option<Reply>,
 }
 
@@ -117,12 +117,12 @@ impl Actor for DeliveryActor {
 }
 
 /// The span of an attempt, in the trace of the event that is delivered, however long ago that was.
-async fn span(job: &Job) -> tracing::Span {
-    let trace = job.courier.trace();
+async fn span(job: &DeliveryJob) -> tracing::Span {
+    let trace = job.delivery_sender.trace();
     if !(trace.recording)() {
         return tracing::Span::none();
     }
-    let cause = job.courier.trace_of(job.item.of.source).await;
+    let cause = job.delivery_sender.trace_of(job.item.of.source).await;
     trace.continuing(cause.as_deref(), || {
         tracing::info_span!(
             parent: None,
@@ -138,9 +138,9 @@ async fn span(job: &Job) -> tracing::Span {
 }
 
 /// Sends and records; `None` when nothing was sent.
-async fn attempt(job: Job) -> Option<(Verdict, Option<Position>)> {
-    let Job { courier, target, item, body, patience } = job;
-    let attempt = match courier.send(&target, item.of.event, body).await {
+async fn attempt(job: DeliveryJob) -> Option<(Verdict, Option<Position>)> {
+    let DeliveryJob { delivery_sender, target, item, body, patience } = job;
+    let attempt = match delivery_sender.send(&target, item.of.event, body).await {
         Ok(attempt) => attempt,
         Err(error) => {
             tracing::warn!(endpoint.id = %target.id, error = &error as &dyn std::error::Error, "nothing was sent");
@@ -150,7 +150,7 @@ async fn attempt(job: Job) -> Option<(Verdict, Option<Position>)> {
     measure(&attempt);
     let (verdict, seen, status) = (Verdict::of(&attempt), attempt.began_at, attempt.status);
     let failed = !attempt.succeeded();
-    let recorded = record(&courier, &item, attempt).await;
+    let recorded = record(&delivery_sender, &item, attempt).await;
     let reason = match status {
         Some(410) => Some(DisabledFor::Gone),
         _ if failed && target.failing_since.is_some_and(|since| since <= patience) => {
@@ -160,16 +160,16 @@ async fn attempt(job: Job) -> Option<(Verdict, Option<Position>)> {
     };
     if let Some(reason) = reason {
         // if this is lost, the next attempt disables the endpoint
-        if let Err(error) = courier.disable(&target, reason, seen).await {
+        if let Err(error) = delivery_sender.disable(&target, reason, seen).await {
             tracing::warn!(endpoint.id = %target.id, %error, "the endpoint is not disabled yet");
         }
     }
     Some((verdict, recorded))
 }
 
-async fn record(courier: &DeliverySender, item: &DueDelivery, attempt: Attempt) -> Option<Position> {
+async fn record(delivery_sender: &DeliverySender, item: &DueDelivery, attempt: Attempt) -> Option<Position> {
     for _ in 0..RECORDINGS {
-        match courier.record(item, Cause::Due, attempt.clone(), None, None).await {
+        match delivery_sender.record(item, Cause::Due, attempt.clone(), None, None).await {
             Ok(position) => return Some(position),
             Err(error @ (CommandError::OtherClient | CommandError::Unreadable(_))) => {
                 tracing::error!(delivery.id = %item.id, %error, "an attempt cannot be recorded");
@@ -177,7 +177,7 @@ async fn record(courier: &DeliverySender, item: &DueDelivery, attempt: Attempt) 
             }
             Err(error) => {
                 tracing::warn!(delivery.id = %item.id, %error, "an attempt is not recorded yet");
-                courier.pause(RECORDING_PAUSE).await;
+                delivery_sender.pause(RECORDING_PAUSE).await;
             }
         }
     }

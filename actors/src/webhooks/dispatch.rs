@@ -13,12 +13,12 @@ use domain::ports::lease::Lease;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::actor::{Crew, Done, Job};
-use super::follow::{Fresh, News, Step};
-use super::lane::{Lane, Room};
+use super::actor::{AttemptResult, DeliveryJob, WorkerPool};
+use super::follow::{FreshDelivery, Notice, Step};
 use super::target::Target;
+use super::throttle::{Capacity, Throttle};
 use super::{DeliveryDeps, WebhookOptions};
-use crate::work::time::{JobClock, LONGEST_SLEEP};
+use crate::outbox::time::{JobClock, LONGEST_SLEEP};
 
 /// New deliveries that may wait in memory, for one endpoint and for all. Others are read from the table.
 const FRESH_OF_ONE: usize = 256;
@@ -33,10 +33,10 @@ const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(2);
 
 /// The dispatcher's state of one endpoint.
-struct Stop {
+struct EndpointQueue {
     target: Arc<Target>,
-    lane: Lane,
-    fresh: VecDeque<Fresh>,
+    throttle: Throttle,
+    fresh: VecDeque<FreshDelivery>,
     /// Deliveries that are in `fresh`, under way, or recorded but not read back yet: they are not
     /// taken from the table.
     begun: HashSet<DeliveryId>,
@@ -50,7 +50,7 @@ struct Stop {
     timer: Option<Time>,
 }
 
-impl Stop {
+impl EndpointQueue {
     fn look(&mut self, at: Time) {
         self.look_at = Some(self.look_at.map_or(at, |before| before.min(at)));
     }
@@ -77,13 +77,13 @@ struct Found {
 }
 
 struct Dispatcher<'b> {
-    bench: &'b DeliveryDeps,
+    deps: &'b DeliveryDeps,
     lease: &'b Lease,
     time: &'b JobClock,
     options: WebhookOptions,
-    crew: Crew,
-    done: mpsc::UnboundedSender<Done>,
-    stops: HashMap<EndpointId, Stop>,
+    workers: WorkerPool,
+    done: mpsc::UnboundedSender<AttemptResult>,
+    stops: HashMap<EndpointId, EndpointQueue>,
     line: VecDeque<EndpointId>,
     timers: BTreeSet<(Time, EndpointId)>,
     /// Recorded attempts that the process manager has not read back yet.
@@ -93,21 +93,21 @@ struct Dispatcher<'b> {
     under_way: usize,
     fresh: usize,
     /// Endpoints that wait for capacity: all concurrent attempts are in use.
-    starved: VecDeque<EndpointId>,
+    waiting: VecDeque<EndpointId>,
 }
 
 /// Begins attempts until the lease is lost; then waits a while for those that are under way.
 pub(super) async fn dispatch(
-    bench: &DeliveryDeps,
-    crew: Crew,
+    deps: &DeliveryDeps,
+    workers: WorkerPool,
     options: WebhookOptions,
     owned: (&Lease, &JobClock),
-    mut news: mpsc::Receiver<News>,
+    mut news: mpsc::Receiver<Notice>,
     mine: &CancellationToken,
 ) {
     // unbounded, but never longer than the attempts under way: a full queue must not keep an actor from ending
     let (sender, mut done) = mpsc::unbounded_channel();
-    let mut dispatcher = Dispatcher::new(bench, crew, options, owned, sender);
+    let mut dispatcher = Dispatcher::new(deps, workers, options, owned, sender);
     let time = owned.1;
     while !mine.is_cancelled() {
         dispatcher.keep_up().await;
@@ -115,7 +115,7 @@ pub(super) async fn dispatch(
             dispatcher.visit(id).await;
             // takes the messages that have arrived, without waiting for more
             while let Ok(news) = news.try_recv() {
-                dispatcher.hear(news);
+                dispatcher.on_notice(news);
             }
             while let Ok(done) = done.try_recv() {
                 dispatcher.end(&done);
@@ -127,7 +127,7 @@ pub(super) async fn dispatch(
         let until = dispatcher.timers.first().map_or(latest, |(at, _)| latest.min(*at));
         tokio::select! {
             () = mine.cancelled() => {}
-            Some(news) = news.recv() => dispatcher.hear(news),
+            Some(news) = news.recv() => dispatcher.on_notice(news),
             Some(done) = done.recv() => dispatcher.end(&done),
             () = time.sleep_until(until) => {}
         }
@@ -151,19 +151,19 @@ fn left_alone() -> metrics::Gauge {
 
 impl<'b> Dispatcher<'b> {
     fn new(
-        bench: &'b DeliveryDeps,
-        crew: Crew,
+        deps: &'b DeliveryDeps,
+        workers: WorkerPool,
         options: WebhookOptions,
         (lease, time): (&'b Lease, &'b JobClock),
-        done: mpsc::UnboundedSender<Done>,
+        done: mpsc::UnboundedSender<AttemptResult>,
     ) -> Self {
         left_alone().set(0.0);
         Self {
-            bench,
+            deps,
             lease,
             time,
             options,
-            crew,
+            workers,
             done,
             stops: HashMap::new(),
             line: VecDeque::new(),
@@ -172,13 +172,13 @@ impl<'b> Dispatcher<'b> {
             applied: Position::START,
             under_way: 0,
             fresh: 0,
-            starved: VecDeque::new(),
+            waiting: VecDeque::new(),
         }
     }
 
     /// When the wall clock has jumped, moves all due times by the same amount: rows first, then the state in memory.
     async fn keep_up(&mut self) {
-        let shift = |by| self.bench.store.shift(self.lease, by);
+        let shift = |by| self.deps.store.shift(self.lease, by);
         let by = match self.time.keep_up(shift).await {
             Ok(Some(by)) => by,
             Ok(None) => return,
@@ -191,13 +191,13 @@ impl<'b> Dispatcher<'b> {
             stop.look_at = stop.look_at.map(|at| at + by);
             stop.timer = stop.timer.map(|at| at + by);
             stop.fresh.iter_mut().for_each(|fresh| fresh.item.due += by);
-            stop.lane.shift(by);
+            stop.throttle.shift(by);
         }
     }
 
-    fn hear(&mut self, news: News) {
+    fn on_notice(&mut self, news: Notice) {
         match news {
-            News::Ready(position, targets) => {
+            Notice::Ready(position, targets) => {
                 self.read_up_to(position);
                 let now = self.time.now();
                 for target in targets {
@@ -209,7 +209,7 @@ impl<'b> Dispatcher<'b> {
                     self.plan(id);
                 }
             }
-            News::Followed(step) => self.follow(*step),
+            Notice::Followed(step) => self.follow(*step),
         }
     }
 
@@ -221,7 +221,7 @@ impl<'b> Dispatcher<'b> {
         for id in step.gone {
             if let Some(stop) = self.stops.remove(&id) {
                 self.fresh -= stop.fresh.len();
-                if stop.lane.is_left_alone() {
+                if stop.throttle.is_left_alone() {
                     left_alone().decrement(1.0);
                 }
                 if let Some(at) = stop.timer {
@@ -243,7 +243,7 @@ impl<'b> Dispatcher<'b> {
 
     /// Keeps a new delivery in memory if nothing is due before it and there is room; otherwise it is read
     /// from the table later.
-    fn take(&mut self, fresh: Fresh, now: Time) {
+    fn take(&mut self, fresh: FreshDelivery, now: Time) {
         let id = fresh.item.of.endpoint;
         let Some(stop) = self.stops.get_mut(&id) else { return };
         let behind = stop.look_at.is_some_and(|at| at <= now);
@@ -261,9 +261,9 @@ impl<'b> Dispatcher<'b> {
     fn change(&mut self, target: Arc<Target>) {
         let now = self.time.now();
         let (id, rate) = (target.id, target.endpoint.terms().and_then(|terms| terms.rate_limit_per_second));
-        let stop = self.stops.entry(id).or_insert_with(|| Stop {
+        let stop = self.stops.entry(id).or_insert_with(|| EndpointQueue {
             target: target.clone(),
-            lane: Lane::new(self.options.per_endpoint),
+            throttle: Throttle::new(self.options.per_endpoint),
             fresh: VecDeque::new(),
             begun: HashSet::new(),
             passed_over: HashSet::new(),
@@ -272,7 +272,7 @@ impl<'b> Dispatcher<'b> {
             timer: None,
         });
         let opened = target.endpoint.is_open() && !stop.target.endpoint.is_open();
-        stop.lane.limit(rate, now);
+        stop.throttle.limit(rate, now);
         stop.target = target;
         if opened {
             stop.look(now);
@@ -301,17 +301,17 @@ impl<'b> Dispatcher<'b> {
         }
     }
 
-    fn end(&mut self, done: &Done) {
+    fn end(&mut self, done: &AttemptResult) {
         let now = self.time.now();
         self.under_way -= 1;
         if let Some(stop) = self.stops.get_mut(&done.endpoint) {
-            let before = stop.lane.is_left_alone();
-            stop.lane.end(done.verdict, now);
+            let before = stop.throttle.is_left_alone();
+            stop.throttle.end(done.verdict, now);
             if done.recorded.is_none() {
                 // nothing was sent, or the result cannot be recorded: every further attempt would end alike
-                stop.lane.rest(now);
+                stop.throttle.rest(now);
             }
-            match (before, stop.lane.is_left_alone()) {
+            match (before, stop.throttle.is_left_alone()) {
                 (false, true) => left_alone().increment(1.0),
                 (true, false) => left_alone().decrement(1.0),
                 _ => {}
@@ -332,7 +332,7 @@ impl<'b> Dispatcher<'b> {
                 }
             }
         }
-        if let Some(id) = self.starved.pop_front() {
+        if let Some(id) = self.waiting.pop_front() {
             if let Some(stop) = self.stops.get_mut(&id) {
                 stop.in_line = false;
             }
@@ -362,14 +362,14 @@ impl<'b> Dispatcher<'b> {
             return;
         }
         let at = if stop.has_work(now) {
-            match stop.lane.room(now) {
-                Room::Now(_) => {
+            match stop.throttle.room(now) {
+                Capacity::Now(_) => {
                     stop.in_line = true;
                     self.line.push_back(id);
                     return;
                 }
-                Room::At(at) => Some(at),
-                Room::AfterOne => None,
+                Capacity::At(at) => Some(at),
+                Capacity::AfterOne => None,
             }
         } else {
             stop.look_at
@@ -398,14 +398,14 @@ impl<'b> Dispatcher<'b> {
         if !stop.target.endpoint.is_open() {
             return;
         }
-        let (room, proven) = (stop.lane.room(now), stop.lane.is_proven());
-        let Room::Now(room) = room else { return self.plan(id) };
+        let (room, proven) = (stop.throttle.room(now), stop.throttle.is_proven());
+        let Capacity::Now(room) = room else { return self.plan(id) };
         let room = room.min(self.headroom(proven));
         if room == 0 {
             if let Some(stop) = self.stops.get_mut(&id) {
                 stop.in_line = true;
             }
-            self.starved.push_back(id);
+            self.waiting.push_back(id);
             return;
         }
         let mut jobs = self.at_hand(id, room);
@@ -458,7 +458,7 @@ impl<'b> Dispatcher<'b> {
         room: usize,
         now: Time,
     ) -> Result<Found, StoreUnavailable> {
-        let store = &self.bench.store;
+        let store = &self.deps.store;
         let _held = self.time.hold().await;
         // one more than there is room for tells whether there are more
         let limit = room.min(PAGE) + known.len() + 1;
@@ -484,19 +484,19 @@ impl<'b> Dispatcher<'b> {
 
     fn begin(&mut self, id: EndpointId, item: DueDelivery, body: Bytes, now: Time) {
         let Some(stop) = self.stops.get_mut(&id) else { return };
-        stop.lane.begin();
+        stop.throttle.begin();
         self.under_way += 1;
         if item.version.0 == 0 {
             let waited = (now - item.due).as_seconds_f64().max(0.0);
             metrics::histogram!(domain::metrics::WEBHOOK_FIRST_ATTEMPT_SECONDS).record(waited);
         }
-        let job = Job {
-            courier: self.bench.courier.clone(),
+        let job = DeliveryJob {
+            delivery_sender: self.deps.delivery_sender.clone(),
             target: stop.target.clone(),
             item,
             body,
-            patience: self.bench.runtime.clock.now() - self.options.failing_for,
+            patience: self.deps.runtime.clock.now() - self.options.failing_for,
         };
-        self.crew.begin(job, self.done.clone());
+        self.workers.begin(job, self.done.clone());
     }
 }

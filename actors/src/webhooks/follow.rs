@@ -13,8 +13,8 @@ use domain::personal::Personal;
 use domain::ports::deliveries::{DeliveryChange, DueDelivery, NewDelivery, RecordedAttempt, Replay};
 use domain::ports::event_store::{History, ReadError, Subscription, history_of};
 use domain::ports::lease::Lease;
+use domain::ports::outbox::OutboxError;
 use domain::ports::webhooks::PublishError;
-use domain::ports::work::OutboxError;
 use domain::webhook::delivery::{Cause, Delivery, DeliveryAttempted, DeliveryEvent, DeliveryOf, Then};
 use domain::webhook::endpoint::{Endpoint, EndpointEvent, ReplayRequested};
 use domain::webhook::public::{PublicEvent, TEST_TYPE};
@@ -24,21 +24,21 @@ use tokio_util::sync::CancellationToken;
 
 use super::DeliveryDeps;
 use super::target::{Target, Targets};
-use crate::work::time::JobClock;
+use crate::outbox::time::JobClock;
 
 const BATCH: usize = 1_000;
 const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
 
 /// A delivery that has just begun, with its body.
 #[derive(Debug)]
-pub(super) struct Fresh {
+pub(super) struct FreshDelivery {
     pub(super) item: DueDelivery,
     pub(super) body: Bytes,
 }
 
 /// A message to the dispatcher.
 #[derive(Debug)]
-pub(super) enum News {
+pub(super) enum Notice {
     /// The log was read to its end, and these are all endpoints: attempts may begin.
     Ready(Position, Vec<Arc<Target>>),
     /// The log was read further, with these consequences.
@@ -50,7 +50,7 @@ pub(super) enum News {
 pub(super) struct Step {
     pub(super) to: Position,
     /// New deliveries that are due at once.
-    pub(super) fresh: Vec<Fresh>,
+    pub(super) fresh: Vec<FreshDelivery>,
     /// Endpoints with rows that are due from that time on.
     pub(super) due: Vec<(EndpointId, Time)>,
     /// Endpoints that have changed.
@@ -83,23 +83,23 @@ enum FollowError {
 /// Follows the log until the lease is lost. A fault is reported and tried again: skipping an event
 /// could lose a delivery.
 pub(super) async fn follow(
-    bench: &DeliveryDeps,
+    deps: &DeliveryDeps,
     lease: &Lease,
     time: &JobClock,
-    news: &mpsc::Sender<News>,
+    news: &mpsc::Sender<Notice>,
     mine: &CancellationToken,
 ) {
     while !mine.is_cancelled() {
         let error = tokio::select! {
             () = mine.cancelled() => return,
-            Err(error) = keep_following(bench, lease, time, news) => error,
+            Err(error) = keep_following(deps, lease, time, news) => error,
         };
         if matches!(error, FollowError::Work(OutboxError::Deposed) | FollowError::Alone) {
             tracing::warn!("another node keeps the deliveries now");
             return mine.cancel();
         }
         tracing::error!(error = &error as &dyn std::error::Error, "the deliveries do not follow the log");
-        let clock = &bench.runtime.clock;
+        let clock = &deps.runtime.clock;
         tokio::select! {
             () = mine.cancelled() => {}
             () = clock.sleep(PAUSE_AFTER_FAULT) => {}
@@ -108,41 +108,41 @@ pub(super) async fn follow(
 }
 
 async fn keep_following(
-    bench: &DeliveryDeps,
+    deps: &DeliveryDeps,
     lease: &Lease,
     time: &JobClock,
-    news: &mpsc::Sender<News>,
+    news: &mpsc::Sender<Notice>,
 ) -> Result<Infallible, FollowError> {
-    let mut at = checkpoint(bench).await?;
-    let mut targets = Targets::load(bench.store.targets().await.map_err(OutboxError::from)?)?;
+    let mut at = checkpoint(deps).await?;
+    let mut targets = Targets::load(deps.store.targets().await.map_err(OutboxError::from)?)?;
     // attempts that are recorded but not read yet must not be made again
-    let head = bench.runtime.store.head().await?;
+    let head = deps.runtime.store.head().await?;
     let mut ready = false;
-    let store = &bench.runtime.store;
-    let told = bench.public.personal().and_then(|types| store.for_reader_of(types));
+    let store = &deps.runtime.store;
+    let told = deps.public.personal().and_then(|types| store.for_reader_of(types));
     let mut log = Subscription::new(told.unwrap_or_else(|| store.clone()), at, BATCH);
     loop {
         if !ready && at >= head {
             ready = true;
-            tell(news, News::Ready(at, targets.all())).await?;
+            tell(news, Notice::Ready(at, targets.all())).await?;
         }
         let events = log.next().await?;
         let held = time.hold().await;
-        let (changes, mut step) = read(bench, &events, time, &mut targets).await?;
-        bench.store.commit(lease, at, log.reached(), &changes).await?;
+        let (changes, mut step) = read(deps, &events, time, &mut targets).await?;
+        deps.store.commit(lease, at, log.reached(), &changes).await?;
         drop(held);
         at = log.position();
         step.to = at;
         if ready {
-            tell(news, News::Followed(Box::new(step))).await?;
+            tell(news, Notice::Followed(Box::new(step))).await?;
         }
     }
 }
 
 /// How far the deliveries have come in this log. Deliveries of another history begin anew.
-async fn checkpoint(bench: &DeliveryDeps) -> Result<Position, FollowError> {
-    let reached = bench.store.checkpoint().await.map_err(OutboxError::from)?;
-    match history_of(&*bench.runtime.store, reached).await? {
+async fn checkpoint(deps: &DeliveryDeps) -> Result<Position, FollowError> {
+    let reached = deps.store.checkpoint().await.map_err(OutboxError::from)?;
+    match history_of(&*deps.runtime.store, reached).await? {
         History::Same => Ok(reached.position),
         found => {
             tracing::error!(
@@ -150,23 +150,23 @@ async fn checkpoint(bench: &DeliveryDeps) -> Result<Position, FollowError> {
                 ?found,
                 "deliveries hold events that are not in the log: they are made anew from the log"
             );
-            bench.store.start_anew().await.map_err(OutboxError::from)?;
+            deps.store.start_anew().await.map_err(OutboxError::from)?;
             Ok(Position::START)
         }
     }
 }
 
-async fn tell(news: &mpsc::Sender<News>, what: News) -> Result<(), FollowError> {
+async fn tell(news: &mpsc::Sender<Notice>, what: Notice) -> Result<(), FollowError> {
     news.send(what).await.map_err(|_| FollowError::Alone)
 }
 
 async fn read(
-    bench: &DeliveryDeps,
+    deps: &DeliveryDeps,
     events: &[Recorded],
     time: &JobClock,
     targets: &mut Targets,
 ) -> Result<(Vec<DeliveryChange>, Step), FollowError> {
-    let mut told = bench.public.of(events).await?.into_iter().peekable();
+    let mut told = deps.public.of(events).await?.into_iter().peekable();
     let mut reading = Reading { targets, time, changes: Vec::new(), step: Step::default() };
     for recorded in events {
         if let Some(event) = told.next_if(|event| event.position == recorded.position) {
@@ -229,7 +229,7 @@ impl Reading<'_> {
                     before: 0,
                     version: domain::envelope::Version::NONE,
                 };
-                self.step.fresh.push(Fresh { item, body: event.body.clone() });
+                self.step.fresh.push(FreshDelivery { item, body: event.body.clone() });
             }
             self.changes.push(DeliveryChange::Schedule(new));
         }

@@ -5,12 +5,12 @@
 //! Endpoints share nothing but the limit on concurrent attempts.
 
 mod actor;
-mod courier;
 mod dispatch;
 mod follow;
-mod house;
-mod lane;
+mod sender;
+mod stats;
 mod target;
+mod throttle;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +21,12 @@ use domain::ports::webhooks::PublicEvents;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub use courier::{DeliverySender, NotMade};
+pub use sender::{DeliverySender, NotMade};
 pub use target::Target;
 
+use crate::outbox::time::JobClock;
+use crate::outbox::{Ownership, while_owner};
 use crate::runtime::Runtime;
-use crate::work::time::JobClock;
-use crate::work::{Ownership, while_owner};
 
 /// Name of the lease of the process manager and the dispatcher.
 pub const JOB: &str = "webhooks";
@@ -68,47 +68,52 @@ pub struct DeliveryDeps {
     pub store: Arc<dyn DeliveryStore>,
     pub leases: Arc<dyn Leases>,
     /// Sends attempts and records them.
-    pub courier: Arc<DeliverySender>,
+    pub delivery_sender: Arc<DeliverySender>,
 }
 
 /// Makes deliveries until `stop`, whenever this node holds the lease. Call it on a thread of an actix system; the
 /// returned future may run on any thread.
 pub fn run(
-    bench: DeliveryDeps,
+    deps: DeliveryDeps,
     options: WebhookOptions,
     stop: CancellationToken,
 ) -> impl Future<Output = ()> + Send {
-    let crew = actor::Crew::start(options.arbiters);
-    own(bench, crew, options, stop)
+    let workers = actor::WorkerPool::start(options.arbiters);
+    own(deps, workers, options, stop)
 }
 
-async fn own(bench: DeliveryDeps, crew: actor::Crew, options: WebhookOptions, stop: CancellationToken) {
+async fn own(
+    deps: DeliveryDeps,
+    workers: actor::WorkerPool,
+    options: WebhookOptions,
+    stop: CancellationToken,
+) {
     let ownership = Ownership {
-        leases: bench.leases.clone(),
-        clock: bench.runtime.clock.clone(),
-        owner: bench.runtime.node.clone(),
+        leases: deps.leases.clone(),
+        clock: deps.runtime.clock.clone(),
+        owner: deps.runtime.node.clone(),
         ttl: options.lease_ttl,
     };
     while_owner(&ownership, JOB, &stop, |lease, mine| {
-        let (bench, crew) = (bench.clone(), crew.clone());
-        async move { work(&bench, crew, options, &lease, &mine).await }
+        let (deps, workers) = (deps.clone(), workers.clone());
+        async move { work(&deps, workers, options, &lease, &mine).await }
     })
     .await;
-    crew.stop();
+    workers.stop();
 }
 
 async fn work(
-    bench: &DeliveryDeps,
-    crew: actor::Crew,
+    deps: &DeliveryDeps,
+    workers: actor::WorkerPool,
     options: WebhookOptions,
     lease: &Lease,
     mine: &CancellationToken,
 ) {
     let (news, heard) = mpsc::channel(NEWS);
-    let time = JobClock::new(bench.runtime.clock.clone());
+    let time = JobClock::new(deps.runtime.clock.clone());
     tokio::join!(
-        follow::follow(bench, lease, &time, &news, mine),
-        dispatch::dispatch(bench, crew, options, (lease, &time), heard, mine),
-        house::keep(bench, &time, mine),
+        follow::follow(deps, lease, &time, &news, mine),
+        dispatch::dispatch(deps, workers, options, (lease, &time), heard, mine),
+        stats::keep(deps, &time, mine),
     );
 }

@@ -9,7 +9,7 @@ use actors::carrier::CarrierInbox;
 use actors::conversation::{ConversationDeps, ConversationOptions, ConversationService, Voice};
 use actors::directory::{KnownNumber, NumberDirectory};
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions, MenuLibrary};
-use actors::work::{OutboxDeps, OutboxOptions};
+use actors::outbox::{OutboxDeps, OutboxOptions};
 use actors::{Appends, CommandContext, Runtime, TraceHooks};
 use adapters::event_store::MemoryEventStore;
 use async_trait::async_trait;
@@ -26,11 +26,11 @@ use domain::ports::clock::Clock;
 use domain::ports::event_store::{Direction as Way, EventStore};
 use domain::ports::ids::Ids;
 use domain::ports::ivr_webhook::{StepQuestion, StepWebhooks};
+use domain::ports::outbox::OutboxStore;
 use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telephony};
-use domain::ports::work::OutboxStore;
 use domain::testing::clock::ManualClock;
 use domain::testing::ids::SequentialIds;
-use domain::testing::work::MemoryWork;
+use domain::testing::outbox::MemoryWork;
 use domain::wire::DomainEvent;
 use domain::zones::Zones;
 use tokio_util::sync::CancellationToken;
@@ -214,7 +214,7 @@ impl World {
             None,
             stop.clone(),
         );
-        let voice = Voice { talks, calls: calls.clone() };
+        let voice = Voice { conversations: talks, calls: calls.clone() };
         let inbox =
             CarrierInbox::new(runtime.clone(), calls.clone(), Arc::new(numbers), Arc::default(), CLIENT);
         let carrier = Arc::new(ScriptedCarrier::default());
@@ -233,7 +233,7 @@ impl World {
             store: self.work.clone(),
             leases: self.work.clone(),
         };
-        tokio::spawn(actors::work::run(bench, OutboxOptions::default(), self.stop.clone()));
+        tokio::spawn(actors::outbox::run(bench, OutboxOptions::default(), self.stop.clone()));
     }
 
     /// Waits until the log is followed to its end and nothing due is left undone.

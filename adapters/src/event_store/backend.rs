@@ -5,7 +5,7 @@ use domain::envelope::{Position, Recorded, StreamId, Version};
 use domain::ports::event_store::{AppendError, ReadError};
 use uuid::Uuid;
 
-use super::judge::Standing;
+use super::resolve::StoreState;
 
 /// Operations that the writer needs from an engine. Only the writer task calls them, one at a time.
 #[async_trait]
@@ -14,7 +14,7 @@ pub(super) trait Backend: Send + 'static {
     const ENGINE: &'static str;
 
     /// Reads the committed versions of these streams and the places of these event ids.
-    async fn look_up(&mut self, streams: &[StreamId], ids: &[Uuid]) -> Result<Standing, Fault>;
+    async fn look_up(&mut self, streams: &[StreamId], ids: &[Uuid]) -> Result<StoreState, Fault>;
 
     /// Writes the rows as one transaction, flushed to disk, numbered from the head of the log on.
     /// Returns the first position.

@@ -12,7 +12,7 @@ use domain::ports::event_store::{
 use uuid::Uuid;
 
 use super::backend::{Backend, Fault, Row};
-use super::judge::{Place, Standing};
+use super::resolve::{Place, StoreState};
 use super::tail::{SharedTail, Tail, weight};
 use super::writer::{Writer, WriterLimits};
 
@@ -45,7 +45,7 @@ impl MemoryEventStore {
     #[must_use]
     pub fn with_faults(faults: domain::ports::conformance::event_store::Faults) -> Self {
         Self::start(|backend, tail| {
-            let backend = super::stumbling::FaultInjectingStore::new(backend, faults);
+            let backend = super::fault_injecting::FaultInjectingStore::new(backend, faults);
             Writer::start(backend, tail, WriterLimits::default())
         })
     }
@@ -148,14 +148,14 @@ struct Memory(Arc<RwLock<Log>>);
 impl Backend for Memory {
     const ENGINE: &'static str = "memory";
 
-    async fn look_up(&mut self, streams: &[StreamId], ids: &[Uuid]) -> Result<Standing, Fault> {
+    async fn look_up(&mut self, streams: &[StreamId], ids: &[Uuid]) -> Result<StoreState, Fault> {
         let log = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let version = |stream: &StreamId| Version(log.streams.get(stream).map_or(0, Vec::len) as u64);
         let place = |index: &usize| {
             let Recorded { stream, version, position, .. } = &log.events[*index];
             Place { stream: stream.clone(), version: *version, position: *position }
         };
-        Ok(Standing {
+        Ok(StoreState {
             versions: streams.iter().map(|stream| (stream.clone(), version(stream))).collect(),
             places: ids.iter().filter_map(|id| Some((*id, place(log.ids.get(id)?)))).collect(),
             asked: ids.iter().copied().collect(),

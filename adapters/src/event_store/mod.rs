@@ -1,24 +1,24 @@
 //! Engines of the event store port.
 //!
 //! All engines share one writer (`writer`): a bounded queue, one task, and group commit without a timer. It decides
-//! about each append of a batch separately (`judge`) and leaves three things to the engine: looking up versions and
+//! about each append of a batch separately (`resolve_batch`) and leaves three things to the engine: looking up versions and
 //! ids, committing a batch, and reading.
 
 mod backend;
 mod engine;
-mod judge;
 mod memory;
 mod postgres;
 mod prepare;
 mod queue;
 mod recent;
+mod resolve;
 mod sqlite;
 mod tail;
 mod versions;
 mod writer;
 
 #[cfg(feature = "testing")]
-mod stumbling;
+mod fault_injecting;
 
 pub use domain::ports::event_store::Unreadable;
 pub use engine::{EventLog, Target};

@@ -73,7 +73,7 @@ impl PostgresEventStore {
         faults: domain::ports::conformance::event_store::Faults,
     ) -> Result<Self, OpenError> {
         let start = |backend, tail| {
-            let backend = super::stumbling::FaultInjectingStore::new(backend, faults);
+            let backend = super::fault_injecting::FaultInjectingStore::new(backend, faults);
             Writer::start(backend, tail, WriterLimits::default())
         };
         Self::start(url, start).await

@@ -67,7 +67,7 @@ impl SqliteEventStore {
         faults: domain::ports::conformance::event_store::Faults,
     ) -> Result<Self, OpenError> {
         let start = |backend, tail| {
-            let backend = super::stumbling::FaultInjectingStore::new(backend, faults);
+            let backend = super::fault_injecting::FaultInjectingStore::new(backend, faults);
             Writer::start(backend, tail, WriterLimits::default())
         };
         Self::start(path, &SqliteSettings::default(), start).await

@@ -16,9 +16,9 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::backend::{Backend, Fault, Row};
-use super::judge::{Claim, Judgement, Spot, Standing, Verdict, judge};
 use super::prepare::prepare;
 use super::queue::Queue;
+use super::resolve::{AppendRequest, Location, Outcome, Resolved, StoreState, resolve_batch};
 use super::tail::{SharedTail, weight};
 use super::versions::Versions;
 use crate::database::Part;
@@ -137,11 +137,11 @@ struct Task<B> {
 }
 
 /// Result of committing a batch.
-enum Outcome {
+enum BatchWrite {
     /// The rows are stored, the first at this position.
     Written(Position),
     /// Other nodes wrote the same streams meanwhile: decide the batch again.
-    JudgeAgain,
+    ResolveAgain,
     Failed(AppendError),
 }
 
@@ -184,20 +184,20 @@ impl<B: Backend> Task<B> {
 
     /// Decides about a batch, writes it and answers its callers.
     async fn settle_batch(&mut self, batch: Vec<Request>) {
-        let mut truth = Standing::default();
+        let mut truth = StoreState::default();
         for _ in 0..MAX_CLASHES {
-            let verdicts = match self.judge(&batch, &mut truth).await {
-                Ok(verdicts) => verdicts,
+            let outcomes = match self.resolve_batch(&batch, &mut truth).await {
+                Ok(outcomes) => outcomes,
                 Err(error) => return fail(batch, &error),
             };
-            match self.write(&batch, &verdicts).await {
-                Outcome::Written(first) => return self.finish(batch, &verdicts, first),
-                Outcome::Failed(error) => return fail_after_write(batch, &verdicts, &error),
-                Outcome::JudgeAgain => {
+            match self.write(&batch, &outcomes).await {
+                BatchWrite::Written(first) => return self.finish(batch, &outcomes, first),
+                BatchWrite::Failed(error) => return fail_after_write(batch, &outcomes, &error),
+                BatchWrite::ResolveAgain => {
                     self.recent.clear();
                     let (streams, ids) = everything(&batch);
                     match self.backend.look_up(&streams, &ids).await {
-                        Ok(standing) => truth = standing,
+                        Ok(state) => truth = state,
                         Err(fault) => return fail(batch, &nothing_written(fault)),
                     }
                 }
@@ -206,24 +206,28 @@ impl<B: Backend> Task<B> {
         fail(batch, &AppendError::Overloaded { retry_after: RETRY_AFTER });
     }
 
-    async fn judge(&mut self, batch: &[Request], truth: &mut Standing) -> Result<Vec<Verdict>, AppendError> {
+    async fn resolve_batch(
+        &mut self,
+        batch: &[Request],
+        truth: &mut StoreState,
+    ) -> Result<Vec<Outcome>, AppendError> {
         loop {
             let claims: Vec<_> = batch.iter().map(Request::claim).collect();
-            match judge(&claims, &self.recent, truth) {
-                Judgement::Verdicts(verdicts) => return Ok(verdicts),
-                Judgement::Ask { streams, ids } => {
-                    let standing = self.backend.look_up(&streams, &ids).await.map_err(nothing_written)?;
-                    truth.merge(standing);
+            match resolve_batch(&claims, &self.recent, truth) {
+                Resolved::Outcomes(outcomes) => return Ok(outcomes),
+                Resolved::Ask { streams, ids } => {
+                    let state = self.backend.look_up(&streams, &ids).await.map_err(nothing_written)?;
+                    truth.merge(state);
                 }
             }
         }
     }
 
-    /// Commits the events of those verdicts that write.
-    async fn write(&mut self, batch: &[Request], verdicts: &[Verdict]) -> Outcome {
+    /// Commits the events of those outcomes that write.
+    async fn write(&mut self, batch: &[Request], outcomes: &[Outcome]) -> BatchWrite {
         let mut rows = Vec::new();
-        for (request, verdict) in batch.iter().zip(verdicts) {
-            if let Verdict::Write { first_version, .. } = verdict {
+        for (request, outcome) in batch.iter().zip(outcomes) {
+            if let Outcome::Write { first_version, .. } = outcome {
                 rows.extend(
                     request
                         .events
@@ -234,14 +238,14 @@ impl<B: Backend> Task<B> {
             }
         }
         if rows.is_empty() {
-            return Outcome::Written(Position::START);
+            return BatchWrite::Written(Position::START);
         }
         metrics::histogram!(domain::metrics::APPEND_BATCH_EVENTS, "engine" => B::ENGINE)
             .record(rows.len() as f64);
         match self.backend.commit(&rows).await {
-            Ok(first) => Outcome::Written(first),
-            Err(Fault::Clash) => Outcome::JudgeAgain,
-            Err(Fault::NotWritten(why)) => Outcome::Failed(AppendError::Unavailable(why)),
+            Ok(first) => BatchWrite::Written(first),
+            Err(Fault::Clash) => BatchWrite::ResolveAgain,
+            Err(Fault::NotWritten(why)) => BatchWrite::Failed(AppendError::Unavailable(why)),
             Err(Fault::Unknown(why)) => {
                 tracing::warn!(engine = B::ENGINE, %why, "a commit broke off, looking for its outcome");
                 self.find_outcome(&rows, why).await
@@ -253,31 +257,31 @@ impl<B: Backend> Task<B> {
     ///
     /// If the events are there, it was performed. If not, it may still be running somewhere, so their absence
     /// proves nothing: the same rows are written again. Should both arrive, the unique ids let only one in.
-    async fn find_outcome(&mut self, rows: &[Row<'_>], mut why: String) -> Outcome {
+    async fn find_outcome(&mut self, rows: &[Row<'_>], mut why: String) -> BatchWrite {
         let ids: Vec<_> = rows.iter().map(|row| row.event.id).collect();
         let started = Instant::now();
         let mut pause = Duration::from_millis(20);
         loop {
             match self.backend.look_up(&[], &ids).await {
-                Ok(standing) if standing.places.is_empty() => match self.backend.commit(rows).await {
-                    Ok(first) => return Outcome::Written(first),
+                Ok(state) if state.places.is_empty() => match self.backend.commit(rows).await {
+                    Ok(first) => return BatchWrite::Written(first),
                     // our first commit arrived meanwhile, or another node took one of its versions, which ends it
                     // for good
                     Err(Fault::Clash) => match self.backend.look_up(&[], &ids).await {
-                        Ok(standing) if standing.places.is_empty() => return Outcome::JudgeAgain,
-                        Ok(standing) => return found(rows, &standing),
+                        Ok(state) if state.places.is_empty() => return BatchWrite::ResolveAgain,
+                        Ok(state) => return found(rows, &state),
                         Err(Fault::NotWritten(text) | Fault::Unknown(text)) => why = text,
                         Err(Fault::Clash) => {}
                     },
                     Err(Fault::NotWritten(text) | Fault::Unknown(text)) => why = text,
                 },
-                Ok(standing) => return found(rows, &standing),
+                Ok(state) => return found(rows, &state),
                 Err(Fault::NotWritten(text) | Fault::Unknown(text)) => why = text,
                 Err(Fault::Clash) => {}
             }
             if started.elapsed() + pause > SETTLE {
                 self.recent.clear();
-                return Outcome::Failed(AppendError::Unknown(why));
+                return BatchWrite::Failed(AppendError::Unknown(why));
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
@@ -285,19 +289,19 @@ impl<B: Backend> Task<B> {
     }
 
     /// Publishes the written events, then answers the callers.
-    fn finish(&mut self, batch: Vec<Request>, verdicts: &[Verdict], first: Position) {
+    fn finish(&mut self, batch: Vec<Request>, outcomes: &[Outcome], first: Position) {
         let place = |spot| match spot {
-            Spot::Stored(position) => position,
-            Spot::Row(row) => first.plus(row as u64),
+            Location::Stored(position) => position,
+            Location::Row(row) => first.plus(row as u64),
         };
         let mut written = Vec::new();
         let mut answers = Vec::with_capacity(batch.len());
-        for (mut request, verdict) in batch.into_iter().zip(verdicts) {
-            let answer = match *verdict {
-                Verdict::Write { row, first_version } => {
+        for (mut request, outcome) in batch.into_iter().zip(outcomes) {
+            let answer = match *outcome {
+                Outcome::Write { row, first_version } => {
                     let count = request.events.len() as u64;
                     let version = Version(first_version.0 + count - 1);
-                    let first_position = place(Spot::Row(row));
+                    let first_position = place(Location::Row(row));
                     self.recent.set(&request.stream, version);
                     for (n, mut event) in (0..).zip(std::mem::take(&mut request.events)) {
                         event.position = first_position.plus(n);
@@ -307,11 +311,11 @@ impl<B: Backend> Task<B> {
                     let last_position = first_position.plus(count - 1);
                     Ok(Appended { first_position, last_position, version, repeated: false })
                 }
-                Verdict::Repeat { first, last, version } => {
+                Outcome::Repeat { first, last, version } => {
                     let (first_position, last_position) = (place(first), place(last));
                     Ok(Appended { first_position, last_position, version, repeated: true })
                 }
-                Verdict::Conflict { current } => Err(request.conflict(current)),
+                Outcome::Conflict { current } => Err(request.conflict(current)),
             };
             answers.push((request, answer));
         }
@@ -323,8 +327,8 @@ impl<B: Backend> Task<B> {
 }
 
 impl Request {
-    fn claim(&self) -> Claim<'_> {
-        Claim { stream: &self.stream, expected: self.expected, events: &self.events }
+    fn claim(&self) -> AppendRequest<'_> {
+        AppendRequest { stream: &self.stream, expected: self.expected, events: &self.events }
     }
 
     fn conflict(&self, current: Version) -> AppendError {
@@ -338,8 +342,8 @@ impl Request {
 }
 
 /// The outcome as the found ids tell it: exactly these rows side by side, or something else came first.
-fn found(rows: &[Row<'_>], standing: &Standing) -> Outcome {
-    let place = |row: &Row<'_>| standing.places.get(&row.event.id);
+fn found(rows: &[Row<'_>], state: &StoreState) -> BatchWrite {
+    let place = |row: &Row<'_>| state.places.get(&row.event.id);
     let first = rows.first().and_then(place).map(|place| place.position);
     let whole = |first: Position| {
         rows.iter().zip(0..).all(|(row, n)| {
@@ -350,10 +354,10 @@ fn found(rows: &[Row<'_>], standing: &Standing) -> Outcome {
         })
     };
     match first {
-        Some(first) if whole(first) => Outcome::Written(first),
+        Some(first) if whole(first) => BatchWrite::Written(first),
         // an id stands elsewhere: the broken commit can never succeed, and the batch is decided again with that
         // known
-        _ => Outcome::JudgeAgain,
+        _ => BatchWrite::ResolveAgain,
     }
 }
 
@@ -379,10 +383,10 @@ fn fail(batch: Vec<Request>, error: &AppendError) {
 
 /// Answers the callers with `error` when the batch may have been written. An append that conflicted wrote nothing
 /// itself, so its outcome is `Unavailable` instead of `Unknown`.
-fn fail_after_write(batch: Vec<Request>, verdicts: &[Verdict], error: &AppendError) {
-    for (request, verdict) in batch.into_iter().zip(verdicts) {
-        let error = match (verdict, error) {
-            (Verdict::Conflict { .. }, AppendError::Unknown(why)) => AppendError::Unavailable(why.clone()),
+fn fail_after_write(batch: Vec<Request>, outcomes: &[Outcome], error: &AppendError) {
+    for (request, outcome) in batch.into_iter().zip(outcomes) {
+        let error = match (outcome, error) {
+            (Outcome::Conflict { .. }, AppendError::Unknown(why)) => AppendError::Unavailable(why.clone()),
             _ => error.clone(),
         };
         request.answer(Err(error));

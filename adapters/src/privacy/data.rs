@@ -32,8 +32,8 @@ use uuid::Uuid;
 use super::scan::Hit;
 use super::store::EncryptingEventStore;
 use crate::keys::PrivacyJobs;
+use crate::outbox::SqlOutbox;
 use crate::read_models::SqlViews;
-use crate::work::SqlOutbox;
 
 const PAGE: usize = 512;
 /// Rows replaced in one step.

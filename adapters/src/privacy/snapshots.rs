@@ -21,7 +21,7 @@ use super::form::{MOST_KEYS, Place, Sealed, seal};
 use super::store::EncryptingEventStore;
 use super::walk::{Form, bytes_of, find};
 use crate::keys::{SubjectKey, SubjectKeyState};
-use crate::work::{SealedSnapshot, SqlOutbox};
+use crate::outbox::{SealedSnapshot, SqlOutbox};
 
 const PAGE: usize = 512;
 /// Stands in for event type and field path when a state is encrypted.

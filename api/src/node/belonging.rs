@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use adapters::database::Database;
 use adapters::keys::KeysDb;
+use adapters::outbox::SqlOutbox;
 use adapters::read_models::SqlViews;
 use adapters::sql::OpenDbError;
-use adapters::work::SqlOutbox;
 use anyhow::Context as _;
 use domain::envelope::Position;
 use domain::ports::event_store::EventStore;

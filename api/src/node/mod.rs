@@ -5,7 +5,6 @@ mod bootstrap;
 mod call_board;
 mod call_feed;
 mod carriers;
-mod claims;
 mod directories;
 mod edges;
 mod farewell;
@@ -20,6 +19,7 @@ mod notes;
 mod readiness;
 mod start;
 mod store_watch;
+mod unique_names;
 mod webhooks;
 mod zones;
 
@@ -29,8 +29,6 @@ pub use call_board::{BoardError, BoardWatch, CallBoards, CallSource};
 pub use call_feed::{CallBell, CallChange, CallFeed, CallWatch, Changes};
 pub use carriers::ClientCarriers;
 pub(crate) use carriers::{Through, secret_place, telnyx_settings};
-pub use claims::UniqueNames;
-pub(crate) use claims::{EMAIL, NUMBER, OWN_NUMBER};
 pub use edges::Edges;
 pub(crate) use edges::{
     keys_database, log_database, log_key, master_key, open_keys, open_log, open_private, open_seals,
@@ -45,5 +43,7 @@ pub(crate) use llms::{llm_settings, own_accounts, patience};
 pub use log_key::LogKey;
 pub use notes::Notes;
 pub use start::{Backend, Node};
+pub use unique_names::UniqueNames;
+pub(crate) use unique_names::{EMAIL, NUMBER, OWN_NUMBER};
 pub use webhooks::Webhooks;
 pub(crate) use zones::{ChosenZones, ZoneChoice};

@@ -12,27 +12,27 @@ use actors::call::{Calls, CallsOptions};
 use actors::carrier::CarrierInbox;
 use actors::conversation::{ConversationDeps, ConversationOptions, ConversationService, Voice};
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions, MenuLibrary};
+use actors::outbox::{OutboxDeps, OutboxOptions};
 use actors::privacy::{PrivacyDeps, PrivacyOptions};
 use actors::sealer::{HistoryHealth, Prover, SealOptions, SealedLog, SealerDeps};
 use actors::webhooks::{DeliveryDeps, DeliverySender, WebhookOptions};
-use actors::work::{OutboxDeps, OutboxOptions};
 use actors::{Runtime, TraceHooks};
 use adapters::event_store::EventLog;
 use adapters::keys::{KeysDb, SqlIdempotency};
 use adapters::llm::{Catalogue, Gateway};
+use adapters::outbox::SqlOutbox;
 use adapters::privacy::{EncryptingEventStore, ErasureTargets, SealedSnapshots};
 use adapters::read_models::SqlViews;
 use adapters::seals::SealsDb;
 use adapters::telephony::telnyx::WebhookVerifier;
 use adapters::tools::HttpTools;
-use adapters::work::SqlOutbox;
 use anyhow::Context as _;
 use domain::envelope::{Position, Time};
 use domain::ids::{ClientId, MenuId, NumberId};
 use domain::phone::E164;
 use domain::ports::event_store::EventStore;
+use domain::ports::outbox::OutboxStore;
 use domain::ports::vault::Vault;
-use domain::ports::work::OutboxStore;
 use domain::webhook::schedule::Schedule;
 use projections::Queries;
 use projections::runner::{self, Progress, Runner};
@@ -49,7 +49,6 @@ use super::bootstrap::{DEFAULT_CLIENT, ShowKey, bootstrap};
 use super::call_board::{CallBoards, ShownCalls};
 use super::call_feed::CallFeed;
 use super::carriers::ClientCarriers;
-use super::claims::UniqueNames;
 use super::directories::{Directories, Identity};
 use super::edges::Edges;
 use super::farewell::{Ended, Farewell};
@@ -62,6 +61,7 @@ use super::log_key::LogKey;
 use super::notes::Notes;
 use super::readiness::{self, Writable};
 use super::store_watch::StoreWatch;
+use super::unique_names::UniqueNames;
 use super::webhooks::Webhooks;
 use crate::config::Config;
 use crate::http::auth::{Authenticator, Passwords, Tokens};
@@ -98,7 +98,7 @@ pub struct Backend {
     /// How long a session is shown after its end.
     pub session_retention: Duration,
     /// The service that holds conversations.
-    pub talks: ConversationService,
+    pub conversations: ConversationService,
     /// How often a stream that waits for a model sends a comment.
     pub keep_alive: Duration,
     /// Handles the carriers' webhooks.
@@ -198,7 +198,7 @@ pub struct Node {
     views: Arc<dyn ViewStore>,
     runner: Runner,
     usage: Arc<UsageWriter>,
-    talks: ConversationService,
+    conversations: ConversationService,
     stop: CancellationToken,
     draining: CancellationToken,
     grace: Duration,
@@ -278,7 +278,7 @@ impl Node {
         };
         let trace =
             runner::TraceHooks { recording: trace_context::is_exporting, adopt: trace_context::set_parent };
-        let remade = deps.clone();
+        let rebuild_deps = deps.clone();
         let options = CallsOptions { idle_after: config.actors.idle, ..CallsOptions::default() };
         let news = IvrNewsChannel::default();
         let calls = Calls::start(runtime.clone(), options, Some(news.of_calls()), stop.clone());
@@ -301,7 +301,7 @@ impl Node {
         let catalogue = Catalogue::built_in().context("the list of models cannot be read")?;
         let (guard, clock) = (edges.guard.clone(), runtime.clock.clone());
         let models = Gateway::new(accounts, catalogue, guard, patience(config), clock);
-        let talk_deps = ConversationDeps {
+        let conversation_deps = ConversationDeps {
             runtime: runtime.clone(),
             models: Arc::new(models.context("cannot set up TLS")?),
             tools: Arc::new(HttpTools::new(edges.guard.clone()).context("cannot set up TLS")?),
@@ -315,21 +315,23 @@ impl Node {
             judge_by_model: config.conversations.model_sentiment,
             ..ConversationOptions::default()
         };
-        let (talks, mood) = ConversationService::start(talk_deps, talking, None, stop.clone());
+        let (conversations, mood) =
+            ConversationService::start(conversation_deps, talking, None, stop.clone());
         let work: Arc<dyn OutboxStore> = work_db.clone();
         let bench = OutboxDeps {
             runtime: runtime.clone(),
             calls: calls.clone(),
             ivr: ivr.clone(),
-            voice: Voice { talks: talks.clone(), calls: calls.clone() },
+            voice: Voice { conversations: conversations.clone(), calls: calls.clone() },
             inbox: inbox.clone(),
             telephony: carriers.clone(),
             store: work.clone(),
             leases: work_db.clone(),
         };
         let schedule = Schedule::new(config.webhooks.retry_schedule.0.clone());
-        let courier = DeliverySender::new(runtime.clone(), edges.vault.clone(), edges.webhooks, schedule);
-        let courier = Arc::new(courier);
+        let delivery_sender =
+            DeliverySender::new(runtime.clone(), edges.vault.clone(), edges.webhooks, schedule);
+        let delivery_sender = Arc::new(delivery_sender);
         // clients never see content that is not retained
         let shown: Arc<dyn EventStore> = Arc::new(private.redacted());
         let deliveries = DeliveryDeps {
@@ -337,11 +339,11 @@ impl Node {
             public: Arc::new(Publisher::new(shown.clone())),
             store: work_db.clone(),
             leases: work_db.clone(),
-            courier: courier.clone(),
+            delivery_sender: delivery_sender.clone(),
         };
         let health = Arc::new(HistoryHealth::default());
         let (prover, log_key) = (Prover::new(sealed.seals.clone()), LogKey::new(sealed.secret));
-        let seal_bench = SealerDeps {
+        let sealer_deps = SealerDeps {
             runtime: runtime.clone(),
             sealed: sealed.clone(),
             health: health.clone(),
@@ -356,7 +358,7 @@ impl Node {
             vault: edges.vault.clone(),
             views: (*views).clone(),
             work: (*work_db).clone(),
-            rebuild: remade,
+            rebuild: rebuild_deps,
             alone: edges.keys.is_exclusive(),
             grace: config.privacy.content_grace,
             clock: runtime.clock.clone(),
@@ -376,8 +378,12 @@ impl Node {
             session_retention: config.ivr.session_retention.duration(),
             ..PrivacyOptions::default()
         };
-        let webhooks =
-            Webhooks { courier, guard: edges.guard, deliveries: work_db.clone(), store: work_db.clone() };
+        let webhooks = Webhooks {
+            delivery_sender,
+            guard: edges.guard,
+            deliveries: work_db.clone(),
+            store: work_db.clone(),
+        };
         let attempts = WebhookOptions {
             concurrency: config.webhooks.concurrency.get(),
             per_endpoint: config.webhooks.endpoint_concurrency.get(),
@@ -406,10 +412,10 @@ impl Node {
             tokio::spawn(forgetting),
             tokio::spawn(feed.clone().run(stop.clone())),
             tokio::spawn(directories.clone().follow(runtime.clone(), known, stop.clone())),
-            tokio::spawn(talks.clone().forget_at(directories.erasures.subscribe(), stop.clone())),
+            tokio::spawn(conversations.clone().forget_at(directories.erasures.subscribe(), stop.clone())),
             tokio::spawn(ivr.run(news, stop.clone())),
-            tokio::spawn(mood.run(talks.clone(), stop.clone())),
-            tokio::spawn(actors::work::run(bench, effects, stop.clone())),
+            tokio::spawn(mood.run(conversations.clone(), stop.clone())),
+            tokio::spawn(actors::outbox::run(bench, effects, stop.clone())),
             tokio::spawn(actors::webhooks::run(deliveries, attempts, stop.clone())),
             tokio::spawn(actors::sealer::recheck(
                 sealed,
@@ -429,7 +435,7 @@ impl Node {
             tasks.push(tokio::spawn(exchange(gate.clone(), shared, runtime.clock.clone(), stop.clone())));
         }
 
-        let sealing = actors::sealer::run(seal_bench, SealOptions::default(), appended.clone());
+        let sealing = actors::sealer::run(sealer_deps, SealOptions::default(), appended.clone());
         let sealing = (tokio::spawn(sealing), appended);
         let readiness = Readiness::new(vec![
             Box::new(Writable::new("event_store", log.clone())),
@@ -447,7 +453,7 @@ impl Node {
         let shown_calls = ShownCalls { views: queries.clone(), progress: runner.progress() };
         let backend = Backend {
             calls,
-            talks: talks.clone(),
+            conversations: conversations.clone(),
             keep_alive: config.conversations.keep_alive.max(SHORTEST_KEEP_ALIVE),
             inbox,
             views: queries,
@@ -489,11 +495,11 @@ impl Node {
             tasks.push(tokio::spawn(source.follow(guests.clone(), stop.clone())));
         }
         let clock = backend.runtime.clock.clone();
-        let doorkeeper = Authenticator { directory: directories.identity, tokens, guests, clock };
+        let authenticator = Authenticator { directory: directories.identity, tokens, guests, clock };
         let draining = CancellationToken::new();
         let readiness = readiness.until(draining.clone());
         let served = (readiness, meters, draining.clone());
-        let (address, server) = serve(config, socket, backend, doorkeeper, idempotency, served)?;
+        let (address, server) = serve(config, socket, backend, authenticator, idempotency, served)?;
         let handle = server.handle();
         let serving = tokio::spawn(server);
         Ok(Self {
@@ -504,7 +510,7 @@ impl Node {
             views: view_store,
             runner,
             usage,
-            talks,
+            conversations,
             stop,
             draining,
             grace: config.http.shutdown_grace,
@@ -547,7 +553,7 @@ impl Node {
         self.stop.cancel();
         let (grace, server) = (self.grace + Duration::from_secs(1), self.server);
         farewell.within(grace, "requests", server.stop(true)).await;
-        farewell.in_time("answers of models", self.talks.finish()).await;
+        farewell.in_time("answers of models", self.conversations.finish()).await;
         if let Some(Ok(Err(error))) = farewell.in_time("server", self.serving).await {
             tracing::error!(%error, "the server ended with an error");
         }
@@ -601,7 +607,7 @@ fn serve(
     config: &Config,
     socket: TcpSocket,
     backend: Backend,
-    doorkeeper: Authenticator,
+    authenticator: Authenticator,
     idempotency: Idempotency,
     (readiness, meters, draining): (Readiness, Meters, CancellationToken),
 ) -> anyhow::Result<(SocketAddr, Server)> {
@@ -629,7 +635,7 @@ fn serve(
     let bodies = web::Data::new(Bodies::new(budget, silence, config.http.body_timeout));
     let limit = BodyLimit(config.http.body_limit.get());
     let gate = web::Data::from(backend.gate.clone());
-    let (backend, doorkeeper) = (web::Data::new(backend), web::Data::new(doorkeeper));
+    let (backend, authenticator) = (web::Data::new(backend), web::Data::new(authenticator));
     let proxies = web::Data::new(TrustedProxies(config.http.trusted_proxies));
     let idempotency = web::Data::new(idempotency);
     let (readiness, meters) = (web::Data::new(readiness), web::Data::new(meters));
@@ -644,7 +650,7 @@ fn serve(
             .wrap(Condition::new(origins.is_some(), origins.as_ref().map(cors).unwrap_or_default()))
             .wrap(edge.clone())
             .app_data(backend.clone())
-            .app_data(doorkeeper.clone())
+            .app_data(authenticator.clone())
             .app_data(gate.clone())
             .app_data(idempotency.clone())
             .app_data(admission.clone())

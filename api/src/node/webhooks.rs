@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 #[derive(Debug, Clone)]
 pub struct Webhooks {
     /// Makes delivery attempts on request.
-    pub courier: Arc<DeliverySender>,
+    pub delivery_sender: Arc<DeliverySender>,
     /// Decides which addresses may be delivered to.
     pub guard: Guard,
     /// Queries of deliveries and attempts.

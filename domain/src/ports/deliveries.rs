@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::StoreUnavailable;
 use super::lease::Lease;
-use super::work::OutboxError;
+use super::outbox::OutboxError;
 use crate::envelope::{EventRef, Position, Time, Version};
 use crate::ids::{AgentId, ClientId, DeliveryId, EndpointId};
 use crate::webhook::delivery::{DeliveryAttempted, DeliveryOf};

@@ -11,6 +11,7 @@ pub mod ids;
 pub mod ivr_webhook;
 pub mod lease;
 pub mod llm;
+pub mod outbox;
 pub mod privacy;
 pub mod seals;
 pub mod snapshots;
@@ -18,7 +19,6 @@ pub mod telephony;
 pub mod tools;
 pub mod vault;
 pub mod webhooks;
-pub mod work;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -8,7 +8,7 @@ pub mod head_keeper;
 pub mod idempotency;
 pub mod ids;
 pub mod ivr;
+pub mod outbox;
 pub mod scenario;
 pub mod seals;
-pub mod work;
 pub mod zones;

@@ -13,7 +13,6 @@ use domain::call::terms::{
 };
 use domain::call::*;
 use domain::carrier_event::{CarrierInboxEvent, InboxReceived};
-use domain::claim::{ClaimEvent, ClaimTaken};
 use domain::client::{ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged, ClientRenamed};
 use domain::envelope::{Position, Time, Version};
 use domain::history::{ExportEvent, ExportRequested, HistoryFilter, LogAccepted, LogAnchored, LogEvent};
@@ -37,6 +36,7 @@ use domain::privacy::job::{
 };
 use domain::privacy::policy::{PolicyChanged, PolicyEvent, RetentionKind, RetentionRan};
 use domain::provider::{AccountTerms, ProviderConfigured, ProviderEvent, ProviderKind, ProviderRemoved};
+use domain::unique_name::{UniqueNameEvent, UniqueNameTaken};
 use domain::user::{
     LoginFailed, PasswordChanged, Role, SignedOut, UserCreated, UserDeleted, UserEvent, UserTerms,
     UserUpdated,
@@ -433,8 +433,8 @@ pub fn provider() -> Vec<ProviderEvent> {
 }
 
 /// Of a claim.
-pub fn claim() -> Vec<ClaimEvent> {
-    vec![ClaimTaken { owner: id(22), at: at(0) }.into()]
+pub fn claim() -> Vec<UniqueNameEvent> {
+    vec![UniqueNameTaken { owner: id(22), at: at(0) }.into()]
 }
 
 /// Of what leads to a menu.

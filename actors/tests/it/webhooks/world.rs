@@ -11,7 +11,7 @@ use actors::webhooks::{DeliveryDeps, DeliverySender, WebhookOptions, run};
 use actors::{Appends, CommandContext, Runtime, TraceHooks};
 use adapters::database::Database;
 use adapters::event_store::MemoryEventStore;
-use adapters::work::SqlOutbox;
+use adapters::outbox::SqlOutbox;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::envelope::{Actor, Metadata, NewEvent, Position, Recorded, StreamId, Time, Version};
@@ -214,7 +214,7 @@ impl World {
     }
 
     pub(super) fn start(&mut self) {
-        let courier = DeliverySender::new(
+        let delivery_sender = DeliverySender::new(
             self.runtime.clone(),
             self.vault.clone(),
             self.net.clone(),
@@ -225,7 +225,7 @@ impl World {
             public: Arc::new(TellsAll),
             store: self.work.clone(),
             leases: self.work.clone(),
-            courier: Arc::new(courier),
+            delivery_sender: Arc::new(delivery_sender),
         };
         let options = WebhookOptions { arbiters: 1, ..WebhookOptions::default() };
         self.running = Some(tokio::spawn(run(bench, options, self.stop.clone())));

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::super::backend::{Backend, Fault, Row};
-use super::super::judge::{Place, Standing};
+use super::super::resolve::{Place, StoreState};
 use super::{CONNECT, STATEMENT, TRUSTED};
 use crate::database::in_words;
 
@@ -141,12 +141,12 @@ async fn look_up(
     connection: &mut PgConnection,
     streams: &[StreamId],
     ids: &[Uuid],
-) -> Result<Standing, sqlx::Error> {
-    let mut standing = Standing { asked: ids.iter().copied().collect(), ..Standing::default() };
+) -> Result<StoreState, sqlx::Error> {
+    let mut state = StoreState { asked: ids.iter().copied().collect(), ..StoreState::default() };
     if !streams.is_empty() {
         let names: Vec<_> = streams.iter().map(StreamId::as_str).collect();
         for row in sqlx::query(VERSIONS).bind(names).fetch_all(&mut *connection).await? {
-            standing.versions.insert(stream(&row, 0)?, Version(row.try_get::<i64, _>(1)?.unsigned_abs()));
+            state.versions.insert(stream(&row, 0)?, Version(row.try_get::<i64, _>(1)?.unsigned_abs()));
         }
     }
     if !ids.is_empty() {
@@ -156,10 +156,10 @@ async fn look_up(
                 version: Version(row.try_get::<i64, _>(2)?.unsigned_abs()),
                 position: Position(row.try_get::<i64, _>(3)?.unsigned_abs()),
             };
-            standing.places.insert(row.try_get(0)?, place);
+            state.places.insert(row.try_get(0)?, place);
         }
     }
-    Ok(standing)
+    Ok(state)
 }
 
 fn stream(row: &sqlx::postgres::PgRow, index: usize) -> Result<StreamId, sqlx::Error> {
@@ -171,12 +171,12 @@ fn stream(row: &sqlx::postgres::PgRow, index: usize) -> Result<StreamId, sqlx::E
 impl Backend for Postgres {
     const ENGINE: &'static str = "postgres";
 
-    async fn look_up(&mut self, streams: &[StreamId], ids: &[Uuid]) -> Result<Standing, Fault> {
+    async fn look_up(&mut self, streams: &[StreamId], ids: &[Uuid]) -> Result<StoreState, Fault> {
         let mut connection = self.connection().await.map_err(Fault::NotWritten)?;
-        let standing = in_time(look_up(&mut connection, streams, ids)).await;
-        let standing = standing.map_err(|error| Fault::NotWritten(in_words(&error)))?;
+        let state = in_time(look_up(&mut connection, streams, ids)).await;
+        let state = state.map_err(|error| Fault::NotWritten(in_words(&error)))?;
         self.put_back(connection);
-        Ok(standing)
+        Ok(state)
     }
 
     async fn commit(&mut self, rows: &[Row<'_>]) -> Result<Position, Fault> {

@@ -11,7 +11,7 @@ use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Executor, Row a
 use uuid::Uuid;
 
 use super::super::backend::{Backend, Fault, Row};
-use super::super::judge::{Place, Standing};
+use super::super::resolve::{Place, StoreState};
 use super::lock::WriteLock;
 use super::{OpenError, SqliteSettings};
 use crate::database::{OpenFile, in_words};
@@ -172,8 +172,8 @@ fn fault(error: &sqlx::Error) -> Fault {
 impl Backend for Sqlite {
     const ENGINE: &'static str = "sqlite";
 
-    async fn look_up(&mut self, streams: &[StreamId], ids: &[Uuid]) -> Result<Standing, Fault> {
-        let mut standing = Standing { asked: ids.iter().copied().collect(), ..Standing::default() };
+    async fn look_up(&mut self, streams: &[StreamId], ids: &[Uuid]) -> Result<StoreState, Fault> {
+        let mut state = StoreState { asked: ids.iter().copied().collect(), ..StoreState::default() };
         let looked_up = async {
             let connection = self.connection().await?;
             if !streams.is_empty() {
@@ -185,7 +185,7 @@ impl Backend for Sqlite {
                 .await?;
                 for row in rows {
                     let stream = parse::<StreamId>(row.try_get(0)?)?;
-                    standing.versions.insert(stream, Version(row.try_get::<i64, _>(1)?.unsigned_abs()));
+                    state.versions.insert(stream, Version(row.try_get::<i64, _>(1)?.unsigned_abs()));
                 }
             }
             if !ids.is_empty() {
@@ -204,12 +204,12 @@ impl Backend for Sqlite {
                     };
                     places.insert(parse::<Uuid>(row.try_get(0)?)?, place);
                 }
-                standing.places = places;
+                state.places = places;
             }
             Ok::<_, sqlx::Error>(())
         };
         match looked_up.await {
-            Ok(()) => Ok(standing),
+            Ok(()) => Ok(state),
             Err(error) => {
                 self.connection = None;
                 Err(Fault::NotWritten(in_words(&error)))

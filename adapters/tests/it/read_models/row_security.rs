@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use adapters::database::{
     Database, Part, SecretUrl, migrate_down, migrate_up, migration_status, role_exempt_from_row_security,
 };
+use adapters::outbox::SqlOutbox;
 use adapters::read_models::{PostgresSettings, SqlViews};
 use adapters::testing::call_lives::client;
 use adapters::testing::postgres::Cluster;
-use adapters::work::SqlOutbox;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 

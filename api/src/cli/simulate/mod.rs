@@ -4,7 +4,7 @@
 //! node's record of every call with what really happened on the line.
 
 mod args;
-mod clinic;
+mod demo_menus;
 mod expect;
 mod node;
 mod plan;

@@ -149,7 +149,7 @@ impl Stage<'_> {
             None => bail!("the node does not answer webhooks in time"),
         }
         self.node.route(OUR_NUMBER, &json!({ "type": "agent" })).await?;
-        let clinic = super::clinic::open(self.node).await?;
+        let clinic = super::demo_menus::open(self.node).await?;
         self.node.route(CLINIC_NUMBER, &json!({ "type": "ivr_menu", "id": clinic })).await?;
         self.node.route(REFUSING_NUMBER, &json!({ "type": "reject" })).await?;
         for (number, _, script) in callees() {

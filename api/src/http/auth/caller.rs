@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures::future::{Either, LocalBoxFuture};
 
 use super::directory::Authenticator;
-use super::guests::ExternalIdentities;
+use super::external::ExternalIdentities;
 use super::plain_key;
 use super::principal::Principal;
 use super::refused_tokens;
@@ -42,7 +42,7 @@ pub struct Caller<P> {
 pub(crate) struct Identified {
     pub(crate) principal: Principal,
     evidence: Evidence,
-    doorkeeper: web::Data<Authenticator>,
+    authenticator: web::Data<Authenticator>,
 }
 
 impl<P: Permission> Caller<P> {
@@ -59,8 +59,8 @@ impl<P: Permission> Caller<P> {
     /// The caller's right, to check again while a long answer runs.
     #[must_use]
     pub fn warrant(&self) -> Warrant {
-        let Identified { principal, evidence, doorkeeper } = self.identified.clone();
-        Warrant { doorkeeper, evidence, principal, scope: P::SCOPE }
+        let Identified { principal, evidence, authenticator } = self.identified.clone();
+        Warrant { authenticator, evidence, principal, scope: P::SCOPE }
     }
 }
 
@@ -138,12 +138,12 @@ pub(crate) fn enforce_limits(request: &HttpRequest, principal: &Principal) -> Re
 
 /// Authenticates a request with the keys known now. Answers 401, with a code for each reason.
 pub(crate) fn identify(request: &HttpRequest) -> Result<Identified, Unidentified> {
-    let doorkeeper = request
+    let authenticator = request
         .app_data::<web::Data<Authenticator>>()
-        .ok_or_else(|| ApiError::internal("the app has no doorkeeper"))?;
-    let evidence = evidence(doorkeeper, &presented(request.headers())?)?;
-    let principal = doorkeeper.principal(&evidence)?;
-    Ok(Identified { principal, evidence, doorkeeper: doorkeeper.clone() })
+        .ok_or_else(|| ApiError::internal("the app has no authenticator"))?;
+    let evidence = evidence(authenticator, &presented(request.headers())?)?;
+    let principal = authenticator.principal(&evidence)?;
+    Ok(Identified { principal, evidence, authenticator: authenticator.clone() })
 }
 
 /// Fetches the identity provider's keys, then authenticates again. Fails as [`identify`] does.
@@ -155,13 +155,13 @@ pub(crate) async fn identify_again(
     identify(request).map_err(|nobody| nobody.error)
 }
 
-fn evidence(doorkeeper: &Authenticator, credential: &str) -> Result<Evidence, Unidentified> {
+fn evidence(authenticator: &Authenticator, credential: &str) -> Result<Evidence, Unidentified> {
     if !is_token(credential) {
         let hash = plain_key::hash_of(credential).map_err(|_| ApiError::api_key_malformed())?;
         return Ok(Evidence::Key(hash));
     }
-    let Some(guests) = doorkeeper.guests.as_ref().filter(|guests| guests.may_be_theirs(credential)) else {
-        let read = doorkeeper.tokens.read(credential).map(Evidence::Token);
+    let Some(guests) = authenticator.guests.as_ref().filter(|guests| guests.may_be_theirs(credential)) else {
+        let read = authenticator.tokens.read(credential).map(Evidence::Token);
         return read.map_err(|problem| closed(problem).into());
     };
     guests.read(credential).map(Evidence::Guest).map_err(|problem| {
@@ -224,7 +224,7 @@ mod tests {
     use projections::api_keys::KeyHash;
 
     use super::super::directory::{Bearer, Directory, KeyProblem};
-    use super::super::guests::Guest;
+    use super::super::external::Guest;
     use super::super::permissions::{CallsRead, CallsWrite};
     use super::super::plain_key::PlainKey;
     use super::super::principal::{Bounds, Who};
@@ -274,8 +274,8 @@ mod tests {
         let clock = Arc::new(ManualClock::at(Time::UNIX_EPOCH));
         let tokens = Arc::new(Tokens::new([1; 32], clock.clone()));
         let directory = Arc::new(OneKey(key().hash()));
-        let doorkeeper = Authenticator { directory, tokens, guests: None, clock };
-        let request = TestRequest::default().app_data(web::Data::new(doorkeeper));
+        let authenticator = Authenticator { directory, tokens, guests: None, clock };
+        let request = TestRequest::default().app_data(web::Data::new(authenticator));
         let request = match header {
             Some(header) => request.insert_header(header),
             None => request,

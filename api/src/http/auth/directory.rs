@@ -8,7 +8,7 @@ use domain::ids::{LoginId, UserId};
 use domain::ports::clock::Clock;
 use projections::api_keys::KeyHash;
 
-use super::guests::{ExternalIdentities, Guest};
+use super::external::{ExternalIdentities, Guest};
 use super::principal::Principal;
 use super::tokens::Tokens;
 use super::watchers::Watched;
@@ -55,7 +55,7 @@ pub trait Directory: fmt::Debug + Send + Sync {
     fn watch(&self, principal: &Principal) -> Option<Watched>;
 }
 
-/// Everything that authenticates requests, as app data: `app_data(web::Data::new(doorkeeper))`.
+/// Everything that authenticates requests, as app data: `app_data(web::Data::new(authenticator))`.
 #[derive(Debug, Clone)]
 pub struct Authenticator {
     pub directory: Arc<dyn Directory>,

@@ -5,7 +5,7 @@
 
 mod caller;
 mod directory;
-mod guests;
+mod external;
 mod password;
 mod plain_key;
 mod principal;
@@ -18,7 +18,7 @@ mod watchers;
 pub use caller::Caller;
 pub(crate) use caller::{LetThrough, enforce_limits, identify, identify_again};
 pub use directory::{Authenticator, Bearer, Directory, KeyProblem};
-pub use guests::{ExternalIdentities, Guest, GuestRules, NoKeys};
+pub use external::{ExternalIdentities, Guest, GuestRules, NoKeys};
 pub use password::{BadPassword, Passwords};
 pub use plain_key::{MalformedKey, PlainKey};
 pub use principal::{Bounds, Principal, Who, scopes_of};

@@ -11,7 +11,7 @@ use projections::api_keys::KeyHash;
 
 use super::caller::closed;
 use super::directory::{Authenticator, Bearer, KeyProblem};
-use super::guests::Guest;
+use super::external::Guest;
 use super::principal::Principal;
 use super::scope::Scope;
 use super::tokens::TokenProblem;
@@ -65,7 +65,7 @@ impl Authenticator {
 /// The caller's right to what the handler requires, for as long as an answer runs.
 #[derive(Clone)]
 pub struct Warrant {
-    pub(super) doorkeeper: web::Data<Authenticator>,
+    pub(super) authenticator: web::Data<Authenticator>,
     pub(super) evidence: Evidence,
     pub(super) principal: Principal,
     pub(super) scope: Option<Scope>,
@@ -80,15 +80,16 @@ impl Warrant {
     /// Resolves once the right is gone, with the error that a new request would get.
     pub async fn ended(self) -> ApiError {
         // subscribes before it checks, so that it misses no change
-        let mut rights = self.doorkeeper.directory.watch(&self.principal);
-        let guests = self.doorkeeper.guests.clone().filter(|_| matches!(self.evidence, Evidence::Guest(_)));
+        let mut rights = self.authenticator.directory.watch(&self.principal);
+        let guests =
+            self.authenticator.guests.clone().filter(|_| matches!(self.evidence, Evidence::Guest(_)));
         let mut keys = guests.map(|guests| guests.replaced());
         loop {
             if let Err(error) = self.check() {
                 metrics::counter!(domain::metrics::ANSWERS_CUT, "code" => error.code().as_str()).increment(1);
                 return error;
             }
-            let end = self.doorkeeper.end_of(&self.evidence);
+            let end = self.authenticator.end_of(&self.evidence);
             let changed = async {
                 match &mut rights {
                     Some(rights) => rights.changed().await,
@@ -106,7 +107,7 @@ impl Warrant {
             };
             let over = async {
                 match end {
-                    Some(end) => self.doorkeeper.clock.sleep_until(end).await,
+                    Some(end) => self.authenticator.clock.sleep_until(end).await,
                     None => pending().await,
                 }
             };
@@ -119,7 +120,7 @@ impl Warrant {
     }
 
     fn check(&self) -> Result<(), ApiError> {
-        let now = self.doorkeeper.principal(&self.evidence)?;
+        let now = self.authenticator.principal(&self.evidence)?;
         match self.scope {
             Some(scope) if !now.scopes.grants(scope) => Err(ApiError::insufficient_scope(scope.as_str())),
             _ if now.client != self.principal.client => Err(ApiError::token_revoked()),
@@ -241,38 +242,38 @@ mod tests {
         let scopes = Mutex::new(Some(Scopes::EVERYTHING));
         let directory = Arc::new(Two { scopes, key_ends, watchers: Arc::default() });
         let tokens = Arc::new(Tokens::new([1; 32], clock.clone()));
-        let doorkeeper =
+        let authenticator =
             Authenticator { directory: directory.clone(), tokens, guests: None, clock: clock.clone() };
-        (clock, directory, web::Data::new(doorkeeper))
+        (clock, directory, web::Data::new(authenticator))
     }
 
-    fn warrant(doorkeeper: &web::Data<Authenticator>, evidence: Evidence) -> Warrant {
-        let principal = doorkeeper.principal(&evidence).unwrap();
-        Warrant { doorkeeper: doorkeeper.clone(), evidence, principal, scope: Some(Scope::CallsRead) }
+    fn warrant(authenticator: &web::Data<Authenticator>, evidence: Evidence) -> Warrant {
+        let principal = authenticator.principal(&evidence).unwrap();
+        Warrant { authenticator: authenticator.clone(), evidence, principal, scope: Some(Scope::CallsRead) }
     }
 
     #[tokio::test]
     async fn a_right_ends_when_the_key_may_no_longer_do_what_it_was_for_and_not_before() {
-        let (_, directory, doorkeeper) = world(None);
-        let mut ended = Box::pin(warrant(&doorkeeper, Evidence::Key(KeyHash([1; 32]))).ended());
+        let (_, directory, authenticator) = world(None);
+        let mut ended = Box::pin(warrant(&authenticator, Evidence::Key(KeyHash([1; 32]))).ended());
         assert!(ended.as_mut().now_or_never().is_none());
         directory.change(Some(Scopes::parse(&["calls:read"]).unwrap()));
         assert!(ended.as_mut().now_or_never().is_none(), "less, and enough");
         directory.change(Some(Scopes::parse(&["calls:write"]).unwrap()));
         assert_eq!(ended.await.code(), Code::InsufficientScope);
         directory.change(Some(Scopes::EVERYTHING));
-        let ended = warrant(&doorkeeper, Evidence::Key(KeyHash([1; 32]))).ended();
+        let ended = warrant(&authenticator, Evidence::Key(KeyHash([1; 32]))).ended();
         directory.change(None);
         assert_eq!(ended.await.code(), Code::ApiKeyRevoked);
     }
 
     #[tokio::test]
     async fn a_right_ends_with_the_time_of_its_token() {
-        let (clock, directory, doorkeeper) = world(None);
+        let (clock, directory, authenticator) = world(None);
         let (user, login) = (UserId(Uuid::from_u128(7)), LoginId(Uuid::nil()));
-        let token = doorkeeper.tokens.issue(user, ClientId(Uuid::nil()), Role::Viewer, login).unwrap();
-        let evidence = Evidence::Token(doorkeeper.tokens.read(&token).unwrap());
-        let mut ended = Box::pin(warrant(&doorkeeper, evidence).ended());
+        let token = authenticator.tokens.issue(user, ClientId(Uuid::nil()), Role::Viewer, login).unwrap();
+        let evidence = Evidence::Token(authenticator.tokens.read(&token).unwrap());
+        let mut ended = Box::pin(warrant(&authenticator, evidence).ended());
         directory.change(Some(Scopes::EVERYTHING));
         clock.advance(LIFETIME - Duration::from_secs(1));
         assert!(ended.as_mut().now_or_never().is_none());
@@ -283,8 +284,8 @@ mod tests {
     #[tokio::test]
     async fn a_right_is_looked_at_again_when_its_key_ends() {
         let ends = ManualClock::default().now() + Duration::from_secs(60);
-        let (clock, directory, doorkeeper) = world(Some(ends));
-        let mut ended = Box::pin(warrant(&doorkeeper, Evidence::Key(KeyHash([1; 32]))).ended());
+        let (clock, directory, authenticator) = world(Some(ends));
+        let mut ended = Box::pin(warrant(&authenticator, Evidence::Key(KeyHash([1; 32]))).ended());
         assert!(ended.as_mut().now_or_never().is_none());
         // no change is announced when a key reaches its known expiry
         *directory.scopes.lock().unwrap() = None;
@@ -295,8 +296,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_must_be_whole_is_cut_and_the_rest_ends() {
-        let (_, directory, doorkeeper) = world(None);
-        let right = || warrant(&doorkeeper, Evidence::Key(KeyHash([1; 32])));
+        let (_, directory, authenticator) = world(None);
+        let right = || warrant(&authenticator, Evidence::Key(KeyHash([1; 32])));
         let endless =
             || futures::stream::repeat(0).map(Ok::<_, ApiError>).take(3).chain(futures::stream::pending());
         let (mut cut, mut ending) = (Box::pin(right().cuts(endless())), Box::pin(right().ends(endless())));

@@ -31,7 +31,7 @@ use crate::problem::{FieldError, Problem};
     security(("bearer" = []), ("api_key" = [])),
     modifiers(&Security),
     tags(
-        (name = "agents", description = "Who talks: prompt, model, tools, versions"),
+        (name = "agents", description = "Who conversations: prompt, model, tools, versions"),
         (name = "analytics", description = "How things went, by hour and by day"),
         (name = "api keys", description = "Keys for programs: what they may do, how much, and until when"),
         (name = "audit", description = "Who did what, and when"),

@@ -12,6 +12,8 @@ use crate::http::auth::{Authenticator, Jwks};
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "system", operation_id = "getJwks", security(()),
     responses((status = 200, description = "The keys", body = Jwks)))]
 #[route("/.well-known/jwks.json", method = "GET", method = "HEAD")]
-pub(super) async fn jwks(doorkeeper: web::Data<Authenticator>) -> HttpResponse {
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=3600")).json(doorkeeper.tokens.jwks())
+pub(super) async fn jwks(authenticator: web::Data<Authenticator>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "public, max-age=3600"))
+        .json(authenticator.tokens.jwks())
 }

@@ -5,11 +5,11 @@ use std::error::Error as StdError;
 use actors::CommandContext;
 use actors::session::CommandError;
 use domain::call::CallRefusal;
-use domain::claim::ClaimRefusal;
 use domain::envelope::{Actor, StreamId, Version};
 use domain::ids::ClientId;
 use domain::number::NumberRefusal;
 use domain::ports::event_store::{Direction, EventStore};
+use domain::unique_name::UniqueNameRefusal;
 use uuid::Uuid;
 
 use crate::http::auth::Principal;
@@ -95,7 +95,7 @@ impl AsProblem for CallRefusal {
     }
 }
 
-impl AsProblem for ClaimRefusal {
+impl AsProblem for UniqueNameRefusal {
     const KIND: &'static str = "claim";
 
     fn as_problem(&self) -> ApiError {

@@ -20,7 +20,7 @@ use crate::ports::deliveries::{
     StoredTarget,
 };
 use crate::ports::lease::{Lease, Leases};
-use crate::ports::work::OutboxError;
+use crate::ports::outbox::OutboxError;
 use crate::testing::ids::sequential;
 use crate::webhook::delivery::{Attempt, Cause, DeliveryAttempted, DeliveryOf, ErrorClass, GaveUp, Then};
 use crate::webhook::public::PublicEvent;

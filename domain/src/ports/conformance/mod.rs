@@ -6,8 +6,8 @@ pub mod head_keeper;
 pub mod idempotency;
 pub mod lease;
 pub mod llm;
+pub mod outbox;
 pub mod seals;
-pub mod work;
 
 /// Makes one `#[tokio::test]` of each case. Only for the suites.
 #[doc(hidden)]

@@ -2,10 +2,10 @@
 //! elsewhere.
 
 mod chunk;
+mod external_sort;
 mod fault;
 mod heads;
 mod known;
-mod sift;
 mod unsealed;
 mod views;
 mod walk;

@@ -8,10 +8,10 @@ use domain::ports::seals::SealStore as _;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::chunk::{CHUNK, Chunk, Seen, Source};
+use super::external_sort::ExternalSorter;
 use super::fault::{Faults, Kind};
 use super::heads::{Checked, Heads};
 use super::known::Known;
-use super::sift::ExternalSorter;
 
 /// Chunks read in parallel.
 const AHEAD: usize = 4;

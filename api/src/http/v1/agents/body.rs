@@ -97,7 +97,7 @@ pub(super) async fn model(
     match (provider, model) {
         (Some(provider), Some(model)) => Some(ModelRef::new(provider, model)),
         (Some(provider), None) => {
-            let statuses = backend.talks.models().statuses(client).await;
+            let statuses = backend.conversations.models().statuses(client).await;
             let status = statuses.into_iter().find(|status| status.provider == provider);
             let default = status.and_then(|status| status.default_model);
             if default.is_none() {
@@ -109,7 +109,7 @@ pub(super) async fn model(
             fields.fault("provider", "required", "say whose model it is");
             None
         }
-        (None, None) => backend.talks.models().default_models(client).await.into_iter().next(),
+        (None, None) => backend.conversations.models().default_models(client).await.into_iter().next(),
     }
 }
 
@@ -121,7 +121,7 @@ pub(super) async fn tools(
     fields: &mut Fields,
 ) -> Result<Vec<ToolId>, ApiError> {
     for (n, EdgeId(id)) in given.iter().enumerate().take(domain::agent::MAX_TOOLS) {
-        let found = backend.talks.desk().tool(client, *id).await.map_err(ApiError::unavailable)?;
+        let found = backend.conversations.desk().tool(client, *id).await.map_err(ApiError::unavailable)?;
         if found.is_none() {
             fields.fault(format!("tools[{n}]"), "unknown", "there is no such tool");
         }

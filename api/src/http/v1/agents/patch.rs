@@ -87,7 +87,7 @@ pub(crate) async fn patch_agent(
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     let wanted = body.value;
-    let live = backend.talks.desk().newest(caller.client, id).await.map_err(ApiError::unavailable)?;
+    let live = backend.conversations.desk().newest(caller.client, id).await.map_err(ApiError::unavailable)?;
     let newest = live.ok_or_else(|| ApiError::not_found("agent"))?;
     let mut fields = Fields::default();
     let temperature_permille = wanted.temperature.map(|value| temperature(value, &mut fields));

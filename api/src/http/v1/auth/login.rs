@@ -48,7 +48,7 @@ pub(crate) async fn sign_in(
     ip: ClientIp,
     request: RequestContext,
     backend: web::Data<Backend>,
-    doorkeeper: web::Data<Authenticator>,
+    authenticator: web::Data<Authenticator>,
 ) -> Result<Answer, ApiError> {
     let Credentials { email, password } = body.value;
     let normal = normal_email(&email);
@@ -78,7 +78,7 @@ pub(crate) async fn sign_in(
     start(&backend, login, user, &token, origin, &by_user).await?;
     backend.gate.logged_in(ip.0, name);
     metrics::counter!(domain::metrics::LOGINS, "outcome" => "succeeded").increment(1);
-    answer(&doorkeeper.tokens, (user, client, role), login, token)
+    answer(&authenticator.tokens, (user, client, role), login, token)
 }
 
 async fn start(

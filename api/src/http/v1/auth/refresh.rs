@@ -36,7 +36,7 @@ pub(crate) async fn refresh(
     ip: ClientIp,
     request: RequestContext,
     backend: web::Data<Backend>,
-    doorkeeper: web::Data<Authenticator>,
+    authenticator: web::Data<Authenticator>,
 ) -> Result<Answer, ApiError> {
     let shown = body.value.refresh_token;
     let login = refresh_token::login_of(&shown).ok_or_else(|| refused(&LoginRefusal::Unknown))?;
@@ -67,7 +67,7 @@ pub(crate) async fn refresh(
         }
         return Err(refused(&LoginRefusal::Revoked(RevokedFor::Reuse)));
     }
-    answer(&doorkeeper.tokens, (user, client, row.view.role), login, next)
+    answer(&authenticator.tokens, (user, client, row.view.role), login, next)
 }
 
 /// The error that answers a refused refresh token.

@@ -28,7 +28,7 @@ pub(crate) struct NewCall {
     /// or else the node's.
     #[schema(example = "+12025550188")]
     from: Option<String>,
-    /// Id of the agent that talks on the call.
+    /// Id of the agent that conversations on the call.
     #[schema(value_type = Option<String>)]
     agent_id: Option<EdgeId<AgentId>>,
     /// Id of the IVR menu that is played on the call.
@@ -102,7 +102,7 @@ pub(crate) async fn create_call(
     let mut fields = Fields::default();
     let agent_id = new.agent_id.map(|id| id.0);
     if let Some(agent) = agent_id {
-        match backend.talks.agent(caller.client, agent).await {
+        match backend.conversations.agent(caller.client, agent).await {
             Ok(_) => {}
             Err(ConversationError::UnknownAgent) => {
                 fields.fault("agent_id", "unknown", "there is no such agent")

@@ -31,7 +31,7 @@ pub(crate) enum ChannelBody {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewConversation {
-    /// Id of the agent that talks; the default model without a prompt, if left out.
+    /// Id of the agent that conversations; the default model without a prompt, if left out.
     #[schema(value_type = Option<String>)]
     agent_id: Option<EdgeId<AgentId>>,
     /// Channel of the conversation; `api`, if left out.
@@ -70,7 +70,9 @@ pub(crate) async fn create_conversation(
 ) -> Result<Answer, ApiError> {
     let id = ConversationId(ids.next());
     let agent = match new.agent_id {
-        Some(EdgeId(agent)) => Some(backend.talks.agent(caller.client, agent).await.map_err(talk_problem)?),
+        Some(EdgeId(agent)) => {
+            Some(backend.conversations.agent(caller.client, agent).await.map_err(talk_problem)?)
+        }
         None => None,
     };
     let started = ConversationStarted {
@@ -83,7 +85,7 @@ pub(crate) async fn create_conversation(
     };
     let start = ConversationCommand::Start(Box::new(started));
     let context = context(&caller, &request, id.0);
-    let receipt = backend.talks.execute(id, start, context, None).await.map_err(problem)?;
+    let receipt = backend.conversations.execute(id, start, context, None).await.map_err(problem)?;
     if let Some(position) = receipt.position {
         backend.caught_up(position).await;
     }

@@ -30,7 +30,7 @@ pub(crate) async fn end_conversation(
 ) -> Result<Answer, ApiError> {
     let end = ConversationCommand::End { reason: EndedFor::Asked, now: backend.runtime.clock.now() };
     let context = context(&caller, &request, id.0);
-    let receipt = backend.talks.execute(id, end, context, None).await.map_err(problem)?;
+    let receipt = backend.conversations.execute(id, end, context, None).await.map_err(problem)?;
     if let Some(position) = receipt.position {
         backend.caught_up(position).await;
     }

@@ -63,7 +63,7 @@ pub(super) fn talk_problem(error: ConversationError) -> ApiError {
 
 /// Checks in the log, because a view may trail, that the client has this conversation. Answers 404 when it has not.
 pub(super) async fn exists(backend: &Backend, client: ClientId, id: ConversationId) -> Result<(), ApiError> {
-    let (state, owner) = backend.talks.inspect(id, false).await.map_err(problem)?;
+    let (state, owner) = backend.conversations.inspect(id, false).await.map_err(problem)?;
     let own = state.exists() && owner == Some(client);
     if own { Ok(()) } else { Err(ApiError::not_found(ConversationRefusal::KIND)) }
 }

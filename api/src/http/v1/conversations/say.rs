@@ -49,7 +49,7 @@ pub(super) async fn ask(
 ) -> Result<(Receipt, Arc<Feed>), ApiError> {
     let context = context(caller, request, conversation.0);
     let question = Question { conversation, start, said: Some(said) };
-    backend.talks.ask(question, context).await.map_err(talk_problem)
+    backend.conversations.ask(question, context).await.map_err(talk_problem)
 }
 
 /// Send a message to a conversation.
@@ -78,7 +78,7 @@ pub(crate) async fn send_message(
     exists(&backend, caller.client, id).await?;
     if let Some((turn, after)) = last_event(&http) {
         let open = backend.streams.open(caller.client)?;
-        let feed = backend.talks.feed(id, turn).await.map_err(talk_problem)?;
+        let feed = backend.conversations.feed(id, turn).await.map_err(talk_problem)?;
         return tell(backend, caller.warrant(), feed, after, open).await;
     }
     // opens the stream before the message is recorded: a refused stream then loses no answer

@@ -31,7 +31,7 @@ pub(crate) async fn stream_conversation(
     backend: web::Data<Backend>,
 ) -> Result<HttpResponse, ApiError> {
     query.finish()?;
-    let (state, owner) = backend.talks.inspect(id, false).await.map_err(problem)?;
+    let (state, owner) = backend.conversations.inspect(id, false).await.map_err(problem)?;
     if owner != Some(caller.client) {
         return Err(ApiError::not_found("conversation"));
     }
@@ -40,6 +40,6 @@ pub(crate) async fn stream_conversation(
     let place = last_event(&http).or(newest.map(|turn| (turn, 0)));
     let (turn, after) = place.ok_or_else(|| ApiError::conflict("nothing was said yet"))?;
     let open = backend.streams.open(caller.client)?;
-    let feed = backend.talks.feed(id, turn).await.map_err(talk_problem)?;
+    let feed = backend.conversations.feed(id, turn).await.map_err(talk_problem)?;
     tell(backend, caller.warrant(), feed, after, open).await
 }

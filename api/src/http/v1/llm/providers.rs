@@ -95,7 +95,7 @@ pub(crate) async fn list_llm_providers(
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     query.finish()?;
-    let statuses = backend.talks.models().statuses(caller.client).await;
+    let statuses = backend.conversations.models().statuses(caller.client).await;
     let shown: Vec<ProviderShown> = statuses.into_iter().map(Into::into).collect();
     Ok(Answer::list(&shown, None))
 }

@@ -49,7 +49,7 @@ impl RouteBody {
         match self {
             Self::IvrMenu { id: EdgeId(id) } if menu_exists(id) => return Ok(Route::IvrMenu { id }),
             Self::IvrMenu { id } => fields.fault("route.id", "unknown", format!("there is no menu {id}")),
-            Self::Agent { id: Some(EdgeId(id)) } => match backend.talks.agent(client, id).await {
+            Self::Agent { id: Some(EdgeId(id)) } => match backend.conversations.agent(client, id).await {
                 Ok(_) => return Ok(Route::Agent { id: Some(id) }),
                 Err(ConversationError::UnknownAgent) => {
                     fields.fault("route.id", "unknown", format!("there is no agent {id}"));

@@ -87,7 +87,7 @@ pub(super) async fn parameters(
     schema: &Value,
     fields: &mut Fields,
 ) -> Result<(), ApiError> {
-    match backend.talks.tool_runner().check_schema(schema).await {
+    match backend.conversations.tool_runner().check_schema(schema).await {
         Ok(()) => {}
         Err(busy @ SchemaFault::Busy) => return Err(ApiError::unavailable(busy)),
         Err(SchemaFault::Invalid(fault)) => {

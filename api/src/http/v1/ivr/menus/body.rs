@@ -207,7 +207,7 @@ pub(super) async fn check(
         }
     }
     for (field, agent) in terms.agents() {
-        match backend.talks.agent(client, agent).await {
+        match backend.conversations.agent(client, agent).await {
             Ok(_) => {}
             Err(ConversationError::UnknownAgent) => {
                 found.entry(field.clone()).or_insert_with(|| unknown(field, "agent"));

@@ -80,11 +80,11 @@ pub(crate) async fn test_webhook(
         data: Ping { message: "this is a test" },
     };
     let body = Bytes::from(serde_json::to_vec(&body).map_err(ApiError::internal)?);
-    let courier = &backend.webhooks.courier;
+    let delivery_sender = &backend.webhooks.delivery_sender;
     leave();
     // the endpoint receives the event even if the log then fails
     request.appends().begin();
-    let attempt = courier.send(&target, event, body.clone()).await.map_err(ApiError::unavailable)?;
+    let attempt = delivery_sender.send(&target, event, body.clone()).await.map_err(ApiError::unavailable)?;
     let of = DeliveryOf {
         endpoint: id,
         event,
@@ -104,7 +104,7 @@ pub(crate) async fn test_webhook(
         delivery_id: EdgeId(delivery),
     };
     let context = context(&caller, &request, id.0);
-    let recorded = courier.record(&item, Cause::Test, attempt, Some(&body), Some(context)).await;
+    let recorded = delivery_sender.record(&item, Cause::Test, attempt, Some(&body), Some(context)).await;
     let position = recorded.map_err(problem)?;
     backend.webhooks.caught_up(position, backend.read_your_writes).await;
     Ok(Answer::data(&result).position(position))

@@ -6,7 +6,7 @@ use domain::ports::conformance::event_store::{Fate, Faults};
 use uuid::Uuid;
 
 use super::backend::{Backend, Fault, Row};
-use super::judge::Standing;
+use super::resolve::StoreState;
 
 #[derive(Debug)]
 pub(super) struct FaultInjectingStore<B> {
@@ -24,7 +24,7 @@ impl<B> FaultInjectingStore<B> {
 impl<B: Backend> Backend for FaultInjectingStore<B> {
     const ENGINE: &'static str = B::ENGINE;
 
-    async fn look_up(&mut self, streams: &[StreamId], ids: &[Uuid]) -> Result<Standing, Fault> {
+    async fn look_up(&mut self, streams: &[StreamId], ids: &[Uuid]) -> Result<StoreState, Fault> {
         if self.faults.is_blind() {
             return Err(Fault::NotWritten("a test hides the store".to_owned()));
         }

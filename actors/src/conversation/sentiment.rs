@@ -6,7 +6,7 @@ use domain::model::{ModelRef, Provider};
 use domain::ports::llm::{ChatMessage, ChatRequest};
 use tokio::sync::mpsc;
 
-use super::talks::ConversationService;
+use super::service::ConversationService;
 use crate::context::CommandContext;
 
 /// Most messages scored in one request to a model.
@@ -133,15 +133,19 @@ pub(super) struct ScoreRequest {
 pub struct SentimentScorer(pub(super) mpsc::Receiver<ScoreRequest>);
 
 impl SentimentScorer {
-    /// Scores until `stop`, or until the last handle to `talks` is gone.
-    pub async fn run(mut self, talks: ConversationService, stop: tokio_util::sync::CancellationToken) {
+    /// Scores until `stop`, or until the last handle to `conversations` is gone.
+    pub async fn run(
+        mut self,
+        conversations: ConversationService,
+        stop: tokio_util::sync::CancellationToken,
+    ) {
         loop {
             let next = tokio::select! {
                 () = stop.cancelled() => return,
                 next = self.0.recv() => next,
             };
             let Some(job) = next else { return };
-            if let Err(error) = talks.judge(&job).await {
+            if let Err(error) = conversations.judge(&job).await {
                 tracing::info!(%error, "a mood is not judged");
             }
         }

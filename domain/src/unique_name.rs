@@ -12,13 +12,13 @@ use crate::envelope::Time;
 use crate::wire::events;
 
 events! {
-    pub enum ClaimEvent {
-        Taken(ClaimTaken) = "claim.taken" v 1,
+    pub enum UniqueNameEvent {
+        Taken(UniqueNameTaken) = "claim.taken" v 1,
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ClaimTaken {
+pub struct UniqueNameTaken {
     /// Id of the resource that holds the value.
     pub owner: Uuid,
     #[serde(with = "micros")]
@@ -26,7 +26,7 @@ pub struct ClaimTaken {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub enum ClaimCommand {
+pub enum UniqueNameCommand {
     Take {
         /// Id of the resource that takes the value.
         owner: Uuid,
@@ -40,39 +40,41 @@ pub enum ClaimCommand {
 /// Another resource holds the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("somebody has it already")]
-pub struct ClaimRefusal {
+pub struct UniqueNameRefusal {
     pub owner: Uuid,
     pub since: Time,
 }
 
 /// State of a claim, folded from its events.
 #[derive(Debug, Clone, Default)]
-pub struct Claim {
+pub struct UniqueName {
     owner: Option<(Uuid, Time)>,
 }
 
-impl Aggregate for Claim {
+impl Aggregate for UniqueName {
     const CATEGORY: &'static str = "claim";
-    type Command = ClaimCommand;
-    type Event = ClaimEvent;
-    type Refusal = ClaimRefusal;
+    type Command = UniqueNameCommand;
+    type Event = UniqueNameEvent;
+    type Refusal = UniqueNameRefusal;
 
-    fn decide(&self, command: &ClaimCommand) -> Result<Vec<ClaimEvent>, ClaimRefusal> {
+    fn decide(&self, command: &UniqueNameCommand) -> Result<Vec<UniqueNameEvent>, UniqueNameRefusal> {
         match (*command, self.owner) {
-            (ClaimCommand::Take { owner, instead_of, .. }, Some((has, _)))
+            (UniqueNameCommand::Take { owner, instead_of, .. }, Some((has, _)))
                 if has == owner && instead_of != Some(has) =>
             {
                 Ok(vec![])
             }
-            (ClaimCommand::Take { instead_of, .. }, Some((has, since))) if instead_of != Some(has) => {
-                Err(ClaimRefusal { owner: has, since })
+            (UniqueNameCommand::Take { instead_of, .. }, Some((has, since))) if instead_of != Some(has) => {
+                Err(UniqueNameRefusal { owner: has, since })
             }
-            (ClaimCommand::Take { owner, now, .. }, _) => Ok(vec![ClaimTaken { owner, at: now }.into()]),
+            (UniqueNameCommand::Take { owner, now, .. }, _) => {
+                Ok(vec![UniqueNameTaken { owner, at: now }.into()])
+            }
         }
     }
 
-    fn evolve(&mut self, event: &ClaimEvent) {
-        let ClaimEvent::Taken(taken) = event;
+    fn evolve(&mut self, event: &UniqueNameEvent) {
+        let UniqueNameEvent::Taken(taken) = event;
         self.owner = Some((taken.owner, taken.at));
     }
 }
@@ -86,30 +88,30 @@ mod tests {
     const ANN: Uuid = Uuid::from_u128(1);
     const BOB: Uuid = Uuid::from_u128(2);
 
-    fn take(owner: Uuid, instead_of: Option<Uuid>, seconds: i64) -> ClaimCommand {
-        ClaimCommand::Take { owner, instead_of, now: at(seconds) }
+    fn take(owner: Uuid, instead_of: Option<Uuid>, seconds: i64) -> UniqueNameCommand {
+        UniqueNameCommand::Take { owner, instead_of, now: at(seconds) }
     }
 
     #[test]
     fn one_has_it_and_is_told_so_again() {
-        let ann = scenario::<Claim>().when(take(ANN, None, 1));
-        let ann = ann.then([ClaimTaken { owner: ANN, at: at(1) }.into()]).and();
+        let ann = scenario::<UniqueName>().when(take(ANN, None, 1));
+        let ann = ann.then([UniqueNameTaken { owner: ANN, at: at(1) }.into()]).and();
         ann.clone().when(take(ANN, None, 2)).then_nothing();
-        ann.when(take(BOB, None, 2)).then_refused(ClaimRefusal { owner: ANN, since: at(1) });
+        ann.when(take(BOB, None, 2)).then_refused(UniqueNameRefusal { owner: ANN, since: at(1) });
     }
 
     #[test]
     fn it_is_taken_from_whoever_was_named_and_nobody_else() {
-        let ann = scenario::<Claim>().after([take(ANN, None, 1)]);
+        let ann = scenario::<UniqueName>().after([take(ANN, None, 1)]);
         ann.clone().when(take(BOB, Some(ANN), 2)).then_types(["claim.taken"]);
         let other = Some(Uuid::from_u128(3));
-        ann.when(take(BOB, other, 2)).then_refused(ClaimRefusal { owner: ANN, since: at(1) });
+        ann.when(take(BOB, other, 2)).then_refused(UniqueNameRefusal { owner: ANN, since: at(1) });
     }
 
     #[test]
     fn whoever_has_it_may_have_it_anew() {
-        let ann = scenario::<Claim>().after([take(ANN, None, 1)]).when(take(ANN, Some(ANN), 90));
-        let anew = ann.then([ClaimTaken { owner: ANN, at: at(90) }.into()]).and();
-        anew.when(take(BOB, None, 91)).then_refused(ClaimRefusal { owner: ANN, since: at(90) });
+        let ann = scenario::<UniqueName>().after([take(ANN, None, 1)]).when(take(ANN, Some(ANN), 90));
+        let anew = ann.then([UniqueNameTaken { owner: ANN, at: at(90) }.into()]).and();
+        anew.when(take(BOB, None, 91)).then_refused(UniqueNameRefusal { owner: ANN, since: at(90) });
     }
 }

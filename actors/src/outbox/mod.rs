@@ -16,8 +16,8 @@ use chrono::TimeDelta;
 use domain::envelope::Time;
 use domain::ids::{CallId, ClientId};
 use domain::ports::lease::{Lease, Leases};
+use domain::ports::outbox::OutboxStore;
 use domain::ports::telephony::Telephony;
-use domain::ports::work::OutboxStore;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -75,48 +75,48 @@ impl OutboxDeps {
 
 /// Performs effects and timers until `stop`, whenever this node holds the lease. Returns once everything that
 /// was begun is finished.
-pub async fn run(bench: OutboxDeps, options: OutboxOptions, stop: CancellationToken) {
+pub async fn run(deps: OutboxDeps, options: OutboxOptions, stop: CancellationToken) {
     let ownership = Ownership {
-        leases: bench.leases.clone(),
-        clock: bench.runtime.clock.clone(),
-        owner: bench.runtime.node.clone(),
+        leases: deps.leases.clone(),
+        clock: deps.runtime.clock.clone(),
+        owner: deps.runtime.node.clone(),
         ttl: options.lease_ttl,
     };
-    let bench = Arc::new(bench);
+    let deps = Arc::new(deps);
     while_owner(&ownership, JOB, &stop, |lease, mine| {
-        let bench = bench.clone();
-        async move { work(&bench, options, &lease, &mine).await }
+        let deps = deps.clone();
+        async move { work(&deps, options, &lease, &mine).await }
     })
     .await;
 }
 
-async fn work(bench: &Arc<OutboxDeps>, options: OutboxOptions, lease: &Lease, mine: &CancellationToken) {
+async fn work(deps: &Arc<OutboxDeps>, options: OutboxOptions, lease: &Lease, mine: &CancellationToken) {
     let news = Arc::new(Notify::new());
     let tasks = TaskTracker::new();
     // effects that were settled before this node took over are not begun again
     let read = CancellationToken::new();
-    let time = Arc::new(JobClock::new(bench.runtime.clock.clone()));
+    let time = Arc::new(JobClock::new(deps.runtime.clock.clone()));
     tokio::join!(
-        follow::follow(bench, lease, &time, &news, &read, mine),
+        follow::follow(deps, lease, &time, &news, &read, mine),
         async {
             tokio::select! {
                 () = read.cancelled() => {}
                 () = mine.cancelled() => return,
             }
             tokio::join!(
-                perform::perform(bench, options.concurrency, &time, &news, &tasks, mine),
-                timers::fire(bench, lease, &time, &news, mine),
+                perform::perform(deps, options.concurrency, &time, &news, &tasks, mine),
+                timers::fire(deps, lease, &time, &news, mine),
             );
         },
-        meter::measure(bench, &time, mine),
+        meter::measure(deps, &time, mine),
     );
     tasks.close();
     tasks.wait().await;
 }
 
 /// When the wall clock has jumped, moves the due times of all rows by the same amount.
-async fn keep_up(bench: &OutboxDeps, lease: &Lease, time: &JobClock) {
-    let shift = |by: TimeDelta| bench.store.shift(lease, by);
+async fn keep_up(deps: &OutboxDeps, lease: &Lease, time: &JobClock) {
+    let shift = |by: TimeDelta| deps.store.shift(lease, by);
     if let Err(error) = time.keep_up(shift).await {
         tracing::warn!(%error, "the machine's clock was set, and due times cannot be moved yet");
     }

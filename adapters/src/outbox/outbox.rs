@@ -9,7 +9,7 @@ use domain::envelope::{EventRef, Position, Time};
 use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
 use domain::ports::lease::Lease;
-use domain::ports::work::{Cause, OutboxError, OutboxItem, OutboxStore, TimerItem, WorkChange, WorkStats};
+use domain::ports::outbox::{Cause, OutboxError, OutboxItem, OutboxStore, TimerItem, WorkChange, WorkStats};
 use uuid::Uuid;
 
 use super::SqlOutbox;

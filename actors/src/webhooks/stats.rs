@@ -5,16 +5,16 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::DeliveryDeps;
-use crate::work::time::JobClock;
+use crate::outbox::time::JobClock;
 
 const PERIOD: Duration = Duration::from_secs(15);
 
 /// Reports how many deliveries wait and for how long, until the lease is lost.
-pub(super) async fn keep(bench: &DeliveryDeps, time: &JobClock, mine: &CancellationToken) {
-    let clock = &bench.runtime.clock;
+pub(super) async fn keep(deps: &DeliveryDeps, time: &JobClock, mine: &CancellationToken) {
+    let clock = &deps.runtime.clock;
     while !mine.is_cancelled() {
         let now = time.now();
-        if let Ok(stats) = bench.store.stats(now).await {
+        if let Ok(stats) = deps.store.stats(now).await {
             let age = stats.oldest_due.map_or(0.0, |due| (now - due).as_seconds_f64().max(0.0));
             metrics::gauge!(domain::metrics::WEBHOOK_PENDING).set(stats.pending as f64);
             metrics::gauge!(domain::metrics::WEBHOOK_OLDEST_DUE_SECONDS).set(age);

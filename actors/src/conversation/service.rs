@@ -26,11 +26,11 @@ use uuid::Uuid;
 
 use super::agents::{AgentRegistry, TurnSetup};
 use super::feed::{Answer, Failed, Feed, Piece};
-use super::mood::{ScoreRequest, SentimentScorer};
+use super::sentiment::{ScoreRequest, SentimentScorer};
 use super::tools::Toolbox;
 use super::turn::Turn;
 use crate::context::CommandContext;
-use crate::live::{Actors, LiveOptions, Observer};
+use crate::entity::{Actors, LiveOptions, Observer};
 use crate::runtime::Runtime;
 use crate::session::{CommandError, Receipt};
 
@@ -375,13 +375,13 @@ impl ConversationService {
         let feed = Arc::new(Feed::new(conversation, turn));
         lock(&self.0.running).insert(turn, feed.clone());
         metrics::gauge!(domain::metrics::TURNS_RUNNING).increment(1);
-        let (talks, stop) = (self.clone(), self.0.stop.clone());
+        let (conversations, stop) = (self.clone(), self.0.stop.clone());
         let trace = self.runtime().trace;
         let span = trace.continuing(
             trace.current().or_else(|| context.traceparent.clone()).as_deref(),
             || tracing::info_span!(parent: None, "conversation.turn", conversation.id = %conversation),
         );
-        let run = Turn { talks, conversation, turn, cast, context, feed: feed.clone(), began };
+        let run = Turn { conversations, conversation, turn, cast, context, feed: feed.clone(), began };
         self.0.tasks.spawn(run.run(stop).instrument(span));
         feed
     }

@@ -1,6 +1,6 @@
 //! What every [`OutboxStore`] must do, as functions over a fresh, empty store.
 //!
-//! `work_store_suite!(fresh)` makes a test of each; `fresh` is an `async fn() -> Subject`.
+//! `outbox_store_suite!(fresh)` makes a test of each; `fresh` is an `async fn() -> Subject`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a case that does not hold panics, as a test does")]
 
@@ -16,7 +16,7 @@ use crate::call::{Timer, Work};
 use crate::envelope::{EventRef, Position, Time};
 use crate::ids::ClientId;
 use crate::ports::lease::{Lease, Leases};
-use crate::ports::work::{Cause, OutboxError, OutboxItem, OutboxStore, TimerItem, WorkChange, WorkStats};
+use crate::ports::outbox::{Cause, OutboxError, OutboxItem, OutboxStore, TimerItem, WorkChange, WorkStats};
 use crate::testing::ids::sequential;
 
 /// A work store under test, and the leases that fence it.
@@ -308,9 +308,9 @@ pub async fn work_is_derived_again_in_batches_of_any_size(subject: &Subject) {
 
 /// Makes a test of every case.
 #[macro_export]
-macro_rules! work_store_suite {
+macro_rules! outbox_store_suite {
     ($fresh:path) => {
-        $crate::port_cases!($fresh, work:
+        $crate::port_cases!($fresh, outbox:
             what_is_stored_comes_back,
             the_longest_due_comes_first,
             ordered_effects_of_a_call_wait_for_each_other,

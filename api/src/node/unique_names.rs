@@ -6,11 +6,11 @@ use std::time::Duration;
 use actors::session::CommandError;
 use actors::{CommandContext, Runtime, Session};
 use domain::aggregate::Aggregate as _;
-use domain::claim::{Claim, ClaimCommand, ClaimRefusal};
 use domain::envelope::{Actor, StreamId, Version};
 use domain::ids::ClientId;
 use domain::origin::Origin;
 use domain::ports::event_store::Direction;
+use domain::unique_name::{UniqueName, UniqueNameCommand, UniqueNameRefusal};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use uuid::{Builder, Uuid};
@@ -37,7 +37,7 @@ pub struct UniqueNames {
     secret: [u8; 32],
 }
 
-type ClaimError = CommandError<ClaimRefusal>;
+type ClaimError = CommandError<UniqueNameRefusal>;
 
 impl UniqueNames {
     pub(super) fn new(runtime: Runtime, secret: [u8; 32]) -> Self {
@@ -52,11 +52,12 @@ impl UniqueNames {
         value: &str,
         (category, owner): (&'static str, Uuid),
     ) -> Result<bool, ClaimError> {
-        let mut session = Session::<Claim>::on_new_stream(self.runtime.clone(), self.stream(kind, value));
+        let mut session =
+            Session::<UniqueName>::on_new_stream(self.runtime.clone(), self.stream(kind, value));
         let mut instead_of = None;
         loop {
             let now = self.runtime.clock.now();
-            let take = ClaimCommand::Take { owner, instead_of, now };
+            let take = UniqueNameCommand::Take { owner, instead_of, now };
             match session.execute(&take, &self.context(), None).await {
                 Ok(_) => return Ok(true),
                 Err(CommandError::Refused(taken)) => {
@@ -86,12 +87,12 @@ impl UniqueNames {
         is_over: impl AsyncFn(Uuid) -> bool,
     ) -> Result<(), ClaimError> {
         let stream = self.stream(LEAVING_OWNER, &client.to_string());
-        let mut session = Session::<Claim>::new(self.runtime.clone(), stream);
+        let mut session = Session::<UniqueName>::new(self.runtime.clone(), stream);
         let mut instead_of = leaving;
         let patience = tokio::time::Instant::now() + LEAVING_TAKES;
         loop {
             let now = self.runtime.clock.now();
-            let take = ClaimCommand::Take { owner: leaving, instead_of: Some(instead_of), now };
+            let take = UniqueNameCommand::Take { owner: leaving, instead_of: Some(instead_of), now };
             match session.execute(&take, &self.context(), None).await {
                 Err(CommandError::Refused(noted)) => {
                     let head = self.runtime.store.head().await?;
@@ -122,7 +123,7 @@ impl UniqueNames {
             let mac = mac.chain_update(kind).chain_update([0]).chain_update(value).finalize().into_bytes();
             name.copy_from_slice(&mac[..16]);
         }
-        StreamId::new(Claim::CATEGORY, Builder::from_custom_bytes(name).into_uuid())
+        StreamId::new(UniqueName::CATEGORY, Builder::from_custom_bytes(name).into_uuid())
     }
 
     fn context(&self) -> CommandContext {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::call::Timer;
-use domain::ports::work::{OutboxItem, TimerItem, WorkChange};
+use domain::ports::outbox::{OutboxItem, TimerItem, WorkChange};
 use uuid::Uuid;
 
 /// The net effect of the changes in their order: first all removals apply, then all additions.

@@ -12,7 +12,7 @@ use crate::call::Timer;
 use crate::envelope::{EventRef, Position, Time};
 use crate::ports::StoreUnavailable;
 use crate::ports::lease::{Lease, Leases};
-use crate::ports::work::{OutboxError, OutboxItem, OutboxStore, TimerItem, WorkChange, WorkStats};
+use crate::ports::outbox::{OutboxError, OutboxItem, OutboxStore, TimerItem, WorkChange, WorkStats};
 
 #[derive(Debug, Default)]
 struct Tables {

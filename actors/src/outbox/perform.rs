@@ -8,8 +8,8 @@ use chrono::TimeDelta;
 use domain::call::terms::{CommandKind, EndReason, Fault};
 use domain::call::{CallCommand, CallRefusal, Outcome, Outgoing, Work};
 use domain::ids::{CallId, IvrSessionId};
+use domain::ports::outbox::OutboxItem;
 use domain::ports::telephony::{CarrierError, Dial, LegAction, LegCommand, LegState, RefusedBecause};
-use domain::ports::work::OutboxItem;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -35,28 +35,28 @@ const GONE_PAUSE: Duration = Duration::from_secs(30);
 /// Pause before an effect whose row could not be written is looked at again.
 const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(1);
 const CHECK_PAUSE: Duration = Duration::from_secs(30);
-/// After this many answers "still alive" (ten minutes) a leg is left to its other timers.
+/// NextStep this many answers "still alive" (ten minutes) a leg is left to its other timers.
 const MAX_CHECKS: u32 = 20;
 
 type CallError = CommandError<CallRefusal>;
 
 /// What to do with an effect after an attempt.
-enum After {
+enum NextStep {
     /// Remove it: its outcome is in the log, or the effect is pointless.
     Finish,
     /// Try again after `pause`, because of `why`.
     Postpone { pause: Duration, why: String },
 }
 
-impl After {
+impl NextStep {
     fn postpone(pause: Duration, why: &dyn std::fmt::Display) -> Self {
-        After::Postpone { pause, why: why.to_string() }
+        NextStep::Postpone { pause, why: why.to_string() }
     }
 }
 
 /// Performs what is due until the lease is lost; what was begun is finished in `tasks`.
 pub(super) async fn perform(
-    bench: &Arc<OutboxDeps>,
+    deps: &Arc<OutboxDeps>,
     concurrency: usize,
     time: &Arc<JobClock>,
     news: &Arc<Notify>,
@@ -68,11 +68,11 @@ pub(super) async fn perform(
     let mut measured = None;
     while !mine.is_cancelled() {
         let woken = news.notified();
-        measure(bench, time, &mut measured).await;
+        measure(deps, time, &mut measured).await;
         let limit = BATCH + begun.lock().unwrap_or_else(PoisonError::into_inner).len();
         let held = time.hold().await;
         let seen = time.now();
-        let due = bench.store.due_effects(seen, limit).await.unwrap_or_else(|error| {
+        let due = deps.store.due_effects(seen, limit).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the outbox cannot be read");
             Vec::new()
         });
@@ -82,17 +82,17 @@ pub(super) async fn perform(
                 continue;
             }
             let Ok(permit) = permits.clone().acquire_owned().await else { return };
-            let (bench, begun, time, news) = (bench.clone(), begun.clone(), time.clone(), news.clone());
+            let (deps, begun, time, news) = (deps.clone(), begun.clone(), time.clone(), news.clone());
             tasks.spawn(async move {
                 let effect_id = item.effect_id;
-                perform_one(&bench, &time, item).await;
+                perform_one(&deps, &time, item).await;
                 begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&effect_id);
                 drop(permit);
                 // the next effect of the same call may have waited for this one
                 news.notify_waiters();
             });
         }
-        let until = bench.sleep_limit(seen, LONGEST_SLEEP).await;
+        let until = deps.sleep_limit(seen, LONGEST_SLEEP).await;
         tokio::select! {
             () = mine.cancelled() => {}
             () = woken => {}
@@ -102,20 +102,20 @@ pub(super) async fn perform(
 }
 
 /// Reports how many effects wait and for how long, about once a second.
-async fn measure(bench: &OutboxDeps, time: &JobClock, measured: &mut Option<Instant>) {
-    let (now, moment) = (time.now(), bench.runtime.clock.monotonic());
+async fn measure(deps: &OutboxDeps, time: &JobClock, measured: &mut Option<Instant>) {
+    let (now, moment) = (time.now(), deps.runtime.clock.monotonic());
     if measured.is_some_and(|last| moment.saturating_duration_since(last) < MEASURE_EVERY) {
         return;
     }
     // a store that cannot be read shows in the log and in /readyz
-    let Ok(stats) = bench.store.stats(now).await else { return };
+    let Ok(stats) = deps.store.stats(now).await else { return };
     *measured = Some(moment);
     let age = stats.oldest_due.map_or(TimeDelta::zero(), |due| (now - due).max(TimeDelta::zero()));
     metrics::gauge!(domain::metrics::OUTBOX_PENDING).set(stats.effects as f64);
     metrics::gauge!(domain::metrics::OUTBOX_AGE_SECONDS).set(age.as_seconds_f64());
 }
 
-async fn perform_one(bench: &OutboxDeps, time: &JobClock, item: OutboxItem) {
+async fn perform_one(deps: &OutboxDeps, time: &JobClock, item: OutboxItem) {
     let span = tracing::info_span!(
         "effect.perform",
         otel.kind = "consumer",
@@ -127,24 +127,24 @@ async fn perform_one(bench: &OutboxDeps, time: &JobClock, item: OutboxItem) {
         messaging.operation.type = Empty,
         messaging.destination.name = Empty,
     );
-    if (bench.runtime.trace.recording)() {
+    if (deps.runtime.trace.recording)() {
         span.record("messaging.system", "voxledger");
         span.record("messaging.operation.type", "process");
         span.record("messaging.destination.name", "outbox");
     }
     if let Some(traceparent) = &item.cause.traceparent {
-        (bench.runtime.trace.adopt)(&span, traceparent);
+        (deps.runtime.trace.adopt)(&span, traceparent);
     }
     async {
-        let errand = EffectRun { bench, item: &item };
-        let after = errand.run().await.unwrap_or_else(|error| After::postpone(NO_LEG_PAUSE, &error));
+        let errand = EffectRun { deps, item: &item };
+        let after = errand.run().await.unwrap_or_else(|error| NextStep::postpone(NO_LEG_PAUSE, &error));
         let (outcome, kept) = match after {
-            After::Finish => ("finished", bench.store.finish(item.effect_id).await),
-            After::Postpone { pause, why } => {
+            NextStep::Finish => ("finished", deps.store.finish(item.effect_id).await),
+            NextStep::Postpone { pause, why } => {
                 tracing::info!(why, pause_ms = pause.as_millis() as u64, "effect put off");
                 let _held = time.hold().await;
                 let due = time.now() + pause;
-                ("postponed", bench.store.postpone(item.effect_id, due, item.attempts + 1, &why).await)
+                ("postponed", deps.store.postpone(item.effect_id, due, item.attempts + 1, &why).await)
             }
         };
         metrics::counter!(
@@ -153,7 +153,7 @@ async fn perform_one(bench: &OutboxDeps, time: &JobClock, item: OutboxItem) {
         .increment(1);
         if let Err(error) = kept {
             tracing::warn!(%error, "the outbox cannot be written; the effect is looked at again after a pause");
-            let clock = &bench.runtime.clock;
+            let clock = &deps.runtime.clock;
             clock.sleep_until(clock.now() + PAUSE_AFTER_FAULT).await;
         }
     }
@@ -163,27 +163,27 @@ async fn perform_one(bench: &OutboxDeps, time: &JobClock, item: OutboxItem) {
 
 /// One attempt to perform one effect.
 struct EffectRun<'a> {
-    bench: &'a OutboxDeps,
+    deps: &'a OutboxDeps,
     item: &'a OutboxItem,
 }
 
 impl EffectRun<'_> {
-    async fn run(&self) -> Result<After, CallError> {
+    async fn run(&self) -> Result<NextStep, CallError> {
         match self.item.work {
             Work::Command(CommandKind::Dial) => self.dial().await,
             Work::Command(_) => self.command().await,
             Work::Reconcile => self.reconcile().await,
             Work::CheckLeg => self.check_leg().await,
-            Work::TellIvr => self.of_ivr(self.bench.ivr.tell_again(self.item).await),
+            Work::TellIvr => self.of_ivr(self.deps.ivr.tell_again(self.item).await),
             Work::OrderCall => {
                 let session = IvrSessionId(self.item.subject);
-                self.of_ivr(self.bench.ivr.order(session, self.item.client, &self.item.cause).await)
+                self.of_ivr(self.deps.ivr.order(session, self.item.client, &self.item.cause).await)
             }
-            Work::Converse => self.of_voice(self.bench.voice.converse(self.item).await),
-            Work::SpeakReply => self.of_voice(self.bench.voice.speak_reply(self.item).await),
+            Work::Converse => self.of_voice(self.deps.voice.converse(self.item).await),
+            Work::SpeakReply => self.of_voice(self.deps.voice.speak_reply(self.item).await),
             Work::AskWebhook => {
                 let session = IvrSessionId(self.item.subject);
-                self.of_ivr(self.bench.ivr.ask_webhook(session, self.item.client, &self.item.cause).await)
+                self.of_ivr(self.deps.ivr.ask_webhook(session, self.item.client, &self.item.cause).await)
             }
         }
     }
@@ -191,13 +191,13 @@ impl EffectRun<'_> {
     async fn tell(&self, command: CallCommand) -> Result<Receipt, CallError> {
         let mut context = CommandContext::following("outbox", self.item.client, &self.item.cause);
         context.command_id = Some(self.item.effect_id);
-        self.bench.calls.execute(self.call(), command, context, None).await
+        self.deps.calls.execute(self.call(), command, context, None).await
     }
 
     /// Gives the call a command; a refusal is fine, because the call has moved on.
-    async fn tell_if_open(&self, command: CallCommand) -> Result<After, CallError> {
+    async fn tell_if_open(&self, command: CallCommand) -> Result<NextStep, CallError> {
         match self.tell(command).await {
-            Ok(_) | Err(CommandError::Refused(_)) => Ok(After::Finish),
+            Ok(_) | Err(CommandError::Refused(_)) => Ok(NextStep::Finish),
             Err(error) => Err(error),
         }
     }
@@ -207,18 +207,18 @@ impl EffectRun<'_> {
     }
 
     /// Finishes the effect when the IVR driver succeeded, otherwise postpones it.
-    fn of_ivr(&self, done: Result<(), IvrError>) -> Result<After, CallError> {
+    fn of_ivr(&self, done: Result<(), IvrError>) -> Result<NextStep, CallError> {
         Ok(match done {
-            Ok(()) => After::Finish,
-            Err(error) => After::postpone(backoff(self.attempts(), self.item.effect_id), &error),
+            Ok(()) => NextStep::Finish,
+            Err(error) => NextStep::postpone(backoff(self.attempts(), self.item.effect_id), &error),
         })
     }
 
     /// Finishes the effect when the agent's step succeeded or can never succeed, otherwise postpones it.
-    fn of_voice(&self, done: Result<(), VoiceError>) -> Result<After, CallError> {
+    fn of_voice(&self, done: Result<(), VoiceError>) -> Result<NextStep, CallError> {
         Ok(match done {
-            Ok(()) | Err(VoiceError::Unreadable) => After::Finish,
-            Err(error) => After::postpone(backoff(self.attempts(), self.item.effect_id), &error),
+            Ok(()) | Err(VoiceError::Unreadable) => NextStep::Finish,
+            Err(error) => NextStep::postpone(backoff(self.attempts(), self.item.effect_id), &error),
         })
     }
 
@@ -226,24 +226,24 @@ impl EffectRun<'_> {
         self.item.attempts + 1
     }
 
-    async fn dial(&self) -> Result<After, CallError> {
-        let (effect_id, now) = (self.item.effect_id, self.bench.runtime.clock.now());
+    async fn dial(&self) -> Result<NextStep, CallError> {
+        let (effect_id, now) = (self.item.effect_id, self.deps.runtime.clock.now());
         match self.tell(CallCommand::StartDial { effect_id, now }).await {
             Ok(_) => {}
-            Err(CommandError::Refused(_)) => return Ok(After::Finish),
+            Err(CommandError::Refused(_)) => return Ok(NextStep::Finish),
             Err(error) => return Err(error),
         }
         // when a dial that was started before turned out to be lost, there is nothing left to do
-        match self.bench.calls.prepare(self.call(), effect_id).await? {
+        match self.deps.calls.prepare(self.call(), effect_id).await? {
             Some(Outgoing::Dial(dial)) => self.place(&dial).await,
-            _ => Ok(After::Finish),
+            _ => Ok(NextStep::Finish),
         }
     }
 
-    async fn place(&self, dial: &Dial) -> Result<After, CallError> {
+    async fn place(&self, dial: &Dial) -> Result<NextStep, CallError> {
         let effect_id = self.item.effect_id;
-        let answer = self.bench.telephony.dial(dial).await;
-        let now = self.bench.runtime.clock.now();
+        let answer = self.deps.telephony.dial(dial).await;
+        let now = self.deps.runtime.clock.now();
         let fail = |reason, fault, code: &str| CallCommand::FailDial {
             effect_id,
             reason,
@@ -253,8 +253,8 @@ impl EffectRun<'_> {
         };
         match answer {
             Ok(leg) => {
-                let provider = self.bench.telephony.provider();
-                self.bench.inbox.bind_own(provider, &leg, self.call(), self.item.client).await?;
+                let provider = self.deps.telephony.provider();
+                self.deps.inbox.bind_own(provider, &leg, self.call(), self.item.client).await?;
                 let provider = provider.to_owned();
                 self.tell_if_open(CallCommand::AcceptDial { effect_id, provider, leg, now }).await
             }
@@ -265,7 +265,7 @@ impl EffectRun<'_> {
                 match after_failure(&error, self.item.work, self.attempts(), effect_id) {
                     Next::Retry(pause) => {
                         self.tell_if_open(CallCommand::PostponeDial { effect_id, now }).await?;
-                        Ok(After::postpone(pause, &error))
+                        Ok(NextStep::postpone(pause, &error))
                     }
                     _ => {
                         let lost = fail(EndReason::ProviderError, Fault::Provider, "unreachable");
@@ -287,21 +287,21 @@ impl EffectRun<'_> {
         }
     }
 
-    async fn command(&self) -> Result<After, CallError> {
-        let command = match self.bench.calls.prepare(self.call(), self.item.effect_id).await? {
-            None | Some(Outgoing::Dial(_)) => return Ok(After::Finish),
+    async fn command(&self) -> Result<NextStep, CallError> {
+        let command = match self.deps.calls.prepare(self.call(), self.item.effect_id).await? {
+            None | Some(Outgoing::Dial(_)) => return Ok(NextStep::Finish),
             Some(Outgoing::NoLegYet) => {
-                return Ok(After::postpone(NO_LEG_PAUSE, &"the leg is not known yet"));
+                return Ok(NextStep::postpone(NO_LEG_PAUSE, &"the leg is not known yet"));
             }
             Some(Outgoing::Leg(command)) => command,
         };
         if matches!(command.action, LegAction::Transfer { .. }) {
             self.expect_target().await?;
         }
-        match self.bench.telephony.command(&command).await {
+        match self.deps.telephony.command(&command).await {
             Ok(()) => self.settle(Outcome::Accepted).await,
             Err(error) => match after_failure(&error, self.item.work, self.attempts(), self.item.effect_id) {
-                Next::Retry(pause) => Ok(After::postpone(pause, &error)),
+                Next::Retry(pause) => Ok(NextStep::postpone(pause, &error)),
                 Next::GiveUp { code, gone } => self.settle(Outcome::Failed { code, gone }).await,
                 Next::AskLeg => self.ask_leg(&command).await,
             },
@@ -311,49 +311,50 @@ impl EffectRun<'_> {
     /// Prepares for the target leg of a transfer: its webhooks may name nothing but the carrier session it
     /// shares with the call.
     async fn expect_target(&self) -> Result<(), CallError> {
-        let call = self.bench.calls.inspect(self.call()).await?;
+        let call = self.deps.calls.inspect(self.call()).await?;
         let Some(session) = call.leg_session() else { return Ok(()) };
-        let provider = self.bench.telephony.provider();
-        self.bench.inbox.expect_target(provider, session, self.call(), self.item.client).await
+        let provider = self.deps.telephony.provider();
+        self.deps.inbox.expect_target(provider, session, self.call(), self.item.client).await
     }
 
     /// Asks the carrier whether the leg is alive, after so many lost answers that it is not known whether the
     /// carrier still ignores a repeated command.
-    async fn ask_leg(&self, command: &LegCommand) -> Result<After, CallError> {
+    async fn ask_leg(&self, command: &LegCommand) -> Result<NextStep, CallError> {
         let repeatable = matches!(
             self.item.work,
             Work::Command(CommandKind::Answer | CommandKind::HangUp | CommandKind::Reject)
         );
-        match self.bench.telephony.leg_state(self.item.client, &command.control_id).await {
+        match self.deps.telephony.leg_state(self.item.client, &command.control_id).await {
             Ok(LegState::Gone) => {
                 self.settle(Outcome::Failed { code: "leg_gone".to_owned(), gone: true }).await
             }
-            Ok(LegState::Alive) if repeatable => {
-                Ok(After::postpone(backoff(self.attempts(), self.item.effect_id), &"answer lost, leg alive"))
-            }
+            Ok(LegState::Alive) if repeatable => Ok(NextStep::postpone(
+                backoff(self.attempts(), self.item.effect_id),
+                &"answer lost, leg alive",
+            )),
             Ok(LegState::Alive) => {
                 self.settle(Outcome::Failed { code: "answer_lost".to_owned(), gone: false }).await
             }
-            Err(error) => Ok(After::postpone(backoff(self.attempts(), self.item.effect_id), &error)),
+            Err(error) => Ok(NextStep::postpone(backoff(self.attempts(), self.item.effect_id), &error)),
         }
     }
 
-    async fn settle(&self, outcome: Outcome) -> Result<After, CallError> {
-        let (effect_id, now) = (self.item.effect_id, self.bench.runtime.clock.now());
+    async fn settle(&self, outcome: Outcome) -> Result<NextStep, CallError> {
+        let (effect_id, now) = (self.item.effect_id, self.deps.runtime.clock.now());
         self.tell_if_open(CallCommand::Settle { effect_id, outcome, attempts: self.attempts(), now }).await
     }
 
-    async fn reconcile(&self) -> Result<After, CallError> {
-        let call = self.bench.calls.inspect(self.call()).await?;
-        let Some(effect_id) = call.lost_dial() else { return Ok(After::Finish) };
+    async fn reconcile(&self) -> Result<NextStep, CallError> {
+        let call = self.deps.calls.inspect(self.call()).await?;
+        let Some(effect_id) = call.lost_dial() else { return Ok(NextStep::Finish) };
         let tag = main_tag(self.call(), self.item.client);
-        let found = self.bench.telephony.find_leg(&tag).await;
-        let now = self.bench.runtime.clock.now();
+        let found = self.deps.telephony.find_leg(&tag).await;
+        let now = self.deps.runtime.clock.now();
         let too_late = call.dial_deadline().is_none_or(|deadline| now > deadline);
         match found {
             Ok(Some(leg)) => {
-                let provider = self.bench.telephony.provider();
-                self.bench.inbox.bind_own(provider, &leg, self.call(), self.item.client).await?;
+                let provider = self.deps.telephony.provider();
+                self.deps.inbox.bind_own(provider, &leg, self.call(), self.item.client).await?;
                 let provider = provider.to_owned();
                 self.tell_if_open(CallCommand::AcceptDial { effect_id, provider, leg, now }).await
             }
@@ -367,27 +368,29 @@ impl EffectRun<'_> {
                 })
                 .await
             }
-            Ok(None) => Ok(After::postpone(backoff(self.attempts(), effect_id), &"not at the carrier yet")),
-            Err(error) => Ok(After::postpone(backoff(self.attempts(), effect_id), &error)),
+            Ok(None) => {
+                Ok(NextStep::postpone(backoff(self.attempts(), effect_id), &"not at the carrier yet"))
+            }
+            Err(error) => Ok(NextStep::postpone(backoff(self.attempts(), effect_id), &error)),
         }
     }
 
-    async fn check_leg(&self) -> Result<After, CallError> {
-        let call = self.bench.calls.inspect(self.call()).await?;
+    async fn check_leg(&self) -> Result<NextStep, CallError> {
+        let call = self.deps.calls.inspect(self.call()).await?;
         let Some(control_id) = call.control_id().filter(|_| !call.is_over()) else {
-            return Ok(After::Finish);
+            return Ok(NextStep::Finish);
         };
-        match self.bench.telephony.leg_state(self.item.client, control_id).await {
+        match self.deps.telephony.leg_state(self.item.client, control_id).await {
             Ok(LegState::Gone) if self.attempts() == 1 => {
-                Ok(After::postpone(GONE_PAUSE, &"the leg is gone, its webhook may come"))
+                Ok(NextStep::postpone(GONE_PAUSE, &"the leg is gone, its webhook may come"))
             }
             Ok(LegState::Gone) => {
-                self.tell_if_open(CallCommand::LegLost { now: self.bench.runtime.clock.now() }).await
+                self.tell_if_open(CallCommand::LegLost { now: self.deps.runtime.clock.now() }).await
             }
-            Ok(LegState::Alive) if self.attempts() >= MAX_CHECKS => Ok(After::Finish),
-            Ok(LegState::Alive) => Ok(After::postpone(CHECK_PAUSE, &"the leg is alive")),
-            Err(CarrierError::NotConfigured) => Ok(After::Finish),
-            Err(error) => Ok(After::postpone(CHECK_PAUSE, &error)),
+            Ok(LegState::Alive) if self.attempts() >= MAX_CHECKS => Ok(NextStep::Finish),
+            Ok(LegState::Alive) => Ok(NextStep::postpone(CHECK_PAUSE, &"the leg is alive")),
+            Err(CarrierError::NotConfigured) => Ok(NextStep::Finish),
+            Err(error) => Ok(NextStep::postpone(CHECK_PAUSE, &error)),
         }
     }
 }

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use domain::call::{CallCommand, Timer};
 use domain::ids::{CallId, ConversationId, IvrSessionId};
 use domain::ports::lease::Lease;
-use domain::ports::work::TimerItem;
+use domain::ports::outbox::TimerItem;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -20,19 +20,19 @@ const TURN_HORIZON: TimeDelta = TimeDelta::minutes(30);
 const ORPHANS: usize = 10_000;
 /// Fires the timers that are due until the lease is lost.
 pub(super) async fn fire(
-    bench: &OutboxDeps,
+    deps: &OutboxDeps,
     lease: &Lease,
     time: &JobClock,
     news: &Notify,
     mine: &CancellationToken,
 ) {
-    fail_orphans(bench, time).await;
+    fail_orphans(deps, time).await;
     while !mine.is_cancelled() {
         let woken = news.notified();
-        keep_up(bench, lease, time).await;
+        keep_up(deps, lease, time).await;
         let held = time.hold().await;
         let seen = time.now();
-        let due = bench.store.due_timers(seen, BATCH).await.unwrap_or_else(|error| {
+        let due = deps.store.due_timers(seen, BATCH).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "timers cannot be read");
             Vec::new()
         });
@@ -44,7 +44,7 @@ pub(super) async fn fire(
                 return;
             }
             let cause = timer.cause.traceparent.as_deref();
-            let span = bench.runtime.trace.continuing(cause, || {
+            let span = deps.runtime.trace.continuing(cause, || {
                 tracing::info_span!(
                     parent: None,
                     "timer.fire",
@@ -55,12 +55,12 @@ pub(super) async fn fire(
                     messaging.destination.name = "timers",
                 )
             });
-            fired_all &= fire_one(bench, timer).instrument(span).await;
+            fired_all &= fire_one(deps, timer).instrument(span).await;
         }
         if fired_all {
             continue;
         }
-        let until = bench.sleep_limit(seen, LONGEST_SLEEP).await;
+        let until = deps.sleep_limit(seen, LONGEST_SLEEP).await;
         tokio::select! {
             () = mine.cancelled() => {}
             () = woken => {}
@@ -71,15 +71,17 @@ pub(super) async fn fire(
 
 /// Records turns as failed when their node is known to be gone: this node died over them before it was started
 /// again. Turns of other nodes are recorded when their time is over.
-async fn fail_orphans(bench: &OutboxDeps, time: &JobClock) {
+async fn fail_orphans(deps: &OutboxDeps, time: &JobClock) {
     let latest = time.now() + TURN_HORIZON;
-    let waiting = match bench.store.due_timers(latest, ORPHANS).await {
+    let waiting = match deps.store.due_timers(latest, ORPHANS).await {
         Ok(waiting) => waiting,
         Err(error) => return tracing::warn!(%error, "turns of a node that died are noted later"),
     };
     for timer in waiting.iter().filter(|timer| timer.timer == Timer::Update) {
         let context = CommandContext::following("timer", timer.client, &timer.cause);
-        if let Err(error) = bench.voice.talks.fail_orphan(ConversationId(timer.subject), &context).await {
+        if let Err(error) =
+            deps.voice.conversations.fail_orphan(ConversationId(timer.subject), &context).await
+        {
             tracing::info!(conversation.id = %timer.subject, error, "a turn of a node that died is noted later");
         }
     }
@@ -87,20 +89,20 @@ async fn fail_orphans(bench: &OutboxDeps, time: &JobClock) {
 
 /// Fires a timer; answers whether it is settled. A refusal settles it too; when the log cannot be reached the
 /// timer stays and fires again.
-async fn fire_one(bench: &OutboxDeps, timer: &TimerItem) -> bool {
+async fn fire_one(deps: &OutboxDeps, timer: &TimerItem) -> bool {
     let context = CommandContext::following("timer", timer.client, &timer.cause);
     let fired = match timer.timer {
         Timer::Ivr => {
             let session = IvrSessionId(timer.subject);
-            bench.ivr.timer_fired(session, timer.cause.event_id, context).await.map_err(|e| e.to_string())
+            deps.ivr.timer_fired(session, timer.cause.event_id, context).await.map_err(|e| e.to_string())
         }
         Timer::Update => {
             let conversation = ConversationId(timer.subject);
-            bench.voice.talks.wake(conversation, timer.cause.event_id, &context).await
+            deps.voice.conversations.wake(conversation, timer.cause.event_id, &context).await
         }
         of_call => {
-            let command = CallCommand::TimerFired { timer: of_call, now: bench.runtime.clock.now() };
-            match bench.calls.execute(CallId(timer.subject), command, context, None).await {
+            let command = CallCommand::TimerFired { timer: of_call, now: deps.runtime.clock.now() };
+            match deps.calls.execute(CallId(timer.subject), command, context, None).await {
                 Ok(_) | Err(CommandError::Refused(_)) => Ok(()),
                 Err(error) => Err(error.to_string()),
             }
@@ -113,7 +115,7 @@ async fn fire_one(bench: &OutboxDeps, timer: &TimerItem) -> bool {
             return false;
         }
     }
-    match bench.store.fired(timer).await {
+    match deps.store.fired(timer).await {
         Ok(()) => true,
         Err(error) => {
             tracing::warn!(%error, "timer not removed, it will fire again");

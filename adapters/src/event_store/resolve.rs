@@ -10,7 +10,7 @@ use super::versions::Versions;
 
 /// An append to decide about.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Claim<'a> {
+pub(super) struct AppendRequest<'a> {
     pub(super) stream: &'a StreamId,
     pub(super) expected: Expected,
     pub(super) events: &'a [Recorded],
@@ -26,7 +26,7 @@ pub(super) struct Place {
 
 /// What the store answered about streams and ids; true as of the moment it was asked.
 #[derive(Debug, Default)]
-pub(super) struct Standing {
+pub(super) struct StoreState {
     /// Versions of all streams that were asked for, also of those without events.
     pub(super) versions: HashMap<StreamId, Version>,
     /// Places of those asked ids that are stored.
@@ -34,37 +34,37 @@ pub(super) struct Standing {
     pub(super) asked: HashSet<Uuid>,
 }
 
-impl Standing {
-    pub(super) fn merge(&mut self, newer: Standing) {
+impl StoreState {
+    pub(super) fn merge(&mut self, newer: StoreState) {
         self.versions.extend(newer.versions);
         self.places.extend(newer.places);
         self.asked.extend(newer.asked);
     }
 }
 
-/// Position of an event that a verdict names: in the log, or in the batch about to be committed.
+/// Position of an event that a outcome names: in the log, or in the batch about to be committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spot {
+pub(super) enum Location {
     Stored(Position),
     /// Index of a row of the batch, from 0.
     Row(usize),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Outcome {
     /// The append's events become the rows from `row` on, the first with this version.
     Write { row: usize, first_version: Version },
     /// The append is already stored, or another append of the batch is about to store it.
-    Repeat { first: Spot, last: Spot, version: Version },
+    Repeat { first: Location, last: Location, version: Version },
     /// The expected version does not match the stream's `current` one.
     Conflict { current: Version },
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Judgement {
-    /// One verdict for each claim, in the same order.
-    Verdicts(Vec<Verdict>),
-    /// The writer must ask the store about these first, then judge again.
+pub(super) enum Resolved {
+    /// One outcome for each claim, in the same order.
+    Outcomes(Vec<Outcome>),
+    /// The writer must ask the store about these first, then resolve_batch again.
     Ask { streams: Vec<StreamId>, ids: Vec<Uuid> },
 }
 
@@ -80,13 +80,13 @@ struct Pending<'a> {
 ///
 /// A claim that memory (`recent`) allows is written without asking the store; the store's constraints catch a wrong
 /// guess, and then everything is looked up and judged again. Refusals and repeats are decided only from `truth`.
-pub(super) fn judge(claims: &[Claim<'_>], recent: &Versions, truth: &Standing) -> Judgement {
+pub(super) fn resolve_batch(claims: &[AppendRequest<'_>], recent: &Versions, truth: &StoreState) -> Resolved {
     let mut pending = Pending::default();
-    let mut verdicts = Vec::with_capacity(claims.len());
+    let mut outcomes = Vec::with_capacity(claims.len());
     let (mut streams, mut ids) = (HashSet::new(), Vec::new());
     for claim in claims {
         if let Some(first_version) = guess(claim, recent, truth, &pending) {
-            verdicts.push(pending.write(claim, first_version));
+            outcomes.push(pending.write(claim, first_version));
             continue;
         }
         let known = truth.versions.get(claim.stream);
@@ -97,17 +97,22 @@ pub(super) fn judge(claims: &[Claim<'_>], recent: &Versions, truth: &Standing) -
             continue;
         };
         let current = pending.versions.get(claim.stream).unwrap_or(stored);
-        verdicts.push(decide(claim, *current, truth, &mut pending));
+        outcomes.push(decide(claim, *current, truth, &mut pending));
     }
     if streams.is_empty() {
-        Judgement::Verdicts(verdicts)
+        Resolved::Outcomes(outcomes)
     } else {
-        Judgement::Ask { streams: streams.into_iter().cloned().collect(), ids }
+        Resolved::Ask { streams: streams.into_iter().cloned().collect(), ids }
     }
 }
 
 /// The version of the claim's first event, if nothing known here forbids to write it.
-fn guess(claim: &Claim<'_>, recent: &Versions, truth: &Standing, pending: &Pending<'_>) -> Option<Version> {
+fn guess(
+    claim: &AppendRequest<'_>,
+    recent: &Versions,
+    truth: &StoreState,
+    pending: &Pending<'_>,
+) -> Option<Version> {
     let fresh = matches!(claim.expected, Expected::NoStream | Expected::Exact(Version::NONE));
     let current = (pending.versions.get(claim.stream).copied())
         .or_else(|| truth.versions.get(claim.stream).copied())
@@ -119,12 +124,17 @@ fn guess(claim: &Claim<'_>, recent: &Versions, truth: &Standing, pending: &Pendi
 }
 
 /// Decides a claim once the store has answered about its stream and ids.
-fn decide<'a>(claim: &Claim<'a>, current: Version, truth: &Standing, pending: &mut Pending<'a>) -> Verdict {
+fn decide<'a>(
+    claim: &AppendRequest<'a>,
+    current: Version,
+    truth: &StoreState,
+    pending: &mut Pending<'a>,
+) -> Outcome {
     let found: Vec<_> = claim.events.iter().filter_map(|event| pending.find(event.id, truth)).collect();
     if found.is_empty() && claim.expected.allows(current) {
         return pending.write(claim, Version(current.0 + 1));
     }
-    let conflict = Verdict::Conflict { current };
+    let conflict = Outcome::Conflict { current };
     let (Some(&(_, before, first)), Some(&(_, version, last))) = (found.first(), found.last()) else {
         return conflict;
     };
@@ -138,28 +148,28 @@ fn decide<'a>(claim: &Claim<'a>, current: Version, truth: &Standing, pending: &m
         Expected::NoStream => before == Version(1),
         Expected::Exact(expected) => before.0 == expected.0 + 1,
     };
-    if whole && in_order && where_expected { Verdict::Repeat { first, last, version } } else { conflict }
+    if whole && in_order && where_expected { Outcome::Repeat { first, last, version } } else { conflict }
 }
 
 impl<'a> Pending<'a> {
-    fn write(&mut self, claim: &Claim<'a>, first_version: Version) -> Verdict {
+    fn write(&mut self, claim: &AppendRequest<'a>, first_version: Version) -> Outcome {
         let row = self.rows;
         for (n, event) in claim.events.iter().enumerate() {
             self.ids.insert(event.id, (claim.stream, Version(first_version.0 + n as u64), row + n));
         }
         self.rows += claim.events.len();
         self.versions.insert(claim.stream, Version(first_version.0 + claim.events.len() as u64 - 1));
-        Verdict::Write { row, first_version }
+        Outcome::Write { row, first_version }
     }
 
-    fn find<'b>(&self, id: Uuid, truth: &'b Standing) -> Option<(&'b StreamId, Version, Spot)>
+    fn find<'b>(&self, id: Uuid, truth: &'b StoreState) -> Option<(&'b StreamId, Version, Location)>
     where
         'a: 'b,
     {
         if let Some(place) = truth.places.get(&id) {
-            return Some((&place.stream, place.version, Spot::Stored(place.position)));
+            return Some((&place.stream, place.version, Location::Stored(place.position)));
         }
-        self.ids.get(&id).map(|&(stream, version, row)| (stream, version, Spot::Row(row)))
+        self.ids.get(&id).map(|&(stream, version, row)| (stream, version, Location::Row(row)))
     }
 }
 
@@ -197,18 +207,18 @@ mod tests {
         let events = [events(&[1, 2]), events(&[3]), events(&[4]), events(&[5])];
         let exactly = |n| Expected::Exact(Version(n));
         let claims = [
-            Claim { stream: &new, expected: Expected::NoStream, events: &events[0] },
-            Claim { stream: &known, expected: exactly(5), events: &events[1] },
-            Claim { stream: &new, expected: exactly(2), events: &events[2] },
+            AppendRequest { stream: &new, expected: Expected::NoStream, events: &events[0] },
+            AppendRequest { stream: &known, expected: exactly(5), events: &events[1] },
+            AppendRequest { stream: &new, expected: exactly(2), events: &events[2] },
         ];
         let wanted = [(0, 1), (2, 6), (3, 3)]
-            .map(|(row, first)| Verdict::Write { row, first_version: Version(first) })
+            .map(|(row, first)| Outcome::Write { row, first_version: Version(first) })
             .to_vec();
-        assert_eq!(judge(&claims, &recent, &Standing::default()), Judgement::Verdicts(wanted));
+        assert_eq!(resolve_batch(&claims, &recent, &StoreState::default()), Resolved::Outcomes(wanted));
 
-        let unknown = [Claim { stream: &other, expected: exactly(1), events: &events[3] }];
-        let ask = Judgement::Ask { streams: vec![other.clone()], ids: vec![Uuid::from_u128(5)] };
-        assert_eq!(judge(&unknown, &recent, &Standing::default()), ask);
+        let unknown = [AppendRequest { stream: &other, expected: exactly(1), events: &events[3] }];
+        let ask = Resolved::Ask { streams: vec![other.clone()], ids: vec![Uuid::from_u128(5)] };
+        assert_eq!(resolve_batch(&unknown, &recent, &StoreState::default()), ask);
     }
 
     #[test]
@@ -217,16 +227,17 @@ mod tests {
         let mut recent = Versions::default();
         recent.set(&known, Version(5));
         let events = events(&[1]);
-        let claims = [Claim { stream: &known, expected: Expected::Exact(Version(7)), events: &events }];
-        assert!(matches!(judge(&claims, &recent, &Standing::default()), Judgement::Ask { .. }));
+        let claims =
+            [AppendRequest { stream: &known, expected: Expected::Exact(Version(7)), events: &events }];
+        assert!(matches!(resolve_batch(&claims, &recent, &StoreState::default()), Resolved::Ask { .. }));
 
-        let mut truth = Standing::default();
+        let mut truth = StoreState::default();
         truth.asked.insert(Uuid::from_u128(1));
         truth.versions.insert(known.clone(), Version(7));
-        let written = Verdict::Write { row: 0, first_version: Version(8) };
-        assert_eq!(judge(&claims, &recent, &truth), Judgement::Verdicts(vec![written]));
+        let written = Outcome::Write { row: 0, first_version: Version(8) };
+        assert_eq!(resolve_batch(&claims, &recent, &truth), Resolved::Outcomes(vec![written]));
         truth.versions.insert(known.clone(), Version(8));
-        let lost = Verdict::Conflict { current: Version(8) };
-        assert_eq!(judge(&claims, &recent, &truth), Judgement::Verdicts(vec![lost]));
+        let lost = Outcome::Conflict { current: Version(8) };
+        assert_eq!(resolve_batch(&claims, &recent, &truth), Resolved::Outcomes(vec![lost]));
     }
 }

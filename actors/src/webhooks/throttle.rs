@@ -42,7 +42,7 @@ impl Verdict {
 
 /// How many attempts may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Room {
+pub(super) enum Capacity {
     /// This many attempts now, at least one.
     Now(usize),
     /// None before this time.
@@ -68,7 +68,7 @@ struct Bucket {
 
 /// The throttle of one endpoint: window, circuit breaker and rate limit.
 #[derive(Debug, Clone)]
-pub(super) struct Lane {
+pub(super) struct Throttle {
     most: usize,
     window: usize,
     under_way: usize,
@@ -78,7 +78,7 @@ pub(super) struct Lane {
     bucket: Option<Bucket>,
 }
 
-impl Lane {
+impl Throttle {
     pub(super) fn new(most: usize) -> Self {
         let window = FIRST_WINDOW.min(most).max(1);
         Self { most, window, under_way: 0, strains: 0, proven: false, breaker: Breaker::Closed, bucket: None }
@@ -101,21 +101,21 @@ impl Lane {
         }
     }
 
-    pub(super) fn room(&mut self, now: Time) -> Room {
+    pub(super) fn room(&mut self, now: Time) -> Capacity {
         match self.breaker {
-            Breaker::Open { until, .. } if now < until => return Room::At(until),
+            Breaker::Open { until, .. } if now < until => return Capacity::At(until),
             Breaker::Open { pause, .. } => self.breaker = Breaker::Probing { pause },
             Breaker::Closed | Breaker::Probing { .. } => {}
         }
         let most = if matches!(self.breaker, Breaker::Probing { .. }) { 1 } else { self.window };
         let Some(room) = most.checked_sub(self.under_way).filter(|room| *room > 0) else {
-            return Room::AfterOne;
+            return Capacity::AfterOne;
         };
         match &mut self.bucket {
-            None => Room::Now(room),
+            None => Capacity::Now(room),
             Some(bucket) => match bucket.fill(now) {
-                0 => Room::At(bucket.next()),
-                tokens => Room::Now(room.min(tokens)),
+                0 => Capacity::At(bucket.next()),
+                tokens => Capacity::Now(room.min(tokens)),
             },
         }
     }
@@ -209,103 +209,103 @@ mod tests {
         Time::from_timestamp_millis(1_767_225_600_000 + ms).unwrap()
     }
 
-    fn fail(lane: &mut Lane, ms: i64) {
-        lane.begin();
-        lane.end(Verdict::Strained, at(ms));
+    fn fail(throttle: &mut Throttle, ms: i64) {
+        throttle.begin();
+        throttle.end(Verdict::Strained, at(ms));
     }
 
     #[test]
     fn an_endpoint_earns_its_room_and_loses_it_faster() {
-        let mut lane = Lane::new(8);
-        assert_eq!(lane.room(at(0)), Room::Now(2));
+        let mut throttle = Throttle::new(8);
+        assert_eq!(throttle.room(at(0)), Capacity::Now(2));
         for _ in 0..20 {
-            lane.begin();
-            lane.end(Verdict::Good, at(0));
+            throttle.begin();
+            throttle.end(Verdict::Good, at(0));
         }
-        assert_eq!(lane.room(at(0)), Room::Now(8));
-        fail(&mut lane, 0);
-        fail(&mut lane, 0);
-        assert_eq!(lane.room(at(0)), Room::Now(2));
-        lane.begin();
-        lane.begin();
-        assert_eq!(lane.room(at(0)), Room::AfterOne);
+        assert_eq!(throttle.room(at(0)), Capacity::Now(8));
+        fail(&mut throttle, 0);
+        fail(&mut throttle, 0);
+        assert_eq!(throttle.room(at(0)), Capacity::Now(2));
+        throttle.begin();
+        throttle.begin();
+        assert_eq!(throttle.room(at(0)), Capacity::AfterOne);
     }
 
     #[test]
     fn the_breaker_opens_probes_and_closes() {
-        let mut lane = Lane::new(8);
-        (0..5).for_each(|_| fail(&mut lane, 0));
-        assert_eq!(lane.room(at(999)), Room::At(at(1_000)));
-        assert_eq!(lane.room(at(1_000)), Room::Now(1));
-        lane.begin();
-        assert_eq!(lane.room(at(1_000)), Room::AfterOne, "one probe at a time");
-        lane.end(Verdict::Strained, at(2_000));
-        assert_eq!(lane.room(at(2_000)), Room::At(at(4_000)), "longer each time");
+        let mut throttle = Throttle::new(8);
+        (0..5).for_each(|_| fail(&mut throttle, 0));
+        assert_eq!(throttle.room(at(999)), Capacity::At(at(1_000)));
+        assert_eq!(throttle.room(at(1_000)), Capacity::Now(1));
+        throttle.begin();
+        assert_eq!(throttle.room(at(1_000)), Capacity::AfterOne, "one probe at a time");
+        throttle.end(Verdict::Strained, at(2_000));
+        assert_eq!(throttle.room(at(2_000)), Capacity::At(at(4_000)), "longer each time");
         for _ in 0..10 {
-            let Room::At(until) = lane.room(at(0)) else { panic!("it is open") };
-            assert!(matches!(lane.room(until), Room::Now(1)));
-            lane.begin();
-            lane.end(Verdict::Strained, until);
-            let Room::At(next) = lane.room(until) else { panic!("it is open") };
+            let Capacity::At(until) = throttle.room(at(0)) else { panic!("it is open") };
+            assert!(matches!(throttle.room(until), Capacity::Now(1)));
+            throttle.begin();
+            throttle.end(Verdict::Strained, until);
+            let Capacity::At(next) = throttle.room(until) else { panic!("it is open") };
             assert!(next - until <= chrono::TimeDelta::seconds(30));
         }
-        let Room::At(until) = lane.room(at(0)) else { panic!("it is open") };
-        assert_eq!(lane.room(until), Room::Now(1));
-        lane.begin();
-        lane.end(Verdict::Good, until);
-        assert!(matches!(lane.room(until), Room::Now(2..)));
+        let Capacity::At(until) = throttle.room(at(0)) else { panic!("it is open") };
+        assert_eq!(throttle.room(until), Capacity::Now(1));
+        throttle.begin();
+        throttle.end(Verdict::Good, until);
+        assert!(matches!(throttle.room(until), Capacity::Now(2..)));
     }
 
     #[test]
     fn an_endpoint_that_nothing_can_be_sent_to_rests_longer_each_time() {
-        let mut lane = Lane::new(8);
+        let mut throttle = Throttle::new(8);
         let mut now = at(0);
         let mut rested = vec![];
         for _ in 0..7 {
-            lane.begin();
-            lane.end(Verdict::Unknown, now);
-            lane.rest(now);
-            let Room::At(until) = lane.room(now) else { panic!("it rests") };
+            throttle.begin();
+            throttle.end(Verdict::Unknown, now);
+            throttle.rest(now);
+            let Capacity::At(until) = throttle.room(now) else { panic!("it rests") };
             rested.push((until - now).num_seconds());
             now = until;
-            assert_eq!(lane.room(now), Room::Now(1));
+            assert_eq!(throttle.room(now), Capacity::Now(1));
         }
         assert_eq!(rested, [1, 2, 4, 8, 16, 30, 30]);
-        lane.begin();
-        lane.end(Verdict::Good, now);
-        assert!(matches!(lane.room(now), Room::Now(2..)));
+        throttle.begin();
+        throttle.end(Verdict::Good, now);
+        assert!(matches!(throttle.room(now), Capacity::Now(2..)));
     }
 
     #[test]
     fn an_endpoint_that_answers_is_within_reach_whatever_it_says() {
-        let mut lane = Lane::new(8);
+        let mut throttle = Throttle::new(8);
         for _ in 0..50 {
-            lane.begin();
-            lane.end(Verdict::Answers, at(0));
+            throttle.begin();
+            throttle.end(Verdict::Answers, at(0));
         }
-        assert_eq!(lane.room(at(0)), Room::Now(2));
+        assert_eq!(throttle.room(at(0)), Capacity::Now(2));
     }
 
     #[test]
     fn a_rate_is_kept_and_a_second_of_it_saved_up() {
-        let mut lane = Lane::new(64);
-        lane.limit(Some(10), at(0));
-        lane.window = 64;
-        assert_eq!(lane.room(at(0)), Room::Now(10));
+        let mut throttle = Throttle::new(64);
+        throttle.limit(Some(10), at(0));
+        throttle.window = 64;
+        assert_eq!(throttle.room(at(0)), Capacity::Now(10));
         let mut sent = 0;
         let mut now = at(0);
         while now < at(2_000) {
-            match lane.room(now) {
-                Room::Now(_) => {
-                    lane.begin();
-                    lane.end(Verdict::Good, now);
+            match throttle.room(now) {
+                Capacity::Now(_) => {
+                    throttle.begin();
+                    throttle.end(Verdict::Good, now);
                     sent += 1;
                 }
-                Room::At(then) => {
+                Capacity::At(then) => {
                     assert!(then > now);
                     now = then;
                 }
-                Room::AfterOne => panic!("nothing is under way"),
+                Capacity::AfterOne => panic!("nothing is under way"),
             }
         }
         assert!((28..=30).contains(&sent), "{sent}");

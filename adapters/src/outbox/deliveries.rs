@@ -10,7 +10,7 @@ use domain::ids::{ClientId, DeliveryId, EndpointId};
 use domain::ports::StoreUnavailable;
 use domain::ports::deliveries::{DeliveryChange, DeliveryStats, DeliveryStore, DueDelivery, StoredTarget};
 use domain::ports::lease::Lease;
-use domain::ports::work::OutboxError;
+use domain::ports::outbox::OutboxError;
 use domain::webhook::delivery::DeliveryOf;
 
 use super::SqlOutbox;

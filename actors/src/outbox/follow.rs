@@ -8,7 +8,7 @@ use domain::ids::{CallId, ConversationId, IvrSessionId, derive};
 use domain::ivr::session::{self, SessionEvent};
 use domain::ports::event_store::{History, ReadError, Subscription, history_of};
 use domain::ports::lease::Lease;
-use domain::ports::work::{Cause, OutboxError, OutboxItem, TimerItem, WorkChange};
+use domain::ports::outbox::{Cause, OutboxError, OutboxItem, TimerItem, WorkChange};
 use domain::wire::{DecodeError, DomainEvent};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -38,7 +38,7 @@ enum FollowError {
 /// Follows the log until the lease is lost. A fault is reported and tried again: skipping an event could lose an
 /// effect. `read` is cancelled once the log was read to where it ended when the lease was taken.
 pub(super) async fn follow(
-    bench: &OutboxDeps,
+    deps: &OutboxDeps,
     lease: &Lease,
     time: &JobClock,
     news: &Notify,
@@ -48,14 +48,14 @@ pub(super) async fn follow(
     while !mine.is_cancelled() {
         let error = tokio::select! {
             () = mine.cancelled() => return,
-            Err(error) = keep_following(bench, lease, time, news, read) => error,
+            Err(error) = keep_following(deps, lease, time, news, read) => error,
         };
         if matches!(error, FollowError::Work(OutboxError::Deposed)) {
             tracing::warn!("another node keeps the outbox now");
             return mine.cancel();
         }
         tracing::error!(error = &error as &dyn std::error::Error, "the outbox does not follow the log");
-        let clock = &bench.runtime.clock;
+        let clock = &deps.runtime.clock;
         tokio::select! {
             () = mine.cancelled() => {}
             () = clock.sleep(PAUSE_AFTER_FAULT) => {}
@@ -64,14 +64,14 @@ pub(super) async fn follow(
 }
 
 async fn keep_following(
-    bench: &OutboxDeps,
+    deps: &OutboxDeps,
     lease: &Lease,
     time: &JobClock,
     news: &Notify,
     read: &CancellationToken,
 ) -> Result<std::convert::Infallible, FollowError> {
-    let store = &bench.runtime.store;
-    let mut at = checkpoint(bench).await?;
+    let store = &deps.runtime.store;
+    let mut at = checkpoint(deps).await?;
     let head = store.head().await?;
     // effects carry only ids; the worker asks the call itself for the rest
     let mut log = Subscription::new(store.for_reader_of(&[]).unwrap_or_else(|| store.clone()), at, BATCH);
@@ -80,14 +80,14 @@ async fn keep_following(
             read.cancel();
         }
         let events = log.next().await?;
-        keep_up(bench, lease, time).await;
+        keep_up(deps, lease, time).await;
         let held = time.hold().await;
         let mut changes = Vec::new();
         for recorded in &events {
             changes_of(recorded, time, &mut changes)
                 .map_err(|error| FollowError::Event { position: recorded.position, error })?;
         }
-        bench.store.commit(lease, at, log.reached(), &changes).await?;
+        deps.store.commit(lease, at, log.reached(), &changes).await?;
         drop(held);
         at = log.position();
         if !changes.is_empty() {
@@ -97,9 +97,9 @@ async fn keep_following(
 }
 
 /// How far the outbox has come in this log. An outbox of another history begins anew.
-async fn checkpoint(bench: &OutboxDeps) -> Result<Position, FollowError> {
-    let reached = bench.store.checkpoint().await.map_err(OutboxError::from)?;
-    match history_of(&*bench.runtime.store, reached).await? {
+async fn checkpoint(deps: &OutboxDeps) -> Result<Position, FollowError> {
+    let reached = deps.store.checkpoint().await.map_err(OutboxError::from)?;
+    match history_of(&*deps.runtime.store, reached).await? {
         History::Same => Ok(reached.position),
         found => {
             tracing::error!(
@@ -107,7 +107,7 @@ async fn checkpoint(bench: &OutboxDeps) -> Result<Position, FollowError> {
                 ?found,
                 "the outbox holds work of events that are not in the log: it is made anew from the log"
             );
-            bench.store.start_anew().await.map_err(OutboxError::from)?;
+            deps.store.start_anew().await.map_err(OutboxError::from)?;
             Ok(Position::START)
         }
     }

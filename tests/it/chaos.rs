@@ -19,7 +19,7 @@ use uuid::Uuid;
 const AFTERMATH: Duration = Duration::from_secs(90);
 
 /// A carrier that does all a carrier may do wrong, at full rate.
-pub fn wild(config: &mut FakeConfig, seed: u64) {
+pub fn hostile(config: &mut FakeConfig, seed: u64) {
     config.seed = seed;
     config.mischief = Mischief::BEARABLE;
     config.max_calls = 64;
@@ -77,7 +77,7 @@ pub async fn dialler(api: &Api, number: u64, over: &AtomicBool) -> Vec<String> {
 
 /// Waits until the carrier has told everything and the node shows every call as over. A dial that never left a node
 /// that died is looked for until its ring timeout and half a minute have passed. Answers with the calls.
-pub async fn aftermath(api: &Api, carrier: &FakeTelnyx) -> Result<Vec<Value>> {
+pub async fn until_settled(api: &Api, carrier: &FakeTelnyx) -> Result<Vec<Value>> {
     tokio::time::timeout(AFTERMATH, carrier.settled()).await.context("the carrier is not done")?;
     let open = "/api/v1/calls?status=queued,dialing,ringing,in_progress,dial_unknown";
     let mut last = Vec::new();

@@ -4,10 +4,10 @@ use std::any::Any;
 use std::sync::Arc;
 
 use adapters::database::Database;
+use adapters::outbox::SqlOutbox;
 use adapters::read_models::SqlViews;
 use adapters::testing::postgres::Cluster;
-use adapters::work::SqlOutbox;
-use domain::ports::conformance::{deliveries, lease, work};
+use domain::ports::conformance::{deliveries, lease, outbox};
 
 type Keep = Box<dyn Any + Send + Sync>;
 
@@ -20,9 +20,9 @@ async fn postgres() -> (Database, bool, Keep) {
     (Database::Postgres(Cluster::shared().database().await), false, Box::new(()))
 }
 
-async fn work_of((database, _, keep): (Database, bool, Keep)) -> work::Subject {
+async fn work_of((database, _, keep): (Database, bool, Keep)) -> outbox::Subject {
     let store = Arc::new(SqlOutbox::open(&database).await.unwrap());
-    work::Subject { store: store.clone(), leases: store, keep }
+    outbox::Subject { store: store.clone(), leases: store, keep }
 }
 
 async fn deliveries_of((database, _, keep): (Database, bool, Keep)) -> deliveries::Subject {
@@ -41,7 +41,7 @@ async fn leases_of_views((database, exclusive, keep): (Database, bool, Keep)) ->
 macro_rules! on {
     ($database:ident) => {
         mod $database {
-            async fn fresh_work() -> super::work::Subject {
+            async fn fresh_outbox() -> super::outbox::Subject {
                 super::work_of(super::$database().await).await
             }
 
@@ -63,7 +63,7 @@ macro_rules! on {
                 domain::lease_suite!(super::fresh_leases);
             }
 
-            domain::work_store_suite!(super::fresh_work);
+            domain::outbox_store_suite!(super::fresh_outbox);
             domain::delivery_store_suite!(super::fresh_deliveries);
         }
     };

@@ -10,11 +10,11 @@ use super::time::JobClock;
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Measures until the lease is lost.
-pub(super) async fn measure(bench: &OutboxDeps, time: &JobClock, mine: &CancellationToken) {
-    let clock = &bench.runtime.clock;
+pub(super) async fn measure(deps: &OutboxDeps, time: &JobClock, mine: &CancellationToken) {
+    let clock = &deps.runtime.clock;
     while !mine.is_cancelled() {
         let now = time.now();
-        if let Ok(stats) = bench.store.stats(now).await {
+        if let Ok(stats) = deps.store.stats(now).await {
             let age = stats.oldest_due.map_or(0.0, |due| (now - due).as_seconds_f64().max(0.0));
             metrics::gauge!(domain::metrics::OUTBOX_PENDING).set(stats.effects as f64);
             metrics::gauge!(domain::metrics::OUTBOX_AGE_SECONDS).set(age);
