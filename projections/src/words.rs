@@ -151,7 +151,7 @@ mod tests {
         let schema = serde_json::to_value(ConversationChannel::schema()).unwrap();
         let written: Vec<Value> = Channel::ALL.iter().map(|channel| json!(channel)).collect();
         assert_eq!((&schema["type"], &schema["enum"]), (&json!("string"), &json!(written)));
-        assert_eq!(schema["description"], "Where a conversation takes place.");
+        assert_eq!(schema["description"], "Channel on which a conversation takes place.");
     }
 
     /// Where a list of words stands beside an enum, it holds the words that serde writes for the enum.

@@ -38,6 +38,7 @@ mod providers;
 mod slow;
 mod stopping;
 mod stores;
+mod style;
 mod system;
 mod telemetry;
 mod tools;

@@ -139,10 +139,10 @@ async fn a_clock_that_is_set_neither_puts_attempts_off_nor_brings_them_forward()
         }
         assert_eq!(world.sent().len(), 1, "{days} days");
         world.clock.advance(Duration::from_secs(2));
-        world.sends(2).await;
+        world.sends_soon(2).await;
         let Then::Again { due } = world.attempted(endpoint, event, 2).await else { panic!("no retry") };
         world.clock.advance((due - world.clock.now()).to_std().unwrap());
-        world.sends(3).await;
+        world.sends_soon(3).await;
         // and what happens now is told at once, also where it waits for what came before
         let in_order = world.endpoint("b", Ordering::PerSubject).await;
         let event = world.happens(2).await;

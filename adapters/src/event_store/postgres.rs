@@ -119,7 +119,7 @@ impl PostgresEventStore {
         Ok(Self { reads, tail, writer: None, _tasks: tasks })
     }
 
-    /// Rows as an auditor reads them; see [`EventLog::rows`](super::EventLog::rows).
+    /// Rows as an auditor reads them; a row that is no event is reported and skipped.
     pub(super) async fn rows(
         &self,
         after: Position,

@@ -95,7 +95,7 @@ impl SqliteEventStore {
         Ok(Self { reads, tail: Arc::new(Tail::new(Position::START)), writer: None })
     }
 
-    /// Rows as an auditor reads them; see [`EventLog::rows`](super::EventLog::rows).
+    /// Rows as an auditor reads them; a row that is no event is reported and skipped.
     pub(super) async fn rows(
         &self,
         after: Position,

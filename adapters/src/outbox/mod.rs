@@ -6,8 +6,8 @@ mod cleaning;
 mod deliveries;
 mod delivery_changes;
 mod delivery_queries;
+mod effects;
 mod followers;
-mod outbox;
 mod snapshots;
 
 use domain::ports::StoreUnavailable;

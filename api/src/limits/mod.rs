@@ -3,7 +3,7 @@
 //! [`Gate`] comes after authentication: it checks every request against the rate of its key and of its client,
 //! counts it against the key's quota, and checks new calls against the client's quotas. It learns limits from the
 //! log, and writes usage there every few seconds ([`UsageWriter`]). Nodes on one PostgreSQL exchange their rates
-//! once a second ([`exchange`]). See `docs/adr/0010-limits.md`.
+//! once a second ([`exchange`](fn@exchange)). See `docs/adr/0010-limits.md`.
 
 mod buckets;
 mod calls;

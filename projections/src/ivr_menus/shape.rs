@@ -89,7 +89,6 @@ pub struct WindowShape {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = IvrWeek)]
-#[allow(missing_docs, reason = "the days of the week")]
 pub struct WeekShape {
     pub mon: Vec<WindowShape>,
     pub tue: Vec<WindowShape>,

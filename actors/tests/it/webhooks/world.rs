@@ -317,6 +317,20 @@ impl World {
         assert_eq!(self.sent().len(), count);
     }
 
+    /// The same, while the clock goes on: who was about to sleep when it was moved sleeps on by what it had read before.
+    pub(super) async fn sends_soon(&self, count: usize) {
+        for _ in 0..200 {
+            for _ in 0..200 {
+                tokio::task::yield_now().await;
+            }
+            if self.sent().len() >= count {
+                break;
+            }
+            self.clock.advance(Duration::from_millis(10));
+        }
+        self.sends(count).await;
+    }
+
     /// Waits until the log is read to its end.
     pub(super) async fn read(&self) {
         until("the log is read", async || {

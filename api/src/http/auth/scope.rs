@@ -26,7 +26,6 @@ macro_rules! scopes {
     ($($text:literal = $read:ident $write:ident,)* ; $($alone:literal = $only:ident,)*) => {
         /// One scope of the API.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[allow(missing_docs)]
         pub enum Scope { $($read, $write,)* $($only,)* }
 
         impl Scope {

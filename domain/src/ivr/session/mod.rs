@@ -1,6 +1,6 @@
 //! An IVR session: one caller's way through menus.
 //!
-//! [`SessionCommand`] → `decide` → [`SessionEvent`]s → `evolve` → [`IvrSession`]; [`react`] turns each fact into
+//! [`SessionCommand`] → `decide` → [`SessionEvent`]s → `evolve` → [`IvrSession`]; [`react`](fn@react) turns each fact into
 //! work for the outbox, and [`IvrSession::order`] says what the call of a live session has to do now.
 //!
 //! # The life of a session

@@ -2,6 +2,7 @@
 
 use actors::conversation::{Answer as Told, Failed};
 use domain::conversation::TurnFault;
+use domain::envelope::Position;
 use domain::ids::{ClientId, ConversationId};
 use projections::conversations::MessageView;
 use serde::Serialize;
@@ -72,6 +73,14 @@ fn because(fault: TurnFault) -> &'static str {
         TurnFault::Protocol => "the provider's answer makes no sense",
         TurnFault::Abandoned => "the node stopped before there was an answer: say it again",
     }
+}
+
+/// Waits until the message that has no answer can be read, and makes the error.
+pub(super) async fn unanswered(backend: &Backend, asked: Option<Position>, failed: &Failed) -> ApiError {
+    if let Some(position) = asked {
+        backend.caught_up(position).await;
+    }
+    failure(failed)
 }
 
 /// The error for a turn that produced no answer.

@@ -8,7 +8,7 @@ use projections::conversations::MessageView;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::answer::{UsageShown, failure, shown};
+use super::answer::{UsageShown, shown, unanswered};
 use super::resource::exists;
 use super::say::{ask, said};
 use super::telling::{ToldEvent, tell, wants_stream};
@@ -94,12 +94,15 @@ pub(crate) async fn converse(
     // opens the stream before the message is recorded: a refused stream then loses no answer
     let open = wants_stream(&http).then(|| backend.streams.open(caller.client)).transpose()?;
     let said = said(&backend, message, content);
-    let (_, feed) = ask(&backend, &caller, &request, id, start, said).await?;
+    let (asked, feed) = ask(&backend, &caller, &request, id, start, said).await?;
     if let Some(open) = open {
         return tell(backend, caller.warrant(), feed, 0, open).await;
     }
     leave();
-    let told = caller.warrant().during(feed.outcome()).await?.map_err(|failed| failure(&failed))?;
+    let told = match caller.warrant().during(feed.outcome()).await? {
+        Ok(told) => told,
+        Err(failed) => return Err(unanswered(&backend, asked.position, &failed).await),
+    };
     let position = told.position;
     if let Some(position) = position {
         backend.caught_up(position).await;

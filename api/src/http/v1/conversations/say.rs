@@ -13,7 +13,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::commands::context;
-use super::answer::{failure, shown};
+use super::answer::{shown, unanswered};
 use super::resource::{exists, talk_problem};
 use super::telling::{ToldEvent, last_event, tell, wants_stream};
 use crate::http::auth::permissions::ConversationsWrite;
@@ -84,12 +84,15 @@ pub(crate) async fn send_message(
     // opens the stream before the message is recorded: a refused stream then loses no answer
     let open = wants_stream(&http).then(|| backend.streams.open(caller.client)).transpose()?;
     let said = said(&backend, message, body.value.content);
-    let (_, feed) = ask(&backend, &caller, &request, id, None, said).await?;
+    let (asked, feed) = ask(&backend, &caller, &request, id, None, said).await?;
     if let Some(open) = open {
         return tell(backend, caller.warrant(), feed, 0, open).await;
     }
     leave();
-    let told = caller.warrant().during(feed.outcome()).await?.map_err(|failed| failure(&failed))?;
+    let told = match caller.warrant().during(feed.outcome()).await? {
+        Ok(told) => told,
+        Err(failed) => return Err(unanswered(&backend, asked.position, &failed).await),
+    };
     let position = told.position;
     if let Some(position) = position {
         backend.caught_up(position).await;
