@@ -1,6 +1,6 @@
 //! The node over HTTP: webhooks taken, calls read, memory of live actors, restart.
 //!
-//! `cargo bench -p tests --bench http [-- webhooks|reads|actors|restart]`, after `cargo build --release -p api`.
+//! `cargo bench -p tests --bench http [-- webhooks|sustained|reads|actors|restart]`, after `cargo build --release -p api`.
 //! Load generator, carrier and node share the machine. Beside each figure stands the limit measured in the same
 //! run: an empty actix handler under the same load, and for answers after a commit, raw commits of SQLite.
 
@@ -28,7 +28,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use tests::client::{Api, TEST_KEY};
 use tests::load::{Load, Report, get};
 use tests::server::{Server, ServerOptions};
-use tests::webhook::{Leg, OUR_NUMBER, request, signer, unix_now};
+use tests::webhook::{Leg, OUR_NUMBER, request, rfc3339, signer, unix_now};
 use uuid::Uuid;
 
 const RUNS: usize = 5;
@@ -45,6 +45,9 @@ fn main() {
     runtime.block_on(async {
         if wants("webhooks") {
             webhooks(&carrier).await;
+        }
+        if wants("sustained") {
+            sustained(&carrier).await;
         }
         if wants("reads") {
             reads(&carrier).await;
@@ -157,6 +160,66 @@ async fn webhooks(carrier: &str) {
     .await;
 }
 
+/// Whole calls of new people, three webhooks each.
+fn whole_calls(first_leg: u64, calls: u64) -> Vec<Vec<u8>> {
+    let (signer, now) = (signer(), unix_now().to_string());
+    let at = rfc3339(unix_now());
+    let mut legs: Vec<_> = (first_leg..first_leg + calls).map(Leg::inbound).collect();
+    let mut requests = Vec::new();
+    for step in 0..3 {
+        for leg in &mut legs {
+            let event = match step {
+                0 => leg.initiated(&at),
+                1 => leg.answered(&at),
+                _ => leg.hangup(&at),
+            };
+            requests.push(request(&signer, &now, event.to_string().as_bytes()));
+        }
+    }
+    requests
+}
+
+/// What an operator gets: everything behind the log included. A burst that leaves its work for later reads better.
+async fn sustained(carrier: &str) {
+    const CALLS: u64 = 12_000;
+    println!(
+        "whole calls of new people, three webhooks each, until the node is settled; {CONNECTIONS} connections"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path(), carrier).await;
+    // caches and files have their size
+    load(server.address(), None, whole_calls(500_000, 1_000)).run().await.unwrap();
+    settled(&server).await;
+    for run in 0..3 {
+        let requests = whole_calls(1_000_000 * (run + 1), CALLS);
+        let webhooks = requests.len() as f64;
+        let (cpu, log) = (server.cpu_seconds().unwrap(), stored(folder.path(), "events.db"));
+        let views = stored(folder.path(), "views.db");
+        let began = Instant::now();
+        let report = load(server.address(), None, requests).run().await.unwrap();
+        settled(&server).await;
+        let (took, cpu) = (began.elapsed().as_secs_f64(), server.cpu_seconds().unwrap() - cpu);
+        let bytes = |now: u64, before: u64| now.saturating_sub(before) as f64 / CALLS as f64 / 1_000.0;
+        println!(
+            "{:>7.0} webhooks/s until settled ({:.0}/s answered, p99 {:.1} ms, {} failed)  {:.3} ms of CPU a webhook  \
+             {:.1} KB of log, {:.1} KB of views a call",
+            webhooks / took,
+            report.per_second(),
+            report.latency_ms(0.99),
+            report.failed,
+            cpu * 1_000.0 / webhooks,
+            bytes(stored(folder.path(), "events.db"), log),
+            bytes(stored(folder.path(), "views.db"), views),
+        );
+    }
+}
+
+/// The size of a database with its journal.
+fn stored(folder: &std::path::Path, name: &str) -> u64 {
+    let size = |name: String| std::fs::metadata(folder.join(name)).map_or(0, |file| file.len());
+    size(name.to_owned()) + size(format!("{name}-wal"))
+}
+
 /// What the disk and SQLite take for a row of its own each, one after the other, as often as webhooks come.
 async fn raw_commits(folder: &std::path::Path, rate: f64) {
     let options = SqliteConnectOptions::new().filename(folder.join("raw.db")).create_if_missing(true);
@@ -194,7 +257,11 @@ async fn settled(server: &Server) {
         let text = metrics.as_str().unwrap_or_default().to_owned();
         let lag: f64 = text
             .lines()
-            .filter(|line| line.starts_with("voxledger_projection_lag_events"))
+            .filter(|line| {
+                ["voxledger_projection_lag_events", "voxledger_outbox_pending"]
+                    .iter()
+                    .any(|name| line.starts_with(name))
+            })
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
             .sum();
         if lag == 0.0 || begun.elapsed() > Duration::from_secs(120) {

@@ -199,6 +199,21 @@ impl Server {
         Ok(kib * 1024)
     }
 
+    /// Seconds of CPU the process has used so far, in user and kernel mode together.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
+        // the name of the program, in brackets, may have blanks
+        let (_, fields) = stat.rsplit_once(") ").context("no fields")?;
+        let ticks = |field: usize| -> Result<f64> {
+            Ok(fields.split(' ').nth(field).context("no such field")?.parse()?)
+        };
+        // fields 14 and 15 of proc(5); Linux counts in hundredths for programs
+        Ok((ticks(11)? + ticks(12)?) / 100.0)
+    }
+
     /// `kill -9`.
     ///
     /// # Errors
