@@ -11,6 +11,8 @@ use tests::until::{SOON, until};
 use tests::webhook;
 use tests::world::{CALLER_ID, World};
 
+use crate::ivr::{item, make};
+
 const CALLEE: &str = "+12025550151";
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
@@ -80,6 +82,29 @@ async fn a_call_that_cannot_be_dialled_is_refused_at_once() -> Result<()> {
         assert_eq!(api.post("/api/v1/calls", json!({"to": nonsense})).await?.status, 422, "{nonsense}");
     }
     assert_eq!(api.list_all("/api/v1/calls").await?, Vec::<Value>::new());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_led_by_an_agent_or_by_a_menu_and_not_by_both() -> Result<()> {
+    let world = World::start().await?;
+    let menu = make(
+        &world,
+        json!({"name": "Main", "prompt": "Hello.", "items": [item("0", "hangup", Value::Null)]}),
+    )
+    .await?;
+    let agent = json!({"name": "A", "system_prompt": "Help.", "provider": "groq", "model": "m"});
+    let agent = world.api.post("/api/v1/agents", agent).await?.data()?;
+    let both = json!({"to": CALLEE, "agent_id": agent["id"], "ivr_menu_id": menu});
+    let refused = world.api.post("/api/v1/calls", both).await?;
+    assert_eq!(
+        (refused.status, &refused.body["errors"][0]["field"]),
+        (422, &json!("ivr_menu_id")),
+        "{}",
+        refused.body
+    );
+    assert_eq!(world.api.list_all("/api/v1/calls").await?, Vec::<Value>::new());
+    world.close().await?;
     Ok(())
 }
 

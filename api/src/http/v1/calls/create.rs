@@ -114,6 +114,13 @@ pub(crate) async fn create_call(
     if menu_id.is_some_and(|menu| backend.menus.find(caller.client, menu).is_none()) {
         fields.fault("ivr_menu_id", "unknown", "there is no such menu");
     }
+    if agent_id.is_some() && menu_id.is_some() {
+        fields.fault(
+            "ivr_menu_id",
+            "invalid",
+            "give an agent or a menu, not both: a menu leads the call alone",
+        );
+    }
     let from = new.from.as_deref().map(Party::new);
     let from = calls_as(&backend, caller.client, from, &mut fields).await?;
     fields.finish()?;
