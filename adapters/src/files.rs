@@ -1,5 +1,4 @@
-//! Files and folders that only their owner may use, whatever the umask: stores hold phone numbers in plain, and
-//! keys.
+//! Files and folders that only their owner may use, whatever the umask: stores hold plain phone numbers and keys.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;

@@ -4,8 +4,8 @@
 //! locked until its commit, so positions are dense and equal to commit order, and a reader that saw one has seen
 //! all before it. A node's memory of stream versions may be old; the uniqueness of `(stream, version)` and of `id`
 //! catches that, and the batch is decided again on fresh data. No other lock is taken, and none outlives its
-//! transaction, so a transaction pooler may stand in between (one that supports prepared statements, as PgBouncer
-//! does from 1.21).
+//! transaction, so a transaction pooler may stand in between: one that supports prepared statements, such as
+//! PgBouncer from version 1.21.
 
 mod follow;
 mod read;

@@ -1,5 +1,4 @@
-//! Fair sharing of scarce resources: a sender that brings much waits behind its own items, not before those of
-//! others.
+//! Fair sharing of scarce resources: a sender that brings much waits behind its own items.
 
 mod lanes;
 mod turns;

@@ -1,5 +1,4 @@
-//! Tells nodes which others are alive: each holds an advisory lock on the database server for as long as its
-//! session lasts.
+//! Tells nodes which others are alive: each holds an advisory lock on the database server while it has a session.
 //!
 //! The server ends the session of a process that died at once, and that of a machine that is gone once its
 //! keep-alive probes stay unanswered: after some ten seconds.

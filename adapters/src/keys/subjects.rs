@@ -1,8 +1,8 @@
 //! Keys of personal data: one for each client and subject; destroying it erases the subject's data.
 //!
 //! A person's first key is derived from the client's key tree. Two kinds are rows of their own: the key of a person
-//! who is met again after an erasure, and the key of a stream, which is made when first needed and destroyed when
-//! the stream ends.
+//! who is met again after an erasure, and the key of a stream, made when first needed and destroyed at the
+//! end of what the stream is about.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;

@@ -1,5 +1,4 @@
-//! The first key of every person, derived from a tree: none of them is stored, and each can be destroyed
-//! separately.
+//! The first key of every person, derived from a tree: none of them is stored, each can be destroyed alone.
 //!
 //! A client has sixteen random keys. Under each key are sixteen more, derived from it by a one-way hash, twenty
 //! levels deep; a person's pseudonym, digit by digit, is the path to their key. So a person met for the first time

@@ -1,4 +1,4 @@
-//! Anthropic's Messages API.
+//! Requests to and answers of Anthropic's Messages API, whole or as server-sent events.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,4 @@
-//! Splits the body of an answer into chunks, whatever its form: server-sent events, one JSON document, or one per
-//! line.
+//! Splits the body of an answer into chunks: server-sent events, one JSON document, or one document a line.
 
 use serde_json::Value;
 

@@ -4,8 +4,6 @@
 //! In the same way a replay of its endpoint makes it due again, and the deletion of its endpoint ends it. Such
 //! entries have the position and the id of the event they follow from.
 
-use std::cmp::Ordering;
-
 use bytes::Bytes;
 use domain::aggregate::Aggregate as _;
 use domain::envelope::{Position, Recorded, Time, Version};
@@ -79,15 +77,15 @@ pub fn delivery_entries<'e>(
     let mut history = History::new(of, fact);
     let mut others = fact.into_iter().chain(endpoint).collect::<Vec<_>>();
     others.sort_by_key(|event| event.position);
+    // the delivered event may be one of the endpoint's
+    others.dedup_by_key(|event| event.position);
     let (mut others, mut own) = (others.into_iter().peekable(), own.iter().peekable());
     loop {
         let next = match (others.peek(), own.peek()) {
             (None, None) => return Ok(history.entries),
             (Some(_), None) => others.next(),
             (None, Some(_)) => own.next(),
-            (Some(other), Some(mine)) if other.position.cmp(&mine.position) == Ordering::Less => {
-                others.next()
-            }
+            (Some(other), Some(mine)) if other.position < mine.position => others.next(),
             (Some(_), Some(_)) => own.next(),
         };
         let Some(event) = next else { return Ok(history.entries) };
@@ -113,6 +111,10 @@ impl<'e, 'o> History<'e, 'o> {
     }
 
     fn take(&mut self, event: &'e Recorded) -> Result<(), DecodeError> {
+        // the delivered event may be the endpoint's own: whether it wants that is decided as it was before
+        if self.fact.is_some_and(|fact| fact.position == event.position) && self.wanted(event) {
+            self.add(event, Happened::Scheduled);
+        }
         match event.stream.category() {
             Delivery::CATEGORY => self.own(event)?,
             Endpoint::CATEGORY => {
@@ -131,10 +133,6 @@ impl<'e, 'o> History<'e, 'o> {
             }
             _ => {}
         }
-        // the delivered event may be one of the endpoint itself
-        if self.fact.is_some_and(|fact| fact.position == event.position) && self.wanted(event) {
-            self.add(event, Happened::Scheduled);
-        }
         Ok(())
     }
 
@@ -142,12 +140,10 @@ impl<'e, 'o> History<'e, 'o> {
         let fact = DeliveryEvent::decode(&event.event_type, event.schema, &event.payload)?;
         self.delivery.evolve(&fact);
         self.version = event.version;
-        // an attempt that was under way when the delivery was requested again does not end it
-        let ended_before = |status| matches!(status, DeliveryStatus::Cancelled);
+        // an attempt that was under way when the endpoint was deleted revives nothing, unless it succeeded
+        let cancelled = self.status == DeliveryStatus::Cancelled;
         self.status = match &fact {
-            DeliveryEvent::Attempted(made) if ended_before(self.status) && made.then != Then::Succeeded => {
-                DeliveryStatus::Cancelled
-            }
+            DeliveryEvent::Attempted(made) if cancelled && made.then != Then::Succeeded => self.status,
             _ => self.delivery.status(),
         };
         self.add(event, Happened::Own(Box::new(fact)));

@@ -12,13 +12,14 @@ use domain::ivr::session::{
 use domain::ports::vault::Sealed;
 use domain::ports::webhooks::PublicEvents;
 use domain::testing::ids::sequential;
+use domain::webhook::delivery::DeliveryOf;
 use domain::webhook::endpoint::{
-    DisabledFor, EndpointCreated, EndpointDisabled, EndpointEvent, EndpointTerms,
+    DisabledFor, EndpointCreated, EndpointDeleted, EndpointDisabled, EndpointEvent, EndpointTerms,
 };
 use domain::webhook::public::PUBLIC_TYPES;
 use serde_json::{Value, json};
 
-use super::{Publisher, event_types};
+use super::{Publisher, delivery_entries, event_types};
 
 /// A log in memory, as far as the publisher needs one: this crate must not depend on adapters.
 mod adapters_free {
@@ -287,6 +288,38 @@ async fn a_system_that_does_not_answer_a_menu_and_an_endpoint_that_is_disabled_a
     let data = &body["data"];
     assert_eq!((&data["code"], &data["reason"]), (&json!("webhook_disabled"), &json!("failing")));
     assert_eq!(data["webhook_id"], endpoint.to_string());
+}
+
+#[test]
+fn a_delivery_of_its_own_endpoints_end_begins_with_it() {
+    let terms = EndpointTerms {
+        url: "https://example.com".into(),
+        events: vec!["*".into()],
+        agent_id: None,
+        description: None,
+        enabled: true,
+        headers: Default::default(),
+        ordering: Default::default(),
+        rate_limit_per_second: None,
+    };
+    let secret = Sealed { key: sequential(2), bytes: vec![1].into() };
+    let created = EndpointCreated { terms, secret, origin: Default::default(), at: at(1) };
+    let disabled = EndpointDisabled { reason: DisabledFor::Failing, at: at(2) };
+    let deleted = EndpointDeleted { origin: Default::default(), at: at(3) };
+    let endpoint = EndpointId(sequential(3));
+    let log = history(&endpoint.stream(), &[EndpointEvent::from(created), disabled.into(), deleted.into()]);
+    let of = DeliveryOf {
+        endpoint,
+        event: log[1].id,
+        event_type: "error.occurred".into(),
+        source: log[1].position,
+        subject: endpoint.0,
+    };
+    // it was scheduled while the endpoint still was enabled, and never attempted
+    let entries = delivery_entries(&of, Some(&log[1]), &log, &[]).unwrap();
+    let names: Vec<_> = entries.iter().map(|entry| (entry.happened.name(), entry.status.as_str())).collect();
+    let expected = [("delivery.scheduled", "pending"), ("delivery.endpoint_deleted", "cancelled")];
+    assert_eq!(names, expected);
 }
 
 /// As much of JSON Schema as the catalogue uses.

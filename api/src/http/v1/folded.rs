@@ -1,7 +1,7 @@
 //! Resources without a view: each is folded from its own events by its rules, now or as it was.
 
 use domain::aggregate::Aggregate;
-use domain::envelope::{StreamId, Time, Version};
+use domain::envelope::{StreamId, Version};
 use domain::ids::ClientId;
 use domain::wire::DomainEvent as _;
 
@@ -15,8 +15,6 @@ pub(super) struct Folded<A> {
     pub(super) state: A,
     /// Version of the last folded event; 0 without any.
     pub(super) version: Version,
-    /// Requested time; `None` for the resource now, or at a version.
-    pub(super) at: Option<Time>,
 }
 
 /// Reads `at` or `version` from a query that may hold nothing else; `None` is now. Answers
@@ -60,7 +58,6 @@ pub(super) async fn fold_or_initial<A: Aggregate>(
     let version = events.last().map_or(Version::NONE, |last| last.version);
     match moment {
         Some(Moment::Version(asked)) if asked > version => Err(ApiError::not_found(kind)),
-        Some(Moment::At(time)) => Ok(Folded { state, version, at: Some(time) }),
-        _ => Ok(Folded { state, version, at: None }),
+        _ => Ok(Folded { state, version }),
     }
 }

@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use super::super::commands::{AsProblem, context, problem};
 use super::super::folded::{fold, only_moment};
-use super::super::history::{self, HistoryEvent};
+use super::super::history::{self, HistoryEvent, Moment};
 use super::events::whose;
 use crate::http::auth::permissions::AuditRead;
 use crate::http::auth::{Caller, Principal};
@@ -191,7 +191,11 @@ pub(crate) async fn get_export(
     let moment = only_moment(query)?;
     let asked = fold::<Export>(&backend, caller.client, &id.stream(), ExportRefusal::KIND, moment).await?;
     let requested = asked.state.requested().ok_or_else(|| ApiError::not_found(ExportRefusal::KIND))?;
-    let view = view(&backend, id, requested, asked.at).await?;
+    let at = match moment {
+        Some(Moment::At(time)) => Some(time),
+        Some(Moment::Version(_)) | None => None,
+    };
+    let view = view(&backend, id, requested, at).await?;
     // no event of the export records that it was sealed or has expired, so the tag includes the status
     Ok(Answer::data(&view).etag_of(asked.version, view.status))
 }

@@ -84,7 +84,7 @@ pub(super) async fn job(
     id: PrivacyJobId,
     moment: Option<Moment>,
 ) -> Result<(JobView, Version), ApiError> {
-    let Folded { state, version, .. } =
+    let Folded { state, version } =
         fold::<PrivacyJob>(backend, client, &id.stream(), JobRefusal::KIND, moment).await?;
     let view = JobView::of(id, &state).ok_or_else(|| ApiError::not_found(JobRefusal::KIND))?;
     Ok((view, version))

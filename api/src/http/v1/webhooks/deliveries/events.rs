@@ -36,7 +36,7 @@ pub(crate) async fn list_webhook_delivery_events(
     let Paging { limit, cursor, .. } = query.paging();
     query.finish()?;
     let from = cursor.map(|cursor| cursor.read::<u64>()).transpose()?.map(Position);
-    let mut all = Sources::read(&backend, caller.client, id).await?.shown(&backend).await?;
+    let mut all = Sources::read(&backend, caller.client, id).await?.shown(&backend)?;
     if backwards {
         all.reverse();
     }

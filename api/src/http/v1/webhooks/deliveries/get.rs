@@ -33,13 +33,14 @@ pub(crate) async fn get_webhook_delivery(
     query: Query,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    if let Some(moment) = only_moment(query)? {
-        let view = Sources::read(&backend, caller.client, id).await?.at(moment)?;
+    let moment = only_moment(query)?;
+    let found = backend.webhooks.deliveries.delivery(caller.client, id).await;
+    let found = found.map_err(ApiError::unavailable)?;
+    if let Some(moment) = moment {
+        let view = Sources::read(&backend, caller.client, id).await?.at(moment, found.as_ref())?;
         let version = Version(view.version);
         return Ok(Answer::data(&view).etag(version));
     }
-    let found = backend.webhooks.deliveries.delivery(caller.client, id).await;
-    let found = found.map_err(ApiError::unavailable)?;
     found.map(tagged).ok_or_else(|| ApiError::not_found(DeliveryRefusal::KIND))
 }
 

@@ -5,6 +5,7 @@ use domain::ids::{ClientId, DeliveryId, event_type_id};
 use domain::ports::event_store::{Direction, EventStore as _};
 use domain::webhook::delivery::{DeliveryEvent, DeliveryOf, DeliveryRefusal, DeliveryStatus};
 use domain::wire::DomainEvent as _;
+use projections::page::Stored;
 use projections::webhooks::{
     AttemptView, DeliveryEntry, DeliveryView, Happened, attempts_among, delivery_entries, is_test,
 };
@@ -30,8 +31,6 @@ pub(super) struct Sources {
     stored: Vec<Recorded>,
     /// The delivery's own events with personal data decrypted.
     own: Vec<Recorded>,
-    /// Payload that is sent; `None` once the node no longer keeps it.
-    payload: Option<Box<RawValue>>,
 }
 
 impl Sources {
@@ -50,9 +49,7 @@ impl Sources {
             true => None,
             false => fact(backend, client, of.source).await?,
         };
-        let shown = deliveries.delivery(client, id).await.map_err(ApiError::unavailable)?;
-        let payload = shown.and_then(|shown| payload_of(&shown.json));
-        Ok(Self { id, of, fact, endpoint, stored, own, payload })
+        Ok(Self { id, of, fact, endpoint, stored, own })
     }
 
     /// Everything that happened to the delivery, oldest first. Fails when an event cannot be decoded.
@@ -63,15 +60,18 @@ impl Sources {
 
     /// The history as the API shows it, oldest first, each entry with its log position. Fails when an
     /// event cannot be decoded.
-    pub(super) async fn shown(&self, backend: &Backend) -> Result<Vec<(Position, HistoryEvent)>, ApiError> {
-        let mut own = HistoryEvent::proven(backend, self.stored.clone()).await?.into_iter();
+    pub(super) fn shown(&self, backend: &Backend) -> Result<Vec<(Position, HistoryEvent)>, ApiError> {
+        let mut own = self.stored.iter().zip(&self.own);
         let mut shown = Vec::new();
         for entry in self.entries()? {
             let event = match entry.happened {
-                Happened::Own(_) => own.next(),
-                _ => Some(self.derived(&entry)?),
+                Happened::Own(_) => {
+                    let Some((stored, opened)) = own.next() else { break };
+                    HistoryEvent::with_leaf(backend.log_id, stored, opened)?
+                }
+                _ => self.derived(&entry)?,
             };
-            shown.extend(event.map(|event| (entry.source.position, event)));
+            shown.push((entry.source.position, event));
         }
         Ok(shown)
     }
@@ -91,8 +91,9 @@ impl Sources {
         HistoryEvent::derived(source, &self.id.stream(), entry.version, entry.happened.name(), data)
     }
 
-    /// The delivery as it was. Answers 404 when it did not exist yet, or has no such version.
-    pub(super) fn at(self, moment: Moment) -> Result<DeliveryView, ApiError> {
+    /// The delivery as it was, with the payload of what is `shown` of it now. Answers 404 when it did not exist yet, or has
+    /// no such version.
+    pub(super) fn at(self, moment: Moment, shown: Option<&Stored>) -> Result<DeliveryView, ApiError> {
         let entries = self.entries()?;
         let until = match moment {
             Moment::At(time) => entries.partition_point(|entry| entry.source.recorded_at <= time),
@@ -123,7 +124,7 @@ impl Sources {
             created_at: began(first),
             version: last.version.0,
             attempts,
-            payload: self.payload,
+            payload: shown.and_then(|shown| payload_of(&shown.json)),
         })
     }
 }
