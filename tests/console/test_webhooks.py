@@ -64,4 +64,7 @@ def test_a_window_is_replayed_and_the_endpoints_health_shows_it(node, page, show
     row.get_by_role("link").first.click()
     page.get_by_role("button", name="Send a test").click()
     expect(page.get_by_text("The test was taken.")).to_be_visible()
+    # the endpoint's page asks for its deliveries again and again: it is left before the endpoint is deleted
+    show(page, "calls")
+    expect(page.get_by_role("heading", name="Calls", level=1)).to_be_visible()
     node.ask("DELETE", f"/webhooks/{endpoint}")
