@@ -7,18 +7,18 @@ use domain::envelope::{Position, Recorded};
 use domain::ids::{CallId, ConversationId, IvrSessionId, derive};
 use domain::ivr::session::{self, SessionEvent};
 use domain::ports::event_store::{History, ReadError, Subscription, history_of};
-use domain::ports::lease::Lease;
 use domain::ports::outbox::{Cause, OutboxError, OutboxItem, TimerItem, WorkChange};
 use domain::wire::{DecodeError, DomainEvent};
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::time::JobClock;
-use super::{OutboxDeps, keep_up};
+use super::{OutboxDeps, Owned};
 
 const BATCH: usize = 1_000;
 const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
+/// How often it is looked whether effects that were too many for memory have become few enough.
+const LOAD_AGAIN: Duration = Duration::from_secs(1);
 
 /// Why following the log stopped.
 #[derive(Debug, thiserror::Error)]
@@ -37,25 +37,18 @@ enum FollowError {
 
 /// Follows the log until the lease is lost. A fault is reported and tried again: skipping an event could lose an
 /// effect. `read` is cancelled once the log was read to where it ended when the lease was taken.
-pub(super) async fn follow(
-    deps: &OutboxDeps,
-    lease: &Lease,
-    time: &JobClock,
-    news: &Notify,
-    read: &CancellationToken,
-    mine: &CancellationToken,
-) {
+pub(super) async fn follow(owned: &Owned, read: &CancellationToken, mine: &CancellationToken) {
     while !mine.is_cancelled() {
         let error = tokio::select! {
             () = mine.cancelled() => return,
-            Err(error) = keep_following(deps, lease, time, news, read) => error,
+            Err(error) = keep_following(owned, read) => error,
         };
         if matches!(error, FollowError::Work(OutboxError::Deposed)) {
             tracing::warn!("another node keeps the outbox now");
             return mine.cancel();
         }
         tracing::error!(error = &error as &dyn std::error::Error, "the outbox does not follow the log");
-        let clock = &deps.runtime.clock;
+        let clock = &owned.deps.runtime.clock;
         tokio::select! {
             () = mine.cancelled() => {}
             () = clock.sleep(PAUSE_AFTER_FAULT) => {}
@@ -64,14 +57,15 @@ pub(super) async fn follow(
 }
 
 async fn keep_following(
-    deps: &OutboxDeps,
-    lease: &Lease,
-    time: &JobClock,
-    news: &Notify,
+    owned: &Owned,
     read: &CancellationToken,
 ) -> Result<std::convert::Infallible, FollowError> {
+    let Owned { deps, lease, time, effects, effects_changed, timers } = owned;
     let store = &deps.runtime.store;
     let mut at = checkpoint(deps).await?;
+    effects.load(at).await.map_err(OutboxError::from)?;
+    timers.look_again();
+    let mut loaded = deps.runtime.clock.monotonic();
     let head = store.head().await?;
     // effects carry only ids; the worker asks the call itself for the rest
     let mut log = Subscription::new(store.for_reader_of(&[]).unwrap_or_else(|| store.clone()), at, BATCH);
@@ -80,7 +74,7 @@ async fn keep_following(
             read.cancel();
         }
         let events = log.next().await?;
-        keep_up(deps, lease, time).await;
+        owned.keep_up().await;
         let held = time.hold().await;
         let mut changes = Vec::new();
         for recorded in &events {
@@ -88,10 +82,15 @@ async fn keep_following(
                 .map_err(|error| FollowError::Event { position: recorded.position, error })?;
         }
         deps.store.commit(lease, at, log.reached(), &changes).await?;
-        drop(held);
         at = log.position();
-        if !changes.is_empty() {
-            news.notify_waiters();
+        effects.follow(&changes, at);
+        drop(held);
+        timers.follow(&changes);
+        effects_changed.notify_one();
+        let now = deps.runtime.clock.monotonic();
+        if effects.is_in_store_only() && now.saturating_duration_since(loaded) >= LOAD_AGAIN {
+            effects.load(at).await.map_err(OutboxError::from)?;
+            loaded = now;
         }
     }
 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::OutboxDeps;
-use super::time::JobClock;
+use super::Owned;
 
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Measures until the lease is lost.
-pub(super) async fn measure(deps: &OutboxDeps, time: &JobClock, mine: &CancellationToken) {
+pub(super) async fn measure(owned: &Owned, mine: &CancellationToken) {
+    let Owned { deps, time, .. } = owned;
     let clock = &deps.runtime.clock;
     while !mine.is_cancelled() {
         let now = time.now();

@@ -4,7 +4,9 @@
 pub(crate) mod follow;
 mod meter;
 mod ownership;
+mod pending;
 mod perform;
+mod queue;
 mod retry;
 pub(crate) mod time;
 mod timers;
@@ -13,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use domain::envelope::Time;
 use domain::ids::{CallId, ClientId};
 use domain::ports::lease::{Lease, Leases};
 use domain::ports::outbox::OutboxStore;
@@ -23,7 +24,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use ownership::{Ownership, while_owner};
+use queue::EffectQueue;
 use time::JobClock;
+use timers::NextTimer;
 
 use crate::call::Calls;
 use crate::carrier::CarrierInbox;
@@ -64,13 +67,15 @@ pub struct OutboxDeps {
     pub leases: Arc<dyn Leases>,
 }
 
-impl OutboxDeps {
-    /// Until when a worker that saw everything due at `seen` may sleep: until the next due time, at most `longest`
-    /// after `seen`. What was due before is in progress, or was just tried.
-    async fn sleep_limit(&self, seen: Time, longest: Duration) -> Time {
-        let next = self.store.next_due().await.ok().flatten();
-        next.filter(|&due| due > seen).map_or(seen + longest, |due| due.min(seen + longest))
-    }
+/// What the tasks of the node that holds the lease share.
+struct Owned {
+    deps: OutboxDeps,
+    lease: Lease,
+    time: JobClock,
+    effects: EffectQueue,
+    /// Wakes the task that performs effects.
+    effects_changed: Notify,
+    timers: NextTimer,
 }
 
 /// Performs effects and timers until `stop`, whenever this node holds the lease. Returns once everything that
@@ -82,43 +87,57 @@ pub async fn run(deps: OutboxDeps, options: OutboxOptions, stop: CancellationTok
         owner: deps.runtime.node.clone(),
         ttl: options.lease_ttl,
     };
-    let deps = Arc::new(deps);
     while_owner(&ownership, JOB, &stop, |lease, mine| {
-        let deps = deps.clone();
-        async move { work(&deps, options, &lease, &mine).await }
+        let owned = Arc::new(Owned {
+            lease,
+            time: JobClock::new(deps.runtime.clock.clone()),
+            effects: EffectQueue::new(deps.store.clone()),
+            effects_changed: Notify::new(),
+            timers: NextTimer::default(),
+            deps: deps.clone(),
+        });
+        async move { work(&owned, options, &mine).await }
     })
     .await;
 }
 
-async fn work(deps: &Arc<OutboxDeps>, options: OutboxOptions, lease: &Lease, mine: &CancellationToken) {
-    let news = Arc::new(Notify::new());
+async fn work(owned: &Arc<Owned>, options: OutboxOptions, mine: &CancellationToken) {
     let tasks = TaskTracker::new();
     // effects that were settled before this node took over are not begun again
     let read = CancellationToken::new();
-    let time = Arc::new(JobClock::new(deps.runtime.clock.clone()));
     tokio::join!(
-        follow::follow(deps, lease, &time, &news, &read, mine),
+        follow::follow(owned, &read, mine),
         async {
             tokio::select! {
                 () = read.cancelled() => {}
                 () = mine.cancelled() => return,
             }
             tokio::join!(
-                perform::perform(deps, options.concurrency, &time, &news, &tasks, mine),
-                timers::fire(deps, lease, &time, &news, mine),
+                perform::perform(owned, options.concurrency, &tasks, mine),
+                timers::fire(owned, mine),
             );
         },
-        meter::measure(deps, &time, mine),
+        meter::measure(owned, mine),
     );
     tasks.close();
     tasks.wait().await;
+    if let Err(error) = owned.effects.remove_finished().await {
+        tracing::warn!(%error, "finished effects stay in the outbox; the next owner finds them finished");
+    }
 }
 
-/// When the wall clock has jumped, moves the due times of all rows by the same amount.
-async fn keep_up(deps: &OutboxDeps, lease: &Lease, time: &JobClock) {
-    let shift = |by: TimeDelta| deps.store.shift(lease, by);
-    if let Err(error) = time.keep_up(shift).await {
-        tracing::warn!(%error, "the machine's clock was set, and due times cannot be moved yet");
+impl Owned {
+    /// When the wall clock has jumped, moves the due times of everything by the same amount.
+    async fn keep_up(&self) {
+        let shift = async |by: TimeDelta| {
+            self.deps.store.shift(&self.lease, by).await?;
+            self.effects.shift(by);
+            self.timers.look_again();
+            Ok(())
+        };
+        if let Err(error) = self.time.keep_up(shift).await {
+            tracing::warn!(%error, "the machine's clock was set, and due times cannot be moved yet");
+        }
     }
 }
 

@@ -1,25 +1,23 @@
 //! Performs the effects in the outbox, each until its outcome is in the log.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use chrono::TimeDelta;
 use domain::call::terms::{CommandKind, EndReason, Fault};
 use domain::call::{CallCommand, CallRefusal, Outcome, Outgoing, Work};
+use domain::envelope::Position;
 use domain::ids::{CallId, IvrSessionId};
 use domain::ports::outbox::OutboxItem;
 use domain::ports::telephony::{CarrierError, Dial, LegAction, LegCommand, LegState, RefusedBecause};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use tracing::field::Empty;
-use uuid::Uuid;
 
 use super::retry::{Next, after_failure, backoff};
-use super::time::{JobClock, LONGEST_SLEEP};
-use super::{OutboxDeps, main_tag};
+use super::time::LONGEST_SLEEP;
+use super::{OutboxDeps, Owned, main_tag};
 use crate::context::CommandContext;
 use crate::conversation::VoiceError;
 use crate::ivr::IvrError;
@@ -28,7 +26,6 @@ use crate::session::{CommandError, Receipt};
 const BATCH: usize = 128;
 /// Pause while the carrier has not named the leg of a call yet.
 const NO_LEG_PAUSE: Duration = Duration::from_millis(500);
-const MEASURE_EVERY: Duration = Duration::from_secs(1);
 /// How long the webhook of a leg that is gone may still take, counted from when the carrier said so: a node that
 /// was down has webhooks to catch up on.
 const GONE_PAUSE: Duration = Duration::from_secs(30);
@@ -42,13 +39,16 @@ type CallError = CommandError<CallRefusal>;
 
 /// What to do with an effect after an attempt.
 enum NextStep {
-    /// Remove it: its outcome is in the log, or the effect is pointless.
-    Finish,
+    /// Remove it: the event that says how it ended is in the log at `outcome`, or no event is needed.
+    Finish { outcome: Option<Position> },
     /// Try again after `pause`, because of `why`.
     Postpone { pause: Duration, why: String },
 }
 
 impl NextStep {
+    /// The effect is pointless, or its outcome was in the log before.
+    const NOTHING_TO_DO: Self = NextStep::Finish { outcome: None };
+
     fn postpone(pause: Duration, why: &dyn std::fmt::Display) -> Self {
         NextStep::Postpone { pause, why: why.to_string() }
     }
@@ -56,66 +56,50 @@ impl NextStep {
 
 /// Performs what is due until the lease is lost; what was begun is finished in `tasks`.
 pub(super) async fn perform(
-    deps: &Arc<OutboxDeps>,
+    owned: &Arc<Owned>,
     concurrency: usize,
-    time: &Arc<JobClock>,
-    news: &Arc<Notify>,
     tasks: &TaskTracker,
     mine: &CancellationToken,
 ) {
+    let Owned { time, effects, effects_changed, .. } = &**owned;
     let permits = Arc::new(Semaphore::new(concurrency));
-    let begun: Arc<Mutex<HashSet<Uuid>>> = Arc::default();
-    let mut measured = None;
     while !mine.is_cancelled() {
-        let woken = news.notified();
-        measure(deps, time, &mut measured).await;
-        let limit = BATCH + begun.lock().unwrap_or_else(PoisonError::into_inner).len();
+        if let Err(error) = effects.remove_finished().await {
+            tracing::warn!(%error, "finished effects cannot be removed from the outbox yet");
+        }
         let held = time.hold().await;
         let seen = time.now();
-        let due = deps.store.due_effects(seen, limit).await.unwrap_or_else(|error| {
+        let due = effects.begin(seen, BATCH).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the outbox cannot be read");
             Vec::new()
         });
         drop(held);
+        let more = due.len() == BATCH;
         for item in due {
-            if !begun.lock().unwrap_or_else(PoisonError::into_inner).insert(item.effect_id) {
-                continue;
-            }
             let Ok(permit) = permits.clone().acquire_owned().await else { return };
-            let (deps, begun, time, news) = (deps.clone(), begun.clone(), time.clone(), news.clone());
+            let owned = owned.clone();
             tasks.spawn(async move {
-                let effect_id = item.effect_id;
-                perform_one(&deps, &time, item).await;
-                begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&effect_id);
+                perform_one(&owned, item).await;
                 drop(permit);
                 // the next effect of the same call may have waited for this one
-                news.notify_waiters();
+                owned.effects_changed.notify_one();
             });
         }
-        let until = deps.sleep_limit(seen, LONGEST_SLEEP).await;
+        if more {
+            continue;
+        }
+        let longest = seen + LONGEST_SLEEP;
+        let until = effects.next_due(seen).await.map_or(longest, |due| due.min(longest));
         tokio::select! {
             () = mine.cancelled() => {}
-            () = woken => {}
+            () = effects_changed.notified() => {}
             () = time.sleep_until(until) => {}
         }
     }
 }
 
-/// Reports how many effects wait and for how long, about once a second.
-async fn measure(deps: &OutboxDeps, time: &JobClock, measured: &mut Option<Instant>) {
-    let (now, moment) = (time.now(), deps.runtime.clock.monotonic());
-    if measured.is_some_and(|last| moment.saturating_duration_since(last) < MEASURE_EVERY) {
-        return;
-    }
-    // a store that cannot be read shows in the log and in /readyz
-    let Ok(stats) = deps.store.stats(now).await else { return };
-    *measured = Some(moment);
-    let age = stats.oldest_due.map_or(TimeDelta::zero(), |due| (now - due).max(TimeDelta::zero()));
-    metrics::gauge!(domain::metrics::OUTBOX_PENDING).set(stats.effects as f64);
-    metrics::gauge!(domain::metrics::OUTBOX_AGE_SECONDS).set(age.as_seconds_f64());
-}
-
-async fn perform_one(deps: &OutboxDeps, time: &JobClock, item: OutboxItem) {
+async fn perform_one(owned: &Owned, item: OutboxItem) {
+    let Owned { deps, time, effects, .. } = owned;
     let span = tracing::info_span!(
         "effect.perform",
         otel.kind = "consumer",
@@ -136,26 +120,30 @@ async fn perform_one(deps: &OutboxDeps, time: &JobClock, item: OutboxItem) {
         (deps.runtime.trace.adopt)(&span, traceparent);
     }
     async {
-        let errand = EffectRun { deps, item: &item };
-        let after = errand.run().await.unwrap_or_else(|error| NextStep::postpone(NO_LEG_PAUSE, &error));
-        let (outcome, kept) = match after {
-            NextStep::Finish => ("finished", deps.store.finish(item.effect_id).await),
+        let effect = EffectRun { deps, item: &item };
+        let next = effect.run().await.unwrap_or_else(|error| NextStep::postpone(NO_LEG_PAUSE, &error));
+        let outcome = match next {
+            NextStep::Finish { outcome } => {
+                effects.finish(item.effect_id, outcome);
+                "finished"
+            }
             NextStep::Postpone { pause, why } => {
                 tracing::info!(why, pause_ms = pause.as_millis() as u64, "effect put off");
                 let _held = time.hold().await;
                 let due = time.now() + pause;
-                ("postponed", deps.store.postpone(item.effect_id, due, item.attempts + 1, &why).await)
+                let written = effects.postpone(item.effect_id, due, item.attempts + 1, &why).await;
+                if let Err(error) = written {
+                    tracing::warn!(%error, "the outbox cannot be written; the effect is tried again after a pause");
+                    deps.runtime.clock.sleep(PAUSE_AFTER_FAULT).await;
+                    effects.release(item.effect_id);
+                }
+                "postponed"
             }
         };
         metrics::counter!(
             domain::metrics::EFFECT_ATTEMPTS, "kind" => item.work.as_str(), "outcome" => outcome
         )
         .increment(1);
-        if let Err(error) = kept {
-            tracing::warn!(%error, "the outbox cannot be written; the effect is looked at again after a pause");
-            let clock = &deps.runtime.clock;
-            clock.sleep_until(clock.now() + PAUSE_AFTER_FAULT).await;
-        }
     }
     .instrument(span)
     .await;
@@ -197,7 +185,8 @@ impl EffectRun<'_> {
     /// Gives the call a command; a refusal is fine, because the call has moved on.
     async fn tell_if_open(&self, command: CallCommand) -> Result<NextStep, CallError> {
         match self.tell(command).await {
-            Ok(_) | Err(CommandError::Refused(_)) => Ok(NextStep::Finish),
+            Ok(receipt) => Ok(NextStep::Finish { outcome: receipt.position }),
+            Err(CommandError::Refused(_)) => Ok(NextStep::NOTHING_TO_DO),
             Err(error) => Err(error),
         }
     }
@@ -209,7 +198,7 @@ impl EffectRun<'_> {
     /// Finishes the effect when the IVR driver succeeded, otherwise postpones it.
     fn of_ivr(&self, done: Result<(), IvrError>) -> Result<NextStep, CallError> {
         Ok(match done {
-            Ok(()) => NextStep::Finish,
+            Ok(()) => NextStep::NOTHING_TO_DO,
             Err(error) => NextStep::postpone(backoff(self.attempts(), self.item.effect_id), &error),
         })
     }
@@ -217,7 +206,7 @@ impl EffectRun<'_> {
     /// Finishes the effect when the agent's step succeeded or can never succeed, otherwise postpones it.
     fn of_voice(&self, done: Result<(), VoiceError>) -> Result<NextStep, CallError> {
         Ok(match done {
-            Ok(()) | Err(VoiceError::Unreadable) => NextStep::Finish,
+            Ok(()) | Err(VoiceError::Unreadable) => NextStep::NOTHING_TO_DO,
             Err(error) => NextStep::postpone(backoff(self.attempts(), self.item.effect_id), &error),
         })
     }
@@ -230,13 +219,13 @@ impl EffectRun<'_> {
         let (effect_id, now) = (self.item.effect_id, self.deps.runtime.clock.now());
         match self.tell(CallCommand::StartDial { effect_id, now }).await {
             Ok(_) => {}
-            Err(CommandError::Refused(_)) => return Ok(NextStep::Finish),
+            Err(CommandError::Refused(_)) => return Ok(NextStep::NOTHING_TO_DO),
             Err(error) => return Err(error),
         }
         // when a dial that was started before turned out to be lost, there is nothing left to do
         match self.deps.calls.prepare(self.call(), effect_id).await? {
             Some(Outgoing::Dial(dial)) => self.place(&dial).await,
-            _ => Ok(NextStep::Finish),
+            _ => Ok(NextStep::NOTHING_TO_DO),
         }
     }
 
@@ -289,7 +278,7 @@ impl EffectRun<'_> {
 
     async fn command(&self) -> Result<NextStep, CallError> {
         let command = match self.deps.calls.prepare(self.call(), self.item.effect_id).await? {
-            None | Some(Outgoing::Dial(_)) => return Ok(NextStep::Finish),
+            None | Some(Outgoing::Dial(_)) => return Ok(NextStep::NOTHING_TO_DO),
             Some(Outgoing::NoLegYet) => {
                 return Ok(NextStep::postpone(NO_LEG_PAUSE, &"the leg is not known yet"));
             }
@@ -346,7 +335,7 @@ impl EffectRun<'_> {
 
     async fn reconcile(&self) -> Result<NextStep, CallError> {
         let call = self.deps.calls.inspect(self.call()).await?;
-        let Some(effect_id) = call.lost_dial() else { return Ok(NextStep::Finish) };
+        let Some(effect_id) = call.lost_dial() else { return Ok(NextStep::NOTHING_TO_DO) };
         let tag = main_tag(self.call(), self.item.client);
         let found = self.deps.telephony.find_leg(&tag).await;
         let now = self.deps.runtime.clock.now();
@@ -378,7 +367,7 @@ impl EffectRun<'_> {
     async fn check_leg(&self) -> Result<NextStep, CallError> {
         let call = self.deps.calls.inspect(self.call()).await?;
         let Some(control_id) = call.control_id().filter(|_| !call.is_over()) else {
-            return Ok(NextStep::Finish);
+            return Ok(NextStep::NOTHING_TO_DO);
         };
         match self.deps.telephony.leg_state(self.item.client, control_id).await {
             Ok(LegState::Gone) if self.attempts() == 1 => {
@@ -387,9 +376,9 @@ impl EffectRun<'_> {
             Ok(LegState::Gone) => {
                 self.tell_if_open(CallCommand::LegLost { now: self.deps.runtime.clock.now() }).await
             }
-            Ok(LegState::Alive) if self.attempts() >= MAX_CHECKS => Ok(NextStep::Finish),
+            Ok(LegState::Alive) if self.attempts() >= MAX_CHECKS => Ok(NextStep::NOTHING_TO_DO),
             Ok(LegState::Alive) => Ok(NextStep::postpone(CHECK_PAUSE, &"the leg is alive")),
-            Err(CarrierError::NotConfigured) => Ok(NextStep::Finish),
+            Err(CarrierError::NotConfigured) => Ok(NextStep::NOTHING_TO_DO),
             Err(error) => Ok(NextStep::postpone(CHECK_PAUSE, &error)),
         }
     }

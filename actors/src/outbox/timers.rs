@@ -1,16 +1,18 @@
 //! Durable timers: they fire once, late rather than never.
 
+use std::sync::{Mutex, PoisonError};
+
 use chrono::TimeDelta;
 use domain::call::{CallCommand, Timer};
+use domain::envelope::Time;
 use domain::ids::{CallId, ConversationId, IvrSessionId};
-use domain::ports::lease::Lease;
-use domain::ports::outbox::TimerItem;
+use domain::ports::outbox::{TimerItem, WorkChange};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::time::{JobClock, LONGEST_SLEEP};
-use super::{OutboxDeps, keep_up};
+use super::{OutboxDeps, Owned};
 use crate::context::CommandContext;
 use crate::session::CommandError;
 
@@ -18,54 +20,146 @@ const BATCH: usize = 256;
 /// Turns under way end within this time at the latest; `ORPHANS` is how many of them are looked at.
 const TURN_HORIZON: TimeDelta = TimeDelta::minutes(30);
 const ORPHANS: usize = 10_000;
+
+/// When the next timer is due, so that the store is asked only when one is.
+#[derive(Debug)]
+pub(super) struct NextTimer {
+    /// Not later than the next timer; `None` while none is set.
+    due: Mutex<Option<Time>>,
+    earlier: Notify,
+}
+
+impl Default for NextTimer {
+    fn default() -> Self {
+        Self { due: Mutex::new(Some(Time::MIN_UTC)), earlier: Notify::new() }
+    }
+}
+
+impl NextTimer {
+    /// Has the store asked, whatever is known.
+    pub(super) fn look_again(&self) {
+        self.may_be_due(Some(Time::MIN_UTC));
+    }
+
+    /// Takes over the changes that were committed to the store.
+    pub(super) fn follow(&self, changes: &[WorkChange]) {
+        let armed = changes.iter().filter_map(|change| match change {
+            WorkChange::Arm(timer) => Some(timer.due),
+            _ => None,
+        });
+        self.may_be_due(armed.min());
+    }
+
+    /// A timer may be due then; `None`: nothing was learned.
+    fn may_be_due(&self, then: Option<Time>) {
+        let Some(then) = then else { return };
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        if due.is_none_or(|due| then < due) {
+            *due = Some(then);
+            self.earlier.notify_one();
+        }
+    }
+
+    fn get(&self) -> Option<Time> {
+        *self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets what is known because the store is asked now; what is learned meanwhile counts again.
+    fn forget(&self) {
+        *self.due.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
 /// Fires the timers that are due until the lease is lost.
-pub(super) async fn fire(
-    deps: &OutboxDeps,
-    lease: &Lease,
-    time: &JobClock,
-    news: &Notify,
-    mine: &CancellationToken,
-) {
+pub(super) async fn fire(owned: &Owned, mine: &CancellationToken) {
+    let Owned { deps, time, timers, .. } = owned;
     fail_orphans(deps, time).await;
     while !mine.is_cancelled() {
-        let woken = news.notified();
-        keep_up(deps, lease, time).await;
-        let held = time.hold().await;
-        let seen = time.now();
-        let due = deps.store.due_timers(seen, BATCH).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "timers cannot be read");
-            Vec::new()
-        });
-        drop(held);
-        let mut fired_all = due.len() == BATCH;
-        for timer in &due {
-            if mine.is_cancelled() {
-                // the next owner fires the rest
-                return;
+        owned.keep_up().await;
+        let now = time.now();
+        let longest = now + LONGEST_SLEEP;
+        let until = match timers.get() {
+            Some(due) if due <= now => {
+                timers.forget();
+                match fire_due(owned, mine).await {
+                    Fired::All => {
+                        let next = deps.store.next_timer().await;
+                        // a store that cannot be read is asked again after a pause
+                        timers.may_be_due(next.unwrap_or(Some(longest)));
+                        continue;
+                    }
+                    Fired::More => {
+                        timers.look_again();
+                        continue;
+                    }
+                    Fired::NotAll => {
+                        timers.look_again();
+                        // no timer that fails keeps the loop busy
+                        tokio::select! {
+                            () = mine.cancelled() => {}
+                            () = time.sleep_until(longest) => {}
+                        }
+                        continue;
+                    }
+                }
             }
-            let cause = timer.cause.traceparent.as_deref();
-            let span = deps.runtime.trace.continuing(cause, || {
-                tracing::info_span!(
-                    parent: None,
-                    "timer.fire",
-                    otel.kind = "consumer",
-                    timer = timer.timer.as_str(),
-                    messaging.system = "voxledger",
-                    messaging.operation.type = "process",
-                    messaging.destination.name = "timers",
-                )
-            });
-            fired_all &= fire_one(deps, timer).instrument(span).await;
-        }
-        if fired_all {
-            continue;
-        }
-        let until = deps.sleep_limit(seen, LONGEST_SLEEP).await;
+            Some(due) => due.min(longest),
+            None => longest,
+        };
         tokio::select! {
             () = mine.cancelled() => {}
-            () = woken => {}
+            () = timers.earlier.notified() => {}
             () = time.sleep_until(until) => {}
         }
+    }
+}
+
+/// How an attempt to fire everything that is due ended.
+enum Fired {
+    /// Nothing that was due is left.
+    All,
+    /// More is due than was looked at.
+    More,
+    /// A timer could not be fired, or the timers cannot be read.
+    NotAll,
+}
+
+async fn fire_due(owned: &Owned, mine: &CancellationToken) -> Fired {
+    let Owned { deps, time, .. } = owned;
+    let held = time.hold().await;
+    let due = deps.store.due_timers(time.now(), BATCH).await;
+    drop(held);
+    let due = match due {
+        Ok(due) => due,
+        Err(error) => {
+            tracing::warn!(%error, "timers cannot be read");
+            return Fired::NotAll;
+        }
+    };
+    let mut all = true;
+    for timer in &due {
+        if mine.is_cancelled() {
+            // the next owner fires the rest
+            return Fired::NotAll;
+        }
+        let cause = timer.cause.traceparent.as_deref();
+        let span = deps.runtime.trace.continuing(cause, || {
+            tracing::info_span!(
+                parent: None,
+                "timer.fire",
+                otel.kind = "consumer",
+                timer = timer.timer.as_str(),
+                messaging.system = "voxledger",
+                messaging.operation.type = "process",
+                messaging.destination.name = "timers",
+            )
+        });
+        all &= fire_one(deps, timer).instrument(span).await;
+    }
+    match (all, due.len() == BATCH) {
+        (false, _) => Fired::NotAll,
+        (true, true) => Fired::More,
+        (true, false) => Fired::All,
     }
 }
 

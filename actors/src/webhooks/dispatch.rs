@@ -186,13 +186,17 @@ impl<'b> Dispatcher<'b> {
                 return tracing::warn!(%error, "the machine's clock was set, and due times cannot be moved yet");
             }
         };
-        self.timers = std::mem::take(&mut self.timers).into_iter().map(|(at, id)| (at + by, id)).collect();
+        self.timers.clear();
+        let now = self.time.now();
         for stop in self.stops.values_mut() {
-            stop.look_at = stop.look_at.map(|at| at + by);
-            stop.timer = stop.timer.map(|at| at + by);
+            // a due time that the process manager told before the rows were moved may arrive after it: every
+            // endpoint's rows are looked at, whatever is told
+            (stop.look_at, stop.timer) = (Some(now), None);
             stop.fresh.iter_mut().for_each(|fresh| fresh.item.due += by);
             stop.throttle.shift(by);
         }
+        let ids: Vec<_> = self.stops.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.plan(id));
     }
 
     fn on_notice(&mut self, news: Notice) {
@@ -290,13 +294,17 @@ impl<'b> Dispatcher<'b> {
     /// The process manager has read the log up to `position`: attempts recorded up to there are in the table.
     fn read_up_to(&mut self, position: Position) {
         self.applied = self.applied.max(position);
+        let now = self.time.now();
         while let Some(entry) = self.recorded.first_entry()
             && *entry.key() <= self.applied
         {
             let (endpoint, delivery) = entry.remove();
-            if let Some(stop) = self.stops.get_mut(&endpoint) {
-                // an event that makes the delivery due again is read after it
-                stop.let_go(delivery);
+            if let Some(stop) = self.stops.get_mut(&endpoint)
+                && stop.let_go(delivery)
+            {
+                // it was due when others were taken, so nobody looks for it
+                stop.look(now);
+                self.plan(endpoint);
             }
         }
     }

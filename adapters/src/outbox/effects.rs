@@ -17,30 +17,36 @@ use super::changes::Net;
 use super::followers::Follower;
 use crate::sql::db::{Tx, args, limited, made, unavailable};
 use crate::sql::tenant::Of;
-use crate::sql::value::{Dialect, SqlRow, Value, placeholder};
+use crate::sql::value::{Dialect, Kind, SqlRow, Value};
 
 /// The longest that a commit may take.
 const LIMIT: Duration = Duration::from_secs(30);
-/// The most rows that one statement writes or removes.
-const BULK: usize = 64;
 
 /// Condition for ordered effects: due only once no earlier ordered effect of the same call is left.
 const FREE: &str = "(NOT o.ordered OR NOT EXISTS (SELECT 1 FROM work_outbox e WHERE e.call_id = o.call_id AND e.ordered \
     AND (e.position < o.position OR (e.position = o.position AND e.effect_id < o.effect_id))))";
 const POSTPONE: &str = "UPDATE work_outbox SET due = $2, attempts = $3, last_error = $4 WHERE effect_id = $1";
-const FINISH: &str = "DELETE FROM work_outbox WHERE effect_id = $1";
+const EFFECT: &str = "o.effect_id, o.call_id, o.client_id, o.work, o.due, o.attempts, o.position, o.event_id, \
+    o.correlation_id, o.traceparent";
 const DUE_TIMERS: &str = "SELECT call_id, timer, client_id, due, event_id, correlation_id, traceparent \
     FROM work_timers WHERE due <= $1 ORDER BY due, call_id, timer LIMIT $2 + 0";
 const FIRED: &str = "DELETE FROM work_timers WHERE call_id = $1 AND timer = $2 AND due = $3";
 
-/// A `VALUES` list with so many rows and columns of placeholders.
-fn rows(dialect: Dialect, count: usize, columns: usize) -> String {
-    let row = |row: usize| {
-        let values: Vec<_> = (1..=columns).map(|at| placeholder(dialect, row * columns + at)).collect();
-        format!("({})", values.join(", "))
-    };
-    (0..count).map(row).collect::<Vec<_>>().join(", ")
-}
+const EFFECT_KINDS: [Kind; 11] = [
+    Kind::Uuid,
+    Kind::Uuid,
+    Kind::Uuid,
+    Kind::Text,
+    Kind::Bool,
+    Kind::Time,
+    Kind::Int,
+    Kind::Int,
+    Kind::Uuid,
+    Kind::Uuid,
+    Kind::Text,
+];
+const TIMER_KINDS: [Kind; 7] =
+    [Kind::Uuid, Kind::Text, Kind::Uuid, Kind::Time, Kind::Uuid, Kind::Uuid, Kind::Text];
 
 fn effect_values(item: &OutboxItem) -> [Value<'_>; 11] {
     [
@@ -108,51 +114,23 @@ fn timer(row: &SqlRow) -> Result<TimerItem, sqlx::Error> {
 }
 
 impl SqlOutbox {
-    /// Runs a statement for batches of `items`; `sql` builds its text for a number of rows.
-    async fn in_bulk<'v, T, const N: usize>(
-        &self,
-        tx: &mut Tx,
-        items: &[T],
-        sql: impl Fn(&str) -> String,
-        values: impl Fn(&T) -> [Value<'v>; N],
-    ) -> Result<(), sqlx::Error> {
-        for portion in items.chunks(BULK) {
-            let dialect = self.db.dialect();
-            let text = sql(&rows(dialect, portion.len(), N));
-            let bound = args(dialect, portion.iter().flat_map(&values))?;
-            tx.execute(made(text), bound).await?;
-        }
-        Ok(())
+    async fn remove_effects(&self, tx: &mut Tx, effect_ids: &[Uuid]) -> Result<(), sqlx::Error> {
+        let sql = |rows: &str| format!("DELETE FROM work_outbox WHERE effect_id IN (VALUES {rows})");
+        self.db.batched(tx, effect_ids, [Kind::Uuid], sql, |effect_id| Ok([Value::Uuid(*effect_id)])).await
     }
 
     async fn apply(&self, tx: &mut Tx, net: &Net<'_>) -> Result<(), sqlx::Error> {
         let closed: Vec<_> = net.closed.iter().copied().collect();
-        let one = |id: &Uuid| [Value::Uuid(*id)];
-        self.in_bulk(
-            tx,
-            &closed,
-            |rows| format!("DELETE FROM work_outbox WHERE call_id IN (VALUES {rows})"),
-            one,
-        )
-        .await?;
-        self.in_bulk(
-            tx,
-            &closed,
-            |rows| format!("DELETE FROM work_timers WHERE call_id IN (VALUES {rows})"),
-            one,
-        )
-        .await?;
+        for table in ["work_outbox", "work_timers"] {
+            let sql = |rows: &str| format!("DELETE FROM {table} WHERE call_id IN (VALUES {rows})");
+            self.db.batched(tx, &closed, [Kind::Uuid], sql, |id| Ok([Value::Uuid(*id)])).await?;
+        }
         let done: Vec<_> = net.done.iter().copied().collect();
-        self.in_bulk(
-            tx,
-            &done,
-            |rows| format!("DELETE FROM work_outbox WHERE effect_id IN (VALUES {rows})"),
-            one,
-        )
-        .await?;
+        self.remove_effects(tx, &done).await?;
         let disarmed: Vec<_> = net.disarmed.iter().copied().collect();
         let sql = |rows: &str| format!("DELETE FROM work_timers WHERE (call_id, timer) IN (VALUES {rows})");
-        self.in_bulk(tx, &disarmed, sql, |(call, timer)| [Value::Uuid(*call), Value::text(timer)]).await?;
+        let values = |(call, timer): &(Uuid, &'static str)| Ok([Value::Uuid(*call), Value::text(timer)]);
+        self.db.batched(tx, &disarmed, [Kind::Uuid, Kind::Text], sql, values).await?;
         let effects: Vec<_> = net.effects.values().copied().collect();
         let sql = |rows: &str| {
             format!(
@@ -160,7 +138,7 @@ impl SqlOutbox {
                  event_id, correlation_id, traceparent) VALUES {rows} ON CONFLICT (effect_id) DO NOTHING"
             )
         };
-        self.in_bulk(tx, &effects, sql, |item| effect_values(item)).await?;
+        self.db.batched(tx, &effects, EFFECT_KINDS, sql, |item| Ok(effect_values(item))).await?;
         let timers: Vec<_> = net.timers.values().copied().collect();
         let sql = |rows: &str| {
             format!(
@@ -170,7 +148,7 @@ impl SqlOutbox {
                  traceparent = excluded.traceparent"
             )
         };
-        self.in_bulk(tx, &timers, sql, |item| timer_values(item)).await
+        self.db.batched(tx, &timers, TIMER_KINDS, sql, |item| Ok(timer_values(item))).await
     }
 
     async fn read_all<T>(
@@ -252,11 +230,20 @@ impl OutboxStore for SqlOutbox {
 
     async fn due_effects(&self, now: Time, limit: usize) -> Result<Vec<OutboxItem>, StoreUnavailable> {
         let sql = format!(
-            "SELECT o.effect_id, o.call_id, o.client_id, o.work, o.due, o.attempts, o.position, o.event_id, \
-             o.correlation_id, o.traceparent FROM work_outbox o WHERE o.due <= $1 AND {FREE} \
+            "SELECT {EFFECT} FROM work_outbox o WHERE o.due <= $1 AND {FREE} \
              ORDER BY o.due, o.position, o.effect_id LIMIT $2 + 0"
         );
         self.read_all(sql, vec![Value::Time(now), Value::count(limit as u64)], effect).await
+    }
+
+    async fn effects(&self, limit: usize) -> Result<Vec<OutboxItem>, StoreUnavailable> {
+        let sql = format!("SELECT {EFFECT} FROM work_outbox o LIMIT $1 + 0");
+        self.read_all(sql, vec![Value::count(limit as u64)], effect).await
+    }
+
+    async fn next_effect(&self) -> Result<Option<Time>, StoreUnavailable> {
+        let sql = format!("SELECT o.due FROM work_outbox o WHERE {FREE} ORDER BY o.due LIMIT 1");
+        Ok(self.read_all(sql, Vec::new(), |row| row.time(0)).await?.pop())
     }
 
     async fn postpone(
@@ -275,8 +262,13 @@ impl OutboxStore for SqlOutbox {
         self.db.change(POSTPONE, values).await.map(drop)
     }
 
-    async fn finish(&self, effect_id: Uuid) -> Result<(), StoreUnavailable> {
-        self.db.change(FINISH, vec![Value::Uuid(effect_id)]).await.map(drop)
+    async fn finish(&self, effect_ids: &[Uuid]) -> Result<(), StoreUnavailable> {
+        limited(LIMIT, async {
+            let mut tx = self.db.begin().await?;
+            self.remove_effects(&mut tx, effect_ids).await?;
+            tx.commit().await
+        })
+        .await
     }
 
     async fn due_timers(&self, now: Time, limit: usize) -> Result<Vec<TimerItem>, StoreUnavailable> {
@@ -289,12 +281,9 @@ impl OutboxStore for SqlOutbox {
         self.db.change(FIRED, values).await.map(drop)
     }
 
-    async fn next_due(&self) -> Result<Option<Time>, StoreUnavailable> {
-        let effects = format!("SELECT o.due FROM work_outbox o WHERE {FREE} ORDER BY o.due LIMIT 1");
-        let timers = "SELECT due FROM work_timers ORDER BY due LIMIT 1".to_owned();
-        let effect = self.read_all(effects, Vec::new(), |row| row.time(0)).await?;
-        let timer = self.read_all(timers, Vec::new(), |row| row.time(0)).await?;
-        Ok(effect.into_iter().chain(timer).min())
+    async fn next_timer(&self) -> Result<Option<Time>, StoreUnavailable> {
+        let sql = "SELECT due FROM work_timers ORDER BY due LIMIT 1".to_owned();
+        Ok(self.read_all(sql, Vec::new(), |row| row.time(0)).await?.pop())
     }
 
     async fn shift(&self, lease: &Lease, by: TimeDelta) -> Result<(), StoreUnavailable> {

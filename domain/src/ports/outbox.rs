@@ -124,8 +124,14 @@ pub trait OutboxStore: fmt::Debug + Send + Sync {
         error: &str,
     ) -> Result<(), StoreUnavailable>;
 
-    /// Removes an effect whose outcome is in the log, or that turned out pointless.
-    async fn finish(&self, effect_id: Uuid) -> Result<(), StoreUnavailable>;
+    /// Up to `limit` effects, due or not, in no order.
+    async fn effects(&self, limit: usize) -> Result<Vec<OutboxItem>, StoreUnavailable>;
+
+    /// When the next effect is due that waits for no earlier one of the same call.
+    async fn next_effect(&self) -> Result<Option<Time>, StoreUnavailable>;
+
+    /// Removes effects whose outcome is in the log, or that turned out pointless.
+    async fn finish(&self, effect_ids: &[Uuid]) -> Result<(), StoreUnavailable>;
 
     /// Up to `limit` timers due at `now`, longest due first.
     async fn due_timers(&self, now: Time, limit: usize) -> Result<Vec<TimerItem>, StoreUnavailable>;
@@ -133,8 +139,8 @@ pub trait OutboxStore: fmt::Debug + Send + Sync {
     /// Removes a timer that fired, unless it was set anew for another time.
     async fn fired(&self, timer: &TimerItem) -> Result<(), StoreUnavailable>;
 
-    /// When the next effect or timer is due.
-    async fn next_due(&self) -> Result<Option<Time>, StoreUnavailable>;
+    /// When the next timer is due.
+    async fn next_timer(&self) -> Result<Option<Time>, StoreUnavailable>;
 
     /// Moves the due times of all effects and timers by `by` (below zero: back) if `lease` still holds: the clock
     /// they were set by has jumped by as much.

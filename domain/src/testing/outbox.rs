@@ -103,12 +103,14 @@ impl OutboxStore for MemoryWork {
         let waits = |item: &OutboxItem| {
             item.work.is_ordered()
                 && tables.effects.values().any(|other| {
-                    other.subject == item.subject && other.work.is_ordered() && other.position < item.position
+                    other.subject == item.subject
+                        && other.work.is_ordered()
+                        && (other.position, other.effect_id) < (item.position, item.effect_id)
                 })
         };
         let mut due: Vec<_> =
             tables.effects.values().filter(|item| item.due <= now && !waits(item)).cloned().collect();
-        due.sort_by_key(|item| (item.due, item.position));
+        due.sort_by_key(|item| (item.due, item.position, item.effect_id));
         due.truncate(limit);
         Ok(due)
     }
@@ -127,8 +129,17 @@ impl OutboxStore for MemoryWork {
         Ok(())
     }
 
-    async fn finish(&self, effect_id: Uuid) -> Result<(), StoreUnavailable> {
-        self.tables().effects.remove(&effect_id);
+    async fn effects(&self, limit: usize) -> Result<Vec<OutboxItem>, StoreUnavailable> {
+        Ok(self.tables().effects.values().take(limit).cloned().collect())
+    }
+
+    async fn next_effect(&self) -> Result<Option<Time>, StoreUnavailable> {
+        let due = self.due_effects(Time::MAX_UTC, usize::MAX).await?;
+        Ok(due.first().map(|item| item.due))
+    }
+
+    async fn finish(&self, effect_ids: &[Uuid]) -> Result<(), StoreUnavailable> {
+        self.tables().effects.retain(|effect_id, _| !effect_ids.contains(effect_id));
         Ok(())
     }
 
@@ -149,10 +160,8 @@ impl OutboxStore for MemoryWork {
         Ok(())
     }
 
-    async fn next_due(&self) -> Result<Option<Time>, StoreUnavailable> {
-        let tables = self.tables();
-        let effects = tables.effects.values().map(|item| item.due);
-        Ok(effects.chain(tables.timers.values().map(|timer| timer.due)).min())
+    async fn next_timer(&self) -> Result<Option<Time>, StoreUnavailable> {
+        Ok(self.tables().timers.values().map(|timer| timer.due).min())
     }
 
     async fn shift(&self, lease: &Lease, by: TimeDelta) -> Result<(), StoreUnavailable> {

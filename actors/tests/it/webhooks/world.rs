@@ -319,7 +319,8 @@ impl World {
 
     /// The same, while the clock goes on: who was about to sleep when it was moved sleeps on by what it had read before.
     pub(super) async fn sends_soon(&self, count: usize) {
-        for _ in 0..200 {
+        // a minute at most: who waits for a wrong time waits for a day
+        for _ in 0..6_000 {
             for _ in 0..200 {
                 tokio::task::yield_now().await;
             }

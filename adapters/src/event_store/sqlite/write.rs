@@ -22,7 +22,7 @@ const CHECKPOINT_PAGES: &str = "4096";
 /// Size in bytes that an empty WAL is cut back to after a long read made it grow (64 MiB).
 const WAL_KEPT: &str = "67108864";
 /// Page cache of the writing connection, in KiB (negative by SQLite's convention).
-const CACHE: &str = "-8192";
+const CACHE: &str = "-2048";
 /// Row counts of the prepared inserts. A batch takes the smallest that fits; rows left unbound are NULL and dropped.
 const SIZES: [usize; 10] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 const COLUMNS: usize = 10;

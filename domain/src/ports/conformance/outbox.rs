@@ -124,7 +124,7 @@ pub async fn ordered_effects_of_a_call_wait_for_each_other(subject: &Subject) {
     assert_eq!(subject.due(1).await, [2, 3, 5, 6]);
     subject.store.postpone(sequential(2), at(60), 1, "not ready").await.unwrap();
     assert_eq!(subject.due(1).await, [3, 5, 6], "the one behind it still waits");
-    subject.store.finish(sequential(2)).await.unwrap();
+    subject.store.finish(&[sequential(2)]).await.unwrap();
     assert_eq!(subject.due(1).await, [3, 4, 5, 6]);
 }
 
@@ -136,7 +136,7 @@ pub async fn a_postponed_effect_comes_again(subject: &Subject) {
     let again = subject.store.due_effects(at(40), 10).await.unwrap();
     assert_eq!(again, [OutboxItem { attempts: 3, ..item(1, 10, SPEAK, 40) }]);
     // one that is gone by now stays gone
-    subject.store.finish(sequential(1)).await.unwrap();
+    subject.store.finish(&[sequential(1)]).await.unwrap();
     subject.store.postpone(sequential(1), at(50), 4, "too late").await.unwrap();
     assert_eq!(subject.due(1_000).await, [] as [u64; 0]);
 }
@@ -205,13 +205,28 @@ pub async fn a_fired_timer_is_gone_unless_set_anew(subject: &Subject) {
     assert!(subject.store.due_timers(at(10), 10).await.unwrap().is_empty());
 }
 
-/// The next due time is that of the earliest work that nothing holds up.
+/// The next effect is the earliest that nothing holds up; the next timer is told apart from it.
 pub async fn the_next_due_is_told(subject: &Subject) {
-    assert_eq!(subject.store.next_due().await.unwrap(), None);
+    assert_eq!(subject.store.next_effect().await.unwrap(), None);
+    assert_eq!(subject.store.next_timer().await.unwrap(), None);
     subject.commit(&[speak(1, 10, 30), speak(2, 10, 5), speak(3, 11, 40)]).await;
-    assert_eq!(subject.store.next_due().await.unwrap(), Some(at(30)), "the second waits for the first");
-    subject.commit(&[WorkChange::Arm(timer(10, Timer::Ring, 20))]).await;
-    assert_eq!(subject.store.next_due().await.unwrap(), Some(at(20)));
+    assert_eq!(subject.store.next_effect().await.unwrap(), Some(at(30)), "the second waits for the first");
+    let timers = [timer(10, Timer::Ring, 50), timer(11, Timer::Ring, 20)];
+    subject.commit(&timers.map(WorkChange::Arm)).await;
+    assert_eq!(subject.store.next_effect().await.unwrap(), Some(at(30)));
+    assert_eq!(subject.store.next_timer().await.unwrap(), Some(at(20)));
+}
+
+/// All effects are read at once, also those that are not due or wait for others; never more than asked for.
+pub async fn all_effects_are_read_at_once(subject: &Subject) {
+    subject.commit(&[speak(1, 10, 30), speak(2, 10, 5), speak(3, 11, 40)]).await;
+    let mut all = subject.store.effects(3).await.unwrap();
+    all.sort_by_key(|item| item.position);
+    assert_eq!(all, [item(1, 10, SPEAK, 30), item(2, 10, SPEAK, 5), item(3, 11, SPEAK, 40)]);
+    assert_eq!(subject.store.effects(2).await.unwrap().len(), 2);
+    subject.store.finish(&[sequential(1), sequential(3), sequential(9)]).await.unwrap();
+    assert_eq!(subject.store.effects(3).await.unwrap(), [item(2, 10, SPEAK, 5)]);
+    subject.store.finish(&[]).await.unwrap();
 }
 
 /// Statistics tell how much waits, and since when.
@@ -274,15 +289,15 @@ pub async fn due_times_move_with_the_clock(subject: &Subject) {
     let lease = subject.lease().await;
     let day = chrono::TimeDelta::days(1);
     subject.store.shift(&lease, -day).await.unwrap();
-    let next = subject.store.next_due().await.unwrap();
-    assert_eq!(next, Some(at(5) - day));
+    assert_eq!(subject.store.next_effect().await.unwrap(), Some(at(5) - day));
     assert_eq!(subject.store.due_timers(at(7) - day, 10).await.unwrap().len(), 1);
     subject.store.shift(&lease, day + chrono::TimeDelta::seconds(3)).await.unwrap();
-    assert_eq!(subject.store.next_due().await.unwrap(), Some(at(8)));
+    assert_eq!(subject.store.next_effect().await.unwrap(), Some(at(8)));
+    assert_eq!(subject.store.next_timer().await.unwrap(), Some(at(10)));
     subject.leases.release(&lease).await.unwrap();
     subject.leases.acquire("work", "two", Duration::from_secs(600)).await.unwrap().unwrap();
     subject.store.shift(&lease, day).await.unwrap();
-    assert_eq!(subject.store.next_due().await.unwrap(), Some(at(8)));
+    assert_eq!(subject.store.next_effect().await.unwrap(), Some(at(8)));
 }
 
 /// Reading the log again from its start, in batches of any size, leaves what was left the first time.
@@ -320,6 +335,7 @@ macro_rules! outbox_store_suite {
             closing_a_call_leaves_the_others_alone,
             a_fired_timer_is_gone_unless_set_anew,
             the_next_due_is_told,
+            all_effects_are_read_at_once,
             what_waits_is_counted,
             a_commit_from_a_moved_checkpoint_writes_nothing,
             the_event_at_the_checkpoint_is_kept,
