@@ -13,6 +13,7 @@ mod clients;
 mod conversations;
 mod documents;
 mod erasure;
+mod group_commit;
 mod ivr;
 mod numbers;
 mod rows;
@@ -30,6 +31,7 @@ use domain::ports::StoreUnavailable;
 use uuid::Uuid;
 
 use self::blind::Blind;
+use self::group_commit::GroupCommit;
 use self::rows::Statements;
 use crate::database::{Database, Part, SecretUrl};
 use crate::sql::db::Db;
@@ -42,6 +44,7 @@ pub struct SqlViews {
     db: Db,
     statements: Arc<Statements>,
     blind: Blind,
+    group: Arc<GroupCommit>,
 }
 
 leases_in!(SqlViews, OF_VIEWS);
@@ -80,7 +83,7 @@ impl SqlViews {
     fn at_with(database: &Database, settings: PostgresSettings) -> Result<Self, OpenDbError> {
         let db = Db::at(database, Part::Views, settings)?;
         let statements = Arc::new(Statements::new(db.dialect()));
-        Ok(Self { db, statements, blind: Blind::default() })
+        Ok(Self { db, statements, blind: Blind::default(), group: Arc::default() })
     }
 
     /// Connects to the database and migrates its schema. Fails when the database cannot be opened or migrated.

@@ -10,7 +10,9 @@ use domain::ports::StoreUnavailable;
 use projections::store::{Checkpoint, CommitError, Comparison, Digest, Generation, Mode, Step, ViewRows};
 use projections::tally::Tally;
 use sha2::{Digest as _, Sha256};
+use sqlx::SqlStr;
 
+use super::group_commit::{Committed, PreparedStep};
 use super::table::{Role, Table};
 use crate::sql::db::{Tx, args, limited, made, unavailable};
 use crate::sql::tenant::Of;
@@ -22,7 +24,7 @@ const BULK: usize = 64;
 /// Rows hashed in one step.
 const DIGEST_PAGE: i64 = 2_000;
 /// The longest that a step of a projection may take.
-const STEP_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
+pub(super) const STEP_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// SQL of the bulk statements, built once.
 #[derive(Debug)]
@@ -128,7 +130,8 @@ fn advance(dialect: Dialect, mode: Mode) -> String {
 }
 
 impl SqlViews {
-    async fn advance(&self, tx: &mut Tx, step: &Step) -> Result<bool, sqlx::Error> {
+    /// Moves the checkpoint of a step; answers whether it stood where the step expects it.
+    pub(super) async fn advance(&self, tx: &mut Tx, step: &Step) -> Result<bool, sqlx::Error> {
         let sql = match step.mode {
             Mode::Live => self.statements.get("", "advance", 0, |dialect| advance(dialect, Mode::Live)),
             mode => self.statements.get("", "advance rebuild", 0, |dialect| advance(dialect, mode)),
@@ -146,11 +149,12 @@ impl SqlViews {
         Ok(tx.execute(made(sql), args(self.db.dialect(), values)?).await? == 1)
     }
 
-    async fn upsert<R: Table>(
+    /// The statements that write rows over those with the same keys.
+    fn upserts<R: Table>(
         &self,
-        tx: &mut Tx,
         generation: Generation,
         rows: &[&R],
+        statements: &mut Vec<(SqlStr, Args)>,
     ) -> Result<(), sqlx::Error> {
         let mut rest = rows;
         for portion in portions(rows.len()) {
@@ -167,22 +171,41 @@ impl SqlViews {
                     args.push(self.blind.stored(value))?;
                 }
             }
-            tx.execute(made(sql), args).await?;
+            statements.push((made(sql), args));
         }
         Ok(())
     }
 
-    /// Deletes rows that ended before a time (retention). Their sums stay counted.
-    async fn retire<R: Table>(
+    /// The statements that write the rows and sums of a step. A sum that has come to nothing is removed.
+    fn writes<R: Table>(
         &self,
-        tx: &mut Tx,
+        step: &Step,
+        rows: &[&R],
+        tallies: &[Tally],
+    ) -> Result<Vec<(SqlStr, Args)>, sqlx::Error> {
+        let mut statements = Vec::new();
+        self.upserts(step.generation, rows, &mut statements)?;
+        if let Some(before) = step.retires {
+            statements.extend(self.retire::<R>(step.generation, before)?);
+        }
+        let (gone, sums): (Vec<&Tally>, Vec<_>) = tallies.iter().partition(|tally| tally.counts.is_empty());
+        self.upserts(step.generation, &sums, &mut statements)?;
+        for tally in gone {
+            statements.push(self.remove_tally(step.generation, &tally.key)?);
+        }
+        Ok(statements)
+    }
+
+    /// The statement that deletes rows that ended before a time (retention). Their sums stay counted.
+    fn retire<R: Table>(
+        &self,
         generation: Generation,
         before: Time,
-    ) -> Result<(), sqlx::Error> {
-        let Some(ended) = R::ENDED else { return Ok(()) };
+    ) -> Result<Option<(SqlStr, Args)>, sqlx::Error> {
+        let Some(ended) = R::ENDED else { return Ok(None) };
         let sql = format!("DELETE FROM {} WHERE generation = $1 AND {ended} < $2", R::NAME);
         let values = [Value::Int(generation.0), Value::Time(before)];
-        tx.execute(made(sql), args(self.db.dialect(), values)?).await.map(drop)
+        Ok(Some((made(sql), args(self.db.dialect(), values)?)))
     }
 
     /// Makes the step's generation the active one, unless the active one has come further.
@@ -202,6 +225,8 @@ impl SqlViews {
         Ok(tx.execute(made(sql), args(dialect, values)?).await? == 1)
     }
 
+    /// Commits a step in a transaction of its own; `None` when it is deposed, else whether its generation became
+    /// the active one.
     async fn step<R: Table>(
         &self,
         step: &Step,
@@ -212,13 +237,9 @@ impl SqlViews {
         if !self.advance(&mut tx, step).await? {
             return Ok(None);
         }
-        self.upsert(&mut tx, step.generation, rows).await?;
-        if let Some(before) = step.retires {
-            self.retire::<R>(&mut tx, step.generation, before).await?;
+        for (sql, args) in self.writes(step, rows, tallies)? {
+            tx.execute(sql, args).await?;
         }
-        let (gone, sums): (Vec<&Tally>, Vec<_>) = tallies.iter().partition(|tally| tally.counts.is_empty());
-        self.upsert(&mut tx, step.generation, &sums).await?;
-        self.drop_tallies(&mut tx, step.generation, gone.into_iter().map(|tally| tally.key)).await?;
         let switched = step.mode == Mode::RebuildAndSwitch && self.switch(&mut tx, step).await?;
         tx.commit().await?;
         Ok(Some(switched))
@@ -284,6 +305,16 @@ impl<R: Table> ViewRows<R> for SqlViews {
     }
 
     async fn commit(&self, step: &Step, rows: &[&R], tallies: &[Tally]) -> Result<bool, CommitError> {
+        // rebuilds take their time, and must not hold up the others
+        if step.mode == Mode::Live && step.retires.is_none() {
+            let writes = self.writes(step, rows, tallies).map_err(|error| unavailable(&error))?;
+            match self.commit_in_group(PreparedStep { step: step.clone(), writes }).await {
+                Committed::Moved => return Ok(false),
+                Committed::Deposed => return Err(CommitError::Deposed),
+                Committed::Failed(error) => return Err(error.into()),
+                Committed::TryAlone => {}
+            }
+        }
         match limited(STEP_LIMIT, self.step(step, rows, tallies)).await? {
             Some(switched) => Ok(switched),
             None => Err(CommitError::Deposed),

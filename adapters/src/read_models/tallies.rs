@@ -9,12 +9,13 @@ use projections::analytics::{AnalyticsQueries, MOST_TALLIES, Range, Wanted};
 use projections::store::{Checkpoint, Comparison, Generation, Tallies, ViewRows};
 use projections::tally::{Counted, Counts, Sketches, Span, Tally, TallyKey};
 use serde::ser::Error as _;
+use sqlx::{SqlSafeStr as _, SqlStr};
 
 use super::table::{Column, Table, changing, key};
-use crate::sql::db::{Tx, args, made, unavailable};
+use crate::sql::db::{args, made, unavailable};
 use crate::sql::list::Select;
 use crate::sql::tenant::Of;
-use crate::sql::value::{Dialect, Kind, SqlRow, Value, parsed};
+use crate::sql::value::{Args, Dialect, Kind, SqlRow, Value, parsed};
 
 impl Table for Tally {
     const NAME: &'static str = "tallies";
@@ -72,20 +73,16 @@ fn sum(key: TallyKey, row: &SqlRow, at: usize) -> Result<Tally, sqlx::Error> {
 }
 
 impl SqlViews {
-    /// Deletes sums whose counts are all zero.
-    pub(super) async fn drop_tallies(
+    /// The statement that deletes a sum.
+    pub(super) fn remove_tally(
         &self,
-        tx: &mut Tx,
         generation: Generation,
-        gone: impl Iterator<Item = TallyKey>,
-    ) -> Result<(), sqlx::Error> {
+        key: &TallyKey,
+    ) -> Result<(SqlStr, Args), sqlx::Error> {
         let sql = "DELETE FROM tallies WHERE generation = $1 AND view = $2 AND client_id = $3 AND span = $4 \
                    AND bucket = $5 AND subject = $6";
-        for key in gone {
-            let values = std::iter::once(Value::Int(generation.0)).chain(Tally::key_values(&key));
-            tx.execute(made(sql), args(self.db.dialect(), values)?).await?;
-        }
-        Ok(())
+        let values = std::iter::once(Value::Int(generation.0)).chain(Tally::key_values(key));
+        Ok((sql.into_sql_str(), args(self.db.dialect(), values)?))
     }
 }
 
