@@ -106,6 +106,10 @@ pub struct Mischief {
     pub rate_limit: f64,
     /// The webhook arrives before the answer to the command that caused it.
     pub webhook_first: f64,
+    /// The answer to a command comes [`Mischief::late_by`] later, while the webhooks that it caused go out.
+    pub late_answer: f64,
+    /// How late such an answer is. Not scaled by the pace.
+    pub late_by: Duration,
     /// The fake inserts an event of an unknown type.
     pub unknown_event: f64,
     /// A webhook has additional unknown fields.
@@ -131,6 +135,8 @@ impl Mischief {
         server_error: 0.0,
         rate_limit: 0.0,
         webhook_first: 0.0,
+        late_answer: 0.0,
+        late_by: Duration::from_millis(200),
         unknown_event: 0.0,
         unknown_field: 0.0,
         missing_client_state: 0.0,

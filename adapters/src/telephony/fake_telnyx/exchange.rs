@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use domain::envelope::Time;
@@ -94,6 +95,8 @@ pub(super) enum Manner {
     Drop,
     /// Sent only after a webhook of the leg was delivered with a higher number than this.
     AfterWebhook(Arc<Leg>, u64),
+    /// Sent this much later; the command's effects begin at once.
+    Late(Duration),
 }
 
 /// Notified when the fake shuts down.
@@ -470,6 +473,8 @@ fn manner(dice: &mut Dice, mischief: &super::config::Mischief, leg: &Arc<Leg>, s
         Manner::Drop
     } else if !silent && dice.roll(mischief.webhook_first) {
         Manner::AfterWebhook(leg.clone(), leg.fate.webhooks.load(Ordering::Relaxed))
+    } else if dice.roll(mischief.late_answer) {
+        Manner::Late(mischief.late_by)
     } else {
         Manner::Plain
     }

@@ -59,7 +59,7 @@ async fn dial(request: HttpRequest, exchange: Data<Exchange>, body: Bytes) -> Ht
         Ok(body) => body,
         Err(answer) => return plain(&answer),
     };
-    deliver(&request, exchange.into_inner().dial(body)).await
+    deliver(&request, &exchange, exchange.clone().into_inner().dial(body)).await
 }
 
 async fn command(
@@ -73,7 +73,7 @@ async fn command(
         Err(answer) => return plain(&answer),
     };
     let (control_id, name) = path.into_inner();
-    deliver(&request, exchange.command(&control_id, &name, body)).await
+    deliver(&request, &exchange, exchange.command(&control_id, &name, body)).await
 }
 
 async fn status(request: HttpRequest, exchange: Data<Exchange>, id: Path<String>) -> HttpResponse {
@@ -192,7 +192,7 @@ fn read(body: &[u8]) -> Result<Value, Answer> {
 }
 
 /// Sends the answer in the chosen manner.
-async fn deliver(request: &HttpRequest, reply: Reply) -> HttpResponse {
+async fn deliver(request: &HttpRequest, exchange: &Exchange, reply: Reply) -> HttpResponse {
     let Reply { answer, manner, gate } = reply;
     match manner {
         Manner::Plain => {}
@@ -205,6 +205,11 @@ async fn deliver(request: &HttpRequest, reply: Reply) -> HttpResponse {
             drop(gate);
             let mut delivered = leg.fate.delivered.subscribe();
             let _ = timeout(WEBHOOK_FIRST, delivered.wait_for(|highest| *highest > number)).await;
+            return plain(&answer);
+        }
+        Manner::Late(by) => {
+            drop(gate);
+            exchange.clock.sleep(by).await;
             return plain(&answer);
         }
     }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use adapters::telephony::fake_telnyx::{CallScript, RawHeaders};
+use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, RawHeaders};
 use adapters::telephony::telnyx::{SIGNATURE_HEADER, Signer, TIMESTAMP_HEADER};
 use domain::call::report::CarrierFact;
 use domain::ports::clock::Clock;
 use domain::ports::telephony::{LegAction, Telephony};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::world::{Heard, World, order, repeats};
+use super::world::{Heard, World, dial, order, repeats};
 
 const CALLER: &str = "+12025550123";
 const OURS: &str = "+12025550188";
@@ -94,6 +94,21 @@ async fn a_shuffled_webhook_is_overtaken() {
     world.fake.place_call(abandoned()).await.ended().await.unwrap();
     let order: Vec<_> = world.rest().iter().map(|heard| heard.event_type().to_owned()).collect();
     assert_eq!(order, ["call.hangup", "call.initiated", "call.cost"]);
+    world.stop().await;
+}
+
+#[actix_web::test]
+async fn an_answer_can_be_so_late_that_the_whole_call_is_over() {
+    let mut world = World::with(|config| {
+        config.mischief.late_answer = 1.0;
+        config.mischief.late_by = Duration::from_millis(300);
+    })
+    .await;
+    world.fake.set_callee("+12025550151", CalleeScript::Busy);
+    let call = world.client.dial(&dial(1, "+12025550151")).await.unwrap();
+    let heard = world.rest();
+    assert!(heard.iter().any(|heard| heard.event_type() == "call.hangup"), "before the answer: {heard:?}");
+    assert!(heard.iter().all(|heard| heard.body["data"]["payload"]["call_leg_id"] == *call.leg_id));
     world.stop().await;
 }
 
