@@ -42,6 +42,10 @@ pub fn each<T: Copy>(all: &[T], word: fn(T) -> &'static str) -> Vec<&'static str
     all.iter().copied().map(word).collect()
 }
 
+fn public_events() -> Vec<&'static str> {
+    webhook::public::PUBLIC_TYPES.iter().map(|kind| kind.name).collect()
+}
+
 closed_sets! {
     /// Whether a call came in or was placed.
     CallDirection = each(call::Direction::ALL, call::Direction::as_str);
@@ -112,6 +116,12 @@ closed_sets! {
     /// What a provider account is used for.
     ProviderKind = each(&provider::ProviderKind::ALL, provider::ProviderKind::as_str);
 
+    /// Name of a public event.
+    PublicEventType = public_events();
+    /// What an endpoint can ask for: a public event by its name, all of a family (`call.*`), or all (`*`).
+    WebhookEventFilter = webhook::public::patterns();
+    /// Name of an event that is delivered: a public event, or the `webhook.test` that a test sends.
+    DeliveredEventType = [public_events(), vec![webhook::public::TEST_TYPE]].concat();
     /// Why a delivery or an attempt failed.
     WebhookError = each(&webhook::delivery::ErrorClass::ALL, webhook::delivery::ErrorClass::as_str);
     /// Status of a webhook delivery.

@@ -5,8 +5,11 @@ use projections::closed_sets;
 use projections::words::each;
 
 use super::auth::Scope as Granted;
+use crate::problem::Code;
 
 closed_sets! {
+    /// Code of a problem; the guide at /docs/errors explains each.
+    ProblemCode = each(Code::ALL, Code::as_str);
     /// State of a model's circuit breaker. `closed`: requests are sent; `open`: none are sent for a while;
     /// `half_open`: one trial request decides.
     BreakerState = each(&BreakerWord::ALL, BreakerWord::as_str);

@@ -22,7 +22,7 @@ pub struct Problem {
     #[schema(example = 422, minimum = 400, maximum = 599)]
     pub status: u16,
     /// Stable code of the problem, for programs.
-    #[schema(example = "invalid_request")]
+    #[schema(value_type = crate::http::words::ProblemCode)]
     pub code: String,
     /// What is wrong this time and what to do about it.
     #[schema(example = "`to`: a phone number in E.164 form, such as +15550100123")]

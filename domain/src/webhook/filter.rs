@@ -54,6 +54,13 @@ mod tests {
     }
 
     #[test]
+    fn every_pattern_that_is_listed_is_one() {
+        let listed = super::super::public::patterns();
+        assert!(listed.iter().all(|pattern| is_pattern(pattern)), "{listed:?}");
+        assert!(PUBLIC_TYPES.iter().all(|kind| listed.iter().any(|pattern| pattern == kind.name)));
+    }
+
+    #[test]
     fn a_wildcard_is_its_family_and_no_other() {
         assert!(matches("call.*", "call.ended") && !matches("call.*", "caller.ended"));
         assert!(matches("call.ended", "call.ended") && !matches("call.ended", "call.ended_early"));

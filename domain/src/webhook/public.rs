@@ -63,6 +63,14 @@ pub fn public_type(name: &str) -> Option<&'static PublicType> {
     PUBLIC_TYPES.iter().find(|kind| kind.name == name)
 }
 
+/// Everything an endpoint can ask for: each event, each family as `call.*`, and `*`.
+#[must_use]
+pub fn patterns() -> Vec<String> {
+    let names = PUBLIC_TYPES.iter().map(|kind| kind.name.to_owned());
+    let families = FAMILIES.iter().map(|family| format!("{family}.*"));
+    std::iter::once("*".to_owned()).chain(families).chain(names).collect()
+}
+
 /// Whether there is a family of this name.
 pub(super) fn is_family(name: &str) -> bool {
     FAMILIES.contains(&name)

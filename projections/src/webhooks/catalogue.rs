@@ -20,7 +20,7 @@ use crate::ivr_sessions::SessionView;
 #[schema(as = WebhookEventType)]
 pub struct EventType {
     /// Name of the event type.
-    #[schema(example = "call.ended")]
+    #[schema(value_type = crate::words::PublicEventType)]
     pub name: &'static str,
     /// When the event is sent.
     pub description: &'static str,

@@ -24,7 +24,7 @@ pub struct AttemptView {
     #[schema(value_type = String)]
     pub delivery_id: DeliveryId,
     /// Type of the delivered event.
-    #[schema(example = "call.ended")]
+    #[schema(value_type = crate::words::DeliveredEventType)]
     pub event: String,
     /// Number of the attempt in its delivery, from 1.
     #[schema(minimum = 1)]
@@ -94,7 +94,7 @@ pub struct DeliveryView {
     #[schema(value_type = String)]
     pub endpoint_id: EndpointId,
     /// Type of the delivered event.
-    #[schema(example = "call.ended")]
+    #[schema(value_type = crate::words::DeliveredEventType)]
     pub event: String,
     /// Id of the event, `evt_…`: the `webhook-id` of every attempt.
     pub event_id: String,

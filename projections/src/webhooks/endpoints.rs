@@ -30,7 +30,7 @@ pub struct EndpointView {
     #[schema(example = "https://example.com/hooks", format = "uri")]
     pub url: String,
     /// Event types to deliver: names, and wildcards such as `call.*`.
-    #[schema(example = json!(["call.*"]))]
+    #[schema(value_type = Vec<crate::words::WebhookEventFilter>, example = json!(["call.*"]))]
     pub events: Vec<String>,
     /// Only deliver events about this agent: TypeID `agt_…`; `null`: about all.
     #[serde(with = "crate::edge::type_id_option")]

@@ -124,7 +124,8 @@ async function pages(client: Client): Promise<void> {
 async function webhooks(client: Client): Promise<void> {
   const types = good(await client.GET("/api/v1/webhooks/event-types")).data;
   assert.ok(types.some(({ name }) => name === "call.ended"));
-  const body = { url: "https://example.com/hooks", events: ["call.*"], enabled: false };
+  const wanted: Schemas["WebhookEventFilter"][] = ["call.*"];
+  const body = { url: "https://example.com/hooks", events: wanted, enabled: false };
   const made = good(await client.POST("/api/v1/webhooks", { body })).data;
   assert.match(made.secret, /^whsec_/);
   const params = { path: { id: made.id } };

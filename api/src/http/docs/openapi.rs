@@ -13,7 +13,7 @@ use crate::problem::{FieldError, Problem};
 #[openapi(
     info(
         title = "Voxledger",
-        description = "The control plane for voice-AI telephony. Every call is an actor whose every step is an event in an append-only log.\n\nErrors are RFC 9457 problems; [the guide](/docs/errors) explains every code.",
+        description = "The control plane for voice-AI telephony. Every call is an actor whose every step is an event in an append-only log.\n\nErrors are RFC 9457 problems; [the guide](/docs/errors) explains every code. Values that an answer takes from a set may become more within this version; where a field says so, bear one that you do not know.",
         contact(name = "The makers of Voxledger"),
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),

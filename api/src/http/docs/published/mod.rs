@@ -6,6 +6,7 @@ mod envelopes;
 mod events;
 mod headers;
 mod node;
+mod open_sets;
 mod parameters;
 mod problems;
 mod variants;
@@ -34,6 +35,7 @@ pub fn published() -> Published {
     events::describe(&mut document);
     variants::discriminate(&mut document);
     bodies::settle(&mut document);
+    open_sets::declare(&mut document);
     parameters::settle(&mut document);
     problems::declare(&mut document);
     headers::declare(&mut document);
@@ -57,7 +59,7 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::node::{operations, walk};
+    use super::node::{operations, reference, walk};
     use super::published;
 
     fn document() -> Value {
@@ -148,6 +150,26 @@ mod tests {
             assert!(operation["description"].is_string(), "{}", operation["operationId"]);
         }
         assert_eq!(described, used);
+    }
+
+    #[test]
+    fn the_words_of_growing_sets_are_listed_and_answers_may_hold_others() {
+        let document = document();
+        let schemas = &document["components"]["schemas"];
+        let set = |name: &str| schemas[name]["enum"].as_array().unwrap().len();
+        assert_eq!(set("ProblemCode"), crate::problem::Code::ALL.len());
+        assert_eq!(set("PublicEventType"), domain::webhook::public::PUBLIC_TYPES.len());
+        let open = |name: &str| json!([reference(name), {"type": "string"}]);
+        assert_eq!(schemas["Problem"]["properties"]["code"]["anyOf"], open("ProblemCode"));
+        let events = |schema: &str| schemas[schema]["properties"]["events"]["items"].clone();
+        assert_eq!(events("WebhookEndpoint")["anyOf"], open("WebhookEventFilter"));
+        for request in ["NewWebhook", "WebhookPatch", "WebhookReplay"] {
+            assert_eq!(events(request), reference("WebhookEventFilter"), "{request}");
+        }
+        for answer in ["WebhookDelivery", "WebhookAttempt"] {
+            let event = &schemas[answer]["properties"]["event"]["anyOf"];
+            assert_eq!(*event, open("DeliveredEventType"), "{answer}");
+        }
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(crate) struct NewEndpoint {
     #[schema(example = "https://example.com/hooks", max_length = 2048, format = "uri")]
     url: String,
     /// Event types to deliver, 1 to 50: names, `call.*` for all of a family, `*` for all.
-    #[schema(example = json!(["call.*"]), min_items = 1, max_items = 50)]
+    #[schema(value_type = Vec<words::WebhookEventFilter>, example = json!(["call.*"]), min_items = 1, max_items = 50)]
     events: Vec<String>,
     /// Id of an agent: only events about this agent are delivered; about any, if left out.
     #[schema(value_type = Option<String>)]

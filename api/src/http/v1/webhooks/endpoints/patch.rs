@@ -33,7 +33,7 @@ pub(crate) struct PatchBody {
     #[schema(nullable = false, max_length = 2048, format = "uri")]
     url: Option<String>,
     /// Event types to deliver, 1 to 50: names, `call.*` for all of a family, `*` for all.
-    #[schema(nullable = false, min_items = 1, max_items = 50)]
+    #[schema(value_type = Option<Vec<words::WebhookEventFilter>>, nullable = false, min_items = 1, max_items = 50)]
     events: Option<Vec<String>>,
     /// Id of an agent: only events about this agent are delivered; `null`: about any.
     #[serde(default, deserialize_with = "nullable")]

@@ -9,6 +9,7 @@ use domain::ports::ids::Ids as _;
 use domain::webhook::endpoint::{EndpointCommand, ReplayRequested};
 use domain::webhook::filter::{MAX_PATTERNS, is_pattern};
 use projections::webhooks::EndpointView;
+use projections::words;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -35,6 +36,7 @@ pub(crate) struct ReplayBody {
     /// End of the period: events before this moment; until now, if left out.
     until: Option<DateTime<Utc>>,
     /// Event types to deliver: names and wildcards; those of the endpoint, if left out.
+    #[schema(value_type = Option<Vec<words::WebhookEventFilter>>, min_items = 1, max_items = 50)]
     events: Option<Vec<String>>,
     /// `true`: only deliveries that failed for good or were cancelled. `false`: also those that succeeded, and
     /// events that were never sent to the endpoint because it was disabled or did not exist.
