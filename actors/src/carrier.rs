@@ -1,6 +1,8 @@
 //! Routes carriers' webhooks to calls.
 
 mod bindings;
+mod dials;
+mod merge;
 
 use std::sync::Arc;
 
@@ -15,9 +17,11 @@ use domain::origin::Origin;
 use domain::ports::event_store::{AppendError, Expected};
 use domain::wire::DomainEvent;
 use serde_bytes::ByteBuf;
+use tokio_util::sync::DropGuard;
 use uuid::Uuid;
 
 use self::bindings::{Bindings, Wanted};
+pub(crate) use self::merge::MergeResult;
 use crate::call::Calls;
 use crate::context::{Appends, CommandContext};
 use crate::conversation::DefaultAgents;
@@ -94,26 +98,32 @@ impl CarrierInbox {
         let wanted = Wanted { call, client, role, account, tagged, offered };
         let bound = self.bindings.bind(&report.provider, &report.leg, wanted).await?;
         let new = !tagged && bound.call == call;
+        let circumstances = Circumstances { account, request_id, traceparent, causation_id: None };
+        // a call that may have been merged into another one
+        let again = (!new).then(|| report.clone());
         let mut routing = found.filter(|(client, _)| *client == bound.client).map(|(_, routing)| routing);
         if let Some(Routing { route: Route::Agent { id: id @ None }, .. }) = &mut routing {
             *id = self.agents.of(bound.client);
         }
-        let context = CommandContext {
-            client: bound.client,
-            correlation_id: bound.call.0,
-            causation_id: None,
-            actor: Actor::Carrier(report.provider.clone()),
-            request_id,
-            traceparent,
-            command_id: None,
-            origin: Origin::default(),
-            appends: Appends::default(),
-        };
+        let context = circumstances.context(bound.client, bound.call, &report.provider);
         let command = CallCommand::Report { report: Box::new(report), role: bound.role, routing };
-        match new {
+        let taken = match new {
             true => self.calls.execute_on_new(bound.call, command, context).await,
             false => self.calls.execute(bound.call, command, context, None).await,
+        };
+        match (taken, again) {
+            (Err(CommandError::Refused(CallRefusal::Merged { into, role })), Some(report)) => {
+                let bound = self.redirect(&report, bound, into, role, account).await?;
+                self.report_to(report, bound, &circumstances).await
+            }
+            (taken, _) => taken,
         }
+    }
+
+    /// While the guard lives, webhooks of unknown legs wait for a while: one of them may be about this dial of the
+    /// client's.
+    pub(crate) fn begin_dial(&self, client: ClientId) -> DropGuard {
+        self.bindings.begin_dial(client)
     }
 
     /// Binds the leg of a call we placed, as soon as the carrier names it. Fails when the log cannot be reached.
@@ -160,6 +170,33 @@ impl CarrierInbox {
             Ok(_) => Ok(true),
             Err(AppendError::Conflict { .. }) => Ok(false),
             Err(error) => Err(store_error(error)),
+        }
+    }
+}
+
+/// What is stored with the events that follow from a webhook.
+#[derive(Debug, Default)]
+struct Circumstances {
+    /// The client whose own carrier account it came from.
+    account: Option<ClientId>,
+    request_id: Option<String>,
+    traceparent: Option<String>,
+    /// The event of another call by which it was taken at first.
+    causation_id: Option<Uuid>,
+}
+
+impl Circumstances {
+    fn context(&self, client: ClientId, call: CallId, provider: &str) -> CommandContext {
+        CommandContext {
+            client,
+            correlation_id: call.0,
+            causation_id: self.causation_id,
+            actor: Actor::Carrier(provider.to_owned()),
+            request_id: self.request_id.clone(),
+            traceparent: self.traceparent.clone(),
+            command_id: None,
+            origin: Origin::default(),
+            appends: Appends::default(),
         }
     }
 }

@@ -28,6 +28,30 @@ pub struct LegBound {
     /// When a node first learned of the leg.
     #[serde(with = "micros")]
     pub at: Time,
+    /// Whether a webhook of the client's own carrier account bound it: such an account says nothing of the legs of
+    /// other clients.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub own_account: bool,
+    /// The call that this name of the leg led to before. If it began by itself, as a leg of unknown origin, it is to
+    /// be merged into `call`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<CallId>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+impl LegBound {
+    /// The binding of a name that led elsewhere until now, or nowhere.
+    #[must_use]
+    pub fn in_place_of(self, before: Option<LegBound>) -> Self {
+        let moved = before.filter(|before| before.call != self.call);
+        // whoever signs the webhooks of one account could else put words into the calls of another client
+        let moved = moved.filter(|before| before.client == self.client || !before.own_account);
+        Self { instead_of: moved.map(|before| before.call), ..self }
+    }
 }
 
 const NAMESPACE: Uuid = Uuid::from_u128(0x6e1b_52f0_93c4_4a0e_8f0d_2d6c_7a11_5b01);

@@ -108,6 +108,7 @@ fn effects() -> Vec<&'static str> {
         Work::AskWebhook,
         Work::Converse,
         Work::SpeakReply,
+        Work::MergeCall,
     ];
     CommandKind::ALL.iter().map(|kind| kind.as_str()).chain(others.map(Work::as_str)).collect()
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, Step};
 use anyhow::{Context, Result, ensure};
+use domain::ids::CallId;
 use serde_json::{Value, json};
+use tests::receiver::{Answers, Received, Receiver};
 use tests::until::{SOON, until};
 use tests::webhook::{Leg, OUR_NUMBER, rfc3339, unix_now};
 use tests::world::World;
@@ -99,6 +101,107 @@ async fn the_leg_of_a_transfer_that_names_nothing_but_the_session_is_the_transfe
     let ended = world.call_when(id, |call| call["status"] == "ended").await?;
     assert_eq!(text(&ended, "end_reason"), "transferred");
     assert_eq!(world.api.list_all("/api/v1/calls").await?.len(), 1);
+    world.close().await?;
+    Ok(())
+}
+
+/// A carrier whose webhooks bear no tag of ours, and whose answers to commands come `late`.
+async fn without_tags(late: Duration) -> Result<World> {
+    World::with(|plan| {
+        plan.carrier.mischief.null_client_state = 1.0;
+        plan.carrier.mischief.late_answer = 1.0;
+        plan.carrier.mischief.late_by = late;
+        plan.options = plan.options.clone().set("WEBHOOKS_ALLOW_PRIVATE", "true");
+    })
+    .await
+}
+
+fn is_over(call: &Value) -> bool {
+    matches!(text(call, "status"), "ended" | "failed")
+}
+
+fn says_and_hangs_up() -> CalleeScript {
+    let steps = vec![Step::Say("who is there".to_owned()), Step::HangUp];
+    CalleeScript::Answers { ring: Duration::ZERO, steps }
+}
+
+/// Our call as it ended, with the line its callee said, and whatever other calls there are.
+async fn ended_as_dialled(world: &World, id: &str, lines: &[&str]) -> Result<(Value, Vec<Value>)> {
+    let call = world.call_when(id, is_over).await?;
+    until("every call to be over", SOON, async || {
+        let calls = world.api.list_all("/api/v1/calls").await?;
+        Ok(calls.iter().all(is_over).then_some(()))
+    })
+    .await
+    .context("a call rings for ever")?;
+    let said = world.api.list_all(&format!("/api/v1/calls/{id}/transcript")).await?;
+    assert_eq!(said.iter().map(|line| text(line, "text")).collect::<Vec<_>>(), lines);
+    let calls = world.api.list_all("/api/v1/calls").await?;
+    let others = calls.into_iter().filter(|other| text(other, "id") != id).collect();
+    Ok((call, others))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_that_overtake_the_answer_to_our_dial_wait_for_it() -> Result<()> {
+    let world = without_tags(Duration::from_millis(250)).await?;
+    let receiver = Receiver::start(|_| Answers::Status(200, "")).await?;
+    let hook = json!({"url": receiver.url, "events": ["call.*"]});
+    world.api.post("/api/v1/webhooks", hook).await?.data()?;
+    world.carrier.set_callee(CALLEE, says_and_hangs_up());
+    let call = world.dial(json!({"to": CALLEE})).await?;
+    let id = text(&call, "id");
+    let (call, others) = ended_as_dialled(&world, id, &["who is there"]).await?;
+    assert_eq!((text(&call, "status"), text(&call, "end_reason")), ("ended", "caller_hangup"));
+    assert_eq!(others, Vec::<Value>::new(), "one call");
+    let told = until("the call's end to be told", SOON, async || {
+        let told = receiver.received().iter().map(Received::json).collect::<Result<Vec<_>>>()?;
+        Ok(told.iter().any(|event| event["type"] == "call.ended").then_some(told))
+    })
+    .await?;
+    assert!(told.iter().all(|event| event["subject"]["id"] == id), "{told:?}");
+    world.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_began_before_our_dial_was_answered_is_merged_into_the_dialled_one() -> Result<()> {
+    let world = without_tags(Duration::from_millis(2_500)).await?;
+    world.carrier.set_callee(CALLEE, says_and_hangs_up());
+    let call = world.dial(json!({"to": CALLEE})).await?;
+    let id = text(&call, "id");
+    let (call, others) = ended_as_dialled(&world, id, &["who is there"]).await?;
+    assert_eq!((text(&call, "status"), text(&call, "end_reason")), ("ended", "caller_hangup"));
+    let [other] = &others[..] else { anyhow::bail!("{} other calls", others.len()) };
+    assert_eq!((text(other, "status"), text(other, "end_reason")), ("ended", "merged"), "{other}");
+    let events = world.api.list_all(&format!("/api/v1/calls/{}/events", text(other, "id"))).await?;
+    let merged = events.iter().find(|event| event["type"] == "call.merged").context("a merger")?;
+    assert_eq!(merged["data"]["into"], id.parse::<CallId>()?.0.to_string(), "{merged}");
+    let figures = world.api.get("/api/v1/analytics/overview").await?.data()?;
+    assert_eq!(figures["calls"]["total"], 1, "one call is counted: {figures}");
+    world.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_merged_though_the_node_dies_before_our_dial_is_answered() -> Result<()> {
+    let mut world = without_tags(Duration::from_secs(5)).await?;
+    let steps = vec![Step::Say("who is there".to_owned()), Step::Stay];
+    world.carrier.set_callee(CALLEE, CalleeScript::Answers { ring: Duration::ZERO, steps });
+    let call = world.dial(json!({"to": CALLEE})).await?;
+    let id = text(&call, "id");
+    until("a strange call that was answered", SOON, async || {
+        let calls = world.api.list_all("/api/v1/calls").await?;
+        Ok(calls.iter().any(|call| text(call, "id") != id && call["status"] == "in_progress").then_some(()))
+    })
+    .await?;
+    world.node.kill()?;
+    world.node.resume()?;
+    world.call_when(id, |call| call["status"] == "in_progress").await?;
+    world.api.post(&format!("/api/v1/calls/{id}/hangup"), Value::Null).await?.data()?;
+    let (call, others) = ended_as_dialled(&world, id, &["who is there"]).await?;
+    assert_eq!((text(&call, "status"), text(&call, "end_reason")), ("ended", "api_hangup"));
+    let reasons: Vec<_> = others.iter().map(|other| text(other, "end_reason")).collect();
+    assert_eq!(reasons, ["merged"]);
     world.close().await?;
     Ok(())
 }

@@ -80,6 +80,11 @@ impl Calls {
         }
     }
 
+    /// The client of the call; `None` when there is no such call.
+    pub async fn client_of(&self, id: CallId) -> Result<Option<ClientId>, CallError> {
+        self.0.ask(id.0, true, |_, client| client).await
+    }
+
     /// The newest state of the call: events that other nodes wrote are read first.
     pub async fn inspect(&self, id: CallId) -> Result<Call, CallError> {
         self.0.ask(id.0, true, |call, _| call.clone()).await

@@ -6,6 +6,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use domain::call::report::{LegRef, LegRole};
 use domain::envelope::Version;
@@ -13,15 +14,20 @@ use domain::ids::{CallId, ClientId, LegId};
 use domain::leg::{LegBound, LegEvent};
 use domain::ports::event_store::{AppendError, Direction, Expected};
 use domain::wire::DomainEvent as _;
-use futures::future::try_join_all;
+use futures::future::{select_all, try_join_all};
 use lru::LruCache;
+use tokio_util::sync::DropGuard;
 
+use super::dials::DialsInFlight;
 use super::{TakeError, envelope, store_error};
 use crate::runtime::Runtime;
 use crate::session::CommandError;
 
 /// Names cached in memory; other names are looked up in the log.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(131_071);
+/// How long a webhook of an unknown leg waits for the answers to dials in flight: longer than most take, and short
+/// enough to answer the carrier in time whatever comes of it.
+const WAIT_FOR_DIALS: Duration = Duration::from_millis(700);
 /// How often the names are read again when another node binds them at the same time.
 const ATTEMPTS: usize = 4;
 
@@ -44,6 +50,7 @@ pub(super) struct Wanted {
 pub(super) struct Bindings {
     runtime: Runtime,
     remembered: Mutex<LruCache<LegId, LegBound>>,
+    dials: DialsInFlight,
 }
 
 #[derive(Clone, Copy)]
@@ -51,6 +58,8 @@ struct Name {
     id: LegId,
     bound: Option<LegBound>,
     version: Version,
+    /// Whether it names the session that the leg belongs to, not the leg itself.
+    of_session: bool,
 }
 
 impl Wanted {
@@ -67,7 +76,13 @@ impl Wanted {
 
 impl Bindings {
     pub(super) fn new(runtime: Runtime) -> Self {
-        Self { runtime, remembered: Mutex::new(LruCache::new(REMEMBERED)) }
+        let remembered = Mutex::new(LruCache::new(REMEMBERED));
+        Self { runtime, remembered, dials: DialsInFlight::default() }
+    }
+
+    /// While the guard lives, webhooks of unknown legs wait for a while: one of them may be about this dial.
+    pub(super) fn begin_dial(&self, client: ClientId) -> DropGuard {
+        self.dials.begin(client)
     }
 
     /// Answers the call a leg belongs to: the one its names are bound to, otherwise `wanted`. Afterwards all names
@@ -87,13 +102,15 @@ impl Bindings {
         }
         // the other name of a leg with one name may be known already
         if wanted.begins() && ids.len() > 1 {
-            let nothing = |id: &LegId| Name { id: *id, bound: None, version: Version::NONE };
+            let nothing =
+                |id: &LegId| Name { id: *id, bound: None, version: Version::NONE, of_session: false };
             let (names, leg): (Vec<Name>, _) = (ids.iter().map(nothing).collect(), self.as_wanted(wanted));
             if self.write_all(&names, leg, provider).await? {
                 ids.iter().for_each(|id| self.remember(*id, leg));
                 return Ok(leg);
             }
         }
+        let mut may_wait = !wanted.tagged && !wanted.offered;
         for _ in 0..ATTEMPTS {
             let names = try_join_all(ids.iter().map(|id| self.read(*id))).await?;
             if names.iter().filter_map(|name| name.bound).any(|bound| !wanted.may_name(bound.client)) {
@@ -106,6 +123,13 @@ impl Bindings {
                 }
                 _ => None,
             };
+            if unbound
+                && session.is_none_or(|session| session.bound.is_none())
+                && std::mem::take(&mut may_wait)
+                && self.waited_for_dials(&ids, wanted.account).await
+            {
+                continue;
+            }
             // a known leg is not moved to the transfer that its session is bound to
             let is_target =
                 |name: &Name| name.bound.is_some_and(|bound| bound.role == LegRole::TransferTarget);
@@ -125,11 +149,60 @@ impl Bindings {
     /// in the same order everywhere, so that of two concurrent writers one stops at the first name.
     async fn write_all(&self, names: &[Name], leg: LegBound, provider: &str) -> Result<bool, TakeError> {
         for name in names.iter().filter(|name| !name.bound.is_some_and(|bound| same(bound, leg))) {
-            if !self.write(*name, leg, provider).await? {
+            // legs of several calls may share a session
+            let before = name.bound.filter(|_| !name.of_session);
+            if !self.write(*name, leg.in_place_of(before), provider).await? {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Waits until the dials in flight are answered, one of them has bound one of the names, or the carrier has
+    /// waited long enough. Answers whether there was anything to wait for.
+    async fn waited_for_dials(&self, ids: &[LegId], account: Option<ClientId>) -> bool {
+        let dials = self.dials.now(account);
+        if dials.is_empty() {
+            return false;
+        }
+        let clock = &self.runtime.clock;
+        let latest = clock.now() + WAIT_FOR_DIALS;
+        let mut answers: Vec<_> = dials.into_iter().map(|dial| Box::pin(dial.cancelled_owned())).collect();
+        while !answers.is_empty() && !self.any_remembered(ids) {
+            tokio::select! {
+                ((), _, others) = select_all(answers) => answers = others,
+                () = clock.sleep_until(latest) => break,
+            }
+        }
+        true
+    }
+
+    fn any_remembered(&self, ids: &[LegId]) -> bool {
+        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.iter().any(|id| remembered.contains(id))
+    }
+
+    /// Has those names of a leg that lead to `from`, and its session's if that does, lead to another call.
+    ///
+    /// Fails with [`CommandError::Contended`] when another node binds one of them at the same time.
+    pub(super) async fn redirect(
+        &self,
+        provider: &str,
+        leg: &LegRef,
+        from: CallId,
+        to: LegBound,
+    ) -> Result<(), TakeError> {
+        let ids = names_of(provider, leg);
+        let mut names = try_join_all(ids.iter().map(|id| self.read(*id))).await?;
+        if let Some(session) = &leg.session_id {
+            names.push(self.read_session(provider, session).await?);
+        }
+        names.retain(|name| name.bound.is_some_and(|bound| bound.call == from));
+        if !self.write_all(&names, to, provider).await? {
+            return Err(CommandError::Contended);
+        }
+        names.iter().filter(|name| !name.of_session).for_each(|name| self.remember(name.id, to));
+        Ok(())
     }
 
     /// From now on a leg that names only this session is the target leg that a transfer of this call placed.
@@ -140,8 +213,9 @@ impl Bindings {
         call: CallId,
         client: ClientId,
     ) -> Result<(), TakeError> {
-        let bound = LegBound { call, client, role: LegRole::TransferTarget, at: self.runtime.clock.now() };
-        let name = self.read(session_name(provider, session)).await?;
+        let (role, at) = (LegRole::TransferTarget, self.runtime.clock.now());
+        let bound = LegBound { call, client, role, at, own_account: false, instead_of: None };
+        let name = self.read_session(provider, session).await?;
         match name.bound.is_some_and(|before| same(before, bound)) {
             true => Ok(()),
             // another node may have written the same binding first
@@ -150,8 +224,9 @@ impl Bindings {
     }
 
     fn as_wanted(&self, wanted: Wanted) -> LegBound {
-        let Wanted { call, client, role, .. } = wanted;
-        LegBound { call, client, role, at: self.runtime.clock.now() }
+        let Wanted { call, client, role, account, .. } = wanted;
+        let (at, own_account) = (self.runtime.clock.now(), account.is_some());
+        LegBound { call, client, role, at, own_account, instead_of: None }
     }
 
     /// The binding of a leg's session, when it says more than the leg's own names: it identifies a leg for which
@@ -163,7 +238,7 @@ impl Bindings {
         one_name: bool,
         wanted: Wanted,
     ) -> Result<Option<Name>, TakeError> {
-        let name = self.read(session_name(provider, session)).await?;
+        let name = self.read_session(provider, session).await?;
         let says = |bound: LegBound| match bound.role {
             _ if !wanted.may_name(bound.client) => false,
             LegRole::Main => one_name,
@@ -178,10 +253,18 @@ impl Bindings {
     async fn read(&self, id: LegId) -> Result<Name, TakeError> {
         let events =
             self.runtime.store.read_stream(&id.stream(), Version::NONE, Direction::Backwards, 1).await?;
-        let Some(last) = events.first() else { return Ok(Name { id, bound: None, version: Version::NONE }) };
+        let of_session = false;
+        let Some(last) = events.first() else {
+            return Ok(Name { id, bound: None, version: Version::NONE, of_session });
+        };
         let LegEvent::Bound(bound) = LegEvent::decode(&last.event_type, last.schema, &last.payload)
             .map_err(CommandError::Unreadable)?;
-        Ok(Name { id, bound: Some(bound), version: last.version })
+        Ok(Name { id, bound: Some(bound), version: last.version, of_session })
+    }
+
+    async fn read_session(&self, provider: &str, session: &str) -> Result<Name, TakeError> {
+        let name = self.read(session_name(provider, session)).await?;
+        Ok(Name { of_session: true, ..name })
     }
 
     /// Appends the binding; answers `false` when another node was faster, or when the append's outcome is unknown.
@@ -217,8 +300,9 @@ fn decide(names: &[Name], wanted: Wanted) -> Option<LegBound> {
         return Some(first);
     }
     let ours = known().find(|bound| bound.call == wanted.call && bound.client == wanted.client);
-    let Wanted { call, client, role, .. } = wanted;
-    Some(ours.unwrap_or(LegBound { call, client, role, at: first.at }))
+    let Wanted { call, client, role, account, .. } = wanted;
+    let own_account = account.is_some();
+    Some(ours.unwrap_or(LegBound { call, client, role, at: first.at, own_account, instead_of: None }))
 }
 
 fn same(one: LegBound, other: LegBound) -> bool {

@@ -4,8 +4,9 @@ use chrono::TimeDelta;
 use domain::call::{CallEvent, Reaction, Timer, Work, react};
 use domain::conversation::ConversationEvent;
 use domain::envelope::{Position, Recorded};
-use domain::ids::{CallId, ConversationId, IvrSessionId, derive};
+use domain::ids::{CallId, ConversationId, IvrSessionId, LegId, derive};
 use domain::ivr::session::{self, SessionEvent};
+use domain::leg::LegEvent;
 use domain::ports::event_store::{History, ReadError, Subscription, history_of};
 use domain::ports::outbox::{Cause, OutboxError, OutboxItem, TimerItem, WorkChange};
 use domain::wire::{DecodeError, DomainEvent};
@@ -126,6 +127,11 @@ fn changes_of(
         IvrSessionId::CATEGORY => {
             session::react(&SessionEvent::decode(event_type, schema, &recorded.payload)?)
         }
+        LegId::CATEGORY => {
+            let LegEvent::Bound(bound) = LegEvent::decode(event_type, schema, &recorded.payload)?;
+            changes.extend(bound.instead_of.map(|_| merger(recorded, time)));
+            return Ok(());
+        }
         ConversationId::CATEGORY if matters(event_type) => {
             let fact = ConversationEvent::decode(event_type, schema, &recorded.payload)?;
             changes.extend(of_conversation(recorded, time, &fact));
@@ -153,6 +159,20 @@ fn changes_of(
         Reaction::Close => WorkChange::Close(subject),
     }));
     Ok(())
+}
+
+/// The effect of a leg's name that leads to another call than before: the two calls are one.
+fn merger(recorded: &Recorded, time: &JobClock) -> WorkChange {
+    WorkChange::Do(OutboxItem {
+        effect_id: derive(recorded.id, "merge"),
+        subject: recorded.stream.id(),
+        client: recorded.client_id,
+        work: Work::MergeCall,
+        due: time.due(recorded.recorded_at, TimeDelta::zero()),
+        attempts: 0,
+        position: recorded.position,
+        cause: cause_of(recorded),
+    })
 }
 
 /// Whether such an event of a conversation can have an effect.

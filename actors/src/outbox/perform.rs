@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::call::terms::{CommandKind, EndReason, Fault};
 use domain::call::{CallCommand, CallRefusal, Outcome, Outgoing, Work};
 use domain::envelope::Position;
-use domain::ids::{CallId, IvrSessionId};
+use domain::ids::{CallId, IvrSessionId, LegId};
 use domain::ports::outbox::OutboxItem;
 use domain::ports::telephony::{CarrierError, Dial, LegAction, LegCommand, LegState, RefusedBecause};
 use tokio::sync::Semaphore;
@@ -18,6 +18,7 @@ use tracing::field::Empty;
 use super::retry::{Next, after_failure, backoff};
 use super::time::LONGEST_SLEEP;
 use super::{OutboxDeps, Owned, main_tag};
+use crate::carrier::MergeResult;
 use crate::context::CommandContext;
 use crate::conversation::VoiceError;
 use crate::ivr::IvrError;
@@ -34,6 +35,11 @@ const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(1);
 const CHECK_PAUSE: Duration = Duration::from_secs(30);
 /// NextStep this many answers "still alive" (ten minutes) a leg is left to its other timers.
 const MAX_CHECKS: u32 = 20;
+
+/// Pause while the first webhook of a call that is to be merged may still be on its way into the log.
+const NOT_BEGUN_PAUSE: Duration = Duration::from_secs(1);
+/// After so many looks nothing is on its way: the carrier got no 200 for it, and sends it again.
+const MAX_LOOKS: u32 = 5;
 
 type CallError = CommandError<CallRefusal>;
 
@@ -169,6 +175,7 @@ impl EffectRun<'_> {
             }
             Work::Converse => self.of_voice(self.deps.voice.converse(self.item).await),
             Work::SpeakReply => self.of_voice(self.deps.voice.speak_reply(self.item).await),
+            Work::MergeCall => Ok(self.merge_call().await),
             Work::AskWebhook => {
                 let session = IvrSessionId(self.item.subject);
                 self.of_ivr(self.deps.ivr.ask_webhook(session, self.item.client, &self.item.cause).await)
@@ -231,6 +238,7 @@ impl EffectRun<'_> {
 
     async fn place(&self, dial: &Dial) -> Result<NextStep, CallError> {
         let effect_id = self.item.effect_id;
+        let in_flight = self.deps.inbox.begin_dial(self.item.client);
         let answer = self.deps.telephony.dial(dial).await;
         let now = self.deps.runtime.clock.now();
         let fail = |reason, fault, code: &str| CallCommand::FailDial {
@@ -244,6 +252,7 @@ impl EffectRun<'_> {
             Ok(leg) => {
                 let provider = self.deps.telephony.provider();
                 self.deps.inbox.bind_own(provider, &leg, self.call(), self.item.client).await?;
+                drop(in_flight);
                 let provider = provider.to_owned();
                 self.tell_if_open(CallCommand::AcceptDial { effect_id, provider, leg, now }).await
             }
@@ -361,6 +370,19 @@ impl EffectRun<'_> {
                 Ok(NextStep::postpone(backoff(self.attempts(), effect_id), &"not at the carrier yet"))
             }
             Err(error) => Ok(NextStep::postpone(backoff(self.attempts(), effect_id), &error)),
+        }
+    }
+
+    /// Merges the call that a leg began by itself into the one that the leg belongs to.
+    async fn merge_call(&self) -> NextStep {
+        let leg = LegId(self.item.subject);
+        let merged = self.deps.inbox.merge(leg, self.item.cause.event_id, &*self.deps.telephony).await;
+        match merged {
+            Ok(MergeResult::NotBegun) if self.attempts() < MAX_LOOKS => {
+                NextStep::postpone(NOT_BEGUN_PAUSE, &"the leg's call has no history yet")
+            }
+            Ok(MergeResult::Done | MergeResult::NotBegun) => NextStep::NOTHING_TO_DO,
+            Err(error) => NextStep::postpone(backoff(self.attempts(), self.item.effect_id), &error),
         }
     }
 

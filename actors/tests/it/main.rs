@@ -5,6 +5,7 @@
 mod clocks;
 mod inbound;
 mod ivr;
+mod merging;
 mod nodes;
 mod orphans;
 mod outbound;

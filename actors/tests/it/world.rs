@@ -1,6 +1,6 @@
 //! A node without edges: the log and the work in memory, a carrier that does as it is told, time that stands.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use domain::call::report::{CarrierFact, CarrierReport, LegRef, LegTag};
 use domain::call::terms::Direction;
 use domain::call::{CallCommand, CallEvent, Queue};
-use domain::envelope::{Actor, Position, Recorded, Version};
+use domain::envelope::{Actor, Position, Recorded, Time, Version};
 use domain::ids::{CallId, ClientId, MenuId, NumberId};
 use domain::ivr::session::{StepAnswer, WebhookOutcome};
 use domain::number::Route;
@@ -56,6 +56,10 @@ pub struct ScriptedCarrier {
     /// What a search for a lost dial finds.
     pub lost_leg: Mutex<Option<LegRef>>,
     pub leg_gone: Mutex<bool>,
+    /// A dial is carried out at once, and answered once this is cancelled; `None`: at once.
+    pub answers_dials: Mutex<Option<CancellationToken>>,
+    /// What the bodies of webhooks say.
+    pub webhooks: Mutex<HashMap<Vec<u8>, CarrierReport>>,
 }
 
 pub fn leg(name: &str) -> LegRef {
@@ -89,7 +93,21 @@ impl Telephony for ScriptedCarrier {
     }
 
     async fn dial(&self, dial: &Dial) -> Result<LegRef, CarrierError> {
-        self.answer("dial", dial.command_id).map(|()| leg("dialled"))
+        let answer = self.answer("dial", dial.command_id).map(|()| leg("dialled"));
+        let answers = self.answers_dials.lock().unwrap().clone();
+        if let Some(answers) = answers {
+            answers.cancelled().await;
+        }
+        answer
+    }
+
+    async fn read_webhook(
+        &self,
+        _: ClientId,
+        raw: &[u8],
+        _: Time,
+    ) -> Result<Option<CarrierReport>, CarrierError> {
+        Ok(self.webhooks.lock().unwrap().get(raw).cloned())
     }
 
     async fn command(&self, command: &LegCommand) -> Result<(), CarrierError> {
@@ -265,7 +283,13 @@ impl World {
     }
 
     pub async fn take(&self, report: CarrierReport) -> Option<Position> {
-        self.inbox.take(report, None, None, None).await.unwrap().position
+        self.take_from(report, None).await
+    }
+
+    /// Takes a webhook of a client's own account, or of the node's.
+    pub async fn take_from(&self, report: CarrierReport, account: Option<ClientId>) -> Option<Position> {
+        self.carrier.webhooks.lock().unwrap().insert(report.raw.clone(), report.clone());
+        self.inbox.take(report, account, None, None).await.unwrap().position
     }
 
     /// The events of a call, oldest first.
@@ -285,8 +309,8 @@ impl World {
         CallEvent::decode(&last.event_type, last.schema, &last.payload).unwrap()
     }
 
-    /// The only call there is.
-    pub async fn only_call(&self) -> CallId {
+    /// Every call there is, the oldest first.
+    pub async fn all_calls(&self) -> Vec<CallId> {
         let all = self.store.read_all(Position::START, 10_000).await.unwrap();
         let mut calls: Vec<_> = all
             .iter()
@@ -296,8 +320,14 @@ impl World {
         calls.dedup();
         calls.sort();
         calls.dedup();
+        calls.into_iter().map(CallId).collect()
+    }
+
+    /// The only call there is.
+    pub async fn only_call(&self) -> CallId {
+        let calls = self.all_calls().await;
         assert_eq!(calls.len(), 1, "one call and no ghost");
-        CallId(calls[0])
+        calls[0]
     }
 
     pub fn context(&self) -> CommandContext {
@@ -346,7 +376,7 @@ impl World {
             from: Some(Party::new("+12025550123")),
             to: Some(Party::new(OUR_NUMBER)),
             fact,
-            raw: b"{}".to_vec(),
+            raw: format!("{name}-{n}").into_bytes(),
         }
     }
 

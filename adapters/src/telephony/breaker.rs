@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use domain::call::report::{LegRef, LegTag};
+use domain::call::report::{CarrierReport, LegRef, LegTag};
+use domain::envelope::Time;
 use domain::ids::ClientId;
 use domain::ports::clock::Clock;
 use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telephony};
@@ -228,6 +229,16 @@ impl<T: Telephony> Telephony for Guarded<T> {
 
     async fn find_leg(&self, tag: &LegTag) -> Result<Option<LegRef>, CarrierError> {
         self.guard(self.carrier.find_leg(tag)).await
+    }
+
+    async fn read_webhook(
+        &self,
+        client: ClientId,
+        raw: &[u8],
+        received_at: Time,
+    ) -> Result<Option<CarrierReport>, CarrierError> {
+        // asks nothing of the carrier
+        self.carrier.read_webhook(client, raw, received_at).await
     }
 
     async fn delete_recording(&self, client: ClientId, recording_id: &str) -> Result<(), CarrierError> {

@@ -13,7 +13,7 @@ import { Call } from './calls/call.js';
 const STATUSES = ['queued', 'dialing', 'ringing', 'in_progress', 'ended', 'failed', 'dial_unknown'];
 const REASONS = ['caller_hangup', 'agent_hangup', 'api_hangup', 'ivr_completed', 'transferred', 'busy', 'no_answer', 'rejected', 'cancelled',
   'invalid_number', 'voicemail', 'max_duration', 'silence_timeout', 'ivr_no_input', 'ivr_too_many_invalid', 'dial_timeout', 'insufficient_credits',
-  'concurrency_limit', 'provider_error', 'media_lost', 'platform_error', 'unknown'];
+  'concurrency_limit', 'provider_error', 'media_lost', 'platform_error', 'merged', 'unknown'];
 const options = (names) => [['', 'any'], ...names.map((name) => [name, words(name)])];
 
 export function Calls({ path, query }) {

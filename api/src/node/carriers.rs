@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use actors::{Runtime, Session};
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
 use adapters::telephony::national::Country;
-use adapters::telephony::telnyx::{ApiKey, PROVIDER, TelnyxClient, TelnyxConfig, WebhookVerifier};
+use adapters::telephony::telnyx::{
+    ApiKey, Ingress, PROVIDER, TelnyxClient, TelnyxConfig, WebhookVerifier, parse,
+};
 use async_trait::async_trait;
-use domain::call::report::{LegRef, LegTag};
-use domain::envelope::Version;
+use domain::call::report::{CarrierReport, LegRef, LegTag};
+use domain::envelope::{Time, Version};
 use domain::ids::ClientId;
 use domain::phone::Party;
 use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telephony};
@@ -189,6 +191,20 @@ impl Telephony for ClientCarriers {
 
     async fn find_leg(&self, tag: &LegTag) -> Result<Option<LegRef>, CarrierError> {
         self.of(tag.client).await?.find_leg(tag).await
+    }
+
+    async fn read_webhook(
+        &self,
+        client: ClientId,
+        raw: &[u8],
+        received_at: Time,
+    ) -> Result<Option<CarrierReport>, CarrierError> {
+        let account = self.account(client).await?;
+        let country = account.state().current().map_or(self.telnyx.country, |(terms, _)| country_of(terms));
+        Ok(match parse(raw, received_at, country) {
+            Ok(Ingress::Report(report)) => Some(*report),
+            Ok(Ingress::NoLeg { .. }) | Err(_) => None,
+        })
     }
 
     async fn delete_recording(&self, client: ClientId, recording_id: &str) -> Result<(), CarrierError> {

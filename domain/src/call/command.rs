@@ -8,7 +8,7 @@ use super::event::CallMetadata;
 use super::report::{CarrierReport, LegRef, LegRole};
 use super::terms::{EndReason, EndedBy, Fault, Status};
 use crate::envelope::Time;
-use crate::ids::{AgentId, IvrSessionId, MenuId, NumberId};
+use crate::ids::{AgentId, CallId, IvrSessionId, MenuId, NumberId};
 use crate::number::Route;
 use crate::phone::Party;
 
@@ -246,6 +246,13 @@ pub enum CallCommand {
     LegLost {
         now: Time,
     },
+    /// The call's leg is known to be a leg of another call. Afterwards the call takes no new webhooks.
+    MergeInto {
+        into: CallId,
+        /// Which leg of that call it is.
+        role: LegRole,
+        now: Time,
+    },
 }
 
 /// Why a call refuses a command.
@@ -272,4 +279,14 @@ pub enum CallRefusal {
     /// The outbox asks for an effect that is settled or unknown; there is nothing to do.
     #[error("the effect is settled")]
     Settled,
+    /// The call was merged into another one, which takes the webhooks of its leg.
+    #[error("the call was merged into {into}")]
+    Merged {
+        into: CallId,
+        /// Which leg of that call it was.
+        role: LegRole,
+    },
+    /// The call is one of ours, and goes on by itself.
+    #[error("only a call that began with a leg of unknown origin is merged")]
+    NotForeign,
 }

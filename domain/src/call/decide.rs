@@ -31,7 +31,12 @@ impl Call {
 
     fn decide_alone(&self, command: &CallCommand) -> Decision {
         match command {
-            CallCommand::Report { report, role, routing } => Ok(self.take_report(report, *role, *routing)),
+            CallCommand::Report { report, role, routing } => match self.merged {
+                Some((into, role)) if !self.has_seen(&report.provider, &report.event_id) => {
+                    Err(CallRefusal::Merged { into, role })
+                }
+                _ => Ok(self.take_report(report, *role, *routing)),
+            },
             CallCommand::Queue(queue) => self.queue(queue),
             _ if !self.exists() => Err(CallRefusal::Unknown),
             CallCommand::HangUp { id, reason, by, now } => self.hang_up(*id, *reason, *by, *now),
@@ -74,6 +79,7 @@ impl Call {
             CallCommand::TimerFired { timer, now } => Ok(self.timer_fired(*timer, *now)),
             CallCommand::LegLost { .. } if self.is_over() || self.leg.is_none() => Ok(vec![]),
             CallCommand::LegLost { now } => Ok(vec![self.vanished(*now).into()]),
+            CallCommand::MergeInto { into, role, now } => self.merge_into(*into, *role, *now),
         }
     }
 

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use super::event::Ended;
-use super::report::{HangUp, HangUpCause, HangUpSource};
+use super::command::CallRefusal;
+use super::decide::Decision;
+use super::event::{EndCorrected, Ended, Merged};
+use super::report::{HangUp, HangUpCause, HangUpSource, LegRole};
 use super::state::{Call, HangUpAsked, Transfer};
 use super::terms::{Direction, EndReason, EndedBy, Fault};
 use crate::envelope::Time;
+use crate::ids::CallId;
 
 /// How far the carrier's clock may lag behind ours.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(30);
@@ -55,6 +58,28 @@ impl Call {
     pub(super) fn end_is_a_guess(&self) -> bool {
         let guessed = |end: &Ended| end.reason == EndReason::Unknown && end.provider_code.is_none();
         self.ended.as_deref().is_some_and(guessed)
+    }
+
+    /// Ends a call whose leg belongs to another one. An end that the carrier reported already is replaced: it is
+    /// the other call's.
+    pub(super) fn merge_into(&self, into: CallId, leg_role: LegRole, at: Time) -> Decision {
+        if self.merged.is_some() {
+            return Ok(vec![]);
+        }
+        if !self.foreign {
+            return Err(CallRefusal::NotForeign);
+        }
+        let end = Ended {
+            reason: EndReason::Merged,
+            ended_by: EndedBy::System,
+            fault: fault_of(EndReason::Merged),
+            connected: self.answered_at.is_some() || self.ended.as_ref().is_some_and(|end| end.connected),
+            provider_code: None,
+            sip_code: None,
+            at,
+        };
+        let end = if self.is_over() { EndCorrected(end).into() } else { end.into() };
+        Ok(vec![Merged { into, leg_role, at }.into(), end])
     }
 
     /// End of a call that never reached the carrier.

@@ -38,6 +38,8 @@ pub enum Work {
     Converse,
     /// Speak the agent's answer on the call.
     SpeakReply,
+    /// For a carrier's leg: merge the call it began by itself into the call it belongs to.
+    MergeCall,
 }
 
 impl Work {
@@ -53,6 +55,7 @@ impl Work {
             Work::AskWebhook => "ask_webhook",
             Work::Converse => "converse",
             Work::SpeakReply => "speak_reply",
+            Work::MergeCall => "merge_call",
         }
     }
 
@@ -74,6 +77,7 @@ impl Work {
             "ask_webhook" => Some(Work::AskWebhook),
             "converse" => Some(Work::Converse),
             "speak_reply" => Some(Work::SpeakReply),
+            "merge_call" => Some(Work::MergeCall),
             _ => name.parse().ok().map(Work::Command),
         }
     }

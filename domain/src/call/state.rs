@@ -8,13 +8,13 @@ use uuid::Uuid;
 
 use super::event::{CallEvent, EndCorrected, Ended, HangUpPlanned, IvrNews};
 use super::ivr::{GatherSpec, Ivr};
-use super::report::LegRef;
+use super::report::{LegRef, LegRole};
 use super::terms::{
     AnsweredBy, CommandKind, Direction, EndReason, EndedBy, Fault, RecordingFormat, RecordingStatus, Speaker,
     Status,
 };
 use crate::envelope::Time;
-use crate::ids::{AgentId, CarrierEventId, ConversationId, LegId, MenuId, NumberId, derive};
+use crate::ids::{AgentId, CallId, CarrierEventId, ConversationId, LegId, MenuId, NumberId, derive};
 use crate::money::Money;
 use crate::number::Route;
 use crate::personal::Personal;
@@ -105,6 +105,8 @@ pub struct Call {
     pub(super) ringing: bool,
     /// Another application controls the leg; we send no commands unless a client asks for one.
     pub(super) foreign: bool,
+    /// The call that this one was merged into, and which leg of it this one was.
+    pub(super) merged: Option<(CallId, LegRole)>,
     pub(super) answered_at: Option<Time>,
     pub(super) answered_by: Option<AnsweredBy>,
     pub(super) hang_up: Option<HangUpAsked>,
@@ -155,6 +157,30 @@ impl Call {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.ended.is_some()
+    }
+
+    /// Whether another application controls the leg, as far as is known.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        self.foreign
+    }
+
+    /// The call that this one was merged into.
+    #[must_use]
+    pub fn merged_into(&self) -> Option<CallId> {
+        self.merged.map(|(into, _)| into)
+    }
+
+    /// The carrier's ids of the call's own leg, once known.
+    #[must_use]
+    pub fn leg(&self) -> Option<&LegRef> {
+        self.leg.as_ref()
+    }
+
+    /// Name of the carrier; empty until known.
+    #[must_use]
+    pub fn provider(&self) -> &str {
+        &self.provider
     }
 
     /// The carrier's id for commands to the leg, once known. The leg id cannot stand in for it: the carrier
@@ -327,6 +353,7 @@ impl Call {
                     self.recording = Some(RecordingStatus::Failed);
                 }
             }
+            CallEvent::Merged(merged) => self.merged = Some((merged.into, merged.leg_role)),
             CallEvent::CostRecorded(recorded) => {
                 self.cost = Some(recorded.cost.clone());
                 self.charged_legs.insert(recorded.leg_id.clone());
@@ -389,10 +416,12 @@ impl Call {
     }
 }
 
-/// Final status of a call: `failed` if it never connected or a fault broke it.
+/// Final status of a call: `failed` if it never connected or a fault broke it. A call that was merged into another
+/// one did not fail.
 #[must_use]
 pub fn terminal_status(ended: &Ended, answered: bool) -> Status {
     match ended.fault {
+        _ if ended.reason == EndReason::Merged => Status::Ended,
         Fault::Provider | Fault::Platform => Status::Failed,
         Fault::None | Fault::CallerConfig if ended.connected || answered => Status::Ended,
         Fault::None | Fault::CallerConfig => Status::Failed,

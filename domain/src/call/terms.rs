@@ -114,6 +114,8 @@ words! {
         MediaLost = "media_lost",
         /// Our platform caused the failure.
         PlatformError = "platform_error",
+        /// Its leg turned out to belong to another call, which goes on under its own id.
+        Merged = "merged",
         /// The reason is not known.
         Unknown = "unknown",
     }

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::call::GatherSpec;
-use crate::call::report::{LegRef, LegTag};
+use crate::call::report::{CarrierReport, LegRef, LegTag};
 use crate::call::terms::RecordingFormat;
+use crate::envelope::Time;
 use crate::ids::ClientId;
 use crate::personal::Personal;
 use crate::phone::Party;
@@ -164,6 +165,15 @@ pub trait Telephony: fmt::Debug + Send + Sync {
 
     /// Looks for the leg with our tag among the carrier's active calls, after the answer to a dial was lost.
     async fn find_leg(&self, tag: &LegTag) -> Result<Option<LegRef>, CarrierError>;
+
+    /// Reads a webhook of a client's account that was received, and verified, at `received_at`; `None` for a body
+    /// that says nothing of a leg. Fails when the client's account cannot be looked up.
+    async fn read_webhook(
+        &self,
+        client: ClientId,
+        raw: &[u8],
+        received_at: Time,
+    ) -> Result<Option<CarrierReport>, CarrierError>;
 
     /// Deletes a recording of a client's for ever. One that is gone already is no error.
     async fn delete_recording(&self, client: ClientId, recording_id: &str) -> Result<(), CarrierError>;

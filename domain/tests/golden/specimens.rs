@@ -192,6 +192,7 @@ pub fn call() -> Vec<CallEvent> {
         }
         .into(),
         MetadataChanged { command_id: id(12), metadata: metadata().into(), at: at(29) }.into(),
+        Merged { into: CallId(id(41)), leg_role: LegRole::Main, at: at(41) }.into(),
         Ended {
             reason: EndReason::CallerHangup,
             ended_by: EndedBy::Caller,
@@ -499,7 +500,8 @@ pub fn login() -> Vec<LoginEvent> {
 /// Of a carrier's leg.
 pub fn leg_bound() -> Vec<LegEvent> {
     let role = LegRole::TransferTarget;
-    vec![LegBound { call: CallId(id(13)), client: ClientId(id(14)), role, at: at(0) }.into()]
+    let (call, client) = (CallId(id(13)), ClientId(id(14)));
+    vec![LegBound { call, client, role, at: at(0), own_account: false, instead_of: None }.into()]
 }
 
 /// Of a webhook that belongs to no call.

@@ -1,14 +1,23 @@
 //! What a call adds to the sums of the hour in which it began.
 
-use domain::call::terms::{Direction, Status};
+use domain::call::terms::{Direction, EndReason, Status};
 
 use super::fold::CallRow;
 use crate::tally::{Contribution, Counts};
 
-/// The counts of a call, under its agent.
+/// The counts of a call, under its agent. One that was merged into another call counts there alone.
 pub(super) fn count(row: &CallRow) -> Contribution {
     let view = &row.view;
+    let contribution = |counts| Contribution {
+        client: row.client,
+        at: view.created_at,
+        subject: view.agent_id.map(|agent| agent.0),
+        counts,
+    };
     let mut counts = Counts::default();
+    if view.end_reason == Some(EndReason::Merged) {
+        return contribution(counts);
+    }
     counts.one("calls");
     counts.one(match view.direction {
         Direction::Inbound => "direction:inbound",
@@ -31,10 +40,5 @@ pub(super) fn count(row: &CallRow) -> Contribution {
     if let Some(cost) = &view.cost {
         counts.number(format!("cost:{}", cost.currency), cost.amount_micros);
     }
-    Contribution {
-        client: row.client,
-        at: view.created_at,
-        subject: view.agent_id.map(|agent| agent.0),
-        counts,
-    }
+    contribution(counts)
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use domain::call::report::{LegRef, LegRole, LegTag};
+use domain::call::report::{CarrierReport, LegRef, LegRole, LegTag};
 use domain::call::terms::RecordingFormat;
+use domain::envelope::Time;
 use domain::ids::ClientId;
 use domain::metrics::{CARRIER_REQUEST_SECONDS, CARRIER_REQUESTS};
 use domain::personal::Personal;
@@ -24,6 +25,7 @@ use serde_json::{Value, json};
 use super::PROVIDER;
 use super::active_calls::{Ask, Behind, LegBody, Page};
 use super::client_state::{decode_client_state, encode_client_state, encode_with_ask};
+use super::ingress::{Ingress, parse};
 use super::rejection::rejection;
 use crate::telephony::national::Country;
 use crate::trace::{Peer, send};
@@ -384,6 +386,18 @@ impl Telephony for TelnyxClient {
         // "not found" would be wrong and cause a second call
         let reason = "the list of active calls cannot be read to its end".to_owned();
         Err(CarrierError::Unavailable { reason, retry_after: None })
+    }
+
+    async fn read_webhook(
+        &self,
+        _: ClientId,
+        raw: &[u8],
+        received_at: Time,
+    ) -> Result<Option<CarrierReport>, CarrierError> {
+        Ok(match parse(raw, received_at, self.config.country) {
+            Ok(Ingress::Report(report)) => Some(*report),
+            Ok(Ingress::NoLeg { .. }) | Err(_) => None,
+        })
     }
 
     async fn delete_recording(&self, _: ClientId, recording_id: &str) -> Result<(), CarrierError> {

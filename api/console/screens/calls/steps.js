@@ -18,6 +18,7 @@ const TELL = {
   'call.ringing': () => ({ kind: 'state', text: 'Ringing' }),
   'call.answered': () => ({ kind: 'state', text: 'Answered', tone: 'good' }),
   'call.answerer_detected': (d) => ({ kind: 'state', text: `Answered by a ${words(d.answered_by)}` }),
+  'call.merged': (d) => ({ kind: 'state', text: 'Merged into another call', note: d.into }),
   'call.ended': (d) => ({ kind: 'state', text: `Ended: ${words(d.reason)}`, note: `by ${words(d.ended_by)}, fault: ${words(d.fault)}`, tone: d.fault === 'none' ? 'good' : 'bad' }),
   'call.end_explained': (d) => ({ kind: 'state', text: `The carrier says: ${words(d.reason)}`, note: `by ${words(d.ended_by)}, fault: ${words(d.fault)}` }),
   'call.hangup_planned': (d) => ({ kind: 'state', text: 'Will hang up once this is said', note: words(d.reason) }),

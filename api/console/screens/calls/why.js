@@ -25,6 +25,7 @@ const REASONS = {
   provider_error: ['The carrier failed.', 'The carrier’s own word is below; its status page may say more.'],
   media_lost: ['The sound was lost.', 'Usually the carrier’s network.'],
   platform_error: ['This node failed.', 'See its log for the request ids in the raw events.'],
+  merged: ['Its leg turned out to belong to another call, which goes on.', 'The event call.merged names that call.'],
   unknown: ['The carrier did not say why.', ''],
 };
 const FAULTS = {

@@ -88,9 +88,11 @@ impl AsProblem for CallRefusal {
             }
             CallRefusal::WrongStatus { .. } => ApiError::new(Code::CallWrongStatus, self.to_string()),
             CallRefusal::TransferUnderWay => ApiError::new(Code::TransferUnderWay, self.to_string()),
-            CallRefusal::Exists | CallRefusal::Settled | CallRefusal::IvrUnderWay => {
-                ApiError::conflict(self.to_string())
-            }
+            CallRefusal::Exists
+            | CallRefusal::Settled
+            | CallRefusal::IvrUnderWay
+            | CallRefusal::Merged { .. }
+            | CallRefusal::NotForeign => ApiError::conflict(self.to_string()),
         }
     }
 }

@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::CallMetadata;
+use crate::call::report::LegRole;
 use crate::call::terms::{EndReason, EndedBy, Fault};
 use crate::envelope::Time;
+use crate::ids::CallId;
 use crate::money::Money;
 use crate::personal::Personal;
 
@@ -55,6 +57,16 @@ pub struct Ended {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EndCorrected(pub Ended);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Merged {
+    /// The call that goes on.
+    pub into: CallId,
+    /// Which leg of that call this one was.
+    pub leg_role: LegRole,
+    #[serde(with = "micros")]
+    pub at: Time,
+}
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CostRecorded {

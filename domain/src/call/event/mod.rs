@@ -83,6 +83,8 @@ events! {
         CostRecorded(CostRecorded) = "call.cost_recorded" v 1,
         /// The client replaced its metadata on the call.
         MetadataChanged(MetadataChanged) = "call.metadata_changed" v 1,
+        /// Its leg belongs to another call, which takes over what the carrier reported of it.
+        Merged(Merged) = "call.merged" v 1,
         /// The call is over.
         Ended(Ended) = "call.ended" v 1,
         /// The carrier reported late how a call ended whose leg was already found gone.

@@ -252,7 +252,7 @@ fn a_fault_belongs_to_the_client_the_carrier_or_us() {
                 F::None
             }
             R::NoAnswer | R::Rejected | R::Cancelled | R::Voicemail | R::MaxDuration => F::None,
-            R::SilenceTimeout | R::IvrNoInput | R::IvrTooManyInvalid | R::Unknown => F::None,
+            R::SilenceTimeout | R::IvrNoInput | R::IvrTooManyInvalid | R::Merged | R::Unknown => F::None,
         };
         assert_eq!(fault_of(reason), fault, "{reason}");
     }

@@ -10,6 +10,7 @@ mod endings;
 mod hanging_up;
 mod inbound;
 mod menu_keys;
+mod merging;
 mod permutations;
 mod run;
 mod sequences;
