@@ -16,8 +16,8 @@
 mod ivr;
 #[path = "golden/msgpack.rs"]
 mod msgpack;
-#[path = "golden/specimens.rs"]
-mod specimens;
+#[path = "golden/samples.rs"]
+mod samples;
 #[path = "golden/talk.rs"]
 mod talk;
 #[path = "golden/webhooks.rs"]
@@ -42,7 +42,7 @@ use domain::login::LoginEvent;
 use domain::number::NumberEvent;
 use domain::privacy::job::PrivacyJobEvent;
 use domain::privacy::policy::PolicyEvent;
-use domain::privacy::whose;
+use domain::privacy::subject_rule;
 use domain::provider::ProviderEvent;
 use domain::tool::ToolEvent;
 use domain::unique_name::UniqueNameEvent;
@@ -61,33 +61,33 @@ fn writing() -> bool {
 
 /// What every aggregate's events must prove.
 trait Proof {
-    fn prove<E: DomainEvent + Debug + PartialEq>(&mut self, specimens: Vec<E>);
+    fn prove<E: DomainEvent + Debug + PartialEq>(&mut self, samples: Vec<E>);
 }
 
 fn every_aggregate(proof: &mut impl Proof) {
-    proof.prove::<CallEvent>(specimens::call());
-    proof.prove::<NumberEvent>(specimens::number());
+    proof.prove::<CallEvent>(samples::call());
+    proof.prove::<NumberEvent>(samples::number());
     proof.prove::<MenuEvent>(ivr::menu());
     proof.prove::<SessionEvent>(ivr::session());
-    proof.prove::<MenuReferenceEvent>(specimens::menu_reference());
-    proof.prove::<ClientEvent>(specimens::client());
-    proof.prove::<ApiKeyEvent>(specimens::api_key());
-    proof.prove::<KeyUsageEvent>(specimens::key_usage());
-    proof.prove::<UniqueNameEvent>(specimens::claim());
-    proof.prove::<ExportEvent>(specimens::export());
-    proof.prove::<LogEvent>(specimens::log());
-    proof.prove::<ProviderEvent>(specimens::provider());
-    proof.prove::<UserEvent>(specimens::user());
-    proof.prove::<LoginEvent>(specimens::login());
+    proof.prove::<MenuReferenceEvent>(samples::menu_reference());
+    proof.prove::<ClientEvent>(samples::client());
+    proof.prove::<ApiKeyEvent>(samples::api_key());
+    proof.prove::<KeyUsageEvent>(samples::key_usage());
+    proof.prove::<UniqueNameEvent>(samples::claim());
+    proof.prove::<ExportEvent>(samples::export());
+    proof.prove::<LogEvent>(samples::log());
+    proof.prove::<ProviderEvent>(samples::provider());
+    proof.prove::<UserEvent>(samples::user());
+    proof.prove::<LoginEvent>(samples::login());
     proof.prove::<EndpointEvent>(webhooks::endpoint());
     proof.prove::<DeliveryEvent>(webhooks::delivery());
     proof.prove::<AgentEvent>(talk::agent());
     proof.prove::<ToolEvent>(talk::tool());
     proof.prove::<ConversationEvent>(talk::conversation());
-    proof.prove::<PrivacyJobEvent>(specimens::privacy_job());
-    proof.prove::<PolicyEvent>(specimens::privacy_policy());
-    proof.prove::<LegEvent>(specimens::leg_bound());
-    proof.prove::<CarrierInboxEvent>(specimens::carrier_event());
+    proof.prove::<PrivacyJobEvent>(samples::privacy_job());
+    proof.prove::<PolicyEvent>(samples::privacy_policy());
+    proof.prove::<LegEvent>(samples::leg_bound());
+    proof.prove::<CarrierInboxEvent>(samples::carrier_event());
 }
 
 fn file_of(event: &impl DomainEvent) -> PathBuf {
@@ -107,8 +107,8 @@ fn golden_bytes(event: &impl DomainEvent) -> Vec<u8> {
 fn every_event_type_has_a_specimen() {
     struct Complete;
     impl Proof for Complete {
-        fn prove<E: DomainEvent + Debug + PartialEq>(&mut self, specimens: Vec<E>) {
-            let shown: Vec<(&str, u16)> = specimens.iter().map(|e| (e.event_type(), e.schema())).collect();
+        fn prove<E: DomainEvent + Debug + PartialEq>(&mut self, samples: Vec<E>) {
+            let shown: Vec<(&str, u16)> = samples.iter().map(|e| (e.event_type(), e.schema())).collect();
             assert_eq!(shown, E::TYPES);
         }
     }
@@ -119,8 +119,8 @@ fn every_event_type_has_a_specimen() {
 fn every_event_is_written_exactly_as_it_was_released() {
     struct Unchanged;
     impl Proof for Unchanged {
-        fn prove<E: DomainEvent + Debug + PartialEq>(&mut self, specimens: Vec<E>) {
-            for event in specimens {
+        fn prove<E: DomainEvent + Debug + PartialEq>(&mut self, samples: Vec<E>) {
+            for event in samples {
                 let golden = golden_bytes(&event);
                 assert_eq!(event.encode(), golden, "the bytes of {} changed", event.event_type());
                 let read = E::decode(event.event_type(), event.schema(), &golden);
@@ -164,12 +164,12 @@ fn every_personal_field_of_every_event_belongs_to_somebody() {
     #[derive(Default)]
     struct Owned(BTreeSet<String>);
     impl Proof for Owned {
-        fn prove<E: DomainEvent + Debug + PartialEq>(&mut self, specimens: Vec<E>) {
-            for event in specimens {
+        fn prove<E: DomainEvent + Debug + PartialEq>(&mut self, samples: Vec<E>) {
+            for event in samples {
                 for field in msgpack::personal(&event.encode()) {
                     let name = format!("{} {field}", event.event_type());
                     assert!(
-                        whose(event.event_type(), &field).is_some(),
+                        subject_rule(event.event_type(), &field).is_some(),
                         "say in `whose` whom {name} belongs to"
                     );
                     self.0.insert(name);
@@ -187,8 +187,8 @@ fn every_personal_field_of_every_event_belongs_to_somebody() {
 fn a_field_of_a_later_version_is_passed_over() {
     struct Lenient;
     impl Proof for Lenient {
-        fn prove<E: DomainEvent + Debug + PartialEq>(&mut self, specimens: Vec<E>) {
-            for event in specimens {
+        fn prove<E: DomainEvent + Debug + PartialEq>(&mut self, samples: Vec<E>) {
+            for event in samples {
                 let bytes = golden_bytes(&event);
                 let extra =
                     [b"\xa5later\x92\x01\xc0".as_slice(), b"\xa4more\x81\xa1x\xc4\x01\xff".as_slice()];
@@ -204,7 +204,7 @@ fn a_field_of_a_later_version_is_passed_over() {
 #[test]
 fn a_field_that_is_not_known_may_be_left_out() {
     let mut left_out = 0;
-    for event in specimens::sparse_call() {
+    for event in samples::sparse_call() {
         let bytes = event.encode();
         let entries = msgpack::entries(&bytes);
         let (nil, rest): (Vec<_>, Vec<_>) =
@@ -244,8 +244,8 @@ fn an_unknown_type_or_schema_is_an_error_not_a_guess() {
 fn the_readable_twin_of_every_file_says_the_same() {
     struct Twins;
     impl Proof for Twins {
-        fn prove<E: DomainEvent + Debug + PartialEq>(&mut self, specimens: Vec<E>) {
-            for event in specimens {
+        fn prove<E: DomainEvent + Debug + PartialEq>(&mut self, samples: Vec<E>) {
+            for event in samples {
                 let value = readable(event.event_type(), &golden_bytes(&event)).unwrap();
                 let path = file_of(&event).with_extension("json");
                 if writing() {

@@ -17,7 +17,7 @@ use crate::conversations::{ConversationRow, MessageRow};
 use crate::ivr_menus::MenuRow;
 use crate::ivr_sessions::SessionRow;
 use crate::numbers::NumberRow;
-use crate::tally::{Counted, Tally, TallyKey};
+use crate::rollup::{Counted, Rollup, RollupKey};
 use crate::tools::ToolRow;
 use crate::transcripts::LineRow;
 use crate::users::UserRow;
@@ -165,7 +165,7 @@ pub trait ViewRows<R: Row>: fmt::Debug + Send + Sync {
 
     /// Writes rows and sums over those with the same keys, and moves the checkpoint, in one transaction. An empty
     /// sum is removed. Answers whether the generation became the active one.
-    async fn commit(&self, step: &Step, rows: &[&R], tallies: &[Tally]) -> Result<bool, CommitError>;
+    async fn commit(&self, step: &Step, rows: &[&R], rollups: &[Rollup]) -> Result<bool, CommitError>;
 
     /// Compares the active generation with another one.
     async fn compare(&self, active: Checkpoint, other: Checkpoint) -> Result<Comparison, StoreUnavailable>;
@@ -179,16 +179,16 @@ pub trait ViewRows<R: Row>: fmt::Debug + Send + Sync {
 
 /// The sums that views keep beside their rows, in the same generations.
 #[async_trait]
-pub trait Tallies: fmt::Debug + Send + Sync {
+pub trait Rollups: fmt::Debug + Send + Sync {
     /// The sums with these keys; keys without one are left out.
-    async fn load_tallies(
+    async fn load_rollups(
         &self,
         generation: Generation,
-        keys: &[TallyKey],
-    ) -> Result<Vec<Tally>, StoreUnavailable>;
+        keys: &[RollupKey],
+    ) -> Result<Vec<Rollup>, StoreUnavailable>;
 
     /// Compares a view's sums in the active generation with those in another one.
-    async fn compare_tallies(
+    async fn compare_rollups(
         &self,
         counted: Counted,
         active: Checkpoint,
@@ -196,7 +196,7 @@ pub trait Tallies: fmt::Debug + Send + Sync {
     ) -> Result<Comparison, StoreUnavailable>;
 
     /// Removes a view's sums of a generation that is not active; answers how many.
-    async fn discard_tallies(
+    async fn discard_rollups(
         &self,
         counted: Counted,
         generation: Generation,
@@ -220,7 +220,7 @@ pub trait ViewStore:
     + ViewRows<ToolRow>
     + ViewRows<ConversationRow>
     + ViewRows<MessageRow>
-    + Tallies
+    + Rollups
     + Leases
 {
     /// How far the active rows of a view have come; creates an empty generation 1 for a new view.

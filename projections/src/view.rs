@@ -10,7 +10,7 @@ use domain::wire::{DecodeError, DomainEvent as _};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::tally::{Contribution, Counted};
+use crate::rollup::{Contribution, Counted};
 
 /// The envelope of a fact, without its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

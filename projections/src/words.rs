@@ -9,7 +9,7 @@ use domain::{conversation, model, privacy, provider, tool, user, webhook};
 
 use crate::analytics::{Grouping, Metric};
 use crate::audit_log::AuditActor;
-use crate::tally::Span;
+use crate::rollup::Span;
 
 /// Defines types that stand for sets of words in the OpenAPI document: `/// Description.` `Name = list of words;`.
 #[macro_export]

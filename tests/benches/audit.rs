@@ -29,7 +29,7 @@ use domain::ports::head_keeper::HeadKeeper as _;
 use domain::ports::ids::Ids;
 use domain::ports::seals::{Head, SealStore};
 use hdrhistogram::Histogram;
-use tests::dice::Dice;
+use tests::random::SeededRandom;
 use tests::server::binary;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -125,7 +125,7 @@ async fn proofs(folder: &Path) {
     let seals = SealsDb::open(&Database::Sqlite(folder.join("events.seals.db"))).await.unwrap();
     let head = seals.latest().await.unwrap().unwrap();
     let prover = Prover::new(Arc::new(seals));
-    let (mut times, mut largest, mut dice) = (Histogram::<u64>::new(3).unwrap(), 0, Dice::new(1));
+    let (mut times, mut largest, mut dice) = (Histogram::<u64>::new(3).unwrap(), 0, SeededRandom::new(1));
     for _ in 0..5_000 {
         let position = dice.roll(1..head.size + 1);
         let began = Instant::now();

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use adapters::telephony::fake_telnyx::{CallScript, Dice, Pace, Step};
+use adapters::telephony::fake_telnyx::{CallScript, Pace, SeededRandom, Step};
 use serde_json::{Value, json};
 use tests::webhook::OUR_NUMBER;
 use tests::world::World;
@@ -46,7 +46,7 @@ async fn run(sessions: usize) {
     let route = json!({"number": OUR_NUMBER, "route": {"type": "ivr_menu", "id": menu["id"]}});
     world.api.post("/api/v1/numbers", route).await.unwrap().data().unwrap();
 
-    let (begun, mut dice, mut handles) = (Instant::now(), Dice::new(7, 7), Vec::new());
+    let (begun, mut dice, mut handles) = (Instant::now(), SeededRandom::new(7, 7), Vec::new());
     for n in 0..sessions {
         tokio::time::sleep_until((begun + RAMP * n as u32 / sessions as u32).into()).await;
         let mut script = CallScript::new("+12025550111", OUR_NUMBER);

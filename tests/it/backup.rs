@@ -14,8 +14,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, SqliteConnection};
 use tests::client::Api;
-use tests::dice::Dice;
 use tests::history::History;
+use tests::random::SeededRandom;
 use tests::server::{Server, ServerOptions, binary};
 use tests::until::{SOON, until};
 use tests::world::World;
@@ -110,7 +110,7 @@ async fn backups_at_random_moments_under_load_hold_all_that_was_acknowledged_bef
     let backups = tempfile::tempdir()?;
     let (over, acknowledged) = (AtomicBool::new(false), Mutex::new(Vec::new()));
     let taking = async {
-        let (mut dice, mut taken) = (Dice::new(seed), Vec::new());
+        let (mut dice, mut taken) = (SeededRandom::new(seed), Vec::new());
         for moment in 0..MOMENTS {
             let more = world.carrier.ledger().totals.accepted + dice.roll(20..300);
             until("load", Duration::from_secs(60), async || {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use adapters::telephony::fake_telnyx::{
-    CallScript, CalleeScript, FakeConfig, FakeTelnyx, Ledger, Mischief, Step,
+    CallScript, CalleeScript, CarrierFaults, FakeConfig, FakeTelnyx, Ledger, Step,
 };
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ const AFTERMATH: Duration = Duration::from_secs(90);
 /// A carrier that does all a carrier may do wrong, at full rate.
 pub fn hostile(config: &mut FakeConfig, seed: u64) {
     config.seed = seed;
-    config.mischief = Mischief::BEARABLE;
+    config.mischief = CarrierFaults::BEARABLE;
     config.max_calls = 64;
     config.max_in_flight = 16;
     config.patience = Duration::from_secs(3);

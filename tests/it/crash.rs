@@ -9,8 +9,8 @@ use adapters::testing::postgres::Cluster;
 use anyhow::{Context, Result, ensure};
 use sqlx::ConnectOptions;
 use tests::client::Api;
-use tests::dice::Dice;
 use tests::history::{History, check_views};
+use tests::random::SeededRandom;
 use tests::server::{Node, ServerOptions};
 use tests::until::{SOON, until};
 use tests::webhook::{Leg, rfc3339, unix_now};
@@ -40,7 +40,7 @@ async fn besiege(
     let over = AtomicBool::new(false);
     let (carrier, api, node) = (&world.carrier, &world.api, &mut world.node);
     let killer = async {
-        let mut dice = Dice::new(seed);
+        let mut dice = SeededRandom::new(seed);
         for moment in 0..MOMENTS {
             let (webhooks, commands) = (dice.roll(20..400), dice.roll(3..60));
             let outcome = async {

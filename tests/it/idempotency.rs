@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 use tests::client::{Answer, Api};
-use tests::dice::Dice;
 use tests::installation::Installation;
+use tests::random::SeededRandom;
 use tests::receiver::{Answers, Receiver};
 use tests::sse::Stream;
 use tests::until::{SOON, until};
@@ -275,7 +275,7 @@ async fn a_node_that_died_between_the_work_and_its_answer_does_not_do_it_twice()
 async fn killed_with_requests_under_way_the_node_places_one_call_for_each_key() -> Result<()> {
     const EACH: usize = 24;
     let mut world = World::start().await?;
-    let mut dice = Dice::new(20_260_105);
+    let mut dice = SeededRandom::new(20_260_105);
     let order = order();
     for round in 0..4_usize {
         let keys: Vec<_> = (0..EACH).map(|n| format!("{round}-{n}")).collect();

@@ -149,7 +149,7 @@ async fn logs_tell_the_request_and_never_a_number_a_word_or_a_key() -> Result<()
     let mut world = World::with(|plan| {
         plan.options = plan.options.clone().set("LOG", "debug");
         // an operator's worst day: the carrier misbehaves, so that there are warnings, too
-        plan.carrier.mischief = adapters::telephony::fake_telnyx::Mischief::BEARABLE;
+        plan.carrier.mischief = adapters::telephony::fake_telnyx::CarrierFaults::BEARABLE;
     })
     .await?;
     let (caller, callee, target) = ("+12025550161", "+12025550162", "+12025550163");

@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::keys::SubjectKey;
 
 const KEPT: u8 = 1;
-const PASSING: u8 = 2;
+const EPHEMERAL: u8 = 2;
 /// Random bytes of a nonce: enough for 2⁴⁸ values of one key with a chance of a repeat below 2⁻³².
 pub(super) const NONCE: usize = 16;
 const PRINT: usize = 16;
@@ -75,7 +75,7 @@ impl<'a> Sealed<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let (&[version, keys], rest) = bytes.split_first_chunk()?;
         let keys = usize::from(keys);
-        if !matches!(version, KEPT | PASSING) || !(1..=MOST_KEYS).contains(&keys) {
+        if !matches!(version, KEPT | EPHEMERAL) || !(1..=MOST_KEYS).contains(&keys) {
             return None;
         }
         let (ids, rest) = rest.split_at_checked(keys * 16)?;
@@ -86,8 +86,8 @@ impl<'a> Sealed<'a> {
     }
 
     /// Whether the value is not retained, so that no view shows it.
-    pub(super) fn is_passing(&self) -> bool {
-        self.version == PASSING
+    pub(super) fn is_ephemeral(&self) -> bool {
+        self.version == EPHEMERAL
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = Uuid> + 'a {
@@ -130,8 +130,8 @@ pub(super) fn seal(
     field: (&str, bool),
     plain: &[u8],
 ) -> bool {
-    let (path, passing) = field;
-    let version = if passing { PASSING } else { KEPT };
+    let (path, ephemeral) = field;
+    let version = if ephemeral { EPHEMERAL } else { KEPT };
     let (key, print) = united(keys);
     into.extend([version, keys.len() as u8]);
     let ids_at = into.len();

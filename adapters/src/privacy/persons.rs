@@ -12,7 +12,7 @@ const REMEMBERED: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
 
 /// The data subjects of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Persons {
+pub(super) struct StreamSubjects {
     /// The data subject of the stream's content.
     pub person: SubjectId,
     /// The client's own phone number, if it is known.
@@ -23,7 +23,7 @@ pub(super) struct Persons {
 
 /// A bounded cache by stream.
 #[derive(Debug)]
-pub(super) struct Remembered(Mutex<LruCache<StreamId, Persons>>);
+pub(super) struct Remembered(Mutex<LruCache<StreamId, StreamSubjects>>);
 
 impl Default for Remembered {
     fn default() -> Self {
@@ -32,15 +32,15 @@ impl Default for Remembered {
 }
 
 impl Remembered {
-    fn memory(&self) -> MutexGuard<'_, LruCache<StreamId, Persons>> {
+    fn memory(&self) -> MutexGuard<'_, LruCache<StreamId, StreamSubjects>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn get(&self, stream: &StreamId) -> Option<Persons> {
+    pub(super) fn get(&self, stream: &StreamId) -> Option<StreamSubjects> {
         self.memory().get(stream).copied()
     }
 
-    pub(super) fn put(&self, stream: &StreamId, persons: Persons) {
+    pub(super) fn put(&self, stream: &StreamId, persons: StreamSubjects) {
         self.memory().put(stream.clone(), persons);
     }
 }

@@ -10,13 +10,14 @@ use domain::ports::event_store::{AppendError, Appended, Direction, EventStore, E
 use domain::ports::vault::VaultError;
 use domain::privacy::content::{ContentLevel, is_keyed};
 use domain::privacy::{
-    About, CUSTOMER_FIELDS, Side, Subject, Whose, about, customer, is_about_somebody, mentioned, whose,
+    About, CUSTOMER_FIELDS, Side, Subject, SubjectRule, about, customer, is_about_somebody, mentioned,
+    subject_rule,
 };
 use uuid::Uuid;
 
 use super::form::{MOST_KEYS, Place, Sealed, seal, sealed_len};
 use super::levels::Levels;
-use super::persons::{Persons, Remembered};
+use super::persons::{Remembered, StreamSubjects};
 use super::retention::{has_content, leads_of};
 use super::walk::{Form, Found, bytes_of, find, write_bytes};
 use crate::keys::{SubjectKey, SubjectKeyState, SubjectKeys};
@@ -38,7 +39,7 @@ pub struct EncryptingEventStore {
     /// The only event types whose personal data is decrypted; `None` for all.
     opens: Option<&'static [&'static str]>,
     /// Whether content that is not retained is decrypted.
-    passing: bool,
+    ephemeral: bool,
 }
 
 /// Why a payload could not be encrypted.
@@ -86,7 +87,7 @@ struct Plan {
 struct Planned<S> {
     found: Found,
     subjects: Vec<S>,
-    passing: bool,
+    ephemeral: bool,
 }
 
 impl EncryptingEventStore {
@@ -100,7 +101,7 @@ impl EncryptingEventStore {
             levels: Arc::default(),
             default_level: ContentLevel::Everything,
             opens: None,
-            passing: true,
+            ephemeral: true,
         }
     }
 
@@ -113,7 +114,7 @@ impl EncryptingEventStore {
     /// The log for views and auditors: content that is not retained stays encrypted.
     #[must_use]
     pub fn redacted(&self) -> Self {
-        Self { passing: false, ..self.clone() }
+        Self { ephemeral: false, ..self.clone() }
     }
 
     /// The log as it is stored, encrypted.
@@ -160,7 +161,7 @@ impl EncryptingEventStore {
             };
             let fields = plan.fields.into_iter().map(|field| {
                 let subjects = field.subjects.iter().map(key).collect::<Result<_, _>>()?;
-                Ok(Planned { found: field.found, subjects, passing: field.passing })
+                Ok(Planned { found: field.found, subjects, ephemeral: field.ephemeral })
             });
             let fields: Vec<Planned<Arc<SubjectKey>>> = fields.collect::<Result<_, SealError>>()?;
             event.payload = rewrite(stream, event, &fields, &mut nonce)?;
@@ -188,7 +189,7 @@ impl EncryptingEventStore {
             if stream.category() == ConversationId::CATEGORY && shared.is_none() {
                 shared = Some(self.persons(stream, event, events, &found).await?);
             }
-            let on_call = shared.is_some_and(|persons: Persons| persons.on_call);
+            let on_call = shared.is_some_and(|persons: StreamSubjects| persons.on_call);
             let level = match has_content(stream.category()) || on_call {
                 true => {
                     let said = said.get_or_insert_with(|| events.iter().map(leads_of).collect::<Vec<_>>());
@@ -201,13 +202,13 @@ impl EncryptingEventStore {
             let mut owned = Vec::with_capacity(fields.len());
             for field in fields {
                 let value = &event.payload[field.value.clone()];
-                let subjects = match whose(&event.event_type, field.field()) {
+                let subjects = match subject_rule(&event.event_type, field.field()) {
                     None => return Err(SealError::Refused("a personal field belongs to nobody")),
-                    Some(Whose::User) => vec![self.name(event, &Subject::User(stream.id())).await?],
-                    Some(Whose::Actor) => vec![self.name(event, &actor(event, stream)).await?],
-                    Some(whose) => {
-                        let named = match whose {
-                            Whose::Party => bytes_of(value)
+                    Some(SubjectRule::User) => vec![self.name(event, &Subject::User(stream.id())).await?],
+                    Some(SubjectRule::Actor) => vec![self.name(event, &actor(event, stream)).await?],
+                    Some(rule) => {
+                        let named = match rule {
+                            SubjectRule::Party => bytes_of(value)
                                 .and_then(|text| std::str::from_utf8(text).ok())
                                 .and_then(Subject::of_party),
                             _ => None,
@@ -224,7 +225,7 @@ impl EncryptingEventStore {
                                 };
                                 shared = Some(persons);
                                 let mut subjects = vec![persons.person];
-                                if whose == Whose::Mentioned {
+                                if rule == SubjectRule::Mentioned {
                                     self.mention(event, value, persons, &mut subjects).await?;
                                 }
                                 subjects
@@ -233,8 +234,8 @@ impl EncryptingEventStore {
                     }
                 };
                 let mut subjects = subjects;
-                let passing = keyed || !level.keeps(&event.event_type, field.field());
-                if passing {
+                let ephemeral = keyed || !level.keeps(&event.event_type, field.field());
+                if ephemeral {
                     let own = self.name(event, &Subject::Stream(stream.clone())).await?;
                     self.ends_with(event.client_id, stream).await?;
                     if !subjects.contains(&own) {
@@ -242,7 +243,7 @@ impl EncryptingEventStore {
                         subjects.push(own);
                     }
                 }
-                owned.push(Planned { found: field.clone(), subjects, passing });
+                owned.push(Planned { found: field.clone(), subjects, ephemeral });
             }
             plans.push(Plan { event: *at, fields: owned });
         }
@@ -254,7 +255,7 @@ impl EncryptingEventStore {
         &self,
         event: &NewEvent,
         value: &[u8],
-        persons: Persons,
+        persons: StreamSubjects,
         subjects: &mut Vec<SubjectId>,
     ) -> Result<(), VaultError> {
         for subject in mentioned(bytes_of(value).unwrap_or_default()) {
@@ -278,10 +279,10 @@ impl EncryptingEventStore {
         event: &NewEvent,
         events: &[NewEvent],
         found: &[(usize, Vec<Found>)],
-    ) -> Result<Persons, SealError> {
+    ) -> Result<StreamSubjects, SealError> {
         let category = stream.category();
         if !is_about_somebody(category) {
-            return Ok(Persons {
+            return Ok(StreamSubjects {
                 person: self.name(event, &Subject::Stream(stream.clone())).await?,
                 own: None,
                 on_call: false,
@@ -307,7 +308,7 @@ impl EncryptingEventStore {
                     };
                     let person = party(person).unwrap_or_else(|| Subject::Stream(stream.clone()));
                     let person = self.name(event, &person).await?;
-                    let persons = Persons { person, own, on_call: true };
+                    let persons = StreamSubjects { person, own, on_call: true };
                     self.persons.put(stream, persons);
                     return Ok(persons);
                 }
@@ -315,7 +316,7 @@ impl EncryptingEventStore {
                     let named = customer(&other.event_type, other.schema, &other.payload);
                     let person = named.unwrap_or_else(|| Subject::Stream(stream.clone()));
                     let person = self.name(event, &person).await?;
-                    let persons = Persons { person, own: None, on_call: false };
+                    let persons = StreamSubjects { person, own: None, on_call: false };
                     self.persons.put(stream, persons);
                     return Ok(persons);
                 }
@@ -326,14 +327,21 @@ impl EncryptingEventStore {
         self.of_stream(client, stream).await
     }
 
-    async fn about(&self, client: ClientId, stream: &StreamId, about: About) -> Result<Persons, SealError> {
+    async fn about(
+        &self,
+        client: ClientId,
+        stream: &StreamId,
+        about: About,
+    ) -> Result<StreamSubjects, SealError> {
         let persons = match about {
-            About::Call(call) => Persons { on_call: true, ..self.of_stream(client, &call.stream()).await? },
+            About::Call(call) => {
+                StreamSubjects { on_call: true, ..self.of_stream(client, &call.stream()).await? }
+            }
             About::Conversation(talk) => Box::pin(self.of_stream(client, &talk.stream())).await?,
             About::Session(session) => Box::pin(self.of_stream(client, &session.stream())).await?,
             About::Nothing | About::Parties(_) | About::Customer => {
                 let person = self.keys.pseudonym(client, &Subject::Stream(stream.clone())).await?;
-                return Ok(Persons { person, own: None, on_call: false });
+                return Ok(StreamSubjects { person, own: None, on_call: false });
             }
         };
         self.persons.put(stream, persons);
@@ -341,12 +349,12 @@ impl EncryptingEventStore {
     }
 
     /// The data subjects of a stream, from its events. They need not be readable: their keys name the subjects.
-    async fn of_stream(&self, client: ClientId, stream: &StreamId) -> Result<Persons, SealError> {
+    async fn of_stream(&self, client: ClientId, stream: &StreamId) -> Result<StreamSubjects, SealError> {
         if let Some(known) = self.persons.get(stream) {
             return Ok(known);
         }
         let unknown = self.keys.pseudonym(client, &Subject::Stream(stream.clone())).await?;
-        let mut persons = Persons { person: unknown, own: None, on_call: false };
+        let mut persons = StreamSubjects { person: unknown, own: None, on_call: false };
         let mut after = Version::NONE;
         loop {
             let page = self.inner.read_stream(stream, after, Direction::Forwards, PAGE).await?;
@@ -356,7 +364,7 @@ impl EncryptingEventStore {
                 match about(&event.event_type, event.schema, &event.payload) {
                     About::Parties(Side { person, own }) => {
                         let own = self.side(client, event, own).await?;
-                        persons = Persons {
+                        persons = StreamSubjects {
                             person: self.side(client, event, person).await?.unwrap_or(unknown),
                             own,
                             on_call: true,
@@ -364,7 +372,7 @@ impl EncryptingEventStore {
                     }
                     About::Call(call) => {
                         let of_call = Box::pin(self.of_stream(client, &call.stream())).await?;
-                        persons = Persons { on_call: true, ..of_call };
+                        persons = StreamSubjects { on_call: true, ..of_call };
                     }
                     About::Customer => {
                         for field in CUSTOMER_FIELDS {
@@ -439,7 +447,7 @@ impl EncryptingEventStore {
         let keys = self.keys.opening(ids).await.map_err(unreadable)?;
         for (at, fields) in sealed {
             let event = &mut events[at];
-            event.payload = opened(event, &fields, &keys, self.passing).into();
+            event.payload = opened(event, &fields, &keys, self.ephemeral).into();
         }
         Ok(events)
     }
@@ -462,13 +470,13 @@ fn rewrite(
     let plain = &event.payload;
     let mut payload = Vec::with_capacity(plain.len() + 160 * fields.len());
     let mut at = 0;
-    for Planned { found, subjects: keys, passing } in fields {
+    for Planned { found, subjects: keys, ephemeral } in fields {
         payload.extend(&plain[at..found.whole.start]);
         payload.extend(Form::Sealed.head());
         write_bytes(&mut payload, sealed_len(keys.len(), found.value.len()));
         let value = &plain[found.value.clone()];
         *nonce = nonce.wrapping_add(1);
-        if !seal(&mut payload, keys, nonce.to_be_bytes(), &place, (&found.path, *passing), value) {
+        if !seal(&mut payload, keys, nonce.to_be_bytes(), &place, (&found.path, *ephemeral), value) {
             return Err(SealError::Refused("a personal value is too large to be sealed"));
         }
         at = found.whole.end;
@@ -520,7 +528,7 @@ fn opened(event: &Recorded, fields: &[Found], keys: &HashMap<Uuid, SubjectKeySta
                 _ => None,
             })
             .collect();
-        if let Some(alive) = alive.filter(|_| all || !sealed.is_passing()) {
+        if let Some(alive) = alive.filter(|_| all || !sealed.is_ephemeral()) {
             let before = payload.len();
             payload.extend(&stored[at..field.whole.start]);
             payload.extend(Form::Plain.head());
@@ -571,7 +579,7 @@ impl EventStore for EncryptingEventStore {
     }
 
     fn for_reader_of(&self, types: &'static [&'static str]) -> Option<Arc<dyn EventStore>> {
-        Some(Arc::new(Self { opens: Some(types), passing: false, ..self.clone() }))
+        Some(Arc::new(Self { opens: Some(types), ephemeral: false, ..self.clone() }))
     }
 
     fn engine(&self) -> &'static str {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use domain::envelope::{Position, Time};
 use domain::ports::StoreUnavailable;
+use projections::rollup::Rollup;
 use projections::store::{Checkpoint, CommitError, Comparison, Digest, Generation, Mode, Step, ViewRows};
-use projections::tally::Tally;
 use sha2::{Digest as _, Sha256};
 use sqlx::SqlStr;
 
@@ -181,17 +181,18 @@ impl SqlViews {
         &self,
         step: &Step,
         rows: &[&R],
-        tallies: &[Tally],
+        rollups: &[Rollup],
     ) -> Result<Vec<(SqlStr, Args)>, sqlx::Error> {
         let mut statements = Vec::new();
         self.upserts(step.generation, rows, &mut statements)?;
         if let Some(before) = step.retires {
             statements.extend(self.retire::<R>(step.generation, before)?);
         }
-        let (gone, sums): (Vec<&Tally>, Vec<_>) = tallies.iter().partition(|tally| tally.counts.is_empty());
+        let (gone, sums): (Vec<&Rollup>, Vec<_>) =
+            rollups.iter().partition(|rollup| rollup.counts.is_empty());
         self.upserts(step.generation, &sums, &mut statements)?;
-        for tally in gone {
-            statements.push(self.remove_tally(step.generation, &tally.key)?);
+        for rollup in gone {
+            statements.push(self.remove_rollup(step.generation, &rollup.key)?);
         }
         Ok(statements)
     }
@@ -231,13 +232,13 @@ impl SqlViews {
         &self,
         step: &Step,
         rows: &[&R],
-        tallies: &[Tally],
+        rollups: &[Rollup],
     ) -> Result<Option<bool>, sqlx::Error> {
         let mut tx = self.db.begin().await?;
         if !self.advance(&mut tx, step).await? {
             return Ok(None);
         }
-        for (sql, args) in self.writes(step, rows, tallies)? {
+        for (sql, args) in self.writes(step, rows, rollups)? {
             tx.execute(sql, args).await?;
         }
         let switched = step.mode == Mode::RebuildAndSwitch && self.switch(&mut tx, step).await?;
@@ -304,10 +305,10 @@ impl<R: Table> ViewRows<R> for SqlViews {
         Ok(found)
     }
 
-    async fn commit(&self, step: &Step, rows: &[&R], tallies: &[Tally]) -> Result<bool, CommitError> {
+    async fn commit(&self, step: &Step, rows: &[&R], rollups: &[Rollup]) -> Result<bool, CommitError> {
         // rebuilds take their time, and must not hold up the others
         if step.mode == Mode::Live && step.retires.is_none() {
-            let writes = self.writes(step, rows, tallies).map_err(|error| unavailable(&error))?;
+            let writes = self.writes(step, rows, rollups).map_err(|error| unavailable(&error))?;
             match self.commit_in_group(PreparedStep { step: step.clone(), writes }).await {
                 Committed::Moved => return Ok(false),
                 Committed::Deposed => return Err(CommitError::Deposed),
@@ -315,7 +316,7 @@ impl<R: Table> ViewRows<R> for SqlViews {
                 Committed::TryAlone => {}
             }
         }
-        match limited(STEP_LIMIT, self.step(step, rows, tallies)).await? {
+        match limited(STEP_LIMIT, self.step(step, rows, rollups)).await? {
             Some(switched) => Ok(switched),
             None => Err(CommitError::Deposed),
         }

@@ -14,8 +14,8 @@ use super::event::{
     DialUnknown, DtmfRequested, Ended, HangUpRequested, MetadataChanged, Queued, SpeechRequested,
     TransferFailed, TransferRequested,
 };
+use super::handle_report::DEFAULT_GREETING;
 use super::state::{Call, DialState, Effect, HangUpAsked, Order, Transfer};
-use super::take_report::DEFAULT_GREETING;
 use super::terms::{CommandKind, Direction, EndReason, EndedBy, Fault};
 use crate::envelope::Time;
 use crate::ids::derive;
@@ -35,7 +35,7 @@ impl Call {
                 Some((into, role)) if !self.has_seen(&report.provider, &report.event_id) => {
                     Err(CallRefusal::Merged { into, role })
                 }
-                _ => Ok(self.take_report(report, *role, *routing)),
+                _ => Ok(self.handle_report(report, *role, *routing)),
             },
             CallCommand::Queue(queue) => self.queue(queue),
             _ if !self.exists() => Err(CallRefusal::Unknown),

@@ -55,7 +55,7 @@ impl Call {
 
     /// Whether the call ended only because its leg was found gone, for an unknown reason. A hang-up webhook
     /// that comes later then corrects the end.
-    pub(super) fn end_is_a_guess(&self) -> bool {
+    pub(super) fn end_is_inferred(&self) -> bool {
         let guessed = |end: &Ended| end.reason == EndReason::Unknown && end.provider_code.is_none();
         self.ended.as_deref().is_some_and(guessed)
     }

@@ -5,9 +5,9 @@
 
 use super::command::Routing;
 use super::event::LegIdentified;
+use super::handle_report::offers;
 use super::report::{CarrierFact, CarrierReport, LegRef};
 use super::state::Call;
-use super::take_report::offers;
 use super::terms::Direction;
 
 impl Call {

@@ -51,6 +51,7 @@ mod command;
 mod decide;
 mod ending;
 mod event;
+mod handle_report;
 mod identify;
 mod ivr;
 mod keys;
@@ -58,7 +59,6 @@ mod outgoing;
 mod react;
 pub mod report;
 mod state;
-mod take_report;
 pub mod terms;
 #[cfg(test)]
 mod tests;
@@ -71,11 +71,11 @@ pub use command::{
 };
 pub use ending::fault_of;
 pub use event::*;
+pub use handle_report::{DEFAULT_GREETING, INBOUND_RING_TIMEOUT};
 pub use ivr::GatherSpec;
 pub use outgoing::Outgoing;
 pub use react::{Reaction, Work, react};
 pub use state::{Call, terminal_status};
-pub use take_report::{DEFAULT_GREETING, INBOUND_RING_TIMEOUT};
 
 use crate::aggregate::Aggregate;
 

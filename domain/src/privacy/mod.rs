@@ -9,13 +9,13 @@ mod context;
 pub mod job;
 pub mod policy;
 mod subject;
-mod whose;
+mod subject_rule;
 
 pub use context::{
     About, CUSTOMER_ENTRY, CUSTOMER_FIELDS, Leads, Side, about, customer, is_about_somebody, leads,
 };
 pub use subject::Subject;
-pub use whose::{Whose, mentioned, whose};
+pub use subject_rule::{SubjectRule, mentioned, subject_rule};
 
 /// Shown in place of an erased value in views, exports and public events.
 pub const ERASED: &str = "[erased]";

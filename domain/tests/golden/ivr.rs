@@ -1,4 +1,4 @@
-//! Specimens of menus and of sessions in them; see `specimens`.
+//! Specimens of menus and of sessions in them; see `samples`.
 
 use domain::call::terms::EndReason;
 use domain::ids::{AgentId, CallId, IvrSessionId, MenuId};
@@ -11,7 +11,7 @@ use domain::ivr::session::{
     TransferAsked, TransferMissed, Via, WebhookAnswered, WebhookOutcome, WebhookRequested,
 };
 
-use super::specimens::{at, id, party};
+use super::samples::{at, id, party};
 
 fn menu_terms() -> MenuTerms {
     let item =

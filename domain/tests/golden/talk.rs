@@ -1,4 +1,4 @@
-//! Specimens of agents, tools and conversations; see `specimens`.
+//! Specimens of agents, tools and conversations; see `samples`.
 
 use domain::agent::{AgentCreated, AgentDeployed, AgentEvent, AgentTerms, AgentUpdated};
 use domain::conversation::*;

@@ -1,4 +1,4 @@
-//! Specimens of webhooks to clients; see `specimens`.
+//! Specimens of webhooks to clients; see `samples`.
 
 use domain::envelope::Position;
 use domain::ids::{AgentId, EndpointId};
@@ -13,7 +13,7 @@ use domain::webhook::endpoint::{
 use domain::webhook::secrets::SecretRotated;
 use serde_bytes::ByteBuf;
 
-use super::specimens::{at, id, origin, sealed};
+use super::samples::{at, id, origin, sealed};
 
 /// Of an endpoint.
 pub fn endpoint() -> Vec<EndpointEvent> {

@@ -1,12 +1,12 @@
 //! Adds sums up and computes figures from them.
 
-use crate::tally::{Counts, Sketch, Tally};
+use crate::rollup::{Counts, Rollup, Sketch};
 
-/// The sum of all tallies.
-pub(super) fn together<'t>(tallies: impl IntoIterator<Item = &'t Tally>) -> Counts {
+/// The sum of all rollups.
+pub(super) fn together<'t>(rollups: impl IntoIterator<Item = &'t Rollup>) -> Counts {
     let mut all = Counts::default();
-    for tally in tallies {
-        all.add(&tally.counts, 1);
+    for rollup in rollups {
+        all.add(&rollup.counts, 1);
     }
     all
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::figures::{count, together};
 use super::queries::Period;
 use crate::ivr_menus::MenuView;
-use crate::tally::Tally;
+use crate::rollup::Rollup;
 
 /// What callers did in an IVR menu over a period.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -69,8 +69,8 @@ pub struct OutcomeCount {
 impl MenuFigures {
     /// Computes the figures of a menu from its sums over a period.
     #[must_use]
-    pub fn of(period: Period, menu: &MenuView, tallies: &[Tally]) -> Self {
-        let counts = together(tallies);
+    pub fn of(period: Period, menu: &MenuView, rollups: &[Rollup]) -> Self {
+        let counts = together(rollups);
         let times = |digit: &str| count(&counts, &format!("choice:{digit}"));
         let mut choices: Vec<_> = menu
             .items

@@ -11,5 +11,5 @@ pub use overview::{
     CallFigures, ConversationFigures, DurationFigures, EndReasonCount, IvrFigures, LatencyFigures, Overview,
     OverviewTallies, WebhookFigures,
 };
-pub use queries::{AnalyticsQueries, MOST_TALLIES, Period, Range, Wanted};
+pub use queries::{AnalyticsQueries, MOST_ROLLUPS, Period, Range, Wanted};
 pub use series::{Grouping, Metric, Point, Series};

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::figures::{average, count, quantile, share, sum, together};
 use super::queries::Period;
 use crate::calls::MoneyView;
-use crate::tally::{Counts, Tally};
+use crate::rollup::{Counts, Rollup};
 
 /// Key figures of calls, menus, conversations and webhooks over a period.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -169,20 +169,20 @@ impl ConversationFigures {
 /// The sums that an overview is computed from.
 #[derive(Debug)]
 pub struct OverviewTallies {
-    pub calls: Vec<Tally>,
+    pub calls: Vec<Rollup>,
     /// Sums of the steps in IVR menus.
-    pub ivr: Vec<Tally>,
-    pub conversations: Vec<Tally>,
+    pub ivr: Vec<Rollup>,
+    pub conversations: Vec<Rollup>,
     /// Sums of the attempts to deliver webhooks.
-    pub webhooks: Vec<Tally>,
+    pub webhooks: Vec<Rollup>,
 }
 
 impl Overview {
     /// Computes the figures of a period from its sums.
     #[must_use]
-    pub fn of(period: Period, tallies: &OverviewTallies) -> Self {
-        let calls = together(&tallies.calls);
-        let (ivr, webhooks) = (together(&tallies.ivr), together(&tallies.webhooks));
+    pub fn of(period: Period, rollups: &OverviewTallies) -> Self {
+        let calls = together(&rollups.calls);
+        let (ivr, webhooks) = (together(&rollups.ivr), together(&rollups.webhooks));
         let (ended, failed) = (count(&calls, "status:ended"), count(&calls, "status:failed"));
         let mut end_reasons: Vec<_> = calls
             .family("end")
@@ -223,7 +223,7 @@ impl Overview {
                 abandoned: count(&ivr, "ended:abandoned"),
                 exhausted: count(&ivr, "ended:exhausted"),
             },
-            conversations: ConversationFigures::of(&together(&tallies.conversations)),
+            conversations: ConversationFigures::of(&together(&rollups.conversations)),
             webhooks: WebhookFigures {
                 attempts,
                 succeeded,

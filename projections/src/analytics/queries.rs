@@ -6,10 +6,10 @@ use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
 use uuid::Uuid;
 
-use crate::tally::{Counted, Span, Tally};
+use crate::rollup::{Counted, Rollup, Span};
 
 /// Most sums read for one answer; at a kilobyte each, some tens of megabytes.
-pub const MOST_TALLIES: usize = 40_000;
+pub const MOST_ROLLUPS: usize = 40_000;
 
 /// A range of hourly or daily sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,8 +82,8 @@ pub struct Wanted {
 /// Queries of the sums. The runner keeps them as current as the rows of the view that counts.
 #[async_trait]
 pub trait AnalyticsQueries {
-    /// A client's sums, the earliest first; one more than [`MOST_TALLIES`] when there are more.
-    async fn tallies(&self, client: ClientId, wanted: Wanted) -> Result<Vec<Tally>, StoreUnavailable>;
+    /// A client's sums, the earliest first; one more than [`MOST_ROLLUPS`] when there are more.
+    async fn rollups(&self, client: ClientId, wanted: Wanted) -> Result<Vec<Rollup>, StoreUnavailable>;
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::figures::{average, count, quantile, sum};
 use super::queries::Range;
-use crate::tally::{Counted, Counts, Span, Tally};
+use crate::rollup::{Counted, Counts, Rollup, Span};
 
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* })*) => {$(
@@ -183,12 +183,12 @@ impl Series {
     /// The points of the series: one for every hour or day, or for every group of every hour or day,
     /// also where nothing happened.
     #[must_use]
-    pub fn points(self, tallies: &[Tally]) -> Vec<Point> {
+    pub fn points(self, rollups: &[Rollup]) -> Vec<Point> {
         let grouping = self.group_by.or(self.metric.always());
         let mut values: BTreeMap<(Time, Option<String>), Counts> = BTreeMap::new();
-        for tally in tallies {
-            for (group, counts) in parts(grouping, tally) {
-                values.entry((tally.key.bucket, group)).or_default().add(&counts, 1);
+        for rollup in rollups {
+            for (group, counts) in parts(grouping, rollup) {
+                values.entry((rollup.key.bucket, group)).or_default().add(&counts, 1);
             }
         }
         let mut groups: BTreeSet<Option<String>> = values.keys().map(|(_, group)| group.clone()).collect();
@@ -238,18 +238,18 @@ const fn is_family(grouping: Grouping) -> bool {
     !matches!(grouping, Grouping::Agent | Grouping::Menu | Grouping::Endpoint)
 }
 
-/// The groups of a tally, each with the counts that belong to it.
-fn parts(grouping: Option<Grouping>, tally: &Tally) -> Vec<(Option<String>, Cow<'_, Counts>)> {
-    let whole = |group: Option<String>| vec![(group, Cow::Borrowed(&tally.counts))];
+/// The groups of a rollup, each with the counts that belong to it.
+fn parts(grouping: Option<Grouping>, rollup: &Rollup) -> Vec<(Option<String>, Cow<'_, Counts>)> {
+    let whole = |group: Option<String>| vec![(group, Cow::Borrowed(&rollup.counts))];
     let family = |family: &str, pick: fn(&str) -> &str| {
         let part = |(name, number): (&str, i64)| {
             let mut counts = Counts::default();
             counts.number(PART, number);
             (Some(pick(name).to_owned()), Cow::Owned(counts))
         };
-        tally.counts.family(family).map(part).collect()
+        rollup.counts.family(family).map(part).collect()
     };
-    let subject = |name: fn(Uuid) -> String| match tally.key.subject {
+    let subject = |name: fn(Uuid) -> String| match rollup.key.subject {
         id if id.is_nil() => "none".to_owned(),
         id => name(id),
     };

@@ -3,7 +3,7 @@
 use domain::call::terms::{Direction, EndReason, Status};
 
 use super::fold::CallRow;
-use crate::tally::{Contribution, Counts};
+use crate::rollup::{Contribution, Counts};
 
 /// The counts of a call, under its agent. One that was merged into another call counts there alone.
 pub(super) fn count(row: &CallRow) -> Contribution {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::counted::count;
 use super::recording::RecordingView;
 use super::view::CallView;
-use crate::tally::{Contribution, Counted};
+use crate::rollup::{Contribution, Counted};
 use crate::view::{At, Row, Shown, View};
 
 /// How far an outbound dial has come; it distinguishes the statuses `queued`, `dialing` and `dial_unknown`.

@@ -3,7 +3,7 @@
 use domain::conversation::Channel;
 
 use super::list::ConversationRow;
-use crate::tally::{Contribution, Counts};
+use crate::rollup::{Contribution, Counts};
 
 /// The counts of a conversation, under its agent.
 pub(super) fn count(row: &ConversationRow) -> Contribution {

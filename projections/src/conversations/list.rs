@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::counted;
 use crate::numbers::knows;
-use crate::tally::{Contribution, Counted};
+use crate::rollup::{Contribution, Counted};
 use crate::view::{At, Row, Shown, View};
 
 /// A conversation. Every field is always present; what is not known is `null`.

@@ -12,7 +12,7 @@ use domain::testing::ids::sequential;
 use domain::wire::DomainEvent;
 
 use super::Conversations;
-use crate::tally::Contribution;
+use crate::rollup::Contribution;
 use crate::view::{View, replay};
 
 fn agent() -> AgentId {

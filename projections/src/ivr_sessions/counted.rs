@@ -2,7 +2,7 @@
 
 use domain::ivr::session::{Heard, SessionEvent};
 
-use crate::tally::{Contribution, Counts};
+use crate::rollup::{Contribution, Counts};
 use crate::view::At;
 
 /// The counts of a step, under its menu, in the hour in which it was taken.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::counted::count;
 use super::view::{OutcomeView, SessionView, WAITS};
 use crate::numbers::knows;
-use crate::tally::{Contribution, Counted};
+use crate::rollup::{Contribution, Counted};
 use crate::view::{At, Row, Shown, View};
 
 #[derive(Debug, Clone, PartialEq)]

@@ -16,25 +16,25 @@ use crate::store::Stall;
 use crate::view::{self, At, Row, View};
 
 /// What a page of the log, or a part of it, means to a view.
-pub(super) struct Piece<V: View> {
-    /// The last event of the piece.
+pub(super) struct Batch<V: View> {
+    /// The last event of the batch.
     pub(super) to: EventRef,
     /// When the last event was recorded.
     pub(super) recorded_at: Time,
     /// The facts for the view, in order, each with the key of its row.
     pub(super) facts: Vec<(<V::Row as Row>::Key, At, V::Fact)>,
-    /// Rows that ended before this time are removed, because of the piece's last event; later events
+    /// Rows that ended before this time are removed, because of the batch's last event; later events
     /// belong to another step.
     pub(super) retires: Option<Time>,
     /// The traces the facts belong to; empty unless traces are recorded.
     pub(super) traces: Traces,
-    /// The event that cannot be read, after which no more pieces come, and when it was recorded.
+    /// The event that cannot be read, after which no more batches come, and when it was recorded.
     pub(super) stall: Option<(Stall, Time)>,
 }
 
 /// A task that reads pages and sends what they mean to the view.
 pub(super) struct Feed<V: View> {
-    pieces: mpsc::Receiver<Result<Piece<V>, ReadError>>,
+    batches: mpsc::Receiver<Result<Batch<V>, ReadError>>,
     task: JoinHandle<()>,
 }
 
@@ -49,12 +49,12 @@ impl<V: View> Feed<V> {
         trace: TraceHooks,
     ) -> Self {
         let log = V::PERSONAL.and_then(|types| log.for_reader_of(types)).unwrap_or(log);
-        let (sender, pieces) = mpsc::channel(2);
+        let (sender, batches) = mpsc::channel(2);
         let task = tokio::spawn(async move {
             let mut subscription = Subscription::new(log, after, page);
             let mut backoff = Backoff::new(backoff);
             loop {
-                let pieces = match subscription.next().await {
+                let batches = match subscription.next().await {
                     Ok(events) => {
                         backoff.reset();
                         cut::<V>(&events, &skips, (trace.recording)()).map(Ok).collect()
@@ -62,10 +62,10 @@ impl<V: View> Feed<V> {
                     Err(ReadError::Damaged { position, detail }) => vec![Ok(damaged(position, detail))],
                     Err(error) => vec![Err(error)],
                 };
-                for piece in pieces {
-                    let failed = piece.is_err();
-                    let over = piece.as_ref().is_ok_and(|piece| piece.stall.is_some());
-                    if sender.send(piece).await.is_err() || over {
+                for batch in batches {
+                    let failed = batch.is_err();
+                    let over = batch.as_ref().is_ok_and(|batch| batch.stall.is_some());
+                    if sender.send(batch).await.is_err() || over {
                         return;
                     }
                     if failed {
@@ -74,18 +74,18 @@ impl<V: View> Feed<V> {
                 }
             }
         });
-        Self { pieces, task }
+        Self { batches, task }
     }
 
-    /// The next piece; an error when the log could not be read just now, while the task goes on trying. `None`
+    /// The next batch; an error when the log could not be read just now, while the task goes on trying. `None`
     /// after a stall. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Option<Result<Piece<V>, ReadError>> {
-        self.pieces.recv().await
+    pub(super) async fn next(&mut self) -> Option<Result<Batch<V>, ReadError>> {
+        self.batches.recv().await
     }
 
-    /// The next piece if it is there already.
-    pub(super) fn ready(&mut self) -> Option<Result<Piece<V>, ReadError>> {
-        self.pieces.try_recv().ok()
+    /// The next batch if it is there already.
+    pub(super) fn ready(&mut self) -> Option<Result<Batch<V>, ReadError>> {
+        self.batches.try_recv().ok()
     }
 }
 
@@ -95,23 +95,23 @@ impl<V: View> Drop for Feed<V> {
     }
 }
 
-/// Splits a page into as many pieces as its events require to be applied in separate steps.
+/// Splits a page into as many batches as its events require to be applied in separate steps.
 fn cut<V: View>(
     events: &[Recorded],
     skips: &HashSet<Position>,
     traced: bool,
-) -> impl Iterator<Item = Piece<V>> {
+) -> impl Iterator<Item = Batch<V>> {
     let mut rest = Some(events);
     std::iter::from_fn(move || {
-        let (piece, read) = piece::<V>(rest?, skips, traced);
-        // a piece that ends in a stall is the last
-        rest = rest?.get(read..).filter(|rest| !rest.is_empty() && piece.stall.is_none());
-        Some(piece)
+        let (batch, read) = batch::<V>(rest?, skips, traced);
+        // a batch that ends in a stall is the last
+        rest = rest?.get(read..).filter(|rest| !rest.is_empty() && batch.stall.is_none());
+        Some(batch)
     })
 }
 
 /// Reads events up to the first one that removes rows, or that concerns the view and cannot be read; answers how many.
-fn piece<V: View>(events: &[Recorded], skips: &HashSet<Position>, traced: bool) -> (Piece<V>, usize) {
+fn batch<V: View>(events: &[Recorded], skips: &HashSet<Position>, traced: bool) -> (Batch<V>, usize) {
     let mut facts = Vec::new();
     let mut traces = Traces::default();
     let mut last: Option<&Recorded> = None;
@@ -144,13 +144,13 @@ fn piece<V: View>(events: &[Recorded], skips: &HashSet<Position>, traced: bool) 
     }
     let to = last.map_or(EventRef::START, EventRef::from);
     let recorded_at = last.map(|event| event.recorded_at).unwrap_or_default();
-    (Piece { to, recorded_at, facts, retires, traces, stall }, read)
+    (Batch { to, recorded_at, facts, retires, traces, stall }, read)
 }
 
-fn damaged<V: View>(position: Position, detail: String) -> Piece<V> {
+fn damaged<V: View>(position: Position, detail: String) -> Batch<V> {
     let stall =
         Stall { position, event_type: String::new(), reason: format!("the log is damaged: {detail}") };
-    Piece {
+    Batch {
         to: EventRef::START,
         recorded_at: Time::default(),
         facts: vec![],

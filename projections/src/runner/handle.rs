@@ -9,11 +9,11 @@ use domain::ports::event_store::EventStore;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::follower::Follower;
 use super::progress::Progress;
 use super::rebuild::{RebuildError, discard_unused};
 use super::report;
 use super::settings::Settings;
+use super::worker::ProjectionWorker;
 use crate::agents::Agents;
 use crate::api_keys::ApiKeys;
 use crate::audit_log::AuditLog;
@@ -73,7 +73,7 @@ pub struct Runner {
     stop: watch::Sender<bool>,
     nudge: Arc<Notify>,
     views: Arc<dyn ViewStore>,
-    followers: JoinSet<()>,
+    workers: JoinSet<()>,
     poller: JoinHandle<()>,
 }
 
@@ -83,25 +83,25 @@ pub fn start(deps: Deps, settings: Settings) -> Runner {
     let progress = Progress::new(&NAMES);
     let (stop, stopped) = watch::channel(false);
     let nudge = Arc::new(Notify::new());
-    let mut followers = JoinSet::new();
-    let mut crew = Crew { deps: &deps, settings: &settings, progress: &progress, stopped, nudge: &nudge };
-    crew.follow::<Calls>(&mut followers, deps.views.clone());
-    crew.follow::<Transcripts>(&mut followers, deps.views.clone());
-    crew.follow::<Numbers>(&mut followers, deps.views.clone());
-    crew.follow::<Clients>(&mut followers, deps.views.clone());
-    crew.follow::<ApiKeys>(&mut followers, deps.views.clone());
-    crew.follow::<Users>(&mut followers, deps.views.clone());
-    crew.follow::<AuditLog>(&mut followers, deps.views.clone());
-    crew.follow::<Endpoints>(&mut followers, deps.views.clone());
-    crew.follow::<IvrMenus>(&mut followers, deps.views.clone());
-    crew.follow::<IvrSessions>(&mut followers, deps.views.clone());
-    crew.follow::<Agents>(&mut followers, deps.views.clone());
-    crew.follow::<Tools>(&mut followers, deps.views.clone());
-    crew.follow::<Conversations>(&mut followers, deps.views.clone());
-    crew.follow::<Messages>(&mut followers, deps.views.clone());
-    followers.spawn(tidy(deps.clone(), settings.clone(), crew.stopped));
+    let mut workers = JoinSet::new();
+    let mut all = Workers { deps: &deps, settings: &settings, progress: &progress, stopped, nudge: &nudge };
+    all.follow::<Calls>(&mut workers, deps.views.clone());
+    all.follow::<Transcripts>(&mut workers, deps.views.clone());
+    all.follow::<Numbers>(&mut workers, deps.views.clone());
+    all.follow::<Clients>(&mut workers, deps.views.clone());
+    all.follow::<ApiKeys>(&mut workers, deps.views.clone());
+    all.follow::<Users>(&mut workers, deps.views.clone());
+    all.follow::<AuditLog>(&mut workers, deps.views.clone());
+    all.follow::<Endpoints>(&mut workers, deps.views.clone());
+    all.follow::<IvrMenus>(&mut workers, deps.views.clone());
+    all.follow::<IvrSessions>(&mut workers, deps.views.clone());
+    all.follow::<Agents>(&mut workers, deps.views.clone());
+    all.follow::<Tools>(&mut workers, deps.views.clone());
+    all.follow::<Conversations>(&mut workers, deps.views.clone());
+    all.follow::<Messages>(&mut workers, deps.views.clone());
+    workers.spawn(tidy(deps.clone(), settings.clone(), all.stopped));
     let poller = tokio::spawn(progress.clone().watch_others(deps.views.clone(), settings));
-    Runner { progress, stop, nudge, views: deps.views, followers, poller }
+    Runner { progress, stop, nudge, views: deps.views, workers, poller }
 }
 
 /// Removes rows that no query reads, once, while the projections work.
@@ -124,7 +124,7 @@ async fn tidy(deps: Deps, settings: Settings, mut stopped: watch::Receiver<bool>
     }
 }
 
-struct Crew<'a> {
+struct Workers<'a> {
     deps: &'a Deps,
     settings: &'a Settings,
     progress: &'a Progress,
@@ -132,10 +132,10 @@ struct Crew<'a> {
     nudge: &'a Arc<Notify>,
 }
 
-impl Crew<'_> {
-    fn follow<V: View>(&mut self, followers: &mut JoinSet<()>, rows: Arc<dyn ViewRows<V::Row>>) {
+impl Workers<'_> {
+    fn follow<V: View>(&mut self, workers: &mut JoinSet<()>, rows: Arc<dyn ViewRows<V::Row>>) {
         report::begin(V::NAME);
-        let follower = Follower::<V> {
+        let worker = ProjectionWorker::<V> {
             deps: self.deps.clone(),
             rows,
             settings: self.settings.clone(),
@@ -143,7 +143,7 @@ impl Crew<'_> {
             stop: self.stopped.clone(),
             nudge: self.nudge.clone(),
         };
-        followers.spawn(follower.run());
+        workers.spawn(worker.run());
     }
 }
 
@@ -165,7 +165,7 @@ impl Runner {
     /// Finishes the commits under way, releases the leases and returns.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
-        while let Some(finished) = self.followers.join_next().await {
+        while let Some(finished) = self.workers.join_next().await {
             if let Err(error) = finished {
                 tracing::error!(%error, "a projection ended abnormally");
             }

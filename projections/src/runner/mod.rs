@@ -10,7 +10,6 @@
 mod backoff;
 mod cache;
 mod feed;
-mod follower;
 mod handle;
 mod progress;
 mod rebuild;
@@ -18,6 +17,7 @@ mod report;
 mod rows;
 mod settings;
 mod traces;
+mod worker;
 
 pub use handle::{Deps, Runner, projection_names, start};
 pub use progress::Progress;

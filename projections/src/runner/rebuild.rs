@@ -276,7 +276,7 @@ impl<'a, V: View> Rebuild<'a, V> {
         let active = Checkpoint { position: self.deps.views.checkpoint(V::NAME).await?.position, ..active };
         let mut difference = self.store.compare(active, self.at).await?;
         if let Some(counted) = V::COUNTED {
-            difference = difference.and(self.deps.views.compare_tallies(counted, active, self.at).await?);
+            difference = difference.and(self.deps.views.compare_rollups(counted, active, self.at).await?);
         }
         if then == Then::Switch {
             self.switch().await?;
@@ -307,18 +307,18 @@ impl<'a, V: View> Rebuild<'a, V> {
         let (mut facts, mut to) = (Vec::new(), self.at.reached());
         let (mut pages, mut retires) = (0, None);
         while pages < self.settings.pages_per_commit && retires.is_none() {
-            let piece = if pages == 0 { self.feed.next().await } else { self.feed.ready() };
-            let Some(piece) = piece else { break };
-            let piece = piece?;
+            let batch = if pages == 0 { self.feed.next().await } else { self.feed.ready() };
+            let Some(batch) = batch else { break };
+            let batch = batch?;
             pages += 1;
-            if let Some((stall, _)) = piece.stall {
+            if let Some((stall, _)) = batch.stall {
                 return Err(RebuildError::Stalled(stall));
             }
-            if piece.to.position > to.position {
-                to = piece.to;
+            if batch.to.position > to.position {
+                to = batch.to;
             }
-            facts.extend(piece.facts);
-            retires = piece.retires;
+            facts.extend(batch.facts);
+            retires = batch.retires;
         }
         self.commit(to, facts, retires, mode).await
     }
@@ -326,7 +326,7 @@ impl<'a, V: View> Rebuild<'a, V> {
     async fn commit(
         &mut self,
         to: EventRef,
-        facts: Vec<super::rows::Addressed<V>>,
+        facts: Vec<super::rows::KeyedFact<V>>,
         retires: Option<Time>,
         mode: Mode,
     ) -> Result<bool, RebuildError> {
@@ -364,7 +364,7 @@ async fn discard_inactive<V: View>(
             tokio::task::yield_now().await;
         }
         if let Some(counted) = V::COUNTED {
-            deps.views.discard_tallies(counted, inactive.generation).await?;
+            deps.views.discard_rollups(counted, inactive.generation).await?;
         }
         deps.views.forget_generation(V::NAME, inactive.generation).await?;
     }

@@ -7,17 +7,17 @@ use domain::envelope::Position;
 use domain::ports::StoreUnavailable;
 
 use super::cache::Cache;
+use crate::rollup::{Change, Contribution, Counts, Rollup, RollupKey, Sums};
 use crate::store::{CommitError, Generation, Step, ViewRows, ViewStore};
-use crate::tally::{Change, Contribution, Counts, Sums, Tally, TallyKey};
 use crate::view::{At, Row, View};
 
 /// Rows of a view that are cached: at a kilobyte each, some tens of megabytes at most.
 const CACHED_ROWS: usize = 40_000;
 /// Sums of a view that are cached: mostly those of the present hour and day are used.
-const CACHED_TALLIES: usize = 4_000;
+const CACHED_ROLLUPS: usize = 4_000;
 
 /// A fact with the key of its row and its place in the log.
-pub(super) type Addressed<V> = (<<V as View>::Row as Row>::Key, At, <V as View>::Fact);
+pub(super) type KeyedFact<V> = (<<V as View>::Row as Row>::Key, At, <V as View>::Fact);
 
 /// The rows of one generation.
 pub(super) struct Rows<V: View> {
@@ -25,7 +25,7 @@ pub(super) struct Rows<V: View> {
     generation: Generation,
     cache: Cache<<V::Row as Row>::Key, Option<V::Row>>,
     sums: Arc<dyn ViewStore>,
-    tallies: Cache<TallyKey, Counts>,
+    rollups: Cache<RollupKey, Counts>,
 }
 
 impl<V: View> Rows<V> {
@@ -34,8 +34,8 @@ impl<V: View> Rows<V> {
         sums: Arc<dyn ViewStore>,
         generation: Generation,
     ) -> Self {
-        let (cache, tallies) = (Cache::new(CACHED_ROWS), Cache::new(CACHED_TALLIES));
-        Self { store, generation, cache, sums, tallies }
+        let (cache, rollups) = (Cache::new(CACHED_ROWS), Cache::new(CACHED_ROLLUPS));
+        Self { store, generation, cache, sums, rollups }
     }
 
     /// Applies facts in order and commits the rows they change; answers whether the generation became active.
@@ -43,21 +43,21 @@ impl<V: View> Rows<V> {
     pub(super) async fn commit(
         &mut self,
         step: &Step,
-        facts: Vec<Addressed<V>>,
+        facts: Vec<KeyedFact<V>>,
     ) -> Result<bool, CommitError> {
         let done = self.try_commit(step, facts).await;
         if done.is_err() || !V::FOLDS || step.retires.is_some() {
             self.cache.clear();
         }
         if done.is_err() {
-            self.tallies.clear();
+            self.rollups.clear();
         }
         self.cache.trim();
-        self.tallies.trim();
+        self.rollups.trim();
         done
     }
 
-    async fn try_commit(&mut self, step: &Step, facts: Vec<Addressed<V>>) -> Result<bool, CommitError> {
+    async fn try_commit(&mut self, step: &Step, facts: Vec<KeyedFact<V>>) -> Result<bool, CommitError> {
         if V::FOLDS {
             self.load_missing(&facts).await?;
         }
@@ -79,13 +79,13 @@ impl<V: View> Rows<V> {
             *last = at.position;
             V::apply(row, &at, fact);
         }
-        let tallies = match sums {
+        let rollups = match sums {
             Some(sums) => self.add_up(sums, &touched).await?,
             None => Vec::new(),
         };
         let rows: Vec<&V::Row> =
             touched.keys().filter_map(|key| self.cache.get(key).and_then(Option::as_ref)).collect();
-        self.store.commit(step, &rows, &tallies).await
+        self.store.commit(step, &rows, &rollups).await
     }
 
     /// The changed sums, with their new values.
@@ -93,7 +93,7 @@ impl<V: View> Rows<V> {
         &mut self,
         mut sums: Sums,
         touched: &BTreeMap<<V::Row as Row>::Key, (Option<Contribution>, Position)>,
-    ) -> Result<Vec<Tally>, StoreUnavailable> {
+    ) -> Result<Vec<Rollup>, StoreUnavailable> {
         for (key, (before, last)) in touched {
             let after = self.cache.get(key).and_then(Option::as_ref).and_then(V::adds);
             if *before != after {
@@ -102,21 +102,21 @@ impl<V: View> Rows<V> {
             }
         }
         let changes = sums.changes();
-        let missing: Vec<_> = changes.keys().filter(|key| !self.tallies.contains(key)).copied().collect();
+        let missing: Vec<_> = changes.keys().filter(|key| !self.rollups.contains(key)).copied().collect();
         if !missing.is_empty() {
-            for tally in self.sums.load_tallies(self.generation, &missing).await? {
-                self.tallies.entry(tally.key, || tally.counts);
+            for rollup in self.sums.load_rollups(self.generation, &missing).await? {
+                self.rollups.entry(rollup.key, || rollup.counts);
             }
         }
         let apply = |(key, Change { position, by })| {
-            let counts = self.tallies.entry(key, Counts::default);
+            let counts = self.rollups.entry(key, Counts::default);
             counts.add(&by, 1);
-            Tally { key, position, counts: counts.clone() }
+            Rollup { key, position, counts: counts.clone() }
         };
         Ok(changes.into_iter().map(apply).collect())
     }
 
-    async fn load_missing(&mut self, facts: &[Addressed<V>]) -> Result<(), StoreUnavailable> {
+    async fn load_missing(&mut self, facts: &[KeyedFact<V>]) -> Result<(), StoreUnavailable> {
         let mut seen = HashSet::new();
         let mut missing = Vec::new();
         for (key, at, fact) in facts {

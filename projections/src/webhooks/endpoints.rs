@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::document::{Document, Resource};
 use crate::numbers::knows;
-use crate::tally::{Contribution, Counted, Counts};
+use crate::rollup::{Contribution, Counted, Counts};
 use crate::view::{At, View};
 
 /// A webhook endpoint. Every field is always present; what is not known is `null`.

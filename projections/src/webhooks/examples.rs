@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::example_talks;
-use super::public::{Telling, body};
-use super::told::Told;
+use super::public::{EventEnvelope, body};
+use super::published::Published;
 use crate::agents::Agents;
 use crate::calls::Calls;
 use crate::conversations::Conversations;
@@ -54,10 +54,10 @@ pub fn example(name: &str) -> Value {
     }
 }
 
-fn told<V: Told>(name: &str, facts: &[Recorded]) -> Option<Bytes> {
+fn told<V: Published>(name: &str, facts: &[Recorded]) -> Option<Bytes> {
     let row = replay::<V>(facts).ok()??;
-    let instead = V::instead(facts.last()?, &row).ok()?;
-    body::<V>(name, Telling { event: EVENT, client: CLIENT, at: at(40) }, &row, instead).ok()?
+    let content = V::body(facts.last()?, &row).ok()?;
+    body::<V>(name, EventEnvelope { event: EVENT, client: CLIENT, at: at(40) }, &row, content).ok()?
 }
 
 /// The events of an IVR session, to its end.

@@ -11,26 +11,26 @@ use domain::wire::DecodeError;
 use lru::LruCache;
 use uuid::Uuid;
 
-use super::public::{Telling, body};
-use super::told::Told;
+use super::public::{EventEnvelope, body};
+use super::published::Published;
 use crate::view::At;
 
 const PAGE: usize = 512;
 
 /// A resource, as far as its events were read.
 #[derive(Debug)]
-struct Known<V: Told> {
+struct Known<V: Published> {
     version: Version,
     row: Option<V::Row>,
 }
 
-impl<V: Told> Default for Known<V> {
+impl<V: Published> Default for Known<V> {
     fn default() -> Self {
         Self { version: Version::NONE, row: None }
     }
 }
 
-impl<V: Told> Known<V> {
+impl<V: Published> Known<V> {
     fn take(&mut self, fact: &Recorded) -> Result<(), DecodeError> {
         if let Some((_, meaning)) = V::read(fact)? {
             V::apply(&mut self.row, &At::from(fact), meaning);
@@ -42,9 +42,9 @@ impl<V: Told> Known<V> {
 
 /// The cached resources of a view.
 #[derive(Debug)]
-pub(super) struct Memory<V: Told>(Mutex<LruCache<Uuid, Known<V>>>);
+pub(super) struct Memory<V: Published>(Mutex<LruCache<Uuid, Known<V>>>);
 
-impl<V: Told> Default for Memory<V> {
+impl<V: Published> Default for Memory<V> {
     fn default() -> Self {
         Self(Mutex::new(LruCache::new(NonZeroUsize::new(V::REMEMBERED).unwrap_or(NonZeroUsize::MIN))))
     }
@@ -54,7 +54,7 @@ fn unreadable(position: Position) -> impl FnOnce(DecodeError) -> PublishError {
     move |error| PublishError::Event { position, error }
 }
 
-impl<V: Told> Memory<V> {
+impl<V: Published> Memory<V> {
     fn known(&self) -> MutexGuard<'_, LruCache<Uuid, Known<V>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -71,7 +71,7 @@ impl<V: Told> Memory<V> {
         fact: &Recorded,
     ) -> Result<Option<PublicEvent>, PublishError> {
         let follows = self.follow(fact)?;
-        if !V::is_told(&fact.event_type) {
+        if !V::is_published(&fact.event_type) {
             return Ok(None);
         }
         if !follows {
@@ -102,7 +102,7 @@ impl<V: Told> Memory<V> {
 }
 
 /// Rebuilds the resource from its whole history up to the event.
-async fn look_up<V: Told>(log: &dyn EventStore, fact: &Recorded) -> Result<Known<V>, PublishError> {
+async fn look_up<V: Published>(log: &dyn EventStore, fact: &Recorded) -> Result<Known<V>, PublishError> {
     let mut known = Known::default();
     while known.version < fact.version {
         let page = log.read_stream(&fact.stream, known.version, Direction::Forwards, PAGE).await?;
@@ -117,11 +117,11 @@ async fn look_up<V: Told>(log: &dyn EventStore, fact: &Recorded) -> Result<Known
     Ok(known)
 }
 
-fn tell<V: Told>(fact: &Recorded, known: &Known<V>) -> Result<Option<PublicEvent>, PublishError> {
+fn tell<V: Published>(fact: &Recorded, known: &Known<V>) -> Result<Option<PublicEvent>, PublishError> {
     let Some(row) = &known.row else { return Ok(None) };
     let Some(name) = V::name(fact, row) else { return Ok(None) };
-    let instead = V::instead(fact, row).map_err(unreadable(fact.position))?;
-    let Some(body) = body::<V>(name, Telling::from(fact), row, instead)
+    let content = V::body(fact, row).map_err(unreadable(fact.position))?;
+    let Some(body) = body::<V>(name, EventEnvelope::from(fact), row, content)
         .map_err(|error| PublishError::Body { position: fact.position, reason: error.to_string() })?
     else {
         return Ok(None);

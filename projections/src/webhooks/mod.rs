@@ -14,11 +14,11 @@ mod examples;
 mod memory;
 mod occurrences;
 mod public;
+mod published;
 mod publisher;
 mod queries;
 #[cfg(test)]
 mod tests;
-mod told;
 
 pub use catalogue::{EventSchema, EventType, event_schemas, event_types};
 pub use deliveries::{AttemptView, DeliveryView};

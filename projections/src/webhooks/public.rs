@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::told::{Instead, Told};
+use super::published::{Body, Published};
 use crate::view::Shown as _;
 
 /// A public event, as it is sent to endpoints and listed by the API.
@@ -52,43 +52,43 @@ pub struct Subject {
 
 /// The id, client and time of a public event.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Telling {
+pub(super) struct EventEnvelope {
     pub(super) event: Uuid,
     pub(super) client: ClientId,
     pub(super) at: Time,
 }
 
-impl From<&Recorded> for Telling {
+impl From<&Recorded> for EventEnvelope {
     fn from(fact: &Recorded) -> Self {
         Self { event: fact.id, client: fact.client_id, at: fact.recorded_at }
     }
 }
 
 /// The body of a public event, with the resource or what replaces it; `None` when nothing is published.
-pub(super) fn body<V: Told>(
+pub(super) fn body<V: Published>(
     name: &str,
-    telling: Telling,
+    envelope: EventEnvelope,
     row: &V::Row,
-    instead: Instead,
+    content: Body,
 ) -> Result<Option<Bytes>, serde_json::Error> {
-    match instead {
-        Instead::Resource => written::<V, _>(name, telling, row, row.resource()).map(Some),
-        Instead::This(data) => written::<V, _>(name, telling, row, data).map(Some),
-        Instead::Nothing => Ok(None),
+    match content {
+        Body::Resource => written::<V, _>(name, envelope, row, row.resource()).map(Some),
+        Body::This(data) => written::<V, _>(name, envelope, row, data).map(Some),
+        Body::Nothing => Ok(None),
     }
 }
 
-fn written<V: Told, T: Serialize>(
+fn written<V: Published, T: Serialize>(
     name: &str,
-    telling: Telling,
+    envelope: EventEnvelope,
     row: &V::Row,
     data: T,
 ) -> Result<Bytes, serde_json::Error> {
     let body = PublicBody {
-        id: event_type_id(telling.event),
+        id: event_type_id(envelope.event),
         event_type: name.to_owned(),
-        timestamp: telling.at,
-        client_id: telling.client.to_string(),
+        timestamp: envelope.at,
+        client_id: envelope.client.to_string(),
         sequence: row.version().0,
         subject: Subject { kind: V::CATEGORY.to_owned(), id: V::subject(row) },
         data,

@@ -11,7 +11,7 @@ use domain::webhook::public::PublicEvent;
 
 use super::endpoints::Endpoints;
 use super::memory::Memory;
-use super::told::Told;
+use super::published::Published;
 use crate::agents::Agents;
 use crate::calls::Calls;
 use crate::conversations::Conversations;

@@ -9,9 +9,9 @@ use uuid::{Builder, Uuid};
 /// A random number generator, SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): small, fast, and
 /// good enough for simulations.
 #[derive(Debug, Clone)]
-pub struct Dice(u64);
+pub struct SeededRandom(u64);
 
-impl Dice {
+impl SeededRandom {
     /// An independent generator for each `(seed, stream)`, so that legs do not influence one another.
     #[must_use]
     pub fn new(seed: u64, stream: u64) -> Self {
@@ -19,7 +19,7 @@ impl Dice {
     }
 
     /// 64 uniformly distributed random bits.
-    #[expect(clippy::should_implement_trait, reason = "dice are no iterator: they never run out")]
+    #[expect(clippy::should_implement_trait, reason = "random are no iterator: they never run out")]
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.0)
@@ -72,8 +72,8 @@ impl Names {
 
     fn draw(&self) -> [u64; 2] {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut dice = Dice::new(self.run, number);
-        [dice.next(), dice.next()]
+        let mut random = SeededRandom::new(self.run, number);
+        [random.next(), random.next()]
     }
 }
 
@@ -84,8 +84,8 @@ mod tests {
     #[test]
     fn the_same_seed_throws_the_same_and_another_does_not() {
         let throws = |seed, stream| {
-            let mut dice = Dice::new(seed, stream);
-            (0..50).map(|_| dice.roll(0.5)).collect::<Vec<_>>()
+            let mut random = SeededRandom::new(seed, stream);
+            (0..50).map(|_| random.roll(0.5)).collect::<Vec<_>>()
         };
         assert_eq!(throws(1, 1), throws(1, 1));
         assert_ne!(throws(1, 1), throws(2, 1));
@@ -94,11 +94,11 @@ mod tests {
 
     #[test]
     fn a_probability_is_kept() {
-        let mut dice = Dice::new(7, 7);
-        let hits = (0..10_000).filter(|_| dice.roll(0.1)).count();
+        let mut random = SeededRandom::new(7, 7);
+        let hits = (0..10_000).filter(|_| random.roll(0.1)).count();
         assert!((800..1200).contains(&hits), "{hits}");
-        assert_eq!((0..1000).filter(|_| dice.roll(0.0)).count(), 0);
-        assert_eq!((0..1000).filter(|_| dice.roll(1.0)).count(), 1000);
+        assert_eq!((0..1000).filter(|_| random.roll(0.0)).count(), 0);
+        assert_eq!((0..1000).filter(|_| random.roll(1.0)).count(), 1000);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub struct FakeConfig {
     /// Seed of the Ed25519 key that signs webhooks.
     pub signing_seed: [u8; 32],
     /// Faults to inject, with their probabilities.
-    pub mischief: Mischief,
+    pub mischief: CarrierFaults,
     /// Speed of scripts and speech.
     pub pace: Pace,
     /// The most webhook requests in flight at once.
@@ -70,7 +70,7 @@ impl FakeConfig {
             api_key: ApiKey::new("KEYfake"),
             connection_id: "1900000000000000001".to_owned(),
             signing_seed: *b"a fake carrier's not secret seed",
-            mischief: Mischief::NONE,
+            mischief: CarrierFaults::NONE,
             pace: Pace::FULL,
             max_in_flight: 64,
             max_calls: 1000,
@@ -87,12 +87,12 @@ impl FakeConfig {
 
 /// Faults to inject, each with a probability from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Mischief {
+pub struct CarrierFaults {
     /// A webhook is delivered twice.
     pub duplicate: f64,
     /// A webhook arrives after the next one of its leg.
     pub shuffle: f64,
-    /// A webhook is late by up to [`Mischief::delay_by`].
+    /// A webhook is late by up to [`CarrierFaults::delay_by`].
     pub delay: f64,
     /// The longest delay of a late webhook. Not scaled by the pace.
     pub delay_by: Duration,
@@ -106,7 +106,7 @@ pub struct Mischief {
     pub rate_limit: f64,
     /// The webhook arrives before the answer to the command that caused it.
     pub webhook_first: f64,
-    /// The answer to a command comes [`Mischief::late_by`] later, while the webhooks that it caused go out.
+    /// The answer to a command comes [`CarrierFaults::late_by`] later, while the webhooks that it caused go out.
     pub late_answer: f64,
     /// How late such an answer is. Not scaled by the pace.
     pub late_by: Duration,
@@ -123,7 +123,7 @@ pub struct Mischief {
     pub one_name: f64,
 }
 
-impl Mischief {
+impl CarrierFaults {
     /// No fault at all.
     pub const NONE: Self = Self {
         duplicate: 0.0,

@@ -11,9 +11,9 @@ use reqwest::{Client, Url};
 use tokio::sync::Semaphore;
 
 use super::config::FakeConfig;
-use super::exchange::Closing;
 use super::ledger::{Book, WebhookRecord};
 use super::notice::Notice;
+use super::switch::Closing;
 use crate::telephony::telnyx::{SIGNATURE_HEADER, Signer, TIMESTAMP_HEADER};
 
 /// Failed attempts on the first URL before the failover URL is tried.

@@ -11,11 +11,11 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::config::FakeConfig;
 use super::courier::DeliverySender;
-use super::exchange::{Closing, Exchange, NewLeg};
 use super::ledger::{Book, CallRecord, Ledger, Totals};
-use super::performance::Part;
+use super::leg_task::Side;
 use super::script::{CallScript, CalleeScript};
 use super::server::serve;
+use super::switch::{Closing, NewLeg, Switch};
 use crate::telephony::telnyx::{SIGNATURE_HEADER, TIMESTAMP_HEADER};
 
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ pub enum StartError {
 /// A running fake Telnyx. Dropping it does not stop it: call [`FakeTelnyx::shutdown`].
 #[derive(Debug)]
 pub struct FakeTelnyx {
-    exchange: Arc<Exchange>,
+    switch: Arc<Switch>,
     base: String,
     server: Handle,
     closing: watch::Sender<bool>,
@@ -102,12 +102,12 @@ impl FakeTelnyx {
         let courier =
             DeliverySender::new(&config, clock.clone(), closed.clone(), book).map_err(StartError::Client)?;
         let calls = Arc::new(Semaphore::new(config.max_calls.clamp(1, Semaphore::MAX_PERMITS)));
-        let exchange = Arc::new(Exchange::new(config, clock, courier, closed));
-        let _ = exchange.base.set(origin.clone());
-        let server = serve(exchange.clone(), listener).map_err(StartError::Listen)?;
+        let switch = Arc::new(Switch::new(config, clock, courier, closed));
+        let _ = switch.base.set(origin.clone());
+        let server = serve(switch.clone(), listener).map_err(StartError::Listen)?;
         let handle = Handle(server.handle());
         tokio::spawn(server);
-        Ok(Self { exchange, base: format!("{origin}/v2"), server: handle, closing, calls })
+        Ok(Self { switch, base: format!("{origin}/v2"), server: handle, closing, calls })
     }
 
     /// The API base to configure in the server, `http://127.0.0.1:…/v2`.
@@ -119,20 +119,20 @@ impl FakeTelnyx {
     /// The public key to configure in the server, for verifying webhooks.
     #[must_use]
     pub fn public_key_base64(&self) -> String {
-        self.exchange.courier.signer().public_key_base64()
+        self.switch.courier.signer().public_key_base64()
     }
 
     /// Places an inbound call; waits while as many calls are in progress as [`FakeConfig::max_calls`] allows.
     pub async fn place_call(&self, script: CallScript) -> CallHandle {
         // never closed, so an error is impossible; without a permit the call would only be uncounted
         let permit = self.calls.clone().acquire_owned().await;
-        let (leg, ended) = self.exchange.place(NewLeg {
+        let (leg, ended) = self.switch.place(NewLeg {
             from: script.from.clone(),
             to: script.to.clone(),
             session_id: None,
             client_state: None,
             webhook_url: None,
-            part: Part::Caller(script),
+            side: Side::Caller(script),
             begin: None,
             place: permit.ok(),
         });
@@ -141,18 +141,18 @@ impl FakeTelnyx {
 
     /// Sets the behaviour of called parties without a script of their own ([`FakeTelnyx::set_callee`]).
     pub fn set_usual_callee(&self, script: CalleeScript) {
-        self.exchange.set_callee(None, script);
+        self.switch.set_callee(None, script);
     }
 
     /// Sets the behaviour of the party with this number.
     pub fn set_callee(&self, number: impl Into<String>, script: CalleeScript) {
-        self.exchange.set_callee(Some(number.into()), script);
+        self.switch.set_callee(Some(number.into()), script);
     }
 
     /// Posts `body` unchanged to the webhook URL, once. Answers the status; `None` when no answer came in time.
     pub async fn send_raw(&self, body: impl Into<Bytes>, headers: RawHeaders) -> Option<u16> {
         let body = body.into();
-        let courier = &self.exchange.courier;
+        let courier = &self.switch.courier;
         let signed = |at: i64| {
             let at = at.to_string();
             vec![
@@ -161,7 +161,7 @@ impl FakeTelnyx {
             ]
         };
         let headers = match headers {
-            RawHeaders::Signed => signed(self.exchange.clock.now().timestamp()),
+            RawHeaders::Signed => signed(self.switch.clock.now().timestamp()),
             RawHeaders::SignedAt(second) => signed(second),
             RawHeaders::Exactly(headers) => headers,
         };
@@ -171,31 +171,31 @@ impl FakeTelnyx {
     /// A copy of the ledger: webhooks sent, commands received, and calls that ended.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
-        self.exchange.courier.lock().copy()
+        self.switch.courier.lock().copy()
     }
 
     /// The `traceparent` headers of the newest requests, oldest first.
     #[must_use]
     pub fn traces(&self) -> Vec<String> {
-        self.exchange.traces()
+        self.switch.traces()
     }
 
     /// The counts alone: cheap, whatever the size of the ledger.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        self.exchange.courier.lock().totals
+        self.switch.courier.lock().totals
     }
 
     /// Waits until no leg is alive and no webhook of one is in flight.
     pub async fn settled(&self) {
-        self.exchange.settled().await;
+        self.switch.settled().await;
     }
 
     /// Stops everything: calls break off, and waiting webhooks are not sent.
     pub async fn shutdown(self) -> Ledger {
         let _ = self.closing.send(true);
         self.server.0.stop(false).await;
-        self.exchange.settled().await;
+        self.switch.settled().await;
         self.ledger()
     }
 }

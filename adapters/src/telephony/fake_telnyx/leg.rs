@@ -8,7 +8,7 @@ use domain::envelope::Time;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
-use super::chance::Dice;
+use super::chance::SeededRandom;
 use super::notice::timestamp;
 use super::orders::Order;
 use super::outbox::Fate;
@@ -57,7 +57,7 @@ pub(super) struct LegState {
     pub commands: CommandIds,
     /// Effects asked for so far, each with its command id.
     pub asked: HashMap<String, Option<String>>,
-    pub dice: Dice,
+    pub random: SeededRandom,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! ```text
 //! place_call ─▶ leg ─▶ outbox ─▶ courier ──── signed webhooks ────▶ the server under test
 //!                ▲                                                        │
-//!                └── exchange ◀── server ◀── commands over HTTP ──────────┘
+//!                └── switch ◀── server ◀── commands over HTTP ──────────┘
 //! ```
 //!
 //! Every leg is a task that performs a script ([`CallScript`], [`CalleeScript`]) and the commands it receives.
@@ -16,22 +16,22 @@ mod chance;
 mod config;
 mod courier;
 mod ending;
-mod exchange;
 mod fake;
 mod ledger;
 mod leg;
+mod leg_task;
 mod notice;
 mod orders;
 mod outbox;
 mod paging;
-mod performance;
 mod recordings;
 mod script;
 mod server;
 mod speech;
+mod switch;
 
-pub use chance::Dice;
-pub use config::{FakeConfig, Mischief, Pace};
+pub use chance::SeededRandom;
+pub use config::{CarrierFaults, FakeConfig, Pace};
 pub use fake::{CallHandle, FakeTelnyx, RawHeaders, StartError};
 pub use ledger::{CallRecord, CommandRecord, Expected, Ledger, Totals, WebhookRecord};
 pub use script::{CallScript, CalleeScript, Step, fictional_number};

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::chance::Dice;
-use super::exchange::Exchange;
+use super::chance::SeededRandom;
 use super::notice::Notice;
+use super::switch::Switch;
 
 /// Webhooks of one leg that may wait to be sent; a leg that has more waits.
 const ROOM: usize = 64;
@@ -40,10 +40,10 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub fn open(exchange: &Arc<Exchange>, dice: Dice, fate: Arc<Fate>) -> Self {
+    pub fn open(switch: &Arc<Switch>, random: SeededRandom, fate: Arc<Fate>) -> Self {
         let (way_in, notices) = mpsc::channel(ROOM);
         let (alive, emptied) = mpsc::channel(1);
-        let clerk = Clerk { exchange: exchange.clone(), dice, fate: fate.clone(), alive };
+        let clerk = Clerk { switch: switch.clone(), random, fate: fate.clone(), alive };
         tokio::spawn(clerk.work(notices));
         Self { way_in, emptied, fate }
     }
@@ -62,8 +62,8 @@ impl Outbox {
 }
 
 struct Clerk {
-    exchange: Arc<Exchange>,
-    dice: Dice,
+    switch: Arc<Switch>,
+    random: SeededRandom,
     fate: Arc<Fate>,
     /// Held by every task that still has something to deliver.
     alive: mpsc::Sender<()>,
@@ -71,10 +71,10 @@ struct Clerk {
 
 impl Clerk {
     async fn work(mut self, mut notices: mpsc::Receiver<Notice>) {
-        let mut closing = self.exchange.closing();
+        let mut closing = self.switch.closing();
         let mut aside: Option<Arc<Notice>> = None;
         loop {
-            let clock = &self.exchange.clock;
+            let clock = &self.switch.clock;
             let patience = clock.now() + OVERTAKING;
             tokio::select! {
                 biased;
@@ -82,7 +82,7 @@ impl Clerk {
                 next = notices.recv() => {
                     let Some(next) = next.map(Arc::new) else { break };
                     self.note(|totals| totals.webhooks += 1);
-                    if aside.is_none() && self.dice.roll(self.exchange.config.mischief.shuffle) {
+                    if aside.is_none() && self.random.roll(self.switch.config.mischief.shuffle) {
                         self.note(|totals| totals.shuffled += 1);
                         aside = Some(next);
                         continue;
@@ -101,24 +101,24 @@ impl Clerk {
     }
 
     async fn hand_over(&mut self, notice: Arc<Notice>) {
-        let mischief = self.exchange.config.mischief;
-        if self.dice.roll(mischief.lose) {
+        let mischief = self.switch.config.mischief;
+        if self.random.roll(mischief.lose) {
             self.note(|totals| totals.lost += 1);
             self.fate.lost.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        if self.dice.roll(mischief.duplicate) {
+        if self.random.roll(mischief.duplicate) {
             self.note(|totals| totals.duplicates += 1);
             tokio::spawn(self.delivery(notice.clone(), Duration::ZERO).all());
         }
-        if self.dice.roll(mischief.delay) {
+        if self.random.roll(mischief.delay) {
             self.note(|totals| totals.delayed += 1);
-            let late = mischief.delay_by.mul_f64(self.dice.fraction());
+            let late = mischief.delay_by.mul_f64(self.random.fraction());
             tokio::spawn(self.delivery(notice, late).all());
             return;
         }
         let delivery = self.delivery(notice, Duration::ZERO);
-        if self.exchange.courier.attempt(&delivery.notice, 1).await {
+        if self.switch.courier.attempt(&delivery.notice, 1).await {
             self.fate.delivered(&delivery.notice);
         } else {
             // nobody waits for a webhook that is in trouble: later ones overtake it, as they do at Telnyx
@@ -128,7 +128,7 @@ impl Clerk {
 
     fn delivery(&self, notice: Arc<Notice>, late: Duration) -> Delivery {
         Delivery {
-            exchange: self.exchange.clone(),
+            switch: self.switch.clone(),
             notice,
             late,
             fate: self.fate.clone(),
@@ -137,12 +137,12 @@ impl Clerk {
     }
 
     fn note(&self, change: impl FnOnce(&mut super::ledger::Totals)) {
-        change(&mut self.exchange.courier.lock().totals);
+        change(&mut self.switch.courier.lock().totals);
     }
 }
 
 struct Delivery {
-    exchange: Arc<Exchange>,
+    switch: Arc<Switch>,
     notice: Arc<Notice>,
     late: Duration,
     fate: Arc<Fate>,
@@ -152,14 +152,14 @@ struct Delivery {
 impl Delivery {
     async fn all(self) {
         if !self.late.is_zero() {
-            let clock = &self.exchange.clock;
-            let mut closing = self.exchange.closing();
+            let clock = &self.switch.clock;
+            let mut closing = self.switch.closing();
             tokio::select! {
                 () = clock.sleep(self.late) => {}
                 () = closing.announced() => return,
             }
         }
-        if self.exchange.courier.attempt(&self.notice, 1).await {
+        if self.switch.courier.attempt(&self.notice, 1).await {
             self.fate.delivered(&self.notice);
         } else {
             self.rest().await;
@@ -167,11 +167,11 @@ impl Delivery {
     }
 
     async fn rest(self) {
-        if self.exchange.courier.insist(&self.notice, 1).await {
+        if self.switch.courier.insist(&self.notice, 1).await {
             self.fate.delivered(&self.notice);
         } else {
             self.fate.given_up.fetch_add(1, Ordering::Relaxed);
-            self.exchange.courier.lock().totals.given_up += 1;
+            self.switch.courier.lock().totals.given_up += 1;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::chance::Dice;
+use super::chance::SeededRandom;
 
 /// A US phone number that belongs to nobody: 202-555-0100 to 0199 are reserved for fiction. `index`
 /// is taken modulo 100.
@@ -95,19 +95,19 @@ impl CallScript {
     /// hang up early, a few give up before they are answered.
     #[must_use]
     pub fn sample(seed: u64, index: u64, to: impl Into<String>) -> Self {
-        let mut dice = Dice::new(seed, index.wrapping_add(1 << 32));
-        let script = Self::new(fictional_number(dice.next()), to);
-        let seconds = |dice: &mut Dice, most: u64| Duration::from_secs(1 + dice.next() % most);
-        match dice.next() % 100 {
-            0..35 => script.presses(["1", "2", "1", "0"][dice.next() as usize % 4]),
-            35..50 => script.presses("1").presses(["1", "2", "*", "9#"][dice.next() as usize % 4]),
+        let mut random = SeededRandom::new(seed, index.wrapping_add(1 << 32));
+        let script = Self::new(fictional_number(random.next()), to);
+        let seconds = |random: &mut SeededRandom, most: u64| Duration::from_secs(1 + random.next() % most);
+        match random.next() % 100 {
+            0..35 => script.presses(["1", "2", "1", "0"][random.next() as usize % 4]),
+            35..50 => script.presses("1").presses(["1", "2", "*", "9#"][random.next() as usize % 4]),
             50..75 => script.talks(["hello", "two tickets for tonight please", "thank you, that is all"]),
             75..90 => {
-                let pause = seconds(&mut dice, 20);
+                let pause = seconds(&mut random, 20);
                 script.hangs_up_after(pause)
             }
             90..95 => {
-                let ringing = seconds(&mut dice, 5);
+                let ringing = seconds(&mut random, 5);
                 script.gives_up_after(ringing)
             }
             _ => script,

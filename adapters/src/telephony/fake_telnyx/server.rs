@@ -16,8 +16,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answers::Answer;
-use super::exchange::{Exchange, Manner, Reply};
 use super::paging::Paging;
+use super::switch::{Manner, Reply, Switch};
 
 /// How long an answer waits for a webhook that must arrive first.
 const WEBHOOK_FIRST: Duration = Duration::from_secs(2);
@@ -27,10 +27,10 @@ const RECORDED_SAMPLES: u32 = 800;
 /// A second handle on a connection, to cut it with.
 struct Wire(Option<TcpStream>);
 
-pub(super) fn serve(exchange: Arc<Exchange>, listener: TcpListener) -> std::io::Result<Server> {
+pub(super) fn serve(switch: Arc<Switch>, listener: TcpListener) -> std::io::Result<Server> {
     let server = HttpServer::new(move || {
         App::new()
-            .app_data(Data::from(exchange.clone()))
+            .app_data(Data::from(switch.clone()))
             .app_data(PayloadConfig::new(256 * 1024))
             .route("/v2/calls", post().to(dial))
             .route("/v2/calls/{id}", get().to(status))
@@ -54,53 +54,49 @@ fn remember_wire(connection: &dyn Any, data: &mut Extensions) {
     }
 }
 
-async fn dial(request: HttpRequest, exchange: Data<Exchange>, body: Bytes) -> HttpResponse {
-    let body = match admit(&request, &exchange).and_then(|()| read(&body)) {
+async fn dial(request: HttpRequest, switch: Data<Switch>, body: Bytes) -> HttpResponse {
+    let body = match admit(&request, &switch).and_then(|()| read(&body)) {
         Ok(body) => body,
         Err(answer) => return plain(&answer),
     };
-    deliver(&request, &exchange, exchange.clone().into_inner().dial(body)).await
+    deliver(&request, &switch, switch.clone().into_inner().dial(body)).await
 }
 
 async fn command(
     request: HttpRequest,
-    exchange: Data<Exchange>,
+    switch: Data<Switch>,
     path: Path<(String, String)>,
     body: Bytes,
 ) -> HttpResponse {
-    let body = match admit(&request, &exchange).and_then(|()| read(&body)) {
+    let body = match admit(&request, &switch).and_then(|()| read(&body)) {
         Ok(body) => body,
         Err(answer) => return plain(&answer),
     };
     let (control_id, name) = path.into_inner();
-    deliver(&request, &exchange, exchange.command(&control_id, &name, body)).await
+    deliver(&request, &switch, switch.command(&control_id, &name, body)).await
 }
 
-async fn status(request: HttpRequest, exchange: Data<Exchange>, id: Path<String>) -> HttpResponse {
-    if let Err(answer) = admit(&request, &exchange) {
+async fn status(request: HttpRequest, switch: Data<Switch>, id: Path<String>) -> HttpResponse {
+    if let Err(answer) = admit(&request, &switch) {
         return plain(&answer);
     }
-    plain(
-        &exchange
-            .leg(&id)
-            .map_or_else(Answer::not_found, |leg| Answer::ok(leg.resource(exchange.clock.now()))),
-    )
+    plain(&switch.leg(&id).map_or_else(Answer::not_found, |leg| Answer::ok(leg.resource(switch.clock.now()))))
 }
 
 async fn active_calls(
     request: HttpRequest,
-    exchange: Data<Exchange>,
+    switch: Data<Switch>,
     id: Path<String>,
     paging: Query<Paging>,
 ) -> HttpResponse {
-    if let Err(answer) = admit(&request, &exchange) {
+    if let Err(answer) = admit(&request, &switch) {
         return plain(&answer);
     }
-    if *id != exchange.config.connection_id {
+    if *id != switch.config.connection_id {
         return plain(&Answer::not_found());
     }
-    let now = exchange.clock.now();
-    let alive = exchange.alive().into_iter().map(|leg| (leg.number, leg.resource(now))).collect();
+    let now = switch.clock.now();
+    let alive = switch.alive().into_iter().map(|leg| (leg.number, leg.resource(now))).collect();
     listed(paging.page(request.path(), alive))
 }
 
@@ -114,39 +110,39 @@ struct Wanted {
 
 async fn recordings(
     request: HttpRequest,
-    exchange: Data<Exchange>,
+    switch: Data<Switch>,
     paging: Query<Paging>,
     wanted: Query<Wanted>,
 ) -> HttpResponse {
-    if let Err(answer) = admit(&request, &exchange) {
+    if let Err(answer) = admit(&request, &switch) {
         return plain(&answer);
     }
     let wanted = [("call_leg_id", &wanted.leg_id), ("call_session_id", &wanted.session_id)];
-    let found = exchange.recordings().list(&wanted);
+    let found = switch.recordings().list(&wanted);
     listed(paging.page(request.path(), found))
 }
 
-async fn recording_of(request: HttpRequest, exchange: Data<Exchange>, id: Path<String>) -> HttpResponse {
-    if let Err(answer) = admit(&request, &exchange) {
+async fn recording_of(request: HttpRequest, switch: Data<Switch>, id: Path<String>) -> HttpResponse {
+    if let Err(answer) = admit(&request, &switch) {
         return plain(&answer);
     }
-    let found = exchange.recordings().get(&id).cloned();
+    let found = switch.recordings().get(&id).cloned();
     plain(&found.map_or_else(Answer::not_found, Answer::ok))
 }
 
-async fn delete_recording(request: HttpRequest, exchange: Data<Exchange>, id: Path<String>) -> HttpResponse {
-    if let Err(answer) = admit(&request, &exchange) {
+async fn delete_recording(request: HttpRequest, switch: Data<Switch>, id: Path<String>) -> HttpResponse {
+    if let Err(answer) = admit(&request, &switch) {
         return plain(&answer);
     }
-    plain(&exchange.recordings().delete(&id))
+    plain(&switch.recordings().delete(&id))
 }
 
 fn listed((entries, meta): (Vec<Value>, Value)) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "data": entries, "meta": meta }))
 }
 
-async fn recording(exchange: Data<Exchange>, file: Path<String>) -> HttpResponse {
-    if file.split('.').next().is_none_or(|id| exchange.recordings().get(id).is_none()) {
+async fn recording(switch: Data<Switch>, file: Path<String>) -> HttpResponse {
+    if file.split('.').next().is_none_or(|id| switch.recordings().get(id).is_none()) {
         return HttpResponse::NotFound().finish();
     }
     if file.ends_with(".mp3") {
@@ -174,13 +170,13 @@ fn silence() -> Vec<u8> {
     wav
 }
 
-fn admit(request: &HttpRequest, exchange: &Exchange) -> Result<(), Answer> {
+fn admit(request: &HttpRequest, switch: &Switch) -> Result<(), Answer> {
     if let Some(trace) = request.headers().get("traceparent").and_then(|value| value.to_str().ok()) {
-        exchange.note_trace(trace);
+        switch.note_trace(trace);
     }
     let sent = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let key = sent.and_then(|value| value.strip_prefix("Bearer "));
-    if key.is_some_and(|key| exchange.config.api_key.is(key)) { Ok(()) } else { Err(Answer::unauthorized()) }
+    if key.is_some_and(|key| switch.config.api_key.is(key)) { Ok(()) } else { Err(Answer::unauthorized()) }
 }
 
 fn read(body: &[u8]) -> Result<Value, Answer> {
@@ -192,7 +188,7 @@ fn read(body: &[u8]) -> Result<Value, Answer> {
 }
 
 /// Sends the answer in the chosen manner.
-async fn deliver(request: &HttpRequest, exchange: &Exchange, reply: Reply) -> HttpResponse {
+async fn deliver(request: &HttpRequest, switch: &Switch, reply: Reply) -> HttpResponse {
     let Reply { answer, manner, gate } = reply;
     match manner {
         Manner::Plain => {}
@@ -209,7 +205,7 @@ async fn deliver(request: &HttpRequest, exchange: &Exchange, reply: Reply) -> Ht
         }
         Manner::Late(by) => {
             drop(gate);
-            exchange.clock.sleep(by).await;
+            switch.clock.sleep(by).await;
             return plain(&answer);
         }
     }

@@ -19,9 +19,9 @@ use projections::analytics::{AnalyticsQueries, Range, Wanted};
 use projections::ivr_menus::{IvrMenus, MenuQueries, MenuRow};
 use projections::ivr_sessions::{IvrSessions, SessionFilter, SessionQueries, SessionRow, SessionView};
 use projections::page::{Order, PageRequest};
+use projections::rollup::{Counted, Span};
 use projections::runner::rebuild;
 use projections::store::{Generation, ViewRows};
-use projections::tally::{Counted, Span};
 use projections::view::View;
 
 use super::{World, brisk, on_every_database};
@@ -143,7 +143,7 @@ async fn a_run_of_retention_takes_old_sessions_away_and_their_counts_stay(world:
     let all = SessionFilter::default();
     let range = Range { span: Span::Day, from: at(0) - Duration::from_secs(86_400 * 2), to: at(99) };
     let wanted = Wanted { counted: Counted::Ivr, range, subject: None, sketches: true };
-    let counts = async || world.views.tallies(client(1), wanted).await.unwrap();
+    let counts = async || world.views.rollups(client(1), wanted).await.unwrap();
     let counted = counts().await;
     assert!(!counted.is_empty());
     let kind = RetentionKind::IvrSessions;

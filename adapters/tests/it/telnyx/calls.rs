@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use adapters::telephony::fake_telnyx::{CallScript, FakeConfig, Mischief, Pace, Step, fictional_number};
+use adapters::telephony::fake_telnyx::{CallScript, CarrierFaults, FakeConfig, Pace, Step, fictional_number};
 use adapters::telephony::telnyx::{ApiKey, TelnyxClient};
 use chrono::TimeDelta;
 use domain::call::report::{CarrierFact, CarrierReport, LegRole, LegTag};
@@ -163,7 +163,7 @@ impl LittleServer {
     }
 }
 
-async fn chaotic_day(mischief: Mischief, calls: u64) -> adapters::telephony::fake_telnyx::Ledger {
+async fn chaotic_day(mischief: CarrierFaults, calls: u64) -> adapters::telephony::fake_telnyx::Ledger {
     let mut world = World::with(|config| {
         config.seed = 42;
         config.mischief = mischief;
@@ -200,7 +200,7 @@ async fn chaotic_day(mischief: Mischief, calls: u64) -> adapters::telephony::fak
 
 #[actix_web::test]
 async fn a_server_that_dedupes_and_repeats_bears_all_mischief() {
-    let ledger = chaotic_day(Mischief::BEARABLE, 60).await;
+    let ledger = chaotic_day(CarrierFaults::BEARABLE, 60).await;
     assert_eq!(ledger.calls.len(), 60);
     for call in &ledger.calls {
         assert_eq!(call.expected.status, Status::Ended, "{call:?}");
@@ -216,7 +216,7 @@ async fn a_server_that_dedupes_and_repeats_bears_all_mischief() {
 
 #[actix_web::test]
 async fn a_quiet_day_has_no_mischief() {
-    let ledger = chaotic_day(Mischief::NONE, 12).await;
+    let ledger = chaotic_day(CarrierFaults::NONE, 12).await;
     let totals = ledger.totals;
     assert_eq!(
         (totals.duplicates, totals.shuffled, totals.delayed, totals.lost, totals.disturbed),

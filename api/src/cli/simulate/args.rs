@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use adapters::telephony::fake_telnyx::{FakeConfig, Mischief, Pace};
+use adapters::telephony::fake_telnyx::{CarrierFaults, FakeConfig, Pace};
 use adapters::telephony::telnyx::ApiKey;
 use clap::Args;
 
@@ -134,8 +134,8 @@ impl Traffic {
         Duration::from_secs(self.patience)
     }
 
-    fn mischief(&self) -> Mischief {
-        let mut mischief = if self.chaos { Mischief::BEARABLE } else { Mischief::NONE };
+    fn mischief(&self) -> CarrierFaults {
+        let mut mischief = if self.chaos { CarrierFaults::BEARABLE } else { CarrierFaults::NONE };
         let set = |slot: &mut f64, share: Option<f64>, of: f64| {
             if let Some(share) = share {
                 *slot = share * of;
@@ -204,11 +204,11 @@ mod tests {
 
     #[test]
     fn a_switch_without_a_share_has_a_usual_one_and_nothing_goes_wrong_unasked() {
-        assert_eq!(parse(&[]).traffic.mischief(), Mischief::NONE);
+        assert_eq!(parse(&[]).traffic.mischief(), CarrierFaults::NONE);
         let mischief = parse(&["--duplicate", "--shuffle=0.5", "--calls", "3"]).traffic.mischief();
-        assert_eq!(mischief, Mischief { duplicate: 0.1, shuffle: 0.5, ..Mischief::NONE });
+        assert_eq!(mischief, CarrierFaults { duplicate: 0.1, shuffle: 0.5, ..CarrierFaults::NONE });
         let mischief = parse(&["--chaos", "--delay=0"]).traffic.mischief();
-        assert_eq!(mischief, Mischief { delay: 0.0, ..Mischief::BEARABLE });
+        assert_eq!(mischief, CarrierFaults { delay: 0.0, ..CarrierFaults::BEARABLE });
         assert!(Line::try_parse_from(["simulate", "--lose=2"]).is_err());
         assert!(Line::try_parse_from(["simulate", "--rate", "0"]).is_err());
     }

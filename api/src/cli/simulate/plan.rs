@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, Dice, Step, fictional_number};
+use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, SeededRandom, Step, fictional_number};
 
 /// The number that callers usually dial: 415-555-0100 to 0199 are reserved for fiction.
 pub(in crate::cli) const OUR_NUMBER: &str = "+14155550110";
@@ -164,11 +164,11 @@ pub(super) fn planned(seed: u64, number: u32) -> Planned {
     if kind.callee().is_some() {
         return Planned::Outbound(kind);
     }
-    Planned::Inbound(kind, caller(kind, &mut Dice::new(seed, CALLS + u64::from(number))))
+    Planned::Inbound(kind, caller(kind, &mut SeededRandom::new(seed, CALLS + u64::from(number))))
 }
 
 fn round(seed: u64, number: u32) -> Vec<Kind> {
-    let mut dice = Dice::new(seed, ROUNDS + u64::from(number));
+    let mut dice = SeededRandom::new(seed, ROUNDS + u64::from(number));
     let mut cards = DECK.to_vec();
     cards.push(RARE[number as usize % RARE.len()]);
     // the first stays where it is
@@ -178,7 +178,7 @@ fn round(seed: u64, number: u32) -> Vec<Kind> {
     cards
 }
 
-fn caller(kind: Kind, dice: &mut Dice) -> CallScript {
+fn caller(kind: Kind, dice: &mut SeededRandom) -> CallScript {
     let from = fictional_number(dice.next());
     let to = match kind {
         Kind::Misdials => UNKNOWN_NUMBER,
@@ -187,7 +187,7 @@ fn caller(kind: Kind, dice: &mut Dice) -> CallScript {
         _ => OUR_NUMBER,
     };
     let script = CallScript::new(from, to);
-    let seconds = |dice: &mut Dice, most| Duration::from_secs(1 + below(dice, most));
+    let seconds = |dice: &mut SeededRandom, most| Duration::from_secs(1 + below(dice, most));
     match kind {
         Kind::ConversationService => {
             script.talks(TALKS[below(dice, TALKS.len() as u64) as usize].iter().copied())
@@ -231,7 +231,7 @@ const TALKS: [&[&str]; 4] = [
     &["good morning", "no, I will call again"],
 ];
 
-fn below(dice: &mut Dice, limit: u64) -> u64 {
+fn below(dice: &mut SeededRandom, limit: u64) -> u64 {
     dice.next() % limit
 }
 

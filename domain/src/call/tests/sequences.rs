@@ -201,7 +201,7 @@ proptest! {
             prop_assert_eq!(kept.as_ref(), Some(&run.call));
             if before.is_over() {
                 // the carrier's end replaces a guessed one, once; nothing else changes an end
-                let explained = before.end_is_a_guess() && !run.call.end_is_a_guess();
+                let explained = before.end_is_inferred() && !run.call.end_is_inferred();
                 let kept = run.call.ended == before.ended;
                 prop_assert!(kept || explained, "an end was changed by {:?}", command);
                 prop_assert!(run.call.pending.is_empty(), "work after the end for {:?}", command);

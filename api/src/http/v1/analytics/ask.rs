@@ -2,8 +2,8 @@
 
 use domain::envelope::Time;
 use domain::ids::ClientId;
-use projections::analytics::{MOST_TALLIES, Range, Wanted};
-use projections::tally::{Counted, Tally};
+use projections::analytics::{MOST_ROLLUPS, Range, Wanted};
+use projections::rollup::{Counted, Rollup};
 use uuid::Uuid;
 
 use crate::http::Query;
@@ -27,19 +27,19 @@ pub(super) fn period(query: &mut Query, now: Time, length: chrono::TimeDelta) ->
 
 /// The sums of all `ranges`, of one subject or of the whole client; `sketches` adds their distributions. Answers
 /// 422 when there are too many sums, 503 when the views do not answer.
-pub(super) async fn tallies(
+pub(super) async fn rollups(
     backend: &Backend,
     client: ClientId,
     (counted, subject): (Counted, Option<Uuid>),
     sketches: bool,
     ranges: &[Range],
-) -> Result<Vec<Tally>, ApiError> {
+) -> Result<Vec<Rollup>, ApiError> {
     let mut all = Vec::new();
     for range in ranges {
         let wanted = Wanted { counted, range: *range, subject, sketches };
-        let found = backend.views.tallies(client, wanted).await;
+        let found = backend.views.rollups(client, wanted).await;
         all.extend(found.map_err(ApiError::unavailable)?);
-        if all.len() > MOST_TALLIES {
+        if all.len() > MOST_ROLLUPS {
             let detail = "there is too much to add up; ask for a shorter time, or by day";
             return Err(ApiError::invalid("from", "too_many", detail));
         }

@@ -5,9 +5,9 @@ use chrono::TimeDelta;
 use domain::ids::MenuId;
 use projections::analytics::{MenuFigures, Period};
 use projections::ivr_menus::MenuView;
-use projections::tally::Counted;
+use projections::rollup::Counted;
 
-use super::ask::{period, tallies};
+use super::ask::{period, rollups};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::AnalyticsRead;
 use crate::http::{Accepts, Enveloped, PathId, Query};
@@ -37,7 +37,7 @@ pub(crate) async fn get_menu_analytics(
     let stored = stored.ok_or_else(|| ApiError::not_found("menu"))?;
     let menu: MenuView = serde_json::from_str(&stored.json).map_err(ApiError::internal)?;
     let period = Period::between(from, to).ok_or_else(|| ApiError::internal("a time without length"))?;
-    let tallies =
-        tallies(&backend, caller.client, (Counted::Ivr, Some(id.0)), false, &period.ranges()).await?;
-    accepts.figures(&MenuFigures::of(period, &menu, &tallies))
+    let rollups =
+        rollups(&backend, caller.client, (Counted::Ivr, Some(id.0)), false, &period.ranges()).await?;
+    accepts.figures(&MenuFigures::of(period, &menu, &rollups))
 }

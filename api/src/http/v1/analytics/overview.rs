@@ -4,9 +4,9 @@ use actix_web::{HttpResponse, get, web};
 use chrono::TimeDelta;
 use domain::ids::AgentId;
 use projections::analytics::{Overview, OverviewTallies, Period};
-use projections::tally::Counted;
+use projections::rollup::Counted;
 
-use super::ask::{period, tallies};
+use super::ask::{period, rollups};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::AnalyticsRead;
 use crate::http::{Accepts, EdgeId, Enveloped, Query};
@@ -36,12 +36,12 @@ pub(crate) async fn get_analytics_overview(
     let period = Period::between(from, to).ok_or_else(|| ApiError::internal("a time without length"))?;
     let (client, ranges) = (caller.client, period.ranges());
     let agent = agent.map(|agent| agent.0.0);
-    let of = |counted, subject, sketches| tallies(&backend, client, (counted, subject), sketches, &ranges);
-    let tallies = OverviewTallies {
+    let of = |counted, subject, sketches| rollups(&backend, client, (counted, subject), sketches, &ranges);
+    let rollups = OverviewTallies {
         calls: of(Counted::Calls, agent, true).await?,
         ivr: of(Counted::Ivr, None, false).await?,
         conversations: of(Counted::Conversations, agent, false).await?,
         webhooks: of(Counted::Webhooks, None, true).await?,
     };
-    accepts.figures(&Overview::of(period, &tallies))
+    accepts.figures(&Overview::of(period, &rollups))
 }

@@ -3,9 +3,9 @@
 use actix_web::{HttpResponse, get, web};
 use chrono::TimeDelta;
 use projections::analytics::{Grouping, Metric, Point, Range, Series};
-use projections::tally::Span;
+use projections::rollup::Span;
 
-use super::ask::{period, tallies};
+use super::ask::{period, rollups};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::AnalyticsRead;
 use crate::http::{Accepts, Enveloped, Query};
@@ -38,8 +38,8 @@ pub(crate) async fn get_analytics_timeseries(
 ) -> Result<HttpResponse, ApiError> {
     let series = series(query, &backend)?;
     let (of, sketches) = ((series.metric.counted(), None), series.metric.is_of_sketches());
-    let tallies = tallies(&backend, caller.client, of, sketches, &[series.range]).await?;
-    let points = series.points(&tallies);
+    let rollups = rollups(&backend, caller.client, of, sketches, &[series.range]).await?;
+    let points = series.points(&rollups);
     let row = |point: &Point| {
         let value = point.value.map(|value| value.to_string()).unwrap_or_default();
         [projections::edge::format_time(point.bucket), value, point.group.clone().unwrap_or_default()]

@@ -26,7 +26,7 @@ const ERROR: &str = "error.occurred";
 
 /// What is published of an event.
 #[derive(Debug)]
-pub(super) enum Instead {
+pub(super) enum Body {
     /// The resource, as it is at the event.
     Resource,
     /// A body of its own.
@@ -35,20 +35,20 @@ pub(super) enum Instead {
     Nothing,
 }
 
-fn told_or_not<T: Serialize>(view: Option<T>) -> Instead {
+fn body_of<T: Serialize>(view: Option<T>) -> Body {
     // plain structs always serialise
-    view.and_then(|view| serde_json::to_value(view).ok()).map_or(Instead::Nothing, Instead::This)
+    view.and_then(|view| serde_json::to_value(view).ok()).map_or(Body::Nothing, Body::This)
 }
 
 /// A view whose resources are published to clients.
-pub(super) trait Told: View<Row: Shown> {
+pub(super) trait Published: View<Row: Shown> {
     /// Category of the view's streams, and the public name of the kind of resource.
     const CATEGORY: &'static str;
     /// Resources cached between their events: at a kilobyte or two each, some tens of megabytes at most.
     const REMEMBERED: usize;
 
     /// Whether events of this type are published.
-    fn is_told(event_type: &str) -> bool;
+    fn is_published(event_type: &str) -> bool;
 
     /// Public name of the event `fact`, after which the resource is as in `row`; `None` when it is not published.
     fn name(fact: &Recorded, row: &Self::Row) -> Option<&'static str>;
@@ -57,19 +57,19 @@ pub(super) trait Told: View<Row: Shown> {
     fn subject(row: &Self::Row) -> String;
 
     /// What is published in place of the resource. Fails when the event cannot be read.
-    fn instead(_: &Recorded, _: &Self::Row) -> Result<Instead, DecodeError> {
-        Ok(Instead::Resource)
+    fn body(_: &Recorded, _: &Self::Row) -> Result<Body, DecodeError> {
+        Ok(Body::Resource)
     }
 
     /// The agent that the resource belongs to; `None` without one.
     fn agent(row: &Self::Row) -> Option<AgentId>;
 }
 
-impl Told for Calls {
+impl Published for Calls {
     const CATEGORY: &'static str = CallId::CATEGORY;
     const REMEMBERED: usize = 20_000;
 
-    fn is_told(event_type: &str) -> bool {
+    fn is_published(event_type: &str) -> bool {
         matches!(
             event_type,
             "call.received"
@@ -98,12 +98,12 @@ impl Told for Calls {
         row.view.id.to_string()
     }
 
-    fn instead(fact: &Recorded, row: &CallRow) -> Result<Instead, DecodeError> {
+    fn body(fact: &Recorded, row: &CallRow) -> Result<Body, DecodeError> {
         if !is_failure_of_call(&fact.event_type) {
-            return Ok(Instead::Resource);
+            return Ok(Body::Resource);
         }
         let event = CallEvent::decode(&fact.event_type, fact.schema, &fact.payload)?;
-        Ok(told_or_not(ErrorView::of_call(row.view.id, row.view.agent_id, &event)))
+        Ok(body_of(ErrorView::of_call(row.view.id, row.view.agent_id, &event)))
     }
 
     fn agent(row: &CallRow) -> Option<AgentId> {
@@ -111,11 +111,11 @@ impl Told for Calls {
     }
 }
 
-impl Told for IvrSessions {
+impl Published for IvrSessions {
     const CATEGORY: &'static str = IvrSession::CATEGORY;
     const REMEMBERED: usize = 10_000;
 
-    fn is_told(event_type: &str) -> bool {
+    fn is_published(event_type: &str) -> bool {
         matches!(event_type, "ivr_session.webhook_answered" | "ivr_session.ended")
     }
 
@@ -131,12 +131,12 @@ impl Told for IvrSessions {
         row.view.id.to_string()
     }
 
-    fn instead(fact: &Recorded, row: &SessionRow) -> Result<Instead, DecodeError> {
+    fn body(fact: &Recorded, row: &SessionRow) -> Result<Body, DecodeError> {
         if fact.event_type != "ivr_session.webhook_answered" {
-            return Ok(Instead::Resource);
+            return Ok(Body::Resource);
         }
         let event = SessionEvent::decode(&fact.event_type, fact.schema, &fact.payload)?;
-        Ok(told_or_not(ErrorView::of_session(row.view.id, row.view.call_id, &event)))
+        Ok(body_of(ErrorView::of_session(row.view.id, row.view.call_id, &event)))
     }
 
     fn agent(_: &SessionRow) -> Option<AgentId> {
@@ -144,11 +144,11 @@ impl Told for IvrSessions {
     }
 }
 
-impl Told for Agents {
+impl Published for Agents {
     const CATEGORY: &'static str = AgentId::CATEGORY;
     const REMEMBERED: usize = 5_000;
 
-    fn is_told(event_type: &str) -> bool {
+    fn is_published(event_type: &str) -> bool {
         matches!(event_type, "agent.updated" | "agent.deployed")
     }
 
@@ -169,11 +169,11 @@ impl Told for Agents {
     }
 }
 
-impl Told for Conversations {
+impl Published for Conversations {
     const CATEGORY: &'static str = ConversationId::CATEGORY;
     const REMEMBERED: usize = 20_000;
 
-    fn is_told(event_type: &str) -> bool {
+    fn is_published(event_type: &str) -> bool {
         matches!(
             event_type,
             "conversation.turn_completed"
@@ -199,15 +199,15 @@ impl Told for Conversations {
         row.view.id.to_string()
     }
 
-    fn instead(fact: &Recorded, row: &ConversationRow) -> Result<Instead, DecodeError> {
+    fn body(fact: &Recorded, row: &ConversationRow) -> Result<Body, DecodeError> {
         if !matches!(&*fact.event_type, "conversation.turn_failed" | "conversation.function_executed") {
-            return Ok(Instead::Resource);
+            return Ok(Body::Resource);
         }
         let (id, agent) = (row.view.id, row.view.agent_id);
         Ok(match ConversationEvent::decode(&fact.event_type, fact.schema, &fact.payload)? {
-            ConversationEvent::FunctionExecuted(fact) => told_or_not(Some(FunctionView::of(id, agent, fact))),
-            ConversationEvent::TurnFailed(fact) => told_or_not(Some(ErrorView::of_turn(id, agent, &fact))),
-            _ => Instead::Resource,
+            ConversationEvent::FunctionExecuted(fact) => body_of(Some(FunctionView::of(id, agent, fact))),
+            ConversationEvent::TurnFailed(fact) => body_of(Some(ErrorView::of_turn(id, agent, &fact))),
+            _ => Body::Resource,
         })
     }
 
@@ -216,25 +216,25 @@ impl Told for Conversations {
     }
 }
 
-impl Told for Endpoints {
+impl Published for Endpoints {
     const CATEGORY: &'static str = EndpointId::CATEGORY;
     const REMEMBERED: usize = 5_000;
 
-    fn is_told(event_type: &str) -> bool {
+    fn is_published(event_type: &str) -> bool {
         event_type == "webhook.disabled"
     }
 
     fn name(fact: &Recorded, _: &EndpointRow) -> Option<&'static str> {
-        Self::is_told(&fact.event_type).then_some(ERROR)
+        Self::is_published(&fact.event_type).then_some(ERROR)
     }
 
     fn subject(row: &EndpointRow) -> String {
         row.view.id.to_string()
     }
 
-    fn instead(fact: &Recorded, row: &EndpointRow) -> Result<Instead, DecodeError> {
+    fn body(fact: &Recorded, row: &EndpointRow) -> Result<Body, DecodeError> {
         let event = EndpointEvent::decode(&fact.event_type, fact.schema, &fact.payload)?;
-        Ok(told_or_not(ErrorView::of_endpoint(row.view.id, &event)))
+        Ok(body_of(ErrorView::of_endpoint(row.view.id, &event)))
     }
 
     fn agent(_: &EndpointRow) -> Option<AgentId> {

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{Part, Performance, Recording};
+use super::{LegTask, Recording, Side};
 use crate::telephony::fake_telnyx::ending::Ending;
-use crate::telephony::fake_telnyx::exchange::NewLeg;
 use crate::telephony::fake_telnyx::leg::Input;
 use crate::telephony::fake_telnyx::notice::timestamp;
 use crate::telephony::fake_telnyx::orders::{Action, Order, Placing};
 use crate::telephony::fake_telnyx::script::Step;
 use crate::telephony::fake_telnyx::speech::{Kind, Piece, length_of};
+use crate::telephony::fake_telnyx::switch::NewLeg;
 
 /// How long the parties of a transfer talk.
 const BRIDGED_TALK: Duration = Duration::from_secs(5);
 
-impl Performance {
+impl LegTask {
     pub(super) async fn react(&mut self, input: Input) {
         let now = self.now();
         match input {
@@ -104,14 +104,14 @@ impl Performance {
     }
 
     pub(super) fn transfer(&mut self, placing: Placing) {
-        let (leg, _) = self.exchange.place(NewLeg {
+        let (leg, _) = self.switch.place(NewLeg {
             from: placing.from.clone().unwrap_or_else(|| self.leg.to.clone()),
             to: placing.to.clone(),
             session_id: Some(self.leg.session_id.clone()),
             client_state: placing.client_state.clone(),
             webhook_url: placing.extras.webhook_url.clone(),
-            part: Part::Callee {
-                script: self.exchange.callee(&placing.to),
+            side: Side::Callee {
+                script: self.switch.callee(&placing.to),
                 placing,
                 partner: Some(self.leg.clone()),
             },
@@ -122,7 +122,7 @@ impl Performance {
     }
 
     pub(super) async fn begin_piece(&mut self) {
-        let (now, pace) = (self.now(), self.exchange.config.pace);
+        let (now, pace) = (self.now(), self.switch.config.pace);
         if let Some(piece) = self.speech.begin(now, pace).cloned() {
             self.tell(piece.kind.events().0, false, Value::Object(piece.extra)).await;
             self.spoken.push(piece.text);
@@ -160,11 +160,11 @@ impl Performance {
 
     pub(super) async fn save_recording(&mut self) {
         let Some(Recording { format, channels, since }) = self.recording.take() else { return };
-        let id = self.exchange.names.uuid();
-        let base = self.exchange.base.get().map_or("", String::as_str);
+        let id = self.switch.names.uuid();
+        let base = self.switch.base.get().map_or("", String::as_str);
         let url = format!("{base}/recordings/{id}.{format}?X-Amz-Expires=600");
         let (from, to) = (timestamp(since), timestamp(self.now()));
-        self.exchange.recordings().keep(json!({
+        self.switch.recordings().keep(json!({
             "id": id, "record_type": "recording", "status": "completed", "source": "call", "channels": channels,
             "call_control_id": self.leg.control_id, "call_leg_id": &*self.leg.leg_id,
             "call_session_id": self.leg.session_id, "connection_id": self.leg.connection_id,

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Part, Performance};
+use super::{LegTask, Side};
 use crate::telephony::fake_telnyx::ending::Ending;
 use crate::telephony::fake_telnyx::leg::{Input, Phase};
 use crate::telephony::fake_telnyx::notice::timestamp;
 use crate::telephony::fake_telnyx::script::{CalleeScript, Step};
 
-impl Performance {
+impl LegTask {
     pub(super) async fn ring(&mut self) {
         let now = self.now();
         let (direction, state) =
@@ -25,9 +25,9 @@ impl Performance {
             extra["from_sip_uri"] = format!("{}@198.51.100.7:5060", self.leg.from).into();
             extra["to_sip_uri"] = format!("{}@203.0.113.9:5060", self.leg.to).into();
         }
-        let plan = match &self.part {
-            Part::Caller(script) => script.give_up_after,
-            Part::Callee { script, placing, .. } => Some(match script {
+        let plan = match &self.side {
+            Side::Caller(script) => script.give_up_after,
+            Side::Callee { script, placing, .. } => Some(match script {
                 CalleeScript::Answers { ring, .. } | CalleeScript::Machine { ring } => {
                     (*ring).min(placing.ring_timeout)
                 }
@@ -41,27 +41,27 @@ impl Performance {
     }
 
     pub(super) async fn ringing_is_over(&mut self) {
-        match &self.part {
-            Part::Caller(script) => {
+        match &self.side {
+            Side::Caller(script) => {
                 if script.give_up_after.is_none() {
                     self.unmet.push("the call was never answered");
                 }
                 self.over = Some(Ending::GaveUp);
             }
-            Part::Callee {
+            Side::Callee {
                 script: CalleeScript::Answers { ring, .. } | CalleeScript::Machine { ring },
                 placing,
                 ..
             } if *ring > placing.ring_timeout => {
                 self.over = Some(Ending::NoAnswer);
             }
-            Part::Callee { script: CalleeScript::Answers { .. } | CalleeScript::Machine { .. }, .. } => {
+            Side::Callee { script: CalleeScript::Answers { .. } | CalleeScript::Machine { .. }, .. } => {
                 self.pick_up().await;
             }
-            Part::Callee { script: CalleeScript::Busy, .. } => self.over = Some(Ending::Busy),
-            Part::Callee { script: CalleeScript::NoAnswer, .. } => self.over = Some(Ending::NoAnswer),
-            Part::Callee { script: CalleeScript::Rejects, .. } => self.over = Some(Ending::Declined),
-            Part::Callee { script: CalleeScript::NotFound, .. } => self.over = Some(Ending::NotFound),
+            Side::Callee { script: CalleeScript::Busy, .. } => self.over = Some(Ending::Busy),
+            Side::Callee { script: CalleeScript::NoAnswer, .. } => self.over = Some(Ending::NoAnswer),
+            Side::Callee { script: CalleeScript::Rejects, .. } => self.over = Some(Ending::Declined),
+            Side::Callee { script: CalleeScript::NotFound, .. } => self.over = Some(Ending::NotFound),
         }
     }
 
@@ -81,9 +81,9 @@ impl Performance {
             json!({ "start_time": timestamp(self.leg.started_at), "state": "answered" }),
         )
         .await;
-        let (steps, record, detection, machine) = match &self.part {
-            Part::Caller(script) => (script.steps.clone(), None, None, false),
-            Part::Callee { script, placing, .. } => {
+        let (steps, record, detection, machine) = match &self.side {
+            Side::Caller(script) => (script.steps.clone(), None, None, false),
+            Side::Callee { script, placing, .. } => {
                 let (steps, machine) = match script {
                     CalleeScript::Answers { steps, .. } => (steps.clone(), false),
                     _ => (vec![Step::Pause(Duration::from_secs(20)), Step::HangUp], true),

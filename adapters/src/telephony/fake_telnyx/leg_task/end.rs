@@ -6,7 +6,7 @@ use domain::call::terms::Direction;
 use domain::envelope::Time;
 use serde_json::{Value, json};
 
-use super::{Part, Performance};
+use super::{LegTask, Side};
 use crate::telephony::fake_telnyx::ending::Ending;
 use crate::telephony::fake_telnyx::ledger::CallRecord;
 use crate::telephony::fake_telnyx::leg::{Input, Phase};
@@ -16,7 +16,7 @@ use crate::telephony::fake_telnyx::speech::Piece;
 /// How long a recording takes to be ready.
 const RECORDING_READY: Duration = Duration::from_secs(2);
 
-impl Performance {
+impl LegTask {
     pub(super) async fn wind_up(mut self) {
         let Some(ending) = self.over else { return };
         let answered = self.answered();
@@ -27,7 +27,7 @@ impl Performance {
             state.ended_at = Some(ended_at);
         }
         if let (Some(partner), false) = (&self.partner, ending == Ending::Partner) {
-            let park = matches!(&self.part, Part::Callee { placing, .. } if placing.park);
+            let park = matches!(&self.side, Side::Callee { placing, .. } if placing.park);
             let _ = partner
                 .inbox
                 .try_send(Input::PartnerOver { bridged: self.bridged && !park || !self.leg.transfer_target });
@@ -46,14 +46,14 @@ impl Performance {
             self.tell(kind.events().1, false, Value::Object(extra)).await;
         }
         self.finish_gather("call_hangup").await;
-        self.exchange.retire(&self.leg);
-        let clock = self.exchange.clock.clone();
+        self.switch.retire(&self.leg);
+        let clock = self.switch.clock.clone();
         if self.recording.is_some() {
             let ready = self.paced(RECORDING_READY);
             clock.sleep_until(ended_at + ready).await;
             self.save_recording().await;
         }
-        if self.exchange.config.cost {
+        if self.switch.config.cost {
             self.tell_cost(ended_at).await;
         }
         let record = self.outcome(ending, ended_at, words.cause);
@@ -110,7 +110,7 @@ impl Performance {
         record.lost = fate.lost.load(Relaxed);
         record.given_up = fate.given_up.load(Relaxed);
         record.expected.certain = record.lost == 0 && record.given_up == 0;
-        self.exchange.courier.lock().call(record.clone());
+        self.switch.courier.lock().call(record.clone());
         let _ = self.done.send(record);
     }
 }

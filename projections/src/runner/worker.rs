@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
 use super::backoff::Backoff;
-use super::feed::{Feed, Piece};
+use super::feed::{Batch, Feed};
 use super::handle::Deps;
 use super::progress::Progress;
 use super::report;
@@ -32,7 +32,7 @@ enum Exit {
     Stalled(Stall, Time),
 }
 
-pub(super) struct Follower<V: View> {
+pub(super) struct ProjectionWorker<V: View> {
     pub(super) deps: Deps,
     pub(super) rows: Arc<dyn ViewRows<V::Row>>,
     pub(super) settings: Settings,
@@ -42,7 +42,7 @@ pub(super) struct Follower<V: View> {
     pub(super) nudge: Arc<Notify>,
 }
 
-impl<V: View> Follower<V> {
+impl<V: View> ProjectionWorker<V> {
     /// Works until the runner stops.
     pub(super) async fn run(mut self) {
         let mut backoff = Backoff::new(self.settings.backoff);
@@ -147,10 +147,10 @@ impl<V: View> Follower<V> {
         }
         report::stalled(V::NAME, false);
         self.progress.here(V::NAME, checkpoint.position, false);
-        let mut shift = Shift::new(self, lease, checkpoint, skips);
-        let exit = shift.run().await;
+        let mut run = Run::new(self, lease, checkpoint, skips);
+        let exit = run.until_exit().await;
         // a store that can be read but not written is still failing
-        if shift.stored != checkpoint {
+        if run.stored != checkpoint {
             backoff.reset();
         }
         exit
@@ -207,8 +207,8 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 /// One run of a projection, from acquiring the lease to its end.
-struct Shift<'a, V: View> {
-    follower: &'a Follower<V>,
+struct Run<'a, V: View> {
+    worker: &'a ProjectionWorker<V>,
     lease: &'a Lease,
     rows: Rows<V>,
     feed: Feed<V>,
@@ -222,22 +222,22 @@ struct Shift<'a, V: View> {
     reported: Instant,
 }
 
-impl<'a, V: View> Shift<'a, V> {
+impl<'a, V: View> Run<'a, V> {
     fn new(
-        follower: &'a Follower<V>,
+        worker: &'a ProjectionWorker<V>,
         lease: &'a Lease,
         stored: Checkpoint,
         skips: HashSet<Position>,
     ) -> Self {
-        let settings = &follower.settings;
-        let log = follower.deps.log.clone();
+        let settings = &worker.settings;
+        let log = worker.deps.log.clone();
         let trace = settings.trace;
         let feed = Feed::start(log, stored.position, settings.page, skips, settings.backoff, trace);
         let now = Instant::now();
         Self {
-            follower,
+            worker,
             lease,
-            rows: Rows::new(follower.rows.clone(), follower.deps.views.clone(), stored.generation),
+            rows: Rows::new(worker.rows.clone(), worker.deps.views.clone(), stored.generation),
             feed,
             stored,
             seen: stored.reached(),
@@ -248,21 +248,21 @@ impl<'a, V: View> Shift<'a, V> {
         }
     }
 
-    async fn run(&mut self) -> Exit {
-        let mut stop = self.follower.stop.clone();
+    async fn until_exit(&mut self) -> Exit {
+        let mut stop = self.worker.stop.clone();
         loop {
             let wait = self.until_housekeeping();
-            let piece = tokio::select! {
+            let batch = tokio::select! {
                 biased;
                 () = stopped(&mut stop) => {
                     // if the checkpoint is not stored now, the events are read again
                     let _ = self.store_checkpoint().await;
                     return Exit::Stop;
                 }
-                piece = self.feed.next() => Some(piece),
+                batch = self.feed.next() => Some(batch),
                 () = sleep(wait) => None,
             };
-            let outcome = match piece {
+            let outcome = match batch {
                 None => Ok(()),
                 Some(None) => Err(Exit::Failed("the reader of the log is gone".to_owned())),
                 Some(Some(Err(error @ ReadError::Rewound { .. }))) => {
@@ -273,45 +273,45 @@ impl<'a, V: View> Shift<'a, V> {
                     tracing::warn!(projection = V::NAME, %error, "projection waits for the log");
                     Ok(())
                 }
-                Some(Some(Ok(piece))) => self.take(piece).await,
+                Some(Some(Ok(batch))) => self.take(batch).await,
             };
             if let Err(exit) = outcome {
                 return exit;
             }
-            if let Err(exit) = self.keep_house().await {
+            if let Err(exit) = self.do_housekeeping().await {
                 return exit;
             }
         }
     }
 
-    /// Applies a piece, and whatever else is ready, in one transaction.
-    async fn take(&mut self, mut piece: Piece<V>) -> Result<(), Exit> {
+    /// Applies a batch, and whatever else is ready, in one transaction.
+    async fn take(&mut self, mut batch: Batch<V>) -> Result<(), Exit> {
         let mut pages = 1;
-        while piece.stall.is_none()
-            && piece.retires.is_none()
-            && pages < self.follower.settings.pages_per_commit
+        while batch.stall.is_none()
+            && batch.retires.is_none()
+            && pages < self.worker.settings.pages_per_commit
         {
             let Some(Ok(next)) = self.feed.ready() else { break };
             pages += 1;
-            piece.facts.extend(next.facts);
-            piece.traces.extend(next.traces);
-            (piece.retires, piece.stall) = (next.retires, next.stall);
-            if next.to.position > piece.to.position {
-                (piece.to, piece.recorded_at) = (next.to, next.recorded_at);
+            batch.facts.extend(next.facts);
+            batch.traces.extend(next.traces);
+            (batch.retires, batch.stall) = (next.retires, next.stall);
+            if next.to.position > batch.to.position {
+                (batch.to, batch.recorded_at) = (next.to, next.recorded_at);
             }
         }
-        if piece.to.position > self.seen.position {
+        if batch.to.position > self.seen.position {
             if self.seen.position == self.stored.position {
                 self.seen_since = Instant::now();
             }
-            (self.seen, self.seen_recorded_at) = (piece.to, piece.recorded_at);
+            (self.seen, self.seen_recorded_at) = (batch.to, batch.recorded_at);
         }
-        if !piece.facts.is_empty() || piece.retires.is_some() {
-            let _spans = piece.traces.spans(self.follower.settings.trace, V::NAME);
-            self.commit(piece.facts, piece.retires).await?;
+        if !batch.facts.is_empty() || batch.retires.is_some() {
+            let _spans = batch.traces.spans(self.worker.settings.trace, V::NAME);
+            self.commit(batch.facts, batch.retires).await?;
         }
-        self.follower.progress.here(V::NAME, self.seen.position, false);
-        match piece.stall {
+        self.worker.progress.here(V::NAME, self.seen.position, false);
+        match batch.stall {
             Some((stall, since)) => {
                 self.store_checkpoint().await?;
                 Err(Exit::Stalled(stall, since))
@@ -322,7 +322,7 @@ impl<'a, V: View> Shift<'a, V> {
 
     async fn commit(
         &mut self,
-        facts: Vec<super::rows::Addressed<V>>,
+        facts: Vec<super::rows::KeyedFact<V>>,
         retires: Option<Time>,
     ) -> Result<(), Exit> {
         let step = Step {
@@ -349,7 +349,7 @@ impl<'a, V: View> Shift<'a, V> {
     }
 
     fn until_housekeeping(&self) -> std::time::Duration {
-        let settings = &self.follower.settings;
+        let settings = &self.worker.settings;
         let renewal = (settings.lease_ttl / 3).saturating_sub(self.renewed.elapsed());
         let report = settings.report.saturating_sub(self.reported.elapsed());
         let mut wait = renewal.min(report);
@@ -359,14 +359,14 @@ impl<'a, V: View> Shift<'a, V> {
         wait
     }
 
-    async fn keep_house(&mut self) -> Result<(), Exit> {
-        let settings = &self.follower.settings;
+    async fn do_housekeeping(&mut self) -> Result<(), Exit> {
+        let settings = &self.worker.settings;
         if self.seen.position > self.stored.position && self.seen_since.elapsed() >= settings.idle_checkpoint
         {
             self.store_checkpoint().await?;
         }
         if self.renewed.elapsed() >= settings.lease_ttl / 3 {
-            match self.follower.deps.views.renew(self.lease, settings.lease_ttl).await {
+            match self.worker.deps.views.renew(self.lease, settings.lease_ttl).await {
                 Ok(true) => self.renewed = Instant::now(),
                 Ok(false) => return Err(Exit::Deposed),
                 Err(error) => return Err(Exit::Failed(error.to_string())),
@@ -374,8 +374,8 @@ impl<'a, V: View> Shift<'a, V> {
         }
         if self.reported.elapsed() >= settings.report {
             self.reported = Instant::now();
-            if let Ok(head) = self.follower.deps.log.head().await {
-                let now = self.follower.deps.clock.now();
+            if let Ok(head) = self.worker.deps.log.head().await {
+                let now = self.worker.deps.clock.now();
                 report::lag(V::NAME, self.seen.position, head, Some(self.seen_recorded_at), now);
             }
         }

@@ -13,15 +13,15 @@ use std::time::Duration;
 use domain::envelope::Time;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
-use super::chance::Dice;
+use super::chance::SeededRandom;
 use super::ending::Ending;
-use super::exchange::{Busy, Exchange};
 use super::ledger::CallRecord;
 use super::leg::{Input, Leg, Phase};
 use super::orders::{Gather, Placing};
 use super::outbox::Outbox;
 use super::script::{CallScript, CalleeScript, Step};
 use super::speech::Speech;
+use super::switch::{Busy, Switch};
 
 /// Pause between two keys of the same press.
 const KEY_GAP: Duration = Duration::from_millis(200);
@@ -30,7 +30,7 @@ const LONGEST_CALL: Duration = Duration::from_secs(14_400);
 
 /// The script of the person at the other end.
 #[derive(Debug)]
-pub(super) enum Part {
+pub(super) enum Side {
     Caller(CallScript),
     Callee {
         script: CalleeScript,
@@ -41,15 +41,15 @@ pub(super) enum Part {
 }
 
 #[derive(Debug)]
-pub(super) struct Performance {
-    exchange: Arc<Exchange>,
+pub(super) struct LegTask {
+    switch: Arc<Switch>,
     leg: Arc<Leg>,
     inputs: mpsc::Receiver<Input>,
     done: oneshot::Sender<CallRecord>,
     outbox: Outbox,
-    dice: Dice,
+    random: SeededRandom,
     _busy: Busy,
-    part: Part,
+    side: Side,
     /// When the script's next action while ringing is due.
     ringing_until: Option<Time>,
     steps: VecDeque<Step>,
@@ -78,32 +78,35 @@ struct Recording {
     since: Time,
 }
 
-impl Performance {
+impl LegTask {
     pub fn new(
-        exchange: Arc<Exchange>,
+        switch: Arc<Switch>,
         leg: Arc<Leg>,
-        part: Part,
+        side: Side,
         inputs: mpsc::Receiver<Input>,
         done: oneshot::Sender<CallRecord>,
     ) -> Self {
-        let now = exchange.clock.now();
-        let dice = Dice::new(exchange.config.seed, leg.number * 4 + 1);
-        let outbox =
-            Outbox::open(&exchange, Dice::new(exchange.config.seed, leg.number * 4 + 2), leg.fate.clone());
-        let (partner, transcribing) = match &part {
-            Part::Caller(_) => (None, false),
-            Part::Callee { placing, partner, .. } => (partner.clone(), placing.extras.transcribe),
+        let now = switch.clock.now();
+        let random = SeededRandom::new(switch.config.seed, leg.number * 4 + 1);
+        let outbox = Outbox::open(
+            &switch,
+            SeededRandom::new(switch.config.seed, leg.number * 4 + 2),
+            leg.fate.clone(),
+        );
+        let (partner, transcribing) = match &side {
+            Side::Caller(_) => (None, false),
+            Side::Callee { placing, partner, .. } => (partner.clone(), placing.extras.transcribe),
         };
         Self {
-            transcribing: transcribing || exchange.config.transcribe_unasked,
-            _busy: exchange.busy(),
-            exchange,
+            transcribing: transcribing || switch.config.transcribe_unasked,
+            _busy: switch.busy(),
+            switch,
             leg,
             inputs,
             done,
             outbox,
-            dice,
-            part,
+            random,
+            side,
             ringing_until: None,
             steps: VecDeque::new(),
             step_began: now,
@@ -122,14 +125,14 @@ impl Performance {
     }
 
     pub async fn run(mut self, begin: Option<oneshot::Receiver<()>>, place: Option<OwnedSemaphorePermit>) {
-        let mut closing = self.exchange.closing();
+        let mut closing = self.switch.closing();
         if let Some(begin) = begin {
             let _ = begin.await; // dropped: the answer is on its way
         }
         self.ring().await;
         while self.over.is_none() {
             let due = self.due();
-            let clock = self.exchange.clock.clone();
+            let clock = self.switch.clock.clone();
             tokio::select! {
                 biased;
                 () = closing.announced() => return,
@@ -145,11 +148,11 @@ impl Performance {
     }
 
     fn now(&self) -> Time {
-        self.exchange.clock.now()
+        self.switch.clock.now()
     }
 
     fn paced(&self, duration: Duration) -> Duration {
-        self.exchange.config.pace.of(duration)
+        self.switch.config.pace.of(duration)
     }
 
     fn answered(&self) -> bool {
@@ -168,7 +171,7 @@ impl Performance {
     }
 
     fn out_of_patience(&self) -> Time {
-        self.speech.due().map_or(self.activity, |due| due.max(self.activity)) + self.exchange.config.patience
+        self.speech.due().map_or(self.activity, |due| due.max(self.activity)) + self.switch.config.patience
     }
 
     fn step_due(&self) -> Time {
@@ -180,9 +183,9 @@ impl Performance {
             Some(Step::Press(_)) => self.step_began + self.paced(KEY_GAP),
             Some(Step::Stay) | None => out_of_patience,
             Some(Step::OutstayLimit) => {
-                let limit = match &self.part {
-                    Part::Caller(_) => LONGEST_CALL,
-                    Part::Callee { placing, .. } => placing.time_limit,
+                let limit = match &self.side {
+                    Side::Caller(_) => LONGEST_CALL,
+                    Side::Callee { placing, .. } => placing.time_limit,
                 };
                 self.leg.lock().answered_at.unwrap_or(self.step_began) + self.paced(limit)
             }

@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use domain::envelope::Position;
 use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
-use projections::analytics::{AnalyticsQueries, MOST_TALLIES, Range, Wanted};
-use projections::store::{Checkpoint, Comparison, Generation, Tallies, ViewRows};
-use projections::tally::{Counted, Counts, Sketches, Span, Tally, TallyKey};
+use projections::analytics::{AnalyticsQueries, MOST_ROLLUPS, Range, Wanted};
+use projections::rollup::{Counted, Counts, Rollup, RollupKey, Sketches, Span};
+use projections::store::{Checkpoint, Comparison, Generation, Rollups, ViewRows};
 use serde::ser::Error as _;
 use sqlx::{SqlSafeStr as _, SqlStr};
 
@@ -17,7 +17,7 @@ use crate::sql::list::Select;
 use crate::sql::tenant::Of;
 use crate::sql::value::{Args, Dialect, Kind, SqlRow, Value, parsed};
 
-impl Table for Tally {
+impl Table for Rollup {
     const NAME: &'static str = "tallies";
     const COLUMNS: &'static [Column] = &[
         key("view", Kind::Text),
@@ -39,7 +39,7 @@ impl Table for Tally {
         Ok(values)
     }
 
-    fn key_values(key: &TallyKey) -> Vec<Value<'static>> {
+    fn key_values(key: &RollupKey) -> Vec<Value<'static>> {
         vec![
             Value::text(key.counted.as_str()),
             Value::Uuid(key.client.0),
@@ -55,13 +55,13 @@ impl Table for Tally {
         let counted = Counted::of_view(&view).ok_or_else(|| unknown(&view))?;
         let span = Span::ALL.into_iter().find(|one| one.as_str() == span).ok_or_else(|| unknown(&span))?;
         let client = ClientId(row.uuid(1)?);
-        let key = TallyKey { counted, client, span, bucket: row.time(3)?, subject: row.uuid(4)? };
+        let key = RollupKey { counted, client, span, bucket: row.time(3)?, subject: row.uuid(4)? };
         sum(key, row, 5)
     }
 }
 
 /// Reads a sum: its position, numbers and distributions are in the columns from `at` on.
-fn sum(key: TallyKey, row: &SqlRow, at: usize) -> Result<Tally, sqlx::Error> {
+fn sum(key: RollupKey, row: &SqlRow, at: usize) -> Result<Rollup, sqlx::Error> {
     let position = Position(row.count(at)?);
     let numbers = parsed(serde_json::from_str(&row.text(at + 1)?))?;
     let sketches = match &*row.bytes(at + 2)? {
@@ -69,34 +69,34 @@ fn sum(key: TallyKey, row: &SqlRow, at: usize) -> Result<Tally, sqlx::Error> {
         [] => Sketches::new(),
         sketches => rmp_serde::from_slice(sketches).map_err(|error| sqlx::Error::Decode(error.into()))?,
     };
-    Ok(Tally { key, position, counts: Counts::stored(numbers, sketches) })
+    Ok(Rollup { key, position, counts: Counts::stored(numbers, sketches) })
 }
 
 impl SqlViews {
     /// The statement that deletes a sum.
-    pub(super) fn remove_tally(
+    pub(super) fn remove_rollup(
         &self,
         generation: Generation,
-        key: &TallyKey,
+        key: &RollupKey,
     ) -> Result<(SqlStr, Args), sqlx::Error> {
         let sql = "DELETE FROM tallies WHERE generation = $1 AND view = $2 AND client_id = $3 AND span = $4 \
                    AND bucket = $5 AND subject = $6";
-        let values = std::iter::once(Value::Int(generation.0)).chain(Tally::key_values(key));
+        let values = std::iter::once(Value::Int(generation.0)).chain(Rollup::key_values(key));
         Ok((sql.into_sql_str(), args(self.db.dialect(), values)?))
     }
 }
 
 #[async_trait]
-impl Tallies for SqlViews {
-    async fn load_tallies(
+impl Rollups for SqlViews {
+    async fn load_rollups(
         &self,
         generation: Generation,
-        keys: &[TallyKey],
-    ) -> Result<Vec<Tally>, StoreUnavailable> {
-        ViewRows::<Tally>::load(self, generation, keys).await
+        keys: &[RollupKey],
+    ) -> Result<Vec<Rollup>, StoreUnavailable> {
+        ViewRows::<Rollup>::load(self, generation, keys).await
     }
 
-    async fn compare_tallies(
+    async fn compare_rollups(
         &self,
         counted: Counted,
         active: Checkpoint,
@@ -130,7 +130,7 @@ impl Tallies for SqlViews {
         Ok(Comparison { differing: count(0)?, missing: count(1)?, extra: count(2)? })
     }
 
-    async fn discard_tallies(
+    async fn discard_rollups(
         &self,
         counted: Counted,
         generation: Generation,
@@ -143,7 +143,7 @@ impl Tallies for SqlViews {
 
 #[async_trait]
 impl AnalyticsQueries for SqlViews {
-    async fn tallies(&self, client: ClientId, wanted: Wanted) -> Result<Vec<Tally>, StoreUnavailable> {
+    async fn rollups(&self, client: ClientId, wanted: Wanted) -> Result<Vec<Rollup>, StoreUnavailable> {
         let Wanted { counted, range: Range { span, from, to }, subject, sketches } = wanted;
         let mut select = Select::from("tallies", counted.as_str(), Of::Client(client))
             .and("view = ?", Value::text(counted.as_str()))
@@ -158,10 +158,10 @@ impl AnalyticsQueries for SqlViews {
             (false, Dialect::Sqlite) => "bucket, subject, position, doc, x''",
             (false, Dialect::Postgres) => "bucket, subject, position, doc, ''::bytea",
         };
-        let tail = format!(" ORDER BY bucket, subject LIMIT {}", MOST_TALLIES + 1);
+        let tail = format!(" ORDER BY bucket, subject LIMIT {}", MOST_ROLLUPS + 1);
         let rows = select.all(columns, &tail, &self.db).await?;
         let read = |row: &SqlRow| {
-            sum(TallyKey { counted, client, span, bucket: row.time(0)?, subject: row.uuid(1)? }, row, 2)
+            sum(RollupKey { counted, client, span, bucket: row.time(0)?, subject: row.uuid(1)? }, row, 2)
         };
         rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| unavailable(&error))
     }

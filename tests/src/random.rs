@@ -3,9 +3,9 @@
 /// Random numbers: xorshift64* (Marsaglia, "Xorshift RNGs", 2003; Vigna, "An experimental exploration of
 /// Marsaglia's xorshift generators, scrambled", 2016).
 #[derive(Debug, Clone)]
-pub struct Dice(u64);
+pub struct SeededRandom(u64);
 
-impl Dice {
+impl SeededRandom {
     /// The numbers of a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {

@@ -27,12 +27,12 @@ pub const DEFAULT_GREETING: &str = "Hello, thank you for calling. How can I help
 pub const INBOUND_RING_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The facts found so far in a webhook, and the call after applying them.
-struct Story<'a> {
+struct Decisions<'a> {
     call: Cow<'a, Call>,
     facts: Vec<CallEvent>,
 }
 
-impl Story<'_> {
+impl Decisions<'_> {
     fn tell(&mut self, fact: impl Into<CallEvent>) {
         let fact = fact.into();
         self.call.to_mut().apply(&fact);
@@ -47,7 +47,7 @@ impl Story<'_> {
 }
 
 impl Call {
-    pub(super) fn take_report(
+    pub(super) fn handle_report(
         &self,
         report: &CarrierReport,
         role: LegRole,
@@ -56,7 +56,7 @@ impl Call {
         if self.has_seen(&report.provider, &report.event_id) {
             return vec![];
         }
-        let mut story = Story { call: Cow::Borrowed(self), facts: vec![] };
+        let mut story = Decisions { call: Cow::Borrowed(self), facts: vec![] };
         if !self.exists() {
             story.tell(first_heard(report, routing));
         }
@@ -238,7 +238,7 @@ impl Call {
     }
 }
 
-impl Story<'_> {
+impl Decisions<'_> {
     fn main_leg(&mut self, report: &CarrierReport, routing: Option<Routing>) {
         let at = report.occurred_at;
         let dialled = self.call.order.is_some();
@@ -256,7 +256,7 @@ impl Story<'_> {
             CarrierFact::HungUp(hang_up) if !self.call.is_over() => {
                 self.tell(self.call.ending(hang_up, at));
             }
-            CarrierFact::HungUp(hang_up) if self.call.end_is_a_guess() => {
+            CarrierFact::HungUp(hang_up) if self.call.end_is_inferred() => {
                 self.tell(EndCorrected(self.call.ending(hang_up, at)));
             }
             CarrierFact::Bridged if self.call.transfer == Some(Transfer::Requested) => {

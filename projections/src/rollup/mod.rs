@@ -9,6 +9,6 @@ mod counts;
 mod sketch;
 mod sums;
 
-pub use counts::{Contribution, Counted, Counts, Numbers, Sketches, Span, Tally, TallyKey};
+pub use counts::{Contribution, Counted, Counts, Numbers, Rollup, RollupKey, Sketches, Span};
 pub use sketch::Sketch;
 pub(crate) use sums::{Change, Sums};

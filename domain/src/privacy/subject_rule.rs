@@ -4,8 +4,8 @@ use super::Subject;
 
 /// Whom a personal value belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
-    /// The party it names; if it names none, as [`Whose::Person`].
+pub enum SubjectRule {
+    /// The party it names; if it names none, as [`SubjectRule::Person`].
     Party,
     /// The person the stream is about: the other party of the call, never the client's own number. If no person is
     /// known, the stream's own subject.
@@ -22,40 +22,42 @@ pub enum Whose {
 /// Whom the personal value in `field` of an event belongs to, by the name of the innermost field. `None`: the
 /// field is not known to be personal, and must not be stored.
 #[must_use]
-pub fn whose(event_type: &str, field: &str) -> Option<Whose> {
+pub fn subject_rule(event_type: &str, field: &str) -> Option<SubjectRule> {
     Some(match (event_type, field) {
-        ("call.received" | "call.leg_identified" | "call.queued", "from" | "to") => Whose::Party,
-        ("call.transfer_requested", "to") => Whose::Party,
-        ("call.carrier_event_received" | "carrier_event.received", "raw") => Whose::Mentioned,
-        ("call.queued" | "call.metadata_changed", "metadata") => Whose::Person,
+        ("call.received" | "call.leg_identified" | "call.queued", "from" | "to") => SubjectRule::Party,
+        ("call.transfer_requested", "to") => SubjectRule::Party,
+        ("call.carrier_event_received" | "carrier_event.received", "raw") => SubjectRule::Mentioned,
+        ("call.queued" | "call.metadata_changed", "metadata") => SubjectRule::Person,
         ("call.speech_requested" | "call.gather_requested" | "call.line_transcribed", "text") => {
-            Whose::Person
+            SubjectRule::Person
         }
-        ("call.dtmf_requested" | "call.digits_gathered" | "call.ivr_notified", "digits") => Whose::Person,
-        ("call.dtmf_received" | "call.ivr_notified", "digit") => Whose::Person,
-        ("call.recording_saved", "url") => Whose::Person,
+        ("call.dtmf_requested" | "call.digits_gathered" | "call.ivr_notified", "digits") => {
+            SubjectRule::Person
+        }
+        ("call.dtmf_received" | "call.ivr_notified", "digit") => SubjectRule::Person,
+        ("call.recording_saved", "url") => SubjectRule::Person,
 
-        ("ivr_session.started", "external_id") => Whose::Person,
-        ("ivr_session.digits_heard", "digits") => Whose::Person,
-        ("ivr_session.step_taken", "input") => Whose::Person,
-        ("ivr_session.collected", "value") => Whose::Person,
+        ("ivr_session.started", "external_id") => SubjectRule::Person,
+        ("ivr_session.digits_heard", "digits") => SubjectRule::Person,
+        ("ivr_session.step_taken", "input") => SubjectRule::Person,
+        ("ivr_session.collected", "value") => SubjectRule::Person,
         // a party, an agent or a text
-        ("ivr_session.ended", "target") => Whose::Party,
-        ("ivr_session.transfer_requested" | "ivr_session.webhook_answered", "to") => Whose::Party,
-        ("ivr_session.collect_began" | "ivr_session.webhook_requested", "to") => Whose::Party,
-        ("ivr_menu.created" | "ivr_menu.updated", "to") => Whose::Party,
-        ("number.added", "number") => Whose::Party,
+        ("ivr_session.ended", "target") => SubjectRule::Party,
+        ("ivr_session.transfer_requested" | "ivr_session.webhook_answered", "to") => SubjectRule::Party,
+        ("ivr_session.collect_began" | "ivr_session.webhook_requested", "to") => SubjectRule::Party,
+        ("ivr_menu.created" | "ivr_menu.updated", "to") => SubjectRule::Party,
+        ("number.added", "number") => SubjectRule::Party,
 
-        ("conversation.started", "user" | "metadata") => Whose::Person,
-        ("conversation.message_added" | "conversation.turn_completed", "content") => Whose::Person,
-        ("conversation.function_executed", "content") => Whose::Person,
-        ("conversation.tools_called", "content" | "arguments" | "opaque") => Whose::Person,
-        ("conversation.summarised", "summary") => Whose::Person,
+        ("conversation.started", "user" | "metadata") => SubjectRule::Person,
+        ("conversation.message_added" | "conversation.turn_completed", "content") => SubjectRule::Person,
+        ("conversation.function_executed", "content") => SubjectRule::Person,
+        ("conversation.tools_called", "content" | "arguments" | "opaque") => SubjectRule::Person,
+        ("conversation.summarised", "summary") => SubjectRule::Person,
 
-        ("delivery.attempted", "body" | "sent") => Whose::Mentioned,
-        ("user.created", "email") => Whose::User,
+        ("delivery.attempted", "body" | "sent") => SubjectRule::Mentioned,
+        ("user.created", "email") => SubjectRule::User,
         // the address of whoever did something over REST
-        (_, "ip") => Whose::Actor,
+        (_, "ip") => SubjectRule::Actor,
         _ => return None,
     })
 }
@@ -108,8 +110,8 @@ mod tests {
 
     #[test]
     fn a_field_that_is_not_in_the_table_belongs_to_nobody() {
-        assert_eq!(whose("call.received", "from"), Some(Whose::Party));
-        assert_eq!(whose("call.received", "text"), None);
-        assert_eq!(whose("call.teleported", "to"), None);
+        assert_eq!(subject_rule("call.received", "from"), Some(SubjectRule::Party));
+        assert_eq!(subject_rule("call.received", "text"), None);
+        assert_eq!(subject_rule("call.teleported", "to"), None);
     }
 }

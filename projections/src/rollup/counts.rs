@@ -183,7 +183,7 @@ impl Span {
 
 /// What a sum is kept by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TallyKey {
+pub struct RollupKey {
     pub counted: Counted,
     pub client: ClientId,
     pub span: Span,
@@ -195,17 +195,17 @@ pub struct TallyKey {
 
 /// The sum of one hour or day.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tally {
-    pub key: TallyKey,
+pub struct Rollup {
+    pub key: RollupKey,
     /// Position of the last event that changed it.
     pub position: Position,
     pub counts: Counts,
 }
 
-impl Row for Tally {
-    type Key = TallyKey;
+impl Row for Rollup {
+    type Key = RollupKey;
 
-    fn key(&self) -> TallyKey {
+    fn key(&self) -> RollupKey {
         self.key
     }
 }
@@ -223,8 +223,8 @@ pub struct Contribution {
 
 impl Contribution {
     /// The keys of the two sums it is added to: its hour and its day.
-    pub(super) fn keys(&self, counted: Counted) -> [TallyKey; 2] {
-        Span::ALL.map(|span| TallyKey {
+    pub(super) fn keys(&self, counted: Counted) -> [RollupKey; 2] {
+        Span::ALL.map(|span| RollupKey {
             counted,
             client: self.client,
             span,

@@ -13,14 +13,14 @@ use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::answers::Answer;
-use super::chance::{Dice, Names};
+use super::chance::{Names, SeededRandom};
 use super::config::FakeConfig;
 use super::courier::DeliverySender;
 use super::ledger::CommandRecord;
 use super::leg::{CommandIds, Input, Leg, LegState, Phase};
+use super::leg_task::{LegTask, Side};
 use super::orders::{Action, Order, Placing, check_state, missing};
 use super::outbox::Fate;
-use super::performance::{Part, Performance};
 use super::recordings::Recordings;
 use super::script::CalleeScript;
 
@@ -35,7 +35,7 @@ const DIAL_DICE: u64 = u64::MAX;
 /// The most trace contexts kept.
 const TRACES: usize = 1_000;
 
-pub(super) struct Exchange {
+pub(super) struct Switch {
     pub config: FakeConfig,
     pub clock: Arc<dyn Clock>,
     pub names: Names,
@@ -53,9 +53,9 @@ pub(super) struct Exchange {
     closing: Closing,
 }
 
-impl fmt::Debug for Exchange {
+impl fmt::Debug for Switch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Switch").field("config", &self.config).finish_non_exhaustive()
     }
 }
 
@@ -70,7 +70,7 @@ struct Legs {
 struct Dials {
     seen: CommandIds,
     asked: HashMap<String, Option<String>>,
-    dice: Dice,
+    random: SeededRandom,
 }
 
 #[derive(Debug, Default)]
@@ -116,7 +116,7 @@ impl Closing {
 
 /// Counts an activity in progress for as long as the guard lives.
 #[derive(Debug)]
-pub(super) struct Busy(Arc<Exchange>);
+pub(super) struct Busy(Arc<Switch>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
@@ -124,7 +124,7 @@ impl Drop for Busy {
     }
 }
 
-impl Exchange {
+impl Switch {
     pub fn new(config: FakeConfig, clock: Arc<dyn Clock>, courier: DeliverySender, closing: Closing) -> Self {
         let run = u64::try_from(clock.now().timestamp_micros()).unwrap_or_default();
         Self {
@@ -132,7 +132,7 @@ impl Exchange {
             dials: Mutex::new(Dials {
                 seen: CommandIds::default(),
                 asked: HashMap::new(),
-                dice: Dice::new(config.seed, DIAL_DICE),
+                random: SeededRandom::new(config.seed, DIAL_DICE),
             }),
             config,
             clock,
@@ -199,8 +199,8 @@ impl Exchange {
             connection_id: self.config.connection_id.clone(),
             from: new.from,
             to: new.to,
-            incoming: matches!(new.part, Part::Caller(_)),
-            transfer_target: matches!(new.part, Part::Callee { partner: Some(_), .. }),
+            incoming: matches!(new.side, Side::Caller(_)),
+            transfer_target: matches!(new.side, Side::Callee { partner: Some(_), .. }),
             started_at: self.clock.now(),
             inbox,
             fate: Arc::new(Fate::default()),
@@ -212,7 +212,7 @@ impl Exchange {
                 webhook_url: new.webhook_url,
                 commands: CommandIds::default(),
                 asked: HashMap::new(),
-                dice: Dice::new(self.config.seed, number * 4),
+                random: SeededRandom::new(self.config.seed, number * 4),
             }),
         });
         {
@@ -223,7 +223,7 @@ impl Exchange {
         self.courier.lock().totals.calls += 1;
         let (done, ended) = oneshot::channel();
         tokio::spawn(
-            Performance::new(self.clone(), leg.clone(), new.part, inputs, done).run(new.begin, new.place),
+            LegTask::new(self.clone(), leg.clone(), new.side, inputs, done).run(new.begin, new.place),
         );
         (leg, ended)
     }
@@ -286,7 +286,7 @@ impl Exchange {
             return Verdict::plain(Answer::not_answered());
         }
         let state = &mut *state;
-        if let Some(answer) = disturb(&mut state.dice, &mut state.commands, &mischief, id, now) {
+        if let Some(answer) = disturb(&mut state.random, &mut state.commands, &mischief, id, now) {
             return Verdict::plain(answer);
         }
         let doubled = action.effect().is_some_and(|effect| doubles(&mut state.asked, effect, id));
@@ -308,7 +308,7 @@ impl Exchange {
         if let Some(client_state) = body["client_state"].as_str() {
             state.client_state = Some(client_state.to_owned());
         }
-        let manner = manner(&mut state.dice, &mischief, leg, silent);
+        let manner = manner(&mut state.random, &mischief, leg, silent);
         Verdict { answer: Answer::accepted(), manner, gate: Some(gate), repeat: false, doubled }
     }
 
@@ -350,7 +350,7 @@ impl Exchange {
             Ok(placing) => placing,
             Err(answer) => return Verdict::plain(answer),
         };
-        if let Some(answer) = disturb(&mut dials.dice, &mut dials.seen, &mischief, id, now) {
+        if let Some(answer) = disturb(&mut dials.random, &mut dials.seen, &mischief, id, now) {
             return Verdict::plain(answer);
         }
         // two dials for the same call carry the same state
@@ -368,12 +368,12 @@ impl Exchange {
             session_id: None,
             client_state: placing.client_state.clone(),
             webhook_url: placing.extras.webhook_url.clone(),
-            part: Part::Callee { script: self.callee(&placing.to), placing, partner: None },
+            side: Side::Callee { script: self.callee(&placing.to), placing, partner: None },
             begin: Some(begin),
             place: None,
         });
         *leg_id = Some(leg.leg_id.clone());
-        let manner = manner(&mut dials.dice, &mischief, &leg, false);
+        let manner = manner(&mut dials.random, &mischief, &leg, false);
         let answer = Answer::ok(json!({
             "record_type": "call",
             "call_control_id": leg.control_id,
@@ -427,7 +427,7 @@ pub(super) struct NewLeg {
     pub session_id: Option<String>,
     pub client_state: Option<String>,
     pub webhook_url: Option<Arc<str>>,
-    pub part: Part,
+    pub side: Side,
     /// The leg waits for this before it starts.
     pub begin: Option<oneshot::Receiver<()>>,
     /// The leg's permit among the calls that may be in progress at once.
@@ -450,16 +450,16 @@ impl Verdict {
 
 /// Decides to answer with an error instead of carrying out, at most once for each command id.
 fn disturb(
-    dice: &mut Dice,
+    random: &mut SeededRandom,
     seen: &mut CommandIds,
-    mischief: &super::config::Mischief,
+    mischief: &super::config::CarrierFaults,
     id: Option<&str>,
     now: Time,
 ) -> Option<Answer> {
     let id = id.filter(|id| !seen.was_disturbed(id))?;
-    let answer = if dice.roll(mischief.server_error) {
+    let answer = if random.roll(mischief.server_error) {
         Answer::broken()
-    } else if dice.roll(mischief.rate_limit) {
+    } else if random.roll(mischief.rate_limit) {
         Answer::too_many()
     } else {
         return None;
@@ -468,12 +468,17 @@ fn disturb(
     Some(answer)
 }
 
-fn manner(dice: &mut Dice, mischief: &super::config::Mischief, leg: &Arc<Leg>, silent: bool) -> Manner {
-    if dice.roll(mischief.drop_response) {
+fn manner(
+    random: &mut SeededRandom,
+    mischief: &super::config::CarrierFaults,
+    leg: &Arc<Leg>,
+    silent: bool,
+) -> Manner {
+    if random.roll(mischief.drop_response) {
         Manner::Drop
-    } else if !silent && dice.roll(mischief.webhook_first) {
+    } else if !silent && random.roll(mischief.webhook_first) {
         Manner::AfterWebhook(leg.clone(), leg.fate.webhooks.load(Ordering::Relaxed))
-    } else if dice.roll(mischief.late_answer) {
+    } else if random.roll(mischief.late_answer) {
         Manner::Late(mischief.late_by)
     } else {
         Manner::Plain

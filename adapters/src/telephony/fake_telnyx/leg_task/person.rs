@@ -3,11 +3,11 @@
 use domain::envelope::Time;
 use serde_json::json;
 
-use super::Performance;
+use super::LegTask;
 use crate::telephony::fake_telnyx::ending::Ending;
 use crate::telephony::fake_telnyx::script::Step;
 
-impl Performance {
+impl LegTask {
     pub(super) fn begin_step(&mut self, now: Time) {
         self.step_began = now;
     }
@@ -57,7 +57,7 @@ impl Performance {
 
     pub(super) async fn press(&mut self, key: char) {
         self.tell("call.dtmf.received", true, json!({ "digit": key.to_string() })).await;
-        let (now, pace) = (self.now(), self.exchange.config.pace);
+        let (now, pace) = (self.now(), self.switch.config.pace);
         let ended = self.gather.as_mut().and_then(|(gather, until)| {
             *until = now + pace.of(gather.inter_digit_timeout);
             gather.take(key)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::envelope::Position;
 
-use super::counts::{Contribution, Counted, Counts, TallyKey};
+use super::counts::{Contribution, Counted, Counts, RollupKey};
 
 /// The change of one sum.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct Change {
 #[derive(Debug)]
 pub(crate) struct Sums {
     counted: Counted,
-    changes: BTreeMap<TallyKey, Change>,
+    changes: BTreeMap<RollupKey, Change>,
 }
 
 impl Sums {
@@ -35,7 +35,7 @@ impl Sums {
     }
 
     /// The changes that are not empty in the end.
-    pub(crate) fn changes(mut self) -> BTreeMap<TallyKey, Change> {
+    pub(crate) fn changes(mut self) -> BTreeMap<RollupKey, Change> {
         self.changes.retain(|_, change| !change.by.is_empty());
         self.changes
     }
