@@ -4,7 +4,6 @@
 //! on while views lag or are gone.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
 
 use domain::call::Routing;
 use domain::envelope::{Position, Recorded};
@@ -12,6 +11,7 @@ use domain::ids::{ClientId, MenuId, NumberId};
 use domain::number::{NumberEvent, Route};
 use domain::phone::E164;
 use domain::wire::DomainEvent;
+use parking_lot::RwLock;
 use tokio::sync::watch;
 
 /// A number that a client uses.
@@ -63,7 +63,7 @@ impl NumberDirectory {
     /// through a client's own.
     #[must_use]
     pub fn find(&self, account: Account, number: &E164) -> Option<(ClientId, Routing)> {
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.table.read();
         let known = match account {
             None => table.find(None, number),
             // the number may be on the node's account, from before the client had its own
@@ -76,7 +76,7 @@ impl NumberDirectory {
     /// client's calls go through its own account (`has_account`) and the number belongs to that.
     #[must_use]
     pub fn may_call_as(&self, client: ClientId, has_account: bool, number: &E164) -> bool {
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.table.read();
         table.assigned_to(client, number).is_some()
             || has_account && table.find(Some(client), number).is_some()
     }
@@ -84,7 +84,7 @@ impl NumberDirectory {
     /// One of the client's numbers whose calls go to the menu; `None` when there is none.
     #[must_use]
     pub fn leading_to(&self, client: ClientId, menu: MenuId) -> Option<NumberId> {
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.table.read();
         let leads =
             |known: &&KnownNumber| known.client == client && known.route == Route::IvrMenu { id: menu };
         table.by_id.values().find(leads).map(|known| known.id)
@@ -104,7 +104,7 @@ impl NumberDirectory {
     fn apply_one(&self, recorded: &Recorded) {
         let id = NumberId(recorded.stream.id());
         let event = NumberEvent::decode(&recorded.event_type, recorded.schema, &recorded.payload);
-        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.table.write();
         match event {
             Ok(NumberEvent::Added(added)) => {
                 if let Some(number) = added.number.into_inner() {

@@ -3,7 +3,7 @@
 //! `cargo bench -p adapters --bench views [-- calls=20000]`. One reader, one question after the other, on a
 //! server of its own on 127.0.0.1: it is latencies that are measured, and the fastest of several runs is shown.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that fails panics")]
+#![expect(clippy::unwrap_used, reason = "a bench that fails panics")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -9,7 +9,7 @@
 //! load. Load generator and node share the machine. Files go to the temporary folder: some gigabytes for a million
 //! calls.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that fails panics")]
+#![expect(clippy::unwrap_used, reason = "a bench that fails panics")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

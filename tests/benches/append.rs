@@ -4,7 +4,7 @@
 //! machine, measured in the same run: one-row transactions of the database alone, and bare flushes of a file.
 //! Files go to the temporary folder; point `TMPDIR` at the disk to measure.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that fails panics")]
+#![expect(clippy::unwrap_used, reason = "a bench that fails panics")]
 
 use std::fs::File;
 use std::io::Write;

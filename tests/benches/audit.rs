@@ -4,7 +4,7 @@
 //! Runs with and without what is measured take turns, so that whatever else the machine does meets both. Files go to
 //! the temporary folder; point `TMPDIR` at the disk to measure.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that fails panics")]
+#![expect(clippy::unwrap_used, reason = "a bench that fails panics")]
 
 use std::path::Path;
 use std::process::Command;

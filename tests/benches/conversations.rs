@@ -3,7 +3,7 @@
 //! `cargo bench -p tests --bench conversations [-- tokens|saved|listed|long|small]`, after `cargo build --release -p api`; `small`
 //! only shows that it runs. The model's server, the clients and the node share the machine.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that fails panics")]
+#![expect(clippy::unwrap_used, reason = "a bench that fails panics")]
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

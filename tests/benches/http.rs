@@ -4,7 +4,7 @@
 //! Load generator, carrier and node share the machine. Beside each figure stands the limit measured in the same
 //! run: an empty actix handler under the same load, and for answers after a commit, raw commits of SQLite.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that fails panics")]
+#![expect(clippy::unwrap_used, reason = "a bench that fails panics")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -3,7 +3,7 @@
 //! `cargo bench -p tests --bench identity`, after `cargo build --release -p api`. Load generator and node share the
 //! machine. An open endpoint of the same node, measured in the same run, stands beside each figure.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that fails panics")]
+#![expect(clippy::unwrap_used, reason = "a bench that fails panics")]
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -3,7 +3,7 @@
 //! `cargo bench -p tests --bench ivr [-- SESSIONS]`, after `cargo build --release -p api`; 5,000 sessions unless said
 //! otherwise. Callers, carrier and node share the machine. Callers press a key about every ten seconds.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that fails panics")]
+#![expect(clippy::unwrap_used, reason = "a bench that fails panics")]
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

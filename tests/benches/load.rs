@@ -4,7 +4,7 @@
 //! of connections as `connections=500,1000`, of streams as `streams=100`. 8,000 connections need `ulimit -n 20000`. What is
 //! told are ratios within a run: quiet and loaded take turns on the same machine.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that fails panics")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a bench that fails panics")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -5,7 +5,7 @@
 //! either, in turns. First every call is with
 //! somebody new, who needs a key; then with people who called before.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that fails panics")]
+#![expect(clippy::unwrap_used, reason = "a bench that fails panics")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

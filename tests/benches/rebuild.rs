@@ -5,7 +5,7 @@
 //! limit, measured in the same run: only reading the log. Files go to the temporary folder; point `TMPDIR` at
 //! the disk to measure.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that fails panics")]
+#![expect(clippy::unwrap_used, reason = "a bench that fails panics")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

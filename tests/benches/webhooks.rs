@@ -5,7 +5,7 @@
 //! load generator and node share the machine. Beside the rate stands the limit measured in the same run: the same
 //! receiver under the load generator alone.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that fails panics")]
+#![expect(clippy::unwrap_used, reason = "a bench that fails panics")]
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

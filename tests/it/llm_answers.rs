@@ -1,6 +1,6 @@
 //! Answers as servers really give them, byte by byte over a socket: what is whole is an answer, whatever its form.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a stage that cannot be set up is a test that fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a stage that cannot be set up is a test that fails")]
 
 use std::sync::Arc;
 use std::time::Duration;

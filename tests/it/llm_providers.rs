@@ -1,6 +1,6 @@
 //! Every provider against a server that speaks its protocol to the byte and misbehaves as servers do.
 
-#![allow(clippy::unwrap_used, reason = "a stage that cannot be set up is a test that fails")]
+#![expect(clippy::unwrap_used, reason = "a stage that cannot be set up is a test that fails")]
 
 use std::sync::Arc;
 use std::time::Duration;

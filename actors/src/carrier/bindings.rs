@@ -5,7 +5,6 @@
 //! log's expected-version check settles races between nodes and between webhooks that overtake each other.
 
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::call::report::{LegRef, LegRole};
@@ -16,6 +15,7 @@ use domain::ports::event_store::{AppendError, Direction, Expected};
 use domain::wire::DomainEvent as _;
 use futures::future::{select_all, try_join_all};
 use lru::LruCache;
+use parking_lot::Mutex;
 use tokio_util::sync::DropGuard;
 
 use super::dials::DialsInFlight;
@@ -178,7 +178,7 @@ impl Bindings {
     }
 
     fn any_remembered(&self, ids: &[LegId]) -> bool {
-        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let remembered = self.remembered.lock();
         ids.iter().any(|id| remembered.contains(id))
     }
 
@@ -279,7 +279,7 @@ impl Bindings {
     }
 
     fn all_remembered(&self, ids: &[LegId], wanted: Wanted) -> Option<LegBound> {
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = self.remembered.lock();
         let mut bound = ids.iter().map(|id| remembered.get(id).copied());
         let first = bound.next()??;
         let agree = bound.all(|other| other.is_some_and(|other| same(other, first)));
@@ -287,7 +287,7 @@ impl Bindings {
     }
 
     fn remember(&self, id: LegId, bound: LegBound) {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).put(id, bound);
+        self.remembered.lock().put(id, bound);
     }
 }
 

@@ -1,8 +1,7 @@
 //! Dials whose answer is not here yet: a webhook that names an unknown leg may be about one of them.
 
-use std::sync::{Mutex, PoisonError};
-
 use domain::ids::ClientId;
+use parking_lot::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The dials that this node has sent and whose answer is not bound to their call yet.
@@ -13,7 +12,7 @@ impl DialsInFlight {
     /// Counts a dial as in flight until the guard is dropped.
     pub(super) fn begin(&self, client: ClientId) -> DropGuard {
         let answered = CancellationToken::new();
-        let mut dials = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dials = self.0.lock();
         dials.retain(|(_, answered)| !answered.is_cancelled());
         dials.push((client, answered.clone()));
         answered.drop_guard()
@@ -22,7 +21,7 @@ impl DialsInFlight {
     /// The dials now in flight, of this client alone if one is given. Each token is cancelled once its dial is
     /// answered and bound, or given up.
     pub(super) fn now(&self, client: Option<ClientId>) -> Vec<CancellationToken> {
-        let dials = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let dials = self.0.lock();
         let wanted = |(of, answered): &&(ClientId, CancellationToken)| {
             client.is_none_or(|client| client == *of) && !answered.is_cancelled()
         };

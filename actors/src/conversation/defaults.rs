@@ -3,10 +3,10 @@
 //! Filled from the view once, then kept up to date from the log, so that taking a webhook needs no view.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
 
 use domain::envelope::{Recorded, Time};
 use domain::ids::{AgentId, ClientId};
+use parking_lot::RwLock;
 
 /// An agent with the times that decide whether it is the default.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ pub struct DefaultAgents(RwLock<HashMap<ClientId, KnownAgent>>);
 impl DefaultAgents {
     /// Makes the agent its client's default if it outranks the current one.
     pub fn insert(&self, agent: KnownAgent) {
-        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.0.write();
         let known = table.entry(agent.client).or_insert(agent);
         if known.rank() < agent.rank() {
             *known = agent;
@@ -55,7 +55,7 @@ impl DefaultAgents {
     /// The client's default agent; `None` while the client has no agents.
     #[must_use]
     pub fn of(&self, client: ClientId) -> Option<AgentId> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&client).map(|agent| agent.id)
+        self.0.read().get(&client).map(|agent| agent.id)
     }
 }
 

@@ -1,11 +1,10 @@
 //! The live output of a turn, for any number of readers, each from wherever it left off.
 
-use std::sync::{Mutex, PoisonError};
-
 use domain::conversation::{PassedOver, TurnCompleted, TurnFault};
 use domain::envelope::Position;
 use domain::ids::{ConversationId, MessageId};
 use domain::model::Usage;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 /// The answer of a turn, as it stands in the log.
@@ -81,8 +80,8 @@ impl Feed {
         self.turn
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Piece>> {
-        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Vec<Piece>> {
+        self.pieces.lock()
     }
 
     pub(super) fn push(&self, piece: Piece) {

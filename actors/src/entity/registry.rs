@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix::dev::ToEnvelope;
@@ -13,6 +13,7 @@ use actix::{Actor, Addr, Arbiter, ArbiterHandle, Handler, MailboxError, Message}
 use domain::aggregate::Aggregate;
 use domain::envelope::{StreamId, Version};
 use domain::ids::ClientId;
+use parking_lot::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -93,7 +94,7 @@ impl<A: Aggregate> Registry<A> {
 
     fn shard(&self, id: Uuid) -> MutexGuard<'_, HashMap<Uuid, Live<A>>> {
         let at = self.hasher.hash_one(id) as usize % SHARDS;
-        self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[at].lock()
     }
 
     pub(super) fn forget(&self, id: Uuid, incarnation: u64) {
@@ -128,7 +129,7 @@ impl<A: Aggregate> Registry<A> {
     }
 
     fn all(&self) -> Vec<Addr<LiveActor<A>>> {
-        let shards = self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner));
+        let shards = self.shards.iter().map(|shard| shard.lock());
         shards.flat_map(|shard| shard.values().map(|live| live.addr.clone()).collect::<Vec<_>>()).collect()
     }
 }

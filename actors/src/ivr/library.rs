@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 
 use domain::aggregate::Aggregate as _;
 use domain::envelope::{Recorded, Version};
@@ -15,6 +15,7 @@ use domain::ports::event_store::{Direction, ReadError};
 use domain::wire::DomainEvent as _;
 use domain::zones::Zones;
 use lru::LruCache;
+use parking_lot::{Mutex, RwLock};
 
 use crate::runtime::Runtime;
 
@@ -85,13 +86,13 @@ impl MenuLibrary {
     }
 
     fn put(&self, client: ClientId, page: Page) {
-        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.table.write();
         table.of_client.entry(client).or_default().insert(page.id);
         table.menus.insert(page.id, Known { client, version: page.version, terms: page.terms });
     }
 
     fn remove(&self, id: MenuId) {
-        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.table.write();
         if let Some(known) = table.menus.remove(&id)
             && let Some(of_client) = table.of_client.get_mut(&known.client)
         {
@@ -102,7 +103,7 @@ impl MenuLibrary {
     /// The newest version of one of the client's menus; `None` when the client has no menu with this id.
     #[must_use]
     pub fn find(&self, client: ClientId, id: MenuId) -> Option<Page> {
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.table.read();
         let known = table.menus.get(&id).filter(|known| known.client == client)?;
         Some(Page { id, version: known.version, terms: known.terms.clone() })
     }
@@ -110,7 +111,7 @@ impl MenuLibrary {
     /// All menus of the client, in their newest versions.
     #[must_use]
     pub fn all(&self, client: ClientId) -> Book {
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.table.read();
         let ids = table.of_client.get(&client).into_iter().flatten();
         let pages = ids.filter_map(|id| {
             let known = table.menus.get(id)?;
@@ -153,13 +154,13 @@ impl MenuLibrary {
             return Ok(Some(page));
         }
         let key = (id, version);
-        if let Some(page) = self.older.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        if let Some(page) = self.older.lock().get(&key) {
             return Ok(Some(page.clone()));
         }
         let found = self.read(id, Some(version)).await?;
         let page = found.filter(|(owner, ..)| *owner == client).map(|(_, page, _)| page);
         if let Some(page) = &page {
-            self.older.lock().unwrap_or_else(PoisonError::into_inner).put(key, page.clone());
+            self.older.lock().put(key, page.clone());
         }
         Ok(page)
     }

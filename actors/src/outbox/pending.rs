@@ -164,7 +164,6 @@ impl PendingEffects {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that fails panics")]
 mod tests {
     use std::collections::HashSet;
 

@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use domain::envelope::{Position, Time};
 use domain::ports::StoreUnavailable;
 use domain::ports::outbox::{OutboxItem, OutboxStore, WorkChange};
+use parking_lot::MutexGuard;
 use uuid::Uuid;
 
 use super::pending::PendingEffects;
@@ -18,7 +19,7 @@ const MOST: usize = 50_000;
 /// Effects that wait, are being performed, or are finished and not removed from the store yet.
 pub(super) struct EffectQueue {
     store: Arc<dyn OutboxStore>,
-    state: std::sync::Mutex<State>,
+    state: parking_lot::Mutex<State>,
     /// Held while rows are read to be kept in memory, and while rows are changed other than by following the log.
     rows: tokio::sync::Mutex<()>,
 }
@@ -47,7 +48,7 @@ impl EffectQueue {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Reads the stored effects into memory, if they are few enough. Only the task that follows the log may call it,
@@ -178,7 +179,6 @@ impl EffectQueue {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that fails panics")]
 mod tests {
     use domain::call::Work;
     use domain::ids::ClientId;

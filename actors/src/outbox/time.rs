@@ -5,13 +5,14 @@
 //! times are moved by the same amount in one step, and the node counts on from the new time. So a jump makes
 //! nothing due earlier or later.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use domain::envelope::Time;
 use domain::ports::StoreUnavailable;
 use domain::ports::clock::{Clock, JumpMeter};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{RwLock, RwLockReadGuard};
 
 /// The time of one job on this node.
@@ -38,7 +39,7 @@ impl JobClock {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 
     /// The time now, without jumps: everything up to it is due.

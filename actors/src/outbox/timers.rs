@@ -1,12 +1,11 @@
 //! Durable timers: they fire once, late rather than never.
 
-use std::sync::{Mutex, PoisonError};
-
 use chrono::TimeDelta;
 use domain::call::{CallCommand, Timer};
 use domain::envelope::Time;
 use domain::ids::{CallId, ConversationId, IvrSessionId};
 use domain::ports::outbox::{TimerItem, WorkChange};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -53,7 +52,7 @@ impl NextTimer {
     /// A timer may be due then; `None`: nothing was learned.
     fn may_be_due(&self, then: Option<Time>) {
         let Some(then) = then else { return };
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut due = self.due.lock();
         if due.is_none_or(|due| then < due) {
             *due = Some(then);
             self.earlier.notify_one();
@@ -61,12 +60,12 @@ impl NextTimer {
     }
 
     fn get(&self) -> Option<Time> {
-        *self.due.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.due.lock()
     }
 
     /// Forgets what is known because the store is asked now; what is learned meanwhile counts again.
     fn forget(&self) {
-        *self.due.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.due.lock() = None;
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
-use std::sync::{Mutex, PoisonError};
 
 use domain::merkle::Hash;
+use parking_lot::Mutex;
 
 use super::meter;
 
@@ -39,7 +39,7 @@ impl HistoryHealth {
     /// All known faults in one text; `None` when there are none.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.0.lock();
         let mut told = String::new();
         for fault in state.faults.values().take(TOLD) {
             let _ = write!(told, "{}{fault}", if told.is_empty() { "" } else { "; " });
@@ -53,7 +53,7 @@ impl HistoryHealth {
     /// Records what was found at `place`: a fault, or `None` when it is in order.
     pub(super) fn found(&self, place: Place, fault: Option<&dyn Error>) {
         let fault = fault.map(chain);
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.lock();
         match fault {
             None => {
                 if state.faults.remove(&place).is_some() {
@@ -75,11 +75,11 @@ impl HistoryHealth {
     /// Size and root of the largest head that this node has seen. It is kept in memory, where nobody who writes
     /// the stores can change it.
     pub(super) fn newest(&self) -> Option<(u64, Hash)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).newest
+        self.0.lock().newest
     }
 
     pub(super) fn saw(&self, size: u64, root: Hash) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.lock();
         if state.newest.is_none_or(|(newest, _)| newest < size) {
             state.newest = Some((size, root));
         }

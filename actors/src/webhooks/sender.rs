@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use domain::webhook::headers::is_ours;
 use domain::webhook::schedule::Schedule;
 use domain::webhook::signing::{self, SigningSecret};
 use lru::LruCache;
+use parking_lot::Mutex;
 use serde_bytes::ByteBuf;
 use uuid::Uuid;
 
@@ -119,7 +120,7 @@ impl DeliverySender {
     }
 
     fn unopened(&self, target: &Target, error: &NotMade, now: Time) -> Attempt {
-        let known = (self.unopened.lock().unwrap_or_else(PoisonError::into_inner))
+        let known = (self.unopened.lock())
             .put(target.id, target.version)
             .is_some_and(|version| version == target.version);
         if !known {
@@ -142,7 +143,7 @@ impl DeliverySender {
 
     async fn open(&self, target: &Target) -> Result<Arc<Opened>, NotMade> {
         let known = {
-            let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut opened = self.opened.lock();
             opened.get(&target.id).filter(|(version, _)| *version == target.version).map(|(_, it)| it.clone())
         };
         if let Some(known) = known {
@@ -159,7 +160,7 @@ impl DeliverySender {
         let headers = headers.into_iter().filter(|(name, _)| !is_ours(name)).collect();
         let opened = Arc::new(Opened { secrets, headers });
         let entry = (target.version, opened.clone());
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).put(target.id, entry);
+        self.opened.lock().put(target.id, entry);
         Ok(opened)
     }
 

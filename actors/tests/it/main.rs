@@ -1,6 +1,6 @@
 //! Calls driven by webhooks, commands, timers and a scripted carrier, on virtual time.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails panics")]
 
 mod clocks;
 mod inbound;

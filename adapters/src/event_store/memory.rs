@@ -1,7 +1,7 @@
 //! The event log in memory, for tests and demonstrations; it ends with the process.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,6 +9,7 @@ use domain::envelope::{NewEvent, Position, Recorded, StreamId, Version};
 use domain::ports::event_store::{
     AppendError, Appended, Direction, EventStore, Expected, LogTable, MAX_PAGE_BYTES, ReadError, Unreadable,
 };
+use parking_lot::RwLock;
 use uuid::Uuid;
 
 use super::backend::{Backend, Fault, Row};
@@ -60,7 +61,7 @@ impl MemoryEventStore {
     /// Changes stored events behind the node's back, as an attacker with access to the store would.
     #[cfg(feature = "testing")]
     pub fn damage(&self, change: impl FnOnce(&mut Vec<Recorded>)) {
-        change(&mut self.log.write().unwrap_or_else(PoisonError::into_inner).events);
+        change(&mut self.log.write().events);
     }
 
     fn page<'a>(&self, events: impl Iterator<Item = &'a Recorded>, limit: usize) -> Vec<Recorded> {
@@ -88,7 +89,7 @@ impl LogTable for MemoryEventStore {
         upto: Position,
         limit: usize,
     ) -> Result<Vec<Result<Recorded, Unreadable>>, ReadError> {
-        let log = self.log.read().unwrap_or_else(PoisonError::into_inner);
+        let log = self.log.read();
         let asked = log.events.iter().filter(|event| after < event.position && event.position <= upto);
         Ok(self.page(asked, limit).into_iter().map(Ok).collect())
     }
@@ -112,7 +113,7 @@ impl EventStore for MemoryEventStore {
         direction: Direction,
         limit: usize,
     ) -> Result<Vec<Recorded>, ReadError> {
-        let log = self.log.read().unwrap_or_else(PoisonError::into_inner);
+        let log = self.log.read();
         let Some(indices) = log.streams.get(stream) else { return Ok(Vec::new()) };
         let from = usize::try_from(from.0).unwrap_or(usize::MAX).min(indices.len() + 1);
         let event = |index: &usize| &log.events[*index];
@@ -124,12 +125,12 @@ impl EventStore for MemoryEventStore {
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
-        let log = self.log.read().unwrap_or_else(PoisonError::into_inner);
+        let log = self.log.read();
         Ok(self.page(log.events.iter().skip(usize::try_from(after.0).unwrap_or(usize::MAX)), limit))
     }
 
     async fn head(&self) -> Result<Position, ReadError> {
-        let log = self.log.read().unwrap_or_else(PoisonError::into_inner);
+        let log = self.log.read();
         Ok(Position(log.events.len() as u64))
     }
 
@@ -149,7 +150,7 @@ impl Backend for Memory {
     const ENGINE: &'static str = "memory";
 
     async fn look_up(&mut self, streams: &[StreamId], ids: &[Uuid]) -> Result<StoreState, Fault> {
-        let log = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let log = self.0.read();
         let version = |stream: &StreamId| Version(log.streams.get(stream).map_or(0, Vec::len) as u64);
         let place = |index: &usize| {
             let Recorded { stream, version, position, .. } = &log.events[*index];
@@ -163,7 +164,7 @@ impl Backend for Memory {
     }
 
     async fn commit(&mut self, rows: &[Row<'_>]) -> Result<Position, Fault> {
-        let mut log = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut log = self.0.write();
         let mut next = HashMap::new();
         for row in rows {
             let length = log.streams.get(&row.event.stream).map_or(0, Vec::len) as u64;

@@ -1,9 +1,8 @@
 //! The queue of appends that wait for the writer: one lane for each client, served in turn.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use domain::ids::ClientId;
 use domain::ports::event_store::AppendError;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
 use super::writer::{RETRY_AFTER, Request};
@@ -42,7 +41,7 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Adds an append behind those of its client.

@@ -1,12 +1,13 @@
 //! A shared cache of the newest events: of all followers of the log, one asks the engine.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use domain::envelope::{NewEvent, Position, Recorded, StreamId, Version};
 use domain::ports::event_store::{AppendError, Appended, Direction, EventStore, Expected, ReadError};
+use parking_lot::{Mutex, MutexGuard};
 
 /// The most events kept: several times what a follower that keeps up is behind.
 const MOST_EVENTS: usize = 4_096;
@@ -89,7 +90,7 @@ impl RecentEvents {
     }
 
     fn known(&self) -> MutexGuard<'_, Option<Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 
     /// The kept events after a position; otherwise whether the engine must be asked at the end of the log.

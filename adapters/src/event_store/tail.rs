@@ -1,11 +1,12 @@
 //! The newest events, kept in memory so that live followers cost the store nothing.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::envelope::{Position, Recorded};
 use domain::ports::event_store::MAX_PAGE_BYTES;
+use parking_lot::RwLock;
 use tokio::sync::watch;
 
 /// The most events kept in memory.
@@ -37,7 +38,7 @@ impl Tail {
     /// dropped, so that no gap is ever served.
     pub(super) fn push(&self, committed: Vec<Recorded>) {
         let Some(last) = committed.last().map(|event| event.position) else { return };
-        let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        let mut ring = self.ring.write();
         for event in committed {
             if ring.events.back().is_some_and(|newest| newest.position.plus(1) != event.position) {
                 *ring = Ring::default();
@@ -70,7 +71,7 @@ impl Tail {
     /// The events after `after`, if the first of them is kept here.
     pub(super) fn read(&self, after: Position, limit: usize) -> Option<Vec<Recorded>> {
         let page: Vec<_> = {
-            let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+            let ring = self.ring.read();
             let oldest = ring.events.front()?.position;
             let skip = usize::try_from(after.plus(1).0.checked_sub(oldest.0)?).ok()?;
             if skip >= ring.events.len() {

@@ -1,9 +1,10 @@
 //! A semaphore that serves its waiting senders fairly.
 
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use super::lanes::Lanes;
@@ -73,7 +74,7 @@ impl<K: Eq + Hash + Clone> Turns<K> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<K>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Waits for a turn for `key`, whose lane gets `share` turns in a round. Cancel-safe. Fails with [`Busy`] when
@@ -184,7 +185,6 @@ impl<K: Eq + Hash + Clone> Drop for Turn<K> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that fails panics")]
 mod tests {
     use futures::FutureExt as _;
 
@@ -210,11 +210,11 @@ mod tests {
         let order = Mutex::new(Vec::new());
         let all = waiting.map(async |(n, waiter)| {
             let turn = waiter.await.unwrap().unwrap();
-            order.lock().unwrap().push(n);
+            order.lock().push(n);
             drop(turn);
         });
         futures::future::join_all(all).await;
-        order.into_inner().unwrap()
+        order.into_inner()
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::envelope::{StreamId, Time};
@@ -16,6 +16,7 @@ use domain::ports::StoreUnavailable;
 use domain::ports::vault::VaultError;
 use domain::privacy::Subject;
 use lru::LruCache;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use sha2::{Digest as _, Sha256};
 use sqlx::{QueryBuilder, Row as _};
 use uuid::Uuid;
@@ -126,12 +127,12 @@ impl SubjectKeys {
 
     /// The pseudonym of a subject within a client.
     pub async fn pseudonym(&self, client: ClientId, subject: &Subject) -> Result<SubjectId, VaultError> {
-        let known = self.0.peppers.read().unwrap_or_else(PoisonError::into_inner).get(&client).copied();
+        let known = self.0.peppers.read().get(&client).copied();
         let pepper = match known {
             Some(pepper) => pepper,
             None => {
                 let pepper = self.0.vault.pepper(client).await?;
-                let mut peppers = self.0.peppers.write().unwrap_or_else(PoisonError::into_inner);
+                let mut peppers = self.0.peppers.write();
                 if peppers.len() >= MOST_PEPPERS {
                     peppers.clear();
                 }
@@ -559,11 +560,11 @@ impl SubjectKeys {
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.memory.lock()
     }
 
     fn wishes(&self) -> MutexGuard<'_, HashSet<Wish>> {
-        self.0.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.wishes.lock()
     }
 }
 

@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::envelope::Time;
@@ -19,6 +19,7 @@ use domain::ids::{ClientId, SubjectId};
 use domain::ports::StoreUnavailable;
 use domain::ports::vault::VaultError;
 use lru::LruCache;
+use parking_lot::{Mutex, MutexGuard};
 use sha2::{Digest as _, Sha256};
 use sqlx::QueryBuilder;
 use uuid::Uuid;
@@ -262,7 +263,7 @@ impl KeyTrees {
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        self.memory.lock()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The vault: data keys, and secrets encrypted under them.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::ids::ClientId;
@@ -10,6 +10,7 @@ use domain::ports::clock::Clock;
 use domain::ports::ids::Ids;
 use domain::ports::vault::{Sealed, Vault, VaultError};
 use lru::LruCache;
+use parking_lot::Mutex;
 use sqlx::Row as _;
 use uuid::Uuid;
 
@@ -74,7 +75,7 @@ impl KeyVault {
     /// The data key of an owner for a purpose; created on first use. Of two nodes that create one at once, one wins.
     async fn key(&self, owner: Uuid, label: &str) -> Result<DataKey, VaultError> {
         let name = (owner, label.to_owned());
-        if let Some(key) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&name) {
+        if let Some(key) = self.known.lock().get(&name) {
             return Ok(*key);
         }
         let key = match self.stored(owner, label).await? {
@@ -84,7 +85,7 @@ impl KeyVault {
                 self.stored(owner, label).await?.ok_or(VaultError::Destroyed)?
             }
         };
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).put(name, key);
+        self.known.lock().put(name, key);
         Ok(key)
     }
 
@@ -147,11 +148,11 @@ impl KeyVault {
     /// The bytes of one of the node's own keys, if it exists.
     pub(super) async fn existing(&self, label: &str) -> Result<Option<[u8; 32]>, VaultError> {
         let name = (Uuid::nil(), label.to_owned());
-        if let Some(key) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&name) {
+        if let Some(key) = self.known.lock().get(&name) {
             return Ok(Some(key.bytes));
         }
         let Some(key) = self.stored(name.0, label).await? else { return Ok(None) };
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).put(name, key);
+        self.known.lock().put(name, key);
         Ok(Some(key.bytes))
     }
 

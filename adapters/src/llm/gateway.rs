@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -17,6 +17,7 @@ use domain::ports::llm::{
     LlmFailure, ModelStatus, ProviderStatus, Unanswered,
 };
 use lru::LruCache;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::anthropic::Anthropic;
 use super::catalogue::Catalogue;
@@ -119,7 +120,7 @@ struct Health {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
 impl Health {

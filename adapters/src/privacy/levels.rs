@@ -2,12 +2,12 @@
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::envelope::{StreamId, Time};
 use domain::ids::{AgentId, ClientId};
 use domain::privacy::content::ContentLevel;
 use lru::LruCache;
+use parking_lot::{Mutex, MutexGuard};
 
 /// The most clients, agents and streams cached.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
@@ -37,19 +37,19 @@ impl Default for Levels {
 
 impl Levels {
     fn known(&self) -> MutexGuard<'_, LruCache<ClientId, (ContentLevel, Time)>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 
     fn noted(&self) -> MutexGuard<'_, LruCache<StreamId, Time>> {
-        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+        self.noted.lock()
     }
 
     fn agents(&self) -> MutexGuard<'_, LruCache<AgentId, (Option<ContentLevel>, Time)>> {
-        self.agents.lock().unwrap_or_else(PoisonError::into_inner)
+        self.agents.lock()
     }
 
     fn leaders(&self) -> MutexGuard<'_, LruCache<StreamId, Option<AgentId>>> {
-        self.leaders.lock().unwrap_or_else(PoisonError::into_inner)
+        self.leaders.lock()
     }
 
     /// An agent's content level, if it is cached; the inner `None` means that the agent sets none.

@@ -1,11 +1,11 @@
 //! Caches which person a stream is about.
 
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::envelope::StreamId;
 use domain::ids::SubjectId;
 use lru::LruCache;
+use parking_lot::{Mutex, MutexGuard};
 
 /// Streams cached, some 150 bytes each.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
@@ -33,7 +33,7 @@ impl Default for Remembered {
 
 impl Remembered {
     fn memory(&self) -> MutexGuard<'_, LruCache<StreamId, StreamSubjects>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     pub(super) fn get(&self, stream: &StreamId) -> Option<StreamSubjects> {

@@ -4,9 +4,9 @@
 //! a batch of events costs one transaction, however many projections it concerns, and a lone step waits for nothing.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 
 use domain::ports::StoreUnavailable;
+use parking_lot::Mutex;
 use projections::store::Step;
 use sqlx::SqlStr;
 use tokio::sync::oneshot;
@@ -57,7 +57,7 @@ impl fmt::Debug for GroupCommit {
 impl GroupCommit {
     /// Everything that waits; `None`, and the task ends, when nothing does.
     fn take(&self) -> Option<Vec<Waiting>> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.lock();
         if state.waiting.is_empty() {
             state.running = false;
             return None;
@@ -67,7 +67,7 @@ impl GroupCommit {
 
     /// Adds a step; answers whether a task must be started that commits it.
     fn add(&self, waiting: Waiting) -> bool {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.lock();
         state.waiting.push(waiting);
         !std::mem::replace(&mut state.running, true)
     }
@@ -82,7 +82,7 @@ struct Running<'g> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            let mut state = self.group.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.group.0.lock();
             *state = State::default();
         }
     }

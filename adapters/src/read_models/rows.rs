@@ -2,11 +2,12 @@
 
 use super::SqlViews;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::envelope::{Position, Time};
 use domain::ports::StoreUnavailable;
+use parking_lot::Mutex;
 use projections::rollup::Rollup;
 use projections::store::{Checkpoint, CommitError, Comparison, Digest, Generation, Mode, Step, ViewRows};
 use sha2::{Digest as _, Sha256};
@@ -48,7 +49,7 @@ impl Statements {
         rows: usize,
         make: impl FnOnce(Dialect) -> String,
     ) -> Arc<str> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.made.lock();
         made.entry((table, purpose, rows)).or_insert_with(|| make(self.dialect).into()).clone()
     }
 }

@@ -9,10 +9,11 @@
 //! from the log.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection as _, Executor, Row as _};
 use tokio::sync::OwnedMutexGuard;
@@ -96,16 +97,12 @@ pub(crate) struct SqliteTx {
 
 impl Opened {
     fn file(&self) -> Option<OpenFile> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.file.lock().clone()
     }
 
     /// Whether the file that was opened is still in its place.
     fn check(&self) -> Result<bool, FileLost> {
-        self.file
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-            .map_or(Ok(false), |file| file.check().map(|()| true))
+        self.file.lock().as_ref().map_or(Ok(false), |file| file.check().map(|()| true))
     }
 }
 
@@ -148,7 +145,7 @@ impl Sqlite {
     pub(crate) async fn follow_log(&self, log: Uuid) -> Result<(), sqlx::Error> {
         self.expected.set(log);
         // checks files again that were opened before the log was known
-        *self.opened.file.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.opened.file.lock() = None;
         self.ready().await.map(drop)
     }
 
@@ -177,8 +174,8 @@ impl Sqlite {
         let mut connection = self.options.connect().await?;
         self.expected.check_sqlite(self.part, &mut connection).await?;
         let epoch = self.opened.epoch.fetch_add(1, Ordering::AcqRel) + 1;
-        *self.opened.file.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
-        self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *self.opened.file.lock() = Some(file);
+        self.readers.idle.lock().clear();
         Ok(epoch)
     }
 
@@ -220,7 +217,7 @@ impl Sqlite {
         let readers = self.readers.clone();
         let turn = readers.turns.take(&of, 1).await.map_err(|_| sqlx::Error::PoolTimedOut)?;
         let epoch = self.ready().await?;
-        let idle = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = readers.idle.lock().pop();
         let connection = match idle {
             Some((of, connection)) if of == epoch => connection,
             _ => readers.options.connect().await?,
@@ -231,7 +228,7 @@ impl Sqlite {
     /// Moves the journal into the file and closes the connections.
     pub(crate) async fn close(&self) {
         let mut writer = self.writer.lock().await;
-        self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.readers.idle.lock().clear();
         let Some(mut connection) = writer.connection.take() else { return };
         if writer.unfinished {
             let _ = connection.execute("ROLLBACK").await;
@@ -301,7 +298,7 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push((self.epoch, connection));
+            self.readers.idle.lock().push((self.epoch, connection));
         }
     }
 }

@@ -32,7 +32,6 @@ fn begin(who: &str) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that fails panics")]
 mod tests {
     use domain::testing::ids::sequential;
     use uuid::Uuid;

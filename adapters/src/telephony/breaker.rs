@@ -1,7 +1,7 @@
 //! A circuit breaker: stops calling a target for a while that failed several times in a row.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -10,6 +10,7 @@ use domain::envelope::Time;
 use domain::ids::ClientId;
 use domain::ports::clock::Clock;
 use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telephony};
+use parking_lot::Mutex;
 
 /// When a breaker opens, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -116,8 +117,8 @@ impl Breaker {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Inner> {
+        self.inner.lock()
     }
 }
 

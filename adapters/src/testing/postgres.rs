@@ -3,7 +3,7 @@
 //!
 //! Needs the server's programs: from `pg_config --bindir`, or the newest of `/usr/lib/postgresql/*/bin`.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test without its server fails at once")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test without its server fails at once")]
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

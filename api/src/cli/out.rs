@@ -7,7 +7,8 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 /// Whether the reader has closed standard output.
 static CLOSED: AtomicBool = AtomicBool::new(false);
@@ -55,7 +56,7 @@ fn note(written: io::Result<()>) {
     let Err(error) = written else { return };
     CLOSED.store(true, Ordering::Relaxed);
     if error.kind() != io::ErrorKind::BrokenPipe {
-        FAULT.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        FAULT.lock().get_or_insert(error);
     }
 }
 
@@ -73,5 +74,5 @@ pub fn complain(words: fmt::Arguments<'_>) {
 /// Flushes standard output. Fails when not all of it could be written, unless the reader closed it.
 pub fn finish() -> io::Result<()> {
     let _ = Out.flush();
-    FAULT.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+    FAULT.lock().take().map_or(Ok(()), Err)
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::Context as _;
+use parking_lot::Mutex;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -32,7 +33,7 @@ impl WebhookReceiver {
             let kept = kept.clone();
             App::new().default_service(web::to(move |body: web::Bytes| {
                 if let Ok(event) = serde_json::from_slice::<Event>(&body) {
-                    let mut counts = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut counts = kept.lock();
                     *counts.entry(event.event_type).or_default() += 1;
                 }
                 async { HttpResponse::Ok().finish() }
@@ -44,7 +45,7 @@ impl WebhookReceiver {
 
     /// A summary of the received webhooks, for people.
     pub(super) fn told(&self) -> String {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = self.counts.lock();
         let lines: String = counts.iter().map(|(name, count)| format!("  {count:>5} {name}\n")).collect();
         format!("Webhooks delivered to {}:\n\n{lines}\n", self.url)
     }

@@ -186,7 +186,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[allow(dead_code)]
+    #[allow(clippy::allow_attributes, dead_code, reason = "each includer uses some of it")]
     struct Dial {
         to: String,
         #[serde(default)]
@@ -207,7 +207,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[allow(dead_code)]
+    #[allow(clippy::allow_attributes, dead_code, reason = "each includer uses some of it")]
     struct Route {
         id: u8,
     }

@@ -150,7 +150,9 @@ impl Future for ReadBody {
                     }
                 }
                 Some(Err(_)) => {
-                    return Poll::Ready(Err(ApiError::malformed_request("the body did not arrive whole")));
+                    return Poll::Ready(Err(ApiError::malformed_request(
+                        "the body arrived incomplete: repeat the request",
+                    )));
                 }
                 None => {
                     let body = this.first.take().unwrap_or_else(|| this.rest.split().freeze());

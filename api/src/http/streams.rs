@@ -1,13 +1,14 @@
 //! Counts the streams that each client holds open.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
 use bytes::Bytes;
 use domain::ids::ClientId;
 use futures::{Stream, StreamExt as _};
+use parking_lot::Mutex;
 
 use crate::problem::{ApiError, Code};
 
@@ -31,7 +32,7 @@ impl Streams {
     /// Counts a stream of `client` until the returned value is dropped. Answers 429 `too_many_streams` when the
     /// client has the most open already.
     pub fn open(self: &Arc<Self>, client: ClientId) -> Result<OpenStream, ApiError> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         let count = open.entry(client).or_default();
         if *count >= self.most {
             metrics::counter!(domain::metrics::LIMIT_REFUSALS, "limit" => "streams").increment(1);
@@ -72,7 +73,7 @@ impl OpenStream {
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
-        let mut open = self.of.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.of.open.lock();
         if let Some(count) = open.get_mut(&self.client) {
             *count -= 1;
             if *count == 0 {
@@ -100,6 +101,6 @@ mod tests {
         drop(held);
         assert!(streams.open(one).is_ok(), "a stream that ended makes room");
         drop(first);
-        assert!(streams.open.lock().unwrap().is_empty());
+        assert!(streams.open.lock().is_empty());
     }
 }

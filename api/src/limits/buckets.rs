@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use adapters::keys::{BucketName, BucketShare};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::gcra::{Rate, Standing};
 
@@ -43,7 +43,7 @@ impl Buckets {
     fn shard(&self, name: &BucketName) -> MutexGuard<'_, HashMap<BucketName, Bucket>> {
         // the last bits of an id are random, also of a UUIDv7
         let shard = &self.shards[name.id.as_bytes()[15] as usize % SHARDS];
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+        shard.lock()
     }
 
     /// Decides whether to admit a request.
@@ -75,7 +75,7 @@ impl Buckets {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % SHARDS;
         let (after, first) = self.shards.split_at(turn);
         for shard in first.iter().chain(after) {
-            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut shard = shard.lock();
             for (name, bucket) in shard.iter_mut().filter(|(_, bucket)| bucket.taken != 0) {
                 if shares.len() == most {
                     break;
@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn held(buckets: &Buckets) -> usize {
-        buckets.shards.iter().map(|shard| shard.lock().unwrap().len()).sum()
+        buckets.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::client::ClientLimits;
 use domain::envelope::{Position, Recorded, Time};
 use domain::ids::{CallId, ClientId};
 use domain::ports::clock::Clock;
+use parking_lot::{Mutex, MutexGuard};
 use projections::calls::CallCount;
 
 /// Age at which a reservation is dropped that got no event from the log: its call was in the log before, and
@@ -69,7 +70,7 @@ pub struct Place {
 type Table = HashMap<ClientId, ClientCalls>;
 
 fn lock(table: &Mutex<Table>) -> MutexGuard<'_, Table> {
-    table.lock().unwrap_or_else(PoisonError::into_inner)
+    table.lock()
 }
 
 fn day_of(time: Time) -> i64 {

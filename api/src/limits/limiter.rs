@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adapters::keys::{BucketKind, BucketName};
 use domain::ids::{ApiKeyId, ClientId};
 use domain::ports::clock::Clock;
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -104,7 +105,7 @@ impl Limiter {
         if let Some(ip) = ip {
             asked.push((BucketKind::LoginAddress, self.name_of(&network(ip).to_string()), loose));
         }
-        if !self.familiar.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&pair) {
+        if !self.familiar.lock().contains_key(&pair) {
             asked.push((BucketKind::LoginEmail, self.name_of(email), loose));
         }
         for (kind, id, rate) in asked {
@@ -119,7 +120,7 @@ impl Limiter {
     /// Remembers where a user signed in from. The node keeps the newest [`FAMILIAR`] such places.
     pub fn logged_in(&self, ip: Option<IpAddr>, email: &str) {
         let now = self.now();
-        let mut familiar = self.familiar.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut familiar = self.familiar.lock();
         if familiar.len() >= FAMILIAR {
             // removes half of them at once, so that sorting is rare
             let mut ages: Vec<i64> = familiar.values().copied().collect();
@@ -286,7 +287,7 @@ mod tests {
             clock.advance(Duration::from_millis(1));
             limiter.logged_in(None, &format!("{n}@example.com"));
         }
-        let familiar = limiter.familiar.lock().unwrap();
+        let familiar = limiter.familiar.lock();
         assert!(
             familiar.len() <= FAMILIAR && familiar.contains_key(&limiter.pair(None, "20000@example.com"))
         );

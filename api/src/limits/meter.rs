@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use domain::api_key::{ApiKeyUsed, KeyUsageEvent};
 use domain::envelope::{Position, Recorded, Time};
 use domain::ids::{ApiKeyId, ClientId};
 use domain::ports::clock::Clock;
 use domain::wire::DomainEvent as _;
+use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 const SHARDS: usize = 16;
@@ -69,7 +70,7 @@ impl UsageMeter {
     fn shard(&self, key: ApiKeyId) -> MutexGuard<'_, HashMap<ApiKeyId, KeyUse>> {
         // the last bits of an id are random, also of a UUIDv7
         let shard = &self.shards[key.0.as_bytes()[15] as usize % SHARDS];
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+        shard.lock()
     }
 
     /// Adds a key at start: the view counts `used` requests as of `position`.
@@ -131,7 +132,7 @@ impl UsageMeter {
         let now = self.clock.now();
         let mut taken = Vec::new();
         for shard in &self.shards {
-            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut shard = shard.lock();
             for (key, known) in shard.iter_mut() {
                 let ready = known.fresh > 0 && (last || known.on_its_way.is_none());
                 let Some(client) = known.client.filter(|_| ready) else {

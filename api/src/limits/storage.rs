@@ -1,12 +1,13 @@
 //! Measures how much clients with a storage quota have stored.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
 use domain::ports::clock::Clock;
+use parking_lot::{Mutex, MutexGuard};
 use projections::Queries;
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +24,7 @@ pub(super) struct StorageBook(Mutex<HashMap<ClientId, u64>>);
 
 impl StorageBook {
     fn table(&self) -> MutexGuard<'_, HashMap<ClientId, u64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Whether the client may store more. A client that was never measured may.

@@ -9,8 +9,8 @@ mod source;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -20,6 +20,7 @@ use domain::ids::{CallId, ClientId};
 use domain::ports::StoreUnavailable;
 use domain::ports::event_store::ReadError;
 use futures::FutureExt as _;
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::{Notify, OnceCell};
@@ -394,7 +395,7 @@ impl Drop for BoardWatch {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
 fn of_client(page: &Changes, client: ClientId) -> Vec<CallChange> {

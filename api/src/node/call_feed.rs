@@ -5,12 +5,13 @@
 //! gap and reads that stretch itself.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::envelope::{Position, Recorded};
 use domain::ids::{CallId, ClientId};
 use domain::ports::event_store::{EventStore, ReadError};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::broadcast::{Receiver, Sender, error::RecvError};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -114,7 +115,7 @@ impl Drop for CallBell {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
 impl CallFeed {

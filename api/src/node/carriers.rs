@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use actors::{Runtime, Session};
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
@@ -19,6 +19,7 @@ use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telepho
 use domain::ports::vault::Vault;
 use domain::provider::{AccountTerms, ProviderAccount, ProviderKind, account_stream};
 use lru::LruCache;
+use parking_lot::Mutex;
 
 /// The most clients whose carrier is cached.
 const READY_CLIENTS: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
@@ -138,7 +139,7 @@ impl ClientCarriers {
             return self.own.clone().ok_or(CarrierError::NotConfigured);
         };
         let version = account.version();
-        let known = self.ready.lock().unwrap_or_else(PoisonError::into_inner).get(&client).cloned();
+        let known = self.ready.lock().get(&client).cloned();
         if let Some((_, carrier)) = known.filter(|(known, _)| *known == version) {
             return Ok(carrier);
         }
@@ -146,7 +147,7 @@ impl ClientCarriers {
         let key = self.vault.open(client, &place, sealed).await.map_err(unavailable)?;
         let key = String::from_utf8(key).map_err(|_| CarrierError::NotConfigured)?;
         let carrier = self.make(terms, key)?;
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).put(client, (version, carrier.clone()));
+        self.ready.lock().put(client, (version, carrier.clone()));
         Ok(carrier)
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use actors::{Runtime, Session};
 use adapters::llm::{Account, Accounts, LlmKey, Patience};
@@ -14,6 +14,7 @@ use domain::ports::llm::LlmFailure;
 use domain::ports::vault::Vault;
 use domain::provider::{ProviderAccount, ProviderKind, account_stream};
 use lru::LruCache;
+use parking_lot::Mutex;
 
 use super::carriers::secret_place;
 use crate::config::{Config, Secret};
@@ -114,7 +115,7 @@ impl ClientModels {
         session.refresh().await.map_err(|error| unavailable(error.to_string()))?;
         let Some((terms, sealed)) = session.state().current() else { return Ok(None) };
         let Some(provider) = Provider::from_name(&terms.provider) else { return Ok(None) };
-        let known = self.ready.lock().unwrap_or_else(PoisonError::into_inner).get(&client).cloned();
+        let known = self.ready.lock().get(&client).cloned();
         if let Some((_, account)) = known.filter(|(version, _)| *version == session.version()) {
             return Ok(Some(account));
         }
@@ -133,7 +134,7 @@ impl ClientModels {
             default_model: terms.settings.get(llm_settings::MODEL).cloned(),
         };
         let ready = (session.version(), account.clone());
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).put(client, ready);
+        self.ready.lock().put(client, ready);
         Ok(Some(account))
     }
 }

@@ -1,6 +1,6 @@
 //! The checks behind `/readyz`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actors::sealer::HistoryHealth;
@@ -14,6 +14,7 @@ use domain::ports::StoreUnavailable;
 use domain::ports::clock::Clock;
 use domain::ports::event_store::EventStore;
 use futures::future::join_all;
+use parking_lot::Mutex;
 use projections::store::{ProjectionStatus, ViewStore};
 
 use crate::http::system::{Lag, NotReady, ReadinessCheck};
@@ -62,14 +63,14 @@ impl ReadinessCheck for Writable {
     }
 
     async fn check(&self) -> Result<(), NotReady> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let last = self.last.lock().clone();
         if let Some((at, answer)) = last
             && at.elapsed() < STANDS
         {
             return answer;
         }
         let answer = self.store.probe().await.map_err(|error| NotReady(error.to_string()));
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), answer.clone()));
+        *self.last.lock() = Some((Instant::now(), answer.clone()));
         answer
     }
 }
@@ -107,11 +108,11 @@ impl ReadinessCheck for Views {
     }
 
     async fn check(&self) -> Result<(), NotReady> {
-        self.lags.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.lags.lock().clear();
         let head = self.log.head().await.map_err(|error| NotReady(error.to_string()))?;
         let statuses = self.views.statuses().await.map_err(|error| NotReady(error.to_string()))?;
         let lags = join_all(statuses.iter().map(|view| self.lag(view, head))).await;
-        *self.lags.lock().unwrap_or_else(PoisonError::into_inner) = lags;
+        *self.lags.lock() = lags;
         let faults: Vec<_> = statuses
             .iter()
             .filter_map(|view| match &view.stall {
@@ -129,7 +130,7 @@ impl ReadinessCheck for Views {
     }
 
     fn lags(&self) -> Vec<Lag> {
-        self.lags.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lags.lock().clone()
     }
 }
 

@@ -53,37 +53,40 @@ impl ApiError {
     /// 401: the text sent is not an API key.
     #[must_use]
     pub fn api_key_malformed() -> Self {
-        Self::new(Code::ApiKeyMalformed, "what was sent is not an API key: look for a typo or a missing end")
+        Self::new(
+            Code::ApiKeyMalformed,
+            "the text you sent is not an API key: look for a typo or a missing end",
+        )
     }
 
     /// 401: the API key is unknown.
     #[must_use]
     pub fn api_key_unknown() -> Self {
-        Self::new(Code::ApiKeyUnknown, "no client has this API key, or not any more")
+        Self::new(Code::ApiKeyUnknown, "no client has this API key, or it was deleted: use another key")
     }
 
     /// 401: the API key has expired.
     #[must_use]
     pub fn api_key_expired() -> Self {
-        Self::new(Code::ApiKeyExpired, "the API key has expired")
+        Self::new(Code::ApiKeyExpired, "the API key has expired: use another key")
     }
 
     /// 401: the API key was revoked.
     #[must_use]
     pub fn api_key_revoked() -> Self {
-        Self::new(Code::ApiKeyRevoked, "the API key was revoked")
+        Self::new(Code::ApiKeyRevoked, "the API key was revoked: use another key")
     }
 
     /// 401: the API key is disabled.
     #[must_use]
     pub fn api_key_disabled() -> Self {
-        Self::new(Code::ApiKeyDisabled, "the API key is switched off")
+        Self::new(Code::ApiKeyDisabled, "the API key is disabled: enable it or use another key")
     }
 
     /// 401: the access token was not issued by this node; sign in again.
     #[must_use]
     pub fn token_invalid() -> Self {
-        Self::new(Code::TokenInvalid, "the access token is none of this node's; sign in again")
+        Self::new(Code::TokenInvalid, "this node does not accept the access token; sign in again")
     }
 
     /// 401: the access token has expired; refresh it.
@@ -107,7 +110,7 @@ impl ApiError {
     /// 403: the key lacks `scope`.
     #[must_use]
     pub fn insufficient_scope(scope: &str) -> Self {
-        Self::new(Code::InsufficientScope, format!("this needs the scope `{scope}`"))
+        Self::new(Code::InsufficientScope, format!("the request needs the scope `{scope}`"))
     }
 
     /// 401: the webhook has no signature.
@@ -172,7 +175,10 @@ impl ApiError {
     /// 408: the body arrived too slowly.
     #[must_use]
     pub fn request_timeout() -> Self {
-        Self::new(Code::RequestTimeout, "the body came too slowly: send it at once and repeat the request")
+        Self::new(
+            Code::RequestTimeout,
+            "the body arrived too slowly: repeat the request and send its body at once",
+        )
     }
 
     /// 400: a part of the request outside the body is invalid.
@@ -202,13 +208,16 @@ impl ApiError {
     /// 404: only the first `sealed` events are sealed.
     #[must_use]
     pub fn beyond_tree(sealed: u64) -> Self {
-        Self::new(Code::BeyondTree, format!("that lies beyond the tree: {sealed} events are sealed so far"))
+        Self::new(
+            Code::BeyondTree,
+            format!("only the first {sealed} events are sealed so far: ask about those, or wait a second"),
+        )
     }
 
     /// 404: there is no such path.
     #[must_use]
     pub fn route_not_found() -> Self {
-        Self::new(Code::RouteNotFound, "nothing is served at this path: see /docs")
+        Self::new(Code::RouteNotFound, "no endpoint has this path: see /docs")
     }
 
     /// 405: the path takes only the methods `allow`, with commas between them.

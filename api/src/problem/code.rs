@@ -46,7 +46,7 @@ codes! {
     /// The request cannot be parsed at all.
     MalformedRequest = "malformed_request", BAD_REQUEST, "The request cannot be understood";
     /// The body arrived too slowly.
-    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The body came too slowly";
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The body arrived too slowly";
     /// No API key was sent.
     MissingCredentials = "missing_credentials", UNAUTHORIZED, "No credentials";
     /// The text sent is not an API key, or has a typo.
@@ -60,13 +60,13 @@ codes! {
     /// The key is disabled for now.
     ApiKeyDisabled = "api_key_disabled", UNAUTHORIZED, "Disabled API key";
     /// The token was not issued by this node.
-    TokenInvalid = "token_invalid", UNAUTHORIZED, "Not an access token";
+    TokenInvalid = "token_invalid", UNAUTHORIZED, "Invalid access token";
     /// The access token was valid until its expiry.
     TokenExpired = "token_expired", UNAUTHORIZED, "Expired access token";
     /// The bearer was signed out, disabled or removed.
     TokenRevoked = "token_revoked", UNAUTHORIZED, "Revoked access token";
     /// A valid token of the identity provider that names no client and role here.
-    NotAMember = "not_a_member", FORBIDDEN, "Not a member of a client here";
+    NotAMember = "not_a_member", FORBIDDEN, "Not a member of any client";
     /// Wrong e-mail address or password.
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED, "Wrong e-mail address or password";
     /// No login has this refresh token.
@@ -86,20 +86,20 @@ codes! {
     /// The key lacks the scope for this.
     InsufficientScope = "insufficient_scope", FORBIDDEN, "The API key lacks a scope";
     /// Only the platform's administrators may do this.
-    PlatformOnly = "platform_only", FORBIDDEN, "For the platform's administrator";
+    PlatformOnly = "platform_only", FORBIDDEN, "Only for the platform's administrator";
     /// The new key or user would have more rights than its creator.
-    WouldExceedYours = "would_exceed_yours", FORBIDDEN, "More than you may do yourself";
+    WouldExceedYours = "would_exceed_yours", FORBIDDEN, "More rights than you have";
     /// No such resource, or another client's.
     NotFound = "not_found", NOT_FOUND, "Not found";
     /// The requested proof lies beyond the Merkle tree.
-    BeyondTree = "beyond_tree", NOT_FOUND, "Beyond the tree";
+    BeyondTree = "beyond_tree", NOT_FOUND, "Beyond the Merkle tree";
     RouteNotFound = "route_not_found", NOT_FOUND, "No such path";
     /// The path takes other methods.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
     /// The state of the resource does not allow this.
     Conflict = "conflict", CONFLICT, "Conflict with the current state";
     /// The call's status does not allow this.
-    CallWrongStatus = "call_wrong_status", CONFLICT, "Not possible in the call's status";
+    CallWrongStatus = "call_wrong_status", CONFLICT, "The call's status does not allow this";
     /// The call is already being transferred.
     TransferUnderWay = "transfer_under_way", CONFLICT, "A transfer is under way";
     /// The number is already in use.
@@ -115,7 +115,7 @@ codes! {
     /// Another user has the email address.
     EmailTaken = "email_taken", CONFLICT, "The e-mail address is in use";
     /// The client would be left without an owner.
-    LastOwner = "last_owner", CONFLICT, "The client's last owner";
+    LastOwner = "last_owner", CONFLICT, "A client needs an owner";
     /// The idempotency key was used with another request.
     IdempotencyKeyReused = "idempotency_key_reused", CONFLICT, "Idempotency key reused";
     /// The first request with this idempotency key is still running.

@@ -34,6 +34,6 @@ fn json_error(error: &JsonPayloadError) -> ApiError {
         }
         JsonPayloadError::ContentType => ApiError::unsupported_media_type(),
         JsonPayloadError::Deserialize(error) => json_fault("", error),
-        _ => ApiError::malformed_request("the body did not arrive whole"),
+        _ => ApiError::malformed_request("the body arrived incomplete: repeat the request"),
     }
 }

@@ -60,7 +60,7 @@ macro_rules! events {
     }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq)]
-        #[allow(clippy::large_enum_variant, reason = "an event is handled soon after it was made, and seldom kept")]
+        #[allow(clippy::allow_attributes, clippy::large_enum_variant, reason = "an event is handled soon after it was made, and seldom kept")]
         pub enum $name { $($(#[$vdoc])* $variant($payload),)* }
 
         impl $crate::wire::DomainEvent for $name {

@@ -87,7 +87,6 @@ pub trait AnalyticsQueries {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that fails panics")]
 mod tests {
     use super::*;
 

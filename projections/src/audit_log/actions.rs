@@ -154,7 +154,7 @@ macro_rules! audited {
         pub(super) const TYPES: &[&str] = &[$($($type,)*)*];
 
         /// The action that an event is, with its resource, metadata and content; `None` when it is none.
-        #[allow(unreachable_patterns, reason = "an event may be two actions, and all events of a kind actions")]
+        #[allow(clippy::allow_attributes, unreachable_patterns, reason = "an event may be two actions, and all events of a kind actions")]
         pub(super) fn read(event: &Recorded) -> Result<Option<(Action, Resource, Metadata, Told)>, DecodeError> {
             let event_type = event.event_type.as_str();
             $(if matches!(event_type, $($type)|*) {

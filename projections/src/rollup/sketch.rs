@@ -152,7 +152,6 @@ impl<'de> Deserialize<'de> for Sketch {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that fails panics")]
 mod tests {
     use super::*;
 

@@ -1,10 +1,11 @@
 //! How far the views have come, for requests that must read their own writes.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::envelope::Position;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use super::settings::Settings;
@@ -87,7 +88,7 @@ impl Progress {
     /// Position of the last event that one view has applied, as far as this node knows.
     #[must_use]
     pub fn position_of(&self, projection: &str) -> Option<Position> {
-        let known = self.shared.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.shared.known.lock();
         known.get(projection).map(|known| known.position)
     }
 
@@ -115,7 +116,7 @@ impl Progress {
     }
 
     fn note(&self, change: impl FnOnce(&mut BTreeMap<&'static str, Known>)) {
-        let mut known = self.shared.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.shared.known.lock();
         change(&mut known);
         let position = known.values().map(|known| known.position).min().unwrap_or_default();
         // only a stall of the view that is furthest behind matters: the others may still be waited for
@@ -129,7 +130,7 @@ impl Progress {
     }
 
     fn depends_on_others(&self) -> bool {
-        let known = self.shared.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.shared.known.lock();
         known.values().any(|known| known.worker == Worker::Elsewhere)
     }
 

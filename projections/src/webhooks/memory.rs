@@ -1,7 +1,6 @@
 //! Resources as they are at an event: cached from event to event, otherwise rebuilt from the log.
 
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::envelope::{Position, Recorded, Version};
 use domain::ports::event_store::{Direction, EventStore, ReadError};
@@ -9,6 +8,7 @@ use domain::ports::webhooks::PublishError;
 use domain::webhook::public::PublicEvent;
 use domain::wire::DecodeError;
 use lru::LruCache;
+use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use super::public::{EventEnvelope, body};
@@ -56,7 +56,7 @@ fn unreadable(position: Position) -> impl FnOnce(DecodeError) -> PublishError {
 
 impl<V: Published> Memory<V> {
     fn known(&self) -> MutexGuard<'_, LruCache<Uuid, Known<V>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Drops all cached resources.

@@ -1,11 +1,12 @@
 //! Delivers webhooks: signs every attempt anew, retries after failures, and counts.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use domain::ports::clock::Clock;
+use parking_lot::Mutex;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Client, Url};
 use tokio::sync::Semaphore;
@@ -152,7 +153,7 @@ impl DeliverySender {
         Some(status)
     }
 
-    pub fn lock(&self) -> std::sync::MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn lock(&self) -> parking_lot::MutexGuard<'_, Book> {
+        self.book.lock()
     }
 }

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
 use bytes::Bytes;
 use domain::ports::clock::Clock;
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::config::FakeConfig;

@@ -1,10 +1,11 @@
 //! One leg as the switch knows it: its ids, its phase, and the commands it has received.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use domain::envelope::Time;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
@@ -114,7 +115,7 @@ impl CommandIds {
 
 impl Leg {
     pub fn lock(&self) -> MutexGuard<'_, LegState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// The fields that every payload about the leg has; `parties` adds `from` and `to`.

@@ -1,12 +1,13 @@
 //! A cache of compiled schemas, bounded in bytes; compilation and validation run on a few threads of their own.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::json::{MAX_NESTING, nesting};
 use domain::ports::tools::{MAX_ARGUMENTS, SchemaFault};
 use domain::tool::MAX_PARAMETERS;
 use lru::LruCache;
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -111,7 +112,7 @@ impl Schemas {
 
     /// Returns the compiled schema. Holds the lock to look up and to insert, never to compile.
     fn compiled(&self, text: String, schema: &Value) -> Result<Arc<Schema>, SchemaFault> {
-        let lock = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || self.kept.lock();
         if let Some(known) = lock().schemas.get(&text) {
             return Ok(known.clone());
         }
@@ -130,7 +131,7 @@ impl Schemas {
 
     #[cfg(test)]
     pub(super) fn kept(&self) -> (usize, usize) {
-        let kept = self.kept.lock().unwrap();
+        let kept = self.kept.lock();
         (kept.schemas.len(), kept.bytes)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -14,6 +14,7 @@ use domain::ports::clock::Clock;
 use domain::user::Role;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode};
+use parking_lot::RwLock;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
@@ -99,7 +100,7 @@ impl ExternalIdentities {
         if count == 0 {
             return Err(NoKeys);
         }
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(keys);
+        *self.keys.write() = Some(keys);
         self.replaced.send_replace(());
         Ok(count)
     }
@@ -113,7 +114,7 @@ impl ExternalIdentities {
     /// Whether the key is among the provider's current keys.
     #[must_use]
     pub fn know(&self, kid: &str) -> bool {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let keys = self.keys.read();
         keys.as_ref().is_some_and(|keys| keys.contains_key(kid))
     }
 
@@ -180,7 +181,7 @@ impl ExternalIdentities {
     }
 
     fn key(&self, header: &Header) -> Result<(Arc<str>, Arc<GuestKey>), TokenProblem> {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let keys = self.keys.read();
         let Some(known) = &*keys else { return Err(TokenProblem::NoKeys) };
         let found = header.kid.as_ref().and_then(|kid| known.get_key_value(kid.as_str()));
         found.map(|(kid, key)| (kid.clone(), key.clone())).ok_or(Fault::UnknownKey.into())

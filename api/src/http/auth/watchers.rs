@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::future::pending;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -31,14 +32,14 @@ impl Watchers {
             Who::Key { id, .. } => id.0,
             Who::User { id, .. } => id.0,
         };
-        let mut subjects = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut subjects = self.subjects.lock();
         let news = subjects.entry(subject).or_insert_with(|| watch::Sender::new(())).subscribe();
         Watched { subject, news, watchers: self.clone() }
     }
 
     /// Notifies all subscribers of this key or user.
     pub fn tell(&self, subject: Uuid) {
-        let subjects = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        let subjects = self.subjects.lock();
         if let Some(sender) = subjects.get(&subject) {
             sender.send_replace(());
         }
@@ -56,7 +57,7 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        let mut subjects = self.watchers.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut subjects = self.watchers.subjects.lock();
         let last = |sender: &watch::Sender<()>| sender.receiver_count() <= 1;
         if subjects.get(&self.subject).is_some_and(last) {
             subjects.remove(&self.subject);
@@ -91,6 +92,6 @@ mod tests {
         watchers.tell(Uuid::from_u128(1));
         assert!(same.changed().now_or_never().is_some());
         drop((same, other));
-        assert!(watchers.subjects.lock().unwrap().is_empty());
+        assert!(watchers.subjects.lock().is_empty());
     }
 }

@@ -8,13 +8,13 @@ use utoipa::openapi::{HeaderBuilder, OpenApi, RefOr, Required};
 
 use crate::http::middleware::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
 
-const KEY: &str = "Makes it safe to send the request again: the same key with the same request gets the first \
-one's answer, byte for byte (also its `meta.request_id`), and nothing happens twice. A request that was refused before \
-anything happened leaves the key free: correct it and send it under the same one. 1 to 255 visible ASCII \
-characters of your own making, a new key for each new request. Kept for 24 hours, for 7 days when a call is placed. \
-With another request it is 409 `idempotency_key_reused`; while the first is under way 409 \
+const KEY: &str = "Makes it safe to repeat the request: the same key with the same request gets the answer of the first \
+one, byte for byte (including its `meta.request_id`), and nothing is done twice. A request that was refused before it \
+did anything leaves the key free: correct the request and send it with the same key. Choose 1 to 255 visible ASCII \
+characters, a new key for each new request. The node keeps a key for 24 hours, for 7 days when a call is placed. \
+The key with a different request is answered 409 `idempotency_key_reused`; while the first request is running, 409 \
 `idempotency_in_progress`. `X-Idempotency-Key` means the same.";
-const REPLAYED: &str = "`true` when this answer was given before, under the same `Idempotency-Key`";
+const REPLAYED: &str = "`true` when this repeats the answer to an earlier request with the same key";
 
 /// Adds the request header to every POST, and the replay header to its successful answers.
 pub(super) fn describe(document: &mut OpenApi) {

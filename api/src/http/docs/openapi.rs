@@ -13,7 +13,7 @@ use crate::problem::{FieldError, Problem};
 #[openapi(
     info(
         title = "Voxledger",
-        description = "The control plane for voice-AI telephony. Every call is an actor whose every step is an event in an append-only log.\n\nErrors are RFC 9457 problems; [the guide](/docs/errors) explains every code. Values that an answer takes from a set may become more within this version; where a field says so, bear one that you do not know.",
+        description = "The control plane for voice-AI telephony. Every step of a call is recorded as an event in an append-only log.\n\nErrors are RFC 9457 problems; [the guide](/docs/errors) explains every code. Within this version of the API, sets of values in answers may grow; where a field says so, accept values that you do not know.",
         contact(name = "The makers of Voxledger"),
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
@@ -31,21 +31,21 @@ use crate::problem::{FieldError, Problem};
     security(("bearer" = []), ("api_key" = [])),
     modifiers(&Security),
     tags(
-        (name = "agents", description = "Who conversations: prompt, model, tools, versions"),
-        (name = "analytics", description = "How things went, by hour and by day"),
-        (name = "api keys", description = "Keys for programs: what they may do, how much, and until when"),
-        (name = "audit", description = "Who did what, and when"),
-        (name = "auth", description = "Signing in and out, and who one is"),
-        (name = "calls", description = "Placing, steering and reading calls"),
-        (name = "carriers", description = "Webhooks from carriers, signed by them"),
-        (name = "clients", description = "The companies that use this node, each apart from the others"),
-        (name = "conversations", description = "Talking with agents: memory, streaming, tools"),
-        (name = "ivr", description = "Menus that callers find their way through by keys, and their ways through them"),
-        (name = "numbers", description = "Phone numbers and where their calls go"),
-        (name = "privacy", description = "Persons: erased, or handed out"),
-        (name = "providers", description = "Your accounts with carriers and makers of models, and how those are doing"),
+        (name = "agents", description = "Agents that hold conversations: prompt, model, tools, versions"),
+        (name = "analytics", description = "Figures of calls, menus, conversations and webhooks over time"),
+        (name = "api keys", description = "Keys for programs, with scopes, quotas and an expiry"),
+        (name = "audit", description = "Audit log, event history, signed checkpoints, proofs and exports"),
+        (name = "auth", description = "Signing in and out, tokens, and the current principal"),
+        (name = "calls", description = "Placing, controlling and reading calls"),
+        (name = "carriers", description = "Endpoints that receive the carriers' signed webhooks"),
+        (name = "clients", description = "The companies that use this node; each sees only its own data"),
+        (name = "conversations", description = "Conversations with agents: messages and streamed answers"),
+        (name = "ivr", description = "Menus of spoken choices, and callers' sessions in them"),
+        (name = "numbers", description = "Phone numbers, and where their inbound calls go"),
+        (name = "privacy", description = "Erasing and exporting a person's data, and the privacy settings"),
+        (name = "providers", description = "Your accounts with carriers and model providers, and the providers' state"),
         (name = "system", description = "Health, metrics, version"),
-        (name = "tools", description = "What agents can have done by your own systems"),
+        (name = "tools", description = "Your own HTTP endpoints that agents may use"),
         (name = "users", description = "People who sign in, and their roles"),
         (name = "webhooks", description = "Events delivered to your endpoints, and the same events to pull"),
     )
@@ -62,7 +62,7 @@ impl Modify for Security {
             SecurityScheme::Http(
                 Http::builder()
                     .scheme(HttpAuthScheme::Bearer)
-                    .description(Some("An API key: `Authorization: Bearer vx_…`"))
+                    .description(Some("An API key (`Authorization: Bearer vx_…`) or an access token"))
                     .build(),
             ),
         );
@@ -70,7 +70,7 @@ impl Modify for Security {
             "api_key",
             SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
                 "X-API-Key",
-                "The same API key in a header of its own",
+                "An API key, sent as `X-API-Key: vx_…`",
             ))),
         );
     }

@@ -61,11 +61,11 @@ mod tests {
     use crate::problem::Code;
 
     #[utoipa::path(get, path = "/calls/{id}")]
-    #[allow(dead_code)]
+    #[allow(clippy::allow_attributes, dead_code, reason = "each includer uses some of it")]
     fn read() {}
 
     #[utoipa::path(patch, path = "/calls/{id}")]
-    #[allow(dead_code)]
+    #[allow(clippy::allow_attributes, dead_code, reason = "each includer uses some of it")]
     fn change() {}
 
     #[derive(utoipa::OpenApi)]

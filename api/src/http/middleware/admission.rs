@@ -3,7 +3,7 @@
 use std::future::{Ready, ready};
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::body::BoxBody;
@@ -13,6 +13,7 @@ use actix_web::{Error, HttpMessage as _, HttpRequest, web};
 use adapters::fairness::{Turn, Turns, TurnsLimits};
 use domain::ids::ClientId;
 use futures::future::LocalBoxFuture;
+use parking_lot::Mutex;
 
 use super::idempotency::whole;
 use crate::http::auth::identify;
@@ -112,7 +113,7 @@ impl Admission {
 
     /// Records a thread's delay and, every [`WINDOW`], adjusts the number of turns.
     fn note(&self, late: Duration) {
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut window = self.window.lock();
         window.late += late;
         window.ticks += 1;
         if window.since.elapsed() < WINDOW {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::{Ready, ready};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::Error;
@@ -17,6 +17,7 @@ use domain::ports::clock::Clock;
 use domain::ports::event_store::EventStore;
 use futures::future::{Either, LocalBoxFuture};
 use lru::LruCache;
+use parking_lot::Mutex;
 use projections::api_keys::KeyHash;
 use tokio::sync::{Semaphore, watch};
 
@@ -80,7 +81,7 @@ impl Newcomers {
             return None;
         }
         let now = self.0.clock.monotonic();
-        let mut unknown = self.0.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unknown = self.0.unknown.lock();
         let lately = unknown.get(&hash).is_some_and(|at| now.saturating_duration_since(*at) < STILL_UNKNOWN);
         if !lately {
             unknown.put(hash, now);
@@ -193,13 +194,9 @@ mod tests {
 
     impl Directory for Known {
         fn key(&self, hash: &KeyHash) -> Result<Principal, KeyProblem> {
-            *self.1.lock().unwrap() += 1;
+            *self.1.lock() += 1;
             // the rights of a known key do not matter here
-            Err(if self.0.lock().unwrap().contains(hash) {
-                KeyProblem::Disabled
-            } else {
-                KeyProblem::Unknown
-            })
+            Err(if self.0.lock().contains(hash) { KeyProblem::Disabled } else { KeyProblem::Unknown })
         }
 
         fn bearer(&self, _: &Bearer) -> Option<Principal> {
@@ -245,7 +242,7 @@ mod tests {
         let hash = key.hash();
         let app =
             init_service(App::new().wrap(newcomers.clone()).default_service(web::to(move || {
-                let known = seen.0.lock().unwrap().contains(&hash);
+                let known = seen.0.lock().contains(&hash);
                 async move {
                     if known { HttpResponse::Ok().finish() } else { HttpResponse::Unauthorized().finish() }
                 }
@@ -255,7 +252,7 @@ mod tests {
         // the node follows the log while the request waits
         let follow = async {
             tokio::task::yield_now().await;
-            directory.0.lock().unwrap().insert(key.hash());
+            directory.0.lock().insert(key.hash());
             tell.send_replace(Position(1));
         };
         let (answered, ()) = tokio::join!(call_service(&app, ask()), follow);

@@ -1,6 +1,6 @@
 //! Limits a log line to one per second.
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
 const PAUSE: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ impl OnceASecond {
     }
 
     fn due_at(&self, now: Instant) -> Option<u64> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.lock();
         if state.last.is_some_and(|last| now.saturating_duration_since(last) < PAUSE) {
             state.unsaid += 1;
             return None;

@@ -21,7 +21,7 @@ pub(super) struct Alive {
 ///
 /// The check depends on nothing else: a node must not be killed because its store is unavailable. See `/readyz`.
 #[utoipa::path(get, path = "/healthz", tag = "system", operation_id = "getHealth", security(()),
-    responses((status = 200, description = "Alive", body = Alive)))]
+    responses((status = 200, description = "The process is alive", body = Alive)))]
 #[route("/healthz", method = "GET", method = "HEAD")]
 pub(super) async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(Alive { status: "ok" })
@@ -55,7 +55,7 @@ impl Running {
 ///
 /// The program's name and version, and the release of the time zone rules that decide opening hours.
 #[utoipa::path(get, path = "/version", tag = "system", operation_id = "getVersion", security(()),
-    responses((status = 200, description = "What runs here", body = Running)))]
+    responses((status = 200, description = "Name and version of the program", body = Running)))]
 #[get("/version")]
 pub(super) async fn version(running: web::Data<Running>) -> HttpResponse {
     HttpResponse::Ok().json(&**running)
@@ -65,7 +65,8 @@ pub(super) async fn version(running: web::Data<Running>) -> HttpResponse {
 ///
 /// In the text format of Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "system", operation_id = "getMetrics", security(()),
-    responses((status = 200, description = "Metrics", body = String, content_type = "text/plain")))]
+    responses((status = 200, description = "Metrics in the text format of Prometheus", body = String,
+        content_type = "text/plain")))]
 #[get("/metrics")]
 pub(super) async fn metrics(meters: web::Data<Meters>) -> HttpResponse {
     HttpResponse::Ok()

@@ -120,8 +120,8 @@ async fn ask(check: &dyn ReadinessCheck) -> Checked {
 /// Ready when the stores answer and the views keep up with the log. The answer shows each view's lag, except while
 /// the node is `draining`.
 #[utoipa::path(get, path = "/readyz", tag = "system", operation_id = "getReadiness", security(()), responses(
-    (status = 200, description = "Ready", body = State),
-    (status = 503, description = "Something is missing", body = State)))]
+    (status = 200, description = "The node can work", body = State),
+    (status = 503, description = "The node cannot work; `checks` and `projections` say why", body = State)))]
 #[route("/readyz", method = "GET", method = "HEAD")]
 pub(super) async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
     if readiness.draining.is_cancelled() {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use domain::api_key::ApiKeyEvent;
 use domain::envelope::{Recorded, Time};
@@ -10,6 +10,7 @@ use domain::ids::{ApiKeyId, ClientId, UserId};
 use domain::ports::clock::Clock;
 use domain::user::Role;
 use domain::wire::{DecodeError, DomainEvent as _};
+use parking_lot::RwLock;
 use projections::api_keys::{ApiKeyEntry, KeyHash};
 use projections::users::{UserRow, Users};
 use projections::view::{At, View as _};
@@ -53,7 +54,7 @@ impl Identity {
 
     pub(super) fn insert_key(&self, entry: ApiKeyEntry) {
         let Some((hash, _)) = entry.hashes.first().copied() else { return };
-        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.table.write();
         let view = entry.view;
         for (hash, until) in entry.hashes {
             table.hashes.insert(hash, (view.id, until));
@@ -74,11 +75,11 @@ impl Identity {
     }
 
     pub(super) fn insert_user(&self, row: UserRow) {
-        self.table.write().unwrap_or_else(PoisonError::into_inner).put_user(row.view.id, Some(row));
+        self.table.write().put_user(row.view.id, Some(row));
     }
 
     pub(super) fn insert_client(&self, id: ClientId) {
-        self.table.write().unwrap_or_else(PoisonError::into_inner).clients.insert(id);
+        self.table.write().clients.insert(id);
     }
 
     pub(super) fn apply(&self, events: &[Recorded]) {
@@ -104,7 +105,7 @@ impl Identity {
 
     fn apply_user(&self, event: &Recorded) -> Result<(), DecodeError> {
         let Some((id, fact)) = Users::read(event)? else { return Ok(()) };
-        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.table.write();
         let mut row = table.users.get(&UserId(id)).cloned();
         Users::apply(&mut row, &At::from(event), fact);
         table.put_user(UserId(id), row);
@@ -116,7 +117,7 @@ impl Identity {
     fn apply_key(&self, event: &Recorded) -> Result<(), DecodeError> {
         let fact = ApiKeyEvent::decode(&event.event_type, event.schema, &event.payload)?;
         let id = ApiKeyId(event.stream.id());
-        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.table.write();
         let table = &mut *table;
         match (fact, table.keys.get_mut(&id)) {
             (ApiKeyEvent::Created(created), _) => {
@@ -164,31 +165,31 @@ impl Identity {
 
     /// The user with this normalised email address.
     pub(crate) fn user_by_email(&self, email: &str) -> Option<(ClientId, UserId)> {
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.table.read();
         let id = table.by_email.get(email)?;
         table.users.get(id).map(|row| (row.client, *id))
     }
 
     /// The row of a user, whatever they signed in with.
     pub(crate) fn user(&self, id: UserId) -> Option<UserRow> {
-        self.table.read().unwrap_or_else(PoisonError::into_inner).users.get(&id).cloned()
+        self.table.read().users.get(&id).cloned()
     }
 
     /// Whether this key or user has all rights for the client, without an expiry.
     pub(crate) fn is_owner(&self, client: ClientId, subject: Uuid) -> bool {
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.table.read();
         table.owners(client).any(|owner| owner == subject)
     }
 
     /// Whether anybody else has all rights for the client, without an expiry.
     pub(crate) fn has_owner_besides(&self, client: ClientId, subject: Uuid) -> bool {
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.table.read();
         table.owners(client).any(|owner| owner != subject)
     }
 
     /// The rights of a key, active or not.
     pub(crate) fn key_of(&self, client: ClientId, id: ApiKeyId) -> Option<(Scopes, Bounds)> {
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.table.read();
         table.keys.get(&id).filter(|key| key.client == client).map(|key| (key.scopes, key.bounds))
     }
 }
@@ -224,7 +225,7 @@ fn is_platform(client: ClientId, scopes: Scopes) -> bool {
 
 impl Directory for Identity {
     fn key(&self, hash: &KeyHash) -> Result<Principal, KeyProblem> {
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.table.read();
         let (id, until) = *table.hashes.get(hash).ok_or(KeyProblem::Unknown)?;
         let key = table.keys.get(&id).ok_or(KeyProblem::Unknown)?;
         if key.revoked {
@@ -246,7 +247,7 @@ impl Directory for Identity {
     }
 
     fn bearer(&self, bearer: &Bearer) -> Option<Principal> {
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.table.read();
         let row = table.users.get(&bearer.user)?;
         let ended = row.ended_logins.iter().any(|ended| ended.login == bearer.login);
         if !row.view.enabled || bearer.issued_at < row.valid_from || ended {
@@ -262,7 +263,7 @@ impl Directory for Identity {
     }
 
     fn guest(&self, guest: &Guest) -> Option<Principal> {
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.table.read();
         if !table.clients.contains(&guest.client) {
             return None;
         }
@@ -276,7 +277,7 @@ impl Directory for Identity {
     }
 
     fn end_of_key(&self, hash: &KeyHash) -> Option<Time> {
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.table.read();
         let (id, until) = table.hashes.get(hash)?;
         let key = table.keys.get(id)?;
         until.iter().chain(&key.bounds.expires_at).min().copied()
@@ -289,7 +290,7 @@ impl Directory for Identity {
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.table.read();
         f.debug_struct("Identity")
             .field("keys", &table.keys.len())
             .field("users", &table.users.len())

@@ -2,7 +2,7 @@
 //!
 //! `llm_suite!(fresh)` makes a test of each; `fresh` is an `async fn() -> impl Stage`.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a case that does not hold panics, as a test does")]
+#![expect(clippy::panic, reason = "a case that does not hold panics, as a test does")]
 
 use async_trait::async_trait;
 use serde_json::json;

@@ -2,7 +2,7 @@
 //!
 //! `seals_suite!(fresh)` makes a test of each; `fresh` is an `async fn() -> Subject`.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a case that does not hold panics, as a test does")]
+#![expect(clippy::unwrap_used, reason = "a case that does not hold panics, as a test does")]
 
 use std::any::Any;
 use std::fmt;

@@ -13,7 +13,7 @@ const BUNDLE: &str =
 fn streams(schemas: &mut Value) {
     schemas["StreamedEvent"]["properties"]["data"]["contentSchema"] = reference("StreamedEventData");
     schemas["StreamedEventData"] = json!({
-        "description": "The event; of `reset` the `version` after which events follow, of `done` nothing.",
+        "description": "The event; for `reset` the `version` after which events follow, for `done` an empty object.",
         "anyOf": [
             reference("HistoryEvent"),
             {"type": "object", "additionalProperties": false,
@@ -23,9 +23,9 @@ fn streams(schemas: &mut Value) {
     schemas["StreamedCall"]["properties"]["data"]["contentSchema"] = reference("StreamedCallData");
     let position = json!({"type": "integer", "format": "int64", "minimum": 0});
     let events =
-        json!({"type": "array", "items": {"type": "string"}, "description": "What happened, in order."});
+        json!({"type": "array", "items": {"type": "string"}, "description": "Types of events, in order."});
     schemas["StreamedCallData"] = json!({
-        "description": "Of `ready` and `reset` the position from which on changes are told; of `call` the call as it is since.",
+        "description": "For `ready` and `reset`, the position after which the stream reports changes; for `call`, the new events and the call after them.",
         "anyOf": [
             {"type": "object", "required": ["position"], "properties": {"position": position}},
             {"type": "object", "required": ["events", "call"], "properties": {"events": events, "call": reference("Call")}},

@@ -7,15 +7,15 @@ use super::node::reference;
 
 /// Headers of a delivery, with their descriptions.
 const HEADERS: [(&str, &str); 3] = [
-    ("webhook-id", "The event's id: the same on every attempt, so that what was taken before can be told"),
+    ("webhook-id", "Id of the event, the same on every attempt: use it to ignore repeated deliveries"),
     (
         "webhook-timestamp",
-        "When it was signed, in seconds since 1970: refuse what is more than 5 minutes away from your clock",
+        "When it was signed, in Unix seconds: refuse it if that is more than 5 minutes off your clock",
     ),
     (
         "webhook-signature",
         "`v1,` and the base64 of HMAC-SHA256 over `{webhook-id}.{webhook-timestamp}.{body}` with the endpoint's secret \
-         (Standard Webhooks); several with spaces between while a secret is being replaced",
+         (Standard Webhooks); while a secret is being rotated, several with spaces between",
     ),
 ];
 
@@ -37,7 +37,7 @@ pub(super) fn describe(document: &mut Value) {
         schemas[name] = event.body;
     }
     document["components"]["schemas"]["PublicEvent"] = json!({
-        "description": "Something that happened: what is sent to endpoints and can be pulled.",
+        "description": "A public event, as endpoints receive it and as it can be pulled.",
         "oneOf": any,
         "discriminator": {"propertyName": "type", "mapping": mapping},
     });
@@ -51,15 +51,15 @@ fn operation(event: &EventSchema, schema: &str) -> Value {
         "operationId": format!("on{}", camel(event.name)),
         "tags": ["webhooks"],
         "summary": event.description,
-        "description": format!("Sent to every endpoint that asks for `{}`.{note} Answer within 15 seconds.", event.name),
+        "description": format!("Sent to every endpoint that subscribes to `{}`.{note} Answer within 15 seconds.", event.name),
         "security": [],
         "parameters": HEADERS.map(header),
         "requestBody": {"required": true, "content": {"application/json": {"schema": reference(schema)}}},
         "responses": {
-            "2XX": {"description": "Taken; nothing of the body is needed"},
-            "410": {"description": "The endpoint is not there any more: it is disabled"},
-            "4XX": {"description": "Not taken: tried again, 10 times in about 31 hours"},
-            "5XX": {"description": "Not taken: tried again; `Retry-After` is honoured"},
+            "2XX": {"description": "Taken; the node ignores the body"},
+            "410": {"description": "The endpoint is gone for good: the node disables it"},
+            "4XX": {"description": "Not taken: the node tries again, 10 times in about 31 hours"},
+            "5XX": {"description": "Not taken: the node tries again and honours `Retry-After`"},
         },
     })
 }

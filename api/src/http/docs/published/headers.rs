@@ -28,12 +28,12 @@ pub(super) fn declare(document: &mut Value) {
     let responses = &mut document["components"]["responses"];
     put(&mut responses["Unauthorized"], "WWW-Authenticate");
     put(&mut responses["TooManyRequests"], "Retry-After");
-    let when = "With `insufficient_scope`: which scope is missing";
+    let when = "With `insufficient_scope`: names the missing scope";
     responses["Forbidden"]["headers"]["WWW-Authenticate"] =
         json!({"description": when, "schema": {"type": "string"}});
     for (name, when) in [
-        ("Conflict", "With `idempotency_in_progress`: after how many seconds to ask again"),
-        ("ServiceUnavailable", "After how many seconds to ask again, where time helps"),
+        ("Conflict", "With `idempotency_in_progress`: seconds to wait before you repeat the request"),
+        ("ServiceUnavailable", "Seconds to wait before you try again; absent where waiting does not help"),
     ] {
         let schema = json!({"type": "integer", "minimum": 1});
         responses[name]["headers"]["Retry-After"] = json!({"description": when, "schema": schema});
@@ -67,11 +67,12 @@ pub(super) fn declare(document: &mut Value) {
 
 /// Documents conditional reads: `If-None-Match`, and 304 for the newest version.
 fn revalidate(operation: &mut Value) {
-    let mut unchanged = json!({"description": "It still is at the version that `If-None-Match` names"});
+    let mut unchanged =
+        json!({"description": "The resource is still at the version that `If-None-Match` names"});
     ["ETag", "X-Request-Id"].iter().chain(&LIMITS).for_each(|name| put(&mut unchanged, name));
     operation["responses"]["304"] = unchanged;
     let known = json!({"name": "If-None-Match", "in": "header", "required": false, "schema": {"type": "string"},
-        "description": "Only if it is not at this version: an `ETag` as it was answered"});
+        "description": "`ETag` of an earlier answer: while it is current, the answer is 304 without a body"});
     match operation["parameters"].as_array_mut() {
         Some(parameters) => parameters.push(known),
         None => operation["parameters"] = json!([known]),
@@ -107,36 +108,40 @@ fn all() -> Map<String, Value> {
     Map::from_iter([
         header(
             REPLAYED,
-            "`true` when this answer was given before, under the same `Idempotency-Key`",
+            "`true` when this repeats the answer to an earlier request with the same key",
             json!({"type": "string", "enum": ["true"]}),
         ),
         header(
             "X-Request-Id",
-            "The request, to be named in a report: yours, if you sent one of 1 to 128 visible characters",
+            "Id of the request, to quote in a report: yours, if you sent one of 1 to 128 visible characters",
             text("req_01jd0xq3c9e8r9w2x4y6z8a0bc"),
         ),
         header(
             "RateLimit-Limit",
-            "How many requests the tighter of your limits allows at once; on every answer to whoever is signed in",
+            "Requests that the tighter of your limits allows at once; only for authenticated requests",
             count(),
         ),
-        header("RateLimit-Remaining", "How many of them are left", count()),
-        header("RateLimit-Reset", "After how many seconds without a request all of them are", count()),
+        header("RateLimit-Remaining", "Requests that are left of `RateLimit-Limit`", count()),
+        header("RateLimit-Reset", "Seconds without requests until the whole limit is left", count()),
         header(
             "ETag",
-            "The version of the resource in quotes, for `If-Match`. What other resources' events change, too, has a mark of \
-             its state behind the version",
+            "Version of the resource in quotes, for `If-Match`. Where events of other resources change the answer, too, \
+             a mark of its state follows the version",
             json!({"type": "string", "pattern": "^\"[0-9]+(-[a-z0-9]+)?\"$", "examples": ["\"3\""]}),
         ),
-        header("Location", "The path of what was made", json!({"type": "string", "format": "uri-reference"})),
+        header(
+            "Location",
+            "Path of the new resource or job",
+            json!({"type": "string", "format": "uri-reference"}),
+        ),
         header(
             "Retry-After",
-            "After how many seconds to ask again",
+            "Seconds to wait before you try again",
             json!({"type": "integer", "minimum": 1}),
         ),
         header(
             "WWW-Authenticate",
-            "How to say who you are, and why that failed",
+            "How to authenticate, and why the credentials were refused",
             text("Bearer realm=\"voxledger\""),
         ),
     ])

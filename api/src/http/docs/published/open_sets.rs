@@ -14,7 +14,7 @@ const FIELDS: [(&str, &str, &str); 5] = [
     ("WebhookEventType", "name", "call.ended"),
 ];
 /// Told with each of the sets.
-const MORE: &str = "Later versions may have more: bear one that you do not know.";
+const MORE: &str = "Later versions may add values: accept one that you do not know.";
 
 /// Lets the fields take words that later versions add.
 pub(super) fn declare(document: &mut Value) {

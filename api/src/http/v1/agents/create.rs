@@ -70,7 +70,7 @@ pub(crate) struct NewAgent {
 /// Conversations can start with it at once. They run its newest version until one is deployed.
 #[utoipa::path(post, path = "/api/v1/agents", tag = "agents", operation_id = "createAgent",
     request_body = NewAgent,
-    responses((status = 201, description = "Created", body = Enveloped<AgentView>), Problem))]
+    responses((status = 201, description = "The new agent", body = Enveloped<AgentView>), Problem))]
 #[post("/agents")]
 pub(crate) async fn create_agent(
     caller: Caller<AgentsWrite>,

@@ -30,9 +30,12 @@ pub(crate) struct Deployment {
 ///
 /// Conversations run that version from their next answer on. The request body may be left out.
 #[utoipa::path(post, path = "/api/v1/agents/{id}/deploy", tag = "agents", operation_id = "deployAgent",
-    params(("id" = String, Path, description = "The agent"), ("If-Match" = Option<String>, Header, description = "Only if the agent is at this version")),
+    params(("id" = String, Path, description = "Id of the agent: `agt_…`"),
+        ("If-Match" = Option<String>, Header,
+            description = "Expected `ETag` of the agent, else 412; not checked, if left out")),
     request_body(content = Option<Deployment>),
-    responses((status = 200, description = "Deployed", body = Enveloped<AgentView>), Problem))]
+    responses((status = 200, description = "The agent with the deployed version",
+        body = Enveloped<AgentView>), Problem))]
 #[post("/agents/{id}/deploy")]
 pub(crate) async fn deploy_agent(
     caller: Caller<AgentsWrite>,

@@ -16,9 +16,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// With `at` or `version`, answers with the agent as it was then.
 #[utoipa::path(get, path = "/api/v1/agents/{id}", tag = "agents", operation_id = "getAgent",
-    params(("id" = String, Path, description = "The agent"),
-        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
-        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    params(("id" = String, Path, description = "Id of the agent: `agt_…`"),
+        ("at" = Option<String>, Query, description = "Show the state at this time (RFC 3339); default: now"),
+        ("version" = Option<u64>, Query, description = "Show the state at this version; default: current")),
     responses((status = 200, description = "The agent", body = Enveloped<AgentView>), Problem))]
 #[get("/agents/{id}")]
 pub(crate) async fn get_agent(

@@ -17,8 +17,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// Newest first unless `order` says otherwise, each agent at its newest version.
 #[utoipa::path(get, path = "/api/v1/agents", tag = "agents", operation_id = "listAgents",
-    params(("provider" = Option<String>, Query, description = "Which language model provider they use"),
-        ("status" = Option<String>, Query, description = "draft or deployed"),
+    params(("provider" = Option<String>, Query,
+            description = "Only agents that use this language model provider"),
+        ("status" = Option<String>, Query, description = "Only agents with this status: draft or deployed"),
         CreatedParams, PageParams),
     responses((status = 200, description = "A page of agents", body = Listed<AgentView>), Problem))]
 #[get("/agents")]

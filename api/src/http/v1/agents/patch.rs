@@ -73,9 +73,12 @@ pub(crate) struct PatchBody {
 ///
 /// Every change makes a new version. The deployed version stays deployed until another one is deployed.
 #[utoipa::path(patch, path = "/api/v1/agents/{id}", tag = "agents", operation_id = "patchAgent",
-    params(("id" = String, Path, description = "The agent"), ("If-Match" = Option<String>, Header, description = "Only if the agent is at this version")),
+    params(("id" = String, Path, description = "Id of the agent: `agt_…`"),
+        ("If-Match" = Option<String>, Header,
+            description = "Expected `ETag` of the agent, else 412; not checked, if left out")),
     request_body = PatchBody,
-    responses((status = 200, description = "Changed", body = Enveloped<AgentView>), Problem))]
+    responses((status = 200, description = "The agent after the change",
+        body = Enveloped<AgentView>), Problem))]
 #[patch("/agents/{id}")]
 pub(crate) async fn patch_agent(
     caller: Caller<AgentsWrite>,

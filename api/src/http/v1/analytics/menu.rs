@@ -19,10 +19,12 @@ use crate::problem::{ApiError, Problem};
 /// How often callers entered the menu, what they chose, and where they stopped, in whole hours. With
 /// `Accept: text/csv` the answer has one line for each figure.
 #[utoipa::path(get, path = "/api/v1/analytics/ivr/{id}", tag = "analytics", operation_id = "getMenuAnalytics",
-    params(("id" = String, Path, description = "The menu"),
-        ("from" = Option<String>, Query, description = "RFC 3339; 30 days before `to`, if left out"),
-        ("to" = Option<String>, Query, description = "RFC 3339; now, if left out")),
-    responses((status = 200, description = "The figures", content((Enveloped<MenuFigures> = "application/json"), (String = "text/csv"))), Problem))]
+    params(("id" = String, Path, description = "Id of the menu: `ivrm_…`"),
+        ("from" = Option<String>, Query,
+            description = "Start of the period (RFC 3339); 30 days before `to`, if left out"),
+        ("to" = Option<String>, Query, description = "End of the period (RFC 3339); now, if left out")),
+    responses((status = 200, description = "The figures of the menu",
+        content((Enveloped<MenuFigures> = "application/json"), (String = "text/csv"))), Problem))]
 #[get("/analytics/ivr/{id}")]
 pub(crate) async fn get_menu_analytics(
     caller: Caller<AnalyticsRead>,

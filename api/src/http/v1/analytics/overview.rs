@@ -19,10 +19,12 @@ use crate::problem::{ApiError, Problem};
 /// The counts are exact. With `Accept: text/csv` the answer has one line for each figure.
 #[utoipa::path(get, path = "/api/v1/analytics/overview", tag = "analytics", operation_id = "getAnalyticsOverview",
     params(
-        ("from" = Option<String>, Query, description = "RFC 3339; 24 hours before `to`, if left out"),
-        ("to" = Option<String>, Query, description = "RFC 3339; now, if left out"),
+        ("from" = Option<String>, Query,
+            description = "Start of the period (RFC 3339); 24 hours before `to`, if left out"),
+        ("to" = Option<String>, Query, description = "End of the period (RFC 3339); now, if left out"),
         ("agent_id" = Option<String>, Query, description = "Only calls and conversations of this agent: `agt_…`")),
-    responses((status = 200, description = "The figures", content((Enveloped<Overview> = "application/json"), (String = "text/csv"))), Problem))]
+    responses((status = 200, description = "The figures of the period",
+        content((Enveloped<Overview> = "application/json"), (String = "text/csv"))), Problem))]
 #[get("/analytics/overview")]
 pub(crate) async fn get_analytics_overview(
     caller: Caller<AnalyticsRead>,

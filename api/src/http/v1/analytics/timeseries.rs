@@ -23,12 +23,18 @@ const MOST_BUCKETS: u64 = 2_000;
 /// answer has one line for each point.
 #[utoipa::path(get, path = "/api/v1/analytics/timeseries", tag = "analytics", operation_id = "getAnalyticsTimeseries",
     params(
-        ("metric" = Option<String>, Query, description = "`calls` (if left out), `answered`, `failed`, `duration_ms_avg`, `duration_ms_p50`, `duration_ms_p95`, `ivr_entries`, `webhook_attempts`, `webhook_failures`, `conversations`, `tokens` or `cost`"),
-        ("interval" = Option<String>, Query, description = "`hour` (if left out) or `day`"),
-        ("from" = Option<String>, Query, description = "RFC 3339; 24 hours, or 30 days, before `to`, if left out"),
-        ("to" = Option<String>, Query, description = "RFC 3339; now, if left out"),
-        ("group_by" = Option<String>, Query, description = "`direction`, `status`, `end_reason`, `fault`, `agent`, `menu`, `endpoint`, `error`, `channel` or `kind`, as the metric has it")),
-    responses((status = 200, description = "Its points, the earliest first", content((Enveloped<Vec<Point>> = "application/json"), (String = "text/csv"))), Problem))]
+        ("metric" = Option<String>, Query,
+            description = "What to measure: `calls` (the default), `answered`, `failed`, `duration_ms_avg`, `duration_ms_p50`, `duration_ms_p95`, `ivr_entries`, `webhook_attempts`, `webhook_failures`, `conversations`, `tokens` or `cost`"),
+        ("interval" = Option<String>, Query,
+            description = "Length of a bucket: `hour` (the default) or `day`"),
+        ("from" = Option<String>, Query,
+            description = "Start of the period (RFC 3339); if left out, 24 hours before `to`, or \
+            30 days with the interval `day`"),
+        ("to" = Option<String>, Query, description = "End of the period (RFC 3339); now, if left out"),
+        ("group_by" = Option<String>, Query,
+            description = "One point for each value of this field: `direction`, `status`, `end_reason`, `fault`, `agent`, `menu`, `endpoint`, `error`, `channel` or `kind`; not every metric has every field. Not grouped, if left out")),
+    responses((status = 200, description = "The points of the metric, oldest first",
+        content((Enveloped<Vec<Point>> = "application/json"), (String = "text/csv"))), Problem))]
 #[get("/analytics/timeseries")]
 pub(crate) async fn get_analytics_timeseries(
     caller: Caller<AnalyticsRead>,

@@ -52,9 +52,11 @@ impl From<Head> for Checkpoint {
 /// never changes one. Checkpoints cover the whole log, of all clients, and reveal nothing of it but its length.
 #[utoipa::path(get, path = "/api/v1/audit/checkpoints", tag = "audit", operation_id = "listCheckpoints",
     params(
-        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-        ("order" = Option<String>, Query, description = "`asc` or `desc`")),
+        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query,
+            description = "`next_cursor` of the page before; the first page, if left out"),
+        ("order" = Option<String>, Query,
+            description = "Newest first (`desc`, the default) or oldest first (`asc`)")),
     responses((status = 200, description = "A page of checkpoints", body = Listed<Checkpoint>), Problem))]
 #[get("/audit/checkpoints")]
 pub(crate) async fn list_checkpoints(
@@ -80,7 +82,8 @@ pub(crate) async fn list_checkpoints(
 /// With the key that checks it. If you keep checkpoints outside of this node, you can prove later that nothing
 /// before them was changed: with `voxledger audit verify --checkpoint`, or a consistency proof.
 #[utoipa::path(get, path = "/api/v1/audit/checkpoints/latest", tag = "audit", operation_id = "getLatestCheckpoint",
-    responses((status = 200, description = "The newest", body = Enveloped<LatestCheckpoint>), Problem))]
+    responses((status = 200, description = "The newest checkpoint and its key",
+        body = Enveloped<LatestCheckpoint>), Problem))]
 #[get("/audit/checkpoints/latest")]
 pub(crate) async fn get_latest_checkpoint(
     _caller: Caller<AuditRead>,

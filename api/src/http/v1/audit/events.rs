@@ -70,14 +70,21 @@ pub(super) fn whose(caller: &Principal, asked: Option<&str>) -> Result<Option<Cl
 #[utoipa::path(get, path = "/api/v1/audit/events", tag = "audit", operation_id = "listAuditEvents",
     params(
         ("after" = Option<u64>, Query, minimum = 0, description = "Only events after this position"),
-        ("type" = Option<String>, Query, description = "One type, or several with commas: `call.answered,call.ended`"),
-        ("stream" = Option<String>, Query, description = "Of this resource (`call_…`) or stream (`call-018f…`)"),
-        ("correlation_id" = Option<String>, Query, description = "Of this correlation: a UUID"),
-        ("from" = Option<String>, Query, description = "RFC 3339; recorded at this moment or later"),
-        ("to" = Option<String>, Query, description = "RFC 3339; recorded before this moment"),
-        ("client_id" = Option<String>, Query, description = "Of this client, or of `all`; for the platform's administrator"),
-        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before")),
+        ("type" = Option<String>, Query,
+            description = "Only events of this type; several with commas: `call.answered,call.ended`"),
+        ("stream" = Option<String>, Query,
+            description = "Only events of this resource (`call_…`) or stream (`call-018f…`)"),
+        ("correlation_id" = Option<String>, Query,
+            description = "Only events with this correlation id, a UUID"),
+        ("from" = Option<String>, Query,
+            description = "Only events recorded at this time (RFC 3339) or later"),
+        ("to" = Option<String>, Query, description = "Only events recorded before this time (RFC 3339)"),
+        ("client_id" = Option<String>, Query,
+            description = "Only events of this client (`cli_…`), or of `all`; yours, if left out. \
+            Other clients' events are only for the platform's administrator"),
+        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query,
+            description = "`next_cursor` of the page before; the first page, if left out")),
     responses((status = 200, description = "A page of events", body = Listed<AuditEvent>), Problem))]
 #[get("/audit/events")]
 pub(crate) async fn list_audit_events(

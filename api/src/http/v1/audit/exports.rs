@@ -143,7 +143,8 @@ fn asked(
 /// download produces the same file.
 #[utoipa::path(post, path = "/api/v1/audit/exports", tag = "audit", operation_id = "createExport",
     request_body = NewExport,
-    responses((status = 202, description = "Asked for", body = Enveloped<ExportView>), Problem))]
+    responses((status = 202, description = "The export was requested: read its status at `Location`",
+        body = Enveloped<ExportView>), Problem))]
 #[post("/audit/exports")]
 pub(crate) async fn create_export(
     caller: Caller<AuditRead>,
@@ -177,9 +178,9 @@ pub(crate) async fn create_export(
 /// Once it is `ready`, `url` holds the path of the bundle. With `at` or `version`, answers with the export
 /// as it was then.
 #[utoipa::path(get, path = "/api/v1/audit/exports/{id}", tag = "audit", operation_id = "getExport",
-    params(("id" = String, Path, description = "The export"),
-        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
-        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    params(("id" = String, Path, description = "Id of the export: `exp_…`"),
+        ("at" = Option<String>, Query, description = "Show the state at this time (RFC 3339); default: now"),
+        ("version" = Option<u64>, Query, description = "Show the state at this version; default: current")),
     responses((status = 200, description = "The export", body = Enveloped<ExportView>), Problem))]
 #[get("/audit/exports/{id}")]
 pub(crate) async fn get_export(
@@ -204,10 +205,12 @@ pub(crate) async fn get_export(
 ///
 /// The export's own event history: who requested it, and when.
 #[utoipa::path(get, path = "/api/v1/audit/exports/{id}/events", tag = "audit", operation_id = "listExportEvents",
-    params(("id" = String, Path, description = "The export"),
-        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-        ("order" = Option<String>, Query, description = "asc (default) or desc")),
+    params(("id" = String, Path, description = "Id of the export: `exp_…`"),
+        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query,
+            description = "`next_cursor` of the page before; the first page, if left out"),
+        ("order" = Option<String>, Query,
+            description = "Oldest first (`asc`, the default) or newest first (`desc`)")),
     responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
 #[get("/audit/exports/{id}/events")]
 pub(crate) async fn list_export_events(
@@ -224,8 +227,9 @@ pub(crate) async fn list_export_events(
 /// NDJSON, compressed with zstd: a manifest with the signed checkpoint, the events, the hashes of what is left out,
 /// and an end record. A node produces at most two at a time; it answers the next request 503 with `Retry-After`.
 #[utoipa::path(get, path = "/api/v1/audit/exports/{id}/download", tag = "audit", operation_id = "downloadExport",
-    params(("id" = String, Path, description = "The export")),
-    responses((status = 200, description = "The bundle", body = String, content_type = "application/zstd"), Problem))]
+    params(("id" = String, Path, description = "Id of the export: `exp_…`")),
+    responses((status = 200, description = "The bundle: NDJSON, compressed with zstd",
+        body = String, content_type = "application/zstd"), Problem))]
 #[get("/audit/exports/{id}/download")]
 pub(crate) async fn download_export(
     caller: Caller<AuditRead>,

@@ -17,13 +17,14 @@ use crate::problem::{ApiError, Problem};
 /// day; the events they are made from stay in the log.
 #[utoipa::path(get, path = "/api/v1/audit/log", tag = "audit", operation_id = "listAuditLog",
     params(
-        ("action" = Option<String>, Query, description = "One action, or several with commas: `API_KEY_CREATED`"),
+        ("action" = Option<String>, Query,
+            description = "Only this action, such as `API_KEY_CREATED`; several with commas"),
         ("actor" = Option<String>, Query,
-            description = "Who: `usr_…`, `key_…` or a name; or all of a type: `user`, `api_key`, `carrier`, `system`"),
+            description = "Only this actor (`usr_…`, `key_…`, a name) or type: `user`, `api_key`, `carrier`, `system`"),
         ("resource" = Option<String>, Query,
-            description = "To what: `num_…`, `key_…`, …; or all of a type: `number`, `api_key`, …"),
-        ("from" = Option<String>, Query, description = "RFC 3339; at this moment or later"),
-        ("to" = Option<String>, Query, description = "RFC 3339; before this moment"),
+            description = "Only this resource (`num_…`, `key_…`, …) or type (`number`, `api_key`, …)"),
+        ("from" = Option<String>, Query, description = "Only actions at this time (RFC 3339) or later"),
+        ("to" = Option<String>, Query, description = "Only actions before this time (RFC 3339)"),
         PageParams),
     responses((status = 200, description = "A page of actions", body = Listed<AuditEntry>), Problem))]
 #[get("/audit/log")]

@@ -74,8 +74,9 @@ fn needed(query: &mut Query, name: &str) -> u64 {
 /// and holds hashes only.
 #[utoipa::path(get, path = "/api/v1/audit/proofs/inclusion", tag = "audit", operation_id = "proveInclusion",
     params(
-        ("position" = u64, Query, minimum = 0, description = "The event's number in the log"),
-        ("tree_size" = Option<u64>, Query, minimum = 0, description = "In the tree of so many events")),
+        ("position" = u64, Query, minimum = 0, description = "The event's position in the log"),
+        ("tree_size" = Option<u64>, Query, minimum = 0,
+            description = "Size of the tree, in events; default: that of the newest checkpoint")),
     responses((status = 200, description = "The proof", body = Enveloped<InclusionProof>), Problem))]
 #[get("/audit/proofs/inclusion")]
 pub(crate) async fn prove_inclusion(
@@ -115,8 +116,9 @@ pub(crate) async fn prove_inclusion(
 /// algorithm of RFC 9162 §2.1.4.2, with the root of the checkpoint you kept.
 #[utoipa::path(get, path = "/api/v1/audit/proofs/consistency", tag = "audit", operation_id = "proveConsistency",
     params(
-        ("from" = u64, Query, minimum = 0, description = "The size of the older tree"),
-        ("to" = Option<u64>, Query, minimum = 0, description = "The size of the newer tree; the newest checkpoint's, if left out")),
+        ("from" = u64, Query, minimum = 0, description = "Size of the older tree, in events"),
+        ("to" = Option<u64>, Query, minimum = 0,
+            description = "Size of the newer tree, in events; default: that of the newest checkpoint")),
     responses((status = 200, description = "The proof", body = Enveloped<ConsistencyProof>), Problem))]
 #[get("/audit/proofs/consistency")]
 pub(crate) async fn prove_consistency(

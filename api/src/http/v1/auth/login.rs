@@ -41,7 +41,8 @@ pub(crate) struct Credentials {
 /// address and origin together, and more loosely per address and per origin, whether there is such a user or not.
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth", operation_id = "signIn", security(()),
     request_body = Credentials,
-    responses((status = 200, description = "Signed in", body = Enveloped<SignedIn>), Problem))]
+    responses((status = 200, description = "An access token and a refresh token",
+        body = Enveloped<SignedIn>), Problem))]
 #[post("/auth/login")]
 pub(crate) async fn sign_in(
     body: JsonBody<Credentials>,

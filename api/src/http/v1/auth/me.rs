@@ -45,7 +45,8 @@ pub(crate) struct Me {
 ///
 /// The API key or the user that sends the request, and what they may do.
 #[utoipa::path(get, path = "/api/v1/auth/me", tag = "auth", operation_id = "getMe",
-    responses((status = 200, description = "Who asks", body = Enveloped<Me>), Problem))]
+    responses((status = 200, description = "The principal: the API key or the user that sends the request",
+        body = Enveloped<Me>), Problem))]
 #[get("/auth/me")]
 pub(crate) async fn get_me(
     caller: Caller<Anything>,

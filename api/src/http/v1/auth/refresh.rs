@@ -29,7 +29,8 @@ pub(crate) struct RefreshToken {
 /// Each refresh token works once; the answer holds its replacement. Using one a second time ends the whole login.
 #[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "auth", operation_id = "refresh", security(()),
     request_body = RefreshToken,
-    responses((status = 200, description = "The next tokens", body = Enveloped<SignedIn>), Problem))]
+    responses((status = 200, description = "A new access token and a new refresh token",
+        body = Enveloped<SignedIn>), Problem))]
 #[post("/auth/refresh")]
 pub(crate) async fn refresh(
     body: JsonBody<RefreshToken>,

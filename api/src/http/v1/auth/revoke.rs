@@ -23,7 +23,7 @@ use crate::problem::{ApiError, Code, Problem};
 /// Ends the login that the refresh token belongs to, and voids its access tokens. Whoever has the token may do so.
 #[utoipa::path(post, path = "/api/v1/auth/revoke", tag = "auth", operation_id = "revoke", security(()),
     request_body = RefreshToken,
-    responses((status = 204, description = "Signed out"), Problem))]
+    responses((status = 204, description = "The login has ended"), Problem))]
 #[post("/auth/revoke")]
 pub(crate) async fn revoke(
     body: JsonBody<RefreshToken>,
@@ -52,7 +52,7 @@ pub(crate) async fn revoke(
 ///
 /// Ends all logins of the user who sends the request.
 #[utoipa::path(post, path = "/api/v1/auth/revoke-all", tag = "auth", operation_id = "revokeAll",
-    responses((status = 204, description = "Signed out everywhere"), Problem))]
+    responses((status = 204, description = "All logins of the user have ended"), Problem))]
 #[post("/auth/revoke-all")]
 pub(crate) async fn revoke_all(
     caller: Caller<Anything>,

@@ -89,7 +89,8 @@ async fn calls_as(
 /// The call is queued at once and dialled in the background; follow it by its id. A call that cannot be dialled is
 /// refused: because there is no carrier, or no number to call from.
 #[utoipa::path(post, path = "/api/v1/calls", tag = "calls", operation_id = "createCall", request_body = NewCall,
-    responses((status = 201, description = "Queued", body = Enveloped<CallView>), Problem))]
+    responses((status = 201, description = "The call, queued for dialling: follow it by its id",
+        body = Enveloped<CallView>), Problem))]
 #[post("/calls")]
 pub(crate) async fn create_call(
     caller: Caller<CallsWrite>,

@@ -28,8 +28,9 @@ pub(crate) struct Dtmf {
 ///
 /// The call must be in progress.
 #[utoipa::path(post, path = "/api/v1/calls/{id}/dtmf", tag = "calls", operation_id = "sendDtmf",
-    params(("id" = String, Path, description = "The call")), request_body = Dtmf,
-    responses((status = 202, description = "Accepted", body = Enveloped<CallView>), Problem))]
+    params(("id" = String, Path, description = "Id of the call: `call_…`")), request_body = Dtmf,
+    responses((status = 202, description = "The node will send the digits",
+        body = Enveloped<CallView>), Problem))]
 #[post("/calls/{id}/dtmf")]
 pub(crate) async fn send_dtmf(
     caller: Caller<CallsWrite>,

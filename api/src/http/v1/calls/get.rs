@@ -16,9 +16,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// With `at` or `version`, answers with the call as it was then.
 #[utoipa::path(get, path = "/api/v1/calls/{id}", tag = "calls", operation_id = "getCall",
-    params(("id" = String, Path, description = "The call"),
-        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
-        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    params(("id" = String, Path, description = "Id of the call: `call_…`"),
+        ("at" = Option<String>, Query, description = "Show the state at this time (RFC 3339); default: now"),
+        ("version" = Option<u64>, Query, description = "Show the state at this version; default: current")),
     responses((status = 200, description = "The call", body = Enveloped<CallView>), Problem))]
 #[get("/calls/{id}")]
 pub(crate) async fn get_call(

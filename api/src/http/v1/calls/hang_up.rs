@@ -18,8 +18,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// A call that has ended or is about to end stays as it is.
 #[utoipa::path(post, path = "/api/v1/calls/{id}/hangup", tag = "calls", operation_id = "hangUpCall",
-    params(("id" = String, Path, description = "The call")),
-    responses((status = 202, description = "Accepted", body = Enveloped<CallView>), Problem))]
+    params(("id" = String, Path, description = "Id of the call: `call_…`")),
+    responses((status = 202, description = "The node will hang up: follow the call for its end",
+        body = Enveloped<CallView>), Problem))]
 #[post("/calls/{id}/hangup")]
 pub(crate) async fn hang_up_call(
     caller: Caller<CallsWrite>,

@@ -20,17 +20,24 @@ const LONGEST: usize = 200;
 /// Newest first unless `order` says otherwise; a call must match all filters.
 #[utoipa::path(get, path = "/api/v1/calls", tag = "calls", operation_id = "listCalls",
     params(
-        ("q" = Option<String>, Query, max_length = 200, description = "Either party's number, whole or its last digits (four at \
-            least) in any formatting, the call's id, the carrier's id of its leg, or a value of its metadata"),
-        ("status" = Option<String>, Query, description = "One status, or several with commas"),
-        ("direction" = Option<String>, Query, description = "inbound or outbound"),
-        ("from" = Option<String>, Query, description = "The calling party, in any form of its number"),
-        ("to" = Option<String>, Query, description = "The called party, in any form of its number"),
-        ("agent_id" = Option<String>, Query, description = "The agent"),
-        ("end_reason" = Option<String>, Query, description = "One end reason, or several with commas"),
-        ("created_after" = Option<String>, Query, description = "RFC 3339"),
-        ("created_before" = Option<String>, Query, description = "RFC 3339"),
-        ("metadata" = Option<Object>, Query, style = DeepObject, description = "metadata[key]=value"),
+        ("q" = Option<String>, Query, max_length = 200,
+            description = "Search: a party's number, whole or its last digits (at \
+            least four) in any formatting, the call's id, the carrier's id of a leg, or a value of the metadata"),
+        ("status" = Option<String>, Query, description = "Only calls with this status; several with commas"),
+        ("direction" = Option<String>, Query,
+            description = "Only calls of this direction: inbound or outbound"),
+        ("from" = Option<String>, Query,
+            description = "Only calls from this party, in any form of its number"),
+        ("to" = Option<String>, Query, description = "Only calls to this party, in any form of its number"),
+        ("agent_id" = Option<String>, Query, description = "Only calls of this agent: `agt_…`"),
+        ("end_reason" = Option<String>, Query,
+            description = "Only calls with this end reason; several with commas"),
+        ("created_after" = Option<String>, Query,
+            description = "Only calls created after this time (RFC 3339)"),
+        ("created_before" = Option<String>, Query,
+            description = "Only calls created before this time (RFC 3339)"),
+        ("metadata" = Option<Object>, Query, style = DeepObject,
+            description = "Only calls with this metadata: `metadata[key]=value`"),
         PageParams),
     responses((status = 200, description = "A page of calls", body = Listed<CallView>), Problem))]
 #[get("/calls")]

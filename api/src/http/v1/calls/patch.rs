@@ -27,9 +27,12 @@ pub(crate) struct CallPatch {
 ///
 /// The new metadata replaces all of the old: keys that are not given are removed.
 #[utoipa::path(patch, path = "/api/v1/calls/{id}", tag = "calls", operation_id = "patchCall",
-    params(("id" = String, Path, description = "The call"), ("If-Match" = Option<String>, Header, description = "Only if the call is at this version")),
+    params(("id" = String, Path, description = "Id of the call: `call_…`"),
+        ("If-Match" = Option<String>, Header,
+            description = "Expected `ETag` of the call, else 412; not checked, if left out")),
     request_body = CallPatch,
-    responses((status = 200, description = "Changed", body = Enveloped<CallView>), Problem))]
+    responses((status = 200, description = "The call after the change",
+        body = Enveloped<CallView>), Problem))]
 #[patch("/calls/{id}")]
 pub(crate) async fn patch_call(
     caller: Caller<CallsWrite>,

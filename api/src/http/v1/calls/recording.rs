@@ -14,8 +14,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// The state of the recording, and a URL from which it can be fetched for a limited time.
 #[utoipa::path(get, path = "/api/v1/calls/{id}/recording", tag = "calls", operation_id = "getRecording",
-    params(("id" = String, Path, description = "The call")),
-    responses((status = 200, description = "Where it stands", body = Enveloped<RecordingView>), Problem))]
+    params(("id" = String, Path, description = "Id of the call: `call_…`")),
+    responses((status = 200, description = "State of the recording, and its URL once there is one",
+        body = Enveloped<RecordingView>), Problem))]
 #[get("/calls/{id}/recording")]
 pub(crate) async fn get_recording(
     caller: Caller<CallsRead>,

@@ -28,8 +28,9 @@ pub(crate) struct Say {
 ///
 /// The call must be in progress.
 #[utoipa::path(post, path = "/api/v1/calls/{id}/say", tag = "calls", operation_id = "sayOnCall",
-    params(("id" = String, Path, description = "The call")), request_body = Say,
-    responses((status = 202, description = "Accepted", body = Enveloped<CallView>), Problem))]
+    params(("id" = String, Path, description = "Id of the call: `call_…`")), request_body = Say,
+    responses((status = 202, description = "The node will speak the text",
+        body = Enveloped<CallView>), Problem))]
 #[post("/calls/{id}/say")]
 pub(crate) async fn say_on_call(
     caller: Caller<CallsWrite>,

@@ -48,11 +48,13 @@ pub(crate) struct StreamedEvent {
 /// `reset` and then everything from the beginning. Once the call has ended and no more events come, an event `done`
 /// ends the stream; resuming after that is answered 204.
 #[utoipa::path(get, path = "/api/v1/calls/{id}/stream", tag = "calls", operation_id = "streamCallEvents",
-    params(("id" = String, Path, description = "The call"),
-        ("Last-Event-ID" = Option<u64>, Header, description = "Resume after this event")),
-    responses((status = 200, description = "What each event of the stream holds", body = StreamedEvent,
+    params(("id" = String, Path, description = "Id of the call: `call_…`"),
+        ("Last-Event-ID" = Option<u64>, Header,
+            description = "Id of the last event received: resume after it")),
+    responses((status = 200, description = "Server-sent events; each has the form of the schema",
+        body = StreamedEvent,
         content_type = "text/event-stream"),
-        (status = 204, description = "The call is over, and everything was told"), Problem))]
+        (status = 204, description = "The call has ended and you have all its events"), Problem))]
 #[get("/calls/{id}/stream")]
 pub(crate) async fn stream_call_events(
     caller: Caller<CallsRead>,

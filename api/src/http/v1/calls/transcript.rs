@@ -17,11 +17,13 @@ use crate::problem::{ApiError, Problem};
 /// Lines in the order they were spoken, oldest first unless `order` says otherwise. `seq` numbers the lines in the
 /// order the node received them: a line that a carrier reports late stands where it was spoken.
 #[utoipa::path(get, path = "/api/v1/calls/{id}/transcript", tag = "calls", operation_id = "getTranscript",
-    params(("id" = String, Path, description = "The call"),
-        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-        ("order" = Option<String>, Query, description = "asc or desc")),
-    responses((status = 200, description = "A page of lines", body = Listed<LineView>), Problem))]
+    params(("id" = String, Path, description = "Id of the call: `call_…`"),
+        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query,
+            description = "`next_cursor` of the page before; the first page, if left out"),
+        ("order" = Option<String>, Query,
+            description = "Oldest first (`asc`, the default) or newest first (`desc`)")),
+    responses((status = 200, description = "A page of the transcript", body = Listed<LineView>), Problem))]
 #[get("/calls/{id}/transcript")]
 pub(crate) async fn get_transcript(
     caller: Caller<CallsRead>,

@@ -29,8 +29,9 @@ pub(crate) struct Transfer {
 ///
 /// The call must be in progress; it ends as `transferred` when the other party answers.
 #[utoipa::path(post, path = "/api/v1/calls/{id}/transfer", tag = "calls", operation_id = "transferCall",
-    params(("id" = String, Path, description = "The call")), request_body = Transfer,
-    responses((status = 202, description = "Accepted", body = Enveloped<CallView>), Problem))]
+    params(("id" = String, Path, description = "Id of the call: `call_…`")), request_body = Transfer,
+    responses((status = 202, description = "The node will transfer the call: follow it by its id",
+        body = Enveloped<CallView>), Problem))]
 #[post("/calls/{id}/transfer")]
 pub(crate) async fn transfer_call(
     caller: Caller<CallsWrite>,

@@ -47,8 +47,10 @@ pub(crate) struct StreamedCall {
 /// together are sent as one. The event's id is a position in the log; `Last-Event-ID` resumes after it. The stream
 /// ends after ten minutes: resume it.
 #[utoipa::path(get, path = "/api/v1/calls/stream", tag = "calls", operation_id = "streamCalls",
-    params(("Last-Event-ID" = Option<u64>, Header, description = "Resume after this event")),
-    responses((status = 200, description = "What each event of the stream holds", body = StreamedCall,
+    params(("Last-Event-ID" = Option<u64>, Header,
+            description = "Id of the last event received: resume after it")),
+    responses((status = 200, description = "Server-sent events; each has the form of the schema",
+        body = StreamedCall,
         content_type = "text/event-stream"), Problem))]
 #[get("/calls/stream")]
 pub(crate) async fn stream_calls(

@@ -59,7 +59,8 @@ impl From<ChannelBody> for Channel {
 /// With one of your agents, or with the default model when `agent_id` is left out.
 #[utoipa::path(post, path = "/api/v1/conversations", tag = "conversations", operation_id = "createConversation",
     request_body(content = Option<NewConversation>),
-    responses((status = 201, description = "Begun", body = Enveloped<ConversationView>), Problem))]
+    responses((status = 201, description = "The new conversation",
+        body = Enveloped<ConversationView>), Problem))]
 #[post("/conversations")]
 pub(crate) async fn create_conversation(
     caller: Caller<ConversationsWrite>,

@@ -19,8 +19,9 @@ use crate::problem::{ApiError, Problem};
 /// It takes no more messages, and an answer that is being generated is cancelled. The conversation
 /// can still be read.
 #[utoipa::path(post, path = "/api/v1/conversations/{id}/end", tag = "conversations", operation_id = "endConversation",
-    params(("id" = String, Path, description = "The conversation")),
-    responses((status = 200, description = "Ended", body = Enveloped<ConversationView>), Problem))]
+    params(("id" = String, Path, description = "Id of the conversation: `conv_…`")),
+    responses((status = 200, description = "The conversation, now ended",
+        body = Enveloped<ConversationView>), Problem))]
 #[post("/conversations/{id}/end")]
 pub(crate) async fn end_conversation(
     caller: Caller<ConversationsWrite>,

@@ -16,9 +16,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// With `at` or `version`, answers with the conversation as it was then.
 #[utoipa::path(get, path = "/api/v1/conversations/{id}", tag = "conversations", operation_id = "getConversation",
-    params(("id" = String, Path, description = "The conversation"),
-        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
-        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    params(("id" = String, Path, description = "Id of the conversation: `conv_…`"),
+        ("at" = Option<String>, Query, description = "Show the state at this time (RFC 3339); default: now"),
+        ("version" = Option<u64>, Query, description = "Show the state at this version; default: current")),
     responses((status = 200, description = "The conversation", body = Enveloped<ConversationView>), Problem))]
 #[get("/conversations/{id}")]
 pub(crate) async fn get_conversation(

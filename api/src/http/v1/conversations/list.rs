@@ -16,13 +16,17 @@ use crate::problem::{ApiError, Problem};
 /// Newest first unless `order` says otherwise; a conversation must match all filters.
 #[utoipa::path(get, path = "/api/v1/conversations", tag = "conversations", operation_id = "listConversations",
     params(
-        ("status" = Option<String>, Query, description = "active or ended"),
-        ("agent_id" = Option<String>, Query, description = "The agent they began with"),
-        ("call_id" = Option<String>, Query, description = "The call they take place on"),
-        ("channel" = Option<String>, Query, description = "api or voice"),
-        ("user_id" = Option<String>, Query, description = "Your own name of the person, exactly"),
-        ("created_after" = Option<String>, Query, description = "RFC 3339"),
-        ("created_before" = Option<String>, Query, description = "RFC 3339"),
+        ("status" = Option<String>, Query,
+            description = "Only conversations with this status: active or ended"),
+        ("agent_id" = Option<String>, Query,
+            description = "Only conversations that began with this agent: `agt_…`"),
+        ("call_id" = Option<String>, Query, description = "Only the conversations of this call: `call_…`"),
+        ("channel" = Option<String>, Query, description = "Only conversations of this channel: api or voice"),
+        ("user_id" = Option<String>, Query, description = "Only conversations with exactly this `user_id`"),
+        ("created_after" = Option<String>, Query,
+            description = "Only conversations created after this time (RFC 3339)"),
+        ("created_before" = Option<String>, Query,
+            description = "Only conversations created before this time (RFC 3339)"),
         PageParams),
     responses((status = 200, description = "A page of conversations", body = Listed<ConversationView>), Problem))]
 #[get("/conversations")]

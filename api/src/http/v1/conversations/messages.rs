@@ -17,10 +17,12 @@ use crate::problem::{ApiError, Problem};
 /// All messages in the order they were said, oldest first unless `order` says otherwise. `seq` numbers them in the
 /// order the node received them: a message that a carrier reports late stands where it was said.
 #[utoipa::path(get, path = "/api/v1/conversations/{id}/messages", tag = "conversations", operation_id = "listMessages",
-    params(("id" = String, Path, description = "The conversation"),
-        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-        ("order" = Option<String>, Query, description = "asc or desc")),
+    params(("id" = String, Path, description = "Id of the conversation: `conv_…`"),
+        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query,
+            description = "`next_cursor` of the page before; the first page, if left out"),
+        ("order" = Option<String>, Query,
+            description = "Oldest first (`asc`, the default) or newest first (`desc`)")),
     responses((status = 200, description = "A page of messages", body = Listed<MessageView>), Problem))]
 #[get("/conversations/{id}/messages")]
 pub(crate) async fn list_messages(

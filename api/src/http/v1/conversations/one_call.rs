@@ -59,7 +59,7 @@ pub(crate) struct Answered {
 #[utoipa::path(post, path = "/api/v1/conversation", tag = "conversations", operation_id = "converse",
     request_body = OneCall,
     responses((status = 200, content((Enveloped<Answered> = "application/json"), (ToldEvent = "text/event-stream")),
-        description = "The answer"), Problem))]
+        description = "The answer, whole or as server-sent events"), Problem))]
 #[post("/conversation")]
 pub(crate) async fn converse(
     caller: Caller<ConversationsWrite>,

@@ -59,11 +59,14 @@ pub(super) async fn ask(
 /// disconnect the whole answer is in the conversation; `Last-Event-ID` resumes the stream, and the request's
 /// message is not sent then.
 #[utoipa::path(post, path = "/api/v1/conversations/{id}/messages", tag = "conversations", operation_id = "sendMessage",
-    params(("id" = String, Path, description = "The conversation"),
-        ("Last-Event-ID" = Option<String>, Header, description = "Resume a stream behind this event; nothing is said then")),
+    params(("id" = String, Path, description = "Id of the conversation: `conv_…`"),
+        ("Last-Event-ID" = Option<String>, Header,
+            description = "Resume a stream after this event; the message is not sent then")),
     request_body = NewMessage,
-    responses((status = 201, description = "The answer", body = Enveloped<MessageView>),
-        (status = 200, description = "The answer as it comes", body = ToldEvent, content_type = "text/event-stream"), Problem))]
+    responses((status = 201, description = "The assistant's message, as stored",
+        body = Enveloped<MessageView>),
+        (status = 200, description = "The answer as server-sent events while it is generated",
+            body = ToldEvent, content_type = "text/event-stream"), Problem))]
 #[post("/conversations/{id}/messages")]
 pub(crate) async fn send_message(
     caller: Caller<ConversationsWrite>,

@@ -18,9 +18,10 @@ use crate::problem::{ApiError, Problem};
 /// Server-sent events of the answer that is being generated, or else of the last one; with `Last-Event-ID` only the
 /// events after that one.
 #[utoipa::path(get, path = "/api/v1/conversations/{id}/stream", tag = "conversations", operation_id = "streamConversation",
-    params(("id" = String, Path, description = "The conversation"),
-        ("Last-Event-ID" = Option<String>, Header, description = "Resume behind this event")),
-    responses((status = 200, description = "What each event of the stream holds", body = ToldEvent,
+    params(("id" = String, Path, description = "Id of the conversation: `conv_…`"),
+        ("Last-Event-ID" = Option<String>, Header, description = "Send only the events after this one")),
+    responses((status = 200, description = "Server-sent events; each has the form of the schema",
+        body = ToldEvent,
         content_type = "text/event-stream"), Problem))]
 #[get("/conversations/{id}/stream")]
 pub(crate) async fn stream_conversation(

@@ -74,7 +74,7 @@ async fn owner(
 /// the numbers of the node's account, with `client_id`.
 #[utoipa::path(post, path = "/api/v1/numbers", tag = "numbers", operation_id = "createNumber",
     request_body = NewNumber,
-    responses((status = 201, description = "In use", body = Enveloped<NumberView>), Problem))]
+    responses((status = 201, description = "The number, now in use", body = Enveloped<NumberView>), Problem))]
 #[post("/numbers")]
 pub(crate) async fn create_number(
     caller: Caller<NumbersWrite>,

@@ -17,8 +17,10 @@ use crate::problem::{ApiError, Problem};
 ///
 /// Inbound calls to it are refused from then on. Its event history stays.
 #[utoipa::path(delete, path = "/api/v1/numbers/{id}", tag = "numbers", operation_id = "deleteNumber",
-    params(("id" = String, Path, description = "The number"), ("If-Match" = Option<String>, Header, description = "Only if the number is at this version")),
-    responses((status = 204, description = "Given up"), Problem))]
+    params(("id" = String, Path, description = "Id of the number: `num_…`"),
+        ("If-Match" = Option<String>, Header,
+            description = "Expected `ETag` of the number, else 412; not checked, if left out")),
+    responses((status = 204, description = "The number was removed"), Problem))]
 #[delete("/numbers/{id}")]
 pub(crate) async fn delete_number(
     caller: Caller<NumbersWrite>,

@@ -16,9 +16,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// With `at` or `version`, answers with the number as it was then.
 #[utoipa::path(get, path = "/api/v1/numbers/{id}", tag = "numbers", operation_id = "getNumber",
-    params(("id" = String, Path, description = "The number"),
-        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
-        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    params(("id" = String, Path, description = "Id of the number: `num_…`"),
+        ("at" = Option<String>, Query, description = "Show the state at this time (RFC 3339); default: now"),
+        ("version" = Option<u64>, Query, description = "Show the state at this version; default: current")),
     responses((status = 200, description = "The number", body = Enveloped<NumberView>), Problem))]
 #[get("/numbers/{id}")]
 pub(crate) async fn get_number(

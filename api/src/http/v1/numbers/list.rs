@@ -16,9 +16,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// Newest first unless `order` says otherwise.
 #[utoipa::path(get, path = "/api/v1/numbers", tag = "numbers", operation_id = "listNumbers",
-    params(("number" = Option<String>, Query, description = "This number, in E.164"),
-        ("agent_id" = Option<String>, Query, description = "Only those that lead to this agent"),
-        ("ivr_menu_id" = Option<String>, Query, description = "Only those that lead to this menu"),
+    params(("number" = Option<String>, Query, description = "Only this number, in E.164"),
+        ("agent_id" = Option<String>, Query, description = "Only numbers routed to this agent: `agt_…`"),
+        ("ivr_menu_id" = Option<String>, Query, description = "Only numbers routed to this menu: `ivrm_…`"),
         CreatedParams, PageParams),
     responses((status = 200, description = "A page of numbers", body = Listed<NumberView>), Problem))]
 #[get("/numbers")]

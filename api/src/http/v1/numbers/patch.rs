@@ -36,9 +36,12 @@ const EDITS: usize = 5;
 ///
 /// The new route holds from the next call on; calls under way are not affected.
 #[utoipa::path(patch, path = "/api/v1/numbers/{id}", tag = "numbers", operation_id = "patchNumber",
-    params(("id" = String, Path, description = "The number"), ("If-Match" = Option<String>, Header, description = "Only if the number is at this version")),
+    params(("id" = String, Path, description = "Id of the number: `num_…`"),
+        ("If-Match" = Option<String>, Header,
+            description = "Expected `ETag` of the number, else 412; not checked, if left out")),
     request_body = NumberPatch,
-    responses((status = 200, description = "Changed", body = Enveloped<NumberView>), Problem))]
+    responses((status = 200, description = "The number after the change",
+        body = Enveloped<NumberView>), Problem))]
 #[patch("/numbers/{id}")]
 pub(crate) async fn patch_number(
     caller: Caller<NumbersWrite>,

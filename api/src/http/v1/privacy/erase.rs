@@ -19,7 +19,8 @@ use crate::problem::{ApiError, Problem};
 /// The history itself stays as it is, and so does its proof. An unknown person gets a receipt that says so.
 #[utoipa::path(post, path = "/api/v1/privacy/subjects/erase", tag = "privacy", operation_id = "eraseSubject",
     request_body = SubjectName,
-    responses((status = 202, description = "Accepted", body = Enveloped<JobView>), Problem))]
+    responses((status = 202, description = "The job was started: read its status at `Location`",
+        body = Enveloped<JobView>), Problem))]
 #[post("/privacy/subjects/erase")]
 pub(crate) async fn erase_subject(
     caller: Caller<PrivacyWrite>,

@@ -18,7 +18,8 @@ use crate::problem::{ApiError, Problem};
 /// data of the person, as JSON, for seven days. Erasing any person of the client deletes its exports.
 #[utoipa::path(post, path = "/api/v1/privacy/subjects/export", tag = "privacy", operation_id = "exportSubject",
     request_body = SubjectName,
-    responses((status = 202, description = "Accepted", body = Enveloped<JobView>), Problem))]
+    responses((status = 202, description = "The job was started: read its status at `Location`",
+        body = Enveloped<JobView>), Problem))]
 #[post("/privacy/subjects/export")]
 pub(crate) async fn export_subject(
     caller: Caller<CustomersRead>,

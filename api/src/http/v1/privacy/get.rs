@@ -16,9 +16,9 @@ use crate::problem::{ApiError, Problem};
 /// Read from the log itself, so it is never behind. Once `status` is `completed`, it is the receipt. With `at` or
 /// `version`, answers with the job as it was then.
 #[utoipa::path(get, path = "/api/v1/privacy/jobs/{id}", tag = "privacy", operation_id = "getPrivacyJob",
-    params(("id" = String, Path, description = "The job"),
-        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
-        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    params(("id" = String, Path, description = "Id of the privacy job: `prv_…`"),
+        ("at" = Option<String>, Query, description = "Show the state at this time (RFC 3339); default: now"),
+        ("version" = Option<u64>, Query, description = "Show the state at this version; default: current")),
     responses((status = 200, description = "The job", body = Enveloped<JobView>), Problem))]
 #[get("/privacy/jobs/{id}")]
 pub(crate) async fn get_privacy_job(

@@ -49,8 +49,9 @@ pub(crate) struct ExportedEvent {
 ///
 /// All events that hold personal data of the person. The node keeps the result until `result_until` of the job.
 #[utoipa::path(get, path = "/api/v1/privacy/jobs/{id}/result", tag = "privacy", operation_id = "getSubjectExport",
-    params(("id" = String, Path, description = "The job")),
-    responses((status = 200, description = "What is known", body = Enveloped<ExportView>), Problem))]
+    params(("id" = String, Path, description = "Id of the privacy job: `prv_…`")),
+    responses((status = 200, description = "The events that hold personal data of the person",
+        body = Enveloped<ExportView>), Problem))]
 #[get("/privacy/jobs/{id}/result")]
 pub(crate) async fn get_subject_export(
     caller: Caller<CustomersRead>,

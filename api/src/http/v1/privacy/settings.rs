@@ -59,8 +59,10 @@ impl AsProblem for PolicyRefusal {
 /// What you have chosen, and what holds: your choice, or the node's setting while you have chosen nothing. With
 /// `at` or `version`, answers with what you had chosen then.
 #[utoipa::path(get, path = "/api/v1/privacy/settings", tag = "privacy", operation_id = "getPrivacySettings",
-    params(("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
-        ("version" = Option<u64>, Query, minimum = 0, description = "As it was at this version")),
+    params(("at" = Option<String>, Query,
+            description = "Show the state at this time (RFC 3339); default: now"),
+        ("version" = Option<u64>, Query, minimum = 0,
+            description = "Show the state at this version; default: current")),
     responses((status = 200, description = "The settings", body = Enveloped<SettingsView>), Problem))]
 #[get("/privacy/settings")]
 pub(crate) async fn get_privacy_settings(
@@ -80,9 +82,11 @@ pub(crate) async fn get_privacy_settings(
 /// not kept is never shown (`[erased]`); only the node itself can read it, to control the call while it lasts,
 /// and nobody after it.
 #[utoipa::path(patch, path = "/api/v1/privacy/settings", tag = "privacy", operation_id = "patchPrivacySettings",
-    params(("If-Match" = Option<String>, Header, description = "Only if the settings are at this version")),
+    params(("If-Match" = Option<String>, Header,
+            description = "Expected `ETag` of the settings, else 412; not checked, if left out")),
     request_body = SettingsPatch,
-    responses((status = 200, description = "Changed", body = Enveloped<SettingsView>), Problem))]
+    responses((status = 200, description = "The settings after the change",
+        body = Enveloped<SettingsView>), Problem))]
 #[patch("/privacy/settings")]
 pub(crate) async fn patch_privacy_settings(
     caller: Caller<PrivacyWrite>,

@@ -63,7 +63,8 @@ pub(crate) struct NewTool {
 /// same when a request is repeated.
 #[utoipa::path(post, path = "/api/v1/tools", tag = "tools", operation_id = "createTool",
     request_body = NewTool,
-    responses((status = 201, description = "Created", body = Enveloped<ToolWithSecret>), Problem))]
+    responses((status = 201, description = "The new tool with its secret",
+        body = Enveloped<ToolWithSecret>), Problem))]
 #[post("/tools")]
 pub(crate) async fn create_tool(
     caller: Caller<ToolsWrite>,

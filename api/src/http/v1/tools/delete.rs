@@ -18,8 +18,10 @@ use crate::problem::{ApiError, Problem};
 ///
 /// Agents that have it continue without it. Its event history stays.
 #[utoipa::path(delete, path = "/api/v1/tools/{id}", tag = "tools", operation_id = "deleteTool",
-    params(("id" = String, Path, description = "The tool"), ("If-Match" = Option<String>, Header, description = "Only if the tool is at this version")),
-    responses((status = 204, description = "Removed"), Problem))]
+    params(("id" = String, Path, description = "Id of the tool: `tool_…`"),
+        ("If-Match" = Option<String>, Header,
+            description = "Expected `ETag` of the tool, else 412; not checked, if left out")),
+    responses((status = 204, description = "The tool was removed"), Problem))]
 #[delete("/tools/{id}")]
 pub(crate) async fn delete_tool(
     caller: Caller<ToolsWrite>,

@@ -16,9 +16,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// With `at` or `version`, answers with the tool as it was then.
 #[utoipa::path(get, path = "/api/v1/tools/{id}", tag = "tools", operation_id = "getTool",
-    params(("id" = String, Path, description = "The tool"),
-        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
-        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    params(("id" = String, Path, description = "Id of the tool: `tool_…`"),
+        ("at" = Option<String>, Query, description = "Show the state at this time (RFC 3339); default: now"),
+        ("version" = Option<u64>, Query, description = "Show the state at this version; default: current")),
     responses((status = 200, description = "The tool", body = Enveloped<ToolView>), Problem))]
 #[get("/tools/{id}")]
 pub(crate) async fn get_tool(

@@ -60,9 +60,12 @@ pub(crate) struct PatchBody {
 ///
 /// Fields that are left out stay as they are.
 #[utoipa::path(patch, path = "/api/v1/tools/{id}", tag = "tools", operation_id = "patchTool",
-    params(("id" = String, Path, description = "The tool"), ("If-Match" = Option<String>, Header, description = "Only if the tool is at this version")),
+    params(("id" = String, Path, description = "Id of the tool: `tool_…`"),
+        ("If-Match" = Option<String>, Header,
+            description = "Expected `ETag` of the tool, else 412; not checked, if left out")),
     request_body = PatchBody,
-    responses((status = 200, description = "Changed", body = Enveloped<ToolView>), Problem))]
+    responses((status = 200, description = "The tool after the change",
+        body = Enveloped<ToolView>), Problem))]
 #[patch("/tools/{id}")]
 pub(crate) async fn patch_tool(
     caller: Caller<ToolsWrite>,

@@ -19,8 +19,9 @@ use crate::problem::{ApiError, Problem};
 /// The new secret is shown only in this answer. During the overlap requests carry one signature by each secret, the
 /// newest first. A tool whose requests were not signed (`signed`) signs them from now on.
 #[utoipa::path(post, path = "/api/v1/tools/{id}/rotate-secret", tag = "tools", operation_id = "rotateToolSecret",
-    params(("id" = String, Path, description = "The tool")), request_body = RotationBody,
-    responses((status = 200, description = "Rotated", body = Enveloped<ToolWithSecret>), Problem))]
+    params(("id" = String, Path, description = "Id of the tool: `tool_…`")), request_body = RotationBody,
+    responses((status = 200, description = "The tool with its new secret",
+        body = Enveloped<ToolWithSecret>), Problem))]
 #[post("/tools/{id}/rotate-secret")]
 pub(crate) async fn rotate_tool_secret(
     caller: Caller<ToolsWrite>,

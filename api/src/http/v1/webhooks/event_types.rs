@@ -16,7 +16,8 @@ static TYPES: LazyLock<Vec<EventType>> = LazyLock::new(projections::webhooks::ev
 ///
 /// Each type with the JSON Schema of its payload, and an example.
 #[utoipa::path(get, path = "/api/v1/webhooks/event-types", tag = "webhooks", operation_id = "listWebhookEventTypes",
-    responses((status = 200, description = "All of them", body = Enveloped<Vec<EventType>>), Problem))]
+    responses((status = 200, description = "All types of events",
+        body = Enveloped<Vec<EventType>>), Problem))]
 #[get("/webhooks/event-types")]
 pub(crate) async fn list_event_types(_: Caller<WebhooksRead>) -> Result<Answer, ApiError> {
     Ok(Answer::data(&*TYPES))

@@ -25,10 +25,12 @@ pub(super) fn names(patterns: &[String]) -> Vec<String> {
 /// instead of receiving webhooks. Remember the id of the last event and pass it as `after` next time.
 #[utoipa::path(get, path = "/api/v1/events", tag = "webhooks", operation_id = "listPublicEvents",
     params(
-        ("after" = Option<String>, Query, description = "`evt_…`: only what came after this event"),
-        ("types" = Option<String>, Query, description = "Names or wildcards with commas between: `call.ended,ivr.*`"),
-        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before")),
+        ("after" = Option<String>, Query, description = "Only events after this one: `evt_…`"),
+        ("types" = Option<String>, Query,
+            description = "Only these types, with commas; wildcards allowed: `call.ended,ivr.*`"),
+        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query,
+            description = "`next_cursor` of the page before; the first page, if left out")),
     responses((status = 200, description = "A page of events", body = Listed<PublicBody<serde_json::Value>>), Problem))]
 #[get("/events")]
 pub(crate) async fn list_public_events(

@@ -23,10 +23,10 @@ use crate::problem::{ApiError, Code, Problem};
 ///
 /// Answers 200 once the event is durable, or is known already; otherwise Telnyx sends it again.
 #[utoipa::path(post, path = "/api/v1/webhooks/telnyx", tag = "carriers", operation_id = "takeTelnyxWebhook",
-    security(()), request_body(content = Object, description = "A Telnyx API v2 event, byte for byte as signed"),
-    params(("telnyx-signature-ed25519" = String, Header, description = "Base64 of the signature"),
-        ("telnyx-timestamp" = String, Header, description = "Unix seconds")),
-    responses((status = 200, description = "Durable"), Problem))]
+    security(()), request_body(content = Object, description = "Event of the Telnyx API v2, byte for byte as signed"),
+    params(("telnyx-signature-ed25519" = String, Header, description = "Ed25519 signature, in base64"),
+        ("telnyx-timestamp" = String, Header, description = "When Telnyx signed it, in Unix seconds")),
+    responses((status = 200, description = "The event is stored; a repeated one was already"), Problem))]
 #[post("/webhooks/telnyx")]
 pub(crate) async fn take_telnyx_webhook(
     http: HttpRequest,
@@ -43,11 +43,12 @@ pub(crate) async fn take_telnyx_webhook(
 /// signature, and the events affect only that client's calls.
 #[utoipa::path(post, path = "/api/v1/webhooks/telnyx/{client_id}", tag = "carriers",
     operation_id = "takeClientsTelnyxWebhook",
-    security(()), request_body(content = Object, description = "A Telnyx API v2 event, byte for byte as signed"),
-    params(("client_id" = String, Path, description = "Whose account it is"),
-        ("telnyx-signature-ed25519" = String, Header, description = "Base64 of the signature"),
-        ("telnyx-timestamp" = String, Header, description = "Unix seconds")),
-    responses((status = 200, description = "Durable"), Problem))]
+    security(()), request_body(content = Object, description = "Event of the Telnyx API v2, byte for byte as signed"),
+    params(("client_id" = String, Path,
+            description = "Id of the client that owns the Telnyx account: `cli_…`"),
+        ("telnyx-signature-ed25519" = String, Header, description = "Ed25519 signature, in base64"),
+        ("telnyx-timestamp" = String, Header, description = "When Telnyx signed it, in Unix seconds")),
+    responses((status = 200, description = "The event is stored; a repeated one was already"), Problem))]
 #[post("/webhooks/telnyx/{client_id}")]
 pub(crate) async fn take_clients_telnyx_webhook(
     http: HttpRequest,

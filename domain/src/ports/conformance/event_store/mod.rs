@@ -3,7 +3,7 @@
 //! `event_store_suite!(fresh)` makes a test of each; `fresh` is an `async fn() -> Subject`. Engines with fault
 //! injection (see [`Faults`]) also run `event_store_fault_suite!(fresh)`.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a case that does not hold panics, as a test does")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a case that does not hold panics, as a test does")]
 
 pub mod appends;
 pub mod faults;

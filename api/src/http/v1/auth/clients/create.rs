@@ -40,7 +40,8 @@ pub(crate) struct ClientWithKey {
 /// Only for the platform's administrator. The answer holds the client's first API key, which has an owner's rights.
 #[utoipa::path(post, path = "/api/v1/auth/clients", tag = "clients", operation_id = "createClient",
     request_body = NewClient,
-    responses((status = 201, description = "Made", body = Enveloped<ClientWithKey>), Problem))]
+    responses((status = 201, description = "The new client with its first API key",
+        body = Enveloped<ClientWithKey>), Problem))]
 #[post("/auth/clients")]
 pub(crate) async fn create_client(
     caller: Caller<UsersWrite>,

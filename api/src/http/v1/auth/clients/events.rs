@@ -15,10 +15,12 @@ use crate::problem::{ApiError, Problem};
 /// The client's own event history, oldest first: changes of its name and its limits. The platform's administrator
 /// may read any client's, everybody else only their own client's.
 #[utoipa::path(get, path = "/api/v1/auth/clients/{id}/events", tag = "clients", operation_id = "listClientEvents",
-    params(("id" = String, Path, description = "The client"),
-        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-        ("order" = Option<String>, Query, description = "asc (default) or desc")),
+    params(("id" = String, Path, description = "Id of the client: `cli_…`"),
+        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query,
+            description = "`next_cursor` of the page before; the first page, if left out"),
+        ("order" = Option<String>, Query,
+            description = "Oldest first (`asc`, the default) or newest first (`desc`)")),
     responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
 #[get("/auth/clients/{id}/events")]
 pub(crate) async fn list_client_events(

@@ -16,9 +16,9 @@ use crate::problem::{ApiError, Problem};
 /// The platform's administrator may read any client, everybody else only their own. With `at` or `version`, answers
 /// with the client as it was then.
 #[utoipa::path(get, path = "/api/v1/auth/clients/{id}", tag = "clients", operation_id = "getClient",
-    params(("id" = String, Path, description = "The client"),
-        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
-        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    params(("id" = String, Path, description = "Id of the client: `cli_…`"),
+        ("at" = Option<String>, Query, description = "Show the state at this time (RFC 3339); default: now"),
+        ("version" = Option<u64>, Query, description = "Show the state at this version; default: current")),
     responses((status = 200, description = "The client", body = Enveloped<ClientView>), Problem))]
 #[get("/auth/clients/{id}")]
 pub(crate) async fn get_client(

@@ -63,9 +63,12 @@ impl From<LimitsPatch> for ClientLimitsPatch {
 ///
 /// Only for the platform's administrator. New limits hold from the next request on.
 #[utoipa::path(patch, path = "/api/v1/auth/clients/{id}", tag = "clients", operation_id = "patchClient",
-    params(("id" = String, Path, description = "The client"), ("If-Match" = Option<String>, Header, description = "Only if the client is at this version")),
+    params(("id" = String, Path, description = "Id of the client: `cli_…`"),
+        ("If-Match" = Option<String>, Header,
+            description = "Expected `ETag` of the client, else 412; not checked, if left out")),
     request_body = ClientPatch,
-    responses((status = 200, description = "Changed", body = Enveloped<ClientView>), Problem))]
+    responses((status = 200, description = "The client after the change",
+        body = Enveloped<ClientView>), Problem))]
 #[patch("/auth/clients/{id}")]
 pub(crate) async fn patch_client(
     caller: Caller<UsersWrite>,

@@ -48,7 +48,8 @@ pub(crate) struct NewApiKey {
 /// The answer holds its plain text, which is shown only this once and stored nowhere.
 #[utoipa::path(post, path = "/api/v1/auth/api-keys", tag = "api keys", operation_id = "createApiKey",
     request_body = NewApiKey,
-    responses((status = 201, description = "Made", body = Enveloped<PlainApiKey>), Problem))]
+    responses((status = 201, description = "The new API key with its plain text",
+        body = Enveloped<PlainApiKey>), Problem))]
 #[post("/auth/api-keys")]
 pub(crate) async fn create_api_key(
     caller: Caller<KeysWrite>,

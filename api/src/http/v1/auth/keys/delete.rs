@@ -20,8 +20,10 @@ use crate::problem::{ApiError, Problem};
 ///
 /// The key stops working and is no longer listed. Its event history stays.
 #[utoipa::path(delete, path = "/api/v1/auth/api-keys/{id}", tag = "api keys", operation_id = "deleteApiKey",
-    params(("id" = String, Path, description = "The key"), ("If-Match" = Option<String>, Header, description = "Only if the key is at this version")),
-    responses((status = 204, description = "Deleted"), Problem))]
+    params(("id" = String, Path, description = "Id of the API key: `key_…`"),
+        ("If-Match" = Option<String>, Header,
+            description = "Expected `ETag` of the key, else 412; not checked, if left out")),
+    responses((status = 204, description = "The API key was deleted"), Problem))]
 #[delete("/auth/api-keys/{id}")]
 pub(crate) async fn delete_api_key(
     caller: Caller<KeysWrite>,

@@ -16,9 +16,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// With `at` or `version`, answers with the API key as it was then.
 #[utoipa::path(get, path = "/api/v1/auth/api-keys/{id}", tag = "api keys", operation_id = "getApiKey",
-    params(("id" = String, Path, description = "The API key"),
-        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
-        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    params(("id" = String, Path, description = "Id of the API key: `key_…`"),
+        ("at" = Option<String>, Query, description = "Show the state at this time (RFC 3339); default: now"),
+        ("version" = Option<u64>, Query, description = "Show the state at this version; default: current")),
     responses((status = 200, description = "The API key", body = Enveloped<ApiKeyView>), Problem))]
 #[get("/auth/api-keys/{id}")]
 pub(crate) async fn get_api_key(

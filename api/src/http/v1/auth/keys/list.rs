@@ -14,7 +14,8 @@ use crate::problem::{ApiError, Problem};
 ///
 /// Without their secrets, revoked keys included. Newest first unless `order` says otherwise.
 #[utoipa::path(get, path = "/api/v1/auth/api-keys", tag = "api keys", operation_id = "listApiKeys",
-    params(("enabled" = Option<bool>, Query, description = "Only those that are enabled, or are not"),
+    params(("enabled" = Option<bool>, Query,
+            description = "`true`: only enabled ones; `false`: only disabled ones"),
         CreatedParams, PageParams),
     responses((status = 200, description = "A page of API keys", body = Listed<ApiKeyView>), Problem))]
 #[get("/auth/api-keys")]

@@ -46,9 +46,12 @@ pub(crate) struct ApiKeyPatch {
 ///
 /// Fields that are left out stay. You cannot give a key more rights than you have yourself.
 #[utoipa::path(patch, path = "/api/v1/auth/api-keys/{id}", tag = "api keys", operation_id = "patchApiKey",
-    params(("id" = String, Path, description = "The key"), ("If-Match" = Option<String>, Header, description = "Only if the key is at this version")),
+    params(("id" = String, Path, description = "Id of the API key: `key_…`"),
+        ("If-Match" = Option<String>, Header,
+            description = "Expected `ETag` of the key, else 412; not checked, if left out")),
     request_body = ApiKeyPatch,
-    responses((status = 200, description = "Changed", body = Enveloped<ApiKeyView>), Problem))]
+    responses((status = 200, description = "The key after the change",
+        body = Enveloped<ApiKeyView>), Problem))]
 #[patch("/auth/api-keys/{id}")]
 pub(crate) async fn patch_api_key(
     caller: Caller<KeysWrite>,

@@ -20,8 +20,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// The key stops working for good: on this node at once, on the others within a second.
 #[utoipa::path(post, path = "/api/v1/auth/api-keys/{id}/revoke", tag = "api keys", operation_id = "revokeApiKey",
-    params(("id" = String, Path, description = "The key")),
-    responses((status = 200, description = "Revoked", body = Enveloped<ApiKeyView>), Problem))]
+    params(("id" = String, Path, description = "Id of the API key: `key_…`")),
+    responses((status = 200, description = "The API key, now revoked",
+        body = Enveloped<ApiKeyView>), Problem))]
 #[post("/auth/api-keys/{id}/revoke")]
 pub(crate) async fn revoke_api_key(
     caller: Caller<KeysWrite>,

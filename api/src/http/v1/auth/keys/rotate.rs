@@ -34,8 +34,9 @@ pub(crate) struct Rotation {
 ///
 /// The key gets a new plain text, shown only in this answer; the old one keeps working for `overlap_seconds`.
 #[utoipa::path(post, path = "/api/v1/auth/api-keys/{id}/rotate", tag = "api keys", operation_id = "rotateApiKey",
-    params(("id" = String, Path, description = "The key")), request_body = Rotation,
-    responses((status = 200, description = "Rotated", body = Enveloped<PlainApiKey>), Problem))]
+    params(("id" = String, Path, description = "Id of the API key: `key_…`")), request_body = Rotation,
+    responses((status = 200, description = "The API key with its new plain text",
+        body = Enveloped<PlainApiKey>), Problem))]
 #[post("/auth/api-keys/{id}/rotate")]
 pub(crate) async fn rotate_api_key(
     caller: Caller<KeysWrite>,

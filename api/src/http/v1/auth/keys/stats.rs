@@ -48,8 +48,9 @@ pub(crate) struct EndpointUse {
 ///
 /// The number of requests in all, by day and by endpoint, and what is left of the quota.
 #[utoipa::path(get, path = "/api/v1/auth/api-keys/{id}/stats", tag = "api keys", operation_id = "getApiKeyStats",
-    params(("id" = String, Path, description = "The key")),
-    responses((status = 200, description = "Its use", body = Enveloped<ApiKeyStats>), Problem))]
+    params(("id" = String, Path, description = "Id of the API key: `key_…`")),
+    responses((status = 200, description = "How often the API key was used",
+        body = Enveloped<ApiKeyStats>), Problem))]
 #[get("/auth/api-keys/{id}/stats")]
 pub(crate) async fn get_api_key_stats(
     caller: Caller<KeysRead>,

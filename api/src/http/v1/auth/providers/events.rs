@@ -16,10 +16,12 @@ use crate::problem::{ApiError, Problem};
 ///
 /// The event history of this kind of account, oldest first, including accounts that were removed.
 #[utoipa::path(get, path = "/api/v1/auth/providers/{kind}/events", tag = "providers", operation_id = "listProviderEvents",
-    params(("kind" = String, Path, description = "tts, stt, llm, telephony or embeddings"),
-        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-        ("order" = Option<String>, Query, description = "asc (default) or desc")),
+    params(("kind" = String, Path, description = "Kind of provider: tts, stt, llm, telephony or embeddings"),
+        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query,
+            description = "`next_cursor` of the page before; the first page, if left out"),
+        ("order" = Option<String>, Query,
+            description = "Oldest first (`asc`, the default) or newest first (`desc`)")),
     responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
 #[get("/auth/providers/{kind}/events")]
 pub(crate) async fn list_provider_events(

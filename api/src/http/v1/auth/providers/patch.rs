@@ -49,9 +49,11 @@ pub(crate) struct AccountPatch {
 ///
 /// From now on this client's calls, models or voices use this account instead of the node's own.
 #[utoipa::path(patch, path = "/api/v1/auth/providers/{kind}", tag = "providers", operation_id = "patchProvider",
-    params(("kind" = String, Path, description = "tts, stt, llm, telephony or embeddings"), ("If-Match" = Option<String>, Header, description = "Only if the account is at this version")),
+    params(("kind" = String, Path, description = "Kind of provider: tts, stt, llm, telephony or embeddings"),
+        ("If-Match" = Option<String>, Header,
+            description = "Expected `ETag` of the account, else 412; not checked, if left out")),
     request_body = AccountPatch,
-    responses((status = 200, description = "Set", body = Enveloped<Account>), Problem))]
+    responses((status = 200, description = "The account as set", body = Enveloped<Account>), Problem))]
 #[patch("/auth/providers/{kind}")]
 pub(crate) async fn patch_provider(
     caller: Caller<ProvidersWrite>,

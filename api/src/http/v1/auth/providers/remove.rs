@@ -17,9 +17,10 @@ use crate::problem::{ApiError, Problem};
 ///
 /// From now on the client uses the node's own account again.
 #[utoipa::path(delete, path = "/api/v1/auth/providers/{kind}", tag = "providers", operation_id = "removeProvider",
-    params(("kind" = String, Path, description = "tts, stt, llm, telephony or embeddings"),
-        ("If-Match" = Option<String>, Header, description = "Only if the account is at this version")),
-    responses((status = 204, description = "Removed"), Problem))]
+    params(("kind" = String, Path, description = "Kind of provider: tts, stt, llm, telephony or embeddings"),
+        ("If-Match" = Option<String>, Header,
+            description = "Expected `ETag` of the account, else 412; not checked, if left out")),
+    responses((status = 204, description = "The account was removed"), Problem))]
 #[delete("/auth/providers/{kind}")]
 pub(crate) async fn remove_provider(
     caller: Caller<ProvidersWrite>,

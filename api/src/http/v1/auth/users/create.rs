@@ -42,7 +42,7 @@ pub(crate) struct NewUser {
 /// The user signs in with the e-mail address, which nobody else on this node may have.
 #[utoipa::path(post, path = "/api/v1/auth/users", tag = "users", operation_id = "createUser",
     request_body = NewUser,
-    responses((status = 201, description = "Added", body = Enveloped<UserView>), Problem))]
+    responses((status = 201, description = "The new user", body = Enveloped<UserView>), Problem))]
 #[post("/auth/users")]
 pub(crate) async fn create_user(
     caller: Caller<UsersWrite>,

@@ -20,8 +20,10 @@ use crate::problem::{ApiError, Problem};
 ///
 /// The user is signed out, and the e-mail address may be used again. The event history stays.
 #[utoipa::path(delete, path = "/api/v1/auth/users/{id}", tag = "users", operation_id = "deleteUser",
-    params(("id" = String, Path, description = "The user"), ("If-Match" = Option<String>, Header, description = "Only if the user is at this version")),
-    responses((status = 204, description = "Removed"), Problem))]
+    params(("id" = String, Path, description = "Id of the user: `usr_…`"),
+        ("If-Match" = Option<String>, Header,
+            description = "Expected `ETag` of the user, else 412; not checked, if left out")),
+    responses((status = 204, description = "The user was removed"), Problem))]
 #[delete("/auth/users/{id}")]
 pub(crate) async fn delete_user(
     caller: Caller<UsersWrite>,

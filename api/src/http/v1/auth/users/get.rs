@@ -16,9 +16,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// With `at` or `version`, answers with the user as it was then.
 #[utoipa::path(get, path = "/api/v1/auth/users/{id}", tag = "users", operation_id = "getUser",
-    params(("id" = String, Path, description = "The user"),
-        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
-        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    params(("id" = String, Path, description = "Id of the user: `usr_…`"),
+        ("at" = Option<String>, Query, description = "Show the state at this time (RFC 3339); default: now"),
+        ("version" = Option<u64>, Query, description = "Show the state at this version; default: current")),
     responses((status = 200, description = "The user", body = Enveloped<UserView>), Problem))]
 #[get("/auth/users/{id}")]
 pub(crate) async fn get_user(

@@ -16,8 +16,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// Newest first unless `order` says otherwise.
 #[utoipa::path(get, path = "/api/v1/auth/users", tag = "users", operation_id = "listUsers",
-    params(("enabled" = Option<bool>, Query, description = "Only those that are enabled, or are not"),
-        ("role" = Option<String>, Query, description = "Only those with this role"),
+    params(("enabled" = Option<bool>, Query,
+            description = "`true`: only enabled ones; `false`: only disabled ones"),
+        ("role" = Option<String>, Query, description = "Only users with this role"),
         CreatedParams, PageParams),
     responses((status = 200, description = "A page of users", body = Listed<UserView>), Problem))]
 #[get("/auth/users")]

@@ -39,9 +39,12 @@ pub(crate) struct UserPatch {
 ///
 /// Fields that are left out stay. A new password signs the user out everywhere.
 #[utoipa::path(patch, path = "/api/v1/auth/users/{id}", tag = "users", operation_id = "patchUser",
-    params(("id" = String, Path, description = "The user"), ("If-Match" = Option<String>, Header, description = "Only if the user is at this version")),
+    params(("id" = String, Path, description = "Id of the user: `usr_…`"),
+        ("If-Match" = Option<String>, Header,
+            description = "Expected `ETag` of the user, else 412; not checked, if left out")),
     request_body = UserPatch,
-    responses((status = 200, description = "Changed", body = Enveloped<UserView>), Problem))]
+    responses((status = 200, description = "The user after the change",
+        body = Enveloped<UserView>), Problem))]
 #[patch("/auth/users/{id}")]
 pub(crate) async fn patch_user(
     caller: Caller<UsersWrite>,

@@ -22,7 +22,7 @@ use crate::problem::{ApiError, Problem};
 /// The menus it leads to must exist: create the innermost ones first.
 #[utoipa::path(post, path = "/api/v1/ivr/menus", tag = "ivr", operation_id = "createIvrMenu",
     request_body = NewMenu,
-    responses((status = 201, description = "Made", body = Enveloped<MenuView>), Problem))]
+    responses((status = 201, description = "The new menu", body = Enveloped<MenuView>), Problem))]
 #[post("/ivr/menus")]
 pub(crate) async fn create_ivr_menu(
     caller: Caller<IvrWrite>,

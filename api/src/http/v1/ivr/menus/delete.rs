@@ -19,8 +19,10 @@ use crate::problem::{ApiError, Problem};
 /// Answers 409 while a number or another menu leads to it. Callers who are in the menu stay in it;
 /// its event history stays.
 #[utoipa::path(delete, path = "/api/v1/ivr/menus/{id}", tag = "ivr", operation_id = "deleteIvrMenu",
-    params(("id" = String, Path, description = "The menu"), ("If-Match" = Option<String>, Header, description = "Only if the menu is at this version")),
-    responses((status = 204, description = "Given up"), Problem))]
+    params(("id" = String, Path, description = "Id of the menu: `ivrm_…`"),
+        ("If-Match" = Option<String>, Header,
+            description = "Expected `ETag` of the menu, else 412; not checked, if left out")),
+    responses((status = 204, description = "The menu was deleted"), Problem))]
 #[delete("/ivr/menus/{id}")]
 pub(crate) async fn delete_ivr_menu(
     caller: Caller<IvrWrite>,

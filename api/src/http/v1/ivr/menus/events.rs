@@ -14,10 +14,12 @@ use crate::problem::{ApiError, Problem};
 ///
 /// The menu's own event history, oldest first.
 #[utoipa::path(get, path = "/api/v1/ivr/menus/{id}/events", tag = "ivr", operation_id = "listIvrMenuEvents",
-    params(("id" = String, Path, description = "The menu"),
-        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-        ("order" = Option<String>, Query, description = "asc (default) or desc")),
+    params(("id" = String, Path, description = "Id of the menu: `ivrm_…`"),
+        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query,
+            description = "`next_cursor` of the page before; the first page, if left out"),
+        ("order" = Option<String>, Query,
+            description = "Oldest first (`asc`, the default) or newest first (`desc`)")),
     responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
 #[get("/ivr/menus/{id}/events")]
 pub(crate) async fn list_ivr_menu_events(

@@ -16,9 +16,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// With `at` or `version`, answers with the menu as it was then.
 #[utoipa::path(get, path = "/api/v1/ivr/menus/{id}", tag = "ivr", operation_id = "getIvrMenu",
-    params(("id" = String, Path, description = "The menu"),
-        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
-        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    params(("id" = String, Path, description = "Id of the menu: `ivrm_…`"),
+        ("at" = Option<String>, Query, description = "Show the state at this time (RFC 3339); default: now"),
+        ("version" = Option<u64>, Query, description = "Show the state at this version; default: current")),
     responses((status = 200, description = "The menu", body = Enveloped<MenuView>), Problem))]
 #[get("/ivr/menus/{id}")]
 pub(crate) async fn get_ivr_menu(

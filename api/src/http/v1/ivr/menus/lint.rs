@@ -47,8 +47,9 @@ impl FindingView {
 ///
 /// Finds problems that callers would meet although each menu is valid by itself.
 #[utoipa::path(get, path = "/api/v1/ivr/menus/{id}/lint", tag = "ivr", operation_id = "lintIvrMenu",
-    params(("id" = String, Path, description = "The menu")),
-    responses((status = 200, description = "Everything that was found", body = Enveloped<Vec<FindingView>>), Problem))]
+    params(("id" = String, Path, description = "Id of the menu: `ivrm_…`")),
+    responses((status = 200, description = "All findings; empty when there are none",
+        body = Enveloped<Vec<FindingView>>), Problem))]
 #[get("/ivr/menus/{id}/lint")]
 pub(crate) async fn lint_ivr_menu(
     caller: Caller<IvrRead>,

@@ -15,7 +15,8 @@ use crate::problem::{ApiError, Problem};
 ///
 /// Newest first unless `order` says otherwise.
 #[utoipa::path(get, path = "/api/v1/ivr/menus", tag = "ivr", operation_id = "listIvrMenus",
-    params(("parent_menu_id" = Option<String>, Query, description = "Only those below this menu"),
+    params(("parent_menu_id" = Option<String>, Query,
+            description = "Only menus whose parent is this menu: `ivrm_…`"),
         CreatedParams, PageParams),
     responses((status = 200, description = "A page of menus", body = Listed<MenuView>), Problem))]
 #[get("/ivr/menus")]

@@ -25,9 +25,12 @@ const EDITS: usize = 5;
 ///
 /// Callers who are in the menu stay in the version they entered.
 #[utoipa::path(patch, path = "/api/v1/ivr/menus/{id}", tag = "ivr", operation_id = "patchIvrMenu",
-    params(("id" = String, Path, description = "The menu"), ("If-Match" = Option<String>, Header, description = "Only if the menu is at this version")),
+    params(("id" = String, Path, description = "Id of the menu: `ivrm_…`"),
+        ("If-Match" = Option<String>, Header,
+            description = "Expected `ETag` of the menu, else 412; not checked, if left out")),
     request_body = MenuPatchBody,
-    responses((status = 200, description = "Edited", body = Enveloped<MenuView>), Problem))]
+    responses((status = 200, description = "The menu after the change",
+        body = Enveloped<MenuView>), Problem))]
 #[patch("/ivr/menus/{id}")]
 pub(crate) async fn patch_ivr_menu(
     caller: Caller<IvrWrite>,

@@ -91,8 +91,9 @@ pub(crate) struct SimulationView {
 /// Nothing is stored, called or sent: the simulation assumes that every `webhook` step answers that the menu goes
 /// on. The same request gives the same trace.
 #[utoipa::path(post, path = "/api/v1/ivr/menus/{id}/simulate", tag = "ivr", operation_id = "simulateIvrMenu",
-    params(("id" = String, Path, description = "The menu")), request_body = Way,
-    responses((status = 200, description = "The trace", body = Enveloped<SimulationView>), Problem))]
+    params(("id" = String, Path, description = "Id of the menu: `ivrm_…`")), request_body = Way,
+    responses((status = 200, description = "The trace of the simulated caller",
+        body = Enveloped<SimulationView>), Problem))]
 #[post("/ivr/menus/{id}/simulate")]
 pub(crate) async fn simulate_ivr_menu(
     caller: Caller<IvrWrite>,

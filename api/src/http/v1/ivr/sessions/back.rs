@@ -17,8 +17,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// In the first menu there is no way back: it is played again.
 #[utoipa::path(post, path = "/api/v1/ivr/sessions/{id}/back", tag = "ivr", operation_id = "backInIvrSession",
-    params(("id" = String, Path, description = "The session")),
-    responses((status = 200, description = "The session after it", body = Enveloped<SessionView>), Problem))]
+    params(("id" = String, Path, description = "Id of the session: `ivrs_…`")),
+    responses((status = 200, description = "The session afterwards",
+        body = Enveloped<SessionView>), Problem))]
 #[post("/ivr/sessions/{id}/back")]
 pub(crate) async fn back_in_ivr_session(
     caller: Caller<IvrWrite>,

@@ -41,7 +41,7 @@ pub(crate) struct NewSession {
 /// session takes it for silence; the time to speak the prompt is included.
 #[utoipa::path(post, path = "/api/v1/ivr/sessions", tag = "ivr", operation_id = "startIvrSession",
     request_body = NewSession,
-    responses((status = 201, description = "Started", body = Enveloped<SessionView>), Problem))]
+    responses((status = 201, description = "The new session", body = Enveloped<SessionView>), Problem))]
 #[post("/ivr/sessions")]
 pub(crate) async fn start_ivr_session(
     caller: Caller<IvrWrite>,

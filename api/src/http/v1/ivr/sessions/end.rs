@@ -16,8 +16,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// The call it controls, if there is one, is hung up. A session that is over stays as it is.
 #[utoipa::path(post, path = "/api/v1/ivr/sessions/{id}/end", tag = "ivr", operation_id = "endIvrSession",
-    params(("id" = String, Path, description = "The session")),
-    responses((status = 200, description = "The session after it", body = Enveloped<SessionView>), Problem))]
+    params(("id" = String, Path, description = "Id of the session: `ivrs_…`")),
+    responses((status = 200, description = "The session afterwards",
+        body = Enveloped<SessionView>), Problem))]
 #[post("/ivr/sessions/{id}/end")]
 pub(crate) async fn end_ivr_session(
     caller: Caller<IvrWrite>,

@@ -17,9 +17,9 @@ use crate::problem::{ApiError, Problem};
 /// With `at` or `version`, answers with the session as it was then. A session that ended more than
 /// `ivr.session_retention_days` ago (30 by default) is no longer shown; its events stay.
 #[utoipa::path(get, path = "/api/v1/ivr/sessions/{id}", tag = "ivr", operation_id = "getIvrSession",
-    params(("id" = String, Path, description = "The session"),
-        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
-        ("version" = Option<u64>, Query, description = "As it was at this version")),
+    params(("id" = String, Path, description = "Id of the session: `ivrs_…`"),
+        ("at" = Option<String>, Query, description = "Show the state at this time (RFC 3339); default: now"),
+        ("version" = Option<u64>, Query, description = "Show the state at this version; default: current")),
     responses((status = 200, description = "The session", body = Enveloped<SessionView>), Problem))]
 #[get("/ivr/sessions/{id}")]
 pub(crate) async fn get_ivr_session(

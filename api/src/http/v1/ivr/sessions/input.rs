@@ -30,8 +30,9 @@ pub(crate) struct Digits {
 /// The keys are one entry or a part of one: keys that begin a longer option, or are fewer than may be collected,
 /// wait for more, for the terminator, or for the inter-digit timer.
 #[utoipa::path(post, path = "/api/v1/ivr/sessions/{id}/input", tag = "ivr", operation_id = "inputToIvrSession",
-    params(("id" = String, Path, description = "The session")), request_body = Digits,
-    responses((status = 200, description = "The session after it", body = Enveloped<SessionView>), Problem))]
+    params(("id" = String, Path, description = "Id of the session: `ivrs_…`")), request_body = Digits,
+    responses((status = 200, description = "The session after the input",
+        body = Enveloped<SessionView>), Problem))]
 #[post("/ivr/sessions/{id}/input")]
 pub(crate) async fn input_to_ivr_session(
     caller: Caller<IvrWrite>,

@@ -17,16 +17,21 @@ use crate::problem::{ApiError, Problem};
 /// `ivr.session_retention_days` ago (30 by default) are not listed.
 #[utoipa::path(get, path = "/api/v1/ivr/sessions", tag = "ivr", operation_id = "listIvrSessions",
     params(
-        ("status" = Option<String>, Query, description = "active, completed, abandoned or exhausted"),
-        ("menu_id" = Option<String>, Query, description = "The menu they began in"),
-        ("call_id" = Option<String>, Query, description = "The call they lead"),
-        ("session_id" = Option<String>, Query, description = "Your own name, exactly"),
-        ("created_after" = Option<String>, Query, description = "RFC 3339"),
-        ("created_before" = Option<String>, Query, description = "RFC 3339"),
-        ("include_total" = Option<bool>, Query, description = "Count all that fit"),
-        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-        ("order" = Option<String>, Query, description = "asc or desc")),
+        ("status" = Option<String>, Query,
+            description = "Only this status: active, completed, abandoned or exhausted"),
+        ("menu_id" = Option<String>, Query, description = "Only sessions that began in this menu: `ivrm_…`"),
+        ("call_id" = Option<String>, Query, description = "Only the sessions of this call: `call_…`"),
+        ("session_id" = Option<String>, Query, description = "Only sessions with exactly this `session_id`"),
+        ("created_after" = Option<String>, Query,
+            description = "Only sessions created after this time (RFC 3339)"),
+        ("created_before" = Option<String>, Query,
+            description = "Only sessions created before this time (RFC 3339)"),
+        ("include_total" = Option<bool>, Query, description = "Whether to count all matching sessions"),
+        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query,
+            description = "`next_cursor` of the page before; the first page, if left out"),
+        ("order" = Option<String>, Query,
+            description = "Newest first (`desc`, the default) or oldest first (`asc`)")),
     responses((status = 200, description = "A page of sessions", body = Listed<SessionView>), Problem))]
 #[get("/ivr/sessions")]
 pub(crate) async fn list_ivr_sessions(

@@ -17,8 +17,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// The caller pressed nothing, or nothing more: keys reported before then count as a whole entry.
 #[utoipa::path(post, path = "/api/v1/ivr/sessions/{id}/timeout", tag = "ivr", operation_id = "timeoutIvrSession",
-    params(("id" = String, Path, description = "The session")),
-    responses((status = 200, description = "The session after it", body = Enveloped<SessionView>), Problem))]
+    params(("id" = String, Path, description = "Id of the session: `ivrs_…`")),
+    responses((status = 200, description = "The session afterwards",
+        body = Enveloped<SessionView>), Problem))]
 #[post("/ivr/sessions/{id}/timeout")]
 pub(crate) async fn timeout_ivr_session(
     caller: Caller<IvrWrite>,

@@ -18,8 +18,9 @@ use crate::problem::{ApiError, Problem};
 /// The node makes no more attempts. Where an endpoint keeps order, the next delivery about
 /// the same subject follows.
 #[utoipa::path(post, path = "/api/v1/webhooks/deliveries/{id}/cancel", tag = "webhooks", operation_id = "cancelWebhookDelivery",
-    params(("id" = String, Path, description = "The delivery")),
-    responses((status = 202, description = "Cancelled", body = Enveloped<DeliveryView>), Problem))]
+    params(("id" = String, Path, description = "Id of the delivery: `whd_…`")),
+    responses((status = 202, description = "The delivery, now cancelled",
+        body = Enveloped<DeliveryView>), Problem))]
 #[post("/webhooks/deliveries/{id}/cancel")]
 pub(crate) async fn cancel_webhook_delivery(
     caller: Caller<WebhooksWrite>,

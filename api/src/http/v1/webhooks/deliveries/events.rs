@@ -19,10 +19,12 @@ use crate::problem::{ApiError, Problem};
 /// from a replay of its endpoint, and `delivery.endpoint_deleted` ends it with the endpoint. An attempt's `then`
 /// says how the delivery goes on or ends.
 #[utoipa::path(get, path = "/api/v1/webhooks/deliveries/{id}/events", tag = "webhooks", operation_id = "listWebhookDeliveryEvents",
-    params(("id" = String, Path, description = "The delivery"),
-        ("limit" = Option<u32>, Query, description = "1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-        ("order" = Option<String>, Query, description = "asc (default) or desc")),
+    params(("id" = String, Path, description = "Id of the delivery: `whd_…`"),
+        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query,
+            description = "`next_cursor` of the page before; the first page, if left out"),
+        ("order" = Option<String>, Query,
+            description = "Oldest first (`asc`, the default) or newest first (`desc`)")),
     responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
 #[get("/webhooks/deliveries/{id}/events")]
 pub(crate) async fn list_webhook_delivery_events(

@@ -22,9 +22,10 @@ use crate::problem::{ApiError, Problem};
 /// With its attempts and the payload it sends. With `at` or `version`, answers with the delivery as it was then;
 /// its version counts its own events, and is 0 before the first attempt.
 #[utoipa::path(get, path = "/api/v1/webhooks/deliveries/{id}", tag = "webhooks", operation_id = "getWebhookDelivery",
-    params(("id" = String, Path, description = "The delivery"),
-        ("at" = Option<String>, Query, description = "As it was at this time (RFC 3339)"),
-        ("version" = Option<u64>, Query, minimum = 0, description = "As it was at this version")),
+    params(("id" = String, Path, description = "Id of the delivery: `whd_…`"),
+        ("at" = Option<String>, Query, description = "Show the state at this time (RFC 3339); default: now"),
+        ("version" = Option<u64>, Query, minimum = 0,
+            description = "Show the state at this version; default: current")),
     responses((status = 200, description = "The delivery", body = Enveloped<DeliveryView>), Problem))]
 #[get("/webhooks/deliveries/{id}")]
 pub(crate) async fn get_webhook_delivery(

@@ -17,8 +17,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// Sends the same bytes with the same `webhook-id`, whatever the outcome before; the retry schedule begins anew.
 #[utoipa::path(post, path = "/api/v1/webhooks/deliveries/{id}/redeliver", tag = "webhooks", operation_id = "redeliverWebhook",
-    params(("id" = String, Path, description = "The delivery")),
-    responses((status = 202, description = "Queued", body = Enveloped<DeliveryView>), Problem))]
+    params(("id" = String, Path, description = "Id of the delivery: `whd_…`")),
+    responses((status = 202, description = "The delivery, queued to be sent at once",
+        body = Enveloped<DeliveryView>), Problem))]
 #[post("/webhooks/deliveries/{id}/redeliver")]
 pub(crate) async fn redeliver_webhook(
     caller: Caller<WebhooksWrite>,

@@ -60,7 +60,8 @@ pub(crate) struct NewEndpoint {
 /// The secret that signs its deliveries is shown only in this answer, and stored encrypted.
 #[utoipa::path(post, path = "/api/v1/webhooks", tag = "webhooks", operation_id = "createWebhook",
     request_body = NewEndpoint,
-    responses((status = 201, description = "Created", body = Enveloped<EndpointWithSecret>), Problem))]
+    responses((status = 201, description = "The new endpoint with its secret",
+        body = Enveloped<EndpointWithSecret>), Problem))]
 #[post("/webhooks")]
 pub(crate) async fn create_webhook(
     caller: Caller<WebhooksWrite>,

@@ -18,8 +18,10 @@ use crate::problem::{ApiError, Problem};
 ///
 /// Its pending deliveries are cancelled. Its event history stays.
 #[utoipa::path(delete, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "deleteWebhook",
-    params(("id" = String, Path, description = "The endpoint"), ("If-Match" = Option<String>, Header, description = "Only if the endpoint is at this version")),
-    responses((status = 204, description = "Removed"), Problem))]
+    params(("id" = String, Path, description = "Id of the endpoint: `whe_…`"),
+        ("If-Match" = Option<String>, Header,
+            description = "Expected `ETag` of the endpoint, else 412; not checked, if left out")),
+    responses((status = 204, description = "The endpoint was removed"), Problem))]
 #[delete("/webhooks/{id}")]
 pub(crate) async fn delete_webhook(
     caller: Caller<WebhooksWrite>,

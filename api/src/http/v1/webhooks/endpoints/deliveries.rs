@@ -17,12 +17,16 @@ use crate::problem::{ApiError, Problem};
 ///
 /// Newest first unless `order` says otherwise; a delivery must match all filters.
 #[utoipa::path(get, path = "/api/v1/webhooks/{id}/deliveries", tag = "webhooks", operation_id = "listWebhookDeliveries",
-    params(("id" = String, Path, description = "The endpoint"),
-        ("status" = Option<String>, Query, description = "pending, succeeded, failed or cancelled; several with commas"),
-        ("event" = Option<String>, Query, description = "The event's type: `call.ended`"),
-        ("event_id" = Option<String>, Query, description = "The event: `evt_…`"),
-        ("created_after" = Option<String>, Query, description = "RFC 3339; events after this moment"),
-        ("created_before" = Option<String>, Query, description = "RFC 3339; events before this moment"),
+    params(("id" = String, Path, description = "Id of the endpoint: `whe_…`"),
+        ("status" = Option<String>, Query,
+            description = "Only this status: pending, succeeded, failed or cancelled; several with commas"),
+        ("event" = Option<String>, Query,
+            description = "Only deliveries of events of this type: `call.ended`"),
+        ("event_id" = Option<String>, Query, description = "Only deliveries of this event: `evt_…`"),
+        ("created_after" = Option<String>, Query,
+            description = "Only deliveries of events after this time (RFC 3339)"),
+        ("created_before" = Option<String>, Query,
+            description = "Only deliveries of events before this time (RFC 3339)"),
         PageParams),
     responses((status = 200, description = "A page of deliveries", body = Listed<DeliveryView>), Problem))]
 #[get("/webhooks/{id}/deliveries")]

@@ -15,8 +15,9 @@ use crate::problem::{ApiError, Problem};
 ///
 /// Newest first unless `order` says otherwise. Their secrets are not shown.
 #[utoipa::path(get, path = "/api/v1/webhooks", tag = "webhooks", operation_id = "listWebhooks",
-    params(("enabled" = Option<bool>, Query, description = "Only those that are enabled, or are not"),
-        ("agent_id" = Option<String>, Query, description = "Only those for this agent"),
+    params(("enabled" = Option<bool>, Query,
+            description = "`true`: only enabled ones; `false`: only disabled ones"),
+        ("agent_id" = Option<String>, Query, description = "Only endpoints for this agent: `agt_…`"),
         CreatedParams, PageParams),
     responses((status = 200, description = "A page of endpoints", body = Listed<EndpointView>), Problem))]
 #[get("/webhooks")]

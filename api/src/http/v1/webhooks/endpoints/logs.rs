@@ -16,11 +16,15 @@ use crate::problem::{ApiError, Problem};
 ///
 /// Newest first unless `order` says otherwise; an attempt must match all filters.
 #[utoipa::path(get, path = "/api/v1/webhooks/{id}/logs", tag = "webhooks", operation_id = "listWebhookLogs",
-    params(("id" = String, Path, description = "The endpoint"),
-        ("success" = Option<bool>, Query, description = "Only those that succeeded, or only those that did not"),
-        ("event" = Option<String>, Query, description = "The event's type: `call.ended`"),
-        ("created_after" = Option<String>, Query, description = "RFC 3339; begun after this moment"),
-        ("created_before" = Option<String>, Query, description = "RFC 3339; begun before this moment"),
+    params(("id" = String, Path, description = "Id of the endpoint: `whe_…`"),
+        ("success" = Option<bool>, Query,
+            description = "`true`: only successful attempts; `false`: only failed ones"),
+        ("event" = Option<String>, Query,
+            description = "Only attempts with events of this type: `call.ended`"),
+        ("created_after" = Option<String>, Query,
+            description = "Only attempts that began after this time (RFC 3339)"),
+        ("created_before" = Option<String>, Query,
+            description = "Only attempts that began before this time (RFC 3339)"),
         PageParams),
     responses((status = 200, description = "A page of attempts", body = Listed<AttemptView>), Problem))]
 #[get("/webhooks/{id}/logs")]

@@ -63,9 +63,12 @@ pub(crate) struct PatchBody {
 ///
 /// Fields that are left out stay as they are.
 #[utoipa::path(patch, path = "/api/v1/webhooks/{id}", tag = "webhooks", operation_id = "patchWebhook",
-    params(("id" = String, Path, description = "The endpoint"), ("If-Match" = Option<String>, Header, description = "Only if the endpoint is at this version")),
+    params(("id" = String, Path, description = "Id of the endpoint: `whe_…`"),
+        ("If-Match" = Option<String>, Header,
+            description = "Expected `ETag` of the endpoint, else 412; not checked, if left out")),
     request_body = PatchBody,
-    responses((status = 200, description = "Changed", body = Enveloped<EndpointView>), Problem))]
+    responses((status = 200, description = "The endpoint after the change",
+        body = Enveloped<EndpointView>), Problem))]
 #[patch("/webhooks/{id}")]
 pub(crate) async fn patch_webhook(
     caller: Caller<WebhooksWrite>,

@@ -57,8 +57,9 @@ pub(crate) struct Replayed {
 /// Each event keeps its `webhook-id`. Pending deliveries are left as they are. One replay makes at
 /// most 100000 deliveries due.
 #[utoipa::path(post, path = "/api/v1/webhooks/{id}/replay", tag = "webhooks", operation_id = "replayWebhook",
-    params(("id" = String, Path, description = "The endpoint")), request_body = ReplayBody,
-    responses((status = 202, description = "Queued", body = Enveloped<Replayed>), Problem))]
+    params(("id" = String, Path, description = "Id of the endpoint: `whe_…`")), request_body = ReplayBody,
+    responses((status = 202, description = "How many deliveries were queued",
+        body = Enveloped<Replayed>), Problem))]
 #[post("/webhooks/{id}/replay")]
 pub(crate) async fn replay_webhook(
     caller: Caller<WebhooksWrite>,

@@ -19,8 +19,9 @@ use crate::problem::{ApiError, Problem};
 /// The new secret is shown only in this answer. During the overlap deliveries carry one signature by each
 /// secret, the newest first.
 #[utoipa::path(post, path = "/api/v1/webhooks/{id}/rotate-secret", tag = "webhooks", operation_id = "rotateWebhookSecret",
-    params(("id" = String, Path, description = "The endpoint")), request_body = RotationBody,
-    responses((status = 200, description = "Rotated", body = Enveloped<EndpointWithSecret>), Problem))]
+    params(("id" = String, Path, description = "Id of the endpoint: `whe_…`")), request_body = RotationBody,
+    responses((status = 200, description = "The endpoint with its new secret",
+        body = Enveloped<EndpointWithSecret>), Problem))]
 #[post("/webhooks/{id}/rotate-secret")]
 pub(crate) async fn rotate_webhook_secret(
     caller: Caller<WebhooksWrite>,

@@ -57,8 +57,8 @@ struct Ping {
 /// Sends one `webhook.test` event at once, signed like any other, and answers with the result. A failed test is not
 /// retried, and does not count towards the endpoint's failures. A disabled endpoint can be tested, too.
 #[utoipa::path(post, path = "/api/v1/webhooks/{id}/test", tag = "webhooks", operation_id = "testWebhook",
-    params(("id" = String, Path, description = "The endpoint")),
-    responses((status = 200, description = "How it went", body = Enveloped<TestResult>), Problem))]
+    params(("id" = String, Path, description = "Id of the endpoint: `whe_…`")),
+    responses((status = 200, description = "Result of the test", body = Enveloped<TestResult>), Problem))]
 #[post("/webhooks/{id}/test")]
 pub(crate) async fn test_webhook(
     caller: Caller<WebhooksWrite>,
