@@ -64,7 +64,10 @@ async fn keep_following(
     let Owned { deps, lease, time, effects, effects_changed, timers } = owned;
     let store = &deps.runtime.store;
     let mut at = checkpoint(deps).await?;
+    // due times are not moved while they are read
+    let held = time.hold().await;
     effects.load(at).await.map_err(OutboxError::from)?;
+    drop(held);
     timers.look_again();
     let mut loaded = deps.runtime.clock.monotonic();
     let head = store.head().await?;
@@ -90,6 +93,7 @@ async fn keep_following(
         effects_changed.notify_one();
         let now = deps.runtime.clock.monotonic();
         if effects.is_in_store_only() && now.saturating_duration_since(loaded) >= LOAD_AGAIN {
+            let _held = time.hold().await;
             effects.load(at).await.map_err(OutboxError::from)?;
             loaded = now;
         }

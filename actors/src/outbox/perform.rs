@@ -7,6 +7,7 @@ use domain::call::terms::{CommandKind, EndReason, Fault};
 use domain::call::{CallCommand, CallRefusal, Outcome, Outgoing, Work};
 use domain::envelope::Position;
 use domain::ids::{CallId, IvrSessionId, LegId};
+use domain::ports::StoreUnavailable;
 use domain::ports::outbox::OutboxItem;
 use domain::ports::telephony::{CarrierError, Dial, LegAction, LegCommand, LegState, RefusedBecause};
 use tokio::sync::Semaphore;
@@ -30,7 +31,7 @@ const NO_LEG_PAUSE: Duration = Duration::from_millis(500);
 /// How long the webhook of a leg that is gone may still take, counted from when the carrier said so: a node that
 /// was down has webhooks to catch up on.
 const GONE_PAUSE: Duration = Duration::from_secs(30);
-/// Pause before an effect whose row could not be written is looked at again.
+/// Pause before a row that could not be written is written again.
 const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(1);
 const CHECK_PAUSE: Duration = Duration::from_secs(30);
 /// NextStep this many answers "still alive" (ten minutes) a leg is left to its other timers.
@@ -38,8 +39,9 @@ const MAX_CHECKS: u32 = 20;
 
 /// Pause while the first webhook of a call that is to be merged may still be on its way into the log.
 const NOT_BEGUN_PAUSE: Duration = Duration::from_secs(1);
-/// After so many looks nothing is on its way: the carrier got no 200 for it, and sends it again.
-const MAX_LOOKS: u32 = 5;
+/// After so many attempts, of which some may have failed for another reason, nothing is on its way: the carrier got no
+/// 200 for it, and sends it again.
+const MAX_LOOKS: u32 = 60;
 
 type CallError = CommandError<CallRefusal>;
 
@@ -82,10 +84,14 @@ pub(super) async fn perform(
         drop(held);
         let more = due.len() == BATCH;
         for item in due {
-            let Ok(permit) = permits.clone().acquire_owned().await else { return };
-            let owned = owned.clone();
+            let permit = tokio::select! {
+                () = mine.cancelled() => return,
+                Ok(permit) = permits.clone().acquire_owned() => permit,
+                else => return,
+            };
+            let (owned, mine) = (owned.clone(), mine.clone());
             tasks.spawn(async move {
-                perform_one(&owned, item).await;
+                perform_one(&owned, item, &mine).await;
                 drop(permit);
                 // the next effect of the same call may have waited for this one
                 owned.effects_changed.notify_one();
@@ -94,8 +100,10 @@ pub(super) async fn perform(
         if more {
             continue;
         }
-        let longest = seen + LONGEST_SLEEP;
-        let until = effects.next_due(seen).await.map_or(longest, |due| due.min(longest));
+        let next = effects.next_due(seen).await;
+        // the time is read anew: it may have been set back meanwhile
+        let longest = time.now() + LONGEST_SLEEP;
+        let until = next.map_or(longest, |due| due.min(longest));
         tokio::select! {
             () = mine.cancelled() => {}
             () = effects_changed.notified() => {}
@@ -104,8 +112,8 @@ pub(super) async fn perform(
     }
 }
 
-async fn perform_one(owned: &Owned, item: OutboxItem) {
-    let Owned { deps, time, effects, .. } = owned;
+async fn perform_one(owned: &Owned, item: OutboxItem, mine: &CancellationToken) {
+    let Owned { deps, effects, .. } = owned;
     let span = tracing::info_span!(
         "effect.perform",
         otel.kind = "consumer",
@@ -126,7 +134,7 @@ async fn perform_one(owned: &Owned, item: OutboxItem) {
         (deps.runtime.trace.adopt)(&span, traceparent);
     }
     async {
-        let effect = EffectRun { deps, item: &item };
+        let effect = EffectRun { deps, item: &item, mine };
         let next = effect.run().await.unwrap_or_else(|error| NextStep::postpone(NO_LEG_PAUSE, &error));
         let outcome = match next {
             NextStep::Finish { outcome } => {
@@ -135,13 +143,13 @@ async fn perform_one(owned: &Owned, item: OutboxItem) {
             }
             NextStep::Postpone { pause, why } => {
                 tracing::info!(why, pause_ms = pause.as_millis() as u64, "effect put off");
-                let _held = time.hold().await;
-                let due = time.now() + pause;
-                let written = effects.postpone(item.effect_id, due, item.attempts + 1, &why).await;
-                if let Err(error) = written {
-                    tracing::warn!(%error, "the outbox cannot be written; the effect is tried again after a pause");
-                    deps.runtime.clock.sleep(PAUSE_AFTER_FAULT).await;
-                    effects.release(item.effect_id);
+                while let Err(error) = postpone(owned, &item, pause, &why).await {
+                    tracing::warn!(%error, "the outbox cannot be written; the effect waits until it can");
+                    tokio::select! {
+                        // the next owner tries it again
+                        () = mine.cancelled() => return,
+                        () = deps.runtime.clock.sleep(PAUSE_AFTER_FAULT) => {}
+                    }
                 }
                 "postponed"
             }
@@ -155,10 +163,22 @@ async fn perform_one(owned: &Owned, item: OutboxItem) {
     .await;
 }
 
+async fn postpone(
+    owned: &Owned,
+    item: &OutboxItem,
+    pause: Duration,
+    why: &str,
+) -> Result<(), StoreUnavailable> {
+    let _held = owned.time.hold().await;
+    let due = owned.time.now() + pause;
+    owned.effects.postpone(item.effect_id, due, item.attempts + 1, why).await
+}
+
 /// One attempt to perform one effect.
 struct EffectRun<'a> {
     deps: &'a OutboxDeps,
     item: &'a OutboxItem,
+    mine: &'a CancellationToken,
 }
 
 impl EffectRun<'_> {
@@ -337,9 +357,25 @@ impl EffectRun<'_> {
         }
     }
 
+    /// Records what became of a command. While the log cannot be written it waits: the carrier forgets after a
+    /// minute that it has had the command, and would carry it out again.
     async fn settle(&self, outcome: Outcome) -> Result<NextStep, CallError> {
         let (effect_id, now) = (self.item.effect_id, self.deps.runtime.clock.now());
-        self.tell_if_open(CallCommand::Settle { effect_id, outcome, attempts: self.attempts(), now }).await
+        let command = CallCommand::Settle { effect_id, outcome, attempts: self.attempts(), now };
+        loop {
+            let error = match self.tell_if_open(command.clone()).await {
+                Ok(next) => return Ok(next),
+                Err(error) => error,
+            };
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the outcome of a command cannot be recorded yet"
+            );
+            tokio::select! {
+                () = self.mine.cancelled() => return Err(error),
+                () = self.deps.runtime.clock.sleep(PAUSE_AFTER_FAULT) => {}
+            }
+        }
     }
 
     async fn reconcile(&self) -> Result<NextStep, CallError> {

@@ -36,6 +36,15 @@ struct State {
     pending: Option<PendingEffects>,
 }
 
+impl State {
+    /// Begins up to `limit` effects from memory; `None` while they are in the store alone.
+    fn begin(&mut self, now: Time, limit: usize) -> Option<Vec<OutboxItem>> {
+        let due = self.pending.as_mut()?.begin(now, limit);
+        self.begun.extend(due.iter().map(|item| item.effect_id));
+        Some(due)
+    }
+}
+
 impl fmt::Debug for EffectQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EffectQueue").finish_non_exhaustive()
@@ -90,20 +99,20 @@ impl EffectQueue {
 
     /// Begins up to `limit` effects that are due at `now`, longest due first.
     pub(super) async fn begin(&self, now: Time, limit: usize) -> Result<Vec<OutboxItem>, StoreUnavailable> {
-        let more = {
+        let known: HashSet<Uuid> = {
             let mut state = self.state();
-            let State { begun, finished, pending, .. } = &mut *state;
-            if let Some(pending) = pending {
-                let due = pending.begin(now, limit);
-                begun.extend(due.iter().map(|item| item.effect_id));
+            if let Some(due) = state.begin(now, limit) {
                 return Ok(due);
             }
-            begun.len() + finished.len()
+            state.begun.iter().chain(state.finished.keys()).copied().collect()
         };
-        let mut due = self.store.due_effects(now, limit + more).await?;
+        let mut due = self.store.due_effects(now, limit + known.len()).await?;
         let mut state = self.state();
-        let State { begun, finished, .. } = &mut *state;
-        due.retain(|item| !finished.contains_key(&item.effect_id) && begun.insert(item.effect_id));
+        // the rows may have been read into memory meanwhile, and an effect that was begun may have been finished
+        if let Some(due) = state.begin(now, limit) {
+            return Ok(due);
+        }
+        due.retain(|item| !known.contains(&item.effect_id) && state.begun.insert(item.effect_id));
         Ok(due)
     }
 
@@ -126,7 +135,7 @@ impl EffectQueue {
     }
 
     /// Lets an effect wait until `due` after a failed attempt; `why` holds no personal data. When the row cannot be
-    /// written, another node that takes over does not wait as long.
+    /// written the effect stays begun: a node that is cut off from its database must not go on trying.
     pub(super) async fn postpone(
         &self,
         effect_id: Uuid,
@@ -135,20 +144,13 @@ impl EffectQueue {
         why: &str,
     ) -> Result<(), StoreUnavailable> {
         let _rows = self.rows.lock().await;
-        let written = self.store.postpone(effect_id, due, attempts, why).await;
+        self.store.postpone(effect_id, due, attempts, why).await?;
         let mut state = self.state();
+        state.begun.remove(&effect_id);
         if let Some(pending) = &mut state.pending {
             pending.postpone(effect_id, due, attempts);
-            state.begun.remove(&effect_id);
-        } else if written.is_ok() {
-            state.begun.remove(&effect_id);
         }
-        written
-    }
-
-    /// Lets an effect be begun again whose pause could not be written.
-    pub(super) fn release(&self, effect_id: Uuid) {
-        self.state().begun.remove(&effect_id);
+        Ok(())
     }
 
     /// Removes the rows of finished effects that no event in the log removes.

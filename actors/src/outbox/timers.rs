@@ -76,7 +76,6 @@ pub(super) async fn fire(owned: &Owned, mine: &CancellationToken) {
     while !mine.is_cancelled() {
         owned.keep_up().await;
         let now = time.now();
-        let longest = now + LONGEST_SLEEP;
         let until = match timers.get() {
             Some(due) if due <= now => {
                 timers.forget();
@@ -84,7 +83,7 @@ pub(super) async fn fire(owned: &Owned, mine: &CancellationToken) {
                     Fired::All => {
                         let next = deps.store.next_timer().await;
                         // a store that cannot be read is asked again after a pause
-                        timers.may_be_due(next.unwrap_or(Some(longest)));
+                        timers.may_be_due(next.unwrap_or_else(|_| Some(time.now() + LONGEST_SLEEP)));
                         continue;
                     }
                     Fired::More => {
@@ -96,14 +95,14 @@ pub(super) async fn fire(owned: &Owned, mine: &CancellationToken) {
                         // no timer that fails keeps the loop busy
                         tokio::select! {
                             () = mine.cancelled() => {}
-                            () = time.sleep_until(longest) => {}
+                            () = time.sleep_until(time.now() + LONGEST_SLEEP) => {}
                         }
                         continue;
                     }
                 }
             }
-            Some(due) => due.min(longest),
-            None => longest,
+            Some(due) => due.min(now + LONGEST_SLEEP),
+            None => now + LONGEST_SLEEP,
         };
         tokio::select! {
             () = mine.cancelled() => {}

@@ -250,6 +250,10 @@ impl<'b> Dispatcher<'b> {
     fn take(&mut self, fresh: FreshDelivery, now: Time) {
         let id = fresh.item.of.endpoint;
         let Some(stop) = self.stops.get_mut(&id) else { return };
+        if stop.begun.contains(&fresh.item.id) {
+            // it was read from the table before its notice came
+            return;
+        }
         let behind = stop.look_at.is_some_and(|at| at <= now);
         let room = stop.fresh.len() < FRESH_OF_ONE && self.fresh < FRESH;
         if stop.target.endpoint.is_open() && !behind && room {

@@ -1,11 +1,14 @@
 //! Calls that come in.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use adapters::event_store::MemoryEventStore;
 use domain::call::CallEvent;
 use domain::call::report::{CarrierFact, HangUp, HangUpCause, HangUpSource};
 use domain::call::terms::{EndReason, EndedBy};
 use domain::phone::Party;
+use domain::ports::conformance::event_store::Faults;
 use domain::ports::telephony::CarrierError;
 
 use crate::world::World;
@@ -53,6 +56,29 @@ async fn a_webhook_taken_twice_is_acknowledged_and_changes_nothing() {
     assert!(first.is_some() && again.is_none());
     let call = world.only_call().await;
     assert_eq!(world.types(call).await, ["received", "answer_requested"]);
+}
+
+#[actix::test]
+async fn a_command_whose_outcome_cannot_be_recorded_is_not_sent_again() {
+    let faults = Faults::default();
+    let store = Arc::new(MemoryEventStore::with_faults(faults.clone()));
+    let first = World::new();
+    let world = World::beside(store, first.work.clone(), first.clock.clone(), "node-1");
+    world.take(world.initiated("a")).await;
+    faults.refuse_commits(1_000_000);
+    world.start_work();
+    for _ in 0..50 {
+        for _ in 0..200 {
+            tokio::task::yield_now().await;
+        }
+        world.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(world.carrier.asked_names(), ["Answer"], "in 50 seconds without a log");
+    faults.refuse_commits(0);
+    world.pass(Duration::from_secs(2)).await;
+    assert_eq!(world.carrier.asked_names(), ["Answer"]);
+    let call = world.only_call().await;
+    assert_eq!(world.types(call).await, ["received", "answer_requested", "command_accepted"]);
 }
 
 #[actix::test]
