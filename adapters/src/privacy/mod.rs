@@ -2,7 +2,7 @@
 //!
 //! [`EncryptingEventStore`] stands before any engine. The domain writes and reads `{"plain": value}`; the engine stores
 //! `{"sealed": bytes}`, encrypted under the key of the subject that the value belongs to
-//! ([`domain::privacy::whose`]). A value whose key was destroyed is returned as it is stored, and reads as erased.
+//! ([`domain::privacy::subject_rule`](fn@domain::privacy::subject_rule)). A value whose key was destroyed is returned as it is stored, and reads as erased.
 
 pub mod copies;
 mod data;

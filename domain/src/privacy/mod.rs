@@ -1,8 +1,8 @@
 //! Which person a personal value belongs to. This decides the key it is encrypted under, and so
 //! what an erasure takes.
 //!
-//! [`whose`](fn@whose) names, for every personal field of every event, the person it belongs to; a field that is not named
-//! there cannot be stored. [`about`] tells which person a stream is about.
+//! [`subject_rule`](fn@subject_rule) names, for every personal field of every event, the person it belongs to; a
+//! field that is not named there cannot be stored. [`about`] tells which person a stream is about.
 
 pub mod content;
 mod context;
