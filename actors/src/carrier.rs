@@ -120,8 +120,7 @@ impl CarrierInbox {
         }
     }
 
-    /// While the guard lives, webhooks of unknown legs wait for a while: one of them may be about this dial of the
-    /// client's.
+    /// While the guard lives, webhooks of legs nobody knows wait a while: one may be about this dial.
     pub(crate) fn begin_dial(&self, client: ClientId) -> DropGuard {
         self.bindings.begin_dial(client)
     }

@@ -66,6 +66,13 @@ pub enum CommandError<R: std::error::Error + 'static> {
     Crashed,
 }
 
+impl<R: std::error::Error> CommandError<R> {
+    /// Whether the same command may succeed later, because the log could not be read or written just now.
+    pub(crate) fn is_temporary(&self) -> bool {
+        matches!(self, Self::Overloaded { .. } | Self::Unavailable(_) | Self::Contended | Self::Crashed)
+    }
+}
+
 impl<R: std::error::Error> From<ReadError> for CommandError<R> {
     fn from(error: ReadError) -> Self {
         CommandError::Unavailable(error.to_string())

@@ -28,8 +28,7 @@ pub struct LegBound {
     /// When a node first learned of the leg.
     #[serde(with = "micros")]
     pub at: Time,
-    /// Whether a webhook of the client's own carrier account bound it: such an account says nothing of the legs of
-    /// other clients.
+    /// Whether a webhook of the client's own carrier account bound it. Such a binding merges no other client's call.
     #[serde(default, skip_serializing_if = "is_false")]
     pub own_account: bool,
     /// The call that this name of the leg led to before. If it began by itself, as a leg of unknown origin, it is to

@@ -80,12 +80,8 @@ impl Feed {
         self.turn
     }
 
-    fn lock(&self) -> parking_lot::MutexGuard<'_, Vec<Piece>> {
-        self.pieces.lock()
-    }
-
     pub(super) fn push(&self, piece: Piece) {
-        let mut pieces = self.lock();
+        let mut pieces = self.pieces.lock();
         if pieces.last() != Some(&Piece::Done) {
             pieces.push(piece);
             self.told.send_replace(pieces.len());
@@ -95,7 +91,7 @@ impl Feed {
     /// Whether the feed is complete: no more pieces follow.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.lock().last() == Some(&Piece::Done)
+        self.pieces.lock().last() == Some(&Piece::Done)
     }
 
     /// The piece with index `after` (from 0); waits until it exists. `None` behind the last piece.
@@ -103,7 +99,7 @@ impl Feed {
         let mut told = self.told.subscribe();
         loop {
             {
-                let pieces = self.lock();
+                let pieces = self.pieces.lock();
                 if let Some(piece) = pieces.get(after) {
                     return Some(piece.clone());
                 }

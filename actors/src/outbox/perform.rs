@@ -364,8 +364,8 @@ impl EffectRun<'_> {
         let command = CallCommand::Settle { effect_id, outcome, attempts: self.attempts(), now };
         loop {
             let error = match self.tell_if_open(command.clone()).await {
-                Ok(next) => return Ok(next),
-                Err(error) => error,
+                Err(error) if error.is_temporary() => error,
+                settled => return settled,
             };
             tracing::warn!(
                 error = &error as &dyn std::error::Error,

@@ -8,7 +8,6 @@ use chrono::TimeDelta;
 use domain::envelope::{Position, Time};
 use domain::ports::StoreUnavailable;
 use domain::ports::outbox::{OutboxItem, OutboxStore, WorkChange};
-use parking_lot::MutexGuard;
 use uuid::Uuid;
 
 use super::pending::PendingEffects;
@@ -56,16 +55,12 @@ impl EffectQueue {
         Self { store, state: Default::default(), rows: Default::default() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
     /// Reads the stored effects into memory, if they are few enough. Only the task that follows the log may call it,
     /// so that no change is missed in between. `followed` is how far the store has followed the log.
     pub(super) async fn load(&self, followed: Position) -> Result<(), StoreUnavailable> {
         let _rows = self.rows.lock().await;
         let mut stored = self.store.effects(MOST + 1).await?;
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.followed = followed;
         state.pending = (stored.len() <= MOST).then(|| {
             stored.retain(|item| !state.finished.contains_key(&item.effect_id));
@@ -76,12 +71,12 @@ impl EffectQueue {
 
     /// Whether the effects are in the store alone, because there were too many.
     pub(super) fn is_in_store_only(&self) -> bool {
-        self.state().pending.is_none()
+        self.state.lock().pending.is_none()
     }
 
     /// Takes over the changes that were committed to the store with the checkpoint `to`.
     pub(super) fn follow(&self, changes: &[WorkChange], to: Position) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let State { followed, finished, pending, .. } = &mut *state;
         *followed = to;
         for change in changes {
@@ -100,14 +95,14 @@ impl EffectQueue {
     /// Begins up to `limit` effects that are due at `now`, longest due first.
     pub(super) async fn begin(&self, now: Time, limit: usize) -> Result<Vec<OutboxItem>, StoreUnavailable> {
         let known: HashSet<Uuid> = {
-            let mut state = self.state();
+            let mut state = self.state.lock();
             if let Some(due) = state.begin(now, limit) {
                 return Ok(due);
             }
             state.begun.iter().chain(state.finished.keys()).copied().collect()
         };
         let mut due = self.store.due_effects(now, limit + known.len()).await?;
-        let mut state = self.state();
+        let mut state = self.state.lock();
         // the rows may have been read into memory meanwhile, and an effect that was begun may have been finished
         if let Some(due) = state.begin(now, limit) {
             return Ok(due);
@@ -118,7 +113,7 @@ impl EffectQueue {
 
     /// When the next effect is due after `seen`, at which moment those due were begun.
     pub(super) async fn next_due(&self, seen: Time) -> Option<Time> {
-        if let Some(pending) = &self.state().pending {
+        if let Some(pending) = &self.state.lock().pending {
             return pending.next_due();
         }
         self.store.next_effect().await.ok().flatten().filter(|due| *due > seen)
@@ -126,7 +121,7 @@ impl EffectQueue {
 
     /// Notes that an effect is finished; `outcome` is the position of the event that says so, if one was written.
     pub(super) fn finish(&self, effect_id: Uuid, outcome: Option<Position>) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.begun.remove(&effect_id);
         let stored = state.pending.as_mut().is_none_or(|pending| pending.remove(effect_id));
         if stored {
@@ -145,7 +140,7 @@ impl EffectQueue {
     ) -> Result<(), StoreUnavailable> {
         let _rows = self.rows.lock().await;
         self.store.postpone(effect_id, due, attempts, why).await?;
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.begun.remove(&effect_id);
         if let Some(pending) = &mut state.pending {
             pending.postpone(effect_id, due, attempts);
@@ -156,7 +151,7 @@ impl EffectQueue {
     /// Removes the rows of finished effects that no event in the log removes.
     pub(super) async fn remove_finished(&self) -> Result<(), StoreUnavailable> {
         let finished: Vec<Uuid> = {
-            let state = self.state();
+            let state = self.state.lock();
             let followed = state.finished.iter().filter(|(_, outcome)| **outcome <= state.followed);
             followed.map(|(effect_id, _)| *effect_id).collect()
         };
@@ -165,7 +160,7 @@ impl EffectQueue {
         }
         let _rows = self.rows.lock().await;
         self.store.finish(&finished).await?;
-        let mut state = self.state();
+        let mut state = self.state.lock();
         for effect_id in finished {
             state.finished.remove(&effect_id);
         }
@@ -174,7 +169,7 @@ impl EffectQueue {
 
     /// Moves all due times by `by`, as those in the store were moved.
     pub(super) fn shift(&self, by: TimeDelta) {
-        if let Some(pending) = &mut self.state().pending {
+        if let Some(pending) = &mut self.state.lock().pending {
             pending.shift(by);
         }
     }

@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use domain::envelope::Time;
 use domain::ports::StoreUnavailable;
 use domain::ports::clock::{Clock, JumpMeter};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::{RwLock, RwLockReadGuard};
 
 /// The time of one job on this node.
@@ -38,19 +38,15 @@ impl JobClock {
         Self { clock, known: Mutex::new(known), gate: RwLock::new(()) }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock()
-    }
-
     /// The time now, without jumps: everything up to it is due.
     pub(crate) fn now(&self) -> Time {
-        self.known().meter.steady(&*self.clock)
+        self.known.lock().meter.steady(&*self.clock)
     }
 
     /// When something is due that must wait for `after` from the time its event was recorded. A recorded time in
     /// the future, from a node whose clock is ahead, counts as now.
     pub(crate) fn due(&self, recorded_at: Time, after: TimeDelta) -> Time {
-        let known = self.known();
+        let known = self.known.lock();
         let recorded_at = match known.forward {
             Some((before, by)) if recorded_at <= before => recorded_at + by,
             _ => recorded_at,
@@ -81,13 +77,13 @@ impl JobClock {
         F: Future<Output = Result<(), StoreUnavailable>>,
     {
         let jump = |known: &Known| known.meter.jump(&*self.clock);
-        if jump(&self.known()).is_none() {
+        if jump(&self.known.lock()).is_none() {
             return Ok(None);
         }
         let _whole = self.gate.write().await;
-        let Some(by) = jump(&self.known()) else { return Ok(None) };
+        let Some(by) = jump(&self.known.lock()) else { return Ok(None) };
         shift(by).await?;
-        let mut known = self.known();
+        let mut known = self.known.lock();
         known.forward = (by > TimeDelta::zero()).then(|| (known.meter.steady(&*self.clock), by));
         known.meter.settle(by);
         let seconds = by.as_seconds_f64();

@@ -79,27 +79,14 @@ pub(super) async fn fire(owned: &Owned, mine: &CancellationToken) {
         let until = match timers.get() {
             Some(due) if due <= now => {
                 timers.forget();
-                match fire_due(owned, mine).await {
-                    Fired::All => {
-                        let next = deps.store.next_timer().await;
-                        // a store that cannot be read is asked again after a pause
-                        timers.may_be_due(next.unwrap_or_else(|_| Some(time.now() + LONGEST_SLEEP)));
-                        continue;
-                    }
-                    Fired::More => {
-                        timers.look_again();
-                        continue;
-                    }
-                    Fired::NotAll => {
-                        timers.look_again();
-                        // no timer that fails keeps the loop busy
-                        tokio::select! {
-                            () = mine.cancelled() => {}
-                            () = time.sleep_until(time.now() + LONGEST_SLEEP) => {}
-                        }
-                        continue;
-                    }
-                }
+                let next = match fire_due(owned, mine).await {
+                    Fired::All => deps.store.next_timer().await.ok(),
+                    Fired::More => Some(Some(Time::MIN_UTC)),
+                    Fired::NotAll => None,
+                };
+                // what failed is tried again after a pause; a timer that is set meanwhile need not wait for it
+                timers.may_be_due(next.unwrap_or_else(|| Some(time.now() + LONGEST_SLEEP)));
+                continue;
             }
             Some(due) => due.min(now + LONGEST_SLEEP),
             None => now + LONGEST_SLEEP,

@@ -2,7 +2,7 @@
 
 use domain::ids::ClientId;
 use domain::ports::event_store::AppendError;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::writer::{RETRY_AFTER, Request};
@@ -40,17 +40,13 @@ impl Queue {
         Self { state: Mutex::default(), news: Notify::new(), most }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
     /// Adds an append behind those of its client.
     pub(super) fn push(&self, client: ClientId, request: Request) -> Result<(), AppendError> {
         let overloaded = || AppendError::Overloaded { retry_after: RETRY_AFTER };
         let cost = request.cost();
         let mut pushed_out = Vec::new();
         let pushed = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             if state.closed {
                 return Err(AppendError::Unavailable("it is closed".to_owned()));
             }
@@ -88,7 +84,7 @@ impl Queue {
     pub(super) async fn next(&self) -> Option<Request> {
         loop {
             {
-                let mut state = self.lock();
+                let mut state = self.state.lock();
                 if let Some(next) = state.pop() {
                     return Some(next);
                 }
@@ -102,23 +98,23 @@ impl Queue {
 
     /// The next append, if one is waiting.
     pub(super) fn try_next(&self) -> Option<Request> {
-        self.lock().pop()
+        self.state.lock().pop()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.lock().lanes.len()
+        self.state.lock().lanes.len()
     }
 
     /// Takes no more appends; those already queued are still written.
     pub(super) fn close(&self) {
-        self.lock().closed = true;
+        self.state.lock().closed = true;
         self.news.notify_one();
     }
 
     /// Closes the queue; the receiver is notified when all is written.
     pub(super) fn close_and_tell(&self) -> oneshot::Receiver<()> {
         let (done, told) = oneshot::channel();
-        self.lock().closers.push(done);
+        self.state.lock().closers.push(done);
         self.close();
         told
     }
@@ -126,7 +122,7 @@ impl Queue {
     /// Drops the waiting appends and notifies the closers, because the writer task has ended.
     pub(super) fn end(&self) {
         let mut state = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             std::mem::replace(&mut *state, State { closed: true, ..State::default() })
         };
         // a caller whose answer is dropped knows that the writer stopped

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use domain::envelope::{NewEvent, Position, Recorded, StreamId, Version};
 use domain::ports::event_store::{AppendError, Appended, Direction, EventStore, Expected, ReadError};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 /// The most events kept: several times what a follower that keeps up is behind.
 const MOST_EVENTS: usize = 4_096;
@@ -89,13 +89,9 @@ impl RecentEvents {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Option<Known>> {
-        self.known.lock()
-    }
-
     /// The kept events after a position; otherwise whether the engine must be asked at the end of the log.
     fn look(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, bool> {
-        let known = self.known();
+        let known = self.known.lock();
         let Some(known) = &*known else { return Err(true) };
         let Some(found) = known.after(after, limit) else { return Err(after >= known.last) };
         let whole = found.len() == limit || known.last.0 >= self.told.load(Ordering::Acquire);
@@ -109,9 +105,9 @@ impl RecentEvents {
     /// Reads at the end of the log on behalf of all who wait there.
     async fn ask(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
         let _turn = self.asking.lock().await;
-        if self.known().is_none() {
+        if self.known.lock().is_none() {
             let head = self.inner.head().await?;
-            self.known().get_or_insert_with(|| Known::up_to(head));
+            self.known.lock().get_or_insert_with(|| Known::up_to(head));
         }
         match self.look(after, limit) {
             Ok(events) => return Ok(events),
@@ -119,7 +115,7 @@ impl RecentEvents {
             Err(true) => {}
         }
         let mut events = self.inner.read_all(after, limit.max(PAGE)).await?;
-        if let Some(known) = &mut *self.known() {
+        if let Some(known) = &mut *self.known.lock() {
             known.take(&events);
         }
         events.truncate(limit);

@@ -4,7 +4,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::lanes::Lanes;
@@ -61,7 +61,7 @@ struct Waiting<'a, K: Eq + Hash + Clone>(&'a Turns<K>);
 
 impl<K: Eq + Hash + Clone> Drop for Waiting<'_, K> {
     fn drop(&mut self) {
-        self.0.lock().waiting -= 1;
+        self.0.state.lock().waiting -= 1;
     }
 }
 
@@ -71,10 +71,6 @@ impl<K: Eq + Hash + Clone> Turns<K> {
         let state =
             State { at_once: limits.at_once.max(1), held: 0, peak: 0, waiting: 0, lanes: Lanes::default() };
         Self { state: Mutex::new(state), patience: limits.patience, most_waiting: limits.waiting }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<K>> {
-        self.state.lock()
     }
 
     /// Waits for a turn for `key`, whose lane gets `share` turns in a round. Cancel-safe. Fails with [`Busy`] when
@@ -93,7 +89,7 @@ impl<K: Eq + Hash + Clone> Turns<K> {
     }
 
     fn enter(self: &Arc<Self>, key: &K, share: usize) -> Result<Entered<K>, Busy> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.held < state.at_once && state.waiting == 0 {
             return Ok(Entered::Now(state.hold(self)));
         }
@@ -117,7 +113,7 @@ impl<K: Eq + Hash + Clone> Turns<K> {
 
     /// Changes how many turns may be held at once. Turns already held are not revoked.
     pub fn set_at_once(self: &Arc<Self>, at_once: usize) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.at_once = at_once.max(1);
         state.peak = state.held;
         state.give(self);
@@ -125,7 +121,7 @@ impl<K: Eq + Hash + Clone> Turns<K> {
 
     #[must_use]
     pub fn use_now(&self) -> InUse {
-        let state = self.lock();
+        let state = self.state.lock();
         InUse { held: state.held, at_once: state.at_once, peak: state.peak, waiting: state.waiting }
     }
 }
@@ -177,7 +173,7 @@ impl<K: Eq + Hash + Clone> State<K> {
 impl<K: Eq + Hash + Clone> Drop for Turn<K> {
     fn drop(&mut self) {
         if let Some(of) = self.of.take() {
-            let mut state = of.lock();
+            let mut state = of.state.lock();
             state.held -= 1;
             state.give(&of);
         }

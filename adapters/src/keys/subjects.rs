@@ -16,7 +16,7 @@ use domain::ports::StoreUnavailable;
 use domain::ports::vault::VaultError;
 use domain::privacy::Subject;
 use lru::LruCache;
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use parking_lot::{Mutex, RwLock};
 use sha2::{Digest as _, Sha256};
 use sqlx::{QueryBuilder, Row as _};
 use uuid::Uuid;
@@ -165,7 +165,7 @@ impl SubjectKeys {
     }
 
     fn remembered(&self, client: ClientId, subjects: &[SubjectId]) -> Vec<Option<Arc<SubjectKey>>> {
-        let (now, mut memory) = (self.moment(), self.memory());
+        let (now, mut memory) = (self.moment(), self.0.memory.lock());
         subjects.iter().map(|&subject| memory.alive(client, subject, now)).collect()
     }
 
@@ -182,13 +182,13 @@ impl SubjectKeys {
         if persons.is_empty() {
             return Ok(());
         }
-        let destroyed = self.memory().destroyed;
+        let destroyed = self.0.memory.lock().destroyed;
         let (mut leaves, mut until) = self.0.trees.leaves(client, &persons).await?;
         if leaves.iter().any(|leaf| matches!(leaf, Leaf::Unknown)) {
             self.0.trees.plant(client).await?;
             (leaves, until) = self.0.trees.leaves(client, &persons).await?;
         }
-        let mut memory = self.memory();
+        let mut memory = self.0.memory.lock();
         for ((at, person), leaf) in lacking.into_iter().zip(persons).zip(leaves) {
             let Leaf::Alive(key) = leaf else { continue };
             let key = Arc::new(SubjectKey::new(person.0, person, &key));
@@ -207,13 +207,13 @@ impl SubjectKeys {
         client: ClientId,
         subjects: &[SubjectId],
     ) -> Result<Vec<Arc<SubjectKey>>, VaultError> {
-        self.wishes().extend(subjects.iter().map(|&subject| (client, subject)));
+        self.0.wishes.lock().extend(subjects.iter().map(|&subject| (client, subject)));
         let _turn = self.0.making.lock().await;
         if let Some(keys) = self.remembered(client, subjects).into_iter().collect() {
             // the task that held the lock before made ours, too
             return Ok(keys);
         }
-        let mut wishes: Vec<Wish> = std::mem::take(&mut *self.wishes()).into_iter().collect();
+        let mut wishes: Vec<Wish> = std::mem::take(&mut *self.0.wishes.lock()).into_iter().collect();
         // a cancelled task may have taken our wish along without fulfilling it
         wishes.extend(subjects.iter().map(|&subject| (client, subject)));
         wishes.sort_unstable();
@@ -234,7 +234,7 @@ impl SubjectKeys {
             let others = wishes.iter().filter(|wish| !found.contains_key(*wish)).copied().collect::<Vec<_>>();
             found.extend(self.alive_of(&others).await?);
         }
-        let (now, mut memory) = (self.moment(), self.memory());
+        let (now, mut memory) = (self.moment(), self.0.memory.lock());
         for (&(client, subject), key) in &found {
             memory.alive.put((client, subject), key.id);
             let state = SubjectKeyState::Alive(key.clone());
@@ -305,7 +305,7 @@ impl SubjectKeys {
         let mut rows = HashSet::new();
         let mut leaves: HashMap<ClientId, HashSet<SubjectId>> = HashMap::new();
         {
-            let (now, mut memory) = (self.moment(), self.memory());
+            let (now, mut memory) = (self.moment(), self.0.memory.lock());
             for (client, id) in ids {
                 match memory.keys.get(&id).filter(|known| now < known.until) {
                     Some(known) => _ = found.entry(id).or_insert_with(|| known.state.clone()),
@@ -319,7 +319,7 @@ impl SubjectKeys {
         }
         let rows: Vec<Uuid> = rows.into_iter().collect();
         for ids in rows.chunks(BOUND) {
-            let (asked_at, destroyed) = (self.moment(), self.memory().destroyed);
+            let (asked_at, destroyed) = (self.moment(), self.0.memory.lock().destroyed);
             let rows: Vec<Row> = on!(self.db(), pool => {
                 let mut query = QueryBuilder::new(
                     "SELECT id, client_id, subject, master_id, wrapped FROM subject_keys WHERE id IN (",
@@ -343,7 +343,7 @@ impl SubjectKeys {
                     *state = found;
                 }
             }
-            let mut memory = self.memory();
+            let mut memory = self.0.memory.lock();
             for (id, state) in states {
                 if memory.destroyed == destroyed {
                     memory.keys.put(id, Known { until: asked_at + self.0.life, state: state.clone() });
@@ -360,9 +360,9 @@ impl SubjectKeys {
         persons: Vec<SubjectId>,
         found: &mut HashMap<Uuid, SubjectKeyState>,
     ) -> Result<(), VaultError> {
-        let destroyed = self.memory().destroyed;
+        let destroyed = self.0.memory.lock().destroyed;
         let (leaves, until) = self.0.trees.leaves(client, &persons).await?;
-        let mut memory = self.memory();
+        let mut memory = self.0.memory.lock();
         for (person, leaf) in persons.into_iter().zip(leaves) {
             let state = match leaf {
                 Leaf::Alive(key) => SubjectKeyState::Alive(Arc::new(SubjectKey::new(person.0, person, &key))),
@@ -409,7 +409,7 @@ impl SubjectKeys {
         if !subject.is_stream() && self.0.trees.destroy(client, subject).await? {
             ids.push(subject.0);
         }
-        let mut memory = self.memory();
+        let mut memory = self.0.memory.lock();
         memory.destroyed += 1;
         memory.alive.pop(&(client, subject));
         for id in &ids {
@@ -463,7 +463,7 @@ impl SubjectKeys {
                 .execute(pool).await.map(|done| done.rows_affected()));
             gone += done.map_err(unavailable)? as usize;
         }
-        let mut memory = self.memory();
+        let mut memory = self.0.memory.lock();
         memory.destroyed += 1;
         memory.alive.pop(&(client, subject));
         for id in keys {
@@ -488,7 +488,7 @@ impl SubjectKeys {
     /// Empties the caches, so that the next use reads from the database.
     pub fn forget(&self) {
         self.0.trees.forget_all();
-        let mut memory = self.memory();
+        let mut memory = self.0.memory.lock();
         memory.keys.clear();
         memory.alive.clear();
     }
@@ -557,14 +557,6 @@ impl SubjectKeys {
 
     pub(crate) fn now(&self) -> Time {
         self.0.vault.parts().2.now()
-    }
-
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.0.memory.lock()
-    }
-
-    fn wishes(&self) -> MutexGuard<'_, HashSet<Wish>> {
-        self.0.wishes.lock()
     }
 }
 

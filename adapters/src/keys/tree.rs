@@ -19,7 +19,7 @@ use domain::ids::{ClientId, SubjectId};
 use domain::ports::StoreUnavailable;
 use domain::ports::vault::VaultError;
 use lru::LruCache;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use sqlx::QueryBuilder;
 use uuid::Uuid;
@@ -186,17 +186,18 @@ impl KeyTrees {
 
     /// Drops a client's tree from the cache.
     fn forget(&self, client: ClientId) {
-        let mut memory = self.memory();
+        let mut memory = self.memory.lock();
         memory.destroyed += 1;
         memory.trunks.pop(&client);
     }
 
     pub(super) fn forget_all(&self) {
-        self.memory().trunks.clear();
+        self.memory.lock().trunks.clear();
     }
 
     async fn trunk(&self, client: ClientId) -> Result<Arc<Trunk>, VaultError> {
-        let known = || self.memory().trunks.get(&client).filter(|trunk| self.moment() < trunk.until).cloned();
+        let known =
+            || self.memory.lock().trunks.get(&client).filter(|trunk| self.moment() < trunk.until).cloned();
         if let Some(trunk) = known() {
             return Ok(trunk);
         }
@@ -204,7 +205,7 @@ impl KeyTrees {
         if let Some(trunk) = known() {
             return Ok(trunk);
         }
-        let (until, destroyed) = (self.moment() + self.life, self.memory().destroyed);
+        let (until, destroyed) = (self.moment() + self.life, self.memory.lock().destroyed);
         const ALL: &str =
             "SELECT way, id, master_id, wrapped FROM key_nodes WHERE client_id = $1 LIMIT $2 + 0";
         let rows: Vec<Row> = on!(self.db(), pool => {
@@ -213,7 +214,7 @@ impl KeyTrees {
         .map_err(unavailable)?;
         let nodes = if rows.len() > MOST_NODES { None } else { Some(self.unwrap(rows)?) };
         let trunk = Arc::new(Trunk { until, nodes });
-        let mut memory = self.memory();
+        let mut memory = self.memory.lock();
         if memory.destroyed == destroyed {
             memory.trunks.put(client, trunk.clone());
         }
@@ -260,10 +261,6 @@ impl KeyTrees {
 
     fn now(&self) -> Time {
         self.vault.parts().2.now()
-    }
-
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock()
     }
 }
 

@@ -7,7 +7,7 @@ use domain::envelope::{StreamId, Time};
 use domain::ids::{AgentId, ClientId};
 use domain::privacy::content::ContentLevel;
 use lru::LruCache;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 /// The most clients, agents and streams cached.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
@@ -36,25 +36,9 @@ impl Default for Levels {
 }
 
 impl Levels {
-    fn known(&self) -> MutexGuard<'_, LruCache<ClientId, (ContentLevel, Time)>> {
-        self.known.lock()
-    }
-
-    fn noted(&self) -> MutexGuard<'_, LruCache<StreamId, Time>> {
-        self.noted.lock()
-    }
-
-    fn agents(&self) -> MutexGuard<'_, LruCache<AgentId, (Option<ContentLevel>, Time)>> {
-        self.agents.lock()
-    }
-
-    fn leaders(&self) -> MutexGuard<'_, LruCache<StreamId, Option<AgentId>>> {
-        self.leaders.lock()
-    }
-
     /// An agent's content level, if it is cached; the inner `None` means that the agent sets none.
     pub(super) fn of_agent(&self, agent: AgentId, now: Time) -> Option<Option<ContentLevel>> {
-        self.agents().get(&agent).filter(|(_, until)| now < *until).map(|(level, _)| *level)
+        self.agents.lock().get(&agent).filter(|(_, until)| now < *until).map(|(level, _)| *level)
     }
 
     /// Read this before the log, and pass it to [`Self::put`] and [`Self::put_agent`].
@@ -63,55 +47,55 @@ impl Levels {
     }
 
     pub(super) fn put_agent(&self, agent: AgentId, level: Option<ContentLevel>, until: Time, before: u64) {
-        let mut agents = self.agents();
+        let mut agents = self.agents.lock();
         if self.forgotten() == before {
             agents.put(agent, (level, until));
         }
     }
 
     pub(super) fn forget_agent(&self, agent: AgentId) {
-        let mut agents = self.agents();
+        let mut agents = self.agents.lock();
         self.forgotten.fetch_add(1, Ordering::SeqCst);
         agents.pop(&agent);
     }
 
     /// The agent that leads the stream, if cached; the inner `None` means that none leads.
     pub(super) fn leader(&self, stream: &StreamId) -> Option<Option<AgentId>> {
-        self.leaders().get(stream).copied()
+        self.leaders.lock().get(stream).copied()
     }
 
     pub(super) fn lead(&self, stream: &StreamId, agent: Option<AgentId>) {
-        self.leaders().put(stream.clone(), agent);
+        self.leaders.lock().put(stream.clone(), agent);
     }
 
     pub(super) fn get(&self, client: ClientId, now: Time) -> Option<ContentLevel> {
-        self.known().get(&client).filter(|(_, until)| now < *until).map(|(level, _)| *level)
+        self.known.lock().get(&client).filter(|(_, until)| now < *until).map(|(level, _)| *level)
     }
 
     pub(super) fn put(&self, client: ClientId, level: ContentLevel, until: Time, before: u64) {
-        let mut known = self.known();
+        let mut known = self.known.lock();
         if self.forgotten() == before {
             known.put(client, (level, until));
         }
     }
 
     pub(super) fn forget(&self, client: ClientId) {
-        let mut known = self.known();
+        let mut known = self.known.lock();
         self.forgotten.fetch_add(1, Ordering::SeqCst);
         known.pop(&client);
     }
 
     /// Whether the key store was told recently to destroy the stream's key at its end.
     pub(super) fn is_noted(&self, stream: &StreamId, now: Time) -> bool {
-        self.noted().get(stream).is_some_and(|until| now < *until)
+        self.noted.lock().get(stream).is_some_and(|until| now < *until)
     }
 
     pub(super) fn note(&self, stream: &StreamId, until: Time) {
-        self.noted().put(stream.clone(), until);
+        self.noted.lock().put(stream.clone(), until);
     }
 
     pub(super) fn unnote(&self, stream: &StreamId) {
-        self.noted().pop(stream);
+        self.noted.lock().pop(stream);
     }
 }
 

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use domain::envelope::StreamId;
 use domain::ids::SubjectId;
 use lru::LruCache;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 /// Streams cached, some 150 bytes each.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
@@ -32,15 +32,11 @@ impl Default for Remembered {
 }
 
 impl Remembered {
-    fn memory(&self) -> MutexGuard<'_, LruCache<StreamId, StreamSubjects>> {
-        self.0.lock()
-    }
-
     pub(super) fn get(&self, stream: &StreamId) -> Option<StreamSubjects> {
-        self.memory().get(stream).copied()
+        self.0.lock().get(stream).copied()
     }
 
     pub(super) fn put(&self, stream: &StreamId, persons: StreamSubjects) {
-        self.memory().put(stream.clone(), persons);
+        self.0.lock().put(stream.clone(), persons);
     }
 }

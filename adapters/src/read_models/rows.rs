@@ -227,8 +227,7 @@ impl SqlViews {
         Ok(tx.execute(made(sql), args(dialect, values)?).await? == 1)
     }
 
-    /// Commits a step in a transaction of its own; `None` when it is deposed, else whether its generation became
-    /// the active one.
+    /// Commits a step in a transaction of its own. `None`: it is deposed; `true`: its generation became active.
     async fn step<R: Table>(
         &self,
         step: &Step,

@@ -74,7 +74,7 @@ impl Breaker {
 
     #[must_use]
     pub fn state(&self, now: Instant) -> BreakerState {
-        match *self.lock() {
+        match *self.inner.lock() {
             Inner::Closed { .. } => BreakerState::Closed,
             Inner::Open { until } if now < until => BreakerState::Open,
             Inner::Open { .. } | Inner::Trying => BreakerState::HalfOpen,
@@ -83,7 +83,7 @@ impl Breaker {
 
     /// Asks for permission to call the target. An error holds how long to wait before asking again.
     pub fn admit(&self, now: Instant) -> Result<Permit<'_>, Duration> {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let trial = match *inner {
             Inner::Closed { .. } => false,
             Inner::Open { until } if now < until => return Err(until - now),
@@ -98,7 +98,7 @@ impl Breaker {
 
     fn settle(&self, trial: bool, success: bool, now: Instant) {
         let until = now + self.config.open_for;
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let before = inner.is_closed();
         *inner = match (*inner, trial, success) {
             (Inner::Trying, true, true) | (Inner::Closed { .. }, _, true) => Inner::Closed { failures: 0 },
@@ -116,15 +116,11 @@ impl Breaker {
             _ => {}
         }
     }
-
-    fn lock(&self) -> parking_lot::MutexGuard<'_, Inner> {
-        self.inner.lock()
-    }
 }
 
 impl Drop for Breaker {
     fn drop(&mut self) {
-        if !self.lock().is_closed() {
+        if !self.inner.lock().is_closed() {
             count(self.guards, -1.0);
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
 use domain::ports::clock::Clock;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use projections::Queries;
 use tokio_util::sync::CancellationToken;
 
@@ -23,14 +23,10 @@ const PAUSE: Duration = Duration::from_secs(60);
 pub(super) struct StorageBook(Mutex<HashMap<ClientId, u64>>);
 
 impl StorageBook {
-    fn table(&self) -> MutexGuard<'_, HashMap<ClientId, u64>> {
-        self.0.lock()
-    }
-
     /// Whether the client may store more. A client that was never measured may.
     pub(super) fn check(&self, client: ClientId, most: Option<u64>) -> Result<(), CallQuota> {
         match most {
-            Some(most) if self.table().get(&client).is_some_and(|stored| *stored >= most) => {
+            Some(most) if self.0.lock().get(&client).is_some_and(|stored| *stored >= most) => {
                 Err(CallQuota::Storage(most))
             }
             _ => Ok(()),
@@ -38,17 +34,17 @@ impl StorageBook {
     }
 
     pub(super) fn grow(&self, client: ClientId, bytes: usize) {
-        if let Some(stored) = self.table().get_mut(&client) {
+        if let Some(stored) = self.0.lock().get_mut(&client) {
             *stored = stored.saturating_add(bytes as u64);
         }
     }
 
     fn measured(&self, client: ClientId, bytes: u64) {
-        self.table().insert(client, bytes);
+        self.0.lock().insert(client, bytes);
     }
 
     fn keep_only(&self, clients: &[ClientId]) {
-        self.table().retain(|client, _| clients.contains(client));
+        self.0.lock().retain(|client, _| clients.contains(client));
     }
 }
 

@@ -60,8 +60,7 @@ impl Call {
         self.ended.as_deref().is_some_and(guessed)
     }
 
-    /// Ends a call whose leg belongs to another one. An end that the carrier reported already is replaced: it is
-    /// the other call's.
+    /// Ends a call whose leg belongs to another one. It replaces an end that the carrier reported of that leg.
     pub(super) fn merge_into(&self, into: CallId, leg_role: LegRole, at: Time) -> Decision {
         if self.merged.is_some() {
             return Ok(vec![]);

@@ -8,7 +8,7 @@ use domain::ports::webhooks::PublishError;
 use domain::webhook::public::PublicEvent;
 use domain::wire::DecodeError;
 use lru::LruCache;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::public::{EventEnvelope, body};
@@ -55,13 +55,9 @@ fn unreadable(position: Position) -> impl FnOnce(DecodeError) -> PublishError {
 }
 
 impl<V: Published> Memory<V> {
-    fn known(&self) -> MutexGuard<'_, LruCache<Uuid, Known<V>>> {
-        self.0.lock()
-    }
-
     /// Drops all cached resources.
     pub(super) fn forget(&self) {
-        self.known().clear();
+        self.0.lock().clear();
     }
 
     /// Applies the next event of a resource; answers the public event that follows from it.
@@ -76,14 +72,14 @@ impl<V: Published> Memory<V> {
         }
         if !follows {
             let known = look_up(log, fact).await?;
-            self.known().put(fact.stream.id(), known);
+            self.0.lock().put(fact.stream.id(), known);
         }
-        self.known().get(&fact.stream.id()).map_or(Ok(None), |known| tell(fact, known))
+        self.0.lock().get(&fact.stream.id()).map_or(Ok(None), |known| tell(fact, known))
     }
 
     /// Applies the event to the cached resource. Answers `false` when the cache lacks events before it.
     fn follow(&self, fact: &Recorded) -> Result<bool, PublishError> {
-        let mut all = self.known();
+        let mut all = self.0.lock();
         let id = fact.stream.id();
         if fact.version == Version(1) {
             all.put(id, Known::default());

@@ -268,18 +268,7 @@ async fn a_system_that_does_not_answer_a_menu_and_an_endpoint_that_is_disabled_a
         [(json!("menu_webhook_failed"), json!(503)), (json!("menu_webhook_timed_out"), Value::Null)];
     assert_eq!(said, expected.iter().map(|(code, status)| (code, status)).collect::<Vec<_>>());
 
-    let terms = EndpointTerms {
-        url: "https://example.com".into(),
-        events: vec!["*".into()],
-        agent_id: None,
-        description: None,
-        enabled: true,
-        headers: Default::default(),
-        ordering: Default::default(),
-        rate_limit_per_second: None,
-    };
-    let secret = Sealed { key: sequential(2), bytes: vec![1].into() };
-    let created = EndpointCreated { terms, secret, origin: Default::default(), at: at(1) };
+    let created = endpoint_created();
     let disabled = EndpointDisabled { reason: DisabledFor::Failing, at: at(3) };
     let endpoint = EndpointId(sequential(3));
     let log = history(&endpoint.stream(), &[EndpointEvent::from(created), disabled.into()]);
@@ -290,8 +279,7 @@ async fn a_system_that_does_not_answer_a_menu_and_an_endpoint_that_is_disabled_a
     assert_eq!(data["webhook_id"], endpoint.to_string());
 }
 
-#[test]
-fn a_delivery_of_its_own_endpoints_end_begins_with_it() {
+fn endpoint_created() -> EndpointCreated {
     let terms = EndpointTerms {
         url: "https://example.com".into(),
         events: vec!["*".into()],
@@ -303,7 +291,12 @@ fn a_delivery_of_its_own_endpoints_end_begins_with_it() {
         rate_limit_per_second: None,
     };
     let secret = Sealed { key: sequential(2), bytes: vec![1].into() };
-    let created = EndpointCreated { terms, secret, origin: Default::default(), at: at(1) };
+    EndpointCreated { terms, secret, origin: Default::default(), at: at(1) }
+}
+
+#[test]
+fn a_delivery_of_its_own_endpoints_end_begins_with_it() {
+    let created = endpoint_created();
     let disabled = EndpointDisabled { reason: DisabledFor::Failing, at: at(2) };
     let deleted = EndpointDeleted { origin: Default::default(), at: at(3) };
     let endpoint = EndpointId(sequential(3));

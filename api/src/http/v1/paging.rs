@@ -26,14 +26,28 @@ pub(crate) struct PageParams {
     order: Option<String>,
 }
 
+/// Paging parameters of what happened to one resource: events, messages, the lines of a transcript.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only described here: `Query` reads it")]
+pub(crate) struct HistoryParams {
+    /// Most entries on a page: 1 to 200, 50 by default.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before; the first page, if left out.
+    cursor: Option<String>,
+    /// Oldest first (`asc`, the default) or newest first (`desc`).
+    order: Option<String>,
+}
+
 /// Filters of a list by the time of creation.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only described here: `Query` reads it")]
 pub(crate) struct CreatedParams {
-    /// RFC 3339; only what was created after this moment.
+    /// Only what was created after this time (RFC 3339).
     created_after: Option<String>,
-    /// RFC 3339; only what was created before this moment.
+    /// Only what was created before this time (RFC 3339).
     created_before: Option<String>,
 }
 

@@ -28,6 +28,7 @@ use uuid::Uuid;
 use super::super::commands::{AsProblem, context, problem};
 use super::super::folded::{fold, only_moment};
 use super::super::history::{self, HistoryEvent, Moment};
+use super::super::paging::HistoryParams;
 use super::events::whose;
 use crate::http::auth::permissions::AuditRead;
 use crate::http::auth::{Caller, Principal};
@@ -206,11 +207,7 @@ pub(crate) async fn get_export(
 /// The export's own event history: who requested it, and when.
 #[utoipa::path(get, path = "/api/v1/audit/exports/{id}/events", tag = "audit", operation_id = "listExportEvents",
     params(("id" = String, Path, description = "Id of the export: `exp_…`"),
-        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query,
-            description = "`next_cursor` of the page before; the first page, if left out"),
-        ("order" = Option<String>, Query,
-            description = "Oldest first (`asc`, the default) or newest first (`desc`)")),
+        HistoryParams),
     responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
 #[get("/audit/exports/{id}/events")]
 pub(crate) async fn list_export_events(

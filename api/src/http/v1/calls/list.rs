@@ -5,7 +5,7 @@ use domain::ids::ClientId;
 use domain::phone::Party;
 use projections::calls::{CallFilter, CallSearch, CallView};
 
-use super::super::paging::{self, PageParams};
+use super::super::paging::{self, CreatedParams, PageParams};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::CallsRead;
 use crate::http::{Answer, Listed, Query};
@@ -32,10 +32,7 @@ const LONGEST: usize = 200;
         ("agent_id" = Option<String>, Query, description = "Only calls of this agent: `agt_…`"),
         ("end_reason" = Option<String>, Query,
             description = "Only calls with this end reason; several with commas"),
-        ("created_after" = Option<String>, Query,
-            description = "Only calls created after this time (RFC 3339)"),
-        ("created_before" = Option<String>, Query,
-            description = "Only calls created before this time (RFC 3339)"),
+        CreatedParams,
         ("metadata" = Option<Object>, Query, style = DeepObject,
             description = "Only calls with this metadata: `metadata[key]=value`"),
         PageParams),

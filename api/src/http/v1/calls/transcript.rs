@@ -5,7 +5,7 @@ use domain::ids::CallId;
 use projections::said::{Place, SaidPage};
 use projections::transcripts::LineView;
 
-use super::super::paging::order;
+use super::super::paging::{HistoryParams, order};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::CallsRead;
 use crate::http::{Answer, Cursor, Listed, Order, PathId, Query};
@@ -18,11 +18,7 @@ use crate::problem::{ApiError, Problem};
 /// order the node received them: a line that a carrier reports late stands where it was spoken.
 #[utoipa::path(get, path = "/api/v1/calls/{id}/transcript", tag = "calls", operation_id = "getTranscript",
     params(("id" = String, Path, description = "Id of the call: `call_…`"),
-        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query,
-            description = "`next_cursor` of the page before; the first page, if left out"),
-        ("order" = Option<String>, Query,
-            description = "Oldest first (`asc`, the default) or newest first (`desc`)")),
+        HistoryParams),
     responses((status = 200, description = "A page of the transcript", body = Listed<LineView>), Problem))]
 #[get("/calls/{id}/transcript")]
 pub(crate) async fn get_transcript(

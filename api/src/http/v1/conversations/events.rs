@@ -4,6 +4,7 @@ use actix_web::{get, web};
 use domain::ids::ConversationId;
 
 use super::super::history::{self, HistoryEvent};
+use super::super::paging::HistoryParams;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::ConversationsRead;
 use crate::http::{Answer, Listed, PathId, Query};
@@ -15,11 +16,7 @@ use crate::problem::{ApiError, Problem};
 /// The conversation's own event history, oldest first.
 #[utoipa::path(get, path = "/api/v1/conversations/{id}/events", tag = "conversations", operation_id = "listConversationEvents",
     params(("id" = String, Path, description = "Id of the conversation: `conv_…`"),
-        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query,
-            description = "`next_cursor` of the page before; the first page, if left out"),
-        ("order" = Option<String>, Query,
-            description = "Oldest first (`asc`, the default) or newest first (`desc`)")),
+        HistoryParams),
     responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
 #[get("/conversations/{id}/events")]
 pub(crate) async fn list_conversation_events(

@@ -4,7 +4,7 @@ use actix_web::{get, web};
 use domain::conversation::Channel;
 use projections::conversations::{ConversationFilter, ConversationView};
 
-use super::super::paging::{self, PageParams};
+use super::super::paging::{self, CreatedParams, PageParams};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::ConversationsRead;
 use crate::http::{Answer, Listed, Query};
@@ -23,10 +23,7 @@ use crate::problem::{ApiError, Problem};
         ("call_id" = Option<String>, Query, description = "Only the conversations of this call: `call_…`"),
         ("channel" = Option<String>, Query, description = "Only conversations of this channel: api or voice"),
         ("user_id" = Option<String>, Query, description = "Only conversations with exactly this `user_id`"),
-        ("created_after" = Option<String>, Query,
-            description = "Only conversations created after this time (RFC 3339)"),
-        ("created_before" = Option<String>, Query,
-            description = "Only conversations created before this time (RFC 3339)"),
+        CreatedParams,
         PageParams),
     responses((status = 200, description = "A page of conversations", body = Listed<ConversationView>), Problem))]
 #[get("/conversations")]

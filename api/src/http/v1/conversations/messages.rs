@@ -5,7 +5,7 @@ use domain::ids::ConversationId;
 use projections::conversations::MessageView;
 use projections::said::{Place, SaidPage};
 
-use super::super::paging::order;
+use super::super::paging::{HistoryParams, order};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::ConversationsRead;
 use crate::http::{Answer, Cursor, Listed, Order, PathId, Query};
@@ -18,11 +18,7 @@ use crate::problem::{ApiError, Problem};
 /// order the node received them: a message that a carrier reports late stands where it was said.
 #[utoipa::path(get, path = "/api/v1/conversations/{id}/messages", tag = "conversations", operation_id = "listMessages",
     params(("id" = String, Path, description = "Id of the conversation: `conv_…`"),
-        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query,
-            description = "`next_cursor` of the page before; the first page, if left out"),
-        ("order" = Option<String>, Query,
-            description = "Oldest first (`asc`, the default) or newest first (`desc`)")),
+        HistoryParams),
     responses((status = 200, description = "A page of messages", body = Listed<MessageView>), Problem))]
 #[get("/conversations/{id}/messages")]
 pub(crate) async fn list_messages(

@@ -7,6 +7,7 @@ use domain::privacy::policy::PrivacyPolicy;
 
 use super::super::commands::AsProblem as _;
 use super::super::history::{self, HistoryEvent};
+use super::super::paging::HistoryParams;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::CustomersRead;
 use crate::http::{Answer, Listed, PathId, Query};
@@ -18,11 +19,7 @@ use crate::problem::{ApiError, Problem};
 /// The job's own event history, oldest first.
 #[utoipa::path(get, path = "/api/v1/privacy/jobs/{id}/events", tag = "privacy", operation_id = "listPrivacyJobEvents",
     params(("id" = String, Path, description = "Id of the privacy job: `prv_…`"),
-        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query,
-            description = "`next_cursor` of the page before; the first page, if left out"),
-        ("order" = Option<String>, Query,
-            description = "Oldest first (`asc`, the default) or newest first (`desc`)")),
+        HistoryParams),
     responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
 #[get("/privacy/jobs/{id}/events")]
 pub(crate) async fn list_privacy_job_events(
@@ -39,11 +36,7 @@ pub(crate) async fn list_privacy_job_events(
 /// Every change of the settings, oldest first; empty while nobody has changed anything.
 #[utoipa::path(get, path = "/api/v1/privacy/settings/events", tag = "privacy", operation_id = "listPrivacySettingsEvents",
     params(
-        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query,
-            description = "`next_cursor` of the page before; the first page, if left out"),
-        ("order" = Option<String>, Query,
-            description = "Oldest first (`asc`, the default) or newest first (`desc`)")),
+        HistoryParams),
     responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
 #[get("/privacy/settings/events")]
 pub(crate) async fn list_privacy_settings_events(

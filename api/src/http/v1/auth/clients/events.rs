@@ -4,6 +4,7 @@ use actix_web::{get, web};
 use domain::ids::ClientId;
 
 use super::super::super::history::{self, HistoryEvent};
+use super::super::super::paging::HistoryParams;
 use super::resource::inside;
 use crate::http::auth::{Anything, Caller};
 use crate::http::{Answer, Listed, PathId, Query};
@@ -16,11 +17,7 @@ use crate::problem::{ApiError, Problem};
 /// may read any client's, everybody else only their own client's.
 #[utoipa::path(get, path = "/api/v1/auth/clients/{id}/events", tag = "clients", operation_id = "listClientEvents",
     params(("id" = String, Path, description = "Id of the client: `cli_…`"),
-        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query,
-            description = "`next_cursor` of the page before; the first page, if left out"),
-        ("order" = Option<String>, Query,
-            description = "Oldest first (`asc`, the default) or newest first (`desc`)")),
+        HistoryParams),
     responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
 #[get("/auth/clients/{id}/events")]
 pub(crate) async fn list_client_events(

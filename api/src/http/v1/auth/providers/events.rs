@@ -5,6 +5,7 @@ use domain::provider::{ProviderRefusal, account_stream};
 
 use super::super::super::commands::AsProblem as _;
 use super::super::super::history::{self, HistoryEvent};
+use super::super::super::paging::HistoryParams;
 use super::account::kind;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::ProvidersRead;
@@ -17,11 +18,7 @@ use crate::problem::{ApiError, Problem};
 /// The event history of this kind of account, oldest first, including accounts that were removed.
 #[utoipa::path(get, path = "/api/v1/auth/providers/{kind}/events", tag = "providers", operation_id = "listProviderEvents",
     params(("kind" = String, Path, description = "Kind of provider: tts, stt, llm, telephony or embeddings"),
-        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query,
-            description = "`next_cursor` of the page before; the first page, if left out"),
-        ("order" = Option<String>, Query,
-            description = "Oldest first (`asc`, the default) or newest first (`desc`)")),
+        HistoryParams),
     responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
 #[get("/auth/providers/{kind}/events")]
 pub(crate) async fn list_provider_events(

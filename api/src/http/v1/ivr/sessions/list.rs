@@ -4,7 +4,7 @@ use actix_web::{get, web};
 use domain::ivr::session::SessionStatus;
 use projections::ivr_sessions::{SessionFilter, SessionView};
 
-use super::super::super::paging;
+use super::super::super::paging::{self, CreatedParams, PageParams};
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::IvrRead;
 use crate::http::{Answer, Listed, Query};
@@ -22,16 +22,8 @@ use crate::problem::{ApiError, Problem};
         ("menu_id" = Option<String>, Query, description = "Only sessions that began in this menu: `ivrm_…`"),
         ("call_id" = Option<String>, Query, description = "Only the sessions of this call: `call_…`"),
         ("session_id" = Option<String>, Query, description = "Only sessions with exactly this `session_id`"),
-        ("created_after" = Option<String>, Query,
-            description = "Only sessions created after this time (RFC 3339)"),
-        ("created_before" = Option<String>, Query,
-            description = "Only sessions created before this time (RFC 3339)"),
-        ("include_total" = Option<bool>, Query, description = "Whether to count all matching sessions"),
-        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query,
-            description = "`next_cursor` of the page before; the first page, if left out"),
-        ("order" = Option<String>, Query,
-            description = "Newest first (`desc`, the default) or oldest first (`asc`)")),
+        CreatedParams,
+        PageParams),
     responses((status = 200, description = "A page of sessions", body = Listed<SessionView>), Problem))]
 #[get("/ivr/sessions")]
 pub(crate) async fn list_ivr_sessions(

@@ -5,6 +5,7 @@ use domain::envelope::Position;
 use domain::ids::DeliveryId;
 
 use super::super::super::history::HistoryEvent;
+use super::super::super::paging::HistoryParams;
 use super::history::Sources;
 use crate::http::auth::Caller;
 use crate::http::auth::permissions::WebhooksRead;
@@ -20,11 +21,7 @@ use crate::problem::{ApiError, Problem};
 /// says how the delivery goes on or ends.
 #[utoipa::path(get, path = "/api/v1/webhooks/deliveries/{id}/events", tag = "webhooks", operation_id = "listWebhookDeliveryEvents",
     params(("id" = String, Path, description = "Id of the delivery: `whd_…`"),
-        ("limit" = Option<u32>, Query, description = "Most entries on a page: 1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query,
-            description = "`next_cursor` of the page before; the first page, if left out"),
-        ("order" = Option<String>, Query,
-            description = "Oldest first (`asc`, the default) or newest first (`desc`)")),
+        HistoryParams),
     responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
 #[get("/webhooks/deliveries/{id}/events")]
 pub(crate) async fn list_webhook_delivery_events(

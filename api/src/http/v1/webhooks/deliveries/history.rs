@@ -91,8 +91,8 @@ impl Sources {
         HistoryEvent::derived(source, &self.id.stream(), entry.version, entry.happened.name(), data)
     }
 
-    /// The delivery as it was, with the payload of what is `shown` of it now. Answers 404 when it did not exist yet, or has
-    /// no such version.
+    /// The delivery as it was, with the payload of what is `shown` of it now. Answers 404 for a time before it existed
+    /// and for a version it does not have.
     pub(super) fn at(self, moment: Moment, shown: Option<&Stored>) -> Result<DeliveryView, ApiError> {
         let entries = self.entries()?;
         let until = match moment {
