@@ -21,4 +21,4 @@ bench *arguments:
 
 # write the OpenAPI document anew
 openapi:
-    cargo run --quiet --package api -- openapi > api/openapi/v1.json
+    cargo run --quiet -- openapi > api/openapi/v1.json

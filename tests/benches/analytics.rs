@@ -1,7 +1,7 @@
 //! The console's overview over a long log: how long each of its charts takes to be asked for.
 //!
 //! `cargo bench -p tests --bench analytics [-- calls=1000000] [requests=1000] [paint] [data=FOLDER]`, after
-//! `cargo build --release -p api`; `paint` also loads the page in Chromium. What was made in `FOLDER` is kept there and
+//! `cargo build --release`; `paint` also loads the page in Chromium. What was made in `FOLDER` is kept there and
 //! measured again the next time, as it is: making a million calls takes a quarter of an hour.
 //! Calls of thirty days, a webhook attempt for each, a session in a menu for every fifth and a conversation for every
 //! tenth are appended to a SQLite log; the node builds its views from it as it always does, and is asked over HTTP what

@@ -1,6 +1,6 @@
 //! How fast the whole history is checked, how fast and how small a proof is, and what sealing costs those who write.
 //!
-//! `cargo build --release -p api`, then `cargo bench -p tests --bench audit [-- verify|proofs|sealing] [events=1000000]`.
+//! `cargo build --release`, then `cargo bench -p tests --bench audit [-- verify|proofs|sealing] [events=1000000]`.
 //! Runs with and without what is measured take turns, so that whatever else the machine does meets both. Files go to
 //! the temporary folder; point `TMPDIR` at the disk to measure.
 

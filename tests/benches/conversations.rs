@@ -1,6 +1,6 @@
 //! Talking with agents: what the platform adds to a first token, how fast messages are kept, how fast they are listed.
 //!
-//! `cargo bench -p tests --bench conversations [-- tokens|saved|listed|long|small]`, after `cargo build --release -p api`; `small`
+//! `cargo bench -p tests --bench conversations [-- tokens|saved|listed|long|small]`, after `cargo build --release`; `small`
 //! only shows that it runs. The model's server, the clients and the node share the machine.
 
 #![expect(clippy::unwrap_used, reason = "a bench that fails panics")]

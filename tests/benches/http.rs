@@ -1,6 +1,6 @@
 //! The node over HTTP: webhooks taken, calls read, memory of live actors, restart.
 //!
-//! `cargo bench -p tests --bench http [-- webhooks|sustained|reads|actors|restart]`, after `cargo build --release -p api`.
+//! `cargo bench -p tests --bench http [-- webhooks|sustained|reads|actors|restart]`, after `cargo build --release`.
 //! Load generator, carrier and node share the machine. Beside each figure stands the limit measured in the same
 //! run: an empty actix handler under the same load, and for answers after a commit, raw commits of SQLite.
 

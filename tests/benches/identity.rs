@@ -1,6 +1,6 @@
 //! Many keys: what it costs to recognise one, to list them, and to find one.
 //!
-//! `cargo bench -p tests --bench identity`, after `cargo build --release -p api`. Load generator and node share the
+//! `cargo bench -p tests --bench identity`, after `cargo build --release`. Load generator and node share the
 //! machine. An open endpoint of the same node, measured in the same run, stands beside each figure.
 
 #![expect(clippy::unwrap_used, reason = "a bench that fails panics")]

@@ -1,6 +1,6 @@
 //! Callers in menus, many at once: from the carrier's word about keys to the next command.
 //!
-//! `cargo bench -p tests --bench ivr [-- SESSIONS]`, after `cargo build --release -p api`; 5,000 sessions unless said
+//! `cargo bench -p tests --bench ivr [-- SESSIONS]`, after `cargo build --release`; 5,000 sessions unless said
 //! otherwise. Callers, carrier and node share the machine. Callers press a key about every ten seconds.
 
 #![expect(clippy::unwrap_used, reason = "a bench that fails panics")]

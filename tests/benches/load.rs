@@ -1,6 +1,6 @@
 //! More than a node can do, one client beside another, and many streams.
 //!
-//! `cargo bench -p tests --bench load [-- fairness|overload|streams]`, after `cargo build --release -p api`; other numbers
+//! `cargo bench -p tests --bench load [-- fairness|overload|streams]`, after `cargo build --release`; other numbers
 //! of connections as `connections=500,1000`, of streams as `streams=100`. 8,000 connections need `ulimit -n 20000`. What is
 //! told are ratios within a run: quiet and loaded take turns on the same machine.
 

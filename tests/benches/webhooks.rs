@@ -1,7 +1,7 @@
 //! Webhooks to clients: deliveries a second, how soon after the event the first attempt is sent, beside hanging
 //! endpoints too, and a million pending.
 //!
-//! `cargo bench -p tests --bench webhooks [-- backlog|latency|pending]`, after `cargo build --release -p api`. Receiver,
+//! `cargo bench -p tests --bench webhooks [-- backlog|latency|pending]`, after `cargo build --release`. Receiver,
 //! load generator and node share the machine. Beside the rate stands the limit measured in the same run: the same
 //! receiver under the load generator alone.
 

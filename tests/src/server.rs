@@ -99,9 +99,7 @@ pub fn binary() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let folders = own.ancestors().skip(1).take(3);
     let found = folders.map(|folder| folder.join("voxledger")).find(|path| path.is_file());
-    found.context(
-        "no voxledger binary beside the tests: build it with `cargo build -p api`, or run ./tests/run",
-    )
+    found.context("no voxledger binary beside the tests: build it with `cargo build`, or run ./tests/run")
 }
 
 impl Server {

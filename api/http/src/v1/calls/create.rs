@@ -1,0 +1,150 @@
+//! Endpoint that places a call.
+
+use actix_web::{post, web};
+use actors::conversation::ConversationError;
+use domain::call::{CallCommand, CallMetadata, DEFAULT_MAX_DURATION, DEFAULT_RING_TIMEOUT, Queue};
+use domain::ids::{AgentId, CallId, ClientId, MenuId};
+use domain::phone::Party;
+use domain::ports::ids::Ids as _;
+use projections::calls::CallView;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::answer::{begin, shown};
+use crate::auth::Caller;
+use crate::auth::permissions::CallsWrite;
+use crate::backend::{Backend, Through};
+use crate::problem::{ApiError, Code, Fields, Problem};
+use crate::{Answer, EdgeId, Enveloped, JsonBody, NewIds, RequestContext};
+
+/// A call to place.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewCall {
+    /// Party to call: a number in E.164, or a SIP URI.
+    #[schema(example = "+12025550123")]
+    to: String,
+    /// Caller id: one of your own numbers. If left out, the caller id of your account with the carrier,
+    /// or else the node's.
+    #[schema(example = "+12025550188")]
+    from: Option<String>,
+    /// Id of the agent that conversations on the call.
+    #[schema(value_type = Option<String>)]
+    agent_id: Option<EdgeId<AgentId>>,
+    /// Id of the IVR menu that is played on the call.
+    #[schema(value_type = Option<String>)]
+    ivr_menu_id: Option<EdgeId<MenuId>>,
+    /// Your own data: at most 50 keys of 1 to 64 characters, 16 KiB as JSON.
+    #[serde(default)]
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
+    metadata: CallMetadata,
+    /// Longest duration from the answer on, in milliseconds: 60000 to 14400000 (4 hours), which is the default.
+    #[schema(minimum = 60_000, maximum = 14_400_000)]
+    max_duration_ms: Option<u64>,
+    /// Longest ringing from the dial on, in milliseconds: 5000 to 600000; 30000 (30 seconds) by default.
+    #[schema(minimum = 5_000, maximum = 600_000)]
+    ring_timeout_ms: Option<u64>,
+    /// Whether to record the call from the answer on.
+    #[serde(default)]
+    record: bool,
+}
+
+/// Caller id of a new call. The client may use one of its own numbers or the caller id of the carrier account its
+/// calls go through; without a wish it gets that caller id.
+///
+/// Answers 422 when the call cannot be dialled, 503 when the client's account cannot be read.
+async fn calls_as(
+    backend: &Backend,
+    client: ClientId,
+    wanted: Option<Party>,
+    fields: &mut Fields,
+) -> Result<Option<Party>, ApiError> {
+    let dialling = backend.carriers.dialling(client).await.map_err(ApiError::unavailable)?;
+    let Some(through) = dialling.through else {
+        let advice = "there is no carrier to dial with: set an account by PATCH /api/v1/auth/providers/telephony, or \
+                      have the node's set by VOXLEDGER_TELNYX_API_KEY and VOXLEDGER_TELNYX_CONNECTION_ID";
+        return Err(ApiError::new(Code::NoCarrier, advice));
+    };
+    let usual = dialling.caller_id;
+    let Some(wanted) = wanted else {
+        if usual.is_none() {
+            fields.fault(
+                "from",
+                "required",
+                "give `from`: the carrier's account has no caller id of its own",
+            );
+        }
+        return Ok(usual);
+    };
+    let has_account = through == Through::OwnAccount;
+    let owned = wanted.number().is_some_and(|number| backend.may_call_as(client, has_account, &number));
+    if !owned && usual.as_ref() != Some(&wanted) {
+        fields.fault("from", "not_yours", "call as a number of your own, or leave `from` out");
+    }
+    Ok(Some(wanted))
+}
+
+/// Place an outbound call.
+///
+/// The call is queued at once and dialled in the background; follow it by its id. A call that cannot be dialled is
+/// refused: because there is no carrier, or no number to call from.
+#[utoipa::path(post, path = "/api/v1/calls", tag = "calls", operation_id = "createCall", request_body = NewCall,
+    responses((status = 201, description = "The call, queued for dialling: follow it by its id",
+        body = Enveloped<CallView>), Problem))]
+#[post("/calls")]
+pub(crate) async fn create_call(
+    caller: Caller<CallsWrite>,
+    body: JsonBody<NewCall>,
+    request: RequestContext,
+    ids: NewIds,
+    backend: web::Data<Backend>,
+) -> Result<Answer, ApiError> {
+    let new = body.value;
+    let mut fields = Fields::default();
+    let agent_id = new.agent_id.map(|id| id.0);
+    if let Some(agent) = agent_id {
+        match backend.conversations.agent(caller.client, agent).await {
+            Ok(_) => {}
+            Err(ConversationError::UnknownAgent) => {
+                fields.fault("agent_id", "unknown", "there is no such agent")
+            }
+            Err(error) => return Err(ApiError::unavailable(error)),
+        }
+    }
+    let menu_id = new.ivr_menu_id.map(|id| id.0);
+    if menu_id.is_some_and(|menu| backend.menus.find(caller.client, menu).is_none()) {
+        fields.fault("ivr_menu_id", "unknown", "there is no such menu");
+    }
+    if agent_id.is_some() && menu_id.is_some() {
+        fields.fault(
+            "ivr_menu_id",
+            "invalid",
+            "give an agent or a menu, not both: a menu leads the call alone",
+        );
+    }
+    let from = new.from.as_deref().map(Party::new);
+    let from = calls_as(&backend, caller.client, from, &mut fields).await?;
+    fields.finish()?;
+    let id = CallId(ids.next());
+    let queue = Queue {
+        id: ids.next(),
+        to: Party::new(&new.to),
+        from,
+        agent_id,
+        menu_id,
+        metadata: new.metadata,
+        max_duration_ms: new.max_duration_ms.unwrap_or(DEFAULT_MAX_DURATION.as_millis() as u64),
+        ring_timeout_ms: new.ring_timeout_ms.unwrap_or(DEFAULT_RING_TIMEOUT.as_millis() as u64),
+        record: new.record,
+        now: backend.runtime.clock.now(),
+    };
+    let place = backend.gate.place(caller.client, id);
+    let place = place.map_err(|spent| ApiError::quota_exhausted(spent.to_string(), spent.retry_after))?;
+    let queue = CallCommand::Queue(Box::new(queue));
+    let receipt = begin(&backend, &caller, &request, id, queue).await?;
+    if receipt.position.is_some() {
+        place.queued();
+    }
+    let answer = shown(&backend, &caller, id, receipt).await?;
+    Ok(answer.created().location(&format!("/api/v1/calls/{id}")))
+}

@@ -1,0 +1,25 @@
+//! The endpoints under `/api/v1`, a folder for each resource.
+
+pub mod agents;
+pub mod analytics;
+pub mod audit;
+pub mod auth;
+pub mod calls;
+mod commands;
+pub mod conversations;
+mod folded;
+mod history;
+pub mod ivr;
+pub mod llm;
+pub mod numbers;
+mod paging;
+pub mod privacy;
+mod resource;
+mod routes;
+mod signing;
+pub mod tools;
+pub mod webhooks;
+
+pub use audit::exports::places as export_places;
+pub use history::HistoryEvent;
+pub use routes::{configure, openapi};

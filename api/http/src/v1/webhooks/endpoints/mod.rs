@@ -1,0 +1,15 @@
+//! REST endpoints of webhook endpoints, to which a client's events are delivered.
+
+mod body;
+pub mod create;
+pub mod delete;
+pub mod deliveries;
+pub mod events;
+pub mod get;
+pub mod list;
+pub mod logs;
+pub mod patch;
+pub mod replay;
+pub(in crate::v1) mod resource;
+pub mod rotate;
+pub mod test;

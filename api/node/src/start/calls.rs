@@ -1,0 +1,61 @@
+//! Starts the actors of calls and IVR sessions, and connects them to the carriers.
+
+use std::sync::Arc;
+
+use actors::call::{Calls, CallsOptions};
+use actors::carrier::CarrierInbox;
+use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions};
+use api_http::backend::{CallFeed, ClientCarriers, DEFAULT_CLIENT, Directories};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::stores::Stores;
+use crate::config::Config;
+
+/// The actors of calls and sessions, and the carriers.
+pub(super) struct CallActors {
+    pub(super) calls: Calls,
+    pub(super) sessions: IvrSessions,
+    pub(super) ivr: IvrDriver,
+    pub(super) carriers: Arc<ClientCarriers>,
+    pub(super) inbox: CarrierInbox,
+    pub(super) feed: CallFeed,
+}
+
+/// Starts the actors; they load what they need when they are first asked.
+pub(super) fn start(
+    config: &Config,
+    stores: &Stores,
+    directories: &Directories,
+    tasks: &mut Vec<JoinHandle<()>>,
+    stop: &CancellationToken,
+) -> CallActors {
+    let (runtime, edges) = (&stores.runtime, &stores.edges);
+    let options = live(config);
+    let news = IvrNewsChannel::default();
+    let calls = Calls::start(runtime.clone(), options, Some(news.of_calls()), stop.clone());
+    let observer = Some(news.of_sessions());
+    let menus = directories.menus.clone();
+    let sessions = IvrSessions::start(runtime.clone(), options, menus, observer, stop.clone());
+    let ivr = IvrDriver {
+        runtime: runtime.clone(),
+        calls: calls.clone(),
+        sessions: sessions.clone(),
+        webhooks: edges.step_webhooks.clone(),
+        agents: directories.agents.clone(),
+    };
+    let (numbers, agents) = (directories.numbers.clone(), directories.agents.clone());
+    let inbox = CarrierInbox::new(runtime.clone(), calls.clone(), numbers, agents, DEFAULT_CLIENT);
+    let (vault, own) = (edges.vault.clone(), edges.telephony.clone());
+    let carriers = Arc::new(ClientCarriers::new(runtime.clone(), vault, own, edges.telnyx.clone()));
+    let feed = CallFeed::new(runtime.store.clone());
+    tasks.push(tokio::spawn(feed.clone().run(stop.clone())));
+    tasks.push(tokio::spawn(ivr.clone().run(news, stop.clone())));
+    tracing::debug!("the actors of calls are ready");
+    CallActors { calls, sessions, ivr, carriers, inbox, feed }
+}
+
+/// How long actors stay in memory.
+pub(super) fn live(config: &Config) -> CallsOptions {
+    CallsOptions { idle_after: config.actors.idle, ..CallsOptions::default() }
+}

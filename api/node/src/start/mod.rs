@@ -1,0 +1,12 @@
+//! Starts a node, step by step; each step is a file and answers with what the later ones need.
+
+mod audit;
+mod calls;
+mod conversations;
+mod directories;
+mod node;
+mod outbox;
+mod serve;
+mod stores;
+
+pub use node::Node;
