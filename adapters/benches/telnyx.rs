@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use adapters::clock::SystemClock;
-use adapters::telephony::fake_telnyx::{CallScript, FakeConfig, FakeTelnyx, fictional_number};
 use adapters::telephony::telnyx::{
     SIGNATURE_HEADER, SignedParts, Signer, TIMESTAMP_HEADER, WebhookVerifier, parse,
 };
 use chrono::DateTime;
 use domain::ports::clock::Clock;
+use simulator::fake_telnyx::{CallScript, FakeConfig, FakeTelnyx, fictional_number};
 
 const HANGUP: &str = r#"{"data":{"record_type":"event","event_type":"call.hangup","id":"e2a1f6d4-6f1a-4f36-8f0e-6f2f3a4b5c6d","occurred_at":"2026-01-15T10:21:02.400000Z","payload":{"call_control_id":"v3:ExAmPlE_0a1b2c3d4e5f-aaaa","call_leg_id":"0c9f1c52-f1f6-11f0-9a11-02420a0f0001","call_session_id":"0c9f0b10-f1f6-11f0-8b22-02420a0f0001","connection_id":"1900000000000000001","client_state":"eyJ2IjoxfQ==","from":"+12025550123","to":"+12025550188","start_time":"2026-01-15T10:20:30.123456Z","end_time":"2026-01-15T10:21:02.400000Z","hangup_cause":"normal_clearing","hangup_source":"caller","sip_hangup_cause":"200","call_quality_stats":{"inbound":{"jitter_max_variance":"1.20","jitter_packet_count":"0","mos":"4.50","packet_count":"1480","skip_packet_count":"3"},"outbound":{"packet_count":"900","skip_packet_count":"0"}}}},"meta":{"attempt":1,"delivered_to":"https://voice.example.test/hooks/telnyx"}}"#;
 const CALLS: u64 = 20_000;

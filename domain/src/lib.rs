@@ -30,7 +30,7 @@ pub mod privacy;
 pub mod provider;
 pub mod retry_after;
 mod spoken;
-#[cfg(any(test, feature = "conformance"))]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod tool;
 pub mod unique_name;

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use adapters::event_store::{SqliteEventStore, SqliteSettings};
 use chrono::{DateTime, TimeDelta, Utc};
+use conformance::llm::Scene;
 use domain::conversation::{
     Channel, ConversationEvent, ConversationStarted, MessageAdded, MessageKind, MessageRole,
 };
 use domain::envelope::{Actor, Metadata, NewEvent};
 use domain::ids::{ClientId, ConversationId, MessageId};
-use domain::ports::conformance::llm::Scene;
 use domain::ports::event_store::{EventStore, Expected};
 use domain::wire::DomainEvent;
 use futures::StreamExt as _;

@@ -8,8 +8,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use adapters::telephony::fake_telnyx::{CallScript, Pace, SeededRandom, Step};
 use serde_json::{Value, json};
+use simulator::fake_telnyx::{CallScript, Pace, SeededRandom, Step};
 use tests::webhook::OUR_NUMBER;
 use tests::world::World;
 

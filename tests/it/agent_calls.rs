@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, Step};
 use anyhow::{Context, Result};
-use domain::ports::conformance::llm::{Away, Scene};
+use conformance::llm::{Away, Scene};
 use serde_json::{Value, json};
+use simulator::fake_telnyx::{CallScript, CalleeScript, Step};
 use tests::llm_server::{Family, LlmServer, Raw};
 use tests::server::ServerOptions;
 use tests::until::{SOON, until};

@@ -1,8 +1,8 @@
 //! Figures: what happened is counted, hour by hour, and again the same from the log.
 
-use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, Step};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use simulator::fake_telnyx::{CallScript, CalleeScript, Step};
 use tests::client::Api;
 use tests::history::check_views;
 use tests::until::{SOON, until};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use adapters::testing::postgres::Cluster;
 use anyhow::{Context, Result, ensure};
-use domain::ports::conformance::llm::Scene;
+use conformance::llm::Scene;
 use serde_json::{Value, json};
 use tests::client::Api;
 use tests::installation::Installation;

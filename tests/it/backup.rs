@@ -346,7 +346,7 @@ async fn who_was_erased_after_the_keys_were_copied_stays_erased() -> Result<()> 
     const PERSON: &str = "+12025550111";
     let world = World::start().await?;
     world.take_number().await?;
-    let script = adapters::telephony::fake_telnyx::CallScript::new(PERSON, tests::webhook::OUR_NUMBER)
+    let script = simulator::fake_telnyx::CallScript::new(PERSON, tests::webhook::OUR_NUMBER)
         .talks(["my name is Rosalind"]);
     let handle = world.carrier.place_call(script).await;
     let control_id = handle.control_id.clone();

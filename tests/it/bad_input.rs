@@ -563,7 +563,7 @@ async fn a_full_disk_is_503_with_nothing_half_written_and_is_got_over_without_he
         statuses.insert(event_id(event), 200);
     }
     // views and outbox follow by themselves: what is written now can be read now
-    world.carrier.set_usual_callee(adapters::telephony::fake_telnyx::CalleeScript::Busy);
+    world.carrier.set_usual_callee(simulator::fake_telnyx::CalleeScript::Busy);
     let call = world.dial(json!({"to": "+12025550151"})).await?;
     world.call_when(text(&call, "id"), |call| call["end_reason"] == "busy").await?;
     assert_eq!(world.api.get("/readyz").await?.status, 200);

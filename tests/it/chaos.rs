@@ -4,11 +4,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use adapters::telephony::fake_telnyx::{
-    CallScript, CalleeScript, CarrierFaults, FakeConfig, FakeTelnyx, Ledger, Step,
-};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use simulator::fake_telnyx::{CallScript, CalleeScript, CarrierFaults, FakeConfig, FakeTelnyx, Ledger, Step};
 use tests::client::Api;
 use tests::history::History;
 use tests::until::until;

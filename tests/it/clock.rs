@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use adapters::telephony::fake_telnyx::{CallScript, Step};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use simulator::fake_telnyx::{CallScript, Step};
 use tests::client::Api;
 use tests::faketime::WrongClock;
 use tests::server::{Server, ServerOptions};

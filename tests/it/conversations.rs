@@ -6,7 +6,7 @@ mod streams;
 mod updates;
 
 use anyhow::{Context, Result};
-use domain::ports::conformance::llm::{Away, Ending, Scene};
+use conformance::llm::{Away, Ending, Scene};
 use serde_json::{Value, json};
 use tests::client::Api;
 use tests::llm_server::{Family, LlmServer};

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use adapters::database::SecretUrl;
-use adapters::telephony::fake_telnyx::FakeTelnyx;
 use adapters::testing::postgres::Cluster;
 use anyhow::{Context, Result, ensure};
+use simulator::fake_telnyx::FakeTelnyx;
 use sqlx::ConnectOptions;
 use tests::client::Api;
 use tests::history::{History, check_views};

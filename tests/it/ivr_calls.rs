@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::slice;
 
-use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, Pace, Step};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use simulator::fake_telnyx::{CallScript, CalleeScript, Pace, Step};
 use tests::history::{History, check_views};
 use tests::until::{SOON, until};
 use tests::webhook::{OUR_NUMBER, about, rfc3339, unix_now};

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, Step};
 use anyhow::{Context, Result, ensure};
 use domain::ids::CallId;
 use serde_json::{Value, json};
+use simulator::fake_telnyx::{CallScript, CalleeScript, Step};
 use tests::receiver::{Answers, Received, Receiver};
 use tests::until::{SOON, until};
 use tests::webhook::{Leg, OUR_NUMBER, rfc3339, unix_now};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use adapters::telephony::fake_telnyx::{CallScript, Step};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use simulator::fake_telnyx::{CallScript, Step};
 use tests::sse::Stream;
 use tests::webhook::OUR_NUMBER;
 use tests::world::World;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use adapters::llm::{Anthropic, Dialect, Family, Google, HttpChat, LlmKey, OpenAi, Patience};
 use async_trait::async_trait;
-use domain::ports::conformance::llm::{Scene, Stage};
+use conformance::llm::{Scene, Stage};
 use domain::ports::llm::ChatProvider;
 use tests::llm_server::{Family as Server, LlmServer};
 
@@ -68,21 +68,21 @@ async fn google() -> Theatre {
 }
 
 mod of_openai {
-    domain::llm_suite!(crate::llm_providers::openai);
+    conformance::llm_suite!(crate::llm_providers::openai);
 }
 
 mod of_groq {
-    domain::llm_suite!(crate::llm_providers::groq);
+    conformance::llm_suite!(crate::llm_providers::groq);
 }
 
 mod of_openai_compatible {
-    domain::llm_suite!(crate::llm_providers::compatible);
+    conformance::llm_suite!(crate::llm_providers::compatible);
 }
 
 mod of_anthropic {
-    domain::llm_suite!(crate::llm_providers::anthropic);
+    conformance::llm_suite!(crate::llm_providers::anthropic);
 }
 
 mod of_google {
-    domain::llm_suite!(crate::llm_providers::google);
+    conformance::llm_suite!(crate::llm_providers::google);
 }

@@ -6,10 +6,10 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, Step};
 use anyhow::{Context, Result, ensure};
 use domain::metrics::{Kind, METRICS};
 use serde_json::{Value, json};
+use simulator::fake_telnyx::{CallScript, CalleeScript, Step};
 use tests::receiver::{Answers, Receiver};
 use tests::until::{SOON, until};
 use tests::webhook::OUR_NUMBER;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use adapters::telephony::fake_telnyx::{CalleeScript, Step};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use simulator::fake_telnyx::{CalleeScript, Step};
 use tests::client::Api;
 use tests::server::{Server, ServerOptions};
 use tests::until::{SOON, until};

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, Step};
 use adapters::testing::postgres::Cluster;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use simulator::fake_telnyx::{CallScript, CalleeScript, Step};
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use tests::client::Api;
 use tests::history::check_views;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use adapters::telephony::fake_telnyx::{CalleeScript, Step};
 use adapters::telephony::telnyx::{ApiKey, SIGNATURE_HEADER, Signer, TIMESTAMP_HEADER};
 use anyhow::{Context, Result};
 use domain::ids::ClientId;
 use serde_json::{Value, json};
+use simulator::fake_telnyx::{CalleeScript, Step};
 use tests::client::{Answer, Api};
 use tests::webhook::{Leg, rfc3339, unix_now};
 use tests::world::World;

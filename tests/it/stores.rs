@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use adapters::telephony::fake_telnyx::CallScript;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use simulator::fake_telnyx::CallScript;
 use tests::client::Api;
 use tests::server::{Server, ServerOptions};
 use tests::until::{SOON, until};

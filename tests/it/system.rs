@@ -156,7 +156,7 @@ async fn a_client_reads_its_own_writes_at_once() -> Result<()> {
 async fn a_node_started_again_knows_its_key_its_numbers_and_its_calls() -> Result<()> {
     let mut world = World::start().await?;
     let number = world.take_number().await?;
-    world.carrier.set_usual_callee(adapters::telephony::fake_telnyx::CalleeScript::Busy);
+    world.carrier.set_usual_callee(simulator::fake_telnyx::CalleeScript::Busy);
     let call = world.dial(json!({"to": "+12025550151"})).await?;
     let id = call["id"].as_str().context("an id")?.to_owned();
     world.call_when(&id, |call| call["status"] == "failed" && !call["cost"].is_null()).await?;

@@ -3,9 +3,9 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, Step};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use simulator::fake_telnyx::{CallScript, CalleeScript, Step};
 use tests::client::TEST_KEY;
 use tests::collector::{Collector, Span};
 use tests::history::History;
@@ -149,7 +149,7 @@ async fn logs_tell_the_request_and_never_a_number_a_word_or_a_key() -> Result<()
     let mut world = World::with(|plan| {
         plan.options = plan.options.clone().set("LOG", "debug");
         // an operator's worst day: the carrier misbehaves, so that there are warnings, too
-        plan.carrier.mischief = adapters::telephony::fake_telnyx::CarrierFaults::BEARABLE;
+        plan.carrier.mischief = simulator::fake_telnyx::CarrierFaults::BEARABLE;
     })
     .await?;
     let (caller, callee, target) = ("+12025550161", "+12025550162", "+12025550163");

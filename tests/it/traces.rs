@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use adapters::telephony::fake_telnyx::CallScript;
 use anyhow::{Context, Result, ensure};
-use domain::ports::conformance::llm::Scene;
+use conformance::llm::Scene;
 use serde_json::{Value, json};
+use simulator::fake_telnyx::CallScript;
 use tests::client::TEST_KEY;
 use tests::collector::{Attribute, Collector, Span, SpanKind};
 use tests::llm_server::{Family, LlmServer};

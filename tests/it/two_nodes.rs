@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use adapters::clock::SystemClock;
-use adapters::telephony::fake_telnyx::{CallScript, FakeTelnyx};
 use adapters::testing::ports::free_port;
 use adapters::testing::postgres::Cluster;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use simulator::fake_telnyx::{CallScript, FakeTelnyx};
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use tempfile::TempDir;
 use tests::balancer::Balancer;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapters::clock::SystemClock;
-use adapters::telephony::fake_telnyx::{CalleeScript, FakeTelnyx, Step};
 use anyhow::Result;
+use simulator::fake_telnyx::{CalleeScript, FakeTelnyx, Step};
 use tests::python;
 use tests::world::{CARRIER_KEY, carrier_config};
 

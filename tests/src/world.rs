@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapters::clock::SystemClock;
-use adapters::telephony::fake_telnyx::{FakeConfig, FakeTelnyx, Ledger};
 use adapters::testing::ports::free_port;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use simulator::fake_telnyx::{FakeConfig, FakeTelnyx, Ledger};
 use tempfile::TempDir;
 
 use crate::client::Api;

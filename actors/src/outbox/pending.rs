@@ -167,12 +167,12 @@ impl PendingEffects {
 mod tests {
     use std::collections::HashSet;
 
+    use conformance::fakes::outbox::MemoryWork;
     use domain::call::Work;
     use domain::call::terms::CommandKind;
     use domain::ids::ClientId;
     use domain::ports::lease::Leases as _;
     use domain::ports::outbox::{Cause, OutboxStore as _};
-    use domain::testing::outbox::MemoryWork;
     use futures::FutureExt as _;
     use proptest::prelude::*;
 

@@ -177,11 +177,11 @@ impl EffectQueue {
 
 #[cfg(test)]
 mod tests {
+    use conformance::fakes::outbox::MemoryWork;
     use domain::call::Work;
     use domain::ids::ClientId;
     use domain::ports::lease::{Lease, Leases as _};
     use domain::ports::outbox::Cause;
-    use domain::testing::outbox::MemoryWork;
 
     use super::*;
 

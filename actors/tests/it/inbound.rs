@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapters::event_store::MemoryEventStore;
+use conformance::event_store::Faults;
 use domain::call::CallEvent;
 use domain::call::report::{CarrierFact, HangUp, HangUpCause, HangUpSource};
 use domain::call::terms::{EndReason, EndedBy};
 use domain::phone::Party;
-use domain::ports::conformance::event_store::Faults;
 use domain::ports::telephony::CarrierError;
 
 use crate::world::World;

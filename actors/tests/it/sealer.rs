@@ -9,6 +9,10 @@ use actors::sealer::{
 };
 use actors::{Runtime, TraceHooks};
 use adapters::event_store::MemoryEventStore;
+use conformance::fakes::clock::ManualClock;
+use conformance::fakes::head_keeper::MemoryHeadKeeper;
+use conformance::fakes::outbox::MemoryWork;
+use conformance::fakes::seals::MemorySeals;
 use domain::envelope::{Metadata, NewEvent, Position, Recorded, StreamId, Time};
 use domain::history::LogEvent;
 use domain::merkle::{
@@ -18,11 +22,7 @@ use domain::merkle::{
 use domain::ports::event_store::{EventStore, Expected};
 use domain::ports::head_keeper::{HeadKeeper, KeepError};
 use domain::ports::seals::SealStore;
-use domain::testing::clock::ManualClock;
-use domain::testing::head_keeper::MemoryHeadKeeper;
 use domain::testing::ids::{SequentialIds, sequential};
-use domain::testing::outbox::MemoryWork;
-use domain::testing::seals::MemorySeals;
 use domain::wire::DomainEvent as _;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

@@ -1,8 +1,8 @@
 //! A fault-injecting backend for tests.
 
 use async_trait::async_trait;
+use conformance::event_store::{Fate, Faults};
 use domain::envelope::{Position, StreamId};
-use domain::ports::conformance::event_store::{Fate, Faults};
 use uuid::Uuid;
 
 use super::backend::{Backend, Fault, Row};

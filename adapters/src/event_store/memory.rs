@@ -44,7 +44,7 @@ impl MemoryEventStore {
     /// An empty log that fails as `faults` says.
     #[cfg(feature = "testing")]
     #[must_use]
-    pub fn with_faults(faults: domain::ports::conformance::event_store::Faults) -> Self {
+    pub fn with_faults(faults: conformance::event_store::Faults) -> Self {
         Self::start(|backend, tail| {
             let backend = super::fault_injecting::FaultInjectingStore::new(backend, faults);
             Writer::start(backend, tail, WriterLimits::default())

@@ -70,7 +70,7 @@ impl PostgresEventStore {
     #[cfg(feature = "testing")]
     pub async fn open_with_faults(
         url: &SecretUrl,
-        faults: domain::ports::conformance::event_store::Faults,
+        faults: conformance::event_store::Faults,
     ) -> Result<Self, OpenError> {
         let start = |backend, tail| {
             let backend = super::fault_injecting::FaultInjectingStore::new(backend, faults);

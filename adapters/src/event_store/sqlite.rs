@@ -64,7 +64,7 @@ impl SqliteEventStore {
     #[cfg(feature = "testing")]
     pub async fn open_with_faults(
         path: &Path,
-        faults: domain::ports::conformance::event_store::Faults,
+        faults: conformance::event_store::Faults,
     ) -> Result<Self, OpenError> {
         let start = |backend, tail| {
             let backend = super::fault_injecting::FaultInjectingStore::new(backend, faults);

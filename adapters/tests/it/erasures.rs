@@ -10,6 +10,7 @@ use adapters::ids::RandomIds;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
 use adapters::privacy::{EncryptingEventStore, Reapplied};
 use adapters::testing::call_lives::{call, client, life, new_event};
+use conformance::fakes::clock::ManualClock;
 use domain::call::CallEvent;
 use domain::envelope::{NewEvent, Position, StreamId, Time, Version};
 use domain::ids::{PrivacyJobId, SubjectId};
@@ -20,7 +21,6 @@ use domain::privacy::Subject;
 use domain::privacy::job::{
     CopiesCleaned, DataFound, JobCompleted, JobKind, JobRequested, KeysDestroyed, NamedBy, PrivacyJobEvent,
 };
-use domain::testing::clock::ManualClock;
 use domain::wire::DomainEvent;
 use uuid::Uuid;
 

@@ -7,7 +7,7 @@ use adapters::clock::SystemClock;
 use adapters::database::Database;
 use adapters::ids::RandomIds;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
-use domain::ports::conformance::head_keeper::{Damage, Subject};
+use conformance::head_keeper::{Damage, Subject};
 
 async fn subject(database: &Database, keep: Box<dyn Any + Send + Sync>) -> Subject {
     let db = KeysDb::open(database).await.unwrap();
@@ -39,7 +39,7 @@ mod sqlite {
         subject(&Database::Sqlite(folder.path().join("keys.db")), Box::new(folder)).await
     }
 
-    domain::head_keeper_suite!(super::fresh);
+    conformance::head_keeper_suite!(super::fresh);
 }
 
 mod postgres {
@@ -51,5 +51,5 @@ mod postgres {
         subject(&Database::Postgres(Cluster::shared().database().await), Box::new(())).await
     }
 
-    domain::head_keeper_suite!(super::fresh);
+    conformance::head_keeper_suite!(super::fresh);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use adapters::database::Database;
 use adapters::keys::{KeysDb, SqlIdempotency};
-use domain::ports::conformance::idempotency::Subject;
+use conformance::idempotency::Subject;
 
 async fn subject(database: &Database, keep: Box<dyn Any + Send + Sync>) -> Subject {
     let db = KeysDb::open(database).await.unwrap();
@@ -20,7 +20,7 @@ mod sqlite {
         subject(&Database::Sqlite(folder.path().join("keys.db")), Box::new(folder)).await
     }
 
-    domain::idempotency_suite!(super::fresh);
+    conformance::idempotency_suite!(super::fresh);
 }
 
 mod postgres {
@@ -32,5 +32,5 @@ mod postgres {
         subject(&Database::Postgres(Cluster::shared().database().await), Box::new(())).await
     }
 
-    domain::idempotency_suite!(super::fresh);
+    conformance::idempotency_suite!(super::fresh);
 }

@@ -7,7 +7,7 @@ use adapters::database::Database;
 use adapters::outbox::SqlOutbox;
 use adapters::read_models::SqlViews;
 use adapters::testing::postgres::Cluster;
-use domain::ports::conformance::{deliveries, lease, outbox};
+use conformance::{deliveries, lease, outbox};
 
 type Keep = Box<dyn Any + Send + Sync>;
 
@@ -53,18 +53,18 @@ macro_rules! on {
                 async fn fresh_leases() -> super::super::lease::Subject {
                     super::super::leases_of_work(super::super::$database().await).await
                 }
-                domain::lease_suite!(super::fresh_leases);
+                conformance::lease_suite!(super::fresh_leases);
             }
 
             mod of_views {
                 async fn fresh_leases() -> super::super::lease::Subject {
                     super::super::leases_of_views(super::super::$database().await).await
                 }
-                domain::lease_suite!(super::fresh_leases);
+                conformance::lease_suite!(super::fresh_leases);
             }
 
-            domain::outbox_store_suite!(super::fresh_outbox);
-            domain::delivery_store_suite!(super::fresh_deliveries);
+            conformance::outbox_store_suite!(super::fresh_outbox);
+            conformance::delivery_store_suite!(super::fresh_deliveries);
         }
     };
 }

@@ -10,13 +10,13 @@ use adapters::keys::{KeyVault, KeysDb, MasterKey, SubjectKeyState, rotate};
 use adapters::privacy::EncryptingEventStore;
 use adapters::testing::call_lives::{call, client, life, new_event};
 use adapters::testing::postgres::Cluster;
+use conformance::fakes::clock::ManualClock;
 use domain::call::{CallEvent, LineTranscribed};
 use domain::envelope::{NewEvent, Recorded, Version};
 use domain::ids::SubjectId;
 use domain::personal::Personal;
 use domain::ports::event_store::{Direction, EventStore, Expected};
 use domain::privacy::Subject;
-use domain::testing::clock::ManualClock;
 use domain::wire::DomainEvent;
 
 const LIFE: Duration = Duration::from_secs(30);

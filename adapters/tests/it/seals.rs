@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use adapters::database::Database;
 use adapters::seals::SealsDb;
-use domain::ports::conformance::seals::Subject;
+use conformance::seals::Subject;
 
 async fn subject(database: &Database, keep: Box<dyn Any + Send + Sync>) -> Subject {
     Subject { store: Arc::new(SealsDb::open(database).await.unwrap()), keep }
@@ -19,7 +19,7 @@ mod sqlite {
         subject(&Database::Sqlite(folder.path().join("seals.db")), Box::new(folder)).await
     }
 
-    domain::seals_suite!(super::fresh);
+    conformance::seals_suite!(super::fresh);
 }
 
 mod postgres {
@@ -31,5 +31,5 @@ mod postgres {
         subject(&Database::Postgres(Cluster::shared().database().await), Box::new(())).await
     }
 
-    domain::seals_suite!(super::fresh);
+    conformance::seals_suite!(super::fresh);
 }

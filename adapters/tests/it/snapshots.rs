@@ -11,11 +11,11 @@ use adapters::outbox::SqlOutbox;
 use adapters::privacy::{EncryptingEventStore, SealedSnapshots};
 use adapters::testing::call_lives::{call, client, life, new_event};
 use adapters::testing::postgres::Cluster;
+use conformance::fakes::clock::ManualClock;
 use domain::envelope::Version;
 use domain::ports::event_store::{Direction, EventStore, Expected};
 use domain::ports::snapshots::{Snapshot, Snapshots};
 use domain::privacy::Subject;
-use domain::testing::clock::ManualClock;
 
 const PERSON: &str = "+12025000001";
 const STATE: &[u8] = b"she said that her name is Quillfeather";

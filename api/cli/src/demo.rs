@@ -8,20 +8,18 @@ use actix::System;
 use adapters::clock::SystemClock;
 use adapters::ids::RandomIds;
 use adapters::llm::SCRIPTED_MODEL;
-use adapters::telephony::fake_telnyx::FakeTelnyx;
 use anyhow::Context as _;
 use clap::Args;
 use domain::ports::ids::Ids as _;
 use serde_json::json;
+use simulator::fake_telnyx::FakeTelnyx;
+use simulator::{CarrierSettings, NodeApi, OUR_NUMBER, Stage, WebhookReceiver, callees, play};
 
 use super::serve::{runtime, show_owner_key};
-use super::simulate::{
-    CarrierSettings, NodeApi, OUR_NUMBER, Stage, Traffic, callees, play, report, told_to_stop,
-};
-use super::webhook_receiver::WebhookReceiver;
-use crate::out::put;
+use super::simulate::{TrafficArgs, report, told_to_stop};
+use crate::out::{put, say};
 use api_http::auth::PlainKey;
-use api_node::config::{Config, Secret, Sources};
+use api_node::config::{Config, Sources};
 use api_node::telemetry::Telemetry;
 use api_node::{Edges, Node, until_told_to_stop};
 
@@ -45,7 +43,7 @@ pub struct DemoArgs {
     pub once: bool,
     /// The calls to place.
     #[command(flatten)]
-    pub traffic: Traffic,
+    pub traffic: TrafficArgs,
 }
 
 /// Runs a node and a carrier in one process, on a temporary folder, until stopped. Fails when the node cannot start.
@@ -68,7 +66,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         let node = Node::start(&config, edges, telemetry.meters(), show_owner_key).await?;
         let url = format!("http://{}", node.address);
         put!("{}", welcome(&url, key.reveal()));
-        let api = NodeApi::new(&url, Secret::new(key.reveal()))?;
+        let api = NodeApi::new(&url, key.reveal())?;
         let receiver = WebhookReceiver::start()?;
         api.deliver_to(&receiver.url).await?;
         // answers by rules: it needs no account
@@ -83,8 +81,8 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         let traffic = args.traffic.clone().or(calls, rate, pace);
         let settings = traffic.carrier(&carrier, &api.webhook_url());
         let fake = FakeTelnyx::start_on(listener, settings, Arc::new(SystemClock)).await?;
-        let stage = Stage { node: &api, fake: &fake, settings: &carrier, chatty: true };
-        let outcome = play(&stage, &traffic, &stop).await?;
+        let stage = Stage { node: &api, fake: &fake, settings: &carrier, tell: Some(|line| say!("{line}")) };
+        let outcome = play(&stage, &traffic.traffic(), &stop).await?;
         put!("{}", report(&outcome, &fake.ledger()));
         put!("{}", receiver.told());
         if !args.once && !outcome.interrupted {

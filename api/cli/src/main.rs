@@ -19,7 +19,6 @@ mod serve;
 mod simulate;
 mod stores;
 mod table;
-mod webhook_receiver;
 
 use std::process::ExitCode;
 

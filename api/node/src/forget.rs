@@ -35,10 +35,10 @@ pub async fn forget_expired_keys(
 
 #[cfg(test)]
 mod tests {
+    use conformance::fakes::clock::ManualClock;
+    use conformance::fakes::idempotency::MemoryIdempotency;
     use domain::ids::ClientId;
     use domain::ports::idempotency::{Ask, KeyName};
-    use domain::testing::clock::ManualClock;
-    use domain::testing::idempotency::MemoryIdempotency;
     use domain::testing::ids::sequential;
     use uuid::Uuid;
 

@@ -20,9 +20,6 @@ pub mod tools;
 pub mod vault;
 pub mod webhooks;
 
-#[cfg(feature = "conformance")]
-pub mod conformance;
-
 /// A store of views or work cannot be reached or written.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the store is unavailable: {0}")]

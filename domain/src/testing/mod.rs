@@ -1,14 +1,8 @@
-//! What tests of any crate need: time and ids they control, scenarios (given, when, then), fixtures for calls and
-//! menus, time zone files, and in-memory stores for work, idempotency keys, the tree and its newest head.
+//! What tests of any crate need: ids they control, scenarios (given, when, then), fixtures for calls and menus, time zone
+//! files. Suites and fakes of ports are the crate `conformance`.
 
 pub mod calls;
-#[cfg(feature = "conformance")]
-pub mod clock;
-pub mod head_keeper;
-pub mod idempotency;
 pub mod ids;
 pub mod ivr;
-pub mod outbox;
 pub mod scenario;
-pub mod seals;
 pub mod zones;

@@ -1,8 +1,8 @@
 //! What was said belongs to whoever said it: in chats and on calls.
 
-use adapters::telephony::fake_telnyx::CallScript;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use simulator::fake_telnyx::CallScript;
 use tests::history::check_views;
 use tests::receiver::{Answers, Receiver};
 use tests::until::{SOON, until};

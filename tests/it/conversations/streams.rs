@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use domain::ports::conformance::llm::Scene;
+use conformance::llm::Scene;
 use serde_json::json;
 use tests::llm_server::{Family, LlmServer};
 use tests::sse::Stream;

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
-use domain::ports::conformance::llm::{Ending, Scene};
+use conformance::llm::{Ending, Scene};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -299,7 +299,7 @@ impl Shared {
     }
 
     fn models(&self) -> Value {
-        use domain::ports::conformance::llm::MODEL;
+        use conformance::llm::MODEL;
         match self.family {
             Family::Google => serde_json::json!({"models": [{"name": format!("models/{MODEL}")}]}),
             _ => serde_json::json!({"object": "list", "data": [{"id": MODEL, "object": "model"}]}),

@@ -1,6 +1,6 @@
 //! OpenAI's chat completions, and Groq's.
 
-use domain::ports::conformance::llm::{Away, Ending, SceneCall, USAGE};
+use conformance::llm::{Away, Ending, SceneCall, USAGE};
 use serde_json::{Value, json};
 
 use super::{Reply, json_reply, stops_short};

@@ -14,6 +14,7 @@ use adapters::event_store::MemoryEventStore;
 use adapters::outbox::SqlOutbox;
 use async_trait::async_trait;
 use bytes::Bytes;
+use conformance::fakes::clock::ManualClock;
 use domain::envelope::{Actor, Metadata, NewEvent, Position, Recorded, StreamId, Time, Version};
 use domain::ids::{CallId, ClientId, DeliveryId, EndpointId};
 use domain::origin::Origin;
@@ -24,7 +25,6 @@ use domain::ports::event_store::{Direction, EventStore, Expected};
 use domain::ports::ids::Ids;
 use domain::ports::vault::{Sealed, Vault, VaultError};
 use domain::ports::webhooks::{PublicEvents, PublishError, WebhookRequest, WebhookSender};
-use domain::testing::clock::ManualClock;
 use domain::testing::ids::SequentialIds;
 use domain::webhook::delivery::{Attempt, DeliveryEvent, ErrorClass, Then};
 use domain::webhook::endpoint::{

@@ -71,7 +71,9 @@ impl ApiKey {
         Self(key.into())
     }
 
-    pub(in crate::telephony) fn is(&self, other: &str) -> bool {
+    /// Whether it is this key.
+    #[must_use]
+    pub fn is(&self, other: &str) -> bool {
         self.0 == other
     }
 }

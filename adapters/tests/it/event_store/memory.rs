@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use adapters::event_store::MemoryEventStore;
-use domain::ports::conformance::event_store::{Faults, Subject};
+use conformance::event_store::{Faults, Subject};
 
 async fn fresh() -> Subject {
     let faults = Faults::default();
@@ -9,5 +9,5 @@ async fn fresh() -> Subject {
     Subject { store, faults, keep: Box::new(()) }
 }
 
-domain::event_store_suite!(super::fresh);
-domain::event_store_fault_suite!(super::fresh);
+conformance::event_store_suite!(super::fresh);
+conformance::event_store_fault_suite!(super::fresh);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use adapters::database::{Database, MigrationError, Part, SecretUrl, migrate_down};
 use adapters::event_store::PostgresEventStore;
 use adapters::testing::postgres::Cluster;
-use domain::ports::conformance::event_store::{Faults, Subject};
+use conformance::event_store::{Faults, Subject};
 use domain::ports::event_store::{AppendError, EventStore, Expected};
 use domain::testing::ids::sequential;
 use sqlx::postgres::PgConnection;
@@ -20,8 +20,8 @@ async fn fresh() -> Subject {
     Subject { store: Arc::new(store), faults, keep: Box::new(()) }
 }
 
-domain::event_store_suite!(super::fresh);
-domain::event_store_fault_suite!(super::fresh);
+conformance::event_store_suite!(super::fresh);
+conformance::event_store_fault_suite!(super::fresh);
 
 /// The database as any tool opens it.
 pub(super) async fn raw(url: &SecretUrl) -> PgConnection {

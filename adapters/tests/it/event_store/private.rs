@@ -9,7 +9,7 @@ use adapters::event_store::MemoryEventStore;
 use adapters::ids::RandomIds;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
 use adapters::privacy::EncryptingEventStore;
-use domain::ports::conformance::event_store::{Faults, Subject};
+use conformance::event_store::{Faults, Subject};
 
 async fn fresh() -> Subject {
     let faults = Faults::default();
@@ -21,5 +21,5 @@ async fn fresh() -> Subject {
     Subject { store, faults, keep: Box::new(folder) }
 }
 
-domain::event_store_suite!(super::fresh);
-domain::event_store_fault_suite!(super::fresh);
+conformance::event_store_suite!(super::fresh);
+conformance::event_store_fault_suite!(super::fresh);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use adapters::event_store::{MemoryEventStore, RecentEvents};
 use adapters::testing::counting_log::CountingLog;
+use conformance::event_store::{Faults, Subject};
 use domain::envelope::{Position, Recorded};
-use domain::ports::conformance::event_store::{Faults, Subject};
 use domain::ports::event_store::{EventStore, Expected, Subscription};
 
 use super::{event, stream};
@@ -16,8 +16,8 @@ async fn fresh() -> Subject {
     Subject { store: Arc::new(RecentEvents::new(inner)), faults, keep: Box::new(()) }
 }
 
-domain::event_store_suite!(super::fresh);
-domain::event_store_fault_suite!(super::fresh);
+conformance::event_store_suite!(super::fresh);
+conformance::event_store_fault_suite!(super::fresh);
 
 async fn append(log: &dyn EventStore, events: std::ops::Range<u64>) {
     for n in events {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use adapters::database::{Database, MigrationError, Part, migrate_down, migrate_up, migration_status};
 use adapters::event_store::{OpenError, SqliteEventStore, SqliteSettings};
+use conformance::event_store::{Faults, Subject};
 use domain::envelope::{Position, Version};
-use domain::ports::conformance::event_store::{Faults, Subject};
 use domain::ports::event_store::{AppendError, EventStore, Expected, Subscription};
 use domain::testing::ids::sequential;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -22,8 +22,8 @@ async fn fresh() -> Subject {
     Subject { store: Arc::new(store), faults, keep: Box::new(folder) }
 }
 
-domain::event_store_suite!(super::fresh);
-domain::event_store_fault_suite!(super::fresh);
+conformance::event_store_suite!(super::fresh);
+conformance::event_store_fault_suite!(super::fresh);
 
 fn place() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();

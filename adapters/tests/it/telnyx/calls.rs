@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use adapters::telephony::fake_telnyx::{CallScript, CarrierFaults, FakeConfig, Pace, Step, fictional_number};
 use adapters::telephony::telnyx::{ApiKey, TelnyxClient};
 use chrono::TimeDelta;
 use domain::call::report::{CarrierFact, CarrierReport, LegRole, LegTag};
@@ -12,6 +11,7 @@ use domain::ids::derive;
 use domain::personal::Personal;
 use domain::ports::telephony::{CarrierError, LegAction, LegCommand, Telephony};
 use futures::FutureExt;
+use simulator::fake_telnyx::{CallScript, CarrierFaults, FakeConfig, Pace, Step, fictional_number};
 use uuid::Uuid;
 
 use super::world::{World, client, order, repeats, speak, tag};
@@ -163,7 +163,7 @@ impl LittleServer {
     }
 }
 
-async fn chaotic_day(mischief: CarrierFaults, calls: u64) -> adapters::telephony::fake_telnyx::Ledger {
+async fn chaotic_day(mischief: CarrierFaults, calls: u64) -> simulator::fake_telnyx::Ledger {
     let mut world = World::with(|config| {
         config.seed = 42;
         config.mischief = mischief;

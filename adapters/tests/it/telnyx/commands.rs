@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapters::telephony::breaker::{BreakerConfig, BreakerState, Guarded};
-use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, FakeTelnyx, Step};
 use adapters::telephony::telnyx::{ApiKey, BadTelnyxConfig, TelnyxClient, TelnyxConfig};
 use adapters::testing::ports::Refusing;
 use chrono::TimeDelta;
@@ -14,6 +13,7 @@ use domain::call::terms::{AnsweredBy, Direction, EndReason, RecordingFormat, Spe
 use domain::personal::Personal;
 use domain::phone::Party;
 use domain::ports::telephony::{CarrierError, LegAction, LegState, Telephony};
+use simulator::fake_telnyx::{CallScript, CalleeScript, FakeTelnyx, Step};
 
 use super::world::{CLIENT, World, client, dial, order, speak, tag};
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use adapters::telephony::fake_telnyx::{CallScript, CalleeScript, RawHeaders};
 use adapters::telephony::telnyx::{SIGNATURE_HEADER, Signer, TIMESTAMP_HEADER};
 use domain::call::report::CarrierFact;
 use domain::ports::clock::Clock;
 use domain::ports::telephony::{LegAction, Telephony};
+use simulator::fake_telnyx::{CallScript, CalleeScript, RawHeaders};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::world::{Heard, World, dial, order, repeats};

@@ -9,7 +9,6 @@ use actix_web::dev::ServerHandle;
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use adapters::clock::SystemClock;
-use adapters::telephony::fake_telnyx::{FakeConfig, FakeTelnyx};
 use adapters::telephony::telnyx::{
     ApiKey, Ingress, SIGNATURE_HEADER, SignedParts, TIMESTAMP_HEADER, TelnyxClient, TelnyxConfig,
     WebhookVerifier, parse,
@@ -23,6 +22,7 @@ use domain::personal::Personal;
 use domain::phone::Party;
 use domain::ports::clock::Clock;
 use domain::ports::telephony::{Dial, LegAction, LegCommand};
+use simulator::fake_telnyx::{FakeConfig, FakeTelnyx};
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
@@ -219,7 +219,7 @@ impl World {
         std::mem::take(&mut self.backlog)
     }
 
-    pub async fn stop(self) -> adapters::telephony::fake_telnyx::Ledger {
+    pub async fn stop(self) -> simulator::fake_telnyx::Ledger {
         let ledger = self.fake.shutdown().await;
         self.receiver.stop(false).await;
         ledger

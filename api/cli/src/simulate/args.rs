@@ -4,11 +4,11 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use adapters::telephony::fake_telnyx::{CarrierFaults, FakeConfig, Pace};
 use adapters::telephony::telnyx::ApiKey;
 use clap::Args;
+use simulator::fake_telnyx::{CarrierFaults, FakeConfig, Pace};
+use simulator::{CarrierSettings, Traffic};
 
-use super::settings::CarrierSettings;
 use api_node::config::Secret;
 
 /// Environment variable with the API key; a node may have been bootstrapped with it.
@@ -36,7 +36,7 @@ pub struct SimulateArgs {
     pub settings: bool,
     /// The calls to place.
     #[command(flatten)]
-    pub traffic: Traffic,
+    pub traffic: TrafficArgs,
 }
 
 impl SimulateArgs {
@@ -50,7 +50,7 @@ impl SimulateArgs {
 
 /// Number, speed and faults of the calls to place.
 #[derive(Debug, Clone, Args)]
-pub struct Traffic {
+pub struct TrafficArgs {
     /// How many calls to place [default: 100; demo: 20].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub calls: Option<u32>,
@@ -107,7 +107,7 @@ pub struct Traffic {
     pub chaos: bool,
 }
 
-impl Traffic {
+impl TrafficArgs {
     /// Fills in number, rate and pace of calls where the user gave none.
     pub(crate) fn or(mut self, calls: u32, rate: f64, pace: f64) -> Self {
         self.calls.get_or_insert(calls);
@@ -117,21 +117,15 @@ impl Traffic {
         self
     }
 
-    pub(super) fn calls(&self) -> u32 {
-        self.calls.unwrap_or(100)
-    }
-
-    /// Time from the start until the call with this number is placed.
-    pub(super) fn due(&self, number: u32) -> Duration {
-        Duration::from_secs_f64(f64::from(number) / self.rate.unwrap_or(10.0))
-    }
-
-    pub(super) fn pace(&self) -> f64 {
-        self.pace.unwrap_or(if self.realtime { 1.0 } else { 0.0 })
-    }
-
-    pub(super) fn patience(&self) -> Duration {
-        Duration::from_secs(self.patience)
+    /// The calls to place.
+    pub(crate) fn traffic(&self) -> Traffic {
+        Traffic {
+            calls: self.calls.unwrap_or(100),
+            rate: self.rate.unwrap_or(10.0),
+            pace: self.pace.unwrap_or(if self.realtime { 1.0 } else { 0.0 }),
+            seed: self.seed,
+            patience: Duration::from_secs(self.patience),
+        }
     }
 
     fn mischief(&self) -> CarrierFaults {
@@ -156,14 +150,15 @@ impl Traffic {
 
     /// Settings of the fake carrier that performs the calls.
     pub(crate) fn carrier(&self, settings: &CarrierSettings, webhook_url: &str) -> FakeConfig {
+        let traffic = self.traffic();
         FakeConfig {
-            seed: self.seed,
+            seed: traffic.seed,
             api_key: ApiKey::new(settings.api_key),
             connection_id: settings.connection_id.to_owned(),
             signing_seed: *settings.signing_seed,
             mischief: self.mischief(),
-            pace: Pace::scaled(self.pace()),
-            ledger_capacity: (self.calls() as usize).saturating_mul(RECORDS_A_CALL).max(RECORDS),
+            pace: Pace::scaled(traffic.pace),
+            ledger_capacity: (traffic.calls as usize).saturating_mul(RECORDS_A_CALL).max(RECORDS),
             ..FakeConfig::new(webhook_url)
         }
     }
@@ -215,10 +210,10 @@ mod tests {
 
     #[test]
     fn what_the_user_says_wins_over_what_the_command_suggests() {
-        let said = parse(&["--calls", "3", "--realtime"]).traffic.or(20, 2.0, 0.5);
-        assert_eq!((said.calls(), said.rate, said.pace()), (3, Some(2.0), 1.0));
-        assert_eq!(parse(&[]).traffic.pace(), 0.0);
-        assert_eq!(parse(&["--rate", "4"]).traffic.due(6), Duration::from_millis(1500));
+        let said = parse(&["--calls", "3", "--realtime"]).traffic.or(20, 2.0, 0.5).traffic();
+        assert_eq!((said.calls, said.rate, said.pace), (3, 2.0, 1.0));
+        assert_eq!(parse(&[]).traffic.traffic().pace, 0.0);
+        assert_eq!(parse(&["--rate", "4"]).traffic.traffic().due(6), Duration::from_millis(1500));
     }
 
     #[test]

@@ -4,14 +4,7 @@
 //! node's record of every call with what really happened on the line.
 
 mod args;
-mod demo_menus;
-mod expect;
-mod node;
-mod plan;
-mod play;
-mod progress;
 mod report;
-mod settings;
 
 use std::net::TcpListener;
 use std::process::ExitCode;
@@ -19,16 +12,13 @@ use std::sync::Arc;
 
 use actix::System;
 use adapters::clock::SystemClock;
-use adapters::telephony::fake_telnyx::FakeTelnyx;
 use anyhow::Context as _;
+use simulator::fake_telnyx::FakeTelnyx;
+use simulator::{CarrierSettings, NodeApi, Stage, play};
 use tokio_util::sync::CancellationToken;
 
-pub use self::args::{SimulateArgs, Traffic};
-pub(super) use self::node::NodeApi;
-pub(super) use self::plan::{OUR_NUMBER, callees};
-pub(super) use self::play::{Stage, play};
+pub use self::args::{SimulateArgs, TrafficArgs};
 pub(super) use self::report::report;
-pub(super) use self::settings::CarrierSettings;
 use super::serve::runtime;
 use crate::out::put;
 use api_node::until_told_to_stop;
@@ -45,11 +35,11 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     }
     let key = args.key().context("give an API key of the node with --key or VOXLEDGER_BOOTSTRAP_KEY")?;
     System::with_tokio_rt(runtime).block_on(async {
-        let node = NodeApi::new(&args.url, key)?;
+        let node = NodeApi::new(&args.url, key.reveal())?;
         let config = args.traffic.carrier(&settings, &node.webhook_url());
         let fake = FakeTelnyx::start_on(listener, config, Arc::new(SystemClock)).await?;
-        let stage = Stage { node: &node, fake: &fake, settings: &settings, chatty: false };
-        let played = play(&stage, &args.traffic, &told_to_stop()).await;
+        let stage = Stage { node: &node, fake: &fake, settings: &settings, tell: None };
+        let played = play(&stage, &args.traffic.traffic(), &told_to_stop()).await;
         let ledger = fake.shutdown().await;
         let outcome = played?;
         put!("{}", report(&outcome, &ledger));
@@ -67,4 +57,26 @@ pub(super) fn told_to_stop() -> CancellationToken {
         told.cancel();
     });
     stop
+}
+
+#[cfg(test)]
+mod tests {
+    use simulator::CarrierSettings;
+
+    #[test]
+    fn the_settings_are_those_a_node_has() {
+        let known: Vec<_> =
+            api_node::config::Config::settings().iter().map(api_node::config::Setting::variable).collect();
+        let text = CarrierSettings::at(([127, 0, 0, 1], 9012).into()).as_environment();
+        assert_eq!(
+            text.lines().count(),
+            CarrierSettings::at(([127, 0, 0, 1], 9012).into()).as_settings().len()
+        );
+        for line in text.lines() {
+            let (name, value) = line.strip_prefix("export ").unwrap().split_once('=').unwrap();
+            assert!(known.iter().any(|variable| variable == name), "{name}");
+            assert!(!value.is_empty() && !value.contains(char::is_whitespace), "{line}");
+        }
+        assert!(text.contains("http://127.0.0.1:9012/v2"), "{text}");
+    }
 }

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use adapters::telephony::fake_telnyx::Ledger;
+use simulator::fake_telnyx::Ledger;
 
-use super::expect::Verdict;
-use super::play::Outcome;
 use crate::table::{count, numbers, table};
+use simulator::{Outcome, Verdict};
 
 /// The most differences printed; others are only counted.
 const SHOWN: usize = 20;
@@ -203,15 +202,15 @@ fn differences(outcome: &Outcome) -> Option<String> {
 mod tests {
     use std::time::Duration;
 
-    use domain::call::terms::{EndReason, Status};
+    use simulator::Story;
+    use simulator::plan::Kind;
 
-    use super::super::expect::tests::story;
-    use super::super::plan::Kind;
     use super::*;
 
     fn outcome(verdicts: Vec<Verdict>) -> Outcome {
         let story = |verdict| {
-            (story(Kind::ConversationService, Status::Ended, Some(EndReason::CallerHangup)), verdict)
+            let (number, kind) = (1, Kind::ConversationService);
+            (Story { number, kind, id: None, line: None, dial_broken: false, trouble: None }, verdict)
         };
         let calls = verdicts.into_iter().map(story).collect();
         Outcome { calls, took: Duration::from_secs(1), faults: Vec::new(), interrupted: false }

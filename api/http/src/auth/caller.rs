@@ -216,9 +216,9 @@ fn text(value: &HeaderValue) -> Result<&str, ApiError> {
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;
+    use conformance::fakes::clock::ManualClock;
     use domain::envelope::Time;
     use domain::ids::{ApiKeyId, ClientId};
-    use domain::testing::clock::ManualClock;
     use uuid::Uuid;
 
     use projections::api_keys::KeyHash;

@@ -253,7 +253,7 @@ impl fmt::Debug for ExternalIdentities {
 
 #[cfg(test)]
 mod tests {
-    use domain::testing::clock::ManualClock;
+    use conformance::fakes::clock::ManualClock;
     use ed25519_dalek::SigningKey;
     use jsonwebtoken::{EncodingKey, encode};
     use serde_json::json;

@@ -291,7 +291,7 @@ impl fmt::Debug for Tokens {
 
 #[cfg(test)]
 mod tests {
-    use domain::testing::clock::ManualClock;
+    use conformance::fakes::clock::ManualClock;
     use serde_json::json;
     use uuid::Uuid;
 

@@ -179,9 +179,9 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
+    use conformance::fakes::clock::ManualClock;
     use domain::ids::{ApiKeyId, ClientId, LoginId, UserId};
     use domain::ports::clock::Clock as _;
-    use domain::testing::clock::ManualClock;
     use domain::user::Role;
     use futures::FutureExt as _;
     use uuid::Uuid;

@@ -227,8 +227,8 @@ impl fmt::Debug for CallBook {
 
 #[cfg(test)]
 mod tests {
+    use conformance::fakes::clock::ManualClock;
     use domain::envelope::{StreamId, Version};
-    use domain::testing::clock::ManualClock;
     use uuid::Uuid;
 
     use super::*;

@@ -160,7 +160,7 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
-    use domain::testing::clock::ManualClock;
+    use conformance::fakes::clock::ManualClock;
     use uuid::Uuid;
 
     use super::super::gcra::Rate;

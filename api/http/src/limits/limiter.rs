@@ -157,7 +157,7 @@ pub(super) fn count_refusal(limit: &'static str) {
 
 #[cfg(test)]
 mod tests {
-    use domain::testing::clock::ManualClock;
+    use conformance::fakes::clock::ManualClock;
 
     use super::*;
 

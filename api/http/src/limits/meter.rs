@@ -170,9 +170,9 @@ impl fmt::Debug for UsageMeter {
 mod tests {
     use std::time::Duration;
 
+    use conformance::fakes::clock::ManualClock;
     use domain::api_key::KeyUsage;
     use domain::envelope::Version;
-    use domain::testing::clock::ManualClock;
 
     use super::*;
 

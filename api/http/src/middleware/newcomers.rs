@@ -179,10 +179,10 @@ mod tests {
     use actix_web::test::{TestRequest, call_service, init_service};
     use actix_web::{App, HttpResponse, web};
     use adapters::event_store::MemoryEventStore;
+    use conformance::fakes::clock::ManualClock;
     use domain::envelope::{Metadata, NewEvent, StreamId, Time};
     use domain::ids::ClientId;
     use domain::ports::event_store::Expected;
-    use domain::testing::clock::ManualClock;
     use domain::testing::ids::sequential;
 
     use super::*;

@@ -1,0 +1,8 @@
+//! Ports in memory, for tests: a clock they set, and stores of work, idempotency keys, the Merkle tree and its newest
+//! head.
+
+pub mod clock;
+pub mod head_keeper;
+pub mod idempotency;
+pub mod outbox;
+pub mod seals;
