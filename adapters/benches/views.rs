@@ -52,7 +52,13 @@ async fn measure(calls: u64) {
     let tagged = CallFilter { metadata: vec![("order".to_owned(), "9".to_owned())], ..CallFilter::default() };
     each("one call by its id", 2_000, async |n| {
         let n = n % calls;
-        assert!(views.call(client(n % CLIENTS + 1), call(n)).await.unwrap().is_some());
+        assert!(
+            (&views as &dyn projections::Queries)
+                .one::<projections::calls::Calls>(client(n % CLIENTS + 1), call(n))
+                .await
+                .unwrap()
+                .is_some()
+        );
     })
     .await;
     each("the newest page of a client's calls", 500, async |n| {

@@ -46,6 +46,17 @@ pub fn decode_type_id(prefix: &str, text: &str) -> Result<Uuid, BadId> {
     Ok(Uuid::from_u128(value))
 }
 
+/// An id with a prefix at the edge and a stream of its own.
+pub trait TypedId: Copy + fmt::Display + FromStr<Err = BadId> + 'static {
+    /// Prefix of the TypeID.
+    const PREFIX: &'static str;
+
+    fn uuid(self) -> Uuid;
+
+    /// The stream that holds this one's events.
+    fn stream(self) -> StreamId;
+}
+
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident = $prefix:literal in $category:literal;)*) => {$(
         $(#[$doc])*
@@ -63,6 +74,18 @@ macro_rules! ids {
             #[must_use]
             pub fn stream(self) -> StreamId {
                 StreamId::new(Self::CATEGORY, self.0)
+            }
+        }
+
+        impl TypedId for $name {
+            const PREFIX: &'static str = $prefix;
+
+            fn uuid(self) -> Uuid {
+                self.0
+            }
+
+            fn stream(self) -> StreamId {
+                Self::stream(self)
             }
         }
 

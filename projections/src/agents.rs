@@ -1,21 +1,18 @@
 //! The view of agents: versioned settings of the voice and text assistants.
 
-use async_trait::async_trait;
 use domain::agent::{Agent, AgentEvent, AgentTerms};
 use domain::aggregate::Aggregate;
 use domain::envelope::{Recorded, Time, Version};
 use domain::ids::{AgentId, ClientId, ToolId};
 use domain::model::{ModelRef, Provider};
-use domain::ports::StoreUnavailable;
 use domain::privacy::content::ContentLevel;
 use domain::wire::{DecodeError, DomainEvent};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::document::{Document, Resource};
+use crate::document::{Document, DocumentRow, Resource};
 use crate::numbers::knows;
-use crate::page::{Page, PageRequest, Stored};
 use crate::view::{At, View};
 
 /// Values of an agent's `status`.
@@ -235,19 +232,10 @@ pub struct AgentEntry {
     pub created_at: Time,
 }
 
-/// Queries of agents. None of them ever answers with another client's agent.
-#[async_trait]
-pub trait AgentQueries: Send + Sync {
-    /// One [agent](AgentView) of the client, as JSON.
-    async fn agent(&self, client: ClientId, id: AgentId) -> Result<Option<Stored>, StoreUnavailable>;
-
-    /// A page of [agents](AgentView), ordered by `created_at` and id.
-    async fn agents(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable>;
-
-    /// Up to `limit` agents of all clients, by id, after `after`: fills the directory of default agents in memory.
-    async fn agent_directory(
-        &self,
-        after: Option<AgentId>,
-        limit: u32,
-    ) -> Result<Vec<AgentEntry>, StoreUnavailable>;
+impl AgentEntry {
+    /// The entry of a stored [agent](AgentView). Fails when the document cannot be read.
+    pub fn of(row: &DocumentRow) -> Result<Self, serde_json::Error> {
+        let AgentView { id, deployed_at, created_at, .. } = serde_json::from_str(&row.json)?;
+        Ok(Self { id, client: row.client, deployed_at, created_at })
+    }
 }

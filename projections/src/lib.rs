@@ -28,21 +28,24 @@ pub mod view;
 pub mod webhooks;
 pub mod words;
 
+use domain::ids::{ClientId, TypedId};
+use domain::ports::StoreUnavailable;
+
+use crate::document::table_of;
+use crate::page::Stored;
+use crate::view::{Shown, View};
+
 /// The queries of all views.
 pub trait Queries:
     std::fmt::Debug
+    + document::DocumentQueries
     + calls::CallQueries
     + transcripts::TranscriptQueries
-    + numbers::NumberQueries
-    + ivr_menus::MenuQueries
     + ivr_sessions::SessionQueries
     + clients::ClientQueries
     + api_keys::ApiKeyQueries
     + users::UserQueries
     + audit_log::AuditQueries
-    + webhooks::WebhookQueries
-    + agents::AgentQueries
-    + tools::ToolQueries
     + conversations::ConversationQueries
     + analytics::AnalyticsQueries
 {
@@ -50,19 +53,26 @@ pub trait Queries:
 
 impl<T> Queries for T where
     T: std::fmt::Debug
+        + document::DocumentQueries
         + calls::CallQueries
         + transcripts::TranscriptQueries
-        + numbers::NumberQueries
-        + ivr_menus::MenuQueries
         + ivr_sessions::SessionQueries
         + clients::ClientQueries
         + api_keys::ApiKeyQueries
         + users::UserQueries
         + audit_log::AuditQueries
-        + webhooks::WebhookQueries
-        + agents::AgentQueries
-        + tools::ToolQueries
         + conversations::ConversationQueries
         + analytics::AnalyticsQueries
 {
+}
+
+impl dyn Queries {
+    /// One resource of the client, as JSON; `None` when the client has no such resource.
+    pub async fn one<V: View<Row: Shown>>(
+        &self,
+        client: ClientId,
+        id: impl TypedId + Send,
+    ) -> Result<Option<Stored>, StoreUnavailable> {
+        self.document(table_of::<V>(), client, id.uuid()).await
+    }
 }

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use async_trait::async_trait;
 use domain::aggregate::Aggregate;
 use domain::envelope::{Recorded, Time, Version};
-use domain::ids::{ClientId, ToolId};
-use domain::ports::StoreUnavailable;
+use domain::ids::ToolId;
 use domain::tool::{AuthKind, Tool, ToolEvent, ToolMethod, ToolTerms};
 use domain::wire::{DecodeError, DomainEvent};
 use serde::{Deserialize, Serialize};
@@ -16,7 +14,6 @@ use uuid::Uuid;
 
 use crate::document::{Document, Resource};
 use crate::numbers::knows;
-use crate::page::{Page, PageRequest, Stored};
 use crate::view::{At, View};
 
 /// How requests to a tool are authenticated. The secret is never shown.
@@ -165,14 +162,4 @@ impl View for Tools {
             row.view.version = at.version.0;
         }
     }
-}
-
-/// Queries of tools. None of them ever answers with another client's tool.
-#[async_trait]
-pub trait ToolQueries: Send + Sync {
-    /// One [tool](ToolView) of the client, as JSON.
-    async fn tool(&self, client: ClientId, id: ToolId) -> Result<Option<Stored>, StoreUnavailable>;
-
-    /// A page of [tools](ToolView), ordered by `created_at` and id.
-    async fn tools(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable>;
 }

@@ -10,6 +10,7 @@ use domain::wire::{DecodeError, DomainEvent as _};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::document::DocumentTable;
 use crate::rollup::{Contribution, Counted};
 
 /// The envelope of a fact, without its payload.
@@ -48,6 +49,9 @@ pub trait Row: Clone + fmt::Debug + Send + Sync + 'static {
 
 /// A row that shows one resource of the API.
 pub trait Shown: Row {
+    /// Where the rows are stored.
+    const TABLE: DocumentTable;
+
     /// The resource as clients see it.
     type Resource: Serialize;
 

@@ -17,7 +17,6 @@ use adapters::testing::call_lives::{append_lives, call, client};
 use adapters::testing::postgres::Cluster;
 use domain::envelope::Position;
 use domain::ports::event_store::EventStore;
-use projections::calls::CallQueries;
 use projections::runner::{Deps, Settings, rebuild, start};
 
 const RUNS: usize = 5;
@@ -132,7 +131,10 @@ async fn gets(views: &SqlViews, calls: u64, readers: u64) -> f64 {
                 let mut done = 0_u64;
                 while started.elapsed() < LENGTH {
                     let n = (reader * 7_919 + done * 104_729) % calls;
-                    let found = views.call(client(n % CLIENTS + 1), call(n)).await.unwrap();
+                    let found = (&views as &dyn projections::Queries)
+                        .one::<projections::calls::Calls>(client(n % CLIENTS + 1), call(n))
+                        .await
+                        .unwrap();
                     assert!(found.is_some());
                     done += 1;
                 }

@@ -5,12 +5,10 @@ use async_trait::async_trait;
 use domain::ids::{ApiKeyId, ClientId};
 use domain::ports::StoreUnavailable;
 use projections::api_keys::{ApiKeyEntry, ApiKeyQueries, ApiKeyRow, ApiKeyView, KeyHash, KeyInner};
-use projections::page::{Page, PageRequest, Stored};
 use uuid::Uuid;
 
 use super::table::{Column, Table, changing, fixed, key};
 use crate::sql::db::unavailable;
-use crate::sql::list::Select;
 use crate::sql::tenant::Of;
 use crate::sql::value::{Kind, SqlRow, Value, parsed};
 
@@ -55,8 +53,6 @@ impl Table for ApiKeyRow {
     }
 }
 
-const GET: &str = "SELECT version, doc FROM api_keys WHERE generation = \
-    (SELECT generation FROM projections WHERE name = 'api_keys') AND id = $1 AND client_id = $2 AND NOT removed";
 const ROW: &str = "SELECT id, client_id, created_at, position, version, key_hash, removed, doc, fold FROM api_keys \
     WHERE generation = (SELECT generation FROM projections WHERE name = 'api_keys') \
     AND id = $1 AND client_id = $2 AND NOT removed";
@@ -66,17 +62,6 @@ const DIRECTORY: &str = "SELECT id, client_id, created_at, position, version, ke
 
 #[async_trait]
 impl ApiKeyQueries for SqlViews {
-    async fn api_key(&self, client: ClientId, id: ApiKeyId) -> Result<Option<Stored>, StoreUnavailable> {
-        self.db.stored(Of::Client(client), GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
-    }
-
-    async fn api_keys(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable> {
-        Select::from("api_keys", "api_keys", Of::Client(client))
-            .and("removed = ?", Value::Bool(false))
-            .page(&self.db, page)
-            .await
-    }
-
     async fn api_key_row(
         &self,
         client: ClientId,

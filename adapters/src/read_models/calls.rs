@@ -12,7 +12,7 @@ use domain::ports::StoreUnavailable;
 use projections::calls::{
     CallCount, CallFilter, CallQueries, CallRow, CallSearch, CallView, Dial, RecordingView,
 };
-use projections::page::{Page, PageRequest, Stored};
+use projections::page::{Page, PageRequest};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -120,8 +120,6 @@ fn tags(metadata: &CallMetadata) -> Result<Cow<'static, str>, serde_json::Error>
     serde_json::to_string(&tags).map(Cow::from)
 }
 
-const GET: &str = "SELECT version, doc FROM calls WHERE generation = \
-                   (SELECT generation FROM projections WHERE name = 'calls') AND id = $1 AND client_id = $2";
 const RECORDING: &str = "SELECT recording FROM calls WHERE generation = \
                          (SELECT generation FROM projections WHERE name = 'calls') AND id = $1 AND client_id = $2";
 
@@ -195,10 +193,6 @@ impl SqlViews {
 
 #[async_trait]
 impl CallQueries for SqlViews {
-    async fn call(&self, client: ClientId, id: CallId) -> Result<Option<Stored>, StoreUnavailable> {
-        self.db.stored(Of::Client(client), GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
-    }
-
     async fn calls(
         &self,
         client: ClientId,

@@ -7,7 +7,7 @@ use domain::ports::StoreUnavailable;
 use projections::conversations::{
     ConversationFilter, ConversationQueries, ConversationRow, ConversationView, MessageRow, MessageView,
 };
-use projections::page::{Page, PageRequest, Stored};
+use projections::page::{Page, PageRequest};
 use projections::said::{Place, SaidPage, SaidRows};
 use uuid::Uuid;
 
@@ -116,8 +116,6 @@ impl Table for MessageRow {
     }
 }
 
-const GET: &str = "SELECT version, doc FROM conversations WHERE generation = \
-    (SELECT generation FROM projections WHERE name = 'conversations') AND id = $1 AND client_id = $2";
 const MESSAGES: SaidTable = SaidTable { table: "messages", view: "messages", parent: "conversation_id" };
 const MESSAGE: &str = "SELECT seq, doc FROM messages WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'messages') AND conversation_id = $1 AND client_id = $2 \
@@ -125,14 +123,6 @@ const MESSAGE: &str = "SELECT seq, doc FROM messages WHERE generation = \
 
 #[async_trait]
 impl ConversationQueries for SqlViews {
-    async fn conversation(
-        &self,
-        client: ClientId,
-        id: ConversationId,
-    ) -> Result<Option<Stored>, StoreUnavailable> {
-        self.db.stored(Of::Client(client), GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
-    }
-
     async fn conversations(
         &self,
         client: ClientId,

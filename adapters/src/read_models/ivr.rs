@@ -5,14 +5,12 @@ use async_trait::async_trait;
 use domain::envelope::Time;
 use domain::ids::{ClientId, IvrSessionId, MenuId};
 use domain::ports::StoreUnavailable;
-use projections::ivr_menus::MenuQueries;
 use projections::ivr_sessions::{SessionFilter, SessionQueries, SessionRow, SessionView};
 use projections::page::{Page, PageRequest, Stored};
 use uuid::Uuid;
 
 use super::blind::blind;
 use super::table::{Column, Table, changing, fixed, key};
-use crate::sql::db::unavailable;
 use crate::sql::list::Select;
 use crate::sql::tenant::Of;
 use crate::sql::value::{Kind, SqlRow, Value, parsed};
@@ -63,37 +61,9 @@ impl Table for SessionRow {
     }
 }
 
-const GET_MENU: &str = "SELECT version, doc FROM ivr_menus WHERE generation = \
-    (SELECT generation FROM projections WHERE name = 'ivr_menus') AND id = $1 AND client_id = $2 AND NOT removed";
-const MENU_DIRECTORY: &str = "SELECT id FROM ivr_menus WHERE generation = \
-    (SELECT generation FROM projections WHERE name = 'ivr_menus') AND NOT removed AND id > $1 ORDER BY id LIMIT $2 + 0";
 const GET_SESSION: &str = "SELECT version, doc FROM ivr_sessions WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'ivr_sessions') AND id = $1 AND client_id = $2 \
     AND (ended_at IS NULL OR ended_at >= $3)";
-
-#[async_trait]
-impl MenuQueries for SqlViews {
-    async fn ivr_menu(&self, client: ClientId, id: MenuId) -> Result<Option<Stored>, StoreUnavailable> {
-        self.db.stored(Of::Client(client), GET_MENU, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
-    }
-
-    async fn ivr_menus(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable> {
-        let select = Select::from("ivr_menus", "ivr_menus", Of::Client(client));
-        select.and("removed = ?", Value::Bool(false)).page(&self.db, page).await
-    }
-
-    async fn ivr_menu_directory(
-        &self,
-        after: Option<MenuId>,
-        limit: u32,
-    ) -> Result<Vec<MenuId>, StoreUnavailable> {
-        let after = after.map_or(Uuid::nil(), |id| id.0);
-        let values = vec![Value::Uuid(after), Value::Int(i64::from(limit))];
-        let rows = self.db.rows(Of::System, MENU_DIRECTORY.to_owned(), values).await?;
-        let ids: Result<Vec<_>, _> = rows.iter().map(|row| row.uuid(0).map(MenuId)).collect();
-        ids.map_err(|error| unavailable(&error))
-    }
-}
 
 #[async_trait]
 impl SessionQueries for SqlViews {

@@ -3,7 +3,6 @@
 //! The SQL is the same for both wherever the dialects agree; `table` defines how rows of any view are written,
 //! loaded and compared.
 
-mod agents;
 mod api_keys;
 mod audit_log;
 mod blind;
@@ -15,14 +14,12 @@ mod documents;
 mod erasure;
 mod group_commit;
 mod ivr;
-mod numbers;
 mod rollups;
 mod rows;
 mod said;
 mod table;
 mod transcripts;
 mod users;
-mod webhooks;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -4,13 +4,11 @@ use super::SqlViews;
 use async_trait::async_trait;
 use domain::ids::{ClientId, UserId};
 use domain::ports::StoreUnavailable;
-use projections::page::{Page, PageRequest, Stored};
 use projections::users::{UserQueries, UserRow, UserView};
 use uuid::Uuid;
 
 use super::table::{Column, Table, changing, fixed, key};
 use crate::sql::db::unavailable;
-use crate::sql::list::Select;
 use crate::sql::tenant::Of;
 use crate::sql::value::{Kind, SqlRow, Value, parsed};
 
@@ -54,8 +52,6 @@ impl Table for UserRow {
     }
 }
 
-const GET: &str = "SELECT version, doc FROM users WHERE generation = \
-    (SELECT generation FROM projections WHERE name = 'users') AND id = $1 AND client_id = $2 AND NOT removed";
 const DIRECTORY: &str = "SELECT id, client_id, created_at, position, version, removed, valid_from, doc, fold \
     FROM users \
     WHERE generation = (SELECT generation FROM projections WHERE name = 'users') \
@@ -63,15 +59,6 @@ const DIRECTORY: &str = "SELECT id, client_id, created_at, position, version, re
 
 #[async_trait]
 impl UserQueries for SqlViews {
-    async fn user(&self, client: ClientId, id: UserId) -> Result<Option<Stored>, StoreUnavailable> {
-        self.db.stored(Of::Client(client), GET, [Value::Uuid(id.0), Value::Uuid(client.0)]).await
-    }
-
-    async fn users(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable> {
-        let select = Select::from("users", "users", Of::Client(client));
-        select.and("removed = ?", Value::Bool(false)).page(&self.db, page).await
-    }
-
     async fn user_directory(
         &self,
         after: Option<UserId>,

@@ -8,8 +8,6 @@ use domain::envelope::{Position, Time};
 use domain::ids::{ApiKeyId, ClientId};
 use domain::ports::StoreUnavailable;
 
-use crate::page::{Page, PageRequest, Stored};
-
 pub use fold::{ApiKeys, KeyFact};
 pub use view::{ApiKeyRow, ApiKeyView, KeyHash, KeyInner, OldHash};
 
@@ -41,12 +39,6 @@ impl ApiKeyEntry {
 /// Queries of API keys. None of them, except the directory, answers with another client's key.
 #[async_trait]
 pub trait ApiKeyQueries: Send + Sync {
-    /// One [key](ApiKeyView) of the client, as JSON.
-    async fn api_key(&self, client: ClientId, id: ApiKeyId) -> Result<Option<Stored>, StoreUnavailable>;
-
-    /// A page of the client's [keys](ApiKeyView), ordered by `created_at` and id.
-    async fn api_keys(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable>;
-
     /// The row of one of the client's keys, with the counts of its use.
     async fn api_key_row(
         &self,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::document::DocumentTable;
 use crate::view::{Row, Shown};
 
 /// An API key, without its secret.
@@ -115,6 +116,8 @@ impl Row for ApiKeyRow {
 }
 
 impl Shown for ApiKeyRow {
+    const TABLE: DocumentTable = DocumentTable { name: "api_keys", keeps_removed: true };
+
     type Resource = ApiKeyView;
 
     fn resource(&self) -> &ApiKeyView {

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::counted::count;
 use super::recording::RecordingView;
 use super::view::CallView;
+use crate::document::DocumentTable;
 use crate::rollup::{Contribution, Counted};
 use crate::view::{At, Row, Shown, View};
 
@@ -58,6 +59,8 @@ impl Row for CallRow {
 }
 
 impl Shown for CallRow {
+    const TABLE: DocumentTable = DocumentTable { name: "calls", keeps_removed: false };
+
     type Resource = CallView;
 
     fn resource(&self) -> &CallView {

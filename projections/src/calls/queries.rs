@@ -6,7 +6,7 @@ use domain::envelope::{Position, Time};
 use domain::ids::{AgentId, CallId, ClientId};
 use domain::ports::StoreUnavailable;
 
-use crate::page::{Page, PageRequest, Stored};
+use crate::page::{Page, PageRequest};
 
 /// Which calls are wanted; all conditions must hold.
 #[derive(Clone, Default)]
@@ -84,9 +84,6 @@ pub struct CallCount {
 /// Queries of calls. Those with a `client` never answer with another client's call.
 #[async_trait]
 pub trait CallQueries: Send + Sync {
-    /// One [call](super::CallView) of the client, as JSON.
-    async fn call(&self, client: ClientId, id: CallId) -> Result<Option<Stored>, StoreUnavailable>;
-
     /// A page of [calls](super::CallView), ordered by `created_at` and id.
     async fn calls(
         &self,

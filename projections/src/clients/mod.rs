@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::document::DocumentTable;
 use crate::numbers::knows;
 use crate::page::{Page, PageRequest, Stored};
 use crate::view::{At, Row, Shown, View};
@@ -85,6 +86,8 @@ impl Row for ClientRow {
 }
 
 impl Shown for ClientRow {
+    const TABLE: DocumentTable = DocumentTable { name: "clients", keeps_removed: false };
+
     type Resource = ClientView;
 
     fn resource(&self) -> &ClientView {

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::counted;
+use crate::document::DocumentTable;
 use crate::numbers::knows;
 use crate::rollup::{Contribution, Counted};
 use crate::view::{At, Row, Shown, View};
@@ -95,6 +96,8 @@ impl Row for ConversationRow {
 }
 
 impl Shown for ConversationRow {
+    const TABLE: DocumentTable = DocumentTable { name: "conversations", keeps_removed: false };
+
     type Resource = ConversationView;
 
     fn resource(&self) -> &ConversationView {

@@ -6,7 +6,7 @@ use domain::envelope::Time;
 use domain::ids::{AgentId, CallId, ClientId, ConversationId, MessageId};
 use domain::ports::StoreUnavailable;
 
-use crate::page::{Page, PageRequest, Stored};
+use crate::page::{Page, PageRequest};
 use crate::said::{SaidPage, SaidRows};
 
 /// Which conversations are wanted; all conditions must hold.
@@ -35,13 +35,6 @@ impl std::fmt::Debug for ConversationFilter {
 /// Queries of conversations. None of them ever answers with another client's conversation.
 #[async_trait]
 pub trait ConversationQueries: Send + Sync {
-    /// One [conversation](super::ConversationView) of the client, as JSON.
-    async fn conversation(
-        &self,
-        client: ClientId,
-        id: ConversationId,
-    ) -> Result<Option<Stored>, StoreUnavailable>;
-
     /// A page of [conversations](super::ConversationView), ordered by `created_at` and id.
     async fn conversations(
         &self,

@@ -2,12 +2,10 @@
 
 mod shape;
 
-use async_trait::async_trait;
 use domain::aggregate::Aggregate;
 use domain::envelope::{Recorded, Time, Version};
-use domain::ids::{ClientId, MenuId};
+use domain::ids::MenuId;
 use domain::ivr::menu::{Menu, MenuEvent, MenuTerms};
-use domain::ports::StoreUnavailable;
 use domain::wire::{DecodeError, DomainEvent};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -18,7 +16,6 @@ pub use self::shape::{
 };
 use crate::document::{Document, Resource};
 use crate::numbers::knows;
-use crate::page::{Page, PageRequest, Stored};
 use crate::view::{At, View};
 
 /// An IVR menu. Every field is always present; what is not set is `null`.
@@ -153,21 +150,4 @@ impl View for IvrMenus {
             row.view.version = at.version.0;
         }
     }
-}
-
-/// Queries of IVR menus.
-#[async_trait]
-pub trait MenuQueries: Send + Sync {
-    /// One [menu](MenuView) of the client, as JSON.
-    async fn ivr_menu(&self, client: ClientId, id: MenuId) -> Result<Option<Stored>, StoreUnavailable>;
-
-    /// A page of the client's [menus](MenuView), ordered by `created_at` and id.
-    async fn ivr_menus(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable>;
-
-    /// Up to `limit` menus of all clients, by id, after `after`: fills the library in memory.
-    async fn ivr_menu_directory(
-        &self,
-        after: Option<MenuId>,
-        limit: u32,
-    ) -> Result<Vec<MenuId>, StoreUnavailable>;
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::counted::count;
 use super::view::{OutcomeView, SessionView, WAITS};
+use crate::document::DocumentTable;
 use crate::numbers::knows;
 use crate::rollup::{Contribution, Counted};
 use crate::view::{At, Row, Shown, View};
@@ -36,6 +37,8 @@ impl Row for SessionRow {
 }
 
 impl Shown for SessionRow {
+    const TABLE: DocumentTable = DocumentTable { name: "ivr_sessions", keeps_removed: false };
+
     type Resource = SessionView;
 
     fn resource(&self) -> &SessionView {

@@ -1,19 +1,16 @@
 //! The view of phone numbers and where their calls go.
 
-use async_trait::async_trait;
 use domain::aggregate::Aggregate;
 use domain::envelope::{Recorded, Time, Version};
 use domain::ids::{AgentId, ClientId, MenuId, NumberId};
 use domain::number::{Number, NumberEvent, Route};
 use domain::phone::E164;
-use domain::ports::StoreUnavailable;
 use domain::wire::{DecodeError, DomainEvent};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::document::{Document, Resource};
-use crate::page::{Page, PageRequest, Stored};
+use crate::document::{Document, DocumentRow, Resource};
 use crate::view::{At, View};
 
 /// A phone number. Every field is always present; what is not known is `null`.
@@ -176,19 +173,13 @@ pub struct NumberEntry {
     pub own_account: bool,
 }
 
-/// Queries of phone numbers.
-#[async_trait]
-pub trait NumberQueries: Send + Sync {
-    /// One [number](NumberView) of the client, as JSON.
-    async fn number(&self, client: ClientId, id: NumberId) -> Result<Option<Stored>, StoreUnavailable>;
-
-    /// A page of the client's [numbers](NumberView), ordered by `created_at` and id.
-    async fn numbers(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable>;
-
-    /// Up to `limit` numbers of all clients, by id, after `after`: fills the directory in memory.
-    async fn number_directory(
-        &self,
-        after: Option<NumberId>,
-        limit: u32,
-    ) -> Result<Vec<NumberEntry>, StoreUnavailable>;
+impl NumberEntry {
+    /// The entry of a stored [number](NumberView); `None` once the number was erased. Fails when the document cannot be
+    /// read.
+    pub fn of(row: &DocumentRow) -> Result<Option<Self>, serde_json::Error> {
+        let view: NumberView = serde_json::from_str(&row.json)?;
+        let (route, own_account) = (view.route.into(), view.own_account);
+        let entry = |number| Self { id: view.id, client: row.client, number, route, own_account };
+        Ok(view.number.map(entry))
+    }
 }

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::document::DocumentTable;
 use crate::numbers::knows;
-use crate::page::{Page, PageRequest, Stored};
 use crate::view::{At, Row, Shown, View};
 
 /// A user who can sign in.
@@ -90,6 +90,8 @@ impl Row for UserRow {
 }
 
 impl Shown for UserRow {
+    const TABLE: DocumentTable = DocumentTable { name: "users", keeps_removed: true };
+
     type Resource = UserView;
 
     fn resource(&self) -> &UserView {
@@ -189,12 +191,6 @@ impl View for Users {
 /// Queries of the client's users.
 #[async_trait]
 pub trait UserQueries: Send + Sync {
-    /// One [user](UserView) of the client, as JSON.
-    async fn user(&self, client: ClientId, id: UserId) -> Result<Option<Stored>, StoreUnavailable>;
-
-    /// A page of the client's [users](UserView), ordered by `created_at` and id.
-    async fn users(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable>;
-
     /// Up to `limit` users of all clients, by id, after `after`: fills the directory in memory. Deleted
     /// users are left out.
     async fn user_directory(

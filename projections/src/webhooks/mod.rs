@@ -29,6 +29,4 @@ pub use examples::example;
 pub use occurrences::FunctionView;
 pub use public::{PublicBody, Subject};
 pub use publisher::Publisher;
-pub use queries::{
-    AttemptFilter, DeliveryFilter, DeliveryQueries, DeliverySummary, EventPage, WebhookQueries,
-};
+pub use queries::{AttemptFilter, DeliveryFilter, DeliveryQueries, DeliverySummary, EventPage};

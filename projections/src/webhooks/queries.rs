@@ -52,16 +52,6 @@ pub struct EventPage {
     pub next: Option<Uuid>,
 }
 
-/// Queries of webhook endpoints. None of them ever answers with another client's endpoint.
-#[async_trait]
-pub trait WebhookQueries: Send + Sync {
-    /// One [endpoint](super::EndpointView) of the client, as JSON.
-    async fn endpoint(&self, client: ClientId, id: EndpointId) -> Result<Option<Stored>, StoreUnavailable>;
-
-    /// A page of [endpoints](super::EndpointView), ordered by `created_at` and id.
-    async fn endpoints(&self, client: ClientId, page: &PageRequest) -> Result<Page, StoreUnavailable>;
-}
-
 /// Queries of deliveries. None of them ever answers with another client's data.
 #[async_trait]
 pub trait DeliveryQueries: std::fmt::Debug + Send + Sync {

@@ -13,16 +13,17 @@ use domain::ports::event_store::Expected;
 use domain::testing::ids::sequential;
 use domain::tool::{ToolAuth, ToolCreated, ToolDeleted, ToolEvent, ToolMethod, ToolTerms};
 use domain::wire::DomainEvent;
-use projections::agents::{AgentQueries, AgentRow, Agents};
+use projections::agents::{AgentEntry, AgentRow, Agents};
 use projections::conversations::{
     ConversationFilter, ConversationQueries, ConversationRow, ConversationView, Conversations, MessageRow,
     MessageView, Messages,
 };
+use projections::document::{DocumentQueries as _, table_of};
 use projections::page::{Order, PageRequest};
 use projections::runner::rebuild;
 use projections::said::SaidPage;
 use projections::store::{Generation, ViewRows};
-use projections::tools::{ToolQueries, ToolRow, Tools};
+use projections::tools::{ToolRow, Tools};
 use projections::view::View;
 
 use super::{World, brisk, on_every_database};
@@ -176,7 +177,7 @@ async fn conversations_are_found_by_all_filters_at_once(world: World) {
     );
     let (created_after, created_before) = (Some(at(2)), Some(at(5)));
     assert_eq!(of(ConversationFilter { created_after, created_before, ..all() }).await, [3, 4]);
-    let one = world.views.conversation(client(1), talk(3)).await.unwrap().unwrap();
+    let one = world.one::<Conversations>(client(1), talk(3)).await.unwrap().unwrap();
     let view: ConversationView = serde_json::from_str(&one.json).unwrap();
     assert_eq!((view.message_count, view.tokens_input, view.tokens_output), (6, 30, 9));
     assert_eq!((view.sentiment, view.sentiment_label.as_deref()), (Some(-0.033), Some("neutral")));
@@ -208,21 +209,29 @@ async fn messages_are_read_both_ways_in_pages_as_they_were_said_with_their_moods
 async fn clients_never_see_each_others_conversations(world: World) {
     history(&world).await;
     assert_eq!(found(&world, client(2), &ConversationFilter::default()).await, [7]);
-    assert!(world.views.conversation(client(2), talk(1)).await.unwrap().is_none());
+    assert!(world.one::<Conversations>(client(2), talk(1)).await.unwrap().is_none());
     assert!(world.views.messages(client(2), talk(1), SaidPage::default()).await.unwrap().items.is_empty());
-    assert!(world.views.agent(client(2), AGENT).await.unwrap().is_none());
+    assert!(world.one::<Agents>(client(2), AGENT).await.unwrap().is_none());
     assert!(
-        world.views.agent(client(1), AGENT).await.unwrap().unwrap().json.contains(r#""temperature":0.333"#)
+        world.one::<Agents>(client(1), AGENT).await.unwrap().unwrap().json.contains(r#""temperature":0.333"#)
     );
-    let directory = world.views.agent_directory(None, 10).await.unwrap();
-    let entry = &directory[0];
-    assert_eq!((directory.len(), entry.id, entry.client), (1, AGENT, client(1)));
+    let agents = world.views.every_document(table_of::<Agents>(), None, 10).await.unwrap();
+    let entry = AgentEntry::of(&agents[0]).unwrap();
+    assert_eq!((agents.len(), entry.id, entry.client), (1, AGENT, client(1)));
     assert_eq!((entry.created_at, entry.deployed_at), (at(1), Some(at(2))));
-    assert!(world.views.agent_directory(Some(AGENT), 10).await.unwrap().is_empty());
-    let tools = world.views.tools(client(1), &PageRequest::default()).await.unwrap();
+    assert!(world.views.every_document(table_of::<Agents>(), Some(AGENT.0), 10).await.unwrap().is_empty());
+    let tools = world.views.documents(table_of::<Tools>(), client(1), &PageRequest::default()).await.unwrap();
     assert_eq!(tools.items.len(), 1, "one is gone");
-    assert!(world.views.tool(client(1), ToolId(sequential(2))).await.unwrap().is_none());
-    assert!(world.views.tools(client(2), &PageRequest::default()).await.unwrap().items.is_empty());
+    assert!(world.one::<Tools>(client(1), ToolId(sequential(2))).await.unwrap().is_none());
+    assert!(
+        world
+            .views
+            .documents(table_of::<Tools>(), client(2), &PageRequest::default())
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
 }
 
 async fn rebuilt_views_are_the_same_byte_for_byte(world: World) {

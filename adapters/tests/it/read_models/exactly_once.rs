@@ -6,7 +6,7 @@ use adapters::read_models::SqlViews;
 use adapters::testing::call_lives::{call, client};
 use domain::envelope::{Position, Recorded, Version};
 use domain::ports::lease::{Lease, Leases};
-use projections::calls::{CallQueries, CallRow, Calls};
+use projections::calls::{CallRow, Calls};
 use projections::numbers::NumberRow;
 use projections::store::{CommitError, Generation, Mode, Step, ViewRows, ViewStore};
 use projections::transcripts::LineRow;
@@ -83,10 +83,13 @@ async fn a_step_from_a_moved_checkpoint_writes_nothing(world: World) {
     assert!(matches!(commit(&world, &step(&lease, 0, 5), &[]).await, Ok(false)));
     let late = commit(&world, &step(&lease, 0, 13), &[&row]).await;
     assert!(matches!(late, Err(CommitError::Deposed)), "{late:?}");
-    assert_eq!(world.views.call(client(2), call(1)).await.unwrap(), None);
+    assert_eq!(world.one::<projections::calls::Calls>(client(2), call(1)).await.unwrap(), None);
     assert_eq!(ViewStore::checkpoint(&world.views, "calls").await.unwrap().position, Position(5));
     commit(&world, &step(&lease, 5, 13), &[&row]).await.unwrap();
-    assert_eq!(world.views.call(client(2), call(1)).await.unwrap().unwrap().version, Version(13));
+    assert_eq!(
+        world.one::<projections::calls::Calls>(client(2), call(1)).await.unwrap().unwrap().version,
+        Version(13)
+    );
 }
 
 async fn a_stale_lease_writes_nothing(world: World) {
@@ -97,7 +100,7 @@ async fn a_stale_lease_writes_nothing(world: World) {
     assert!(newer.epoch > stale.epoch);
     let late = commit(&world, &step(&stale, 0, 13), &[&row]).await;
     assert!(matches!(late, Err(CommitError::Deposed)), "{late:?}");
-    assert_eq!(world.views.call(client(2), call(1)).await.unwrap(), None);
+    assert_eq!(world.one::<projections::calls::Calls>(client(2), call(1)).await.unwrap(), None);
     commit(&world, &step(&newer, 0, 13), &[&row]).await.unwrap();
 }
 
@@ -117,7 +120,10 @@ async fn an_inactive_generation_is_not_written_as_a_live_one(world: World) {
     assert!(matches!(commit(&world, &live, &[&row]).await, Err(CommitError::Deposed)));
     let switch = Step { mode: Mode::RebuildAndSwitch, ..live.clone() };
     assert!(commit(&world, &switch, &[&row]).await.unwrap(), "no less far than the active one");
-    assert_eq!(world.views.call(client(2), call(1)).await.unwrap().unwrap().version, Version(13));
+    assert_eq!(
+        world.one::<projections::calls::Calls>(client(2), call(1)).await.unwrap().unwrap().version,
+        Version(13)
+    );
     let old = commit(&world, &step(&lease, 0, 13), &[&row]).await;
     assert!(matches!(old, Err(CommitError::Deposed)), "the old generation is not live any more");
 }
@@ -140,7 +146,10 @@ async fn steps_committed_together_are_decided_one_by_one(world: World) {
     assert!(matches!(first, Ok(false)), "{first:?}");
     assert!(matches!(deposed, Err(CommitError::Deposed)), "{deposed:?}");
     assert!(matches!(moved, Ok(false)), "{moved:?}");
-    assert_eq!(world.views.call(client(2), call(1)).await.unwrap().unwrap().version, Version(13));
+    assert_eq!(
+        world.one::<projections::calls::Calls>(client(2), call(1)).await.unwrap().unwrap().version,
+        Version(13)
+    );
     for (projection, position) in [("calls", 13), ("numbers", 13), ("transcripts", 0)] {
         let checkpoint = ViewStore::checkpoint(&world.views, projection).await.unwrap();
         assert_eq!(checkpoint.position, Position(position), "{projection}");
@@ -172,5 +181,8 @@ async fn a_step_that_cannot_be_written_keeps_no_other_from_it() {
     world.views.set_stall("calls", None).await.unwrap();
     other.execute("DROP TRIGGER full").await.unwrap();
     assert!(matches!(commit(&world, &of_calls, &[&row]).await, Ok(false)));
-    assert_eq!(world.views.call(client(2), call(1)).await.unwrap().unwrap().version, Version(13));
+    assert_eq!(
+        world.one::<projections::calls::Calls>(client(2), call(1)).await.unwrap().unwrap().version,
+        Version(13)
+    );
 }

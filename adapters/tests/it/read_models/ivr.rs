@@ -16,7 +16,8 @@ use domain::testing::ids::sequential;
 use domain::testing::ivr::{item, menu};
 use domain::wire::DomainEvent;
 use projections::analytics::{AnalyticsQueries, Range, Wanted};
-use projections::ivr_menus::{IvrMenus, MenuQueries, MenuRow};
+use projections::document::{DocumentQueries as _, table_of};
+use projections::ivr_menus::{IvrMenus, MenuRow};
 use projections::ivr_sessions::{IvrSessions, SessionFilter, SessionQueries, SessionRow, SessionView};
 use projections::page::{Order, PageRequest};
 use projections::rollup::{Counted, Span};
@@ -165,13 +166,15 @@ async fn clients_never_see_each_others_menus_and_sessions(world: World) {
     history(&world).await;
     assert_eq!(found(&world, client(2), &SessionFilter::default(), at(0)).await, [9]);
     assert!(world.views.ivr_session(client(2), session(1), at(0)).await.unwrap().is_none());
-    assert!(world.views.ivr_menu(client(2), MENU).await.unwrap().is_none());
-    let mine = world.views.ivr_menus(client(1), &PageRequest::default()).await.unwrap();
+    assert!(world.one::<IvrMenus>(client(2), MENU).await.unwrap().is_none());
+    let mine =
+        world.views.documents(table_of::<IvrMenus>(), client(1), &PageRequest::default()).await.unwrap();
     assert_eq!(mine.items.len(), 1, "one is another client's, one is gone");
     assert!(mine.items[0].contains(r#""name":"Edited""#), "{}", mine.items[0]);
-    let all = world.views.ivr_menu_directory(None, 10).await.unwrap();
+    let menus = table_of::<IvrMenus>();
+    let all = world.views.every_document(menus, None, 10).await.unwrap();
     assert_eq!(all.len(), 2);
-    assert_eq!(world.views.ivr_menu_directory(Some(all[0]), 10).await.unwrap(), all[1..]);
+    assert_eq!(world.views.every_document(menus, Some(all[0].id), 10).await.unwrap(), all[1..]);
 }
 
 async fn rebuilt_views_are_the_same_byte_for_byte(world: World) {

@@ -22,11 +22,16 @@ use adapters::read_models::{PostgresSettings, SqlViews};
 use adapters::testing::call_lives::append_lives;
 use adapters::testing::postgres::Cluster;
 use domain::envelope::Position;
+use domain::ids::{ClientId, TypedId};
+use domain::ports::StoreUnavailable;
 use domain::ports::event_store::EventStore;
+use projections::Queries;
 use projections::calls::CallRow;
+use projections::page::Stored;
 use projections::runner::{Deps, Runner, Settings, start};
 use projections::store::{Digest, ViewRows, ViewStore};
 use projections::transcripts::LineRow;
+use projections::view::{Shown, View};
 
 /// Long enough for anything here; a test that takes it has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,6 +43,17 @@ struct World {
     /// Whether several nodes may use them.
     shared: bool,
     _keep: Box<dyn Any + Send + Sync>,
+}
+
+impl World {
+    /// One resource of the client, as JSON.
+    async fn one<V: View<Row: Shown>>(
+        &self,
+        client: ClientId,
+        id: impl TypedId + Send,
+    ) -> Result<Option<Stored>, StoreUnavailable> {
+        (&self.views as &dyn Queries).one::<V>(client, id).await
+    }
 }
 
 async fn sqlite() -> World {

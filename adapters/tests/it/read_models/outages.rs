@@ -30,7 +30,7 @@ async fn the_views_catch_up_by_themselves_after_an_outage() {
         world.lives(n..n + 10).await;
         let head = world.log.head().await.unwrap();
         // neither a panic nor a hang: an error that says so
-        assert!(world.views.call(client(2), call(1)).await.is_err());
+        assert!(world.one::<projections::calls::Calls>(client(2), call(1)).await.is_err());
         assert!(world.views.calls(client(2), &Default::default(), &PageRequest::default()).await.is_err());
         assert!(world.views.acquire("job", "one", Duration::from_secs(1)).await.is_err());
         assert!(!runner.progress().wait_for(head, Duration::from_millis(50)).await);
@@ -38,7 +38,10 @@ async fn the_views_catch_up_by_themselves_after_an_outage() {
         tokio::task::spawn_blocking(move || back.resume()).await.unwrap();
         caught_up(&runner, head).await;
         for n in 1..n + 10 {
-            assert!(world.views.call(client(n % 2 + 1), call(n)).await.unwrap().is_some(), "call {n}");
+            assert!(
+                world.one::<projections::calls::Calls>(client(n % 2 + 1), call(n)).await.unwrap().is_some(),
+                "call {n}"
+            );
         }
     }
     runner.stop().await;

@@ -6,7 +6,6 @@ use adapters::testing::call_lives::{call, client, new_event};
 use domain::call::{CallEvent, Ringing};
 use domain::envelope::{Position, Version};
 use domain::ports::event_store::Expected;
-use projections::calls::CallQueries;
 use projections::runner::{RebuildError, rebuild};
 use projections::store::{Stall, ViewStore};
 
@@ -51,8 +50,14 @@ async fn a_projection_stops_at_what_it_cannot_read_and_says_so(world: World) {
     let found = until_stalled(&world).await;
     assert_eq!((found.position, found.event_type.as_str()), (bad, "call.ringing"));
     assert!(!found.reason.contains("555"), "nothing of the payload is told: {}", found.reason);
-    assert!(world.views.call(client(2), call(1)).await.unwrap().is_some(), "what came before is there");
-    assert!(world.views.call(client(1), call(2)).await.unwrap().is_none(), "what comes after is not");
+    assert!(
+        world.one::<projections::calls::Calls>(client(2), call(1)).await.unwrap().is_some(),
+        "what came before is there"
+    );
+    assert!(
+        world.one::<projections::calls::Calls>(client(1), call(2)).await.unwrap().is_none(),
+        "what comes after is not"
+    );
     let before = Position(bad.0 - 1);
     assert_eq!(ViewStore::checkpoint(&world.views, "calls").await.unwrap().position, before);
     let asked = Instant::now();
@@ -76,7 +81,7 @@ async fn an_operators_skip_lets_it_go_on_and_holds_for_rebuilds(world: World) {
     runner.skip("calls", bad).await.unwrap();
     caught_up(&runner, world.log.head().await.unwrap()).await;
     assert_eq!(stall(&world, "calls").await, None);
-    assert!(world.views.call(client(1), call(2)).await.unwrap().is_some());
+    assert!(world.one::<projections::calls::Calls>(client(1), call(2)).await.unwrap().is_some());
     let report = rebuild(&world.deps("operator"), &brisk(), "calls", &mut ignore).await.unwrap();
     assert!(report.difference.is_equal(), "{:?}", report.difference);
     runner.stop().await;
@@ -88,6 +93,6 @@ async fn a_type_nobody_knows_yet_stops_nothing(world: World) {
     new.event_type = "call.teleported".to_owned();
     world.log.append(&call(1).stream(), Expected::Any, vec![new]).await.unwrap();
     world.catch_up().await;
-    let stored = world.views.call(client(2), call(1)).await.unwrap().unwrap();
+    let stored = world.one::<projections::calls::Calls>(client(2), call(1)).await.unwrap().unwrap();
     assert_eq!(stored.version, Version(14), "its version counts all the same");
 }

@@ -18,7 +18,8 @@ use domain::testing::ids::sequential;
 use projections::api_keys::{ApiKeyEntry, ApiKeyQueries, KeyHash};
 use projections::calls::{CallFilter, CallQueries, CallView};
 use projections::clients::{ClientEntry, ClientQueries};
-use projections::numbers::{NumberQueries, NumberView, RouteView};
+use projections::document::{DocumentQueries as _, table_of};
+use projections::numbers::{NumberEntry, NumberView, Numbers, RouteView};
 use projections::page::{Order, PageRequest};
 use projections::said::SaidPage;
 use projections::transcripts::TranscriptQueries;
@@ -195,7 +196,7 @@ async fn odd_texts_in_filters_and_rows_do_no_harm(world: World) {
         );
         let to = Some((*text).to_owned());
         assert_eq!(ids(&world, CallFilter { to, ..CallFilter::default() }).await, [n], "{text:?} as party");
-        let stored = world.views.call(client(1), call(n)).await.unwrap().unwrap();
+        let stored = world.one::<projections::calls::Calls>(client(1), call(n)).await.unwrap().unwrap();
         let view: CallView = serde_json::from_str(&stored.json).unwrap();
         assert_eq!(view.to.as_deref(), Some(*text), "shown as it came");
         assert_eq!(view.metadata[*text], **text);
@@ -250,25 +251,34 @@ async fn tenants_never_meet(world: World) {
     let (page, nothing) = (PageRequest::default(), CallFilter::default());
     for n in 1..20 {
         let (owner, stranger) = (client(n % 2 + 1), client(2 - n % 2));
-        assert!(world.views.call(owner, call(n)).await.unwrap().is_some());
-        assert_eq!(world.views.call(stranger, call(n)).await.unwrap(), None);
+        assert!(world.one::<projections::calls::Calls>(owner, call(n)).await.unwrap().is_some());
+        assert_eq!(world.one::<projections::calls::Calls>(stranger, call(n)).await.unwrap(), None);
         assert!(world.views.recording(owner, call(n)).await.unwrap().is_some());
         assert_eq!(world.views.recording(stranger, call(n)).await.unwrap(), None);
         let foreign = world.views.transcript(stranger, call(n), SaidPage::default()).await.unwrap();
         assert!(foreign.items.is_empty());
         for view in all(&world, owner, &nothing, page.clone()).await {
-            assert_eq!(world.views.call(stranger, view.id).await.unwrap(), None);
+            assert_eq!(world.one::<projections::calls::Calls>(stranger, view.id).await.unwrap(), None);
         }
     }
     for n in 1..5_u64 {
         let (owner, stranger) = (client(n % 2 + 1), client(2 - n % 2));
         let (number, key) = (NumberId(sequential(500_000 + n)), ApiKeyId(sequential(500_000 + n)));
-        assert!(world.views.number(owner, number).await.unwrap().is_some());
-        assert_eq!(world.views.number(stranger, number).await.unwrap(), None);
-        assert!(world.views.api_key(owner, key).await.unwrap().is_some());
-        assert_eq!(world.views.api_key(stranger, key).await.unwrap(), None);
-        assert_eq!(world.views.numbers(owner, &page).await.unwrap().items.len(), 2);
-        assert_eq!(world.views.api_keys(owner, &page).await.unwrap().items.len(), 2);
+        assert!(world.one::<Numbers>(owner, number).await.unwrap().is_some());
+        assert_eq!(world.one::<Numbers>(stranger, number).await.unwrap(), None);
+        assert!(world.one::<projections::api_keys::ApiKeys>(owner, key).await.unwrap().is_some());
+        assert_eq!(world.one::<projections::api_keys::ApiKeys>(stranger, key).await.unwrap(), None);
+        assert_eq!(world.views.documents(table_of::<Numbers>(), owner, &page).await.unwrap().items.len(), 2);
+        assert_eq!(
+            world
+                .views
+                .documents(table_of::<projections::api_keys::ApiKeys>(), owner, &page)
+                .await
+                .unwrap()
+                .items
+                .len(),
+            2
+        );
     }
     assert!(all(&world, client(77), &nothing, page.clone()).await.is_empty());
 }
@@ -320,26 +330,34 @@ async fn numbers_are_read_rerouted_and_removed(world: World) {
     )
     .await;
     world.catch_up().await;
-    let stored = world.views.number(whose, first).await.unwrap().unwrap();
+    let stored = world.one::<Numbers>(whose, first).await.unwrap().unwrap();
     let view: NumberView = serde_json::from_str(&stored.json).unwrap();
     assert_eq!((view.version, view.route), (2, RouteView::IvrMenu { id: menu }));
     let json: serde_json::Value = serde_json::from_str(&stored.json).unwrap();
     assert_eq!(json["route"], json!({"type": "ivr_menu", "id": menu.to_string()}));
     assert_eq!(json["number"], "+12025550101");
-    let directory = world.views.number_directory(None, 1).await.unwrap();
-    assert_eq!((directory.len(), directory[0].id, directory[0].client), (1, first, whose));
-    let directory = world.views.number_directory(Some(first), 10).await.unwrap();
-    assert_eq!(
-        (directory.len(), directory[0].id, directory[0].route),
-        (1, second, Route::Agent { id: None })
-    );
+    let numbers = table_of::<Numbers>();
+    let all = world.views.every_document(numbers, None, 1).await.unwrap();
+    assert_eq!((all.len(), all[0].id, all[0].client), (1, first.0, whose));
+    let all = world.views.every_document(numbers, Some(first.0), 10).await.unwrap();
+    let entry = NumberEntry::of(&all[0]).unwrap().unwrap();
+    assert_eq!((all.len(), entry.id, entry.route), (1, second, Route::Agent { id: None }));
 
     let removed = NumberEvent::from(NumberRemoved { at: start() });
     append(&world, [(first.stream(), new_event(801, 2, whose, &removed))]).await;
     world.catch_up().await;
-    assert_eq!(world.views.number(whose, first).await.unwrap(), None);
-    assert_eq!(world.views.numbers(whose, &PageRequest::default()).await.unwrap().items.len(), 1);
-    assert_eq!(world.views.number_directory(None, 10).await.unwrap().len(), 1);
+    assert_eq!(world.one::<Numbers>(whose, first).await.unwrap(), None);
+    assert_eq!(
+        world
+            .views
+            .documents(table_of::<Numbers>(), whose, &PageRequest::default())
+            .await
+            .unwrap()
+            .items
+            .len(),
+        1
+    );
+    assert_eq!(world.views.every_document(numbers, None, 10).await.unwrap().len(), 1);
 }
 
 fn key(n: u64) -> ApiKeyEvent {

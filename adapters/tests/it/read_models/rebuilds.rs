@@ -45,7 +45,7 @@ async fn a_rebuild_beside_live_writing_loses_and_repeats_nothing(world: World) {
         for n in 100..140 {
             world.lives(n..n + 1).await;
             caught_up(&runner, world.log.head().await.unwrap()).await;
-            let stored = world.views.call(client(n % 2 + 1), call(n)).await.unwrap();
+            let stored = world.one::<projections::calls::Calls>(client(n % 2 + 1), call(n)).await.unwrap();
             assert!(stored.is_some(), "call {n} vanished from its reader's eyes");
         }
     };

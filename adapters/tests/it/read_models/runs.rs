@@ -30,7 +30,7 @@ on_every_database!(
 async fn a_call_reads_as_its_events_say(world: World) {
     world.lives(1..6).await;
     world.catch_up().await;
-    let stored = world.views.call(client(2), call(1)).await.unwrap().unwrap();
+    let stored = world.one::<projections::calls::Calls>(client(2), call(1)).await.unwrap().unwrap();
     let view: CallView = serde_json::from_str(&stored.json).unwrap();
     let json: serde_json::Value = serde_json::from_str(&stored.json).unwrap();
     assert_eq!(stored.version, Version(13));
@@ -87,7 +87,7 @@ async fn the_view_and_the_rules_agree_on_the_status(world: World) {
             }
         }
         let last = replay::<Calls>(&events).unwrap().unwrap();
-        let stored = world.views.call(last.client, call(n)).await.unwrap().unwrap();
+        let stored = world.one::<projections::calls::Calls>(last.client, call(n)).await.unwrap().unwrap();
         assert_eq!(stored.json, serde_json::to_string(&last.view).unwrap(), "time travel to now is now");
     }
 }
@@ -97,7 +97,7 @@ async fn what_is_appended_while_it_runs_shows_up(world: World) {
     for n in 1..20 {
         world.lives(n..n + 1).await;
         caught_up(&runner, world.log.head().await.unwrap()).await;
-        let stored = world.views.call(client(n % 2 + 1), call(n)).await.unwrap();
+        let stored = world.one::<projections::calls::Calls>(client(n % 2 + 1), call(n)).await.unwrap();
         assert!(stored.is_some(), "call {n} is not there after waiting for it");
     }
     runner.stop().await;

@@ -14,6 +14,7 @@ pub mod llm;
 pub mod numbers;
 mod paging;
 pub mod privacy;
+mod recipe;
 mod resource;
 mod routes;
 mod signing;

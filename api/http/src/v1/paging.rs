@@ -6,6 +6,7 @@ use std::str::FromStr;
 use domain::ports::StoreUnavailable;
 use projections::page::{Cursor as Place, FieldFilter, FieldValue, Page, PageRequest};
 use utoipa::IntoParams;
+use utoipa::openapi::schema::Type;
 
 use crate::problem::ApiError;
 use crate::{Answer, Cursor, Order, Paging, Query};
@@ -56,6 +57,7 @@ pub(crate) struct Filter {
     name: &'static str,
     path: &'static str,
     read: Read,
+    description: &'static str,
 }
 
 /// How to read a filter's value.
@@ -69,12 +71,12 @@ enum Read {
 impl Filter {
     /// Filters by a field of the same name that is `true` or `false`.
     pub(super) const fn flag(name: &'static str) -> Self {
-        Self { name, path: name, read: Read::Flag }
+        Self { name, path: name, read: Read::Flag, description: "" }
     }
 
     /// Filters by a field of the same name that is one of these words.
     pub(super) const fn word(name: &'static str, words: Vec<&'static str>) -> Self {
-        Self { name, path: name, read: Read::Word(words) }
+        Self { name, path: name, read: Read::Word(words), description: "" }
     }
 
     /// Filters by a field of the same name that is an id.
@@ -87,12 +89,23 @@ impl Filter {
 
     /// Filters by a field of the same name, whose text `read` makes from the parameter's value.
     pub(super) const fn parsed(name: &'static str, read: fn(&str) -> Result<String, String>) -> Self {
-        Self { name, path: name, read: Read::Parsed(read) }
+        Self { name, path: name, read: Read::Parsed(read), description: "" }
     }
 
     /// Compares with the field at this path instead.
     pub(super) fn at(self, path: &'static str) -> Self {
         Self { path, ..self }
+    }
+
+    /// Describes the filter in the OpenAPI document.
+    pub(super) fn says(self, description: &'static str) -> Self {
+        Self { description, ..self }
+    }
+
+    /// Name, description and type of its parameter.
+    pub(super) fn described(&self) -> (&'static str, &'static str, Type) {
+        let kind = if matches!(self.read, Read::Flag) { Type::Boolean } else { Type::String };
+        (self.name, self.description, kind)
     }
 
     fn take(&self, query: &mut Query) -> Option<FieldFilter> {

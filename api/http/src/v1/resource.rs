@@ -1,15 +1,14 @@
 //! What all event-sourced resources share: read one, read it as it was, write it, and answer with the new state.
 
-use std::fmt::Display;
-
 use actors::session::CommandError;
 use actors::{Receipt, Session};
 use domain::aggregate::Aggregate;
 use domain::envelope::{Recorded, StreamId, Version};
-use domain::ids::ClientId;
+use domain::ids::{ClientId, TypedId};
 use domain::ports::StoreUnavailable;
 use domain::ports::event_store::{Direction, EventStore as _};
 use projections::Queries;
+use projections::document::table_of;
 use projections::page::Stored;
 use projections::view::{At, Shown, View, replay};
 use uuid::Uuid;
@@ -18,6 +17,7 @@ use super::commands::{AsProblem, context, only_at, problem};
 use super::history::{Moment, events_until, moment};
 use crate::auth::Principal;
 use crate::backend::Backend;
+use crate::edge_id::Named;
 use crate::problem::ApiError;
 use crate::{Answer, IfMatch, Query, RequestContext};
 
@@ -27,22 +27,23 @@ const FIRST_APPEND: usize = 8;
 /// A kind of resource: its rules, its view and its stream.
 pub(super) trait Resource {
     /// Its id in the public API.
-    type Id: Copy + Display + 'static;
+    type Id: TypedId + Named;
     type Rules: Aggregate<Refusal: AsProblem>;
     /// View whose rows the API answers.
     type View: View<Row: Shown>;
-
-    fn stream(id: Self::Id) -> StreamId;
 
     /// The resource's row in the views now; `None` when the client has no such resource.
     async fn stored(
         views: &dyn Queries,
         client: ClientId,
         id: Self::Id,
-    ) -> Result<Option<Stored>, StoreUnavailable>;
+    ) -> Result<Option<Stored>, StoreUnavailable> {
+        views.document(table_of::<Self::View>(), client, id.uuid()).await
+    }
 }
 
-fn kind<R: Resource>() -> &'static str {
+/// Name of the resource in error texts.
+pub(super) fn kind<R: Resource>() -> &'static str {
     <<R::Rules as Aggregate>::Refusal as AsProblem>::KIND
 }
 
@@ -89,7 +90,7 @@ async fn row_at<R: Resource>(
     id: R::Id,
     moment: Moment,
 ) -> Result<<R::View as View>::Row, ApiError> {
-    let stream = R::stream(id);
+    let stream = id.stream();
     let events = events_until(backend, caller.client, &stream, kind::<R>(), Some(moment)).await?;
     let mut row = replay::<R::View>(&events).map_err(ApiError::internal)?;
     if let (None, Some(last)) = (&row, events.last()) {
@@ -132,7 +133,7 @@ pub(super) async fn execute<R: Resource>(
     if_match: Option<&IfMatch>,
     command: &<R::Rules as Aggregate>::Command,
 ) -> Result<Receipt, ApiError> {
-    let stream = R::stream(id);
+    let stream = id.stream();
     let only_at = only_at(&*backend.runtime.store, caller, &stream, if_match).await?;
     let session = Session::<R::Rules>::new(backend.runtime.clone(), stream);
     carry_out::<R>(backend, session, caller, request, (id, only_at), command).await.map_err(problem)
@@ -147,7 +148,7 @@ pub(super) async fn create<R: Resource>(
     id: R::Id,
     command: &<R::Rules as Aggregate>::Command,
 ) -> Result<Answer, ApiError> {
-    let session = Session::<R::Rules>::on_new_stream(backend.runtime.clone(), R::stream(id));
+    let session = Session::<R::Rules>::on_new_stream(backend.runtime.clone(), id.stream());
     let receipt = carry_out::<R>(backend, session, caller, request, (id, None), command).await;
     written::<R>(backend, caller, id, receipt.map_err(problem)?).await
 }
@@ -160,7 +161,7 @@ pub(super) async fn execute_at<R: Resource>(
     (id, version): (R::Id, Version),
     command: &<R::Rules as Aggregate>::Command,
 ) -> Result<Receipt, CommandError<<R::Rules as Aggregate>::Refusal>> {
-    let session = Session::<R::Rules>::new(backend.runtime.clone(), R::stream(id));
+    let session = Session::<R::Rules>::new(backend.runtime.clone(), id.stream());
     carry_out::<R>(backend, session, caller, request, (id, Some(version)), command).await
 }
 
@@ -172,7 +173,7 @@ async fn carry_out<R: Resource>(
     (id, only_at): (R::Id, Option<Version>),
     command: &<R::Rules as Aggregate>::Command,
 ) -> Result<Receipt, CommandError<<R::Rules as Aggregate>::Refusal>> {
-    let context = context(caller, request, correlation(&R::stream(id)));
+    let context = context(caller, request, correlation(&id.stream()));
     let receipt = session.execute(command, &context, only_at).await?;
     if let Some(position) = receipt.position {
         backend.caught_up(position).await;

@@ -3,13 +3,65 @@
 use actix_web::web::{ServiceConfig, scope};
 use utoipa::OpenApi;
 
+use super::agents::AgentResource;
+use super::auth::{KeyResource, UserResource};
+use super::calls::CallResource;
+use super::conversations::ConversationResource;
+use super::ivr::{MenuResource, SessionResource};
+use super::numbers::NumberResource;
+use super::recipe::Endpoint::{Events, List, One};
+use super::recipe::{describe, describe_delete, serve, serve_delete};
+use super::tools::ToolResource;
+use super::webhooks::EndpointResource;
 use super::{
     agents, analytics, audit, auth, calls, conversations, ivr, llm, numbers, privacy, tools, webhooks,
 };
 use crate::middleware::{Admitted, Idempotent};
 
-#[derive(OpenApi)]
-#[openapi(paths(
+/// Names each endpoint once, for its route and for the document.
+macro_rules! endpoints {
+    ($($($segment:ident)::+),+ $(,)?) => {
+        #[derive(OpenApi)]
+        #[openapi(paths($($($segment)::+),+))]
+        struct Docs;
+
+        fn register(config: &mut ServiceConfig) {
+            $(config.service($($segment)::+);)+
+        }
+    };
+}
+
+/// The same for the endpoints that come from a resource's recipe.
+macro_rules! resources {
+    ($($resource:ty: $endpoints:expr),+ ; delete $($deleted:ty),+ $(,)?) => {
+        fn register_resources(config: &mut ServiceConfig) {
+            $(serve::<$resource>(&$endpoints, config);)+
+            $(serve_delete::<$deleted>(config);)+
+        }
+
+        fn describe_resources(document: &mut utoipa::openapi::OpenApi) {
+            $(describe::<$resource>(&$endpoints, document);)+
+            $(describe_delete::<$deleted>(document);)+
+        }
+    };
+}
+
+endpoints! {
+    webhooks::telnyx::take_telnyx_webhook,
+    webhooks::telnyx::take_clients_telnyx_webhook,
+    webhooks::event_types::list_event_types,
+    webhooks::deliveries::get::get_webhook_delivery,
+    webhooks::deliveries::events::list_webhook_delivery_events,
+    webhooks::deliveries::redeliver::redeliver_webhook,
+    webhooks::deliveries::cancel::cancel_webhook_delivery,
+    webhooks::endpoints::create::create_webhook,
+    webhooks::endpoints::patch::patch_webhook,
+    webhooks::endpoints::test::test_webhook,
+    webhooks::endpoints::rotate::rotate_webhook_secret,
+    webhooks::endpoints::replay::replay_webhook,
+    webhooks::endpoints::deliveries::list_webhook_deliveries,
+    webhooks::endpoints::logs::list_webhook_logs,
+    webhooks::public_events::list_public_events,
     auth::login::sign_in,
     auth::refresh::refresh,
     auth::revoke::revoke,
@@ -21,20 +73,12 @@ use crate::middleware::{Admitted, Idempotent};
     auth::clients::patch::patch_client,
     auth::clients::events::list_client_events,
     auth::users::create::create_user,
-    auth::users::list::list_users,
-    auth::users::get::get_user,
     auth::users::patch::patch_user,
-    auth::users::delete::delete_user,
-    auth::users::events::list_user_events,
     auth::keys::create::create_api_key,
-    auth::keys::list::list_api_keys,
-    auth::keys::get::get_api_key,
     auth::keys::patch::patch_api_key,
-    auth::keys::delete::delete_api_key,
     auth::keys::revoke::revoke_api_key,
     auth::keys::rotate::rotate_api_key,
     auth::keys::stats::get_api_key_stats,
-    auth::keys::events::list_api_key_events,
     auth::providers::list::list_providers,
     auth::providers::get::get_provider,
     auth::providers::patch::patch_provider,
@@ -43,7 +87,6 @@ use crate::middleware::{Admitted, Idempotent};
     calls::create::create_call,
     calls::list::list_calls,
     calls::watch::stream_calls,
-    calls::get::get_call,
     calls::patch::patch_call,
     calls::hang_up::hang_up_call,
     calls::transfer::transfer_call,
@@ -51,22 +94,14 @@ use crate::middleware::{Admitted, Idempotent};
     calls::dtmf::send_dtmf,
     calls::transcript::get_transcript,
     calls::recording::get_recording,
-    calls::events::list_call_events,
     calls::stream::stream_call_events,
     numbers::create::create_number,
-    numbers::list::list_numbers,
-    numbers::get::get_number,
     numbers::patch::patch_number,
-    numbers::delete::delete_number,
-    numbers::events::list_number_events,
     ivr::menus::create::create_ivr_menu,
-    ivr::menus::list::list_ivr_menus,
-    ivr::menus::get::get_ivr_menu,
     ivr::menus::patch::patch_ivr_menu,
     ivr::menus::delete::delete_ivr_menu,
     ivr::menus::lint::lint_ivr_menu,
     ivr::menus::simulate::simulate_ivr_menu,
-    ivr::menus::events::list_ivr_menu_events,
     ivr::sessions::create::start_ivr_session,
     ivr::sessions::list::list_ivr_sessions,
     ivr::sessions::get::get_ivr_session,
@@ -74,28 +109,18 @@ use crate::middleware::{Admitted, Idempotent};
     ivr::sessions::timeout::timeout_ivr_session,
     ivr::sessions::back::back_in_ivr_session,
     ivr::sessions::end::end_ivr_session,
-    ivr::sessions::events::list_ivr_session_events,
     conversations::one_call::converse,
     conversations::create::create_conversation,
     conversations::list::list_conversations,
-    conversations::get::get_conversation,
     conversations::messages::list_messages,
     conversations::say::send_message,
     conversations::stream::stream_conversation,
     conversations::end::end_conversation,
-    conversations::events::list_conversation_events,
     agents::create::create_agent,
-    agents::list::list_agents,
-    agents::get::get_agent,
     agents::patch::patch_agent,
     agents::deploy::deploy_agent,
-    agents::events::list_agent_events,
     tools::create::create_tool,
-    tools::list::list_tools,
-    tools::get::get_tool,
     tools::patch::patch_tool,
-    tools::delete::delete_tool,
-    tools::events::list_tool_events,
     tools::rotate::rotate_tool_secret,
     llm::providers::list_llm_providers,
     audit::log::list_audit_log,
@@ -119,170 +144,35 @@ use crate::middleware::{Admitted, Idempotent};
     privacy::settings::get_privacy_settings,
     privacy::settings::patch_privacy_settings,
     privacy::events::list_privacy_settings_events,
-    webhooks::event_types::list_event_types,
-    webhooks::deliveries::get::get_webhook_delivery,
-    webhooks::deliveries::events::list_webhook_delivery_events,
-    webhooks::deliveries::redeliver::redeliver_webhook,
-    webhooks::deliveries::cancel::cancel_webhook_delivery,
-    webhooks::endpoints::create::create_webhook,
-    webhooks::endpoints::list::list_webhooks,
-    webhooks::endpoints::get::get_webhook,
-    webhooks::endpoints::patch::patch_webhook,
-    webhooks::endpoints::delete::delete_webhook,
-    webhooks::endpoints::events::list_webhook_events,
-    webhooks::endpoints::test::test_webhook,
-    webhooks::endpoints::rotate::rotate_webhook_secret,
-    webhooks::endpoints::replay::replay_webhook,
-    webhooks::endpoints::deliveries::list_webhook_deliveries,
-    webhooks::endpoints::logs::list_webhook_logs,
-    webhooks::public_events::list_public_events,
-    webhooks::telnyx::take_telnyx_webhook,
-    webhooks::telnyx::take_clients_telnyx_webhook,
-))]
-struct Docs;
+}
+
+resources! {
+    AgentResource: [One, List, Events],
+    KeyResource: [One, List, Events],
+    UserResource: [One, List, Events],
+    CallResource: [One, Events],
+    ConversationResource: [One, Events],
+    MenuResource: [One, List, Events],
+    SessionResource: [Events],
+    NumberResource: [One, List, Events],
+    ToolResource: [One, List, Events],
+    EndpointResource: [One, List, Events];
+    delete KeyResource, UserResource, NumberResource, ToolResource, EndpointResource,
+}
 
 /// OpenAPI document of the endpoints under `/api/v1`.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    Docs::openapi()
+    let mut document = Docs::openapi();
+    describe_resources(&mut document);
+    document
 }
 
 /// Registers the endpoints. Handlers need [`Backend`](crate::backend::Backend) in the app
 /// data, the authentication needs [`Authenticator`](crate::auth::Authenticator), and
 /// the middleware needs [`Idempotency`](crate::middleware::Idempotency).
 pub fn configure(config: &mut ServiceConfig) {
-    config.service(
-        scope("/api/v1")
-            .wrap(Idempotent)
-            .wrap(Admitted)
-            .service(webhooks::telnyx::take_telnyx_webhook)
-            .service(webhooks::telnyx::take_clients_telnyx_webhook)
-            .service(webhooks::event_types::list_event_types)
-            .service(webhooks::deliveries::get::get_webhook_delivery)
-            .service(webhooks::deliveries::events::list_webhook_delivery_events)
-            .service(webhooks::deliveries::redeliver::redeliver_webhook)
-            .service(webhooks::deliveries::cancel::cancel_webhook_delivery)
-            .service(webhooks::endpoints::create::create_webhook)
-            .service(webhooks::endpoints::list::list_webhooks)
-            .service(webhooks::endpoints::get::get_webhook)
-            .service(webhooks::endpoints::patch::patch_webhook)
-            .service(webhooks::endpoints::delete::delete_webhook)
-            .service(webhooks::endpoints::events::list_webhook_events)
-            .service(webhooks::endpoints::test::test_webhook)
-            .service(webhooks::endpoints::rotate::rotate_webhook_secret)
-            .service(webhooks::endpoints::replay::replay_webhook)
-            .service(webhooks::endpoints::deliveries::list_webhook_deliveries)
-            .service(webhooks::endpoints::logs::list_webhook_logs)
-            .service(webhooks::public_events::list_public_events)
-            .service(auth::login::sign_in)
-            .service(auth::refresh::refresh)
-            .service(auth::revoke::revoke)
-            .service(auth::revoke::revoke_all)
-            .service(auth::me::get_me)
-            .service(auth::clients::list::list_clients)
-            .service(auth::clients::create::create_client)
-            .service(auth::clients::get::get_client)
-            .service(auth::clients::patch::patch_client)
-            .service(auth::clients::events::list_client_events)
-            .service(auth::users::create::create_user)
-            .service(auth::users::list::list_users)
-            .service(auth::users::get::get_user)
-            .service(auth::users::patch::patch_user)
-            .service(auth::users::delete::delete_user)
-            .service(auth::users::events::list_user_events)
-            .service(auth::keys::create::create_api_key)
-            .service(auth::keys::list::list_api_keys)
-            .service(auth::keys::get::get_api_key)
-            .service(auth::keys::patch::patch_api_key)
-            .service(auth::keys::delete::delete_api_key)
-            .service(auth::keys::revoke::revoke_api_key)
-            .service(auth::keys::rotate::rotate_api_key)
-            .service(auth::keys::stats::get_api_key_stats)
-            .service(auth::keys::events::list_api_key_events)
-            .service(auth::providers::list::list_providers)
-            .service(auth::providers::get::get_provider)
-            .service(auth::providers::patch::patch_provider)
-            .service(auth::providers::remove::remove_provider)
-            .service(auth::providers::events::list_provider_events)
-            .service(calls::create::create_call)
-            .service(calls::list::list_calls)
-            // before `/calls/{id}`, which would match this path, too
-            .service(calls::watch::stream_calls)
-            .service(calls::get::get_call)
-            .service(calls::patch::patch_call)
-            .service(calls::hang_up::hang_up_call)
-            .service(calls::transfer::transfer_call)
-            .service(calls::say::say_on_call)
-            .service(calls::dtmf::send_dtmf)
-            .service(calls::transcript::get_transcript)
-            .service(calls::recording::get_recording)
-            .service(calls::events::list_call_events)
-            .service(calls::stream::stream_call_events)
-            .service(numbers::create::create_number)
-            .service(numbers::list::list_numbers)
-            .service(numbers::get::get_number)
-            .service(numbers::patch::patch_number)
-            .service(numbers::delete::delete_number)
-            .service(numbers::events::list_number_events)
-            .service(ivr::menus::create::create_ivr_menu)
-            .service(ivr::menus::list::list_ivr_menus)
-            .service(ivr::menus::get::get_ivr_menu)
-            .service(ivr::menus::patch::patch_ivr_menu)
-            .service(ivr::menus::delete::delete_ivr_menu)
-            .service(ivr::menus::lint::lint_ivr_menu)
-            .service(ivr::menus::simulate::simulate_ivr_menu)
-            .service(ivr::menus::events::list_ivr_menu_events)
-            .service(ivr::sessions::create::start_ivr_session)
-            .service(ivr::sessions::list::list_ivr_sessions)
-            .service(ivr::sessions::get::get_ivr_session)
-            .service(ivr::sessions::input::input_to_ivr_session)
-            .service(ivr::sessions::timeout::timeout_ivr_session)
-            .service(ivr::sessions::back::back_in_ivr_session)
-            .service(ivr::sessions::end::end_ivr_session)
-            .service(ivr::sessions::events::list_ivr_session_events)
-            .service(conversations::one_call::converse)
-            .service(conversations::create::create_conversation)
-            .service(conversations::list::list_conversations)
-            .service(conversations::get::get_conversation)
-            .service(conversations::messages::list_messages)
-            .service(conversations::say::send_message)
-            .service(conversations::stream::stream_conversation)
-            .service(conversations::end::end_conversation)
-            .service(conversations::events::list_conversation_events)
-            .service(agents::create::create_agent)
-            .service(agents::list::list_agents)
-            .service(agents::get::get_agent)
-            .service(agents::patch::patch_agent)
-            .service(agents::deploy::deploy_agent)
-            .service(agents::events::list_agent_events)
-            .service(tools::create::create_tool)
-            .service(tools::list::list_tools)
-            .service(tools::get::get_tool)
-            .service(tools::patch::patch_tool)
-            .service(tools::delete::delete_tool)
-            .service(tools::events::list_tool_events)
-            .service(tools::rotate::rotate_tool_secret)
-            .service(llm::providers::list_llm_providers)
-            .service(audit::log::list_audit_log)
-            .service(analytics::overview::get_analytics_overview)
-            .service(analytics::timeseries::get_analytics_timeseries)
-            .service(analytics::menu::get_menu_analytics)
-            .service(audit::checkpoints::list_checkpoints)
-            .service(audit::checkpoints::get_latest_checkpoint)
-            .service(audit::proofs::prove_inclusion)
-            .service(audit::proofs::prove_consistency)
-            .service(audit::events::list_audit_events)
-            .service(audit::exports::create_export)
-            .service(audit::exports::get_export)
-            .service(audit::exports::list_export_events)
-            .service(audit::exports::download_export)
-            .service(privacy::erase::erase_subject)
-            .service(privacy::export::export_subject)
-            .service(privacy::get::get_privacy_job)
-            .service(privacy::events::list_privacy_job_events)
-            .service(privacy::result::get_subject_export)
-            .service(privacy::settings::get_privacy_settings)
-            .service(privacy::settings::patch_privacy_settings)
-            .service(privacy::events::list_privacy_settings_events),
-    );
+    let api = scope("/api/v1").wrap(Idempotent).wrap(Admitted);
+    // the recipes' paths end in ids, which would match others, such as `/calls/stream`: they come last
+    config.service(api.configure(register).configure(register_resources));
 }

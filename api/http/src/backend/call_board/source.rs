@@ -30,6 +30,6 @@ impl CallSource for ShownCalls {
     }
 
     async fn call(&self, client: ClientId, call: CallId) -> Result<Option<String>, StoreUnavailable> {
-        Ok(self.views.call(client, call).await?.map(|stored| stored.json))
+        Ok(self.views.one::<projections::calls::Calls>(client, call).await?.map(|stored| stored.json))
     }
 }

@@ -12,13 +12,16 @@ use actors::conversation::{DefaultAgents, KnownAgent};
 use actors::directory::{KnownNumber, NumberDirectory};
 use actors::ivr::MenuLibrary;
 use domain::envelope::{Position, Recorded};
-use domain::ids::PrivacyJobId;
+use domain::ids::{MenuId, PrivacyJobId};
 use domain::ports::StoreUnavailable;
 use domain::ports::event_store::Subscription;
 use domain::zones::Zones;
 use projections::Queries;
-use projections::agents::AgentEntry;
-use projections::numbers::NumberEntry;
+use projections::agents::{AgentEntry, Agents};
+use projections::document::{DocumentRow, table_of};
+use projections::ivr_menus::IvrMenus;
+use projections::numbers::{NumberEntry, Numbers};
+use projections::view::{Shown, View};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -66,24 +69,26 @@ impl Directories {
     ) -> Result<Self, StoreUnavailable> {
         let menus = Arc::new(MenuLibrary::new(runtime.clone(), zones.clone()));
         let mut ids = Vec::new();
-        let page = async |after| views.ivr_menu_directory(after, PAGE).await;
-        each(page, |id| *id, |id| ids.push(id)).await?;
+        each_document::<IvrMenus>(views, |row| {
+            ids.push(MenuId(row.id));
+            Ok(())
+        })
+        .await?;
         menus.load(ids).await.map_err(|error| StoreUnavailable(error.to_string()))?;
         let mut numbers = Vec::new();
-        let page = async |after| views.number_directory(after, PAGE).await;
-        each(
-            page,
-            |entry| entry.id,
-            |entry| {
-                let (id, client) = (entry.id, entry.client);
-                let NumberEntry { number, route, own_account, .. } = entry;
-                numbers.push(KnownNumber { id, client, number, route, own_account });
-            },
-        )
+        each_document::<Numbers>(views, |row| {
+            let Some(entry) = NumberEntry::of(row)? else { return Ok(()) };
+            let NumberEntry { id, client, number, route, own_account } = entry;
+            numbers.push(KnownNumber { id, client, number, route, own_account });
+            Ok(())
+        })
         .await?;
         let agents = DefaultAgents::default();
-        let page = async |after| views.agent_directory(after, PAGE).await;
-        each(page, |entry| entry.id, |entry| agents.insert(known(&entry))).await?;
+        each_document::<Agents>(views, |row| {
+            agents.insert(known(&AgentEntry::of(row)?));
+            Ok(())
+        })
+        .await?;
         let identity = Identity::new(runtime.clock.clone());
         let page = async |after| views.api_key_directory(after, PAGE).await;
         each(
@@ -166,6 +171,22 @@ impl Directories {
 fn known(entry: &AgentEntry) -> KnownAgent {
     let AgentEntry { id, client, deployed_at, created_at } = *entry;
     KnownAgent { id, client, deployed_at, created_at }
+}
+
+/// Gives `take` every resource of a view, of all clients. Fails when the views are away, or a document cannot be read.
+async fn each_document<V: View<Row: Shown>>(
+    views: &dyn Queries,
+    mut take: impl FnMut(&DocumentRow) -> Result<(), serde_json::Error>,
+) -> Result<(), StoreUnavailable> {
+    let mut after = None;
+    loop {
+        let rows = views.every_document(table_of::<V>(), after, PAGE).await?;
+        after = rows.last().map(|row| row.id);
+        rows.iter().try_for_each(&mut take).map_err(|error| StoreUnavailable(error.to_string()))?;
+        if rows.len() < PAGE as usize {
+            return Ok(());
+        }
+    }
 }
 
 /// Calls a function with every row of a view, page by page.

@@ -3,8 +3,7 @@
 pub(super) mod body;
 pub(super) mod create;
 pub(super) mod deploy;
-pub(super) mod events;
-pub(super) mod get;
-pub(super) mod list;
 pub(super) mod patch;
 pub(super) mod resource;
+
+pub(crate) use resource::AgentResource;

@@ -1,35 +1,48 @@
 //! How the generic resource code reads agents and answers their refusals.
 
+use super::super::paging::Filter;
 use domain::agent::{Agent, AgentRefusal};
-use domain::envelope::StreamId;
-use domain::ids::{AgentId, ClientId};
-use domain::ports::StoreUnavailable;
-use projections::Queries;
+use domain::ids::AgentId;
+use domain::model::Provider;
 use projections::agents::Agents;
-use projections::page::Stored;
+use projections::agents::STATUSES;
+use projections::words::each;
 
 use super::super::commands::AsProblem;
+use super::super::recipe::{Recipe, Wording};
 use super::super::resource::Resource;
+use crate::auth::permissions::AgentsRead;
 use crate::problem::ApiError;
 
 #[derive(Debug)]
-pub(super) struct AgentResource;
+pub(crate) struct AgentResource;
 
 impl Resource for AgentResource {
     type Id = AgentId;
     type Rules = Agent;
     type View = Agents;
+}
 
-    fn stream(id: AgentId) -> StreamId {
-        id.stream()
-    }
+impl Recipe for AgentResource {
+    type Read = AgentsRead;
 
-    async fn stored(
-        views: &dyn Queries,
-        client: ClientId,
-        id: AgentId,
-    ) -> Result<Option<Stored>, StoreUnavailable> {
-        views.agent(client, id).await
+    const WORDING: Wording = Wording {
+        path: "/agents",
+        tag: "agents",
+        operation: "Agent",
+        one: "an agent",
+        noun: "agent",
+        many: "agents",
+        about_one: "",
+        about_list: "Each agent is shown at its newest version.",
+    };
+
+    fn filters() -> Vec<Filter> {
+        vec![
+            Filter::word("provider", each(&Provider::ALL, Provider::as_str))
+                .says("Only agents that use this language model provider"),
+            Filter::word("status", STATUSES.to_vec()).says("Only agents with this status: draft or deployed"),
+        ]
     }
 }
 

@@ -35,7 +35,11 @@ pub(crate) async fn get_menu_analytics(
 ) -> Result<HttpResponse, ApiError> {
     let (from, to) = period(&mut query, backend.runtime.clock.now(), TimeDelta::days(30));
     query.finish()?;
-    let stored = backend.views.ivr_menu(caller.client, id).await.map_err(ApiError::unavailable)?;
+    let stored = backend
+        .views
+        .one::<projections::ivr_menus::IvrMenus>(caller.client, id)
+        .await
+        .map_err(ApiError::unavailable)?;
     let stored = stored.ok_or_else(|| ApiError::not_found("menu"))?;
     let menu: MenuView = serde_json::from_str(&stored.json).map_err(ApiError::internal)?;
     let period = Period::between(from, to).ok_or_else(|| ApiError::internal("a time without length"))?;

@@ -56,13 +56,19 @@ pub(crate) async fn get_me(
     let views = &backend.views;
     let me = match caller.who {
         Who::Key { id, .. } => {
-            let stored = views.api_key(caller.client, id).await.map_err(ApiError::unavailable)?;
+            let stored = views
+                .one::<projections::api_keys::ApiKeys>(caller.client, id)
+                .await
+                .map_err(ApiError::unavailable)?;
             let api_key = stored.map(|stored| RawValue::from_string(stored.json)).transpose();
             let api_key = api_key.map_err(ApiError::internal)?;
             Me { principal: "api_key", user: None, api_key, client, role: None, scopes, platform }
         }
         Who::User { id, role, .. } => {
-            let stored = views.user(caller.client, id).await.map_err(ApiError::unavailable)?;
+            let stored = views
+                .one::<projections::users::Users>(caller.client, id)
+                .await
+                .map_err(ApiError::unavailable)?;
             let user = stored.map(|stored| RawValue::from_string(stored.json)).transpose();
             let (user, role) = (user.map_err(ApiError::internal)?, Some(role.as_str()));
             Me { principal: "user", user, api_key: None, client, role, scopes, platform }

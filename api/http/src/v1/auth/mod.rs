@@ -11,3 +11,6 @@ mod refresh_token;
 pub mod revoke;
 mod signed_in;
 pub mod users;
+
+pub(crate) use keys::KeyResource;
+pub(crate) use users::UserResource;

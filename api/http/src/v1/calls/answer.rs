@@ -2,39 +2,40 @@
 
 use actors::Receipt;
 use domain::call::{Call, CallCommand};
-use domain::envelope::StreamId;
-use domain::ids::{CallId, ClientId};
-use domain::ports::StoreUnavailable;
-use projections::Queries;
+use domain::ids::CallId;
 use projections::calls::Calls;
-use projections::page::Stored;
 
 use super::super::commands::{context, only_at, problem};
+use super::super::recipe::{Recipe, Wording};
 use super::super::resource::{Resource, written};
 use crate::auth::Principal;
+use crate::auth::permissions::CallsRead;
 use crate::backend::Backend;
 use crate::problem::ApiError;
 use crate::{Answer, IfMatch, RequestContext};
 
 #[derive(Debug)]
-pub(super) struct CallResource;
+pub(crate) struct CallResource;
 
 impl Resource for CallResource {
     type Id = CallId;
     type Rules = Call;
     type View = Calls;
+}
 
-    fn stream(id: CallId) -> StreamId {
-        id.stream()
-    }
+impl Recipe for CallResource {
+    type Read = CallsRead;
 
-    async fn stored(
-        views: &dyn Queries,
-        client: ClientId,
-        id: CallId,
-    ) -> Result<Option<Stored>, StoreUnavailable> {
-        views.call(client, id).await
-    }
+    const WORDING: Wording = Wording {
+        path: "/calls",
+        tag: "calls",
+        operation: "Call",
+        one: "a call",
+        noun: "call",
+        many: "calls",
+        about_one: "",
+        about_list: "",
+    };
 }
 
 /// Lets the call's actor execute a command and answers with the call after it.

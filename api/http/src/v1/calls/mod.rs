@@ -3,8 +3,6 @@
 mod answer;
 pub mod create;
 pub mod dtmf;
-pub mod events;
-pub mod get;
 pub mod hang_up;
 pub mod list;
 pub mod patch;
@@ -14,3 +12,5 @@ pub mod stream;
 pub mod transcript;
 pub mod transfer;
 pub mod watch;
+
+pub(crate) use answer::CallResource;

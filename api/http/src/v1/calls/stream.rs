@@ -110,7 +110,8 @@ async fn is_long_over(backend: &Backend, client: ClientId, id: CallId) -> Result
     struct End {
         ended_at: Option<DateTime<Utc>>,
     }
-    let shown = backend.views.call(client, id).await.map_err(ApiError::unavailable)?;
+    let shown =
+        backend.views.one::<projections::calls::Calls>(client, id).await.map_err(ApiError::unavailable)?;
     let Some(shown) = shown else { return Ok(false) };
     let end: End = serde_json::from_str(&shown.json).map_err(ApiError::internal)?;
     Ok(end.ended_at.is_some_and(|at| backend.runtime.clock.now() - at > AFTERMATH))

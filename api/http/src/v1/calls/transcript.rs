@@ -34,7 +34,11 @@ pub(crate) async fn get_transcript(
     let page = SaidPage { limit: paging.limit as u32, after, order: order(wanted) };
     let lines = backend.views.transcript(caller.client, id, page).await.map_err(ApiError::unavailable)?;
     if lines.items.is_empty() && after.is_none() {
-        let call = backend.views.call(caller.client, id).await.map_err(ApiError::unavailable)?;
+        let call = backend
+            .views
+            .one::<projections::calls::Calls>(caller.client, id)
+            .await
+            .map_err(ApiError::unavailable)?;
         call.ok_or_else(|| ApiError::not_found("call"))?;
     }
     let next = lines.next.map(|place| Cursor::after(&place)).transpose()?;

@@ -34,7 +34,11 @@ pub(crate) async fn list_messages(
     let page = SaidPage { limit: paging.limit as u32, after, order: order(wanted) };
     let rows = backend.views.messages(caller.client, id, page).await.map_err(ApiError::unavailable)?;
     if rows.items.is_empty() && after.is_none() {
-        let found = backend.views.conversation(caller.client, id).await.map_err(ApiError::unavailable)?;
+        let found = backend
+            .views
+            .one::<projections::conversations::Conversations>(caller.client, id)
+            .await
+            .map_err(ApiError::unavailable)?;
         found.ok_or_else(|| ApiError::not_found("conversation"))?;
     }
     let next = rows.next.map(|place| Cursor::after(&place)).transpose()?;

@@ -3,8 +3,6 @@
 mod answer;
 pub(super) mod create;
 pub(super) mod end;
-pub(super) mod events;
-pub(super) mod get;
 pub(super) mod list;
 pub(super) mod messages;
 pub(super) mod one_call;
@@ -12,3 +10,5 @@ mod resource;
 pub(super) mod say;
 pub(super) mod stream;
 mod telling;
+
+pub(crate) use resource::ConversationResource;

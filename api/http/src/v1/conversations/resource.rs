@@ -2,37 +2,38 @@
 
 use actors::conversation::ConversationError;
 use domain::conversation::{Conversation, ConversationRefusal};
-use domain::envelope::StreamId;
 use domain::ids::{ClientId, ConversationId};
-use domain::ports::StoreUnavailable;
-use projections::Queries;
 use projections::conversations::Conversations;
-use projections::page::Stored;
 
 use super::super::commands::{AsProblem, problem};
+use super::super::recipe::{Recipe, Wording};
 use super::super::resource::Resource;
+use crate::auth::permissions::ConversationsRead;
 use crate::backend::Backend;
 use crate::problem::{ApiError, Code};
 
 #[derive(Debug)]
-pub(super) struct ConversationResource;
+pub(crate) struct ConversationResource;
 
 impl Resource for ConversationResource {
     type Id = ConversationId;
     type Rules = Conversation;
     type View = Conversations;
+}
 
-    fn stream(id: ConversationId) -> StreamId {
-        id.stream()
-    }
+impl Recipe for ConversationResource {
+    type Read = ConversationsRead;
 
-    async fn stored(
-        views: &dyn Queries,
-        client: ClientId,
-        id: ConversationId,
-    ) -> Result<Option<Stored>, StoreUnavailable> {
-        views.conversation(client, id).await
-    }
+    const WORDING: Wording = Wording {
+        path: "/conversations",
+        tag: "conversations",
+        operation: "Conversation",
+        one: "a conversation",
+        noun: "conversation",
+        many: "conversations",
+        about_one: "",
+        about_list: "",
+    };
 }
 
 impl AsProblem for ConversationRefusal {

@@ -2,3 +2,6 @@
 
 pub mod menus;
 pub mod sessions;
+
+pub(crate) use menus::MenuResource;
+pub(crate) use sessions::SessionResource;

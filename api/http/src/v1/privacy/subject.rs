@@ -104,7 +104,11 @@ async fn of_customer(backend: &Backend, client: ClientId, name: &str) -> Result<
         subjects.push(Subject::Stream(id.stream()));
         let call: Option<CallId> = session.call_id.and_then(|call| call.parse().ok());
         if let Some(call) = call
-            && let Some(stored) = backend.views.call(client, call).await.map_err(ApiError::unavailable)?
+            && let Some(stored) = backend
+                .views
+                .one::<projections::calls::Calls>(client, call)
+                .await
+                .map_err(ApiError::unavailable)?
         {
             subjects.extend(of_call(&stored.json)?);
         }
@@ -137,7 +141,8 @@ async fn of_caller(backend: &Backend, client: ClientId, text: &str) -> Result<Ve
 }
 
 async fn of_call_id(backend: &Backend, client: ClientId, id: CallId) -> Result<[Subject; 2], ApiError> {
-    let call = backend.views.call(client, id).await.map_err(ApiError::unavailable)?;
+    let call =
+        backend.views.one::<projections::calls::Calls>(client, id).await.map_err(ApiError::unavailable)?;
     of_call(&call.ok_or_else(|| ApiError::not_found("call"))?.json)
 }
 
@@ -148,7 +153,11 @@ async fn of_conversation(
     client: ClientId,
     id: ConversationId,
 ) -> Result<Vec<Subject>, ApiError> {
-    let found = backend.views.conversation(client, id).await.map_err(ApiError::unavailable)?;
+    let found = backend
+        .views
+        .one::<projections::conversations::Conversations>(client, id)
+        .await
+        .map_err(ApiError::unavailable)?;
     let found = found.ok_or_else(|| ApiError::not_found("conversation"))?;
     let talk: TalkPerson = serde_json::from_str(&found.json).map_err(ApiError::internal)?;
     let mut subjects = Vec::new();

@@ -2,10 +2,8 @@
 
 pub(super) mod body;
 pub(super) mod create;
-pub(super) mod delete;
-pub(super) mod events;
-pub(super) mod get;
-pub(super) mod list;
 pub(super) mod patch;
 pub(super) mod resource;
 pub(super) mod rotate;
+
+pub(crate) use resource::ToolResource;

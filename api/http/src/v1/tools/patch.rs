@@ -77,7 +77,11 @@ pub(crate) async fn patch_tool(
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     let wanted = body.value;
-    let found = backend.views.tool(caller.client, id).await.map_err(ApiError::unavailable)?;
+    let found = backend
+        .views
+        .one::<projections::tools::Tools>(caller.client, id)
+        .await
+        .map_err(ApiError::unavailable)?;
     let found = found.ok_or_else(|| ApiError::not_found("tool"))?;
     let before: ToolView = serde_json::from_str(&found.json).map_err(ApiError::internal)?;
     let mut fields = Fields::default();

@@ -1,37 +1,53 @@
 //! How the generic resource code reads tools and answers their refusals.
 
-use domain::envelope::StreamId;
-use domain::ids::{ClientId, ToolId};
-use domain::ports::StoreUnavailable;
+use crate::auth::permissions::ToolsWrite;
+use domain::envelope::Time;
+use domain::ids::ToolId;
+use domain::origin::Origin;
+use domain::tool::ToolCommand;
 use domain::tool::{Tool, ToolRefusal};
-use projections::Queries;
-use projections::page::Stored;
 use projections::tools::{ToolView, Tools};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::commands::AsProblem;
+use super::super::recipe::{Delete, Recipe, Wording};
 use super::super::resource::Resource;
+use crate::auth::permissions::ToolsRead;
 use crate::problem::ApiError;
 
 #[derive(Debug)]
-pub(super) struct ToolResource;
+pub(crate) struct ToolResource;
 
 impl Resource for ToolResource {
     type Id = ToolId;
     type Rules = Tool;
     type View = Tools;
+}
 
-    fn stream(id: ToolId) -> StreamId {
-        id.stream()
-    }
+impl Recipe for ToolResource {
+    type Read = ToolsRead;
 
-    async fn stored(
-        views: &dyn Queries,
-        client: ClientId,
-        id: ToolId,
-    ) -> Result<Option<Stored>, StoreUnavailable> {
-        views.tool(client, id).await
+    const WORDING: Wording = Wording {
+        path: "/tools",
+        tag: "tools",
+        operation: "Tool",
+        one: "a tool",
+        noun: "tool",
+        many: "tools",
+        about_one: "",
+        about_list: "",
+    };
+}
+
+impl Delete for ToolResource {
+    type Write = ToolsWrite;
+
+    const SUMMARY: &'static str = "Remove a tool from the client.";
+    const ABOUT: &'static str = "Agents that have it continue without it.";
+
+    fn command(origin: Origin, now: Time) -> ToolCommand {
+        ToolCommand::Delete { origin, now }
     }
 }
 

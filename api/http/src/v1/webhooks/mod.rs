@@ -5,3 +5,5 @@ pub mod endpoints;
 pub mod event_types;
 pub mod public_events;
 pub mod telnyx;
+
+pub(crate) use endpoints::EndpointResource;

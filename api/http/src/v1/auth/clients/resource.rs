@@ -1,7 +1,6 @@
 //! How the generic resource code reads clients, answers their refusals and checks who may see them.
 
 use domain::client::{Client, ClientRefusal};
-use domain::envelope::StreamId;
 use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
 use projections::Queries;
@@ -20,10 +19,6 @@ impl Resource for ClientResource {
     type Id = ClientId;
     type Rules = Client;
     type View = Clients;
-
-    fn stream(id: ClientId) -> StreamId {
-        id.stream()
-    }
 
     async fn stored(
         views: &dyn Queries,

@@ -1,37 +1,67 @@
 //! How the generic resource code reads API keys and answers their refusals.
 
+use super::super::super::paging::Filter;
+use super::super::owners::leave_an_owner;
+use super::reach::covers_key;
+use crate::auth::Principal;
+use crate::auth::permissions::KeysWrite;
+use crate::backend::Backend;
+use domain::api_key::ApiKeyCommand;
 use domain::api_key::{ApiKey, ApiKeyRefusal};
-use domain::envelope::StreamId;
-use domain::ids::{ApiKeyId, ClientId};
-use domain::ports::StoreUnavailable;
-use projections::Queries;
+use domain::envelope::Time;
+use domain::ids::ApiKeyId;
+use domain::origin::Origin;
 use projections::api_keys::{ApiKeyView, ApiKeys};
-use projections::page::Stored;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::super::commands::AsProblem;
+use super::super::super::recipe::{Delete, Recipe, Wording};
 use super::super::super::resource::Resource;
+use crate::auth::permissions::KeysRead;
 use crate::problem::ApiError;
 
 #[derive(Debug)]
-pub(in crate::v1) struct KeyResource;
+pub(crate) struct KeyResource;
 
 impl Resource for KeyResource {
     type Id = ApiKeyId;
     type Rules = ApiKey;
     type View = ApiKeys;
+}
 
-    fn stream(id: ApiKeyId) -> StreamId {
-        id.stream()
+impl Recipe for KeyResource {
+    type Read = KeysRead;
+
+    const WORDING: Wording = Wording {
+        path: "/auth/api-keys",
+        tag: "api keys",
+        operation: "ApiKey",
+        one: "an API key",
+        noun: "API key",
+        many: "API keys",
+        about_one: "",
+        about_list: "Without their secrets, revoked keys included.",
+    };
+
+    fn filters() -> Vec<Filter> {
+        vec![Filter::flag("enabled").says("`true`: only enabled ones; `false`: only disabled ones")]
+    }
+}
+
+impl Delete for KeyResource {
+    type Write = KeysWrite;
+
+    const SUMMARY: &'static str = "Delete an API key.";
+    const ABOUT: &'static str = "The key stops working and is no longer listed.";
+
+    fn command(origin: Origin, now: Time) -> ApiKeyCommand {
+        ApiKeyCommand::Delete { origin, now }
     }
 
-    async fn stored(
-        views: &dyn Queries,
-        client: ClientId,
-        id: ApiKeyId,
-    ) -> Result<Option<Stored>, StoreUnavailable> {
-        views.api_key(client, id).await
+    async fn check(backend: &Backend, caller: &Principal, id: ApiKeyId) -> Result<(), ApiError> {
+        covers_key(backend, caller, id)?;
+        leave_an_owner(backend, caller, id.0).await
     }
 }
 

@@ -3,11 +3,10 @@
 mod body;
 pub mod create;
 pub mod delete;
-pub mod events;
-pub mod get;
 pub mod lint;
-pub mod list;
 pub mod patch;
 pub(in super::super) mod references;
 mod resource;
 pub mod simulate;
+
+pub(crate) use resource::MenuResource;

@@ -1,35 +1,41 @@
 //! How the generic resource code reads IVR menus and answers their refusals.
 
-use domain::envelope::StreamId;
-use domain::ids::{ClientId, MenuId};
+use super::super::super::paging::Filter;
+use domain::ids::MenuId;
 use domain::ivr::menu::{FieldFault, Menu, MenuRefusal};
-use domain::ports::StoreUnavailable;
-use projections::Queries;
 use projections::ivr_menus::IvrMenus;
-use projections::page::Stored;
 
 use super::super::super::commands::AsProblem;
+use super::super::super::recipe::{Recipe, Wording};
 use super::super::super::resource::Resource;
+use crate::auth::permissions::IvrRead;
 use crate::problem::{ApiError, FieldError};
 
 #[derive(Debug)]
-pub(super) struct MenuResource;
+pub(crate) struct MenuResource;
 
 impl Resource for MenuResource {
     type Id = MenuId;
     type Rules = Menu;
     type View = IvrMenus;
+}
 
-    fn stream(id: MenuId) -> StreamId {
-        id.stream()
-    }
+impl Recipe for MenuResource {
+    type Read = IvrRead;
 
-    async fn stored(
-        views: &dyn Queries,
-        client: ClientId,
-        id: MenuId,
-    ) -> Result<Option<Stored>, StoreUnavailable> {
-        views.ivr_menu(client, id).await
+    const WORDING: Wording = Wording {
+        path: "/ivr/menus",
+        tag: "ivr",
+        operation: "IvrMenu",
+        one: "an IVR menu",
+        noun: "menu",
+        many: "IVR menus",
+        about_one: "",
+        about_list: "",
+    };
+
+    fn filters() -> Vec<Filter> {
+        vec![Filter::id::<MenuId>("parent_menu_id").says("Only menus whose parent is this menu: `ivrm_…`")]
     }
 }
 

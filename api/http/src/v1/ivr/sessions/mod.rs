@@ -3,9 +3,10 @@
 pub mod back;
 pub mod create;
 pub mod end;
-pub mod events;
 pub mod get;
 pub mod input;
 pub mod list;
 mod resource;
 pub mod timeout;
+
+pub(crate) use resource::SessionResource;

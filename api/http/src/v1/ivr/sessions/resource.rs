@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::envelope::{StreamId, Time};
+use domain::envelope::Time;
 use domain::ids::{ClientId, IvrSessionId, MenuId};
 use domain::ivr::book::Book;
 use domain::ivr::session::{IvrSession, SessionCommand, SessionRefusal};
@@ -12,23 +12,21 @@ use projections::ivr_sessions::IvrSessions;
 use projections::page::Stored;
 
 use super::super::super::commands::{AsProblem, context, problem};
+use super::super::super::recipe::{Recipe, Wording};
 use super::super::super::resource::{Resource, written};
 use crate::auth::Principal;
+use crate::auth::permissions::IvrRead;
 use crate::backend::Backend;
 use crate::problem::{ApiError, Code};
 use crate::{Answer, RequestContext};
 
 #[derive(Debug)]
-pub(super) struct SessionResource;
+pub(crate) struct SessionResource;
 
 impl Resource for SessionResource {
     type Id = IvrSessionId;
     type Rules = IvrSession;
     type View = IvrSessions;
-
-    fn stream(id: IvrSessionId) -> StreamId {
-        id.stream()
-    }
 
     async fn stored(
         views: &dyn Queries,
@@ -37,6 +35,21 @@ impl Resource for SessionResource {
     ) -> Result<Option<Stored>, StoreUnavailable> {
         views.ivr_session(client, id, Time::UNIX_EPOCH).await
     }
+}
+
+impl Recipe for SessionResource {
+    type Read = IvrRead;
+
+    const WORDING: Wording = Wording {
+        path: "/ivr/sessions",
+        tag: "ivr",
+        operation: "IvrSession",
+        one: "an IVR session",
+        noun: "session",
+        many: "IVR sessions",
+        about_one: "",
+        about_list: "",
+    };
 }
 
 impl AsProblem for SessionRefusal {

@@ -37,8 +37,11 @@ pub(super) async fn steer(
         .map_err(ApiError::unavailable)?;
     let known = known.ok_or_else(|| ApiError::not_found(DeliveryRefusal::KIND))?;
     // the deletion of its endpoint is no event of the delivery's own stream
-    let gone =
-        backend.views.endpoint(caller.client, known.of.endpoint).await.map_err(ApiError::unavailable)?;
+    let gone = backend
+        .views
+        .one::<projections::webhooks::Endpoints>(caller.client, known.of.endpoint)
+        .await
+        .map_err(ApiError::unavailable)?;
     if gone.is_none() {
         return Err(ApiError::conflict("the endpoint does not exist any more"));
     }

@@ -2,14 +2,12 @@
 
 mod body;
 pub mod create;
-pub mod delete;
 pub mod deliveries;
-pub mod events;
-pub mod get;
-pub mod list;
 pub mod logs;
 pub mod patch;
 pub mod replay;
 pub(in crate::v1) mod resource;
 pub mod rotate;
 pub mod test;
+
+pub(crate) use resource::EndpointResource;

@@ -80,7 +80,11 @@ pub(crate) async fn patch_webhook(
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     let wanted = body.value;
-    let found = backend.views.endpoint(caller.client, id).await.map_err(ApiError::unavailable)?;
+    let found = backend
+        .views
+        .one::<projections::webhooks::Endpoints>(caller.client, id)
+        .await
+        .map_err(ApiError::unavailable)?;
     let found = found.ok_or_else(|| ApiError::not_found("endpoint"))?;
     let before: EndpointView = serde_json::from_str(&found.json).map_err(ApiError::internal)?;
     let mut fields = Fields::default();

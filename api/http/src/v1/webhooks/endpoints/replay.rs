@@ -72,7 +72,11 @@ pub(crate) async fn replay_webhook(
 ) -> Result<Answer, ApiError> {
     let asked = body.value;
     let named = ids.next();
-    let stored = backend.views.endpoint(caller.client, id).await.map_err(ApiError::unavailable)?;
+    let stored = backend
+        .views
+        .one::<projections::webhooks::Endpoints>(caller.client, id)
+        .await
+        .map_err(ApiError::unavailable)?;
     let stored = stored.ok_or_else(|| ApiError::not_found("webhook"))?;
     let endpoint: EndpointView = serde_json::from_str(&stored.json).map_err(ApiError::internal)?;
     let patterns = asked.events.unwrap_or(endpoint.events);
