@@ -13,6 +13,7 @@ pub mod clients;
 pub mod conversations;
 pub mod document;
 pub mod edge;
+mod every;
 pub mod ivr_menus;
 pub mod ivr_sessions;
 pub mod numbers;

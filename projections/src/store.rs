@@ -8,21 +8,10 @@ use domain::ports::StoreUnavailable;
 use domain::ports::lease::{Lease, Leases};
 use uuid::Uuid;
 
-use crate::agents::AgentRow;
-use crate::api_keys::ApiKeyRow;
-use crate::audit_log::AuditRow;
-use crate::calls::CallRow;
-use crate::clients::ClientRow;
-use crate::conversations::{ConversationRow, MessageRow};
-use crate::ivr_menus::MenuRow;
-use crate::ivr_sessions::SessionRow;
-use crate::numbers::NumberRow;
+use crate::every::every_view;
 use crate::rollup::{Counted, Rollup, RollupKey};
-use crate::tools::ToolRow;
-use crate::transcripts::LineRow;
-use crate::users::UserRow;
 use crate::view::Row;
-use crate::webhooks::EndpointRow;
+use crate::view::View;
 
 /// Number of a complete set of a view's rows. Queries read the active generation; a rebuild fills the next beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -203,26 +192,20 @@ pub trait Rollups: fmt::Debug + Send + Sync {
     ) -> Result<u64, StoreUnavailable>;
 }
 
+macro_rules! rows_of {
+    ($($view:ty),+ $(,)?) => {
+        /// The rows of every view.
+        pub trait EveryRow: $(ViewRows<<$view as View>::Row> +)+ {}
+
+        impl<T> EveryRow for T where T: $(ViewRows<<$view as View>::Row> +)+ {}
+    };
+}
+
+every_view!(rows_of);
+
 /// Checkpoints, leases and stalls of all projections, and the rows of every view.
 #[async_trait]
-pub trait ViewStore:
-    ViewRows<CallRow>
-    + ViewRows<LineRow>
-    + ViewRows<NumberRow>
-    + ViewRows<ClientRow>
-    + ViewRows<ApiKeyRow>
-    + ViewRows<UserRow>
-    + ViewRows<AuditRow>
-    + ViewRows<EndpointRow>
-    + ViewRows<MenuRow>
-    + ViewRows<SessionRow>
-    + ViewRows<AgentRow>
-    + ViewRows<ToolRow>
-    + ViewRows<ConversationRow>
-    + ViewRows<MessageRow>
-    + Rollups
-    + Leases
-{
+pub trait ViewStore: EveryRow + Rollups + Leases {
     /// How far the active rows of a view have come; creates an empty generation 1 for a new view.
     async fn checkpoint(&self, projection: &str) -> Result<Checkpoint, StoreUnavailable>;
 

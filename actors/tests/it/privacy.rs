@@ -293,7 +293,7 @@ async fn recordings_after(errors: impl IntoIterator<Item = CarrierError>) -> (u6
     let world = World::new().await;
     world.carrier.fails_next(errors);
     world.asks().await;
-    world.until(Duration::from_secs(1), async || world.data.open.lock().unwrap().is_empty()).await;
+    world.until(Duration::from_secs(10), async || world.data.open.lock().unwrap().is_empty()).await;
     let log = &world.bench.runtime.store;
     let events = log.read_stream(&JOB.stream(), Version::NONE, Direction::Forwards, 50).await.unwrap();
     let cleaned = events.iter().find_map(|event| {

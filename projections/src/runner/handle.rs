@@ -14,43 +14,28 @@ use super::rebuild::{RebuildError, discard_unused};
 use super::report;
 use super::settings::Settings;
 use super::worker::ProjectionWorker;
-use crate::agents::Agents;
-use crate::api_keys::ApiKeys;
-use crate::audit_log::AuditLog;
-use crate::calls::Calls;
-use crate::clients::Clients;
-use crate::conversations::{Conversations, Messages};
-use crate::ivr_menus::IvrMenus;
-use crate::ivr_sessions::IvrSessions;
-use crate::numbers::Numbers;
+use crate::every::every_view;
 use crate::store::{ViewRows, ViewStore};
-use crate::tools::Tools;
-use crate::transcripts::Transcripts;
-use crate::users::Users;
 use crate::view::View;
-use crate::webhooks::Endpoints;
 
-const NAMES: [&str; 14] = [
-    Calls::NAME,
-    Transcripts::NAME,
-    Numbers::NAME,
-    Clients::NAME,
-    ApiKeys::NAME,
-    Users::NAME,
-    AuditLog::NAME,
-    Endpoints::NAME,
-    IvrMenus::NAME,
-    IvrSessions::NAME,
-    Agents::NAME,
-    Tools::NAME,
-    Conversations::NAME,
-    Messages::NAME,
-];
+/// A projection's name, and what makes it follow the log.
+type Follow = (&'static str, fn(&mut Workers<'_>, &mut JoinSet<()>, Arc<dyn ViewStore>));
+
+macro_rules! projections {
+    ($($view:ty),+ $(,)?) => {
+        const NAMES: &[&str] = &[$(<$view as View>::NAME),+];
+        const ALL: &[Follow] = &[
+            $((<$view as View>::NAME, |all, workers, views| all.follow::<$view>(workers, views))),+
+        ];
+    };
+}
+
+every_view!(projections);
 
 /// The names of all projections.
 #[must_use]
 pub fn projection_names() -> &'static [&'static str] {
-    &NAMES
+    NAMES
 }
 
 /// The dependencies of the runner.
@@ -80,25 +65,14 @@ pub struct Runner {
 /// Starts every projection. Must be called inside a tokio runtime.
 #[must_use]
 pub fn start(deps: Deps, settings: Settings) -> Runner {
-    let progress = Progress::new(&NAMES);
+    let progress = Progress::new(NAMES);
     let (stop, stopped) = watch::channel(false);
     let nudge = Arc::new(Notify::new());
     let mut workers = JoinSet::new();
     let mut all = Workers { deps: &deps, settings: &settings, progress: &progress, stopped, nudge: &nudge };
-    all.follow::<Calls>(&mut workers, deps.views.clone());
-    all.follow::<Transcripts>(&mut workers, deps.views.clone());
-    all.follow::<Numbers>(&mut workers, deps.views.clone());
-    all.follow::<Clients>(&mut workers, deps.views.clone());
-    all.follow::<ApiKeys>(&mut workers, deps.views.clone());
-    all.follow::<Users>(&mut workers, deps.views.clone());
-    all.follow::<AuditLog>(&mut workers, deps.views.clone());
-    all.follow::<Endpoints>(&mut workers, deps.views.clone());
-    all.follow::<IvrMenus>(&mut workers, deps.views.clone());
-    all.follow::<IvrSessions>(&mut workers, deps.views.clone());
-    all.follow::<Agents>(&mut workers, deps.views.clone());
-    all.follow::<Tools>(&mut workers, deps.views.clone());
-    all.follow::<Conversations>(&mut workers, deps.views.clone());
-    all.follow::<Messages>(&mut workers, deps.views.clone());
+    for (_, follow) in ALL {
+        follow(&mut all, &mut workers, deps.views.clone());
+    }
     workers.spawn(tidy(deps.clone(), settings.clone(), all.stopped));
     let poller = tokio::spawn(progress.clone().watch_others(deps.views.clone(), settings));
     Runner { progress, stop, nudge, views: deps.views, workers, poller }

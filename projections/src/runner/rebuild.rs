@@ -18,21 +18,9 @@ use super::feed::Feed;
 use super::handle::Deps;
 use super::rows::Rows;
 use super::settings::{Settings, TraceHooks};
-use crate::agents::Agents;
-use crate::api_keys::ApiKeys;
-use crate::audit_log::AuditLog;
-use crate::calls::Calls;
-use crate::clients::Clients;
-use crate::conversations::{Conversations, Messages};
-use crate::ivr_menus::IvrMenus;
-use crate::ivr_sessions::IvrSessions;
-use crate::numbers::Numbers;
+use crate::every::every_view;
 use crate::store::{Checkpoint, CommitError, Comparison, Generation, Mode, Stall, Step, ViewRows};
-use crate::tools::Tools;
-use crate::transcripts::Transcripts;
-use crate::users::Users;
 use crate::view::View;
-use crate::webhooks::Endpoints;
 
 /// Rows removed in one transaction.
 const DISCARD: u32 = 5_000;
@@ -170,23 +158,15 @@ async fn build(
     watch: &mut (dyn FnMut(RebuildProgress) + Send),
 ) -> Result<RebuildReport, RebuildError> {
     let rows = deps.views.clone();
-    match projection {
-        Calls::NAME => build_view::<Calls>(deps, rows, settings, then, watch).await,
-        Transcripts::NAME => build_view::<Transcripts>(deps, rows, settings, then, watch).await,
-        Numbers::NAME => build_view::<Numbers>(deps, rows, settings, then, watch).await,
-        IvrMenus::NAME => build_view::<IvrMenus>(deps, rows, settings, then, watch).await,
-        IvrSessions::NAME => build_view::<IvrSessions>(deps, rows, settings, then, watch).await,
-        Clients::NAME => build_view::<Clients>(deps, rows, settings, then, watch).await,
-        ApiKeys::NAME => build_view::<ApiKeys>(deps, rows, settings, then, watch).await,
-        Users::NAME => build_view::<Users>(deps, rows, settings, then, watch).await,
-        AuditLog::NAME => build_view::<AuditLog>(deps, rows, settings, then, watch).await,
-        Endpoints::NAME => build_view::<Endpoints>(deps, rows, settings, then, watch).await,
-        Agents::NAME => build_view::<Agents>(deps, rows, settings, then, watch).await,
-        Tools::NAME => build_view::<Tools>(deps, rows, settings, then, watch).await,
-        Conversations::NAME => build_view::<Conversations>(deps, rows, settings, then, watch).await,
-        Messages::NAME => build_view::<Messages>(deps, rows, settings, then, watch).await,
-        other => Err(RebuildError::Unknown(other.to_owned())),
+    macro_rules! by_name {
+        ($($view:ty),+ $(,)?) => {
+            match projection {
+                $(<$view as View>::NAME => build_view::<$view>(deps, rows, settings, then, watch).await,)+
+                other => Err(RebuildError::Unknown(other.to_owned())),
+            }
+        };
     }
+    every_view!(by_name)
 }
 
 async fn build_view<V: View>(
