@@ -1,13 +1,13 @@
 //! The console's overview over a long log: how long each of its charts takes to be asked for.
 //!
 //! `cargo bench -p tests --bench analytics [-- calls=1000000] [requests=1000] [paint] [data=FOLDER]`, after
-//! `cargo build --release`; `paint` also loads the page in Chromium. What was made in `FOLDER` is kept there and
-//! measured again the next time, as it is: making a million calls takes a quarter of an hour.
-//! Calls of thirty days, a webhook attempt for each, a session in a menu for every fifth and a conversation for every
-//! tenth are appended to a SQLite log; the node builds its views from it as it always does, and is asked over HTTP what
-//! the console asks. Beside each chart stands the limit measured in the same run: an empty actix handler under the same
-//! load. Load generator and node share the machine. Files go to the temporary folder: some gigabytes for a million
-//! calls.
+//! `cargo build --release`; `paint` also loads the page in Chromium. What was made in `FOLDER` is kept there
+//! and measured again the next time, as it is: making a million calls takes a quarter of an hour. Calls of
+//! thirty days, a webhook attempt for each, a session in a menu for every fifth and a conversation for every
+//! tenth are appended to a SQLite log; the node builds its views from it as it always does, and is asked over
+//! HTTP what the console asks. Beside each chart stands the limit measured in the same run: an empty actix
+//! handler under the same load. Load generator and node share the machine. Files go to the temporary folder:
+//! some gigabytes for a million calls.
 
 #![expect(clippy::unwrap_used, reason = "a bench that fails panics")]
 
@@ -215,7 +215,6 @@ async fn settled(server: &Server, past: Past) {
     }
 }
 
-/// What happened.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Past {
     client: ClientId,

@@ -1,5 +1,5 @@
-//! How fast views are rebuilt from a long log, how soon a node with a long log is ready, and how fast one call is
-//! read.
+//! How fast views are rebuilt from a long log, how soon a node with a long log is ready, and how fast
+//! one call is read.
 //!
 //! `cargo bench -p tests --bench rebuild [-- sqlite|postgres] [events=300000]`. Beside the rebuild stands its
 //! limit, measured in the same run: only reading the log. Files go to the temporary folder; point `TMPDIR` at

@@ -1,5 +1,5 @@
-//! P6 from outside: a POST that is sent again under its key gives the same answer and has no second effect, whoever
-//! dies in between.
+//! P6 from outside: a POST that is sent again under its key gives the same answer and has no second effect,
+//! whoever dies in between.
 
 use std::collections::BTreeSet;
 

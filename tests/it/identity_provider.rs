@@ -21,7 +21,6 @@ use tests::world::World;
 
 /// An RSA key made for these tests, as PKCS #1.
 const KEY: &[u8] = include_bytes!("../fixtures/identity_provider_of_the_tests.rsa.der");
-/// Its modulus.
 const N: &str = "ob2mEz0O9C0_uWdzY6Fr82xAOMbZTPbUgjK6091dU-fSDtRr8ZBgxxPJghnG_qKlCOkLb3LdygcajCvOmVudbJR6HOJGi-HhKMU7wa304oTi72b_2M9quPQgxC_4WJlIVc-5IizAaPXeoP_L76PKisvbXLg9lDmhtIaQOEbr_EQLkzvNNSNMmkCNaagZ6tITyvKg4Dmf8k5DG6iB2LdIdmJiqc-S_CGrzo4g7sPanhWVFjCmTX9BwFfJtduqJMdz4HhynpvZiJ3adHM8MZbk2uGcI8zfJ1wSyNvTZYiynNxkPGbra5VAKwAincFAYbcR-06CWdNf0R3CnBPvrGwI1w";
 const ISSUER: &str = "https://login.example.com/";
 const CLIENT: &str = "cli_01j0000000e008000000000001";

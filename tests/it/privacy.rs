@@ -35,7 +35,6 @@ pub async fn ask(api: &Api, what: &str, whom: Value) -> Result<Value> {
     answer.data()
 }
 
-/// The receipt.
 pub async fn done(api: &Api, job: &Value) -> Result<Value> {
     let path = format!("/api/v1/privacy/jobs/{}", text(job, "id"));
     let mut last = Value::Null;

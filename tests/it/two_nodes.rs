@@ -1,5 +1,5 @@
-//! Two nodes on one PostgreSQL: any of them takes any webhook, one of them does the work, and when it dies the other
-//! goes on.
+//! Two nodes on one PostgreSQL: any of them takes any webhook, one of them does the work, and when it dies
+//! the other goes on.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -13,7 +13,6 @@ use tokio::task::JoinHandle;
 /// A running balancer. Stops taking connections when dropped.
 #[derive(Debug)]
 pub struct Balancer {
-    /// Where it listens.
     pub address: SocketAddr,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -29,17 +28,11 @@ struct Backend {
 
 impl Balancer {
     /// Starts one in front of `nodes`, given by host and port. Whether they are ready it does not ask.
-    ///
-    /// # Errors
-    /// When it cannot listen.
     pub async fn start(nodes: Vec<String>) -> Result<Self> {
         Self::with(nodes, false).await
     }
 
     /// The same, and new connections pass by a node whose `/readyz` says that it is not ready.
-    ///
-    /// # Errors
-    /// When it cannot listen.
     pub async fn probing(nodes: Vec<String>) -> Result<Self> {
         Self::with(nodes, true).await
     }

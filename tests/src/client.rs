@@ -21,11 +21,8 @@ pub struct Api {
 /// An answer: status, headers, body as JSON (`null` if it is not).
 #[derive(Debug)]
 pub struct Answer {
-    /// HTTP status.
     pub status: u16,
-    /// Headers.
     pub headers: reqwest::header::HeaderMap,
-    /// Body.
     pub body: Value,
     /// Body as it came.
     pub bytes: Vec<u8>,
@@ -33,9 +30,6 @@ pub struct Answer {
 
 impl Answer {
     /// The `data` of a success.
-    ///
-    /// # Errors
-    /// When it is none; the message shows the answer.
     pub fn data(self) -> Result<Value> {
         if !(200..300).contains(&self.status) {
             bail!("answered {}: {}", self.status, self.body);
@@ -65,9 +59,6 @@ fn opened(method: &str, path: &str, response: reqwest::Response) -> reqwest::Res
 
 impl Api {
     /// A client of the node at `base`, with the test owner's key.
-    ///
-    /// # Errors
-    /// When the HTTP client cannot be built.
     pub fn new(base: &str) -> Result<Self> {
         let http = adapters::http::client().timeout(Duration::from_secs(30)).build()?;
         Ok(Self { http, base: base.to_owned(), key: Some(TEST_KEY.to_owned()) })
@@ -85,11 +76,8 @@ impl Api {
         self.key.as_deref()
     }
 
-    /// Sends a request; `path` begins with `/`. The answer is held against the OpenAPI document, as all are that a client
-    /// gets.
-    ///
-    /// # Errors
-    /// When there is no answer.
+    /// Sends a request; `path` begins with `/`. The answer is held against the OpenAPI document, as all are
+    /// that a client gets.
     pub async fn send(
         &self,
         method: &str,
@@ -121,9 +109,6 @@ impl Api {
 
     /// Sends a request and answers its status and, when it is a problem, its code. The body of a success is not
     /// waited for: it may be a stream.
-    ///
-    /// # Errors
-    /// When there is no answer.
     pub async fn outcome(
         &self,
         method: &str,
@@ -150,33 +135,21 @@ impl Api {
     }
 
     /// GET.
-    ///
-    /// # Errors
-    /// When there is no answer.
     pub async fn get(&self, path: &str) -> Result<Answer> {
         self.send("GET", path, &[], None).await
     }
 
     /// POST of JSON.
-    ///
-    /// # Errors
-    /// When there is no answer.
     pub async fn post(&self, path: &str, body: Value) -> Result<Answer> {
         self.send("POST", path, &[], Some(body.to_string().into_bytes())).await
     }
 
     /// POST of JSON under an idempotency key.
-    ///
-    /// # Errors
-    /// When there is no answer.
     pub async fn post_once(&self, path: &str, key: &str, body: &Value) -> Result<Answer> {
         self.send("POST", path, &[("idempotency-key", key)], Some(body.to_string().into_bytes())).await
     }
 
     /// PATCH with JSON, on the condition that the resource is at `version` if one is given.
-    ///
-    /// # Errors
-    /// When there is no answer.
     pub async fn patch(&self, path: &str, version: Option<u64>, body: Value) -> Result<Answer> {
         let version = version.map(|version| format!("\"{version}\""));
         let headers: Vec<_> = version.iter().map(|version| ("if-match", version.as_str())).collect();
@@ -184,9 +157,6 @@ impl Api {
     }
 
     /// Gives the client of this key a carrier account of its own, so that it takes numbers into use by itself.
-    ///
-    /// # Errors
-    /// When it may not.
     pub async fn use_own_carrier(&self) -> Result<()> {
         let settings = json!({"connection_id": "1"});
         let account = json!({"provider": "telnyx", "api_key": "KEY_of_its_own", "settings": settings});
@@ -194,9 +164,6 @@ impl Api {
     }
 
     /// A webhook as the carrier sends it: signed now.
-    ///
-    /// # Errors
-    /// When there is no answer.
     pub async fn webhook(&self, event: &Value) -> Result<Answer> {
         let body = event.to_string().into_bytes();
         let headers = crate::webhook::signed(&body, crate::webhook::unix_now());
@@ -205,9 +172,6 @@ impl Api {
     }
 
     /// POST of a body in chunks, whose length nobody says before.
-    ///
-    /// # Errors
-    /// When there is no answer.
     pub async fn send_stream<S>(&self, path: &str, headers: &[(&str, String)], body: S) -> Result<Answer>
     where
         S: futures::Stream<Item = Result<Vec<u8>, std::io::Error>> + Send + Sync + 'static,
@@ -225,9 +189,6 @@ impl Api {
     }
 
     /// A GET whose answer is read as it comes.
-    ///
-    /// # Errors
-    /// When there is no answer.
     pub async fn open(&self, path: &str, headers: &[(&str, &str)]) -> Result<reqwest::Response> {
         let mut request = self.http.get(format!("{}{path}", self.base));
         if let Some(key) = &self.key {
@@ -240,9 +201,6 @@ impl Api {
     }
 
     /// A POST of JSON whose answer is read as it comes: server-sent events.
-    ///
-    /// # Errors
-    /// When there is no answer.
     pub async fn open_post(
         &self,
         path: &str,
@@ -262,17 +220,11 @@ impl Api {
     }
 
     /// Every page of a list, as one.
-    ///
-    /// # Errors
-    /// When a page is no success.
     pub async fn list_all(&self, path: &str) -> Result<Vec<Value>> {
         self.list_in_pages(path, 200).await
     }
 
     /// The same in pages of `limit`.
-    ///
-    /// # Errors
-    /// When a page is no success.
     pub async fn list_in_pages(&self, path: &str, limit: usize) -> Result<Vec<Value>> {
         let (mut items, mut cursor) = (Vec::new(), String::new());
         let joint = if path.contains('?') { '&' } else { '?' };

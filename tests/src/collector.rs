@@ -19,9 +19,7 @@ use prost::Message as _;
 /// A value of an attribute.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Attribute {
-    /// A string.
     Text(String),
-    /// A whole number.
     Int(i64),
     /// Of a type that no test looks at: a fraction, a list, ….
     Other,
@@ -42,17 +40,12 @@ impl From<i64> for Attribute {
 /// A span as it arrived. Ids are lower-case hexadecimal; no parent is an empty text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Span {
-    /// Which trace.
     pub trace: String,
-    /// Its id.
     pub id: String,
-    /// Under which span.
     pub parent: String,
-    /// Its name.
     pub name: String,
     /// On which side of something it is.
     pub kind: SpanKind,
-    /// By name.
     pub attributes: BTreeMap<String, Attribute>,
     /// Whether it is told to have failed.
     pub failed: bool,
@@ -80,7 +73,6 @@ struct Heard {
     raw: Vec<u8>,
 }
 
-/// A running collector.
 #[derive(Debug)]
 pub struct Collector {
     /// What to set as `VOXLEDGER_OTLP_ENDPOINT`.
@@ -99,9 +91,6 @@ impl std::fmt::Debug for Handle {
 
 impl Collector {
     /// Starts one on a free port. Needs a tokio runtime.
-    ///
-    /// # Errors
-    /// When it cannot listen.
     pub fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let endpoint = format!("http://{}", listener.local_addr()?);
@@ -151,7 +140,6 @@ impl Collector {
         heard.raw.windows(text.len()).any(|window| window == text.as_bytes())
     }
 
-    /// Stops it.
     pub async fn stop(self) {
         self.server.0.stop(false).await;
     }

@@ -29,11 +29,8 @@ pub struct Seen<'a> {
     pub method: &'a str,
     /// The path of the request, with or without its query.
     pub path: &'a str,
-    /// The status.
     pub status: u16,
-    /// The headers.
     pub headers: &'a HeaderMap,
-    /// The body.
     pub body: Option<&'a [u8]>,
 }
 

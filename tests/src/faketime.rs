@@ -25,9 +25,6 @@ pub struct WrongClock {
 
 impl WrongClock {
     /// A clock that is right so far.
-    ///
-    /// # Errors
-    /// When libfaketime is not installed (Debian's package `faketime`; `tests/run` brings it in).
     pub fn new() -> Result<Self> {
         let library = LIBRARIES.iter().map(PathBuf::from).find(|path| path.exists());
         let library = library.context("no libfaketime: install the package faketime, or run ./tests/run")?;
@@ -41,9 +38,6 @@ impl WrongClock {
     }
 
     /// Sets it `by` from the right time: `-1d`, `+90s`.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
     pub fn set(&self, by: &str) -> Result<()> {
         // in one piece: the process reads it at every look at the clock
         let next = self.folder.path().join("next");

@@ -41,7 +41,6 @@ use crate::server::ServerOptions;
 const PAGE: usize = 5_000;
 const CATCH_UP: Duration = Duration::from_secs(30);
 
-/// The whole log.
 #[derive(Debug)]
 pub struct History {
     /// In the order of the log.
@@ -50,9 +49,6 @@ pub struct History {
 
 impl History {
     /// Reads the log of a node, which may be running.
-    ///
-    /// # Errors
-    /// When it cannot be read.
     pub async fn read(options: &ServerOptions) -> Result<Self> {
         let log = EventLog::open_read_only(&log_of(options)?).await?;
         let (store, _) = opened(options, &log).await?;
@@ -62,9 +58,6 @@ impl History {
     }
 
     /// The same with the very bytes that are stored: personal data stays sealed.
-    ///
-    /// # Errors
-    /// When it cannot be read.
     pub async fn stored(options: &ServerOptions) -> Result<Self> {
         let log = EventLog::open_read_only(&log_of(options)?).await?;
         let events = all(&*log.store()).await;
@@ -73,9 +66,6 @@ impl History {
     }
 
     /// Positions are 1, 2, 3 …; so are the versions of each stream; no event stands there twice.
-    ///
-    /// # Errors
-    /// Names the first place where it is not so.
     pub fn check_order(&self) -> Result<()> {
         let (mut versions, mut ids) = (HashMap::new(), HashSet::new());
         for (event, position) in self.events.iter().zip(1..) {
@@ -109,9 +99,6 @@ impl History {
     }
 
     /// The ids of all effects that events ask for, and the stream that asks.
-    ///
-    /// # Errors
-    /// When two streams ask for the same effect.
     pub fn effects(&self) -> Result<HashMap<Uuid, String>> {
         const TYPES: &[&str] = &[
             "call.queued",
@@ -134,12 +121,9 @@ impl History {
     }
 }
 
-/// Rebuilds every view from the log and compares: what the node left behind must be the same, row by row, once the
-/// last events it had no time for are applied, too. The node must have stopped. Answers with how many rows each view
-/// has.
-///
-/// # Errors
-/// Names the first view that stands still or differs.
+/// Rebuilds every view from the log and compares: what the node left behind must be the same, row by row,
+/// once the last events it had no time for are applied, too. The node must have stopped. Answers with how
+/// many rows each view has.
 pub async fn check_views(options: &ServerOptions) -> Result<BTreeMap<&'static str, u64>> {
     let log = EventLog::open_read_only(&log_of(options)?).await?;
     let (private, vault) = opened(options, &log).await?;
@@ -205,9 +189,6 @@ async fn digests(views: &SqlViews) -> Result<BTreeMap<&'static str, Digest>> {
 }
 
 /// The log with what is personal in it, by the node's own keys.
-///
-/// # Errors
-/// When the keys cannot be used.
 async fn all(store: &dyn EventStore) -> Result<Vec<Recorded>> {
     let mut events: Vec<Recorded> = Vec::new();
     loop {

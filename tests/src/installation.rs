@@ -13,7 +13,6 @@ pub const MASTER_KEY: &str = "dHdvIG5vZGVzLCBvbmUgbWFzdGVyIGtleSBvZiAzMiE=";
 /// Two nodes of one installation.
 #[derive(Debug)]
 pub struct Installation {
-    /// The nodes.
     pub nodes: [Node; 2],
     /// The REST API of each, with the owner's key.
     pub apis: [Api; 2],
@@ -22,9 +21,6 @@ pub struct Installation {
 
 impl Installation {
     /// Starts them on the database at `url`, with what `settings` changes.
-    ///
-    /// # Errors
-    /// When a node does not start.
     pub fn start(url: &str, settings: &[(&str, &str)]) -> Result<Self> {
         let start = || -> Result<(Node, Api, TempDir)> {
             let folder = tempfile::tempdir()?;
@@ -40,9 +36,6 @@ impl Installation {
     }
 
     /// Stops both in good order.
-    ///
-    /// # Errors
-    /// When one does not stop, or stops with an error.
     pub fn stop(self) -> Result<()> {
         for mut node in self.nodes {
             let status = tokio::task::block_in_place(|| node.terminate())?;

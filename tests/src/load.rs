@@ -10,10 +10,8 @@ use hdrhistogram::Histogram;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// How to load.
 #[derive(Debug, Clone)]
 pub struct Load {
-    /// Host and port.
     pub address: String,
     /// Connections, each with one request under way.
     pub connections: usize,
@@ -33,7 +31,6 @@ pub struct Report {
     pub failed: u64,
     /// From first to last.
     pub elapsed: Duration,
-    /// In microseconds.
     pub latency: Histogram<u64>,
 }
 
@@ -53,17 +50,11 @@ impl Report {
 
 impl Load {
     /// Sends everything.
-    ///
-    /// # Errors
-    /// When a connection cannot be made.
     pub async fn run(&self) -> Result<Report> {
         self.run_until(None).await
     }
 
     /// Sends over and over what there is, for so long.
-    ///
-    /// # Errors
-    /// When a connection cannot be made.
     pub async fn run_for(&self, limit: Duration) -> Result<Report> {
         self.run_until(Some(limit)).await
     }

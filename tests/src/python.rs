@@ -10,9 +10,6 @@ use anyhow::{Context as _, Result, ensure};
 /// Runs `tests/vendors/PROGRAM` with what `tests/vendors/requirements.txt` names; what it printed.
 ///
 /// The environment is made by the first run, in the target folder, from the package registries.
-///
-/// # Errors
-/// Python is missing, the packages cannot be had, or the program failed; the message holds what it printed.
 pub fn run(program: &str, arguments: &[&str]) -> Result<String> {
     let vendors = Path::new(env!("CARGO_MANIFEST_DIR")).join("vendors");
     let python = environment(&vendors.join("requirements.txt"))?;

@@ -10,14 +10,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// What was received.
 #[derive(Debug, Clone)]
 pub struct Received {
     /// The path it was sent to.
     pub path: String,
     /// Headers, with their names in lower case.
     pub headers: BTreeMap<String, String>,
-    /// The bytes.
     pub body: Vec<u8>,
 }
 
@@ -28,29 +26,23 @@ impl Received {
         self.headers.get(name).map_or("", String::as_str)
     }
 
-    /// The `webhook-id`.
     #[must_use]
     pub fn id(&self) -> &str {
         self.header("webhook-id")
     }
 
     /// The body as JSON.
-    ///
-    /// # Errors
-    /// When it is none.
     pub fn json(&self) -> Result<Value> {
         serde_json::from_slice(&self.body).context("the body is no JSON")
     }
 }
 
-/// How to answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answers {
     /// With this status, and these headers as they go over the wire.
     Status(u16, &'static str),
     /// With 200 and what was sent.
     Echo,
-    /// Never.
     Never,
 }
 
@@ -78,17 +70,11 @@ impl std::fmt::Debug for Receiver {
 
 impl Receiver {
     /// A receiver that keeps what it gets and answers as `decide` says.
-    ///
-    /// # Errors
-    /// When no port is free.
     pub async fn start(decide: impl Fn(&Received) -> Answers + Send + Sync + 'static) -> Result<Self> {
         Self::with(Box::new(decide), Some(Mutex::default())).await
     }
 
     /// A receiver that only counts: for measuring.
-    ///
-    /// # Errors
-    /// When no port is free.
     pub async fn counting(decide: impl Fn(&Received) -> Answers + Send + Sync + 'static) -> Result<Self> {
         Self::with(Box::new(decide), None).await
     }

@@ -23,7 +23,6 @@ pub struct ServerOptions {
 }
 
 impl ServerOptions {
-    /// Nothing is set.
     #[must_use]
     pub fn bare() -> Self {
         Self { env: BTreeMap::new(), environment: BTreeMap::new(), patience: START_LIMIT }
@@ -69,7 +68,6 @@ impl ServerOptions {
         self
     }
 
-    /// One more setting.
     #[must_use]
     pub fn set(mut self, name: &str, value: &str) -> Self {
         self.env.insert(name.to_owned(), value.to_owned());
@@ -89,9 +87,6 @@ pub struct Server {
 }
 
 /// The binary under test: `VOXLEDGER_BIN`, or the one beside this test's own.
-///
-/// # Errors
-/// When it was not built.
 pub fn binary() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("VOXLEDGER_BIN") {
         return Ok(path.into());
@@ -104,9 +99,6 @@ pub fn binary() -> Result<PathBuf> {
 
 impl Server {
     /// Starts `voxledger serve` and waits until it listens.
-    ///
-    /// # Errors
-    /// When it ends or stays silent; the message holds what it printed.
     pub fn start(options: &ServerOptions) -> Result<Self> {
         let begun = Instant::now();
         // a write beyond a limit of `limit_files` is to be an error, as on a full disk, and not the end
@@ -155,13 +147,11 @@ impl Server {
         bail!("voxledger did not start ({status}):\n{said}")
     }
 
-    /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Host and port.
     #[must_use]
     pub fn address(&self) -> &str {
         self.base.trim_start_matches("http://")
@@ -173,11 +163,8 @@ impl Server {
         self.printed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// From now on no file can be written beyond so many bytes, as if the disk were full; without a number, all
-    /// can again.
-    ///
-    /// # Errors
-    /// When the limit cannot be set.
+    /// From now on no file can be written beyond so many bytes, as if the disk were full; without a
+    /// number, all can again.
     pub fn limit_files(&self, bytes: Option<u64>) -> Result<()> {
         let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
         let pid = self.pid().to_string();
@@ -187,9 +174,6 @@ impl Server {
     }
 
     /// Resident memory in bytes, from the kernel.
-    ///
-    /// # Errors
-    /// When the process is gone.
     pub fn resident_bytes(&self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
@@ -198,9 +182,6 @@ impl Server {
     }
 
     /// Seconds of CPU the process has used so far, in user and kernel mode together.
-    ///
-    /// # Errors
-    /// When the process is gone.
     pub fn cpu_seconds(&self) -> Result<f64> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
         // the name of the program, in brackets, may have blanks
@@ -213,9 +194,6 @@ impl Server {
     }
 
     /// `kill -9`.
-    ///
-    /// # Errors
-    /// When the process cannot be waited for.
     pub fn kill(mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
@@ -223,18 +201,12 @@ impl Server {
     }
 
     /// `kill -TERM`; it goes on until what is under way is finished.
-    ///
-    /// # Errors
-    /// When the signal cannot be sent.
     pub fn ask_to_stop(&self) -> Result<()> {
         Command::new("kill").arg(self.pid().to_string()).status()?;
         Ok(())
     }
 
     /// `kill -TERM`, and its exit status.
-    ///
-    /// # Errors
-    /// When it does not end within 30 s.
     pub fn terminate(mut self) -> Result<ExitStatus> {
         self.ask_to_stop()?;
         let (ended, waiting) = mpsc::channel::<()>();
@@ -265,42 +237,27 @@ pub struct Node {
 
 impl Node {
     /// Starts it.
-    ///
-    /// # Errors
-    /// When it does not start.
     pub fn start(options: ServerOptions) -> Result<Self> {
         let server = Some(Server::start(&options)?);
         Ok(Self { options, server })
     }
 
     /// The running process.
-    ///
-    /// # Errors
-    /// When it does not run.
     pub fn server(&self) -> Result<&Server> {
         self.server.as_ref().context("the node does not run")
     }
 
     /// `kill -9`.
-    ///
-    /// # Errors
-    /// When it does not run.
     pub fn kill(&mut self) -> Result<()> {
         self.server.take().context("the node does not run")?.kill()
     }
 
     /// `kill -TERM`, and its exit status.
-    ///
-    /// # Errors
-    /// When it does not run, or does not stop.
     pub fn terminate(&mut self) -> Result<ExitStatus> {
         self.server.take().context("the node does not run")?.terminate()
     }
 
     /// How it ended, if it did so by itself.
-    ///
-    /// # Errors
-    /// When it was stopped already, or cannot be asked.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
         let ended = self.server.as_mut().context("the node does not run")?.child.try_wait()?;
         if ended.is_some() {
@@ -310,9 +267,6 @@ impl Node {
     }
 
     /// Starts it again.
-    ///
-    /// # Errors
-    /// When it does not start.
     pub fn resume(&mut self) -> Result<()> {
         self.server = Some(Server::start(&self.options)?);
         Ok(())

@@ -10,11 +10,8 @@ use crate::contract;
 /// An event of a stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// `id`.
     pub id: String,
-    /// `event`.
     pub name: String,
-    /// `data`, as JSON.
     pub data: Value,
 }
 
@@ -36,9 +33,6 @@ impl Stream {
     }
 
     /// The next event, comments left out; `None` at the end of the stream. It is held against the OpenAPI document.
-    ///
-    /// # Errors
-    /// When nothing comes for 20 s, or it is no event.
     pub async fn next(&mut self) -> Result<Option<Event>> {
         loop {
             if let Some(end) = self.buffer.find("\n\n") {

@@ -20,11 +20,8 @@ pub struct ToolServer {
 }
 
 impl ToolServer {
-    /// `/json` answers JSON, `/html` a page, `/broken` JSON that is none, `/long` 100 KB, `/error` 500, `/moved` leads
-    /// elsewhere, `/never` nothing.
-    ///
-    /// # Errors
-    /// When no port is free.
+    /// `/json` answers JSON, `/html` a page, `/broken` JSON that is none, `/long` 100 KB, `/error` 500,
+    /// `/moved` leads elsewhere, `/never` nothing.
     pub async fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let base = format!("http://{}", listener.local_addr()?);

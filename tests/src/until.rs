@@ -10,9 +10,6 @@ pub const SOON: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Asks until there is an answer. An error counts as "not yet"; the last one is told when time is up.
-///
-/// # Errors
-/// When `limit` has passed.
 pub async fn until<T>(
     what: &str,
     limit: Duration,

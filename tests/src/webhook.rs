@@ -59,9 +59,7 @@ pub fn rfc3339(unix_seconds: i64) -> String {
 pub struct Leg {
     number: u64,
     events: u64,
-    /// Who calls.
     pub from: String,
-    /// Who is called.
     pub to: String,
 }
 
@@ -115,12 +113,10 @@ impl Leg {
         })
     }
 
-    /// `call.initiated`.
     pub fn initiated(&mut self, at: &str) -> Value {
         self.event("call.initiated", at, json!({"direction": "incoming", "state": "parked"}))
     }
 
-    /// `call.answered`.
     pub fn answered(&mut self, at: &str) -> Value {
         self.event("call.answered", at, json!({"state": "answered"}))
     }

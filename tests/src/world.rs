@@ -26,36 +26,26 @@ pub const CARRIER_KEY: &str = "KEY_of_the_fake_carrier";
 pub struct World {
     /// The node's folder; it outlives the node's process.
     pub folder: TempDir,
-    /// The node.
     pub node: Node,
     /// Its REST API, with the owner's key. The node keeps its address when it is started again.
     pub api: Api,
-    /// The carrier.
     pub carrier: FakeTelnyx,
 }
 
 /// What to change before anything starts.
 #[derive(Debug)]
 pub struct Plan {
-    /// The carrier's ways.
     pub carrier: FakeConfig,
-    /// The node's settings.
     pub options: ServerOptions,
 }
 
 impl World {
     /// A node on embedded stores with a well-behaved carrier that goes at full speed.
-    ///
-    /// # Errors
-    /// When something does not start.
     pub async fn start() -> Result<Self> {
         Self::with(|_| {}).await
     }
 
     /// The same after `change`.
-    ///
-    /// # Errors
-    /// When something does not start.
     pub async fn with(change: impl FnOnce(&mut Plan)) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let address = format!("127.0.0.1:{}", free_port()?);
@@ -75,18 +65,12 @@ impl World {
     }
 
     /// Takes [`OUR_NUMBER`] into use: its calls are answered and greeted.
-    ///
-    /// # Errors
-    /// When the node does not do so.
     pub async fn take_number(&self) -> Result<Value> {
         let body = json!({"number": OUR_NUMBER, "route": {"type": "agent"}});
         self.api.post("/api/v1/numbers", body).await?.data()
     }
 
     /// The call that a leg at the carrier belongs to, once the views show it.
-    ///
-    /// # Errors
-    /// When there is none soon.
     pub async fn call_of_leg(&self, control_id: &str) -> Result<Value> {
         until("a call for the leg", SOON, async || {
             let calls = self.api.list_all("/api/v1/calls").await?;
@@ -96,9 +80,6 @@ impl World {
     }
 
     /// The call, once `wanted` holds of it.
-    ///
-    /// # Errors
-    /// When it does not soon; the message holds the call as it was last seen.
     pub async fn call_when(&self, id: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         let mut last = Value::Null;
         let found = until("the call as wanted", SOON, async || {
@@ -110,17 +91,11 @@ impl World {
     }
 
     /// Places a call over REST and answers with it as queued.
-    ///
-    /// # Errors
-    /// When it is not queued.
     pub async fn dial(&self, order: Value) -> Result<Value> {
         self.api.post("/api/v1/calls", order).await?.data()
     }
 
     /// Stops the node in good order, then the carrier.
-    ///
-    /// # Errors
-    /// When the node does not stop, or stops with an error.
     pub async fn close(mut self) -> Result<Ledger> {
         if self.node.server().is_ok() {
             let status = self.node.terminate()?;

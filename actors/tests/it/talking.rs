@@ -53,7 +53,6 @@ impl LanguageModels for OnlyScripted {
     }
 }
 
-/// No tools.
 #[derive(Debug)]
 pub struct NoTools;
 
@@ -68,7 +67,6 @@ impl ToolRunner for NoTools {
     }
 }
 
-/// No keys.
 #[derive(Debug)]
 pub struct NoVault;
 

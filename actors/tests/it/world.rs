@@ -147,7 +147,6 @@ impl StepWebhooks for ScriptedWebhooks {
     }
 }
 
-/// One node.
 pub struct World {
     pub clock: Arc<ManualClock>,
     pub store: Arc<MemoryEventStore>,

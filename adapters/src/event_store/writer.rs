@@ -1,8 +1,8 @@
 //! The one writer of a log: a bounded queue, one task, group commit without a timer.
 //!
-//! While a batch is being committed the next one gathers in the queue; so a lone append costs one commit, and many
-//! at once share one. Clients take turns in a batch. Each append is decided separately; only a failing store fails
-//! its whole batch.
+//! While a batch is being committed the next one gathers in the queue; so a lone append costs one commit, and
+//! many at once share one. Clients take turns in a batch. Each append is decided separately; only a failing
+//! store fails its whole batch.
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;

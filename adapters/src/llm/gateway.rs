@@ -1,5 +1,5 @@
-//! The gateway to all providers: credentials, replaced model names, circuit breakers, and fallback to the next
-//! model.
+//! The gateway to all providers: credentials, replaced model names, circuit breakers, and fallback
+//! to the next model.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! Finds, exports and erases personal data in all stores: encrypted in the log, in plain in the views derived from
-//! it.
+//! Finds, exports and erases personal data in all stores: encrypted in the log, in plain in the
+//! views derived from it.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;

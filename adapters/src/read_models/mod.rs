@@ -1,7 +1,7 @@
 //! The read models in SQLite or PostgreSQL: one implementation, [`SqlViews`].
 //!
-//! The SQL is the same for both wherever the dialects agree; `table` defines how rows of any view are written,
-//! loaded and compared.
+//! The SQL is the same for both wherever the dialects agree; `table` defines how rows of any view are
+//! written, loaded and compared.
 
 mod api_keys;
 mod audit_log;

@@ -5,8 +5,8 @@
 //! still holds the events: the projections and the outbox derive the same rows again from their older checkpoint.
 //! An effect that was performed meanwhile has its outcome in the log, too.
 //!
-//! The file is opened on first use, and created anew when it was removed or replaced, because it can be derived
-//! from the log.
+//! The file is opened on first use, and created anew when it was removed or replaced, because it can be
+//! derived from the log.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

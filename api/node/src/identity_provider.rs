@@ -1,5 +1,5 @@
-//! Fetches the keys of the operator's identity provider in the background, so that checking a token needs no
-//! request.
+//! Fetches the keys of the operator's identity provider in the background, so that checking a
+//! token needs no request.
 
 use std::sync::Arc;
 use std::time::Duration;

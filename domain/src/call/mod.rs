@@ -1,7 +1,7 @@
 //! A call: the commands it takes, the facts they lead to, and the work that follows from facts.
 //!
-//! [`CallCommand`] → `decide` → [`CallEvent`]s → `evolve` → [`Call`]; [`react`](fn@react) turns each fact into work for the
-//! outbox.
+//! [`CallCommand`] → `decide` → [`CallEvent`]s → `evolve` → [`Call`]; [`react`](fn@react) turns each fact into
+//! work for the outbox.
 //!
 //! # The life of a call
 //!

@@ -1,6 +1,6 @@
-//! The verification core: a Merkle tree over the log (RFC 6962, unchanged in RFC 9162), its proofs, and signed tree
-//! heads (C2SP [tlog-checkpoint](https://c2sp.org/tlog-checkpoint) in a
-//! [signed note](https://c2sp.org/signed-note)).
+//! The verification core: a Merkle tree over the log (RFC 6962, unchanged in RFC 9162), its
+//! proofs, and signed tree heads (C2SP [tlog-checkpoint](https://c2sp.org/tlog-checkpoint)
+//! in a [signed note](https://c2sp.org/signed-note)).
 //!
 //! It needs SHA-256, Ed25519 and base64 and nothing else: no log, no database, no clock. It is small enough that
 //! an auditor can read all of it and rewrite it from the RFC.

@@ -1,5 +1,5 @@
-//! Tiles: how a tree is stored, so that each hash is written once and any proof needs few reads
-//! (C2SP [tlog-tiles](https://c2sp.org/tlog-tiles)).
+//! Tiles: how a tree is stored, so that each hash is written once and any proof needs
+//! few reads (C2SP [tlog-tiles](https://c2sp.org/tlog-tiles)).
 //!
 //! A tile of level *L* holds up to 256 neighbouring hashes of complete subtrees with 256^*L* leaves. The last tile of
 //! a level is partial until it is full; it only ever grows.

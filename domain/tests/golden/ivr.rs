@@ -71,7 +71,6 @@ fn webhook() -> Webhook {
     Webhook { url, timeout_ms: 3_000, on_error: Action::Repeat }
 }
 
-/// Of a menu.
 pub fn menu() -> Vec<MenuEvent> {
     let shorter = MenuTerms { items: vec![], hours: None, ..menu_terms() };
     vec![

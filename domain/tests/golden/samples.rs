@@ -70,7 +70,6 @@ fn metadata() -> CallMetadata {
     [("order".to_owned(), value), ("note".to_owned(), "Grüße".into())].into()
 }
 
-/// Of a call.
 pub fn call() -> Vec<CallEvent> {
     vec![
         CarrierEventReceived {
@@ -295,7 +294,6 @@ pub fn sparse_call() -> Vec<CallEvent> {
     sparse.collect()
 }
 
-/// Of a number.
 pub fn number() -> Vec<NumberEvent> {
     let number = "+12025550188".parse::<domain::phone::E164>().unwrap();
     vec![
@@ -311,7 +309,6 @@ pub fn number() -> Vec<NumberEvent> {
     ]
 }
 
-/// Of a client.
 pub fn client() -> Vec<ClientEvent> {
     let after = ClientLimits {
         requests_per_minute: Some(600),
@@ -385,7 +382,6 @@ pub fn sealed() -> Sealed {
     Sealed { key: id(20), bytes: ByteBuf::from((0..40).collect::<Vec<u8>>()) }
 }
 
-/// Of a user.
 pub fn user() -> Vec<UserEvent> {
     let terms = |role, enabled| UserTerms { role, enabled };
     vec![
@@ -433,7 +429,6 @@ pub fn provider() -> Vec<ProviderEvent> {
     ]
 }
 
-/// Of a claim.
 pub fn claim() -> Vec<UniqueNameEvent> {
     vec![UniqueNameTaken { owner: id(22), at: at(0) }.into()]
 }
@@ -448,7 +443,6 @@ pub fn menu_reference() -> Vec<MenuReferenceEvent> {
     ]
 }
 
-/// Of an export.
 pub fn export() -> Vec<ExportEvent> {
     let filter = HistoryFilter {
         client: Some(ClientId(id(1))),
@@ -480,7 +474,6 @@ pub fn log() -> Vec<LogEvent> {
     ]
 }
 
-/// Of a login.
 pub fn login() -> Vec<LoginEvent> {
     let (user, token_hash) = (UserId(id(21)), ByteBuf::from((0..32).collect::<Vec<u8>>()));
     vec![

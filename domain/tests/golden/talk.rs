@@ -46,7 +46,6 @@ fn passed_over() -> Vec<PassedOver> {
     }]
 }
 
-/// Of an agent.
 pub fn agent() -> Vec<AgentEvent> {
     let terms = |name: &str| AgentTerms {
         name: name.to_owned(),
@@ -69,7 +68,6 @@ pub fn agent() -> Vec<AgentEvent> {
     ]
 }
 
-/// Of a tool.
 pub fn tool() -> Vec<ToolEvent> {
     let sealed = || Sealed { key: id(43), bytes: ByteBuf::from([7; 40]) };
     let terms = |timeout_ms| ToolTerms {
@@ -93,7 +91,6 @@ pub fn tool() -> Vec<ToolEvent> {
     ]
 }
 
-/// Of a conversation.
 pub fn conversation() -> Vec<ConversationEvent> {
     let text = |text: &str| text.to_owned().into();
     vec![

@@ -15,7 +15,6 @@ use serde_bytes::ByteBuf;
 
 use super::samples::{at, id, origin, sealed};
 
-/// Of an endpoint.
 pub fn endpoint() -> Vec<EndpointEvent> {
     let terms = |enabled| EndpointTerms {
         url: "https://hooks.example.com/voxledger?x=1".to_owned(),
@@ -49,7 +48,6 @@ pub fn endpoint() -> Vec<EndpointEvent> {
     ]
 }
 
-/// Of a delivery.
 pub fn delivery() -> Vec<DeliveryEvent> {
     vec![
         DeliveryAttempted {

@@ -174,8 +174,8 @@ pub struct NumberEntry {
 }
 
 impl NumberEntry {
-    /// The entry of a stored [number](NumberView); `None` once the number was erased. Fails when the document cannot be
-    /// read.
+    /// The entry of a stored [number](NumberView); `None` once the number was erased. Fails when the
+    /// document cannot be read.
     pub fn of(row: &DocumentRow) -> Result<Option<Self>, serde_json::Error> {
         let view: NumberView = serde_json::from_str(&row.json)?;
         let (route, own_account) = (view.route.into(), view.own_account);

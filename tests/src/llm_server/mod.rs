@@ -23,22 +23,17 @@ use tokio::task::JoinHandle;
 pub enum Family {
     /// OpenAI, and who else speaks its protocol.
     OpenAi,
-    /// Groq.
     Groq,
-    /// Anthropic.
     Anthropic,
-    /// Google.
     Google,
 }
 
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub struct Asked {
-    /// `/chat/completions`, ….
     pub path: String,
     /// Names in lower case, and values.
     pub headers: Vec<(String, String)>,
-    /// The body.
     pub body: Value,
 }
 
@@ -53,11 +48,8 @@ impl Asked {
 /// An answer to the byte, in the pieces it is sent in.
 #[derive(Debug, Clone)]
 pub struct Raw {
-    /// The HTTP status.
     pub status: u16,
-    /// The `Content-Type` header.
     pub content_type: &'static str,
-    /// Headers besides.
     pub headers: Vec<(String, String)>,
     /// The body, in the pieces it is written in.
     pub pieces: Vec<Vec<u8>>,
@@ -151,25 +143,16 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl LlmServer {
     /// A server that answers what it is told to, and `Sure.` when it is told nothing.
-    ///
-    /// # Errors
-    /// When no port is free.
     pub async fn start(family: Family) -> Result<Self> {
         Self::with(family, None, Pace::default()).await
     }
 
     /// One that takes its time, as models do.
-    ///
-    /// # Errors
-    /// When no port is free.
     pub async fn paced(family: Family, pace: Pace) -> Result<Self> {
         Self::with(family, None, pace).await
     }
 
     /// One that sends a piece of an answer only when [`LlmServer::let_go`] says so.
-    ///
-    /// # Errors
-    /// When no port is free.
     pub async fn held(family: Family) -> Result<Self> {
         Self::with(family, Some(Semaphore::new(0)), Pace::default()).await
     }

@@ -1,5 +1,5 @@
-//! The ledger: which webhooks the fake sent, which commands it received, and what a server should report of every
-//! call.
+//! The ledger: which webhooks the fake sent, which commands it received, and what a server should
+//! report of every call.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! Validates values against a schema. Work is counted in steps, so that no schema and no value can make it take
-//! long.
+//! Validates values against a schema. Work is counted in steps, so that no schema and no value can
+//! make it take long.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;

@@ -35,7 +35,6 @@ on_every_database!(
 const ANN: Actor = Actor::User(uuid::Uuid::from_u128(71));
 const KEY: Actor = Actor::ApiKey(uuid::Uuid::from_u128(72));
 
-/// The `n`th second.
 fn at(n: u64) -> Time {
     start() + Duration::from_secs(n)
 }

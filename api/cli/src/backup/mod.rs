@@ -1,5 +1,5 @@
-//! `voxledger backup` and `voxledger restore`: copy everything that cannot be derived from the log into a folder
-//! and back.
+//! `voxledger backup` and `voxledger restore`: copy everything that cannot be derived from the log into
+//! a folder and back.
 //!
 //! The order keeps stores consistent (seals, log, keys): seals behind the log are continued, keys that know more
 //! than the log are harmless except for what [`KeysMark`](adapters::backup::KeysMark) takes back. Views and work

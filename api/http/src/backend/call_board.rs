@@ -1,5 +1,5 @@
-//! Shares the work of streams of all calls: each client's changes are read and rendered once, however many streams
-//! send them.
+//! Shares the work of streams of all calls: each client's changes are read and rendered once, however
+//! many streams send them.
 //!
 //! A client with an open stream has a board. Its one task receives changes, reads each changed call once, and
 //! renders the frames; the streams copy these. The task wakes streams a few at a time and spends at most a third of

@@ -20,8 +20,8 @@ pub(super) struct Loaded {
     pub(super) usage: Arc<UsageWriter>,
 }
 
-/// Loads the directories from the views, or from the log alone while the views are away, and follows the log from
-/// there.
+/// Loads the directories from the views, or from the log alone while the views are away, and follows
+/// the log from there.
 pub(super) async fn load(
     config: &Config,
     stores: &Stores,

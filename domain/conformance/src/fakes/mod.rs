@@ -1,5 +1,5 @@
-//! Ports in memory, for tests: a clock they set, and stores of work, idempotency keys, the Merkle tree and its newest
-//! head.
+//! Ports in memory, for tests: a clock they set, and stores of work, idempotency keys, the Merkle tree
+//! and its newest head.
 
 pub mod clock;
 pub mod head_keeper;

@@ -1,5 +1,5 @@
-//! `voxledger audit verify`: checks the whole log against its tree, its heads, its views, and checkpoints kept
-//! elsewhere.
+//! `voxledger audit verify`: checks the whole log against its tree, its heads, its views,
+//! and checkpoints kept elsewhere.
 
 mod chunk;
 mod external_sort;
