@@ -48,7 +48,7 @@ impl StepWebhooks for HttpStepWebhooks {
     }
 }
 
-type Answered = (u16, Option<domain::ivr::action::Action>);
+type WebhookReply = (u16, Option<domain::ivr::action::Action>);
 
 impl HttpStepWebhooks {
     /// A client that connects wherever `guard` allows. Fails when TLS cannot be set up.
@@ -62,7 +62,7 @@ impl HttpStepWebhooks {
         Ok(Self { http, guard })
     }
 
-    async fn post(&self, question: &StepQuestion) -> Result<Answered, Failure> {
+    async fn post(&self, question: &StepQuestion) -> Result<WebhookReply, Failure> {
         let nothing = || Failure::Other(None);
         let url = self.guard.url(&question.url).map_err(|_| nothing())?;
         let request = self

@@ -68,19 +68,19 @@ mod tests {
     #[test]
     fn what_was_last_deployed_comes_before_what_was_last_created() {
         let agents = DefaultAgents::default();
-        let (mine, other) = (ClientId(Uuid::from_u128(1)), ClientId(Uuid::from_u128(2)));
+        let (lease_lost, other) = (ClientId(Uuid::from_u128(1)), ClientId(Uuid::from_u128(2)));
         let id = |n| AgentId(Uuid::from_u128(n));
         let at = |seconds| Time::from_timestamp(seconds, 0).unwrap();
         let agent = |n, created: i64, deployed: Option<i64>| {
             agents.insert(KnownAgent {
                 id: id(n),
-                client: mine,
+                client: lease_lost,
                 deployed_at: deployed.map(at),
                 created_at: at(created),
             });
-            agents.of(mine)
+            agents.of(lease_lost)
         };
-        assert_eq!(agents.of(mine), None);
+        assert_eq!(agents.of(lease_lost), None);
         assert_eq!(agent(1, 1, None), Some(id(1)));
         assert_eq!(agent(2, 2, None), Some(id(2)));
         assert_eq!(agent(1, 3, Some(3)), Some(id(1)));

@@ -24,7 +24,7 @@ const PAGE: usize = 256;
 const OLDER: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4_095);
 
 #[derive(Debug, Clone)]
-struct Known {
+struct CachedMenu {
     client: ClientId,
     version: Version,
     terms: Arc<MenuTerms>,
@@ -32,7 +32,7 @@ struct Known {
 
 #[derive(Debug, Default)]
 struct Table {
-    menus: HashMap<MenuId, Known>,
+    menus: HashMap<MenuId, CachedMenu>,
     of_client: HashMap<ClientId, BTreeSet<MenuId>>,
 }
 
@@ -88,7 +88,7 @@ impl MenuLibrary {
     fn put(&self, client: ClientId, page: Page) {
         let mut table = self.table.write();
         table.of_client.entry(client).or_default().insert(page.id);
-        table.menus.insert(page.id, Known { client, version: page.version, terms: page.terms });
+        table.menus.insert(page.id, CachedMenu { client, version: page.version, terms: page.terms });
     }
 
     fn remove(&self, id: MenuId) {

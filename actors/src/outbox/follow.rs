@@ -38,20 +38,20 @@ enum FollowError {
 
 /// Follows the log until the lease is lost. A fault is reported and tried again: skipping an event could lose an
 /// effect. `read` is cancelled once the log was read to where it ended when the lease was taken.
-pub(super) async fn follow(owned: &Owned, read: &CancellationToken, mine: &CancellationToken) {
-    while !mine.is_cancelled() {
+pub(super) async fn follow(owned: &Owned, read: &CancellationToken, lease_lost: &CancellationToken) {
+    while !lease_lost.is_cancelled() {
         let error = tokio::select! {
-            () = mine.cancelled() => return,
+            () = lease_lost.cancelled() => return,
             Err(error) = keep_following(owned, read) => error,
         };
         if matches!(error, FollowError::Work(OutboxError::Deposed)) {
             tracing::warn!("another node keeps the outbox now");
-            return mine.cancel();
+            return lease_lost.cancel();
         }
         tracing::error!(error = &error as &dyn std::error::Error, "the outbox does not follow the log");
         let clock = &owned.deps.runtime.clock;
         tokio::select! {
-            () = mine.cancelled() => {}
+            () = lease_lost.cancelled() => {}
             () = clock.sleep(PAUSE_AFTER_FAULT) => {}
         }
     }

@@ -9,10 +9,10 @@ use super::Owned;
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Measures until the lease is lost.
-pub(super) async fn measure(owned: &Owned, mine: &CancellationToken) {
+pub(super) async fn measure(owned: &Owned, lease_lost: &CancellationToken) {
     let Owned { deps, time, .. } = owned;
     let clock = &deps.runtime.clock;
-    while !mine.is_cancelled() {
+    while !lease_lost.is_cancelled() {
         let now = time.now();
         if let Ok(stats) = deps.store.stats(now).await {
             let age = stats.oldest_due.map_or(0.0, |due| (now - due).as_seconds_f64().max(0.0));
@@ -21,7 +21,7 @@ pub(super) async fn measure(owned: &Owned, mine: &CancellationToken) {
             metrics::gauge!(domain::metrics::TIMERS).set(stats.timers as f64);
         }
         tokio::select! {
-            () = mine.cancelled() => {}
+            () = lease_lost.cancelled() => {}
             () = clock.sleep(PERIOD) => {}
         }
     }

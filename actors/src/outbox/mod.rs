@@ -87,7 +87,7 @@ pub async fn run(deps: OutboxDeps, options: OutboxOptions, stop: CancellationTok
         owner: deps.runtime.node.clone(),
         ttl: options.lease_ttl,
     };
-    while_owner(&ownership, JOB, &stop, |lease, mine| {
+    while_owner(&ownership, JOB, &stop, |lease, lease_lost| {
         let owned = Arc::new(Owned {
             lease,
             time: JobClock::new(deps.runtime.clock.clone()),
@@ -96,28 +96,28 @@ pub async fn run(deps: OutboxDeps, options: OutboxOptions, stop: CancellationTok
             timers: NextTimer::default(),
             deps: deps.clone(),
         });
-        async move { work(&owned, options, &mine).await }
+        async move { work(&owned, options, &lease_lost).await }
     })
     .await;
 }
 
-async fn work(owned: &Arc<Owned>, options: OutboxOptions, mine: &CancellationToken) {
+async fn work(owned: &Arc<Owned>, options: OutboxOptions, lease_lost: &CancellationToken) {
     let tasks = TaskTracker::new();
     // effects that were settled before this node took over are not begun again
     let read = CancellationToken::new();
     tokio::join!(
-        follow::follow(owned, &read, mine),
+        follow::follow(owned, &read, lease_lost),
         async {
             tokio::select! {
                 () = read.cancelled() => {}
-                () = mine.cancelled() => return,
+                () = lease_lost.cancelled() => return,
             }
             tokio::join!(
-                perform::perform(owned, options.concurrency, &tasks, mine),
-                timers::fire(owned, mine),
+                perform::perform(owned, options.concurrency, &tasks, lease_lost),
+                timers::fire(owned, lease_lost),
             );
         },
-        meter::measure(owned, mine),
+        meter::measure(owned, lease_lost),
     );
     tasks.close();
     tasks.wait().await;

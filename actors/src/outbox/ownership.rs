@@ -38,13 +38,13 @@ where
         match ownership.leases.acquire(job, &ownership.owner, ownership.ttl).await {
             Ok(Some(lease)) => {
                 tracing::info!(job, epoch = lease.epoch, "job taken over");
-                let mine = stop.child_token();
+                let lease_lost = stop.child_token();
                 tokio::join!(
                     async {
-                        body(lease.clone(), mine.clone()).await;
-                        mine.cancel();
+                        body(lease.clone(), lease_lost.clone()).await;
+                        lease_lost.cancel();
                     },
-                    keep(ownership, &lease, &mine),
+                    keep(ownership, &lease, &lease_lost),
                 );
                 if let Err(error) = ownership.leases.release(&lease).await {
                     tracing::warn!(job, %error, "lease not released; it will expire");
@@ -57,12 +57,12 @@ where
     }
 }
 
-/// Renews the lease until `mine` is cancelled; cancels `mine` when the lease is lost or could not be renewed in time.
-async fn keep(ownership: &Ownership, lease: &Lease, mine: &CancellationToken) {
+/// Renews the lease until `lease_lost` is cancelled; cancels `lease_lost` when the lease is lost or could not be renewed in time.
+async fn keep(ownership: &Ownership, lease: &Lease, lease_lost: &CancellationToken) {
     let mut good_until = ownership.clock.monotonic() + ownership.ttl;
     loop {
-        ownership.pause(3, mine).await;
-        if mine.is_cancelled() {
+        ownership.pause(3, lease_lost).await;
+        if lease_lost.is_cancelled() {
             return;
         }
         let asked_at = ownership.clock.monotonic();
@@ -70,12 +70,12 @@ async fn keep(ownership: &Ownership, lease: &Lease, mine: &CancellationToken) {
             Ok(true) => good_until = asked_at + ownership.ttl,
             Ok(false) => {
                 tracing::warn!(job = lease.job, "lease lost to another node");
-                return mine.cancel();
+                return lease_lost.cancel();
             }
             Err(error) => {
                 tracing::warn!(job = lease.job, %error, "lease not renewed");
                 if ownership.clock.monotonic() >= good_until {
-                    return mine.cancel();
+                    return lease_lost.cancel();
                 }
             }
         }

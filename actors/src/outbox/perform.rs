@@ -67,11 +67,11 @@ pub(super) async fn perform(
     owned: &Arc<Owned>,
     concurrency: usize,
     tasks: &TaskTracker,
-    mine: &CancellationToken,
+    lease_lost: &CancellationToken,
 ) {
     let Owned { time, effects, effects_changed, .. } = &**owned;
     let permits = Arc::new(Semaphore::new(concurrency));
-    while !mine.is_cancelled() {
+    while !lease_lost.is_cancelled() {
         if let Err(error) = effects.remove_finished().await {
             tracing::warn!(%error, "finished effects cannot be removed from the outbox yet");
         }
@@ -85,13 +85,13 @@ pub(super) async fn perform(
         let more = due.len() == BATCH;
         for item in due {
             let permit = tokio::select! {
-                () = mine.cancelled() => return,
+                () = lease_lost.cancelled() => return,
                 Ok(permit) = permits.clone().acquire_owned() => permit,
                 else => return,
             };
-            let (owned, mine) = (owned.clone(), mine.clone());
+            let (owned, lease_lost) = (owned.clone(), lease_lost.clone());
             tasks.spawn(async move {
-                perform_one(&owned, item, &mine).await;
+                perform_one(&owned, item, &lease_lost).await;
                 drop(permit);
                 // the next effect of the same call may have waited for this one
                 owned.effects_changed.notify_one();
@@ -105,14 +105,14 @@ pub(super) async fn perform(
         let longest = time.now() + LONGEST_SLEEP;
         let until = next.map_or(longest, |due| due.min(longest));
         tokio::select! {
-            () = mine.cancelled() => {}
+            () = lease_lost.cancelled() => {}
             () = effects_changed.notified() => {}
             () = time.sleep_until(until) => {}
         }
     }
 }
 
-async fn perform_one(owned: &Owned, item: OutboxItem, mine: &CancellationToken) {
+async fn perform_one(owned: &Owned, item: OutboxItem, lease_lost: &CancellationToken) {
     let Owned { deps, effects, .. } = owned;
     let span = tracing::info_span!(
         "effect.perform",
@@ -134,7 +134,7 @@ async fn perform_one(owned: &Owned, item: OutboxItem, mine: &CancellationToken) 
         (deps.runtime.trace.adopt)(&span, traceparent);
     }
     async {
-        let effect = EffectRun { deps, item: &item, mine };
+        let effect = EffectRun { deps, item: &item, lease_lost };
         let next = effect.run().await.unwrap_or_else(|error| NextStep::postpone(NO_LEG_PAUSE, &error));
         let outcome = match next {
             NextStep::Finish { outcome } => {
@@ -147,7 +147,7 @@ async fn perform_one(owned: &Owned, item: OutboxItem, mine: &CancellationToken) 
                     tracing::warn!(%error, "the outbox cannot be written; the effect waits until it can");
                     tokio::select! {
                         // the next owner tries it again
-                        () = mine.cancelled() => return,
+                        () = lease_lost.cancelled() => return,
                         () = deps.runtime.clock.sleep(PAUSE_AFTER_FAULT) => {}
                     }
                 }
@@ -178,7 +178,7 @@ async fn postpone(
 struct EffectRun<'a> {
     deps: &'a OutboxDeps,
     item: &'a OutboxItem,
-    mine: &'a CancellationToken,
+    lease_lost: &'a CancellationToken,
 }
 
 impl EffectRun<'_> {
@@ -372,7 +372,7 @@ impl EffectRun<'_> {
                 "the outcome of a command cannot be recorded yet"
             );
             tokio::select! {
-                () = self.mine.cancelled() => return Err(error),
+                () = self.lease_lost.cancelled() => return Err(error),
                 () = self.deps.runtime.clock.sleep(PAUSE_AFTER_FAULT) => {}
             }
         }

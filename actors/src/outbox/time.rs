@@ -19,13 +19,13 @@ use tokio::sync::{RwLock, RwLockReadGuard};
 #[derive(Debug)]
 pub(crate) struct JobClock {
     clock: Arc<dyn Clock>,
-    known: Mutex<Known>,
+    known: Mutex<ClockState>,
     /// Locked for reading while rows are read or written by their due times, for writing while they are moved.
     gate: RwLock<()>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct ClockState {
     meter: JumpMeter,
     /// The last jump forward: the time before it, and its length. An event recorded before the jump is younger
     /// than it seems, by that length.
@@ -34,7 +34,7 @@ struct Known {
 
 impl JobClock {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        let known = Known { meter: JumpMeter::new(&*clock), forward: None };
+        let known = ClockState { meter: JumpMeter::new(&*clock), forward: None };
         Self { clock, known: Mutex::new(known), gate: RwLock::new(()) }
     }
 
@@ -76,7 +76,7 @@ impl JobClock {
     where
         F: Future<Output = Result<(), StoreUnavailable>>,
     {
-        let jump = |known: &Known| known.meter.jump(&*self.clock);
+        let jump = |known: &ClockState| known.meter.jump(&*self.clock);
         if jump(&self.known.lock()).is_none() {
             return Ok(None);
         }

@@ -70,16 +70,16 @@ impl NextTimer {
 }
 
 /// Fires the timers that are due until the lease is lost.
-pub(super) async fn fire(owned: &Owned, mine: &CancellationToken) {
+pub(super) async fn fire(owned: &Owned, lease_lost: &CancellationToken) {
     let Owned { deps, time, timers, .. } = owned;
     fail_orphans(deps, time).await;
-    while !mine.is_cancelled() {
+    while !lease_lost.is_cancelled() {
         owned.keep_up().await;
         let now = time.now();
         let until = match timers.get() {
             Some(due) if due <= now => {
                 timers.forget();
-                let next = match fire_due(owned, mine).await {
+                let next = match fire_due(owned, lease_lost).await {
                     Fired::All => deps.store.next_timer().await.ok(),
                     Fired::More => Some(Some(Time::MIN_UTC)),
                     Fired::NotAll => None,
@@ -92,7 +92,7 @@ pub(super) async fn fire(owned: &Owned, mine: &CancellationToken) {
             None => now + LONGEST_SLEEP,
         };
         tokio::select! {
-            () = mine.cancelled() => {}
+            () = lease_lost.cancelled() => {}
             () = timers.earlier.notified() => {}
             () = time.sleep_until(until) => {}
         }
@@ -109,7 +109,7 @@ enum Fired {
     NotAll,
 }
 
-async fn fire_due(owned: &Owned, mine: &CancellationToken) -> Fired {
+async fn fire_due(owned: &Owned, lease_lost: &CancellationToken) -> Fired {
     let Owned { deps, time, .. } = owned;
     let held = time.hold().await;
     let due = deps.store.due_timers(time.now(), BATCH).await;
@@ -123,7 +123,7 @@ async fn fire_due(owned: &Owned, mine: &CancellationToken) -> Fired {
     };
     let mut all = true;
     for timer in &due {
-        if mine.is_cancelled() {
+        if lease_lost.is_cancelled() {
             // the next owner fires the rest
             return Fired::NotAll;
         }

@@ -80,9 +80,9 @@ pub async fn run(deps: PrivacyDeps, options: PrivacyOptions, stop: CancellationT
         owner: deps.runtime.node.clone(),
         ttl: options.lease_ttl,
     };
-    while_owner(&ownership, JOB, &stop, |_, mine| {
+    while_owner(&ownership, JOB, &stop, |_, lease_lost| {
         let deps = deps.clone();
-        async move { saga::keep_working(&deps, options, &mine).await }
+        async move { saga::keep_working(&deps, options, &lease_lost).await }
     })
     .await;
 }

@@ -41,7 +41,7 @@ impl Schedule {
         &mut self,
         deps: &PrivacyDeps,
         options: &PrivacyOptions,
-        mine: &CancellationToken,
+        lease_lost: &CancellationToken,
     ) -> Result<(), StoreUnavailable> {
         let clock = &deps.runtime.clock;
         if clock.now() >= self.content {
@@ -53,10 +53,10 @@ impl Schedule {
                 *due = first_due(deps, *kind).await?;
             }
             let Some(at) = *due else { continue };
-            if clock.now() >= at && !mine.is_cancelled() {
+            if clock.now() >= at && !lease_lost.is_cancelled() {
                 // the next due time is read from the log again, whether or not the run succeeds
                 *due = None;
-                run(deps, *kind, *kept, mine).await?;
+                run(deps, *kind, *kept, lease_lost).await?;
             }
         }
         Ok(())
@@ -79,7 +79,7 @@ async fn run(
     deps: &PrivacyDeps,
     kind: RetentionKind,
     kept: Duration,
-    mine: &CancellationToken,
+    lease_lost: &CancellationToken,
 ) -> Result<(), StoreUnavailable> {
     let at = deps.runtime.clock.now();
     let before = at - kept;
@@ -91,7 +91,7 @@ async fn run(
             if removed == 0 {
                 break;
             }
-            if mine.is_cancelled() {
+            if lease_lost.is_cancelled() {
                 // the next owner continues
                 return Ok(());
             }

@@ -67,22 +67,26 @@ pub async fn begin(
 }
 
 /// Works on all open jobs, again and again, until the lease is lost.
-pub(super) async fn keep_working(deps: &PrivacyDeps, options: PrivacyOptions, mine: &CancellationToken) {
+pub(super) async fn keep_working(
+    deps: &PrivacyDeps,
+    options: PrivacyOptions,
+    lease_lost: &CancellationToken,
+) {
     let clock = &deps.runtime.clock;
     let mut schedule = Schedule::new(&options, clock.now());
     let mut forgetting = Forgetting::new();
-    while !mine.is_cancelled() {
-        if let Err(error) = schedule.keep(deps, &options, mine).await {
+    while !lease_lost.is_cancelled() {
+        if let Err(error) = schedule.keep(deps, &options, lease_lost).await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "what has had its time waits for its end");
         }
         match deps.data.open_jobs(BATCH).await {
             Ok(jobs) => {
                 for job in jobs {
-                    if mine.is_cancelled() {
+                    if lease_lost.is_cancelled() {
                         return;
                     }
-                    let done = mine.run_until_cancelled(work(deps, options, job, &mut forgetting));
+                    let done = lease_lost.run_until_cancelled(work(deps, options, job, &mut forgetting));
                     if let Some(Err(error)) = done.await {
                         let error = &error as &dyn std::error::Error;
                         tracing::warn!(job.id = %job.id, error, "a privacy job waits");
@@ -92,7 +96,7 @@ pub(super) async fn keep_working(deps: &PrivacyDeps, options: PrivacyOptions, mi
             Err(error) => tracing::warn!(%error, "privacy jobs cannot be looked up"),
         }
         tokio::select! {
-            () = mine.cancelled() => {}
+            () = lease_lost.cancelled() => {}
             () = clock.sleep(options.look) => {}
         }
     }

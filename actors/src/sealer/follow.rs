@@ -16,7 +16,7 @@ use domain::wire::DomainEvent as _;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::health::Place;
+use super::health::FaultSite;
 use super::sealed_log::{Standing, Unsound};
 use super::tell::Notes;
 use super::{SealOptions, SealerDeps, meter};
@@ -56,21 +56,26 @@ impl SealError {
 }
 
 /// Seals until the lease is lost. A fault is reported, and sealing is tried again.
-pub(super) async fn follow(deps: &SealerDeps, options: SealOptions, notes: &Notes, mine: &CancellationToken) {
+pub(super) async fn follow(
+    deps: &SealerDeps,
+    options: SealOptions,
+    notes: &Notes,
+    lease_lost: &CancellationToken,
+) {
     let mut failures = 0;
-    while !mine.is_cancelled() {
+    while !lease_lost.is_cancelled() {
         let error = tokio::select! {
-            () = mine.cancelled() => return,
+            () = lease_lost.cancelled() => return,
             Err(error) = keep_sealing(deps, options, notes, &mut failures) => error,
         };
         failures += 1;
         tracing::error!(error = &error as &dyn std::error::Error, "history is not being sealed");
         if error.is_fault() || failures >= PATIENCE {
-            deps.health.found(Place::Sealing, Some(&error));
+            deps.health.found(FaultSite::Sealing, Some(&error));
         }
         let clock = &deps.runtime.clock;
         tokio::select! {
-            () = mine.cancelled() => {}
+            () = lease_lost.cancelled() => {}
             () = clock.sleep(PAUSE_AFTER_FAULT) => {}
         }
     }
@@ -103,7 +108,7 @@ async fn keep_sealing(
         tree.add(&events)?;
         if tree.must_come_to.is_none() {
             *failures = 0;
-            deps.health.found(Place::Sealing, None);
+            deps.health.found(FaultSite::Sealing, None);
         }
         let pending = tree.edge.size() - tree.sealed;
         let now = clock.monotonic();

@@ -16,7 +16,7 @@ const REMEMBERED: usize = 1_000;
 
 /// Where a fault was found. Each place is checked again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place {
+pub(super) enum FaultSite {
     /// The sealer: sealing does not go on.
     Sealing,
     /// The stored head, the kept head, and the newest head this node has seen.
@@ -31,7 +31,7 @@ pub struct HistoryHealth(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    faults: BTreeMap<Place, String>,
+    faults: BTreeMap<FaultSite, String>,
     newest: Option<(u64, Hash)>,
 }
 
@@ -51,7 +51,7 @@ impl HistoryHealth {
     }
 
     /// Records what was found at `place`: a fault, or `None` when it is in order.
-    pub(super) fn found(&self, place: Place, fault: Option<&dyn Error>) {
+    pub(super) fn found(&self, place: FaultSite, fault: Option<&dyn Error>) {
         let fault = fault.map(chain);
         let mut state = self.0.lock();
         match fault {

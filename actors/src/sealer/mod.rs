@@ -84,16 +84,16 @@ pub async fn run(deps: SealerDeps, options: SealOptions, stop: CancellationToken
     };
     let deps = Arc::new(deps);
     let last = deps.clone();
-    while_owner(&ownership, JOB, &stop, |_, mine| {
+    while_owner(&ownership, JOB, &stop, |_, lease_lost| {
         let deps = deps.clone();
         async move {
             let (notes, heard) = tell::Notes::to(deps.witnesses.len());
             tokio::join!(
                 async {
-                    follow::follow(&deps, options, &notes, &mine).await;
+                    follow::follow(&deps, options, &notes, &lease_lost).await;
                     drop(notes);
                 },
-                tell::tell(&deps, heard, &mine),
+                tell::tell(&deps, heard, &lease_lost),
             );
         }
     })

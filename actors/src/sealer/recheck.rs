@@ -7,7 +7,7 @@ use domain::ports::clock::Clock;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::health::{HistoryHealth, Place};
+use super::health::{FaultSite, HistoryHealth};
 use super::meter;
 use super::prove::Prover;
 use super::sealed_log::{SealedLog, Unsound};
@@ -40,7 +40,7 @@ pub async fn recheck(
                 pages
             }
             Err(error) if error.is_fault() => {
-                walk.health.found(Place::Heads, Some(&error));
+                walk.health.found(FaultSite::Heads, Some(&error));
                 0
             }
             Err(error) => {
@@ -80,14 +80,14 @@ impl Walk {
         }
         let Some(log) = self.log else { return Ok(0) };
         let head = self.heads(log).await?;
-        self.health.found(Place::Heads, None);
+        self.health.found(FaultSite::Heads, None);
         let Some(head) = head else { return Ok(0) };
         let pages = head.size.div_ceil(PAGE);
         let page = self.page(pages);
         let (from, to) = (page * PAGE + 1, ((page + 1) * PAGE).min(head.size));
         match self.sealed.must_hold(log, &head, from, to).await {
-            Ok(()) => self.health.found(Place::Page(page), None),
-            Err(error) if error.is_fault() => self.health.found(Place::Page(page), Some(&error)),
+            Ok(()) => self.health.found(FaultSite::Page(page), None),
+            Err(error) if error.is_fault() => self.health.found(FaultSite::Page(page), Some(&error)),
             Err(error) => return Err(error),
         }
         meter::rechecked(to + 1 - from);

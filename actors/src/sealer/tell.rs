@@ -33,9 +33,9 @@ impl Notes {
 }
 
 /// Sends every head to every witness, in order, until the lease is lost.
-pub(super) async fn tell(deps: &SealerDeps, heard: Vec<Heard>, mine: &CancellationToken) {
+pub(super) async fn tell(deps: &SealerDeps, heard: Vec<Heard>, lease_lost: &CancellationToken) {
     let each = deps.witnesses.iter().zip(heard).map(|(witness, heard)| tell_one(&**witness, heard));
-    mine.run_until_cancelled(join_all(each)).await;
+    lease_lost.run_until_cancelled(join_all(each)).await;
 }
 
 async fn tell_one(witness: &dyn Witness, mut heard: Heard) {

@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 
 use super::sender::DeliverySender;
 use super::target::Target;
-use super::throttle::Verdict;
+use super::throttle::EndpointHealth;
 use crate::session::CommandError;
 
 /// Tries to record an attempt before giving up; the attempt is then made again.
@@ -28,7 +28,7 @@ const RECORDING_PAUSE: Duration = Duration::from_millis(200);
 pub(super) struct AttemptResult {
     pub(super) endpoint: EndpointId,
     pub(super) delivery: DeliveryId,
-    pub(super) verdict: Verdict,
+    pub(super) verdict: EndpointHealth,
     /// Log position of the attempt; `None` when it was not made, or could not be recorded.
     pub(super) recorded: Option<Position>,
 }
@@ -72,7 +72,7 @@ impl WorkerPool {
         let done = AttemptResult {
             endpoint: job.target.id,
             delivery: job.item.id,
-            verdict: Verdict::Unknown,
+            verdict: EndpointHealth::Unknown,
             recorded: None,
         };
         let actor = DeliveryActor { job: Some(job), reply: Some(Reply { done: Some(done), to }) };
@@ -138,7 +138,7 @@ async fn span(job: &DeliveryJob) -> tracing::Span {
 }
 
 /// Sends and records; `None` when nothing was sent.
-async fn attempt(job: DeliveryJob) -> Option<(Verdict, Option<Position>)> {
+async fn attempt(job: DeliveryJob) -> Option<(EndpointHealth, Option<Position>)> {
     let DeliveryJob { delivery_sender, target, item, body, patience } = job;
     let attempt = match delivery_sender.send(&target, item.of.event, body).await {
         Ok(attempt) => attempt,
@@ -148,7 +148,7 @@ async fn attempt(job: DeliveryJob) -> Option<(Verdict, Option<Position>)> {
         }
     };
     measure(&attempt);
-    let (verdict, seen, status) = (Verdict::of(&attempt), attempt.began_at, attempt.status);
+    let (verdict, seen, status) = (EndpointHealth::of(&attempt), attempt.began_at, attempt.status);
     let failed = !attempt.succeeded();
     let recorded = record(&delivery_sender, &item, attempt).await;
     let reason = match status {

@@ -67,7 +67,7 @@ impl EndpointQueue {
 }
 
 /// What the table holds for an endpoint.
-struct Found {
+struct StoredDeliveries {
     /// Deliveries to attempt, with their bodies.
     jobs: Vec<(DueDelivery, Bytes)>,
     /// Due deliveries that are begun already.
@@ -103,13 +103,13 @@ pub(super) async fn dispatch(
     options: WebhookOptions,
     owned: (&Lease, &JobClock),
     mut news: mpsc::Receiver<Notice>,
-    mine: &CancellationToken,
+    lease_lost: &CancellationToken,
 ) {
     // unbounded, but never longer than the attempts under way: a full queue must not keep an actor from ending
     let (sender, mut done) = mpsc::unbounded_channel();
     let mut dispatcher = Dispatcher::new(deps, workers, options, owned, sender);
     let time = owned.1;
-    while !mine.is_cancelled() {
+    while !lease_lost.is_cancelled() {
         dispatcher.keep_up().await;
         if let Some(id) = dispatcher.line.pop_front() {
             dispatcher.visit(id).await;
@@ -126,7 +126,7 @@ pub(super) async fn dispatch(
         let latest = time.now() + LONGEST_SLEEP;
         let until = dispatcher.timers.first().map_or(latest, |(at, _)| latest.min(*at));
         tokio::select! {
-            () = mine.cancelled() => {}
+            () = lease_lost.cancelled() => {}
             Some(news) = news.recv() => dispatcher.on_notice(news),
             Some(done) = done.recv() => dispatcher.end(&done),
             () = time.sleep_until(until) => {}
@@ -444,7 +444,7 @@ impl<'b> Dispatcher<'b> {
         }
         let known = stop.begun.clone();
         match self.look(id, &known, room, now).await {
-            Ok(Found { jobs, passed_over, next }) => {
+            Ok(StoredDeliveries { jobs, passed_over, next }) => {
                 if let Some(stop) = self.stops.get_mut(&id) {
                     stop.look_at = next;
                     stop.passed_over.extend(passed_over);
@@ -469,7 +469,7 @@ impl<'b> Dispatcher<'b> {
         known: &HashSet<DeliveryId>,
         room: usize,
         now: Time,
-    ) -> Result<Found, StoreUnavailable> {
+    ) -> Result<StoredDeliveries, StoreUnavailable> {
         let store = &self.deps.store;
         let _held = self.time.hold().await;
         // one more than there is room for tells whether there are more
@@ -491,7 +491,7 @@ impl<'b> Dispatcher<'b> {
                 }
             }
         }
-        Ok(Found { jobs, passed_over, next })
+        Ok(StoredDeliveries { jobs, passed_over, next })
     }
 
     fn begin(&mut self, id: EndpointId, item: DueDelivery, body: Bytes, now: Time) {

@@ -87,21 +87,21 @@ pub(super) async fn follow(
     lease: &Lease,
     time: &JobClock,
     news: &mpsc::Sender<Notice>,
-    mine: &CancellationToken,
+    lease_lost: &CancellationToken,
 ) {
-    while !mine.is_cancelled() {
+    while !lease_lost.is_cancelled() {
         let error = tokio::select! {
-            () = mine.cancelled() => return,
+            () = lease_lost.cancelled() => return,
             Err(error) = keep_following(deps, lease, time, news) => error,
         };
         if matches!(error, FollowError::Work(OutboxError::Deposed) | FollowError::Alone) {
             tracing::warn!("another node keeps the deliveries now");
-            return mine.cancel();
+            return lease_lost.cancel();
         }
         tracing::error!(error = &error as &dyn std::error::Error, "the deliveries do not follow the log");
         let clock = &deps.runtime.clock;
         tokio::select! {
-            () = mine.cancelled() => {}
+            () = lease_lost.cancelled() => {}
             () = clock.sleep(PAUSE_AFTER_FAULT) => {}
         }
     }

@@ -94,9 +94,9 @@ async fn own(
         owner: deps.runtime.node.clone(),
         ttl: options.lease_ttl,
     };
-    while_owner(&ownership, JOB, &stop, |lease, mine| {
+    while_owner(&ownership, JOB, &stop, |lease, lease_lost| {
         let (deps, workers) = (deps.clone(), workers.clone());
-        async move { work(&deps, workers, options, &lease, &mine).await }
+        async move { work(&deps, workers, options, &lease, &lease_lost).await }
     })
     .await;
     workers.stop();
@@ -107,13 +107,13 @@ async fn work(
     workers: actor::WorkerPool,
     options: WebhookOptions,
     lease: &Lease,
-    mine: &CancellationToken,
+    lease_lost: &CancellationToken,
 ) {
     let (news, heard) = mpsc::channel(NEWS);
     let time = JobClock::new(deps.runtime.clock.clone());
     tokio::join!(
-        follow::follow(deps, lease, &time, &news, mine),
-        dispatch::dispatch(deps, workers, options, (lease, &time), heard, mine),
-        stats::keep(deps, &time, mine),
+        follow::follow(deps, lease, &time, &news, lease_lost),
+        dispatch::dispatch(deps, workers, options, (lease, &time), heard, lease_lost),
+        stats::keep(deps, &time, lease_lost),
     );
 }

@@ -10,9 +10,9 @@ use crate::outbox::time::JobClock;
 const PERIOD: Duration = Duration::from_secs(15);
 
 /// Reports how many deliveries wait and for how long, until the lease is lost.
-pub(super) async fn keep(deps: &DeliveryDeps, time: &JobClock, mine: &CancellationToken) {
+pub(super) async fn keep(deps: &DeliveryDeps, time: &JobClock, lease_lost: &CancellationToken) {
     let clock = &deps.runtime.clock;
-    while !mine.is_cancelled() {
+    while !lease_lost.is_cancelled() {
         let now = time.now();
         if let Ok(stats) = deps.store.stats(now).await {
             let age = stats.oldest_due.map_or(0.0, |due| (now - due).as_seconds_f64().max(0.0));
@@ -20,7 +20,7 @@ pub(super) async fn keep(deps: &DeliveryDeps, time: &JobClock, mine: &Cancellati
             metrics::gauge!(domain::metrics::WEBHOOK_OLDEST_DUE_SECONDS).set(age);
         }
         tokio::select! {
-            () = mine.cancelled() => {}
+            () = lease_lost.cancelled() => {}
             () = clock.sleep(PERIOD) => {}
         }
     }

@@ -16,7 +16,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What an attempt says about its endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum EndpointHealth {
     /// The endpoint accepted the delivery.
     Good,
     /// The endpoint answers, but not with success.
@@ -27,7 +27,7 @@ pub(super) enum Verdict {
     Unknown,
 }
 
-impl Verdict {
+impl EndpointHealth {
     pub(super) fn of(attempt: &Attempt) -> Self {
         match (attempt.status, attempt.error) {
             _ if attempt.succeeded() => Self::Good,
@@ -139,22 +139,22 @@ impl Throttle {
     }
 
     /// Takes the result of an attempt that has ended.
-    pub(super) fn end(&mut self, verdict: Verdict, now: Time) {
+    pub(super) fn end(&mut self, verdict: EndpointHealth, now: Time) {
         self.under_way = self.under_way.saturating_sub(1);
         match verdict {
-            Verdict::Good => {
+            EndpointHealth::Good => {
                 self.window = (self.window + 1).min(self.most);
                 self.proven = true;
                 self.close();
             }
-            Verdict::Answers => self.close(),
-            Verdict::Strained => {
+            EndpointHealth::Answers => self.close(),
+            EndpointHealth::Strained => {
                 self.window = (self.window / 2).max(1);
                 self.proven = false;
                 self.strains += 1;
                 self.strain(now);
             }
-            Verdict::Unknown => {}
+            EndpointHealth::Unknown => {}
         }
     }
 
@@ -211,7 +211,7 @@ mod tests {
 
     fn fail(throttle: &mut Throttle, ms: i64) {
         throttle.begin();
-        throttle.end(Verdict::Strained, at(ms));
+        throttle.end(EndpointHealth::Strained, at(ms));
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(throttle.room(at(0)), Capacity::Now(2));
         for _ in 0..20 {
             throttle.begin();
-            throttle.end(Verdict::Good, at(0));
+            throttle.end(EndpointHealth::Good, at(0));
         }
         assert_eq!(throttle.room(at(0)), Capacity::Now(8));
         fail(&mut throttle, 0);
@@ -239,20 +239,20 @@ mod tests {
         assert_eq!(throttle.room(at(1_000)), Capacity::Now(1));
         throttle.begin();
         assert_eq!(throttle.room(at(1_000)), Capacity::AfterOne, "one probe at a time");
-        throttle.end(Verdict::Strained, at(2_000));
+        throttle.end(EndpointHealth::Strained, at(2_000));
         assert_eq!(throttle.room(at(2_000)), Capacity::At(at(4_000)), "longer each time");
         for _ in 0..10 {
             let Capacity::At(until) = throttle.room(at(0)) else { panic!("it is open") };
             assert!(matches!(throttle.room(until), Capacity::Now(1)));
             throttle.begin();
-            throttle.end(Verdict::Strained, until);
+            throttle.end(EndpointHealth::Strained, until);
             let Capacity::At(next) = throttle.room(until) else { panic!("it is open") };
             assert!(next - until <= chrono::TimeDelta::seconds(30));
         }
         let Capacity::At(until) = throttle.room(at(0)) else { panic!("it is open") };
         assert_eq!(throttle.room(until), Capacity::Now(1));
         throttle.begin();
-        throttle.end(Verdict::Good, until);
+        throttle.end(EndpointHealth::Good, until);
         assert!(matches!(throttle.room(until), Capacity::Now(2..)));
     }
 
@@ -263,7 +263,7 @@ mod tests {
         let mut rested = vec![];
         for _ in 0..7 {
             throttle.begin();
-            throttle.end(Verdict::Unknown, now);
+            throttle.end(EndpointHealth::Unknown, now);
             throttle.rest(now);
             let Capacity::At(until) = throttle.room(now) else { panic!("it rests") };
             rested.push((until - now).num_seconds());
@@ -272,7 +272,7 @@ mod tests {
         }
         assert_eq!(rested, [1, 2, 4, 8, 16, 30, 30]);
         throttle.begin();
-        throttle.end(Verdict::Good, now);
+        throttle.end(EndpointHealth::Good, now);
         assert!(matches!(throttle.room(now), Capacity::Now(2..)));
     }
 
@@ -281,7 +281,7 @@ mod tests {
         let mut throttle = Throttle::new(8);
         for _ in 0..50 {
             throttle.begin();
-            throttle.end(Verdict::Answers, at(0));
+            throttle.end(EndpointHealth::Answers, at(0));
         }
         assert_eq!(throttle.room(at(0)), Capacity::Now(2));
     }
@@ -298,7 +298,7 @@ mod tests {
             match throttle.room(now) {
                 Capacity::Now(_) => {
                     throttle.begin();
-                    throttle.end(Verdict::Good, now);
+                    throttle.end(EndpointHealth::Good, now);
                     sent += 1;
                 }
                 Capacity::At(then) => {

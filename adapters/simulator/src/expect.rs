@@ -9,7 +9,7 @@ use super::plan::Kind;
 
 /// A call of the simulation.
 #[derive(Debug, Clone)]
-pub struct Story {
+pub struct SimulatedCall {
     /// Number of the call, from 1, in the order of placing.
     pub number: u32,
     pub kind: Kind,
@@ -25,7 +25,7 @@ pub struct Story {
 
 /// Result of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Comparison {
     /// The node shows what happened.
     Right,
     /// The node cannot know: something that mattered never reached it, on purpose.
@@ -41,17 +41,17 @@ pub enum Verdict {
     },
 }
 
-impl Story {
+impl SimulatedCall {
     /// Compares with `shown`, the node's calls on the same line.
-    pub fn judge(&self, shown: &[&CallView]) -> Verdict {
+    pub fn judge(&self, shown: &[&CallView]) -> Comparison {
         let over = !shown.is_empty() && shown.iter().all(|call| call.status.is_terminal());
-        let wrong = |expected: String, shown: String| Verdict::Wrong { expected, shown, open: !over };
+        let wrong = |expected: String, shown: String| Comparison::Wrong { expected, shown, open: !over };
         if let Some(trouble) = &self.trouble {
             let (expected, shown) = ("goes as planned".to_owned(), trouble.clone());
-            return Verdict::Wrong { expected, shown, open: false };
+            return Comparison::Wrong { expected, shown, open: false };
         }
         let (status, reason) = match &self.line {
-            Some(line) if !line.expected.certain => return Verdict::Unknowable,
+            Some(line) if !line.expected.certain => return Comparison::Unknowable,
             Some(line) => (line.expected.status, self.end_reason()),
             // a lost dial is never repeated: the first one may have reached the carrier
             None if self.dial_broken => (Status::Failed, Some(EndReason::DialTimeout)),
@@ -72,7 +72,7 @@ impl Story {
         }
         match self.line.as_ref().and_then(|line| line.unmet.first()) {
             Some(unmet) => wrong(expected, (*unmet).to_owned()),
-            None => Verdict::Right,
+            None => Comparison::Right,
         }
     }
 
@@ -108,7 +108,7 @@ pub mod tests {
 
     use super::*;
 
-    pub fn story(kind: Kind, status: Status, end_reason: Option<EndReason>) -> Story {
+    pub fn story(kind: Kind, status: Status, end_reason: Option<EndReason>) -> SimulatedCall {
         let line = CallRecord {
             control_id: "v3:one".to_owned(),
             leg_id: "one".to_owned(),
@@ -129,7 +129,7 @@ pub mod tests {
             lost: 0,
             given_up: 0,
         };
-        Story { number: 1, kind, id: None, line: Some(line), dial_broken: false, trouble: None }
+        SimulatedCall { number: 1, kind, id: None, line: Some(line), dial_broken: false, trouble: None }
     }
 
     fn view(status: &str, reason: &str) -> CallView {
@@ -145,14 +145,14 @@ pub mod tests {
         .unwrap()
     }
 
-    fn is_wrong(verdict: Verdict) -> bool {
-        matches!(verdict, Verdict::Wrong { .. })
+    fn is_wrong(verdict: Comparison) -> bool {
+        matches!(verdict, Comparison::Wrong { .. })
     }
 
     #[test]
     fn a_call_is_right_when_status_and_reason_are_those_of_the_line() {
         let talked = story(Kind::ConversationService, Status::Ended, Some(EndReason::CallerHangup));
-        assert_eq!(talked.judge(&[&view("ended", "caller_hangup")]), Verdict::Right);
+        assert_eq!(talked.judge(&[&view("ended", "caller_hangup")]), Comparison::Right);
         assert!(is_wrong(talked.judge(&[&view("ended", "unknown")])));
         assert!(is_wrong(talked.judge(&[&view("failed", "caller_hangup")])));
         assert!(is_wrong(talked.judge(&[])));
@@ -163,7 +163,7 @@ pub mod tests {
     #[test]
     fn a_refusal_has_a_reason_although_the_carrier_names_none() {
         let refused = story(Kind::IsRefused, Status::Failed, None);
-        assert_eq!(refused.judge(&[&view("failed", "rejected")]), Verdict::Right);
+        assert_eq!(refused.judge(&[&view("failed", "rejected")]), Comparison::Right);
         assert!(is_wrong(refused.judge(&[&view("failed", "cancelled")])));
     }
 
@@ -171,14 +171,16 @@ pub mod tests {
     fn what_the_node_cannot_know_is_not_held_against_it() {
         let mut lost = story(Kind::ConversationService, Status::Ended, Some(EndReason::CallerHangup));
         lost.line.as_mut().unwrap().expected.certain = false;
-        assert_eq!(lost.judge(&[]), Verdict::Unknowable);
+        assert_eq!(lost.judge(&[]), Comparison::Unknowable);
     }
 
     #[test]
     fn what_the_caller_waited_for_in_vain_counts_even_if_the_end_is_right() {
         let mut waited = story(Kind::ConversationService, Status::Ended, Some(EndReason::CallerHangup));
         waited.line.as_mut().unwrap().unmet.push("the call was never answered");
-        let Verdict::Wrong { shown, .. } = waited.judge(&[&view("ended", "caller_hangup")]) else { panic!() };
+        let Comparison::Wrong { shown, .. } = waited.judge(&[&view("ended", "caller_hangup")]) else {
+            panic!()
+        };
         assert_eq!(shown, "the call was never answered");
     }
 
@@ -186,8 +188,8 @@ pub mod tests {
     fn a_dial_that_failed_at_the_carrier_is_over_once_the_node_gave_it_up() {
         let mut broken = story(Kind::Busy, Status::Failed, None);
         (broken.line, broken.dial_broken) = (None, true);
-        assert_eq!(broken.judge(&[&view("failed", "dial_timeout")]), Verdict::Right);
-        let open = |verdict| matches!(verdict, Verdict::Wrong { open: true, .. });
+        assert_eq!(broken.judge(&[&view("failed", "dial_timeout")]), Comparison::Right);
+        let open = |verdict| matches!(verdict, Comparison::Wrong { open: true, .. });
         assert!(open(broken.judge(&[&view("dial_unknown", "unknown")])));
         assert!(!open(broken.judge(&[&view("failed", "busy")])), "what is over does not change");
     }

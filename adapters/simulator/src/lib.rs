@@ -15,7 +15,7 @@ mod settings;
 mod traffic;
 mod webhook_receiver;
 
-pub use expect::{Story, Verdict};
+pub use expect::{Comparison, SimulatedCall};
 pub use node::NodeApi;
 pub use plan::{OUR_NUMBER, callees};
 pub use play::{Outcome, Stage, play};

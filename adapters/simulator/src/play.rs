@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::expect::{Story, Verdict};
+use super::expect::{Comparison, SimulatedCall};
 use super::node::{NodeApi, Refused};
 use super::plan::{CLINIC_NUMBER, Kind, OUR_NUMBER, Planned, REFUSING_NUMBER, callees, planned};
 use super::progress::Progress;
@@ -52,7 +52,7 @@ pub struct Stage<'a> {
 #[derive(Debug)]
 pub struct Outcome {
     /// Every placed call with the result of its comparison.
-    pub calls: Vec<(Story, Verdict)>,
+    pub calls: Vec<(SimulatedCall, Comparison)>,
     /// How long placing and performing the calls took.
     pub took: Duration,
     /// Faults of the simulation as a whole.
@@ -66,7 +66,7 @@ impl Outcome {
     pub fn is_as_expected(&self) -> bool {
         !self.interrupted
             && self.faults.is_empty()
-            && !self.calls.iter().any(|(_, verdict)| matches!(verdict, Verdict::Wrong { .. }))
+            && !self.calls.iter().any(|(_, verdict)| matches!(verdict, Comparison::Wrong { .. }))
     }
 }
 
@@ -112,7 +112,7 @@ fn overall(ledger: &Ledger) -> Vec<String> {
 }
 
 /// Finds the carrier's records of the calls that the node placed.
-fn find_lines(stories: &mut [Story], ledger: &Ledger) {
+fn find_lines(stories: &mut [SimulatedCall], ledger: &Ledger) {
     let tagged = |state: Option<&str>| decode_client_state(state?).map(|tag| tag.call);
     let lines: HashMap<CallId, &CallRecord> = ledger
         .calls
@@ -169,7 +169,7 @@ impl Stage<'_> {
         traffic: &Traffic,
         progress: &Progress,
         stop: &CancellationToken,
-    ) -> anyhow::Result<Vec<Story>> {
+    ) -> anyhow::Result<Vec<SimulatedCall>> {
         let begun = Instant::now();
         let calls = futures::stream::iter(0..traffic.calls).map(|number| async move {
             tokio::time::sleep_until((begun + traffic.due(number)).into()).await;
@@ -199,11 +199,17 @@ impl Stage<'_> {
         }
     }
 
-    async fn perform(&self, traffic: &Traffic, number: u32) -> Story {
+    async fn perform(&self, traffic: &Traffic, number: u32) -> SimulatedCall {
         let plan = planned(traffic.seed, number);
         let (Planned::Inbound(kind, _) | Planned::Outbound(kind)) = plan;
-        let mut story =
-            Story { number: number + 1, kind, id: None, line: None, dial_broken: false, trouble: None };
+        let mut story = SimulatedCall {
+            number: number + 1,
+            kind,
+            id: None,
+            line: None,
+            dial_broken: false,
+            trouble: None,
+        };
         match plan {
             Planned::Inbound(_, script) => story.line = self.fake.place_call(script).await.ended().await,
             Planned::Outbound(_) => match self.call_out(traffic.pace, &mut story).await {
@@ -214,7 +220,7 @@ impl Stage<'_> {
         story
     }
 
-    async fn call_out(&self, pace: f64, story: &mut Story) -> Result<(), Refused> {
+    async fn call_out(&self, pace: f64, story: &mut SimulatedCall) -> Result<(), Refused> {
         let Some(to) = story.kind.callee() else { return Ok(()) };
         let id = self.node.call_out(OUR_NUMBER, to).await?.id;
         story.id = Some(id);
@@ -249,18 +255,19 @@ impl Stage<'_> {
     /// Compares repeatedly until nothing can change any more, or the node had enough time.
     async fn compare(
         &self,
-        stories: &[Story],
+        stories: &[SimulatedCall],
         since: Time,
         patience: Duration,
         stop: &CancellationToken,
-    ) -> anyhow::Result<Vec<Verdict>> {
+    ) -> anyhow::Result<Vec<Comparison>> {
         let begun = Instant::now();
         let mut pause = LOOK;
         loop {
             // others may be calling, too
             let shown = self.node.calls_since(since, stories.len() * 2 + 1_000).await?;
             let judged = judge(stories, &shown);
-            let settled = !judged.iter().any(|verdict| matches!(verdict, Verdict::Wrong { open: true, .. }));
+            let settled =
+                !judged.iter().any(|verdict| matches!(verdict, Comparison::Wrong { open: true, .. }));
             if settled || begun.elapsed() >= patience || stop.is_cancelled() {
                 return Ok(judged);
             }
@@ -270,7 +277,7 @@ impl Stage<'_> {
     }
 }
 
-fn judge(stories: &[Story], shown: &[CallView]) -> Vec<Verdict> {
+fn judge(stories: &[SimulatedCall], shown: &[CallView]) -> Vec<Comparison> {
     let mut by_id: HashMap<CallId, &CallView> = HashMap::new();
     let mut by_line: HashMap<&str, Vec<&CallView>> = HashMap::new();
     for call in shown {
@@ -279,7 +286,7 @@ fn judge(stories: &[Story], shown: &[CallView]) -> Vec<Verdict> {
             by_line.entry(line).or_default().push(call);
         }
     }
-    let calls_of = |story: &Story| {
+    let calls_of = |story: &SimulatedCall| {
         let of_line = story.line.as_ref().and_then(|line| by_line.get(line.control_id.as_str()));
         let of_line = of_line.cloned().unwrap_or_default();
         match story.id.and_then(|id| by_id.get(&id)) {

@@ -6,7 +6,7 @@ use crate::fake_telnyx::Totals;
 use domain::envelope::Time;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::expect::{Story, words};
+use super::expect::{SimulatedCall, words};
 
 /// A progress bar on a terminal, nothing elsewhere; and in a demo a line for each call.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl Progress {
     }
 
     /// Counts a call that is over, or for which nothing is left to do.
-    pub fn over(&self, story: &Story) {
+    pub fn over(&self, story: &SimulatedCall) {
         self.bar.inc(1);
         if let Some(tell) = self.tell {
             let line = line(story);
@@ -54,7 +54,7 @@ impl Drop for Progress {
 }
 
 /// Describes a call in one line.
-fn line(story: &Story) -> String {
+fn line(story: &SimulatedCall) -> String {
     let head = format!("  call {:>3}  {:<24}", story.number, story.kind.name());
     let Some(line) = &story.line else {
         return format!("{head} {}", story.trouble.as_deref().unwrap_or("placed"));

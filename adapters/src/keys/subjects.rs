@@ -71,21 +71,21 @@ pub enum SubjectKeyState {
 }
 
 #[derive(Debug)]
-struct Known {
+struct CachedKeys {
     until: Instant,
     state: SubjectKeyState,
 }
 
 #[derive(Debug)]
 struct Memory {
-    keys: LruCache<Uuid, Known>,
+    keys: LruCache<Uuid, CachedKeys>,
     alive: LruCache<(ClientId, SubjectId), Uuid>,
     /// Number of destructions so far: what was read before one is not cached after it.
     destroyed: u64,
 }
 
 /// A client and subject that needs a new key.
-type Wish = (ClientId, SubjectId);
+type KeyRequest = (ClientId, SubjectId);
 
 /// A cached key is read again after `life`, so that a key destroyed on another node stays in use no longer than that.
 #[derive(Debug, Clone)]
@@ -97,7 +97,7 @@ struct Inner {
     trees: KeyTrees,
     life: Duration,
     memory: Mutex<Memory>,
-    wishes: Mutex<HashSet<Wish>>,
+    wishes: Mutex<HashSet<KeyRequest>>,
     /// The pepper that each client's subjects are hashed with.
     peppers: RwLock<HashMap<ClientId, [u8; 32]>>,
     /// Held by the task that makes keys for all waiting tasks: many keys, one flush to disk.
@@ -194,7 +194,7 @@ impl SubjectKeys {
             let key = Arc::new(SubjectKey::new(person.0, person, &key));
             if memory.destroyed == destroyed {
                 memory.alive.put((client, person), person.0);
-                memory.keys.put(person.0, Known { until, state: SubjectKeyState::Alive(key.clone()) });
+                memory.keys.put(person.0, CachedKeys { until, state: SubjectKeyState::Alive(key.clone()) });
             }
             keys[at] = Some(key);
         }
@@ -213,7 +213,7 @@ impl SubjectKeys {
             // the task that held the lock before made ours, too
             return Ok(keys);
         }
-        let mut wishes: Vec<Wish> = std::mem::take(&mut *self.0.wishes.lock()).into_iter().collect();
+        let mut wishes: Vec<KeyRequest> = std::mem::take(&mut *self.0.wishes.lock()).into_iter().collect();
         // a cancelled task may have taken our wish along without fulfilling it
         wishes.extend(subjects.iter().map(|&subject| (client, subject)));
         wishes.sort_unstable();
@@ -227,7 +227,10 @@ impl SubjectKeys {
     }
 
     /// The living keys of these subjects, as they are stored; missing keys are created.
-    async fn fulfil(&self, wishes: &[Wish]) -> Result<HashMap<Wish, Arc<SubjectKey>>, VaultError> {
+    async fn fulfil(
+        &self,
+        wishes: &[KeyRequest],
+    ) -> Result<HashMap<KeyRequest, Arc<SubjectKey>>, VaultError> {
         // a subject that is not cached is most often new: then this is one statement and one flush
         let mut found = self.make(wishes).await?;
         if found.len() < wishes.len() {
@@ -238,12 +241,15 @@ impl SubjectKeys {
         for (&(client, subject), key) in &found {
             memory.alive.put((client, subject), key.id);
             let state = SubjectKeyState::Alive(key.clone());
-            memory.keys.put(key.id, Known { until: now + self.0.life, state });
+            memory.keys.put(key.id, CachedKeys { until: now + self.0.life, state });
         }
         Ok(found)
     }
 
-    async fn alive_of(&self, wishes: &[Wish]) -> Result<HashMap<Wish, Arc<SubjectKey>>, VaultError> {
+    async fn alive_of(
+        &self,
+        wishes: &[KeyRequest],
+    ) -> Result<HashMap<KeyRequest, Arc<SubjectKey>>, VaultError> {
         let rows: Vec<Row> = on!(self.db(), pool => {
             let mut query = QueryBuilder::new(
                 "SELECT id, client_id, subject, master_id, wrapped FROM subject_keys \
@@ -268,7 +274,7 @@ impl SubjectKeys {
     }
 
     /// Creates keys for those who have none and returns them. Of two nodes that create one at once, one wins.
-    async fn make(&self, wishes: &[Wish]) -> Result<HashMap<Wish, Arc<SubjectKey>>, VaultError> {
+    async fn make(&self, wishes: &[KeyRequest]) -> Result<HashMap<KeyRequest, Arc<SubjectKey>>, VaultError> {
         let (db, master, clock, ids) = self.0.vault.parts();
         let mut rows = Vec::with_capacity(wishes.len());
         let mut keys = HashMap::with_capacity(wishes.len());
@@ -346,7 +352,7 @@ impl SubjectKeys {
             let mut memory = self.0.memory.lock();
             for (id, state) in states {
                 if memory.destroyed == destroyed {
-                    memory.keys.put(id, Known { until: asked_at + self.0.life, state: state.clone() });
+                    memory.keys.put(id, CachedKeys { until: asked_at + self.0.life, state: state.clone() });
                 }
                 found.insert(id, state);
             }
@@ -370,7 +376,7 @@ impl SubjectKeys {
                 Leaf::Unknown => SubjectKeyState::Unknown,
             };
             if memory.destroyed == destroyed {
-                memory.keys.put(person.0, Known { until, state: state.clone() });
+                memory.keys.put(person.0, CachedKeys { until, state: state.clone() });
             }
             found.insert(person.0, state);
         }
@@ -570,7 +576,9 @@ impl Memory {
     fn alive(&mut self, client: ClientId, subject: SubjectId, now: Instant) -> Option<Arc<SubjectKey>> {
         let id = self.alive.get(&(client, subject))?;
         match self.keys.get(id) {
-            Some(Known { until, state: SubjectKeyState::Alive(key) }) if now < *until => Some(key.clone()),
+            Some(CachedKeys { until, state: SubjectKeyState::Alive(key) }) if now < *until => {
+                Some(key.clone())
+            }
             _ => None,
         }
     }

@@ -40,7 +40,7 @@ const WAYS: usize = 200;
 
 type Key = [u8; 32];
 /// A path from the root to a person's key, in hexadecimal digits.
-type Way = [u8; DEPTH];
+type TreePath = [u8; DEPTH];
 
 /// A node whose own key is gone: the keys left under it.
 #[derive(Clone)]
@@ -126,7 +126,7 @@ impl KeyTrees {
         persons: &[SubjectId],
     ) -> Result<(Vec<Leaf>, Instant), VaultError> {
         let trunk = self.trunk(client).await?;
-        let ways: Vec<Way> = persons.iter().map(|&person| way(person)).collect();
+        let ways: Vec<TreePath> = persons.iter().map(|&person| way(person)).collect();
         if let Some(nodes) = &trunk.nodes {
             return Ok((ways.iter().map(|way| leaf(nodes, way)).collect(), trunk.until));
         }
@@ -221,7 +221,7 @@ impl KeyTrees {
         Ok(trunk)
     }
 
-    async fn on_the_way(&self, client: ClientId, ways: &[Way]) -> Result<Nodes, VaultError> {
+    async fn on_the_way(&self, client: ClientId, ways: &[TreePath]) -> Result<Nodes, VaultError> {
         let rows: Vec<Row> = on!(self.db(), pool => {
             select(client, ways).build_query_as().fetch_all(pool).await
         })
@@ -265,7 +265,7 @@ impl KeyTrees {
 }
 
 /// The path to a person's key.
-fn way(person: SubjectId) -> Way {
+fn way(person: SubjectId) -> TreePath {
     let bytes = person.0.as_bytes();
     std::array::from_fn(|at| if at % 2 == 0 { bytes[at / 2] >> 4 } else { bytes[at / 2] & 15 })
 }
@@ -297,7 +297,7 @@ fn under(key: &Key, digit: u8) -> Key {
 }
 
 /// The key at the end of a path.
-fn leaf(nodes: &Nodes, way: &Way) -> Leaf {
+fn leaf(nodes: &Nodes, way: &TreePath) -> Leaf {
     for at in 0..DEPTH {
         let Some(node) = nodes.get(&way[..at]) else { return Leaf::Unknown };
         if let Some(key) = node.0[usize::from(way[at])] {
@@ -308,7 +308,7 @@ fn leaf(nodes: &Nodes, way: &Way) -> Leaf {
 }
 
 /// The nodes that change when the key at the end of a path is destroyed; `None` if it is destroyed already.
-fn without(nodes: &Nodes, way: &Way) -> Option<Vec<(Vec<u8>, Node)>> {
+fn without(nodes: &Nodes, way: &TreePath) -> Option<Vec<(Vec<u8>, Node)>> {
     for at in 0..DEPTH {
         let mut node = nodes.get(&way[..at])?.clone();
         let Some(mut key) = node.0[usize::from(way[at])].take() else { continue };
@@ -351,7 +351,7 @@ impl Node {
 type Row = (String, Uuid, String, Vec<u8>);
 
 /// Selects all nodes that may lie on these paths.
-fn select<DB: sqlx::Database>(client: ClientId, ways: &[Way]) -> QueryBuilder<DB>
+fn select<DB: sqlx::Database>(client: ClientId, ways: &[TreePath]) -> QueryBuilder<DB>
 where
     Uuid: for<'q> sqlx::Encode<'q, DB> + sqlx::Type<DB>,
 {

@@ -362,7 +362,7 @@ impl Ask for Whole {
 }
 
 /// A streamed answer whose first events were read to be sure that it is one.
-struct Begun {
+struct StartedStream {
     first: Vec<ChatEvent>,
     rest: Box<dyn ChatEvents>,
     health: Arc<Health>,
@@ -370,7 +370,7 @@ struct Begun {
 }
 
 #[async_trait]
-impl ChatEvents for Begun {
+impl ChatEvents for StartedStream {
     async fn next(&mut self) -> Option<Result<ChatEvent, LlmFailure>> {
         if let Some(event) = self.first.pop() {
             return Some(Ok(event));
@@ -429,7 +429,7 @@ impl LanguageModels for Gateway {
     ) -> Result<Answering, Unanswered> {
         let got = self.first(client, models, Streaming, request).await?;
         let Got { by, passed_over, answer: (first, rest), health } = got;
-        let events = Box::new(Begun { first, rest, health, clock: self.clock.clone() });
+        let events = Box::new(StartedStream { first, rest, health, clock: self.clock.clone() });
         Ok(Answering { by, passed_over, events })
     }
 

@@ -138,10 +138,10 @@ fn pieces(text: &str) -> impl Iterator<Item = ChatEvent> {
     text.split_inclusive(' ').map(|word| ChatEvent::Text(word.to_owned()))
 }
 
-struct Told(VecDeque<ChatEvent>);
+struct ScriptedAnswer(VecDeque<ChatEvent>);
 
 #[async_trait]
-impl ChatEvents for Told {
+impl ChatEvents for ScriptedAnswer {
     async fn next(&mut self) -> Option<Result<ChatEvent, LlmFailure>> {
         // the reader may be cancelled between two words
         tokio::task::yield_now().await;
@@ -161,7 +161,7 @@ impl ChatProvider for Scripted {
         let usage = ChatEvent::Usage(usage(request, &text));
         let calls = calls.into_iter().map(ChatEvent::ToolCall);
         let told = pieces(&text).chain(calls).chain([usage, ChatEvent::Finished(Finish::Stop)]).collect();
-        Ok(Box::new(Told(told)))
+        Ok(Box::new(ScriptedAnswer(told)))
     }
 
     async fn complete(&self, model: &str, request: &ChatRequest) -> Result<Completion, LlmFailure> {

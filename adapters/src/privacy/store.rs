@@ -19,7 +19,7 @@ use super::form::{MOST_KEYS, Place, Sealed, seal, sealed_len};
 use super::levels::Levels;
 use super::persons::{Remembered, StreamSubjects};
 use super::retention::{has_content, leads_of};
-use super::walk::{Form, Found, bytes_of, find, write_bytes};
+use super::walk::{Form, PersonalValue, bytes_of, find, write_bytes};
 use crate::keys::{SubjectKey, SubjectKeyState, SubjectKeys};
 
 const PAGE: usize = 512;
@@ -85,7 +85,7 @@ struct Plan {
 
 /// A personal field, its data subject, and whether it is not retained.
 struct Planned<S> {
-    found: Found,
+    found: PersonalValue,
     subjects: Vec<S>,
     ephemeral: bool,
 }
@@ -278,7 +278,7 @@ impl EncryptingEventStore {
         stream: &StreamId,
         event: &NewEvent,
         events: &[NewEvent],
-        found: &[(usize, Vec<Found>)],
+        found: &[(usize, Vec<PersonalValue>)],
     ) -> Result<StreamSubjects, SealError> {
         let category = stream.category();
         if !is_about_somebody(category) {
@@ -421,7 +421,7 @@ impl EncryptingEventStore {
 
     /// Decrypts all values whose keys are alive.
     pub(super) async fn open(&self, mut events: Vec<Recorded>) -> Result<Vec<Recorded>, ReadError> {
-        let mut sealed: Vec<(usize, Vec<Found>)> = Vec::new();
+        let mut sealed: Vec<(usize, Vec<PersonalValue>)> = Vec::new();
         let mut ids: Vec<(ClientId, Uuid)> = Vec::new();
         for (at, event) in events.iter().enumerate() {
             let wanted = self.opens.is_none_or(|types| types.contains(&event.event_type.as_str()));
@@ -494,7 +494,12 @@ fn actor(event: &NewEvent, stream: &StreamId) -> Subject {
 }
 
 /// The payload with all values decrypted whose keys are alive; content that is not retained only if `all` is set.
-fn opened(event: &Recorded, fields: &[Found], keys: &HashMap<Uuid, SubjectKeyState>, all: bool) -> Vec<u8> {
+fn opened(
+    event: &Recorded,
+    fields: &[PersonalValue],
+    keys: &HashMap<Uuid, SubjectKeyState>,
+    all: bool,
+) -> Vec<u8> {
     let place = Place {
         client: event.client_id,
         stream: &event.stream,
@@ -504,7 +509,7 @@ fn opened(event: &Recorded, fields: &[Found], keys: &HashMap<Uuid, SubjectKeySta
     };
     // one value that does not decrypt must not keep a node from the rest of its log: it reads as erased, and `audit
     // verify` shows what was altered
-    let damaged = |field: &Found| {
+    let damaged = |field: &PersonalValue| {
         tracing::error!(
             position = event.position.0,
             field = field.path,

@@ -40,7 +40,7 @@ impl Form {
 
 /// A personal value in a payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct PersonalValue {
     /// Path of the value: field names and list indices joined by dots.
     pub path: String,
     /// The innermost name within `path`.
@@ -51,14 +51,14 @@ pub(super) struct Found {
     pub value: Range<usize>,
 }
 
-impl Found {
+impl PersonalValue {
     pub(super) fn field(&self) -> &str {
         &self.path[self.field.clone()]
     }
 }
 
 /// All values of this form, in order; `None` if the payload is no MessagePack.
-pub(super) fn find(payload: &[u8], form: Form) -> Option<Vec<Found>> {
+pub(super) fn find(payload: &[u8], form: Form) -> Option<Vec<PersonalValue>> {
     let mut walk = Walk { bytes: payload, form, path: Vec::with_capacity(8), found: Vec::new() };
     (walk.value(0, 0)? == payload.len()).then_some(walk.found)
 }
@@ -102,7 +102,7 @@ struct Walk<'a> {
     bytes: &'a [u8],
     form: Form,
     path: Vec<Step<'a>>,
-    found: Vec<Found>,
+    found: Vec<PersonalValue>,
 }
 
 impl<'a> Walk<'a> {
@@ -174,7 +174,7 @@ impl<'a> Walk<'a> {
                 Step::Index(index) => path.push_str(&index.to_string()),
             }
         }
-        self.found.push(Found { path, field, whole: at..value.end, value });
+        self.found.push(PersonalValue { path, field, whole: at..value.end, value });
     }
 }
 

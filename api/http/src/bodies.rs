@@ -49,12 +49,12 @@ impl Bodies {
 
 /// One body's share of the budget.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct BudgetShare {
     of: Arc<Bodies>,
     bytes: usize,
 }
 
-impl Held {
+impl BudgetShare {
     pub(super) fn nothing(of: Arc<Bodies>) -> Self {
         Self { of, bytes: 0 }
     }
@@ -76,7 +76,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for BudgetShare {
     fn drop(&mut self) {
         if self.bytes > 0 {
             let before = self.of.held.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -87,7 +87,7 @@ impl Drop for Held {
 
 struct Kept {
     body: Bytes,
-    _held: Held,
+    _held: BudgetShare,
 }
 
 impl AsRef<[u8]> for Kept {
@@ -103,9 +103,9 @@ mod tests {
     #[test]
     fn what_is_beyond_the_free_part_comes_out_of_the_budget_and_goes_back_into_it() {
         let bodies = Arc::new(Bodies::new(1_000, Duration::ZERO, Duration::ZERO));
-        let mut one = Held::nothing(bodies.clone());
+        let mut one = BudgetShare::nothing(bodies.clone());
         assert!(one.grow(FREE) && one.grow(FREE + 600));
-        let mut other = Held::nothing(bodies.clone());
+        let mut other = BudgetShare::nothing(bodies.clone());
         assert!(other.grow(FREE), "small bodies always get through");
         assert!(!other.grow(FREE + 401) && other.grow(FREE + 400));
         assert_eq!(bodies.held(), 1_000);

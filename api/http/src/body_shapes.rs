@@ -85,8 +85,8 @@ pub(super) fn check(request: &HttpRequest, body: &[u8]) -> Result<(), ApiError> 
 fn check_by(schema: Option<(&BodyShapes, &Value)>, body: &[u8]) -> Result<(), ApiError> {
     let mut fault = None;
     let place = match schema {
-        Some((shapes, schema)) => Place::of(shapes, [schema]),
-        None => Place { shapes: None, may_be: Vec::new() },
+        Some((shapes, schema)) => SchemaCursor::of(shapes, [schema]),
+        None => SchemaCursor { shapes: None, may_be: Vec::new() },
     };
     let mut json = serde_json::Deserializer::from_slice(body);
     let looked = Look { place, path: &mut String::new(), fault: &mut fault }.deserialize(&mut json);
@@ -99,12 +99,12 @@ fn check_by(schema: Option<(&BodyShapes, &Value)>, body: &[u8]) -> Result<(), Ap
 
 /// The reader's place in the document, with the schemas allowed there. Below an undescribed
 /// place anything is allowed.
-struct Place<'s> {
+struct SchemaCursor<'s> {
     shapes: Option<&'s BodyShapes>,
     may_be: Vec<&'s Value>,
 }
 
-impl<'s> Place<'s> {
+impl<'s> SchemaCursor<'s> {
     fn of(shapes: &'s BodyShapes, schemas: impl IntoIterator<Item = &'s Value>) -> Self {
         let mut may_be = Vec::new();
         schemas.into_iter().for_each(|schema| shapes.follow(schema, &mut may_be, 0));
@@ -153,7 +153,7 @@ fn is_anything(schema: &Value) -> bool {
 }
 
 struct Look<'a, 's> {
-    place: Place<'s>,
+    place: SchemaCursor<'s>,
     path: &'a mut String,
     fault: &'a mut Option<ApiError>,
 }
@@ -318,7 +318,7 @@ mod tests {
             for (name, property) in
                 found.iter().filter_map(|schema| schema["properties"].as_object()).flatten()
             {
-                let takes_null = Place::of(&shapes, [property]).may_be_null();
+                let takes_null = SchemaCursor::of(&shapes, [property]).may_be_null();
                 let described = property.to_string().contains("`null`");
                 assert!(method != "PATCH" || !takes_null || described, "PATCH {path}: {name}");
             }
@@ -330,7 +330,7 @@ mod tests {
         let shapes = BodyShapes::of(&document());
         assert!(shapes.bodies.len() > 30);
         for (operation, schema) in &shapes.bodies {
-            let place = Place::of(&shapes, [schema]);
+            let place = SchemaCursor::of(&shapes, [schema]);
             assert!(place.shapes.is_some() && !place.may_be_array(), "{operation:?}");
         }
     }

@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use futures::Stream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::bodies::{Bodies, Held};
+use super::bodies::{Bodies, BudgetShare};
 use crate::problem::ApiError;
 
 /// `Retry-After` when the node's budget for bodies is used up.
@@ -53,7 +53,7 @@ pub struct ReadBody {
     limit: usize,
     declared: usize,
     /// Share of the budget; `None` in a test of a single handler, where the app has no budget.
-    held: Option<Held>,
+    held: Option<BudgetShare>,
     bodies: Option<Arc<Bodies>>,
     begun: Instant,
     /// Timer while the next piece is awaited; most bodies need none.
@@ -81,7 +81,7 @@ impl ReadBody {
             payload: payload.take(),
             limit,
             declared: length.unwrap_or(0),
-            held: bodies.clone().map(Held::nothing),
+            held: bodies.clone().map(BudgetShare::nothing),
             bodies,
             begun: Instant::now(),
             patience: None,

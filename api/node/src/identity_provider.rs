@@ -39,11 +39,11 @@ pub fn guests(config: &IdentityProviderConfig, clock: &Arc<dyn Clock>) -> Option
 /// Where the provider publishes its keys.
 pub struct KeySource {
     http: reqwest::Client,
-    place: Place,
+    place: KeySetLocation,
     clock: Arc<dyn Clock>,
 }
 
-enum Place {
+enum KeySetLocation {
     /// The operator configured the address.
     Known(String),
     /// The issuer's metadata names the address (OpenID Connect Discovery 1.0 §4).
@@ -61,8 +61,8 @@ impl KeySource {
     /// The source of the configured provider; `None` without one.
     pub fn new(config: &IdentityProviderConfig, clock: Arc<dyn Clock>) -> anyhow::Result<Option<Self>> {
         let place = match (&config.jwks_url, &config.issuer) {
-            (Some(url), _) => Place::Known(url.as_str().to_owned()),
-            (None, Some(issuer)) if config.discovery => Place::Discovered { issuer: issuer.clone() },
+            (Some(url), _) => KeySetLocation::Known(url.as_str().to_owned()),
+            (None, Some(issuer)) if config.discovery => KeySetLocation::Discovered { issuer: issuer.clone() },
             _ => return Ok(None),
         };
         let http = adapters::http::client()
@@ -110,8 +110,8 @@ impl KeySource {
 
     async fn keys(&self) -> anyhow::Result<Vec<u8>> {
         let issuer = match &self.place {
-            Place::Known(url) => return self.get(url).await,
-            Place::Discovered { issuer } => issuer,
+            KeySetLocation::Known(url) => return self.get(url).await,
+            KeySetLocation::Discovered { issuer } => issuer,
         };
         let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
         let metadata = self.get(&url).await.with_context(|| format!("cannot discover the keys at {url}"))?;

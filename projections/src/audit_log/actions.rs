@@ -74,7 +74,7 @@ impl<'de> Deserialize<'de> for Action {
 
 /// What an event contributes to its audit entry, besides its envelope.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Told {
+pub(super) struct AuditDetails {
     /// What the action was done to; `None`: the subject of the stream.
     pub(super) on: Option<Resource>,
     pub(super) before: Option<Value>,
@@ -82,7 +82,7 @@ pub(super) struct Told {
     pub(super) ip: Option<String>,
 }
 
-impl Told {
+impl AuditDetails {
     fn on(self, user: UserId) -> Self {
         Self { on: Some(Resource::new(UserId::CATEGORY, &user)), ..self }
     }
@@ -102,29 +102,33 @@ fn party(party: &Personal<Party>) -> Option<String> {
     party.shown(|party| party.as_str().to_owned())
 }
 
-fn done() -> Told {
-    Told::default()
+fn done() -> AuditDetails {
+    AuditDetails::default()
 }
 
 /// A resource was created.
-fn made(after: Value) -> Told {
-    Told { after: Some(after), ..Told::default() }
+fn made(after: Value) -> AuditDetails {
+    AuditDetails { after: Some(after), ..AuditDetails::default() }
 }
 
 /// A resource was removed.
-fn ended(before: Value) -> Told {
-    Told { before: Some(before), ..Told::default() }
+fn ended(before: Value) -> AuditDetails {
+    AuditDetails { before: Some(before), ..AuditDetails::default() }
 }
 
 /// A resource was changed: keeps only the fields that differ.
-fn changed(before: Value, after: Value) -> Told {
+fn changed(before: Value, after: Value) -> AuditDetails {
     let differing = |mine: &Value, theirs: &Value| match mine {
         Value::Object(fields) => {
             fields.iter().filter(|(name, value)| theirs.get(name) != Some(value)).map(own).collect()
         }
         other => other.clone(),
     };
-    Told { before: Some(differing(&before, &after)), after: Some(differing(&after, &before)), ..done() }
+    AuditDetails {
+        before: Some(differing(&before, &after)),
+        after: Some(differing(&after, &before)),
+        ..done()
+    }
 }
 
 fn own((name, value): (&String, &Value)) -> (String, Value) {
@@ -155,7 +159,7 @@ macro_rules! audited {
 
         /// The action that an event is, with its resource, metadata and content; `None` when it is none.
         #[allow(clippy::allow_attributes, unreachable_patterns, reason = "an event may be two actions, and all events of a kind actions")]
-        pub(super) fn read(event: &Recorded) -> Result<Option<(Action, Resource, Metadata, Told)>, DecodeError> {
+        pub(super) fn read(event: &Recorded) -> Result<Option<(Action, Resource, Metadata, AuditDetails)>, DecodeError> {
             let event_type = event.event_type.as_str();
             $(if matches!(event_type, $($type)|*) {
                 let metadata = event.metadata();
@@ -223,7 +227,7 @@ audited! {
             ended(json!({"login_id": login.to_string()})).on(e.user);
     }
     ProviderEvent of AccountId by anybody as |_| {
-        "provider.configured", Configured(e) => PROVIDER_CONFIGURED: Told {
+        "provider.configured", Configured(e) => PROVIDER_CONFIGURED: AuditDetails {
             before: e.before.as_ref().map(account_terms),
             ..made(account_terms(&e.after))
         }.account(e.kind);
@@ -233,7 +237,7 @@ audited! {
     NumberEvent of NumberId by anybody as |_| {
         "number.added", Added(e) => NUMBER_ADDED:
             made(json!({"number": e.number.shown(|number| number.as_str().to_owned()), "route": RouteView::from(e.route)}));
-        "number.rerouted", Rerouted(e) => NUMBER_REROUTED: Told {
+        "number.rerouted", Rerouted(e) => NUMBER_REROUTED: AuditDetails {
             before: e.before.map(|route| json!({"route": RouteView::from(route)})),
             ..made(json!({"route": RouteView::from(e.route)}))
         };

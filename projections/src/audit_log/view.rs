@@ -9,7 +9,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::actions::{self, Action, Told};
+use super::actions::{self, Action, AuditDetails};
 use crate::view::{At, Row, View};
 
 /// A business action. Every field is always present; what is not known is `null`.
@@ -115,7 +115,7 @@ pub struct Audited {
     action: Action,
     resource: Resource,
     metadata: Metadata,
-    told: Told,
+    told: AuditDetails,
 }
 
 /// The view of business actions: one row an action.

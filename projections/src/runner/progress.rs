@@ -23,7 +23,7 @@ enum Worker {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Known {
+struct ProgressState {
     worker: Worker,
     position: Position,
     stalled: bool,
@@ -38,7 +38,7 @@ struct Floor {
 
 #[derive(Debug)]
 struct Shared {
-    known: Mutex<BTreeMap<&'static str, Known>>,
+    known: Mutex<BTreeMap<&'static str, ProgressState>>,
     floor: watch::Sender<Floor>,
     wanted: Notify,
 }
@@ -51,7 +51,7 @@ pub struct Progress {
 
 impl Progress {
     pub(super) fn new(names: &[&'static str]) -> Self {
-        let unknown = Known { worker: Worker::Elsewhere, position: Position::START, stalled: false };
+        let unknown = ProgressState { worker: Worker::Elsewhere, position: Position::START, stalled: false };
         let known = names.iter().map(|name| (*name, unknown)).collect();
         let (floor, wanted) = (watch::Sender::new(Floor::default()), Notify::new());
         Self { shared: Arc::new(Shared { known: Mutex::new(known), floor, wanted }) }
@@ -95,7 +95,7 @@ impl Progress {
     /// This node runs the projection, which has reached `position`.
     pub(super) fn here(&self, name: &'static str, position: Position, stalled: bool) {
         self.note(|known| {
-            known.insert(name, Known { worker: Worker::Here, position, stalled });
+            known.insert(name, ProgressState { worker: Worker::Here, position, stalled });
         });
     }
 
@@ -115,7 +115,7 @@ impl Progress {
         });
     }
 
-    fn note(&self, change: impl FnOnce(&mut BTreeMap<&'static str, Known>)) {
+    fn note(&self, change: impl FnOnce(&mut BTreeMap<&'static str, ProgressState>)) {
         let mut known = self.shared.known.lock();
         change(&mut known);
         let position = known.values().map(|known| known.position).min().unwrap_or_default();

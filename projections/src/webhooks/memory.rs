@@ -19,18 +19,18 @@ const PAGE: usize = 512;
 
 /// A resource, as far as its events were read.
 #[derive(Debug)]
-struct Known<V: Published> {
+struct RememberedResource<V: Published> {
     version: Version,
     row: Option<V::Row>,
 }
 
-impl<V: Published> Default for Known<V> {
+impl<V: Published> Default for RememberedResource<V> {
     fn default() -> Self {
         Self { version: Version::NONE, row: None }
     }
 }
 
-impl<V: Published> Known<V> {
+impl<V: Published> RememberedResource<V> {
     fn take(&mut self, fact: &Recorded) -> Result<(), DecodeError> {
         if let Some((_, meaning)) = V::read(fact)? {
             V::apply(&mut self.row, &At::from(fact), meaning);
@@ -42,7 +42,7 @@ impl<V: Published> Known<V> {
 
 /// The cached resources of a view.
 #[derive(Debug)]
-pub(super) struct Memory<V: Published>(Mutex<LruCache<Uuid, Known<V>>>);
+pub(super) struct Memory<V: Published>(Mutex<LruCache<Uuid, RememberedResource<V>>>);
 
 impl<V: Published> Default for Memory<V> {
     fn default() -> Self {
@@ -82,7 +82,7 @@ impl<V: Published> Memory<V> {
         let mut all = self.0.lock();
         let id = fact.stream.id();
         if fact.version == Version(1) {
-            all.put(id, Known::default());
+            all.put(id, RememberedResource::default());
         }
         match all.get_mut(&id) {
             Some(known) if known.version.0 + 1 == fact.version.0 => {
@@ -98,8 +98,11 @@ impl<V: Published> Memory<V> {
 }
 
 /// Rebuilds the resource from its whole history up to the event.
-async fn look_up<V: Published>(log: &dyn EventStore, fact: &Recorded) -> Result<Known<V>, PublishError> {
-    let mut known = Known::default();
+async fn look_up<V: Published>(
+    log: &dyn EventStore,
+    fact: &Recorded,
+) -> Result<RememberedResource<V>, PublishError> {
+    let mut known = RememberedResource::default();
     while known.version < fact.version {
         let page = log.read_stream(&fact.stream, known.version, Direction::Forwards, PAGE).await?;
         if page.is_empty() {
@@ -113,7 +116,10 @@ async fn look_up<V: Published>(log: &dyn EventStore, fact: &Recorded) -> Result<
     Ok(known)
 }
 
-fn tell<V: Published>(fact: &Recorded, known: &Known<V>) -> Result<Option<PublicEvent>, PublishError> {
+fn tell<V: Published>(
+    fact: &Recorded,
+    known: &RememberedResource<V>,
+) -> Result<Option<PublicEvent>, PublishError> {
     let Some(row) = &known.row else { return Ok(None) };
     let Some(name) = V::name(fact, row) else { return Ok(None) };
     let content = V::body(fact, row).map_err(unreadable(fact.position))?;

@@ -39,7 +39,7 @@ pub struct VerifyExportArgs {
 /// The last line of `--json`: `{"kind": "verdict", …}`. Events have no `kind`.
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename = "verdict")]
-struct Verdict<'v> {
+struct VerificationResult<'v> {
     /// `proven`: every event before this line is in the log. `proves_nothing`: there is none before it.
     verdict: &'static str,
     /// Why nothing is proven; left out when it is proven.
@@ -63,7 +63,7 @@ struct Proven<'v> {
     filter: &'v HistoryFilter,
 }
 
-impl<'v> Verdict<'v> {
+impl<'v> VerificationResult<'v> {
     fn proven(checked: &'v Checked, key: &NoteVerifier) -> Self {
         let Checked { manifest: Manifest { log, first, last, filter, .. }, tree_size, events } = checked;
         let (log, first, last, tree_size, events) = (*log, *first, *last, *tree_size, *events);
@@ -89,7 +89,7 @@ pub(super) fn run(args: &VerifyExportArgs) -> anyhow::Result<ExitCode> {
         Err(error) => {
             let reason = format!("{:#}", anyhow::Error::new(error));
             if args.json {
-                Verdict::proves_nothing(&reason, &key).say()?;
+                VerificationResult::proves_nothing(&reason, &key).say()?;
             } else {
                 say!("{reason}");
                 say!("{} proves nothing", args.file.display());
@@ -110,7 +110,7 @@ pub(super) fn run(args: &VerifyExportArgs) -> anyhow::Result<ExitCode> {
         })?
         .context("the file changed while it was read")?;
         out.flush()?;
-        Verdict::proven(&checked, &key).say()?;
+        VerificationResult::proven(&checked, &key).say()?;
         return Ok(ExitCode::SUCCESS);
     }
     let (events, size) = (count(checked.events), count(checked.tree_size));

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use simulator::fake_telnyx::Ledger;
 
 use crate::table::{count, numbers, table};
-use simulator::{Outcome, Verdict};
+use simulator::{Comparison, Outcome};
 
 /// The most differences printed; others are only counted.
 const SHOWN: usize = 20;
@@ -36,9 +36,9 @@ pub(crate) fn report(outcome: &Outcome, ledger: &Ledger) -> String {
 }
 
 fn last_line(outcome: &Outcome) -> String {
-    let of = |wanted: fn(&Verdict) -> bool| outcome.calls.iter().filter(|(_, v)| wanted(v)).count();
-    let right = of(|verdict| *verdict == Verdict::Right);
-    let wrong = of(|verdict| matches!(verdict, Verdict::Wrong { .. }));
+    let of = |wanted: fn(&Comparison) -> bool| outcome.calls.iter().filter(|(_, v)| wanted(v)).count();
+    let right = of(|verdict| *verdict == Comparison::Right);
+    let wrong = of(|verdict| matches!(verdict, Comparison::Wrong { .. }));
     let mut line = format!("{right} of {} calls are as they should be", outcome.calls.len());
     let unknowable = outcome.calls.len() - right - wrong;
     if unknowable > 0 {
@@ -159,9 +159,9 @@ fn calls(outcome: &Outcome) -> String {
         let tally: &mut [u64; 4] = tallies.entry(story.kind).or_default();
         tally[0] += 1;
         match verdict {
-            Verdict::Right => tally[1] += 1,
-            Verdict::Unknowable => tally[2] += 1,
-            Verdict::Wrong { .. } => tally[3] += 1,
+            Comparison::Right => tally[1] += 1,
+            Comparison::Unknowable => tally[2] += 1,
+            Comparison::Wrong { .. } => tally[3] += 1,
         }
     }
     let rows = tallies.into_iter().map(|(kind, tally)| {
@@ -176,7 +176,7 @@ fn differences(outcome: &Outcome) -> Option<String> {
         .calls
         .iter()
         .filter_map(|(story, verdict)| match verdict {
-            Verdict::Wrong { expected, shown, .. } => Some((story, expected, shown)),
+            Comparison::Wrong { expected, shown, .. } => Some((story, expected, shown)),
             _ => None,
         })
         .collect();
@@ -202,22 +202,22 @@ fn differences(outcome: &Outcome) -> Option<String> {
 mod tests {
     use std::time::Duration;
 
-    use simulator::Story;
+    use simulator::SimulatedCall;
     use simulator::plan::Kind;
 
     use super::*;
 
-    fn outcome(verdicts: Vec<Verdict>) -> Outcome {
+    fn outcome(verdicts: Vec<Comparison>) -> Outcome {
         let story = |verdict| {
             let (number, kind) = (1, Kind::ConversationService);
-            (Story { number, kind, id: None, line: None, dial_broken: false, trouble: None }, verdict)
+            (SimulatedCall { number, kind, id: None, line: None, dial_broken: false, trouble: None }, verdict)
         };
         let calls = verdicts.into_iter().map(story).collect();
         Outcome { calls, took: Duration::from_secs(1), faults: Vec::new(), interrupted: false }
     }
 
-    fn wrong() -> Verdict {
-        Verdict::Wrong {
+    fn wrong() -> Comparison {
+        Comparison::Wrong {
             expected: "ended, caller_hangup".to_owned(),
             shown: "in_progress".to_owned(),
             open: true,
@@ -226,15 +226,15 @@ mod tests {
 
     #[test]
     fn the_last_line_counts_every_kind_of_verdict() {
-        assert_eq!(last_line(&outcome(vec![Verdict::Right])), "1 of 1 calls are as they should be");
-        let all = outcome(vec![Verdict::Right, Verdict::Unknowable, wrong(), wrong()]);
+        assert_eq!(last_line(&outcome(vec![Comparison::Right])), "1 of 1 calls are as they should be");
+        let all = outcome(vec![Comparison::Right, Comparison::Unknowable, wrong(), wrong()]);
         assert_eq!(last_line(&all), "1 of 4 calls are as they should be, 1 cannot be told, 2 are not");
         assert!(!all.is_as_expected());
     }
 
     #[test]
     fn differences_are_shown_up_to_a_limit_and_never_who_called() {
-        assert!(differences(&outcome(vec![Verdict::Right])).is_none());
+        assert!(differences(&outcome(vec![Comparison::Right])).is_none());
         let text = differences(&outcome(vec![wrong(); SHOWN + 3])).unwrap();
         assert_eq!(text.matches("in_progress").count(), SHOWN);
         assert!(text.contains("and 3 more"), "{text}");
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_fault_of_the_whole_is_not_as_expected() {
-        let mut all = outcome(vec![Verdict::Right]);
+        let mut all = outcome(vec![Comparison::Right]);
         assert!(all.is_as_expected());
         all.faults.push("something".to_owned());
         assert!(!all.is_as_expected());

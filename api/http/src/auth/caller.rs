@@ -228,7 +228,7 @@ mod tests {
     use super::super::permissions::{CallsRead, CallsWrite};
     use super::super::plain_key::PlainKey;
     use super::super::principal::{Bounds, Who};
-    use super::super::scope::{Anything, Scopes};
+    use super::super::scope::{AnyCredential, Scopes};
     use super::super::tokens::Tokens;
     use super::super::watchers::Watched;
     use super::*;
@@ -291,7 +291,7 @@ mod tests {
         let client = Ok(ClientId(Uuid::from_u128(1)));
         assert_eq!(call::<CallsRead>(Some(("Authorization", &bearer))).await, client);
         assert_eq!(call::<CallsRead>(Some(("X-API-Key", key().reveal()))).await, client);
-        assert_eq!(call::<Anything>(Some(("X-API-Key", key().reveal()))).await, client);
+        assert_eq!(call::<AnyCredential>(Some(("X-API-Key", key().reveal()))).await, client);
         assert_eq!(
             call::<CallsWrite>(Some(("X-API-Key", key().reveal()))).await,
             Err(Code::InsufficientScope)
@@ -311,7 +311,7 @@ mod tests {
             (Some(("Authorization", "Bearer a.b.c")), Code::TokenInvalid),
         ];
         for (header, code) in cases {
-            assert_eq!(call::<Anything>(header).await, Err(code));
+            assert_eq!(call::<AnyCredential>(header).await, Err(code));
         }
     }
 }

@@ -23,7 +23,7 @@ pub use password::{BadPassword, Passwords};
 pub use plain_key::{MalformedKey, PlainKey};
 pub use principal::{Bounds, Principal, Who, scopes_of};
 pub use projections::api_keys::KeyHash;
-pub use scope::{Anything, Permission, Scope, Scopes, UnknownScope, permissions};
+pub use scope::{AnyCredential, Permission, Scope, Scopes, UnknownScope, permissions};
 pub use tokens::{Fault, Jwks, LIFETIME, TokenProblem, Tokens};
 pub use warrant::Warrant;
 pub use watchers::{Watched, Watchers};

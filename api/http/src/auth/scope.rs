@@ -16,9 +16,9 @@ pub trait Permission: 'static {
 
 /// Any valid credential is enough.
 #[derive(Debug)]
-pub enum Anything {}
+pub enum AnyCredential {}
 
-impl Permission for Anything {
+impl Permission for AnyCredential {
     const SCOPE: Option<Scope> = None;
 }
 

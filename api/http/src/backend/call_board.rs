@@ -77,7 +77,7 @@ struct Boards {
     stretches: Mutex<VecDeque<Stretch>>,
 }
 
-type Stretch = ((ClientId, Position), Arc<OnceCell<Arc<Telling>>>);
+type Stretch = ((ClientId, Position), Arc<OnceCell<Arc<RenderedFrames>>>);
 
 #[derive(Debug)]
 struct Board {
@@ -93,7 +93,7 @@ struct State {
     from: Position,
     /// The kept frames end with this position.
     until: Position,
-    told: VecDeque<Arc<Telling>>,
+    told: VecDeque<Arc<RenderedFrames>>,
     watchers: HashMap<u64, Arc<Watcher>>,
     next: u64,
 }
@@ -106,7 +106,7 @@ struct Watcher {
 
 /// The rendered frames of a stretch of the log.
 #[derive(Debug)]
-struct Telling {
+struct RenderedFrames {
     until: Position,
     frames: Vec<(Position, Bytes)>,
     all: Bytes,
@@ -191,7 +191,12 @@ impl CallBoards {
     }
 
     /// Renders the changes, waiting for stores that do not answer.
-    async fn tell_somehow(&self, client: ClientId, until: Position, changes: &[CallChange]) -> Telling {
+    async fn tell_somehow(
+        &self,
+        client: ClientId,
+        until: Position,
+        changes: &[CallChange],
+    ) -> RenderedFrames {
         loop {
             match self.tell(client, until, changes).await {
                 Ok(telling) => return telling,
@@ -209,7 +214,7 @@ impl CallBoards {
         client: ClientId,
         until: Position,
         changes: &[CallChange],
-    ) -> Result<Telling, BoardError> {
+    ) -> Result<RenderedFrames, BoardError> {
         let mut latest: BTreeMap<CallId, (Position, Vec<String>)> = BTreeMap::new();
         for change in changes {
             let (position, events) = latest.entry(change.call).or_default();
@@ -231,11 +236,11 @@ impl CallBoards {
             all.extend_from_slice(&frame);
             frames.push((position, frame));
         }
-        Ok(Telling { until, frames, all: all.freeze() })
+        Ok(RenderedFrames { until, frames, all: all.freeze() })
     }
 
     /// The frames of one page of the log after a position, read once for all streams that resume there.
-    async fn stretch(&self, client: ClientId, after: Position) -> Result<Arc<Telling>, BoardError> {
+    async fn stretch(&self, client: ClientId, after: Position) -> Result<Arc<RenderedFrames>, BoardError> {
         let key = (client, after);
         let cell = {
             let mut stretches = lock(&self.0.stretches);
@@ -286,7 +291,7 @@ impl Board {
 
 impl State {
     /// Adds frames; returns the watchers to wake.
-    fn put(&mut self, telling: Telling) -> Vec<Arc<Watcher>> {
+    fn put(&mut self, telling: RenderedFrames) -> Vec<Arc<Watcher>> {
         self.until = telling.until;
         if telling.frames.is_empty() {
             return Vec::new();
@@ -321,7 +326,7 @@ fn joined(mut all: BytesMut, one: Bytes) -> BytesMut {
     all
 }
 
-impl Telling {
+impl RenderedFrames {
     fn after(&self, position: Position) -> Bytes {
         if self.frames.first().is_none_or(|(first, _)| *first > position) {
             return self.all.clone();

@@ -133,7 +133,7 @@ where
             self.service.call(request)
         };
         let (meters, draining) = (self.meters.clone(), self.edge.draining.clone());
-        Around { inner, seen: Seen { context, span, header, method, started, meters, draining } }
+        Around { inner, seen: RequestRecord { context, span, header, method, started, meters, draining } }
     }
 }
 
@@ -147,7 +147,7 @@ pin_project! {
     pub struct Around<F> {
         #[pin]
         inner: F,
-        seen: Seen,
+        seen: RequestRecord,
     }
 }
 
@@ -180,7 +180,7 @@ where
 }
 
 /// Everything known of a request while it is served.
-struct Seen {
+struct RequestRecord {
     context: RequestContext,
     span: Span,
     header: HeaderValue,
@@ -190,7 +190,7 @@ struct Seen {
     draining: CancellationToken,
 }
 
-impl Seen {
+impl RequestRecord {
     fn answer<B>(&self, mut response: ServiceResponse<B>) -> ServiceResponse<B> {
         let status = response.status();
         let pattern = response.request().match_pattern();

@@ -47,7 +47,7 @@ macro_rules! section {
             )*];
 
             pub(super) fn read(
-                given: &$crate::config::sources::Given,
+                given: &$crate::config::sources::GivenSettings,
             ) -> Result<Self, $crate::config::error::ConfigError> {
                 Ok(Self { $($field: given.read::<$type>($key, $default)?,)* })
             }

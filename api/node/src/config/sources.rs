@@ -52,8 +52,8 @@ impl Sources {
     }
 
     /// Reads every source and refuses settings that `settings` does not declare.
-    pub(super) fn gather(&self, settings: &[Setting]) -> Result<Given, ConfigError> {
-        let mut given = Given::default();
+    pub(super) fn gather(&self, settings: &[Setting]) -> Result<GivenSettings, ConfigError> {
+        let mut given = GivenSettings::default();
         let named = self.file.clone().or_else(|| self.variable(FILE_VARIABLE).map(PathBuf::from));
         match named {
             Some(file) => given.add_file(&file, settings)?,
@@ -76,11 +76,11 @@ impl Sources {
 
 /// The settings that were given, as text, each with its source.
 #[derive(Default)]
-pub(super) struct Given {
+pub(super) struct GivenSettings {
     values: HashMap<String, (String, String)>,
 }
 
-impl Given {
+impl GivenSettings {
     /// The value of a setting. An empty text counts as not given.
     pub(super) fn read<T: Value>(&self, key: &'static str, default: &str) -> Result<T, ConfigError> {
         let (text, origin) = match self.values.get(key) {

@@ -28,8 +28,8 @@ use super::stores::Stores;
 use super::{audit, calls, conversations, directories, outbox, serve, stores};
 use crate::config::Config;
 use crate::edges::Edges;
-use crate::farewell::{Ended, Farewell};
 use crate::files::{embedded_files, settle_all};
+use crate::shutdown::{Ended, Shutdown};
 use crate::store_watch::StoreWatch;
 
 #[derive(Debug)]
@@ -133,38 +133,38 @@ impl Node {
     pub async fn stop(self, drain: Duration) -> Ended {
         self.draining.cancel();
         tokio::time::sleep(drain).await;
-        let mut farewell = Farewell::new();
+        let mut shutdown = Shutdown::new();
         // streams to clients would delay the server's end for ever
         self.stop.cancel();
         let (grace, server) = (self.grace + Duration::from_secs(1), self.server);
-        farewell.within(grace, "requests", server.stop(true)).await;
-        farewell.in_time("answers of models", self.conversations.finish()).await;
-        if let Some(Ok(Err(error))) = farewell.in_time("server", self.serving).await {
+        shutdown.within(grace, "requests", server.stop(true)).await;
+        shutdown.in_time("answers of models", self.conversations.finish()).await;
+        if let Some(Ok(Err(error))) = shutdown.in_time("server", self.serving).await {
             tracing::error!(%error, "the server ended with an error");
         }
         let hands: Vec<_> = self.tasks.iter().map(JoinHandle::abort_handle).collect();
-        let ended = farewell.in_time("components", futures::future::join_all(self.tasks)).await;
+        let ended = shutdown.in_time("components", futures::future::join_all(self.tasks)).await;
         for error in ended.into_iter().flatten().filter_map(Result::err) {
             tracing::error!(%error, "a component ended abnormally");
         }
         hands.iter().for_each(AbortHandle::abort);
-        farewell.in_time("use of keys", self.usage.finish()).await;
+        shutdown.in_time("use of keys", self.usage.finish()).await;
         // no task appends any more, so the last event is sealed, too
         let (sealing, appended) = self.sealing;
         let sealer = sealing.abort_handle();
         appended.cancel();
-        if let Some(Err(error)) = farewell.in_time("sealer", sealing).await {
+        if let Some(Err(error)) = shutdown.in_time("sealer", sealing).await {
             tracing::error!(%error, "the sealer ended abnormally");
         }
         sealer.abort();
-        farewell.in_time("views", self.runner.stop()).await;
-        farewell.in_time("outbox, timers and deliveries", self.work.close()).await;
-        farewell.in_time("store of the views", self.views.close()).await;
-        farewell.in_time("keys", self.keys.close()).await;
-        farewell.in_time("seals", self.seals.close()).await;
-        farewell.in_time("event log", self.log.close()).await;
-        farewell.in_time("files", settle_all(&self.files)).await;
-        farewell.ended()
+        shutdown.in_time("views", self.runner.stop()).await;
+        shutdown.in_time("outbox, timers and deliveries", self.work.close()).await;
+        shutdown.in_time("store of the views", self.views.close()).await;
+        shutdown.in_time("keys", self.keys.close()).await;
+        shutdown.in_time("seals", self.seals.close()).await;
+        shutdown.in_time("event log", self.log.close()).await;
+        shutdown.in_time("files", settle_all(&self.files)).await;
+        shutdown.ended()
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) const CHUNK: u64 = 8 * TILE as u64;
 
 /// The properties of an event that the checks need.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
+pub(super) struct CheckedEvent {
     pub(super) position: u64,
     pub(super) leaf: Hash,
     pub(super) id: u128,
@@ -29,7 +29,7 @@ pub(super) struct Seen {
 pub(super) struct Chunk {
     pub(super) first: u64,
     pub(super) last: u64,
-    pub(super) seen: Vec<Seen>,
+    pub(super) seen: Vec<CheckedEvent>,
     /// Positions of rows that are no events, each with the reason.
     pub(super) unreadable: Vec<(u64, String)>,
     /// The stored leaf hashes, from the first position on; `None` where none is stored.
@@ -101,12 +101,12 @@ impl Source {
         rows
     }
 
-    fn look(&self, event: &Recorded, entry: &mut Vec<u8>) -> Seen {
+    fn look(&self, event: &Recorded, entry: &mut Vec<u8>) -> CheckedEvent {
         entry.clear();
         Entry::of(self.id, event).write(entry);
         // nobody can choose two streams with the same hash: it includes a secret of this run
         let category = u128::from(self.hasher.hash_one(event.stream.category()));
-        Seen {
+        CheckedEvent {
             position: event.position.0,
             leaf: leaf_hash(entry),
             id: event.id.as_u128(),

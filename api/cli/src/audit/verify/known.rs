@@ -30,13 +30,13 @@ enum From {
 
 /// The root that the first `size` events must have.
 #[derive(Debug, Clone)]
-pub(super) struct Known {
+pub(super) struct KnownRoot {
     pub(super) size: u64,
     pub(super) root: Hash,
     from: From,
 }
 
-impl Known {
+impl KnownRoot {
     /// The root of a checkpoint that the auditor kept.
     pub(super) fn kept(note: &SignedCheckpoint) -> Self {
         Self { size: note.checkpoint.size, root: note.checkpoint.root, from: From::Auditor }
@@ -84,7 +84,7 @@ pub(super) fn by_key_store(
     kept: Result<Option<KeptHead>, KeepError>,
     log: Uuid,
     faults: &mut Faults,
-) -> Option<Known> {
+) -> Option<KnownRoot> {
     match kept {
         Ok(None) => {
             say!("the key store keeps no head of this log yet; the next start of a node does that");
@@ -95,7 +95,7 @@ pub(super) fn by_key_store(
             faults.add(Kind::KeptHead, 0, 0, KeepError::OtherLog(kept.log).to_string());
             None
         }
-        Ok(Some(KeptHead { size, root, .. })) => Some(Known { size, root, from: From::KeyStore }),
+        Ok(Some(KeptHead { size, root, .. })) => Some(KnownRoot { size, root, from: From::KeyStore }),
         Err(error) => {
             faults.add(Kind::KeptHead, 0, 0, error.to_string());
             None
@@ -110,7 +110,7 @@ pub(super) async fn in_the_log(
     log: Uuid,
     key: &NoteVerifier,
     faults: &mut Faults,
-) -> anyhow::Result<Vec<Known>> {
+) -> anyhow::Result<Vec<KnownRoot>> {
     let (mut known, mut after) = (Vec::new(), Version::NONE);
     loop {
         let page = store.read_stream(&LogId(log).stream(), after, Direction::Forwards, PAGE).await?;
@@ -120,13 +120,13 @@ pub(super) async fn in_the_log(
             let Position(at) = event.position;
             match read(&event, key) {
                 Ok(LogEvent::Anchored(LogAnchored { size, root, .. })) => {
-                    known.push(Known { size, root, from: From::Log(at) });
+                    known.push(KnownRoot { size, root, from: From::Log(at) });
                 }
                 Ok(LogEvent::Accepted(accepted)) => {
                     say!("{}", told(&accepted, at));
                     known.clear();
                     let LogAccepted { size, root, .. } = accepted;
-                    known.extend((size > 0).then_some(Known { size, root, from: From::Log(at) }));
+                    known.extend((size > 0).then_some(KnownRoot { size, root, from: From::Log(at) }));
                 }
                 Err(why) => faults.at(Kind::Anchor, at, why),
             }

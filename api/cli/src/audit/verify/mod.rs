@@ -31,7 +31,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use self::chunk::Source;
 use self::fault::{Fault, Faults, Kind};
 use self::heads::Heads;
-use self::known::Known;
+use self::known::KnownRoot;
 use super::open::{Audited, open};
 use super::{FAULTS, key_of};
 use crate::out::say;
@@ -98,7 +98,7 @@ async fn verify(config: &Config, audited: &Audited, args: &VerifyArgs) -> anyhow
     let bar = progress(head);
     let began = Instant::now();
     let heads = Heads::read(seals.clone(), key.clone());
-    let mut known: Vec<_> = kept.iter().map(Known::kept).collect();
+    let mut known: Vec<_> = kept.iter().map(KnownRoot::kept).collect();
     known.extend(kept_head.and_then(|kept| known::by_key_store(kept, id, &mut faults)));
     known.extend(
         known::in_the_log(&*store, id, &key, &mut faults).await?.into_iter().filter(|at| at.size <= head),

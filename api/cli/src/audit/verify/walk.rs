@@ -7,11 +7,11 @@ use domain::merkle::{Frontier, Hash, Tile, TileEdge, TileId};
 use domain::ports::seals::SealStore as _;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::chunk::{CHUNK, Chunk, Seen, Source};
+use super::chunk::{CHUNK, CheckedEvent, Chunk, Source};
 use super::external_sort::ExternalSorter;
 use super::fault::{Faults, Kind};
 use super::heads::{Checked, Heads};
-use super::known::Known;
+use super::known::KnownRoot;
 
 /// Chunks read in parallel.
 const AHEAD: usize = 4;
@@ -31,7 +31,7 @@ pub(super) async fn walk(
     source: &Source,
     head: u64,
     heads: Heads,
-    known: Vec<Known>,
+    known: Vec<KnownRoot>,
     faults: &mut Faults,
     mut watch: impl FnMut(u64),
 ) -> anyhow::Result<ScanResult> {
@@ -52,7 +52,7 @@ pub(super) async fn walk(
 struct Walk {
     heads: Heads,
     /// Roots known from other sources, by size.
-    known: BTreeMap<u64, Vec<Known>>,
+    known: BTreeMap<u64, Vec<KnownRoot>>,
     /// The last position processed.
     at: u64,
     /// The tree computed from the events, and the tree as it is stored.
@@ -72,7 +72,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(heads: Heads, known: Vec<Known>) -> Self {
+    fn new(heads: Heads, known: Vec<KnownRoot>) -> Self {
         let mut by_size: BTreeMap<u64, Vec<_>> = BTreeMap::new();
         for known in known {
             by_size.entry(known.size).or_default().push(known);
@@ -118,7 +118,7 @@ impl Walk {
         self.full_tiles(source, faults).await
     }
 
-    fn note(&mut self, seen: &Seen) -> std::io::Result<()> {
+    fn note(&mut self, seen: &CheckedEvent) -> std::io::Result<()> {
         self.walked.events += 1;
         let words = |number: u128| [(number >> 64) as u64, number as u64];
         let ([a, b], [c, d]) = (words(seen.id), words(seen.stream));

@@ -76,7 +76,7 @@ pub struct IdempotentService<S> {
     service: Rc<S>,
 }
 
-type Answered = Result<ServiceResponse<BoxBody>, Error>;
+type ServiceResult = Result<ServiceResponse<BoxBody>, Error>;
 
 impl<S> Service<ServiceRequest> for IdempotentService<S>
 where
@@ -85,7 +85,7 @@ where
 {
     type Response = ServiceResponse<BoxBody>;
     type Error = Error;
-    type Future = Either<S::Future, LocalBoxFuture<'static, Answered>>;
+    type Future = Either<S::Future, LocalBoxFuture<'static, ServiceResult>>;
 
     actix_web::dev::forward_ready!(service);
 
@@ -134,7 +134,7 @@ enum Begin {
     Done(Sealed),
 }
 
-async fn take<S>(service: Rc<S>, mut request: ServiceRequest, caller: Principal) -> Answered
+async fn take<S>(service: Rc<S>, mut request: ServiceRequest, caller: Principal) -> ServiceResult
 where
     S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
     S::Future: 'static,
@@ -183,7 +183,7 @@ pub(crate) fn whole(body: bytes::Bytes) -> Payload {
 }
 
 impl Keyed {
-    async fn answer<S>(&self, service: &S, request: ServiceRequest, ask: Ask) -> Answered
+    async fn answer<S>(&self, service: &S, request: ServiceRequest, ask: Ask) -> ServiceResult
     where
         S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
     {
@@ -245,7 +245,7 @@ impl Keyed {
 
     /// Stores the answer before it is sent. If that fails, the answer is sent all the same: the work is done, and a
     /// repetition does it again with the same ids.
-    async fn keep(&self, held: &Reservation, response: ServiceResponse<BoxBody>) -> Answered {
+    async fn keep(&self, held: &Reservation, response: ServiceResponse<BoxBody>) -> ServiceResult {
         let (http, response) = response.into_parts();
         let (answer, response) = match StoredAnswer::of(response).await {
             Ok(kept) => kept,
@@ -296,7 +296,7 @@ impl Keyed {
 }
 
 /// Whether the answer says that the request was not done.
-fn is_refusal(answered: &Answered) -> bool {
+fn is_refusal(answered: &ServiceResult) -> bool {
     answered.as_ref().map_or(true, |response| !response.status().is_success())
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::auth::{Anything, Caller, Who};
+use crate::auth::{AnyCredential, Caller, Who};
 use crate::backend::Backend;
 use crate::problem::{ApiError, Problem};
 use crate::{Answer, EdgeId, Enveloped};
@@ -49,7 +49,7 @@ pub(crate) struct Me {
         body = Enveloped<Me>), Problem))]
 #[get("/auth/me")]
 pub(crate) async fn get_me(
-    caller: Caller<Anything>,
+    caller: Caller<AnyCredential>,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     let (client, scopes, platform) = (EdgeId(caller.client), caller.scopes.to_texts(), caller.platform);

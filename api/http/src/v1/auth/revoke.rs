@@ -12,7 +12,7 @@ use super::super::resource::execute;
 use super::refresh::{RefreshToken, refused};
 use super::refresh_token;
 use super::users::UserResource;
-use crate::auth::{Anything, Caller, Who};
+use crate::auth::{AnyCredential, Caller, Who};
 use crate::backend::Backend;
 use crate::client_ip::ClientIp;
 use crate::problem::{ApiError, Code, Problem};
@@ -55,7 +55,7 @@ pub(crate) async fn revoke(
     responses((status = 204, description = "All logins of the user have ended"), Problem))]
 #[post("/auth/revoke-all")]
 pub(crate) async fn revoke_all(
-    caller: Caller<Anything>,
+    caller: Caller<AnyCredential>,
     ip: ClientIp,
     request: RequestContext,
     backend: web::Data<Backend>,

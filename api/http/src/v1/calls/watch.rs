@@ -69,7 +69,7 @@ pub(crate) async fn stream_calls(
     let from = resume.map_or(head, Position);
     let hello = if told.is_some() && resume.is_none() { "reset" } else { "ready" };
     let hello = format!("id: {from}\nevent: {hello}\nretry: 1000\ndata: {{\"position\":{from}}}\n\n");
-    let teller = Teller {
+    let teller = StreamWriter {
         watch: backend.call_boards.watch(caller.client, from, head),
         hello: Some(Bytes::from(hello)),
         stop: backend.stop.clone(),
@@ -78,14 +78,14 @@ pub(crate) async fn stream_calls(
     Ok(open.answer(caller.warrant().ends(teller.into_stream())))
 }
 
-struct Teller {
+struct StreamWriter {
     watch: BoardWatch,
     hello: Option<Bytes>,
     stop: CancellationToken,
     ends: Instant,
 }
 
-impl Teller {
+impl StreamWriter {
     fn into_stream(self) -> impl Stream<Item = Result<Bytes, ApiError>> {
         futures::stream::unfold(self, |mut teller| async move {
             let chunk = teller.next().await.transpose()?;

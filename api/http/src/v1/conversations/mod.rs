@@ -9,6 +9,6 @@ pub(super) mod one_call;
 mod resource;
 pub(super) mod say;
 pub(super) mod stream;
-mod telling;
+mod turn_stream;
 
 pub(crate) use resource::ConversationResource;

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::answer::{UsageShown, shown, unanswered};
 use super::resource::exists;
 use super::say::{ask, said};
-use super::telling::{ToldEvent, tell, wants_stream};
+use super::turn_stream::{TurnEvent, tell, wants_stream};
 use crate::auth::Caller;
 use crate::auth::permissions::ConversationsWrite;
 use crate::backend::Backend;
@@ -58,7 +58,7 @@ pub(crate) struct Answered {
 /// streamed as it is generated.
 #[utoipa::path(post, path = "/api/v1/conversation", tag = "conversations", operation_id = "converse",
     request_body = OneCall,
-    responses((status = 200, content((Enveloped<Answered> = "application/json"), (ToldEvent = "text/event-stream")),
+    responses((status = 200, content((Enveloped<Answered> = "application/json"), (TurnEvent = "text/event-stream")),
         description = "The answer, whole or as server-sent events"), Problem))]
 #[post("/conversation")]
 pub(crate) async fn converse(

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::super::commands::context;
 use super::answer::{shown, unanswered};
 use super::resource::{exists, talk_problem};
-use super::telling::{ToldEvent, last_event, tell, wants_stream};
+use super::turn_stream::{TurnEvent, last_event, tell, wants_stream};
 use crate::auth::permissions::ConversationsWrite;
 use crate::auth::{Caller, Principal};
 use crate::backend::Backend;
@@ -66,7 +66,7 @@ pub(super) async fn ask(
     responses((status = 201, description = "The assistant's message, as stored",
         body = Enveloped<MessageView>),
         (status = 200, description = "The answer as server-sent events while it is generated",
-            body = ToldEvent, content_type = "text/event-stream"), Problem))]
+            body = TurnEvent, content_type = "text/event-stream"), Problem))]
 #[post("/conversations/{id}/messages")]
 pub(crate) async fn send_message(
     caller: Caller<ConversationsWrite>,

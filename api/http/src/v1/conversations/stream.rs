@@ -6,7 +6,7 @@ use domain::ids::ConversationId;
 
 use super::super::commands::problem;
 use super::resource::talk_problem;
-use super::telling::{ToldEvent, last_event, tell};
+use super::turn_stream::{TurnEvent, last_event, tell};
 use crate::auth::Caller;
 use crate::auth::permissions::ConversationsRead;
 use crate::backend::Backend;
@@ -21,7 +21,7 @@ use crate::{PathId, Query};
     params(("id" = String, Path, description = "Id of the conversation: `conv_…`"),
         ("Last-Event-ID" = Option<String>, Header, description = "Send only the events after this one")),
     responses((status = 200, description = "Server-sent events; each has the form of the schema",
-        body = ToldEvent,
+        body = TurnEvent,
         content_type = "text/event-stream"), Problem))]
 #[get("/conversations/{id}/stream")]
 pub(crate) async fn stream_conversation(

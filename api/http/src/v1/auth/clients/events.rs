@@ -6,7 +6,7 @@ use domain::ids::ClientId;
 use super::super::super::history::{self, HistoryEvent};
 use super::super::super::paging::HistoryParams;
 use super::resource::inside;
-use crate::auth::{Anything, Caller};
+use crate::auth::{AnyCredential, Caller};
 use crate::backend::Backend;
 use crate::problem::{ApiError, Problem};
 use crate::{Answer, Listed, PathId, Query};
@@ -21,7 +21,7 @@ use crate::{Answer, Listed, PathId, Query};
     responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
 #[get("/auth/clients/{id}/events")]
 pub(crate) async fn list_client_events(
-    caller: Caller<Anything>,
+    caller: Caller<AnyCredential>,
     PathId(id): PathId<ClientId>,
     query: Query,
     backend: web::Data<Backend>,

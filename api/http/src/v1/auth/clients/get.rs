@@ -6,7 +6,7 @@ use projections::clients::ClientView;
 
 use super::super::super::resource::get as get_resource;
 use super::resource::{ClientResource, inside};
-use crate::auth::{Anything, Caller};
+use crate::auth::{AnyCredential, Caller};
 use crate::backend::Backend;
 use crate::problem::{ApiError, Problem};
 use crate::{Answer, Enveloped, PathId, Query};
@@ -22,7 +22,7 @@ use crate::{Answer, Enveloped, PathId, Query};
     responses((status = 200, description = "The client", body = Enveloped<ClientView>), Problem))]
 #[get("/auth/clients/{id}")]
 pub(crate) async fn get_client(
-    caller: Caller<Anything>,
+    caller: Caller<AnyCredential>,
     PathId(id): PathId<ClientId>,
     query: Query,
     backend: web::Data<Backend>,

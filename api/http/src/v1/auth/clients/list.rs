@@ -4,7 +4,7 @@ use actix_web::{get, web};
 use projections::clients::ClientView;
 
 use super::super::super::paging::{self, CreatedParams, PageParams};
-use crate::auth::{Anything, Caller};
+use crate::auth::{AnyCredential, Caller};
 use crate::backend::Backend;
 use crate::problem::{ApiError, Problem};
 use crate::{Answer, Listed, Query};
@@ -17,7 +17,7 @@ use crate::{Answer, Listed, Query};
     responses((status = 200, description = "A page of clients", body = Listed<ClientView>), Problem))]
 #[get("/auth/clients")]
 pub(crate) async fn list_clients(
-    caller: Caller<Anything>,
+    caller: Caller<AnyCredential>,
     query: Query,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {

@@ -38,7 +38,7 @@ pub(crate) struct Input {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewIvrSimulation)]
-pub(crate) struct Way {
+pub(crate) struct NewSimulation {
     /// Inputs of the caller in their order, at most 200.
     #[serde(default)]
     inputs: Vec<Input>,
@@ -91,14 +91,14 @@ pub(crate) struct SimulationView {
 /// Nothing is stored, called or sent: the simulation assumes that every `webhook` step answers that the menu goes
 /// on. The same request gives the same trace.
 #[utoipa::path(post, path = "/api/v1/ivr/menus/{id}/simulate", tag = "ivr", operation_id = "simulateIvrMenu",
-    params(("id" = String, Path, description = "Id of the menu: `ivrm_…`")), request_body = Way,
+    params(("id" = String, Path, description = "Id of the menu: `ivrm_…`")), request_body = NewSimulation,
     responses((status = 200, description = "The trace of the simulated caller",
         body = Enveloped<SimulationView>), Problem))]
 #[post("/ivr/menus/{id}/simulate")]
 pub(crate) async fn simulate_ivr_menu(
     caller: Caller<IvrWrite>,
     PathId(id): PathId<MenuId>,
-    body: JsonBody<Way>,
+    body: JsonBody<NewSimulation>,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     let menus = backend.menus.all(caller.client);

@@ -18,12 +18,12 @@ pub enum Ended {
 
 /// Shutdown steps that share a time limit.
 #[derive(Debug)]
-pub struct Farewell {
+pub struct Shutdown {
     until: Option<Instant>,
     ended: Ended,
 }
 
-impl Farewell {
+impl Shutdown {
     pub const fn new() -> Self {
         Self { until: None, ended: Ended::WithEverythingDone }
     }
@@ -64,10 +64,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_step_that_hangs_is_left_and_told_of() {
-        let mut farewell = Farewell::new();
-        assert_eq!(farewell.within(Duration::from_secs(9), "one", ready(1)).await, Some(1));
-        assert_eq!(farewell.within(Duration::from_millis(1), "two", pending::<u8>()).await, None);
-        assert_eq!(farewell.in_time("three", ready(3)).await, Some(3));
-        assert_eq!(farewell.ended(), Ended::CutShort);
+        let mut shutdown = Shutdown::new();
+        assert_eq!(shutdown.within(Duration::from_secs(9), "one", ready(1)).await, Some(1));
+        assert_eq!(shutdown.within(Duration::from_millis(1), "two", pending::<u8>()).await, None);
+        assert_eq!(shutdown.in_time("three", ready(3)).await, Some(3));
+        assert_eq!(shutdown.ended(), Ended::CutShort);
     }
 }

@@ -25,7 +25,7 @@ const AT_ONCE: Duration = Duration::from_millis(250);
 #[derive(ToSchema)]
 #[schema(as = TurnEvent)]
 #[expect(dead_code, reason = "only described here: it is written as text")]
-pub(crate) struct ToldEvent {
+pub(crate) struct TurnEvent {
     /// Place in the stream: as `Last-Event-ID` it resumes after this event.
     #[schema(example = "msg_01h455vb4pex5vsknk084sn02q.3")]
     id: String,
@@ -52,7 +52,7 @@ pub(super) fn last_event(http: &HttpRequest) -> Option<(MessageId, usize)> {
     Some((turn.parse().ok()?, after.parse().ok()?))
 }
 
-struct Teller {
+struct StreamWriter {
     backend: web::Data<Backend>,
     client: ClientId,
     feed: Arc<Feed>,
@@ -76,7 +76,7 @@ pub(super) async fn tell(
         return Err(failure(&failed));
     }
     let client = right.principal().client;
-    let teller = Teller { backend, client, feed, told: after, over: false };
+    let teller = StreamWriter { backend, client, feed, told: after, over: false };
     let stream = futures::stream::unfold(teller, |mut teller| async move {
         let chunk = teller.next().await?;
         Some((Ok::<_, ApiError>(chunk), teller))
@@ -84,7 +84,7 @@ pub(super) async fn tell(
     Ok(open.answer(right.ends(stream)))
 }
 
-impl Teller {
+impl StreamWriter {
     async fn next(&mut self) -> Option<Bytes> {
         if self.over {
             return None;
