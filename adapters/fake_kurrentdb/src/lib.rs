@@ -3,6 +3,8 @@
 //!
 //! It keeps everything in memory, knows no projections and no persistent subscriptions, and answers uncompressed.
 
+#![expect(clippy::result_large_err, reason = "tonic's errors are as large as they are")]
+
 mod append;
 mod batch;
 mod cluster;

@@ -168,6 +168,7 @@ pub struct ReadResp {
 pub mod read_resp {
     use super::{CaughtUp, Checkpoint, Confirmation, Position, ReadEvent, StreamNotFound};
 
+    #[expect(clippy::large_enum_variant, reason = "most are the largest")]
     #[derive(Clone, PartialEq, prost::Oneof)]
     pub enum Content {
         #[prost(message, tag = "1")]
