@@ -21,7 +21,10 @@ use crate::event_store::OpenError;
 /// Time limit for one append; the server gives up after two seconds.
 const APPEND: Duration = Duration::from_secs(3);
 /// Time limit for one page of a read.
-const READ: Duration = Duration::from_secs(10);
+pub(super) const READ: Duration = Duration::from_secs(10);
+/// Pauses before a read is tried again.
+const PAUSES: [Duration; 3] =
+    [Duration::from_millis(20), Duration::from_millis(50), Duration::from_millis(200)];
 /// Server errors in a row after which the client looks for the nodes anew.
 const ERRORS: u32 = 2;
 /// The oldest server that is accepted: the oldest line with long-term support.
@@ -71,6 +74,17 @@ pub(super) fn subscription_options(address: &KurrentAddress, after: Option<u64>)
     }
 }
 
+/// The newest of our events, as the leader has it.
+pub(super) fn newest_options(address: &KurrentAddress) -> ReadAllOptions {
+    let ours = SubscriptionFilter::on_stream_name().add_prefix(&address.prefix).max(SCAN_WINDOW);
+    let options = ReadAllOptions::default().position(StreamPosition::End).filter(ours);
+    let options = options.max_count(1).requires_leader(true);
+    match &address.login {
+        Some(login) => options.authenticated(login.clone()),
+        None => options,
+    }
+}
+
 fn position(at: u64) -> Position {
     Position { commit: at, prepare: at }
 }
@@ -86,11 +100,7 @@ impl Connection {
     }
 
     /// Makes one call, within the time limit.
-    async fn call<T, F>(
-        &self,
-        limit: Duration,
-        call: impl FnOnce(Client) -> F + Send + 'static,
-    ) -> Result<T, CallError>
+    async fn call<T, F>(&self, limit: Duration, call: impl FnOnce(Client) -> F) -> Result<T, CallError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
@@ -107,6 +117,26 @@ impl Connection {
         };
         self.note(generation, answer.as_ref().err());
         answer
+    }
+
+    /// Makes a call that changes nothing, again after failures that another try may not meet.
+    async fn read<T, F>(&self, call: impl Fn(Client) -> F) -> Result<T, CallError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        for pause in PAUSES {
+            match self.call(READ, &call).await {
+                Err(CallError::Client(
+                    Error::NotLeaderException(_)
+                    | Error::GrpcConnectionError(_)
+                    | Error::ConnectionClosed
+                    | Error::ServerError(_),
+                )) => tokio::time::sleep(pause).await,
+                answer => return answer,
+            }
+        }
+        self.call(READ, call).await
     }
 
     /// Replaces the client when the outcome says that it is of no more use.
@@ -140,7 +170,7 @@ impl Connection {
 
     /// Checks that a server answers and is new enough.
     pub(super) async fn check_server(&self) -> Result<(), OpenError> {
-        let asked = self.call(READ, |client| async move { client.server_info().await }).await;
+        let asked = self.read(|client| async move { client.server_info().await }).await;
         let version = asked
             .map_err(|error| OpenError::Target(format!("cannot reach {}: {error}", self.address)))?
             .version();
@@ -191,9 +221,9 @@ impl Connection {
             Some(login) => options.authenticated(login.clone()),
             None => options,
         };
-        let stream = stream.to_owned();
-        let read = self.call(READ, move |client| async move {
-            collect(client.read_stream(stream, &options).await?, count, most_bytes).await
+        let read = self.read(|client| {
+            let (stream, options) = (stream.to_owned(), options.clone());
+            async move { collect(client.read_stream(stream, &options).await?, count, most_bytes).await }
         });
         match read.await {
             Err(CallError::Client(Error::ResourceNotFound)) => Ok(Vec::new()),
@@ -214,9 +244,12 @@ impl Connection {
 
     /// The newest of our events in `$all`, as the leader has it.
     pub(super) async fn newest(&self) -> Result<Option<ResolvedEvent>, CallError> {
-        let prefix = SubscriptionFilter::on_stream_name().add_prefix(&self.address.prefix).max(SCAN_WINDOW);
-        let options = ReadAllOptions::default().position(StreamPosition::End).filter(prefix);
-        Ok(self.read_all(options, 1, usize::MAX).await?.pop())
+        let options = newest_options(&self.address);
+        let newest = self.read(|client| {
+            let options = options.clone();
+            async move { client.read_all(&options).await?.next().await }
+        });
+        newest.await
     }
 
     /// The record at a place in `$all`, whosever it is; that after it when it was removed.
@@ -236,10 +269,11 @@ impl Connection {
             Some(login) => options.authenticated(login.clone()),
             None => options,
         };
-        self.call(READ, move |client| async move {
-            collect(client.read_all(&options).await?, count, most_bytes).await
-        })
-        .await
+        let read = self.read(|client| {
+            let options = options.clone();
+            async move { collect(client.read_all(&options).await?, count, most_bytes).await }
+        });
+        read.await
     }
 }
 

@@ -16,7 +16,7 @@ use sqlx::{Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, 
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::database::pool_options;
+use crate::database::{is_damaged, pool_options};
 
 /// The layout of the tables, and the rule by which events are numbered. A file of another one is made anew.
 const LAYOUT: &str = "1";
@@ -52,8 +52,29 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Opens the index in a file, or makes one in memory. Fails when the file cannot be used.
+    /// Opens the index in a file, or makes one in memory. A damaged file is replaced. Fails when the file cannot be
+    /// used.
     pub(super) async fn open(path: Option<&Path>, prefix: &str) -> Result<Self, sqlx::Error> {
+        match (Self::open_as_it_is(path, prefix).await, path) {
+            (Err(error), Some(path)) if is_damaged(&error) => {
+                tracing::warn!(%error, "the index of the log is damaged and is made anew");
+                for end in ["", "-wal", "-shm"] {
+                    let mut file = path.as_os_str().to_owned();
+                    file.push(end);
+                    match std::fs::remove_file(&file) {
+                        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                            return Err(error.into());
+                        }
+                        _ => {}
+                    }
+                }
+                Self::open_as_it_is(Some(path), prefix).await
+            }
+            (opened, _) => opened,
+        }
+    }
+
+    async fn open_as_it_is(path: Option<&Path>, prefix: &str) -> Result<Self, sqlx::Error> {
         let options = match path {
             Some(path) => SqliteConnectOptions::new()
                 .filename(path)

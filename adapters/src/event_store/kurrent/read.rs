@@ -111,6 +111,13 @@ pub(super) async fn read_stream(
         )),
         error => unreadable(&error),
     })?;
+    if read.is_empty() {
+        // a node that is not the leader and does not say who is has the same words for "no such stream"
+        let stored = log.index.revisions(&[stream.as_str()]).await.map_err(|error| index(&error))?;
+        let more = stored.first().is_some_and(|(_, revision)| backwards || from.0 <= *revision);
+        let gone = || ReadError::Unavailable(format!("KurrentDB does not find stream {name}, which has events"));
+        return if more { Err(gone()) } else { Ok(Vec::new()) };
+    }
     let mut events = Vec::with_capacity(read.len());
     let mut bytes = 0;
     for resolved in read {

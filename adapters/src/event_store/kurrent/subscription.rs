@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use eventstore::{ResolvedEvent, SubscriptionEvent};
+use eventstore::{Client, ResolvedEvent, SubscriptionEvent};
 use tokio::sync::{mpsc, watch};
 use tracing::subscriber::NoSubscriber;
 
 use super::address::KurrentAddress;
-use super::connection::{client, subscription_options};
+use super::connection::{READ, client, newest_options, subscription_options};
 use super::outcome::CallError;
 
 /// Events that may wait for the reader; beyond, the server waits.
@@ -81,10 +81,32 @@ async fn beat(beats: &AtomicU64) {
     }
 }
 
+/// Makes the client change over to the leader. A follower takes a subscription that starts at its own end, also when
+/// it is far behind; a read that asks for the leader it refuses.
+async fn find_leader(address: &KurrentAddress, client: &Client) -> Result<(), String> {
+    let mut redirected = false;
+    loop {
+        let read = async {
+            let mut newest = client.read_all(&newest_options(address)).await?;
+            newest.next().await.map(drop)
+        };
+        match tokio::time::timeout(READ, read).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(eventstore::Error::NotLeaderException(_))) if !redirected => redirected = true,
+            Ok(Err(error)) => return Err(CallError::Client(error).to_string()),
+            Err(_) => return Err(CallError::Late.to_string()),
+        }
+    }
+}
+
 async fn follow(address: &KurrentAddress, after: Option<u64>, out: &mpsc::Sender<Notice>) {
     let why = match client(address) {
         Err(why) => why,
         Ok(client) => {
+            if let Err(why) = find_leader(address, &client).await {
+                let _ = out.send(Notice::Lost(why)).await;
+                return;
+            }
             let mut events = client.subscribe_to_all(&subscription_options(address, after)).await;
             loop {
                 let notice = match events.next_subscription_event().await {
