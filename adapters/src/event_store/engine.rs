@@ -22,7 +22,7 @@ pub enum Target {
     /// A database whose `events` table is the log.
     Database(Database),
     /// Streams of a KurrentDB database.
-    Kurrent(KurrentAddress),
+    Kurrent(Box<KurrentAddress>),
 }
 
 impl FromStr for Target {
@@ -32,7 +32,7 @@ impl FromStr for Target {
         let scheme = address.split_once(':').map_or("", |(scheme, _)| scheme);
         let scheme = scheme.strip_suffix("+discover").unwrap_or(scheme);
         if SCHEMES.contains(&scheme) {
-            return address.parse().map(Self::Kurrent);
+            return address.parse().map(|address| Self::Kurrent(Box::new(address)));
         }
         address.parse().map(Self::Database).map_err(|error| OpenError::Target(format!("{error}")))
     }
@@ -48,7 +48,7 @@ impl Target {
     #[must_use]
     pub fn with_index_in(self, folder: &Path) -> Self {
         match self {
-            Self::Kurrent(address) => Self::Kurrent(address.with_index_in(folder)),
+            Self::Kurrent(address) => Self::Kurrent(Box::new(address.with_index_in(folder))),
             database @ Self::Database(_) => database,
         }
     }

@@ -74,9 +74,12 @@ impl KurrentEventStore {
         Self::start(address, Some((WriterLimits::default(), Injected::new(faults)))).await
     }
 
-    /// Opens the log for reading only. Appends are refused as `Unavailable`. Fails as [`KurrentEventStore::open_with`].
+    /// Opens the log for reading only, beside nodes that write it. Appends are refused as `Unavailable`. A file with the
+    /// index is used, but none is created. Fails as [`KurrentEventStore::open_with`].
     pub async fn open_read_only(address: &KurrentAddress) -> Result<Self, OpenError> {
-        Self::start(address, None).await
+        let mut address = address.clone();
+        address.index = address.index.filter(|index| index.exists());
+        Self::start(&address, None).await
     }
 
     async fn start(

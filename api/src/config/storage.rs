@@ -111,8 +111,16 @@ fn server(text: &str, schemes: &[&str]) -> Option<Secret> {
 }
 
 const POSTGRES: &[&str] = &["postgres", "postgresql"];
-const KURRENT: &[&str] =
-    &["kurrentdb", "kurrentdb+discover", "kurrent", "kurrent+discover", "esdb", "esdb+discover"];
+const KURRENT: &[&str] = &[
+    "kurrentdb",
+    "kurrentdb+discover",
+    "kurrent",
+    "kurrent+discover",
+    "kdb",
+    "kdb+discover",
+    "esdb",
+    "esdb+discover",
+];
 
 impl Value for EventStoreUrl {
     const ACCEPTS: &'static str = "`sqlite:PATH`, `postgres://…`, `kurrentdb://…` or `esdb://…`";
@@ -176,7 +184,11 @@ mod tests {
         assert_eq!(EventStoreUrl::parse("sqlite:///a/b.db"), Some(EventStoreUrl::Sqlite("/a/b.db".into())));
         let postgres = EventStoreUrl::parse("postgres://u:secret@h/db").unwrap();
         assert!(!format!("{postgres} {postgres:?}").contains("secret"));
-        assert!(matches!(EventStoreUrl::parse("esdb://h:2113"), Some(EventStoreUrl::Kurrent(_))));
+        for scheme in KURRENT {
+            let kurrent = EventStoreUrl::parse(&format!("{scheme}://u:secret@h:2113")).unwrap();
+            assert!(matches!(kurrent, EventStoreUrl::Kurrent(_)));
+            assert!(!format!("{kurrent} {kurrent:?}").contains("secret"));
+        }
         for bad in ["", "sqlite:", "sqlite::memory:", "mysql://h/db", "postgres://", "events.db"] {
             assert!(EventStoreUrl::parse(bad).is_none(), "{bad}");
         }

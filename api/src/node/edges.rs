@@ -130,7 +130,15 @@ pub(crate) async fn open_log(config: &Config, read_only: bool) -> anyhow::Result
             }
             Target::sqlite(path)
         }
-        EventStoreUrl::Postgres(url) | EventStoreUrl::Kurrent(url) => url.reveal().parse()?,
+        EventStoreUrl::Postgres(url) => url.reveal().parse()?,
+        EventStoreUrl::Kurrent(url) => {
+            let folder = &config.storage.data_dir;
+            if !read_only {
+                create_private_folder(folder)
+                    .with_context(|| format!("cannot create the folder {}", folder.display()))?;
+            }
+            url.reveal().parse::<Target>()?.with_index_in(folder)
+        }
     };
     let limits = WriterLimits { queue: config.storage.append_queue, batch: config.storage.append_batch };
     let opened = match read_only {

@@ -115,7 +115,8 @@ pub(super) async fn read_stream(
         // a node that is not the leader and does not say who is has the same words for "no such stream"
         let stored = log.index.revisions(&[stream.as_str()]).await.map_err(|error| index(&error))?;
         let more = stored.first().is_some_and(|(_, revision)| backwards || from.0 <= *revision);
-        let gone = || ReadError::Unavailable(format!("KurrentDB does not find stream {name}, which has events"));
+        let gone =
+            || ReadError::Unavailable(format!("KurrentDB does not find stream {name}, which has events"));
         return if more { Err(gone()) } else { Ok(Vec::new()) };
     }
     let mut events = Vec::with_capacity(read.len());

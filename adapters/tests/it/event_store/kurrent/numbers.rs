@@ -94,7 +94,8 @@ async fn an_auditor_beside_the_node_shares_its_index_and_reads_the_database() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_in(&server, folder.path()).await;
     fill(&store, 1..=40).await;
-    let target = Target::Kurrent(address(&server)).with_index_in(folder.path());
+    let target: Target = server.address().parse().unwrap();
+    let target = target.with_index_in(folder.path());
     let auditor = EventLog::open_read_only(&target).await.unwrap();
     fill(&store, 41..=60).await;
     let rows: Vec<_> = auditor.rows(Position(10), Position(30), 100).await.unwrap();
