@@ -171,8 +171,11 @@ impl EventStore for KurrentEventStore {
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
         self.log.numbering.check()?;
         if after >= self.log.tail.head() {
-            // only the leader can say that there are no more events
-            self.log.catch_up().await?;
+            // only the leader can say that there are no more events, unless one comes meanwhile
+            tokio::select! {
+                asked = self.log.catch_up() => asked?,
+                () = self.log.tail.wait_past(after, PATIENCE) => {}
+            }
         }
         if after >= self.log.tail.head() {
             return Ok(Vec::new());

@@ -41,14 +41,18 @@ impl StorageConfig {
         self.read_models.clone().unwrap_or_else(|| ReadModelsUrl::Sqlite(self.data_dir.join("views.db")))
     }
 
-    /// The work store's address; by default the log's server, or a file beside the log's. It is separate from the
-    /// views, so that calls are driven while those are unavailable.
+    /// The work store's address; by default the log's server, or a file beside the log's; for a log in KurrentDB the
+    /// views' server, or a file in the data folder. In files it is separate from the views, so that calls are driven
+    /// while those are unavailable.
     #[must_use]
     pub fn work_store(&self) -> ReadModelsUrl {
         self.work_store.clone().unwrap_or_else(|| match self.event_store() {
             EventStoreUrl::Sqlite(path) => ReadModelsUrl::Sqlite(path.with_extension("work.db")),
             EventStoreUrl::Postgres(url) => ReadModelsUrl::Postgres(url),
-            EventStoreUrl::Kurrent(_) => self.read_models(),
+            EventStoreUrl::Kurrent(_) => match self.read_models() {
+                ReadModelsUrl::Sqlite(_) => ReadModelsUrl::Sqlite(self.data_dir.join("events.work.db")),
+                server @ ReadModelsUrl::Postgres(_) => server,
+            },
         })
     }
 

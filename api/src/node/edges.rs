@@ -298,12 +298,16 @@ pub(crate) fn log_database(config: &Config) -> anyhow::Result<Option<Database>> 
     })
 }
 
-/// Address of the Merkle tree's database: the log's server, or a file beside the log's. Fails when it cannot be parsed.
+/// Address of the Merkle tree's database: the log's server, or a file beside the log's; for a log in KurrentDB the key
+/// store's server, or a file in the data folder. Fails when it cannot be parsed.
 pub(crate) fn seals_database(config: &Config) -> anyhow::Result<Database> {
     Ok(match config.storage.event_store() {
         EventStoreUrl::Sqlite(path) => Database::Sqlite(path.with_extension("seals.db")),
         EventStoreUrl::Postgres(url) => url.reveal().parse()?,
-        EventStoreUrl::Kurrent(_) => Database::Sqlite(config.storage.data_dir.join("events.seals.db")),
+        EventStoreUrl::Kurrent(_) => match config.storage.key_store() {
+            ReadModelsUrl::Sqlite(_) => Database::Sqlite(config.storage.data_dir.join("events.seals.db")),
+            ReadModelsUrl::Postgres(url) => url.reveal().parse()?,
+        },
     })
 }
 

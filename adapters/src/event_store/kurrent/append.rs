@@ -49,7 +49,7 @@ pub(super) async fn append_exactly(
         Ok(encoded) => encoded,
         Err(error) => return Done::NotWritten(format!("the metadata cannot be stored: {error}")),
     };
-    let (started, mut pause, mut doubt) = (Instant::now(), PAUSE, false);
+    let (started, mut pause, mut doubt, mut first_try) = (Instant::now(), PAUSE, false, true);
     loop {
         let tried = match lost.take() {
             Some(LostAnswer { written: false }) => Err(CallError::Late),
@@ -58,11 +58,14 @@ pub(super) async fn append_exactly(
                 Err(CallError::Late)
             }
             None if injected.is_blind() => Err(CallError::Late),
+            // the shared call is fast; one of its own tells what is wrong, and finds the leader
+            None if first_try => connection.append_shared(&stream, before.0, encoded.clone()).await,
             None => connection.append(&stream, before.0, encoded.clone()).await,
         };
+        first_try = false;
         let error = match tried {
-            Ok(result) if result.next_expected_version + 1 == before.0 + events.len() as u64 => {
-                match result.position.commit {
+            Ok(stored) if stored.revision + 1 == before.0 + events.len() as u64 => {
+                match stored.commit {
                     // the database knows the events, but not their place
                     0 => CallError::Late,
                     commit => return Done::Written { commit },

@@ -20,7 +20,7 @@ use super::super::resolve::{Location, Outcome, Place, Resolved, StoreState, reso
 use super::super::writer::{Batches, MAX_CLASHES, RETRY_AFTER, Request, everything, fail};
 use super::append::{Done, append_exactly};
 use super::codec::{Found, Kind, classify, stream_name};
-use super::injected::{Injected, LostAnswer};
+use super::injected::{Injected, Injection, LostAnswer};
 use super::log::Log;
 use super::outcome::{CallError, Fate};
 
@@ -171,11 +171,11 @@ impl Writing {
                 .record(events as f64);
             self.injected.pass_gate().await;
             match self.injected.next() {
-                Some(Err(_)) => {
+                Some(Injection::Refused) => {
                     fail(batch, &AppendError::Unavailable("a test refuses the append".to_owned()));
                     return Vec::new();
                 }
-                Some(Ok(answer)) => lost = Some(answer),
+                Some(Injection::Lost(answer)) => lost = Some(answer),
                 None => {}
             }
         }

@@ -5,11 +5,13 @@
 //! a task of its own, with a time limit.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use eventstore::{
-    AppendToStreamOptions, Client, Error, EventData, Position, ReadAllOptions, ReadStreamOptions,
-    ResolvedEvent, StreamPosition, StreamState, SubscribeToAllOptions, SubscriptionFilter, WriteResult,
+    AppendToStreamOptions, BatchAppendClient, BatchAppendOptions, Client, Error, EventData, Position,
+    ReadAllOptions, ReadStreamOptions, ResolvedEvent, StreamPosition, StreamState, SubscribeToAllOptions,
+    SubscriptionFilter,
 };
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
@@ -35,6 +37,22 @@ const SCAN_WINDOW: u32 = 1_000;
 pub(super) struct Connection {
     address: KurrentAddress,
     state: Mutex<State>,
+    /// The call that appends share.
+    shared: tokio::sync::Mutex<Option<Arc<BatchAppendClient>>>,
+}
+
+/// Events that are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stored {
+    /// Revision of the last one.
+    pub(super) revision: u64,
+    /// Its place in the log; 0 when the database does not tell.
+    pub(super) commit: u64,
+}
+
+/// A stream with so many events.
+fn after(before: u64) -> StreamState {
+    before.checked_sub(1).map_or(StreamState::NoStream, StreamState::StreamRevision)
 }
 
 struct State {
@@ -92,7 +110,8 @@ fn position(at: u64) -> Position {
 impl Connection {
     pub(super) fn new(address: KurrentAddress) -> Result<Self, OpenError> {
         let client = client(&address).map_err(OpenError::Target)?;
-        Ok(Self { address, state: Mutex::new(State { client, generation: 0, errors: 0 }) })
+        let state = Mutex::new(State { client, generation: 0, errors: 0 });
+        Ok(Self { address, state, shared: tokio::sync::Mutex::default() })
     }
 
     pub(super) fn address(&self) -> &KurrentAddress {
@@ -109,12 +128,7 @@ impl Connection {
             let state = self.state.lock();
             (state.client.clone(), state.generation)
         };
-        let mut task = AbortOnDrop(tokio::spawn(tokio::time::timeout(limit, call(client))));
-        let answer = match (&mut task.0).await {
-            Ok(Ok(answer)) => answer.map_err(CallError::Client),
-            Ok(Err(_)) => Err(CallError::Late),
-            Err(_) => Err(CallError::Broken),
-        };
+        let answer = within(limit, call(client)).await;
         self.note(generation, answer.as_ref().err());
         answer
     }
@@ -183,26 +197,67 @@ impl Connection {
         Ok(())
     }
 
-    /// Appends at an exact revision: after the stream's first `before` events.
+    /// Appends at an exact revision: after the stream's first `before` events. A call of its own, whose errors tell most.
     pub(super) async fn append(
         &self,
         stream: &str,
         before: u64,
         events: Vec<EventData>,
-    ) -> Result<WriteResult, CallError> {
-        let state = before.checked_sub(1).map_or(StreamState::NoStream, StreamState::StreamRevision);
-        let options =
-            AppendToStreamOptions::default().stream_state(state).requires_leader(true).deadline(APPEND);
+    ) -> Result<Stored, CallError> {
+        let options = AppendToStreamOptions::default().stream_state(after(before));
+        let options = options.requires_leader(true).deadline(APPEND);
         let options = match &self.address.login {
             Some(login) => options.authenticated(login.clone()),
             None => options,
         };
         let stream = stream.to_owned();
-        self.call(
-            APPEND,
-            move |client| async move { client.append_to_stream(stream, &options, events).await },
-        )
-        .await
+        let call =
+            move |client: Client| async move { client.append_to_stream(stream, &options, events).await };
+        let result = self.call(APPEND, call).await?;
+        Ok(Stored { revision: result.next_expected_version, commit: result.position.commit })
+    }
+
+    /// The same over the call that all appends share. The client writes a call of its own in two pieces, of which the
+    /// second waits for the first to be confirmed (Nagle's algorithm), on Linux 40 ms; on a call that is open it writes
+    /// one. A failure ends the shared call for all who use it, so their appends must be tried again.
+    pub(super) async fn append_shared(
+        &self,
+        stream: &str,
+        before: u64,
+        events: Vec<EventData>,
+    ) -> Result<Stored, CallError> {
+        let shared = self.shared_call().await?;
+        let (used, stream) = (shared.clone(), stream.to_owned());
+        // a failure says nothing about the client: the shared call ends with the first conflict
+        let answer =
+            within(APPEND, async move { used.append_to_stream(stream, after(before), events).await }).await;
+        match answer {
+            Ok(result) => Ok(Stored {
+                revision: result.current_revision().unwrap_or_default(),
+                commit: result.current_position().map_or(0, |position| position.commit),
+            }),
+            Err(error) => {
+                let mut current = self.shared.lock().await;
+                if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &shared)) {
+                    *current = None;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn shared_call(&self) -> Result<Arc<BatchAppendClient>, CallError> {
+        let mut current = self.shared.lock().await;
+        if let Some(shared) = &*current {
+            return Ok(shared.clone());
+        }
+        let options = BatchAppendOptions::default().requires_leader(true);
+        let options = match &self.address.login {
+            Some(login) => options.authenticated(login.clone()),
+            None => options,
+        };
+        let call = self.call(READ, |client| async move { client.batch_append(&options).await }).await?;
+        Ok(current.insert(Arc::new(call)).clone())
     }
 
     /// Up to `count` events of a stream from a revision on. A stream that does not exist is empty.
@@ -274,6 +329,20 @@ impl Connection {
             async move { collect(client.read_all(&options).await?, count, most_bytes).await }
         });
         read.await
+    }
+}
+
+/// Awaits the client in a task of its own, for as long as the limit says.
+async fn within<T, F>(limit: Duration, call: F) -> Result<T, CallError>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Error>> + Send + 'static,
+{
+    let mut task = AbortOnDrop(tokio::spawn(tokio::time::timeout(limit, call)));
+    match (&mut task.0).await {
+        Ok(Ok(answer)) => answer.map_err(CallError::Client),
+        Ok(Err(_)) => Err(CallError::Late),
+        Err(_) => Err(CallError::Broken),
     }
 }
 

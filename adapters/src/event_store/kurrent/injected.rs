@@ -1,7 +1,5 @@
 //! Faults that a test injects around appends.
 
-use super::outcome::Fate;
-
 /// Switches of a test; without the feature `testing` there are none.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Injected {
@@ -14,6 +12,14 @@ pub(super) struct Injected {
 pub(super) struct LostAnswer {
     /// Whether the append is made at all.
     pub(super) written: bool,
+}
+
+/// What a test does to the appends of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Injection {
+    /// They are not made, and say so.
+    Refused,
+    Lost(LostAnswer),
 }
 
 impl Injected {
@@ -31,14 +37,15 @@ impl Injected {
     }
 
     /// `Some` when the appends of this batch are to fail or lose their answers.
-    pub(super) fn next(&self) -> Option<Result<LostAnswer, Fate>> {
+    pub(super) fn next(&self) -> Option<Injection> {
         #[cfg(feature = "testing")]
         if let Some(faults) = &self.faults {
             use domain::ports::conformance::event_store::Fate as Lost;
             if faults.refuses_commit() {
-                return Some(Err(Fate::Refused));
+                return Some(Injection::Refused);
             }
-            return faults.takes_answer().map(|lost| Ok(LostAnswer { written: lost == Lost::Written }));
+            let lost = faults.takes_answer();
+            return lost.map(|lost| Injection::Lost(LostAnswer { written: lost == Lost::Written }));
         }
         None
     }

@@ -25,12 +25,12 @@ pub(super) struct Log {
 }
 
 /// Lets readers who ask at the same time share one question to the leader.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Barrier {
     /// Counts questions that were begun.
     begun: AtomicU64,
-    /// Number of the newest question that was answered, held while one is asked.
-    answered: tokio::sync::Mutex<u64>,
+    /// Number of the newest question that is over and what came of it; held while one is asked.
+    last: tokio::sync::Mutex<(u64, Result<(), ReadError>)>,
 }
 
 impl Log {
@@ -40,7 +40,13 @@ impl Log {
         numbering: Arc<Numbering>,
         tail: SharedTail,
     ) -> Self {
-        Self { connection, index, numbering, tail, barrier: Barrier::default() }
+        Self {
+            connection,
+            index,
+            numbering,
+            tail,
+            barrier: Barrier { begun: AtomicU64::new(0), last: tokio::sync::Mutex::new((0, Ok(()))) },
+        }
     }
 
     /// Returns once everything that the leader had when this was called is numbered here. So that nobody who reads to
@@ -48,17 +54,21 @@ impl Log {
     pub(super) async fn catch_up(&self) -> Result<(), ReadError> {
         self.numbering.check()?;
         let begun = self.barrier.begun.load(Ordering::SeqCst);
-        let mut answered = self.barrier.answered.lock().await;
-        if *answered > begun {
-            // a question that was begun after this call came is answered already
-            return Ok(());
+        let mut last = self.barrier.last.lock().await;
+        if last.0 > begun {
+            // a question that was begun after this call came is over already
+            return last.1.clone();
         }
         let question = self.barrier.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        *last = (question, self.ask().await);
+        last.1.clone()
+    }
+
+    async fn ask(&self) -> Result<(), ReadError> {
         let newest = self.connection.newest().await.map_err(|error| unreadable(&error))?;
         if let Some(record) = newest.as_ref().and_then(|newest| newest.event.as_ref()) {
             self.numbering.reached(record.position.commit, PATIENCE).await?;
         }
-        *answered = question;
         Ok(())
     }
 }

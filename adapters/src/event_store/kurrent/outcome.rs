@@ -3,6 +3,7 @@
 use std::fmt;
 
 use eventstore::Error;
+use tonic::Code;
 
 /// Why a call to the database has no answer.
 #[derive(Debug, Clone)]
@@ -18,7 +19,7 @@ pub(super) enum CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Client(Error::AccessDenied) => {
+            Self::Client(Error::AccessDenied | Error::Grpc { code: Code::PermissionDenied, .. }) => {
                 f.write_str("KurrentDB denies access; check user and rights")
             }
             Self::Client(error) => write!(f, "KurrentDB: {error}"),
@@ -46,20 +47,28 @@ pub(super) enum Fate {
 impl CallError {
     /// What the error says about an append at an exact revision.
     pub(super) fn fate(&self) -> Fate {
-        use tonic::Code;
         let Self::Client(error) = self else { return Fate::Unknown };
         match error {
-            Error::WrongExpectedVersion { .. } => Fate::Conflict,
+            // an append over the shared call has no other word for it
+            Error::WrongExpectedVersion { .. } | Error::Grpc { code: Code::AlreadyExists, .. } => {
+                Fate::Conflict
+            }
+            Error::Grpc { code: Code::NotFound, message } if message == "StreamDeleted" => Fate::Deleted,
             // a node that is not the leader and does not say who is answers "not found"; the others come before
             // anything is sent
             Error::NotLeaderException(_)
             | Error::ResourceNotFound
             | Error::GrpcConnectionError(_)
-            | Error::ConnectionClosed => Fate::NotWritten,
-            Error::AccessDenied | Error::UnsupportedFeature => Fate::Refused,
+            | Error::ConnectionClosed
+            | Error::UnsupportedFeature => Fate::NotWritten,
+            Error::AccessDenied => Fate::Refused,
             Error::ResourceDeleted => Fate::Deleted,
             Error::Grpc {
-                code: Code::InvalidArgument | Code::FailedPrecondition | Code::ResourceExhausted,
+                code:
+                    Code::InvalidArgument
+                    | Code::FailedPrecondition
+                    | Code::ResourceExhausted
+                    | Code::PermissionDenied,
                 ..
             } => Fate::Refused,
             _ => Fate::Unknown,
