@@ -9,7 +9,11 @@ use domain::envelope::{Position, Recorded};
 use domain::ports::StoreUnavailable;
 use domain::ports::event_store::{EventStore, LogTable, ReadError, Unreadable};
 
-use super::{OpenError, PostgresEventStore, RecentEvents, SqliteEventStore, SqliteSettings, WriterLimits};
+use super::kurrent::SCHEMES;
+use super::{
+    KurrentAddress, KurrentEventStore, OpenError, PostgresEventStore, RecentEvents, SqliteEventStore,
+    SqliteSettings, WriterLimits,
+};
 use crate::database::Database;
 
 /// Address of the log: `sqlite:PATH`, `postgres://…`, `kurrentdb://…` or `esdb://…`.
@@ -17,6 +21,8 @@ use crate::database::Database;
 pub enum Target {
     /// A database whose `events` table is the log.
     Database(Database),
+    /// Streams of a KurrentDB database.
+    Kurrent(Box<KurrentAddress>),
 }
 
 impl FromStr for Target {
@@ -25,10 +31,8 @@ impl FromStr for Target {
     fn from_str(address: &str) -> Result<Self, OpenError> {
         let scheme = address.split_once(':').map_or("", |(scheme, _)| scheme);
         let scheme = scheme.strip_suffix("+discover").unwrap_or(scheme);
-        if matches!(scheme, "kurrentdb" | "kurrent" | "kdb" | "esdb") {
-            let text =
-                "this build has no KurrentDB engine; use sqlite:PATH or postgres://… for the event store";
-            return Err(OpenError::Target(text.to_owned()));
+        if SCHEMES.contains(&scheme) {
+            return address.parse().map(|address| Self::Kurrent(Box::new(address)));
         }
         address.parse().map(Self::Database).map_err(|error| OpenError::Target(format!("{error}")))
     }
@@ -39,13 +43,23 @@ impl Target {
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
         Self::Database(Database::Sqlite(path.into()))
     }
+
+    /// Lets an engine whose index of the log is this node's own keep it in a file of this folder.
+    #[must_use]
+    pub fn with_index_in(self, folder: &Path) -> Self {
+        match self {
+            Self::Kurrent(address) => Self::Kurrent(Box::new(address.with_index_in(folder))),
+            database @ Self::Database(_) => database,
+        }
+    }
 }
 
-/// An open log of either engine.
+/// An open log of one of the engines.
 #[derive(Debug, Clone)]
 pub enum EventLog {
     Sqlite(Arc<SqliteEventStore>),
     Postgres(Arc<PostgresEventStore>),
+    Kurrent(Arc<KurrentEventStore>),
 }
 
 impl EventLog {
@@ -64,6 +78,9 @@ impl EventLog {
             Target::Database(Database::Postgres(url)) => {
                 Ok(Self::Postgres(Arc::new(PostgresEventStore::open_with(url, writer).await?)))
             }
+            Target::Kurrent(address) => {
+                Ok(Self::Kurrent(Arc::new(KurrentEventStore::open_with(address, writer).await?)))
+            }
         }
     }
 
@@ -77,6 +94,9 @@ impl EventLog {
             Target::Database(Database::Postgres(url)) => {
                 Ok(Self::Postgres(Arc::new(PostgresEventStore::open_read_only(url).await?)))
             }
+            Target::Kurrent(address) => {
+                Ok(Self::Kurrent(Arc::new(KurrentEventStore::open_read_only(address).await?)))
+            }
         }
     }
 
@@ -86,27 +106,29 @@ impl EventLog {
         match self {
             Self::Sqlite(store) => Arc::clone(store) as Arc<dyn EventStore>,
             Self::Postgres(store) => Arc::clone(store) as Arc<dyn EventStore>,
+            Self::Kurrent(store) => Arc::clone(store) as Arc<dyn EventStore>,
         }
     }
 
     /// The log for a node with many projections and process managers: reads of other nodes' events are shared by
-    /// all of them. An embedded log has its own recent events in memory anyway.
+    /// all of them. An embedded log has its own recent events in memory anyway, and one in KurrentDB those of all nodes.
     #[must_use]
     pub fn for_followers(&self) -> Arc<dyn EventStore> {
         match self {
-            Self::Sqlite(_) => self.store(),
+            Self::Sqlite(_) | Self::Kurrent(_) => self.store(),
             Self::Postgres(_) => Arc::new(RecentEvents::new(self.store())),
         }
     }
 
-    /// Proves that the log accepts writes: writes and flushes. Fails when the disk is full, or the file or
-    /// the server is gone.
+    /// Proves that the log accepts writes: writes and flushes, or in KurrentDB asks the leader. Fails when the disk is
+    /// full, or the file or the server is gone.
     pub async fn probe(&self) -> Result<(), StoreUnavailable> {
-        let probed = match self {
-            Self::Sqlite(store) => store.probe().await,
-            Self::Postgres(store) => store.probe().await,
-        };
-        probed.map_err(|error| StoreUnavailable(error.to_string()))
+        match self {
+            Self::Sqlite(store) => store.probe().await.map_err(|error| error.to_string()),
+            Self::Postgres(store) => store.probe().await.map_err(|error| error.to_string()),
+            Self::Kurrent(store) => store.probe().await.map_err(|error| error.to_string()),
+        }
+        .map_err(StoreUnavailable)
     }
 
     /// Copies an embedded log as its open connections see it to a new file, even after its own file was removed.
@@ -116,7 +138,9 @@ impl EventLog {
             Self::Sqlite(store) => {
                 store.rescue(to).await.map_err(|error| StoreUnavailable(error.to_string()))
             }
-            Self::Postgres(_) => Err(StoreUnavailable("the log is on a server".to_owned())),
+            Self::Postgres(_) | Self::Kurrent(_) => {
+                Err(StoreUnavailable("the log is on a server".to_owned()))
+            }
         }
     }
 
@@ -125,6 +149,7 @@ impl EventLog {
         match self {
             Self::Sqlite(store) => store.close().await,
             Self::Postgres(store) => store.close().await,
+            Self::Kurrent(store) => store.close().await,
         }
     }
 }
@@ -140,6 +165,7 @@ impl LogTable for EventLog {
         match self {
             Self::Sqlite(store) => store.rows(after, upto, limit).await,
             Self::Postgres(store) => store.rows(after, upto, limit).await,
+            Self::Kurrent(store) => store.rows(after, upto, limit).await,
         }
     }
 }
@@ -158,11 +184,16 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_is_not_built_in_says_so() {
-        for address in ["kurrentdb://localhost:2113", "esdb+discover://cluster", "esdb://localhost"] {
-            let error = address.parse::<Target>().unwrap_err().to_string();
-            assert!(error.contains("no KurrentDB engine"), "{error}");
+    fn every_scheme_of_kurrentdb_names_it_and_no_password_is_shown() {
+        for scheme in ["kurrentdb", "kurrentdb+discover", "kurrent", "kdb", "esdb", "esdb+discover"] {
+            let target = format!("{scheme}://ops:secret@cluster:2113?tls=true").parse::<Target>().unwrap();
+            assert!(matches!(target, Target::Kurrent(_)), "{target:?}");
+            assert!(!format!("{target:?}").contains("secret"));
         }
+    }
+
+    #[test]
+    fn an_address_of_no_engine_says_what_it_should_be() {
         for address in ["", "mysql://x", "events.db", "sqlite:", "sqlite::memory:"] {
             let error = address.parse::<Target>().unwrap_err().to_string();
             assert!(error.contains("sqlite:PATH"), "{error}");

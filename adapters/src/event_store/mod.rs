@@ -6,6 +6,7 @@
 
 mod backend;
 mod engine;
+mod kurrent;
 mod memory;
 mod postgres;
 mod prepare;
@@ -22,6 +23,7 @@ mod fault_injecting;
 
 pub use domain::ports::event_store::Unreadable;
 pub use engine::{EventLog, Target};
+pub use kurrent::{KurrentAddress, KurrentEventStore};
 pub use memory::MemoryEventStore;
 pub use postgres::PostgresEventStore;
 pub use recent::RecentEvents;

@@ -25,11 +25,11 @@ use crate::database::Part;
 use crate::trace::database;
 
 /// A batch is closed at this many bytes (1 MiB); a single larger append is a batch of its own.
-const BATCH_BYTES: usize = 1 << 20;
+pub(super) const BATCH_BYTES: usize = 1 << 20;
 /// `Retry-After` of an overloaded log: a full queue drains in about this time.
 pub(super) const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// How often a batch is decided again because other nodes wrote the same streams in between.
-const MAX_CLASHES: usize = 8;
+pub(super) const MAX_CLASHES: usize = 8;
 /// How long the writer looks for the outcome of a broken commit before it reports an unknown outcome.
 const SETTLE: Duration = Duration::from_secs(3);
 
@@ -70,8 +70,8 @@ impl Drop for Handle {
 /// An append in the queue.
 #[derive(Debug)]
 pub(super) struct Request {
-    stream: StreamId,
-    expected: Expected,
+    pub(super) stream: StreamId,
+    pub(super) expected: Expected,
     pub(super) events: Vec<Recorded>,
     pub(super) bytes: usize,
     answer: oneshot::Sender<Result<Appended, AppendError>>,
@@ -81,12 +81,26 @@ impl Writer {
     /// Starts the writer task on the current tokio runtime. It ends with the last clone of the
     /// writer, or by [`Writer::close`].
     pub(super) fn start<B: Backend>(backend: B, tail: SharedTail, limits: WriterLimits) -> Self {
+        Self::with_task(B::ENGINE, limits, |requests| {
+            Task { backend, tail, recent: Versions::default(), requests }.run()
+        })
+    }
+
+    /// Starts a writer whose task is the engine's own.
+    pub(super) fn with_task<F>(
+        engine: &'static str,
+        limits: WriterLimits,
+        task: impl FnOnce(Batches) -> F,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let queue = Arc::new(Queue::new(limits.queue.get()));
         // more rows than this do not fit into one statement of SQLite
         let batch = limits.batch.get().min(2_000);
-        let requests = Served(queue.clone());
-        tokio::spawn(Task { backend, tail, recent: Versions::default(), requests, batch }.run());
-        Self { handle: Arc::new(Handle { queue }), engine: B::ENGINE }
+        let requests = Batches { queue: Served(queue.clone()), carried: None, engine, batch };
+        tokio::spawn(task(requests));
+        Self { handle: Arc::new(Handle { queue }), engine }
     }
 
     pub(super) async fn append(
@@ -97,7 +111,8 @@ impl Writer {
     ) -> Result<Appended, AppendError> {
         let asked = Instant::now();
         let system = if self.engine == "postgres" { "postgresql" } else { self.engine };
-        let _span = database(system, Part::Log.word(), "INSERT INTO events");
+        let statement = if self.engine == "kurrentdb" { "APPEND" } else { "INSERT INTO events" };
+        let _span = database(system, Part::Log.word(), statement);
         let events = prepare(stream, events)?;
         let bytes = events.iter().map(weight).sum::<usize>();
         let client = events.first().map_or(ClientId(Uuid::nil()), |event| event.client_id);
@@ -128,12 +143,47 @@ impl Drop for Served {
     }
 }
 
+/// The queued appends, a batch at a time.
+#[derive(Debug)]
+pub(super) struct Batches {
+    queue: Served,
+    /// What did not fit into the last batch.
+    carried: Option<Request>,
+    engine: &'static str,
+    batch: usize,
+}
+
+impl Batches {
+    /// All that is queued, up to the limits of a batch; `None` once the queue is closed and empty.
+    pub(super) async fn next(&mut self) -> Option<Vec<Request>> {
+        let first = match self.carried.take() {
+            Some(request) => request,
+            None => self.queue.0.next().await?,
+        };
+        // lets callers that were just answered bring their next append into this batch
+        tokio::task::yield_now().await;
+        metrics::gauge!(domain::metrics::APPEND_QUEUE_DEPTH, "engine" => self.engine)
+            .set(self.queue.0.len() as f64 + 1.0);
+        let (mut events, mut bytes) = (first.events.len(), first.bytes);
+        let mut batch = vec![first];
+        while let Some(request) = self.queue.0.try_next() {
+            events += request.events.len();
+            bytes += request.bytes;
+            if events > self.batch || bytes > BATCH_BYTES {
+                self.carried = Some(request);
+                break;
+            }
+            batch.push(request);
+        }
+        Some(batch)
+    }
+}
+
 struct Task<B> {
     backend: B,
     tail: SharedTail,
     recent: Versions,
-    requests: Served,
-    batch: usize,
+    requests: Batches,
 }
 
 /// Result of committing a batch.
@@ -147,39 +197,12 @@ enum BatchWrite {
 
 impl<B: Backend> Task<B> {
     async fn run(mut self) {
-        let mut carried = None;
-        loop {
-            let first = match carried.take() {
-                Some(request) => Some(request),
-                None => self.requests.0.next().await,
-            };
-            let Some(first) = first else { break };
-            // lets callers that were just answered bring their next append into this batch
-            tokio::task::yield_now().await;
-            let batch = self.gather(first, &mut carried);
+        while let Some(batch) = self.requests.next().await {
             self.settle_batch(batch).await;
         }
         let Self { backend, requests, .. } = self;
         backend.close().await;
         drop(requests);
-    }
-
-    /// `first` and what else is already queued, up to the limits of a batch.
-    fn gather(&mut self, first: Request, carried: &mut Option<Request>) -> Vec<Request> {
-        metrics::gauge!(domain::metrics::APPEND_QUEUE_DEPTH, "engine" => B::ENGINE)
-            .set(self.requests.0.len() as f64 + 1.0);
-        let (mut events, mut bytes) = (first.events.len(), first.bytes);
-        let mut batch = vec![first];
-        while let Some(request) = self.requests.0.try_next() {
-            events += request.events.len();
-            bytes += request.bytes;
-            if events > self.batch || bytes > BATCH_BYTES {
-                *carried = Some(request);
-                break;
-            }
-            batch.push(request);
-        }
-        batch
     }
 
     /// Decides about a batch, writes it and answers its callers.
@@ -327,11 +350,11 @@ impl<B: Backend> Task<B> {
 }
 
 impl Request {
-    fn claim(&self) -> AppendRequest<'_> {
+    pub(super) fn claim(&self) -> AppendRequest<'_> {
         AppendRequest { stream: &self.stream, expected: self.expected, events: &self.events }
     }
 
-    fn conflict(&self, current: Version) -> AppendError {
+    pub(super) fn conflict(&self, current: Version) -> AppendError {
         AppendError::Conflict { stream: self.stream.clone(), expected: self.expected, current }
     }
 
@@ -361,7 +384,7 @@ fn found(rows: &[Row<'_>], state: &StoreState) -> BatchWrite {
     }
 }
 
-fn everything(batch: &[Request]) -> (Vec<StreamId>, Vec<Uuid>) {
+pub(super) fn everything(batch: &[Request]) -> (Vec<StreamId>, Vec<Uuid>) {
     let streams: HashSet<_> = batch.iter().map(|request| &request.stream).collect();
     let ids = batch.iter().flat_map(|request| &request.events).map(|event| event.id);
     (streams.into_iter().cloned().collect(), ids.collect())
@@ -375,7 +398,7 @@ fn nothing_written(fault: Fault) -> AppendError {
 }
 
 /// Answers all callers with `error`, because nothing of the batch was written.
-fn fail(batch: Vec<Request>, error: &AppendError) {
+pub(super) fn fail(batch: Vec<Request>, error: &AppendError) {
     for request in batch {
         request.answer(Err(error.clone()));
     }

@@ -130,7 +130,15 @@ pub async fn open_log(config: &Config, read_only: bool) -> anyhow::Result<EventL
             }
             Target::sqlite(path)
         }
-        EventStoreUrl::Postgres(url) | EventStoreUrl::Kurrent(url) => url.reveal().parse()?,
+        EventStoreUrl::Postgres(url) => url.reveal().parse()?,
+        EventStoreUrl::Kurrent(url) => {
+            let folder = &config.storage.data_dir;
+            if !read_only {
+                create_private_folder(folder)
+                    .with_context(|| format!("cannot create the folder {}", folder.display()))?;
+            }
+            url.reveal().parse::<Target>()?.with_index_in(folder)
+        }
     };
     let limits = WriterLimits { queue: config.storage.append_queue, batch: config.storage.append_batch };
     let opened = match read_only {
@@ -290,12 +298,16 @@ pub fn log_database(config: &Config) -> anyhow::Result<Option<Database>> {
     })
 }
 
-/// Address of the Merkle tree's database: the log's server, or a file beside the log's. Fails when it cannot be parsed.
+/// Address of the Merkle tree's database: the log's server, or a file beside the log's; for a log in KurrentDB the key
+/// store's server, or a file in the data folder. Fails when it cannot be parsed.
 pub fn seals_database(config: &Config) -> anyhow::Result<Database> {
     Ok(match config.storage.event_store() {
         EventStoreUrl::Sqlite(path) => Database::Sqlite(path.with_extension("seals.db")),
         EventStoreUrl::Postgres(url) => url.reveal().parse()?,
-        EventStoreUrl::Kurrent(_) => Database::Sqlite(config.storage.data_dir.join("events.seals.db")),
+        EventStoreUrl::Kurrent(_) => match config.storage.key_store() {
+            ReadModelsUrl::Sqlite(_) => Database::Sqlite(config.storage.data_dir.join("events.seals.db")),
+            ReadModelsUrl::Postgres(url) => url.reveal().parse()?,
+        },
     })
 }
 

@@ -160,6 +160,8 @@ pub trait EventStore: fmt::Debug + Send + Sync {
     /// of the first time with `repeated` set, however much was appended since. When only some are stored, or elsewhere,
     /// it is a [`AppendError::Conflict`].
     ///
+    /// Appends to different streams that are made at the same time may be stored in any order.
+    ///
     /// Dropping the future does not take the append back: it may still be written.
     async fn append(
         &self,
@@ -199,7 +201,7 @@ pub trait EventStore: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Name of the engine, for logs and metrics: `memory`, `sqlite`, `postgres`.
+    /// Name of the engine, for logs and metrics: `memory`, `sqlite`, `postgres`, `kurrentdb`.
     fn engine(&self) -> &'static str;
 }
 

@@ -1,6 +1,7 @@
 //! The event store suites, and what is particular to each engine.
 
 mod fairness;
+mod kurrent;
 mod memory;
 mod nodes;
 mod outages;

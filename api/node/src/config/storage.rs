@@ -41,14 +41,18 @@ impl StorageConfig {
         self.read_models.clone().unwrap_or_else(|| ReadModelsUrl::Sqlite(self.data_dir.join("views.db")))
     }
 
-    /// The work store's address; by default the log's server, or a file beside the log's. It is separate from the
-    /// views, so that calls are driven while those are unavailable.
+    /// The work store's address; by default the log's server, or a file beside the log's; for a log in KurrentDB the
+    /// views' server, or a file in the data folder. In files it is separate from the views, so that calls are driven
+    /// while those are unavailable.
     #[must_use]
     pub fn work_store(&self) -> ReadModelsUrl {
         self.work_store.clone().unwrap_or_else(|| match self.event_store() {
             EventStoreUrl::Sqlite(path) => ReadModelsUrl::Sqlite(path.with_extension("work.db")),
             EventStoreUrl::Postgres(url) => ReadModelsUrl::Postgres(url),
-            EventStoreUrl::Kurrent(_) => self.read_models(),
+            EventStoreUrl::Kurrent(_) => match self.read_models() {
+                ReadModelsUrl::Sqlite(_) => ReadModelsUrl::Sqlite(self.data_dir.join("events.work.db")),
+                server @ ReadModelsUrl::Postgres(_) => server,
+            },
         })
     }
 
@@ -111,8 +115,16 @@ fn server(text: &str, schemes: &[&str]) -> Option<Secret> {
 }
 
 const POSTGRES: &[&str] = &["postgres", "postgresql"];
-const KURRENT: &[&str] =
-    &["kurrentdb", "kurrentdb+discover", "kurrent", "kurrent+discover", "esdb", "esdb+discover"];
+const KURRENT: &[&str] = &[
+    "kurrentdb",
+    "kurrentdb+discover",
+    "kurrent",
+    "kurrent+discover",
+    "kdb",
+    "kdb+discover",
+    "esdb",
+    "esdb+discover",
+];
 
 impl Value for EventStoreUrl {
     const ACCEPTS: &'static str = "`sqlite:PATH`, `postgres://…`, `kurrentdb://…` or `esdb://…`";
@@ -176,7 +188,11 @@ mod tests {
         assert_eq!(EventStoreUrl::parse("sqlite:///a/b.db"), Some(EventStoreUrl::Sqlite("/a/b.db".into())));
         let postgres = EventStoreUrl::parse("postgres://u:secret@h/db").unwrap();
         assert!(!format!("{postgres} {postgres:?}").contains("secret"));
-        assert!(matches!(EventStoreUrl::parse("esdb://h:2113"), Some(EventStoreUrl::Kurrent(_))));
+        for scheme in KURRENT {
+            let kurrent = EventStoreUrl::parse(&format!("{scheme}://u:secret@h:2113")).unwrap();
+            assert!(matches!(kurrent, EventStoreUrl::Kurrent(_)));
+            assert!(!format!("{kurrent} {kurrent:?}").contains("secret"));
+        }
         for bad in ["", "sqlite:", "sqlite::memory:", "mysql://h/db", "postgres://", "events.db"] {
             assert!(EventStoreUrl::parse(bad).is_none(), "{bad}");
         }
