@@ -160,7 +160,7 @@ pub trait EventStore: fmt::Debug + Send + Sync {
     /// of the first time with `repeated` set, however much was appended since. When only some are stored, or elsewhere,
     /// it is a [`AppendError::Conflict`].
     ///
-    /// Appends to different streams that are made at the same time may be stored in any order.
+    /// Appends to different streams that are made at the same time may be stored in any order (KurrentDB).
     ///
     /// Dropping the future does not take the append back: it may still be written.
     async fn append(

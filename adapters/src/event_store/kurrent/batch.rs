@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::envelope::{Position, StreamId, Version};
 use domain::ports::event_store::{AppendError, Appended, ReadError};
@@ -244,6 +244,7 @@ impl Writing {
         let events: Vec<_> = chunk.iter().filter(writes).flat_map(|(request, _)| &request.events).collect();
         let before = Version(first.0 - 1);
         let Log { connection, numbering, index, .. } = &*self.log;
+        let (asked, known) = (Instant::now(), numbering.newest().map_or(0, |newest| newest.commit));
         let commit = match append_exactly(connection, &self.injected, lost, before, &events).await {
             Done::Written { commit } => commit,
             Done::Clash => return Err(None),
@@ -258,6 +259,10 @@ impl Writing {
             |why: String| Some(AppendError::Unknown(format!("it is stored, but has no number yet: {why}")));
         let reached = numbering.reached(commit, NUMBERED).await;
         reached.map_err(|error| unknown(ReadError::from(error).to_string()))?;
+        if commit > known {
+            // it was stored now, and what stood in the log before it is numbered, too
+            self.log.heard(asked);
+        }
         let last = match (numbering.position_of(commit), events.last()) {
             (Some(position), _) => position,
             // stored long ago: the database recognised a repeat that this node did not know of

@@ -34,9 +34,12 @@ const OLDEST_SERVER: (usize, usize) = (24, 10);
 /// Events that a filtered subscription scans between two of the server's notes on how far it is.
 const SCAN_WINDOW: u32 = 1_000;
 
+/// Reads and appends have a client each, and so a TCP connection: a read holds back whatever is written after it on the
+/// same one, until its first piece is confirmed (see [`Connection::append_shared`]).
 pub(super) struct Connection {
     address: KurrentAddress,
-    state: Mutex<State>,
+    reads: Mutex<State>,
+    appends: Mutex<State>,
     /// The call that appends share.
     shared: tokio::sync::Mutex<Option<Arc<BatchAppendClient>>>,
 }
@@ -109,9 +112,12 @@ fn position(at: u64) -> Position {
 
 impl Connection {
     pub(super) fn new(address: KurrentAddress) -> Result<Self, OpenError> {
-        let client = client(&address).map_err(OpenError::Target)?;
-        let state = Mutex::new(State { client, generation: 0, errors: 0 });
-        Ok(Self { address, state, shared: tokio::sync::Mutex::default() })
+        let state = || {
+            let client = client(&address).map_err(OpenError::Target)?;
+            Ok::<_, OpenError>(Mutex::new(State { client, generation: 0, errors: 0 }))
+        };
+        let (reads, appends) = (state()?, state()?);
+        Ok(Self { address, reads, appends, shared: tokio::sync::Mutex::default() })
     }
 
     pub(super) fn address(&self) -> &KurrentAddress {
@@ -119,17 +125,22 @@ impl Connection {
     }
 
     /// Makes one call, within the time limit.
-    async fn call<T, F>(&self, limit: Duration, call: impl FnOnce(Client) -> F) -> Result<T, CallError>
+    async fn call<T, F>(
+        &self,
+        of: &Mutex<State>,
+        limit: Duration,
+        call: impl FnOnce(Client) -> F,
+    ) -> Result<T, CallError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let (client, generation) = {
-            let state = self.state.lock();
+            let state = of.lock();
             (state.client.clone(), state.generation)
         };
         let answer = within(limit, call(client)).await;
-        self.note(generation, answer.as_ref().err());
+        self.note(of, generation, answer.as_ref().err());
         answer
     }
 
@@ -140,7 +151,7 @@ impl Connection {
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         for pause in PAUSES {
-            match self.call(READ, &call).await {
+            match self.call(&self.reads, READ, &call).await {
                 Err(CallError::Client(
                     Error::NotLeaderException(_)
                     | Error::GrpcConnectionError(_)
@@ -150,12 +161,12 @@ impl Connection {
                 answer => return answer,
             }
         }
-        self.call(READ, call).await
+        self.call(&self.reads, READ, call).await
     }
 
     /// Replaces the client when the outcome says that it is of no more use.
-    fn note(&self, generation: u64, error: Option<&CallError>) {
-        let mut state = self.state.lock();
+    fn note(&self, of: &Mutex<State>, generation: u64, error: Option<&CallError>) {
+        let mut state = of.lock();
         if state.generation != generation {
             return;
         }
@@ -213,7 +224,7 @@ impl Connection {
         let stream = stream.to_owned();
         let call =
             move |client: Client| async move { client.append_to_stream(stream, &options, events).await };
-        let result = self.call(APPEND, call).await?;
+        let result = self.call(&self.appends, APPEND, call).await?;
         Ok(Stored { revision: result.next_expected_version, commit: result.position.commit })
     }
 
@@ -228,18 +239,23 @@ impl Connection {
     ) -> Result<Stored, CallError> {
         let shared = self.shared_call().await?;
         let (used, stream) = (shared.clone(), stream.to_owned());
-        // a failure says nothing about the client: the shared call ends with the first conflict
+        let generation = self.appends.lock().generation;
         let answer =
             within(APPEND, async move { used.append_to_stream(stream, after(before), events).await }).await;
         match answer {
-            Ok(result) => Ok(Stored {
-                revision: result.current_revision().unwrap_or_default(),
-                commit: result.current_position().map_or(0, |position| position.commit),
-            }),
+            Ok(result) => {
+                self.note(&self.appends, generation, None);
+                Ok(Stored {
+                    revision: result.current_revision().unwrap_or_default(),
+                    commit: result.current_position().map_or(0, |position| position.commit),
+                })
+            }
             Err(error) => {
                 let mut current = self.shared.lock().await;
                 if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &shared)) {
                     *current = None;
+                    // of all who lost the call, one tells
+                    self.note(&self.appends, generation, Some(&error));
                 }
                 Err(error)
             }
@@ -256,7 +272,9 @@ impl Connection {
             Some(login) => options.authenticated(login.clone()),
             None => options,
         };
-        let call = self.call(READ, |client| async move { client.batch_append(&options).await }).await?;
+        let call = self
+            .call(&self.appends, READ, |client| async move { client.batch_append(&options).await })
+            .await?;
         Ok(current.insert(Arc::new(call)).clone())
     }
 

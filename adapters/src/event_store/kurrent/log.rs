@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::ports::event_store::ReadError;
+use parking_lot::Mutex;
 
 use super::super::tail::SharedTail;
 use super::connection::Connection;
@@ -22,6 +23,8 @@ pub(super) struct Log {
     pub(super) numbering: Arc<Numbering>,
     pub(super) tail: SharedTail,
     barrier: Barrier,
+    /// When all that the leader had was last known to be numbered here.
+    heard: Mutex<Option<Instant>>,
 }
 
 /// Lets readers who ask at the same time share one question to the leader.
@@ -46,6 +49,7 @@ impl Log {
             numbering,
             tail,
             barrier: Barrier { begun: AtomicU64::new(0), last: tokio::sync::Mutex::new((0, Ok(()))) },
+            heard: Mutex::default(),
         }
     }
 
@@ -64,11 +68,29 @@ impl Log {
         last.1.clone()
     }
 
+    /// Returns once everything that the leader had `age` ago, or later, is numbered here.
+    pub(super) async fn be_fresh(&self, age: Duration) -> Result<(), ReadError> {
+        self.numbering.check()?;
+        match *self.heard.lock() {
+            Some(heard) if heard.elapsed() <= age => return Ok(()),
+            _ => {}
+        }
+        self.catch_up().await
+    }
+
+    /// Notes that everything the leader had at `asked` is numbered here.
+    pub(super) fn heard(&self, asked: Instant) {
+        let mut heard = self.heard.lock();
+        *heard = (*heard).max(Some(asked));
+    }
+
     async fn ask(&self) -> Result<(), ReadError> {
+        let asked = Instant::now();
         let newest = self.connection.newest().await.map_err(|error| unreadable(&error))?;
         if let Some(record) = newest.as_ref().and_then(|newest| newest.event.as_ref()) {
             self.numbering.reached(record.position.commit, PATIENCE).await?;
         }
+        self.heard(asked);
         Ok(())
     }
 }

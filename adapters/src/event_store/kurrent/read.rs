@@ -1,5 +1,7 @@
 //! Reads events out of KurrentDB.
 
+use std::time::Duration;
+
 use domain::envelope::{Position, Recorded, StreamId, Version};
 use domain::ports::event_store::{Direction, MAX_PAGE_BYTES, ReadError};
 use eventstore::{Error, StreamPosition};
@@ -11,6 +13,9 @@ use super::codec::{Found, Kind, classify, stream_name};
 use super::index::Entry;
 use super::log::{Log, unreadable};
 use super::outcome::CallError;
+
+/// A stream is read from memory when the leader was heard of within this time.
+const FRESH: Duration = Duration::from_millis(250);
 
 /// Up to `limit` events after a position, as far as they are numbered.
 pub(super) async fn read_all(log: &Log, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
@@ -95,6 +100,9 @@ pub(super) async fn read_stream(
     if limit == 0 {
         return Ok(Vec::new());
     }
+    if let Some(events) = from_memory(log, stream, from, direction, limit).await? {
+        return Ok(events);
+    }
     let prefix = &log.connection.address().prefix;
     // version n has revision n - 1
     let (start, backwards) = match (direction, from) {
@@ -138,6 +146,48 @@ pub(super) async fn read_stream(
         }
     }
     number(log, events).await
+}
+
+/// The same from what the subscription delivered lately, `None` when that is not enough.
+///
+/// It may be a moment behind what another node has just appended, at most [`FRESH`]. Whoever decides on it appends at an
+/// exact version, and decides again when that is taken.
+async fn from_memory(
+    log: &Log,
+    stream: &StreamId,
+    from: Version,
+    direction: Direction,
+    limit: usize,
+) -> Result<Option<Vec<Recorded>>, ReadError> {
+    log.be_fresh(FRESH).await?;
+    let kept = log.tail.stream(stream);
+    let Some(oldest) = kept.first().map(|event| event.version) else {
+        // only a stream that is not known at all is empty for sure
+        let known = log.index.revisions(&[stream.as_str()]).await.map_err(|error| index(&error))?;
+        return Ok(known.is_empty().then(Vec::new));
+    };
+    let (mut bytes, mut page) = (0, Vec::new());
+    let mut take = |event: &Recorded| {
+        bytes += weight(event);
+        let fits = page.len() < limit && (bytes <= MAX_PAGE_BYTES || page.is_empty());
+        if fits {
+            page.push(event.clone());
+        }
+        fits
+    };
+    let whole = match direction {
+        Direction::Forwards => {
+            // stops where the page is full
+            let _ = kept.iter().skip_while(|event| event.version <= from).all(|event| take(event));
+            oldest.0 <= from.0 + 1
+        }
+        Direction::Backwards => {
+            let before = |event: &&std::sync::Arc<Recorded>| from == Version::NONE || event.version < from;
+            let full = !kept.iter().rev().filter(before).all(|event| take(event));
+            full || page.len() == limit || oldest == Version(1)
+        }
+    };
+    Ok(whole.then_some(page))
 }
 
 /// Gives events their positions, once they have them.

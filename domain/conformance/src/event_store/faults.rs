@@ -221,8 +221,11 @@ pub async fn a_conflict_in_a_shared_batch_does_not_harm_its_neighbours(subject: 
     assert_eq!(last.unwrap().version, Version(1));
     let log = subject.log().await;
     assert_dense(&log);
-    // streams that are written at the same time may be stored in any order among each other
     assert_eq!(ids(&log).len(), 7);
+    // KurrentDB may store streams that are written at the same time in any order among each other
+    if subject.store.engine() != "kurrentdb" {
+        assert_eq!(ids(&log), [1, 2, 3, 10, 11, 14, 16].map(sequential));
+    }
     for (stream, wanted) in [(&one, &[1, 2, 10, 11, 14][..]), (&other, &[3]), (&new, &[16])] {
         let wanted: Vec<_> = wanted.iter().copied().map(sequential).collect();
         assert_eq!(ids(&subject.stream(stream).await), wanted);
