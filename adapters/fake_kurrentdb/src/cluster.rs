@@ -127,7 +127,6 @@ impl Cluster {
         self.nodes.get(node).and_then(|node| *node.stopped_at.lock()).map_or(all, |stopped| stopped.min(all))
     }
 
-    /// Wakes the subscriptions.
     pub fn tell(&self) {
         self.changed.send_modify(|count| *count = count.wrapping_add(1));
     }

@@ -87,7 +87,6 @@ impl FakeKurrentDb {
         }
     }
 
-    /// The stored records.
     pub fn log(&self) -> RwLockReadGuard<'_, Log> {
         self.cluster.log.read()
     }
@@ -124,7 +123,6 @@ impl FakeKurrentDb {
     }
 }
 
-/// A client's connection.
 #[derive(Debug, Default)]
 pub struct Connection {
     broken: watch::Sender<bool>,

@@ -33,7 +33,6 @@ type Answers<T> = BoxStream<'static, Result<T, Status>>;
 /// The response to a call, to be awaited.
 type Reply = Pin<Box<dyn Future<Output = http::Response<Body>> + Send>>;
 
-/// Answers one call.
 pub fn route(caller: Caller, request: http::Request<Incoming>) -> Reply {
     let path = request.uri().path().to_owned();
     let lists_features = caller.cluster.settings.lists_features;

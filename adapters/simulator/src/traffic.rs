@@ -5,7 +5,6 @@ use std::time::Duration;
 /// The calls to place.
 #[derive(Debug, Clone, Copy)]
 pub struct Traffic {
-    /// How many calls.
     pub calls: u32,
     /// New calls per second; greater than 0.
     pub rate: f64,

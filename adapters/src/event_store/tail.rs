@@ -195,7 +195,9 @@ mod tests {
         let tail = Tail::new(Position::START);
         let other = StreamId::new("number", Uuid::nil());
         tail.push(vec![event(1, 1), Recorded { stream: other.clone(), ..event(2, 1) }, event(3, 1)]);
-        let positions = |stream| tail.stream(stream).iter().map(|event| event.position.0).collect::<Vec<_>>();
+        let positions = |stream: &StreamId| -> Vec<u64> {
+            tail.stream(stream).iter().map(|event| event.position.0).collect()
+        };
         assert_eq!(positions(&event(1, 1).stream), [1, 3]);
         assert_eq!(positions(&other), [2]);
         assert_eq!(positions(&StreamId::new("api_key", Uuid::nil())), [0; 0]);

@@ -262,14 +262,12 @@ pub struct StreamDeleted {
     pub stream: Option<StreamIdentifier>,
 }
 
-/// `DeleteReq` and `TombstoneReq`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct DeleteReq {
     #[prost(message, optional, tag = "1")]
     pub options: Option<ExpectedOptions>,
 }
 
-/// `DeleteResp` and `TombstoneResp`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct DeleteResp {
     #[prost(message, optional, tag = "1")]

@@ -20,7 +20,7 @@ struct Stored<'a> {
     causation_id: Option<Uuid>,
     schema: u16,
     client_id: Uuid,
-    /// Microseconds since 1970.
+    /// Time of recording, in microseconds since 1970.
     recorded_at: i64,
     #[serde(borrow)]
     metadata: &'a RawValue,

@@ -35,7 +35,6 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS streams (name TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID;
 ";
 
-/// A numbered event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) position: Position,
@@ -100,7 +99,6 @@ impl Index {
         Ok(Self { write: Mutex::new(write), reads })
     }
 
-    /// Removes all rows.
     pub(super) async fn clear(&self, prefix: &str) -> Result<(), sqlx::Error> {
         clear(&mut *self.write.lock().await, prefix).await
     }
