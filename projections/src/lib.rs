@@ -1,6 +1,6 @@
 //! The read models of Voxledger: what the REST API reads, derived from the log alone.
 //!
-//! A [`View`](view::View) turns events into rows by a pure function. The [`runner`] feeds it, keeps its
+//! A [`View`] turns events into rows by a pure function. The [`runner`] feeds it, keeps its
 //! checkpoint, and rebuilds it without downtime. The traits in [`store`] hide where rows are kept; one small
 //! `…Queries` trait for each view holds its queries.
 

@@ -1,7 +1,7 @@
 //! A carrier to try things with: it speaks Telnyx's protocol, places and takes calls against a running node, and finally
 //! compares the node's record of every call with what really happened on the line.
 //!
-//! [`FakeTelnyx`](fake_telnyx::FakeTelnyx) is the carrier alone, for tests; [`play`] places the calls of a [`Traffic`],
+//! [`FakeTelnyx`](fake_telnyx::FakeTelnyx) is the carrier alone, for tests; [`play()`] places the calls of a [`Traffic`],
 //! which [`planned`](plan::planned) decides from a seed.
 
 pub mod demo_menus;
