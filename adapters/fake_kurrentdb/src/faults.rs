@@ -1,4 +1,4 @@
-//! Faults on demand.
+//! Faults that a test plants: each says which call fails next, and how the server, the leader or the connection fails it.
 
 use std::collections::VecDeque;
 

@@ -18,15 +18,13 @@ use crate::every::every_view;
 use crate::store::{ViewRows, ViewStore};
 use crate::view::View;
 
-/// A projection's name, and what makes it follow the log.
-type Follow = (&'static str, fn(&mut Workers<'_>, &mut JoinSet<()>, Arc<dyn ViewStore>));
+/// Makes a projection follow the log.
+type Follow = fn(&mut Workers<'_>, &mut JoinSet<()>, Arc<dyn ViewStore>);
 
 macro_rules! projections {
     ($($view:ty),+ $(,)?) => {
         const NAMES: &[&str] = &[$(<$view as View>::NAME),+];
-        const ALL: &[Follow] = &[
-            $((<$view as View>::NAME, |all, workers, views| all.follow::<$view>(workers, views))),+
-        ];
+        const ALL: &[Follow] = &[$(|all, workers, views| all.follow::<$view>(workers, views)),+];
     };
 }
 
@@ -70,7 +68,7 @@ pub fn start(deps: Deps, settings: Settings) -> Runner {
     let nudge = Arc::new(Notify::new());
     let mut workers = JoinSet::new();
     let mut all = Workers { deps: &deps, settings: &settings, progress: &progress, stopped, nudge: &nudge };
-    for (_, follow) in ALL {
+    for follow in ALL {
         follow(&mut all, &mut workers, deps.views.clone());
     }
     workers.spawn(tidy(deps.clone(), settings.clone(), all.stopped));

@@ -1,4 +1,4 @@
-//! Reads and subscriptions.
+//! Messages of the call `Streams/Read`, by which streams and `$all` are read and subscribed to.
 
 use std::collections::HashMap;
 

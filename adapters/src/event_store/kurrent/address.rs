@@ -13,8 +13,8 @@ use super::super::OpenError;
 
 /// Schemes of the address, each also with `+discover`: gossip tells the nodes of the cluster.
 pub(in super::super) const SCHEMES: [&str; 4] = ["kurrentdb", "kurrent", "kdb", "esdb"];
-/// Prefix of our streams when the address names none. It ends in a dot, so that the database's category of a call's
-/// stream is `voxledger.call`.
+/// Prefix of our streams when the address names none. It ends in a dot, so that the database's category
+/// of a call's stream is `voxledger.call`.
 const DEFAULT_PREFIX: &str = "voxledger.";
 /// The address's parameter with the prefix. All others are the client's.
 const PREFIX_PARAMETER: &str = "streamprefix";

@@ -51,8 +51,8 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Opens the index in a file, or makes one in memory. A damaged file is replaced. Fails when the file cannot be
-    /// used.
+    /// Opens the index in a file, or makes one in memory. A damaged file is replaced. Fails when the file
+    /// cannot be opened or made.
     pub(super) async fn open(path: Option<&Path>, prefix: &str) -> Result<Self, sqlx::Error> {
         match (Self::open_as_it_is(path, prefix).await, path) {
             (Err(error), Some(path)) if is_damaged(&error) => {

@@ -32,8 +32,8 @@ pub(super) async fn read_all(log: &Log, after: Position, limit: usize) -> Result
     Ok(page)
 }
 
-/// Up to `limit` events after `after` and up to `upto`, each held against the index: what is missing in the database
-/// is reported.
+/// Up to `limit` events after `after` and up to `upto`, each compared with the index. An event that the
+/// database no longer has is an item that says so.
 pub(super) async fn rows(
     log: &Log,
     after: Position,

@@ -33,7 +33,6 @@ impl Recipe for AgentResource {
         one: "an agent",
         noun: "agent",
         many: "agents",
-        about_one: "",
         about_list: "Each agent is shown at its newest version.",
     };
 

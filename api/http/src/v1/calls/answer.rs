@@ -33,7 +33,6 @@ impl Recipe for CallResource {
         one: "a call",
         noun: "call",
         many: "calls",
-        about_one: "",
         about_list: "",
     };
 }

@@ -31,7 +31,6 @@ impl Recipe for ConversationResource {
         one: "a conversation",
         noun: "conversation",
         many: "conversations",
-        about_one: "",
         about_list: "",
     };
 }

@@ -35,7 +35,6 @@ impl Recipe for NumberResource {
         one: "a number",
         noun: "number",
         many: "numbers",
-        about_one: "",
         about_list: "",
     };
 

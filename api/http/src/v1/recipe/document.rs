@@ -32,7 +32,7 @@ fn one<R: Recipe>(document: &mut OpenApi) -> Operation
 where
     Body<R>: ToSchema,
 {
-    let Wording { one, noun, operation, about_one, .. } = R::WORDING;
+    let Wording { one, noun, operation, .. } = R::WORDING;
     let time = text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
     let version = ObjectBuilder::new()
         .schema_type(Type::Integer)
@@ -41,10 +41,7 @@ where
     begin::<R>()
         .operation_id(Some(format!("get{operation}")))
         .summary(Some(format!("Get {one} by its id.")))
-        .description(Some(join(
-            &format!("With `at` or `version`, answers with the {noun} as it was then."),
-            about_one,
-        )))
+        .description(Some(format!("With `at` or `version`, answers with the {noun} as it was then.")))
         .parameter(id::<R>())
         .parameter(query("at", "Show the state at this time (RFC 3339); default: now", time))
         .parameter(query("version", "Show the state at this version; default: current", version))

@@ -37,8 +37,6 @@ pub(super) struct Wording {
     pub noun: &'static str,
     /// More of them, as in "A page of numbers".
     pub many: &'static str,
-    /// What else is to be said of one.
-    pub about_one: &'static str,
     /// What else is to be said of the list.
     pub about_list: &'static str,
 }

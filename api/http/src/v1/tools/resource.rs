@@ -35,7 +35,6 @@ impl Recipe for ToolResource {
         one: "a tool",
         noun: "tool",
         many: "tools",
-        about_one: "",
         about_list: "",
     };
 }

@@ -40,7 +40,6 @@ impl Recipe for KeyResource {
         one: "an API key",
         noun: "API key",
         many: "API keys",
-        about_one: "",
         about_list: "Without their secrets, revoked keys included.",
     };
 

@@ -42,7 +42,6 @@ impl Recipe for UserResource {
         one: "a user",
         noun: "user",
         many: "users",
-        about_one: "",
         about_list: "",
     };
 

@@ -30,7 +30,6 @@ impl Recipe for MenuResource {
         one: "an IVR menu",
         noun: "menu",
         many: "IVR menus",
-        about_one: "",
         about_list: "",
     };
 

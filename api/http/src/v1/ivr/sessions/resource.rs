@@ -47,7 +47,6 @@ impl Recipe for SessionResource {
         one: "an IVR session",
         noun: "session",
         many: "IVR sessions",
-        about_one: "",
         about_list: "",
     };
 }

@@ -38,7 +38,6 @@ impl Recipe for EndpointResource {
         one: "a webhook endpoint",
         noun: "endpoint",
         many: "webhook endpoints",
-        about_one: "",
         about_list: "Their secrets are not shown.",
     };
 
