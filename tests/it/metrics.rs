@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -16,6 +15,7 @@ use tests::webhook::OUR_NUMBER;
 use tests::world::World;
 
 use crate::ivr::{item, make};
+use crate::style;
 
 const CALLER: &str = "+12025550171";
 const CALLEE: &str = "+12025550172";
@@ -160,26 +160,15 @@ async fn prometheus_own_linter_finds_nothing() -> Result<()> {
 /// What no journey comes by is found in the source: names stand in `domain::metrics` alone.
 #[test]
 fn whoever_measures_takes_the_name_from_where_it_is_declared() -> Result<()> {
-    fn look(folder: &Path, found: &mut Vec<String>) -> Result<()> {
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                look(&path, found)?;
-            } else if path.extension().is_some_and(|end| end == "rs") {
-                let source = fs::read_to_string(&path)?;
-                for way in ["counter!(", "gauge!(", "histogram!("] {
-                    let made_up = source.split(way).skip(1).any(|rest| rest.trim_start().starts_with('"'));
-                    if made_up && !path.ends_with("telemetry/meters.rs") {
-                        found.push(format!("{way} in {}", path.display()));
-                    }
-                }
+    let mut found = Vec::new();
+    for path in style::sources_of(&["actors", "adapters", "api", "projections"])? {
+        let source = fs::read_to_string(&path)?;
+        for way in ["counter!(", "gauge!(", "histogram!("] {
+            let made_up = source.split(way).skip(1).any(|rest| rest.trim_start().starts_with('"'));
+            if made_up && !path.ends_with("meters/mod.rs") {
+                found.push(format!("{way} in {}", path.display()));
             }
         }
-        Ok(())
-    }
-    let mut found = Vec::new();
-    for part in ["actors", "adapters", "api", "projections"] {
-        look(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(part).join("src"), &mut found)?;
     }
     assert!(found.is_empty(), "{found:#?}");
     Ok(())
