@@ -26,6 +26,11 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use command::{Cli, Command};
 
+/// A webhook takes 15 to 25 % less processor time than with glibc's `malloc`. The crate's features: SQLite uses it
+/// too (`override`), and no huge pages, with which an idle node held 50 MB more (`no_thp`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let done = run(Cli::parse().command);
     let done = done.and_then(|code| out::finish().map(|()| code).context("not everything could be printed"));
