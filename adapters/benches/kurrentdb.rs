@@ -109,7 +109,7 @@ async fn our_lone(store: &KurrentEventStore, first: u64) -> Duration {
 async fn restart(server: &FakeKurrentDb, events: u64) {
     let folder = tempfile::tempdir().expect("a folder");
     let address: KurrentAddress = server.address().parse().expect("an address");
-    let address = address.with_index_in(folder.path());
+    let address = address.with_replica_in(folder.path());
     let metadata = format!(
         r#"{{"$correlationId":"{0}","schema":1,"client_id":"{0}","recorded_at":1767225600000000,"metadata":{{"correlation_id":"{0}","actor":{{"kind":"system","id":"bench"}}}}}}"#,
         Uuid::from_u128(1)
@@ -143,7 +143,7 @@ async fn restart(server: &FakeKurrentDb, events: u64) {
     let started = Instant::now();
     let page = store.read_all(Position(head.0 / 2), 1_000).await.expect("a page");
     println!("{} events from the middle in {:.1?}", page.len(), started.elapsed());
-    let size = std::fs::metadata(folder.path().join("events.index.db")).map_or(0, |file| file.len());
+    let size = std::fs::metadata(folder.path().join("events.replica.db")).map_or(0, |file| file.len());
     println!("the index has {} bytes an event", size / head.0.max(1));
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use adapters::database::SecretUrl;
 use adapters::testing::postgres::Cluster;
 use anyhow::{Context, Result, ensure};
+use fake_kurrentdb::{AppendFault, FakeKurrentDb, Settings};
 use simulator::fake_telnyx::FakeTelnyx;
 use sqlx::ConnectOptions;
 use tests::client::Api;
@@ -146,6 +147,45 @@ async fn killed_at_ten_random_moments_and_its_server_twice_the_node_on_postgresq
     let acknowledged = besiege(&mut world, seed, async |moment, api| match moment {
         3 | 7 => lose_the_server(&cluster, api, moment).await,
         _ => Ok(()),
+    })
+    .await?;
+    judge(world, &acknowledged).await
+}
+
+/// Shakes the database in the way of the moment: connections, leader, answers, subscriptions.
+fn shake(server: &FakeKurrentDb, moment: u64) {
+    match moment {
+        1 | 6 => server.reset_connections(None),
+        2 | 7 => server.faults().next_appends([
+            AppendFault::LeaderMovesAfterCommit,
+            AppendFault::TimeoutWritten,
+            AppendFault::ResetAfterCommit,
+        ]),
+        3 | 8 => server.faults().cut_subscriptions(),
+        4 | 9 => server.faults().next_appends([
+            AppendFault::LeaderMoves,
+            AppendFault::NotReady,
+            AppendFault::ResetBeforeCommit,
+        ]),
+        _ => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn killed_at_ten_random_moments_with_its_cluster_shaken_the_node_on_kurrentdb_does_as_well()
+-> Result<()> {
+    let seed = 20_260_107;
+    let server = FakeKurrentDb::start_with(Settings { nodes: 3, ..Settings::default() }).await?;
+    let mut world = World::with(|plan| {
+        hostile(&mut plan.carrier, seed);
+        plan.options = plan.options.clone().set("EVENT_STORE", &server.address());
+    })
+    .await?;
+    world.take_number().await?;
+    cast_callees(&world.carrier);
+    let acknowledged = besiege(&mut world, seed, async |moment, _| {
+        shake(&server, moment);
+        Ok(())
     })
     .await?;
     judge(world, &acknowledged).await

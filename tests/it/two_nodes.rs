@@ -10,6 +10,7 @@ use adapters::clock::SystemClock;
 use adapters::testing::ports::free_port;
 use adapters::testing::postgres::Cluster;
 use anyhow::{Context, Result, ensure};
+use fake_kurrentdb::{FakeKurrentDb, Settings};
 use serde_json::{Value, json};
 use simulator::fake_telnyx::{CallScript, FakeTelnyx};
 use sqlx::postgres::{PgConnectOptions, PgPool};
@@ -49,10 +50,11 @@ struct Pair {
 }
 
 impl Member {
-    async fn start(port: u16, url: &str, carrier: &FakeTelnyx) -> Result<Self> {
+    async fn start(port: u16, url: &str, log: &str, carrier: &FakeTelnyx) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let address = format!("127.0.0.1:{port}");
-        let options = ServerOptions::postgres(folder.path(), url).set("BIND", &address);
+        let options =
+            ServerOptions::postgres(folder.path(), url).set("EVENT_STORE", log).set("BIND", &address);
         let options = options.set("MASTER_KEY", MASTER_KEY).set("HTTP_DRAIN_MS", DRAIN_MS);
         let node = Node::start(with_carrier(options, carrier))?;
         let api = Api::new(&format!("http://{address}"))?;
@@ -82,6 +84,11 @@ impl Member {
 
 impl Pair {
     async fn start(seed: u64) -> Result<Self> {
+        Self::start_on(seed, None).await
+    }
+
+    /// Two nodes with all stores on PostgreSQL, or with the log elsewhere.
+    async fn start_on(seed: u64, log: Option<&str>) -> Result<Self> {
         let cluster = tokio::task::block_in_place(Cluster::start);
         let database = cluster.database().await;
         let url = address_of(&database)?;
@@ -91,8 +98,9 @@ impl Pair {
         let mut config = carrier_config(&hook);
         hostile(&mut config, seed);
         let carrier = FakeTelnyx::start(config, Arc::new(SystemClock)).await?;
-        let first = Member::start(ports[0], &url, &carrier).await?;
-        let second = Member::start(ports[1], &url, &carrier).await?;
+        let log = log.unwrap_or(&url);
+        let first = Member::start(ports[0], &url, log, &carrier).await?;
+        let second = Member::start(ports[1], &url, log, &carrier).await?;
         let database = PgPool::connect_with(url.parse::<PgConnectOptions>()?).await?;
         Ok(Self { members: [first, second], carrier, database, balancer, _cluster: cluster })
     }
@@ -123,7 +131,17 @@ async fn owns_all(database: &PgPool, name: &str, limit: Duration) -> Result<()> 
 async fn when_the_owner_dies_under_load_the_other_node_takes_over_and_nothing_is_lost_or_doubled()
 -> Result<()> {
     let seed = 20_260_103;
-    let mut pair = Pair::start(seed).await?;
+    the_owner_dies(Pair::start(seed).await?, seed).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn when_the_owner_dies_with_the_log_in_kurrentdb_the_other_node_takes_over_as_well() -> Result<()> {
+    let seed = 20_260_108;
+    let server = FakeKurrentDb::start_with(Settings { nodes: 3, ..Settings::default() }).await?;
+    the_owner_dies(Pair::start_on(seed, Some(&server.address())).await?, seed).await
+}
+
+async fn the_owner_dies(mut pair: Pair, seed: u64) -> Result<()> {
     cast_callees(&pair.carrier);
     let [first, second] = &mut pair.members;
     let number = json!({"number": OUR_NUMBER, "route": {"type": "agent"}});

@@ -44,11 +44,11 @@ impl Target {
         Self::Database(Database::Sqlite(path.into()))
     }
 
-    /// Lets an engine whose index of the log is this node's own keep it in a file of this folder.
+    /// Lets an engine of which each node keeps a replica do so in a file of this folder.
     #[must_use]
-    pub fn with_index_in(self, folder: &Path) -> Self {
+    pub fn with_replica_in(self, folder: &Path) -> Self {
         match self {
-            Self::Kurrent(address) => Self::Kurrent(Box::new(address.with_index_in(folder))),
+            Self::Kurrent(address) => Self::Kurrent(Box::new(address.with_replica_in(folder))),
             database @ Self::Database(_) => database,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Events are stored as KurrentDB's own: a stream for each of ours, under a prefix, so that other programs may use the
 //! same database. Positions are counted from `$all` (`numbering`), by each node for itself and with the same result,
-//! and kept in an index that can be made anew at any time (`index`). Appends are made at exact revisions with ids that
+//! and kept with the events in a replica that can be made anew at any time (`replica`) and serves all reads. Appends are made at exact revisions with ids that
 //! stay the same (`append`); an append answers once this node's own subscription has numbered it.
 
 mod address;
@@ -10,12 +10,12 @@ mod append;
 mod batch;
 mod codec;
 mod connection;
-mod index;
 mod injected;
 mod log;
 mod numbering;
 mod outcome;
 mod read;
+mod replica;
 mod subscription;
 
 use std::sync::Arc;
@@ -30,10 +30,10 @@ pub use self::address::KurrentAddress;
 pub(super) use self::address::SCHEMES;
 use self::batch::Writing;
 use self::connection::Connection;
-use self::index::Index;
 use self::injected::Injected;
 use self::log::{Log, unreadable};
 use self::numbering::{Numbering, is};
+use self::replica::Replica;
 use super::OpenError;
 use super::backend::read_only;
 use super::tail::Tail;
@@ -59,7 +59,7 @@ pub struct KurrentEventStore {
 
 impl KurrentEventStore {
     /// Opens the log for writing. Any number of nodes may do so. Returns once all events are numbered, which takes
-    /// long only when the index must be made. Fails when no server can be reached, it is too old, it denies access, or
+    /// long only when the replica must be made. Fails when no server can be reached, it is too old, it denies access, or
     /// the streams cannot be this log's.
     pub async fn open_with(address: &KurrentAddress, limits: WriterLimits) -> Result<Self, OpenError> {
         Self::start(address, Some((limits, Injected::default()))).await
@@ -75,10 +75,14 @@ impl KurrentEventStore {
     }
 
     /// Opens the log for reading only, beside nodes that write it. Appends are refused as `Unavailable`. A file with the
-    /// index is used, but none is created. Fails as [`KurrentEventStore::open_with`].
+    /// replica is used if it fits, but none is created. Fails as [`KurrentEventStore::open_with`].
     pub async fn open_read_only(address: &KurrentAddress) -> Result<Self, OpenError> {
         let mut address = address.clone();
-        address.index = address.index.filter(|index| index.exists());
+        if let Some(path) = &address.replica
+            && !Replica::fits(path, &address.prefix).await
+        {
+            address.replica = None;
+        }
         Self::start(&address, None).await
     }
 
@@ -90,26 +94,33 @@ impl KurrentEventStore {
         let failed = |why: String| OpenError::Target(format!("cannot use the log at {address}: {why}"));
         let connection = Arc::new(Connection::new(address.clone())?);
         connection.check_server().await?;
-        let index = Arc::new(Index::open(address.index.as_deref(), &address.prefix).await?);
-        let mut newest = index.newest().await?;
+        let mut replica = Replica::open(address.replica.as_deref(), &address.prefix).await?;
+        let mut newest = replica.newest().await?;
         if let Some(entry) = newest {
             let found =
                 connection.record_at(entry.commit).await.map_err(|error| failed(error.to_string()))?;
             if !found.is_some_and(|found| is(&found, &entry)) {
-                tracing::warn!("the index is not of this KurrentDB database and is made anew");
-                index.clear(&address.prefix).await?;
+                if writing.is_some() {
+                    tracing::warn!("the replica is not of this KurrentDB database and is made anew");
+                    replica.clear(&address.prefix).await?;
+                } else {
+                    // it may be a running node's
+                    replica = Replica::open(None, &address.prefix).await?;
+                }
                 newest = None;
             }
         }
+        let replica = Arc::new(replica);
         let head = newest.map_or(Position::START, |newest| newest.position);
         let tail = Arc::new(Tail::new(head));
         let numbering = Arc::new(Numbering::new(&address.prefix, newest, tail.clone()));
         let mut tasks = JoinSet::new();
-        tasks.spawn(numbering.clone().run(connection.clone(), index.clone()));
+        tasks.spawn(numbering.clone().run(connection.clone(), replica.clone()));
         // says at once when access is denied
         connection.newest().await.map_err(|error| failed(error.to_string()))?;
         numbering.caught_up(PATIENCE).await.map_err(failed)?;
-        let log = Arc::new(Log::new(connection, index, numbering, tail));
+        let log = Arc::new(Log::new(connection, replica, numbering, tail));
+        tasks.spawn(log.clone().answer());
         let writer = writing.map(|(limits, injected)| {
             let log = log.clone();
             Writer::with_task(ENGINE, limits, |batches| Writing { log, injected }.run(batches))
@@ -133,12 +144,12 @@ impl KurrentEventStore {
         self.log.connection.newest().await.map(drop).map_err(|error| unreadable(&error))
     }
 
-    /// Writes the queued appends, then lets the index go.
+    /// Writes the queued appends, then lets the replica go.
     pub async fn close(&self) {
         if let Some(writer) = &self.writer {
             writer.close().await;
         }
-        self.log.index.close().await;
+        self.log.replica.close().await;
     }
 }
 

@@ -1,8 +1,8 @@
 //! The embedded log: one SQLite file, one writer, no server.
 
 mod lock;
-mod read;
-mod write;
+pub(super) mod read;
+pub(super) mod write;
 
 use std::path::Path;
 use std::sync::Arc;

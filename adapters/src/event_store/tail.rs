@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::envelope::{Position, Recorded, StreamId};
+use domain::envelope::{Position, Recorded};
 use domain::ports::event_store::MAX_PAGE_BYTES;
 use parking_lot::RwLock;
 use tokio::sync::watch;
@@ -89,12 +89,6 @@ impl Tail {
         Some(page.iter().map(|event| Recorded::clone(event)).collect())
     }
 
-    /// The newest events of a stream that are kept, oldest first: consecutive versions up to the newest known.
-    pub(super) fn stream(&self, stream: &StreamId) -> Vec<Arc<Recorded>> {
-        let ring = self.ring.read();
-        ring.events.iter().filter(|event| event.stream == *stream).cloned().collect()
-    }
-
     /// Whether no event after `last` is known here.
     pub(super) fn ends_at(&self, last: Option<&Recorded>) -> bool {
         last.is_some_and(|last| last.position >= self.head())
@@ -121,7 +115,7 @@ pub(super) type SharedTail = Arc<Tail>;
 
 #[cfg(test)]
 mod tests {
-    use domain::envelope::Version;
+    use domain::envelope::{StreamId, Version};
     use domain::ids::ClientId;
     use uuid::Uuid;
 
@@ -188,19 +182,6 @@ mod tests {
         tail.saw(Position(3));
         assert!(!tail.ends_at(last(&tail).as_ref()));
         assert!(!tail.ends_at(None));
-    }
-
-    #[test]
-    fn the_newest_events_of_a_stream_are_found() {
-        let tail = Tail::new(Position::START);
-        let other = StreamId::new("number", Uuid::nil());
-        tail.push(vec![event(1, 1), Recorded { stream: other.clone(), ..event(2, 1) }, event(3, 1)]);
-        let positions = |stream: &StreamId| -> Vec<u64> {
-            tail.stream(stream).iter().map(|event| event.position.0).collect()
-        };
-        assert_eq!(positions(&event(1, 1).stream), [1, 3]);
-        assert_eq!(positions(&other), [2]);
-        assert_eq!(positions(&StreamId::new("api_key", Uuid::nil())), [0; 0]);
     }
 
     #[test]

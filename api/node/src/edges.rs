@@ -137,7 +137,7 @@ pub async fn open_log(config: &Config, read_only: bool) -> anyhow::Result<EventL
                 create_private_folder(folder)
                     .with_context(|| format!("cannot create the folder {}", folder.display()))?;
             }
-            url.reveal().parse::<Target>()?.with_index_in(folder)
+            url.reveal().parse::<Target>()?.with_replica_in(folder)
         }
     };
     let limits = WriterLimits { queue: config.storage.append_queue, batch: config.storage.append_batch };

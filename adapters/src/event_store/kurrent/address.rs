@@ -27,22 +27,22 @@ const DEFAULTS: [(&str, &str); 4] = [
     ("maxDiscoverAttempts", "4"),
 ];
 
-/// Where the log is: servers, how to reach them, prefix of our streams, and the folder of this node's index.
+/// Where the log is: servers, how to reach them, prefix of our streams, and the file of this node's replica.
 #[derive(Clone)]
 pub struct KurrentAddress {
     pub(super) settings: ClientSettings,
     pub(super) login: Option<Authentication>,
     pub(super) prefix: String,
-    pub(super) index: Option<PathBuf>,
+    pub(super) replica: Option<PathBuf>,
     /// The address without user, password and parameters.
     shown: String,
 }
 
 impl KurrentAddress {
-    /// Keeps the index in a file of this folder. Without a folder it is kept in memory and made anew on each start.
+    /// Keeps the replica in a file of this folder. Without a folder it is a temporary file, made anew on each start.
     #[must_use]
-    pub fn with_index_in(mut self, folder: &Path) -> Self {
-        self.index = Some(folder.join("events.index.db"));
+    pub fn with_replica_in(mut self, folder: &Path) -> Self {
+        self.replica = Some(folder.join("events.replica.db"));
         self
     }
 
@@ -117,7 +117,7 @@ impl FromStr for KurrentAddress {
             Authentication::Basic(Credentials::new(plain(name), plain(password)))
         });
         let shown = format!("{scheme}://{hosts}");
-        Ok(Self { settings, login, prefix, index: None, shown })
+        Ok(Self { settings, login, prefix, replica: None, shown })
     }
 }
 
@@ -128,7 +128,7 @@ fn is_prefix(text: &str) -> bool {
 
 impl PartialEq for KurrentAddress {
     fn eq(&self, other: &Self) -> bool {
-        (&self.settings, &self.prefix, &self.index) == (&other.settings, &other.prefix, &other.index)
+        (&self.settings, &self.prefix, &self.replica) == (&other.settings, &other.prefix, &other.replica)
     }
 }
 
@@ -145,7 +145,7 @@ impl fmt::Debug for KurrentAddress {
         f.debug_struct("KurrentAddress")
             .field("servers", &self.shown)
             .field("prefix", &self.prefix)
-            .field("index", &self.index)
+            .field("replica", &self.replica)
             .finish_non_exhaustive()
     }
 }

@@ -16,10 +16,10 @@ use futures::StreamExt as _;
 use futures::stream;
 use uuid::Uuid;
 
-use super::super::resolve::{Location, Outcome, Place, Resolved, StoreState, resolve_batch};
+use super::super::resolve::{Location, Outcome, Resolved, StoreState, resolve_batch};
 use super::super::writer::{Batches, MAX_CLASHES, RETRY_AFTER, Request, everything, fail};
 use super::append::{Done, append_exactly};
-use super::codec::{Found, Kind, classify, stream_name};
+use super::codec::stream_name;
 use super::injected::{Injected, Injection, LostAnswer};
 use super::log::Log;
 use super::outcome::{CallError, Fate};
@@ -120,43 +120,13 @@ impl Writing {
 
     /// The places of those ids that are numbered.
     async fn places(&self, ids: &[Uuid]) -> Result<StoreState, AppendError> {
-        let index = |error| {
+        let places = self.log.replica.places(ids).await.map_err(|error| {
             AppendError::Unavailable(format!(
-                "the index cannot be read: {}",
+                "the replica cannot be read: {}",
                 crate::database::in_words(&error)
             ))
-        };
-        let mut state = StoreState { asked: ids.iter().copied().collect(), ..StoreState::default() };
-        let mut entries = self.log.index.find(ids).await.map_err(index)?;
-        // another process may have numbered further than this one
-        let newest = self.log.numbering.newest().map_or(Position::START, |newest| newest.position);
-        entries.retain(|entry| entry.position <= newest);
-        entries.sort_by_key(|entry| entry.position);
-        let mut left = entries.as_slice();
-        while let [first, ..] = left {
-            let page = self.log.connection.read_ours(first.commit, left.len(), usize::MAX).await;
-            for found in page.map_err(|error| unavailable(&error))? {
-                let Kind::Ours(Found { commit, event }) =
-                    classify(&self.log.connection.address().prefix, found)
-                else {
-                    continue;
-                };
-                if let Ok(n) = left.binary_search_by_key(&commit, |entry| entry.commit) {
-                    let place =
-                        Place { stream: event.stream, version: event.version, position: left[n].position };
-                    state.places.insert(event.id, place);
-                }
-            }
-            if !state.places.contains_key(&first.id) {
-                let text = format!("the event at position {} is missing in KurrentDB", first.position);
-                return Err(AppendError::Unavailable(text));
-            }
-            left = left
-                .iter()
-                .position(|entry| !state.places.contains_key(&entry.id))
-                .map_or(&[], |n| &left[n..]);
-        }
-        Ok(state)
+        })?;
+        Ok(StoreState { asked: ids.iter().copied().collect(), places, ..StoreState::default() })
     }
 
     /// Writes what the outcomes say, and answers. Returns the appends that must be decided again.
@@ -243,7 +213,7 @@ impl Writing {
         let Some(first) = first else { return Ok(Position::START) };
         let events: Vec<_> = chunk.iter().filter(writes).flat_map(|(request, _)| &request.events).collect();
         let before = Version(first.0 - 1);
-        let Log { connection, numbering, index, .. } = &*self.log;
+        let Log { connection, numbering, replica, .. } = &*self.log;
         let (asked, known) = (Instant::now(), numbering.newest().map_or(0, |newest| newest.commit));
         let commit = match append_exactly(connection, &self.injected, lost, before, &events).await {
             Done::Written { commit } => commit,
@@ -267,10 +237,9 @@ impl Writing {
             (Some(position), _) => position,
             // stored long ago: the database recognised a repeat that this node did not know of
             (None, Some(event)) => {
-                let found = index.find(&[event.id]).await;
                 let found =
-                    found.ok().and_then(|found| found.into_iter().find(|entry| entry.commit == commit));
-                found.ok_or_else(|| unknown("the index does not hold it".to_owned()))?.position
+                    replica.find(event.id).await.ok().flatten().filter(|found| found.commit == commit);
+                found.ok_or_else(|| unknown("the replica does not hold it".to_owned()))?.position
             }
             (None, None) => return Err(None),
         };

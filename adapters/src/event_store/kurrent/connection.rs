@@ -14,7 +14,6 @@ use eventstore::{
     SubscriptionFilter,
 };
 use parking_lot::Mutex;
-use tokio::task::JoinHandle;
 
 use super::address::KurrentAddress;
 use super::outcome::CallError;
@@ -296,7 +295,7 @@ impl Connection {
         };
         let read = self.read(|client| {
             let (stream, options) = (stream.to_owned(), options.clone());
-            async move { collect(client.read_stream(stream, &options).await?, count, most_bytes).await }
+            async move { collect(client.read_stream(stream, &options).await?, most_bytes).await }
         });
         match read.await {
             Err(CallError::Client(Error::ResourceNotFound)) => Ok(Vec::new()),
@@ -320,9 +319,9 @@ impl Connection {
         let options = newest_options(&self.address);
         let newest = self.read(|client| {
             let options = options.clone();
-            async move { client.read_all(&options).await?.next().await }
+            async move { collect(client.read_all(&options).await?, usize::MAX).await }
         });
-        newest.await
+        Ok(newest.await?.pop())
     }
 
     /// The record at a place in `$all`, whosever it is; that after it when it was removed.
@@ -344,47 +343,34 @@ impl Connection {
         };
         let read = self.read(|client| {
             let options = options.clone();
-            async move { collect(client.read_all(&options).await?, count, most_bytes).await }
+            async move { collect(client.read_all(&options).await?, most_bytes).await }
         });
         read.await
     }
 }
 
-/// Awaits the client in a task of its own, for as long as the limit says.
+/// Awaits the client in a task of its own, for as long as the limit says. The call goes on when nobody waits for it
+/// any more: servers close a connection on which many calls are cancelled.
 async fn within<T, F>(limit: Duration, call: F) -> Result<T, CallError>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,
 {
-    let mut task = AbortOnDrop(tokio::spawn(tokio::time::timeout(limit, call)));
-    match (&mut task.0).await {
+    match tokio::spawn(tokio::time::timeout(limit, call)).await {
         Ok(Ok(answer)) => answer.map_err(CallError::Client),
         Ok(Err(_)) => Err(CallError::Late),
         Err(_) => Err(CallError::Broken),
     }
 }
 
-/// Reads to the end, or until the events hold `most_bytes`.
-async fn collect(
-    mut stream: eventstore::ReadStream,
-    count: usize,
-    most_bytes: usize,
-) -> Result<Vec<ResolvedEvent>, Error> {
+/// Reads to the end, or until the events hold `most_bytes`, which cancels the call.
+async fn collect(mut stream: eventstore::ReadStream, most_bytes: usize) -> Result<Vec<ResolvedEvent>, Error> {
     let (mut events, mut bytes) = (Vec::new(), 0_usize);
-    while events.len() < count && bytes < most_bytes {
+    while bytes < most_bytes {
         let Some(event) = stream.next().await? else { break };
         let size = |record: &eventstore::RecordedEvent| record.data.len() + record.custom_metadata.len();
         bytes += event.event.as_ref().or(event.link.as_ref()).map_or(0, size);
         events.push(event);
     }
     Ok(events)
-}
-
-/// Ends the task with whoever waits for it.
-struct AbortOnDrop<T>(JoinHandle<T>);
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }

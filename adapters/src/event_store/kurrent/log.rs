@@ -6,50 +6,63 @@ use std::time::{Duration, Instant};
 
 use domain::ports::event_store::ReadError;
 use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
 
 use super::super::tail::SharedTail;
 use super::connection::Connection;
-use super::index::Index;
 use super::numbering::Numbering;
 use super::outcome::CallError;
+use super::replica::Replica;
 
+/// How long after an answer the leader is asked again when no reader asks, so that streams are read without a wait.
+/// With the question itself less than what [`Log::be_fresh`] is asked for.
+const AGAIN: Duration = Duration::from_millis(150);
 /// How long a reader waits until what the leader has is numbered here.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(super) struct Log {
     pub(super) connection: Arc<Connection>,
-    pub(super) index: Arc<Index>,
+    pub(super) replica: Arc<Replica>,
     pub(super) numbering: Arc<Numbering>,
     pub(super) tail: SharedTail,
-    barrier: Barrier,
+    questions: Questions,
     /// When all that the leader had was last known to be numbered here.
     heard: Mutex<Option<Instant>>,
 }
 
-/// Lets readers who ask at the same time share one question to the leader.
+/// Readers who ask at the same time share one question to the leader; one is under way at most, and whoever asked may
+/// go away without ending it.
 #[derive(Debug)]
-struct Barrier {
-    /// Counts questions that were begun.
-    begun: AtomicU64,
-    /// Number of the newest question that is over and what came of it; held while one is asked.
-    last: tokio::sync::Mutex<(u64, Result<(), ReadError>)>,
+struct Questions {
+    /// Counts the askers.
+    asked: AtomicU64,
+    wake: Notify,
+    /// Everybody up to this number has the answer.
+    answered: watch::Sender<(u64, Result<(), ReadError>)>,
 }
 
 impl Log {
     pub(super) fn new(
         connection: Arc<Connection>,
-        index: Arc<Index>,
+        replica: Arc<Replica>,
         numbering: Arc<Numbering>,
         tail: SharedTail,
     ) -> Self {
-        Self {
-            connection,
-            index,
-            numbering,
-            tail,
-            barrier: Barrier { begun: AtomicU64::new(0), last: tokio::sync::Mutex::new((0, Ok(()))) },
-            heard: Mutex::default(),
+        let answered = watch::Sender::new((0, Ok(())));
+        let questions = Questions { asked: AtomicU64::new(0), wake: Notify::new(), answered };
+        Self { connection, replica, numbering, tail, questions, heard: Mutex::default() }
+    }
+
+    /// Asks the leader, for those who wait in [`Log::catch_up`] and now and then, until it is aborted.
+    pub(super) async fn answer(self: Arc<Self>) {
+        loop {
+            // either way the leader is asked
+            let _ = tokio::time::timeout(AGAIN, self.questions.wake.notified()).await;
+            // who asks from here on gets the answer to the next question
+            let askers = self.questions.asked.load(Ordering::SeqCst);
+            let answer = self.ask().await;
+            self.questions.answered.send_modify(|answered| *answered = (askers, answer));
         }
     }
 
@@ -57,15 +70,13 @@ impl Log {
     /// the end misses what another node has appended before.
     pub(super) async fn catch_up(&self) -> Result<(), ReadError> {
         self.numbering.check()?;
-        let begun = self.barrier.begun.load(Ordering::SeqCst);
-        let mut last = self.barrier.last.lock().await;
-        if last.0 > begun {
-            // a question that was begun after this call came is over already
-            return last.1.clone();
+        let mut answered = self.questions.answered.subscribe();
+        let asker = self.questions.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        self.questions.wake.notify_one();
+        match answered.wait_for(|(askers, _)| *askers >= asker).await {
+            Ok(answered) => answered.1.clone(),
+            Err(_) => Err(ReadError::Unavailable("the log was closed".to_owned())),
         }
-        let question = self.barrier.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        *last = (question, self.ask().await);
-        last.1.clone()
     }
 
     /// Returns once everything that the leader had `age` ago, or later, is numbered here.

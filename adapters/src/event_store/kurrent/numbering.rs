@@ -18,7 +18,7 @@ use super::super::tail::SharedTail;
 use super::super::versions::Versions;
 use super::codec::{Found, Kind, classify};
 use super::connection::Connection;
-use super::index::{Entry, Index, MAX_ROWS};
+use super::replica::{Entry, MAX_ROWS, Replica};
 use super::subscription::{BEAT, Notice, Subscription};
 
 /// Pauses between subscriptions, from the first failure on.
@@ -82,7 +82,7 @@ enum Over {
 }
 
 impl Numbering {
-    /// Continues after what the index holds.
+    /// Continues after what the replica holds.
     pub(super) fn new(prefix: &str, newest: Option<Entry>, tail: SharedTail) -> Self {
         Self {
             prefix: prefix.to_owned(),
@@ -106,7 +106,7 @@ impl Numbering {
         self.stopped.get().map_or(Ok(()), |error| Err(error.clone()))
     }
 
-    /// The versions of those of these streams that were numbered lately. Every event up to them is in the index.
+    /// The versions of those of these streams that were numbered lately. Every event up to them is in the replica.
     pub(super) fn versions_of<'a>(&self, streams: impl Iterator<Item = &'a StreamId>) -> Versions {
         let (known, mut asked) = (self.versions.lock(), Versions::default());
         for stream in streams {
@@ -158,13 +158,13 @@ impl Numbering {
     }
 
     /// Numbers events until it is aborted or must stop.
-    pub(super) async fn run(self: Arc<Self>, connection: Arc<Connection>, index: Arc<Index>) {
+    pub(super) async fn run(self: Arc<Self>, connection: Arc<Connection>, replica: Arc<Replica>) {
         let mut pause = PAUSE;
         let mut first = true;
         loop {
             let before = self.newest();
             let over = match self.same_history(&connection, before, first).await {
-                Ok(()) => self.follow(&connection, &index).await,
+                Ok(()) => self.follow(&connection, &replica).await,
                 Err(over) => over,
             };
             first = false;
@@ -215,7 +215,7 @@ impl Numbering {
         }
     }
 
-    async fn follow(&self, connection: &Connection, index: &Index) -> Over {
+    async fn follow(&self, connection: &Connection, replica: &Replica) -> Over {
         let after = self.newest().map(|newest| newest.commit);
         let mut subscription = match Subscription::start(connection.address().clone(), after) {
             Ok(subscription) => subscription,
@@ -230,7 +230,7 @@ impl Numbering {
                     if count == 0 {
                         return Over::Lost("the client broke off".to_owned());
                     }
-                    if let Err(over) = self.take(notices.drain(..), index).await {
+                    if let Err(over) = self.take(notices.drain(..), replica).await {
                         return over;
                     }
                 }
@@ -250,8 +250,8 @@ impl Numbering {
         }
     }
 
-    /// Numbers what came, adds it to the index, and publishes it.
-    async fn take(&self, notices: impl Iterator<Item = Notice>, index: &Index) -> Result<(), Over> {
+    /// Numbers what came, adds it to the replica, and publishes it.
+    async fn take(&self, notices: impl Iterator<Item = Notice>, replica: &Replica) -> Result<(), Over> {
         let mut next = self.newest().map_or(Position::START, |newest| newest.position).plus(1);
         let after = self.newest().map_or(0, |newest| newest.commit);
         let (mut found, mut caught_up, mut over) = (Vec::new(), false, None);
@@ -269,7 +269,7 @@ impl Numbering {
                 break;
             }
         }
-        let streams = match self.check_revisions(&found, next, index).await {
+        let streams = match self.check_revisions(&found, next, replica).await {
             Ok(streams) => streams,
             Err(error) => return Err(error),
         };
@@ -278,12 +278,10 @@ impl Numbering {
             .zip(next.0..)
             .map(|(found, n)| Entry { position: Position(n), commit: found.commit, id: found.event.id })
             .collect();
-        let names: Vec<_> =
-            streams.iter().map(|(name, version)| (name.as_str(), version.0.saturating_sub(1))).collect();
-        index.add(&entries, &names).await.map_err(|error| match error {
+        replica.add(next, &found).await.map_err(|error| match error {
             sqlx::Error::Protocol(detail) => Over::Stop(ReadError::Damaged { position: next, detail }),
             error => {
-                Over::Lost(format!("the index cannot be written: {}", crate::database::in_words(&error)))
+                Over::Lost(format!("the replica cannot be written: {}", crate::database::in_words(&error)))
             }
         })?;
         {
@@ -340,12 +338,12 @@ impl Numbering {
         &self,
         found: &[Found],
         first: Position,
-        index: &Index,
+        replica: &Replica,
     ) -> Result<HashMap<StreamId, Version>, Over> {
         let mut streams: HashMap<StreamId, Version> = HashMap::new();
-        // another process that fills the same index may have numbered these events already
+        // another process that fills the same replica may have numbered these events already
         let mut perhaps_ahead: HashSet<StreamId> = HashSet::new();
-        let mut unknown: Vec<&str> = Vec::new();
+        let mut unknown = Vec::new();
         {
             let versions = self.versions.lock();
             for event in found.iter().map(|found| &found.event) {
@@ -354,21 +352,18 @@ impl Numbering {
                 }
                 let known = versions.get(&event.stream);
                 if known.is_none() && event.version != Version(1) {
-                    unknown.push(event.stream.as_str());
+                    unknown.push(event.stream.clone());
                 }
                 streams.insert(event.stream.clone(), known.unwrap_or(Version::NONE));
             }
         }
         if !unknown.is_empty() {
             let lost = |error| {
-                Over::Lost(format!("the index cannot be read: {}", crate::database::in_words(&error)))
+                Over::Lost(format!("the replica cannot be read: {}", crate::database::in_words(&error)))
             };
-            for (name, revision) in index.revisions(&unknown).await.map_err(lost)? {
-                let Ok(name) = name.parse::<StreamId>() else { continue };
-                if let Some(version) = streams.get_mut(&name) {
-                    *version = Version(revision + 1);
-                    perhaps_ahead.insert(name);
-                }
+            for (stream, version) in replica.versions(&unknown).await.map_err(lost)? {
+                streams.insert(stream.clone(), version);
+                perhaps_ahead.insert(stream);
             }
         }
         for (event, n) in found.iter().zip(first.0..) {

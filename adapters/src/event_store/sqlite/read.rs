@@ -24,7 +24,7 @@ macro_rules! select {
     };
 }
 
-pub(super) async fn read_all(
+pub(in super::super) async fn read_all(
     reads: &SqlitePool,
     after: Position,
     limit: usize,
@@ -33,7 +33,7 @@ pub(super) async fn read_all(
     page(reads, query.bind(number(after.0)).bind(number(limit as u64))).await
 }
 
-pub(super) async fn read_stream(
+pub(in super::super) async fn read_stream(
     reads: &SqlitePool,
     stream: &StreamId,
     from: Version,

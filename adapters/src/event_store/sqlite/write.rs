@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::envelope::{Position, StreamId, Version};
-use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection};
+use domain::envelope::{Position, Recorded, StreamId, Version};
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteExecutor, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Executor, Row as _};
 use uuid::Uuid;
 
@@ -135,21 +135,30 @@ fn insert(size: usize) -> Arc<str> {
 fn bind(rows: &[Row<'_>], head: u64) -> Result<SqliteArguments, sqlx::error::BoxDynError> {
     let mut arguments = SqliteArguments::default();
     arguments.reserve(rows.len() * COLUMNS, 0);
-    let mut text = Uuid::encode_buffer();
     for (row, position) in rows.iter().zip(head + 1..) {
-        let event = row.event;
-        arguments.add(i64::try_from(position)?)?;
-        arguments.add(event.stream.as_str())?;
-        arguments.add(i64::try_from(row.version.0)?)?;
-        arguments.add(&*event.id.hyphenated().encode_lower(&mut text))?;
-        arguments.add(event.event_type.as_str())?;
-        arguments.add(i64::from(event.schema))?;
-        arguments.add(&*event.client_id.0.hyphenated().encode_lower(&mut text))?;
-        arguments.add(event.payload.as_ref())?;
-        arguments.add(std::str::from_utf8(&event.metadata)?)?;
-        arguments.add(event.recorded_at.timestamp_micros())?;
+        bind_event(&mut arguments, Position(position), row.version, row.event)?;
     }
     Ok(arguments)
+}
+
+/// Binds the ten columns of an event, which takes its position and version from the call.
+pub(in super::super) fn bind_event(
+    arguments: &mut SqliteArguments,
+    position: Position,
+    version: Version,
+    event: &Recorded,
+) -> Result<(), sqlx::error::BoxDynError> {
+    let mut text = Uuid::encode_buffer();
+    arguments.add(i64::try_from(position.0)?)?;
+    arguments.add(event.stream.as_str())?;
+    arguments.add(i64::try_from(version.0)?)?;
+    arguments.add(&*event.id.hyphenated().encode_lower(&mut text))?;
+    arguments.add(event.event_type.as_str())?;
+    arguments.add(i64::from(event.schema))?;
+    arguments.add(&*event.client_id.0.hyphenated().encode_lower(&mut text))?;
+    arguments.add(event.payload.as_ref())?;
+    arguments.add(std::str::from_utf8(&event.metadata)?)?;
+    arguments.add(event.recorded_at.timestamp_micros())
 }
 
 /// What a failed command means for the rows of the batch.
@@ -177,34 +186,10 @@ impl Backend for Sqlite {
         let looked_up = async {
             let connection = self.connection().await?;
             if !streams.is_empty() {
-                let rows = sqlx::query(
-                    "SELECT value, (SELECT coalesce(max(version), 0) FROM events WHERE stream = value) FROM json_each(?)",
-                )
-                .bind(sqlx::types::Json(streams))
-                .fetch_all(&mut *connection)
-                .await?;
-                for row in rows {
-                    let stream = parse::<StreamId>(row.try_get(0)?)?;
-                    state.versions.insert(stream, Version(row.try_get::<i64, _>(1)?.unsigned_abs()));
-                }
+                state.versions = versions(&mut *connection, streams).await?;
             }
             if !ids.is_empty() {
-                let rows = sqlx::query(
-                    "SELECT id, stream, version, position FROM events WHERE id IN (SELECT value FROM json_each(?))",
-                )
-                .bind(sqlx::types::Json(ids))
-                .fetch_all(connection)
-                .await?;
-                let mut places = HashMap::with_capacity(rows.len());
-                for row in rows {
-                    let place = Place {
-                        stream: parse(row.try_get(1)?)?,
-                        version: Version(row.try_get::<i64, _>(2)?.unsigned_abs()),
-                        position: Position(row.try_get::<i64, _>(3)?.unsigned_abs()),
-                    };
-                    places.insert(parse::<Uuid>(row.try_get(0)?)?, place);
-                }
-                state.places = places;
+                state.places = places(connection, ids).await?;
             }
             Ok::<_, sqlx::Error>(())
         };
@@ -238,6 +223,37 @@ impl Backend for Sqlite {
             tracing::warn!(%error, "the event log was not closed cleanly; it recovers when opened again");
         }
     }
+}
+
+/// The newest version of each of these streams, 0 for one without events.
+pub(in super::super) async fn versions(
+    from: impl SqliteExecutor<'_>,
+    streams: &[StreamId],
+) -> Result<HashMap<StreamId, Version>, sqlx::Error> {
+    let sql =
+        "SELECT value, (SELECT coalesce(max(version), 0) FROM events WHERE stream = value) FROM json_each(?)";
+    let rows = sqlx::query(sql).bind(sqlx::types::Json(streams)).fetch_all(from).await?;
+    let version =
+        |row: SqliteRow| Ok((parse(row.try_get(0)?)?, Version(row.try_get::<i64, _>(1)?.unsigned_abs())));
+    rows.into_iter().map(version).collect()
+}
+
+/// The places of those of these ids that are stored.
+pub(in super::super) async fn places(
+    from: impl SqliteExecutor<'_>,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Place>, sqlx::Error> {
+    let sql = "SELECT id, stream, version, position FROM events WHERE id IN (SELECT value FROM json_each(?))";
+    let rows = sqlx::query(sql).bind(sqlx::types::Json(ids)).fetch_all(from).await?;
+    let place = |row: SqliteRow| {
+        let place = Place {
+            stream: parse(row.try_get(1)?)?,
+            version: Version(row.try_get::<i64, _>(2)?.unsigned_abs()),
+            position: Position(row.try_get::<i64, _>(3)?.unsigned_abs()),
+        };
+        Ok((parse(row.try_get(0)?)?, place))
+    };
+    rows.into_iter().map(place).collect()
 }
 
 fn parse<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(

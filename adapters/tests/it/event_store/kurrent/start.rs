@@ -73,7 +73,7 @@ async fn streams_of_another_program_under_the_prefix_keep_the_log_closed() {
 async fn a_damaged_index_is_made_anew() {
     let server = with(Settings::default()).await;
     let folder = tempfile::tempdir().unwrap();
-    let address = address(&server).with_index_in(folder.path());
+    let address = address(&server).with_replica_in(folder.path());
     let open = async || KurrentEventStore::open_with(&address, WriterLimits::default()).await.unwrap();
     let store = open().await;
     for n in 1..=3 {
@@ -82,6 +82,6 @@ async fn a_damaged_index_is_made_anew() {
     let before = log(&store).await;
     store.close().await;
     drop(store);
-    std::fs::write(folder.path().join("events.index.db"), vec![7; 8_192]).unwrap();
+    std::fs::write(folder.path().join("events.replica.db"), vec![7; 8_192]).unwrap();
     assert_eq!(log(&open().await).await, before);
 }
