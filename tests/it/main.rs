@@ -41,6 +41,7 @@ mod stores;
 mod style;
 mod system;
 mod telemetry;
+mod three_nodes;
 mod tools;
 mod traces;
 mod two_nodes;

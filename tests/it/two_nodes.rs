@@ -31,13 +31,13 @@ use crate::crash::address_of;
 const DRAIN_MS: &str = "2000";
 
 /// The longest a dead owner may be missed.
-const TAKE_OVER: Duration = Duration::from_secs(10);
+pub const TAKE_OVER: Duration = Duration::from_secs(10);
 
-struct Member {
-    node: Node,
-    api: Api,
+pub struct Member {
+    pub node: Node,
+    pub api: Api,
     /// The name of this incarnation, as leases and events have it.
-    name: String,
+    pub name: String,
     _folder: TempDir,
 }
 
@@ -50,7 +50,7 @@ struct Pair {
 }
 
 impl Member {
-    async fn start(port: u16, url: &str, log: &str, carrier: &FakeTelnyx) -> Result<Self> {
+    pub async fn start(port: u16, url: &str, log: &str, carrier: &FakeTelnyx) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let address = format!("127.0.0.1:{port}");
         let options =
@@ -75,7 +75,7 @@ impl Member {
         Ok(events[0]["metadata"]["node"].as_str().context("a node")?.to_owned())
     }
 
-    async fn resume(&mut self) -> Result<()> {
+    pub async fn resume(&mut self) -> Result<()> {
         tokio::task::block_in_place(|| self.node.resume())?;
         self.name = self.introduce().await?;
         Ok(())
@@ -107,7 +107,7 @@ impl Pair {
 }
 
 /// Who holds which lease.
-async fn owners(database: &PgPool) -> Result<Vec<(String, String)>> {
+pub async fn owners(database: &PgPool) -> Result<Vec<(String, String)>> {
     let held = "SELECT job, owner FROM (SELECT * FROM leases UNION ALL SELECT * FROM work_leases) AS held \
                 WHERE expires_at > now() AND owner <> '' ORDER BY job";
     Ok(sqlx::query_as(held).fetch_all(database).await?)
@@ -115,16 +115,21 @@ async fn owners(database: &PgPool) -> Result<Vec<(String, String)>> {
 
 /// Waits until `name` holds every lease that there is.
 async fn owns_all(database: &PgPool, name: &str, limit: Duration) -> Result<()> {
+    owned_by(database, limit, |owner| owner == name).await.with_context(|| format!("awaited of {name}"))
+}
+
+/// Waits until every lease that there is has an owner of this kind.
+pub async fn owned_by(database: &PgPool, limit: Duration, owner: impl Fn(&str) -> bool) -> Result<()> {
     let mut last = Vec::new();
     let all = until("every job to be taken over", limit, async || {
         last = owners(database).await?;
         // the commands to carriers, the webhooks, the sealer, erasures, and a lease for each view
         let views: i64 = sqlx::query_scalar("SELECT count(*) FROM projections").fetch_one(database).await?;
         let jobs = usize::try_from(views)? + 4;
-        Ok((views > 0 && last.len() == jobs && last.iter().all(|(_, owner)| owner == name)).then_some(()))
+        Ok((views > 0 && last.len() == jobs && last.iter().all(|(_, name)| owner(name))).then_some(()))
     })
     .await;
-    all.with_context(|| format!("held: {last:?}, awaited of {name}"))
+    all.with_context(|| format!("held: {last:?}"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -201,7 +206,7 @@ async fn the_owner_dies(mut pair: Pair, seed: u64) -> Result<()> {
     Ok(())
 }
 
-async fn busy(carrier: &FakeTelnyx, webhooks: u64, commands: u64) -> Result<()> {
+pub async fn busy(carrier: &FakeTelnyx, webhooks: u64, commands: u64) -> Result<()> {
     let before = carrier.ledger().totals;
     until("the nodes to be busy", Duration::from_secs(60), async || {
         let now = carrier.ledger().totals;
@@ -216,20 +221,24 @@ async fn busy(carrier: &FakeTelnyx, webhooks: u64, commands: u64) -> Result<()> 
 async fn take_over(carrier: &FakeTelnyx, database: &PgPool, heir: &Member) -> Result<Duration> {
     let died = Instant::now();
     owns_all(database, &heir.name, TAKE_OVER).await?;
+    answers(carrier, heir, TAKE_OVER.saturating_sub(died.elapsed())).await?;
+    Ok(died.elapsed())
+}
+
+/// Waits until a call that comes in is answered, and shown by this node.
+pub async fn answers(carrier: &FakeTelnyx, node: &Member, limit: Duration) -> Result<()> {
+    let begun = Instant::now();
     let script = CallScript::new("+12025550111", OUR_NUMBER).talks(["still there?"]);
-    let left = TAKE_OVER.saturating_sub(died.elapsed());
-    // the carrier's places are all taken by calls that wait for the node that died
+    // the carrier's places are all taken by calls that wait for the node that is gone
     let handle =
-        tokio::time::timeout(left, carrier.place_call(script)).await.context("no place for a call")?;
-    let left = TAKE_OVER.saturating_sub(died.elapsed());
-    until("a call to be answered and shown", left, async || {
-        let talking = heir.api.list_all("/api/v1/calls?from=%2B12025550111").await?;
+        tokio::time::timeout(limit, carrier.place_call(script)).await.context("no place for a call")?;
+    until("a call to be answered and shown", limit.saturating_sub(begun.elapsed()), async || {
+        let talking = node.api.list_all("/api/v1/calls?from=%2B12025550111").await?;
         let answered = |call: &&Value| !call["answered_at"].is_null();
         let found = talking.iter().find(|call| call["provider_call_id"] == *handle.control_id);
         Ok(found.filter(answered).map(|_| ()))
     })
-    .await?;
-    Ok(died.elapsed())
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

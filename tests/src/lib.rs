@@ -18,4 +18,5 @@ pub mod sse;
 pub mod tool_server;
 pub mod until;
 pub mod webhook;
+pub mod wire;
 pub mod world;

@@ -206,6 +206,18 @@ impl Server {
         Ok(())
     }
 
+    /// `kill -STOP`: the process stands still, its connections stay.
+    pub fn freeze(&self) -> Result<()> {
+        Command::new("kill").args(["-STOP", &self.pid().to_string()]).status()?;
+        Ok(())
+    }
+
+    /// `kill -CONT`, after [`Server::freeze`].
+    pub fn thaw(&self) -> Result<()> {
+        Command::new("kill").args(["-CONT", &self.pid().to_string()]).status()?;
+        Ok(())
+    }
+
     /// `kill -TERM`, and its exit status.
     pub fn terminate(mut self) -> Result<ExitStatus> {
         self.ask_to_stop()?;

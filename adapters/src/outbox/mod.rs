@@ -10,7 +10,10 @@ mod effects;
 mod followers;
 mod snapshots;
 
+use std::sync::Arc;
+
 use domain::ports::StoreUnavailable;
+use domain::ports::event_store::EventStore;
 use uuid::Uuid;
 
 use crate::database::{Database, Part};
@@ -41,6 +44,11 @@ impl SqlOutbox {
     /// store cannot be read.
     pub async fn log_id(&self) -> Result<Option<Uuid>, StoreUnavailable> {
         self.db.log_id().await
+    }
+
+    /// From now on this node has leases only while it can read `log`, so that work goes to a node that can.
+    pub fn lease_with(&self, log: Arc<dyn EventStore>) {
+        self.db.lease_with(log);
     }
 
     /// Ties the store to a log, now or as soon as it can be reached; from then on it accepts only that log. Fails

@@ -1,10 +1,13 @@
 //! Leases, stored in the same database as the data they fence.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use domain::ports::StoreUnavailable;
+use domain::ports::event_store::EventStore;
 use domain::ports::lease::Lease;
 use sqlx::SqlSafeStr;
+use tokio::sync::Mutex;
 
 use super::db::{Db, args, limited};
 use super::value::{Dialect, Value};
@@ -71,6 +74,41 @@ pub(crate) const OF_WORK: LeaseTable = lease_table!("work_leases");
 /// The longest that a lease statement may take: a lease granted later than it lasts is useless.
 const LIMIT: Duration = Duration::from_secs(5);
 
+/// Whether this node can read the log. The jobs under leases follow it: a node that is cut off from the log alone must
+/// not keep them, because another node can do them.
+#[derive(Debug)]
+pub(crate) struct LogReach {
+    log: Arc<dyn EventStore>,
+    /// When it was last read.
+    read: Mutex<Option<Instant>>,
+}
+
+impl LogReach {
+    /// How long an answer stands, for all leases of a node.
+    const STANDS: Duration = Duration::from_secs(1);
+    const LIMIT: Duration = Duration::from_secs(2);
+
+    pub(crate) fn new(log: Arc<dyn EventStore>) -> Self {
+        Self { log, read: Mutex::default() }
+    }
+
+    pub(super) async fn check(&self) -> Result<(), StoreUnavailable> {
+        let mut read = self.read.lock().await;
+        if read.is_some_and(|at| at.elapsed() < Self::STANDS) {
+            return Ok(());
+        }
+        let asked = Instant::now();
+        match tokio::time::timeout(Self::LIMIT, self.log.head()).await {
+            Ok(Ok(_)) => {
+                *read = Some(asked);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(StoreUnavailable(format!("no lease without the log: {error}"))),
+            Err(_) => Err(StoreUnavailable("no lease without the log, which does not answer".to_owned())),
+        }
+    }
+}
+
 fn micros(ttl: Duration) -> Value<'static> {
     Value::Int(i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX))
 }
@@ -80,6 +118,21 @@ fn named(lease: &Lease) -> Vec<Value<'_>> {
 }
 
 impl Db {
+    /// Grants and prolongs leases only while this node can read `log`. An embedded database, which one process has
+    /// to itself, takes no notice.
+    pub(crate) fn lease_with(&self, log: Arc<dyn EventStore>) {
+        if let Self::Postgres(postgres) = self {
+            postgres.lease_with(LogReach::new(log));
+        }
+    }
+
+    async fn log_in_reach(&self) -> Result<(), StoreUnavailable> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(postgres) => postgres.log_in_reach().await,
+        }
+    }
+
     pub(crate) async fn acquire_lease(
         &self,
         table: &LeaseTable,
@@ -87,6 +140,7 @@ impl Db {
         owner: &str,
         ttl: Duration,
     ) -> Result<Option<Lease>, StoreUnavailable> {
+        self.log_in_reach().await?;
         let dialect = self.dialect();
         let mut values = vec![Value::text(job), Value::text(owner)];
         let sql = match dialect {
@@ -112,6 +166,7 @@ impl Db {
         lease: &Lease,
         ttl: Duration,
     ) -> Result<bool, StoreUnavailable> {
+        self.log_in_reach().await?;
         let mut values = named(lease);
         let sql = match self.dialect() {
             Dialect::Sqlite => table.renew_sqlite,

@@ -8,9 +8,10 @@
 //! they begin, in one message; they are rolled back instead of committed, which costs no wait: the rollback goes
 //! out together with the check that a connection gets when it returns to the pool.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use domain::ports::StoreUnavailable;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
@@ -18,6 +19,7 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::db::made;
+use super::leases::LogReach;
 use super::log_id::ExpectedLog;
 use super::tenant::Of;
 use crate::database::{Part, SecretUrl, exempt_from_row_security, migrate_postgres};
@@ -62,6 +64,8 @@ pub(crate) struct Postgres {
     migrated: Arc<OnceCell<()>>,
     expected: ExpectedLog,
     turns: Arc<Turns<Of>>,
+    /// The log that the work under the leases of this database follows.
+    log: Arc<OnceLock<LogReach>>,
 }
 
 impl Postgres {
@@ -91,7 +95,21 @@ impl Postgres {
             migrated: Arc::default(),
             expected: ExpectedLog::default(),
             turns,
+            log: Arc::default(),
         })
+    }
+
+    /// Sets the log that a node must be able to read to have a lease; the first one counts.
+    pub(super) fn lease_with(&self, log: LogReach) {
+        let _ = self.log.set(log);
+    }
+
+    /// Fails while this node cannot read the log that leases are had with.
+    pub(super) async fn log_in_reach(&self) -> Result<(), StoreUnavailable> {
+        match self.log.get() {
+            Some(log) => log.check().await,
+            None => Ok(()),
+        }
     }
 
     /// Migrates the schema, once.

@@ -79,6 +79,8 @@ pub(super) async fn check(config: &Config, edges: Edges, show: ShowKey) -> anyho
     let log_id = belonging::log_id(&*edges.log.store()).await?.context("the log is empty")?;
     let tied = belonging::Stores { keys: &edges.keys, work: &work, views: &views };
     belonging::tie(&*edges.log.store(), &tied).await?;
+    work.lease_with(edges.log.store());
+    views.lease_with(edges.log.store());
     let projections = runner::Deps {
         log: Arc::new(edges.private.redacted()),
         views: views.clone(),
