@@ -130,6 +130,7 @@ ids! {
     ConversationId = "conv" in "conversation";
     /// A message of a conversation. It has no stream of its own.
     MessageId = "msg" in "message";
+    CustomerId = "cus" in "customer";
     /// A function of a client's own system that agents may call.
     ToolId = "tool" in "tool";
     /// Where a client's public events are delivered to.

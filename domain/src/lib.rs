@@ -10,6 +10,7 @@ pub mod call;
 pub mod carrier_event;
 pub mod client;
 pub mod conversation;
+pub mod customer;
 pub mod envelope;
 pub mod history;
 pub mod ids;

@@ -37,12 +37,13 @@ const RESOURCES: &[&str] = &[
     "agents",
     "tools",
     "numbers",
+    "customers",
     "keys",
     "users",
     "providers",
 ];
 /// Scopes of resources that are only read, or only changed, by them.
-const ALONE: &[&str] = &["analytics:read", "audit:read", "customers:read", "privacy:write"];
+const ALONE: &[&str] = &["analytics:read", "audit:read", "privacy:write"];
 
 struct Operation {
     method: String,

@@ -10,7 +10,7 @@ use domain::aggregate::Aggregate as _;
 use domain::call::CallEvent;
 use domain::envelope::{Position, Recorded, StreamId, Time, Version};
 use domain::ids::{
-    CallId, CarrierEventId, ClientId, ConversationId, DeliveryId, IvrSessionId, MenuId, NumberId,
+    CallId, CarrierEventId, ClientId, ConversationId, CustomerId, DeliveryId, IvrSessionId, MenuId, NumberId,
     PrivacyJobId, SubjectId, UserId,
 };
 use domain::ports::StoreUnavailable;
@@ -189,6 +189,7 @@ fn views_of(category: &str) -> &'static [&'static str] {
         CallId::CATEGORY => &["calls", "transcripts", "audit_log"],
         IvrSessionId::CATEGORY => &["ivr_sessions"],
         ConversationId::CATEGORY => &["conversations", "messages"],
+        CustomerId::CATEGORY => &["customers", "audit_log"],
         MenuId::CATEGORY => &["ivr_menus", "audit_log"],
         NumberId::CATEGORY => &["numbers", "audit_log"],
         UserId::CATEGORY => &["users", "audit_log"],

@@ -114,6 +114,7 @@ pub fn call() -> Vec<CallEvent> {
             agent_id: Some(AgentId(id(3))),
             menu_id: Some(MenuId(id(2))),
             metadata: metadata().into(),
+            customer_id: None,
             max_duration_ms: 3_600_000,
             ring_timeout_ms: 30_000,
             record: true,

@@ -41,7 +41,7 @@ pub use clients::{Asker, DEFAULT_CLIENT, ShowKey, bootstrap, create_client, new_
 pub use directories::{Directories, Identity};
 pub use log_key::LogKey;
 pub use notes::Notes;
-pub use unique_names::{EMAIL, NUMBER, OWN_NUMBER, UniqueNames};
+pub use unique_names::{EMAIL, EXTERNAL_ID, Hold, NUMBER, OWN_NUMBER, UniqueNames};
 pub use webhooks::Webhooks;
 
 use crate::Streams;
