@@ -13,6 +13,7 @@ pub mod conversation;
 pub mod customer;
 pub mod envelope;
 pub mod history;
+pub mod hubspot;
 pub mod ids;
 pub mod ivr;
 pub mod json;

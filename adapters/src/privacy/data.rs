@@ -10,8 +10,8 @@ use domain::aggregate::Aggregate as _;
 use domain::call::CallEvent;
 use domain::envelope::{Position, Recorded, StreamId, Time, Version};
 use domain::ids::{
-    CallId, CarrierEventId, ClientId, ConversationId, CustomerId, DeliveryId, IvrSessionId, MenuId, NumberId,
-    PrivacyJobId, SubjectId, UserId,
+    CallId, CarrierEventId, ClientId, ConversationId, CustomerId, DeliveryId, HubspotContactId, IvrSessionId,
+    MenuId, NumberId, PrivacyJobId, SubjectId, UserId,
 };
 use domain::ports::StoreUnavailable;
 use domain::ports::clock::Clock;
@@ -193,7 +193,7 @@ fn views_of(category: &str) -> &'static [&'static str] {
         MenuId::CATEGORY => &["ivr_menus", "audit_log"],
         NumberId::CATEGORY => &["numbers", "audit_log"],
         UserId::CATEGORY => &["users", "audit_log"],
-        DeliveryId::CATEGORY | CarrierEventId::CATEGORY => &[],
+        DeliveryId::CATEGORY | CarrierEventId::CATEGORY | HubspotContactId::CATEGORY => &[],
         _ => &["audit_log"],
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::profile::Profile;
 use crate::envelope::Time;
-use crate::ids::CustomerId;
+use crate::ids::{CustomerId, PrivacyJobId};
 use crate::wire::events;
 
 events! {
@@ -43,6 +43,9 @@ pub struct CustomerChanged {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CustomerDeleted {
+    /// The erasure of the person's data that was asked for along with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erasure: Option<PrivacyJobId>,
     #[serde(with = "micros")]
     pub at: Time,
 }

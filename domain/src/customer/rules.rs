@@ -11,7 +11,7 @@ use super::event::{
 use super::profile::{Profile, ProfileFault, ProfilePatch};
 use crate::aggregate::Aggregate;
 use crate::envelope::Time;
-use crate::ids::CustomerId;
+use crate::ids::{CustomerId, PrivacyJobId};
 
 /// Most customers that one may be merged from, counting those merged into them before.
 pub const MAX_MERGED: usize = 50;
@@ -44,6 +44,8 @@ pub enum CustomerCommand {
     Delete {
         /// The customer that this one is merged into, when both are deleted.
         along_with: Option<CustomerId>,
+        /// The erasure of the person's data that is asked for, too.
+        erasure: Option<PrivacyJobId>,
         now: Time,
     },
     Merge(Box<Merge>),
@@ -186,12 +188,12 @@ impl Aggregate for Customer {
                 profile.check()?;
                 Ok(vec![CustomerChanged { fields, profile, at: *now }.into()])
             }
-            CustomerCommand::Delete { along_with, now } => {
+            CustomerCommand::Delete { along_with, erasure, now } => {
                 if along_with.is_none() || *along_with != self.merged_into {
                     self.own()?;
                 }
                 self.profile().ok_or(CustomerRefusal::Unknown)?;
-                Ok(vec![CustomerDeleted { at: *now }.into()])
+                Ok(vec![CustomerDeleted { erasure: *erasure, at: *now }.into()])
             }
             CustomerCommand::Merge(merge) => self.merge(merge),
             CustomerCommand::UndoMerge { other, now } => {

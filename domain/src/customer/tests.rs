@@ -41,7 +41,7 @@ fn undo(other: CustomerId) -> CustomerCommand {
 }
 
 fn delete() -> CustomerCommand {
-    CustomerCommand::Delete { along_with: None, now: at(5) }
+    CustomerCommand::Delete { along_with: None, erasure: None, now: at(5) }
 }
 
 fn ann() -> Scenario<Customer> {
@@ -146,8 +146,8 @@ fn a_customer_that_was_merged_changes_only_by_the_undo() {
     back.clone().when(separate(BOB)).then_nothing();
     back.when(change(patch("Anna", &[]))).then_types(["customer.changed"]);
     // both are deleted together
-    let both = CustomerCommand::Delete { along_with: Some(BOB), now: at(5) };
-    gone.when(both).then([CustomerDeleted { at: at(5) }.into()]);
+    let both = CustomerCommand::Delete { along_with: Some(BOB), erasure: None, now: at(5) };
+    gone.when(both).then([CustomerDeleted { erasure: None, at: at(5) }.into()]);
 }
 
 #[test]

@@ -69,6 +69,9 @@ pub fn subject_rule(event_type: &str, field: &str) -> Option<SubjectRule> {
             _ => SubjectRule::Person,
         },
 
+        // a number, or anything else of the person
+        ("hubspot_contact.property_changed", "value") => SubjectRule::OwnParty,
+
         ("delivery.attempted", "body" | "sent") => SubjectRule::Mentioned,
         ("user.created", "email") => SubjectRule::User,
         // the address of whoever did something over REST

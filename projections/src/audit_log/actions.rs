@@ -285,7 +285,8 @@ audited! {
     CustomerEvent of CustomerId by anybody as |_| {
         "customer.created", Created(_) => CUSTOMER_CREATED: done();
         "customer.changed", Changed(e) => CUSTOMER_CHANGED: made(json!({"fields": e.fields}));
-        "customer.deleted", Deleted(_) => CUSTOMER_DELETED: done();
+        "customer.deleted", Deleted(e) => CUSTOMER_DELETED:
+            e.erasure.map_or_else(done, |job| made(json!({"erasure": job.to_string()})));
         "customer.merged", Merged(e) => CUSTOMERS_MERGED: made(json!({"other_id": e.other.to_string()}));
         "customer.merge_undone", MergeUndone(e) => CUSTOMER_MERGE_UNDONE:
             made(json!({"other_id": e.other.to_string()}));

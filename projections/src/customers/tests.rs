@@ -74,7 +74,7 @@ fn a_customer_that_was_merged_or_deleted_is_found_by_nothing() {
     let into = CustomerCommand::MergeInto { into: ANN, now: at(2) };
     let bob = row(BOB, vec![create(profile("bob", "+12025550102")), into]);
     assert_eq!((bob.view.keys().len(), bob.view.merged_into, bob.removed), (0, Some(ANN), false));
-    let delete = CustomerCommand::Delete { along_with: None, now: at(2) };
+    let delete = CustomerCommand::Delete { along_with: None, erasure: None, now: at(2) };
     let gone = row(BOB, vec![create(profile("bob", "+12025550102")), delete]);
     assert!(gone.removed && gone.view.keys().is_empty());
     assert!(!serde_json::to_string(&gone.view).unwrap().contains("bob"));

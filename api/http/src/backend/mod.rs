@@ -36,7 +36,7 @@ use uuid::Uuid;
 
 pub use call_board::{BoardError, BoardWatch, CallBoards, CallSource, ShownCalls};
 pub use call_feed::{CallBell, CallChange, CallFeed, CallWatch, Changes};
-pub use carriers::{ClientCarriers, Through, llm_settings, secret_place, telnyx_settings};
+pub use carriers::{ClientCarriers, Through, hubspot_settings, llm_settings, secret_place, telnyx_settings};
 pub use clients::{Asker, DEFAULT_CLIENT, ShowKey, bootstrap, create_client, new_owner_key};
 pub use directories::{Directories, Identity};
 pub use log_key::LogKey;

@@ -51,6 +51,8 @@ macro_rules! resources {
 endpoints! {
     webhooks::telnyx::take_telnyx_webhook,
     webhooks::telnyx::take_clients_telnyx_webhook,
+    webhooks::hubspot::take_hubspot_webhook,
+    webhooks::hubspot::take_clients_hubspot_webhook,
     webhooks::event_types::list_event_types,
     webhooks::deliveries::get::get_webhook_delivery,
     webhooks::deliveries::events::list_webhook_delivery_events,
@@ -100,6 +102,7 @@ endpoints! {
     numbers::create::create_number,
     numbers::patch::patch_number,
     customers::create::create_customer,
+    customers::import::import_customers,
     customers::list::list_customers,
     customers::patch::patch_customer,
     customers::delete::delete_customer,

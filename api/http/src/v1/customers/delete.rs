@@ -1,17 +1,17 @@
 //! Endpoint that deletes a customer.
 
 use actix_web::{HttpResponse, delete, web};
-use actors::Session;
-use domain::customer::{Customer, CustomerCommand};
-use domain::ids::CustomerId;
+use actors::session::CommandError;
+use actors::{CommandContext, Receipt, Session};
+use domain::customer::{Customer, CustomerCommand, CustomerRefusal};
+use domain::envelope::Version;
+use domain::ids::{CustomerId, PrivacyJobId};
 
-use super::super::commands::{only_at, problem};
-use super::super::resource::execute;
-use super::resource::CustomerResource;
+use super::super::commands::{context, only_at, problem};
+use crate::auth::Caller;
 use crate::auth::permissions::CustomersWrite;
-use crate::auth::{Caller, Principal};
 use crate::backend::Backend;
-use crate::problem::{ApiError, Code, Problem};
+use crate::problem::{ApiError, Problem};
 use crate::{IfMatch, PathId, RequestContext};
 
 /// Delete a customer.
@@ -32,39 +32,43 @@ pub(crate) async fn delete_customer(
     request: RequestContext,
     backend: web::Data<Backend>,
 ) -> Result<HttpResponse, ApiError> {
-    remove(&backend, &caller, &request, id, Some(&if_match)).await?;
+    let only_at = only_at(&*backend.runtime.store, &caller, &id.stream(), Some(&if_match)).await?;
+    let receipt = remove(&backend, &context(&caller, &request, id.0), id, only_at, None).await?;
+    if let Some(position) = receipt.position {
+        backend.caught_up(position).await;
+    }
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Deletes the customer, and before it those that were merged into it: what is cut off in between can be repeated.
-pub(super) async fn remove(
+pub(in super::super) async fn remove(
     backend: &Backend,
-    caller: &Principal,
-    request: &RequestContext,
+    context: &CommandContext,
     id: CustomerId,
-    if_match: Option<&IfMatch>,
-) -> Result<(), ApiError> {
+    only_at: Option<Version>,
+    erasure: Option<PrivacyJobId>,
+) -> Result<Receipt, ApiError> {
     let now = backend.runtime.clock.now();
     let mut customer = Session::<Customer>::new(backend.runtime.clone(), id.stream());
     customer.ensure_loaded().await.map_err(problem)?;
-    let exists = customer.state().profile().is_some() && customer.client() == Some(caller.client);
-    if exists && customer.state().merged_into().is_none() {
-        let wanted = only_at(&*backend.runtime.store, caller, &id.stream(), if_match).await?;
-        if wanted.is_some_and(|wanted| wanted != customer.version()) {
-            return Err(ApiError::precondition_failed(customer.version().0));
-        }
-        for other in customer.state().all_merged().into_iter().rev() {
-            let mut merged = Session::<Customer>::new(backend.runtime.clone(), other.stream());
-            merged.ensure_loaded().await.map_err(problem)?;
-            let along_with = merged.state().merged_into();
-            let delete = CustomerCommand::Delete { along_with, now };
-            match execute::<CustomerResource>(backend, caller, request, other, None, &delete).await {
-                Ok(_) => {}
-                Err(error) if error.code() == Code::NotFound => {}
-                Err(error) => return Err(error),
-            }
+    if customer.client() != Some(context.client) {
+        return Err(ApiError::not_found("customer"));
+    }
+    if only_at.is_some_and(|wanted| wanted != customer.version()) {
+        return Err(ApiError::precondition_failed(customer.version().0));
+    }
+    let stands = customer.state().profile().is_some() && customer.state().merged_into().is_none();
+    let merged = if stands { customer.state().all_merged() } else { Vec::new() };
+    for other in merged.into_iter().rev() {
+        let mut merged = Session::<Customer>::new(backend.runtime.clone(), other.stream());
+        merged.ensure_loaded().await.map_err(problem)?;
+        let along_with = merged.state().merged_into();
+        let delete = CustomerCommand::Delete { along_with, erasure, now };
+        match merged.execute(&delete, context, None).await {
+            Ok(_) | Err(CommandError::Refused(CustomerRefusal::Unknown)) => {}
+            Err(error) => return Err(problem(error)),
         }
     }
-    let delete = CustomerCommand::Delete { along_with: None, now };
-    execute::<CustomerResource>(backend, caller, request, id, if_match, &delete).await.map(drop)
+    let delete = CustomerCommand::Delete { along_with: None, erasure, now };
+    customer.execute(&delete, context, only_at).await.map_err(problem)
 }

@@ -1,20 +1,21 @@
 //! Endpoints that merge two customers and undo it.
 
 use actix_web::{post, web};
-use actors::Session;
-use domain::customer::{Customer, CustomerCommand, Merge};
-use domain::ids::CustomerId;
+use actors::session::CommandError;
+use actors::{CommandContext, Receipt, Session};
+use domain::customer::{Customer, CustomerCommand, CustomerRefusal, Merge};
+use domain::ids::{ClientId, CustomerId};
 use projections::customers::CustomerView;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::super::commands::problem;
-use super::super::resource::{change, execute};
+use super::super::commands::{AsProblem as _, context, problem};
+use super::super::resource::written;
 use super::resource::CustomerResource;
+use crate::auth::Caller;
 use crate::auth::permissions::CustomersWrite;
-use crate::auth::{Caller, Principal};
 use crate::backend::Backend;
-use crate::problem::{ApiError, Code, Problem};
+use crate::problem::{ApiError, Problem};
 use crate::{Answer, EdgeId, Enveloped, JsonBody, PathId, RequestContext};
 
 /// The other customer of a merge.
@@ -45,44 +46,44 @@ pub(crate) async fn merge_customers(
     request: RequestContext,
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
-    merge(&backend, &caller, &request, id, body.value.other_id.0).await
+    let context = context(&caller, &request, id.0);
+    let receipt = merge(&backend, &context, id, body.value.other_id.0).await?;
+    if let Some(position) = receipt.position {
+        backend.caught_up(position).await;
+    }
+    written::<CustomerResource>(&backend, &caller, id, receipt).await
 }
 
 /// Merges `other` into `id`; see the rules of a customer for the order of its steps.
-pub(super) async fn merge(
+pub(in super::super) async fn merge(
     backend: &Backend,
-    caller: &Principal,
-    request: &RequestContext,
+    context: &CommandContext,
     id: CustomerId,
     other: CustomerId,
-) -> Result<Answer, ApiError> {
+) -> Result<Receipt, ApiError> {
     if id == other {
         return Err(ApiError::invalid("other_id", "invalid", "a customer is not merged into itself"));
     }
     let now = backend.runtime.clock.now();
-    let stays = load(backend, caller, id).await?.ok_or_else(|| ApiError::not_found("customer"))?;
+    let stays = load(backend, context.client, id).await?.ok_or_else(|| ApiError::not_found("customer"))?;
     if let Some(into) = stays.state().merged_into() {
-        return Err(problem(actors::session::CommandError::Refused(
-            domain::customer::CustomerRefusal::Merged(into),
-        )));
+        return Err(CustomerRefusal::Merged(into).as_problem());
     }
     let unknown = || ApiError::invalid("other_id", "unknown", "there is no such customer");
-    load(backend, caller, other).await?.ok_or_else(unknown)?;
+    let mut goes = load(backend, context.client, other).await?.ok_or_else(unknown)?;
     let go = CustomerCommand::MergeInto { into: id, now };
-    execute::<CustomerResource>(backend, caller, request, other, None, &go).await?;
+    goes.execute(&go, context, None).await.map_err(problem)?;
     // from here on the other one does not change
-    let goes = load(backend, caller, other).await?.ok_or_else(unknown)?;
     let profile = goes.state().profile().cloned().unwrap_or_default();
     let merge = Merge { other, profile, with: goes.state().all_merged(), now };
     let take = CustomerCommand::Merge(Box::new(merge));
-    let merged = change::<CustomerResource>(backend, caller, request, id, None, &take).await;
-    if let Err(error) = &merged
-        && matches!(error.code(), Code::InvalidRequest | Code::Conflict | Code::NotFound)
-    {
+    let mut stays = Session::<Customer>::new(backend.runtime.clone(), id.stream());
+    let merged = stays.execute(&take, context, None).await;
+    if let Err(CommandError::Refused(_)) = &merged {
         let back = CustomerCommand::Separate { from: id, now };
-        execute::<CustomerResource>(backend, caller, request, other, None, &back).await?;
+        goes.execute(&back, context, None).await.map_err(problem)?;
     }
-    merged
+    merged.map_err(problem)
 }
 
 /// Undo a merge of two customers.
@@ -103,40 +104,39 @@ pub(crate) async fn unmerge_customers(
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     let (other, now) = (body.value.other_id.0, backend.runtime.clock.now());
-    let merged = load(&backend, &caller, other).await?;
-    let half_undone = merged.is_some_and(|merged| merged.state().merged_into() == Some(id));
+    let context = context(&caller, &request, id.0);
+    let mut stays =
+        load(&backend, caller.client, id).await?.ok_or_else(|| ApiError::not_found("customer"))?;
+    let merged = load(&backend, caller.client, other).await?;
+    let half_undone = merged.as_ref().is_some_and(|merged| merged.state().merged_into() == Some(id));
     let undo = CustomerCommand::UndoMerge { other, now };
-    let undone = change::<CustomerResource>(&backend, &caller, &request, id, None, &undo).await;
-    match &undone {
+    let mut receipt = match stays.execute(&undo, &context, None).await {
+        Ok(receipt) => receipt,
         // a node died between the two steps
-        Err(error) if error.code() == Code::Conflict && half_undone => {}
-        Err(_) => return undone,
-        Ok(_) => {}
-    }
-    let back = CustomerCommand::Separate { from: id, now };
-    match execute::<CustomerResource>(&backend, &caller, &request, other, None, &back).await {
-        Ok(_) => {}
-        // it was deleted with the other one meanwhile
-        Err(error) if error.code() == Code::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    match undone {
-        Ok(answer) => Ok(answer),
-        Err(_) => {
-            super::super::resource::get::<CustomerResource>(&backend, &caller, id, crate::Query::parse("")?)
-                .await
+        Err(CommandError::Refused(CustomerRefusal::NotMerged(_))) if half_undone => {
+            Receipt { version: stays.version(), position: None }
         }
+        Err(error) => return Err(problem(error)),
+    };
+    if let Some(mut merged) = merged {
+        let back = CustomerCommand::Separate { from: id, now };
+        let back = merged.execute(&back, &context, None).await.map_err(problem)?;
+        receipt.position = back.position.max(receipt.position);
     }
+    if let Some(position) = receipt.position {
+        backend.caught_up(position).await;
+    }
+    written::<CustomerResource>(&backend, &caller, id, receipt).await
 }
 
 /// The customer as its own events say; `None` when the client has no such customer.
 async fn load(
     backend: &Backend,
-    caller: &Principal,
+    client: ClientId,
     id: CustomerId,
 ) -> Result<Option<Session<Customer>>, ApiError> {
     let mut session = Session::<Customer>::new(backend.runtime.clone(), id.stream());
     session.ensure_loaded().await.map_err(problem)?;
-    let own = session.state().profile().is_some() && session.client() == Some(caller.client);
+    let own = session.state().profile().is_some() && session.client() == Some(client);
     Ok(own.then_some(session))
 }

@@ -4,6 +4,8 @@ mod body;
 pub mod create;
 pub mod delete;
 mod external_id;
+pub mod hubspot;
+pub mod import;
 pub mod list;
 pub mod merge;
 pub mod patch;

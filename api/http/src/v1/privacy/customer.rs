@@ -25,14 +25,15 @@ struct Person {
 /// the calls and conversations that name it. A number that others have, too, is left alone: it would take their data
 /// along. Works for deleted customers. Answers 404 when the client never had such a customer, and 422 when too much is
 /// linked to it.
-pub(super) async fn of(
+pub(in super::super) async fn of(
     backend: &Backend,
     client: ClientId,
     id: CustomerId,
 ) -> Result<Vec<Subject>, ApiError> {
     let (id, customer) = stands_for(backend, client, id).await?;
     let customers: Vec<CustomerId> = std::iter::once(id).chain(customer.all_merged()).collect();
-    let mut subjects: Vec<Subject> = customers.iter().map(|id| Subject::Stream(id.stream())).collect();
+    let own = |id: &CustomerId| [id.stream(), id.hubspot_contact().stream()].map(Subject::Stream);
+    let mut subjects: Vec<Subject> = customers.iter().flat_map(own).collect();
     for id in &customers {
         let (_, one) = load(backend, client, *id).await?;
         let profile = one.last_profile().cloned().unwrap_or_default();
