@@ -1,5 +1,6 @@
 //! Customers: who they are, what is linked to them, merges, imports, and what an erasure leaves.
 
+mod hubspot;
 mod import;
 mod merges;
 

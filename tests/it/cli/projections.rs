@@ -23,6 +23,7 @@ const VIEWS: [&str; 14] = [
     "ivr_sessions",
     "agents",
     "tools",
+    "customers",
     "conversations",
     "messages",
 ];

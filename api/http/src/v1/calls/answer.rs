@@ -3,12 +3,13 @@
 use actors::Receipt;
 use domain::call::terms::Direction;
 use domain::call::{Call, CallCommand};
-use domain::ids::{CallId, ClientId};
+use domain::ids::{CallId, ClientId, TypedId as _};
 use domain::phone::Party;
 use domain::ports::StoreUnavailable;
 use projections::Queries;
 use projections::calls::{CallView, Calls};
 use projections::customers::CustomerKey;
+use projections::document::table_of;
 use projections::page::Stored;
 use serde::Deserialize;
 
@@ -34,7 +35,7 @@ impl Resource for CallResource {
         client: ClientId,
         id: CallId,
     ) -> Result<Option<Stored>, StoreUnavailable> {
-        match views.one::<Calls>(client, id).await? {
+        match views.document(table_of::<Calls>(), client, id.uuid()).await? {
             Some(stored) => linked(views, client, stored).await.map(Some),
             None => Ok(None),
         }

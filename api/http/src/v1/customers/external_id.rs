@@ -4,7 +4,7 @@ use actors::session::CommandError;
 use domain::customer::{Customer, CustomerEvent};
 use domain::envelope::{Time, Version};
 use domain::ids::{ClientId, CustomerId};
-use domain::ports::event_store::{Direction, EventStore as _};
+use domain::ports::event_store::Direction;
 use domain::unique_name::UniqueNameRefusal;
 use domain::wire::DomainEvent as _;
 use domain::{aggregate::Aggregate as _, customer::Profile};

@@ -51,12 +51,8 @@ pub(in super::super) async fn apply(
         let mark = HubspotCommand::Applied { through, now };
         let version = contact.version();
         match contact.execute(&mark, context, Some(version)).await {
-            Ok(receipt) => {
-                if let Some(position) = receipt.position {
-                    backend.caught_up(position).await;
-                }
-                return Ok(());
-            }
+            // does not wait for the views: webhooks are taken without them
+            Ok(_) => return Ok(()),
             Err(CommandError::VersionMismatch { .. }) => {}
             Err(error) => return Err(problem(error)),
         }
@@ -84,7 +80,13 @@ async fn bring_up(
     }
     make(backend, account, context, customer, contact).await?;
     for other in contact.newly_merged() {
-        let other = HubspotContactId::of(context.client, portal, other).customer();
+        let other = HubspotContactId::of(context.client, portal, other);
+        let mut goes = Session::<HubspotContact>::new(backend.runtime.clone(), other.stream());
+        goes.ensure_loaded().await.map_err(problem)?;
+        if !goes.state().is_applied() {
+            make(backend, account, context, other.customer(), goes.state()).await?;
+        }
+        let other = other.customer();
         match merge(backend, context, customer, other).await {
             Ok(_) => {}
             // the other one is not known here, is too much together, or was merged by hand
