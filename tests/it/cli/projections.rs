@@ -10,7 +10,7 @@ use tests::server::{Server, ServerOptions};
 
 use super::run::{database, voxledger};
 
-const VIEWS: [&str; 14] = [
+const VIEWS: [&str; 15] = [
     "calls",
     "transcripts",
     "numbers",
@@ -23,9 +23,9 @@ const VIEWS: [&str; 14] = [
     "ivr_sessions",
     "agents",
     "tools",
-    "customers",
     "conversations",
     "messages",
+    "customers",
 ];
 
 fn list(node: &ServerOptions) -> Result<Vec<Value>> {
