@@ -46,8 +46,8 @@ pub(super) trait Table: Row {
     /// `generation`, `client_id`, `owner` (the row's id), `key_hash` and `created_at`. `None`: there is none.
     const KEYS: Option<&'static str> = None;
 
-    /// The row's entries in the table of [`KEYS`](Self::KEYS), each with the values of `client_id`, `owner`,
-    /// `key_hash` and `created_at`.
+    /// The row's entries in the table of [`KEYS`](Self::KEYS): each is the client, the row's id, the hash, and the
+    /// row's time of creation.
     fn key_entries(&self) -> Vec<[Value<'_>; 4]> {
         Vec::new()
     }

@@ -45,7 +45,7 @@ pub struct ListMeta {
     #[schema(required = true)]
     pub next_cursor: Option<String>,
     /// On a customer's timeline: numbers of the customer that link no calls, because other customers have them, too.
-    /// Absent otherwise.
+    /// Absent on all other lists.
     #[schema(nullable = false)]
     pub shared_phones: Option<Vec<String>>,
     /// Number of all matching items, when the request has `include_total=true`.

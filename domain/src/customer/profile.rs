@@ -233,13 +233,13 @@ fn is_language(tag: &str) -> bool {
 pub struct ProfilePatch {
     pub external_id: Option<Option<String>>,
     pub name: Option<Option<String>>,
-    /// Replaces all numbers.
+    /// The new numbers, in place of all earlier ones.
     pub phones: Option<Vec<E164>>,
-    /// Replaces all addresses.
+    /// The new addresses, in place of all earlier ones.
     pub emails: Option<Vec<Email>>,
     pub language: Option<Option<String>>,
     pub timezone: Option<Option<String>>,
-    /// Replaces all entries.
+    /// The new entries, in place of all earlier ones.
     pub metadata: Option<CallMetadata>,
 }
 

@@ -24,7 +24,7 @@ pub(super) const TOO_MUCH_TOGETHER: &str = "together they have more than 10 numb
 pub struct Merge {
     /// The customer that goes.
     pub other: CustomerId,
-    /// Its profile.
+    /// What is known of that customer.
     pub profile: Profile,
     /// Customers that had been merged into it before.
     pub with: Vec<CustomerId>,

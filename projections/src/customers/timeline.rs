@@ -56,7 +56,7 @@ impl TimelineKind {
 pub struct TimelineEntry {
     pub kind: TimelineKind,
     pub id: Uuid,
-    /// When it began.
+    /// When the call or conversation began.
     pub at: Time,
     /// The resource as its own endpoint shows it, as JSON.
     pub json: String,

@@ -45,7 +45,7 @@ pub struct CustomerView {
     /// Time zone of the IANA database.
     #[schema(required, example = "Europe/Berlin")]
     pub timezone: Option<String>,
-    /// Your own data.
+    /// Your own data, as you gave it.
     #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
     pub metadata: BTreeMap<String, Value>,
     /// Customers that were merged into this one, in the order of the merges.
@@ -88,7 +88,7 @@ pub struct MergedView {
     pub merged_at: Time,
 }
 
-/// Ids as TypeIDs.
+/// Serialises lists of ids as TypeIDs.
 mod ids {
     use domain::ids::CustomerId;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};

@@ -14,7 +14,7 @@ use crate::backend::Backend;
 use crate::problem::{ApiError, Problem};
 use crate::{IfMatch, PathId, RequestContext};
 
-/// Delete a customer.
+/// Delete a customer of yours.
 ///
 /// Its numbers and its external id are free, and nothing is linked to it any more; calls and conversations stay. So do
 /// customers merged into it: they are deleted, too. Its event history stays, and who may read history still reads it; to

@@ -27,7 +27,7 @@ pub(crate) struct Entry {
     /// Id of what the entry is about: `call_…` or `conv_…`.
     #[schema(example = "call_01jd0xq8v4e5vsknk084sn02q7")]
     id: String,
-    /// When it began.
+    /// When the call or conversation began.
     #[schema(format = DateTime)]
     at: String,
     /// The call or conversation, as its own endpoint shows it.
