@@ -198,7 +198,7 @@ fn context(backend: &Backend, client: ClientId, request: &RequestContext) -> Com
 async fn keep(backend: &Backend, client: ClientId, event: HubspotEvent) -> Result<bool, ApiError> {
     let webhook = Unattached {
         provider: PROVIDER.to_owned(),
-        event_id: event.key,
+        event_id: format!("{client} {}", event.key),
         event_type: event.event_type,
         occurred_at: event.occurred_at,
         raw: event.raw,

@@ -24,7 +24,7 @@ use super::external_id::reserve;
 use crate::auth::permissions::CustomersWrite;
 use crate::auth::{Caller, Principal};
 use crate::backend::Backend;
-use crate::problem::{ApiError, Fields, Problem};
+use crate::problem::{ApiError, Code, Fields, Problem};
 use crate::{Answer, Enveloped, NewIds, RawBody, RequestContext};
 
 /// Lines that are worked on at once.
@@ -90,7 +90,7 @@ pub(crate) async fn import_customers(
 ) -> Result<Answer, ApiError> {
     let kind = http.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/csv") {
-        return Err(ApiError::unsupported_media_type());
+        return Err(ApiError::new(Code::UnsupportedMediaType, "send CSV, with `Content-Type: text/csv`"));
     }
     let sheet = rows::read(&body).map_err(|detail| ApiError::invalid("body", "invalid", detail))?;
     let batch = ids.next();
