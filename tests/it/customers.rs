@@ -300,7 +300,8 @@ async fn of_many_on_two_nodes_who_want_an_external_id_at_once_one_gets_it() -> R
     // its owner exchanges it for another one: many want the old one
     let moved = pair.apis[0].patch(&path_of(&owner), None, json!({"external_id": "crm-new"})).await?;
     assert_eq!(moved.status, 200, "{}", moved.body);
-    let back = pair.apis[1].patch(&path_of(&owner), None, json!({"external_id": "crm-3"}));
+    let path = path_of(&owner);
+    let back = pair.apis[1].patch(&path, None, json!({"external_id": "crm-3"}));
     let takers =
         try_join_all((0..6).map(|k| pair.apis[k % 2].post(CUSTOMERS, json!({"external_id": "crm-3"}))));
     let (back, takers) = tokio::join!(back, takers);

@@ -100,8 +100,8 @@ async fn two_who_are_merged_into_each_other_at_once_do_not_vanish() -> Result<()
             create(&world.api, json!({"name": "Ann"})).await?,
             create(&world.api, json!({"name": "Bob"})).await?,
         );
-        let merge = |one: &Value, other: &Value| {
-            world.api.post(&format!("{}/merge", path_of(one)), json!({"other_id": other["id"]}))
+        let merge = async |one: &Value, other: &Value| {
+            world.api.post(&format!("{}/merge", path_of(one)), json!({"other_id": other["id"]})).await
         };
         let (one, two) = tokio::join!(merge(&ann, &bob), merge(&bob, &ann));
         let (one, two) = (one?, two?);
