@@ -35,7 +35,8 @@ pub fn path_of(customer: &Value) -> String {
 
 /// A call from somebody, over at once; its id.
 pub async fn call_from(world: &World, leg: u64, from: &str) -> Result<String> {
-    let mut leg = Leg { from: from.to_owned(), ..Leg::inbound(leg) };
+    let mut leg = Leg::inbound(leg);
+    leg.from = from.to_owned();
     let at = rfc3339(unix_now());
     for event in [leg.initiated(&at), leg.hangup(&at)] {
         assert_eq!(world.api.webhook(&event).await?.status, 200);
