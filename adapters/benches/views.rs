@@ -13,16 +13,22 @@ use adapters::database::Database;
 use adapters::event_store::MemoryEventStore;
 use adapters::outbox::SqlOutbox;
 use adapters::read_models::{PostgresSettings, SqlViews};
-use adapters::testing::call_lives::{append_lives, call, client};
+use adapters::testing::call_lives::{append_lives, call, client, new_event, start as begin};
 use adapters::testing::postgres::Cluster;
-use domain::ports::event_store::EventStore;
+use domain::call::{CallEvent, CallMetadata, Queued};
+use domain::customer::{CustomerCreated, CustomerEvent, Profile, ProfilePatch};
+use domain::ids::CustomerId;
+use domain::phone::Party;
+use domain::ports::event_store::{EventStore, Expected};
 use domain::ports::outbox::OutboxStore;
 use hdrhistogram::Histogram;
 use projections::calls::{CallFilter, CallQueries};
+use projections::customers::{CustomerQueries as _, CustomerView, Customers, TimelineKind};
 use projections::page::PageRequest;
 use projections::runner::{Deps, Settings, start};
 
 const CLIENTS: u64 = 4;
+const CUSTOMER: CustomerId = CustomerId(uuid::Uuid::from_u128(77));
 const RUNS: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -39,6 +45,7 @@ async fn measure(calls: u64) {
     let work = SqlOutbox::open(&Database::Postgres(url)).await.unwrap();
     let log: Arc<dyn EventStore> = Arc::new(MemoryEventStore::default());
     append_lives(&log, 0..calls, 64, CLIENTS).await.unwrap();
+    a_customer(&log, calls).await;
     let head = log.head().await.unwrap();
     let started = Instant::now();
     let clock = Arc::new(SystemClock);
@@ -70,10 +77,43 @@ async fn measure(calls: u64) {
         views.calls(client(n % CLIENTS + 1), &tagged, &page).await.unwrap();
     })
     .await;
+    let shown = (&views as &dyn projections::Queries).one::<Customers>(client(1), CUSTOMER).await;
+    let links = serde_json::from_str::<CustomerView>(&shown.unwrap().unwrap().json).unwrap().links();
+    each("a customer's timeline of 1,000 calls", 1_000, async |_| {
+        let found = views.timeline(client(1), &links, &TimelineKind::ALL, &page).await.unwrap();
+        assert_eq!(found.entries.len(), page.capped_limit());
+    })
+    .await;
     each("how far the work has come", 2_000, async |_| {
         OutboxStore::checkpoint(&work).await.unwrap();
     })
     .await;
+}
+
+/// A customer with 1,000 calls, among all others.
+async fn a_customer(log: &Arc<dyn EventStore>, calls: u64) {
+    const PHONE: &str = "+12025550101";
+    let patch = ProfilePatch { phones: Some(vec![PHONE.parse().unwrap()]), ..ProfilePatch::default() };
+    let created = CustomerCreated { profile: patch.on(&Profile::default()), at: begin() };
+    let created = new_event(calls, 0, client(1), &CustomerEvent::from(created));
+    log.append(&CUSTOMER.stream(), Expected::Any, vec![created]).await.unwrap();
+    for n in calls + 1..=calls + 1_000 {
+        let queued = Queued {
+            command_id: CUSTOMER.0,
+            to: Party::new(PHONE).into(),
+            from: None,
+            agent_id: None,
+            menu_id: None,
+            metadata: CallMetadata::new().into(),
+            customer_id: None,
+            max_duration_ms: 60_000,
+            ring_timeout_ms: 5_000,
+            record: false,
+            at: begin() + Duration::from_secs(n),
+        };
+        let queued = new_event(n, 0, client(1), &CallEvent::from(queued));
+        log.append(&call(n).stream(), Expected::Any, vec![queued]).await.unwrap();
+    }
 }
 
 async fn each(name: &str, rounds: u64, mut ask: impl AsyncFnMut(u64)) {

@@ -7,6 +7,7 @@ pub mod event_store;
 pub mod fairness;
 pub mod files;
 pub mod http;
+pub mod hubspot;
 pub mod ids;
 pub mod ivr_webhook;
 pub mod keys;

@@ -130,6 +130,9 @@ ids! {
     ConversationId = "conv" in "conversation";
     /// A message of a conversation. It has no stream of its own.
     MessageId = "msg" in "message";
+    CustomerId = "cus" in "customer";
+    /// A contact of HubSpot's that became a customer: derived from HubSpot's ids. Never shown at the edge.
+    HubspotContactId = "hsc" in "hubspot_contact";
     /// A function of a client's own system that agents may call.
     ToolId = "tool" in "tool";
     /// Where a client's public events are delivered to.

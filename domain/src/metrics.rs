@@ -163,11 +163,19 @@ metrics! {
     EFFECT_ATTEMPTS = "voxledger_effect_attempts_total", Counter, Count,
         "kind": effects, "outcome": || vec!["finished", "postponed"];
 
+    /// Lines of imported customers, by what became of them.
+    CUSTOMERS_IMPORTED = "voxledger_customers_imported_total", Counter, Count,
+        "outcome": || vec!["taken", "rejected"];
+
     /// Webhooks from carriers, by outcome.
     CARRIER_INGRESS = "voxledger_carrier_ingress_total", Counter, Count,
-        "provider": telnyx, "outcome": || vec!["taken", "repeated", "signature_invalid", "unavailable"];
+        "provider": || vec!["telnyx", "hubspot"], "outcome": || vec!["taken", "repeated", "signature_invalid", "unavailable"];
     /// Time from a carrier's webhook to its answer.
-    CARRIER_INGRESS_SECONDS = "voxledger_carrier_ingress_seconds", Histogram(LATENCY), Seconds, "provider": telnyx;
+    CARRIER_INGRESS_SECONDS = "voxledger_carrier_ingress_seconds", Histogram(LATENCY), Seconds,
+        "provider": || vec!["telnyx", "hubspot"];
+    /// Events of HubSpot's webhooks, by what became of them.
+    HUBSPOT_EVENTS = "voxledger_hubspot_events_total", Counter, Count,
+        "outcome": || vec!["recorded", "repeated", "unused", "foreign", "unknown"];
     /// How far a carrier's clock is ahead of the node's, by its last webhook; time on the way counts as behind.
     CARRIER_CLOCK_AHEAD_SECONDS = "voxledger_carrier_clock_ahead_seconds", Gauge, Seconds, "provider": any;
     /// Requests to a carrier's API, by the class of the answer's status; `error` where no answer came.

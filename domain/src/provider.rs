@@ -24,10 +24,13 @@ pub enum ProviderKind {
     Llm,
     Telephony,
     Embeddings,
+    /// A system that keeps the client's customers.
+    Crm,
 }
 
 impl ProviderKind {
-    pub const ALL: [ProviderKind; 5] = [Self::Tts, Self::Stt, Self::Llm, Self::Telephony, Self::Embeddings];
+    pub const ALL: [ProviderKind; 6] =
+        [Self::Tts, Self::Stt, Self::Llm, Self::Telephony, Self::Embeddings, Self::Crm];
 
     /// Name on the wire and in views.
     #[must_use]
@@ -38,6 +41,7 @@ impl ProviderKind {
             Self::Llm => "llm",
             Self::Telephony => "telephony",
             Self::Embeddings => "embeddings",
+            Self::Crm => "crm",
         }
     }
 

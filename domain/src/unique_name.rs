@@ -35,6 +35,8 @@ pub enum UniqueNameCommand {
         instead_of: Option<Uuid>,
         now: Time,
     },
+    /// Takes the value from a holder that has it since exactly this time, and no longer needs it.
+    TakeOver { owner: Uuid, from: Uuid, since: Time, now: Time },
 }
 
 /// Another resource holds the value.
@@ -59,6 +61,11 @@ impl Aggregate for UniqueName {
 
     fn decide(&self, command: &UniqueNameCommand) -> Result<Vec<UniqueNameEvent>, UniqueNameRefusal> {
         match (*command, self.owner) {
+            (UniqueNameCommand::TakeOver { from, since, .. }, Some((has, at)))
+                if (has, at) != (from, since) =>
+            {
+                Err(UniqueNameRefusal { owner: has, since: at })
+            }
             (UniqueNameCommand::Take { owner, instead_of, .. }, Some((has, _)))
                 if has == owner && instead_of != Some(has) =>
             {
@@ -67,9 +74,10 @@ impl Aggregate for UniqueName {
             (UniqueNameCommand::Take { instead_of, .. }, Some((has, since))) if instead_of != Some(has) => {
                 Err(UniqueNameRefusal { owner: has, since })
             }
-            (UniqueNameCommand::Take { owner, now, .. }, _) => {
-                Ok(vec![UniqueNameTaken { owner, at: now }.into()])
-            }
+            (
+                UniqueNameCommand::Take { owner, now, .. } | UniqueNameCommand::TakeOver { owner, now, .. },
+                _,
+            ) => Ok(vec![UniqueNameTaken { owner, at: now }.into()]),
         }
     }
 
@@ -106,6 +114,20 @@ mod tests {
         ann.clone().when(take(BOB, Some(ANN), 2)).then_types(["claim.taken"]);
         let other = Some(Uuid::from_u128(3));
         ann.when(take(BOB, other, 2)).then_refused(UniqueNameRefusal { owner: ANN, since: at(1) });
+    }
+
+    #[test]
+    fn it_is_taken_over_unless_the_holder_wanted_it_again_meanwhile() {
+        let over = |since, now| UniqueNameCommand::TakeOver {
+            owner: BOB,
+            from: ANN,
+            since: at(since),
+            now: at(now),
+        };
+        let ann = scenario::<UniqueName>().after([take(ANN, None, 1)]);
+        ann.clone().when(over(1, 90)).then([UniqueNameTaken { owner: BOB, at: at(90) }.into()]);
+        let again = ann.after([take(ANN, Some(ANN), 80)]);
+        again.when(over(1, 90)).then_refused(UniqueNameRefusal { owner: ANN, since: at(80) });
     }
 
     #[test]

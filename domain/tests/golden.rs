@@ -33,7 +33,9 @@ use domain::call::CallEvent;
 use domain::carrier_event::CarrierInboxEvent;
 use domain::client::ClientEvent;
 use domain::conversation::ConversationEvent;
+use domain::customer::CustomerEvent;
 use domain::history::{ExportEvent, LogEvent};
+use domain::hubspot::HubspotContactEvent;
 use domain::ivr::menu::MenuEvent;
 use domain::ivr::reference::MenuReferenceEvent;
 use domain::ivr::session::SessionEvent;
@@ -67,6 +69,8 @@ trait Proof {
 fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<CallEvent>(samples::call());
     proof.prove::<NumberEvent>(samples::number());
+    proof.prove::<CustomerEvent>(samples::customer());
+    proof.prove::<HubspotContactEvent>(samples::hubspot_contact());
     proof.prove::<MenuEvent>(ivr::menu());
     proof.prove::<SessionEvent>(ivr::session());
     proof.prove::<MenuReferenceEvent>(samples::menu_reference());

@@ -18,6 +18,7 @@ macro_rules! every_view {
             crate::tools::Tools,
             crate::conversations::Conversations,
             crate::conversations::Messages,
+            crate::customers::Customers,
         }
     };
 }

@@ -11,6 +11,7 @@ pub mod audit_log;
 pub mod calls;
 pub mod clients;
 pub mod conversations;
+pub mod customers;
 pub mod document;
 pub mod edge;
 mod every;
@@ -48,6 +49,7 @@ pub trait Queries:
     + users::UserQueries
     + audit_log::AuditQueries
     + conversations::ConversationQueries
+    + customers::CustomerQueries
     + analytics::AnalyticsQueries
 {
 }
@@ -63,6 +65,7 @@ impl<T> Queries for T where
         + users::UserQueries
         + audit_log::AuditQueries
         + conversations::ConversationQueries
+        + customers::CustomerQueries
         + analytics::AnalyticsQueries
 {
 }

@@ -330,6 +330,7 @@ fn a_call(n: u64, at: Time) -> Vec<CallEvent> {
                 agent_id: Some(agent(n)),
                 menu_id: None,
                 metadata: domain::call::CallMetadata::new().into(),
+                customer_id: None,
                 max_duration_ms: 600_000,
                 ring_timeout_ms: 30_000,
                 record: false,
@@ -440,6 +441,7 @@ fn a_talk(n: u64, at: Time) -> Vec<ConversationEvent> {
             call: None,
             user: None,
             metadata: None,
+            customer_id: None,
             at,
         }
         .into(),

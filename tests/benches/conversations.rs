@@ -244,6 +244,7 @@ fn events(client: ClientId, n: u128, messages: u128) -> Vec<NewEvent> {
         call: None,
         user: Some(format!("user-{n}").into()),
         metadata: None,
+        customer_id: None,
         at: at(n * 1_000),
     };
     let mut facts: Vec<ConversationEvent> = vec![started.into()];

@@ -32,6 +32,8 @@ def places(node):
         "webhook": ["webhooks", endpoint],
         "delivery": ["webhooks", "deliveries", delivery],
         "conversations": ["conversations"],
+        "customers": ["customers"],
+        "customer": ["customers", node.ask("POST", "/customers", {"name": "Ada Byron", "phones": [call["from"]]})["id"]],
         "agents": ["agents"],
         "keys": ["keys"],
         "key": ["keys", key],

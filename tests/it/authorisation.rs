@@ -20,6 +20,8 @@ const OPEN: &[&str] = &[
     "POST /api/v1/auth/revoke",
     "POST /api/v1/webhooks/telnyx",
     "POST /api/v1/webhooks/telnyx/{client_id}",
+    "POST /api/v1/webhooks/hubspot",
+    "POST /api/v1/webhooks/hubspot/{client_id}",
 ];
 /// Operations that any credentials open.
 const ANYBODY: &[&str] = &[
@@ -37,12 +39,13 @@ const RESOURCES: &[&str] = &[
     "agents",
     "tools",
     "numbers",
+    "customers",
     "keys",
     "users",
     "providers",
 ];
 /// Scopes of resources that are only read, or only changed, by them.
-const ALONE: &[&str] = &["analytics:read", "audit:read", "customers:read", "privacy:write"];
+const ALONE: &[&str] = &["analytics:read", "audit:read", "privacy:write"];
 
 struct Operation {
     method: String,
@@ -108,6 +111,7 @@ async fn things(world: &World) -> Result<BTreeMap<&'static str, String>> {
     let account = json!({"provider": "telnyx", "api_key": "KEY_of_a_client",
         "settings": {"connection_id": "1"}});
     world.api.patch("/api/v1/auth/providers/telephony", None, account).await?.data()?;
+    let customer = id(world.api.post("/api/v1/customers", json!({"name": "C"})).await?.data()?)?;
     let agent = id(world.api.post("/api/v1/agents", json!({"name": "A"})).await?.data()?)?;
     let tool = json!({"name": "t", "description": "d", "url": "https://example.com/"});
     let tool = id(world.api.post("/api/v1/tools", tool).await?.data()?)?;
@@ -132,6 +136,7 @@ async fn things(world: &World) -> Result<BTreeMap<&'static str, String>> {
     Ok(BTreeMap::from([
         ("/api/v1/agents/", agent),
         ("/api/v1/tools/", tool),
+        ("/api/v1/customers/", customer),
         ("/api/v1/conversations/", conversation),
         ("/api/v1/audit/exports/", export),
         ("/api/v1/privacy/jobs/", job),
@@ -229,6 +234,7 @@ async fn another_clients_id_is_as_unknown_as_none() -> Result<()> {
         "/api/v1/events",
         "/api/v1/agents",
         "/api/v1/tools",
+        "/api/v1/customers",
         "/api/v1/conversations",
     ] {
         assert_eq!(other.list_all(list).await?, Vec::<Value>::new(), "{list}");
@@ -242,6 +248,10 @@ fn bodies(operation: &str) -> Option<Value> {
     Some(match operation {
         "PATCH /api/v1/agents/{id}" => json!({"name": "mine"}),
         "PATCH /api/v1/tools/{id}" => json!({"name": "mine"}),
+        "PATCH /api/v1/customers/{id}" => json!({"name": "mine"}),
+        "POST /api/v1/customers/{id}/merge" | "POST /api/v1/customers/{id}/unmerge" => {
+            json!({"other_id": "cus_01h455vb4pex5vsknk084sn02q"})
+        }
         "POST /api/v1/conversations/{id}/messages" => json!({"content": "hello"}),
         "PATCH /api/v1/webhooks/{id}" => json!({"enabled": false}),
         "POST /api/v1/webhooks/{id}/rotate-secret" | "POST /api/v1/tools/{id}/rotate-secret" => json!({}),

@@ -595,7 +595,10 @@ async fn an_array_is_never_taken_for_an_object() -> Result<()> {
     for (path, operations) in document["paths"].as_object().context("paths")? {
         for (method, operation) in operations.as_object().context("operations")? {
             let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
-            if schema.is_null() || path.starts_with("/api/v1/webhooks/telnyx") {
+            if schema.is_null()
+                || path.starts_with("/api/v1/webhooks/telnyx")
+                || path.starts_with("/api/v1/webhooks/hubspot")
+            {
                 continue;
             }
             let path = path.replace("{id}", "call_01j00000000000000000000000").replace("{kind}", "openai");

@@ -120,6 +120,7 @@ impl Voice {
             call: Some(call),
             user: None,
             metadata: None,
+            customer_id: None,
             at: self.conversations.runtime().clock.now(),
         };
         self.tell(conversation, ConversationCommand::Start(Box::new(started)), context).await

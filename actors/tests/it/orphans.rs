@@ -30,6 +30,7 @@ impl World {
             call: None,
             user: None,
             metadata: None,
+            customer_id: None,
             at: now,
         };
         let said = Said {

@@ -62,6 +62,7 @@ impl Bench {
             channel: Channel::Api,
             user: None,
             metadata: Default::default(),
+            customer_id: None,
             call: None,
             at: bench.runtime.clock.now(),
         };

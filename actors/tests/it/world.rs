@@ -352,6 +352,7 @@ impl World {
             agent_id: None,
             menu_id: None,
             metadata: Default::default(),
+            customer_id: None,
             max_duration_ms: 600_000,
             ring_timeout_ms: 30_000,
             record: false,

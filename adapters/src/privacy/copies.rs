@@ -26,6 +26,8 @@ pub const COPIES: &[(&str, Reach)] = &[
     ("clients", Reach::MadeAnew),
     ("content_keys", Reach::Nothing),
     ("conversations", Reach::MadeAnew),
+    ("customer_keys", Reach::MadeAnew),
+    ("customers", Reach::MadeAnew),
     ("data_keys", Reach::Nothing),
     ("events", Reach::Keys),
     ("idempotency_keys", Reach::Forgotten),

@@ -10,8 +10,8 @@ use domain::aggregate::Aggregate as _;
 use domain::call::CallEvent;
 use domain::envelope::{Position, Recorded, StreamId, Time, Version};
 use domain::ids::{
-    CallId, CarrierEventId, ClientId, ConversationId, DeliveryId, IvrSessionId, MenuId, NumberId,
-    PrivacyJobId, SubjectId, UserId,
+    CallId, CarrierEventId, ClientId, ConversationId, CustomerId, DeliveryId, HubspotContactId, IvrSessionId,
+    MenuId, NumberId, PrivacyJobId, SubjectId, UserId,
 };
 use domain::ports::StoreUnavailable;
 use domain::ports::clock::Clock;
@@ -189,10 +189,11 @@ fn views_of(category: &str) -> &'static [&'static str] {
         CallId::CATEGORY => &["calls", "transcripts", "audit_log"],
         IvrSessionId::CATEGORY => &["ivr_sessions"],
         ConversationId::CATEGORY => &["conversations", "messages"],
+        CustomerId::CATEGORY => &["customers", "audit_log"],
         MenuId::CATEGORY => &["ivr_menus", "audit_log"],
         NumberId::CATEGORY => &["numbers", "audit_log"],
         UserId::CATEGORY => &["users", "audit_log"],
-        DeliveryId::CATEGORY | CarrierEventId::CATEGORY => &[],
+        DeliveryId::CATEGORY | CarrierEventId::CATEGORY | HubspotContactId::CATEGORY => &[],
         _ => &["audit_log"],
     }
 }

@@ -206,6 +206,18 @@ impl EncryptingEventStore {
                     None => return Err(SealError::Refused("a personal field belongs to nobody")),
                     Some(SubjectRule::User) => vec![self.name(event, &Subject::User(stream.id())).await?],
                     Some(SubjectRule::Actor) => vec![self.name(event, &actor(event, stream)).await?],
+                    Some(rule @ (SubjectRule::OwnParty | SubjectRule::OwnCustomer)) => {
+                        let text = bytes_of(value).and_then(|text| std::str::from_utf8(text).ok());
+                        let named = text.and_then(|text| match rule {
+                            SubjectRule::OwnParty => Subject::of_party(text),
+                            _ => Some(Subject::of_customer(text)),
+                        });
+                        let mut subjects = Vec::with_capacity(2);
+                        for subject in named.into_iter().chain([Subject::Stream(stream.clone())]) {
+                            subjects.push(self.name(event, &subject).await?);
+                        }
+                        subjects
+                    }
                     Some(rule) => {
                         let named = match rule {
                             SubjectRule::Party => bytes_of(value)

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use domain::call::CallMetadata;
+use domain::call::terms::Direction;
 use domain::envelope::Time;
 use domain::ids::{CallId, ClientId};
 use domain::ports::StoreUnavailable;
@@ -55,6 +56,8 @@ impl Table for CallRow {
         changing("provider_id", Kind::Text),
         changing("from_last", Kind::Text),
         changing("to_last", Kind::Text),
+        fixed("customer_id", Kind::Uuid),
+        changing("person", Kind::Text),
     ];
 
     fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
@@ -79,6 +82,8 @@ impl Table for CallRow {
             view.provider_call_id.as_deref().map_or(Value::Null(Kind::Text), |id| Value::Text(clean(id))),
             blind_last_digits(self.client, view.from.as_deref()),
             blind_last_digits(self.client, view.to.as_deref()),
+            Value::uuid_option(view.customer_id.map(|id| id.0)),
+            blind_party(self.client, person(view)),
         ])
     }
 
@@ -99,6 +104,17 @@ impl Table for CallRow {
             record: fold.record,
             connected: fold.connected,
         })
+    }
+}
+
+/// The other party of a call, by whose number a customer is found; `None` where the call names its customer.
+fn person(view: &CallView) -> Option<&str> {
+    if view.customer_id.is_some() {
+        return None;
+    }
+    match view.direction {
+        Direction::Inbound => view.from.as_deref(),
+        Direction::Outbound => view.to.as_deref(),
     }
 }
 

@@ -35,6 +35,7 @@ impl Table for ConversationRow {
         changing("judged_sum", Kind::Int),
         changing("doc", Kind::Text),
         changing("user_name", Kind::Text),
+        fixed("customer_id", Kind::Uuid),
     ];
 
     fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
@@ -53,6 +54,7 @@ impl Table for ConversationRow {
             Value::Int(self.judged_sum),
             Value::Text(serde_json::to_string(view)?.into()),
             blind(self.client, view.user_id.as_deref()),
+            Value::uuid_option(view.customer_id.map(|id| id.0)),
         ])
     }
 

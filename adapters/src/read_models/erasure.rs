@@ -5,11 +5,13 @@ use domain::ports::StoreUnavailable;
 use super::SqlViews;
 
 /// Tables that hold, or held, personal data.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 12] = [
     "calls",
     "transcript_lines",
     "conversations",
     "messages",
+    "customers",
+    "customer_keys",
     "numbers",
     "users",
     "agents",

@@ -10,6 +10,7 @@ mod calls;
 mod checkpoints;
 mod clients;
 mod conversations;
+mod customers;
 mod documents;
 mod erasure;
 mod group_commit;

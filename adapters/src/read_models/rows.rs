@@ -177,6 +177,48 @@ impl SqlViews {
         Ok(())
     }
 
+    /// The statements that replace what these rows are found by in the table beside theirs.
+    fn replace_keys<R: Table>(
+        &self,
+        generation: Generation,
+        rows: &[&R],
+        statements: &mut Vec<(SqlStr, Args)>,
+    ) -> Result<(), sqlx::Error> {
+        let Some(table) = R::KEYS else { return Ok(()) };
+        let dialect = self.db.dialect();
+        for row in rows {
+            let sql = format!("DELETE FROM {table} WHERE generation = $1 AND owner = $2");
+            let owner = R::key_values(&row.key());
+            let values = std::iter::once(Value::Int(generation.0)).chain(owner);
+            statements.push((made(sql), args(dialect, values)?));
+            for portion in row.key_entries().chunks(BULK) {
+                let sql = self.statements.get(table, "keys", portion.len(), |dialect| {
+                    let row = |row: usize| {
+                        let kinds = [Kind::Int, Kind::Uuid, Kind::Uuid, Kind::Text, Kind::Time];
+                        let places = kinds.iter().enumerate().map(|(at, kind)| {
+                            format!("{}{}", placeholder(dialect, row * 5 + at + 1), cast(dialect, *kind))
+                        });
+                        format!("({})", places.collect::<Vec<_>>().join(", "))
+                    };
+                    let rows: Vec<_> = (0..portion.len()).map(row).collect();
+                    format!(
+                        "INSERT INTO {table} (generation, client_id, owner, key_hash, created_at) VALUES {}",
+                        rows.join(", ")
+                    )
+                });
+                let mut args = Args::new(dialect);
+                for entry in portion {
+                    args.push(Value::Int(generation.0))?;
+                    for value in entry {
+                        args.push(self.blind.stored(value.clone()))?;
+                    }
+                }
+                statements.push((made(sql), args));
+            }
+        }
+        Ok(())
+    }
+
     /// The statements that write the rows and sums of a step. A sum that has come to nothing is removed.
     fn writes<R: Table>(
         &self,
@@ -186,6 +228,7 @@ impl SqlViews {
     ) -> Result<Vec<(SqlStr, Args)>, sqlx::Error> {
         let mut statements = Vec::new();
         self.upserts(step.generation, rows, &mut statements)?;
+        self.replace_keys(step.generation, rows, &mut statements)?;
         if let Some(before) = step.retires {
             statements.extend(self.retire::<R>(step.generation, before)?);
         }
@@ -367,6 +410,16 @@ impl<R: Table> ViewRows<R> for SqlViews {
     async fn discard(&self, generation: Generation, limit: u32) -> Result<u64, StoreUnavailable> {
         let table = R::NAME;
         let keys = keys::<R>().collect::<Vec<_>>().join(", ");
+        if let Some(beside) = R::KEYS {
+            // before their rows, so that none is left when this is cut off
+            let sql = format!(
+                "DELETE FROM {beside} WHERE generation = $1 AND owner IN \
+                 (SELECT {keys} FROM {table} WHERE generation = $1 ORDER BY {keys} LIMIT $2 + 0)"
+            );
+            let values = [Value::Int(generation.0), Value::Int(i64::from(limit))];
+            let bound = self.db.args(values).map_err(|error| unavailable(&error))?;
+            self.db.execute(made(sql), bound).await?;
+        }
         let sql = format!(
             "DELETE FROM {table} WHERE generation = $1 AND ({keys}) IN \
              (SELECT {keys} FROM {table} WHERE generation = $1 ORDER BY {keys} LIMIT $2 + 0)"

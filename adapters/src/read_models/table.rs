@@ -42,6 +42,16 @@ pub(super) trait Table: Row {
     /// The column with the time when a row ended; retention deletes rows by it. `None`: rows are kept.
     const ENDED: Option<&'static str> = None;
 
+    /// A table of what the rows are found by besides their columns: several values a row. It has the columns
+    /// `generation`, `client_id`, `owner` (the row's id), `key_hash` and `created_at`. `None`: there is none.
+    const KEYS: Option<&'static str> = None;
+
+    /// The row's entries in the table of [`KEYS`](Self::KEYS): each is the client, the row's id, the hash, and the
+    /// row's time of creation.
+    fn key_entries(&self) -> Vec<[Value<'_>; 4]> {
+        Vec::new()
+    }
+
     /// The row's values, in the order of the columns.
     fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error>;
 

@@ -107,6 +107,7 @@ pub fn life(n: u64) -> Vec<CallEvent> {
                 agent_id: None,
                 menu_id: None,
                 metadata: metadata.into_iter().collect::<domain::call::CallMetadata>().into(),
+                customer_id: None,
                 max_duration_ms: 600_000,
                 ring_timeout_ms: 30_000,
                 record: n.is_multiple_of(2),

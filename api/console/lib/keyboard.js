@@ -13,6 +13,7 @@ const PLACES = [
   ['i', 'ivr', 'Menus', 'ivr:read'],
   ['w', 'webhooks', 'Webhooks', 'webhooks:read'],
   ['v', 'conversations', 'Conversations', 'conversations:read'],
+  ['p', 'customers', 'Customers', 'customers:read'],
   ['a', 'agents', 'Agents and tools', 'agents:read'],
   ['k', 'keys', 'Keys and usage', 'keys:read'],
   ['u', 'audit', 'Audit', 'audit:read'],

@@ -21,7 +21,7 @@ export function uuidOf(id) {
 
 const PREFIXES = {
   call: 'call', ivr_menu: 'ivrm', ivr_session: 'ivrs', number: 'num', api_key: 'key', user: 'usr', client: 'cli',
-  conversation: 'conv', agent: 'agt', tool: 'tool', webhook_endpoint: 'whe', delivery: 'whd', webhook_delivery: 'whd',
+  conversation: 'conv', customer: 'cus', agent: 'agt', tool: 'tool', webhook_endpoint: 'whe', delivery: 'whd', webhook_delivery: 'whd',
 };
 
 // The screen of what a stream is about, if there is one: `call-0190…` → ['calls', 'call_…'].
@@ -34,7 +34,7 @@ export function placeOf(stream) {
 
 const SCREENS = {
   call: ['calls'], ivrm: ['ivr'], ivrs: ['ivr', 'sessions'], whe: ['webhooks'], whd: ['webhooks', 'deliveries'], key: ['keys'],
-  conv: ['conversations'], agt: ['agents'],
+  conv: ['conversations'], agt: ['agents'], cus: ['customers'],
 };
 
 export function screenOf(id) {

@@ -5,6 +5,7 @@ import { Calls } from './calls.js';
 import { Ivr } from './ivr.js';
 import { Webhooks } from './webhooks.js';
 import { Conversations } from './conversations.js';
+import { Customers } from './customers.js';
 import { Agents } from './agents.js';
 import { Keys } from './keys.js';
 import { Audit } from './audit.js';
@@ -17,6 +18,7 @@ export const SCREENS = {
   ivr: Ivr,
   webhooks: Webhooks,
   conversations: Conversations,
+  customers: Customers,
   agents: Agents,
   keys: Keys,
   audit: Audit,

@@ -86,6 +86,7 @@ named!(
     IvrSessionId = "session",
     AgentId = "agent",
     ConversationId = "conversation",
+    CustomerId = "customer",
     ToolId = "tool",
     EndpointId = "webhook",
     DeliveryId = "delivery",

@@ -23,6 +23,7 @@ pub struct Answer {
     data: Result<Vec<u8>, serde_json::Error>,
     position: Option<Position>,
     secrets_dropped: bool,
+    shared_phones: Vec<String>,
     list: Option<ListMeta>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -70,6 +71,7 @@ impl Answer {
             data,
             position: None,
             secrets_dropped: false,
+            shared_phones: Vec::new(),
             list,
             headers: Vec::new(),
         }
@@ -111,6 +113,13 @@ impl Answer {
     #[must_use]
     pub fn secrets_dropped(mut self, dropped: bool) -> Self {
         self.secrets_dropped = dropped;
+        self
+    }
+
+    /// Numbers of a customer that link nothing, because several customers have them.
+    #[must_use]
+    pub fn shared_phones(mut self, phones: Vec<String>) -> Self {
+        self.shared_phones = phones;
         self
     }
 
@@ -164,6 +173,7 @@ impl Answer {
                 request_id: context.map_or("", |c| c.request_id()),
                 position: self.position,
                 secrets_dropped: self.secrets_dropped.then_some(true),
+                shared_phones: &self.shared_phones,
                 has_more: self.list.as_ref().map(|list| list.next_cursor.is_some()),
                 next_cursor: self.list.as_ref().map(|list| list.next_cursor.as_ref()),
                 total: self.list.as_ref().and_then(|list| list.total),
@@ -188,6 +198,8 @@ struct Meta<'a> {
     position: Option<Position>,
     #[serde(skip_serializing_if = "Option::is_none")]
     secrets_dropped: Option<bool>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    shared_phones: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     has_more: Option<bool>,
     /// `Some(None)` on the last page; `None` when the answer is no list.

@@ -44,6 +44,10 @@ pub struct ListMeta {
     /// Send it as `cursor` to get the next page; `null` on the last page.
     #[schema(required = true)]
     pub next_cursor: Option<String>,
+    /// On a customer's timeline: numbers of the customer that link no calls, because other customers have them, too.
+    /// Absent on all other lists.
+    #[schema(nullable = false)]
+    pub shared_phones: Option<Vec<String>>,
     /// Number of all matching items, when the request has `include_total=true`.
     pub total: Option<u64>,
 }

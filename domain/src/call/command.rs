@@ -8,7 +8,7 @@ use super::event::CallMetadata;
 use super::report::{CarrierReport, LegRef, LegRole};
 use super::terms::{EndReason, EndedBy, Fault, Status};
 use crate::envelope::Time;
-use crate::ids::{AgentId, CallId, IvrSessionId, MenuId, NumberId};
+use crate::ids::{AgentId, CallId, CustomerId, IvrSessionId, MenuId, NumberId};
 use crate::number::Route;
 use crate::phone::Party;
 
@@ -46,6 +46,8 @@ pub struct Queue {
     /// IVR menu to play once the call is answered.
     pub menu_id: Option<MenuId>,
     pub metadata: CallMetadata,
+    /// The customer that the call is with; `None`: found by the number.
+    pub customer_id: Option<CustomerId>,
     /// Limit from the answer on, within [`MAX_DURATION_MS`].
     pub max_duration_ms: u64,
     /// Limit on the ringing, within [`RING_TIMEOUT_MS`].

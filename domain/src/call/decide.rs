@@ -113,6 +113,7 @@ impl Call {
                 agent_id: queue.agent_id,
                 menu_id: queue.menu_id,
                 metadata: queue.metadata.clone().into(),
+                customer_id: queue.customer_id,
                 max_duration_ms: queue.max_duration_ms,
                 ring_timeout_ms: queue.ring_timeout_ms,
                 record: queue.record,
@@ -319,7 +320,8 @@ fn invalid(field: &'static str, detail: &'static str) -> CallRefusal {
     CallRefusal::Invalid(BTreeMap::from([(field, detail)]))
 }
 
-fn metadata_faults(metadata: &CallMetadata) -> BTreeMap<&'static str, &'static str> {
+/// The fields at fault of metadata that is out of bounds, and what would be right.
+pub(crate) fn metadata_faults(metadata: &CallMetadata) -> BTreeMap<&'static str, &'static str> {
     let bytes = serde_json::to_vec(metadata).map_or(usize::MAX, |json| json.len());
     let keys = metadata.keys().all(|key| !key.is_empty() && key.chars().count() <= 64);
     if metadata.len() > MAX_METADATA_KEYS || bytes > MAX_METADATA_BYTES || !keys {

@@ -69,6 +69,7 @@ pub use command::{
     CallCommand, CallRefusal, GatherOrder, MAX_DTMF_DIGITS, MAX_DURATION_MS, MAX_METADATA_BYTES,
     MAX_METADATA_KEYS, MAX_SPEECH_CHARS, Outcome, Queue, RING_TIMEOUT_MS, Routing, Timer,
 };
+pub(crate) use decide::metadata_faults;
 pub use ending::fault_of;
 pub use event::*;
 pub use handle_report::{DEFAULT_GREETING, INBOUND_RING_TIMEOUT};

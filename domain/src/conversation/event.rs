@@ -6,7 +6,7 @@ use chrono::serde::{ts_microseconds as micros, ts_microseconds_option as micros_
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Time, Version};
-use crate::ids::{AgentId, CallId, MessageId, ToolId};
+use crate::ids::{AgentId, CallId, CustomerId, MessageId, ToolId};
 use crate::model::{ModelRef, Usage};
 use crate::personal::Personal;
 use crate::wire::events;
@@ -194,6 +194,9 @@ pub struct ConversationStarted {
     pub user: Option<Personal<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Personal<Metadata>>,
+    /// The customer that the conversation is with, where the client named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<CustomerId>,
     #[serde(with = "micros")]
     pub at: Time,
 }

@@ -21,7 +21,15 @@ fn agent() -> AgentRef {
 
 fn started(channel: Channel) -> ConversationStarted {
     let call = (channel == Channel::Voice).then_some(CallId(Uuid::from_u128(9)));
-    ConversationStarted { agent: Some(agent()), channel, call, user: None, metadata: None, at: at(0) }
+    ConversationStarted {
+        agent: Some(agent()),
+        channel,
+        call,
+        user: None,
+        metadata: None,
+        customer_id: None,
+        at: at(0),
+    }
 }
 
 fn start(channel: Channel) -> ConversationCommand {

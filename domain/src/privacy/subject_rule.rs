@@ -17,6 +17,10 @@ pub enum SubjectRule {
     Actor,
     /// The user whose stream it is.
     User,
+    /// The party it names, and the stream itself: erasing either erases it.
+    OwnParty,
+    /// The customer whom it names in the client's own words, and the stream itself: erasing either erases it.
+    OwnCustomer,
 }
 
 /// Whom the personal value in `field` of an event belongs to, by the name of the innermost field. `None`: the
@@ -53,6 +57,20 @@ pub fn subject_rule(event_type: &str, field: &str) -> Option<SubjectRule> {
         ("conversation.function_executed", "content") => SubjectRule::Person,
         ("conversation.tools_called", "content" | "arguments" | "opaque") => SubjectRule::Person,
         ("conversation.summarised", "summary") => SubjectRule::Person,
+
+        // whoever erases a number or a client's own name reaches the whole customer: with a stream that held
+        // something of the person, the stream's own key goes
+        (
+            "customer.created" | "customer.changed" | "customer.merged" | "customer.merge_undone",
+            field @ ("phones" | "external_id" | "name" | "emails" | "metadata"),
+        ) => match field {
+            "phones" => SubjectRule::OwnParty,
+            "external_id" => SubjectRule::OwnCustomer,
+            _ => SubjectRule::Person,
+        },
+
+        // a number, or anything else of the person
+        ("hubspot_contact.property_changed", "value") => SubjectRule::OwnParty,
 
         ("delivery.attempted", "body" | "sent") => SubjectRule::Mentioned,
         ("user.created", "email") => SubjectRule::User,

@@ -252,6 +252,7 @@ pub fn queue() -> Queue {
         agent_id: None,
         menu_id: None,
         metadata: [("order".to_owned(), serde_json::json!(7))].into(),
+        customer_id: None,
         max_duration_ms: 3_600_000,
         ring_timeout_ms: 30_000,
         record: false,

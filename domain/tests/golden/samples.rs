@@ -14,10 +14,19 @@ use domain::call::terms::{
 use domain::call::*;
 use domain::carrier_event::{CarrierInboxEvent, InboxReceived};
 use domain::client::{ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged, ClientRenamed};
+use domain::customer::{
+    CustomerChanged, CustomerCreated, CustomerDeleted, CustomerEvent, CustomerMerged, CustomerMergedInto,
+    CustomerSeparated, Email, MergeUndone, Profile,
+};
 use domain::envelope::{Position, Time, Version};
 use domain::history::{ExportEvent, ExportRequested, HistoryFilter, LogAccepted, LogAnchored, LogEvent};
+use domain::hubspot::{
+    ChangesApplied, ContactCreated, ContactDeleted, ContactMerged, ContactMergedInto, HubspotContactEvent,
+    PrivacyDeleted, PropertyChanged,
+};
 use domain::ids::{
-    AgentId, CallId, ClientId, ConversationId, IvrSessionId, MenuId, NumberId, SubjectId, UserId,
+    AgentId, CallId, ClientId, ConversationId, CustomerId, IvrSessionId, MenuId, NumberId, PrivacyJobId,
+    SubjectId, UserId,
 };
 use domain::ivr::reference::{
     MenuReferenceEvent, MenuReferenceNoted, MenuReferencesClosed, MenuReferencesReopened,
@@ -114,6 +123,7 @@ pub fn call() -> Vec<CallEvent> {
             agent_id: Some(AgentId(id(3))),
             menu_id: Some(MenuId(id(2))),
             metadata: metadata().into(),
+            customer_id: None,
             max_duration_ms: 3_600_000,
             ring_timeout_ms: 30_000,
             record: true,
@@ -306,6 +316,53 @@ pub fn number() -> Vec<NumberEvent> {
         .into(),
         NumberRerouted { before: None, route: Route::IvrMenu { id: MenuId(id(2)) }, at: at(1) }.into(),
         NumberRemoved { at: at(2) }.into(),
+    ]
+}
+
+pub fn customer() -> Vec<CustomerEvent> {
+    let profile = |external_id: &str, phone: &str| Profile {
+        external_id: Some(external_id.to_owned().into()),
+        name: Some("Ann Example".to_owned().into()),
+        phones: vec![phone.parse::<domain::phone::E164>().unwrap().into()],
+        emails: vec!["ann@example.com".parse::<Email>().unwrap().into()],
+        language: Some("en-GB".to_owned()),
+        timezone: Some("Europe/London".to_owned()),
+        metadata: Some(metadata().into()),
+    };
+    let (other, with) = (CustomerId(id(31)), vec![CustomerId(id(32))]);
+    let gained = Profile { metadata: None, ..profile("crm-2", "+12025550102") };
+    vec![
+        CustomerCreated { profile: profile("crm-1", "+12025550101"), at: at(0) }.into(),
+        CustomerChanged {
+            fields: vec!["phones".to_owned()],
+            profile: profile("crm-1", "+12025550103"),
+            at: at(1),
+        }
+        .into(),
+        CustomerDeleted { erasure: Some(PrivacyJobId(id(33))), at: at(2) }.into(),
+        CustomerMerged { other, with, gained, profile: profile("crm-1", "+12025550101"), at: at(3) }.into(),
+        MergeUndone { other, profile: profile("crm-1", "+12025550101"), at: at(4) }.into(),
+        CustomerMergedInto { into: CustomerId(id(30)), at: at(5) }.into(),
+        CustomerSeparated { from: CustomerId(id(30)), at: at(6) }.into(),
+    ]
+}
+
+pub fn hubspot_contact() -> Vec<HubspotContactEvent> {
+    let occurred_at = at(0);
+    vec![
+        ContactCreated { occurred_at }.into(),
+        PropertyChanged {
+            property: "phone".to_owned(),
+            value: "+12025550101".to_owned().into(),
+            occurred_at,
+            event_id: 3_816_279_340,
+        }
+        .into(),
+        ContactMerged { others: vec![123, 124], occurred_at }.into(),
+        ContactMergedInto { into: 125, occurred_at }.into(),
+        ContactDeleted { occurred_at }.into(),
+        PrivacyDeleted { job: PrivacyJobId(id(33)), occurred_at }.into(),
+        ChangesApplied { through: 6, at: at(1) }.into(),
     ]
 }
 

@@ -100,6 +100,7 @@ pub fn conversation() -> Vec<ConversationEvent> {
             call: Some(CallId(id(44))),
             user: Some(text("customer-7")),
             metadata: Some(Metadata::from([("case".to_owned(), "4711".to_owned())]).into()),
+            customer_id: None,
             at: at(0),
         }
         .into(),

@@ -4,11 +4,12 @@ use domain::agent::{AgentEvent, AgentTerms};
 use domain::api_key::{ApiKeyEvent, KeyTerms};
 use domain::call::CallEvent;
 use domain::client::ClientEvent;
+use domain::customer::CustomerEvent;
 use domain::envelope::{Actor, Metadata, Recorded};
 use domain::history::{ExportEvent, LogEvent};
 use domain::ids::{
-    AccountId, AgentId, ApiKeyId, CallId, ClientId, DeliveryId, EndpointId, ExportId, LogId, LoginId, MenuId,
-    NumberId, PrivacyJobId, ToolId, UserId,
+    AccountId, AgentId, ApiKeyId, CallId, ClientId, CustomerId, DeliveryId, EndpointId, ExportId, LogId,
+    LoginId, MenuId, NumberId, PrivacyJobId, ToolId, UserId,
 };
 use domain::ivr::menu::{MenuEvent, MenuTerms};
 use domain::login::{LoginEvent, RevokedFor};
@@ -279,6 +280,16 @@ audited! {
         "ivr_menu.updated", Updated(e) => IVR_MENU_UPDATED:
             changed(menu_terms(&e.before), menu_terms(&e.after));
         "ivr_menu.deleted", Deleted(_) => IVR_MENU_DELETED: done();
+    }
+    // names, numbers and the client's own data are not repeated here
+    CustomerEvent of CustomerId by anybody as |_| {
+        "customer.created", Created(_) => CUSTOMER_CREATED: done();
+        "customer.changed", Changed(e) => CUSTOMER_CHANGED: made(json!({"fields": e.fields}));
+        "customer.deleted", Deleted(e) => CUSTOMER_DELETED:
+            e.erasure.map_or_else(done, |job| made(json!({"erasure": job.to_string()})));
+        "customer.merged", Merged(e) => CUSTOMERS_MERGED: made(json!({"other_id": e.other.to_string()}));
+        "customer.merge_undone", MergeUndone(e) => CUSTOMER_MERGE_UNDONE:
+            made(json!({"other_id": e.other.to_string()}));
     }
     AgentEvent of AgentId by anybody as |_| {
         "agent.created", Created(e) => AGENT_CREATED: made(agent_terms(&e.terms));

@@ -175,6 +175,7 @@ impl CallRow {
                 row.view.from = reveal(queued.from.as_ref());
                 row.view.to = reveal(Some(&queued.to));
                 row.view.agent_id = queued.agent_id;
+                row.view.customer_id = queued.customer_id;
                 row.view.metadata = queued.metadata.reveal().cloned().unwrap_or_default();
                 row.dial = Some(Dial::Waiting);
                 row.record = queued.record;
@@ -195,6 +196,7 @@ impl CallRow {
             agent_id: None,
             ivr_session_id: None,
             conversation_id: None,
+            customer_id: None,
             provider: None,
             provider_call_id: None,
             created_at,

@@ -52,6 +52,7 @@ fn queued() -> CallEvent {
         agent_id: None,
         menu_id: None,
         metadata: CallMetadata::new().into(),
+        customer_id: None,
         max_duration_ms: 60_000,
         ring_timeout_ms: 30_000,
         record: false,

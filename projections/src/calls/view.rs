@@ -3,7 +3,7 @@
 use domain::call::CallMetadata;
 use domain::call::terms::{AnsweredBy, Direction, EndReason, EndedBy, Fault, RecordingStatus, Status};
 use domain::envelope::Time;
-use domain::ids::{AgentId, CallId, ConversationId, IvrSessionId};
+use domain::ids::{AgentId, CallId, ConversationId, CustomerId, IvrSessionId};
 use domain::money::Money;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -40,6 +40,11 @@ pub struct CallView {
     #[serde(with = "crate::edge::type_id_option")]
     #[schema(value_type = Option<String>, required)]
     pub conversation_id: Option<ConversationId>,
+    /// Customer that the call is with: TypeID `cus_…`. Lists show only the one it was placed for; the call by itself
+    /// also shows the one customer who has the other party's number. `null` when there is none, or several have it.
+    #[serde(with = "crate::edge::type_id_option", default)]
+    #[schema(value_type = Option<String>, required)]
+    pub customer_id: Option<CustomerId>,
     /// Name of the carrier, for example `telnyx`.
     #[schema(required)]
     pub provider: Option<String>,

@@ -3,7 +3,7 @@
 use domain::aggregate::Aggregate;
 use domain::conversation::{Channel, Conversation, ConversationEvent, Metadata};
 use domain::envelope::{Position, Recorded, Time, Version};
-use domain::ids::{AgentId, CallId, ClientId, ConversationId};
+use domain::ids::{AgentId, CallId, ClientId, ConversationId, CustomerId};
 use domain::wire::{DecodeError, DomainEvent};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -34,6 +34,10 @@ pub struct ConversationView {
     #[serde(with = "crate::edge::type_id_option")]
     #[schema(value_type = Option<String>, required)]
     pub call_id: Option<CallId>,
+    /// Customer that the conversation was started for: TypeID `cus_…`; `null` if none was named.
+    #[serde(with = "crate::edge::type_id_option", default)]
+    #[schema(value_type = Option<String>, required)]
+    pub customer_id: Option<CustomerId>,
     /// Channel of the conversation: `api` or `voice`.
     #[schema(value_type = crate::words::ConversationChannel)]
     pub channel: Channel,
@@ -161,6 +165,7 @@ impl View for Conversations {
                     agent_id: started.agent.map(|agent| agent.id),
                     agent_version: started.agent.map(|agent| agent.version.0),
                     call_id: started.call,
+                    customer_id: started.customer_id,
                     channel: started.channel,
                     status: STATUSES[0].to_owned(),
                     user_id: started.user.and_then(|user| user.shown(String::clone)),

@@ -25,8 +25,16 @@ fn at(minutes: i64) -> Time {
 
 fn started(agent: Option<AgentId>) -> ConversationEvent {
     let agent = agent.map(|id| AgentRef { id, version: Version(1) });
-    ConversationStarted { agent, channel: Channel::Voice, call: None, user: None, metadata: None, at: at(59) }
-        .into()
+    ConversationStarted {
+        agent,
+        channel: Channel::Voice,
+        call: None,
+        user: None,
+        metadata: None,
+        customer_id: None,
+        at: at(59),
+    }
+    .into()
 }
 
 fn said(seq: u32) -> ConversationEvent {

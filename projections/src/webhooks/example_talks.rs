@@ -55,6 +55,7 @@ pub(super) fn conversation(name: &str) -> Vec<ConversationEvent> {
         call: None,
         user: None,
         metadata: None,
+        customer_id: None,
         at: at(0),
     };
     let (role, kind, content) = (MessageRole::User, MessageKind::Text, text("When is my booking?"));

@@ -10,7 +10,7 @@ use tests::server::{Server, ServerOptions};
 
 use super::run::{database, voxledger};
 
-const VIEWS: [&str; 14] = [
+const VIEWS: [&str; 15] = [
     "calls",
     "transcripts",
     "numbers",
@@ -25,6 +25,7 @@ const VIEWS: [&str; 14] = [
     "tools",
     "conversations",
     "messages",
+    "customers",
 ];
 
 fn list(node: &ServerOptions) -> Result<Vec<Value>> {

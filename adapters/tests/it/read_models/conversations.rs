@@ -59,6 +59,7 @@ fn facts(n: u64) -> Vec<ConversationEvent> {
         call: voice.then_some(CALL),
         user: Some("nul\0nul".to_owned().into()),
         metadata: Some(Metadata::from([("case".to_owned(), n.to_string())]).into()),
+        customer_id: None,
         at: at(n),
     };
     let message = |k: u128| MessageId(uuid::Uuid::from_u128(u128::from(n) << 64 | k));

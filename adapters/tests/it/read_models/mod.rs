@@ -2,6 +2,7 @@
 
 mod audit_log;
 mod conversations;
+mod customers;
 mod exactly_once;
 mod ivr;
 mod other_history;

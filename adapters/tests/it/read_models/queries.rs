@@ -73,6 +73,7 @@ fn queued(n: u64, to: &str, agent: Option<u64>, metadata: serde_json::Value) -> 
         agent_id: agent.map(|n| AgentId(sequential(n))),
         menu_id: None,
         metadata: metadata.into(),
+        customer_id: None,
         max_duration_ms: 60_000,
         ring_timeout_ms: 30_000,
         record: false,

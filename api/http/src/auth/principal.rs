@@ -99,6 +99,7 @@ pub fn scopes_of(role: Role) -> Scopes {
         "agents:write",
         "tools:write",
         "numbers:write",
+        "customers:write",
         "keys:read",
         "providers:read",
     ];

@@ -80,13 +80,13 @@ scopes! {
     "agents" = AgentsRead AgentsWrite,
     "tools" = ToolsRead ToolsWrite,
     "numbers" = NumbersRead NumbersWrite,
+    "customers" = CustomersRead CustomersWrite,
     "keys" = KeysRead KeysWrite,
     "users" = UsersRead UsersWrite,
     "providers" = ProvidersRead ProvidersWrite,
     ;
     "analytics:read" = AnalyticsRead,
     "audit:read" = AuditRead,
-    "customers:read" = CustomersRead,
     // it erases persons and lowers what is kept: neither can be undone
     "privacy:write" = PrivacyWrite,
 }

@@ -49,6 +49,14 @@ pub mod llm_settings {
     pub const MODEL: &str = "model";
 }
 
+/// Settings of a HubSpot account besides its client secret; `map.…` are a [mapping](domain::hubspot::Mapping).
+pub mod hubspot_settings {
+    /// Name of the provider.
+    pub const PROVIDER: &str = "hubspot";
+    /// The only account (portal) of HubSpot whose events are taken; any, if left out.
+    pub const PORTAL_ID: &str = "portal_id";
+}
+
 /// The account that a client's calls go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Through {

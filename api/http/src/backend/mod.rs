@@ -36,12 +36,12 @@ use uuid::Uuid;
 
 pub use call_board::{BoardError, BoardWatch, CallBoards, CallSource, ShownCalls};
 pub use call_feed::{CallBell, CallChange, CallFeed, CallWatch, Changes};
-pub use carriers::{ClientCarriers, Through, llm_settings, secret_place, telnyx_settings};
+pub use carriers::{ClientCarriers, Through, hubspot_settings, llm_settings, secret_place, telnyx_settings};
 pub use clients::{Asker, DEFAULT_CLIENT, ShowKey, bootstrap, create_client, new_owner_key};
 pub use directories::{Directories, Identity};
 pub use log_key::LogKey;
 pub use notes::Notes;
-pub use unique_names::{EMAIL, NUMBER, OWN_NUMBER, UniqueNames};
+pub use unique_names::{EMAIL, EXTERNAL_ID, Hold, NUMBER, OWN_NUMBER, UniqueNames};
 pub use webhooks::Webhooks;
 
 use crate::Streams;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actors::session::CommandError;
 use actors::{CommandContext, Runtime, Session};
 use domain::aggregate::Aggregate as _;
-use domain::envelope::{Actor, StreamId, Version};
+use domain::envelope::{Actor, StreamId, Time, Version};
 use domain::ids::ClientId;
 use domain::origin::Origin;
 use domain::ports::event_store::Direction;
@@ -21,14 +21,30 @@ pub const EMAIL: &str = "email";
 pub const NUMBER: &str = "number";
 /// Phone numbers in use on a client's own account: they are unique only within the client.
 pub const OWN_NUMBER: &str = "own_number";
+/// Clients' own names of their customers: unique within the client.
+pub const EXTERNAL_ID: &str = "customer's external id";
 /// The owner of a client who is about to be removed.
 const LEAVING_OWNER: &str = "leaving owner";
 /// Events that end a stream for good, and with it the owner's reservations.
-const ENDS: [&str; 2] = ["user.deleted", "number.removed"];
+const ENDS: [&str; 3] = ["user.deleted", "number.removed", "customer.deleted"];
 /// A reservation whose owner was not created within this time was abandoned by a node that died.
 const ABANDONED: Duration = Duration::from_secs(60);
 /// How long a removal of another owner may take: it is one append.
 const LEAVING_TAKES: Duration = Duration::from_secs(2);
+
+/// How often a value is taken over from a holder before the requester gives up.
+const TAKE_OVERS: usize = 5;
+
+/// What has become of a reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// Its owner has the value.
+    Held,
+    /// Its owner had the value, and has it no more.
+    Over,
+    /// Its owner has not used it so far.
+    NotYet,
+}
 
 /// Makes reservations. They end with their owner, so nobody has to release them. `Debug` hides the secret.
 #[derive(Clone)]
@@ -74,6 +90,44 @@ impl UniqueNames {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Reserves a value that its owner may exchange for another one. `hold` tells what the stream that made the
+    /// reservation at a time has made of it. Answers whether the value was free. Fails when the log cannot be read or
+    /// written.
+    pub async fn take_exchangeable(
+        &self,
+        kind: &str,
+        value: &str,
+        owner: Uuid,
+        hold: impl AsyncFn(Uuid, Time) -> Result<Hold, ClaimError>,
+    ) -> Result<bool, ClaimError> {
+        let mut session = Session::<UniqueName>::new(self.runtime.clone(), self.stream(kind, value));
+        let mut from = None;
+        for _ in 0..TAKE_OVERS {
+            let now = self.runtime.clock.now();
+            let take = match from {
+                // a reservation of one's own is renewed: nobody takes it over meanwhile
+                None => UniqueNameCommand::Take { owner, instead_of: Some(owner), now },
+                Some((from, since)) => UniqueNameCommand::TakeOver { owner, from, since, now },
+            };
+            match session.execute(&take, &self.context(), None).await {
+                Ok(_) => return Ok(true),
+                Err(CommandError::Refused(taken)) => {
+                    let free = match hold(taken.owner, taken.since).await? {
+                        Hold::Held => false,
+                        Hold::Over => true,
+                        Hold::NotYet => taken.since + ABANDONED <= now,
+                    };
+                    if !free {
+                        return Ok(false);
+                    }
+                    from = Some((taken.owner, taken.since));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
     }
 
     /// Notes that the key or user `leaving` is about to stop being an owner of `client`. Across all nodes one

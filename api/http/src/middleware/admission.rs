@@ -26,8 +26,8 @@ use crate::raw_body::{Counted, RawBody, ReadBody};
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Turns of the carriers in each round. They speak for every client, and time out after 2 s.
 const CARRIERS_SHARE: usize = 4;
-/// Path of carriers' webhooks; only their signature, which is checked later, identifies the sender.
-const CARRIERS: &str = "/api/v1/webhooks/telnyx";
+/// Paths of webhooks that come in; only their signature, which is checked later, identifies the sender.
+const CARRIERS: [&str; 2] = ["/api/v1/webhooks/telnyx", "/api/v1/webhooks/hubspot"];
 /// Path of sign-in, where a body without credentials is read; elsewhere it is not.
 const SIGNING_IN: &str = "/api/v1/auth/";
 /// Time within which a body that comes with the head arrives, as most do.
@@ -244,7 +244,7 @@ fn sender(request: &HttpRequest) -> Sender {
         let trusted = request.app_data::<web::Data<TrustedProxies>>().map_or(0, |trusted| trusted.0);
         address(request, trusted)
     };
-    if request.path().starts_with(CARRIERS) {
+    if CARRIERS.iter().any(|path| request.path().starts_with(path)) {
         return Sender::Carrier(ip());
     }
     identify(request).map_or_else(|_| Sender::Nobody(ip()), |caller| Sender::Client(caller.principal.client))

@@ -104,6 +104,8 @@ codes! {
     TransferUnderWay = "transfer_under_way", CONFLICT, "A transfer is under way";
     /// The number is already in use.
     NumberTaken = "number_taken", CONFLICT, "The number is in use";
+    /// Another customer of the client has the external id.
+    ExternalIdTaken = "external_id_taken", CONFLICT, "Another customer has the external id";
     /// A number or another menu leads to the menu.
     MenuInUse = "menu_in_use", CONFLICT, "The menu is in use";
     /// The IVR session has ended.

@@ -7,6 +7,7 @@ pub mod auth;
 pub mod calls;
 mod commands;
 pub mod conversations;
+pub mod customers;
 mod folded;
 mod history;
 pub mod ivr;

@@ -7,6 +7,7 @@ use super::agents::AgentResource;
 use super::auth::{KeyResource, UserResource};
 use super::calls::CallResource;
 use super::conversations::ConversationResource;
+use super::customers::CustomerResource;
 use super::ivr::{MenuResource, SessionResource};
 use super::numbers::NumberResource;
 use super::recipe::Endpoint::{Events, List, One};
@@ -14,7 +15,8 @@ use super::recipe::{describe, describe_delete, serve, serve_delete};
 use super::tools::ToolResource;
 use super::webhooks::EndpointResource;
 use super::{
-    agents, analytics, audit, auth, calls, conversations, ivr, llm, numbers, privacy, tools, webhooks,
+    agents, analytics, audit, auth, calls, conversations, customers, ivr, llm, numbers, privacy, tools,
+    webhooks,
 };
 use crate::middleware::{Admitted, Idempotent};
 
@@ -49,6 +51,8 @@ macro_rules! resources {
 endpoints! {
     webhooks::telnyx::take_telnyx_webhook,
     webhooks::telnyx::take_clients_telnyx_webhook,
+    webhooks::hubspot::take_hubspot_webhook,
+    webhooks::hubspot::take_clients_hubspot_webhook,
     webhooks::event_types::list_event_types,
     webhooks::deliveries::get::get_webhook_delivery,
     webhooks::deliveries::events::list_webhook_delivery_events,
@@ -97,6 +101,14 @@ endpoints! {
     calls::stream::stream_call_events,
     numbers::create::create_number,
     numbers::patch::patch_number,
+    customers::create::create_customer,
+    customers::import::import_customers,
+    customers::list::list_customers,
+    customers::patch::patch_customer,
+    customers::delete::delete_customer,
+    customers::merge::merge_customers,
+    customers::merge::unmerge_customers,
+    customers::timeline::list_customer_timeline,
     ivr::menus::create::create_ivr_menu,
     ivr::menus::patch::patch_ivr_menu,
     ivr::menus::delete::delete_ivr_menu,
@@ -155,6 +167,7 @@ resources! {
     MenuResource: [One, List, Events],
     SessionResource: [Events],
     NumberResource: [One, List, Events],
+    CustomerResource: [One, Events],
     ToolResource: [One, List, Events],
     EndpointResource: [One, List, Events];
     delete KeyResource, UserResource, NumberResource, ToolResource, EndpointResource,

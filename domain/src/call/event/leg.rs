@@ -9,7 +9,7 @@ use super::CallMetadata;
 use crate::call::report::{LegRef, LegRole};
 use crate::call::terms::{AnsweredBy, Direction};
 use crate::envelope::Time;
-use crate::ids::{AgentId, MenuId, NumberId};
+use crate::ids::{AgentId, CustomerId, MenuId, NumberId};
 use crate::number::Route;
 use crate::personal::Personal;
 use crate::phone::Party;
@@ -112,6 +112,9 @@ pub struct Queued {
     /// IVR menu to play once the call is answered.
     pub menu_id: Option<MenuId>,
     pub metadata: Personal<CallMetadata>,
+    /// The customer that the call is with, where the client named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<CustomerId>,
     /// Limit from the answer on.
     pub max_duration_ms: u64,
     /// Limit on the ringing, from the dial on.

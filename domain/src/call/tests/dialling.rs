@@ -42,6 +42,7 @@ fn a_wish_is_queued_as_it_was_asked() {
         agent_id: None,
         menu_id: None,
         metadata: wish.metadata.into(),
+        customer_id: None,
         max_duration_ms: 3_600_000,
         ring_timeout_ms: 30_000,
         record: false,

@@ -1,9 +1,17 @@
 //! What all writes to a call share: execute the command, wait for the view, answer with the call.
 
 use actors::Receipt;
+use domain::call::terms::Direction;
 use domain::call::{Call, CallCommand};
-use domain::ids::CallId;
-use projections::calls::Calls;
+use domain::ids::{CallId, ClientId, TypedId as _};
+use domain::phone::Party;
+use domain::ports::StoreUnavailable;
+use projections::Queries;
+use projections::calls::{CallView, Calls};
+use projections::customers::CustomerKey;
+use projections::document::table_of;
+use projections::page::Stored;
+use serde::Deserialize;
 
 use super::super::commands::{context, only_at, problem};
 use super::super::recipe::{Recipe, Wording};
@@ -21,6 +29,43 @@ impl Resource for CallResource {
     type Id = CallId;
     type Rules = Call;
     type View = Calls;
+
+    async fn stored(
+        views: &dyn Queries,
+        client: ClientId,
+        id: CallId,
+    ) -> Result<Option<Stored>, StoreUnavailable> {
+        match views.document(table_of::<Calls>(), client, id.uuid()).await? {
+            Some(stored) => linked(views, client, stored).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The call with the customer who has the other party's number, where it names none and one customer has it.
+async fn linked(views: &dyn Queries, client: ClientId, stored: Stored) -> Result<Stored, StoreUnavailable> {
+    #[derive(Deserialize)]
+    struct Parties {
+        direction: Direction,
+        from: Option<String>,
+        to: Option<String>,
+        #[serde(default)]
+        customer_id: Option<String>,
+    }
+    let Ok(Parties { direction, from, to, customer_id: None }) = serde_json::from_str(&stored.json) else {
+        return Ok(stored);
+    };
+    let person = match direction {
+        Direction::Inbound => from,
+        Direction::Outbound => to,
+    };
+    let Some(number) = person.and_then(|person| Party::new(&person).number()) else { return Ok(stored) };
+    let key = CustomerKey::Phone(number.as_str().to_owned());
+    let [customer] = views.customers_with(client, &key, 2).await?[..] else { return Ok(stored) };
+    let Ok(mut call) = serde_json::from_str::<CallView>(&stored.json) else { return Ok(stored) };
+    call.customer_id = Some(customer);
+    let json = serde_json::to_string(&call).map_err(|error| StoreUnavailable(error.to_string()))?;
+    Ok(Stored { json, ..stored })
 }
 
 impl Recipe for CallResource {

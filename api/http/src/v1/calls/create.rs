@@ -3,13 +3,14 @@
 use actix_web::{post, web};
 use actors::conversation::ConversationError;
 use domain::call::{CallCommand, CallMetadata, DEFAULT_MAX_DURATION, DEFAULT_RING_TIMEOUT, Queue};
-use domain::ids::{AgentId, CallId, ClientId, MenuId};
+use domain::ids::{AgentId, CallId, ClientId, CustomerId, MenuId};
 use domain::phone::Party;
 use domain::ports::ids::Ids as _;
 use projections::calls::CallView;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::super::customers::known_customer;
 use super::answer::{begin, shown};
 use crate::auth::Caller;
 use crate::auth::permissions::CallsWrite;
@@ -38,6 +39,9 @@ pub(crate) struct NewCall {
     #[serde(default)]
     #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
     metadata: CallMetadata,
+    /// Id of the customer that the call is with. If left out, it is linked to the one customer who has the number.
+    #[schema(value_type = Option<String>)]
+    customer_id: Option<EdgeId<CustomerId>>,
     /// Longest duration from the answer on, in milliseconds: 60000 to 14400000 (4 hours), which is the default.
     #[schema(minimum = 60_000, maximum = 14_400_000)]
     max_duration_ms: Option<u64>,
@@ -122,6 +126,8 @@ pub(crate) async fn create_call(
             "give an agent or a menu, not both: a menu leads the call alone",
         );
     }
+    let customer_id = new.customer_id.map(|id| id.0);
+    let customer_id = known_customer(&backend, caller.client, customer_id, &mut fields).await?;
     let from = new.from.as_deref().map(Party::new);
     let from = calls_as(&backend, caller.client, from, &mut fields).await?;
     fields.finish()?;
@@ -133,6 +139,7 @@ pub(crate) async fn create_call(
         agent_id,
         menu_id,
         metadata: new.metadata,
+        customer_id,
         max_duration_ms: new.max_duration_ms.unwrap_or(DEFAULT_MAX_DURATION.as_millis() as u64),
         ring_timeout_ms: new.ring_timeout_ms.unwrap_or(DEFAULT_RING_TIMEOUT.as_millis() as u64),
         record: new.record,

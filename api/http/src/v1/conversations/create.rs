@@ -2,7 +2,7 @@
 
 use actix_web::{post, web};
 use domain::conversation::{Channel, ConversationCommand, ConversationStarted, Metadata};
-use domain::ids::{AgentId, ConversationId};
+use domain::ids::{AgentId, ConversationId, CustomerId};
 use domain::ports::ids::Ids as _;
 use projections::conversations::ConversationView;
 use projections::words;
@@ -10,12 +10,13 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::commands::{context, problem};
+use super::super::customers::known_customer;
 use super::super::resource::written;
 use super::resource::{ConversationResource, talk_problem};
 use crate::auth::Caller;
 use crate::auth::permissions::ConversationsWrite;
 use crate::backend::Backend;
-use crate::problem::{ApiError, Problem};
+use crate::problem::{ApiError, Fields, Problem};
 use crate::{Answer, EdgeId, Enveloped, NewIds, OptionalJson, RequestContext};
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -43,6 +44,10 @@ pub(crate) struct NewConversation {
     /// Your own data: at most 50 entries, names of 64 and values of 500 characters.
     #[schema(value_type = Option<std::collections::BTreeMap<String, String>>)]
     metadata: Option<Metadata>,
+    /// Id of the customer that the conversation is with. If left out, it is linked by `user_id`: to the customer with
+    /// this `external_id`, or to the one who has this number.
+    #[schema(value_type = Option<String>)]
+    customer_id: Option<EdgeId<CustomerId>>,
 }
 
 impl From<ChannelBody> for Channel {
@@ -76,12 +81,17 @@ pub(crate) async fn create_conversation(
         }
         None => None,
     };
+    let mut fields = Fields::default();
+    let customer_id = new.customer_id.map(|id| id.0);
+    let customer_id = known_customer(&backend, caller.client, customer_id, &mut fields).await?;
+    fields.finish()?;
     let started = ConversationStarted {
         agent,
         channel: new.channel.unwrap_or_default().into(),
         call: None,
         user: new.user_id.map(Into::into),
         metadata: new.metadata.filter(|metadata| !metadata.is_empty()).map(Into::into),
+        customer_id,
         at: backend.runtime.clock.now(),
     };
     let start = ConversationCommand::Start(Box::new(started));

@@ -86,6 +86,7 @@ pub(crate) async fn converse(
                 call: None,
                 user: user_id.map(Into::into),
                 metadata: None,
+                customer_id: None,
                 at: backend.runtime.clock.now(),
             };
             (new, Some((started, agent_id.map(|id| id.0))))

@@ -1,5 +1,6 @@
 //! REST endpoints that erase or export what is known of a person, one file each.
 
+pub(super) mod customer;
 pub mod erase;
 pub mod events;
 pub mod export;

@@ -25,8 +25,8 @@ pub(crate) struct SubjectName {
     /// Phone number of the person in any form, or SIP address.
     #[schema(example = "+12025550123")]
     phone: Option<String>,
-    /// Your own name for the person: `customer_id` in the metadata of their calls and conversations, `user_id` of a
-    /// conversation, or `session_id` of an IVR session.
+    /// Id of a customer (`cus_…`), or your own name for the person: `external_id` of a customer, `customer_id` in the
+    /// metadata of their calls and conversations, `user_id` of a conversation, or `session_id` of an IVR session.
     #[schema(example = "customer-4711")]
     customer_id: Option<String>,
     /// Id of a call that the person was on.
@@ -106,7 +106,10 @@ async fn read(backend: &Backend, client: ClientId, name: SubjectName) -> Result<
         NamedBy::CustomerId | NamedBy::CallerId if !(1..=200).contains(&text.chars().count()) => {
             return Err(ApiError::invalid(field, "invalid", "must have 1 to 200 characters"));
         }
-        NamedBy::CustomerId => Named::Subject(Subject::Customer(text)),
+        NamedBy::CustomerId => match text.parse() {
+            Ok(id) => Named::Customer(id),
+            Err(_) => Named::Subject(Subject::Customer(text)),
+        },
         NamedBy::CallerId => Named::Caller(text),
     };
     Ok((named, by))

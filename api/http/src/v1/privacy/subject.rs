@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use domain::call::terms::Direction;
-use domain::ids::{CallId, ClientId, ConversationId, IvrSessionId, SubjectId};
+use domain::ids::{CallId, ClientId, ConversationId, CustomerId, IvrSessionId, SubjectId};
 use domain::phone::Party;
 use domain::privacy::{CUSTOMER_ENTRY, ERASED, Subject};
 use projections::calls::CallFilter;
+use projections::customers::CustomerKey;
 use projections::ivr_sessions::SessionFilter;
 use projections::page::{MAX_PAGE, Page, PageRequest};
 use serde::Deserialize;
@@ -15,7 +16,7 @@ use crate::backend::Backend;
 use crate::problem::ApiError;
 
 /// Most calls, and most IVR sessions, of one customer that one request can resolve.
-const MOST: usize = 5_000;
+pub(super) const MOST: usize = 5_000;
 
 /// Fields of a call's view that say who was on it.
 #[derive(Deserialize)]
@@ -45,6 +46,7 @@ pub(super) enum Named {
     Subject(Subject),
     Call(CallId),
     Conversation(ConversationId),
+    Customer(CustomerId),
     /// The text that the carrier showed as the other party.
     Caller(String),
 }
@@ -58,8 +60,20 @@ pub(super) async fn persons(
     named: &Named,
 ) -> Result<Vec<SubjectId>, ApiError> {
     let mut subjects = match named {
-        Named::Subject(Subject::Customer(name)) => of_customer(backend, client, name).await?,
+        Named::Subject(subject @ Subject::Customer(name)) => {
+            let known = CustomerKey::ExternalId(name.clone());
+            let mut subjects = of_customer(backend, client, name).await?;
+            subjects.extend(of_only_customer(backend, client, &known, subject).await?);
+            subjects
+        }
+        Named::Subject(subject @ Subject::Party(number)) => {
+            let known = CustomerKey::Phone(number.clone());
+            let mut subjects = vec![subject.clone()];
+            subjects.extend(of_only_customer(backend, client, &known, subject).await?);
+            subjects
+        }
         Named::Subject(subject) => vec![subject.clone()],
+        Named::Customer(id) => super::customer::of(backend, client, *id).await?,
         Named::Call(id) => of_call_id(backend, client, *id).await?.to_vec(),
         Named::Conversation(id) => of_conversation(backend, client, *id).await?,
         Named::Caller(text) => of_caller(backend, client, text).await?,
@@ -82,9 +96,24 @@ impl Named {
     fn text(&self) -> &str {
         match self {
             Self::Caller(text) => text,
-            Self::Subject(_) | Self::Call(_) | Self::Conversation(_) => "",
+            Self::Subject(_) | Self::Call(_) | Self::Conversation(_) | Self::Customer(_) => "",
         }
     }
+}
+
+/// The persons of the one customer who is found by this; nobody where none or several are. Several are reached all the
+/// same, for their own numbers and names are sealed under the key of the subject, too.
+async fn of_only_customer(
+    backend: &Backend,
+    client: ClientId,
+    key: &CustomerKey,
+    subject: &Subject,
+) -> Result<Vec<Subject>, ApiError> {
+    let found = backend.views.customers_with(client, key, 2).await.map_err(ApiError::unavailable)?;
+    let [customer] = found[..] else { return Ok(Vec::new()) };
+    let mut subjects = super::customer::of(backend, client, customer).await?;
+    subjects.retain(|one| one != subject);
+    Ok(subjects)
 }
 
 async fn of_customer(backend: &Backend, client: ClientId, name: &str) -> Result<Vec<Subject>, ApiError> {
@@ -171,12 +200,17 @@ async fn of_conversation(
 }
 
 /// The other party of a call, or the call's own stream if unknown; and the call's own stream.
-fn of_call(call: &str) -> Result<[Subject; 2], ApiError> {
+pub(super) fn of_call(call: &str) -> Result<[Subject; 2], ApiError> {
     let call: CallParties = serde_json::from_str(call).map_err(ApiError::internal)?;
     let id: CallId = call.id.parse().map_err(ApiError::internal)?;
     let own = Subject::Stream(id.stream());
     let person = if call.direction == "inbound" { call.from } else { call.to };
     Ok([person.and_then(|party| Subject::of_party(&party)).unwrap_or_else(|| own.clone()), own])
+}
+
+pub(super) fn too_many() -> ApiError {
+    let text = "more than 5000 calls or sessions have it: name the person by `phone`, or one of the calls by `call_id`";
+    ApiError::invalid("body", "too_many", text)
 }
 
 async fn all(pages: impl AsyncFn(PageRequest) -> Result<Page, ApiError>) -> Result<Vec<String>, ApiError> {
@@ -186,8 +220,7 @@ async fn all(pages: impl AsyncFn(PageRequest) -> Result<Page, ApiError>) -> Resu
         let page = pages(PageRequest { limit: MAX_PAGE, after, ..PageRequest::default() }).await?;
         items.extend(page.items);
         if items.len() > MOST {
-            let text = "more than 5000 calls or sessions have it: name the person by `phone`, or one of the calls by `call_id`";
-            return Err(ApiError::invalid("body", "too_many", text));
+            return Err(too_many());
         }
         after = page.next;
         if after.is_none() {

@@ -3,6 +3,7 @@
 pub mod deliveries;
 pub mod endpoints;
 pub mod event_types;
+pub mod hubspot;
 pub mod public_events;
 pub mod telnyx;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::{patch, web};
 use adapters::telephony::national::Country;
 use adapters::telephony::telnyx::{PROVIDER, WebhookVerifier};
+use domain::hubspot::{Mapping, MappingFault};
 use domain::model::Provider;
 use domain::phone::E164;
 use domain::ports::vault::Sealed;
@@ -18,7 +19,7 @@ use crate::Secret;
 use crate::auth::Caller;
 use crate::auth::permissions::ProvidersWrite;
 use crate::backend::telnyx_settings::{CALLER_ID, CONNECTION_ID, COUNTRY, PUBLIC_KEY};
-use crate::backend::{Backend, llm_settings, secret_place};
+use crate::backend::{Backend, hubspot_settings, llm_settings, secret_place};
 use crate::client_ip::ClientIp;
 use crate::problem::{ApiError, Problem};
 use crate::{Answer, Enveloped, IfMatch, JsonBody, RequestContext};
@@ -40,7 +41,10 @@ pub(crate) struct AccountPatch {
     /// Further settings; they replace all earlier ones. For `telnyx`: `connection_id`, which is required,
     /// `caller_id`, the `country` (ISO 3166-1) whose numbers its connection writes in national form, and the
     /// `public_key` of its webhooks, which it sends to `/api/v1/webhooks/telnyx/{client_id}`. For a provider of
-    /// language models: `base_url`, which `openai_compatible` requires, and `model`, the default model.
+    /// language models: `base_url`, which `openai_compatible` requires, and `model`, the default model. For `hubspot`
+    /// (kind `crm`), whose `api_key` is the app's client secret (while it is exchanged, both with a comma between them):
+    /// `portal_id`, the only account it takes events of, and `map.<field>`, the properties that become a field of
+    /// the customer: `map.name` is `firstname lastname`, `map.phones` is `phone mobilephone`.
     #[schema(nullable = false)]
     settings: Option<BTreeMap<String, String>>,
 }
@@ -49,7 +53,7 @@ pub(crate) struct AccountPatch {
 ///
 /// From now on this client's calls, models or voices use this account instead of the node's own.
 #[utoipa::path(patch, path = "/api/v1/auth/providers/{kind}", tag = "providers", operation_id = "patchProvider",
-    params(("kind" = String, Path, description = "Kind of provider: tts, stt, llm, telephony or embeddings"),
+    params(("kind" = String, Path, description = "Kind of provider: tts, stt, llm, telephony, embeddings or crm"),
         ("If-Match" = Option<String>, Header,
             description = "Expected `ETag` of the account, else 412; not checked, if left out")),
     request_body = AccountPatch,
@@ -68,6 +72,9 @@ pub(crate) async fn patch_provider(
     let AccountPatch { provider, api_key, settings } = body.value;
     if kind == ProviderKind::Llm {
         check_llm(&backend, provider.as_deref(), settings.as_ref()).await?;
+    }
+    if kind == ProviderKind::Crm {
+        check_crm(provider.as_deref(), settings.as_ref())?;
     }
     if kind == ProviderKind::Telephony {
         check_telephony(provider.as_deref(), settings.as_ref())?;
@@ -123,6 +130,34 @@ fn check_telephony(
         }
     }
     Ok(())
+}
+
+/// Checks the settings of an account with a customer database.
+fn check_crm(provider: Option<&str>, settings: Option<&BTreeMap<String, String>>) -> Result<(), ApiError> {
+    if provider.is_some_and(|name| name != hubspot_settings::PROVIDER) {
+        return Err(ApiError::invalid(
+            "provider",
+            "unknown",
+            "the customer database this node knows is hubspot",
+        ));
+    }
+    let Some(settings) = settings else { return Ok(()) };
+    for (name, value) in settings {
+        let fault = match name.as_str() {
+            hubspot_settings::PORTAL_ID => value.parse::<u64>().err().map(|_| "must be a number".to_owned()),
+            name if Mapping::is_setting(name) => None,
+            _ => Some("hubspot knows portal_id and map.<field>".to_owned()),
+        };
+        if let Some(fault) = fault {
+            return Err(ApiError::invalid(format!("settings.{name}"), "invalid", fault));
+        }
+    }
+    match Mapping::of(settings) {
+        Ok(_) => Ok(()),
+        Err(MappingFault(name, advice)) => {
+            Err(ApiError::invalid(format!("settings.{name}"), "invalid", advice))
+        }
+    }
 }
 
 /// Checks the settings of an account with a provider of language models.
