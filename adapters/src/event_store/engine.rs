@@ -129,6 +129,17 @@ impl EventLog {
         }
     }
 
+    /// Opens the log for reading all of it, with memory that does not grow with the log. Fails as
+    /// [`EventLog::open_read_only`].
+    pub async fn open_to_copy(target: &Target) -> Result<Self, OpenError> {
+        match target {
+            Target::Database(_) => Self::open_read_only(target).await,
+            Target::Kurrent(address) => {
+                Ok(Self::Kurrent(Arc::new(KurrentEventStore::open_to_copy(address).await?)))
+            }
+        }
+    }
+
     /// The log as an [`EventStore`].
     #[must_use]
     pub fn store(&self) -> Arc<dyn EventStore> {

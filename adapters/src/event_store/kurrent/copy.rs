@@ -18,6 +18,14 @@ use super::{KurrentAddress, KurrentEventStore};
 use crate::event_store::OpenError;
 use crate::event_store::tail::weight;
 
+impl KurrentEventStore {
+    /// Opens the log to read all of it: as for reading only, but the file with the index is created. Fails as
+    /// [`KurrentEventStore::open_with`].
+    pub async fn open_to_copy(address: &KurrentAddress) -> Result<Self, OpenError> {
+        Self::start(address, None).await
+    }
+}
+
 /// The log in the streams of a KurrentDB database that begin with a prefix.
 #[derive(Debug)]
 pub struct KurrentLogTarget(Arc<KurrentEventStore>);
@@ -25,7 +33,7 @@ pub struct KurrentLogTarget(Arc<KurrentEventStore>);
 impl KurrentLogTarget {
     /// Opens the log. Fails as [`KurrentEventStore::open_with`].
     pub async fn open(address: &KurrentAddress) -> Result<Self, OpenError> {
-        Ok(Self(Arc::new(KurrentEventStore::start(address, None).await?)))
+        Ok(Self(Arc::new(KurrentEventStore::open_to_copy(address).await?)))
     }
 
     /// Appends neighbours of one stream. Returns their place in the database's log.

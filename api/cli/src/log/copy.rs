@@ -30,7 +30,7 @@ pub(super) async fn run(args: &CopyArgs) -> anyhow::Result<ExitCode> {
     // positions of a log in KurrentDB are counted into a file, which this command does not keep
     let indexes = [index()?, index()?];
     let (from, to) = (from.with_index_in(indexes[0].path()), to.with_index_in(indexes[1].path()));
-    let source = EventLog::open_read_only(&from).await;
+    let source = EventLog::open_to_copy(&from).await;
     let source = source.with_context(|| format!("cannot open the source {from}"))?;
     let opened = to.open_for_copy().await.with_context(|| format!("cannot open the target {to}"));
     let mut target = match opened {
@@ -40,8 +40,8 @@ pub(super) async fn run(args: &CopyArgs) -> anyhow::Result<ExitCode> {
             return Err(error);
         }
     };
-    let copy = Copy { args, from: &from, to: &to, seals: seals.as_ref() };
-    let done = copy.run(&source, &mut *target).await;
+    let transfer = Transfer { args, from: &from, to: &to, seals: seals.as_ref() };
+    let done = transfer.run(&source, &mut *target).await;
     target.close().await;
     source.close().await;
     done
@@ -97,14 +97,14 @@ impl SealPlaces {
     }
 }
 
-struct Copy<'a> {
+struct Transfer<'a> {
     args: &'a CopyArgs,
     from: &'a Target,
     to: &'a Target,
     seals: Option<&'a SealPlaces>,
 }
 
-impl Copy<'_> {
+impl Transfer<'_> {
     async fn run(&self, source: &EventLog, target: &mut dyn LogTarget) -> anyhow::Result<ExitCode> {
         let began = Instant::now();
         let mut progress = Progress::start();
