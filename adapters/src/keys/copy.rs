@@ -120,7 +120,7 @@ enum Cell {
     One,
 }
 
-/// What was copied.
+/// What came into the target.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CopiedKeys {
     /// Keys of persons, clients and the node, those counted that were destroyed.

@@ -81,7 +81,7 @@ async fn moves_to(event_store: &str, postgres: &str) -> Result<()> {
     let mut answers = Vec::new();
     for n in 0..5 {
         order = json!({"number": format!("+1415555010{n}"), "route": {"type": "agent"}});
-        answers.push(api.post_once("/api/v1/numbers", &format!("order {n}"), &order).await?.data()?);
+        answers.push(api.post_once("/api/v1/numbers", &format!("order-{n}"), &order).await?.data()?);
     }
     let last = answers.last().context("an answer")?.clone();
 
@@ -89,15 +89,17 @@ async fn moves_to(event_store: &str, postgres: &str) -> Result<()> {
     let beside = copy(&from, event_store, &[])?;
     ensure!(beside.code == Some(3), "{beside:#?}");
     beside.says("run the same command again");
+    let keys = sqlite(&data.join("keys.db"));
+    let too_early = run(&["keys", "copy", "--from", &keys, "--to", postgres], &with_key())?;
+    too_early.failed().complains("a node uses this key store");
     order["number"] = json!("+14155550199");
-    let late = api.post_once("/api/v1/numbers", "a late order", &order).await?.data()?;
+    let late = api.post_once("/api/v1/numbers", "a-late-order", &order).await?.data()?;
     tokio::task::block_in_place(|| server.terminate())?;
 
     let to_seals = if event_store == postgres { vec![] } else { vec!["--to-seals", postgres] };
     let whole = copy(&from, event_store, &[&["--seals"], to_seals.as_slice()].concat())?.succeeded();
     let whole = whole.says("both logs have the root").says("signed heads carried over");
     ensure!(!whole.out.contains(" 0 were there already"), "it went on: {}", whole.out);
-    let keys = sqlite(&data.join("keys.db"));
     let moved = run(&["keys", "copy", "--from", &keys, "--to", postgres], &with_key())?;
     moved.succeeded().says("answers under idempotency keys");
 
@@ -119,7 +121,7 @@ async fn moves_to(event_store: &str, postgres: &str) -> Result<()> {
     .await?;
     // what was answered before the move is not done again after it
     let first = json!({"number": "+14155550104", "route": {"type": "agent"}});
-    let again = api.post_once("/api/v1/numbers", "order 4", &first).await?;
+    let again = api.post_once("/api/v1/numbers", "order-4", &first).await?;
     ensure!(again.data()?["id"] == last["id"]);
     let more = json!({"number": "+14155550177", "route": {"type": "reject"}});
     api.post("/api/v1/numbers", more).await?.data()?;

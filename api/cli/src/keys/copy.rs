@@ -6,11 +6,19 @@ use anyhow::Context as _;
 
 use crate::out::say;
 use crate::table::count;
+use api_node::data_dir_is_held;
 
 /// Copies a key store. Fails when a store cannot be used; then the target is as it was.
 pub(super) async fn run(from: &str, to: &str) -> anyhow::Result<()> {
     let (from, to) = (database("--from", from)?, database("--to", to)?);
     anyhow::ensure!(from != to, "source and target are the same key store");
+    if let Database::Sqlite(path) = &from
+        && path.parent().is_some_and(data_dir_is_held)
+    {
+        anyhow::bail!(
+            "a node uses this key store; stop it first, or keys of persons it meets meanwhile are lost"
+        );
+    }
     let steps = migration_status(&from, Part::Keys).await.context("cannot open the source")?;
     if let Some(words) = newer_schema(&steps) {
         anyhow::bail!("the source: {words}");
