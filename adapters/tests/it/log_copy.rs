@@ -83,7 +83,7 @@ fn event(n: u64, bytes: usize) -> NewEvent {
         client_id: ClientId(Uuid::from_u128(n.into())),
         payload: vec![n as u8; bytes],
         metadata: Metadata {
-            causation_id: (n % 2 == 0).then(|| sequential(n)),
+            causation_id: n.is_multiple_of(2).then(|| sequential(n)),
             request_id: Some(format!("ü \u{0} {n}")),
             ..Metadata::system("test", sequential(n))
         },
