@@ -12,6 +12,7 @@ pub mod ids;
 pub mod ivr_webhook;
 pub mod keys;
 pub mod llm;
+pub mod log_copy;
 pub mod outbox;
 pub mod privacy;
 pub mod read_models;

@@ -51,6 +51,12 @@ impl SecretUrl {
         self.0.parse()
     }
 
+    /// The same database, where names without a schema mean this one only. `schema` is a plain name.
+    pub(super) fn in_schema(&self, schema: &str) -> Self {
+        let join = if self.0.contains('?') { '&' } else { '?' };
+        Self(format!("{}{join}options[search_path]={schema}", self.0))
+    }
+
     /// The URL without user, password and parameters.
     fn shown(&self) -> String {
         let (scheme, rest) = self.0.split_once("://").unwrap_or(("postgres", ""));

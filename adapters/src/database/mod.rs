@@ -8,6 +8,7 @@ mod holders;
 mod migrations;
 mod postgres_probe;
 mod roles;
+mod scratch;
 mod server_limit;
 mod settle;
 mod sqlite_file;
@@ -24,6 +25,7 @@ pub use migrations::{
 pub(crate) use postgres_probe::probe_postgres;
 pub(crate) use roles::exempt_from_row_security;
 pub use roles::{grant_appending, role_exempt_from_row_security, role_that_can_alter_the_log};
+pub use scratch::ScratchSchema;
 pub(crate) use server_limit::limited;
 pub use settle::settle;
 pub use sqlite_file::{FileLost, OpenFile, is_damaged, probe_sqlite};

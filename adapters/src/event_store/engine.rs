@@ -1,5 +1,6 @@
 //! Chooses an engine by its address.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,13 +9,14 @@ use async_trait::async_trait;
 use domain::envelope::{Position, Recorded};
 use domain::ports::StoreUnavailable;
 use domain::ports::event_store::{EventStore, LogTable, ReadError, Unreadable};
+use domain::ports::log_target::LogTarget;
 
 use super::kurrent::SCHEMES;
 use super::{
-    KurrentAddress, KurrentEventStore, OpenError, PostgresEventStore, RecentEvents, SqliteEventStore,
-    SqliteSettings, WriterLimits,
+    KurrentAddress, KurrentEventStore, KurrentLogTarget, OpenError, PostgresEventStore, PostgresLogTarget,
+    RecentEvents, SqliteEventStore, SqliteLogTarget, SqliteSettings, WriterLimits,
 };
-use crate::database::Database;
+use crate::database::{BadAddress, Database};
 
 /// Address of the log: `sqlite:PATH`, `postgres://…`, `kurrentdb://…` or `esdb://…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,11 +36,38 @@ impl FromStr for Target {
         if SCHEMES.contains(&scheme) {
             return address.parse().map(|address| Self::Kurrent(Box::new(address)));
         }
-        address.parse().map(Self::Database).map_err(|error| OpenError::Target(format!("{error}")))
+        address.parse().map(Self::Database).map_err(|error| {
+            OpenError::Target(match error {
+                BadAddress::Form => "the address of a log must be sqlite:PATH, \
+                                     postgres://user:password@host/database or kurrentdb://user:password@host:port"
+                    .to_owned(),
+                BadAddress::Postgres(_) => error.to_string(),
+            })
+        })
+    }
+}
+
+impl fmt::Display for Target {
+    /// The address without user, password and parameters.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Database(Database::Sqlite(path)) => write!(f, "sqlite:{}", path.display()),
+            Self::Database(Database::Postgres(url)) => url.fmt(f),
+            Self::Kurrent(address) => address.fmt(f),
+        }
     }
 }
 
 impl Target {
+    /// Opens the log for another one to be copied into, and creates what is missing. Fails as the engine's own `open`.
+    pub async fn open_for_copy(&self) -> Result<Box<dyn LogTarget>, OpenError> {
+        Ok(match self {
+            Self::Database(Database::Sqlite(path)) => Box::new(SqliteLogTarget::open(path).await?),
+            Self::Database(Database::Postgres(url)) => Box::new(PostgresLogTarget::open(url).await?),
+            Self::Kurrent(address) => Box::new(KurrentLogTarget::open(address).await?),
+        })
+    }
+
     #[must_use]
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
         Self::Database(Database::Sqlite(path.into()))

@@ -23,11 +23,11 @@ mod fault_injecting;
 
 pub use domain::ports::event_store::Unreadable;
 pub use engine::{EventLog, Target};
-pub use kurrent::{KurrentAddress, KurrentEventStore};
+pub use kurrent::{KurrentAddress, KurrentEventStore, KurrentLogTarget};
 pub use memory::MemoryEventStore;
-pub use postgres::PostgresEventStore;
+pub use postgres::{PostgresEventStore, PostgresLogTarget};
 pub use recent::RecentEvents;
-pub use sqlite::{SqliteEventStore, SqliteSettings, sqlite_library};
+pub use sqlite::{SqliteEventStore, SqliteLogTarget, SqliteSettings, sqlite_library};
 pub use writer::WriterLimits;
 
 #[derive(Debug, thiserror::Error)]
@@ -50,4 +50,14 @@ pub enum OpenError {
     /// The schema could not be brought up to date.
     #[error("cannot bring the schema of the event log up to date")]
     Schema(#[from] crate::database::MigrationError),
+}
+
+/// Why copied events clash with what a target holds.
+fn taken(events: &[domain::envelope::Recorded]) -> String {
+    let [first, last] =
+        [events.first(), events.last()].map(|event| event.map_or(0, |event| event.position.0));
+    format!(
+        "an id or a version among events {first} to {last} is taken already: in the target, or twice in the source; \
+         `voxledger audit verify` tells of the source"
+    )
 }

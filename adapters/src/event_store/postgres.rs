@@ -7,6 +7,7 @@
 //! transaction, so a transaction pooler may stand in between: one that supports prepared statements, such as
 //! PgBouncer from version 1.21.
 
+mod copy;
 mod follow;
 mod read;
 mod write;
@@ -22,6 +23,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 use tokio::task::JoinSet;
 
+pub use self::copy::PostgresLogTarget;
 use self::write::Postgres;
 use super::OpenError;
 use super::backend::{Backend as _, read_only, unreadable};

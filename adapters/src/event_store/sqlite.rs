@@ -1,5 +1,6 @@
 //! The embedded log: one SQLite file, one writer, no server.
 
+mod copy;
 mod lock;
 pub(super) mod read;
 pub(super) mod write;
@@ -14,6 +15,7 @@ use domain::ports::event_store::{AppendError, Appended, Direction, EventStore, E
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 
+pub use self::copy::SqliteLogTarget;
 use self::lock::WriteLock;
 use self::write::Sqlite;
 use super::OpenError;

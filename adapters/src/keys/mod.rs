@@ -4,6 +4,7 @@
 //! requires wrapping the data keys anew, and destroying a data key erases all that it encrypted.
 
 mod buckets;
+mod copy;
 mod db;
 mod head_keeper;
 mod idempotency;
@@ -16,6 +17,7 @@ mod tree;
 mod vault;
 
 pub use buckets::{BucketKind, BucketName, BucketShare, Exchanged, SharedBucket, SharedBuckets};
+pub use copy::{CopiedKeys, CopyKeysError, copy_keys};
 pub use db::{KeysDb, OpenKeysError};
 pub(crate) use db::{SERVER_LIMIT, on};
 pub use head_keeper::SqlHeadKeeper;

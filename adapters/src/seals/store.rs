@@ -63,9 +63,9 @@ fn head((size, root, note, sealed_at): HeadRow) -> Result<Head, sqlx::Error> {
     })
 }
 
-#[async_trait]
-impl SealStore for SealsDb {
-    async fn append(&self, tiles: &[Tile], head: &Head) -> Result<(), StoreUnavailable> {
+impl SealsDb {
+    /// Adds heads and the tiles that changed up to the last of them, as [`SealStore::append`] adds one: all or none.
+    pub async fn append_all(&self, tiles: &[Tile], heads: &[Head]) -> Result<(), StoreUnavailable> {
         limited(async {
             on!(self, pool => {
                 let mut tx = pool.begin().await?;
@@ -73,17 +73,26 @@ impl SealStore for SealsDb {
                     let (level, index) = (i32::from(tile.id.level), number(tile.id.index));
                     sqlx::query(PUT_TILE).bind(level).bind(index).bind(tile.to_bytes()).execute(&mut *tx).await?;
                 }
-                sqlx::query(ADD_HEAD)
-                    .bind(number(head.size))
-                    .bind(&head.root.0[..])
-                    .bind(&head.note)
-                    .bind(head.sealed_at.timestamp_micros())
-                    .execute(&mut *tx)
-                    .await?;
+                for head in heads {
+                    sqlx::query(ADD_HEAD)
+                        .bind(number(head.size))
+                        .bind(&head.root.0[..])
+                        .bind(&head.note)
+                        .bind(head.sealed_at.timestamp_micros())
+                        .execute(&mut *tx)
+                        .await?;
+                }
                 tx.commit().await
             })
         })
         .await
+    }
+}
+
+#[async_trait]
+impl SealStore for SealsDb {
+    async fn append(&self, tiles: &[Tile], head: &Head) -> Result<(), StoreUnavailable> {
+        self.append_all(tiles, std::slice::from_ref(head)).await
     }
 
     async fn set_aside(&self, at: Time) -> Result<u64, StoreUnavailable> {

@@ -8,6 +8,7 @@ mod event_store;
 mod head_keeper;
 mod idempotency;
 mod keys;
+mod log_copy;
 mod outbox;
 mod privacy;
 mod read_models;

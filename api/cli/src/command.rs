@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use super::{
     audit::AuditArgs, backup::BackupArgs, backup::RestoreArgs, client::ClientArgs, demo::DemoArgs,
-    doctor::DoctorArgs, keys::KeysArgs, migrate::MigrateArgs, projections::ProjectionsArgs, serve::ServeArgs,
-    simulate::SimulateArgs,
+    doctor::DoctorArgs, keys::KeysArgs, log::LogArgs, migrate::MigrateArgs, projections::ProjectionsArgs,
+    serve::ServeArgs, simulate::SimulateArgs,
 };
 
 /// The self-hosted control plane for voice-AI telephony.
@@ -44,8 +44,10 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Manage clients without the API.
     Client(ClientArgs),
-    /// Replace the master key, or a lost owner key.
+    /// Replace the master key or a lost owner key, or move the key store.
     Keys(KeysArgs),
+    /// Copy the log to another engine or place.
+    Log(LogArgs),
 }
 
 #[cfg(test)]

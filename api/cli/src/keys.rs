@@ -1,4 +1,6 @@
-//! `voxledger keys`: replaces the master key, and recovers from the loss of every owner key.
+//! `voxledger keys`: replaces the master key, recovers from the loss of every owner key, and moves the key store.
+
+mod copy;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,6 +67,17 @@ pub enum KeysAction {
         #[arg(long, value_name = "N")]
         known: Option<u64>,
     },
+    /// Copy a key store to another, empty database, for nodes that share it. Stop all nodes before.
+    ///
+    /// Keys, what is known of erasures, and the answers under idempotency keys, all or nothing.
+    Copy {
+        /// The key store to copy: sqlite:PATH or postgres://….
+        #[arg(long, value_name = "ADDRESS")]
+        from: String,
+        /// The empty database to copy it to: sqlite:PATH or postgres://….
+        #[arg(long, value_name = "ADDRESS")]
+        to: String,
+    },
     /// Create a new owner API key and print it, once, for when all owner keys are lost. With embedded stores,
     /// stop the node before.
     ResetOwner {
@@ -81,6 +94,7 @@ pub enum KeysAction {
 pub fn run(args: &KeysArgs) -> anyhow::Result<ExitCode> {
     let config = args.stores.load(&[])?;
     match &args.action {
+        KeysAction::Copy { from, to } => runtime().block_on(copy::run(from, to))?,
         KeysAction::Rotate { to } => rotate(&config, to.as_deref())?,
         KeysAction::AcceptOlder { known } => return runtime().block_on(accept_older(&config, *known)),
         KeysAction::ResetOwner { client, json } => reset_owner(&config, *client, *json)?,

@@ -10,6 +10,7 @@ mod config_args;
 mod demo;
 mod doctor;
 mod keys;
+mod log;
 mod migrate;
 mod offline;
 mod openapi;
@@ -55,5 +56,6 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Restore(args) => backup::restore(&args).map(done),
         Command::Client(args) => client::run(&args).map(done),
         Command::Keys(args) => keys::run(&args),
+        Command::Log(args) => log::run(&args),
     }
 }

@@ -71,6 +71,11 @@ pub fn complain(words: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "voxledger: {words}");
 }
 
+/// Prints a line about progress to standard error; ignores when nobody reads it.
+pub fn tell(words: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{words}");
+}
+
 /// Flushes standard output. Fails when not all of it could be written, unless the reader closed it.
 pub fn finish() -> io::Result<()> {
     let _ = Out.flush();

@@ -1,4 +1,5 @@
-//! Suites that every adapter of a port must pass, and fakes of ports, which pass them too.
+//! Suites that every adapter of a port must pass, and fakes of ports, which pass them too. The suite of the event store
+//! is part of the program: `voxledger doctor --prove-event-store` runs it against an operator's server.
 
 pub mod deliveries;
 pub mod event_store;
@@ -7,6 +8,7 @@ pub mod head_keeper;
 pub mod idempotency;
 pub mod lease;
 pub mod llm;
+pub mod log_target;
 pub mod outbox;
 pub mod seals;
 

@@ -11,6 +11,7 @@ pub mod ids;
 pub mod ivr_webhook;
 pub mod lease;
 pub mod llm;
+pub mod log_target;
 pub mod outbox;
 pub mod privacy;
 pub mod seals;

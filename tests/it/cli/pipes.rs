@@ -98,6 +98,8 @@ async fn no_command_minds_that_nobody_reads_what_it_prints() -> Result<()> {
         let fresh = |name: &str| at(&format!("{name} {unread:?}"));
         let (backup, restored) = (fresh("backup"), fresh("restored"));
         let elsewhere = ServerOptions::embedded(Path::new(&restored));
+        let [log, keys] = ["data/events.db", "data/keys.db"].map(|name| format!("sqlite:{}", at(name)));
+        let [log_copy, keys_copy] = ["log", "keys"].map(|name| format!("sqlite:{}", fresh(name)));
         let (exported, verify) = (fresh("exported"), ["verify-export", "--key", key.as_str()]);
         let [verify, with, key] = verify;
         // how each ends where somebody reads, too
@@ -108,6 +110,7 @@ async fn no_command_minds_that_nobody_reads_what_it_prints() -> Result<()> {
             (&node, &["nonsense"], 2),
             (&node, &["openapi"], 0),
             (&node, &["doctor"], 0),
+            (&node, &["doctor", "--prove-event-store", "mysql://x"], 1),
             (&node, &["simulate", "--settings"], 0),
             (&node, &["migrate", "status"], 0),
             (&node, &["migrate", "grant", "somebody"], 1),
@@ -131,6 +134,10 @@ async fn no_command_minds_that_nobody_reads_what_it_prints() -> Result<()> {
             (&node, &["keys", "reset-owner"], 0),
             (&node, &["keys", "rotate"], 0),
             (&node, &["keys", "accept-older"], 0),
+            (&node, &["keys", "copy", "--from", &keys, "--to", &keys_copy], 0),
+            (&node, &["keys", "copy", "--from", &keys, "--to", &keys_copy], 1),
+            (&node, &["log", "copy", "--from", &log, "--to", &log_copy, "--seals"], 0),
+            (&node, &["log", "copy", "--from", &log, "--to", &log], 1),
             (&node, &["backup", &backup], 0),
             (&elsewhere, &["restore", &backup], 0),
             (&elsewhere, &["audit", "verify"], 0),

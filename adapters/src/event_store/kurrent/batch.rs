@@ -27,7 +27,7 @@ use super::outcome::{CallError, Fate};
 /// Appends that are under way at once; servers take 100 calls on a connection.
 const AT_ONCE: usize = 64;
 /// Events of one stream are appended together up to this many bytes; older servers take 1 MiB.
-const TOGETHER: usize = 512 << 10;
+pub(super) const TOGETHER: usize = 512 << 10;
 /// How long an append waits for its number after it is stored.
 pub(super) const NUMBERED: Duration = Duration::from_secs(10);
 

@@ -127,7 +127,7 @@ impl Failure {
     }
 }
 
-fn is_clash(error: &sqlx::Error) -> bool {
+pub(super) fn is_clash(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.is_unique_violation())
 }
 

@@ -1,7 +1,6 @@
 //! Writes events into SQLite: a whole batch is one command to the connection's thread.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -18,9 +17,9 @@ use crate::database::{OpenFile, in_words};
 
 /// Pages of 4 KiB in the WAL before a commit also moves them into the database: 16 MiB. Few, large checkpoints
 /// cost fewer flushes than many small ones, but the commit that makes one waits for it.
-const CHECKPOINT_PAGES: &str = "4096";
+pub(super) const CHECKPOINT_PAGES: &str = "4096";
 /// Size in bytes that an empty WAL is cut back to after a long read made it grow (64 MiB).
-const WAL_KEPT: &str = "67108864";
+pub(super) const WAL_KEPT: &str = "67108864";
 /// Page cache of the writing connection, in KiB (negative by SQLite's convention).
 const CACHE: &str = "-2048";
 /// Row counts of the prepared inserts. A batch takes the smallest that fits; rows left unbound are NULL and dropped.
@@ -113,7 +112,7 @@ impl Sqlite {
     }
 }
 
-async fn head(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+pub(super) async fn head(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
     let head: i64 =
         sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM events").fetch_one(connection).await?;
     Ok(head.unsigned_abs())
@@ -121,18 +120,21 @@ async fn head(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
 
 /// The SQL of a transaction that inserts up to `size` rows; the connection's thread runs it in one go.
 fn insert(size: usize) -> Arc<str> {
-    let row = format!("({})", ["?"; COLUMNS].join(","));
-    let rows = vec![row; size].join(",");
-    let mut sql = String::from(
-        "BEGIN IMMEDIATE; INSERT INTO events (position, stream, version, id, type, schema, client_id, payload, \
-         metadata, recorded_at) ",
-    );
-    // writing to a String cannot fail
-    let _ = write!(sql, "SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL; COMMIT");
-    sql.into()
+    format!("BEGIN IMMEDIATE; {}; COMMIT", insert_rows(size)).into()
 }
 
-fn bind(rows: &[Row<'_>], head: u64) -> Result<SqliteArguments, sqlx::error::BoxDynError> {
+/// The SQL that inserts up to `size` rows.
+pub(super) fn insert_rows(size: usize) -> String {
+    let row = format!("({})", ["?"; COLUMNS].join(","));
+    let rows = vec![row; size].join(",");
+    format!(
+        "INSERT INTO events (position, stream, version, id, type, schema, client_id, payload, metadata, recorded_at) \
+         SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL"
+    )
+}
+
+/// The arguments for the rows that follow position `head`.
+pub(super) fn bind(rows: &[Row<'_>], head: u64) -> Result<SqliteArguments, sqlx::error::BoxDynError> {
     let mut arguments = SqliteArguments::default();
     arguments.reserve(rows.len() * COLUMNS, 0);
     for (row, position) in rows.iter().zip(head + 1..) {
@@ -162,7 +164,7 @@ pub(in super::super) fn bind_event(
 }
 
 /// What a failed command means for the rows of the batch.
-fn fault(error: &sqlx::Error) -> Fault {
+pub(super) fn fault(error: &sqlx::Error) -> Fault {
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
     let Some(code) = code else {
         // the thread of the connection is gone, or the command never reached it

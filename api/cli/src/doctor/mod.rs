@@ -3,6 +3,7 @@
 mod checks;
 mod models;
 mod pages;
+mod prove;
 mod zones;
 
 use std::process::ExitCode;
@@ -21,6 +22,17 @@ pub struct DoctorArgs {
     /// Read every page and index of embedded stores, however long it takes.
     #[arg(long)]
     pub deep: bool,
+    /// Prove that an event store keeps what a node relies on, and nothing else: sqlite:PATH, postgres://… or
+    /// kurrentdb://….
+    ///
+    /// It works beside everything that the store holds, and touches none of it: in a folder beside the file, in a schema
+    /// of its own, in streams with a prefix of their own, which it names. A line for each promise says whether it is
+    /// held. Exits with 0 when all are, with 2 when one is broken, with 1 when the store could not be reached or used.
+    #[arg(long, value_name = "ADDRESS")]
+    pub prove_event_store: Option<String>,
+    /// With --prove-event-store: print the result as JSON.
+    #[arg(long, requires = "prove_event_store")]
+    pub json: bool,
     /// Where the log, the views and the settings are.
     #[command(flatten)]
     pub stores: StoreArgs,
@@ -65,6 +77,9 @@ impl Finding {
 
 /// Runs the checks, changes nothing, and prints the findings. The exit code says whether a node would work.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
+    if let Some(address) = &args.prove_event_store {
+        return prove::run(address, args.json);
+    }
     let findings = match args.stores.load(&[]) {
         Ok(config) => {
             let mut findings = vec![Finding::ok("configuration", "can be read")];

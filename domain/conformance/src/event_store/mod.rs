@@ -1,11 +1,13 @@
 //! What every [`EventStore`] must do, as functions over a fresh, empty store.
 //!
 //! `event_store_suite!(fresh)` makes a test of each; `fresh` is an `async fn() -> Subject`. Engines with fault
-//! injection (see [`Faults`]) also run `event_store_fault_suite!(fresh)`.
+//! injection (see [`Faults`]) also run `event_store_fault_suite!(fresh)`. [`CASES`] is the same list for whoever walks
+//! it at run time.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a case that does not hold panics, as a test does")]
 
 pub mod appends;
+mod cases;
 pub mod faults;
 pub mod following;
 pub mod reads;
@@ -21,6 +23,7 @@ use domain::ids::ClientId;
 use domain::ports::event_store::{AppendError, Appended, Direction, EventStore, Expected};
 use domain::testing::ids::sequential;
 
+pub use cases::{CASES, Case};
 pub use faults::{Fate, Faults};
 
 /// A fresh, empty store under test.
@@ -135,44 +138,16 @@ fn assert_refused(answer: Result<Appended, AppendError>) {
 #[macro_export]
 macro_rules! event_store_suite {
     ($fresh:path) => {
-        $crate::event_store_cases!($fresh, appends:
-            a_stale_expectation_is_a_conflict,
-            a_stream_starts_under_no_stream_exactly_none_and_any,
-            any_appends_after_whatever_is_there,
-            an_answer_tells_positions_and_version,
-            the_same_append_again_is_answered_as_the_first_time,
-            the_same_append_again_under_any_is_recognised,
-            a_repeat_is_recognised_after_the_stream_went_on,
-            two_equal_appends_at_the_same_time_are_written_once,
-            a_partial_repeat_is_a_conflict,
-            a_repeat_in_another_order_is_a_conflict,
-            a_repeat_of_events_that_are_not_neighbours_is_a_conflict,
-            a_repeat_elsewhere_in_the_stream_is_a_conflict,
-            an_id_stored_in_another_stream_is_a_conflict,
-            a_conflict_writes_nothing,
-            events_keep_their_order_within_an_append,
-            empty_large_and_malformed_appends_are_refused,
-            payloads_of_no_byte_and_of_a_mebibyte_are_kept,
-        );
-        $crate::event_store_cases!($fresh, reads:
-            every_field_comes_back_as_it_was_given,
-            times_are_kept_to_the_microsecond,
-            a_stream_reads_forwards_and_backwards_in_pages,
-            the_log_reads_in_pages,
-            an_unknown_stream_is_empty,
-            the_head_is_the_newest_position,
-            a_page_of_large_events_ends_early_but_never_empty,
-            a_stream_may_hold_a_hundred_thousand_events,
-        );
-        $crate::event_store_cases!($fresh, following:
-            positions_are_dense_under_many_writers,
-            one_stream_under_many_writers_has_one_winner_a_version,
-            a_reader_that_saw_a_position_never_misses_one_before_it,
-            a_subscription_catches_up_and_then_follows_without_gap_or_repeat,
-            a_subscription_starts_in_the_middle,
-            a_cancelled_wait_loses_nothing,
-            waiting_ends_when_the_head_moves,
-        );
+        $crate::each_event_store_case!(event_store_tests, $fresh);
+    };
+}
+
+/// Makes one `#[tokio::test]` of each case in the list of cases.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! event_store_tests {
+    (($fresh:path) $($module:ident { $($case:ident: $promise:literal,)* })*) => {
+        $($crate::event_store_cases!($fresh, $module: $($case),*);)*
     };
 }
 
