@@ -35,6 +35,7 @@ mod outbound;
 mod overload;
 mod privacy;
 mod providers;
+mod s3;
 mod slow;
 mod stopping;
 mod stores;

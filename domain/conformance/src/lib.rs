@@ -7,6 +7,7 @@ pub mod head_keeper;
 pub mod idempotency;
 pub mod lease;
 pub mod llm;
+pub mod objects;
 pub mod outbox;
 pub mod seals;
 

@@ -40,6 +40,7 @@ use crate::{system, v1};
         (name = "carriers", description = "Endpoints that receive the carriers' signed webhooks"),
         (name = "clients", description = "The companies that use this node; each sees only its own data"),
         (name = "conversations", description = "Conversations with agents: messages and streamed answers"),
+        (name = "files", description = "Files by signed URLs: downloads, and uploads for the resources that take them"),
         (name = "ivr", description = "Menus of spoken choices, and callers' sessions in them"),
         (name = "numbers", description = "Phone numbers, and where their inbound calls go"),
         (name = "privacy", description = "Erasing and exporting a person's data, and the privacy settings"),

@@ -52,6 +52,7 @@ fn a_recording_saved_after_the_end_is_kept() {
         url_expires_at: Some(at(632)),
         format: Some(RecordingFormat::Mp3),
         duration_ms: Some(30_000),
+        channels: Some(2),
         at: at(35),
     };
     assert_eq!(then.facts()[1..], [fact.into()]);
