@@ -16,6 +16,7 @@ mod cli;
 mod clock;
 mod conversations;
 mod crash;
+mod files;
 mod filters;
 mod histories;
 mod hours;

@@ -32,9 +32,12 @@ use crate::problem::{ApiError, Code, Problem};
 #[utoipa::path(get, path = "/api/v1/objects/{token}", tag = "files", operation_id = "downloadObject", security(()),
     params(("token" = String, Path, description = "Signed token, from a URL that this node gave out"),
         ("Range" = Option<String>, Header, description = "A range of bytes: `bytes=0-1023`")),
-    responses((status = 200, description = "The file", body = String, content_type = "application/octet-stream"),
-        (status = 206, description = "The range of the file", body = String,
-            content_type = "application/octet-stream"), Problem))]
+    responses(
+        (status = 200, description = "The file", content((String = "audio/mpeg"), (String = "audio/wav"),
+            (String = "audio/ogg"), (String = "audio/flac"), (String = "application/octet-stream"))),
+        (status = 206, description = "The range of the file", content((String = "audio/mpeg"),
+            (String = "audio/wav"), (String = "audio/ogg"), (String = "audio/flac"),
+            (String = "application/octet-stream"))), Problem))]
 #[get("/objects/{token}")]
 pub(crate) async fn download_object(
     token: web::Path<String>,
