@@ -2,9 +2,23 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use actors::uploads::{PutUrl, Uploads};
+use actors::{CommandContext, Runtime, TraceHooks};
+use adapters::clock::SystemClock;
+use adapters::database::Database;
+use adapters::event_store::{EventLog, Target};
+use adapters::ids::RandomIds;
+use adapters::keys::{KeyVault, KeysDb, MasterKey};
+use adapters::objects::Objects;
 use anyhow::{Context as _, Result};
+use domain::ids::{ClientId, UploadId};
+use domain::object_url::TokenSigner;
+use domain::ports::ids::Ids as _;
+use domain::ports::outbox::Cause;
+use domain::ports::vault::Vault as _;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -260,6 +274,99 @@ async fn a_node_that_is_killed_again_and_again_stores_every_recording_once() -> 
         assert_eq!(stored, 1, "{id}");
     }
     assert_eq!(files_in(&world.data_dir().join("objects")).len(), calls.len());
+    world.close().await?;
+    Ok(())
+}
+
+/// Presigns uploads of audio, of at most so many bytes each, as a resource of the node would: no endpoint does yet.
+/// The node is down meanwhile. Answers ids, and paths to put the files at.
+async fn presigned(world: &mut World, wishes: &[u64]) -> Result<Vec<(UploadId, String)>> {
+    let client = world.api.get("/api/v1/auth/me").await?.data()?["client"].clone();
+    let client: ClientId = client.as_str().context("a client")?.parse()?;
+    world.node.terminate()?;
+    let log = EventLog::open(&Target::sqlite(world.data_dir().join("events.db"))).await?;
+    let keys = KeysDb::open(&Database::Sqlite(world.data_dir().join("keys.db"))).await?;
+    let master = MasterKey::read(&world.data_dir().join("master.key"))?;
+    let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds));
+    let vault = KeyVault::new(keys.clone(), master, clock.clone(), ids.clone());
+    let runtime = Runtime {
+        store: log.store(),
+        clock,
+        ids: ids.clone(),
+        node: "test".into(),
+        trace: TraceHooks::default(),
+        snapshots: None,
+    };
+    let signer = TokenSigner::new(vault.secret("object urls").await?);
+    let uploads = Uploads { runtime, objects: Arc::new(Objects::in_memory()), signer };
+    let mut made = Vec::new();
+    for max_bytes in wishes {
+        let id = UploadId(ids.next());
+        let cause = Cause { event_id: id.0, correlation_id: id.0, traceparent: None };
+        let context = CommandContext::following("test", client, &cause);
+        match uploads.presign(&context, id, "audio/mpeg", *max_bytes).await?.url {
+            PutUrl::Node(token) => made.push((id, format!("/api/v1/objects/{}", token.0))),
+            PutUrl::Bucket(_) => anyhow::bail!("a folder signs no URLs"),
+        }
+    }
+    keys.close().await;
+    log.close().await;
+    world.node.resume()?;
+    Ok(made)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_uploaded_once_and_only_as_it_was_promised() -> Result<()> {
+    let mut world = World::start().await?;
+    let uploads = presigned(&mut world, &[3_000_000, 100, 100]).await?;
+    let nobody = world.api.with_key(None);
+    let put = async |path: &str, kind: &str, body: Vec<u8>| {
+        nobody.send("PUT", path, &[("content-type", kind)], Some(body)).await
+    };
+    let sound = |bytes: usize| [&b"ID3\x04"[..], &vec![7; bytes - 4][..]].concat();
+    let small = &uploads[1].1;
+    for (kind, body, status, code) in [
+        ("text/html", sound(50), 415, "unsupported_media_type"),
+        ("audio/mpeg", b"<html>not a sound, whatever it says</html>".to_vec(), 415, "unsupported_media_type"),
+        ("audio/mpeg", b"RIFF\x24\x06\0\0WAVEfmt ".to_vec(), 415, "unsupported_media_type"),
+        ("audio/mpeg", Vec::new(), 422, "invalid_request"),
+        ("audio/mpeg", sound(101), 413, "payload_too_large"),
+    ] {
+        let refused = put(small, kind, body).await?;
+        assert_eq!((refused.status, refused.code()), (status, code), "{}", refused.body);
+    }
+    // more than was promised, without saying so
+    let pieces = futures::stream::iter((0..50).map(|_| Ok::<_, std::io::Error>(sound(10))));
+    let url = format!("{}{small}", world.node.server()?.base);
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let endless = client.put(&url).header("content-type", "audio/mpeg");
+    let endless = endless.body(reqwest::Body::wrap_stream(pieces)).send().await?;
+    assert_eq!(endless.status().as_u16(), 413);
+    // cut in the middle
+    let broken = futures::stream::iter([Ok(sound(50)), Err(std::io::Error::other("cut"))]);
+    let broken = client.put(&url).header("content-type", "audio/mpeg").body(reqwest::Body::wrap_stream(broken));
+    assert!(broken.send().await.is_err());
+    let objects = world.data_dir().join("objects");
+    until("what was cut to be gone", SOON, async || Ok(files_in(&objects).is_empty().then_some(()))).await?;
+
+    // after all of that it is still to be had, once
+    let body = sound(100);
+    let taken = put(small, "audio/mpeg", body.clone()).await?.data()?;
+    assert_eq!((&taken["bytes"], text(&taken, "sha256")), (&json!(100), &*hex(&body)));
+    assert_eq!(text(&taken, "upload_id"), uploads[1].0.to_string());
+    let again = put(small, "audio/mpeg", body).await?;
+    assert_eq!((again.status, again.code()), (409, "conflict"));
+    // of two at once one is taken, and the other leaves nothing
+    let (one, two) = tokio::join!(
+        put(&uploads[0].1, "audio/mpeg", sound(2_500_000)),
+        put(&uploads[0].1, "audio/mpeg", sound(2_400_000)),
+    );
+    let mut both = [one?.status, two?.status];
+    both.sort_unstable();
+    assert_eq!(both, [200, 409]);
+    assert_eq!(files_in(&objects).len(), 2);
+    let get = nobody.get(&uploads[2].1).await?;
+    assert_eq!((get.status, get.code()), (403, "object_url_invalid"), "an upload is no download");
     world.close().await?;
     Ok(())
 }
