@@ -344,7 +344,8 @@ async fn a_file_is_uploaded_once_and_only_as_it_was_promised() -> Result<()> {
     assert_eq!(endless.status().as_u16(), 413);
     // cut in the middle
     let broken = futures::stream::iter([Ok(sound(50)), Err(std::io::Error::other("cut"))]);
-    let broken = client.put(&url).header("content-type", "audio/mpeg").body(reqwest::Body::wrap_stream(broken));
+    let broken =
+        client.put(&url).header("content-type", "audio/mpeg").body(reqwest::Body::wrap_stream(broken));
     assert!(broken.send().await.is_err());
     let objects = world.data_dir().join("objects");
     until("what was cut to be gone", SOON, async || Ok(files_in(&objects).is_empty().then_some(()))).await?;
@@ -367,6 +368,65 @@ async fn a_file_is_uploaded_once_and_only_as_it_was_promised() -> Result<()> {
     assert_eq!(files_in(&objects).len(), 2);
     let get = nobody.get(&uploads[2].1).await?;
     assert_eq!((get.status, get.code()), (403, "object_url_invalid"), "an upload is no download");
+    world.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_that_the_carrier_hands_out_late_is_stored_all_the_same() -> Result<()> {
+    let world = World::with(|plan| plan.carrier.recordings_late = 2).await?;
+    let (id, _) = stored(&world).await?;
+    let metrics = world.api.open("/metrics", &[]).await?.text().await?;
+    assert!(metrics.contains("voxledger_recording_fetches_total{outcome=\"later\"} 2"), "{metrics}");
+    let events = world.api.list_all(&format!("/api/v1/calls/{id}/events")).await?;
+    assert_eq!(events.iter().filter(|event| event["type"] == "call.recording_stored").count(), 1);
+    world.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_recording_takes_little_memory() -> Result<()> {
+    // 104 MB; the first, small one warms up what is allocated once
+    let world = World::with(|plan| plan.carrier.recorded_frames = 1_000_000).await?;
+    let server = world.node.server()?;
+    let before = server.resident_bytes()?.max(server.peak_bytes()?);
+    let (_, recording) = stored(&world).await?;
+    assert_eq!(recording["bytes"], 104_000_000);
+    let grown = server.peak_bytes()?.saturating_sub(before);
+    println!("memory above idle, stored: {grown} bytes");
+    assert!(grown <= 20 << 20, "{grown} bytes more than idle");
+    let (status, headers, part) = fetch(text(&recording, "url"), Some("bytes=103999000-")).await?;
+    assert_eq!((status, part.len()), (206, 1_000), "{headers:?}");
+    let (_, _, whole) = fetch(text(&recording, "url"), None).await?;
+    assert_eq!(hex(&whole), text(&recording, "sha256"));
+    let grown = server.peak_bytes()?.saturating_sub(before);
+    println!("memory above idle, stored and read: {grown} bytes");
+    assert!(grown <= 20 << 20, "{grown} bytes more than idle");
+    world.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_waits_while_the_disk_is_full() -> Result<()> {
+    let world = World::with(|plan| plan.carrier.recorded_frames = 200_000).await?;
+    // the databases still have room, a file of 20 MB does not
+    world.node.server()?.limit_files(Some(12 << 20))?;
+    let (id, _) = recorded(&world, |recording| recording["status"] == "available").await?;
+    until("the first attempt to fail", SOON, async || {
+        let metrics = world.api.open("/metrics", &[]).await?.text().await?;
+        let failed = metrics.lines().find(|line| line.contains("recording_fetches_total{outcome=\"later\"}"));
+        Ok(failed.filter(|line| !line.ends_with(" 0")).map(drop))
+    })
+    .await?;
+    let objects = world.data_dir().join("objects");
+    until("half of it to be gone", SOON, async || Ok(files_in(&objects).is_empty().then_some(()))).await?;
+    world.node.server()?.limit_files(None)?;
+    let path = format!("/api/v1/calls/{id}/recording");
+    until("the recording to be stored", SOON, async || {
+        let recording = world.api.get(&path).await?.data()?;
+        Ok((recording["storage"] == "stored").then_some(()))
+    })
+    .await?;
     world.close().await?;
     Ok(())
 }
